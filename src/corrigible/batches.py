@@ -1,0 +1,52 @@
+"""Join a data set and what people said about it into batches."""
+
+from collections.abc import Callable, Iterator
+
+import torch
+from torch import Tensor
+
+from corrigible.data.dataset import Dataset, rows_of
+from corrigible.feedback.masks import Marks
+from corrigible.types import Batch
+
+Batches = Callable[[int], Iterator[Batch]]
+"""epoch -> its batches; the same epoch gives the same batches again."""
+
+
+def collate(dataset: Dataset, index: Tensor, marks: Marks | None = None) -> Batch:
+    """The rows at these positions, with the masks that feedback gives them."""
+    rows = rows_of(dataset, index)
+    irrelevant = marks.irrelevant.masks(index, rows.y) if marks else None
+    relevant = marks.relevant.masks(index, rows.y) if marks else None
+    return Batch(index, rows.x, rows.y, irrelevant, relevant, rows.group, columns=rows.columns)
+
+
+def label_batches(dataset: Dataset, batch_size: int, seed: int) -> Batches:
+    """Every row once per epoch, in an order drawn from the seed and the epoch."""
+
+    def batches(epoch: int) -> Iterator[Batch]:
+        order = torch.randperm(len(dataset), generator=_generator(seed, epoch))
+        for index in order.split(batch_size):
+            yield collate(dataset, index)
+
+    return batches
+
+
+def reviewed_batches(dataset: Dataset, marks: Marks, rows: Tensor, batch_size: int, seed: int) -> Batches:
+    """Reviewed rows without end: every row once, in a new order, before any comes again."""
+
+    def batches(epoch: int) -> Iterator[Batch]:
+        generator = _generator(seed, epoch)
+        waiting = torch.empty(0, dtype=torch.long)
+        size = min(batch_size, len(rows))
+        while True:
+            if len(waiting) < size:
+                waiting = torch.cat([waiting, rows[torch.randperm(len(rows), generator=generator)]])
+            yield collate(dataset, waiting[:size], marks)
+            waiting = waiting[size:]
+
+    return batches
+
+
+def _generator(seed: int, epoch: int) -> torch.Generator:
+    return torch.Generator().manual_seed(seed * 1_000_003 + epoch)

@@ -1,0 +1,61 @@
+"""Every error a user can fix.
+
+CorrigibleError
+├── StudyError            a study folder that is missing, broken, read-only or made by a newer version
+├── RecipeError           an unknown method, a misspelt setting, a value of the wrong type
+├── DataError             missing or corrupt files, NaN, wrong shapes, only one class
+├── FeedbackError         a mask of the wrong shape, a row out of range, a row that has changed
+├── UnsupportedModelError a model that lacks what a method needs
+├── NoGradientError       an explanation or penalty that would not reach the parameters
+├── TrainingDivergedError a loss that is not a number
+└── SealError             a sealed folder that is missing or has no readable manifest
+
+Each message says what was found, what was expected and what to do.
+"""
+
+import difflib
+from collections.abc import Iterable
+
+
+class CorrigibleError(Exception):
+    """Root of the errors that a user can fix."""
+
+
+class StudyError(CorrigibleError, ValueError):
+    """A study folder that cannot be used as it is."""
+
+
+class RecipeError(CorrigibleError, ValueError):
+    """A recipe or a setting that names something unknown."""
+
+
+class DataError(CorrigibleError, ValueError):
+    """Data that cannot be trained on or explained."""
+
+
+class FeedbackError(CorrigibleError, ValueError):
+    """Feedback that does not fit the data it is about."""
+
+
+class UnsupportedModelError(CorrigibleError, TypeError):
+    """A model that lacks what the method needs."""
+
+
+class NoGradientError(CorrigibleError, RuntimeError):
+    """A differentiable result that would not reach the parameters."""
+
+
+class TrainingDivergedError(CorrigibleError, ArithmeticError):
+    """A loss or penalty that became infinite or not a number."""
+
+
+class SealError(CorrigibleError, ValueError):
+    """A sealed folder that cannot be read."""
+
+
+def unknown(what: str, found: str, known: Iterable[str]) -> str:
+    """One line naming what was found, the nearest known name and all known names."""
+    names = sorted(known)
+    near = difflib.get_close_matches(found, names, n=1)
+    hint = f"did you mean {near[0]!r}? " if near else ""
+    return f"unknown {what} {found!r}: {hint}known: {', '.join(names) or 'none'}"

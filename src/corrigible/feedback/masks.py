@@ -1,0 +1,128 @@
+"""From what people said to boolean masks: stored region ↔ tensor."""
+
+import hashlib
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from jaxtyping import Bool, Int
+from torch import Tensor
+
+from corrigible.data.dataset import Dataset, columns_of, rows_of
+from corrigible.errors import FeedbackError, unknown
+from corrigible.types import Columns, Feedback, Features, Polarity, Region
+
+
+@dataclass(frozen=True)
+class Masks:
+    """Where one kind of feedback applies: on every row, on the rows of a class, on single rows."""
+
+    everywhere: Bool[Tensor, " *input"]
+    by_class: Mapping[int, Bool[Tensor, " *input"]]
+    by_row: Mapping[int, Bool[Tensor, " *input"]]
+
+    def masks(self, index: Int[Tensor, " batch"], y: Int[Tensor, " batch"]) -> Bool[Tensor, " batch *input"]:
+        """The mask of each of these rows."""
+        found = self.everywhere.expand(len(index), *self.everywhere.shape).clone()
+        for place, (row, label) in enumerate(zip(index.tolist(), y.tolist(), strict=True)):
+            for mask in (self.by_class.get(label), self.by_row.get(row)):
+                if mask is not None:
+                    found[place] |= mask
+        return found
+
+    def rows(self, y: Int[Tensor, " row"]) -> Int[Tensor, " reviewed"]:
+        """Positions of the rows on which anything is marked."""
+        if bool(self.everywhere.any()):
+            return torch.arange(len(y))
+        marked = torch.isin(y, torch.tensor(sorted(self.by_class), dtype=y.dtype))
+        marked[torch.tensor(sorted(self.by_row), dtype=torch.long)] = True
+        return marked.nonzero().flatten()
+
+
+@dataclass(frozen=True)
+class Marks:
+    """What feedback says about a data set."""
+
+    irrelevant: Masks
+    relevant: Masks
+
+
+def marks_of(feedback: Iterable[Feedback], dataset: Dataset) -> Marks:
+    """Resolve feedback against the data set it is about.
+
+    Raises:
+        FeedbackError: a mask of another shape than the inputs, an unknown feature, a row out of range, a row that is
+            not the one the feedback was given for.
+    """
+    feedback = list(feedback)
+    for said in feedback:
+        _check(said, dataset)
+    return Marks(_masks(feedback, dataset, "irrelevant"), _masks(feedback, dataset, "relevant"))
+
+
+def fingerprint(x: Tensor) -> str:
+    """Hash of one row's inputs, so that feedback on a row that has changed is noticed."""
+    values = np.ascontiguousarray(x.detach().cpu().numpy().astype("<f4"))
+    return hashlib.sha256(repr(values.shape).encode() + values.tobytes()).hexdigest()[:16]
+
+
+def mask_of(region: Region, shape: tuple[int, ...], columns: Columns | None) -> Bool[Tensor, " *input"]:
+    """The region as a mask of the shape of one input.
+
+    Raises:
+        FeedbackError: the region does not fit the inputs.
+    """
+    if isinstance(region, Features):
+        return _mask_of_features(region, columns)
+    # A mask of height × width is about every channel.
+    if region.mask.shape != shape[-region.mask.ndim :] or region.mask.ndim not in (len(shape), 2):
+        raise FeedbackError(f"mask of shape {region.mask.shape}; expected {shape}, the shape of one input")
+    return torch.from_numpy(region.mask.copy()).expand(shape).clone()
+
+
+def _mask_of_features(region: Features, columns: Columns | None) -> Tensor:
+    if columns is None:
+        raise FeedbackError(f"feature names {region.names} for data without named features; give a boolean mask")
+    for name in region.names:
+        if name not in columns.features:
+            raise FeedbackError(unknown("feature", name, columns.features))
+    return torch.tensor([feature in region.names for feature in columns.feature])
+
+
+def _masks(feedback: list[Feedback], dataset: Dataset, polarity: Polarity) -> Masks:
+    shape, columns = tuple(rows_of(dataset, torch.tensor([0])).x.shape[1:]), columns_of(dataset)
+    everywhere = torch.zeros(shape, dtype=torch.bool)
+    by_class: dict[int, Tensor] = {}
+    by_row: dict[int, Tensor] = {}
+    for said in feedback:
+        if said.polarity != polarity:
+            continue
+        mask = mask_of(said.region, shape, columns)
+        if said.scope == "dataset":
+            everywhere |= mask
+        elif said.scope == "class":
+            assert said.label is not None
+            by_class[said.label] = by_class.get(said.label, torch.zeros_like(mask)) | mask
+        else:
+            assert said.row is not None
+            by_row[said.row] = by_row.get(said.row, torch.zeros_like(mask)) | mask
+    return Masks(everywhere, by_class, by_row)
+
+
+def _check(said: Feedback, dataset: Dataset) -> None:
+    if said.scope == "row" and said.row is None:
+        raise FeedbackError("feedback with scope 'row' names no row; give row=… or scope='dataset'")
+    if said.scope == "class" and said.label is None:
+        raise FeedbackError("feedback with scope 'class' names no class; give label=…")
+    if said.row is None:
+        return
+    if not 0 <= said.row < len(dataset):
+        raise FeedbackError(f"feedback on row {said.row}; the data set has rows 0 to {len(dataset) - 1}")
+    if said.fingerprint is not None:
+        found = fingerprint(rows_of(dataset, torch.tensor([said.row])).x[0])
+        if found != said.fingerprint:
+            raise FeedbackError(
+                f"row {said.row} has fingerprint {found}, the feedback was given for {said.fingerprint}: "
+                "the data changed or was reordered; review the row again"
+            )

@@ -1,0 +1,5 @@
+"""Label losses: one number per row."""
+
+from corrigible.losses.cross_entropy import cross_entropy
+
+LOSSES = {f.__name__: f for f in (cross_entropy,)}

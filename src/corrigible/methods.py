@@ -1,0 +1,67 @@
+"""Find a method by name and check the settings given to it."""
+
+import importlib
+import inspect
+from collections.abc import Callable, Mapping
+from functools import partial
+from types import NoneType, UnionType
+from typing import Any, Literal, get_args, get_origin
+
+from corrigible.errors import RecipeError, unknown
+
+
+def method_named(name: str, family: Mapping[str, Callable[..., Any]], what: str) -> Callable[..., Any]:
+    """The family's member of that name, or the user's own function for a name like ``my_module:my_function``.
+
+    Raises:
+        RecipeError: nothing has that name.
+    """
+    if name in family:
+        return family[name]
+    if ":" not in name:
+        raise RecipeError(unknown(what, name, family))
+    module_name, _, function_name = name.partition(":")
+    try:
+        function = getattr(importlib.import_module(module_name), function_name)
+    except ImportError as error:
+        raise RecipeError(f"{what} {name!r}: cannot import {module_name!r} ({error}); is it on PYTHONPATH?") from error
+    except (AttributeError, ValueError) as error:
+        raise RecipeError(f"{what} {name!r}: module {module_name!r} has no {function_name!r}") from error
+    if not callable(function):
+        raise RecipeError(f"{what} {name!r} is a {type(function).__name__}; expected a function")
+    return function  # type: ignore[no-any-return]
+
+
+def settings_of(function: Callable[..., Any]) -> dict[str, Any]:
+    """The settings a method takes and their defaults; ``inspect.Parameter.empty`` marks one that must be given."""
+    parameters = inspect.signature(function).parameters.values()
+    return {p.name: p.default for p in parameters if p.kind is p.KEYWORD_ONLY}
+
+
+def with_settings(function: Callable[..., Any], settings: Mapping[str, Any], what: str) -> Callable[..., Any]:
+    """The function with these settings filled in.
+
+    Raises:
+        RecipeError: a setting that the function does not have, or a value of the wrong type.
+    """
+    annotations = {p.name: p.annotation for p in inspect.signature(function).parameters.values()}
+    for name, value in settings.items():
+        if name not in settings_of(function):
+            raise RecipeError(f"{what}: {unknown('setting', name, settings_of(function))}")
+        _check(value, annotations[name], f"{what}: setting {name!r}")
+    return partial(function, **settings)
+
+
+def _check(value: Any, annotation: Any, what: str) -> None:
+    """Checks plain values against plain annotations; anything else is left to the function."""
+    choices = get_args(annotation) if get_origin(annotation) is Literal else ()
+    if choices and value not in choices:
+        raise RecipeError(f"{what} is {value!r}; expected one of {', '.join(map(repr, choices))}")
+    kinds = [k for k in (get_args(annotation) if isinstance(annotation, UnionType) else (annotation,))]
+    plain = (bool, int, float, str, NoneType)
+    if not all(kind in plain for kind in kinds):
+        return
+    is_number = isinstance(value, int) and not isinstance(value, bool) and float in kinds
+    if type(value) not in kinds and not is_number:
+        expected = " or ".join(kind.__name__ for kind in kinds)
+        raise RecipeError(f"{what} is {value!r}; expected {expected}")

@@ -1,0 +1,9 @@
+"""Networks, and one pass through any of them."""
+
+from corrigible.models.forward import Augment, Forward, Loss, Penalty, Score
+from corrigible.models.lenet import lenet
+from corrigible.models.mlp import mlp, table_mlp
+
+MODELS = {f.__name__: f for f in (lenet, mlp, table_mlp)}
+
+__all__ = ["MODELS", "Augment", "Forward", "Loss", "Penalty", "Score", "lenet", "mlp", "table_mlp"]

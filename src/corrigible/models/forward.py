@@ -1,0 +1,154 @@
+"""One forward pass, shared by everything that wants to look into it."""
+
+from collections.abc import Callable
+from functools import cached_property, lru_cache
+from typing import Any
+
+import torch
+from jaxtyping import Float
+from torch import Tensor, nn
+from torch.nn.functional import log_softmax
+
+from corrigible.errors import UnsupportedModelError
+from corrigible.models.draws import row_normal
+from corrigible.types import Batch, Columns
+
+Score = Callable[[Tensor, Tensor], Tensor]
+"""(logits, target) -> one number per row."""
+
+
+class Forward:
+    """A model's pass over some rows, run when first looked at.
+
+    The rows must not influence each other (see ``frozen_norms``), so that the gradient of a sum over rows holds each
+    row's own gradient.
+
+    Args:
+        model: gives logits of shape (batch, num_classes); one logit per row is read as the logits (0, z) of two classes.
+        batch: the rows; rows with the same ``index`` get the same random draws.
+        seed: of the random draws.
+        track_input: keep what gradients with respect to the input need.
+    """
+
+    def __init__(
+        self,
+        model: nn.Module,
+        batch: Batch,
+        *,
+        seed: int = 0,
+        track_input: bool = True,
+    ) -> None:
+        self.model = model
+        self.batch = batch
+        self.x: Tensor = batch.x.detach().requires_grad_(track_input)
+        self.seed = seed
+        self._activations: dict[str, tuple[Tensor, int]] = {}
+        self._gradients: dict[Any, tuple[Tensor, Tensor]] = {}
+
+    @property
+    def num_rows(self) -> int:
+        return len(self.x)
+
+    @cached_property
+    def logits(self) -> Float[Tensor, " batch num_classes"]:
+        """The model's output, as one logit per class."""
+        hooks = [
+            module.register_forward_hook(self._keep(name))
+            for name, module in self.model.named_modules()
+            if not any(module.children())
+        ]
+        try:
+            with torch.enable_grad():
+                return class_logits(self.model(self.x))
+        finally:
+            for hook in hooks:
+                hook.remove()
+
+    @cached_property
+    def log_probs(self) -> Float[Tensor, " batch num_classes"]:
+        return log_softmax(self.logits, dim=1)
+
+    def activation(self, layer: str) -> Tensor:
+        """What the named layer gave in this pass (its last call, if it was called several times).
+
+        Raises:
+            UnsupportedModelError: no such layer ran, or its output was overwritten in place afterwards.
+        """
+        _ = self.logits
+        if layer not in self._activations:
+            raise UnsupportedModelError(f"no layer {layer!r} in this pass; it has {', '.join(self._activations)}")
+        value, version = self._activations[layer]
+        if value._version != version:
+            raise UnsupportedModelError(
+                f"the output of layer {layer!r} is overwritten in place by the layer after it: "
+                "build that layer with inplace=False, or name that layer instead"
+            )
+        return value
+
+    def input_gradient(self, score: Score, target: Tensor, *, create_graph: bool = True) -> Float[Tensor, " batch *input"]:
+        """Gradient of the score with respect to the input, centred over the columns of each one-hot category.
+
+        The columns of a category always sum to 1, so a constant added to all of their gradients changes nothing that
+        the model can show: centring makes the gradient unique.
+        """
+        key = (score, id(target), create_graph)
+        if key not in self._gradients:
+            scores = score(self.logits, target).sum()
+            gradient = self.gradient(scores, self.x, create_graph=create_graph)
+            # The target is kept too: an id may be given to another tensor once its owner is gone.
+            self._gradients[key] = target, centred(gradient, self.batch.columns)
+        return self._gradients[key][1]
+
+    def gradient(self, of: Tensor, wrt: Tensor, *, create_graph: bool = True) -> Tensor:
+        """Gradient inside this pass, zero where ``of`` does not depend on ``wrt``. The pass can be used again."""
+        if not of.requires_grad:
+            return torch.zeros_like(wrt)
+        (found,) = torch.autograd.grad(of, wrt, create_graph=create_graph, retain_graph=True, allow_unused=True)
+        return torch.zeros_like(wrt) if found is None else found
+
+    def normal(self, name: str, *shape: int) -> Float[Tensor, " batch *shape"]:
+        """Standard normal draws that depend only on the seed, the name and each row's index."""
+        return row_normal(self.batch.index, shape, seed=self.seed, name=name).to(self.x)
+
+    def _keep(self, name: str) -> Callable[..., None]:
+        def hook(module: nn.Module, arguments: Any, output: Any) -> None:
+            if isinstance(output, Tensor):
+                self._activations[name] = (output, output._version)
+
+        return hook
+
+
+Loss = Callable[[Forward, Batch], Tensor]
+"""-> (batch,): one loss per row."""
+Penalty = Callable[[Forward, Batch], Tensor]
+"""-> scalar."""
+Augment = Callable[[nn.Module, Batch, torch.Generator], Batch]
+
+
+def class_logits(output: Tensor) -> Float[Tensor, " batch num_classes"]:
+    """Logits with one column per class; a single logit z per row becomes (0, z)."""
+    if not isinstance(output, Tensor) or output.ndim not in (1, 2):
+        found = f"shape {tuple(output.shape)}" if isinstance(output, Tensor) else f"a {type(output).__name__}"
+        raise UnsupportedModelError(f"the model gives {found}; expected logits of shape (batch, num_classes) or (batch,)")
+    if output.ndim == 2 and output.shape[1] > 1:
+        return output
+    z = output.reshape(len(output), 1)
+    return torch.cat([torch.zeros_like(z), z], dim=1)
+
+
+def centred(gradient: Float[Tensor, " batch *input"], columns: Columns | None) -> Float[Tensor, " batch *input"]:
+    """The gradient less its mean over the columns of each one-hot category."""
+    if columns is None or not any(columns.one_hot):
+        return gradient
+    member = one_hot_members(columns).to(gradient)
+    mean = (gradient @ member) / member.sum(0)
+    return gradient - mean @ member.T
+
+
+@lru_cache(maxsize=8)
+def one_hot_members(columns: Columns) -> Float[Tensor, " column category"]:
+    """1 where the column is one of the category's one-hot columns."""
+    pairs = list(zip(columns.feature, columns.one_hot, strict=True))
+    categories = dict.fromkeys(feature for feature, is_one_hot in pairs if is_one_hot)
+    rows = [[float(is_one_hot and feature == category) for category in categories] for feature, is_one_hot in pairs]
+    return torch.tensor(rows)

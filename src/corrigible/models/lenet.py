@@ -1,0 +1,24 @@
+"""LeCun et al. 1998, gradient-based learning applied to document recognition."""
+
+from torch import nn
+
+
+def lenet(channels: int = 1, num_classes: int = 10) -> nn.Sequential:
+    """LeNet-5 with ReLUs and max-pooling for 28×28 images.
+
+    The first convolution is padded by 2; without it the corners of the image barely enter.
+    """
+    return nn.Sequential(
+        nn.Conv2d(channels, 6, 5, padding=2),
+        nn.ReLU(),
+        nn.MaxPool2d(2),
+        nn.Conv2d(6, 16, 5),
+        nn.ReLU(),
+        nn.MaxPool2d(2),
+        nn.Flatten(),
+        nn.Linear(16 * 5 * 5, 120),
+        nn.ReLU(),
+        nn.Linear(120, 84),
+        nn.ReLU(),
+        nn.Linear(84, num_classes),
+    )

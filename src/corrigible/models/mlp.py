@@ -1,0 +1,27 @@
+"""Fully connected networks for flattened images and for tables."""
+
+from collections.abc import Sequence
+from itertools import pairwise
+
+from torch import nn
+
+
+def mlp(inputs: int, num_classes: int, *, hidden: Sequence[int] = (50, 30)) -> nn.Sequential:
+    """ReLU network on the flattened input; the default sizes are Ross et al.'s (2017)."""
+    sizes = [inputs, *hidden]
+    layers: list[nn.Module] = [nn.Flatten()]
+    for before, after in pairwise(sizes):
+        layers += [nn.Linear(before, after), nn.ReLU()]
+    return nn.Sequential(*layers, nn.Linear(sizes[-1], num_classes))
+
+
+def table_mlp(columns: int, num_classes: int, *, hidden: Sequence[int] = (64, 32), dropout: float = 0.1) -> nn.Sequential:
+    """Network for an encoded table: smooth SiLU activations, dropout after each hidden layer.
+
+    A category enters as float one-hot columns, on which the first layer acts as an embedding.
+    """
+    sizes = [columns, *hidden]
+    layers: list[nn.Module] = []
+    for before, after in pairwise(sizes):
+        layers += [nn.Linear(before, after), nn.SiLU(), nn.Dropout(dropout)]
+    return nn.Sequential(*layers, nn.Linear(sizes[-1], num_classes))

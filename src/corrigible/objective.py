@@ -1,0 +1,118 @@
+"""What a training step minimises: the label loss and the penalties, each with its weight."""
+
+import math
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from corrigible.errors import NoGradientError, RecipeError, TrainingDivergedError
+from corrigible.methods import method_named, with_settings
+from corrigible.models.forward import Forward, Loss, Penalty
+from corrigible.models.modes import frozen_norms
+from corrigible.penalties import FEEDBACK_PENALTIES, MODEL_PENALTIES
+from corrigible.types import Batch
+
+Weight = float | Callable[[int], float]
+"""A number, or epoch -> number; epochs count from 0."""
+PenaltySettings = Mapping[str, Any]
+"""name -> weight, or name -> {"weight": …, setting: …}."""
+
+
+@dataclass(frozen=True)
+class Term:
+    """A penalty as one run uses it."""
+
+    name: str
+    penalty: Penalty
+    weight: Weight
+    on_reviewed_rows: bool
+
+    def weight_at(self, epoch: int) -> float:
+        return self.weight(epoch) if callable(self.weight) else self.weight
+
+
+@dataclass(frozen=True)
+class Objective:
+    """The value of what is minimised, and its parts."""
+
+    label_losses: Tensor
+    """One loss per row."""
+    penalties: Mapping[str, Tensor]
+    """Each penalty before its weight."""
+    total: Tensor
+
+
+def terms_of(penalties: PenaltySettings) -> tuple[Term, ...]:
+    """The penalties by name, with their settings checked.
+
+    A user's own ``module:function`` sees the reviewed rows.
+
+    Raises:
+        RecipeError: an unknown penalty or setting, or a weight that is not a number.
+    """
+    family = FEEDBACK_PENALTIES | MODEL_PENALTIES
+    found = []
+    for name, given in penalties.items():
+        settings = dict(given) if isinstance(given, Mapping) else {"weight": given}
+        weight = settings.pop("weight", None)
+        if not callable(weight) and (isinstance(weight, bool) or not isinstance(weight, int | float) or weight < 0):
+            raise RecipeError(f"penalty {name!r} has weight {weight!r}; expected a number of at least 0")
+        penalty = with_settings(method_named(name, family, "penalty"), settings, f"penalty {name!r}")
+        found.append(Term(name, penalty, weight, name not in MODEL_PENALTIES))
+    return tuple(found)
+
+
+def objective_of(
+    model: nn.Module, batch: Batch, reviewed: Batch | None, *, loss: Loss, terms: Sequence[Term], epoch: int, seed: int
+) -> Objective:
+    """Run the model once on each batch and add up: mean label loss plus weight × penalty.
+
+    Raises:
+        TrainingDivergedError: the sum is NaN or infinite.
+    """
+    active = [term for term in terms if term.weight_at(epoch) != 0]
+    labelled = Forward(model, batch, seed=seed, track_input=any(not term.on_reviewed_rows for term in active))
+    label_losses = loss(labelled, batch)
+    total = _mean(label_losses, batch.weight)
+    values = {}
+    if reviewed is not None and any(term.on_reviewed_rows for term in active):
+        with frozen_norms(model):
+            shared = Forward(model, reviewed, seed=seed)
+            values |= {term.name: term.penalty(shared, reviewed) for term in active if term.on_reviewed_rows}
+    values |= {term.name: term.penalty(labelled, batch) for term in active if not term.on_reviewed_rows}
+    for term in active:
+        if term.name in values:
+            total = total + term.weight_at(epoch) * values[term.name]
+    if not math.isfinite(total.item()):
+        parts = ", ".join([f"label loss {label_losses.mean():g}", *(f"{n} {v:g}" for n, v in values.items())])
+        raise TrainingDivergedError(f"the loss is no longer a finite number ({parts}); lower the learning rate or weight")
+    return Objective(label_losses, values, total)
+
+
+def require_gradients(model: nn.Module, objective: Objective) -> None:
+    """A penalty that reaches no parameter would teach nothing in silence.
+
+    Raises:
+        NoGradientError: naming the penalty.
+    """
+    for name, value in objective.penalties.items():
+        if all(gradient is None for gradient in parameter_gradient(model, value)):
+            raise NoGradientError(
+                f"penalty {name!r} does not reach the model's parameters: it would teach nothing; "
+                "check for detach(), no_grad() or frozen parameters"
+            )
+
+
+def parameter_gradient(model: nn.Module, value: Tensor) -> list[Tensor | None]:
+    """The value's gradient with respect to each trainable parameter; None where there is no path."""
+    parameters = [p for p in model.parameters() if p.requires_grad]
+    if not value.requires_grad or not parameters:
+        return [None] * len(parameters)
+    return list(torch.autograd.grad(value, parameters, retain_graph=True, allow_unused=True))
+
+
+def _mean(losses: Tensor, weight: Tensor | None) -> Tensor:
+    return losses.mean() if weight is None else (losses * weight).sum() / weight.sum()

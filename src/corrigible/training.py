@@ -1,0 +1,141 @@
+"""The only training loop."""
+
+import time
+from collections import defaultdict
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from functools import partial
+from itertools import repeat
+
+import torch
+from torch import nn
+from torch.optim import Optimizer
+
+from corrigible.batches import Batches
+from corrigible.losses import cross_entropy
+from corrigible.models.forward import Augment, Loss
+from corrigible.models.modes import PrivateRandomness, device_of, frozen_norms, learning
+from corrigible.objective import Objective, PenaltySettings, objective_of, require_gradients, terms_of
+from corrigible.types import Batch
+
+Step = Callable[[Optimizer, Callable[[], Objective]], Objective]
+"""One optimisation step; the objective is computed anew at each call, at the parameters as they then are."""
+
+
+@dataclass(frozen=True)
+class Epoch:
+    """What one pass over the labelled rows gave."""
+
+    number: int
+    """From 1."""
+    num_epochs: int
+    loss: float
+    """Mean label loss."""
+    penalties: Mapping[str, float] = field(default_factory=dict)
+    """Mean of each penalty over the steps, before its weight."""
+    validation: Mapping[str, float] = field(default_factory=dict)
+    seconds: float = 0.0
+
+
+def plain_step(optimizer: Optimizer, objective: Callable[[], Objective]) -> Objective:
+    """Follow the gradient of the objective once."""
+    optimizer.zero_grad()
+    found = objective()
+    found.total.backward()  # type: ignore[no-untyped-call]
+    optimizer.step()
+    return found
+
+
+def fit(
+    model: nn.Module,
+    batches: Batches,
+    *,
+    reviewed: Batches | None = None,
+    validation: Callable[[nn.Module], Mapping[str, float]] | None = None,
+    loss: Loss = cross_entropy,
+    penalties: PenaltySettings | None = None,
+    augment: Sequence[Augment] = (),
+    step: Step = plain_step,
+    optimizer: Optimizer,
+    epochs: int,
+    seed: int = 0,
+) -> Iterator[Epoch]:
+    """Train the model in place, yielding after each epoch.
+
+    Each step sees one label batch and, where feedback penalties have a weight, one batch of reviewed rows; penalties on
+    the same rows share one pass. Without penalties this is plain training, bit for bit. Between epochs the model's
+    modes and PyTorch's random state are as they were found.
+
+    Args:
+        batches: the labelled rows of an epoch.
+        reviewed: reviewed rows without end; without them feedback penalties rest.
+        validation: named numbers to report after each epoch; they choose nothing.
+        penalties: name -> weight, or name -> {"weight": …, setting: …}; a weight is a number or (epoch -> number).
+        augment: changes to the label batch, which may look at the model.
+        step: one optimisation step.
+
+    Raises:
+        NoGradientError: a penalty that reaches no parameter.
+        TrainingDivergedError: the objective became NaN or infinite.
+    """
+    terms = terms_of(penalties or {})
+    objective = partial(objective_of, model, loss=loss, terms=terms)
+    randomness = PrivateRandomness(seed)
+    if terms:
+        with PrivateRandomness(seed), learning(model), frozen_norms(model):
+            _check_first_step(model, objective, batches, reviewed, seed)
+    for number in range(epochs):
+        started = time.perf_counter()
+        totals = _Means()
+        with randomness, learning(model):
+            pairs = zip(batches(number), reviewed(number) if reviewed else repeat(None), strict=False)
+            for place, (batch, rows) in enumerate(pairs):
+                draws = _step_seed(seed, number, place)
+                batch = _augmented(model, batch.to(device_of(model)), augment, draws)
+                rows = rows.to(device_of(model)) if rows else None
+                totals.add(step(optimizer, partial(objective, batch, rows, epoch=number, seed=draws)))
+        values = validation(model) if validation else {}
+        yield Epoch(number + 1, epochs, totals.loss, totals.penalties, values, time.perf_counter() - started)
+
+
+class _Means:
+    """Running means of an epoch's losses."""
+
+    def __init__(self) -> None:
+        self.num_rows = self.num_steps = 0
+        self.loss_sum = 0.0
+        self.penalty_sums: dict[str, float] = defaultdict(float)
+
+    def add(self, found: Objective) -> None:
+        self.num_rows += len(found.label_losses)
+        self.num_steps += 1
+        self.loss_sum += found.label_losses.sum().item()
+        for name, value in found.penalties.items():
+            self.penalty_sums[name] += value.item()
+
+    @property
+    def loss(self) -> float:
+        return self.loss_sum / max(self.num_rows, 1)
+
+    @property
+    def penalties(self) -> dict[str, float]:
+        return {name: total / self.num_steps for name, total in self.penalty_sums.items()}
+
+
+def _augmented(model: nn.Module, batch: Batch, augment: Sequence[Augment], seed: int) -> Batch:
+    generator = torch.Generator().manual_seed(seed)
+    for change in augment:
+        batch = change(model, batch, generator)
+    return batch
+
+
+def _check_first_step(
+    model: nn.Module, objective: Callable[..., Objective], batches: Batches, reviewed: Batches | None, seed: int
+) -> None:
+    batch, rows = next(iter(batches(0))), next(reviewed(0)) if reviewed else None
+    device = device_of(model)
+    require_gradients(model, objective(batch.to(device), rows.to(device) if rows else None, epoch=0, seed=seed))
+
+
+def _step_seed(seed: int, epoch: int, place: int) -> int:
+    return (seed * 1_000_003 + epoch) * 1_000_003 + place

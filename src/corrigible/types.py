@@ -1,0 +1,146 @@
+"""The shared nouns: what is passed between stages or written down."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, fields, replace
+from datetime import datetime
+from typing import Any, Literal
+
+import numpy as np
+from jaxtyping import Bool, Float, Int
+from numpy.typing import NDArray
+from torch import Tensor
+
+Polarity = Literal["irrelevant", "relevant"]
+Scope = Literal["row", "class", "dataset"]
+
+
+@dataclass(frozen=True)
+class Batch:
+    """Rows of a data set with what people said about them; every tensor is row-aligned."""
+
+    index: Int[Tensor, " batch"]
+    """Position of each row in its data set."""
+    x: Float[Tensor, " batch *input"]
+    y: Tensor
+    irrelevant: Bool[Tensor, " batch *input"] | None = None
+    """True where the input must not matter."""
+    relevant: Bool[Tensor, " batch *input"] | None = None
+    """True where the input should matter."""
+    group: Int[Tensor, " batch"] | None = None
+    """Value of the sensitive attribute."""
+    weight: Float[Tensor, " batch"] | None = None
+    """Sample weight or exposure."""
+    extra: Mapping[str, Tensor] = field(default_factory=dict)
+    columns: "Columns | None" = None
+    """For a table: which columns of ``x`` make up which feature."""
+
+    def to(self, device: Any) -> "Batch":
+        """The same batch on another device."""
+        moved = {
+            f.name: getattr(self, f.name).to(device) for f in fields(self) if isinstance(getattr(self, f.name), Tensor)
+        }
+        return replace(self, **moved, extra={name: value.to(device) for name, value in self.extra.items()})
+
+
+@dataclass(frozen=True)
+class Columns:
+    """Which columns of a table's encoded ``x`` make up which feature."""
+
+    names: tuple[str, ...]
+    """One name per column, e.g. ``site=2``."""
+    feature: tuple[str, ...]
+    """The feature that each column belongs to, e.g. ``site``."""
+    one_hot: tuple[bool, ...]
+    """True where the column is one of the one-hot columns of a category."""
+
+    @property
+    def features(self) -> tuple[str, ...]:
+        """The feature names in the order of their first column."""
+        return tuple(dict.fromkeys(self.feature))
+
+
+@dataclass(frozen=True)
+class Pixels:
+    """A region given as a boolean array of the shape of one input."""
+
+    mask: NDArray[np.bool_]
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, Pixels) and np.array_equal(self.mask, other.mask)
+
+    def __hash__(self) -> int:
+        return hash((self.mask.shape, self.mask.tobytes()))
+
+
+@dataclass(frozen=True)
+class Features:
+    """A region given as names of a table's features."""
+
+    names: tuple[str, ...]
+
+
+Region = Pixels | Features
+
+
+def region_of(region: "Region | NDArray[np.bool_] | Tensor | Sequence[str] | str") -> Region:
+    """A region from what people write: a boolean array, or one or several feature names."""
+    if isinstance(region, Pixels | Features):
+        return region
+    if isinstance(region, str):
+        return Features((region,))
+    if isinstance(region, Tensor):
+        region = region.detach().cpu().numpy()
+    if isinstance(region, np.ndarray) and region.dtype == np.bool_:
+        return Pixels(region)
+    if not isinstance(region, np.ndarray) and all(isinstance(name, str) for name in region):
+        return Features(tuple(region))
+    found = f"an array of {region.dtype}" if isinstance(region, np.ndarray) else f"a {type(region).__name__}"
+    raise TypeError(f"region is {found}; expected a boolean array of the shape of one input, or feature names")
+
+
+@dataclass(frozen=True)
+class Feedback:
+    """One thing somebody said about a region of the input."""
+
+    region: Region
+    """Given as a boolean array of the shape of one input, or as feature names."""
+    polarity: Polarity = "irrelevant"
+    row: int | None = None
+    """The row it was said about; None for a rule."""
+    scope: Scope = "row"
+    """Where it applies: to that row, to every row of one class, or to every row."""
+    label: int | None = None
+    """The class, for ``scope="class"``."""
+    fingerprint: str | None = None
+    """Hash of the row it was said about; a mismatch is an error."""
+    author: str = ""
+    at: datetime | None = None
+    note: str = ""
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "region", region_of(self.region))
+
+
+@dataclass(frozen=True)
+class Proposal:
+    """A region offered to a person for review."""
+
+    region: Region
+    row: int
+    strength: float
+    """Share of the row's absolute attribution that lies in the region, in [0, 1]."""
+
+
+@dataclass(frozen=True)
+class Measurement:
+    """The value of one metric, with how many rows it rests on and a 95 % interval."""
+
+    metric: str
+    value: float | None
+    """None when the metric could not be measured; ``note`` says why."""
+    low: float | None = None
+    high: float | None = None
+    count: int = 0
+    part: str = ""
+    """The class or group it is about; empty for all rows."""
+    note: str = ""
