@@ -107,6 +107,8 @@ class Feedback:
     polarity: Polarity = "irrelevant"
     row: int | None = None
     """The row it was said about; None for a rule."""
+    split: str = "train"
+    """The part of the data that ``row`` counts in."""
     scope: Scope = "row"
     """Where it applies: to that row, to every row of one class, or to every row."""
     label: int | None = None

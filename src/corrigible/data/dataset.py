@@ -88,6 +88,12 @@ def all_rows(dataset: Dataset) -> TensorData:
     return dataset if isinstance(dataset, TensorData) else rows_of(dataset, torch.arange(len(dataset)))
 
 
+def all_labels(dataset: Dataset) -> Int[Tensor, " row"]:
+    """Every row's label. A data set that has them at hand offers them in an attribute ``y``."""
+    labels = getattr(dataset, "y", None)
+    return all_rows(dataset).y if labels is None else torch.as_tensor(labels)
+
+
 def columns_of(dataset: Dataset) -> Columns | None:
     """Which columns make up which feature, where the data set says so in an attribute ``columns``."""
     return getattr(dataset, "columns", None)

@@ -9,7 +9,7 @@ import torch
 from jaxtyping import Bool, Int
 from torch import Tensor
 
-from corrigible.data.dataset import Dataset, columns_of, rows_of
+from corrigible.data.dataset import Dataset, all_labels, columns_of, rows_of
 from corrigible.errors import FeedbackError, unknown
 from corrigible.types import Columns, Feedback, Features, Polarity, Region
 
@@ -46,6 +46,11 @@ class Marks:
 
     irrelevant: Masks
     relevant: Masks
+
+    def reviewed_rows(self, dataset: Dataset) -> Int[Tensor, " reviewed"]:
+        """Positions of the rows on which anything is marked."""
+        y = all_labels(dataset)
+        return torch.cat([self.irrelevant.rows(y), self.relevant.rows(y)]).unique()
 
 
 def marks_of(feedback: Iterable[Feedback], dataset: Dataset) -> Marks:

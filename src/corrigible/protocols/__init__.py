@@ -1,0 +1,1 @@
+"""Procedures that train, once or several times."""

@@ -1,0 +1,120 @@
+"""Train again with penalties made from feedback.
+
+The weight of a penalty is chosen by the swap score; nothing else is chosen: a fixed number of epochs, the last weights.
+"""
+
+import copy
+import logging
+from collections.abc import Generator, Iterable, Mapping
+from typing import Any
+
+import torch
+from torch import nn
+
+from corrigible.data.dataset import Dataset, all_labels, as_dataset, require_classes
+from corrigible.errors import FeedbackError
+from corrigible.feedback.masks import Marks, marks_of
+from corrigible.protocols.schedule import Schedule, Validation, run
+from corrigible.protocols.weight import Judge, WeightChoice, WeightTrial, choose_weight
+from corrigible.training import Epoch
+from corrigible.types import Feedback
+
+log = logging.getLogger(__name__)
+
+DEFAULT_PENALTIES: Mapping[str, Any] = {"right_reasons": "auto"}
+NUM_JUDGED_ROWS = 200
+
+Progress = Epoch | WeightTrial | WeightChoice
+
+
+def correct(
+    model: nn.Module,
+    data: Any,
+    feedback: Iterable[Feedback],
+    *,
+    penalties: Mapping[str, Any] = DEFAULT_PENALTIES,
+    epochs: int = 24,
+    batch_size: int = 64,
+    learning_rate: float = 1e-3,
+    validation: Any = None,
+    seed: int = 0,
+) -> nn.Module:
+    """A corrected copy of the model; the model itself is left as it is.
+
+    Args:
+        model: gives logits of shape (batch, num_classes), or one logit per row for two classes.
+        data: what the model was trained on: ``(x, y)`` arrays or a map-style data set of (x, y).
+        feedback: what people said about rows of ``data``.
+        penalties: name -> weight, or name -> {"weight": …, setting: …}; the weight "auto" is chosen by swap score.
+        epochs: passes over ``data`` with the chosen weight; choosing it costs five runs of a quarter of them.
+        validation: rows for the swap score of feedback that applies to every row; they may hold the confounder.
+
+    Raises:
+        FeedbackError: no feedback, or feedback that does not fit the data.
+        DataError: data with one class only, NaN or infinite inputs.
+        RecipeError: an unknown penalty or setting.
+        NoGradientError: a penalty that reaches no parameter.
+        TrainingDivergedError: the loss became NaN or infinite.
+    """
+    schedule = Schedule(epochs=epochs, batch_size=batch_size, learning_rate=learning_rate)
+    running = correction(
+        model, data, feedback, penalties=penalties, schedule=schedule, validation=validation, seed=seed
+    )
+    while True:
+        try:
+            progress = next(running)
+        except StopIteration as finished:
+            return finished.value  # type: ignore[no-any-return]
+        if isinstance(progress, WeightChoice):
+            log.log(logging.INFO if progress.weight else logging.WARNING, progress.message)
+
+
+def correction(
+    model: nn.Module,
+    data: Any,
+    feedback: Iterable[Feedback],
+    *,
+    penalties: Mapping[str, Any] = DEFAULT_PENALTIES,
+    schedule: Schedule,
+    validation: Any = None,
+    watch: Validation | None = None,
+    seed: int = 0,
+) -> Generator[Progress, None, nn.Module]:
+    """``correct``, told as it goes; returns the corrected copy. ``watch`` is reported after each epoch."""
+    dataset, feedback = as_dataset(data), list(feedback)
+    require_classes(all_labels(dataset))
+    if not feedback:
+        raise FeedbackError("no feedback; expected at least one marked region: add feedback, then correct")
+    marks = marks_of(feedback, dataset)
+    if not len(marks.reviewed_rows(dataset)):
+        raise FeedbackError("the feedback marks no input of any row; expected a mask with at least one True")
+    settings = {name: _as_settings(given) for name, given in penalties.items()}
+    judge = _judge(dataset, marks, feedback, as_dataset(validation) if validation is not None else None, seed)
+    for name, given in settings.items():
+        if given.get("weight") == "auto":
+            decided = {n: s for n, s in settings.items() if n == name or s.get("weight") != "auto"}
+            for progress in choose_weight(
+                model, dataset, marks, schedule, name=name, penalties=decided, judge=judge, seed=seed
+            ):
+                yield progress
+            assert isinstance(progress, WeightChoice)
+            settings[name] = {**given, "weight": progress.weight}
+    corrected = copy.deepcopy(model)
+    yield from run(corrected, dataset, schedule, marks=marks, penalties=settings, validation=watch, seed=seed)
+    return corrected
+
+
+def _as_settings(given: Any) -> dict[str, Any]:
+    return dict(given) if isinstance(given, Mapping) else {"weight": given}
+
+
+def _judge(
+    dataset: Dataset, marks: Marks, feedback: list[Feedback], validation: Dataset | None, seed: int
+) -> Judge:
+    """Rules are judged on validation rows, feedback on single rows on those rows."""
+    rules = [said for said in feedback if said.scope != "row"]
+    if rules and validation is not None:
+        dataset, marks = validation, marks_of(rules, validation)
+    rows = marks.reviewed_rows(dataset)
+    order = torch.randperm(len(rows), generator=torch.Generator().manual_seed(seed))
+    return Judge(dataset, marks, rows[order[:NUM_JUDGED_ROWS]])

@@ -1,0 +1,71 @@
+"""How long and in what steps a model is trained; every protocol trains through here."""
+
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
+
+import torch
+from torch import nn
+
+from corrigible.batches import collate, label_batches, reviewed_batches
+from corrigible.data.dataset import Dataset
+from corrigible.feedback.masks import Marks
+from corrigible.models.forward import Forward
+from corrigible.models.modes import device_of, evaluating
+from corrigible.objective import PenaltySettings
+from corrigible.training import Epoch, fit
+
+Validation = Callable[[nn.Module], Mapping[str, float]]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Schedule:
+    """The steps of one training run with Adam."""
+
+    epochs: int = 24
+    batch_size: int = 64
+    reviewed_batch_size: int = 32
+    """Reviewed rows per step; all of them where there are fewer."""
+    learning_rate: float = 1e-3
+    weight_decay: float = 0.0
+
+
+def run(
+    model: nn.Module,
+    dataset: Dataset,
+    schedule: Schedule,
+    *,
+    marks: Marks | None = None,
+    penalties: PenaltySettings | None = None,
+    validation: Validation | None = None,
+    seed: int = 0,
+) -> Iterator[Epoch]:
+    """Train the model in place on the data set, with penalties on the marked rows."""
+    reviewed = None
+    if marks is not None:
+        rows = marks.reviewed_rows(dataset)
+        reviewed = reviewed_batches(dataset, marks, rows, schedule.reviewed_batch_size, seed)
+    parameters = [p for p in model.parameters() if p.requires_grad]
+    return fit(
+        model,
+        label_batches(dataset, schedule.batch_size, seed),
+        reviewed=reviewed,
+        validation=validation,
+        penalties=penalties,
+        optimizer=torch.optim.Adam(parameters, schedule.learning_rate, weight_decay=schedule.weight_decay),
+        epochs=schedule.epochs,
+        seed=seed,
+    )
+
+
+def accuracy_on(dataset: Dataset) -> Validation:
+    """The share of the rows predicted right, to be watched after each epoch; it chooses nothing."""
+
+    def validation(model: nn.Module) -> Mapping[str, float]:
+        hits = 0
+        with evaluating(model), torch.no_grad():
+            for index in torch.arange(len(dataset)).split(1024):
+                batch = collate(dataset, index).to(device_of(model))
+                hits += int((Forward(model, batch, track_input=False).logits.argmax(1) == batch.y).sum())
+        return {"accuracy": hits / len(dataset)}
+
+    return validation

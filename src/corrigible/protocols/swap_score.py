@@ -1,0 +1,51 @@
+"""How well a model predicts when the inputs that must not matter are other rows' inputs.
+
+What may choose the weight of a penalty: accuracy on confounded rows prefers the fooled model, and rows without the
+confounder are what the user does not have.
+"""
+
+from collections.abc import Iterator
+
+import torch
+from torch import Tensor, nn
+
+from corrigible.batches import collate
+from corrigible.data.dataset import Dataset, rows_of
+from corrigible.data.swapping import draw_donors, swapped
+from corrigible.feedback.masks import Marks
+from corrigible.losses import cross_entropy
+from corrigible.models.forward import Forward
+from corrigible.models.modes import device_of, evaluating
+from corrigible.types import Batch
+
+ROWS_AT_ONCE = 16
+
+
+def swap_score(
+    model: nn.Module, dataset: Dataset, marks: Marks, rows: Tensor, *, num_donors: int = 50, seed: int = 0
+) -> float:
+    """Mean log-likelihood of the label when marked inputs hold other rows' values; higher is better, at most 0.
+
+    Args:
+        rows: positions of the rows to score, each with something marked.
+        num_donors: how many other rows lend their values to each.
+    """
+    total = count = 0.0
+    with evaluating(model), torch.no_grad():
+        for batch in swapped_batches(dataset, marks, rows, num_donors=num_donors, seed=seed):
+            batch = batch.to(device_of(model))
+            losses = cross_entropy(Forward(model, batch, track_input=False), batch)
+            total, count = total - losses.sum().item(), count + len(losses)
+    return total / count
+
+
+def swapped_batches(
+    dataset: Dataset, marks: Marks, rows: Tensor, *, num_donors: int, seed: int
+) -> Iterator[Batch]:
+    """The rows with their marked inputs replaced, once per donor, a few rows at a time."""
+    donors = rows_of(dataset, draw_donors(len(dataset), num_donors, seed)).x
+    for index in rows.split(ROWS_AT_ONCE):
+        batch = collate(dataset, index, marks)
+        assert batch.irrelevant is not None
+        x = swapped(batch.x, batch.irrelevant, donors).flatten(0, 1)
+        yield Batch(index.repeat_interleave(len(donors)), x, batch.y.repeat_interleave(len(donors)), columns=batch.columns)

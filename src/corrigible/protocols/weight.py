@@ -1,0 +1,139 @@
+"""Choose a penalty's weight by swap score, from short runs on a logarithmic grid."""
+
+import copy
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from corrigible.batches import collate
+from corrigible.data.dataset import Dataset
+from corrigible.errors import NoGradientError
+from corrigible.feedback.masks import Marks
+from corrigible.losses import cross_entropy
+from corrigible.models.forward import Forward
+from corrigible.models.modes import device_of, evaluating
+from corrigible.objective import parameter_gradient, terms_of
+from corrigible.protocols.schedule import Schedule, run
+from corrigible.protocols.swap_score import swap_score, swapped_batches
+
+MULTIPLIERS = (1.0, 3.0, 10.0, 30.0, 100.0)
+NUM_ROWS = 64
+"""Reviewed rows whose gradients give the first weight."""
+
+
+@dataclass(frozen=True)
+class WeightTrial:
+    """One short run with one weight."""
+
+    penalty: str
+    weight: float
+    swap_score: float
+    number: int
+    num_trials: int
+
+
+@dataclass(frozen=True)
+class WeightChoice:
+    """The weight a penalty got, and why."""
+
+    penalty: str
+    weight: float
+    message: str
+    trials: tuple[WeightTrial, ...] = ()
+
+
+@dataclass(frozen=True)
+class Judge:
+    """The rows on which weights are compared."""
+
+    dataset: Dataset
+    marks: Marks
+    rows: Tensor
+
+    def score(self, model: nn.Module, seed: int) -> float:
+        return swap_score(model, self.dataset, self.marks, self.rows, seed=seed)
+
+
+def choose_weight(
+    model: nn.Module,
+    dataset: Dataset,
+    marks: Marks,
+    schedule: Schedule,
+    *,
+    name: str,
+    penalties: dict[str, Any],
+    judge: Judge,
+    seed: int,
+) -> Iterator[WeightTrial | WeightChoice]:
+    """Yields each trial and last the choice for ``penalties[name]``, the other penalties keeping their weights.
+
+    A penalty whose gradient is zero gets weight 0: the model does not rely on what it forbids.
+    """
+    start = starting_weight(model, dataset, marks, name=name, settings=penalties[name], seed=seed)
+    if start is None:
+        message = f"{name} has no gradient: the model does not rely on the marked inputs; weight 0"
+        yield WeightChoice(name, 0.0, message)
+        return
+    short = replace(schedule, epochs=max(1, schedule.epochs // 4))
+    trials = []
+    for number, multiplier in enumerate(MULTIPLIERS, start=1):
+        weight = _rounded(start * multiplier)
+        tried = copy.deepcopy(model)
+        weighted = penalties | {name: {**penalties[name], "weight": weight}}
+        for _ in run(tried, dataset, short, marks=marks, penalties=weighted, seed=seed):
+            pass
+        trials.append(WeightTrial(name, weight, judge.score(tried, seed), number, len(MULTIPLIERS)))
+        yield trials[-1]
+    best = max(trials, key=lambda trial: trial.swap_score)
+    message = f"{name} gets weight {best.weight:g}, swap score {best.swap_score:.3f}"
+    yield WeightChoice(name, best.weight, message, tuple(trials))
+
+
+def starting_weight(
+    model: nn.Module, dataset: Dataset, marks: Marks, *, name: str, settings: dict[str, Any], seed: int
+) -> float | None:
+    """Norm of the gradient of the label loss over that of the penalty; None when the penalty's is zero.
+
+    The label loss is taken on swapped rows: a fooled model has almost no label gradient left on rows that hold the
+    confounder.
+
+    Raises:
+        NoGradientError: the penalty reaches no parameter.
+    """
+    rows = marks.reviewed_rows(dataset)[:NUM_ROWS]
+    (term,) = terms_of({name: {**settings, "weight": 1.0}})
+    with evaluating(model):
+        reviewed = collate(dataset, rows, marks).to(device_of(model))
+        gradients = parameter_gradient(model, term.penalty(Forward(model, reviewed, seed=seed), reviewed))
+        if all(gradient is None for gradient in gradients):
+            raise NoGradientError(f"penalty {name!r} does not reach the model's parameters: it would teach nothing")
+        penalty_norm = _norm(gradients)
+        if penalty_norm == 0.0:
+            return None
+        label_norm = _norm(_swapped_label_gradient(model, dataset, marks, rows, seed))
+    return label_norm / penalty_norm
+
+
+def _swapped_label_gradient(
+    model: nn.Module, dataset: Dataset, marks: Marks, rows: Tensor, seed: int
+) -> list[Tensor | None]:
+    total: list[Tensor | None] = [None] * sum(p.requires_grad for p in model.parameters())
+    for batch in swapped_batches(dataset, marks, rows, num_donors=10, seed=seed):
+        batch = batch.to(device_of(model))
+        loss = cross_entropy(Forward(model, batch, track_input=False), batch).sum() / (10 * len(rows))
+        found = parameter_gradient(model, loss)
+        total = [b if a is None else a if b is None else a + b for a, b in zip(total, found, strict=True)]
+    return total
+
+
+def _norm(gradients: list[Tensor | None]) -> float:
+    squares = [gradient.double().square().sum() for gradient in gradients if gradient is not None]
+    return torch.stack(squares).sum().sqrt().item() if squares else 0.0
+
+
+def _rounded(weight: float) -> float:
+    """Two significant digits: more would claim a precision that the choice does not have."""
+    return float(f"{weight:.1e}")
