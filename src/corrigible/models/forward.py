@@ -55,7 +55,7 @@ class Forward:
         hooks = [
             module.register_forward_hook(self._keep(name))
             for name, module in self.model.named_modules()
-            if not any(module.children())
+            if name
         ]
         try:
             with torch.enable_grad():
@@ -67,6 +67,12 @@ class Forward:
     @cached_property
     def log_probs(self) -> Float[Tensor, " batch num_classes"]:
         return log_softmax(self.logits, dim=1)
+
+    @property
+    def layers(self) -> tuple[str, ...]:
+        """The names of the layers that ran and gave a tensor, in the order in which they first finished."""
+        _ = self.logits
+        return tuple(self._activations)
 
     def activation(self, layer: str) -> Tensor:
         """What the named layer gave in this pass (its last call, if it was called several times).

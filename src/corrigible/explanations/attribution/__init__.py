@@ -1,0 +1,14 @@
+"""How much each input counted for one row's score, one file per explainer.
+
+Every explainer is ``(model, x, target, *, settings) -> like x`` and leaves the model as it found it. The settings
+``columns``, ``seed``, ``differentiable`` and ``rows_at_once`` are filled in by `explain`. An explainer's core, named
+``…_of``, works on a pass that already exists; penalties call it.
+"""
+
+from corrigible.explanations.attribution.grad_cam import grad_cam
+from corrigible.explanations.attribution.gradient_x_input import gradient_x_input
+from corrigible.explanations.attribution.input_gradient import input_gradient
+from corrigible.explanations.attribution.integrated_gradients import integrated_gradients
+from corrigible.explanations.attribution.occlusion import occlusion
+
+EXPLAINERS = {f.__name__: f for f in (input_gradient, gradient_x_input, integrated_gradients, grad_cam, occlusion)}

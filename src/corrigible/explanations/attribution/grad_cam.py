@@ -1,0 +1,82 @@
+"""Selvaraju et al. 2017, Grad-CAM: visual explanations from deep networks via gradient-based localization.
+
+Equations 1 and 2, enlarged to the size of the input. Never rescaled to [0, 1]: maps of different rows stay comparable.
+"""
+
+from jaxtyping import Float, Int
+from torch import Tensor, nn
+from torch.nn.functional import interpolate
+
+from corrigible.errors import UnsupportedModelError
+from corrigible.explanations.passes import pass_over, untouched
+from corrigible.explanations.scores import score_named
+from corrigible.models.forward import Forward
+
+
+def grad_cam_of(
+    forward: Forward,
+    target: Int[Tensor, " batch"],
+    *,
+    layer: str | None = None,
+    score: str = "target_logit",
+    create_graph: bool = True,
+) -> Float[Tensor, " batch channel height width"]:
+    """ReLU of the layer's channels summed with their mean gradients as weights, the same in every channel of the input.
+
+    With ``create_graph`` the weights too depend on the parameters.
+
+    Args:
+        layer: name of a layer; None for the last convolution that ran.
+
+    Raises:
+        UnsupportedModelError: no convolution, no such layer, a layer or input that is not
+            (batch, channel, height, width), or an output that the next layer overwrites in place.
+    """
+    scores = score_named(score, forward)(forward.logits, target).sum()
+    name = last_convolution(forward) if layer is None else layer
+    activation = forward.activation(name)
+    for what, found in ((f"layer {name!r} gives", activation), ("x has", forward.x)):
+        if found.ndim != 4 or len(found) != forward.num_rows:
+            shape = tuple(found.shape)
+            raise UnsupportedModelError(f"{what} shape {shape}; grad_cam needs (batch, channel, height, width)")
+    weights = forward.gradient(scores, activation, create_graph=create_graph).mean(dim=(2, 3), keepdim=True)
+    heat = (weights * activation).sum(dim=1, keepdim=True).relu()
+    enlarged = interpolate(heat, size=forward.x.shape[2:], mode="bilinear", align_corners=False)
+    return enlarged.expand_as(forward.x)
+
+
+def grad_cam(
+    model: nn.Module,
+    x: Float[Tensor, " batch *input"],
+    target: Int[Tensor, " batch"],
+    *,
+    layer: str | None = None,
+    score: str = "target_logit",
+    seed: int = 0,
+    differentiable: bool = False,
+) -> Float[Tensor, " batch *input"]:
+    """Where the last convolution (or the named layer) saw what raises the score; at least 0.
+
+    Raises:
+        UnsupportedModelError: see `grad_cam_of`.
+    """
+    with untouched(model, seed):
+        forward = pass_over(model, x, target, seed=seed)
+        return grad_cam_of(forward, target, layer=layer, score=score, create_graph=differentiable)
+
+
+def last_convolution(forward: Forward) -> str:
+    """The name of the last ``Conv2d`` that ran in this pass.
+
+    Raises:
+        UnsupportedModelError: none ran.
+    """
+    layers = {name: forward.model.get_submodule(name) for name in forward.layers}
+    convolutions = [name for name, module in layers.items() if isinstance(module, nn.Conv2d)]
+    if not convolutions:
+        kinds = ", ".join(dict.fromkeys(type(module).__name__ for module in layers.values()))
+        raise UnsupportedModelError(
+            f"no convolution in this model; grad_cam needs a Conv2d and found {kinds or 'no layers'}: "
+            "name a layer of shape (batch, channel, height, width), or choose another explainer"
+        )
+    return convolutions[-1]

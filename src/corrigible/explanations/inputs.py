@@ -1,0 +1,81 @@
+"""What the caller of `explain` gives, checked."""
+
+import re
+from typing import Any
+
+import numpy as np
+import torch
+from jaxtyping import Float, Int
+from torch import Tensor, nn
+
+from corrigible.errors import DataError
+from corrigible.explanations.features import check_columns
+from corrigible.models.forward import class_logits
+from corrigible.types import Columns
+
+_ABOUT_SHAPE = re.compile(r"shape|\bsizes?\b|dimension|\dD\b|channels", re.IGNORECASE)
+
+
+def checked_rows(x: Any, columns: Columns | None) -> Float[Tensor, " batch *input"]:
+    """The rows as a tensor of floats.
+
+    Raises:
+        DataError: no numbers, no rows, no batch axis, NaN or infinite values, or other columns than named.
+    """
+    if not isinstance(x, Tensor):
+        array = np.asarray(x)
+        if array.dtype.kind not in "fiub":
+            raise DataError(f"x holds {array.dtype} values; expected numbers: encode text and categories first")
+        x = torch.from_numpy(array.copy())
+    rows: Tensor = x.detach().clone() if x.is_inference() else x.detach()
+    rows = rows if rows.is_floating_point() else rows.float()
+    if rows.ndim < 2:
+        raise DataError(f"x has shape {tuple(rows.shape)}; expected (batch, …): add a batch axis to a single example")
+    if rows.numel() == 0:
+        raise DataError(f"x has shape {tuple(rows.shape)}, which holds nothing; expected at least one row")
+    bad = (~rows.isfinite().flatten(1)).any(dim=1).nonzero().flatten()
+    if len(bad):
+        raise DataError(f"row {int(bad[0])} of x is NaN or infinite ({len(bad)} such rows); fill or drop them first")
+    if columns is not None:
+        check_columns(rows, columns)
+    return rows
+
+
+def num_classes_of(model: nn.Module, first: Float[Tensor, " 1 *input"], num_rows: int) -> int:
+    """How many classes the model tells apart; found by running it on the first row.
+
+    Raises:
+        DataError: the model cannot run on rows of this shape.
+    """
+    shape = f"x has shape {(num_rows, *first.shape[1:])}"
+    hint = "expected the shape the model was trained on, with a batch axis also for a single example"
+    try:
+        with torch.no_grad():
+            logits = class_logits(model(first.clone()))
+    except (RuntimeError, ValueError, IndexError) as error:
+        if not _ABOUT_SHAPE.search(str(error)) or isinstance(error, torch.OutOfMemoryError):
+            raise
+        raise DataError(f"{shape}, which the model cannot take ({' '.join(str(error).split())}); {hint}") from error
+    if len(logits) != 1:
+        raise DataError(f"{shape}; for its first row the model gave {len(logits)} rows of logits; {hint}")
+    return logits.shape[1]
+
+
+def checked_target(target: Any, num_rows: int, num_classes: int) -> Int[Tensor, " batch"]:
+    """One class per row.
+
+    Raises:
+        DataError: not whole numbers, not one per row, or no such class.
+    """
+    found = torch.as_tensor(target).detach()
+    if found.is_floating_point() or found.is_complex() or found.dtype == torch.bool:
+        raise DataError(f"target holds {found.dtype} values; expected class numbers")
+    if found.ndim == 0:
+        found = found.expand(num_rows)
+    if found.shape != (num_rows,):
+        raise DataError(f"target has shape {tuple(found.shape)}; expected ({num_rows},): one class per row of x")
+    outside = ((found < 0) | (found >= num_classes)).nonzero().flatten()
+    if len(outside):
+        row = int(outside[0])
+        raise DataError(f"target of row {row} is {int(found[row])}; expected a class from 0 to {num_classes - 1}")
+    return found.long()

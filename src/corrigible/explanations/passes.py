@@ -1,0 +1,40 @@
+"""Passes made in order to explain: in eval mode, with random draws that belong to the row's values."""
+
+import zlib
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+import torch
+from jaxtyping import Float, Int
+from torch import Tensor, nn
+
+from corrigible.models.forward import Forward
+from corrigible.models.modes import PrivateRandomness, evaluating
+from corrigible.types import Batch, Columns
+
+
+@contextmanager
+def untouched(model: nn.Module, seed: int) -> Iterator[None]:
+    """Gradients on, the model in eval mode, the random state private; afterwards all are as they were found."""
+    with PrivateRandomness(seed), evaluating(model), torch.inference_mode(False), torch.enable_grad():
+        yield
+
+
+def pass_over(
+    model: nn.Module,
+    x: Float[Tensor, " batch *input"],
+    target: Int[Tensor, " batch"],
+    *,
+    index: Int[Tensor, " batch"] | None = None,
+    columns: Columns | None = None,
+    seed: int = 0,
+) -> Forward:
+    """A pass over these rows; ``index`` says which draws they get, by default those of their values."""
+    index = values_index(x) if index is None else index
+    return Forward(model, Batch(index, x, target, columns=columns), seed=seed)
+
+
+def values_index(x: Float[Tensor, " batch *input"]) -> Int[Tensor, " batch"]:
+    """A checksum of each row's values: the same row gets the same draws wherever it stands."""
+    rows = x.detach().cpu().float().contiguous().numpy()
+    return torch.tensor([zlib.crc32(row) for row in rows], dtype=torch.long, device=x.device)
