@@ -1,0 +1,196 @@
+"""Look at a model on a data set, and write down what metrics ask for."""
+
+from collections.abc import Collection, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import torch
+from jaxtyping import Float, Int
+from torch import Tensor, nn
+
+from corrigible.batches import collate
+from corrigible.data.dataset import Dataset, as_dataset, rows_of
+from corrigible.data.swapping import draw_donors, swapped
+from corrigible.errors import DataError
+from corrigible.explanations.explaining import explain
+from corrigible.feedback.masks import Marks, marks_of
+from corrigible.models.forward import class_logits
+from corrigible.models.modes import PrivateRandomness, device_of, evaluating
+from corrigible.types import Batch, Feedback
+
+EVIDENCE = {
+    "probs": "probability of each class",
+    "predicted": "the most probable class",
+    "y": "the label",
+    "group": "value of the sensitive attribute",
+    "flipped": "share of donors whose values, in place of the irrelevant inputs, change the predicted class",
+    "attribution_share": "share of the label's absolute attribution on irrelevant inputs; NaN without any attribution",
+    "reflected_probs": "probabilities when each irrelevant input v becomes min + max − v over the data set",
+}
+"""What a metric may ask for: one value, or one row of values, per row of the data set."""
+
+
+@dataclass(frozen=True)
+class Evidence:
+    """What a model showed on a data set, on the CPU."""
+
+    everywhere: Mapping[str, Tensor]
+    """Evidence about every row."""
+    marked: Int[Tensor, " marked"]
+    """Positions of the rows on which irrelevant inputs are marked."""
+    on_marked: Mapping[str, Tensor]
+    """Evidence about the marked rows alone."""
+    class_names: Sequence[str] = ()
+    group_names: Sequence[str] = ()
+
+    def of(self, needs: Collection[str]) -> dict[str, Tensor]:
+        """This evidence, all on the same rows: the marked ones where any of it exists only there."""
+        if self.on_marked.keys().isdisjoint(needs):
+            return {name: self.everywhere[name] for name in needs}
+        found = {name: value[self.marked] for name, value in self.everywhere.items()} | dict(self.on_marked)
+        return {name: found[name] for name in needs}
+
+
+def gather(
+    model: nn.Module,
+    data: Any,
+    *,
+    names: Collection[str] = tuple(EVIDENCE),
+    feedback: Sequence[Feedback] = (),
+    method: str = "input_gradient",
+    explainer_settings: Mapping[str, Any] | None = None,
+    num_donors: int = 50,
+    batch_size: int = 256,
+    seed: int = 0,
+) -> Evidence:
+    """The evidence of these names, as far as the data set and the feedback give it.
+
+    What is about irrelevant inputs exists on the rows on which some are marked. The model, its modes and PyTorch's
+    random state stay as they were.
+
+    Args:
+        data: ``(x, y)``, ``(x, y, group)`` or a map-style data set.
+        feedback: about the rows of this data set.
+        method: the explainer behind ``attribution_share``; the label is its target.
+        num_donors: rows of this data set whose values replace the irrelevant inputs for ``flipped``.
+        batch_size: rows that pass through the model at once.
+
+    Raises:
+        DataError: data that cannot be used, a label the model has no class for, probabilities that are NaN.
+        FeedbackError: feedback that does not fit the data set.
+    """
+    dataset = as_dataset(data)
+    marks = marks_of(feedback, dataset)
+    with PrivateRandomness(seed), evaluating(model):
+        everywhere = _on_every_row(model, dataset, batch_size)
+        marked = _marked(marks, everywhere["y"], batch_size)
+        rows = _MarkedRows(model, dataset, marks, marked, batch_size)
+        on_marked = {}
+        if len(marked):
+            if "flipped" in names:
+                on_marked["flipped"] = _flipped(rows, num_donors, seed)
+            if "attribution_share" in names:
+                on_marked["attribution_share"] = _attribution_share(rows, method, explainer_settings or {}, seed)
+            if "reflected_probs" in names:
+                on_marked["reflected_probs"] = _reflected_probs(rows)
+    class_names, group_names = (getattr(dataset, name, ()) for name in ("class_names", "group_names"))
+    return Evidence(everywhere, marked, on_marked, class_names, group_names)
+
+
+@dataclass(frozen=True)
+class _MarkedRows:
+    """The rows with irrelevant inputs, and the model to show them to."""
+
+    model: nn.Module
+    dataset: Dataset
+    marks: Marks
+    marked: Tensor
+    batch_size: int
+
+    def batches(self) -> Iterator[Batch]:
+        for index in self.marked.split(self.batch_size):
+            yield collate(self.dataset, index, self.marks).to(device_of(self.model))
+
+
+def _on_every_row(model: nn.Module, dataset: Dataset, batch_size: int) -> dict[str, Tensor]:
+    probs, y, group = [], [], []
+    for index in torch.arange(len(dataset)).split(batch_size):
+        rows = rows_of(dataset, index)
+        probs.append(_probs(model, rows.x.to(device_of(model))).cpu())
+        y.append(rows.y.cpu())
+        group += [] if rows.group is None else [rows.group.cpu()]
+    found = {"probs": torch.cat(probs), "y": torch.cat(y)}
+    _check(found["probs"], found["y"])
+    return found | {"predicted": found["probs"].argmax(dim=1)} | ({"group": torch.cat(group)} if group else {})
+
+
+def _check(probs: Tensor, y: Tensor) -> None:
+    bad = probs.isnan().any(dim=1).nonzero().flatten()
+    if len(bad):
+        raise DataError(
+            f"the model's probabilities are NaN on row {int(bad[0])} ({len(bad)} such rows); train it again"
+        )
+    bad = ((y < 0) | (y >= probs.shape[1])).nonzero().flatten()
+    if len(bad):
+        row = int(bad[0])
+        raise DataError(f"row {row} has label {int(y[row])}; expected 0 to {probs.shape[1] - 1}, the model's classes")
+
+
+def _marked(marks: Marks, y: Tensor, batch_size: int) -> Tensor:
+    """Positions of the rows on which at least one input is irrelevant."""
+    rows = marks.irrelevant.rows(y)
+    return torch.cat([part[marks.irrelevant.masks(part, y[part]).flatten(1).any(1)] for part in rows.split(batch_size)])
+
+
+@torch.no_grad()
+def _probs(model: nn.Module, x: Tensor) -> Float[Tensor, " batch num_classes"]:
+    # Float64, so that confident rows do not tie at 1.
+    return class_logits(model(x)).double().softmax(dim=1)
+
+
+def _flipped(rows: _MarkedRows, num_donors: int, seed: int) -> Tensor:
+    donors = rows_of(rows.dataset, draw_donors(len(rows.dataset), num_donors, seed)).x.to(device_of(rows.model))
+    rows_at_once = max(1, rows.batch_size // len(donors))
+    found = []
+    for batch in rows.batches():
+        assert batch.irrelevant is not None
+        for x, irrelevant in zip(batch.x.split(rows_at_once), batch.irrelevant.split(rows_at_once), strict=True):
+            # A copy: a model that works in place would change x.
+            predicted = _probs(rows.model, x.clone()).argmax(dim=1)
+            after = _probs(rows.model, swapped(x, irrelevant, donors).flatten(0, 1)).argmax(dim=1)
+            found.append((after.view(len(x), -1) != predicted[:, None]).double().mean(dim=1).cpu())
+    return torch.cat(found)
+
+
+def _attribution_share(rows: _MarkedRows, method: str, settings: Mapping[str, Any], seed: int) -> Tensor:
+    found = []
+    for batch in rows.batches():
+        assert batch.irrelevant is not None
+        attribution = explain(
+            rows.model,
+            batch.x,
+            batch.y,
+            method=method,
+            columns=batch.columns,
+            seed=seed,
+            rows_at_once=rows.batch_size,
+            **settings,
+        )
+        size = attribution.detach().double().abs()
+        found.append(((size * batch.irrelevant).flatten(1).sum(1) / size.flatten(1).sum(1)).cpu())
+    return torch.cat(found)
+
+
+def _reflected_probs(rows: _MarkedRows) -> Tensor:
+    ends = _low_plus_high(rows.dataset, rows.batch_size).to(device_of(rows.model))
+    found = []
+    for batch in rows.batches():
+        assert batch.irrelevant is not None
+        found.append(_probs(rows.model, torch.where(batch.irrelevant, ends - batch.x, batch.x)).cpu())
+    return torch.cat(found)
+
+
+def _low_plus_high(dataset: Dataset, batch_size: int) -> Tensor:
+    """Smallest plus largest value of each input over the data set."""
+    parts = [rows_of(dataset, index).x for index in torch.arange(len(dataset)).split(batch_size)]
+    return torch.stack([x.amin(0) for x in parts]).amin(0) + torch.stack([x.amax(0) for x in parts]).amax(0)

@@ -1,0 +1,55 @@
+"""Share of right predictions: on all rows, per class, per group."""
+
+import torch
+from jaxtyping import Float, Int
+from torch import Tensor
+
+
+def accuracy(predicted: Int[Tensor, " n"], y: Int[Tensor, " n"]) -> Float[Tensor, ""]:
+    """Share of rows whose predicted class is the label."""
+    return (predicted == y).double().mean()
+
+
+def class_accuracy(predicted: Int[Tensor, " n"], y: Int[Tensor, " n"], *, label: int) -> Float[Tensor, ""]:
+    """Share of right predictions among the rows of one class: its recall."""
+    return accuracy(predicted[y == label], y[y == label])
+
+
+def group_accuracy(
+    predicted: Int[Tensor, " n"], y: Int[Tensor, " n"], group: Int[Tensor, " n"], *, group_value: int
+) -> Float[Tensor, ""]:
+    """Share of right predictions among the rows of one group."""
+    return accuracy(predicted[group == group_value], y[group == group_value])
+
+
+def worst_class_accuracy(predicted: Int[Tensor, " n"], y: Int[Tensor, " n"]) -> Float[Tensor, ""]:
+    """Smallest accuracy over the classes that occur among the labels."""
+    return _smallest(_accuracies(predicted, y, y))
+
+
+def macro_group_accuracy(
+    predicted: Int[Tensor, " n"], y: Int[Tensor, " n"], group: Int[Tensor, " n"]
+) -> Float[Tensor, ""]:
+    """Mean of the groups' accuracies, each group counting the same."""
+    return _accuracies(predicted, y, group).mean()
+
+
+def worst_group_accuracy(
+    predicted: Int[Tensor, " n"], y: Int[Tensor, " n"], group: Int[Tensor, " n"]
+) -> Float[Tensor, ""]:
+    """Smallest accuracy over groups.
+
+    Where a group means class × attribute (Sagawa et al. 2020), give that as the group.
+    """
+    return _smallest(_accuracies(predicted, y, group))
+
+
+def _accuracies(predicted: Tensor, y: Tensor, part: Tensor) -> Tensor:
+    """The accuracy of each part that has rows."""
+    place = part.unique(return_inverse=True)[1]
+    shares: Tensor = place.bincount(weights=(predicted == y).double()) / place.bincount()
+    return shares
+
+
+def _smallest(values: Tensor) -> Tensor:
+    return values.min() if len(values) else torch.tensor(torch.nan, dtype=torch.float64)

@@ -1,0 +1,43 @@
+"""How much rates differ between groups; 0 means not at all.
+
+Each is the largest less the smallest rate over groups. Groups with fewer than two of the rows a rate is about are left
+out; with fewer than two groups left the difference is NaN. The positive class is class 1.
+"""
+
+import torch
+from jaxtyping import Float, Int
+from torch import Tensor
+
+
+def demographic_parity_difference(predicted: Int[Tensor, " n"], group: Int[Tensor, " n"]) -> Float[Tensor, ""]:
+    """Largest less smallest rate of predicted class 1 over groups."""
+    return _gap(predicted == 1, group)
+
+
+def equalized_odds_difference(
+    predicted: Int[Tensor, " n"], y: Int[Tensor, " n"], group: Int[Tensor, " n"]
+) -> Float[Tensor, ""]:
+    """The larger of two differences over groups: in true positive rate and in false positive rate (Hardt et al. 2016)."""
+    differences = [_gap(predicted[rows] == 1, group[rows]) for rows in (y == 1, y != 1)]
+    return torch.stack(differences).max()
+
+
+def group_accuracy_gap(
+    predicted: Int[Tensor, " n"], y: Int[Tensor, " n"], group: Int[Tensor, " n"]
+) -> Float[Tensor, ""]:
+    """Largest less smallest accuracy over groups."""
+    return _gap(predicted == y, group)
+
+
+def group_prob_gap(probs: Float[Tensor, " n num_classes"], group: Int[Tensor, " n"]) -> Float[Tensor, ""]:
+    """Largest less smallest mean probability of class 1 over groups."""
+    return _gap(probs[:, 1], group)
+
+
+def _gap(values: Tensor, group: Tensor) -> Tensor:
+    place = group.unique(return_inverse=True)[1]
+    count = place.bincount()
+    means: Tensor = (place.bincount(weights=values.double()) / count)[count >= 2]
+    if len(means) < 2:
+        return torch.tensor(torch.nan, dtype=torch.float64, device=group.device)
+    return means.max() - means.min()

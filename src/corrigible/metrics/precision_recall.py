@@ -1,0 +1,43 @@
+"""Precision, recall and their harmonic mean.
+
+Two classes: of class 1. More: averaged over the classes that occur among labels or predictions, each counting the same.
+A share of no rows is 0.
+"""
+
+import torch
+from jaxtyping import Float, Int
+from torch import Tensor
+
+
+def precision(probs: Float[Tensor, " n num_classes"], y: Int[Tensor, " n"]) -> Float[Tensor, ""]:
+    """Share of the rows predicted as a class that belong to it."""
+    hits, num_predicted, _ = _counts(probs, y)
+    return _mean_share(hits, num_predicted)
+
+
+def recall(probs: Float[Tensor, " n num_classes"], y: Int[Tensor, " n"]) -> Float[Tensor, ""]:
+    """Share of a class's rows that are predicted as it."""
+    hits, _, num_labelled = _counts(probs, y)
+    return _mean_share(hits, num_labelled)
+
+
+def f1(probs: Float[Tensor, " n num_classes"], y: Int[Tensor, " n"]) -> Float[Tensor, ""]:
+    """Harmonic mean of a class's precision and recall."""
+    hits, num_predicted, num_labelled = _counts(probs, y)
+    return _mean_share(2 * hits, num_predicted + num_labelled)
+
+
+def _counts(probs: Tensor, y: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+    """Rows predicted rightly, predicted and labelled, for each class that counts."""
+    num_classes, predicted = probs.shape[1], probs.argmax(dim=1)
+    hits, num_predicted, num_labelled = (
+        rows.bincount(minlength=num_classes).double() for rows in (y[predicted == y], predicted, y)
+    )
+    counts = num_predicted + num_labelled > 0
+    if num_classes == 2:
+        counts = torch.tensor([False, len(y) > 0], device=y.device)
+    return hits[counts], num_predicted[counts], num_labelled[counts]
+
+
+def _mean_share(part: Tensor, whole: Tensor) -> Tensor:
+    return (part / whole.clamp_min(1)).mean()

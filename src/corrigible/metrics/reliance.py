@@ -1,0 +1,24 @@
+"""How much the model relies on inputs that must not matter; 0 means not at all."""
+
+from jaxtyping import Float
+from torch import Tensor
+
+
+def flip_rate(flipped: Float[Tensor, " n"]) -> Float[Tensor, ""]:
+    """Share of predictions that change when the irrelevant inputs are replaced by other rows' values."""
+    return flipped.double().mean()
+
+
+def attribution_overlap(attribution_share: Float[Tensor, " n"]) -> Float[Tensor, ""]:
+    """Mean share of absolute attribution that lies on irrelevant inputs, over the rows that have any attribution."""
+    return attribution_share.double().nanmean()
+
+
+def flip_effect(
+    probs: Float[Tensor, " n num_classes"], reflected_probs: Float[Tensor, " n num_classes"]
+) -> Float[Tensor, ""]:
+    """Mean total variation distance ½ Σ |p − p′| between the probabilities before and after reflecting the irrelevant inputs.
+
+    In [0, 1]. For an input that is 0 or 1, reflecting is flipping it.
+    """
+    return (probs.double() - reflected_probs.double()).abs().sum(dim=1).mean() / 2
