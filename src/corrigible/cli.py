@@ -1,0 +1,175 @@
+"""The command line: parse, call the verb, print what it yields."""
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import click
+
+from corrigible import __version__, demos, workflow
+from corrigible.terminal import show
+
+STUDY = click.argument("study", type=click.Path(path_type=Path, file_okay=False))
+SEED = click.option("--seed", type=click.IntRange(0, 2**31 - 1), help="Seed of every random choice [default: the recipe's].")
+DEVICE = click.option("--device", default="cpu", show_default=True, help="Where to compute: cpu, cuda, cuda:1, mps.")
+JSON = click.option("--json", "as_json", is_flag=True, help="Print each record as one JSON line.")
+AUTHOR = click.option("--author", default="", help="Who says so.")
+NOTE = click.option("--note", default="", help="Why.")
+
+
+def computing(command: Callable[..., Any]) -> Callable[..., Any]:
+    """The options of every verb that computes."""
+    return SEED(DEVICE(JSON(command)))
+
+
+@click.group(context_settings={"help_option_names": ["-h", "--help"]})
+@click.version_option(__version__)
+def main() -> None:
+    """Neural networks you can correct: train, explain, review, correct, evaluate, seal.
+
+    Each command works on a study: a folder with a recipe.toml, to which it adds a run.
+    """
+
+
+@main.command()
+@click.argument("name", type=click.Choice(sorted(demos.DEMOS)))
+@click.argument("folder", type=click.Path(path_type=Path, file_okay=False), required=False)
+@computing
+def demo(name: str, folder: Path | None, seed: int | None, device: str, as_json: bool) -> None:
+    """Run the whole loop on real data, into FOLDER [default: demo-studies/NAME]."""
+    target = folder or Path("demo-studies") / name
+    show(lambda: demos.run(name, target, seed=seed, device=device), as_json)
+
+
+@main.command()
+@STUDY
+@click.option("--kind", default="image", show_default=True, help="Kind of data: image or table.")
+@JSON
+def init(study: Path, kind: str, as_json: bool) -> None:
+    """Make a study folder with a commented recipe."""
+    show(lambda: workflow.init(study, kind=kind), as_json)
+
+
+@main.command()
+@STUDY
+@computing
+def train(study: Path, seed: int | None, device: str, as_json: bool) -> None:
+    """Train the recipe's model."""
+    show(lambda: workflow.train(study, seed=seed, device=device), as_json)
+
+
+@main.command()
+@STUDY
+@click.option("--run", help="Run whose model to explain [default: the latest].")
+@computing
+def explain(study: Path, run: str | None, seed: int | None, device: str, as_json: bool) -> None:
+    """Explain a model's predictions row by row."""
+    show(lambda: workflow.explain(study, run=run, seed=seed, device=device), as_json)
+
+
+@main.command()
+@STUDY
+@computing
+def correct(study: Path, seed: int | None, device: str, as_json: bool) -> None:
+    """Train again on the feedback given so far."""
+    show(lambda: workflow.correct(study, seed=seed, device=device), as_json)
+
+
+@main.command()
+@STUDY
+@computing
+def evaluate(study: Path, seed: int | None, device: str, as_json: bool) -> None:
+    """Measure the models before and after on the same rows."""
+    show(lambda: workflow.evaluate(study, seed=seed, device=device), as_json)
+
+
+@main.command()
+@STUDY
+@JSON
+def report(study: Path, as_json: bool) -> None:
+    """Write report.html from the latest evaluation."""
+    show(lambda: workflow.report(study), as_json)
+
+
+@main.command()
+@STUDY
+@click.option("--name", default="", help="Name of the sealed folder [default: the run's].")
+@JSON
+def seal(study: Path, name: str, as_json: bool) -> None:
+    """Seal the latest evaluated model with a manifest of hashes."""
+    show(lambda: workflow.seal(study, name=name), as_json)
+
+
+@main.command()
+@click.argument("folder", type=click.Path(path_type=Path, file_okay=False))
+@click.option("--root", help="Root hash that was quoted for this folder.")
+@JSON
+def verify(folder: Path, root: str | None, as_json: bool) -> None:
+    """Check a sealed folder, or every run of a study; exit with 1 if anything was changed."""
+    show(lambda: workflow.verify(folder, root=root), as_json)
+
+
+@main.command()
+@JSON
+def methods(as_json: bool) -> None:
+    """List every explainer, score, penalty, metric and model with its settings."""
+    show(workflow.methods, as_json)
+
+
+@main.group()
+def feedback() -> None:
+    """Say which inputs must not matter, or should."""
+
+
+@feedback.command("add")
+@STUDY
+@click.option("--feature", "features", multiple=True, help="Name of a table's feature; may be given several times.")
+@click.option("--box", type=int, nargs=4, help="Rectangle in pixels: top left height width.")
+@click.option("--mask", type=click.Path(path_type=Path, dir_okay=False), help="An .npy file with a boolean array.")
+@click.option("--row", type=int, help="Row it is about [default: every row].")
+@click.option("--label", type=int, help="Class whose rows it is about.")
+@click.option("--split", default="train", show_default=True, help="Part of the data that --row counts in.")
+@click.option("--polarity", type=click.Choice(["irrelevant", "relevant"]), default="irrelevant", show_default=True)
+@AUTHOR
+@NOTE
+@JSON
+def add_feedback(study: Path, as_json: bool, **said: Any) -> None:
+    """Mark one region as irrelevant or relevant."""
+    show(lambda: workflow.add_feedback(study, **said), as_json)
+
+
+@feedback.command("import")
+@STUDY
+@click.argument("file", type=click.Path(path_type=Path, dir_okay=False))
+@JSON
+def import_feedback(study: Path, file: Path, as_json: bool) -> None:
+    """Add everything in a JSON file: all of it or nothing."""
+    show(lambda: workflow.import_feedback(study, file), as_json)
+
+
+@feedback.command("export")
+@STUDY
+@click.argument("file", type=click.Path(path_type=Path, dir_okay=False))
+@JSON
+def export_feedback(study: Path, file: Path, as_json: bool) -> None:
+    """Write the feedback that stands to a JSON file."""
+    show(lambda: workflow.export_feedback(study, file), as_json)
+
+
+@feedback.command("list")
+@STUDY
+@JSON
+def list_feedback(study: Path, as_json: bool) -> None:
+    """List everything that was said, also what was retracted."""
+    show(lambda: workflow.list_feedback(study), as_json)
+
+
+@feedback.command("retract")
+@STUDY
+@click.argument("number", type=int)
+@AUTHOR
+@NOTE
+@JSON
+def retract_feedback(study: Path, number: int, author: str, note: str, as_json: bool) -> None:
+    """Take one statement back; the history keeps it."""
+    show(lambda: workflow.retract_feedback(study, number, author=author, note=note), as_json)

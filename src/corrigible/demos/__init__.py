@@ -1,0 +1,14 @@
+"""Data sets and studies to try the package on; they need ``pip install corrigible[demo]``."""
+
+import importlib
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+DEMOS = {"digits": "corrigible.demos.digits", "insurance": "corrigible.demos.insurance"}
+
+
+def run(name: str, folder: Path, *, seed: int | None = None, device: str = "cpu") -> Iterator[Any]:
+    """The whole loop on real data in a study folder, told as it goes; in an existing folder it adds new runs."""
+    demo = importlib.import_module(DEMOS[name])
+    yield from demo.run(folder, seed=0 if seed is None else seed, device=device)

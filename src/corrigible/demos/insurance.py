@@ -1,0 +1,113 @@
+"""RAND Health Insurance Experiment: will a person see a doctor this year? Race must not matter."""
+
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import torch
+from sklearn.linear_model import LogisticRegression
+from sklearn.metrics import roc_auc_score
+
+from corrigible import workflow
+from corrigible.demos.insurance_data import RACE
+from corrigible.demos.story import Line, opened, table
+from corrigible.errors import StudyError
+from corrigible.recipe import load_data
+from corrigible.study import Study
+from corrigible.types import Feedback, Features
+
+LEAST_SHARE = 0.05
+
+RECIPE = """\
+format = 1
+title = "Who sees a doctor: race must not matter"
+notes = [
+    "Zero reliance on the race column is not fairness: other columns predict race, and the gap between groups remains.",
+    "Attribution share and change of probability are about the column alone, not about what stands in for it.",
+]
+seed = {seed}
+validation_split = "validation"
+
+[data]
+kind = "table"
+source = "corrigible.demos.insurance_data:load"
+seed = {seed}
+
+[model]
+name = "table_mlp"
+
+[train]
+epochs = 15
+batch_size = 256
+
+[correct]
+epochs = 10
+batch_size = 256
+
+[[penalty]]
+name = "right_reasons"
+weight = "auto"
+
+[[baseline]]
+name = "fine_tuned"
+label = "may use race: fine-tuned, no feedback"
+
+[[baseline]]
+name = "masked_inputs"
+label = "retrained without the column"
+
+[explain]
+method = "input_gradient"
+score = "target_logit"
+
+[evaluate]
+metrics = ["auc", "accuracy", "expected_calibration_error", "attribution_overlap", "flip_effect", "flip_rate", "demographic_parity_difference", "group_prob_gap", "equalized_odds_difference"]
+"""
+
+
+def run(folder: Path, *, seed: int, device: str) -> Iterator[Any]:
+    """Train, explain, review, correct, evaluate, report, seal and verify."""
+    started = time.perf_counter()
+    study = opened(folder, RECIPE.format(seed=seed))
+    yield from workflow.train(folder, device=device)
+    yield from workflow.explain(folder, device=device)
+    yield _relies_on_race(study)
+    yield _review(study)
+    yield from workflow.correct(folder, device=device)
+    yield from workflow.evaluate(folder, device=device)
+    yield from workflow.report(folder)
+    yield from (sealed := list(workflow.seal(folder)))
+    yield from workflow.verify(Path(sealed[0].path), root=sealed[0].root)
+    yield from table(study, ("auc", "attribution_overlap", "flip_effect", "group_prob_gap"))
+    yield Line(f"the other columns predict race with AUC {race_from_the_rest(study):.3f}: zero reliance is not fairness")
+    yield Line(f"one rule, {time.perf_counter() - started:.0f} seconds. Open {folder / 'report.html'}")
+
+
+def race_from_the_rest(study: Study) -> float:
+    """AUC on test rows of a logistic regression that predicts the group from all other columns."""
+    train, test = (load_data(study.recipe, study.folder, split) for split in ("train", "test"))
+    assert train.columns is not None and train.group is not None and test.group is not None
+    others = torch.tensor([feature != RACE for feature in train.columns.feature])
+    model = LogisticRegression(max_iter=1000).fit(train.x[:, others].numpy(), train.group.numpy())
+    return float(roc_auc_score(test.group.numpy(), model.predict_proba(test.x[:, others].numpy())[:, 1]))
+
+
+def _relies_on_race(study: Study) -> Line:
+    """Says how much the plain model relies on race.
+
+    Raises:
+        StudyError: hardly at all: then there would be nothing to correct.
+    """
+    shares = {found["feature"]: found["share"] for found in study.latest("explain").read("shares.json")}
+    if shares[RACE] < LEAST_SHARE:
+        raise StudyError(f"race has {shares[RACE]:.3f} of the attribution; expected at least {LEAST_SHARE} before correcting")
+    return Line(f"race has {shares[RACE]:.3f} of the attribution, among {len(shares)} features")
+
+
+def _review(study: Study) -> Line:
+    """The rule that a person would give, once."""
+    with study.feedback() as store:
+        if not store.active():
+            store.add(Feedback(Features((RACE,)), scope="dataset", author="compliance", note="race must not matter"))
+    return Line("reviewed: race must not matter, on any row")

@@ -1,0 +1,255 @@
+"""TOML ↔ functions: what a study is about and how it is trained, corrected and measured."""
+
+import inspect
+import math
+import tomllib
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any, Literal
+
+from torch import nn
+
+from corrigible.data.dataset import TensorData, require_classes
+from corrigible.data.kinds import KINDS
+from corrigible.errors import DataError, RecipeError, unknown
+from corrigible.explanations import EXPLAINERS
+from corrigible.methods import method_named, with_settings
+from corrigible.metrics import METRICS
+from corrigible.models import MODELS
+from corrigible.models.modes import PrivateRandomness
+from corrigible.objective import terms_of
+from corrigible.protocols.schedule import Schedule
+
+RECIPE_FORMAT = 1
+
+
+@dataclass(frozen=True, kw_only=True)
+class Explanation:
+    """How predictions are explained."""
+
+    method: str = "input_gradient"
+    split: str = "test"
+    settings: Mapping[str, Any] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Evaluation:
+    """What is measured, on which rows."""
+
+    split: str = "test"
+    metrics: tuple[str, ...] = ("accuracy", "flip_rate", "attribution_overlap", "expected_calibration_error")
+    num_donors: int = 50
+
+
+@dataclass(frozen=True, kw_only=True)
+class Baseline:
+    """A model made without feedback, for comparison."""
+
+    name: Literal["fine_tuned", "masked_inputs", "retrained"]
+    label: str = ""
+    """What tables call it; its name where empty."""
+    split: str = "train"
+    """The rows a retrained model learns from."""
+
+
+@dataclass(frozen=True)
+class Recipe:
+    """A parsed and checked recipe; ``text`` is what was written."""
+
+    text: str
+    title: str
+    notes: tuple[str, ...]
+    """What a reader of the report must not conclude."""
+    seed: int
+    validation_split: str
+    """Rows to watch and to judge rules on; empty for none."""
+    kind: str
+    source: str | None
+    data: Mapping[str, Any]
+    model: str
+    model_settings: Mapping[str, Any]
+    train: Schedule
+    correct: Schedule
+    penalties: Mapping[str, Mapping[str, Any]]
+    baselines: tuple[Baseline, ...]
+    explain: Explanation
+    evaluate: Evaluation
+
+    @staticmethod
+    def parse(text: str) -> "Recipe":
+        """Read a recipe.
+
+        Raises:
+            RecipeError: what is written is not TOML, of a newer format, or names something unknown.
+        """
+        return _parse(text)
+
+
+def _parse(text: str) -> Recipe:
+    try:
+        content = tomllib.loads(text)
+    except (tomllib.TOMLDecodeError, RecursionError) as error:
+        raise RecipeError(f"recipe.toml is not valid TOML: {error}") from error
+    _check_keys(content)
+    data, model = dict(content["data"]), dict(content["model"])
+    penalties = _penalties(content.get("penalty", [{"name": "right_reasons", "weight": "auto"}]))
+    kind = data.pop("kind", None)
+    if kind not in KINDS:
+        raise RecipeError(f"[data] {unknown('kind', str(kind), KINDS)}")
+    if not isinstance(model.get("name"), str):
+        raise RecipeError(f"[model] has no name; expected one of {', '.join(MODELS)} or module:function")
+    return Recipe(
+        text=text,
+        title=content.get("title", ""),
+        notes=_notes(content.get("notes", [])),
+        seed=content.get("seed", 0),
+        validation_split=content.get("validation_split", ""),
+        kind=kind,
+        source=data.pop("source", None),
+        data=data,
+        model=model.pop("name"),
+        model_settings=model,
+        train=_section(Schedule, content.get("train", {}), "[train]"),
+        correct=_section(Schedule, content.get("correct", {}), "[correct]"),
+        penalties=penalties,
+        baselines=tuple(_section(Baseline, entry, "[[baseline]]") for entry in content.get("baseline", [])),
+        explain=_explanation(content.get("explain", {})),
+        evaluate=_evaluation(content.get("evaluate", {})),
+    )
+
+
+_EXPECTED: dict[str, type] = {
+    "format": int,
+    "title": str,
+    "notes": list,
+    "seed": int,
+    "validation_split": str,
+    "data": dict,
+    "model": dict,
+    "train": dict,
+    "correct": dict,
+    "penalty": list,
+    "baseline": list,
+    "explain": dict,
+    "evaluate": dict,
+}
+
+
+def _check_keys(content: Mapping[str, Any]) -> None:
+    version = content.get("format")
+    if isinstance(version, int) and version > RECIPE_FORMAT:
+        raise RecipeError(f"recipe format {version}; this version reads up to {RECIPE_FORMAT}: upgrade corrigible")
+    for name, value in content.items():
+        if name not in _EXPECTED:
+            raise RecipeError(unknown("part of a recipe", name, _EXPECTED))
+        if type(value) is not _EXPECTED[name]:
+            raise RecipeError(f"{name} is {value!r}; expected a {_WORDS[_EXPECTED[name]]}")
+        if name in ("penalty", "baseline") and not all(isinstance(entry, dict) for entry in value):
+            raise RecipeError(f"{name} is {value!r}; expected tables, written [[{name}]]")
+    for name in ("format", "data", "model"):
+        if name not in content:
+            raise RecipeError(f"the recipe has no {name}; expected format = {RECIPE_FORMAT}, [data] and [model]")
+    if not 0 <= content.get("seed", 0) < 2**31:
+        raise RecipeError(f"seed is {content['seed']}; expected a number from 0 to {2**31 - 1}")
+
+
+_WORDS: dict[type, str] = {int: "whole number", str: "text", dict: "table, written [name]", list: "list"}
+
+
+def _notes(notes: list[Any]) -> tuple[str, ...]:
+    if not all(isinstance(note, str) for note in notes):
+        raise RecipeError(f"notes is {notes!r}; expected a list of texts")
+    return tuple(notes)
+
+
+def _section(facts: type[Any], content: Mapping[str, Any], where: str) -> Any:
+    """The dataclass of one table, its keys and values checked."""
+    built = with_settings(facts, content, where)
+    missing = [
+        p.name
+        for p in inspect.signature(facts).parameters.values()
+        if p.default is p.empty and p.name not in content
+    ]
+    if missing:
+        raise RecipeError(f"{where} has no {missing[0]}; expected {missing[0]} = …")
+    section = built()
+    for name in ("epochs", "batch_size", "reviewed_batch_size", "learning_rate", "num_donors"):
+        if not getattr(section, name, 1) > 0 or not math.isfinite(getattr(section, name, 1)):
+            raise RecipeError(f"{where}: {name} is {getattr(section, name)}; expected a number above 0")
+    return section
+
+
+def _penalties(entries: list[Any]) -> dict[str, dict[str, Any]]:
+    found = {}
+    for entry in entries:
+        settings = dict(entry)
+        name = settings.pop("name", None)
+        if not isinstance(name, str):
+            raise RecipeError(f"[[penalty]] {entry!r} has no name; expected name = \"right_reasons\" or another")
+        if name in found:
+            raise RecipeError(f"penalty {name!r} stands twice; expected each penalty once")
+        settings.setdefault("weight", "auto")
+        checked = 1.0 if settings["weight"] == "auto" else settings["weight"]
+        terms_of({name: {**settings, "weight": checked}})
+        found[name] = settings
+    return found
+
+
+def _explanation(content: Mapping[str, Any]) -> Explanation:
+    named = {name: content[name] for name in ("method", "split") if name in content}
+    settings = {name: value for name, value in content.items() if name not in named}
+    explanation: Explanation = _section(Explanation, named, "[explain]")
+    method = method_named(explanation.method, EXPLAINERS, "explainer")
+    with_settings(method, settings, f"explainer {explanation.method!r}")
+    return Explanation(method=explanation.method, split=explanation.split, settings=settings)
+
+
+def _evaluation(content: Mapping[str, Any]) -> Evaluation:
+    metrics = content.get("metrics", list(Evaluation().metrics))
+    if not isinstance(metrics, list) or not all(isinstance(name, str) for name in metrics):
+        raise RecipeError(f"[evaluate]: metrics is {metrics!r}; expected a list of names")
+    for name in metrics:
+        method_named(name, METRICS, "metric")
+    return _section(Evaluation, {**content, "metrics": tuple(metrics)}, "[evaluate]")  # type: ignore[no-any-return]
+
+
+def load_data(recipe: Recipe, folder: Any, split: str) -> TensorData:
+    """The rows of one split, from the recipe's own function or the study's ``data`` folder.
+
+    Raises:
+        DataError: files that are missing, corrupt or of the wrong form.
+        RecipeError: a setting that the loading function does not have.
+    """
+    if recipe.source is None:
+        load = with_settings(KINDS[recipe.kind].load, recipe.data, "[data]")
+        loaded = load(folder / "data", split)
+    else:
+        load = with_settings(method_named(recipe.source, {}, "data source"), recipe.data, "[data]")
+        loaded = load(split)
+    if not isinstance(loaded, TensorData):
+        raise DataError(f"data source {recipe.source!r} gave a {type(loaded).__name__}; expected TensorData")
+    return loaded
+
+
+def model_facts(data: TensorData) -> dict[str, int]:
+    """What a model's function may ask for by naming it: its arguments are taken from these."""
+    require_classes(data.y)
+    shape = tuple(data.x.shape[1:])
+    num_classes = max(len(data.class_names), int(data.y.max()) + 1)
+    return {"channels": shape[0], "inputs": math.prod(shape), "columns": shape[-1], "num_classes": num_classes}
+
+
+def build_model(recipe: Recipe, facts: Mapping[str, int], seed: int) -> nn.Module:
+    """The recipe's network with fresh weights.
+
+    Raises:
+        RecipeError: an unknown model or setting.
+    """
+    function = with_settings(method_named(recipe.model, MODELS, "model"), recipe.model_settings, f"model {recipe.model!r}")
+    wanted = inspect.signature(function).parameters
+    outer = PrivateRandomness(seed)
+    with outer:
+        model = function(**{name: value for name, value in facts.items() if name in wanted})
+    if not isinstance(model, nn.Module):
+        raise RecipeError(f"model {recipe.model!r} gave a {type(model).__name__}; expected a torch.nn.Module")
+    return model

@@ -1,0 +1,224 @@
+"""A study: a folder about one question, to which every verb adds a run.
+
+A run is written under a temporary name and renamed when it is complete, so that a run is either whole or absent. A
+finished run is never edited: ``run.json`` holds the SHA-256 of each of its files.
+"""
+
+import fcntl
+import hashlib
+import json
+import os
+import platform
+import shutil
+import time
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from corrigible import __version__
+from corrigible.errors import StudyError, unknown
+from corrigible.feedback.store import FeedbackStore
+from corrigible.folders import sync_folder, write_atomically
+from corrigible.recipe import Recipe
+
+RUN_FORMAT = 1
+
+
+@dataclass(frozen=True)
+class Run:
+    """A finished result of one verb."""
+
+    folder: Path
+    record: Mapping[str, Any]
+    """What ``run.json`` says."""
+
+    @property
+    def name(self) -> str:
+        """Number and verb, e.g. ``0003-correct``."""
+        return self.folder.name
+
+    @property
+    def verb(self) -> str:
+        return str(self.record["verb"])
+
+    @property
+    def label(self) -> str:
+        """What the run's model is called in tables."""
+        return str(self.record.get("label", self.verb))
+
+    def read(self, name: str) -> Any:
+        """The JSON file of that name."""
+        return json.loads((self.folder / name).read_text(encoding="utf-8"))
+
+    def problems(self) -> list[str]:
+        """What differs from what was written: changed, missing and added files."""
+        expected: Mapping[str, str] = self.record["files"]
+        present = {path.name for path in self.folder.iterdir()} - {"run.json"}
+        found = [f"{self.name}/{name} is missing" for name in sorted(set(expected) - present)]
+        found += [f"{self.name}/{name} was added" for name in sorted(present - set(expected))]
+        changed = [name for name in sorted(present & set(expected)) if _sha256(self.folder / name) != expected[name]]
+        return found + [f"{self.name}/{name} was changed" for name in changed]
+
+
+@dataclass(frozen=True)
+class Study:
+    """The folder, known to hold a readable recipe."""
+
+    folder: Path
+    recipe: Recipe
+
+    def feedback(self) -> FeedbackStore:
+        """What people said; use it in ``with``."""
+        return FeedbackStore(self.folder / "feedback.sqlite")
+
+    def runs(self) -> list[Run]:
+        """The finished runs, oldest first."""
+        folders = sorted(path for path in (self.folder / "runs").glob("[0-9]*-*") if path.is_dir())
+        return [_read_run(path) for path in folders]
+
+    def latest(self, *verbs: str) -> Run:
+        """The newest run of one of these verbs.
+
+        Raises:
+            StudyError: there is none.
+        """
+        found = [run for run in self.runs() if run.verb in verbs]
+        if not found:
+            wanted = " or ".join(verbs)
+            raise StudyError(f"no {wanted} run in {self.folder}; run `corrigible {verbs[0]} {self.folder}` first")
+        return found[-1]
+
+    def run_named(self, name: str) -> Run:
+        """The run of this name, or of this number.
+
+        Raises:
+            StudyError: there is none.
+        """
+        runs = self.runs()
+        for run in runs:
+            if name in (run.name, str(run.record["number"])):
+                return run
+        raise StudyError(unknown("run", name, [run.name for run in runs]))
+
+    @contextmanager
+    def new_run(self, verb: str, **record: Any) -> Iterator["Draft"]:
+        """A folder to write a run into; it becomes a run when the block ends without an error."""
+        runs = self.folder / "runs"
+        _clear_leftovers(runs)
+        draft = Draft(runs / f".{verb}-{os.getpid()}-{time.monotonic_ns()}", {"verb": verb, **record})
+        try:
+            draft.folder.mkdir(parents=True)
+        except OSError as error:
+            raise StudyError(f"cannot write to {runs} ({error.strerror}); make the folder writable") from error
+        started = time.perf_counter()
+        try:
+            yield draft
+            draft.record |= {"seconds": round(time.perf_counter() - started, 2), "recipe": self.recipe.text}
+            _publish(draft, runs)
+        finally:
+            shutil.rmtree(draft.folder, ignore_errors=True)
+
+
+@dataclass
+class Draft:
+    """A run while it is written."""
+
+    folder: Path
+    record: dict[str, Any]
+    published: Path | None = None
+    """Where the finished run lies."""
+
+    def write_json(self, name: str, content: Any) -> None:
+        (self.folder / name).write_text(json.dumps(content, indent=1, allow_nan=False), encoding="utf-8")
+
+
+def open_study(folder: Path | str) -> Study:
+    """The study in this folder.
+
+    Raises:
+        StudyError: the folder has no recipe.
+        RecipeError: the recipe cannot be used.
+    """
+    folder = Path(folder)
+    path = folder / "recipe.toml"
+    if not path.is_file():
+        raise StudyError(f"no recipe.toml in {folder}; expected a study folder: `corrigible init {folder}` makes one")
+    try:
+        text = path.read_text(encoding="utf-8")
+    except (OSError, UnicodeDecodeError) as error:
+        raise StudyError(f"cannot read {path} ({error}); expected UTF-8 text") from error
+    return Study(folder, Recipe.parse(text))
+
+
+def create_study(folder: Path | str, recipe: str) -> Study:
+    """A new study with this recipe.
+
+    Raises:
+        StudyError: the folder already holds a study, or cannot be written.
+        RecipeError: the recipe cannot be used.
+    """
+    folder = Path(folder)
+    parsed = Recipe.parse(recipe)
+    if (folder / "recipe.toml").exists():
+        raise StudyError(f"{folder} already holds a study; choose another folder")
+    try:
+        (folder / "runs").mkdir(parents=True, exist_ok=True)
+        (folder / "data").mkdir(exist_ok=True)
+    except OSError as error:
+        raise StudyError(f"cannot make {folder} ({error.strerror}); choose a folder you may write to") from error
+    with FeedbackStore(folder / "feedback.sqlite"):
+        pass
+    write_atomically(folder / "recipe.toml", recipe.encode())
+    return Study(folder, parsed)
+
+
+def _publish(draft: Draft, runs: Path) -> None:
+    """Hash the files, flush everything to the disk, and give the run its number and name."""
+    files = sorted(path for path in draft.folder.iterdir())
+    for path in files:
+        with path.open("rb") as stream:
+            os.fsync(stream.fileno())
+    draft.record["files"] = {path.name: _sha256(path) for path in files}
+    with (runs / ".lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        number = 1 + max((int(path.name.split("-")[0]) for path in runs.glob("[0-9]*-*")), default=0)
+        record = {"format": RUN_FORMAT, "number": number, **draft.record, **_circumstances()}
+        write_atomically(draft.folder / "run.json", json.dumps(record, indent=1).encode())
+        draft.published = runs / f"{number:04d}-{draft.record['verb']}"
+        os.rename(draft.folder, draft.published)
+        sync_folder(runs)
+
+
+def _circumstances() -> dict[str, Any]:
+    versions = {"corrigible": __version__, "torch": torch.__version__, "python": platform.python_version()}
+    return {"created": datetime.now(UTC).isoformat(timespec="seconds"), "versions": versions}
+
+
+def _clear_leftovers(runs: Path) -> None:
+    """Remove what processes that are no longer alive left half-written."""
+    for path in runs.glob(".*-*-*"):
+        pid = path.name.split("-")[1]
+        if pid.isdigit() and not Path(f"/proc/{pid}").exists() and Path("/proc/self").exists():
+            shutil.rmtree(path, ignore_errors=True)
+
+
+def _read_run(folder: Path) -> Run:
+    path = folder / "run.json"
+    try:
+        record = json.loads(path.read_text(encoding="utf-8"))
+        version = record["format"]
+    except (OSError, ValueError, KeyError, TypeError) as error:
+        raise StudyError(f"cannot read {path} ({error}); the run is damaged: move {folder} away") from error
+    if version > RUN_FORMAT:
+        raise StudyError(f"{folder} has format {version}; this version reads up to {RUN_FORMAT}: upgrade corrigible")
+    return Run(folder, record)
+
+
+def _sha256(path: Path) -> str:
+    with path.open("rb") as stream:
+        return hashlib.file_digest(stream, "sha256").hexdigest()

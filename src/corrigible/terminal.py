@@ -1,0 +1,154 @@
+"""Records on a terminal: lines, tables and a progress bar, or JSON lines."""
+
+import dataclasses
+import json
+import sys
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import click
+from rich.console import Console
+from rich.markup import escape
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TaskID, TextColumn, TimeRemainingColumn
+
+from corrigible.errors import CorrigibleError
+
+
+def show(verb: Callable[[], Iterator[Any]], as_json: bool) -> None:
+    """Run the verb and print its records; an error that the user can fix ends it with one line and exit code 1."""
+    printed = _as_json if as_json else _as_text
+    try:
+        has_problems = printed(verb())
+    except CorrigibleError as error:
+        click.echo(f"error: {' '.join(str(error).split())}", err=True)
+        sys.exit(1)
+    if has_problems:
+        sys.exit(1)
+
+
+def _as_json(records: Iterator[Any]) -> bool:
+    has_problems = False
+    for record in records:
+        click.echo(json.dumps({"record": type(record).__name__, **dataclasses.asdict(record)}))
+        has_problems |= bool(getattr(record, "problems", ()))
+    return has_problems
+
+
+def _as_text(records: Iterator[Any]) -> bool:
+    console = Console(highlight=False, soft_wrap=True)
+    has_problems = False
+    with _Bar(console) as bar:
+        for record in records:
+            kind = type(record).__name__
+            if kind in ("Epoch", "WeightTrial"):
+                bar.advance(record)
+            else:
+                bar.close()
+                for line in LINES.get(kind, _plain)(record):
+                    console.print(line)
+            has_problems |= bool(getattr(record, "problems", ()))
+    return has_problems
+
+
+class _Bar:
+    """A progress bar that appears with the first epoch of a model and stays as one line when it is complete."""
+
+    def __init__(self, console: Console) -> None:
+        columns = (
+            TextColumn("  {task.description}"),
+            BarColumn(bar_width=24),
+            MofNCompleteColumn(),
+            TextColumn("{task.fields[values]}"),
+            TimeRemainingColumn(compact=True, elapsed_when_finished=True),
+        )
+        self.progress = Progress(*columns, console=console)
+        self.stage = ""
+        self.task: TaskID | None = None
+
+    def __enter__(self) -> "_Bar":
+        self.progress.start()
+        return self
+
+    def __exit__(self, *error: object) -> None:
+        self.progress.stop()
+
+    def close(self) -> None:
+        """The next epoch or trial begins a new bar."""
+        self.task = None
+
+    def advance(self, record: Any) -> None:
+        is_epoch = type(record).__name__ == "Epoch"
+        stage = "epoch" if is_epoch else f"weight of {record.penalty}"
+        if self.task is None or stage != self.stage:
+            total = record.num_epochs if is_epoch else record.num_trials
+            self.stage, self.task = stage, self.progress.add_task(stage, total=total, values="")
+        values = _epoch_values(record) if is_epoch else f"{record.weight:g}: swap score {record.swap_score:.3f}"
+        self.progress.update(self.task, completed=record.number, values=values)
+
+
+def _epoch_values(epoch: Any) -> str:
+    named = {"loss": epoch.loss, **epoch.penalties, **{f"validation {k}": v for k, v in epoch.validation.items()}}
+    return "  ".join(f"{name} {value:.4g}" for name, value in named.items())
+
+
+def _started(record: Any) -> Iterator[str]:
+    reviewed = f", {record.num_reviewed} of them with feedback" if record.num_reviewed else ""
+    yield f"[bold]{escape(record.label)}[/bold]: {record.num_rows} rows{reviewed}"
+
+
+def _measured(record: Any) -> Iterator[str]:
+    """One line; what is about a single class or group is left to the report and to --json."""
+    if record.part:
+        return
+    name = record.metric
+    if record.value is None:
+        yield f"  {escape(record.model):32} {escape(name):34} {escape(record.note)}"
+        return
+    interval = "" if record.low is None else f"[dim]{record.low:.3f} to {record.high:.3f}[/dim]"
+    yield f"  {escape(record.model):32} {escape(name):34} [bold]{record.value:.3f}[/bold]  {interval}"
+
+
+def _listed(record: Any) -> Iterator[str]:
+    about = f"{record.split} row {record.row}" if record.row is not None else ""
+    about = about or (f"class {record.label}" if record.label is not None else "every row")
+    state = "  [red](retracted)[/red]" if record.is_retracted else ""
+    said = f"{record.number:5}  {record.polarity:10}  {about:18}  {record.region}  {record.author}  {record.at}  {record.note}"
+    yield escape(said.rstrip()) + state
+
+
+def _verified(record: Any) -> Iterator[str]:
+    if not record.problems:
+        yield f"[green]unchanged[/green]: {escape(record.path)}" + (f", root {record.root}" if record.root else "")
+        return
+    yield f"[red]{len(record.problems)} problems[/red] in {escape(record.path)}"
+    yield from (f"  {escape(problem)}" for problem in record.problems)
+
+
+def _sealed(record: Any) -> Iterator[str]:
+    yield f"[green]sealed[/green]: {record.num_files} files in {escape(record.path)}"
+    yield f"  root {record.root}  (quote this: it changes if anything in the folder does)"
+
+
+def _method(record: Any) -> Iterator[str]:
+    settings = f"  [dim]{escape(record.settings)}[/dim]" if record.settings else ""
+    yield f"{record.family:17} [bold]{record.name}[/bold]{settings}"
+    yield f"{'':17} {escape(record.summary)}"
+
+
+def _plain(record: Any) -> Iterator[str]:
+    yield escape("  ".join(f"{name} {value}" for name, value in dataclasses.asdict(record).items()))
+
+
+LINES: dict[str, Callable[[Any], Iterator[str]]] = {
+    "Started": _started,
+    "Finished": lambda record: iter([f"[green]{record.verb}[/green]: {escape(record.path)}"]),
+    "WeightChoice": lambda record: iter([f"  {escape(record.message)}"]),
+    "Measured": _measured,
+    "FeatureShare": lambda record: iter([f"  {escape(record.feature):32} {record.share:.3f}"]),
+    "Line": lambda record: iter([escape(record.text)]),
+    "Listed": _listed,
+    "Noted": lambda record: iter([f"[green]{record.verb}[/green]: {len(record.numbers)} stored"]),
+    "Sealed": _sealed,
+    "Verified": _verified,
+    "Method": _method,
+}

@@ -1,0 +1,42 @@
+"""The verb that lists what can be named in a recipe."""
+
+import inspect
+from collections.abc import Callable, Iterator, Mapping
+from typing import Any
+
+from corrigible.explanations import EXPLAINERS
+from corrigible.explanations.scores import SCORES, RandomProjection
+from corrigible.metrics import METRICS
+from corrigible.models import MODELS
+from corrigible.penalties import FEEDBACK_PENALTIES, MODEL_PENALTIES
+from corrigible.workflow.records import Method
+
+FAMILIES: Mapping[str, Mapping[str, Callable[..., Any]]] = {
+    "explainer": EXPLAINERS,
+    "score": {**SCORES, "random_projection": RandomProjection},
+    "feedback penalty": FEEDBACK_PENALTIES,
+    "model penalty": MODEL_PENALTIES,
+    "metric": METRICS,
+    "model": MODELS,
+}
+
+
+def methods() -> Iterator[Method]:
+    """Every explainer, score, penalty, metric and model with its first sentence and its settings."""
+    for family, members in FAMILIES.items():
+        for name, function in members.items():
+            yield Method(family, name, summary(function), settings(function))
+
+
+def summary(function: Callable[..., Any]) -> str:
+    """The first sentence of the docstring."""
+    text = (inspect.getdoc(function) or "").partition("\n\n")[0]
+    return " ".join(text.split())
+
+
+def settings(function: Callable[..., Any]) -> str:
+    """The keyword-only arguments as they would be written in a recipe."""
+    parameters = inspect.signature(function).parameters.values()
+    return ", ".join(
+        p.name if p.default is p.empty else f"{p.name}={p.default!r}" for p in parameters if p.kind is p.KEYWORD_ONLY
+    )

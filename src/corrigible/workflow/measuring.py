@@ -1,0 +1,151 @@
+"""The verbs that look at models: explain and evaluate."""
+
+import dataclasses
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import torch
+from safetensors.torch import save_file
+from torch import Tensor, nn
+
+from corrigible.batches import collate
+from corrigible.data.dataset import TensorData
+from corrigible.evaluation import evidence_for, measure
+from corrigible.evidence import Evidence, gather
+from corrigible.explanations.explaining import explain as attribute
+from corrigible.explanations.features import by_feature
+from corrigible.feedback.masks import marks_of
+from corrigible.models.forward import class_logits
+from corrigible.models.modes import device_of, evaluating
+from corrigible.recipe import Recipe, load_data
+from corrigible.study import Run, Study, open_study
+from corrigible.types import Feedback
+from corrigible.workflow.devices import device_named
+from corrigible.workflow.model_runs import load_model
+from corrigible.workflow.records import FeatureShare, Finished, Measured
+
+NUM_DRAWN_ROWS = 8
+
+
+def explain(
+    folder: Path, *, run: str | None = None, seed: int | None = None, device: str = "cpu"
+) -> Iterator[FeatureShare | Finished]:
+    """Explain what a run's model predicts on the rows of the recipe's split; the latest model where no run is named."""
+    study = open_study(folder)
+    recipe = study.recipe
+    seed = recipe.seed if seed is None else seed
+    source = study.run_named(run) if run else study.latest("train", "correct")
+    data = load_data(recipe, study.folder, recipe.explain.split)
+    with study.new_run("explain", parent=source.name, seed=seed, device=device, method=recipe.explain.method) as draft:
+        model = load_model(source).to(device_named(device))
+        target = _predicted(model, data.x)
+        attribution = _attribution(recipe, model, data.x, target, data, seed)
+        tensors = {"attribution": attribution, "target": target, "index": torch.arange(len(data))}
+        save_file(tensors, draft.folder / "attributions.safetensors")
+        shares = [FeatureShare(*pair) for pair in _feature_shares(attribution, data)]
+        draft.write_json("shares.json", [dataclasses.asdict(share) for share in shares])
+    yield from shares
+    yield Finished("explain", str(draft.published))
+
+
+def evaluate(folder: Path, *, seed: int | None = None, device: str = "cpu") -> Iterator[Measured | Finished]:
+    """Measure the latest trained model, its latest correction and that correction's baselines on the same rows."""
+    study = open_study(folder)
+    recipe = study.recipe
+    seed = recipe.seed if seed is None else seed
+    data = load_data(recipe, study.folder, recipe.evaluate.split)
+    feedback, revision = _feedback_about(study, recipe.evaluate.split)
+    compared = models_to_compare(study)
+    record = {"parent": compared[-1].name, "seed": seed, "device": device, "feedback_revision": revision}
+    with study.new_run("evaluate", models=[run.name for run in compared], **record) as draft:
+        results, drawn = [], _drawn_rows(data, feedback)
+        for place, run in enumerate(compared):
+            model = load_model(run).to(device_named(device))
+            evidence = _evidence(recipe, model, data, feedback, seed)
+            measurements = measure(evidence, recipe.evaluate.metrics, seed=seed)
+            yield from (Measured(run.label, **dataclasses.asdict(found)) for found in measurements)
+            attribution = _attribution(recipe, model, data.x, data.y, data, seed)
+            drawn[f"attribution.{place}"] = attribution[drawn["row"]].contiguous()
+            drawn[f"predicted.{place}"] = evidence.everywhere["predicted"][drawn["row"]]
+            results.append(
+                {
+                    "name": run.label,
+                    "run": run.name,
+                    "measurements": [dataclasses.asdict(found) for found in measurements],
+                    "confusion": _confusion(evidence),
+                    "shares": _feature_shares(attribution, data),
+                }
+            )
+        draft.write_json("evaluation.json", {"class_names": list(data.class_names), "models": results})
+        save_file(drawn, draft.folder / "rows.safetensors")
+    yield Finished("evaluate", str(draft.published))
+
+
+def models_to_compare(study: Study) -> list[Run]:
+    """The latest trained model, the latest correction of it, and the baselines of that correction."""
+    trained = study.latest("train")
+    made = [run for run in study.runs() if run.record.get("parent") == trained.name]
+    corrected = [run for run in made if run.verb == "correct"][-1:]
+    names = {run.name for run in corrected}
+    return [trained, *corrected, *(run for run in made if run.record.get("correction") in names)]
+
+
+def _feedback_about(study: Study, split: str) -> tuple[list[Feedback], int]:
+    """What was said about every row, about a class, or about rows of this split; and the store's revision."""
+    with study.feedback() as store:
+        said = [feedback for _, feedback in store.active() if feedback.scope != "row" or feedback.split == split]
+        return said, store.revision
+
+
+def _evidence(recipe: Recipe, model: nn.Module, data: TensorData, feedback: list[Feedback], seed: int) -> Evidence:
+    return gather(
+        model,
+        data,
+        names=evidence_for(recipe.evaluate.metrics),
+        feedback=feedback,
+        method=recipe.explain.method,
+        explainer_settings=recipe.explain.settings,
+        num_donors=recipe.evaluate.num_donors,
+        seed=seed,
+    )
+
+
+def _confusion(evidence: Evidence) -> list[list[int]]:
+    """How many rows of each label (down) were predicted as each class (across)."""
+    y, predicted = evidence.everywhere["y"], evidence.everywhere["predicted"]
+    num_classes = evidence.everywhere["probs"].shape[1]
+    counts = (y * num_classes + predicted).bincount(minlength=num_classes**2)
+    return counts.view(num_classes, num_classes).tolist()  # type: ignore[no-any-return]
+
+
+def _drawn_rows(data: TensorData, feedback: list[Feedback]) -> dict[str, Tensor]:
+    """The first rows, as the report shows them, with what is marked on them."""
+    index = torch.arange(min(NUM_DRAWN_ROWS, len(data)))
+    rows = collate(data, index, marks_of(feedback, data))
+    assert rows.irrelevant is not None
+    return {"row": index, "x": rows.x.contiguous(), "y": rows.y, "irrelevant": rows.irrelevant}
+
+
+def _attribution(
+    recipe: Recipe, model: nn.Module, x: Tensor, target: Tensor, data: TensorData, seed: int
+) -> Tensor:
+    explanation = recipe.explain
+    return attribute(
+        model, x, target, method=explanation.method, columns=data.columns, seed=seed, **explanation.settings
+    )
+
+
+def _predicted(model: nn.Module, x: Tensor) -> Tensor:
+    with evaluating(model), torch.no_grad():
+        parts = [class_logits(model(part.to(device_of(model)))).argmax(1).cpu() for part in x.split(1024)]
+    return torch.cat(parts)
+
+
+def _feature_shares(attribution: Tensor, data: TensorData) -> list[tuple[str, float]]:
+    """Each feature's share of the absolute attribution, largest first; nothing for data without named features."""
+    if data.columns is None:
+        return []
+    sizes = by_feature(attribution, data.columns).sum(dim=0)
+    shares = (sizes / sizes.sum().clamp_min(torch.finfo(sizes.dtype).tiny)).tolist()
+    return sorted(zip(data.columns.features, shares, strict=True), key=lambda pair: -pair[1])

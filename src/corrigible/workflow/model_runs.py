@@ -1,0 +1,162 @@
+"""The verbs that make models: train, and correct with what it must beat."""
+
+import copy
+import dataclasses
+import json
+from collections.abc import Generator, Iterator
+from pathlib import Path
+from typing import Any
+
+from torch import nn
+
+from corrigible.data.dataset import TensorData
+from corrigible.errors import FeedbackError
+from corrigible.feedback.masks import marks_of
+from corrigible.models.weights import load_weights, save_weights
+from corrigible.protocols.baselines import MaskedInputs, marked_anywhere
+from corrigible.protocols.correction import Progress, correction
+from corrigible.protocols.schedule import accuracy_on, run
+from corrigible.protocols.weight import WeightChoice
+from corrigible.recipe import Baseline, Recipe, build_model, load_data, model_facts
+from corrigible.study import Draft, Run, Study, open_study
+from corrigible.types import Feedback
+from corrigible.workflow.devices import device_named
+from corrigible.workflow.records import Finished, Started
+
+def train(folder: Path, *, seed: int | None = None, device: str = "cpu") -> Iterator[Any]:
+    """Train the recipe's model on its training rows."""
+    study = open_study(folder)
+    seed = study.recipe.seed if seed is None else seed
+    data = load_data(study.recipe, study.folder, "train")
+    facts = model_facts(data)
+    model = build_model(study.recipe, facts, seed).to(device_named(device))
+    yield Started("train", "trained", len(data))
+    with study.new_run("train", label="trained", parent=None, seed=seed, device=device, facts=facts) as draft:
+        progress = run(model, data, study.recipe.train, validation=_watch(study), seed=seed)
+        yield from _written(draft, _returning(progress, model))
+    yield Finished("train", str(draft.published))
+
+
+def correct(folder: Path, *, seed: int | None = None, device: str = "cpu") -> Iterator[Any]:
+    """Train the latest trained model again with penalties from the feedback, and then the recipe's baselines."""
+    study = open_study(folder)
+    recipe = study.recipe
+    parent = study.latest("train")
+    seed = recipe.seed if seed is None else seed
+    data = load_data(recipe, study.folder, "train")
+    feedback, revision = training_feedback(study)
+    model = load_model(parent).to(device_named(device))
+    origin = {"parent": parent.name, "seed": seed, "device": device, "facts": parent.record["facts"]}
+    yield Started("correct", "corrected", len(data), len(_reviewed(feedback, data)))
+    with study.new_run("correct", label="corrected", feedback_revision=revision, **origin) as draft:
+        corrected = correction(
+            model,
+            data,
+            feedback,
+            penalties=recipe.penalties,
+            schedule=recipe.correct,
+            validation=_rows_to_judge(study, feedback),
+            watch=_watch(study),
+            seed=seed,
+        )
+        yield from _written(draft, corrected)
+    yield Finished("correct", str(draft.published))
+    for baseline in recipe.baselines:
+        yield from _baseline(study, baseline, model, feedback, {**origin, "correction": draft.name})
+
+
+def training_feedback(study: Study) -> tuple[list[Feedback], int]:
+    """The feedback that is about training rows or every row, and the store's revision.
+
+    Raises:
+        FeedbackError: there is none.
+    """
+    with study.feedback() as store:
+        revision = store.revision
+        said = [feedback for _, feedback in store.active() if feedback.scope != "row" or feedback.split == "train"]
+    if not said:
+        raise FeedbackError(
+            f"no feedback in {study.folder}; expected at least one marked region: "
+            f"`corrigible feedback add {study.folder} …`, then correct"
+        )
+    return said, revision
+
+
+def load_model(run: Run) -> nn.Module:
+    """The run's network with its weights.
+
+    Raises:
+        DataError: weights that are truncated or of another network.
+    """
+    model = build_model(Recipe.parse(run.record["recipe"]), run.record["facts"], 0)
+    if run.record.get("baseline") == "masked_inputs":
+        model = MaskedInputs(model, run.record["input_shape"])
+    load_weights(model, run.folder / "weights.safetensors")
+    return model
+
+
+def _baseline(
+    study: Study, baseline: Baseline, trained: nn.Module, feedback: list[Feedback], origin: dict[str, Any]
+) -> Iterator[Any]:
+    """A model made without looking at explanations, trained for as many epochs in all as the corrected one."""
+    recipe, seed = study.recipe, origin["seed"]
+    data = load_data(recipe, study.folder, baseline.split)
+    label = baseline.label or baseline.name
+    facts: dict[str, Any] = {"label": label, "baseline": baseline.name, **origin}
+    schedule = recipe.correct
+    if baseline.name == "fine_tuned":
+        model = copy.deepcopy(trained)
+    else:
+        model = build_model(recipe, origin["facts"], seed)
+        schedule = dataclasses.replace(recipe.train, epochs=recipe.train.epochs + recipe.correct.epochs)
+    if baseline.name == "masked_inputs":
+        shape = list(data.x.shape[1:])
+        marks = marks_of(feedback, load_data(recipe, study.folder, "train"))
+        model, facts = MaskedInputs(model, shape), {**facts, "input_shape": shape}
+        model.hide(marked_anywhere(marks.irrelevant))
+    model = model.to(device_named(origin["device"]))
+    yield Started("baseline", label, len(data))
+    with study.new_run("baseline", **facts) as draft:
+        progress = run(model, data, schedule, validation=_watch(study), seed=seed)
+        yield from _written(draft, _returning(progress, model))
+    yield Finished("baseline", str(draft.published))
+
+
+def _written(draft: Draft, progress: Generator[Progress, None, nn.Module]) -> Iterator[Progress]:
+    """Pass the progress on, log it, and save the model that it returns."""
+    with (draft.folder / "log.jsonl").open("w", encoding="utf-8") as log:
+        while True:
+            try:
+                record = next(progress)
+            except StopIteration as finished:
+                model: nn.Module = finished.value
+                break
+            log.write(json.dumps({"record": type(record).__name__, **dataclasses.asdict(record)}) + "\n")
+            if isinstance(record, WeightChoice):
+                draft.record.setdefault("weights", {})[record.penalty] = record.weight
+            yield record
+    save_weights(model, draft.folder / "weights.safetensors")
+
+
+def _returning(progress: Iterator[Progress], model: nn.Module) -> Generator[Progress, None, nn.Module]:
+    yield from progress
+    return model
+
+
+def _reviewed(feedback: list[Feedback], data: TensorData) -> Any:
+    return marks_of(feedback, data).reviewed_rows(data)
+
+
+def _rows_to_judge(study: Study, feedback: list[Feedback]) -> TensorData | None:
+    """Validation rows, where rules are judged on them and the study has any."""
+    return _validation(study) if any(said.scope != "row" for said in feedback) else None
+
+
+def _watch(study: Study) -> Any:
+    rows = _validation(study)
+    return accuracy_on(rows) if rows is not None else None
+
+
+def _validation(study: Study) -> TensorData | None:
+    split = study.recipe.validation_split
+    return load_data(study.recipe, study.folder, split) if split else None

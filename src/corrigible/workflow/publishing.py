@@ -1,0 +1,166 @@
+"""The verbs that give results away: report, seal and verify."""
+
+import json
+import shlex
+from collections.abc import Iterator, Mapping
+from datetime import datetime
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from safetensors.torch import load_file
+from torch import Tensor
+
+from corrigible import sealing
+from corrigible.errors import SealError, StudyError
+from corrigible.feedback.exchange import to_json
+from corrigible.folders import write_atomically
+from corrigible.reporting import Curve, HeatmapRow, ReportContent, ReportedModel, render
+from corrigible.study import Run, Study, open_study
+from corrigible.training import Epoch
+from corrigible.types import Feedback, Measurement
+from corrigible.workflow.model_runs import load_model
+from corrigible.workflow.records import Finished, Sealed, Verified
+
+def report(folder: Path) -> Iterator[Finished]:
+    """Write report.html: what the latest evaluation found, before and after."""
+    study = open_study(folder)
+    target = study.folder / "report.html"
+    write_atomically(target, render(_content(study, study.latest("evaluate"))).encode())
+    yield Finished("report", str(target))
+
+
+def seal(folder: Path, *, name: str = "") -> Iterator[Sealed]:
+    """Copy the latest corrected model with all that speaks for it into a folder whose manifest shows any change."""
+    study = open_study(folder)
+    evaluation = study.latest("evaluate")
+    run = study.latest("correct", "train")
+    measured = {model["run"]: model for model in evaluation.read("evaluation.json")["models"]}
+    if run.name not in measured:
+        raise StudyError(f"{run.name} has not been evaluated; run `corrigible evaluate {folder}`, then seal")
+    for problem in [problem for source in (run, evaluation) for problem in source.problems()]:
+        raise StudyError(f"{problem} since the run was finished; make the run again before sealing it")
+    feedback = _feedback_seen(study, evaluation)
+    files = {
+        "recipe.toml": run.record["recipe"].encode(),
+        "run.json": (run.folder / "run.json").read_bytes(),
+        "feedback.json": to_json(feedback).encode(),
+        "report.html": render(_content(study, evaluation)).encode(),
+    }
+    evidence = [Measurement(**found) for found in measured[run.name]["measurements"]]
+    target = study.folder / "sealed" / (name or run.name)
+    manifest = sealing.seal(load_model(run), target, evidence=evidence, files=files)
+    yield Sealed(str(target), manifest.root, len(manifest.files))
+
+
+def verify(folder: Path, *, root: str | None = None) -> Iterator[Verified]:
+    """Compare a sealed folder with its manifest, or each run of a study with what was written."""
+    if (folder / "recipe.toml").is_file() and not (folder / "manifest.json").exists():
+        if root is not None:
+            raise SealError(f"{folder} is a study; a root hash belongs to a sealed folder inside it")
+        runs = open_study(folder).runs()
+        yield Verified(str(folder), "", tuple(problem for run in runs for problem in run.problems()))
+        return
+    found = sealing.verify(folder, root=root)
+    yield Verified(str(folder), found.root, tuple(f"{p.kind}: {p.path} {p.detail}".strip() for p in found.problems))
+
+
+def _content(study: Study, evaluation: Run) -> ReportContent:
+    results = evaluation.read("evaluation.json")
+    models = [_reported(model, results["class_names"]) for model in results["models"]]
+    runs = {run.name: run for run in study.runs()}
+    compared = [runs[name] for name in evaluation.record["models"]]
+    recipe = study.recipe
+    return ReportContent(
+        title=recipe.title or study.folder.name,
+        kind=recipe.kind,  # type: ignore[arg-type]
+        created=datetime.fromisoformat(evaluation.record["created"]),
+        summary=tuple(_summary(models)),
+        notes=recipe.notes,
+        models=tuple(models),
+        explanation=f"Each heat map is the {recipe.explain.method.replace('_', ' ')} of the label's score.",
+        heatmaps=_heatmaps(evaluation, results["class_names"]) if recipe.kind == "image" else (),
+        feature_shares=_shares(results["models"]),
+        curves=tuple(Curve(run.label, tuple(_epochs(run))) for run in compared),
+        feedback=tuple(_feedback_seen(study, evaluation)),
+        reproduce=_commands(study.folder),
+        recipe=recipe.text,
+        provenance=tuple(_provenance(evaluation, compared)),
+    )
+
+
+def _reported(model: Mapping[str, Any], class_names: list[str]) -> ReportedModel:
+    names = class_names or [str(label) for label in range(len(model["confusion"]))]
+    measurements = tuple(Measurement(**found) for found in model["measurements"])
+    return ReportedModel(model["name"], measurements, np.array(model["confusion"]), tuple(names))
+
+
+def _summary(models: list[ReportedModel]) -> Iterator[str]:
+    """What changed from the first model to the second, one sentence a metric."""
+    if len(models) < 2:
+        return
+    before, after = ({m.metric: m for m in model.measurements if not m.part} for model in models[:2])
+    for name, was in before.items():
+        now = after.get(name)
+        if now is not None and was.value is not None and now.value is not None:
+            verb = "rose" if now.value > was.value else "fell" if now.value < was.value else "stayed"
+            change = f"{verb} from {was.value:.3f} to {now.value:.3f}" if verb != "stayed" else f"stayed at {now.value:.3f}"
+            yield f"{name.replace('_', ' ').capitalize()} {change}."
+
+
+def _heatmaps(evaluation: Run, class_names: list[str]) -> tuple[HeatmapRow, ...]:
+    rows = load_file(evaluation.folder / "rows.safetensors")
+
+    def named(label: Tensor) -> str:
+        return class_names[int(label)] if class_names else str(int(label))
+
+    def row(place: int) -> HeatmapRow:
+        second = "attribution.1" in rows
+        return HeatmapRow(
+            row=int(rows["row"][place]),
+            x=rows["x"][place],
+            label=named(rows["y"][place]),
+            predicted_before=named(rows["predicted.0"][place]),
+            attribution_before=rows["attribution.0"][place],
+            predicted_after=named(rows["predicted.1"][place]) if second else None,
+            attribution_after=rows["attribution.1"][place] if second else None,
+            irrelevant=rows["irrelevant"][place],
+        )
+
+    return tuple(row(place) for place in range(len(rows["row"])))
+
+
+def _shares(models: list[Mapping[str, Any]]) -> tuple[tuple[str, float | None, float | None], ...]:
+    before = dict(models[0]["shares"])
+    after = dict(models[1]["shares"]) if len(models) > 1 else {}
+    return tuple((feature, before[feature], after.get(feature)) for feature in before)
+
+
+def _epochs(run: Run) -> Iterator[Epoch]:
+    for line in (run.folder / "log.jsonl").read_text(encoding="utf-8").splitlines():
+        record = json.loads(line)
+        if record.pop("record") == "Epoch":
+            yield Epoch(**record)
+
+
+def _feedback_seen(study: Study, run: Run) -> list[Feedback]:
+    """The feedback as it stood when the run was made, about training rows or every row."""
+    with study.feedback() as store:
+        said = [feedback for _, feedback in store.at_revision(run.record["feedback_revision"])]
+    return [feedback for feedback in said if feedback.scope != "row" or feedback.split == "train"]
+
+
+def _commands(folder: Path) -> tuple[str, ...]:
+    where = shlex.quote(folder.name)
+    return tuple(f"corrigible {verb} {where}" for verb in ("train", "correct", "evaluate", "report"))
+
+
+def _provenance(evaluation: Run, compared: list[Run]) -> Iterator[tuple[str, str]]:
+    for run in (*compared, evaluation):
+        parent = f", from {run.record['parent']}" if run.record.get("parent") else ""
+        weights = run.record["files"].get("weights.safetensors")
+        yield run.name, f"{run.label}{parent}, seed {run.record['seed']}" + (f", weights {weights}" if weights else "")
+        for penalty, weight in run.record.get("weights", {}).items():
+            yield f"weight of {penalty}", f"{weight:g}, chosen by swap score"
+    yield "feedback revision", str(evaluation.record["feedback_revision"])
+    yield from ((name, version) for name, version in evaluation.record["versions"].items())

@@ -1,0 +1,98 @@
+"""What the verbs yield besides epochs, weight trials and measurements."""
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True)
+class Started:
+    """A model begins to be trained."""
+
+    verb: str
+    label: str
+    num_rows: int
+    """Labelled rows that it learns from."""
+    num_reviewed: int = 0
+    """Rows with feedback."""
+
+
+@dataclass(frozen=True)
+class Finished:
+    """Something was written and is complete."""
+
+    verb: str
+    path: str
+
+
+@dataclass(frozen=True)
+class Measured:
+    """One metric of one model."""
+
+    model: str
+    metric: str
+    part: str
+    value: float | None
+    low: float | None
+    high: float | None
+    count: int
+    note: str
+
+
+@dataclass(frozen=True)
+class FeatureShare:
+    """A feature's share of the absolute attribution of all explained rows, in [0, 1]."""
+
+    feature: str
+    share: float
+
+
+@dataclass(frozen=True)
+class Listed:
+    """One piece of feedback in the store."""
+
+    number: int
+    scope: str
+    polarity: str
+    split: str
+    row: int | None
+    label: int | None
+    region: str
+    author: str
+    at: str
+    note: str
+    is_retracted: bool
+
+
+@dataclass(frozen=True)
+class Noted:
+    """A number under which feedback was stored, retracted or imported."""
+
+    verb: str
+    numbers: tuple[int, ...]
+
+
+@dataclass(frozen=True)
+class Sealed:
+    """A sealed folder and the hash that can be quoted."""
+
+    path: str
+    root: str
+    num_files: int
+
+
+@dataclass(frozen=True)
+class Verified:
+    """Whether a folder is as it was written."""
+
+    path: str
+    root: str
+    problems: tuple[str, ...]
+
+
+@dataclass(frozen=True)
+class Method:
+    """One member of a family, as ``corrigible methods`` lists it."""
+
+    family: str
+    name: str
+    summary: str
+    settings: str

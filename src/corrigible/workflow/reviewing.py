@@ -1,0 +1,153 @@
+"""The verbs about feedback: add, import, export, list, retract."""
+
+from collections.abc import Iterator
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import torch
+
+from corrigible.data.dataset import TensorData
+from corrigible.errors import FeedbackError
+from corrigible.feedback.exchange import from_json, to_json
+from corrigible.feedback.masks import fingerprint, marks_of
+from corrigible.folders import write_atomically
+from corrigible.recipe import load_data
+from corrigible.study import Study, open_study
+from corrigible.types import Feedback, Features, Pixels, Region
+from corrigible.workflow.records import Finished, Listed, Noted
+
+
+def add_feedback(
+    folder: Path,
+    *,
+    features: tuple[str, ...] = (),
+    box: tuple[int, int, int, int] | None = None,
+    mask: Path | None = None,
+    row: int | None = None,
+    label: int | None = None,
+    split: str = "train",
+    polarity: str = "irrelevant",
+    author: str = "",
+    note: str = "",
+) -> Iterator[Noted]:
+    """Store one statement about a region: on one row, on the rows of a class, or, with neither, on every row.
+
+    Args:
+        features: names of a table's features.
+        box: top, left, height and width of a rectangle in pixels.
+        mask: an ``.npy`` file with a boolean array of the shape of one input.
+
+    Raises:
+        FeedbackError: a region or row that does not fit the data.
+    """
+    study = open_study(folder)
+    data = load_data(study.recipe, study.folder, split)
+    scope = "row" if row is not None else "class" if label is not None else "dataset"
+    said = Feedback(
+        _region(features, box, mask, tuple(data.x.shape[1:])),
+        polarity=polarity,  # type: ignore[arg-type]
+        row=row,
+        split=split,
+        scope=scope,  # type: ignore[arg-type]
+        label=label,
+        author=author,
+        note=note,
+    )
+    yield Noted("feedback add", tuple(_store(study, [said], data)))
+
+
+def import_feedback(folder: Path, source: Path) -> Iterator[Noted]:
+    """Store everything in a JSON file that ``feedback export`` wrote: all of it or nothing."""
+    study = open_study(folder)
+    try:
+        text = source.read_text(encoding="utf-8")
+    except (OSError, UnicodeDecodeError) as error:
+        raise FeedbackError(f"cannot read {source} ({error}); expected the JSON of `corrigible feedback export`") from error
+    feedback = from_json(text)
+    for split in {said.split for said in feedback}:
+        marks_of([said for said in feedback if said.split == split], load_data(study.recipe, study.folder, split))
+    with study.feedback() as store:
+        numbers = store.add_all(feedback)
+    yield Noted("feedback import", tuple(numbers))
+
+
+def export_feedback(folder: Path, target: Path) -> Iterator[Finished]:
+    """Write all feedback that has not been retracted as JSON."""
+    study = open_study(folder)
+    with study.feedback() as store:
+        text = to_json([said for _, said in store.active()])
+    write_atomically(target, text.encode())
+    yield Finished("feedback export", str(target))
+
+
+def list_feedback(folder: Path) -> Iterator[Listed]:
+    """Everything that was ever said, oldest first."""
+    with open_study(folder).feedback() as store:
+        for record in store.records():
+            said = record.feedback
+            yield Listed(
+                record.number,
+                said.scope,
+                said.polarity,
+                said.split,
+                said.row,
+                said.label,
+                described(said.region),
+                said.author,
+                said.at.isoformat(timespec="seconds") if said.at else "",
+                said.note,
+                record.is_retracted,
+            )
+
+
+def retract_feedback(folder: Path, number: int, *, author: str = "", note: str = "") -> Iterator[Noted]:
+    """Take one statement back; it stays in the history."""
+    with open_study(folder).feedback() as store:
+        store.retract(number, author=author, note=note)
+    yield Noted("feedback retract", (number,))
+
+
+def described(region: Region) -> str:
+    """The region in a few words."""
+    if isinstance(region, Features):
+        return ", ".join(region.names)
+    shape = " × ".join(map(str, region.mask.shape))
+    return f"{int(region.mask.sum())} of {region.mask.size} positions ({shape})"
+
+
+def _store(study: Study, feedback: list[Feedback], data: TensorData) -> list[int]:
+    """Check the feedback against the rows it is about, fingerprint them, and store all of it."""
+    marks_of(feedback, data)
+    printed = [replace(said, fingerprint=fingerprint(data.x[said.row])) if said.row is not None else said for said in feedback]
+    with study.feedback() as store:
+        return store.add_all(printed)
+
+
+def _region(
+    features: tuple[str, ...], box: tuple[int, int, int, int] | None, mask: Path | None, shape: tuple[int, ...]
+) -> Region:
+    if sum(given is not None and given != () for given in (features, box, mask)) != 1:
+        raise FeedbackError("give exactly one region: feature names, a box, or a mask file")
+    if features:
+        return Features(features)
+    if box is not None:
+        return _box(box, shape)
+    assert mask is not None
+    try:
+        array = np.load(mask, allow_pickle=False)
+    except (OSError, ValueError, EOFError) as error:
+        raise FeedbackError(f"cannot read {mask} ({error}); expected an .npy file with a boolean array") from error
+    if not isinstance(array, np.ndarray) or array.dtype != np.bool_:
+        found = array.dtype if isinstance(array, np.ndarray) else "an archive"
+        raise FeedbackError(f"{mask} holds {found}; expected one boolean array of shape {shape}")
+    return Pixels(array)
+
+
+def _box(box: tuple[int, int, int, int], shape: tuple[int, ...]) -> Region:
+    top, left, height, width = box
+    if len(shape) != 3 or min(top, left) < 0 or min(height, width) < 1 or top + height > shape[1] or left + width > shape[2]:
+        raise FeedbackError(f"box {box} (top, left, height, width) does not lie inside inputs of shape {shape}")
+    mask = torch.zeros(shape[1:], dtype=torch.bool)
+    mask[top : top + height, left : left + width] = True
+    return Pixels(mask.numpy())
