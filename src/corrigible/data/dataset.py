@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any, Protocol
+from typing import Any, Protocol, runtime_checkable
 
 import numpy as np
 import pandas as pd
@@ -14,6 +14,7 @@ from corrigible.errors import DataError
 from corrigible.types import Columns
 
 
+@runtime_checkable
 class Dataset(Protocol):
     """What every data set offers; row i is (x, y) or (x, y, group)."""
 

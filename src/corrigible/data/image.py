@@ -1,0 +1,83 @@
+"""Images kept as arrays in ``<folder>/<split>.npz``."""
+
+import zipfile
+import zlib
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from jaxtyping import Float
+from numpy.typing import NDArray
+from torch import Tensor
+
+from corrigible.data.dataset import TensorData
+from corrigible.errors import DataError
+
+Arrays = dict[str, NDArray[Any]]
+
+
+def load_images(folder: Path, split: str) -> TensorData:
+    """The images, labels and groups in ``<folder>/<split>.npz``, as (row, channel, height, width) in float32.
+
+    The file holds ``x`` of shape (row, height, width) or (row, channel, height, width), ``y`` of shape (row,) and
+    perhaps ``group`` of shape (row,). Bytes 0 to 255 become 0 to 1; floating-point values stay as they are.
+
+    Raises:
+        DataError: the file is missing or broken, lacks an array, or holds something that is not as above.
+    """
+    path = folder / f"{split}.npz"
+    arrays = _read(path)
+    for name in ("x", "y"):
+        if name not in arrays:
+            raise DataError(f"{path} has no array {name!r}; it has {', '.join(arrays) or 'none'}, expected x and y")
+    x = _images(arrays["x"], path)
+    y, group = (_numbers(arrays[name], len(x), name, path) if name in arrays else None for name in ("y", "group"))
+    assert y is not None
+    return TensorData(x, y, group)
+
+
+def black(x: Float[Tensor, " *shape"]) -> Float[Tensor, " *shape"]:
+    """An image with nothing in it: 0 everywhere, which is no light in a photograph and no ink in a scanned digit.
+
+    A mean grey would depend on the other images, and would itself look like a grey decoy.
+    """
+    return torch.zeros_like(x)
+
+
+def _read(path: Path) -> Arrays:
+    try:
+        with path.open("rb") as file, np.load(file, allow_pickle=False) as arrays:
+            return {name: arrays[name] for name in arrays.files if name in ("x", "y", "group")}
+    except FileNotFoundError as error:
+        raise DataError(f"there is no file {path}; expected one .npz file per split, with arrays x and y") from error
+    except (zipfile.BadZipFile, zlib.error, EOFError, OSError, ValueError, AttributeError, TypeError) as error:
+        reason = " ".join(str(error).split())
+        raise DataError(f"{path} cannot be read ({reason}); save it again with numpy.savez, numbers only") from error
+
+
+def _images(x: NDArray[Any], path: Path) -> Tensor:
+    if x.ndim not in (3, 4) or 0 in x.shape:
+        expected = "(rows, height, width) or (rows, channels, height, width)"
+        raise DataError(f"x in {path} has shape {x.shape}; expected {expected}, none of them 0")
+    if x.ndim == 4 and x.shape[3] <= 4 < x.shape[1]:
+        raise DataError(f"x in {path} has shape {x.shape}, channels last; put them second: x.transpose(0, 3, 1, 2)")
+    if x.dtype != np.uint8 and x.dtype.kind != "f":
+        raise DataError(f"x in {path} holds {x.dtype}; expected uint8 from 0 to 255, or floating-point numbers")
+    images = x.astype(np.float32) / 255 if x.dtype == np.uint8 else x.astype(np.float32)
+    bad = ~np.isfinite(images).reshape(len(x), -1).all(axis=1)
+    if bad.any():
+        raise DataError(
+            f"row {bad.argmax()} of x in {path} is NaN or infinite ({bad.sum()} such rows); drop them first"
+        )
+    return torch.from_numpy(images if x.ndim == 4 else images[:, None])
+
+
+def _numbers(values: NDArray[Any], num_rows: int, name: str, path: Path) -> Tensor:
+    if values.shape != (num_rows,):
+        raise DataError(f"{name} in {path} has shape {values.shape}; expected ({num_rows},), one number per row of x")
+    if values.dtype.kind not in "iu":
+        raise DataError(f"{name} in {path} holds {values.dtype}; expected whole numbers from 0")
+    if values.min() < 0:
+        raise DataError(f"{name} in {path} is {values.min()} in row {values.argmin()}; expected whole numbers from 0")
+    return torch.from_numpy(values.astype(np.int64))

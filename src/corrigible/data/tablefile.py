@@ -1,0 +1,53 @@
+"""Tables kept as text in ``<folder>/train.csv`` and ``<folder>/<split>.csv``."""
+
+import warnings
+from collections.abc import Sequence
+from pathlib import Path
+
+import pandas as pd
+import torch
+from jaxtyping import Float
+from torch import Tensor
+
+from corrigible.data.dataset import TensorData
+from corrigible.data.table import TableEncoder, encode, encoder_of
+from corrigible.errors import DataError
+
+
+def load_table(
+    folder: Path, split: str, *, target: str, group: str | None = None, drop: Sequence[str] = ()
+) -> TensorData:
+    """The rows of ``<folder>/<split>.csv``, encoded as ``<folder>/train.csv`` says.
+
+    Raises:
+        DataError: a file that is missing or is no table, or what ``encoder_of`` and ``encode`` refuse.
+    """
+    return encode(read_csv(folder / f"{split}.csv"), folder_encoder(folder, target=target, group=group, drop=drop))
+
+
+def folder_encoder(folder: Path, *, target: str, group: str | None = None, drop: Sequence[str] = ()) -> TableEncoder:
+    """How the tables of a folder are encoded, learned from its ``train.csv``."""
+    return encoder_of(read_csv(folder / "train.csv"), target=target, group=group, drop=drop)
+
+
+def read_csv(path: Path) -> pd.DataFrame:
+    """The table in a comma-separated file in UTF-8 with a line of names.
+
+    Raises:
+        DataError: the file is missing, empty or no table.
+    """
+    try:
+        with warnings.catch_warnings():
+            # pandas only warns when rows have more values than there are names, and drops the last ones.
+            warnings.simplefilter("error", pd.errors.ParserWarning)
+            return pd.read_csv(path, low_memory=False, index_col=False)
+    except FileNotFoundError as error:
+        raise DataError(f"there is no file {path}; expected one .csv file per split, train.csv among them") from error
+    except (pd.errors.EmptyDataError, pd.errors.ParserError, pd.errors.ParserWarning, ValueError, OSError) as error:
+        reason = " ".join(str(error).split())
+        raise DataError(f"{path} cannot be read ({reason}); expected a line of names, then commas between values") from error
+
+
+def average(x: Float[Tensor, " *shape"]) -> Float[Tensor, " *shape"]:
+    """A row with nothing in it: 0 everywhere, which is the training mean of every number and no category at all."""
+    return torch.zeros_like(x)
