@@ -23,7 +23,7 @@ import torch
 from corrigible import __version__
 from corrigible.errors import StudyError, unknown
 from corrigible.feedback.store import FeedbackStore
-from corrigible.folders import sync_folder, write_atomically
+from corrigible.folders import sync, write_atomically, writing_in
 from corrigible.recipe import Recipe
 
 RUN_FORMAT = 1
@@ -111,10 +111,8 @@ class Study:
         runs = self.folder / "runs"
         _clear_leftovers(runs)
         draft = Draft(runs / f".{verb}-{os.getpid()}-{time.monotonic_ns()}", {"verb": verb, **record})
-        try:
+        with writing_in(runs):
             draft.folder.mkdir(parents=True)
-        except OSError as error:
-            raise StudyError(f"cannot write to {runs} ({error.strerror}); make the folder writable") from error
         started = time.perf_counter()
         try:
             yield draft
@@ -166,11 +164,9 @@ def create_study(folder: Path | str, recipe: str) -> Study:
     parsed = Recipe.parse(recipe)
     if (folder / "recipe.toml").exists():
         raise StudyError(f"{folder} already holds a study; choose another folder")
-    try:
+    with writing_in(folder):
         (folder / "runs").mkdir(parents=True, exist_ok=True)
         (folder / "data").mkdir(exist_ok=True)
-    except OSError as error:
-        raise StudyError(f"cannot make {folder} ({error.strerror}); choose a folder you may write to") from error
     with FeedbackStore(folder / "feedback.sqlite"):
         pass
     write_atomically(folder / "recipe.toml", recipe.encode())
@@ -181,8 +177,7 @@ def _publish(draft: Draft, runs: Path) -> None:
     """Hash the files, flush everything to the disk, and give the run its number and name."""
     files = sorted(path for path in draft.folder.iterdir())
     for path in files:
-        with path.open("rb") as stream:
-            os.fsync(stream.fileno())
+        sync(path)
     draft.record["files"] = {path.name: _sha256(path) for path in files}
     with (runs / ".lock").open("w") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)
@@ -191,7 +186,7 @@ def _publish(draft: Draft, runs: Path) -> None:
         write_atomically(draft.folder / "run.json", json.dumps(record, indent=1).encode())
         draft.published = runs / f"{number:04d}-{draft.record['verb']}"
         os.rename(draft.folder, draft.published)
-        sync_folder(runs)
+        sync(runs)
 
 
 def _circumstances() -> dict[str, Any]:

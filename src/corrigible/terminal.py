@@ -51,44 +51,57 @@ def _as_text(records: Iterator[Any]) -> bool:
 
 
 class _Bar:
-    """A progress bar that appears with the first epoch of a model and stays as one line when it is complete."""
+    """Shows epochs and trials as they come: a bar on a terminal, one line at the end of each stage elsewhere."""
 
     def __init__(self, console: Console) -> None:
-        columns = (
-            TextColumn("  {task.description}"),
-            BarColumn(bar_width=24),
-            MofNCompleteColumn(),
-            TextColumn("{task.fields[values]}"),
-            TimeRemainingColumn(compact=True, elapsed_when_finished=True),
-        )
-        self.progress = Progress(*columns, console=console)
+        self.console = console
         self.stage = ""
-        self.task: TaskID | None = None
+        self.progress: Progress | None = None
 
     def __enter__(self) -> "_Bar":
-        self.progress.start()
         return self
 
     def __exit__(self, *error: object) -> None:
-        self.progress.stop()
+        self.close()
 
     def close(self) -> None:
-        """The next epoch or trial begins a new bar."""
-        self.task = None
+        """The bar stays as it is; the next epoch or trial begins a new one."""
+        if self.progress is not None:
+            self.progress.stop()
+        self.progress = None
 
     def advance(self, record: Any) -> None:
         is_epoch = type(record).__name__ == "Epoch"
-        stage = "epoch" if is_epoch else f"weight of {record.penalty}"
-        if self.task is None or stage != self.stage:
-            total = record.num_epochs if is_epoch else record.num_trials
-            self.stage, self.task = stage, self.progress.add_task(stage, total=total, values="")
+        stage = "epoch" if is_epoch else "weight"
+        total = record.num_epochs if is_epoch else record.num_trials
         values = _epoch_values(record) if is_epoch else f"{record.weight:g}: swap score {record.swap_score:.3f}"
-        self.progress.update(self.task, completed=record.number, values=values)
+        if not self.console.is_terminal:
+            if record.number == total or not is_epoch:
+                self.console.print(f"  {stage} {record.number}/{total}  {values}")
+            return
+        if self.progress is None or stage != self.stage:
+            self.close()
+            self.stage, self.progress = stage, _started_progress(self.console, stage, total)
+        self.progress.update(TaskID(0), completed=record.number, values=values)
+
+
+def _started_progress(console: Console, stage: str, total: int) -> Progress:
+    columns = (
+        TextColumn("  {task.description}"),
+        BarColumn(bar_width=16),
+        MofNCompleteColumn(),
+        TextColumn("{task.fields[values]}"),
+        TimeRemainingColumn(compact=True, elapsed_when_finished=True),
+    )
+    progress = Progress(*columns, console=console)
+    progress.add_task(stage, total=total, values="")
+    progress.start()
+    return progress
 
 
 def _epoch_values(epoch: Any) -> str:
-    named = {"loss": epoch.loss, **epoch.penalties, **{f"validation {k}": v for k, v in epoch.validation.items()}}
-    return "  ".join(f"{name} {value:.4g}" for name, value in named.items())
+    named = {"loss": epoch.loss, **epoch.penalties, **{f"val. {k}": v for k, v in epoch.validation.items()}}
+    return "  ".join(f"{name} {value:.3g}" for name, value in named.items())
 
 
 def _started(record: Any) -> Iterator[str]:

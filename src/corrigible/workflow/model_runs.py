@@ -60,9 +60,10 @@ def correct(folder: Path, *, seed: int | None = None, device: str = "cpu") -> It
             seed=seed,
         )
         yield from _written(draft, corrected)
+    assert draft.published is not None
     yield Finished("correct", str(draft.published))
     for baseline in recipe.baselines:
-        yield from _baseline(study, baseline, model, feedback, {**origin, "correction": draft.name})
+        yield from _baseline(study, baseline, model, feedback, {**origin, "correction": draft.published.name})
 
 
 def training_feedback(study: Study) -> tuple[list[Feedback], int]:

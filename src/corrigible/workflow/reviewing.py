@@ -87,7 +87,7 @@ def list_feedback(folder: Path) -> Iterator[Listed]:
         for record in store.records():
             said = record.feedback
             yield Listed(
-                record.number,
+                record.id,
                 said.scope,
                 said.polarity,
                 said.split,
@@ -97,7 +97,7 @@ def list_feedback(folder: Path) -> Iterator[Listed]:
                 said.author,
                 said.at.isoformat(timespec="seconds") if said.at else "",
                 said.note,
-                record.is_retracted,
+                record.retraction is not None,
             )
 
 
