@@ -1,0 +1,107 @@
+"""Write files and folders that are either complete or absent."""
+
+import os
+import secrets
+import shutil
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path, PurePosixPath, PureWindowsPath
+
+from corrigible.errors import StudyError
+
+
+def write_atomically(path: str | Path, data: bytes) -> None:
+    """Write the file so that a reader, or a crash, sees the old content or all of the new.
+
+    Raises:
+        StudyError: the folder is missing, may not be written to or is full; what was there is unchanged.
+    """
+    path = Path(path)
+    temporary = _temporary_sibling(path)
+    with writing_in(path.parent):
+        try:
+            with open(temporary, "xb") as file:
+                file.write(data)
+                file.flush()
+                os.fsync(file.fileno())
+            os.replace(temporary, path)
+        finally:
+            temporary.unlink(missing_ok=True)
+        sync(path.parent)
+
+
+@contextmanager
+def new_folder(folder: str | Path) -> Iterator[Path]:
+    """A folder to fill, which appears under its name only when the block ends without an error.
+
+    The block gets a temporary sibling, whose name starts with a dot; parents are made as needed.
+
+    Raises:
+        StudyError: the name is taken by anything but an empty folder, or the parent may not be written to.
+    """
+    folder = Path(folder)
+    temporary = _temporary_sibling(folder)
+    with writing_in(folder.parent):
+        folder.parent.mkdir(parents=True, exist_ok=True)
+        temporary.mkdir()
+        try:
+            yield temporary
+            for parent, _, names in os.walk(temporary):
+                for name in names:
+                    sync(Path(parent, name))
+                sync(Path(parent))
+            # POSIX replaces an empty folder and refuses any other: what exists is never overwritten.
+            os.rename(temporary, folder)
+        finally:
+            shutil.rmtree(temporary, ignore_errors=True)
+        sync(folder.parent)
+
+
+def inside(folder: str | Path, relative: str) -> Path:
+    """The path of that name in the folder.
+
+    Raises:
+        ValueError: the name is not plain, or a symbolic link on the way leads out of the folder.
+    """
+    require_plain(relative)
+    path = Path(folder, relative)
+    if not path.resolve().is_relative_to(Path(folder).resolve()):
+        raise ValueError(f"{relative!r} leads out of {folder} through a symbolic link; expected a path inside it")
+    return path
+
+
+def require_plain(relative: str) -> None:
+    """Raises ValueError for a name that is absolute or holds ``..``, ``.``, a backslash or a control character."""
+    plain = PurePosixPath(relative)
+    is_plain = str(plain) == relative and relative != "." and ".." not in plain.parts and "\\" not in relative
+    if not is_plain or PureWindowsPath(relative).anchor or not relative.isprintable():
+        raise ValueError(
+            f"{relative!r} is not a plain path inside a folder; "
+            "expected names joined by '/', without '..', backslashes or control characters"
+        )
+
+
+@contextmanager
+def writing_in(folder: Path) -> Iterator[None]:
+    """Turn the operating system's refusals into a StudyError that names the folder."""
+    try:
+        yield
+    except OSError as error:
+        raise StudyError(
+            f"cannot write in {folder} ({error}); check that it is a folder you may write to, with space left"
+        ) from error
+
+
+def sync(path: Path) -> None:
+    """Wait until the file, or the list of names in the folder, is on the disk."""
+    if os.name == "nt" and path.is_dir():
+        return  # Windows cannot open folders.
+    descriptor = os.open(path, os.O_RDONLY if path.is_dir() else os.O_RDWR)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
+
+
+def _temporary_sibling(path: Path) -> Path:
+    return path.with_name(f".writing-{secrets.token_hex(8)}")

@@ -1,0 +1,130 @@
+"""The list of a sealed folder: which files it holds, their hashes, and one hash of all.
+
+::
+
+    {"format": "corrigible-seal", "version": 1, "created": …, "corrigible": …,
+     "files": {path: {"sha256": …, "bytes": …}}, "root": …}
+
+The root is the SHA-256 of the text that ``sha256sum`` prints for all files but the manifest, sorted by path. Anyone can
+compute it in the folder::
+
+    find . -type f ! -path ./manifest.json -printf '%P\\0' | LC_ALL=C sort -z | xargs -0 sha256sum -- | sha256sum
+
+It does not cover ``created`` and ``corrigible``, nor does it say who sealed: a signature over ``root`` would be one more
+key, in the next version.
+"""
+
+import hashlib
+import json
+import os
+import stat
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+from corrigible.errors import SealError
+from corrigible.folders import require_plain
+from corrigible.strict_json import described, is_whole, parse
+
+FORMAT = "corrigible-seal"
+VERSION = 1
+MANIFEST = "manifest.json"
+
+
+@dataclass(frozen=True)
+class SealedFile:
+    """What the manifest says of one file."""
+
+    sha256: str
+    num_bytes: int
+
+
+@dataclass(frozen=True)
+class Manifest:
+    """The list of what was sealed."""
+
+    created: str
+    """Time in UTC."""
+    corrigible: str
+    """Version that sealed."""
+    files: Mapping[str, SealedFile]
+    root: str
+
+
+def root_of(files: Mapping[str, SealedFile]) -> str:
+    """SHA-256 of the lines ``sha256  path``, sorted by path."""
+    lines = "".join(f"{files[path].sha256}  {path}\n" for path in sorted(files))
+    return hashlib.sha256(lines.encode()).hexdigest()
+
+
+def read_manifest(folder: str | Path) -> Manifest:
+    """What the folder's manifest says, which need not be what the folder holds.
+
+    Raises:
+        SealError: no such folder, or no readable manifest in it.
+    """
+    path = Path(folder, MANIFEST)
+    if not os.path.isdir(folder):
+        raise SealError(f"no folder {folder}; expected a sealed folder")
+    try:
+        with open(open_file(path), "rb") as file:
+            return _read(parse(file.read().decode()))
+    except OSError as error:
+        raise SealError(f"cannot read {path} ({error.strerror}); expected the manifest of a sealed folder") from error
+    except ValueError as error:
+        raise SealError(f"{path} is not a manifest: {error}") from error
+
+
+def manifest_as_bytes(manifest: Manifest) -> bytes:
+    """What ``manifest.json`` holds."""
+    files = {path: {"sha256": sealed.sha256, "bytes": sealed.num_bytes} for path, sealed in manifest.files.items()}
+    written = {"format": FORMAT, "version": VERSION, **asdict(manifest), "files": files}
+    return (json.dumps(written, indent=2, ensure_ascii=False) + "\n").encode()
+
+
+def _read(whole: Any) -> Manifest:
+    if not isinstance(whole, dict) or whole.get("format") != FORMAT:
+        raise SealError(f"expected an object with format {FORMAT!r}")
+    if not is_whole(whole.get("version")) or whole["version"] < 1:
+        raise SealError(f"version is {described(whole.get('version'))}; expected a whole number from 1 to {VERSION}")
+    if whole["version"] > VERSION:
+        raise SealError(f"version is {described(whole['version'])}; the newest known is {VERSION}: upgrade corrigible")
+    keys = {"format", "version", "created", "corrigible", "files", "root"}
+    if whole.keys() != keys:
+        raise SealError(
+            f"{described(min(whole.keys() ^ keys))} is missing or unknown; expected {', '.join(sorted(keys))}"
+        )
+    for name in ("created", "corrigible", "root"):
+        if not isinstance(whole[name], str):
+            raise SealError(f"{name} is {described(whole[name])}; expected text")
+    if not isinstance(whole["files"], dict):
+        raise SealError(f"files is {described(whole['files'])}; expected an object")
+    files = {path: _read_file(path, entry) for path, entry in whole["files"].items()}
+    return Manifest(whole["created"], whole["corrigible"], files, whole["root"])
+
+
+def _read_file(path: str, entry: Any) -> SealedFile:
+    require_plain(path)
+    if path == MANIFEST:
+        raise SealError(f"it lists {MANIFEST} itself")
+    if not isinstance(entry, dict) or entry.keys() != {"sha256", "bytes"}:
+        raise SealError(f"entry {described(path)} is not an object with sha256 and bytes")
+    sha256, num_bytes = entry["sha256"], entry["bytes"]
+    if not isinstance(sha256, str) or len(sha256) != 64 or set(sha256) - set("0123456789abcdef"):
+        raise SealError(f"sha256 of {described(path)} is {described(sha256)}; expected 64 hexadecimal digits")
+    if not is_whole(num_bytes) or num_bytes < 0:
+        raise SealError(f"bytes of {described(path)} is {described(num_bytes)}; expected a whole number")
+    return SealedFile(sha256, num_bytes)
+
+
+def open_file(path: Path) -> int:
+    """Open a regular file for reading; a link or a pipe is refused, and neither followed nor waited for."""
+    no_follow = getattr(os, "O_NOFOLLOW", 0) | getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_BINARY", 0)
+    if path.is_symlink():
+        raise OSError(0, "a symbolic link", str(path))
+    descriptor = os.open(path, os.O_RDONLY | no_follow)
+    if not stat.S_ISREG(os.fstat(descriptor).st_mode):
+        os.close(descriptor)
+        raise OSError(0, "not a regular file", str(path))
+    return descriptor

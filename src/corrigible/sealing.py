@@ -1,0 +1,206 @@
+"""Seal a model with its evidence in a folder, and find out later whether anything in that folder has changed.
+
+The folder holds ``model.safetensors``, ``measurements.json``, whatever else was given, and ``manifest.json``, whose root
+is one hash of all: who keeps or publishes it has fixed every byte of every other file.
+"""
+
+import hashlib
+import json
+import math
+import os
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass, field, replace
+from datetime import UTC, datetime
+from pathlib import Path, PurePosixPath
+from typing import Literal
+
+from torch import Tensor, nn
+
+from corrigible import __version__
+from corrigible.errors import SealError
+from corrigible.folders import inside, new_folder, require_plain, writing_in
+from corrigible.manifest import MANIFEST, Manifest, SealedFile, manifest_as_bytes, open_file, read_manifest, root_of
+from corrigible.models.weights import weights_as_bytes
+from corrigible.types import Measurement
+
+WEIGHTS = "model.safetensors"
+MEASUREMENTS = "measurements.json"
+
+ProblemKind = Literal["changed", "missing", "added", "renamed", "emptied", "symlink", "unreadable", "manifest", "root"]
+
+
+@dataclass(frozen=True)
+class Problem:
+    """One way in which a folder is not as it was sealed."""
+
+    kind: ProblemKind
+    path: str
+    """Relative to the folder, as it was when sealed."""
+    detail: str
+
+
+@dataclass(frozen=True)
+class Verification:
+    """What was found in a sealed folder."""
+
+    root: str
+    """Of the files that the manifest lists."""
+    problems: tuple[Problem, ...]
+
+    @property
+    def ok(self) -> bool:
+        """Whether everything is as it was sealed."""
+        return not self.problems
+
+
+@dataclass(frozen=True)
+class _Found:
+    """What lies in a folder."""
+
+    files: dict[str, SealedFile] = field(default_factory=dict)
+    problems: dict[str, Problem] = field(default_factory=dict)
+
+
+def seal(
+    model: nn.Module | Mapping[str, Tensor],
+    folder: str | Path,
+    *,
+    evidence: Sequence[Measurement] = (),
+    files: Mapping[str, bytes] | None = None,
+) -> Manifest:
+    """Write the weights, the measurements and these files with a manifest; the folder is complete or absent.
+
+    Args:
+        folder: a new or empty folder.
+        files: content by plain relative path, such as ``recipe.toml``.
+
+    Raises:
+        SealError: the folder holds something already.
+        StudyError: it may not be written.
+        ValueError: a path that is not plain, or is taken.
+    """
+    folder = Path(folder)
+    with writing_in(folder):
+        is_taken = os.path.lexists(folder) and (folder.is_symlink() or not folder.is_dir() or any(folder.iterdir()))
+    if is_taken:
+        raise SealError(f"{folder} exists and is not an empty folder; choose another name")
+    contents = {WEIGHTS: weights_as_bytes(model), MEASUREMENTS: _measurements(evidence)}
+    for name, data in (files or {}).items():
+        require_plain(name)
+        # Upper and lower case are one on some file systems.
+        if name.casefold() in {MANIFEST, *map(str.casefold, contents)}:
+            raise ValueError(f"{name!r} is taken in a sealed folder; choose another name")
+        contents[name] = data
+    sealed = {
+        name: SealedFile(hashlib.sha256(contents[name]).hexdigest(), len(contents[name])) for name in sorted(contents)
+    }
+    created = datetime.now(UTC).isoformat(timespec="seconds")
+    manifest = Manifest(created, __version__, sealed, root_of(sealed))
+    with new_folder(folder) as temporary:
+        for name, data in {**contents, MANIFEST: manifest_as_bytes(manifest)}.items():
+            path = inside(temporary, name)
+            path.parent.mkdir(parents=True, exist_ok=True)
+            path.write_bytes(data)
+    return manifest
+
+
+def verify(folder: str | Path, *, root: str | None = None) -> Verification:
+    """Compare the folder with its manifest, and the manifest with the root that was quoted when it was sealed.
+
+    Without a quoted root, somebody who changed a file and wrote the manifest anew goes unnoticed. Symbolic links are
+    never followed, nothing is unpickled or run; empty folders do not count.
+
+    Raises:
+        SealError: no such folder, or no readable manifest in it.
+    """
+    folder = Path(folder)
+    manifest = read_manifest(folder)
+    found = _contents(folder)
+    listed_root = root_of(manifest.files)
+    problems = [*found.problems.values(), *_differences(manifest.files, found)]
+    if manifest.root != listed_root:
+        problems.append(Problem("manifest", MANIFEST, f"its root is {manifest.root!r}, its files give {listed_root}"))
+    if root is not None and root.strip().lower() != listed_root:
+        problems.append(
+            Problem("root", MANIFEST, f"the quoted root is {root!r}, the files listed give {listed_root}")
+        )
+    shown = [replace(problem, path=_printable(problem.path)) for problem in problems]
+    return Verification(listed_root, tuple(sorted(shown, key=lambda problem: (problem.path, problem.kind))))
+
+
+def _measurements(evidence: Sequence[Measurement]) -> bytes:
+    """JSON has no NaN: such numbers are written as the texts ``nan``, ``inf`` and ``-inf``."""
+    rows = [
+        {
+            name: str(value) if isinstance(value, float) and not math.isfinite(value) else value
+            for name, value in row.items()
+        }
+        for row in map(asdict, evidence)
+    ]
+    written = {"format": "corrigible-measurements", "version": 1, "measurements": rows}
+    return json.dumps(written, indent=2, ensure_ascii=False, allow_nan=False).encode()
+
+
+def _contents(folder: Path) -> _Found:
+    """Hashes of all files but the manifest, and what cannot be hashed."""
+    found = _Found()
+    waiting = [""]
+    while waiting:
+        parent = waiting.pop()
+        try:
+            with os.scandir(folder / parent) as listing:
+                entries = list(listing)
+        except OSError as error:
+            found.problems[parent] = Problem("unreadable", parent, str(error.strerror))
+            continue
+        for entry in entries:
+            path = f"{parent}/{entry.name}" if parent else entry.name
+            if entry.is_symlink():
+                found.problems[path] = Problem("symlink", path, "a symbolic link, which is not followed")
+            elif entry.is_dir(follow_symlinks=False):
+                waiting.append(path)
+            elif path != MANIFEST:
+                _hash_into(found, path, Path(entry.path))
+    return found
+
+
+def _hash_into(found: _Found, path: str, file_path: Path) -> None:
+    try:
+        with open(open_file(file_path), "rb") as file:
+            num_bytes = os.fstat(file.fileno()).st_size
+            found.files[path] = SealedFile(hashlib.file_digest(file, "sha256").hexdigest(), num_bytes)
+    except OSError as error:
+        found.problems[path] = Problem("unreadable", path, str(error.strerror))
+
+
+def _differences(sealed: Mapping[str, SealedFile], found: _Found) -> list[Problem]:
+    problems = []
+    for path in sealed.keys() & found.files.keys():
+        was, now = sealed[path], found.files[path]
+        if was.sha256 != now.sha256:
+            kind: ProblemKind = "changed" if now.num_bytes else "emptied"
+            problems.append(
+                Problem(kind, path, f"had {was.num_bytes} bytes, has {now.num_bytes}; SHA-256 {now.sha256}")
+            )
+        elif was.num_bytes != now.num_bytes:
+            problems.append(
+                Problem("manifest", path, f"lists {was.num_bytes} bytes; the sealed content has {now.num_bytes}")
+            )
+    added = sorted(found.files.keys() - sealed.keys())
+    for path in sorted(sealed.keys() - found.files.keys()):
+        # A link or a folder that cannot be read already stands for what should lie there.
+        if found.problems.keys() & {path, "", *map(str, PurePosixPath(path).parents)}:
+            continue
+        new_name = next((name for name in added if found.files[name].sha256 == sealed[path].sha256), None)
+        if new_name is None:
+            problems.append(Problem("missing", path, f"was sealed with {sealed[path].num_bytes} bytes"))
+        else:
+            added.remove(new_name)
+            problems.append(Problem("renamed", path, f"is now {new_name!r}"))
+    problems += [Problem("added", path, f"{found.files[path].num_bytes} bytes") for path in added]
+    return problems
+
+
+def _printable(path: str) -> str:
+    """Anyone can add a file whose name is no text or breaks the line it is printed on."""
+    return path if path.isprintable() else ascii(path)
