@@ -1,0 +1,141 @@
+import numpy as np
+import pytest
+import torch
+from torch import nn
+
+from corrigible.errors import DataError, NoGradientError, RecipeError, UnsupportedModelError
+from corrigible.explanations import explain
+
+
+@pytest.fixture
+def model():
+    torch.manual_seed(0)
+    return nn.Sequential(nn.Linear(4, 6), nn.Tanh(), nn.Linear(6, 3))
+
+
+X = torch.randn(5, 4, generator=torch.Generator().manual_seed(1))
+
+
+def test_the_default_target_is_the_predicted_class(model):
+    predicted = model(X).argmax(1)
+    assert len(predicted.unique()) > 1
+    for target in (predicted, predicted.tolist(), predicted.numpy(), predicted.int()):
+        assert torch.equal(explain(model, X), explain(model, X, target))
+
+
+def test_one_target_may_stand_for_all_rows(model):
+    for target in (2, torch.tensor(2), np.int64(2)):
+        assert torch.equal(explain(model, X, target), explain(model, X, [2] * 5))
+
+
+def test_the_default_method_is_integrated_gradients(model):
+    assert torch.equal(explain(model, X), explain(model, X, method="integrated_gradients", steps=50))
+
+
+@pytest.mark.parametrize("rows", [X.numpy(), X.numpy().astype(np.float64), X.double(), X.numpy()[::-1].copy()[::-1]])
+def test_arrays_and_other_precisions_are_taken_and_the_result_has_the_precision_of_x(model, rows):
+    found = explain(model, rows)
+    torch.testing.assert_close(found.float(), explain(model, X))
+    assert found.dtype == torch.as_tensor(rows.copy() if isinstance(rows, np.ndarray) else rows).dtype
+
+
+def test_whole_numbers_become_floats(model):
+    assert torch.equal(explain(model, torch.ones(2, 4, dtype=torch.long)), explain(model, torch.ones(2, 4)))
+
+
+@pytest.mark.parametrize(
+    ("target", "message"),
+    [
+        (3, "target of row 0 is 3; expected a class from 0 to 2"),
+        ([0, 1, 2, -1, 0], "target of row 3 is -1"),
+        ([0, 1], r"target has shape \(2,\); expected \(5,\)"),
+        (torch.zeros(5), "target holds torch.float32 values"),
+    ],
+)
+def test_targets_that_do_not_fit_are_refused(model, target, message):
+    with pytest.raises(DataError, match=message):
+        explain(model, X, target)
+
+
+@pytest.mark.parametrize(
+    ("x", "message"),
+    [
+        (X[0], r"x has shape \(4,\); expected \(batch, …\)"),
+        (X[:0], r"x has shape \(0, 4\), which holds nothing"),
+        (X[:, :3], r"x has shape \(5, 3\), which the model cannot take \(mat1"),
+        (np.array([["a", "b"]]), "x holds <U1 values"),
+        (torch.where(torch.arange(5)[:, None] == 3, torch.nan, X), r"row 3 of x is NaN or infinite \(1 such rows\)"),
+        (torch.where(torch.arange(5)[:, None] >= 2, torch.inf, X), r"row 2 of x is NaN or infinite \(3 such rows\)"),
+    ],
+)
+def test_rows_that_do_not_fit_are_refused(model, x, message):
+    with pytest.raises(DataError, match=message):
+        explain(model, x)
+
+
+def test_a_fault_of_the_model_that_is_not_about_shapes_is_not_hidden():
+    class Faulty(nn.Module):
+        def forward(self, x):
+            raise RuntimeError("licence expired")
+
+    with pytest.raises(RuntimeError, match="^licence expired$"):
+        explain(Faulty(), X)
+
+
+def test_a_model_that_loses_rows_is_refused():
+    with pytest.raises(DataError, match="for its first row the model gave 2 rows of logits"):
+        explain(Halves(), X)
+
+
+class Halves(nn.Module):
+    def forward(self, x):
+        return x.reshape(-1, 2)
+
+
+def test_output_that_is_no_logits_is_refused():
+    with pytest.raises(UnsupportedModelError, match="expected logits"):
+        explain(nn.Unflatten(1, (2, 2)), X)
+
+
+def test_a_model_that_works_in_place_does_not_change_the_rows(model):
+    rows = X.clone()
+    explain(nn.Sequential(nn.ReLU(inplace=True), model), rows, method="occlusion")
+    assert torch.equal(rows, X)
+
+
+def test_an_unknown_method_and_a_senseless_number_of_rows_are_refused(model):
+    with pytest.raises(RecipeError, match="unknown explainer 'gradcam': did you mean 'grad_cam'"):
+        explain(model, X, method="gradcam")
+    with pytest.raises(RecipeError, match="rows_at_once is 0"):
+        explain(model, X, rows_at_once=0)
+
+
+def test_a_users_own_explainer_needs_no_registration(model, tmp_path, monkeypatch):
+    (tmp_path / "own_explainers.py").write_text(
+        "def constant(model, x, target, *, value=1.0):\n    return x * 0 + value\n"
+        "def short(model, x, target):\n    return x[:, :1]\n"
+    )
+    monkeypatch.syspath_prepend(tmp_path)
+    assert torch.equal(explain(model, X, method="own_explainers:constant", value=2.0), torch.full((5, 4), 2.0))
+    with pytest.raises(NoGradientError, match="reaches none"):
+        explain(model, X, method="own_explainers:constant", differentiable=True)
+    with pytest.raises(RecipeError, match=r"gave shape \(5, 1\); expected \(5, 4\)"):
+        explain(model, X, method="own_explainers:short")
+
+
+def test_a_random_model_is_repeatable_and_the_random_state_private():
+    class Noisy(nn.Linear):
+        def forward(self, x):
+            return super().forward(x * torch.randn_like(x))
+
+    model, before = Noisy(4, 2), torch.get_rng_state()
+    first = explain(model, X, 0, seed=1)
+    assert torch.equal(torch.get_rng_state(), before)
+    assert torch.equal(explain(model, X, 0, seed=1), first)
+    assert not torch.equal(explain(model, X, 0, seed=2), first)
+
+
+@pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a GPU")
+def test_the_model_runs_where_it_is_and_the_result_comes_back(model):
+    expected = explain(model, X)
+    torch.testing.assert_close(explain(model.to("cuda"), X), expected, rtol=1e-4, atol=1e-5)

@@ -1,0 +1,24 @@
+import pytest
+import torch
+
+from corrigible.errors import DataError
+from corrigible.explanations import by_feature
+from corrigible.types import Columns
+
+COLUMNS = Columns(("b=0", "a", "b=1"), ("b", "a", "b"), (True, False, True))
+
+
+def test_absolute_attribution_is_summed_over_the_columns_of_each_feature():
+    attribution = torch.tensor([[1.0, 2.0, -3.0], [0.0, -5.0, 0.5]])
+    assert by_feature(attribution, COLUMNS).tolist() == [[4.0, 2.0], [0.5, 5.0]]
+
+
+def test_it_can_be_differentiated():
+    attribution = torch.tensor([[1.0, 2.0, -3.0]], requires_grad=True)
+    by_feature(attribution, COLUMNS)[:, 0].sum().backward()
+    assert attribution.grad.tolist() == [[1.0, 0.0, -1.0]]
+
+
+def test_another_number_of_columns_is_refused():
+    with pytest.raises(DataError, match=r"shape \(1, 2\); expected \(batch, 3\)"):
+        by_feature(torch.zeros(1, 2), COLUMNS)

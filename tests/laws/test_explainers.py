@@ -1,0 +1,356 @@
+"""What every explainer must obey."""
+
+import copy
+import math
+from itertools import product
+
+import pytest
+import torch
+from torch import nn
+from torch.nn.functional import relu
+
+from corrigible.errors import DataError, NoGradientError, RecipeError, UnsupportedModelError
+from corrigible.explanations import EXPLAINERS, explain
+from corrigible.explanations.scores import SCORE_NAMES, SCORES
+from corrigible.models import lenet, table_mlp
+from corrigible.types import Columns
+
+COLUMNS = Columns(
+    ("age", "site=a", "site=b", "site=c", "dose"),
+    ("age", "site", "site", "site", "dose"),
+    (False, True, True, True, False),
+)
+
+
+class Residual(nn.Module):
+    """One block with BatchNorm and a shortcut."""
+
+    def __init__(self):
+        super().__init__()
+        self.stem = nn.Sequential(nn.Conv2d(3, 4, 3, padding=1), nn.BatchNorm2d(4), nn.ReLU(inplace=True))
+        self.first = nn.Conv2d(4, 4, 3, padding=1, bias=False)
+        self.norm = nn.BatchNorm2d(4)
+        self.second = nn.Conv2d(4, 4, 3, padding=1)
+        self.relu = nn.ReLU(inplace=True)
+        self.head = nn.Linear(4, 3)
+
+    def forward(self, x):
+        x = self.stem(x)
+        x = self.relu(x + self.second(self.relu(self.norm(self.first(x)))))
+        return self.head(x.mean(dim=(2, 3)))
+
+
+class Functional(nn.Module):
+    """ReLUs that are no layers."""
+
+    def __init__(self):
+        super().__init__()
+        self.first, self.second, self.head = nn.Conv2d(1, 4, 3), nn.Conv2d(4, 4, 3, stride=2), nn.Linear(4, 3)
+
+    def forward(self, x):
+        return self.head(relu(self.second(relu(self.first(x)))).mean(dim=(2, 3)))
+
+
+def smooth_net():
+    """Differentiable everywhere, in float64; 6×6 images, a last convolution of 3×3."""
+    return nn.Sequential(
+        nn.Conv2d(1, 2, 3, padding=1),
+        nn.Softplus(),
+        nn.Conv2d(2, 3, 3, stride=2, padding=1),
+        nn.Softplus(),
+        nn.Flatten(),
+        nn.Linear(27, 3),
+    ).double()
+
+
+NETS = {
+    "lenet": (lenet, (1, 28, 28), None),
+    "residual": (Residual, (3, 8, 8), None),
+    "functional": (Functional, (1, 8, 8), None),
+    "table": (lambda: table_mlp(5, 3, hidden=(8,)), (5,), COLUMNS),
+}
+PAIRS = [(method, net) for method, net in product(EXPLAINERS, NETS) if (method, net) != ("grad_cam", "table")]
+SETTINGS = {
+    "integrated_gradients": {"steps": 40, "baseline": 0.3},
+    "occlusion": {"patch": 3, "stride": 2, "baseline": 0.1},
+}
+
+
+@pytest.fixture(autouse=True)
+def _repeatable():
+    torch.manual_seed(0)
+
+
+def made(net, num_rows=3):
+    make, shape, columns = NETS[net]
+    model = make()
+    for module in model.modules():
+        if isinstance(module, nn.BatchNorm2d):
+            module.running_mean.normal_()
+            module.running_var.uniform_(0.5, 2.0)
+    return model, torch.randn(num_rows, *shape), columns
+
+
+def snapshot(model):
+    """Everything about a model that an explainer might disturb."""
+    hooks = ("_forward_hooks", "_forward_pre_hooks", "_backward_hooks", "_backward_pre_hooks")
+    return {
+        "modes": [module.training for module in model.modules()],
+        "hooks": [len(getattr(module, hook)) for module in model.modules() for hook in hooks],
+        "state": {name: value.clone() for name, value in model.state_dict().items()},
+        "grad": [None if p.grad is None else p.grad.clone() for p in model.parameters()],
+        "requires_grad": [p.requires_grad for p in model.parameters()],
+        "random": torch.get_rng_state(),
+    }
+
+
+def assert_same(before, after):
+    for key, value in before.items():
+        torch.testing.assert_close(after[key], value, rtol=0, atol=0, msg=f"{key} changed")
+
+
+@pytest.mark.parametrize(("method", "net"), PAIRS)
+def test_the_result_is_a_finite_attribution_of_the_shape_of_x_that_is_not_all_zero(method, net):
+    model, x, columns = made(net)
+    attribution = explain(model, x, [0, 1, 2], method=method, columns=columns)
+    assert attribution.shape == x.shape
+    assert attribution.dtype == x.dtype
+    assert attribution.isfinite().all()
+    assert attribution.count_nonzero() > 0
+    assert not attribution.requires_grad
+
+
+def test_grad_cam_refuses_a_model_without_convolution_and_says_what_it_found():
+    model, x, columns = made("table")
+    with pytest.raises(UnsupportedModelError, match=r"no convolution.*found Linear, SiLU, Dropout"):
+        explain(model, x, method="grad_cam", columns=columns)
+
+
+@pytest.mark.parametrize("differentiable", [False, True])
+@pytest.mark.parametrize(("method", "net"), PAIRS)
+def test_the_model_and_the_random_state_are_left_as_found(method, net, differentiable):
+    model, x, columns = made(net)
+    model.train()
+    next(iter(model.children())).eval()
+    parameters = list(model.parameters())
+    parameters[0].grad = torch.ones_like(parameters[0])
+    parameters[1].requires_grad_(False)
+    before, rows = snapshot(model), x.clone()
+    explain(model, x, method=method, columns=columns, differentiable=differentiable, score="random_projection")
+    EXPLAINERS[method](model, x, torch.zeros(3, dtype=torch.long), differentiable=differentiable)
+    with pytest.raises(RecipeError):
+        explain(model, x, method=method, score="no_such_score")
+    assert_same(before, snapshot(model))
+    assert torch.equal(x, rows)
+    assert not x.requires_grad
+
+
+@pytest.mark.parametrize(("method", "net"), PAIRS)
+def test_the_model_explains_itself_in_eval_mode(method, net):
+    model, x, columns = made(net)
+    in_training = explain(model.train(), x, method=method, columns=columns)
+    assert torch.equal(in_training, explain(model.eval(), x, method=method, columns=columns))
+
+
+@pytest.mark.parametrize("score", SCORE_NAMES)
+@pytest.mark.parametrize("method", EXPLAINERS)
+def test_the_same_seed_gives_the_same_result_and_only_a_random_score_heeds_it(method, score):
+    model, x = smooth_net(), torch.randn(2, 1, 6, 6, dtype=torch.float64)
+    results = [explain(model, x, method=method, score=score, seed=seed) for seed in (1, 1, 2)]
+    assert torch.equal(results[0], results[1])
+    assert torch.equal(results[0], results[2]) == (score != "random_projection")
+
+
+@pytest.mark.parametrize("score", ["target_logit", "random_projection"])
+@pytest.mark.parametrize(("method", "net"), PAIRS)
+def test_the_order_of_the_rows_does_not_matter(method, net, score):
+    model, x, columns = made(net)
+    order = torch.tensor([2, 0, 1])
+    target = torch.tensor([0, 1, 2])
+    straight = explain(model, x, target, method=method, columns=columns, score=score)
+    reordered = explain(model, x[order], target[order], method=method, columns=columns, score=score)
+    torch.testing.assert_close(reordered, straight[order], rtol=1e-4, atol=1e-6)
+
+
+@pytest.mark.parametrize("rows_at_once", [1, 2, 7])
+@pytest.mark.parametrize("method", EXPLAINERS)
+def test_rows_at_once_bounds_what_the_model_sees_and_changes_nothing(method, rows_at_once):
+    model, x = smooth_net(), torch.randn(3, 1, 6, 6, dtype=torch.float64)
+    settings = {"integrated_gradients": {"steps": 10}}.get(method, {})
+    expected = explain(model, x, method=method, score="random_projection", **settings)
+    seen = []
+    model.register_forward_pre_hook(lambda module, arguments: seen.append(len(arguments[0])))
+    found = explain(model, x, method=method, score="random_projection", rows_at_once=rows_at_once, **settings)
+    torch.testing.assert_close(found, expected, rtol=1e-10, atol=1e-12)
+    assert max(seen) <= rows_at_once
+
+
+@pytest.mark.parametrize("context", [torch.no_grad, torch.inference_mode])
+@pytest.mark.parametrize("method", EXPLAINERS)
+def test_a_caller_who_has_switched_gradients_off_gets_the_same_result(method, context):
+    model, x = smooth_net(), torch.randn(2, 1, 6, 6, dtype=torch.float64)
+    expected = explain(model, x, method=method)
+    with context():
+        found = explain(model, x.clone(), method=method)
+    assert torch.equal(found.clone(), expected)
+
+
+def literal_score(name, logits, target):
+    if name == "target_logit":
+        return logits[target]
+    if name == "margin":
+        return logits[target] - max(value for place, value in enumerate(logits) if place != target)
+    log_probs = logits - logits.exp().sum().log()
+    return log_probs[target] if name == "target_log_prob" else log_probs.sum()
+
+
+def differences(function, at, step=1e-5):
+    """Gradient of a function of a tensor by central differences."""
+    gradient = torch.zeros_like(at)
+    for place in range(at.numel()):
+        shift = torch.zeros_like(at)
+        shift.view(-1)[place] = step
+        gradient.view(-1)[place] = (function(at + shift) - function(at - shift)) / (2 * step)
+    return gradient
+
+
+def slow_input_gradient(model, row, score):
+    return differences(lambda z: score(model(z[None])[0]), row)
+
+
+def slow_gradient_x_input(model, row, score):
+    return slow_input_gradient(model, row, score) * row
+
+
+def slow_integrated_gradients(model, row, score, points=200):
+    """Equation 1 by the midpoint rule."""
+    start, total = torch.full_like(row, 0.3), torch.zeros_like(row)
+    for k in range(points):
+        point = (start + (k + 0.5) / points * (row - start)).requires_grad_()
+        with torch.enable_grad():
+            total += torch.autograd.grad(score(model(point[None])[0]), point)[0] / points
+    return (row - start) * total
+
+
+def slow_grad_cam(model, row, score):
+    """Equations 1 and 2 channel by channel, then bilinear interpolation pixel by pixel."""
+    maps = model[:3](row[None])[0]
+    gradient = differences(lambda z: score(model[3:](z[None])[0]), maps)
+    heat = sum(gradient[k].mean() * maps[k] for k in range(len(maps))).clamp_min(0)
+    enlarged = torch.zeros_like(row)
+    for i, j in product(range(6), range(6)):
+        a, b = (min(max((place + 0.5) * 3 / 6 - 0.5, 0), 2) for place in (i, j))
+        for u, v in product(range(3), range(3)):
+            enlarged[0, i, j] += heat[u, v] * max(0, 1 - abs(a - u)) * max(0, 1 - abs(b - v))
+    return enlarged
+
+
+def slow_occlusion(model, row, score):
+    """3×3 patches every 2 pixels; the last ones are cut off at the edge."""
+    total, count = torch.zeros_like(row), torch.zeros_like(row)
+    for i, j in product((0, 2, 4), (0, 2, 4)):
+        hidden = row.clone()
+        hidden[:, i : i + 3, j : j + 3] = 0.1
+        total[:, i : i + 3, j : j + 3] += score(model(row[None])[0]) - score(model(hidden[None])[0])
+        count[:, i : i + 3, j : j + 3] += 1
+    return total / count
+
+
+SLOW = {
+    "input_gradient": slow_input_gradient,
+    "gradient_x_input": slow_gradient_x_input,
+    "integrated_gradients": slow_integrated_gradients,
+    "grad_cam": slow_grad_cam,
+    "occlusion": slow_occlusion,
+}
+
+
+@pytest.mark.parametrize("score", SCORES)
+@pytest.mark.parametrize("method", EXPLAINERS)
+def test_the_result_equals_the_definition_written_out_slowly(method, score):
+    model, x = smooth_net(), torch.randn(2, 1, 6, 6, dtype=torch.float64)
+    target = torch.tensor([2, 0])
+    found = explain(model, x, target, method=method, score=score, **SETTINGS.get(method, {}))
+    with torch.no_grad():
+        for row, label, attribution in zip(x, target.tolist(), found, strict=True):
+            expected = SLOW[method](model, row, lambda logits, t=label: literal_score(score, logits, t))
+            torch.testing.assert_close(attribution, expected, rtol=1e-5, atol=1e-7)
+
+
+@pytest.mark.parametrize("score", SCORE_NAMES)
+@pytest.mark.parametrize("method", EXPLAINERS)
+def test_the_parameter_gradient_equals_finite_differences(method, score):
+    model, x = smooth_net(), torch.randn(2, 1, 6, 6, dtype=torch.float64)
+    factors, target = torch.randn_like(x), torch.tensor([2, 0])
+    settings = {"integrated_gradients": {"steps": 5}}.get(method, {})
+
+    def loss(changed, differentiable=False):
+        found = explain(changed, x, target, method=method, score=score, differentiable=differentiable, **settings)
+        return (found * factors).sum()
+
+    exact = torch.autograd.grad(loss(model, True), list(model.parameters()), allow_unused=True)
+    for _ in range(2):
+        direction = [torch.randn_like(p) for p in model.parameters()]
+        slope = sum((g * d).sum() for g, d in zip(exact, direction, strict=True) if g is not None).item()
+        ends = []
+        for step in (1e-5, -1e-5):
+            moved = copy.deepcopy(model)
+            with torch.no_grad():
+                for p, d in zip(moved.parameters(), direction, strict=True):
+                    p += step * d
+            ends.append(loss(moved).item())
+        assert math.isclose(slope, (ends[0] - ends[1]) / 2e-5, rel_tol=1e-5, abs_tol=1e-9)
+        assert slope != 0
+
+
+@pytest.mark.parametrize(("method", "net"), PAIRS)
+def test_a_differentiable_result_is_the_same_and_reaches_the_first_layer(method, net):
+    model, x, columns = made(net)
+    target = torch.tensor([0, 1, 2])
+    found = explain(model, x, target, method=method, columns=columns, differentiable=True)
+    torch.testing.assert_close(found.detach(), explain(model, x, target, method=method, columns=columns))
+    (gradient,) = torch.autograd.grad(found.square().sum(), next(model.parameters()))
+    assert gradient.isfinite().all()
+    assert gradient.count_nonzero() > 0
+
+
+@pytest.mark.parametrize("method", EXPLAINERS)
+def test_a_differentiable_result_that_reaches_no_parameter_is_refused(method):
+    model, x = smooth_net().requires_grad_(False), torch.randn(2, 1, 6, 6, dtype=torch.float64)
+    with pytest.raises(NoGradientError, match="none of the model's 0 trainable parameters"):
+        explain(model, x, method=method, differentiable=True)
+    model[5].requires_grad_(True)
+    assert explain(model, x, method=method, differentiable=True).requires_grad
+
+
+class Unused(nn.Module):
+    """A layer that does not take part."""
+
+    def __init__(self):
+        super().__init__()
+        self.model, self.unused = smooth_net().requires_grad_(False), nn.Linear(2, 2)
+
+    def forward(self, x):
+        return self.model(x)
+
+
+@pytest.mark.parametrize("method", EXPLAINERS)
+def test_parameters_that_the_output_does_not_depend_on_do_not_count_as_reached(method):
+    with pytest.raises(NoGradientError, match="none of the model's 2 trainable parameters"):
+        explain(Unused(), torch.randn(2, 1, 6, 6, dtype=torch.float64), method=method, differentiable=True)
+
+
+@pytest.mark.parametrize("method", EXPLAINERS)
+def test_an_unknown_score_or_setting_is_refused_with_the_right_names(method):
+    model, x = smooth_net(), torch.randn(2, 1, 6, 6)
+    with pytest.raises(RecipeError, match="did you mean 'margin'"):
+        explain(model, x, method=method, score="margins")
+    with pytest.raises(RecipeError, match="unknown setting 'scores': did you mean 'score'"):
+        explain(model, x, method=method, scores="margin")
+
+
+@pytest.mark.parametrize("method", EXPLAINERS)
+def test_a_single_example_is_refused_in_one_clear_line(method):
+    with pytest.raises(DataError, match=r"x has shape \(1, 28, 28\).*cannot be multiplied.*batch axis") as refused:
+        explain(lenet(), torch.randn(1, 28, 28), method=method)
+    assert "\n" not in str(refused.value)
