@@ -1,0 +1,118 @@
+"""What every metric obeys."""
+
+import math
+from functools import partial
+
+import pytest
+import torch
+
+from corrigible.evaluation import PARTS, evidence_for
+from corrigible.methods import settings_of
+from corrigible.metrics import METRICS
+
+NAN = math.nan
+
+
+def _two_columns(prob):
+    prob = torch.tensor(prob, dtype=torch.float64)
+    return torch.stack([1 - prob, prob], dim=1)
+
+
+TABLE = {
+    "probs": _two_columns([0.9, 0.83, 0.7, 0.17, 0.62, 0.38, 0.38, 0.1, 0.56]),
+    "predicted": torch.tensor([1, 1, 1, 0, 1, 0, 0, 0, 1]),
+    "y": torch.tensor([1, 0, 1, 0, 0, 1, 0, 0, 1]),
+    "group": torch.tensor([0, 0, 0, 0, 1, 1, 1, 1, 1]),
+    "flipped": torch.tensor([0, 0.5, 1, 0, 0, 0.25, 0, 0, 1]),
+    "attribution_share": torch.tensor([0.1, 0.3, NAN, 0.2, 0, 1, 0.4, 0.5, 0.3]),
+    "reflected_probs": _two_columns([0.4, 0.83, 0.7, 0.17, 0.62, 0.58, 0.38, 0.1, 0.36]),
+}
+WORKED = {
+    "accuracy": 6 / 9,
+    "class_accuracy": 3 / 4,  # class 1: rows 0, 2, 5, 8; row 5 is wrong
+    "group_accuracy": 3 / 5,  # group 1
+    "worst_class_accuracy": 3 / 5,  # class 0
+    "macro_group_accuracy": (3 / 4 + 3 / 5) / 2,
+    "worst_group_accuracy": 3 / 5,
+    "precision": 3 / 5,
+    "recall": 3 / 4,
+    "f1": 2 * (3 / 5) * (3 / 4) / (3 / 5 + 3 / 4),
+    "auc": (5 + 4 + 2.5 + 3) / 20,  # rows of class 0 below each row of class 1; row 5 ties with row 6
+    "expected_calibration_error": (abs(2 - 1.8) + abs(1 - 1.66) + abs(1 - 0.7) + abs(1 - 1.86) + abs(1 - 0.56)) / 9,
+    "demographic_parity_difference": 3 / 4 - 2 / 5,
+    "equalized_odds_difference": max(1 - 1 / 2, 1 / 2 - 1 / 3),
+    "group_accuracy_gap": 3 / 4 - 3 / 5,
+    "group_prob_gap": 2.6 / 4 - 2.04 / 5,
+    "flip_rate": 2.75 / 9,
+    "attribution_overlap": 2.8 / 8,
+    "flip_effect": (0.5 + 0.2 + 0.2) / 9,
+}
+
+
+def measured(name, evidence):
+    """The metric's value; about class 1 or group 1 where it is about one of them."""
+    metric = METRICS[name]
+    metric = partial(metric, **{setting: 1 for setting in settings_of(metric).keys() & PARTS})
+    return metric(**{need: evidence[need] for need in evidence_for([metric])})
+
+
+def drawn(seed, num_rows=60, num_classes=3):
+    rng = torch.Generator().manual_seed(seed)
+    probs, reflected = torch.rand(2, num_rows, num_classes, generator=rng, dtype=torch.float64)
+    return {
+        "probs": probs / probs.sum(1, keepdim=True),
+        "predicted": probs.argmax(1),
+        "y": torch.randint(num_classes, (num_rows,), generator=rng),
+        "group": torch.randint(2, (num_rows,), generator=rng),
+        "flipped": torch.rand(num_rows, generator=rng),
+        "attribution_share": torch.rand(num_rows, generator=rng),
+        "reflected_probs": reflected / reflected.sum(1, keepdim=True),
+    }
+
+
+def reordered(evidence, index):
+    return {name: value[index] for name, value in evidence.items()}
+
+
+def test_every_metric_is_worked_out_by_hand():
+    assert WORKED.keys() == METRICS.keys()
+
+
+@pytest.mark.parametrize("name", METRICS)
+def test_matches_the_hand_worked_table(name):
+    assert measured(name, TABLE).item() == pytest.approx(WORKED[name], abs=1e-7)
+
+
+@pytest.mark.parametrize("num_classes", [2, 5])
+@pytest.mark.parametrize("name", METRICS)
+def test_is_one_number_from_0_to_1(name, num_classes):
+    for seed in range(5):
+        value = measured(name, drawn(seed, num_classes=num_classes))
+        assert value.shape == () and 0 <= value <= 1
+
+
+@pytest.mark.parametrize("name", METRICS)
+def test_ignores_the_order_of_rows(name):
+    evidence = drawn(0)
+    index = torch.randperm(60, generator=torch.Generator().manual_seed(1))
+    assert torch.allclose(measured(name, reordered(evidence, index)), measured(name, evidence))
+
+
+@pytest.mark.parametrize("name", METRICS)
+def test_repeating_every_row_changes_nothing(name):
+    evidence = drawn(0)
+    twice = reordered(evidence, torch.arange(60).repeat_interleave(2))
+    assert torch.allclose(measured(name, twice), measured(name, evidence))
+
+
+@pytest.mark.parametrize("num_classes", [2, 3])
+@pytest.mark.parametrize("name", METRICS)
+def test_is_undefined_without_rows(name, num_classes):
+    assert measured(name, drawn(0, num_rows=0, num_classes=num_classes)).isnan()
+
+
+@pytest.mark.parametrize("name", METRICS)
+def test_leaves_the_evidence_as_it_was(name):
+    evidence, untouched = drawn(0), drawn(0)
+    measured(name, evidence)
+    assert all(torch.equal(evidence[key], untouched[key]) for key in evidence)

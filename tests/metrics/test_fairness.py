@@ -1,0 +1,50 @@
+import pytest
+import torch
+
+from corrigible.metrics import (
+    demographic_parity_difference,
+    equalized_odds_difference,
+    group_accuracy_gap,
+    group_prob_gap,
+)
+
+RNG = torch.Generator().manual_seed(0)
+PREDICTED, Y = torch.randint(2, (2, 120), generator=RNG)
+GROUP = torch.randint(3, (120,), generator=RNG)
+PROBS = torch.rand(120, 2, generator=RNG).softmax(dim=1)
+
+
+def spread(values, rows=slice(None)):
+    rates = [values[rows][GROUP[rows] == g].double().mean().item() for g in range(3)]
+    return max(rates) - min(rates)
+
+
+def test_differences_are_largest_less_smallest_rate_of_three_groups():
+    assert demographic_parity_difference(PREDICTED, GROUP).item() == pytest.approx(spread(PREDICTED))
+    assert group_accuracy_gap(PREDICTED, Y, GROUP).item() == pytest.approx(spread(PREDICTED == Y))
+    assert group_prob_gap(PROBS, GROUP).item() == pytest.approx(spread(PROBS[:, 1]))
+
+
+def test_equalized_odds_takes_the_worse_of_both_rates():
+    only_true_positives = torch.where(Y == 1, PREDICTED, 0)
+    only_false_positives = torch.where(Y == 1, 1, PREDICTED)
+    true_positive, false_positive = spread(PREDICTED, Y == 1), spread(PREDICTED, Y == 0)
+    assert equalized_odds_difference(only_true_positives, Y, GROUP).item() == pytest.approx(true_positive)
+    assert equalized_odds_difference(only_false_positives, Y, GROUP).item() == pytest.approx(false_positive)
+    assert equalized_odds_difference(PREDICTED, Y, GROUP).item() == pytest.approx(max(true_positive, false_positive))
+
+
+def test_a_group_of_one_row_is_left_out():
+    predicted, group = torch.tensor([1, 0, 1, 1, 0]), torch.tensor([0, 0, 1, 1, 2])
+    assert demographic_parity_difference(predicted, group) == 0.5
+
+
+def test_one_group_alone_has_no_difference():
+    assert demographic_parity_difference(PREDICTED, torch.zeros_like(GROUP)).isnan()
+    assert group_prob_gap(PROBS[:3], torch.tensor([0, 0, 1])).isnan()
+
+
+def test_equalized_odds_needs_two_rows_of_each_label_in_two_groups():
+    y, group = torch.tensor([1, 1, 0, 0, 1, 1, 0]), torch.tensor([0, 0, 0, 0, 1, 1, 1])
+    assert equalized_odds_difference(y, y, group).isnan()
+    assert equalized_odds_difference(y, torch.tensor([1, 1, 0, 0, 1, 1, 1]), group).isnan()
