@@ -159,7 +159,8 @@ def _encoded(values: "pd.Series[Any]", feature: Numeric | Categorical) -> NDArra
     numbers = _numbers(values)
     missing = np.isnan(numbers)
     standard = np.where(missing, 0.0, numbers - feature.mean) / (feature.sd or 1.0)
-    columns: list[NDArray[np.float64]] = [standard] * (feature.sd > 0) + [missing.astype(np.float64)] * feature.has_missing
+    indicator = missing.astype(np.float64)
+    columns: list[NDArray[np.float64]] = [standard] * (feature.sd > 0) + [indicator] * feature.has_missing
     return np.stack(columns, axis=1)
 
 

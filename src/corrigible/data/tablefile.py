@@ -45,7 +45,9 @@ def read_csv(path: Path) -> pd.DataFrame:
         raise DataError(f"there is no file {path}; expected one .csv file per split, train.csv among them") from error
     except (pd.errors.EmptyDataError, pd.errors.ParserError, pd.errors.ParserWarning, ValueError, OSError) as error:
         reason = " ".join(str(error).split())
-        raise DataError(f"{path} cannot be read ({reason}); expected a line of names, then commas between values") from error
+        raise DataError(
+            f"{path} cannot be read ({reason}); expected a line of names, then commas between values"
+        ) from error
 
 
 def average(x: Float[Tensor, " *shape"]) -> Float[Tensor, " *shape"]:
