@@ -4,6 +4,8 @@ from torch import nn
 
 from corrigible.errors import DataError, RecipeError
 from corrigible.explanations import explain
+from corrigible.explanations.passes import pass_over, values_index
+from corrigible.explanations.scores import SCORE_NAMES, score_named
 from corrigible.types import Columns
 
 COLUMNS = Columns(("b=0", "a", "b=1"), ("b", "a", "b"), (True, False, True))
@@ -45,10 +47,15 @@ def test_the_last_patch_is_cut_off_at_the_edge_and_no_pixel_is_left_out():
     assert torch.equal(found, expected.expand(1, 2, 5, 3))
 
 
-def test_a_patch_larger_than_the_image_hides_all_of_it():
-    assert torch.equal(
-        explain(Sum(), torch.ones(1, 1, 3, 3), 0, method="occlusion", patch=9), torch.full((1, 1, 3, 3), 9.0)
-    )
+@pytest.mark.parametrize("score", SCORE_NAMES)
+def test_a_patch_larger_than_the_image_hides_all_of_it(score):
+    model, x = nn.Sequential(nn.Flatten(), nn.Linear(9, 3)).double(), torch.randn(2, 1, 3, 3, dtype=torch.float64)
+    target, ends = torch.tensor([2, 0]), []
+    for rows in (x, torch.zeros_like(x)):
+        forward = pass_over(model, rows, target, index=values_index(x), seed=3)
+        ends.append(score_named(score, forward)(forward.logits, target).detach())
+    found = explain(model, x, target, method="occlusion", patch=9, score=score, seed=3)
+    torch.testing.assert_close(found, (ends[0] - ends[1])[:, None, None, None].expand_as(x))
 
 
 def test_images_without_a_channel_axis_have_patches_too():
