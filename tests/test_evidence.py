@@ -125,8 +125,8 @@ def test_any_map_style_data_set_will_do(model):
 
 
 def test_a_model_that_works_in_place_changes_no_evidence(model):
-    in_place = nn.Sequential(nn.ReLU(inplace=True), model)
-    plain = nn.Sequential(nn.ReLU(), model)
+    in_place = nn.Sequential(nn.LeakyReLU(0.2, inplace=True), model)
+    plain = nn.Sequential(nn.LeakyReLU(0.2), model)
     before = X.clone()
     found, expected = (
         gather(m, DATA, names=["flipped", "reflected_probs"], feedback=EVERY_ROW) for m in (in_place, plain)

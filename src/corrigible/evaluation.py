@@ -227,11 +227,11 @@ def _value(question: _Question, evidence: Evidence) -> float:
 def _resampled(questions: Sequence[_Question], evidence: Evidence, num_resamples: int, seed: int) -> Tensor:
     """Each question's values on resamples of the rows; NaN where it cannot be asked."""
     found = torch.full((len(questions), num_resamples), torch.nan, dtype=torch.float64)
-    for on_marked in (False, True):
+    for on_every_row in (True, False):
         asked = {
             place: question
             for place, question in enumerate(questions)
-            if question.is_measurable and evidence.on_marked.keys().isdisjoint(question.needs) is not on_marked
+            if question.is_measurable and evidence.on_marked.keys().isdisjoint(question.needs) is on_every_row
         }
         rows = evidence.of({name for question in asked.values() for name in question.needs})
         for sample, drawn in enumerate(_resamples(rows, num_resamples if asked else 0, seed)):
