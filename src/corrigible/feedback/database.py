@@ -81,6 +81,7 @@ def connect(path: Path) -> sqlite3.Connection:
             connection.execute("PRAGMA foreign_keys = ON")
             with writing(connection):
                 _migrate(connection, path)
+            _require_whole(connection, path)
         except BaseException:
             connection.close()
             raise
@@ -158,9 +159,29 @@ def _require_ours(connection: sqlite3.Connection, path: Path) -> None:
     if path.stat().st_size == 0:
         raise StudyError(f"{path} is empty; a feedback store never is: restore a copy, or delete it to start anew")
     raise StudyError(
-        f"{path} is another program's database (application id {found:#x}, expected {APPLICATION_ID:#x}); "
-        "choose another file"
+        f"{path} is not a feedback store (application id {found:#x}, expected {APPLICATION_ID:#x}); choose another file"
     )
+
+
+def _require_whole(connection: sqlite3.Connection, path: Path) -> None:
+    """A damaged page may lose rows without any error on reading: look for what SQLite or the numbering misses."""
+    (found,) = connection.execute("PRAGMA integrity_check(1)").fetchone()
+    counts = """SELECT (SELECT count(*) FROM event), (SELECT coalesce(max(number), 0) FROM event),
+        (SELECT count(*) FROM feedback) + (SELECT count(*) FROM retraction)"""
+    if found != "ok":
+        what = " ".join(found.split())
+    elif connection.execute("PRAGMA foreign_key_check").fetchone() is not None:
+        what = "a reference leads nowhere"
+    elif len(set(connection.execute(counts).fetchone())) > 1:
+        what = "changes are missing"
+    else:
+        return
+    raise damaged(path, what)
+
+
+def damaged(path: Path, what: str) -> StudyError:
+    """The error for a store whose content is not what was written."""
+    return StudyError(f"{path} is damaged ({what}); restore a copy, or move it away to start anew")
 
 
 def _migrate(connection: sqlite3.Connection, path: Path) -> None:

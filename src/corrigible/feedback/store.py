@@ -8,14 +8,14 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from math import prod
 from pathlib import Path
-from typing import Any, NamedTuple, Self
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
 from corrigible.errors import FeedbackError, StudyError
 from corrigible.feedback.checks import checked, checked_all, require_text
-from corrigible.feedback.database import connect, naming, writing
+from corrigible.feedback.database import connect, damaged, naming, writing
 from corrigible.types import Features, Feedback, Pixels, Region
 
 
@@ -54,7 +54,7 @@ class FeedbackStore:
         self._path = Path(path)
         self._connection = connect(self._path)
 
-    def __enter__(self) -> Self:
+    def __enter__(self) -> "FeedbackStore":  # noqa: PYI034 (beartype cannot check Self on a method)
         return self
 
     def __exit__(self, *error: object) -> None:
@@ -161,7 +161,7 @@ class FeedbackStore:
         try:
             return [_record(row, regions) for row in rows]
         except (ValueError, TypeError) as error:
-            raise _damaged(self._path, str(error)) from error
+            raise damaged(self._path, str(error)) from error
 
     def _region(self, name: str) -> Pixels:
         found = self._connection.execute("SELECT shape, bits FROM mask WHERE sha256 = ?", (name,)).fetchone()
@@ -170,7 +170,7 @@ class FeedbackStore:
             if _mask_hash(shape, packed) != name:
                 raise ValueError("its hash does not match")
         except (ValueError, TypeError, zlib.error) as error:
-            raise _damaged(self._path, f"mask {name[:16]}: {error}") from error
+            raise damaged(self._path, f"mask {name[:16]}: {error}") from error
         mask = np.unpackbits(np.frombuffer(packed, np.uint8), count=prod(shape)).view(np.bool_).reshape(shape)
         mask.setflags(write=False)  # Shared by all feedback with this mask.
         return Pixels(mask)
@@ -230,7 +230,3 @@ def _record(row: _Row, regions: dict[str, Pixels]) -> Record:
 
 def _mask_hash(shape: tuple[int, ...], packed: bytes) -> str:
     return hashlib.sha256(repr(tuple(shape)).encode() + packed).hexdigest()
-
-
-def _damaged(path: Path, what: str) -> StudyError:
-    return StudyError(f"{path} is damaged ({what}); restore a copy, or move it away to start anew")
