@@ -1,3 +1,52 @@
-"""Neural networks you can correct."""
+"""Neural networks you can correct.
+
+Train, explain, review, correct, evaluate, seal: each step is one function, loaded when it is first used.
+"""
+
+import importlib
+from typing import TYPE_CHECKING, Any
 
 __version__ = "0.1.0"
+
+if TYPE_CHECKING:
+    from corrigible.data.dataset import TensorData as TensorData
+    from corrigible.errors import CorrigibleError as CorrigibleError
+    from corrigible.evaluation import evaluate as evaluate
+    from corrigible.explanations.explaining import explain as explain
+    from corrigible.feedback.store import FeedbackStore as FeedbackStore
+    from corrigible.protocols.correction import correct as correct
+    from corrigible.sealing import seal as seal
+    from corrigible.sealing import verify as verify
+    from corrigible.training import fit as fit
+    from corrigible.types import Batch as Batch
+    from corrigible.types import Columns as Columns
+    from corrigible.types import Feedback as Feedback
+    from corrigible.types import Measurement as Measurement
+
+_HOME = {
+    "Batch": "types",
+    "Columns": "types",
+    "CorrigibleError": "errors",
+    "Feedback": "types",
+    "FeedbackStore": "feedback.store",
+    "Measurement": "types",
+    "TensorData": "data.dataset",
+    "correct": "protocols.correction",
+    "evaluate": "evaluation",
+    "explain": "explanations.explaining",
+    "fit": "training",
+    "seal": "sealing",
+    "verify": "sealing",
+}
+
+__all__ = ["__version__", *_HOME]
+
+
+def __getattr__(name: str) -> Any:
+    if name not in _HOME:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    return getattr(importlib.import_module(f"{__name__}.{_HOME[name]}"), name)
+
+
+def __dir__() -> list[str]:
+    return sorted(__all__)

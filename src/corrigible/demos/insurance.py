@@ -57,9 +57,10 @@ label = "may use race: fine-tuned, no feedback"
 name = "masked_inputs"
 label = "retrained without the column"
 
+# Not the plain gradient: it is per standard deviation for a number and per switch for a category.
 [explain]
-method = "input_gradient"
-score = "target_logit"
+method = "integrated_gradients"
+steps = 20
 
 [evaluate]
 metrics = ["auc", "accuracy", "expected_calibration_error", "attribution_overlap", "flip_effect", "flip_rate", "demographic_parity_difference", "group_prob_gap", "equalized_odds_difference"]
