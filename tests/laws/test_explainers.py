@@ -7,12 +7,7 @@ import torch
 from torch import nn
 from torch.nn.functional import relu
 
-from corrigible.errors import (
-    DataError,
-    NoGradientError,
-    RecipeError,
-    UnsupportedModelError,
-)
+from corrigible.errors import DataError, NoGradientError, RecipeError, UnsupportedModelError
 from corrigible.explanations import EXPLAINERS, explain
 from corrigible.explanations.scores import SCORE_NAMES
 from corrigible.models import lenet, table_mlp

@@ -33,7 +33,7 @@ def grad_cam_of(
             (batch, channel, height, width), or an output that the next layer overwrites in place.
     """
     scores = score_named(score, forward)(forward.logits, target).sum()
-    name = last_convolution(forward) if layer is None else layer
+    name = last_convolution_of(forward) if layer is None else layer
     activation = forward.activation(name)
     for what, found in ((f"layer {name!r} gives", activation), ("x has", forward.x)):
         if found.ndim != 4 or len(found) != forward.num_rows:
@@ -65,7 +65,7 @@ def grad_cam(
         return grad_cam_of(forward, target, layer=layer, score=score, create_graph=differentiable)
 
 
-def last_convolution(forward: Forward) -> str:
+def last_convolution_of(forward: Forward) -> str:
     """The name of the last ``Conv2d`` that ran in this pass.
 
     Raises:
