@@ -6,7 +6,16 @@ import pytest
 import torch
 
 from corrigible.errors import RecipeError
-from corrigible.explanations.scores import SCORE_NAMES, SCORES, RandomProjection, margin, score_named, summed_log_prob, target_log_prob, target_logit
+from corrigible.explanations.scores import (
+    SCORE_NAMES,
+    SCORES,
+    RandomProjection,
+    margin,
+    score_named,
+    summed_log_prob,
+    target_log_prob,
+    target_logit,
+)
 from corrigible.models.forward import Forward
 from corrigible.types import Batch
 
