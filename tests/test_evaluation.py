@@ -135,7 +135,8 @@ def test_own_metrics_are_functions_or_named(model, monkeypatch):
     monkeypatch.setitem(sys.modules, "my_metrics", module)
     metrics = [share_of_class_1, partial(share_of_class_1, scale=2.0), "my_metrics:share_of_class_1"]
     plain, doubled, named = evaluate(model, DATA, metrics=metrics, num_resamples=0)
-    assert plain.metric == doubled.metric == "share_of_class_1" and named.metric == "my_metrics:share_of_class_1"
+    assert plain.metric == doubled.metric == "share_of_class_1"
+    assert named.metric == "my_metrics:share_of_class_1"
     assert doubled.value == 2 * plain.value == 2 * named.value > 0
 
 
@@ -179,13 +180,16 @@ def test_evaluating_leaves_no_trace():
     model = nn.Sequential(nn.Linear(3, 4), nn.BatchNorm1d(4), nn.Dropout(), nn.Linear(4, 2))
     state, weights = torch.get_rng_state(), {n: v.clone() for n, v in model.state_dict().items()}
     evaluate(model, DATA, feedback=FEEDBACK, num_resamples=10)
-    assert torch.equal(torch.get_rng_state(), state) and model.training
+    assert torch.equal(torch.get_rng_state(), state)
+    assert model.training
     assert all(torch.equal(value, weights[name]) for name, value in model.state_dict().items())
 
 
 def test_the_change_is_after_less_before():
     (found,) = difference(right(20, 40), right(30, 40), ["accuracy"])
-    assert found.value == 0.25 and found.low < 0.25 < found.high and found.count == 40
+    assert found.value == 0.25
+    assert found.low < 0.25 < found.high
+    assert found.count == 40
 
 
 def test_a_model_does_not_differ_from_itself():
@@ -197,7 +201,8 @@ def test_the_interval_of_a_change_is_that_of_the_rows_that_changed():
     # Ten of forty rows changed, all for the better: the change in accuracy is the share of those rows.
     (change,) = difference(right(20, 40), right(30, 40), ["accuracy"])
     (share,) = measure(right(10, 40), ["accuracy"])
-    assert change.low == pytest.approx(share.low, abs=0.03) and change.high == pytest.approx(share.high, abs=0.03)
+    assert change.low == pytest.approx(share.low, abs=0.03)
+    assert change.high == pytest.approx(share.high, abs=0.03)
     before, after = (measure(right(n, 40), ["accuracy"])[0] for n in (20, 30))
     assert change.high - change.low < after.high - before.low
 

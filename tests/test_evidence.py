@@ -41,8 +41,10 @@ def test_probs_and_predicted_are_the_models_in_eval_mode():
 
 def test_labels_groups_and_names_are_the_data_sets(model):
     evidence = gather(model, DATA)
-    assert torch.equal(evidence.everywhere["y"], Y) and torch.equal(evidence.everywhere["group"], Y.roll(1))
-    assert evidence.class_names == ("ill", "well") and evidence.group_names == ("north", "south")
+    assert torch.equal(evidence.everywhere["y"], Y)
+    assert torch.equal(evidence.everywhere["group"], Y.roll(1))
+    assert evidence.class_names == ("ill", "well")
+    assert evidence.group_names == ("north", "south")
 
 
 def test_flipped_matches_the_definition(model):
@@ -56,7 +58,8 @@ def test_flipped_matches_the_definition(model):
             num_flips += int(model(x[None]).argmax() != model(X[row][None]).argmax())
         expected.append(num_flips / 6)
     assert sum(expected) > 0
-    assert evidence.marked.tolist() == [4, 7] and evidence.on_marked["flipped"].tolist() == pytest.approx(expected)
+    assert evidence.marked.tolist() == [4, 7]
+    assert evidence.on_marked["flipped"].tolist() == pytest.approx(expected)
 
 
 def test_attribution_share_of_a_linear_model_is_its_weights_share():
@@ -64,7 +67,8 @@ def test_attribution_share_of_a_linear_model_is_its_weights_share():
     # The label's gradient is ± (1, −3, 4), or 0 for the score of class 0, whose weights are 0.
     expected = torch.tensor([3 / 8, 5 / 8], dtype=torch.float64).where(Y[[4, 7]] == 1, torch.nan)
     assert torch.allclose(evidence.on_marked["attribution_share"], expected, equal_nan=True)
-    assert expected.isnan().any() and not expected.isnan().all()
+    assert expected.isnan().any()
+    assert not expected.isnan().all()
 
 
 def test_attribution_share_takes_the_explainers_settings():
@@ -105,13 +109,15 @@ def test_only_what_was_asked_for_is_gathered_on_marked_rows(model):
 )
 def test_without_irrelevant_inputs_no_row_is_marked(model, feedback):
     evidence = gather(model, DATA, feedback=feedback)
-    assert evidence.marked.tolist() == [] and evidence.on_marked == {}
+    assert evidence.marked.tolist() == []
+    assert evidence.on_marked == {}
 
 
 def test_evidence_about_every_row_comes_on_the_marked_ones_where_needed(model):
     evidence = gather(model, DATA, feedback=TWO_ROWS)
     together = evidence.of(["flipped", "y"])
-    assert torch.equal(together["y"], Y[[4, 7]]) and len(together["flipped"]) == 2
+    assert torch.equal(together["y"], Y[[4, 7]])
+    assert len(together["flipped"]) == 2
     assert torch.equal(evidence.of(["y"])["y"], Y)
 
 
@@ -164,7 +170,8 @@ class NoisyLinear(nn.Linear):
 def test_a_model_that_draws_gives_the_same_evidence_for_the_same_seed():
     model = NoisyLinear(3, 2)
     first, again, other = (gather(model, DATA, names=["probs"], seed=seed).everywhere["probs"] for seed in (1, 1, 2))
-    assert torch.equal(first, again) and not torch.equal(first, other)
+    assert torch.equal(first, again)
+    assert not torch.equal(first, other)
 
 
 def test_probabilities_that_are_nan_are_refused(model):

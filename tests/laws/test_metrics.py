@@ -52,7 +52,7 @@ WORKED = {
 def measured(name, evidence):
     """The metric's value; about class 1 or group 1 where it is about one of them."""
     metric = METRICS[name]
-    metric = partial(metric, **{setting: 1 for setting in settings_of(metric).keys() & PARTS})
+    metric = partial(metric, **dict.fromkeys(settings_of(metric).keys() & PARTS, 1))
     return metric(**{need: evidence[need] for need in evidence_for([metric])})
 
 
@@ -88,7 +88,8 @@ def test_matches_the_hand_worked_table(name):
 def test_is_one_number_from_0_to_1(name, num_classes):
     for seed in range(5):
         value = measured(name, drawn(seed, num_classes=num_classes))
-        assert value.shape == () and 0 <= value <= 1
+        assert value.shape == ()
+        assert 0 <= value <= 1
 
 
 @pytest.mark.parametrize("name", METRICS)

@@ -26,7 +26,7 @@ def test_class_accuracies_are_scikit_learns_recalls():
 
 
 def test_group_accuracies_are_those_of_the_groups_alone():
-    alone = [accuracy(PREDICTED[GROUP == g], Y[GROUP == g]).item() for g in range(4)]
+    alone = [accuracy(PREDICTED[g == GROUP], Y[g == GROUP]).item() for g in range(4)]
     assert [group_accuracy(PREDICTED, Y, GROUP, group_value=g).item() for g in range(4)] == pytest.approx(alone)
     assert macro_group_accuracy(PREDICTED, Y, GROUP).item() == pytest.approx(sum(alone) / 4)
     assert worst_group_accuracy(PREDICTED, Y, GROUP).item() == pytest.approx(min(alone))

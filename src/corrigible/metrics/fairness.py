@@ -17,7 +17,7 @@ def demographic_parity_difference(predicted: Int[Tensor, " n"], group: Int[Tenso
 def equalized_odds_difference(
     predicted: Int[Tensor, " n"], y: Int[Tensor, " n"], group: Int[Tensor, " n"]
 ) -> Float[Tensor, ""]:
-    """The larger of two differences over groups: in true positive rate and in false positive rate (Hardt et al. 2016)."""
+    """The larger of two differences over groups: in true and in false positive rate (Hardt et al. 2016)."""
     differences = [_gap(predicted[rows] == 1, group[rows]) for rows in (y == 1, y != 1)]
     return torch.stack(differences).max()
 

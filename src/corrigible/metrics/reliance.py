@@ -17,8 +17,8 @@ def attribution_overlap(attribution_share: Float[Tensor, " n"]) -> Float[Tensor,
 def flip_effect(
     probs: Float[Tensor, " n num_classes"], reflected_probs: Float[Tensor, " n num_classes"]
 ) -> Float[Tensor, ""]:
-    """Mean total variation distance ½ Σ |p − p′| between the probabilities before and after reflecting the irrelevant inputs.
+    """Mean total variation distance between the probabilities before and after reflecting the irrelevant inputs.
 
-    In [0, 1]. For an input that is 0 or 1, reflecting is flipping it.
+    ½ Σ |p − p′|, in [0, 1]. For an input that is 0 or 1, reflecting is flipping it.
     """
     return (probs.double() - reflected_probs.double()).abs().sum(dim=1).mean() / 2
