@@ -24,7 +24,7 @@ def write_atomically(path: str | Path, data: bytes) -> None:
                 file.write(data)
                 file.flush()
                 os.fsync(file.fileno())
-            os.replace(temporary, path)
+            temporary.replace(path)
         finally:
             temporary.unlink(missing_ok=True)
         sync(path.parent)
@@ -51,7 +51,7 @@ def new_folder(folder: str | Path) -> Iterator[Path]:
                     sync(Path(parent, name))
                 sync(Path(parent))
             # POSIX replaces an empty folder and refuses any other: what exists is never overwritten.
-            os.rename(temporary, folder)
+            temporary.rename(folder)
         finally:
             shutil.rmtree(temporary, ignore_errors=True)
         sync(folder.parent)

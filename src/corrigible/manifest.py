@@ -1,17 +1,17 @@
-"""The list of a sealed folder: which files it holds, their hashes, and one hash of all.
+r"""The list of a sealed folder: which files it holds, their hashes, and one hash of all.
 
 ::
 
     {"format": "corrigible-seal", "version": 1, "created": …, "corrigible": …,
      "files": {path: {"sha256": …, "bytes": …}}, "root": …}
 
-The root is the SHA-256 of the text that ``sha256sum`` prints for all files but the manifest, sorted by path. Anyone can
-compute it in the folder::
+The root is the SHA-256 of the text that ``sha256sum`` prints for all files but the manifest, sorted by path. Anyone
+can compute it in the folder::
 
-    find . -type f ! -path ./manifest.json -printf '%P\\0' | LC_ALL=C sort -z | xargs -0 sha256sum -- | sha256sum
+    find . -type f ! -path ./manifest.json -printf '%P\0' | LC_ALL=C sort -z | xargs -0 sha256sum -- | sha256sum
 
-It does not cover ``created`` and ``corrigible``, nor does it say who sealed: a signature over ``root`` would be one more
-key, in the next version.
+It does not cover ``created`` and ``corrigible``, nor does it say who sealed: a signature over ``root`` would be one
+more key, in the next version.
 """
 
 import hashlib
@@ -65,8 +65,6 @@ def read_manifest(folder: str | Path) -> Manifest:
         SealError: no such folder, or no readable manifest in it.
     """
     path = Path(folder, MANIFEST)
-    if not os.path.isdir(folder):
-        raise SealError(f"no folder {folder}; expected a sealed folder")
     try:
         with open(open_file(path), "rb") as file:
             return _read(parse(file.read().decode()))

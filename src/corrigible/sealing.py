@@ -1,7 +1,7 @@
 """Seal a model with its evidence in a folder, and find out later whether anything in that folder has changed.
 
-The folder holds ``model.safetensors``, ``measurements.json``, whatever else was given, and ``manifest.json``, whose root
-is one hash of all: who keeps or publishes it has fixed every byte of every other file.
+The folder holds ``model.safetensors``, ``measurements.json``, whatever else was given, and ``manifest.json``, whose
+root is one hash of all: who keeps or publishes it has fixed every byte of every other file.
 """
 
 import hashlib
@@ -121,9 +121,7 @@ def verify(folder: str | Path, *, root: str | None = None) -> Verification:
     if manifest.root != listed_root:
         problems.append(Problem("manifest", MANIFEST, f"its root is {manifest.root!r}, its files give {listed_root}"))
     if root is not None and root.strip().lower() != listed_root:
-        problems.append(
-            Problem("root", MANIFEST, f"the quoted root is {root!r}, the files listed give {listed_root}")
-        )
+        problems.append(Problem("root", MANIFEST, f"the quoted root is {root!r}, the files listed give {listed_root}"))
     shown = [replace(problem, path=_printable(problem.path)) for problem in problems]
     return Verification(listed_root, tuple(sorted(shown, key=lambda problem: (problem.path, problem.kind))))
 

@@ -41,8 +41,9 @@ def test_weights_and_buffers_come_back_bit_for_bit(tmp_path):
     assert_same(model.state_dict(), other.state_dict())
 
 
-@pytest.mark.parametrize("dtype", [torch.float64, torch.float16, torch.bfloat16, torch.int64, torch.bool, torch.complex64])
-def test_dtypes_come_back(tmp_path, dtype):
+@pytest.mark.parametrize("name", ["float64", "float16", "bfloat16", "int64", "bool", "complex64"])
+def test_dtypes_come_back(tmp_path, name):
+    dtype = getattr(torch, name)
     model, other = nn.Module(), nn.Module()
     model.register_buffer("a", torch.tensor([0, 1, 1]).to(dtype))
     other.register_buffer("a", torch.zeros(3, dtype=dtype))

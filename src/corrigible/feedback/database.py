@@ -149,7 +149,7 @@ def _give_name(temporary: Path, path: Path) -> None:
     except OSError:
         # A file system without hard links. Only there may two processes that create it at the same moment collide.
         if not os.path.lexists(path):
-            os.rename(temporary, path)
+            temporary.rename(path)
 
 
 def _require_ours(connection: sqlite3.Connection, path: Path) -> None:

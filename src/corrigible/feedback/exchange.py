@@ -7,9 +7,9 @@
       {"region": {"pixels": {"shape": [2, 3], "runs": [1, 2, 3]}}, "polarity": "irrelevant", "scope": "row", "row": 7}
     ]}
 
-``runs`` counts positions in row-major order: so many unmarked, so many marked, and so on in turn; only the first may be
-0. Other keys of an entry are ``split`` (if not ``train``), ``label``, ``fingerprint``, ``author``, ``note`` and ``at``, a
-time with its zone.
+``runs`` counts positions in row-major order: so many unmarked, so many marked, and so on in turn; only the first may
+be 0. Other keys of an entry are ``split`` (if not ``train``), ``label``, ``fingerprint``, ``author``, ``note`` and
+``at``, a time with its zone.
 """
 
 import json

@@ -54,7 +54,7 @@ class FeedbackStore:
         self._path = Path(path)
         self._connection = connect(self._path)
 
-    def __enter__(self) -> "FeedbackStore":  # noqa: PYI034 (beartype cannot check Self on a method)
+    def __enter__(self) -> "FeedbackStore":
         return self
 
     def __exit__(self, *error: object) -> None:
