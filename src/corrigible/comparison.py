@@ -1,0 +1,88 @@
+"""Measurements of several models side by side, ready to be shown."""
+
+import math
+from collections.abc import Mapping, Sequence
+from typing import NamedTuple
+
+from markupsafe import Markup
+
+from corrigible.figures import dot_and_whisker, number, scale_of, short_number
+from corrigible.types import Measurement
+
+
+class Cell(NamedTuple):
+    """What was measured on one model, as text; no value means that ``note`` says why."""
+
+    value: str
+    interval: str = ""
+    figure: Markup = Markup("")
+    note: str = ""
+
+
+class ComparisonRow(NamedTuple):
+    """One metric, for all rows or one part of them, with one cell per model."""
+
+    metric: str
+    part: str
+    scale: str
+    """Ends of the scale that the metric's figures share."""
+    counts: str
+    """On how many rows it was measured."""
+    note: str
+    """What is noted on every model."""
+    cells: list[Cell]
+
+
+def comparison(models: Sequence[Sequence[Measurement]]) -> list[ComparisonRow]:
+    """One row per metric and part, in the order in which they first appear; a metric's parts stay together."""
+    found: dict[str, dict[str, dict[int, Measurement]]] = {}
+    for place, measurements in enumerate(models):
+        for m in measurements:
+            found.setdefault(m.metric, {}).setdefault(m.part, {})[place] = m
+    return [
+        _row(by_model, len(models), _scale([m for by_model in by_part.values() for m in by_model.values()]))
+        for by_part in found.values()
+        for by_model in by_part.values()
+    ]
+
+
+def spoken(name: str) -> str:
+    """A method's name as words: ``swap_score`` becomes "swap score"."""
+    return name.replace("_", " ")
+
+
+def _row(by_model: Mapping[int, Measurement], num_models: int, scale: tuple[float, float]) -> ComparisonRow:
+    some = next(iter(by_model.values()))
+    measured = [m for m in by_model.values() if _finite(m.value) is not None]
+    notes = {m.note for m in measured}
+    note = notes.pop() if len(notes) == 1 else ""
+    counts = dict.fromkeys(f"{m.count:,}" for m in measured)
+    cells = [_cell(by_model.get(place), scale, place, said=note) for place in range(num_models)]
+    ends = f"{short_number(scale[0])} to {short_number(scale[1])}" if measured else ""
+    return ComparisonRow(spoken(some.metric), some.part, ends, " / ".join(counts), note, cells)
+
+
+def _cell(m: Measurement | None, scale: tuple[float, float], style: int, *, said: str) -> Cell:
+    if m is None:
+        return Cell("", note="not measured: nothing recorded for this model")
+    value, low, high = _finite(m.value), _finite(m.low), _finite(m.high)
+    if value is None:
+        return Cell("", note=f"not measured: {m.note or _why_missing(m.value)}")
+    interval = "" if low is None or high is None else f"{number(low)} to {number(high)}"
+    figure = dot_and_whisker(value, low, high, scale=scale, style=style)
+    return Cell(number(value), interval, figure, "" if m.note == said else m.note)
+
+
+def _scale(measurements: Sequence[Measurement]) -> tuple[float, float]:
+    ends = [_finite(end) for m in measurements for end in (m.value, m.low, m.high)]
+    return scale_of([end for end in ends if end is not None])
+
+
+def _why_missing(value: float | None) -> str:
+    if value is None:
+        return "no value"
+    return "the value is not a number" if math.isnan(value) else "the value is infinite"
+
+
+def _finite(value: float | None) -> float | None:
+    return value if value is not None and math.isfinite(value) else None

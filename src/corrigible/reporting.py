@@ -1,0 +1,270 @@
+"""What a study found, as one self-contained HTML page to read on a screen or on paper."""
+
+import math
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Literal, NamedTuple
+
+import numpy as np
+from jaxtyping import Bool, Float, Int
+from jinja2 import Environment, PackageLoader, StrictUndefined
+from markupsafe import Markup
+from torch import Tensor
+
+from corrigible import figures, pictures
+from corrigible.comparison import comparison, spoken
+from corrigible.training import Epoch
+from corrigible.types import Features, Feedback, Measurement, Pixels
+
+MOST_FEATURES = 30
+"""Features shown besides the marked ones."""
+
+
+@dataclass(frozen=True)
+class ReportedModel:
+    """One model and what was measured on it."""
+
+    name: str
+    measurements: tuple[Measurement, ...] = ()
+    confusion: Int[np.ndarray, " num_classes num_classes"] | None = None
+    """Number of rows by label (first axis) and predicted class (second axis)."""
+    class_names: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
+class HeatmapRow:
+    """One image with its attributions; the shape is (channel, height, width) or (height, width)."""
+
+    row: int
+    x: Float[Tensor, " *input"]
+    label: str
+    predicted_before: str
+    attribution_before: Float[Tensor, " *input"]
+    predicted_after: str | None = None
+    attribution_after: Float[Tensor, " *input"] | None = None
+    irrelevant: Bool[Tensor, " *input"] | None = None
+
+
+@dataclass(frozen=True)
+class Curve:
+    """How one model learned."""
+
+    name: str
+    epochs: tuple[Epoch, ...]
+
+
+@dataclass(frozen=True)
+class ReportContent:
+    """Everything a report shows. An empty part leaves its section out."""
+
+    title: str
+    kind: Literal["image", "table"]
+    created: datetime
+    summary: tuple[str, ...] = ()
+    """Sentences that say what changed, the most important first."""
+    notes: tuple[str, ...] = ()
+    """What the reader must not conclude."""
+    models: tuple[ReportedModel, ...] = ()
+    """The model before correction, then the corrected one, then others."""
+    explanation: str = ""
+    """What the attributions are, in one sentence."""
+    heatmaps: tuple[HeatmapRow, ...] = ()
+    feature_shares: tuple[tuple[str, float | None, float | None], ...] = ()
+    """(feature, before, after): its share of the mean absolute attribution, in [0, 1]."""
+    curves: tuple[Curve, ...] = ()
+    feedback: tuple[Feedback, ...] = ()
+    reproduce: tuple[str, ...] = ()
+    """Commands, in order."""
+    recipe: str = ""
+    provenance: tuple[tuple[str, str], ...] = ()
+    """(name, value): runs and their parents, feedback revision, hashes, versions."""
+
+
+def render(content: ReportContent) -> str:
+    """One HTML file that loads nothing from elsewhere; the same content gives the same text.
+
+    Heat maps share one colour scale, the 99.5th percentile of the absolute attribution over all of them; attributions
+    of several channels are summed.
+
+    Raises:
+        ValueError: a heat map that is not an image, or a confusion matrix without a name for each class.
+    """
+    environment = Environment(
+        loader=PackageLoader("corrigible"),
+        autoescape=True,
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+        keep_trailing_newline=True,
+    )
+    rows = comparison([model.measurements for model in content.models])
+    heatmaps, colour_scale = _heatmaps(content.heatmaps)
+    shares, longest, num_left_out = _share_rows(content)
+    return environment.get_template("report.html.jinja").render(
+        content=content,
+        names=[_name(content, 0, "before"), _name(content, 1, "after")],
+        colours=figures.COLOURS,
+        tables=[("All rows", [r for r in rows if not r.part]), ("By class or group", [r for r in rows if r.part])],
+        heatmaps=heatmaps,
+        colour_scale=colour_scale,
+        shares=shares,
+        longest=longest,
+        num_left_out=num_left_out,
+        legend=[(curve.name, figures.line_sample(style)) for curve, style in _styled(content)],
+        charts=_charts(content),
+        confusions=[_confusion(model) for model in content.models if model.confusion is not None],
+        feedback_counts=_feedback_counts(content),
+        feedback_masks=_feedback_masks(content.feedback),
+        feedback_features=_feedback_features(content.feedback),
+    )
+
+
+class _HeatmapView(NamedTuple):
+    row: HeatmapRow
+    image: Markup
+    maps: list[tuple[Markup, str, float | None]]
+    """(picture, predicted class, share of the attribution in the marked region), before and after."""
+
+
+def _heatmaps(rows: Sequence[HeatmapRow]) -> tuple[list[_HeatmapView], Markup]:
+    """The rows' pictures and the legend of the scale that they share."""
+    if not rows:
+        return [], Markup("")
+    limit = pictures.shared_limit([attribution for row in rows for _, attribution in _attributions(row)])
+    brightness = pictures.brightness_of([row.x for row in rows])
+    return [_heatmap(row, limit, brightness) for row in rows], pictures.colour_scale(limit)
+
+
+def _heatmap(row: HeatmapRow, limit: float, brightness: tuple[float, float]) -> _HeatmapView:
+    image = pictures.input_picture(
+        row.x, row.irrelevant, brightness=brightness, alt=f"input of row {row.row}, label {row.label}"
+    )
+    maps = []
+    for when, (predicted, attribution) in zip(("before", "after"), _attributions(row), strict=False):
+        share = pictures.share_in(attribution, row.irrelevant)
+        alt = f"heat map of row {row.row} {when} correction"
+        maps.append((pictures.heat_map(attribution, row.irrelevant, limit=limit, alt=alt), predicted, share))
+    return _HeatmapView(row, image, maps)
+
+
+def _attributions(row: HeatmapRow) -> list[tuple[str, Tensor]]:
+    before = (row.predicted_before, row.attribution_before)
+    return [before] if row.attribution_after is None else [before, (row.predicted_after or "", row.attribution_after)]
+
+
+class _ShareRow(NamedTuple):
+    feature: str
+    marks: Sequence[str]
+    before: float | None
+    after: float | None
+    bars: Markup
+
+
+def _share_rows(content: ReportContent) -> tuple[list[_ShareRow], float, int]:
+    """The strongest features and all marked ones, the value of a full bar, and how many features are left out."""
+    measured = [(name, _finite(before), _finite(after)) for name, before, after in content.feature_shares]
+    ranked = sorted(measured, key=lambda share: -max(share[1] or 0.0, share[2] or 0.0))
+    marks = {name: sorted({f.polarity for f in content.feedback if name in _features(f)}) for name, _, _ in ranked}
+    shown = [share for place, share in enumerate(ranked) if place < MOST_FEATURES or marks[share[0]]]
+    longest = max((value for share in shown for value in share[1:] if value), default=1.0)
+    rows = [
+        _ShareRow(name, marks[name], before, after, figures.bar_pair(before, after, longest=longest))
+        for name, before, after in shown
+    ]
+    return rows, longest, len(ranked) - len(shown)
+
+
+def _styled(content: ReportContent) -> list[tuple[Curve, int]]:
+    """Each curve with its style: that of the model of the same name, or else one that is still free."""
+    names = [model.name for model in content.models]
+    free = iter(range(len(names), len(names) + len(content.curves)))
+    return [(curve, names.index(curve.name) if curve.name in names else next(free)) for curve in content.curves]
+
+
+def _charts(content: ReportContent) -> list[Markup]:
+    """One chart per quantity: the label loss, each penalty, each validation value."""
+    panels: dict[str, list[figures.Line]] = {}
+    for curve, style in _styled(content):
+        points: dict[str, list[tuple[int, float]]] = {}
+        for epoch in curve.epochs:
+            quantities = {"Label loss": epoch.loss}
+            quantities |= {f"Penalty: {spoken(name)}": value for name, value in epoch.penalties.items()}
+            quantities |= {f"Validation: {spoken(name)}": value for name, value in epoch.validation.items()}
+            for quantity, value in quantities.items():
+                points.setdefault(quantity, []).append((epoch.number, value))
+        for quantity, found in points.items():
+            panels.setdefault(quantity, []).append(figures.Line(curve.name, found, style))
+    order = ("Label", "Penalty", "Validation")
+    quantities_in_order = sorted(panels, key=lambda quantity: order.index(quantity.split(" ")[0].rstrip(":")))
+    return [figures.line_chart(quantity, panels[quantity]) for quantity in quantities_in_order]
+
+
+class _Confusion(NamedTuple):
+    model: str
+    class_names: tuple[str, ...]
+    rows: list[tuple[str, list[tuple[int, str]]]]
+    """(label, [(number of rows, colour)])."""
+
+
+def _confusion(model: ReportedModel) -> _Confusion:
+    """Shaded by the share of the label's rows: blue where the prediction is right, orange where it is wrong."""
+    assert model.confusion is not None
+    names = model.class_names or tuple(map(str, range(len(model.confusion))))
+    if len(names) != len(model.confusion):
+        raise ValueError(f"model {model.name!r} has {len(names)} class names for {len(model.confusion)} classes")
+    rows = []
+    for label, counts in enumerate(model.confusion.tolist()):
+        total = max(sum(counts), 1)
+        # The root, so that a few wrong predictions still show.
+        shades = [figures.shaded(math.sqrt(n / total), style=int(k == label)) for k, n in enumerate(counts)]
+        cells = list(zip(counts, shades, strict=True))
+        rows.append((names[label], cells))
+    return _Confusion(model.name, names, rows)
+
+
+def _feedback_counts(content: ReportContent) -> list[tuple[str, str, str, int]]:
+    """(author, polarity, where it applies, how many)."""
+    names = next((model.class_names for model in content.models if model.class_names), ())
+    counted = Counter((f.author, f.polarity, _applies_to(f, names)) for f in content.feedback)
+    return [(*key, count) for key, count in sorted(counted.items())]
+
+
+def _applies_to(said: Feedback, class_names: Sequence[str]) -> str:
+    if said.scope == "class" and said.label is not None:
+        name = class_names[said.label] if said.label < len(class_names) else said.label
+        return f"every row of class {name}"
+    return "every row" if said.scope == "dataset" else "one row each"
+
+
+def _feedback_masks(feedback: Sequence[Feedback]) -> list[tuple[str, int, Markup]]:
+    """(polarity, how many regions, picture of their union) for images."""
+    found: dict[tuple[str, tuple[int, ...]], list[np.ndarray]] = {}
+    for said in feedback:
+        if isinstance(said.region, Pixels):
+            mask = said.region.mask
+            plane: np.ndarray = np.any(mask.reshape(-1, *mask.shape[-2:]), axis=0) if mask.ndim > 1 else mask[None]
+            found.setdefault((said.polarity, plane.shape), []).append(plane)
+    return [
+        (polarity, len(planes), pictures.mask_picture(np.any(planes, axis=0), alt=f"all pixels marked {polarity}"))
+        for (polarity, _), planes in found.items()
+    ]
+
+
+def _feedback_features(feedback: Sequence[Feedback]) -> dict[str, list[tuple[str, int]]]:
+    """polarity -> (feature, how often it was named), for tables."""
+    counted = Counter((f.polarity, name) for f in feedback for name in _features(f))
+    return {p: [(name, n) for (q, name), n in counted.items() if p == q] for p in sorted({p for p, _ in counted})}
+
+
+def _features(said: Feedback) -> tuple[str, ...]:
+    return said.region.names if isinstance(said.region, Features) else ()
+
+
+def _finite(value: float | None) -> float | None:
+    return value if value is not None and math.isfinite(value) else None
+
+
+def _name(content: ReportContent, place: int, otherwise: str) -> str:
+    return content.models[place].name if place < len(content.models) else otherwise
