@@ -47,14 +47,20 @@ class TensorData:
 def as_dataset(data: Any) -> Dataset:
     """A data set from ``(x, y)`` or ``(x, y, group)`` arrays, tensors or frames; a map-style data set stays as it is.
 
+    Arrays and frames are copied and become float32, tensors of floats keep their type.
+
     Raises:
-        DataError: no rows, arrays of different length, inputs that are not numbers, NaN or infinite inputs.
+        DataError: no rows, arrays of different length, inputs that are not numbers, NaN or infinite inputs, labels or
+            groups that are not whole numbers.
     """
     if isinstance(data, tuple) and len(data) in (2, 3):
         columns = _columns(data[0]) if isinstance(data[0], pd.DataFrame) else None
-        x = torch.as_tensor(_numbers(data[0], "x"))
-        y, *group = (torch.as_tensor(_numbers(part, name)).long() for part, name in zip(data[1:], ("y", "group"), strict=False))
-        data = TensorData(x if x.is_floating_point() else x.float(), y, *group, columns=columns)
+        x = _numbers(data[0], "x")
+        y = _whole_numbers(data[1], "y")
+        group = _whole_numbers(data[2], "group") if len(data) == 3 else None
+        _check_lengths(x, y, group)
+        keeps_type = isinstance(data[0], Tensor) and x.is_floating_point()
+        data = TensorData(x if keeps_type else x.float(), y, group, columns)
     if not (hasattr(data, "__len__") and hasattr(data, "__getitem__")):
         raise DataError(f"data is a {type(data).__name__}; expected (x, y) arrays or a map-style data set of (x, y)")
     if len(data) == 0:
@@ -105,19 +111,43 @@ def _columns(frame: pd.DataFrame) -> Columns:
     return Columns(names, names, (False,) * len(names))
 
 
-def _numbers(values: Any, name: str) -> Any:
+def _numbers(values: Any, name: str) -> Tensor:
     if isinstance(values, Tensor):
         return values
-    array = values.to_numpy() if isinstance(values, pd.DataFrame | pd.Series) else np.asarray(values)
+    array = np.array(_array(values), order="C")
     if array.dtype.kind not in "fiub":
         raise DataError(f"{name} holds {array.dtype} values; expected numbers: encode text and categories first")
-    return array.astype(np.float32) if array.dtype.kind == "f" and array.dtype.itemsize != 8 else array
+    return torch.from_numpy(array)
+
+
+def _array(values: Any) -> Any:
+    if not isinstance(values, pd.DataFrame | pd.Series):
+        return values
+    dtypes = values.dtypes if isinstance(values, pd.DataFrame) else [values.dtype]
+    # Without a type, pandas makes Python objects of booleans beside numbers and of missing values.
+    is_numeric = all(dtype.kind in "fiub" for dtype in dtypes)
+    return values.to_numpy(np.float64, na_value=np.nan) if is_numeric else values.to_numpy()
+
+
+def _whole_numbers(values: Any, name: str) -> Tensor:
+    given = _numbers(values, name)
+    if given.ndim != 1:
+        raise DataError(f"{name} has shape {tuple(given.shape)}; expected one whole number per row")
+    found = given.long()
+    is_whole = found == given
+    if not bool(is_whole.all()):
+        raise DataError(f"{name} holds {given[~is_whole][0]:g}; expected one whole number per row")
+    return found
+
+
+def _check_lengths(*parts: Tensor | None) -> None:
+    lengths = [len(part) for part in parts if part is not None]
+    if len(set(lengths)) > 1:
+        raise DataError(f"x, y and group have {', '.join(map(str, lengths))} rows; expected the same number")
 
 
 def _check(data: TensorData, index: Tensor | None = None) -> None:
-    lengths = [len(part) for part in (data.x, data.y, data.group) if part is not None]
-    if len(set(lengths)) > 1:
-        raise DataError(f"x, y and group have {', '.join(map(str, lengths))} rows; expected the same number")
+    _check_lengths(data.x, data.y, data.group)
     bad = (~torch.isfinite(data.x.flatten(1) if data.x.ndim > 1 else data.x[:, None])).any(dim=1).nonzero().flatten()
     if len(bad):
         first = int(bad[0] if index is None else index[bad[0]])

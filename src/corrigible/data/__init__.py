@@ -1,0 +1,1 @@
+"""Data sets, their kinds, and what is planted in them or drawn from them."""
