@@ -24,7 +24,7 @@ class Forward:
     row's own gradient.
 
     Args:
-        model: gives logits of shape (batch, num_classes); one logit per row is read as the logits (0, z) of two classes.
+        model: gives logits of shape (batch, num_classes); a single logit z per row is read as (0, z).
         batch: the rows; rows with the same ``index`` get the same random draws.
         seed: of the random draws.
         track_input: keep what gradients with respect to the input need.
@@ -52,11 +52,7 @@ class Forward:
     @cached_property
     def logits(self) -> Float[Tensor, " batch num_classes"]:
         """The model's output, as one logit per class."""
-        hooks = [
-            module.register_forward_hook(self._keep(name))
-            for name, module in self.model.named_modules()
-            if name
-        ]
+        hooks = [module.register_forward_hook(self._keep(name)) for name, module in self.model.named_modules() if name]
         try:
             with torch.enable_grad():
                 return class_logits(self.model(self.x))
@@ -91,7 +87,9 @@ class Forward:
             )
         return value
 
-    def input_gradient(self, score: Score, target: Tensor, *, create_graph: bool = True) -> Float[Tensor, " batch *input"]:
+    def input_gradient(
+        self, score: Score, target: Tensor, *, create_graph: bool = True
+    ) -> Float[Tensor, " batch *input"]:
         """Gradient of the score with respect to the input, centred over the columns of each one-hot category.
 
         The columns of a category always sum to 1, so a constant added to all of their gradients changes nothing that
@@ -99,10 +97,11 @@ class Forward:
         """
         key = (score, id(target), create_graph)
         if key not in self._gradients:
-            scores = score(self.logits, target).sum()
-            gradient = self.gradient(scores, self.x, create_graph=create_graph)
+            with torch.enable_grad():
+                scores = score(self.logits, target).sum()
+                gradient = centred(self.gradient(scores, self.x, create_graph=create_graph), self.batch.columns)
             # The target is kept too: an id may be given to another tensor once its owner is gone.
-            self._gradients[key] = target, centred(gradient, self.batch.columns)
+            self._gradients[key] = target, gradient
         return self._gradients[key][1]
 
     def gradient(self, of: Tensor, wrt: Tensor, *, create_graph: bool = True) -> Tensor:
@@ -131,11 +130,13 @@ Penalty = Callable[[Forward, Batch], Tensor]
 Augment = Callable[[nn.Module, Batch, torch.Generator], Batch]
 
 
-def class_logits(output: Tensor) -> Float[Tensor, " batch num_classes"]:
+def class_logits(output: object) -> Float[Tensor, " batch num_classes"]:
     """Logits with one column per class; a single logit z per row becomes (0, z)."""
     if not isinstance(output, Tensor) or output.ndim not in (1, 2):
         found = f"shape {tuple(output.shape)}" if isinstance(output, Tensor) else f"a {type(output).__name__}"
-        raise UnsupportedModelError(f"the model gives {found}; expected logits of shape (batch, num_classes) or (batch,)")
+        raise UnsupportedModelError(
+            f"the model gives {found}; expected logits of shape (batch, num_classes) or (batch,)"
+        )
     if output.ndim == 2 and output.shape[1] > 1:
         return output
     z = output.reshape(len(output), 1)
