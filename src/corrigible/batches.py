@@ -49,4 +49,4 @@ def reviewed_batches(dataset: Dataset, marks: Marks, rows: Tensor, batch_size: i
 
 
 def _generator(seed: int, epoch: int) -> torch.Generator:
-    return torch.Generator().manual_seed(seed * 1_000_003 + epoch)
+    return torch.Generator().manual_seed((seed * 1_000_003 + epoch) % 2**63)

@@ -31,7 +31,7 @@ class Term:
     on_reviewed_rows: bool
 
     def weight_at(self, epoch: int) -> float:
-        return self.weight(epoch) if callable(self.weight) else self.weight
+        return float(self.weight(epoch)) if callable(self.weight) else self.weight
 
 
 @dataclass(frozen=True)
@@ -58,9 +58,11 @@ def terms_of(penalties: PenaltySettings) -> tuple[Term, ...]:
     for name, given in penalties.items():
         settings = dict(given) if isinstance(given, Mapping) else {"weight": given}
         weight = settings.pop("weight", None)
-        if not callable(weight) and (isinstance(weight, bool) or not isinstance(weight, int | float) or weight < 0):
+        is_number = isinstance(weight, int | float) and not isinstance(weight, bool) and 0 <= weight < math.inf
+        if not callable(weight) and not is_number:
             raise RecipeError(f"penalty {name!r} has weight {weight!r}; expected a number of at least 0")
         penalty = with_settings(method_named(name, family, "penalty"), settings, f"penalty {name!r}")
+        weight = weight if callable(weight) else float(weight)
         found.append(Term(name, penalty, weight, name not in MODEL_PENALTIES))
     return tuple(found)
 
@@ -77,7 +79,7 @@ def objective_of(
     labelled = Forward(model, batch, seed=seed, track_input=any(not term.on_reviewed_rows for term in active))
     label_losses = loss(labelled, batch)
     total = _mean(label_losses, batch.weight)
-    values = {}
+    values: dict[str, Tensor] = {}
     if reviewed is not None and any(term.on_reviewed_rows for term in active):
         with frozen_norms(model):
             shared = Forward(model, reviewed, seed=seed)
@@ -88,7 +90,9 @@ def objective_of(
             total = total + term.weight_at(epoch) * values[term.name]
     if not math.isfinite(total.item()):
         parts = ", ".join([f"label loss {label_losses.mean():g}", *(f"{n} {v:g}" for n, v in values.items())])
-        raise TrainingDivergedError(f"the loss is no longer a finite number ({parts}); lower the learning rate or weight")
+        raise TrainingDivergedError(
+            f"the loss is no longer a finite number ({parts}); lower the learning rate or weight"
+        )
     return Objective(label_losses, values, total)
 
 

@@ -3,3 +3,5 @@
 from corrigible.losses.cross_entropy import cross_entropy
 
 LOSSES = {f.__name__: f for f in (cross_entropy,)}
+
+__all__ = ["LOSSES", "cross_entropy"]
