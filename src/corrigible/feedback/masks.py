@@ -11,7 +11,7 @@ from torch import Tensor
 
 from corrigible.data.dataset import Dataset, all_labels, columns_of, rows_of
 from corrigible.errors import FeedbackError, unknown
-from corrigible.types import Columns, Feedback, Features, Polarity, Region
+from corrigible.types import Columns, Features, Feedback, Polarity, Region
 
 
 @dataclass(frozen=True)
@@ -35,8 +35,10 @@ class Masks:
         """Positions of the rows on which anything is marked."""
         if bool(self.everywhere.any()):
             return torch.arange(len(y))
-        marked = torch.isin(y, torch.tensor(sorted(self.by_class), dtype=y.dtype))
-        marked[torch.tensor(sorted(self.by_row), dtype=torch.long)] = True
+        labels = [label for label, mask in self.by_class.items() if mask.any()]
+        rows = [row for row, mask in self.by_row.items() if mask.any()]
+        marked = torch.isin(y, torch.tensor(labels, dtype=y.dtype))
+        marked[torch.tensor(rows, dtype=torch.long)] = True
         return marked.nonzero().flatten()
 
 
@@ -50,7 +52,8 @@ class Marks:
     def reviewed_rows(self, dataset: Dataset) -> Int[Tensor, " reviewed"]:
         """Positions of the rows on which anything is marked."""
         y = all_labels(dataset)
-        return torch.cat([self.irrelevant.rows(y), self.relevant.rows(y)]).unique()
+        rows: Tensor = torch.cat([self.irrelevant.rows(y), self.relevant.rows(y)]).unique()
+        return rows
 
 
 def marks_of(feedback: Iterable[Feedback], dataset: Dataset) -> Marks:

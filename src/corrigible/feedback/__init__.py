@@ -1,0 +1,1 @@
+"""What people said about regions of the input, kept and resolved to masks."""

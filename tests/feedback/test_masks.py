@@ -1,0 +1,146 @@
+"""From what people said to masks: where each scope applies, and what does not fit."""
+
+import numpy as np
+import pytest
+import torch
+
+from corrigible.data.dataset import TensorData
+from corrigible.errors import FeedbackError
+from corrigible.feedback.masks import fingerprint, marks_of, mask_of
+from corrigible.types import Columns, Features, Feedback, Pixels, region_of
+
+COLUMNS = Columns(("age", "site=a", "site=b"), ("age", "site", "site"), (False, True, True))
+Y = torch.tensor([0, 1, 0, 2, 1])
+
+
+def said(region, **others) -> Feedback:
+    return Feedback(region_of(region), **others)
+
+
+@pytest.fixture
+def table() -> TensorData:
+    return TensorData(torch.randn(5, 3, generator=torch.Generator().manual_seed(0)), Y, columns=COLUMNS)
+
+
+def images() -> TensorData:
+    return TensorData(torch.zeros(5, 2, 3, 3), Y)
+
+
+def test_each_scope_marks_its_rows(table):
+    feedback = [
+        said("age", row=3),
+        said("site", scope="class", label=1),
+        said(np.array([True, False, False]), row=4),
+        said("age", polarity="relevant", scope="class", label=0),
+    ]
+    marks = marks_of(feedback, table)
+    age, site = [True, False, False], [False, True, True]
+    expected = [[False] * 3, site, [False] * 3, age, [True] * 3]
+    index = torch.arange(5)
+    assert marks.irrelevant.masks(index, Y).tolist() == expected
+    assert marks.relevant.masks(index, Y).tolist() == [age, [False] * 3, age, [False] * 3, [False] * 3]
+    assert marks.irrelevant.rows(Y).tolist() == [1, 3, 4]
+    assert marks.relevant.rows(Y).tolist() == [0, 2]
+    assert marks.reviewed_rows(table).tolist() == [0, 1, 2, 3, 4]
+
+
+def test_rows_are_exactly_those_with_a_mark(table):
+    feedback = [
+        said("site", scope="class", label=1),
+        said("age", row=0),
+        said(np.zeros(3, dtype=bool), row=3),
+        said(np.zeros(3, dtype=bool), scope="class", label=0),
+        said(np.zeros(3, dtype=bool), scope="dataset"),
+    ]
+    masks = marks_of(feedback, table).irrelevant
+    marked = masks.masks(torch.arange(5), Y).any(dim=1).nonzero().flatten()
+    assert masks.rows(Y).tolist() == marked.tolist() == [0, 1, 4]
+
+
+def test_a_rule_for_the_data_set_marks_every_row(table):
+    masks = marks_of([said("age", scope="dataset")], table).irrelevant
+    assert masks.masks(torch.tensor([4, 0]), Y[[4, 0]]).tolist() == [[True, False, False]] * 2
+    assert masks.rows(Y).tolist() == [0, 1, 2, 3, 4]
+
+
+def test_no_feedback_marks_nothing(table):
+    marks = marks_of([], table)
+    assert not marks.irrelevant.masks(torch.arange(5), Y).any()
+    assert marks.reviewed_rows(table).tolist() == []
+
+
+def test_masks_follow_the_order_of_the_rows_and_are_fresh(table):
+    masks = marks_of([said("age", row=3), said("site", scope="dataset")], table).irrelevant
+    index = torch.tensor([3, 1, 3])
+    found = masks.masks(index, Y[index])
+    assert found.tolist() == [[True] * 3, [False, True, True], [True] * 3]
+    found[:] = True
+    assert masks.masks(torch.tensor([1]), Y[[1]]).tolist() == [[False, True, True]]
+
+
+def test_feedback_on_the_same_row_adds_up(table):
+    masks = marks_of(iter([said("age", row=1), said("site", row=1)]), table).irrelevant
+    assert masks.masks(torch.tensor([1]), Y[[1]]).all()
+
+
+def test_a_mask_of_height_and_width_is_about_every_channel():
+    corner = np.zeros((3, 3), dtype=bool)
+    corner[0, :2] = True
+    found = mask_of(Pixels(corner), (2, 3, 3), None)
+    assert torch.equal(found, torch.from_numpy(np.stack([corner, corner])))
+    found[:] = False
+    assert corner[0, 0]
+
+
+def test_a_mask_of_the_input_shape_stays_as_it_is():
+    mask = np.zeros((2, 3, 3), dtype=bool)
+    mask[1, 2, 0] = True
+    assert torch.equal(mask_of(Pixels(mask), (2, 3, 3), None), torch.from_numpy(mask))
+
+
+def test_a_feature_is_all_of_its_columns():
+    assert mask_of(Features(("site",)), (3,), COLUMNS).tolist() == [False, True, True]
+    assert mask_of(Features(("age", "site")), (3,), COLUMNS).tolist() == [True] * 3
+
+
+@pytest.mark.parametrize("shape", [(3, 4), (3,), (1, 3, 3), (2, 2, 3, 3), ()])
+def test_a_mask_of_another_shape_is_refused(shape):
+    with pytest.raises(FeedbackError, match=r"mask of shape .*; expected \(2, 3, 3\)"):
+        marks_of([said(np.ones(shape, dtype=bool), row=0)], images())
+
+
+@pytest.mark.parametrize(
+    ("feedback", "message"),
+    [
+        (said("site"), "names no row; give row=… or scope='dataset'"),
+        (said("site", scope="class"), "names no class; give label=…"),
+        (said("site", row=5), "feedback on row 5; the data set has rows 0 to 4"),
+        (said("site", row=-1), "feedback on row -1"),
+        (said("sites", row=0), "unknown feature 'sites': did you mean 'site'"),
+        (said("site=a", row=0), "unknown feature 'site=a'"),
+        (said("site", row=2, fingerprint="0" * 16), "row 2 has fingerprint .*changed or was reordered"),
+        (said("site", row=2, fingerprint="0" * 16, scope="dataset"), "row 2 has fingerprint"),
+    ],
+)
+def test_feedback_that_does_not_fit_is_refused(feedback, message, table):
+    with pytest.raises(FeedbackError, match=message):
+        marks_of([said("age", row=0), feedback], table)
+
+
+def test_names_for_data_without_named_features_are_refused():
+    with pytest.raises(FeedbackError, match="without named features; give a boolean mask"):
+        marks_of([said("site", row=0)], images())
+
+
+def test_feedback_with_the_right_fingerprint_is_taken(table):
+    feedback = [said("site", row=2, fingerprint=fingerprint(table.x[2]))]
+    assert marks_of(feedback, table).irrelevant.rows(Y).tolist() == [2]
+
+
+def test_fingerprint_is_of_the_values_and_the_shape_alone():
+    x = torch.randn(2, 3, generator=torch.Generator().manual_seed(0))
+    assert fingerprint(x) == fingerprint(x.clone().requires_grad_()) == fingerprint(x.double())
+    assert fingerprint(x) == fingerprint(x.T.contiguous().T)
+    changed = x.clone()
+    changed[1, 2] += 1e-6
+    assert len({fingerprint(x), fingerprint(x.flatten()), fingerprint(x.T), fingerprint(changed)}) == 4
