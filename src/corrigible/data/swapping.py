@@ -13,6 +13,6 @@ def swapped(
 
 
 def draw_donors(num_rows: int, num_donors: int, seed: int) -> Tensor:
-    """Positions of the rows to take values from, all different while there are enough."""
+    """Positions of the rows to take values from, all different; fewer where there are not enough rows."""
     generator = torch.Generator().manual_seed(seed)
     return torch.randperm(num_rows, generator=generator)[:num_donors]

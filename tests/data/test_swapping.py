@@ -1,0 +1,45 @@
+"""Swapping: a row's marked inputs take other rows' values, nothing else changes."""
+
+import pytest
+import torch
+
+from corrigible.data.swapping import draw_donors, swapped
+
+
+def test_equals_the_definition_input_by_input():
+    generator = torch.Generator().manual_seed(0)
+    x, donors = torch.randn(3, 2, 4, generator=generator), torch.randn(5, 2, 4, generator=generator)
+    irrelevant = torch.rand(3, 2, 4, generator=generator) < 0.5
+    found = swapped(x, irrelevant, donors)
+    assert found.shape == (3, 5, 2, 4)
+    for row in range(3):
+        for donor in range(5):
+            for place in torch.cartesian_prod(torch.arange(2), torch.arange(4)).tolist():
+                source = donors[donor] if irrelevant[(row, *place)] else x[row]
+                assert found[(row, donor, *place)] == source[tuple(place)]
+
+
+def test_leaves_its_arguments_alone():
+    x, donors = torch.zeros(1, 2), torch.ones(1, 2)
+    swapped(x, torch.tensor([[True, False]]), donors)[:] = 9
+    assert x.eq(0).all()
+    assert donors.eq(1).all()
+
+
+@pytest.mark.parametrize(("num_donors", "expected"), [(4, 4), (10, 10), (25, 10)])
+def test_donors_are_different_rows_and_fewer_where_there_are_not_enough(num_donors, expected):
+    donors = draw_donors(10, num_donors, seed=3)
+    assert len(donors) == len(donors.unique()) == expected
+    assert donors.min() >= 0
+    assert donors.max() < 10
+
+
+def test_donors_are_drawn_from_the_seed_alone():
+    before = torch.get_rng_state()
+    assert torch.equal(draw_donors(50, 20, seed=1), draw_donors(50, 20, seed=1))
+    assert not torch.equal(draw_donors(50, 20, seed=1), draw_donors(50, 20, seed=2))
+    assert torch.equal(torch.get_rng_state(), before)
+
+
+def test_every_row_may_be_a_donor():
+    assert set(torch.cat([draw_donors(6, 2, seed) for seed in range(30)]).tolist()) == set(range(6))

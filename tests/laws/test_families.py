@@ -1,0 +1,68 @@
+"""A method exists when its family lists it: nothing in a family's folder may be forgotten."""
+
+import importlib
+import inspect
+import pkgutil
+from collections.abc import Callable
+from functools import partial
+from typing import Any
+
+import pytest
+
+FAMILIES = {
+    "corrigible.penalties": ("FEEDBACK_PENALTIES", "MODEL_PENALTIES"),
+    "corrigible.losses": ("LOSSES",),
+    "corrigible.explanations.attribution": ("EXPLAINERS",),
+    "corrigible.metrics": ("METRICS",),
+}
+every_family = pytest.mark.parametrize("folder", FAMILIES)
+
+
+def members(folder: str) -> dict[str, Callable[..., Any]]:
+    """The folder's methods by the name under which they are listed."""
+    package = importlib.import_module(folder)
+    return {name: method for family in FAMILIES[folder] for name, method in vars(package)[family].items()}
+
+
+def public_functions(folder: str) -> set[Callable[..., Any]]:
+    """Functions that a file of the folder defines; one named ``…_of`` is a core that methods share."""
+    files = [info.name for info in pkgutil.iter_modules(importlib.import_module(folder).__path__)]
+    modules = [importlib.import_module(f"{folder}.{file}") for file in files]
+    return {
+        function
+        for module in modules
+        for name, function in inspect.getmembers(module, inspect.isfunction)
+        if function.__module__ == module.__name__ and not name.startswith("_") and not name.endswith("_of")
+    }
+
+
+def function_behind(method: Callable[..., Any]) -> Callable[..., Any]:
+    return function_behind(method.func) if isinstance(method, partial) else method
+
+
+@every_family
+def test_every_public_function_is_listed(folder):
+    listed = {function_behind(method) for method in members(folder).values()}
+    functions = public_functions(folder)
+    assert functions
+    assert {function.__qualname__ for function in functions - listed} == set()
+
+
+@every_family
+def test_every_function_is_listed_under_its_own_name(folder):
+    functions = {name: method for name, method in members(folder).items() if inspect.isfunction(method)}
+    assert {name: function.__name__ for name, function in functions.items()} == {name: name for name in functions}
+
+
+@every_family
+def test_every_member_says_in_a_sentence_what_it_returns(folder):
+    for name, method in members(folder).items():
+        sentence = (function_behind(method).__doc__ or "").strip().partition("\n")[0]
+        assert sentence.endswith((".", ":")), name
+
+
+@every_family
+def test_every_argument_with_a_default_is_keyword_only(folder):
+    for name, method in members(folder).items():
+        for argument in inspect.signature(method).parameters.values():
+            assert argument.default is argument.empty or argument.kind is argument.KEYWORD_ONLY, (name, argument.name)

@@ -1,0 +1,193 @@
+"""What every penalty must obey, on four kinds of networks."""
+
+from collections.abc import Callable
+from dataclasses import replace
+from typing import Any, Literal, get_args, get_origin, get_type_hints
+
+import pytest
+import torch
+from torch import Tensor, nn
+
+from corrigible.errors import NoGradientError
+from corrigible.losses import cross_entropy
+from corrigible.methods import settings_of
+from corrigible.models.forward import Forward
+from corrigible.models.modes import frozen_norms
+from corrigible.objective import Term, objective_of, require_gradients
+from corrigible.penalties import FEEDBACK_PENALTIES, MODEL_PENALTIES
+from corrigible.types import Batch, Columns
+
+PENALTIES = FEEDBACK_PENALTIES | MODEL_PENALTIES
+UNREACHED: dict[str, set[str]] = {}
+"""penalty -> parameters that its default settings cannot reach; all others must be reached."""
+
+every_penalty = pytest.mark.parametrize("name", PENALTIES)
+every_feedback_penalty = pytest.mark.parametrize("name", FEEDBACK_PENALTIES)
+
+
+class Blind(nn.Module):
+    """Lets a network see nothing of the marked inputs."""
+
+    def __init__(self, model: nn.Module, irrelevant: Tensor) -> None:
+        super().__init__()
+        self.model = model
+        self.irrelevant = irrelevant
+
+    def forward(self, x: Tensor) -> Tensor:
+        return self.model(x.masked_fill(self.irrelevant, 0.0))
+
+
+class Halves(nn.Module):
+    """Sees the sum of the two halves of a doubled input, so that each input and its double have the same gradient."""
+
+    def __init__(self, model: nn.Module) -> None:
+        super().__init__()
+        self.model = model
+
+    def forward(self, x: Tensor) -> Tensor:
+        first, second = x.chunk(2, dim=-1)
+        return self.model(first + second)
+
+
+def value(name: str, model: nn.Module, batch: Batch, **settings: Any) -> Tensor:
+    return PENALTIES[name](Forward(model, batch, seed=3), batch, **settings)
+
+
+def taken(batch: Batch, places: list[int]) -> Batch:
+    tensors = ("index", "x", "y", "irrelevant", "relevant")
+    return replace(batch, **{tensor: getattr(batch, tensor)[places] for tensor in tensors})
+
+
+def unmarked(batch: Batch) -> Batch:
+    return replace(batch, irrelevant=torch.zeros_like(batch.x, dtype=torch.bool))
+
+
+def literal_settings(penalty: Callable[..., Tensor]) -> list[dict[str, Any]]:
+    hints = get_type_hints(penalty)
+    choices = {name: get_args(hints[name]) for name in settings_of(penalty) if get_origin(hints[name]) is Literal}
+    return [{name: choice} for name in choices for choice in choices[name]]
+
+
+def doubled_columns(columns: Columns) -> Columns:
+    names = columns.names + tuple(f"{name}'" for name in columns.names)
+    return Columns(names, columns.feature + tuple(f"{name}'" for name in columns.feature), columns.one_hot * 2)
+
+
+def reached(model: nn.Module, penalty: Tensor) -> set[str]:
+    names, parameters = zip(*model.named_parameters(), strict=True)
+    gradients = torch.autograd.grad(penalty, parameters, allow_unused=True)
+    return {name for name, g in zip(names, gradients, strict=True) if g is not None and g.abs().max() > 0}
+
+
+@every_penalty
+def test_is_a_finite_scalar(name, case):
+    found = value(name, case.model, case.batch)
+    assert found.shape == ()
+    assert torch.isfinite(found)
+
+
+@every_feedback_penalty
+def test_is_above_zero_where_marked_inputs_are_used(name, case):
+    assert value(name, case.model, case.batch) > 0
+
+
+@every_feedback_penalty
+def test_is_zero_when_nothing_is_marked(name, case):
+    assert value(name, case.model, unmarked(case.batch)) == 0
+
+
+@every_feedback_penalty
+def test_is_zero_when_the_marked_inputs_have_no_influence(name, case):
+    assert value(name, Blind(case.model, case.batch.irrelevant), case.batch) == 0
+
+
+@every_penalty
+def test_gradient_alone_reaches_every_layer_it_should(name, case):
+    expected = {parameter for parameter, _ in case.model.named_parameters()} - UNREACHED.get(name, set())
+    assert reached(case.model, value(name, case.model, case.batch)) == expected
+
+
+@every_penalty
+def test_gradient_equals_finite_differences(name, smooth_case):
+    model, batch = smooth_case.model, smooth_case.batch
+    # gradcheck moves the parameters in place, so the network sees each change.
+    assert torch.autograd.gradcheck(lambda *_: value(name, model, batch), tuple(model.parameters()))
+
+
+@every_penalty
+def test_repeated_rows_change_nothing(name, case):
+    repeated = taken(case.batch, [0, 1, 2, 3] * 3)
+    torch.testing.assert_close(value(name, case.model, repeated), value(name, case.model, case.batch))
+
+
+@every_penalty
+def test_order_of_rows_changes_nothing(name, case):
+    reordered = taken(case.batch, [2, 0, 3, 1])
+    torch.testing.assert_close(value(name, case.model, reordered), value(name, case.model, case.batch))
+
+
+@every_penalty
+def test_inputs_of_equal_gradient_count_once(name, case):
+    batch = case.batch
+    columns = None if batch.columns is None else doubled_columns(batch.columns)
+    marks = {mask: torch.cat([getattr(batch, mask)] * 2, dim=-1) for mask in ("irrelevant", "relevant")}
+    doubled = replace(batch, x=torch.cat([batch.x / 2] * 2, dim=-1), columns=columns, **marks)
+    torch.testing.assert_close(value(name, Halves(case.model), doubled), value(name, case.model, batch))
+
+
+@every_penalty
+def test_leaves_the_model_as_it_was(name, case):
+    model = case.model.train()
+    next(iter(model.children())).eval()
+    for parameter in model.parameters():
+        parameter.grad = torch.ones_like(parameter)
+    before = condition(model)
+    with frozen_norms(model):
+        penalty = value(name, model, case.batch)
+    torch.autograd.grad(penalty, list(model.parameters()), allow_unused=True)
+    after = condition(model)
+    assert before.keys() == after.keys()
+    assert all(torch.equal(before[key], after[key]) for key in before)
+
+
+def condition(model: nn.Module) -> dict[str, Tensor]:
+    """Everything about a model that a penalty might leave changed."""
+    found = {f"state {name}": tensor.clone() for name, tensor in model.state_dict().items()}
+    found |= {f"grad {name}": p.grad.clone() for name, p in model.named_parameters() if p.grad is not None}
+    found |= {f"trainable {name}": torch.tensor(p.requires_grad) for name, p in model.named_parameters()}
+    for name, module in model.named_modules():
+        found[f"mode {name}"] = torch.tensor(module.training)
+        hooks = (module._forward_hooks, module._forward_pre_hooks, module._backward_hooks, module._backward_pre_hooks)
+        found[f"hooks {name}"] = torch.tensor([len(kind) for kind in hooks])
+    return found
+
+
+@every_penalty
+def test_leaves_the_random_state_and_the_batch_as_they_were(name, case):
+    batch, before = case.batch, torch.get_rng_state()
+    x = batch.x.clone()
+    value(name, case.model, batch)
+    assert torch.equal(torch.get_rng_state(), before)
+    assert torch.equal(batch.x, x)
+    assert not batch.x.requires_grad
+
+
+@every_penalty
+def test_refuses_a_model_whose_parameters_are_all_frozen(name, case):
+    case.model.requires_grad_(False)
+    term = Term(name, PENALTIES[name], 1.0, name in FEEDBACK_PENALTIES)
+    objective = objective_of(case.model, case.batch, case.batch, loss=cross_entropy, terms=[term], epoch=0, seed=0)
+    with pytest.raises(NoGradientError, match=name):
+        require_gradients(case.model, objective)
+
+
+@pytest.mark.parametrize(
+    ("name", "settings"), [(name, setting) for name in PENALTIES for setting in literal_settings(PENALTIES[name])]
+)
+def test_every_choice_of_a_setting_works(name, settings, case):
+    found = value(name, case.model, case.batch, **settings)
+    assert torch.isfinite(found)
+    assert reached(case.model, found)
+    if name in FEEDBACK_PENALTIES:
+        assert found > 0
+        assert value(name, case.model, unmarked(case.batch), **settings) == 0

@@ -1,0 +1,95 @@
+"""What is changed for a moment is given back, also after an error."""
+
+import pytest
+import torch
+from torch import nn
+
+from corrigible.models.modes import PrivateRandomness, device_of, evaluating, frozen_norms, learning
+
+
+class InterruptionError(Exception):
+    pass
+
+
+def mixed() -> nn.Sequential:
+    """Some layers learn, some do not."""
+    model = nn.Sequential(nn.Linear(2, 3), nn.BatchNorm1d(3), nn.Dropout(), nn.BatchNorm1d(3), nn.InstanceNorm1d(3))
+    model[1].eval()
+    model[2].eval()
+    return model
+
+
+def modes(model: nn.Module) -> list[bool]:
+    return [module.training for module in model.modules()]
+
+
+@pytest.mark.parametrize("context", [evaluating, learning, frozen_norms])
+def test_every_module_gets_its_mode_back(context):
+    model = mixed()
+    before = modes(model)
+    with context(model):
+        assert modes(model) != before
+    assert modes(model) == before
+    with pytest.raises(InterruptionError), context(model):
+        raise InterruptionError
+    assert modes(model) == before
+
+
+def test_evaluating_and_learning_reach_every_module():
+    model = mixed()
+    with evaluating(model) as inside:
+        assert inside is model
+        assert not any(modes(model))
+        with learning(model):
+            assert all(modes(model))
+        assert not any(modes(model))
+
+
+def test_frozen_norms_touch_the_norms_alone():
+    model = mixed().train()
+    with frozen_norms(model):
+        assert modes(model) == [True, True, False, True, False, False]
+
+
+def test_rows_do_not_mix_under_frozen_norms(resnet_case):
+    model, x = resnet_case.model.train(), resnet_case.batch.x
+    statistics = {name: buffer.clone() for name, buffer in model.named_buffers()}
+    with frozen_norms(model):
+        together = model(x)
+        alone = torch.cat([model(row[None]) for row in x])
+    torch.testing.assert_close(together, alone)
+    assert all(torch.equal(buffer, statistics[name]) for name, buffer in model.named_buffers())
+
+
+def test_device_of_a_model():
+    assert device_of(nn.Linear(1, 1, device="meta")) == torch.device("meta")
+    assert device_of(nn.ReLU()) == torch.device("cpu")
+
+
+def test_private_randomness_is_seeded_and_leaves_the_outside_alone():
+    torch.manual_seed(3)
+    expected = torch.rand(4)
+    torch.manual_seed(3)
+    with PrivateRandomness(11):
+        inside = torch.rand(4)
+    assert torch.equal(torch.rand(4), expected)
+    torch.manual_seed(11)
+    assert torch.equal(torch.rand(4), inside)
+
+
+def test_private_randomness_goes_on_where_it_left_off():
+    randomness, found = PrivateRandomness(11), []
+    for _ in range(3):
+        torch.rand(5)
+        with randomness:
+            found.append(torch.rand(2))
+    torch.manual_seed(11)
+    assert torch.equal(torch.cat(found), torch.cat([torch.rand(2) for _ in range(3)]))
+
+
+def test_private_randomness_ends_with_an_error():
+    torch.manual_seed(3)
+    before = torch.get_rng_state()
+    with pytest.raises(RuntimeError), PrivateRandomness(11):
+        torch.rand(1) @ torch.rand(2)
+    assert torch.equal(torch.get_rng_state(), before)
