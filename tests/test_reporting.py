@@ -228,6 +228,12 @@ def test_a_marked_feature_is_shown_however_small_its_share():
     assert "10 features with smaller shares are not shown" in text
 
 
+def test_a_single_model_is_not_compared():
+    alone = replace(table_content(), models=models()[:1], feature_shares=(("site", 0.9, None), ("age", 0.1, None)))
+    text = text_of(render(alone))
+    assert "Feature fooled site marked irrelevant 90.0 % age marked relevant 10.0 % " in text
+
+
 def test_each_quantity_has_a_chart_that_tells_its_ends():
     html = render(image_content())
     assert "Label loss by epoch: corrected from 2.000 to 0.667" in html
