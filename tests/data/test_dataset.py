@@ -53,6 +53,11 @@ def test_groups_come_third():
     assert len(as_dataset((np.array(X), np.array(Y)))[1]) == 2
 
 
+@pytest.mark.parametrize("kind", [np.array, pd.Series, lambda y: np.array(y, dtype=float)])
+def test_large_group_numbers_stay_exact(kind):
+    assert as_dataset((np.array(X), Y, kind([2**24 + 1, 0, 5]))).group.tolist() == [2**24 + 1, 0, 5]
+
+
 def test_whole_numbers_become_floats_and_tensors_of_floats_keep_their_type():
     assert torch.equal(as_dataset((np.array([[0], [255]], dtype=np.uint8), [0, 1])).x, torch.tensor([[0.0], [255.0]]))
     assert as_dataset((torch.tensor([[1], [2]]), [0, 1])).x.dtype == torch.float32
