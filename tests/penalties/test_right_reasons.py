@@ -8,7 +8,7 @@ from torch import nn
 from torch.nn.functional import log_softmax
 
 from corrigible.errors import RecipeError
-from corrigible.explanations.scores import SCORE_NAMES, RandomProjection
+from corrigible.explanations.scores import SCORE_NAMES, score_named
 from corrigible.models import table_mlp
 from corrigible.models.forward import Forward
 from corrigible.penalties import right_reasons
@@ -56,7 +56,7 @@ def model() -> nn.Module:
 
 def projected(model: nn.Module, batch: Batch, seed: int) -> torch.Tensor:
     forward = Forward(model, batch, seed=seed)
-    return forward.input_gradient(RandomProjection(forward), batch.y).detach()
+    return forward.input_gradient(score_named("random_projection", forward), batch.y).detach()
 
 
 def test_projection_is_the_default(smooth_case):
