@@ -1,10 +1,13 @@
-"""Small networks and batches that every test may use."""
+"""Small networks, batches and studies that every test may use."""
 
+import shutil
 from collections.abc import Callable
 from dataclasses import dataclass, replace
+from pathlib import Path
 
 import pytest
 import torch
+from studies import finish, image_study
 from torch import Tensor, nn
 from torch.nn.functional import one_hot, relu
 
@@ -148,3 +151,14 @@ def smooth_case() -> Case:
         convolution = nn.Conv2d(1, 2, 2)
         model = nn.Sequential(convolution, nn.Softplus(), nn.Flatten(), nn.Linear(8, 2), nn.Softplus(), nn.Linear(2, 3))
         return Case("smooth", model.double().eval(), image_batch(1, 3, 3, num_rows=3))
+
+
+@pytest.fixture(scope="session")
+def _finished_once(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return finish(image_study(tmp_path_factory.mktemp("studies") / "finished"))
+
+
+@pytest.fixture
+def finished(_finished_once: Path, tmp_path: Path) -> Path:
+    """A tiny image study of its own: trained, with feedback, corrected and evaluated."""
+    return Path(shutil.copytree(_finished_once, tmp_path / "finished"))

@@ -1,10 +1,12 @@
 """Write files and folders that are either complete or absent."""
 
 import os
+import platform
 import secrets
 import shutil
+import zlib
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path, PurePosixPath, PureWindowsPath
 
 from corrigible.errors import StudyError
@@ -17,7 +19,7 @@ def write_atomically(path: str | Path, data: bytes) -> None:
         StudyError: the folder is missing, may not be written to or is full; what was there is unchanged.
     """
     path = Path(path)
-    temporary = _temporary_sibling(path)
+    temporary = temporary_sibling(path)
     with writing_in(path.parent):
         try:
             with open(temporary, "xb") as file:
@@ -40,7 +42,7 @@ def new_folder(folder: str | Path) -> Iterator[Path]:
         StudyError: the name is taken by anything but an empty folder, or the parent may not be written to.
     """
     folder = Path(folder)
-    temporary = _temporary_sibling(folder)
+    temporary = temporary_sibling(folder)
     with writing_in(folder.parent):
         folder.parent.mkdir(parents=True, exist_ok=True)
         temporary.mkdir()
@@ -103,5 +105,36 @@ def sync(path: Path) -> None:
         os.close(descriptor)
 
 
-def _temporary_sibling(path: Path) -> Path:
-    return path.with_name(f".writing-{secrets.token_hex(8)}")
+def temporary_sibling(path: Path) -> Path:
+    """A free name beside the path, to write under until all is there; it tells who writes.
+
+    What processes of this machine that are no longer alive left half-written beside the path is removed.
+    """
+    for leftover in path.parent.glob(f".writing-{_MACHINE}-*"):
+        if _is_dead(leftover.name.split("-")[2]):
+            _remove(leftover)
+    return path.with_name(f".writing-{_MACHINE}-{os.getpid()}-{secrets.token_hex(8)}")
+
+
+_MACHINE = f"{zlib.crc32(platform.node().encode()):08x}"
+"""Process numbers mean nothing on another machine, which may write to the same disk."""
+
+
+def _is_dead(process: str) -> bool:
+    if os.name != "posix" or not process.isdecimal():
+        return False  # Elsewhere there is no way of asking that does no harm.
+    try:
+        os.kill(int(process), 0)
+    except ProcessLookupError:
+        return True
+    except (OSError, OverflowError):
+        return False
+    return False
+
+
+def _remove(path: Path) -> None:
+    if path.is_dir() and not path.is_symlink():
+        shutil.rmtree(path, ignore_errors=True)
+    else:
+        with suppress(OSError):
+            path.unlink()

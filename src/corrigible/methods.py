@@ -25,7 +25,7 @@ def method_named(name: str, family: Mapping[str, Callable[..., Any]], what: str)
         function = getattr(importlib.import_module(module_name), function_name)
     except ImportError as error:
         raise RecipeError(f"{what} {name!r}: cannot import {module_name!r} ({error}); is it on PYTHONPATH?") from error
-    except (AttributeError, ValueError) as error:
+    except (AttributeError, TypeError, ValueError) as error:
         raise RecipeError(f"{what} {name!r}: module {module_name!r} has no {function_name!r}") from error
     if not callable(function):
         raise RecipeError(f"{what} {name!r} is a {type(function).__name__}; expected a function")
@@ -57,7 +57,7 @@ def _check(value: Any, annotation: Any, what: str) -> None:
     choices = get_args(annotation) if get_origin(annotation) is Literal else ()
     if choices and value not in choices:
         raise RecipeError(f"{what} is {value!r}; expected one of {', '.join(map(repr, choices))}")
-    kinds = [k for k in (get_args(annotation) if isinstance(annotation, UnionType) else (annotation,))]
+    kinds = get_args(annotation) if isinstance(annotation, UnionType) else (annotation,)
     plain = (bool, int, float, str, NoneType)
     if not all(kind in plain for kind in kinds):
         return

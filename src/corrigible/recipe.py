@@ -3,7 +3,7 @@
 import inspect
 import math
 import tomllib
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
@@ -13,12 +13,13 @@ from corrigible.data.dataset import TensorData, require_classes
 from corrigible.data.kinds import KINDS
 from corrigible.errors import DataError, RecipeError, unknown
 from corrigible.explanations import EXPLAINERS
-from corrigible.methods import method_named, with_settings
+from corrigible.folders import require_plain
+from corrigible.methods import method_named, settings_of, with_settings
 from corrigible.metrics import METRICS
 from corrigible.models import MODELS
 from corrigible.models.modes import PrivateRandomness
 from corrigible.objective import terms_of
-from corrigible.protocols.schedule import Schedule
+from corrigible.protocols.schedule import MOST, Schedule, require_range
 
 RECIPE_FORMAT = 1
 
@@ -39,6 +40,9 @@ class Evaluation:
     split: str = "test"
     metrics: tuple[str, ...] = ("accuracy", "flip_rate", "attribution_overlap", "expected_calibration_error")
     num_donors: int = 50
+
+    def __post_init__(self) -> None:
+        require_range(self, "num_donors", 1, MOST)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -88,14 +92,16 @@ class Recipe:
 def _parse(text: str) -> Recipe:
     try:
         content = tomllib.loads(text)
-    except (tomllib.TOMLDecodeError, RecursionError) as error:
+    except (ValueError, RecursionError) as error:  # ValueError also for numbers of thousands of digits.
         raise RecipeError(f"recipe.toml is not valid TOML: {error}") from error
     _check_keys(content)
     data, model = dict(content["data"]), dict(content["model"])
     penalties = _penalties(content.get("penalty", [{"name": "right_reasons", "weight": "auto"}]))
     kind = data.pop("kind", None)
-    if kind not in KINDS:
+    if not isinstance(kind, str) or kind not in KINDS:
         raise RecipeError(f"[data] {unknown('kind', str(kind), KINDS)}")
+    if not isinstance(data.get("source", ""), str):
+        raise RecipeError(f"[data]: source is {data['source']!r}; expected module:function")
     if not isinstance(model.get("name"), str):
         raise RecipeError(f"[model] has no name; expected one of {', '.join(MODELS)} or module:function")
     return Recipe(
@@ -137,14 +143,16 @@ _EXPECTED: dict[str, type] = {
 
 def _check_keys(content: Mapping[str, Any]) -> None:
     version = content.get("format")
-    if isinstance(version, int) and version > RECIPE_FORMAT:
-        raise RecipeError(f"recipe format {version}; this version reads up to {RECIPE_FORMAT}: upgrade corrigible")
+    if isinstance(version, int) and not 1 <= version <= RECIPE_FORMAT:
+        raise RecipeError(
+            f"recipe format {version}; this version reads 1 to {RECIPE_FORMAT}: upgrade corrigible if it is newer"
+        )
     for name, value in content.items():
         if name not in _EXPECTED:
             raise RecipeError(unknown("part of a recipe", name, _EXPECTED))
         if type(value) is not _EXPECTED[name]:
             raise RecipeError(f"{name} is {value!r}; expected a {_WORDS[_EXPECTED[name]]}")
-        if name in ("penalty", "baseline") and not all(isinstance(entry, dict) for entry in value):
+        if name in ("penalty", "baseline") and not all(isinstance(entry, dict) for entry in content[name]):
             raise RecipeError(f"{name} is {value!r}; expected tables, written [[{name}]]")
     for name in ("format", "data", "model"):
         if name not in content:
@@ -164,19 +172,24 @@ def _notes(notes: list[Any]) -> tuple[str, ...]:
 
 def _section(facts: type[Any], content: Mapping[str, Any], where: str) -> Any:
     """The dataclass of one table, its keys and values checked."""
-    built = with_settings(facts, content, where)
-    missing = [
-        p.name
-        for p in inspect.signature(facts).parameters.values()
-        if p.default is p.empty and p.name not in content
-    ]
-    if missing:
-        raise RecipeError(f"{where} has no {missing[0]}; expected {missing[0]} = …")
-    section = built()
-    for name in ("epochs", "batch_size", "reviewed_batch_size", "learning_rate", "num_donors"):
-        if not getattr(section, name, 1) > 0 or not math.isfinite(getattr(section, name, 1)):
-            raise RecipeError(f"{where}: {name} is {getattr(section, name)}; expected a number above 0")
-    return section
+    filled = complete(facts, content, where)
+    try:
+        return filled()
+    except RecipeError as error:
+        raise RecipeError(f"{where}: {error}") from error
+
+
+def complete(function: Callable[..., Any], settings: Mapping[str, Any], where: str) -> Callable[..., Any]:
+    """The function with these settings filled in, none that must be given left out.
+
+    Raises:
+        RecipeError: a setting that is unknown, of the wrong type, or missing.
+    """
+    filled = with_settings(function, settings, where)
+    for name, default in settings_of(function).items():
+        if default is inspect.Parameter.empty and name not in settings:
+            raise RecipeError(f"{where} has no {name}; expected {name} = …")
+    return filled
 
 
 def _penalties(entries: list[Any]) -> dict[str, dict[str, Any]]:
@@ -185,7 +198,7 @@ def _penalties(entries: list[Any]) -> dict[str, dict[str, Any]]:
         settings = dict(entry)
         name = settings.pop("name", None)
         if not isinstance(name, str):
-            raise RecipeError(f"[[penalty]] {entry!r} has no name; expected name = \"right_reasons\" or another")
+            raise RecipeError(f'[[penalty]] {entry!r} has no name; expected name = "right_reasons" or another')
         if name in found:
             raise RecipeError(f"penalty {name!r} stands twice; expected each penalty once")
         settings.setdefault("weight", "auto")
@@ -221,14 +234,22 @@ def load_data(recipe: Recipe, folder: Any, split: str) -> TensorData:
         RecipeError: a setting that the loading function does not have.
     """
     if recipe.source is None:
-        load = with_settings(KINDS[recipe.kind].load, recipe.data, "[data]")
-        loaded = load(folder / "data", split)
+        load = complete(KINDS[recipe.kind].load, recipe.data, "[data]")
+        loaded = load(folder / "data", _plain(split))
     else:
-        load = with_settings(method_named(recipe.source, {}, "data source"), recipe.data, "[data]")
+        load = complete(method_named(recipe.source, {}, "data source"), recipe.data, "[data]")
         loaded = load(split)
     if not isinstance(loaded, TensorData):
         raise DataError(f"data source {recipe.source!r} gave a {type(loaded).__name__}; expected TensorData")
     return loaded
+
+
+def _plain(split: str) -> str:
+    try:
+        require_plain(split)
+    except ValueError as error:
+        raise DataError(f"cannot load this split: {error}") from error
+    return split
 
 
 def model_facts(data: TensorData) -> dict[str, int]:
@@ -243,13 +264,21 @@ def build_model(recipe: Recipe, facts: Mapping[str, int], seed: int) -> nn.Modul
     """The recipe's network with fresh weights.
 
     Raises:
-        RecipeError: an unknown model or setting.
+        RecipeError: an unknown model or setting, or one that the model refuses.
     """
-    function = with_settings(method_named(recipe.model, MODELS, "model"), recipe.model_settings, f"model {recipe.model!r}")
+    function = with_settings(
+        method_named(recipe.model, MODELS, "model"), recipe.model_settings, f"model {recipe.model!r}"
+    )
     wanted = inspect.signature(function).parameters
-    outer = PrivateRandomness(seed)
-    with outer:
-        model = function(**{name: value for name, value in facts.items() if name in wanted})
+    given = {name: value for name, value in facts.items() if name in wanted}
+    try:
+        with PrivateRandomness(seed):
+            model = function(**given)
+    except (TypeError, ValueError, RuntimeError) as error:
+        asked = {**given, **recipe.model_settings}
+        raise RecipeError(
+            f"model {recipe.model!r} cannot be built from {asked} ({error}); check its settings"
+        ) from error
     if not isinstance(model, nn.Module):
         raise RecipeError(f"model {recipe.model!r} gave a {type(model).__name__}; expected a torch.nn.Module")
     return model

@@ -7,8 +7,8 @@ finished run is never edited: ``run.json`` holds the SHA-256 of each of its file
 import fcntl
 import hashlib
 import json
-import os
 import platform
+import re
 import shutil
 import time
 from collections.abc import Iterator, Mapping
@@ -23,10 +23,12 @@ import torch
 from corrigible import __version__
 from corrigible.errors import StudyError, unknown
 from corrigible.feedback.store import FeedbackStore
-from corrigible.folders import sync, write_atomically, writing_in
+from corrigible.folders import sync, temporary_sibling, write_atomically, writing_in
 from corrigible.recipe import Recipe
 
 RUN_FORMAT = 1
+_RUN_NAME = re.compile(r"(\d{4,})-[a-z]+")
+_RECORDED = {"format": int, "number": int, "verb": str, "recipe": str, "files": dict}
 
 
 @dataclass(frozen=True)
@@ -55,13 +57,20 @@ class Run:
         """The JSON file of that name."""
         return json.loads((self.folder / name).read_text(encoding="utf-8"))
 
+    def require_unchanged(self) -> None:
+        """Raises StudyError when a file of the run is not as it was written."""
+        for problem in self.problems():
+            raise StudyError(f"{problem} since the run was finished; make the run again")
+
     def problems(self) -> list[str]:
         """What differs from what was written: changed, missing and added files."""
         expected: Mapping[str, str] = self.record["files"]
         present = {path.name for path in self.folder.iterdir()} - {"run.json"}
         found = [f"{self.name}/{name} is missing" for name in sorted(set(expected) - present)]
         found += [f"{self.name}/{name} was added" for name in sorted(present - set(expected))]
-        changed = [name for name in sorted(present & set(expected)) if _sha256(self.folder / name) != expected[name]]
+        changed = [
+            name for name in sorted(present & set(expected)) if _found_hash(self.folder / name) != expected[name]
+        ]
         return found + [f"{self.name}/{name} was changed" for name in changed]
 
 
@@ -78,8 +87,7 @@ class Study:
 
     def runs(self) -> list[Run]:
         """The finished runs, oldest first."""
-        folders = sorted(path for path in (self.folder / "runs").glob("[0-9]*-*") if path.is_dir())
-        return [_read_run(path) for path in folders]
+        return [_read_run(path) for _, path in sorted(_numbered(self.folder / "runs"))]
 
     def latest(self, *verbs: str) -> Run:
         """The newest run of one of these verbs.
@@ -109,17 +117,16 @@ class Study:
     def new_run(self, verb: str, **record: Any) -> Iterator["Draft"]:
         """A folder to write a run into; it becomes a run when the block ends without an error."""
         runs = self.folder / "runs"
-        _clear_leftovers(runs)
-        draft = Draft(runs / f".{verb}-{os.getpid()}-{time.monotonic_ns()}", {"verb": verb, **record})
+        draft = Draft(temporary_sibling(runs / verb), {"verb": verb, **record})
+        started = time.perf_counter()
         with writing_in(runs):
             draft.folder.mkdir(parents=True)
-        started = time.perf_counter()
-        try:
-            yield draft
-            draft.record |= {"seconds": round(time.perf_counter() - started, 2), "recipe": self.recipe.text}
-            _publish(draft, runs)
-        finally:
-            shutil.rmtree(draft.folder, ignore_errors=True)
+            try:
+                yield draft
+                draft.record |= {"seconds": round(time.perf_counter() - started, 2), "recipe": self.recipe.text}
+                _publish(draft, runs)
+            finally:
+                shutil.rmtree(draft.folder, ignore_errors=True)
 
 
 @dataclass
@@ -181,11 +188,11 @@ def _publish(draft: Draft, runs: Path) -> None:
     draft.record["files"] = {path.name: _sha256(path) for path in files}
     with (runs / ".lock").open("w") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)
-        number = 1 + max((int(path.name.split("-")[0]) for path in runs.glob("[0-9]*-*")), default=0)
+        number = 1 + max((number for number, _ in _numbered(runs)), default=0)
         record = {"format": RUN_FORMAT, "number": number, **draft.record, **_circumstances()}
         write_atomically(draft.folder / "run.json", json.dumps(record, indent=1).encode())
         draft.published = runs / f"{number:04d}-{draft.record['verb']}"
-        os.rename(draft.folder, draft.published)
+        draft.folder.rename(draft.published)
         sync(runs)
 
 
@@ -194,24 +201,36 @@ def _circumstances() -> dict[str, Any]:
     return {"created": datetime.now(UTC).isoformat(timespec="seconds"), "versions": versions}
 
 
-def _clear_leftovers(runs: Path) -> None:
-    """Remove what processes that are no longer alive left half-written."""
-    for path in runs.glob(".*-*-*"):
-        pid = path.name.split("-")[1]
-        if pid.isdigit() and not Path(f"/proc/{pid}").exists() and Path("/proc/self").exists():
-            shutil.rmtree(path, ignore_errors=True)
+def _numbered(runs: Path) -> Iterator[tuple[int, Path]]:
+    for path in runs.glob("[0-9]*-*"):
+        named = _RUN_NAME.fullmatch(path.name)
+        if named and path.is_dir():
+            yield int(named[1]), path
 
 
 def _read_run(folder: Path) -> Run:
     path = folder / "run.json"
     try:
         record = json.loads(path.read_text(encoding="utf-8"))
-        version = record["format"]
-    except (OSError, ValueError, KeyError, TypeError) as error:
+        is_whole = isinstance(record["format"], int) and (
+            record["format"] > RUN_FORMAT or all(isinstance(record[key], kind) for key, kind in _RECORDED.items())
+        )
+    except (OSError, ValueError, KeyError, TypeError, RecursionError) as error:
         raise StudyError(f"cannot read {path} ({error}); the run is damaged: move {folder} away") from error
-    if version > RUN_FORMAT:
-        raise StudyError(f"{folder} has format {version}; this version reads up to {RUN_FORMAT}: upgrade corrigible")
+    if not is_whole:
+        raise StudyError(f"{path} does not describe a run; the run is damaged: move {folder} away")
+    if record["format"] > RUN_FORMAT:
+        found = record["format"]
+        raise StudyError(f"{folder} has format {found}; this version reads up to {RUN_FORMAT}: upgrade corrigible")
     return Run(folder, record)
+
+
+def _found_hash(path: Path) -> str | None:
+    """None for what is no readable file, such as a folder or a broken link."""
+    try:
+        return _sha256(path)
+    except OSError:
+        return None
 
 
 def _sha256(path: Path) -> str:

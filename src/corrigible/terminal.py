@@ -2,8 +2,9 @@
 
 import dataclasses
 import json
+import math
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Generator, Iterator
 from typing import Any
 
 import click
@@ -17,19 +18,39 @@ from corrigible.errors import CorrigibleError
 def show(verb: Callable[[], Iterator[Any]], as_json: bool) -> None:
     """Run the verb and print its records; an error that the user can fix ends it with one line and exit code 1."""
     printed = _as_json if as_json else _as_text
+    records = verb()
     try:
-        has_problems = printed(verb())
+        has_problems = printed(records)
     except CorrigibleError as error:
         click.echo(f"error: {' '.join(str(error).split())}", err=True)
         sys.exit(1)
+    except KeyboardInterrupt:
+        click.echo("interrupted: nothing finished was lost", err=True)
+        sys.exit(130)
+    finally:
+        if isinstance(records, Generator):
+            records.close()  # At once: what is half-written is removed here.
     if has_problems:
         sys.exit(1)
+
+
+def as_line(record: Any) -> str:
+    """The record as one line of JSON, which has no NaN or infinity: such a number becomes null."""
+    return json.dumps(_finite({"record": type(record).__name__, **dataclasses.asdict(record)}), allow_nan=False)
+
+
+def _finite(value: Any) -> Any:
+    if isinstance(value, float):
+        return value if math.isfinite(value) else None
+    if isinstance(value, dict):
+        return {key: _finite(part) for key, part in value.items()}
+    return [_finite(part) for part in value] if isinstance(value, list | tuple) else value
 
 
 def _as_json(records: Iterator[Any]) -> bool:
     has_problems = False
     for record in records:
-        click.echo(json.dumps({"record": type(record).__name__, **dataclasses.asdict(record)}))
+        click.echo(as_line(record))
         has_problems |= bool(getattr(record, "problems", ()))
     return has_problems
 
@@ -125,7 +146,8 @@ def _listed(record: Any) -> Iterator[str]:
     about = f"{record.split} row {record.row}" if record.row is not None else ""
     about = about or (f"class {record.label}" if record.label is not None else "every row")
     state = "  [red](retracted)[/red]" if record.is_retracted else ""
-    said = f"{record.number:5}  {record.polarity:10}  {about:18}  {record.region}  {record.author}  {record.at}  {record.note}"
+    said = f"{record.number:5}  {record.polarity:10}  {about:18}  {record.region}"
+    said += f"  {record.author}  {record.at}  {record.note}"
     yield escape(said.rstrip()) + state
 
 

@@ -1,14 +1,13 @@
 """The SQLite file behind the feedback store: create it, open it, bring it to the newest version."""
 
 import os
-import secrets
 import sqlite3
 from collections.abc import Iterator
 from contextlib import closing, contextmanager
 from pathlib import Path
 
 from corrigible.errors import StudyError
-from corrigible.folders import sync, writing_in
+from corrigible.folders import sync, temporary_sibling, writing_in
 
 APPLICATION_ID = 0x436F7272
 """Marks a SQLite file as a feedback store: the letters ``Corr``."""
@@ -126,7 +125,7 @@ def _open(path: Path) -> sqlite3.Connection:
 
 def _create(path: Path) -> None:
     """Make the database under another name first: no other process ever sees a half-made one."""
-    temporary = path.with_name(f".writing-{secrets.token_hex(8)}")
+    temporary = temporary_sibling(path)
     with writing_in(path.parent):
         try:
             temporary.touch(exist_ok=False)

@@ -14,7 +14,7 @@ from torch import nn
 from corrigible.data.dataset import Dataset, all_labels, as_dataset, require_classes
 from corrigible.errors import FeedbackError
 from corrigible.feedback.masks import Marks, marks_of
-from corrigible.protocols.schedule import Schedule, Validation, run
+from corrigible.protocols.schedule import Schedule, Validation, require_fit, run
 from corrigible.protocols.weight import Judge, WeightChoice, WeightTrial, choose_weight
 from corrigible.training import Epoch
 from corrigible.types import Feedback
@@ -83,6 +83,7 @@ def correction(
     """``correct``, told as it goes; returns the corrected copy. ``watch`` is reported after each epoch."""
     dataset, feedback = as_dataset(data), list(feedback)
     require_classes(all_labels(dataset))
+    require_fit(model, dataset)
     if not feedback:
         raise FeedbackError("no feedback; expected at least one marked region: add feedback, then correct")
     marks = marks_of(feedback, dataset)
@@ -108,9 +109,7 @@ def _as_settings(given: Any) -> dict[str, Any]:
     return dict(given) if isinstance(given, Mapping) else {"weight": given}
 
 
-def _judge(
-    dataset: Dataset, marks: Marks, feedback: list[Feedback], validation: Dataset | None, seed: int
-) -> Judge:
+def _judge(dataset: Dataset, marks: Marks, feedback: list[Feedback], validation: Dataset | None, seed: int) -> Judge:
     """Rules are judged on validation rows, feedback on single rows on those rows."""
     rules = [said for said in feedback if said.scope != "row"]
     if rules and validation is not None:

@@ -2,17 +2,23 @@
 
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
+from typing import Any
 
 import torch
 from torch import nn
 
 from corrigible.batches import collate, label_batches, reviewed_batches
-from corrigible.data.dataset import Dataset
+from corrigible.data.dataset import Dataset, rows_of
+from corrigible.errors import RecipeError
+from corrigible.explanations.inputs import num_classes_of
 from corrigible.feedback.masks import Marks
 from corrigible.models.forward import Forward
 from corrigible.models.modes import device_of, evaluating
 from corrigible.objective import PenaltySettings
 from corrigible.training import Epoch, fit
+
+MOST = 10**9
+"""Of anything that is counted."""
 
 Validation = Callable[[nn.Module], Mapping[str, float]]
 
@@ -28,6 +34,26 @@ class Schedule:
     learning_rate: float = 1e-3
     weight_decay: float = 0.0
 
+    def __post_init__(self) -> None:
+        for name in ("epochs", "batch_size", "reviewed_batch_size"):
+            require_range(self, name, 1, MOST)
+        require_range(self, "learning_rate", 1e-300, 1e300)
+        require_range(self, "weight_decay", 0.0, 1e300)
+
+
+def require_range(facts: Any, name: str, least: int | float, most: int | float) -> None:
+    """Raises RecipeError when the number of that name lies outside, or is NaN."""
+    value = getattr(facts, name)
+    if not least <= value <= most:
+        raise RecipeError(f"{name} is {value}; expected a number from {least:g} to {most:g}")
+
+
+def require_fit(model: nn.Module, dataset: Dataset) -> None:
+    """Raises DataError when the model cannot run on the first row."""
+    first = rows_of(dataset, torch.tensor([0])).x.to(device_of(model))
+    with evaluating(model):
+        num_classes_of(model, first, len(dataset))
+
 
 def run(
     model: nn.Module,
@@ -39,15 +65,21 @@ def run(
     validation: Validation | None = None,
     seed: int = 0,
 ) -> Iterator[Epoch]:
-    """Train the model in place on the data set, with penalties on the marked rows."""
-    reviewed = None
+    """Train the model in place on the data set, with penalties on the marked rows.
+
+    Where every row is marked and as many reviewed rows as labelled rows are wanted per step, they are the same rows.
+    """
+    reviewed, shared = None, None
     if marks is not None:
         rows = marks.reviewed_rows(dataset)
-        reviewed = reviewed_batches(dataset, marks, rows, schedule.reviewed_batch_size, seed)
+        if len(rows) == len(dataset) and schedule.reviewed_batch_size >= schedule.batch_size:
+            shared = marks
+        else:
+            reviewed = reviewed_batches(dataset, marks, rows, schedule.reviewed_batch_size, seed)
     parameters = [p for p in model.parameters() if p.requires_grad]
     return fit(
         model,
-        label_batches(dataset, schedule.batch_size, seed),
+        label_batches(dataset, schedule.batch_size, seed, marks=shared),
         reviewed=reviewed,
         validation=validation,
         penalties=penalties,

@@ -13,8 +13,10 @@ def device_named(name: str) -> torch.device:
     """
     try:
         device = torch.device(name)
-        torch.zeros(1, device=device)
-    except (RuntimeError, AssertionError) as error:
+        torch.zeros(1, device=device).tolist()
+    except (RuntimeError, AssertionError, NotImplementedError) as error:
         reason = str(error).splitlines()[0]
-        raise RecipeError(f"device {name!r} cannot be used here ({reason}); use cpu, or cuda or mps where present") from error
+        raise RecipeError(
+            f"device {name!r} cannot be used here ({reason}); use cpu, or cuda or mps where present"
+        ) from error
     return device

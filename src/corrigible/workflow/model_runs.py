@@ -10,18 +10,19 @@ from typing import Any
 from torch import nn
 
 from corrigible.data.dataset import TensorData
-from corrigible.errors import FeedbackError
+from corrigible.errors import FeedbackError, StudyError
 from corrigible.feedback.masks import marks_of
 from corrigible.models.weights import load_weights, save_weights
 from corrigible.protocols.baselines import MaskedInputs, marked_anywhere
 from corrigible.protocols.correction import Progress, correction
-from corrigible.protocols.schedule import accuracy_on, run
+from corrigible.protocols.schedule import accuracy_on, require_fit, run
 from corrigible.protocols.weight import WeightChoice
 from corrigible.recipe import Baseline, Recipe, build_model, load_data, model_facts
 from corrigible.study import Draft, Run, Study, open_study
 from corrigible.types import Feedback
 from corrigible.workflow.devices import device_named
 from corrigible.workflow.records import Finished, Started
+
 
 def train(folder: Path, *, seed: int | None = None, device: str = "cpu") -> Iterator[Any]:
     """Train the recipe's model on its training rows."""
@@ -30,6 +31,7 @@ def train(folder: Path, *, seed: int | None = None, device: str = "cpu") -> Iter
     data = load_data(study.recipe, study.folder, "train")
     facts = model_facts(data)
     model = build_model(study.recipe, facts, seed).to(device_named(device))
+    require_fit(model, data)
     yield Started("train", "trained", len(data))
     with study.new_run("train", label="trained", parent=None, seed=seed, device=device, facts=facts) as draft:
         progress = run(model, data, study.recipe.train, validation=_watch(study), seed=seed)
@@ -74,7 +76,8 @@ def training_feedback(study: Study) -> tuple[list[Feedback], int]:
     """
     with study.feedback() as store:
         revision = store.revision
-        said = [feedback for _, feedback in store.active() if feedback.scope != "row" or feedback.split == "train"]
+        said = [feedback for _, feedback in store.at_revision(revision)]
+    said = [feedback for feedback in said if feedback.scope != "row" or feedback.split == "train"]
     if not said:
         raise FeedbackError(
             f"no feedback in {study.folder}; expected at least one marked region: "
@@ -87,8 +90,12 @@ def load_model(run: Run) -> nn.Module:
     """The run's network with its weights.
 
     Raises:
-        DataError: weights that are truncated or of another network.
+        StudyError: the run has no model, or is not as it was written.
+        DataError: weights of another network.
     """
+    if "weights.safetensors" not in run.record["files"]:
+        raise StudyError(f"{run.name} holds no model; name a run of train, correct or a baseline")
+    run.require_unchanged()
     model = build_model(Recipe.parse(run.record["recipe"]), run.record["facts"], 0)
     if run.record.get("baseline") == "masked_inputs":
         model = MaskedInputs(model, run.record["input_shape"])

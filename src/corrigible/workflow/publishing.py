@@ -14,13 +14,14 @@ from torch import Tensor
 from corrigible import sealing
 from corrigible.errors import SealError, StudyError
 from corrigible.feedback.exchange import to_json
-from corrigible.folders import write_atomically
+from corrigible.folders import inside, write_atomically
 from corrigible.reporting import Curve, HeatmapRow, ReportContent, ReportedModel, render
 from corrigible.study import Run, Study, open_study
 from corrigible.training import Epoch
 from corrigible.types import Feedback, Measurement
 from corrigible.workflow.model_runs import load_model
 from corrigible.workflow.records import Finished, Sealed, Verified
+
 
 def report(folder: Path) -> Iterator[Finished]:
     """Write report.html: what the latest evaluation found, before and after."""
@@ -35,11 +36,12 @@ def seal(folder: Path, *, name: str = "") -> Iterator[Sealed]:
     study = open_study(folder)
     evaluation = study.latest("evaluate")
     run = study.latest("correct", "train")
+    target = _sealed_folder(study, name or run.name)
+    for source in (run, evaluation):
+        source.require_unchanged()
     measured = {model["run"]: model for model in evaluation.read("evaluation.json")["models"]}
     if run.name not in measured:
         raise StudyError(f"{run.name} has not been evaluated; run `corrigible evaluate {folder}`, then seal")
-    for problem in [problem for source in (run, evaluation) for problem in source.problems()]:
-        raise StudyError(f"{problem} since the run was finished; make the run again before sealing it")
     feedback = _feedback_seen(study, evaluation)
     files = {
         "recipe.toml": run.record["recipe"].encode(),
@@ -48,7 +50,6 @@ def seal(folder: Path, *, name: str = "") -> Iterator[Sealed]:
         "report.html": render(_content(study, evaluation)).encode(),
     }
     evidence = [Measurement(**found) for found in measured[run.name]["measurements"]]
-    target = study.folder / "sealed" / (name or run.name)
     manifest = sealing.seal(load_model(run), target, evidence=evidence, files=files)
     yield Sealed(str(target), manifest.root, len(manifest.files))
 
@@ -65,11 +66,20 @@ def verify(folder: Path, *, root: str | None = None) -> Iterator[Verified]:
     yield Verified(str(folder), found.root, tuple(f"{p.kind}: {p.path} {p.detail}".strip() for p in found.problems))
 
 
+def _sealed_folder(study: Study, name: str) -> Path:
+    sealed = study.folder / "sealed"
+    try:
+        return inside(sealed, name)
+    except ValueError as error:
+        raise SealError(f"cannot seal under this name: {error}") from error
+
+
 def _content(study: Study, evaluation: Run) -> ReportContent:
+    evaluation.require_unchanged()
     results = evaluation.read("evaluation.json")
     models = [_reported(model, results["class_names"]) for model in results["models"]]
     runs = {run.name: run for run in study.runs()}
-    compared = [runs[name] for name in evaluation.record["models"]]
+    compared = [_present(runs, name) for name in evaluation.record["models"]]
     recipe = study.recipe
     return ReportContent(
         title=recipe.title or study.folder.name,
@@ -89,6 +99,14 @@ def _content(study: Study, evaluation: Run) -> ReportContent:
     )
 
 
+def _present(runs: Mapping[str, Run], name: str) -> Run:
+    """The unchanged run of that name."""
+    if name not in runs:
+        raise StudyError(f"{name} was evaluated and is gone; evaluate again, or put the run back")
+    runs[name].require_unchanged()
+    return runs[name]
+
+
 def _reported(model: Mapping[str, Any], class_names: list[str]) -> ReportedModel:
     names = class_names or [str(label) for label in range(len(model["confusion"]))]
     measurements = tuple(Measurement(**found) for found in model["measurements"])
@@ -104,7 +122,9 @@ def _summary(models: list[ReportedModel]) -> Iterator[str]:
         now = after.get(name)
         if now is not None and was.value is not None and now.value is not None:
             verb = "rose" if now.value > was.value else "fell" if now.value < was.value else "stayed"
-            change = f"{verb} from {was.value:.3f} to {now.value:.3f}" if verb != "stayed" else f"stayed at {now.value:.3f}"
+            change = (
+                f"{verb} from {was.value:.3f} to {now.value:.3f}" if verb != "stayed" else f"stayed at {now.value:.3f}"
+            )
             yield f"{name.replace('_', ' ').capitalize()} {change}."
 
 

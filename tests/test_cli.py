@@ -1,0 +1,213 @@
+"""The command line: every command once on images and on a table, exit codes, JSON, and help without PyTorch."""
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+import click
+import pytest
+
+from corrigible import terminal
+from corrigible.cli import main
+from studies import IMAGE_RECIPE, TABLE_RECIPE, Answer, corrigible, edit, image_study, refused, table_study
+
+REGIONS = {"image": ("--box", 0, 0, 2, 2), "table": ("--feature", "site")}
+
+
+def ok(*arguments: object) -> Answer:
+    answer = corrigible(*arguments)
+    assert (answer.code, answer.stderr) == (0, ""), answer
+    return answer
+
+
+def _commands(group: click.Group, path: tuple[str, ...] = ()) -> list[tuple[str, ...]]:
+    found = [path]
+    for name, command in group.commands.items():
+        found += _commands(command, (*path, name)) if isinstance(command, click.Group) else [(*path, name)]
+    return found
+
+
+COMMANDS = _commands(main)
+
+
+@pytest.mark.parametrize("kind", ["image", "table"])
+def test_every_command_on_a_tiny_study(kind: str, tmp_path: Path) -> None:
+    study = tmp_path / "study"
+    (made,) = ok("init", study, "--kind", kind, "--json").records
+    assert made == {"record": "Finished", "verb": "init", "path": str(study)}
+    (image_study if kind == "image" else table_study)(study, IMAGE_RECIPE if kind == "image" else TABLE_RECIPE)
+
+    records = ok("train", study, "--json").records
+    assert [record["record"] for record in records][-1] == "Finished"
+    assert {"Started", "Epoch"} <= {record["record"] for record in records}
+    ok("explain", study, "--json")
+    (noted,) = ok("feedback", "add", study, *REGIONS[kind], "--author", "Ada", "--note", "a cue", "--json").records
+    assert noted["numbers"] == [1]
+    ok("feedback", "add", study, *REGIONS[kind], "--row", 4)
+    exported = tmp_path / "said.json"
+    ok("feedback", "export", study, exported, "--json")
+    assert len(json.loads(exported.read_text())["feedback"]) == 2
+    assert ok("feedback", "import", study, exported, "--json").records[0]["numbers"] == [3, 4]
+    ok("feedback", "retract", study, 3, "--author", "Ada", "--json")
+    listed = ok("feedback", "list", study, "--json").records
+    assert [entry["is_retracted"] for entry in listed] == [False, False, True, False]
+    assert "Ada" in ok("feedback", "list", study).stdout
+
+    records = ok("correct", study, "--json").records
+    num_trials = sum(record["record"] == "WeightTrial" for record in records)
+    assert num_trials == (5 if kind == "image" else 0)
+    records = ok("evaluate", study, "--json").records
+    num_models = {"image": 4, "table": 3}[kind]
+    assert len({record["model"] for record in records if record["record"] == "Measured"}) == num_models
+    ok("report", study, "--json")
+    assert (study / "report.html").read_text().rstrip().endswith("</html>")
+    (sealed,) = ok("seal", study, "--name", "first", "--json").records
+    (verified,) = ok("verify", study / "sealed" / "first", "--root", sealed["root"], "--json").records
+    assert verified == {"record": "Verified", "path": sealed["path"], "root": sealed["root"], "problems": []}
+    assert ok("verify", study, "--json").records[0]["problems"] == []
+    assert {"right_reasons", "accuracy", "mlp"} <= {record["name"] for record in ok("methods", "--json").records}
+    assert "right_reasons" in ok("methods").stdout
+
+
+def test_what_is_printed_without_json_names_what_was_made(tmp_path: Path) -> None:
+    study = image_study(tmp_path)
+    assert f"train: {study / 'runs' / '0001-train'}" in ok("train", study).stdout
+    ok("feedback", "add", study, "--box", 0, 0, 2, 2)
+    assert "right_reasons gets weight" in ok("correct", study).stdout
+    assert "corrected" in ok("evaluate", study).stdout
+    assert f"report: {study / 'report.html'}" in ok("report", study).stdout
+    assert "root" in ok("seal", study).stdout
+    assert "unchanged" in ok("verify", study).stdout
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [("nonsense",), ("train",), ("train", ".", "--seed", "-1"), ("verify", ".", "--nonsense"), ("demo", "nonsense")],
+)
+def test_a_command_that_does_not_exist_or_is_misspelt_ends_with_2(arguments: tuple[str, ...]) -> None:
+    assert corrigible(*arguments).code == 2
+
+
+def test_an_error_that_the_user_can_fix_ends_with_1_and_one_line_also_with_json(tmp_path: Path) -> None:
+    for more in ((), ("--json",)):
+        answer = corrigible("train", tmp_path, *more)
+        assert (answer.code, answer.stdout, answer.stderr.count("\n")) == (1, "", 1)
+
+
+def test_problems_found_by_verify_end_with_1(tmp_path: Path) -> None:
+    study = image_study(tmp_path)
+    corrigible("train", study)
+    (study / "runs" / "0001-train" / "log.jsonl").write_text("")
+    answer = corrigible("verify", study, "--json")
+    assert (answer.code, answer.stderr) == (1, "")
+    assert answer.records[0]["problems"] == ["0001-train/log.jsonl was changed"]
+    assert "1 problem" in corrigible("verify", study).stdout
+
+
+def test_text_of_the_user_is_printed_as_it_was_written(tmp_path: Path) -> None:
+    study = image_study(tmp_path)
+    ok("feedback", "add", study, "--box", 0, 0, 2, 2, "--note", "[red]not[/red] [markup")
+    assert "[red]not[/red] [markup" in ok("feedback", "list", study).stdout
+
+
+def test_help_and_methods_group_load_neither_torch_nor_numpy() -> None:
+    script = f"""
+import sys
+from click.testing import CliRunner
+from corrigible.cli import main
+for path in {COMMANDS!r}:
+    result = CliRunner().invoke(main, [*path, "--help"])
+    assert result.exit_code == 0 and "Usage" in result.output, (path, result)
+assert CliRunner().invoke(main, ["--version"]).exit_code == 0
+print(sorted({{"torch", "numpy", "pandas", "sqlite3", "matplotlib", "jinja2"}} & set(sys.modules)))
+"""
+    found = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True)
+    assert found.stdout.strip() == "[]"
+
+
+def test_every_command_explains_itself() -> None:
+    assert len(COMMANDS) >= 15
+    for path in COMMANDS:
+        text = corrigible(*path, "--help").stdout
+        assert len(text.splitlines()) >= 4, path
+
+
+def test_ctrl_c_is_one_line_and_leaves_no_half_run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    study = image_study(tmp_path)
+    shown = 0
+    write = terminal.as_line
+
+    def interrupted(record: object) -> str:
+        nonlocal shown
+        shown += 1
+        if shown == 2:
+            raise KeyboardInterrupt
+        return write(record)
+
+    monkeypatch.setattr(terminal, "as_line", interrupted)
+    answer = corrigible("train", study, "--json")
+    assert (answer.code, answer.stderr) == (130, "interrupted: nothing finished was lost\n")
+    assert not [path for path in (study / "runs").iterdir() if path.name != ".lock"]
+    ok("train", study)
+
+
+def test_json_lines_hold_no_nan_and_no_infinity() -> None:
+    from corrigible.training import Epoch
+
+    line = terminal.as_line(Epoch(1, 2, float("nan"), {"right_reasons": float("inf")}))
+    found = json.loads(line, parse_constant=lambda name: pytest.fail(name))
+    assert found["loss"] is None
+    assert found["penalties"] == {"right_reasons": None}
+
+
+def test_other_seeds_give_other_weights_and_the_same_seed_the_same_bytes(tmp_path: Path) -> None:
+    study = image_study(tmp_path)
+    for seed in (1, 1, 2):
+        ok("train", study, "--seed", seed)
+    first, second, third = ((study / "runs" / f"{n:04d}-train" / "weights.safetensors").read_bytes() for n in (1, 2, 3))
+    assert first == second != third
+
+
+@pytest.mark.parametrize("name", ["../../x", "/tmp/x", "a/../../x", "..", ".", "a\\b", "x\n"])
+def test_a_seal_stays_inside_the_study(name: str, tmp_path: Path, finished: Path) -> None:
+    before = sorted(tmp_path.rglob("*"))
+    assert "plain path inside a folder" in refused("seal", finished, "--name", name)
+    assert sorted(tmp_path.rglob("*")) == before
+    assert not (finished / "sealed").exists()
+
+
+def test_a_run_or_split_outside_the_study_is_refused(finished: Path) -> None:
+    assert "unknown run '../x'" in refused("explain", finished, "--run", "../x")
+    assert "plain path" in refused("feedback", "add", finished, "--box", 0, 0, 1, 1, "--split", "../data/train")
+
+
+def test_a_seal_refuses_a_changed_run_and_a_name_that_is_taken(finished: Path) -> None:
+    ok("seal", finished, "--name", "one")
+    assert "choose another name" in refused("seal", finished, "--name", "one")
+    weights = finished / "runs" / "0002-correct" / "weights.safetensors"
+    weights.write_bytes(weights.read_bytes()[:-1] + b"\x00")
+    assert "0002-correct/weights.safetensors was changed" in refused("seal", finished, "--name", "two")
+    assert not (finished / "sealed" / "two").exists()
+
+
+def test_a_wrong_root_is_found_out(finished: Path) -> None:
+    ok("seal", finished, "--name", "one")
+    answer = corrigible("verify", finished / "sealed" / "one", "--root", "0" * 64, "--json")
+    assert answer.code == 1
+    assert len(answer.records[0]["problems"]) == 1
+    assert "a root hash belongs to a sealed folder" in refused("verify", finished, "--root", "0" * 64)
+
+
+def test_explain_the_run_that_is_named(finished: Path) -> None:
+    ok("explain", finished, "--run", "0001-train")
+    ok("explain", finished, "--run", "2")
+    parents = [json.loads(path.read_text())["parent"] for path in sorted(finished.glob("runs/*-explain/run.json"))]
+    assert parents == ["0001-train", "0002-correct"]
+    assert "holds no model" in refused("explain", finished, "--run", "0005-evaluate")
+
+
+def test_a_misspelt_setting_is_answered_with_the_right_one(tmp_path: Path) -> None:
+    study = image_study(tmp_path)
+    edit(study, "epochs = 2\nbatch_size = 16\n[correct]", "epoch = 2\n[correct]")
+    assert "did you mean 'epochs'" in refused("train", study)
