@@ -54,7 +54,10 @@ def install_torch(install: list[str]) -> bool:
 
 def main() -> int:
     if sys.version_info < (3, 11):
-        print(f"found Python {sys.version.split()[0]}, need 3.11 or newer: set PYTHON=/path/to/python3.11", file=sys.stderr)
+        print(
+            f"found Python {sys.version.split()[0]}, need 3.11 or newer: set PYTHON=/path/to/python3.11",
+            file=sys.stderr,
+        )
         return 1
     if STAMP.exists() and STAMP.read_text() == wanted():
         return 0
@@ -64,7 +67,10 @@ def main() -> int:
         return 1
     install = installer()
     if not install_torch(install):
-        print(f"could not install torch {TORCH} (CPU): put its wheel in a folder and set PIP_FIND_LINKS to it", file=sys.stderr)
+        print(
+            f"could not install torch {TORCH} (CPU): put its wheel in a folder and set PIP_FIND_LINKS to it",
+            file=sys.stderr,
+        )
         return 1
     lock = run(*install, "--no-deps", "--require-hashes", "-r", "requirements.lock")
     if not lock or not run(*install, "--no-deps", "--no-build-isolation", "-e", "."):

@@ -21,13 +21,13 @@ def collate(dataset: Dataset, index: Tensor, marks: Marks | None = None) -> Batc
     return Batch(index, rows.x, rows.y, irrelevant, relevant, rows.group, columns=rows.columns)
 
 
-def label_batches(dataset: Dataset, batch_size: int, seed: int) -> Batches:
+def label_batches(dataset: Dataset, batch_size: int, seed: int, *, marks: Marks | None = None) -> Batches:
     """Every row once per epoch, in an order drawn from the seed and the epoch."""
 
     def batches(epoch: int) -> Iterator[Batch]:
         order = torch.randperm(len(dataset), generator=_generator(seed, epoch))
         for index in order.split(batch_size):
-            yield collate(dataset, index)
+            yield collate(dataset, index, marks)
 
     return batches
 

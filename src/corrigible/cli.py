@@ -10,7 +10,9 @@ from corrigible import __version__, demos, workflow
 from corrigible.terminal import show
 
 STUDY = click.argument("study", type=click.Path(path_type=Path, file_okay=False))
-SEED = click.option("--seed", type=click.IntRange(0, 2**31 - 1), help="Seed of every random choice [default: the recipe's].")
+SEED = click.option(
+    "--seed", type=click.IntRange(0, 2**31 - 1), help="Seed of every random choice [default: the recipe's]."
+)
 DEVICE = click.option("--device", default="cpu", show_default=True, help="Where to compute: cpu, cuda, cuda:1, mps.")
 JSON = click.option("--json", "as_json", is_flag=True, help="Print each record as one JSON line.")
 AUTHOR = click.option("--author", default="", help="Who says so.")

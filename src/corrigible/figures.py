@@ -1,6 +1,7 @@
 """Charts as inline SVG: the same input gives the same bytes, and nothing is loaded from elsewhere."""
 
 import math
+import sys
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
@@ -138,7 +139,7 @@ def _polyline(points: Sequence[tuple[float, float]], style: int) -> Markup:
 
 
 def _rounded_up(value: float) -> float:
-    if value <= 0:
+    if value < sys.float_info.min:
         return 0.0
     unit = 10.0 ** math.floor(math.log10(value))
     # The small slack keeps 0.1 + 0.2 from being more than 0.3.

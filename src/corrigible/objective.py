@@ -1,6 +1,7 @@
 """What a training step minimises: the label loss and the penalties, each with its weight."""
 
 import math
+import sys
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -11,7 +12,7 @@ from torch import Tensor, nn
 from corrigible.errors import NoGradientError, RecipeError, TrainingDivergedError
 from corrigible.methods import method_named, with_settings
 from corrigible.models.forward import Forward, Loss, Penalty
-from corrigible.models.modes import frozen_norms
+from corrigible.models.modes import frozen_norms, mixes_rows
 from corrigible.penalties import FEEDBACK_PENALTIES, MODEL_PENALTIES
 from corrigible.types import Batch
 
@@ -58,7 +59,9 @@ def terms_of(penalties: PenaltySettings) -> tuple[Term, ...]:
     for name, given in penalties.items():
         settings = dict(given) if isinstance(given, Mapping) else {"weight": given}
         weight = settings.pop("weight", None)
-        is_number = isinstance(weight, int | float) and not isinstance(weight, bool) and 0 <= weight < math.inf
+        is_number = (
+            isinstance(weight, int | float) and not isinstance(weight, bool) and 0 <= weight <= sys.float_info.max
+        )
         if not callable(weight) and not is_number:
             raise RecipeError(f"penalty {name!r} has weight {weight!r}; expected a number of at least 0")
         penalty = with_settings(method_named(name, family, "penalty"), settings, f"penalty {name!r}")
@@ -72,19 +75,26 @@ def objective_of(
 ) -> Objective:
     """Run the model once on each batch and add up: mean label loss plus weight × penalty.
 
+    Without a reviewed batch, feedback penalties see the label batch where it is marked, and rest where it is not.
+
     Raises:
         TrainingDivergedError: the sum is NaN or infinite.
     """
     active = [term for term in terms if term.weight_at(epoch) != 0]
-    labelled = Forward(model, batch, seed=seed, track_input=any(not term.on_reviewed_rows for term in active))
+    of_model = [term for term in active if not term.on_reviewed_rows]
+    of_feedback = [term for term in active if term.on_reviewed_rows]
+    # Marked label batches are reviewed rows themselves: one pass serves both, unless normalisation mixes its rows.
+    is_shared = reviewed is None and batch.irrelevant is not None and not mixes_rows(model)
+    reviewed = batch if reviewed is None and batch.irrelevant is not None else reviewed
+    labelled = Forward(model, batch, seed=seed, track_input=bool(of_model or (of_feedback and is_shared)))
     label_losses = loss(labelled, batch)
     total = _mean(label_losses, batch.weight)
     values: dict[str, Tensor] = {}
-    if reviewed is not None and any(term.on_reviewed_rows for term in active):
+    if of_feedback and reviewed is not None:
         with frozen_norms(model):
-            shared = Forward(model, reviewed, seed=seed)
-            values |= {term.name: term.penalty(shared, reviewed) for term in active if term.on_reviewed_rows}
-    values |= {term.name: term.penalty(labelled, batch) for term in active if not term.on_reviewed_rows}
+            shared = labelled if is_shared else Forward(model, reviewed, seed=seed)
+            values |= {term.name: term.penalty(shared, reviewed) for term in of_feedback}
+    values |= {term.name: term.penalty(labelled, batch) for term in of_model}
     for term in active:
         if term.name in values:
             total = total + term.weight_at(epoch) * values[term.name]

@@ -68,7 +68,8 @@ def fit(
 
     Args:
         batches: the labelled rows of an epoch.
-        reviewed: reviewed rows without end; without them feedback penalties rest.
+        reviewed: reviewed rows without end; without them feedback penalties see the label batches where these are
+            marked, and rest where they are not.
         validation: named numbers to report after each epoch; they choose nothing.
         penalties: name -> weight, or name -> {"weight": …, setting: …}; a weight is a number or (epoch -> number).
         augment: changes to the label batch, which may look at the model.

@@ -102,8 +102,8 @@ def region_of(region: "Region | NDArray[np.bool_] | Tensor | Sequence[str] | str
 class Feedback:
     """One thing somebody said about a region of the input."""
 
-    region: Region
-    """Given as a boolean array of the shape of one input, or as feature names."""
+    region: Any
+    """Given as a boolean array of the shape of one input or as feature names; kept as a Region."""
     polarity: Polarity = "irrelevant"
     row: int | None = None
     """The row it was said about; None for a rule."""

@@ -55,7 +55,7 @@ def corner_squares(
     Raises:
         DataError: a class outside 0 to ``num_classes`` - 1.
     """
-    if len(y) and not (0 <= int(y.min()) and int(y.max()) < num_classes):
+    if len(y) and not (int(y.min()) >= 0 and int(y.max()) < num_classes):
         raise DataError(f"labels from {int(y.min())} to {int(y.max())}; expected 0 to {num_classes - 1}")
     generator = torch.Generator().manual_seed(seed)
     # Both are always drawn, so that one setting does not change the draws of another.

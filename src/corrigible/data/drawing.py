@@ -54,8 +54,9 @@ def draw_table(
 ) -> str:
     """A ``<table>`` of one row's features, the most attributed ones first, or as they come without attribution.
 
-    A feature's bar is as long as the summed sizes of its columns' attribution, full at ``scale`` (by default the longest
-    one). It is orange where the attribution of the value that the row has is positive, blue where it is negative.
+    A feature's bar is as long as the summed sizes of its columns' attribution, full at ``scale`` (by default the
+    longest one). It is orange where the attribution of the value that the row has is positive, blue where it is
+    negative.
     """
     if columns is None:
         names = tuple(f"x{i}" for i in range(len(x)))

@@ -103,7 +103,8 @@ def encode(frame: pd.DataFrame, encoder: TableEncoder) -> TensorData:
     was complete in training gives the training mean.
 
     Raises:
-        DataError: no rows, an absent column, an infinite number, text in a column of numbers, an unknown class or group.
+        DataError: no rows, an absent column, an infinite number, text in a column of numbers, an unknown class or
+            group.
     """
     frame = _named(frame)
     if not len(frame):
@@ -182,7 +183,7 @@ def _categorical(values: "pd.Series[Any]") -> Categorical:
 def _is_categorical(values: "pd.Series[Any]") -> bool:
     if is_bool_dtype(values.dtype) or isinstance(values.dtype, pd.CategoricalDtype | pd.StringDtype):
         return True
-    if not is_numeric_dtype(values.dtype) and values.dtype != object or is_complex_dtype(values.dtype):
+    if (not is_numeric_dtype(values.dtype) and values.dtype != object) or is_complex_dtype(values.dtype):
         raise DataError(
             f"column {values.name!r} holds {values.dtype} values; expected numbers or text: convert or drop it"
         )

@@ -66,7 +66,10 @@ method = "input_gradient"
 score = "target_logit"
 
 [evaluate]
-metrics = ["accuracy", "worst_class_accuracy", "class_accuracy", "expected_calibration_error", "flip_rate", "attribution_overlap"]
+metrics = [
+    "accuracy", "worst_class_accuracy", "class_accuracy", "expected_calibration_error", "flip_rate",
+    "attribution_overlap",
+]
 """
 
 
@@ -84,7 +87,9 @@ def run(folder: Path, *, seed: int, device: str) -> Iterator[Any]:
     yield from (sealed := list(workflow.seal(folder)))
     yield from workflow.verify(Path(sealed[0].path), root=sealed[0].root)
     yield from table(study, ("accuracy", "worst_class_accuracy", "flip_rate", "attribution_overlap"))
-    yield Line(f"{NUM_REVIEWED} reviewed rows, {time.perf_counter() - started:.0f} seconds. Open {folder / 'report.html'}")
+    yield Line(
+        f"{NUM_REVIEWED} reviewed rows, {time.perf_counter() - started:.0f} seconds. Open {folder / 'report.html'}"
+    )
 
 
 def _fooled(study: Study) -> Line:
@@ -97,8 +102,12 @@ def _fooled(study: Study) -> Line:
     test, validation = (load_data(study.recipe, study.folder, split) for split in ("test", "validation"))
     with_random, with_telling = (accuracy_on(rows)(model)["accuracy"] for rows in (test, validation))
     if with_random > with_telling - 0.1:
-        raise StudyError(f"the squares fool nobody: {with_telling:.3f} with them, {with_random:.3f} when they are random")
-    return Line(f"fooled: accuracy {with_telling:.3f} while the corners tell the label, {with_random:.3f} when they do not")
+        raise StudyError(
+            f"the squares fool nobody: {with_telling:.3f} with them, {with_random:.3f} when they are random"
+        )
+    return Line(
+        f"fooled: accuracy {with_telling:.3f} while the corners tell the label, {with_random:.3f} when they do not"
+    )
 
 
 def _review(study: Study, seed: int) -> Line:

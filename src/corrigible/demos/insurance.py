@@ -15,7 +15,7 @@ from corrigible.demos.story import Line, opened, table
 from corrigible.errors import StudyError
 from corrigible.recipe import load_data
 from corrigible.study import Study
-from corrigible.types import Feedback, Features
+from corrigible.types import Features, Feedback
 
 LEAST_SHARE = 0.05
 
@@ -63,7 +63,10 @@ method = "integrated_gradients"
 steps = 20
 
 [evaluate]
-metrics = ["auc", "accuracy", "expected_calibration_error", "attribution_overlap", "flip_effect", "flip_rate", "demographic_parity_difference", "group_prob_gap", "equalized_odds_difference"]
+metrics = [
+    "auc", "accuracy", "expected_calibration_error", "attribution_overlap", "flip_effect", "flip_rate",
+    "demographic_parity_difference", "group_prob_gap", "equalized_odds_difference", "group_accuracy",
+]
 """
 
 
@@ -81,7 +84,9 @@ def run(folder: Path, *, seed: int, device: str) -> Iterator[Any]:
     yield from (sealed := list(workflow.seal(folder)))
     yield from workflow.verify(Path(sealed[0].path), root=sealed[0].root)
     yield from table(study, ("auc", "attribution_overlap", "flip_effect", "group_prob_gap"))
-    yield Line(f"the other columns predict race with AUC {race_from_the_rest(study):.3f}: zero reliance is not fairness")
+    yield Line(
+        f"the other columns predict race with AUC {race_from_the_rest(study):.3f}: zero reliance is not fairness"
+    )
     yield Line(f"one rule, {time.perf_counter() - started:.0f} seconds. Open {folder / 'report.html'}")
 
 
@@ -102,7 +107,9 @@ def _relies_on_race(study: Study) -> Line:
     """
     shares = {found["feature"]: found["share"] for found in study.latest("explain").read("shares.json")}
     if shares[RACE] < LEAST_SHARE:
-        raise StudyError(f"race has {shares[RACE]:.3f} of the attribution; expected at least {LEAST_SHARE} before correcting")
+        raise StudyError(
+            f"race has {shares[RACE]:.3f} of the attribution; expected at least {LEAST_SHARE} before correcting"
+        )
     return Line(f"race has {shares[RACE]:.3f} of the attribution, among {len(shares)} features")
 
 

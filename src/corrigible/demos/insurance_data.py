@@ -22,7 +22,7 @@ OUTCOMES = (
     *("outpdol", "drugdol", "suppdol", "mentdol", "inpdol", "meddol", "lnmeddol", "binexp"),
     *("totadm", "inpmis", "mentvis", "mdvis", "notmdvis", "time"),
 )
-"""What is known only when the year is over: spending, visits, admissions, and how much of the year the person stayed."""
+"""What is known only when the year is over: spending, visits, admissions, how much of the year the person stayed."""
 COPIES = ("lfam", "lnum", "linc", "lpi", "ghindx")
 """Logarithms of ``num``, ``income`` and ``pioff``, and ``xghindx`` with gaps: a person who says that income must not
 matter would have to say so about its logarithm too."""
@@ -32,8 +32,8 @@ DROPPED = (PERSON, *OUTCOMES, *COPIES)
 def load(split: str, *, seed: int = 0, use_race: bool = True) -> TensorData:
     """Person-years as encoded columns; y is 1 where the person saw a doctor at least once.
 
-    ``train``, ``validation`` and ``test`` hold 70, 10 and 20 % of the 5,912 persons, each with all their years, drawn by
-    the seed. Groups are ``black``, where the column of that name is at least one half, and ``not black``; values
+    ``train``, ``validation`` and ``test`` hold 70, 10 and 20 % of the 5,912 persons, each with all their years, drawn
+    by the seed. Groups are ``black``, where the column of that name is at least one half, and ``not black``; values
     between 0 and 1 were imputed. With ``use_race=False`` that column is no feature, and the groups remain.
 
     Raises:

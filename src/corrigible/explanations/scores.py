@@ -1,5 +1,6 @@
 """The one number per row that is explained."""
 
+import weakref
 from dataclasses import dataclass
 
 import torch
@@ -11,9 +12,7 @@ from corrigible.errors import RecipeError, unknown
 from corrigible.models.forward import Forward, Score
 
 
-def target_logit(
-    logits: Float[Tensor, " batch num_classes"], target: Int[Tensor, " batch"]
-) -> Float[Tensor, " batch"]:
+def target_logit(logits: Float[Tensor, " batch num_classes"], target: Int[Tensor, " batch"]) -> Float[Tensor, " batch"]:
     """The logit of the target class."""
     return logits.gather(1, target[:, None])[:, 0]
 
@@ -47,12 +46,15 @@ class RandomProjection:
     squared gradient is that of all classes together, and none can cancel another.
     """
 
-    forward: Forward
+    forward: "weakref.ref[Forward]"
+    """Weak, because the pass keeps the gradients of its scores."""
 
     def __call__(
         self, logits: Float[Tensor, " batch num_classes"], target: Int[Tensor, " batch"]
     ) -> Float[Tensor, " batch"]:
-        direction = self.forward.normal("random_projection", logits.shape[1])
+        forward = self.forward()
+        assert forward is not None
+        direction = forward.normal("random_projection", logits.shape[1])
         return (log_softmax(logits, dim=1) * direction).sum(dim=1)
 
 
@@ -67,7 +69,7 @@ def score_named(name: str, forward: Forward) -> Score:
         RecipeError: no score has that name.
     """
     if name == "random_projection":
-        return RandomProjection(forward)
+        return RandomProjection(weakref.ref(forward))
     if name not in SCORES:
         raise RecipeError(unknown("score", name, SCORE_NAMES))
     return SCORES[name]

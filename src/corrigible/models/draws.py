@@ -14,7 +14,9 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 
-def row_normal(index: Int[Tensor, " batch"], shape: tuple[int, ...], *, seed: int, name: str) -> Float[Tensor, " batch *shape"]:
+def row_normal(
+    index: Int[Tensor, " batch"], shape: tuple[int, ...], *, seed: int, name: str
+) -> Float[Tensor, " batch *shape"]:
     """Independent standard normal numbers for each row (Box and Muller 1958), float64."""
     stream = int.from_bytes(hashlib.sha256(f"{seed}/{name}".encode()).digest()[:8], "little")
     rows = _mixed(index.detach().cpu().numpy().astype(np.uint64) ^ np.uint64(stream))

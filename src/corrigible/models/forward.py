@@ -1,6 +1,7 @@
 """One forward pass, shared by everything that wants to look into it."""
 
 from collections.abc import Callable
+from contextlib import nullcontext
 from functools import cached_property, lru_cache
 from typing import Any
 
@@ -10,6 +11,7 @@ from torch import Tensor, nn
 from torch.nn.functional import log_softmax
 
 from corrigible.errors import UnsupportedModelError
+from corrigible.models.convolution import TwiceDifferentiable
 from corrigible.models.draws import row_normal
 from corrigible.types import Batch, Columns
 
@@ -44,6 +46,7 @@ class Forward:
         self.seed = seed
         self._activations: dict[str, tuple[Tensor, int]] = {}
         self._gradients: dict[Any, tuple[Tensor, Tensor]] = {}
+        self._convolutions = TwiceDifferentiable()
 
     @property
     def num_rows(self) -> int:
@@ -54,7 +57,7 @@ class Forward:
         """The model's output, as one logit per class."""
         hooks = [module.register_forward_hook(self._keep(name)) for name, module in self.model.named_modules() if name]
         try:
-            with torch.enable_grad():
+            with torch.enable_grad(), self._convolutions if self.x.requires_grad else nullcontext():
                 return class_logits(self.model(self.x))
         finally:
             for hook in hooks:
@@ -105,10 +108,14 @@ class Forward:
         return self._gradients[key][1]
 
     def gradient(self, of: Tensor, wrt: Tensor, *, create_graph: bool = True) -> Tensor:
-        """Gradient inside this pass, zero where ``of`` does not depend on ``wrt``. The pass can be used again."""
+        """Gradient with respect to the input or an activation, zero where ``of`` does not depend on it.
+
+        The pass can be used again.
+        """
         if not of.requires_grad:
             return torch.zeros_like(wrt)
-        (found,) = torch.autograd.grad(of, wrt, create_graph=create_graph, retain_graph=True, allow_unused=True)
+        with self._convolutions.inputs_only():
+            (found,) = torch.autograd.grad(of, wrt, create_graph=create_graph, retain_graph=True, allow_unused=True)
         return torch.zeros_like(wrt) if found is None else found
 
     def normal(self, name: str, *shape: int) -> Float[Tensor, " batch *shape"]:

@@ -15,7 +15,9 @@ def mlp(inputs: int, num_classes: int, *, hidden: Sequence[int] = (50, 30)) -> n
     return nn.Sequential(*layers, nn.Linear(sizes[-1], num_classes))
 
 
-def table_mlp(columns: int, num_classes: int, *, hidden: Sequence[int] = (64, 32), dropout: float = 0.1) -> nn.Sequential:
+def table_mlp(
+    columns: int, num_classes: int, *, hidden: Sequence[int] = (64, 32), dropout: float = 0.1
+) -> nn.Sequential:
     """Network for an encoded table: smooth SiLU activations, dropout after each hidden layer.
 
     A category enters as float one-hot columns, on which the first layer acts as an embedding.

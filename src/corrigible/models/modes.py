@@ -27,7 +27,7 @@ learning = partial(in_mode, training=True)
 @contextmanager
 def frozen_norms(model: nn.Module) -> Iterator[nn.Module]:
     """Normalisation layers use their running statistics, so that rows do not mix; the rest keeps its mode."""
-    norms = [m for m in model.modules() if isinstance(m, nn.modules.batchnorm._NormBase) and m.training]
+    norms = _training_norms(model)
     for norm in norms:
         norm.eval()
     try:
@@ -37,6 +37,15 @@ def frozen_norms(model: nn.Module) -> Iterator[nn.Module]:
             norm.train()
 
 
+def mixes_rows(model: nn.Module) -> bool:
+    """True while a normalisation layer computes statistics over the rows of a batch."""
+    return bool(_training_norms(model))
+
+
+def _training_norms(model: nn.Module) -> list[nn.Module]:
+    return [m for m in model.modules() if isinstance(m, nn.modules.batchnorm._NormBase) and m.training]
+
+
 def device_of(model: nn.Module) -> torch.device:
     """Where the model's first parameter lies; the CPU for a model without any."""
     parameter = next(model.parameters(), None)
@@ -44,7 +53,7 @@ def device_of(model: nn.Module) -> torch.device:
 
 
 class PrivateRandomness:
-    """PyTorch's global random state, swapped for a private one while inside a ``with``; it goes on where it left off."""
+    """PyTorch's global random state, swapped for a private one inside ``with``; it goes on where it left off."""
 
     def __init__(self, seed: int) -> None:
         self._outer = _random_state()

@@ -39,13 +39,13 @@ def swap_score(
     return total / count
 
 
-def swapped_batches(
-    dataset: Dataset, marks: Marks, rows: Tensor, *, num_donors: int, seed: int
-) -> Iterator[Batch]:
+def swapped_batches(dataset: Dataset, marks: Marks, rows: Tensor, *, num_donors: int, seed: int) -> Iterator[Batch]:
     """The rows with their marked inputs replaced, once per donor, a few rows at a time."""
     donors = rows_of(dataset, draw_donors(len(dataset), num_donors, seed)).x
     for index in rows.split(ROWS_AT_ONCE):
         batch = collate(dataset, index, marks)
         assert batch.irrelevant is not None
         x = swapped(batch.x, batch.irrelevant, donors).flatten(0, 1)
-        yield Batch(index.repeat_interleave(len(donors)), x, batch.y.repeat_interleave(len(donors)), columns=batch.columns)
+        yield Batch(
+            index.repeat_interleave(len(donors)), x, batch.y.repeat_interleave(len(donors)), columns=batch.columns
+        )

@@ -3,7 +3,6 @@
 import dataclasses
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
 
 import torch
 from safetensors.torch import save_file
@@ -94,8 +93,9 @@ def models_to_compare(study: Study) -> list[Run]:
 def _feedback_about(study: Study, split: str) -> tuple[list[Feedback], int]:
     """What was said about every row, about a class, or about rows of this split; and the store's revision."""
     with study.feedback() as store:
-        said = [feedback for _, feedback in store.active() if feedback.scope != "row" or feedback.split == split]
-        return said, store.revision
+        revision = store.revision
+        said = [feedback for _, feedback in store.at_revision(revision)]
+    return [feedback for feedback in said if feedback.scope != "row" or feedback.split == split], revision
 
 
 def _evidence(recipe: Recipe, model: nn.Module, data: TensorData, feedback: list[Feedback], seed: int) -> Evidence:
@@ -127,9 +127,7 @@ def _drawn_rows(data: TensorData, feedback: list[Feedback]) -> dict[str, Tensor]
     return {"row": index, "x": rows.x.contiguous(), "y": rows.y, "irrelevant": rows.irrelevant}
 
 
-def _attribution(
-    recipe: Recipe, model: nn.Module, x: Tensor, target: Tensor, data: TensorData, seed: int
-) -> Tensor:
+def _attribution(recipe: Recipe, model: nn.Module, x: Tensor, target: Tensor, data: TensorData, seed: int) -> Tensor:
     explanation = recipe.explain
     return attribute(
         model, x, target, method=explanation.method, columns=data.columns, seed=seed, **explanation.settings

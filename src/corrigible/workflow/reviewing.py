@@ -14,7 +14,7 @@ from corrigible.feedback.masks import fingerprint, marks_of
 from corrigible.folders import write_atomically
 from corrigible.recipe import load_data
 from corrigible.study import Study, open_study
-from corrigible.types import Feedback, Features, Pixels, Region
+from corrigible.types import Features, Feedback, Pixels, Region
 from corrigible.workflow.records import Finished, Listed, Noted
 
 
@@ -63,7 +63,9 @@ def import_feedback(folder: Path, source: Path) -> Iterator[Noted]:
     try:
         text = source.read_text(encoding="utf-8")
     except (OSError, UnicodeDecodeError) as error:
-        raise FeedbackError(f"cannot read {source} ({error}); expected the JSON of `corrigible feedback export`") from error
+        raise FeedbackError(
+            f"cannot read {source} ({error}); expected the JSON of `corrigible feedback export`"
+        ) from error
     feedback = from_json(text)
     for split in {said.split for said in feedback}:
         marks_of([said for said in feedback if said.split == split], load_data(study.recipe, study.folder, split))
@@ -119,7 +121,9 @@ def described(region: Region) -> str:
 def _store(study: Study, feedback: list[Feedback], data: TensorData) -> list[int]:
     """Check the feedback against the rows it is about, fingerprint them, and store all of it."""
     marks_of(feedback, data)
-    printed = [replace(said, fingerprint=fingerprint(data.x[said.row])) if said.row is not None else said for said in feedback]
+    printed = [
+        replace(said, fingerprint=fingerprint(data.x[said.row])) if said.row is not None else said for said in feedback
+    ]
     with study.feedback() as store:
         return store.add_all(printed)
 
@@ -146,7 +150,13 @@ def _region(
 
 def _box(box: tuple[int, int, int, int], shape: tuple[int, ...]) -> Region:
     top, left, height, width = box
-    if len(shape) != 3 or min(top, left) < 0 or min(height, width) < 1 or top + height > shape[1] or left + width > shape[2]:
+    if (
+        len(shape) != 3
+        or min(top, left) < 0
+        or min(height, width) < 1
+        or top + height > shape[1]
+        or left + width > shape[2]
+    ):
         raise FeedbackError(f"box {box} (top, left, height, width) does not lie inside inputs of shape {shape}")
     mask = torch.zeros(shape[1:], dtype=torch.bool)
     mask[top : top + height, left : left + width] = True

@@ -1,0 +1,33 @@
+"""Where the benchmarks write what they measured."""
+
+import json
+import platform
+import statistics
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from corrigible import __version__
+
+FOLDER = Path(__file__).resolve().parent / "results"
+
+
+def write(name: str, found: dict[str, Any]) -> None:
+    """One JSON file per benchmark, printed too."""
+    versions = {"corrigible": __version__, "torch": torch.__version__, "python": platform.python_version()}
+    text = json.dumps({"command": f"python benchmarks/{name}.py", "versions": versions, **found}, indent=1)
+    FOLDER.mkdir(exist_ok=True)
+    (FOLDER / f"{name}.json").write_text(text + "\n", encoding="utf-8")
+    print(text)
+
+
+def mean_sd(values: Sequence[float]) -> dict[str, float]:
+    """Mean and standard deviation over seeds."""
+    return {
+        "mean": statistics.mean(values),
+        "sd": statistics.stdev(values) if len(values) > 1 else 0.0,
+        "least": min(values),
+        "most": max(values),
+    }
