@@ -56,6 +56,12 @@ def test_an_epoch_shows_every_row_once(data):
     assert index.sort().values.tolist() == list(range(11))
 
 
+def test_label_batches_may_be_marked(data, marks):
+    for batch in label_batches(data, 4, seed=0, marks=marks)(0):
+        assert torch.equal(batch.irrelevant[:, 0], torch.isin(batch.index, ROWS))
+        assert not batch.irrelevant[:, 1].any()
+
+
 def order(batches, epoch: int) -> list[int]:
     return torch.cat([batch.index for batch in islice(batches(epoch), 6)]).tolist()
 

@@ -70,6 +70,20 @@ def test_feedback_penalties_rest_without_reviewed_rows(case):
     assert found.penalties == {}
 
 
+@pytest.mark.parametrize(("training", "num_passes"), [(False, 1), (True, 2)])
+def test_marked_label_batches_stand_in_for_reviewed_rows(training, num_passes, resnet_case):
+    """One pass serves both, except where BatchNorm mixes the rows of the label pass."""
+    model, batch, calls = resnet_case.model.train(training), resnet_case.batch, []
+    model.register_forward_hook(lambda *_: calls.append(1))
+    terms = terms_of({"right_reasons": 2.0})
+    found = objective_of(model, batch, None, loss=cross_entropy, terms=terms, epoch=0, seed=5)
+    assert len(calls) == num_passes
+    with frozen_norms(model):
+        expected = right_reasons(Forward(model, batch, seed=5), batch)
+    torch.testing.assert_close(found.penalties["right_reasons"], expected)
+    torch.testing.assert_close(found.total, found.label_losses.mean() + 2.0 * expected)
+
+
 def test_a_scheduled_weight_is_that_of_the_epoch(case):
     terms = terms_of({"gradient_size": lambda epoch: 10.0 * epoch})
     totals = [objective(case, terms, epoch=epoch).total for epoch in range(3)]
