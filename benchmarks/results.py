@@ -31,3 +31,8 @@ def mean_sd(values: Sequence[float]) -> dict[str, float]:
         "least": min(values),
         "most": max(values),
     }
+
+
+def progress(seed: int, name: str, numbers: dict[str, float]) -> None:
+    """One line as a model is measured, so that a long run can be watched."""
+    print(f"seed {seed}  {name}:  " + "  ".join(f"{key} {value:.3f}" for key, value in numbers.items()), flush=True)

@@ -1,0 +1,85 @@
+"""RAND Health Insurance Experiment: one rule, race must not matter.
+
+    python benchmarks/insurance.py [--seeds 5]
+
+Beside the plain and the corrected model: fine-tuned without feedback (may use race), retrained without the column, and
+retrained with the column set to 0. Every model trains for as many epochs in all. Test rows are of other persons.
+Writes benchmarks/results/insurance.json.
+"""
+
+import argparse
+import copy
+from dataclasses import replace
+
+import torch
+from digits import finished
+from results import mean_sd, progress, write
+from tables import CORRECT, TRAIN, WHOLE, Table, insurance, table_measured, table_trained
+from torch import nn
+
+from corrigible.demos.insurance_data import load
+from corrigible.feedback.masks import mask_of
+from corrigible.models import table_mlp
+from corrigible.protocols.baselines import MaskedInputs
+from corrigible.protocols.correction import correction
+
+METRICS = ("auc", "attribution_overlap", "flip_effect", "flip_rate", "group_prob_gap", "demographic_parity_difference")
+LEAST_SHARE = 0.05
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--seeds", type=int, default=5)
+    torch.set_num_threads(1)
+    seeds = range(parser.parse_args().seeds)
+    found: dict[str, list[dict[str, float]]] = {}
+    for seed in seeds:
+        for name, numbers in one_seed(seed).items():
+            found.setdefault(name, []).append(numbers)
+            progress(seed, name, numbers)
+    rows = [{"model": name, **{key: mean_sd([n[key] for n in numbers]) for key in numbers[0]}} for name, numbers in found.items()]
+    write("insurance", {"seeds": len(seeds), "epochs": [TRAIN.epochs, CORRECT.epochs], "rows": rows})
+
+
+def one_seed(seed: int) -> dict[str, dict[str, float]]:
+    table = insurance(seed)
+    plain = table_trained(table, seed)
+    steps = correction(plain, table.train, table.rule, schedule=CORRECT, validation=table.validation, seed=seed)
+    corrected, weights = finished(steps)
+    models = {
+        "plain": plain,
+        "corrected": corrected,
+        "fine-tuned without feedback": table_trained(table, seed, CORRECT, copy.deepcopy(plain)),
+        "column masked": masked(table, seed),
+    }
+    numbers = {name: table_measured(model, table, METRICS) for name, model in models.items()}
+    numbers["retrained without the column"] = without_column(table, seed)
+    before = numbers["plain"]
+    if before["attribution_overlap"] < LEAST_SHARE:
+        raise SystemExit(f"race has {before['attribution_overlap']:.3f} of the attribution: nothing to correct")
+    for found in numbers.values():
+        found["share_ratio"] = found["attribution_overlap"] / before["attribution_overlap"]
+        found["effect_ratio"] = found["flip_effect"] / before["flip_effect"]
+        found["auc_minus_without"] = found["auc"] - numbers["retrained without the column"]["auc"]
+    numbers["corrected"]["weight"] = weights["right_reasons"]
+    return numbers
+
+
+def masked(table: Table, seed: int) -> nn.Module:
+    torch.manual_seed(seed)
+    shape = tuple(table.train.x.shape[1:])
+    model = MaskedInputs(table_mlp(shape[0], 2), shape)
+    model.hide(mask_of(table.rule[0].region, shape, table.train.columns))
+    return table_trained(table, seed, WHOLE, model)
+
+
+def without_column(table: Table, seed: int) -> dict[str, float]:
+    """Learned from rows that do not have the column: it cannot rely on it."""
+    train, validation, test = (load(split, seed=seed, use_race=False) for split in ("train", "validation", "test"))
+    bare = replace(table, train=train, validation=validation, test=test, feature=train.columns.features[0])
+    numbers = table_measured(table_trained(bare, seed, WHOLE), bare, ("auc", "group_prob_gap", "demographic_parity_difference"))
+    return {**numbers, "attribution_overlap": 0.0, "flip_effect": 0.0, "flip_rate": 0.0}
+
+
+if __name__ == "__main__":
+    main()

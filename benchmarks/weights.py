@@ -1,0 +1,105 @@
+"""Is the weight that the swap score chooses as good as the best fixed one?
+
+    python benchmarks/weights.py [--seeds 5]
+
+Digits with squares in the corners (20 rows, row scope), the insurance table (race, data set scope) and the same table
+with a column that leaks the label: accuracy on the digits under random squares, AUC on the test rows of the tables, the
+leak being random there. The best fixed weight is chosen after the fact, on the test rows, which no user could do.
+Writes benchmarks/results/weights.json.
+"""
+
+import argparse
+from collections.abc import Callable
+
+import torch
+from digits import TRAIN, Digits, corrected, finished, fresh, measured, trained
+from results import mean_sd, progress, write
+from tables import CORRECT, Table, insurance, leaking, table_measured, table_trained
+from torch import nn
+
+from corrigible.protocols.correction import correction
+
+GRID = (0.1, 0.3, 1.0, 3.0, 10.0, 30.0, 100.0, 300.0)
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--seeds", type=int, default=5)
+    torch.set_num_threads(1)
+    seeds = range(parser.parse_args().seeds)
+    rows = []
+    for case, setting in (("digits", on_digits), ("insurance", on_insurance), ("leaking column", on_leak)):
+        tried: dict[str, list[float]] = {}
+        chosen = []
+        for seed in seeds:
+            correct_with = setting(seed)
+            for weight in GRID:
+                score, _ = correct_with(weight)
+                tried.setdefault(f"{weight:g}", []).append(score)
+            score, weight = correct_with("auto")
+            tried.setdefault("auto", []).append(score)
+            chosen.append(weight)
+            progress(seed, case, {name: scores[-1] for name, scores in tried.items()} | {"chosen": weight})
+        fixed = {name: mean_sd(scores) for name, scores in tried.items() if name != "auto"}
+        best = max(fixed, key=lambda name: fixed[name]["mean"])
+        rows.append(
+            {
+                "case": case,
+                "auto": mean_sd(tried["auto"]),
+                "best_fixed_weight": best,
+                "best_fixed": fixed[best],
+                "fixed": fixed,
+                "chosen": chosen,
+            }
+        )
+    write("weights", {"seeds": len(seeds), "grid": GRID, "rows": rows})
+
+
+Corrected = Callable[[float | str], tuple[float, float]]
+
+
+def on_digits(seed: int) -> Corrected:
+    digits = Digits(seed)
+    fooled = trained(fresh(seed), digits.train_rows, TRAIN, seed)
+
+    def correct_with(weight: float | str) -> tuple[float, float]:
+        model, used = corrected(fooled, digits, digits.reviewed(20), weight=weight)
+        return measured(model, digits, metrics=("accuracy",))["accuracy"], used
+
+    return correct_with
+
+
+def on_insurance(seed: int) -> Corrected:
+    return on_table(insurance(seed), seed)
+
+
+def on_leak(seed: int) -> Corrected:
+    return on_table(leaking(seed), seed)
+
+
+def on_table(table: Table, seed: int) -> Corrected:
+    plain = table_trained(table, seed)
+
+    def correct_with(weight: float | str) -> tuple[float, float]:
+        model, used = corrected_table(plain, table, weight, seed)
+        return table_measured(model, table, ("auc",))["auc"], used
+
+    return correct_with
+
+
+def corrected_table(plain: nn.Module, table: Table, weight: float | str, seed: int) -> tuple[nn.Module, float]:
+    steps = correction(
+        plain,
+        table.train,
+        table.rule,
+        penalties={"right_reasons": weight},
+        schedule=CORRECT,
+        validation=table.validation,
+        seed=seed,
+    )
+    model, weights = finished(steps)
+    return model, weights.get("right_reasons", weight)  # type: ignore[return-value]
+
+
+if __name__ == "__main__":
+    main()
