@@ -1,6 +1,6 @@
 """What the digits benchmarks share: LeNet, 3,500 training digits, corner squares, the demo's settings."""
 
-from collections.abc import Sequence
+from collections.abc import Generator, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
 
@@ -11,7 +11,7 @@ from corrigible.data.dataset import TensorData
 from corrigible.data.decoys import Planted, corner_squares
 from corrigible.demos.digits_data import load
 from corrigible.evaluation import evaluate
-from corrigible.models import lenet
+from corrigible.models import lenet, mlp
 from corrigible.protocols.baselines import MaskedInputs
 from corrigible.protocols.correction import Progress, correction
 from corrigible.protocols.schedule import Schedule, run
@@ -89,6 +89,11 @@ def fresh(seed: int) -> nn.Module:
     return lenet()
 
 
+def fresh_mlp(seed: int) -> nn.Module:
+    torch.manual_seed(seed)
+    return mlp(28 * 28, 10)
+
+
 def trained(model: nn.Module, data: TensorData, schedule: Schedule, seed: int) -> nn.Module:
     """The model, trained in place without feedback."""
     for _ in run(model, data, schedule, seed=seed):
@@ -96,14 +101,14 @@ def trained(model: nn.Module, data: TensorData, schedule: Schedule, seed: int) -
     return model
 
 
-def masked(data: TensorData, irrelevant: Tensor, seed: int) -> nn.Module:
+def masked(data: TensorData, irrelevant: Tensor, network: nn.Module, seed: int) -> nn.Module:
     """Trained for as long as the clean reference with these inputs set to 0, in training and in use."""
-    model = MaskedInputs(fresh(seed), irrelevant.shape)
+    model = MaskedInputs(network, irrelevant.shape)
     model.hide(irrelevant)
     return trained(model, data, CLEAN, seed)
 
 
-def finished(steps: "Generator[Progress, None, nn.Module]") -> tuple[nn.Module, dict[str, float]]:  # noqa: F821
+def finished(steps: Generator[Progress, None, nn.Module]) -> tuple[nn.Module, dict[str, float]]:
     """The corrected model and the weights that were chosen."""
     weights = {}
     while True:
@@ -116,7 +121,12 @@ def finished(steps: "Generator[Progress, None, nn.Module]") -> tuple[nn.Module, 
 
 
 def corrected(
-    model: nn.Module, digits: Digits, feedback: Sequence[Feedback], *, weight: float | str = "auto", schedule: Schedule = CORRECT
+    model: nn.Module,
+    digits: Digits,
+    feedback: Sequence[Feedback],
+    *,
+    weight: float | str = "auto",
+    schedule: Schedule = CORRECT,
 ) -> tuple[nn.Module, float]:
     """The corrected model and its penalty's weight."""
     steps = correction(
@@ -135,9 +145,17 @@ def corrected(
 METRICS = ("accuracy", "worst_class_accuracy", "flip_rate", "attribution_overlap")
 
 
-def measured(model: nn.Module, digits: Digits, *, method: str = "input_gradient", metrics: Sequence[str] = METRICS) -> dict[str, float]:
+def measured(
+    model: nn.Module, digits: Digits, *, method: str = "input_gradient", metrics: Sequence[str] = METRICS
+) -> dict[str, float]:
     """On the test rows with random squares."""
     found = evaluate(
-        model, digits.test_rows, metrics=metrics, feedback=digits.test_feedback, method=method, num_resamples=0, seed=digits.seed
+        model,
+        digits.test_rows,
+        metrics=metrics,
+        feedback=digits.test_feedback,
+        method=method,
+        num_resamples=0,
+        seed=digits.seed,
     )
     return {m.metric: float("nan") if m.value is None else m.value for m in found}

@@ -37,7 +37,10 @@ def main() -> None:
         for name, numbers in one_seed(seed).items():
             found.setdefault(name, []).append(numbers)
             progress(seed, name, numbers)
-    rows = [{"model": name, **{key: mean_sd([n[key] for n in numbers]) for key in numbers[0]}} for name, numbers in found.items()]
+    rows = [
+        {"model": name, **{key: mean_sd([n[key] for n in numbers]) for key in numbers[0]}}
+        for name, numbers in found.items()
+    ]
     write("insurance", {"seeds": len(seeds), "epochs": [TRAIN.epochs, CORRECT.epochs], "rows": rows})
 
 
@@ -77,7 +80,9 @@ def without_column(table: Table, seed: int) -> dict[str, float]:
     """Learned from rows that do not have the column: it cannot rely on it."""
     train, validation, test = (load(split, seed=seed, use_race=False) for split in ("train", "validation", "test"))
     bare = replace(table, train=train, validation=validation, test=test, feature=train.columns.features[0])
-    numbers = table_measured(table_trained(bare, seed, WHOLE), bare, ("auc", "group_prob_gap", "demographic_parity_difference"))
+    numbers = table_measured(
+        table_trained(bare, seed, WHOLE), bare, ("auc", "group_prob_gap", "demographic_parity_difference")
+    )
     return {**numbers, "attribution_overlap": 0.0, "flip_effect": 0.0, "flip_rate": 0.0}
 
 

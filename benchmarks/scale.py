@@ -2,7 +2,7 @@
 
     python benchmarks/scale.py [--seeds 5]
 
-Row scope, 100 reviewed rows, weight 10 throughout: batches of 32 to 512 with the same number of steps, and squares in 1,
+Row scope, 100 reviewed rows, weight 10 throughout: batches of 32 to 512 with equal numbers of steps, and squares in 1,
 2 and 4 corners. Accuracy under random squares.
 Writes benchmarks/results/scale.json.
 """
@@ -35,7 +35,10 @@ def main() -> None:
             keep(found, seed, f"batch {batch_size}", measured(model, digits, metrics=("accuracy",)))
         for number, corners in CORNERS.items():
             keep(found, seed, f"squares {number}", with_squares(seed, corners))
-    rows = [{"case": name, **{key: mean_sd([n[key] for n in numbers]) for key in numbers[0]}} for name, numbers in found.items()]
+    rows = [
+        {"case": name, **{key: mean_sd([n[key] for n in numbers]) for key in numbers[0]}}
+        for name, numbers in found.items()
+    ]
     write("scale", {"seeds": len(seeds), "weight": WEIGHT, "reviewed_rows": ROWS, "rows": rows})
 
 

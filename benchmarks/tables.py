@@ -12,7 +12,7 @@ from corrigible.demos.insurance_data import RACE, load
 from corrigible.evaluation import evaluate
 from corrigible.models import table_mlp
 from corrigible.protocols.schedule import Schedule, run
-from corrigible.types import Feedback, Features
+from corrigible.types import Features, Feedback
 
 TRAIN = Schedule(epochs=15, batch_size=256)
 CORRECT = Schedule(epochs=10, batch_size=256)

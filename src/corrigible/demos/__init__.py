@@ -10,5 +10,12 @@ DEMOS = {"digits": "corrigible.demos.digits", "insurance": "corrigible.demos.ins
 
 def run(name: str, folder: Path, *, seed: int | None = None, device: str = "cpu") -> Iterator[Any]:
     """The whole loop on real data in a study folder, told as it goes; in an existing folder it adds new runs."""
+    import torch
+
     demo = importlib.import_module(DEMOS[name])
-    yield from demo.run(folder, seed=0 if seed is None else seed, device=device)
+    threads = torch.get_num_threads()
+    torch.set_num_threads(1)  # For networks this small, threads cost more than they bring.
+    try:
+        yield from demo.run(folder, seed=0 if seed is None else seed, device=device)
+    finally:
+        torch.set_num_threads(threads)

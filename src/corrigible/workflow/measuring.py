@@ -120,8 +120,8 @@ def _confusion(evidence: Evidence) -> list[list[int]]:
 
 
 def _drawn_rows(data: TensorData, feedback: list[Feedback]) -> dict[str, Tensor]:
-    """The first rows, as the report shows them, with what is marked on them."""
-    index = torch.arange(min(NUM_DRAWN_ROWS, len(data)))
+    """A few rows spread over the data set, as the report shows them, with what is marked on them."""
+    index = torch.linspace(0, len(data) - 1, min(NUM_DRAWN_ROWS, len(data))).round().long()
     rows = collate(data, index, marks_of(feedback, data))
     assert rows.irrelevant is not None
     return {"row": index, "x": rows.x.contiguous(), "y": rows.y, "irrelevant": rows.irrelevant}

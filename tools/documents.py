@@ -1,0 +1,114 @@
+"""Write docs/methods.md from the code and the README's tables from benchmarks/results; --check says what is stale."""
+
+import inspect
+import json
+import re
+import sys
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+from corrigible.workflow.listing import FAMILIES, settings, summary
+
+ROOT = Path(__file__).resolve().parent.parent
+RESULTS = ROOT / "benchmarks" / "results"
+METHODS = ROOT / "docs" / "methods.md"
+README = ROOT / "README.md"
+
+
+def methods_page() -> str:
+    lines = [
+        "# Methods",
+        "",
+        "Written by `make docs` from the code. `corrigible methods` prints the same list.",
+        "A recipe, `corrigible.explain`, `corrigible.correct` and `corrigible.evaluate` take these names and settings.",
+    ]
+    for family, members in FAMILIES.items():
+        lines += ["", f"## {family[0].upper()}{family[1:]}s", "", "| name | what it is | settings | source |", "|---|---|---|---|"]
+        for name, function in members.items():
+            cells = (f"`{name}`", summary(function), f"`{settings(function)}`" if settings(function) else "", source(function))
+            lines.append("| " + " | ".join(cell.replace("|", "\\|") for cell in cells) + " |")
+    return "\n".join(lines) + "\n"
+
+
+def source(function: Callable[..., Any]) -> str:
+    """The first sentence of the module that defines it, where that names a paper."""
+    text = " ".join((inspect.getdoc(inspect.getmodule(function)) or "").partition("\n\n")[0].split())
+    return text if re.search(r"\b(19|20)\d\d\b", text) else ""
+
+
+def readme(text: str) -> str:
+    """The README with each marked table written anew."""
+    for name, write in TABLES.items():
+        table = "\n".join(write(json.loads((RESULTS / f"{name}.json").read_text(encoding="utf-8"))))
+        text = re.sub(
+            rf"(<!-- {name} -->\n).*?(\n<!-- end -->)", lambda found, table=table: found[1] + table + found[2], text, flags=re.S
+        )
+    return text
+
+
+def corner_decoys(found: dict[str, Any]) -> Iterator[str]:
+    seeds = found["seeds"]
+    yield f"| {seeds} seeds, mean ± sd | accuracy | share of the gap | worst class | flip rate | overlap |"
+    yield "|---|---|---|---|---|---|"
+    for row in found["rows"]:
+        cells = [percent(row[key]) for key in ("accuracy", "share_of_gap", "worst_class_accuracy")]
+        cells += [number(row[key]) for key in ("flip_rate", "attribution_overlap")]
+        yield f"| {row['model']} | " + " | ".join(cells) + " |"
+
+
+def insurance(found: dict[str, Any]) -> Iterator[str]:
+    yield f"| {found['seeds']} seeds, mean ± sd | AUC | share of race | mean abs. Δp, race flipped | gap between groups |"
+    yield "|---|---|---|---|---|"
+    for row in found["rows"]:
+        cells = [number(row[key]) for key in ("auc", "attribution_overlap", "flip_effect", "group_prob_gap")]
+        yield f"| {row['model']} | " + " | ".join(cells) + " |"
+
+
+def weights(found: dict[str, Any]) -> Iterator[str]:
+    yield "| data | chosen by swap score | best fixed weight, chosen on the test rows | that weight |"
+    yield "|---|---|---|---|"
+    for row in found["rows"]:
+        yield f"| {row['case']} | {number(row['auto'])} | {number(row['best_fixed'])} | {row['best_fixed_weight']} |"
+
+
+def step_cost(found: dict[str, Any]) -> Iterator[str]:
+    yield f"| step, LeNet, batch {found['batch']} | time over a plain step |"
+    yield "|---|---|"
+    for row in found["rows"]:
+        yield f"| {row['step']} | {row['ratio']:.2f} × |"
+
+
+def scale(found: dict[str, Any]) -> Iterator[str]:
+    yield f"| weight {found['weight']:g}, {found['reviewed_rows']} rows | accuracy |"
+    yield "|---|---|"
+    for row in found["rows"]:
+        yield f"| {row['case']} | {percent(row['accuracy'])} |"
+
+
+def percent(value: dict[str, float]) -> str:
+    return f"{100 * value['mean']:.1f} ± {100 * value['sd']:.1f} %"
+
+
+def number(value: dict[str, float]) -> str:
+    return f"{value['mean']:.3f} ± {value['sd']:.3f}"
+
+
+TABLES: dict[str, Callable[[dict[str, Any]], Iterator[str]]] = {
+    f.__name__: f for f in (corner_decoys, insurance, weights, step_cost, scale)
+}
+
+
+def main() -> int:
+    wanted = {METHODS: methods_page(), README: readme(README.read_text(encoding="utf-8"))}
+    stale = [path for path, text in wanted.items() if not path.exists() or path.read_text(encoding="utf-8") != text]
+    if "--check" in sys.argv:
+        print("".join(f"{path.relative_to(ROOT)} is stale: run `make docs`\n" for path in stale) or "documents: current")
+        return bool(stale)
+    for path in stale:
+        path.write_text(wanted[path], encoding="utf-8")
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
