@@ -7,12 +7,12 @@ from pathlib import Path
 
 import pytest
 import torch
-from studies import finish, image_study
 from torch import Tensor, nn
 from torch.nn.functional import one_hot, relu
 
 from corrigible.models import lenet, table_mlp
 from corrigible.types import Batch, Columns
+from studies import finish, image_study
 
 torch.set_num_threads(1)
 

@@ -2,7 +2,8 @@
 
 import importlib
 import inspect
-from collections.abc import Callable, Mapping
+import sys
+from collections.abc import Callable, Mapping, Sequence
 from functools import partial
 from types import NoneType, UnionType
 from typing import Any, Literal, get_args, get_origin
@@ -49,7 +50,7 @@ def with_settings(function: Callable[..., Any], settings: Mapping[str, Any], wha
         if name not in settings_of(function):
             raise RecipeError(f"{what}: {unknown('setting', name, settings_of(function))}")
         _check(value, annotations[name], f"{what}: setting {name!r}")
-    return partial(function, **settings)
+    return partial(function, **{name: _as_annotated(value, annotations[name]) for name, value in settings.items()})
 
 
 def _check(value: Any, annotation: Any, what: str) -> None:
@@ -57,6 +58,9 @@ def _check(value: Any, annotation: Any, what: str) -> None:
     choices = get_args(annotation) if get_origin(annotation) is Literal else ()
     if choices and value not in choices:
         raise RecipeError(f"{what} is {value!r}; expected one of {', '.join(map(repr, choices))}")
+    if get_origin(annotation) is Sequence:
+        _check_each(value, get_args(annotation)[0], what)
+        return
     kinds = get_args(annotation) if isinstance(annotation, UnionType) else (annotation,)
     plain = (bool, int, float, str, NoneType)
     if not all(kind in plain for kind in kinds):
@@ -65,3 +69,16 @@ def _check(value: Any, annotation: Any, what: str) -> None:
     if type(value) not in kinds and not is_number:
         expected = " or ".join(kind.__name__ for kind in kinds)
         raise RecipeError(f"{what} is {value!r}; expected {expected}")
+
+
+def _check_each(values: Any, annotation: Any, what: str) -> None:
+    if not isinstance(values, list | tuple):
+        raise RecipeError(f"{what} is {values!r}; expected a list")
+    for value in values:
+        _check(value, annotation, f"{what}: one of {values!r}")
+
+
+def _as_annotated(value: Any, annotation: Any) -> Any:
+    """A whole number where only a float is expected becomes one."""
+    is_whole = annotation is float and type(value) is int
+    return float(value) if is_whole and abs(value) <= sys.float_info.max else value

@@ -9,10 +9,10 @@ from torch import nn
 
 from corrigible.batches import collate, label_batches, reviewed_batches
 from corrigible.data.dataset import Dataset, rows_of
-from corrigible.errors import RecipeError
+from corrigible.errors import NoGradientError, RecipeError, TrainingDivergedError
 from corrigible.explanations.inputs import num_classes_of
 from corrigible.feedback.masks import Marks
-from corrigible.models.forward import Forward
+from corrigible.models.forward import Forward, class_logits
 from corrigible.models.modes import device_of, evaluating
 from corrigible.objective import PenaltySettings
 from corrigible.training import Epoch, fit
@@ -55,6 +55,17 @@ def require_fit(model: nn.Module, dataset: Dataset) -> None:
         num_classes_of(model, first, len(dataset))
 
 
+def _require_finite(model: nn.Module, dataset: Dataset, batch_size: int) -> None:
+    """The last step's loss is never seen by the loop."""
+    first = rows_of(dataset, torch.arange(min(batch_size, len(dataset)))).x.to(device_of(model))
+    with evaluating(model), torch.no_grad():
+        is_finite = bool(class_logits(model(first.clone())).isfinite().all())
+    if not is_finite:
+        raise TrainingDivergedError(
+            "after the last step the model's output is no longer a finite number; lower the learning rate or weight"
+        )
+
+
 def run(
     model: nn.Module,
     dataset: Dataset,
@@ -68,6 +79,10 @@ def run(
     """Train the model in place on the data set, with penalties on the marked rows.
 
     Where every row is marked and as many reviewed rows as labelled rows are wanted per step, they are the same rows.
+
+    Raises:
+        NoGradientError: every parameter is frozen, or a penalty reaches none.
+        TrainingDivergedError: the objective, or at the end the model's output, became NaN or infinite.
     """
     reviewed, shared = None, None
     if marks is not None:
@@ -77,7 +92,9 @@ def run(
         else:
             reviewed = reviewed_batches(dataset, marks, rows, schedule.reviewed_batch_size, seed)
     parameters = [p for p in model.parameters() if p.requires_grad]
-    return fit(
+    if not parameters:
+        raise NoGradientError("the model has no parameter that may be trained; unfreeze some with requires_grad_()")
+    yield from fit(
         model,
         label_batches(dataset, schedule.batch_size, seed, marks=shared),
         reviewed=reviewed,
@@ -87,6 +104,7 @@ def run(
         epochs=schedule.epochs,
         seed=seed,
     )
+    _require_finite(model, dataset, schedule.batch_size)
 
 
 def accuracy_on(dataset: Dataset) -> Validation:

@@ -5,7 +5,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import torch
-from safetensors.torch import save_file
+from safetensors.torch import save
 from torch import Tensor, nn
 
 from corrigible.batches import collate
@@ -41,7 +41,7 @@ def explain(
         target = _predicted(model, data.x)
         attribution = _attribution(recipe, model, data.x, target, data, seed)
         tensors = {"attribution": attribution, "target": target, "index": torch.arange(len(data))}
-        save_file(tensors, draft.folder / "attributions.safetensors")
+        (draft.folder / "attributions.safetensors").write_bytes(save(tensors))
         shares = [FeatureShare(*pair) for pair in _feature_shares(attribution, data)]
         draft.write_json("shares.json", [dataclasses.asdict(share) for share in shares])
     yield from shares
@@ -77,7 +77,7 @@ def evaluate(folder: Path, *, seed: int | None = None, device: str = "cpu") -> I
                 }
             )
         draft.write_json("evaluation.json", {"class_names": list(data.class_names), "models": results})
-        save_file(drawn, draft.folder / "rows.safetensors")
+        (draft.folder / "rows.safetensors").write_bytes(save(drawn))
     yield Finished("evaluate", str(draft.published))
 
 

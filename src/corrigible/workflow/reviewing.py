@@ -1,5 +1,6 @@
 """The verbs about feedback: add, import, export, list, retract."""
 
+import zipfile
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
@@ -68,7 +69,7 @@ def import_feedback(folder: Path, source: Path) -> Iterator[Noted]:
         ) from error
     feedback = from_json(text)
     for split in {said.split for said in feedback}:
-        marks_of([said for said in feedback if said.split == split], load_data(study.recipe, study.folder, split))
+        _check([said for said in feedback if said.split == split], load_data(study.recipe, study.folder, split))
     with study.feedback() as store:
         numbers = store.add_all(feedback)
     yield Noted("feedback import", tuple(numbers))
@@ -118,9 +119,19 @@ def described(region: Region) -> str:
     return f"{int(region.mask.sum())} of {region.mask.size} positions ({shape})"
 
 
+def _check(feedback: list[Feedback], data: TensorData) -> None:
+    """Raises FeedbackError for feedback that does not fit the data."""
+    marks_of(feedback, data)
+    classes = set(data.y.tolist()) | set(range(len(data.class_names)))
+    for said in feedback:
+        if said.label is not None and said.label not in classes:
+            known = ", ".join(map(str, sorted(classes)))
+            raise FeedbackError(f"feedback on class {said.label}; the split {said.split!r} has {known}")
+
+
 def _store(study: Study, feedback: list[Feedback], data: TensorData) -> list[int]:
     """Check the feedback against the rows it is about, fingerprint them, and store all of it."""
-    marks_of(feedback, data)
+    _check(feedback, data)
     printed = [
         replace(said, fingerprint=fingerprint(data.x[said.row])) if said.row is not None else said for said in feedback
     ]
@@ -140,8 +151,10 @@ def _region(
     assert mask is not None
     try:
         array = np.load(mask, allow_pickle=False)
-    except (OSError, ValueError, EOFError) as error:
+    except (OSError, ValueError, EOFError, zipfile.BadZipFile) as error:
         raise FeedbackError(f"cannot read {mask} ({error}); expected an .npy file with a boolean array") from error
+    if isinstance(array, np.lib.npyio.NpzFile):
+        array.close()
     if not isinstance(array, np.ndarray) or array.dtype != np.bool_:
         found = array.dtype if isinstance(array, np.ndarray) else "an archive"
         raise FeedbackError(f"{mask} holds {found}; expected one boolean array of shape {shape}")
