@@ -1,0 +1,184 @@
+"""A recipe is either understood or refused with a RecipeError."""
+
+import copy
+import json
+import math
+import tomllib
+from contextlib import suppress
+from importlib import resources
+from pathlib import Path
+from typing import Any
+
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from corrigible.errors import CorrigibleError, RecipeError
+from corrigible.recipe import Recipe, build_model
+from studies import IMAGE_RECIPE, TABLE_RECIPE, corrigible, image_study
+
+FACTS = {"channels": 1, "inputs": 64, "columns": 8, "num_classes": 3}
+RECIPES = [
+    IMAGE_RECIPE,
+    TABLE_RECIPE,
+    *(
+        resources.files("corrigible").joinpath("templates", f"recipe-{kind}.toml").read_text(encoding="utf-8")
+        for kind in ("image", "table")
+    ),
+]
+
+
+def written(value: Any) -> str:
+    """The value as TOML."""
+    if isinstance(value, dict):
+        return "{" + ", ".join(f"{written(str(key))} = {written(part)}" for key, part in value.items()) + "}"
+    if isinstance(value, list):
+        return "[" + ", ".join(map(written, value)) + "]"
+    if isinstance(value, bool):
+        return str(value).lower()
+    if isinstance(value, str):
+        return '"' + "".join(f"\\U{ord(character):08x}" for character in value) + '"'
+    return repr(value)
+
+
+def as_toml(content: dict[str, Any]) -> str:
+    return "\n".join(f"{written(key)} = {written(value)}" for key, value in content.items())
+
+
+def places(value: Any, path: tuple[Any, ...] = ()) -> list[tuple[Any, ...]]:
+    """The way to every value in it."""
+    found = [path] if path else []
+    parts = value.items() if isinstance(value, dict) else enumerate(value) if isinstance(value, list) else ()
+    for key, part in parts:
+        found += places(part, (*path, key))
+    return found
+
+
+NUMBERS = st.integers() | st.floats() | st.sampled_from([0, -1, 2**31, 2**63, 2**64, 10**400, math.nan, -0.0])
+NAMES = st.sampled_from(
+    ["auto", "image", "right_reasons", "gradient_size", "grad_cam", "accuracy", "lenet", "a:b", ":", "..:x", ""]
+)
+TEXT = st.text(st.characters(exclude_categories=("Cs",)), max_size=8)
+VALUES = st.recursive(
+    st.booleans() | NUMBERS | NAMES | TEXT,
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(TEXT, inner, max_size=3),
+    max_leaves=5,
+)
+
+
+@st.composite
+def changed_recipes(draw: st.DrawFn) -> str:
+    content = tomllib.loads(draw(st.sampled_from(RECIPES)))
+    for _ in range(draw(st.integers(1, 3))):
+        ways = places(content)
+        if not ways:
+            break
+        *way, last = draw(st.sampled_from(ways))
+        inside: Any = content
+        for key in way:
+            inside = inside[key]
+        change = draw(st.sampled_from(["drop", "replace", "add", "repeat"]))
+        if change == "drop":
+            del inside[last]
+        elif change == "replace":
+            inside[last] = draw(VALUES)
+        elif change == "repeat" and isinstance(inside, list):
+            inside.append(copy.deepcopy(inside[last]))
+        elif isinstance(inside, dict):
+            inside[draw(NAMES | TEXT)] = draw(VALUES)
+    return as_toml(content)
+
+
+@given(changed_recipes())
+@settings(max_examples=300, deadline=None, derandomize=True, suppress_health_check=[HealthCheck.too_slow])
+def test_a_recipe_with_changed_values_raises_no_other_error(text: str) -> None:
+    with suppress(RecipeError):
+        Recipe.parse(text)
+
+
+@given(
+    st.text(max_size=60)
+    | st.builds(
+        lambda text, more, at: text[:at] + more + text[at:], st.sampled_from(RECIPES), TEXT, st.integers(0, 900)
+    )
+)
+@settings(max_examples=200, deadline=None, derandomize=True)
+def test_text_that_is_no_recipe_raises_no_other_error(text: str) -> None:
+    with suppress(RecipeError):
+        Recipe.parse(text)
+
+
+@pytest.mark.parametrize(
+    "text", ["x = " + "[" * 100_000, "x = " + "9" * 5000, "\0", "a.b = 1\na = 2", "\ufeff" + IMAGE_RECIPE]
+)
+def test_toml_that_strains_its_reader(text: str) -> None:
+    with pytest.raises(RecipeError, match="not valid TOML"):
+        Recipe.parse(text)
+
+
+@pytest.mark.parametrize("text", RECIPES)
+def test_a_written_recipe_says_what_was_read(text: str) -> None:
+    assert Recipe.parse(as_toml(tomllib.loads(text))).train == Recipe.parse(text).train
+
+
+@given(st.dictionaries(st.sampled_from(["hidden", "dropout", "inputs", "hiden"]), VALUES, max_size=2))
+@settings(max_examples=100, deadline=None, derandomize=True)
+def test_settings_of_a_model_are_taken_or_refused(model_settings: dict[str, Any]) -> None:
+    text = as_toml({"format": 1, "data": {"kind": "table"}, "model": {"name": "table_mlp", **model_settings}})
+    hidden = model_settings.get("hidden")
+    if isinstance(hidden, list) and any(isinstance(size, int) and 10**4 < abs(size) < 2**63 for size in hidden):
+        return  # Valid, and more memory than there is.
+    with suppress(RecipeError):
+        build_model(Recipe.parse(text), FACTS, 0)
+
+
+REGION = {"pixels": {"shape": [8, 8], "runs": [0, 2, 62]}}
+FEEDBACK = {
+    "format": "corrigible-feedback",
+    "version": 1,
+    "feedback": [
+        {"region": REGION, "polarity": "irrelevant", "scope": "row", "row": 7, "note": "a"},
+        {"region": {"features": ["site"]}, "polarity": "relevant", "scope": "class", "label": 1, "split": "test"},
+    ],
+}
+
+
+@st.composite
+def changed_feedback(draw: st.DrawFn) -> Any:
+    content: Any = copy.deepcopy(FEEDBACK)
+    if draw(st.booleans()):
+        del content["feedback"][1]
+    *way, last = draw(st.sampled_from(places(content)))
+    inside = content
+    for key in way:
+        inside = inside[key]
+    inside[last] = draw(VALUES | st.sampled_from(["../train", "test", "night", "2026-01-31T12:00:00+00:00", None]))
+    return content
+
+
+def test_imported_feedback_is_stored_or_refused(tmp_path: Path) -> None:
+    study = image_study(tmp_path / "study")
+    source = tmp_path / "said.json"
+
+    @given(changed_feedback())
+    @settings(max_examples=100, deadline=None, derandomize=True)
+    def check(content: Any) -> None:
+        source.write_text(json.dumps(content))
+        answer = corrigible("feedback", "import", study, source)
+        assert answer.code in (0, 1)
+        assert answer.stderr.count("\n") == answer.code
+
+    check()
+
+
+def test_defaults_and_what_is_written_down() -> None:
+    recipe = Recipe.parse('format = 1\n[data]\nkind = "image"\n[model]\nname = "lenet"')
+    assert (recipe.seed, recipe.validation_split, recipe.title, recipe.baselines) == (0, "", "", ())
+    assert recipe.penalties == {"right_reasons": {"weight": "auto"}}
+    assert Recipe.parse(IMAGE_RECIPE).text == IMAGE_RECIPE
+    assert issubclass(RecipeError, CorrigibleError)
+
+
+def test_a_whole_number_serves_as_a_float() -> None:
+    recipe = Recipe.parse(IMAGE_RECIPE.replace("batch_size = 16\n[correct]", "learning_rate = 1\n[correct]"))
+    assert recipe.train.learning_rate == 1.0
