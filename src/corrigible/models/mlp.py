@@ -8,7 +8,7 @@ from torch import nn
 
 def mlp(inputs: int, num_classes: int, *, hidden: Sequence[int] = (50, 30)) -> nn.Sequential:
     """ReLU network on the flattened input; the default sizes are Ross et al.'s (2017)."""
-    sizes = [inputs, *hidden]
+    sizes = _sizes(inputs, hidden)
     layers: list[nn.Module] = [nn.Flatten()]
     for before, after in pairwise(sizes):
         layers += [nn.Linear(before, after), nn.ReLU()]
@@ -22,8 +22,14 @@ def table_mlp(
 
     A category enters as float one-hot columns, on which the first layer acts as an embedding.
     """
-    sizes = [columns, *hidden]
+    sizes = _sizes(columns, hidden)
     layers: list[nn.Module] = []
     for before, after in pairwise(sizes):
         layers += [nn.Linear(before, after), nn.SiLU(), nn.Dropout(dropout)]
     return nn.Sequential(*layers, nn.Linear(sizes[-1], num_classes))
+
+
+def _sizes(first: int, hidden: Sequence[int]) -> list[int]:
+    if any(size < 1 for size in hidden):
+        raise ValueError(f"hidden sizes are {list(hidden)}; expected numbers of at least 1")
+    return [first, *hidden]
