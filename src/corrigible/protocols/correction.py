@@ -46,7 +46,7 @@ def correct(
         data: what the model was trained on: ``(x, y)`` arrays or a map-style data set of (x, y).
         feedback: what people said about rows of ``data``.
         penalties: name -> weight, or name -> {"weight": …, setting: …}; the weight "auto" is chosen by swap score.
-        epochs: passes over ``data`` with the chosen weight; choosing it costs five runs of a quarter of them.
+        epochs: passes over ``data`` with the chosen weight; choosing it costs five runs of half of them.
         validation: rows for the swap score of feedback that applies to every row; they may hold the confounder.
 
     Raises:

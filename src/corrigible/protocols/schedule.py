@@ -30,7 +30,7 @@ class Schedule:
     epochs: int = 24
     batch_size: int = 64
     reviewed_batch_size: int = 32
-    """Reviewed rows per step; all of them where there are fewer."""
+    """Reviewed rows per step, where not every row is one; all of them where there are fewer."""
     learning_rate: float = 1e-3
     weight_decay: float = 0.0
 
@@ -78,7 +78,7 @@ def run(
 ) -> Iterator[Epoch]:
     """Train the model in place on the data set, with penalties on the marked rows.
 
-    Where every row is marked and as many reviewed rows as labelled rows are wanted per step, they are the same rows.
+    Where every row is marked, the label batches are the reviewed rows and share their pass.
 
     Raises:
         NoGradientError: every parameter is frozen, or a penalty reaches none.
@@ -87,7 +87,7 @@ def run(
     reviewed, shared = None, None
     if marks is not None:
         rows = marks.reviewed_rows(dataset)
-        if len(rows) == len(dataset) and schedule.reviewed_batch_size >= schedule.batch_size:
+        if len(rows) == len(dataset):
             shared = marks
         else:
             reviewed = reviewed_batches(dataset, marks, rows, schedule.reviewed_batch_size, seed)

@@ -77,7 +77,7 @@ def choose_weight(
         message = f"{name} has no gradient: the model does not rely on the marked inputs; weight 0"
         yield WeightChoice(name, 0.0, message)
         return
-    short = replace(schedule, epochs=max(1, schedule.epochs // 4))
+    short = replace(schedule, epochs=max(1, schedule.epochs // 2))
     trials = []
     for number, multiplier in enumerate(MULTIPLIERS, start=1):
         weight = _rounded(start * multiplier)
