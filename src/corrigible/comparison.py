@@ -47,8 +47,8 @@ def comparison(models: Sequence[Sequence[Measurement]]) -> list[ComparisonRow]:
 
 
 def spoken(name: str) -> str:
-    """A method's name as words: ``swap_score`` becomes "swap score"."""
-    return name.replace("_", " ")
+    """A method's name as words: ``flip_rate`` becomes "flip rate", ``auc`` becomes "AUC"."""
+    return {"auc": "AUC", "f1": "F1"}.get(name, name.replace("_", " "))
 
 
 def _row(by_model: Mapping[int, Measurement], num_models: int, scale: tuple[float, float]) -> ComparisonRow:

@@ -12,6 +12,7 @@ from safetensors.torch import load_file
 from torch import Tensor
 
 from corrigible import sealing
+from corrigible.comparison import spoken
 from corrigible.errors import SealError, StudyError
 from corrigible.feedback.exchange import to_json
 from corrigible.folders import inside, write_atomically
@@ -21,6 +22,8 @@ from corrigible.training import Epoch
 from corrigible.types import Feedback, Measurement
 from corrigible.workflow.model_runs import load_model
 from corrigible.workflow.records import Finished, Sealed, Verified
+
+RELIANCE = ("attribution_overlap", "flip_rate", "flip_effect")
 
 
 def report(folder: Path) -> Iterator[Finished]:
@@ -85,10 +88,10 @@ def _content(study: Study, evaluation: Run) -> ReportContent:
         title=recipe.title or study.folder.name,
         kind=recipe.kind,  # type: ignore[arg-type]
         created=datetime.fromisoformat(evaluation.record["created"]),
-        summary=tuple(_summary(models)),
+        summary=tuple(_summary(models, [Measurement(**change) for change in results["changes"]])),
         notes=recipe.notes,
         models=tuple(models),
-        explanation=f"Each heat map is the {recipe.explain.method.replace('_', ' ')} of the label's score.",
+        explanation=f"Attributions are {spoken(recipe.explain.method)} of the label's score.",
         heatmaps=_heatmaps(evaluation, results["class_names"]) if recipe.kind == "image" else (),
         feature_shares=_shares(results["models"]),
         curves=tuple(Curve(run.label, tuple(_epochs(run))) for run in compared),
@@ -113,19 +116,19 @@ def _reported(model: Mapping[str, Any], class_names: list[str]) -> ReportedModel
     return ReportedModel(model["name"], measurements, np.array(model["confusion"]), tuple(names))
 
 
-def _summary(models: list[ReportedModel]) -> Iterator[str]:
-    """What changed from the first model to the second, one sentence a metric."""
-    if len(models) < 2:
+def _summary(models: list[ReportedModel], changes: list[Measurement]) -> Iterator[str]:
+    """What the correction changed, one sentence a metric, what the model relies on right after the first."""
+    if not changes:
         return
-    before, after = ({m.metric: m for m in model.measurements if not m.part} for model in models[:2])
-    for name, was in before.items():
-        now = after.get(name)
-        if now is not None and was.value is not None and now.value is not None:
-            verb = "rose" if now.value > was.value else "fell" if now.value < was.value else "stayed"
-            change = (
-                f"{verb} from {was.value:.3f} to {now.value:.3f}" if verb != "stayed" else f"stayed at {now.value:.3f}"
-            )
-            yield f"{name.replace('_', ' ').capitalize()} {change}."
+    before, after = ({m.metric: m.value for m in model.measurements if not m.part} for model in models[:2])
+    about_all = [change for change in changes if not change.part and change.value is not None]
+    about_all[1:] = sorted(about_all[1:], key=lambda change: change.metric not in RELIANCE)
+    for change in about_all:
+        was, now = before[change.metric], after[change.metric]
+        name = spoken(change.metric)
+        verb = "rose" if now > was else "fell" if now < was else "stayed"  # type: ignore[operator]
+        interval = "" if change.low is None else f" (change {change.low:+.3f} to {change.high:+.3f})"
+        yield f"{name[0].upper()}{name[1:]} {verb} from {was:.3f} to {now:.3f}{interval}."
 
 
 def _heatmaps(evaluation: Run, class_names: list[str]) -> tuple[HeatmapRow, ...]:
