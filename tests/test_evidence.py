@@ -188,3 +188,12 @@ def test_a_label_the_model_has_no_class_for_is_refused(model):
 def test_feedback_on_a_row_that_is_not_there_is_refused(model):
     with pytest.raises(FeedbackError, match="row 30"):
         gather(model, DATA, feedback=[Feedback(Features(("site",)), row=30)])
+
+
+def test_rows_that_the_model_cannot_take_are_refused_in_words():
+    with pytest.raises(DataError, match=r"x has shape \(30, 3\), which the model cannot take"):
+        gather(nn.Linear(5, 2), DATA)
+
+
+def test_a_model_in_double_precision_is_measured_on_single_precision_rows():
+    assert gather(nn.Linear(3, 2).double(), DATA, feedback=EVERY_ROW).on_marked["flipped"].isfinite().all()

@@ -13,9 +13,10 @@ from corrigible.data.dataset import Dataset, as_dataset, rows_of
 from corrigible.data.swapping import draw_donors, swapped
 from corrigible.errors import DataError
 from corrigible.explanations.explaining import explain
+from corrigible.explanations.inputs import num_classes_of
 from corrigible.feedback.masks import Marks, marks_of
 from corrigible.models.forward import class_logits
-from corrigible.models.modes import PrivateRandomness, device_of, evaluating
+from corrigible.models.modes import PrivateRandomness, device_of, evaluating, like_parameters
 from corrigible.types import Batch, Feedback
 
 EVIDENCE = {
@@ -78,10 +79,12 @@ def gather(
     Raises:
         DataError: data that cannot be used, a label the model has no class for, probabilities that are NaN.
         FeedbackError: feedback that does not fit the data set.
+        UnsupportedModelError: a model that cannot be called with one tensor, or mixes the rows of a batch.
     """
     dataset = as_dataset(data)
     marks = marks_of(feedback, dataset)
     with PrivateRandomness(seed), evaluating(model):
+        num_classes_of(model, like_parameters(rows_of(dataset, torch.tensor([0])).x, model), len(dataset))
         everywhere = _on_every_row(model, dataset, batch_size)
         marked = _marked(marks, everywhere["y"], batch_size)
         rows = _MarkedRows(model, dataset, marks, marked, batch_size)
@@ -116,7 +119,7 @@ def _on_every_row(model: nn.Module, dataset: Dataset, batch_size: int) -> dict[s
     probs, y, group = [], [], []
     for index in torch.arange(len(dataset)).split(batch_size):
         rows = rows_of(dataset, index)
-        probs.append(_probs(model, rows.x.to(device_of(model))).cpu())
+        probs.append(_probs(model, rows.x))
         y.append(rows.y.cpu())
         group += [] if rows.group is None else [rows.group.cpu()]
     found = {"probs": torch.cat(probs), "y": torch.cat(y)}
@@ -144,8 +147,8 @@ def _marked(marks: Marks, y: Tensor, batch_size: int) -> Tensor:
 
 @torch.no_grad()
 def _probs(model: nn.Module, x: Tensor) -> Float[Tensor, " batch num_classes"]:
-    # Float64, so that confident rows do not tie at 1.
-    return class_logits(model(x)).double().softmax(dim=1)
+    # Float64, so that confident rows do not tie at 1; on the CPU, because not every device has it.
+    return class_logits(model(like_parameters(x, model))).cpu().double().softmax(dim=1)
 
 
 def _flipped(rows: _MarkedRows, num_donors: int, seed: int) -> Tensor:
@@ -158,7 +161,7 @@ def _flipped(rows: _MarkedRows, num_donors: int, seed: int) -> Tensor:
             # A copy: a model that works in place would change x.
             predicted = _probs(rows.model, x.clone()).argmax(dim=1)
             after = _probs(rows.model, swapped(x, irrelevant, donors).flatten(0, 1)).argmax(dim=1)
-            found.append((after.view(len(x), -1) != predicted[:, None]).double().mean(dim=1).cpu())
+            found.append((after.view(len(x), -1) != predicted[:, None]).double().mean(dim=1))
     return torch.cat(found)
 
 
@@ -176,8 +179,8 @@ def _attribution_share(rows: _MarkedRows, method: str, settings: Mapping[str, An
             rows_at_once=rows.batch_size,
             **settings,
         )
-        size = attribution.detach().double().abs()
-        found.append(((size * batch.irrelevant).flatten(1).sum(1) / size.flatten(1).sum(1)).cpu())
+        size = attribution.detach().cpu().double().abs()
+        found.append((size * batch.irrelevant.cpu()).flatten(1).sum(1) / size.flatten(1).sum(1))
     return torch.cat(found)
 
 
@@ -186,7 +189,7 @@ def _reflected_probs(rows: _MarkedRows) -> Tensor:
     found = []
     for batch in rows.batches():
         assert batch.irrelevant is not None
-        found.append(_probs(rows.model, torch.where(batch.irrelevant, ends - batch.x, batch.x)).cpu())
+        found.append(_probs(rows.model, torch.where(batch.irrelevant, ends - batch.x, batch.x)))
     return torch.cat(found)
 
 

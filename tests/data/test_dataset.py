@@ -166,3 +166,37 @@ def test_one_class_is_refused():
     require_classes([0, 1, 0])
     with pytest.raises(DataError, match="every label is 4; expected at least two classes"):
         require_classes(torch.tensor([4, 4]))
+
+
+@pytest.mark.parametrize("label", [0.7, "a", torch.tensor([0.0, 1.0]), None])
+def test_a_label_of_a_map_style_data_set_that_is_no_whole_number_is_refused(label):
+    with pytest.raises(DataError, match=r"label of row 1 is .*; expected a whole number"):
+        rows_of([(torch.zeros(2), 0), (torch.zeros(2), label)], torch.tensor([0, 1]))
+
+
+@pytest.mark.parametrize("x", [torch.zeros(3), "text"])
+def test_rows_of_different_shape_or_kind_are_refused(x):
+    with pytest.raises(DataError, match="one shape in every row"):
+        rows_of([(torch.zeros(2), 0), (x, 1)], torch.tensor([0, 1]))
+
+
+def test_tensor_data_with_labels_that_are_no_class_numbers_is_refused():
+    for y in (torch.zeros(2, 1, dtype=torch.long), torch.zeros(2)):
+        with pytest.raises(DataError, match="one whole number per row"):
+            as_dataset(_unchecked(torch.zeros(2, 3), y))
+
+
+def _unchecked(x, y):
+    """Built as it is where annotations are not checked."""
+    data = object.__new__(TensorData)
+    for name, value in {"x": x, "y": y}.items():
+        object.__setattr__(data, name, value)
+    return data
+
+
+def test_labels_are_read_row_by_row_so_that_the_inputs_need_not_fit_in_memory(monkeypatch):
+    sizes = []
+    stack = torch.stack
+    monkeypatch.setattr(torch, "stack", lambda parts, *rest: sizes.append(len(parts)) or stack(parts, *rest))
+    assert all_labels([(torch.zeros(3), row % 2) for row in range(20)]).tolist() == [row % 2 for row in range(20)]
+    assert set(sizes) == {1}

@@ -139,3 +139,11 @@ def test_a_random_model_is_repeatable_and_the_random_state_private():
 def test_the_model_runs_where_it_is_and_the_result_comes_back(model):
     expected = explain(model, X)
     torch.testing.assert_close(explain(model.to("cuda"), X), expected, rtol=1e-4, atol=1e-5)
+
+
+def test_a_model_that_mixes_rows_or_takes_two_inputs_is_refused():
+    mixing = nn.Sequential(nn.Linear(4, 3), nn.BatchNorm1d(3, track_running_stats=False))
+    with pytest.raises(UnsupportedModelError, match="normalises over the batch"):
+        explain(mixing, X)
+    with pytest.raises(UnsupportedModelError, match=r"one tensor.*takes x alone"):
+        explain(nn.Bilinear(4, 4, 2), X)

@@ -223,3 +223,40 @@ def test_draws_belong_to_the_seed_and_the_row(batch):
 
 def test_counts_its_rows(batch):
     assert Forward(chain(), batch).num_rows == 6
+
+
+@pytest.mark.parametrize("dtype", [torch.float64, torch.bfloat16])
+def test_rows_come_in_the_precision_of_the_model(dtype):
+    forward = Forward(nn.Linear(4, 3).to(dtype), rows(torch.randn(2, 4)))
+    assert forward.logits.dtype == forward.input_gradient(target_log_prob, forward.batch.y).dtype == dtype
+
+
+def test_a_model_that_works_on_its_input_in_place_is_differentiated_and_leaves_the_rows_alone():
+    class Shifting(nn.Module):
+        def forward(self, x: Tensor) -> Tensor:
+            x -= 1.0
+            return x**2
+
+    x = torch.randn(2, 3)
+    forward = Forward(Shifting(), rows(x.clone()))
+    gradient = forward.input_gradient(SCORES["target_logit"], forward.batch.y)
+    assert torch.equal(forward.batch.x, x)
+    assert torch.allclose(gradient[:, 0], 2 * (x[:, 0] - 1))
+    assert not gradient[:, 1:].any()
+
+
+def test_attention_can_be_differentiated_twice():
+    attention = nn.MultiheadAttention(4, 2, batch_first=True)
+
+    class Attending(nn.Module):
+        def __init__(self) -> None:
+            super().__init__()
+            self.attention = attention
+
+        def forward(self, x: Tensor) -> Tensor:
+            return self.attention(x, x, x, need_weights=False)[0].mean(dim=1)
+
+    forward = Forward(Attending(), rows(torch.randn(2, 3, 4)))
+    forward.input_gradient(target_log_prob, forward.batch.y).square().sum().backward()
+    assert attention.in_proj_weight.grad is not None
+    assert attention.in_proj_weight.grad.any()

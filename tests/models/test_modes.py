@@ -4,7 +4,8 @@ import pytest
 import torch
 from torch import nn
 
-from corrigible.models.modes import PrivateRandomness, device_of, evaluating, frozen_norms, learning
+from corrigible.errors import UnsupportedModelError
+from corrigible.models.modes import PrivateRandomness, device_of, evaluating, frozen_norms, learning, mixes_rows
 
 
 class InterruptionError(Exception):
@@ -93,3 +94,15 @@ def test_private_randomness_ends_with_an_error():
     with pytest.raises(RuntimeError), PrivateRandomness(11):
         torch.rand(1) @ torch.rand(2)
     assert torch.equal(torch.get_rng_state(), before)
+
+
+def test_only_batch_normalisation_mixes_rows():
+    assert mixes_rows(nn.Sequential(nn.Linear(2, 3), nn.BatchNorm1d(3)))
+    assert not mixes_rows(nn.Sequential(nn.InstanceNorm1d(3), nn.LayerNorm(3), nn.GroupNorm(1, 3)))
+    assert not mixes_rows(nn.BatchNorm1d(3).eval())
+
+
+def test_norms_without_running_statistics_cannot_be_frozen():
+    model = nn.Sequential(nn.Linear(2, 3), nn.BatchNorm1d(3, track_running_stats=False))
+    with pytest.raises(UnsupportedModelError, match=r"layer '1'.*track_running_stats=True"), frozen_norms(model):
+        pass

@@ -74,7 +74,8 @@ def rows_of(dataset: Dataset, index: Int[Tensor, " batch"]) -> TensorData:
     """The rows at these positions, in memory.
 
     Raises:
-        DataError: a row that is not (x, y) or (x, y, group), or whose inputs are NaN or infinite.
+        DataError: a row that is not (x, y) or (x, y, group), whose inputs are NaN, infinite or of another shape, or
+            whose label or group is not a whole number.
     """
     if isinstance(dataset, TensorData):
         group = None if dataset.group is None else dataset.group[index]
@@ -82,9 +83,9 @@ def rows_of(dataset: Dataset, index: Int[Tensor, " batch"]) -> TensorData:
     rows = [dataset[row] for row in index.tolist()]
     if not all(isinstance(row, tuple | list) and len(row) in (2, 3) for row in rows):
         raise DataError(f"a row of the data set is a {type(rows[0]).__name__}; expected (x, y) or (x, y, group)")
-    x = torch.stack([torch.as_tensor(row[0]) for row in rows])
-    y = torch.tensor([int(row[1]) for row in rows])
-    group = torch.tensor([int(row[2]) for row in rows]) if len(rows[0]) == 3 else None
+    x = _stacked([row[0] for row in rows])
+    y = _whole_numbers_of([row[1] for row in rows], "label", index)
+    group = _whole_numbers_of([row[2] for row in rows], "group", index) if len(rows[0]) == 3 else None
     found = TensorData(x if x.is_floating_point() else x.float(), y, group, columns_of(dataset))
     _check(found, index)
     return found
@@ -98,7 +99,10 @@ def all_rows(dataset: Dataset) -> TensorData:
 def all_labels(dataset: Dataset) -> Int[Tensor, " row"]:
     """Every row's label. A data set that has them at hand offers them in an attribute ``y``."""
     labels = getattr(dataset, "y", None)
-    return all_rows(dataset).y if labels is None else torch.as_tensor(labels)
+    if labels is not None:
+        return torch.as_tensor(labels).cpu()
+    # One row at a time: the inputs need not fit in memory.
+    return torch.cat([rows_of(dataset, index).y for index in torch.arange(len(dataset)).split(1)])
 
 
 def columns_of(dataset: Dataset) -> Columns | None:
@@ -129,6 +133,27 @@ def _array(values: Any) -> Any:
     return values.to_numpy(np.float64, na_value=np.nan) if is_numeric else values.to_numpy()
 
 
+def _stacked(inputs: list[Any]) -> Tensor:
+    try:
+        return torch.stack([torch.as_tensor(x) for x in inputs])
+    except (TypeError, ValueError, RuntimeError) as error:
+        raise DataError(f"inputs cannot be joined ({error}); expected numbers of one shape in every row") from error
+
+
+def _whole_numbers_of(values: list[Any], name: str, index: Tensor) -> Tensor:
+    found = []
+    for row, value in zip(index.tolist(), values, strict=True):
+        try:
+            number = int(value)
+            is_whole = bool(number == value)
+        except (TypeError, ValueError, RuntimeError, OverflowError):
+            is_whole = False
+        if not is_whole:
+            raise DataError(f"{name} of row {row} is {value!r}; expected a whole number")
+        found.append(number)
+    return torch.tensor(found, dtype=torch.long)
+
+
 def _whole_numbers(values: Any, name: str) -> Tensor:
     given = _numbers(values, name)
     if given.ndim != 1:
@@ -148,6 +173,10 @@ def _check_lengths(*parts: Tensor | None) -> None:
 
 def _check(data: TensorData, index: Tensor | None = None) -> None:
     _check_lengths(data.x, data.y, data.group)
+    if data.y.ndim != 1 or data.y.is_floating_point():
+        raise DataError(
+            f"y has shape {tuple(data.y.shape)} and holds {data.y.dtype}; expected one whole number per row"
+        )
     bad = (~torch.isfinite(data.x.flatten(1) if data.x.ndim > 1 else data.x[:, None])).any(dim=1).nonzero().flatten()
     if len(bad):
         first = int(bad[0] if index is None else index[bad[0]])

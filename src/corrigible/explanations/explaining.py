@@ -13,7 +13,7 @@ from corrigible.explanations.inputs import checked_rows, checked_target, num_cla
 from corrigible.explanations.passes import untouched
 from corrigible.methods import method_named, settings_of, with_settings
 from corrigible.models.forward import class_logits
-from corrigible.models.modes import device_of
+from corrigible.models.modes import like_parameters
 from corrigible.types import Columns
 
 
@@ -55,7 +55,7 @@ def explain(
     explainer = _explainer(method, settings, shared)
     with untouched(model, seed):
         rows = checked_rows(x, columns)
-        num_classes = num_classes_of(model, _like_parameters(rows[:1], model), len(rows))
+        num_classes = num_classes_of(model, like_parameters(rows[:1], model), len(rows))
         targets = None if target is None else checked_target(target, len(rows), num_classes)
         parts = []
         for piece, chosen in _pieces(model, rows, targets, rows_at_once):
@@ -75,7 +75,7 @@ def _pieces(
     """A bounded number of rows at a time where the model is, each with the class to explain."""
     for start in range(0, len(rows), rows_at_once):
         these = slice(start, start + rows_at_once)
-        piece = _like_parameters(rows[these], model)
+        piece = like_parameters(rows[these], model)
         yield piece, _predicted(model, piece) if targets is None else targets[these].to(piece.device)
 
 
@@ -85,12 +85,6 @@ def _explainer(name: str, settings: dict[str, Any], shared: dict[str, Any]) -> C
     takes = settings_of(explainer)
     chosen = settings | {key: value for key, value in shared.items() if key in takes}
     return with_settings(explainer, chosen, f"explainer {name!r}")
-
-
-def _like_parameters(x: Tensor, model: nn.Module) -> Tensor:
-    """The rows on the model's device, in the precision it computes in."""
-    dtype = next((p.dtype for p in model.parameters() if p.is_floating_point()), x.dtype)
-    return x.to(device_of(model), dtype)
 
 
 def _predicted(model: nn.Module, x: Tensor) -> Tensor:

@@ -8,9 +8,10 @@ import torch
 from jaxtyping import Float, Int
 from torch import Tensor, nn
 
-from corrigible.errors import DataError
+from corrigible.errors import DataError, UnsupportedModelError
 from corrigible.explanations.features import check_columns
 from corrigible.models.forward import class_logits
+from corrigible.models.modes import require_separate_rows
 from corrigible.types import Columns
 
 _ABOUT_SHAPE = re.compile(r"shape|\bsizes?\b|dimension|\dD\b|channels", re.IGNORECASE)
@@ -46,12 +47,20 @@ def num_classes_of(model: nn.Module, first: Float[Tensor, " 1 *input"], num_rows
 
     Raises:
         DataError: the model cannot run on rows of this shape.
+        UnsupportedModelError: it cannot be called with one tensor, or mixes the rows of a batch.
     """
+    require_separate_rows(model)
     shape = f"x has shape {(num_rows, *first.shape[1:])}"
     hint = "expected the shape the model was trained on, with a batch axis also for a single example"
     try:
         with torch.no_grad():
             logits = class_logits(model(first.clone()))
+    except TypeError as error:
+        if isinstance(error, UnsupportedModelError) or "argument" not in str(error):
+            raise
+        raise UnsupportedModelError(
+            f"the model cannot be called with one tensor ({error}); wrap it in a module that takes x alone"
+        ) from error
     except (RuntimeError, ValueError, IndexError) as error:
         if not _ABOUT_SHAPE.search(str(error)) or isinstance(error, torch.OutOfMemoryError):
             raise

@@ -1,18 +1,20 @@
 """One forward pass, shared by everything that wants to look into it."""
 
-from collections.abc import Callable
-from contextlib import nullcontext
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, nullcontext
 from functools import cached_property, lru_cache
 from typing import Any
 
 import torch
 from jaxtyping import Float
 from torch import Tensor, nn
+from torch.nn.attention import SDPBackend, sdpa_kernel
 from torch.nn.functional import log_softmax
 
 from corrigible.errors import UnsupportedModelError
 from corrigible.models.convolution import TwiceDifferentiable
 from corrigible.models.draws import row_normal
+from corrigible.models.modes import like_parameters
 from corrigible.types import Batch, Columns
 
 Score = Callable[[Tensor, Tensor], Tensor]
@@ -42,7 +44,7 @@ class Forward:
     ) -> None:
         self.model = model
         self.batch = batch
-        self.x: Tensor = batch.x.detach().requires_grad_(track_input)
+        self.x: Tensor = like_parameters(batch.x.detach(), model).requires_grad_(track_input)
         self.seed = seed
         self._activations: dict[str, tuple[Tensor, int]] = {}
         self._gradients: dict[Any, tuple[Tensor, Tensor]] = {}
@@ -57,11 +59,18 @@ class Forward:
         """The model's output, as one logit per class."""
         hooks = [module.register_forward_hook(self._keep(name)) for name, module in self.model.named_modules() if name]
         try:
-            with torch.enable_grad(), self._convolutions if self.x.requires_grad else nullcontext():
-                return class_logits(self.model(self.x))
+            with self._looking_in() if self.x.requires_grad else nullcontext():
+                # A copy where gradients are wanted: a model may work on its input in place.
+                return class_logits(self.model(self.x.clone() if self.x.requires_grad else self.x))
         finally:
             for hook in hooks:
                 hook.remove()
+
+    @contextmanager
+    def _looking_in(self) -> Iterator[None]:
+        """Everything that runs can be differentiated twice; PyTorch's fused attention cannot."""
+        with torch.enable_grad(), sdpa_kernel(SDPBackend.MATH), self._convolutions:
+            yield
 
     @cached_property
     def log_probs(self) -> Float[Tensor, " batch num_classes"]:

@@ -5,7 +5,10 @@ from contextlib import contextmanager
 from functools import partial
 
 import torch
-from torch import nn
+from jaxtyping import Float
+from torch import Tensor, nn
+
+from corrigible.errors import UnsupportedModelError
 
 
 @contextmanager
@@ -26,8 +29,13 @@ learning = partial(in_mode, training=True)
 
 @contextmanager
 def frozen_norms(model: nn.Module) -> Iterator[nn.Module]:
-    """Normalisation layers use their running statistics, so that rows do not mix; the rest keeps its mode."""
-    norms = _training_norms(model)
+    """Normalisation layers use their running statistics, so that rows do not mix; the rest keeps its mode.
+
+    Raises:
+        UnsupportedModelError: see ``require_separate_rows``.
+    """
+    require_separate_rows(model)
+    norms = [m for m in model.modules() if isinstance(m, nn.modules.batchnorm._NormBase) and m.training]
     for norm in norms:
         norm.eval()
     try:
@@ -39,17 +47,33 @@ def frozen_norms(model: nn.Module) -> Iterator[nn.Module]:
 
 def mixes_rows(model: nn.Module) -> bool:
     """True while a normalisation layer computes statistics over the rows of a batch."""
-    return bool(_training_norms(model))
+    return any(isinstance(m, nn.modules.batchnorm._BatchNorm) and m.training for m in model.modules())
 
 
-def _training_norms(model: nn.Module) -> list[nn.Module]:
-    return [m for m in model.modules() if isinstance(m, nn.modules.batchnorm._NormBase) and m.training]
+def require_separate_rows(model: nn.Module) -> None:
+    """Refuse a model that lets the rows of a batch influence each other even in eval mode.
+
+    Raises:
+        UnsupportedModelError: a batch normalisation without running statistics.
+    """
+    for name, module in model.named_modules():
+        if isinstance(module, nn.modules.batchnorm._BatchNorm) and not module.track_running_stats:
+            raise UnsupportedModelError(
+                f"layer {name!r} normalises over the batch even in eval mode, so that no row has a prediction of its "
+                "own; build it with track_running_stats=True"
+            )
 
 
 def device_of(model: nn.Module) -> torch.device:
     """Where the model's first parameter lies; the CPU for a model without any."""
     parameter = next(model.parameters(), None)
     return torch.device("cpu") if parameter is None else parameter.device
+
+
+def like_parameters(x: Float[Tensor, " batch *input"], model: nn.Module) -> Float[Tensor, " batch *input"]:
+    """The rows on the model's device, in the precision it computes in."""
+    dtype = next((p.dtype for p in model.parameters() if p.is_floating_point()), x.dtype)
+    return x.to(device_of(model), dtype)
 
 
 class PrivateRandomness:

@@ -7,13 +7,13 @@ from typing import Any
 import torch
 from torch import nn
 
-from corrigible.batches import collate, label_batches, reviewed_batches
+from corrigible.batches import label_batches, reviewed_batches
 from corrigible.data.dataset import Dataset, rows_of
 from corrigible.errors import NoGradientError, RecipeError, TrainingDivergedError
 from corrigible.explanations.inputs import num_classes_of
 from corrigible.feedback.masks import Marks
-from corrigible.models.forward import Forward, class_logits
-from corrigible.models.modes import device_of, evaluating
+from corrigible.models.forward import class_logits
+from corrigible.models.modes import evaluating, like_parameters
 from corrigible.objective import PenaltySettings
 from corrigible.training import Epoch, fit
 
@@ -50,14 +50,14 @@ def require_range(facts: Any, name: str, least: int | float, most: int | float) 
 
 def require_fit(model: nn.Module, dataset: Dataset) -> None:
     """Raises DataError when the model cannot run on the first row."""
-    first = rows_of(dataset, torch.tensor([0])).x.to(device_of(model))
+    first = like_parameters(rows_of(dataset, torch.tensor([0])).x, model)
     with evaluating(model):
         num_classes_of(model, first, len(dataset))
 
 
 def _require_finite(model: nn.Module, dataset: Dataset, batch_size: int) -> None:
     """The last step's loss is never seen by the loop."""
-    first = rows_of(dataset, torch.arange(min(batch_size, len(dataset)))).x.to(device_of(model))
+    first = like_parameters(rows_of(dataset, torch.arange(min(batch_size, len(dataset)))).x, model)
     with evaluating(model), torch.no_grad():
         is_finite = bool(class_logits(model(first.clone())).isfinite().all())
     if not is_finite:
@@ -114,8 +114,9 @@ def accuracy_on(dataset: Dataset) -> Validation:
         hits = 0
         with evaluating(model), torch.no_grad():
             for index in torch.arange(len(dataset)).split(1024):
-                batch = collate(dataset, index).to(device_of(model))
-                hits += int((Forward(model, batch, track_input=False).logits.argmax(1) == batch.y).sum())
+                rows = rows_of(dataset, index)
+                # Without a Forward, which would keep every layer's output.
+                hits += int((class_logits(model(like_parameters(rows.x, model))).argmax(1).cpu() == rows.y.cpu()).sum())
         return {"accuracy": hits / len(dataset)}
 
     return validation

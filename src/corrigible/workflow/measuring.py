@@ -10,13 +10,13 @@ from torch import Tensor, nn
 
 from corrigible.batches import collate
 from corrigible.data.dataset import TensorData
-from corrigible.evaluation import evidence_for, measure
+from corrigible.evaluation import difference, evidence_for, measure
 from corrigible.evidence import Evidence, gather
 from corrigible.explanations.explaining import explain as attribute
 from corrigible.explanations.features import by_feature
 from corrigible.feedback.masks import marks_of
 from corrigible.models.forward import class_logits
-from corrigible.models.modes import device_of, evaluating
+from corrigible.models.modes import evaluating, like_parameters
 from corrigible.recipe import Recipe, load_data
 from corrigible.study import Run, Study, open_study
 from corrigible.types import Feedback
@@ -58,11 +58,15 @@ def evaluate(folder: Path, *, seed: int | None = None, device: str = "cpu") -> I
     compared = models_to_compare(study)
     record = {"parent": compared[-1].name, "seed": seed, "device": device, "feedback_revision": revision}
     with study.new_run("evaluate", models=[run.name for run in compared], **record) as draft:
-        results, drawn = [], _drawn_rows(data, feedback)
+        results, changes, drawn = [], [], _drawn_rows(data, feedback)
+        first: Evidence | None = None
         for place, run in enumerate(compared):
             model = load_model(run).to(device_named(device))
             evidence = _evidence(recipe, model, data, feedback, seed)
             measurements = measure(evidence, recipe.evaluate.metrics, seed=seed)
+            first = first or evidence
+            if run.verb == "correct":
+                changes = difference(first, evidence, recipe.evaluate.metrics, seed=seed)
             yield from (Measured(run.label, **dataclasses.asdict(found)) for found in measurements)
             attribution = _attribution(recipe, model, data.x, data.y, data, seed)
             drawn[f"attribution.{place}"] = attribution[drawn["row"]].contiguous()
@@ -76,7 +80,10 @@ def evaluate(folder: Path, *, seed: int | None = None, device: str = "cpu") -> I
                     "shares": _feature_shares(attribution, data),
                 }
             )
-        draft.write_json("evaluation.json", {"class_names": list(data.class_names), "models": results})
+        changed = [dataclasses.asdict(change) for change in changes]
+        draft.write_json(
+            "evaluation.json", {"class_names": list(data.class_names), "models": results, "changes": changed}
+        )
         (draft.folder / "rows.safetensors").write_bytes(save(drawn))
     yield Finished("evaluate", str(draft.published))
 
@@ -136,7 +143,7 @@ def _attribution(recipe: Recipe, model: nn.Module, x: Tensor, target: Tensor, da
 
 def _predicted(model: nn.Module, x: Tensor) -> Tensor:
     with evaluating(model), torch.no_grad():
-        parts = [class_logits(model(part.to(device_of(model)))).argmax(1).cpu() for part in x.split(1024)]
+        parts = [class_logits(model(like_parameters(part, model))).argmax(1).cpu() for part in x.split(1024)]
     return torch.cat(parts)
 
 
