@@ -1,0 +1,70 @@
+"""What the documents say is so: commands, links, the Python of the how-to pages, and what is generated."""
+
+import importlib.util
+import re
+import sys
+from pathlib import Path
+
+import click
+import pytest
+
+from corrigible.cli import main
+
+ROOT = Path(__file__).resolve().parent.parent
+PAGES = [ROOT / "README.md", ROOT / "CONTRIBUTING.md", *sorted((ROOT / "docs").rglob("*.md"))]
+HOW_TO = sorted((ROOT / "docs" / "how-to").glob("*.md"))
+
+
+def commands(group: click.Group, path: str = "corrigible") -> list[str]:
+    found = []
+    for name, command in group.commands.items():
+        found += commands(command, f"{path} {name}") if isinstance(command, click.Group) else [f"{path} {name}"]
+    return found
+
+
+@pytest.mark.parametrize("command", commands(main))
+def test_every_command_is_described(command: str) -> None:
+    pages = [ROOT / "README.md", *HOW_TO]
+    assert any(re.search(rf"{command}\b", page.read_text(encoding="utf-8")) for page in pages)
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.relative_to(ROOT).as_posix())
+def test_relative_links_lead_to_something(page: Path) -> None:
+    prose = re.sub(r"```.*?```|`[^`\n]*`", "", page.read_text(encoding="utf-8"), flags=re.S)
+    targets = re.findall(r"\]\(([^)\s]+)", prose)
+    relative = [target.partition("#")[0] for target in targets if not re.match(r"[a-z]+:|#", target)]
+    assert [target for target in relative if not (page.parent / target).exists()] == []
+
+
+def python_blocks(page: Path) -> list[tuple[int, str]]:
+    """Each block's first line, counted from 0, and its code."""
+    text = page.read_text(encoding="utf-8")
+    return [
+        (text[: block.start(1)].count("\n"), block[1])
+        for block in re.finditer(r"```python\n(.*?)```", text, flags=re.S)
+    ]
+
+
+@pytest.mark.parametrize("page", [page for page in HOW_TO if python_blocks(page)], ids=lambda page: page.stem)
+def test_the_python_of_a_page_runs(page: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    namespace = {"__name__": page.stem}
+    for line, code in python_blocks(page):
+        # Blank lines in front, so that a traceback gives the line of the page.
+        exec(compile("\n" * line + code, str(page), "exec"), namespace)
+
+
+def test_decisions_are_numbered_and_short() -> None:
+    pages = sorted((ROOT / "docs" / "decisions").glob("*.md"))
+    assert [int(page.name[:4]) for page in pages] == list(range(1, len(pages) + 1))
+    assert [page.name for page in pages if len(page.read_text(encoding="utf-8").splitlines()) > 40] == []
+
+
+def test_generated_documents_are_current(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
+    path = ROOT / "tools" / "documents.py"
+    spec = importlib.util.spec_from_file_location("documents", path)
+    assert spec is not None and spec.loader is not None
+    documents = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(documents)
+    monkeypatch.setattr(sys, "argv", [str(path), "--check"])
+    assert (documents.main(), capsys.readouterr().out) == (0, "documents: current\n")
