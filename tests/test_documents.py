@@ -3,12 +3,17 @@
 import importlib.util
 import re
 import sys
+from dataclasses import fields
 from pathlib import Path
 
 import click
 import pytest
 
 from corrigible.cli import main
+from corrigible.feedback.exchange import from_json
+from corrigible.metrics import METRICS
+from corrigible.protocols.schedule import Schedule
+from corrigible.recipe import Baseline, Evaluation, Explanation
 
 ROOT = Path(__file__).resolve().parent.parent
 PAGES = [ROOT / "README.md", ROOT / "CONTRIBUTING.md", *sorted((ROOT / "docs").rglob("*.md"))]
@@ -52,6 +57,23 @@ def test_the_python_of_a_page_runs(page: Path, tmp_path: Path, monkeypatch: pyte
     for line, code in python_blocks(page):
         # Blank lines in front, so that a traceback gives the line of the page.
         exec(compile("\n" * line + code, str(page), "exec"), namespace)
+
+
+def test_every_key_of_a_recipe_is_described() -> None:
+    page = (ROOT / "docs" / "how-to" / "study-from-the-command-line.md").read_text(encoding="utf-8")
+    known = {field.name for part in (Schedule, Explanation, Evaluation, Baseline) for field in fields(part)}
+    assert [key for key in sorted(known - {"settings"}) if f"`{key}`" not in page] == []
+
+
+def test_every_metric_is_explained() -> None:
+    page = (ROOT / "docs" / "how-to" / "read-the-report.md").read_text(encoding="utf-8").lower()
+    assert [name for name in METRICS if name.replace("_", " ") not in page] == []
+
+
+def test_the_feedback_shown_as_json_can_be_imported() -> None:
+    page = (ROOT / "docs" / "how-to" / "study-from-the-command-line.md").read_text(encoding="utf-8")
+    (text,) = re.findall(r"```json\n(.*?)```", page, flags=re.S)
+    assert [feedback.scope for feedback in from_json(text)] == ["dataset", "row"]
 
 
 def test_decisions_are_numbered_and_short() -> None:

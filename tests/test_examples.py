@@ -56,6 +56,7 @@ def test_example_gradient_size() -> None:
     assert regular[2] > plain[2] + 0.05
 
 
+@pytest.mark.slow
 def test_example_explain_methods() -> None:
     text = printed("explain_methods")
     for name in ("input_gradient", "gradient_x_input", "integrated_gradients", "grad_cam", "occlusion"):

@@ -24,9 +24,15 @@ def methods_page() -> str:
         "A recipe, `corrigible.explain`, `corrigible.correct` and `corrigible.evaluate` take these names and settings.",
     ]
     for family, members in FAMILIES.items():
-        lines += ["", f"## {family[0].upper()}{family[1:]}s", "", "| name | what it is | settings | source |", "|---|---|---|---|"]
+        heading = f"{family}s".replace("ys", "ies").capitalize()
+        lines += ["", f"## {heading}", "", "| name | what it is | settings | source |", "|---|---|---|---|"]
         for name, function in members.items():
-            cells = (f"`{name}`", summary(function), f"`{settings(function)}`" if settings(function) else "", source(function))
+            cells = (
+                f"`{name}`",
+                summary(function),
+                f"`{settings(function)}`" if settings(function) else "",
+                source(function),
+            )
             lines.append("| " + " | ".join(cell.replace("|", "\\|") for cell in cells) + " |")
     return "\n".join(lines) + "\n"
 
@@ -42,7 +48,10 @@ def readme(text: str) -> str:
     for name, write in TABLES.items():
         table = "\n".join(write(json.loads((RESULTS / f"{name}.json").read_text(encoding="utf-8"))))
         text = re.sub(
-            rf"(<!-- {name} -->\n).*?(\n<!-- end -->)", lambda found, table=table: found[1] + table + found[2], text, flags=re.S
+            rf"(<!-- {name} -->\n).*?(\n<!-- end -->)",
+            lambda found, table=table: found[1] + table + found[2],
+            text,
+            flags=re.S,
         )
     return text
 
@@ -103,7 +112,9 @@ def main() -> int:
     wanted = {METHODS: methods_page(), README: readme(README.read_text(encoding="utf-8"))}
     stale = [path for path, text in wanted.items() if not path.exists() or path.read_text(encoding="utf-8") != text]
     if "--check" in sys.argv:
-        print("".join(f"{path.relative_to(ROOT)} is stale: run `make docs`\n" for path in stale) or "documents: current")
+        print(
+            "".join(f"{path.relative_to(ROOT)} is stale: run `make docs`\n" for path in stale) or "documents: current"
+        )
         return bool(stale)
     for path in stale:
         path.write_text(wanted[path], encoding="utf-8")
