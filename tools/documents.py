@@ -67,7 +67,8 @@ def corner_decoys(found: dict[str, Any]) -> Iterator[str]:
 
 
 def insurance(found: dict[str, Any]) -> Iterator[str]:
-    yield f"| {found['seeds']} seeds, mean ± sd | AUC | share of race | mean abs. Δp, race flipped | gap between groups |"
+    seeds = found["seeds"]
+    yield f"| {seeds} seeds, mean ± sd | AUC | share of race | mean abs. Δp, race flipped | gap between groups |"
     yield "|---|---|---|---|---|"
     for row in found["rows"]:
         cells = [number(row[key]) for key in ("auc", "attribution_overlap", "flip_effect", "group_prob_gap")]
