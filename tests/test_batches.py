@@ -101,3 +101,9 @@ def test_a_batch_is_no_larger_than_the_reviewed_rows(data, marks):
     batch = next(reviewed_batches(data, marks, ROWS, 32, seed=0)(0))
     assert batch.index.sort().values.tolist() == ROWS.tolist()
     assert batch.irrelevant.tolist() == [[True, False]] * 5
+
+
+@pytest.mark.parametrize(("num_rows", "sizes"), [(9, [4, 5]), (10, [4, 4, 2]), (1, [1]), (5, [5])])
+def test_a_single_row_is_never_left_over(num_rows, sizes):
+    dataset = TensorData(torch.zeros(num_rows, 2), torch.zeros(num_rows, dtype=torch.long))
+    assert [len(batch.x) for batch in label_batches(dataset, 4, 0)(0)] == sizes

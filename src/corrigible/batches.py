@@ -16,17 +16,23 @@ Batches = Callable[[int], Iterator[Batch]]
 def collate(dataset: Dataset, index: Tensor, marks: Marks | None = None) -> Batch:
     """The rows at these positions, with the masks that feedback gives them."""
     rows = rows_of(dataset, index)
-    irrelevant = marks.irrelevant.masks(index, rows.y) if marks else None
-    relevant = marks.relevant.masks(index, rows.y) if marks else None
+    irrelevant = marks.irrelevant.masks(index, rows.y).to(rows.x.device) if marks else None
+    relevant = marks.relevant.masks(index, rows.y).to(rows.x.device) if marks else None
     return Batch(index, rows.x, rows.y, irrelevant, relevant, rows.group, columns=rows.columns)
 
 
 def label_batches(dataset: Dataset, batch_size: int, seed: int, *, marks: Marks | None = None) -> Batches:
-    """Every row once per epoch, in an order drawn from the seed and the epoch."""
+    """Every row once per epoch, in an order drawn from the seed and the epoch.
+
+    A single row that would be left over joins the batch before it: batch normalisation cannot learn from one row.
+    """
 
     def batches(epoch: int) -> Iterator[Batch]:
         order = torch.randperm(len(dataset), generator=_generator(seed, epoch))
-        for index in order.split(batch_size):
+        parts = list(order.split(batch_size))
+        if batch_size > 1 and len(parts) > 1 and len(parts[-1]) == 1:
+            parts[-2:] = [torch.cat(parts[-2:])]
+        for index in parts:
             yield collate(dataset, index, marks)
 
     return batches

@@ -91,7 +91,7 @@ def region_of(region: "Region | NDArray[np.bool_] | Tensor | Sequence[str] | str
     if isinstance(region, Tensor):
         region = region.detach().cpu().numpy()
     if isinstance(region, np.ndarray) and region.dtype == np.bool_:
-        return Pixels(region)
+        return Pixels(region.copy())  # What was said stays as it was, whatever becomes of the array.
     if not isinstance(region, np.ndarray) and all(isinstance(name, str) for name in region):
         return Features(tuple(region))
     found = f"an array of {region.dtype}" if isinstance(region, np.ndarray) else f"a {type(region).__name__}"

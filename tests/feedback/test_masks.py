@@ -1,12 +1,14 @@
 """From what people said to masks: where each scope applies, and what does not fit."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 import torch
 
 from corrigible.data.dataset import TensorData
 from corrigible.errors import FeedbackError
-from corrigible.feedback.masks import fingerprint, marks_of, mask_of
+from corrigible.feedback.masks import fingerprint, marks_of, mask_of, said_about
 from corrigible.types import Columns, Features, Feedback, Pixels, region_of
 
 COLUMNS = Columns(("age", "site=a", "site=b"), ("age", "site", "site"), (False, True, True))
@@ -144,3 +146,19 @@ def test_fingerprint_is_of_the_values_and_the_shape_alone():
     changed = x.clone()
     changed[1, 2] += 1e-6
     assert len({fingerprint(x), fingerprint(x.flatten()), fingerprint(x.T), fingerprint(changed)}) == 4
+
+
+def test_a_region_stays_as_it_was_when_the_array_is_used_again():
+    buffer = np.array([True, False])
+    for given in (buffer, torch.from_numpy(buffer)):
+        said = Feedback(given, row=0)
+        buffer[:] = ~buffer
+        assert said.region.mask.tolist() == (~buffer).tolist()
+
+
+def test_a_rule_made_on_a_row_of_another_split_comes_without_that_row():
+    rule = Feedback("site", row=900, split="test", scope="dataset", fingerprint="0" * 16)
+    other = Feedback("site", row=1, split="test")
+    own = Feedback("site", row=1, fingerprint="0" * 16)
+    assert said_about([rule, other, own], "train") == [replace(rule, row=None, fingerprint=None), own]
+    assert said_about([rule, other, own], "test") == [rule, other]

@@ -260,3 +260,10 @@ def test_attention_can_be_differentiated_twice():
     forward.input_gradient(target_log_prob, forward.batch.y).square().sum().backward()
     assert attention.in_proj_weight.grad is not None
     assert attention.in_proj_weight.grad.any()
+
+
+def test_without_gradients_nothing_is_kept_and_no_graph_is_built(batch):
+    with torch.no_grad():
+        forward = Forward(chain(), batch, track_input=False)
+        assert not forward.logits.requires_grad
+        assert forward.layers == ()

@@ -10,7 +10,7 @@ import torch
 from safetensors.torch import load_file
 
 from corrigible import workflow
-from corrigible.errors import CorrigibleError, StudyError
+from corrigible.errors import CorrigibleError, FeedbackError, StudyError
 from corrigible.recipe import load_data
 from corrigible.study import open_study
 from corrigible.workflow.model_runs import load_model
@@ -137,3 +137,31 @@ def test_every_refusal_is_a_corrigible_error(tmp_path: Path) -> None:
     for verb in (*verbs, workflow.list_feedback, workflow.verify):
         with pytest.raises(CorrigibleError):
             list(verb(tmp_path / "nowhere"))
+
+
+def test_correcting_twice_gives_the_same_model(finished: Path) -> None:
+    first = open_study(finished).latest("correct")
+    list(workflow.correct(finished))
+    second = open_study(finished).latest("correct")
+    assert first.name != second.name
+    assert first.record["files"]["weights.safetensors"] == second.record["files"]["weights.safetensors"]
+
+
+def test_report_and_seal_tell_of_the_feedback_and_recipe_that_were_used(finished: Path) -> None:
+    list(workflow.add_feedback(finished, box=(4, 4, 1, 1), author="Too late"))
+    edit(finished, 'title = "Tiny images"', 'title = "Another title"')
+    list(workflow.evaluate(finished, seed=99))
+    edit(finished, 'title = "Another title"', 'title = "A third title"')
+    list(workflow.report(finished))
+    page = (finished / "report.html").read_text()
+    assert "Too late" not in page
+    assert "Another title" in page
+    assert "A third title" not in page
+    assert f"corrigible evaluate {finished.name} --seed 99" in page
+    (sealed,) = workflow.seal(finished)
+    assert "Too late" not in (Path(sealed.path) / "feedback.json").read_text()
+
+
+def test_feedback_is_about_one_row_or_about_a_class(tmp_path: Path) -> None:
+    with pytest.raises(FeedbackError, match="one row or about a class"):
+        list(workflow.add_feedback(image_study(tmp_path), box=(0, 0, 2, 2), row=3, label=1))

@@ -2,7 +2,7 @@
 
 import hashlib
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import torch
@@ -37,7 +37,7 @@ class Masks:
             return torch.arange(len(y))
         labels = [label for label, mask in self.by_class.items() if mask.any()]
         rows = [row for row, mask in self.by_row.items() if mask.any()]
-        marked = torch.isin(y, torch.tensor(labels, dtype=y.dtype))
+        marked = torch.isin(y.cpu(), torch.tensor(labels, dtype=y.dtype))
         marked[torch.tensor(rows, dtype=torch.long)] = True
         return marked.nonzero().flatten()
 
@@ -67,6 +67,17 @@ def marks_of(feedback: Iterable[Feedback], dataset: Dataset) -> Marks:
     for said in feedback:
         _check(said, dataset)
     return Marks(_masks(feedback, dataset, "irrelevant"), _masks(feedback, dataset, "relevant"))
+
+
+def said_about(feedback: Iterable[Feedback], split: str) -> list[Feedback]:
+    """What was said about rows of this split, and every rule that was made on a row of another."""
+    found = (said if said.split == split else as_rule(said) for said in feedback)
+    return [said for said in found if said is not None]
+
+
+def as_rule(said: Feedback) -> Feedback | None:
+    """The feedback without the row it was said about, as other rows need it; None where it is about that row alone."""
+    return None if said.scope == "row" else replace(said, row=None, fingerprint=None)
 
 
 def fingerprint(x: Tensor) -> str:

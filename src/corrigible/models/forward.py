@@ -57,14 +57,16 @@ class Forward:
     @cached_property
     def logits(self) -> Float[Tensor, " batch num_classes"]:
         """The model's output, as one logit per class."""
-        hooks = [module.register_forward_hook(self._keep(name)) for name, module in self.model.named_modules() if name]
-        try:
-            with self._looking_in() if self.x.requires_grad else nullcontext():
+        with self._looking_in() if self.x.requires_grad else nullcontext():
+            # Without gradients nobody looks in, and the outputs of all layers would fill the memory.
+            kept = self.model.named_modules() if torch.is_grad_enabled() else ()
+            hooks = [module.register_forward_hook(self._keep(name)) for name, module in kept if name]
+            try:
                 # A copy where gradients are wanted: a model may work on its input in place.
                 return class_logits(self.model(self.x.clone() if self.x.requires_grad else self.x))
-        finally:
-            for hook in hooks:
-                hook.remove()
+            finally:
+                for hook in hooks:
+                    hook.remove()
 
     @contextmanager
     def _looking_in(self) -> Iterator[None]:

@@ -8,14 +8,14 @@ import logging
 from collections.abc import Generator, Iterable, Mapping
 from typing import Any
 
-import torch
-from torch import nn
+from torch import Tensor, nn
 
 from corrigible.data.dataset import Dataset, all_labels, as_dataset, require_classes
 from corrigible.errors import FeedbackError
-from corrigible.feedback.masks import Marks, marks_of
+from corrigible.feedback.masks import Marks, as_rule, marks_of
+from corrigible.penalties import FEEDBACK_PENALTIES
 from corrigible.protocols.schedule import Schedule, Validation, require_fit, run
-from corrigible.protocols.weight import Judge, WeightChoice, WeightTrial, choose_weight
+from corrigible.protocols.weight import Judge, WeightChoice, WeightTrial, choose_weight, some_rows
 from corrigible.training import Epoch
 from corrigible.types import Feedback
 
@@ -82,14 +82,14 @@ def correction(
 ) -> Generator[Progress, None, nn.Module]:
     """``correct``, told as it goes; returns the corrected copy. ``watch`` is reported after each epoch."""
     dataset, feedback = as_dataset(data), list(feedback)
-    require_classes(all_labels(dataset))
+    labels = all_labels(dataset)
+    require_classes(labels)
     require_fit(model, dataset)
     if not feedback:
         raise FeedbackError("no feedback; expected at least one marked region: add feedback, then correct")
     marks = marks_of(feedback, dataset)
-    if not len(marks.reviewed_rows(dataset)):
-        raise FeedbackError("the feedback marks no input of any row; expected a mask with at least one True")
     settings = {name: _as_settings(given) for name, given in penalties.items()}
+    _require_marked(marks, feedback, labels, settings)
     judge = _judge(dataset, marks, feedback, as_dataset(validation) if validation is not None else None, seed)
     for name, given in settings.items():
         if given.get("weight") == "auto":
@@ -109,11 +109,30 @@ def _as_settings(given: Any) -> dict[str, Any]:
     return dict(given) if isinstance(given, Mapping) else {"weight": given}
 
 
+def _require_marked(marks: Marks, feedback: list[Feedback], labels: Tensor, settings: Mapping[str, Any]) -> None:
+    """Raises FeedbackError where the feedback could teach these penalties nothing."""
+    classes = set(labels.tolist())
+    absent = [said.label for said in feedback if said.scope == "class" and said.label not in classes]
+    if absent:
+        raise FeedbackError(f"feedback on class {absent[0]}; the data has {', '.join(map(str, sorted(classes)))}")
+    has_irrelevant = len(marks.irrelevant.rows(labels)) > 0
+    if not has_irrelevant and not len(marks.relevant.rows(labels)):
+        raise FeedbackError("the feedback marks no input of any row; expected a mask with at least one True")
+    in_vain = [name for name, s in settings.items() if name in FEEDBACK_PENALTIES or s.get("weight") == "auto"]
+    if in_vain and not has_irrelevant:
+        raise FeedbackError(
+            f"the feedback only says what should matter; {in_vain[0]} needs to know what must not: "
+            "mark some inputs irrelevant"
+        )
+
+
 def _judge(dataset: Dataset, marks: Marks, feedback: list[Feedback], validation: Dataset | None, seed: int) -> Judge:
-    """Rules are judged on validation rows, feedback on single rows on those rows."""
-    rules = [said for said in feedback if said.scope != "row"]
+    """Rules are judged on validation rows where they apply to any, feedback on single rows on those rows."""
+    rules = [rule for said in feedback if (rule := as_rule(said)) is not None]
     if rules and validation is not None:
-        dataset, marks = validation, marks_of(rules, validation)
-    rows = marks.reviewed_rows(dataset)
-    order = torch.randperm(len(rows), generator=torch.Generator().manual_seed(seed))
-    return Judge(dataset, marks, rows[order[:NUM_JUDGED_ROWS]])
+        on_validation = marks_of(rules, validation)
+        rows = on_validation.irrelevant.rows(all_labels(validation))
+        if len(rows):
+            return Judge(validation, on_validation, some_rows(rows, NUM_JUDGED_ROWS, seed))
+    rows = marks.irrelevant.rows(all_labels(dataset))
+    return Judge(dataset, marks, some_rows(rows, NUM_JUDGED_ROWS, seed))

@@ -18,7 +18,8 @@ from corrigible.models.forward import Forward
 from corrigible.models.modes import device_of, evaluating
 from corrigible.types import Batch
 
-ROWS_AT_ONCE = 16
+MOST_AT_ONCE = 256
+"""Swapped rows that pass through the model together."""
 
 
 def swap_score(
@@ -42,7 +43,7 @@ def swap_score(
 def swapped_batches(dataset: Dataset, marks: Marks, rows: Tensor, *, num_donors: int, seed: int) -> Iterator[Batch]:
     """The rows with their marked inputs replaced, once per donor, a few rows at a time."""
     donors = rows_of(dataset, draw_donors(len(dataset), num_donors, seed)).x
-    for index in rows.split(ROWS_AT_ONCE):
+    for index in rows.split(max(1, MOST_AT_ONCE // len(donors))):
         batch = collate(dataset, index, marks)
         assert batch.irrelevant is not None
         x = swapped(batch.x, batch.irrelevant, donors).flatten(0, 1)

@@ -9,7 +9,7 @@ import torch
 from torch import Tensor, nn
 
 from corrigible.batches import collate
-from corrigible.data.dataset import Dataset
+from corrigible.data.dataset import Dataset, all_labels
 from corrigible.errors import NoGradientError
 from corrigible.feedback.masks import Marks
 from corrigible.losses import cross_entropy
@@ -21,7 +21,7 @@ from corrigible.protocols.swap_score import swap_score, swapped_batches
 
 MULTIPLIERS = (1.0, 3.0, 10.0, 30.0, 100.0)
 NUM_ROWS = 64
-"""Reviewed rows whose gradients give the first weight."""
+"""Rows with irrelevant inputs whose gradients give the first weight."""
 
 
 @dataclass(frozen=True)
@@ -103,7 +103,7 @@ def starting_weight(
     Raises:
         NoGradientError: the penalty reaches no parameter.
     """
-    rows = marks.reviewed_rows(dataset)[:NUM_ROWS]
+    rows = some_rows(marks.irrelevant.rows(all_labels(dataset)), NUM_ROWS, seed)
     (term,) = terms_of({name: {**settings, "weight": 1.0}})
     with evaluating(model):
         reviewed = collate(dataset, rows, marks).to(device_of(model))
@@ -121,12 +121,19 @@ def _swapped_label_gradient(
     model: nn.Module, dataset: Dataset, marks: Marks, rows: Tensor, seed: int
 ) -> list[Tensor | None]:
     total: list[Tensor | None] = [None] * sum(p.requires_grad for p in model.parameters())
-    for batch in swapped_batches(dataset, marks, rows, num_donors=10, seed=seed):
+    num_donors = min(10, len(dataset))
+    for batch in swapped_batches(dataset, marks, rows, num_donors=num_donors, seed=seed):
         batch = batch.to(device_of(model))
-        loss = cross_entropy(Forward(model, batch, track_input=False), batch).sum() / (10 * len(rows))
+        loss = cross_entropy(Forward(model, batch, track_input=False), batch).sum() / (num_donors * len(rows))
         found = parameter_gradient(model, loss)
         total = [b if a is None else a if b is None else a + b for a, b in zip(total, found, strict=True)]
     return total
+
+
+def some_rows(rows: Tensor, most: int, seed: int) -> Tensor:
+    """At most so many of the rows, drawn from the seed: data sets are often sorted by class."""
+    order = torch.randperm(len(rows), generator=torch.Generator().manual_seed(seed))
+    return rows[order[:most]]
 
 
 def _norm(gradients: list[Tensor | None]) -> float:

@@ -14,7 +14,7 @@ from corrigible.evaluation import difference, evidence_for, measure
 from corrigible.evidence import Evidence, gather
 from corrigible.explanations.explaining import explain as attribute
 from corrigible.explanations.features import by_feature
-from corrigible.feedback.masks import marks_of
+from corrigible.feedback.masks import marks_of, said_about
 from corrigible.models.forward import class_logits
 from corrigible.models.modes import evaluating, like_parameters
 from corrigible.recipe import Recipe, load_data
@@ -101,8 +101,7 @@ def _feedback_about(study: Study, split: str) -> tuple[list[Feedback], int]:
     """What was said about every row, about a class, or about rows of this split; and the store's revision."""
     with study.feedback() as store:
         revision = store.revision
-        said = [feedback for _, feedback in store.at_revision(revision)]
-    return [feedback for feedback in said if feedback.scope != "row" or feedback.split == split], revision
+        return said_about((feedback for _, feedback in store.at_revision(revision)), split), revision
 
 
 def _evidence(recipe: Recipe, model: nn.Module, data: TensorData, feedback: list[Feedback], seed: int) -> Evidence:

@@ -11,7 +11,7 @@ from torch import nn
 
 from corrigible.data.dataset import TensorData
 from corrigible.errors import FeedbackError, StudyError
-from corrigible.feedback.masks import marks_of
+from corrigible.feedback.masks import marks_of, said_about
 from corrigible.models.weights import load_weights, save_weights
 from corrigible.protocols.baselines import MaskedInputs, marked_anywhere
 from corrigible.protocols.correction import Progress, correction
@@ -76,8 +76,7 @@ def training_feedback(study: Study) -> tuple[list[Feedback], int]:
     """
     with study.feedback() as store:
         revision = store.revision
-        said = [feedback for _, feedback in store.at_revision(revision)]
-    said = [feedback for feedback in said if feedback.scope != "row" or feedback.split == "train"]
+        said = said_about((feedback for _, feedback in store.at_revision(revision)), "train")
     if not said:
         raise FeedbackError(
             f"no feedback in {study.folder}; expected at least one marked region: "

@@ -15,7 +15,9 @@ from corrigible import sealing
 from corrigible.comparison import spoken
 from corrigible.errors import SealError, StudyError
 from corrigible.feedback.exchange import to_json
+from corrigible.feedback.masks import said_about
 from corrigible.folders import inside, write_atomically
+from corrigible.recipe import Recipe
 from corrigible.reporting import Curve, HeatmapRow, ReportContent, ReportedModel, render
 from corrigible.study import Run, Study, open_study
 from corrigible.training import Epoch
@@ -45,7 +47,7 @@ def seal(folder: Path, *, name: str = "") -> Iterator[Sealed]:
     measured = {model["run"]: model for model in evaluation.read("evaluation.json")["models"]}
     if run.name not in measured:
         raise StudyError(f"{run.name} has not been evaluated; run `corrigible evaluate {folder}`, then seal")
-    feedback = _feedback_seen(study, evaluation)
+    feedback = _feedback_seen(study, run if run.verb == "correct" else evaluation)
     files = {
         "recipe.toml": run.record["recipe"].encode(),
         "run.json": (run.folder / "run.json").read_bytes(),
@@ -83,7 +85,9 @@ def _content(study: Study, evaluation: Run) -> ReportContent:
     models = [_reported(model, results["class_names"]) for model in results["models"]]
     runs = {run.name: run for run in study.runs()}
     compared = [_present(runs, name) for name in evaluation.record["models"]]
-    recipe = study.recipe
+    # As it was when the models were measured, whatever is written there now.
+    recipe = Recipe.parse(evaluation.record["recipe"])
+    corrected = next((run for run in compared if run.verb == "correct"), evaluation)
     return ReportContent(
         title=recipe.title or study.folder.name,
         kind=recipe.kind,  # type: ignore[arg-type]
@@ -95,8 +99,8 @@ def _content(study: Study, evaluation: Run) -> ReportContent:
         heatmaps=_heatmaps(evaluation, results["class_names"]) if recipe.kind == "image" else (),
         feature_shares=_shares(results["models"]),
         curves=tuple(Curve(run.label, tuple(_epochs(run))) for run in compared),
-        feedback=tuple(_feedback_seen(study, evaluation)),
-        reproduce=_commands(study.folder),
+        feedback=tuple(_feedback_seen(study, corrected)),
+        reproduce=tuple(_commands(study.folder, recipe.seed, [*compared, evaluation])),
         recipe=recipe.text,
         provenance=tuple(_provenance(evaluation, compared)),
     )
@@ -169,13 +173,17 @@ def _epochs(run: Run) -> Iterator[Epoch]:
 def _feedback_seen(study: Study, run: Run) -> list[Feedback]:
     """The feedback as it stood when the run was made, about training rows or every row."""
     with study.feedback() as store:
-        said = [feedback for _, feedback in store.at_revision(run.record["feedback_revision"])]
-    return [feedback for feedback in said if feedback.scope != "row" or feedback.split == "train"]
+        return said_about((feedback for _, feedback in store.at_revision(run.record["feedback_revision"])), "train")
 
 
-def _commands(folder: Path) -> tuple[str, ...]:
+def _commands(folder: Path, usual_seed: int, runs: list[Run]) -> Iterator[str]:
+    """The verbs that made these runs, each with the seed that it was given instead of the recipe's."""
     where = shlex.quote(folder.name)
-    return tuple(f"corrigible {verb} {where}" for verb in ("train", "correct", "evaluate", "report"))
+    for run in runs:
+        if run.verb != "baseline":  # `correct` makes them too.
+            seed = run.record["seed"]
+            yield f"corrigible {run.verb} {where}" + (f" --seed {seed}" if seed != usual_seed else "")
+    yield f"corrigible report {where}"
 
 
 def _provenance(evaluation: Run, compared: list[Run]) -> Iterator[tuple[str, str]]:
@@ -185,5 +193,7 @@ def _provenance(evaluation: Run, compared: list[Run]) -> Iterator[tuple[str, str
         yield run.name, f"{run.label}{parent}, seed {run.record['seed']}" + (f", weights {weights}" if weights else "")
         for penalty, weight in run.record.get("weights", {}).items():
             yield f"weight of {penalty}", f"{weight:g}, chosen by swap score"
-    yield "feedback revision", str(evaluation.record["feedback_revision"])
+    for run in (*compared, evaluation):
+        if "feedback_revision" in run.record:
+            yield f"feedback revision of {run.name}", str(run.record["feedback_revision"])
     yield from ((name, version) for name, version in evaluation.record["versions"].items())

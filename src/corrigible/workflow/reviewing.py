@@ -42,6 +42,8 @@ def add_feedback(
     Raises:
         FeedbackError: a region or row that does not fit the data.
     """
+    if row is not None and label is not None:
+        raise FeedbackError(f"row {row} and class {label} are given; say it about one row or about a class")
     study = open_study(folder)
     data = load_data(study.recipe, study.folder, split)
     scope = "row" if row is not None else "class" if label is not None else "dataset"

@@ -1,0 +1,102 @@
+"""What feedback teaches, what may judge it, and what is refused."""
+
+import numpy as np
+import pytest
+import torch
+from torch import nn
+
+from corrigible import Feedback, correct
+from corrigible.data.dataset import TensorData
+from corrigible.errors import FeedbackError
+from corrigible.feedback.masks import fingerprint, marks_of
+from corrigible.protocols.correction import _judge, correction
+from corrigible.protocols.schedule import Schedule
+from corrigible.protocols.weight import WeightChoice, starting_weight
+from corrigible.training import Epoch
+
+X = torch.randn(80, 4, generator=torch.Generator().manual_seed(0))
+Y = (X[:, 1] > 0).long()
+X[:, 0] = 2.0 * Y - 1.0  # Tells the label, and must not matter.
+FIRST = np.array([True, False, False, False])
+SHORT = Schedule(epochs=2, batch_size=16)
+
+
+@pytest.fixture
+def fooled() -> nn.Module:
+    torch.manual_seed(0)
+    model = nn.Sequential(nn.Linear(4, 8), nn.SiLU(), nn.Linear(8, 2))
+    return correct(model, (X, Y), [Feedback(FIRST, row=0)], penalties={}, epochs=20, learning_rate=0.01)
+
+
+def gradient_on_first(model: nn.Module) -> float:
+    x = X.clone().requires_grad_()
+    logits = model(x)
+    return float(torch.autograd.grad((logits[:, 1] - logits[:, 0]).sum(), x)[0][:, 0].abs().mean())
+
+
+def test_a_fooled_model_is_corrected_and_left_as_it_is(fooled):
+    before = [p.clone() for p in fooled.parameters()]
+    corrected = correct(fooled, (X, Y), [Feedback(FIRST, scope="dataset")], epochs=40, learning_rate=0.01)
+    assert gradient_on_first(fooled) > 0.5
+    assert gradient_on_first(corrected) < 0.2 * gradient_on_first(fooled)
+    assert all(torch.equal(p, old) for p, old in zip(fooled.parameters(), before, strict=True))
+
+
+def test_the_same_seed_gives_the_same_model_and_another_seed_another(fooled):
+    first, second, other = (
+        correct(fooled, (X, Y), [Feedback(FIRST, row=3)], epochs=2, seed=seed)[0].weight for seed in (5, 5, 6)
+    )
+    assert torch.equal(first, second)
+    assert not torch.equal(first, other)
+
+
+@pytest.mark.parametrize("weight", ["auto", 1.0])
+def test_feedback_on_what_should_matter_is_not_taken_for_the_opposite(fooled, weight):
+    said = [Feedback(FIRST, polarity="relevant", row=3)]
+    with pytest.raises(FeedbackError, match=r"only says what should matter; right_reasons needs"):
+        correct(fooled, (X, Y), said, penalties={"right_reasons": weight})
+
+
+def test_relevant_rows_neither_judge_nor_set_a_weight():
+    relevant = [Feedback(FIRST, polarity="relevant", row=row) for row in range(10, 40)]
+    said = [Feedback(FIRST, row=3), *relevant]
+    data = TensorData(X, Y)
+    assert _judge(data, marks_of(said, data), said, None, 0).rows.tolist() == [3]
+
+
+def test_feedback_on_a_class_that_no_row_has_is_refused(fooled):
+    said = [Feedback(FIRST, row=3), Feedback(FIRST, scope="class", label=7)]
+    with pytest.raises(FeedbackError, match=r"class 7; the data has 0, 1"):
+        correct(fooled, (X, Y), said)
+
+
+def test_rules_are_judged_on_validation_rows_unless_these_have_no_such_class():
+    data, said = TensorData(X, Y), [Feedback(FIRST, scope="class", label=1)]
+    marks = marks_of(said, data)
+    mixed, lacking = TensorData(X[:20], Y[:20]), TensorData(X[Y == 0], Y[Y == 0])
+    assert _judge(data, marks, said, mixed, 0).dataset is mixed
+    assert _judge(data, marks, said, lacking, 0).dataset is data
+
+
+def test_a_rule_made_on_a_training_row_can_be_judged_on_fewer_validation_rows(fooled):
+    said = [Feedback(FIRST, scope="dataset", row=70, fingerprint=fingerprint(X[70]))]
+    correct(fooled, (X, Y), said, validation=(X[:20], Y[:20]), epochs=1)
+
+
+def test_the_starting_weight_does_not_depend_on_how_the_rows_are_sorted(fooled):
+    many, classes = X.repeat(4, 1), Y.repeat(4)
+    weights = []
+    for order in (torch.arange(len(many)), classes.argsort()):
+        data = TensorData(many[order], classes[order])
+        marks = marks_of([Feedback(FIRST, scope="dataset")], data)
+        weights.append(starting_weight(fooled, data, marks, name="right_reasons", settings={}, seed=0))
+    assert weights[0] == pytest.approx(weights[1], rel=0.5)
+
+
+def test_progress_ends_with_one_choice_and_the_epochs_that_were_asked_for(fooled):
+    said = [Feedback(FIRST, row=row) for row in range(5)]
+    told = list(correction(fooled, (X, Y), said, schedule=SHORT))
+    (choice,) = [record for record in told if isinstance(record, WeightChoice)]
+    best = max(choice.trials, key=lambda trial: trial.swap_score)
+    assert choice.weight == best.weight
+    assert [record.number for record in told if isinstance(record, Epoch)] == [1, 2]

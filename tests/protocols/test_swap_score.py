@@ -1,0 +1,34 @@
+"""The swap score equals its definition, however many rows pass at once."""
+
+import numpy as np
+import pytest
+import torch
+from torch import nn
+from torch.nn.functional import log_softmax
+
+from corrigible import Feedback
+from corrigible.data.dataset import TensorData
+from corrigible.data.swapping import draw_donors
+from corrigible.feedback.masks import marks_of
+from corrigible.protocols import swap_score as module
+from corrigible.protocols.swap_score import swap_score
+
+GENERATOR = torch.Generator().manual_seed(0)
+X = torch.randn(12, 3, generator=GENERATOR)
+DATA = TensorData(X, torch.arange(12) % 2)
+SAID = [Feedback(np.array([True, False, True]), row=2), Feedback(np.array([False, True, False]), row=9)]
+
+
+@pytest.mark.parametrize("at_once", [1, 7, 256])
+def test_it_is_the_mean_log_likelihood_over_rows_and_donors(monkeypatch, at_once):
+    monkeypatch.setattr(module, "MOST_AT_ONCE", at_once)
+    model = nn.Linear(3, 2).double().requires_grad_(False)
+    total = []
+    for row, places in ((2, (0, 2)), (9, (1,))):
+        for donor in draw_donors(12, 5, 4).tolist():
+            x = X[row].clone()
+            for place in places:
+                x[place] = X[donor, place]
+            total.append(float(log_softmax(model(x.double()), dim=0)[DATA.y[row]]))
+    found = swap_score(model, DATA, marks_of(SAID, DATA), torch.tensor([2, 9]), num_donors=5, seed=4)
+    assert found == pytest.approx(sum(total) / len(total))
