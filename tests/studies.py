@@ -40,6 +40,7 @@ method = "input_gradient"
 [evaluate]
 metrics = ["accuracy", "class_accuracy", "flip_rate", "attribution_overlap"]
 num_donors = 5
+num_resamples = 20
 """
 TABLE_RECIPE = """
 format = 1
@@ -68,6 +69,7 @@ steps = 8
 [evaluate]
 metrics = ["accuracy", "worst_group_accuracy", "flip_rate", "attribution_overlap"]
 num_donors = 5
+num_resamples = 20
 """
 SIZES = {"train": 60, "validation": 18, "test": 24}
 

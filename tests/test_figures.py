@@ -6,7 +6,7 @@ from hypothesis import strategies as st
 
 from corrigible.figures import COLOURS, Line, bar_pair, dot_and_whisker, line_chart, number, scale_of, shaded
 
-FINITE = st.floats(-1e6, 1e6)
+FINITE = st.floats(-1e6, 1e6, allow_subnormal=False)
 
 
 @given(st.lists(FINITE, max_size=5))

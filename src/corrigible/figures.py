@@ -95,7 +95,7 @@ def line_chart(title: str, lines: Sequence[Line]) -> Markup:
     if not lines:
         return Markup('<p class="missing">{}: not measured: no finite value</p>').format(title)
     values = [value for line in lines for _, value in line.points]
-    is_log = min(values) > 0 and max(values) / min(values) > LOG_FROM
+    is_log = min(values) >= sys.float_info.min and max(values) / min(values) > LOG_FROM
     ticks = _decades(min(values), max(values)) if is_log else _ticks(min(values), max(values))
     last = max(epoch for line in lines for epoch, _ in line.points)
 

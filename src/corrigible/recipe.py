@@ -9,10 +9,11 @@ from typing import Any, Literal
 
 from torch import nn
 
-from corrigible.data.dataset import TensorData, require_classes
+from corrigible.data.dataset import TensorData, all_rows, as_dataset, require_classes
 from corrigible.data.kinds import KINDS
 from corrigible.errors import DataError, RecipeError, unknown
 from corrigible.explanations import EXPLAINERS
+from corrigible.explanations.explaining import SHARED_SETTINGS
 from corrigible.folders import require_plain
 from corrigible.methods import method_named, settings_of, with_settings
 from corrigible.metrics import METRICS
@@ -40,9 +41,12 @@ class Evaluation:
     split: str = "test"
     metrics: tuple[str, ...] = ("accuracy", "flip_rate", "attribution_overlap", "expected_calibration_error")
     num_donors: int = 50
+    num_resamples: int = 1000
+    """Of the rows, for the intervals."""
 
     def __post_init__(self) -> None:
         require_range(self, "num_donors", 1, MOST)
+        require_range(self, "num_resamples", 0, MOST)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -213,6 +217,10 @@ def _explanation(content: Mapping[str, Any]) -> Explanation:
     settings = {name: value for name, value in content.items() if name not in named}
     explanation: Explanation = _section(Explanation, named, "[explain]")
     method = method_named(explanation.method, EXPLAINERS, "explainer")
+    for name in settings:
+        if name in SHARED_SETTINGS:
+            own = set(settings_of(method)) - set(SHARED_SETTINGS)
+            raise RecipeError(f"explainer {explanation.method!r}: {unknown('setting', name, own)}")
     with_settings(method, settings, f"explainer {explanation.method!r}")
     return Explanation(method=explanation.method, split=explanation.split, settings=settings)
 
@@ -239,9 +247,10 @@ def load_data(recipe: Recipe, folder: Any, split: str) -> TensorData:
     else:
         load = complete(method_named(recipe.source, {}, "data source"), recipe.data, "[data]")
         loaded = load(split)
-    if not isinstance(loaded, TensorData):
-        raise DataError(f"data source {recipe.source!r} gave a {type(loaded).__name__}; expected TensorData")
-    return loaded
+    try:
+        return all_rows(as_dataset(loaded))
+    except DataError as error:
+        raise DataError(f"split {split!r}: {error}") from error
 
 
 def _plain(split: str) -> str:

@@ -14,9 +14,12 @@ def baseline_row(baseline: Baseline, x: Float[Tensor, " batch *input"]) -> Float
     """The baseline in the shape of one row of ``x``.
 
     Raises:
-        DataError: a tensor that does not broadcast to one row, or a baseline that is NaN or infinite.
+        DataError: no numbers, a tensor that does not broadcast to one row, or a baseline that is NaN or infinite.
     """
-    value = torch.as_tensor(0.0 if baseline is None else baseline).detach().to(x)
+    try:
+        value = torch.as_tensor(0.0 if baseline is None else baseline).detach().to(x)
+    except (TypeError, ValueError, RuntimeError) as error:
+        raise DataError(f"the baseline is {baseline!r}; expected a number, or one per input") from error
     if not bool(value.isfinite().all()):
         raise DataError("the baseline is NaN or infinite; give finite numbers")
     try:

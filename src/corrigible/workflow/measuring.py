@@ -3,6 +3,7 @@
 import dataclasses
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import torch
 from safetensors.torch import save
@@ -19,7 +20,7 @@ from corrigible.models.forward import class_logits
 from corrigible.models.modes import evaluating, like_parameters
 from corrigible.recipe import Recipe, load_data
 from corrigible.study import Run, Study, open_study
-from corrigible.types import Feedback
+from corrigible.types import Feedback, Measurement
 from corrigible.workflow.devices import device_named
 from corrigible.workflow.model_runs import load_model
 from corrigible.workflow.records import FeatureShare, Finished, Measured
@@ -55,35 +56,30 @@ def evaluate(folder: Path, *, seed: int | None = None, device: str = "cpu") -> I
     seed = recipe.seed if seed is None else seed
     data = load_data(recipe, study.folder, recipe.evaluate.split)
     feedback, revision = _feedback_about(study, recipe.evaluate.split)
+    metrics, num_resamples = recipe.evaluate.metrics, recipe.evaluate.num_resamples
     compared = models_to_compare(study)
     record = {"parent": compared[-1].name, "seed": seed, "device": device, "feedback_revision": revision}
     with study.new_run("evaluate", models=[run.name for run in compared], **record) as draft:
-        results, changes, drawn = [], [], _drawn_rows(data, feedback)
+        results: list[dict[str, Any]] = []
+        changes: list[Measurement] = []
+        drawn = _drawn_rows(data, feedback)
         first: Evidence | None = None
         for place, run in enumerate(compared):
             model = load_model(run).to(device_named(device))
             evidence = _evidence(recipe, model, data, feedback, seed)
-            measurements = measure(evidence, recipe.evaluate.metrics, seed=seed)
+            measurements = measure(evidence, metrics, num_resamples=num_resamples, seed=seed)
             first = first or evidence
             if run.verb == "correct":
-                changes = difference(first, evidence, recipe.evaluate.metrics, seed=seed)
-            yield from (Measured(run.label, **dataclasses.asdict(found)) for found in measurements)
+                changes = difference(first, evidence, metrics, num_resamples=num_resamples, seed=seed)
+            yield from (Measured(run.label, **found) for found in _as_dicts(measurements))
             attribution = _attribution(recipe, model, data.x, data.y, data, seed)
             drawn[f"attribution.{place}"] = attribution[drawn["row"]].contiguous()
             drawn[f"predicted.{place}"] = evidence.everywhere["predicted"][drawn["row"]]
-            results.append(
-                {
-                    "name": run.label,
-                    "run": run.name,
-                    "measurements": [dataclasses.asdict(found) for found in measurements],
-                    "confusion": _confusion(evidence),
-                    "shares": _feature_shares(attribution, data),
-                }
-            )
-        changed = [dataclasses.asdict(change) for change in changes]
-        draft.write_json(
-            "evaluation.json", {"class_names": list(data.class_names), "models": results, "changes": changed}
-        )
+            found = {"measurements": _as_dicts(measurements), "confusion": _confusion(evidence)}
+            shares = _feature_shares(attribution, data)
+            results.append({"name": run.label, "run": run.name, **found, "shares": shares})
+        names, changed = list(data.class_names), _as_dicts(changes)
+        draft.write_json("evaluation.json", {"class_names": names, "models": results, "changes": changed})
         (draft.folder / "rows.safetensors").write_bytes(save(drawn))
     yield Finished("evaluate", str(draft.published))
 
@@ -115,6 +111,10 @@ def _evidence(recipe: Recipe, model: nn.Module, data: TensorData, feedback: list
         num_donors=recipe.evaluate.num_donors,
         seed=seed,
     )
+
+
+def _as_dicts(measurements: list[Measurement]) -> list[dict[str, Any]]:
+    return [dataclasses.asdict(found) for found in measurements]
 
 
 def _confusion(evidence: Evidence) -> list[list[int]]:
