@@ -338,7 +338,7 @@ def test_a_lenet_on_images_of_another_size(tmp_path: Path) -> None:
 
 def test_a_users_data_that_is_none(own: Path) -> None:
     edit(own, 'kind = "image"', 'kind = "image"\nsource = "own_methods:nonsense"')
-    assert "gave a list; expected TensorData" in refused("train", own)
+    assert "split 'train': a row of the data set is a" in refused("train", own)
 
 
 def test_labels_outside_the_classes_that_were_trained(own: Path) -> None:

@@ -3,18 +3,21 @@
 import copy
 import json
 import math
+import sys
 import tomllib
+import types
 from contextlib import suppress
 from importlib import resources
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from corrigible.errors import CorrigibleError, RecipeError
-from corrigible.recipe import Recipe, build_model
+from corrigible.errors import CorrigibleError, DataError, RecipeError
+from corrigible.recipe import Recipe, build_model, load_data
 from studies import IMAGE_RECIPE, TABLE_RECIPE, corrigible, image_study
 
 FACTS = {"channels": 1, "inputs": 64, "columns": 8, "num_classes": 3}
@@ -182,3 +185,20 @@ def test_defaults_and_what_is_written_down() -> None:
 def test_a_whole_number_serves_as_a_float() -> None:
     recipe = Recipe.parse(IMAGE_RECIPE.replace("batch_size = 16\n[correct]", "learning_rate = 1\n[correct]"))
     assert recipe.train.learning_rate == 1.0
+
+
+@pytest.mark.parametrize("name", ["seed", "columns", "differentiable", "rows_at_once"])
+def test_an_explainer_takes_from_the_recipe_only_what_is_its_own(name: str) -> None:
+    with pytest.raises(RecipeError, match=f"unknown setting '{name}'"):
+        Recipe.parse(IMAGE_RECIPE.replace("[explain]", f"[explain]\n{name} = 1"))
+
+
+def test_a_users_source_may_give_what_the_library_takes(monkeypatch: pytest.MonkeyPatch) -> None:
+    module = types.ModuleType("own_sources")
+    module.arrays = lambda split: (np.zeros((3, 2)), np.arange(3))  # type: ignore[attr-defined]
+    module.broken = lambda split: (np.full((3, 2), np.nan), np.arange(3))  # type: ignore[attr-defined]
+    monkeypatch.setitem(sys.modules, "own_sources", module)
+    recipe = 'format = 1\n[data]\nkind = "table"\nsource = "own_sources:NAME"\n[model]\nname = "mlp"'
+    assert load_data(Recipe.parse(recipe.replace("NAME", "arrays")), None, "train").y.tolist() == [0, 1, 2]
+    with pytest.raises(DataError, match=r"split 'train': row 0 of x is NaN"):
+        load_data(Recipe.parse(recipe.replace("NAME", "broken")), None, "train")

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 import torch
 
-from corrigible.data.image import black, load_images
+from corrigible.data.image import load_images
 from corrigible.errors import DataError
 
 X = np.arange(24, dtype=np.uint8).reshape(2, 3, 4)
@@ -84,9 +84,3 @@ def test_broken_files_are_refused_in_one_line(tmp_path, name):
 def test_a_missing_file_is_named(tmp_path):
     with pytest.raises(DataError, match="no file .*test.npz"):
         load_images(tmp_path, "test")
-
-
-def test_black_is_zero_and_leaves_the_input_alone():
-    x = torch.rand(1, 2, 2)
-    kept = x.clone()
-    assert torch.equal(black(x), torch.zeros(1, 2, 2)) and torch.equal(x, kept)

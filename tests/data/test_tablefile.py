@@ -4,7 +4,7 @@ import pytest
 import torch
 
 from corrigible.data.table import encode
-from corrigible.data.tablefile import average, folder_encoder, load_table, read_csv
+from corrigible.data.tablefile import folder_encoder, load_table, read_csv
 from corrigible.errors import DataError
 
 TRAIN = "age,site,sick\n1,a,no\n3,b,yes\n"
@@ -46,9 +46,3 @@ def test_a_table_of_names_only_has_no_rows(tmp_path):
 def test_a_missing_file_is_named(tmp_path):
     with pytest.raises(DataError, match="no file .*train.csv"):
         load_table(tmp_path, "train", target="b")
-
-
-def test_average_is_zero_and_leaves_the_input_alone():
-    x = torch.rand(3)
-    kept = x.clone()
-    assert torch.equal(average(x), torch.zeros(3)) and torch.equal(x, kept)

@@ -7,7 +7,6 @@ from typing import Any
 
 import numpy as np
 import torch
-from jaxtyping import Float
 from numpy.typing import NDArray
 from torch import Tensor
 
@@ -35,14 +34,6 @@ def load_images(folder: Path, split: str) -> TensorData:
     y, group = (_numbers(arrays[name], len(x), name, path) if name in arrays else None for name in ("y", "group"))
     assert y is not None
     return TensorData(x, y, group)
-
-
-def black(x: Float[Tensor, " *shape"]) -> Float[Tensor, " *shape"]:
-    """An image with nothing in it: 0 everywhere, which is no light in a photograph and no ink in a scanned digit.
-
-    A mean grey would depend on the other images, and would itself look like a grey decoy.
-    """
-    return torch.zeros_like(x)
 
 
 def _read(path: Path) -> Arrays:

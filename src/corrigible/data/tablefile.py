@@ -5,9 +5,6 @@ from collections.abc import Sequence
 from pathlib import Path
 
 import pandas as pd
-import torch
-from jaxtyping import Float
-from torch import Tensor
 
 from corrigible.data.dataset import TensorData
 from corrigible.data.table import TableEncoder, encode, encoder_of
@@ -48,8 +45,3 @@ def read_csv(path: Path) -> pd.DataFrame:
         raise DataError(
             f"{path} cannot be read ({reason}); expected a line of names, then commas between values"
         ) from error
-
-
-def average(x: Float[Tensor, " *shape"]) -> Float[Tensor, " *shape"]:
-    """A row with nothing in it: 0 everywhere, which is the training mean of every number and no category at all."""
-    return torch.zeros_like(x)

@@ -16,7 +16,6 @@ from corrigible.models.forward import class_logits
 from corrigible.models.modes import like_parameters
 from corrigible.types import Columns
 
-
 SHARED_SETTINGS = ("columns", "seed", "differentiable", "rows_at_once")
 """What `explain` fills in for every explainer that has a setting of that name."""
 
