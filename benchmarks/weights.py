@@ -19,7 +19,7 @@ from torch import nn
 
 from corrigible.protocols.correction import correction
 
-GRID = (0.1, 0.3, 1.0, 3.0, 10.0, 30.0, 100.0, 300.0)
+GRID = (0.3, 1.0, 3.0, 10.0, 30.0, 100.0)
 
 
 def main() -> None:

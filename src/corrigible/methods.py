@@ -24,7 +24,7 @@ def method_named(name: str, family: Mapping[str, Callable[..., Any]], what: str)
     module_name, _, function_name = name.partition(":")
     try:
         function = getattr(importlib.import_module(module_name), function_name)
-    except ImportError as error:
+    except (ImportError, SyntaxError, NameError) as error:
         raise RecipeError(f"{what} {name!r}: cannot import {module_name!r} ({error}); is it on PYTHONPATH?") from error
     except (AttributeError, TypeError, ValueError) as error:
         raise RecipeError(f"{what} {name!r}: module {module_name!r} has no {function_name!r}") from error

@@ -1,5 +1,6 @@
 """The only training loop."""
 
+import copy
 import time
 from collections import defaultdict
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -85,8 +86,9 @@ def fit(
     # Checked at weight 1: a weight that grows from 0 must not hide until later that its penalty teaches nothing.
     due = [replace(term, weight=1.0) for term in terms if any(term.weight_at(number) != 0 for number in range(epochs))]
     if due:
-        with PrivateRandomness(seed), learning(model), frozen_norms(model):
-            _check_first_step(model, partial(objective, terms=due), batches, reviewed, seed)
+        probe = copy.deepcopy(model)  # Some layers change their buffers whenever they run.
+        with PrivateRandomness(seed), learning(probe), frozen_norms(probe):
+            _check_first_step(probe, partial(objective_of, probe, loss=loss, terms=due), batches, reviewed, seed)
     for number in range(epochs):
         started = time.perf_counter()
         totals = _Means()

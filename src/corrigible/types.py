@@ -124,16 +124,6 @@ class Feedback:
 
 
 @dataclass(frozen=True)
-class Proposal:
-    """A region offered to a person for review."""
-
-    region: Region
-    row: int
-    strength: float
-    """Share of the row's absolute attribution that lies in the region, in [0, 1]."""
-
-
-@dataclass(frozen=True)
 class Measurement:
     """The value of one metric, with how many rows it rests on and a 95 % interval."""
 

@@ -105,6 +105,30 @@ def all_labels(dataset: Dataset) -> Int[Tensor, " row"]:
     return torch.cat([rows_of(dataset, index).y for index in torch.arange(len(dataset)).split(1)])
 
 
+@dataclass(frozen=True)
+class Labelled:
+    """A map-style data set whose labels have been read, so that they need not be read again."""
+
+    rows: Dataset
+    y: Int[Tensor, " row"]
+
+    def __len__(self) -> int:
+        return len(self.rows)
+
+    def __getitem__(self, row: int) -> tuple[Any, ...]:
+        return self.rows[row]
+
+    @property
+    def columns(self) -> Columns | None:
+        """Those of the data set itself."""
+        return columns_of(self.rows)
+
+
+def labelled(dataset: Dataset) -> Dataset:
+    """The data set with its labels at hand."""
+    return dataset if hasattr(dataset, "y") else Labelled(dataset, all_labels(dataset))
+
+
 def columns_of(dataset: Dataset) -> Columns | None:
     """Which columns make up which feature, where the data set says so in an attribute ``columns``."""
     return getattr(dataset, "columns", None)

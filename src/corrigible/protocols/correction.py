@@ -10,7 +10,7 @@ from typing import Any
 
 from torch import Tensor, nn
 
-from corrigible.data.dataset import Dataset, all_labels, as_dataset, require_classes
+from corrigible.data.dataset import Dataset, all_labels, as_dataset, labelled, require_classes
 from corrigible.errors import FeedbackError
 from corrigible.feedback.masks import Marks, as_rule, marks_of
 from corrigible.penalties import FEEDBACK_PENALTIES
@@ -81,7 +81,7 @@ def correction(
     seed: int = 0,
 ) -> Generator[Progress, None, nn.Module]:
     """``correct``, told as it goes; returns the corrected copy. ``watch`` is reported after each epoch."""
-    dataset, feedback = as_dataset(data), list(feedback)
+    dataset, feedback = labelled(as_dataset(data)), list(feedback)
     labels = all_labels(dataset)
     require_classes(labels)
     require_fit(model, dataset)
@@ -90,7 +90,7 @@ def correction(
     marks = marks_of(feedback, dataset)
     settings = {name: _as_settings(given) for name, given in penalties.items()}
     _require_marked(marks, feedback, labels, settings)
-    judge = _judge(dataset, marks, feedback, as_dataset(validation) if validation is not None else None, seed)
+    judge = _judge(dataset, marks, feedback, labelled(as_dataset(validation)) if validation is not None else None, seed)
     for name, given in settings.items():
         if given.get("weight") == "auto":
             decided = {n: s for n, s in settings.items() if n == name or s.get("weight") != "auto"}
@@ -127,7 +127,10 @@ def _require_marked(marks: Marks, feedback: list[Feedback], labels: Tensor, sett
 
 
 def _judge(dataset: Dataset, marks: Marks, feedback: list[Feedback], validation: Dataset | None, seed: int) -> Judge:
-    """Rules are judged on validation rows where they apply to any, feedback on single rows on those rows."""
+    """Rules are judged on validation rows where they apply to any, feedback on single rows on those rows.
+
+    Where there are rules and validation rows, feedback on single rows judges nothing.
+    """
     rules = [rule for said in feedback if (rule := as_rule(said)) is not None]
     if rules and validation is not None:
         on_validation = marks_of(rules, validation)

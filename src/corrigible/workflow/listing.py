@@ -5,7 +5,9 @@ from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
 from corrigible.explanations import EXPLAINERS
+from corrigible.explanations.explaining import SHARED_SETTINGS
 from corrigible.explanations.scores import SCORES, RandomProjection
+from corrigible.methods import settings_of
 from corrigible.metrics import METRICS
 from corrigible.models import MODELS
 from corrigible.penalties import FEEDBACK_PENALTIES, MODEL_PENALTIES
@@ -35,8 +37,8 @@ def summary(function: Callable[..., Any]) -> str:
 
 
 def settings(function: Callable[..., Any]) -> str:
-    """The keyword-only arguments as they would be written in a recipe."""
-    parameters = inspect.signature(function).parameters.values()
+    """What a recipe may set, with the defaults."""
+    own = {name: default for name, default in settings_of(function).items() if name not in SHARED_SETTINGS}
     return ", ".join(
-        p.name if p.default is p.empty else f"{p.name}={p.default!r}" for p in parameters if p.kind is p.KEYWORD_ONLY
+        name if default is inspect.Parameter.empty else f"{name}={default!r}" for name, default in own.items()
     )
