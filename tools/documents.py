@@ -66,6 +66,10 @@ def corner_decoys(found: dict[str, Any]) -> Iterator[str]:
         yield f"| {row['model']} | " + " | ".join(cells) + " |"
 
 
+def random_corner(found: dict[str, Any]) -> Iterator[str]:
+    yield from corner_decoys(found)
+
+
 def insurance(found: dict[str, Any]) -> Iterator[str]:
     seeds = found["seeds"]
     yield f"| {seeds} seeds, mean ± sd | AUC | share of race | mean abs. Δp, race flipped | gap between groups |"
@@ -105,7 +109,7 @@ def number(value: dict[str, float]) -> str:
 
 
 TABLES: dict[str, Callable[[dict[str, Any]], Iterator[str]]] = {
-    f.__name__: f for f in (corner_decoys, insurance, weights, step_cost, scale)
+    f.__name__: f for f in (corner_decoys, random_corner, insurance, weights, step_cost, scale)
 }
 
 

@@ -22,7 +22,7 @@ from corrigible.types import Feedback
 log = logging.getLogger(__name__)
 
 DEFAULT_PENALTIES: Mapping[str, Any] = {"right_reasons": "auto"}
-NUM_JUDGED_ROWS = 200
+NUM_JUDGED_ROWS = 2000
 
 Progress = Epoch | WeightTrial | WeightChoice
 

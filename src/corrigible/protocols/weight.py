@@ -20,6 +20,7 @@ from corrigible.protocols.schedule import Schedule, run
 from corrigible.protocols.swap_score import swap_score, swapped_batches
 
 MULTIPLIERS = (1.0, 3.0, 10.0, 30.0, 100.0)
+NUM_SWAPS = 20_000
 NUM_ROWS = 64
 """Rows with irrelevant inputs whose gradients give the first weight."""
 
@@ -54,7 +55,9 @@ class Judge:
     rows: Tensor
 
     def score(self, model: nn.Module, seed: int) -> float:
-        return swap_score(model, self.dataset, self.marks, self.rows, seed=seed)
+        # Rows differ more than donors do: many rows need few donors each.
+        num_donors = min(50, max(10, NUM_SWAPS // len(self.rows)))
+        return swap_score(model, self.dataset, self.marks, self.rows, num_donors=num_donors, seed=seed)
 
 
 def choose_weight(

@@ -95,7 +95,7 @@ def _content(study: Study, evaluation: Run) -> ReportContent:
         summary=tuple(_summary(models, [Measurement(**change) for change in results["changes"]])),
         notes=recipe.notes,
         models=tuple(models),
-        explanation=f"Attributions are {spoken(recipe.explain.method)} of the label's score.",
+        explanation=f"Attributions ({spoken(recipe.explain.method)}) explain the label's score.",
         heatmaps=_heatmaps(evaluation, results["class_names"]) if recipe.kind == "image" else (),
         feature_shares=_shares(results["models"]),
         curves=tuple(Curve(run.label, tuple(_epochs(run))) for run in compared),
