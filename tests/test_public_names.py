@@ -1,10 +1,11 @@
-"""Every module of the package can be imported by itself."""
+"""Every module of the package can be imported by itself, and every public name can be called."""
 
 import importlib
 import pkgutil
 from pathlib import Path
 
 import pytest
+import torch
 
 import corrigible
 
@@ -30,3 +31,39 @@ def test_every_folder_is_a_package():
 def test_listed_names_exist(name):
     module = importlib.import_module(name)
     assert [public for public in getattr(module, "__all__", ()) if not hasattr(module, public)] == []
+
+
+def calls(folder):
+    """One call of each public name."""
+    model = torch.nn.Linear(3, 2)
+    x, y = torch.randn(6, 3), torch.tensor([0, 1, 0, 1, 0, 1])
+    feedback = corrigible.Feedback(torch.tensor([True, False, False]), row=1)
+    batch = corrigible.Batch(torch.arange(6), x, y)
+    optimizer = torch.optim.SGD(model.parameters())
+    return {
+        "Batch": lambda: batch.to("cpu"),
+        "Columns": lambda: corrigible.Columns(("a=1",), ("a",), (True,)).features,
+        "CorrigibleError": lambda: corrigible.CorrigibleError("found, expected, do"),
+        "Feedback": lambda: feedback.region,
+        "FeedbackStore": lambda: corrigible.FeedbackStore(folder / "feedback.sqlite").close(),
+        "Measurement": lambda: corrigible.Measurement("accuracy", 0.5),
+        "TensorData": lambda: corrigible.TensorData(x, y)[0],
+        "correct": lambda: corrigible.correct(model, (x, y), [feedback], epochs=1),
+        "evaluate": lambda: corrigible.evaluate(model, (x, y), metrics=["accuracy"]),
+        "explain": lambda: corrigible.explain(model, x),
+        "fit": lambda: list(corrigible.fit(model, lambda epoch: iter([batch]), optimizer=optimizer, epochs=1)),
+        "seal": lambda: corrigible.seal(model, folder / "sealed"),
+        "verify": lambda: corrigible.verify(folder / "sealed"),
+    }
+
+
+def test_every_public_name_can_be_called(tmp_path):
+    by_name = calls(tmp_path)
+    assert set(by_name) == set(corrigible.__all__) - {"__version__"}
+    for call in by_name.values():
+        call()
+
+
+def test_no_submodule_bears_the_name_of_a_public_function():
+    submodules = {info.name for info in pkgutil.iter_modules(corrigible.__path__)}
+    assert submodules & set(corrigible.__all__) == set()
