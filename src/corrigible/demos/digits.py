@@ -9,7 +9,7 @@ import torch
 
 from corrigible import workflow
 from corrigible.demos.digits_data import irrelevant
-from corrigible.demos.story import Line, opened, table
+from corrigible.demos.story import Line, corrected_and_sealed, opened, table
 from corrigible.errors import StudyError
 from corrigible.feedback.masks import fingerprint
 from corrigible.protocols.schedule import accuracy_on
@@ -81,11 +81,7 @@ def run(folder: Path, *, seed: int, device: str) -> Iterator[Any]:
     yield _fooled(study)
     yield from workflow.explain(folder, device=device)
     yield _review(study, seed)
-    yield from workflow.correct(folder, device=device)
-    yield from workflow.evaluate(folder, device=device)
-    yield from workflow.report(folder)
-    yield from (sealed := list(workflow.seal(folder)))
-    yield from workflow.verify(Path(sealed[0].path), root=sealed[0].root)
+    yield from corrected_and_sealed(folder, device)
     yield from table(study, ("accuracy", "worst_class_accuracy", "flip_rate", "attribution_overlap"))
     yield Line(
         f"{NUM_REVIEWED} reviewed rows, {time.perf_counter() - started:.0f} seconds. Open {folder / 'report.html'}"

@@ -11,7 +11,7 @@ from sklearn.metrics import roc_auc_score
 
 from corrigible import workflow
 from corrigible.demos.insurance_data import RACE
-from corrigible.demos.story import Line, opened, table
+from corrigible.demos.story import Line, corrected_and_sealed, opened, table
 from corrigible.errors import StudyError
 from corrigible.recipe import load_data
 from corrigible.study import Study
@@ -78,11 +78,7 @@ def run(folder: Path, *, seed: int, device: str) -> Iterator[Any]:
     yield from workflow.explain(folder, device=device)
     yield _relies_on_race(study)
     yield _review(study)
-    yield from workflow.correct(folder, device=device)
-    yield from workflow.evaluate(folder, device=device)
-    yield from workflow.report(folder)
-    yield from (sealed := list(workflow.seal(folder)))
-    yield from workflow.verify(Path(sealed[0].path), root=sealed[0].root)
+    yield from corrected_and_sealed(folder, device)
     yield from table(study, ("auc", "attribution_overlap", "flip_effect", "group_prob_gap"))
     yield Line(
         f"the other columns predict race with AUC {race_from_the_rest(study):.3f}: zero reliance is not fairness"

@@ -3,7 +3,9 @@
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
+from corrigible import workflow
 from corrigible.study import Study, create_study, open_study
 
 
@@ -17,6 +19,15 @@ class Line:
 def opened(folder: Path, recipe: str) -> Study:
     """The study in this folder, made with this recipe where there is none."""
     return open_study(folder) if (folder / "recipe.toml").exists() else create_study(folder, recipe)
+
+
+def corrected_and_sealed(folder: Path, device: str) -> Iterator[Any]:
+    """Correct, evaluate, report, seal and verify."""
+    yield from workflow.correct(folder, device=device)
+    yield from workflow.evaluate(folder, device=device)
+    yield from workflow.report(folder)
+    yield from (sealed := list(workflow.seal(folder)))
+    yield from workflow.verify(Path(sealed[0].path), root=sealed[0].root)
 
 
 def table(study: Study, metrics: Sequence[str]) -> Iterator[Line]:
