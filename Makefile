@@ -4,7 +4,7 @@
 # make slow   the slow tests: kills at random times, statistics
 # make bench  measure every figure in the README again (hours)
 # make docs   write docs/methods.md and the README's tables again
-PYTHON ?= python3.11
+PYTHON ?= $(shell command -v python3.11 || command -v python3)
 RUN = .venv/bin
 
 .PHONY: install demo test check slow bench docs
