@@ -23,6 +23,12 @@ def write(name: str, found: dict[str, Any]) -> None:
     print(text)
 
 
+def read(name: str) -> dict[str, Any]:
+    """What the benchmark wrote last; nothing where it has not run."""
+    path = FOLDER / f"{name}.json"
+    return json.loads(path.read_text(encoding="utf-8")) if path.exists() else {}
+
+
 def mean_sd(values: Sequence[float]) -> dict[str, float]:
     """Mean and standard deviation over seeds."""
     return {

@@ -1,6 +1,6 @@
 """Measure every figure in the README again, one benchmark after another, and write the README's tables.
 
-    python benchmarks/run_all.py
+python benchmarks/run_all.py
 """
 
 import subprocess

@@ -1,7 +1,7 @@
 """What the table benchmarks share: the insurance demo's data and settings, and the same with a leaking column."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import torch
 from torch import nn
@@ -37,6 +37,14 @@ class Table:
 
 def insurance(seed: int) -> Table:
     return Table(seed, RACE, *(load(split, seed=seed) for split in ("train", "validation", "test")))
+
+
+def race_shuffled(table: Table) -> Table:
+    """With test rows that hold other test rows' race: relying on it does not pay there."""
+    test, column = table.test, table.train.columns.names.index(RACE)
+    x, order = test.x.clone(), torch.randperm(len(test), generator=torch.Generator().manual_seed(table.seed))
+    x[:, column] = test.x[order, column]
+    return replace(table, test=replace(test, x=x))
 
 
 def leaking(seed: int) -> Table:
