@@ -16,8 +16,10 @@ def over_seeds(name: str, compare: Callable[[int], Compared], about: str) -> Non
     """Compare for each seed and write means over seeds."""
     parser = argparse.ArgumentParser(description=about)
     parser.add_argument("--seeds", type=int, default=5)
+    parser.add_argument("--first-seed", type=int, default=0, help="another than 0 writes a file of its own")
     torch.set_num_threads(1)
-    seeds = range(parser.parse_args().seeds)
+    arguments = parser.parse_args()
+    seeds = range(arguments.first_seed, arguments.first_seed + arguments.seeds)
     found: dict[str, list[dict[str, float]]] = {}
     for seed in seeds:
         for model, numbers in compare(seed).items():
@@ -27,7 +29,11 @@ def over_seeds(name: str, compare: Callable[[int], Compared], about: str) -> Non
         {"model": model, **{key: mean_sd([n[key] for n in numbers]) for key in numbers[0]}}
         for model, numbers in found.items()
     ]
-    write(name, {"seeds": len(seeds), "epochs": [TRAIN.epochs, CORRECT.epochs], "rows": rows})
+    write(
+        name,
+        {"seeds": len(seeds), "epochs": [TRAIN.epochs, CORRECT.epochs], "rows": rows},
+        first_seed=arguments.first_seed,
+    )
 
 
 def references(digits: Digits, network: Callable[[int], nn.Module]) -> dict[str, nn.Module]:

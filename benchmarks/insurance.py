@@ -30,8 +30,10 @@ LEAST_SHARE = 0.05
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--seeds", type=int, default=5)
+    parser.add_argument("--first-seed", type=int, default=0, help="another than 0 writes a file of its own")
     torch.set_num_threads(1)
-    seeds = range(parser.parse_args().seeds)
+    arguments = parser.parse_args()
+    seeds = range(arguments.first_seed, arguments.first_seed + arguments.seeds)
     found: dict[str, list[dict[str, float]]] = {}
     for seed in seeds:
         for name, numbers in one_seed(seed).items():
@@ -41,7 +43,11 @@ def main() -> None:
         {"model": name, **{key: mean_sd([n[key] for n in numbers]) for key in numbers[0]}}
         for name, numbers in found.items()
     ]
-    write("insurance", {"seeds": len(seeds), "epochs": [TRAIN.epochs, CORRECT.epochs], "rows": rows})
+    write(
+        "insurance",
+        {"seeds": len(seeds), "epochs": [TRAIN.epochs, CORRECT.epochs], "rows": rows},
+        first_seed=arguments.first_seed,
+    )
 
 
 def one_seed(seed: int) -> dict[str, dict[str, float]]:

@@ -14,12 +14,13 @@ from corrigible import __version__
 FOLDER = Path(__file__).resolve().parent / "results"
 
 
-def write(name: str, found: dict[str, Any]) -> None:
-    """One JSON file per benchmark, printed too."""
+def write(name: str, found: dict[str, Any], *, first_seed: int = 0) -> None:
+    """One JSON file per benchmark, printed too; other seeds than the first ones get a file of their own."""
     versions = {"corrigible": __version__, "torch": torch.__version__, "python": platform.python_version()}
-    text = json.dumps({"command": f"python benchmarks/{name}.py", "versions": versions, **found}, indent=1)
+    command = f"python benchmarks/{name}.py" + (f" --first-seed {first_seed}" if first_seed else "")
+    text = json.dumps({"command": command, "versions": versions, **found}, indent=1)
     FOLDER.mkdir(exist_ok=True)
-    (FOLDER / f"{name}.json").write_text(text + "\n", encoding="utf-8")
+    (FOLDER / f"{name}{f'_from_{first_seed}' if first_seed else ''}.json").write_text(text + "\n", encoding="utf-8")
     print(text)
 
 
