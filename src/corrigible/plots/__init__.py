@@ -1,0 +1,1 @@
+"""Plots of explanations, as matplotlib figures."""
