@@ -1,7 +1,7 @@
 """The verbs that look at models: explain and evaluate."""
 
 import dataclasses
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -10,7 +10,7 @@ from safetensors.torch import save
 from torch import Tensor, nn
 
 from corrigible.batches import collate
-from corrigible.data.dataset import TensorData
+from corrigible.data.dataset import Dataset, TensorData, columns_of, rows_of
 from corrigible.evaluation import difference, evidence_for, measure
 from corrigible.evidence import Evidence, gather
 from corrigible.explanations.explaining import explain as attribute
@@ -20,12 +20,14 @@ from corrigible.models.forward import class_logits
 from corrigible.models.modes import evaluating, like_parameters
 from corrigible.recipe import Recipe, load_data
 from corrigible.study import Run, Study, open_study
-from corrigible.types import Feedback, Measurement
+from corrigible.types import Columns, Feedback, Measurement
 from corrigible.workflow.devices import device_named
 from corrigible.workflow.model_runs import load_model
 from corrigible.workflow.records import FeatureShare, Finished, Measured
 
 NUM_DRAWN_ROWS = 8
+ROWS_AT_ONCE = 256
+"""Of a data set that may not fit in memory."""
 
 
 def explain(
@@ -39,11 +41,14 @@ def explain(
     data = load_data(recipe, study.folder, recipe.explain.split)
     with study.new_run("explain", parent=source.name, seed=seed, device=device, method=recipe.explain.method) as draft:
         model = load_model(source).to(device_named(device))
-        target = _predicted(model, data.x)
-        attribution = _attribution(recipe, model, data.x, target, data, seed)
-        tensors = {"attribution": attribution, "target": target, "index": torch.arange(len(data))}
+        targets, attributions = [], []
+        for rows in _in_parts(data):
+            targets.append(_predicted(model, rows.x))
+            attributions.append(_attribution(recipe, model, rows, targets[-1], seed))
+        tensors = {"attribution": torch.cat(attributions), "target": torch.cat(targets)}
+        tensors["index"] = torch.arange(len(data))
         (draft.folder / "attributions.safetensors").write_bytes(save(tensors))
-        shares = [FeatureShare(*pair) for pair in _feature_shares(attribution, data)]
+        shares = [FeatureShare(*pair) for pair in _feature_shares(attributions, columns_of(data))]
         draft.write_json("shares.json", [dataclasses.asdict(share) for share in shares])
     yield from shares
     yield Finished("explain", str(draft.published))
@@ -72,13 +77,13 @@ def evaluate(folder: Path, *, seed: int | None = None, device: str = "cpu") -> I
             if run.verb == "correct":
                 changes = difference(first, evidence, metrics, num_resamples=num_resamples, seed=seed)
             yield from (Measured(run.label, **found) for found in _as_dicts(measurements))
-            attribution = _attribution(recipe, model, data.x, data.y, data, seed)
-            drawn[f"attribution.{place}"] = attribution[drawn["row"]].contiguous()
+            rows = rows_of(data, drawn["row"])
+            drawn[f"attribution.{place}"] = _attribution(recipe, model, rows, rows.y, seed).contiguous()
             drawn[f"predicted.{place}"] = evidence.everywhere["predicted"][drawn["row"]]
             found = {"measurements": _as_dicts(measurements), "confusion": _confusion(evidence)}
-            shares = _feature_shares(attribution, data)
+            shares = _shares_of_labels(recipe, model, data, seed)
             results.append({"name": run.label, "run": run.name, **found, "shares": shares})
-        names, changed = list(data.class_names), _as_dicts(changes)
+        names, changed = list(getattr(data, "class_names", ())), _as_dicts(changes)
         draft.write_json("evaluation.json", {"class_names": names, "models": results, "changes": changed})
         (draft.folder / "rows.safetensors").write_bytes(save(drawn))
     yield Finished("evaluate", str(draft.published))
@@ -100,7 +105,7 @@ def _feedback_about(study: Study, split: str) -> tuple[list[Feedback], int]:
         return said_about((feedback for _, feedback in store.at_revision(revision)), split), revision
 
 
-def _evidence(recipe: Recipe, model: nn.Module, data: TensorData, feedback: list[Feedback], seed: int) -> Evidence:
+def _evidence(recipe: Recipe, model: nn.Module, data: Dataset, feedback: list[Feedback], seed: int) -> Evidence:
     return gather(
         model,
         data,
@@ -125,7 +130,7 @@ def _confusion(evidence: Evidence) -> list[list[int]]:
     return counts.view(num_classes, num_classes).tolist()  # type: ignore[no-any-return]
 
 
-def _drawn_rows(data: TensorData, feedback: list[Feedback]) -> dict[str, Tensor]:
+def _drawn_rows(data: Dataset, feedback: list[Feedback]) -> dict[str, Tensor]:
     """A few rows spread over the data set, as the report shows them, with what is marked on them."""
     index = torch.linspace(0, len(data) - 1, min(NUM_DRAWN_ROWS, len(data))).round().long()
     rows = collate(data, index, marks_of(feedback, data))
@@ -133,23 +138,36 @@ def _drawn_rows(data: TensorData, feedback: list[Feedback]) -> dict[str, Tensor]
     return {"row": index, "x": rows.x.contiguous(), "y": rows.y, "irrelevant": rows.irrelevant}
 
 
-def _attribution(recipe: Recipe, model: nn.Module, x: Tensor, target: Tensor, data: TensorData, seed: int) -> Tensor:
+def _in_parts(data: Dataset) -> Iterator[TensorData]:
+    """All rows, a bounded number of them in memory at once."""
+    for index in torch.arange(len(data)).split(ROWS_AT_ONCE):
+        yield rows_of(data, index)
+
+
+def _attribution(recipe: Recipe, model: nn.Module, rows: TensorData, target: Tensor, seed: int) -> Tensor:
     explanation = recipe.explain
     return attribute(
-        model, x, target, method=explanation.method, columns=data.columns, seed=seed, **explanation.settings
+        model, rows.x, target, method=explanation.method, columns=rows.columns, seed=seed, **explanation.settings
     )
 
 
 def _predicted(model: nn.Module, x: Tensor) -> Tensor:
     with evaluating(model), torch.no_grad():
-        parts = [class_logits(model(like_parameters(part, model))).argmax(1).cpu() for part in x.split(1024)]
-    return torch.cat(parts)
+        return class_logits(model(like_parameters(x, model))).argmax(1).cpu()
 
 
-def _feature_shares(attribution: Tensor, data: TensorData) -> list[tuple[str, float]]:
-    """Each feature's share of the absolute attribution, largest first; nothing for data without named features."""
-    if data.columns is None:
+def _shares_of_labels(recipe: Recipe, model: nn.Module, data: Dataset, seed: int) -> list[tuple[str, float]]:
+    """What each feature counted for the rows' labels; nothing for data without named features."""
+    if columns_of(data) is None:
         return []
-    sizes = by_feature(attribution, data.columns).sum(dim=0)
+    parts = (_attribution(recipe, model, rows, rows.y, seed) for rows in _in_parts(data))
+    return _feature_shares(parts, columns_of(data))
+
+
+def _feature_shares(attributions: Iterable[Tensor], columns: Columns | None) -> list[tuple[str, float]]:
+    """Each feature's share of the absolute attribution, largest first; nothing for data without named features."""
+    if columns is None:
+        return []
+    sizes = torch.stack([by_feature(attribution, columns).sum(dim=0) for attribution in attributions]).sum(dim=0)
     shares = (sizes / sizes.sum().clamp_min(torch.finfo(sizes.dtype).tiny)).tolist()
-    return sorted(zip(data.columns.features, shares, strict=True), key=lambda pair: -pair[1])
+    return sorted(zip(columns.features, shares, strict=True), key=lambda pair: -pair[1])
