@@ -1,6 +1,6 @@
 """What a model's output rests on."""
 
-from corrigible.explanations.attribution import EXPLAINERS
+from corrigible.explanations.family import EXPLAINERS
 from corrigible.explanations.explaining import explain
 from corrigible.explanations.features import by_feature
 

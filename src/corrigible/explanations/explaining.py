@@ -8,8 +8,10 @@ from jaxtyping import Float
 from torch import Tensor, nn
 
 from corrigible.errors import NoGradientError, RecipeError
-from corrigible.explanations.attribution import EXPLAINERS
-from corrigible.explanations.inputs import checked_rows, checked_target, num_classes_of
+from corrigible.explanations.callables import as_model
+from corrigible.explanations.chunks import rows_that_fit
+from corrigible.explanations.family import EXPLAINERS
+from corrigible.explanations.inputs import checked_output, checked_rows, checked_target
 from corrigible.explanations.passes import untouched
 from corrigible.methods import method_named, settings_of, with_settings
 from corrigible.models.forward import class_logits
@@ -21,15 +23,16 @@ SHARED_SETTINGS = ("columns", "seed", "differentiable", "rows_at_once")
 
 
 def explain(
-    model: nn.Module,
+    model: Callable[[Tensor], Any],
     x: Any,
     target: Any = None,
     *,
+    against: Any = None,
     method: str = "integrated_gradients",
     columns: Columns | None = None,
     seed: int = 0,
     differentiable: bool = False,
-    rows_at_once: int = 256,
+    rows_at_once: int | None = None,
     **settings: Any,
 ) -> Float[Tensor, " batch *input"]:
     """How much each input counted for the score of the target class, in the shape of x.
@@ -38,12 +41,16 @@ def explain(
     ``rows_at_once`` matters, and the same seed gives the same result.
 
     Args:
+        model: a network; or any function of the rows that gives scores, for methods that only look at scores.
         x: rows, (batch, …), as a tensor or array of finite numbers.
-        target: the class to explain: one for all rows or one per row; None for the predicted class.
+        target: the class to explain: one for all rows or one per row; None for the predicted class, or for the score
+            itself where the model gives a single one.
+        against: a class, or one per row: explain why the target rather than this one.
         method: a name in ``EXPLAINERS``, or ``my_module:my_explainer``.
         columns: which columns of a table make up which feature.
         differentiable: keep the graph to the model's parameters, for use in a loss.
-        rows_at_once: how many rows, or points made from rows, the model runs on at once.
+        rows_at_once: how many rows, or points made from rows, the model runs on at once; None for as many as keep its
+            activations in the processor's cache.
         settings: of the method.
 
     Raises:
@@ -52,34 +59,37 @@ def explain(
         UnsupportedModelError: the model lacks what the method needs.
         NoGradientError: differentiable, but no parameter would get a gradient.
     """
-    if rows_at_once < 1:
+    if rows_at_once is not None and rows_at_once < 1:
         raise RecipeError(f"rows_at_once is {rows_at_once}; expected at least 1")
-    shared = {"columns": columns, "seed": seed, "differentiable": differentiable, "rows_at_once": rows_at_once}
-    explainer = _explainer(method, settings, shared)
+    model = as_model(model)
     with untouched(model, seed):
         rows = checked_rows(x, columns)
-        num_classes = num_classes_of(model, like_parameters(rows[:1], model), len(rows))
-        targets = None if target is None else checked_target(target, len(rows), num_classes)
+        first = like_parameters(rows[:1], model)
+        output = checked_output(model, first, len(rows))
+        rows_at_once = rows_at_once or rows_that_fit(model, first)
+        shared = {"columns": columns, "seed": seed, "differentiable": differentiable, "rows_at_once": rows_at_once}
+        explainer = _explainer(method, settings, shared)
+        targets = _targets(model, rows, target, against, output, rows_at_once)
         parts = []
-        for piece, chosen in _pieces(model, rows, targets, rows_at_once):
+        for piece, chosen in _pieces(model, rows, targets, explainer, rows_at_once):
             part = explainer(model, piece, chosen)
             if part.shape != piece.shape:
                 raise RecipeError(f"explainer {method!r} gave shape {tuple(part.shape)}; expected {tuple(piece.shape)}")
             parts.append((part if differentiable else part.detach()).to(rows))
-        attribution = torch.cat(parts)
+        attribution = torch.cat(parts) if len(parts) > 1 else parts[0]
         if differentiable:
             _require_gradient(model, attribution, method)
     return attribution
 
 
 def _pieces(
-    model: nn.Module, rows: Tensor, targets: Tensor | None, rows_at_once: int
+    model: nn.Module, rows: Tensor, targets: Tensor, explainer: Callable[..., Tensor], rows_at_once: int
 ) -> Iterator[tuple[Tensor, Tensor]]:
-    """A bounded number of rows at a time where the model is, each with the class to explain."""
-    for start in range(0, len(rows), rows_at_once):
-        these = slice(start, start + rows_at_once)
-        piece = like_parameters(rows[these], model)
-        yield piece, _predicted(model, piece) if targets is None else targets[these].to(piece.device)
+    """Rows where the model is, with the class to explain: all of them for an explainer that keeps to the bound itself."""
+    size = len(rows) if "rows_at_once" in settings_of(explainer) else rows_at_once
+    for start in range(0, len(rows), size):
+        piece = like_parameters(rows[start : start + size], model)
+        yield piece, targets[start : start + size].to(piece.device)
 
 
 def _explainer(name: str, settings: dict[str, Any], shared: dict[str, Any]) -> Callable[..., Tensor]:
@@ -88,6 +98,23 @@ def _explainer(name: str, settings: dict[str, Any], shared: dict[str, Any]) -> C
     takes = settings_of(explainer)
     chosen = settings | {key: value for key, value in shared.items() if key in takes}
     return with_settings(explainer, chosen, f"explainer {name!r}")
+
+
+def _targets(
+    model: nn.Module, rows: Tensor, target: Any, against: Any, output: Tensor, rows_at_once: int
+) -> Tensor:
+    """The class of each row, (batch,), or with ``against`` the two of them, (batch, 2)."""
+    num_classes = class_logits(output).shape[1]
+    if target is None and output.numel() == 1:
+        target = 1  # The single score is read as the logit of class 1.
+    if target is None:
+        pieces = rows.split(rows_at_once)
+        chosen = torch.cat([_predicted(model, like_parameters(piece, model)) for piece in pieces]).to(rows.device)
+    else:
+        chosen = checked_target(target, len(rows), num_classes).to(rows.device)
+    if against is None:
+        return chosen
+    return torch.stack([chosen, checked_target(against, len(rows), num_classes).to(rows.device)], dim=1)
 
 
 def _predicted(model: nn.Module, x: Tensor) -> Tensor:

@@ -49,12 +49,22 @@ def num_classes_of(model: nn.Module, first: Float[Tensor, " 1 *input"], num_rows
         DataError: the model cannot run on rows of this shape.
         UnsupportedModelError: it cannot be called with one tensor, or mixes the rows of a batch.
     """
+    return class_logits(checked_output(model, first, num_rows)).shape[1]
+
+
+def checked_output(model: nn.Module, first: Float[Tensor, " 1 *input"], num_rows: int) -> Tensor:
+    """What the model gives for the first row; logits, or a single score.
+
+    Raises:
+        DataError, UnsupportedModelError: as `num_classes_of`.
+    """
     require_separate_rows(model)
     shape = f"x has shape {(num_rows, *first.shape[1:])}"
     hint = "expected the shape the model was trained on, with a batch axis also for a single example"
     try:
         with torch.no_grad():
-            logits = class_logits(model(first.clone()))
+            output: Tensor = model(first.clone())
+            logits = class_logits(output)
     except TypeError as error:
         if isinstance(error, UnsupportedModelError) or "argument" not in str(error):
             raise
@@ -67,7 +77,7 @@ def num_classes_of(model: nn.Module, first: Float[Tensor, " 1 *input"], num_rows
         raise DataError(f"{shape}, which the model cannot take ({' '.join(str(error).split())}); {hint}") from error
     if len(logits) != 1:
         raise DataError(f"{shape}; for its first row the model gave {len(logits)} rows of logits; {hint}")
-    return logits.shape[1]
+    return output
 
 
 def checked_target(target: Any, num_rows: int, num_classes: int) -> Int[Tensor, " batch"]:

@@ -1,9 +1,10 @@
 """Passes made in order to explain: in eval mode, with random draws that belong to the row's values."""
 
-import zlib
 from collections.abc import Iterator
 from contextlib import contextmanager
+from functools import lru_cache
 
+import numpy as np
 import torch
 from jaxtyping import Float, Int
 from torch import Tensor, nn
@@ -23,7 +24,7 @@ def untouched(model: nn.Module, seed: int) -> Iterator[None]:
 def pass_over(
     model: nn.Module,
     x: Float[Tensor, " batch *input"],
-    target: Int[Tensor, " batch"],
+    target: Int[Tensor, " batch *contrast"],
     *,
     index: Int[Tensor, " batch"] | None = None,
     columns: Columns | None = None,
@@ -35,6 +36,16 @@ def pass_over(
 
 
 def values_index(x: Float[Tensor, " batch *input"]) -> Int[Tensor, " batch"]:
-    """A checksum of each row's values: the same row gets the same draws wherever it stands."""
-    rows = x.detach().cpu().float().contiguous().numpy()
-    return torch.tensor([zlib.crc32(row) for row in rows], dtype=torch.long, device=x.device)
+    """A checksum of each row's values: the same row gets the same draws wherever it stands.
+
+    Multilinear hashing (Carter and Wegman 1979) of the values as 32-bit floats.
+    """
+    bits = x.detach().float().flatten(1).contiguous().view(torch.int32).long()
+    return (bits * _multipliers(bits.shape[1]).to(bits.device)).sum(dim=1) & (2**63 - 1)
+
+
+@lru_cache(maxsize=8)
+def _multipliers(count: int) -> Int[Tensor, " input"]:
+    """Odd numbers of 63 bits that are always the same."""
+    rng = np.random.default_rng(0)
+    return torch.from_numpy(rng.integers(2**62, size=count) * 2 + 1)

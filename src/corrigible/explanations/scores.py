@@ -1,7 +1,12 @@
-"""The one number per row that is explained."""
+"""The one number per row that is explained.
+
+A target of shape (batch, 2) asks why the first class rather than the second: the score of the one less that of the other.
+"""
 
 import weakref
+from collections.abc import Callable
 from dataclasses import dataclass
+from functools import wraps
 
 import torch
 from jaxtyping import Float, Int
@@ -12,11 +17,25 @@ from corrigible.errors import RecipeError, unknown
 from corrigible.models.forward import Forward, Score
 
 
+def contrastive(score: Callable[[Tensor, Tensor], Tensor]) -> Score:
+    """The score, or for pairs of classes the score of the first less that of the second."""
+
+    @wraps(score)
+    def of_one_or_two(logits: Tensor, target: Tensor) -> Tensor:
+        if target.ndim == 1:
+            return score(logits, target)
+        return score(logits, target[:, 0]) - score(logits, target[:, 1])
+
+    return of_one_or_two
+
+
+@contrastive
 def target_logit(logits: Float[Tensor, " batch num_classes"], target: Int[Tensor, " batch"]) -> Float[Tensor, " batch"]:
     """The logit of the target class."""
     return logits.gather(1, target[:, None])[:, 0]
 
 
+@contrastive
 def target_log_prob(
     logits: Float[Tensor, " batch num_classes"], target: Int[Tensor, " batch"]
 ) -> Float[Tensor, " batch"]:
@@ -31,6 +50,7 @@ def summed_log_prob(
     return log_softmax(logits, dim=1).sum(dim=1)
 
 
+@contrastive
 def margin(logits: Float[Tensor, " batch num_classes"], target: Int[Tensor, " batch"]) -> Float[Tensor, " batch"]:
     """The target's logit less the largest logit of another class."""
     is_target = one_hot(target, logits.shape[1]).bool()

@@ -1,0 +1,71 @@
+"""Shapley 1953, A value for n-person games; as an explanation, Štrumbelj and Kononenko 2010, equation 3."""
+
+from math import comb
+
+import torch
+from jaxtyping import Bool, Float, Int
+from torch import Tensor, nn
+
+from corrigible.errors import RecipeError
+from corrigible.explanations.baselines import Baseline
+from corrigible.explanations.coalitions.absence import Absent
+from corrigible.explanations.coalitions.game import Plan, game_of, played
+from corrigible.explanations.groups import Groups, shared_evenly
+from corrigible.types import Columns
+
+MOST_GROUPS = 16
+
+
+def exact_shapley(
+    model: nn.Module,
+    x: Float[Tensor, " batch *input"],
+    target: Int[Tensor, " batch *contrast"],
+    *,
+    groups: Groups = None,
+    baseline: Baseline = None,
+    background: Float[Tensor, " row *input"] | None = None,
+    absent: Absent = "marginal",
+    score: str = "target_logit",
+    columns: Columns | None = None,
+    seed: int = 0,
+    differentiable: bool = False,
+    rows_at_once: int = 256,
+) -> Float[Tensor, " batch *input"]:
+    """Each group's mean contribution over all orders in which groups can join, from all 2ⁿ coalitions.
+
+    Sums to the row's score less the score with everything absent.
+
+    Args:
+        groups: see `corrigible.explanations.groups`; at most 16.
+        baseline: what stands for absent inputs: None for zeros, a number, or a tensor that broadcasts to one row.
+        background: rows of data that stand for absent inputs instead, in the way that ``absent`` names.
+
+    Raises:
+        RecipeError: more than 16 groups.
+        DataError: groups, a baseline or a background that do not fit.
+    """
+    game = game_of(
+        model, x, target, groups=groups, columns=columns, baseline=baseline, background=background, absent=absent,
+        score=score, seed=seed, differentiable=differentiable, rows_at_once=rows_at_once,
+    )  # fmt: skip
+    if game.num_groups > MOST_GROUPS:
+        raise RecipeError(
+            f"{game.num_groups} groups have 2^{game.num_groups} coalitions; expected at most {MOST_GROUPS}: "
+            "form groups, or choose kernel_shap or permutation_shapley"
+        )
+    return shared_evenly(played(game, exact_plan(game.num_groups)), game.labels)
+
+
+def exact_plan(num_groups: int) -> Plan:
+    """All coalitions, weighted by the orders in which a group joins just then."""
+    present = all_coalitions(num_groups)
+    size = present.sum(dim=1)
+    orders = [1 / (num_groups * comb(num_groups - 1, before)) for before in range(num_groups)]
+    weight = torch.tensor([0.0, *orders, 0.0], dtype=torch.float64)
+    joined, about_to_join = weight[size][:, None], weight[size + 1][:, None]
+    return Plan(present, torch.where(present, joined, -about_to_join))
+
+
+def all_coalitions(num_groups: int) -> Bool[Tensor, " coalition group"]:
+    """Every subset of the groups."""
+    return (torch.arange(2**num_groups)[:, None] >> torch.arange(num_groups)) % 2 == 1

@@ -1,0 +1,52 @@
+"""Zintgraf, Cohen, Adel and Welling 2017, Visualizing deep neural network decisions, equation 1, as a difference of scores:
+what is lost with one group.
+"""
+
+import torch
+from jaxtyping import Float, Int
+from torch import Tensor, nn
+
+from corrigible.explanations.baselines import Baseline
+from corrigible.explanations.coalitions.absence import Absent
+from corrigible.explanations.coalitions.game import Plan, game_of, played
+from corrigible.explanations.groups import Groups, shared_evenly
+from corrigible.types import Columns
+
+
+def feature_ablation(
+    model: nn.Module,
+    x: Float[Tensor, " batch *input"],
+    target: Int[Tensor, " batch *contrast"],
+    *,
+    groups: Groups = None,
+    baseline: Baseline = None,
+    background: Float[Tensor, " row *input"] | None = None,
+    absent: Absent = "marginal",
+    score: str = "target_logit",
+    columns: Columns | None = None,
+    seed: int = 0,
+    differentiable: bool = False,
+    rows_at_once: int = 256,
+) -> Float[Tensor, " batch *input"]:
+    """How far the score drops when one group is absent, all others present.
+
+    Args:
+        groups: see `corrigible.explanations.groups`.
+        baseline: what stands for absent inputs: None for zeros, a number, or a tensor that broadcasts to one row.
+        background: rows of data that stand for absent inputs instead, in the way that ``absent`` names.
+
+    Raises:
+        DataError: groups, a baseline or a background that do not fit.
+    """
+    game = game_of(
+        model, x, target, groups=groups, columns=columns, baseline=baseline, background=background, absent=absent,
+        score=score, seed=seed, differentiable=differentiable, rows_at_once=rows_at_once,
+    )  # fmt: skip
+    return shared_evenly(played(game, ablation_plan(game.num_groups)), game.labels)
+
+
+def ablation_plan(num_groups: int) -> Plan:
+    """The whole row less all but one group."""
+    single = torch.eye(num_groups)
+    present = torch.cat([torch.ones(1, num_groups), 1 - single]).bool()
+    return Plan(present, torch.cat([torch.ones(1, num_groups), -single]))

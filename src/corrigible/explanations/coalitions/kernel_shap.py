@@ -1,0 +1,120 @@
+"""Lundberg and Lee 2017, A unified approach to interpreting model predictions, section 4.1.
+
+The weighted regression is solved in closed form with its two constraints (Covert and Lee 2021, Improving KernelSHAP,
+equation 7): the solution is linear in the coalitions' values, so that one solution serves every row.
+"""
+
+from math import comb
+
+import torch
+from jaxtyping import Bool, Float, Int
+from torch import Tensor, nn
+
+from corrigible.errors import RecipeError
+from corrigible.explanations.baselines import Baseline
+from corrigible.explanations.coalitions.absence import Absent
+from corrigible.explanations.coalitions.exact_shapley import all_coalitions
+from corrigible.explanations.coalitions.game import Plan, game_of, played
+from corrigible.explanations.groups import Groups, shared_evenly
+from corrigible.types import Columns
+
+
+def kernel_shap(
+    model: nn.Module,
+    x: Float[Tensor, " batch *input"],
+    target: Int[Tensor, " batch *contrast"],
+    *,
+    samples: int = 2048,
+    groups: Groups = None,
+    baseline: Baseline = None,
+    background: Float[Tensor, " row *input"] | None = None,
+    absent: Absent = "marginal",
+    score: str = "target_logit",
+    columns: Columns | None = None,
+    seed: int = 0,
+    differentiable: bool = False,
+    rows_at_once: int = 256,
+) -> Float[Tensor, " batch *input"]:
+    """Shapley values by weighted regression on sampled coalitions, the same ones for every row.
+
+    Sums exactly to the row's score less the score with everything absent. With as many samples as there are coalitions
+    it is exact.
+
+    Args:
+        samples: coalitions besides none and all; at least 2. Fewer than there are groups leave the values
+            underdetermined; the smallest ones are then given.
+        groups: see `corrigible.explanations.groups`.
+        baseline: what stands for absent inputs: None for zeros, a number, or a tensor that broadcasts to one row.
+        background: rows of data that stand for absent inputs instead, in the way that ``absent`` names.
+
+    Raises:
+        RecipeError: fewer than 2 samples.
+        DataError: groups, a baseline or a background that do not fit.
+    """
+    game = game_of(
+        model, x, target, groups=groups, columns=columns, baseline=baseline, background=background, absent=absent,
+        score=score, seed=seed, differentiable=differentiable, rows_at_once=rows_at_once,
+    )  # fmt: skip
+    return shared_evenly(played(game, kernel_plan(game.num_groups, samples=samples, seed=seed)), game.labels)
+
+
+def kernel_plan(num_groups: int, *, samples: int, seed: int) -> Plan:
+    """The regression as weights of the coalitions' values; none and all come last.
+
+    Raises:
+        RecipeError: fewer than 2 samples.
+    """
+    if samples < 2:
+        raise RecipeError(f"samples is {samples}; expected at least 2 coalitions")
+    present, weight = kernel_coalitions(num_groups, samples=samples, seed=seed)
+    z = present.double()
+    inverse = torch.linalg.pinv((z * weight[:, None]).T @ z, hermitian=True)
+    fit = inverse @ (z * weight[:, None]).T
+    ones = torch.ones(num_groups, dtype=torch.float64)
+    # How a surplus over the constraint is spread: φ = fit·(v − v₀) + spread·((v₁ − v₀) − 1ᵀ·fit·(v − v₀)).
+    spread = inverse @ ones
+    spread = spread / spread.sum() if bool(present.any()) else ones / num_groups
+    of_inner = fit - spread[:, None] * fit.sum(dim=0)
+    of_none = -of_inner.sum(dim=1) - spread
+    ends = torch.tensor([False, True])[:, None].expand(2, num_groups)
+    return Plan(torch.cat([present, ends]), torch.cat([of_inner, of_none[:, None], spread[:, None]], dim=1).T)
+
+
+def kernel_coalitions(
+    num_groups: int, *, samples: int, seed: int
+) -> tuple[Bool[Tensor, " coalition group"], Float[Tensor, " coalition"]]:
+    """Coalitions other than none and all, with their weights in the regression.
+
+    Sizes whose coalitions would all be drawn anyway are taken whole, from the outside in; the rest is sampled by the
+    Shapley kernel, each coalition together with its complement.
+    """
+    sizes = torch.arange(1, num_groups)
+    mass = (num_groups - 1) / (sizes * (num_groups - sizes)).double()
+    if 2**num_groups - 2 <= samples:
+        present = all_coalitions(num_groups)[1:-1]
+        of_one = mass / torch.tensor([comb(num_groups, int(size)) for size in sizes], dtype=torch.float64)
+        return present, of_one[present.sum(dim=1) - 1]
+    whole, weights, left = [], [], samples
+    for small in range(1, num_groups // 2 + 1):
+        pair = sorted({small, num_groups - small})
+        needed = len(pair) * comb(num_groups, small)
+        share = mass[small - 1] * len(pair) / mass.sum()
+        if left * share < needed:
+            break
+        for size in pair:
+            chosen = torch.combinations(torch.arange(num_groups), size)
+            whole.append(torch.zeros(len(chosen), num_groups, dtype=torch.bool).scatter_(1, chosen, True))
+            weights.append(mass[size - 1].expand(len(chosen)) / len(chosen))
+        left, mass = left - needed, mass.index_fill(0, torch.tensor(pair) - 1, 0.0)
+    sampled = _sampled(mass, left, seed)
+    weights.append((mass.sum() / max(len(sampled), 1)).expand(len(sampled)))
+    return torch.cat([*whole, sampled]), torch.cat(weights)
+
+
+def _sampled(mass: Tensor, count: int, seed: int) -> Bool[Tensor, " coalition group"]:
+    """Coalitions of sizes drawn by their mass, and their complements."""
+    generator = torch.Generator().manual_seed(seed)
+    size = torch.multinomial(mass, max(count // 2, 1), replacement=True, generator=generator) + 1
+    place = torch.rand(len(size), len(mass) + 1, generator=generator).argsort(dim=1)
+    present = place < size[:, None]
+    return torch.stack([present, ~present], dim=1).flatten(0, 1)

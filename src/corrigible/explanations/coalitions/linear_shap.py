@@ -1,0 +1,69 @@
+"""Štrumbelj and Kononenko 2014, Explaining prediction models and individual predictions with feature contributions,
+equation 8: Shapley values of a model that is a sum over its inputs.
+"""
+
+import torch
+from jaxtyping import Float, Int
+from torch import Tensor, nn
+
+from corrigible.errors import UnsupportedModelError
+from corrigible.explanations.baselines import Baseline
+from corrigible.explanations.coalitions.absence import Absent
+from corrigible.explanations.coalitions.game import Plan, game_of, played
+from corrigible.explanations.groups import Groups, shared_evenly
+from corrigible.types import Columns
+
+TOLERANCE = 1e-4
+"""How far the two ways to count a contribution may differ, relative to the largest contribution."""
+
+
+def linear_shap(
+    model: nn.Module,
+    x: Float[Tensor, " batch *input"],
+    target: Int[Tensor, " batch *contrast"],
+    *,
+    groups: Groups = None,
+    baseline: Baseline = None,
+    background: Float[Tensor, " row *input"] | None = None,
+    absent: Absent = "marginal",
+    score: str = "target_logit",
+    columns: Columns | None = None,
+    seed: int = 0,
+    differentiable: bool = False,
+    rows_at_once: int = 256,
+) -> Float[Tensor, " batch *input"]:
+    """Exact Shapley values of a score that is linear in its groups: weight × (value − mean value that stands for absence).
+
+    Costs 2 · groups + 2 changed rows per row: each contribution is counted alone and among all others, and the two must
+    agree.
+
+    Args:
+        groups: see `corrigible.explanations.groups`.
+        baseline: what stands for absent inputs: None for zeros, a number, or a tensor that broadcasts to one row.
+        background: rows of data that stand for absent inputs instead, in the way that ``absent`` names.
+
+    Raises:
+        UnsupportedModelError: the score is not a sum over the groups.
+        DataError: groups, a baseline or a background that do not fit.
+    """
+    game = game_of(
+        model, x, target, groups=groups, columns=columns, baseline=baseline, background=background, absent=absent,
+        score=score, seed=seed, differentiable=differentiable, rows_at_once=rows_at_once,
+    )  # fmt: skip
+    alone, among_others = played(game, linear_plan(game.num_groups)).chunk(2, dim=1)
+    difference = (alone - among_others).abs().max().item()
+    if difference > TOLERANCE * among_others.abs().max().item():
+        raise UnsupportedModelError(
+            f"the score is no sum over the inputs (a contribution differs by {difference:.3g} with the other inputs); "
+            "linear_shap is for linear models: choose kernel_shap"
+        )
+    return shared_evenly(among_others, game.labels)
+
+
+def linear_plan(num_groups: int) -> Plan:
+    """What each group adds to none, and what all lose without it."""
+    single = torch.eye(num_groups)
+    none, every = torch.zeros(1, num_groups), torch.ones(1, num_groups)
+    adds = torch.cat([-every, single, none, 0 * single])
+    loses = torch.cat([none, 0 * single, every, -single])
+    return Plan(torch.cat([none, single, every, 1 - single]).bool(), torch.cat([adds, loses], dim=1))

@@ -1,0 +1,53 @@
+"""How good an explanation is, one file per idea; row-aligned results on the CPU in float64.
+
+Every function works on whole batches and treats its cases alike:
+
+* an attribution that is NaN or infinite is refused, with the row's number;
+* NaN means that the question has no answer on that row: no attribution at all, or no input marked as relevant;
+* inputs whose attributions tie at a cut are taken together, each by the same share: what breaking ties at random gives
+  on average, so that no result depends on where in the row an input stands.
+
+Curves rank signed attributions: what speaks for the target comes first. Everything about marked inputs and about the top
+ranks sizes, |attribution|; give ``attribution.relu()`` where only what speaks for the target should count. Each channel
+of a pixel is an input of its own there; sum over the channels first to compare pixels.
+"""
+
+from collections.abc import Callable
+
+from torch import Tensor
+
+from corrigible.explanations.quality.agreement import agreement, rank_correlation, sign_agreement, top_agreement
+from corrigible.explanations.quality.complexity import complexity, effective_inputs
+from corrigible.explanations.quality.curves import deletion_auc, deletion_curve, insertion_auc, insertion_curve
+from corrigible.explanations.quality.infidelity import infidelity
+from corrigible.explanations.quality.max_sensitivity import max_sensitivity
+from corrigible.explanations.quality.pointing_game import pointing_game
+from corrigible.explanations.quality.relevance import relevance_mass, relevance_rank
+from corrigible.explanations.quality.sparseness import sparseness
+from corrigible.explanations.quality.stability import rank_stability, relative_spread
+from corrigible.explanations.quality.top_overlap import top_overlap
+
+QUALITIES: dict[str, Callable[..., Tensor]] = {
+    f.__name__: f
+    for f in (
+        deletion_curve,
+        insertion_curve,
+        deletion_auc,
+        insertion_auc,
+        infidelity,
+        max_sensitivity,
+        sparseness,
+        complexity,
+        effective_inputs,
+        pointing_game,
+        relevance_mass,
+        relevance_rank,
+        top_overlap,
+        agreement,
+        rank_correlation,
+        top_agreement,
+        sign_agreement,
+        rank_stability,
+        relative_spread,
+    )
+}

@@ -1,0 +1,93 @@
+"""Rows, and the score of points made from them."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+import torch
+from jaxtyping import Float, Int
+from torch import Tensor, nn
+
+from corrigible.errors import RecipeError
+from corrigible.explanations.callables import as_model
+from corrigible.explanations.chunks import rows_that_fit
+from corrigible.explanations.inputs import checked_rows, checked_target, num_classes_of
+from corrigible.explanations.passes import pass_over, untouched, values_index
+from corrigible.explanations.scores import score_named
+from corrigible.models.forward import class_logits
+from corrigible.models.modes import like_parameters
+
+
+@dataclass(frozen=True)
+class Scored:
+    """Checked rows where the model is, and what is asked about them."""
+
+    model: nn.Module
+    x: Float[Tensor, " batch *input"]
+    target: Int[Tensor, " batch *contrast"]
+    index: Int[Tensor, " batch"]
+    score: str
+    seed: int
+    rows_at_once: int
+
+    def of(self, points: Tensor, row: Int[Tensor, " point"]) -> Float[Tensor, " point"]:
+        """The score of each point; ``row`` says which row it was made from."""
+        target = self.target[row]
+        forward = pass_over(self.model, points, target, index=self.index[row], seed=self.seed)
+        # The model runs without the pass's hooks and input graph: nothing here needs them.
+        return score_named(self.score, forward)(class_logits(self.model(points)), target)
+
+    def of_rows(self) -> Float[Tensor, " batch"]:
+        """The score of each row as it is."""
+        every = torch.arange(len(self.x), device=self.x.device)
+        with self.looking():
+            return torch.cat([self.of(self.x[row], row) for row in every.split(self.rows_at_once)])
+
+    def looking(self) -> Any:
+        """While inside, the model is in eval mode and no gradients are kept; afterwards all is as it was found."""
+        return _Looking(self.model, self.seed)
+
+
+def scored_of(
+    model: Callable[[Tensor], Any], x: Tensor, target: Any, *, score: str, seed: int, rows_at_once: int | None
+) -> Scored:
+    """The rows, targets and model as `explain` takes them: a target of None is the predicted class.
+
+    Raises:
+        RecipeError: rows_at_once below 1.
+        DataError, UnsupportedModelError: see `explain`.
+    """
+    if rows_at_once is not None and rows_at_once < 1:
+        raise RecipeError(f"rows_at_once is {rows_at_once}; expected at least 1")
+    network = as_model(model)
+    with _Looking(network, seed):
+        rows = like_parameters(checked_rows(x, None), network)
+        num_classes = num_classes_of(network, rows[:1], len(rows))
+        rows_at_once = rows_at_once or rows_that_fit(network, rows[:1])
+        if target is None:
+            pieces = rows.split(rows_at_once)
+            chosen = torch.cat([class_logits(network(piece.clone())).argmax(dim=1) for piece in pieces])
+        else:
+            chosen = _checked(torch.as_tensor(target), len(rows), num_classes)
+    return Scored(network, rows, chosen.to(rows.device), values_index(rows), score, seed, rows_at_once)
+
+
+def _checked(target: Tensor, num_rows: int, num_classes: int) -> Tensor:
+    if target.ndim == 2 and target.shape[1] == 2:
+        return torch.stack([checked_target(target[:, place], num_rows, num_classes) for place in (0, 1)], dim=1)
+    return checked_target(target, num_rows, num_classes)
+
+
+class _Looking:
+    """`untouched`, without gradients."""
+
+    def __init__(self, model: nn.Module, seed: int) -> None:
+        self._contexts = (untouched(model, seed), torch.no_grad())
+
+    def __enter__(self) -> None:
+        for context in self._contexts:
+            context.__enter__()
+
+    def __exit__(self, *error: Any) -> None:
+        for context in reversed(self._contexts):
+            context.__exit__(*error)

@@ -1,0 +1,135 @@
+"""What a folder of shards was begun with, so that it is gone on with in the same way or not at all."""
+
+import dataclasses
+import hashlib
+import json
+import math
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+
+from corrigible.data.dataset import Dataset, TensorData, rows_of
+from corrigible.errors import StudyError
+from corrigible.explanations.callables import FromFunction
+from corrigible.folders import write_atomically
+
+SHARD_BYTES, MOST_ROWS = 2**24, 4096
+NUM_SAMPLED_ROWS = 64
+
+
+@dataclass(frozen=True, kw_only=True)
+class Plan:
+    """Everything that the content of the shards depends on."""
+
+    method: str
+    settings: Mapping[str, Any]
+    """Of the method, its defaults included; a tensor stands as its hash, a function as its name."""
+    seed: int
+    target: str | int
+    num_rows: int
+    data: str
+    """Hash of the rows: of all that are in memory, of 64 spread evenly over a data set that reads them when asked."""
+    weights: str
+    """Hash of the model's parameters and buffers; for a function its name."""
+    rows_per_shard: int
+    file_format: str
+    format: int = 1
+
+    @property
+    def num_shards(self) -> int:
+        return math.ceil(self.num_rows / self.rows_per_shard)
+
+
+def rows_that_make_a_shard(dataset: Dataset) -> int:
+    """As many rows as make 16 MiB, at least 1 and at most 4096."""
+    return min(max(SHARD_BYTES // rows_of(dataset, torch.tensor([0])).x.nbytes, 1), MOST_ROWS)
+
+
+def described(value: Any) -> Any:
+    """The value as JSON can hold it, the same in every process."""
+    if isinstance(value, Tensor | np.ndarray):
+        return f"sha256:{digest([('', torch.as_tensor(value))])}"
+    if isinstance(value, Mapping):
+        return {str(key): described(part) for key, part in value.items()}
+    if isinstance(value, list | tuple):
+        return [described(part) for part in value]
+    if value is None or isinstance(value, bool | int | float | str):
+        return value
+    if dataclasses.is_dataclass(value) and not isinstance(value, type):
+        return {field.name: described(getattr(value, field.name)) for field in dataclasses.fields(value)}
+    return name_of(value)
+
+
+def name_of(function: Any) -> str:
+    """Module and name of a function; for anything else, of its class."""
+    named = function if hasattr(function, "__qualname__") else type(function)
+    return f"{named.__module__}:{named.__qualname__}"
+
+
+def digest(tensors: Iterable[tuple[str, Tensor]]) -> str:
+    """SHA-256 over names, types, shapes and values."""
+    found = hashlib.sha256()
+    for name, tensor in tensors:
+        found.update(f"{name} {tensor.dtype} {tuple(tensor.shape)};".encode())
+        found.update(tensor.detach().cpu().contiguous().reshape(-1).view(torch.uint8).numpy().data)
+    return found.hexdigest()
+
+
+def digest_of_data(dataset: Dataset) -> str:
+    """Hash of all rows in memory, or of some of a data set that reads rows when it is asked for them."""
+    rows = dataset
+    if not isinstance(rows, TensorData):
+        rows = rows_of(dataset, torch.linspace(0, len(dataset) - 1, NUM_SAMPLED_ROWS).round().long().unique())
+    return digest([("x", rows.x), ("y", rows.y)])
+
+
+def digest_of_model(model: nn.Module) -> str:
+    """Hash of the parameters and buffers; the name of what is only a function."""
+    if isinstance(model, FromFunction):
+        return name_of(model.function)
+    return digest((name, value) for name, value in model.state_dict().items() if isinstance(value, Tensor))
+
+
+def write_plan(plan: Plan, path: Path) -> None:
+    """Write it down, complete or not at all."""
+    write_atomically(path, json.dumps(dataclasses.asdict(plan), indent=1).encode())
+
+
+def read_plan(path: Path) -> Plan:
+    """The plan in this file.
+
+    Raises:
+        StudyError: the file is missing, damaged or of a newer version.
+    """
+    try:
+        content = json.loads(path.read_text(encoding="utf-8"))
+        plan = Plan(**content)
+    except (OSError, ValueError, TypeError) as error:
+        raise StudyError(f"cannot read {path} ({error}); expected the plan that explaining a data set wrote") from error
+    if plan.format > Plan.format:
+        raise StudyError(f"{path} has format {plan.format}; this version reads up to {Plan.format}: upgrade corrigible")
+    return plan
+
+
+def require_same(begun: Plan, now: Plan, folder: Path) -> None:
+    """Raises StudyError when the shards in the folder were begun with something else; the message says with what."""
+    was, is_now = _flat(begun), _flat(json.loads(json.dumps(dataclasses.asdict(now))))
+    missing = "nothing"
+    differing = [key for key in {**was, **is_now} if was.get(key, missing) != is_now.get(key, missing)]
+    if differing:
+        changes = "; ".join(f"{key} was {was.get(key, missing)}, now {is_now.get(key, missing)}" for key in differing)
+        raise StudyError(
+            f"the shards in {folder} were begun differently: {changes}. "
+            "Go on as they were begun, choose another folder, or delete this one to begin anew"
+        )
+
+
+def _flat(plan: "Plan | Mapping[str, Any]") -> dict[str, Any]:
+    content = dict(plan if isinstance(plan, Mapping) else dataclasses.asdict(plan))
+    settings: dict[str, Any] = content.pop("settings")
+    return content | settings

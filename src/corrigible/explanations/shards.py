@@ -1,0 +1,282 @@
+"""Explain a whole data set, of which only a shard is in memory at a time.
+
+Each shard is a file that is complete or absent, so that work goes on where it was interrupted, and processes started
+by torchrun share it.
+"""
+
+import inspect
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+import torch
+from jaxtyping import Int
+from torch import Tensor, nn
+
+from corrigible.data.dataset import Dataset, as_dataset, columns_of, rows_of
+from corrigible.errors import RecipeError, StudyError, unknown
+from corrigible.explanations.callables import as_model
+from corrigible.explanations.chunks import rows_that_fit
+from corrigible.explanations.distribution import num_processes, process_number, wait_for_all
+from corrigible.explanations.explaining import SHARED_SETTINGS, explain
+from corrigible.explanations.family import EXPLAINERS
+from corrigible.explanations.inputs import checked_output
+from corrigible.explanations.passes import untouched
+from corrigible.explanations.shard_files import FORMATS, Explained, read_shard
+from corrigible.explanations.shard_plan import (
+    Plan,
+    described,
+    digest_of_data,
+    digest_of_model,
+    read_plan,
+    require_same,
+    rows_that_make_a_shard,
+    write_plan,
+)
+from corrigible.folders import write_atomically, writing_in
+from corrigible.methods import method_named, settings_of
+from corrigible.models.forward import class_logits
+from corrigible.models.modes import like_parameters
+
+
+@dataclass(frozen=True)
+class ShardsKept:
+    """Shards that an earlier, interrupted call had finished."""
+
+    name: str
+    num_kept: int
+    num_shards: int
+
+
+@dataclass(frozen=True)
+class ShardWritten:
+    """One more shard is complete and on the disk."""
+
+    name: str
+    number: int
+    """How many are."""
+    num_shards: int
+
+
+@dataclass(frozen=True)
+class _Shards:
+    """The files of one data set's shards."""
+
+    folder: Path
+    name: str
+    plan: Plan
+
+    def path(self, number: int) -> Path:
+        return self.folder / f"{self.name}-{number:05d}{FORMATS[self.plan.file_format].suffix}"
+
+    def index(self, number: int) -> Int[Tensor, " row"]:
+        """The positions of the rows in a shard."""
+        start = number * self.plan.rows_per_shard
+        return torch.arange(start, min(start + self.plan.rows_per_shard, self.plan.num_rows))
+
+    def missing(self) -> list[int]:
+        present = {path.name for path in self.folder.iterdir()}
+        return [number for number in range(self.plan.num_shards) if self.path(number).name not in present]
+
+
+def explain_all(
+    model: Callable[[Tensor], Any],
+    data: Any,
+    folder: str | Path,
+    *,
+    name: str = "rows",
+    method: str = "integrated_gradients",
+    target: str | int = "predicted",
+    format: str = "safetensors",
+    rows_per_shard: int | None = None,
+    seed: int = 0,
+    rows_at_once: int | None = None,
+    **settings: Any,
+) -> Iterator[ShardsKept | ShardWritten]:
+    """Explain every row of a data set into files of some rows each, telling of each file that is complete.
+
+    Run again with the same arguments after an interruption, it goes on with the shards that are missing. In processes
+    of one group (torchrun) each writes its part of the shards. Neither the interruption nor the number of processes
+    changes a byte, ``rows_at_once`` no more than rounding. The rows and the attribution of one shard are in memory.
+
+    Args:
+        model: a network, or any function of the rows, as for `explain`.
+        data: ``(x, y)``, ``(x, y, group)`` or a map-style data set, which may read rows when it is asked for them.
+        folder: made if missing; ``NAME-plan.json`` says what its shards ``NAME-00000.safetensors`` are.
+        name: of the data set, where the folder holds several.
+        target: ``predicted``, ``label``, or a class for all rows.
+        format: ``safetensors``, or ``parquet`` for a table with named columns: one column per column of x, besides
+            ``index`` and ``target``.
+        rows_per_shard: None for as many as make 16 MiB, at most 4096.
+        rows_at_once: how many rows, or points made from rows, the model runs on at once; as for `explain`.
+        settings: of `explain` and the method, the same for all rows.
+
+    Raises:
+        StudyError: the folder cannot be written to, or its shards were begun with another model, data or settings.
+        RecipeError, DataError, UnsupportedModelError: as `explain`.
+    """
+    dataset, network, folder = as_dataset(data), as_model(model), Path(folder)
+    if format not in FORMATS:
+        raise RecipeError(unknown("format", format, FORMATS))
+    FORMATS[format].check(columns_of(dataset))
+    plan = Plan(
+        method=method,
+        settings=_all_settings(method, settings),
+        seed=seed,
+        target=_checked_target(target),
+        num_rows=len(dataset),
+        data=digest_of_data(dataset),
+        weights=digest_of_model(network),
+        rows_per_shard=_checked_size(rows_per_shard, dataset),
+        file_format=format,
+    )
+    shards = _Shards(folder, name, plan)
+    missing = _begin(shards)
+    if len(missing) < plan.num_shards:
+        yield ShardsKept(name, plan.num_shards - len(missing), plan.num_shards)
+    explained = _Explaining(network, dataset, plan, rows_at_once, settings)
+    yield from _write(shards, missing, explained)
+
+
+def read_shards(folder: str | Path, *, name: str = "rows") -> Iterator[Explained]:
+    """The explained rows in the order of the data set, a shard at a time.
+
+    Raises:
+        StudyError: there is no plan of this name, or shards are missing.
+        DataError: a shard that cannot be read.
+    """
+    folder = Path(folder)
+    shards = _Shards(folder, name, read_plan(_plan_path(folder, name)))
+    missing = shards.missing()
+    if missing:
+        raise StudyError(
+            f"{len(missing)} of {shards.plan.num_shards} shards are missing in {folder}, first "
+            f"{shards.path(missing[0]).name}; explain the data set again to make them"
+        )
+    for number in range(shards.plan.num_shards):
+        yield read_shard(shards.path(number), FORMATS[shards.plan.file_format])
+
+
+def load_shards(folder: str | Path, *, name: str = "rows") -> Explained:
+    """All explained rows in the order of the data set, in memory.
+
+    Raises:
+        StudyError, DataError: as `read_shards`.
+    """
+    parts = list(read_shards(folder, name=name))
+    index, attribution, target = zip(*((part.index, part.attribution, part.target) for part in parts), strict=True)
+    return Explained(torch.cat(index), torch.cat(attribution), torch.cat(target))
+
+
+def shard_paths(folder: str | Path, *, name: str = "rows") -> list[Path]:
+    """The plan and the shards of a data set, whether they are there or not.
+
+    Raises:
+        StudyError: there is no plan of this name.
+    """
+    folder = Path(folder)
+    shards = _Shards(folder, name, read_plan(_plan_path(folder, name)))
+    return [_plan_path(folder, name), *map(shards.path, range(shards.plan.num_shards))]
+
+
+def _begin(shards: _Shards) -> list[int]:
+    """Write the plan, or see that it is the one that the shards were begun with; the numbers of the missing ones."""
+    path = _plan_path(shards.folder, shards.name)
+    if process_number() == 0:
+        with writing_in(shards.folder):
+            shards.folder.mkdir(parents=True, exist_ok=True)
+        begun = replace(shards, plan=read_plan(path)) if path.exists() else shards
+        has_shards = len(begun.missing()) < begun.plan.num_shards
+        if has_shards and not path.exists():
+            raise StudyError(f"{shards.folder} holds shards without {path.name}; choose another folder")
+        if not has_shards:
+            write_plan(shards.plan, path)
+    wait_for_all()
+    require_same(read_plan(path), shards.plan, shards.folder)
+    missing = shards.missing()
+    wait_for_all()  # Nobody writes before everybody has looked.
+    return missing
+
+
+@dataclass(frozen=True)
+class _Explaining:
+    """How the rows of a shard are explained."""
+
+    model: nn.Module
+    dataset: Dataset
+    plan: Plan
+    rows_at_once: int | None
+    settings: dict[str, Any]
+
+    def rows(self, index: Int[Tensor, " row"]) -> Explained:
+        rows, plan = rows_of(self.dataset, index), self.plan
+        if plan.target == "predicted":
+            target = _predicted(self.model, rows.x, self.rows_at_once, plan.seed)
+        else:
+            target = rows.y if plan.target == "label" else torch.full_like(index, int(plan.target))
+        attribution = explain(
+            self.model,
+            rows.x,
+            target,
+            method=plan.method,
+            columns=rows.columns,
+            seed=plan.seed,
+            rows_at_once=self.rows_at_once,
+            **self.settings,
+        )
+        return Explained(index, attribution.cpu(), target.cpu().long())
+
+
+def _write(shards: _Shards, missing: list[int], explaining: _Explaining) -> Iterator[ShardWritten]:
+    """This process's part of the missing shards, counting those of all processes."""
+    encode, total, num_there = FORMATS[shards.plan.file_format].encode, shards.plan.num_shards, 0
+    for number in missing[process_number() :: num_processes()]:
+        rows = explaining.rows(shards.index(number))
+        write_atomically(shards.path(number), encode(rows, columns_of(explaining.dataset)))
+        num_there = total - len(shards.missing())
+        yield ShardWritten(shards.name, num_there, total)
+    wait_for_all()
+    if missing and num_there < total:
+        yield ShardWritten(shards.name, total, total)
+
+
+def _predicted(model: nn.Module, x: Tensor, rows_at_once: int | None, seed: int) -> Int[Tensor, " row"]:
+    """The most probable class of each row; class 1 where the model gives a single score, as in `explain`."""
+    with untouched(model, seed), torch.no_grad():
+        first = like_parameters(x[:1], model)
+        if checked_output(model, first, len(x)).numel() == 1:
+            return torch.ones(len(x), dtype=torch.long)
+        parts = x.split(rows_at_once or rows_that_fit(model, first))
+        # A copy, for a model that works in place.
+        return torch.cat([class_logits(model(like_parameters(part, model).clone())).argmax(1).cpu() for part in parts])
+
+
+def _all_settings(method: str, settings: dict[str, Any]) -> dict[str, Any]:
+    """The settings as the plan tells them, with the defaults of what was not given."""
+    takes = settings_of(method_named(method, EXPLAINERS, "explainer"))
+    own = {key: default for key, default in takes.items() if key not in SHARED_SETTINGS}
+    for key in settings:
+        if key in SHARED_SETTINGS:
+            raise RecipeError(f"explainer {method!r}: {unknown('setting', key, own)}")
+    given = {key: default for key, default in own.items() if default is not inspect.Parameter.empty} | settings
+    return {key: described(value) for key, value in given.items()}
+
+
+def _checked_target(target: str | int) -> str | int:
+    is_class = isinstance(target, int) and not isinstance(target, bool)
+    if not is_class and target not in ("predicted", "label"):
+        raise RecipeError(f"target is {target!r}; expected 'predicted', 'label' or the number of a class")
+    return target
+
+
+def _checked_size(rows_per_shard: int | None, dataset: Dataset) -> int:
+    if rows_per_shard is None:
+        return rows_that_make_a_shard(dataset)
+    if rows_per_shard < 1:
+        raise RecipeError(f"rows_per_shard is {rows_per_shard}; expected at least 1")
+    return rows_per_shard
+
+
+def _plan_path(folder: Path, name: str) -> Path:
+    return folder / f"{name}-plan.json"
