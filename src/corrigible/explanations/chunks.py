@@ -28,7 +28,7 @@ def rows_that_fit(model: nn.Module, first: Float[Tensor, " 1 *input"]) -> int:
 
 def activation_bytes(model: nn.Module, first: Float[Tensor, " 1 *input"]) -> int:
     """What one row and the outputs of all innermost layers for it take."""
-    found = first.nbytes
+    found = int(first.nbytes)
 
     def add(module: nn.Module, arguments: Any, output: Any) -> None:
         nonlocal found

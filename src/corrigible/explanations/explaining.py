@@ -85,7 +85,7 @@ def explain(
 def _pieces(
     model: nn.Module, rows: Tensor, targets: Tensor, explainer: Callable[..., Tensor], rows_at_once: int
 ) -> Iterator[tuple[Tensor, Tensor]]:
-    """Rows where the model is, with the class to explain: all of them for an explainer that keeps to the bound itself."""
+    """Rows where the model is, with the class to explain: all at once for an explainer that keeps to the bound itself."""
     size = len(rows) if "rows_at_once" in settings_of(explainer) else rows_at_once
     for start in range(0, len(rows), size):
         piece = like_parameters(rows[start : start + size], model)
@@ -100,9 +100,7 @@ def _explainer(name: str, settings: dict[str, Any], shared: dict[str, Any]) -> C
     return with_settings(explainer, chosen, f"explainer {name!r}")
 
 
-def _targets(
-    model: nn.Module, rows: Tensor, target: Any, against: Any, output: Tensor, rows_at_once: int
-) -> Tensor:
+def _targets(model: nn.Module, rows: Tensor, target: Any, against: Any, output: Tensor, rows_at_once: int) -> Tensor:
     """The class of each row, (batch,), or with ``against`` the two of them, (batch, 2)."""
     num_classes = class_logits(output).shape[1]
     if target is None and output.numel() == 1:

@@ -1,6 +1,7 @@
 """The one number per row that is explained.
 
-A target of shape (batch, 2) asks why the first class rather than the second: the score of the one less that of the other.
+A target of shape (batch, 2) asks why the first class rather than the second: the score of the one less that of the
+other.
 """
 
 import weakref
@@ -43,6 +44,12 @@ def target_log_prob(
     return log_softmax(logits, dim=1).gather(1, target[:, None])[:, 0]
 
 
+@contrastive
+def target_prob(logits: Float[Tensor, " batch num_classes"], target: Int[Tensor, " batch"]) -> Float[Tensor, " batch"]:
+    """The probability of the target class."""
+    return logits.softmax(dim=1).gather(1, target[:, None])[:, 0]
+
+
 def summed_log_prob(
     logits: Float[Tensor, " batch num_classes"], target: Int[Tensor, " batch"]
 ) -> Float[Tensor, " batch"]:
@@ -78,7 +85,7 @@ class RandomProjection:
         return (log_softmax(logits, dim=1) * direction).sum(dim=1)
 
 
-SCORES = {f.__name__: f for f in (target_logit, target_log_prob, summed_log_prob, margin)}
+SCORES = {f.__name__: f for f in (target_logit, target_log_prob, target_prob, summed_log_prob, margin)}
 SCORE_NAMES = (*SCORES, "random_projection")
 
 

@@ -9,6 +9,5 @@ from corrigible.explanations.attribution.grad_cam import grad_cam
 from corrigible.explanations.attribution.gradient_x_input import gradient_x_input
 from corrigible.explanations.attribution.input_gradient import input_gradient
 from corrigible.explanations.attribution.integrated_gradients import integrated_gradients
-from corrigible.explanations.attribution.occlusion import occlusion
 
-EXPLAINERS = {f.__name__: f for f in (input_gradient, gradient_x_input, integrated_gradients, grad_cam, occlusion)}
+EXPLAINERS = {f.__name__: f for f in (input_gradient, gradient_x_input, integrated_gradients, grad_cam)}

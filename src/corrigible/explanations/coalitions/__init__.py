@@ -9,8 +9,10 @@ from corrigible.explanations.coalitions.feature_ablation import feature_ablation
 from corrigible.explanations.coalitions.kernel_shap import kernel_shap
 from corrigible.explanations.coalitions.lime import lime
 from corrigible.explanations.coalitions.linear_shap import linear_shap
+from corrigible.explanations.coalitions.occlusion import occlusion
 from corrigible.explanations.coalitions.permutation_shapley import permutation_shapley
 
 EXPLAINERS = {
-    f.__name__: f for f in (exact_shapley, permutation_shapley, kernel_shap, linear_shap, lime, feature_ablation)
+    f.__name__: f
+    for f in (exact_shapley, permutation_shapley, kernel_shap, linear_shap, lime, feature_ablation, occlusion)
 }

@@ -9,6 +9,7 @@ explanation; Aas, Jullum and Løland 2021, Explaining individual predictions whe
   close to the data. The two others leave the data, where a model can be made to show a harmless face.
 """
 
+import math
 from dataclasses import dataclass
 from typing import Literal
 
@@ -32,7 +33,7 @@ class Absence:
     @property
     def num_neighbours(self) -> int:
         """The square root of the number of rows, the usual choice for nearest neighbours."""
-        return max(1, round(len(self.rows) ** 0.5))
+        return max(1, round(math.sqrt(len(self.rows))))
 
 
 def absence_of(

@@ -1,5 +1,5 @@
-"""Zintgraf, Cohen, Adel and Welling 2017, Visualizing deep neural network decisions, equation 1, as a difference of scores:
-what is lost with one group.
+"""Zintgraf, Cohen, Adel and Welling 2017, Visualizing deep neural network decisions, equation 1, as a difference
+of scores: what is lost with one group.
 """
 
 import torch

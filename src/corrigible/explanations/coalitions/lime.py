@@ -1,4 +1,5 @@
-"""Ribeiro, Singh and Guestrin 2016, "Why should I trust you?": explaining the predictions of any classifier, equation 1.
+"""Ribeiro, Singh and Guestrin 2016, "Why should I trust you?": explaining the predictions of any classifier,
+equation 1.
 
 The locally weighted linear model is a ridge regression on which groups are present. It is linear in the coalitions'
 values, so that one solution serves every row.
@@ -38,8 +39,8 @@ def lime(
 
     Args:
         samples: coalitions, each group present in half of them, and the whole row; at least 2.
-        kernel_width: how fast a coalition's weight falls with its distance d from the whole row: √exp(−d²/width²), d the
-            cosine distance.
+        kernel_width: how fast a coalition's weight falls with its distance d from the whole row: √exp(−d²/width²), d
+            the cosine distance.
         ridge: penalty on the squared coefficients.
         groups: see `corrigible.explanations.groups`: segments of an image, words of a text.
         baseline: what stands for absent inputs: None for zeros, a number, or a tensor that broadcasts to one row.
@@ -65,7 +66,7 @@ def lime_plan(num_groups: int, *, samples: int, kernel_width: float, ridge: floa
     """
     if samples < 2 or kernel_width <= 0 or ridge <= 0:
         raise RecipeError(
-            f"samples is {samples}, kernel_width {kernel_width}, ridge {ridge}; expected at least 2 and positive numbers"
+            f"samples is {samples}, kernel_width {kernel_width}, ridge {ridge}; expected 2 or more and positive numbers"
         )
     generator = torch.Generator().manual_seed(seed)
     present = torch.rand(samples, num_groups, generator=generator) < 0.5

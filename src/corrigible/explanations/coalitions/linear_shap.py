@@ -32,7 +32,7 @@ def linear_shap(
     differentiable: bool = False,
     rows_at_once: int = 256,
 ) -> Float[Tensor, " batch *input"]:
-    """Exact Shapley values of a score that is linear in its groups: weight × (value − mean value that stands for absence).
+    """Exact Shapley values of a score that is linear in its groups: weight × (value − mean value of an absent group).
 
     Costs 2 · groups + 2 changed rows per row: each contribution is counted alone and among all others, and the two must
     agree.

@@ -72,6 +72,4 @@ def permutation_plan(num_groups: int, *, samples: int, seed: int) -> Plan:
     weights = (joined.double() - about_to_join.double()).flatten(0, 1)
     first, last = (place == 0).double().sum(0), (place == num_groups - 1).double().sum(0)
     ends = torch.tensor([False, True])[:, None].expand(2, num_groups)
-    return Plan(
-        torch.cat([inner.flatten(0, 1), ends]), torch.cat([weights, -first[None], last[None]]) / len(order)
-    )
+    return Plan(torch.cat([inner.flatten(0, 1), ends]), torch.cat([weights, -first[None], last[None]]) / len(order))

@@ -1,0 +1,94 @@
+"""Zeiler and Fergus 2014, Visualizing and understanding convolutional networks, section 4.2: occlusion sensitivity."""
+
+from typing import Any
+
+import torch
+from jaxtyping import Bool, Float, Int
+from torch import Tensor, nn
+
+from corrigible.errors import RecipeError
+from corrigible.explanations.baselines import Baseline
+from corrigible.explanations.coalitions.feature_ablation import feature_ablation
+from corrigible.explanations.coalitions.game import Game, game_of
+from corrigible.explanations.passes import untouched
+from corrigible.types import Columns
+
+
+def occlusion(
+    model: nn.Module,
+    x: Float[Tensor, " batch *input"],
+    target: Int[Tensor, " batch *contrast"],
+    *,
+    patch: int = 4,
+    stride: int | None = None,
+    baseline: Baseline = None,
+    score: str = "target_logit",
+    columns: Columns | None = None,
+    seed: int = 0,
+    differentiable: bool = False,
+    rows_at_once: int = 256,
+) -> Float[Tensor, " batch *input"]:
+    """How far the score drops when a patch of an image is replaced by the baseline; of a table, each feature.
+
+    An input that several patches cover gets the mean of their drops. The columns of one feature are replaced together
+    and share its drop evenly (`feature_ablation`). The result depends on the parameters, never on the gradient of x.
+
+    Args:
+        patch: height and width of a patch, in pixels, over the last two axes of x; a table has none.
+        stride: pixels from one patch to the next, at most ``patch``, which is also the default.
+        baseline: None for zeros, a number, or a tensor that broadcasts to one row.
+        rows_at_once: how many changed rows are in memory at once.
+
+    Raises:
+        RecipeError: a patch or stride out of range.
+        DataError: a baseline or columns that do not fit.
+    """
+    shared: dict[str, Any] = {
+        "baseline": baseline,
+        "score": score,
+        "columns": columns,
+        "seed": seed,
+        "rows_at_once": rows_at_once,
+    }
+    if x.ndim == 2:
+        return feature_ablation(model, x, target, differentiable=differentiable, **shared)
+    windows = _windows(x, patch, patch if stride is None else stride)
+    one_group = torch.zeros(x.shape[1:], dtype=torch.long)
+    game = game_of(
+        model, x, target, groups=one_group, background=None, absent="marginal", differentiable=differentiable, **shared
+    )
+    with untouched(model, seed), torch.set_grad_enabled(differentiable):
+        return _drops_spread(game, windows)
+
+
+def _drops_spread(game: Game, windows: Bool[Tensor, " window height width"]) -> Float[Tensor, " batch *input"]:
+    """Each window's drop on the inputs it hides, over the number of windows that hide them."""
+    spread = (windows / windows.sum(dim=0)).to(game.x).flatten(1)
+    shape = (len(windows), *[1] * (game.x.ndim - 3), *windows.shape[1:])
+    hidden, baseline = windows.reshape(shape), game.absence.rows
+    parts = []
+    for row in torch.arange(len(game.x), device=game.x.device).split(game.rows_at_once // len(windows) or 1):
+        x = game.x[row].unsqueeze(1)
+        whole = game.scores(x, row)
+        some = [torch.where(part, baseline, x) for part in hidden.split(game.rows_at_once)]
+        drops = whole - torch.cat([game.scores(changed, row) for changed in some], dim=1)
+        parts.append(drops @ spread)
+    plane = torch.cat(parts).reshape(len(game.x), *[1] * (game.x.ndim - 3), *windows.shape[1:])
+    return plane.expand_as(game.x).clone()
+
+
+def _windows(x: Tensor, patch: int, stride: int) -> Bool[Tensor, " window height width"]:
+    """True where each window hides the image."""
+    if not 1 <= stride <= patch:
+        raise RecipeError(
+            f"patch is {patch}, stride {stride}; expected 1 <= stride <= patch, so that no pixel is left out"
+        )
+    down, across = (_spans(size, patch, stride).to(x.device) for size in x.shape[-2:])
+    return (down[:, None, :, None] & across[None, :, None, :]).flatten(0, 1)
+
+
+def _spans(size: int, patch: int, stride: int) -> Bool[Tensor, " span position"]:
+    """Where each span lies along one axis; the first to reach the end is the last, cut off there."""
+    first = torch.arange(0, max(size - patch, 0) + stride, stride)[:, None]
+    position = torch.arange(size)
+    return (first <= position) & (position < first + patch)
