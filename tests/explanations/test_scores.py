@@ -14,6 +14,7 @@ from corrigible.explanations.scores import (
     summed_log_prob,
     target_log_prob,
     target_logit,
+    target_prob,
 )
 from corrigible.models.forward import Forward
 from corrigible.types import Batch
@@ -37,6 +38,7 @@ def slow_margin(row: int, label: int) -> float:
     [
         (target_logit, lambda row, label: LOGITS[row, label].item()),
         (target_log_prob, log_prob),
+        (target_prob, lambda row, label: math.exp(log_prob(row, label))),
         (summed_log_prob, lambda row, label: sum(log_prob(row, other) for other in range(3))),
         (margin, slow_margin),
     ],

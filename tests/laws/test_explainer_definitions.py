@@ -40,6 +40,8 @@ def literal_score(name, logits, target):
     if name == "margin":
         return logits[target] - max(value for place, value in enumerate(logits) if place != target)
     log_probs = logits - logits.exp().sum().log()
+    if name == "target_prob":
+        return log_probs[target].exp()
     return log_probs[target] if name == "target_log_prob" else log_probs.sum()
 
 
