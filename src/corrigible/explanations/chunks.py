@@ -28,11 +28,11 @@ def rows_that_fit(model: nn.Module, first: Float[Tensor, " 1 *input"]) -> int:
 
 def activation_bytes(model: nn.Module, first: Float[Tensor, " 1 *input"]) -> int:
     """What one row and the outputs of all innermost layers for it take."""
-    found = int(first.nbytes)
+    found: int = first.nbytes
 
     def add(module: nn.Module, arguments: Any, output: Any) -> None:
         nonlocal found
-        found += output.nbytes if isinstance(output, Tensor) else 0
+        found += int(output.nbytes) if isinstance(output, Tensor) else 0
 
     innermost = [module for module in model.modules() if not any(True for _ in module.children())]
     hooks = [module.register_forward_hook(add) for module in innermost]

@@ -85,7 +85,7 @@ def explain(
 def _pieces(
     model: nn.Module, rows: Tensor, targets: Tensor, explainer: Callable[..., Tensor], rows_at_once: int
 ) -> Iterator[tuple[Tensor, Tensor]]:
-    """Rows where the model is, with the class to explain: all at once for an explainer that keeps to the bound itself."""
+    """Rows where the model is, with the class to explain: all at once where it keeps to the bound itself."""
     size = len(rows) if "rows_at_once" in settings_of(explainer) else rows_at_once
     for start in range(0, len(rows), size):
         piece = like_parameters(rows[start : start + size], model)
