@@ -63,10 +63,23 @@ def train(study: Path, seed: int | None, device: str, as_json: bool) -> None:
 @main.command()
 @STUDY
 @click.option("--run", help="Run whose model to explain [default: the latest].")
+@click.option(
+    "--all", "every_row", is_flag=True, help="Every row of every split, in shards; goes on where interrupted."
+)
+@click.option("--split", "splits", multiple=True, help="With --all: this split alone; may be given several times.")
+@click.option("--format", type=click.Choice(["safetensors", "parquet"]), help="With --all [default: safetensors].")
+@click.option("--rows-per-shard", type=click.IntRange(1), help="With --all [default: as many as make 16 MiB].")
 @computing
-def explain(study: Path, run: str | None, seed: int | None, device: str, as_json: bool) -> None:
+def explain(study: Path, every_row: bool, as_json: bool, **chosen: Any) -> None:
     """Explain a model's predictions row by row."""
-    show(lambda: workflow.explain(study, run=run, seed=seed, device=device), as_json)
+    about_shards = {name: chosen.pop(name) for name in ("splits", "format", "rows_per_shard")}
+    given = {name: value for name, value in about_shards.items() if value}
+    if given and not every_row:
+        raise click.UsageError("--split, --format and --rows-per-shard need --all")
+    show(
+        lambda: workflow.explain_all(study, **given, **chosen) if every_row else workflow.explain(study, **chosen),
+        as_json,
+    )
 
 
 @main.command()
@@ -142,11 +155,11 @@ def add_feedback(study: Path, as_json: bool, **said: Any) -> None:
 
 @feedback.command("import")
 @STUDY
-@click.argument("file", type=click.Path(path_type=Path, dir_okay=False))
+@click.argument("source", type=click.Path(path_type=Path))
 @JSON
-def import_feedback(study: Path, file: Path, as_json: bool) -> None:
-    """Add everything in a JSON file: all of it or nothing."""
-    show(lambda: workflow.import_feedback(study, file), as_json)
+def import_feedback(study: Path, source: Path, as_json: bool) -> None:
+    """Add everything in a JSON file, or in a folder of masks: all of it or nothing."""
+    show(lambda: workflow.import_feedback(study, source), as_json)
 
 
 @feedback.command("export")

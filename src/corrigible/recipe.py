@@ -9,7 +9,7 @@ from typing import Any, Literal
 
 from torch import nn
 
-from corrigible.data.dataset import TensorData, all_rows, as_dataset, require_classes
+from corrigible.data.dataset import Dataset, all_labels, as_dataset, class_names_of, labelled, require_classes, shape_of
 from corrigible.data.kinds import KINDS
 from corrigible.errors import DataError, RecipeError, unknown
 from corrigible.explanations import EXPLAINERS
@@ -234,8 +234,8 @@ def _evaluation(content: Mapping[str, Any]) -> Evaluation:
     return _section(Evaluation, {**content, "metrics": tuple(metrics)}, "[evaluate]")  # type: ignore[no-any-return]
 
 
-def load_data(recipe: Recipe, folder: Any, split: str) -> TensorData:
-    """The rows of one split, from the recipe's own function or the study's ``data`` folder.
+def load_data(recipe: Recipe, folder: Any, split: str) -> Dataset:
+    """The rows of one split, from the recipe's own function or the study's ``data`` folder; their labels are at hand.
 
     Raises:
         DataError: files that are missing, corrupt or of the wrong form.
@@ -248,7 +248,7 @@ def load_data(recipe: Recipe, folder: Any, split: str) -> TensorData:
         load = complete(method_named(recipe.source, {}, "data source"), recipe.data, "[data]")
         loaded = load(split)
     try:
-        return all_rows(as_dataset(loaded))
+        return labelled(as_dataset(loaded))
     except DataError as error:
         raise DataError(f"split {split!r}: {error}") from error
 
@@ -261,11 +261,12 @@ def _plain(split: str) -> str:
     return split
 
 
-def model_facts(data: TensorData) -> dict[str, int]:
+def model_facts(data: Dataset) -> dict[str, int]:
     """What a model's function may ask for by naming it: its arguments are taken from these."""
-    require_classes(data.y)
-    shape = tuple(data.x.shape[1:])
-    num_classes = max(len(data.class_names), int(data.y.max()) + 1)
+    y = all_labels(data)
+    require_classes(y)
+    shape = shape_of(data)
+    num_classes = max(len(class_names_of(data)), int(y.max()) + 1)
     return {"channels": shape[0], "inputs": math.prod(shape), "columns": shape[-1], "num_classes": num_classes}
 
 

@@ -123,6 +123,16 @@ class Labelled:
         """Those of the data set itself."""
         return columns_of(self.rows)
 
+    @property
+    def class_names(self) -> tuple[str, ...]:
+        """Those of the data set itself."""
+        return class_names_of(self.rows)
+
+    @property
+    def group_names(self) -> tuple[str, ...]:
+        """Those of the data set itself."""
+        return tuple(getattr(self.rows, "group_names", ()))
+
 
 def labelled(dataset: Dataset) -> Dataset:
     """The data set with its labels at hand."""
@@ -132,6 +142,16 @@ def labelled(dataset: Dataset) -> Dataset:
 def columns_of(dataset: Dataset) -> Columns | None:
     """Which columns make up which feature, where the data set says so in an attribute ``columns``."""
     return getattr(dataset, "columns", None)
+
+
+def class_names_of(dataset: Dataset) -> tuple[str, ...]:
+    """The name of each class, where the data set says so in an attribute ``class_names``; else nothing."""
+    return tuple(getattr(dataset, "class_names", ()))
+
+
+def shape_of(dataset: Dataset) -> tuple[int, ...]:
+    """The shape of one row's inputs, as the first row has it."""
+    return tuple(rows_of(dataset, torch.tensor([0])).x.shape[1:])
 
 
 def _columns(frame: pd.DataFrame) -> Columns:

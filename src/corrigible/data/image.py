@@ -1,7 +1,8 @@
-"""Images kept as arrays in ``<folder>/<split>.npz``."""
+"""Images kept as files in ``<folder>/<split>/<class>/``, or as arrays in ``<folder>/<split>.npz``."""
 
 import zipfile
 import zlib
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -10,14 +11,52 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from corrigible.data.dataset import TensorData
+from corrigible.data.dataset import Dataset, TensorData
+from corrigible.data.image_file import ImageForm
+from corrigible.data.image_folder import AS_STORED, classes_in, image_folder
 from corrigible.errors import DataError
 
 Arrays = dict[str, NDArray[Any]]
 
 
-def load_images(folder: Path, split: str) -> TensorData:
-    """The images, labels and groups in ``<folder>/<split>.npz``, as (row, channel, height, width) in float32.
+def load_images(
+    folder: Path,
+    split: str,
+    *,
+    size: int | Sequence[int] | None = None,
+    channels: int | None = None,
+    mean: Sequence[float] = (),
+    std: Sequence[float] = (),
+) -> Dataset:
+    """The images of a split, as (row, channel, height, width) in float32.
+
+    Where there is a folder ``<folder>/<split>``, it holds one folder of images per class, read when asked for;
+    ``<folder>/train`` says which classes there are. Otherwise ``<split>.npz`` is read: see ``load_arrays``.
+
+    Args:
+        size: side of a square, or (height, width), in pixels, to which image files are stretched.
+        channels: of image files: 1 grey, 3 colour, 4 colour and opacity.
+        mean: per channel, subtracted from the values from 0 to 1 of image files.
+        std: per channel, what they are then divided by.
+
+    Raises:
+        DataError: files that are missing, broken or of the wrong form; both a folder and a file of arrays.
+        RecipeError: a setting out of range, or that does not go with the other settings.
+    """
+    form = ImageForm(size=size, channels=channels, mean=tuple(mean), std=tuple(std))
+    arrays, images = folder / f"{split}.npz", folder / split
+    if not images.is_dir():
+        if form != AS_STORED:
+            raise DataError(f"size, channels, mean and std are for image files; there is no folder {images}")
+        return load_arrays(arrays)
+    if arrays.exists():
+        raise DataError(f"there are both {images} and {arrays}; remove the one that is not meant")
+    classes = folder / "train" if (folder / "train").is_dir() else images
+    return image_folder(folder, split, class_names=classes_in(folder, classes.name), form=form)
+
+
+def load_arrays(path: Path) -> TensorData:
+    """The images, labels and groups in an ``.npz`` file, as (row, channel, height, width) in float32.
 
     The file holds ``x`` of shape (row, height, width) or (row, channel, height, width), ``y`` of shape (row,) and
     perhaps ``group`` of shape (row,). Bytes 0 to 255 become 0 to 1; floating-point values stay as they are.
@@ -25,7 +64,6 @@ def load_images(folder: Path, split: str) -> TensorData:
     Raises:
         DataError: the file is missing or broken, lacks an array, or holds something that is not as above.
     """
-    path = folder / f"{split}.npz"
     arrays = _read(path)
     for name in ("x", "y"):
         if name not in arrays:
@@ -41,7 +79,10 @@ def _read(path: Path) -> Arrays:
         with path.open("rb") as file, np.load(file, allow_pickle=False) as arrays:
             return {name: arrays[name] for name in arrays.files if name in ("x", "y", "group")}
     except FileNotFoundError as error:
-        raise DataError(f"there is no file {path}; expected one .npz file per split, with arrays x and y") from error
+        raise DataError(
+            f"there is no file {path}; expected one .npz file with arrays x and y, or one "
+            f"folder of images per class in {path.with_suffix('')}"
+        ) from error
     except (zipfile.BadZipFile, zlib.error, EOFError, OSError, ValueError, AttributeError, TypeError) as error:
         reason = " ".join(str(error).split())
         raise DataError(f"{path} cannot be read ({reason}); save it again with numpy.savez, numbers only") from error

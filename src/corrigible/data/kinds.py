@@ -3,7 +3,7 @@
 from collections.abc import Callable
 from typing import NamedTuple
 
-from corrigible.data.dataset import TensorData
+from corrigible.data.dataset import Dataset
 from corrigible.data.image import load_images
 from corrigible.data.tablefile import load_table
 
@@ -12,7 +12,7 @@ class Kind(NamedTuple):
     """The functions that differ from one kind of data to another."""
 
     name: str
-    load: Callable[..., TensorData]
+    load: Callable[..., Dataset]
     """(folder, split, **settings) -> the rows of that split."""
 
 

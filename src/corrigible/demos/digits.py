@@ -8,6 +8,7 @@ from typing import Any
 import torch
 
 from corrigible import workflow
+from corrigible.data.dataset import all_rows
 from corrigible.demos.digits_data import irrelevant
 from corrigible.demos.story import Line, corrected_and_sealed, opened, table
 from corrigible.errors import StudyError
@@ -108,7 +109,7 @@ def _fooled(study: Study) -> Line:
 
 def _review(study: Study, seed: int) -> Line:
     """An oracle in place of a person marks the squares, on a few training rows and, for measuring, on the test rows."""
-    train, test = (load_data(study.recipe, study.folder, split) for split in ("train", "test"))
+    train, test = (all_rows(load_data(study.recipe, study.folder, split)) for split in ("train", "test"))
     rows = torch.randperm(len(train), generator=torch.Generator().manual_seed(seed))[:NUM_REVIEWED].tolist()
     said = []
     for split, data, chosen in (("train", train, rows), ("test", test, range(len(test)))):

@@ -10,6 +10,7 @@ from sklearn.linear_model import LogisticRegression
 from sklearn.metrics import roc_auc_score
 
 from corrigible import workflow
+from corrigible.data.dataset import all_rows
 from corrigible.demos.insurance_data import RACE
 from corrigible.demos.story import Line, corrected_and_sealed, opened, table
 from corrigible.errors import StudyError
@@ -88,7 +89,7 @@ def run(folder: Path, *, seed: int, device: str) -> Iterator[Any]:
 
 def race_from_the_rest(study: Study) -> float:
     """AUC on test rows of a logistic regression that predicts the group from all other columns."""
-    train, test = (load_data(study.recipe, study.folder, split) for split in ("train", "test"))
+    train, test = (all_rows(load_data(study.recipe, study.folder, split)) for split in ("train", "test"))
     assert train.columns is not None and train.group is not None and test.group is not None
     others = torch.tensor([feature != RACE for feature in train.columns.feature])
     model = LogisticRegression(max_iter=1000).fit(train.x[:, others].numpy(), train.group.numpy())

@@ -11,6 +11,7 @@ _HOME = {
     "train": "model_runs",
     "correct": "model_runs",
     "explain": "measuring",
+    "explain_all": "explaining_all",
     "evaluate": "measuring",
     "add_feedback": "reviewing",
     "import_feedback": "reviewing",

@@ -10,7 +10,7 @@ from safetensors.torch import save
 from torch import Tensor, nn
 
 from corrigible.batches import collate
-from corrigible.data.dataset import Dataset, TensorData, columns_of, rows_of
+from corrigible.data.dataset import Dataset, TensorData, class_names_of, columns_of, rows_of
 from corrigible.evaluation import difference, evidence_for, measure
 from corrigible.evidence import Evidence, gather
 from corrigible.explanations.explaining import explain as attribute
@@ -83,7 +83,7 @@ def evaluate(folder: Path, *, seed: int | None = None, device: str = "cpu") -> I
             found = {"measurements": _as_dicts(measurements), "confusion": _confusion(evidence)}
             shares = _shares_of_labels(recipe, model, data, seed)
             results.append({"name": run.label, "run": run.name, **found, "shares": shares})
-        names, changed = list(getattr(data, "class_names", ())), _as_dicts(changes)
+        names, changed = list(class_names_of(data)), _as_dicts(changes)
         draft.write_json("evaluation.json", {"class_names": names, "models": results, "changes": changed})
         (draft.folder / "rows.safetensors").write_bytes(save(drawn))
     yield Finished("evaluate", str(draft.published))

@@ -9,7 +9,7 @@ from typing import Any
 
 from torch import nn
 
-from corrigible.data.dataset import TensorData
+from corrigible.data.dataset import Dataset, shape_of
 from corrigible.errors import FeedbackError, StudyError
 from corrigible.feedback.masks import marks_of, said_about
 from corrigible.models.weights import load_weights, save_weights
@@ -117,7 +117,7 @@ def _baseline(
         model = build_model(recipe, origin["facts"], seed)
         schedule = dataclasses.replace(recipe.train, epochs=recipe.train.epochs + recipe.correct.epochs)
     if baseline.name == "masked_inputs":
-        shape = list(data.x.shape[1:])
+        shape = list(shape_of(data))
         marks = marks_of(feedback, load_data(recipe, study.folder, "train"))
         model, facts = MaskedInputs(model, shape), {**facts, "input_shape": shape}
         model.hide(marked_anywhere(marks.irrelevant))
@@ -150,11 +150,11 @@ def _returning(progress: Iterator[Progress], model: nn.Module) -> Generator[Prog
     return model
 
 
-def _reviewed(feedback: list[Feedback], data: TensorData) -> Any:
+def _reviewed(feedback: list[Feedback], data: Dataset) -> Any:
     return marks_of(feedback, data).reviewed_rows(data)
 
 
-def _rows_to_judge(study: Study, feedback: list[Feedback]) -> TensorData | None:
+def _rows_to_judge(study: Study, feedback: list[Feedback]) -> Dataset | None:
     """Validation rows, where rules are judged on them and the study has any."""
     return _validation(study) if any(said.scope != "row" for said in feedback) else None
 
@@ -164,6 +164,6 @@ def _watch(study: Study) -> Any:
     return accuracy_on(rows) if rows is not None else None
 
 
-def _validation(study: Study) -> TensorData | None:
+def _validation(study: Study) -> Dataset | None:
     split = study.recipe.validation_split
     return load_data(study.recipe, study.folder, split) if split else None

@@ -8,7 +8,8 @@ from pathlib import Path
 import numpy as np
 import torch
 
-from corrigible.data.dataset import TensorData
+from corrigible.data.dataset import Dataset, all_labels, class_names_of, rows_of, shape_of
+from corrigible.data.image_folder import ImageFolder, masks_for, polarities_in
 from corrigible.errors import FeedbackError
 from corrigible.feedback.exchange import from_json, to_json
 from corrigible.feedback.masks import fingerprint, marks_of
@@ -48,7 +49,7 @@ def add_feedback(
     data = load_data(study.recipe, study.folder, split)
     scope = "row" if row is not None else "class" if label is not None else "dataset"
     said = Feedback(
-        _region(features, box, mask, tuple(data.x.shape[1:])),
+        _region(features, box, mask, shape_of(data)),
         polarity=polarity,  # type: ignore[arg-type]
         row=row,
         split=split,
@@ -61,8 +62,35 @@ def add_feedback(
 
 
 def import_feedback(folder: Path, source: Path) -> Iterator[Noted]:
-    """Store everything in a JSON file that ``feedback export`` wrote: all of it or nothing."""
+    """Store everything in a JSON file that ``feedback export`` wrote, or in a folder of masks: all of it or nothing.
+
+    Masks are images beside a study's own: ``<source>/irrelevant/<split>/<class>/<name>.png``, or ``relevant``; each
+    marks its image where a pixel is above 0.
+
+    Raises:
+        FeedbackError: what is no feedback, or does not fit the data.
+        DataError: masks that fit no image.
+    """
     study = open_study(folder)
+    numbers = _import_masks(study, source) if source.is_dir() else _import_json(study, source)
+    yield Noted("feedback import", tuple(numbers))
+
+
+def _import_masks(study: Study, source: Path) -> list[int]:
+    said = []
+    for polarity, split in polarities_in(source):
+        data = load_data(study.recipe, study.folder, split)
+        if not isinstance(data, ImageFolder):
+            raise FeedbackError(f"split {split!r} is not kept as image files; expected masks as JSON or --mask")
+        for row, mask in masks_for(data, source, polarity, split):
+            region, printed = Pixels(mask.numpy()), _print_of(data, row)
+            note = f"mask of {data.files[row]}"
+            said.append(Feedback(region, polarity, row, split, fingerprint=printed, note=note))
+    with study.feedback() as store:
+        return store.add_all(said)
+
+
+def _import_json(study: Study, source: Path) -> list[int]:
     try:
         text = source.read_text(encoding="utf-8")
     except (OSError, UnicodeDecodeError) as error:
@@ -73,8 +101,7 @@ def import_feedback(folder: Path, source: Path) -> Iterator[Noted]:
     for split in {said.split for said in feedback}:
         _check([said for said in feedback if said.split == split], load_data(study.recipe, study.folder, split))
     with study.feedback() as store:
-        numbers = store.add_all(feedback)
-    yield Noted("feedback import", tuple(numbers))
+        return store.add_all(feedback)
 
 
 def export_feedback(folder: Path, target: Path) -> Iterator[Finished]:
@@ -121,24 +148,26 @@ def described(region: Region) -> str:
     return f"{int(region.mask.sum())} of {region.mask.size} positions ({shape})"
 
 
-def _check(feedback: list[Feedback], data: TensorData) -> None:
+def _check(feedback: list[Feedback], data: Dataset) -> None:
     """Raises FeedbackError for feedback that does not fit the data."""
     marks_of(feedback, data)
-    classes = set(data.y.tolist()) | set(range(len(data.class_names)))
+    classes = set(all_labels(data).tolist()) | set(range(len(class_names_of(data))))
     for said in feedback:
         if said.label is not None and said.label not in classes:
             known = ", ".join(map(str, sorted(classes)))
             raise FeedbackError(f"feedback on class {said.label}; the split {said.split!r} has {known}")
 
 
-def _store(study: Study, feedback: list[Feedback], data: TensorData) -> list[int]:
+def _store(study: Study, feedback: list[Feedback], data: Dataset) -> list[int]:
     """Check the feedback against the rows it is about, fingerprint them, and store all of it."""
     _check(feedback, data)
-    printed = [
-        replace(said, fingerprint=fingerprint(data.x[said.row])) if said.row is not None else said for said in feedback
-    ]
+    printed = [said if said.row is None else replace(said, fingerprint=_print_of(data, said.row)) for said in feedback]
     with study.feedback() as store:
         return store.add_all(printed)
+
+
+def _print_of(data: Dataset, row: int) -> str:
+    return fingerprint(rows_of(data, torch.tensor([row])).x[0])
 
 
 def _region(

@@ -1,0 +1,144 @@
+"""The verb that explains every row of a study: a run that may be interrupted and gone on with."""
+
+import dataclasses
+import os
+import shutil
+from collections.abc import Generator, Iterator, Sequence
+from contextlib import closing
+from pathlib import Path
+from typing import Any
+from urllib.parse import quote
+
+import torch
+
+from corrigible.data.dataset import columns_of
+from corrigible.explanations.distribution import joined_processes, own_device, process_number
+from corrigible.explanations.features import by_feature
+from corrigible.explanations.shards import explain_all as explain_into
+from corrigible.explanations.shards import read_shards, shard_paths
+from corrigible.folders import temporary_sibling
+from corrigible.recipe import Recipe, load_data
+from corrigible.study import Draft, Study, open_study
+from corrigible.types import Columns
+from corrigible.workflow.devices import device_named
+from corrigible.workflow.model_runs import load_model
+from corrigible.workflow.records import FeatureShare, Finished
+
+UNFINISHED = ".unfinished-explain"
+"""Where the shards of a run lie in ``runs`` until all are there."""
+SUFFIXES = {"image": ".npz", "table": ".csv"}
+
+
+def explain_all(
+    folder: Path,
+    *,
+    splits: Sequence[str] = (),
+    format: str = "safetensors",
+    rows_per_shard: int | None = None,
+    run: str | None = None,
+    seed: int | None = None,
+    device: str = "cpu",
+) -> Iterator[Any]:
+    """Explain what a run's model predicts on every row of these splits, by default of all of the study's.
+
+    Shards that are finished when it is interrupted are kept; called again in the same way it goes on with the others.
+    Of processes that torchrun started, each makes its part of the shards, and the first one tells of it.
+    """
+    with joined_processes():
+        settings = {"format": format, "rows_per_shard": rows_per_shard}
+        with closing(_explain_all(open_study(folder), tuple(splits), run, seed, device, settings)) as records:
+            for record in records:
+                if process_number() == 0:
+                    yield record
+
+
+def _explain_all(
+    study: Study, splits: tuple[str, ...], run: str | None, seed: int | None, device: str, settings: dict[str, Any]
+) -> Generator[Any, None, None]:
+    recipe, explanation = study.recipe, study.recipe.explain
+    seed = recipe.seed if seed is None else seed
+    source = study.run_named(run) if run else study.latest("train", "correct")
+    splits = splits or splits_of(study)
+    model = load_model(source).to(device_named(own_device(device)))
+    settings = {"method": explanation.method, "seed": seed, **settings, **explanation.settings}
+    columns: Columns | None = None
+    begun = []
+    for split in splits:
+        data = load_data(recipe, study.folder, split)
+        columns = columns_of(data)
+        begun.append(explain_into(model, data, _unfinished(study, split), name=_plain(split), **settings))
+    for records in begun:
+        yield next(records)  # Before anything is explained: all of it can be, or can be gone on with.
+    for records in begun:
+        yield from records
+    if process_number() == 0:
+        record = {"parent": source.name, "seed": seed, "device": device, "method": explanation.method}
+        yield from _publish(study, splits, columns, record)
+
+
+def splits_of(study: Study) -> tuple[str, ...]:
+    """The parts of the study's data: one per file in ``data``, or those that the recipe names."""
+    named = _splits_named(study.recipe)
+    if study.recipe.source is not None or study.recipe.kind not in SUFFIXES:
+        return named
+    files = sorted(path.stem for path in (study.folder / "data").glob(f"*{SUFFIXES[study.recipe.kind]}"))
+    return tuple(name for name in named if name in files) + tuple(name for name in files if name not in named) or named
+
+
+def _splits_named(recipe: Recipe) -> tuple[str, ...]:
+    baselines = [baseline.split for baseline in recipe.baselines]
+    names = ["train", recipe.validation_split, recipe.evaluate.split, recipe.explain.split, *baselines]
+    return tuple(dict.fromkeys(name for name in names if name))
+
+
+def _publish(study: Study, splits: tuple[str, ...], columns: Columns | None, record: dict[str, Any]) -> Iterator[Any]:
+    """Make a run of the shards, which stay where they are until it is one."""
+    with study.new_run("explain", **record, splits={split: _plain(split) for split in splits}) as draft:
+        for split in splits:
+            for path in shard_paths(_unfinished(study, split), name=_plain(split)):
+                _link(path, draft.folder / path.name)
+        shares = _feature_shares(draft, splits, columns)
+        draft.write_json("shares.json", [dataclasses.asdict(share) for share in shares])
+    for split in splits:
+        _discard(_unfinished(study, split))
+    yield from shares
+    yield Finished("explain", str(draft.published))
+
+
+def _feature_shares(draft: Draft, splits: tuple[str, ...], columns: Columns | None) -> list[FeatureShare]:
+    """Each feature's share of the absolute attribution of all rows, largest first; nothing without named features."""
+    if columns is None:
+        return []
+    sizes = torch.zeros(len(columns.features), dtype=torch.float64)
+    for split in splits:
+        for part in read_shards(draft.folder, name=_plain(split)):
+            sizes += by_feature(part.attribution.double(), columns).sum(dim=0)
+    shares = (sizes / sizes.sum().clamp_min(torch.finfo(sizes.dtype).tiny)).tolist()
+    found = [FeatureShare(*pair) for pair in zip(columns.features, shares, strict=True)]
+    return sorted(found, key=lambda share: -share.share)
+
+
+def _plain(split: str) -> str:
+    """The split as part of a file's name."""
+    return quote(split, safe="")
+
+
+def _unfinished(study: Study, split: str) -> Path:
+    return study.folder / "runs" / UNFINISHED / _plain(split)
+
+
+def _link(source: Path, place: Path) -> None:
+    """The same file in both places; a copy where the disk knows no links."""
+    try:
+        os.link(source, place)
+    except OSError:
+        shutil.copyfile(source, place)
+
+
+def _discard(folder: Path) -> None:
+    """Remove a folder of which never a part is left under its name."""
+    leaving = temporary_sibling(folder)
+    folder.rename(leaving)
+    shutil.rmtree(leaving)
+    if not any(folder.parent.iterdir()):
+        folder.parent.rmdir()
