@@ -32,19 +32,26 @@ def input_picture(
 
     Three channels are red, green and blue; any other number is averaged to grey.
     """
-    channels = _shrunk(_channels(x))
+    return _picture(shades(_shrunk(channels_of(x)), brightness=brightness), marked_plane(irrelevant), alt)
+
+
+def shades(
+    channels: Float[Tensor, " channel height width"], *, brightness: tuple[float, float]
+) -> UInt8[np.ndarray, " height width 3"]:
+    """The image's pixels as colours; ``brightness`` holds the values of black and white."""
     if len(channels) != 3:
         channels = channels.mean(dim=0, keepdim=True).expand(3, -1, -1)
     low, high = brightness
     shade = ((channels - low) / (high - low)).clamp(0, 1).mul(255).round()
-    return _picture(shade.permute(1, 2, 0).numpy().astype(np.uint8), _region(irrelevant), alt)
+    pixels: UInt8[np.ndarray, " height width 3"] = shade.permute(1, 2, 0).numpy().astype(np.uint8)
+    return pixels
 
 
 def heat_map(
     attribution: Float[Tensor, " *input"], irrelevant: Bool[Tensor, " *input"] | None, *, limit: float, alt: str
 ) -> Markup:
     """One attribution, summed over channels, with the outline of the marked region."""
-    return _picture(diverging(_plane(attribution), limit=limit), _region(irrelevant), alt)
+    return _picture(diverging(_plane(attribution), limit=limit), marked_plane(irrelevant), alt)
 
 
 def mask_picture(mask: Bool[np.ndarray, " height width"], *, alt: str) -> Markup:
@@ -127,7 +134,7 @@ def _picture(image: np.ndarray, outlined: np.ndarray | None, alt: str) -> Markup
     )
 
 
-def _channels(image: Tensor) -> Tensor:
+def channels_of(image: Tensor) -> Tensor:
     """(channel, height, width), on the CPU."""
     if image.ndim not in (2, 3):
         raise ValueError(
@@ -137,12 +144,13 @@ def _channels(image: Tensor) -> Tensor:
 
 
 def _plane(attribution: Tensor) -> np.ndarray:
-    plane: np.ndarray = _shrunk(_channels(attribution).float()).sum(dim=0).numpy()
+    plane: np.ndarray = _shrunk(channels_of(attribution).float()).sum(dim=0).numpy()
     return plane
 
 
-def _region(irrelevant: Tensor | None) -> np.ndarray | None:
-    return None if irrelevant is None else np.asarray(_channels(irrelevant).any(dim=0))
+def marked_plane(irrelevant: Tensor | None) -> np.ndarray | None:
+    """True where any channel is marked."""
+    return None if irrelevant is None else np.asarray(channels_of(irrelevant).any(dim=0))
 
 
 def _shrunk(channels: Tensor) -> Tensor:
@@ -150,13 +158,21 @@ def _shrunk(channels: Tensor) -> Tensor:
     return channels.float() if factor == 1 else avg_pool2d(channels.float()[None], factor, ceil_mode=True)[0]
 
 
-def _outline(region: np.ndarray) -> str:
-    """SVG path along the border between the region and the rest, in pixels."""
+def border(region: Bool[np.ndarray, " height width"]) -> list[tuple[tuple[int, int], tuple[int, int]]]:
+    """The lines between the region and the rest, level ones first, each from one corner (x, y) of a pixel to another."""
     padded = np.pad(region, 1)
     across = padded[1:, 1:-1] != padded[:-1, 1:-1]
     down = padded[1:-1, 1:] != padded[1:-1, :-1]
-    pieces = [f"M{start} {y}h{length}" for y, start, length in _runs(across)]
-    return "".join(pieces + [f"M{x} {start}v{length}" for x, start, length in _runs(down.T)])
+    level = [((start, y), (start + length, y)) for y, start, length in _runs(across)]
+    return level + [((x, start), (x, start + length)) for x, start, length in _runs(down.T)]
+
+
+def _outline(region: np.ndarray) -> str:
+    """SVG path along the border, in pixels."""
+    return "".join(
+        f"M{x} {y}h{right - x}" if y == bottom else f"M{x} {y}v{bottom - y}"
+        for (x, y), (right, bottom) in border(region)
+    )
 
 
 def _runs(edges: np.ndarray) -> Iterable[tuple[int, int, int]]:

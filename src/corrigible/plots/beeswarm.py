@@ -1,0 +1,156 @@
+"""Beeswarm: one point per row and feature, placed by attribution and coloured by the feature's value."""
+
+from typing import Any
+
+import numpy as np
+from jaxtyping import Float
+from matplotlib.axes import Axes
+from matplotlib.cm import ScalarMappable
+from matplotlib.colors import Normalize
+from matplotlib.figure import Figure
+from torch import Tensor
+
+from corrigible.errors import DataError
+from corrigible.plots.features import (
+    FeatureNames,
+    FeatureValues,
+    columns_named,
+    require_finite,
+    signed_by_feature,
+    strongest,
+    values_of,
+)
+from corrigible.plots.style import (
+    FAINT,
+    VALUES,
+    colour_bar,
+    colour_of,
+    describe,
+    label_axes,
+    name_rows,
+    new_figure,
+    quiet,
+    shortened,
+    text_style,
+)
+
+NUM_BINS = 120
+"""Over the whole width; where more points fall into a bin, the swarm is thicker."""
+HALF_ROW = 0.4
+MOST_COLOURED = 4
+"""Categories of a feature that are told apart by colour; features with more are grey."""
+COLOUR_QUANTILES = (0.05, 0.95)
+"""The colours of low and high values; what lies beyond has the end's colour."""
+
+
+def beeswarm(
+    attribution: Float[Tensor, " row column"],
+    x: Float[Tensor, " ..."],
+    columns: FeatureNames,
+    *,
+    max_features: int = 15,
+    title: str = "",
+    label: str = "attribution",
+) -> Figure:
+    """Every row's attribution to each feature, the feature with the largest mean absolute attribution on top.
+
+    A feature's columns are summed. Numbers are coloured from low to high; the few categories of a feature have a
+    colour each, many are grey. The same attributions always give the same points.
+
+    Args:
+        columns: which columns make up which feature, or one name per column.
+        label: of the axis.
+
+    Raises:
+        DataError: an x of another shape, names for another number of columns, no rows, or values that are not finite.
+    """
+    if x.shape != attribution.shape or not len(x):
+        expected = f"that of the attribution, {tuple(attribution.shape)}, with at least one row"
+        raise DataError(f"x has shape {tuple(x.shape)}; expected {expected}")
+    require_finite(attribution, "the attribution")
+    named = columns_named(columns, x.shape[1])
+    signed = signed_by_feature(attribution, named)
+    order = strongest(np.abs(signed).mean(axis=0), max_features)
+    names = [named.features[place] for place in order]
+    figure = new_figure(0.9 + 0.33 * len(order) + 0.3 * bool(title), title=title)
+    axes = quiet(figure.subplots(), grid="x")
+    width = float(np.ptp(signed[:, order])) or 1.0
+    has_numbers = False
+    for level, (place, name) in enumerate(zip(order, names, strict=True)):
+        values = values_of(x, named, name)
+        has_numbers |= values.number is not None
+        heights = level + swarm(signed[:, place], width=width)
+        _draw_points(axes, signed[:, place], heights, _colours(values))
+        _name_categories(axes, values, level)
+    axes.axvline(0, color=FAINT, linewidth=1.0, zorder=0.5)
+    name_rows(axes, names)
+    label_axes(axes, x=label)
+    if has_numbers:
+        _colour_legend(figure, axes)
+    return describe(figure, f"{title or 'Beeswarm'}: {len(x)} rows; strongest first: {', '.join(names)}")
+
+
+def swarm(values: Float[np.ndarray, " row"], *, width: float) -> Float[np.ndarray, " row"]:
+    """How far up or down each point is moved, at most 0.4, so that points that lie close together spread.
+
+    The thickness follows the number of points nearby; within it the points are spread evenly, in the same way always.
+    """
+    bins = np.floor((values - values.min()) / width * (NUM_BINS - 1)).astype(int)
+    counts = np.bincount(bins, minlength=NUM_BINS).astype(float)
+    smooth = np.convolve(counts, [0.25, 0.5, 0.25], mode="same")
+    # A swarm of a few points is no thicker than they need.
+    thickness = HALF_ROW * smooth[bins] / max(smooth.max(), 8.0)
+    rank = np.empty(len(values), dtype=int)
+    rank[np.argsort(values, kind="stable")] = np.arange(len(values))
+    # Multiples of the golden ratio, modulo 1, fill the interval evenly from any rank to any later one.
+    spread: Float[np.ndarray, " row"] = thickness * (2 * ((0.5 + rank * 0.6180339887498949) % 1) - 1)
+    return spread
+
+
+def _draw_points(axes: Axes, across: np.ndarray, up: np.ndarray, colours: Any) -> None:
+    size = float(np.clip(3000 / len(across), 3.0, 16.0))
+    axes.scatter(across, up, s=size, c=colours, alpha=0.85, linewidths=0, rasterized=len(across) > 50, clip_on=False)
+
+
+def _colours(values: FeatureValues) -> Any:
+    """One colour per row."""
+    grey = np.tile(_rgba(FAINT), (len(values.number if values.number is not None else values.category), 1))  # type: ignore[arg-type]
+    if values.number is not None:
+        known = np.isfinite(values.number)
+        if known.any():
+            low, high = np.quantile(values.number[known], COLOUR_QUANTILES)
+            if low == high:  # Nearly all the same: the few others still show.
+                low, high = values.number[known].min(), values.number[known].max()
+            share = (values.number[known] - low) / ((high - low) or 1.0)
+            grey[known] = VALUES(np.clip(share, 0, 1) if high > low else np.full(known.sum(), 0.5))
+        return grey
+    if len(values.categories) <= MOST_COLOURED:
+        for place in range(len(values.categories)):
+            grey[values.category == place] = _rgba(colour_of(place))
+    return grey
+
+
+def _rgba(colour: str) -> tuple[float, ...]:
+    return (*(int(colour[start : start + 2], 16) / 255 for start in (1, 3, 5)), 1.0)
+
+
+def _name_categories(axes: Axes, values: FeatureValues, level: int) -> None:
+    """At the right of a category's row, what its colours mean."""
+    if values.number is not None:
+        return
+    style = text_style(va="center", ha="left", transform=axes.get_yaxis_transform(), clip_on=False)
+    if len(values.categories) > MOST_COLOURED:
+        axes.text(1.02, level, f"{len(values.categories)} categories", **style)
+        return
+    lines = len(values.categories)
+    for place, name in enumerate(values.categories):
+        height = level + (place - (lines - 1) / 2) * 0.4
+        axes.text(1.02, height, shortened(name, longest=16), **(style | {"color": colour_of(place)}))
+
+
+def _colour_legend(figure: Figure, axes: Axes) -> None:
+    scale = ScalarMappable(Normalize(0, 1), VALUES)
+    place: dict[str, Any] = {"location": "bottom", "shrink": 0.5, "aspect": 30, "pad": 0.02, "ticks": [0, 1]}
+    bar = colour_bar(figure, scale, ax=axes, label="value of the feature", **place)
+    bar.set_ticklabels(["low", "high"])
+    bar.ax.tick_params(length=0)

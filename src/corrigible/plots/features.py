@@ -1,0 +1,90 @@
+"""A table's attributions by feature, as its plots show them."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from jaxtyping import Float
+from torch import Tensor
+
+from corrigible.errors import DataError
+from corrigible.explanations.features import feature_index
+from corrigible.explanations.groups import by_group
+from corrigible.plots.style import plain
+from corrigible.types import Columns
+
+FeatureNames = Columns | Sequence[str]
+"""Which columns of a table make up which feature, or one name per column."""
+
+
+@dataclass(frozen=True)
+class FeatureValues:
+    """What the rows hold in one feature."""
+
+    number: Float[np.ndarray, " row"] | None = None
+    """NaN where unknown; None for a category."""
+    categories: tuple[str, ...] = ()
+    category: np.ndarray | None = None
+    """The number of each row's category; -1 for none."""
+
+
+def columns_named(names: FeatureNames, num_columns: int) -> Columns:
+    """Which columns make up which feature.
+
+    Raises:
+        DataError: another number of columns, or a feature's name twice.
+    """
+    columns = names if isinstance(names, Columns) else _one_feature_each(tuple(map(str, names)))
+    if len(columns.names) != num_columns:
+        raise DataError(f"{len(columns.names)} names for {num_columns} columns; expected one each")
+    return columns
+
+
+def signed_by_feature(
+    attribution: Float[Tensor, " row column"], columns: Columns
+) -> Float[np.ndarray, " row feature"]:
+    """The attribution summed over the columns of each feature."""
+    summed = by_group(attribution.detach().double().cpu(), feature_index(columns), num_groups=len(columns.features))
+    found: Float[np.ndarray, " row feature"] = summed.numpy()
+    return found
+
+
+def require_finite(values: Float[Tensor, " row column"], name: str) -> None:
+    """Raises DataError that names the first row with a value that is not a number."""
+    bad = (~values.isfinite()).any(dim=1).nonzero().flatten()
+    if len(bad):
+        raise DataError(f"row {int(bad[0])} of {name} is NaN or infinite ({len(bad)} such rows); leave such rows out")
+
+
+def strongest(sizes: Float[np.ndarray, " feature"], most: int) -> list[int]:
+    """Positions of the largest sizes, the largest first; at least one.
+
+    Raises:
+        DataError: fewer than one wanted.
+    """
+    if most < 1:
+        raise DataError(f"max_features is {most}; expected at least 1")
+    return np.argsort(-sizes, kind="stable")[:most].tolist()  # type: ignore[no-any-return]
+
+
+def values_of(x: Float[Tensor, " row column"], columns: Columns, feature: str) -> FeatureValues:
+    """What the rows hold in the feature: its one number, or its category.
+
+    A number's further columns (``age=missing``) tell where it is unknown.
+    """
+    places = [place for place, name in enumerate(columns.feature) if name == feature]
+    held = x[:, places].detach().double().cpu()
+    if columns.one_hot[places[0]]:
+        category = torch.where(held.amax(dim=1) > 0.5, held.argmax(dim=1), -1)
+        names = tuple(plain(columns.names[place]).removeprefix(f"{plain(feature)}=") for place in places)
+        return FeatureValues(categories=names, category=category.numpy())
+    is_missing = (held[:, 1:] > 0.5).any(dim=1) if held.shape[1] > 1 else torch.zeros(len(held), dtype=torch.bool)
+    return FeatureValues(number=held[:, 0].masked_fill(is_missing, torch.nan).numpy())
+
+
+def _one_feature_each(names: tuple[str, ...]) -> Columns:
+    twice = next((name for name in names if names.count(name) > 1), None)
+    if twice is not None:
+        raise DataError(f"{twice!r} names two columns; expected different names, or Columns to join them")
+    return Columns(names, names, (False,) * len(names))

@@ -1,0 +1,95 @@
+"""Which features act together: a symmetric heat map."""
+
+from collections.abc import Sequence
+
+import numpy as np
+from jaxtyping import Float
+from matplotlib.axes import Axes
+from matplotlib.colors import Normalize
+from matplotlib.figure import Figure
+from torch import Tensor
+
+from corrigible.errors import DataError
+from corrigible.plots.features import strongest
+from corrigible.plots.style import (
+    DIVERGING,
+    INK,
+    RULE,
+    SMALL,
+    colour_bar,
+    describe,
+    new_figure,
+    on_two_lines,
+    text_style,
+)
+
+MOST_NUMBERED = 8
+"""With at most so many features the numbers are written into the cells."""
+
+
+def interaction_matrix(
+    values: Float[Tensor, " feature feature"],
+    names: Sequence[str],
+    *,
+    diagonal: bool = True,
+    max_features: int = 20,
+    title: str = "",
+    label: str = "interaction",
+) -> Figure:
+    """The interaction of each pair of features; white at zero, the same distance from zero equally strong.
+
+    Args:
+        diagonal: show each feature's own value; otherwise it is left empty, and the colours belong to the pairs alone.
+        max_features: those that interact most strongly, summed over their pairs, in the order of ``names``.
+
+    Raises:
+        DataError: a matrix that is not symmetric or not finite, or another number of names.
+    """
+    if values.ndim != 2 or values.shape != (len(names), len(names)) or not len(names):
+        raise DataError(f"values have shape {tuple(values.shape)}; expected a square with one row per name, {len(names)}")
+    matrix = values.detach().double().cpu().numpy().copy()
+    if not np.isfinite(matrix).all() or not np.allclose(matrix, matrix.T, rtol=1e-3, atol=1e-5 * np.abs(matrix).max()):
+        raise DataError("the values are not finite and symmetric; give (m + m.T) / 2 of finite numbers")
+    if not diagonal:
+        np.fill_diagonal(matrix, np.nan)
+    shown = sorted(strongest(np.nansum(np.abs(matrix), axis=1), max_features))
+    matrix, names = matrix[np.ix_(shown, shown)], [names[place] for place in shown]
+    limit = (float(np.nanmax(np.abs(matrix))) if np.isfinite(matrix).any() else 0.0) or 1.0
+    side = max(0.36 * len(names), 1.5)
+    figure = new_figure(side + 1.5 + 0.3 * bool(title), width=max(side + 2.9, 4.0), title=title)
+    axes = figure.subplots()
+    drawn = axes.imshow(matrix, cmap=DIVERGING.with_extremes(bad=RULE), norm=Normalize(-limit, limit), interpolation="nearest")
+    _name_both_ways(axes, names)
+    if len(names) <= MOST_NUMBERED:
+        _write_numbers(axes, matrix, limit)
+    colour_bar(figure, drawn, ax=axes, label=label, shrink=0.9, aspect=18)
+    return describe(figure, f"{title or 'Interactions'} of {len(names)} features{_strongest_pair(matrix, names)}")
+
+
+def _name_both_ways(axes: Axes, names: Sequence[str]) -> None:
+    written = [on_two_lines(name) for name in names]
+    axes.set_yticks(range(len(names)), written, parse_math=False)
+    axes.set_xticks(range(len(names)), written, parse_math=False, rotation=90)
+    axes.tick_params(length=0, labelsize=SMALL, labelcolor=INK)
+    for spine in axes.spines.values():
+        spine.set_visible(False)
+    axes.set_xticks(np.arange(len(names) - 1) + 0.5, minor=True)
+    axes.set_yticks(np.arange(len(names) - 1) + 0.5, minor=True)
+    axes.grid(which="minor", color="white", linewidth=1.0, linestyle="-")
+    axes.tick_params(which="minor", length=0)
+
+
+def _write_numbers(axes: Axes, matrix: np.ndarray, limit: float) -> None:
+    for (down, across), value in np.ndenumerate(matrix):
+        if np.isfinite(value):
+            ink = "white" if abs(value) > 0.75 * limit else INK
+            text = f"{value:.2g}".replace("-", "−")
+            axes.text(across, down, text, **text_style(color=ink, fontsize=6.5, ha="center", va="center"))
+
+
+def _strongest_pair(matrix: np.ndarray, names: Sequence[str]) -> str:
+    if len(names) < 2:
+        return ""
+    pairs = np.abs(np.triu(np.nan_to_num(matrix), k=1))
+    one, other = np.unravel_index(int(pairs.argmax()), pairs.shape)
+    return f"; strongest pair: {names[one]} and {names[other]}, {matrix[one, other]:.3g}"

@@ -1,0 +1,142 @@
+"""What all plots share: colours, type sizes, and how names that people gave are written.
+
+Figures are made without pyplot and without touching matplotlib's settings: nothing is opened, kept or left changed.
+"""
+
+import textwrap
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+from matplotlib import colormaps
+from matplotlib.axes import Axes
+from matplotlib.colors import LinearSegmentedColormap
+from matplotlib.figure import Figure
+from matplotlib.text import Text
+
+from corrigible.figures import COLOURS
+from corrigible.pictures import STOPS, UNKNOWN
+
+INK, MUTED, RULE = "#1b1f24", "#57606a", "#d5dbe1"
+FAINT = "#aeb5bd"
+"""Points without a value of their own."""
+NEGATIVE, POSITIVE = (tuple(channel / 255 for channel in stop) for stop in (STOPS[0], STOPS[-1]))
+SMALL, NORMAL, LARGE = 8.0, 9.0, 11.0
+WIDTH = 6.0
+"""Inches; with these type sizes a figure can stand in a column of about 500 pixels."""
+LONGEST_NAME = 28
+
+DIVERGING = LinearSegmentedColormap.from_list(
+    "corrigible_diverging", [[channel / 255 for channel in stop] for stop in STOPS], N=511
+).with_extremes(bad=[channel / 255 for channel in UNKNOWN])
+"""Blue below zero, white at zero, red above, grey where unknown: the map of the report's pictures."""
+VALUES = LinearSegmentedColormap.from_list("corrigible_values", colormaps["plasma"](np.linspace(0.02, 0.84, 64)))
+"""Dark blue for low values, orange for high ones; evenly spaced for any colour vision, and no pale end."""
+
+
+def new_figure(height: float, *, width: float = WIDTH, title: str = "") -> Figure:
+    """An empty figure of that size in inches, with the title at its upper left."""
+    figure = Figure(figsize=(width, height), layout="constrained", facecolor="white")
+    if title:
+        # 0.105 inches per character of this size, on average.
+        text = textwrap.fill(plain(title), int(width / 0.105))
+        drawn = figure.suptitle(text, x=0.06 / width, ha="left", fontsize=LARGE, fontweight="bold", color=INK)
+        drawn.set_parse_math(False)
+    return figure
+
+
+def quiet(axes: Axes, *, grid: str | None = None) -> Axes:
+    """The axes with a light frame, no ticks that nobody reads, and a grid along one direction where asked."""
+    axes.set_facecolor("white")
+    for side, spine in axes.spines.items():
+        spine.set_visible(side in ("left", "bottom"))
+        spine.set_color(FAINT)
+        spine.set_linewidth(0.8)
+    axes.tick_params(labelsize=SMALL, labelcolor=MUTED, color=FAINT, length=3, width=0.8)
+    axes.grid(visible=False)
+    if grid is not None:
+        axes.grid(visible=True, axis=grid, color="#e6e9ed", linewidth=0.8, linestyle="-")  # type: ignore[arg-type]
+        axes.set_axisbelow(True)
+    return axes
+
+
+def label_axes(axes: Axes, *, x: str = "", y: str = "") -> None:
+    """The names of both axes, as they were given."""
+    style: dict[str, Any] = {"fontsize": SMALL + 0.5, "color": MUTED, "parse_math": False}
+    axes.set_xlabel(textwrap.fill(plain(x), 60), **style)
+    axes.set_ylabel(textwrap.fill(plain(y), 36), **style)
+
+
+def name_rows(axes: Axes, names: Sequence[str]) -> None:
+    """One name at each whole number of the upright axis, the first on top."""
+    axes.set_yticks(range(len(names)), [on_two_lines(name) for name in names], parse_math=False)
+    axes.tick_params(axis="y", length=0, labelcolor=INK, labelsize=NORMAL)
+    axes.set_ylim(len(names) - 0.5, -0.5)
+
+
+def text_style(**changes: Any) -> dict[str, Any]:
+    """How text inside the axes is written: small, and never read as a formula."""
+    return {"fontsize": SMALL, "color": MUTED, "parse_math": False} | changes
+
+
+def add_legend(axes: Axes, handles: Sequence[Any], names: Sequence[str], **place: Any) -> None:
+    """A legend without a frame; names are written as they are, also when they begin with an underscore."""
+    legend = axes.legend(
+        handles, [f"{number}" for number in range(len(names))], frameon=False, fontsize=SMALL, labelcolor=INK, **place
+    )
+    for text, name in zip(legend.get_texts(), names, strict=True):
+        text.set_parse_math(False)
+        text.set_text(shortened(name, longest=44))
+
+
+def colour_bar(figure: Figure, drawn: Any, *, label: str = "", **place: Any) -> Any:
+    """The legend of a colour scale; ``place`` is what ``Figure.colorbar`` takes."""
+    bar = figure.colorbar(drawn, **place)
+    bar.outline.set_visible(False)
+    bar.ax.tick_params(labelsize=SMALL, labelcolor=MUTED, color=FAINT, length=3, width=0.8)
+    bar.set_label(label, fontsize=SMALL, color=MUTED)
+    for text in (bar.ax.xaxis.label, bar.ax.yaxis.label):
+        text.set_parse_math(False)
+    return bar
+
+
+def colour_of(place: int) -> str:
+    """The colour of the curve, class or group at this place, as in the report."""
+    return COLOURS[place % len(COLOURS)]
+
+
+def plain(text: str) -> str:
+    """The text on one line, with single spaces and without characters that draw nothing."""
+    return " ".join("".join(c if c.isprintable() or c.isspace() else "·" for c in str(text)).split())
+
+
+def shortened(name: str, *, longest: int = LONGEST_NAME) -> str:
+    """The name on one line; a long one loses its middle, since ends tell one-hot columns apart."""
+    name = plain(name)
+    if len(name) <= longest:
+        return name
+    tail = (longest - 1) // 2
+    return f"{name[: longest - 1 - tail]}…{name[-tail:]}"
+
+
+def on_two_lines(name: str, *, width: int = LONGEST_NAME) -> str:
+    """The name on one line, or on two where it is longer than ``width`` characters."""
+    name = shortened(name, longest=2 * width - 2)
+    lines = textwrap.wrap(name, width=width) if len(name) > width else [name]
+    return "\n".join(lines if len(lines) <= 2 else [name[: len(name) // 2], name[len(name) // 2 :]])
+
+
+def describe(figure: Figure, text: str) -> Figure:
+    """The figure with a text for readers who cannot see it."""
+    figure.set_label(plain(text))
+    return figure
+
+
+def description(figure: Figure) -> str:
+    """What ``describe`` said about the figure; empty where nothing did."""
+    return str(figure.get_label() or "")
+
+
+def texts_of(figure: Figure) -> list[Text]:
+    """All texts in the figure that are drawn."""
+    return [text for text in figure.findobj(Text) if text.get_visible() and text.get_text().strip()]
