@@ -61,8 +61,8 @@ def _as_text(records: Iterator[Any]) -> bool:
     with _Bar(console) as bar:
         for record in records:
             kind = type(record).__name__
-            if kind in ("Epoch", "WeightTrial"):
-                bar.advance(record)
+            if kind in BARS:
+                bar.advance(*BARS[kind](record))
             else:
                 bar.close()
                 for line in LINES.get(kind, _plain)(record):
@@ -72,7 +72,7 @@ def _as_text(records: Iterator[Any]) -> bool:
 
 
 class _Bar:
-    """Shows epochs and trials as they come: a bar on a terminal, one line at the end of each stage elsewhere."""
+    """Shows epochs, trials and shards as they come: a bar on a terminal, elsewhere one line at the end of a stage."""
 
     def __init__(self, console: Console) -> None:
         self.console = console
@@ -86,24 +86,20 @@ class _Bar:
         self.close()
 
     def close(self) -> None:
-        """The bar stays as it is; the next epoch or trial begins a new one."""
+        """The bar stays as it is; the next epoch, trial or shard begins a new one."""
         if self.progress is not None:
             self.progress.stop()
         self.progress = None
 
-    def advance(self, record: Any) -> None:
-        is_epoch = type(record).__name__ == "Epoch"
-        stage = "epoch" if is_epoch else "weight"
-        total = record.num_epochs if is_epoch else record.num_trials
-        values = _epoch_values(record) if is_epoch else f"{record.weight:g}: swap score {record.swap_score:.3f}"
+    def advance(self, stage: str, number: int, total: int, values: str, is_noted: bool) -> None:
         if not self.console.is_terminal:
-            if record.number == total or not is_epoch:
-                self.console.print(f"  {stage} {record.number}/{total}  {values}")
+            if number == total or is_noted:
+                self.console.print(f"  {stage} {number}/{total}  {values}".rstrip())
             return
         if self.progress is None or stage != self.stage:
             self.close()
             self.stage, self.progress = stage, _started_progress(self.console, stage, total)
-        self.progress.update(TaskID(0), completed=record.number, values=values)
+        self.progress.update(TaskID(0), completed=number, values=values)
 
 
 def _started_progress(console: Console, stage: str, total: int) -> Progress:
@@ -125,9 +121,26 @@ def _epoch_values(epoch: Any) -> str:
     return "  ".join(f"{name} {value:.3g}" for name, value in named.items())
 
 
+def _trial_values(trial: Any) -> str:
+    return f"{trial.weight:g}: swap score {trial.swap_score:.3f}"
+
+
+BARS: dict[str, Callable[[Any], tuple[str, int, int, str, bool]]] = {
+    "Epoch": lambda record: ("epoch", record.number, record.num_epochs, _epoch_values(record), False),
+    "WeightTrial": lambda record: ("weight", record.number, record.num_trials, _trial_values(record), True),
+    "ShardWritten": lambda record: (f"{record.name}: shard", record.number, record.num_shards, "", False),
+}
+"""Stage, number, total, what else to say, and whether each record has a line where there is no terminal."""
+
+
 def _started(record: Any) -> Iterator[str]:
     reviewed = f", {record.num_reviewed} of them with feedback" if record.num_reviewed else ""
     yield f"[bold]{escape(record.label)}[/bold]: {record.num_rows} rows{reviewed}"
+
+
+def _planned(record: Any) -> Iterator[str]:
+    kept = f"; goes on after {record.num_kept} that are finished" if record.num_kept else ""
+    yield f"[bold]{escape(record.name)}[/bold]: {record.num_rows} rows in {record.num_shards} shards{kept}"
 
 
 def _measured(record: Any) -> Iterator[str]:
@@ -178,6 +191,7 @@ LINES: dict[str, Callable[[Any], Iterator[str]]] = {
     "Started": _started,
     "Finished": lambda record: iter([f"[green]{record.verb}[/green]: {escape(record.path)}"]),
     "WeightChoice": lambda record: iter([f"  {escape(record.message)}"]),
+    "ShardsPlanned": _planned,
     "Measured": _measured,
     "FeatureShare": lambda record: iter([f"  {escape(record.feature):32} {record.share:.3f}"]),
     "Line": lambda record: iter([escape(record.text)]),

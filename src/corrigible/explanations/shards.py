@@ -41,12 +41,14 @@ from corrigible.models.modes import like_parameters
 
 
 @dataclass(frozen=True)
-class ShardsKept:
-    """Shards that an earlier, interrupted call had finished."""
+class ShardsPlanned:
+    """What there is to do, before anything is explained."""
 
     name: str
-    num_kept: int
+    num_rows: int
     num_shards: int
+    num_kept: int
+    """Shards that an earlier, interrupted call had finished."""
 
 
 @dataclass(frozen=True)
@@ -93,8 +95,8 @@ def explain_all(
     seed: int = 0,
     rows_at_once: int | None = None,
     **settings: Any,
-) -> Iterator[ShardsKept | ShardWritten]:
-    """Explain every row of a data set into files of some rows each, telling of each file that is complete.
+) -> Iterator[ShardsPlanned | ShardWritten]:
+    """Explain every row of a data set into files of some rows each; tells of the plan, then of each complete file.
 
     Run again with the same arguments after an interruption, it goes on with the shards that are missing. In processes
     of one group (torchrun) each writes its part of the shards. Neither the interruption nor the number of processes
@@ -133,10 +135,9 @@ def explain_all(
     )
     shards = _Shards(folder, name, plan)
     missing = _begin(shards)
-    if len(missing) < plan.num_shards:
-        yield ShardsKept(name, plan.num_shards - len(missing), plan.num_shards)
-    explained = _Explaining(network, dataset, plan, rows_at_once, settings)
-    yield from _write(shards, missing, explained)
+    yield ShardsPlanned(name, plan.num_rows, plan.num_shards, plan.num_shards - len(missing))
+    explaining = _Explaining(network, dataset, plan, rows_at_once, settings)
+    yield from _write(shards, missing, explaining)
 
 
 def read_shards(folder: str | Path, *, name: str = "rows") -> Iterator[Explained]:

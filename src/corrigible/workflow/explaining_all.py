@@ -67,12 +67,15 @@ def _explain_all(
         data = load_data(recipe, study.folder, split)
         columns = columns_of(data)
         begun.append(explain_into(model, data, _unfinished(study, split), name=_plain(split), **settings))
-    for records in begun:
-        yield next(records)  # Before anything is explained: all of it can be, or can be gone on with.
+    num_rows = {}
+    for split, records in zip(splits, begun, strict=True):
+        planned: Any = next(records)  # Before anything is explained: all of it can be, or can be gone on with.
+        num_rows[split] = planned.num_rows
+        yield planned
     for records in begun:
         yield from records
     if process_number() == 0:
-        record = {"parent": source.name, "seed": seed, "device": device, "method": explanation.method}
+        record = {"parent": source.name, "seed": seed, "device": device, "method": explanation.method, "rows": num_rows}
         yield from _publish(study, splits, columns, record)
 
 
@@ -93,7 +96,7 @@ def _splits_named(recipe: Recipe) -> tuple[str, ...]:
 
 def _publish(study: Study, splits: tuple[str, ...], columns: Columns | None, record: dict[str, Any]) -> Iterator[Any]:
     """Make a run of the shards, which stay where they are until it is one."""
-    with study.new_run("explain", **record, splits={split: _plain(split) for split in splits}) as draft:
+    with study.new_run("explain", **record) as draft:
         for split in splits:
             for path in shard_paths(_unfinished(study, split), name=_plain(split)):
                 _link(path, draft.folder / path.name)
