@@ -29,3 +29,23 @@ def baseline_row(baseline: Baseline, x: Float[Tensor, " batch *input"]) -> Float
         raise DataError(
             f"the baseline has shape {found}; expected one that broadcasts to one row, {expected}"
         ) from error
+
+
+def background_rows(background: Tensor | None, x: Float[Tensor, " batch *input"]) -> Float[Tensor, " reference *input"]:
+    """The rows that stand for "nothing here", where ``x`` is; a single row of zeros for None.
+
+    Raises:
+        DataError: no numbers, rows of another shape than those of ``x``, no rows, or rows that are NaN or infinite.
+    """
+    if background is None:
+        return torch.zeros_like(x[:1])
+    try:
+        rows = torch.as_tensor(background).detach().to(x)
+    except (TypeError, ValueError, RuntimeError) as error:
+        raise DataError(f"the background is a {type(background).__name__}; expected a tensor of rows") from error
+    if rows.shape[1:] != x.shape[1:] or rows.ndim != x.ndim or len(rows) == 0:
+        expected = ", ".join(map(str, x.shape[1:]))
+        raise DataError(f"the background has shape {tuple(rows.shape)}; expected at least one row, (n, {expected})")
+    if not bool(rows.isfinite().all()):
+        raise DataError("the background is NaN or infinite; give finite numbers")
+    return rows

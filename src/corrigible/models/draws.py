@@ -18,14 +18,25 @@ def row_normal(
     index: Int[Tensor, " batch"], shape: tuple[int, ...], *, seed: int, name: str
 ) -> Float[Tensor, " batch *shape"]:
     """Independent standard normal numbers for each row (Box and Muller 1958), float64."""
-    stream = int.from_bytes(hashlib.sha256(f"{seed}/{name}".encode()).digest()[:8], "little")
-    rows = _mixed(index.detach().cpu().numpy().astype(np.uint64) ^ np.uint64(stream))
-    positions = _mixed(np.arange(2 * prod(shape), dtype=np.uint64))
-    bits = _mixed(rows[:, None] + positions[None, :])
-    uniform = ((bits >> np.uint64(11)).astype(np.float64) + 0.5) * 2.0**-53
-    first, second = np.split(uniform, 2, axis=1)
+    first, second = np.split(row_uniform(index, (2 * prod(shape),), seed=seed, name=name).numpy(), 2, axis=1)
     normal = np.sqrt(-2.0 * np.log(first)) * np.cos(2.0 * np.pi * second)
     return torch.from_numpy(normal).reshape(len(index), *shape)
+
+
+def row_uniform(
+    index: Int[Tensor, " batch"], shape: tuple[int, ...], *, seed: int, name: str, start: int = 0
+) -> Float[Tensor, " batch *shape"]:
+    """Independent numbers for each row, uniform between 0 and 1; float64, on the CPU.
+
+    Args:
+        start: position of the first draw: draws from there on are those of a longer shape.
+    """
+    stream = int.from_bytes(hashlib.sha256(f"{seed}/{name}".encode()).digest()[:8], "little")
+    rows = _mixed(index.detach().cpu().numpy().astype(np.uint64) ^ np.uint64(stream))
+    positions = _mixed(np.arange(start, start + prod(shape), dtype=np.uint64))
+    bits = _mixed(rows[:, None] + positions[None, :])
+    uniform = ((bits >> np.uint64(11)).astype(np.float64) + 0.5) * 2.0**-53
+    return torch.from_numpy(uniform).reshape(len(index), *shape)
 
 
 def _mixed(z: NDArray[np.uint64]) -> NDArray[np.uint64]:

@@ -15,6 +15,7 @@ from corrigible.errors import UnsupportedModelError
 from corrigible.models.convolution import TwiceDifferentiable
 from corrigible.models.draws import row_normal
 from corrigible.models.modes import like_parameters
+from corrigible.models.nonlinear import Nonlinearities
 from corrigible.types import Batch, Columns
 
 Score = Callable[[Tensor, Tensor], Tensor]
@@ -32,6 +33,7 @@ class Forward:
         batch: the rows; rows with the same ``index`` get the same random draws.
         seed: of the random draws.
         track_input: keep what gradients with respect to the input need.
+        nonlinearities: see what nonlinear functions run, and change how gradients go back through them.
     """
 
     def __init__(
@@ -41,6 +43,7 @@ class Forward:
         *,
         seed: int = 0,
         track_input: bool = True,
+        nonlinearities: Nonlinearities | None = None,
     ) -> None:
         self.model = model
         self.batch = batch
@@ -49,6 +52,7 @@ class Forward:
         self._activations: dict[str, tuple[Tensor, int]] = {}
         self._gradients: dict[Any, tuple[Tensor, Tensor]] = {}
         self._convolutions = TwiceDifferentiable()
+        self._nonlinearities = nonlinearities or nullcontext()
 
     @property
     def num_rows(self) -> int:
@@ -71,7 +75,7 @@ class Forward:
     @contextmanager
     def _looking_in(self) -> Iterator[None]:
         """Everything that runs can be differentiated twice; PyTorch's fused attention cannot."""
-        with torch.enable_grad(), sdpa_kernel(SDPBackend.MATH), self._convolutions:
+        with torch.enable_grad(), sdpa_kernel(SDPBackend.MATH), self._convolutions, self._nonlinearities:
             yield
 
     @cached_property

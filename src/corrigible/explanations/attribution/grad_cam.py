@@ -15,7 +15,7 @@ from corrigible.models.forward import Forward
 
 def grad_cam_of(
     forward: Forward,
-    target: Int[Tensor, " batch"],
+    target: Int[Tensor, " batch *contrast"],
     *,
     layer: str | None = None,
     score: str = "target_logit",
@@ -48,7 +48,7 @@ def grad_cam_of(
 def grad_cam(
     model: nn.Module,
     x: Float[Tensor, " batch *input"],
-    target: Int[Tensor, " batch"],
+    target: Int[Tensor, " batch *contrast"],
     *,
     layer: str | None = None,
     score: str = "target_logit",

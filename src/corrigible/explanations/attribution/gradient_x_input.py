@@ -12,7 +12,7 @@ from corrigible.types import Columns
 
 
 def gradient_x_input_of(
-    forward: Forward, target: Int[Tensor, " batch"], *, score: str = "target_logit", create_graph: bool = True
+    forward: Forward, target: Int[Tensor, " batch *contrast"], *, score: str = "target_logit", create_graph: bool = True
 ) -> Float[Tensor, " batch *input"]:
     """The pass's input gradient times its input."""
     return input_gradient_of(forward, target, score=score, create_graph=create_graph) * forward.x.detach()
@@ -21,7 +21,7 @@ def gradient_x_input_of(
 def gradient_x_input(
     model: nn.Module,
     x: Float[Tensor, " batch *input"],
-    target: Int[Tensor, " batch"],
+    target: Int[Tensor, " batch *contrast"],
     *,
     score: str = "target_logit",
     columns: Columns | None = None,

@@ -13,7 +13,7 @@ from corrigible.types import Columns
 
 
 def input_gradient_of(
-    forward: Forward, target: Int[Tensor, " batch"], *, score: str = "target_logit", create_graph: bool = True
+    forward: Forward, target: Int[Tensor, " batch *contrast"], *, score: str = "target_logit", create_graph: bool = True
 ) -> Float[Tensor, " batch *input"]:
     """Gradient of the score with respect to the pass's input, centred over the columns of each one-hot category."""
     return forward.input_gradient(score_named(score, forward), target, create_graph=create_graph)
@@ -22,7 +22,7 @@ def input_gradient_of(
 def input_gradient(
     model: nn.Module,
     x: Float[Tensor, " batch *input"],
-    target: Int[Tensor, " batch"],
+    target: Int[Tensor, " batch *contrast"],
     *,
     score: str = "target_logit",
     columns: Columns | None = None,

@@ -10,14 +10,13 @@ from torch import Tensor, nn
 
 from corrigible.errors import RecipeError
 from corrigible.explanations.baselines import Baseline, baseline_row
-from corrigible.explanations.passes import pass_over, untouched, values_index
-from corrigible.explanations.scores import score_named
+from corrigible.explanations.points import Points, Settings, sum_over_points
 
 
 def integrated_gradients(
     model: nn.Module,
     x: Float[Tensor, " batch *input"],
-    target: Int[Tensor, " batch"],
+    target: Int[Tensor, " batch *contrast"],
     *,
     steps: int = 50,
     baseline: Baseline = None,
@@ -42,21 +41,12 @@ def integrated_gradients(
     """
     if steps < 1:
         raise RecipeError(f"steps is {steps}; expected at least 1")
-    nodes, weights = np.polynomial.legendre.leggauss(steps)
-    share, weight = torch.tensor((nodes + 1) / 2).to(x), torch.tensor(weights / 2).to(x)
-    start, index = baseline_row(baseline, x), values_index(x)
-    total = torch.zeros_like(x)
-    with untouched(model, seed):
-        for place in torch.arange(len(x) * steps, device=x.device).split(rows_at_once):
-            row, node = place // steps, place % steps
-            points = start + (x[row] - start) * _per_row(share[node], x)
-            # A row keeps its index along its whole path, so that a random score stays one function.
-            forward = pass_over(model, points, target[row], index=index[row], seed=seed)
-            scores = score_named(score, forward)(forward.logits, target[row]).sum()
-            gradient = forward.gradient(scores, forward.x, create_graph=differentiable)
-            total = total.index_add(0, row, gradient * _per_row(weight[node], x))
-    return total * (x - start)
+    shape = (-1, *[1] * x.ndim)
+    share, weight = (torch.tensor(values / 2).to(x).reshape(shape) for values in np.polynomial.legendre.leggauss(steps))
+    start = baseline_row(baseline, x)
 
+    def on_path(rows: Tensor, index: Tensor) -> Points:
+        return Points(lambda which: (torch.lerp(start, rows, share[which] + 0.5), weight[which]), rows - start)
 
-def _per_row(values: Float[Tensor, " batch"], x: Tensor) -> Tensor:
-    return values.reshape(-1, *[1] * (x.ndim - 1))
+    settings = Settings(score, seed, differentiable, rows_at_once)
+    return sum_over_points(model, x, target, on_path, steps, settings)

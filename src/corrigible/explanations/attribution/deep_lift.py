@@ -1,0 +1,78 @@
+"""Shrikumar, Greenside and Kundaje 2017, Learning important features through propagating activation differences.
+
+The rescale rule (section 3.5.1) for elementwise functions; a max pooling's difference from its value for the baseline
+goes to the input that is the larger of the two maxima.
+"""
+
+import torch
+from jaxtyping import Float, Int
+from torch import Tensor, nn
+
+from corrigible.errors import RecipeError, UnsupportedModelError
+from corrigible.explanations.baselines import Baseline, baseline_row
+from corrigible.explanations.passes import untouched, values_index
+from corrigible.explanations.rescaling import recorded, rescale_rule
+from corrigible.explanations.scores import score_named
+from corrigible.models.forward import Forward
+from corrigible.models.modes import like_parameters
+from corrigible.models.nonlinear import Nonlinearities
+from corrigible.types import Batch
+
+
+def deep_lift(
+    model: nn.Module,
+    x: Float[Tensor, " batch *input"],
+    target: Int[Tensor, " batch *contrast"],
+    *,
+    baseline: Baseline = None,
+    score: str = "target_logit",
+    seed: int = 0,
+    differentiable: bool = False,
+) -> Float[Tensor, " batch *input"]:
+    """The way from the baseline to the input times DeepLIFT's multipliers, in units of the score.
+
+    Complete: over a row it sums to score(x) − score(baseline). A result that does not is refused: then a function ran
+    that the rule does not cover, such as a product of two activations, a softmax or a layer normalisation.
+
+    Args:
+        baseline: None for zeros, a number, or a tensor that broadcasts to one row.
+        score: ``target_logit``, the only one that is linear in the logits, as the rule needs it.
+
+    Raises:
+        RecipeError: another score.
+        DataError: a baseline that does not fit.
+        UnsupportedModelError: naming the functions that the rule does not cover.
+    """
+    if score != "target_logit":
+        raise RecipeError(
+            f"score is {score!r}; deep_lift needs 'target_logit', which is linear in the logits: choose it, "
+            "or integrated_gradients for other scores"
+        )
+    start = like_parameters(baseline_row(baseline, x)[None], model)
+    with untouched(model, seed):
+        calls, before = recorded(model, start, differentiable=differentiable)
+        rescaled = Nonlinearities(rescale_rule(calls, len(x), differentiable=differentiable))
+        forward = Forward(model, Batch(values_index(x), x, target), seed=seed, nonlinearities=rescaled)
+        scores = score_named(score, forward)
+        risen = scores(forward.logits, target)
+        with rescaled.replacing():
+            multipliers = forward.gradient(risen.sum(), forward.x, create_graph=differentiable)
+        found = multipliers * (forward.x.detach() - start)
+        _check_complete(found, risen, scores(before.expand_as(forward.logits), target), rescaled)
+    return found
+
+
+def _check_complete(found: Tensor, score: Tensor, before: Tensor, rescaled: Nonlinearities) -> None:
+    """Raises UnsupportedModelError when a row does not sum to its difference in score, up to rounding."""
+    rows = found.detach().flatten(1)
+    gap = (rows.sum(dim=1) - (score - before).detach()).abs()
+    scale = rows.abs().sum(dim=1) + score.detach().abs() + before.detach().abs()
+    is_complete = gap <= torch.finfo(found.dtype).eps ** 0.5 * scale
+    if bool(is_complete.all()):
+        return
+    row = int((~is_complete).nonzero()[0])
+    raise UnsupportedModelError(
+        f"the attributions of row {row} sum to {float(rows[row].sum()):g}, its score differs from the baseline's by "
+        f"{float((score - before)[row]):g}: DeepLIFT's rule does not cover "
+        f"{', '.join(rescaled.others) or 'a function that cannot be seen'}; choose integrated_gradients"
+    )

@@ -1,0 +1,59 @@
+"""Erion, Janizek, Sturmfels, Lundberg and Lee 2021, Improving performance of deep learning models with axiomatic
+attribution priors and expected gradients, equation 4. Also known as gradient SHAP, without its added noise.
+"""
+
+import torch
+from jaxtyping import Float, Int
+from torch import Tensor, nn
+
+from corrigible.errors import RecipeError
+from corrigible.explanations.baselines import background_rows
+from corrigible.explanations.points import Points, Settings, sum_over_points
+from corrigible.models.draws import row_uniform
+
+
+def expected_gradients(
+    model: nn.Module,
+    x: Float[Tensor, " batch *input"],
+    target: Int[Tensor, " batch *contrast"],
+    *,
+    background: Tensor | None = None,
+    samples: int = 50,
+    score: str = "target_logit",
+    seed: int = 0,
+    differentiable: bool = False,
+    rows_at_once: int = 256,
+) -> Float[Tensor, " batch *input"]:
+    """Integrated gradients in the mean over baselines drawn from the background, in units of the score.
+
+    Complete in expectation: over a row it sums to score(x) less the background's mean score. Each sample is one random
+    reference and one random point on the way from it; the points are drawn one per n-th of the way, which leaves the
+    expectation as it is and takes most of its variance.
+
+    Args:
+        background: rows that stand for "nothing here", (row, *input); None for a single row of zeros.
+        samples: points for each row, at least 1. At most ``rows_at_once`` of them are in memory, whatever this is,
+            unless the result is differentiable.
+
+    Raises:
+        RecipeError: fewer than 1 sample.
+        DataError: a background that does not fit.
+    """
+    if samples < 1:
+        raise RecipeError(f"samples is {samples}; expected at least 1")
+    references = background_rows(background, x)
+
+    def towards(rows: Tensor, index: Tensor) -> Points:
+        def at(which: slice) -> tuple[Tensor, Tensor]:
+            sample = torch.arange(which.start, which.stop)[:, None]
+            draws = row_uniform(index, (len(sample), 2), seed=seed, name="expected_gradients", start=2 * which.start)
+            chosen, within = draws.permute(2, 1, 0)
+            reference = references[(chosen * len(references)).long().clamp_max(len(references) - 1).to(x.device)]
+            share = ((sample + within) / samples).to(x)
+            way = rows - reference
+            return torch.addcmul(reference, way, share.reshape(*share.shape, *[1] * (x.ndim - 1))), way
+
+        return Points(at, 1 / samples)
+
+    settings = Settings(score, seed, differentiable, rows_at_once)
+    return sum_over_points(model, x, target, towards, samples, settings)

@@ -1,0 +1,92 @@
+"""Springenberg, Dosovitskiy, Brox and Riedmiller 2015, Striving for simplicity: the all convolutional net.
+
+Section 3.4, guided backpropagation.
+"""
+
+import torch
+from jaxtyping import Float, Int
+from torch import Tensor, nn
+
+from corrigible.errors import UnsupportedModelError
+from corrigible.explanations.passes import untouched, values_index
+from corrigible.explanations.scores import score_named
+from corrigible.models.forward import Forward
+from corrigible.models.nonlinear import Backward, Call, Nonlinearities
+from corrigible.types import Batch
+
+
+def guided_backpropagation_of(
+    forward: Forward,
+    rectifiers: Nonlinearities,
+    target: Int[Tensor, " batch *contrast"],
+    *,
+    score: str = "target_logit",
+    create_graph: bool = True,
+) -> Float[Tensor, " batch *input"]:
+    """The guided gradient in a pass that was made by `guided_pass`."""
+    scores = score_named(score, forward)(forward.logits, target).sum()
+    with rectifiers.replacing():
+        return forward.gradient(scores, forward.x, create_graph=create_graph)
+
+
+def guided_backpropagation(
+    model: nn.Module,
+    x: Float[Tensor, " batch *input"],
+    target: Int[Tensor, " batch *contrast"],
+    *,
+    score: str = "target_logit",
+    seed: int = 0,
+    differentiable: bool = False,
+) -> Float[Tensor, " batch *input"]:
+    """Gradient of the score in which every ReLU lets only positive gradients pass: what would raise the score further.
+
+    ReLUs may be layers, functions or in place; ReLU6 counts as one. Other functions pass gradients as they are.
+
+    Raises:
+        UnsupportedModelError: no ReLU ran.
+    """
+    with untouched(model, seed):
+        forward, rectifiers = guided_pass_of(model, x, target, seed=seed)
+        return guided_backpropagation_of(forward, rectifiers, target, score=score, create_graph=differentiable)
+
+
+def guided_pass_of(
+    model: nn.Module, x: Float[Tensor, " batch *input"], target: Int[Tensor, " batch *contrast"], *, seed: int
+) -> tuple[Forward, Nonlinearities]:
+    """A pass through the model, and what turns on guidance for gradients that are taken from it.
+
+    Raises:
+        UnsupportedModelError: no ReLU ran.
+    """
+    ran = []
+
+    def guided(call: Call) -> tuple[Tensor, Backward | None]:
+        found, bounds = call.on(call.x), _bounds(call)
+        if bounds is None:
+            return found, None
+        ran.append(call.name)
+        is_open = (found > bounds[0]) & (found < bounds[1])
+        return found, lambda gradient: gradient.relu() * is_open
+
+    rectifiers = Nonlinearities(guided)
+    forward = Forward(model, Batch(values_index(x), x, target), seed=seed, nonlinearities=rectifiers)
+    _ = forward.logits
+    if not ran:
+        raise UnsupportedModelError(
+            "no ReLU ran in this model, and without one guided backpropagation is the plain gradient: "
+            "choose input_gradient or another explainer"
+        )
+    return forward, rectifiers
+
+
+def _bounds(call: Call) -> tuple[float, float] | None:
+    """Between which outputs a rectifier passes its input on; None for another function."""
+    if call.name in ("relu", "relu6"):
+        return 0, 6 if call.name == "relu6" else torch.inf
+    names = _BOUND_NAMES.get(call.name, ("", ""))
+    given = {**dict(zip(names, call.args, strict=False)), **call.kwargs}
+    high = given.get(names[1], 1.0 if call.name == "hardtanh" else None)
+    return (0, torch.inf if high is None else high) if given.get(names[0]) == 0 else None
+
+
+_BOUND_NAMES = {"hardtanh": ("min_val", "max_val"), **dict.fromkeys(("clamp", "clip", "clamp_min"), ("min", "max"))}

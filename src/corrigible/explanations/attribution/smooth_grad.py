@@ -1,0 +1,55 @@
+"""Smilkov, Thorat, Kim, Viégas and Wattenberg 2017, SmoothGrad: removing noise by adding noise, section 3."""
+
+import torch
+from jaxtyping import Float, Int
+from torch import Tensor, nn
+
+from corrigible.errors import RecipeError
+from corrigible.explanations.points import Points, Settings, sum_over_points
+
+
+def smooth_grad(
+    model: nn.Module,
+    x: Float[Tensor, " batch *input"],
+    target: Int[Tensor, " batch *contrast"],
+    *,
+    samples: int = 50,
+    noise: float = 0.15,
+    score: str = "target_logit",
+    seed: int = 0,
+    differentiable: bool = False,
+    rows_at_once: int = 256,
+) -> Float[Tensor, " batch *input"]:
+    """Mean gradient of the score over copies of the input with normal noise: change of the score per unit of input.
+
+    All rows share the draws, each scaled to the row.
+
+    Args:
+        samples: noisy copies of each row, at least 1. At most ``rows_at_once`` of them are in memory, whatever this is,
+            unless the result is differentiable.
+        noise: standard deviation of the noise as a share of the row's range, largest minus smallest value; at least 0.
+
+    Raises:
+        RecipeError: fewer than 1 sample, or a negative noise.
+    """
+    if samples < 1 or not 0 <= noise < float("inf"):
+        raise RecipeError(f"samples is {samples}, noise {noise}; expected at least 1 and at least 0")
+
+    def noisy(rows: Tensor, index: Tensor) -> Points:
+        low, high = rows.flatten(1).aminmax(dim=1)
+        spread = (noise * (high - low)).reshape(-1, *[1] * (x.ndim - 1))
+
+        def at(which: slice) -> tuple[Tensor, None]:
+            draws = torch.stack([_draw(seed, sample, rows) for sample in range(which.start, which.stop)])
+            return torch.addcmul(rows, draws[:, None], spread), None
+
+        return Points(at, 1 / samples)
+
+    settings = Settings(score, seed, differentiable, rows_at_once)
+    return sum_over_points(model, x, target, noisy, samples, settings)
+
+
+def _draw(seed: int, sample: int, rows: Float[Tensor, " batch *input"]) -> Float[Tensor, " *input"]:
+    """Standard normal noise for one row; each sample has its own generator, so that none need be kept."""
+    generator = torch.Generator().manual_seed((seed * 1_000_003 + sample) % 2**63)
+    return torch.randn(rows.shape[1:], generator=generator).to(rows)

@@ -1,0 +1,138 @@
+"""DeepLIFT's multipliers of a nonlinear function: how its result differs from the baseline's, per unit of its input."""
+
+from collections.abc import Sequence
+from typing import NamedTuple
+
+import torch
+from jaxtyping import Float
+from torch import Tensor, nn
+
+from corrigible.errors import UnsupportedModelError
+from corrigible.models.forward import class_logits
+from corrigible.models.nonlinear import MAX_POOLS, SMOOTH, Backward, Call, Nonlinearities, Rule
+
+TINY = 1e-10
+"""Difference of inputs below which a function with kinks has its derivative as multiplier."""
+
+
+class Recorded(NamedTuple):
+    """What a nonlinear function got and gave for the baseline."""
+
+    name: str
+    x: Tensor
+    result: Tensor
+    places: Tensor | None
+    """Of the maxima that a pooling took."""
+
+
+def recorded(
+    model: nn.Module, start: Float[Tensor, " 1 *input"], *, differentiable: bool
+) -> tuple[list[Recorded], Float[Tensor, " 1 num_classes"]]:
+    """The calls of nonlinear functions in the baseline's pass, in their order, and its logits."""
+    calls: list[Recorded] = []
+
+    def record(call: Call) -> tuple[Tensor, Backward | None]:
+        result, places = _result(call)
+        # Copies: the model may go on to overwrite both.
+        calls.append(Recorded(call.name, call.x.clone(), result.clone(), places))
+        return result, None
+
+    with torch.set_grad_enabled(differentiable), Nonlinearities(record):
+        return calls, class_logits(model(start.clone()))
+
+
+def rescale_rule(calls: Sequence[Recorded], num_rows: int, *, differentiable: bool) -> Rule:
+    """Gradients go back through each function times its multipliers, against the same call in the baseline's pass.
+
+    With ``differentiable`` the multipliers keep their graph to the parameters.
+    """
+    waiting = iter(calls)
+
+    def rescale(call: Call) -> tuple[Tensor, Backward]:
+        with torch.set_grad_enabled(differentiable):
+            before = _matching(next(waiting, None), call, num_rows)
+            result, places = _result(call)
+            if places is not None:
+                return result, _through_pooling(call, before, result, places)
+            multipliers = _multipliers(call, before, result, differentiable)
+        return result, lambda gradient: gradient * multipliers
+
+    return rescale
+
+
+def _result(call: Call) -> tuple[Tensor, Tensor | None]:
+    if call.name in MAX_POOLS:
+        result, places = call.on(call.x, return_indices=True)
+        return result, places
+    return call.on(call.x), None
+
+
+def _multipliers(call: Call, before: Recorded, result: Tensor, differentiable: bool) -> Tensor:
+    way = call.x - before.x
+    limit = (24 * torch.finfo(way.dtype).eps) ** (1 / 3) if call.name in SMOOTH else TINY
+    close = way.abs() < limit
+    ratio = (result - before.result) / way.masked_fill(close, 1)
+    if not bool(close.any()):
+        return ratio
+    # The derivative half-way is off by the square of the way, the ratio by rounding over the way: equal at the limit.
+    with torch.enable_grad():
+        middle = call.x - way / 2
+        middle = middle if differentiable else middle.detach()
+        middle = middle if middle.requires_grad else middle.requires_grad_()
+        (slope,) = torch.autograd.grad(call.on(middle).sum(), middle, create_graph=differentiable)
+    return torch.where(close, slope, ratio)
+
+
+def _through_pooling(call: Call, before: Recorded, result: Tensor, places: Tensor) -> Backward:
+    """The rise up to the larger maximum belongs to the input that is the maximum now, the fall from it to the one that
+    was the baseline's: each of them has changed by at least as much.
+
+    Where several were the baseline's maximum, the fall belongs to the one that is the maximum now, if it is among them.
+    """
+    assert before.places is not None
+    axes = -int(call.name[-2])
+    x, x_before = call.x.flatten(axes), before.x.expand_as(call.x).flatten(axes)
+    now, then = places.flatten(axes), before.places.expand_as(places).flatten(axes)
+    y, y_before = result.flatten(axes), before.result.expand_as(result).flatten(axes)
+    then = torch.where(x_before.gather(-1, now) < y_before, then, now)
+    larger, way = torch.maximum(y, y_before), x - x_before
+    of_now = _share(larger - y_before, way.gather(-1, now), 1)
+    of_then = _share(y - larger, way.gather(-1, then), 0)
+
+    def backward(gradient: Tensor) -> Tensor:
+        flat = gradient.flatten(axes)
+        found = torch.zeros_like(way).scatter_add(-1, now, flat * of_now).scatter_add(-1, then, flat * of_then)
+        return found.view_as(call.x)
+
+    return backward
+
+
+def _share(rise: Tensor, way: Tensor, where_unchanged: float) -> Tensor:
+    close = way.abs() < TINY
+    return (rise / way.masked_fill(close, 1)).masked_fill(close, where_unchanged)
+
+
+def _matching(before: Recorded | None, call: Call, num_rows: int) -> Recorded:
+    """The baseline's call in shapes that broadcast to those of the rows' call.
+
+    Raises:
+        UnsupportedModelError: the baseline went another way through the model.
+    """
+    ran = None if before is None else (before.name, tuple(before.x.shape))
+    if before is not None and before.name == call.name and before.x.ndim == call.x.ndim:
+        if all(size in (1, full) for size, full in zip(before.x.shape, call.x.shape, strict=True)):
+            return before
+        if call.x.shape == (num_rows * len(before.x), *before.x.shape[1:]):
+            return _repeated(before, num_rows)
+    raise UnsupportedModelError(
+        f"{call.name} ran on shape {tuple(call.x.shape)} where for the baseline {ran or 'nothing'} ran; deep_lift "
+        "needs a model that runs the same functions for every row: choose integrated_gradients"
+    )
+
+
+def _repeated(before: Recorded, times: int) -> Recorded:
+    x, result, places = (
+        None if tensor is None else tensor.repeat(times, *[1] * (tensor.ndim - 1)) for tensor in before[1:]
+    )
+    assert x is not None and result is not None
+    return Recorded(before.name, x, result, places)
