@@ -1,7 +1,7 @@
 """How inputs counted together, one file per method.
 
-Every method is ``(model, x, target, *, settings) -> (batch, input, input)`` with the inputs of a row flattened, and leaves
-the model as it found it.
+Every method is ``(model, x, target, *, settings) -> (batch, input, input)``, with the inputs of a row flattened, and
+leaves the model as it found it.
 """
 
 from corrigible.explanations.interactions.input_hessian import input_hessian

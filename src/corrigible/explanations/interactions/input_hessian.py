@@ -1,0 +1,69 @@
+"""Second derivatives of the score: the interaction of two inputs at the point itself.
+
+Friedman and Popescu 2008, Predictive learning via rule ensembles, section 8: two inputs interact where the mixed second
+derivative is not 0.
+"""
+
+import torch
+from jaxtyping import Float, Int
+from torch import Tensor, nn
+
+from corrigible.explanations.chunks import rows_that_fit
+from corrigible.explanations.passes import pass_over, untouched, values_index
+from corrigible.explanations.scores import score_named
+from corrigible.models.forward import Forward, centred
+from corrigible.types import Columns
+
+
+def input_hessian(
+    model: nn.Module,
+    x: Float[Tensor, " batch *input"],
+    target: Int[Tensor, " batch *contrast"],
+    *,
+    score: str = "target_logit",
+    columns: Columns | None = None,
+    seed: int = 0,
+    differentiable: bool = False,
+    rows_at_once: int | None = None,
+) -> Float[Tensor, " batch inputs inputs"]:
+    """The score's second derivatives with respect to each pair of a row's inputs, flattened.
+
+    Symmetric; in units of the score per unit of both inputs. Over the one-hot columns of a category it is centred on
+    both sides, as `input_gradient` is. Takes one backward pass per input, and rows × inputs² numbers of memory.
+
+    A logit of a network of ReLUs is piecewise linear: its second derivatives are 0 wherever they exist, and what its
+    inputs do together happens at the kinks. Run it inside ``with smooth_activations_of(10.0)``, or take
+    `integrated_hessians` with a ``beta``, which also sees what lies between the row and a baseline.
+    """
+    with untouched(model, seed):
+        rows_at_once = rows_at_once or rows_that_fit(model, x[:1])
+        index = values_index(x)
+        parts = []
+        for some in torch.arange(len(x), device=x.device).split(rows_at_once):
+            forward = pass_over(model, x[some], target[some], index=index[some], seed=seed)
+            parts.append(
+                input_hessian_of(forward, target[some], score=score, columns=columns, create_graph=differentiable)
+            )
+        return torch.cat(parts)
+
+
+def input_hessian_of(
+    forward: Forward,
+    target: Int[Tensor, " batch *contrast"],
+    *,
+    score: str = "target_logit",
+    columns: Columns | None = None,
+    create_graph: bool = True,
+) -> Float[Tensor, " batch inputs inputs"]:
+    """Second derivatives of the score of a pass that exists."""
+    scores = score_named(score, forward)(forward.logits, target).sum()
+    gradient = forward.gradient(scores, forward.x).flatten(1)
+    found = [forward.gradient(of.sum(), forward.x, create_graph=create_graph).flatten(1) for of in gradient.unbind(1)]
+    hessian = torch.stack(found, dim=1)
+    if columns is None:
+        return hessian
+    return _centred_over_columns(_centred_over_columns(hessian, columns).transpose(1, 2), columns).transpose(1, 2)
+
+
+def _centred_over_columns(hessian: Float[Tensor, " batch input column"], columns: Columns) -> Tensor:
+    return centred(hessian.flatten(0, 1), columns).reshape(hessian.shape)

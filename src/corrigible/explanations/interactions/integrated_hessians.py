@@ -1,0 +1,122 @@
+"""Janizek, Sturmfels and Lee 2021, Explaining explanations: axiomatic feature interactions for deep networks.
+
+Both definitions there, of pairs and of an input with itself, are double integrals over the unit square of functions of
+the product of the two coordinates. The product has density -ln t, so that single integrals give the same.
+"""
+
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from jaxtyping import Float, Int
+from numpy.polynomial.legendre import leggauss, legval
+from numpy.typing import NDArray
+from torch import Tensor, nn
+
+from corrigible.errors import RecipeError
+from corrigible.explanations.baselines import Baseline, baseline_row
+from corrigible.explanations.chunks import rows_that_fit
+from corrigible.explanations.interactions.smoothing import require_no_maxima_of, smooth_activations_of
+from corrigible.explanations.passes import pass_over, untouched, values_index
+from corrigible.explanations.scores import score_named
+from corrigible.models.nonlinear import Nonlinearities
+
+
+def integrated_hessians(
+    model: nn.Module,
+    x: Float[Tensor, " batch *input"],
+    target: Int[Tensor, " batch *contrast"],
+    *,
+    steps: int = 50,
+    baseline: Baseline = None,
+    beta: float | None = None,
+    score: str = "target_logit",
+    seed: int = 0,
+    differentiable: bool = False,
+    rows_at_once: int | None = None,
+) -> Float[Tensor, " batch inputs inputs"]:
+    """How much each pair of a row's inputs, flattened, counted together between the baseline and the row.
+
+    Symmetric, in units of the score. Row i of it sums to the integrated gradient of input i, and all pairs sum to
+    score(x) − score(baseline), up to the quadrature's error; the diagonal holds what an input did by itself. Takes one
+    backward pass per input and point, and rows × inputs² numbers of memory.
+
+    A network with ReLUs or other kinks has no second derivatives that would tell: it is refused, unless ``beta`` is
+    given. Then the result is about the model with softplus in the place of ReLU.
+
+    Args:
+        steps: points on each row's path, at least 1. At most ``rows_at_once`` points are in memory, whatever this is,
+            unless the result is differentiable.
+        baseline: None for zeros, a number, or a tensor that broadcasts to one row.
+        beta: the sharpness of the softplus that replaces ReLUs, e.g. 10; see `smooth_activations_of`.
+
+    Raises:
+        RecipeError: fewer than 1 step, a beta not above 0, or the score ``margin``, which has kinks itself.
+        UnsupportedModelError: the model has kinks.
+        DataError: a baseline that does not fit.
+    """
+    if steps < 1:
+        raise RecipeError(f"steps is {steps}; expected at least 1")
+    if score == "margin":
+        raise RecipeError("score 'margin' has kinks; expected a smooth score: give a pair of classes as the target")
+    path = _Path(model, x, target, baseline_row(baseline, x), score, seed, differentiable)
+    with untouched(model, seed):
+        rows_at_once = rows_at_once or rows_that_fit(model, x[:1])
+        smooth = smooth_activations_of(beta)
+        every = torch.arange(len(x), device=x.device)
+        parts = [
+            _interactions(path, rows, steps, rows_at_once, smooth)
+            for rows in every.split(max(1, rows_at_once // steps))
+        ]
+        return torch.cat(parts)
+
+
+@dataclass(frozen=True)
+class _Path:
+    """The straight ways from the baseline to the rows, and the score along them."""
+
+    model: nn.Module
+    x: Float[Tensor, " batch *input"]
+    target: Int[Tensor, " batch *contrast"]
+    start: Float[Tensor, " *input"]
+    score: str
+    seed: int
+    differentiable: bool
+
+
+def _interactions(path: _Path, rows: Tensor, steps: int, rows_at_once: int, smooth: Nonlinearities) -> Tensor:
+    """Sums over the nodes of the weighted first and second derivatives, times the way."""
+    x, way = path.x[rows], path.x[rows] - path.start
+    share, weight = (torch.from_numpy(values).to(x) for values in log_quadrature_of(steps))
+    index = values_index(x)
+    first = torch.zeros_like(x.flatten(1))
+    second = [first] * first.shape[1]
+    for place in torch.arange(len(rows) * steps, device=x.device).split(rows_at_once):
+        row, node = place // steps, place % steps
+        points = path.start + way[row] * share[node].reshape(-1, *[1] * (x.ndim - 1))
+        target = path.target[rows[row]]
+        # A row keeps its index along its whole path, so that a random score stays one function.
+        forward = pass_over(path.model, points, target, index=index[row], seed=path.seed)
+        with smooth:
+            scores = score_named(path.score, forward)(forward.logits, target)
+        require_no_maxima_of(smooth)
+        gradient = forward.gradient((scores * weight[node]).sum(), forward.x).flatten(1)
+        first = first.index_add(0, row, gradient if path.differentiable else gradient.detach())
+        for place_of_input, of in enumerate((gradient * share[node][:, None]).unbind(1)):
+            found = forward.gradient(of.sum(), forward.x, create_graph=path.differentiable).flatten(1)
+            second[place_of_input] = second[place_of_input].index_add(0, row, found)
+    way = way.flatten(1)
+    return torch.stack(second, dim=1) * way[:, :, None] * way[:, None, :] + torch.diag_embed(first * way)
+
+
+def log_quadrature_of(steps: int) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    """Nodes in (0, 1) and weights for integrals of a function times -ln t from 0 to 1.
+
+    Exact for polynomials of a degree below ``steps``. The nodes are Gauss and Legendre's. A weight is the integral of
+    its node's interpolating polynomial, written in shifted Legendre polynomials, whose integrals against -ln t are 1,
+    and (-1)^k / (k (k + 1)) for degree k.
+    """
+    nodes, weights = leggauss(steps)
+    degree = np.arange(steps)
+    moments = np.where(degree == 0, 1.0, (-1.0) ** degree / np.maximum(degree * (degree + 1), 1))
+    return (nodes + 1) / 2, weights / 2 * legval(nodes, (2 * degree + 1) * moments)

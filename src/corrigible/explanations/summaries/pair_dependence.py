@@ -1,0 +1,74 @@
+"""Friedman 2001, Greedy function approximation, section 8.2: partial dependence on two features together."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+import torch
+from jaxtyping import Float
+from torch import Tensor
+
+from corrigible.errors import DataError
+from corrigible.explanations.answers import Target, answers_to, scores_of
+from corrigible.explanations.inputs import checked_rows
+from corrigible.explanations.summaries.axis import Axis, axis_of, named_columns_of
+from corrigible.explanations.units import Units, unchanged
+from corrigible.types import Columns
+
+
+@dataclass(frozen=True, eq=False)
+class PairDependence:
+    """The mean score over the values of two features."""
+
+    first: Axis
+    second: Axis
+    mean: Float[Tensor, " first second"]
+
+    @property
+    def interaction(self) -> Float[Tensor, " first second"]:
+        """What is left of the mean without each feature's own part; 0 where the two only add up.
+
+        Rows and columns of it sum to 0 when each point is weighted by its share of the data.
+        """
+        down, across = self.first.share.to(self.mean), self.second.share.to(self.mean)
+        down, across = down / down.sum(), across / across.sum()
+        of_first, of_second = self.mean @ across, down @ self.mean
+        return self.mean - of_first[:, None] - of_second + down @ of_first
+
+
+def pair_dependence(
+    model: Callable[[Tensor], Any],
+    x: Float[Tensor, " row column"],
+    features: tuple[str | int, str | int],
+    *,
+    target: Target = 1,
+    score: str = "target_logit",
+    points: int = 10,
+    columns: Columns | None = None,
+    units: Units | None = None,
+    rows_at_once: int | None = None,
+) -> PairDependence:
+    """How the mean score goes with the values of two features, all others as they are in each row.
+
+    The model runs rows × points² times. Arguments and errors are those of `partial_dependence`; the two features must
+    have no column in common.
+    """
+    rows = checked_rows(x, columns)
+    columns = named_columns_of(rows, columns, units)
+    units = units or unchanged(len(columns.names))
+    first, second = (axis_of(rows, feature, columns, units, points=points) for feature in features)
+    if set(first.places.tolist()) & set(second.places.tolist()):
+        raise DataError(f"{first.feature!r} and {second.feature!r} have columns in common; expected two features")
+    down, across = len(first.grid), len(second.grid)
+
+    def cell(number: int) -> Tensor:
+        here = torch.tensor([number // across]), torch.tensor([number % across])
+
+        def made(place: Tensor) -> Tensor:
+            changed = first.put(rows[place.to(rows.device)], here[0].expand(len(place)))
+            return second.put(changed, here[1].expand(len(place)))
+
+        logits = answers_to(model, made, len(rows), rows_at_once=rows_at_once)
+        return scores_of(logits, target, score=score).double().mean()
+
+    return PairDependence(first, second, torch.stack([cell(number) for number in range(down * across)]).view(down, -1))

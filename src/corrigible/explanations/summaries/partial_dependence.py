@@ -1,0 +1,75 @@
+"""Friedman 2001, Greedy function approximation: a gradient boosting machine, section 8.2: partial dependence.
+
+With the line of every single row: Goldstein et al. 2015, Peeking inside the black box, section 3: individual
+conditional expectation.
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+from jaxtyping import Float
+from torch import Tensor
+
+from corrigible.explanations.answers import Target, answers_to, scores_of
+from corrigible.explanations.inputs import checked_rows
+from corrigible.explanations.summaries.axis import Axis, axis_of, named_columns_of
+from corrigible.explanations.units import Units, unchanged
+from corrigible.types import Columns
+
+
+@dataclass(frozen=True, eq=False)
+class PartialDependence:
+    """The score over the values of one feature."""
+
+    axis: Axis
+    """The feature's values, and where the data lie among them."""
+    lines: Float[Tensor, " row point"]
+    """Each row's score, were its feature set to each value."""
+
+    @property
+    def mean(self) -> Float[Tensor, " point"]:
+        """Over all rows: the partial dependence."""
+        return self.lines.mean(dim=0)
+
+
+def partial_dependence(
+    model: Callable[[Tensor], Any],
+    x: Float[Tensor, " row column"],
+    feature: str | int,
+    *,
+    target: Target = 1,
+    score: str = "target_logit",
+    points: int = 20,
+    columns: Columns | None = None,
+    units: Units | None = None,
+    rows_at_once: int | None = None,
+) -> PartialDependence:
+    """How the score goes with a feature's value, all other features as they are in each row.
+
+    Where features depend on each other it also shows rows that cannot be: compare the axis's ``observed`` values.
+
+    Args:
+        model: a network, or any function of the rows that gives scores.
+        x: rows of a table, as the model takes them.
+        feature: its name, or the position of a column.
+        target: the class, or two of them for the first rather than the second.
+        points: quantiles of a feature of numbers; a category has a point for each of its values.
+        columns: which columns make up which feature.
+        units: for a grid in original units.
+
+    Raises:
+        DataError: x, feature, target, columns or units that do not fit.
+        RecipeError: an unknown score, or fewer than 2 points.
+    """
+    rows = checked_rows(x, columns)
+    columns = named_columns_of(rows, columns, units)
+    axis = axis_of(rows, feature, columns, units or unchanged(len(columns.names)), points=points)
+    count = len(axis.grid)
+    logits = answers_to(
+        model,
+        lambda place: axis.put(rows[place.to(rows.device) // count], place % count),
+        len(rows) * count,
+        rows_at_once=rows_at_once,
+    )
+    return PartialDependence(axis, scores_of(logits, target, score=score).view(len(rows), count))

@@ -1,0 +1,166 @@
+"""Breiman 2001, Random forests, section 10.
+
+Any model: Fisher, Rudin and Dominici 2019, All models are wrong, but many are useful.
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any, Literal
+
+import numpy as np
+import torch
+from jaxtyping import Float, Int
+from numpy.typing import NDArray
+from scipy.stats import t as student
+from torch import Tensor
+
+from corrigible.errors import DataError, RecipeError, unknown
+from corrigible.explanations.answers import answers, answers_to
+from corrigible.explanations.groups import Groups, groups_of
+from corrigible.explanations.inputs import checked_rows
+from corrigible.explanations.row_order import in_order_of_values
+from corrigible.explanations.scores import target_log_prob
+from corrigible.types import Columns
+
+Quality = Callable[[Tensor, Tensor], Tensor]
+"""(logits, y) -> how well the model does, higher is better: one number per row, or one for all."""
+
+
+@dataclass(frozen=True)
+class PermutationImportance:
+    """How much worse the model does when it cannot see a feature; one entry per feature."""
+
+    features: tuple[str, ...]
+    drop: tuple[float, ...]
+    """Mean over the repeats; below 0 where the model did better by chance."""
+    low: tuple[float, ...]
+    """Lower end of the 95 % interval."""
+    high: tuple[float, ...]
+    interval_of: Literal["rows", "repeats"]
+    """What the interval is about: other rows like these, or other permutations of the same rows."""
+    whole: float
+    """The quality on the rows as they are."""
+    num_rows: int
+    repeats: int
+
+
+def accuracy(logits: Float[Tensor, " batch num_classes"], y: Int[Tensor, " batch"]) -> Float[Tensor, " batch"]:
+    """1 where the predicted class is the label."""
+    return (logits.argmax(dim=1) == y).to(logits)
+
+
+QUALITIES: dict[str, Quality] = {"accuracy": accuracy, "log_likelihood": target_log_prob}
+
+
+def permutation_importance(
+    model: Callable[[Tensor], Any],
+    x: Float[Tensor, " batch *input"],
+    y: Tensor,
+    *,
+    quality: str | Quality = "accuracy",
+    columns: Columns | None = None,
+    groups: Groups = None,
+    repeats: int = 10,
+    num_resamples: int = 1000,
+    seed: int = 0,
+    rows_at_once: int | None = None,
+) -> PermutationImportance:
+    """How much the quality drops when a feature's columns together take the values of other rows.
+
+    Permuted rows may lie off the data: two features that say the same can both seem unimportant, or a model can be
+    judged on rows that cannot be.
+
+    Args:
+        model: a network, or any function of the rows that gives scores.
+        y: one per row; labels for the qualities by name.
+        quality: ``accuracy``, ``log_likelihood``, or a function (logits, y) -> one number per row, or one for all. With
+            one per row, the interval is a percentile bootstrap over rows; with one for all, Student's over the repeats.
+        columns: which columns of a table make up which feature.
+        groups: or which inputs form a group, in the shape of one row.
+        repeats: permutations of each feature.
+        num_resamples: of the bootstrap.
+
+    Raises:
+        RecipeError: an unknown quality, fewer than 1 repeat, or with one number for all rows fewer than 2.
+        DataError: x, y, columns or groups that do not fit.
+    """
+    if repeats < 1 or num_resamples < 1:
+        raise RecipeError(f"repeats is {repeats}, num_resamples {num_resamples}; expected at least 1")
+    if isinstance(quality, str) and quality not in QUALITIES:
+        raise RecipeError(unknown("quality", quality, QUALITIES))
+    measure = QUALITIES[quality] if isinstance(quality, str) else quality
+    rows = checked_rows(x, columns)
+    if y.shape[:1] != rows.shape[:1]:
+        raise DataError(f"y has shape {tuple(y.shape)}; expected one per row, ({len(rows)}, …)")
+    labels = groups_of(rows, groups, columns)
+    if len(labels) > 1 or (groups is not None and groups.shape == rows.shape):
+        raise DataError("groups differ between rows; expected the same ones in every row, in the shape of one row")
+    order = in_order_of_values(rows, y.to(rows.device))
+    rows, y = rows[order], y.to(rows.device)[order]
+    whole = measure(answers(model, rows, rows_at_once=rows_at_once, seed=seed), y).double()
+    drops = []
+    for feature in range(int(labels.max()) + 1):
+        permuted = _permuted(rows, labels[0] == feature, repeats, np.random.default_rng([seed, feature]))
+        logits = answers_to(model, permuted, repeats * len(rows), rows_at_once=rows_at_once, seed=seed)
+        drops.append(torch.stack([whole - measure(part, y) for part in logits.split(len(rows))]))
+    return _importance(torch.stack(drops), whole, _names(labels[0], columns, groups), len(rows), num_resamples, seed)
+
+
+def _permuted(
+    rows: Tensor, hidden: Tensor, repeats: int, rng: np.random.Generator
+) -> Callable[[Int[Tensor, " some"]], Tensor]:
+    """The rows once per repeat, with the hidden inputs of other rows, made from their positions."""
+    donors = torch.from_numpy(np.concatenate([rng.permutation(len(rows)) for _ in range(repeats)])).to(rows.device)
+
+    def made(place: Tensor) -> Tensor:
+        place = place.to(rows.device)
+        return torch.where(hidden, rows[donors[place]], rows[place % len(rows)])
+
+    return made
+
+
+def _importance(
+    drops: Tensor, whole: Tensor, names: tuple[str, ...], num_rows: int, num_resamples: int, seed: int
+) -> PermutationImportance:
+    """From drops of shape (feature, repeat), or (feature, repeat, row)."""
+    if drops.ndim not in (2, 3) or (drops.ndim == 3 and drops.shape[2] != num_rows):
+        raise DataError(f"the quality has shape {tuple(drops.shape[2:])}; expected ({num_rows},), or () for all rows")
+    repeats, is_by_row = drops.shape[1], drops.ndim == 3
+    values = drops.cpu().numpy()
+    mean = values.reshape(len(values), -1).mean(axis=1)
+    low, high = _over_rows(values.mean(axis=1), num_resamples, seed) if is_by_row else _over_repeats(values)
+    return PermutationImportance(
+        features=names,
+        drop=tuple(mean.tolist()),
+        low=tuple(low.tolist()),
+        high=tuple(high.tolist()),
+        interval_of="rows" if is_by_row else "repeats",
+        whole=float(whole.mean()),
+        num_rows=num_rows,
+        repeats=repeats,
+    )
+
+
+def _over_rows(drops: NDArray[np.float64], num_resamples: int, seed: int) -> NDArray[np.float64]:
+    """Percentiles of the mean drop over resampled rows (Efron 1979)."""
+    rng, num_rows = np.random.default_rng(seed), drops.shape[1]
+    means = []
+    for _ in range(num_resamples):
+        means.append(drops @ np.bincount(rng.integers(num_rows, size=num_rows), minlength=num_rows) / num_rows)
+    return np.asarray(np.percentile(means, [2.5, 97.5], axis=0))
+
+
+def _over_repeats(drops: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Student's interval for the mean over all permutations."""
+    repeats = drops.shape[1]
+    if repeats < 2:
+        raise RecipeError("repeats is 1; expected at least 2, so that there is an interval")
+    half = student.ppf(0.975, repeats - 1) * drops.std(axis=1, ddof=1) / repeats**0.5
+    return np.asarray(drops.mean(axis=1) + np.array([-1.0, 1.0])[:, None] * half)
+
+
+def _names(labels: Tensor, columns: Columns | None, groups: Tensor | None) -> tuple[str, ...]:
+    if columns is not None and groups is None:
+        return columns.features
+    kind = "input" if groups is None else "group"
+    return tuple(f"{kind} {place}" for place in range(int(labels.max()) + 1))

@@ -1,0 +1,113 @@
+"""The three sets of points that a surrogate needs, with the model's answers."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import torch
+from jaxtyping import Float
+from numpy.typing import NDArray
+from torch import Tensor
+
+from corrigible.errors import DataError, RecipeError
+from corrigible.explanations.answers import answers
+from corrigible.explanations.inputs import checked_rows
+from corrigible.explanations.row_order import in_order_of_values
+from corrigible.explanations.surrogates.synthetic import points_of, space_of
+from corrigible.types import Columns
+
+FEWEST_ROWS = 8
+SHARES = (0.5, 0.25, 0.25)
+"""Of the rows and of the points: for growing, for stopping, held out."""
+
+
+@dataclass(frozen=True)
+class Answered:
+    """Synthetic points and what the model says about them."""
+
+    x: NDArray[np.float64]
+    weight: NDArray[np.float64]
+    """Sums to 1."""
+    logits: Float[Tensor, " point num_classes"]
+
+    @property
+    def predicted(self) -> NDArray[np.int64]:
+        """The class the model predicts."""
+        return self.logits.argmax(dim=1).numpy()
+
+
+@dataclass(frozen=True)
+class Asked:
+    """Points for fitting, for deciding when to stop, and for the verdict; no row of the data serves two of them."""
+
+    growing: Answered
+    stopping: Answered
+    held_out: Answered
+    columns: Columns
+    around: Answered | None
+    """The row that the points lie around, if there is one."""
+
+    @property
+    def num_classes(self) -> int:
+        return int(self.growing.logits.shape[1])
+
+
+def asked_of(
+    model: Callable[[Tensor], Any],
+    x: Float[Tensor, " row column"],
+    *,
+    around: Float[Tensor, " column"] | None,
+    columns: Columns | None,
+    samples: int,
+    width: float,
+    seed: int,
+    rows_at_once: int | None,
+) -> Asked:
+    """Points made from the rows, in three parts, answered by the model.
+
+    Raises:
+        DataError: x or the row to explain does not fit, or fewer than 8 rows.
+        RecipeError: too few samples, or a width that is not above 0.
+    """
+    if samples < 4 * FEWEST_ROWS or not width > 0:
+        raise RecipeError(f"samples is {samples}, width {width}; expected at least {4 * FEWEST_ROWS}, and above 0")
+    rows, center, columns = _checked(x, around, columns)
+    values = rows.double().numpy()
+    space, rng = space_of(values, columns), np.random.default_rng(seed)
+    order = in_order_of_values(rows).numpy()[rng.permutation(len(rows))]
+    cuts = np.cumsum(np.array(SHARES) * len(rows)).astype(int)[:-1]
+
+    def answered(points: NDArray[np.float64], weight: NDArray[np.float64]) -> Answered:
+        given = torch.from_numpy(points).to(x)
+        logits = answers(model, given, rows_at_once=rows_at_once, seed=seed).cpu().double()
+        return Answered(given.cpu().double().numpy(), weight, logits)
+
+    parts = []
+    for part, share in zip(np.split(order, cuts), SHARES, strict=True):
+        points = points_of(values[part], round(samples * share), space, around=center, width=width, rng=rng)
+        parts.append(answered(points.x, points.weight))
+    growing, stopping, held_out = parts
+    return Asked(growing, stopping, held_out, columns, None if center is None else answered(center[None], np.ones(1)))
+
+
+def _checked(
+    x: Tensor, around: Tensor | None, columns: Columns | None
+) -> tuple[Tensor, NDArray[np.float64] | None, Columns]:
+    rows = checked_rows(x, columns).cpu()
+    if rows.ndim != 2:
+        raise DataError(f"x has shape {tuple(rows.shape)}; expected (row, column): surrogates are for tables")
+    if len(rows) < FEWEST_ROWS:
+        raise DataError(f"x has {len(rows)} rows; expected at least {FEWEST_ROWS}, to fit and judge on different ones")
+    columns = plain_columns_of(rows.shape[1]) if columns is None else columns
+    if around is None:
+        return rows, None, columns
+    if around.shape != rows.shape[1:] or not bool(around.isfinite().all()):
+        raise DataError(f"around has shape {tuple(around.shape)}; expected {tuple(rows.shape[1:])}, all finite")
+    return rows, around.detach().cpu().double().numpy(), columns
+
+
+def plain_columns_of(count: int) -> Columns:
+    """Columns without names: each is a feature of its own."""
+    names = tuple(f"input {place}" for place in range(count))
+    return Columns(names, names, (False,) * count)

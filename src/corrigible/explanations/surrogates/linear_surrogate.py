@@ -1,0 +1,201 @@
+"""A sparse linear model of the score, everywhere or around one row.
+
+The features enter in the order of the LASSO path (Efron, Hastie, Johnstone and Tibshirani 2004, Least angle regression;
+around a row: Ribeiro, Singh and Guestrin 2016), and their weights are then fitted by least squares alone, so that they
+are not shrunk.
+"""
+
+import warnings
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import torch
+from jaxtyping import Float
+from numpy.typing import NDArray
+from sklearn.exceptions import ConvergenceWarning
+from sklearn.linear_model import lars_path
+from torch import Tensor
+
+from corrigible.errors import DataError, RecipeError
+from corrigible.explanations.answers import Target, scores_of
+from corrigible.explanations.features import check_columns
+from corrigible.explanations.surrogates.asking import Answered, Asked, asked_of
+from corrigible.explanations.surrogates.fidelity import Fidelity, faithful_of, r2_of
+from corrigible.explanations.surrogates.wording import Wording, wording_of
+from corrigible.explanations.units import Units
+from corrigible.models.forward import one_hot_members
+from corrigible.types import Columns
+
+
+@dataclass(frozen=True)
+class LinearSurrogate:
+    """Score ≈ ``intercept`` + Σ ``coefficients`` × columns, as the model sees them (encoded)."""
+
+    explained: str
+    """The score and class in words."""
+    intercept: float
+    coefficients: tuple[float, ...]
+    """One per column; those of a category sum to 0; 0 for every feature that is not chosen."""
+    chosen: tuple[str, ...]
+    """The features that have a weight, in the order they entered."""
+    fidelity: Fidelity
+    wording: Wording
+
+    def predict(self, x: Float[Tensor, " batch column"]) -> Float[Tensor, " batch"]:
+        """The score, in float64."""
+        check_columns(x, self.wording.columns)
+        return x.double() @ torch.tensor(self.coefficients, dtype=torch.float64, device=x.device) + self.intercept
+
+    def rules(self) -> str:
+        """The sum, one term a line, in original units; the last line says how far to trust it."""
+        columns, units = self.wording.columns, self.wording.units
+        start, terms = self.intercept, []
+        # What is left by rounding is no rule.
+        smallest = 1e-6 * max(map(abs, self.coefficients))
+        for place in (place for name in self.chosen for place, of in enumerate(columns.feature) if of == name):
+            weight = self.coefficients[place] / units.scale[place]
+            start -= weight * units.shift[place]
+            if abs(self.coefficients[place]) <= smallest:
+                continue
+            if columns.one_hot[place]:
+                terms.append(f"{_signed(weight)} where {columns.feature[place]} is {self.wording.of_category(place)}")
+            else:
+                terms.append(f"{_signed(weight)} × {columns.names[place]}")
+        return "\n".join([f"{self.explained} ≈ {start:.4g}", *(f"  {term}" for term in terms), str(self.fidelity)])
+
+
+def linear_surrogate(
+    model: Callable[[Tensor], Any],
+    x: Float[Tensor, " row column"],
+    *,
+    target: Target | None = None,
+    around: Float[Tensor, " column"] | None = None,
+    score: str = "margin",
+    fidelity: float = 0.9,
+    max_features: int = 10,
+    samples: int = 4000,
+    width: float = 0.75,
+    columns: Columns | None = None,
+    units: Units | None = None,
+    class_names: Sequence[str] = (),
+    seed: int = 0,
+    rows_at_once: int | None = None,
+) -> LinearSurrogate:
+    """The score as a weighted sum of few features, grown feature by feature until it is as faithful as wanted.
+
+    Fitted to the model's scores on synthetic points made from ``x``. Whether to stop is decided on a second set of
+    points, and the fidelity that is reported comes from a third; each is made from other rows of ``x``. Where the
+    wanted fidelity is not reached with ``max_features``, the most faithful one is given, and says so.
+
+    Args:
+        model: a network, or any function of the rows that gives scores.
+        x: rows of the table, at least 8, as the model takes them.
+        target: the class, or two of them for the first rather than the second; None for class 1 of two, and around a
+            row for the class that is predicted there.
+        around: the row to explain; None for a surrogate of the whole model.
+        score: by default the target's logit less the largest other, which is above 0 where the target is predicted.
+        fidelity: the R² to reach.
+        samples: synthetic points in all; half of them for fitting.
+        width: of the proximity kernel around a row, see `points_of`.
+        columns: which columns make up which feature, entering together; categories stay categories.
+        units: for rules in original units.
+
+    Raises:
+        DataError: x, around, the target or units do not fit.
+        RecipeError: an unknown score, a fidelity above 1, fewer than 1 feature, too few samples, a width not above 0.
+    """
+    if not fidelity <= 1 or max_features < 1:
+        raise RecipeError(f"fidelity is {fidelity}, max_features {max_features}; expected at most 1, and at least 1")
+    asked = asked_of(
+        model, x, around=around, columns=columns, samples=samples, width=width, seed=seed, rows_at_once=rows_at_once
+    )
+    wording = wording_of(asked.columns, units, class_names)
+    target = target_of(asked) if target is None else target
+
+    def judged(fitted: _Fitted, points: Answered) -> float:
+        return r2_of(fitted.scores(points), scores_of(points.logits, target, score=score).numpy(), points.weight)
+
+    growing = _growing(asked, scores_of(asked.growing.logits, target, score=score).numpy(), max_features)
+    best = faithful_of(growing, lambda fitted: judged(fitted, asked.stopping), fidelity)
+    return LinearSurrogate(
+        explained=f"{score} of {wording.of_target(target)}",
+        intercept=best.intercept,
+        coefficients=tuple(best.coefficients.tolist()),
+        chosen=best.chosen,
+        fidelity=Fidelity("r2", judged(best, asked.held_out), 0.0, fidelity, len(asked.held_out.x)),
+        wording=wording,
+    )
+
+
+def target_of(asked: Asked) -> int:
+    """The class to explain where none is named.
+
+    Raises:
+        DataError: there are more than two, and no row whose prediction could decide.
+    """
+    if asked.around is not None:
+        return int(asked.around.predicted[0])
+    if asked.num_classes > 2:
+        raise DataError(f"the model has {asked.num_classes} classes; name one of them as the target")
+    return 1
+
+
+@dataclass(frozen=True)
+class _Fitted:
+    intercept: float
+    coefficients: NDArray[np.float64]
+    chosen: tuple[str, ...]
+
+    def scores(self, points: Answered) -> NDArray[np.float64]:
+        return np.asarray(points.x @ self.coefficients + self.intercept)
+
+
+def _growing(asked: Asked, score: NDArray[np.float64], max_features: int) -> Iterator[_Fitted]:
+    """Fits with one feature more each; a single one without any where no column varies."""
+    order = _entering_order(asked.growing, score, asked.columns)[:max_features]
+    for count in range(min(1, len(order)), len(order) + 1):
+        yield _fitted(asked.growing, score, order[:count], asked.columns)
+
+
+def _entering_order(points: Answered, score: NDArray[np.float64], columns: Columns) -> list[str]:
+    """The features in the order in which the first of their columns enters the LASSO path."""
+    x, y = (values - points.weight @ values for values in (points.x, score))
+    root = np.sqrt(points.weight)
+    size = np.linalg.norm(x * root[:, None], axis=0)
+    varying = (size > 1e-9 * np.abs(points.x).max(axis=0).clip(1)).nonzero()[0]
+    if not len(varying):
+        return []
+    with warnings.catch_warnings():
+        # One-hot columns sum to 1: the last of them adds nothing, and is left out of the path with a warning.
+        warnings.simplefilter("ignore", ConvergenceWarning)
+        _, _, path = lars_path((x * root[:, None] / size.clip(1e-300))[:, varying], y * root, method="lasso")
+    ever = (path != 0).any(axis=1)
+    entering = varying[np.argsort(np.where(ever, (path != 0).argmax(axis=1), path.shape[1]), kind="stable")][
+        : ever.sum()
+    ]
+    return list(dict.fromkeys(columns.feature[place] for place in entering))
+
+
+def _fitted(points: Answered, score: NDArray[np.float64], chosen: Sequence[str], columns: Columns) -> _Fitted:
+    """Least squares on the columns of the chosen features; the weights of a category are centred."""
+    places = np.array([place for place, feature in enumerate(columns.feature) if feature in chosen], dtype=int)
+    root = np.sqrt(points.weight)
+    center, mean = points.weight @ points.x[:, places], float(points.weight @ score)
+    x = (points.x[:, places] - center) * root[:, None]
+    size = np.linalg.norm(x, axis=0).clip(1e-300)
+    coefficients = np.zeros(points.x.shape[1])
+    if len(places):
+        coefficients[places] = np.linalg.lstsq(x / size, (score - mean) * root, rcond=1e-9)[0] / size
+    intercept = mean - float(center @ coefficients[places])
+    member = one_hot_members(columns).double().numpy()
+    if member.size:
+        # The columns of a category sum to 1: what all of them share belongs to the intercept.
+        shared = coefficients @ member / member.sum(axis=0)
+        coefficients, intercept = coefficients - member @ shared, intercept + float(shared.sum())
+    return _Fitted(intercept, coefficients, tuple(chosen))
+
+
+def _signed(value: float) -> str:
+    return f"{'−' if value < 0 else '+'} {abs(value):.4g}"

@@ -1,0 +1,206 @@
+"""A shallow decision tree of what the model says, everywhere or around one row.
+
+Breiman, Friedman, Olshen and Stone 1984, Classification and regression trees, grown on a model's answers as in Craven
+and Shavlik 1996, Extracting tree-structured representations of trained networks: best leaf first.
+"""
+
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import torch
+from jaxtyping import Float
+from numpy.typing import NDArray
+from sklearn.tree import DecisionTreeClassifier, DecisionTreeRegressor
+from torch import Tensor
+
+from corrigible.errors import RecipeError
+from corrigible.explanations.answers import Target, scores_of
+from corrigible.explanations.features import check_columns
+from corrigible.explanations.surrogates.asking import Answered, asked_of
+from corrigible.explanations.surrogates.fidelity import Fidelity, agreement_of, commonest_of, faithful_of, r2_of
+from corrigible.explanations.surrogates.wording import Wording, wording_of
+from corrigible.explanations.units import Units
+from corrigible.types import Columns
+
+
+@dataclass(frozen=True)
+class Leaf:
+    """What the surrogate says about the points that arrive here."""
+
+    value: tuple[float, ...]
+    """The share of each predicted class, or the mean score alone."""
+    share: float
+    """Of all points, by weight."""
+
+
+@dataclass(frozen=True)
+class Split:
+    """A question about one column."""
+
+    column: int
+    threshold: float
+    """As the model sees the column (encoded)."""
+    below: "Split | Leaf"
+    """For values at most the threshold."""
+    above: "Split | Leaf"
+    share: float
+    """Of all points, by weight."""
+
+
+Node = Split | Leaf
+
+
+@dataclass(frozen=True)
+class TreeSurrogate:
+    """A tree whose leaves name a class, or where one score is explained, its mean."""
+
+    explained: str
+    """``predicted class``, or the score and class in words."""
+    root: Split | Leaf
+    fidelity: Fidelity
+    wording: Wording
+
+    @property
+    def num_leaves(self) -> int:
+        """How many different things it can say."""
+        return sum(1 for _ in leaves_of(self.root))
+
+    def predict(self, x: Float[Tensor, " batch column"]) -> Tensor:
+        """The class of each row, (batch,) whole numbers; or its score, in float64."""
+        check_columns(x, self.wording.columns)
+        values = torch.from_numpy(_values(self.root, x.detach().cpu().double().numpy())).to(x.device)
+        return values[:, 0] if values.shape[1] == 1 else values.argmax(dim=1)
+
+    def rules(self) -> str:
+        """One line per leaf: its conditions in original units, what it says, how many points it is about."""
+        lines = [
+            f"if {self.wording.of_path(path)}: {self._said(leaf)} ({leaf.share:.0%} of points)"
+            for leaf, path in leaves_of(self.root)
+        ]
+        return "\n".join([self.explained, *(f"  {line}" for line in lines), str(self.fidelity)])
+
+    def _said(self, leaf: Leaf) -> str:
+        if len(leaf.value) == 1:
+            return f"{leaf.value[0]:.4g}"
+        best = int(np.argmax(leaf.value))
+        return f"{self.wording.of_class(best)}, {leaf.value[best]:.0%} sure"
+
+
+def leaves_of(node: Node) -> Iterator[tuple[Leaf, dict[int, tuple[float, float]]]]:
+    """Each leaf from left to right, with the range (above, at most) that leads to it in each column asked about."""
+
+    def below(
+        node: Node, path: dict[int, tuple[float, float]]
+    ) -> Iterator[tuple[Leaf, dict[int, tuple[float, float]]]]:
+        if isinstance(node, Leaf):
+            yield node, path
+            return
+        low, high = path.get(node.column, (-np.inf, np.inf))
+        yield from below(node.below, path | {node.column: (low, node.threshold)})
+        yield from below(node.above, path | {node.column: (node.threshold, high)})
+
+    return below(node, {})
+
+
+def tree_surrogate(
+    model: Callable[[Tensor], Any],
+    x: Float[Tensor, " row column"],
+    *,
+    target: Target | None = None,
+    around: Float[Tensor, " column"] | None = None,
+    score: str = "target_logit",
+    fidelity: float = 0.9,
+    max_leaves: int = 16,
+    samples: int = 4000,
+    width: float = 0.75,
+    columns: Columns | None = None,
+    units: Units | None = None,
+    class_names: Sequence[str] = (),
+    seed: int = 0,
+    rows_at_once: int | None = None,
+) -> TreeSurrogate:
+    """The predicted class, or one class's score, as a few questions, grown leaf by leaf until as faithful as wanted.
+
+    Fitted to the model's answers on synthetic points made from ``x``. Whether to stop is decided on a second set of
+    points, and the fidelity that is reported comes from a third; each is made from other rows of ``x``. Where the
+    wanted fidelity is not reached with ``max_leaves``, the most faithful one is given, and says so.
+
+    Args:
+        model: a network, or any function of the rows that gives scores.
+        x: rows of the table, at least 8, as the model takes them.
+        target: None for the predicted class; or a class whose score is explained, or two of them, for the first rather
+            than the second.
+        around: the row to explain; None for a surrogate of the whole model.
+        score: what is explained of the target, if there is one.
+        fidelity: the agreement with the predicted class to reach, or with a target the R².
+        samples: synthetic points in all; half of them for fitting.
+        width: of the proximity kernel around a row, see `points_of`.
+        columns: which columns make up which feature; categories stay categories.
+        units: for rules in original units.
+
+    Raises:
+        DataError: x, around, the target or units do not fit.
+        RecipeError: an unknown score, a fidelity above 1, fewer than 2 leaves, too few samples, a width not above 0.
+    """
+    if not fidelity <= 1 or max_leaves < 2:
+        raise RecipeError(f"fidelity is {fidelity}, max_leaves {max_leaves}; expected at most 1, and at least 2")
+    asked = asked_of(
+        model, x, around=around, columns=columns, samples=samples, width=width, seed=seed, rows_at_once=rows_at_once
+    )
+    wording = wording_of(asked.columns, units, class_names)
+    explained = "predicted class" if target is None else f"{score} of {wording.of_target(target)}"
+
+    def judged(root: Node, points: Answered) -> float:
+        said = _values(root, points.x)
+        if target is None:
+            return agreement_of(said.argmax(axis=1), points.predicted, points.weight)
+        return r2_of(said[:, 0], scores_of(points.logits, target, score=score).numpy(), points.weight)
+
+    growing = _growing(asked.growing, target, score, max_leaves, seed)
+    best = faithful_of(growing, lambda root: judged(root, asked.stopping), fidelity)
+    value, points = judged(best, asked.held_out), asked.held_out
+    if target is None:
+        reached = Fidelity("agreement", value, commonest_of(points.predicted, points.weight), fidelity, len(points.x))
+    else:
+        reached = Fidelity("r2", value, 0.0, fidelity, len(points.x))
+    return TreeSurrogate(explained, best, reached, wording)
+
+
+def _growing(points: Answered, target: Target | None, score: str, max_leaves: int, seed: int) -> Iterator[Node]:
+    """Trees with one leaf more each, until there is nothing left to ask."""
+    num_classes = points.logits.shape[1]
+    y = points.predicted if target is None else scores_of(points.logits, target, score=score).numpy()
+    grower = DecisionTreeClassifier if target is None else DecisionTreeRegressor
+    for num_leaves in range(2, max_leaves + 1):
+        grown = grower(max_leaf_nodes=num_leaves, random_state=seed % 2**32)
+        grown.fit(points.x, y, sample_weight=points.weight)
+        classes = grown.classes_ if target is None else np.array([0])
+        yield _node(grown.tree_, 0, classes, num_classes if target is None else 1)
+        if grown.tree_.n_leaves < num_leaves:
+            return
+
+
+def _node(tree: Any, place: int, classes: NDArray[np.int64], num_values: int) -> Node:
+    share = float(tree.weighted_n_node_samples[place] / tree.weighted_n_node_samples[0])
+    below, above = int(tree.children_left[place]), int(tree.children_right[place])
+    if below == above:  # Both are -1 at a leaf.
+        value = np.zeros(num_values)
+        value[classes] = tree.value[place, 0]
+        return Leaf(tuple((value / value.sum()).tolist() if num_values > 1 else value.tolist()), share)
+    first, second = (_node(tree, child, classes, num_values) for child in (below, above))
+    return Split(int(tree.feature[place]), float(tree.threshold[place]), first, second, share)
+
+
+def _values(root: Node, x: NDArray[np.float64]) -> NDArray[np.float64]:
+    """What the leaf at which each row arrives says."""
+    # The thresholds lie between values that were rounded so when the tree was grown.
+    x = x.astype(np.float32).astype(np.float64)
+    found = np.zeros((len(x), len(next(leaves_of(root))[0].value)))
+    for leaf, path in leaves_of(root):
+        arrives = np.ones(len(x), dtype=bool)
+        for column, (low, high) in path.items():
+            arrives &= (low < x[:, column]) & (x[:, column] <= high)
+        found[arrives] = leaf.value
+    return found

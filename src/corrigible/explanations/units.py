@@ -1,0 +1,37 @@
+"""From the numbers of an encoded table back to the units that people know."""
+
+from dataclasses import dataclass
+
+from corrigible.data.table import Numeric, TableEncoder
+
+
+@dataclass(frozen=True)
+class Units:
+    """How each encoded column was made: (value − ``shift``) / ``scale``."""
+
+    shift: tuple[float, ...]
+    scale: tuple[float, ...]
+
+    def original(self, column: int, encoded: float) -> float:
+        """The value in the column's own unit."""
+        return self.shift[column] + self.scale[column] * encoded
+
+
+def unchanged(num_columns: int) -> Units:
+    """The units of a table that was not standardised."""
+    return Units((0.0,) * num_columns, (1.0,) * num_columns)
+
+
+def units_of(encoder: TableEncoder) -> Units:
+    """Those of a table's columns; one-hot columns and indicators of missing values are kept as they are."""
+    features = {feature.name: feature for feature in encoder.features}
+    shift, scale = [], []
+    for name, feature in zip(encoder.columns.names, encoder.columns.feature, strict=True):
+        made_of = features[feature]
+        if isinstance(made_of, Numeric) and name == feature:
+            shift.append(made_of.mean)
+            scale.append(made_of.sd)
+        else:
+            shift.append(0.0)
+            scale.append(1.0)
+    return Units(tuple(shift), tuple(scale))
