@@ -97,7 +97,7 @@ def mask_of(region: Region, shape: tuple[int, ...], columns: Columns | None) -> 
     # A mask of height × width is about every channel.
     if region.mask.shape != shape[-region.mask.ndim :] or region.mask.ndim not in (len(shape), 2):
         raise FeedbackError(f"mask of shape {region.mask.shape}; expected {shape}, the shape of one input")
-    return torch.from_numpy(region.mask.copy()).expand(shape).clone()
+    return torch.from_numpy(region.mask.copy()).expand(shape)
 
 
 def _mask_of_features(region: Features, columns: Columns | None) -> Tensor:
@@ -125,7 +125,8 @@ def _masks(feedback: list[Feedback], dataset: Dataset, polarity: Polarity) -> Ma
             by_class[said.label] = by_class.get(said.label, torch.zeros_like(mask)) | mask
         else:
             assert said.row is not None
-            by_row[said.row] = by_row.get(said.row, torch.zeros_like(mask)) | mask
+            # One mask stays as it is: kept once for all channels where many rows have one.
+            by_row[said.row] = by_row[said.row] | mask if said.row in by_row else mask
     return Masks(everywhere, by_class, by_row)
 
 

@@ -1,0 +1,219 @@
+"""Folders of images: which rows there are, that pixels are read when asked for, and masks of the same names."""
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from PIL import Image
+
+from corrigible.data import image_folder as module
+from corrigible.data.dataset import all_labels, all_rows, as_dataset, labelled, rows_of, shape_of
+from corrigible.data.image import load_images
+from corrigible.data.image_file import ImageForm
+from corrigible.data.image_folder import image_folder, masks_for, polarities_in
+from corrigible.errors import DataError
+
+FILES = ("train/cat/1.png", "train/cat/10.png", "train/dog/2.png", "test/dog/7.png", "test/cat/3.png")
+
+
+def draw(folder: Path, *files: str, size: tuple[int, int] = (4, 6)) -> None:
+    """An image for each name, whose first pixel is the number it is called by."""
+    for file in files:
+        values = np.zeros(size, dtype=np.uint8)
+        values[0, 0] = int(Path(file).stem)
+        (folder / file).parent.mkdir(parents=True, exist_ok=True)
+        Image.fromarray(values).save(folder / file)
+
+
+def draw_mask(folder: Path, file: str, *marked: tuple[int, int], size: tuple[int, int] = (4, 6)) -> None:
+    values = np.zeros(size, dtype=np.uint8)
+    for place in marked:
+        values[place] = 255
+    (folder / file).parent.mkdir(parents=True, exist_ok=True)
+    Image.fromarray(values).save(folder / file)
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    draw(tmp_path, *FILES)
+    return tmp_path
+
+
+@pytest.fixture
+def reads(monkeypatch: pytest.MonkeyPatch) -> list[str]:
+    """The name of every image that is read."""
+    found: list[str] = []
+    read = module.read_image
+
+    def noted(path: Path, form: ImageForm) -> torch.Tensor:
+        found.append(path.name)
+        return read(path, form)
+
+    monkeypatch.setattr(module, "read_image", noted)
+    return found
+
+
+def test_rows_come_class_by_class_in_the_order_of_names(folder):
+    data = load_images(folder, "train")
+    assert data.files == FILES[:3]
+    assert data.y.tolist() == [0, 0, 1] and data.class_names == ("cat", "dog")
+    assert [int(data[row][0][0, 0, 0] * 255) for row in range(3)] == [1, 10, 2]
+
+
+def test_training_says_which_label_a_class_has(folder):
+    draw(folder, "validation/dog/1.png")
+    assert load_images(folder, "validation").y.tolist() == [1]
+    assert image_folder(folder, "validation").y.tolist() == [0]
+
+
+def test_numbered_classes_are_sorted_as_numbers(tmp_path):
+    draw(tmp_path, *(f"train/{name}/1.png" for name in ("10", "9", "0")))
+    assert load_images(tmp_path, "train").class_names == ("0", "9", "10")
+
+
+def test_nothing_is_read_before_a_row_is_asked_for(folder, reads):
+    data = labelled(as_dataset(load_images(folder, "train")))
+    assert len(data) == 3 and all_labels(data).tolist() == [0, 0, 1]
+    assert reads == []
+    rows_of(data, torch.tensor([2]))
+    assert set(reads) == {"1.png", "2.png"}  # The first image says what shape all must have.
+    assert shape_of(data) == (1, 4, 6)
+    assert "10.png" not in reads
+
+
+def test_rows_are_those_of_the_files(folder):
+    data = load_images(folder, "train", size=[4, 6], channels=3)
+    found = all_rows(as_dataset(data))
+    assert found.x.shape == (3, 3, 4, 6) and found.x.dtype == torch.float32
+    assert found.y.tolist() == [0, 0, 1]
+    torch.testing.assert_close(found.x[:, 1, 0, 0] * 255, torch.tensor([1.0, 10, 2]))
+
+
+def test_images_of_another_size_are_refused_by_name_unless_a_size_is_given(folder):
+    draw(folder, "train/dog/20.png", size=(5, 6))
+    with pytest.raises(
+        DataError, match=r"train/dog/20\.png has 1 × 5 × 6 .* train/cat/1\.png has 1 × 4 × 6.* give size"
+    ):
+        all_rows(load_images(folder, "train"))
+    assert all_rows(load_images(folder, "train", size=3)).x.shape == (4, 1, 3, 3)
+
+
+def test_a_broken_image_is_named(folder):
+    (folder / "train/dog/2.png").write_bytes(b"no image")
+    data = load_images(folder, "train")
+    with pytest.raises(DataError, match=r"train/dog/2\.png cannot be read") as caught:
+        data[2]
+    assert "\n" not in str(caught.value)
+    assert int(data[1][1]) == 0
+
+
+def test_an_image_that_has_gone_is_named(folder):
+    data = load_images(folder, "train")
+    (folder / FILES[2]).unlink()
+    with pytest.raises(DataError, match=r"no image .*train/dog/2\.png"):
+        data[2]
+
+
+def test_hidden_files_do_not_count(folder):
+    (folder / "train/.DS_Store").write_bytes(b"")
+    (folder / "train/cat/.hidden.png").write_bytes(b"")
+    assert len(load_images(folder, "train")) == 3
+
+
+def test_links_that_stay_inside_are_followed_and_others_refused(folder, tmp_path_factory):
+    (folder / "train/dog/9.png").symlink_to(folder / FILES[0])
+    assert len(load_images(folder, "train")) == 4
+    elsewhere = tmp_path_factory.mktemp("elsewhere")
+    draw(elsewhere, "cow/5.png")
+    (folder / "train/cow").symlink_to(elsewhere / "cow")
+    with pytest.raises(DataError, match="leads out of"):
+        load_images(folder, "train")
+    (folder / "train/cow").unlink()
+    (folder / "train/dog/9.png").unlink()
+    data = load_images(folder, "train")
+    (folder / FILES[0]).unlink()
+    (folder / FILES[0]).symlink_to(elsewhere / "cow/5.png")
+    with pytest.raises(DataError, match="leads out of"):
+        data[0]
+
+
+@pytest.mark.parametrize(
+    ("file", "words"),
+    [
+        ("train/1.png", r"train/1\.png is no folder; expected one folder per class"),
+        ("train/cat/more/1.png", r"train/cat/more is no image file"),
+        ("train/cat/notes.txt", r"notes\.txt is no image file; expected \.bmp"),
+        ("test/cow/1.png", "has a class 'cow'; expected those of training: cat, dog"),
+    ],
+)
+def test_what_is_where_it_does_not_belong_is_named(folder, file, words):
+    (folder / file).parent.mkdir(parents=True, exist_ok=True)
+    (folder / file).write_bytes(b"")
+    with pytest.raises(DataError, match=words):
+        load_images(folder, file.split("/")[0])
+
+
+def test_folders_without_images_are_refused(tmp_path):
+    (tmp_path / "train").mkdir()
+    with pytest.raises(DataError, match="is empty"):
+        load_images(tmp_path, "train")
+    (tmp_path / "train" / "cat").mkdir()
+    with pytest.raises(DataError, match="hold no images"):
+        load_images(tmp_path, "train")
+
+
+def test_arrays_and_a_folder_of_the_same_split_are_refused(folder):
+    np.savez(folder / "train.npz", x=np.zeros((2, 4, 4)), y=[0, 1])
+    with pytest.raises(DataError, match="both"):
+        load_images(folder, "train")
+
+
+def test_arrays_take_no_size(tmp_path):
+    np.savez(tmp_path / "train.npz", x=np.zeros((2, 4, 4)), y=[0, 1])
+    with pytest.raises(DataError, match="for image files"):
+        load_images(tmp_path, "train", size=8)
+
+
+def masked(folder: Path, data: module.ImageFolder) -> dict[int, list[list[int]]]:
+    return {row: mask.nonzero().tolist() for row, mask in masks_for(data, folder / "masks", "irrelevant", "train")}
+
+
+def test_masks_belong_to_the_images_of_their_names(folder):
+    data = load_images(folder, "train")
+    draw_mask(folder, "masks/irrelevant/train/dog/2.bmp", (0, 1), (3, 5))
+    draw_mask(folder, "masks/irrelevant/train/cat/1.png")
+    assert masked(folder, data) == {2: [[0, 1], [3, 5]]}  # The mask of row 0 marks nothing.
+    assert list(polarities_in(folder / "masks")) == [("irrelevant", "train")]
+
+
+def test_masks_are_stretched_as_their_images_are(folder):
+    draw_mask(folder, "masks/irrelevant/train/dog/2.png", (1, 2))
+    assert masked(folder, load_images(folder, "train", size=[8, 12])) == {2: [[2, 4], [2, 5], [3, 4], [3, 5]]}
+
+
+def test_masks_that_fit_no_image_are_refused(folder):
+    data = load_images(folder, "train")
+    draw_mask(folder, "masks/irrelevant/train/dog/3.png", (0, 0))
+    with pytest.raises(DataError, match=r"dog/3\.png has no image of its name"):
+        masked(folder, data)
+    (folder / "masks/irrelevant/train/dog/3.png").unlink()
+    draw_mask(folder, "masks/irrelevant/train/dog/2.png", (0, 0), size=(4, 5))
+    with pytest.raises(DataError, match=r"dog/2\.png is 4 × 5 pixels; expected 4 × 6"):
+        masked(folder, data)
+
+
+def test_a_mask_of_two_images_is_refused(folder):
+    Image.new("L", (6, 4)).save(folder / "train/dog/2.bmp")
+    draw_mask(folder, "masks/irrelevant/train/dog/2.png", (0, 0))
+    with pytest.raises(DataError, match="differ in their suffix only"):
+        masked(folder, load_images(folder, "train"))
+
+
+@pytest.mark.parametrize("name", ["unimportant/train/dog/2.png", None])
+def test_folders_must_say_what_masks_mean(folder, name):
+    (folder / "masks").mkdir()
+    if name is not None:
+        draw_mask(folder, f"masks/{name}", (0, 0))
+    with pytest.raises(DataError, match="expected folders named irrelevant or relevant"):
+        list(polarities_in(folder / "masks"))
