@@ -8,7 +8,7 @@ from corrigible.errors import DataError
 from corrigible.explanations.features import check_columns, feature_index
 from corrigible.types import Columns
 
-Groups = Int[Tensor, " *input"] | None
+Groups = Int[Tensor, " ..."] | None
 """The number of each input's group, counted from 0: in the shape of one row, or of x where rows differ (segments of
 images). None for the features that ``columns`` names, or every input on its own."""
 
@@ -37,7 +37,7 @@ def groups_of(
 
 
 def by_group(
-    attribution: Float[Tensor, " batch *input"], groups: Int[Tensor, " *input"], *, num_groups: int | None = None
+    attribution: Float[Tensor, " batch *input"], groups: Int[Tensor, " ..."], *, num_groups: int | None = None
 ) -> Float[Tensor, " batch group"]:
     """The attribution summed over the inputs of each group.
 
