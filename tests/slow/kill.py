@@ -30,8 +30,10 @@ sys.path.insert(0, str(Path(__file__).parents[1]))
 torch.set_num_threads(1)  # Before anything is computed: threads do not survive a fork.
 
 from corrigible import sealing, workflow  # noqa: E402
+from corrigible.explanations.shard_files import FORMATS, read_shard  # noqa: E402
 from corrigible.feedback.exchange import from_json  # noqa: E402
 from corrigible.study import open_study  # noqa: E402
+from corrigible.workflow.explaining_all import UNFINISHED  # noqa: E402
 from studies import finish, image_study  # noqa: E402
 
 Facts = list[dict[str, Any]]
@@ -116,6 +118,8 @@ def attempt(verb: Verb, study: Path, word: str, delay_seconds: float | None = No
             for record in records:
                 if type(record).__name__ == "Noted":
                     say({"verb": record.verb, "numbers": record.numbers, "word": word})
+                elif type(record).__name__ == "ShardWritten":
+                    say({"name": record.name, "num_shards": record.number, "num_runs": len(open_study(study).runs())})
                 elif type(record).__name__ in ("Finished", "Sealed"):
                     say({"path": record.path})
 
@@ -167,6 +171,7 @@ def look(folder: Path, acknowledged: Facts, *, is_tidy: bool = False) -> None:
         named = {path.name for path in (folder / "runs").iterdir() if not path.name.startswith(".")}
         assert named == {run.name for run in study.runs()}
         _look_at_feedback(study, [fact for fact in acknowledged if "numbers" in fact])
+        _look_at_shards(study, [fact for fact in acknowledged if "num_shards" in fact])
     for fact in acknowledged:
         # A new study may since have taken the place of one that was made.
         assert "path" not in fact or Path(fact["path"]).exists() or Path(fact["path"]) == folder, fact
@@ -196,6 +201,18 @@ def _look_at_feedback(study: Any, acknowledged: Facts) -> None:
                 assert int(record.feedback.region.mask.sum()) == (4 if fact["verb"] == "feedback add" else 2)
 
 
+def _look_at_shards(study: Any, acknowledged: Facts) -> None:
+    """Every shard told of is whole, where it was written or in a run that was made of it."""
+    runs = [run for run in study.runs() if run.verb == "explain"]
+    for fact in acknowledged:
+        unfinished = study.folder / "runs" / UNFINISHED / fact["name"]
+        later = [run.folder for run in runs if run.record["number"] > fact["num_runs"]]
+        shards = [path for folder in (unfinished, *later) for path in folder.glob(f"{fact['name']}-0*")]
+        assert len(shards) >= fact["num_shards"], fact
+        for path in shards:
+            read_shard(path, FORMATS["safetensors"])
+
+
 def _init(study: Path, word: str) -> Iterator[Any]:
     if (study / "recipe.toml").exists():
         shutil.rmtree(study)
@@ -220,6 +237,7 @@ VERBS: dict[str, Callable[[Path, str], Iterator[Any]]] = {
     "init": _init,
     "train": lambda study, _: workflow.train(study),
     "explain": lambda study, _: workflow.explain(study),
+    "explain all": lambda study, _: workflow.explain_all(study, rows_per_shard=5),
     "feedback add": lambda study, word: workflow.add_feedback(study, box=BOX, row=7, note=word),
     "feedback import": _import,
     "feedback retract": _retract,
