@@ -31,8 +31,9 @@ def pass_over(
     seed: int = 0,
 ) -> Forward:
     """A pass over these rows; ``index`` says which draws they get, by default those of their values."""
-    index = values_index(x) if index is None else index
-    return Forward(model, Batch(index, x, target, columns=columns), seed=seed)
+    place = torch.arange(len(x), device=x.device)
+    draws = (lambda: values_index(x)) if index is None else (lambda: index)
+    return Forward(model, Batch(place, x, target, columns=columns), seed=seed, draws=draws)
 
 
 def values_index(x: Float[Tensor, " batch *input"]) -> Int[Tensor, " batch"]:

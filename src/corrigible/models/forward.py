@@ -6,7 +6,7 @@ from functools import cached_property, lru_cache
 from typing import Any
 
 import torch
-from jaxtyping import Float
+from jaxtyping import Float, Int
 from torch import Tensor, nn
 from torch.nn.attention import SDPBackend, sdpa_kernel
 from torch.nn.functional import log_softmax
@@ -33,6 +33,7 @@ class Forward:
         batch: the rows; rows with the same ``index`` get the same random draws.
         seed: of the random draws.
         track_input: keep what gradients with respect to the input need.
+        draws: gives other numbers than the batch's ``index`` to tell the rows' draws by; asked when first needed.
         nonlinearities: see what nonlinear functions run, and change how gradients go back through them.
     """
 
@@ -44,11 +45,13 @@ class Forward:
         seed: int = 0,
         track_input: bool = True,
         nonlinearities: Nonlinearities | None = None,
+        draws: Callable[[], Int[Tensor, " batch"]] | None = None,
     ) -> None:
         self.model = model
         self.batch = batch
         self.x: Tensor = like_parameters(batch.x.detach(), model).requires_grad_(track_input)
         self.seed = seed
+        self._draws = draws or (lambda: batch.index)
         self._activations: dict[str, tuple[Tensor, int]] = {}
         self._gradients: dict[Any, tuple[Tensor, Tensor]] = {}
         self._convolutions = TwiceDifferentiable()
@@ -134,8 +137,8 @@ class Forward:
         return torch.zeros_like(wrt) if found is None else found
 
     def normal(self, name: str, *shape: int) -> Float[Tensor, " batch *shape"]:
-        """Standard normal draws that depend only on the seed, the name and each row's index."""
-        return row_normal(self.batch.index, shape, seed=self.seed, name=name).to(self.x)
+        """Standard normal draws that depend only on the seed, the name and what tells the rows' draws apart."""
+        return row_normal(self._draws(), shape, seed=self.seed, name=name).to(self.x)
 
     def _keep(self, name: str) -> Callable[..., None]:
         def hook(module: nn.Module, arguments: Any, output: Any) -> None:
