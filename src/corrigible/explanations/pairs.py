@@ -3,7 +3,6 @@
 from jaxtyping import Float
 from torch import Tensor
 
-from corrigible.errors import DataError
 from corrigible.explanations.features import check_columns, feature_index
 from corrigible.types import Columns
 
@@ -18,8 +17,6 @@ def by_feature_pairs(
     Raises:
         DataError: the interactions have another number of columns than the table.
     """
-    if interactions.ndim != 3:
-        raise DataError(f"interactions have shape {tuple(interactions.shape)}; expected (batch, column, column)")
     check_columns(interactions[:, 0], columns)
     feature = feature_index(columns).to(interactions.device)
     num_features = len(columns.features)

@@ -55,18 +55,18 @@ def _relu(z: Tensor, ramp: Ramp) -> Tensor:
     return ramp(z)
 
 
-def _leaky_relu(z: Tensor, ramp: Ramp, negative_slope: float = 0.01) -> Tensor:
+def _leaky_relu(z: Tensor, ramp: Ramp, negative_slope: float | int = 0.01) -> Tensor:
     return negative_slope * z + (1 - negative_slope) * ramp(z)
 
 
-def _clamp(z: Tensor, ramp: Ramp, min: float | None = None, max: float | None = None) -> Tensor:
+def _clamp(z: Tensor, ramp: Ramp, min: float | int | None = None, max: float | int | None = None) -> Tensor:
     if min is None:
         return z if max is None else max - ramp(max - z)
     above = min + ramp(z - min)
     return above if max is None else above - ramp(z - max)
 
 
-def _clamp_max(z: Tensor, ramp: Ramp, max: float) -> Tensor:
+def _clamp_max(z: Tensor, ramp: Ramp, max: float | int) -> Tensor:
     return _clamp(z, ramp, None, max)
 
 
@@ -74,7 +74,7 @@ def _relu6(z: Tensor, ramp: Ramp) -> Tensor:
     return _clamp(z, ramp, 0.0, 6.0)
 
 
-def _hardtanh(z: Tensor, ramp: Ramp, min_val: float = -1.0, max_val: float = 1.0) -> Tensor:
+def _hardtanh(z: Tensor, ramp: Ramp, min_val: float | int = -1.0, max_val: float | int = 1.0) -> Tensor:
     return _clamp(z, ramp, min_val, max_val)
 
 
