@@ -159,7 +159,7 @@ def _shrunk(channels: Tensor) -> Tensor:
 
 
 def border(region: Bool[np.ndarray, " height width"]) -> list[tuple[tuple[int, int], tuple[int, int]]]:
-    """The lines between the region and the rest, level ones first, each from one corner (x, y) of a pixel to another."""
+    """The lines between the region and the rest, level ones first, each from one pixel's corner (x, y) to another."""
     padded = np.pad(region, 1)
     across = padded[1:, 1:-1] != padded[:-1, 1:-1]
     down = padded[1:-1, 1:] != padded[1:-1, :-1]

@@ -6,7 +6,7 @@ import numpy as np
 from jaxtyping import Float
 from matplotlib.axes import Axes
 from matplotlib.cm import ScalarMappable
-from matplotlib.colors import Normalize
+from matplotlib.colors import Normalize, to_rgba
 from matplotlib.figure import Figure
 from torch import Tensor
 
@@ -109,29 +109,26 @@ def swarm(values: Float[np.ndarray, " row"], *, width: float) -> Float[np.ndarra
 
 def _draw_points(axes: Axes, across: np.ndarray, up: np.ndarray, colours: Any) -> None:
     size = float(np.clip(3000 / len(across), 3.0, 16.0))
-    axes.scatter(across, up, s=size, c=colours, alpha=0.85, linewidths=0, rasterized=len(across) > 50, clip_on=False)
+    axes.scatter(
+        across, up, s=size, color=colours, alpha=0.85, linewidths=0, rasterized=len(across) > 50, clip_on=False
+    )
 
 
 def _colours(values: FeatureValues) -> Any:
-    """One colour per row."""
-    grey = np.tile(_rgba(FAINT), (len(values.number if values.number is not None else values.category), 1))  # type: ignore[arg-type]
-    if values.number is not None:
-        known = np.isfinite(values.number)
-        if known.any():
-            low, high = np.quantile(values.number[known], COLOUR_QUANTILES)
-            if low == high:  # Nearly all the same: the few others still show.
-                low, high = values.number[known].min(), values.number[known].max()
-            share = (values.number[known] - low) / ((high - low) or 1.0)
-            grey[known] = VALUES(np.clip(share, 0, 1) if high > low else np.full(known.sum(), 0.5))
-        return grey
-    if len(values.categories) <= MOST_COLOURED:
-        for place in range(len(values.categories)):
-            grey[values.category == place] = _rgba(colour_of(place))
-    return grey
-
-
-def _rgba(colour: str) -> tuple[float, ...]:
-    return (*(int(colour[start : start + 2], 16) / 255 for start in (1, 3, 5)), 1.0)
+    """One colour per row, grey where there is none to give."""
+    if values.number is None:
+        assert values.category is not None
+        given = [to_rgba(colour_of(place)) for place in range(len(values.categories))] + [to_rgba(FAINT)]
+        # A row without a category has number -1: the last colour.
+        return np.array(given)[values.category] if len(values.categories) <= MOST_COLOURED else to_rgba(FAINT)
+    known = values.number[np.isfinite(values.number)]
+    if not len(known):
+        return to_rgba(FAINT)
+    low, high = np.quantile(known, COLOUR_QUANTILES)
+    if low == high:  # Nearly all the same: the few others still show.
+        low, high = known.min(), known.max()
+    share = (values.number - low) / (high - low) if low < high else np.where(np.isfinite(values.number), 0.5, np.nan)
+    return VALUES.with_extremes(bad=FAINT)(np.ma.masked_invalid(share))
 
 
 def _name_categories(axes: Axes, values: FeatureValues, level: int) -> None:

@@ -15,7 +15,7 @@ from torch import Tensor
 
 from corrigible.errors import DataError
 from corrigible.pictures import shared_limit
-from corrigible.plots.style import DIVERGING, INK, LARGE, WIDTH, describe, new_figure, plain, shortened
+from corrigible.plots.style import DIVERGING, LARGE, WIDTH, describe, ink_on, new_figure, plain, shortened
 
 LINE_HEIGHT = 1.75
 """Times the size of the type."""
@@ -50,9 +50,7 @@ def coloured_text(
         low = -(box.line + 0.86) * LINE_HEIGHT * LARGE
         axes.add_patch(Rectangle((box.left, low), box.width, 1.45 * LARGE, facecolor=colour, linewidth=0))
         middle = (box.left + box.width / 2, low + 0.72 * LARGE)
-        axes.text(
-            *middle, box.word, fontsize=LARGE, color=_ink_on(colour), ha="center", va="center", parse_math=False
-        )
+        axes.text(*middle, box.word, fontsize=LARGE, color=ink_on(colour), ha="center", va="center", parse_math=False)
     axes.set_xlim(0, (width - 0.2) * 72)
     axes.set_ylim(-num_lines * LINE_HEIGHT * LARGE, 0)
     return describe(figure, f"{title or 'Text'}: {_told(words, values)}")
@@ -65,9 +63,9 @@ def coloured_text_html(words: Sequence[str], values: Float[Tensor, " word"], *, 
         DataError: as ``coloured_text``.
     """
     spans = [
-        Markup(
-            '<span style="background:{};color:{};padding:1px 3px;border-radius:2px" title="{}">{}</span>'
-        ).format(colour, _ink_on(colour), f"{value:+.3g}".replace("-", "−"), plain(word))
+        Markup('<span style="background:{};color:{};padding:1px 3px;border-radius:2px" title="{}">{}</span>').format(
+            colour, ink_on(colour), f"{value:+.3g}".replace("-", "−"), plain(word)
+        )
         for word, value, colour in zip(words, values.tolist(), _colours(words, values, limit), strict=True)
     ]
     return Markup('<p class="coloured-text" style="line-height:1.9">{}</p>').format(Markup(" ").join(spans))
@@ -111,14 +109,6 @@ def _colours(words: Sequence[str], values: Tensor, limit: float | None) -> list[
     end = limit or shared_limit([values[None].float()])
     shares = Normalize(-end, end, clip=True)(np.ma.masked_invalid(values.detach().double().cpu().numpy()))
     return [to_hex(colour) for colour in DIVERGING(shares)]
-
-
-def _ink_on(colour: str) -> str:
-    """Dark or white, whichever can be read better on the colour."""
-    channels = [int(colour[start : start + 2], 16) / 255 for start in (1, 3, 5)]
-    linear = [c / 12.92 if c <= 0.04045 else ((c + 0.055) / 1.055) ** 2.4 for c in channels]
-    luminance = 0.2126 * linear[0] + 0.7152 * linear[1] + 0.0722 * linear[2]
-    return INK if luminance > 0.2 else "#ffffff"
 
 
 def _told(words: Sequence[str], values: Tensor) -> str:

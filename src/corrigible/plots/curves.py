@@ -10,7 +10,17 @@ from torch import Tensor
 
 from corrigible.errors import DataError
 from corrigible.figures import DASHES, number
-from corrigible.plots.style import INK, WIDTH, add_legend, colour_of, describe, label_axes, new_figure, quiet, text_style
+from corrigible.plots.style import (
+    INK,
+    WIDTH,
+    add_legend,
+    colour_of,
+    describe,
+    label_axes,
+    new_figure,
+    quiet,
+    text_style,
+)
 
 Curves = Mapping[str, Float[Tensor, " row point"]]
 """The score by method: each row's, at equal steps from all inputs as they are to all changed."""
@@ -71,6 +81,8 @@ def _check(kind: str, curves: Curves) -> None:
     for name, curve in curves.items():
         if curve.ndim != 2 or not len(curve) or curve.shape[1] < 2:
             found = tuple(curve.shape)
-            raise DataError(f"{kind} curves of {name} have shape {found}; expected (row, point) with two points or more")
+            raise DataError(
+                f"{kind} curves of {name} have shape {found}; expected (row, point) with two points or more"
+            )
         if not bool(curve.isfinite().all()):
             raise DataError(f"{kind} curves of {name} hold NaN or infinite scores; leave such rows out")

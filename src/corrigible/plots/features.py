@@ -41,9 +41,7 @@ def columns_named(names: FeatureNames, num_columns: int) -> Columns:
     return columns
 
 
-def signed_by_feature(
-    attribution: Float[Tensor, " row column"], columns: Columns
-) -> Float[np.ndarray, " row feature"]:
+def signed_by_feature(attribution: Float[Tensor, " row column"], columns: Columns) -> Float[np.ndarray, " row feature"]:
     """The attribution summed over the columns of each feature."""
     summed = by_group(attribution.detach().double().cpu(), feature_index(columns), num_groups=len(columns.features))
     found: Float[np.ndarray, " row feature"] = summed.numpy()

@@ -7,9 +7,10 @@ from typing import Any, NamedTuple
 import numpy as np
 from jaxtyping import Bool, Float
 from matplotlib.axes import Axes
-from matplotlib.collections import LineCollection
 from matplotlib.colors import Normalize
 from matplotlib.figure import Figure
+from matplotlib.patches import PathPatch
+from matplotlib.path import Path
 from torch import Tensor
 
 from corrigible.errors import DataError
@@ -172,15 +173,16 @@ def _draw_map(panel: Axes, image: _Image, maps: _Maps, place: int) -> Any:
 
 
 def _sampling(image: _Image) -> dict[str, Any]:
-    return {"interpolation": "nearest" if max(image.shade.shape) <= SHARPEST else "antialiased", "aspect": "equal"}
+    return {"interpolation": "none" if max(image.shade.shape) <= SHARPEST else "antialiased", "aspect": "equal"}
 
 
 def _finish(panel: Axes, image: _Image) -> None:
     for region, dash in ((image.irrelevant, "solid"), (image.relevant, (0, (2.5, 1.5)))):
         if region is not None and region.any():
-            lines = [[(x - 0.5, y - 0.5) for x, y in ends] for ends in border(region)]
-            panel.add_collection(LineCollection(lines, colors="white", linewidths=2.4, capstyle="projecting"))
-            panel.add_collection(LineCollection(lines, colors=INK, linewidths=1.0, linestyles=[dash]))
+            corners = np.array(border(region)).reshape(-1, 2) - 0.5  # A pixel's centre is a whole number.
+            path = Path(corners, [Path.MOVETO, Path.LINETO] * (len(corners) // 2))
+            panel.add_patch(PathPatch(path, fill=False, edgecolor="white", linewidth=2.4, capstyle="projecting"))
+            panel.add_patch(PathPatch(path, fill=False, edgecolor=INK, linewidth=1.0, linestyle=dash))
     panel.set_xticks([])
     panel.set_yticks([])
     for spine in panel.spines.values():
@@ -188,9 +190,7 @@ def _finish(panel: Axes, image: _Image) -> None:
         spine.set_linewidth(0.6)
 
 
-def _say_what_outlines_mean(
-    figure: Figure, irrelevant: Tensor | None, relevant: Tensor | None, is_alone: bool
-) -> None:
+def _say_what_outlines_mean(figure: Figure, irrelevant: Tensor | None, relevant: Tensor | None, is_alone: bool) -> None:
     lines = [] if is_alone else ["each method has its own scale, shared over its rows"]
     lines += ["outlined: marked irrelevant"] if irrelevant is not None else []
     lines += ["dashed: marked relevant"] if relevant is not None else []

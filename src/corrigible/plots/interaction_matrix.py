@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 
 import numpy as np
+import torch
 from jaxtyping import Float
 from matplotlib.axes import Axes
 from matplotlib.colors import Normalize
@@ -10,7 +11,7 @@ from matplotlib.figure import Figure
 from torch import Tensor
 
 from corrigible.errors import DataError
-from corrigible.plots.features import strongest
+from corrigible.plots.features import FeatureNames, columns_named, signed_by_feature, strongest
 from corrigible.plots.style import (
     DIVERGING,
     INK,
@@ -28,8 +29,8 @@ MOST_NUMBERED = 8
 
 
 def interaction_matrix(
-    values: Float[Tensor, " feature feature"],
-    names: Sequence[str],
+    values: Float[Tensor, " ..."],
+    columns: FeatureNames,
     *,
     diagonal: bool = True,
     max_features: int = 20,
@@ -39,17 +40,26 @@ def interaction_matrix(
     """The interaction of each pair of features; white at zero, the same distance from zero equally strong.
 
     Args:
+        values: one per pair of columns, summed over the columns of each feature.
+        columns: which columns make up which feature, or one name per column.
         diagonal: show each feature's own value; otherwise it is left empty, and the colours belong to the pairs alone.
-        max_features: those that interact most strongly, summed over their pairs, in the order of ``names``.
+        max_features: those that interact most strongly, summed over their pairs, in the order of ``columns``.
 
     Raises:
-        DataError: a matrix that is not symmetric or not finite, or another number of names.
+        DataError: a matrix that is not square, symmetric and finite, or names for another number of columns.
     """
-    if values.ndim != 2 or values.shape != (len(names), len(names)) or not len(names):
-        raise DataError(f"values have shape {tuple(values.shape)}; expected a square with one row per name, {len(names)}")
-    matrix = values.detach().double().cpu().numpy().copy()
-    if not np.isfinite(matrix).all() or not np.allclose(matrix, matrix.T, rtol=1e-3, atol=1e-5 * np.abs(matrix).max()):
+    if values.ndim != 2 or values.shape[0] != values.shape[1] or not len(values):
+        raise DataError(
+            f"values have shape {tuple(values.shape)}; expected (column, column), of one row or the mean of all"
+        )
+    given = values.detach().double().cpu()
+    if not bool(given.isfinite().all()) or not torch.allclose(
+        given, given.T, rtol=1e-3, atol=1e-5 * float(given.abs().max())
+    ):
         raise DataError("the values are not finite and symmetric; give (m + m.T) / 2 of finite numbers")
+    named = columns_named(columns, len(values))
+    names: Sequence[str] = named.features
+    matrix = signed_by_feature(torch.from_numpy(signed_by_feature(given, named).T), named)
     if not diagonal:
         np.fill_diagonal(matrix, np.nan)
     shown = sorted(strongest(np.nansum(np.abs(matrix), axis=1), max_features))
@@ -58,7 +68,9 @@ def interaction_matrix(
     side = max(0.36 * len(names), 1.5)
     figure = new_figure(side + 1.5 + 0.3 * bool(title), width=max(side + 2.9, 4.0), title=title)
     axes = figure.subplots()
-    drawn = axes.imshow(matrix, cmap=DIVERGING.with_extremes(bad=RULE), norm=Normalize(-limit, limit), interpolation="nearest")
+    drawn = axes.imshow(
+        matrix, cmap=DIVERGING.with_extremes(bad=RULE), norm=Normalize(-limit, limit), interpolation="nearest"
+    )
     _name_both_ways(axes, names)
     if len(names) <= MOST_NUMBERED:
         _write_numbers(axes, matrix, limit)
@@ -91,5 +103,5 @@ def _strongest_pair(matrix: np.ndarray, names: Sequence[str]) -> str:
     if len(names) < 2:
         return ""
     pairs = np.abs(np.triu(np.nan_to_num(matrix), k=1))
-    one, other = np.unravel_index(int(pairs.argmax()), pairs.shape)
+    one, other = divmod(int(pairs.argmax()), len(names))
     return f"; strongest pair: {names[one]} and {names[other]}, {matrix[one, other]:.3g}"

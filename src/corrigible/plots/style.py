@@ -28,7 +28,7 @@ LONGEST_NAME = 28
 
 DIVERGING = LinearSegmentedColormap.from_list(
     "corrigible_diverging", [[channel / 255 for channel in stop] for stop in STOPS], N=511
-).with_extremes(bad=[channel / 255 for channel in UNKNOWN])
+).with_extremes(bad="#{:02x}{:02x}{:02x}".format(*UNKNOWN))
 """Blue below zero, white at zero, red above, grey where unknown: the map of the report's pictures."""
 VALUES = LinearSegmentedColormap.from_list("corrigible_values", colormaps["plasma"](np.linspace(0.02, 0.84, 64)))
 """Dark blue for low values, orange for high ones; evenly spaced for any colour vision, and no pale end."""
@@ -103,6 +103,14 @@ def colour_bar(figure: Figure, drawn: Any, *, label: str = "", **place: Any) -> 
 def colour_of(place: int) -> str:
     """The colour of the curve, class or group at this place, as in the report."""
     return COLOURS[place % len(COLOURS)]
+
+
+def ink_on(colour: str) -> str:
+    """Dark or white, whichever can be read better on the colour."""
+    channels = [int(colour[start : start + 2], 16) / 255 for start in (1, 3, 5)]
+    linear = [c / 12.92 if c <= 0.04045 else ((c + 0.055) / 1.055) ** 2.4 for c in channels]
+    luminance = 0.2126 * linear[0] + 0.7152 * linear[1] + 0.0722 * linear[2]
+    return INK if luminance > 0.2 else "#ffffff"
 
 
 def plain(text: str) -> str:

@@ -1,0 +1,150 @@
+"""Partial dependence: the mean score over the values of a feature, and the line of every row."""
+
+from collections.abc import Sequence
+
+import numpy as np
+from jaxtyping import Float
+from matplotlib.axes import Axes
+from matplotlib.collections import LineCollection
+from matplotlib.figure import Figure
+from torch import Tensor
+
+from corrigible.errors import DataError
+from corrigible.explanations.summaries.partial_dependence import PartialDependence
+from corrigible.plots.style import (
+    FAINT,
+    INK,
+    MUTED,
+    WIDTH,
+    colour_of,
+    describe,
+    label_axes,
+    new_figure,
+    quiet,
+    shortened,
+)
+
+PANELS_ACROSS = 3
+MOST_LINES = 200
+"""Lines of single rows that are drawn, spread over all rows."""
+
+
+def partial_dependence(
+    found: PartialDependence | Sequence[PartialDependence], *, title: str = "", label: str = "score"
+) -> Figure:
+    """The mean score over each feature's values, with the lines of single rows behind and the data's places below.
+
+    Several features share the upright axis. A category has a point per value, wider marks standing for the spread of
+    rows from the 5th to the 95th percentile.
+
+    Raises:
+        DataError: nothing to draw, or scores that are not finite.
+    """
+    panels = [found] if isinstance(found, PartialDependence) else list(found)
+    if not panels:
+        raise DataError("no partial dependence; expected at least one")
+    across = min(len(panels), PANELS_ACROSS)
+    down = -(-len(panels) // across)
+    figure = new_figure(2.5 * down + 0.3 * bool(title), width=max(0.62, across / 2.4) * WIDTH, title=title)
+    grid = figure.subplots(down, across, squeeze=False, sharey=True)
+    for axes, panel in zip(grid.ravel(), panels, strict=False):
+        categories, observed = panel.axis.categories, panel.axis.observed
+        _draw_panel(quiet(axes, grid="y"), panel.axis.grid, panel.lines, categories, observed)
+        label_axes(axes, x=shortened(panel.axis.feature))
+    for axes in grid.ravel()[len(panels) :]:
+        axes.set_visible(False)
+    for axes in grid[:, 0]:
+        label_axes(axes, x=axes.get_xlabel(), y=label)
+    told = "; ".join(_told(panel.axis.feature, panel.axis.grid, panel.mean, panel.axis.categories) for panel in panels)
+    return describe(figure, f"{title or 'Partial dependence'} of the {label}: {told}")
+
+
+def dependence_lines(
+    grid: Float[Tensor, " point"],
+    lines: Float[Tensor, " row point"],
+    *,
+    feature: str,
+    categories: Sequence[str] = (),
+    observed: Float[Tensor, " _"] | None = None,
+    title: str = "",
+    label: str = "score",
+) -> Figure:
+    """The same for one feature from plain numbers.
+
+    Args:
+        grid: the feature's values; for categories their numbers, from 0.
+        lines: each row's score, were its feature set to each value.
+        observed: the values that the data hold.
+
+    Raises:
+        DataError: other numbers of points, lines or categories, or scores that are not finite.
+    """
+    if lines.shape[1] != len(grid) or not len(lines) or (categories and len(categories) != len(grid)):
+        found = f"{len(grid)} points, lines of shape {tuple(lines.shape)}, {len(categories)} categories"
+        raise DataError(f"{found}; expected one score per row and point, and a name per point or none")
+    figure = new_figure(2.5 + 0.3 * bool(title), width=0.62 * WIDTH, title=title)
+    axes = quiet(figure.subplots(), grid="y")
+    _draw_panel(axes, grid, lines, categories, observed)
+    label_axes(axes, x=shortened(feature), y=label)
+    told = _told(feature, grid, lines.mean(dim=0), categories)
+    return describe(figure, f"{title or 'Partial dependence'} of the {label}: {told}")
+
+
+def _draw_panel(axes: Axes, grid: Tensor, lines: Tensor, categories: Sequence[str], observed: Tensor | None) -> None:
+    if not bool(lines.isfinite().all()):
+        raise DataError("a score is NaN or infinite; leave such rows out")
+    points, scores = grid.double().cpu().numpy(), lines.detach().double().cpu().numpy()
+    held = np.empty(0) if observed is None else observed.double().cpu().numpy()
+    held = held[np.isfinite(held)]
+    (_draw_categories if categories else _draw_numbers)(axes, points, scores, held)
+    if categories:
+        axes.set_xticks(range(len(categories)), [shortened(name, longest=14) for name in categories], parse_math=False)
+        axes.set_xlim(-0.6, len(categories) - 0.4)
+        if len(categories) > 6 or max(map(len, categories)) > 5:
+            axes.tick_params(axis="x", labelrotation=90)
+
+
+def _draw_numbers(axes: Axes, points: np.ndarray, scores: np.ndarray, held: np.ndarray) -> None:
+    chosen = np.unique(np.linspace(0, len(scores) - 1, min(len(scores), MOST_LINES)).round().astype(int))
+    behind = [np.column_stack([points, line]) for line in scores[chosen]]
+    opacity = float(np.clip(25 / len(chosen), 0.12, 0.6))
+    axes.add_collection(
+        LineCollection(behind, colors=MUTED, linewidths=0.6, alpha=opacity, rasterized=len(chosen) > 30)
+    )
+    axes.autoscale_view()
+    is_point = {"marker": "o", "markersize": 5} if len(points) == 1 else {}
+    axes.plot(points, scores.mean(axis=0), color=colour_of(0), linewidth=2.2, **is_point)  # type: ignore[arg-type]
+    if len(held):
+        _draw_histogram(axes, held, points)
+
+
+def _draw_histogram(axes: Axes, held: np.ndarray, points: np.ndarray) -> None:
+    """Along the lower edge, where the data lie; the tallest bar is a tenth of the height."""
+    ends = (min(held.min(), points.min()), max(held.max(), points.max()))
+    counts, edges = np.histogram(held, bins=30, range=ends if ends[0] < ends[1] else None)
+    axes.bar(
+        edges[:-1],
+        0.1 * counts / counts.max(),
+        width=np.diff(edges),
+        align="edge",
+        transform=axes.get_xaxis_transform(),
+        color=FAINT,
+        linewidth=0,
+        zorder=0.6,
+    )
+    low, high = axes.get_ylim()
+    axes.set_ylim(low - 0.12 * (high - low), high)
+
+
+def _draw_categories(axes: Axes, points: np.ndarray, scores: np.ndarray, held: np.ndarray) -> None:
+    low, high = np.quantile(scores, [0.05, 0.95], axis=0)
+    counts = np.array([(held == point).sum() for point in points], dtype=float)
+    sizes = 22 + 70 * counts / counts.max() if counts.any() else np.full(len(points), 40.0)
+    axes.vlines(points, low, high, color=FAINT, linewidth=3.0)
+    axes.scatter(points, scores.mean(axis=0), s=sizes, color=colour_of(0), edgecolors=INK, linewidths=0.5, zorder=3)
+
+
+def _told(feature: str, grid: Tensor, mean: Tensor, categories: Sequence[str]) -> str:
+    low, high = int(mean.argmin()), int(mean.argmax())
+    named = list(categories) or [f"{value:.4g}" for value in grid.tolist()]
+    return f"{feature} from {float(mean[low]):.3g} at {named[low]} to {float(mean[high]):.3g} at {named[high]}"

@@ -1,0 +1,58 @@
+"""A linear surrogate: the weight of each term."""
+
+import numpy as np
+from matplotlib.figure import Figure
+
+from corrigible.explanations.surrogates.linear_surrogate import LinearSurrogate
+from corrigible.figures import number
+from corrigible.plots.features import strongest
+from corrigible.plots.style import (
+    FAINT,
+    INK,
+    NEGATIVE,
+    POSITIVE,
+    describe,
+    label_axes,
+    name_rows,
+    new_figure,
+    quiet,
+    text_style,
+)
+
+
+def surrogate_bars(found: LinearSurrogate, *, max_terms: int = 20, title: str = "") -> Figure:
+    """The surrogate's weights, the strongest on top: what a term adds per unit of the column as the model sees it.
+
+    Those of standardised numbers are per standard deviation, those of a category are for being it; so they can be
+    compared. The last line says how well the surrogate follows the model.
+
+    Raises:
+        DataError: fewer than one term wanted.
+    """
+    weights = np.array(found.coefficients)
+    chosen = [place for place in strongest(np.abs(weights), max_terms) if weights[place]]
+    columns = found.wording.columns
+    names = [
+        f"{columns.feature[place]} is {found.wording.of_category(place)}"
+        if columns.one_hot[place]
+        else columns.names[place]
+        for place in chosen
+    ]
+    figure = new_figure(1.0 + 0.27 * max(len(chosen), 1) + 0.3 * bool(title), title=title)
+    axes = quiet(figure.subplots(), grid="x")
+    shown = weights[chosen]
+    axes.barh(range(len(chosen)), shown, height=0.62, color=[POSITIVE if w > 0 else NEGATIVE for w in shown])
+    axes.axvline(0, color=FAINT, linewidth=1.0)
+    span = max(float(np.abs(shown).max(initial=0.0)), 1e-12)
+    for level, weight in enumerate(shown.tolist()):
+        side = 1 if weight > 0 else -1
+        style = text_style(color=INK, va="center", ha="left" if side > 0 else "right")
+        axes.text(weight + side * 0.02 * span, level, ("+" if side > 0 else "") + number(weight), **style)
+    low, high = min(shown.min(initial=0.0), 0.0), max(shown.max(initial=0.0), 0.0)
+    axes.set_xlim(low - 0.25 * span * (low < 0) - 0.02 * span, high + 0.25 * span * (high > 0) + 0.02 * span)
+    name_rows(axes, names)
+    num_left_out = int((weights != 0).sum()) - len(chosen)
+    rest = f"; {num_left_out} smaller terms not shown" if num_left_out else ""
+    label_axes(axes, x=f"weight in {found.explained}; constant {number(found.intercept)}{rest}")
+    figure.supxlabel(str(found.fidelity), **text_style(x=0.02, ha="left"))
+    return describe(figure, f"{title or 'Linear surrogate'}: {found.rules()}")
