@@ -13,6 +13,7 @@ FAMILIES = {
     "corrigible.penalties": ("FEEDBACK_PENALTIES", "MODEL_PENALTIES"),
     "corrigible.losses": ("LOSSES",),
     "corrigible.explanations.attribution": ("EXPLAINERS",),
+    "corrigible.explanations.quality": ("QUALITIES",),
     "corrigible.metrics": ("METRICS",),
 }
 every_family = pytest.mark.parametrize("folder", FAMILIES)

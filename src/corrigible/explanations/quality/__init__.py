@@ -7,9 +7,9 @@ Every function works on whole batches and treats its cases alike:
 * inputs whose attributions tie at a cut are taken together, each by the same share: what breaking ties at random gives
   on average, so that no result depends on where in the row an input stands.
 
-Curves rank signed attributions: what speaks for the target comes first. Everything about marked inputs and about the top
-ranks sizes, |attribution|; give ``attribution.relu()`` where only what speaks for the target should count. Each channel
-of a pixel is an input of its own there; sum over the channels first to compare pixels.
+Curves rank signed attributions: what speaks for the target comes first. Everything about marked inputs and about the
+top ranks sizes, |attribution|; give ``attribution.relu()`` where only what speaks for the target should count. Each
+channel of a pixel is an input of its own there; sum over the channels first to compare pixels.
 """
 
 from collections.abc import Callable

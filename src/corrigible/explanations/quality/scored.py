@@ -1,6 +1,7 @@
 """Rows, and the score of points made from them."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
 
@@ -30,28 +31,30 @@ class Scored:
     seed: int
     rows_at_once: int
 
-    def of(self, points: Tensor, row: Int[Tensor, " point"]) -> Float[Tensor, " point"]:
-        """The score of each point; ``row`` says which row it was made from."""
+    @contextmanager
+    def looking(self) -> Iterator[None]:
+        """While inside, the model is in eval mode and keeps no gradients; afterwards it is as it was found."""
+        with untouched(self.model, self.seed), torch.no_grad():
+            yield
+
+    def scores(self, points: Tensor, row: Int[Tensor, " point"]) -> Float[Tensor, " point"]:
+        """The score of each point, inside `looking`; ``row`` says which row it was made from."""
         target = self.target[row]
         forward = pass_over(self.model, points, target, index=self.index[row], seed=self.seed)
         # The model runs without the pass's hooks and input graph: nothing here needs them.
         return score_named(self.score, forward)(class_logits(self.model(points)), target)
 
-    def of_rows(self) -> Float[Tensor, " batch"]:
-        """The score of each row as it is."""
-        every = torch.arange(len(self.x), device=self.x.device)
-        with self.looking():
-            return torch.cat([self.of(self.x[row], row) for row in every.split(self.rows_at_once)])
-
-    def looking(self) -> Any:
-        """While inside, the model is in eval mode and no gradients are kept; afterwards all is as it was found."""
-        return _Looking(self.model, self.seed)
-
 
 def scored_of(
-    model: Callable[[Tensor], Any], x: Tensor, target: Any, *, score: str, seed: int, rows_at_once: int | None
+    model: Callable[[Tensor], Any],
+    x: Any,
+    target: Any,
+    *,
+    score: str = "target_logit",
+    seed: int = 0,
+    rows_at_once: int | None = None,
 ) -> Scored:
-    """The rows, targets and model as `explain` takes them: a target of None is the predicted class.
+    """The model, rows and target as `explain` takes them; also pairs of classes, (batch, 2), to set against each other.
 
     Raises:
         RecipeError: rows_at_once below 1.
@@ -60,7 +63,7 @@ def scored_of(
     if rows_at_once is not None and rows_at_once < 1:
         raise RecipeError(f"rows_at_once is {rows_at_once}; expected at least 1")
     network = as_model(model)
-    with _Looking(network, seed):
+    with untouched(network, seed), torch.no_grad():
         rows = like_parameters(checked_rows(x, None), network)
         num_classes = num_classes_of(network, rows[:1], len(rows))
         rows_at_once = rows_at_once or rows_that_fit(network, rows[:1])
@@ -76,18 +79,3 @@ def _checked(target: Tensor, num_rows: int, num_classes: int) -> Tensor:
     if target.ndim == 2 and target.shape[1] == 2:
         return torch.stack([checked_target(target[:, place], num_rows, num_classes) for place in (0, 1)], dim=1)
     return checked_target(target, num_rows, num_classes)
-
-
-class _Looking:
-    """`untouched`, without gradients."""
-
-    def __init__(self, model: nn.Module, seed: int) -> None:
-        self._contexts = (untouched(model, seed), torch.no_grad())
-
-    def __enter__(self) -> None:
-        for context in self._contexts:
-            context.__enter__()
-
-    def __exit__(self, *error: Any) -> None:
-        for context in reversed(self._contexts):
-            context.__exit__(*error)

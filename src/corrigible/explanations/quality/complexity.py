@@ -1,0 +1,31 @@
+"""Bhatt, Weller and Moura 2020, Evaluating and aggregating feature-based model explanations: complexity."""
+
+import torch
+from jaxtyping import Float
+from torch import Tensor
+
+from corrigible.explanations.quality.given import sizes_of
+
+
+def complexity(attribution: Float[Tensor, " batch *input"]) -> Float[Tensor, " batch"]:
+    """Entropy, in nats, of the inputs' shares of |attribution|: 0 where one input alone counts, at most log(inputs).
+
+    NaN without any attribution.
+
+    Raises:
+        DataError: an attribution that is NaN or infinite.
+    """
+    size = sizes_of(attribution)
+    share = size / size.sum(dim=1, keepdim=True)
+    return -torch.xlogy(share, share).sum(dim=1)
+
+
+def effective_inputs(attribution: Float[Tensor, " batch *input"]) -> Float[Tensor, " batch"]:
+    """How many inputs of equal attribution would be as complex: exp(complexity) (Hill 1973), from 1 to all of them.
+
+    NaN without any attribution.
+
+    Raises:
+        DataError: an attribution that is NaN or infinite.
+    """
+    return complexity(attribution).exp()

@@ -1,0 +1,184 @@
+"""Petsiuk, Das and Saenko 2018, RISE: randomized input sampling for explanation of black-box models, section 4.1.
+
+Deletion and insertion: how fast the score falls when inputs are replaced by the baseline, the most attributed first,
+and how fast it rises when they are put into the baseline in that order. The first is Bach et al. 2015's pixel flipping.
+"""
+
+from dataclasses import dataclass
+from typing import Any
+
+import torch
+from jaxtyping import Float, Int
+from torch import Tensor
+
+from corrigible.errors import RecipeError
+from corrigible.explanations.baselines import Baseline, baseline_row
+from corrigible.explanations.groups import Groups, groups_of
+from corrigible.explanations.quality.given import flat_of, require_same_shape_of
+from corrigible.explanations.quality.order import Order, order_of
+from corrigible.explanations.quality.scored import Scored, scored_of
+
+
+def deletion_curve(
+    model: Any,
+    x: Any,
+    target: Any,
+    attribution: Float[Tensor, " batch ..."],
+    *,
+    steps: int = 20,
+    baseline: Baseline = None,
+    groups: Groups = None,
+    score: str = "target_prob",
+    seed: int = 0,
+    rows_at_once: int | None = None,
+) -> Float[Tensor, " batch step"]:
+    """The score after 0, 1, … ``steps`` equal shares of the groups gave way to the baseline, most attributed first.
+
+    Groups rank by their summed attribution, sign included. Those that tie at a cut fade together, each replaced by the
+    same share: the point is the mean over all orders of tied groups, and a row without any attribution fades evenly.
+    The point after k steps has round(k · groups / steps) groups replaced.
+
+    Args:
+        target: a class, one per row, or None for the predicted class; pairs (batch, 2) ask why one rather than another.
+        attribution: in the shape of x.
+        baseline: None for zeros, a number, or a tensor that broadcasts to one row.
+        groups: see `corrigible.explanations.groups`; None for the pixels of (batch, channel, height, width), each with
+            all its channels, and for each input of other rows.
+        score: what the curve shows, by default the probability of the target.
+        rows_at_once: how many points the model runs on at once; None for as many as keep its activations in the
+            processor's cache.
+
+    Raises:
+        RecipeError: fewer than 1 step, or an unknown score.
+        DataError: x, target, groups or a baseline that do not fit, an attribution of another shape, NaN or infinite.
+    """
+    rows = scored_of(model, x, target, score=score, seed=seed, rows_at_once=rows_at_once)
+    return _curve(rows, ranking_of(rows.x, attribution, groups), steps, baseline, inserts=False)
+
+
+def insertion_curve(
+    model: Any,
+    x: Any,
+    target: Any,
+    attribution: Float[Tensor, " batch ..."],
+    *,
+    steps: int = 20,
+    baseline: Baseline = None,
+    groups: Groups = None,
+    score: str = "target_prob",
+    seed: int = 0,
+    rows_at_once: int | None = None,
+) -> Float[Tensor, " batch step"]:
+    """The score after 0, 1, … ``steps`` equal shares of the groups were put into the baseline, most attributed first.
+
+    For arguments, ties and errors see `deletion_curve`.
+    """
+    rows = scored_of(model, x, target, score=score, seed=seed, rows_at_once=rows_at_once)
+    return _curve(rows, ranking_of(rows.x, attribution, groups), steps, baseline, inserts=True)
+
+
+def deletion_auc(
+    model: Any,
+    x: Any,
+    target: Any,
+    attribution: Float[Tensor, " batch ..."],
+    *,
+    steps: int = 20,
+    baseline: Baseline = None,
+    groups: Groups = None,
+    score: str = "target_prob",
+    seed: int = 0,
+    rows_at_once: int | None = None,
+) -> Float[Tensor, " batch"]:
+    """Area under the deletion curve over the share of groups replaced, by trapezoids; lower is better.
+
+    In units of the score: a mean of probabilities by default. For arguments and errors see `deletion_curve`.
+    """
+    rows = scored_of(model, x, target, score=score, seed=seed, rows_at_once=rows_at_once)
+    ranking = ranking_of(rows.x, attribution, groups)
+    return _area(_curve(rows, ranking, steps, baseline, inserts=False), ranking, steps)
+
+
+def insertion_auc(
+    model: Any,
+    x: Any,
+    target: Any,
+    attribution: Float[Tensor, " batch ..."],
+    *,
+    steps: int = 20,
+    baseline: Baseline = None,
+    groups: Groups = None,
+    score: str = "target_prob",
+    seed: int = 0,
+    rows_at_once: int | None = None,
+) -> Float[Tensor, " batch"]:
+    """Area under the insertion curve over the share of groups put in, by trapezoids; higher is better.
+
+    In units of the score: a mean of probabilities by default. For arguments and errors see `deletion_curve`.
+    """
+    rows = scored_of(model, x, target, score=score, seed=seed, rows_at_once=rows_at_once)
+    ranking = ranking_of(rows.x, attribution, groups)
+    return _area(_curve(rows, ranking, steps, baseline, inserts=True), ranking, steps)
+
+
+@dataclass(frozen=True)
+class Ranking:
+    """Where the group of each input stands among the groups of its row."""
+
+    order: Order
+    num_groups: Float[Tensor, " batch 1"]
+
+    def counts(self, steps: int) -> Float[Tensor, " batch step"]:
+        """How many groups are taken after each step, from none to all.
+
+        Raises:
+            RecipeError: fewer than 1 step.
+        """
+        if steps < 1:
+            raise RecipeError(f"steps is {steps}; expected at least 1")
+        return (self.num_groups * torch.arange(steps + 1) / steps).round()
+
+    def taken(self, count: Float[Tensor, " point"], row: Int[Tensor, " point"]) -> Float[Tensor, " point inputs"]:
+        """By what share each input is among those taken, when so many groups of these rows are."""
+        return Order(self.order.above[row], self.order.ties[row]).share_in_top(count[:, None])
+
+
+def ranking_of(x: Tensor, attribution: Tensor, groups: Tensor | None) -> Ranking:
+    """The rank of each input's group by summed attribution, largest first.
+
+    Raises:
+        DataError: an attribution of another shape, NaN or infinite; groups that do not fit.
+    """
+    require_same_shape_of(attribution, x.shape, "x")
+    values = flat_of(attribution)
+    if groups is None and x.ndim == 4:
+        groups = torch.arange(x[0, 0].numel()).reshape(x.shape[2:]).expand(x.shape[1:])
+    labels = groups_of(x, groups, None).cpu().flatten(1).expand_as(values)
+    sums, sizes = (
+        torch.zeros(len(x), int(labels.max()) + 1, dtype=torch.float64).scatter_add(1, labels, of)
+        for of in (values, torch.ones_like(values))
+    )
+    # A number that no input of the row bears is no group of it: it must stand behind all others.
+    order = order_of(sums.masked_fill(sizes == 0, -torch.inf))
+    above, ties = (part.gather(1, labels) for part in (order.above, order.ties))
+    return Ranking(Order(above, ties), (sizes > 0).sum(dim=1, keepdim=True).double())
+
+
+def _curve(rows: Scored, ranking: Ranking, steps: int, baseline: Baseline, *, inserts: bool) -> Tensor:
+    start, counts = baseline_row(baseline, rows.x), ranking.counts(steps)
+    found = []
+    with rows.looking():
+        for place in torch.arange(counts.numel()).split(rows.rows_at_once):
+            row = place // counts.shape[1]
+            taken = ranking.taken(counts.flatten()[place], row)
+            row = row.to(rows.x.device)
+            whole = rows.x[row]
+            share = taken.to(whole).reshape(whole.shape)
+            empty = start.expand_as(whole)
+            points = torch.lerp(empty, whole, share) if inserts else torch.lerp(whole, empty, share)
+            found.append(rows.scores(points, row).cpu().double())
+    return torch.cat(found).reshape(counts.shape)
+
+
+def _area(curve: Tensor, ranking: Ranking, steps: int) -> Tensor:
+    return torch.trapezoid(curve, ranking.counts(steps) / ranking.num_groups, dim=1)

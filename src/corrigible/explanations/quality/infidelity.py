@@ -1,0 +1,154 @@
+"""Yeh et al. 2019, On the (in)fidelity and sensitivity of explanations, definition 2.1."""
+
+from collections.abc import Iterator
+from typing import Any, Literal
+
+import torch
+from jaxtyping import Bool, Float
+from torch import Tensor
+
+from corrigible.errors import DataError, RecipeError, UnsupportedModelError
+from corrigible.explanations.baselines import Baseline, baseline_row
+from corrigible.explanations.groups import Groups, groups_of
+from corrigible.explanations.quality.given import flat_of, require_same_shape_of
+from corrigible.explanations.quality.scored import Scored, scored_of
+
+Perturbation = Literal["noise", "square", "groups"]
+
+
+def infidelity(
+    model: Any,
+    x: Any,
+    target: Any,
+    attribution: Float[Tensor, " batch ..."],
+    *,
+    perturbation: Perturbation | Bool[Tensor, " sample ..."] = "noise",
+    samples: int = 50,
+    sd: float = 0.1,
+    patch: int = 4,
+    baseline: Baseline = None,
+    groups: Groups = None,
+    scaled: bool = False,
+    score: str = "target_logit",
+    seed: int = 0,
+    rows_at_once: int | None = None,
+) -> Float[Tensor, " batch"]:
+    """Mean squared difference between Iᵀ·attribution and score(x) − score(x − I) over perturbations I; 0 is best.
+
+    All rows meet the same draws.
+
+    Args:
+        target: a class, one per row, or None for the predicted class; pairs (batch, 2) ask why one rather than another.
+        attribution: in the shape of x, in units of the score per change that I makes: of the score per unit of input
+            for a gradient. An attribution that already holds the inputs, as integrated gradients do, is to be divided
+            by x − baseline first.
+        perturbation: ``noise``: I ~ N(0, sd²) in every input; ``square``: a square at a random place, in all channels,
+            gives way to the baseline; ``groups``: each group gives way to it, every one once; or masks, each in a shape
+            that broadcasts to one row and True where inputs give way; an empty one does not count.
+        samples: how many perturbations are drawn; groups and masks are taken as they are.
+        patch: height and width of the square in pixels.
+        baseline: None for zeros, a number, or a tensor that broadcasts to one row.
+        groups: see `corrigible.explanations.groups`; None for every input on its own.
+        scaled: after multiplying each row's attribution by the number that suits it best, so that only proportions
+            count.
+
+    Raises:
+        RecipeError: fewer than 1 sample, a square that is larger than the image, an unknown perturbation or score.
+        DataError: x, target, groups, masks or a baseline that do not fit; an attribution of another shape, NaN or
+            infinite.
+        UnsupportedModelError: a square on rows that are not images.
+    """
+    rows = scored_of(model, x, target, score=score, seed=seed, rows_at_once=rows_at_once)
+    require_same_shape_of(attribution, rows.x.shape, "x")
+    slopes = flat_of(attribution)
+    is_noise = isinstance(perturbation, str) and perturbation == "noise"
+    away = torch.ones_like(rows.x) if is_noise else rows.x - baseline_row(baseline, rows.x)
+    draws = _draws(rows, perturbation, samples, sd, patch, groups)
+    products, drops = _measured(rows, slopes, away, draws)
+    if scaled:
+        products = products * _best_factor(products, drops)
+    return (products - drops).square().nanmean(dim=0)
+
+
+def _measured(rows: Scored, slopes: Tensor, away: Tensor, draws: Iterator[Tensor]) -> tuple[Tensor, Tensor]:
+    """Iᵀ·attribution and the drop of the score, (sample, batch); NaN where a perturbation is none of that row's."""
+    products, drops = [], []
+    with rows.looking():
+        every = torch.arange(len(rows.x), device=rows.x.device)
+        whole = torch.cat([rows.scores(rows.x[row], row) for row in every.split(rows.rows_at_once)]).cpu().double()
+        for draw in draws:
+            product, drop = [], []
+            for row in every.split(max(1, rows.rows_at_once // len(draw))):
+                change = (draw if draw.shape[1] == 1 else draw[:, row]) * away[row]
+                flat = change.flatten(2).cpu().double()
+                product.append(torch.einsum("srn,rn->sr", flat, slopes[row.cpu()]))
+                scores = rows.scores((rows.x[row] - change).flatten(0, 1), row.repeat(len(draw)))
+                drop.append(whole[row.cpu()] - scores.cpu().double().reshape(len(draw), -1))
+            # A group that the row does not have is told by an empty mask, which no other draw is.
+            is_there = (draw != 0).flatten(2).any(dim=2).cpu()
+            products.append(torch.cat(product, dim=1).where(is_there, torch.nan))
+            drops.append(torch.cat(drop, dim=1))
+    return torch.cat(products), torch.cat(drops)
+
+
+def _best_factor(products: Tensor, drops: Tensor) -> Tensor:
+    """Least squares over the samples; 1 where the products are all 0, as no factor changes anything."""
+    squares = products.square().nansum(dim=0)
+    return torch.where(squares > 0, (products * drops).nansum(dim=0) / squares, 1.0)
+
+
+def _draws(
+    rows: Scored, perturbation: str | Tensor, samples: int, sd: float, patch: int, groups: Tensor | None
+) -> Iterator[Tensor]:
+    """Factors of x − baseline, (sample, 1 or batch, *input), as many samples at a time as the row budget lets in."""
+    if samples < 1 or not sd > 0:
+        raise RecipeError(f"samples is {samples} and sd {sd}; expected at least 1 sample and an sd above 0")
+    at_once = max(1, rows.rows_at_once // len(rows.x))
+    if isinstance(perturbation, Tensor):
+        return _masks(rows.x, perturbation, at_once)
+    if perturbation == "groups":
+        return _each_group(rows.x, groups, at_once)
+    generator = torch.Generator().manual_seed(rows.seed)
+    if perturbation == "noise":
+        return _noise(rows.x, samples, sd, at_once, generator)
+    if perturbation == "square":
+        return _squares(rows.x, samples, patch, at_once, generator)
+    raise RecipeError(f"perturbation is {perturbation!r}; expected 'noise', 'square' or 'groups'")
+
+
+def _noise(x: Tensor, samples: int, sd: float, at_once: int, generator: torch.Generator) -> Iterator[Tensor]:
+    # One draw per sample, so that how many are taken at once changes nothing.
+    for some in torch.arange(samples).split(at_once):
+        drawn = torch.stack([torch.randn(x.shape[1:], generator=generator) for _ in some])
+        yield sd * drawn[:, None].to(x)
+
+
+def _squares(x: Tensor, samples: int, patch: int, at_once: int, generator: torch.Generator) -> Iterator[Tensor]:
+    if x.ndim < 3:
+        raise UnsupportedModelError(f"x has shape {tuple(x.shape)}; squares need images: choose 'noise' or 'groups'")
+    if not 1 <= patch <= min(x.shape[-2:]):
+        raise RecipeError(f"patch is {patch}; expected 1 to {min(x.shape[-2:])}, the shorter side of the image")
+    top, left = (torch.randint(size - patch + 1, (samples, 1), generator=generator) for size in x.shape[-2:])
+    for some in torch.arange(samples).split(at_once):
+        down, across = (
+            (first[some] <= position) & (position < first[some] + patch)
+            for first, position in ((top, torch.arange(x.shape[-2])), (left, torch.arange(x.shape[-1])))
+        )
+        square = (down[:, :, None] & across[:, None, :]).reshape(len(some), 1, *[1] * (x.ndim - 3), *x.shape[-2:])
+        yield square.expand(-1, -1, *x.shape[1:]).to(x)
+
+
+def _masks(x: Tensor, masks: Tensor, at_once: int) -> Iterator[Tensor]:
+    try:
+        shaped = masks.expand(len(masks), *x.shape[1:])
+    except RuntimeError as error:
+        found, expected = tuple(masks.shape), ("sample", *x.shape[1:])
+        raise DataError(f"masks have shape {found}; expected one that broadcasts to {expected}") from error
+    for some in shaped.split(at_once):
+        yield some[:, None].to(x)
+
+
+def _each_group(x: Tensor, groups: Tensor | None, at_once: int) -> Iterator[Tensor]:
+    labels = groups_of(x, groups, None)
+    for some in torch.arange(int(labels.max()) + 1, device=x.device).split(at_once):
+        yield (labels[None] == some.reshape(-1, *[1] * x.ndim)).to(x)

@@ -1,0 +1,85 @@
+"""Yeh et al. 2019, On the (in)fidelity and sensitivity of explanations, definition 3.1."""
+
+from collections.abc import Callable, Mapping
+from typing import Any
+
+import torch
+from jaxtyping import Float
+from torch import Tensor
+
+from corrigible.errors import RecipeError
+from corrigible.explanations.explaining import explain
+from corrigible.explanations.passes import untouched
+from corrigible.explanations.quality.given import flat_of
+from corrigible.explanations.quality.scored import Scored, scored_of
+from corrigible.types import Columns
+
+VALUES_AT_ONCE = 2**23
+"""Inputs of the changed rows that are explained in one call."""
+
+
+def max_sensitivity(
+    model: Any,
+    x: Any,
+    target: Any,
+    *,
+    method: str | Callable[[Any, Tensor, Tensor], Tensor] = "input_gradient",
+    explainer_settings: Mapping[str, Any] | None = None,
+    radius: float = 0.1,
+    samples: int = 10,
+    relative: bool = True,
+    columns: Columns | None = None,
+    seed: int = 0,
+    rows_at_once: int | None = None,
+) -> Float[Tensor, " batch"]:
+    """How far the attribution moves at most, in Euclidean distance, when every input moves by at most ``radius``.
+
+    The largest over ``samples`` draws, uniform in the cube around the row and the same for all rows: a lower bound. The
+    class that is explained stays that of the row.
+
+    Args:
+        target: a class, one per row, or None for the predicted class; pairs (batch, 2) ask why one rather than another.
+        method: a name as in `explain`, or a function of model, x and target that gives an attribution like x.
+        explainer_settings: of the named method.
+        relative: divided by the length of the row's own attribution; NaN where that is 0.
+
+    Raises:
+        RecipeError: fewer than 1 sample, a radius that is not above 0, settings for a function, or see `explain`.
+        DataError: see `explain`; an attribution that is NaN or infinite.
+    """
+    if samples < 1 or not radius > 0:
+        raise RecipeError(f"samples is {samples} and radius {radius}; expected at least 1 and a radius above 0")
+    rows = scored_of(model, x, target, seed=seed, rows_at_once=rows_at_once)
+    explained = _explainer(rows, method, explainer_settings or {}, columns, rows_at_once)
+    original = explained(rows.x, rows.target)
+    generator, furthest = torch.Generator().manual_seed(seed), torch.zeros(len(original), dtype=torch.float64)
+    for some in torch.arange(samples).split(max(1, VALUES_AT_ONCE // original.numel())):
+        moves = torch.stack([torch.rand(rows.x.shape[1:], generator=generator) for _ in some]).to(rows.x)
+        near = (rows.x + radius * (2 * moves[:, None] - 1)).flatten(0, 1)
+        found = explained(near, rows.target.repeat(len(some), *[1] * (rows.target.ndim - 1)))
+        distance = (found.reshape(len(some), *original.shape) - original).norm(dim=2)
+        furthest = torch.maximum(furthest, distance.amax(dim=0))
+    length = original.norm(dim=1)
+    return torch.where(length > 0, furthest / length, torch.nan) if relative else furthest
+
+
+def _explainer(
+    rows: Scored, method: Any, settings: Mapping[str, Any], columns: Columns | None, rows_at_once: int | None
+) -> Callable[[Tensor, Tensor], Tensor]:
+    """(x, target) -> attribution, one line per row."""
+    if not callable(method):
+        shared: dict[str, Any] = {"columns": columns, "seed": rows.seed, "rows_at_once": rows_at_once}
+        return lambda x, target: flat_of(explain(rows.model, x, **_asked(target), method=method, **shared, **settings))
+    if settings:
+        raise RecipeError(f"settings {', '.join(settings)} for a method that is a function; fill them in beforehand")
+
+    def by_function(x: Tensor, target: Tensor) -> Tensor:
+        with untouched(rows.model, rows.seed):
+            pieces = zip(x.split(rows.rows_at_once), target.split(rows.rows_at_once), strict=True)
+            return torch.cat([flat_of(method(rows.model, piece, chosen)) for piece, chosen in pieces])
+
+    return by_function
+
+
+def _asked(target: Tensor) -> dict[str, Any]:
+    return {"target": target} if target.ndim == 1 else {"target": target[:, 0], "against": target[:, 1]}

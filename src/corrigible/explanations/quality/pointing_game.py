@@ -1,0 +1,27 @@
+"""Zhang, Bargal, Lin, Brandt, Shen and Sclaroff 2018, Top-down neural attention by excitation backprop, section 4.2."""
+
+import torch
+from jaxtyping import Bool, Float
+from torch import Tensor
+
+from corrigible.explanations.quality.given import marked_of, sizes_of
+
+
+def pointing_game(
+    attribution: Float[Tensor, " batch *input"], relevant: Bool[Tensor, " ..."]
+) -> Float[Tensor, " batch"]:
+    """1 where the input of largest |attribution| is marked as relevant, otherwise 0; its mean over rows is an accuracy.
+
+    Where several are largest, the share of them that is marked: what pointing at one of them at random gives. NaN where
+    nothing is marked.
+
+    Args:
+        relevant: in the shape of the attribution, or one that broadcasts to it.
+
+    Raises:
+        DataError: an attribution that is NaN or infinite, marks that do not fit.
+    """
+    size, marked = sizes_of(attribution), marked_of(relevant, attribution)
+    largest = size == size.amax(dim=1, keepdim=True)
+    hits = (largest & marked).sum(dim=1).double() / largest.sum(dim=1)
+    return torch.where(marked.any(dim=1), hits, torch.nan)

@@ -1,0 +1,21 @@
+"""Chalasani et al. 2020, Concise explanations of neural networks using adversarial training: the Gini index."""
+
+import torch
+from jaxtyping import Float
+from torch import Tensor
+
+from corrigible.explanations.quality.given import sizes_of
+
+
+def sparseness(attribution: Float[Tensor, " batch *input"]) -> Float[Tensor, " batch"]:
+    """Gini index of |attribution|: 0 where all inputs count the same, 1 − 1/inputs where one alone counts.
+
+    NaN without any attribution.
+
+    Raises:
+        DataError: an attribution that is NaN or infinite.
+    """
+    ascending = sizes_of(attribution).sort(dim=1).values
+    num_inputs = ascending.shape[1]
+    larger_share = (num_inputs - torch.arange(1, num_inputs + 1) + 0.5) / num_inputs
+    return 1 - 2 * (ascending * larger_share).sum(dim=1) / ascending.sum(dim=1)

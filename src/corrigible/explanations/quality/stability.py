@@ -1,0 +1,45 @@
+"""How much explanations of the same rows differ from run to run (Visani et al. 2022, Statistical stability indices for
+LIME, for one such method): runs of a method that draws, under several seeds, or of networks trained anew.
+
+    runs = torch.stack([explain(model, x, target, method="lime", seed=seed) for seed in range(5)])
+"""
+
+import torch
+from jaxtyping import Float
+from torch import Tensor
+
+from corrigible.errors import DataError
+from corrigible.explanations.quality.agreement import scaled_ranks_of
+from corrigible.explanations.quality.given import flat_of
+
+
+def rank_stability(runs: Float[Tensor, " run batch *input"]) -> Float[Tensor, " batch"]:
+    """Spearman's rank correlation between two runs, averaged over all pairs; 1 where every run ranks alike.
+
+    NaN where a run's attribution is the same for all inputs.
+
+    Raises:
+        DataError: fewer than two runs, or an attribution that is NaN or infinite.
+    """
+    ranks = torch.stack([scaled_ranks_of(run) for run in _checked(runs)])
+    # The squared length of a sum of n unit vectors is n plus twice the sum of their pairwise products.
+    return (ranks.sum(dim=0).square().sum(dim=1) - len(runs)) / (len(runs) * (len(runs) - 1))
+
+
+def relative_spread(runs: Float[Tensor, " run batch *input"]) -> Float[Tensor, " batch"]:
+    """Standard deviation over runs against the mean over runs, both as lengths over the row's inputs; 0 is stable.
+
+    √Σ sd² / √Σ mean², with sd over n − 1. NaN where the mean is 0 in every input.
+
+    Raises:
+        DataError: fewer than two runs, or an attribution that is NaN or infinite.
+    """
+    found = _checked(runs)
+    length = found.mean(dim=0).norm(dim=1)
+    return torch.where(length > 0, found.std(dim=0).norm(dim=1) / length, torch.nan)
+
+
+def _checked(runs: Tensor) -> Tensor:
+    if runs.ndim < 3 or len(runs) < 2:
+        raise DataError(f"runs has shape {tuple(runs.shape)}; expected (run, batch, …) with at least two runs")
+    return torch.stack([flat_of(run) for run in runs])
