@@ -38,7 +38,7 @@ class PairDependence:
 
 def pair_dependence(
     model: Callable[[Tensor], Any],
-    x: Float[Tensor, " row column"],
+    x: Any,
     features: tuple[str | int, str | int],
     *,
     target: Target = 1,

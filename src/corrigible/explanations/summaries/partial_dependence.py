@@ -35,7 +35,7 @@ class PartialDependence:
 
 def partial_dependence(
     model: Callable[[Tensor], Any],
-    x: Float[Tensor, " row column"],
+    x: Any,
     feature: str | int,
     *,
     target: Target = 1,
@@ -51,7 +51,7 @@ def partial_dependence(
 
     Args:
         model: a network, or any function of the rows that gives scores.
-        x: rows of a table, as the model takes them.
+        x: rows of a table, (row, column), as the model takes them; a tensor or array.
         feature: its name, or the position of a column.
         target: the class, or two of them for the first rather than the second.
         points: quantiles of a feature of numbers; a category has a point for each of its values.

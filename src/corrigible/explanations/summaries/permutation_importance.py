@@ -54,8 +54,8 @@ QUALITIES: dict[str, Quality] = {"accuracy": accuracy, "log_likelihood": target_
 
 def permutation_importance(
     model: Callable[[Tensor], Any],
-    x: Float[Tensor, " batch *input"],
-    y: Tensor,
+    x: Any,
+    y: Any,
     *,
     quality: str | Quality = "accuracy",
     columns: Columns | None = None,
@@ -72,6 +72,7 @@ def permutation_importance(
 
     Args:
         model: a network, or any function of the rows that gives scores.
+        x: rows, (batch, …), as the model takes them; a tensor or array.
         y: one per row; labels for the qualities by name.
         quality: ``accuracy``, ``log_likelihood``, or a function (logits, y) -> one number per row, or one for all. With
             one per row, the interval is a percentile bootstrap over rows; with one for all, Student's over the repeats.
@@ -90,13 +91,14 @@ def permutation_importance(
         raise RecipeError(unknown("quality", quality, QUALITIES))
     measure = QUALITIES[quality] if isinstance(quality, str) else quality
     rows = checked_rows(x, columns)
+    y = torch.as_tensor(y, device=rows.device)
     if y.shape[:1] != rows.shape[:1]:
         raise DataError(f"y has shape {tuple(y.shape)}; expected one per row, ({len(rows)}, …)")
     labels = groups_of(rows, groups, columns)
     if len(labels) > 1 or (groups is not None and groups.shape == rows.shape):
         raise DataError("groups differ between rows; expected the same ones in every row, in the shape of one row")
-    order = in_order_of_values(rows, y.to(rows.device))
-    rows, y = rows[order], y.to(rows.device)[order]
+    order = in_order_of_values(rows, y)
+    rows, y = rows[order], y[order]
     whole = measure(answers(model, rows, rows_at_once=rows_at_once, seed=seed), y).double()
     drops = []
     for feature in range(int(labels.max()) + 1):

@@ -55,9 +55,9 @@ class Asked:
 
 def asked_of(
     model: Callable[[Tensor], Any],
-    x: Float[Tensor, " row column"],
+    x: Any,
     *,
-    around: Float[Tensor, " column"] | None,
+    around: Any,
     columns: Columns | None,
     samples: int,
     width: float,
@@ -73,13 +73,13 @@ def asked_of(
     if samples < 4 * FEWEST_ROWS or not width > 0:
         raise RecipeError(f"samples is {samples}, width {width}; expected at least {4 * FEWEST_ROWS}, and above 0")
     rows, center, columns = _checked(x, around, columns)
-    values = rows.double().numpy()
+    values = rows.cpu().double().numpy()
     space, rng = space_of(values, columns), np.random.default_rng(seed)
-    order = in_order_of_values(rows).numpy()[rng.permutation(len(rows))]
+    order = in_order_of_values(rows).cpu().numpy()[rng.permutation(len(rows))]
     cuts = np.cumsum(np.array(SHARES) * len(rows)).astype(int)[:-1]
 
     def answered(points: NDArray[np.float64], weight: NDArray[np.float64]) -> Answered:
-        given = torch.from_numpy(points).to(x)
+        given = torch.from_numpy(points).to(rows)
         logits = answers(model, given, rows_at_once=rows_at_once, seed=seed).cpu().double()
         return Answered(given.cpu().double().numpy(), weight, logits)
 
@@ -91,10 +91,8 @@ def asked_of(
     return Asked(growing, stopping, held_out, columns, None if center is None else answered(center[None], np.ones(1)))
 
 
-def _checked(
-    x: Tensor, around: Tensor | None, columns: Columns | None
-) -> tuple[Tensor, NDArray[np.float64] | None, Columns]:
-    rows = checked_rows(x, columns).cpu()
+def _checked(x: Any, around: Any, columns: Columns | None) -> tuple[Tensor, NDArray[np.float64] | None, Columns]:
+    rows = checked_rows(x, columns)
     if rows.ndim != 2:
         raise DataError(f"x has shape {tuple(rows.shape)}; expected (row, column): surrogates are for tables")
     if len(rows) < FEWEST_ROWS:
@@ -102,9 +100,10 @@ def _checked(
     columns = plain_columns_of(rows.shape[1]) if columns is None else columns
     if around is None:
         return rows, None, columns
-    if around.shape != rows.shape[1:] or not bool(around.isfinite().all()):
-        raise DataError(f"around has shape {tuple(around.shape)}; expected {tuple(rows.shape[1:])}, all finite")
-    return rows, around.detach().cpu().double().numpy(), columns
+    center = torch.as_tensor(around).detach().cpu().double()
+    if center.shape != rows.shape[1:] or not bool(center.isfinite().all()):
+        raise DataError(f"around has shape {tuple(center.shape)}; expected {tuple(rows.shape[1:])}, all finite")
+    return rows, center.numpy(), columns
 
 
 def plain_columns_of(count: int) -> Columns:

@@ -68,10 +68,10 @@ class LinearSurrogate:
 
 def linear_surrogate(
     model: Callable[[Tensor], Any],
-    x: Float[Tensor, " row column"],
+    x: Any,
     *,
     target: Target | None = None,
-    around: Float[Tensor, " column"] | None = None,
+    around: Any = None,
     score: str = "margin",
     fidelity: float = 0.9,
     max_features: int = 10,
@@ -91,10 +91,10 @@ def linear_surrogate(
 
     Args:
         model: a network, or any function of the rows that gives scores.
-        x: rows of the table, at least 8, as the model takes them.
+        x: rows of the table, (row, column), at least 8, as the model takes them; a tensor or array.
         target: the class, or two of them for the first rather than the second; None for class 1 of two, and around a
             row for the class that is predicted there.
-        around: the row to explain; None for a surrogate of the whole model.
+        around: the row to explain, (column,); None for a surrogate of the whole model.
         score: by default the target's logit less the largest other, which is above 0 where the target is predicted.
         fidelity: the R² to reach.
         samples: synthetic points in all; half of them for fitting.

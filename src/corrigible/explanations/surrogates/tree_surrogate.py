@@ -106,10 +106,10 @@ def leaves_of(node: Node) -> Iterator[tuple[Leaf, dict[int, tuple[float, float]]
 
 def tree_surrogate(
     model: Callable[[Tensor], Any],
-    x: Float[Tensor, " row column"],
+    x: Any,
     *,
     target: Target | None = None,
-    around: Float[Tensor, " column"] | None = None,
+    around: Any = None,
     score: str = "target_logit",
     fidelity: float = 0.9,
     max_leaves: int = 16,
@@ -129,10 +129,10 @@ def tree_surrogate(
 
     Args:
         model: a network, or any function of the rows that gives scores.
-        x: rows of the table, at least 8, as the model takes them.
+        x: rows of the table, (row, column), at least 8, as the model takes them; a tensor or array.
         target: None for the predicted class; or a class whose score is explained, or two of them, for the first rather
             than the second.
-        around: the row to explain; None for a surrogate of the whole model.
+        around: the row to explain, (column,); None for a surrogate of the whole model.
         score: what is explained of the target, if there is one.
         fidelity: the agreement with the predicted class to reach, or with a target the R².
         samples: synthetic points in all; half of them for fitting.

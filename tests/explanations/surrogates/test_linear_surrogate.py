@@ -1,0 +1,188 @@
+import numpy as np
+import pytest
+import torch
+from sklearn.linear_model import LinearRegression
+from sklearn.metrics import r2_score
+from torch import nn
+
+from corrigible.errors import DataError, RecipeError
+from corrigible.explanations.answers import answers, scores_of
+from corrigible.explanations.surrogates import linear_surrogate
+from corrigible.explanations.surrogates.asking import asked_of
+from corrigible.explanations.units import Units
+from corrigible.types import Columns
+
+COLUMNS = Columns(
+    ("age", "bmi", "site=0", "site=1", "site=2", "noise"),
+    ("age", "bmi", "site", "site", "site", "noise"),
+    (False, False, True, True, True, False),
+)
+UNITS = Units((40.0, 25.0, 0.0, 0.0, 0.0, 0.0), (10.0, 5.0, 1.0, 1.0, 1.0, 1.0))
+FAST = {"samples": 400}
+
+
+def rows(count=80):
+    generator = torch.Generator().manual_seed(0)
+    numbers = torch.randn(count, 3, generator=generator, dtype=torch.float64)
+    site = nn.functional.one_hot(torch.randint(3, (count,), generator=generator), 3).double()
+    return torch.cat([numbers[:, :2], site, numbers[:, 2:]], dim=1)
+
+
+def linear(x):
+    return 2 * x[:, 0] - 0.5 * x[:, 1] + 4 * x[:, 2] + x[:, 4] + 0.25
+
+
+def bent(x):
+    return torch.stack([torch.sin(2 * x[:, 0]), x[:, 1] * x[:, 5], x[:, 4]], dim=1)
+
+
+def asked(model, x, **settings):
+    defaults = {"around": None, "columns": COLUMNS, "samples": 400, "width": 0.75, "seed": 0, "rows_at_once": None}
+    return asked_of(model, x, **defaults | settings)
+
+
+def test_a_linear_model_is_found_again():
+    found = linear_surrogate(linear, rows(), columns=COLUMNS, fidelity=1 - 1e-9, **FAST)
+    # The weights of a category are centred: (4, 0, 1) less 5/3, which moves to the intercept.
+    expected = (2.0, -0.5, 4 - 5 / 3, -5 / 3, 1 - 5 / 3, 0.0)
+    assert found.coefficients == pytest.approx(expected, abs=1e-9)
+    assert found.intercept == pytest.approx(0.25 + 5 / 3)
+    assert set(found.chosen) == {"age", "bmi", "site"}
+    assert found.fidelity.is_reached
+    torch.testing.assert_close(found.predict(rows()), linear(rows()))
+
+
+def test_it_stops_at_the_first_feature_that_is_enough():
+    found = linear_surrogate(lambda x: 10 * x[:, 1] + 0.01 * x[:, 0], rows(), columns=COLUMNS, fidelity=0.99, **FAST)
+    assert found.chosen == ("bmi",)
+    assert found.coefficients[0] == 0
+
+
+def test_the_first_feature_is_the_one_most_correlated_with_the_score():
+    points = asked(bent, rows())
+    score = points.growing.logits[:, 0].numpy()
+    correlation = [abs(np.corrcoef(column, score)[0, 1]) for column in points.growing.x.T]
+    found = linear_surrogate(bent, rows(), target=0, score="target_logit", columns=COLUMNS, max_features=1, **FAST)
+    assert found.chosen == (COLUMNS.feature[int(np.argmax(correlation))],)
+
+
+@pytest.mark.parametrize("around", [None, rows()[5]])
+def test_the_weights_are_least_squares_on_the_points_for_growing(around):
+    settings = {"target": 1, "score": "target_logit", "columns": COLUMNS, "fidelity": 1.0, **FAST}
+    found = linear_surrogate(bent, rows(), around=around, max_features=3, **settings)
+    points = asked(bent, rows(), around=around)
+    chosen = [place for place, feature in enumerate(COLUMNS.feature) if feature in found.chosen]
+    fitted = LinearRegression().fit(
+        points.growing.x[:, chosen], points.growing.logits[:, 1], sample_weight=points.growing.weight
+    )
+    expected = fitted.predict(points.held_out.x[:, chosen])
+    torch.testing.assert_close(found.predict(torch.from_numpy(points.held_out.x)), torch.from_numpy(expected))
+    r2 = r2_score(points.held_out.logits[:, 1], expected, sample_weight=points.held_out.weight)
+    assert found.fidelity.value == pytest.approx(r2)
+    assert found.fidelity.num_points == 100
+
+
+def test_held_out_points_have_no_part_in_growing(monkeypatch):
+    monkeypatch.setattr("corrigible.explanations.surrogates.synthetic.NOISE", 0.0)
+    held_out = torch.from_numpy(asked(linear, rows()).held_out.x[:, 0])
+
+    def disturbed(x):
+        return linear(x) + 50 * torch.isin(x[:, 0], held_out)
+
+    plain, other = (linear_surrogate(f, rows(), columns=COLUMNS, **FAST) for f in (linear, disturbed))
+    assert other.coefficients == pytest.approx(plain.coefficients)
+    assert other.fidelity.value < 0 < plain.fidelity.value
+
+
+def test_around_a_row_the_weights_come_near_to_the_gradient():
+    x = rows(400)[:, :2]
+    around = torch.tensor([1.0, -0.5], dtype=torch.float64)
+    found = linear_surrogate(
+        lambda x: x[:, 0] ** 2 + 3 * x[:, 1], x, around=around, target=1, score="target_logit", width=0.1, fidelity=1.0
+    )
+    assert found.coefficients == pytest.approx((2.0, 3.0), abs=0.1)
+    everywhere = linear_surrogate(lambda x: x[:, 0] ** 2 + 3 * x[:, 1], x, score="target_logit", fidelity=1.0)
+    assert abs(everywhere.coefficients[0]) < 0.5
+
+
+def test_the_score_by_default_is_the_margin_of_the_class_predicted_there():
+    x = rows()
+    found = linear_surrogate(bent, x, around=x[4], columns=COLUMNS, class_names=["a", "b", "c"], **FAST)
+    predicted = "abc"[int(bent(x[4:5]).argmax())]
+    assert found.explained == f"margin of {predicted}"
+    pair = linear_surrogate(bent, x, target=(0, 2), columns=COLUMNS, score="target_logit", fidelity=1.0, **FAST)
+    assert pair.explained == "target_logit of class 0 rather than class 2"
+    points = asked(bent, x).held_out
+    contrast = scores_of(points.logits, (0, 2)).numpy()
+    predicted = pair.predict(torch.from_numpy(points.x)).numpy()
+    assert pair.fidelity.value == pytest.approx(r2_score(contrast, predicted))
+
+
+def test_the_rules_are_a_sum_in_original_units():
+    found = linear_surrogate(linear, rows(), columns=COLUMNS, units=UNITS, fidelity=1 - 1e-9, **FAST)
+    lines = found.rules().splitlines()
+    # 0.25 + 5/3 − 2 · 40 / 10 + 0.5 · 25 / 5
+    assert lines[0] == "margin of class 1 ≈ -3.583"
+    assert set(lines[1:-1]) == {
+        "  + 0.2 × age",
+        "  − 0.1 × bmi",
+        "  + 2.333 where site is 0",
+        "  − 1.667 where site is 1",
+        "  − 0.6667 where site is 2",
+    }
+    assert lines[-1] == "R² 1.000 on 100 held-out points (wanted 1: reached)"
+
+
+def test_it_says_when_the_wanted_fidelity_is_not_reached():
+    found = linear_surrogate(lambda x: x[:, 0] ** 2, rows(), columns=COLUMNS, **FAST)
+    assert not found.fidelity.is_reached
+    assert "(wanted 0.9: not reached)" in found.rules()
+
+
+@pytest.mark.parametrize("constant", [0.0, 1e9])
+def test_a_constant_model_needs_no_feature_to_be_met(constant):
+    found = linear_surrogate(lambda x: torch.full((len(x),), constant, dtype=x.dtype), rows(), columns=COLUMNS, **FAST)
+    assert found.fidelity.value == 1
+    assert found.predict(rows()).numpy() == pytest.approx(constant)
+
+
+def test_rows_that_do_not_vary_give_a_constant():
+    found = linear_surrogate(linear, rows()[:1].expand(10, -1), columns=COLUMNS, **FAST)
+    assert found.chosen == ()
+    assert found.rules().splitlines()[1:] == ["R² 1.000 on 100 held-out points (wanted 0.9: reached)"]
+
+
+def test_a_network_and_an_array_function_give_the_same_as_the_formula():
+    network = nn.Linear(6, 1).double()
+    with torch.no_grad():
+        network.weight.copy_(torch.tensor([[2.0, -0.5, 4.0, 0.0, 1.0, 0.0]]))
+        network.bias.fill_(0.25)
+    settings = {"columns": COLUMNS, "rows_at_once": 50, **FAST}
+    expected = linear_surrogate(linear, rows(), **settings)
+    for model in (network, lambda x: linear(x).numpy()):
+        found = linear_surrogate(model, rows().flip(0), **settings)
+        assert found.coefficients == pytest.approx(expected.coefficients)
+        assert found.chosen == expected.chosen
+    assert answers(network, rows()).shape == (80, 2)
+
+
+@pytest.mark.parametrize(
+    ("settings", "error", "message"),
+    [
+        ({"fidelity": 1.1}, RecipeError, "fidelity is 1.1"),
+        ({"max_features": 0}, RecipeError, "max_features 0"),
+        ({"score": "logit"}, RecipeError, "unknown score"),
+        ({"target": 2}, DataError, "target is 2; expected a class from 0 to 1"),
+        ({"units": Units((0.0,), (1.0,))}, DataError, "units are those of 1 columns; expected 6"),
+    ],
+)
+def test_settings_that_do_not_fit_are_refused(settings, error, message):
+    with pytest.raises(error, match=message):
+        linear_surrogate(linear, rows(), **FAST, **settings)
+
+
+def test_of_many_classes_one_must_be_named():
+    with pytest.raises(DataError, match="has 3 classes; name one"):
+        linear_surrogate(bent, rows(), **FAST)
+    with pytest.raises(DataError, match="expected .* one per named column"):
+        linear_surrogate(linear, rows(), columns=COLUMNS, **FAST).predict(rows()[:, :3])
