@@ -1,0 +1,1 @@
+"""Whether an explanation deserves trust: axioms, sanity checks and attacks."""

@@ -1,0 +1,278 @@
+"""Dombrowski, Alber, Anders, Ackermann, Müller and Kessel 2019, Explanations can be manipulated and geometry is to
+blame; without a map to aim at, Ghorbani, Abid and Zou 2019, Interpretation of neural networks is fragile.
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import cached_property, partial
+from typing import Any
+
+import torch
+from jaxtyping import Bool, Float
+from torch import Tensor, nn
+from torch.nn.functional import cosine_similarity
+
+from corrigible.errors import DataError, NoGradientError, RecipeError
+from corrigible.explanations.family import EXPLAINERS
+from corrigible.explanations.passes import untouched
+from corrigible.explanations.quality.agreement import rank_correlation, top_agreement
+from corrigible.explanations.trust.asking import (
+    Method,
+    attribution_of,
+    explainer_of,
+    logits_of,
+    name_of,
+    rows_and_target,
+)
+from corrigible.explanations.trust.likeness import mean_over_rows, squared_difference
+from corrigible.explanations.trust.perturbing import Allowed, Norm
+from corrigible.explanations.trust.searching import Searching
+from corrigible.methods import settings_of, with_settings
+from corrigible.models.forward import class_logits
+from corrigible.types import Measurement
+
+Aim = Callable[[Tensor], Tensor]
+"""Attribution sizes -> one number per row, which the search makes small."""
+
+SOFTEST, SHARPEST = 10.0, 100.0
+"""Sharpness of the smooth ReLUs at the first and at the last step."""
+TOP_SHARE = 0.1
+PREDICTION_WEIGHT = 0.1
+"""Of the squared change of the logits, in tolerances, beside the aim, which lies between 0 and 1."""
+
+
+@dataclass(frozen=True)
+class Likeness:
+    """How alike two explanations of each row are, by the sizes of their attributions.
+
+    NaN where there is nothing to compare: see `corrigible.explanations.quality.agreement`.
+    """
+
+    rank_correlation: Float[Tensor, " batch"]
+    top_agreement: Float[Tensor, " batch"]
+    """Which share of the tenth of the inputs that counts most is the same in both."""
+    squared_difference: Float[Tensor, " batch"]
+
+
+@dataclass(frozen=True)
+class Attacked:
+    """What an attack found; everything is measured on the model as it is."""
+
+    x: Float[Tensor, " batch *input"]
+    """The changed rows; a row for which nothing worse was found is as it was."""
+    original: Float[Tensor, " batch *input"]
+    """The attribution of the rows as they were."""
+    attribution: Float[Tensor, " batch *input"]
+    """The attribution of the changed rows, for the same class."""
+    to_original: Likeness
+    """The changed rows' attribution against that of the rows as they were."""
+    to_wanted_before: Likeness | None
+    """Against the wanted map, before and after; None where none was given."""
+    to_wanted: Likeness | None
+    logit_change: Float[Tensor, " batch"]
+    """Root mean square change of the logits, over their standard deviation among classes."""
+    prob_change: Float[Tensor, " batch"]
+    """Largest change of any class's probability."""
+    is_same_class: Bool[Tensor, " batch"]
+
+
+def attack_explanation(
+    model: nn.Module,
+    x: Any,
+    target: Any = None,
+    *,
+    wanted: Float[Tensor, " batch *input"] | None = None,
+    method: Method = "input_gradient",
+    budget: float = 8 / 255,
+    norm: Norm = "linf",
+    data_range: tuple[float, float] | None = None,
+    logit_tolerance: float = 0.1,
+    steps: int = 100,
+    seed: int = 0,
+    **settings: Any,
+) -> Attacked:
+    """Rows that look and are predicted almost the same, but are explained otherwise.
+
+    A projected gradient search through the explanation itself, with the model's ReLUs smoothed; of all rows on the way
+    that keep the class and the logits, measured on the model as it is, the one whose explanation is the worst is kept.
+    What no gradient leads to is not found: the result is a lower bound of the harm.
+
+    Args:
+        target: the class to explain: one for all rows or one per row; None for what the model predicts.
+        wanted: the map that the sizes of the attribution should show, of the shape of x, at least 0; None to draw
+            attribution away from the tenth of the inputs that counts most.
+        method: the name of an explainer with a setting ``differentiable``, or such a function.
+        budget: how far a row may move: each input in units of x ("linf"), or all together ("l2").
+        data_range: the smallest and the largest value an input may have; None for those in x.
+        logit_tolerance: how far the logits may move, see `Attacked.logit_change`.
+        settings: of the method.
+
+    Raises:
+        RecipeError: an explainer that is not differentiable, an unknown setting, a number out of range.
+        DataError: a wanted map that does not fit.
+        NoGradientError: the explanation does not depend on the rows in a way that a gradient shows.
+    """
+    _check_numbers(budget=budget, logit_tolerance=logit_tolerance, steps=steps)
+    rows, chosen = rows_and_target(model, x, target)
+    data_range = data_range or (rows.min().item(), rows.max().item())
+    search = _Search(
+        model,
+        partial(attribution_of, method, model, target=chosen, seed=seed, **settings),
+        partial(_explainer(method, seed, settings), model, target=chosen),
+        Allowed(rows, budget, norm, data_range),
+        logit_tolerance,
+        seed,
+    )
+    original = search.explained(x=rows)
+    aim = _away_from(original.abs()) if wanted is None else _towards(_checked_map(wanted, rows))
+    found = _worst(search, aim, original, steps)
+    attribution = search.explained(x=found)
+    before, after = logits_of(model, rows), logits_of(model, found)
+    return Attacked(
+        found,
+        original,
+        attribution,
+        to_original=_likeness(attribution, original),
+        to_wanted_before=None if wanted is None else _likeness(original, _checked_map(wanted, rows)),
+        to_wanted=None if wanted is None else _likeness(attribution, _checked_map(wanted, rows)),
+        logit_change=_logit_change(before, after),
+        prob_change=(after.softmax(1) - before.softmax(1)).abs().amax(1),
+        is_same_class=after.argmax(1) == before.argmax(1),
+    )
+
+
+def explanation_robustness(
+    model: nn.Module,
+    x: Any,
+    target: Any = None,
+    *,
+    method: Method = "input_gradient",
+    budget: float = 8 / 255,
+    norm: Norm = "linf",
+    data_range: tuple[float, float] | None = None,
+    steps: int = 30,
+    seed: int = 0,
+    **settings: Any,
+) -> Measurement:
+    """Mean rank correlation of the explanation with itself under attack, with a 95 % interval; 1 when it is unmoved.
+
+    An upper bound: a longer or cleverer search may find worse. Arguments and errors are those of `attack_explanation`.
+    """
+    attacked = attack_explanation(
+        model, x, target, method=method, budget=budget, norm=norm, data_range=data_range, steps=steps, seed=seed,
+        **settings,
+    )  # fmt: skip
+    return mean_over_rows("explanation_robustness", attacked.to_original.rank_correlation, seed=seed)
+
+
+@dataclass(frozen=True)
+class _Search:
+    """What stays the same during a search."""
+
+    model: nn.Module
+    explained: Callable[..., Tensor]
+    """The explanation as the caller would get it."""
+    explainer: Callable[..., Tensor]
+    """The explanation with a graph."""
+    allowed: Allowed
+    logit_tolerance: float
+    seed: int
+
+    @cached_property
+    def logits(self) -> Tensor:
+        return logits_of(self.model, self.allowed.rows)
+
+    def keeps_prediction(self, x: Tensor) -> Tensor:
+        """True for rows whose class is the same and whose logits are within the tolerance."""
+        logits = logits_of(self.model, x)
+        is_near = _logit_change(self.logits, logits) <= self.logit_tolerance
+        return is_near & (logits.argmax(1) == self.logits.argmax(1))
+
+    def gradient(self, x: Tensor, aim: Aim, sharpness: float) -> Tensor:
+        """Of the aim and of how far the logits moved, in tolerances; zeros where it does not depend on the rows."""
+        x = x.clone().requires_grad_()
+        with untouched(self.model, self.seed):
+            with Searching(self.model, sharpness):
+                total = aim(self.explainer(x=x).abs()).sum()
+            if not total.requires_grad:
+                return torch.zeros_like(x)
+            (found,) = torch.autograd.grad(total, x, allow_unused=True)
+            moved = _logit_change(self.logits, class_logits(self.model(x.clone()))) / self.logit_tolerance
+            (back,) = torch.autograd.grad(moved.square().sum(), x)
+        return torch.zeros_like(x) if found is None else found + PREDICTION_WEIGHT * back
+
+
+def _worst(search: _Search, aim: Aim, original: Tensor, steps: int) -> Tensor:
+    """The allowed rows that come closest to the aim, of all on the way."""
+    x = found = search.allowed.rows
+    least = aim(original.abs())
+    for step in range(steps):
+        sharpness = SOFTEST * (SHARPEST / SOFTEST) ** (step / max(steps - 1, 1))
+        gradient = search.gradient(x, aim, sharpness)
+        if step == 0 and not bool(gradient.any()):
+            raise NoGradientError(
+                "the explanation does not change with the rows in a way that a gradient shows (a linear model, a "
+                "method that only switches, or ReLUs inside compiled code): a search would be blind and prove nothing"
+            )
+        x = search.allowed.stepped(x, gradient, num_steps=steps)
+        reached = aim(search.explained(x=x).abs())
+        is_better = (reached < least) & search.keeps_prediction(x)
+        least = torch.where(is_better, reached, least)
+        found = torch.where(is_better.reshape(-1, *[1] * (x.ndim - 1)), x, found)
+    return found
+
+
+def _away_from(strengths: Tensor) -> Aim:
+    """The share of the attribution that lies where the largest lay."""
+    count = max(1, round(TOP_SHARE * strengths[0].numel()))
+    places = strengths.flatten(1).topk(count, dim=1).indices
+
+    def share(sizes: Tensor) -> Tensor:
+        flat = sizes.flatten(1)
+        return flat.gather(1, places).sum(1) / flat.sum(1).clamp_min(torch.finfo(flat.dtype).tiny)
+
+    return share
+
+
+def _towards(wanted: Tensor) -> Aim:
+    """1 less the cosine of the angle between the attribution and the map."""
+
+    def distance(sizes: Tensor) -> Tensor:
+        return 1 - cosine_similarity(sizes.flatten(1), wanted.flatten(1), dim=1)
+
+    return distance
+
+
+def _explainer(method: Method, seed: int, settings: dict[str, Any]) -> Callable[..., Tensor]:
+    function = explainer_of(method)
+    takes = settings_of(function)
+    if "differentiable" not in takes:
+        able = ", ".join(name for name, known in EXPLAINERS.items() if "differentiable" in settings_of(known))
+        raise RecipeError(f"explainer {name_of(method)!r} is not differentiable; expected one of {able}")
+    shared = {"differentiable": True} | ({"seed": seed} if "seed" in takes else {})
+    return with_settings(function, settings | shared, f"explainer {name_of(method)!r}")
+
+
+def _likeness(first: Tensor, second: Tensor) -> Likeness:
+    sizes = first.abs(), second.abs()
+    return Likeness(rank_correlation(*sizes), top_agreement(*sizes), squared_difference(*sizes))
+
+
+def _logit_change(before: Tensor, after: Tensor) -> Tensor:
+    spread = before.std(dim=1, correction=0).clamp_min(torch.finfo(before.dtype).eps)
+    return (after - before).square().mean(dim=1).add(torch.finfo(before.dtype).tiny).sqrt() / spread
+
+
+def _checked_map(wanted: Tensor, rows: Tensor) -> Tensor:
+    if wanted.shape != rows.shape:
+        raise DataError(f"the wanted map has shape {tuple(wanted.shape)}; expected that of x, {tuple(rows.shape)}")
+    strengths = wanted.detach().to(rows)
+    if not bool(strengths.isfinite().all() & (strengths >= 0).all() & (strengths.flatten(1).sum(1) > 0).all()):
+        raise DataError("the wanted map must hold finite numbers of at least 0, and in each row one above 0")
+    return strengths
+
+
+def _check_numbers(**found: float) -> None:
+    for name, value in found.items():
+        if not value > 0:
+            raise RecipeError(f"{name} is {value}; expected a number above 0")

@@ -1,0 +1,187 @@
+"""Which axioms of attribution an explainer satisfies, tested on any model.
+
+Sundararajan, Taly and Yan 2017, Axiomatic attribution for deep networks. A test can refute an axiom on the rows that it
+looks at; it cannot prove one.
+"""
+
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from jaxtyping import Float
+from torch import Tensor
+
+from corrigible.errors import RecipeError, UnsupportedModelError, unknown
+from corrigible.explanations.baselines import Baseline, baseline_row
+from corrigible.explanations.callables import as_model
+from corrigible.explanations.family import EXPLAINERS
+from corrigible.explanations.trust import axiom_cases as cases
+from corrigible.explanations.trust.asked import Asked
+from corrigible.explanations.trust.asking import Method, explainer_of, name_of, rows_and_target
+from corrigible.explanations.trust.axiom_cases import Case
+from corrigible.explanations.trust.axiom_tests import TESTS, Finding
+from corrigible.methods import settings_of, with_settings
+
+AXIOMS = tuple(TESTS)
+_BUILT_IN = {
+    "sensitivity": (cases.saturated, cases.small_network),
+    "completeness": (cases.saturated, cases.small_network),
+    "implementation_invariance": (cases.twins, cases.small_network),
+    "dummy": (cases.cancelled, cases.small_network),
+    "linearity": (cases.small_network,),
+    "symmetry": (cases.exchangeable, cases.small_network),
+}
+"""Cases on which the truth is known, per axiom."""
+_INSTEAD = cases.small_image_network, cases.small_linear_network
+"""For methods that cannot explain those."""
+
+
+@dataclass(frozen=True)
+class AxiomResult:
+    """Whether an explainer satisfied one axiom."""
+
+    axiom: str
+    method: str
+    holds: bool | None
+    """None when the axiom could not be tested; ``tested`` says why."""
+    violation: float | None
+    """0 when it holds exactly; in shares of the largest attribution or change of the score, see `axiom_tests`."""
+    where: str
+    """Where the worst violation was found."""
+    tested: str
+    """What was looked at."""
+    tolerance: float
+
+
+def check_axioms(
+    method: Method,
+    model: Callable[[Tensor], Any] | None = None,
+    x: Any = None,
+    target: Any = None,
+    *,
+    baseline: Baseline = None,
+    background: Float[Tensor, " row *input"] | None = None,
+    axioms: Sequence[str] = AXIOMS,
+    tolerance: float = 0.01,
+    seed: int = 0,
+    **settings: Any,
+) -> list[AxiomResult]:
+    """Test the axioms on a model, or without one on small networks whose true attributions are known.
+
+    On any model: completeness as it is; sensitivity by rows with one input changed; dummy by an input that the model is
+    given and drops; symmetry by a copy of the input; linearity by a sum of two logits; implementation invariance by
+    writing the same function as another network. Rounding can move a ReLU network across a kink: with few rows of a
+    large network, give model and x in float64.
+
+    Args:
+        method: a name that `explain` takes, or any (model, x, target, *, settings) -> like x.
+        target: the class to explain: one for all rows or one per row; None for what the model predicts.
+        baseline: what "nothing here" means for completeness and sensitivity: None for zeros.
+        background: rows of data that mean it instead, for methods with a ``background``.
+        axioms: which to test.
+        tolerance: the largest violation that counts as rounding, quadrature or sampling.
+        settings: of the method, e.g. more ``steps`` or ``samples``.
+
+    Raises:
+        RecipeError: an unknown axiom, method or setting, or one that cannot be tested.
+        DataError: rows, a target or a baseline that does not fit.
+        UnsupportedModelError: the method cannot explain the given model at all.
+    """
+    for axiom in axioms:
+        if axiom not in TESTS:
+            raise RecipeError(unknown("axiom", axiom, TESTS))
+    _check_settings(settings)
+    with_settings(explainer_of(method), settings, f"explainer {name_of(method)!r}")
+    asked = Asked(method, settings, seed)
+    if model is None:
+        return [_on_built_in(asked, axiom, tolerance) for axiom in axioms]
+    case = _users_case(as_model(model), x, target, baseline, background)
+    asked.attribution(case)  # What the method cannot do at all is an error, not a result.
+    return [_result(asked, axiom, (case,), tolerance) for axiom in axioms]
+
+
+def axiom_table(
+    methods: Iterable[Method] = tuple(EXPLAINERS), *, steps: int = 300, samples: int = 2000, tolerance: float = 0.05
+) -> dict[str, list[AxiomResult]]:
+    """The results of every method on the small networks, by the method's name.
+
+    A method that needs images, or a linear model, is tested on a small convolutional or linear network.
+
+    Args:
+        steps, samples: for the methods that have such a setting: many, so that what is left is no lack of them.
+        tolerance: see `check_axioms`.
+    """
+    found = {}
+    for method in methods:
+        takes = settings_of(explainer_of(method))
+        many: dict[str, Any] = {
+            name: value for name, value in (("steps", steps), ("samples", samples)) if name in takes
+        }
+        found[name_of(method)] = check_axioms(method, tolerance=tolerance, **many)
+    return found
+
+
+def axiom_markdown(table: Mapping[str, Sequence[AxiomResult]] | None = None) -> str:
+    """The table as Markdown: for each method which axioms held; notes say where one did not, or what stood in."""
+    rows = axiom_table() if table is None else table
+    axioms = [result.axiom for result in next(iter(rows.values()))]
+    lines = [
+        "| method | " + " | ".join(axiom.replace("_", " ") for axiom in axioms) + " |",
+        "|---" * (len(axioms) + 1) + "|",
+    ]
+    notes: dict[str, int] = {}
+    for name, results in rows.items():
+        lines.append(f"| `{name}` | " + " | ".join(_cell(result, notes) for result in results) + " |")
+    return "\n".join([*lines, "", *(f"{number}. On {note}." for note, number in notes.items())]) + "\n"
+
+
+def _cell(result: AxiomResult, notes: dict[str, int]) -> str:
+    if result.holds and not any(make().name in result.tested for make in _INSTEAD):
+        return "yes"
+    answer = {True: "yes", False: "no", None: "not applicable"}[result.holds]
+    return f"{answer} ({notes.setdefault(result.tested, len(notes) + 1)})"
+
+
+def _on_built_in(asked: Asked, axiom: str, tolerance: float) -> AxiomResult:
+    """On the small tables, or for a method that cannot explain them on the first network that it can."""
+    found = _result(asked, axiom, [make() for make in _BUILT_IN[axiom]], tolerance)
+    for make in _INSTEAD if found.holds is None else ():
+        instead = _result(asked, axiom, [make()], tolerance)
+        if instead.holds is not None:
+            return instead
+    return found
+
+
+def _result(asked: Asked, axiom: str, on: Iterable[Case], tolerance: float) -> AxiomResult:
+    """The worst finding on these cases."""
+    try:
+        found = list(_findings(asked, axiom, on))
+    except (UnsupportedModelError, RecipeError) as error:
+        return AxiomResult(axiom, name_of(asked.method), None, None, "", str(error), tolerance)
+    worst = max(found, key=lambda finding: finding.violation)
+    holds = worst.violation <= tolerance
+    tested = "; ".join(finding.tested for finding in found) if holds else worst.tested
+    return AxiomResult(axiom, name_of(asked.method), holds, worst.violation, worst.where, tested, tolerance)
+
+
+def _findings(asked: Asked, axiom: str, on: Iterable[Case]) -> Iterator[Finding]:
+    for case in on:
+        yield TESTS[axiom](asked, case)
+
+
+def _users_case(model: Any, x: Any, target: Any, baseline: Baseline, background: Tensor | None) -> Case:
+    if x is None:
+        raise RecipeError("a model is given without rows to explain; give x")
+    rows, chosen = rows_and_target(model, x, target)
+    if background is not None and baseline is not None:
+        raise RecipeError("both a baseline and a background are given; expected one of them")
+    reference = baseline_row(baseline, rows)[None] if background is None else background.to(rows)
+    return Case("the model", model, rows, chosen, reference)
+
+
+def _check_settings(settings: Mapping[str, Any]) -> None:
+    for name in ("columns", "groups"):
+        if name in settings:
+            raise RecipeError(f"axioms are about single inputs; leave out {name!r}")
+    if settings.get("score") == "random_projection":
+        raise RecipeError("score 'random_projection' is another function for every row; test with another score")

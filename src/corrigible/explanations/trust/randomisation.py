@@ -1,0 +1,104 @@
+"""Adebayo, Gilmer, Muelly, Goodfellow, Hardt and Kim 2018, Sanity checks for saliency maps, section 3.
+
+An explanation that hardly changes when the network forgets what it has learned does not explain what it has learned.
+"""
+
+from collections.abc import Sequence
+from itertools import accumulate
+from typing import Any
+
+from torch import nn
+
+from corrigible.errors import UnsupportedModelError, unknown
+from corrigible.explanations.trust.asking import Method, attribution_of, rows_and_target
+from corrigible.explanations.trust.fresh_weights import weighted_layers, with_fresh
+from corrigible.explanations.trust.likeness import Comparison, compared
+
+MOST_ALIKE = 0.5
+"""Rank correlation from which on two maps count as alike."""
+
+
+def cascading_randomisation(
+    model: nn.Module,
+    x: Any,
+    target: Any = None,
+    *,
+    method: Method = "integrated_gradients",
+    layers: Sequence[str] | None = None,
+    seed: int = 0,
+    **settings: Any,
+) -> tuple[Comparison, ...]:
+    """How alike the model's explanation is to those of copies with fresh weights, from the output layer downwards.
+
+    One comparison for each layer: with fresh weights in it and in all layers after it, so that the last one is about
+    a network that never learned anything. Both explain the same class.
+
+    Args:
+        target: the class to explain: one for all rows or one per row; None for what the model predicts.
+        method: a name that `explain` takes, or any (model, x, target, *, settings) -> like x.
+        layers: names, from the input to the output; None for all that hold parameters.
+        seed: of the fresh weights and of the explanations.
+        settings: of the method.
+
+    Raises:
+        UnsupportedModelError: a layer that does not exist, or no layer with parameters.
+        RecipeError, DataError: see `explain`.
+    """
+    rows, chosen = rows_and_target(model, x, target)
+    downwards = tuple(reversed(_layers(model, rows, layers)))
+    sets = accumulate(((name,) for name in downwards), lambda above, below: above + below)
+    return _comparisons(model, rows, chosen, zip(downwards, sets, strict=True), method, seed, settings)
+
+
+def independent_randomisation(
+    model: nn.Module,
+    x: Any,
+    target: Any = None,
+    *,
+    method: Method = "integrated_gradients",
+    layers: Sequence[str] | None = None,
+    seed: int = 0,
+    **settings: Any,
+) -> tuple[Comparison, ...]:
+    """How alike the model's explanation is to those of copies with fresh weights in one layer, from the output down.
+
+    Arguments and errors are those of `cascading_randomisation`; a layer gets the same fresh weights in both.
+    """
+    rows, chosen = rows_and_target(model, x, target)
+    sets = [(name, (name,)) for name in reversed(_layers(model, rows, layers))]
+    return _comparisons(model, rows, chosen, sets, method, seed, settings)
+
+
+def depends_on_weights(cascade: Sequence[Comparison]) -> bool:
+    """Whether the explanation forgets when the network does: the check that an edge detector fails.
+
+    True when the sizes' rank correlation with the last, wholly fresh network lies below 0.5, interval and all; False
+    where it is not defined, because the maps are the same everywhere.
+    """
+    high = cascade[-1].rank_correlation.high
+    return high is not None and high < MOST_ALIKE
+
+
+def _comparisons(
+    model: nn.Module, x: Any, target: Any, sets: Any, method: Method, seed: int, settings: dict[str, Any]
+) -> tuple[Comparison, ...]:
+    trained = attribution_of(method, model, x, target, seed=seed, **settings)
+    return tuple(
+        compared(
+            trained,
+            attribution_of(method, with_fresh(model, fresh, seed=seed), x, target, seed=seed, **settings),
+            part=name or "model",
+            seed=seed,
+        )
+        for name, fresh in sets
+    )
+
+
+def _layers(model: nn.Module, x: Any, wanted: Sequence[str] | None) -> tuple[str, ...]:
+    known = weighted_layers(model, x)
+    if wanted is None:
+        return known
+    for name in wanted:
+        if name not in known:
+            raise UnsupportedModelError(unknown("layer", name, known))
+    return tuple(wanted)
