@@ -3,6 +3,7 @@ import torch
 
 from corrigible.errors import DataError
 from corrigible.explanations import by_feature
+from corrigible.explanations.features import plain_columns
 from corrigible.types import Columns
 
 COLUMNS = Columns(("b=0", "a", "b=1"), ("b", "a", "b"), (True, False, True))
@@ -22,3 +23,7 @@ def test_it_can_be_differentiated():
 def test_another_number_of_columns_is_refused():
     with pytest.raises(DataError, match=r"shape \(1, 2\); expected \(batch, 3\)"):
         by_feature(torch.zeros(1, 2), COLUMNS)
+
+
+def test_columns_without_names_are_features_by_themselves():
+    assert plain_columns(2) == Columns(("input 0", "input 1"), ("input 0", "input 1"), (False, False))

@@ -25,6 +25,12 @@ def feature_index(columns: Columns) -> Int[Tensor, " column"]:
     return torch.tensor([place[feature] for feature in columns.feature])
 
 
+def plain_columns(count: int) -> Columns:
+    """Columns without names of their own, each a feature by itself."""
+    names = tuple(f"input {place}" for place in range(count))
+    return Columns(names, names, (False,) * count)
+
+
 def check_columns(x: Tensor, columns: Columns) -> None:
     """Raises DataError when the columns are not those of ``x``."""
     if x.ndim != 2 or x.shape[1] != len(columns.feature):

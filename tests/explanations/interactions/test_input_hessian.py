@@ -116,3 +116,11 @@ def test_a_score_that_does_not_depend_on_the_input_gives_zeros():
             return torch.zeros(len(x), 2, dtype=x.dtype)
 
     assert not input_hessian(Constant(), rows(), torch.tensor([0, 1, 0])).any()
+
+
+@pytest.mark.parametrize("name", INTERACTIONS)
+def test_rows_are_taken_in_the_precision_of_the_model(name):
+    model, target = smooth_net().float(), torch.tensor([0, 1, 0])
+    found = INTERACTIONS[name](model, rows(), target)
+    assert found.dtype == torch.float32
+    torch.testing.assert_close(found, INTERACTIONS[name](model, rows().float(), target))

@@ -12,6 +12,7 @@ from corrigible.explanations.chunks import rows_that_fit
 from corrigible.explanations.passes import pass_over, untouched, values_index
 from corrigible.explanations.scores import score_named
 from corrigible.models.forward import Forward, centred
+from corrigible.models.modes import device_of, like_parameters
 from corrigible.types import Columns
 
 
@@ -35,6 +36,7 @@ def input_hessian(
     inputs do together happens at the kinks. Run it inside ``with smooth_activations_of(10.0)``, or take
     `integrated_hessians` with a ``beta``, which also sees what lies between the row and a baseline.
     """
+    x, target = like_parameters(x, model), target.to(device_of(model))
     with untouched(model, seed):
         rows_at_once = rows_at_once or rows_that_fit(model, x[:1])
         index = values_index(x)

@@ -19,6 +19,7 @@ from corrigible.explanations.chunks import rows_that_fit
 from corrigible.explanations.interactions.smoothing import require_no_maxima_of, smooth_activations_of
 from corrigible.explanations.passes import pass_over, untouched, values_index
 from corrigible.explanations.scores import score_named
+from corrigible.models.modes import device_of, like_parameters
 from corrigible.models.nonlinear import Nonlinearities
 
 
@@ -59,6 +60,7 @@ def integrated_hessians(
         raise RecipeError(f"steps is {steps}; expected at least 1")
     if score == "margin":
         raise RecipeError("score 'margin' has kinks; expected a smooth score: give a pair of classes as the target")
+    x, target = like_parameters(x, model), target.to(device_of(model))
     path = _Path(model, x, target, baseline_row(baseline, x), score, seed, differentiable)
     with untouched(model, seed):
         rows_at_once = rows_at_once or rows_that_fit(model, x[:1])

@@ -9,6 +9,7 @@ from torch import Tensor
 
 from corrigible.data.table import MISSING
 from corrigible.errors import DataError, RecipeError, unknown
+from corrigible.explanations.features import plain_columns
 from corrigible.explanations.units import Units
 from corrigible.types import Columns
 
@@ -46,10 +47,7 @@ def named_columns_of(x: Tensor, columns: Columns | None, units: Units | None) ->
         raise DataError(f"x has shape {tuple(x.shape)}; expected (row, column): a table")
     if units is not None and not len(units.shift) == len(units.scale) == x.shape[1]:
         raise DataError(f"units are those of {len(units.scale)} columns; expected {x.shape[1]}")
-    if columns is not None:
-        return columns
-    names = tuple(f"input {place}" for place in range(x.shape[1]))
-    return Columns(names, names, (False,) * len(names))
+    return plain_columns(x.shape[1]) if columns is None else columns
 
 
 def axis_of(
@@ -75,7 +73,7 @@ def axis_of(
         raise DataError(f"feature {name!r} has columns {[columns.names[place] for place in places]}; name one of them")
     # The indicator of a missing value is set to 0: where there is a number, it is not missing.
     ordered = torch.tensor(numbers + [place for place in places if place not in numbers])
-    column = x[:, numbers[0]].double().cpu()
+    column = x[:, numbers[0]].double().cpu().contiguous()
     grid = torch.from_numpy(np.unique(np.quantile(column.numpy(), np.linspace(0, 1, points), method="nearest")))
     nearest = torch.bucketize(column, (grid[1:] + grid[:-1]) / 2)
     values = torch.zeros(len(grid), len(places), dtype=torch.float64)

@@ -44,12 +44,12 @@ class PermutationImportance:
     repeats: int
 
 
-def accuracy(logits: Float[Tensor, " batch num_classes"], y: Int[Tensor, " batch"]) -> Float[Tensor, " batch"]:
+def _accuracy(logits: Float[Tensor, " batch num_classes"], y: Int[Tensor, " batch"]) -> Float[Tensor, " batch"]:
     """1 where the predicted class is the label."""
     return (logits.argmax(dim=1) == y).to(logits)
 
 
-QUALITIES: dict[str, Quality] = {"accuracy": accuracy, "log_likelihood": target_log_prob}
+QUALITIES: dict[str, Quality] = {"accuracy": _accuracy, "log_likelihood": target_log_prob}
 
 
 def permutation_importance(

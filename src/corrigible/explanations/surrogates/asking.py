@@ -12,6 +12,7 @@ from torch import Tensor
 
 from corrigible.errors import DataError, RecipeError
 from corrigible.explanations.answers import answers
+from corrigible.explanations.features import plain_columns
 from corrigible.explanations.inputs import checked_rows
 from corrigible.explanations.row_order import in_order_of_values
 from corrigible.explanations.surrogates.synthetic import points_of, space_of
@@ -97,16 +98,10 @@ def _checked(x: Any, around: Any, columns: Columns | None) -> tuple[Tensor, NDAr
         raise DataError(f"x has shape {tuple(rows.shape)}; expected (row, column): surrogates are for tables")
     if len(rows) < FEWEST_ROWS:
         raise DataError(f"x has {len(rows)} rows; expected at least {FEWEST_ROWS}, to fit and judge on different ones")
-    columns = plain_columns_of(rows.shape[1]) if columns is None else columns
+    columns = plain_columns(rows.shape[1]) if columns is None else columns
     if around is None:
         return rows, None, columns
     center = torch.as_tensor(around).detach().cpu().double()
     if center.shape != rows.shape[1:] or not bool(center.isfinite().all()):
         raise DataError(f"around has shape {tuple(center.shape)}; expected {tuple(rows.shape[1:])}, all finite")
     return rows, center.numpy(), columns
-
-
-def plain_columns_of(count: int) -> Columns:
-    """Columns without names: each is a feature of its own."""
-    names = tuple(f"input {place}" for place in range(count))
-    return Columns(names, names, (False,) * count)
