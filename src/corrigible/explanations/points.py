@@ -18,6 +18,8 @@ class Points(NamedTuple):
     """Which of each row's points -> the points, (point, row, *input), and what to multiply their gradients with."""
     scale: Tensor | float
     """What to multiply the sum with."""
+    weights: Float[Tensor, " point"] | None = None
+    """Each point's share in the sum, where they are not all 1."""
 
 
 class Settings(NamedTuple):
@@ -45,18 +47,25 @@ def sum_over_points(
     """
     score, seed, differentiable, rows_at_once = settings
 
+    def gradients(at: Tensor, weights: Tensor | None, target: Tensor, index: Tensor) -> Tensor:
+        # A row's points share its index, so that a random score stays one function.
+        targets, indices = (torch.cat([values] * len(at)) for values in (target, index))
+        forward = pass_over(model, at.flatten(0, 1), targets, index=indices, seed=seed).unobserved()
+        scores = score_named(score, forward)(forward.logits, targets)
+        scores = scores if weights is None else scores.view(len(at), -1) * weights[:, None]
+        return forward.gradient(scores.sum(), forward.x, create_graph=differentiable).view_as(at)
+
     def sums() -> Iterator[Tensor]:
         for rows, chosen in zip(x.split(rows_at_once), target.split(rows_at_once), strict=True):
-            # A row's points share its index, so that a random score stays one function.
             index = values_index(rows)
             points, total = points_of(rows, index), torch.zeros_like(rows)
             for which in _slices(count, max(rows_at_once // len(rows), 1)):
                 at, factors = points.at(which)
-                row = torch.arange(len(rows), device=x.device).repeat(len(at))
-                forward = pass_over(model, at.flatten(0, 1), chosen[row], index=index[row], seed=seed)
-                scores = score_named(score, forward)(forward.logits, chosen[row]).sum()
-                gradient = forward.gradient(scores, forward.x, create_graph=differentiable).view_as(at)
-                total = total + (gradient if factors is None else gradient * factors).sum(0)
+                weights = None if points.weights is None else points.weights[which]
+                gradient = gradients(at, weights, chosen, index)
+                found = gradient if factors is None else gradient * factors
+                part = found[0] if len(found) == 1 else found.sum(0)
+                total = total + part if differentiable else total.add_(part)
             yield total * points.scale
 
     with untouched(model, seed):

@@ -96,8 +96,8 @@ def _through_pooling(call: Call, before: Recorded, result: Tensor, places: Tenso
     y, y_before = result.flatten(axes), before.result.expand_as(result).flatten(axes)
     then = torch.where(x_before.gather(-1, now) < y_before, then, now)
     larger, way = torch.maximum(y, y_before), x - x_before
-    of_now = _share(larger - y_before, way.gather(-1, now), 1)
-    of_then = _share(y - larger, way.gather(-1, then), 0)
+    of_now = _share(larger - y_before, way.gather(-1, now), 1.0)
+    of_then = _share(y - larger, way.gather(-1, then), 0.0)
 
     def backward(gradient: Tensor) -> Tensor:
         flat = gradient.flatten(axes)

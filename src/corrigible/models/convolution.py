@@ -13,6 +13,7 @@ import torch
 from torch import Tensor
 from torch.autograd import Function
 from torch.nn import functional
+from torch.nn.attention import SDPBackend, sdpa_kernel
 from torch.overrides import TorchFunctionMode
 
 
@@ -24,7 +25,10 @@ class _Settings(NamedTuple):
 
 
 class TwiceDifferentiable(TorchFunctionMode):
-    """While inside, convolutions are replaced; ``inputs_only`` then spares weight gradients nobody asks for."""
+    """While inside, convolutions are replaced and attention is not fused.
+
+    ``inputs_only`` then spares weight gradients nobody asks for.
+    """
 
     def __init__(self) -> None:
         super().__init__()
@@ -52,6 +56,10 @@ class TwiceDifferentiable(TorchFunctionMode):
     ) -> Any:
         kwargs = kwargs or {}
         dimensions = _DIMENSIONS.get(function)
+        if function in _ATTENTION:
+            # PyTorch's fused attention cannot be differentiated twice.
+            with sdpa_kernel(SDPBackend.MATH):
+                return function(*args, **kwargs)
         if dimensions is None:
             return function(*args, **kwargs)
         call = _bound(*args, **kwargs)
@@ -113,6 +121,7 @@ _DIMENSIONS = {
     functional.conv2d: 2,
     functional.conv3d: 3,
 }
+_ATTENTION = {functional.scaled_dot_product_attention, functional.multi_head_attention_forward}
 
 
 def _bound(

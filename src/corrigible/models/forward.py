@@ -8,7 +8,6 @@ from typing import Any
 import torch
 from jaxtyping import Float, Int
 from torch import Tensor, nn
-from torch.nn.attention import SDPBackend, sdpa_kernel
 from torch.nn.functional import log_softmax
 
 from corrigible.errors import UnsupportedModelError
@@ -56,6 +55,12 @@ class Forward:
         self._gradients: dict[Any, tuple[Tensor, Tensor]] = {}
         self._convolutions = TwiceDifferentiable()
         self._nonlinearities = nonlinearities or nullcontext()
+        self._keeps_layers = True
+
+    def unobserved(self) -> "Forward":
+        """The same pass, run without a look at its layers: it costs less and has none to show."""
+        self._keeps_layers = False
+        return self
 
     @property
     def num_rows(self) -> int:
@@ -66,7 +71,7 @@ class Forward:
         """The model's output, as one logit per class."""
         with self._looking_in() if self.x.requires_grad else nullcontext():
             # Without gradients nobody looks in, and the outputs of all layers would fill the memory.
-            kept = self.model.named_modules() if torch.is_grad_enabled() else ()
+            kept = self.model.named_modules() if self._keeps_layers and torch.is_grad_enabled() else ()
             hooks = [module.register_forward_hook(self._keep(name)) for name, module in kept if name]
             try:
                 # A copy where gradients are wanted: a model may work on its input in place.
@@ -77,8 +82,8 @@ class Forward:
 
     @contextmanager
     def _looking_in(self) -> Iterator[None]:
-        """Everything that runs can be differentiated twice; PyTorch's fused attention cannot."""
-        with torch.enable_grad(), sdpa_kernel(SDPBackend.MATH), self._convolutions, self._nonlinearities:
+        """Everything that runs can be differentiated twice."""
+        with torch.enable_grad(), self._convolutions, self._nonlinearities:
             yield
 
     @cached_property

@@ -15,7 +15,8 @@ from corrigible.errors import UnsupportedModelError
 def in_mode(model: nn.Module, *, training: bool) -> Iterator[nn.Module]:
     """The model in train or eval mode; afterwards every module has the mode it had."""
     modes = [(module, module.training) for module in model.modules()]
-    model.train(training)
+    if any(mode != training for _, mode in modes):
+        model.train(training)
     try:
         yield model
     finally:

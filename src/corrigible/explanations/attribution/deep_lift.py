@@ -52,7 +52,10 @@ def deep_lift(
     with untouched(model, seed):
         calls, before = recorded(model, start, differentiable=differentiable)
         rescaled = Nonlinearities(rescale_rule(calls, len(x), differentiable=differentiable))
-        forward = Forward(model, Batch(values_index(x), x, target), seed=seed, nonlinearities=rescaled)
+        place = torch.arange(len(x), device=x.device)
+        forward = Forward(
+            model, Batch(place, x, target), seed=seed, draws=lambda: values_index(x), nonlinearities=rescaled
+        ).unobserved()
         scores = score_named(score, forward)
         risen = scores(forward.logits, target)
         with rescaled.replacing():

@@ -30,5 +30,5 @@ def gradient_x_input(
 ) -> Float[Tensor, " batch *input"]:
     """The input gradient times the input, in units of the score; an input of 0 gets 0."""
     with untouched(model, seed):
-        forward = pass_over(model, x, target, columns=columns, seed=seed)
+        forward = pass_over(model, x, target, columns=columns, seed=seed).unobserved()
         return gradient_x_input_of(forward, target, score=score, create_graph=differentiable)

@@ -69,7 +69,10 @@ def guided_pass_of(
         return found, lambda gradient: gradient.relu() * is_open
 
     rectifiers = Nonlinearities(guided)
-    forward = Forward(model, Batch(values_index(x), x, target), seed=seed, nonlinearities=rectifiers)
+    place = torch.arange(len(x), device=x.device)
+    forward = Forward(
+        model, Batch(place, x, target), seed=seed, draws=lambda: values_index(x), nonlinearities=rectifiers
+    )
     _ = forward.logits
     if not ran:
         raise UnsupportedModelError(
@@ -82,11 +85,11 @@ def guided_pass_of(
 def _bounds(call: Call) -> tuple[float, float] | None:
     """Between which outputs a rectifier passes its input on; None for another function."""
     if call.name in ("relu", "relu6"):
-        return 0, 6 if call.name == "relu6" else torch.inf
+        return 0.0, 6.0 if call.name == "relu6" else torch.inf
     names = _BOUND_NAMES.get(call.name, ("", ""))
     given = {**dict(zip(names, call.args, strict=False)), **call.kwargs}
     high = given.get(names[1], 1.0 if call.name == "hardtanh" else None)
-    return (0, torch.inf if high is None else high) if given.get(names[0]) == 0 else None
+    return (0.0, torch.inf if high is None else float(high)) if given.get(names[0]) == 0 else None
 
 
 _BOUND_NAMES = {"hardtanh": ("min_val", "max_val"), **dict.fromkeys(("clamp", "clip", "clamp_min"), ("min", "max"))}

@@ -35,5 +35,5 @@ def input_gradient(
     show, because these columns always sum to 1.
     """
     with untouched(model, seed):
-        forward = pass_over(model, x, target, columns=columns, seed=seed)
+        forward = pass_over(model, x, target, columns=columns, seed=seed).unobserved()
         return input_gradient_of(forward, target, score=score, create_graph=differentiable)

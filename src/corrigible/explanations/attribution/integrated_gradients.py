@@ -41,12 +41,12 @@ def integrated_gradients(
     """
     if steps < 1:
         raise RecipeError(f"steps is {steps}; expected at least 1")
-    shape = (-1, *[1] * x.ndim)
-    share, weight = (torch.tensor(values / 2).to(x).reshape(shape) for values in np.polynomial.legendre.leggauss(steps))
+    nodes, weights = (torch.tensor(values / 2).to(x) for values in np.polynomial.legendre.leggauss(steps))
+    share = (nodes + 0.5).reshape(-1, *[1] * x.ndim)
     start = baseline_row(baseline, x)
 
     def on_path(rows: Tensor, index: Tensor) -> Points:
-        return Points(lambda which: (torch.lerp(start, rows, share[which] + 0.5), weight[which]), rows - start)
+        return Points(lambda which: (torch.lerp(start, rows, share[which]), None), rows - start, weights)
 
     settings = Settings(score, seed, differentiable, rows_at_once)
     return sum_over_points(model, x, target, on_path, steps, settings)
