@@ -1,0 +1,68 @@
+"""How much each unit of a layer counted for one row's score: activation × gradient.
+
+Shrikumar, Greenside, Shcherbina and Kundaje 2016, Not just a black box: gradient × input, taken at a layer. To first
+order it is what the score loses when the unit is set to 0 (Molchanov, Tyree, Karras, Aila and Kautz 2017, Pruning
+convolutional neural networks for resource efficient inference).
+"""
+
+import torch
+from jaxtyping import Float, Int
+from torch import Tensor, nn
+
+from corrigible.explanations.passes import pass_over, untouched
+from corrigible.explanations.scores import score_named
+from corrigible.models.forward import Forward
+
+
+def layer_attribution_of(
+    forward: Forward,
+    target: Int[Tensor, " batch *contrast"],
+    *,
+    layer: str,
+    score: str = "target_logit",
+    create_graph: bool = True,
+) -> Float[Tensor, " batch *unit"]:
+    """What the layer gave in this pass times the score's gradient with respect to it.
+
+    Raises:
+        UnsupportedModelError: no such layer ran, or the next one overwrites its output in place.
+    """
+    activation = forward.activation(layer)
+    scores = score_named(score, forward)(forward.logits, target).sum()
+    return activation * forward.gradient(scores, activation, create_graph=create_graph)
+
+
+def layer_attribution(
+    model: nn.Module,
+    x: Float[Tensor, " batch *input"],
+    target: Int[Tensor, " batch *contrast"],
+    *,
+    layer: str,
+    score: str = "target_logit",
+    seed: int = 0,
+    differentiable: bool = False,
+    rows_at_once: int = 256,
+) -> Float[Tensor, " batch *unit"]:
+    """The layer's output times the score's gradient with respect to it, in units of the score, in the layer's shape.
+
+    Args:
+        layer: name of the layer, as in ``model.named_modules()``; its output in its last call counts.
+
+    Raises:
+        UnsupportedModelError: see `layer_attribution_of`.
+    """
+    found = []
+    with untouched(model, seed):
+        for rows, chosen in zip(x.split(rows_at_once), target.split(rows_at_once), strict=True):
+            forward = pass_over(model, rows, chosen, seed=seed)
+            part = layer_attribution_of(forward, chosen, layer=layer, score=score, create_graph=differentiable)
+            found.append(part if differentiable else part.detach())
+        return torch.cat(found)
+
+
+def unit_importance(attribution: Float[Tensor, " batch unit *position"]) -> Float[Tensor, " unit"]:
+    """Mean absolute attribution of each unit or channel over rows and positions."""
+    return attribution.abs().transpose(0, 1).flatten(1).mean(dim=1)
+
+
+LAYER_EXPLAINERS = {f.__name__: f for f in (layer_attribution,)}
