@@ -4,7 +4,7 @@ import importlib
 import inspect
 import sys
 from collections.abc import Callable, Mapping, Sequence
-from functools import partial
+from functools import lru_cache, partial
 from types import NoneType, UnionType
 from typing import Any, Literal, get_args, get_origin
 
@@ -35,8 +35,12 @@ def method_named(name: str, family: Mapping[str, Callable[..., Any]], what: str)
 
 def settings_of(function: Callable[..., Any]) -> dict[str, Any]:
     """The settings a method takes and their defaults; ``inspect.Parameter.empty`` marks one that must be given."""
-    parameters = inspect.signature(function).parameters.values()
-    return {p.name: p.default for p in parameters if p.kind is p.KEYWORD_ONLY}
+    return {p.name: p.default for p in _parameters(function) if p.kind is p.KEYWORD_ONLY}
+
+
+@lru_cache(maxsize=256)
+def _parameters(function: Callable[..., Any]) -> tuple[inspect.Parameter, ...]:
+    return tuple(inspect.signature(function).parameters.values())
 
 
 def with_settings(function: Callable[..., Any], settings: Mapping[str, Any], what: str) -> Callable[..., Any]:
@@ -45,7 +49,7 @@ def with_settings(function: Callable[..., Any], settings: Mapping[str, Any], wha
     Raises:
         RecipeError: a setting that the function does not have, or a value of the wrong type.
     """
-    annotations = {p.name: p.annotation for p in inspect.signature(function).parameters.values()}
+    annotations = {p.name: p.annotation for p in _parameters(function)}
     for name, value in settings.items():
         if name not in settings_of(function):
             raise RecipeError(f"{what}: {unknown('setting', name, settings_of(function))}")

@@ -12,7 +12,7 @@ from torch import Tensor, nn
 FEWEST, MOST = 16, 8192
 ON_DEVICE_BYTES = 2**30
 """What the activations of one chunk may take on a device other than the CPU."""
-UNKNOWN_CACHE_BYTES = 2**20
+UNKNOWN_CACHE_BYTES, MOST_CACHE_BYTES = 2**20, 2**23
 _CACHES = Path("/sys/devices/system/cpu/cpu0/cache")
 
 
@@ -47,9 +47,24 @@ def activation_bytes(model: nn.Module, first: Float[Tensor, " 1 *input"]) -> int
 
 @lru_cache(maxsize=1)
 def cache_bytes() -> int:
-    """Size of a core's level 2 cache; 1 MiB where the system does not tell."""
+    """A core's share of its last-level cache, from its level 2 cache up to 8 MiB; 1 MiB where the system does not tell.
+
+    The last level answers fast enough to outweigh a layer's fixed cost, but more of it than 8 MiB brings nothing.
+    """
+    shares = [share for folder in _CACHES.glob("index*") if (share := _share(folder))]
+    return min(max(shares, default=UNKNOWN_CACHE_BYTES), MOST_CACHE_BYTES)
+
+
+def _share(folder: Path) -> int:
+    """Bytes of this cache for each core that uses it; 0 for a cache of instructions or one that is not described."""
     try:
-        found = {(folder / "level").read_text().strip(): (folder / "size").read_text() for folder in _CACHES.iterdir()}
-        return int(found["2"].strip().removesuffix("K")) * 1024
-    except (OSError, KeyError, ValueError):
-        return UNKNOWN_CACHE_BYTES
+        name, size, cores = ((folder / part).read_text().strip() for part in ("type", "size", "shared_cpu_list"))
+        return int(size.removesuffix("K")) * 1024 // _count(cores) if name != "Instruction" else 0
+    except (OSError, ValueError):
+        return 0
+
+
+def _count(cores: str) -> int:
+    """How many a list like ``0-3,8`` names."""
+    ends = [part.split("-") for part in cores.split(",")]
+    return sum(int(end[-1]) - int(end[0]) + 1 for end in ends)
