@@ -23,7 +23,7 @@ def rows_that_fit(model: nn.Module, first: Float[Tensor, " 1 *input"]) -> int:
     """
     budget = cache_bytes() if first.device.type == "cpu" else ON_DEVICE_BYTES
     rows = budget / activation_bytes(model, first)
-    return min(max(2 ** round(math.log2(max(rows, 1))), FEWEST), MOST)
+    return min(max(1 << round(math.log2(max(rows, 1))), FEWEST), MOST)
 
 
 def activation_bytes(model: nn.Module, first: Float[Tensor, " 1 *input"]) -> int:
