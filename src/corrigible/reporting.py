@@ -11,10 +11,12 @@ import numpy as np
 from jaxtyping import Bool, Float, Int
 from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup
+from matplotlib.figure import Figure
 from torch import Tensor
 
 from corrigible import figures, pictures
 from corrigible.comparison import comparison, spoken
+from corrigible.plots.page import as_image
 from corrigible.training import Epoch
 from corrigible.types import Features, Feedback, Measurement, Pixels
 
@@ -48,6 +50,16 @@ class HeatmapRow:
 
 
 @dataclass(frozen=True)
+class Plots:
+    """Figures that belong together, drawn side by side where there is room."""
+
+    title: str
+    note: str
+    """How to read them, in one or two sentences."""
+    figures: tuple[Figure, ...]
+
+
+@dataclass(frozen=True)
 class Curve:
     """How one model learned."""
 
@@ -73,6 +85,8 @@ class ReportContent:
     heatmaps: tuple[HeatmapRow, ...] = ()
     feature_shares: tuple[tuple[str, float | None, float | None], ...] = ()
     """(feature, before, after): its share of the mean absolute attribution, in [0, 1]."""
+    plots: tuple[Plots, ...] = ()
+    """What the explanations of many rows say."""
     curves: tuple[Curve, ...] = ()
     feedback: tuple[Feedback, ...] = ()
     reproduce: tuple[str, ...] = ()
@@ -112,6 +126,7 @@ def render(content: ReportContent) -> str:
         shares=shares,
         longest=longest,
         num_left_out=num_left_out,
+        plots=[(plots, [as_image(figure) for figure in plots.figures]) for plots in content.plots],
         legend=[(curve.name, figures.line_sample(style)) for curve, style in _styled(content)],
         charts=_charts(content),
         confusions=[_confusion(model) for model in content.models if model.confusion is not None],

@@ -1,5 +1,6 @@
 """Beeswarm: one point per row and feature, placed by attribution and coloured by the feature's value."""
 
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -22,7 +23,9 @@ from corrigible.plots.features import (
 )
 from corrigible.plots.style import (
     FAINT,
+    INK,
     VALUES,
+    WIDTH,
     colour_bar,
     colour_of,
     describe,
@@ -44,7 +47,7 @@ COLOUR_QUANTILES = (0.05, 0.95)
 
 
 def beeswarm(
-    attribution: Float[Tensor, " row column"],
+    attribution: Float[Tensor, " row column"] | Mapping[str, Float[Tensor, " row column"]],
     x: Float[Tensor, " ..."],
     columns: FeatureNames,
     *,
@@ -55,7 +58,8 @@ def beeswarm(
     """Every row's attribution to each feature, the feature with the largest mean absolute attribution on top.
 
     A feature's columns are summed. Numbers are coloured from low to high; the few categories of a feature have a
-    colour each, many are grey. The same attributions always give the same points.
+    colour each, many are grey. The same attributions always give the same points. Several attributions of the same rows
+    by name, such as those of a model before and after correction, stand side by side on one scale.
 
     Args:
         columns: which columns make up which feature, or one name per column.
@@ -64,30 +68,49 @@ def beeswarm(
     Raises:
         DataError: an x of another shape, names for another number of columns, no rows, or values that are not finite.
     """
-    if x.shape != attribution.shape or not len(x):
-        expected = f"that of the attribution, {tuple(attribution.shape)}, with at least one row"
-        raise DataError(f"x has shape {tuple(x.shape)}; expected {expected}")
-    require_finite(attribution, "the attribution")
+    panels = attribution if isinstance(attribution, Mapping) else {"": attribution}
+    _check(panels, x)
     named = columns_named(columns, x.shape[1])
-    signed = signed_by_feature(attribution, named)
-    order = strongest(np.abs(signed).mean(axis=0), max_features)
+    signed = {name: signed_by_feature(found, named) for name, found in panels.items()}
+    order = strongest(np.max([np.abs(values).mean(axis=0) for values in signed.values()], axis=0), max_features)
     names = [named.features[place] for place in order]
-    figure = new_figure(0.9 + 0.33 * len(order) + 0.3 * bool(title), title=title)
-    axes = quiet(figure.subplots(), grid="x")
-    width = float(np.ptp(signed[:, order])) or 1.0
-    has_numbers = False
-    for level, (place, name) in enumerate(zip(order, names, strict=True)):
-        values = values_of(x, named, name)
-        has_numbers |= values.number is not None
-        heights = level + swarm(signed[:, place], width=width)
-        _draw_points(axes, signed[:, place], heights, _colours(values))
-        _name_categories(axes, values, level)
-    axes.axvline(0, color=FAINT, linewidth=1.0, zorder=0.5)
-    name_rows(axes, names)
-    label_axes(axes, x=label)
-    if has_numbers:
-        _colour_legend(figure, axes)
+    held = [values_of(x, named, name) for name in names]
+    ends = np.array([(values[:, order].min(), values[:, order].max()) for values in signed.values()])
+    span = float(ends.max() - ends.min()) or 1.0
+    figure = new_figure(
+        0.9 + 0.33 * len(order) + 0.3 * bool(title) + 0.2 * (len(panels) > 1),
+        width=WIDTH if len(panels) == 1 else 1.2 + 4.5 * len(panels),
+        title=title,
+    )
+    all_axes = figure.subplots(1, len(panels), sharex=True, sharey=True, squeeze=False)[0]
+    for axes, (panel, values) in zip(all_axes, signed.items(), strict=True):
+        _draw_panel(quiet(axes, grid="x"), values[:, order], held, span)
+        axes.set_title(shortened(panel, longest=50), loc="left", **text_style(color=INK, fontweight="bold"))
+        label_axes(axes, x=label)
+    name_rows(all_axes[0], names)
+    for level, in_rows in enumerate(held):
+        _name_categories(all_axes[-1], in_rows, level)
+    if any(in_rows.number is not None for in_rows in held):
+        _colour_legend(figure, all_axes)
     return describe(figure, f"{title or 'Beeswarm'}: {len(x)} rows; strongest first: {', '.join(names)}")
+
+
+def _check(panels: Mapping[str, Tensor], x: Tensor) -> None:
+    if not panels:
+        raise DataError("no attributions by name; expected at least one")
+    for name, attribution in panels.items():
+        said = f"the attribution {name}".rstrip()
+        if x.shape != attribution.shape or not len(x):
+            expected = f"that of {said}, {tuple(attribution.shape)}, with at least one row"
+            raise DataError(f"x has shape {tuple(x.shape)}; expected {expected}")
+        require_finite(attribution, said)
+
+
+def _draw_panel(axes: Axes, signed: np.ndarray, held: Sequence[FeatureValues], span: float) -> None:
+    for level, values in enumerate(held):
+        _draw_points(axes, signed[:, level], level + swarm(signed[:, level], width=span), _colours(values))
+    axes.axvline(0, color=FAINT, linewidth=1.0, zorder=0.5)
+    axes.tick_params(axis="y", length=0)
 
 
 def swarm(values: Float[np.ndarray, " row"], *, width: float) -> Float[np.ndarray, " row"]:
@@ -145,9 +168,16 @@ def _name_categories(axes: Axes, values: FeatureValues, level: int) -> None:
         axes.text(1.02, height, shortened(name, longest=16), **(style | {"color": colour_of(place)}))
 
 
-def _colour_legend(figure: Figure, axes: Axes) -> None:
+def _colour_legend(figure: Figure, axes: Any) -> None:
     scale = ScalarMappable(Normalize(0, 1), VALUES)
-    place: dict[str, Any] = {"location": "bottom", "shrink": 0.5, "aspect": 30, "pad": 0.02, "ticks": [0, 1]}
+    place: dict[str, Any] = {
+        "location": "bottom",
+        "shrink": 0.5,
+        "aspect": 30,
+        "fraction": 0.06,
+        "pad": 0.02,
+        "ticks": [0, 1],
+    }
     bar = colour_bar(figure, scale, ax=axes, label="value of the feature", **place)
     bar.set_ticklabels(["low", "high"])
     bar.ax.tick_params(length=0)

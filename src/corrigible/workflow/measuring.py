@@ -22,6 +22,7 @@ from corrigible.recipe import Recipe, load_data
 from corrigible.study import Run, Study, open_study
 from corrigible.types import Columns, Feedback, Measurement
 from corrigible.workflow.devices import device_named
+from corrigible.workflow.explained_rows import explained_by, explained_rows, keep
 from corrigible.workflow.model_runs import load_model
 from corrigible.workflow.records import FeatureShare, Finished, Measured
 
@@ -67,7 +68,7 @@ def evaluate(folder: Path, *, seed: int | None = None, device: str = "cpu") -> I
     with study.new_run("evaluate", models=[run.name for run in compared], **record) as draft:
         results: list[dict[str, Any]] = []
         changes: list[Measurement] = []
-        drawn = _drawn_rows(data, feedback)
+        drawn, explained = _drawn_rows(data, feedback), explained_rows(data)
         first: Evidence | None = None
         for place, run in enumerate(compared):
             model = load_model(run).to(device_named(device))
@@ -80,12 +81,16 @@ def evaluate(folder: Path, *, seed: int | None = None, device: str = "cpu") -> I
             rows = rows_of(data, drawn["row"])
             drawn[f"attribution.{place}"] = _attribution(recipe, model, rows, rows.y, seed).contiguous()
             drawn[f"predicted.{place}"] = evidence.everywhere["predicted"][drawn["row"]]
+            if run.verb != "baseline":
+                by_model = explained_by(recipe, model, explained, columns_of(data), seed)
+                explained |= {f"{name}.{place}": values for name, values in by_model.items()}
             found = {"measurements": _as_dicts(measurements), "confusion": _confusion(evidence)}
             shares = _shares_of_labels(recipe, model, data, seed)
             results.append({"name": run.label, "run": run.name, **found, "shares": shares})
         names, changed = list(class_names_of(data)), _as_dicts(changes)
         draft.write_json("evaluation.json", {"class_names": names, "models": results, "changes": changed})
         (draft.folder / "rows.safetensors").write_bytes(save(drawn))
+        keep(draft, explained, columns_of(data))
     yield Finished("evaluate", str(draft.published))
 
 

@@ -23,6 +23,7 @@ from corrigible.study import Run, Study, open_study
 from corrigible.training import Epoch
 from corrigible.types import Feedback, Measurement
 from corrigible.workflow.model_runs import load_model
+from corrigible.workflow.plotted import explanation_plots
 from corrigible.workflow.records import Finished, Sealed, Verified
 
 RELIANCE = ("attribution_overlap", "flip_rate", "flip_effect")
@@ -98,6 +99,7 @@ def _content(study: Study, evaluation: Run) -> ReportContent:
         explanation=f"Attributions ({spoken(recipe.explain.method)}) explain the label's score.",
         heatmaps=_heatmaps(evaluation, results["class_names"]) if recipe.kind == "image" else (),
         feature_shares=_shares(results["models"]),
+        plots=tuple(explanation_plots(evaluation)),
         curves=tuple(Curve(run.label, tuple(_epochs(run))) for run in compared),
         feedback=tuple(_feedback_seen(study, corrected)),
         reproduce=tuple(_commands(study.folder, recipe.seed, [*compared, evaluation])),
