@@ -13,6 +13,11 @@ FAMILIES = {
     "corrigible.penalties": ("FEEDBACK_PENALTIES", "MODEL_PENALTIES"),
     "corrigible.losses": ("LOSSES",),
     "corrigible.explanations.attribution": ("EXPLAINERS",),
+    "corrigible.explanations.coalitions": ("EXPLAINERS",),
+    "corrigible.explanations.interactions": ("INTERACTIONS",),
+    "corrigible.explanations.summaries": ("SUMMARIES",),
+    "corrigible.explanations.surrogates": ("SURROGATES",),
+    "corrigible.explanations.quality": ("QUALITIES",),
     "corrigible.explanations.quality": ("QUALITIES",),
     "corrigible.metrics": ("METRICS",),
 }

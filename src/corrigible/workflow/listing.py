@@ -6,7 +6,12 @@ from typing import Any
 
 from corrigible.explanations import EXPLAINERS
 from corrigible.explanations.explaining import SHARED_SETTINGS
+from corrigible.explanations.interactions import INTERACTIONS
+from corrigible.explanations.layers import LAYER_EXPLAINERS
+from corrigible.explanations.quality import QUALITIES
 from corrigible.explanations.scores import SCORES, RandomProjection
+from corrigible.explanations.summaries import SUMMARIES
+from corrigible.explanations.surrogates import SURROGATES
 from corrigible.methods import settings_of
 from corrigible.metrics import METRICS
 from corrigible.models import MODELS
@@ -15,6 +20,11 @@ from corrigible.workflow.records import Method
 
 FAMILIES: Mapping[str, Mapping[str, Callable[..., Any]]] = {
     "explainer": EXPLAINERS,
+    "layer explainer": LAYER_EXPLAINERS,
+    "interaction": INTERACTIONS,
+    "summary": SUMMARIES,
+    "surrogate": SURROGATES,
+    "explanation quality": QUALITIES,
     "score": {**SCORES, "random_projection": RandomProjection},
     "feedback penalty": FEEDBACK_PENALTIES,
     "model penalty": MODEL_PENALTIES,
@@ -24,7 +34,7 @@ FAMILIES: Mapping[str, Mapping[str, Callable[..., Any]]] = {
 
 
 def methods() -> Iterator[Method]:
-    """Every explainer, score, penalty, metric and model with its first sentence and its settings."""
+    """Every explainer, interaction, summary, surrogate, score, penalty, metric and model with its first sentence and its settings."""
     for family, members in FAMILIES.items():
         for name, function in members.items():
             yield Method(family, name, summary(function), settings(function))
