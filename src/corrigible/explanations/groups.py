@@ -31,9 +31,18 @@ def groups_of(
     if groups.shape not in (x.shape[1:], x.shape):
         found, expected = tuple(groups.shape), tuple(x.shape[1:])
         raise DataError(f"groups have shape {found}; expected {expected}, or {tuple(x.shape)} where rows differ")
-    if int(groups.min()) < 0:
-        raise DataError(f"groups hold {int(groups.min())}; expected numbers from 0")
+    lowest, highest, most = int(groups.min()), int(groups.max()), x[0].numel()
+    if lowest < 0 or highest >= most:
+        bad = lowest if lowest < 0 else highest
+        raise DataError(f"groups hold {bad}; expected numbers from 0 to {most - 1}, as a row has {most} inputs")
     return (groups if groups.shape == x.shape else groups[None]).to(x.device, torch.long)
+
+
+def numbered_anew(labels: Int[Tensor, " one_or_batch *input"]) -> Int[Tensor, " one_or_batch *input"]:
+    """Each row's groups in the same order, numbered without gaps."""
+    flat = labels.flatten(1)
+    occurs = flat.new_zeros(len(flat), int(flat.max()) + 1).scatter(1, flat, 1)
+    return (occurs.cumsum(dim=1) - 1).gather(1, flat).reshape(labels.shape)
 
 
 def by_group(

@@ -28,12 +28,22 @@ class Absence:
     """The rows that fill in for absent inputs, and how they are chosen."""
 
     rows: Float[Tensor, " draw *input"]
-    is_conditional: bool = False
+    tie_breaks: Float[Tensor, " draw"] | None = None
+    """Small numbers, for ``conditional``: which of equally near rows come first."""
+
+    @property
+    def is_conditional(self) -> bool:
+        return self.tie_breaks is not None
 
     @property
     def num_neighbours(self) -> int:
         """The square root of the number of rows, the usual choice for nearest neighbours."""
         return max(1, round(math.sqrt(len(self.rows))))
+
+    @property
+    def num_draws(self) -> int:
+        """How many rows fill in for the absent inputs of one coalition."""
+        return self.num_neighbours if self.is_conditional else len(self.rows)
 
 
 def absence_of(
@@ -63,15 +73,17 @@ def absence_of(
     if len(labels) > 1:
         raise DataError(f"absent={absent!r} needs groups that are the same in all rows; use 'marginal' for segments")
     if absent == "conditional":
-        return Absence(rows, is_conditional=True)
+        # Far above the rounding error of a distance and far below its differences.
+        drawn = torch.rand(len(rows), dtype=torch.float64, generator=torch.Generator().manual_seed(seed))
+        return Absence(rows, 1e-9 * drawn.to(rows.device))
     return Absence(_exchanged(rows, labels[0], seed))
 
 
 def distances(
     x: Float[Tensor, " batch *input"], rows: Float[Tensor, " draw *input"], membership: Float[Tensor, " input group"]
 ) -> Float[Tensor, " batch draw group"]:
-    """Squared distance in each group, in standard deviations of each input over ``rows``."""
-    flat, others = x.flatten(1), rows.flatten(1)
+    """Squared distance in each group, in standard deviations of each input over ``rows``, in float64."""
+    flat, others = x.flatten(1).double(), rows.flatten(1).double()
     scale = others.std(dim=0, correction=0)
     scale = torch.where(scale > 0, scale, torch.ones_like(scale))
     return ((flat[:, None] - others) / scale).square() @ membership

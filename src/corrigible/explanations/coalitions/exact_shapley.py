@@ -9,8 +9,9 @@ from torch import Tensor, nn
 from corrigible.errors import RecipeError
 from corrigible.explanations.baselines import Baseline
 from corrigible.explanations.coalitions.absence import Absent
-from corrigible.explanations.coalitions.game import Plan, game_of, played
-from corrigible.explanations.groups import Groups, shared_evenly
+from corrigible.explanations.coalitions.game import Plan, game_of
+from corrigible.explanations.coalitions.playing import explained
+from corrigible.explanations.groups import Groups
 from corrigible.types import Columns
 
 MOST_GROUPS = 16
@@ -53,7 +54,7 @@ def exact_shapley(
             f"{game.num_groups} groups have 2^{game.num_groups} coalitions; expected at most {MOST_GROUPS}: "
             "form groups, or choose kernel_shap or permutation_shapley"
         )
-    return shared_evenly(played(game, exact_plan(game.num_groups)), game.labels)
+    return explained(game, exact_plan)
 
 
 def exact_plan(num_groups: int) -> Plan:

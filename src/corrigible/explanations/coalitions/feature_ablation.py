@@ -8,8 +8,9 @@ from torch import Tensor, nn
 
 from corrigible.explanations.baselines import Baseline
 from corrigible.explanations.coalitions.absence import Absent
-from corrigible.explanations.coalitions.game import Plan, game_of, played
-from corrigible.explanations.groups import Groups, shared_evenly
+from corrigible.explanations.coalitions.game import Plan, game_of
+from corrigible.explanations.coalitions.playing import explained
+from corrigible.explanations.groups import Groups
 from corrigible.types import Columns
 
 
@@ -42,7 +43,7 @@ def feature_ablation(
         model, x, target, groups=groups, columns=columns, baseline=baseline, background=background, absent=absent,
         score=score, seed=seed, differentiable=differentiable, rows_at_once=rows_at_once,
     )  # fmt: skip
-    return shared_evenly(played(game, ablation_plan(game.num_groups)), game.labels)
+    return explained(game, ablation_plan)
 
 
 def ablation_plan(num_groups: int) -> Plan:

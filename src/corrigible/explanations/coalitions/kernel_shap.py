@@ -4,6 +4,8 @@ The weighted regression is solved in closed form with its two constraints (Cover
 equation 7): the solution is linear in the coalitions' values, so that one solution serves every row.
 """
 
+from functools import partial
+from itertools import combinations
 from math import comb
 
 import torch
@@ -14,8 +16,9 @@ from corrigible.errors import RecipeError
 from corrigible.explanations.baselines import Baseline
 from corrigible.explanations.coalitions.absence import Absent
 from corrigible.explanations.coalitions.exact_shapley import all_coalitions
-from corrigible.explanations.coalitions.game import Plan, game_of, played
-from corrigible.explanations.groups import Groups, shared_evenly
+from corrigible.explanations.coalitions.game import Plan, game_of
+from corrigible.explanations.coalitions.playing import explained
+from corrigible.explanations.groups import Groups
 from corrigible.types import Columns
 
 
@@ -55,7 +58,7 @@ def kernel_shap(
         model, x, target, groups=groups, columns=columns, baseline=baseline, background=background, absent=absent,
         score=score, seed=seed, differentiable=differentiable, rows_at_once=rows_at_once,
     )  # fmt: skip
-    return shared_evenly(played(game, kernel_plan(game.num_groups, samples=samples, seed=seed)), game.labels)
+    return explained(game, partial(kernel_plan, samples=samples, seed=seed))
 
 
 def kernel_plan(num_groups: int, *, samples: int, seed: int) -> Plan:
@@ -101,9 +104,10 @@ def kernel_coalitions(
         share = mass[small - 1] * len(pair) / mass.sum()
         if left * share < needed:
             break
+        chosen = torch.tensor(list(combinations(range(num_groups), small)))
+        of_size = torch.zeros(len(chosen), num_groups, dtype=torch.bool).scatter_(1, chosen, True)
         for size in pair:
-            chosen = torch.combinations(torch.arange(num_groups), size)
-            whole.append(torch.zeros(len(chosen), num_groups, dtype=torch.bool).scatter_(1, chosen, True))
+            whole.append(of_size if size == small else ~of_size)
             weights.append(mass[size - 1].expand(len(chosen)) / len(chosen))
         left, mass = left - needed, mass.index_fill(0, torch.tensor(pair) - 1, 0.0)
     sampled = _sampled(mass, left, seed)

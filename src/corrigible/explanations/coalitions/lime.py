@@ -5,6 +5,8 @@ The locally weighted linear model is a ridge regression on which groups are pres
 values, so that one solution serves every row.
 """
 
+from functools import partial
+
 import torch
 from jaxtyping import Float, Int
 from torch import Tensor, nn
@@ -12,8 +14,9 @@ from torch import Tensor, nn
 from corrigible.errors import RecipeError
 from corrigible.explanations.baselines import Baseline
 from corrigible.explanations.coalitions.absence import Absent
-from corrigible.explanations.coalitions.game import Plan, game_of, played
-from corrigible.explanations.groups import Groups, shared_evenly
+from corrigible.explanations.coalitions.game import Plan, game_of
+from corrigible.explanations.coalitions.playing import explained
+from corrigible.explanations.groups import Groups
 from corrigible.types import Columns
 
 
@@ -54,8 +57,8 @@ def lime(
         model, x, target, groups=groups, columns=columns, baseline=baseline, background=background, absent=absent,
         score=score, seed=seed, differentiable=differentiable, rows_at_once=rows_at_once,
     )  # fmt: skip
-    plan = lime_plan(game.num_groups, samples=samples, kernel_width=kernel_width, ridge=ridge, seed=seed)
-    return shared_evenly(played(game, plan), game.labels)
+    plan_for = partial(lime_plan, samples=samples, kernel_width=kernel_width, ridge=ridge, seed=seed)
+    return explained(game, plan_for)
 
 
 def lime_plan(num_groups: int, *, samples: int, kernel_width: float, ridge: float, seed: int) -> Plan:

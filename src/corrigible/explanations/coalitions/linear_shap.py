@@ -9,7 +9,8 @@ from torch import Tensor, nn
 from corrigible.errors import UnsupportedModelError
 from corrigible.explanations.baselines import Baseline
 from corrigible.explanations.coalitions.absence import Absent
-from corrigible.explanations.coalitions.game import Plan, game_of, played
+from corrigible.explanations.coalitions.game import Plan, game_of
+from corrigible.explanations.coalitions.playing import played
 from corrigible.explanations.groups import Groups, shared_evenly
 from corrigible.types import Columns
 

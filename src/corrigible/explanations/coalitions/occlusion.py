@@ -10,7 +10,8 @@ from corrigible.errors import RecipeError
 from corrigible.explanations.baselines import Baseline
 from corrigible.explanations.coalitions.feature_ablation import feature_ablation
 from corrigible.explanations.coalitions.game import Game, game_of
-from corrigible.explanations.passes import untouched
+from corrigible.explanations.coalitions.playing import weighted
+from corrigible.explanations.coalitions.values import shown_values
 from corrigible.types import Columns
 
 
@@ -57,24 +58,17 @@ def occlusion(
     game = game_of(
         model, x, target, groups=one_group, background=None, absent="marginal", differentiable=differentiable, **shared
     )
-    with untouched(model, seed), torch.set_grad_enabled(differentiable):
-        return _drops_spread(game, windows)
+    plane = (*[1] * (x.ndim - 3), *x.shape[-2:])
+    return _drops_spread(game, windows).reshape(len(x), *plane).expand_as(x).clone()
 
 
-def _drops_spread(game: Game, windows: Bool[Tensor, " window height width"]) -> Float[Tensor, " batch *input"]:
+def _drops_spread(game: Game, windows: Bool[Tensor, " window height width"]) -> Float[Tensor, " batch position"]:
     """Each window's drop on the inputs it hides, over the number of windows that hide them."""
-    spread = (windows / windows.sum(dim=0)).to(game.x).flatten(1)
-    shape = (len(windows), *[1] * (game.x.ndim - 3), *windows.shape[1:])
-    hidden, baseline = windows.reshape(shape), game.absence.rows
-    parts = []
-    for row in torch.arange(len(game.x), device=game.x.device).split(game.rows_at_once // len(windows) or 1):
-        x = game.x[row].unsqueeze(1)
-        whole = game.scores(x, row)
-        some = [torch.where(part, baseline, x) for part in hidden.split(game.rows_at_once)]
-        drops = whole - torch.cat([game.scores(changed, row) for changed in some], dim=1)
-        parts.append(drops @ spread)
-    plane = torch.cat(parts).reshape(len(game.x), *[1] * (game.x.ndim - 3), *windows.shape[1:])
-    return plane.expand_as(game.x).clone()
+    spread = (windows.double() / windows.sum(dim=0)).flatten(1)
+    nothing = torch.zeros_like(windows[:1])
+    shown = ~torch.cat([nothing, windows]).reshape(-1, *[1] * (game.x.ndim - 3), *windows.shape[1:])
+    weights = torch.cat([torch.ones_like(spread[:1]), -spread])
+    return weighted(game, weights, lambda some: shown_values(game, shown[some]))
 
 
 def _windows(x: Tensor, patch: int, stride: int) -> Bool[Tensor, " window height width"]:

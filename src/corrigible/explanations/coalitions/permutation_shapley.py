@@ -3,6 +3,8 @@
 Each order is also taken backwards (Mitchell, Cooper, Frank and Holmes 2022, section 4.1).
 """
 
+from functools import partial
+
 import torch
 from jaxtyping import Float, Int
 from torch import Tensor, nn
@@ -10,8 +12,9 @@ from torch import Tensor, nn
 from corrigible.errors import RecipeError
 from corrigible.explanations.baselines import Baseline
 from corrigible.explanations.coalitions.absence import Absent
-from corrigible.explanations.coalitions.game import Plan, game_of, played
-from corrigible.explanations.groups import Groups, shared_evenly
+from corrigible.explanations.coalitions.game import Plan, game_of
+from corrigible.explanations.coalitions.playing import explained
+from corrigible.explanations.groups import Groups
 from corrigible.types import Columns
 
 
@@ -50,7 +53,7 @@ def permutation_shapley(
         model, x, target, groups=groups, columns=columns, baseline=baseline, background=background, absent=absent,
         score=score, seed=seed, differentiable=differentiable, rows_at_once=rows_at_once,
     )  # fmt: skip
-    return shared_evenly(played(game, permutation_plan(game.num_groups, samples=samples, seed=seed)), game.labels)
+    return explained(game, partial(permutation_plan, samples=samples, seed=seed))
 
 
 def permutation_plan(num_groups: int, *, samples: int, seed: int) -> Plan:

@@ -1,0 +1,87 @@
+"""Networks whose first layer is affine: what it gives for a coalition is a sum over the groups.
+
+W(x present, b absent) + c = Σ present W_g x_g + Σ absent W_g b_g + c: each group's share is computed once per row, and
+no changed row is ever made. The values are the same up to rounding.
+"""
+
+from typing import NamedTuple
+
+import torch
+from jaxtyping import Bool, Float, Int
+from torch import Tensor, nn
+
+from corrigible.explanations.coalitions.game import Game
+from corrigible.explanations.coalitions.values import Values
+from corrigible.models.forward import class_logits
+
+
+class Members(NamedTuple):
+    """The inputs of each group by their place in a flattened row, filled up to the size of the largest group."""
+
+    place: Int[Tensor, " group member"]
+    is_real: Bool[Tensor, " group member"]
+
+
+class AffineStart(NamedTuple):
+    """The layer that sees the inputs, everything after it, and which inputs the groups have."""
+
+    first: nn.Linear
+    rest: nn.Sequential
+    members: Members
+
+
+def affine_start(game: Game, num_coalitions: int) -> AffineStart | None:
+    """The parts of a plain sequence of layers that begins with a linear one; None for any other model.
+
+    Also None where rows have groups of their own, where absent inputs depend on the row, where somebody has hooked into
+    the parts that would be passed by, and where the groups' shares would cost more than the coalitions themselves.
+    """
+    if type(game.model) is not nn.Sequential or len(game.labels) > 1 or game.absence.is_conditional:
+        return None
+    layers = list(game.model)
+    place = 1 if layers and _flattens(layers[0]) else 0
+    first = layers[place] if place < len(layers) else None
+    if type(first) is not nn.Linear or (game.x.ndim > 2 and place == 0):
+        return None
+    if any(module._forward_hooks or module._forward_pre_hooks for module in (game.model, *layers[: place + 1])):
+        return None
+    members = members_of(game.labels)
+    if members.place.numel() > num_coalitions * game.x[0].numel():
+        return None
+    return AffineStart(first, nn.Sequential(*layers[place + 1 :]), members)
+
+
+def _flattens(layer: nn.Module) -> bool:
+    return type(layer) is nn.Flatten and (layer.start_dim, layer.end_dim) == (1, -1)
+
+
+def members_of(labels: Int[Tensor, " *input"]) -> Members:
+    """The inputs of each group by their place in a flattened row."""
+    flat = labels.flatten()
+    size = flat.bincount()
+    order = flat.argsort(stable=True)
+    start = size.cumsum(0) - size
+    member = torch.arange(int(size.max()), device=flat.device)
+    is_real = member < size[:, None]
+    return Members(order[(start[:, None] + member).clamp_max(len(order) - 1)], is_real)
+
+
+def affine_values(game: Game, present: Bool[Tensor, " coalition group"], start: AffineStart) -> Values:
+    """As `filled_values`, for a network that begins with an affine layer and groups that all rows share."""
+    members = start.members
+    weight = start.first.weight.T[members.place] * members.is_real[:, :, None]
+    is_present, is_absent = present.to(game.x), (~present[:, game.labels.flatten()]).to(game.x)
+    fillings = game.absence.rows.flatten(1).split(game.rows_at_once)
+    absent = [start.first(is_absent[:, None] * filling)[:, None] for filling in fillings]
+
+    def values(rows: Int[Tensor, " row"]) -> Float[Tensor, " row coalition"]:
+        shares = game.x[rows].flatten(1)[:, members.place].transpose(0, 1) @ weight
+        hidden = (is_present @ shares.flatten(1)).view(len(present), len(rows), 1, -1)
+        sums = []
+        for some in absent:
+            points = hidden + some
+            logits = class_logits(start.rest(points.flatten(0, 2)))
+            sums.append(game.scored(logits.view(*points.shape[:3], -1), rows[:, None]).sum(dim=2))
+        return (sum(sums[1:], sums[0]) / len(game.absence.rows)).T
+
+    return values

@@ -1,0 +1,74 @@
+"""From a plan to its results, for every row.
+
+Values are weighted as they come, a bounded number of changed rows at a time; they are never all kept.
+"""
+
+from collections.abc import Callable
+from dataclasses import replace
+
+import torch
+from jaxtyping import Float, Int
+from torch import Tensor
+
+from corrigible.explanations.coalitions.affine_start import affine_start, affine_values
+from corrigible.explanations.coalitions.game import Game, Plan
+from corrigible.explanations.coalitions.values import Values, conditional_values, filled_values
+from corrigible.explanations.groups import shared_evenly
+from corrigible.explanations.passes import untouched
+
+
+def explained(game: Game, plan_for: Callable[[int], Plan]) -> Float[Tensor, " batch *input"]:
+    """The results of the plan for as many groups as a row has, one result per group, shared by the group's inputs.
+
+    Rows with the same number of groups are played together, so that no row's result depends on which others are there.
+    """
+    most = game.labels.flatten(1).amax(dim=1).expand(len(game.x))
+    attribution = torch.zeros_like(game.x)
+    for last in most.unique().tolist():
+        rows = (most == last).nonzero()[:, 0]
+        labels = game.labels if len(game.labels) == 1 else game.labels[rows]
+        some = replace(game, x=game.x[rows], target=game.target[rows], labels=labels)
+        attribution = attribution.index_copy(0, rows, shared_evenly(played(some, plan_for(last + 1)), labels))
+    return attribution
+
+
+def played(game: Game, plan: Plan) -> Float[Tensor, " batch result"]:
+    """The weighted sums of the coalitions' values, for every row."""
+    present = plan.present.to(game.x.device)
+    with untouched(game.model, game.seed):
+        start = affine_start(game, len(present))
+
+        def values_of(some: Int[Tensor, " coalition"]) -> Values:
+            if game.absence.is_conditional:
+                return conditional_values(game, present[some])
+            if start is not None:
+                return affine_values(game, present[some], start)
+            return filled_values(game, present[some])
+
+        most_rows = None if start is None else game.rows_at_once // game.num_groups
+        return weighted(game, plan.weights, values_of, most_rows=most_rows)
+
+
+def weighted(
+    game: Game,
+    weights: Float[Tensor, " coalition result"],
+    values_of: Callable[[Int[Tensor, " some"]], Values],
+    *,
+    most_rows: int | None = None,
+) -> Float[Tensor, " batch result"]:
+    """Sums of the coalitions' values over all coalitions, a bounded number of points at a time."""
+    weights = weights.to(game.x.device, torch.float64)
+    total = weights.new_zeros(len(game.x), weights.shape[1])
+    every = torch.arange(len(game.x), device=game.x.device)
+    with untouched(game.model, game.seed), torch.set_grad_enabled(game.differentiable):
+        for some in torch.arange(len(weights), device=game.x.device).split(_coalitions_at_once(game)):
+            points = min(len(some) * game.absence.num_draws, game.rows_at_once)
+            num_rows = max(min(game.rows_at_once // points, len(every) if most_rows is None else most_rows), 1)
+            values = values_of(some)
+            total = total + torch.cat([values(rows).double() @ weights[some] for rows in every.split(num_rows)])
+    return total.to(game.x)
+
+
+def _coalitions_at_once(game: Game) -> int:
+    """An eighth of what the bound allows: the rows beside them then fill it whatever number of coalitions is left."""
+    return max(game.rows_at_once // (8 * game.absence.num_draws), 1)
