@@ -139,8 +139,9 @@ def _started(record: Any) -> Iterator[str]:
 
 
 def _planned(record: Any) -> Iterator[str]:
-    kept = f"; goes on after {record.num_kept} that are finished" if record.num_kept else ""
-    yield f"[bold]{escape(record.name)}[/bold]: {record.num_rows} rows in {record.num_shards} shards{kept}"
+    kept = f"; goes on after {record.num_kept} finished before" if record.num_kept else ""
+    shards = f"{record.num_shards} shards" if record.num_shards > 1 else "1 shard"
+    yield f"[bold]{escape(record.name)}[/bold]: {record.num_rows} rows in {shards}{kept}"
 
 
 def _measured(record: Any) -> Iterator[str]:

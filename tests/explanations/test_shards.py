@@ -13,7 +13,7 @@ import pytest
 import torch
 from torch import Tensor, nn
 
-from corrigible import explain
+from corrigible import explain, folders
 from corrigible.data.dataset import TensorData
 from corrigible.errors import DataError, RecipeError, StudyError
 from corrigible.explanations import shards
@@ -25,7 +25,8 @@ COLUMNS = Columns(("age", "site=a", "site=b"), ("age", "site", "site"), (False, 
 METHODS: dict[str, dict[str, Any]] = {
     "integrated_gradients": {"steps": 5},
     "input_gradient": {"score": "random_projection"},
-    "gradient_x_input": {},
+    "smooth_grad": {"samples": 4},
+    "permutation_shapley": {},
 }
 
 
@@ -96,6 +97,12 @@ def test_labels_or_one_class_may_be_explained(model: nn.Module, tmp_path: Path) 
         assert load_shards(tmp_path, name=name).target.tolist() == expected
 
 
+def test_one_class_may_be_explained_against_another(model: nn.Module, tmp_path: Path) -> None:
+    list(explain_all(model, Lazy(), tmp_path, target=1, against=0, steps=4, rows_per_shard=4))
+    expected = explain(model, Lazy().rows(), 1, against=0, steps=4, columns=COLUMNS)
+    torch.testing.assert_close(load_shards(tmp_path).attribution, expected)
+
+
 def test_a_single_score_is_explained_itself(tmp_path: Path) -> None:
     def score(x: Tensor) -> Tensor:
         return x.square().sum(dim=1)
@@ -121,14 +128,13 @@ def test_an_interruption_loses_no_shard_and_changes_no_byte(model: nn.Module, tm
     begun = explain_all(model, Lazy(), folder, rows_per_shard=3)
     assert [next(begun), next(begun), next(begun)] == records[:3]
     begun.close()
-    (folder / ".writing-0000-1-half").write_bytes(b"half a shard")
+    (folder / f".writing-{folders._MACHINE}-999999999-half").write_bytes(b"by a process that was killed")
     kept = {name: (folder / name).stat().st_mtime_ns for name in ("rows-00000.safetensors", "rows-00001.safetensors")}
 
     data = Lazy()
     assert list(explain_all(model, data, folder, rows_per_shard=3)) == [ShardsPlanned("rows", 11, 4, 2), *records[3:]]
     assert data.num_read <= 11 + 1 + 5  # For the fingerprint, for the missing shards.
     assert {name: (folder / name).stat().st_mtime_ns for name in kept} == kept
-    (folder / ".writing-0000-1-half").unlink()
     assert content(folder) == content(whole)
     assert list(explain_all(model, Lazy(), folder, rows_per_shard=3)) == [ShardsPlanned("rows", 11, 4, 4)]
 

@@ -63,16 +63,16 @@ def test_every_row_of_every_split_is_explained(make: Any, tmp_path: Path) -> Non
 
 
 def test_what_was_finished_before_an_interruption_is_kept(study: Path) -> None:
-    whole = made_by(study, rows_per_shard=7)
-    interrupt(study, 11, rows_per_shard=7)
+    whole = made_by(study, rows_per_shard=20)
+    interrupt(study, 4, rows_per_shard=20)
     assert [run.name for run in open_study(study).runs()] == ["0001-train", "0002-explain"]
-    answer = corrigible("explain", study, "--all", "--rows-per-shard", 7)
+    answer = corrigible("explain", study, "--all", "--rows-per-shard", 20)
     assert (answer.code, answer.stderr) == (0, "")
     lines = answer.stdout.splitlines()
-    assert "train: 60 rows in 9 shards; goes on after 9 that are finished" in lines
-    assert "test: 24 rows in 4 shards; goes on after 2 that are finished" in lines
-    assert "validation: 18 rows in 3 shards" in lines
-    assert "  test: shard 4/4" in lines and "  validation: shard 3/3" in lines
+    assert "train: 60 rows in 3 shards; goes on after 3 finished before" in lines
+    assert "test: 24 rows in 2 shards; goes on after 1 finished before" in lines
+    assert "validation: 18 rows in 1 shard" in lines
+    assert "  test: shard 2/2" in lines and "  validation: shard 1/1" in lines
     assert content(study / "runs" / "0003-explain") == content(whole)
     assert sorted(path.name for path in (study / "runs").iterdir()) == [
         *(".lock", "0001-train", "0002-explain", "0003-explain")
