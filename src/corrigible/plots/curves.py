@@ -10,6 +10,7 @@ from torch import Tensor
 
 from corrigible.errors import DataError
 from corrigible.figures import DASHES, number
+from corrigible.plots.intervals import half_width
 from corrigible.plots.style import (
     INK,
     WIDTH,
@@ -29,7 +30,7 @@ Curves = Mapping[str, Float[Tensor, " row point"]]
 def deletion_insertion_curves(
     deletion: Curves, insertion: Curves | None = None, *, title: str = "", label: str = "score"
 ) -> Figure:
-    """The mean curve of each method over the rows, with its 95 % interval, and the area under it.
+    """The mean curve of each method over the rows, with Student's 95 % interval, and the area under it.
 
     An explainer that names the inputs that matter makes the score fall early in deletion, for a small area, and rise
     early in insertion, for a large one.
@@ -65,8 +66,8 @@ def _draw(axes: Axes, curves: Curves, styles: Mapping[str, int]) -> dict[str, fl
         dash = DASHES[style % len(DASHES)]
         pattern = (0, tuple(float(part) / 2 for part in dash.split())) if dash else "solid"
         lines += axes.plot(share, mean, color=colour_of(style), linewidth=1.6, linestyle=pattern)
-        if len(scores) > 1:
-            half = 1.96 * scores.std(axis=0, ddof=1) / np.sqrt(len(scores))
+        half = half_width(scores)
+        if half is not None:
             axes.fill_between(share, mean - half, mean + half, color=colour_of(style), alpha=0.15, linewidth=0)
         areas[name] = float((mean[1:] + mean[:-1]).mean() / 2)
         legend.append(f"{name.replace('_', ' ')}, area {number(areas[name])}")

@@ -13,6 +13,7 @@ from corrigible.errors import DataError
 from corrigible.explanations.features import by_feature
 from corrigible.explanations.summaries.mean_attribution import MeanAttribution, Part
 from corrigible.plots.features import FeatureNames, columns_named, require_finite, strongest
+from corrigible.plots.intervals import half_width
 from corrigible.plots.style import (
     INK,
     add_legend,
@@ -46,7 +47,7 @@ def mean_bars(
 ) -> Figure:
     """How much each feature counts, whatever its sign: absolute attributions, summed over a feature's columns.
 
-    Whiskers are 95 % intervals of the mean over rows (mean ± 1.96 standard errors); where the means alone are given, as
+    Whiskers are Student's 95 % intervals of the mean over rows; where the means alone are given, as
     by `mean_attribution`, there are none, and the bars are all rows and each class or group. Features are ordered by
     their largest bar.
 
@@ -108,8 +109,7 @@ def _from_rows(found: Attributions, columns: FeatureNames) -> tuple[tuple[str, .
         named = columns_named(columns, attribution.shape[1])
         names = named.features
         sizes = by_feature(attribution.detach().double().cpu(), named).numpy()
-        error = 1.96 * sizes.std(axis=0, ddof=1) / np.sqrt(len(sizes)) if len(sizes) > 1 else None
-        series[name] = _Bars(sizes.mean(axis=0), error)
+        series[name] = _Bars(sizes.mean(axis=0), half_width(sizes))
     return names, series
 
 

@@ -1,4 +1,4 @@
-"""What the report plots of a table's explanations, computed when models are measured."""
+"""What the report plots of explanations, computed when models are measured."""
 
 import dataclasses
 from collections.abc import Mapping
@@ -7,11 +7,12 @@ import torch
 from safetensors.torch import save
 from torch import Tensor, nn
 
-from corrigible.data.dataset import Dataset, all_labels, columns_of, rows_of
+from corrigible.data.dataset import Dataset, TensorData, all_labels, columns_of, rows_of
 from corrigible.explanations.answers import answers
 from corrigible.explanations.baselines import baseline_row
 from corrigible.explanations.explaining import explain
 from corrigible.explanations.family import EXPLAINERS
+from corrigible.explanations.quality.curves import deletion_curve, insertion_curve
 from corrigible.explanations.scores import SCORES
 from corrigible.methods import method_named, settings_of
 from corrigible.recipe import Recipe
@@ -53,6 +54,17 @@ def explained_by(
         found["score"] = score(answers(model, x), target)
         found["baseline"] = score(answers(model, baseline_row(takes["baseline"], x)[None]).expand(len(x), -1), target)
     return {name: value.cpu().contiguous() for name, value in found.items()}
+
+
+def curves_of(recipe: Recipe, model: nn.Module, rows: TensorData, attribution: Tensor, seed: int) -> dict[str, Tensor]:
+    """Each image's probability of its label while inputs are removed, or put back, by attribution; none for tables."""
+    if rows.columns is not None or not bool(attribution.isfinite().all()):
+        return {}
+    baseline = recipe.explain.settings.get("baseline")
+    return {
+        name: curve(model, rows.x, rows.y, attribution, baseline=baseline, seed=seed).cpu().contiguous()
+        for name, curve in (("deletion", deletion_curve), ("insertion", insertion_curve))
+    }
 
 
 def keep(draft: Draft, rows: Mapping[str, Tensor], columns: Columns | None) -> None:

@@ -22,7 +22,7 @@ from corrigible.recipe import Recipe, load_data
 from corrigible.study import Run, Study, open_study
 from corrigible.types import Columns, Feedback, Measurement
 from corrigible.workflow.devices import device_named
-from corrigible.workflow.explained_rows import explained_by, explained_rows, keep
+from corrigible.workflow.explained_rows import curves_of, explained_by, explained_rows, keep
 from corrigible.workflow.model_runs import load_model
 from corrigible.workflow.records import FeatureShare, Finished, Measured
 
@@ -84,6 +84,8 @@ def evaluate(folder: Path, *, seed: int | None = None, device: str = "cpu") -> I
             if run.verb != "baseline":
                 by_model = explained_by(recipe, model, explained, columns_of(data), seed)
                 explained |= {f"{name}.{place}": values for name, values in by_model.items()}
+                curves = curves_of(recipe, model, rows, drawn[f"attribution.{place}"], seed)
+                drawn |= {f"{name}.{place}": values for name, values in curves.items()}
             found = {"measurements": _as_dicts(measurements), "confusion": _confusion(evidence)}
             shares = _shares_of_labels(recipe, model, data, seed)
             results.append({"name": run.label, "run": run.name, **found, "shares": shares})

@@ -1,12 +1,13 @@
-"""Plots of what an evaluation explained of a table, for the report."""
+"""Plots of what an evaluation explained, for the report."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 
 import torch
 from safetensors.torch import load_file
 from torch import Tensor
 
 from corrigible.plots.beeswarm import beeswarm
+from corrigible.plots.curves import deletion_insertion_curves
 from corrigible.plots.mean_bars import mean_bars
 from corrigible.plots.waterfall import waterfall
 from corrigible.reporting import Plots
@@ -20,35 +21,52 @@ NUM_WATERFALLS = 3
 
 
 def explanation_plots(evaluation: Run) -> Iterator[Plots]:
-    """The plots of what an evaluation explained; none for images, or where too few values are finite."""
-    if not (evaluation.folder / ROWS_FILE).exists():
-        return
-    rows = load_file(evaluation.folder / ROWS_FILE)
-    names = [name for name in rows if name.startswith("attribution.")]
-    is_finite = torch.stack([rows[name].isfinite().all(dim=1) for name in names]).all(dim=0)
+    """The plots of what an evaluation explained; none where too few values are finite."""
+    results = evaluation.read("evaluation.json")
+    names = [model["name"] for model in results["models"]]
+    yield from _of_images(load_file(evaluation.folder / "rows.safetensors"), names)
+    if (evaluation.folder / ROWS_FILE).exists():
+        columns = Columns(*(tuple(part) for part in evaluation.read(COLUMNS_FILE).values()))
+        yield from _of_table(load_file(evaluation.folder / ROWS_FILE), names, columns, results["class_names"])
+
+
+def _of_images(rows: Mapping[str, Tensor], names: Sequence[str]) -> Iterator[Plots]:
+    kinds = ("deletion", "insertion")
+    deletion, insertion = (
+        {n: rows[f"{kind}.{k}"] for k, n in enumerate(names) if f"{kind}.{k}" in rows} for kind in kinds
+    )
+    if deletion:
+        figure = deletion_insertion_curves(deletion, insertion, label="probability of the label")
+        note = (
+            f"The {len(rows['row'])} rows above, as inputs give way to the baseline, the most attributed first, or are "
+            "put back in that order. Where the maps name what a model goes by, the first curve falls early and the "
+            "second rises early."
+        )
+        yield Plots("Do the maps name what matters?", note, (figure,))
+
+
+def _of_table(
+    rows: Mapping[str, Tensor], names: Sequence[str], columns: Columns, class_names: Sequence[str]
+) -> Iterator[Plots]:
+    is_finite = torch.stack([rows[name].isfinite().all(dim=1) for name in rows if "attribution" in name]).all(dim=0)
     rows = {name: value[is_finite] for name, value in rows.items()}
     if not len(rows["x"]):
         return
-    columns = Columns(*(tuple(part) for part in evaluation.read(COLUMNS_FILE).values()))
-    results = evaluation.read("evaluation.json")
-    classes = results["class_names"] or [
-        str(label) for label in range(int(torch.maximum(rows["y"], rows["target"]).max()) + 1)
-    ]
-    models = {model["name"]: rows[name] for name, model in zip(sorted(names), results["models"], strict=False)}
+    classes = list(class_names) or [str(k) for k in range(int(torch.maximum(rows["y"], rows["target"]).max()) + 1)]
+    models = {name: rows[f"attribution.{k}"] for k, name in enumerate(names) if f"attribution.{k}" in rows}
     yield _beeswarm(models, rows, columns, classes)
     if len(classes) <= MOST_CLASSES:
         yield _bars_by_class(models, rows["y"], classes, columns)
-    if all(f"score.{place}" in rows for place in range(len(models))):
+    if all(f"score.{k}" in rows for k in range(len(models))):
         yield _waterfalls(models, rows, columns, classes)
 
 
 def _beeswarm(models: Mapping[str, Tensor], rows: Mapping[str, Tensor], columns: Columns, classes: list[str]) -> Plots:
     targets = rows["target"].tolist()
-    is_one_class = len(set(targets)) == 1
-    label = f"attribution: right of 0 speaks for {classes[targets[0]] if is_one_class else 'the label'}"
+    whose = f"class {classes[targets[0]]}" if len(set(targets)) == 1 else "the label"
+    label = f"attribution: right of 0 speaks for {whose}"
     figure = beeswarm(models, rows["x"], columns, max_features=12, label=label)
-    whose = f"of {classes[targets[0]]}" if is_one_class else "of each row's label"
-    note = f"Explained is the score {whose}. Each point is one of {len(targets)} rows spread over the data."
+    note = f"Explained is the score of {whose}. Each point is one of {len(targets)} rows spread over the data."
     return Plots("What each feature does, row by row", note, (figure,))
 
 
@@ -79,7 +97,7 @@ def _waterfalls(
             x=rows["x"][at],
             max_features=8,
             title=f"Row {int(rows['row'][at])}, label {classes[int(rows['y'][at])]}: {name}",
-            label=f"score of {classes[int(rows['target'][at])]}",
+            label=f"score of class {classes[int(rows['target'][at])]}",
         )
         for at in chosen
         for place, (name, attribution) in enumerate(models.items())
