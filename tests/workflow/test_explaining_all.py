@@ -75,7 +75,7 @@ def test_what_was_finished_before_an_interruption_is_kept(study: Path) -> None:
     assert "  test: shard 2/2" in lines and "  validation: shard 1/1" in lines
     assert content(study / "runs" / "0003-explain") == content(whole)
     assert sorted(path.name for path in (study / "runs").iterdir()) == [
-        *(".lock", "0001-train", "0002-explain", "0003-explain")
+        *(".lock", ".lock-explain", "0001-train", "0002-explain", "0003-explain")
     ]
     assert corrigible("verify", study).code == 0
 
@@ -88,6 +88,14 @@ def test_going_on_with_another_model_is_refused_before_anything_is_explained(stu
     assert not list(study.rglob("train-0*"))
     assert "seed was 0, now 9" in refused("explain", study, "--all", "--run", 1, "--rows-per-shard", 7, "--seed", 9)
     assert list(workflow.explain_all(study, run="1", rows_per_shard=7))[2] == ShardsPlanned("validation", 18, 3, 0)
+
+
+def test_two_at_a_time_do_not_take_each_others_shards(study: Path) -> None:
+    records = workflow.explain_all(study)
+    next(records)
+    assert "another process explains every row" in refused("explain", study, "--all")
+    records.close()
+    assert corrigible("explain", study, "--all").code == 0
 
 
 def test_one_split_alone_leaves_the_shards_of_others_where_they_are(study: Path) -> None:

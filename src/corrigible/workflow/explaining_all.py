@@ -1,10 +1,11 @@
 """The verb that explains every row of a study: a run that may be interrupted and gone on with."""
 
 import dataclasses
+import fcntl
 import os
 import shutil
 from collections.abc import Generator, Iterator, Sequence
-from contextlib import closing
+from contextlib import closing, contextmanager
 from pathlib import Path
 from typing import Any
 from urllib.parse import quote
@@ -12,11 +13,12 @@ from urllib.parse import quote
 import torch
 
 from corrigible.data.dataset import columns_of
+from corrigible.errors import StudyError
 from corrigible.explanations.distribution import joined_processes, own_device, process_number
 from corrigible.explanations.features import by_feature
 from corrigible.explanations.shards import explain_all as explain_into
 from corrigible.explanations.shards import read_shards, shard_paths
-from corrigible.folders import temporary_sibling
+from corrigible.folders import temporary_sibling, writing_in
 from corrigible.recipe import Recipe, load_data
 from corrigible.study import Draft, Study, open_study
 from corrigible.types import Columns
@@ -46,7 +48,8 @@ def explain_all(
     """
     with joined_processes():
         settings = {"format": format, "rows_per_shard": rows_per_shard}
-        with closing(_explain_all(open_study(folder), tuple(splits), run, seed, device, settings)) as records:
+        study = open_study(folder)
+        with _alone(study), closing(_explain_all(study, tuple(splits), run, seed, device, settings)) as records:
             for record in records:
                 if process_number() == 0:
                     yield record
@@ -119,6 +122,26 @@ def _feature_shares(draft: Draft, splits: tuple[str, ...], columns: Columns | No
     shares = (sizes / sizes.sum().clamp_min(torch.finfo(sizes.dtype).tiny)).tolist()
     found = [FeatureShare(*pair) for pair in zip(columns.features, shares, strict=True)]
     return sorted(found, key=lambda share: -share.share)
+
+
+@contextmanager
+def _alone(study: Study) -> Iterator[None]:
+    """Nobody else works on this study's shards, besides the processes of this one's group."""
+    if process_number() > 0:
+        yield
+        return
+    runs = study.folder / "runs"
+    with writing_in(runs):
+        runs.mkdir(exist_ok=True)
+        lock = (runs / ".lock-explain").open("w")
+    with lock:
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError as error:
+            raise StudyError(
+                f"another process explains every row of {study.folder}; wait for it, or share the work with torchrun"
+            ) from error
+        yield
 
 
 def _plain(split: str) -> str:
