@@ -16,7 +16,7 @@ from corrigible.errors import DataError, NoGradientError, RecipeError
 from corrigible.explanations.family import EXPLAINERS
 from corrigible.explanations.passes import untouched
 from corrigible.explanations.quality.agreement import rank_correlation, top_agreement
-from corrigible.explanations.trust.asking import (
+from corrigible.explanations.trust.attributing import (
     Method,
     attribution_of,
     explainer_of,

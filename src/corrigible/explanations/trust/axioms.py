@@ -17,7 +17,7 @@ from corrigible.explanations.callables import as_model
 from corrigible.explanations.family import EXPLAINERS
 from corrigible.explanations.trust import axiom_cases as cases
 from corrigible.explanations.trust.asked import Asked
-from corrigible.explanations.trust.asking import Method, explainer_of, name_of, rows_and_target
+from corrigible.explanations.trust.attributing import Method, explainer_of, name_of, rows_and_target
 from corrigible.explanations.trust.axiom_cases import Case
 from corrigible.explanations.trust.axiom_tests import TESTS, Finding
 from corrigible.methods import settings_of, with_settings
@@ -101,7 +101,7 @@ def check_axioms(
 
 
 def axiom_table(
-    methods: Iterable[Method] = tuple(EXPLAINERS), *, steps: int = 300, samples: int = 2000, tolerance: float = 0.05
+    methods: Iterable[Method] = tuple(EXPLAINERS), *, steps: int = 100, samples: int = 1000, tolerance: float = 0.05
 ) -> dict[str, list[AxiomResult]]:
     """The results of every method on the small networks, by the method's name.
 

@@ -28,9 +28,9 @@ def squared_difference(
 
 
 def structural_similarity(
-    first: Float[Tensor, " batch channel height width"], second: Float[Tensor, " batch channel height width"]
+    first: Float[Tensor, " batch *input"], second: Float[Tensor, " batch *input"]
 ) -> Float[Tensor, " batch"]:
-    """Structural similarity of each row's two maps, at most 1; summed over channels and divided by the largest size.
+    """Structural similarity of each row's two maps, at most 1: sizes, summed over channels, over the largest sum.
 
     Wang, Bovik, Sheikh and Simoncelli 2004, with windows of 7×7 pixels, or smaller ones where the image is smaller.
 
@@ -41,9 +41,8 @@ def structural_similarity(
         raise DataError(f"attributions have shape {tuple(first.shape)}; expected (batch, channel, height, width)")
     height, width = first.shape[2:]
     window = min(LARGEST_WINDOW, (min(height, width) - 1) // 2 * 2 + 1)
-    maps = [_peak_one(values.sum(dim=1)).double().cpu().numpy() for values in (first, second)]
-    span = 1.0 if all((values >= 0).all() for values in maps) else 2.0
-    found = [skimage_similarity(a, b, win_size=window, data_range=span) for a, b in zip(*maps, strict=True)]
+    maps = [_peak_one(values.abs().sum(dim=1)).double().cpu().numpy() for values in (first, second)]
+    found = [skimage_similarity(a, b, win_size=window, data_range=1.0) for a, b in zip(*maps, strict=True)]
     return torch.from_numpy(np.array(found)).to(first)
 
 
@@ -69,11 +68,10 @@ def compared(
     first: Float[Tensor, " batch *input"], second: Float[Tensor, " batch *input"], *, part: str, seed: int = 0
 ) -> Comparison:
     """All measures of likeness between two explanations of the same rows."""
-    sizes = first.abs(), second.abs()
-    structure = structural_similarity(*sizes) if has_structure(first) else None
+    structure = structural_similarity(first, second) if has_structure(first) else None
     return Comparison(
         part,
-        mean_over_rows("rank_correlation", rank_correlation(*sizes), part=part, seed=seed),
+        mean_over_rows("rank_correlation", rank_correlation(first.abs(), second.abs()), part=part, seed=seed),
         mean_over_rows("signed_rank_correlation", rank_correlation(first, second), part=part, seed=seed),
         None if structure is None else mean_over_rows("structural_similarity", structure, part=part, seed=seed),
     )
@@ -98,5 +96,5 @@ def _unit(flat: Tensor) -> Tensor:
 
 
 def _peak_one(maps: Tensor) -> Tensor:
-    peak = maps.abs().amax(dim=(1, 2), keepdim=True)
+    peak = maps.amax(dim=(1, 2), keepdim=True)
     return maps / peak.clamp_min(torch.finfo(maps.dtype).tiny)

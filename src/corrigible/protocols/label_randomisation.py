@@ -1,0 +1,132 @@
+"""Adebayo, Gilmer, Muelly, Goodfellow, Hardt and Kim 2018, Sanity checks for saliency maps, section 4.
+
+A network that has memorised shuffled labels found no relation between inputs and labels; an explanation that looks the
+same for it explains no such relation.
+"""
+
+from collections.abc import Generator
+from dataclasses import dataclass, replace
+from typing import Any
+
+import torch
+from jaxtyping import Int
+from torch import Tensor, nn
+
+from corrigible.data.dataset import Dataset, TensorData, all_labels, as_dataset, columns_of, labelled, require_classes
+from corrigible.explanations.trust.attributing import Method, attribution_of, rows_and_target
+from corrigible.explanations.trust.fresh_weights import untrained
+from corrigible.explanations.trust.likeness import Comparison, compared
+from corrigible.protocols.schedule import Schedule, accuracy_on, require_fit, run
+from corrigible.training import Epoch
+from corrigible.types import Columns
+
+
+@dataclass(frozen=True)
+class LabelRandomisation:
+    """What became of the explanations when there was nothing to learn but the rows by heart."""
+
+    comparison: Comparison
+    """The model's explanations against those of the network trained on shuffled labels."""
+    accuracy: float
+    """Share of the shuffled labels that it has memorised; near chance the check says little: give it more epochs."""
+    model: nn.Module
+    """The network trained on shuffled labels."""
+
+
+@dataclass(frozen=True)
+class Relabelled:
+    """A map-style data set with other labels."""
+
+    rows: Dataset
+    y: Int[Tensor, " row"]
+
+    def __len__(self) -> int:
+        return len(self.rows)
+
+    def __getitem__(self, row: int) -> tuple[Any, ...]:
+        x, _, *others = self.rows[row]
+        return x, self.y[row], *others
+
+    @property
+    def columns(self) -> Columns | None:
+        """Those of the data set itself."""
+        return columns_of(self.rows)
+
+
+def label_randomisation(
+    model: nn.Module,
+    data: Any,
+    x: Any,
+    target: Any = None,
+    *,
+    method: Method = "integrated_gradients",
+    epochs: int = 24,
+    batch_size: int = 64,
+    learning_rate: float = 1e-3,
+    seed: int = 0,
+    **settings: Any,
+) -> LabelRandomisation:
+    """Compare the model's explanations with those of a network of fresh weights that is trained on shuffled labels.
+
+    Args:
+        model: trained on ``data``; it is left as it is.
+        data: ``(x, y)`` arrays or a map-style data set of (x, y).
+        x: the rows to explain.
+        target: the class to explain: one for all rows or one per row; None for what the model predicts.
+        method: a name that `explain` takes, or any (model, x, target, *, settings) -> like x.
+        epochs: enough to memorise the labels, which takes longer than learning.
+        settings: of the method.
+
+    Raises:
+        DataError: data with one class only, rows or a target that do not fit.
+        RecipeError: an unknown method or setting.
+        TrainingDivergedError: the loss became NaN or infinite.
+    """
+    schedule = Schedule(epochs=epochs, batch_size=batch_size, learning_rate=learning_rate)
+    running = randomising_labels(model, data, x, target, method=method, schedule=schedule, seed=seed, **settings)
+    while True:
+        try:
+            next(running)
+        except StopIteration as finished:
+            return finished.value  # type: ignore[no-any-return]
+
+
+def randomising_labels(
+    model: nn.Module,
+    data: Any,
+    x: Any,
+    target: Any = None,
+    *,
+    method: Method = "integrated_gradients",
+    schedule: Schedule,
+    seed: int = 0,
+    **settings: Any,
+) -> Generator[Epoch, None, LabelRandomisation]:
+    """``label_randomisation``, told as it goes."""
+    dataset = labelled(as_dataset(data))
+    require_classes(all_labels(dataset))
+    require_fit(model, dataset)
+    rows, chosen = rows_and_target(model, x, target)
+    explained = attribution_of(
+        method, model, rows, chosen, seed=seed, **settings
+    )  # First, so that mistakes cost nothing.
+    shuffled = with_shuffled_labels(dataset, seed=seed)
+    memorising = untrained(model, seed=seed).requires_grad_(True)
+    yield from run(memorising, shuffled, schedule, seed=seed)
+    return LabelRandomisation(
+        compared(
+            explained,
+            attribution_of(method, memorising, rows, chosen, seed=seed, **settings),
+            part="labels",
+            seed=seed,
+        ),
+        accuracy_on(shuffled)(memorising)["accuracy"],
+        memorising,
+    )
+
+
+def with_shuffled_labels(dataset: Dataset, *, seed: int) -> Dataset:
+    """The same rows with the same labels in another order."""
+    labels = all_labels(dataset)
+    shuffled = labels[torch.randperm(len(labels), generator=torch.Generator().manual_seed(seed))]
+    return replace(dataset, y=shuffled) if isinstance(dataset, TensorData) else Relabelled(dataset, shuffled)
