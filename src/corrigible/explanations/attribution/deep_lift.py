@@ -67,8 +67,8 @@ def deep_lift(
 
 def _check_complete(found: Tensor, score: Tensor, before: Tensor, rescaled: Nonlinearities) -> None:
     """Raises UnsupportedModelError when a row does not sum to its difference in score, up to rounding."""
-    rows = found.detach().flatten(1)
-    gap = (rows.sum(dim=1) - (score - before).detach()).abs()
+    rows, gain = found.detach().flatten(1), (score - before).detach()
+    gap = (rows.sum(dim=1) - gain).abs()
     scale = rows.abs().sum(dim=1) + score.detach().abs() + before.detach().abs()
     is_complete = gap <= torch.finfo(found.dtype).eps ** 0.5 * scale
     if bool(is_complete.all()):
@@ -76,6 +76,6 @@ def _check_complete(found: Tensor, score: Tensor, before: Tensor, rescaled: Nonl
     row = int((~is_complete).nonzero()[0])
     raise UnsupportedModelError(
         f"the attributions of row {row} sum to {float(rows[row].sum()):g}, its score differs from the baseline's by "
-        f"{float((score - before)[row]):g}: DeepLIFT's rule does not cover "
+        f"{float(gain[row]):g}: DeepLIFT's rule does not cover "
         f"{', '.join(rescaled.others) or 'a function that cannot be seen'}; choose integrated_gradients"
     )
