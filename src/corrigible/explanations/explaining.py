@@ -13,6 +13,7 @@ from corrigible.explanations.chunks import rows_that_fit
 from corrigible.explanations.family import EXPLAINERS
 from corrigible.explanations.inputs import checked_output, checked_rows, checked_target
 from corrigible.explanations.passes import untouched
+from corrigible.explanations.targets import default_target
 from corrigible.methods import method_named, settings_of, with_settings
 from corrigible.models.forward import class_logits
 from corrigible.models.modes import like_parameters
@@ -103,22 +104,13 @@ def _explainer(name: str, settings: dict[str, Any], shared: dict[str, Any]) -> C
 def _targets(model: nn.Module, rows: Tensor, target: Any, against: Any, output: Tensor, rows_at_once: int) -> Tensor:
     """The class of each row, (batch,), or with ``against`` the two of them, (batch, 2)."""
     num_classes = class_logits(output).shape[1]
-    if target is None and output.numel() == 1:
-        target = 1  # The single score is read as the logit of class 1.
     if target is None:
-        pieces = rows.split(rows_at_once)
-        chosen = torch.cat([_predicted(model, like_parameters(piece, model)) for piece in pieces]).to(rows.device)
+        chosen = default_target(model, rows, output, rows_at_once)
     else:
         chosen = checked_target(target, len(rows), num_classes).to(rows.device)
     if against is None:
         return chosen
     return torch.stack([chosen, checked_target(against, len(rows), num_classes).to(rows.device)], dim=1)
-
-
-def _predicted(model: nn.Module, x: Tensor) -> Tensor:
-    # A copy: without gradients, a model that works in place would overwrite the caller's rows.
-    with torch.no_grad():
-        return class_logits(model(x.clone())).argmax(dim=1)
 
 
 def _require_gradient(model: nn.Module, attribution: Tensor, method: str) -> None:

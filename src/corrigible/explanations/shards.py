@@ -34,9 +34,9 @@ from corrigible.explanations.shard_plan import (
     rows_that_make_a_shard,
     write_plan,
 )
+from corrigible.explanations.targets import default_target
 from corrigible.folders import write_atomically, writing_in
 from corrigible.methods import method_named, settings_of
-from corrigible.models.forward import class_logits
 from corrigible.models.modes import like_parameters
 
 
@@ -243,14 +243,10 @@ def _write(shards: _Shards, missing: list[int], explaining: _Explaining) -> Iter
 
 
 def _predicted(model: nn.Module, x: Tensor, rows_at_once: int | None, seed: int) -> Int[Tensor, " row"]:
-    """The most probable class of each row; class 1 where the model gives a single score, as in `explain`."""
-    with untouched(model, seed), torch.no_grad():
+    with untouched(model, seed):
         first = like_parameters(x[:1], model)
-        if checked_output(model, first, len(x)).numel() == 1:
-            return torch.ones(len(x), dtype=torch.long)
-        parts = x.split(rows_at_once or rows_that_fit(model, first))
-        # A copy, for a model that works in place.
-        return torch.cat([class_logits(model(like_parameters(part, model).clone())).argmax(1).cpu() for part in parts])
+        output = checked_output(model, first, len(x))
+        return default_target(model, x, output, rows_at_once or rows_that_fit(model, first)).cpu()
 
 
 def _all_settings(method: str, settings: dict[str, Any]) -> dict[str, Any]:

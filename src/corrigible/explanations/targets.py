@@ -1,0 +1,24 @@
+"""The class that is explained, where the caller names none."""
+
+import torch
+from jaxtyping import Float, Int
+from torch import Tensor, nn
+
+from corrigible.models.forward import class_logits
+from corrigible.models.modes import like_parameters
+
+
+def default_target(
+    model: nn.Module, x: Float[Tensor, " batch *input"], output: Tensor, rows_at_once: int
+) -> Int[Tensor, " batch"]:
+    """The predicted class of each row; class 1, whose logit a single score is, where the model gives one.
+
+    Args:
+        output: what the model gives for one row.
+    """
+    if output.numel() == 1:
+        return torch.ones(len(x), dtype=torch.long, device=x.device)
+    with torch.no_grad():
+        # A copy: without gradients, a model that works in place would overwrite the caller's rows.
+        pieces = [like_parameters(piece, model).clone() for piece in x.split(rows_at_once)]
+        return torch.cat([class_logits(model(piece)).argmax(dim=1) for piece in pieces]).to(x.device)
