@@ -31,7 +31,8 @@ check: install
 slow: install
 	@$(RUN)/python -m pytest -m "slow or browser"
 
-bench: install
+bench:
+	@$(PYTHON) tools/install.py bench
 	@$(RUN)/python benchmarks/run_all.py
 
 docs: install

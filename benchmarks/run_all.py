@@ -8,11 +8,12 @@ import sys
 from pathlib import Path
 
 FOLDER = Path(__file__).resolve().parent
-NAMES = ("step_cost", "insurance", "random_corner", "corner_decoys", "scale", "weights")
+CORRECTING = ("step_cost", "insurance", "random_corner", "corner_decoys", "scale", "weights")
+EXPLAINING = ("explain", "explanation_quality", "explain_memory", "scaffolding")
 
 
 def main() -> None:
-    for name in NAMES:
+    for name in CORRECTING + EXPLAINING:
         subprocess.run([sys.executable, str(FOLDER / f"{name}.py")], check=True)
     subprocess.run([sys.executable, str(FOLDER.parent / "tools" / "documents.py")], check=True)
 

@@ -53,6 +53,15 @@ def install_torch(install: list[str]) -> bool:
 
 
 def main() -> int:
+    """Install what development needs; with ``bench`` also the libraries that the benchmarks compare with."""
+    failed = install_project()
+    if failed or sys.argv[1:] != ["bench"]:
+        return failed
+    torch = f"torch=={TORCH}" + ("+cpu" if sys.platform == "linux" else "")
+    return 0 if run(*installer(), "-e", ".[bench]", torch) else 1
+
+
+def install_project() -> int:
     if sys.version_info < (3, 11):
         print(
             f"found Python {sys.version.split()[0]}, need 3.11 or newer: set PYTHON=/path/to/python3.11",
