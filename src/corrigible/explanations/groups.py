@@ -1,14 +1,18 @@
 """Which inputs stand or fall together: a table's feature, an image's segment, a word."""
 
+from collections.abc import Sequence
+from typing import Any
+
 import torch
 from jaxtyping import Float, Int
+from numpy.typing import NDArray
 from torch import Tensor
 
 from corrigible.errors import DataError
 from corrigible.explanations.features import check_columns, feature_index
 from corrigible.types import Columns
 
-Groups = Int[Tensor, " ..."] | None
+Groups = Tensor | NDArray[Any] | Sequence[Any] | None
 """The number of each input's group, counted from 0: in the shape of one row, or of x where rows differ (segments of
 images). None for the features that ``columns`` names, or every input on its own."""
 
@@ -26,8 +30,7 @@ def groups_of(
     if groups is None:
         single = torch.arange(x[0].numel()).reshape(x.shape[1:]) if columns is None else feature_index(columns)
         return single[None].to(x.device)
-    if groups.is_floating_point() or groups.dtype == torch.bool:
-        raise DataError(f"groups hold {groups.dtype} values; expected the number of each input's group")
+    groups = _whole_numbers(groups)
     if groups.shape not in (x.shape[1:], x.shape):
         found, expected = tuple(groups.shape), tuple(x.shape[1:])
         raise DataError(f"groups have shape {found}; expected {expected}, or {tuple(x.shape)} where rows differ")
@@ -36,6 +39,16 @@ def groups_of(
         bad = lowest if lowest < 0 else highest
         raise DataError(f"groups hold {bad}; expected numbers from 0 to {most - 1}, as a row has {most} inputs")
     return (groups if groups.shape == x.shape else groups[None]).to(x.device, torch.long)
+
+
+def _whole_numbers(groups: Any) -> Int[Tensor, " *input"]:
+    try:
+        found = torch.as_tensor(groups)
+    except (TypeError, ValueError, RuntimeError) as error:
+        raise DataError(f"groups are a {type(groups).__name__}; expected the number of each input's group") from error
+    if found.is_floating_point() or found.is_complex() or found.dtype == torch.bool:
+        raise DataError(f"groups hold {found.dtype} values; expected the number of each input's group")
+    return found
 
 
 def numbered_anew(labels: Int[Tensor, " one_or_batch *input"]) -> Int[Tensor, " one_or_batch *input"]:

@@ -18,7 +18,7 @@ from jaxtyping import Float, Int
 from torch import Tensor
 
 from corrigible.errors import DataError
-from corrigible.explanations.baselines import Baseline, baseline_row
+from corrigible.explanations.baselines import Baseline, background_rows, baseline_row
 
 Absent = Literal["marginal", "independent", "conditional"]
 
@@ -51,7 +51,7 @@ def absence_of(
     labels: Int[Tensor, " one_or_batch *input"],
     *,
     baseline: Baseline,
-    background: Float[Tensor, " row *input"] | None,
+    background: Tensor | None,
     absent: Absent,
     seed: int,
 ) -> Absence:
@@ -67,7 +67,7 @@ def absence_of(
         return Absence(baseline_row(baseline, x)[None])
     if baseline is not None:
         raise DataError("both a baseline and a background are given; expected one of them")
-    rows = _checked(background, x)
+    rows = background_rows(background, x)
     if absent == "marginal":
         return Absence(rows)
     if len(labels) > 1:
@@ -87,15 +87,6 @@ def distances(
     scale = others.std(dim=0, correction=0)
     scale = torch.where(scale > 0, scale, torch.ones_like(scale))
     return ((flat[:, None] - others) / scale).square() @ membership
-
-
-def _checked(background: Tensor, x: Tensor) -> Tensor:
-    rows = torch.as_tensor(background).detach().to(x)
-    if rows.shape[1:] != x.shape[1:] or not len(rows):
-        raise DataError(f"the background has shape {tuple(rows.shape)}; expected rows of shape {tuple(x.shape[1:])}")
-    if not bool(rows.isfinite().all()):
-        raise DataError("the background is NaN or infinite; drop such rows")
-    return rows
 
 
 def _exchanged(rows: Tensor, labels: Tensor, seed: int) -> Tensor:

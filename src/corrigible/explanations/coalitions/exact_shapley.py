@@ -24,7 +24,7 @@ def exact_shapley(
     *,
     groups: Groups = None,
     baseline: Baseline = None,
-    background: Float[Tensor, " row *input"] | None = None,
+    background: Tensor | None = None,
     absent: Absent = "marginal",
     score: str = "target_logit",
     columns: Columns | None = None,

@@ -21,7 +21,7 @@ def feature_ablation(
     *,
     groups: Groups = None,
     baseline: Baseline = None,
-    background: Float[Tensor, " row *input"] | None = None,
+    background: Tensor | None = None,
     absent: Absent = "marginal",
     score: str = "target_logit",
     columns: Columns | None = None,

@@ -10,6 +10,7 @@ from functools import cached_property
 from jaxtyping import Bool, Float, Int
 from torch import Tensor, nn
 
+from corrigible.errors import DataError
 from corrigible.explanations.baselines import Baseline
 from corrigible.explanations.coalitions.absence import Absence, Absent, absence_of
 from corrigible.explanations.groups import Groups, groups_of, numbered_anew
@@ -65,6 +66,9 @@ class Game:
     ) -> Float[Tensor, " row other"]:
         """The scores of several changed versions of each of these rows."""
         logits = class_logits(self.model(inputs.flatten(0, 1)))
+        if len(logits) != inputs.shape[0] * inputs.shape[1]:
+            found, expected = len(logits), inputs.shape[0] * inputs.shape[1]
+            raise DataError(f"the model gives {found} rows of scores for {expected} rows of x; expected one for each")
         return self.scored(logits.view(*inputs.shape[:2], -1), rows[:, None])
 
 
@@ -76,7 +80,7 @@ def game_of(
     groups: Groups,
     columns: Columns | None,
     baseline: Baseline,
-    background: Float[Tensor, " row *input"] | None,
+    background: Tensor | None,
     absent: Absent,
     score: str,
     seed: int,

@@ -30,7 +30,7 @@ def kernel_shap(
     samples: int = 2048,
     groups: Groups = None,
     baseline: Baseline = None,
-    background: Float[Tensor, " row *input"] | None = None,
+    background: Tensor | None = None,
     absent: Absent = "marginal",
     score: str = "target_logit",
     columns: Columns | None = None,
@@ -102,7 +102,7 @@ def kernel_coalitions(
         pair = sorted({small, num_groups - small})
         needed = len(pair) * comb(num_groups, small)
         share = mass[small - 1] * len(pair) / mass.sum()
-        if left * share < needed:
+        if left * share < needed or left - needed < 2:
             break
         chosen = torch.tensor(list(combinations(range(num_groups), small)))
         of_size = torch.zeros(len(chosen), num_groups, dtype=torch.bool).scatter_(1, chosen, True)
@@ -110,9 +110,8 @@ def kernel_coalitions(
             whole.append(of_size if size == small else ~of_size)
             weights.append(mass[size - 1].expand(len(chosen)) / len(chosen))
         left, mass = left - needed, mass.index_fill(0, torch.tensor(pair) - 1, 0.0)
-    sampled = _sampled(mass, left, seed)
-    weights.append((mass.sum() / max(len(sampled), 1)).expand(len(sampled)))
-    return torch.cat([*whole, sampled]), torch.cat(weights)
+    sampled, times = _sampled(mass, left, seed).unique(dim=0, return_counts=True)
+    return torch.cat([*whole, sampled]), torch.cat([*weights, mass.sum() * times / times.sum()])
 
 
 def _sampled(mass: Tensor, count: int, seed: int) -> Bool[Tensor, " coalition group"]:

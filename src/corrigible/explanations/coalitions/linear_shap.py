@@ -25,7 +25,7 @@ def linear_shap(
     *,
     groups: Groups = None,
     baseline: Baseline = None,
-    background: Float[Tensor, " row *input"] | None = None,
+    background: Tensor | None = None,
     absent: Absent = "marginal",
     score: str = "target_logit",
     columns: Columns | None = None,

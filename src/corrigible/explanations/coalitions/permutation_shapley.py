@@ -26,7 +26,7 @@ def permutation_shapley(
     samples: int = 10,
     groups: Groups = None,
     baseline: Baseline = None,
-    background: Float[Tensor, " row *input"] | None = None,
+    background: Tensor | None = None,
     absent: Absent = "marginal",
     score: str = "target_logit",
     columns: Columns | None = None,
