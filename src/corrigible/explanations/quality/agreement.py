@@ -11,7 +11,7 @@ from torch import Tensor
 
 from corrigible.errors import RecipeError, unknown
 from corrigible.explanations.quality.given import pair_of
-from corrigible.explanations.quality.order import order_of, top_count_of
+from corrigible.explanations.quality.order import order_of, top_count_of, top_share_of
 
 Kind = Literal["rank_correlation", "top_agreement", "sign_agreement"]
 
@@ -98,6 +98,7 @@ def scaled_ranks_of(values: Float[Tensor, " batch inputs"]) -> Float[Tensor, " b
 def _common(first: Tensor, second: Tensor, top: int | None) -> Tensor:
     """By what share each input is in both tops, over how many the tops hold."""
     count = top_count_of(top, first.shape[1])
-    shares = [order_of(values.abs()).share_in_top(count) for values in (first, second)]
+    counts = torch.full((len(first), 1), float(count), dtype=torch.float64)
+    shares = [top_share_of(values.abs(), counts) for values in (first, second)]
     is_defined = (first.any(dim=1) & second.any(dim=1))[:, None]
     return torch.where(is_defined, torch.minimum(*shares) / count, torch.nan)

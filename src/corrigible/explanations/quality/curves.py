@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import Any
 
 import torch
-from jaxtyping import Float, Int
+from jaxtyping import Float
 from torch import Tensor
 
 from corrigible.errors import RecipeError
@@ -138,12 +138,16 @@ class Ranking:
             raise RecipeError(f"steps is {steps}; expected at least 1")
         return (self.num_groups * torch.arange(steps + 1) / steps).round()
 
-    def taken(self, count: Float[Tensor, " point"], row: Int[Tensor, " point"]) -> Float[Tensor, " point inputs"]:
-        """By what share each input is among those taken, when so many groups of these rows are."""
-        return Order(self.order.above[row], self.order.ties[row]).share_in_top(count[:, None])
+    def taken(self, counts: Float[Tensor, " row step"], rows: slice) -> Float[Tensor, " row step inputs"]:
+        """By what share each input is among those taken, when so many groups of these rows are.
+
+        The probability that it is, when ties are broken at random.
+        """
+        above, ties = (part[rows, None] for part in (self.order.above, self.order.ties))
+        return ((counts[:, :, None] - above) / ties).clamp_(0, 1)
 
 
-def ranking_of(x: Tensor, attribution: Tensor, groups: Tensor | None) -> Ranking:
+def ranking_of(x: Tensor, attribution: Tensor, groups: Groups) -> Ranking:
     """The rank of each input's group by summed attribution, largest first.
 
     Raises:
@@ -160,24 +164,20 @@ def ranking_of(x: Tensor, attribution: Tensor, groups: Tensor | None) -> Ranking
     )
     # A number that no input of the row bears is no group of it: it must stand behind all others.
     order = order_of(sums.masked_fill(sizes == 0, -torch.inf))
-    above, ties = (part.gather(1, labels) for part in (order.above, order.ties))
+    above, ties = (part.gather(1, labels).to(x) for part in (order.above, order.ties))
     return Ranking(Order(above, ties), (sizes > 0).sum(dim=1, keepdim=True).double())
 
 
 def _curve(rows: Scored, ranking: Ranking, steps: int, baseline: Baseline, *, inserts: bool) -> Tensor:
-    start, counts = baseline_row(baseline, rows.x), ranking.counts(steps)
-    found = []
+    empty, counts = baseline_row(baseline, rows.x), ranking.counts(steps)
+    found = torch.empty_like(counts)
     with rows.looking():
-        for place in torch.arange(counts.numel()).split(rows.rows_at_once):
-            row = place // counts.shape[1]
-            taken = ranking.taken(counts.flatten()[place], row)
-            row = row.to(rows.x.device)
-            whole = rows.x[row]
-            share = taken.to(whole).reshape(whole.shape)
-            empty = start.expand_as(whole)
-            points = torch.lerp(empty, whole, share) if inserts else torch.lerp(whole, empty, share)
-            found.append(rows.scores(points, row).cpu().double())
-    return torch.cat(found).reshape(counts.shape)
+        for some, points in rows.blocks(counts.shape[1]):
+            whole, some_counts = rows.x[some, None], counts[some, points].to(rows.x)
+            share = ranking.taken(some_counts, some).reshape(*some_counts.shape, *empty.shape)
+            changed = torch.lerp(empty, whole, share) if inserts else torch.lerp(whole, empty, share)
+            found[some, points] = rows.scores(changed, some)
+    return found
 
 
 def _area(curve: Tensor, ranking: Ranking, steps: int) -> Tensor:

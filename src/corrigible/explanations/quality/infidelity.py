@@ -67,43 +67,42 @@ def infidelity(
     products, drops = _measured(rows, slopes, away, draws)
     if scaled:
         products = products * _best_factor(products, drops)
-    return (products - drops).square().nanmean(dim=0)
+    return (products - drops).square().nanmean(dim=1)
 
 
 def _measured(rows: Scored, slopes: Tensor, away: Tensor, draws: Iterator[Tensor]) -> tuple[Tensor, Tensor]:
-    """Iᵀ·attribution and the drop of the score, (sample, batch); NaN where a perturbation is none of that row's."""
-    products, drops = [], []
+    """Iᵀ·attribution and the drop of the score, (batch, sample); NaN where a perturbation is none of that row's."""
+    products, after = [], []
+    weighted = slopes * away.cpu().double().flatten(1)
     with rows.looking():
-        every = torch.arange(len(rows.x), device=rows.x.device)
-        whole = torch.cat([rows.scores(rows.x[row], row) for row in every.split(rows.rows_at_once)]).cpu().double()
+        whole = torch.cat([rows.scores(rows.x[some, None], some) for some, _ in rows.blocks(1)])
         for draw in draws:
-            product, drop = [], []
-            for row in every.split(max(1, rows.rows_at_once // len(draw))):
-                change = (draw if draw.shape[1] == 1 else draw[:, row]) * away[row]
-                flat = change.flatten(2).cpu().double()
-                product.append(torch.einsum("srn,rn->sr", flat, slopes[row.cpu()]))
-                scores = rows.scores((rows.x[row] - change).flatten(0, 1), row.repeat(len(draw)))
-                drop.append(whole[row.cpu()] - scores.cpu().double().reshape(len(draw), -1))
+            flat = draw.cpu().double().flatten(2)
+            product = torch.einsum("osn,bn->bs" if len(draw) == 1 else "bsn,bn->bs", flat, weighted)
             # A group that the row does not have is told by an empty mask, which no other draw is.
-            is_there = (draw != 0).flatten(2).any(dim=2).cpu()
-            products.append(torch.cat(product, dim=1).where(is_there, torch.nan))
-            drops.append(torch.cat(drop, dim=1))
-    return torch.cat(products), torch.cat(drops)
+            products.append(product.where(flat.any(dim=2), torch.nan))
+            scores = torch.empty_like(product)
+            for some, points in rows.blocks(draw.shape[1]):
+                factor = draw[:, points] if len(draw) == 1 else draw[some, points]
+                changed = torch.addcmul(rows.x[some, None], factor, away[some, None], value=-1)
+                scores[some, points] = rows.scores(changed, some)
+            after.append(scores)
+    return torch.cat(products, dim=1), whole - torch.cat(after, dim=1)
 
 
 def _best_factor(products: Tensor, drops: Tensor) -> Tensor:
     """Least squares over the samples; 1 where the products are all 0, as no factor changes anything."""
-    squares = products.square().nansum(dim=0)
-    return torch.where(squares > 0, (products * drops).nansum(dim=0) / squares, 1.0)
+    squares = products.square().nansum(dim=1, keepdim=True)
+    return torch.where(squares > 0, (products * drops).nansum(dim=1, keepdim=True) / squares, 1.0)
 
 
 def _draws(
-    rows: Scored, perturbation: str | Tensor, samples: int, sd: float, patch: int, groups: Tensor | None
+    rows: Scored, perturbation: str | Tensor, samples: int, sd: float, patch: int, groups: Groups
 ) -> Iterator[Tensor]:
-    """Factors of x − baseline, (sample, 1 or batch, *input), as many samples at a time as the row budget lets in."""
+    """Factors of x − baseline, (1 or batch, sample, *input), a bounded number of samples at a time."""
     if samples < 1 or not sd > 0:
         raise RecipeError(f"samples is {samples} and sd {sd}; expected at least 1 sample and an sd above 0")
-    at_once = max(1, rows.rows_at_once // len(rows.x))
+    at_once = rows.rows_at_once
     if isinstance(perturbation, Tensor):
         return _masks(rows.x, perturbation, at_once)
     if perturbation == "groups":
@@ -120,7 +119,7 @@ def _noise(x: Tensor, samples: int, sd: float, at_once: int, generator: torch.Ge
     # One draw per sample, so that how many are taken at once changes nothing.
     for some in torch.arange(samples).split(at_once):
         drawn = torch.stack([torch.randn(x.shape[1:], generator=generator) for _ in some])
-        yield sd * drawn[:, None].to(x)
+        yield sd * drawn[None].to(x)
 
 
 def _squares(x: Tensor, samples: int, patch: int, at_once: int, generator: torch.Generator) -> Iterator[Tensor]:
@@ -134,7 +133,7 @@ def _squares(x: Tensor, samples: int, patch: int, at_once: int, generator: torch
             (first[some] <= position) & (position < first[some] + patch)
             for first, position in ((top, torch.arange(x.shape[-2])), (left, torch.arange(x.shape[-1])))
         )
-        square = (down[:, :, None] & across[:, None, :]).reshape(len(some), 1, *[1] * (x.ndim - 3), *x.shape[-2:])
+        square = (down[:, :, None] & across[:, None, :]).reshape(1, len(some), *[1] * (x.ndim - 3), *x.shape[-2:])
         yield square.expand(-1, -1, *x.shape[1:]).to(x)
 
 
@@ -145,10 +144,11 @@ def _masks(x: Tensor, masks: Tensor, at_once: int) -> Iterator[Tensor]:
         found, expected = tuple(masks.shape), ("sample", *x.shape[1:])
         raise DataError(f"masks have shape {found}; expected one that broadcasts to {expected}") from error
     for some in shaped.split(at_once):
-        yield some[:, None].to(x)
+        yield some[None].to(x)
 
 
-def _each_group(x: Tensor, groups: Tensor | None, at_once: int) -> Iterator[Tensor]:
+def _each_group(x: Tensor, groups: Groups, at_once: int) -> Iterator[Tensor]:
     labels = groups_of(x, groups, None)
-    for some in torch.arange(int(labels.max()) + 1, device=x.device).split(at_once):
-        yield (labels[None] == some.reshape(-1, *[1] * x.ndim)).to(x)
+    every = torch.arange(int(labels.max()) + 1, device=x.device)
+    for some in every.split(max(1, at_once // len(labels))):
+        yield (labels[:, None] == some.reshape(-1, *[1] * (x.ndim - 1))).to(x)

@@ -7,7 +7,7 @@ from jaxtyping import Bool, Float
 from torch import Tensor
 
 from corrigible.explanations.quality.given import marked_of, sizes_of
-from corrigible.explanations.quality.order import order_of
+from corrigible.explanations.quality.order import top_share_of
 
 
 def relevance_mass(
@@ -41,5 +41,5 @@ def relevance_rank(
     """
     size, marked = sizes_of(attribution), marked_of(relevant, attribution)
     num_marked = marked.sum(dim=1, keepdim=True).double()
-    found = (order_of(size).share_in_top(num_marked) * marked).sum(dim=1) / num_marked[:, 0]
+    found = (top_share_of(size, num_marked) * marked).sum(dim=1) / num_marked[:, 0]
     return torch.where(size.any(dim=1), found, torch.nan)

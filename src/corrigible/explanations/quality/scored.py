@@ -14,9 +14,10 @@ from corrigible.explanations.callables import as_model
 from corrigible.explanations.chunks import rows_that_fit
 from corrigible.explanations.inputs import checked_rows, checked_target, num_classes_of
 from corrigible.explanations.passes import pass_over, untouched, values_index
-from corrigible.explanations.scores import score_named
+from corrigible.explanations.scores import SCORES, score_named
 from corrigible.models.forward import class_logits
 from corrigible.models.modes import like_parameters
+from corrigible.models.pooling import QuickPooling
 
 
 @dataclass(frozen=True)
@@ -34,15 +35,34 @@ class Scored:
     @contextmanager
     def looking(self) -> Iterator[None]:
         """While inside, the model is in eval mode and keeps no gradients; afterwards it is as it was found."""
-        with untouched(self.model, self.seed), torch.no_grad():
+        with untouched(self.model, self.seed), torch.no_grad(), QuickPooling():
             yield
 
-    def scores(self, points: Tensor, row: Int[Tensor, " point"]) -> Float[Tensor, " point"]:
-        """The score of each point, inside `looking`; ``row`` says which row it was made from."""
-        target = self.target[row]
-        forward = pass_over(self.model, points, target, index=self.index[row], seed=self.seed)
-        # The model runs without the pass's hooks and input graph: nothing here needs them.
-        return score_named(self.score, forward)(class_logits(self.model(points)), target)
+    def scores(self, points: Float[Tensor, " row point *input"], which: slice) -> Float[Tensor, " row point"]:
+        """The scores of points made from these rows, inside `looking`; on the CPU in float64.
+
+        A point that equals the one before it, as where inputs already are what replaces them, is not run again.
+        """
+        is_new = torch.ones(points.shape[:2], dtype=torch.bool, device=points.device)
+        is_new[:, 1:] = (points[:, 1:] != points[:, :-1]).flatten(2).any(dim=2)
+        row, point = is_new.nonzero(as_tuple=True)
+        x = points.flatten(0, 1) if len(row) == is_new.numel() else points[row, point]
+        found = self._scores(x, self.target[which][row], self.index[which][row]).cpu().double()
+        return found[is_new.flatten().cumsum(dim=0).sub(1).cpu()].view(points.shape[:2])
+
+    def _scores(self, x: Tensor, target: Tensor, index: Tensor) -> Tensor:
+        logits = class_logits(self.model(x))
+        if self.score in SCORES:
+            return SCORES[self.score](logits, target)
+        return score_named(self.score, pass_over(self.model, x, target, index=index, seed=self.seed))(logits, target)
+
+    def blocks(self, num_points: int) -> Iterator[tuple[slice, slice]]:
+        """Rows and points of each row, (rows, points), as many together as the row budget lets in."""
+        some_points = min(num_points, self.rows_at_once)
+        some_rows = self.rows_at_once // some_points
+        for row in range(0, len(self.x), some_rows):
+            for point in range(0, num_points, some_points):
+                yield slice(row, row + some_rows), slice(point, point + some_points)
 
 
 def scored_of(

@@ -5,6 +5,7 @@ from jaxtyping import Float
 from torch import Tensor
 
 from corrigible.explanations.quality.given import sizes_of
+from corrigible.explanations.quality.order import ascending_of
 
 
 def sparseness(attribution: Float[Tensor, " batch *input"]) -> Float[Tensor, " batch"]:
@@ -15,7 +16,7 @@ def sparseness(attribution: Float[Tensor, " batch *input"]) -> Float[Tensor, " b
     Raises:
         DataError: an attribution that is NaN or infinite.
     """
-    ascending = sizes_of(attribution).sort(dim=1).values
+    ascending = ascending_of(sizes_of(attribution))
     num_inputs = ascending.shape[1]
     larger_share = (num_inputs - torch.arange(1, num_inputs + 1) + 0.5) / num_inputs
     return 1 - 2 * (ascending * larger_share).sum(dim=1) / ascending.sum(dim=1)

@@ -5,7 +5,7 @@ from jaxtyping import Bool, Float
 from torch import Tensor
 
 from corrigible.explanations.quality.given import marked_of, sizes_of
-from corrigible.explanations.quality.order import order_of, top_count_of
+from corrigible.explanations.quality.order import top_count_of, top_share_of
 
 
 def top_overlap(
@@ -26,6 +26,6 @@ def top_overlap(
     size, marked = sizes_of(attribution), marked_of(relevant, attribution)
     num_marked = marked.sum(dim=1, keepdim=True).double()
     count = num_marked if top is None else torch.full_like(num_marked, top_count_of(top, size.shape[1]))
-    common = (order_of(size).share_in_top(count) * marked).sum(dim=1)
+    common = (top_share_of(size, count) * marked).sum(dim=1)
     overlap = common / (count + num_marked)[:, 0].sub(common)
     return torch.where(size.any(dim=1) & marked.any(dim=1), overlap, torch.nan)
