@@ -29,13 +29,13 @@ class FromFunction(nn.Module):
             if wants_gradient and "requires grad" in str(error):
                 raise _no_gradient(self.function) from error
             raise
-        scores = found if isinstance(found, Tensor) else torch.as_tensor(np.asarray(found))
+        scores = found if isinstance(found, Tensor) else _as_tensor(found)
         if wants_gradient and not scores.requires_grad:
             raise _no_gradient(self.function)
         return scores.to(x.device) if scores.is_floating_point() else scores.to(x)
 
 
-def as_model(function: Callable[[Tensor], Any]) -> nn.Module:
+def as_model(function: Any) -> nn.Module:
     """The network itself, or any other function of the rows as a model.
 
     Raises:
@@ -46,6 +46,15 @@ def as_model(function: Callable[[Tensor], Any]) -> nn.Module:
     if not callable(function):
         raise UnsupportedModelError(f"the model is a {type(function).__name__}; expected a network or a function of x")
     return FromFunction(function)
+
+
+def _as_tensor(found: Any) -> Tensor:
+    try:
+        return torch.as_tensor(np.asarray(found))
+    except (TypeError, ValueError) as error:
+        raise UnsupportedModelError(
+            f"the function gives a {type(found).__name__}; expected scores as a tensor or an array, one row for each of x"
+        ) from error
 
 
 def _no_gradient(function: Callable[..., Any]) -> UnsupportedModelError:

@@ -59,7 +59,7 @@ def numbered_anew(labels: Int[Tensor, " one_or_batch *input"]) -> Int[Tensor, " 
 
 
 def by_group(
-    attribution: Float[Tensor, " batch *input"], groups: Int[Tensor, " ..."], *, num_groups: int | None = None
+    attribution: Float[Tensor, " batch *input"], groups: Groups, *, num_groups: int | None = None
 ) -> Float[Tensor, " batch group"]:
     """The attribution summed over the inputs of each group.
 

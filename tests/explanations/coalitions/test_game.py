@@ -53,7 +53,9 @@ def test_all_coalitions_are_all_subsets():
 
 
 def with_one_hot(count, seed):
-    return torch.cat([rows(count, 1, seed), torch.eye(3).double()[torch.arange(count) % 3], rows(count, 1, seed + 9)], 1)
+    return torch.cat(
+        [rows(count, 1, seed), torch.eye(3).double()[torch.arange(count) % 3], rows(count, 1, seed + 9)], 1
+    )
 
 
 def test_independent_rows_have_each_groups_values_once_in_an_order_of_its_own():

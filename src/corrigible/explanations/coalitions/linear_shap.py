@@ -2,13 +2,14 @@
 equation 8: Shapley values of a model that is a sum over its inputs.
 """
 
+from typing import Literal
+
 import torch
 from jaxtyping import Float, Int
 from torch import Tensor, nn
 
 from corrigible.errors import UnsupportedModelError
 from corrigible.explanations.baselines import Baseline
-from corrigible.explanations.coalitions.absence import Absent
 from corrigible.explanations.coalitions.game import Plan, game_of
 from corrigible.explanations.coalitions.playing import played
 from corrigible.explanations.groups import Groups, shared_evenly
@@ -26,7 +27,7 @@ def linear_shap(
     groups: Groups = None,
     baseline: Baseline = None,
     background: Tensor | None = None,
-    absent: Absent = "marginal",
+    absent: Literal["marginal", "independent"] = "marginal",
     score: str = "target_logit",
     columns: Columns | None = None,
     seed: int = 0,

@@ -1,0 +1,43 @@
+import pytest
+import torch
+
+from corrigible.errors import DataError
+from corrigible.explanations.groups import by_group, groups_of, numbered_anew, shared_evenly
+from corrigible.types import Columns
+
+COLUMNS = Columns(("a=0", "b", "a=1"), ("a", "b", "a"), (True, False, True))
+
+
+def test_without_groups_they_are_the_features_or_else_every_input():
+    assert groups_of(torch.zeros(2, 2, 2), None, None).tolist() == [[[0, 1], [2, 3]]]
+    assert groups_of(torch.zeros(2, 3), None, COLUMNS).tolist() == [[0, 1, 0]]
+
+
+def test_groups_are_given_for_one_row_or_for_each():
+    x = torch.zeros(2, 3)
+    assert groups_of(x, torch.tensor([1, 1, 0]), COLUMNS).tolist() == [[1, 1, 0]]
+    assert groups_of(x, torch.tensor([[1, 1, 0], [0, 0, 0]]), None).tolist() == [[1, 1, 0], [0, 0, 0]]
+
+
+def test_columns_of_another_table_are_refused():
+    with pytest.raises(DataError, match=r"x has shape \(2, 4\); expected \(batch, 3\)"):
+        groups_of(torch.zeros(2, 4), None, COLUMNS)
+
+
+def test_hand_worked_sums_and_shares():
+    attribution = torch.tensor([[1.0, 2.0, 4.0], [1.0, -1.0, 3.0]])
+    assert by_group(attribution, torch.tensor([1, 0, 1])).tolist() == [[2.0, 5.0], [-1.0, 4.0]]
+    assert by_group(attribution, [[0, 0, 0], [0, 1, 2]]).tolist() == [[7.0, 0.0, 0.0], [1.0, -1.0, 3.0]]
+    assert by_group(attribution, torch.tensor([1, 0, 1]), num_groups=3).tolist() == [[2.0, 5.0, 0.0], [-1.0, 4.0, 0.0]]
+    assert shared_evenly(torch.tensor([[6.0, 4.0]]), torch.tensor([[1, 0, 1]])).tolist() == [[2.0, 6.0, 2.0]]
+
+
+def test_what_is_shared_evenly_sums_to_the_groups_value_again():
+    labels = torch.tensor([[[0, 2], [1, 2]], [[1, 1], [1, 0]]])
+    values = torch.tensor([[1.0, 2.0, 3.0], [4.0, 5.0, 0.0]])
+    assert torch.equal(by_group(shared_evenly(values, labels), labels), values)
+
+
+def test_gaps_in_the_numbers_are_closed_row_by_row_and_the_order_stays():
+    labels = torch.tensor([[5, 0, 5, 2], [3, 3, 3, 3], [0, 1, 2, 3]])
+    assert numbered_anew(labels).tolist() == [[2, 0, 2, 1], [0, 0, 0, 0], [0, 1, 2, 3]]
