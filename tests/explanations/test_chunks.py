@@ -54,3 +54,10 @@ def test_as_many_rows_as_fit_to_a_power_of_two(monkeypatch, cache, expected):
     model = nn.Sequential(nn.Sequential(nn.Linear(3, 5), nn.ReLU()), nn.Linear(5, 2))
     monkeypatch.setattr(chunks, "cache_bytes", lambda: cache)
     assert rows_that_fit(model, torch.zeros(1, 3)) == expected
+
+
+@pytest.mark.parametrize(("rows", "expected"), [(0.5, 1), (3.5, 2), (6, 4), (100, FEWEST)])
+def test_of_large_rows_fewer_run_at_once(monkeypatch, rows, expected):
+    monkeypatch.setattr(chunks, "cache_bytes", lambda: 1)
+    monkeypatch.setattr(chunks, "LARGE_BYTES", int(4 * (3 + 2) * rows))
+    assert rows_that_fit(nn.Linear(3, 2), torch.zeros(1, 3)) == expected

@@ -12,6 +12,8 @@ from torch import Tensor, nn
 FEWEST, MOST = 16, 8192
 ON_DEVICE_BYTES = 2**30
 """What the activations of one chunk may take on a device other than the CPU."""
+LARGE_BYTES = 2**29
+"""What the activations of the fewest rows may take; of larger rows fewer run at once."""
 UNKNOWN_CACHE_BYTES, MOST_CACHE_BYTES = 2**20, 2**23
 _CACHES = Path("/sys/devices/system/cpu/cpu0/cache")
 
@@ -19,11 +21,13 @@ _CACHES = Path("/sys/devices/system/cpu/cpu0/cache")
 def rows_that_fit(model: nn.Module, first: Float[Tensor, " 1 *input"]) -> int:
     """How many rows' activations fit the processor's cache together, a power of two from 16 to 8192.
 
-    Larger chunks go through main memory at every layer; smaller ones pay each layer's fixed cost more often.
+    Larger chunks go through main memory at every layer; smaller ones pay each layer's fixed cost more often. Where 16
+    rows take more than half a GiB, such as in large networks on photographs, fewer rows do.
     """
     budget = cache_bytes() if first.device.type == "cpu" else ON_DEVICE_BYTES
-    rows = budget / activation_bytes(model, first)
-    return min(max(1 << round(math.log2(max(rows, 1))), FEWEST), MOST)
+    size = activation_bytes(model, first)
+    fewest = 1 << int(math.log2(min(max(LARGE_BYTES // size, 1), FEWEST)))
+    return min(max(1 << round(math.log2(max(budget / size, 1))), fewest), MOST)
 
 
 def activation_bytes(model: nn.Module, first: Float[Tensor, " 1 *input"]) -> int:

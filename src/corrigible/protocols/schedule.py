@@ -10,6 +10,7 @@ from torch import nn
 from corrigible.batches import label_batches, reviewed_batches
 from corrigible.data.dataset import Dataset, rows_of
 from corrigible.errors import NoGradientError, RecipeError, TrainingDivergedError
+from corrigible.explanations.chunks import rows_that_fit
 from corrigible.explanations.inputs import num_classes_of
 from corrigible.feedback.masks import Marks
 from corrigible.models.forward import class_logits
@@ -113,7 +114,8 @@ def accuracy_on(dataset: Dataset) -> Validation:
     def validation(model: nn.Module) -> Mapping[str, float]:
         hits = 0
         with evaluating(model), torch.no_grad():
-            for index in torch.arange(len(dataset)).split(1024):
+            size = rows_that_fit(model, like_parameters(rows_of(dataset, torch.tensor([0])).x, model))
+            for index in torch.arange(len(dataset)).split(size):
                 rows = rows_of(dataset, index)
                 # Without a Forward, which would keep every layer's output.
                 hits += int((class_logits(model(like_parameters(rows.x, model))).argmax(1).cpu() == rows.y.cpu()).sum())

@@ -13,10 +13,11 @@ from corrigible.batches import collate
 from corrigible.data.dataset import Dataset, TensorData, class_names_of, columns_of, rows_of
 from corrigible.evaluation import difference, evidence_for, measure
 from corrigible.evidence import Evidence, gather
+from corrigible.explanations.answers import answers
+from corrigible.explanations.chunks import rows_that_fit
 from corrigible.explanations.explaining import explain as attribute
 from corrigible.explanations.features import by_feature
 from corrigible.feedback.masks import marks_of, said_about
-from corrigible.models.forward import class_logits
 from corrigible.models.modes import evaluating, like_parameters
 from corrigible.recipe import Recipe, load_data
 from corrigible.study import Run, Study, open_study
@@ -44,7 +45,7 @@ def explain(
         model = load_model(source).to(device_named(device))
         targets, attributions = [], []
         for rows in _in_parts(data):
-            targets.append(_predicted(model, rows.x))
+            targets.append(answers(model, rows.x).argmax(1).cpu())
             attributions.append(_attribution(recipe, model, rows, targets[-1], seed))
         tensors = {"attribution": torch.cat(attributions), "target": torch.cat(targets)}
         tensors["index"] = torch.arange(len(data))
@@ -113,6 +114,8 @@ def _feedback_about(study: Study, split: str) -> tuple[list[Feedback], int]:
 
 
 def _evidence(recipe: Recipe, model: nn.Module, data: Dataset, feedback: list[Feedback], seed: int) -> Evidence:
+    with evaluating(model):
+        batch_size = rows_that_fit(model, like_parameters(rows_of(data, torch.tensor([0])).x, model))
     return gather(
         model,
         data,
@@ -121,6 +124,7 @@ def _evidence(recipe: Recipe, model: nn.Module, data: Dataset, feedback: list[Fe
         method=recipe.explain.method,
         explainer_settings=recipe.explain.settings,
         num_donors=recipe.evaluate.num_donors,
+        batch_size=batch_size,
         seed=seed,
     )
 
@@ -156,11 +160,6 @@ def _attribution(recipe: Recipe, model: nn.Module, rows: TensorData, target: Ten
     return attribute(
         model, rows.x, target, method=explanation.method, columns=rows.columns, seed=seed, **explanation.settings
     )
-
-
-def _predicted(model: nn.Module, x: Tensor) -> Tensor:
-    with evaluating(model), torch.no_grad():
-        return class_logits(model(like_parameters(x, model))).argmax(1).cpu()
 
 
 def _shares_of_labels(recipe: Recipe, model: nn.Module, data: Dataset, seed: int) -> list[tuple[str, float]]:
