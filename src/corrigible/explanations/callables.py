@@ -52,9 +52,8 @@ def _as_tensor(found: Any) -> Tensor:
     try:
         return torch.as_tensor(np.asarray(found))
     except (TypeError, ValueError) as error:
-        raise UnsupportedModelError(
-            f"the function gives a {type(found).__name__}; expected scores as a tensor or an array, one row for each of x"
-        ) from error
+        kind = type(found).__name__
+        raise UnsupportedModelError(f"the function gives a {kind}; expected scores as a tensor or an array") from error
 
 
 def _no_gradient(function: Callable[..., Any]) -> UnsupportedModelError:

@@ -8,7 +8,11 @@ from torch import nn
 
 from corrigible.types import Columns
 
-COLUMNS = Columns(("age", "site=a", "site=b", "site=c", "dose"), ("age", "site", "site", "site", "dose"), (False, True, True, True, False))  # fmt: skip
+COLUMNS = Columns(
+    ("age", "site=a", "site=b", "site=c", "dose"),
+    ("age", "site", "site", "site", "dose"),
+    (False, True, True, True, False),
+)
 LABELS = torch.tensor([0, 1, 1, 1, 2])
 """The features of these columns."""
 

@@ -1,3 +1,5 @@
+from functools import partial
+
 import pytest
 import torch
 from literal_games import (
@@ -27,7 +29,7 @@ def test_it_is_the_mean_over_all_orders_of_what_a_group_adds(wrap, baseline):
     found = explain(wrap(model), x, target, method="exact_shapley", baseline=baseline, columns=COLUMNS)
     start = torch.zeros(5) if baseline is None else torch.as_tensor(baseline).expand(5)
     for row, label, attribution in zip(x, target.tolist(), found, strict=True):
-        values = shapley_by_orders(lambda s: filled_value(logit(model, label), row, LABELS, s, [start.double()]), 3)
+        values = shapley_by_orders(partial(filled_value, logit(model, label), row, LABELS, others=[start.double()]), 3)
         torch.testing.assert_close(attribution, spread_over(values, LABELS))
 
 
@@ -39,7 +41,7 @@ def test_rows_of_data_may_stand_for_absent_groups(wrap, absent, literal):
         wrap(model), x, 1, method="exact_shapley", background=others, absent=absent, columns=COLUMNS, rows_at_once=7
     )
     for row, attribution in zip(x, found, strict=True):
-        values = shapley_by_orders(lambda s: literal(logit(model, 1), row, LABELS, s, others), 3)
+        values = shapley_by_orders(partial(literal, logit(model, 1), row, LABELS, others=others), 3)
         torch.testing.assert_close(attribution, spread_over(values, LABELS))
 
 
@@ -48,7 +50,8 @@ def test_every_row_may_have_its_own_segments_and_as_many_as_it_likes():
     segments = torch.tensor([[0, 0, 1, 1, 2], [2, 2, 0, 2, 0], [4, 3, 2, 1, 0]])
     found = explain(model, x, 0, method="exact_shapley", groups=segments)
     for row, labels, attribution in zip(x, segments, found, strict=True):
-        values = shapley_by_orders(lambda s: filled_value(logit(model, 0), row, labels, s, [torch.zeros_like(row)]), 5)
+        value = partial(filled_value, logit(model, 0), row, labels, others=[torch.zeros_like(row)])
+        values = shapley_by_orders(value, int(labels.max()) + 1)
         torch.testing.assert_close(attribution, spread_over(values, labels))
 
 
@@ -78,7 +81,7 @@ def test_the_group_sums_are_the_values():
     found = explain(model, x, 0, method="exact_shapley", columns=COLUMNS)
     values = by_group(found, LABELS)
     start = torch.zeros(5, dtype=torch.float64)
-    literal = shapley_by_orders(lambda s: filled_value(logit(model, 0), x[0], LABELS, s, [start]), 3)
+    literal = shapley_by_orders(partial(filled_value, logit(model, 0), x[0], LABELS, others=[start]), 3)
     torch.testing.assert_close(values[0].tolist(), literal)
 
 

@@ -17,5 +17,6 @@ def test_it_is_what_the_score_loses_without_the_group(absent, literal):
 
 def test_segments_of_an_image_are_hidden_whole():
     segments = torch.tensor([[[0, 0, 1], [2, 2, 1]]])
-    found = explain(lambda x: x.flatten(1).prod(1), torch.full((1, 1, 2, 3), 2.0), method="feature_ablation", groups=segments)  # fmt: skip
+    x = torch.full((1, 1, 2, 3), 2.0)
+    found = explain(lambda x: x.flatten(1).prod(1), x, method="feature_ablation", groups=segments)
     assert found.tolist() == [[[[32.0] * 3] * 2]]

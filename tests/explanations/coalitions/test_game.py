@@ -60,9 +60,8 @@ def with_one_hot(count, seed):
 
 def test_independent_rows_have_each_groups_values_once_in_an_order_of_its_own():
     others = with_one_hot(30, 2)
-    game = game_of(
-        smooth_net(), rows(1), torch.tensor([0]), groups=LABELS, **SETTINGS | {"background": others, "absent": "independent"}
-    )  # fmt: skip
+    settings = SETTINGS | {"background": others, "absent": "independent"}
+    game = game_of(smooth_net(), rows(1), torch.tensor([0]), groups=LABELS, **settings)
     mixed = game.absence.rows
     assert sorted(mixed[:, 0].tolist()) == sorted(others[:, 0].tolist())
     assert sorted(mixed[:, 4].tolist()) == sorted(others[:, 4].tolist())
@@ -91,10 +90,10 @@ def test_what_the_three_ways_make_of_two_inputs_that_are_always_equal():
 
 def test_rows_that_are_equally_near_are_chosen_by_the_seed_not_by_their_place():
     others = torch.cat([torch.zeros(100, 1), torch.arange(100.0)[:, None]], dim=1)
-    x, second = torch.zeros(1, 2), Wrapped(lambda x: x[:, 1])
+    game = Wrapped(lambda x: x[:, 1]), torch.zeros(1, 2), torch.tensor([1]), torch.tensor([0, 1])
     chosen = []
     for seed in range(40):
-        _, found = values(second, x, torch.tensor([1]), torch.tensor([0, 1]), background=others, absent="conditional", seed=seed)  # fmt: skip
+        _, found = values(*game, background=others, absent="conditional", seed=seed)
         chosen.append(found[0, 1].item())
     # Ten of a hundred equally near rows, with values 0 to 99.
     assert len(set(chosen)) > 30

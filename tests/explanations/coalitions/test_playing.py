@@ -16,9 +16,9 @@ from corrigible.explanations import explain
 from corrigible.explanations.coalitions import EXPLAINERS
 from corrigible.explanations.scores import SCORE_NAMES
 
-FEW = {"kernel_shap": {"samples": 14}, "lime": {"samples": 20}, "permutation_shapley": {"samples": 2}}
+FEW = {"kernel_shap": {"samples": 14}, "lime": {"samples": 12}, "permutation_shapley": {"samples": 2}}
 SAMPLING = ("kernel_shap", "lime", "permutation_shapley")
-OTHERS = rows(6, seed=4)
+OTHERS = rows(5, seed=4)
 ABSENT = {
     "fixed": {"baseline": 0.3},
     "marginal": {"background": OTHERS},
@@ -53,15 +53,17 @@ def test_neither_the_order_of_the_rows_nor_their_company_matters(method, absent)
     torch.testing.assert_close(explained(method, model, x[1:2], target[1:2], absent), found[1:2])
 
 
-@pytest.mark.parametrize("rows_at_once", [1, 2, 7, 50])
+@pytest.mark.parametrize("rows_at_once", [1, 7])
 @every_way
 def test_rows_at_once_bounds_what_the_model_sees_and_changes_nothing(method, absent, rows_at_once):
-    model, x, seen = net(method), rows(3), []
-    score = "target_logit" if method == "linear_shap" else "random_projection"
-    expected = explained(method, model, x, 1, absent, score=score)
-    unwatched = explained(method, model, x, 1, absent, score=score, rows_at_once=rows_at_once)
+    model, x, seen = net(method), rows(2), []
+    settings = {"score": "target_logit" if method == "linear_shap" else "random_projection"}
+    if method != "occlusion":
+        settings["groups"] = LABELS
+    expected = explained(method, model, x, 1, absent, **settings)
+    unwatched = explained(method, model, x, 1, absent, rows_at_once=rows_at_once, **settings)
     model.register_forward_pre_hook(lambda module, arguments: seen.append(len(arguments[0])))
-    found = explained(method, model, x, 1, absent, score=score, rows_at_once=rows_at_once)
+    found = explained(method, model, x, 1, absent, rows_at_once=rows_at_once, **settings)
     torch.testing.assert_close(found, expected, rtol=1e-10, atol=1e-12)
     torch.testing.assert_close(unwatched, expected, rtol=1e-10, atol=1e-12)
     assert max(seen) <= rows_at_once
@@ -86,10 +88,8 @@ def test_why_this_class_rather_than_that_is_the_difference_of_two_explanations(m
 
 
 @pytest.mark.parametrize("score", SCORE_NAMES)
-@every_method
+@pytest.mark.parametrize("method", [method for method in EXPLAINERS if method != "linear_shap"])
 def test_any_score_can_be_explained(method, score):
-    if method == "linear_shap" and score != "target_logit":
-        pytest.skip("a log-probability is no sum over the inputs")
     found = explained(method, net(method), rows(2), score=score)
     assert found.isfinite().all() and found.count_nonzero() > 0
 
@@ -151,11 +151,11 @@ def test_a_caller_who_has_switched_gradients_off_gets_the_same_result(method, co
 @every_method
 def test_a_model_that_works_in_place_does_not_change_the_rows(method):
     model, x = nn.Sequential(nn.ReLU(inplace=True), *net(method)), rows(3).abs()
-    before, others = x.clone(), rows(6, seed=4).abs()
+    before, others = x.clone(), rows(5, seed=4).abs()
     absent = {} if method == "occlusion" else {"background": others}
     explain(model, x, 1, method=method, **FEW.get(method, {}), **absent)
     assert torch.equal(x, before)
-    assert torch.equal(others, rows(6, seed=4).abs())
+    assert torch.equal(others, rows(5, seed=4).abs())
 
 
 @every_method

@@ -115,9 +115,15 @@ def kernel_coalitions(
 
 
 def _sampled(mass: Tensor, count: int, seed: int) -> Bool[Tensor, " coalition group"]:
-    """Coalitions of sizes drawn by their mass, and their complements."""
+    """Coalitions of sizes drawn by their mass, and their complements: about ``count`` different ones."""
     generator = torch.Generator().manual_seed(seed)
-    size = torch.multinomial(mass, max(count // 2, 1), replacement=True, generator=generator) + 1
+    num_pairs = max(count // 2, 1)
+    size = torch.multinomial(mass, 4 * num_pairs, replacement=True, generator=generator) + 1
     place = torch.rand(len(size), len(mass) + 1, generator=generator).argsort(dim=1)
     present = place < size[:, None]
+    _, pair = (present ^ present[:, :1]).unique(dim=0, return_inverse=True)
+    draw = torch.arange(len(pair))
+    first = draw.new_full((int(pair.max()) + 1,), len(pair)).scatter_reduce(0, pair, draw, "amin").sort().values
+    # Stop before the first pair too many.
+    present = present[: first[num_pairs]] if len(first) > num_pairs else present
     return torch.stack([present, ~present], dim=1).flatten(0, 1)
