@@ -7,7 +7,7 @@ import pytest
 import torch
 from torch import nn
 
-from corrigible.errors import UnsupportedModelError
+from corrigible.errors import NoGradientError, UnsupportedModelError
 from corrigible.explanations.layers import LAYER_EXPLAINERS, layer_attribution, unit_importance
 from corrigible.models import lenet, table_mlp
 
@@ -110,3 +110,9 @@ def test_importance_of_a_unit_is_its_mean_size_over_rows_and_positions():
 def test_an_unknown_layer_is_refused_naming_the_layers_there_are():
     with pytest.raises(UnsupportedModelError, match=r"no layer 'conv'.*0, 1, 2, 3, 4, 5"):
         layer_attribution(small_net(), ROWS, TARGET, layer="conv")
+
+
+def test_a_differentiable_result_that_reaches_no_parameter_is_refused():
+    model = nn.Sequential(nn.Linear(3, 4), nn.ReLU(), nn.Linear(4, 2)).requires_grad_(False)
+    with pytest.raises(NoGradientError, match="none of the model's 0 trainable parameters"):
+        layer_attribution(model, torch.randn(2, 3), torch.tensor([0, 1]), layer="1", differentiable=True)

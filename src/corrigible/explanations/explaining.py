@@ -7,12 +7,12 @@ import torch
 from jaxtyping import Float
 from torch import Tensor, nn
 
-from corrigible.errors import NoGradientError, RecipeError
+from corrigible.errors import RecipeError
 from corrigible.explanations.callables import as_model
 from corrigible.explanations.chunks import rows_that_fit
 from corrigible.explanations.family import EXPLAINERS
 from corrigible.explanations.inputs import checked_output, checked_rows, checked_target
-from corrigible.explanations.passes import untouched
+from corrigible.explanations.passes import require_gradient, untouched
 from corrigible.explanations.targets import default_target
 from corrigible.methods import method_named, settings_of, with_settings
 from corrigible.models.forward import class_logits
@@ -79,7 +79,7 @@ def explain(
             parts.append((part if differentiable else part.detach()).to(rows))
         attribution = torch.cat(parts) if len(parts) > 1 else parts[0]
         if differentiable:
-            _require_gradient(model, attribution, method)
+            require_gradient(model, attribution, method)
     return attribution
 
 
@@ -111,15 +111,3 @@ def _targets(model: nn.Module, rows: Tensor, target: Any, against: Any, output: 
     if against is None:
         return chosen
     return torch.stack([chosen, checked_target(against, len(rows), num_classes).to(rows.device)], dim=1)
-
-
-def _require_gradient(model: nn.Module, attribution: Tensor, method: str) -> None:
-    parameters = [p for p in model.parameters() if p.requires_grad]
-    reached: tuple[Tensor | None, ...] = ()
-    if parameters and attribution.requires_grad:
-        reached = torch.autograd.grad(attribution.sum(), parameters, retain_graph=True, allow_unused=True)
-    if all(gradient is None for gradient in reached):
-        raise NoGradientError(
-            f"the result of {method!r} reaches none of the model's {len(parameters)} trainable parameters: "
-            "as a loss it would teach nothing; unfreeze parameters, or look for detach() and no_grad() in the model"
-        )

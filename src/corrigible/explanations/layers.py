@@ -9,7 +9,7 @@ import torch
 from jaxtyping import Float, Int
 from torch import Tensor, nn
 
-from corrigible.explanations.passes import pass_over, untouched
+from corrigible.explanations.passes import pass_over, require_gradient, untouched
 from corrigible.explanations.scores import score_named
 from corrigible.models.forward import Forward
 
@@ -50,6 +50,7 @@ def layer_attribution(
 
     Raises:
         UnsupportedModelError: see `layer_attribution_of`.
+        NoGradientError: differentiable, but no parameter would get a gradient.
     """
     found = []
     with untouched(model, seed):
@@ -57,7 +58,10 @@ def layer_attribution(
             forward = pass_over(model, rows, chosen, seed=seed)
             part = layer_attribution_of(forward, chosen, layer=layer, score=score, create_graph=differentiable)
             found.append(part if differentiable else part.detach())
-        return torch.cat(found)
+        attribution = torch.cat(found)
+        if differentiable:
+            require_gradient(model, attribution, "layer_attribution")
+        return attribution
 
 
 def unit_importance(attribution: Float[Tensor, " batch unit *position"]) -> Float[Tensor, " unit"]:

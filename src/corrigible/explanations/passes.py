@@ -9,8 +9,10 @@ import torch
 from jaxtyping import Float, Int
 from torch import Tensor, nn
 
+from corrigible.errors import NoGradientError
 from corrigible.models.forward import Forward
 from corrigible.models.modes import PrivateRandomness, evaluating
+from corrigible.models.nonlinear import Nonlinearities
 from corrigible.types import Batch, Columns
 
 
@@ -29,11 +31,14 @@ def pass_over(
     index: Int[Tensor, " batch"] | None = None,
     columns: Columns | None = None,
     seed: int = 0,
+    nonlinearities: Nonlinearities | None = None,
 ) -> Forward:
     """A pass over these rows; ``index`` says which draws they get, by default those of their values."""
     place = torch.arange(len(x), device=x.device)
     draws = (lambda: values_index(x)) if index is None else (lambda: index)
-    return Forward(model, Batch(place, x, target, columns=columns), seed=seed, draws=draws)
+    return Forward(
+        model, Batch(place, x, target, columns=columns), seed=seed, draws=draws, nonlinearities=nonlinearities
+    )
 
 
 def values_index(x: Float[Tensor, " batch *input"]) -> Int[Tensor, " batch"]:
@@ -50,3 +55,16 @@ def _multipliers(count: int) -> Int[Tensor, " input"]:
     """Odd numbers of 63 bits that are always the same."""
     rng = np.random.default_rng(0)
     return torch.from_numpy(rng.integers(2**62, size=count) * 2 + 1)
+
+
+def require_gradient(model: nn.Module, attribution: Tensor, method: str) -> None:
+    """Raises NoGradientError where the attribution does not depend on any trainable parameter."""
+    parameters = [p for p in model.parameters() if p.requires_grad]
+    reached: tuple[Tensor | None, ...] = ()
+    if parameters and attribution.requires_grad:
+        reached = torch.autograd.grad(attribution.sum(), parameters, retain_graph=True, allow_unused=True)
+    if all(gradient is None for gradient in reached):
+        raise NoGradientError(
+            f"the result of {method!r} reaches none of the model's {len(parameters)} trainable parameters: "
+            "as a loss it would teach nothing; unfreeze parameters, or look for detach() and no_grad() in the model"
+        )

@@ -10,13 +10,11 @@ from torch import Tensor, nn
 
 from corrigible.errors import RecipeError, UnsupportedModelError
 from corrigible.explanations.baselines import Baseline, baseline_row
-from corrigible.explanations.passes import untouched, values_index
+from corrigible.explanations.passes import pass_over, untouched
 from corrigible.explanations.rescaling import recorded, rescale_rule
 from corrigible.explanations.scores import score_named
-from corrigible.models.forward import Forward
 from corrigible.models.modes import like_parameters
 from corrigible.models.nonlinear import Nonlinearities
-from corrigible.types import Batch
 
 
 def deep_lift(
@@ -52,10 +50,7 @@ def deep_lift(
     with untouched(model, seed):
         calls, before = recorded(model, start, differentiable=differentiable)
         rescaled = Nonlinearities(rescale_rule(calls, len(x), differentiable=differentiable))
-        place = torch.arange(len(x), device=x.device)
-        forward = Forward(
-            model, Batch(place, x, target), seed=seed, draws=lambda: values_index(x), nonlinearities=rescaled
-        ).unobserved()
+        forward = pass_over(model, x, target, seed=seed, nonlinearities=rescaled).unobserved()
         scores = score_named(score, forward)
         risen = scores(forward.logits, target)
         with rescaled.replacing():

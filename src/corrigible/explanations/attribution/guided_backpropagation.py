@@ -8,11 +8,10 @@ from jaxtyping import Float, Int
 from torch import Tensor, nn
 
 from corrigible.errors import UnsupportedModelError
-from corrigible.explanations.passes import untouched, values_index
+from corrigible.explanations.passes import pass_over, untouched
 from corrigible.explanations.scores import score_named
 from corrigible.models.forward import Forward
 from corrigible.models.nonlinear import Backward, Call, Nonlinearities
-from corrigible.types import Batch
 
 
 def guided_backpropagation_of(
@@ -69,10 +68,7 @@ def guided_pass_of(
         return found, lambda gradient: gradient.relu() * is_open
 
     rectifiers = Nonlinearities(guided)
-    place = torch.arange(len(x), device=x.device)
-    forward = Forward(
-        model, Batch(place, x, target), seed=seed, draws=lambda: values_index(x), nonlinearities=rectifiers
-    )
+    forward = pass_over(model, x, target, seed=seed, nonlinearities=rectifiers)
     _ = forward.logits
     if not ran:
         raise UnsupportedModelError(
