@@ -11,7 +11,7 @@ from torch import Tensor, nn
 from corrigible.data.dataset import TensorData
 from corrigible.errors import DataError, RecipeError
 from corrigible.evaluation import difference, evaluate, evidence_for, measure
-from corrigible.evidence import Evidence, gather
+from corrigible.evidence import EVIDENCE, Evidence, gather
 from corrigible.metrics import METRICS, accuracy, expected_calibration_error
 from corrigible.types import Feedback, Pixels
 
@@ -20,7 +20,9 @@ X = torch.randn(40, 3, generator=RNG)
 Y, GROUP = torch.randint(2, (2, 40), generator=RNG)
 DATA = TensorData(X, Y, GROUP, class_names=("ill", "well"), group_names=("north", "south"))
 SITE = Pixels(np.array([False, True, False]))
+RELEVANT = Pixels(np.array([True, False, True]))
 FEEDBACK = [Feedback(SITE, row=row) for row in (3, 5, 8)]
+FEEDBACK += [Feedback(RELEVANT, "relevant", row=row) for row in (5, 9)]
 
 
 @pytest.fixture
@@ -84,6 +86,18 @@ def test_rows_without_any_attribution_are_counted_apart():
     (found,) = evaluate(only_class_1, DATA, metrics=["attribution_overlap"], feedback=everywhere, num_resamples=0)
     assert (found.value, found.count) == (0.5, int((Y == 1).sum()))
     assert found.note == f"left out, without any attribution: {int((Y == 0).sum())} rows"
+
+
+def test_rows_that_a_quality_says_nothing_about_are_counted_apart(model):
+    marks = [Feedback(RELEVANT, "relevant", row=row) for row in (5, 9)]
+    found = evaluate(model, DATA, metrics=["pointing_game_accuracy", "mean_relevance_mass"], feedback=marks)
+    assert [m.count for m in found] == [2, 2]
+    notes = [f"left out, without relevant inputs{more}: 38 rows" for more in ("", " or any attribution")]
+    assert [m.note for m in found] == notes
+    (missing,) = evaluate(model, DATA, metrics=["mean_relevance_rank"])
+    assert (missing.value, missing.note) == (None, "not measured: needs feedback that marks relevant inputs")
+    (not_gathered,) = measure(gather(model, DATA, names=["y"]), ["mean_sparseness"])
+    assert not_gathered.note == "not measured: needs sparseness"
 
 
 def test_what_is_undefined_on_these_rows_is_said():
@@ -213,6 +227,7 @@ def test_a_change_needs_the_same_rows_and_evidence(model):
         gather(model, (X[:39], Y[:39], GROUP[:39]), feedback=FEEDBACK),
         gather(model, DATA, feedback=FEEDBACK[:2]),
         gather(model, DATA, feedback=FEEDBACK, names=["flipped"]),
+        gather(model, DATA, feedback=FEEDBACK, names=EVIDENCE.keys() - {"sparseness"}),
     ):
         with pytest.raises(DataError, match="different rows"):
             difference(before, after)

@@ -6,7 +6,16 @@ from torch import nn
 from corrigible.data.dataset import TensorData
 from corrigible.data.swapping import draw_donors
 from corrigible.errors import DataError, FeedbackError
-from corrigible.evidence import EVIDENCE, gather
+from corrigible.evidence import ABOUT_RELEVANT, EVIDENCE, gather
+from corrigible.explanations import explain
+from corrigible.explanations.quality import (
+    deletion_auc,
+    insertion_auc,
+    pointing_game,
+    relevance_mass,
+    relevance_rank,
+    sparseness,
+)
 from corrigible.types import Columns, Features, Feedback, Pixels
 
 RNG = torch.Generator().manual_seed(0)
@@ -91,7 +100,43 @@ def test_reflecting_mirrors_a_number_between_its_extremes(model):
     assert torch.allclose(evidence.on_marked["reflected_probs"][[1]].float(), model(x).softmax(dim=1))
 
 
-@pytest.mark.parametrize("feedback", [EVERY_ROW, TWO_ROWS])
+RELEVANT = [Feedback(Features(("age",)), "relevant", row=4), Feedback(Features(("dose", "site")), "relevant", row=11)]
+
+
+def test_what_is_about_explanations_is_about_those_of_the_labels(model):
+    evidence = gather(model, DATA, feedback=RELEVANT, method="gradient_x_input", batch_size=7).everywhere
+    attribution = explain(model, X, Y, method="gradient_x_input")
+    for name, measure in (("deletion", deletion_auc), ("insertion", insertion_auc)):
+        torch.testing.assert_close(evidence[name], measure(model, X, Y, attribution))
+    torch.testing.assert_close(evidence["sparseness"], sparseness(attribution))
+    marks = torch.zeros(30, 3, dtype=torch.bool)
+    marks[4, 0] = marks[11, 1] = marks[11, 2] = True
+    for name, against in (
+        ("pointing", pointing_game),
+        ("relevance_mass", relevance_mass),
+        ("relevance_rank", relevance_rank),
+    ):
+        torch.testing.assert_close(evidence[name], against(attribution, marks), equal_nan=True)
+        assert evidence[name].isfinite().nonzero().flatten().tolist() == [4, 11]
+
+
+def test_columns_of_a_feature_are_deleted_together(model):
+    columns = Columns(("age", "site=a", "site=b"), ("age", "site", "site"), (False, True, True))
+    evidence = gather(model, TensorData(X, Y, columns=columns), names=["deletion"]).everywhere
+    attribution = explain(model, X, Y, method="input_gradient", columns=columns)
+    expected = deletion_auc(model, X, Y, attribution, groups=torch.tensor([0, 1, 1]))
+    torch.testing.assert_close(evidence["deletion"], expected)
+
+
+def test_explanations_are_looked_at_only_where_asked_and_marked(model):
+    basic = {"probs", "predicted", "y", "group"}
+    assert gather(model, DATA, names=["flipped"], feedback=RELEVANT).everywhere.keys() == basic
+    assert gather(model, DATA, names=["pointing"], feedback=EVERY_ROW).everywhere.keys() == basic
+    assert gather(model, DATA, names=["pointing"], feedback=RELEVANT).everywhere.keys() == basic | {"pointing"}
+    assert gather(model, DATA).everywhere.keys() == basic | {"deletion", "insertion", "sparseness"}
+
+
+@pytest.mark.parametrize("feedback", [EVERY_ROW + RELEVANT, TWO_ROWS + RELEVANT])
 def test_batch_size_changes_nothing(model, feedback):
     large, small = (gather(model, DATA, feedback=feedback, batch_size=size) for size in (256, 4))
     for name in EVIDENCE:
@@ -125,7 +170,7 @@ def test_any_map_style_data_set_will_do(model):
     rows = [(x.numpy(), int(y)) for x, y in zip(X, Y, strict=True)]
     feedback = [Feedback(Pixels(np.array([False, True, False])), row=4)]
     from_rows, from_tensors = (gather(model, data, feedback=feedback) for data in (rows, (X, Y)))
-    for name in EVIDENCE.keys() - {"group"}:
+    for name in EVIDENCE.keys() - {"group"} - ABOUT_RELEVANT:
         assert torch.allclose(from_rows.of([name])[name], from_tensors.of([name])[name], equal_nan=True)
     assert "group" not in from_rows.everywhere
 

@@ -11,7 +11,7 @@ import torch
 from torch import Tensor, nn
 
 from corrigible.errors import DataError, RecipeError, unknown
-from corrigible.evidence import EVIDENCE, Evidence, gather
+from corrigible.evidence import ABOUT_IRRELEVANT, ABOUT_RELEVANT, EVIDENCE, Evidence, gather
 from corrigible.methods import method_named, settings_of
 from corrigible.metrics import METRICS
 from corrigible.types import Feedback, Measurement
@@ -29,6 +29,15 @@ DEFAULT_METRICS = (
     "flip_rate",
     "attribution_overlap",
 )
+
+UNDEFINED = {
+    "attribution_share": "any attribution",
+    "sparseness": "any attribution",
+    "pointing": "relevant inputs",
+    "relevance_mass": "relevant inputs or any attribution",
+    "relevance_rank": "relevant inputs or any attribution",
+}
+"""What the rows lack on which this evidence is NaN."""
 
 PARTS = {"label": ("class", "y"), "group_value": ("group", "group")}
 """A metric that must be told one of these settings is measured once per class or group."""
@@ -200,12 +209,15 @@ def _about_both(before: _Question, after: _Question) -> _Question:
 def _missing(evidence: Evidence, needs: Iterable[str]) -> str:
     """What the data or the feedback would have to offer."""
     absent = [name for name in needs if name not in evidence.everywhere and name not in evidence.on_marked]
-    return " and ".join(
-        dict.fromkeys(
-            name if name == "group" or len(evidence.marked) else "feedback that marks irrelevant inputs"
-            for name in absent
-        )
-    )
+    return " and ".join(dict.fromkeys(_source(name, evidence) for name in absent))
+
+
+def _source(name: str, evidence: Evidence) -> str:
+    if name in ABOUT_RELEVANT:
+        return "feedback that marks relevant inputs"
+    if name in ABOUT_IRRELEVANT and not len(evidence.marked):
+        return "feedback that marks irrelevant inputs"
+    return name
 
 
 def _left_out(evidence: Evidence, rows: Mapping[str, Tensor], needs: Iterable[str]) -> tuple[int, str]:
@@ -214,9 +226,10 @@ def _left_out(evidence: Evidence, rows: Mapping[str, Tensor], needs: Iterable[st
     notes = []
     if count < len(evidence.everywhere["y"]):
         notes.append(f"left out, without irrelevant inputs: {len(evidence.everywhere['y']) - count} rows")
-    if "attribution_share" in needs and (empty := int(rows["attribution_share"].isnan().sum())):
-        notes.append(f"left out, without any attribution: {empty} rows")
-        count -= empty
+    for name, without in UNDEFINED.items():
+        if name in needs and (empty := int(rows[name].isnan().sum())):
+            notes.append(f"left out, without {without}: {empty} rows")
+            count -= empty
     return count, "; ".join(notes)
 
 
@@ -264,9 +277,9 @@ def _measurement(question: _Question, value: float, draws: Tensor) -> Measuremen
 
 def _require_same_rows(before: Evidence, after: Evidence) -> None:
     fixed = [
-        {name: evidence.everywhere[name] for name in ("y", "group") if name in evidence.everywhere}
+        {name: torch.empty(0) for name in (*evidence.everywhere, *evidence.on_marked)}
+        | {name: evidence.everywhere[name] for name in ("y", "group") if name in evidence.everywhere}
         | {"marked": evidence.marked}
-        | {name: torch.empty(0) for name in evidence.on_marked}
         for evidence in (before, after)
     ]
     first, second = fixed

@@ -1,7 +1,8 @@
 """Look at a model on a data set, and write down what metrics ask for."""
 
-from collections.abc import Collection, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
+from functools import partial
 from typing import Any
 
 import torch
@@ -13,7 +14,16 @@ from corrigible.data.dataset import Dataset, as_dataset, rows_of
 from corrigible.data.swapping import draw_donors, swapped
 from corrigible.errors import DataError
 from corrigible.explanations.explaining import explain
+from corrigible.explanations.features import feature_index
 from corrigible.explanations.inputs import num_classes_of
+from corrigible.explanations.quality import (
+    deletion_auc,
+    insertion_auc,
+    pointing_game,
+    relevance_mass,
+    relevance_rank,
+    sparseness,
+)
 from corrigible.feedback.masks import Marks, marks_of
 from corrigible.models.forward import class_logits
 from corrigible.models.modes import PrivateRandomness, device_of, evaluating, like_parameters
@@ -27,8 +37,18 @@ EVIDENCE = {
     "flipped": "share of donors whose values, in place of the irrelevant inputs, change the predicted class",
     "attribution_share": "share of the label's absolute attribution on irrelevant inputs; NaN without any attribution",
     "reflected_probs": "probabilities when each irrelevant input v becomes min + max − v over the data set",
+    "deletion": "area under the label's probability as inputs give way to 0, the most attributed first",
+    "insertion": "area under the label's probability as inputs are put into zeros, the most attributed first",
+    "sparseness": "Gini index of absolute attribution; NaN without any attribution",
+    "pointing": "1 where the most attributed input is relevant, else 0, a share for ties; NaN without relevant inputs",
+    "relevance_mass": "share of absolute attribution on relevant inputs; NaN without either",
+    "relevance_rank": "share of relevant inputs among as many most attributed ones; NaN without either",
 }
 """What a metric may ask for: one value, or one row of values, per row of the data set."""
+
+ABOUT_IRRELEVANT = frozenset({"flipped", "attribution_share", "reflected_probs"})
+ABOUT_RELEVANT = frozenset({"pointing", "relevance_mass", "relevance_rank"})
+"""Evidence that exists only where inputs are marked."""
 
 
 @dataclass(frozen=True)
@@ -66,13 +86,14 @@ def gather(
 ) -> Evidence:
     """The evidence of these names, as far as the data set and the feedback give it.
 
-    What is about irrelevant inputs exists on the rows on which some are marked. The model, its modes and PyTorch's
-    random state stay as they were.
+    What is about irrelevant inputs exists on the rows on which some are marked; what is about relevant inputs is NaN on
+    rows without such marks, and absent where no row has any. Explanations are of the label. The model, its modes and
+    PyTorch's random state stay as they were.
 
     Args:
         data: ``(x, y)``, ``(x, y, group)`` or a map-style data set.
         feedback: about the rows of this data set.
-        method: the explainer behind ``attribution_share``; the label is its target.
+        method: the explainer behind everything that is about attribution.
         num_donors: rows of this data set whose values replace the irrelevant inputs for ``flipped``.
         batch_size: rows that pass through the model at once.
 
@@ -87,13 +108,15 @@ def gather(
         num_classes_of(model, like_parameters(rows_of(dataset, torch.tensor([0])).x, model), len(dataset))
         everywhere = _on_every_row(model, dataset, batch_size)
         marked = _marked(marks, everywhere["y"], batch_size)
-        rows = _MarkedRows(model, dataset, marks, marked, batch_size)
+        rows = _Rows(model, dataset, marks, marked, batch_size)
+        explained = partial(_explained, method=method, settings=explainer_settings or {}, seed=seed)
+        everywhere |= _qualities(replace(rows, index=torch.arange(len(dataset))), everywhere["y"], names, explained)
         on_marked = {}
         if len(marked):
             if "flipped" in names:
                 on_marked["flipped"] = _flipped(rows, num_donors, seed)
             if "attribution_share" in names:
-                on_marked["attribution_share"] = _attribution_share(rows, method, explainer_settings or {}, seed)
+                on_marked["attribution_share"] = _attribution_share(rows, explained)
             if "reflected_probs" in names:
                 on_marked["reflected_probs"] = _reflected_probs(rows)
     class_names, group_names = (getattr(dataset, name, ()) for name in ("class_names", "group_names"))
@@ -101,17 +124,17 @@ def gather(
 
 
 @dataclass(frozen=True)
-class _MarkedRows:
-    """The rows with irrelevant inputs, and the model to show them to."""
+class _Rows:
+    """Some rows, with what is marked on them, and the model to show them to."""
 
     model: nn.Module
     dataset: Dataset
     marks: Marks
-    marked: Tensor
+    index: Tensor
     batch_size: int
 
     def batches(self) -> Iterator[Batch]:
-        for index in self.marked.split(self.batch_size):
+        for index in self.index.split(self.batch_size):
             yield collate(self.dataset, index, self.marks).to(device_of(self.model))
 
 
@@ -151,7 +174,7 @@ def _probs(model: nn.Module, x: Tensor) -> Float[Tensor, " batch num_classes"]:
     return class_logits(model(like_parameters(x, model))).cpu().double().softmax(dim=1)
 
 
-def _flipped(rows: _MarkedRows, num_donors: int, seed: int) -> Tensor:
+def _flipped(rows: _Rows, num_donors: int, seed: int) -> Tensor:
     donors = rows_of(rows.dataset, draw_donors(len(rows.dataset), num_donors, seed)).x.to(device_of(rows.model))
     rows_at_once = max(1, rows.batch_size // len(donors))
     found = []
@@ -165,26 +188,60 @@ def _flipped(rows: _MarkedRows, num_donors: int, seed: int) -> Tensor:
     return torch.cat(found)
 
 
-def _attribution_share(rows: _MarkedRows, method: str, settings: Mapping[str, Any], seed: int) -> Tensor:
+Explained = Callable[[_Rows, Batch], Tensor]
+
+
+def _explained(rows: _Rows, batch: Batch, *, method: str, settings: Mapping[str, Any], seed: int) -> Tensor:
+    """The attribution of each row's label."""
+    shared: dict[str, Any] = {"columns": batch.columns, "seed": seed, "rows_at_once": rows.batch_size}
+    return explain(rows.model, batch.x, batch.y, method=method, **shared, **settings)
+
+
+def _qualities(rows: _Rows, y: Tensor, names: Collection[str], explained: Explained) -> dict[str, Tensor]:
+    """What is asked for about the explanations, NaN on rows where it has no answer."""
+    relevant = rows.marks.relevant.rows(y)
+    asked = [name for name in _QUALITIES if name in names and (len(relevant) or name not in ABOUT_RELEVANT)]
+    found = {name: torch.full((len(y),), torch.nan, dtype=torch.float64) for name in asked}
+    if not asked:
+        return found
+    if ABOUT_RELEVANT.issuperset(asked):
+        rows = replace(rows, index=relevant)
+    for batch in rows.batches():
+        attribution = explained(rows, batch)
+        for name in asked:
+            found[name][batch.index.cpu()] = _QUALITIES[name](rows, batch, attribution)
+    return found
+
+
+def _area(measure: Callable[..., Tensor], rows: _Rows, batch: Batch, attribution: Tensor) -> Tensor:
+    groups = None if batch.columns is None else feature_index(batch.columns)
+    return measure(rows.model, batch.x, batch.y, attribution, groups=groups, rows_at_once=rows.batch_size)
+
+
+def _against_marks(measure: Callable[..., Tensor], rows: _Rows, batch: Batch, attribution: Tensor) -> Tensor:
+    return measure(attribution, batch.relevant)
+
+
+_QUALITIES: dict[str, Callable[[_Rows, Batch, Tensor], Tensor]] = {
+    "deletion": partial(_area, deletion_auc),
+    "insertion": partial(_area, insertion_auc),
+    "sparseness": lambda rows, batch, attribution: sparseness(attribution),
+    "pointing": partial(_against_marks, pointing_game),
+    "relevance_mass": partial(_against_marks, relevance_mass),
+    "relevance_rank": partial(_against_marks, relevance_rank),
+}
+
+
+def _attribution_share(rows: _Rows, explained: Explained) -> Tensor:
     found = []
     for batch in rows.batches():
         assert batch.irrelevant is not None
-        attribution = explain(
-            rows.model,
-            batch.x,
-            batch.y,
-            method=method,
-            columns=batch.columns,
-            seed=seed,
-            rows_at_once=rows.batch_size,
-            **settings,
-        )
-        size = attribution.detach().cpu().double().abs()
+        size = explained(rows, batch).detach().cpu().double().abs()
         found.append((size * batch.irrelevant.cpu()).flatten(1).sum(1) / size.flatten(1).sum(1))
     return torch.cat(found)
 
 
-def _reflected_probs(rows: _MarkedRows) -> Tensor:
+def _reflected_probs(rows: _Rows) -> Tensor:
     ends = _low_plus_high(rows.dataset, rows.batch_size).to(device_of(rows.model))
     found = []
     for batch in rows.batches():

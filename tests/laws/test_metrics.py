@@ -26,6 +26,12 @@ TABLE = {
     "flipped": torch.tensor([0, 0.5, 1, 0, 0, 0.25, 0, 0, 1]),
     "attribution_share": torch.tensor([0.1, 0.3, NAN, 0.2, 0, 1, 0.4, 0.5, 0.3]),
     "reflected_probs": _two_columns([0.4, 0.83, 0.7, 0.17, 0.62, 0.58, 0.38, 0.1, 0.36]),
+    "deletion": torch.tensor([0.1, 0.3, 0.2, 0.2, 0, 1, 0.4, 0.5, 0.9]),
+    "insertion": torch.tensor([0.9, 0.7, 0.8, 0.8, 1, 0, 0.6, 0.5, 0.2]),
+    "sparseness": torch.tensor([0.5, 0.25, NAN, 0.75, 0.5, 0.5, 0, 0.5, 1]),
+    "pointing": torch.tensor([1, 0, 0.5, NAN, NAN, 1, 0.25, 0, 1]),
+    "relevance_mass": torch.tensor([0.8, 0.2, NAN, NAN, NAN, 1, 0.5, 0.25, 0.85]),
+    "relevance_rank": torch.tensor([0.5, 0.5, NAN, NAN, NAN, 1, 0.75, 0.25, 1]),
 }
 WORKED = {
     "accuracy": 6 / 9,
@@ -46,7 +52,14 @@ WORKED = {
     "flip_rate": 2.75 / 9,
     "attribution_overlap": 2.8 / 8,
     "flip_effect": (0.5 + 0.2 + 0.2) / 9,
+    "mean_deletion_auc": 3.6 / 9,
+    "mean_insertion_auc": 5.5 / 9,
+    "mean_sparseness": 4 / 8,
+    "pointing_game_accuracy": 3.75 / 7,
+    "mean_relevance_mass": 3.6 / 6,
+    "mean_relevance_rank": 4 / 6,
 }
+QUALITIES = ("deletion", "insertion", "sparseness", "pointing", "relevance_mass", "relevance_rank")
 
 
 def measured(name, evidence):
@@ -67,6 +80,7 @@ def drawn(seed, num_rows=60, num_classes=3):
         "flipped": torch.rand(num_rows, generator=rng),
         "attribution_share": torch.rand(num_rows, generator=rng),
         "reflected_probs": reflected / reflected.sum(1, keepdim=True),
+        **{name: torch.rand(num_rows, generator=rng) for name in QUALITIES},
     }
 
 

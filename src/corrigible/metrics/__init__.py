@@ -1,7 +1,7 @@
 """What can be measured: each metric is a pure function whose arguments name the evidence it needs.
 
-Evidence is row-aligned: ``probs``, ``predicted``, ``y``, ``group``, ``flipped``, ``attribution_share`` and
-``reflected_probs`` (see ``corrigible.evaluation``). The result is one number; NaN where it is undefined on these rows.
+Evidence is row-aligned; ``corrigible.evidence.EVIDENCE`` lists it. The result is one number; NaN where it is undefined
+on these rows.
 """
 
 from collections.abc import Callable
@@ -17,6 +17,14 @@ from corrigible.metrics.accuracy import (
     worst_group_accuracy,
 )
 from corrigible.metrics.calibration import expected_calibration_error
+from corrigible.metrics.explanations import (
+    mean_deletion_auc,
+    mean_insertion_auc,
+    mean_relevance_mass,
+    mean_relevance_rank,
+    mean_sparseness,
+    pointing_game_accuracy,
+)
 from corrigible.metrics.fairness import (
     demographic_parity_difference,
     equalized_odds_difference,
@@ -48,5 +56,11 @@ METRICS: dict[str, Callable[..., Tensor]] = {
         flip_rate,
         attribution_overlap,
         flip_effect,
+        mean_deletion_auc,
+        mean_insertion_auc,
+        mean_sparseness,
+        pointing_game_accuracy,
+        mean_relevance_mass,
+        mean_relevance_rank,
     )
 }

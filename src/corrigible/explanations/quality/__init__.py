@@ -27,6 +27,29 @@ from corrigible.explanations.quality.sparseness import sparseness
 from corrigible.explanations.quality.stability import rank_stability, relative_spread
 from corrigible.explanations.quality.top_overlap import top_overlap
 
+__all__ = [
+    "QUALITIES",
+    "agreement",
+    "complexity",
+    "deletion_auc",
+    "deletion_curve",
+    "effective_inputs",
+    "infidelity",
+    "insertion_auc",
+    "insertion_curve",
+    "max_sensitivity",
+    "pointing_game",
+    "rank_correlation",
+    "rank_stability",
+    "relative_spread",
+    "relevance_mass",
+    "relevance_rank",
+    "sign_agreement",
+    "sparseness",
+    "top_agreement",
+    "top_overlap",
+]
+
 QUALITIES: dict[str, Callable[..., Tensor]] = {
     f.__name__: f
     for f in (

@@ -1,0 +1,34 @@
+"""How good the explanations of the labels are, averaged over the rows on which that can be said."""
+
+from jaxtyping import Float
+from torch import Tensor
+
+
+def mean_deletion_auc(deletion: Float[Tensor, " n"]) -> Float[Tensor, ""]:
+    """Mean area under the label's probability as inputs give way to 0, the most attributed first; lower is better."""
+    return deletion.double().nanmean()
+
+
+def mean_insertion_auc(insertion: Float[Tensor, " n"]) -> Float[Tensor, ""]:
+    """Mean area under the label's probability as inputs are put in, the most attributed first; higher is better."""
+    return insertion.double().nanmean()
+
+
+def mean_sparseness(sparseness: Float[Tensor, " n"]) -> Float[Tensor, ""]:
+    """Mean Gini index of absolute attribution, over the rows that have any: near 1 where few inputs count."""
+    return sparseness.double().nanmean()
+
+
+def pointing_game_accuracy(pointing: Float[Tensor, " n"]) -> Float[Tensor, ""]:
+    """Share of rows whose most attributed input is marked as relevant, of those with marks."""
+    return pointing.double().nanmean()
+
+
+def mean_relevance_mass(relevance_mass: Float[Tensor, " n"]) -> Float[Tensor, ""]:
+    """Mean share of absolute attribution that lies on relevant inputs, over the rows with marks and attribution."""
+    return relevance_mass.double().nanmean()
+
+
+def mean_relevance_rank(relevance_rank: Float[Tensor, " n"]) -> Float[Tensor, ""]:
+    """Mean share of relevant inputs among as many most attributed ones, over the rows with marks and attribution."""
+    return relevance_rank.double().nanmean()
