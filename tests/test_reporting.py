@@ -13,7 +13,8 @@ import pytest
 import torch
 from PIL import Image
 
-from corrigible.reporting import Curve, HeatmapRow, ReportContent, ReportedModel, render
+from corrigible.plots import mean_bars
+from corrigible.reporting import Curve, HeatmapRow, Plots, ReportContent, ReportedModel, render
 from corrigible.training import Epoch
 from corrigible.types import Feedback, Measurement, region_of
 
@@ -75,6 +76,7 @@ def table_content() -> ReportContent:
         kind="table",
         heatmaps=(),
         feature_shares=(("age", 0.1, 0.6), ("site", 0.9, 0.1), ("dose", None, math.nan)),
+        plots=(Plots("By class", "Means with intervals.", (mean_bars(torch.eye(3), ["age", "site", HOSTILE]),)),),
         feedback=(
             Feedback(region_of("site"), scope="dataset", author="jonas"),
             Feedback(region_of("age"), polarity="relevant", scope="class", label=1),
@@ -106,7 +108,8 @@ def test_the_page_loads_nothing_and_runs_nothing(content):
     assert not re.search(r"https?:|@import|<script|<link|<iframe|\son\w+=|javascript:", html, re.IGNORECASE)
     targets = re.findall(r'(?:href|src)="([^"]*)"', html)
     assert targets
-    assert all(target.startswith(("#", "data:image/png;base64,")) for target in targets)
+    held = ("#", "data:image/png;base64,", "data:image/svg+xml;base64,")
+    assert all(target.startswith(held) for target in targets)
     assert "url(" not in html
 
 
@@ -228,6 +231,15 @@ def test_a_marked_feature_is_shown_however_small_its_share():
     assert "10 features with smaller shares are not shown" in text
 
 
+def test_plots_stand_under_their_title_with_how_to_read_them():
+    html = render(table_content())
+    assert "What the explanations say By class Means with intervals." in text_of(html)
+    (image,) = re.findall(r'<img class="plot"[^>]*src="data:image/svg\+xml;base64,([^"]*)"', html)
+    drawn_text = base64.b64decode(image).decode()
+    assert ">site<" in drawn_text
+    assert "<script" not in drawn_text
+
+
 def test_a_single_model_is_not_compared():
     alone = replace(table_content(), models=models()[:1], feature_shares=(("site", 0.9, None), ("age", 0.1, None)))
     text = text_of(render(alone))
@@ -278,6 +290,7 @@ def test_every_table_has_headers_with_scope_and_every_picture_a_text():
         html = render(content)
         assert all("scope=" in header for header in re.findall(r"<th\b[^>]*>", html))
         assert all("aria-label=" in svg or "aria-hidden=" in svg for svg in re.findall(r"<svg[^>]*>", html))
+        assert all(re.search(r'alt="[^"]{20,}"', image) for image in re.findall(r"<img[^>]*>", html))
         ids = re.findall(r'\bid="([^"]*)"', html)
         assert len(ids) == len(set(ids))
 
@@ -286,11 +299,13 @@ def test_every_table_has_headers_with_scope_and_every_picture_a_text():
 @pytest.mark.skipif(CHROMIUM is None, reason="needs a chromium binary")
 def test_a_browser_shows_all_sections(tmp_path: Path):
     page = tmp_path / "report.html"
-    page.write_text(render(replace(image_content(), feature_shares=(("age", 0.4, 0.6),))), encoding="utf-8")
+    content = replace(image_content(), feature_shares=(("age", 0.4, 0.6),), plots=table_content().plots)
+    page.write_text(render(content), encoding="utf-8")
     flags = "--headless --no-sandbox --disable-gpu --disable-quic --no-first-run --disable-background-networking"
     flags += " --disable-component-update --disable-sync --dump-dom"
     command = [str(CHROMIUM), *flags.split(), f"--user-data-dir={tmp_path / 'profile'}", page.as_uri()]
     dom = subprocess.run(command, capture_output=True, text=True, timeout=60, check=True).stdout
-    sections = ("summary", "measurements", "heatmaps", "features", "curves", "confusion", "feedback", "reproduce")
+    sections = ("summary", "measurements", "heatmaps", "features", "explanations", "curves", "confusion", "feedback")
+    sections += ("reproduce",)
     assert [name for name in sections if f'id="{name}"' not in dom] == []
     assert dom.count("<svg") == page.read_text(encoding="utf-8").count("<svg")

@@ -33,6 +33,7 @@ from corrigible.plots.style import (
     name_rows,
     new_figure,
     quiet,
+    row_height,
     shortened,
     text_style,
 )
@@ -78,7 +79,7 @@ def beeswarm(
     ends = np.array([(values[:, order].min(), values[:, order].max()) for values in signed.values()])
     span = float(ends.max() - ends.min()) or 1.0
     figure = new_figure(
-        0.9 + 0.33 * len(order) + 0.3 * bool(title) + 0.2 * (len(panels) > 1),
+        0.9 + (row_height(names) + 0.04) * len(order) + 0.2 * (len(panels) > 1),
         width=WIDTH if len(panels) == 1 else 1.2 + 4.5 * len(panels),
         title=title,
     )

@@ -43,7 +43,7 @@ def coloured_text(
     colours = _colours(words, values, limit)
     boxes = _placed(words, (width - 0.2) * 72)
     num_lines = boxes[-1].line + 1
-    figure = new_figure(num_lines * LINE_HEIGHT * LARGE / 72 + 0.2 + 0.4 * bool(title), width=width, title=title)
+    figure = new_figure(num_lines * LINE_HEIGHT * LARGE / 72 + 0.2, width=width, title=title)
     axes = figure.subplots()
     axes.set_axis_off()
     for box, colour in zip(boxes, colours, strict=True):

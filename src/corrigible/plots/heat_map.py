@@ -109,7 +109,7 @@ def _under_each_other(images: list[_Image], maps: _Maps, title: str) -> Figure:
     bands = -(-len(images) // IMAGES_ACROSS)
     across = -(-len(images) // bands)
     has_titles = any(image.title for image in images)
-    height = bands * (2 * PANEL + 0.25 * has_titles) + 0.35 * bool(title)
+    height = bands * (2 * PANEL + 0.25 * has_titles)
     figure = new_figure(height, width=max(across * PANEL, 2.5 * bool(title)) + 0.8, title=title)
     panels = figure.subplots(2 * bands, across, squeeze=False)
     drawn = None
@@ -126,7 +126,7 @@ def _under_each_other(images: list[_Image], maps: _Maps, title: str) -> Figure:
 
 def _side_by_side(images: list[_Image], maps: Mapping[str, _Maps], title: str) -> Figure:
     """One row per image and, so that all stand in line, a last row for the colour bars."""
-    height = len(images) * PANEL + 0.9 + 0.35 * bool(title)
+    height = len(images) * PANEL + 0.9
     name_width = 0.075 * max(len(shortened(image.title, longest=18)) for image in images)
     figure = new_figure(height, width=max((1 + len(maps)) * PANEL * 1.06, 3.6) + name_width, title=title)
     panels = figure.subplots(

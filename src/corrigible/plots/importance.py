@@ -8,7 +8,7 @@ from matplotlib.figure import Figure
 from corrigible.errors import DataError
 from corrigible.explanations.summaries.permutation_importance import PermutationImportance
 from corrigible.plots.features import strongest
-from corrigible.plots.style import FAINT, colour_of, describe, label_axes, name_rows, new_figure, quiet
+from corrigible.plots.style import FAINT, colour_of, describe, label_axes, name_rows, new_figure, quiet, row_height
 
 
 def importance(found: PermutationImportance, *, max_features: int = 20, title: str = "") -> Figure:
@@ -46,13 +46,14 @@ def dots_and_whiskers(
     if not np.isfinite(told).all():
         raise DataError("a value or an end of an interval is NaN or infinite; leave such names out")
     order = strongest(told[0], max_features)
-    figure = new_figure(0.75 + 0.27 * len(order) + 0.3 * bool(title), title=title)
+    shown = [names[place] for place in order]
+    figure = new_figure(0.75 + row_height(shown) * len(order), title=title)
     axes = quiet(figure.subplots(), grid="x")
     levels = range(len(order))
     axes.axvline(0, color=FAINT, linewidth=1.0, zorder=0.5)
     axes.hlines(levels, told[1, order], told[2, order], color=colour_of(1), linewidth=1.4)
     axes.plot(told[0, order], levels, marker="o", markersize=5, linestyle="none", color=colour_of(1))
-    name_rows(axes, [names[place] for place in order])
+    name_rows(axes, shown)
     num_left_out = len(names) - len(order)
     label_axes(axes, x=label + (f"; {num_left_out} smaller ones not shown" if num_left_out else ""))
     said = ", ".join(f"{names[k]} {told[0, k]:.3g} ({told[1, k]:.3g} to {told[2, k]:.3g})" for k in order)

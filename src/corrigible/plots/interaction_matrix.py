@@ -66,7 +66,7 @@ def interaction_matrix(
     matrix, names = matrix[np.ix_(shown, shown)], [names[place] for place in shown]
     limit = (float(np.nanmax(np.abs(matrix))) if np.isfinite(matrix).any() else 0.0) or 1.0
     side = max(0.36 * len(names), 1.5)
-    figure = new_figure(side + 1.5 + 0.3 * bool(title), width=max(side + 2.9, 4.0), title=title)
+    figure = new_figure(side + 1.5, width=max(side + 2.9, 4.0), title=title)
     axes = figure.subplots()
     drawn = axes.imshow(
         matrix, cmap=DIVERGING.with_extremes(bad=RULE), norm=Normalize(-limit, limit), interpolation="nearest"

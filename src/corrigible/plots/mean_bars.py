@@ -23,6 +23,7 @@ from corrigible.plots.style import (
     name_rows,
     new_figure,
     quiet,
+    row_height,
 )
 
 MOST_SERIES = 5
@@ -64,8 +65,8 @@ def mean_bars(
     order = strongest(np.max([bars.value for bars in series.values()], axis=0), max_features)
     shown = [names[place] for place in order]
     num_left_out = len(names) - len(order)
-    thickness = 0.3 if len(series) == 1 else 0.15 * len(series) + 0.12
-    figure = new_figure(0.9 + thickness * len(order) + 0.2 * len(series) + 0.3 * bool(title), title=title)
+    thickness = max(row_height(shown), 0.15 * len(series) + 0.12)
+    figure = new_figure(0.9 + thickness * len(order) + 0.2 * len(series), title=title)
     axes = quiet(figure.subplots(), grid="x")
     _draw(axes, list(series.values()), order)
     name_rows(axes, shown)

@@ -24,7 +24,7 @@ NEGATIVE, POSITIVE = (tuple(channel / 255 for channel in stop) for stop in (STOP
 SMALL, NORMAL, LARGE = 8.0, 9.0, 11.0
 WIDTH = 6.0
 """Inches; with these type sizes a figure can stand in a column of about 500 pixels."""
-LONGEST_NAME = 28
+LONGEST_NAME, LONGEST_TITLE = 28, 110
 
 DIVERGING = LinearSegmentedColormap.from_list(
     "corrigible_diverging", [[channel / 255 for channel in stop] for stop in STOPS], N=511
@@ -35,13 +35,13 @@ VALUES = LinearSegmentedColormap.from_list("corrigible_values", colormaps["plasm
 
 
 def new_figure(height: float, *, width: float = WIDTH, title: str = "") -> Figure:
-    """An empty figure of that size in inches, with the title at its upper left."""
-    figure = Figure(figsize=(width, height), layout="constrained", facecolor="white")
-    if title:
-        # 0.105 inches per character of this size, on average.
-        text = textwrap.fill(plain(title), int(width / 0.105))
-        drawn = figure.suptitle(text, x=0.06 / width, ha="left", fontsize=LARGE, fontweight="bold", color=INK)
-        drawn.set_parse_math(False)
+    """An empty figure of that size in inches, and as much higher as the title at its upper left takes."""
+    # 0.105 inches per character of this size, on average.
+    lines = textwrap.wrap(shortened(title, longest=LONGEST_TITLE), int(width / 0.105))
+    figure = Figure(figsize=(width, height + 0.23 * len(lines)), layout="constrained", facecolor="white")
+    if lines:
+        style: dict[str, Any] = {"fontsize": LARGE, "fontweight": "bold", "color": INK, "linespacing": 1.25}
+        figure.suptitle("\n".join(lines), x=0.06 / width, ha="left", **style).set_parse_math(False)
     return figure
 
 
@@ -63,8 +63,8 @@ def quiet(axes: Axes, *, grid: str | None = None) -> Axes:
 def label_axes(axes: Axes, *, x: str = "", y: str = "") -> None:
     """The names of both axes, as they were given."""
     style: dict[str, Any] = {"fontsize": SMALL + 0.5, "color": MUTED, "parse_math": False}
-    axes.set_xlabel(textwrap.fill(plain(x), 60), **style)
-    axes.set_ylabel(textwrap.fill(plain(y), 36), **style)
+    axes.set_xlabel(textwrap.fill(shortened(x, longest=LONGEST_TITLE), 56), **style)
+    axes.set_ylabel(on_two_lines(y, width=22), **style)
 
 
 def name_rows(axes: Axes, names: Sequence[str]) -> None:
@@ -72,6 +72,11 @@ def name_rows(axes: Axes, names: Sequence[str]) -> None:
     axes.set_yticks(range(len(names)), [on_two_lines(name) for name in names], parse_math=False)
     axes.tick_params(axis="y", length=0, labelcolor=INK, labelsize=NORMAL)
     axes.set_ylim(len(names) - 0.5, -0.5)
+
+
+def row_height(names: Sequence[str]) -> float:
+    """Inches for each name of ``name_rows``."""
+    return 0.29 if max(map(len, names), default=0) <= LONGEST_NAME else 0.36
 
 
 def text_style(**changes: Any) -> dict[str, Any]:

@@ -16,6 +16,7 @@ from corrigible.plots.style import (
     name_rows,
     new_figure,
     quiet,
+    row_height,
     text_style,
 )
 
@@ -38,7 +39,7 @@ def surrogate_bars(found: LinearSurrogate, *, max_terms: int = 20, title: str = 
         else columns.names[place]
         for place in chosen
     ]
-    figure = new_figure(1.0 + 0.27 * max(len(chosen), 1) + 0.3 * bool(title), title=title)
+    figure = new_figure(1.0 + row_height(names) * max(len(chosen), 1), title=title)
     axes = quiet(figure.subplots(), grid="x")
     shown = weights[chosen]
     axes.barh(range(len(chosen)), shown, height=0.62, color=[POSITIVE if w > 0 else NEGATIVE for w in shown])

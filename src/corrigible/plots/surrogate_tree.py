@@ -49,7 +49,7 @@ def surrogate_tree(found: TreeSurrogate, *, title: str = "") -> Figure:
     root = _placed(found, found.root, 0, iter(range(num_leaves)), "")
     placed = list(_all(root))
     deepest = max(node.level for node in placed)
-    height = ROW * (num_leaves + 0.4) + 0.5 + 0.3 * bool(title)
+    height = ROW * (num_leaves + 0.4) + 0.5
     figure = new_figure(height, width=deepest * BRANCH + ANSWER + 0.3, title=title)
     axes = figure.subplots()
     axes.set_axis_off()

@@ -30,6 +30,7 @@ from corrigible.plots.style import (
     name_rows,
     new_figure,
     quiet,
+    row_height,
     text_style,
 )
 from corrigible.types import Columns
@@ -78,10 +79,11 @@ def waterfall(
     missing = score - baseline - sum(step.size for step in steps)
     if abs(missing) > TOLERANCE * max(abs(score - baseline), 1e-12):
         steps.append(_Step("not explained", missing, is_feature=False))
-    figure = new_figure(0.8 + 0.3 * (len(steps) + 2) + 0.3 * bool(title), title=title)
+    names = ["baseline", *(step.name for step in steps), label]
+    figure = new_figure(0.75 + row_height(names) * len(names), title=title)
     axes = quiet(figure.subplots(), grid="x")
     _draw(axes, steps, baseline, score)
-    name_rows(axes, ["baseline", *(step.name for step in steps), label])
+    name_rows(axes, names)
     label_axes(axes, x=label)
     told = "; ".join(f"{step.name} {_signed(step.size)}" for step in steps)
     return describe(figure, f"{title or 'Waterfall'}: baseline {number(baseline)}; {told}; {label} {number(score)}")

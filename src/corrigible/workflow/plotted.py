@@ -7,7 +7,7 @@ from safetensors.torch import load_file
 from torch import Tensor
 
 from corrigible.plots.beeswarm import beeswarm
-from corrigible.plots.curves import deletion_insertion_curves
+from corrigible.plots.deletion_insertion import deletion_insertion_curves
 from corrigible.plots.mean_bars import mean_bars
 from corrigible.plots.waterfall import waterfall
 from corrigible.reporting import Plots

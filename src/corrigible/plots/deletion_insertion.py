@@ -42,7 +42,7 @@ def deletion_insertion_curves(
     for kind, curves in panels.items():
         _check(kind, curves)
     longest = max(len(curves) for curves in panels.values())
-    height = 2.6 + 0.18 * longest + 0.3 * bool(title)
+    height = 2.6 + 0.18 * longest
     figure = new_figure(height, width=WIDTH if len(panels) == 2 else 0.7 * WIDTH, title=title)
     told = []
     styles = {name: place for place, name in enumerate(dict.fromkeys([*deletion, *(insertion or ())]))}

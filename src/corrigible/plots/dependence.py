@@ -45,7 +45,7 @@ def partial_dependence(
         raise DataError("no partial dependence; expected at least one")
     across = min(len(panels), PANELS_ACROSS)
     down = -(-len(panels) // across)
-    figure = new_figure(2.5 * down + 0.3 * bool(title), width=max(0.62, across / 2.4) * WIDTH, title=title)
+    figure = new_figure(2.6 * down, width=max(0.62, across / 2.4) * WIDTH, title=title)
     grid = figure.subplots(down, across, squeeze=False, sharey=True)
     for axes, panel in zip(grid.ravel(), panels, strict=False):
         categories, observed = panel.axis.categories, panel.axis.observed
@@ -61,7 +61,7 @@ def partial_dependence(
 
 def dependence_lines(
     grid: Float[Tensor, " point"],
-    lines: Float[Tensor, " row point"],
+    lines: Float[Tensor, " ..."],
     *,
     feature: str,
     categories: Sequence[str] = (),
@@ -73,16 +73,16 @@ def dependence_lines(
 
     Args:
         grid: the feature's values; for categories their numbers, from 0.
-        lines: each row's score, were its feature set to each value.
+        lines: each row's score, were its feature set to each value: (row, point).
         observed: the values that the data hold.
 
     Raises:
         DataError: other numbers of points, lines or categories, or scores that are not finite.
     """
-    if lines.shape[1] != len(grid) or not len(lines) or (categories and len(categories) != len(grid)):
+    if lines.shape[1:] != grid.shape or not len(lines) or (categories and len(categories) != len(grid)):
         found = f"{len(grid)} points, lines of shape {tuple(lines.shape)}, {len(categories)} categories"
         raise DataError(f"{found}; expected one score per row and point, and a name per point or none")
-    figure = new_figure(2.5 + 0.3 * bool(title), width=0.62 * WIDTH, title=title)
+    figure = new_figure(2.5 if not categories else 3.2, width=0.62 * WIDTH, title=title)
     axes = quiet(figure.subplots(), grid="y")
     _draw_panel(axes, grid, lines, categories, observed)
     label_axes(axes, x=shortened(feature), y=label)

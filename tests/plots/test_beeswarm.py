@@ -1,0 +1,83 @@
+import numpy as np
+import pytest
+import torch
+from hypothesis import given
+from hypothesis import strategies as st
+from matplotlib.colors import to_rgba
+
+from corrigible.errors import DataError
+from corrigible.plots import beeswarm
+from corrigible.plots.beeswarm import swarm
+from corrigible.plots.style import FAINT, VALUES, colour_of
+from corrigible.types import Columns
+from drawn import row_names
+
+TABLE = Columns(("age", "site=a", "site=b", "dose", "dose=missing"), ("age", "site", "site", "dose", "dose"), (False, True, True, False, False))  # noqa: E501  # fmt: skip
+ATTRIBUTION = torch.tensor([[0.1, 0.5, 0.5, 0.0, 0.2], [-0.3, -1.0, 2.0, 0.1, 0.0], [0.2, 0.0, 0.0, 0.5, 0.4]])
+X = torch.tensor([[1.0, 1, 0, 3, 0], [2.0, 0, 1, 0, 1], [3.0, 0, 0, 5, 0]])
+
+
+def points(figure) -> list[np.ndarray]:
+    return [np.asarray(found.get_offsets()) for found in figure.axes[0].collections]
+
+
+def test_points_stand_at_the_sum_over_a_features_columns_strongest_on_top() -> None:
+    figure = beeswarm(ATTRIBUTION, X, TABLE)
+    assert row_names(figure.axes[0]) == ["site", "dose", "age"]
+    across = [found[:, 0].tolist() for found in points(figure)]
+    assert np.allclose(across, [[1.0, 1.0, 0.0], [0.2, 0.1, 0.9], [0.1, -0.3, 0.2]])
+    assert figure.axes[0].yaxis_inverted()
+
+
+def test_numbers_are_coloured_by_size_categories_by_kind_and_unknown_values_are_grey() -> None:
+    site, dose, age = (found.get_facecolors()[:, :3] for found in beeswarm(ATTRIBUTION, X, TABLE).axes[0].collections)
+    grey = to_rgba(FAINT)[:3]
+    assert np.allclose(site, [to_rgba(colour_of(0))[:3], to_rgba(colour_of(1))[:3], grey])
+    assert np.allclose(dose, [VALUES(0.0)[:3], grey, VALUES(1.0)[:3]])
+    assert np.allclose(age, [VALUES(0.0)[:3], VALUES(0.5)[:3], VALUES(1.0)[:3]], atol=0.02)
+
+
+@given(st.lists(st.floats(-5, 5), min_size=1, max_size=60))
+def test_no_point_leaves_its_row_and_repeats_fall_alike(values: list[float]) -> None:
+    found = np.array(values)
+    spread = swarm(found, width=float(np.ptp(found)) or 1.0)
+    assert (np.abs(spread) <= 0.4).all()
+    assert np.array_equal(spread, swarm(found, width=float(np.ptp(found)) or 1.0))
+
+
+def test_crowded_points_spread_over_the_whole_thickness() -> None:
+    spread = np.sort(swarm(np.zeros(200), width=1.0))
+    assert spread[0] < -0.39 and spread[-1] > 0.39
+    assert np.diff(spread).max() < 0.02
+    few = swarm(np.array([0.0, 0.5, 1.0]), width=1.0)
+    assert np.abs(few).max() < 0.1
+
+
+def test_models_side_by_side_share_rows_and_scale() -> None:
+    figure = beeswarm({"before": ATTRIBUTION, "after": 0.1 * ATTRIBUTION}, X, TABLE)
+    before, after = figure.axes[:2]
+    assert before.get_xlim() == after.get_xlim()
+    assert [axes.get_title(loc="left") for axes in (before, after)] == ["before", "after"]
+    assert row_names(before) == ["site", "dose", "age"]
+
+
+def test_the_weakest_features_are_left_out() -> None:
+    assert row_names(beeswarm(ATTRIBUTION, X, TABLE, max_features=2).axes[0]) == ["site", "dose"]
+
+
+def test_many_points_are_drawn_as_pixels() -> None:
+    figure = beeswarm(torch.randn(60, 1), torch.randn(60, 1), ["age"])
+    assert all(found.get_rasterized() for found in figure.axes[0].collections)
+
+
+def test_bad_input_is_answered_in_one_line() -> None:
+    with pytest.raises(DataError, match=r"x has shape \(2, 5\); expected that of the attribution, \(3, 5\)"):
+        beeswarm(ATTRIBUTION, X[:2], TABLE)
+    with pytest.raises(DataError, match="2 names for 5 columns"):
+        beeswarm(ATTRIBUTION, X, ["a", "b"])
+    with pytest.raises(DataError, match="'a' names two columns"):
+        beeswarm(ATTRIBUTION, X, list("aabcd"))
+    with pytest.raises(DataError, match=r"row 1 of the attribution is NaN or infinite \(1 such rows\)"):
+        beeswarm(ATTRIBUTION.index_fill(0, torch.tensor([1]), torch.nan), X, TABLE)
+    with pytest.raises(DataError, match="max_features is 0"):
+        beeswarm(ATTRIBUTION, X, TABLE, max_features=0)

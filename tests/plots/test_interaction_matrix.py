@@ -1,0 +1,37 @@
+import numpy as np
+import pytest
+import torch
+
+from corrigible.errors import DataError
+from corrigible.plots import interaction_matrix
+from corrigible.types import Columns
+from drawn import row_names
+
+TABLE = Columns(("age", "site=a", "site=b"), ("age", "site", "site"), (False, True, True))
+VALUES = torch.tensor([[5.0, 1.0, -2.0], [1.0, 0.0, 0.5], [-2.0, 0.5, 0.0]])
+
+
+def test_cells_are_sums_over_the_columns_of_both_features() -> None:
+    (image,) = interaction_matrix(VALUES, TABLE).axes[0].get_images()
+    assert np.allclose(image.get_array(), [[5.0, -1.0], [-1.0, 1.0]])
+    assert image.get_clim() == (-5.0, 5.0)
+
+
+def test_without_the_diagonal_the_colours_belong_to_the_pairs() -> None:
+    (image,) = interaction_matrix(VALUES, list("abc"), diagonal=False).axes[0].get_images()
+    assert np.array_equal(np.ma.getmaskarray(np.ma.masked_invalid(image.get_array())), np.eye(3, dtype=bool))
+    assert image.get_clim() == (-2.0, 2.0)
+
+
+def test_the_strongest_features_stay_in_their_order() -> None:
+    figure = interaction_matrix(VALUES, list("abc"), diagonal=False, max_features=2)
+    assert row_names(figure.axes[0])[:2] == ["a", "c"]
+
+
+def test_bad_input_is_answered_in_one_line() -> None:
+    with pytest.raises(DataError, match=r"values have shape \(2, 3\); expected \(column, column\)"):
+        interaction_matrix(VALUES[:2], TABLE)
+    with pytest.raises(DataError, match="not finite and symmetric"):
+        interaction_matrix(VALUES.triu(), TABLE)
+    with pytest.raises(DataError, match="1 names for 3 columns"):
+        interaction_matrix(VALUES, ["a"])
