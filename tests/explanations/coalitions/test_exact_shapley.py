@@ -2,6 +2,10 @@ from functools import partial
 
 import pytest
 import torch
+
+from corrigible.errors import RecipeError
+from corrigible.explanations import explain
+from corrigible.explanations.groups import by_group
 from literal_games import (
     COLUMNS,
     LABELS,
@@ -14,10 +18,6 @@ from literal_games import (
     smooth_net,
     spread_over,
 )
-
-from corrigible.errors import RecipeError
-from corrigible.explanations import explain
-from corrigible.explanations.groups import by_group
 
 wrapped_or_not = pytest.mark.parametrize("wrap", [lambda model: model, Wrapped], ids=["sequence", "module"])
 

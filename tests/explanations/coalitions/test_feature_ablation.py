@@ -1,8 +1,8 @@
 import pytest
 import torch
-from literal_games import LABELS, conditional_value, filled_value, logit, rows, smooth_net, spread_over
 
 from corrigible.explanations import explain
+from literal_games import LABELS, conditional_value, filled_value, logit, rows, smooth_net, spread_over
 
 
 @pytest.mark.parametrize(("absent", "literal"), [("marginal", filled_value), ("conditional", conditional_value)])

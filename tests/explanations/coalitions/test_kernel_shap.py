@@ -4,11 +4,11 @@ from math import comb
 import numpy as np
 import pytest
 import torch
-from literal_games import LABELS, Wrapped, filled_value, logit, rows, smooth_net
 
 from corrigible.errors import RecipeError
 from corrigible.explanations import explain
-from corrigible.explanations.coalitions.kernel_shap import kernel_coalitions, kernel_plan
+from corrigible.explanations.coalitions.kernel_shap import kernel_coalitions_of, kernel_plan_of
+from literal_games import LABELS, Wrapped, filled_value, logit, rows, smooth_net
 
 
 def kernel(num_groups, size):
@@ -30,7 +30,7 @@ def regression(present, weight, value):
 def test_it_solves_the_weighted_regression_on_its_coalitions(samples):
     model, x = smooth_net(6), rows(2, 6)
     found = explain(model, x, 1, method="kernel_shap", samples=samples, seed=3)
-    present, weight = kernel_coalitions(6, samples=samples, seed=3)
+    present, weight = kernel_coalitions_of(6, samples=samples, seed=3)
     labels, start = torch.arange(6), torch.zeros(6, dtype=torch.float64)
     for row, attribution in zip(x, found, strict=True):
         value = partial(filled_value, logit(model, 1), row, labels, others=[start])
@@ -56,7 +56,7 @@ def test_in_single_precision_too_it_sums_to_the_difference_of_the_scores(wrap, s
 
 @pytest.mark.parametrize(("num_groups", "samples"), [(5, 8), (7, 20), (12, 100), (13, 301), (40, 200), (100, 2048)])
 def test_coalitions_come_once_with_their_complement_and_weigh_as_much_as_all_together(num_groups, samples):
-    present, weight = kernel_coalitions(num_groups, samples=samples, seed=0)
+    present, weight = kernel_coalitions_of(num_groups, samples=samples, seed=0)
     assert samples - 1 <= len(present) <= samples
     codes = {tuple(z) for z in present.tolist()}
     assert len(codes) == len(present)
@@ -66,7 +66,7 @@ def test_coalitions_come_once_with_their_complement_and_weigh_as_much_as_all_tog
 
 
 def test_sizes_that_would_be_drawn_anyway_are_taken_whole_with_the_kernels_weight():
-    present, weight = kernel_coalitions(100, samples=2048, seed=0)
+    present, weight = kernel_coalitions_of(100, samples=2048, seed=0)
     size = present.sum(1)
     assert [(size == s).sum().item() for s in (1, 99)] == [100, 100]
     torch.testing.assert_close(weight[(size == 1) | (size == 99)].tolist(), [kernel(100, 1)] * 200)
@@ -76,7 +76,7 @@ def test_sizes_that_would_be_drawn_anyway_are_taken_whole_with_the_kernels_weigh
 def test_sizes_are_drawn_as_often_as_the_kernel_says():
     drawn = torch.zeros(11)
     for seed in range(300):
-        present, weight = kernel_coalitions(12, samples=10, seed=seed)
+        present, weight = kernel_coalitions_of(12, samples=10, seed=seed)
         drawn.index_add_(0, present.sum(1) - 1, weight.float())
     mass = torch.tensor([kernel(12, s) * comb(12, s) for s in range(1, 12)])
     torch.testing.assert_close(drawn / drawn.sum(), mass / mass.sum(), atol=0.012, rtol=0)
@@ -100,7 +100,7 @@ def test_many_groups_come_close_to_the_exact_values():
 
 
 def test_the_plan_is_made_of_what_is_present():
-    plan = kernel_plan(3, samples=6, seed=0)
+    plan = kernel_plan_of(3, samples=6, seed=0)
     assert plan.present.sum(1).sort().values.tolist() == [0, 1, 1, 1, 2, 2, 2, 3]
     torch.testing.assert_close(plan.weights.sum(0), torch.zeros(3, dtype=torch.float64))
 

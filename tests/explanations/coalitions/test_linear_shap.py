@@ -1,10 +1,10 @@
 import pytest
 import torch
-from literal_games import COLUMNS, Wrapped, rows, smooth_net
 from torch import nn
 
 from corrigible.errors import RecipeError, UnsupportedModelError
 from corrigible.explanations import explain
+from literal_games import COLUMNS, Wrapped, rows, smooth_net
 
 
 @pytest.mark.parametrize("wrap", [lambda model: model, Wrapped], ids=["sequence", "module"])

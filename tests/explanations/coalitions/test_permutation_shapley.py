@@ -2,10 +2,10 @@ from functools import partial
 
 import pytest
 import torch
-from literal_games import LABELS, filled_value, logit, rows, smooth_net, spread_over
 
 from corrigible.errors import RecipeError
 from corrigible.explanations import explain
+from literal_games import LABELS, filled_value, logit, rows, smooth_net, spread_over
 
 
 @pytest.mark.parametrize("samples", [1, 4])

@@ -1,6 +1,6 @@
 """What a score is worth with some groups of inputs only, one file per explainer.
 
-Every method here looks at scores alone: it explains any function of the rows. A method is a plan (see ``game``): which
+Every method here looks at scores alone: it explains any function of the rows. A method is a plan (see ``games``): which
 coalitions of groups to look at, and how their values are weighted.
 """
 

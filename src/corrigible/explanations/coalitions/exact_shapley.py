@@ -3,14 +3,14 @@
 from math import comb
 
 import torch
-from jaxtyping import Bool, Float, Int
+from jaxtyping import Float, Int
 from torch import Tensor, nn
 
 from corrigible.errors import RecipeError
 from corrigible.explanations.baselines import Baseline
-from corrigible.explanations.coalitions.absence import Absent
-from corrigible.explanations.coalitions.game import Plan, game_of
-from corrigible.explanations.coalitions.playing import explained
+from corrigible.explanations.games.absence import Absent
+from corrigible.explanations.games.game import Plan, all_coalitions, game_of
+from corrigible.explanations.games.playing import explained
 from corrigible.explanations.groups import Groups
 from corrigible.types import Columns
 
@@ -54,10 +54,10 @@ def exact_shapley(
             f"{game.num_groups} groups have 2^{game.num_groups} coalitions; expected at most {MOST_GROUPS}: "
             "form groups, or choose kernel_shap or permutation_shapley"
         )
-    return explained(game, exact_plan)
+    return explained(game, exact_plan_of)
 
 
-def exact_plan(num_groups: int) -> Plan:
+def exact_plan_of(num_groups: int) -> Plan:
     """All coalitions, weighted by the orders in which a group joins just then."""
     present = all_coalitions(num_groups)
     size = present.sum(dim=1)
@@ -65,8 +65,3 @@ def exact_plan(num_groups: int) -> Plan:
     weight = torch.tensor([0.0, *orders, 0.0], dtype=torch.float64)
     joined, about_to_join = weight[size][:, None], weight[size + 1][:, None]
     return Plan(present, torch.where(present, joined, -about_to_join))
-
-
-def all_coalitions(num_groups: int) -> Bool[Tensor, " coalition group"]:
-    """Every subset of the groups."""
-    return (torch.arange(2**num_groups)[:, None] >> torch.arange(num_groups)) % 2 == 1

@@ -7,9 +7,9 @@ from jaxtyping import Float, Int
 from torch import Tensor, nn
 
 from corrigible.explanations.baselines import Baseline
-from corrigible.explanations.coalitions.absence import Absent
-from corrigible.explanations.coalitions.game import Plan, game_of
-from corrigible.explanations.coalitions.playing import explained
+from corrigible.explanations.games.absence import Absent
+from corrigible.explanations.games.game import Plan, game_of
+from corrigible.explanations.games.playing import explained
 from corrigible.explanations.groups import Groups
 from corrigible.types import Columns
 
@@ -43,10 +43,10 @@ def feature_ablation(
         model, x, target, groups=groups, columns=columns, baseline=baseline, background=background, absent=absent,
         score=score, seed=seed, differentiable=differentiable, rows_at_once=rows_at_once,
     )  # fmt: skip
-    return explained(game, ablation_plan)
+    return explained(game, ablation_plan_of)
 
 
-def ablation_plan(num_groups: int) -> Plan:
+def ablation_plan_of(num_groups: int) -> Plan:
     """The whole row less all but one group."""
     single = torch.eye(num_groups)
     present = torch.cat([torch.ones(1, num_groups), 1 - single]).bool()

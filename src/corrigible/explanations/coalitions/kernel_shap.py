@@ -14,10 +14,9 @@ from torch import Tensor, nn
 
 from corrigible.errors import RecipeError
 from corrigible.explanations.baselines import Baseline
-from corrigible.explanations.coalitions.absence import Absent
-from corrigible.explanations.coalitions.exact_shapley import all_coalitions
-from corrigible.explanations.coalitions.game import Plan, game_of
-from corrigible.explanations.coalitions.playing import explained
+from corrigible.explanations.games.absence import Absent
+from corrigible.explanations.games.game import Plan, all_coalitions, game_of
+from corrigible.explanations.games.playing import explained
 from corrigible.explanations.groups import Groups
 from corrigible.types import Columns
 
@@ -58,10 +57,10 @@ def kernel_shap(
         model, x, target, groups=groups, columns=columns, baseline=baseline, background=background, absent=absent,
         score=score, seed=seed, differentiable=differentiable, rows_at_once=rows_at_once,
     )  # fmt: skip
-    return explained(game, partial(kernel_plan, samples=samples, seed=seed))
+    return explained(game, partial(kernel_plan_of, samples=samples, seed=seed))
 
 
-def kernel_plan(num_groups: int, *, samples: int, seed: int) -> Plan:
+def kernel_plan_of(num_groups: int, *, samples: int, seed: int) -> Plan:
     """The regression as weights of the coalitions' values; none and all come last.
 
     Raises:
@@ -69,7 +68,7 @@ def kernel_plan(num_groups: int, *, samples: int, seed: int) -> Plan:
     """
     if samples < 2:
         raise RecipeError(f"samples is {samples}; expected at least 2 coalitions")
-    present, weight = kernel_coalitions(num_groups, samples=samples, seed=seed)
+    present, weight = kernel_coalitions_of(num_groups, samples=samples, seed=seed)
     z = present.double()
     inverse = torch.linalg.pinv((z * weight[:, None]).T @ z, hermitian=True)
     fit = inverse @ (z * weight[:, None]).T
@@ -83,7 +82,7 @@ def kernel_plan(num_groups: int, *, samples: int, seed: int) -> Plan:
     return Plan(torch.cat([present, ends]), torch.cat([of_inner, of_none[:, None], spread[:, None]], dim=1).T)
 
 
-def kernel_coalitions(
+def kernel_coalitions_of(
     num_groups: int, *, samples: int, seed: int
 ) -> tuple[Bool[Tensor, " coalition group"], Float[Tensor, " coalition"]]:
     """Coalitions other than none and all, with their weights in the regression.

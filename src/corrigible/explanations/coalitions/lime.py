@@ -13,9 +13,9 @@ from torch import Tensor, nn
 
 from corrigible.errors import RecipeError
 from corrigible.explanations.baselines import Baseline
-from corrigible.explanations.coalitions.absence import Absent
-from corrigible.explanations.coalitions.game import Plan, game_of
-from corrigible.explanations.coalitions.playing import explained
+from corrigible.explanations.games.absence import Absent
+from corrigible.explanations.games.game import Plan, game_of
+from corrigible.explanations.games.playing import explained
 from corrigible.explanations.groups import Groups
 from corrigible.types import Columns
 
@@ -57,11 +57,11 @@ def lime(
         model, x, target, groups=groups, columns=columns, baseline=baseline, background=background, absent=absent,
         score=score, seed=seed, differentiable=differentiable, rows_at_once=rows_at_once,
     )  # fmt: skip
-    plan_for = partial(lime_plan, samples=samples, kernel_width=kernel_width, ridge=ridge, seed=seed)
+    plan_for = partial(lime_plan_of, samples=samples, kernel_width=kernel_width, ridge=ridge, seed=seed)
     return explained(game, plan_for)
 
 
-def lime_plan(num_groups: int, *, samples: int, kernel_width: float, ridge: float, seed: int) -> Plan:
+def lime_plan_of(num_groups: int, *, samples: int, kernel_width: float, ridge: float, seed: int) -> Plan:
     """Random coalitions and the ridge regression on them.
 
     Raises:

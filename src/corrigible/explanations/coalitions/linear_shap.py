@@ -10,8 +10,8 @@ from torch import Tensor, nn
 
 from corrigible.errors import UnsupportedModelError
 from corrigible.explanations.baselines import Baseline
-from corrigible.explanations.coalitions.game import Plan, game_of
-from corrigible.explanations.coalitions.playing import played
+from corrigible.explanations.games.game import Plan, game_of
+from corrigible.explanations.games.playing import played
 from corrigible.explanations.groups import Groups, shared_evenly
 from corrigible.types import Columns
 
@@ -52,7 +52,7 @@ def linear_shap(
         model, x, target, groups=groups, columns=columns, baseline=baseline, background=background, absent=absent,
         score=score, seed=seed, differentiable=differentiable, rows_at_once=rows_at_once,
     )  # fmt: skip
-    alone, among_others = played(game, linear_plan(game.num_groups)).chunk(2, dim=1)
+    alone, among_others = played(game, linear_plan_of(game.num_groups)).chunk(2, dim=1)
     difference = (alone - among_others).abs().max().item()
     if difference > TOLERANCE * among_others.abs().max().item():
         raise UnsupportedModelError(
@@ -62,7 +62,7 @@ def linear_shap(
     return shared_evenly(among_others, game.labels)
 
 
-def linear_plan(num_groups: int) -> Plan:
+def linear_plan_of(num_groups: int) -> Plan:
     """What each group adds to none, and what all lose without it."""
     single = torch.eye(num_groups)
     none, every = torch.zeros(1, num_groups), torch.ones(1, num_groups)

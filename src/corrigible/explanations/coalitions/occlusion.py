@@ -9,9 +9,9 @@ from torch import Tensor, nn
 from corrigible.errors import RecipeError
 from corrigible.explanations.baselines import Baseline
 from corrigible.explanations.coalitions.feature_ablation import feature_ablation
-from corrigible.explanations.coalitions.game import Game, game_of
-from corrigible.explanations.coalitions.playing import weighted
-from corrigible.explanations.coalitions.values import shown_values
+from corrigible.explanations.games.game import Game, game_of
+from corrigible.explanations.games.playing import weighted
+from corrigible.explanations.games.values import shown_values
 from corrigible.types import Columns
 
 

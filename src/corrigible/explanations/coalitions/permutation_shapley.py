@@ -11,9 +11,9 @@ from torch import Tensor, nn
 
 from corrigible.errors import RecipeError
 from corrigible.explanations.baselines import Baseline
-from corrigible.explanations.coalitions.absence import Absent
-from corrigible.explanations.coalitions.game import Plan, game_of
-from corrigible.explanations.coalitions.playing import explained
+from corrigible.explanations.games.absence import Absent
+from corrigible.explanations.games.game import Plan, game_of
+from corrigible.explanations.games.playing import explained
 from corrigible.explanations.groups import Groups
 from corrigible.types import Columns
 
@@ -53,10 +53,10 @@ def permutation_shapley(
         model, x, target, groups=groups, columns=columns, baseline=baseline, background=background, absent=absent,
         score=score, seed=seed, differentiable=differentiable, rows_at_once=rows_at_once,
     )  # fmt: skip
-    return explained(game, partial(permutation_plan, samples=samples, seed=seed))
+    return explained(game, partial(permutation_plan_of, samples=samples, seed=seed))
 
 
-def permutation_plan(num_groups: int, *, samples: int, seed: int) -> Plan:
+def permutation_plan_of(num_groups: int, *, samples: int, seed: int) -> Plan:
     """The coalitions along each order: a group's contribution is the step at which it joins.
 
     Raises:

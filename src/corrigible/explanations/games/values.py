@@ -10,8 +10,8 @@ from jaxtyping import Bool, Float, Int
 from torch import Tensor
 from torch.nn.functional import one_hot
 
-from corrigible.explanations.coalitions.absence import distances
-from corrigible.explanations.coalitions.game import Game
+from corrigible.explanations.games.absence import distances
+from corrigible.explanations.games.game import Game
 from corrigible.models.forward import class_logits
 
 Values = Callable[[Int[Tensor, " row"]], Float[Tensor, " row coalition"]]

@@ -7,7 +7,6 @@ from functools import partial
 import numpy as np
 import pytest
 import torch
-from literal_games import COLUMNS, LABELS, Wrapped, rows, smooth_net
 from sklearn.linear_model import LogisticRegression
 from torch import nn
 
@@ -15,6 +14,7 @@ from corrigible.errors import NoGradientError, RecipeError
 from corrigible.explanations import explain
 from corrigible.explanations.coalitions import EXPLAINERS
 from corrigible.explanations.scores import SCORE_NAMES
+from literal_games import COLUMNS, LABELS, Wrapped, rows, smooth_net
 
 FEW = {"kernel_shap": {"samples": 14}, "lime": {"samples": 12}, "permutation_shapley": {"samples": 2}}
 SAMPLING = ("kernel_shap", "lime", "permutation_shapley")

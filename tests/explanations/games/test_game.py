@@ -1,13 +1,12 @@
 import pytest
 import torch
-from literal_games import LABELS, Wrapped, coalitions, conditional_value, filled_value, logit, rows, smooth_net
 from torch import nn
 
 from corrigible.errors import DataError
 from corrigible.explanations import explain
-from corrigible.explanations.coalitions.exact_shapley import all_coalitions
-from corrigible.explanations.coalitions.game import Plan, game_of
-from corrigible.explanations.coalitions.playing import played
+from corrigible.explanations.games.game import Plan, all_coalitions, game_of
+from corrigible.explanations.games.playing import played
+from literal_games import LABELS, Wrapped, coalitions, conditional_value, filled_value, logit, rows, smooth_net
 
 SETTINGS = {
     "columns": None,

@@ -10,9 +10,9 @@ import torch
 from jaxtyping import Float, Int
 from torch import Tensor
 
-from corrigible.explanations.coalitions.affine_start import affine_start, affine_values
-from corrigible.explanations.coalitions.game import Game, Plan
-from corrigible.explanations.coalitions.values import Values, conditional_values, filled_values
+from corrigible.explanations.games.affine_start import affine_start, affine_values
+from corrigible.explanations.games.game import Game, Plan
+from corrigible.explanations.games.values import Values, conditional_values, filled_values
 from corrigible.explanations.groups import shared_evenly
 from corrigible.explanations.passes import untouched
 

@@ -7,12 +7,13 @@ is therefore a `Plan`: which coalitions to look at, and how their values are wei
 from dataclasses import dataclass
 from functools import cached_property
 
+import torch
 from jaxtyping import Bool, Float, Int
 from torch import Tensor, nn
 
 from corrigible.errors import DataError
 from corrigible.explanations.baselines import Baseline
-from corrigible.explanations.coalitions.absence import Absence, Absent, absence_of
+from corrigible.explanations.games.absence import Absence, Absent, absence_of
 from corrigible.explanations.groups import Groups, groups_of, numbered_anew
 from corrigible.explanations.passes import pass_over, values_index
 from corrigible.explanations.scores import SCORES, score_named
@@ -95,3 +96,8 @@ def game_of(
     labels = numbered_anew(groups_of(x, groups, columns))
     absence = absence_of(x, labels, baseline=baseline, background=background, absent=absent, seed=seed)
     return Game(model, x, target, labels, absence, score, seed, differentiable, rows_at_once)
+
+
+def all_coalitions(num_groups: int) -> Bool[Tensor, " coalition group"]:
+    """Every subset of the groups."""
+    return (torch.arange(2**num_groups)[:, None] >> torch.arange(num_groups)) % 2 == 1

@@ -10,8 +10,8 @@ import torch
 from jaxtyping import Bool, Float, Int
 from torch import Tensor, nn
 
-from corrigible.explanations.coalitions.game import Game
-from corrigible.explanations.coalitions.values import Values
+from corrigible.explanations.games.game import Game
+from corrigible.explanations.games.values import Values
 from corrigible.models.forward import class_logits
 
 

@@ -1,0 +1,1 @@
+"""What a score is worth with some groups of inputs only: the engine of everything that looks at coalitions."""
