@@ -23,8 +23,6 @@ from corrigible.plots.heat_map import heat_map
 from corrigible.plots.page import page
 
 SIDE = 224
-ROWS_AT_ONCE = 4
-"""A row of 224 pixels and what its gradient needs take 180 MB in this network."""
 NUM_SEGMENTS = 40
 COMPLETE = ("integrated_gradients", "deep_lift", "kernel_shap")
 """Explainers whose attributions add up to the rise of the score; integrated gradients do in the limit of many steps."""
@@ -91,8 +89,7 @@ def main() -> None:
     attributions = {}
     for method, given in settings(x).items():
         start = time.perf_counter()
-        shared = {"score": "target_logit", "rows_at_once": ROWS_AT_ONCE}
-        attributions[method] = corrigible.explain(model, x, target, method=method, **shared, **given)
+        attributions[method] = corrigible.explain(model, x, target, method=method, score="target_logit", **given)
         seconds = time.perf_counter() - start
         ratios = (attributions[method].flatten(1).sum(dim=1) / rise).tolist() if method in COMPLETE else []
         print(f"{method:22}{seconds:9.1f}   " + "  ".join(f"{ratio:.3f}" for ratio in ratios))

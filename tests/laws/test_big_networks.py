@@ -9,6 +9,7 @@ import pytest
 import torch
 from torch import Tensor, nn
 
+from corrigible.errors import UnsupportedModelError
 from corrigible.explanations import EXPLAINERS, explain
 from corrigible.explanations.segments import grid_segments, slic_segments
 
@@ -110,6 +111,33 @@ def test_rows_are_explained_one_by_one_and_the_network_stays_as_it_was(model, x,
     assert [module.training for module in model.modules()] == modes
     assert all(not module._forward_hooks and not module._backward_hooks for module in model.modules())
     assert all(parameter.grad is None for parameter in model.parameters())
+
+
+class Attentive(nn.Module):
+    """A convolution whose channels are weighted by what all of the image holds (squeeze and excitation)."""
+
+    def __init__(self, *, is_gated: bool) -> None:
+        super().__init__()
+        self.conv = nn.Conv2d(3, 8, 3, padding=1)
+        self.gate = nn.Sequential(nn.AdaptiveAvgPool2d(1), nn.Conv2d(8, 8, 1), nn.Sigmoid())
+        self.out = nn.Linear(8, NUM_CLASSES)
+        self.is_gated = is_gated
+
+    def forward(self, x: Tensor) -> Tensor:
+        x = nn.functional.hardswish(self.conv(x))
+        return self.out((x * self.gate(x) if self.is_gated else x).mean(dim=(2, 3)))
+
+
+def test_deep_lift_adds_up_over_a_swish_and_refuses_products(x):
+    with torch.random.fork_rng():
+        torch.manual_seed(0)
+        plain, gated = Attentive(is_gated=False), Attentive(is_gated=True)
+    with torch.no_grad():
+        rise = (plain(x) - plain(torch.zeros_like(x)))[:, 1]
+    found = explain(plain, x, 1, method="deep_lift", score="target_logit")
+    torch.testing.assert_close(found.flatten(1).sum(dim=1), rise, atol=1e-5, rtol=1e-3)
+    with pytest.raises(UnsupportedModelError, match="mul"):
+        explain(gated, x, 1, method="deep_lift", score="target_logit")
 
 
 @pytest.mark.parametrize(
