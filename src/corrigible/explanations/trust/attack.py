@@ -37,8 +37,8 @@ Aim = Callable[[Tensor], Tensor]
 SOFTEST, SHARPEST = 10.0, 100.0
 """Sharpness of the smooth ReLUs at the first and at the last step."""
 TOP_SHARE = 0.1
-PREDICTION_WEIGHT = 0.1
-"""Of the squared change of the logits, in tolerances, beside the aim, which lies between 0 and 1."""
+PREDICTION_WEIGHT = 0.3
+"""Of the squared excess over half of the tolerance, in tolerances, beside the aim, which lies between 0 and 1."""
 
 
 @dataclass(frozen=True)
@@ -87,7 +87,7 @@ def attack_explanation(
     norm: Norm = "linf",
     data_range: tuple[float, float] | None = None,
     logit_tolerance: float = 0.1,
-    steps: int = 100,
+    num_steps: int = 100,
     seed: int = 0,
     **settings: Any,
 ) -> Attacked:
@@ -104,6 +104,7 @@ def attack_explanation(
         method: the name of an explainer with a setting ``differentiable``, or such a function.
         budget: how far a row may move: each input in units of x ("linf"), or all together ("l2").
         data_range: the smallest and the largest value an input may have; None for those in x.
+        num_steps: of the search.
         logit_tolerance: how far the logits may move, see `Attacked.logit_change`.
         settings: of the method.
 
@@ -112,7 +113,7 @@ def attack_explanation(
         DataError: a wanted map that does not fit.
         NoGradientError: the explanation does not depend on the rows in a way that a gradient shows.
     """
-    _check_numbers(budget=budget, logit_tolerance=logit_tolerance, steps=steps)
+    _check_numbers(budget=budget, logit_tolerance=logit_tolerance, num_steps=num_steps)
     rows, chosen = rows_and_target(model, x, target)
     data_range = data_range or (rows.min().item(), rows.max().item())
     search = _Search(
@@ -125,7 +126,7 @@ def attack_explanation(
     )
     original = search.explained(x=rows)
     aim = _away_from(original.abs()) if wanted is None else _towards(_checked_map(wanted, rows))
-    found = _worst(search, aim, original, steps)
+    found = _worst(search, aim, original, num_steps)
     attribution = search.explained(x=found)
     before, after = logits_of(model, rows), logits_of(model, found)
     return Attacked(
@@ -150,7 +151,7 @@ def explanation_robustness(
     budget: float = 8 / 255,
     norm: Norm = "linf",
     data_range: tuple[float, float] | None = None,
-    steps: int = 30,
+    num_steps: int = 30,
     seed: int = 0,
     **settings: Any,
 ) -> Measurement:
@@ -159,8 +160,8 @@ def explanation_robustness(
     An upper bound: a longer or cleverer search may find worse. Arguments and errors are those of `attack_explanation`.
     """
     attacked = attack_explanation(
-        model, x, target, method=method, budget=budget, norm=norm, data_range=data_range, steps=steps, seed=seed,
-        **settings,
+        model, x, target, method=method, budget=budget, norm=norm, data_range=data_range, num_steps=num_steps,
+        seed=seed, **settings,
     )  # fmt: skip
     return mean_over_rows("explanation_robustness", attacked.to_original.rank_correlation, seed=seed)
 
@@ -189,7 +190,7 @@ class _Search:
         return is_near & (logits.argmax(1) == self.logits.argmax(1))
 
     def gradient(self, x: Tensor, aim: Aim, sharpness: float) -> Tensor:
-        """Of the aim and of how far the logits moved, in tolerances; zeros where it does not depend on the rows."""
+        """Of the aim, and of how far the logits moved beyond half of the tolerance; zeros where there is none."""
         x = x.clone().requires_grad_()
         with untouched(self.model, self.seed):
             with Searching(self.model, sharpness):
@@ -198,23 +199,23 @@ class _Search:
                 return torch.zeros_like(x)
             (found,) = torch.autograd.grad(total, x, allow_unused=True)
             moved = _logit_change(self.logits, class_logits(self.model(x.clone()))) / self.logit_tolerance
-            (back,) = torch.autograd.grad(moved.square().sum(), x)
+            (back,) = torch.autograd.grad((moved - 0.5).relu().square().sum(), x)
         return torch.zeros_like(x) if found is None else found + PREDICTION_WEIGHT * back
 
 
-def _worst(search: _Search, aim: Aim, original: Tensor, steps: int) -> Tensor:
+def _worst(search: _Search, aim: Aim, original: Tensor, num_steps: int) -> Tensor:
     """The allowed rows that come closest to the aim, of all on the way."""
     x = found = search.allowed.rows
     least = aim(original.abs())
-    for step in range(steps):
-        sharpness = SOFTEST * (SHARPEST / SOFTEST) ** (step / max(steps - 1, 1))
+    for step in range(num_steps):
+        sharpness = SOFTEST * (SHARPEST / SOFTEST) ** (step / max(num_steps - 1, 1))
         gradient = search.gradient(x, aim, sharpness)
         if step == 0 and not bool(gradient.any()):
             raise NoGradientError(
                 "the explanation does not change with the rows in a way that a gradient shows (a linear model, a "
                 "method that only switches, or ReLUs inside compiled code): a search would be blind and prove nothing"
             )
-        x = search.allowed.stepped(x, gradient, num_steps=steps)
+        x = search.allowed.stepped(x, gradient, num_steps=num_steps)
         reached = aim(search.explained(x=x).abs())
         is_better = (reached < least) & search.keeps_prediction(x)
         least = torch.where(is_better, reached, least)
@@ -272,7 +273,7 @@ def _checked_map(wanted: Tensor, rows: Tensor) -> Tensor:
     return strengths
 
 
-def _check_numbers(**found: float) -> None:
+def _check_numbers(**found: float | int) -> None:
     for name, value in found.items():
         if not value > 0:
             raise RecipeError(f"{name} is {value}; expected a number above 0")
