@@ -168,6 +168,13 @@ def ranking_of(x: Tensor, attribution: Tensor, groups: Groups) -> Ranking:
     return Ranking(Order(above, ties), (sizes > 0).sum(dim=1, keepdim=True).double())
 
 
+def without_top_of(x: Tensor, ranking: Ranking, share: float, empty: Tensor) -> Float[Tensor, " batch *input"]:
+    """The rows with this share of their groups replaced by ``empty``, the first in the ranking first."""
+    counts = (share * ranking.num_groups).round().to(x)
+    taken = ranking.taken(counts, slice(None)).reshape(x.shape)
+    return torch.lerp(x, empty.expand_as(x), taken)
+
+
 def _curve(rows: Scored, ranking: Ranking, steps: int, baseline: Baseline, *, inserts: bool) -> Tensor:
     empty, counts = baseline_row(baseline, rows.x), ranking.counts(steps)
     found = torch.empty_like(counts)
