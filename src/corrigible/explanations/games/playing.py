@@ -3,7 +3,7 @@
 Values are weighted as they come, a bounded number of changed rows at a time; they are never all kept.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import replace
 
 import torch
@@ -18,18 +18,21 @@ from corrigible.explanations.passes import untouched
 
 
 def explained(game: Game, plan_for: Callable[[int], Plan]) -> Float[Tensor, " batch *input"]:
-    """The results of the plan for as many groups as a row has, one result per group, shared by the group's inputs.
-
-    Rows with the same number of groups are played together, so that no row's result depends on which others are there.
-    """
-    most = game.labels.flatten(1).amax(dim=1).expand(len(game.x))
+    """The results of the plan for as many groups as a row has, one result per group, shared by the group's inputs."""
     attribution = torch.zeros_like(game.x)
-    for last in most.unique().tolist():
-        rows = (most == last).nonzero()[:, 0]
-        labels = game.labels if len(game.labels) == 1 else game.labels[rows]
-        some = replace(game, x=game.x[rows], target=game.target[rows], labels=labels)
-        attribution = attribution.index_copy(0, rows, shared_evenly(played(some, plan_for(last + 1)), labels))
+    for rows, part in by_number_of_groups(game):
+        values = played(part, plan_for(part.num_groups))
+        attribution = attribution.index_copy(0, rows, shared_evenly(values, part.labels))
     return attribution
+
+
+def by_number_of_groups(game: Game) -> Iterator[tuple[Int[Tensor, " some"], Game]]:
+    """The rows with equally many groups, together: so that no row's result depends on which others are there."""
+    last = game.labels.flatten(1).amax(dim=1).expand(len(game.x))
+    for number in last.unique().tolist():
+        rows = (last == number).nonzero()[:, 0]
+        labels = game.labels if len(game.labels) == 1 else game.labels[rows]
+        yield rows, replace(game, x=game.x[rows], target=game.target[rows], labels=labels)
 
 
 def played(game: Game, plan: Plan) -> Float[Tensor, " batch result"]:

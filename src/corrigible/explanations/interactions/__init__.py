@@ -1,10 +1,11 @@
 """How inputs counted together, one file per method.
 
 Every method is ``(model, x, target, *, settings) -> (batch, input, input)``, with the inputs of a row flattened, and
-leaves the model as it found it.
+leaves the model as it found it. `shapley_interactions` may have groups of inputs instead.
 """
 
 from corrigible.explanations.interactions.input_hessian import input_hessian
 from corrigible.explanations.interactions.integrated_hessians import integrated_hessians
+from corrigible.explanations.interactions.shapley_interactions import shapley_interactions
 
-INTERACTIONS = {f.__name__: f for f in (input_hessian, integrated_hessians)}
+INTERACTIONS = {f.__name__: f for f in (input_hessian, integrated_hessians, shapley_interactions)}
