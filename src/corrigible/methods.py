@@ -43,7 +43,7 @@ def _parameters(function: Callable[..., Any]) -> tuple[inspect.Parameter, ...]:
     return tuple(inspect.signature(function).parameters.values())
 
 
-def with_settings(function: Callable[..., Any], settings: Mapping[str, Any], what: str) -> Callable[..., Any]:
+def with_settings(function: Callable[..., Any], settings: Mapping[str, Any], what: str) -> "partial[Any]":
     """The function with these settings filled in.
 
     Raises:

@@ -1,6 +1,7 @@
 """One call for every explainer: checked input, the right device, a bounded number of rows at once."""
 
 from collections.abc import Callable, Iterator
+from functools import partial
 from typing import Any
 
 import torch
@@ -84,16 +85,16 @@ def explain(
 
 
 def _pieces(
-    model: nn.Module, rows: Tensor, targets: Tensor, explainer: Callable[..., Tensor], rows_at_once: int
+    model: nn.Module, rows: Tensor, targets: Tensor, explainer: "partial[Tensor]", rows_at_once: int
 ) -> Iterator[tuple[Tensor, Tensor]]:
     """Rows where the model is, with the class to explain: all at once where it keeps to the bound itself."""
-    size = len(rows) if "rows_at_once" in settings_of(explainer) else rows_at_once
+    size = len(rows) if "rows_at_once" in explainer.keywords else rows_at_once
     for start in range(0, len(rows), size):
         piece = like_parameters(rows[start : start + size], model)
         yield piece, targets[start : start + size].to(piece.device)
 
 
-def _explainer(name: str, settings: dict[str, Any], shared: dict[str, Any]) -> Callable[..., Tensor]:
+def _explainer(name: str, settings: dict[str, Any], shared: dict[str, Any]) -> "partial[Tensor]":
     """The explainer with its settings, and those of the shared ones that it has."""
     explainer = method_named(name, EXPLAINERS, "explainer")
     takes = settings_of(explainer)
