@@ -144,7 +144,7 @@ class Ranking:
         The probability that it is, when ties are broken at random.
         """
         above, ties = (part[rows, None] for part in (self.order.above, self.order.ties))
-        return ((counts[:, :, None] - above) / ties).clamp_(0, 1)
+        return ((counts[:, :, None].to(above) - above) / ties).clamp_(0, 1)
 
 
 def ranking_of(x: Tensor, attribution: Tensor, groups: Groups) -> Ranking:
@@ -164,14 +164,15 @@ def ranking_of(x: Tensor, attribution: Tensor, groups: Groups) -> Ranking:
     )
     # A number that no input of the row bears is no group of it: it must stand behind all others.
     order = order_of(sums.masked_fill(sizes == 0, -torch.inf))
-    above, ties = (part.gather(1, labels).to(x) for part in (order.above, order.ties))
+    # Counts would be rounded in the half precision that x may have.
+    above, ties = (part.gather(1, labels).to(x.device, torch.float32) for part in (order.above, order.ties))
     return Ranking(Order(above, ties), (sizes > 0).sum(dim=1, keepdim=True).double())
 
 
 def without_top_of(x: Tensor, ranking: Ranking, share: float, empty: Tensor) -> Float[Tensor, " batch *input"]:
     """The rows with this share of their groups replaced by ``empty``, the first in the ranking first."""
-    counts = (share * ranking.num_groups).round().to(x)
-    taken = ranking.taken(counts, slice(None)).reshape(x.shape)
+    counts = (share * ranking.num_groups).round()
+    taken = ranking.taken(counts, slice(None)).reshape(x.shape).to(x)
     return torch.lerp(x, empty.expand_as(x), taken)
 
 
@@ -180,8 +181,8 @@ def _curve(rows: Scored, ranking: Ranking, steps: int, baseline: Baseline, *, in
     found = torch.empty_like(counts)
     with rows.looking():
         for some, points in rows.blocks(counts.shape[1]):
-            whole, some_counts = rows.x[some, None], counts[some, points].to(rows.x)
-            share = ranking.taken(some_counts, some).reshape(*some_counts.shape, *empty.shape)
+            whole, some_counts = rows.x[some, None], counts[some, points]
+            share = ranking.taken(some_counts, some).reshape(*some_counts.shape, *empty.shape).to(whole)
             changed = torch.lerp(empty, whole, share) if inserts else torch.lerp(whole, empty, share)
             found[some, points] = rows.scores(changed, some)
     return found
