@@ -1,6 +1,7 @@
 """What an evaluation keeps of its explanations, and what the report draws of it."""
 
 import re
+import shutil
 from pathlib import Path
 
 import pytest
@@ -19,22 +20,36 @@ from corrigible.workflow.plotted import explanation_plots
 from studies import TABLE_RECIPE, table_study
 
 
-def evaluated(folder: Path, recipe: str = TABLE_RECIPE) -> tuple[Path, Run]:
+@pytest.fixture(scope="module")
+def _evaluated_once(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return evaluated(tmp_path_factory.mktemp("table"))
+
+
+@pytest.fixture
+def study(_evaluated_once: Path, tmp_path: Path) -> Path:
+    """A tiny table study of its own: trained, corrected and evaluated."""
+    return Path(shutil.copytree(_evaluated_once, tmp_path / "study"))
+
+
+def evaluated(folder: Path, recipe: str = TABLE_RECIPE) -> Path:
     study = table_study(folder, recipe)
     list(workflow.train(study))
     list(workflow.add_feedback(study, features=("site",)))
     list(workflow.correct(study))
     list(workflow.evaluate(study))
-    return study, open_study(study).latest("evaluate")
+    return study
+
+
+def evaluation(study: Path) -> Run:
+    return open_study(study).latest("evaluate")
 
 
 def titles(run: Run) -> list[str]:
     return [plots.title for plots in explanation_plots(run)]
 
 
-def test_an_evaluation_keeps_what_both_models_say_of_the_second_class(tmp_path: Path) -> None:
-    study, run = evaluated(tmp_path)
-    rows = load_file(run.folder / "explained.safetensors")
+def test_an_evaluation_keeps_what_both_models_say_of_the_second_class(study: Path) -> None:
+    rows = load_file(evaluation(study).folder / "explained.safetensors")
     opened = open_study(study)
     data = load_data(opened.recipe, study, "test")
     assert torch.equal(rows["x"], data.x[rows["row"]])
@@ -49,9 +64,8 @@ def test_an_evaluation_keeps_what_both_models_say_of_the_second_class(tmp_path: 
     assert "attribution.2" not in rows
 
 
-def test_the_report_draws_it_and_is_the_same_each_time(tmp_path: Path) -> None:
-    study, run = evaluated(tmp_path)
-    swarm, by_class, waterfalls = explanation_plots(run)
+def test_the_report_draws_it_and_is_the_same_each_time(study: Path) -> None:
+    swarm, by_class, waterfalls = explanation_plots(evaluation(study))
     assert [len(plots.figures) for plots in (swarm, by_class, waterfalls)] == [1, 2, 6]
     assert "score of class 1" in swarm.note
     written = []
@@ -65,14 +79,14 @@ def test_the_report_draws_it_and_is_the_same_each_time(tmp_path: Path) -> None:
 
 def test_without_a_baseline_there_is_no_waterfall(tmp_path: Path) -> None:
     recipe = TABLE_RECIPE.replace('"integrated_gradients"\nsteps = 8', '"input_gradient"')
-    assert titles(evaluated(tmp_path, recipe)[1]) == [
+    assert titles(evaluation(evaluated(tmp_path, recipe))) == [
         "What each feature does, row by row",
         "How much each feature counts, by class",
     ]
 
 
-def test_rows_that_are_not_finite_are_not_drawn(tmp_path: Path) -> None:
-    _, run = evaluated(tmp_path)
+def test_rows_that_are_not_finite_are_not_drawn(study: Path) -> None:
+    run = evaluation(study)
     rows = load_file(run.folder / "explained.safetensors")
     rows["attribution.1"][3:] = torch.nan
     save_file(rows, run.folder / "explained.safetensors")
@@ -83,7 +97,7 @@ def test_rows_that_are_not_finite_are_not_drawn(tmp_path: Path) -> None:
 
 
 def test_an_evaluation_of_images_keeps_curves_of_the_drawn_rows(finished: Path) -> None:
-    run = open_study(finished).latest("evaluate")
+    run = evaluation(finished)
     rows = load_file(run.folder / "rows.safetensors")
     assert rows["deletion.0"].shape == rows["insertion.1"].shape == (8, 21)
     assert torch.allclose(rows["deletion.0"][:, 0], rows["insertion.0"][:, -1])
