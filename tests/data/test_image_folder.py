@@ -217,3 +217,11 @@ def test_folders_must_say_what_masks_mean(folder, name):
         draw_mask(folder, f"masks/{name}", (0, 0))
     with pytest.raises(DataError, match="expected folders named irrelevant or relevant"):
         list(polarities_in(folder / "masks"))
+
+
+def test_splits_are_the_folders_that_have_the_classes_of_training(tmp_path):
+    for file in ("train/cat", "train/dog", "test/cat", "test/dog", "masks/irrelevant/train", "notes", "old/cat"):
+        (tmp_path / file).mkdir(parents=True)
+    assert module.splits_in(tmp_path) == ["test", "train"]
+    assert module.splits_in(tmp_path / "old") == []
+    assert module.splits_in(tmp_path / "nothing") == []

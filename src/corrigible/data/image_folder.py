@@ -100,6 +100,16 @@ def classes_in(folder: Path, split: str) -> tuple[str, ...]:
     return tuple(sorted(entries, key=lambda name: (int(name) if are_numbers else 0, name)))
 
 
+def splits_in(folder: Path) -> list[str]:
+    """The folders with the same class folders as ``train``, sorted; none where there is no such folder."""
+
+    def classes(name: str) -> set[str]:
+        return {path.name for path in (folder / name).iterdir() if path.is_dir()}
+
+    names = sorted(path.name for path in folder.iterdir() if path.is_dir()) if folder.is_dir() else []
+    return [name for name in names if "train" in names and classes(name) == classes("train")]
+
+
 def polarities_in(folder: Path) -> Iterator[tuple[Polarity, str]]:
     """Each polarity and split for which the folder holds masks.
 

@@ -13,6 +13,7 @@ from urllib.parse import quote
 import torch
 
 from corrigible.data.dataset import columns_of
+from corrigible.data.image_folder import splits_in
 from corrigible.errors import StudyError
 from corrigible.explanations.distribution import joined_processes, own_device, process_number
 from corrigible.explanations.features import by_feature
@@ -83,12 +84,13 @@ def _explain_all(
 
 
 def splits_of(study: Study) -> tuple[str, ...]:
-    """The parts of the study's data: one per file in ``data``, or those that the recipe names."""
+    """The parts of the study's data: one per file in ``data`` or folder of images, or those that the recipe names."""
     named = _splits_named(study.recipe)
     if study.recipe.source is not None or study.recipe.kind not in SUFFIXES:
         return named
-    files = sorted(path.stem for path in (study.folder / "data").glob(f"*{SUFFIXES[study.recipe.kind]}"))
-    return tuple(name for name in named if name in files) + tuple(name for name in files if name not in named) or named
+    data = study.folder / "data"
+    found = sorted(path.stem for path in data.glob(f"*{SUFFIXES[study.recipe.kind]}")) or splits_in(data)
+    return tuple(name for name in named if name in found) + tuple(name for name in found if name not in named) or named
 
 
 def _splits_named(recipe: Recipe) -> tuple[str, ...]:
