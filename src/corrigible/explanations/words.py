@@ -1,0 +1,108 @@
+"""Explaining a text by its words, for any function that gives scores for texts.
+
+Ribeiro, Singh and Guestrin 2016, "Why should I trust you?", section 3.1: what is explained is which words are there.
+"""
+
+import re
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+import torch
+from jaxtyping import Float
+from torch import Tensor
+
+from corrigible.errors import DataError, RecipeError, unknown
+from corrigible.explanations.answers import answers, scores_of
+from corrigible.explanations.callables import as_model
+from corrigible.explanations.coalitions import EXPLAINERS
+from corrigible.explanations.explaining import explain
+from corrigible.explanations.inputs import checked_output
+from corrigible.explanations.targets import default_target
+
+METHODS = {name: method for name, method in EXPLAINERS.items() if name != "occlusion"}
+"""Of words, occlusion is feature ablation."""
+
+
+@dataclass(frozen=True)
+class Words:
+    """How much each word of a text counted."""
+
+    words: tuple[str, ...]
+    """In the order in which they stand."""
+    values: Float[Tensor, " word"]
+    """In units of the score."""
+    target: int
+    """The class that is explained; 1 for the score itself where there is a single one."""
+    whole: float
+    """The score of the text."""
+    nothing: float
+    """The score of the text without any of its words."""
+
+
+def explain_words(
+    function: Callable[[list[str]], Any],
+    text: str,
+    target: int | None = None,
+    *,
+    against: int | None = None,
+    method: str = "lime",
+    split: str = r"\S+",
+    mask: str | None = None,
+    score: str = "target_logit",
+    seed: int = 0,
+    texts_at_once: int = 32,
+    **settings: Any,
+) -> Words:
+    """How much each word counted for the score of the target class.
+
+    Args:
+        function: takes a list of texts and gives one score per text, or one per text and class.
+        target: None for the likeliest class, or for the score itself where there is a single one.
+        against: a class: explain why the target rather than this one.
+        method: a name in ``METHODS``.
+        split: a regular expression for one word; what is between words stays with the word before it.
+        mask: what stands for an absent word, like ``[MASK]``; None to leave it out with what follows it.
+        settings: of the method: samples, or groups, the number of each word's group, for words that stand or fall
+            together.
+
+    Raises:
+        RecipeError: an unknown method, setting or score; no such regular expression.
+        DataError: a text without words; a class that does not exist.
+    """
+    if method not in METHODS:
+        raise RecipeError(unknown("explainer of words", method, METHODS))
+    text_with, words = _parted(text, split, mask)
+
+    def of_presence(presence: Float[Tensor, " text word"]) -> Any:
+        return function([text_with(row) for row in presence.bool().tolist()])
+
+    model, present = as_model(of_presence), torch.ones(1, len(words))
+    ends = answers(model, torch.cat([present, 0 * present]), rows_at_once=texts_at_once)
+    if target is None:
+        target = int(default_target(model, present, checked_output(model, present, 1), 1))
+    pair = target if against is None else (target, against)
+    whole, nothing = scores_of(ends, pair, score=score).tolist()
+    shared: dict[str, Any] = {"method": method, "score": score, "seed": seed, "rows_at_once": texts_at_once}
+    values = explain(model, present, target, against=against, **shared, **settings)[0]
+    return Words(words, values, target, whole, nothing)
+
+
+def _parted(text: str, split: str, mask: str | None) -> tuple[Callable[[list[bool]], str], tuple[str, ...]]:
+    """How to put the text together from those words that are present, and all its words."""
+    try:
+        found = [match for match in re.finditer(split, text) if match.group()]
+    except re.error as error:
+        raise RecipeError(f"split is {split!r}; expected a regular expression for one word ({error})") from error
+    if not found:
+        raise DataError(f"the text {text[:40]!r} holds no words as split={split!r} finds them")
+    ends = [match.start() for match in found[1:]] + [len(text)]
+    gaps = [text[match.end() : end] for match, end in zip(found, ends, strict=True)]
+    words, before = tuple(match.group() for match in found), text[: found[0].start()]
+
+    def text_with(present: list[bool]) -> str:
+        absent = [mask + gap if mask is not None else "" for gap in gaps]
+        whole = [word + gap for word, gap in zip(words, gaps, strict=True)]
+        return before + "".join(w if here else a for here, w, a in zip(present, whole, absent, strict=True))
+
+    return text_with, words
