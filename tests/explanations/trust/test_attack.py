@@ -90,6 +90,13 @@ def test_robustness_is_the_mean_rank_correlation_under_attack_and_falls_with_the
     assert small.value > 0.99 > large.value
 
 
+def test_a_contrast_of_two_classes_can_be_attacked_too(model):
+    pairs = torch.tensor([[0, 1]] * len(X))
+    found = attack_explanation(model, X, pairs, method="gradient_x_input", **QUICK)
+    torch.testing.assert_close(found.original, explain(model, X, 0, against=1, method="gradient_x_input"))
+    assert found.to_original.rank_correlation.mean() < 0.97
+
+
 def test_another_norm_bounds_the_whole_change(model):
     found = attack_explanation(model, X, method="input_gradient", budget=0.5, norm="l2", num_steps=10)
     sizes = (found.x - X).flatten(1).norm(dim=1)

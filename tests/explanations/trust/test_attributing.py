@@ -50,3 +50,12 @@ def test_the_target_is_what_the_model_predicts_unless_it_is_given():
     assert rows.dtype == torch.float32
     assert torch.equal(predicted, MODEL(X).argmax(1))
     assert rows_and_target(MODEL, X, 1)[1].tolist() == [1] * 5
+
+
+def test_pairs_of_classes_ask_why_the_one_rather_than_the_other():
+    _, pairs = rows_and_target(MODEL, X, [[0, 1]] * 5)
+    first, second = (explain(MODEL, X, chosen, method="input_gradient") for chosen in (0, 1))
+    for method in ("input_gradient", input_gradient):
+        torch.testing.assert_close(attribution_of(method, MODEL, X, pairs), first - second)
+    with pytest.raises(DataError, match="target of row 0 is 7"):
+        rows_and_target(MODEL, X, [[0, 7]] * 5)

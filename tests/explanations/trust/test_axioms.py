@@ -25,7 +25,7 @@ KNOWN = {
 
 @pytest.fixture(scope="module")
 def table():
-    return axiom_table(steps=50, samples=300, tolerance=0.1)
+    return axiom_table(steps=50, tolerance=0.1)
 
 
 @pytest.mark.parametrize("method", ["input_gradient", "gradient_x_input"])

@@ -44,9 +44,13 @@ def test_the_attribution_has_the_derivative_that_finite_differences_find(method)
 
 class Relus(nn.Module):
     def forward(self, x):
-        functional.relu(x.clone(), inplace=True)
-        kinds = functional.relu(x), x.relu(), torch.relu(x), nn.ReLU()(x), x.clone().relu_()
-        return torch.stack([*kinds, functional.relu6(x), nn.LeakyReLU(0.1)(x)])
+        overwritten, in_place = x.clone(), x.clone()
+        overwritten.relu_()
+        functional.relu(in_place, inplace=True)
+        kinds = functional.relu(x), x.relu(), torch.relu(x), nn.ReLU()(x), nn.ReLU(inplace=True)(x.clone())
+        return torch.stack(
+            [*kinds, overwritten, in_place, functional.relu6(x), nn.LeakyReLU(0.1, inplace=True)(x.clone())]
+        )
 
 
 def test_every_way_to_call_a_relu_is_soft_inside_the_model_and_nowhere_else():
@@ -56,10 +60,14 @@ def test_every_way_to_call_a_relu_is_soft_inside_the_model_and_nowhere_else():
     with Searching(model, 5.0):
         found, outside = model(x), x.relu()
     assert torch.equal(outside, x.relu())
-    for kind in found[:5]:
+    for kind in found[:7]:
         torch.testing.assert_close(kind, soft_plus)
-    torch.testing.assert_close(found[5], soft_plus - functional.softplus(x - 6, beta=5.0))
-    torch.testing.assert_close(found[6], 0.1 * x + 0.9 * soft_plus)
+    torch.testing.assert_close(found[7], soft_plus - functional.softplus(x - 6, beta=5.0))
+    torch.testing.assert_close(found[8], 0.1 * x + 0.9 * soft_plus)
+    rows = x.clone().requires_grad_()
+    with Searching(model, 5.0):
+        (gradient,) = torch.autograd.grad(model(rows)[5].sum(), rows)
+    torch.testing.assert_close(gradient, torch.sigmoid(5 * x))
     with Searching(model, 1e6):
         torch.testing.assert_close(model(x), hard, rtol=0, atol=1e-6)
 

@@ -95,10 +95,12 @@ def attack_explanation(
 
     A projected gradient search through the explanation itself, with the model's ReLUs smoothed; of all rows on the way
     that keep the class and the logits, measured on the model as it is, the one whose explanation is the worst is kept.
-    What no gradient leads to is not found: the result is a lower bound of the harm.
+    What no gradient leads to is not found: the result is a lower bound of the harm. All rows are searched together,
+    which takes memory for each; give some hundreds at a time.
 
     Args:
-        target: the class to explain: one for all rows or one per row; None for what the model predicts.
+        target: the class to explain: one for all rows or one per row; None for what the model predicts; pairs of
+            classes, (batch, 2), for why the first rather than the second.
         wanted: the map that the sizes of the attribution should show, of the shape of x, at least 0; None to draw
             attribution away from the tenth of the inputs that counts most.
         method: the name of an explainer with a setting ``differentiable``, or such a function.
@@ -115,17 +117,13 @@ def attack_explanation(
     """
     _check_numbers(budget=budget, logit_tolerance=logit_tolerance, num_steps=num_steps)
     rows, chosen = rows_and_target(model, x, target)
-    data_range = data_range or (rows.min().item(), rows.max().item())
-    search = _Search(
-        model,
-        partial(attribution_of, method, model, target=chosen, seed=seed, **settings),
-        partial(_explainer(method, seed, settings), model, target=chosen),
-        Allowed(rows, budget, norm, data_range),
-        logit_tolerance,
-        seed,
-    )
+    allowed = Allowed(rows, budget, norm, data_range or (rows.min().item(), rows.max().item()))
+    explained = partial(attribution_of, method, model, target=chosen, seed=seed, **settings)
+    explainer = partial(_explainer(method, seed, settings), model, target=chosen)
+    search = _Search(model, explained, explainer, allowed, logit_tolerance, seed)
     original = search.explained(x=rows)
-    aim = _away_from(original.abs()) if wanted is None else _towards(_checked_map(wanted, rows))
+    wanted = None if wanted is None else _checked_map(wanted, rows)
+    aim = _away_from(original.abs()) if wanted is None else _towards(wanted)
     found = _worst(search, aim, original, num_steps)
     attribution = search.explained(x=found)
     before, after = logits_of(model, rows), logits_of(model, found)
@@ -134,8 +132,8 @@ def attack_explanation(
         original,
         attribution,
         to_original=_likeness(attribution, original),
-        to_wanted_before=None if wanted is None else _likeness(original, _checked_map(wanted, rows)),
-        to_wanted=None if wanted is None else _likeness(attribution, _checked_map(wanted, rows)),
+        to_wanted_before=None if wanted is None else _likeness(original, wanted),
+        to_wanted=None if wanted is None else _likeness(attribution, wanted),
         logit_change=_logit_change(before, after),
         prob_change=(after.softmax(1) - before.softmax(1)).abs().amax(1),
         is_same_class=after.argmax(1) == before.argmax(1),

@@ -53,7 +53,10 @@ def attribution_of(
         DataError: the result has not the shape of x.
     """
     if isinstance(method, str):
-        return explain(model, x, target, method=method, seed=seed, **settings)
+        wanted: dict[str, Any] = (
+            {"target": target} if target.ndim == 1 else {"target": target[:, 0], "against": target[:, 1]}
+        )
+        return explain(model, x, **wanted, method=method, seed=seed, **settings)
     seeded = {"seed": seed} if "seed" in settings_of(method) else {}
     explainer = with_settings(method, settings | seeded, f"explainer {name_of(method)!r}")
     with untouched(model, seed):
@@ -67,8 +70,8 @@ def attribution_of(
 
 def rows_and_target(
     model: nn.Module, x: Any, target: Any, *, seed: int = 0
-) -> tuple[Float[Tensor, " batch *input"], Int[Tensor, " batch"]]:
-    """The rows where the model is, with the class to explain; None for the predicted one.
+) -> tuple[Float[Tensor, " batch *input"], Int[Tensor, " batch *contrast"]]:
+    """The rows where the model is, with the class to explain; None for the predicted one, pairs for a contrast.
 
     Raises:
         DataError: an x or target that does not fit the model.
@@ -77,9 +80,13 @@ def rows_and_target(
     with untouched(model, seed):
         rows = like_parameters(checked_rows(x, None), model)
         num_classes = class_logits(checked_output(model, rows[:1], len(rows))).shape[1]
-        if target is not None:
-            return rows, checked_target(target, len(rows), num_classes).to(rows.device)
-        return rows, logits_of(model, rows).argmax(dim=1)
+        if target is None:
+            return rows, logits_of(model, rows).argmax(dim=1)
+        given = torch.as_tensor(target)
+        if given.shape == (len(rows), 2):
+            pair = [checked_target(given[:, place], len(rows), num_classes) for place in (0, 1)]
+            return rows, torch.stack(pair, dim=1).to(rows.device)
+        return rows, checked_target(given, len(rows), num_classes).to(rows.device)
 
 
 def logits_of(model: nn.Module, x: Float[Tensor, " batch *input"]) -> Float[Tensor, " batch num_classes"]:

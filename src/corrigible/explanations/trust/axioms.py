@@ -173,6 +173,8 @@ def _users_case(model: Any, x: Any, target: Any, baseline: Baseline, background:
     if x is None:
         raise RecipeError("a model is given without rows to explain; give x")
     rows, chosen = rows_and_target(model, x, target)
+    if chosen.ndim > 1:
+        raise RecipeError("target holds pairs of classes; axioms are tested on one class per row")
     if background is not None and baseline is not None:
         raise RecipeError("both a baseline and a background are given; expected one of them")
     reference = baseline_row(baseline, rows)[None] if background is None else background.to(rows)
