@@ -186,3 +186,12 @@ def test_of_many_classes_one_must_be_named():
         linear_surrogate(bent, rows(), **FAST)
     with pytest.raises(DataError, match="expected .* one per named column"):
         linear_surrogate(linear, rows(), columns=COLUMNS, **FAST).predict(rows()[:, :3])
+
+
+def test_a_column_that_never_varies_gets_no_weight():
+    x = rows()[:, :3]
+    x[:, 1] = 0.0
+    columns = Columns(("age", "age=missing", "bmi"), ("age", "age", "bmi"), (False,) * 3)
+    found = linear_surrogate(lambda x: 2 * x[:, 0] + torch.sin(x[:, 2]), x, columns=columns, fidelity=1.0, **FAST)
+    assert found.coefficients[1] == 0
+    assert found.coefficients[0] == pytest.approx(2.0, abs=0.1)

@@ -184,7 +184,9 @@ def _fitted(points: Answered, score: NDArray[np.float64], chosen: Sequence[str],
     root = np.sqrt(points.weight)
     center, mean = points.weight @ points.x[:, places], float(points.weight @ score)
     x = (points.x[:, places] - center) * root[:, None]
-    size = np.linalg.norm(x, axis=0).clip(1e-300)
+    size = np.linalg.norm(x, axis=0)
+    # A column that is the same in all points gets no weight.
+    size[size <= 1e-9 * np.abs(points.x[:, places]).max(axis=0).clip(1)] = np.inf
     coefficients = np.zeros(points.x.shape[1])
     if len(places):
         coefficients[places] = np.linalg.lstsq(x / size, (score - mean) * root, rcond=1e-9)[0] / size
