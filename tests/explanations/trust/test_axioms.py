@@ -83,7 +83,7 @@ def test_the_table_is_written_as_markdown_with_notes(table):
     assert lines[0] == "| method | " + " | ".join(axiom.replace("_", " ") for axiom in AXIOMS) + " |"
     assert "| `integrated_gradients` | yes | yes | yes | yes | yes | yes |" in lines
     assert "| `gradient_x_input` | no (1) | no (2) | yes | yes | yes | yes |" in lines
-    assert "1. On 1 − ReLU(1 − x), one input changed at a time (1 rows)." in lines
+    assert "1. On 1 − ReLU(1 − x), one input changed at a time (1 row)." in lines
 
 
 def cheat(model, x, target):

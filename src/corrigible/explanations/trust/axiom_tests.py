@@ -51,7 +51,7 @@ def sensitivity(asked: Asked, case: Case) -> Finding:
     worst = int(missed.argmax())
     where = f"input {int(inputs[worst])} alone changes the score by {made[worst]:.3g}" if missed[worst] > 0 else ""
     return Finding(
-        _relative(missed.max(), made.max()), where, f"{case.name}, one input changed at a time ({len(chosen)} rows)"
+        _relative(missed.max(), made.max()), where, f"{case.name}, one input changed at a time ({_rows(len(chosen))})"
     )
 
 
@@ -65,7 +65,7 @@ def completeness(asked: Asked, case: Case) -> Finding:
     gap = (total - change).abs()
     worst = int(gap.argmax())
     where = f"row {worst} sums to {total[worst]:.3g}, the score changes by {change[worst]:.3g}"
-    return Finding(_relative(gap.max(), change.abs().max()), where, f"{case.name} ({len(gap)} rows)")
+    return Finding(_relative(gap.max(), change.abs().max()), where, f"{case.name} ({_rows(len(gap))})")
 
 
 def implementation_invariance(asked: Asked, case: Case) -> Finding:
@@ -82,7 +82,7 @@ def implementation_invariance(asked: Asked, case: Case) -> Finding:
             difference = (asked.attribution(other) - expected).abs().max()
             found.append((_relative(difference, expected.abs().max()), name))
     violation, worst = max(found, key=lambda pair: pair[0])
-    return Finding(violation, worst, f"{case.name}, written as {', '.join(name for _, name in found)}")
+    return Finding(violation, worst, f"{case.name}, rewritten: {', '.join(name for _, name in found)}")
 
 
 def dummy(asked: Asked, case: Case) -> Finding:
@@ -156,6 +156,10 @@ def _one_changed(case: Case, row: int) -> tuple[Tensor, Tensor, Tensor]:
     inputs = inputs[:: max(1, -(-len(inputs) // NUM_CHANGES))]
     rows = start.repeat(len(inputs), 1).scatter(1, inputs[:, None], values[inputs][:, None])
     return rows.view(-1, *case.x.shape[1:]), inputs, case.target[row].repeat(len(inputs))
+
+
+def _rows(count: int) -> str:
+    return f"{count} row{'' if count == 1 else 's'}"
 
 
 def _output(case: Case) -> Tensor:
