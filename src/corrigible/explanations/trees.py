@@ -1,0 +1,71 @@
+"""Lundberg, Erion and Lee 2018, Consistent individualized feature attribution for tree ensembles.
+
+Computed by the package shap, an optional dependency: ``pip install 'corrigible[trees]'``.
+"""
+
+from typing import Any
+
+import numpy as np
+import torch
+from jaxtyping import Float
+from numpy.typing import NDArray
+from torch import Tensor
+
+from corrigible.errors import DataError, RecipeError, UnsupportedModelError
+from corrigible.explanations.baselines import background_rows
+from corrigible.explanations.inputs import checked_rows, checked_target
+
+
+def tree_shap(
+    model: Any, x: Any, target: Any = None, *, against: Any = None, background: Tensor | None = None
+) -> Float[Tensor, " batch column"]:
+    """Exact Shapley values of a tree, forest or gradient boosting of scikit-learn.
+
+    In units of what the trees give: probabilities of a forest, log-odds of gradient boosting, the prediction of a
+    regression. They sum to that less its mean over the background, or over the rows that the trees were grown from.
+
+    Args:
+        model: fitted; also of XGBoost, LightGBM or CatBoost.
+        x: rows of a table, (batch, column), as a tensor or array of finite numbers.
+        target: the place of a class among the model's classes, one for all rows or one per row; None for the likeliest
+            class, or for the score itself where the model has a single one (read as that of class 1, beside a 0).
+        against: a class, or one per row: explain why the target rather than this one.
+        background: rows that stand for absent features; None for what the trees know of the rows they were grown from.
+
+    Raises:
+        RecipeError: the package shap is not installed.
+        UnsupportedModelError: not trees, or trees that shap cannot explain.
+        DataError: an x, target or background that does not fit.
+    """
+    rows = checked_rows(x, None)
+    expected = getattr(model, "n_features_in_", None)
+    if rows.ndim != 2 or (expected is not None and rows.shape[1] != expected):
+        raise DataError(f"x has shape {tuple(rows.shape)}; expected (batch, {expected or 'column'}): rows of the table")
+    data = None if background is None else background_rows(background, rows).double().cpu().numpy()
+    values, means = _values_and_means(model, rows.double().cpu().numpy(), data)
+    if values.shape[2] == 1:
+        values, likeliest = np.concatenate([0 * values, values], axis=2), 1
+    else:
+        likeliest = (values.sum(axis=1) + means).argmax(axis=1)
+    found, row = torch.from_numpy(values).to(rows), torch.arange(len(rows))
+    chosen = checked_target(likeliest if target is None else target, len(rows), values.shape[2])
+    if against is None:
+        return found[row, :, chosen]
+    return found[row, :, chosen] - found[row, :, checked_target(against, len(rows), values.shape[2])]
+
+
+def _values_and_means(
+    model: Any, x: NDArray[np.float64], background: NDArray[np.float64] | None
+) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    """The values, (row, column, output), and the means from which they are told, (output,)."""
+    try:
+        import shap
+    except ImportError as error:
+        raise RecipeError("tree_shap needs shap, which is not installed; pip install 'corrigible[trees]'") from error
+    try:
+        explainer = shap.TreeExplainer(model, data=background)
+    except ValueError as error:
+        raise UnsupportedModelError(f"shap cannot explain this {type(model).__name__}: {error}") from error
+    values = np.asarray(explainer.shap_values(x), dtype=np.float64)
+    means = np.atleast_1d(np.asarray(explainer.expected_value, dtype=np.float64))
+    return values.reshape(*x.shape, -1), means
