@@ -18,7 +18,6 @@ FAMILIES = {
     "corrigible.explanations.summaries": ("SUMMARIES",),
     "corrigible.explanations.surrogates": ("SURROGATES",),
     "corrigible.explanations.quality": ("QUALITIES",),
-    "corrigible.explanations.quality": ("QUALITIES",),
     "corrigible.metrics": ("METRICS",),
 }
 every_family = pytest.mark.parametrize("folder", FAMILIES)

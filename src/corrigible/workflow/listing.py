@@ -34,7 +34,7 @@ FAMILIES: Mapping[str, Mapping[str, Callable[..., Any]]] = {
 
 
 def methods() -> Iterator[Method]:
-    """Every explainer, interaction, summary, surrogate, score, penalty, metric and model with its first sentence and its settings."""
+    """Every method of every family with its first sentence and its settings."""
     for family, members in FAMILIES.items():
         for name, function in members.items():
             yield Method(family, name, summary(function), settings(function))

@@ -95,7 +95,7 @@ def permutation_importance(
     if y.shape[:1] != rows.shape[:1]:
         raise DataError(f"y has shape {tuple(y.shape)}; expected one per row, ({len(rows)}, …)")
     labels = groups_of(rows, groups, columns)
-    if len(labels) > 1 or (groups is not None and groups.shape == rows.shape):
+    if len(labels) > 1 or np.shape(groups) == rows.shape:
         raise DataError("groups differ between rows; expected the same ones in every row, in the shape of one row")
     order = in_order_of_values(rows, y)
     rows, y = rows[order], y[order]
@@ -161,7 +161,7 @@ def _over_repeats(drops: NDArray[np.float64]) -> NDArray[np.float64]:
     return np.asarray(drops.mean(axis=1) + np.array([-1.0, 1.0])[:, None] * half)
 
 
-def _names(labels: Tensor, columns: Columns | None, groups: Tensor | None) -> tuple[str, ...]:
+def _names(labels: Tensor, columns: Columns | None, groups: Groups) -> tuple[str, ...]:
     if columns is not None and groups is None:
         return columns.features
     kind = "input" if groups is None else "group"
