@@ -95,7 +95,7 @@ def permutation_importance(
     if y.shape[:1] != rows.shape[:1]:
         raise DataError(f"y has shape {tuple(y.shape)}; expected one per row, ({len(rows)}, …)")
     labels = groups_of(rows, groups, columns)
-    if len(labels) > 1 or np.shape(groups) == rows.shape:
+    if len(labels) > 1 or (groups is not None and torch.as_tensor(groups).shape == rows.shape):
         raise DataError("groups differ between rows; expected the same ones in every row, in the shape of one row")
     order = in_order_of_values(rows, y)
     rows, y = rows[order], y[order]
