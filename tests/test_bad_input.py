@@ -365,6 +365,7 @@ def test_a_metric_that_asks_for_unknown_evidence(own: Path) -> None:
 
 
 def test_the_same_from_python() -> None:
+    torch.manual_seed(0)
     model = mlp(64, 3, hidden=(4,))
     x = torch.from_numpy(X)
     feedback = [Feedback(np.ones((8, 8), dtype=bool), row=0)]
