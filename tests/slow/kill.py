@@ -30,7 +30,7 @@ sys.path.insert(0, str(Path(__file__).parents[1]))
 torch.set_num_threads(1)  # Before anything is computed: threads do not survive a fork.
 
 from corrigible import sealing, workflow  # noqa: E402
-from corrigible.explanations.shard_files import FORMATS, read_shard  # noqa: E402
+from corrigible.explanations.shards.files import FORMATS, read_shard  # noqa: E402
 from corrigible.feedback.exchange import from_json  # noqa: E402
 from corrigible.study import open_study  # noqa: E402
 from corrigible.workflow.explaining_all import UNFINISHED  # noqa: E402

@@ -15,10 +15,10 @@ import torch
 from corrigible.data.dataset import columns_of
 from corrigible.data.image_folder import splits_in
 from corrigible.errors import StudyError
-from corrigible.explanations.distribution import joined_processes, own_device, process_number
 from corrigible.explanations.features import by_feature
 from corrigible.explanations.shards import explain_all as explain_into
 from corrigible.explanations.shards import read_shards, shard_paths
+from corrigible.explanations.shards.processes import joined_processes, own_device, process_number
 from corrigible.folders import temporary_sibling, writing_in
 from corrigible.recipe import Recipe, load_data
 from corrigible.study import Draft, Study, open_study

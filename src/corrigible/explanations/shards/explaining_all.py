@@ -1,8 +1,4 @@
-"""Explain a whole data set, of which only a shard is in memory at a time.
-
-Each shard is a file that is complete or absent, so that work goes on where it was interrupted, and processes started
-by torchrun share it.
-"""
+"""Explain every row of a data set into shards, and read them."""
 
 import inspect
 from collections.abc import Callable, Iterator
@@ -18,13 +14,12 @@ from corrigible.data.dataset import Dataset, as_dataset, columns_of, rows_of
 from corrigible.errors import RecipeError, StudyError, unknown
 from corrigible.explanations.callables import as_model
 from corrigible.explanations.chunks import rows_that_fit
-from corrigible.explanations.distribution import num_processes, process_number, wait_for_all
 from corrigible.explanations.explaining import SHARED_SETTINGS, explain
 from corrigible.explanations.family import EXPLAINERS
 from corrigible.explanations.inputs import checked_output
 from corrigible.explanations.passes import untouched
-from corrigible.explanations.shard_files import FORMATS, Explained, read_shard
-from corrigible.explanations.shard_plan import (
+from corrigible.explanations.shards.files import FORMATS, Explained, read_shard
+from corrigible.explanations.shards.plan import (
     Plan,
     described,
     digest_of_data,
@@ -34,6 +29,7 @@ from corrigible.explanations.shard_plan import (
     rows_that_make_a_shard,
     write_plan,
 )
+from corrigible.explanations.shards.processes import num_processes, process_number, wait_for_all
 from corrigible.explanations.targets import default_target
 from corrigible.folders import write_atomically, writing_in
 from corrigible.methods import method_named, settings_of

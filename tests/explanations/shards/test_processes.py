@@ -3,8 +3,8 @@
 import pytest
 from torch import distributed as pytorchs
 
-from corrigible.explanations import distribution
-from corrigible.explanations.distribution import (
+from corrigible.explanations.shards import processes
+from corrigible.explanations.shards.processes import (
     joined_processes,
     num_processes,
     own_device,
@@ -27,5 +27,5 @@ def test_a_process_alone_joins_nobody_and_waits_for_nobody(world: str | None, mo
 def test_each_process_takes_a_gpu_of_its_own(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("LOCAL_RANK", "3")
     assert own_device("cuda") == "cuda"
-    monkeypatch.setattr(distribution, "num_processes", lambda: 4)
+    monkeypatch.setattr(processes, "num_processes", lambda: 4)
     assert [own_device(name) for name in ("cuda", "cuda:1", "cpu")] == ["cuda:3", "cuda:1", "cpu"]
