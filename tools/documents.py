@@ -1,4 +1,4 @@
-"""Write docs/methods.md from the code and the README's tables from benchmarks/results; --check says what is stale."""
+"""Write docs/methods.md from the code and tables of results from benchmarks/results; --check says what is stale."""
 
 import inspect
 import json
@@ -15,9 +15,10 @@ ROOT = Path(__file__).resolve().parent.parent
 RESULTS = ROOT / "benchmarks" / "results"
 METHODS = ROOT / "docs" / "methods.md"
 README = ROOT / "README.md"
-AXIOMS = """Tested on small functions whose truth is known (`corrigible.explanations.trust.check_axioms`), zero as the baseline;
-sampling methods with 1,000 samples hold up to their sampling error. Test your own method, or one on your own model, in the
-same way."""
+MEASURED = ROOT / "docs" / "measured.md"
+AXIOMS = """Tested on small functions whose truth is known (`corrigible.explanations.trust.check_axioms`), zero as the
+baseline; sampling methods with 1,000 samples hold up to their sampling error. Test your own method, or one on your own
+model, in the same way."""
 
 
 def methods_page() -> str:
@@ -48,10 +49,11 @@ def source(function: Callable[..., Any]) -> str:
     return text if re.search(r"\b(19|20)\d\d\b", text) else ""
 
 
-def readme(text: str) -> str:
-    """The README with each marked table written anew."""
+def with_tables(text: str) -> str:
+    """The page with each marked table written anew."""
     for name, write in TABLES.items():
-        table = "\n".join(write(json.loads((RESULTS / f"{name}.json").read_text(encoding="utf-8"))))
+        path = RESULTS / f"{RESULTS_OF.get(name, name)}.json"
+        table = "\n".join(write(json.loads(path.read_text(encoding="utf-8")))) if path.exists() else ""
         text = re.sub(
             rf"(<!-- {name} -->\n).*?(\n<!-- end -->)",
             lambda found, table=table: found[1] + table + found[2],
@@ -105,6 +107,50 @@ def scale(found: dict[str, Any]) -> Iterator[str]:
         yield f"| {row['case']} | {percent(row['accuracy'])} |"
 
 
+def explain(found: dict[str, Any]) -> Iterator[str]:
+    yield "| work, one thread | peer | times as fast | agreement | correlation with a 400-order reference: here, peer |"
+    yield "|---|---|---|---|---|"
+    for row in found["rows"]:
+        agreement = f"{row['difference']:.0e} apart" if "difference" in row else ""
+        correlation = f"{row['correlation']:.4f}" if "correlation" in row else ""
+        correlation += f", {row['peer_correlation']:.4f}" if "peer_correlation" in row else ""
+        agreement, correlation = (
+            (agreement or f"r = {correlation}", "") if "," not in correlation else ("", correlation)
+        )
+        cells = (row["case"], row["peer"], f"{row['times_faster']:.3g} ×", agreement, correlation)
+        yield "| " + " | ".join(cells) + " |"
+
+
+def explain_proofs(found: dict[str, Any]) -> Iterator[str]:
+    yield "| what | largest relative error |"
+    yield "|---|---|"
+    for row in found["proofs"]:
+        yield f"| {row['what']} | {row['error']:.0e} |"
+
+
+def explanation_quality(found: dict[str, Any]) -> Iterator[str]:
+    yield f"| measure, {found['rows_explained']} digits | times as fast as quantus | largest difference |"
+    yield "|---|---|---|"
+    for row in found["rows"]:
+        difference = f"{row['largest_difference']:.0e}" if "largest_difference" in row else ""
+        yield f"| {row['measure']} | {row['ratio']:.1f} × | {difference} |"
+
+
+def explain_memory(found: dict[str, Any]) -> Iterator[str]:
+    yield "| steps | rows | peak memory of the process |"
+    yield "|---|---|---|"
+    for row in found["rows"]:
+        yield f"| {row['steps']} | {row['num_rows']:,} | {row['peak_mib']:.0f} MiB |"
+
+
+def scaffolding(found: dict[str, Any]) -> Iterator[str]:
+    yield f"| {found['seeds']} seeds, mean ± sd | absent features | biased model: race on top | attacked: race on top |"
+    yield "|---|---|---|---|"
+    for row in found["rows"]:
+        cells = [percent(row[f"{model}: race first"]) for model in ("biased", "attacked")]
+        yield f"| {row['explainer']} | {row['absent']} | " + " | ".join(cells) + " |"
+
+
 def percent(value: dict[str, float]) -> str:
     return f"{100 * value['mean']:.1f} ± {100 * value['sd']:.1f} %"
 
@@ -114,16 +160,24 @@ def number(value: dict[str, float]) -> str:
 
 
 TABLES: dict[str, Callable[[dict[str, Any]], Iterator[str]]] = {
-    f.__name__: f for f in (corner_decoys, random_corner, insurance, weights, step_cost, scale)
+    f.__name__: f
+    for f in (
+        *(corner_decoys, random_corner, insurance, weights, step_cost, scale),
+        *(explain, explanation_quality, explain_memory, scaffolding),
+    )
 }
 
 
 TABLES |= {"random_corner_from_5": random_corner, "insurance_from_5": insurance}
 """Seeds that played no part in any choice."""
+RESULTS_OF = {"explain_proofs": "explain"}
+TABLES |= {"explain_proofs": explain_proofs}
+"""A second table from the same file of results."""
 
 
 def main() -> int:
-    wanted = {METHODS: methods_page(), README: readme(README.read_text(encoding="utf-8"))}
+    wanted = {METHODS: methods_page()}
+    wanted |= {page: with_tables(page.read_text(encoding="utf-8")) for page in (README, MEASURED)}
     stale = [path for path, text in wanted.items() if not path.exists() or path.read_text(encoding="utf-8") != text]
     if "--check" in sys.argv:
         print(
