@@ -4,6 +4,7 @@ W(x present, b absent) + c = Σ present W_g x_g + Σ absent W_g b_g + c: each gr
 no changed row is ever made. The values are the same up to rounding.
 """
 
+from collections.abc import Callable, Iterator
 from typing import NamedTuple
 
 import torch
@@ -11,8 +12,11 @@ from jaxtyping import Bool, Float, Int
 from torch import Tensor, nn
 
 from corrigible.explanations.games.game import Game
-from corrigible.explanations.games.values import Values
+from corrigible.explanations.games.values import Values, mean_over_draws
 from corrigible.models.forward import class_logits
+
+HiddenOf = Callable[[slice], Iterator[Float[Tensor, " coalition row draw hidden"]]]
+"""What the first layer gives for these rows' points, some draws at a time."""
 
 
 class Members(NamedTuple):
@@ -68,20 +72,49 @@ def members_of(labels: Int[Tensor, " *input"]) -> Members:
 
 def affine_values(game: Game, present: Bool[Tensor, " coalition group"], start: AffineStart) -> Values:
     """As `filled_values`, for a network that begins with an affine layer and groups that all rows share."""
-    members = start.members
-    weight = start.first.weight.T[members.place] * members.is_real[:, :, None]
-    is_present, is_absent = present.to(game.x), (~present[:, game.labels.flatten()]).to(game.x)
+    hidden_of = (_one_filling if len(game.absence.rows) == 1 else _several_fillings)(game, present, start)
+
+    def values(rows: slice) -> Float[Tensor, " row coalition"]:
+        scores = []
+        for hidden in hidden_of(rows):
+            logits = class_logits(start.rest(hidden.flatten(0, 2))).view(*hidden.shape[:3], -1)
+            scores.append(game.scored(logits, rows, axis=1))
+        return mean_over_draws(scores).T
+
+    return values
+
+
+def _one_filling(game: Game, present: Tensor, start: AffineStart) -> HiddenOf:
+    """A single product gives all: the filling's own output, and what each present group changes of it."""
+    shares_of, filling = _shares_by(start), game.absence.rows.flatten(1)
+    without, filled = shares_of(filling), start.first(filling)
+    counted = torch.cat([present, torch.ones_like(present[:, :1])], dim=1).to(game.x)
+
+    def hidden_of(rows: slice) -> Iterator[Tensor]:
+        changes = shares_of(game.x[rows].flatten(1)) - without
+        summands = torch.cat([changes, filled.expand(1, changes.shape[1], -1)])
+        yield (counted @ summands.flatten(1)).view(len(present), changes.shape[1], 1, -1)
+
+    return hidden_of
+
+
+def _several_fillings(game: Game, present: Tensor, start: AffineStart) -> HiddenOf:
+    """What the present groups give, from the row, and the absent ones, from each filling."""
+    shares_of, is_present = _shares_by(start), present.to(game.x)
+    is_absent = (~present[:, game.labels.flatten()]).to(game.x)
     fillings = game.absence.rows.flatten(1).split(game.rows_at_once)
     absent = [start.first(is_absent[:, None] * filling)[:, None] for filling in fillings]
 
-    def values(rows: Int[Tensor, " row"]) -> Float[Tensor, " row coalition"]:
-        shares = game.x[rows].flatten(1)[:, members.place].transpose(0, 1) @ weight
-        hidden = (is_present @ shares.flatten(1)).view(len(present), len(rows), 1, -1)
-        sums = []
-        for some in absent:
-            points = hidden + some
-            logits = class_logits(start.rest(points.flatten(0, 2)))
-            sums.append(game.scored(logits.view(*points.shape[:3], -1), rows[:, None]).sum(dim=2))
-        return (sum(sums[1:], sums[0]) / len(game.absence.rows)).T
+    def hidden_of(rows: slice) -> Iterator[Tensor]:
+        shares = shares_of(game.x[rows].flatten(1))
+        of_present = (is_present @ shares.flatten(1)).view(len(present), shares.shape[1], 1, -1)
+        return (of_present + some for some in absent)
 
-    return values
+    return hidden_of
+
+
+def _shares_by(start: AffineStart) -> Callable[[Float[Tensor, " row input"]], Float[Tensor, " group row hidden"]]:
+    """What each group's inputs add to the first layer's output."""
+    place, is_real = start.members
+    weight = start.first.weight.T[place] * is_real[:, :, None]
+    return lambda x: x[:, place].transpose(0, 1) @ weight

@@ -53,24 +53,31 @@ class Game:
     def index(self) -> Int[Tensor, " batch"]:
         return values_index(self.x)
 
-    def scored(self, logits: Float[Tensor, " *point num_classes"], rows: Int[Tensor, " *#point"]) -> Tensor:
-        """The score of each point, made from the row of that number: (\\*point)."""
-        row = rows.expand(logits.shape[:-1]).flatten()
-        target, flat = self.target[row], logits.flatten(0, -2)
+    def scored(self, logits: Float[Tensor, " *point num_classes"], rows: slice, *, axis: int = 0) -> Tensor:
+        """The score of each point, (\\*point); along ``axis`` lie points made from these rows, in their order."""
+        points, flat = logits.shape[:-1], logits.flatten(0, -2)
+        target = _spread(self.target[rows], points, axis)
         if self.score in SCORES:
-            return SCORES[self.score](flat, target).view(logits.shape[:-1])
-        forward = pass_over(self.model, self.x[row], target, index=self.index[row], seed=self.seed)
-        return score_named(self.score, forward)(flat, target).view(logits.shape[:-1])
+            return SCORES[self.score](flat, target).view(points)
+        # The pass is asked for its random draws alone, whatever its rows.
+        forward = pass_over(self.model, flat, target, index=_spread(self.index[rows], points, axis), seed=self.seed)
+        return score_named(self.score, forward)(flat, target).view(points)
 
-    def scores(
-        self, inputs: Float[Tensor, " row other *input"], rows: Int[Tensor, " row"]
-    ) -> Float[Tensor, " row other"]:
-        """The scores of several changed versions of each of these rows."""
-        logits = class_logits(self.model(inputs.flatten(0, 1)))
-        if len(logits) != inputs.shape[0] * inputs.shape[1]:
-            found, expected = len(logits), inputs.shape[0] * inputs.shape[1]
+    def scores(self, inputs: Float[Tensor, " row *other_and_input"], rows: slice) -> Tensor:
+        """The scores of several changed versions of each of these rows: (row, \\*other)."""
+        points = inputs.shape[: inputs.ndim - self.x.ndim + 1]
+        logits = class_logits(self.model(inputs.flatten(0, len(points) - 1)))
+        if len(logits) != points.numel():
+            found, expected = len(logits), points.numel()
             raise DataError(f"the model gives {found} rows of scores for {expected} rows of x; expected one for each")
-        return self.scored(logits.view(*inputs.shape[:2], -1), rows[:, None])
+        return self.scored(logits.view(*points, -1), rows)
+
+
+def _spread(of_rows: Tensor, points: torch.Size, axis: int) -> Tensor:
+    """What belongs to each row, for every point, flattened."""
+    inner = of_rows.shape[1:]
+    along = of_rows.view(*[1] * axis, -1, *[1] * (len(points) - axis - 1), *inner)
+    return along.expand(*points, *inner).reshape(-1, *inner)
 
 
 def game_of(

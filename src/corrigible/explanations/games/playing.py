@@ -41,7 +41,7 @@ def played(game: Game, plan: Plan) -> Float[Tensor, " batch result"]:
     with untouched(game.model, game.seed):
         start = affine_start(game, len(present))
 
-        def values_of(some: Int[Tensor, " coalition"]) -> Values:
+        def values_of(some: slice) -> Values:
             if game.absence.is_conditional:
                 return conditional_values(game, present[some])
             if start is not None:
@@ -55,21 +55,24 @@ def played(game: Game, plan: Plan) -> Float[Tensor, " batch result"]:
 def weighted(
     game: Game,
     weights: Float[Tensor, " coalition result"],
-    values_of: Callable[[Int[Tensor, " some"]], Values],
+    values_of: Callable[[slice], Values],
     *,
     most_rows: int | None = None,
 ) -> Float[Tensor, " batch result"]:
     """Sums of the coalitions' values over all coalitions, a bounded number of points at a time."""
     weights = weights.to(game.x.device, torch.float64)
     total = weights.new_zeros(len(game.x), weights.shape[1])
-    every = torch.arange(len(game.x), device=game.x.device)
     with untouched(game.model, game.seed), torch.set_grad_enabled(game.differentiable):
-        for some in torch.arange(len(weights), device=game.x.device).split(_coalitions_at_once(game)):
-            points = min(len(some) * game.absence.num_draws, game.rows_at_once)
-            num_rows = max(min(game.rows_at_once // points, len(every) if most_rows is None else most_rows), 1)
-            values = values_of(some)
-            total = total + torch.cat([values(rows).double() @ weights[some] for rows in every.split(num_rows)])
+        for some in _slices(len(weights), _coalitions_at_once(game)):
+            points = min((some.stop - some.start) * game.absence.num_draws, game.rows_at_once)
+            num_rows = max(min(game.rows_at_once // points, len(game.x) if most_rows is None else most_rows), 1)
+            values, weight = values_of(some), weights[some]
+            total = total + torch.cat([values(rows).double() @ weight for rows in _slices(len(game.x), num_rows)])
     return total.to(game.x)
+
+
+def _slices(count: int, size: int) -> list[slice]:
+    return [slice(start, min(start + size, count)) for start in range(0, count, size)]
 
 
 def _coalitions_at_once(game: Game) -> int:

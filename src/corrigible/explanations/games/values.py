@@ -3,10 +3,10 @@
 Each function here prepares what all rows share and gives back a function from rows to the coalitions' values.
 """
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 
 import torch
-from jaxtyping import Bool, Float, Int
+from jaxtyping import Bool, Float
 from torch import Tensor
 from torch.nn.functional import one_hot
 
@@ -14,7 +14,7 @@ from corrigible.explanations.games.absence import distances
 from corrigible.explanations.games.game import Game
 from corrigible.models.forward import class_logits
 
-Values = Callable[[Int[Tensor, " row"]], Float[Tensor, " row coalition"]]
+Values = Callable[[slice], Float[Tensor, " row coalition"]]
 
 
 def replaced(
@@ -29,7 +29,7 @@ def shown_values(game: Game, shown: Bool[Tensor, " coalition *input"]) -> Values
     kept = shown.to(game.x).unsqueeze(1)
     fillings = [filling * (1 - kept) for filling in game.absence.rows.split(game.rows_at_once)]
 
-    def values(rows: Int[Tensor, " row"]) -> Float[Tensor, " row coalition"]:
+    def values(rows: slice) -> Float[Tensor, " row coalition"]:
         x = game.x[rows].unsqueeze(1).unsqueeze(1)
         return _mean_score(game, rows, (torch.addcmul(filling, kept, x) for filling in fillings))
 
@@ -41,7 +41,7 @@ def filled_values(game: Game, present: Bool[Tensor, " coalition group"]) -> Valu
     if len(game.labels) == 1:
         return shown_values(game, _inputs_of(present, game.labels)[0])
 
-    def values(rows: Int[Tensor, " row"]) -> Float[Tensor, " row coalition"]:
+    def values(rows: slice) -> Float[Tensor, " row coalition"]:
         kept = _inputs_of(present, game.labels[rows]).to(game.x).unsqueeze(2)
         x = game.x[rows].unsqueeze(1).unsqueeze(1)
         fillings = game.absence.rows.split(game.rows_at_once)
@@ -52,39 +52,34 @@ def filled_values(game: Game, present: Bool[Tensor, " coalition group"]) -> Valu
 
 def conditional_values(game: Game, present: Bool[Tensor, " coalition group"]) -> Values:
     """The mean score over the nearest rows; over all rows where nothing is present to be near to."""
-    others, tie_breaks, at_once = game.absence.rows, game.absence.tie_breaks, game.rows_at_once
-    assert tie_breaks is not None
+    others, at_once = game.absence.rows, game.rows_at_once
     membership = one_hot(game.labels.flatten(), game.num_groups).double()
-    mask = _inputs_of(present, game.labels).to(game.x).unsqueeze(2)
+    kept = _inputs_of(present, game.labels).to(game.x).unsqueeze(2)
     is_empty = ~present.any(dim=1)
-    of_others = (
-        [class_logits(game.model(some.clone())) for some in others.split(at_once)] if bool(is_empty.any()) else []
-    )
+    needs_all = bool(is_empty.any())
+    of_all = [class_logits(game.model(some.clone())) for some in others.split(at_once)] if needs_all else []
 
-    def values(rows: Int[Tensor, " row"]) -> Float[Tensor, " row coalition"]:
+    def values(rows: slice) -> Float[Tensor, " row coalition"]:
         apart = distances(game.x[rows], others, membership) @ present.T.double()
-        nearest = (
-            (apart + tie_breaks[:, None])
-            .topk(game.absence.num_neighbours, dim=1, largest=False)
-            .indices.transpose(1, 2)
-        )
+        nearest = game.absence.nearest(apart).split(at_once, dim=2)
         x = game.x[rows].unsqueeze(1).unsqueeze(1)
-        total = game.x.new_zeros(len(rows), len(present))
-        for some in nearest.split(at_once, dim=2):
-            inputs = replaced(x, mask, others[some])
-            total = total + game.scores(inputs.flatten(1, 2), rows).view(some.shape).sum(dim=2)
-        found = total / game.absence.num_neighbours
-        if not of_others:
+        found = _mean_score(game, rows, (replaced(x, kept, others[some]) for some in nearest))
+        if not needs_all:
             return found
-        logits = torch.cat(of_others).expand(len(rows), -1, -1)
-        return torch.where(is_empty, game.scored(logits, rows[:, None]).mean(dim=1, keepdim=True), found)
+        everything = torch.cat(of_all).expand(len(found), -1, -1)
+        return torch.where(is_empty, game.scored(everything, rows).mean(dim=1, keepdim=True), found)
 
     return values
 
 
-def _mean_score(game: Game, rows: Tensor, changed: Iterable[Float[Tensor, " row coalition draw *input"]]) -> Tensor:
-    sums = [game.scores(inputs.flatten(1, 2), rows).view(inputs.shape[:3]).sum(dim=2) for inputs in changed]
-    return sum(sums[1:], sums[0]) / len(game.absence.rows)
+def mean_over_draws(scores: Sequence[Float[Tensor, " row coalition _"]]) -> Float[Tensor, " row coalition"]:
+    """The mean over the last axis of all parts."""
+    joined = scores[0] if len(scores) == 1 else torch.cat(list(scores), dim=2)
+    return joined.squeeze(2) if joined.shape[2] == 1 else joined.mean(dim=2)
+
+
+def _mean_score(game: Game, rows: slice, changed: Iterable[Float[Tensor, " row coalition draw *input"]]) -> Tensor:
+    return mean_over_draws([game.scores(inputs, rows) for inputs in changed])
 
 
 def _inputs_of(present: Tensor, labels: Tensor) -> Bool[Tensor, " one_or_row coalition *input"]:
