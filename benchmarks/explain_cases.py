@@ -220,16 +220,17 @@ def lime_images(subject: Subject, segments: Tensor) -> Case:
         for image, target in zip(subject.x[:num_rows, 0].numpy(), subject.target[:num_rows].tolist(), strict=True):
             explained = LimeImageExplainer(random_state=0).explain_instance(
                 image.astype(np.double), grey, labels=(target,), top_labels=None, hide_color=0, num_features=49,
-                num_samples=samples, segmentation_fn=lambda image: segments[0].numpy(), progress_bar=False,
+                num_samples=samples, segmentation_fn=lambda image: segments[0].numpy()
             )  # fmt: skip
             values = dict(explained.local_exp[target])
             found.append([values[segment] for segment in range(49)])
         return torch.tensor(found)
 
-    agreement = partial(lambda: correlated(by_group(mine()[:num_rows], segments), theirs()))
-    return Case(
-        "images: lime, n = 1000", "lime LimeImageExplainer", mine, theirs, agreement, 1, num_rows / len(subject.x)
-    )
+    def agreement() -> dict[str, float]:
+        return correlated(by_group(mine()[:num_rows], segments), theirs())
+
+    share = num_rows / len(subject.x)
+    return Case("images: lime, n = 1000", "lime LimeImageExplainer", mine, theirs, agreement, 1, share)
 
 
 def segments_of(x: Tensor) -> Tensor:

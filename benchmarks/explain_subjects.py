@@ -39,7 +39,7 @@ def table() -> Subject:
     )
     x, y = torch.tensor(features, dtype=torch.float32), torch.tensor(labels)
     torch.manual_seed(0)
-    return _trained(mlp(NUM_FEATURES, 3, hidden=(64, 32)), TensorData(x / x.std(dim=0), y), NUM_ROWS)
+    return _trained(mlp(NUM_FEATURES, 3), TensorData(x / x.std(dim=0), y), NUM_ROWS)
 
 
 def digits() -> Subject:
