@@ -2,7 +2,7 @@ import pytest
 import torch
 from torch import nn
 
-from corrigible.errors import DataError
+from corrigible.errors import DataError, RecipeError
 from corrigible.explanations import explain
 from corrigible.explanations.games.game import Plan, all_coalitions, game_of
 from corrigible.explanations.games.playing import played
@@ -168,6 +168,11 @@ def test_what_does_not_fit_is_refused_in_one_line(settings, message):
     with pytest.raises(DataError, match=message) as refused:
         explain(smooth_net(), rows(3), 0, method="exact_shapley", **settings)
     assert "\n" not in str(refused.value)
+
+
+def test_single_pixels_of_a_photograph_are_too_many_groups():
+    with pytest.raises(RecipeError, match="4107 groups; expected at most 4096: form segments, or other groups"):
+        explain(lambda x: x.flatten(1).sum(1), torch.ones(1, 3, 37, 37), method="lime")
 
 
 def test_a_function_that_loses_rows_is_refused():

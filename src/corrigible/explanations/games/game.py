@@ -11,7 +11,7 @@ import torch
 from jaxtyping import Bool, Float, Int
 from torch import Tensor, nn
 
-from corrigible.errors import DataError
+from corrigible.errors import DataError, RecipeError
 from corrigible.explanations.baselines import Baseline
 from corrigible.explanations.games.absence import Absence, Absent, absence_of
 from corrigible.explanations.groups import Groups, groups_of, numbered_anew
@@ -19,6 +19,8 @@ from corrigible.explanations.passes import pass_over, values_index
 from corrigible.explanations.scores import SCORES, score_named
 from corrigible.models.forward import class_logits
 from corrigible.types import Columns
+
+MOST_GROUPS = 4096
 
 
 @dataclass(frozen=True)
@@ -98,9 +100,15 @@ def game_of(
     """The game of these settings.
 
     Raises:
+        RecipeError: more than 4096 groups.
         DataError: see `groups_of` and `absence_of`.
     """
     labels = numbered_anew(groups_of(x, groups, columns))
+    num_groups = int(labels.max()) + 1
+    if num_groups > MOST_GROUPS:
+        raise RecipeError(
+            f"{num_groups} groups; expected at most {MOST_GROUPS}: form groups, such as an image's segments"
+        )
     absence = absence_of(x, labels, baseline=baseline, background=background, absent=absent, seed=seed)
     return Game(model, x, target, labels, absence, score, seed, differentiable, rows_at_once)
 
