@@ -45,11 +45,10 @@ class Absence:
         """How many rows fill in for the absent inputs of one coalition."""
         return self.num_neighbours if self.is_conditional else len(self.rows)
 
-    def nearest(self, apart: Float[Tensor, " batch draw coalition"]) -> Int[Tensor, " batch coalition neighbour"]:
+    def nearest(self, apart: Float[Tensor, " batch coalition draw"]) -> Int[Tensor, " batch coalition neighbour"]:
         """The nearest rows by these distances."""
         assert self.tie_breaks is not None
-        ranked = apart + self.tie_breaks[:, None]
-        return ranked.topk(self.num_neighbours, dim=1, largest=False).indices.transpose(1, 2)
+        return (apart + self.tie_breaks).topk(self.num_neighbours, largest=False).indices
 
 
 def absence_of(

@@ -76,5 +76,9 @@ def _slices(count: int, size: int) -> list[slice]:
 
 
 def _coalitions_at_once(game: Game) -> int:
-    """An eighth of what the bound allows: the rows beside them then fill it whatever number of coalitions is left."""
-    return max(game.rows_at_once // (8 * game.absence.num_draws), 1)
+    """An eighth of what the bound allows: the rows beside them then fill it whatever number of coalitions is left.
+
+    All that it allows where each row's distances to the background would be measured again.
+    """
+    parts = 1 if game.absence.is_conditional else 8
+    return max(game.rows_at_once // (parts * game.absence.num_draws), 1)

@@ -60,7 +60,7 @@ def conditional_values(game: Game, present: Bool[Tensor, " coalition group"]) ->
     of_all = [class_logits(game.model(some.clone())) for some in others.split(at_once)] if needs_all else []
 
     def values(rows: slice) -> Float[Tensor, " row coalition"]:
-        apart = distances(game.x[rows], others, membership) @ present.T.double()
+        apart = present.double() @ distances(game.x[rows], others, membership).transpose(1, 2)
         nearest = game.absence.nearest(apart).split(at_once, dim=2)
         x = game.x[rows].unsqueeze(1).unsqueeze(1)
         found = _mean_score(game, rows, (replaced(x, kept, others[some]) for some in nearest))
