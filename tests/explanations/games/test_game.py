@@ -171,7 +171,7 @@ def test_what_does_not_fit_is_refused_in_one_line(settings, message):
 
 
 def test_single_pixels_of_a_photograph_are_too_many_groups():
-    with pytest.raises(RecipeError, match="4107 groups; expected at most 4096: form segments, or other groups"):
+    with pytest.raises(RecipeError, match="4107 groups; expected at most 4096: form groups"):
         explain(lambda x: x.flatten(1).sum(1), torch.ones(1, 3, 37, 37), method="lime")
 
 
