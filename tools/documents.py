@@ -144,11 +144,11 @@ def explain_memory(found: dict[str, Any]) -> Iterator[str]:
 
 
 def scaffolding(found: dict[str, Any]) -> Iterator[str]:
-    yield f"| {found['seeds']} seeds, mean ± sd | absent features | biased model: race on top | attacked: race on top |"
-    yield "|---|---|---|---|"
+    yield f"| {found['seeds']} seeds, mean ± sd | absent features | attacker expects | biased: race on top | attacked |"
+    yield "|---|---|---|---|---|"
     for row in found["rows"]:
         cells = [percent(row[f"{model}: race first"]) for model in ("biased", "attacked")]
-        yield f"| {row['explainer']} | {row['absent']} | " + " | ".join(cells) + " |"
+        yield f"| {row['explainer']} | {row['absent']} | {row['expected']} | " + " | ".join(cells) + " |"
 
 
 def percent(value: dict[str, float]) -> str:
