@@ -55,8 +55,8 @@ def with_tables(text: str) -> str:
         path = RESULTS / f"{RESULTS_OF.get(name, name)}.json"
         table = "\n".join(write(json.loads(path.read_text(encoding="utf-8")))) if path.exists() else ""
         text = re.sub(
-            rf"(<!-- {name} -->\n).*?(\n<!-- end -->)",
-            lambda found, table=table: found[1] + table + found[2],
+            rf"(<!-- {name} -->\n)(?:.*?\n)??(<!-- end -->)",
+            lambda found, table=table: found[1] + table + "\n" + found[2],
             text,
             flags=re.S,
         )
