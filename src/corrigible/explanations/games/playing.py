@@ -15,6 +15,7 @@ from corrigible.explanations.games.game import Game, Plan
 from corrigible.explanations.games.values import Values, conditional_values, filled_values
 from corrigible.explanations.groups import shared_evenly
 from corrigible.explanations.passes import untouched
+from corrigible.models.pooling import QuickPooling
 
 
 def explained(game: Game, plan_for: Callable[[int], Plan]) -> Float[Tensor, " batch *input"]:
@@ -62,7 +63,7 @@ def weighted(
     """Sums of the coalitions' values over all coalitions, a bounded number of points at a time."""
     weights = weights.to(game.x.device, torch.float64)
     total = weights.new_zeros(len(game.x), weights.shape[1])
-    with untouched(game.model, game.seed), torch.set_grad_enabled(game.differentiable):
+    with untouched(game.model, game.seed), torch.set_grad_enabled(game.differentiable), QuickPooling():
         for some in _slices(len(weights), _coalitions_at_once(game)):
             points = min((some.stop - some.start) * game.absence.num_draws, game.rows_at_once)
             num_rows = max(min(game.rows_at_once // points, len(game.x) if most_rows is None else most_rows), 1)
