@@ -1,8 +1,9 @@
 import pytest
 import torch
 
-from corrigible.errors import DataError
+from corrigible.errors import DataError, RecipeError
 from corrigible.explanations.groups import by_group, groups_of, numbered_anew, shared_evenly
+from corrigible.explanations.segments import grid_segments, slic_segments
 from corrigible.types import Columns
 
 COLUMNS = Columns(("a=0", "b", "a=1"), ("a", "b", "a"), (True, False, True))
@@ -41,3 +42,19 @@ def test_what_is_shared_evenly_sums_to_the_groups_value_again():
 def test_gaps_in_the_numbers_are_closed_row_by_row_and_the_order_stays():
     labels = torch.tensor([[5, 0, 5, 2], [3, 3, 3, 3], [0, 1, 2, 3]])
     assert numbered_anew(labels).tolist() == [[2, 0, 2, 1], [0, 0, 0, 0], [0, 1, 2, 3]]
+
+
+@pytest.mark.parametrize(("name", "expected"), [("grid", lambda x: grid_segments(x, size=4)), ("slic", slic_segments)])
+def test_images_can_be_cut_by_name(name, expected):
+    x = torch.rand(2, 1, 28, 28)
+    found = groups_of(x, name, None)
+    assert torch.equal(found.expand_as(x), expected(x).expand_as(x))
+
+
+def test_a_name_is_refused_where_there_is_nothing_to_cut():
+    with pytest.raises(RecipeError, match="did you mean 'grid'"):
+        groups_of(torch.rand(2, 1, 8, 8), "grids", None)
+    with pytest.raises(DataError, match=r"cuts images.*shape \(2, 5\)"):
+        groups_of(torch.rand(2, 5), "slic", None)
+    with pytest.raises(DataError, match="expected their numbers"):
+        by_group(torch.rand(2, 1, 8, 8), "grid")

@@ -8,13 +8,15 @@ from jaxtyping import Float, Int
 from numpy.typing import NDArray
 from torch import Tensor
 
-from corrigible.errors import DataError
+from corrigible.errors import DataError, RecipeError, unknown
 from corrigible.explanations.features import check_columns, feature_index
 from corrigible.types import Columns
 
-Groups = Tensor | NDArray[Any] | Sequence[Any] | None
+Groups = Tensor | NDArray[Any] | Sequence[Any] | str | None
 """The number of each input's group, counted from 0: in the shape of one row, or of x where rows differ (segments of
-images). None for the features that ``columns`` names, or every input on its own."""
+images). ``grid`` cuts images into 7 × 7 rectangles, ``slic`` into about 50 superpixels. None for the features that
+``columns`` names, or every input on its own."""
+GRID = 7
 
 
 def groups_of(
@@ -24,12 +26,14 @@ def groups_of(
 
     Raises:
         DataError: groups that do not fit x, or are negative; columns of another table.
+        RecipeError: a name that is not known.
     """
     if columns is not None:
         check_columns(x, columns)
     if groups is None:
         single = torch.arange(x[0].numel()).reshape(x.shape[1:]) if columns is None else feature_index(columns)
         return single[None].to(x.device)
+    groups = _segments(x, groups) if isinstance(groups, str) else groups
     groups = _whole_numbers(groups)
     if groups.shape not in (x.shape[1:], x.shape):
         found, expected = tuple(groups.shape), tuple(x.shape[1:])
@@ -39,6 +43,17 @@ def groups_of(
         bad = lowest if lowest < 0 else highest
         raise DataError(f"groups hold {bad}; expected numbers from 0 to {most - 1}, as a row has {most} inputs")
     return (groups if groups.shape == x.shape else groups[None]).to(x.device, torch.long)
+
+
+def _segments(x: Float[Tensor, " batch *input"], name: str) -> Int[Tensor, " *labelled"]:
+    # Imported here: scikit-image takes a second to load, and few need it.
+    from corrigible.explanations.segments import grid_segments, slic_segments
+
+    if name not in ("grid", "slic"):
+        raise RecipeError(unknown("groups", name, ("grid", "slic")))
+    if x.ndim != 4:
+        raise DataError(f"groups={name!r} cuts images, (batch, channel, height, width); x has shape {tuple(x.shape)}")
+    return slic_segments(x) if name == "slic" else grid_segments(x, size=-(-max(x.shape[2:]) // GRID))
 
 
 def _whole_numbers(groups: Any) -> Int[Tensor, " *input"]:
@@ -66,6 +81,8 @@ def by_group(
     Raises:
         DataError: groups that do not fit.
     """
+    if isinstance(groups, str):
+        raise DataError(f"groups are {groups!r}; expected their numbers, such as `segments` gives for the images")
     labels = groups_of(attribution, groups, None).expand_as(attribution).flatten(1)
     count = int(labels.max()) + 1 if num_groups is None else num_groups
     return attribution.new_zeros(len(attribution), count).scatter_add(1, labels, attribution.flatten(1))
