@@ -81,7 +81,7 @@ def image_cases() -> Iterator[Case]:
     yield grad_cam(subject)
     segments = segments_of(subject.x)
     reference = explain(
-        subject.model, subject.x[:32], subject.target[:32], method="permutation_shapley", samples=200, groups=segments
+        subject.model, subject.x[:32], subject.target[:32], method="permutation_shapley", samples=400, groups=segments
     )
     mask = {"feature_mask": segments[None]}
     yield sampled_by_captum("images: kernel_shap, n = 256", subject, reference, mask, num_rows=8, at_least=12)

@@ -111,7 +111,7 @@ def explain(found: dict[str, Any]) -> Iterator[str]:
     yield "| work, one thread | peer | times as fast | agreement | correlation with a 400-order reference: here, peer |"
     yield "|---|---|---|---|---|"
     for row in found["rows"]:
-        agreement = f"{row['difference']:.0e} apart" if "difference" in row else ""
+        agreement = apart(row["difference"]) if "difference" in row else ""
         correlation = f"{row['correlation']:.4f}" if "correlation" in row else ""
         correlation += f", {row['peer_correlation']:.4f}" if "peer_correlation" in row else ""
         agreement, correlation = (
@@ -132,7 +132,7 @@ def explanation_quality(found: dict[str, Any]) -> Iterator[str]:
     yield f"| measure, {found['rows_explained']} digits | times as fast as quantus | largest difference |"
     yield "|---|---|---|"
     for row in found["rows"]:
-        difference = f"{row['largest_difference']:.0e}" if "largest_difference" in row else ""
+        difference = apart(row["largest_difference"]) if "largest_difference" in row else ""
         yield f"| {row['measure']} | {row['ratio']:.1f} × | {difference} |"
 
 
@@ -149,6 +149,10 @@ def scaffolding(found: dict[str, Any]) -> Iterator[str]:
     for row in found["rows"]:
         cells = [percent(row[f"{model}: race first"]) for model in ("biased", "attacked")]
         yield f"| {row['explainer']} | {row['absent']} | {row['expected']} | " + " | ".join(cells) + " |"
+
+
+def apart(difference: float) -> str:
+    return f"{difference:.0e} apart" if difference else "the same"
 
 
 def percent(value: dict[str, float]) -> str:
