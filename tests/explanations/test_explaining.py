@@ -147,3 +147,24 @@ def test_a_model_that_mixes_rows_or_takes_two_inputs_is_refused():
         explain(mixing, X)
     with pytest.raises(UnsupportedModelError, match=r"one tensor.*takes x alone"):
         explain(nn.Bilinear(4, 4, 2), X)
+
+
+def test_a_target_made_in_inference_mode_can_be_explained():
+    model, x = nn.Linear(3, 2), torch.randn(4, 3)
+    with torch.inference_mode():
+        target = model(x).argmax(dim=1)
+    assert explain(model, x, target, method="input_gradient").shape == x.shape
+
+
+def test_a_result_that_is_not_finite_names_its_row():
+    with pytest.raises(
+        DataError, match=r"attribution of row 2 by 'feature_ablation' is NaN or infinite \(1 such rows\)"
+    ):
+        explain(lambda x: torch.log(x), torch.tensor([[1.0], [2.0], [-1.0]]), method="feature_ablation", baseline=1.0)
+
+
+def test_the_wider_precision_of_rows_and_model_is_kept():
+    model = nn.Linear(2, 2)
+    nn.init.constant_(model.weight, 1e5)
+    assert explain(model, torch.ones(1, 2).half(), 0, method="input_gradient").tolist() == [[1e5, 1e5]]
+    assert explain(model, torch.ones(1, 2).double(), 0, method="input_gradient").dtype == torch.float64

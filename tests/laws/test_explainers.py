@@ -11,6 +11,7 @@ from corrigible.errors import DataError, NoGradientError, RecipeError, Unsupport
 from corrigible.explanations import EXPLAINERS, explain
 from corrigible.explanations.attribution import EXPLAINERS as BY_GRADIENT
 from corrigible.explanations.scores import SCORE_NAMES
+from corrigible.methods import settings_of
 from corrigible.models import lenet, table_mlp
 from corrigible.types import Columns
 
@@ -227,6 +228,13 @@ def test_a_caller_who_has_switched_gradients_off_gets_the_same_result(method, co
     with context():
         found = explain(model, x.clone(), method=method)
     assert torch.equal(found.clone(), expected)
+
+
+@pytest.mark.parametrize(("method", "net"), PAIRS)
+def test_a_result_has_no_graph_unless_it_is_asked_for(method, net):
+    model, x, columns = made(net)
+    settings = {"columns": columns} if "columns" in settings_of(EXPLAINERS[method]) else {}
+    assert not EXPLAINERS[method](model, x, torch.tensor([0, 1, 2]), **settings).requires_grad
 
 
 @pytest.mark.parametrize(("method", "net"), PAIRS)

@@ -13,7 +13,7 @@ from corrigible.explanations.callables import as_model
 from corrigible.explanations.chunks import rows_that_fit
 from corrigible.explanations.family import EXPLAINERS
 from corrigible.explanations.inputs import checked_output, checked_rows, checked_target
-from corrigible.explanations.passes import require_gradient, untouched
+from corrigible.explanations.passes import require_finite, require_gradient, untouched
 from corrigible.explanations.targets import default_target
 from corrigible.methods import method_named, settings_of, with_settings
 from corrigible.models.forward import class_logits
@@ -57,7 +57,7 @@ def explain(
 
     Raises:
         RecipeError: an unknown method, setting or score.
-        DataError: an x or target that does not fit.
+        DataError: an x or target that does not fit, or a result that is NaN or infinite.
         UnsupportedModelError: the model lacks what the method needs.
         NoGradientError: differentiable, but no parameter would get a gradient.
     """
@@ -77,8 +77,10 @@ def explain(
             part = explainer(model, piece, chosen)
             if part.shape != piece.shape:
                 raise RecipeError(f"explainer {method!r} gave shape {tuple(part.shape)}; expected {tuple(piece.shape)}")
-            parts.append((part if differentiable else part.detach()).to(rows))
+            wider = torch.promote_types(part.dtype, rows.dtype)
+            parts.append((part if differentiable else part.detach()).to(rows.device, wider))
         attribution = torch.cat(parts) if len(parts) > 1 else parts[0]
+        require_finite(attribution, method)
         if differentiable:
             require_gradient(model, attribution, method)
     return attribution

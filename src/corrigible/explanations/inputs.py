@@ -89,6 +89,7 @@ def checked_target(target: Any, num_rows: int, num_classes: int) -> Int[Tensor, 
         DataError: not whole numbers, not one per row, or no such class.
     """
     found = torch.as_tensor(target).detach()
+    found = found.clone() if found.is_inference() else found
     if found.is_floating_point() or found.is_complex() or found.dtype == torch.bool:
         raise DataError(f"target holds {found.dtype} values; expected class numbers")
     if found.ndim == 0:

@@ -9,7 +9,7 @@ import torch
 from jaxtyping import Float, Int
 from torch import Tensor, nn
 
-from corrigible.errors import NoGradientError
+from corrigible.errors import DataError, NoGradientError
 from corrigible.models.forward import Forward
 from corrigible.models.modes import PrivateRandomness, evaluating
 from corrigible.models.nonlinear import Nonlinearities
@@ -55,6 +55,18 @@ def _multipliers(count: int) -> Int[Tensor, " input"]:
     """Odd numbers of 63 bits that are always the same."""
     rng = np.random.default_rng(0)
     return torch.from_numpy(rng.integers(2**62, size=count) * 2 + 1)
+
+
+def require_finite(attribution: Float[Tensor, " batch *input"], method: str) -> None:
+    """Raises DataError that names the first row whose attribution is NaN or infinite."""
+    if bool(attribution.detach().sum().isfinite()):  # Much faster than to look at every number; a sum may overflow.
+        return
+    bad = (~attribution.detach().isfinite().flatten(1)).any(dim=1).nonzero().flatten()
+    if len(bad):
+        raise DataError(
+            f"the attribution of row {int(bad[0])} by {method!r} is NaN or infinite ({len(bad)} such rows): "
+            "look at what the model gives for it"
+        )
 
 
 def require_gradient(model: nn.Module, attribution: Tensor, method: str) -> None:

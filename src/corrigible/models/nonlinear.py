@@ -149,8 +149,9 @@ def _called(known: _Known, args: Sequence[Any], kwargs: Mapping[str, Any]) -> tu
 
 
 def _is_of_one_tensor(known: _Known, args: Sequence[Any], kwargs: Mapping[str, Any]) -> bool:
-    """A slope may be a tensor; an exponent or a bound would be a second input."""
-    return known.name == "prelu" or sum(isinstance(value, Tensor) for value in (*args, *kwargs.values())) == 1
+    """The first argument is a tensor; a slope may be one too, an exponent or a bound would be a second input."""
+    count = sum(isinstance(value, Tensor) for value in (*args, *kwargs.values()))
+    return isinstance(args[0] if args else kwargs.get("input"), Tensor) and (known.name == "prelu" or count == 1)
 
 
 def _functions() -> dict[Callable[..., Any], _Known]:

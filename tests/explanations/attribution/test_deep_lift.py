@@ -239,3 +239,34 @@ def test_the_baseline_needs_one_row_and_the_rows_one_pass():
     model.register_forward_pre_hook(lambda module, arguments: seen.append(len(arguments[0])))
     deep_lift(model, ROWS, TARGET)
     assert seen == [1, 5]
+
+
+@pytest.mark.parametrize("offset", [0.0, 30.0, 3000.0])
+def test_an_offset_of_the_score_does_not_hide_what_the_rule_does_not_cover(offset):
+    class Normed(nn.Module):
+        def __init__(self):
+            super().__init__()
+            self.first, self.norm, self.last = nn.Linear(4, 8), nn.LayerNorm(8), nn.Linear(8, 3)
+
+        def forward(self, x):
+            return self.last(self.norm(self.first(x))) + offset
+
+    torch.manual_seed(0)
+    with pytest.raises(UnsupportedModelError, match="layer_norm"):
+        explain(Normed(), torch.randn(3, 4), 0, method="deep_lift")
+    plain = nn.Sequential(nn.Linear(4, 8), nn.ReLU(), nn.Linear(8, 3))
+    nn.init.constant_(plain[2].bias, offset)
+    assert explain(plain, torch.randn(3, 4), 0, method="deep_lift").count_nonzero() > 0
+
+
+def test_a_power_of_a_number_is_refused_not_stumbled_over():
+    class Power(nn.Module):
+        def __init__(self):
+            super().__init__()
+            self.first, self.last = nn.Linear(4, 8), nn.Linear(8, 3)
+
+        def forward(self, x):
+            return self.last(torch.pow(2.0, self.first(x)))
+
+    with pytest.raises(UnsupportedModelError, match="pow"):
+        explain(Power(), torch.randn(3, 4), 0, method="deep_lift")

@@ -76,3 +76,15 @@ def test_it_agrees_with_captum():
     model, x, target = lenet(), torch.randn(4, 1, 28, 28), torch.tensor([1, 2, 3, 4])
     expected = GuidedBackprop(model).attribute(x.clone().requires_grad_(), target=target)
     torch.testing.assert_close(explain(model, x, target, method="guided_backpropagation"), expected)
+
+
+@pytest.mark.parametrize("layer", [nn.Threshold(0.0, 0.0), nn.PReLU(8), nn.Threshold(0.1, 0.0)])
+def test_functions_that_only_look_like_a_relu_keep_their_gradient(layer):
+    torch.manual_seed(0)
+    model, x = nn.Sequential(nn.Linear(4, 8), layer, nn.Linear(8, 8), nn.ReLU(), nn.Linear(8, 3)), torch.randn(3, 4)
+    found = explain(model, x, 0, method="guided_backpropagation")
+    inner = model[:2](x.requires_grad_())
+    gate = model[3](model[2](inner)) > 0
+    guided = (model[4].weight[0].relu() * gate) @ model[2].weight
+    (expected,) = torch.autograd.grad(inner, x, guided)
+    torch.testing.assert_close(found, expected)

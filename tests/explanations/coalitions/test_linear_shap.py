@@ -31,3 +31,10 @@ def test_a_score_that_is_no_sum_is_refused_and_so_is_a_value_that_depends_on_wha
         RecipeError, match="setting 'absent' is 'conditional'; expected one of 'marginal', 'independent'"
     ):
         explain(nn.Linear(5, 2).double(), rows(2), 1, method="linear_shap", background=rows(4), absent="conditional")
+
+
+def test_a_large_intercept_does_not_make_a_linear_model_another():
+    model, x = nn.Linear(4, 1), torch.randn(5, 4)
+    nn.init.constant_(model.bias, 2e5)
+    found = explain(model, x, method="linear_shap")
+    torch.testing.assert_close(found, model.weight.detach() * x, rtol=0, atol=0.1)

@@ -16,6 +16,9 @@ from corrigible.explanations.scores import score_named
 from corrigible.models.modes import like_parameters
 from corrigible.models.nonlinear import Nonlinearities
 
+ROUNDING = 64
+"""How many roundings of a score its difference from the baseline's may be off by."""
+
 
 def deep_lift(
     model: nn.Module,
@@ -64,8 +67,10 @@ def _check_complete(found: Tensor, score: Tensor, before: Tensor, rescaled: Nonl
     """Raises UnsupportedModelError when a row does not sum to its difference in score, up to rounding."""
     rows, gain = found.detach().flatten(1), (score - before).detach()
     gap = (rows.sum(dim=1) - gain).abs()
-    scale = rows.abs().sum(dim=1) + score.detach().abs() + before.detach().abs()
-    is_complete = gap <= torch.finfo(found.dtype).eps ** 0.5 * scale
+    eps = torch.finfo(found.dtype).eps
+    # An offset common to both scores takes digits of their difference, but allows no more than rounding.
+    rounding = ROUNDING * eps * (score.detach().abs() + before.detach().abs())
+    is_complete = gap <= eps**0.5 * (rows.abs().sum(dim=1) + gain.abs()) + rounding
     if bool(is_complete.all()):
         return
     row = int((~is_complete).nonzero()[0])

@@ -62,7 +62,8 @@ def grad_cam(
     """
     with untouched(model, seed):
         forward = pass_over(model, x, target, seed=seed)
-        return grad_cam_of(forward, target, layer=layer, score=score, create_graph=differentiable)
+        heat = grad_cam_of(forward, target, layer=layer, score=score, create_graph=differentiable)
+        return heat if differentiable else heat.detach()
 
 
 def last_convolution_of(forward: Forward) -> str:

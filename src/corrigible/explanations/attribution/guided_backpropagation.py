@@ -82,7 +82,9 @@ def _bounds(call: Call) -> tuple[float, float] | None:
     """Between which outputs a rectifier passes its input on; None for another function."""
     if call.name in ("relu", "relu6"):
         return 0.0, 6.0 if call.name == "relu6" else torch.inf
-    names = _BOUND_NAMES.get(call.name, ("", ""))
+    if call.name not in _BOUND_NAMES:
+        return None
+    names = _BOUND_NAMES[call.name]
     given = {**dict(zip(names, call.args, strict=False)), **call.kwargs}
     high = given.get(names[1], 1.0 if call.name == "hardtanh" else None)
     return (0.0, torch.inf if high is None else float(high)) if given.get(names[0]) == 0 else None

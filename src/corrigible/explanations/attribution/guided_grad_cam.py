@@ -32,4 +32,5 @@ def guided_grad_cam(
     with untouched(model, seed):
         forward, rectifiers = guided_pass_of(model, x, target, seed=seed)
         heat = grad_cam_of(forward, target, layer=layer, score=score, create_graph=differentiable)
-        return heat * guided_backpropagation_of(forward, rectifiers, target, score=score, create_graph=differentiable)
+        guided = guided_backpropagation_of(forward, rectifiers, target, score=score, create_graph=differentiable)
+        return heat * guided if differentiable else (heat * guided).detach()

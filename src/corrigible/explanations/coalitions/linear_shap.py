@@ -17,6 +17,8 @@ from corrigible.types import Columns
 
 TOLERANCE = 1e-4
 """How far the two ways to count a contribution may differ, relative to the largest contribution."""
+ROUNDING = 8
+"""How many roundings of the score they may differ by besides."""
 
 
 def linear_shap(
@@ -52,9 +54,12 @@ def linear_shap(
         model, x, target, groups=groups, columns=columns, baseline=baseline, background=background, absent=absent,
         score=score, seed=seed, differentiable=differentiable, rows_at_once=rows_at_once,
     )  # fmt: skip
-    alone, among_others = played(game, linear_plan_of(game.num_groups)).chunk(2, dim=1)
-    difference = (alone - among_others).abs().max().item()
-    if difference > TOLERANCE * among_others.abs().max().item():
+    found = played(game, linear_plan_of(game.num_groups))
+    alone, among_others, whole = found.split([game.num_groups, game.num_groups, 1], dim=1)
+    difference, largest = ((alone - among_others).abs().max().item(), among_others.abs().max().item())
+    # A large intercept takes digits of every difference of scores.
+    rounding = ROUNDING * torch.finfo(found.dtype).eps * whole.abs().max().item()
+    if difference > TOLERANCE * largest + rounding:
         raise UnsupportedModelError(
             f"the score is no sum over the inputs (a contribution differs by {difference:.3g} with the other inputs); "
             "linear_shap is for linear models: choose kernel_shap"
@@ -63,9 +68,10 @@ def linear_shap(
 
 
 def linear_plan_of(num_groups: int) -> Plan:
-    """What each group adds to none, and what all lose without it."""
+    """What each group adds to none, what all lose without it, and the score of all."""
     single = torch.eye(num_groups)
     none, every = torch.zeros(1, num_groups), torch.ones(1, num_groups)
     adds = torch.cat([-every, single, none, 0 * single])
     loses = torch.cat([none, 0 * single, every, -single])
-    return Plan(torch.cat([none, single, every, 1 - single]).bool(), torch.cat([adds, loses], dim=1))
+    whole = torch.cat([none, 0 * single, every, 0 * single])[:, :1]
+    return Plan(torch.cat([none, single, every, 1 - single]).bool(), torch.cat([adds, loses, whole], dim=1))
