@@ -20,7 +20,7 @@ def mean_sparseness(sparseness: Float[Tensor, " n"]) -> Float[Tensor, ""]:
 
 
 def pointing_game_accuracy(pointing: Float[Tensor, " n"]) -> Float[Tensor, ""]:
-    """Share of rows whose most attributed input is marked as relevant, of those with marks."""
+    """Share of rows whose most attributed input is marked as relevant, of those with marks and attribution."""
     return pointing.double().nanmean()
 
 

@@ -12,8 +12,8 @@ def pointing_game(
 ) -> Float[Tensor, " batch"]:
     """1 where the input of largest |attribution| is marked as relevant, otherwise 0; its mean over rows is an accuracy.
 
-    Where several are largest, the share of them that is marked: what pointing at one of them at random gives. NaN where
-    nothing is marked.
+    Where several are largest, the share of them that is marked: what pointing at one of them at random gives. NaN
+    without marks or any attribution.
 
     Args:
         relevant: in the shape of the attribution, or one that broadcasts to it.
@@ -24,4 +24,4 @@ def pointing_game(
     size, marked = sizes_of(attribution), marked_of(relevant, attribution)
     largest = size == size.amax(dim=1, keepdim=True)
     hits = (largest & marked).sum(dim=1).double() / largest.sum(dim=1)
-    return torch.where(marked.any(dim=1), hits, torch.nan)
+    return torch.where(size.any(dim=1) & marked.any(dim=1), hits, torch.nan)
