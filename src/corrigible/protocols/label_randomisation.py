@@ -72,7 +72,7 @@ def label_randomisation(
         model: trained on ``data``; it is left as it is.
         data: ``(x, y)`` arrays or a map-style data set of (x, y).
         x: the rows to explain.
-        target: the class to explain: one for all rows or one per row; None for what the model predicts.
+        target: the class to explain: one for all rows or one per row; None as in `explain`.
         method: a name that `explain` takes, or any (model, x, target, *, settings) -> like x.
         epochs: enough to memorise the labels, which takes longer than learning.
         settings: of the method.

@@ -111,6 +111,13 @@ def test_the_target_is_the_predicted_class_and_may_be_a_pair():
     torch.testing.assert_close(both, first - second)
 
 
+def test_without_a_target_a_single_score_is_looked_at_whatever_its_sign():
+    model, x = linear(1.0, 2.0, 4.0), torch.tensor([[1.0, 1.0, 1.0], [-1.0, -1.0, -1.0]])
+    attribution = torch.tensor([[1.0, 2.0, 4.0], [1.0, 2.0, 4.0]])
+    found = deletion_curve(model, x, None, attribution, steps=3, score="target_logit")
+    assert found.tolist() == [[7, 3, 1, 0], [-7, -3, -1, 0]]
+
+
 def test_half_precision_counts_as_well():
     """2,048 is the last whole number up to which half precision knows all."""
     x, layer = torch.ones(1, 4096), nn.Linear(4096, 1, bias=False)

@@ -52,6 +52,15 @@ def test_the_target_is_what_the_model_predicts_unless_it_is_given():
     assert rows_and_target(MODEL, X, 1)[1].tolist() == [1] * 5
 
 
+def test_without_a_target_a_single_score_is_asked_about_whatever_its_sign():
+    model = nn.Linear(3, 1, bias=False)
+    model.weight.data = torch.tensor([[1.0, 2.0, 4.0]])
+    x = torch.tensor([[1.0, 1.0, 1.0], [-1.0, -1.0, -1.0]])
+    rows, chosen = rows_and_target(model, x, None)
+    assert chosen.tolist() == [1, 1]
+    assert attribution_of("input_gradient", model, rows, chosen).tolist() == [[1, 2, 4], [1, 2, 4]]
+
+
 def test_pairs_of_classes_ask_why_the_one_rather_than_the_other():
     _, pairs = rows_and_target(MODEL, X, [[0, 1]] * 5)
     first, second = (explain(MODEL, X, chosen, method="input_gradient") for chosen in (0, 1))

@@ -39,7 +39,7 @@ def deletion_curve(
     The point after k steps has round(k · groups / steps) groups replaced.
 
     Args:
-        target: a class, one per row, or None for the predicted class; pairs (batch, 2) ask why one rather than another.
+        target: a class, one per row, or None as in `explain`; pairs (batch, 2) ask why one rather than another.
         attribution: in the shape of x.
         baseline: None for zeros, a number, or a tensor that broadcasts to one row.
         groups: see `corrigible.explanations.groups`; None for the pixels of (batch, channel, height, width), each with

@@ -38,7 +38,7 @@ def max_sensitivity(
     class that is explained stays that of the row.
 
     Args:
-        target: a class, one per row, or None for the predicted class; pairs (batch, 2) ask why one rather than another.
+        target: a class, one per row, or None as in `explain`; pairs (batch, 2) ask why one rather than another.
         method: a name as in `explain`, or a function of model, x and target that gives an attribution like x.
         explainer_settings: of the named method.
         relative: divided by the length of the row's own attribution; NaN where that is 0.

@@ -12,9 +12,10 @@ from torch import Tensor, nn
 from corrigible.errors import RecipeError
 from corrigible.explanations.callables import as_model
 from corrigible.explanations.chunks import rows_that_fit
-from corrigible.explanations.inputs import checked_rows, checked_target, num_classes_of
+from corrigible.explanations.inputs import checked_output, checked_rows, checked_target
 from corrigible.explanations.passes import pass_over, untouched, values_index
 from corrigible.explanations.scores import SCORES, score_named
+from corrigible.explanations.targets import default_target
 from corrigible.models.forward import class_logits
 from corrigible.models.modes import like_parameters
 from corrigible.models.pooling import QuickPooling
@@ -85,13 +86,12 @@ def scored_of(
     network = as_model(model)
     with untouched(network, seed), torch.no_grad():
         rows = like_parameters(checked_rows(x, None), network)
-        num_classes = num_classes_of(network, rows[:1], len(rows))
+        output = checked_output(network, rows[:1], len(rows))
         rows_at_once = rows_at_once or rows_that_fit(network, rows[:1])
         if target is None:
-            pieces = rows.split(rows_at_once)
-            chosen = torch.cat([class_logits(network(piece.clone())).argmax(dim=1) for piece in pieces])
+            chosen = default_target(network, rows, output, rows_at_once)
         else:
-            chosen = _checked(torch.as_tensor(target), len(rows), num_classes)
+            chosen = _checked(torch.as_tensor(target), len(rows), class_logits(output).shape[1])
     return Scored(network, rows, chosen.to(rows.device), values_index(rows), score, seed, rows_at_once)
 
 

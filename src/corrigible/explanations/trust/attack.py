@@ -99,7 +99,7 @@ def attack_explanation(
     which takes memory for each; give some hundreds at a time.
 
     Args:
-        target: the class to explain: one for all rows or one per row; None for what the model predicts; pairs of
+        target: the class to explain: one for all rows or one per row; None as in `explain`; pairs of
             classes, (batch, 2), for why the first rather than the second.
         wanted: the map that the sizes of the attribution should show, of the shape of x, at least 0; None to draw
             attribution away from the tenth of the inputs that counts most.

@@ -9,10 +9,12 @@ from jaxtyping import Float, Int
 from torch import Tensor, nn
 
 from corrigible.errors import DataError
+from corrigible.explanations.chunks import rows_that_fit
 from corrigible.explanations.explaining import explain
 from corrigible.explanations.family import EXPLAINERS
 from corrigible.explanations.inputs import checked_output, checked_rows, checked_target
 from corrigible.explanations.passes import untouched
+from corrigible.explanations.targets import default_target
 from corrigible.methods import method_named, settings_of, with_settings
 from corrigible.models.forward import class_logits
 from corrigible.models.modes import like_parameters
@@ -71,7 +73,7 @@ def attribution_of(
 def rows_and_target(
     model: nn.Module, x: Any, target: Any, *, seed: int = 0
 ) -> tuple[Float[Tensor, " batch *input"], Int[Tensor, " batch *contrast"]]:
-    """The rows where the model is, with the class to explain; None for the predicted one, pairs for a contrast.
+    """The rows where the model is, with the class to explain; None as in `explain`, pairs for a contrast.
 
     Raises:
         DataError: an x or target that does not fit the model.
@@ -79,9 +81,10 @@ def rows_and_target(
     """
     with untouched(model, seed):
         rows = like_parameters(checked_rows(x, None), model)
-        num_classes = class_logits(checked_output(model, rows[:1], len(rows))).shape[1]
+        output = checked_output(model, rows[:1], len(rows))
         if target is None:
-            return rows, logits_of(model, rows).argmax(dim=1)
+            return rows, default_target(model, rows, output, rows_that_fit(model, rows[:1]))
+        num_classes = class_logits(output).shape[1]
         given = torch.as_tensor(target)
         if given.shape == (len(rows), 2):
             pair = [checked_target(given[:, place], len(rows), num_classes) for place in (0, 1)]

@@ -75,7 +75,7 @@ def check_axioms(
 
     Args:
         method: a name that `explain` takes, or any (model, x, target, *, settings) -> like x.
-        target: the class to explain: one for all rows or one per row; None for what the model predicts.
+        target: the class to explain: one for all rows or one per row; None as in `explain`.
         baseline: what "nothing here" means for completeness and sensitivity: None for zeros.
         background: rows of data that mean it instead, for methods with a ``background``.
         axioms: which to test.

@@ -34,7 +34,7 @@ def cascading_randomisation(
     a network that never learned anything. Both explain the same class.
 
     Args:
-        target: the class to explain: one for all rows or one per row; None for what the model predicts; pairs of
+        target: the class to explain: one for all rows or one per row; None as in `explain`; pairs of
             classes, (batch, 2), for why the first rather than the second.
         method: a name that `explain` takes, or any (model, x, target, *, settings) -> like x.
         layers: names, from the input to the output; None for all that hold parameters.
