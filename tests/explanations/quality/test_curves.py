@@ -5,6 +5,7 @@ import torch
 from torch import nn
 
 from corrigible.errors import DataError, RecipeError
+from corrigible.explanations.passes import pass_over
 from corrigible.explanations.quality import deletion_auc, deletion_curve, insertion_auc, insertion_curve
 
 RNG = torch.Generator().manual_seed(0)
@@ -116,6 +117,14 @@ def test_without_a_target_a_single_score_is_looked_at_whatever_its_sign():
     attribution = torch.tensor([[1.0, 2.0, 4.0], [1.0, 2.0, 4.0]])
     found = deletion_curve(model, x, None, attribution, steps=3, score="target_logit")
     assert found.tolist() == [[7, 3, 1, 0], [-7, -3, -1, 0]]
+
+
+def test_all_points_of_a_row_share_its_random_projection():
+    model, x = image_net(), torch.randn(3, 2, 4, 4, generator=RNG, dtype=torch.float64)
+    direction = pass_over(model, x, torch.zeros(3).long(), seed=5).normal("random_projection", 3)
+    ends = [(model(end).log_softmax(dim=1) * direction).sum(dim=1) for end in (x, torch.zeros_like(x))]
+    found = deletion_curve(model, x, 0, x, steps=1, score="random_projection", seed=5)
+    torch.testing.assert_close(found, torch.stack(ends, dim=1).detach())
 
 
 def test_half_precision_counts_as_well():

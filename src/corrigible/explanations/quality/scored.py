@@ -55,7 +55,8 @@ class Scored:
         logits = class_logits(self.model(x))
         if self.score in SCORES:
             return SCORES[self.score](logits, target)
-        return score_named(self.score, pass_over(self.model, x, target, index=index, seed=self.seed))(logits, target)
+        forward = pass_over(self.model, x, target, index=index, seed=self.seed)  # The score does not keep it alive.
+        return score_named(self.score, forward)(logits, target)
 
     def blocks(self, num_points: int) -> Iterator[tuple[slice, slice]]:
         """Rows and points of each row, (rows, points), as many together as the row budget lets in."""
