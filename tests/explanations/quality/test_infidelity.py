@@ -5,6 +5,7 @@ from torch import nn
 from corrigible.errors import DataError, RecipeError, UnsupportedModelError
 from corrigible.explanations import explain
 from corrigible.explanations.quality import infidelity
+from corrigible.explanations.quality.infidelity import _masks
 
 RNG = torch.Generator().manual_seed(0)
 KINDS = ["noise", "square", "groups"]
@@ -53,6 +54,15 @@ def test_masks_are_taken_as_they_are():
         for kind, given in ((masks, None), ("groups", groups))
     )
     torch.testing.assert_close(masked, grouped)
+
+
+@pytest.mark.parametrize("num_masks", [2, 5])
+def test_masks_without_channels_hold_for_all_of_them(num_masks):
+    model = image_net()
+    masks = torch.rand(num_masks, 4, 4, generator=torch.Generator().manual_seed(1)) < 0.5
+    spelled_out = masks[:, None].expand(-1, 2, -1, -1)
+    found, expected = (infidelity(model, X, TARGET, ATTRIBUTION, perturbation=given) for given in (masks, spelled_out))
+    torch.testing.assert_close(found, expected)
 
 
 def test_noise_nears_the_expectation_of_a_linear_model():
@@ -130,5 +140,7 @@ def test_what_does_not_fit_is_refused():
         infidelity(nn.Linear(3, 2), torch.ones(2, 3), 0, torch.ones(2, 3), perturbation="square")
     with pytest.raises(DataError, match=r"masks have shape \(2, 3, 4\)"):
         infidelity(model, X, TARGET, ATTRIBUTION, perturbation=torch.ones(2, 3, 4, dtype=torch.bool))
+    with pytest.raises(DataError, match=r"masks hold torch.float32 values; expected booleans"):
+        next(_masks(X, torch.ones(5, 4, 4), 1))
     with pytest.raises(DataError, match="row 0 is NaN"):
         infidelity(model, X, TARGET, ATTRIBUTION * torch.nan)

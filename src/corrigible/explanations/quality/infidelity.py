@@ -38,7 +38,7 @@ def infidelity(
     All rows meet the same draws.
 
     Args:
-        target: a class, one per row, or None for the predicted class; pairs (batch, 2) ask why one rather than another.
+        target: a class, one per row, or None as in `explain`; pairs (batch, 2) ask why one rather than another.
         attribution: in the shape of x, in units of the score per change that I makes: of the score per unit of input
             for a gradient. An attribution that already holds the inputs, as integrated gradients do, is to be divided
             by x − baseline first.
@@ -138,8 +138,11 @@ def _squares(x: Tensor, samples: int, patch: int, at_once: int, generator: torch
 
 
 def _masks(x: Tensor, masks: Tensor, at_once: int) -> Iterator[Tensor]:
+    if masks.dtype != torch.bool:
+        raise DataError(f"masks hold {masks.dtype} values; expected booleans, True where inputs give way")
     try:
-        shaped = masks.expand(len(masks), *x.shape[1:])
+        each = masks.reshape(len(masks), *[1] * (x.ndim - masks.ndim), *masks.shape[1:])
+        shaped = each.expand(-1, *x.shape[1:])
     except RuntimeError as error:
         found, expected = tuple(masks.shape), ("sample", *x.shape[1:])
         raise DataError(f"masks have shape {found}; expected one that broadcasts to {expected}") from error
