@@ -65,6 +65,21 @@ def test_masks_without_channels_hold_for_all_of_them(num_masks):
     torch.testing.assert_close(found, expected)
 
 
+class Halving(nn.Module):
+    def forward(self, x):
+        return x.mul_(0.5)
+
+
+@pytest.mark.parametrize("kind", KINDS)
+@pytest.mark.parametrize(("in_place", "as_new"), [(Halving(), lambda x: x / 2), (nn.ReLU(inplace=True), torch.relu)])
+def test_a_model_that_works_in_place_finds_the_same_and_leaves_the_rows(kind, in_place, as_new):
+    x, model = X.clone(), linear_net()
+    found = infidelity(nn.Sequential(in_place, model), x, TARGET, ATTRIBUTION, perturbation=kind)
+    expected = infidelity(lambda rows: model(as_new(rows)), X, TARGET, ATTRIBUTION, perturbation=kind)
+    torch.testing.assert_close(found, expected.detach())
+    assert torch.equal(x, X)
+
+
 def test_noise_nears_the_expectation_of_a_linear_model():
     # Iᵀ(attribution − weights) is normal with variance sd² · Σ (attribution − weights)².
     model = linear_net()

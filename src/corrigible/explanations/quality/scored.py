@@ -48,6 +48,8 @@ class Scored:
         is_new[:, 1:] = (points[:, 1:] != points[:, :-1]).flatten(2).any(dim=2)
         row, point = is_new.nonzero(as_tuple=True)
         x = points.flatten(0, 1) if len(row) == is_new.numel() else points[row, point]
+        if x.untyped_storage().data_ptr() == self.x.untyped_storage().data_ptr():
+            x = x.clone()  # A model that works in place would overwrite the rows.
         found = self._scores(x, self.target[which][row], self.index[which][row]).cpu().double()
         return found[is_new.flatten().cumsum(dim=0).sub(1).cpu()].view(points.shape[:2])
 
