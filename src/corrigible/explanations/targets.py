@@ -4,6 +4,9 @@ import torch
 from jaxtyping import Float, Int
 from torch import Tensor, nn
 
+from corrigible.explanations.chunks import rows_that_fit
+from corrigible.explanations.inputs import checked_output
+from corrigible.explanations.passes import untouched
 from corrigible.models.forward import class_logits
 from corrigible.models.modes import like_parameters
 
@@ -22,3 +25,17 @@ def default_target(
         # A copy: without gradients, a model that works in place would overwrite the caller's rows.
         pieces = [like_parameters(piece, model).clone() for piece in x.split(rows_at_once)]
         return torch.cat([class_logits(model(piece)).argmax(dim=1) for piece in pieces]).to(x.device)
+
+
+def predicted_target(
+    model: nn.Module, x: Float[Tensor, " batch *input"], *, rows_at_once: int | None = None, seed: int = 0
+) -> Int[Tensor, " batch"]:
+    """What `explain` explains of these rows where the caller names no class, on the CPU.
+
+    Raises:
+        DataError, UnsupportedModelError: as `explain`.
+    """
+    with untouched(model, seed):
+        first = like_parameters(x[:1], model)
+        output = checked_output(model, first, len(x))
+        return default_target(model, x, output, rows_at_once or rows_that_fit(model, first)).cpu()

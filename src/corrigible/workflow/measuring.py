@@ -13,10 +13,10 @@ from corrigible.batches import collate
 from corrigible.data.dataset import Dataset, TensorData, class_names_of, columns_of, rows_of
 from corrigible.evaluation import difference, evidence_for, measure
 from corrigible.evidence import Evidence, gather
-from corrigible.explanations.answers import answers
 from corrigible.explanations.chunks import rows_that_fit
 from corrigible.explanations.explaining import explain as attribute
 from corrigible.explanations.features import by_feature
+from corrigible.explanations.targets import predicted_target
 from corrigible.feedback.masks import marks_of, said_about
 from corrigible.models.modes import evaluating, like_parameters
 from corrigible.recipe import Recipe, load_data
@@ -45,7 +45,7 @@ def explain(
         model = load_model(source).to(device_named(device))
         targets, attributions = [], []
         for rows in _in_parts(data):
-            targets.append(answers(model, rows.x).argmax(1).cpu())
+            targets.append(predicted_target(model, rows.x, seed=seed))
             attributions.append(_attribution(recipe, model, rows, targets[-1], seed))
         tensors = {"attribution": torch.cat(attributions), "target": torch.cat(targets)}
         tensors["index"] = torch.arange(len(data))

@@ -13,11 +13,8 @@ from torch import Tensor, nn
 from corrigible.data.dataset import Dataset, as_dataset, columns_of, rows_of
 from corrigible.errors import RecipeError, StudyError, unknown
 from corrigible.explanations.callables import as_model
-from corrigible.explanations.chunks import rows_that_fit
 from corrigible.explanations.explaining import SHARED_SETTINGS, explain
 from corrigible.explanations.family import EXPLAINERS
-from corrigible.explanations.inputs import checked_output
-from corrigible.explanations.passes import untouched
 from corrigible.explanations.shards.files import FORMATS, Explained, read_shard
 from corrigible.explanations.shards.plan import (
     Plan,
@@ -30,10 +27,9 @@ from corrigible.explanations.shards.plan import (
     write_plan,
 )
 from corrigible.explanations.shards.processes import num_processes, process_number, wait_for_all
-from corrigible.explanations.targets import default_target
+from corrigible.explanations.targets import predicted_target
 from corrigible.folders import write_atomically, writing_in
 from corrigible.methods import method_named, settings_of
-from corrigible.models.modes import like_parameters
 
 
 @dataclass(frozen=True)
@@ -209,7 +205,7 @@ class _Explaining:
     def rows(self, index: Int[Tensor, " row"]) -> Explained:
         rows, plan = rows_of(self.dataset, index), self.plan
         if plan.target == "predicted":
-            target = _predicted(self.model, rows.x, self.rows_at_once, plan.seed)
+            target = predicted_target(self.model, rows.x, rows_at_once=self.rows_at_once, seed=plan.seed)
         else:
             target = rows.y if plan.target == "label" else torch.full_like(index, int(plan.target))
         attribution = explain(
@@ -236,13 +232,6 @@ def _write(shards: _Shards, missing: list[int], explaining: _Explaining) -> Iter
     wait_for_all()
     if missing and num_there < total:
         yield ShardWritten(shards.name, total, total)
-
-
-def _predicted(model: nn.Module, x: Tensor, rows_at_once: int | None, seed: int) -> Int[Tensor, " row"]:
-    with untouched(model, seed):
-        first = like_parameters(x[:1], model)
-        output = checked_output(model, first, len(x))
-        return default_target(model, x, output, rows_at_once or rows_that_fit(model, first)).cpu()
 
 
 def _all_settings(method: str, settings: dict[str, Any]) -> dict[str, Any]:
