@@ -225,3 +225,10 @@ def test_splits_are_the_folders_that_have_the_classes_of_training(tmp_path):
     assert module.splits_in(tmp_path) == ["test", "train"]
     assert module.splits_in(tmp_path / "old") == []
     assert module.splits_in(tmp_path / "nothing") == []
+
+
+def test_a_hidden_folder_is_no_class_and_no_split(tmp_path):
+    hidden = ("train/.ipynb_checkpoints", ".cache/cat", ".cache/dog")
+    for file in ("train/cat", "train/dog", "test/cat", "test/dog", *hidden):
+        (tmp_path / file).mkdir(parents=True)
+    assert module.splits_in(tmp_path) == ["test", "train"]

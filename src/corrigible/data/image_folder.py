@@ -101,13 +101,16 @@ def classes_in(folder: Path, split: str) -> tuple[str, ...]:
 
 
 def splits_in(folder: Path) -> list[str]:
-    """The folders with the same class folders as ``train``, sorted; none where there is no such folder."""
+    """The folders with the same class folders as ``train``, sorted; none where there is no such folder.
 
-    def classes(name: str) -> set[str]:
-        return {path.name for path in (folder / name).iterdir() if path.is_dir()}
+    Hidden folders count neither as splits nor as classes.
+    """
 
-    names = sorted(path.name for path in folder.iterdir() if path.is_dir()) if folder.is_dir() else []
-    return [name for name in names if "train" in names and classes(name) == classes("train")]
+    def folders(parent: Path) -> set[str]:
+        return {path.name for path in parent.iterdir() if path.is_dir() and not path.name.startswith(".")}
+
+    names = sorted(folders(folder)) if folder.is_dir() else []
+    return [name for name in names if "train" in names and folders(folder / name) == folders(folder / "train")]
 
 
 def polarities_in(folder: Path) -> Iterator[tuple[Polarity, str]]:
