@@ -1,7 +1,7 @@
 """What a model says about many rows, without gradients."""
 
 from collections.abc import Callable
-from typing import Any
+from typing import Any, SupportsIndex
 
 import torch
 from jaxtyping import Float, Int
@@ -16,8 +16,8 @@ from corrigible.explanations.scores import SCORES
 from corrigible.models.forward import class_logits
 from corrigible.models.modes import like_parameters
 
-Target = int | tuple[int, int]
-"""A class; or two, for the score of the first less that of the second."""
+Target = SupportsIndex | tuple[SupportsIndex, SupportsIndex]
+"""A class, as a number of Python or NumPy; or two, for the score of the first less that of the second."""
 
 
 def answers(

@@ -195,3 +195,8 @@ def test_a_column_that_never_varies_gets_no_weight():
     found = linear_surrogate(lambda x: 2 * x[:, 0] + torch.sin(x[:, 2]), x, columns=columns, fidelity=1.0, **FAST)
     assert found.coefficients[1] == 0
     assert found.coefficients[0] == pytest.approx(2.0, abs=0.1)
+
+
+def test_a_class_may_be_a_number_of_numpy():
+    found = linear_surrogate(linear, rows(), target=np.int64(1), columns=COLUMNS, **FAST)
+    assert found == linear_surrogate(linear, rows(), target=1, columns=COLUMNS, **FAST)

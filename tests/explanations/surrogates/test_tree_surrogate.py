@@ -164,3 +164,9 @@ def test_neither_the_order_of_rows_nor_chunks_matter():
 def test_settings_that_do_not_fit_are_refused(settings, error, message):
     with pytest.raises(error, match=message):
         tree_surrogate(three_classes, rows(), **FAST, **settings)
+
+
+def test_a_class_may_be_a_number_of_numpy():
+    found = tree_surrogate(three_classes, rows(), target=np.int64(2), columns=COLUMNS, **FAST)
+    assert found == tree_surrogate(three_classes, rows(), target=2, columns=COLUMNS, **FAST)
+    assert found.explained == "target_logit of class 2"

@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from operator import index
 
 from corrigible.data.table import MISSING
 from corrigible.errors import DataError
@@ -24,9 +25,9 @@ class Wording:
 
     def of_target(self, target: Target) -> str:
         """The class, or the one rather than the other."""
-        if isinstance(target, int):
-            return self.of_class(target)
-        return f"{self.of_class(target[0])} rather than {self.of_class(target[1])}"
+        if isinstance(target, Sequence):
+            return f"{self.of_class(index(target[0]))} rather than {self.of_class(index(target[1]))}"
+        return self.of_class(index(target))
 
     def of_category(self, column: int) -> str:
         """The value that a one-hot column stands for: ``2`` for ``site=2``."""
