@@ -85,6 +85,8 @@ def test_what_does_not_fit_is_refused_in_one_line(shap, forest):
     linear = LogisticRegression().fit(X.numpy(), TWO)
     with pytest.raises(UnsupportedModelError, match="shap cannot explain this LogisticRegression"):
         tree_shap(linear, X)
+    with pytest.raises(UnsupportedModelError, match="this RandomForestClassifier is not fitted; expected fitted trees"):
+        tree_shap(RandomForestClassifier(), X)
     with pytest.raises(DataError, match=r"x has shape \(60, 3\); expected \(batch, 4\)"):
         tree_shap(forest, X[:, :3])
     with pytest.raises(DataError, match="target of row 0 is 3; expected a class from 0 to 2"):

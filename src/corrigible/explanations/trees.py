@@ -9,6 +9,9 @@ import numpy as np
 import torch
 from jaxtyping import Float
 from numpy.typing import NDArray
+from sklearn.base import BaseEstimator
+from sklearn.exceptions import NotFittedError
+from sklearn.utils.validation import check_is_fitted
 from torch import Tensor
 
 from corrigible.errors import DataError, RecipeError, UnsupportedModelError
@@ -34,7 +37,7 @@ def tree_shap(
 
     Raises:
         RecipeError: the package shap is not installed.
-        UnsupportedModelError: not trees, or trees that shap cannot explain.
+        UnsupportedModelError: not trees, not fitted, or trees that shap cannot explain.
         DataError: an x, target or background that does not fit.
     """
     rows = checked_rows(x, None)
@@ -62,6 +65,8 @@ def _values_and_means(
         import shap
     except ImportError as error:
         raise RecipeError("tree_shap needs shap, which is not installed; pip install 'corrigible[trees]'") from error
+    if isinstance(model, BaseEstimator):
+        _check_fitted(model)
     try:
         explainer = shap.TreeExplainer(model, data=background)
     except ValueError as error:
@@ -69,3 +74,11 @@ def _values_and_means(
     values = np.asarray(explainer.shap_values(x), dtype=np.float64)
     means = np.atleast_1d(np.asarray(explainer.expected_value, dtype=np.float64))
     return values.reshape(*x.shape, -1), means
+
+
+def _check_fitted(model: BaseEstimator) -> None:
+    try:
+        check_is_fitted(model)
+    except NotFittedError as error:
+        name = type(model).__name__
+        raise UnsupportedModelError(f"this {name} is not fitted; expected fitted trees: call its fit first") from error
