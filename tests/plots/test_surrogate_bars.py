@@ -6,7 +6,7 @@ from corrigible.types import Columns
 from drawn import row_names, texts
 
 TABLE = Columns(("age", "dose", "site=a", "site=b"), ("age", "dose", "site", "site"), (False, False, True, True))
-FIDELITY = Fidelity("r2", 0.93, 0.0, 0.9, 500)
+FIDELITY = Fidelity("r2", 0.93, 0.0, 0.9, 500, 500.0)
 FOUND = LinearSurrogate(
     "margin of ill", 0.5, (1.0, 0.0, -2.0, 2.5), ("age", "site"), FIDELITY, wording_of(TABLE, None, ())
 )

@@ -8,7 +8,7 @@ from corrigible.types import Columns
 from drawn import texts
 
 TABLE = Columns(("age", "site=a", "site=b", "site=c"), ("age", *["site"] * 3), (False, True, True, True))
-FIDELITY = Fidelity("agreement", 0.93, 0.6, 0.9, 500)
+FIDELITY = Fidelity("agreement", 0.93, 0.6, 0.9, 500, 500.0)
 YOUNG, OLD = Leaf((0.9, 0.1), 0.25), Leaf((0.2, 0.8), 0.25)
 ROOT = Split(1, 0.5, Split(0, 41.5, YOUNG, OLD, 0.5), Leaf((0.0, 1.0), 0.5), 1.0)
 TREE = TreeSurrogate("predicted class", ROOT, FIDELITY, wording_of(TABLE, None, ("well", "ill")))

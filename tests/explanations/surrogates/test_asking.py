@@ -57,3 +57,29 @@ def test_neither_the_order_of_rows_nor_chunks_matter():
 def test_what_does_not_fit_is_refused(x, settings, error, message):
     with pytest.raises(error, match=message):
         asked_of(first, x, **SETTINGS | settings)
+
+
+LEVELS = torch.randint(3, (200, 4), generator=torch.Generator().manual_seed(0)).float()
+MANY = torch.randn(200, 100, generator=torch.Generator().manual_seed(0))
+
+
+@pytest.mark.parametrize(
+    ("x", "message"),
+    [
+        (
+            rows(200),
+            "nothing but copies of it lies near to the row .* expected points with values of other rows: give a",
+        ),
+        (LEVELS, "nothing but copies of it lies near to the row"),
+        (
+            MANY,
+            "only [0-9]+ points in effect lie near to the row .* expected at least 30: give a row nearer to the data",
+        ),
+    ],
+)
+def test_a_row_far_away_from_the_data_is_refused(x, message):
+    settings = SETTINGS | {"samples": 4000}
+    for place in range(3):
+        assert asked_of(first, x, **settings | {"around": x[place]}).around is not None
+    with pytest.raises(DataError, match=message):
+        asked_of(first, x, **settings | {"around": x[3] + 50})

@@ -2,7 +2,14 @@ import numpy as np
 import pytest
 from sklearn.metrics import r2_score
 
-from corrigible.explanations.surrogates.fidelity import Fidelity, agreement_of, commonest_of, faithful_of, r2_of
+from corrigible.explanations.surrogates.fidelity import (
+    Fidelity,
+    agreement_of,
+    commonest_of,
+    effective_number,
+    faithful_of,
+    r2_of,
+)
 
 WEIGHT = np.array([0.5, 0.3, 0.2])
 
@@ -31,6 +38,14 @@ def test_the_first_that_is_faithful_enough_is_taken_or_the_first_of_the_best(wan
 
 
 def test_it_says_whether_the_wanted_fidelity_is_reached():
-    assert str(Fidelity("r2", 0.95, 0.0, 0.9, 100)) == "R² 0.950 on 100 held-out points (wanted 0.9: reached)"
-    found = str(Fidelity("agreement", 0.8, 0.6, 0.9, 50))
-    assert found == "same class 0.800 on 50 held-out points (wanted 0.9: not reached; a constant: 0.600)"
+    assert str(Fidelity("r2", 0.95, 0.0, 0.9, 100, 100.0)) == "R² 0.950 on 100 held-out points (wanted 0.9: reached)"
+    found = str(Fidelity("agreement", 0.8, 0.6, 0.9, 50, 41.7))
+    assert (
+        found
+        == "same class 0.800 on 50 held-out points that tell as much as 42 (wanted 0.9: not reached; a constant: 0.600)"
+    )
+
+
+def test_the_effective_number_is_that_of_equal_points():
+    assert effective_number(np.full(7, 1 / 7)) == pytest.approx(7)
+    assert effective_number(np.array([3.0, 1.0, 0.0])) == pytest.approx(16 / 10)  # By hand: (3 + 1)² / (9 + 1).

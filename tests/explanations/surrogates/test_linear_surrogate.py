@@ -200,3 +200,10 @@ def test_a_column_that_never_varies_gets_no_weight():
 def test_a_class_may_be_a_number_of_numpy():
     found = linear_surrogate(linear, rows(), target=np.int64(1), columns=COLUMNS, **FAST)
     assert found == linear_surrogate(linear, rows(), target=1, columns=COLUMNS, **FAST)
+
+
+def test_around_a_row_the_effective_number_of_held_out_points_is_told():
+    weight = asked(linear, rows(), around=rows()[5]).held_out.weight
+    found = linear_surrogate(linear, rows(), target=1, around=rows()[5], columns=COLUMNS, **FAST).fidelity
+    assert found.num_effective == pytest.approx(1 / (weight @ weight)) and found.num_effective < 99
+    assert f"points that tell as much as {found.num_effective:.0f} (" in str(found)

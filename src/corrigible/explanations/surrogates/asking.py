@@ -1,6 +1,6 @@
 """The three sets of points that a surrogate needs, with the model's answers."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -15,10 +15,13 @@ from corrigible.explanations.answers import answers
 from corrigible.explanations.features import plain_columns
 from corrigible.explanations.inputs import checked_rows
 from corrigible.explanations.row_order import in_order_of_values
-from corrigible.explanations.surrogates.synthetic import points_of, space_of
+from corrigible.explanations.surrogates.fidelity import effective_number
+from corrigible.explanations.surrogates.synthetic import Points, points_of, space_of
 from corrigible.types import Columns
 
 FEWEST_ROWS = 8
+FEWEST_EFFECTIVE = 30
+"""Around a row, in each of the three sets of points."""
 SHARES = (0.5, 0.25, 0.25)
 """Of the rows and of the points: for growing, for stopping, held out."""
 
@@ -68,7 +71,7 @@ def asked_of(
     """Points made from the rows, in three parts, answered by the model.
 
     Raises:
-        DataError: x or the row to explain does not fit, or fewer than 8 rows.
+        DataError: x or the row to explain does not fit, fewer than 8 rows, or too few points count around the row.
         RecipeError: too few samples, or a width that is not above 0.
     """
     if samples < 4 * FEWEST_ROWS or not width > 0:
@@ -84,12 +87,30 @@ def asked_of(
         logits = answers(model, given, rows_at_once=rows_at_once, seed=seed).cpu().double()
         return Answered(given.cpu().double().numpy(), weight, logits)
 
-    parts = []
-    for part, share in zip(np.split(order, cuts), SHARES, strict=True):
-        points = points_of(values[part], round(samples * share), space, around=center, width=width, rng=rng)
-        parts.append(answered(points.x, points.weight))
-    growing, stopping, held_out = parts
+    made = [
+        points_of(values[part], round(samples * share), space, around=center, width=width, rng=rng)
+        for part, share in zip(np.split(order, cuts), SHARES, strict=True)
+    ]
+    if center is not None:
+        _check_enough_count(made)
+    growing, stopping, held_out = (answered(points.x, points.weight) for points in made)
     return Asked(growing, stopping, held_out, columns, None if center is None else answered(center[None], np.ones(1)))
+
+
+def _check_enough_count(made: Sequence[Points]) -> None:
+    """Far away from the data, only copies of the row count, or a few points: anything is faithful to these."""
+    fewest = min(effective_number(points.weight) for points in made)
+    others = max(effective_number(points.weight) * points.weight[~points.is_copy].sum() for points in made)
+    if fewest < FEWEST_EFFECTIVE:
+        found, expected = f"only {fewest:.0f} points in effect lie", f"at least {FEWEST_EFFECTIVE}"
+    elif others < 1:
+        found, expected = "nothing but copies of it lies", "points with values of other rows"
+    else:
+        return
+    raise DataError(
+        f"{found} near to the row around which to explain; expected {expected}: "
+        "give a row nearer to the data, a larger width or more samples"
+    )
 
 
 def _checked(x: Any, around: Any, columns: Columns | None) -> tuple[Tensor, NDArray[np.float64] | None, Columns]:

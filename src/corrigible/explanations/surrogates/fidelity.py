@@ -23,6 +23,8 @@ class Fidelity:
     """What the best constant reaches: 0 for r2, the share of the commonest class for agreement."""
     wanted: float
     num_points: int
+    num_effective: float
+    """(Σ weight)² / Σ weight²: so many points of equal weight would tell as much."""
 
     @property
     def is_reached(self) -> bool:
@@ -34,6 +36,8 @@ class Fidelity:
         verdict = "reached" if self.is_reached else "not reached"
         constant = "" if self.measure == "r2" else f"; a constant: {self.constant:.3f}"
         found = f"{name} {self.value:.3f} on {self.num_points} held-out points"
+        if round(self.num_effective) < self.num_points:
+            found += f" that tell as much as {self.num_effective:.0f}"
         return f"{found} (wanted {self.wanted:g}: {verdict}{constant})"
 
 
@@ -50,6 +54,11 @@ def faithful_of(candidates: Iterable[Candidate], judged: Callable[[Candidate], f
         if value > best_value:
             best, best_value = candidate, value
     return best
+
+
+def effective_number(weight: Numbers) -> float:
+    """How many points of equal weight would tell as much: (Σ weight)² / Σ weight² (Kish 1965, Survey sampling)."""
+    return float(weight.sum() ** 2 / np.square(weight).sum())
 
 
 def r2_of(predicted: Numbers, score: Numbers, weight: Numbers) -> float:

@@ -22,7 +22,7 @@ from corrigible.errors import DataError, RecipeError
 from corrigible.explanations.answers import Target, scores_of
 from corrigible.explanations.features import check_columns
 from corrigible.explanations.surrogates.asking import Answered, Asked, asked_of
-from corrigible.explanations.surrogates.fidelity import Fidelity, faithful_of, r2_of
+from corrigible.explanations.surrogates.fidelity import Fidelity, effective_number, faithful_of, r2_of
 from corrigible.explanations.surrogates.wording import Wording, wording_of
 from corrigible.explanations.units import Units
 from corrigible.models.forward import one_hot_members
@@ -103,7 +103,8 @@ def linear_surrogate(
         units: for rules in original units.
 
     Raises:
-        DataError: x, around, the target or units do not fit.
+        DataError: x, around, the target or units do not fit; around a row far away from the data, where fewer than 30
+            points count in effect, or nothing but copies of the row.
         RecipeError: an unknown score, a fidelity above 1, fewer than 1 feature, too few samples, a width not above 0.
     """
     if not fidelity <= 1 or max_features < 1:
@@ -117,6 +118,7 @@ def linear_surrogate(
     def judged(fitted: _Fitted, points: Answered) -> float:
         return r2_of(fitted.scores(points), scores_of(points.logits, target, score=score).numpy(), points.weight)
 
+    held_out = asked.held_out
     growing = _growing(asked, scores_of(asked.growing.logits, target, score=score).numpy(), max_features)
     best = faithful_of(growing, lambda fitted: judged(fitted, asked.stopping), fidelity)
     return LinearSurrogate(
@@ -124,7 +126,9 @@ def linear_surrogate(
         intercept=best.intercept,
         coefficients=tuple(best.coefficients.tolist()),
         chosen=best.chosen,
-        fidelity=Fidelity("r2", judged(best, asked.held_out), 0.0, fidelity, len(asked.held_out.x)),
+        fidelity=Fidelity(
+            "r2", judged(best, held_out), 0.0, fidelity, len(held_out.x), effective_number(held_out.weight)
+        ),
         wording=wording,
     )
 

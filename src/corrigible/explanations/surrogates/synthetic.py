@@ -49,6 +49,8 @@ class Points:
 
     x: Rows
     weight: NDArray[np.float64]
+    is_copy: NDArray[np.bool_]
+    """True where, but for noise, nothing differs from the row that the point was made from."""
 
 
 def space_of(rows: Rows, columns: Columns) -> Space:
@@ -75,9 +77,10 @@ def points_of(rows: Rows, count: int, space: Space, *, around: Rows | None, widt
         share = rng.random((count, 1))  # From points that differ in few features to some that differ in nearly all.
     exchanged = rng.random((count, len(space.columns.features))) < share
     x = np.where(exchanged[:, space.feature], donors, start)
+    is_copy = (x == start).all(axis=1)
     low, high = np.minimum(space.low, x), np.maximum(space.high, x)
     x = np.clip(x + space.noise * rng.standard_normal(x.shape), low, high)
-    return Points(x, np.full(count, 1 / count) if around is None else _proximity(x, around, space, width))
+    return Points(x, np.full(count, 1 / count) if around is None else _proximity(x, around, space, width), is_copy)
 
 
 def _neighbours(rows: Rows, count: int, space: Space, rng: Generator) -> tuple[Rows, Rows]:

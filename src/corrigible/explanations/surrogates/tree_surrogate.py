@@ -19,7 +19,14 @@ from corrigible.errors import RecipeError
 from corrigible.explanations.answers import Target, scores_of
 from corrigible.explanations.features import check_columns
 from corrigible.explanations.surrogates.asking import Answered, asked_of
-from corrigible.explanations.surrogates.fidelity import Fidelity, agreement_of, commonest_of, faithful_of, r2_of
+from corrigible.explanations.surrogates.fidelity import (
+    Fidelity,
+    agreement_of,
+    commonest_of,
+    effective_number,
+    faithful_of,
+    r2_of,
+)
 from corrigible.explanations.surrogates.wording import Wording, wording_of
 from corrigible.explanations.units import Units
 from corrigible.types import Columns
@@ -141,7 +148,8 @@ def tree_surrogate(
         units: for rules in original units.
 
     Raises:
-        DataError: x, around, the target or units do not fit.
+        DataError: x, around, the target or units do not fit; around a row far away from the data, where fewer than 30
+            points count in effect, or nothing but copies of the row.
         RecipeError: an unknown score, a fidelity above 1, fewer than 2 leaves, too few samples, a width not above 0.
     """
     if not fidelity <= 1 or max_leaves < 2:
@@ -162,9 +170,10 @@ def tree_surrogate(
     best = faithful_of(growing, lambda root: judged(root, asked.stopping), fidelity)
     value, points = judged(best, asked.held_out), asked.held_out
     if target is None:
-        reached = Fidelity("agreement", value, commonest_of(points.predicted, points.weight), fidelity, len(points.x))
+        constant = commonest_of(points.predicted, points.weight)
+        reached = Fidelity("agreement", value, constant, fidelity, len(points.x), effective_number(points.weight))
     else:
-        reached = Fidelity("r2", value, 0.0, fidelity, len(points.x))
+        reached = Fidelity("r2", value, 0.0, fidelity, len(points.x), effective_number(points.weight))
     return TreeSurrogate(explained, best, reached, wording)
 
 
