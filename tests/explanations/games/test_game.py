@@ -160,7 +160,6 @@ BACKGROUND = torch.zeros(4, 5, dtype=torch.float64)
         ({"groups": LABELS - 1}, "groups hold -1; expected numbers from 0 to 4"),
         ({"groups": LABELS + 3}, "groups hold 5; expected numbers from 0 to 4"),
         ({"groups": LABELS.double()}, "groups hold torch.float64 values"),
-        ({"groups": {}}, "groups are a dict; expected the number of each input's group"),
         ({"baseline": torch.zeros(4)}, "the baseline has shape"),
     ],
 )
