@@ -207,6 +207,14 @@ def test_other_weights_are_refused_and_a_plan_without_shards_binds_nobody(model:
     torch.testing.assert_close(load_shards(tmp_path).attribution, explain(other, Lazy().rows(), columns=COLUMNS))
 
 
+def test_another_structure_with_the_same_weights_is_refused(tmp_path: Path) -> None:
+    first, other = (nn.Sequential(nn.Linear(3, 4), kind(), nn.Linear(4, 2)) for kind in (nn.ReLU, nn.Tanh))
+    other.load_state_dict(first.state_dict())
+    begin(first, Lazy(), tmp_path, rows_per_shard=3)
+    with pytest.raises(StudyError, match="weights was"):
+        list(explain_all(other, Lazy(), tmp_path, rows_per_shard=3))
+
+
 def test_shards_whose_plan_is_gone_are_not_taken_over(model: nn.Module, tmp_path: Path) -> None:
     begin(model, Lazy(), tmp_path, rows_per_shard=3)
     (tmp_path / "rows-plan.json").unlink()

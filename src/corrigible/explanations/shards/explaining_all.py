@@ -16,11 +16,11 @@ from corrigible.explanations.callables import as_model
 from corrigible.explanations.explaining import SHARED_SETTINGS, explain
 from corrigible.explanations.family import EXPLAINERS
 from corrigible.explanations.shards.files import FORMATS, Explained, read_shard
+from corrigible.explanations.shards.fingerprint import fingerprint
 from corrigible.explanations.shards.plan import (
     Plan,
     described,
     digest_of_data,
-    digest_of_model,
     read_plan,
     require_same,
     rows_that_make_a_shard,
@@ -94,6 +94,10 @@ def explain_all(
     of one group (torchrun) each writes its part of the shards. Neither the interruption nor the number of processes
     changes a byte, ``rows_at_once`` no more than rounding. The rows and the attribution of one shard are in memory.
 
+    Another model is refused as far as it can be told from the first. A network is told by its ``repr``, parameters and
+    buffers, not by the code of its ``forward``; a function by its name, code and all it holds that can be hashed. What
+    could only be told by its name (compiled code) is listed under ``weights`` in the plan.
+
     Args:
         model: a network, or any function of the rows, as for `explain`.
         data: ``(x, y)``, ``(x, y, group)`` or a map-style data set, which may read rows when it is asked for them.
@@ -121,7 +125,7 @@ def explain_all(
         target=_checked_target(target),
         num_rows=len(dataset),
         data=digest_of_data(dataset),
-        weights=digest_of_model(network),
+        weights=fingerprint(network),
         rows_per_shard=_checked_size(rows_per_shard, dataset),
         file_format=format,
     )

@@ -1,21 +1,20 @@
 """What a folder of shards was begun with, so that it is gone on with in the same way or not at all."""
 
 import dataclasses
-import hashlib
 import json
 import math
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 
 from corrigible.data.dataset import Dataset, TensorData, rows_of
 from corrigible.errors import StudyError
-from corrigible.explanations.callables import FromFunction
+from corrigible.explanations.shards.fingerprint import digest, name_of
 from corrigible.folders import write_atomically
 
 SHARD_BYTES, MOST_ROWS = 2**24, 4096
@@ -35,7 +34,7 @@ class Plan:
     data: str
     """Hash of the rows: of all that are in memory, of 64 spread evenly over a data set that reads them when asked."""
     weights: str
-    """Hash of the model's parameters and buffers; for a function its name."""
+    """Hash of the model's structure, parameters and buffers; for a function its name and a hash of what it holds."""
     rows_per_shard: int
     file_format: str
     format: int = 1
@@ -65,34 +64,12 @@ def described(value: Any) -> Any:
     return name_of(value)
 
 
-def name_of(function: Any) -> str:
-    """Module and name of a function; for anything else, of its class."""
-    named = function if hasattr(function, "__qualname__") else type(function)
-    return f"{named.__module__}:{named.__qualname__}"
-
-
-def digest(tensors: Iterable[tuple[str, Tensor]]) -> str:
-    """SHA-256 over names, types, shapes and values."""
-    found = hashlib.sha256()
-    for name, tensor in tensors:
-        found.update(f"{name} {tensor.dtype} {tuple(tensor.shape)};".encode())
-        found.update(tensor.detach().cpu().contiguous().reshape(-1).view(torch.uint8).numpy().data)
-    return found.hexdigest()
-
-
 def digest_of_data(dataset: Dataset) -> str:
     """Hash of all rows in memory, or of some of a data set that reads rows when it is asked for them."""
     rows = dataset
     if not isinstance(rows, TensorData):
         rows = rows_of(dataset, torch.linspace(0, len(dataset) - 1, NUM_SAMPLED_ROWS).round().long().unique())
     return digest([("x", rows.x), ("y", rows.y)])
-
-
-def digest_of_model(model: nn.Module) -> str:
-    """Hash of the parameters and buffers; the name of what is only a function."""
-    if isinstance(model, FromFunction):
-        return name_of(model.function)
-    return digest((name, value) for name, value in model.state_dict().items() if isinstance(value, Tensor))
 
 
 def write_plan(plan: Plan, path: Path) -> None:
