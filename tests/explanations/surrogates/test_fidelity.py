@@ -6,7 +6,7 @@ from corrigible.explanations.surrogates.fidelity import (
     Fidelity,
     agreement_of,
     commonest_of,
-    effective_number,
+    effective_number_of,
     faithful_of,
     r2_of,
 )
@@ -46,6 +46,6 @@ def test_it_says_whether_the_wanted_fidelity_is_reached():
     )
 
 
-def test_the_effective_number_is_that_of_equal_points():
-    assert effective_number(np.full(7, 1 / 7)) == pytest.approx(7)
-    assert effective_number(np.array([3.0, 1.0, 0.0])) == pytest.approx(16 / 10)  # By hand: (3 + 1)² / (9 + 1).
+def test_the_effective_number_of_is_that_of_equal_points():
+    assert effective_number_of(np.full(7, 1 / 7)) == pytest.approx(7)
+    assert effective_number_of(np.array([3.0, 1.0, 0.0])) == pytest.approx(16 / 10)  # By hand: (3 + 1)² / (9 + 1).

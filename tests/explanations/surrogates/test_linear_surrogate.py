@@ -202,7 +202,7 @@ def test_a_class_may_be_a_number_of_numpy():
     assert found == linear_surrogate(linear, rows(), target=1, columns=COLUMNS, **FAST)
 
 
-def test_around_a_row_the_effective_number_of_held_out_points_is_told():
+def test_around_a_row_the_effective_number_of_of_held_out_points_is_told():
     weight = asked(linear, rows(), around=rows()[5]).held_out.weight
     found = linear_surrogate(linear, rows(), target=1, around=rows()[5], columns=COLUMNS, **FAST).fidelity
     assert found.num_effective == pytest.approx(1 / (weight @ weight)) and found.num_effective < 99

@@ -172,7 +172,7 @@ def test_a_class_may_be_a_number_of_numpy():
     assert found.explained == "target_logit of class 2"
 
 
-def test_around_a_row_the_effective_number_of_held_out_points_is_told():
+def test_around_a_row_the_effective_number_of_of_held_out_points_is_told():
     weight = asked(three_classes, rows(), around=rows()[5]).held_out.weight
     found = tree_surrogate(three_classes, rows(), target=1, around=rows()[5], columns=COLUMNS, **FAST).fidelity
     assert found.num_effective == pytest.approx(1 / (weight @ weight)) and found.num_effective < 99

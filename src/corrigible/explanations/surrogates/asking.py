@@ -15,7 +15,7 @@ from corrigible.explanations.answers import answers
 from corrigible.explanations.features import plain_columns
 from corrigible.explanations.inputs import checked_rows
 from corrigible.explanations.row_order import in_order_of_values
-from corrigible.explanations.surrogates.fidelity import effective_number
+from corrigible.explanations.surrogates.fidelity import effective_number_of
 from corrigible.explanations.surrogates.synthetic import Points, points_of, space_of
 from corrigible.types import Columns
 
@@ -99,8 +99,8 @@ def asked_of(
 
 def _check_enough_count(made: Sequence[Points]) -> None:
     """Far away from the data, only copies of the row count, or a few points: anything is faithful to these."""
-    fewest = min(effective_number(points.weight) for points in made)
-    others = max(effective_number(points.weight) * points.weight[~points.is_copy].sum() for points in made)
+    fewest = min(effective_number_of(points.weight) for points in made)
+    others = max(effective_number_of(points.weight) * points.weight[~points.is_copy].sum() for points in made)
     if fewest < FEWEST_EFFECTIVE:
         found, expected = f"only {fewest:.0f} points in effect lie", f"at least {FEWEST_EFFECTIVE}"
     elif others < 1:

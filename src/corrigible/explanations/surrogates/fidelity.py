@@ -56,7 +56,7 @@ def faithful_of(candidates: Iterable[Candidate], judged: Callable[[Candidate], f
     return best
 
 
-def effective_number(weight: Numbers) -> float:
+def effective_number_of(weight: Numbers) -> float:
     """How many points of equal weight would tell as much: (Σ weight)² / Σ weight² (Kish 1965, Survey sampling)."""
     return float(weight.sum() ** 2 / np.square(weight).sum())
 

@@ -22,7 +22,7 @@ from corrigible.errors import DataError, RecipeError
 from corrigible.explanations.answers import Target, scores_of
 from corrigible.explanations.features import check_columns
 from corrigible.explanations.surrogates.asking import Answered, Asked, asked_of
-from corrigible.explanations.surrogates.fidelity import Fidelity, effective_number, faithful_of, r2_of
+from corrigible.explanations.surrogates.fidelity import Fidelity, effective_number_of, faithful_of, r2_of
 from corrigible.explanations.surrogates.wording import Wording, wording_of
 from corrigible.explanations.units import Units
 from corrigible.models.forward import one_hot_members
@@ -127,7 +127,7 @@ def linear_surrogate(
         coefficients=tuple(best.coefficients.tolist()),
         chosen=best.chosen,
         fidelity=Fidelity(
-            "r2", judged(best, held_out), 0.0, fidelity, len(held_out.x), effective_number(held_out.weight)
+            "r2", judged(best, held_out), 0.0, fidelity, len(held_out.x), effective_number_of(held_out.weight)
         ),
         wording=wording,
     )

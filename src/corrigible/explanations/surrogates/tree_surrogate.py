@@ -23,7 +23,7 @@ from corrigible.explanations.surrogates.fidelity import (
     Fidelity,
     agreement_of,
     commonest_of,
-    effective_number,
+    effective_number_of,
     faithful_of,
     r2_of,
 )
@@ -171,9 +171,9 @@ def tree_surrogate(
     value, points = judged(best, asked.held_out), asked.held_out
     if target is None:
         constant = commonest_of(points.predicted, points.weight)
-        reached = Fidelity("agreement", value, constant, fidelity, len(points.x), effective_number(points.weight))
+        reached = Fidelity("agreement", value, constant, fidelity, len(points.x), effective_number_of(points.weight))
     else:
-        reached = Fidelity("r2", value, 0.0, fidelity, len(points.x), effective_number(points.weight))
+        reached = Fidelity("r2", value, 0.0, fidelity, len(points.x), effective_number_of(points.weight))
     return TreeSurrogate(explained, best, reached, wording)
 
 
