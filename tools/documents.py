@@ -26,7 +26,9 @@ def methods_page() -> str:
         "# Methods",
         "",
         "Written by `make docs` from the code. `corrigible methods` prints the same list.",
-        "A recipe, `corrigible.explain`, `corrigible.correct` and `corrigible.evaluate` take these names and settings.",
+        "A recipe, `corrigible.explain`, `corrigible.correct` and `corrigible.evaluate` take the names and settings of",
+        "explainers, penalties, metrics and models; the other families are called from Python. Tensors, such as a",
+        'background, can be given in Python alone; a recipe may say `groups = "grid"` or `"slic"` for images.',
     ]
     for family, members in FAMILIES.items():
         heading = f"{family}s".replace("ys", "ies").capitalize()

@@ -168,3 +168,9 @@ def test_the_wider_precision_of_rows_and_model_is_kept():
     nn.init.constant_(model.weight, 1e5)
     assert explain(model, torch.ones(1, 2).half(), 0, method="input_gradient").tolist() == [[1e5, 1e5]]
     assert explain(model, torch.ones(1, 2).double(), 0, method="input_gradient").dtype == torch.float64
+
+
+def test_a_class_is_not_explained_against_itself(model):
+    with pytest.raises(DataError, match="the same class in every row, such as 2"):
+        explain(model, X, 2, against=2)
+    assert explain(model, X, [0, 2, 1, 0, 1], against=2)[1].count_nonzero() == 0

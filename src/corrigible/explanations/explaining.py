@@ -8,7 +8,7 @@ import torch
 from jaxtyping import Float
 from torch import Tensor, nn
 
-from corrigible.errors import RecipeError
+from corrigible.errors import DataError, RecipeError
 from corrigible.explanations.callables import as_model
 from corrigible.explanations.chunks import rows_that_fit
 from corrigible.explanations.family import EXPLAINERS
@@ -113,4 +113,7 @@ def _targets(model: nn.Module, rows: Tensor, target: Any, against: Any, output: 
         chosen = checked_target(target, len(rows), num_classes).to(rows.device)
     if against is None:
         return chosen
-    return torch.stack([chosen, checked_target(against, len(rows), num_classes).to(rows.device)], dim=1)
+    other = checked_target(against, len(rows), num_classes).to(rows.device)
+    if bool((chosen == other).all()):
+        raise DataError(f"target and against are the same class in every row, such as {int(other[0])}; expected two")
+    return torch.stack([chosen, other], dim=1)

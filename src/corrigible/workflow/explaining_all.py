@@ -90,7 +90,11 @@ def splits_of(study: Study) -> tuple[str, ...]:
         return named
     data = study.folder / "data"
     found = sorted(path.stem for path in data.glob(f"*{SUFFIXES[study.recipe.kind]}")) or splits_in(data)
-    return tuple(name for name in named if name in found) + tuple(name for name in found if name not in named) or named
+    if not found:
+        return named
+    # Where a part that the recipe explains or evaluates is missing, loading it says so.
+    expected = {*found, "train", study.recipe.explain.split, study.recipe.evaluate.split}
+    return tuple(name for name in named if name in expected) + tuple(name for name in found if name not in named)
 
 
 def _splits_named(recipe: Recipe) -> tuple[str, ...]:
