@@ -121,14 +121,13 @@ def linear_surrogate(
     held_out = asked.held_out
     growing = _growing(asked, scores_of(asked.growing.logits, target, score=score).numpy(), max_features)
     best = faithful_of(growing, lambda fitted: judged(fitted, asked.stopping), fidelity)
+    value, effective = judged(best, held_out), effective_number_of(held_out.weight)
     return LinearSurrogate(
         explained=f"{score} of {wording.of_target(target)}",
         intercept=best.intercept,
         coefficients=tuple(best.coefficients.tolist()),
         chosen=best.chosen,
-        fidelity=Fidelity(
-            "r2", judged(best, held_out), 0.0, fidelity, len(held_out.x), effective_number_of(held_out.weight)
-        ),
+        fidelity=Fidelity("r2", value, 0.0, fidelity, len(held_out.x), effective),
         wording=wording,
     )
 
