@@ -42,6 +42,7 @@ def accuracy_and_flip_rate(model, digits):
     return tuple(measurement.value for measurement in found)
 
 
+@pytest.mark.slow
 def test_the_decoy_fools_a_plain_network_and_twenty_rows_correct_it(digits, fooled, tmp_path):
     train, masks = digits["train"]
     (with_decoy,) = corrigible.evaluate(fooled, digits["validation"][0], metrics=["accuracy"], num_resamples=0)
