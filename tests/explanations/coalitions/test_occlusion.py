@@ -1,6 +1,7 @@
 import pytest
 import torch
 from torch import nn
+from torch.overrides import TorchFunctionMode
 
 from corrigible.errors import DataError, RecipeError
 from corrigible.explanations import explain
@@ -71,3 +72,20 @@ def test_patches_that_leave_pixels_out_are_refused(settings):
 def test_columns_of_another_table_are_refused():
     with pytest.raises(DataError, match=r"x has shape \(1, 4\); expected \(batch, 3\)"):
         explain(Sum(), torch.ones(1, 4), method="occlusion", columns=COLUMNS)
+
+
+def test_windows_are_made_as_they_come():
+    """1,225 windows of a 70 × 70 image are 6 million pixels: no tensor may hold them all."""
+    largest = 0
+
+    class Noted(TorchFunctionMode):
+        def __torch_function__(self, function, types, args=(), kwargs=None):
+            nonlocal largest
+            found = function(*args, **(kwargs or {}))
+            largest = max(largest, found.numel() if isinstance(found, torch.Tensor) else 0)
+            return found
+
+    with Noted():
+        explain(nn.Sequential(nn.AvgPool2d(35), nn.Flatten(), nn.Linear(4, 2)), torch.rand(1, 1, 70, 70), 0,
+                method="occlusion", patch=2, rows_at_once=64)  # fmt: skip
+    assert largest <= 64 * 70**2

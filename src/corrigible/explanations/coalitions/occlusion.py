@@ -10,8 +10,8 @@ from corrigible.errors import RecipeError
 from corrigible.explanations.baselines import Baseline
 from corrigible.explanations.coalitions.feature_ablation import feature_ablation
 from corrigible.explanations.games.game import Game, game_of
-from corrigible.explanations.games.playing import weighted
-from corrigible.explanations.games.values import shown_values
+from corrigible.explanations.games.playing import looking, parts_of_values
+from corrigible.explanations.games.values import Values, shown_values
 from corrigible.types import Columns
 
 
@@ -53,32 +53,47 @@ def occlusion(
     }
     if x.ndim == 2:
         return feature_ablation(model, x, target, differentiable=differentiable, **shared)
-    windows = _windows(x, patch, patch if stride is None else stride)
+    down, across = _windows(x, patch, patch if stride is None else stride)
     one_group = torch.zeros(x.shape[1:], dtype=torch.long)
     game = game_of(
         model, x, target, groups=one_group, background=None, absent="marginal", differentiable=differentiable, **shared
     )
     plane = (*[1] * (x.ndim - 3), *x.shape[-2:])
-    return _drops_spread(game, windows).reshape(len(x), *plane).expand_as(x).clone()
+    return _spread(_drops(game, down, across), down, across).reshape(len(x), *plane).expand_as(x).clone()
 
 
-def _drops_spread(game: Game, windows: Bool[Tensor, " window height width"]) -> Float[Tensor, " batch position"]:
+def _drops(
+    game: Game, down: Bool[Tensor, " down height"], across: Bool[Tensor, " across width"]
+) -> Float[Tensor, " batch down across"]:
+    """How far each window's absence lowers the score; the windows themselves are made as they come."""
+    channels = (1,) * (game.x.ndim - 3)
+
+    def values_of(some: slice) -> Values:
+        window = torch.arange(some.start, some.stop, device=down.device) - 1
+        hidden = down[window // len(across)][:, :, None] & across[window % len(across)][:, None, :]
+        hidden = hidden & (window >= 0)[:, None, None]  # Before the first window comes the whole row.
+        return shown_values(game, ~hidden.reshape(len(hidden), *channels, *hidden.shape[1:]))
+
+    with looking(game):
+        parts = parts_of_values(game, 1 + len(down) * len(across), values_of)
+        values = torch.cat([torch.cat(list(rows)) for _, rows in parts], dim=1)
+    return (values[:, :1] - values[:, 1:]).reshape(len(values), len(down), len(across))
+
+
+def _spread(drops: Tensor, down: Tensor, across: Tensor) -> Float[Tensor, " batch height width"]:
     """Each window's drop on the inputs it hides, over the number of windows that hide them."""
-    spread = (windows.double() / windows.sum(dim=0)).flatten(1)
-    nothing = torch.zeros_like(windows[:1])
-    shown = ~torch.cat([nothing, windows]).reshape(-1, *[1] * (game.x.ndim - 3), *windows.shape[1:])
-    weights = torch.cat([torch.ones_like(spread[:1]), -spread])
-    return weighted(game, weights, lambda some: shown_values(game, shown[some]))
+    by_row, by_column = (part.to(drops) / part.sum(dim=0) for part in (down, across))
+    return torch.einsum("bij,ih,jw->bhw", drops, by_row, by_column)
 
 
-def _windows(x: Tensor, patch: int, stride: int) -> Bool[Tensor, " window height width"]:
-    """True where each window hides the image."""
+def _windows(x: Tensor, patch: int, stride: int) -> tuple[Bool[Tensor, " down height"], Bool[Tensor, " across width"]]:
+    """True where each window lies, from top to bottom and from left to right."""
     if not 1 <= stride <= patch:
         raise RecipeError(
             f"patch is {patch}, stride {stride}; expected 1 <= stride <= patch, so that no pixel is left out"
         )
     down, across = (_spans(size, patch, stride).to(x.device) for size in x.shape[-2:])
-    return (down[:, None, :, None] & across[None, :, None, :]).flatten(0, 1)
+    return down, across
 
 
 def _spans(size: int, patch: int, stride: int) -> Bool[Tensor, " span position"]:

@@ -4,7 +4,7 @@ Values are weighted as they come, a bounded number of changed rows at a time; th
 """
 
 from collections.abc import Callable, Iterator
-from contextlib import nullcontext
+from contextlib import contextmanager, nullcontext
 from dataclasses import replace
 
 import torch
@@ -64,15 +64,30 @@ def weighted(
     """Sums of the coalitions' values over all coalitions, a bounded number of points at a time."""
     weights = weights.to(game.x.device, torch.float64)
     total = weights.new_zeros(len(game.x), weights.shape[1])
+    with looking(game):
+        for some, parts in parts_of_values(game, len(weights), values_of, most_rows=most_rows):
+            weight = weights[some]
+            total = total + torch.cat([part.double() @ weight for part in parts])
+    return total.to(game.x)
+
+
+@contextmanager
+def looking(game: Game) -> Iterator[None]:
+    """While inside, the model answers as the game asks it to; afterwards it is as it was found."""
     # A table has nothing to pool, and watching every call would cost a third of its time.
     pooling = QuickPooling() if game.x.ndim > 2 else nullcontext()
     with untouched(game.model, game.seed), torch.set_grad_enabled(game.differentiable), pooling:
-        for some in _slices(len(weights), _coalitions_at_once(game)):
-            points = min((some.stop - some.start) * game.absence.num_draws, game.rows_at_once)
-            num_rows = max(min(game.rows_at_once // points, len(game.x) if most_rows is None else most_rows), 1)
-            values, weight = values_of(some), weights[some]
-            total = total + torch.cat([values(rows).double() @ weight for rows in _slices(len(game.x), num_rows)])
-    return total.to(game.x)
+        yield
+
+
+def parts_of_values(
+    game: Game, num_coalitions: int, values_of: Callable[[slice], Values], *, most_rows: int | None = None
+) -> Iterator[tuple[slice, Iterator[Float[Tensor, " row some"]]]]:
+    """Some coalitions at a time, with their values for some rows after the others, inside `looking`."""
+    for some in _slices(num_coalitions, _coalitions_at_once(game)):
+        points = min((some.stop - some.start) * game.absence.num_draws, game.rows_at_once)
+        num_rows = max(min(game.rows_at_once // points, len(game.x) if most_rows is None else most_rows), 1)
+        yield some, map(values_of(some), _slices(len(game.x), num_rows))
 
 
 def _slices(count: int, size: int) -> list[slice]:
