@@ -7,7 +7,7 @@ import torch
 
 from corrigible.errors import RecipeError
 from corrigible.explanations import explain
-from corrigible.explanations.coalitions.kernel_shap import kernel_coalitions_of, kernel_plan_of
+from corrigible.explanations.coalitions.kernel_shap import kernel_coalitions_of, kernel_plans_of
 from literal_games import LABELS, Wrapped, filled_value, logit, rows, smooth_net
 
 
@@ -100,9 +100,10 @@ def test_many_groups_come_close_to_the_exact_values():
 
 
 def test_the_plan_is_made_of_what_is_present():
-    plan = kernel_plan_of(3, samples=6, seed=0)
-    assert plan.present.sum(1).sort().values.tolist() == [0, 1, 1, 1, 2, 2, 2, 3]
-    torch.testing.assert_close(plan.weights.sum(0), torch.zeros(3, dtype=torch.float64))
+    plans = list(kernel_plans_of(3, samples=6, seed=0))
+    present, weights = torch.cat([plan.present for plan in plans]), torch.cat([plan.weights for plan in plans])
+    assert present.sum(1).sort().values.tolist() == [0, 1, 1, 1, 2, 2, 2, 3]
+    torch.testing.assert_close(weights.sum(0), torch.zeros(3, dtype=torch.float64))
 
 
 def test_fewer_than_two_samples_are_refused():

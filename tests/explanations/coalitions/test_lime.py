@@ -6,7 +6,7 @@ from sklearn.linear_model import Ridge
 
 from corrigible.errors import RecipeError
 from corrigible.explanations import explain
-from corrigible.explanations.coalitions.lime import lime_plan_of
+from corrigible.explanations.coalitions.lime import lime_plans_of
 from literal_games import LABELS, filled_value, logit, rows, smooth_net, spread_over
 
 
@@ -14,7 +14,8 @@ from literal_games import LABELS, filled_value, logit, rows, smooth_net, spread_
 def test_it_is_a_weighted_ridge_regression_on_which_groups_are_present(kernel_width, ridge):
     model, x, settings = smooth_net(), rows(2), {"samples": 25, "kernel_width": kernel_width, "ridge": ridge}
     found = explain(model, x, 1, method="lime", groups=LABELS, seed=5, **settings)
-    present = lime_plan_of(3, seed=5, **settings).present
+    (plan,) = lime_plans_of(3, seed=5, **settings)
+    present = plan.present
     start, weight = torch.zeros(5, dtype=torch.float64), []
     for z in present.tolist():
         cosine = sum(z) / (math.sqrt(sum(z)) * math.sqrt(3)) if any(z) else 0.0
@@ -34,7 +35,8 @@ def test_of_an_additive_score_it_finds_the_contributions():
 
 
 def test_the_whole_row_is_looked_at_and_the_others_are_half_present():
-    present = lime_plan_of(50, samples=400, kernel_width=1.0, ridge=1.0, seed=0).present
+    (plan,) = lime_plans_of(50, samples=400, kernel_width=1.0, ridge=1.0, seed=0)
+    present = plan.present
     assert present[0].all()
     assert present[1:].double().mean().item() == pytest.approx(0.5, abs=0.02)
 

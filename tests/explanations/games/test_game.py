@@ -24,7 +24,7 @@ def values(model, x, target, labels, **settings):
     """The value of every coalition, for each row."""
     game = game_of(model, x, target, groups=labels, **SETTINGS | settings)
     present = all_coalitions(game.num_groups)
-    return present, played(game, Plan(present, torch.eye(len(present))))
+    return present, played(game, [Plan(present, torch.eye(len(present)))])
 
 
 @pytest.mark.parametrize("rows_at_once", [1, 3, 16, 1000])

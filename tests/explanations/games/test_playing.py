@@ -1,6 +1,7 @@
 """What every explainer that looks at coalitions must obey."""
 
 import copy
+import importlib
 import math
 from functools import partial
 
@@ -13,6 +14,7 @@ from torch import nn
 from corrigible.errors import NoGradientError, RecipeError
 from corrigible.explanations import explain
 from corrigible.explanations.coalitions import EXPLAINERS
+from corrigible.explanations.coalitions.permutation_shapley import permutation_plans_of
 from corrigible.explanations.scores import SCORE_NAMES
 from literal_games import COLUMNS, LABELS, Wrapped, rows, smooth_net
 
@@ -208,3 +210,17 @@ def test_called_by_itself_it_is_what_explain_gives(method):
     model, x = net(method), rows(3)
     own = partial(EXPLAINERS[method], **FEW.get(method, {}))
     torch.testing.assert_close(own(model, x, torch.tensor([1, 1, 1]), baseline=0.3), explained(method, model, x))
+
+
+@pytest.mark.parametrize("method", ["permutation_shapley", "kernel_shap", "lime"])
+def test_plans_are_made_as_they_are_played_and_add_up(method, monkeypatch):
+    model, x = smooth_net(12), rows(3, 12)
+    expected = explain(model, x, 0, method=method, samples=40)
+    home = importlib.import_module(f"corrigible.explanations.coalitions.{method}")
+    monkeypatch.setattr(home, "MOST_PLANNED", 7)
+    torch.testing.assert_close(explain(model, x, 0, method=method, samples=40), expected)
+
+
+def test_no_plan_of_many_orders_is_ever_whole():
+    plans = permutation_plans_of(50, samples=1000, seed=0)
+    assert max(plan.present.numel() for plan in plans) <= 4096 * 50

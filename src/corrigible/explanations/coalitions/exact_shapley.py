@@ -54,7 +54,7 @@ def exact_shapley(
             f"{game.num_groups} groups have 2^{game.num_groups} coalitions; expected at most {MOST_GROUPS}: "
             "form groups, or choose kernel_shap or permutation_shapley"
         )
-    return explained(game, exact_plan_of)
+    return explained(game, lambda num_groups: [exact_plan_of(num_groups)])
 
 
 def exact_plan_of(num_groups: int) -> Plan:

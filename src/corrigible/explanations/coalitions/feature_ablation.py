@@ -43,7 +43,7 @@ def feature_ablation(
         model, x, target, groups=groups, columns=columns, baseline=baseline, background=background, absent=absent,
         score=score, seed=seed, differentiable=differentiable, rows_at_once=rows_at_once,
     )  # fmt: skip
-    return explained(game, ablation_plan_of)
+    return explained(game, lambda num_groups: [ablation_plan_of(num_groups)])
 
 
 def ablation_plan_of(num_groups: int) -> Plan:

@@ -4,6 +4,7 @@ The weighted regression is solved in closed form with its two constraints (Cover
 equation 7): the solution is linear in the coalitions' values, so that one solution serves every row.
 """
 
+from collections.abc import Iterator
 from functools import partial
 from itertools import combinations
 from math import comb
@@ -15,7 +16,7 @@ from torch import Tensor, nn
 from corrigible.errors import RecipeError
 from corrigible.explanations.baselines import Baseline
 from corrigible.explanations.games.absence import Absent
-from corrigible.explanations.games.game import Plan, all_coalitions, game_of
+from corrigible.explanations.games.game import MOST_PLANNED, Plan, all_coalitions, game_of
 from corrigible.explanations.games.playing import explained
 from corrigible.explanations.groups import Groups
 from corrigible.types import Columns
@@ -57,29 +58,34 @@ def kernel_shap(
         model, x, target, groups=groups, columns=columns, baseline=baseline, background=background, absent=absent,
         score=score, seed=seed, differentiable=differentiable, rows_at_once=rows_at_once,
     )  # fmt: skip
-    return explained(game, partial(kernel_plan_of, samples=samples, seed=seed))
+    return explained(game, partial(kernel_plans_of, samples=samples, seed=seed))
 
 
-def kernel_plan_of(num_groups: int, *, samples: int, seed: int) -> Plan:
-    """The regression as weights of the coalitions' values; none and all come last.
+def kernel_plans_of(num_groups: int, *, samples: int, seed: int) -> Iterator[Plan]:
+    """The regression as weights of the coalitions' values, some coalitions at a time; none and all come first.
 
     Raises:
         RecipeError: fewer than 2 samples.
     """
     if samples < 2:
         raise RecipeError(f"samples is {samples}; expected at least 2 coalitions")
-    present, weight = kernel_coalitions_of(num_groups, samples=samples, seed=seed)
-    z = present.double()
-    inverse = torch.linalg.pinv((z * weight[:, None]).T @ z, hermitian=True)
-    fit = inverse @ (z * weight[:, None]).T
+    coalitions = kernel_coalitions_of(num_groups, samples=samples, seed=seed)
+    parts = list(zip(*(part.split(MOST_PLANNED) for part in coalitions), strict=True))
+    inverse = torch.linalg.pinv(sum((_weighted(*part).T @ part[0].double() for part in parts), 0.0), hermitian=True)
+    fit_of_sum = inverse @ sum(_weighted(*part).sum(dim=0) for part in parts)
     ones = torch.ones(num_groups, dtype=torch.float64)
     # How a surplus over the constraint is spread: φ = fit·(v − v₀) + spread·((v₁ − v₀) − 1ᵀ·fit·(v − v₀)).
     spread = inverse @ ones
-    spread = spread / spread.sum() if bool(present.any()) else ones / num_groups
-    of_inner = fit - spread[:, None] * fit.sum(dim=0)
-    of_none = -of_inner.sum(dim=1) - spread
-    ends = torch.tensor([False, True])[:, None].expand(2, num_groups)
-    return Plan(torch.cat([present, ends]), torch.cat([of_inner, of_none[:, None], spread[:, None]], dim=1).T)
+    spread = spread / spread.sum() if len(coalitions[0]) else ones / num_groups
+    of_none = spread * fit_of_sum.sum() - fit_of_sum - spread
+    yield Plan(torch.tensor([False, True])[:, None].expand(2, num_groups), torch.stack([of_none, spread]))
+    for present, weight in parts:
+        fit = inverse @ _weighted(present, weight).T
+        yield Plan(present, (fit - spread[:, None] * fit.sum(dim=0)).T)
+
+
+def _weighted(present: Tensor, weight: Tensor) -> Float[Tensor, " coalition group"]:
+    return present.double() * weight[:, None]
 
 
 def kernel_coalitions_of(
@@ -118,8 +124,11 @@ def _sampled(mass: Tensor, count: int, seed: int) -> Bool[Tensor, " coalition gr
     generator = torch.Generator().manual_seed(seed)
     num_pairs = max(count // 2, 1)
     size = torch.multinomial(mass, 4 * num_pairs, replacement=True, generator=generator) + 1
-    place = torch.rand(len(size), len(mass) + 1, generator=generator).argsort(dim=1)
-    present = place < size[:, None]
+    num_groups = len(mass) + 1
+    places = (
+        torch.rand(len(some), num_groups, generator=generator).argsort(dim=1) for some in size.split(MOST_PLANNED)
+    )
+    present = torch.cat([place < some[:, None] for place, some in zip(places, size.split(MOST_PLANNED), strict=True)])
     _, pair = (present ^ present[:, :1]).unique(dim=0, return_inverse=True)
     draw = torch.arange(len(pair))
     first = draw.new_full((int(pair.max()) + 1,), len(pair)).scatter_reduce(0, pair, draw, "amin").sort().values

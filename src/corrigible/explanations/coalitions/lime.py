@@ -5,6 +5,7 @@ The locally weighted linear model is a ridge regression on which groups are pres
 values, so that one solution serves every row.
 """
 
+from collections.abc import Iterator
 from functools import partial
 
 import torch
@@ -14,7 +15,7 @@ from torch import Tensor, nn
 from corrigible.errors import RecipeError
 from corrigible.explanations.baselines import Baseline
 from corrigible.explanations.games.absence import Absent
-from corrigible.explanations.games.game import Plan, game_of
+from corrigible.explanations.games.game import MOST_PLANNED, Plan, game_of
 from corrigible.explanations.games.playing import explained
 from corrigible.explanations.groups import Groups
 from corrigible.types import Columns
@@ -57,26 +58,31 @@ def lime(
         model, x, target, groups=groups, columns=columns, baseline=baseline, background=background, absent=absent,
         score=score, seed=seed, differentiable=differentiable, rows_at_once=rows_at_once,
     )  # fmt: skip
-    plan_for = partial(lime_plan_of, samples=samples, kernel_width=kernel_width, ridge=ridge, seed=seed)
-    return explained(game, plan_for)
+    plans_for = partial(lime_plans_of, samples=samples, kernel_width=kernel_width, ridge=ridge, seed=seed)
+    return explained(game, plans_for)
 
 
-def lime_plan_of(num_groups: int, *, samples: int, kernel_width: float, ridge: float, seed: int) -> Plan:
-    """Random coalitions and the ridge regression on them.
+def lime_plans_of(num_groups: int, *, samples: int, kernel_width: float, ridge: float, seed: int) -> Iterator[Plan]:
+    """Random coalitions and the ridge regression on them, some coalitions at a time.
 
     Raises:
         RecipeError: fewer than 2 samples, a width or ridge that is not positive.
     """
-    if samples < 2 or kernel_width <= 0 or ridge <= 0:
-        raise RecipeError(
-            f"samples is {samples}, kernel_width {kernel_width}, ridge {ridge}; expected 2 or more and positive numbers"
-        )
+    if samples < 2:
+        raise RecipeError(f"samples is {samples}; expected at least 2")
+    for name, value in (("kernel_width", kernel_width), ("ridge", ridge)):
+        if not value > 0:
+            raise RecipeError(f"{name} is {value}; expected a number above 0")
     generator = torch.Generator().manual_seed(seed)
     present = torch.rand(samples, num_groups, generator=generator) < 0.5
     present[0] = True
-    z = present.double()
-    distance = 1 - (z.sum(dim=1) / num_groups).sqrt()
+    distance = 1 - (present.sum(dim=1) / num_groups).double().sqrt()
     weight = (-((distance / kernel_width) ** 2)).exp().sqrt()
-    centred = z - (weight @ z) / weight.sum()
-    squares = (centred * weight[:, None]).T @ centred + ridge * torch.eye(num_groups, dtype=torch.float64)
-    return Plan(present, torch.linalg.solve(squares, (centred * weight[:, None]).T).T)
+    parts = list(zip(present.split(MOST_PLANNED), weight.split(MOST_PLANNED), strict=True))
+    middle = sum(share @ part.double() for part, share in parts) / weight.sum()
+    squares = ridge * torch.eye(num_groups, dtype=torch.float64)
+    for part, share in parts:
+        centred = part.double() - middle
+        squares = squares + (centred * share[:, None]).T @ centred
+    for part, share in parts:
+        yield Plan(part, torch.linalg.solve(squares, ((part.double() - middle) * share[:, None]).T).T)

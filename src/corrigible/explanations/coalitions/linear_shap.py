@@ -54,7 +54,7 @@ def linear_shap(
         model, x, target, groups=groups, columns=columns, baseline=baseline, background=background, absent=absent,
         score=score, seed=seed, differentiable=differentiable, rows_at_once=rows_at_once,
     )  # fmt: skip
-    found = played(game, linear_plan_of(game.num_groups))
+    found = played(game, [linear_plan_of(game.num_groups)])
     alone, among_others, whole = found.split([game.num_groups, game.num_groups, 1], dim=1)
     difference, largest = ((alone - among_others).abs().max().item(), among_others.abs().max().item())
     # A large intercept takes digits of every difference of scores.

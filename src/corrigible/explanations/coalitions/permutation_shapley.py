@@ -3,6 +3,7 @@
 Each order is also taken backwards (Mitchell, Cooper, Frank and Holmes 2022, section 4.1).
 """
 
+from collections.abc import Iterator
 from functools import partial
 
 import torch
@@ -12,7 +13,7 @@ from torch import Tensor, nn
 from corrigible.errors import RecipeError
 from corrigible.explanations.baselines import Baseline
 from corrigible.explanations.games.absence import Absent
-from corrigible.explanations.games.game import Plan, game_of
+from corrigible.explanations.games.game import MOST_PLANNED, Plan, game_of
 from corrigible.explanations.games.playing import explained
 from corrigible.explanations.groups import Groups
 from corrigible.types import Columns
@@ -53,11 +54,11 @@ def permutation_shapley(
         model, x, target, groups=groups, columns=columns, baseline=baseline, background=background, absent=absent,
         score=score, seed=seed, differentiable=differentiable, rows_at_once=rows_at_once,
     )  # fmt: skip
-    return explained(game, partial(permutation_plan_of, samples=samples, seed=seed))
+    return explained(game, partial(permutation_plans_of, samples=samples, seed=seed))
 
 
-def permutation_plan_of(num_groups: int, *, samples: int, seed: int) -> Plan:
-    """The coalitions along each order: a group's contribution is the step at which it joins.
+def permutation_plans_of(num_groups: int, *, samples: int, seed: int) -> Iterator[Plan]:
+    """The coalitions along each order: a group's contribution is the step at which it joins; some orders at a time.
 
     Raises:
         RecipeError: no samples.
@@ -66,13 +67,11 @@ def permutation_plan_of(num_groups: int, *, samples: int, seed: int) -> Plan:
         raise RecipeError(f"samples is {samples}; expected at least 1 order")
     generator = torch.Generator().manual_seed(seed)
     forwards = torch.stack([torch.randperm(num_groups, generator=generator) for _ in range(samples)])
-    order = torch.cat([forwards, forwards.flip(1)])
-    place = order.argsort(dim=1)
-    # Inner coalitions of each order, after 1, 2, … groups have joined; none and all are common to every order.
-    after = torch.arange(1, num_groups)
-    inner = place[:, None, :] < after[:, None]
-    joined, about_to_join = place[:, None, :] == after[:, None] - 1, place[:, None, :] == after[:, None]
-    weights = (joined.double() - about_to_join.double()).flatten(0, 1)
-    first, last = (place == 0).double().sum(0), (place == num_groups - 1).double().sum(0)
-    ends = torch.tensor([False, True])[:, None].expand(2, num_groups)
-    return Plan(torch.cat([inner.flatten(0, 1), ends]), torch.cat([weights, -first[None], last[None]]) / len(order))
+    place = torch.cat([forwards, forwards.flip(1)]).argsort(dim=1)
+    # None and all are common to every order.
+    ends = torch.stack([-(place == 0).double().mean(dim=0), (place == num_groups - 1).double().mean(dim=0)])
+    yield Plan(torch.tensor([False, True])[:, None].expand(2, num_groups), ends)
+    after = torch.arange(1, num_groups)[:, None]
+    for some in place[:, None].split(max(MOST_PLANNED // num_groups, 1)) if num_groups > 1 else ():
+        steps = (some == after - 1).double() - (some == after).double()
+        yield Plan((some < after).flatten(0, 1), steps.flatten(0, 1) / len(place))

@@ -21,11 +21,16 @@ from corrigible.models.forward import class_logits
 from corrigible.types import Columns
 
 MOST_GROUPS = 4096
+MOST_PLANNED = 4096
 
 
 @dataclass(frozen=True)
 class Plan:
-    """Which coalitions are looked at, and what each result is made of."""
+    """Which coalitions are looked at, and what each result is made of.
+
+    A method with many coalitions makes several plans, of at most ``MOST_PLANNED`` coalitions each; their results add
+    up.
+    """
 
     present: Bool[Tensor, " coalition group"]
     weights: Float[Tensor, " coalition result"]

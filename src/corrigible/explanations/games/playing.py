@@ -3,7 +3,7 @@
 Values are weighted as they come, a bounded number of changed rows at a time; they are never all kept.
 """
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager, nullcontext
 from dataclasses import replace
 
@@ -19,11 +19,11 @@ from corrigible.explanations.passes import untouched
 from corrigible.models.pooling import QuickPooling
 
 
-def explained(game: Game, plan_for: Callable[[int], Plan]) -> Float[Tensor, " batch *input"]:
-    """The results of the plan for as many groups as a row has, one result per group, shared by the group's inputs."""
+def explained(game: Game, plans_for: Callable[[int], Iterable[Plan]]) -> Float[Tensor, " batch *input"]:
+    """The results of the plans for as many groups as a row has, one result per group, shared by the group's inputs."""
     attribution = torch.zeros_like(game.x)
     for rows, part in by_number_of_groups(game):
-        values = played(part, plan_for(part.num_groups))
+        values = played(part, plans_for(part.num_groups))
         attribution = attribution.index_copy(0, rows, shared_evenly(values, part.labels))
     return attribution
 
@@ -37,8 +37,17 @@ def by_number_of_groups(game: Game) -> Iterator[tuple[Int[Tensor, " some"], Game
         yield rows, replace(game, x=game.x[rows], target=game.target[rows], labels=labels)
 
 
-def played(game: Game, plan: Plan) -> Float[Tensor, " batch result"]:
-    """The weighted sums of the coalitions' values, for every row."""
+def played(game: Game, plans: Iterable[Plan]) -> Float[Tensor, " batch result"]:
+    """The weighted sums of the coalitions' values over all plans, for every row; a plan is gone when the next comes."""
+    sums = None
+    for plan in plans:
+        part = _played(game, plan)
+        sums = part if sums is None else sums + part
+    assert sums is not None
+    return sums.to(game.x)
+
+
+def _played(game: Game, plan: Plan) -> Float[Tensor, " batch result"]:
     present = plan.present.to(game.x.device)
     with untouched(game.model, game.seed):
         start = affine_start(game, len(present))
@@ -51,24 +60,20 @@ def played(game: Game, plan: Plan) -> Float[Tensor, " batch result"]:
             return filled_values(game, present[some])
 
         most_rows = None if start is None else game.rows_at_once // game.num_groups
-        return weighted(game, plan.weights, values_of, most_rows=most_rows)
+        return _weighted(game, plan.weights, values_of, most_rows)
 
 
-def weighted(
-    game: Game,
-    weights: Float[Tensor, " coalition result"],
-    values_of: Callable[[slice], Values],
-    *,
-    most_rows: int | None = None,
+def _weighted(
+    game: Game, weights: Tensor, values_of: Callable[[slice], Values], most_rows: int | None
 ) -> Float[Tensor, " batch result"]:
-    """Sums of the coalitions' values over all coalitions, a bounded number of points at a time."""
+    """Sums of the coalitions' values, in float64, a bounded number of points at a time."""
     weights = weights.to(game.x.device, torch.float64)
     total = weights.new_zeros(len(game.x), weights.shape[1])
     with looking(game):
         for some, parts in parts_of_values(game, len(weights), values_of, most_rows=most_rows):
             weight = weights[some]
             total = total + torch.cat([part.double() @ weight for part in parts])
-    return total.to(game.x)
+    return total
 
 
 @contextmanager

@@ -10,22 +10,21 @@ from math import comb
 from typing import Any
 
 import torch
-from jaxtyping import Bool, Float, Int
+from jaxtyping import Bool, Float
 from torch import Tensor
 
 from corrigible.errors import RecipeError
 from corrigible.explanations.baselines import Baseline
 from corrigible.explanations.callables import as_model
-from corrigible.explanations.chunks import rows_that_fit
 from corrigible.explanations.coalitions.exact_shapley import MOST_GROUPS as MOST_EXACT
 from corrigible.explanations.coalitions.exact_shapley import exact_plan_of
-from corrigible.explanations.coalitions.permutation_shapley import permutation_plan_of
+from corrigible.explanations.coalitions.permutation_shapley import permutation_plans_of
 from corrigible.explanations.games.absence import Absent
 from corrigible.explanations.games.game import Game, Plan, all_coalitions, game_of
 from corrigible.explanations.games.playing import by_number_of_groups, played
 from corrigible.explanations.groups import Groups
-from corrigible.explanations.passes import untouched
-from corrigible.models.modes import like_parameters
+from corrigible.explanations.passes import require_gradient, untouched
+from corrigible.explanations.targets import checked_question
 from corrigible.types import Columns
 
 MOST_PAIRED = 128
@@ -34,8 +33,8 @@ PAIRS_AT_ONCE = 64
 
 def shapley_interactions(
     model: Callable[[Tensor], Any],
-    x: Float[Tensor, " batch *input"],
-    target: Int[Tensor, " batch *contrast"],
+    x: Any,
+    target: Any,
     *,
     samples: int = 16,
     groups: Groups = None,
@@ -59,33 +58,36 @@ def shapley_interactions(
 
     Args:
         model: a network or any other function of the rows that gives scores.
+        x: rows, (batch, …), as `explain` takes them.
+        target: a class, one per row, or None as in `explain`; pairs (batch, 2) ask why one rather than another.
         samples: of what else is present, for more than 16 groups; each is also turned into its complement.
         groups: see `corrigible.explanations.groups`; at most 128.
         baseline: what stands for absent inputs: None for zeros, a number, or a tensor that broadcasts to one row.
         background: rows of data that stand for absent inputs instead, in the way that ``absent`` names.
 
     Raises:
-        RecipeError: more than 128 groups, or no samples.
-        DataError: groups, a baseline or a background that do not fit.
+        RecipeError: more than 128 groups, no samples, or rows_at_once below 1.
+        DataError: an x, target, groups, a baseline or a background that do not fit.
+        NoGradientError: differentiable, but no parameter would get a gradient.
     """
     network = as_model(model)
-    x = like_parameters(x, network)
     with untouched(network, seed):
-        rows_at_once = rows_at_once or rows_that_fit(network, x[:1])
+        x, target, size = checked_question(network, x, target, rows_at_once=rows_at_once, columns=columns)
     game = game_of(
         network, x, target, groups=groups, columns=columns, baseline=baseline, background=background, absent=absent,
-        score=score, seed=seed, differentiable=differentiable, rows_at_once=rows_at_once,
+        score=score, seed=seed, differentiable=differentiable, rows_at_once=size,
     )  # fmt: skip
-    if game.num_groups > MOST_PAIRED or samples < 1:
-        raise RecipeError(
-            f"{game.num_groups} groups and {samples} samples; expected at most {MOST_PAIRED} groups: form larger ones; "
-            "and at least 1 sample"
-        )
-    found = x.new_zeros(len(x), game.num_groups, game.num_groups)
+    if samples < 1:
+        raise RecipeError(f"samples is {samples}; expected at least 1")
+    if game.num_groups > MOST_PAIRED:
+        raise RecipeError(f"{game.num_groups} groups; expected at most {MOST_PAIRED}: form larger ones")
+    found: Tensor = x.new_zeros(len(x), game.num_groups, game.num_groups)
     for rows, part in by_number_of_groups(game):
         gap = game.num_groups - part.num_groups
         matrix = _matrix(*_values_and_pairs(part, samples))
         found = found.index_copy(0, rows, torch.nn.functional.pad(matrix, (0, gap, 0, gap)))
+    if differentiable:
+        require_gradient(network, found, "shapley_interactions")
     return found
 
 
@@ -94,11 +96,11 @@ def _values_and_pairs(game: Game, samples: int) -> tuple[Tensor, Tensor]:
     num_groups = game.num_groups
     if num_groups <= MOST_EXACT:
         plan, of_pairs = exact_plan_of(num_groups), _exact_weights(num_groups)
-        both = played(game, Plan(plan.present, torch.cat([plan.weights, of_pairs], dim=1)))
+        both = played(game, [Plan(plan.present, torch.cat([plan.weights, of_pairs], dim=1))])
         return both[:, :num_groups], both[:, num_groups:]
-    values = played(game, permutation_plan_of(num_groups, samples=samples, seed=game.seed))
+    values = played(game, permutation_plans_of(num_groups, samples=samples, seed=game.seed))
     plans = _sampled_plans(num_groups, samples, game.seed)
-    return values, torch.cat([played(game, plan) for plan in plans], dim=1)
+    return values, torch.cat([played(game, [plan]) for plan in plans], dim=1)
 
 
 def _matrix(
