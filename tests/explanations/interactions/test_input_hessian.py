@@ -4,9 +4,9 @@ from torch import nn
 from torch.autograd.functional import hessian
 
 from corrigible.explanations.interactions import INTERACTIONS, input_hessian
-from corrigible.explanations.interactions.smoothing import smooth_activations_of
 from corrigible.explanations.passes import pass_over
 from corrigible.explanations.scores import SCORES, score_named
+from corrigible.explanations.smoothing import smooth_activations_of
 from corrigible.types import Columns
 
 

@@ -67,10 +67,29 @@ def test_what_it_reports_is_measured_on_the_model_as_it_is(model):
 
 def test_smoothing_the_relus_is_what_makes_the_search_see(model, monkeypatch):
     smooth = attack_explanation(model, X, method="input_gradient", **QUICK)
-    monkeypatch.setattr("corrigible.explanations.trust.searching._SMOOTH", {})
+    monkeypatch.setattr("corrigible.explanations.smoothing._ROUNDED", {})
     with pytest.raises(NoGradientError, match="a search would be blind"):
         attack_explanation(model, X, method="input_gradient", **QUICK)
     assert smooth.to_original.rank_correlation.mean() < 0.97
+
+
+class Clamped(nn.Module):
+    """A ReLU6, written as clamping."""
+
+    def forward(self, x):
+        return x.clamp(0, 6)
+
+
+def test_a_relu6_written_as_clamping_is_smoothed_like_the_layer(model):
+    model[0].weight.data *= 16  # So that both of its corners are met.
+    assert model[0](X).max() > 6
+    found = []
+    for kind in (nn.ReLU6, Clamped):
+        model[1], model[3], model[6] = kind(), kind(), kind()
+        found.append(attack_explanation(model, X, method="input_gradient", **QUICK))
+    layers, written = found
+    torch.testing.assert_close(written.x, layers.x)
+    assert written.to_original.rank_correlation.mean() < 0.97
 
 
 def test_a_linear_models_gradient_cannot_be_moved(model):

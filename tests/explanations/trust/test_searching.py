@@ -49,7 +49,10 @@ class Relus(nn.Module):
         functional.relu(in_place, inplace=True)
         kinds = functional.relu(x), x.relu(), torch.relu(x), nn.ReLU()(x), nn.ReLU(inplace=True)(x.clone())
         return torch.stack(
-            [*kinds, overwritten, in_place, functional.relu6(x), nn.LeakyReLU(0.1, inplace=True)(x.clone())]
+            [
+                *(*kinds, overwritten, in_place, functional.relu6(x), nn.LeakyReLU(0.1, inplace=True)(x.clone())),
+                *(x.clamp(0, 6), torch.clip(x, min=0), nn.Hardtanh(-1, 1)(x)),
+            ]
         )
 
 
@@ -64,6 +67,10 @@ def test_every_way_to_call_a_relu_is_soft_inside_the_model_and_nowhere_else():
         torch.testing.assert_close(kind, soft_plus)
     torch.testing.assert_close(found[7], soft_plus - functional.softplus(x - 6, beta=5.0))
     torch.testing.assert_close(found[8], 0.1 * x + 0.9 * soft_plus)
+    torch.testing.assert_close(found[9], found[7])
+    torch.testing.assert_close(found[10], soft_plus)
+    above = [functional.softplus(x - corner, beta=5.0) for corner in (-1, 1)]
+    torch.testing.assert_close(found[11], -1 + above[0] - above[1])
     rows = x.clone().requires_grad_()
     with Searching(model, 5.0):
         (gradient,) = torch.autograd.grad(model(rows)[5].sum(), rows)

@@ -16,9 +16,9 @@ from torch import Tensor, nn
 from corrigible.errors import RecipeError
 from corrigible.explanations.baselines import Baseline, baseline_row
 from corrigible.explanations.chunks import rows_that_fit
-from corrigible.explanations.interactions.smoothing import require_no_maxima_of, smooth_activations_of
 from corrigible.explanations.passes import pass_over, untouched, values_index
 from corrigible.explanations.scores import score_named
+from corrigible.explanations.smoothing import require_no_maxima_of, smooth_activations_of
 from corrigible.models.modes import device_of, like_parameters
 from corrigible.models.nonlinear import Nonlinearities
 

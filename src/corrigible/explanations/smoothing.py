@@ -43,12 +43,20 @@ def require_no_maxima_of(seen: Nonlinearities) -> None:
         raise _refusal(name)
 
 
+def rounded_off(call: Call, beta: float) -> Tensor:
+    """The call's result with its corners rounded off; the true one where it is none of those that are rounded off."""
+    if call.name not in _ROUNDED:
+        found: Tensor = call.on(call.x)
+        return found
+    return _ROUNDED[call.name](call.x, lambda z: functional.softplus(z, beta=beta), *call.args, **call.kwargs)
+
+
 def _rule(beta: float | None, call: Call) -> tuple[Tensor, Backward | None]:
-    if not call.x.requires_grad or (call.name not in _ROUNDED and call.name not in _REFUSED):
+    if not call.x.requires_grad:
         return call.on(call.x), None
-    if beta is None or call.name in _REFUSED:
+    if call.name in _REFUSED or (beta is None and call.name in _ROUNDED):
         raise _refusal(call.name)
-    return _ROUNDED[call.name](call.x, lambda z: functional.softplus(z, beta=beta), *call.args, **call.kwargs), None
+    return call.on(call.x) if beta is None else rounded_off(call, beta), None
 
 
 def _relu(z: Tensor, ramp: Ramp) -> Tensor:
