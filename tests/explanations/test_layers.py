@@ -7,7 +7,7 @@ import pytest
 import torch
 from torch import nn
 
-from corrigible.errors import NoGradientError, UnsupportedModelError
+from corrigible.errors import DataError, NoGradientError, RecipeError, UnsupportedModelError
 from corrigible.explanations.layers import LAYER_EXPLAINERS, layer_attribution, unit_importance
 from corrigible.models import lenet, table_mlp
 
@@ -116,3 +116,17 @@ def test_a_differentiable_result_that_reaches_no_parameter_is_refused():
     model = nn.Sequential(nn.Linear(3, 4), nn.ReLU(), nn.Linear(4, 2)).requires_grad_(False)
     with pytest.raises(NoGradientError, match="none of the model's 0 trainable parameters"):
         layer_attribution(model, torch.randn(2, 3), torch.tensor([0, 1]), layer="1", differentiable=True)
+
+
+@pytest.mark.parametrize(
+    ("target", "settings", "error", "message"),
+    [
+        ([0, 5], {}, DataError, "target of row 1 is 5; expected a class from 0 to 1"),
+        ([[0, 1], [1, 3]], {}, DataError, "target of row 1 is 3; expected a class from 0 to 1"),
+        (0, {"rows_at_once": 0}, RecipeError, "rows_at_once is 0; expected at least 1"),
+    ],
+)
+def test_what_does_not_fit_the_rows_is_refused(target, settings, error, message):
+    model = nn.Sequential(nn.Linear(3, 4), nn.ReLU(), nn.Linear(4, 2))
+    with pytest.raises(error, match=message):
+        layer_attribution(model, torch.randn(2, 3), target, layer="1", **settings)

@@ -9,7 +9,7 @@ from torch import Tensor
 
 from corrigible.errors import DataError, RecipeError, unknown
 from corrigible.explanations.callables import as_model
-from corrigible.explanations.chunks import rows_that_fit
+from corrigible.explanations.chunks import rows_at_once_of
 from corrigible.explanations.inputs import checked_output
 from corrigible.explanations.passes import untouched
 from corrigible.explanations.scores import SCORES
@@ -41,13 +41,11 @@ def answers_to(
     seed: int = 0,
 ) -> Float[Tensor, " batch num_classes"]:
     """The logits of rows that are made from their positions, when their turn comes; otherwise as `answers`."""
-    if rows_at_once is not None and rows_at_once < 1:
-        raise RecipeError(f"rows_at_once is {rows_at_once}; expected at least 1")
     network, parts = as_model(model), []
     first = rows(torch.zeros(1, dtype=torch.long))
     with untouched(network, seed), torch.no_grad():
         checked_output(network, like_parameters(first, network), count)
-        size = rows_at_once or rows_that_fit(network, like_parameters(first, network))
+        size = rows_at_once_of(rows_at_once, network, like_parameters(first, network))
         for some in torch.arange(count).split(size):
             # A copy: without gradients, a model that works in place would overwrite the caller's rows.
             parts.append(class_logits(network(like_parameters(rows(some), network).clone())).to(first.device))

@@ -9,6 +9,8 @@ import torch
 from jaxtyping import Float
 from torch import Tensor, nn
 
+from corrigible.errors import RecipeError
+
 FEWEST, MOST = 16, 8192
 ON_DEVICE_BYTES = 2**30
 """What the activations of one chunk may take on a device other than the CPU."""
@@ -16,6 +18,19 @@ LARGE_BYTES = 2**29
 """What the activations of the fewest rows may take; of larger rows fewer run at once."""
 UNKNOWN_CACHE_BYTES, MOST_CACHE_BYTES = 2**20, 2**23
 _CACHES = Path("/sys/devices/system/cpu/cpu0/cache")
+
+
+def rows_at_once_of(given: int | None, model: nn.Module, first: Float[Tensor, " 1 *input"]) -> int:
+    """How many rows to run at once: as many as the caller says, or for None as fit.
+
+    Raises:
+        RecipeError: fewer than 1.
+    """
+    if given is None:
+        return rows_that_fit(model, first)
+    if given < 1:
+        raise RecipeError(f"rows_at_once is {given}; expected at least 1, or None for as many as fit")
+    return given
 
 
 def rows_that_fit(model: nn.Module, first: Float[Tensor, " 1 *input"]) -> int:

@@ -10,7 +10,7 @@ from torch import Tensor, nn
 
 from corrigible.errors import DataError, RecipeError
 from corrigible.explanations.callables import as_model
-from corrigible.explanations.chunks import rows_that_fit
+from corrigible.explanations.chunks import rows_at_once_of
 from corrigible.explanations.family import EXPLAINERS
 from corrigible.explanations.inputs import checked_output, checked_rows, checked_target
 from corrigible.explanations.passes import require_finite, require_gradient, untouched
@@ -61,14 +61,12 @@ def explain(
         UnsupportedModelError: the model lacks what the method needs.
         NoGradientError: differentiable, but no parameter would get a gradient.
     """
-    if rows_at_once is not None and rows_at_once < 1:
-        raise RecipeError(f"rows_at_once is {rows_at_once}; expected at least 1")
     model = as_model(model)
     with untouched(model, seed):
         rows = checked_rows(x, columns)
         first = like_parameters(rows[:1], model)
         output = checked_output(model, first, len(rows))
-        rows_at_once = rows_at_once or rows_that_fit(model, first)
+        rows_at_once = rows_at_once_of(rows_at_once, model, first)
         shared = {"columns": columns, "seed": seed, "differentiable": differentiable, "rows_at_once": rows_at_once}
         explainer = _explainer(method, settings, shared)
         targets = _targets(model, rows, target, against, output, rows_at_once)

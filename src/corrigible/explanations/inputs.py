@@ -82,6 +82,18 @@ def checked_output(model: nn.Module, first: Float[Tensor, " 1 *input"], num_rows
     return output
 
 
+def checked_classes(target: Any, num_rows: int, num_classes: int) -> Int[Tensor, " batch *contrast"]:
+    """One class per row, or pairs of classes, (batch, 2): explain why the first rather than the second.
+
+    Raises:
+        DataError: as `checked_target`, for either class of a pair.
+    """
+    given = torch.as_tensor(target)
+    if given.ndim == 2 and given.shape[1] == 2:
+        return torch.stack([checked_target(of, num_rows, num_classes) for of in given.unbind(1)], dim=1)
+    return checked_target(given, num_rows, num_classes)
+
+
 def checked_target(target: Any, num_rows: int, num_classes: int) -> Int[Tensor, " batch"]:
     """One class per row.
 

@@ -5,12 +5,15 @@ order it is what the score loses when the unit is set to 0 (Molchanov, Tyree, Ka
 convolutional neural networks for resource efficient inference).
 """
 
+from typing import Any
+
 import torch
 from jaxtyping import Float, Int
 from torch import Tensor, nn
 
 from corrigible.explanations.passes import pass_over, require_gradient, untouched
 from corrigible.explanations.scores import score_named
+from corrigible.explanations.targets import checked_question
 from corrigible.models.forward import Forward
 
 
@@ -34,27 +37,31 @@ def layer_attribution_of(
 
 def layer_attribution(
     model: nn.Module,
-    x: Float[Tensor, " batch *input"],
-    target: Int[Tensor, " batch *contrast"],
+    x: Any,
+    target: Any,
     *,
     layer: str,
     score: str = "target_logit",
     seed: int = 0,
     differentiable: bool = False,
-    rows_at_once: int = 256,
+    rows_at_once: int | None = None,
 ) -> Float[Tensor, " batch *unit"]:
     """The layer's output times the score's gradient with respect to it, in units of the score, in the layer's shape.
 
     Args:
+        x: rows, (batch, …), as `explain` takes them.
+        target: a class, one per row, or None as in `explain`; pairs (batch, 2) ask why one rather than another.
         layer: name of the layer, as in ``model.named_modules()``; its output in its last call counts.
 
     Raises:
+        RecipeError, DataError: an unknown score; an x, target or rows_at_once that does not fit.
         UnsupportedModelError: see `layer_attribution_of`.
         NoGradientError: differentiable, but no parameter would get a gradient.
     """
     found = []
     with untouched(model, seed):
-        for rows, chosen in zip(x.split(rows_at_once), target.split(rows_at_once), strict=True):
+        x, target, size = checked_question(model, x, target, rows_at_once=rows_at_once)
+        for rows, chosen in zip(x.split(size), target.split(size), strict=True):
             forward = pass_over(model, rows, chosen, seed=seed)
             part = layer_attribution_of(forward, chosen, layer=layer, score=score, create_graph=differentiable)
             found.append(part if differentiable else part.detach())

@@ -4,22 +4,23 @@ Friedman and Popescu 2008, Predictive learning via rule ensembles, section 8: tw
 derivative is not 0.
 """
 
+from typing import Any
+
 import torch
 from jaxtyping import Float, Int
 from torch import Tensor, nn
 
-from corrigible.explanations.chunks import rows_that_fit
-from corrigible.explanations.passes import pass_over, untouched, values_index
+from corrigible.explanations.passes import pass_over, require_gradient, untouched, values_index
 from corrigible.explanations.scores import score_named
+from corrigible.explanations.targets import checked_question
 from corrigible.models.forward import Forward, centred
-from corrigible.models.modes import device_of, like_parameters
 from corrigible.types import Columns
 
 
 def input_hessian(
     model: nn.Module,
-    x: Float[Tensor, " batch *input"],
-    target: Int[Tensor, " batch *contrast"],
+    x: Any,
+    target: Any,
     *,
     score: str = "target_logit",
     columns: Columns | None = None,
@@ -35,18 +36,28 @@ def input_hessian(
     A logit of a network of ReLUs is piecewise linear: its second derivatives are 0 wherever they exist, and what its
     inputs do together happens at the kinks. Run it inside ``with smooth_activations_of(10.0)``, or take
     `integrated_hessians` with a ``beta``, which also sees what lies between the row and a baseline.
+
+    Args:
+        x: rows, (batch, …), as `explain` takes them.
+        target: a class, one per row, or None as in `explain`; pairs (batch, 2) ask why one rather than another.
+
+    Raises:
+        RecipeError, DataError: an unknown score; an x, target or rows_at_once that does not fit.
+        NoGradientError: differentiable, but no parameter would get a gradient.
     """
-    x, target = like_parameters(x, model), target.to(device_of(model))
     with untouched(model, seed):
-        rows_at_once = rows_at_once or rows_that_fit(model, x[:1])
+        x, target, size = checked_question(model, x, target, rows_at_once=rows_at_once, columns=columns)
         index = values_index(x)
         parts = []
-        for some in torch.arange(len(x), device=x.device).split(rows_at_once):
+        for some in torch.arange(len(x), device=x.device).split(size):
             forward = pass_over(model, x[some], target[some], index=index[some], seed=seed)
             parts.append(
                 input_hessian_of(forward, target[some], score=score, columns=columns, create_graph=differentiable)
             )
-        return torch.cat(parts)
+        found = torch.cat(parts)
+        if differentiable:
+            require_gradient(model, found, "input_hessian")
+        return found
 
 
 def input_hessian_of(

@@ -9,9 +9,8 @@ import torch
 from jaxtyping import Float, Int
 from torch import Tensor, nn
 
-from corrigible.errors import RecipeError
 from corrigible.explanations.callables import as_model
-from corrigible.explanations.chunks import rows_that_fit
+from corrigible.explanations.chunks import rows_at_once_of
 from corrigible.explanations.inputs import checked_output, checked_rows, checked_target
 from corrigible.explanations.passes import pass_over, untouched, values_index
 from corrigible.explanations.scores import SCORES, score_named
@@ -84,13 +83,11 @@ def scored_of(
         RecipeError: rows_at_once below 1.
         DataError, UnsupportedModelError: see `explain`.
     """
-    if rows_at_once is not None and rows_at_once < 1:
-        raise RecipeError(f"rows_at_once is {rows_at_once}; expected at least 1")
     network = as_model(model)
     with untouched(network, seed), torch.no_grad():
         rows = like_parameters(checked_rows(x, None), network)
         output = checked_output(network, rows[:1], len(rows))
-        rows_at_once = rows_at_once or rows_that_fit(network, rows[:1])
+        rows_at_once = rows_at_once_of(rows_at_once, network, rows[:1])
         if target is None:
             chosen = default_target(network, rows, output, rows_at_once)
         else:
