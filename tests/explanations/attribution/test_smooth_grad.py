@@ -49,7 +49,7 @@ def test_without_noise_it_is_the_gradient():
     torch.testing.assert_close(explain(net(), ROWS, 1, method="smooth_grad", samples=3, noise=0.0), expected)
 
 
-@pytest.mark.parametrize("settings", [{"samples": 0}, {"noise": -0.1}, {"noise": float("nan")}])
-def test_settings_out_of_range_are_refused(settings):
-    with pytest.raises(RecipeError, match="expected at least 1 and at least 0"):
-        explain(net(), ROWS, method="smooth_grad", **settings)
+@pytest.mark.parametrize(("name", "value"), [("samples", 0), ("noise", -0.1), ("noise", float("nan"))])
+def test_settings_out_of_range_are_refused_by_name(name, value):
+    with pytest.raises(RecipeError, match=f"^{name} is {value}; expected"):
+        explain(net(), ROWS, method="smooth_grad", **{name: value})

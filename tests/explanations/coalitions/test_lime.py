@@ -41,7 +41,7 @@ def test_the_whole_row_is_looked_at_and_the_others_are_half_present():
     assert present[1:].double().mean().item() == pytest.approx(0.5, abs=0.02)
 
 
-@pytest.mark.parametrize("settings", [{"samples": 1}, {"kernel_width": 0.0}, {"ridge": 0.0}])
-def test_senseless_settings_are_refused(settings):
-    with pytest.raises(RecipeError, match="expected 2 or more and positive numbers"):
-        explain(smooth_net(), rows(1), method="lime", **settings)
+@pytest.mark.parametrize(("name", "value"), [("samples", 1), ("kernel_width", 0.0), ("ridge", float("nan"))])
+def test_senseless_settings_are_refused_by_name(name, value):
+    with pytest.raises(RecipeError, match=f"^{name} is {value}; expected"):
+        explain(smooth_net(), rows(1), method="lime", **{name: value})

@@ -103,9 +103,9 @@ def test_without_any_attribution_the_relative_one_is_undefined():
 
 def test_what_does_not_fit_is_refused():
     model = small_net()
-    for settings in ({"samples": 0}, {"radius": 0.0}, {"radius": float("nan")}):
-        with pytest.raises(RecipeError, match="expected at least 1 and a radius above 0"):
-            max_sensitivity(model, X, TARGET, **settings)
+    for name, value in (("samples", 0), ("radius", 0.0), ("radius", float("nan"))):
+        with pytest.raises(RecipeError, match=f"^{name} is {value}; expected"):
+            max_sensitivity(model, X, TARGET, **{name: value})
     with pytest.raises(RecipeError, match="settings steps for a method that is a function"):
         max_sensitivity(model, X, TARGET, method=lambda model, x, target: x, explainer_settings={"steps": 3})
     with pytest.raises(DataError, match="row 0 is NaN"):

@@ -50,8 +50,8 @@ def test_neither_the_order_of_rows_nor_chunks_matter():
         (torch.zeros(9, 2, 2), {}, DataError, "surrogates are for tables"),
         (torch.full((9, 2), torch.nan), {}, DataError, "NaN"),
         (rows(), {"around": torch.zeros(4)}, DataError, r"around has shape \(4,\); expected \(3,\)"),
-        (rows(), {"samples": 10}, RecipeError, "samples is 10"),
-        (rows(), {"width": 0.0}, RecipeError, "width 0.0"),
+        (rows(), {"samples": 10}, RecipeError, "^samples is 10; expected at least 32$"),
+        (rows(), {"width": 0.0}, RecipeError, "^width is 0.0; expected a number above 0$"),
     ],
 )
 def test_what_does_not_fit_is_refused(x, settings, error, message):

@@ -170,7 +170,7 @@ def test_a_network_and_an_array_function_give_the_same_as_the_formula():
     ("settings", "error", "message"),
     [
         ({"fidelity": 1.1}, RecipeError, "fidelity is 1.1"),
-        ({"max_features": 0}, RecipeError, "max_features 0"),
+        ({"max_features": 0}, RecipeError, "^max_features is 0; expected at least 1$"),
         ({"score": "logit"}, RecipeError, "unknown score"),
         ({"target": 2}, DataError, "target is 2; expected a class from 0 to 1"),
         ({"units": Units((0.0,), (1.0,))}, DataError, "units are those of 1 columns; expected 6"),

@@ -156,7 +156,7 @@ def test_neither_the_order_of_rows_nor_chunks_matter():
     ("settings", "error", "message"),
     [
         ({"fidelity": 2.0}, RecipeError, "fidelity is 2.0"),
-        ({"max_leaves": 1}, RecipeError, "max_leaves 1"),
+        ({"max_leaves": 1}, RecipeError, "^max_leaves is 1; expected at least 2$"),
         ({"target": 5}, DataError, "target is 5"),
         ({"target": 1, "score": "logit"}, RecipeError, "unknown score"),
     ],

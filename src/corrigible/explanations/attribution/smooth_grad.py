@@ -32,8 +32,10 @@ def smooth_grad(
     Raises:
         RecipeError: fewer than 1 sample, or a negative noise.
     """
-    if samples < 1 or not 0 <= noise < float("inf"):
-        raise RecipeError(f"samples is {samples}, noise {noise}; expected at least 1 and at least 0")
+    if samples < 1:
+        raise RecipeError(f"samples is {samples}; expected at least 1")
+    if not 0 <= noise < float("inf"):
+        raise RecipeError(f"noise is {noise}; expected a number of at least 0")
 
     def noisy(rows: Tensor, index: Tensor) -> Points:
         low, high = rows.flatten(1).aminmax(dim=1)

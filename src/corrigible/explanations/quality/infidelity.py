@@ -100,8 +100,10 @@ def _draws(
     rows: Scored, perturbation: str | Tensor, samples: int, sd: float, patch: int, groups: Groups
 ) -> Iterator[Tensor]:
     """Factors of x − baseline, (1 or batch, sample, *input), a bounded number of samples at a time."""
-    if samples < 1 or not sd > 0:
-        raise RecipeError(f"samples is {samples} and sd {sd}; expected at least 1 sample and an sd above 0")
+    if samples < 1:
+        raise RecipeError(f"samples is {samples}; expected at least 1")
+    if not sd > 0:
+        raise RecipeError(f"sd is {sd}; expected a number above 0")
     at_once = rows.rows_at_once
     if isinstance(perturbation, Tensor):
         return _masks(rows.x, perturbation, at_once)

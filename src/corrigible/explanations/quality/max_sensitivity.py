@@ -47,8 +47,10 @@ def max_sensitivity(
         RecipeError: fewer than 1 sample, a radius that is not above 0, settings for a function, or see `explain`.
         DataError: see `explain`; an attribution that is NaN or infinite.
     """
-    if samples < 1 or not radius > 0:
-        raise RecipeError(f"samples is {samples} and radius {radius}; expected at least 1 and a radius above 0")
+    if samples < 1:
+        raise RecipeError(f"samples is {samples}; expected at least 1")
+    if not radius > 0:
+        raise RecipeError(f"radius is {radius}; expected a number above 0")
     rows = scored_of(model, x, target, seed=seed, rows_at_once=rows_at_once)
     explained = _explainer(rows, method, explainer_settings or {}, columns, rows_at_once)
     original = explained(rows.x, rows.target)

@@ -74,8 +74,10 @@ def asked_of(
         DataError: x or the row to explain does not fit, fewer than 8 rows, or too few points count around the row.
         RecipeError: too few samples, or a width that is not above 0.
     """
-    if samples < 4 * FEWEST_ROWS or not width > 0:
-        raise RecipeError(f"samples is {samples}, width {width}; expected at least {4 * FEWEST_ROWS}, and above 0")
+    if samples < 4 * FEWEST_ROWS:
+        raise RecipeError(f"samples is {samples}; expected at least {4 * FEWEST_ROWS}")
+    if not width > 0:
+        raise RecipeError(f"width is {width}; expected a number above 0")
     rows, center, columns = _checked(x, around, columns)
     values = rows.cpu().double().numpy()
     space, rng = space_of(values, columns), np.random.default_rng(seed)

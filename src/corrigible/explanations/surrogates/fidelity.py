@@ -7,8 +7,19 @@ from typing import Literal, TypeVar
 import numpy as np
 from numpy.typing import NDArray
 
+from corrigible.errors import RecipeError
+
 Numbers = NDArray[np.float64]
 Candidate = TypeVar("Candidate")
+
+
+def check_growth(wanted: float, *, fewest: int, **most: int) -> None:
+    """Raises RecipeError for a fidelity that nothing can reach, or fewer parts than a surrogate has."""
+    if not wanted <= 1:
+        raise RecipeError(f"fidelity is {wanted}; expected at most 1")
+    for name, number in most.items():
+        if number < fewest:
+            raise RecipeError(f"{name} is {number}; expected at least {fewest}")
 
 
 @dataclass(frozen=True)

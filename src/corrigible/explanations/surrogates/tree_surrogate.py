@@ -15,13 +15,13 @@ from numpy.typing import NDArray
 from sklearn.tree import DecisionTreeClassifier, DecisionTreeRegressor
 from torch import Tensor
 
-from corrigible.errors import RecipeError
 from corrigible.explanations.answers import Target, scores_of
 from corrigible.explanations.features import check_columns
 from corrigible.explanations.surrogates.asking import Answered, asked_of
 from corrigible.explanations.surrogates.fidelity import (
     Fidelity,
     agreement_of,
+    check_growth,
     commonest_of,
     effective_number_of,
     faithful_of,
@@ -152,8 +152,7 @@ def tree_surrogate(
             points count in effect, or nothing but copies of the row.
         RecipeError: an unknown score, a fidelity above 1, fewer than 2 leaves, too few samples, a width not above 0.
     """
-    if not fidelity <= 1 or max_leaves < 2:
-        raise RecipeError(f"fidelity is {fidelity}, max_leaves {max_leaves}; expected at most 1, and at least 2")
+    check_growth(fidelity, fewest=2, max_leaves=max_leaves)
     asked = asked_of(
         model, x, around=around, columns=columns, samples=samples, width=width, seed=seed, rows_at_once=rows_at_once
     )
