@@ -13,7 +13,7 @@ Numbers = NDArray[np.float64]
 Candidate = TypeVar("Candidate")
 
 
-def check_growth(wanted: float, *, fewest: int, **most: int) -> None:
+def require_growth_of(wanted: float, *, fewest: int, **most: int) -> None:
     """Raises RecipeError for a fidelity that nothing can reach, or fewer parts than a surrogate has."""
     if not wanted <= 1:
         raise RecipeError(f"fidelity is {wanted}; expected at most 1")

@@ -22,7 +22,13 @@ from corrigible.errors import DataError
 from corrigible.explanations.answers import Target, scores_of
 from corrigible.explanations.features import check_columns
 from corrigible.explanations.surrogates.asking import Answered, Asked, asked_of
-from corrigible.explanations.surrogates.fidelity import Fidelity, check_growth, effective_number_of, faithful_of, r2_of
+from corrigible.explanations.surrogates.fidelity import (
+    Fidelity,
+    effective_number_of,
+    faithful_of,
+    r2_of,
+    require_growth_of,
+)
 from corrigible.explanations.surrogates.wording import Wording, wording_of
 from corrigible.explanations.units import Units
 from corrigible.models.forward import one_hot_members
@@ -107,7 +113,7 @@ def linear_surrogate(
             points count in effect, or nothing but copies of the row.
         RecipeError: an unknown score, a fidelity above 1, fewer than 1 feature, too few samples, a width not above 0.
     """
-    check_growth(fidelity, fewest=1, max_features=max_features)
+    require_growth_of(fidelity, fewest=1, max_features=max_features)
     asked = asked_of(
         model, x, around=around, columns=columns, samples=samples, width=width, seed=seed, rows_at_once=rows_at_once
     )

@@ -21,11 +21,11 @@ from corrigible.explanations.surrogates.asking import Answered, asked_of
 from corrigible.explanations.surrogates.fidelity import (
     Fidelity,
     agreement_of,
-    check_growth,
     commonest_of,
     effective_number_of,
     faithful_of,
     r2_of,
+    require_growth_of,
 )
 from corrigible.explanations.surrogates.wording import Wording, wording_of
 from corrigible.explanations.units import Units
@@ -152,7 +152,7 @@ def tree_surrogate(
             points count in effect, or nothing but copies of the row.
         RecipeError: an unknown score, a fidelity above 1, fewer than 2 leaves, too few samples, a width not above 0.
     """
-    check_growth(fidelity, fewest=2, max_leaves=max_leaves)
+    require_growth_of(fidelity, fewest=2, max_leaves=max_leaves)
     asked = asked_of(
         model, x, around=around, columns=columns, samples=samples, width=width, seed=seed, rows_at_once=rows_at_once
     )
