@@ -3,6 +3,7 @@ import torch
 from torch import nn
 from torch.autograd.functional import hessian
 
+from corrigible.errors import DataError, NoGradientError, RecipeError
 from corrigible.explanations.interactions import INTERACTIONS, input_hessian
 from corrigible.explanations.passes import pass_over
 from corrigible.explanations.scores import SCORES, score_named
@@ -124,3 +125,32 @@ def test_rows_are_taken_in_the_precision_of_the_model(name):
     found = INTERACTIONS[name](model, rows(), target)
     assert found.dtype == torch.float32
     torch.testing.assert_close(found, INTERACTIONS[name](model, rows().float(), target))
+
+
+@pytest.mark.parametrize("name", INTERACTIONS)
+def test_a_differentiable_result_that_reaches_no_parameter_is_refused(name):
+    frozen = smooth_net().requires_grad_(False)
+    with pytest.raises(NoGradientError, match=f"the result of '{name}' reaches none of the model's 0"):
+        INTERACTIONS[name](frozen, rows(), torch.tensor([0, 1, 0]), differentiable=True)
+
+
+@pytest.mark.parametrize("name", INTERACTIONS)
+def test_a_class_may_be_named_once_for_all_rows_or_left_to_the_model(name):
+    model, x = smooth_net(), rows()
+    for target, meant in ((2, torch.full((3,), 2)), ([0, 2, 1], torch.tensor([0, 2, 1])), (None, model(x).argmax(1))):
+        torch.testing.assert_close(INTERACTIONS[name](model, x, target), INTERACTIONS[name](model, x, meant))
+
+
+@pytest.mark.parametrize("name", INTERACTIONS)
+@pytest.mark.parametrize(
+    ("target", "settings", "error", "message"),
+    [
+        ([0, 0, 9], {}, DataError, "target of row 2 is 9; expected a class from 0 to 2"),
+        ([[0, 1], [0, 1], [0, -1]], {}, DataError, "target of row 2 is -1; expected a class from 0 to 2"),
+        ([0, 1], {}, DataError, r"target has shape \(2,\); expected \(3,\)"),
+        (0, {"rows_at_once": 0}, RecipeError, "rows_at_once is 0; expected at least 1"),
+    ],
+)
+def test_what_does_not_fit_the_rows_is_refused(name, target, settings, error, message):
+    with pytest.raises(error, match=message):
+        INTERACTIONS[name](smooth_net(), rows(), target, **settings)

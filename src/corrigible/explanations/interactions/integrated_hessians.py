@@ -5,6 +5,7 @@ the product of the two coordinates. The product has density -ln t, so that singl
 """
 
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import torch
@@ -15,18 +16,17 @@ from torch import Tensor, nn
 
 from corrigible.errors import RecipeError
 from corrigible.explanations.baselines import Baseline, baseline_row
-from corrigible.explanations.chunks import rows_that_fit
-from corrigible.explanations.passes import pass_over, untouched, values_index
+from corrigible.explanations.passes import pass_over, require_gradient, untouched, values_index
 from corrigible.explanations.scores import score_named
 from corrigible.explanations.smoothing import require_no_maxima_of, smooth_activations_of
-from corrigible.models.modes import device_of, like_parameters
+from corrigible.explanations.targets import checked_question
 from corrigible.models.nonlinear import Nonlinearities
 
 
 def integrated_hessians(
     model: nn.Module,
-    x: Float[Tensor, " batch *input"],
-    target: Int[Tensor, " batch *contrast"],
+    x: Any,
+    target: Any,
     *,
     steps: int = 50,
     baseline: Baseline = None,
@@ -46,31 +46,34 @@ def integrated_hessians(
     given. Then the result is about the model with softplus in the place of ReLU.
 
     Args:
+        x: rows, (batch, …), as `explain` takes them.
+        target: a class, one per row, or None as in `explain`; pairs (batch, 2) ask why one rather than another.
         steps: points on each row's path, at least 1. At most ``rows_at_once`` points are in memory, whatever this is,
             unless the result is differentiable.
         baseline: None for zeros, a number, or a tensor that broadcasts to one row.
         beta: the sharpness of the softplus that replaces ReLUs, e.g. 10; see `smooth_activations_of`.
 
     Raises:
-        RecipeError: fewer than 1 step, a beta not above 0, or the score ``margin``, which has kinks itself.
+        RecipeError: fewer than 1 step, a beta not above 0, rows_at_once below 1, or the score ``margin``, which has
+            kinks itself.
         UnsupportedModelError: the model has kinks.
-        DataError: a baseline that does not fit.
+        DataError: an x, target or baseline that does not fit.
+        NoGradientError: differentiable, but no parameter would get a gradient.
     """
     if steps < 1:
         raise RecipeError(f"steps is {steps}; expected at least 1")
     if score == "margin":
         raise RecipeError("score 'margin' has kinks; expected a smooth score: give a pair of classes as the target")
-    x, target = like_parameters(x, model), target.to(device_of(model))
-    path = _Path(model, x, target, baseline_row(baseline, x), score, seed, differentiable)
     with untouched(model, seed):
-        rows_at_once = rows_at_once or rows_that_fit(model, x[:1])
+        x, target, size = checked_question(model, x, target, rows_at_once=rows_at_once)
+        path = _Path(model, x, target, baseline_row(baseline, x), score, seed, differentiable)
         smooth = smooth_activations_of(beta)
         every = torch.arange(len(x), device=x.device)
-        parts = [
-            _interactions(path, rows, steps, rows_at_once, smooth)
-            for rows in every.split(max(1, rows_at_once // steps))
-        ]
-        return torch.cat(parts)
+        parts = [_interactions(path, rows, steps, size, smooth) for rows in every.split(max(1, size // steps))]
+        found = torch.cat(parts)
+        if differentiable:
+            require_gradient(model, found, "integrated_hessians")
+        return found
 
 
 @dataclass(frozen=True)
