@@ -23,6 +23,7 @@ from corrigible.folders import temporary_sibling, writing_in
 from corrigible.recipe import Recipe, load_data
 from corrigible.study import Draft, Study, open_study
 from corrigible.types import Columns
+from corrigible.workflow.backgrounds import with_background
 from corrigible.workflow.devices import device_named
 from corrigible.workflow.model_runs import load_model
 from corrigible.workflow.records import FeatureShare, Finished
@@ -59,7 +60,8 @@ def explain_all(
 def _explain_all(
     study: Study, splits: tuple[str, ...], run: str | None, seed: int | None, device: str, settings: dict[str, Any]
 ) -> Generator[Any, None, None]:
-    recipe, explanation = study.recipe, study.recipe.explain
+    recipe = with_background(study)
+    explanation = recipe.explain
     seed = recipe.seed if seed is None else seed
     source = study.run_named(run) if run else study.latest("train", "correct")
     splits = splits or splits_of(study)

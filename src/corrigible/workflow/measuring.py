@@ -22,6 +22,7 @@ from corrigible.models.modes import evaluating, like_parameters
 from corrigible.recipe import Recipe, load_data
 from corrigible.study import Run, Study, open_study
 from corrigible.types import Columns, Feedback, Measurement
+from corrigible.workflow.backgrounds import with_background
 from corrigible.workflow.devices import device_named
 from corrigible.workflow.explained_rows import curves_of, explained_by, explained_rows, keep
 from corrigible.workflow.model_runs import load_model
@@ -37,7 +38,7 @@ def explain(
 ) -> Iterator[FeatureShare | Finished]:
     """Explain what a run's model predicts on the rows of the recipe's split; the latest model where no run is named."""
     study = open_study(folder)
-    recipe = study.recipe
+    recipe = with_background(study)
     seed = recipe.seed if seed is None else seed
     source = study.run_named(run) if run else study.latest("train", "correct")
     data = load_data(recipe, study.folder, recipe.explain.split)
@@ -59,7 +60,7 @@ def explain(
 def evaluate(folder: Path, *, seed: int | None = None, device: str = "cpu") -> Iterator[Measured | Finished]:
     """Measure the latest trained model, its latest correction and that correction's baselines on the same rows."""
     study = open_study(folder)
-    recipe = study.recipe
+    recipe = with_background(study)
     seed = recipe.seed if seed is None else seed
     data = load_data(recipe, study.folder, recipe.evaluate.split)
     feedback, revision = _feedback_about(study, recipe.evaluate.split)
