@@ -28,7 +28,8 @@ check: install
 	@$(RUN)/python tools/size.py
 	@$(RUN)/python tools/documents.py --check
 
-slow: install
+slow:
+	@$(PYTHON) tools/install.py bench
 	@$(RUN)/python -m pytest -m "slow or browser"
 
 bench:

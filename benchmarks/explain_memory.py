@@ -1,9 +1,10 @@
-"""What explaining a whole data set takes of memory: peak of a process of its own for each number of rows and steps.
+"""What explaining a whole data set takes of memory: peak of a process of its own for each amount of work.
 
     python benchmarks/explain_memory.py
 
-Integrated gradients of an MLP with 100 inputs, one thread, rows made when they are asked for, written as shards of
-16 MiB at most. Writes benchmarks/results/explain_memory.json.
+An MLP with 400 inputs, one thread, rows made when they are asked for, written as shards of 16 MiB at most: integrated
+gradients over few and many rows with few and many steps, sampled Shapley values with few and many samples. For
+comparison, the same many rows explained at once. Writes benchmarks/results/explain_memory.json.
 """
 
 import json
@@ -18,11 +19,16 @@ import torch
 from results import write
 from torch import Tensor
 
+from corrigible import explain
 from corrigible.explanations.shards import explain_all
 from corrigible.models import mlp
 
-INPUTS, HIDDEN = 100, (16,)
-ROWS, STEPS = (1_000, 100_000), (50, 500)
+INPUTS, HIDDEN = 400, (16,)
+CASES = (
+    *(("integrated_gradients", rows, "steps", steps) for steps in (50, 500) for rows in (1_000, 100_000)),
+    *(("permutation_shapley", 20, "samples", samples) for samples in (2, 200)),
+    ("integrated_gradients, all rows at once", 100_000, "steps", 50),
+)
 
 
 class Rows:
@@ -40,43 +46,41 @@ class Rows:
 
 def main() -> None:
     if len(sys.argv) > 1:
-        print(json.dumps(measured(*map(int, sys.argv[1:]))))
+        print(json.dumps(measured(*CASES[int(sys.argv[1])])))
         return
-    rows = [in_a_process_of_its_own(num_rows, steps) for steps in STEPS for num_rows in ROWS]
-    ratios = {f"{steps} steps": _ratio([r for r in rows if r["steps"] == steps]) for steps in STEPS}
-    settings = {"inputs": INPUTS, "hidden": HIDDEN, "threads": 1}
-    write("explain_memory", {**settings, "rows": rows, "ratio_of_peaks": ratios})
+    rows = [in_a_process_of_its_own(number) for number in range(len(CASES))]
+    write("explain_memory", {"inputs": INPUTS, "hidden": HIDDEN, "threads": 1, "rows": rows})
 
 
-def in_a_process_of_its_own(num_rows: int, steps: int) -> dict[str, Any]:
-    command = [sys.executable, __file__, str(num_rows), str(steps)]
+def in_a_process_of_its_own(number: int) -> dict[str, Any]:
+    command = [sys.executable, __file__, str(number)]
     found: dict[str, Any] = json.loads(subprocess.run(command, capture_output=True, text=True, check=True).stdout)
     print(found, flush=True)
     return found
 
 
-def measured(num_rows: int, steps: int) -> dict[str, Any]:
+def measured(work: str, num_rows: int, setting: str, value: int) -> dict[str, Any]:
     """Peak resident memory in MiB: before anything is explained, and of all of it."""
     torch.set_num_threads(1)
     torch.manual_seed(0)
     model = mlp(INPUTS, 2, hidden=HIDDEN)
+    method, _, at_once = work.partition(", ")
     before, started = peak(), time.perf_counter()
-    with tempfile.TemporaryDirectory() as folder:
-        for _ in explain_all(model, Rows(num_rows), folder, method="integrated_gradients", steps=steps):
-            pass
+    if at_once:
+        rows = Rows(num_rows)
+        explain(model, torch.stack([rows[row][0] for row in range(num_rows)]), 0, method=method, **{setting: value})
+    else:
+        with tempfile.TemporaryDirectory() as folder:
+            for _ in explain_all(model, Rows(num_rows), folder, method=method, **{setting: value}):
+                pass
     seconds = time.perf_counter() - started
     numbers = {"before_mib": before, "peak_mib": peak(), "seconds": round(seconds, 1)}
-    return {"num_rows": num_rows, "steps": steps, **numbers}
+    return {"work": work, "num_rows": num_rows, setting: value, **numbers}
 
 
 def peak() -> float:
     kilobytes = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
     return round(kilobytes / (2**20 if sys.platform == "darwin" else 2**10), 1)
-
-
-def _ratio(rows: list[dict[str, Any]]) -> float:
-    few, many = (next(r["peak_mib"] for r in rows if r["num_rows"] == num_rows) for num_rows in ROWS)
-    return round(many / few, 3)
 
 
 if __name__ == "__main__":

@@ -27,8 +27,8 @@ def methods_page() -> str:
         "",
         "Written by `make docs` from the code. `corrigible methods` prints the same list.",
         "A recipe, `corrigible.explain`, `corrigible.correct` and `corrigible.evaluate` take the names and settings of",
-        "explainers, penalties, metrics and models; the other families are called from Python. Tensors, such as a",
-        'background, can be given in Python alone; a recipe may say `groups = "grid"` or `"slic"` for images.',
+        "explainers, penalties, metrics and models; the other families are called from Python. A recipe gives a",
+        '`background` as a number of training rows, and `groups` of images as `"grid"` or `"slic"`.',
     ]
     for family, members in FAMILIES.items():
         heading = f"{family}s".replace("ys", "ies").capitalize()
@@ -110,8 +110,8 @@ def scale(found: dict[str, Any]) -> Iterator[str]:
 
 
 def explain(found: dict[str, Any]) -> Iterator[str]:
-    yield "| work, one thread | peer | times as fast | agreement | correlation with a 400-order reference: here, peer |"
-    yield "|---|---|---|---|---|"
+    yield "| work, one thread | peer | times as fast | aim | agreement | correlation with 400 orders: here, peer |"
+    yield "|---|---|---|---|---|---|"
     for row in found["rows"]:
         agreement = apart(row["difference"]) if "difference" in row else ""
         correlation = f"{row['correlation']:.4f}" if "correlation" in row else ""
@@ -119,7 +119,14 @@ def explain(found: dict[str, Any]) -> Iterator[str]:
         agreement, correlation = (
             (agreement or f"r = {correlation}", "") if "," not in correlation else ("", correlation)
         )
-        cells = (row["case"], row["peer"], f"{row['times_faster']:.3g} ×", agreement, correlation)
+        cells = (
+            row["case"],
+            row["peer"],
+            f"{row['times_faster']:.3g} ×",
+            f"{row['to_reach']} ×",
+            agreement,
+            correlation,
+        )
         yield "| " + " | ".join(cells) + " |"
 
 
@@ -131,7 +138,7 @@ def explain_proofs(found: dict[str, Any]) -> Iterator[str]:
 
 
 def explanation_quality(found: dict[str, Any]) -> Iterator[str]:
-    yield f"| measure, {found['rows_explained']} digits | times as fast as quantus | largest difference |"
+    yield f"| measure, {found['rows_explained']} digits | times as fast as quantus (aim: 10) | largest difference |"
     yield "|---|---|---|"
     for row in found["rows"]:
         difference = apart(row["largest_difference"]) if "largest_difference" in row else ""
@@ -139,10 +146,11 @@ def explanation_quality(found: dict[str, Any]) -> Iterator[str]:
 
 
 def explain_memory(found: dict[str, Any]) -> Iterator[str]:
-    yield "| steps | rows | peak memory of the process |"
-    yield "|---|---|---|"
+    yield "| work | rows | steps or samples | peak memory of the process | of which explaining |"
+    yield "|---|---|---|---|---|"
     for row in found["rows"]:
-        yield f"| {row['steps']} | {row['num_rows']:,} | {row['peak_mib']:.0f} MiB |"
+        count, added = row.get("steps", row.get("samples")), row["peak_mib"] - row["before_mib"]
+        yield f"| {row['work']} | {row['num_rows']:,} | {count} | {row['peak_mib']:.0f} MiB | {added:.0f} MiB |"
 
 
 def scaffolding(found: dict[str, Any]) -> Iterator[str]:

@@ -22,7 +22,7 @@ def guided_backpropagation_of(
     score: str = "target_logit",
     create_graph: bool = True,
 ) -> Float[Tensor, " batch *input"]:
-    """The guided gradient in a pass that was made by `guided_pass`."""
+    """The guided gradient in a pass that was made by `guided_pass_of`."""
     scores = score_named(score, forward)(forward.logits, target).sum()
     with rectifiers.replacing():
         return forward.gradient(scores, forward.x, create_graph=create_graph)
