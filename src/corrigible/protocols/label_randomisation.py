@@ -13,7 +13,7 @@ from jaxtyping import Int
 from torch import Tensor, nn
 
 from corrigible.data.dataset import Dataset, TensorData, all_labels, as_dataset, columns_of, labelled, require_classes
-from corrigible.explanations.trust.attributing import Method, attribution_of, rows_and_target
+from corrigible.explanations.attributing import Method, attribution_of, rows_and_target
 from corrigible.explanations.trust.fresh_weights import untrained
 from corrigible.explanations.trust.likeness import Comparison, compared
 from corrigible.protocols.schedule import Schedule, accuracy_on, require_fit, run

@@ -15,10 +15,10 @@ from torch import Tensor, nn
 
 from corrigible.data.dataset import TensorData, all_rows, as_dataset, require_classes
 from corrigible.errors import DataError, RecipeError
+from corrigible.explanations.attributing import Method, attribution_of, rows_and_target
 from corrigible.explanations.baselines import Baseline, baseline_row
 from corrigible.explanations.features import feature_index
 from corrigible.explanations.quality.curves import Ranking, ranking_of, without_top_of
-from corrigible.explanations.trust.attributing import Method, attribution_of, rows_and_target
 from corrigible.explanations.trust.fresh_weights import untrained
 from corrigible.models.draws import row_uniform
 from corrigible.protocols.schedule import Schedule, accuracy_on, require_fit, run

@@ -8,9 +8,9 @@ from jaxtyping import Float, Int
 from torch import Tensor
 
 from corrigible.errors import RecipeError
+from corrigible.explanations.attributing import Method, attribution_of, explainer_of, name_of
 from corrigible.explanations.passes import pass_over, untouched
 from corrigible.explanations.scores import score_named
-from corrigible.explanations.trust.attributing import Method, attribution_of, explainer_of, name_of
 from corrigible.explanations.trust.axiom_cases import Case
 from corrigible.methods import settings_of
 from corrigible.models.forward import class_logits

@@ -13,10 +13,7 @@ from torch import Tensor, nn
 from torch.nn.functional import cosine_similarity
 
 from corrigible.errors import DataError, NoGradientError, RecipeError
-from corrigible.explanations.family import EXPLAINERS
-from corrigible.explanations.passes import untouched
-from corrigible.explanations.quality.agreement import rank_correlation, top_agreement
-from corrigible.explanations.trust.attributing import (
+from corrigible.explanations.attributing import (
     Method,
     attribution_of,
     explainer_of,
@@ -24,6 +21,9 @@ from corrigible.explanations.trust.attributing import (
     name_of,
     rows_and_target,
 )
+from corrigible.explanations.family import EXPLAINERS
+from corrigible.explanations.passes import untouched
+from corrigible.explanations.quality.agreement import rank_correlation, top_agreement
 from corrigible.explanations.trust.likeness import mean_over_rows, squared_difference
 from corrigible.explanations.trust.perturbing import Allowed, Norm
 from corrigible.explanations.trust.searching import Searching

@@ -10,7 +10,7 @@ from typing import Any
 from torch import nn
 
 from corrigible.errors import UnsupportedModelError, unknown
-from corrigible.explanations.trust.attributing import Method, attribution_of, rows_and_target
+from corrigible.explanations.attributing import Method, attribution_of, rows_and_target
 from corrigible.explanations.trust.fresh_weights import weighted_layers, with_fresh
 from corrigible.explanations.trust.likeness import Comparison, compared
 

@@ -8,8 +8,8 @@ from torch import nn
 
 from corrigible.errors import DataError, RecipeError
 from corrigible.explanations import explain
+from corrigible.explanations.attributing import attribution_of, name_of, rows_and_target
 from corrigible.explanations.attribution.input_gradient import input_gradient
-from corrigible.explanations.trust.attributing import attribution_of, name_of, rows_and_target
 
 MODEL = nn.Sequential(nn.Linear(3, 4), nn.Tanh(), nn.Linear(4, 2))
 X = torch.randn(5, 3, generator=torch.Generator().manual_seed(0))
