@@ -7,24 +7,39 @@ from typing import Any
 from corrigible.explanations import EXPLAINERS
 from corrigible.explanations.explaining import SHARED_SETTINGS
 from corrigible.explanations.interactions import INTERACTIONS
-from corrigible.explanations.layers import LAYER_EXPLAINERS
+from corrigible.explanations.layers import LAYER_EXPLAINERS, unit_importance
 from corrigible.explanations.quality import QUALITIES
 from corrigible.explanations.scores import SCORES, RandomProjection
 from corrigible.explanations.summaries import SUMMARIES
 from corrigible.explanations.surrogates import SURROGATES
+from corrigible.explanations.trees import tree_shap
+from corrigible.explanations.trust import (
+    attack_explanation,
+    cascading_randomisation,
+    check_axioms,
+    explanation_robustness,
+    independent_randomisation,
+)
+from corrigible.explanations.words import explain_words
 from corrigible.methods import settings_of
 from corrigible.metrics import METRICS
 from corrigible.models import MODELS
 from corrigible.penalties import FEEDBACK_PENALTIES, MODEL_PENALTIES
 from corrigible.workflow.records import Method
 
+TRUST_CHECKS = (
+    *(check_axioms, cascading_randomisation, independent_randomisation),
+    *(attack_explanation, explanation_robustness),
+)
 FAMILIES: Mapping[str, Mapping[str, Callable[..., Any]]] = {
     "explainer": EXPLAINERS,
+    "text or tree explainer": {f.__name__: f for f in (explain_words, tree_shap)},
     "layer explainer": LAYER_EXPLAINERS,
     "interaction": INTERACTIONS,
-    "summary": SUMMARIES,
+    "summary": {**SUMMARIES, unit_importance.__name__: unit_importance},
     "surrogate": SURROGATES,
     "explanation quality": QUALITIES,
+    "trust check": {f.__name__: f for f in TRUST_CHECKS},
     "score": {**SCORES, "random_projection": RandomProjection},
     "feedback penalty": FEEDBACK_PENALTIES,
     "model penalty": MODEL_PENALTIES,
