@@ -1,6 +1,7 @@
 """What must hold exactly: sums, and gradients of explanations with respect to the parameters."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from functools import partial
 from typing import Any
 
 import torch
@@ -9,6 +10,8 @@ from torch import Tensor, nn
 
 from corrigible import explain
 from corrigible.explanations import EXPLAINERS
+from corrigible.explanations.interactions import integrated_hessians, shapley_interactions
+from corrigible.explanations.layers import layer_attribution
 from corrigible.methods import settings_of
 
 STEP = 1e-6
@@ -24,29 +27,37 @@ def proofs() -> Iterator[dict[str, Any]]:
         found = explain(subject.model, subject.x, subject.target, method="kernel_shap", samples=samples).sum(dim=1)
         error = float((found - gain).abs().max() / gain.abs().max())
         yield {"what": f"kernel_shap, n = {samples}: sum less gain in score", "error": error, "to_reach": 1e-5}
-    for method in EXPLAINERS:
-        if method != "linear_shap" and "differentiable" in settings_of(EXPLAINERS[method]):
-            yield {
-                "what": f"{method}: parameter gradient less finite difference",
-                "error": gradient_error(method),
-                "to_reach": 1e-5,
-            }
+    for name, error in gradient_errors():
+        yield {"what": f"{name}: parameter gradient less finite difference", "error": error, "to_reach": 1e-5}
 
 
-def gradient_error(method: str) -> float:
-    """Largest difference over the largest derivative, over all parameters of a small network."""
+def gradient_errors() -> Iterator[tuple[str, float]]:
+    """Every method that can keep its graph, on a small network that it can explain."""
     torch.manual_seed(0)
-    model = nn.Sequential(
+    network = nn.Sequential(
         nn.Conv2d(1, 2, 2), nn.ReLU(), nn.Conv2d(2, 2, 2), nn.Softplus(), nn.Flatten(), nn.Linear(8, 3)
     ).double()
-    x, target = torch.randn(2, 1, 4, 4, dtype=torch.float64), torch.tensor([0, 2])
-    groups = {"groups": torch.arange(16).reshape(1, 4, 4) // 4}
-    settings = groups if "groups" in settings_of(EXPLAINERS[method]) else {}
-    factors = torch.randn_like(x)
+    linear = nn.Sequential(nn.Flatten(), nn.Linear(16, 3)).double()
+    groups = torch.arange(16).reshape(1, 4, 4) // 4
+    for name, method in EXPLAINERS.items():
+        takes = settings_of(method)
+        if "differentiable" in takes:
+            settings: dict[str, Any] = {"groups": groups} if "groups" in takes else {}
+            model = linear if name == "linear_shap" else network
+            yield name, gradient_error(model, partial(explain, method=name, **settings))
+    yield "layer_attribution", gradient_error(network, partial(layer_attribution, layer="1"))
+    yield "integrated_hessians", gradient_error(network, partial(integrated_hessians, steps=8, beta=10.0))
+    yield "shapley_interactions", gradient_error(network, partial(shapley_interactions, groups=groups))
+
+
+def gradient_error(model: nn.Module, method: Callable[..., Tensor]) -> float:
+    """Largest difference over the largest derivative, over all parameters of the model."""
+    generator = torch.Generator().manual_seed(0)
+    x, target = torch.randn(2, 1, 4, 4, dtype=torch.float64, generator=generator), torch.tensor([0, 2])
+    factors = torch.randn(method(model, x, target).shape, dtype=torch.float64, generator=generator)
 
     def loss(differentiable: bool) -> Tensor:
-        found = explain(model, x, target, method=method, differentiable=differentiable, **settings)
-        return (found * factors).sum()
+        return (method(model, x, target, differentiable=differentiable) * factors).sum()
 
     slopes = torch.autograd.grad(loss(True), list(model.parameters()), allow_unused=True, materialize_grads=True)
     return float(
