@@ -10,6 +10,7 @@ import pytest
 import torch
 from sklearn.linear_model import LogisticRegression
 from torch import nn
+from torch.utils._python_dispatch import TorchDispatchMode
 
 from corrigible.errors import NoGradientError, RecipeError
 from corrigible.explanations import explain
@@ -203,6 +204,33 @@ def test_an_unknown_score_or_setting_is_refused_with_the_right_names(method):
         explained(method, net(method), rows(2), score="margins")
     with pytest.raises(RecipeError, match="unknown setting 'scores': did you mean 'score'"):
         explained(method, net(method), rows(2), scores="margin")
+
+
+class Pools(TorchDispatchMode):
+    """Watches how many images at a time PyTorch's own kernel pools."""
+
+    def __init__(self):
+        super().__init__()
+        self.seen = []
+
+    def __torch_dispatch__(self, function, types, args=(), kwargs=None):
+        if "max_pool" in str(function):
+            self.seen.append(len(args[0]))
+        return function(*args, **kwargs or {})
+
+
+@pytest.mark.parametrize("method", [method for method in EXPLAINERS if method != "linear_shap"])
+def test_images_are_pooled_without_looking_for_the_place_of_each_maximum(method):
+    model = nn.Sequential(nn.Conv2d(1, 2, 3), nn.MaxPool2d(2), nn.Flatten(), nn.Linear(8, 3)).double()
+    x, settings = rows(2, 36).reshape(2, 1, 6, 6), {"rows_at_once": 50}
+    if method != "occlusion":
+        settings["groups"] = torch.arange(36).reshape(1, 6, 6) // 12
+    with Pools() as pools:
+        explained(method, model, x, **settings)
+    assert max(pools.seen, default=0) <= 1  # A first look at the scores.
+    with Pools() as pools:
+        explained(method, model, x, differentiable=True, **settings)
+    assert max(pools.seen) > 1
 
 
 @every_method

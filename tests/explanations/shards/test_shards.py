@@ -6,6 +6,7 @@ import sys
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from threading import Barrier, local
+from time import sleep
 from typing import Any
 
 import pandas as pd
@@ -151,14 +152,27 @@ def test_rows_at_once_and_the_sizes_of_shards_change_rounding_at_most(model: nn.
 
 def test_processes_share_the_shards(model: nn.Module, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     list(explain_all(model, Lazy(), tmp_path / "one", rows_per_shard=1, steps=4))
-    meeting, here = Barrier(3), local()
+    meeting, here = Barrier(3, timeout=20), local()
+
+    def number_that_is_slow_to_begin() -> int:
+        sleep(0.1 if here.number == 0 else 0)
+        return here.number
+
+    def wait_and_be_slow_to_look() -> None:
+        meeting.wait()
+        sleep(0.1 if here.number == 2 else 0)
+
     monkeypatch.setattr(shards, "num_processes", lambda: 3)
-    monkeypatch.setattr(shards, "process_number", lambda: here.number)
-    monkeypatch.setattr(shards, "wait_for_all", meeting.wait)
+    monkeypatch.setattr(shards, "process_number", number_that_is_slow_to_begin)
+    monkeypatch.setattr(shards, "wait_for_all", wait_and_be_slow_to_look)
 
     def work(number: int) -> list[Any]:
-        here.number = number
-        return list(explain_all(copy.deepcopy(model), Lazy(), tmp_path / "three", rows_per_shard=1, steps=4))
+        here.number, records = number, []
+        for record in explain_all(copy.deepcopy(model), Lazy(), tmp_path / "three", rows_per_shard=1, steps=4):
+            records.append(record)
+            num_there = len(list((tmp_path / "three").glob("*.safetensors")))
+            assert isinstance(record, ShardsPlanned) or record.number <= num_there
+        return records
 
     with torch.random.fork_rng(), ThreadPoolExecutor(3) as threads:
         told = list(threads.map(work, range(3)))

@@ -94,6 +94,18 @@ def test_held_out_points_have_no_part_in_growing(monkeypatch):
     assert other.fidelity.value < 0 < plain.fidelity.value
 
 
+def test_whether_to_stop_is_decided_on_points_that_had_no_part_in_growing(monkeypatch):
+    monkeypatch.setattr("corrigible.explanations.surrogates.synthetic.NOISE", 0.0)
+    stopping = torch.from_numpy(asked(linear, rows()).stopping.x[:, 0])
+
+    def score(x):
+        return x[:, 1] + torch.where(torch.isin(x[:, 0], stopping), 1.0, 0.2) * x[:, 0]
+
+    # To the points for growing bmi alone is enough.
+    found = linear_surrogate(score, rows(), columns=COLUMNS, max_features=2, **FAST)
+    assert found.chosen == ("bmi", "age")
+
+
 def test_around_a_row_the_weights_come_near_to_the_gradient():
     x = rows(400)[:, :2]
     around = torch.tensor([1.0, -0.5], dtype=torch.float64)

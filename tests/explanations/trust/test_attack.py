@@ -51,6 +51,31 @@ def test_rows_that_look_and_are_predicted_alike_are_explained_otherwise(model, m
         assert after.mean() < 0.95 * before.mean()
 
 
+def test_the_logits_stay_within_the_tolerance_however_small(model):
+    found = attack_explanation(model, X, method="input_gradient", logit_tolerance=0.01, **QUICK)
+    assert found.logit_change.max() <= 0.01
+    assert found.to_original.rank_correlation.mean() < 0.9
+
+
+def test_the_class_is_kept_where_two_are_almost_equally_likely(model):
+    logits = model(X[:1])
+    first, second = logits.topk(2).indices[0].tolist()
+    with torch.no_grad():
+        model[-1].bias[second] += logits[0, first] - logits[0, second] - 1e-4
+    for method in ("input_gradient", "gradient_x_input"):
+        found = attack_explanation(model, X[:1], method=method, **QUICK)
+        assert found.is_same_class.all()
+        assert found.logit_change.max() <= 0.1
+
+
+def test_a_search_that_heeds_the_logits_goes_further_within_the_tolerance(model, monkeypatch):
+    settings = {"method": "input_gradient", "logit_tolerance": 0.01} | QUICK | {"num_steps": 20}
+    heeding = attack_explanation(model, X, **settings).to_original.rank_correlation.mean()
+    monkeypatch.setattr("corrigible.explanations.trust.attack.PREDICTION_WEIGHT", 0.0)
+    blind = attack_explanation(model, X, **settings).to_original.rank_correlation.mean()
+    assert heeding < blind - 0.1
+
+
 def test_what_it_reports_is_measured_on_the_model_as_it_is(model):
     found = attack_explanation(model, X, method="input_gradient", wanted=CORNER, **QUICK)
     before, after = model(X), model(found.x)

@@ -9,11 +9,13 @@ from corrigible.explanations import explain
 from corrigible.explanations.quality import rank_correlation
 from corrigible.explanations.trust.edges import edges
 from corrigible.explanations.trust.fresh_weights import with_fresh
+from corrigible.explanations.trust.likeness import Comparison
 from corrigible.explanations.trust.randomisation import (
     cascading_randomisation,
     depends_on_weights,
     independent_randomisation,
 )
+from corrigible.types import Measurement
 
 
 @pytest.fixture
@@ -60,6 +62,13 @@ def test_an_edge_detector_fails_the_check(model):
     for comparison in cascade:
         for found in (comparison.rank_correlation, comparison.structural_similarity):
             assert found.value == pytest.approx(1)
+
+
+@pytest.mark.parametrize(("high", "expected"), [(0.49, True), (0.5, False), (0.51, False)])
+def test_the_whole_interval_must_lie_below_one_half(high, expected):
+    alike, unlike = (Measurement("rank_correlation", 0.1, 0.0, end, 6) for end in (0.9, high))
+    cascade = [Comparison(part, found, found, None) for part, found in (("2", alike), ("0", unlike))]
+    assert depends_on_weights(cascade) == expected
 
 
 def test_maps_that_are_the_same_everywhere_show_nothing(model):
