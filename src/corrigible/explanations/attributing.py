@@ -9,15 +9,12 @@ from jaxtyping import Float, Int
 from torch import Tensor, nn
 
 from corrigible.errors import DataError
-from corrigible.explanations.chunks import rows_that_fit
 from corrigible.explanations.explaining import explain
 from corrigible.explanations.family import EXPLAINERS
-from corrigible.explanations.inputs import checked_output, checked_rows, checked_target
 from corrigible.explanations.passes import untouched
-from corrigible.explanations.targets import default_target
+from corrigible.explanations.targets import checked_question
 from corrigible.methods import method_named, settings_of, with_settings
 from corrigible.models.forward import class_logits
-from corrigible.models.modes import like_parameters
 
 Method = str | Callable[..., Tensor]
 """A name that `explain` takes, or any (model, x, target, *, settings) -> like x."""
@@ -80,16 +77,8 @@ def rows_and_target(
         UnsupportedModelError: a model that cannot be explained.
     """
     with untouched(model, seed):
-        rows = like_parameters(checked_rows(x, None), model)
-        output = checked_output(model, rows[:1], len(rows))
-        if target is None:
-            return rows, default_target(model, rows, output, rows_that_fit(model, rows[:1]))
-        num_classes = class_logits(output).shape[1]
-        given = torch.as_tensor(target)
-        if given.shape == (len(rows), 2):
-            pair = [checked_target(given[:, place], len(rows), num_classes) for place in (0, 1)]
-            return rows, torch.stack(pair, dim=1).to(rows.device)
-        return rows, checked_target(given, len(rows), num_classes).to(rows.device)
+        rows, chosen, _ = checked_question(model, x, target, rows_at_once=None)
+    return rows, chosen
 
 
 def logits_of(model: nn.Module, x: Float[Tensor, " batch *input"]) -> Float[Tensor, " batch num_classes"]:

@@ -1,6 +1,6 @@
 """Passes made in order to explain: in eval mode, with random draws that belong to the row's values."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from functools import lru_cache
 
@@ -10,6 +10,7 @@ from jaxtyping import Float, Int
 from torch import Tensor, nn
 
 from corrigible.errors import DataError, NoGradientError
+from corrigible.explanations.scores import SCORES, score_named
 from corrigible.models.forward import Forward
 from corrigible.models.modes import PrivateRandomness, evaluating
 from corrigible.models.nonlinear import Nonlinearities
@@ -39,6 +40,30 @@ def pass_over(
     return Forward(
         model, Batch(place, x, target, columns=columns), seed=seed, draws=draws, nonlinearities=nonlinearities
     )
+
+
+def score_of(
+    name: str,
+    logits: Float[Tensor, " batch num_classes"],
+    target: Int[Tensor, " batch *contrast"],
+    *,
+    model: nn.Module,
+    index: Callable[[], Int[Tensor, " batch"]],
+    seed: int = 0,
+) -> Float[Tensor, " batch"]:
+    """The score of logits that a model gave outside of a pass.
+
+    Args:
+        index: which draws the rows get, asked where the score is a random one.
+
+    Raises:
+        RecipeError: no score has that name.
+    """
+    if name in SCORES:
+        return SCORES[name](logits, target)
+    # Asked for its random draws alone, whatever its rows; held here, because the score does not keep it alive.
+    forward = pass_over(model, logits, target, index=index(), seed=seed)
+    return score_named(name, forward)(logits, target)
 
 
 def values_index(x: Float[Tensor, " batch *input"]) -> Int[Tensor, " batch"]:

@@ -72,13 +72,14 @@ def test_the_class_stays_that_of_the_row():
 
 
 def test_a_function_explains_like_the_method_of_its_name():
-    def gradient(model, x, target):
-        return explain(model, x, target, method="input_gradient")
+    def gradient(model, x, target, *, score="target_logit"):
+        return explain(model, x, target, method="input_gradient", score=score)
 
-    torch.testing.assert_close(
-        max_sensitivity(small_net(), X, TARGET, method=gradient),
-        max_sensitivity(small_net(), X, TARGET, method="input_gradient"),
-    )
+    for settings in ({}, {"score": "target_prob"}):
+        torch.testing.assert_close(
+            max_sensitivity(small_net(), X, TARGET, method=gradient, explainer_settings=settings),
+            max_sensitivity(small_net(), X, TARGET, method="input_gradient", explainer_settings=settings),
+        )
 
 
 def test_pairs_of_classes_are_set_against_each_other():
@@ -106,7 +107,7 @@ def test_what_does_not_fit_is_refused():
     for name, value in (("samples", 0), ("radius", 0.0), ("radius", float("nan"))):
         with pytest.raises(RecipeError, match=f"^{name} is {value}; expected"):
             max_sensitivity(model, X, TARGET, **{name: value})
-    with pytest.raises(RecipeError, match="settings steps for a method that is a function"):
+    with pytest.raises(RecipeError, match="explainer '<lambda>': unknown setting 'steps'"):
         max_sensitivity(model, X, TARGET, method=lambda model, x, target: x, explainer_settings={"steps": 3})
     with pytest.raises(DataError, match="row 0 is NaN"):
         max_sensitivity(model, X, TARGET, method=lambda model, x, target: x * torch.nan)

@@ -15,8 +15,7 @@ from corrigible.errors import DataError, RecipeError
 from corrigible.explanations.baselines import Baseline
 from corrigible.explanations.games.absence import Absence, Absent, absence_of
 from corrigible.explanations.groups import Groups, groups_of, numbered_anew
-from corrigible.explanations.passes import pass_over, values_index
-from corrigible.explanations.scores import SCORES, score_named
+from corrigible.explanations.passes import score_of, values_index
 from corrigible.models.forward import class_logits
 from corrigible.types import Columns
 
@@ -64,11 +63,11 @@ class Game:
         """The score of each point, (\\*point); along ``axis`` lie points made from these rows, in their order."""
         points, flat = logits.shape[:-1], logits.flatten(0, -2)
         target = _spread(self.target[rows], points, axis)
-        if self.score in SCORES:
-            return SCORES[self.score](flat, target).view(points)
-        # The pass is asked for its random draws alone, whatever its rows.
-        forward = pass_over(self.model, flat, target, index=_spread(self.index[rows], points, axis), seed=self.seed)
-        return score_named(self.score, forward)(flat, target).view(points)
+
+        def index() -> Tensor:
+            return _spread(self.index[rows], points, axis)
+
+        return score_of(self.score, flat, target, model=self.model, index=index, seed=self.seed).view(points)
 
     def scores(self, inputs: Float[Tensor, " row *other_and_input"], rows: slice) -> Tensor:
         """The scores of several changed versions of each of these rows: (row, \\*other)."""

@@ -1,6 +1,7 @@
 """Yeh et al. 2019, On the (in)fidelity and sensitivity of explanations, definition 3.1."""
 
 from collections.abc import Callable, Mapping
+from functools import partial
 from typing import Any
 
 import torch
@@ -8,8 +9,7 @@ from jaxtyping import Float
 from torch import Tensor
 
 from corrigible.errors import RecipeError
-from corrigible.explanations.explaining import explain
-from corrigible.explanations.passes import untouched
+from corrigible.explanations.attributing import Method, attribution_of
 from corrigible.explanations.quality.given import flat_of
 from corrigible.explanations.quality.scored import Scored, scored_of
 from corrigible.types import Columns
@@ -23,7 +23,7 @@ def max_sensitivity(
     x: Any,
     target: Any,
     *,
-    method: str | Callable[[Any, Tensor, Tensor], Tensor] = "input_gradient",
+    method: Method = "input_gradient",
     explainer_settings: Mapping[str, Any] | None = None,
     radius: float = 0.1,
     samples: int = 10,
@@ -40,11 +40,11 @@ def max_sensitivity(
     Args:
         target: a class, one per row, or None as in `explain`; pairs (batch, 2) ask why one rather than another.
         method: a name as in `explain`, or a function of model, x and target that gives an attribution like x.
-        explainer_settings: of the named method.
+        explainer_settings: of the method.
         relative: divided by the length of the row's own attribution; NaN where that is 0.
 
     Raises:
-        RecipeError: fewer than 1 sample, a radius that is not above 0, settings for a function, or see `explain`.
+        RecipeError: fewer than 1 sample, a radius that is not above 0, an unknown setting, or see `explain`.
         DataError: see `explain`; an attribution that is NaN or infinite.
     """
     if samples < 1:
@@ -66,22 +66,18 @@ def max_sensitivity(
 
 
 def _explainer(
-    rows: Scored, method: Any, settings: Mapping[str, Any], columns: Columns | None, rows_at_once: int | None
+    rows: Scored, method: Method, settings: Mapping[str, Any], columns: Columns | None, rows_at_once: int | None
 ) -> Callable[[Tensor, Tensor], Tensor]:
     """(x, target) -> attribution, one line per row."""
-    if not callable(method):
-        shared: dict[str, Any] = {"columns": columns, "seed": rows.seed, "rows_at_once": rows_at_once}
-        return lambda x, target: flat_of(explain(rows.model, x, **_asked(target), method=method, **shared, **settings))
-    if settings:
-        raise RecipeError(f"settings {', '.join(settings)} for a method that is a function; fill them in beforehand")
+    is_named = isinstance(method, str)
+    shared: dict[str, Any] = {"columns": columns, "rows_at_once": rows_at_once} if is_named else {}
+    attribution: Callable[..., Tensor] = partial(
+        attribution_of, method, rows.model, seed=rows.seed, **shared, **settings
+    )
 
-    def by_function(x: Tensor, target: Tensor) -> Tensor:
-        with untouched(rows.model, rows.seed):
-            pieces = zip(x.split(rows.rows_at_once), target.split(rows.rows_at_once), strict=True)
-            return torch.cat([flat_of(method(rows.model, piece, chosen)) for piece, chosen in pieces])
+    def explained(x: Tensor, target: Tensor) -> Tensor:
+        size = len(x) if is_named else rows.rows_at_once  # By name, the rows are bounded where they are explained.
+        pieces = zip(x.split(size), target.split(size), strict=True)
+        return torch.cat([flat_of(attribution(piece, chosen)) for piece, chosen in pieces])
 
-    return by_function
-
-
-def _asked(target: Tensor) -> dict[str, Any]:
-    return {"target": target} if target.ndim == 1 else {"target": target[:, 0], "against": target[:, 1]}
+    return explained

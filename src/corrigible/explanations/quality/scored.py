@@ -10,13 +10,9 @@ from jaxtyping import Float, Int
 from torch import Tensor, nn
 
 from corrigible.explanations.callables import as_model
-from corrigible.explanations.chunks import rows_at_once_of
-from corrigible.explanations.inputs import checked_output, checked_rows, checked_target
-from corrigible.explanations.passes import pass_over, untouched, values_index
-from corrigible.explanations.scores import SCORES, score_named
-from corrigible.explanations.targets import default_target
+from corrigible.explanations.passes import score_of, untouched, values_index
+from corrigible.explanations.targets import checked_question
 from corrigible.models.forward import class_logits
-from corrigible.models.modes import like_parameters
 from corrigible.models.pooling import QuickPooling
 
 
@@ -54,10 +50,7 @@ class Scored:
 
     def _scores(self, x: Tensor, target: Tensor, index: Tensor) -> Tensor:
         logits = class_logits(self.model(x))
-        if self.score in SCORES:
-            return SCORES[self.score](logits, target)
-        forward = pass_over(self.model, x, target, index=index, seed=self.seed)  # The score does not keep it alive.
-        return score_named(self.score, forward)(logits, target)
+        return score_of(self.score, logits, target, model=self.model, index=lambda: index, seed=self.seed)
 
     def blocks(self, num_points: int) -> Iterator[tuple[slice, slice]]:
         """Rows and points of each row, (rows, points), as many together as the row budget lets in."""
@@ -84,18 +77,6 @@ def scored_of(
         DataError, UnsupportedModelError: see `explain`.
     """
     network = as_model(model)
-    with untouched(network, seed), torch.no_grad():
-        rows = like_parameters(checked_rows(x, None), network)
-        output = checked_output(network, rows[:1], len(rows))
-        rows_at_once = rows_at_once_of(rows_at_once, network, rows[:1])
-        if target is None:
-            chosen = default_target(network, rows, output, rows_at_once)
-        else:
-            chosen = _checked(torch.as_tensor(target), len(rows), class_logits(output).shape[1])
-    return Scored(network, rows, chosen.to(rows.device), values_index(rows), score, seed, rows_at_once)
-
-
-def _checked(target: Tensor, num_rows: int, num_classes: int) -> Tensor:
-    if target.ndim == 2 and target.shape[1] == 2:
-        return torch.stack([checked_target(target[:, place], num_rows, num_classes) for place in (0, 1)], dim=1)
-    return checked_target(target, num_rows, num_classes)
+    with untouched(network, seed):
+        rows, chosen, size = checked_question(network, x, target, rows_at_once=rows_at_once)
+    return Scored(network, rows, chosen, values_index(rows), score, seed, size)

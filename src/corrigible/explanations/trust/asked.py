@@ -9,8 +9,7 @@ from torch import Tensor
 
 from corrigible.errors import RecipeError
 from corrigible.explanations.attributing import Method, attribution_of, explainer_of, name_of
-from corrigible.explanations.passes import pass_over, untouched
-from corrigible.explanations.scores import score_named
+from corrigible.explanations.passes import score_of, untouched, values_index
 from corrigible.explanations.trust.axiom_cases import Case
 from corrigible.methods import settings_of
 from corrigible.models.forward import class_logits
@@ -39,8 +38,10 @@ class Asked:
     def scores(self, case: Case, rows: Float[Tensor, " row *input"], target: Int[Tensor, " row"]) -> Tensor:
         """The score that is explained, for any rows."""
         with untouched(case.model, self.seed), torch.no_grad():
-            forward = pass_over(case.model, rows, target, seed=self.seed)
-            return score_named(self.score, forward)(class_logits(case.model(rows.clone())), target)
+            logits = class_logits(case.model(rows.clone()))
+            return score_of(
+                self.score, logits, target, model=case.model, index=lambda: values_index(rows), seed=self.seed
+            )
 
     def change(self, case: Case) -> Float[Tensor, " batch"]:
         """Score of each row, less the mean score of the reference for the same class."""
