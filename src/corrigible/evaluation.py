@@ -12,6 +12,7 @@ from torch import Tensor, nn
 
 from corrigible.errors import DataError, RecipeError, unknown
 from corrigible.evidence import ABOUT_IRRELEVANT, ABOUT_RELEVANT, EVIDENCE, Evidence, gather
+from corrigible.intervals import percentile_interval, resamples
 from corrigible.methods import method_named, settings_of
 from corrigible.metrics import METRICS
 from corrigible.types import Feedback, Measurement
@@ -247,19 +248,12 @@ def _resampled(questions: Sequence[_Question], evidence: Evidence, num_resamples
             if question.is_measurable and evidence.on_marked.keys().isdisjoint(question.needs) is on_every_row
         }
         rows = evidence.of({name for question in asked.values() for name in question.needs})
-        for sample, drawn in enumerate(_resamples(rows, num_resamples if asked else 0, seed)):
+        num_rows = len(next(iter(rows.values()), ()))
+        for sample, index in enumerate(resamples(num_rows, num_resamples if asked else 0, seed)):
+            drawn = {name: value[index] for name, value in rows.items()}
             for place, question in asked.items():
                 found[place, sample] = question.ask(drawn)
     return found
-
-
-def _resamples(rows: Mapping[str, Tensor], num_resamples: int, seed: int) -> Iterator[dict[str, Tensor]]:
-    """As many rows as there are, drawn with replacement; the same draws for every model with that many rows."""
-    generator = torch.Generator().manual_seed(seed)
-    for _ in range(num_resamples):
-        num_rows = len(next(iter(rows.values())))
-        index = torch.randint(num_rows, (num_rows,), generator=generator)
-        yield {name: value[index] for name, value in rows.items()}
 
 
 def _measurement(question: _Question, value: float, draws: Tensor) -> Measurement:
@@ -271,7 +265,7 @@ def _measurement(question: _Question, value: float, draws: Tensor) -> Measuremen
     defined = draws[~draws.isnan()]
     low = high = None
     if len(defined):
-        low, high = defined.quantile(torch.tensor([0.025, 0.975], dtype=torch.float64)).tolist()
+        low, high = percentile_interval(defined).tolist()
     return Measurement(question.name, value, low, high, question.count, question.part, question.note)
 
 

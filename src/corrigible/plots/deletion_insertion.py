@@ -10,7 +10,7 @@ from torch import Tensor
 
 from corrigible.errors import DataError
 from corrigible.figures import DASHES, number
-from corrigible.plots.intervals import half_width
+from corrigible.intervals import half_width
 from corrigible.plots.style import (
     INK,
     WIDTH,

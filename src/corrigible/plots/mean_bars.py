@@ -12,8 +12,8 @@ from torch import Tensor
 from corrigible.errors import DataError
 from corrigible.explanations.features import by_feature
 from corrigible.explanations.summaries.mean_attribution import MeanAttribution, Part
+from corrigible.intervals import half_width
 from corrigible.plots.features import FeatureNames, columns_named, require_finite, strongest
-from corrigible.plots.intervals import half_width
 from corrigible.plots.style import (
     INK,
     add_legend,

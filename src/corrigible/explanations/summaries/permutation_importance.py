@@ -10,8 +10,6 @@ from typing import Any, Literal
 import numpy as np
 import torch
 from jaxtyping import Float, Int
-from numpy.typing import NDArray
-from scipy.stats import t as student
 from torch import Tensor
 
 from corrigible.errors import DataError, RecipeError, unknown
@@ -20,6 +18,7 @@ from corrigible.explanations.groups import Groups, groups_of
 from corrigible.explanations.inputs import checked_rows
 from corrigible.explanations.row_order import in_order_of_values
 from corrigible.explanations.scores import target_log_prob
+from corrigible.intervals import bootstrapped_mean, half_width
 from corrigible.types import Columns
 
 Quality = Callable[[Tensor, Tensor], Tensor]
@@ -128,12 +127,14 @@ def _importance(
     if drops.ndim not in (2, 3) or (drops.ndim == 3 and drops.shape[2] != num_rows):
         raise DataError(f"the quality has shape {tuple(drops.shape[2:])}; expected ({num_rows},), or () for all rows")
     repeats, is_by_row = drops.shape[1], drops.ndim == 3
-    values = drops.cpu().numpy()
-    mean = values.reshape(len(values), -1).mean(axis=1)
-    low, high = _over_rows(values.mean(axis=1), num_resamples, seed) if is_by_row else _over_repeats(values)
+    drops = drops.cpu()
+    if is_by_row:
+        low, high = bootstrapped_mean(drops.mean(dim=1).T, num_resamples=num_resamples, seed=seed)
+    else:
+        low, high = _over_repeats(drops)
     return PermutationImportance(
         features=names,
-        drop=tuple(mean.tolist()),
+        drop=tuple(drops.flatten(1).mean(dim=1).tolist()),
         low=tuple(low.tolist()),
         high=tuple(high.tolist()),
         interval_of="rows" if is_by_row else "repeats",
@@ -143,22 +144,12 @@ def _importance(
     )
 
 
-def _over_rows(drops: NDArray[np.float64], num_resamples: int, seed: int) -> NDArray[np.float64]:
-    """Percentiles of the mean drop over resampled rows (Efron 1979)."""
-    rng, num_rows = np.random.default_rng(seed), drops.shape[1]
-    means = []
-    for _ in range(num_resamples):
-        means.append(drops @ np.bincount(rng.integers(num_rows, size=num_rows), minlength=num_rows) / num_rows)
-    return np.asarray(np.percentile(means, [2.5, 97.5], axis=0))
-
-
-def _over_repeats(drops: NDArray[np.float64]) -> NDArray[np.float64]:
+def _over_repeats(drops: Tensor) -> Tensor:
     """Student's interval for the mean over all permutations."""
-    repeats = drops.shape[1]
-    if repeats < 2:
+    half = half_width(drops.T.numpy())
+    if half is None:
         raise RecipeError("repeats is 1; expected at least 2, so that there is an interval")
-    half = student.ppf(0.975, repeats - 1) * drops.std(axis=1, ddof=1) / repeats**0.5
-    return np.asarray(drops.mean(axis=1) + np.array([-1.0, 1.0])[:, None] * half)
+    return drops.mean(dim=1) + torch.tensor([[-1.0], [1.0]]) * torch.from_numpy(half)
 
 
 def _names(labels: Tensor, columns: Columns | None, groups: Groups) -> tuple[str, ...]:

@@ -10,9 +10,9 @@ from torch import Tensor
 
 from corrigible.errors import DataError
 from corrigible.explanations.quality.agreement import rank_correlation
+from corrigible.intervals import bootstrapped_mean
 from corrigible.types import Measurement
 
-NUM_RESAMPLES = 1000
 LARGEST_WINDOW = 7
 
 
@@ -84,9 +84,7 @@ def mean_over_rows(metric: str, values: Float[Tensor, " batch"], *, part: str = 
     note = f"left out, not defined: {len(rows) - len(defined)} rows" if len(defined) < len(rows) else ""
     if not len(defined):
         return Measurement(metric, None, part=part, note=note)
-    generator = torch.Generator().manual_seed(seed)
-    drawn = torch.randint(len(defined), (NUM_RESAMPLES, len(defined)), generator=generator)
-    low, high = defined[drawn].mean(dim=1).quantile(torch.tensor([0.025, 0.975], dtype=rows.dtype)).tolist()
+    low, high = bootstrapped_mean(defined, seed=seed).tolist()
     return Measurement(metric, defined.mean().item(), low, high, len(defined), part, note)
 
 

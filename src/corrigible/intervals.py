@@ -1,0 +1,43 @@
+"""Intervals that hold the true value in 95 of 100 cases."""
+
+from collections.abc import Iterator
+
+import numpy as np
+import torch
+from jaxtyping import Float, Int
+from scipy.stats import t as student
+from torch import Tensor
+
+ENDS = (0.025, 0.975)
+
+
+def resamples(num_rows: int, num_resamples: int, seed: int) -> Iterator[Int[Tensor, " row"]]:
+    """As many rows as there are, drawn with replacement; the same draws for the same number of rows and seed."""
+    generator = torch.Generator().manual_seed(seed)
+    for _ in range(num_resamples):
+        yield torch.randint(num_rows, (num_rows,), generator=generator)
+
+
+def percentile_interval(draws: Float[Tensor, " sample *rest"]) -> Float[Tensor, " 2 *rest"]:
+    """The lower and the upper end, from what was found on resamples of the rows (Efron 1979)."""
+    return torch.from_numpy(np.quantile(draws.cpu().numpy(), ENDS, axis=0))
+
+
+def bootstrapped_mean(
+    values: Float[Tensor, " row *rest"], *, num_resamples: int = 1000, seed: int = 0
+) -> Float[Tensor, " 2 *rest"]:
+    """The percentile interval of the mean over the rows, in float64 on the CPU."""
+    flat = values.detach().double().cpu().reshape(len(values), -1)
+    counts = (index.bincount(minlength=len(flat)) for index in resamples(len(flat), num_resamples, seed))
+    means = torch.stack([count.double() @ flat for count in counts]) / len(flat)
+    return percentile_interval(means).view(2, *values.shape[1:])
+
+
+def half_width(values: Float[np.ndarray, " row *rest"]) -> Float[np.ndarray, " *rest"] | None:
+    """Half of Student's interval for the mean over the rows; None for a single row."""
+    if len(values) < 2:
+        return None
+    width: Float[np.ndarray, " *rest"] = (
+        student.ppf(ENDS[1], len(values) - 1) * values.std(axis=0, ddof=1) / np.sqrt(len(values))
+    )
+    return width
