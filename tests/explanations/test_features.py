@@ -3,7 +3,7 @@ import torch
 
 from corrigible.errors import DataError
 from corrigible.explanations import by_feature
-from corrigible.explanations.features import plain_columns
+from corrigible.explanations.features import feature_shares, plain_columns, separate_columns
 from corrigible.types import Columns
 
 COLUMNS = Columns(("b=0", "a", "b=1"), ("b", "a", "b"), (True, False, True))
@@ -27,3 +27,16 @@ def test_another_number_of_columns_is_refused():
 
 def test_columns_without_names_are_features_by_themselves():
     assert plain_columns(2) == Columns(("input 0", "input 1"), ("input 0", "input 1"), (False, False))
+
+
+def test_columns_of_the_same_name_cannot_be_features_by_themselves():
+    assert separate_columns(["b", "a"]) == Columns(("b", "a"), ("b", "a"), (False, False))
+    with pytest.raises(DataError, match="'a' names two columns"):
+        separate_columns(["a", "b", "a"])
+
+
+def test_shares_are_those_of_all_rows_together_the_largest_first():
+    parts = torch.tensor([[1.0, 4.0, -3.0]]), torch.tensor([[0.0, -5.0, 0.5], [0.0, 0.0, 0.5]])
+    assert feature_shares(iter(parts), COLUMNS) == [("a", 9 / 14), ("b", 5 / 14)]
+    assert feature_shares([torch.zeros(2, 3)], COLUMNS) == [("b", 0), ("a", 0)]
+    assert feature_shares(parts, None) == []

@@ -1,5 +1,8 @@
 """From the columns of an encoded table to its features."""
 
+from collections import Counter
+from collections.abc import Iterable, Sequence
+
 import torch
 from jaxtyping import Float, Int
 from torch import Tensor
@@ -25,10 +28,38 @@ def feature_index(columns: Columns) -> Int[Tensor, " column"]:
     return torch.tensor([place[feature] for feature in columns.feature])
 
 
+def feature_shares(
+    attributions: Iterable[Float[Tensor, " _ column"]], columns: Columns | None
+) -> list[tuple[str, float]]:
+    """Each feature's share of the absolute attribution of all rows, largest first; nothing without named features.
+
+    Args:
+        attributions: of some rows after the others; only a sum of them is kept.
+    """
+    if columns is None:
+        return []
+    sizes = torch.zeros(len(columns.features), dtype=torch.float64)
+    for attribution in attributions:
+        sizes += by_feature(attribution.double(), columns).sum(dim=0).cpu()
+    shares = (sizes / sizes.sum().clamp_min(torch.finfo(sizes.dtype).tiny)).tolist()
+    return sorted(zip(columns.features, shares, strict=True), key=lambda pair: -pair[1])
+
+
+def separate_columns(names: Sequence[str]) -> Columns:
+    """Columns of which each is a feature by itself.
+
+    Raises:
+        DataError: two columns of the same name.
+    """
+    twice = next((name for name, count in Counter(names).items() if count > 1), None)
+    if twice is not None:
+        raise DataError(f"{twice!r} names two columns; expected different names, or Columns to join them")
+    return Columns(tuple(names), tuple(names), (False,) * len(names))
+
+
 def plain_columns(count: int) -> Columns:
     """Columns without names of their own, each a feature by itself."""
-    names = tuple(f"input {place}" for place in range(count))
-    return Columns(names, names, (False,) * count)
+    return separate_columns([f"input {place}" for place in range(count)])
 
 
 def check_columns(x: Tensor, columns: Columns) -> None:

@@ -9,7 +9,7 @@ from jaxtyping import Float
 from torch import Tensor
 
 from corrigible.errors import DataError
-from corrigible.explanations.features import feature_index
+from corrigible.explanations.features import feature_index, separate_columns
 from corrigible.explanations.groups import by_group
 from corrigible.plots.style import plain
 from corrigible.types import Columns
@@ -35,7 +35,7 @@ def columns_named(names: FeatureNames, num_columns: int) -> Columns:
     Raises:
         DataError: another number of columns, or a feature's name twice.
     """
-    columns = names if isinstance(names, Columns) else _one_feature_each(tuple(map(str, names)))
+    columns = names if isinstance(names, Columns) else separate_columns([*map(str, names)])
     if len(columns.names) != num_columns:
         raise DataError(f"{len(columns.names)} names for {num_columns} columns; expected one each")
     return columns
@@ -79,10 +79,3 @@ def values_of(x: Float[Tensor, " row column"], columns: Columns, feature: str) -
         return FeatureValues(categories=names, category=category.numpy())
     is_missing = (held[:, 1:] > 0.5).any(dim=1) if held.shape[1] > 1 else torch.zeros(len(held), dtype=torch.bool)
     return FeatureValues(number=held[:, 0].masked_fill(is_missing, torch.nan).numpy())
-
-
-def _one_feature_each(names: tuple[str, ...]) -> Columns:
-    twice = next((name for name in names if names.count(name) > 1), None)
-    if twice is not None:
-        raise DataError(f"{twice!r} names two columns; expected different names, or Columns to join them")
-    return Columns(names, names, (False,) * len(names))

@@ -10,18 +10,16 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import quote
 
-import torch
-
 from corrigible.data.dataset import columns_of
 from corrigible.data.image_folder import splits_in
 from corrigible.errors import StudyError
-from corrigible.explanations.features import by_feature
+from corrigible.explanations.features import feature_shares
 from corrigible.explanations.shards import explain_all as explain_into
 from corrigible.explanations.shards import read_shards, shard_paths
 from corrigible.explanations.shards.processes import joined_processes, own_device, process_number
 from corrigible.folders import temporary_sibling, writing_in
 from corrigible.recipe import Recipe, load_data
-from corrigible.study import Draft, Study, open_study
+from corrigible.study import Study, open_study
 from corrigible.types import Columns
 from corrigible.workflow.backgrounds import with_background
 from corrigible.workflow.devices import device_named
@@ -111,25 +109,13 @@ def _publish(study: Study, splits: tuple[str, ...], columns: Columns | None, rec
         for split in splits:
             for path in shard_paths(_unfinished(study, split), name=_plain(split)):
                 _link(path, draft.folder / path.name)
-        shares = _feature_shares(draft, splits, columns)
+        parts = (part for split in splits for part in read_shards(draft.folder, name=_plain(split)))
+        shares = [FeatureShare(*pair) for pair in feature_shares((part.attribution for part in parts), columns)]
         draft.write_json("shares.json", [dataclasses.asdict(share) for share in shares])
     for split in splits:
         _discard(_unfinished(study, split))
     yield from shares
     yield Finished("explain", str(draft.published))
-
-
-def _feature_shares(draft: Draft, splits: tuple[str, ...], columns: Columns | None) -> list[FeatureShare]:
-    """Each feature's share of the absolute attribution of all rows, largest first; nothing without named features."""
-    if columns is None:
-        return []
-    sizes = torch.zeros(len(columns.features), dtype=torch.float64)
-    for split in splits:
-        for part in read_shards(draft.folder, name=_plain(split)):
-            sizes += by_feature(part.attribution.double(), columns).sum(dim=0)
-    shares = (sizes / sizes.sum().clamp_min(torch.finfo(sizes.dtype).tiny)).tolist()
-    found = [FeatureShare(*pair) for pair in zip(columns.features, shares, strict=True)]
-    return sorted(found, key=lambda share: -share.share)
 
 
 @contextmanager

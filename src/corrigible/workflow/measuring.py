@@ -1,7 +1,7 @@
 """The verbs that look at models: explain and evaluate."""
 
 import dataclasses
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -15,13 +15,13 @@ from corrigible.evaluation import difference, evidence_for, measure
 from corrigible.evidence import Evidence, gather
 from corrigible.explanations.chunks import rows_that_fit
 from corrigible.explanations.explaining import explain as attribute
-from corrigible.explanations.features import by_feature
+from corrigible.explanations.features import feature_shares
 from corrigible.explanations.targets import predicted_target
 from corrigible.feedback.masks import marks_of, said_about
 from corrigible.models.modes import evaluating, like_parameters
 from corrigible.recipe import Recipe, load_data
 from corrigible.study import Run, Study, open_study
-from corrigible.types import Columns, Feedback, Measurement
+from corrigible.types import Feedback, Measurement
 from corrigible.workflow.backgrounds import with_background
 from corrigible.workflow.devices import device_named
 from corrigible.workflow.explained_rows import curves_of, explained_by, explained_rows, keep
@@ -51,7 +51,7 @@ def explain(
         tensors = {"attribution": torch.cat(attributions), "target": torch.cat(targets)}
         tensors["index"] = torch.arange(len(data))
         (draft.folder / "attributions.safetensors").write_bytes(save(tensors))
-        shares = [FeatureShare(*pair) for pair in _feature_shares(attributions, columns_of(data))]
+        shares = [FeatureShare(*pair) for pair in feature_shares(attributions, columns_of(data))]
         draft.write_json("shares.json", [dataclasses.asdict(share) for share in shares])
     yield from shares
     yield Finished("explain", str(draft.published))
@@ -168,13 +168,4 @@ def _shares_of_labels(recipe: Recipe, model: nn.Module, data: Dataset, seed: int
     if columns_of(data) is None:
         return []
     parts = (_attribution(recipe, model, rows, rows.y, seed) for rows in _in_parts(data))
-    return _feature_shares(parts, columns_of(data))
-
-
-def _feature_shares(attributions: Iterable[Tensor], columns: Columns | None) -> list[tuple[str, float]]:
-    """Each feature's share of the absolute attribution, largest first; nothing for data without named features."""
-    if columns is None:
-        return []
-    sizes = torch.stack([by_feature(attribution, columns).sum(dim=0) for attribution in attributions]).sum(dim=0)
-    shares = (sizes / sizes.sum().clamp_min(torch.finfo(sizes.dtype).tiny)).tolist()
-    return sorted(zip(columns.features, shares, strict=True), key=lambda pair: -pair[1])
+    return feature_shares(parts, columns_of(data))
