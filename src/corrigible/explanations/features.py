@@ -29,7 +29,7 @@ def feature_index(columns: Columns) -> Int[Tensor, " column"]:
 
 
 def feature_shares(
-    attributions: Iterable[Float[Tensor, " _ column"]], columns: Columns | None
+    attributions: Iterable[Float[Tensor, " _ *input"]], columns: Columns | None
 ) -> list[tuple[str, float]]:
     """Each feature's share of the absolute attribution of all rows, largest first; nothing without named features.
 
