@@ -1,3 +1,5 @@
+from itertools import combinations
+
 import numpy as np
 import pytest
 import torch
@@ -10,7 +12,7 @@ from corrigible.plots import beeswarm
 from corrigible.plots.beeswarm import swarm
 from corrigible.plots.style import FAINT, VALUES, colour_of
 from corrigible.types import Columns
-from drawn import row_names
+from drawn import outside, row_names
 
 TABLE = Columns(("age", "site=a", "site=b", "dose", "dose=missing"), ("age", "site", "site", "dose", "dose"), (False, True, True, False, False))  # noqa: E501  # fmt: skip
 ATTRIBUTION = torch.tensor([[0.1, 0.5, 0.5, 0.0, 0.2], [-0.3, -1.0, 2.0, 0.1, 0.0], [0.2, 0.0, 0.0, 0.5, 0.4]])
@@ -59,6 +61,22 @@ def test_models_side_by_side_share_rows_and_scale() -> None:
     assert before.get_xlim() == after.get_xlim()
     assert [axes.get_title(loc="left") for axes in (before, after)] == ["before", "after"]
     assert row_names(before) == ["site", "dose", "age"]
+
+
+@pytest.mark.parametrize("panels", [1, 2])
+def test_the_key_of_a_category_stays_in_its_row_beside_no_other(panels: int) -> None:
+    feature = {kind: name for name, kinds in (("sex", "fm"), ("region", "nesw"), ("kind", "abc")) for kind in kinds}
+    names = tuple(f"{feature[kind]}={kind} of a long name" for kind in feature)
+    x = torch.eye(9)
+    figure = beeswarm({str(k): x for k in range(panels)}, x, Columns(names, tuple(feature.values()), (True,) * 9))
+    assert outside(figure) == []
+    axes = figure.axes[panels - 1]
+    boxes = {text.get_text()[0]: text.get_window_extent() for text in axes.texts}
+    assert set(boxes) == set(feature)
+    assert not any(one.overlaps(other) for one, other in combinations(boxes.values(), 2))
+    for kind, box in boxes.items():
+        ends = axes.transData.inverted().transform([(0, box.y0), (0, box.y1)])[:, 1]
+        assert (abs(ends - row_names(figure.axes[0]).index(feature[kind])) < 0.5).all()
 
 
 def test_the_weakest_features_are_left_out() -> None:

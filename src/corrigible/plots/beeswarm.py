@@ -43,6 +43,8 @@ NUM_BINS = 120
 HALF_ROW = 0.4
 MOST_COLOURED = 4
 """Categories of a feature that are told apart by colour; features with more are grey."""
+LINES_OF_A_KEY = 2
+"""As many as a row is high; further categories stand beside the first ones."""
 COLOUR_QUANTILES = (0.05, 0.95)
 """The colours of low and high values; what lies beyond has the end's colour."""
 
@@ -156,17 +158,26 @@ def _colours(values: FeatureValues) -> Any:
 
 
 def _name_categories(axes: Axes, values: FeatureValues, level: int) -> None:
-    """At the right of a category's row, what its colours mean."""
+    """At the right of a category's row and no higher than it, what its colours mean: two lines at most."""
     if values.number is not None:
         return
-    style = text_style(va="center", ha="left", transform=axes.get_yaxis_transform(), clip_on=False)
-    if len(values.categories) > MOST_COLOURED:
-        axes.text(1.02, level, f"{len(values.categories)} categories", **style)
+    style = text_style(va="center", ha="left", clip_on=False)
+    beside, count = axes.get_yaxis_transform(), len(values.categories)
+    if count > MOST_COLOURED:
+        axes.text(1.02, level, f"{count} categories", transform=beside, **style)
         return
-    lines = len(values.categories)
-    for place, name in enumerate(values.categories):
-        height = level + (place - (lines - 1) / 2) * 0.4
-        axes.text(1.02, height, shortened(name, longest=16), **(style | {"color": colour_of(place)}))
+    longest = 16 if count <= LINES_OF_A_KEY else 12
+    keys = [(shortened(name, longest=longest), colour_of(place)) for place, name in enumerate(values.categories)]
+    heights = [level + (line - (min(count, LINES_OF_A_KEY) - 1) / 2) * 0.4 for line in range(LINES_OF_A_KEY)]
+    first = [
+        axes.text(1.02, height, name, transform=beside, **(style | {"color": colour}))
+        for height, (name, colour) in zip(heights, keys, strict=False)
+    ]
+    if count > LINES_OF_A_KEY:
+        widest = max(first, key=lambda text: len(text.get_text()))
+        for height, (name, colour) in zip(heights, keys[LINES_OF_A_KEY:], strict=False):
+            placed: dict[str, Any] = {"xycoords": (widest, "data"), "xytext": (10, 0), "textcoords": "offset points"}
+            axes.annotate(name, (1, height), annotation_clip=False, **placed, **(style | {"color": colour}))
 
 
 def _colour_legend(figure: Figure, axes: Any) -> None:
