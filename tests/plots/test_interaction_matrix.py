@@ -28,7 +28,14 @@ def test_the_strongest_features_stay_in_their_order() -> None:
     assert row_names(figure.axes[0])[:2] == ["a", "c"]
 
 
+def test_matrices_can_share_a_scale() -> None:
+    (image,) = interaction_matrix(VALUES, list("abc"), limit=8.0).axes[0].get_images()
+    assert image.get_clim() == (-8.0, 8.0)
+
+
 def test_bad_input_is_answered_in_one_line() -> None:
+    with pytest.raises(DataError, match="the limit is 0.0; expected a number above 0"):
+        interaction_matrix(VALUES, TABLE, limit=0.0)
     with pytest.raises(DataError, match=r"values have shape \(2, 3\); expected \(column, column\)"):
         interaction_matrix(VALUES[:2], TABLE)
     with pytest.raises(DataError, match="not finite and symmetric"):

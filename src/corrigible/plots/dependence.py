@@ -1,6 +1,7 @@
 """Partial dependence: the mean score over the values of a feature, and the line of every row."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from itertools import cycle
 
 import numpy as np
 from jaxtyping import Float
@@ -22,28 +23,33 @@ from corrigible.plots.style import (
     new_figure,
     quiet,
     shortened,
+    text_style,
 )
 
 PANELS_ACROSS = 3
-MOST_LINES = 200
+MOST_LINES = 60
 """Lines of single rows that are drawn, spread over all rows."""
+
+Panels = Sequence[PartialDependence]
 
 
 def partial_dependence(
-    found: PartialDependence | Sequence[PartialDependence], *, title: str = "", label: str = "score"
+    found: PartialDependence | Panels | Mapping[str, Panels], *, title: str = "", label: str = "score"
 ) -> Figure:
     """The mean score over each feature's values, with the lines of single rows behind and the data's places below.
 
-    Several features share the upright axis. A category has a point per value, wider marks standing for the spread of
-    rows from the 5th to the 95th percentile.
+    All panels share the upright axis. A category has a point per value, wider marks standing for the spread of rows
+    from the 5th to the 95th percentile. Those of several models by name, such as before and after correction, stand
+    side by side, one feature below the other.
 
     Raises:
-        DataError: nothing to draw, or scores that are not finite.
+        DataError: nothing to draw, other features in one model than in another, or scores that are not finite.
     """
-    panels = [found] if isinstance(found, PartialDependence) else list(found)
+    names = list(found) if isinstance(found, Mapping) else []
+    panels = _in_order(found)
     if not panels:
         raise DataError("no partial dependence; expected at least one")
-    across = min(len(panels), PANELS_ACROSS)
+    across = len(names) or min(len(panels), PANELS_ACROSS)
     down = -(-len(panels) // across)
     figure = new_figure(2.6 * down, width=max(0.62, across / 2.4) * WIDTH, title=title)
     grid = figure.subplots(down, across, squeeze=False, sharey=True)
@@ -51,12 +57,28 @@ def partial_dependence(
         categories, observed = panel.axis.categories, panel.axis.observed
         _draw_panel(quiet(axes, grid="y"), panel.axis.grid, panel.lines, categories, observed)
         label_axes(axes, x=shortened(panel.axis.feature))
+    _leave_room(grid[0, 0], [bool(panel.axis.categories) for panel in panels])
     for axes in grid.ravel()[len(panels) :]:
         axes.set_visible(False)
     for axes in grid[:, 0]:
         label_axes(axes, x=axes.get_xlabel(), y=label)
-    told = "; ".join(_told(panel.axis.feature, panel.axis.grid, panel.mean, panel.axis.categories) for panel in panels)
+    for axes, name in zip(grid[0], names, strict=False):
+        axes.set_title(shortened(name, longest=34), loc="left", **text_style(color=INK, fontweight="bold"))
+    said = [_told(panel.axis.feature, panel.axis.grid, panel.mean, panel.axis.categories) for panel in panels]
+    told = "; ".join(f"{name}{': ' * bool(name)}{text}" for name, text in zip(cycle(names or [""]), said, strict=False))
     return describe(figure, f"{title or 'Partial dependence'} of the {label}: {told}")
+
+
+def _in_order(found: PartialDependence | Panels | Mapping[str, Panels]) -> list[PartialDependence]:
+    """Row by row; of several models, the first feature of each of them, then the second."""
+    if not isinstance(found, Mapping):
+        return [found] if isinstance(found, PartialDependence) else list(found)
+    features = {name: [panel.axis.feature for panel in panels] for name, panels in found.items()}
+    expected = next(iter(features.values()), [])
+    for name, shown in features.items():
+        if shown != expected:
+            raise DataError(f"{name} shows the features {shown}; expected those of the first model, {expected}")
+    return [panel for of_feature in zip(*found.values(), strict=True) for panel in of_feature]
 
 
 def dependence_lines(
@@ -85,6 +107,7 @@ def dependence_lines(
     figure = new_figure(2.5 if not categories else 3.2, width=0.62 * WIDTH, title=title)
     axes = quiet(figure.subplots(), grid="y")
     _draw_panel(axes, grid, lines, categories, observed)
+    _leave_room(axes, [bool(categories)])
     label_axes(axes, x=shortened(feature), y=label)
     told = _told(feature, grid, lines.mean(dim=0), categories)
     return describe(figure, f"{title or 'Partial dependence'} of the {label}: {told}")
@@ -132,8 +155,12 @@ def _draw_histogram(axes: Axes, held: np.ndarray, points: np.ndarray) -> None:
         linewidth=0,
         zorder=0.6,
     )
+
+
+def _leave_room(axes: Axes, are_categories: Sequence[bool]) -> None:
+    """Below the lines for the histograms, once all is drawn: the upright axis may be shared."""
     low, high = axes.get_ylim()
-    axes.set_ylim(low - 0.12 * (high - low), high)
+    axes.set_ylim(low - 0.12 * (high - low) * (not all(are_categories)), high)
 
 
 def _draw_categories(axes: Axes, points: np.ndarray, scores: np.ndarray, held: np.ndarray) -> None:

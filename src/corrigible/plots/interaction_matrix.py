@@ -24,7 +24,7 @@ from corrigible.plots.style import (
     text_style,
 )
 
-MOST_NUMBERED = 8
+MOST_NUMBERED = 9
 """With at most so many features the numbers are written into the cells."""
 
 
@@ -34,6 +34,7 @@ def interaction_matrix(
     *,
     diagonal: bool = True,
     max_features: int = 20,
+    limit: float | None = None,
     title: str = "",
     label: str = "interaction",
 ) -> Figure:
@@ -44,10 +45,14 @@ def interaction_matrix(
         columns: which columns make up which feature, or one name per column.
         diagonal: show each feature's own value; otherwise it is left empty, and the colours belong to the pairs alone.
         max_features: those that interact most strongly, summed over their pairs, in the order of ``columns``.
+        limit: the value with the full colour, for several matrices on one scale; None for the largest shown.
 
     Raises:
-        DataError: a matrix that is not square, symmetric and finite, or names for another number of columns.
+        DataError: a matrix that is not square, symmetric and finite, a limit that is not above 0, or names for another
+            number of columns.
     """
+    if limit is not None and not 0 < limit < float("inf"):
+        raise DataError(f"the limit is {limit}; expected a number above 0")
     if values.ndim != 2 or values.shape[0] != values.shape[1] or not len(values):
         raise DataError(
             f"values have shape {tuple(values.shape)}; expected (column, column), of one row or the mean of all"
@@ -64,7 +69,7 @@ def interaction_matrix(
         np.fill_diagonal(matrix, np.nan)
     shown = sorted(strongest(np.nansum(np.abs(matrix), axis=1), max_features))
     matrix, names = matrix[np.ix_(shown, shown)], [names[place] for place in shown]
-    limit = (float(np.nanmax(np.abs(matrix))) if np.isfinite(matrix).any() else 0.0) or 1.0
+    limit = limit or (float(np.nanmax(np.abs(matrix))) if np.isfinite(matrix).any() else 0.0) or 1.0
     side = max(0.36 * len(names), 1.5)
     figure = new_figure(side + 1.5, width=max(side + 2.9, 4.0), title=title)
     axes = figure.subplots()
