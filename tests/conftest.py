@@ -118,7 +118,7 @@ CASES: dict[str, Callable[[], tuple[nn.Module, Batch]]] = {
 }
 
 
-def _case(name: str) -> Case:
+def case_named(name: str) -> Case:
     with torch.random.fork_rng():
         torch.manual_seed(0)
         model, batch = CASES[name]()
@@ -128,19 +128,19 @@ def _case(name: str) -> Case:
 @pytest.fixture(params=CASES)
 def case(request: pytest.FixtureRequest) -> Case:
     """Each of the four networks."""
-    return _case(request.param)
+    return case_named(request.param)
 
 
 @pytest.fixture
 def table_case() -> Case:
     """A network for a table with one-hot columns."""
-    return _case("one_hot_table")
+    return case_named("one_hot_table")
 
 
 @pytest.fixture
 def resnet_case() -> Case:
     """A network with BatchNorm."""
-    return _case("batchnorm_resnet")
+    return case_named("batchnorm_resnet")
 
 
 @pytest.fixture

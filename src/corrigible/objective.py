@@ -13,7 +13,7 @@ from corrigible.errors import NoGradientError, RecipeError, TrainingDivergedErro
 from corrigible.methods import method_named, with_settings
 from corrigible.models.forward import Forward, Loss, Penalty
 from corrigible.models.modes import frozen_norms, mixes_rows
-from corrigible.penalties import FEEDBACK_PENALTIES, MODEL_PENALTIES
+from corrigible.penalties import MODEL_PENALTIES, PENALTIES
 from corrigible.types import Batch
 
 Weight = float | Callable[[int], float]
@@ -54,7 +54,6 @@ def terms_of(penalties: PenaltySettings) -> tuple[Term, ...]:
     Raises:
         RecipeError: an unknown penalty or setting, or a weight that is not a number.
     """
-    family = FEEDBACK_PENALTIES | MODEL_PENALTIES
     found = []
     for name, given in penalties.items():
         settings = dict(given) if isinstance(given, Mapping) else {"weight": given}
@@ -64,7 +63,7 @@ def terms_of(penalties: PenaltySettings) -> tuple[Term, ...]:
         )
         if not callable(weight) and not is_number:
             raise RecipeError(f"penalty {name!r} has weight {weight!r}; expected a number of at least 0")
-        penalty = with_settings(method_named(name, family, "penalty"), settings, f"penalty {name!r}")
+        penalty = with_settings(method_named(name, PENALTIES, "penalty"), settings, f"penalty {name!r}")
         weight = weight if callable(weight) else float(weight)
         found.append(Term(name, penalty, weight, name not in MODEL_PENALTIES))
     return tuple(found)

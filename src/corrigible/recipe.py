@@ -20,6 +20,7 @@ from corrigible.metrics import METRICS
 from corrigible.models import MODELS
 from corrigible.models.modes import PrivateRandomness
 from corrigible.objective import terms_of
+from corrigible.protocols.providing import PROVIDERS
 from corrigible.protocols.schedule import MOST, Schedule, require_range
 
 RECIPE_FORMAT = 1
@@ -206,6 +207,8 @@ def _penalties(entries: list[Any]) -> dict[str, dict[str, Any]]:
         if name in found:
             raise RecipeError(f"penalty {name!r} stands twice; expected each penalty once")
         settings.setdefault("weight", "auto")
+        for fact in settings.keys() & PROVIDERS.keys():
+            raise RecipeError(f"penalty {name!r}: {fact} is taken from the training data; leave it out")
         checked = 1.0 if settings["weight"] == "auto" else settings["weight"]
         terms_of({name: {**settings, "weight": checked}})
         found[name] = settings

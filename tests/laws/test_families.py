@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 FAMILIES = {
-    "corrigible.penalties": ("FEEDBACK_PENALTIES", "MODEL_PENALTIES"),
+    "corrigible.penalties": ("FEEDBACK_PENALTIES", "RELEVANCE_PENALTIES", "FEEDBACK_LOSSES", "MODEL_PENALTIES"),
     "corrigible.losses": ("LOSSES",),
     "corrigible.explanations.attribution": ("EXPLAINERS",),
     "corrigible.explanations.coalitions": ("EXPLAINERS",),

@@ -1,6 +1,6 @@
 """What every penalty must obey, on four kinds of networks."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import replace
 from typing import Any, Literal, get_args, get_origin, get_type_hints
 
@@ -8,21 +8,33 @@ import pytest
 import torch
 from torch import Tensor, nn
 
-from corrigible.errors import NoGradientError
+from conftest import CASES, case_named
+from corrigible.errors import NoGradientError, UnsupportedModelError
 from corrigible.losses import cross_entropy
 from corrigible.methods import settings_of
 from corrigible.models.forward import Forward
 from corrigible.models.modes import frozen_norms
 from corrigible.objective import Term, objective_of, require_gradients
-from corrigible.penalties import FEEDBACK_PENALTIES, MODEL_PENALTIES
+from corrigible.penalties import FEEDBACK_PENALTIES, ON_REVIEWED_ROWS, PENALTIES, RELEVANCE_PENALTIES
 from corrigible.types import Batch, Columns
 
-PENALTIES = FEEDBACK_PENALTIES | MODEL_PENALTIES
 UNREACHED: dict[str, set[str]] = {}
 """penalty -> parameters that its default settings cannot reach; all others must be reached."""
+OF_ACTIVATIONS: set[str] = set()
+"""Penalties that look at activations, which stay under an input that the network does not see."""
+REFUSED: dict[str, set[str]] = {}
+"""penalty -> networks that it cannot be applied to and must refuse."""
 
-every_penalty = pytest.mark.parametrize("name", PENALTIES)
-every_feedback_penalty = pytest.mark.parametrize("name", FEEDBACK_PENALTIES)
+
+def on_networks(names: Iterable[str]) -> pytest.MarkDecorator:
+    """Each penalty on each network that it applies to."""
+    pairs = [(name, network) for name in names for network in CASES if network not in REFUSED.get(name, ())]
+    return pytest.mark.parametrize(("name", "case"), pairs, indirect=["case"])
+
+
+every_penalty = on_networks(PENALTIES)
+every_penalty_on_reviewed_rows = on_networks(ON_REVIEWED_ROWS)
+every_penalty_of_inputs = on_networks(FEEDBACK_PENALTIES.keys() - OF_ACTIVATIONS)
 
 
 class Blind(nn.Module):
@@ -50,6 +62,8 @@ class Halves(nn.Module):
 
 
 def value(name: str, model: nn.Module, batch: Batch, **settings: Any) -> Tensor:
+    if name in RELEVANCE_PENALTIES:
+        batch = replace(batch, irrelevant=torch.zeros_like(batch.irrelevant), relevant=batch.irrelevant)
     return PENALTIES[name](Forward(model, batch, seed=3), batch, **settings)
 
 
@@ -86,17 +100,17 @@ def test_is_a_finite_scalar(name, case):
     assert torch.isfinite(found)
 
 
-@every_feedback_penalty
+@every_penalty_on_reviewed_rows
 def test_is_above_zero_where_marked_inputs_are_used(name, case):
     assert value(name, case.model, case.batch) > 0
 
 
-@every_feedback_penalty
+@every_penalty_on_reviewed_rows
 def test_is_zero_when_nothing_is_marked(name, case):
     assert value(name, case.model, unmarked(case.batch)) == 0
 
 
-@every_feedback_penalty
+@every_penalty_of_inputs
 def test_is_zero_when_the_marked_inputs_have_no_influence(name, case):
     assert value(name, Blind(case.model, case.batch.irrelevant), case.batch) == 0
 
@@ -107,7 +121,7 @@ def test_gradient_alone_reaches_every_layer_it_should(name, case):
     assert reached(case.model, value(name, case.model, case.batch)) == expected
 
 
-@every_penalty
+@pytest.mark.parametrize("name", PENALTIES)
 def test_gradient_equals_finite_differences(name, smooth_case):
     model, batch = smooth_case.model, smooth_case.batch
     # gradcheck moves the parameters in place, so the network sees each change.
@@ -175,19 +189,33 @@ def test_leaves_the_random_state_and_the_batch_as_they_were(name, case):
 @every_penalty
 def test_refuses_a_model_whose_parameters_are_all_frozen(name, case):
     case.model.requires_grad_(False)
-    term = Term(name, PENALTIES[name], 1.0, name in FEEDBACK_PENALTIES)
+    term = Term(name, PENALTIES[name], 1.0, name in ON_REVIEWED_ROWS)
     objective = objective_of(case.model, case.batch, case.batch, loss=cross_entropy, terms=[term], epoch=0, seed=0)
     with pytest.raises(NoGradientError, match=name):
         require_gradients(case.model, objective)
 
 
-@pytest.mark.parametrize(
-    ("name", "settings"), [(name, setting) for name in PENALTIES for setting in literal_settings(PENALTIES[name])]
-)
+CHOICES = [
+    (name, setting, network)
+    for name in PENALTIES
+    for setting in literal_settings(PENALTIES[name])
+    for network in CASES
+    if network not in REFUSED.get(name, ())
+]
+
+
+@pytest.mark.parametrize(("name", "settings", "case"), CHOICES, indirect=["case"])
 def test_every_choice_of_a_setting_works(name, settings, case):
     found = value(name, case.model, case.batch, **settings)
     assert torch.isfinite(found)
     assert reached(case.model, found)
-    if name in FEEDBACK_PENALTIES:
+    if name in ON_REVIEWED_ROWS:
         assert found > 0
         assert value(name, case.model, unmarked(case.batch), **settings) == 0
+
+
+@pytest.mark.parametrize(("name", "network"), [(name, network) for name in REFUSED for network in REFUSED[name]])
+def test_refuses_a_network_that_it_cannot_look_into(name, network):
+    refused = case_named(network)
+    with pytest.raises(UnsupportedModelError):
+        value(name, refused.model, refused.batch)

@@ -69,6 +69,19 @@ def marks_of(feedback: Iterable[Feedback], dataset: Dataset) -> Marks:
     return Marks(_masks(feedback, dataset, "irrelevant"), _masks(feedback, dataset, "relevant"))
 
 
+def marks_to_swap(marks: Marks, y: Int[Tensor, " row"]) -> Marks:
+    """The marks with everything irrelevant that a prediction must survive losing.
+
+    Where people only said what should matter, that is all the rest of those rows.
+    """
+    if len(marks.irrelevant.rows(y)):
+        return marks
+    rows = marks.relevant.rows(y)
+    rest = ~marks.relevant.masks(rows, y[rows])
+    nothing = torch.zeros_like(marks.relevant.everywhere)
+    return Marks(Masks(nothing, {}, dict(zip(rows.tolist(), rest, strict=True))), marks.relevant)
+
+
 def said_about(feedback: Iterable[Feedback], split: str) -> list[Feedback]:
     """What was said about rows of this split, and every rule that was made on a row of another."""
     found = (said if said.split == split else as_rule(said) for said in feedback)

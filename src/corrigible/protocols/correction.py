@@ -12,8 +12,9 @@ from torch import Tensor, nn
 
 from corrigible.data.dataset import Dataset, all_labels, as_dataset, labelled, require_classes
 from corrigible.errors import FeedbackError
-from corrigible.feedback.masks import Marks, as_rule, marks_of
-from corrigible.penalties import FEEDBACK_PENALTIES
+from corrigible.feedback.masks import Marks, as_rule, marks_of, marks_to_swap
+from corrigible.penalties import FEEDBACK_LOSSES, FEEDBACK_PENALTIES, RELEVANCE_PENALTIES
+from corrigible.protocols.providing import provided
 from corrigible.protocols.schedule import Schedule, Validation, require_fit, run
 from corrigible.protocols.weight import Judge, WeightChoice, WeightTrial, choose_weight, some_rows
 from corrigible.training import Epoch
@@ -90,6 +91,7 @@ def correction(
     marks = marks_of(feedback, dataset)
     settings = {name: _as_settings(given) for name, given in penalties.items()}
     _require_marked(marks, feedback, labels, settings)
+    settings = provided(settings, model, dataset, marks, seed)
     judge = _judge(dataset, marks, feedback, labelled(as_dataset(validation)) if validation is not None else None, seed)
     for name, given in settings.items():
         if given.get("weight") == "auto":
@@ -115,15 +117,20 @@ def _require_marked(marks: Marks, feedback: list[Feedback], labels: Tensor, sett
     absent = [said.label for said in feedback if said.scope == "class" and said.label not in classes]
     if absent:
         raise FeedbackError(f"feedback on class {absent[0]}; the data has {', '.join(map(str, sorted(classes)))}")
-    has_irrelevant = len(marks.irrelevant.rows(labels)) > 0
-    if not has_irrelevant and not len(marks.relevant.rows(labels)):
+    says_irrelevant, says_relevant = (len(masks.rows(labels)) > 0 for masks in (marks.irrelevant, marks.relevant))
+    if not says_irrelevant and not says_relevant:
         raise FeedbackError("the feedback marks no input of any row; expected a mask with at least one True")
-    in_vain = [name for name, s in settings.items() if name in FEEDBACK_PENALTIES or s.get("weight") == "auto"]
-    if in_vain and not has_irrelevant:
-        raise FeedbackError(
-            f"the feedback only says what should matter; {in_vain[0]} needs to know what must not: "
-            "mark some inputs irrelevant"
-        )
+    for name in settings:
+        if name in FEEDBACK_PENALTIES | FEEDBACK_LOSSES and not says_irrelevant:
+            raise FeedbackError(
+                f"the feedback only says what should matter; {name} needs to know what must not: "
+                "mark some inputs irrelevant"
+            )
+        if name in RELEVANCE_PENALTIES and not says_relevant:
+            raise FeedbackError(
+                f"the feedback only says what must not matter; {name} needs to know what should: "
+                "mark some inputs relevant"
+            )
 
 
 def _judge(dataset: Dataset, marks: Marks, feedback: list[Feedback], validation: Dataset | None, seed: int) -> Judge:
@@ -133,9 +140,11 @@ def _judge(dataset: Dataset, marks: Marks, feedback: list[Feedback], validation:
     """
     rules = [rule for said in feedback if (rule := as_rule(said)) is not None]
     if rules and validation is not None:
-        on_validation = marks_of(rules, validation)
-        rows = on_validation.irrelevant.rows(all_labels(validation))
+        labels = all_labels(validation)
+        on_validation = marks_to_swap(marks_of(rules, validation), labels)
+        rows = on_validation.irrelevant.rows(labels)
         if len(rows):
             return Judge(validation, on_validation, some_rows(rows, NUM_JUDGED_ROWS, seed))
+    marks = marks_to_swap(marks, all_labels(dataset))
     rows = marks.irrelevant.rows(all_labels(dataset))
     return Judge(dataset, marks, some_rows(rows, NUM_JUDGED_ROWS, seed))

@@ -1,6 +1,6 @@
 """How long and in what steps a model is trained; every protocol trains through here."""
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -13,7 +13,8 @@ from corrigible.errors import NoGradientError, RecipeError, TrainingDivergedErro
 from corrigible.explanations.chunks import rows_that_fit
 from corrigible.explanations.inputs import num_classes_of
 from corrigible.feedback.masks import Marks
-from corrigible.models.forward import class_logits
+from corrigible.losses import cross_entropy
+from corrigible.models.forward import Augment, Loss, class_logits
 from corrigible.models.modes import evaluating, like_parameters
 from corrigible.objective import PenaltySettings
 from corrigible.training import Epoch, fit
@@ -73,7 +74,9 @@ def run(
     schedule: Schedule,
     *,
     marks: Marks | None = None,
+    loss: Loss = cross_entropy,
     penalties: PenaltySettings | None = None,
+    augment: Sequence[Augment] = (),
     validation: Validation | None = None,
     seed: int = 0,
 ) -> Iterator[Epoch]:
@@ -100,7 +103,9 @@ def run(
         label_batches(dataset, schedule.batch_size, seed, marks=shared),
         reviewed=reviewed,
         validation=validation,
+        loss=loss,
         penalties=penalties,
+        augment=augment,
         optimizer=torch.optim.Adam(parameters, schedule.learning_rate, weight_decay=schedule.weight_decay),
         epochs=schedule.epochs,
         seed=seed,

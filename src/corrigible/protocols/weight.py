@@ -11,7 +11,7 @@ from torch import Tensor, nn
 from corrigible.batches import collate
 from corrigible.data.dataset import Dataset, all_labels
 from corrigible.errors import NoGradientError
-from corrigible.feedback.masks import Marks
+from corrigible.feedback.masks import Marks, marks_to_swap
 from corrigible.losses import cross_entropy
 from corrigible.models.forward import Forward
 from corrigible.models.modes import device_of, evaluating
@@ -106,7 +106,8 @@ def starting_weight(
     Raises:
         NoGradientError: the penalty reaches no parameter.
     """
-    rows = some_rows(marks.irrelevant.rows(all_labels(dataset)), NUM_ROWS, seed)
+    swaps = marks_to_swap(marks, all_labels(dataset))
+    rows = some_rows(swaps.irrelevant.rows(all_labels(dataset)), NUM_ROWS, seed)
     (term,) = terms_of({name: {**settings, "weight": 1.0}})
     with evaluating(model):
         reviewed = collate(dataset, rows, marks).to(device_of(model))
@@ -116,7 +117,7 @@ def starting_weight(
         penalty_norm = _norm(gradients)
         if penalty_norm == 0.0:
             return None
-        label_norm = _norm(_swapped_label_gradient(model, dataset, marks, rows, seed))
+        label_norm = _norm(_swapped_label_gradient(model, dataset, swaps, rows, seed))
     return label_norm / penalty_norm
 
 

@@ -24,7 +24,7 @@ from corrigible.explanations.words import explain_words
 from corrigible.methods import settings_of
 from corrigible.metrics import METRICS
 from corrigible.models import MODELS
-from corrigible.penalties import FEEDBACK_PENALTIES, MODEL_PENALTIES
+from corrigible.penalties import FEEDBACK_LOSSES, FEEDBACK_PENALTIES, MODEL_PENALTIES, RELEVANCE_PENALTIES
 from corrigible.workflow.records import Method
 
 TRUST_CHECKS = (
@@ -42,6 +42,8 @@ FAMILIES: Mapping[str, Mapping[str, Callable[..., Any]]] = {
     "trust check": {f.__name__: f for f in TRUST_CHECKS},
     "score": {**SCORES, "random_projection": RandomProjection},
     "feedback penalty": FEEDBACK_PENALTIES,
+    "relevance penalty": RELEVANCE_PENALTIES,
+    "feedback loss": FEEDBACK_LOSSES,
     "model penalty": MODEL_PENALTIES,
     "metric": METRICS,
     "model": MODELS,

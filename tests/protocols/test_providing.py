@@ -1,0 +1,61 @@
+"""Facts about the training data that penalties ask for by name."""
+
+import pytest
+import torch
+
+from corrigible.data.dataset import TensorData
+from corrigible.feedback.masks import marks_of
+from corrigible.models import mlp
+from corrigible.penalties import PENALTIES
+from corrigible.protocols.providing import PROVIDERS, provided
+from corrigible.types import Feedback
+
+X = torch.tensor([[1.0, 10.0], [3.0, -2.0], [5.0, 0.0], [7.0, 4.0]])
+DATA = TensorData(X, torch.tensor([0, 0, 2, 2]))
+MARKS = marks_of([Feedback(torch.tensor([True, False]), scope="dataset")], DATA)
+
+
+def asking(forward, batch, *, background=None, class_means=None, input_range=None, other=1.0):
+    """Asks for everything."""
+
+
+@pytest.fixture
+def asks(monkeypatch):
+    monkeypatch.setitem(PENALTIES, "asking", asking)
+
+
+def given(settings=None, dataset=DATA):
+    model = mlp(2, 3).double()
+    return provided({"asking": settings or {"weight": 1.0}}, model, dataset, MARKS, 0)["asking"]
+
+
+def test_worked_by_hand(asks):
+    found = given()
+    assert set(found) == {"weight", "background", "class_means", "input_range"}
+    assert found["class_means"].tolist() == [[2.0, 4.0], [0.0, 0.0], [6.0, 2.0]]
+    assert found["input_range"].tolist() == [[1.0, -2.0], [7.0, 10.0]]
+    assert sorted(found["background"].tolist()) == sorted(X.tolist())
+    assert {found[name].dtype for name in ("class_means", "input_range", "background")} == {torch.float64}
+
+
+def test_a_lazy_data_set_gives_the_same(asks):
+    lazy = [(x, y) for x, y in zip(X, DATA.y, strict=True)]
+    for name, value in given(dataset=lazy).items():
+        assert name == "weight" or torch.equal(value, given()[name])
+
+
+def test_what_is_given_stays(asks):
+    mine = torch.zeros(1, 2)
+    assert given({"weight": 1.0, "background": mine})["background"] is mine
+
+
+def test_a_penalty_that_asks_for_nothing_gets_nothing():
+    found = provided({"right_reasons": {"weight": "auto"}}, mlp(2, 3), DATA, MARKS, 0)
+    assert found == {"right_reasons": {"weight": "auto"}}
+
+
+def test_every_fact_is_asked_for_by_some_penalty():
+    from corrigible.methods import settings_of
+
+    asked = {name for penalty in PENALTIES.values() for name in settings_of(penalty)}
+    assert PROVIDERS.keys() <= asked
