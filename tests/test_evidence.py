@@ -57,18 +57,22 @@ def test_labels_groups_and_names_are_the_data_sets(model):
 
 
 def test_flipped_matches_the_definition(model):
-    evidence = gather(model, DATA, names=["flipped"], feedback=TWO_ROWS, num_donors=6, seed=3)
-    expected = []
+    evidence = gather(model, DATA, names=["flipped", "swapped_hits"], feedback=TWO_ROWS, num_donors=6, seed=3)
+    expected, expected_hits = [], []
     for row, columns in ((4, [1]), (7, [0, 2])):
-        num_flips = 0
+        num_flips = num_hits = 0
         for donor in draw_donors(30, 6, seed=3).tolist():
             x = X[row].clone()
             x[columns] = X[donor, columns]
             num_flips += int(model(x[None]).argmax() != model(X[row][None]).argmax())
+            num_hits += int(model(x[None]).argmax() == Y[row])
         expected.append(num_flips / 6)
+        expected_hits.append(num_hits / 6)
     assert sum(expected) > 0
+    assert 0 < sum(expected_hits) < 2
     assert evidence.marked.tolist() == [4, 7]
     assert evidence.on_marked["flipped"].tolist() == pytest.approx(expected)
+    assert evidence.on_marked["swapped_hits"].tolist() == pytest.approx(expected_hits)
 
 
 def test_attribution_share_of_a_linear_model_is_its_weights_share():

@@ -35,6 +35,7 @@ EVIDENCE = {
     "y": "the label",
     "group": "value of the sensitive attribute",
     "flipped": "share of donors whose values, in place of the irrelevant inputs, change the predicted class",
+    "swapped_hits": "share of such donors whose values leave the label as the predicted class",
     "attribution_share": "share of the label's absolute attribution on irrelevant inputs; NaN without any attribution",
     "reflected_probs": "probabilities when each irrelevant input v becomes min + max − v over the data set",
     "deletion": "area under the label's probability as inputs give way to 0, the most attributed first",
@@ -46,7 +47,7 @@ EVIDENCE = {
 }
 """What a metric may ask for: one value, or one row of values, per row of the data set."""
 
-ABOUT_IRRELEVANT = frozenset({"flipped", "attribution_share", "reflected_probs"})
+ABOUT_IRRELEVANT = frozenset({"flipped", "swapped_hits", "attribution_share", "reflected_probs"})
 ABOUT_RELEVANT = frozenset({"pointing", "relevance_mass", "relevance_rank"})
 """Evidence that exists only where inputs are marked."""
 
@@ -94,7 +95,8 @@ def gather(
         data: ``(x, y)``, ``(x, y, group)`` or a map-style data set.
         feedback: about the rows of this data set.
         method: the explainer behind everything that is about attribution.
-        num_donors: rows of this data set whose values replace the irrelevant inputs for ``flipped``.
+        num_donors: rows of this data set whose values replace the irrelevant inputs for ``flipped`` and
+            ``swapped_hits``.
         batch_size: rows that pass through the model at once.
 
     Raises:
@@ -113,8 +115,9 @@ def gather(
         everywhere |= _qualities(replace(rows, index=torch.arange(len(dataset))), everywhere["y"], names, explained)
         on_marked = {}
         if len(marked):
-            if "flipped" in names:
-                on_marked["flipped"] = _flipped(rows, num_donors, seed)
+            if not {"flipped", "swapped_hits"}.isdisjoint(names):
+                swaps = _swaps(rows, num_donors, seed)
+                on_marked |= {name: value for name, value in swaps.items() if name in names}
             if "attribution_share" in names:
                 on_marked["attribution_share"] = _attribution_share(rows, explained)
             if "reflected_probs" in names:
@@ -174,18 +177,21 @@ def _probs(model: nn.Module, x: Tensor) -> Float[Tensor, " batch num_classes"]:
     return class_logits(model(like_parameters(x, model))).cpu().double().softmax(dim=1)
 
 
-def _flipped(rows: _Rows, num_donors: int, seed: int) -> Tensor:
+def _swaps(rows: _Rows, num_donors: int, seed: int) -> dict[str, Tensor]:
+    """What becomes of the predictions when irrelevant inputs hold other rows' values."""
     donors = rows_of(rows.dataset, draw_donors(len(rows.dataset), num_donors, seed)).x.to(device_of(rows.model))
     rows_at_once = max(1, rows.batch_size // len(donors))
-    found = []
+    flipped, hits = [], []
     for batch in rows.batches():
         assert batch.irrelevant is not None
-        for x, irrelevant in zip(batch.x.split(rows_at_once), batch.irrelevant.split(rows_at_once), strict=True):
+        parts = (values.split(rows_at_once) for values in (batch.x, batch.irrelevant, batch.y.cpu()))
+        for x, irrelevant, y in zip(*parts, strict=True):
             # A copy: a model that works in place would change x.
             predicted = _probs(rows.model, x.clone()).argmax(dim=1)
-            after = _probs(rows.model, swapped(x, irrelevant, donors).flatten(0, 1)).argmax(dim=1)
-            found.append((after.view(len(x), -1) != predicted[:, None]).double().mean(dim=1))
-    return torch.cat(found)
+            after = _probs(rows.model, swapped(x, irrelevant, donors).flatten(0, 1)).argmax(dim=1).view(len(x), -1)
+            flipped.append((after != predicted[:, None]).double().mean(dim=1))
+            hits.append((after == y[:, None]).double().mean(dim=1))
+    return {"flipped": torch.cat(flipped), "swapped_hits": torch.cat(hits)}
 
 
 Explained = Callable[[_Rows, Batch], Tensor]

@@ -33,7 +33,7 @@ from corrigible.metrics.fairness import (
 )
 from corrigible.metrics.precision_recall import f1, precision, recall
 from corrigible.metrics.ranking import auc
-from corrigible.metrics.reliance import attribution_overlap, flip_effect, flip_rate
+from corrigible.metrics.reliance import attribution_overlap, flip_effect, flip_rate, swapped_accuracy
 
 METRICS: dict[str, Callable[..., Tensor]] = {
     f.__name__: f
@@ -54,6 +54,7 @@ METRICS: dict[str, Callable[..., Tensor]] = {
         group_accuracy_gap,
         group_prob_gap,
         flip_rate,
+        swapped_accuracy,
         attribution_overlap,
         flip_effect,
         mean_deletion_auc,

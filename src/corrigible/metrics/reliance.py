@@ -9,6 +9,11 @@ def flip_rate(flipped: Float[Tensor, " n"]) -> Float[Tensor, ""]:
     return flipped.double().mean()
 
 
+def swapped_accuracy(swapped_hits: Float[Tensor, " n"]) -> Float[Tensor, ""]:
+    """Share of predictions that are right when the irrelevant inputs are replaced by other rows' values."""
+    return swapped_hits.double().mean()
+
+
 def attribution_overlap(attribution_share: Float[Tensor, " n"]) -> Float[Tensor, ""]:
     """Mean share of absolute attribution that lies on irrelevant inputs, over the rows that have any attribution."""
     return attribution_share.double().nanmean()
