@@ -3,7 +3,20 @@
 from corrigible.models.forward import Augment, Forward, Loss, Penalty, Score
 from corrigible.models.lenet import lenet
 from corrigible.models.mlp import mlp, table_mlp
+from corrigible.models.text import text_bag, text_cnn
 
-MODELS = {f.__name__: f for f in (lenet, mlp, table_mlp)}
+MODELS = {f.__name__: f for f in (lenet, mlp, table_mlp, text_bag, text_cnn)}
 
-__all__ = ["MODELS", "Augment", "Forward", "Loss", "Penalty", "Score", "lenet", "mlp", "table_mlp"]
+__all__ = [
+    "MODELS",
+    "Augment",
+    "Forward",
+    "Loss",
+    "Penalty",
+    "Score",
+    "lenet",
+    "mlp",
+    "table_mlp",
+    "text_bag",
+    "text_cnn",
+]
