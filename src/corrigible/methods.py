@@ -62,10 +62,11 @@ def _check(value: Any, annotation: Any, what: str) -> None:
     choices = get_args(annotation) if get_origin(annotation) is Literal else ()
     if choices and value not in choices:
         raise RecipeError(f"{what} is {value!r}; expected one of {', '.join(map(repr, choices))}")
-    if get_origin(annotation) is Sequence:
-        _check_each(value, get_args(annotation)[0], what)
-        return
     kinds = get_args(annotation) if isinstance(annotation, UnionType) else (annotation,)
+    sequence = next((kind for kind in kinds if get_origin(kind) is Sequence), None)
+    if sequence is not None and not (value is None and NoneType in kinds):
+        _check_each(value, get_args(sequence)[0], what)
+        return
     plain = (bool, int, float, str, NoneType)
     if not all(kind in plain for kind in kinds):
         return

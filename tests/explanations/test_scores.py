@@ -10,6 +10,7 @@ from corrigible.explanations.scores import (
     SCORE_NAMES,
     SCORES,
     margin,
+    predicted_logit,
     score_named,
     summed_log_prob,
     target_log_prob,
@@ -40,6 +41,7 @@ def slow_margin(row: int, label: int) -> float:
         (target_log_prob, log_prob),
         (target_prob, lambda row, label: math.exp(log_prob(row, label))),
         (summed_log_prob, lambda row, label: sum(log_prob(row, other) for other in range(3))),
+        (predicted_logit, lambda row, label: max(LOGITS[row].tolist())),
         (margin, slow_margin),
     ],
 )

@@ -5,12 +5,12 @@ other.
 """
 
 import weakref
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import wraps
 
 import torch
-from jaxtyping import Float, Int
+from jaxtyping import Bool, Float, Int
 from torch import Tensor
 from torch.nn.functional import log_softmax, one_hot
 
@@ -50,6 +50,13 @@ def target_prob(logits: Float[Tensor, " batch num_classes"], target: Int[Tensor,
     return logits.softmax(dim=1).gather(1, target[:, None])[:, 0]
 
 
+def predicted_logit(
+    logits: Float[Tensor, " batch num_classes"], target: Int[Tensor, " batch *contrast"]
+) -> Float[Tensor, " batch"]:
+    """The logit of the class that the model itself predicts, whatever the target: the largest."""
+    return logits.max(dim=1).values
+
+
 def summed_log_prob(
     logits: Float[Tensor, " batch num_classes"], target: Int[Tensor, " batch"]
 ) -> Float[Tensor, " batch"]:
@@ -75,6 +82,8 @@ class RandomProjection:
 
     forward: "weakref.ref[Forward]"
     """Weak, because the pass keeps the gradients of its scores."""
+    classes: tuple[int, ...] | None = None
+    """The classes whose log-probabilities count; None for all."""
 
     def __call__(
         self, logits: Float[Tensor, " batch num_classes"], target: Int[Tensor, " batch"]
@@ -82,21 +91,65 @@ class RandomProjection:
         forward = self.forward()
         assert forward is not None
         direction = forward.normal("random_projection", logits.shape[1])
-        return (log_softmax(logits, dim=1) * direction).sum(dim=1)
+        return _of_classes(log_softmax(logits, dim=1) * direction, self.classes).sum(dim=1)
 
 
-SCORES = {f.__name__: f for f in (target_logit, target_log_prob, target_prob, summed_log_prob, margin)}
+@dataclass(frozen=True)
+class SummedLogProb:
+    """The log-probabilities of some classes, summed."""
+
+    classes: tuple[int, ...]
+
+    def __call__(
+        self, logits: Float[Tensor, " batch num_classes"], target: Int[Tensor, " batch"]
+    ) -> Float[Tensor, " batch"]:
+        return _of_classes(log_softmax(logits, dim=1), self.classes).sum(dim=1)
+
+
+def _of_classes(values: Tensor, classes: tuple[int, ...] | None) -> Tensor:
+    return values if classes is None else values[:, list(classes)]
+
+
+SCORES = {f.__name__: f for f in (target_logit, target_log_prob, target_prob, predicted_logit, summed_log_prob, margin)}
+OF_ALL_CLASSES = ("summed_log_prob", "random_projection")
+"""Scores made of every class's log-probability; all others are about one class of each row."""
 SCORE_NAMES = (*SCORES, "random_projection")
 
 
-def score_named(name: str, forward: Forward) -> Score:
+def score_named(name: str, forward: Forward, *, classes: Sequence[int] | None = None) -> Score:
     """The score of that name; a random projection takes its draws from the pass.
+
+    Args:
+        classes: which log-probabilities enter a score that is made of all of them; None for all. Scores of one class
+            stay as they are: see `rows_about`.
 
     Raises:
         RecipeError: no score has that name.
     """
+    chosen = None if classes is None else tuple(sorted(set(classes)))
     if name == "random_projection":
-        return RandomProjection(weakref.ref(forward))
+        return RandomProjection(weakref.ref(forward), chosen)
+    if name == "summed_log_prob" and chosen is not None:
+        return SummedLogProb(chosen)
     if name not in SCORES:
         raise RecipeError(unknown("score", name, SCORE_NAMES))
     return SCORES[name]
+
+
+def rows_about(
+    name: str, forward: Forward, target: Int[Tensor, " batch"], classes: Sequence[int] | None
+) -> Bool[Tensor, " batch"] | None:
+    """True for each row whose score is about one of these classes; None where every row's is.
+
+    Raises:
+        RecipeError: no classes, or one that the model does not have.
+    """
+    if classes is None:
+        return None
+    num_classes = forward.logits.shape[1]
+    if not classes or not all(isinstance(label, int) and 0 <= label < num_classes for label in classes):
+        raise RecipeError(f"classes are {list(classes)}; expected at least one of 0 to {num_classes - 1}, or leave out")
+    if name in OF_ALL_CLASSES:
+        return None
+    about = forward.logits.argmax(dim=1) if name == "predicted_logit" else target
+    return torch.isin(about, torch.tensor(list(classes), device=about.device))

@@ -1,4 +1,11 @@
-"""Ross and Doshi-Velez 2018, improving the adversarial robustness of networks by regularizing their input gradients."""
+"""Ross and Doshi-Velez 2018, Improving the adversarial robustness and interpretability of deep neural networks by
+regularizing their input gradients.
+
+With the label's log-probability this is double backpropagation (Drucker and LeCun 1992, Improving generalization
+performance using double backpropagation): its gradient is that of the loss, but for the sign.
+"""
+
+from typing import Literal
 
 from jaxtyping import Float
 from torch import Tensor
@@ -9,10 +16,12 @@ from corrigible.types import Batch
 
 
 def gradient_size(
-    forward: Forward, batch: Batch, *, score: str = "target_log_prob", power: float = 2.0
+    forward: Forward, batch: Batch, *, score: str = "target_log_prob", norm: Literal["l2", "l1"] = "l2"
 ) -> Float[Tensor, ""]:
-    """Mean size of the input gradient, wherever it lies.
+    """Mean squared (or absolute) input gradient, wherever it lies.
 
-    It shares the label pass: where a normalisation layer mixes the rows of a batch, so do the gradients.
+    The absolute one leaves few inputs that count. It shares the label pass: where a normalisation layer mixes the rows
+    of a batch, so do the gradients.
     """
-    return forward.input_gradient(score_named(score, forward), batch.y).abs().pow(power).mean()
+    gradient = forward.input_gradient(score_named(score, forward), batch.y)
+    return (gradient.square() if norm == "l2" else gradient.abs()).mean()

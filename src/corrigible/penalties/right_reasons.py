@@ -4,21 +4,54 @@ Equation 1, with the squared input gradients averaged over the marked inputs ins
 projection of the log-probabilities instead of their sum, in which classes can cancel each other.
 """
 
+from collections.abc import Sequence
 from typing import Literal
 
-from jaxtyping import Float
+from jaxtyping import Bool, Float
 from torch import Tensor
 
-from corrigible.explanations.scores import score_named
+from corrigible.explanations.scores import rows_about, score_named
 from corrigible.models.forward import Forward
 from corrigible.types import Batch
 
 
 def right_reasons(
-    forward: Forward, batch: Batch, *, score: str = "random_projection", norm: Literal["l2", "l1"] = "l2"
+    forward: Forward,
+    batch: Batch,
+    *,
+    score: str = "random_projection",
+    norm: Literal["l2", "l1", "cosine"] = "l2",
+    classes: Sequence[int] | None = None,
 ) -> Float[Tensor, ""]:
-    """Mean squared (or absolute) input gradient on the inputs that must not matter."""
+    """Mean squared (or absolute) input gradient on the inputs that must not matter.
+
+    Args:
+        norm: "cosine" is the cosine between each row's absolute gradient and its mask, from 0 to 1, in the mean over
+            marked rows: where the model looks, however strongly.
+        classes: only what speaks for or against these classes is penalised: of the summed or projected
+            log-probabilities theirs alone; for a score of one class the rows whose class is among them.
+
+    Raises:
+        RecipeError: an unknown score, no classes, or one that the model does not have.
+    """
     assert batch.irrelevant is not None
-    gradient = forward.input_gradient(score_named(score, forward), batch.y)
+    irrelevant, rows = batch.irrelevant, rows_about(score, forward, batch.y, classes)
+    if rows is not None:
+        irrelevant = irrelevant & rows.reshape(-1, *[1] * (irrelevant.ndim - 1))
+    gradient = forward.input_gradient(score_named(score, forward, classes=classes), batch.y)
+    if norm == "cosine":
+        return _mean_cosine(gradient, irrelevant)
     size = gradient.square() if norm == "l2" else gradient.abs()
-    return (size * batch.irrelevant).sum() / batch.irrelevant.sum().clamp_min(1)
+    return (size * irrelevant).sum() / irrelevant.sum().clamp_min(1)
+
+
+def _mean_cosine(gradient: Float[Tensor, " batch *input"], mask: Bool[Tensor, " batch *input"]) -> Tensor:
+    size, mask = gradient.abs().flatten(1), mask.flatten(1)
+    # A cosine knows no scale: at that of its largest entry no gradient is too small to be squared.
+    scale = size.detach().amax(dim=1, keepdim=True)
+    size = size / scale.where(scale > 0, 1.0)
+    length = size.square().sum(dim=1)
+    count = mask.sum(dim=1)
+    # Where the gradient is 0 so is its cosine; the root is taken of 1, because at 0 it is infinitely steep.
+    cosine = (size * mask).sum(dim=1) / (length.where(length > 0, 1.0) * count.clamp_min(1)).sqrt()
+    return cosine.sum() / (count > 0).sum().clamp_min(1)
