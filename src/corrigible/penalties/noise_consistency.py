@@ -1,0 +1,47 @@
+"""Predictions that stay when the inputs that must not matter change (Heo, Piratla, Wicker and Weller 2023, Use
+perturbations when learning from explanations: the average over perturbations).
+"""
+
+from dataclasses import replace
+from typing import Literal
+
+from jaxtyping import Float
+from torch import Tensor
+
+from corrigible.explanations.replacing import noise, other_rows, replaced
+from corrigible.models.forward import Forward
+from corrigible.models.modes import evaluating
+from corrigible.types import Batch
+
+
+def noise_consistency(
+    forward: Forward,
+    batch: Batch,
+    *,
+    fill: Literal["other_rows", "noise"] = "other_rows",
+    background: Tensor | None = None,
+) -> Float[Tensor, ""]:
+    """Mean squared change of the log-probabilities when the marked inputs hold other values, in nats squared.
+
+    No gradient of an input is taken, so it costs two passes over the reviewed rows and one ordinary backward pass. Both
+    carry gradients: with the unchanged one held fixed the value would not fall along its own gradient. Dropout rests in
+    both, which else would differ by more than the marked inputs.
+
+    Args:
+        fill: other rows' values, or normal noise of each input's mean and standard deviation (one-hot categories: other
+            rows').
+        background: rows to draw from, (row, *input); None for the other rows of the batch.
+
+    Raises:
+        DataError: a background of other inputs.
+    """
+    assert batch.irrelevant is not None
+    values = (noise if fill == "noise" else other_rows)(forward, background, "noise_consistency")
+    x = forward.x.detach()
+    is_marked = batch.irrelevant.flatten(1).any(dim=1)
+    with evaluating(forward.model):
+        before, after = (
+            Forward(forward.model, replace(batch, x=rows), track_input=False).unobserved().log_probs
+            for rows in (x, replaced(batch, x, values))
+        )
+    return ((before - after).square().mean(dim=1) * is_marked).sum() / is_marked.sum().clamp_min(1)
