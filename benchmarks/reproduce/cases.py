@@ -1,0 +1,288 @@
+"""What the reproductions share: one driver that makes every row of a case's table.
+
+A case is data with a confounder in training, feedback about it, and a network. The driver compares the network as it
+was fooled; trained on without feedback for as many epochs as a correction takes; trained without seeing the marked
+inputs; corrected by each method from each set of feedback; and never fooled at all, for as many epochs as fooled and
+corrected network together. The weight of each penalty is chosen by swap score, from five runs of half the epochs on all
+rows.
+
+Results are written after every seed, so that a run that is stopped loses none that it finished.
+"""
+
+import argparse
+import copy
+import json
+import platform
+import statistics
+import sys
+import time
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import asdict, dataclass, replace
+from pathlib import Path
+from typing import Any
+
+sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
+
+import torch
+from results import FOLDER, mean_sd, progress
+from torch import Tensor, nn
+
+from corrigible import __version__
+from corrigible.data.dataset import TensorData
+from corrigible.evaluation import evaluate
+from corrigible.feedback.masks import marks_of
+from corrigible.protocols.baselines import MaskedInputs, marked_anywhere
+from corrigible.protocols.correction import correction
+from corrigible.protocols.schedule import Schedule, run
+from corrigible.protocols.weight import WeightChoice
+from corrigible.training import Epoch
+from corrigible.types import Feedback
+
+METRICS = ("accuracy", "macro_group_accuracy", "worst_group_accuracy", "precision", "recall", "f1", "flip_rate")
+OVERLAPS = {"overlap": "input_gradient", "grad_cam_overlap": "grad_cam"}
+NUM_DONORS = 20
+SHOWN = ("accuracy", "macro_group_accuracy", "worst_group_accuracy", "f1", "overlap", "flip_rate")
+SHOWN_TOO = ("weight", "share_of_gap", "seconds_ratio")
+
+Numbers = dict[str, float]
+Compared = dict[str, Numbers]
+
+
+@dataclass(frozen=True)
+class Case:
+    """One seed's data, feedback and network; groups of the test rows are classes unless it says otherwise."""
+
+    train: TensorData
+    validation: TensorData
+    """With the confounder as in training: all that a user has."""
+    test: TensorData
+    """The confounder tells nothing, or is gone."""
+    clean_train: TensorData
+    """For the reference alone."""
+    clean_test: TensorData
+    feedback: Mapping[str, Sequence[Feedback]]
+    """What was said about training rows, by the name it gets in the table."""
+    test_feedback: Sequence[Feedback]
+    """Where the confounder is on some test rows: for measuring, never for training."""
+    network: Callable[[], nn.Module]
+    """The same fresh weights at every call."""
+    masked: tuple[TensorData, TensorData] | None = None
+    """Training and test rows without their marked inputs, where these differ from row to row; the latter need masks of
+    test rows, which a user seldom has. None: every input marked on any row is hidden everywhere."""
+
+
+@dataclass(frozen=True)
+class Plan:
+    """How long each model is trained."""
+
+    fool: Schedule
+    correct: Schedule
+    methods: tuple[str, ...] = ("right_reasons",)
+    """Names of feedback penalties; ``a+b`` takes both."""
+
+    @property
+    def whole(self) -> Schedule:
+        """A reference trains as many epochs in all."""
+        return replace(self.correct, epochs=self.fool.epochs + self.correct.epochs)
+
+    @property
+    def quick(self) -> "Plan":
+        """One epoch of everything, to see that it runs."""
+        return replace(self, fool=replace(self.fool, epochs=1), correct=replace(self.correct, epochs=1))
+
+
+def trained(model: nn.Module, data: TensorData, schedule: Schedule, seed: int) -> tuple[nn.Module, float]:
+    """The model, trained in place without feedback, and its seconds per epoch."""
+    return model, statistics.median(epoch.seconds for epoch in run(model, data, schedule, seed=seed))
+
+
+def corrected(
+    fooled: nn.Module, case: Case, feedback: Sequence[Feedback], method: str, schedule: Schedule, seed: int
+) -> tuple[nn.Module, Numbers]:
+    """The corrected model; its penalties' weights, its seconds per epoch and those in all, with choosing the weight."""
+    names, started = method.split("+"), time.perf_counter()
+    steps = correction(
+        fooled,
+        case.train,
+        feedback,
+        penalties=dict.fromkeys(names, "auto"),
+        schedule=schedule,
+        validation=case.validation,
+        seed=seed,
+    )
+    weights, seconds = {}, []
+    while True:
+        try:
+            said = next(steps)
+        except StopIteration as end:
+            about = {"weight" if len(names) == 1 else f"weight of {name}": weights[name] for name in names}
+            about |= {"seconds": statistics.median(seconds), "seconds_in_all": time.perf_counter() - started}
+            return end.value, about
+        if isinstance(said, WeightChoice):
+            weights[said.penalty] = said.weight
+        elif isinstance(said, Epoch):
+            seconds.append(said.seconds)
+
+
+def masked(case: Case, schedule: Schedule, seed: int) -> tuple[nn.Module, TensorData]:
+    """A network that never saw the marked inputs, and the test rows that it is measured on."""
+    if case.masked is not None:
+        return trained(case.network(), case.masked[0], schedule, seed)[0], case.masked[1]
+    said = [one for feedback in case.feedback.values() for one in feedback]
+    model = MaskedInputs(case.network(), case.train.x.shape[1:])
+    model.hide(marked_anywhere(marks_of(said, case.train).irrelevant))
+    return trained(model, case.train, schedule, seed)[0], case.test
+
+
+def measured(model: nn.Module, test: TensorData, feedback: Sequence[Feedback], seed: int) -> Numbers:
+    """On the test rows; reliance on the marked inputs on those with feedback."""
+    test = replace(test, group=test.y if test.group is None else test.group)
+    has_convolutions = any(isinstance(module, nn.Conv2d) for module in model.modules())
+    asked = [(name, METRICS if name == "overlap" else (), method) for name, method in OVERLAPS.items()]
+    found: Numbers = {}
+    for name, metrics, method in asked if has_convolutions else asked[:1]:
+        values = evaluate(
+            model,
+            test,
+            metrics=(*metrics, "attribution_overlap"),
+            feedback=feedback,
+            method=method,
+            num_donors=NUM_DONORS,
+            num_resamples=0,
+            seed=seed,
+        )
+        found |= {
+            name if m.metric == "attribution_overlap" else m.metric: m.value for m in values if m.value is not None
+        }
+    return found
+
+
+def compare(case: Case, plan: Plan, seed: int, tell: Callable[[str, Numbers], None]) -> Compared:
+    """Every row of the table, told as each is measured."""
+    rows: Compared = {}
+
+    def add(name: str, model: nn.Module, about: Numbers, test: TensorData | None = None) -> None:
+        rows[name] = measured(model, test or case.test, case.test_feedback, seed) | about
+        _add_ratios(rows, rows[name])
+        tell(name, rows[name])
+
+    clean, seconds = trained(case.network(), case.clean_train, plan.whole, seed)
+    on_clean = measured(clean, case.clean_test, (), seed)
+    add("clean reference", clean, {f"clean_{name}": value for name, value in on_clean.items()} | {"seconds": seconds})
+    fooled, _ = trained(case.network(), case.train, plan.fool, seed)
+    add("fooled", fooled, {})
+    further, seconds = trained(copy.deepcopy(fooled), case.train, plan.correct, seed)
+    add("fine-tuned without feedback", further, {"seconds": seconds})
+    hidden, test = masked(case, plan.whole, seed)
+    add("masked inputs", hidden, {}, test)
+    for method in plan.methods:
+        for said, feedback in case.feedback.items():
+            model, about = corrected(fooled, case, feedback, method, plan.correct, seed)
+            add(f"{method}, {said}", model, about)
+    return rows
+
+
+def _add_ratios(rows: Compared, found: Numbers) -> None:
+    if "fooled" not in rows:
+        return
+    before, clean = rows["fooled"], rows["clean reference"]
+    for name in ("accuracy", "macro_group_accuracy"):
+        gap = clean[f"clean_{name}"] - before[name]
+        found["share_of_gap" if name == "accuracy" else f"share_of_gap_in_{name}"] = (found[name] - before[name]) / gap
+    found["minus_clean"] = found["accuracy"] - clean["clean_accuracy"]
+    if before.get("overlap") and "overlap" in found:
+        found["overlap_ratio"] = found["overlap"] / before["overlap"]
+    plain = rows.get("fine-tuned without feedback")
+    if plain and "seconds" in found:
+        found["seconds_ratio"] = found["seconds"] / plain["seconds"]
+
+
+def some(data: TensorData, most: int) -> TensorData:
+    """The first rows alone."""
+    return replace(data, x=data.x[:most], y=data.y[:most], group=None if data.group is None else data.group[:most])
+
+
+def about_rows(irrelevant: Tensor, rows: Sequence[int], **others: Any) -> list[Feedback]:
+    """One remark for each of these rows: its marked inputs must not matter."""
+    return [Feedback(irrelevant[row].numpy(), row=row, **others) for row in rows]
+
+
+def drawn_rows(num_rows: int, num_drawn: int, seed: int) -> list[int]:
+    """Different rows drawn from the seed; nested as their number grows."""
+    found: list[int] = torch.randperm(num_rows, generator=torch.Generator().manual_seed(seed))[:num_drawn].tolist()
+    return found
+
+
+def options(about: str | None, plan: Plan) -> argparse.ArgumentParser:
+    """What every case can be asked."""
+    parser = argparse.ArgumentParser(description=about, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--seeds", type=int, default=3)
+    parser.add_argument("--first-seed", type=int, default=0, help="another than 0 writes a file of its own")
+    parser.add_argument("--methods", default=",".join(plan.methods), help="feedback penalties, such as a,b or a+b")
+    parser.add_argument("--quick", action="store_true", help="few rows, one epoch, to see that it runs; writes nothing")
+    return parser
+
+
+def over_seeds(
+    name: str,
+    make: Callable[[int, bool], Case],
+    plan: Plan,
+    arguments: argparse.Namespace,
+    *,
+    run_one: Callable[[Case, Plan, int, Callable[[str, Numbers], None]], Compared] = compare,
+) -> None:
+    """Run the case for each seed; after each write what all seeds so far have given.
+
+    ``make`` takes the seed and whether few rows will do.
+    """
+    torch.set_num_threads(1)
+    plan = replace(plan, methods=tuple(arguments.methods.split(",")))
+    plan = plan.quick if arguments.quick else plan
+    per_seed: dict[int, Compared] = {}
+    for seed in range(arguments.first_seed, arguments.first_seed + arguments.seeds):
+        case = make(seed, arguments.quick)
+        per_seed[seed] = run_one(case, plan, seed, lambda model, numbers, seed=seed: progress(seed, model, numbers))
+        if not arguments.quick:
+            write(name, plan, per_seed, arguments)
+    show(per_seed)
+
+
+def write(name: str, plan: Plan, per_seed: Mapping[int, Compared], arguments: argparse.Namespace) -> Path:
+    """benchmarks/results/reproduce_<name>.json, with the means over seeds and each seed's own numbers."""
+    found = {
+        "command": " ".join(["python", f"benchmarks/reproduce/{Path(sys.argv[0]).name}", *sys.argv[1:]]),
+        "versions": {"corrigible": __version__, "torch": torch.__version__, "python": platform.python_version()},
+        "settings": asdict(plan),
+        "seeds": list(per_seed),
+        "rows": [{"model": model, **numbers} for model, numbers in over(per_seed).items()],
+        "per_seed": per_seed,
+    }
+    first = f"_from_{arguments.first_seed}" if arguments.first_seed else ""
+    file = FOLDER / f"reproduce_{name}{first}.json"
+    unfinished = file.with_suffix(".unfinished")
+    unfinished.write_text(json.dumps(found, indent=1) + "\n", encoding="utf-8")
+    return unfinished.replace(file)
+
+
+def over(per_seed: Mapping[int, Compared]) -> dict[str, dict[str, dict[str, float]]]:
+    """Mean and spread over the seeds of each number of each row."""
+    first = next(iter(per_seed.values()))
+    return {
+        model: {
+            key: mean_sd([rows[model][key] for rows in per_seed.values()])
+            for key in first[model]
+            if all(key in rows[model] for rows in per_seed.values())
+        }
+        for model in first
+    }
+
+
+def show(per_seed: Mapping[int, Compared]) -> None:
+    """The table, as mean ± standard deviation."""
+    found = over(per_seed)
+    width = max(map(len, found))
+    print(" " * width, *(f"{name[:20]:>20}" for name in SHOWN + SHOWN_TOO), sep="  ")
+    for model, numbers in found.items():
+        shown = [numbers.get(name) for name in SHOWN + SHOWN_TOO]
+        cells = [f"{n['mean']:.4g} ± {n['sd']:.2g}" if n else "" for n in shown]
+        print(f"{model:{width}}", *(f"{cell:>20}" for cell in cells), sep="  ")
