@@ -416,7 +416,7 @@ def corrected_frozen(x: torch.Tensor) -> object:
     return correct(model, (x, Y), [Feedback(np.ones((8, 8), dtype=bool), row=0)], epochs=1)
 
 
-def test_an_explanation_loss_that_cannot_reach_the_parameters() -> None:
+def test_an_explanation_loss_that_cannot_reach_the_parameters(monkeypatch: pytest.MonkeyPatch) -> None:
     frozen = mlp(64, 3, hidden=(4,)).requires_grad_(False)
     with pytest.raises(NoGradientError):
         explain(frozen, torch.from_numpy(X), 0, method="input_gradient", differentiable=True)
@@ -427,14 +427,10 @@ def test_an_explanation_loss_that_cannot_reach_the_parameters() -> None:
     def detached(forward: Any, batch: Any) -> Any:
         return forward.logits.detach().square().mean()
 
-    from corrigible.penalties import MODEL_PENALTIES
-
-    MODEL_PENALTIES["detached"] = detached
-    try:
-        with pytest.raises(NoGradientError, match="detached"):
-            list(fit(model, batches, penalties={"detached": 1.0}, optimizer=optimizer, epochs=1))
-    finally:
-        del MODEL_PENALTIES["detached"]
+    for family in (PENALTIES, MODEL_PENALTIES):
+        monkeypatch.setitem(family, "detached", detached)
+    with pytest.raises(NoGradientError, match="detached"):
+        list(fit(model, batches, penalties={"detached": 1.0}, optimizer=optimizer, epochs=1))
 
 
 def test_data_given_as_tensors_keeps_its_checks() -> None:

@@ -46,6 +46,11 @@ class Objective:
     total: Tensor
 
 
+def as_settings(penalties: PenaltySettings) -> dict[str, dict[str, Any]]:
+    """Each penalty's settings with its weight among them, whichever way they were given."""
+    return {name: dict(given) if isinstance(given, Mapping) else {"weight": given} for name, given in penalties.items()}
+
+
 def terms_of(penalties: PenaltySettings) -> tuple[Term, ...]:
     """The penalties by name, with their settings checked.
 
@@ -55,8 +60,7 @@ def terms_of(penalties: PenaltySettings) -> tuple[Term, ...]:
         RecipeError: an unknown penalty or setting, or a weight that is not a number.
     """
     found = []
-    for name, given in penalties.items():
-        settings = dict(given) if isinstance(given, Mapping) else {"weight": given}
+    for name, settings in as_settings(penalties).items():
         weight = settings.pop("weight", None)
         is_number = (
             isinstance(weight, int | float) and not isinstance(weight, bool) and 0 <= weight <= sys.float_info.max

@@ -13,6 +13,7 @@ from torch import Tensor, nn
 from corrigible.data.dataset import Dataset, all_labels, as_dataset, labelled, require_classes
 from corrigible.errors import FeedbackError
 from corrigible.feedback.masks import Marks, as_rule, marks_of, marks_to_swap
+from corrigible.objective import as_settings
 from corrigible.penalties import FEEDBACK_LOSSES, FEEDBACK_PENALTIES, RELEVANCE_PENALTIES
 from corrigible.protocols.providing import provided
 from corrigible.protocols.schedule import Schedule, Validation, require_fit, run
@@ -89,10 +90,10 @@ def correction(
     if not feedback:
         raise FeedbackError("no feedback; expected at least one marked region: add feedback, then correct")
     marks = marks_of(feedback, dataset)
-    settings = {name: _as_settings(given) for name, given in penalties.items()}
+    settings = as_settings(penalties)
     _require_marked(marks, feedback, labels, settings)
     settings = provided(settings, model, dataset, marks, seed)
-    judge = _judge(dataset, marks, feedback, labelled(as_dataset(validation)) if validation is not None else None, seed)
+    judge = judge_of(dataset, marks, feedback, validation, seed)
     for name, given in settings.items():
         if given.get("weight") == "auto":
             decided = {n: s for n, s in settings.items() if n == name or s.get("weight") != "auto"}
@@ -105,10 +106,6 @@ def correction(
     corrected = copy.deepcopy(model)
     yield from run(corrected, dataset, schedule, marks=marks, penalties=settings, validation=watch, seed=seed)
     return corrected
-
-
-def _as_settings(given: Any) -> dict[str, Any]:
-    return dict(given) if isinstance(given, Mapping) else {"weight": given}
 
 
 def _require_marked(marks: Marks, feedback: list[Feedback], labels: Tensor, settings: Mapping[str, Any]) -> None:
@@ -133,13 +130,14 @@ def _require_marked(marks: Marks, feedback: list[Feedback], labels: Tensor, sett
             )
 
 
-def _judge(dataset: Dataset, marks: Marks, feedback: list[Feedback], validation: Dataset | None, seed: int) -> Judge:
+def judge_of(dataset: Dataset, marks: Marks, feedback: list[Feedback], validation: Any, seed: int) -> Judge:
     """Rules are judged on validation rows where they apply to any, feedback on single rows on those rows.
 
     Where there are rules and validation rows, feedback on single rows judges nothing.
     """
     rules = [rule for said in feedback if (rule := as_rule(said)) is not None]
     if rules and validation is not None:
+        validation = labelled(as_dataset(validation))
         labels = all_labels(validation)
         on_validation = marks_to_swap(marks_of(rules, validation), labels)
         rows = on_validation.irrelevant.rows(labels)

@@ -7,7 +7,7 @@ from typing import Any
 import torch
 from torch import nn
 
-from corrigible.batches import label_batches, reviewed_batches
+from corrigible.batches import Batches, label_batches, reviewed_batches
 from corrigible.data.dataset import Dataset, rows_of
 from corrigible.errors import NoGradientError, RecipeError, TrainingDivergedError
 from corrigible.explanations.chunks import rows_that_fit
@@ -88,19 +88,13 @@ def run(
         NoGradientError: every parameter is frozen, or a penalty reaches none.
         TrainingDivergedError: the objective, or at the end the model's output, became NaN or infinite.
     """
-    reviewed, shared = None, None
-    if marks is not None:
-        rows = marks.reviewed_rows(dataset)
-        if len(rows) == len(dataset):
-            shared = marks
-        else:
-            reviewed = reviewed_batches(dataset, marks, rows, schedule.reviewed_batch_size, seed)
+    labelled, reviewed = batches_of(dataset, schedule, marks, seed)
     parameters = [p for p in model.parameters() if p.requires_grad]
     if not parameters:
         raise NoGradientError("the model has no parameter that may be trained; unfreeze some with requires_grad_()")
     yield from fit(
         model,
-        label_batches(dataset, schedule.batch_size, seed, marks=shared),
+        labelled,
         reviewed=reviewed,
         validation=validation,
         loss=loss,
@@ -111,6 +105,15 @@ def run(
         seed=seed,
     )
     _require_finite(model, dataset, schedule.batch_size)
+
+
+def batches_of(dataset: Dataset, schedule: Schedule, marks: Marks | None, seed: int) -> tuple[Batches, Batches | None]:
+    """The label batches and the reviewed ones; where every row is marked, the label batches are both."""
+    rows = marks.reviewed_rows(dataset) if marks is not None else None
+    if marks is None or rows is None or len(rows) == len(dataset):
+        return label_batches(dataset, schedule.batch_size, seed, marks=marks), None
+    reviewed = reviewed_batches(dataset, marks, rows, schedule.reviewed_batch_size, seed)
+    return label_batches(dataset, schedule.batch_size, seed), reviewed
 
 
 def accuracy_on(dataset: Dataset) -> Validation:

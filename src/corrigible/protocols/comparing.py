@@ -1,0 +1,138 @@
+"""Several methods on the same feedback, measured on the same rows.
+
+What ranks them is the swap score, as it ranks weights: rows without the confounder are what a user does not have.
+"""
+
+from collections.abc import Generator, Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import pandas as pd
+from torch import nn
+
+from corrigible.data.dataset import Dataset, all_labels, as_dataset, labelled
+from corrigible.errors import NoGradientError, UnsupportedModelError
+from corrigible.evaluation import evaluate
+from corrigible.feedback.masks import Marks, marks_of
+from corrigible.objective import as_settings
+from corrigible.penalties import FEEDBACK_LOSSES, FEEDBACK_PENALTIES, RELEVANCE_PENALTIES
+from corrigible.protocols.correction import Progress, correction, judge_of
+from corrigible.protocols.schedule import Schedule, Validation
+from corrigible.protocols.step_costs import step_costs
+from corrigible.protocols.weight import WeightChoice
+from corrigible.types import Feedback
+
+WITHOUT_FEEDBACK = "without feedback"
+"""The method that trains on for as many epochs with no penalty."""
+METRICS = ("accuracy", "swapped_accuracy", "worst_class_accuracy", "attribution_overlap", "flip_rate")
+
+
+@dataclass(frozen=True)
+class Candidate:
+    """What one method made of a model."""
+
+    model: nn.Module
+    weights: Mapping[str, float]
+    """Those that were chosen by swap score."""
+    swap_score: float
+    """Of the corrected model; higher is better."""
+
+
+def compare(
+    model: nn.Module,
+    data: Any,
+    feedback: Iterable[Feedback],
+    *,
+    test: Any,
+    test_feedback: Iterable[Feedback] = (),
+    methods: Mapping[str, Mapping[str, Any]] | None = None,
+    metrics: Sequence[str] = METRICS,
+    epochs: int = 24,
+    batch_size: int = 64,
+    learning_rate: float = 1e-3,
+    validation: Any = None,
+    seed: int = 0,
+) -> pd.DataFrame:
+    """One row per method, the best swap score first: its metrics on the test rows and what a step of it costs.
+
+    The columns are swap_score, the metrics, step_cost (over a step of plain training), weights, and note, which says
+    why a method could not be applied.
+
+    Args:
+        data: what the model was trained on, as for ``correct``.
+        test: rows to measure on; ``test_feedback`` marks what must not matter there.
+        methods: name -> penalties as ``correct`` takes them; None for every single penalty that the feedback serves.
+
+    Raises:
+        FeedbackError, DataError, RecipeError, TrainingDivergedError: as ``correct``.
+    """
+    dataset, feedback, test_feedback = labelled(as_dataset(data)), list(feedback), list(test_feedback)
+    marks = marks_of(feedback, dataset)
+    schedule = Schedule(epochs=epochs, batch_size=batch_size, learning_rate=learning_rate)
+    rows: dict[str, dict[str, Any]] = {}
+    applied = {}
+    for name, penalties in {WITHOUT_FEEDBACK: {}, **(methods or methods_for(marks, dataset))}.items():
+        try:
+            found = _last(
+                candidate(
+                    model, dataset, feedback, penalties=penalties, schedule=schedule, validation=validation, seed=seed
+                )
+            )
+        except (UnsupportedModelError, NoGradientError) as error:
+            rows[name] = {"note": str(error)}
+            continue
+        applied[name] = as_settings(penalties)
+        measured = evaluate(found.model, test, metrics=metrics, feedback=test_feedback, num_resamples=0, seed=seed)
+        values = {m.metric: m.value for m in measured if not m.part}
+        rows[name] = {"swap_score": found.swap_score, **values, "weights": dict(found.weights), "note": ""}
+    for name, cost in step_costs(model, dataset, marks, applied, schedule, seed=seed).items():
+        rows[name]["step_cost"] = cost
+    columns = ["swap_score", *metrics, "step_cost", "weights", "note"]
+    return (
+        pd.DataFrame.from_dict(rows, orient="index").reindex(columns=columns).sort_values("swap_score", ascending=False)
+    )
+
+
+def candidate(
+    model: nn.Module,
+    dataset: Dataset,
+    feedback: list[Feedback],
+    *,
+    penalties: Mapping[str, Any],
+    schedule: Schedule,
+    validation: Any = None,
+    watch: Validation | None = None,
+    seed: int = 0,
+) -> Generator[Progress, None, Candidate]:
+    """Correct with these penalties, told as it goes, and judge the result by swap score."""
+    running = correction(
+        model, dataset, feedback, penalties=penalties, schedule=schedule, validation=validation, watch=watch, seed=seed
+    )
+    weights = {}
+    while True:
+        try:
+            progress = next(running)
+        except StopIteration as finished:
+            corrected = finished.value
+            break
+        if isinstance(progress, WeightChoice):
+            weights[progress.penalty] = progress.weight
+        yield progress
+    judge = judge_of(dataset, marks_of(feedback, dataset), feedback, validation, seed)
+    return Candidate(corrected, weights, judge.score(corrected, seed))
+
+
+def methods_for(marks: Marks, dataset: Dataset) -> dict[str, dict[str, Any]]:
+    """Every penalty by itself that what people said can serve, its weight chosen by swap score."""
+    labels = all_labels(dataset)
+    about_irrelevant = FEEDBACK_PENALTIES | FEEDBACK_LOSSES if len(marks.irrelevant.rows(labels)) else {}
+    about_relevant = RELEVANCE_PENALTIES if len(marks.relevant.rows(labels)) else {}
+    return {name: {name: "auto"} for name in about_irrelevant | about_relevant}
+
+
+def _last(running: Generator[Progress, None, Candidate]) -> Candidate:
+    while True:
+        try:
+            next(running)
+        except StopIteration as finished:
+            return finished.value  # type: ignore[no-any-return]

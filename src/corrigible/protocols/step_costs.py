@@ -1,0 +1,71 @@
+"""What one step of correction costs, as a ratio within one run: machines are shared and noisy."""
+
+import copy
+import statistics
+import time
+from collections.abc import Callable, Mapping
+from functools import partial
+from typing import Any
+
+import torch
+from torch import nn
+
+from corrigible.data.dataset import Dataset
+from corrigible.feedback.masks import Marks
+from corrigible.losses import cross_entropy
+from corrigible.models.modes import PrivateRandomness, device_of, learning
+from corrigible.objective import objective_of, terms_of
+from corrigible.protocols.providing import provided
+from corrigible.protocols.schedule import Schedule, batches_of
+from corrigible.training import plain_step
+
+Penalties = Mapping[str, Mapping[str, Any]]
+NUM_UNTIMED = 2
+
+
+def step_costs(
+    model: nn.Module,
+    dataset: Dataset,
+    marks: Marks,
+    methods: Mapping[str, Penalties],
+    schedule: Schedule,
+    *,
+    num_steps: int = 12,
+    seed: int = 0,
+) -> dict[str, float]:
+    """Each method's time for a step over that of plain training: medians of steps that take turns.
+
+    Args:
+        methods: name -> its penalties; their weights do not matter, all are taken at 1.
+    """
+    with PrivateRandomness(seed):
+        plain = _step(model, dataset, None, {}, schedule, seed)
+        steps = {name: _step(model, dataset, marks, penalties, schedule, seed) for name, penalties in methods.items()}
+        times: dict[str, list[float]] = {name: [] for name in steps}
+        of_plain: list[float] = []
+        for number in range(NUM_UNTIMED + num_steps):
+            for found, step in [(of_plain, plain), *((times[name], step) for name, step in steps.items())]:
+                started = time.perf_counter()
+                step()
+                if number >= NUM_UNTIMED:
+                    found.append(time.perf_counter() - started)
+    return {name: statistics.median(found) / statistics.median(of_plain) for name, found in times.items()}
+
+
+def _step(
+    model: nn.Module, dataset: Dataset, marks: Marks | None, penalties: Penalties, schedule: Schedule, seed: int
+) -> Callable[[], object]:
+    """One step on a copy of the model, over and over on the same rows."""
+    trained, device = copy.deepcopy(model), device_of(model)
+    labelled, reviewed = batches_of(dataset, schedule, marks, seed)
+    batch, rows = next(iter(labelled(0))).to(device), next(iter(reviewed(0))).to(device) if reviewed else None
+    filled = provided(penalties, model, dataset, marks, seed) if marks is not None else {}
+    terms = terms_of({name: {**settings, "weight": 1.0} for name, settings in filled.items()})
+    optimizer = torch.optim.Adam([p for p in trained.parameters() if p.requires_grad], schedule.learning_rate)
+    objective = partial(objective_of, trained, batch, rows, loss=cross_entropy, terms=terms, epoch=0, seed=seed)
+
+    def step() -> None:
+        with learning(trained):
+            plain_step(optimizer, objective)
+
+    return step

@@ -1,0 +1,85 @@
+"""Several methods on the same feedback."""
+
+import numpy as np
+import pytest
+import torch
+from torch import nn
+
+from corrigible import Feedback, correct
+from corrigible.data.dataset import TensorData
+from corrigible.errors import UnsupportedModelError
+from corrigible.feedback.masks import marks_of
+from corrigible.penalties import FEEDBACK_LOSSES, FEEDBACK_PENALTIES, PENALTIES, RELEVANCE_PENALTIES
+from corrigible.protocols.comparing import WITHOUT_FEEDBACK, compare, methods_for
+from corrigible.protocols.schedule import Schedule
+from corrigible.protocols.step_costs import step_costs
+
+X = torch.randn(80, 4, generator=torch.Generator().manual_seed(0))
+Y = (X[:, 1] > 0).long()
+X[:, 0] = 2.0 * Y - 1.0  # Tells the label, and must not matter.
+FIRST = np.array([True, False, False, False])
+RULE = [Feedback(FIRST, scope="dataset")]
+TEST = X.clone()
+TEST[:, 0] = TEST[:, 0].roll(1)
+
+
+@pytest.fixture(scope="module")
+def fooled() -> nn.Module:
+    torch.manual_seed(0)
+    model = nn.Sequential(nn.Linear(4, 8), nn.SiLU(), nn.Linear(8, 2))
+    return correct(model, (X, Y), [Feedback(FIRST, row=0)], penalties={}, epochs=20, learning_rate=0.01)
+
+
+def unfit(forward, batch):
+    raise UnsupportedModelError("no layer that this looks at")
+
+
+def test_the_table_ranks_by_swap_score_and_says_what_could_not_be_applied(fooled, monkeypatch):
+    monkeypatch.setitem(PENALTIES, "unfit", unfit)
+    methods = {
+        "gradients": {"right_reasons": "auto"},
+        "weakly": {"right_reasons": 1e-6},
+        "unfit": {"unfit": 1.0},
+    }
+    told = {"test": (TEST, Y), "test_feedback": RULE, "methods": methods, "epochs": 30, "learning_rate": 0.01}
+    found = compare(fooled, (X, Y), RULE, **told)
+    assert list(found.index) == ["gradients", *found.index[1:3], "unfit"]
+    assert set(found.index[1:3]) == {"weakly", WITHOUT_FEEDBACK}
+    assert found.loc["unfit", "note"] == "no layer that this looks at"
+    assert found.loc["unfit"].drop("note").isna().all()
+    assert found.loc["gradients", "swapped_accuracy"] > found.loc[WITHOUT_FEEDBACK, "swapped_accuracy"] + 0.2
+    assert found.loc["gradients", "attribution_overlap"] < found.loc[WITHOUT_FEEDBACK, "attribution_overlap"] / 2
+    assert found.loc["gradients", "weights"]["right_reasons"] > 0
+    assert found.loc["weakly", "weights"] == {}
+    assert found["step_cost"].dropna().gt(0).all()
+
+
+def test_a_method_in_the_table_is_what_correct_gives(fooled):
+    methods = {"gradients": {"right_reasons": {"weight": 3.0, "norm": "l1"}}}
+    found = compare(fooled, (X, Y), RULE, test=(TEST, Y), methods=methods, epochs=2)
+    model = correct(fooled, (X, Y), RULE, penalties=methods["gradients"], epochs=2)
+    assert found.loc["gradients", "accuracy"] == (model(TEST).argmax(1) == Y).double().mean()
+
+
+def test_methods_are_those_that_the_feedback_serves():
+    data = TensorData(X, Y)
+    relevant = [Feedback(FIRST, "relevant", row=2)]
+    about_irrelevant = set(FEEDBACK_PENALTIES) | set(FEEDBACK_LOSSES)
+    assert set(methods_for(marks_of(RULE, data), data)) == about_irrelevant
+    assert set(methods_for(marks_of(relevant, data), data)) == set(RELEVANCE_PENALTIES)
+    assert set(methods_for(marks_of(RULE + relevant, data), data)) == about_irrelevant | set(RELEVANCE_PENALTIES)
+
+
+def test_a_costly_method_costs_more_and_the_model_stays_as_it_is(fooled, monkeypatch):
+    def slow(forward, batch):
+        for _ in range(500):
+            value = forward.model(batch.x).square().mean()
+        return value
+
+    monkeypatch.setitem(PENALTIES, "slow", slow)
+    before = [p.clone() for p in fooled.parameters()]
+    data = TensorData(X, Y)
+    methods = {"slow": {"slow": {"weight": 0.0}}, "none": {}}
+    costs = step_costs(fooled, data, marks_of(RULE, data), methods, Schedule(batch_size=16))
+    assert costs["slow"] > 2 * costs["none"]
+    assert all(torch.equal(p, old) for p, old in zip(fooled.parameters(), before, strict=True))
