@@ -32,6 +32,24 @@ def grad_cam_of(
         UnsupportedModelError: no convolution, no such layer, a layer or input that is not
             (batch, channel, height, width), or an output that the next layer overwrites in place.
     """
+    found = class_map_of(forward, target, layer=layer, score=score, create_graph=create_graph)
+    enlarged = interpolate(found.relu(), size=forward.x.shape[2:], mode="bilinear", align_corners=False)
+    return enlarged.expand_as(forward.x)
+
+
+def class_map_of(
+    forward: Forward,
+    target: Int[Tensor, " batch *contrast"],
+    *,
+    layer: str | None = None,
+    score: str = "target_logit",
+    create_graph: bool = True,
+) -> Float[Tensor, " batch 1 map_height map_width"]:
+    """The layer's channels summed with their mean gradients as weights, before the ReLU, at the layer's resolution.
+
+    Raises:
+        UnsupportedModelError: see `grad_cam_of`.
+    """
     scores = score_named(score, forward)(forward.logits, target).sum()
     name = last_convolution_of(forward) if layer is None else layer
     activation = forward.activation(name)
@@ -40,9 +58,7 @@ def grad_cam_of(
             shape = tuple(found.shape)
             raise UnsupportedModelError(f"{what} shape {shape}; grad_cam needs (batch, channel, height, width)")
     weights = forward.gradient(scores, activation, create_graph=create_graph).mean(dim=(2, 3), keepdim=True)
-    heat = (weights * activation).sum(dim=1, keepdim=True).relu()
-    enlarged = interpolate(heat, size=forward.x.shape[2:], mode="bilinear", align_corners=False)
-    return enlarged.expand_as(forward.x)
+    return (weights * activation).sum(dim=1, keepdim=True)
 
 
 def grad_cam(
