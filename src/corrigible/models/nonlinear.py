@@ -99,10 +99,10 @@ class Nonlinearities(TorchFunctionMode):
         args: Sequence[Any] = (),
         kwargs: Mapping[str, Any] | None = None,
     ) -> Any:
-        known, kwargs = _FUNCTIONS.get(function), kwargs or {}
-        if known is None or not _is_of_one_tensor(known, args, kwargs):
+        known, kwargs = FUNCTIONS.get(function), kwargs or {}
+        if known is None or not is_of_one_tensor(known, args, kwargs):
             return self._other(function, args, kwargs)
-        x, call = _called(known, args, kwargs)
+        x, call = called(known, args, kwargs)
         found, backward = self.rule(call)
         if backward is not None:
             found = _Replaced.apply(call.x, found, backward, self)
@@ -139,7 +139,7 @@ class _Known(NamedTuple):
     """Where an argument ``inplace`` stands."""
 
 
-def _called(known: _Known, args: Sequence[Any], kwargs: Mapping[str, Any]) -> tuple[Tensor, Call]:
+def called(known: _Known, args: Sequence[Any], kwargs: Mapping[str, Any]) -> tuple[Tensor, Call]:
     rest, named = list(args), dict(kwargs)
     is_in_place = known.is_in_place or named.pop("inplace", False)
     if known.inplace_at is not None and len(rest) > known.inplace_at:
@@ -148,7 +148,7 @@ def _called(known: _Known, args: Sequence[Any], kwargs: Mapping[str, Any]) -> tu
     return x, Call(known.name, known.function, x.clone() if is_in_place else x, tuple(rest), named)
 
 
-def _is_of_one_tensor(known: _Known, args: Sequence[Any], kwargs: Mapping[str, Any]) -> bool:
+def is_of_one_tensor(known: _Known, args: Sequence[Any], kwargs: Mapping[str, Any]) -> bool:
     """The first argument is a tensor; a slope may be one too, an exponent or a bound would be a second input."""
     count = sum(isinstance(value, Tensor) for value in (*args, *kwargs.values()))
     return isinstance(args[0] if args else kwargs.get("input"), Tensor) and (known.name == "prelu" or count == 1)
@@ -179,7 +179,7 @@ def _inplace_at(function: Callable[..., Any]) -> int | None:
     return names.index("inplace") if "inplace" in names else None
 
 
-_FUNCTIONS = _functions()
+FUNCTIONS = _functions()
 _LINEAR = {
     getattr(holder, name) for name in LINEAR_NAMES for holder in (torch, Tensor, functional) if hasattr(holder, name)
 }

@@ -1,0 +1,36 @@
+"""Rieger, Singh, Murdoch and Yu 2020, Interpretations are useful: penalizing explanations to align neural networks.
+
+Equation 2 with the contextual decomposition of section 3.2, and with 0 as the explanation that the marked inputs should
+have. Contributions are taken against their mean over the classes, because what all logits share changes no prediction,
+and averaged over classes and rows. Activations share by the average over both orders (Murdoch, Liu and Yu 2018). The
+paper follows Singh et al. 2019 and takes the marked inputs first: a contribution that only lowers an activation would
+then count as none.
+"""
+
+import torch
+from jaxtyping import Float
+from torch import Tensor
+
+from corrigible.models.decomposition import contribution
+from corrigible.models.forward import Forward, centred
+from corrigible.models.modes import like_parameters
+from corrigible.types import Batch
+
+
+def contextual_decomposition(forward: Forward, batch: Batch) -> Float[Tensor, ""]:
+    """Mean size of what the marked inputs contribute to the logits, in units of a logit.
+
+    The contribution of a linear model's inputs is weight times value. So a marked input that is 0 contributes nothing,
+    and nothing is taught there; a category's one-hot columns count from their mean. It runs the rows once more, whole
+    and part together, and needs no second derivative.
+
+    Raises:
+        UnsupportedModelError: the model calls a function that the decomposition does not cover.
+    """
+    assert batch.irrelevant is not None
+    x = like_parameters(batch.x.detach(), forward.model)
+    part = torch.where(batch.irrelevant, centred(x, batch.columns), 0.0)
+    _, contributed = contribution(forward.model, x, part)
+    against_mean = contributed - contributed.mean(dim=1, keepdim=True)
+    num_rows = batch.irrelevant.flatten(1).any(dim=1).sum().clamp_min(1)
+    return against_mean.abs().mean(dim=1).sum() / num_rows
