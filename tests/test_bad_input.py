@@ -24,6 +24,7 @@ from corrigible.errors import (
     UnsupportedModelError,
 )
 from corrigible.models import mlp
+from corrigible.penalties import MODEL_PENALTIES, PENALTIES
 from studies import IMAGE_RECIPE, corrigible, edit, image_study, refused, save_images, table_study
 
 BOX = ("--box", 0, 0, 2, 2)
