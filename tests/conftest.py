@@ -10,7 +10,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn.functional import one_hot, relu
 
-from corrigible.models import lenet, table_mlp
+from corrigible.models import lenet, table_mlp, text_bag, text_cnn
 from corrigible.types import Batch, Columns
 from studies import finish, image_study
 
@@ -92,6 +92,16 @@ def table_batch(num_rows: int = 4) -> Batch:
     return replace(_batch(x, irrelevant, 2), columns=TABLE)
 
 
+def text_batch(num_rows: int = 4) -> Batch:
+    """Texts of word vectors with padding, of which the first words are marked, not as many on every row."""
+    x = torch.randn(num_rows, 7, 6, dtype=torch.float64)
+    irrelevant = torch.zeros(x.shape, dtype=torch.bool)
+    for row in range(num_rows):
+        x[row, 4 + row % 3 :] = 0
+        irrelevant[row, : 1 + row % 2] = True
+    return _batch(x, irrelevant, 3)
+
+
 def _batch(x: Tensor, irrelevant: Tensor, num_classes: int) -> Batch:
     index = torch.arange(10, 10 + len(x))
     y = torch.arange(len(x)) % num_classes
@@ -115,6 +125,8 @@ CASES: dict[str, Callable[[], tuple[nn.Module, Batch]]] = {
     "batchnorm_resnet": lambda: (small_resnet(), image_batch(2, 6, 6)),
     "functional_relu": lambda: (FunctionalNet(), image_batch(2, 6, 6)),
     "one_hot_table": lambda: (table_mlp(7, 2, hidden=(8, 6)), table_batch()),
+    "text_bag": lambda: (text_bag(6, 3, hidden=(5, 4)), text_batch()),
+    "text_cnn": lambda: (text_cnn(6, 3, filters=4), text_batch()),
 }
 
 
@@ -127,7 +139,7 @@ def case_named(name: str) -> Case:
 
 @pytest.fixture(params=CASES)
 def case(request: pytest.FixtureRequest) -> Case:
-    """Each of the four networks."""
+    """Each of the networks."""
     return case_named(request.param)
 
 

@@ -71,6 +71,36 @@ metrics = ["accuracy", "worst_group_accuracy", "flip_rate", "attribution_overlap
 num_donors = 5
 num_resamples = 20
 """
+TEXT_RECIPE = """
+format = 1
+title = "Tiny texts"
+validation_split = "validation"
+[data]
+kind = "text"
+max_tokens = 8
+dimension = 12
+[model]
+name = "text_bag"
+hidden = [8]
+[train]
+epochs = 2
+batch_size = 16
+[correct]
+epochs = 2
+batch_size = 16
+[[penalty]]
+name = "right_reasons"
+weight = 10.0
+[[baseline]]
+name = "fine_tuned"
+[explain]
+method = "integrated_gradients"
+steps = 8
+[evaluate]
+metrics = ["accuracy", "class_accuracy", "flip_rate", "attribution_overlap"]
+num_donors = 5
+num_resamples = 20
+"""
 SIZES = {"train": 60, "validation": 18, "test": 24}
 
 
@@ -129,6 +159,20 @@ def table_study(folder: Path, recipe: str = TABLE_RECIPE) -> Path:
         site, sex = np.where(label, "north", "south"), np.where(np.arange(num_rows) % 3, "f", "m")
         columns = {"age": rng.normal(50, 9, num_rows).round(1), "site": site, "sex": sex, "label": label}
         pd.DataFrame(columns).to_csv(folder / "data" / f"{split}.csv", index=False)
+    (folder / "recipe.toml").write_text(recipe)
+    return folder
+
+
+def text_study(folder: Path, recipe: str = TEXT_RECIPE) -> Path:
+    """Two classes of short texts, with a word before the last that gives the class away."""
+    rng = np.random.default_rng(0)
+    (folder / "data").mkdir(parents=True, exist_ok=True)
+    for split, num_rows in SIZES.items():
+        label = np.arange(num_rows) % 2
+        things, verdicts = rng.choice(["film", "meal", "book"], num_rows), np.where(label, "good", "bad")
+        texts = [f"The {a} was {b}, zeb{c}." for a, b, c in zip(things, verdicts, label, strict=True)]
+        named = pd.DataFrame({"text": texts, "label": np.where(label, "praise", "blame")})
+        named.to_csv(folder / "data" / f"{split}.csv", index=False)
     (folder / "recipe.toml").write_text(recipe)
     return folder
 

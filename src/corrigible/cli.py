@@ -45,7 +45,7 @@ def demo(name: str, folder: Path | None, seed: int | None, device: str, as_json:
 
 @main.command()
 @STUDY
-@click.option("--kind", default="image", show_default=True, help="Kind of data: image or table.")
+@click.option("--kind", default="image", show_default=True, help="Kind of data: image, table or text.")
 @JSON
 def init(study: Path, kind: str, as_json: bool) -> None:
     """Make a study folder with a commented recipe."""
@@ -141,6 +141,8 @@ def feedback() -> None:
 @click.option("--feature", "features", multiple=True, help="Name of a table's feature; may be given several times.")
 @click.option("--box", type=int, nargs=4, help="Rectangle in pixels: top left height width.")
 @click.option("--mask", type=click.Path(path_type=Path, dir_okay=False), help="An .npy file with a boolean array.")
+@click.option("--phrase", default="", help="Words of a text, wherever they stand side by side.")
+@click.option("--token", "tokens", type=int, multiple=True, help="Place of a word, from 0; may be given several times.")
 @click.option("--row", type=int, help="Row it is about [default: every row].")
 @click.option("--label", type=int, help="Class whose rows it is about.")
 @click.option("--split", default="train", show_default=True, help="Part of the data that --row counts in.")

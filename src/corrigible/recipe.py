@@ -270,7 +270,8 @@ def model_facts(data: Dataset) -> dict[str, int]:
     require_classes(y)
     shape = shape_of(data)
     num_classes = max(len(class_names_of(data)), int(y.max()) + 1)
-    return {"channels": shape[0], "inputs": math.prod(shape), "columns": shape[-1], "num_classes": num_classes}
+    sizes = {"channels": shape[0], "inputs": math.prod(shape), "columns": shape[-1], "dimension": shape[-1]}
+    return {**sizes, "num_classes": num_classes}
 
 
 def build_model(recipe: Recipe, facts: Mapping[str, int], seed: int) -> nn.Module:

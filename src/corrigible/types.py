@@ -61,7 +61,7 @@ class Columns:
 
 @dataclass(frozen=True)
 class Pixels:
-    """A region given as a boolean array of the shape of one input."""
+    """A region given as a boolean array of the shape of one input; also (height, width), or (token,) of a text."""
 
     mask: NDArray[np.bool_]
 
@@ -79,12 +79,19 @@ class Features:
     names: tuple[str, ...]
 
 
-Region = Pixels | Features
+@dataclass(frozen=True)
+class Phrase:
+    """A region given as words of a text that stand side by side: every place where they do."""
+
+    words: tuple[str, ...]
+
+
+Region = Pixels | Features | Phrase
 
 
 def region_of(region: "Region | NDArray[np.bool_] | Tensor | Sequence[str] | str") -> Region:
     """A region from what people write: a boolean array, or one or several feature names."""
-    if isinstance(region, Pixels | Features):
+    if isinstance(region, Pixels | Features | Phrase):
         return region
     if isinstance(region, str):
         return Features((region,))
@@ -103,7 +110,7 @@ class Feedback:
     """One thing somebody said about a region of the input."""
 
     region: Any
-    """Given as a boolean array of the shape of one input or as feature names; kept as a Region."""
+    """Given as a boolean array of the shape of one input, as feature names or as a Phrase; kept as a Region."""
     polarity: Polarity = "irrelevant"
     row: int | None = None
     """The row it was said about; None for a rule."""

@@ -14,7 +14,7 @@ def folder(tmp_path):
     return tmp_path
 
 
-SETTINGS = {"image": {}, "table": {"target": "sick"}}
+SETTINGS = {"image": {}, "table": {"target": "sick"}, "text": {"text": "site", "label": "sick"}}
 
 
 @pytest.mark.parametrize("name", KINDS)

@@ -368,7 +368,7 @@ def test_a_row_deleted_by_force_is_noticed(path):
 def test_a_newer_version_is_refused(path):
     FeedbackStore(path).close()
     sql(path, "PRAGMA user_version = 7")
-    with pytest.raises(StudyError, match="has version 7; this corrigible knows versions up to 1: upgrade corrigible"):
+    with pytest.raises(StudyError, match="has version 7; this corrigible knows versions up to 2: upgrade corrigible"):
         FeedbackStore(path)
 
 
@@ -379,7 +379,7 @@ def test_an_older_version_is_brought_up_to_date_once(path, monkeypatch):
     for _ in range(2):
         with FeedbackStore(path) as store:
             assert store.active() == [(1, SITE)]
-    assert sql(path, "PRAGMA user_version") == [(2,)]
+    assert sql(path, "PRAGMA user_version") == [(3,)]
     assert sql(path, "SELECT count(*) FROM later") == [(0,)]
 
 
@@ -388,7 +388,7 @@ def test_a_broken_migration_changes_nothing(path, monkeypatch):
     monkeypatch.setattr(database, "MIGRATIONS", (*database.MIGRATIONS, ("CREATE TABLE later (a)", "no SQL")))
     with pytest.raises(StudyError, match="syntax error"):
         FeedbackStore(path)
-    assert sql(path, "PRAGMA user_version") == [(1,)]
+    assert sql(path, "PRAGMA user_version") == [(2,)]
     assert sql(path, "SELECT name FROM sqlite_master WHERE name = 'later'") == []
 
 

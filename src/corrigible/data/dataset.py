@@ -10,6 +10,7 @@ import torch
 from jaxtyping import Float, Int
 from torch import Tensor
 
+from corrigible.data.tokens import Tokens
 from corrigible.errors import DataError
 from corrigible.types import Columns
 
@@ -34,6 +35,8 @@ class TensorData:
     """For a table: which columns of ``x`` make up which feature."""
     class_names: tuple[str, ...] = ()
     group_names: tuple[str, ...] = ()
+    tokens: Tokens | None = None
+    """For texts, whose ``x`` is (row, token, dimension): the words."""
 
     def __len__(self) -> int:
         return len(self.x)
@@ -79,14 +82,17 @@ def rows_of(dataset: Dataset, index: Int[Tensor, " batch"]) -> TensorData:
     """
     if isinstance(dataset, TensorData):
         group = None if dataset.group is None else dataset.group[index]
-        return TensorData(dataset.x[index], dataset.y[index], group, dataset.columns)
+        tokens = None if dataset.tokens is None else dataset.tokens.of(index)
+        return TensorData(dataset.x[index], dataset.y[index], group, dataset.columns, tokens=tokens)
     rows = [dataset[row] for row in index.tolist()]
     if not all(isinstance(row, tuple | list) and len(row) in (2, 3) for row in rows):
         raise DataError(f"a row of the data set is a {type(rows[0]).__name__}; expected (x, y) or (x, y, group)")
     x = _stacked([row[0] for row in rows])
     y = _whole_numbers_of([row[1] for row in rows], "label", index)
     group = _whole_numbers_of([row[2] for row in rows], "group", index) if len(rows[0]) == 3 else None
-    found = TensorData(x if x.is_floating_point() else x.float(), y, group, columns_of(dataset))
+    tokens = tokens_of(dataset)
+    kept = None if tokens is None else tokens.of(index)
+    found = TensorData(x if x.is_floating_point() else x.float(), y, group, columns_of(dataset), tokens=kept)
     _check(found, index)
     return found
 
@@ -124,6 +130,11 @@ class Labelled:
         return columns_of(self.rows)
 
     @property
+    def tokens(self) -> Tokens | None:
+        """Those of the data set itself."""
+        return tokens_of(self.rows)
+
+    @property
     def class_names(self) -> tuple[str, ...]:
         """Those of the data set itself."""
         return class_names_of(self.rows)
@@ -142,6 +153,11 @@ def labelled(dataset: Dataset) -> Dataset:
 def columns_of(dataset: Dataset) -> Columns | None:
     """Which columns make up which feature, where the data set says so in an attribute ``columns``."""
     return getattr(dataset, "columns", None)
+
+
+def tokens_of(dataset: Dataset) -> Tokens | None:
+    """The words of texts, where the data set says so in an attribute ``tokens``."""
+    return getattr(dataset, "tokens", None)
 
 
 def class_names_of(dataset: Dataset) -> tuple[str, ...]:
@@ -221,6 +237,9 @@ def _check(data: TensorData, index: Tensor | None = None) -> None:
         raise DataError(
             f"y has shape {tuple(data.y.shape)} and holds {data.y.dtype}; expected one whole number per row"
         )
+    if data.tokens is not None and (data.x.ndim != 3 or data.tokens.ids.shape != data.x.shape[:2]):
+        found, expected = tuple(data.tokens.ids.shape), tuple(data.x.shape)
+        raise DataError(f"the words have shape {found} and x {expected}; expected (row, token) and a vector for each")
     bad = (~torch.isfinite(data.x.flatten(1) if data.x.ndim > 1 else data.x[:, None])).any(dim=1).nonzero().flatten()
     if len(bad):
         first = int(bad[0] if index is None else index[bad[0]])

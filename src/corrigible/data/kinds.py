@@ -6,6 +6,7 @@ from typing import NamedTuple
 from corrigible.data.dataset import Dataset
 from corrigible.data.image import load_images
 from corrigible.data.tablefile import load_table
+from corrigible.data.text import load_text
 
 
 class Kind(NamedTuple):
@@ -16,4 +17,4 @@ class Kind(NamedTuple):
     """(folder, split, **settings) -> the rows of that split."""
 
 
-KINDS = {kind.name: kind for kind in (Kind("image", load_images), Kind("table", load_table))}
+KINDS = {kind.name: kind for kind in (Kind("image", load_images), Kind("table", load_table), Kind("text", load_text))}

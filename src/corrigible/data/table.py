@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 import torch
+from jaxtyping import Int
 from numpy.typing import NDArray
 from pandas.api.types import is_bool_dtype, is_complex_dtype, is_numeric_dtype
 from torch import Tensor
@@ -91,8 +92,8 @@ def encoder_of(frame: pd.DataFrame, *, target: str, group: str | None = None, dr
             notes.append(f"column {name!r} holds one value only and was dropped")
     if not features:
         raise DataError(f"no feature left beside {', '.join(wanted)}; expected a column that is not constant")
-    class_names = _in_order(_classes(frame, target))
-    group_names = () if group is None else _in_order(_texts(frame, group))
+    class_names = in_order(_classes(frame, target))
+    group_names = () if group is None else in_order(_texts(frame, group))
     return TableEncoder(tuple(features), target, class_names, group, group_names, tuple(notes))
 
 
@@ -110,10 +111,10 @@ def encode(frame: pd.DataFrame, encoder: TableEncoder) -> TensorData:
     if not len(frame):
         raise DataError("the table has no rows; expected at least one")
     x = np.concatenate([_encoded(_column(frame, feature.name), feature) for feature in encoder.features], axis=1)
-    y = _codes(_classes(frame, encoder.target), encoder.class_names, encoder.target)
+    y = codes_of(_classes(frame, encoder.target), encoder.class_names, encoder.target)
     group = None
     if encoder.group is not None:
-        group = _codes(_texts(frame, encoder.group), encoder.group_names, encoder.group)
+        group = codes_of(_texts(frame, encoder.group), encoder.group_names, encoder.group)
     x_tensor = torch.from_numpy(x.astype(np.float32))
     return TensorData(x_tensor, y, group, encoder.columns, encoder.class_names, encoder.group_names)
 
@@ -177,7 +178,7 @@ def _numeric(values: "pd.Series[Any]") -> Numeric:
 
 
 def _categorical(values: "pd.Series[Any]") -> Categorical:
-    return Categorical(str(values.name), _in_order(_text_of(values)))
+    return Categorical(str(values.name), in_order(_text_of(values)))
 
 
 def _is_categorical(values: "pd.Series[Any]") -> bool:
@@ -234,7 +235,12 @@ def _classes(frame: pd.DataFrame, target: str) -> list[str]:
     return _texts(frame, target)
 
 
-def _codes(texts: list[str], names: tuple[str, ...], column: str) -> Tensor:
+def codes_of(texts: list[str], names: tuple[str, ...], column: str) -> Int[Tensor, " row"]:
+    """The position of each text among the names.
+
+    Raises:
+        DataError: a text that is not among them.
+    """
     unknown = sorted(set(texts) - set(names))
     if unknown:
         known = ", ".join(names)
@@ -243,7 +249,7 @@ def _codes(texts: list[str], names: tuple[str, ...], column: str) -> Tensor:
     return torch.tensor([numbers[text] for text in texts])
 
 
-def _in_order(texts: list[str]) -> tuple[str, ...]:
+def in_order(texts: list[str]) -> tuple[str, ...]:
     """The different texts, sorted: as numbers if all but the missing ones are whole numbers, else as text."""
     found = set(texts)
     if all(text.removeprefix("-").isdecimal() for text in found - {MISSING}):

@@ -3,6 +3,7 @@
 import warnings
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 import pandas as pd
 
@@ -27,8 +28,11 @@ def folder_encoder(folder: Path, *, target: str, group: str | None = None, drop:
     return encoder_of(read_csv(folder / "train.csv"), target=target, group=group, drop=drop)
 
 
-def read_csv(path: Path) -> pd.DataFrame:
+def read_csv(path: Path, *, as_written: bool = False) -> pd.DataFrame:
     """The table in a comma-separated file in UTF-8 with a line of names.
+
+    Args:
+        as_written: every cell is the text that stands there, even where it is a number, empty or ``NA``.
 
     Raises:
         DataError: the file is missing, empty or no table.
@@ -37,7 +41,8 @@ def read_csv(path: Path) -> pd.DataFrame:
         with warnings.catch_warnings():
             # pandas only warns when rows have more values than there are names, and drops the last ones.
             warnings.simplefilter("error", pd.errors.ParserWarning)
-            return pd.read_csv(path, low_memory=False, index_col=False)
+            cells: dict[str, Any] = {"dtype": str, "keep_default_na": False} if as_written else {"low_memory": False}
+            return pd.read_csv(path, index_col=False, **cells)
     except FileNotFoundError as error:
         raise DataError(f"there is no file {path}; expected one .csv file per split, train.csv among them") from error
     except (pd.errors.EmptyDataError, pd.errors.ParserError, pd.errors.ParserWarning, ValueError, OSError) as error:

@@ -11,12 +11,14 @@ from typing import get_args
 import numpy as np
 
 from corrigible.errors import FeedbackError, unknown
-from corrigible.types import Features, Feedback, Polarity, Scope
+from corrigible.types import Features, Feedback, Phrase, Polarity, Scope
 
 LARGEST_INTEGER = 2**63 - 1
 """What a database column and other readers of JSON can hold."""
 MOST_DIMENSIONS = 32
 """Of an array in every supported version of NumPy."""
+MOST_WORDS = 1000
+"""Of a phrase."""
 
 
 def checked_all(feedback: Iterable[Feedback]) -> list[Feedback]:
@@ -33,7 +35,8 @@ def checked(said: Feedback) -> Feedback:
 
     Raises:
         FeedbackError: an unknown polarity or scope, a scope without its row or class, a number out of range, a time
-            without time zone, text that is not text, a mask that is not boolean or has no positions.
+            without time zone, text that is not text, a mask that is not boolean or has no positions, a phrase without
+            words.
     """
     require_known("polarity", said.polarity, get_args(Polarity))
     require_known("scope", said.scope, get_args(Scope))
@@ -115,9 +118,22 @@ def _require_region(said: Feedback) -> None:
         for name in said.region.names:
             require_text("feature name", name)
         return
+    if isinstance(said.region, Phrase):
+        _require_words(said.region.words)
+        return
     mask = said.region.mask
     if not isinstance(mask, np.ndarray) or mask.dtype != np.bool_:
         found = f"an array of {mask.dtype}" if isinstance(mask, np.ndarray) else f"a {type(mask).__name__}"
         raise FeedbackError(f"mask is {found}; expected a boolean array")
     if not mask.size or not 1 <= mask.ndim <= MOST_DIMENSIONS:
         raise FeedbackError(f"mask has shape {mask.shape}; expected the shape of one input, with at least one position")
+
+
+def _require_words(words: tuple[str, ...]) -> None:
+    if not isinstance(words, tuple) or not 1 <= len(words) <= MOST_WORDS:
+        found = f"{len(words)} words" if isinstance(words, tuple) else f"a {type(words).__name__}"
+        raise FeedbackError(f"the phrase is {found}; expected 1 to {MOST_WORDS}")
+    for word in words:
+        require_text("word", word)
+        if not word or word != "".join(word.split()):
+            raise FeedbackError(f"word {shortened(word)!r} of a phrase is empty or holds a space; give word by word")

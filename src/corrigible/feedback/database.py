@@ -60,6 +60,8 @@ MIGRATIONS: tuple[tuple[str, ...], ...] = (
         *_only_grows("feedback", "number"),
         *_only_grows("retraction", "feedback"),
     ),
+    # From version 2 on, ``features`` may hold {"phrase": [word, …]} too, which older versions would misread.
+    (),
 )
 """The statements that lead from version i to version i + 1. Never edit one that was released; add another."""
 

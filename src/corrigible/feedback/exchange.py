@@ -2,14 +2,15 @@
 
 ::
 
-    {"format": "corrigible-feedback", "version": 1, "feedback": [
+    {"format": "corrigible-feedback", "version": 2, "feedback": [
       {"region": {"features": ["site"]}, "polarity": "irrelevant", "scope": "dataset"},
+      {"region": {"phrase": ["not", "good"]}, "polarity": "relevant", "scope": "class", "label": 0},
       {"region": {"pixels": {"shape": [2, 3], "runs": [1, 2, 3]}}, "polarity": "irrelevant", "scope": "row", "row": 7}
     ]}
 
 ``runs`` counts positions in row-major order: so many unmarked, so many marked, and so on in turn; only the first may
-be 0. Other keys of an entry are ``split`` (if not ``train``), ``label``, ``fingerprint``, ``author``, ``note`` and
-``at``, a time with its zone.
+be 0. A phrase marks its words wherever they stand side by side; version 1 does not know it. Other keys of an entry are
+``split`` (if not ``train``), ``label``, ``fingerprint``, ``author``, ``note`` and ``at``, a time with its zone.
 """
 
 import json
@@ -33,10 +34,11 @@ from corrigible.feedback.checks import (
     shortened,
 )
 from corrigible.strict_json import described, is_whole, parse
-from corrigible.types import Features, Feedback, Pixels, Region
+from corrigible.types import Features, Feedback, Phrase, Pixels, Region
 
 FORMAT = "corrigible-feedback"
-VERSION = 1
+VERSION = 2
+"""1 knows no phrases; what holds none is still written so."""
 MOST_POSITIONS = 1_000_000_000
 """Of all masks of one text together: a few bytes of it can ask for any amount of memory."""
 _TEXTS = ("split", "fingerprint", "author", "note")
@@ -52,8 +54,9 @@ def to_json(feedback: Iterable[Feedback]) -> str:
     """
     entries = checked_all(feedback)
     _require_few(sum(said.region.mask.size for said in entries if isinstance(said.region, Pixels)))
+    version = VERSION if any(isinstance(said.region, Phrase) for said in entries) else 1
     lines = ",\n".join("  " + json.dumps(_written(said), ensure_ascii=False, allow_nan=False) for said in entries)
-    return f'{{"format": "{FORMAT}", "version": {VERSION}, "feedback": [\n{lines}\n]}}\n'
+    return f'{{"format": "{FORMAT}", "version": {version}, "feedback": [\n{lines}\n]}}\n'
 
 
 def from_json(text: str) -> list[Feedback]:
@@ -76,6 +79,8 @@ def from_json(text: str) -> list[Feedback]:
 def _written(said: Feedback) -> dict[str, Any]:
     if isinstance(said.region, Features):
         region: dict[str, Any] = {"features": said.region.names}
+    elif isinstance(said.region, Phrase):
+        region = {"phrase": said.region.words}
     else:
         region = {"pixels": {"shape": said.region.mask.shape, "runs": _runs(said.region.mask)}}
     entry: dict[str, Any] = {"region": region, "polarity": said.polarity, "scope": said.scope}
@@ -134,6 +139,8 @@ def _read(entry: Any) -> Feedback:
 def _region(value: Any) -> Region:
     if "features" in value:
         return Features(tuple(_text("feature name", name) for name in _list("features", value["features"])))
+    if "phrase" in value:
+        return Phrase(tuple(_text("word", word) for word in _list("phrase", value["phrase"])))
     shape, runs = value["pixels"]["shape"], _list("runs", value["pixels"].get("runs"))
     num_positions = prod(shape)
     for place, run in enumerate(runs):
@@ -150,10 +157,10 @@ def _region(value: Any) -> Region:
 
 def _num_positions(entry: Any) -> int:
     """How many positions the entry's mask would take, before any memory is given to it."""
-    region = _object("region", _object("entry", entry, _KEYS).get("region"), ("features", "pixels"))
+    region = _object("region", _object("entry", entry, _KEYS).get("region"), ("features", "phrase", "pixels"))
     if len(region) != 1:
-        raise FeedbackError(f"region has {len(region)} keys; expected either 'features' or 'pixels'")
-    if "features" in region:
+        raise FeedbackError(f"region has {len(region)} keys; expected one of 'features', 'phrase' and 'pixels'")
+    if "pixels" not in region:
         return 0
     shape = _list("shape", _object("pixels", region["pixels"], ("shape", "runs")).get("shape"))
     if not 1 <= len(shape) <= MOST_DIMENSIONS:

@@ -9,9 +9,10 @@ import torch
 from jaxtyping import Bool, Int
 from torch import Tensor
 
-from corrigible.data.dataset import Dataset, all_labels, columns_of, rows_of
+from corrigible.data.dataset import Dataset, all_labels, columns_of, rows_of, shape_of
 from corrigible.errors import FeedbackError, unknown
-from corrigible.types import Columns, Features, Feedback, Polarity, Region
+from corrigible.feedback.phrases import phrase_rows
+from corrigible.types import Columns, Features, Feedback, Phrase, Pixels, Polarity
 
 
 @dataclass(frozen=True)
@@ -60,8 +61,8 @@ def marks_of(feedback: Iterable[Feedback], dataset: Dataset) -> Marks:
     """Resolve feedback against the data set it is about.
 
     Raises:
-        FeedbackError: a mask of another shape than the inputs, an unknown feature, a row out of range, a row that is
-            not the one the feedback was given for.
+        FeedbackError: a mask of another shape than the inputs, an unknown feature or word, words that do not stand in
+            the row they were marked in, a row out of range, a row that is not the one the feedback was given for.
     """
     feedback = list(feedback)
     for said in feedback:
@@ -99,7 +100,7 @@ def fingerprint(x: Tensor) -> str:
     return hashlib.sha256(repr(values.shape).encode() + values.tobytes()).hexdigest()[:16]
 
 
-def mask_of(region: Region, shape: tuple[int, ...], columns: Columns | None) -> Bool[Tensor, " *input"]:
+def mask_of(region: Pixels | Features, shape: tuple[int, ...], columns: Columns | None) -> Bool[Tensor, " *input"]:
     """The region as a mask of the shape of one input.
 
     Raises:
@@ -107,6 +108,9 @@ def mask_of(region: Region, shape: tuple[int, ...], columns: Columns | None) -> 
     """
     if isinstance(region, Features):
         return _mask_of_features(region, columns)
+    # A mask of a text's words is about every number of their vectors.
+    if len(shape) == 2 and region.mask.shape == shape[:1]:
+        return torch.from_numpy(region.mask.copy())[:, None].expand(shape)
     # A mask of height × width is about every channel.
     if region.mask.shape != shape[-region.mask.ndim :] or region.mask.ndim not in (len(shape), 2):
         raise FeedbackError(f"mask of shape {region.mask.shape}; expected {shape}, the shape of one input")
@@ -123,12 +127,16 @@ def _mask_of_features(region: Features, columns: Columns | None) -> Tensor:
 
 
 def _masks(feedback: list[Feedback], dataset: Dataset, polarity: Polarity) -> Masks:
-    shape, columns = tuple(rows_of(dataset, torch.tensor([0])).x.shape[1:]), columns_of(dataset)
+    shape, columns = shape_of(dataset), columns_of(dataset)
     everywhere = torch.zeros(shape, dtype=torch.bool)
     by_class: dict[int, Tensor] = {}
     by_row: dict[int, Tensor] = {}
     for said in feedback:
         if said.polarity != polarity:
+            continue
+        if isinstance(said.region, Phrase):
+            for row, tokens in phrase_rows(said, dataset).items():
+                _mark(by_row, row, tokens[:, None].expand(shape))
             continue
         mask = mask_of(said.region, shape, columns)
         if said.scope == "dataset":
@@ -138,9 +146,20 @@ def _masks(feedback: list[Feedback], dataset: Dataset, polarity: Polarity) -> Ma
             by_class[said.label] = by_class.get(said.label, torch.zeros_like(mask)) | mask
         else:
             assert said.row is not None
-            # One mask stays as it is: kept once for all channels where many rows have one.
-            by_row[said.row] = by_row[said.row] | mask if said.row in by_row else mask
+            _mark(by_row, said.row, mask)
     return Masks(everywhere, by_class, by_row)
+
+
+def _mark(by_row: dict[int, Tensor], row: int, mask: Tensor) -> None:
+    """Adds to the row's mask, which is kept once for all channels, or all numbers of a word, where it is the same."""
+    if row not in by_row:
+        by_row[row] = mask
+        return
+    before = by_row[row]
+    # A stride of 0 repeats the same values.
+    strides = zip(before.stride(), mask.stride(), strict=True)
+    one_of_each = tuple(slice(1) if first == second == 0 else slice(None) for first, second in strides)
+    by_row[row] = (before[one_of_each] | mask[one_of_each]).expand_as(mask)
 
 
 def _check(said: Feedback, dataset: Dataset) -> None:

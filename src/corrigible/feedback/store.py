@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 from corrigible.errors import FeedbackError, StudyError
 from corrigible.feedback.checks import checked, checked_all, require_text
 from corrigible.feedback.database import connect, damaged, naming, writing
-from corrigible.types import Features, Feedback, Pixels, Region
+from corrigible.types import Features, Feedback, Phrase, Pixels, Region
 
 
 @dataclass(frozen=True)
@@ -128,6 +128,8 @@ class FeedbackStore:
         features = mask = None
         if isinstance(said.region, Features):
             features = json.dumps(said.region.names, ensure_ascii=False)
+        elif isinstance(said.region, Phrase):
+            features = json.dumps({"phrase": said.region.words}, ensure_ascii=False)
         else:
             mask = self._mask(said.region.mask)
         self._connection.execute(
@@ -160,7 +162,7 @@ class FeedbackStore:
             regions = {name: self._region(name) for name in {row.mask for row in rows} if name is not None}
         try:
             return [_record(row, regions) for row in rows]
-        except (ValueError, TypeError) as error:
+        except (ValueError, TypeError, KeyError) as error:
             raise damaged(self._path, str(error)) from error
 
     def _region(self, name: str) -> Pixels:
@@ -208,7 +210,7 @@ _RECORDS = """
 
 
 def _record(row: _Row, regions: dict[str, Pixels]) -> Record:
-    region: Region = Features(tuple(json.loads(row.features or "[]"))) if row.mask is None else regions[row.mask]
+    region = _named_region(json.loads(row.features or "[]")) if row.mask is None else regions[row.mask]
     at = datetime.fromisoformat(row.at)
     said = Feedback(
         region,
@@ -226,6 +228,10 @@ def _record(row: _Row, regions: dict[str, Pixels]) -> Record:
         return Record(row.number, said)
     taken_back_at = datetime.fromisoformat(row.retracted_at)
     return Record(row.number, said, Retraction(row.retraction, taken_back_at, row.retracted_by, row.why))
+
+
+def _named_region(written: Any) -> Region:
+    return Phrase(tuple(written["phrase"])) if isinstance(written, dict) else Features(tuple(written))
 
 
 def _mask_hash(shape: tuple[int, ...], packed: bytes) -> str:

@@ -8,15 +8,17 @@ from pathlib import Path
 import numpy as np
 import torch
 
-from corrigible.data.dataset import Dataset, all_labels, class_names_of, rows_of, shape_of
+from corrigible.data.dataset import Dataset, all_labels, class_names_of, rows_of, shape_of, tokens_of
 from corrigible.data.image_folder import ImageFolder, masks_for, polarities_in
+from corrigible.data.tokens import tokenize
 from corrigible.errors import FeedbackError
 from corrigible.feedback.exchange import from_json, to_json
 from corrigible.feedback.masks import fingerprint, marks_of
+from corrigible.feedback.phrases import phrase_rows
 from corrigible.folders import write_atomically
 from corrigible.recipe import load_data
 from corrigible.study import Study, open_study
-from corrigible.types import Features, Feedback, Pixels, Region
+from corrigible.types import Features, Feedback, Phrase, Pixels, Region
 from corrigible.workflow.records import Finished, Listed, Noted
 
 
@@ -26,6 +28,8 @@ def add_feedback(
     features: tuple[str, ...] = (),
     box: tuple[int, int, int, int] | None = None,
     mask: Path | None = None,
+    phrase: str = "",
+    tokens: tuple[int, ...] = (),
     row: int | None = None,
     label: int | None = None,
     split: str = "train",
@@ -39,9 +43,11 @@ def add_feedback(
         features: names of a table's features.
         box: top, left, height and width of a rectangle in pixels.
         mask: an ``.npy`` file with a boolean array of the shape of one input.
+        phrase: words of a text, marked wherever they stand side by side.
+        tokens: places of words in a text, counted from 0; punctuation marks count as words.
 
     Raises:
-        FeedbackError: a region or row that does not fit the data.
+        FeedbackError: a region or row that does not fit the data, or words that stand in no row it is about.
     """
     if row is not None and label is not None:
         raise FeedbackError(f"row {row} and class {label} are given; say it about one row or about a class")
@@ -49,7 +55,7 @@ def add_feedback(
     data = load_data(study.recipe, study.folder, split)
     scope = "row" if row is not None else "class" if label is not None else "dataset"
     said = Feedback(
-        _region(features, box, mask, shape_of(data)),
+        _region(features, box, mask, phrase, tokens, data),
         polarity=polarity,  # type: ignore[arg-type]
         row=row,
         split=split,
@@ -144,6 +150,8 @@ def described(region: Region) -> str:
     """The region in a few words."""
     if isinstance(region, Features):
         return ", ".join(region.names)
+    if isinstance(region, Phrase):
+        return " ".join(region.words)
     shape = " × ".join(map(str, region.mask.shape))
     return f"{int(region.mask.sum())} of {region.mask.size} positions ({shape})"
 
@@ -156,6 +164,11 @@ def _check(feedback: list[Feedback], data: Dataset) -> None:
         if said.label is not None and said.label not in classes:
             known = ", ".join(map(str, sorted(classes)))
             raise FeedbackError(f"feedback on class {said.label}; the split {said.split!r} has {known}")
+        if isinstance(said.region, Phrase) and not phrase_rows(said, data):
+            where = "no row" if said.scope == "dataset" else f"no row of class {said.label}"
+            raise FeedbackError(
+                f"{described(said.region)!r} stands in {where} of split {said.split!r}; check its spelling"
+            )
 
 
 def _store(study: Study, feedback: list[Feedback], data: Dataset) -> list[int]:
@@ -171,15 +184,46 @@ def _print_of(data: Dataset, row: int) -> str:
 
 
 def _region(
-    features: tuple[str, ...], box: tuple[int, int, int, int] | None, mask: Path | None, shape: tuple[int, ...]
+    features: tuple[str, ...],
+    box: tuple[int, int, int, int] | None,
+    mask: Path | None,
+    phrase: str,
+    tokens: tuple[int, ...],
+    data: Dataset,
 ) -> Region:
-    if sum(given is not None and given != () for given in (features, box, mask)) != 1:
-        raise FeedbackError("give exactly one region: feature names, a box, or a mask file")
+    if sum(bool(given) for given in (features, box, mask, phrase, tokens)) != 1:
+        raise FeedbackError("give exactly one region: feature names, a box, a mask file, a phrase, or places of words")
     if features:
         return Features(features)
-    if box is not None:
-        return _box(box, shape)
+    if box:
+        return _box(box, shape_of(data))
+    if phrase:
+        return _phrase(phrase)
+    if tokens:
+        return _places(tokens, data)
     assert mask is not None
+    return _from_file(mask, shape_of(data))
+
+
+def _phrase(text: str) -> Region:
+    words = tuple(tokenize(text))
+    if not words:
+        raise FeedbackError(f"the phrase {text!r} holds no words")
+    return Phrase(words)
+
+
+def _places(places: tuple[int, ...], data: Dataset) -> Region:
+    found = tokens_of(data)
+    if found is None:
+        raise FeedbackError(f"places of words {places} for data that has no words; mark other inputs")
+    num_places = found.ids.shape[1]
+    outside = [place for place in places if not 0 <= place < num_places]
+    if outside:
+        raise FeedbackError(f"place {outside[0]}; a text has places 0 to {num_places - 1}")
+    return Pixels(np.isin(np.arange(num_places), places))
+
+
+def _from_file(mask: Path, shape: tuple[int, ...]) -> Region:
     try:
         array = np.load(mask, allow_pickle=False)
     except (OSError, ValueError, EOFError, zipfile.BadZipFile) as error:

@@ -1,0 +1,118 @@
+"""Texts kept in ``<folder>/train.csv`` and ``<folder>/<split>.csv``, as rows of word vectors."""
+
+import hashlib
+from collections.abc import Sequence
+from pathlib import Path
+
+import pandas as pd
+from jaxtyping import Int
+from torch import Tensor
+
+from corrigible.data.dataset import TensorData
+from corrigible.data.table import codes_of, in_order
+from corrigible.data.tablefile import read_csv
+from corrigible.data.tokens import Tokens
+from corrigible.data.vocabulary import (
+    Vocabulary,
+    embedded,
+    ids_of,
+    read_vocabulary,
+    vocabulary_of,
+    write_vocabulary,
+)
+from corrigible.errors import DataError, RecipeError
+
+VOCABULARY_FILE = "vocabulary.safetensors"
+MOST_TOKENS, MOST_NUMBERS = 4096, 4096
+"""Of a text, and of a word's vector."""
+
+
+def load_text(
+    folder: Path,
+    split: str,
+    *,
+    text: str = "text",
+    label: str = "label",
+    max_tokens: int = 64,
+    dimension: int = 64,
+) -> TensorData:
+    """The texts of ``<folder>/<split>.csv`` as (row, token, dimension), with the words beside them.
+
+    The words and their vectors are learned from ``<folder>/train.csv`` once and kept in
+    ``<folder>/vocabulary.safetensors``; a file that was put there with other vectors is used as it is.
+
+    Args:
+        text: name of the column with the texts.
+        label: name of the column with the classes.
+        max_tokens: words that are read of each text; shorter ones are padded with zeros.
+        dimension: numbers per word of vectors that are learned.
+
+    Raises:
+        DataError: a file that is missing or is no table, an absent or empty cell of a label, a class that
+            ``train.csv`` lacks, a vocabulary that was learned from other texts.
+        RecipeError: a number out of range.
+    """
+    for name, number, least, most in (
+        ("max_tokens", max_tokens, 1, MOST_TOKENS),
+        ("dimension", dimension, 2, MOST_NUMBERS),
+    ):
+        if not least <= number <= most:
+            raise RecipeError(f"[data]: {name} is {number}; expected {least} to {most}")
+    training = _columns(folder / "train.csv", text, label)
+    rows = training if split == "train" else _columns(folder / f"{split}.csv", text, label)
+    class_names = in_order(training[label].tolist())
+    y = codes_of(rows[label].tolist(), class_names, label)
+    vocabulary = _kept_vocabulary(folder / VOCABULARY_FILE, training[text].tolist(), dimension)
+    return text_data(rows[text].tolist(), y, vocabulary, max_tokens=max_tokens, class_names=class_names)
+
+
+def text_data(
+    texts: Sequence[str],
+    y: Int[Tensor, " row"],
+    vocabulary: Vocabulary,
+    *,
+    max_tokens: int = 64,
+    class_names: tuple[str, ...] = (),
+) -> TensorData:
+    """The texts as rows of word vectors, (row, token, dimension), padded with zeros, with the words beside them."""
+    ids = ids_of(texts, vocabulary, max_tokens)
+    x = embedded(ids, vocabulary.vectors)
+    return TensorData(x, y, class_names=class_names, tokens=Tokens(ids, vocabulary.words))
+
+
+def _columns(path: Path, text: str, label: str) -> pd.DataFrame:
+    """Both columns, every cell as it is written."""
+    frame = read_csv(path, as_written=True)
+    for name in (text, label):
+        if name not in frame.columns:
+            raise DataError(f"{path} has no column {name!r}; it has {', '.join(map(str, frame.columns))}")
+    if not len(frame):
+        raise DataError(f"{path} has no rows; expected at least one")
+    empty = (frame[label].str.strip() == "").to_numpy()
+    if empty.any():
+        row, count = int(empty.argmax()), int(empty.sum())
+        raise DataError(f"{path}: row {row} has no {label!r} ({count} such rows); expected a class in every row")
+    return frame
+
+
+def _kept_vocabulary(path: Path, texts: list[str], dimension: int) -> Vocabulary:
+    """The vocabulary in the file, or one learned from the training texts, which is then kept there."""
+    source = _hash(texts, dimension)
+    if not path.exists():
+        learned = vocabulary_of(texts, dimension=dimension)
+        write_vocabulary(path, learned, learned_from=source)
+        return learned
+    kept, learned_from = read_vocabulary(path)
+    if learned_from and learned_from != source:
+        raise DataError(
+            f"{path} was learned from other training texts, or with another dimension; put those back, or delete the "
+            "file to learn anew: models that were trained before do not fit the new vectors"
+        )
+    return kept
+
+
+def _hash(texts: list[str], dimension: int) -> str:
+    found = hashlib.sha256(f"1 {dimension} {len(texts)}".encode())
+    for text in texts:
+        found.update(hashlib.sha256(text.encode()).digest())
+    return found.hexdigest()
