@@ -22,6 +22,19 @@ def by_feature(attribution: Float[Tensor, " batch column"], columns: Columns) ->
     return sums.index_add(1, feature_index(columns).to(attribution.device), attribution.abs())
 
 
+def mean_sizes(attribution: Float[Tensor, " batch *input"], columns: Columns | None) -> Float[Tensor, " feature"]:
+    """Mean absolute attribution of each feature over rows, in the order of ``columns.features``.
+
+    A category's attribution is the sum of its columns'. Without columns every input is a feature, in the order of the
+    flattened row.
+    """
+    if columns is None:
+        return attribution.flatten(1).abs().mean(dim=0)
+    check_columns(attribution, columns)
+    sums = attribution.new_zeros(len(attribution), len(columns.features))
+    return sums.index_add(1, feature_index(columns).to(attribution.device), attribution).abs().mean(dim=0)
+
+
 def feature_index(columns: Columns) -> Int[Tensor, " column"]:
     """The position in ``columns.features`` of each column's feature."""
     place = {feature: position for position, feature in enumerate(columns.features)}

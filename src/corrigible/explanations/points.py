@@ -9,6 +9,8 @@ from torch import Tensor, nn
 
 from corrigible.explanations.passes import pass_over, untouched, values_index
 from corrigible.explanations.scores import score_named
+from corrigible.models.forward import Forward
+from corrigible.models.modes import frozen_norms
 
 
 class Points(NamedTuple):
@@ -70,6 +72,34 @@ def sum_over_points(
 
     with untouched(model, seed):
         return torch.cat(list(sums())) if differentiable else _filled(torch.empty_like(x), sums())
+
+
+def attribution_along(
+    forward: Forward,
+    target: Int[Tensor, " batch *contrast"],
+    start: Float[Tensor, " _ _ *input"],
+    share: Float[Tensor, " point _"],
+    weights: Float[Tensor, " point"],
+    *,
+    score: str,
+) -> Float[Tensor, " batch *input"]:
+    """Weighted mean of the score's gradients at points on each row's way from where it starts, times the way.
+
+    One more pass, which can be differentiated again. Normalisation layers use their running statistics in it. One-hot
+    columns are centred, as in `input_gradient`: a constant added to all columns of a category changes nothing.
+
+    Args:
+        start: where the ways begin, (point or 1, row or 1, *input).
+        share: how much of the way each point has behind it, (point, row or 1).
+        weights: each point's share in the mean.
+    """
+    way = forward.x.detach() - start
+    points = start + share.reshape(*share.shape, *[1] * (way.ndim - 2)) * way
+    with frozen_norms(forward.model):
+        elsewhere = forward.at(points).unobserved()
+        targets = torch.cat([target] * len(points))
+        gradient = elsewhere.input_gradient(score_named(score, elsewhere), targets).view_as(points)
+    return (gradient * way * weights.reshape(-1, *[1] * (way.ndim - 1))).sum(0)
 
 
 def _slices(count: int, size: int) -> Iterator[slice]:

@@ -12,7 +12,7 @@ from torch.nn.functional import log_softmax
 
 from corrigible.errors import UnsupportedModelError
 from corrigible.models.convolution import TwiceDifferentiable
-from corrigible.models.draws import row_normal
+from corrigible.models.draws import row_normal, row_uniform
 from corrigible.models.modes import like_parameters
 from corrigible.models.nonlinear import Nonlinearities
 from corrigible.types import Batch, Columns
@@ -32,6 +32,8 @@ class Forward:
         batch: the rows; rows with the same ``index`` get the same random draws.
         seed: of the random draws.
         track_input: keep what gradients with respect to the input need.
+        track_layers: keep what gradients with respect to layers' outputs need to be differentiated again; by default
+            as ``track_input``. Without the input this costs less.
         draws: gives other numbers than the batch's ``index`` to tell the rows' draws by; asked when first needed.
         nonlinearities: see what nonlinear functions run, and change how gradients go back through them.
     """
@@ -43,6 +45,7 @@ class Forward:
         *,
         seed: int = 0,
         track_input: bool = True,
+        track_layers: bool | None = None,
         nonlinearities: Nonlinearities | None = None,
         draws: Callable[[], Int[Tensor, " batch"]] | None = None,
     ) -> None:
@@ -56,6 +59,7 @@ class Forward:
         self._convolutions = TwiceDifferentiable()
         self._nonlinearities = nonlinearities or nullcontext()
         self._keeps_layers = True
+        self._looks_in = track_input if track_layers is None else track_layers
 
     def unobserved(self) -> "Forward":
         """The same pass, run without a look at its layers: it costs less and has none to show."""
@@ -69,7 +73,7 @@ class Forward:
     @cached_property
     def logits(self) -> Float[Tensor, " batch num_classes"]:
         """The model's output, as one logit per class."""
-        with self._looking_in() if self.x.requires_grad else nullcontext():
+        with self._looking_in() if self._looks_in else nullcontext():
             # Without gradients nobody looks in, and the outputs of all layers would fill the memory.
             kept = self.model.named_modules() if self._keeps_layers and torch.is_grad_enabled() else ()
             hooks = [module.register_forward_hook(self._keep(name)) for name, module in kept if name]
@@ -144,6 +148,19 @@ class Forward:
     def normal(self, name: str, *shape: int) -> Float[Tensor, " batch *shape"]:
         """Standard normal draws that depend only on the seed, the name and what tells the rows' draws apart."""
         return row_normal(self._draws(), shape, seed=self.seed, name=name).to(self.x)
+
+    def uniform(self, name: str, *shape: int) -> Float[Tensor, " batch *shape"]:
+        """As ``normal``, with numbers uniform between 0 and 1."""
+        return row_uniform(self._draws(), shape, seed=self.seed, name=name).to(self.x)
+
+    def at(self, points: Float[Tensor, " point batch *input"]) -> "Forward":
+        """A pass of its own over other values of the same rows: the same model, seed and, for each row, draws.
+
+        Its rows are those of the first point, then those of the next; they have labels, but no marks.
+        """
+        index, y = (values.repeat(len(points)) for values in (self.batch.index, self.batch.y))
+        batch = Batch(index, points.flatten(0, 1), y, columns=self.batch.columns)
+        return Forward(self.model, batch, seed=self.seed, draws=lambda: self._draws().repeat(len(points)))
 
     def _keep(self, name: str) -> Callable[..., None]:
         def hook(module: nn.Module, arguments: Any, output: Any) -> None:

@@ -8,8 +8,34 @@ from torch import Tensor, nn
 
 from corrigible.errors import RecipeError
 from corrigible.explanations.baselines import background_rows
-from corrigible.explanations.points import Points, Settings, sum_over_points
+from corrigible.explanations.points import Points, Settings, attribution_along, sum_over_points
 from corrigible.models.draws import row_uniform
+from corrigible.models.forward import Forward
+
+
+def expected_gradients_of(
+    forward: Forward,
+    target: Int[Tensor, " batch *contrast"],
+    *,
+    background: Tensor | None = None,
+    samples: int = 1,
+    score: str = "target_logit",
+) -> Float[Tensor, " batch *input"]:
+    """Expected gradients of the pass's rows from one more pass, over ``samples`` random points for each row.
+
+    One-hot columns are centred: over the columns of a category the sum stays what it is where the background holds
+    categories too.
+
+    Raises:
+        RecipeError: fewer than 1 sample.
+        DataError: a background that does not fit.
+    """
+    if samples < 1:
+        raise RecipeError(f"samples is {samples}; expected at least 1")
+    draws = forward.uniform("expected_gradients", samples, 2)
+    start, share = _drawn(draws, background_rows(background, forward.x.detach()), 0, samples)
+    weights = share.new_full((samples,), 1 / samples)
+    return attribution_along(forward, target, start, share, weights, score=score)
 
 
 def expected_gradients(
@@ -45,11 +71,9 @@ def expected_gradients(
 
     def towards(rows: Tensor, index: Tensor) -> Points:
         def at(which: slice) -> tuple[Tensor, Tensor]:
-            sample = torch.arange(which.start, which.stop)[:, None]
-            draws = row_uniform(index, (len(sample), 2), seed=seed, name="expected_gradients", start=2 * which.start)
-            chosen, within = draws.permute(2, 1, 0)
-            reference = references[(chosen * len(references)).long().clamp_max(len(references) - 1).to(x.device)]
-            share = ((sample + within) / samples).to(x)
+            shape = which.stop - which.start, 2
+            draws = row_uniform(index, shape, seed=seed, name="expected_gradients", start=2 * which.start)
+            reference, share = _drawn(draws, references, which.start, samples)
             way = rows - reference
             return torch.addcmul(reference, way, share.reshape(*share.shape, *[1] * (x.ndim - 1))), way
 
@@ -57,3 +81,13 @@ def expected_gradients(
 
     settings = Settings(score, seed, differentiable, rows_at_once)
     return sum_over_points(model, x, target, towards, samples, settings)
+
+
+def _drawn(
+    draws: Float[Tensor, " row sample 2"], references: Float[Tensor, " reference *input"], first: int, samples: int
+) -> tuple[Float[Tensor, " sample row *input"], Float[Tensor, " sample row"]]:
+    """A random reference for each sample from ``first`` on, and which share of the way from it lies behind it."""
+    chosen, within = draws.permute(2, 1, 0)
+    place = (chosen * len(references)).long().clamp_max(len(references) - 1).to(references.device)
+    sample = torch.arange(first, first + len(within), device=within.device)[:, None]
+    return references[place], ((sample + within) / samples).to(references)

@@ -10,7 +10,21 @@ from torch import Tensor, nn
 
 from corrigible.errors import RecipeError
 from corrigible.explanations.baselines import Baseline, baseline_row
-from corrigible.explanations.points import Points, Settings, sum_over_points
+from corrigible.explanations.points import Points, Settings, attribution_along, sum_over_points
+from corrigible.models.forward import Forward
+
+
+def integrated_gradients_of(
+    forward: Forward, target: Int[Tensor, " batch *contrast"], *, steps: int = 1, score: str = "target_logit"
+) -> Float[Tensor, " batch *input"]:
+    """Integrated gradients of the pass's rows from zeros, from one more pass; one-hot columns are centred.
+
+    Raises:
+        RecipeError: fewer than 1 step.
+    """
+    share, weights = _quadrature(steps, forward.x)
+    start = torch.zeros_like(forward.x[None, :1])
+    return attribution_along(forward, target, start, share[:, None], weights, score=score)
 
 
 def integrated_gradients(
@@ -39,10 +53,8 @@ def integrated_gradients(
         RecipeError: fewer than 1 step.
         DataError: a baseline that does not fit.
     """
-    if steps < 1:
-        raise RecipeError(f"steps is {steps}; expected at least 1")
-    nodes, weights = (torch.tensor(values / 2).to(x) for values in np.polynomial.legendre.leggauss(steps))
-    share = (nodes + 0.5).reshape(-1, *[1] * x.ndim)
+    share, weights = _quadrature(steps, x)
+    share = share.reshape(-1, *[1] * x.ndim)
     start = baseline_row(baseline, x)
 
     def on_path(rows: Tensor, index: Tensor) -> Points:
@@ -50,3 +62,11 @@ def integrated_gradients(
 
     settings = Settings(score, seed, differentiable, rows_at_once)
     return sum_over_points(model, x, target, on_path, steps, settings)
+
+
+def _quadrature(steps: int, like: Tensor) -> tuple[Float[Tensor, " step"], Float[Tensor, " step"]]:
+    """Points between 0 and 1 and their weights, which sum to 1 (Gauss-Legendre)."""
+    if steps < 1:
+        raise RecipeError(f"steps is {steps}; expected at least 1")
+    nodes, weights = (torch.tensor(values / 2).to(like) for values in np.polynomial.legendre.leggauss(steps))
+    return nodes + 0.5, weights

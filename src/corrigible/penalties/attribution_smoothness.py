@@ -1,0 +1,51 @@
+"""Erion, Janizek, Sturmfels, Lundberg and Lee 2021, Improving performance of deep learning models with axiomatic
+attribution priors and expected gradients: the pixel prior, that neighbouring pixels count alike, by total variation.
+
+The sum of absolute differences between neighbours is divided by that of the attributions, which they cannot exceed
+four times: without this, a model would look smooth as soon as its attributions are small.
+"""
+
+from jaxtyping import Float
+from torch import Tensor
+
+from corrigible.errors import UnsupportedModelError
+from corrigible.explanations.attribution.paths import PathMethod, path_attribution_of
+from corrigible.models.forward import Forward
+from corrigible.types import Batch
+
+
+def attribution_smoothness(
+    forward: Forward,
+    batch: Batch,
+    *,
+    attribution: PathMethod = "expected_gradients",
+    background: Tensor | None = None,
+    samples: int = 1,
+    score: str = "target_log_prob",
+) -> Float[Tensor, ""]:
+    """Total variation of each image's attributions over their absolute sum, from 0 to 4, in the mean over rows.
+
+    A pixel's attribution is the sum of its channels'. How large the attributions are does not matter; a row where all
+    are 0 gives 0.
+
+    Args:
+        attribution: integrated gradients start from zeros and leave the background alone.
+        background: rows to draw references from, (row, *input); None for a row of zeros.
+        samples: points per row.
+
+    Raises:
+        UnsupportedModelError: rows that are not images.
+        RecipeError: fewer than 1 sample, or an unknown score.
+        DataError: a background that does not fit.
+    """
+    if batch.x.ndim != 4:
+        raise UnsupportedModelError(
+            f"attribution_smoothness compares neighbouring pixels; x has shape {tuple(batch.x.shape)}, expected "
+            "(batch, channel, height, width): use attribution_graph to say which inputs are neighbours"
+        )
+    pixels = path_attribution_of(
+        forward, batch.y, attribution=attribution, background=background, samples=samples, score=score
+    ).sum(dim=1)
+    variation = sum(pixels.diff(dim=dim).abs().sum(dim=(1, 2)) for dim in (1, 2))
+    total = pixels.abs().sum(dim=(1, 2))
+    return (variation / total.where(total > 0, 1.0)).mean()

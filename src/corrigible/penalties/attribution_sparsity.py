@@ -1,0 +1,50 @@
+"""Erion, Janizek, Sturmfels, Lundberg and Lee 2021, Improving performance of deep learning models with axiomatic
+attribution priors and expected gradients: the prior that few features count, by their Gini coefficient.
+"""
+
+import torch
+from jaxtyping import Float
+from torch import Tensor
+
+from corrigible.explanations.attribution.paths import PathMethod, path_attribution_of
+from corrigible.explanations.features import mean_sizes
+from corrigible.models.forward import Forward
+from corrigible.types import Batch
+
+
+def attribution_sparsity(
+    forward: Forward,
+    batch: Batch,
+    *,
+    attribution: PathMethod = "expected_gradients",
+    background: Tensor | None = None,
+    samples: int = 1,
+    score: str = "target_log_prob",
+) -> Float[Tensor, ""]:
+    """1 less the Gini coefficient of the features' mean absolute attributions: 1 when all count alike.
+
+    Near 0 when one of many features counts alone. A feature is what the table's columns name, or else an input. How
+    large the attributions are does not matter; where all are 0 it is 1.
+
+    Args:
+        attribution: integrated gradients start from zeros and leave the background alone.
+        background: rows to draw references from, (row, *input); None for a row of zeros.
+        samples: points per row.
+
+    Raises:
+        RecipeError: fewer than 1 sample, or an unknown score.
+        DataError: a background that does not fit.
+    """
+    found = path_attribution_of(
+        forward, batch.y, attribution=attribution, background=background, samples=samples, score=score
+    )
+    return 1 - gini(mean_sizes(found, batch.columns))
+
+
+def gini(sizes: Float[Tensor, " feature"]) -> Float[Tensor, ""]:
+    """Mean absolute difference of all pairs over twice the mean, from 0 to 1 − 1/n; 0 where all sizes are 0."""
+    count = len(sizes)
+    # The i-th smallest is larger than i − 1 others and smaller than n − i.
+    rank = torch.arange(1, count + 1, device=sizes.device)
+    total = sizes.sum()
+    return ((2 * rank - count - 1) * sizes.sort().values).sum() / (count * total.where(total > 0, 1.0))

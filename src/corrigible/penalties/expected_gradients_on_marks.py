@@ -1,0 +1,41 @@
+"""Erion, Janizek, Sturmfels, Lundberg and Lee 2021, Improving performance of deep learning models with axiomatic
+attribution priors and expected gradients: expected gradients (equation 4) where the prior is that marked inputs count
+for nothing.
+"""
+
+from jaxtyping import Float
+from torch import Tensor
+
+from corrigible.explanations.attribution.paths import PathMethod, path_attribution_of
+from corrigible.models.forward import Forward
+from corrigible.types import Batch
+
+
+def expected_gradients_on_marks(
+    forward: Forward,
+    batch: Batch,
+    *,
+    attribution: PathMethod = "expected_gradients",
+    background: Tensor | None = None,
+    samples: int = 1,
+    score: str = "random_projection",
+) -> Float[Tensor, ""]:
+    """Mean squared expected gradient on the inputs that must not matter, in squared units of the score.
+
+    An attribution holds the way from the reference to the input: where both are the same, as in a corner that is black
+    in both, it is 0 however the model would answer to a change there, and that input is not corrected.
+
+    Args:
+        attribution: integrated gradients start from zeros and leave the background alone.
+        background: rows to draw references from, (row, *input); None for a row of zeros.
+        samples: points per row; each costs as much as a reviewed row.
+
+    Raises:
+        RecipeError: fewer than 1 sample, or an unknown score.
+        DataError: a background that does not fit.
+    """
+    assert batch.irrelevant is not None
+    found = path_attribution_of(
+        forward, batch.y, attribution=attribution, background=background, samples=samples, score=score
+    )
+    return (found.square() * batch.irrelevant).sum() / batch.irrelevant.sum().clamp_min(1)
