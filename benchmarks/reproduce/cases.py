@@ -42,7 +42,7 @@ METRICS = ("accuracy", "macro_group_accuracy", "worst_group_accuracy", "precisio
 OVERLAPS = {"overlap": "input_gradient", "grad_cam_overlap": "grad_cam"}
 NUM_DONORS = 20
 SHOWN = ("accuracy", "macro_group_accuracy", "worst_group_accuracy", "f1", "overlap", "flip_rate")
-SHOWN_TOO = ("weight", "share_of_gap", "seconds_ratio")
+SHOWN_TOO = ("clean_macro_group_accuracy", "weight", "share_of_gap_in_accuracy", "seconds_ratio")
 
 Numbers = dict[str, float]
 Compared = dict[str, Numbers]
@@ -69,6 +69,11 @@ class Case:
     masked: tuple[TensorData, TensorData] | None = None
     """Training and test rows without their marked inputs, where these differ from row to row; the latter need masks of
     test rows, which a user seldom has. None: every input marked on any row is hidden everywhere."""
+
+    @property
+    def is_masked_reference(self) -> bool:
+        """True where there is no cleaner data than rows without their marked inputs."""
+        return self.masked is not None and self.masked[0] is self.clean_train
 
 
 @dataclass(frozen=True)
@@ -157,23 +162,30 @@ def measured(model: nn.Module, test: TensorData, feedback: Sequence[Feedback], s
     return found
 
 
+def measured_clean(model: nn.Module, test: TensorData) -> Numbers:
+    """On test rows without the confounder; groups are classes."""
+    values = evaluate(model, replace(test, group=test.y), metrics=METRICS[:3], num_resamples=0)
+    return {f"clean_{m.metric}": m.value for m in values if m.value is not None}
+
+
 def compare(case: Case, plan: Plan, seed: int, tell: Callable[[str, Numbers], None]) -> Compared:
     """Every row of the table, told as each is measured."""
     rows: Compared = {}
 
-    def add(name: str, model: nn.Module, about: Numbers, test: TensorData | None = None) -> None:
-        rows[name] = measured(model, test or case.test, case.test_feedback, seed) | about
+    def add(name: str, model: nn.Module, about: Numbers, test: TensorData = case.test) -> None:
+        # Rows of which the marked inputs are gone already say nothing about reliance on them.
+        found = measured(model, test, case.test_feedback if test is case.test else (), seed)
+        rows[name] = found | measured_clean(model, case.clean_test) | about
         _add_ratios(rows, rows[name])
         tell(name, rows[name])
 
     clean, seconds = trained(case.network(), case.clean_train, plan.whole, seed)
-    on_clean = measured(clean, case.clean_test, (), seed)
-    add("clean reference", clean, {f"clean_{name}": value for name, value in on_clean.items()} | {"seconds": seconds})
+    add("clean reference", clean, {"seconds": seconds})
     fooled, _ = trained(case.network(), case.train, plan.fool, seed)
     add("fooled", fooled, {})
     further, seconds = trained(copy.deepcopy(fooled), case.train, plan.correct, seed)
     add("fine-tuned without feedback", further, {"seconds": seconds})
-    hidden, test = masked(case, plan.whole, seed)
+    hidden, test = (clean, case.clean_test) if case.is_masked_reference else masked(case, plan.whole, seed)
     add("masked inputs", hidden, {}, test)
     for method in plan.methods:
         for said, feedback in case.feedback.items():
@@ -183,13 +195,21 @@ def compare(case: Case, plan: Plan, seed: int, tell: Callable[[str, Numbers], No
 
 
 def _add_ratios(rows: Compared, found: Numbers) -> None:
+    """How much of what the confounder cost is back: accuracy on the test rows against the reference's on clean rows.
+
+    Shares on clean rows compare both there.
+    """
     if "fooled" not in rows:
         return
     before, clean = rows["fooled"], rows["clean reference"]
     for name in ("accuracy", "macro_group_accuracy"):
-        gap = clean[f"clean_{name}"] - before[name]
-        found["share_of_gap" if name == "accuracy" else f"share_of_gap_in_{name}"] = (found[name] - before[name]) / gap
+        wanted = clean[f"clean_{name}"]
+        found[f"share_of_gap_in_{name}"] = (found[name] - before[name]) / (wanted - before[name] or float("nan"))
+        gap = wanted - before[f"clean_{name}"] or float("nan")
+        found[f"share_of_gap_in_clean_{name}"] = (found[f"clean_{name}"] - before[f"clean_{name}"]) / gap
     found["minus_clean"] = found["accuracy"] - clean["clean_accuracy"]
+    found["minus_before"] = found["accuracy"] - before["accuracy"]
+    found["worst_group_minus_clean"] = found["worst_group_accuracy"] - clean["clean_worst_group_accuracy"]
     if before.get("overlap") and "overlap" in found:
         found["overlap_ratio"] = found["overlap"] / before["overlap"]
     plain = rows.get("fine-tuned without feedback")
@@ -281,8 +301,8 @@ def show(per_seed: Mapping[int, Compared]) -> None:
     """The table, as mean ± standard deviation."""
     found = over(per_seed)
     width = max(map(len, found))
-    print(" " * width, *(f"{name[:20]:>20}" for name in SHOWN + SHOWN_TOO), sep="  ")
+    print(" " * width, *(f"{name[:26]:>26}" for name in SHOWN + SHOWN_TOO), sep="  ")
     for model, numbers in found.items():
         shown = [numbers.get(name) for name in SHOWN + SHOWN_TOO]
         cells = [f"{n['mean']:.4g} ± {n['sd']:.2g}" if n else "" for n in shown]
-        print(f"{model:{width}}", *(f"{cell:>20}" for cell in cells), sep="  ")
+        print(f"{model:{width}}", *(f"{cell:>26}" for cell in cells), sep="  ")
