@@ -13,7 +13,7 @@ from corrigible.errors import NoGradientError, RecipeError, TrainingDivergedErro
 from corrigible.methods import method_named, with_settings
 from corrigible.models.forward import Forward, Loss, Penalty
 from corrigible.models.modes import frozen_norms, mixes_rows
-from corrigible.penalties import MODEL_PENALTIES, PENALTIES
+from corrigible.penalties import MODEL_PENALTIES, OF_LAYERS, PENALTIES
 from corrigible.types import Batch
 
 Weight = float | Callable[[int], float]
@@ -30,6 +30,8 @@ class Term:
     penalty: Penalty
     weight: Weight
     on_reviewed_rows: bool
+    needs_input: bool = True
+    """False where it looks at layers only: the pass need not keep what gradients with respect to the input need."""
 
     def weight_at(self, epoch: int) -> float:
         return float(self.weight(epoch)) if callable(self.weight) else self.weight
@@ -69,7 +71,8 @@ def terms_of(penalties: PenaltySettings) -> tuple[Term, ...]:
             raise RecipeError(f"penalty {name!r} has weight {weight!r}; expected a number of at least 0")
         penalty = with_settings(method_named(name, PENALTIES, "penalty"), settings, f"penalty {name!r}")
         weight = weight if callable(weight) else float(weight)
-        found.append(Term(name, penalty, weight, name not in MODEL_PENALTIES))
+        needs_input = name not in OF_LAYERS or settings.get("attribution") == "input_gradient"
+        found.append(Term(name, penalty, weight, name not in MODEL_PENALTIES, needs_input))
     return tuple(found)
 
 
@@ -89,13 +92,15 @@ def objective_of(
     # Marked label batches are reviewed rows themselves: one pass serves both, unless normalisation mixes its rows.
     is_shared = reviewed is None and batch.irrelevant is not None and not mixes_rows(model)
     reviewed = batch if reviewed is None and batch.irrelevant is not None else reviewed
-    labelled = Forward(model, batch, seed=seed, track_input=bool(of_model or (of_feedback and is_shared)))
+    looks_in = bool(of_model or (of_feedback and is_shared))
+    track_input = looks_in and _needs_input(model, of_model + of_feedback)
+    labelled = Forward(model, batch, seed=seed, track_input=track_input, track_layers=looks_in)
     label_losses = loss(labelled, batch)
     total = _mean(label_losses, batch.weight)
     values: dict[str, Tensor] = {}
     if of_feedback and reviewed is not None:
         with frozen_norms(model):
-            shared = labelled if is_shared else Forward(model, reviewed, seed=seed)
+            shared = labelled if is_shared else _reviewed_pass(model, reviewed, of_feedback, seed)
             values |= {term.name: term.penalty(shared, reviewed) for term in of_feedback}
     values |= {term.name: term.penalty(labelled, batch) for term in of_model}
     for term in active:
@@ -107,6 +112,15 @@ def objective_of(
             f"the loss is no longer a finite number ({parts}); lower the learning rate or weight"
         )
     return Objective(label_losses, values, total)
+
+
+def _reviewed_pass(model: nn.Module, reviewed: Batch, terms: Sequence[Term], seed: int) -> Forward:
+    return Forward(model, reviewed, seed=seed, track_input=_needs_input(model, terms), track_layers=True)
+
+
+def _needs_input(model: nn.Module, terms: Sequence[Term]) -> bool:
+    """Below frozen layers only the input carries gradients up to a layer."""
+    return any(term.needs_input for term in terms) or not all(p.requires_grad for p in model.parameters())
 
 
 def require_gradients(model: nn.Module, objective: Objective) -> None:

@@ -20,3 +20,5 @@ MODEL_PENALTIES: dict[str, Callable[..., Any]] = {f.__name__: f for f in (gradie
 
 ON_REVIEWED_ROWS = FEEDBACK_PENALTIES | RELEVANCE_PENALTIES | FEEDBACK_LOSSES
 PENALTIES = ON_REVIEWED_ROWS | MODEL_PENALTIES
+OF_LAYERS = frozenset({"grad_cam_overlap", "should_matter", "activation_evidence", "concept_gradient"})
+"""Those that look at layers: unless told otherwise they need no gradient with respect to the input."""

@@ -1,0 +1,61 @@
+"""Anders et al. 2022, Finding and removing Clever Hans: using explanation methods to debug and improve deep models.
+
+P-ClArC: without training, a layer's output is projected so that a concept is as weak on every row as on rows without it.
+"""
+
+import copy
+
+import torch
+from jaxtyping import Float
+from torch import Tensor, nn
+
+from corrigible.errors import UnsupportedModelError
+
+
+class ConceptProjection(nn.Module):
+    """A layer whose output holds the same value along the concept's direction, at every position of every row."""
+
+    def __init__(self, layer: nn.Module, direction: Float[Tensor, " channel"], mean: Float[Tensor, " channel"]) -> None:
+        super().__init__()
+        self.layer = layer
+        self.direction: Tensor
+        self.mean: Tensor
+        self.register_buffer("direction", direction.detach() / direction.norm())
+        self.register_buffer("mean", mean.detach().clone())
+
+    def forward(self, *arguments: Tensor) -> Tensor:
+        given: Tensor = self.layer(*arguments)
+        last = isinstance(self.layer, nn.Linear | nn.LayerNorm | nn.Embedding)
+        output = given if last else given.movedim(1, -1)
+        excess = (output - self.mean) @ self.direction
+        projected = output - excess[..., None] * self.direction
+        return projected if last else projected.movedim(-1, 1)
+
+
+def project_out(
+    model: nn.Module, layer: str, direction: Float[Tensor, " channel"], mean: Float[Tensor, " channel"]
+) -> nn.Module:
+    """A copy of the model in which the layer's output keeps, along the direction, the mean's value.
+
+    The direction and the mean are buffers: they are saved with the weights. To load such weights, build the same
+    network with any direction and mean of these shapes first.
+
+    Args:
+        direction: of the concept, of any length above 0.
+        mean: the layer's output, averaged over positions and over rows without the concept.
+
+    Raises:
+        UnsupportedModelError: no such layer, a direction of 0, or shapes that differ.
+    """
+    copied = copy.deepcopy(model)
+    names = [name for name, _ in copied.named_modules() if name]
+    if layer not in names:
+        raise UnsupportedModelError(f"no layer {layer!r}; this model has {', '.join(names)}")
+    if direction.ndim != 1 or direction.shape != mean.shape or not bool(direction.any()):
+        found = f"shape {tuple(direction.shape)} and mean of shape {tuple(mean.shape)}"
+        raise UnsupportedModelError(f"direction of {found}; expected two vectors (channel,), the first not 0")
+    replaced = copied.get_submodule(layer)
+    like = next((t for t in copied.parameters() if t.is_floating_point()), direction)
+    projection = ConceptProjection(replaced, direction.to(like), mean.to(like)).train(replaced.training)
+    copied.set_submodule(layer, projection)
+    return copied

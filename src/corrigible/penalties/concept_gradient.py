@@ -1,0 +1,62 @@
+"""Dreyer et al. 2024, From hope to safety: unlearning biases of deep models via gradient penalization in latent space.
+
+RR-ClArC: the score must not change along the direction of a concept in a layer. The score is a random projection of
+the log-probabilities, as in `right_reasons`, so that no class can cancel another.
+"""
+
+from dataclasses import replace
+
+import torch
+from jaxtyping import Float
+from torch import Tensor
+from torch.nn.functional import normalize
+
+from corrigible.errors import RecipeError
+from corrigible.explanations.concepts import concept_gradient_of, concept_layer_of, pooled
+from corrigible.explanations.shares import mean_over_marked
+from corrigible.models.forward import Forward
+from corrigible.types import Batch
+
+
+def concept_gradient(
+    forward: Forward,
+    batch: Batch,
+    *,
+    direction: Tensor | None = None,
+    layer: str | None = None,
+    score: str = "random_projection",
+) -> Float[Tensor, ""]:
+    """Mean squared derivative of the score along the concept's direction, over the rows with marks.
+
+    At least 0, in squared units of the score per unit of the layer's activation averaged over positions; 0 exactly
+    when no score changes along the direction. The marks say only which rows to look at.
+
+    Args:
+        direction: (channel,), of any length; None takes the direction in which the layer moves, in the mean over the
+            rows of this batch, when their marked inputs are replaced by the batch's mean. That costs a second pass.
+        layer: its name; None for the last convolution, or where there is none the layer before the logits.
+
+    Raises:
+        RecipeError: a direction whose length is not the layer's number of channels.
+        UnsupportedModelError: no such layer ran.
+    """
+    assert batch.irrelevant is not None
+    name = concept_layer_of(forward) if layer is None else layer
+    gradient = concept_gradient_of(forward, batch.y, layer=name, score=score)
+    along = _shift(forward, batch, name) if direction is None else direction.to(gradient)
+    if along.shape != gradient.shape[1:]:
+        expected = f"({gradient.shape[1]},), one number per channel of layer {name!r}"
+        raise RecipeError(f"direction has shape {tuple(along.shape)}; expected {expected}")
+    sensitivity = gradient @ normalize(along, dim=0)
+    return mean_over_marked(sensitivity.square(), batch.irrelevant)
+
+
+def _shift(forward: Forward, batch: Batch, layer: str) -> Float[Tensor, " channel"]:
+    """What the marked inputs do to the layer."""
+    assert batch.irrelevant is not None
+    marked = batch.irrelevant.flatten(1).any(dim=1)
+    x = torch.where(batch.irrelevant, batch.x.mean(dim=0), batch.x)
+    changed = Forward(forward.model, replace(batch, x=x), seed=forward.seed, track_input=False, track_layers=True)
+    moved = forward.activation(layer) - changed.activation(layer)
+    shift = pooled(forward.model, layer, moved)
+    return (shift * marked[:, None]).sum(dim=0) / marked.sum().clamp_min(1)

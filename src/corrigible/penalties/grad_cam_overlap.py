@@ -1,0 +1,38 @@
+"""The share of the Grad-CAM map (Selvaraju et al. 2017, equations 1 and 2) that lies where nothing should matter.
+
+The map is divided by its own sum, never stretched to [0, 1]: a network cannot lower the share by making the map small,
+and the share is differentiable wherever the map is not 0. The channel weights are gradients that depend on the
+parameters; they are differentiated too.
+"""
+
+from jaxtyping import Float
+from torch import Tensor
+
+from corrigible.explanations.attribution.grad_cam import class_map_of
+from corrigible.explanations.resolution import weights_on
+from corrigible.explanations.shares import mean_over_marked, share_on
+from corrigible.models.forward import Forward
+from corrigible.types import Batch
+
+
+def grad_cam_overlap(
+    forward: Forward, batch: Batch, *, score: str = "margin", layer: str | None = None
+) -> Float[Tensor, ""]:
+    """Share, from 0 to 1, of the enlarged Grad-CAM map on the inputs that must not matter, in the mean over rows.
+
+    0 where no marked pixel is lit: a network that ignores the marked inputs may still have a map that reaches over
+    them. Rows without marks do not count; a row whose map is 0 throughout counts as 0. The sums over the enlarged map
+    are taken at the layer's resolution, where they are the same. The margin sees the strongest other class too, and
+    its gradient does not vanish on rows that the network is sure about.
+
+    Args:
+        layer: name of a layer; None for the last convolution that ran.
+
+    Raises:
+        UnsupportedModelError: no convolution, or a layer or input that is not (batch, channel, height, width).
+    """
+    assert batch.irrelevant is not None
+    heat = class_map_of(forward, batch.y, layer=layer, score=score).relu()
+    on_marked, on_all = weights_on(batch.irrelevant, heat)
+    share = share_on(heat * on_all, on_marked / on_all.clamp_min(1e-12))
+    return mean_over_marked(share, batch.irrelevant)

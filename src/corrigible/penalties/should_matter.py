@@ -1,0 +1,79 @@
+"""Selvaraju et al. 2019, Taking a HINT: leveraging explanations to make vision and language models more grounded.
+
+Section 3.2: what a person calls more important than something else should count for more in the network too. The loss
+is the hinge over the pairs that the network ranks the other way round; here the person's ranking has two steps,
+relevant above not relevant, and the importances are divided by their mean size.
+"""
+
+from typing import Literal
+
+import torch
+from jaxtyping import Float
+from torch import Tensor, nn
+
+from corrigible.explanations.attribution.grad_cam import class_map_of
+from corrigible.explanations.resolution import weights_on
+from corrigible.explanations.scores import score_named
+from corrigible.models.forward import Forward
+from corrigible.types import Batch
+
+
+def should_matter(
+    forward: Forward,
+    batch: Batch,
+    *,
+    attribution: Literal["grad_cam", "input_gradient"] | None = None,
+    score: str = "margin",
+    layer: str | None = None,
+) -> Float[Tensor, ""]:
+    """By how much what is not marked relevant outranks what is, from 0 to 1, in the mean over rows that have both.
+
+    Per row: the mean of max(0, b - a) over all pairs of a relevant input's importance a and another's b, divided by
+    the mean of |a| plus the mean of |b|. 0 exactly when no pair is ranked the wrong way round; scaling all importances
+    changes nothing, so that it cannot be met by large gradients.
+
+    Args:
+        attribution: the Grad-CAM map before its ReLU, enlarged, or absolute input gradients; None takes Grad-CAM where
+            a two-dimensional convolution ran.
+        layer: of Grad-CAM; None for the last convolution that ran.
+
+    Raises:
+        UnsupportedModelError: Grad-CAM without a convolution or without images.
+    """
+    if batch.relevant is None:
+        return forward.logits.sum() * 0.0
+    if attribution == "grad_cam" or (attribution is None and _ran_convolution(forward)):
+        importance = class_map_of(forward, batch.y, layer=layer, score=score)
+        relevant, everything = weights_on(batch.relevant, importance)
+        other = (everything - relevant).clamp_min(0.0)
+    else:
+        tracked = forward if forward.x.requires_grad else Forward(forward.model, batch, seed=forward.seed)
+        importance = tracked.input_gradient(score_named(score, tracked), batch.y).abs()
+        relevant, other = batch.relevant.to(importance.dtype), (~batch.relevant).to(importance.dtype)
+    return _mean_misranking(importance.flatten(1), relevant.flatten(1), other.flatten(1))
+
+
+def _mean_misranking(
+    importance: Float[Tensor, " batch input"],
+    relevant: Float[Tensor, " batch input"],
+    other: Float[Tensor, " batch input"],
+) -> Float[Tensor, ""]:
+    """The mean over rows of the weighted mean over pairs; sorting spares looking at each pair."""
+    size = importance.abs()
+    share, rest = (weight / _or_one(weight.sum(dim=1, keepdim=True)) for weight in (relevant, other))
+    scale = ((share + rest) * size).sum(dim=1)
+    order = importance.detach().argsort(dim=1)
+    ranked, share, rest = (values.gather(1, order) for values in (importance, share, rest))
+    # How far each input lies above the relevant ones below it.
+    excess = ranked * share.cumsum(dim=1) - (share * ranked).cumsum(dim=1)
+    hinge = (rest * excess.clamp_min(0.0)).sum(dim=1)
+    counts = (relevant.sum(dim=1) > 0) & (other.sum(dim=1) > 0)
+    return (hinge / _or_one(scale) * counts).sum() / counts.sum().clamp_min(1)
+
+
+def _or_one(values: Tensor) -> Tensor:
+    return values.where(values > torch.finfo(values.dtype).tiny, 1.0)
+
+
+def _ran_convolution(forward: Forward) -> bool:
+    return any(isinstance(forward.model.get_submodule(name), nn.Conv2d) for name in forward.layers)

@@ -1,0 +1,49 @@
+"""Examples of a concept from feedback: rows as they are, and the same rows with their marked inputs swapped."""
+
+import torch
+from jaxtyping import Float
+from torch import Tensor, nn
+
+from corrigible.batches import collate
+from corrigible.data.dataset import Dataset, all_labels, rows_of
+from corrigible.data.swapping import draw_donors
+from corrigible.errors import FeedbackError
+from corrigible.explanations.concepts import concept_vector
+from corrigible.feedback.masks import Marks
+
+MAX_EXAMPLES = 512
+
+
+def concept_examples(
+    dataset: Dataset, marks: Marks, *, seed: int = 0, limit: int = MAX_EXAMPLES
+) -> tuple[Float[Tensor, " example *input"], Float[Tensor, " example *input"]]:
+    """Rows with something marked irrelevant, and the same rows with another row's values under the marks.
+
+    At most ``limit`` rows, drawn from the seed. Donors are drawn from the whole data set, each row's own.
+
+    Raises:
+        FeedbackError: nothing is marked irrelevant.
+    """
+    rows = marks.irrelevant.rows(all_labels(dataset))
+    if len(rows) == 0:
+        raise FeedbackError("nothing is marked irrelevant; mark some inputs to say what the concept is")
+    chosen = rows[draw_donors(len(rows), limit, seed)].sort().values
+    batch = collate(dataset, chosen, marks)
+    assert batch.irrelevant is not None
+    generator = torch.Generator().manual_seed(seed)
+    donors = rows_of(dataset, torch.randint(len(dataset), (len(chosen),), generator=generator))
+    return batch.x, torch.where(batch.irrelevant, donors.x, batch.x)
+
+
+def direction_from_marks(
+    model: nn.Module, dataset: Dataset, marks: Marks, *, layer: str | None = None, seed: int = 0
+) -> Float[Tensor, " channel"]:
+    """The unit vector along which the marked inputs move the layer, against other rows' values in their place.
+
+    Raises:
+        FeedbackError: nothing is marked irrelevant.
+        DataError: the layer does not see the marked inputs.
+        UnsupportedModelError: no such layer.
+    """
+    present, absent = concept_examples(dataset, marks, seed=seed)
+    return concept_vector(model, present, absent, layer=layer, seed=seed)
