@@ -1,0 +1,146 @@
+"""Run a model on boxes of inputs: every function that it calls gets a centre and a radius instead of a value.
+
+What runs is seen where PyTorch dispatches functions, so that layers, functions, methods and sums beside a branch are
+all the same. A function without a rule is refused: bounds that leave something out would not be bounds.
+"""
+
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from typing import Any
+
+import torch
+from jaxtyping import Float
+from torch import Tensor, nn
+from torch.overrides import TorchFunctionMode, resolve_name
+
+from corrigible.errors import UnsupportedModelError
+from corrigible.models.bounds.rules import FACTS, RULES, Call, NoRuleError
+from corrigible.models.forward import class_logits
+from corrigible.models.modes import evaluating, like_parameters
+
+
+def logit_bounds(
+    model: nn.Module, low: Float[Tensor, " batch *input"], high: Float[Tensor, " batch *input"]
+) -> tuple[Float[Tensor, " batch num_classes"], Float[Tensor, " batch num_classes"]]:
+    """The least and the largest value that each logit can be shown to have for any input between ``low`` and ``high``.
+
+    The model runs in eval mode and needs no more than some two passes. The bounds are exact for one linear layer and
+    wider than the truth for deeper models, the more so the deeper. They carry gradients to the parameters.
+
+    Raises:
+        UnsupportedModelError: a function without a rule, named; or a model that does not give logits.
+    """
+    low, high = like_parameters(low, model), like_parameters(high, model)
+    # With a gradient, so that what no rule has seen can be told from what does not depend on the input.
+    x = ((low + high) / 2).detach().requires_grad_()
+    mode = _Intervals(x)
+    with torch.enable_grad(), evaluating(model), mode, mode.naming_refusals():
+        output = model(mode.begin((high - low).detach() / 2))
+    if not isinstance(output, Tensor):
+        return class_logits(output), class_logits(output)
+    radius = mode.radius_of(output, "the model's output")
+    radius = torch.zeros_like(output) if radius is None else radius
+    return class_logits(output - radius), class_logits(output + radius)
+
+
+class _Intervals(TorchFunctionMode):
+    """While inside, tensors that depend on the input have a radius."""
+
+    def __init__(self, x: Tensor) -> None:
+        super().__init__()
+        self.x = x
+        self._radii: dict[int, tuple[Tensor, int, Tensor]] = {}
+        """id -> the tensor, which keeps its id its own; what version of it; its radius."""
+        self._refused: UnsupportedModelError | None = None
+
+    def begin(self, radius: Tensor) -> Tensor:
+        """What to run the model on."""
+        x = self.x.clone()
+        self._keep(x, radius)
+        return x
+
+    @contextmanager
+    def naming_refusals(self) -> Iterator[None]:
+        """Operators take a refusal, which is a TypeError, for their own and hide what it says."""
+        try:
+            yield
+        except TypeError as error:
+            raise self._refused or error from error
+        if self._refused is not None:
+            raise self._refused
+
+    def radius_of(self, value: Any, user: str) -> Tensor | None:
+        """None for what does not depend on the input."""
+        kept = self._radii.get(id(value))
+        if kept is None:
+            if _depends_on(value, self.x):
+                raise self._refusal(f"a function that cannot be seen into, whose result goes into {user}")
+            return None
+        if value._version != kept[1]:
+            raise self._refusal(f"a tensor that was overwritten before it went into {user}")
+        return kept[2]
+
+    def _keep(self, value: Any, radius: Any) -> None:
+        if isinstance(value, Tensor):
+            self._radii[id(value)] = (value, value._version, radius)
+            return
+        for each, its_radius in zip(value, radius, strict=True):
+            self._keep(each, its_radius)
+
+    def _refusal(self, what: str) -> UnsupportedModelError:
+        self._refused = UnsupportedModelError(
+            f"the model uses {what}, through which no bounds are known; use a model of linear layers, convolutions, "
+            "pooling, batch normalisation and elementwise activations, or another penalty"
+        )
+        return self._refused
+
+    def __torch_function__(
+        self,
+        function: Callable[..., Any],
+        types: Any,
+        args: Sequence[Any] = (),
+        kwargs: Mapping[str, Any] | None = None,
+    ) -> Any:
+        kwargs = kwargs or {}
+        if not any(id(value) in self._radii for value in _tensors((*args, *kwargs.values()))):
+            return function(*args, **kwargs)
+        name = resolve_name(function) or repr(function)
+        if name.rpartition(".")[2] in FACTS or (name.endswith("__get__") and function not in RULES):
+            found = function(*args, **kwargs)
+            if not isinstance(found, Tensor):
+                return found
+        if function not in RULES:
+            raise self._refusal(name)
+        rule, plain, is_in_place = RULES[function]
+        radii = {id(value): self.radius_of(value, name) for value in _tensors((*args, *kwargs.values()))}
+        call = Call(plain, args, kwargs, {key: radius for key, radius in radii.items() if radius is not None})
+        first = call.first
+        try:
+            found, radius = rule(call)
+        except NoRuleError as error:
+            raise self._refusal(f"{name} {error}") from error
+        found = first.copy_(found) if is_in_place or call.is_in_place else found
+        self._keep(found, radius)
+        return found
+
+
+def _tensors(values: Any) -> Iterator[Tensor]:
+    for value in values:
+        if isinstance(value, Tensor):
+            yield value
+        elif isinstance(value, list | tuple):
+            yield from _tensors(value)
+
+
+def _depends_on(value: Tensor, x: Tensor) -> bool:
+    """Looks through the functions that made the value; parameters are made by none."""
+    waiting, seen = [value.grad_fn], set()
+    while waiting:
+        made_by = waiting.pop()
+        if made_by is None or made_by in seen:
+            continue
+        if getattr(made_by, "variable", None) is x:
+            return True
+        seen.add(made_by)
+        waiting += [before for before, _ in made_by.next_functions]
+    return False
