@@ -1,0 +1,1 @@
+"""Where to look for what a model must not rely on."""

@@ -1,0 +1,116 @@
+"""Does masking a region change the score more than masking an equal region anywhere else?"""
+
+from dataclasses import dataclass
+from functools import lru_cache
+from typing import Any
+
+import torch
+from jaxtyping import Float
+from torch import Tensor, nn
+
+from corrigible.data.dataset import as_dataset, rows_of, shape_of
+from corrigible.data.swapping import draw_donors
+from corrigible.errors import RecipeError
+from corrigible.explanations.targets import predicted_target
+from corrigible.feedback.masks import mask_of
+from corrigible.intervals import percentile_interval, resamples
+from corrigible.regions.candidates import elsewhere
+from corrigible.regions.effects import region_effects
+from corrigible.types import region_of
+
+NUM_RESAMPLES = 1000
+NOTHING = 1e-9
+
+
+@dataclass(frozen=True)
+class RegionTest:
+    """What a region does for the score of the predicted class, beside equal regions elsewhere."""
+
+    effect: float
+    """Mean over rows of the score that goes when the region holds other rows' values."""
+    low: float
+    high: float
+    """95 % interval of the effect, from resampled rows."""
+    elsewhere: float
+    """The mean effect of the regions elsewhere."""
+    ratio: float
+    """The effect over the mean size of the effect elsewhere; that counts as 1e-9 where it is less."""
+    ratio_low: float
+    ratio_high: float
+    p_value: float
+    """(1 + how many regions elsewhere have at least this effect) / (1 + how many there are)."""
+    num_elsewhere: int
+
+
+def region_test(
+    model: nn.Module,
+    data: Any,
+    region: Any,
+    *,
+    score: str = "target_prob",
+    num_rows: int = 200,
+    num_donors: int = 8,
+    num_elsewhere: int = 50,
+    seed: int = 0,
+) -> RegionTest:
+    """Compare the effect of a region on the score of the predicted class with that of equally large regions elsewhere.
+
+    A large effect shows that the model relies on the region, not that it should not: that is for a person to say.
+
+    Args:
+        data: ``(x, y)`` arrays or a map-style data set of (x, y): the rows in which the cue is suspected.
+        region: a boolean array of the shape of one input, for images height × width will do; or names of features.
+        score: of the predicted class; one of ``SCORES``.
+        num_rows: drawn from the data; all where there are fewer.
+        num_donors: how many other rows lend their values to each.
+        num_elsewhere: random regions of the same form and size, or as many random features; fewer where there are not
+            so many.
+
+    Raises:
+        FeedbackError: a region that does not fit the data.
+        DataError: nothing lies outside of the region.
+        RecipeError: an unknown score, or a number below 1.
+    """
+    for name, value in (("num_rows", num_rows), ("num_donors", num_donors), ("num_elsewhere", num_elsewhere)):
+        if value < 1:
+            raise RecipeError(f"{name} is {value}; expected at least 1")
+    dataset = as_dataset(data)
+    rows = rows_of(dataset, draw_donors(len(dataset), num_rows, seed))
+    donors = rows_of(dataset, draw_donors(len(dataset), num_donors, seed + 1)).x
+    mask = mask_of(region_of(region), shape_of(dataset), rows.columns)
+    others = elsewhere(mask, rows.columns, num_regions=num_elsewhere, seed=seed)
+    target = predicted_target(model, rows.x, seed=seed)
+    effects = region_effects(
+        model, rows.x, target, torch.cat([mask[None], others]), donors, score=score, seed=seed
+    ).double()
+    return compared_with_others(effects[:, 0], effects[:, 1:], seed=seed)
+
+
+def compared_with_others(
+    effect: Float[Tensor, " row"], others: Float[Tensor, " row other"], *, seed: int = 0
+) -> RegionTest:
+    """The region's effect on each row beside those of other regions on the same rows."""
+    weights = _weights(len(effect), seed)
+    effects, sizes = weights @ effect.double(), (weights @ others.double()).abs().mean(dim=1)
+    low, high = percentile_interval(effects).tolist()
+    ratio_low, ratio_high = percentile_interval(effects / sizes.clamp_min(NOTHING)).tolist()
+    mean = effect.mean()
+    at_least = int((others.mean(dim=0) >= mean).sum())
+    return RegionTest(
+        effect=float(mean),
+        low=low,
+        high=high,
+        elsewhere=float(others.mean()),
+        ratio=float(mean / others.mean(dim=0).abs().mean().clamp_min(NOTHING)),
+        ratio_low=ratio_low,
+        ratio_high=ratio_high,
+        p_value=(1 + at_least) / (1 + others.shape[1]),
+        num_elsewhere=others.shape[1],
+    )
+
+
+@lru_cache(maxsize=4)
+def _weights(num_rows: int, seed: int) -> Float[Tensor, " resample row"]:
+    """How much of each resample's mean each row makes up."""
+    counts = [index.bincount(minlength=num_rows) for index in resamples(num_rows, NUM_RESAMPLES, seed)]
+    return torch.stack(counts).double() / num_rows

@@ -1,0 +1,99 @@
+"""A planted confounder comes first; a model that does not rely on it is not suspected of it."""
+
+from dataclasses import replace
+
+import pytest
+import torch
+from torch import nn
+
+from corrigible.data.dataset import TensorData
+from corrigible.errors import RecipeError
+from corrigible.models import table_mlp
+from corrigible.protocols.schedule import Schedule, run
+from corrigible.regions.candidates import box_of
+from corrigible.regions.suspects import suspects
+from corrigible.types import Columns, Features
+
+TABLE = Columns(("age", "site=1", "site=2", "leak"), ("age", "site", "site", "leak"), (False, True, True, False))
+DRAWS = torch.Generator().manual_seed(0)
+Y = torch.arange(240) % 3
+LINES = torch.zeros(3, 4, 4)
+LINES[0, 0], LINES[1, :, 0], LINES[2] = 1.0, 1.0, torch.eye(4)
+OBJECT = torch.randn(240, 1, 8, 8, generator=DRAWS)
+for _row, _label in enumerate(Y.tolist()):
+    _top, _left = torch.randint(5, (2,), generator=DRAWS).tolist()
+    # What the image shows: a line anywhere, whose direction is the class.
+    OBJECT[_row, 0, _top : _top + 4, _left : _left + 4] += 2 * LINES[_label]
+
+
+def trained(data: TensorData, seed: int = 0) -> nn.Module:
+    torch.manual_seed(seed)
+    width = data.x[0].numel()
+    model = table_mlp(width, 3) if data.x.ndim == 2 else nn.Sequential(nn.Flatten(), nn.Linear(width, 16), nn.ReLU())
+    if data.x.ndim > 2:
+        model.append(nn.Linear(16, 3))
+    for _ in run(model, data, Schedule(epochs=10, batch_size=48, learning_rate=0.01), seed=seed):
+        pass
+    return model
+
+
+def stamped(rows: torch.Tensor) -> TensorData:
+    x = OBJECT.clone()
+    x[rows, :, :2, 6:] = (Y[rows, None, None, None] - 1.0) * 2
+    return TensorData(x, Y)
+
+
+@pytest.mark.parametrize("share", [1.0, 0.5])
+def test_a_stamp_comes_first_also_where_only_some_rows_have_it(share):
+    rows = torch.arange(int(share * len(Y)))
+    data = stamped(rows)
+    first, *rest = suspects(trained(data), data, cell=2, num_donors=4)
+    assert box_of(first.region) == (0, 6, 2, 2)
+    assert (first.size, first.label, first.telling > 0.5) == (4, None, True)
+    assert first.test.p_value < 0.1
+    assert first.test.low > 0
+    assert set(first.rows) <= set(rows.tolist())
+    assert all(first.score > other.score > 0 for other in rest)
+
+
+def test_a_stamp_on_the_rows_of_one_class_is_about_that_class():
+    data = stamped((Y == 2).nonzero().flatten())
+    data.x[Y != 2, :, :2, 6:] = torch.randn(160, 1, 2, 2, generator=torch.Generator().manual_seed(3)) * 0.3
+    first = suspects(trained(data), data, cell=2, num_donors=4)[0]
+    assert (box_of(first.region), first.label) == ((0, 6, 2, 2), 2)
+    assert set(Y[list(first.rows)].tolist()) == {2}
+
+
+def test_a_model_trained_without_the_stamp_is_not_suspected_of_it():
+    model = trained(TensorData(OBJECT, Y))
+    found = suspects(model, TensorData(OBJECT, Y), cell=2, num_donors=4)
+    assert all(box_of(suspect.region) != (0, 6, 2, 2) for suspect in found[:3])
+
+
+def test_a_leaking_column_comes_first_and_all_columns_of_a_category_go_together():
+    site = torch.nn.functional.one_hot(torch.randint(2, (240,), generator=DRAWS), 2).float()
+    x = torch.cat([Y[:, None] + 1.5 * torch.randn(240, 1, generator=DRAWS), site, Y[:, None] + 0.1 * site[:, :1]], 1)
+    data = TensorData(x, Y, columns=TABLE)
+    first, *rest = suspects(trained(data), data, num_donors=4)
+    assert first.region == Features(("leak",))
+    assert {suspect.region for suspect in rest} <= {Features(("age",)), Features(("site",))}
+
+
+def test_rows_and_seed_repeat_and_settings_are_checked():
+    data = stamped(torch.arange(240))
+    model = trained(data)
+    found = suspects(model, data, cell=2, num_rows=40, num_donors=2, most=3, seed=5)
+    assert found == suspects(model, data, cell=2, num_rows=40, num_donors=2, most=3, seed=5)
+    assert len(found) <= 3
+    with pytest.raises(RecipeError, match="most is 0"):
+        suspects(model, data, most=0)
+    with pytest.raises(RecipeError, match="unknown explainer"):
+        suspects(model, data, method="nonsense")
+
+
+def test_places_of_a_sequence_are_looked_at():
+    x = torch.randn(240, 5, 2, generator=DRAWS)
+    x[:, 3] = Y[:, None].float()
+    data = TensorData(x, Y)
+    first = suspects(trained(replace(data)), data, num_donors=4)[0]
+    assert first.region.mask.tolist() == [[False] * 2] * 3 + [[True] * 2] + [[False] * 2]
