@@ -92,6 +92,15 @@ def correct(study: Path, seed: int | None, device: str, as_json: bool) -> None:
 
 @main.command()
 @STUDY
+@click.option("--method", "methods", multiple=True, help="Name of a penalty; several times for several [default: all].")
+@computing
+def compare(study: Path, methods: tuple[str, ...], seed: int | None, device: str, as_json: bool) -> None:
+    """Correct with several methods on the same feedback: one table and one plot."""
+    show(lambda: workflow.compare(study, methods=methods, seed=seed, device=device), as_json)
+
+
+@main.command()
+@STUDY
 @computing
 def evaluate(study: Path, seed: int | None, device: str, as_json: bool) -> None:
     """Measure the models before and after on the same rows."""

@@ -156,6 +156,21 @@ def _measured(record: Any) -> Iterator[str]:
     yield f"  {escape(record.model):32} {escape(name):34} [bold]{record.value:.3f}[/bold]  {interval}"
 
 
+def _compared(record: Any) -> Iterator[str]:
+    name = f"  {escape(record.method.replace('_', ' ')):32}"
+    if record.note:
+        yield f"{name} [dim]{escape(record.note)}[/dim]"
+        return
+    told = {
+        "swap score": record.swap_score,
+        "swapped accuracy": record.swapped_accuracy,
+        "accuracy": record.accuracy,
+        "overlap": record.attribution_overlap,
+    }
+    values = "  ".join(f"{what} [bold]{value:.3f}[/bold]" for what, value in told.items() if value is not None)
+    yield f"{name} {values}  step {record.step_cost:.2f} ×"
+
+
 def _listed(record: Any) -> Iterator[str]:
     about = f"{record.split} row {record.row}" if record.row is not None else ""
     about = about or (f"class {record.label}" if record.label is not None else "every row")
@@ -197,6 +212,7 @@ LINES: dict[str, Callable[[Any], Iterator[str]]] = {
     "FeatureShare": lambda record: iter([f"  {escape(record.feature):32} {record.share:.3f}"]),
     "Line": lambda record: iter([escape(record.text)]),
     "Listed": _listed,
+    "MethodCompared": _compared,
     "Noted": lambda record: iter([f"[green]{record.verb}[/green]: {len(record.numbers)} stored"]),
     "Sealed": _sealed,
     "Verified": _verified,

@@ -12,6 +12,7 @@ _HOME = {
     "correct": "model_runs",
     "explain": "measuring",
     "explain_all": "explaining_all",
+    "compare": "comparing",
     "evaluate": "measuring",
     "add_feedback": "reviewing",
     "import_feedback": "reviewing",

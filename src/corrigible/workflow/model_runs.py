@@ -34,7 +34,7 @@ def train(folder: Path, *, seed: int | None = None, device: str = "cpu") -> Iter
     require_fit(model, data)
     yield Started("train", "trained", len(data))
     with study.new_run("train", label="trained", parent=None, seed=seed, device=device, facts=facts) as draft:
-        progress = run(model, data, study.recipe.train, validation=_watch(study), seed=seed)
+        progress = run(model, data, study.recipe.train, validation=watch(study), seed=seed)
         yield from _written(draft, _returning(progress, model))
     yield Finished("train", str(draft.published))
 
@@ -57,8 +57,8 @@ def correct(folder: Path, *, seed: int | None = None, device: str = "cpu") -> It
             feedback,
             penalties=recipe.penalties,
             schedule=recipe.correct,
-            validation=_rows_to_judge(study, feedback),
-            watch=_watch(study),
+            validation=rows_to_judge(study, feedback),
+            watch=watch(study),
             seed=seed,
         )
         yield from _written(draft, corrected)
@@ -124,25 +124,28 @@ def _baseline(
     model = model.to(device_named(origin["device"]))
     yield Started("baseline", label, len(data))
     with study.new_run("baseline", **facts) as draft:
-        progress = run(model, data, schedule, validation=_watch(study), seed=seed)
+        progress = run(model, data, schedule, validation=watch(study), seed=seed)
         yield from _written(draft, _returning(progress, model))
     yield Finished("baseline", str(draft.published))
 
 
 def _written(draft: Draft, progress: Generator[Progress, None, nn.Module]) -> Iterator[Progress]:
     """Pass the progress on, log it, and save the model that it returns."""
+    save_weights((yield from logged(draft, progress)), draft.folder / "weights.safetensors")
+
+
+def logged(draft: Draft, progress: Generator[Progress, None, Any]) -> Generator[Progress, None, Any]:
+    """Pass the progress on and log it with the chosen weights; returns what it returns."""
     with (draft.folder / "log.jsonl").open("w", encoding="utf-8") as log:
         while True:
             try:
                 record = next(progress)
             except StopIteration as finished:
-                model: nn.Module = finished.value
-                break
+                return finished.value
             log.write(json.dumps({"record": type(record).__name__, **dataclasses.asdict(record)}) + "\n")
             if isinstance(record, WeightChoice):
                 draft.record.setdefault("weights", {})[record.penalty] = record.weight
             yield record
-    save_weights(model, draft.folder / "weights.safetensors")
 
 
 def _returning(progress: Iterator[Progress], model: nn.Module) -> Generator[Progress, None, nn.Module]:
@@ -154,12 +157,12 @@ def _reviewed(feedback: list[Feedback], data: Dataset) -> Any:
     return marks_of(feedback, data).reviewed_rows(data)
 
 
-def _rows_to_judge(study: Study, feedback: list[Feedback]) -> Dataset | None:
+def rows_to_judge(study: Study, feedback: list[Feedback]) -> Dataset | None:
     """Validation rows, where rules are judged on them and the study has any."""
     return _validation(study) if any(said.scope != "row" for said in feedback) else None
 
 
-def _watch(study: Study) -> Any:
+def watch(study: Study) -> Any:
     rows = _validation(study)
     return accuracy_on(rows) if rows is not None else None
 

@@ -1,6 +1,7 @@
 """What the verbs yield besides epochs, weight trials and measurements."""
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 
 
 @dataclass(frozen=True)
@@ -86,6 +87,29 @@ class Verified:
     path: str
     root: str
     problems: tuple[str, ...]
+
+
+@dataclass(frozen=True)
+class MethodCompared:
+    """What one method reached in a comparison; None where it could not be applied or measured."""
+
+    method: str
+    run: str = ""
+    swap_score: float | None = None
+    swapped_accuracy: float | None = None
+    accuracy: float | None = None
+    worst_class_accuracy: float | None = None
+    attribution_overlap: float | None = None
+    flip_rate: float | None = None
+    low: float | None = None
+    """Ends of the 95 % interval of ``swapped_accuracy``."""
+    high: float | None = None
+    step_cost: float | None = None
+    """Time of a step over that of plain training."""
+    weights: Mapping[str, float] = field(default_factory=dict)
+    """Those that were chosen by swap score."""
+    note: str = ""
+    """Why it could not be applied."""
 
 
 @dataclass(frozen=True)

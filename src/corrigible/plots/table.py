@@ -1,0 +1,33 @@
+"""A table as part of a web page; every cell is text and is escaped."""
+
+from collections.abc import Sequence
+
+from markupsafe import Markup
+
+from corrigible.errors import DataError
+
+STYLE = Markup(
+    "<style>table.told {border-collapse: collapse; font-size: 14px; font-variant-numeric: tabular-nums}"
+    "table.told th, table.told td {padding: 5px 10px; border-bottom: 1px solid #d5dbe1; text-align: right;"
+    " vertical-align: top}"
+    "table.told th:first-child, table.told td:first-child, table.told td.text {text-align: left}</style>"
+)
+
+
+def table_html(header: Sequence[str], rows: Sequence[Sequence[str]]) -> Markup:
+    """The rows under their header; numbers stand right, the first column and cells of several words left.
+
+    Raises:
+        DataError: a row with another number of cells than the header.
+    """
+    for row in rows:
+        if len(row) != len(header):
+            raise DataError(f"a row has {len(row)} cells; expected {len(header)}, as the header")
+    head = Markup("").join(Markup("<th>{}</th>").format(name) for name in header)
+    body = Markup("").join(Markup("<tr>{}</tr>").format(Markup("").join(map(_cell, row))) for row in rows)
+    return STYLE + Markup('<table class="told"><thead><tr>{}</tr></thead><tbody>{}</tbody></table>').format(head, body)
+
+
+def _cell(text: str) -> Markup:
+    kind = Markup(' class="text"') if " " in text and text[0].isalpha() else Markup("")
+    return Markup("<td{}>{}</td>").format(kind, text)

@@ -1,0 +1,191 @@
+"""The verb that compares: several methods on the same feedback, one table and one plot.
+
+Each method is a run of its own, so that an interrupted comparison goes on with the next one; the last run holds the
+table. Methods are ranked by swap score, never by what is measured on the evaluation's rows.
+"""
+
+import dataclasses
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from torch import nn
+
+from corrigible.comparison import spoken
+from corrigible.data.dataset import Dataset
+from corrigible.errors import NoGradientError, RecipeError, UnsupportedModelError, unknown
+from corrigible.evaluation import measure
+from corrigible.feedback.masks import Marks, marks_of
+from corrigible.figures import number
+from corrigible.models.weights import save_weights
+from corrigible.objective import as_settings
+from corrigible.penalties import ON_REVIEWED_ROWS
+from corrigible.plots.method_scatter import MethodResult, method_scatter
+from corrigible.plots.page import page
+from corrigible.plots.table import table_html
+from corrigible.protocols.comparing import METRICS, WITHOUT_FEEDBACK, Candidate, candidate, methods_for
+from corrigible.protocols.step_costs import step_costs
+from corrigible.recipe import load_data
+from corrigible.study import Run, Study, open_study
+from corrigible.types import Feedback
+from corrigible.workflow.backgrounds import with_background
+from corrigible.workflow.devices import device_named
+from corrigible.workflow.measuring import feedback_about, gathered
+from corrigible.workflow.model_runs import load_model, logged, rows_to_judge, training_feedback, watch
+from corrigible.workflow.records import Finished, MethodCompared, Started
+
+COLUMNS = ("swap_score", "swapped_accuracy", "accuracy", "worst_class_accuracy", "attribution_overlap", "flip_rate")
+ABOUT = (
+    "Each method corrected the same model with the same feedback. They are ranked by swap score, the mean "
+    "log-likelihood of the label when marked inputs hold other rows' values, on rows whose labels the user has. All "
+    "else is measured on the rows of the evaluation."
+)
+
+
+@dataclass(frozen=True)
+class _Setting:
+    """What all methods of one comparison share."""
+
+    study: Study
+    trained: Run
+    data: Dataset
+    feedback: list[Feedback]
+    marks: Marks
+    test: Dataset
+    test_feedback: list[Feedback]
+    record: Mapping[str, Any]
+    device: str
+
+    def model(self) -> nn.Module:
+        return load_model(self.trained).to(device_named(self.device))
+
+
+def compare(
+    folder: Path, *, methods: Sequence[str] = (), seed: int | None = None, device: str = "cpu"
+) -> Iterator[Any]:
+    """Correct the latest trained model with one method after another, and set what they reached side by side.
+
+    Methods that were compared before, on the same model, feedback, recipe and seed, are not trained again.
+
+    Args:
+        methods: names of penalties; none for every one that the feedback serves.
+
+    Raises:
+        RecipeError: a name that is no penalty.
+        FeedbackError: no feedback, or none that a named penalty could use.
+    """
+    setting = _setting(open_study(folder), seed, device)
+    runs, reasons = {}, {}
+    chosen = _chosen(methods, setting)
+    for name, penalties in chosen.items():
+        run = _finished(setting, name, penalties)
+        if run is None:
+            try:
+                yield from _train(setting, name, penalties)
+            except (UnsupportedModelError, NoGradientError) as error:
+                reasons[name] = str(error)
+                continue
+            run = _finished(setting, name, penalties)
+        assert run is not None
+        runs[name] = run
+    applied = {name: as_settings(chosen[name]) for name in runs}
+    schedule = setting.study.recipe.correct
+    costs = step_costs(setting.model(), setting.data, setting.marks, applied, schedule, seed=setting.record["seed"])
+    found = [_result(name, run, costs[name]) for name, run in runs.items()]
+    found.sort(key=lambda result: -result.swap_score if result.swap_score is not None else 0.0)
+    found += [MethodCompared(name, note=reason) for name, reason in reasons.items()]
+    yield from found
+    yield from _publish(setting, runs, found)
+
+
+def _setting(study: Study, seed: int | None, device: str) -> _Setting:
+    recipe, trained = study.recipe, study.latest("train")
+    seed = recipe.seed if seed is None else seed
+    data, test = (load_data(recipe, study.folder, split) for split in ("train", recipe.evaluate.split))
+    feedback, revision = training_feedback(study)
+    test_feedback, _ = feedback_about(study, recipe.evaluate.split)
+    record = {"parent": trained.name, "seed": seed, "feedback_revision": revision, "facts": trained.record["facts"]}
+    marks = marks_of(feedback, data)
+    return _Setting(study, trained, data, feedback, marks, test, test_feedback, record, device)
+
+
+def _chosen(methods: Sequence[str], setting: _Setting) -> dict[str, dict[str, Any]]:
+    for name in methods:
+        if name not in ON_REVIEWED_ROWS:
+            raise RecipeError(unknown("penalty that feedback serves", name, ON_REVIEWED_ROWS))
+    named = {name: {name: "auto"} for name in methods} or methods_for(setting.marks, setting.data)
+    return {WITHOUT_FEEDBACK: {}, **named}
+
+
+def _finished(setting: _Setting, name: str, penalties: Mapping[str, Any]) -> Run | None:
+    """The run in which this method was compared before, in the same setting."""
+    wanted = {**setting.record, "label": name, "penalties": penalties, "recipe": setting.study.recipe.text}
+    same = (run for run in setting.study.runs() if run.verb == "compare")
+    return next((run for run in same if all(run.record.get(key) == value for key, value in wanted.items())), None)
+
+
+def _train(setting: _Setting, name: str, penalties: Mapping[str, Any]) -> Iterator[Any]:
+    study, recipe, seed = setting.study, setting.study.recipe, setting.record["seed"]
+    yield Started("compare", name, len(setting.data), len(setting.marks.reviewed_rows(setting.data)))
+    with study.new_run("compare", label=name, penalties=penalties, device=setting.device, **setting.record) as draft:
+        corrected = candidate(
+            setting.model(),
+            setting.data,
+            setting.feedback,
+            penalties=penalties,
+            schedule=recipe.correct,
+            validation=rows_to_judge(study, setting.feedback),
+            watch=watch(study),
+            seed=seed,
+        )
+        found: Candidate = yield from logged(draft, corrected)
+        save_weights(found.model, draft.folder / "weights.safetensors")
+        draft.record["swap_score"] = found.swap_score
+        metrics = tuple(dict.fromkeys([*METRICS, *recipe.evaluate.metrics]))
+        evidence = gathered(with_background(study), found.model, setting.test, setting.test_feedback, metrics, seed)
+        measurements = measure(evidence, metrics, num_resamples=recipe.evaluate.num_resamples, seed=seed)
+        draft.write_json("measurements.json", [dataclasses.asdict(measurement) for measurement in measurements])
+    yield Finished("compare", str(draft.published))
+
+
+def _result(name: str, run: Run, step_cost: float) -> MethodCompared:
+    run.require_unchanged()
+    measured = {m["metric"]: m for m in run.read("measurements.json") if not m["part"]}
+    swapped = measured["swapped_accuracy"]
+    values = {metric: measured[metric]["value"] for metric in METRICS}
+    ends = {"low": swapped["low"], "high": swapped["high"]}
+    weights = run.record.get("weights", {})
+    return MethodCompared(
+        name, run.name, run.record["swap_score"], **values, **ends, step_cost=step_cost, weights=weights
+    )
+
+
+def _publish(setting: _Setting, runs: Mapping[str, Run], found: Sequence[MethodCompared]) -> Iterator[Finished]:
+    names = [run.name for run in runs.values()]
+    with setting.study.new_run("comparison", models=names, **setting.record) as draft:
+        draft.write_json("comparison.json", [dataclasses.asdict(result) for result in found])
+    shown = [
+        MethodResult(spoken(m.method), m.swapped_accuracy, m.low, m.high, m.attribution_overlap, m.step_cost)
+        for m in found
+    ]
+    parts: dict[str, Any] = {"What each method reached": table_html(*_table(found))}
+    if any(m.accuracy is not None and m.overlap is not None for m in shown):
+        parts["Accuracy without the confounder against reliance on it"] = method_scatter(shown)
+    target = setting.study.folder / "comparison.html"
+    title = f"Methods compared: {setting.study.recipe.title or setting.study.folder.name}"
+    page({"How to read this": table_html([ABOUT], []), **parts}, title=title, path=target)
+    yield Finished("compare", str(draft.published))
+    yield Finished("compare", str(target))
+
+
+def _table(found: Sequence[MethodCompared]) -> tuple[list[str], list[list[str]]]:
+    header = ["method", *map(spoken, COLUMNS), "step cost", "weight", "note"]
+    rows = []
+    for result in found:
+        values = [getattr(result, column) for column in COLUMNS]
+        cells = ["" if value is None else number(value) for value in values]
+        cost = "" if result.step_cost is None else f"{result.step_cost:.2f} ×"
+        weights = ", ".join(f"{weight:g}" for weight in result.weights.values())
+        rows.append([spoken(result.method), *cells, cost, weights, result.note])
+    return header, rows

@@ -1,0 +1,72 @@
+"""Comparing methods in a study, as the command line does it."""
+
+import pytest
+
+from corrigible import workflow
+from corrigible.errors import RecipeError, UnsupportedModelError
+from corrigible.penalties import PENALTIES
+from corrigible.study import open_study
+from corrigible.workflow import comparing
+from corrigible.workflow.records import MethodCompared, Started
+from studies import corrigible
+
+
+def unfit(forward, batch):
+    raise UnsupportedModelError("<b>no layer</b> to look at")
+
+
+@pytest.fixture
+def few(monkeypatch):
+    """The two methods that the tests compare."""
+    monkeypatch.setitem(PENALTIES, "unfit", unfit)
+    few = {name: {name: "auto"} for name in ("right_reasons", "unfit")}
+    monkeypatch.setattr(comparing, "methods_for", lambda marks, data: few)
+
+
+def test_each_method_is_a_run_and_the_last_run_is_the_table(finished, few):
+    records = list(workflow.compare(finished))
+    found = [record for record in records if isinstance(record, MethodCompared)]
+    assert {record.method for record in found} == {"without feedback", "right_reasons", "unfit"}
+    assert found[0].swap_score >= found[1].swap_score
+    assert found[2].note == "<b>no layer</b> to look at"
+    assert all(0 <= record.swapped_accuracy <= 1 and record.step_cost > 0 for record in found[:2])
+    runs = [run for run in open_study(finished).runs() if run.verb in ("compare", "comparison")]
+    assert [run.verb for run in runs] == ["compare", "compare", "comparison"]
+    table = runs[-1].read("comparison.json")
+    assert [row["method"] for row in table] == [record.method for record in found]
+    text = (finished / "comparison.html").read_text()
+    assert "&lt;b&gt;no layer&lt;/b&gt;" in text
+    assert "<b>no layer" not in text
+    assert "data:image/svg+xml" in text
+
+
+def test_goes_on_where_it_was_interrupted(finished, few):
+    started = []
+    running = workflow.compare(finished)
+    for record in running:
+        started += [record.label] if isinstance(record, Started) else []
+        if len(started) == 2:
+            running.close()
+            break
+    assert started == ["without feedback", "right_reasons"]
+    again = [record.label for record in workflow.compare(finished) if isinstance(record, Started)]
+    assert again == ["right_reasons", "unfit"]
+    with open_study(finished).feedback() as store:
+        said = store.active()[0][1]
+        store.add_all([said])
+    anew = [record.label for record in workflow.compare(finished) if isinstance(record, Started)]
+    assert anew == ["without feedback", "right_reasons", "unfit"]
+
+
+def test_named_methods_alone_are_compared(finished):
+    found = [r.method for r in workflow.compare(finished, methods=("right_reasons",)) if isinstance(r, MethodCompared)]
+    assert sorted(found) == ["right_reasons", "without feedback"]
+    with pytest.raises(RecipeError, match="unknown penalty that feedback serves 'right_reason'"):
+        list(workflow.compare(finished, methods=("right_reason",)))
+
+
+def test_the_command_prints_a_line_for_each_method(finished):
+    text = corrigible("compare", finished, "--method", "right_reasons").stdout
+    assert text.count("swapped accuracy") == 2
+    records = corrigible("compare", finished, "--method", "right_reasons", "--json").records
+    assert [record["record"] for record in records].count("MethodCompared") == 2
