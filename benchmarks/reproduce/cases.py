@@ -18,6 +18,7 @@ import sys
 import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
+from itertools import product
 from pathlib import Path
 from typing import Any
 
@@ -44,6 +45,7 @@ NUM_DONORS = 20
 SHOWN = ("accuracy", "macro_group_accuracy", "worst_group_accuracy", "f1", "overlap", "flip_rate")
 SHOWN_TOO = ("clean_macro_group_accuracy", "weight", "share_of_gap_in_accuracy", "seconds_ratio")
 
+Said = Mapping[str, Sequence[Feedback]]
 Numbers = dict[str, float]
 Compared = dict[str, Numbers]
 
@@ -60,8 +62,8 @@ class Case:
     clean_train: TensorData
     """For the reference alone."""
     clean_test: TensorData
-    feedback: Mapping[str, Sequence[Feedback]]
-    """What was said about training rows, by the name it gets in the table."""
+    feedback: Said | Callable[[nn.Module], Said]
+    """What was said about training rows, by the name it gets in the table; may depend on the fooled network."""
     test_feedback: Sequence[Feedback]
     """Where the confounder is on some test rows: for measuring, never for training."""
     network: Callable[[], nn.Module]
@@ -69,6 +71,9 @@ class Case:
     masked: tuple[TensorData, TensorData] | None = None
     """Training and test rows without their marked inputs, where these differ from row to row; the latter need masks of
     test rows, which a user seldom has. None: every input marked on any row is hidden everywhere."""
+
+    signals: Callable[[str, nn.Module, nn.Module], Numbers] | None = None
+    """(name of the feedback, fooled, corrected) -> more numbers for that row of the table."""
 
     @property
     def is_masked_reference(self) -> bool:
@@ -129,13 +134,13 @@ def corrected(
             seconds.append(said.seconds)
 
 
-def masked(case: Case, schedule: Schedule, seed: int) -> tuple[nn.Module, TensorData]:
+def masked(case: Case, said: Said, schedule: Schedule, seed: int) -> tuple[nn.Module, TensorData]:
     """A network that never saw the marked inputs, and the test rows that it is measured on."""
     if case.masked is not None:
         return trained(case.network(), case.masked[0], schedule, seed)[0], case.masked[1]
-    said = [one for feedback in case.feedback.values() for one in feedback]
+    every = [one for feedback in said.values() for one in feedback]
     model = MaskedInputs(case.network(), case.train.x.shape[1:])
-    model.hide(marked_anywhere(marks_of(said, case.train).irrelevant))
+    model.hide(marked_anywhere(marks_of(every, case.train).irrelevant))
     return trained(model, case.train, schedule, seed)[0], case.test
 
 
@@ -185,12 +190,12 @@ def compare(case: Case, plan: Plan, seed: int, tell: Callable[[str, Numbers], No
     add("fooled", fooled, {})
     further, seconds = trained(copy.deepcopy(fooled), case.train, plan.correct, seed)
     add("fine-tuned without feedback", further, {"seconds": seconds})
-    hidden, test = (clean, case.clean_test) if case.is_masked_reference else masked(case, plan.whole, seed)
+    said = case.feedback(fooled) if callable(case.feedback) else case.feedback
+    hidden, test = (clean, case.clean_test) if case.is_masked_reference else masked(case, said, plan.whole, seed)
     add("masked inputs", hidden, {}, test)
-    for method in plan.methods:
-        for said, feedback in case.feedback.items():
-            model, about = corrected(fooled, case, feedback, method, plan.correct, seed)
-            add(f"{method}, {said}", model, about)
+    for method, (name, feedback) in product(plan.methods, said.items()):
+        model, about = corrected(fooled, case, feedback, method, plan.correct, seed)
+        add(f"{method}, {name}", model, about | (case.signals(name, fooled, model) if case.signals else {}))
     return rows
 
 
@@ -249,9 +254,9 @@ def over_seeds(
     plan: Plan,
     arguments: argparse.Namespace,
     *,
-    run_one: Callable[[Case, Plan, int, Callable[[str, Numbers], None]], Compared] = compare,
+    draw: Callable[[Mapping[int, Compared]], object] | None = None,
 ) -> None:
-    """Run the case for each seed; after each write what all seeds so far have given.
+    """Run the case for each seed; after each write, and draw, what all seeds so far have given.
 
     ``make`` takes the seed and whether few rows will do.
     """
@@ -261,9 +266,11 @@ def over_seeds(
     per_seed: dict[int, Compared] = {}
     for seed in range(arguments.first_seed, arguments.first_seed + arguments.seeds):
         case = make(seed, arguments.quick)
-        per_seed[seed] = run_one(case, plan, seed, lambda model, numbers, seed=seed: progress(seed, model, numbers))
+        per_seed[seed] = compare(case, plan, seed, lambda model, numbers, seed=seed: progress(seed, model, numbers))
         if not arguments.quick:
             write(name, plan, per_seed, arguments)
+            if draw:
+                draw(per_seed)
     show(per_seed)
 
 
