@@ -6,7 +6,7 @@ from torch import nn
 
 from corrigible.explanations.attribution.expected_gradients import expected_gradients_of
 from corrigible.models.forward import Forward
-from corrigible.penalties.attribution_sparsity import attribution_sparsity, gini
+from corrigible.penalties.attribution_sparsity import attribution_sparsity, gini_of
 from corrigible.types import Batch
 
 
@@ -17,13 +17,13 @@ def slow_gini(sizes: list[float]) -> float:
 
 @pytest.mark.parametrize("sizes", [[1.0, 2.0, 4.0], [0.0, 0.0, 3.0, 0.0], [2.0, 2.0], [5.0], [0.3, 0.1, 0.3, 0.9, 0.0]])
 def test_gini_is_the_mean_difference_of_pairs_over_twice_the_mean(sizes):
-    assert gini(torch.tensor(sizes, dtype=torch.float64)).item() == pytest.approx(slow_gini(sizes))
+    assert gini_of(torch.tensor(sizes, dtype=torch.float64)).item() == pytest.approx(slow_gini(sizes))
 
 
 def test_gini_from_all_alike_to_one_alone():
-    assert gini(torch.ones(10)) == 0
-    assert gini(torch.eye(10)[3]).item() == pytest.approx(0.9)
-    assert gini(torch.zeros(10)) == 0
+    assert gini_of(torch.ones(10)) == 0
+    assert gini_of(torch.eye(10)[3]).item() == pytest.approx(0.9)
+    assert gini_of(torch.zeros(10)) == 0
 
 
 @pytest.mark.parametrize("attribution", ["expected_gradients", "integrated_gradients"])

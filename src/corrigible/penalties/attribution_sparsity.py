@@ -38,10 +38,10 @@ def attribution_sparsity(
     found = path_attribution_of(
         forward, batch.y, attribution=attribution, background=background, samples=samples, score=score
     )
-    return 1 - gini(mean_sizes(found, batch.columns))
+    return 1 - gini_of(mean_sizes(found, batch.columns))
 
 
-def gini(sizes: Float[Tensor, " feature"]) -> Float[Tensor, ""]:
+def gini_of(sizes: Float[Tensor, " feature"]) -> Float[Tensor, ""]:
     """Mean absolute difference of all pairs over twice the mean, from 0 to 1 − 1/n; 0 where all sizes are 0."""
     count = len(sizes)
     # The i-th smallest is larger than i − 1 others and smaller than n − i.

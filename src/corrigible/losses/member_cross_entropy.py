@@ -1,0 +1,26 @@
+"""The label loss of an ensemble whose members each learn the labels by themselves."""
+
+import torch
+from jaxtyping import Float
+from torch import Tensor
+from torch.nn.functional import log_softmax
+
+from corrigible.losses.labels import labels_of
+from corrigible.models.ensemble import member_logits
+from corrigible.models.forward import Forward
+from corrigible.types import Batch
+
+
+def member_cross_entropy(forward: Forward, batch: Batch) -> Float[Tensor, " batch"]:
+    """Minus the log-probability of each row's label in the mean over the ensemble's members.
+
+    It is at least the cross-entropy of the mean probabilities, by which a member may be wrong as long as others are
+    right.
+
+    Raises:
+        DataError: a label that is not one of the model's classes.
+        UnsupportedModelError: the model is no ensemble.
+    """
+    y = labels_of(batch, forward.logits.shape[1])
+    log_probs = torch.stack([log_softmax(member, dim=1) for member in member_logits(forward)])
+    return -log_probs.mean(dim=0).gather(1, y[:, None])[:, 0]

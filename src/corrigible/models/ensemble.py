@@ -1,0 +1,82 @@
+"""Several models that answer as one; where they disagree, the data did not say which of them is right."""
+
+import math
+from collections.abc import Sequence
+
+import torch
+from jaxtyping import Float
+from torch import Tensor, nn
+from torch.nn.functional import log_softmax
+
+from corrigible.errors import UnsupportedModelError
+from corrigible.models.forward import Forward, class_logits
+from corrigible.models.modes import evaluating, like_parameters
+
+
+class Ensemble(nn.Module):
+    """Gives the logarithm of the members' mean probabilities: logits whose softmax is that mean.
+
+    Each member is a model that gives logits; the members share no weights unless they are given so.
+    """
+
+    def __init__(self, members: Sequence[nn.Module]) -> None:
+        super().__init__()
+        if not members:
+            raise UnsupportedModelError("an ensemble of no members; expected at least one model")
+        self.members = nn.ModuleList(members)
+
+    def forward(self, x: Float[Tensor, " batch *input"]) -> Float[Tensor, " batch num_classes"]:
+        return _log_mean(_log_probs([member(x) for member in self.members]))
+
+
+def disagreement(
+    model: nn.Module, x: Float[Tensor, " batch *input"], *, rows_at_once: int = 256
+) -> Float[Tensor, " batch"]:
+    """How much each row's members say different things: the mutual information of prediction and member, in nats.
+
+    The entropy of the mean probabilities less the mean entropy of the members' (Houlsby, Huszár, Ghahramani and
+    Lengyel 2011, Bayesian active learning for classification and preference learning, equation 2): 0 where all members
+    give the same probabilities, at most the logarithm of the number of members or classes, whichever is less. That
+    every member is unsure in the same way counts for nothing.
+
+    Raises:
+        UnsupportedModelError: the model is no ensemble.
+    """
+    if not isinstance(model, Ensemble):
+        raise UnsupportedModelError(_no_ensemble(model))
+    found = []
+    with evaluating(model), torch.no_grad():
+        for rows in like_parameters(x, model).split(rows_at_once):
+            log_probs = _log_probs([member(rows) for member in model.members])
+            found.append((_entropy(_log_mean(log_probs)) - _entropy(log_probs).mean(dim=0)).clamp_min(0))
+    return torch.cat(found)
+
+
+def member_logits(forward: Forward) -> list[Float[Tensor, " batch num_classes"]]:
+    """What each member of the ensemble gave in this pass; the ensemble may be part of a larger model.
+
+    Raises:
+        UnsupportedModelError: there is no ensemble in the model.
+    """
+    named = ((name, module) for name, module in forward.model.named_modules() if isinstance(module, Ensemble))
+    name, ensemble = next(named, (None, None))
+    if ensemble is None:
+        raise UnsupportedModelError(_no_ensemble(forward.model))
+    prefix = f"{name}.members" if name else "members"
+    return [class_logits(forward.activation(f"{prefix}.{place}")) for place in range(len(ensemble.members))]
+
+
+def _log_probs(logits: Sequence[Tensor]) -> Float[Tensor, " member batch num_classes"]:
+    return log_softmax(torch.stack([class_logits(member) for member in logits]), dim=2)
+
+
+def _log_mean(log_probs: Float[Tensor, " member batch num_classes"]) -> Float[Tensor, " batch num_classes"]:
+    return log_probs.logsumexp(dim=0) - math.log(len(log_probs))
+
+
+def _entropy(log_probs: Float[Tensor, " *rows num_classes"]) -> Float[Tensor, " *rows"]:
+    return -torch.xlogy(log_probs.exp(), log_probs.exp()).sum(dim=-1)
+
+
+def _no_ensemble(model: nn.Module) -> str:
+    return f"the model is a {type(model).__name__}, with no Ensemble in it; build Ensemble([model, another])"

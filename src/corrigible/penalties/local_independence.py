@@ -1,0 +1,45 @@
+"""Ross, Pan, Celi and Doshi-Velez 2020, Ensembles of locally independent prediction models.
+
+The penalty of their equation for classification: members may agree on the data, but not by the same reasons.
+"""
+
+from itertools import combinations
+
+import torch
+from jaxtyping import Float
+from torch import Tensor
+
+from corrigible.errors import UnsupportedModelError
+from corrigible.explanations.scores import score_named
+from corrigible.models.ensemble import member_logits
+from corrigible.models.forward import Forward, centred
+from corrigible.types import Batch
+
+
+def local_independence(forward: Forward, batch: Batch, *, score: str = "target_log_prob") -> Float[Tensor, ""]:
+    """Squared cosine between the members' input gradients, from 0 to 1, in the mean over rows and pairs of members.
+
+    0 when no two members answer to the same change of the input. A member whose gradient is 0 is independent of all.
+    It shares the label pass: where a normalisation layer mixes the rows of a batch, so do the gradients. Train the
+    members by `member_cross_entropy`, so that each learns the labels by itself.
+
+    Raises:
+        UnsupportedModelError: the model is no ensemble, or one of a single member.
+        RecipeError: an unknown score.
+    """
+    logits, measure = member_logits(forward), score_named(score, forward)
+    if len(logits) < 2:
+        raise UnsupportedModelError("local_independence compares members; the ensemble has 1, give it another")
+    gradients = [forward.gradient(measure(member, batch.y).sum(), forward.x) for member in logits]
+    directions = [_direction(centred(gradient, batch.columns).flatten(1)) for gradient in gradients]
+    cosines = [(one * other).sum(dim=1) for one, other in combinations(directions, 2)]
+    return torch.stack(cosines).square().mean()
+
+
+def _direction(gradient: Float[Tensor, " batch input"]) -> Float[Tensor, " batch input"]:
+    """The gradient at length 1, where it is not 0."""
+    # At the scale of its largest entry no gradient is too small to be squared; a direction knows no scale.
+    scale = gradient.detach().abs().amax(dim=1, keepdim=True)
+    gradient = gradient / scale.where(scale > 0, 1.0)
+    length = gradient.square().sum(dim=1, keepdim=True)
+    return gradient / length.where(length > 0, 1.0).sqrt()
