@@ -63,9 +63,10 @@ def _check(value: Any, annotation: Any, what: str) -> None:
     if choices and value not in choices:
         raise RecipeError(f"{what} is {value!r}; expected one of {', '.join(map(repr, choices))}")
     kinds = get_args(annotation) if isinstance(annotation, UnionType) else (annotation,)
-    sequence = next((kind for kind in kinds if get_origin(kind) is Sequence), None)
-    if sequence is not None and not (value is None and NoneType in kinds):
-        _check_each(value, get_args(sequence)[0], what)
+    lists = [kind for kind in kinds if get_origin(kind) is Sequence]
+    if len(lists) == 1 and all(kind in (*lists, NoneType) for kind in kinds):
+        if value is not None or NoneType not in kinds:
+            _check_each(value, get_args(lists[0])[0], what)
         return
     plain = (bool, int, float, str, NoneType)
     if not all(kind in plain for kind in kinds):

@@ -42,7 +42,8 @@ def read_csv(path: Path, *, as_written: bool = False) -> pd.DataFrame:
             # pandas only warns when rows have more values than there are names, and drops the last ones.
             warnings.simplefilter("error", pd.errors.ParserWarning)
             cells: dict[str, Any] = {"dtype": str, "keep_default_na": False} if as_written else {"low_memory": False}
-            return pd.read_csv(path, index_col=False, **cells)
+            frame: pd.DataFrame = pd.read_csv(path, index_col=False, **cells)
+            return frame
     except FileNotFoundError as error:
         raise DataError(f"there is no file {path}; expected one .csv file per split, train.csv among them") from error
     except (pd.errors.EmptyDataError, pd.errors.ParserError, pd.errors.ParserWarning, ValueError, OSError) as error:

@@ -113,7 +113,7 @@ def read_vocabulary(path: Path) -> tuple[Vocabulary, str]:
         DataError: the file is something else, or is broken.
     """
     try:
-        with safe_open(path, "pt") as file:  # type: ignore[no-untyped-call]
+        with safe_open(path, "pt") as file:
             facts, vectors = file.metadata() or {}, file.get_tensor("vectors")
         words: Any = parse(facts["words"])
         is_list = isinstance(words, list) and all(isinstance(word, str) for word in words)

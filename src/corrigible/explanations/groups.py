@@ -14,9 +14,11 @@ from corrigible.types import Columns
 
 Groups = Tensor | NDArray[Any] | Sequence[Any] | str | None
 """The number of each input's group, counted from 0: in the shape of one row, or of x where rows differ (segments of
-images). ``grid`` cuts images into 7 × 7 rectangles, ``slic`` into about 50 superpixels. None for the features that
+images). ``grid`` cuts images into 7 × 7 rectangles, ``slic`` into about 50 superpixels; ``token`` keeps the numbers of
+each word's vector together, in texts of (token, dimension). None for the features that
 ``columns`` names, or every input on its own."""
 GRID = 7
+TOKEN = "token"
 
 
 def groups_of(
@@ -33,7 +35,7 @@ def groups_of(
     if groups is None:
         single = torch.arange(x[0].numel()).reshape(x.shape[1:]) if columns is None else feature_index(columns)
         return single[None].to(x.device)
-    groups = _segments(x, groups) if isinstance(groups, str) else groups
+    groups = _named(x, groups) if isinstance(groups, str) else groups
     groups = _whole_numbers(groups)
     if groups.shape not in (x.shape[1:], x.shape):
         found, expected = tuple(groups.shape), tuple(x.shape[1:])
@@ -45,12 +47,20 @@ def groups_of(
     return (groups if groups.shape == x.shape else groups[None]).to(x.device, torch.long)
 
 
+def _named(x: Float[Tensor, " batch *input"], name: str) -> Int[Tensor, " *labelled"]:
+    if name == TOKEN:
+        if x.ndim != 3:
+            raise DataError(f"groups={TOKEN!r} is for texts, (batch, token, dimension); x has shape {tuple(x.shape)}")
+        return torch.arange(x.shape[1], device=x.device)[:, None].expand(x.shape[1:])
+    return _segments(x, name)
+
+
 def _segments(x: Float[Tensor, " batch *input"], name: str) -> Int[Tensor, " *labelled"]:
     # Imported here: scikit-image takes a second to load, and few need it.
     from corrigible.explanations.segments import grid_segments, slic_segments
 
     if name not in ("grid", "slic"):
-        raise RecipeError(unknown("groups", name, ("grid", "slic")))
+        raise RecipeError(unknown("groups", name, ("grid", "slic", TOKEN)))
     if x.ndim != 4:
         raise DataError(f"groups={name!r} cuts images, (batch, channel, height, width); x has shape {tuple(x.shape)}")
     return slic_segments(x) if name == "slic" else grid_segments(x, size=-(-max(x.shape[2:]) // GRID))
