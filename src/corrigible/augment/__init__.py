@@ -1,0 +1,13 @@
+"""Changes to the label batches while a model is trained, one file each: (model, batch, generator) -> batch."""
+
+from collections.abc import Callable
+from typing import Any
+
+from corrigible.augment.adversarial_rows import adversarial_rows
+from corrigible.augment.attacks import fgsm, projected_gradient
+from corrigible.augment.input_noise import input_noise
+
+AUGMENTS: dict[str, Callable[..., Any]] = {f.__name__: f for f in (adversarial_rows, input_noise)}
+ATTACKS: dict[str, Callable[..., Any]] = {f.__name__: f for f in (fgsm, projected_gradient)}
+
+__all__ = ["ATTACKS", "AUGMENTS", "adversarial_rows", "fgsm", "input_noise", "projected_gradient"]

@@ -1,0 +1,60 @@
+"""Goodfellow, Shlens and Szegedy 2015, Explaining and harnessing adversarial examples: adversarial training."""
+
+from dataclasses import fields, replace
+from typing import Any, Literal
+
+import torch
+from torch import Tensor, nn
+
+from corrigible.augment.attacks import projected_gradient
+from corrigible.types import Batch
+
+
+def adversarial_rows(
+    model: nn.Module,
+    batch: Batch,
+    generator: torch.Generator,
+    *,
+    epsilon: float = 0.1,
+    steps: int = 1,
+    step_size: float | None = None,
+    random_start: bool = False,
+    rows: Literal["both", "attacked"] = "both",
+    low: float = 0.0,
+    high: float = 1.0,
+) -> Batch:
+    """The batch with its rows attacked, as the model is at this step; for ``both`` behind the rows as they are.
+
+    One step without a random start is the fast gradient sign method.
+
+    Args:
+        epsilon: the largest change of an input, in units of x.
+        step_size: None for epsilon in one step, 2.5 epsilon / steps in several.
+        low, high: the least and the largest value an input may be moved to.
+
+    Raises:
+        RecipeError: an epsilon below 0, no steps, or a low that is not below high.
+    """
+    x = projected_gradient(
+        model,
+        batch.x,
+        batch.y,
+        epsilon=epsilon,
+        steps=steps,
+        step_size=epsilon if steps == 1 and step_size is None else step_size,
+        low=low,
+        high=high,
+        generator=generator if random_start else None,
+    )
+    attacked = replace(batch, x=x.to(batch.x))
+    return attacked if rows == "attacked" else _joined(batch, attacked)
+
+
+def _joined(first: Batch, second: Batch) -> Batch:
+    tensors: dict[str, Any] = {
+        each.name: torch.cat([getattr(first, each.name), getattr(second, each.name)])
+        for each in fields(Batch)
+        if isinstance(getattr(first, each.name), Tensor)
+    }
+    extra = {name: torch.cat([value, second.extra[name]]) for name, value in first.extra.items()}
+    return replace(first, **tensors, extra=extra)
