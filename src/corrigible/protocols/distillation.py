@@ -1,0 +1,72 @@
+"""Papernot, McDaniel, Wu, Jha and Swami 2016, Distillation as a defense to adversarial perturbations against deep
+neural networks.
+
+A comparison, not a recommendation: it flattens the gradients that an attacker follows more than it moves what the model
+predicts.
+"""
+
+from collections.abc import Generator
+from typing import Any
+
+import torch
+from jaxtyping import Float
+from torch import Tensor, nn
+from torch.nn.functional import log_softmax
+
+from corrigible.data.dataset import all_labels, as_dataset, require_classes
+from corrigible.errors import RecipeError
+from corrigible.explanations.trust.fresh_weights import untrained
+from corrigible.models.forward import Forward, Loss, class_logits
+from corrigible.models.modes import evaluating
+from corrigible.protocols.schedule import Schedule, require_fit, run
+from corrigible.training import Epoch
+from corrigible.types import Batch
+
+
+def distilling(
+    model: nn.Module, data: Any, *, temperature: float = 20.0, schedule: Schedule, seed: int = 0
+) -> Generator[Epoch, None, nn.Module]:
+    """A student of a teacher's probabilities, both trained with logits divided by the temperature; told as it goes.
+
+    Both have the given model's layers and fresh weights. What is returned is the student, used undivided.
+
+    Args:
+        model: which layers; it is left as it is.
+        temperature: above 0; the larger, the softer the teacher's labels.
+
+    Raises:
+        RecipeError: a temperature that is not above 0.
+        DataError: data with one class only, or that the model cannot run on.
+        TrainingDivergedError: the loss became NaN or infinite.
+    """
+    if not 0 < temperature < float("inf"):
+        raise RecipeError(f"temperature is {temperature}; expected a number above 0")
+    dataset = as_dataset(data)
+    require_fit(model, dataset)
+    require_classes(all_labels(dataset))
+    teacher = untrained(model, seed=seed).requires_grad_(True)
+    student = untrained(model, seed=seed + 1).requires_grad_(True)
+    for learner, loss in ((teacher, divided(temperature)), (student, soft_labels(teacher, temperature))):
+        yield from run(learner, dataset, schedule, loss=loss, seed=seed)
+    return student
+
+
+def divided(temperature: float) -> Loss:
+    """Minus the label's log-probability, with logits divided by the temperature."""
+
+    def loss(forward: Forward, batch: Batch) -> Float[Tensor, " batch"]:
+        log_probs = log_softmax(forward.logits / temperature, dim=1)
+        return -log_probs.gather(1, batch.y[:, None])[:, 0]
+
+    return loss
+
+
+def soft_labels(teacher: nn.Module, temperature: float) -> Loss:
+    """The cross-entropy to the teacher's probabilities, with both models' logits divided by the temperature."""
+
+    def loss(forward: Forward, batch: Batch) -> Float[Tensor, " batch"]:
+        with evaluating(teacher), torch.no_grad():
+            probs = (class_logits(teacher(forward.x.detach().clone())) / temperature).softmax(dim=1)
+        return -(probs * log_softmax(forward.logits / temperature, dim=1)).sum(dim=1)
+
+    return loss
