@@ -1,0 +1,71 @@
+"""How accuracy falls as attacks grow (Ross and Doshi-Velez 2018, Improving the adversarial robustness and
+interpretability of deep neural networks by regularizing their input gradients).
+"""
+
+from collections.abc import Sequence
+from typing import Any
+
+import torch
+from jaxtyping import Int
+from torch import Tensor, nn
+
+from corrigible.augment import ATTACKS
+from corrigible.data.dataset import Dataset, as_dataset, rows_of
+from corrigible.explanations.inputs import num_classes_of
+from corrigible.methods import method_named, with_settings
+from corrigible.models.draws import row_uniform
+from corrigible.models.forward import class_logits
+from corrigible.models.modes import device_of, evaluating, like_parameters
+from corrigible.protocols.schedule import require_fit
+
+ROWS_AT_ONCE = 256
+
+
+def accuracy_under_attack(
+    model: nn.Module,
+    data: Any,
+    epsilons: Sequence[float],
+    *,
+    attack: str = "fgsm",
+    targeted: bool = False,
+    seed: int = 0,
+    **settings: Any,
+) -> list[tuple[float, float]]:
+    """Each attack size and the share of all rows that the model then still predicts right.
+
+    The attacker knows the model and uses its gradients: a model that merely hides them may fall to another attacker.
+
+    Args:
+        data: ``(x, y)`` or a map-style data set.
+        epsilons: the largest change of an input, in units of x.
+        targeted: towards a class drawn for each row among the wrong ones, instead of away from the label.
+        settings: of the attack.
+
+    Raises:
+        RecipeError: an unknown attack or setting.
+        DataError: data that the model cannot run on.
+    """
+    dataset = as_dataset(data)
+    require_fit(model, dataset)
+    method = with_settings(method_named(attack, ATTACKS, "attack"), settings, f"attack {attack!r}")
+    return [(epsilon, _accuracy(model, dataset, method, epsilon, targeted, seed)) for epsilon in epsilons]
+
+
+def _accuracy(model: nn.Module, dataset: Dataset, method: Any, epsilon: float, targeted: bool, seed: int) -> float:
+    hits = 0
+    for index in torch.arange(len(dataset)).split(ROWS_AT_ONCE):  # type: ignore[no-untyped-call]
+        rows = rows_of(dataset, index)
+        x, y = like_parameters(rows.x, model), rows.y.to(device_of(model))
+        with evaluating(model):
+            num_classes = num_classes_of(model, x[:1], len(dataset))
+            target = _wrong_class(index, y, num_classes, seed) if targeted else None
+            moved = method(model, x, y, epsilon=epsilon, target=target) if epsilon else x
+            with torch.no_grad():
+                hits += int((class_logits(model(moved)).argmax(1) == y).sum())
+    return hits / len(dataset)
+
+
+def _wrong_class(index: Tensor, y: Int[Tensor, " batch"], num_classes: int, seed: int) -> Int[Tensor, " batch"]:
+    drawn = row_uniform(index, (), seed=seed, name="attack_curve").to(y.device)
+    further = 1 + (drawn * (num_classes - 1)).long().clamp_max(num_classes - 2)
+    return (y + further) % num_classes
