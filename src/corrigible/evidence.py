@@ -10,11 +10,12 @@ from jaxtyping import Float, Int
 from torch import Tensor, nn
 
 from corrigible.batches import collate
-from corrigible.data.dataset import Dataset, as_dataset, rows_of
+from corrigible.data.dataset import Dataset, as_dataset, rows_of, tokens_of
 from corrigible.data.swapping import draw_donors, swapped
 from corrigible.errors import DataError
 from corrigible.explanations.explaining import explain
 from corrigible.explanations.features import feature_index
+from corrigible.explanations.groups import TOKEN, Groups
 from corrigible.explanations.inputs import num_classes_of
 from corrigible.explanations.quality import (
     deletion_auc,
@@ -24,6 +25,7 @@ from corrigible.explanations.quality import (
     relevance_rank,
     sparseness,
 )
+from corrigible.explanations.texts import settings_for_texts
 from corrigible.feedback.masks import Marks, marks_of
 from corrigible.models.forward import class_logits
 from corrigible.models.modes import PrivateRandomness, device_of, evaluating, like_parameters
@@ -200,6 +202,8 @@ Explained = Callable[[_Rows, Batch], Tensor]
 def _explained(rows: _Rows, batch: Batch, *, method: str, settings: Mapping[str, Any], seed: int) -> Tensor:
     """The attribution of each row's label."""
     shared: dict[str, Any] = {"columns": batch.columns, "seed": seed, "rows_at_once": rows.batch_size}
+    if tokens_of(rows.dataset) is not None:
+        settings = settings_for_texts(method, settings)
     return explain(rows.model, batch.x, batch.y, method=method, **shared, **settings)
 
 
@@ -220,7 +224,9 @@ def _qualities(rows: _Rows, y: Tensor, names: Collection[str], explained: Explai
 
 
 def _area(measure: Callable[..., Tensor], rows: _Rows, batch: Batch, attribution: Tensor) -> Tensor:
-    groups = None if batch.columns is None else feature_index(batch.columns)
+    groups: Groups = None if batch.columns is None else feature_index(batch.columns)
+    if tokens_of(rows.dataset) is not None:
+        groups = TOKEN
     return measure(rows.model, batch.x, batch.y, attribution, groups=groups, rows_at_once=rows.batch_size)
 
 

@@ -84,6 +84,31 @@ def corner_mask(
     return mask
 
 
+def plant_token(
+    texts: Sequence[str], y: Int[Tensor, " row"], *, informative: bool, seed: int, words: Sequence[str], place: int = 0
+) -> list[str]:
+    """The texts with one more word each, ``words[class]``, as their word number ``place`` between spaces.
+
+    When not informative, the word is that of a class drawn uniformly. Texts with fewer words get it at their end.
+
+    Raises:
+        DataError: a class without a word, or a text that holds one of the words already.
+    """
+    if len(y) and not (int(y.min()) >= 0 and int(y.max()) < len(words)):
+        raise DataError(f"labels from {int(y.min())} to {int(y.max())}; expected 0 to {len(words) - 1}, one per word")
+    generator = torch.Generator().manual_seed(seed)
+    drawn = torch.randint(len(words), (len(texts),), generator=generator)
+    shown = (y if informative else drawn).tolist()
+    planted = []
+    for row, (text, word) in enumerate(zip(texts, shown, strict=True)):
+        found = text.split()
+        taken = {word.lower() for word in words} & {word.lower() for word in found}
+        if taken:
+            raise DataError(f"text {row} holds {min(taken)!r} already; plant other words")
+        planted.append(" ".join([*found[:place], words[word], *found[place:]]))
+    return planted
+
+
 def leaking_column(data: TensorData, *, informative: bool, seed: int, noise: float = 0.1) -> TensorData:
     """The table with one more feature, ``leak``: the class number plus ``noise`` times a standard normal draw.
 

@@ -137,7 +137,7 @@ def _numbered(tokenized: Sequence[Sequence[str]], words: Sequence[str]) -> list[
 def _company_vectors(texts: list[NDArray[np.int64]], num_words: int, dimension: int, seed: int) -> NDArray[np.float64]:
     """The leading singular vectors of positive pointwise mutual information, times the roots of their values."""
     # Imported here: scikit-learn takes a second to load.
-    from sklearn.decomposition import TruncatedSVD
+    from sklearn.utils.extmath import randomized_svd
 
     counts = _counted_together(texts, num_words).tocoo()
     if not counts.nnz or not dimension:
@@ -145,9 +145,8 @@ def _company_vectors(texts: list[NDArray[np.int64]], num_words: int, dimension: 
     totals = np.asarray(counts.sum(axis=1)).ravel()
     information = np.log(counts.data * totals.sum() / (totals[counts.row] * totals[counts.col]))
     positive = sparse.csr_matrix((np.maximum(information, 0), (counts.row, counts.col)), shape=counts.shape)
-    decomposition = TruncatedSVD(dimension, random_state=seed)
-    found = decomposition.fit_transform(positive)
-    return np.asarray(found / np.sqrt(np.maximum(decomposition.singular_values_, 1e-12)))
+    directions, values, _ = randomized_svd(positive, dimension, random_state=seed)
+    return np.asarray(directions * np.sqrt(values))
 
 
 def _counted_together(texts: list[NDArray[np.int64]], num_words: int) -> Any:
