@@ -1,6 +1,7 @@
 import numpy as np
 import pytest
 import torch
+from matplotlib.figure import Figure
 
 from corrigible.errors import DataError
 from corrigible.plots import interaction_matrix
@@ -31,6 +32,18 @@ def test_the_strongest_features_stay_in_their_order() -> None:
 def test_matrices_can_share_a_scale() -> None:
     (image,) = interaction_matrix(VALUES, list("abc"), limit=8.0).axes[0].get_images()
     assert image.get_clim() == (-8.0, 8.0)
+
+
+def numbers(figure: Figure) -> list[str]:
+    return [text.get_text() for text in figure.axes[0].texts]
+
+
+def test_numbers_have_as_many_decimals_as_the_limit_needs_and_fit_their_cells() -> None:
+    matrix = torch.tensor([[0.0, 0.0188, -0.0031], [0.0188, 0.0, 7e-5], [-0.0031, 7e-5, 0.0]])
+    drawn = numbers(interaction_matrix(matrix, list("abc"), diagonal=False))
+    assert drawn == ["0.019", "−0.003", "0.019", "0", "−0.003", "0"]
+    assert numbers(interaction_matrix(matrix * 1e4, list("abc"), diagonal=False))[:2] == ["188", "−31"]
+    assert numbers(interaction_matrix(matrix * 1e-4, list("abc"))) == []
 
 
 def test_bad_input_is_answered_in_one_line() -> None:

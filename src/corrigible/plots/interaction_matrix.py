@@ -24,8 +24,8 @@ from corrigible.plots.style import (
     text_style,
 )
 
-MOST_NUMBERED = 9
-"""With at most so many features the numbers are written into the cells."""
+MOST_NUMBERED, MOST_CHARACTERS = 9, 7
+"""With at most so many features the numbers are written into the cells, where none is longer than that."""
 
 
 def interaction_matrix(
@@ -97,11 +97,15 @@ def _name_both_ways(axes: Axes, names: Sequence[str]) -> None:
 
 
 def _write_numbers(axes: Axes, matrix: np.ndarray, limit: float) -> None:
-    for (down, across), value in np.ndenumerate(matrix):
-        if np.isfinite(value):
-            ink = "white" if abs(value) > 0.75 * limit else INK
-            text = f"{value:.2g}".replace("-", "−")
-            axes.text(across, down, text, **text_style(color=ink, fontsize=6.5, ha="center", va="center"))
+    """All with the decimals that give the limit two digits; none where one would not fit into its cell."""
+    decimals = max(1 - int(np.floor(np.log10(limit))), 0)
+    shown = {place: f"{value:.{decimals}f}" for place, value in np.ndenumerate(matrix) if np.isfinite(value)}
+    if max(map(len, shown.values()), default=0) > MOST_CHARACTERS:
+        return
+    for (down, across), text in shown.items():
+        ink = "white" if abs(matrix[down, across]) > 0.75 * limit else INK
+        written = text.replace("-", "−") if float(text) else "0"
+        axes.text(across, down, written, **text_style(color=ink, fontsize=6.5, ha="center", va="center"))
 
 
 def _strongest_pair(matrix: np.ndarray, names: Sequence[str]) -> str:

@@ -2,12 +2,13 @@
 
 import dataclasses
 from collections.abc import Mapping
+from typing import Any
 
 import torch
 from safetensors.torch import save
 from torch import Tensor, nn
 
-from corrigible.data.dataset import Dataset, TensorData, all_labels, columns_of, rows_of
+from corrigible.data.dataset import Dataset, all_labels, columns_of, rows_of
 from corrigible.explanations.answers import answers
 from corrigible.explanations.baselines import baseline_row
 from corrigible.explanations.explaining import explain
@@ -20,55 +21,68 @@ from corrigible.study import Draft
 from corrigible.types import Columns
 
 ROWS_FILE, COLUMNS_FILE = "explained.safetensors", "columns.json"
-MOST_ROWS, MOST_NUMBERS = 500, 500_000
-"""Rows that are explained for plots, and inputs of them all: with many columns there are fewer rows."""
+MOST_ROWS, MOST_NUMBERS, MOST_IMAGES = 500, 500_000, 64
+"""For plots are explained so many rows of a table, fewer where they hold more numbers than that; so many images."""
 
 
 def explained_rows(data: Dataset) -> dict[str, Tensor]:
-    """Rows of a table spread over the data set, and the class whose score is explained; nothing for images.
+    """Rows spread over the data set, and the class whose score is explained.
 
-    Of two classes it is always the second, so that a sign means the same in every row; of more, each row's label.
+    Of a table with two classes it is always the second, so that a sign means the same in every row; otherwise, each
+    row's label.
     """
     columns = columns_of(data)
-    if columns is None:
-        return {}
-    most = max(min(MOST_ROWS, MOST_NUMBERS // len(columns.names), len(data)), 1)
-    index = torch.linspace(0, len(data) - 1, most).round().long()
+    most = MOST_IMAGES if columns is None else min(MOST_ROWS, MOST_NUMBERS // len(columns.names))
+    index = torch.linspace(0, len(data) - 1, max(min(most, len(data)), 1)).round().long()
     rows = rows_of(data, index)
-    target = torch.ones_like(rows.y) if int(all_labels(data).max()) == 1 else rows.y.clone()
+    is_binary = columns is not None and int(all_labels(data).max()) == 1
+    target = torch.ones_like(rows.y) if is_binary else rows.y.clone()
     return {"row": index, "x": rows.x.contiguous(), "y": rows.y, "target": target}
 
 
 def explained_by(
     recipe: Recipe, model: nn.Module, rows: Mapping[str, Tensor], columns: Columns | None, seed: int
 ) -> dict[str, Tensor]:
-    """The model's attributions of these rows; where the method has a baseline, the scores of the rows and of it too."""
-    if not rows:
-        return {}
+    """Of a table, the model's attributions of these rows; where the method has a baseline, the scores of both too.
+
+    Of images, each one's probability of its label while inputs are removed, or put back, by attribution.
+    """
     method, settings = recipe.explain.method, recipe.explain.settings
     x, target = rows["x"], rows["target"]
-    found = {"attribution": explain(model, x, target, method=method, columns=columns, seed=seed, **settings)}
-    takes = settings_of(method_named(method, EXPLAINERS, "explainer")) | dict(settings)
-    if "baseline" in takes and takes.get("score") in SCORES and takes.get("background") is None:
-        score = SCORES[takes["score"]]
-        found["score"] = score(answers(model, x), target)
-        found["baseline"] = score(answers(model, baseline_row(takes["baseline"], x)[None]).expand(len(x), -1), target)
+    attribution = explain(model, x, target, method=method, columns=columns, seed=seed, **settings)
+    if columns is not None:
+        found = {"attribution": attribution} | _scores(recipe, model, x, target)
+    else:
+        drawn: dict[str, Any] = {"baseline": settings.get("baseline"), "seed": seed}
+        curves = {"deletion": deletion_curve, "insertion": insertion_curve}
+        found = {name: curve(model, x, target, attribution, **drawn) for name, curve in curves.items()}
     return {name: value.cpu().contiguous() for name, value in found.items()}
 
 
-def curves_of(recipe: Recipe, model: nn.Module, rows: TensorData, attribution: Tensor, seed: int) -> dict[str, Tensor]:
-    """Each image's probability of its label while inputs are removed, or put back, by attribution; none for tables."""
-    if rows.columns is not None or not bool(attribution.isfinite().all()):
-        return {}
-    baseline = recipe.explain.settings.get("baseline")
-    return {
-        name: curve(model, rows.x, rows.y, attribution, baseline=baseline, seed=seed).cpu().contiguous()
-        for name, curve in (("deletion", deletion_curve), ("insertion", insertion_curve))
-    }
+def score_of(recipe: Recipe) -> str | None:
+    """The score that the method explains; None where it has no such setting, or draws a score anew for every pass."""
+    score = _taken(recipe).get("score")
+    return score if score in SCORES else None
 
 
 def keep(draft: Draft, rows: Mapping[str, Tensor], columns: Columns | None) -> None:
-    """Writes what ``explanation_plots`` reads."""
+    """Writes what ``explanation_plots`` reads; images themselves would be large, and are not drawn."""
+    kept = {name: value for name, value in rows.items() if columns is not None or name != "x"}
+    (draft.folder / ROWS_FILE).write_bytes(save(kept))
     if columns is not None:
-        (draft.folder / ROWS_FILE).write_bytes(save(dict(rows)))
         draft.write_json(COLUMNS_FILE, dataclasses.asdict(columns))
+
+
+def _scores(recipe: Recipe, model: nn.Module, x: Tensor, target: Tensor) -> dict[str, Tensor]:
+    """The score of each row and of the baseline."""
+    takes, name = _taken(recipe), score_of(recipe)
+    if name is None or "baseline" not in takes or takes.get("background") is not None:
+        return {}
+    of_baseline = answers(model, baseline_row(takes["baseline"], x)[None]).expand(len(x), -1)
+    return {"score": SCORES[name](answers(model, x), target), "baseline": SCORES[name](of_baseline, target)}
+
+
+def _taken(recipe: Recipe) -> dict[str, Any]:
+    """The method's settings, with the recipe's in place of the defaults."""
+    method = method_named(recipe.explain.method, EXPLAINERS, "explainer")
+    return settings_of(method) | dict(recipe.explain.settings)

@@ -1,7 +1,7 @@
 """The verbs that look at models: explain and evaluate."""
 
 import dataclasses
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -20,11 +20,12 @@ from corrigible.explanations.targets import predicted_target
 from corrigible.feedback.masks import marks_of, said_about
 from corrigible.models.modes import evaluating, like_parameters
 from corrigible.recipe import Recipe, load_data
-from corrigible.study import Run, Study, open_study
+from corrigible.study import Draft, Run, Study, open_study
 from corrigible.types import Feedback, Measurement
 from corrigible.workflow.backgrounds import with_background
 from corrigible.workflow.devices import device_named
-from corrigible.workflow.explained_rows import curves_of, explained_by, explained_rows, keep
+from corrigible.workflow.explained_features import explained_features, keep_features
+from corrigible.workflow.explained_rows import explained_by, explained_rows, keep
 from corrigible.workflow.model_runs import load_model
 from corrigible.workflow.records import FeatureShare, Finished, Measured
 
@@ -63,18 +64,19 @@ def evaluate(folder: Path, *, seed: int | None = None, device: str = "cpu") -> I
     recipe = with_background(study)
     seed = recipe.seed if seed is None else seed
     data = load_data(recipe, study.folder, recipe.evaluate.split)
-    feedback, revision = _feedback_about(study, recipe.evaluate.split)
+    feedback, revision = feedback_about(study, recipe.evaluate.split)
     metrics, num_resamples = recipe.evaluate.metrics, recipe.evaluate.num_resamples
     compared = models_to_compare(study)
     record = {"parent": compared[-1].name, "seed": seed, "device": device, "feedback_revision": revision}
     with study.new_run("evaluate", models=[run.name for run in compared], **record) as draft:
         results: list[dict[str, Any]] = []
         changes: list[Measurement] = []
-        drawn, explained = _drawn_rows(data, feedback), explained_rows(data)
+        drawn = _drawn_rows(data, feedback)
+        explained_models: dict[int, nn.Module] = {}
         first: Evidence | None = None
         for place, run in enumerate(compared):
             model = load_model(run).to(device_named(device))
-            evidence = _evidence(recipe, model, data, feedback, seed)
+            evidence = gathered(recipe, model, data, feedback, metrics, seed)
             measurements = measure(evidence, metrics, num_resamples=num_resamples, seed=seed)
             first = first or evidence
             if run.verb == "correct":
@@ -84,17 +86,14 @@ def evaluate(folder: Path, *, seed: int | None = None, device: str = "cpu") -> I
             drawn[f"attribution.{place}"] = _attribution(recipe, model, rows, rows.y, seed).contiguous()
             drawn[f"predicted.{place}"] = evidence.everywhere["predicted"][drawn["row"]]
             if run.verb != "baseline":
-                by_model = explained_by(recipe, model, explained, columns_of(data), seed)
-                explained |= {f"{name}.{place}": values for name, values in by_model.items()}
-                curves = curves_of(recipe, model, rows, drawn[f"attribution.{place}"], seed)
-                drawn |= {f"{name}.{place}": values for name, values in curves.items()}
+                explained_models[place] = model
             found = {"measurements": _as_dicts(measurements), "confusion": _confusion(evidence)}
-            shares = _shares_of_labels(recipe, model, data, seed)
-            results.append({"name": run.label, "run": run.name, **found, "shares": shares})
-        names, changed = list(class_names_of(data)), _as_dicts(changes)
-        draft.write_json("evaluation.json", {"class_names": names, "models": results, "changes": changed})
+            found["shares"] = _shares_of_labels(recipe, model, data, seed)
+            results.append({"name": run.label, "run": run.name, **found})
+        whole = {"class_names": class_names_of(data), "models": results, "changes": _as_dicts(changes)}
+        draft.write_json("evaluation.json", whole)
         (draft.folder / "rows.safetensors").write_bytes(save(drawn))
-        keep(draft, explained, columns_of(data))
+        _keep_explanations(draft, recipe, explained_models, data, seed)
     yield Finished("evaluate", str(draft.published))
 
 
@@ -107,20 +106,23 @@ def models_to_compare(study: Study) -> list[Run]:
     return [trained, *corrected, *(run for run in made if run.record.get("correction") in names)]
 
 
-def _feedback_about(study: Study, split: str) -> tuple[list[Feedback], int]:
+def feedback_about(study: Study, split: str) -> tuple[list[Feedback], int]:
     """What was said about every row, about a class, or about rows of this split; and the store's revision."""
     with study.feedback() as store:
         revision = store.revision
         return said_about((feedback for _, feedback in store.at_revision(revision)), split), revision
 
 
-def _evidence(recipe: Recipe, model: nn.Module, data: Dataset, feedback: list[Feedback], seed: int) -> Evidence:
+def gathered(
+    recipe: Recipe, model: nn.Module, data: Dataset, feedback: list[Feedback], metrics: Sequence[str], seed: int
+) -> Evidence:
+    """What these metrics ask for, with the recipe's explainer."""
     with evaluating(model):
         batch_size = rows_that_fit(model, like_parameters(rows_of(data, torch.tensor([0])).x, model))
     return gather(
         model,
         data,
-        names=evidence_for(recipe.evaluate.metrics),
+        names=evidence_for(metrics),
         feedback=feedback,
         method=recipe.explain.method,
         explainer_settings=recipe.explain.settings,
@@ -148,6 +150,16 @@ def _drawn_rows(data: Dataset, feedback: list[Feedback]) -> dict[str, Tensor]:
     rows = collate(data, index, marks_of(feedback, data))
     assert rows.irrelevant is not None
     return {"row": index, "x": rows.x.contiguous(), "y": rows.y, "irrelevant": rows.irrelevant}
+
+
+def _keep_explanations(draft: Draft, recipe: Recipe, models: dict[int, nn.Module], data: Dataset, seed: int) -> None:
+    """Writes what the report plots of these models, which are numbered as in the evaluation."""
+    columns, rows = columns_of(data), explained_rows(data)
+    by_model = {place: explained_by(recipe, model, rows, columns, seed) for place, model in models.items()}
+    rows |= {f"{name}.{place}": values for place, found in by_model.items() for name, values in found.items()}
+    keep(draft, rows, columns)
+    if columns is not None:
+        keep_features(draft, explained_features(recipe, models, rows, columns, seed))
 
 
 def _in_parts(data: Dataset) -> Iterator[TensorData]:

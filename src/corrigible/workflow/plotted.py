@@ -13,7 +13,9 @@ from corrigible.plots.waterfall import waterfall
 from corrigible.reporting import Plots
 from corrigible.study import Run
 from corrigible.types import Columns
+from corrigible.workflow.explained_features import kept_features
 from corrigible.workflow.explained_rows import COLUMNS_FILE, ROWS_FILE
+from corrigible.workflow.plotted_features import feature_plots
 
 MOST_CLASSES = 4
 """With more classes, none has bars of its own."""
@@ -24,23 +26,30 @@ def explanation_plots(evaluation: Run) -> Iterator[Plots]:
     """The plots of what an evaluation explained; none where too few values are finite."""
     results = evaluation.read("evaluation.json")
     names = [model["name"] for model in results["models"]]
-    yield from _of_images(load_file(evaluation.folder / "rows.safetensors"), names)
-    if (evaluation.folder / ROWS_FILE).exists():
-        columns = Columns(*(tuple(part) for part in evaluation.read(COLUMNS_FILE).values()))
-        yield from _of_table(load_file(evaluation.folder / ROWS_FILE), names, columns, results["class_names"])
+    # Older evaluations of images kept the curves of the drawn rows, beside these.
+    file = ROWS_FILE if (evaluation.folder / ROWS_FILE).exists() else "rows.safetensors"
+    rows = load_file(evaluation.folder / file)
+    if not (evaluation.folder / COLUMNS_FILE).exists():
+        yield from _of_images(rows, names)
+        return
+    columns = Columns(*(tuple(part) for part in evaluation.read(COLUMNS_FILE).values()))
+    yield from _of_table(rows, names, columns, results["class_names"])
+    features = kept_features(evaluation)
+    if features is not None:
+        yield from feature_plots(features, names, results["class_names"])
 
 
 def _of_images(rows: Mapping[str, Tensor], names: Sequence[str]) -> Iterator[Plots]:
-    kinds = ("deletion", "insertion")
     deletion, insertion = (
-        {n: rows[f"{kind}.{k}"] for k, n in enumerate(names) if f"{kind}.{k}" in rows} for kind in kinds
+        {name: rows[f"{kind}.{k}"] for k, name in enumerate(names) if f"{kind}.{k}" in rows}
+        for kind in ("deletion", "insertion")
     )
-    if deletion:
+    if deletion and all(bool(curves.isfinite().all()) for curves in [*deletion.values(), *insertion.values()]):
         figure = deletion_insertion_curves(deletion, insertion, label="probability of the label")
         note = (
-            f"The {len(rows['row'])} rows above, as inputs give way to the baseline, the most attributed first, or are "
-            "put back in that order. Where the maps name what a model goes by, the first curve falls early and the "
-            "second rises early."
+            f"The mean over {len(rows['row'])} rows spread over the data, as inputs give way to the baseline, the most "
+            "attributed first, or are put back in that order. Where the maps name what a model goes by, the first "
+            "curve falls early and the second rises early."
         )
         yield Plots("Do the maps name what matters?", note, (figure,))
 

@@ -1,0 +1,124 @@
+"""How a table's strongest features act, each alone and two together, computed when models are measured."""
+
+import dataclasses
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from jaxtyping import Float, Int
+from safetensors.torch import load_file, save
+from torch import Tensor, nn
+
+from corrigible.explanations.features import feature_index
+from corrigible.explanations.interactions.shapley_interactions import shapley_interactions
+from corrigible.explanations.summaries.axis import Axis
+from corrigible.explanations.summaries.partial_dependence import PartialDependence, partial_dependence
+from corrigible.plots.features import signed_by_feature, strongest
+from corrigible.recipe import Recipe
+from corrigible.study import Draft, Run
+from corrigible.types import Columns
+from corrigible.workflow.explained_rows import score_of
+
+TENSORS_FILE, FACTS_FILE = "explained_features.safetensors", "explained_features.json"
+NUM_DEPENDENT, MOST_PAIRED = 3, 8
+"""Features that are set to other values; those that are paired with each other, all others being one group."""
+MOST_SET_ROWS, MOST_PAIRED_ROWS = 200, 50
+
+
+@dataclass(frozen=True, eq=False)
+class ExplainedFeatures:
+    """What the report plots of single features; models are numbered as in the evaluation."""
+
+    target: int
+    """The class whose probability the dependence is of."""
+    dependence: Mapping[int, list[PartialDependence]]
+    """By model: the strongest features' on the same rows."""
+    paired: tuple[str, ...]
+    """The features and the group of the others."""
+    interactions: Mapping[int, Float[Tensor, " feature other_feature"]]
+    """By model: the Shapley interactions in the mean over the same rows."""
+
+
+def explained_features(
+    recipe: Recipe, models: Mapping[int, nn.Module], rows: Mapping[str, Tensor], columns: Columns, seed: int
+) -> ExplainedFeatures:
+    """How these rows' strongest features act, by the attributions of all models.
+
+    The class is the one that is explained most often, as it is in every row where there are two.
+    """
+    found = [signed_by_feature(rows[f"attribution.{place}"], columns) for place in models]
+    sizes = np.stack([np.abs(signed).mean(axis=0) for signed in found]).max(axis=0)
+    order = strongest(sizes, MOST_PAIRED)
+    target = int(rows["target"].mode().values)
+    some = rows["x"][_spread(len(rows["x"]), MOST_SET_ROWS)]
+    dependence = {
+        place: [
+            partial_dependence(model, some, columns.features[k], target=target, score="target_prob", columns=columns)
+            for k in order[:NUM_DEPENDENT]
+        ]
+        for place, model in models.items()
+    }
+    chosen = _spread(len(rows["x"]), MOST_PAIRED_ROWS)
+    x, y = rows["x"][chosen], rows["target"][chosen]
+    groups, paired = _paired(columns, order)
+    baseline, score = recipe.explain.settings.get("baseline"), score_of(recipe) or "target_logit"
+    interactions = {
+        place: shapley_interactions(model, x, y, groups=groups, baseline=baseline, score=score, seed=seed)
+        .mean(dim=0)
+        .cpu()
+        for place, model in models.items()
+    }
+    return ExplainedFeatures(target, dependence, paired, interactions)
+
+
+def keep_features(draft: Draft, found: ExplainedFeatures) -> None:
+    """Writes what ``kept_features`` reads."""
+    tensors: dict[str, Tensor] = {}
+    facts = []
+    for k, panel in enumerate(next(iter(found.dependence.values()))):
+        parts = dataclasses.asdict(panel.axis)
+        facts.append({name: part for name, part in parts.items() if not isinstance(part, Tensor)})
+        tensors |= {f"axis.{k}.{name}": part for name, part in parts.items() if isinstance(part, Tensor)}
+    for place, panels in found.dependence.items():
+        tensors |= {f"lines.{place}.{k}": panel.lines.cpu() for k, panel in enumerate(panels)}
+        tensors[f"interactions.{place}"] = found.interactions[place]
+    whole = {name: value.contiguous() for name, value in tensors.items()}
+    (draft.folder / TENSORS_FILE).write_bytes(save(whole))
+    models = list(found.dependence)
+    draft.write_json(FACTS_FILE, {"target": found.target, "models": models, "axes": facts, "paired": found.paired})
+
+
+def kept_features(run: Run) -> ExplainedFeatures | None:
+    """What an evaluation kept; nothing for images, nor in an evaluation from before it was kept."""
+    if not (run.folder / FACTS_FILE).exists():
+        return None
+    facts, tensors = run.read(FACTS_FILE), load_file(run.folder / TENSORS_FILE)
+    axes = []
+    for k, of_axis in enumerate(facts["axes"]):
+        parts = {field.name: tensors.get(f"axis.{k}.{field.name}") for field in dataclasses.fields(Axis)}
+        axes.append(Axis(**(parts | of_axis | {"categories": tuple(of_axis["categories"])})))
+    models = facts["models"]
+    dependence = {
+        place: [PartialDependence(axis, tensors[f"lines.{place}.{k}"]) for k, axis in enumerate(axes)]
+        for place in models
+    }
+    interactions = {place: tensors[f"interactions.{place}"] for place in models}
+    return ExplainedFeatures(facts["target"], dependence, tuple(facts["paired"]), interactions)
+
+
+def _spread(num_rows: int, most: int) -> Int[Tensor, " row"]:
+    return torch.linspace(0, num_rows - 1, min(most, num_rows)).round().long()
+
+
+def _paired(columns: Columns, order: list[int]) -> tuple[Int[Tensor, " column"], tuple[str, ...]]:
+    """Each column's group and the groups' names: the strongest features in the table's order, then all others."""
+    shown = sorted(order)
+    others = [k for k in range(len(columns.features)) if k not in shown]
+    group_of = torch.empty(len(columns.features), dtype=torch.long)
+    group_of[shown] = torch.arange(len(shown))
+    group_of[others] = len(shown)
+    names = [columns.features[k] for k in shown]
+    if others:
+        names.append(columns.features[others[0]] if len(others) == 1 else f"{len(others)} others")
+    return group_of[feature_index(columns)], tuple(names)

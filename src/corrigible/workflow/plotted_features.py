@@ -1,0 +1,57 @@
+"""Plots of a table's strongest features, alone and two together, for the report."""
+
+from collections.abc import Iterator, Sequence
+
+import torch
+from torch import Tensor
+
+from corrigible.plots.dependence import partial_dependence
+from corrigible.plots.interaction_matrix import interaction_matrix
+from corrigible.reporting import Plots
+from corrigible.workflow.explained_features import ExplainedFeatures
+
+NOISE = 1e-5
+"""Of the largest value: what arithmetic alone makes of a pair that only adds up."""
+
+
+def feature_plots(found: ExplainedFeatures, names: Sequence[str], class_names: Sequence[str]) -> Iterator[Plots]:
+    """Partial dependence and interactions; none where a value is not finite."""
+    panels = [panel for of_model in found.dependence.values() for panel in of_model]
+    if all(bool(panel.lines.isfinite().all()) for panel in panels):
+        yield _dependence(found, names, class_names[found.target] if class_names else str(found.target))
+    is_finite = all(bool(matrix.isfinite().all()) for matrix in found.interactions.values())
+    if is_finite and len(found.paired) > 1:
+        yield _interactions(found, names)
+
+
+def _dependence(found: ExplainedFeatures, names: Sequence[str], whose: str) -> Plots:
+    by_model = {names[place]: panels for place, panels in found.dependence.items()}
+    figure = partial_dependence(by_model, label=f"probability of class {whose}")
+    num_rows = len(next(iter(found.dependence.values()))[0].lines)
+    note = (
+        f"The strongest features, each set to other values in {num_rows} rows, all else as it is. Coloured is the mean "
+        "over the rows; grey are single rows, for categories the range of all but the lowest and highest 5 %; along "
+        "the lower edge stands where the data lie. Where the mean is flat, the model does not go by the feature alone. "
+        "Numbers are in standard deviations from the mean."
+    )
+    return Plots("What if a feature had another value?", note, (figure,))
+
+
+def _interactions(found: ExplainedFeatures, names: Sequence[str]) -> Plots:
+    pairs = {place: _of_pairs(matrix) for place, matrix in found.interactions.items()}
+    limit = max(float(matrix.abs().max()) for matrix in pairs.values()) or 1.0
+    figures = [
+        interaction_matrix(matrix, found.paired, diagonal=False, limit=limit, title=names[place])
+        for place, matrix in pairs.items()
+    ]
+    note = (
+        "Mean Shapley interaction: what two features together add to the score beyond what each adds alone; red where "
+        "they strengthen each other, blue where one takes away from the other. All other features count as one."
+    )
+    return Plots("Which features act together?", note, tuple(figures))
+
+
+def _of_pairs(matrix: Tensor) -> Tensor:
+    """Each pair's whole interaction, of which half stands on both sides of the diagonal."""
+    is_noise = matrix.abs() <= NOISE * matrix.abs().max()
+    return 2 * matrix.masked_fill(is_noise | torch.eye(len(matrix), dtype=torch.bool), 0.0)
