@@ -5,7 +5,7 @@ import math
 import tomllib
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-from typing import Any, Literal
+from typing import Any
 
 from torch import nn
 
@@ -21,6 +21,7 @@ from corrigible.models import MODELS
 from corrigible.models.modes import PrivateRandomness
 from corrigible.objective import terms_of
 from corrigible.protocols.providing import PROVIDERS
+from corrigible.protocols.baselines import Baseline
 from corrigible.protocols.schedule import MOST, Schedule, require_range
 
 RECIPE_FORMAT = 1
@@ -48,17 +49,6 @@ class Evaluation:
     def __post_init__(self) -> None:
         require_range(self, "num_donors", 1, MOST)
         require_range(self, "num_resamples", 0, MOST)
-
-
-@dataclass(frozen=True, kw_only=True)
-class Baseline:
-    """A model made without feedback, for comparison."""
-
-    name: Literal["fine_tuned", "masked_inputs", "retrained"]
-    label: str = ""
-    """What tables call it; its name where empty."""
-    split: str = "train"
-    """The rows a retrained model learns from."""
 
 
 @dataclass(frozen=True)

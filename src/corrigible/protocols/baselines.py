@@ -1,16 +1,56 @@
-"""What a correction must beat: a network that simply does not see the marked inputs."""
+"""What a correction must beat: how a recipe names such models, and a network that does not see the marked inputs."""
 
 from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Literal
 
 import torch
 from jaxtyping import Bool, Float
 from torch import Tensor, nn
 
+from corrigible.errors import RecipeError
 from corrigible.feedback.masks import Masks
+from corrigible.protocols.schedule import MOST, require_range
+
+
+BASELINE_SETTINGS = {
+    "step_size": "group_dro",
+    "identification_epochs": "just_train_twice",
+    "upweight": "just_train_twice",
+}
+
+
+@dataclass(frozen=True, kw_only=True)
+class Baseline:
+    """A model made without feedback, for comparison."""
+
+    name: Literal["fine_tuned", "masked_inputs", "retrained", "group_dro", "just_train_twice", "last_layer_retraining"]
+    label: str = ""
+    """What tables call it; its name where empty."""
+    split: str = "train"
+    """The rows it learns from; of last_layer_retraining, those that the last layer learns from."""
+    step_size: float = 0.01
+    """Of group_dro alone."""
+    identification_epochs: int = 1
+    """Of just_train_twice alone."""
+    upweight: int = 20
+    """Of just_train_twice alone."""
+
+    def __post_init__(self) -> None:
+        for setting, owner in BASELINE_SETTINGS.items():
+            if self.name != owner and getattr(self, setting) != getattr(Baseline, setting):
+                raise RecipeError(f"{setting} is a setting of {owner}, not of {self.name}; leave it out")
+        require_range(self, "step_size", 0.0, 1e300)
+        require_range(self, "identification_epochs", 1, MOST)
+        require_range(self, "upweight", 1, MOST)
 
 
 class MaskedInputs(nn.Module):
-    """A network whose marked inputs are set to 0 before it runs, so that it never sees them."""
+    """A network whose marked inputs are set to 0 before it runs, so that it never sees them.
+
+    For a table this is dropping the column: it holds 0 in training and in use, so that neither the prediction nor what
+    is learned depends on its values.
+    """
 
     def __init__(self, network: nn.Module, input_shape: Sequence[int]) -> None:
         super().__init__()

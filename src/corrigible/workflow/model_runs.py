@@ -13,15 +13,21 @@ from corrigible.data.dataset import Dataset, shape_of
 from corrigible.errors import FeedbackError, StudyError
 from corrigible.feedback.masks import marks_of, said_about
 from corrigible.models.weights import load_weights, save_weights
-from corrigible.protocols.baselines import MaskedInputs, marked_anywhere
+from corrigible.protocols.baselines import BASELINE_SETTINGS, Baseline, MaskedInputs, marked_anywhere
 from corrigible.protocols.correction import Progress, correction
+from corrigible.protocols.group_dro import group_dro
+from corrigible.protocols.just_train_twice import just_train_twice
+from corrigible.protocols.last_layer_retraining import last_layer_retraining
 from corrigible.protocols.schedule import accuracy_on, require_fit, run
 from corrigible.protocols.weight import WeightChoice
-from corrigible.recipe import Baseline, Recipe, build_model, load_data, model_facts
+from corrigible.recipe import Recipe, build_model, load_data, model_facts
 from corrigible.study import Draft, Run, Study, open_study
 from corrigible.types import Feedback
 from corrigible.workflow.devices import device_named
 from corrigible.workflow.records import Finished, Started
+
+FROM_TRAINED = ("fine_tuned", "last_layer_retraining")
+"""Baselines that go on from the trained model; the others begin with fresh weights."""
 
 
 def train(folder: Path, *, seed: int | None = None, device: str = "cpu") -> Iterator[Any]:
@@ -110,12 +116,9 @@ def _baseline(
     data = load_data(recipe, study.folder, baseline.split)
     label = baseline.label or baseline.name
     facts: dict[str, Any] = {"label": label, "baseline": baseline.name, **origin}
-    schedule = recipe.correct
-    if baseline.name == "fine_tuned":
-        model = copy.deepcopy(trained)
-    else:
+    model = copy.deepcopy(trained)
+    if baseline.name not in FROM_TRAINED:
         model = build_model(recipe, origin["facts"], seed)
-        schedule = dataclasses.replace(recipe.train, epochs=recipe.train.epochs + recipe.correct.epochs)
     if baseline.name == "masked_inputs":
         shape = list(shape_of(data))
         marks = marks_of(feedback, load_data(recipe, study.folder, "train"))
@@ -124,9 +127,26 @@ def _baseline(
     model = model.to(device_named(origin["device"]))
     yield Started("baseline", label, len(data))
     with study.new_run("baseline", **facts) as draft:
-        progress = run(model, data, schedule, validation=watch(study), seed=seed)
-        yield from _written(draft, _returning(progress, model))
+        yield from _written(draft, _made(study, baseline, model, data, seed))
     yield Finished("baseline", str(draft.published))
+
+
+def _made(
+    study: Study, baseline: Baseline, model: nn.Module, data: Dataset, seed: int
+) -> Generator[Progress, None, nn.Module]:
+    """What makes the baseline, from the trained model or from fresh weights."""
+    recipe, watched = study.recipe, watch(study)
+    schedule = recipe.correct
+    if baseline.name not in FROM_TRAINED:
+        schedule = dataclasses.replace(recipe.train, epochs=recipe.train.epochs + recipe.correct.epochs)
+    if baseline.name == "last_layer_retraining":
+        return last_layer_retraining(model, data, schedule=schedule, seed=seed)
+    settings = {name: getattr(baseline, name) for name, owner in BASELINE_SETTINGS.items() if owner == baseline.name}
+    if baseline.name == "group_dro":
+        return group_dro(model, data, schedule=schedule, watch=watched, seed=seed, **settings)
+    if baseline.name == "just_train_twice":
+        return just_train_twice(model, data, schedule=schedule, watch=watched, seed=seed, **settings)
+    return _returning(run(model, data, schedule, validation=watched, seed=seed), model)
 
 
 def _written(draft: Draft, progress: Generator[Progress, None, nn.Module]) -> Iterator[Progress]:

@@ -1,0 +1,102 @@
+"""Liu, Haghgoo, Chen, Raghunathan, Koh, Sagawa, Liang and Finn 2021, Just train twice, algorithm 1.
+
+What a briefly trained network gets wrong is mostly what the confounder misleads it on; these rows are shown more often
+to the network that is trained in earnest. No groups are needed.
+"""
+
+import copy
+from collections.abc import Generator
+from dataclasses import dataclass, replace
+from typing import Any
+
+import torch
+from jaxtyping import Int
+from torch import Tensor, nn
+
+from corrigible.data.dataset import Dataset, TensorData, all_labels, as_dataset, columns_of, labelled, rows_of
+from corrigible.errors import RecipeError
+from corrigible.explanations.chunks import rows_that_fit
+from corrigible.models.forward import class_logits
+from corrigible.models.modes import evaluating, like_parameters
+from corrigible.protocols.schedule import Schedule, Validation, require_fit, run
+from corrigible.training import Epoch
+from corrigible.types import Columns
+
+
+@dataclass(frozen=True)
+class Repeated:
+    """A map-style data set whose rows come in another order, some of them several times."""
+
+    rows: Dataset
+    index: Int[Tensor, " row"]
+    y: Int[Tensor, " row"]
+
+    def __len__(self) -> int:
+        return len(self.index)
+
+    def __getitem__(self, row: int) -> tuple[Any, ...]:
+        return self.rows[int(self.index[row])]
+
+    @property
+    def columns(self) -> Columns | None:
+        """Those of the data set itself."""
+        return columns_of(self.rows)
+
+
+def just_train_twice(
+    model: nn.Module,
+    data: Any,
+    *,
+    schedule: Schedule,
+    identification_epochs: int = 1,
+    upweight: int = 20,
+    watch: Validation | None = None,
+    seed: int = 0,
+) -> Generator[Epoch, None, nn.Module]:
+    """Train a copy of the model on rows among which those that a first copy got wrong are repeated.
+
+    Both copies start from the model's weights and train for ``schedule.epochs`` in all; where the first gets every row
+    right, the second sees each row once.
+
+    Args:
+        identification_epochs: of the first copy; few, so that it learns what is easy.
+        upweight: how often the second copy sees each of these rows in an epoch.
+        watch: named numbers to report after each epoch of the second copy.
+
+    Raises:
+        RecipeError: a number below 1, or no epoch left for the second copy.
+    """
+    if not 1 <= identification_epochs < schedule.epochs:
+        raise RecipeError(
+            f"identification_epochs is {identification_epochs}; expected 1 to {schedule.epochs - 1}, "
+            f"fewer than the {schedule.epochs} epochs in all"
+        )
+    if upweight < 1:
+        raise RecipeError(f"upweight is {upweight}; expected at least 1")
+    dataset = labelled(as_dataset(data))
+    require_fit(model, dataset)
+    first, second = copy.deepcopy(model), copy.deepcopy(model)
+    yield from run(first, dataset, replace(schedule, epochs=identification_epochs), seed=seed)
+    errors = errors_of(first, dataset)
+    index = torch.cat([torch.arange(len(dataset)), errors.repeat(upweight - 1)])
+    rest = replace(schedule, epochs=schedule.epochs - identification_epochs)
+    yield from run(second, _repeated(dataset, index), rest, validation=watch, seed=seed)
+    return second
+
+
+def errors_of(model: nn.Module, dataset: Dataset) -> Int[Tensor, " error"]:
+    """Positions of the rows whose label is not what the model predicts."""
+    found = []
+    with evaluating(model), torch.no_grad():
+        size = rows_that_fit(model, like_parameters(rows_of(dataset, torch.tensor([0])).x, model))
+        for index in torch.arange(len(dataset)).split(size):
+            rows = rows_of(dataset, index)
+            predicted = class_logits(model(like_parameters(rows.x, model).clone())).argmax(dim=1)
+            found.append(index[predicted.cpu() != rows.y.cpu()])
+    return torch.cat(found)
+
+
+def _repeated(dataset: Dataset, index: Int[Tensor, " row"]) -> Dataset:
+    if isinstance(dataset, TensorData):
+        return rows_of(dataset, index)
+    return Repeated(dataset, index, all_labels(dataset)[index])

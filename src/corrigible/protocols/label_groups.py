@@ -1,0 +1,20 @@
+"""The groups whose worst counts: the rows of one label and one value of the sensitive attribute."""
+
+import torch
+from jaxtyping import Int
+from torch import Tensor
+
+from corrigible.data.dataset import Dataset, all_labels, rows_of
+
+ROWS_AT_ONCE = 256
+
+
+def label_groups(dataset: Dataset) -> Int[Tensor, " row"] | None:
+    """The number, from 0, of each row's pair of label and group; None for data without groups."""
+    parts = [rows_of(dataset, index).group for index in torch.arange(len(dataset)).split(ROWS_AT_ONCE)]
+    known = [part for part in parts if part is not None]
+    if len(known) < len(parts):
+        return None
+    pairs = torch.stack([all_labels(dataset), torch.cat(known).cpu()], dim=1)
+    found: Tensor = pairs.unique(dim=0, return_inverse=True)[1]
+    return found
