@@ -72,8 +72,8 @@ class Decomposition(TorchFunctionMode):
 
     def __init__(self, x: Tensor, part: Tensor) -> None:
         super().__init__()
-        # The tensors are kept too: an id may be given to another tensor once its owner is gone.
         self.refusal: UnsupportedModelError | None = None
+        # The tensors are kept too: an id may be given to another tensor once its owner is gone.
         self._parts: dict[int, tuple[Tensor, Tensor]] = {id(x): (x, part)}
 
     def part_of(self, tensor: Tensor) -> Tensor:
@@ -135,7 +135,7 @@ def _tensors(values: Any) -> list[Tensor]:
 
 
 def _refused(mode: Decomposition, ran: Ran) -> Parted:
-    """A size or a type tells nothing of the values; any other ran.function that has no rule is refused."""
+    """A size or a type tells nothing of the values; any other function that has no rule is refused."""
     found = None if ran.function is Tensor.__setitem__ else ran.again()
     if found is not None and not _tensors(found):
         return found, ()

@@ -1,0 +1,246 @@
+"""Ross, Hughes and Doshi-Velez 2017, Right for the right reasons, section 4.2: find another explanation.
+
+Train again and again, each time penalising the inputs that the earlier models relied on, until nothing that is left
+predicts the label.
+"""
+
+from collections.abc import Generator
+from dataclasses import dataclass, replace
+from typing import Any, Literal
+
+import torch
+from jaxtyping import Bool
+from torch import Tensor, nn
+
+from corrigible.data.dataset import TensorData, all_rows, as_dataset, require_classes
+from corrigible.data.swapping import draw_donors
+from corrigible.explanations.chunks import rows_that_fit
+from corrigible.explanations.scores import summed_log_prob
+from corrigible.explanations.trust.fresh_weights import untrained
+from corrigible.feedback.masks import Marks, Masks
+from corrigible.models.forward import Forward
+from corrigible.models.modes import evaluating, like_parameters
+from corrigible.protocols.schedule import Schedule, accuracy_on, require_fit, require_range, run
+from corrigible.protocols.weight import MULTIPLIERS, Judge, some_rows, starting_weight
+from corrigible.training import Epoch
+from corrigible.types import Batch
+
+PENALTY = "right_reasons"
+HELD_OUT = 0.2
+"""Share of the rows on which accuracy is measured where no others are given."""
+NUM_JUDGED_ROWS = 200
+USUAL = Schedule()
+
+
+@dataclass(frozen=True)
+class Explanation:
+    """One model that predicts without what the models before it relied on, or tried to and could not."""
+
+    number: int
+    """From 1."""
+    model: nn.Module
+    relied_on: Bool[Tensor, " row *input"]
+    """True where the model relied on an input of a training row."""
+    accuracy: float
+    """On the validation rows."""
+    weight: float
+    """Of the penalty on what earlier models relied on; 0 for the first."""
+    swapped_accuracy: float
+    """The same where the inputs that earlier models relied on hold other validation rows' values."""
+    is_kept: bool
+    """Whether it is as accurate as the threshold asks, and not by what earlier models relied on."""
+
+
+@dataclass(frozen=True)
+class Explanations:
+    """Every explanation of the labels that the data were found to hold, in the order in which they were found."""
+
+    models: tuple[nn.Module, ...]
+    masks: tuple[Bool[Tensor, " row *input"], ...]
+    """For each model, True where it relied on an input of a training row."""
+    accuracies: tuple[float, ...]
+    """Of each model on the validation rows; where there is one more, it is that of the model that was not kept."""
+    threshold: float
+
+    @property
+    def count(self) -> int:
+        """How many models, each without what the earlier ones relied on, predict as well as the threshold asks."""
+        return len(self.models)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Search:
+    """What counts as relied on, and when to stop."""
+
+    share: float = 2 / 3
+    """An input is relied on where its gradient is at least this share of the largest one."""
+    scope: Literal["row", "dataset"] = "row"
+    """``row``: the largest in each row, as in the paper; ``dataset``: mean sizes over all rows, for data in which the
+    same inputs mean the same in each row."""
+    tolerance: float = 0.25
+    """How much of what the first model's accuracy is above chance a later one may lose."""
+    most: int = 10
+    """Models to train at the most."""
+    weight: float | Literal["auto"] = "auto"
+
+    def __post_init__(self) -> None:
+        require_range(self, "share", 0.0, 1.0)
+        require_range(self, "tolerance", 0.0, 1.0)
+        require_range(self, "most", 1, 10**6)
+        if self.weight != "auto":
+            require_range(self, "weight", 0.0, 1e300)
+
+
+def find_another_explanation(
+    model: nn.Module,
+    data: Any,
+    *,
+    validation: Any = None,
+    search: Search = Search(),
+    schedule: Schedule = USUAL,
+    seed: int = 0,
+) -> Explanations:
+    """Models that predict the label from different inputs, one after the other, and how many the data hold.
+
+    Each starts from fresh weights and is trained with `right_reasons` against every input that one before it relied on.
+    Its weight starts, where it is "auto", from the ratio of gradient norms of the model before, and is the best of ×1,
+    3, 10, 30, 100 by swap score of the inputs in question. The search ends when accuracy falls below the threshold,
+    when every input is marked, or after ``search.most`` models. For ``scope="dataset"`` it also ends when more than
+    half of what the accuracy is above chance is lost with the inputs that earlier models relied on; masks that differ
+    from row to row tell too little about that.
+
+    Args:
+        model: of the kind to train; its own weights are not used, and it is left as it is.
+        data: ``(x, y)`` arrays or a map-style data set of (x, y), which must fit in memory.
+        validation: rows on which accuracy is measured; they may hold every confounder. None holds out a fifth of
+            ``data``, drawn from the seed.
+
+    Raises:
+        DataError: data with one class only.
+        RecipeError: a setting out of its range.
+        TrainingDivergedError: the loss became NaN or infinite.
+    """
+    running = finding_explanations(model, data, validation=validation, search=search, schedule=schedule, seed=seed)
+    while True:
+        try:
+            next(running)
+        except StopIteration as finished:
+            return finished.value  # type: ignore[no-any-return]
+
+
+def finding_explanations(
+    model: nn.Module,
+    data: Any,
+    *,
+    validation: Any = None,
+    search: Search = Search(),
+    schedule: Schedule = USUAL,
+    seed: int = 0,
+) -> Generator[Epoch | Explanation, None, Explanations]:
+    """``find_another_explanation``, told as it goes: every epoch of every run, and each model when it is there."""
+    train, held_out = _parts(data, validation, seed)
+    require_classes(train.y)
+    require_fit(model, train)
+    found: list[Explanation] = []
+    chance, threshold = _chance(held_out.y), 0.0
+    irrelevant, hidden = (torch.zeros(part.x.shape, dtype=torch.bool) for part in (train, held_out))
+    for number in range(1, search.most + 1):
+        before = found[-1].model if found else None
+        trained, weight = yield from _trained(model, before, train, irrelevant, search, schedule, seed + number)
+        accuracy = accuracy_on(held_out)(trained)["accuracy"]
+        swapped = accuracy_on(_swapped(held_out, hidden, seed))(trained)["accuracy"]
+        if number == 1:
+            threshold = accuracy - search.tolerance * max(0.0, accuracy - chance)
+        is_its_own = search.scope == "row" or swapped - chance >= (accuracy - chance) / 2
+        is_kept = accuracy >= threshold and is_its_own
+        relied = relied_on(trained, train.x, share=search.share, scope=search.scope)
+        found.append(Explanation(number, trained, relied, accuracy, weight, swapped, is_kept))
+        yield found[-1]
+        irrelevant |= relied
+        hidden |= relied_on(trained, held_out.x, share=search.share, scope=search.scope)
+        if not is_kept or bool(irrelevant.all()):
+            break
+    kept = [explanation for explanation in found if explanation.is_kept]
+    return Explanations(
+        tuple(e.model for e in kept), tuple(e.relied_on for e in kept), tuple(e.accuracy for e in found), threshold
+    )
+
+
+def relied_on(
+    model: nn.Module, x: Tensor, *, share: float, scope: Literal["row", "dataset"]
+) -> Bool[Tensor, " row *input"]:
+    """True where the gradient of the summed log-probabilities is at least this share of the largest one.
+
+    A pixel goes with all its channels. Where a row's gradient is 0 everywhere, nothing of it is relied on.
+    """
+    sizes = []
+    num_at_once = rows_that_fit(model, like_parameters(x[:1], model))
+    with evaluating(model):
+        for index in torch.arange(len(x)).split(num_at_once):  # type: ignore[no-untyped-call]
+            rows = x[index]
+            batch = Batch(torch.arange(len(rows)), rows, torch.zeros(len(rows), dtype=torch.long))
+            gradient = Forward(model, batch).input_gradient(summed_log_prob, batch.y, create_graph=False)
+            sizes.append(gradient.abs().cpu())
+    size = torch.cat(sizes)
+    size = size.amax(dim=1, keepdim=True) if x.ndim == 4 else size
+    size = size.mean(dim=0, keepdim=True) if scope == "dataset" else size
+    largest = size.flatten(1).amax(dim=1).reshape(-1, *[1] * (size.ndim - 1))
+    return ((size >= share * largest) & (size > 0)).expand(x.shape).clone()
+
+
+def _trained(
+    model: nn.Module,
+    before: nn.Module | None,
+    train: TensorData,
+    irrelevant: Tensor,
+    search: Search,
+    schedule: Schedule,
+    seed: int,
+) -> Generator[Epoch, None, tuple[nn.Module, float]]:
+    """A model that is kept from what is irrelevant, and the penalty's weight: the best of several by swap score."""
+    marks = Marks(_masks(irrelevant), _masks(torch.zeros_like(irrelevant)))
+    rows = some_rows(marks.irrelevant.rows(train.y), NUM_JUDGED_ROWS, seed)
+    weights = _weights(before, train, marks, search, seed) if before is not None and len(rows) else (0.0,)
+    trials = []
+    for weight in weights:
+        fresh = untrained(model, seed=seed).requires_grad_(True)
+        given: dict[str, Any] = {"marks": marks, "penalties": {PENALTY: weight}} if weight else {}
+        yield from run(fresh, train, schedule, seed=seed, **given)
+        score = Judge(train, marks, rows).score(fresh, seed) if len(weights) > 1 else 0.0
+        trials.append((score, fresh, weight))
+    _, best, weight = max(trials, key=lambda trial: trial[0])
+    return best, weight
+
+
+def _weights(before: nn.Module, train: TensorData, marks: Marks, search: Search, seed: int) -> tuple[float, ...]:
+    if search.weight != "auto":
+        return (float(search.weight),)
+    start = starting_weight(before, train, marks, name=PENALTY, settings={}, seed=seed)
+    return tuple(float(f"{start * multiplier:.1e}") for multiplier in MULTIPLIERS) if start else (0.0,)
+
+
+def _swapped(data: TensorData, hidden: Tensor, seed: int) -> TensorData:
+    donors = data.x[draw_donors(len(data), len(data), seed)]
+    return replace(data, x=torch.where(hidden, donors, data.x))
+
+
+def _masks(mask: Bool[Tensor, " row *input"]) -> Masks:
+    if bool((mask == mask[:1]).all()):
+        return Masks(mask[0], {}, {})
+    return Masks(torch.zeros_like(mask[0]), {}, {row: of_row for row, of_row in enumerate(mask) if of_row.any()})
+
+
+def _parts(data: Any, validation: Any, seed: int) -> tuple[TensorData, TensorData]:
+    train = all_rows(as_dataset(data))
+    if validation is not None:
+        return train, all_rows(as_dataset(validation))
+    order = torch.randperm(len(train), generator=torch.Generator().manual_seed(seed))
+    num_held_out = max(1, round(HELD_OUT * len(train)))
+    rows = order[num_held_out:].sort().values, order[:num_held_out].sort().values
+    kept, held_out = (replace(train, x=train.x[r], y=train.y[r], group=None) for r in rows)
+    return kept, held_out
+
+
+def _chance(y: Tensor) -> float:
+    """Accuracy of always naming the most frequent class."""
+    return float(y.bincount().max() / len(y))
