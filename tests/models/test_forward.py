@@ -267,3 +267,25 @@ def test_without_gradients_nothing_is_kept_and_no_graph_is_built(batch):
         forward = Forward(chain(), batch, track_input=False)
         assert not forward.logits.requires_grad
         assert forward.layers == ()
+
+
+def test_a_pass_beside_has_the_rows_at_other_points_with_their_draws(case):
+    forward = Forward(case.model, case.batch, seed=5)
+    points = torch.stack([case.batch.x + 1, case.batch.x * 2])
+    beside = forward.at(points)
+    torch.testing.assert_close(beside.logits, torch.cat([case.model(at) for at in points]))
+    assert torch.equal(beside.normal("name", 2), forward.normal("name", 2).repeat(2, 1))
+    assert torch.equal(beside.batch.y, case.batch.y.repeat(2))
+    uniform = forward.uniform("name", 3)
+    assert uniform.shape == (len(case.batch.x), 3)
+    assert bool(((uniform > 0) & (uniform < 1)).all())
+
+
+def test_a_pass_beside_gives_the_same_gradients_to_parameters_and_input(case):
+    """Though what goes back to the parameters spares the input."""
+    found = []
+    for forward in (Forward(case.model, case.batch).at(case.batch.x[None]), Forward(case.model, case.batch)):
+        gradient = forward.input_gradient(target_log_prob, case.batch.y)
+        value = gradient.square().sum() + forward.log_probs[:, 0].sum()
+        found.append([gradient, *torch.autograd.grad(value, list(case.model.parameters()))])
+    torch.testing.assert_close(found[0], found[1])

@@ -33,6 +33,8 @@ class TwiceDifferentiable(TorchFunctionMode):
     def __init__(self) -> None:
         super().__init__()
         self._wants_weights = True
+        self.entered: Tensor | None = None
+        """What enters the model, where only `inputs_only` asks for gradients with respect to it."""
 
     @contextmanager
     def inputs_only(self) -> Iterator[None]:
@@ -70,28 +72,35 @@ class TwiceDifferentiable(TorchFunctionMode):
             _per_dimension(call[name], dimensions) for name in ("stride", "padding", "dilation")
         )
         settings = _Settings(stride, padding, dilation, call["groups"])
-        return _Convolution.apply(x, weight, call["bias"], settings, self)
+        return _Convolution.apply(x, weight, call["bias"], settings, self, x is self.entered)
 
 
 class _Convolution(Function):
     @staticmethod
     def forward(  # type: ignore[override]
-        ctx: Any, x: Tensor, weight: Tensor, bias: Tensor | None, settings: _Settings, mode: TwiceDifferentiable
+        ctx: Any,
+        x: Tensor,
+        weight: Tensor,
+        bias: Tensor | None,
+        settings: _Settings,
+        mode: TwiceDifferentiable,
+        is_entered: bool,
     ) -> Tensor:
         ctx.save_for_backward(x, weight)
-        ctx.settings, ctx.mode, ctx.has_bias = settings, mode, bias is not None
+        ctx.settings, ctx.mode, ctx.has_bias, ctx.is_entered = settings, mode, bias is not None, is_entered
         return _forward(x, weight, bias, settings)
 
     @staticmethod
     def backward(ctx: Any, gradient: Tensor) -> tuple[Tensor | None, ...]:  # type: ignore[override]
         x, weight = ctx.saved_tensors
         wants_x, wants_weight, wants_bias = ctx.needs_input_grad[:3]
+        wants_x = wants_x and not (ctx.is_entered and ctx.mode.wants_weights)
         of_x = _InputGradient.apply(gradient, weight, x.detach(), ctx.settings) if wants_x else None
         of_weight = of_bias = None
         if ctx.mode.wants_weights and (wants_weight or wants_bias):
             mask = [False, wants_weight, wants_bias and ctx.has_bias]
             _, of_weight, of_bias = _backward(gradient, x, weight, ctx.settings, mask)
-        return of_x, of_weight, of_bias, None, None
+        return of_x, of_weight, of_bias, None, None, None
 
 
 class _InputGradient(Function):

@@ -59,6 +59,7 @@ class Forward:
         self._convolutions = TwiceDifferentiable()
         self._nonlinearities = nonlinearities or nullcontext()
         self._keeps_layers = True
+        self._is_beside = False
         self._looks_in = track_input if track_layers is None else track_layers
 
     def unobserved(self) -> "Forward":
@@ -79,8 +80,11 @@ class Forward:
             hooks = [module.register_forward_hook(self._keep(name)) for name, module in kept if name]
             try:
                 # A copy where gradients are wanted: a model may work on its input in place.
-                return class_logits(self.model(self.x.clone() if self.x.requires_grad else self.x))
+                entered = self.x.clone() if self.x.requires_grad else self.x
+                self._convolutions.entered = entered if self._is_beside else None
+                return class_logits(self.model(entered))
             finally:
+                self._convolutions.entered = None
                 for hook in hooks:
                     hook.remove()
 
@@ -156,11 +160,14 @@ class Forward:
     def at(self, points: Float[Tensor, " point batch *input"]) -> "Forward":
         """A pass of its own over other values of the same rows: the same model, seed and, for each row, draws.
 
-        Its rows are those of the first point, then those of the next; they have labels, but no marks.
+        Its rows are those of the first point, then those of the next; they have labels, but no marks. Only its own
+        ``gradient`` and ``input_gradient`` go back to its input: going back to the parameters, convolutions spare it.
         """
         index, y = (values.repeat(len(points)) for values in (self.batch.index, self.batch.y))
         batch = Batch(index, points.flatten(0, 1), y, columns=self.batch.columns)
-        return Forward(self.model, batch, seed=self.seed, draws=lambda: self._draws().repeat(len(points)))
+        beside = Forward(self.model, batch, seed=self.seed, draws=lambda: self._draws().repeat(len(points)))
+        beside._is_beside = True
+        return beside
 
     def _keep(self, name: str) -> Callable[..., None]:
         def hook(module: nn.Module, arguments: Any, output: Any) -> None:
