@@ -1,11 +1,10 @@
 """Anders et al. 2022, Finding and removing Clever Hans: using explanation methods to debug and improve deep models.
 
-P-ClArC: without training, a layer's output is projected so that a concept is as weak on every row as on rows without it.
+P-ClArC: without training, a layer is projected so that a concept is as weak on every row as on rows without it.
 """
 
 import copy
 
-import torch
 from jaxtyping import Float
 from torch import Tensor, nn
 
@@ -33,7 +32,7 @@ class ConceptProjection(nn.Module):
 
 
 def project_out(
-    model: nn.Module, layer: str, direction: Float[Tensor, " channel"], mean: Float[Tensor, " channel"]
+    model: nn.Module, layer: str, direction: Float[Tensor, " channel"], mean: Float[Tensor, " _"]
 ) -> nn.Module:
     """A copy of the model in which the layer's output keeps, along the direction, the mean's value.
 

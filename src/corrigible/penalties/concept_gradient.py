@@ -32,8 +32,9 @@ def concept_gradient(
     when no score changes along the direction. The marks say only which rows to look at.
 
     Args:
-        direction: (channel,), of any length; None takes the direction in which the layer moves, in the mean over the
-            rows of this batch, when their marked inputs are replaced by the batch's mean. That costs a second pass.
+        direction: (channel,), of any length; None takes for each row the direction in which the layer moves when
+            its marked inputs are replaced by their mean over this batch. That costs a second pass, but stays true
+            while the network changes: lower layers can turn the concept away from a direction that is given once.
         layer: its name; None for the last convolution, or where there is none the layer before the logits.
 
     Raises:
@@ -44,19 +45,16 @@ def concept_gradient(
     name = concept_layer_of(forward) if layer is None else layer
     gradient = concept_gradient_of(forward, batch.y, layer=name, score=score)
     along = _shift(forward, batch, name) if direction is None else direction.to(gradient)
-    if along.shape != gradient.shape[1:]:
+    if along.shape[-1:] != gradient.shape[1:] or (direction is not None and direction.ndim != 1):
         expected = f"({gradient.shape[1]},), one number per channel of layer {name!r}"
         raise RecipeError(f"direction has shape {tuple(along.shape)}; expected {expected}")
-    sensitivity = gradient @ normalize(along, dim=0)
+    sensitivity = (gradient * normalize(along, dim=-1)).sum(dim=1)
     return mean_over_marked(sensitivity.square(), batch.irrelevant)
 
 
-def _shift(forward: Forward, batch: Batch, layer: str) -> Float[Tensor, " channel"]:
-    """What the marked inputs do to the layer."""
+def _shift(forward: Forward, batch: Batch, layer: str) -> Float[Tensor, " batch channel"]:
+    """What each row's marked inputs do to the layer."""
     assert batch.irrelevant is not None
-    marked = batch.irrelevant.flatten(1).any(dim=1)
     x = torch.where(batch.irrelevant, batch.x.mean(dim=0), batch.x)
     changed = Forward(forward.model, replace(batch, x=x), seed=forward.seed, track_input=False, track_layers=True)
-    moved = forward.activation(layer) - changed.activation(layer)
-    shift = pooled(forward.model, layer, moved)
-    return (shift * marked[:, None]).sum(dim=0) / marked.sum().clamp_min(1)
+    return pooled(forward.model, layer, forward.activation(layer) - changed.activation(layer))

@@ -7,8 +7,8 @@ from torch import Tensor, nn
 from corrigible.batches import collate
 from corrigible.data.dataset import Dataset, all_labels, rows_of
 from corrigible.data.swapping import draw_donors
-from corrigible.errors import FeedbackError
-from corrigible.explanations.concepts import concept_vector
+from corrigible.errors import DataError, FeedbackError
+from corrigible.explanations.concepts import pooled_activations
 from corrigible.feedback.masks import Marks
 
 MAX_EXAMPLES = 512
@@ -38,12 +38,21 @@ def concept_examples(
 def direction_from_marks(
     model: nn.Module, dataset: Dataset, marks: Marks, *, layer: str | None = None, seed: int = 0
 ) -> Float[Tensor, " channel"]:
-    """The unit vector along which the marked inputs move the layer, against other rows' values in their place.
+    """The unit vector along which the layer moves most when the marked inputs take other rows' values.
+
+    The first principal direction of the paired differences, not their mean, in which rows that move up and rows that
+    move down would cancel. It points to where the rows as they are lie in the mean.
 
     Raises:
         FeedbackError: nothing is marked irrelevant.
         DataError: the layer does not see the marked inputs.
         UnsupportedModelError: no such layer.
     """
-    present, absent = concept_examples(dataset, marks, seed=seed)
-    return concept_vector(model, present, absent, layer=layer, seed=seed)
+    present, absent = (
+        pooled_activations(model, x, layer=layer, seed=seed) for x in concept_examples(dataset, marks, seed=seed)
+    )
+    moved = present - absent
+    if not bool(moved.any()):
+        raise DataError("swapping the marked inputs does not move the layer; choose another layer")
+    first = torch.linalg.svd(moved, full_matrices=False).Vh[0]
+    return -first if moved.sum(dim=0) @ first < 0 else first
