@@ -35,7 +35,7 @@ from corrigible.feedback.masks import marks_of
 from corrigible.protocols.baselines import MaskedInputs, marked_anywhere
 from corrigible.protocols.correction import correction
 from corrigible.protocols.schedule import Schedule, run
-from corrigible.protocols.weight import WeightChoice
+from corrigible.protocols.weight import WeightChoice, WeightTrial
 from corrigible.training import Epoch
 from corrigible.types import Feedback
 
@@ -128,7 +128,9 @@ def corrected(
             about = {"weight" if len(names) == 1 else f"weight of {name}": weights[name] for name in names}
             about |= {"seconds": statistics.median(seconds), "seconds_in_all": time.perf_counter() - started}
             return end.value, about
-        if isinstance(said, WeightChoice):
+        if isinstance(said, WeightTrial):
+            print(f"  {said.penalty} {said.weight:g}: swap score {said.swap_score:.4f}", flush=True)
+        elif isinstance(said, WeightChoice):
             weights[said.penalty] = said.weight
         elif isinstance(said, Epoch):
             seconds.append(said.seconds)

@@ -14,7 +14,7 @@ from squares import squares
 from corrigible.models import mlp
 from corrigible.protocols.schedule import Schedule
 
-PLAN = Plan(fool=Schedule(epochs=4, batch_size=256), correct=Schedule(epochs=12, batch_size=256))
+PLAN = Plan(fool=Schedule(epochs=4, batch_size=256), correct=Schedule(epochs=24, batch_size=256))
 
 
 def decoy_fashion(seed: int, quick: bool) -> Case:
