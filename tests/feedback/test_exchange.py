@@ -14,12 +14,13 @@ from hypothesis.extra.numpy import array_shapes, arrays
 from corrigible.errors import FeedbackError
 from corrigible.feedback import exchange
 from corrigible.feedback.exchange import from_json, to_json
-from corrigible.types import Features, Feedback, Pixels, region_of
+from corrigible.types import Features, Feedback, Phrase, Pixels, region_of
 
 TEXTS = st.text(st.characters(exclude_categories=["Cs"]), max_size=8)
 ZONES = st.integers(-23 * 60, 23 * 60).map(lambda minutes: timezone(timedelta(minutes=minutes)))
 TIMES = st.datetimes(datetime(2, 1, 1), datetime(9998, 1, 1), timezones=ZONES)
-REGIONS = st.lists(TEXTS, max_size=3) | arrays(np.bool_, array_shapes(max_dims=3, max_side=6))
+PHRASES = st.lists(TEXTS.map(lambda text: "".join(text.split()) or "a"), min_size=1, max_size=3).map(tuple)
+REGIONS = PHRASES | st.lists(TEXTS, max_size=3) | arrays(np.bool_, array_shapes(max_dims=3, max_side=6))
 # Settings, not Feedback: the type checker draws at random, which strategies must not.
 SETTINGS = st.fixed_dictionaries(
     {
@@ -43,7 +44,8 @@ JSON_VALUES = st.recursive(
 
 
 def feedback_of(values):
-    return Feedback(**{**values, "region": region_of(values["region"])})
+    region = values["region"]
+    return Feedback(**{**values, "region": Phrase(region) if isinstance(region, tuple) else region_of(region)})
 
 
 ENTRY = {"region": {"features": ["site"]}, "polarity": "irrelevant", "scope": "row", "row": 3}
@@ -137,6 +139,13 @@ def pixels(shape, runs):
         (entry(region={"rectangle": []}), "unknown key of region 'rectangle'"),
         (entry(region={"features": "site"}), "features is 'site'; expected a list"),
         (entry(region={"features": [1]}), "feature name is 1; expected text"),
+        (entry(region={"phrase": "good"}), "phrase is 'good'; expected a list"),
+        (entry(region={"phrase": [1]}), "word is 1; expected text"),
+        (entry(region={"phrase": []}), "the phrase is 0 words; expected 1 to 1000"),
+        (entry(region={"phrase": ["a"] * 1001}), "the phrase is 1001 words"),
+        (entry(region={"phrase": ["a b"]}), "word 'a b' of a phrase is empty or holds a space"),
+        (entry(region={"phrase": [""]}), "word '' of a phrase"),
+        (entry(region={"phrase": ["\ud800"]}), "half a character"),
         (entry(region={"pixels": [1]}), "pixels is a list of 1; expected an object with shape, runs"),
         (pixels(None, [1]), "shape is null; expected a list"),
         (pixels([], [1]), "shape has 0 sizes; expected 1 to 32"),
@@ -185,6 +194,13 @@ def test_a_wrong_file_is_refused(text, message):
     with pytest.raises(FeedbackError, match=message) as error:
         from_json(text)
     assert "\n" not in str(error.value)
+
+
+def test_older_readers_can_read_what_holds_no_phrase():
+    phrase = Feedback(Phrase(("not", "good")), scope="dataset")
+    for feedback, version in (([Feedback("site", row=3)], 1), ([phrase], 2), ([], 1)):
+        assert json.loads(to_json(feedback))["version"] == version
+    assert json.loads(to_json([phrase]))["feedback"][0]["region"] == {"phrase": ["not", "good"]}
 
 
 def test_masks_are_limited_all_together(monkeypatch):

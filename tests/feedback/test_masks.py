@@ -7,9 +7,10 @@ import pytest
 import torch
 
 from corrigible.data.dataset import TensorData
+from corrigible.data.tokens import Tokens
 from corrigible.errors import FeedbackError
 from corrigible.feedback.masks import fingerprint, marks_of, mask_of, said_about
-from corrigible.types import Columns, Features, Feedback, Pixels, region_of
+from corrigible.types import Columns, Features, Feedback, Phrase, Pixels, region_of
 
 COLUMNS = Columns(("age", "site=a", "site=b"), ("age", "site", "site"), (False, True, True))
 Y = torch.tensor([0, 1, 0, 2, 1])
@@ -162,3 +163,68 @@ def test_a_rule_made_on_a_row_of_another_split_comes_without_that_row():
     own = Feedback("site", row=1, fingerprint="0" * 16)
     assert said_about([rule, other, own], "train") == [replace(rule, row=None, fingerprint=None), own]
     assert said_about([rule, other, own], "test") == [rule, other]
+
+
+TEXTS = ("good film", "bad film here", "good bad good film", "here")
+WORDS = ("good", "bad", "film", "here")
+
+
+def texts() -> TensorData:
+    ids = torch.full((4, 5), -1)
+    for row, text in enumerate(TEXTS):
+        ids[row, : len(text.split())] = torch.tensor([WORDS.index(word) for word in text.split()])
+    x = torch.cat([torch.eye(4, 3) + 1, torch.zeros(1, 3)])[ids]
+    return TensorData(x, torch.tensor([0, 1, 0, 1]), tokens=Tokens(ids, WORDS))
+
+
+def marked_words(feedback) -> list[str]:
+    """What is marked of each text; every word as a whole."""
+    data, index = texts(), torch.arange(4)
+    masks = marks_of(feedback, data).irrelevant
+    found = masks.masks(index, data.y)
+    assert torch.equal(found, found[..., :1].expand_as(found))
+    assert masks.rows(data.y).tolist() == found.flatten(1).any(dim=1).nonzero().flatten().tolist()
+    words = [(*data.tokens.row(row), "", "", "", "", "") for row in range(4)]
+    return [" ".join(w for w, m in zip(words[row], found[row, :, 0], strict=False) if m) for row in range(4)]
+
+
+@pytest.mark.parametrize(
+    ("others", "expected"),
+    [
+        ({"scope": "dataset"}, ["good film", "", "good film", ""]),
+        ({"scope": "class", "label": 0}, ["good film", "", "good film", ""]),
+        ({"scope": "class", "label": 1}, ["", "", "", ""]),
+        ({"row": 2}, ["", "", "good film", ""]),
+    ],
+)
+def test_a_phrase_is_marked_wherever_it_stands_in_the_rows_it_is_about(others, expected):
+    assert marked_words([said(Phrase(("good", "film")), **others)]) == expected
+
+
+def test_marks_of_words_add_up_and_places_are_whole_words():
+    places = np.array([True, False, False, False, False])
+    feedback = [said(Phrase(("film",)), scope="dataset"), said(places, row=2), said(Phrase(("here",)), row=1)]
+    assert marked_words(feedback) == ["film", "film here", "good film", ""]
+
+
+def test_marked_words_are_kept_once_for_all_numbers_of_their_vectors():
+    feedback = [said(Phrase((word,)), scope="dataset") for word in ("film", "good")]
+    for mask in marks_of(feedback, texts()).irrelevant.by_row.values():
+        assert mask.stride() == (1, 0)
+
+
+@pytest.mark.parametrize(
+    ("phrase", "others", "message"),
+    [
+        ("god film", {"scope": "dataset"}, "no word 'god' in the vocabulary: did you mean 'good'"),
+        ("film here", {"row": 0}, "row 0 does not hold 'film here'; it reads: good film"),
+    ],
+)
+def test_a_phrase_that_does_not_fit_is_refused(phrase, others, message):
+    with pytest.raises(FeedbackError, match=message):
+        marks_of([said(Phrase(tuple(phrase.split())), **others)], texts())
+
+
+def test_a_phrase_about_data_without_words_is_refused(table):
+    with pytest.raises(FeedbackError, match="'good film' is about texts, and this data has no words"):
+        marks_of([said(Phrase(("good", "film")), scope="dataset")], table)

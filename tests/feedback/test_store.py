@@ -19,7 +19,7 @@ from hypothesis import strategies as st
 from corrigible.errors import FeedbackError, StudyError
 from corrigible.feedback import database
 from corrigible.feedback.store import FeedbackStore, Retraction
-from corrigible.types import Features, Feedback, Pixels
+from corrigible.types import Features, Feedback, Phrase, Pixels
 
 SITE = Feedback(Features(("site",)), scope="dataset", at=datetime(2026, 1, 31, tzinfo=UTC))
 CORNER = np.zeros((3, 5), dtype=bool)
@@ -410,4 +410,22 @@ def test_a_closed_store_is_a_mistake_of_the_caller(path):
     store = FeedbackStore(path)
     store.close()
     with pytest.raises(sqlite3.ProgrammingError):
+        store.active()
+
+
+def test_a_phrase_comes_back_as_it_was(path):
+    said = replace(SITE, region=Phrase(("größe", "'s")))
+    with FeedbackStore(path) as store:
+        store.add(said)
+    with FeedbackStore(path) as store:
+        assert store.active() == [(1, said)]
+
+
+@pytest.mark.parametrize("written", ['{"words": ["a"]}', '{"phrase": 3}', "3"])
+def test_a_region_that_is_something_else_is_damage(path, written):
+    with FeedbackStore(path) as store:
+        store.add(Feedback(Phrase(("a",)), scope="dataset"))
+    sql(path, "DROP TRIGGER feedback_update")
+    sql(path, f"UPDATE feedback SET features = '{written}'")
+    with FeedbackStore(path) as store, pytest.raises(StudyError, match="is damaged"):
         store.active()
