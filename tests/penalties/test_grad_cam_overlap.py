@@ -78,3 +78,14 @@ def test_channel_weights_are_differentiated_too(smooth_case):
 def test_a_table_is_refused(table_case):
     with pytest.raises(UnsupportedModelError, match="needs a Conv2d"):
         grad_cam_overlap(Forward(table_case.model, table_case.batch), table_case.batch)
+
+
+def test_a_pass_that_tracks_layers_alone_gives_the_same_gradients(resnet_case):
+    model, batch = resnet_case.model, resnet_case.batch
+    found = []
+    for tracks in (True, False):
+        forward = Forward(model, batch, track_input=tracks, track_layers=True)
+        value = grad_cam_overlap(forward, batch, layer="stem")
+        found.append(torch.autograd.grad(value, list(model.parameters()), allow_unused=True))
+    for tracked, untracked in zip(*found, strict=True):
+        torch.testing.assert_close(tracked, untracked)

@@ -54,5 +54,5 @@ def direction_from_marks(
     moved = present - absent
     if not bool(moved.any()):
         raise DataError("swapping the marked inputs does not move the layer; choose another layer")
-    first = torch.linalg.svd(moved, full_matrices=False).Vh[0]
+    first: Tensor = torch.linalg.svd(moved, full_matrices=False).Vh[0]
     return -first if moved.sum(dim=0) @ first < 0 else first
