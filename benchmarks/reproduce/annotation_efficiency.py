@@ -14,8 +14,9 @@ from collections.abc import Mapping
 from pathlib import Path
 
 import torch
-from cases import Compared, Said, about_rows, drawn_rows, options, over, over_seeds
+from cases import Compared, Said, about_rows, drawn_rows, options, over_seeds
 from few_digits import PLAN, case, few_digits
+from outcome import over
 from torch import Tensor, nn
 from torch.nn.functional import avg_pool2d
 

@@ -11,8 +11,6 @@ Results are written after every seed, so that a run that is stopped loses none t
 
 import argparse
 import copy
-import json
-import platform
 import statistics
 import sys
 import time
@@ -25,10 +23,10 @@ from typing import Any
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
 import torch
-from results import FOLDER, mean_sd, progress
+from outcome import Compared, Numbers, show, write
+from results import progress
 from torch import Tensor, nn
 
-from corrigible import __version__
 from corrigible.data.dataset import TensorData
 from corrigible.evaluation import evaluate
 from corrigible.feedback.masks import marks_of
@@ -42,12 +40,8 @@ from corrigible.types import Feedback
 METRICS = ("accuracy", "macro_group_accuracy", "worst_group_accuracy", "precision", "recall", "f1", "flip_rate")
 OVERLAPS = {"overlap": "input_gradient", "grad_cam_overlap": "grad_cam"}
 NUM_DONORS = 20
-SHOWN = ("accuracy", "macro_group_accuracy", "worst_group_accuracy", "f1", "overlap", "flip_rate")
-SHOWN_TOO = ("clean_macro_group_accuracy", "weight", "share_of_gap_in_accuracy", "seconds_ratio")
 
 Said = Mapping[str, Sequence[Feedback]]
-Numbers = dict[str, float]
-Compared = dict[str, Numbers]
 
 
 @dataclass(frozen=True)
@@ -210,10 +204,10 @@ def _add_ratios(rows: Compared, found: Numbers) -> None:
         return
     before, clean = rows["fooled"], rows["clean reference"]
     for name in ("accuracy", "macro_group_accuracy"):
-        wanted = clean[f"clean_{name}"]
-        found[f"share_of_gap_in_{name}"] = (found[name] - before[name]) / (wanted - before[name] or float("nan"))
-        gap = wanted - before[f"clean_{name}"] or float("nan")
-        found[f"share_of_gap_in_clean_{name}"] = (found[f"clean_{name}"] - before[f"clean_{name}"]) / gap
+        for measure in (name, f"clean_{name}"):
+            gap = clean[f"clean_{name}"] - before[measure]
+            if gap > 0:
+                found[f"share_of_gap_in_{measure}"] = (found[measure] - before[measure]) / gap
     found["minus_clean"] = found["accuracy"] - clean["clean_accuracy"]
     found["minus_before"] = found["accuracy"] - before["accuracy"]
     found["worst_group_minus_clean"] = found["worst_group_accuracy"] - clean["clean_worst_group_accuracy"]
@@ -270,48 +264,7 @@ def over_seeds(
         case = make(seed, arguments.quick)
         per_seed[seed] = compare(case, plan, seed, lambda model, numbers, seed=seed: progress(seed, model, numbers))
         if not arguments.quick:
-            write(name, plan, per_seed, arguments)
+            write(name, asdict(plan), per_seed, first_seed=arguments.first_seed)
             if draw:
                 draw(per_seed)
     show(per_seed)
-
-
-def write(name: str, plan: Plan, per_seed: Mapping[int, Compared], arguments: argparse.Namespace) -> Path:
-    """benchmarks/results/reproduce_<name>.json, with the means over seeds and each seed's own numbers."""
-    found = {
-        "command": " ".join(["python", f"benchmarks/reproduce/{Path(sys.argv[0]).name}", *sys.argv[1:]]),
-        "versions": {"corrigible": __version__, "torch": torch.__version__, "python": platform.python_version()},
-        "settings": asdict(plan),
-        "seeds": list(per_seed),
-        "rows": [{"model": model, **numbers} for model, numbers in over(per_seed).items()],
-        "per_seed": per_seed,
-    }
-    first = f"_from_{arguments.first_seed}" if arguments.first_seed else ""
-    file = FOLDER / f"reproduce_{name}{first}.json"
-    unfinished = file.with_suffix(".unfinished")
-    unfinished.write_text(json.dumps(found, indent=1) + "\n", encoding="utf-8")
-    return unfinished.replace(file)
-
-
-def over(per_seed: Mapping[int, Compared]) -> dict[str, dict[str, dict[str, float]]]:
-    """Mean and spread over the seeds of each number of each row."""
-    first = next(iter(per_seed.values()))
-    return {
-        model: {
-            key: mean_sd([rows[model][key] for rows in per_seed.values()])
-            for key in first[model]
-            if all(key in rows[model] for rows in per_seed.values())
-        }
-        for model in first
-    }
-
-
-def show(per_seed: Mapping[int, Compared]) -> None:
-    """The table, as mean ± standard deviation."""
-    found = over(per_seed)
-    width = max(map(len, found))
-    print(" " * width, *(f"{name[:26]:>26}" for name in SHOWN + SHOWN_TOO), sep="  ")
-    for model, numbers in found.items():
-        shown = [numbers.get(name) for name in SHOWN + SHOWN_TOO]
-        cells = [f"{n['mean']:.4g} ± {n['sd']:.2g}" if n else "" for n in shown]
-        print(f"{model:{width}}", *(f"{cell:>26}" for cell in cells), sep="  ")

@@ -15,6 +15,7 @@ from corrigible.models import mlp
 from corrigible.protocols.schedule import Schedule
 
 PLAN = Plan(fool=Schedule(epochs=4, batch_size=256), correct=Schedule(epochs=24, batch_size=256))
+"""As for the decoy digits."""
 
 
 def decoy_fashion(seed: int, quick: bool) -> Case:

@@ -17,6 +17,7 @@ from corrigible.models import lenet, mlp
 from corrigible.protocols.schedule import Schedule
 
 PLAN = Plan(fool=Schedule(epochs=4, batch_size=256), correct=Schedule(epochs=24, batch_size=256))
+"""Half as many epochs of correction have a worse swap score."""
 NETWORKS = {
     "ross": lambda: mlp(28 * 28, 10),
     "wide": lambda: mlp(28 * 28, 10, hidden=(256, 128)),

@@ -20,10 +20,11 @@ from functools import partial
 from pathlib import Path
 
 import torch
-from cases import Case, Compared, Numbers, drawn_rows, options, over, over_seeds
+from cases import Case, Compared, Numbers, drawn_rows, options, over_seeds
 from digits import Digits
 from few_digits import PLAN, case, few_digits
 from jaxtyping import Bool, Float
+from outcome import over
 from torch import Tensor, nn
 from torch.nn.functional import cross_entropy
 
