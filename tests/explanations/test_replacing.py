@@ -66,7 +66,8 @@ def test_a_category_marked_in_part_is_replaced_whole():
 
 
 def test_rows_and_means_of_other_inputs_are_refused():
-    with pytest.raises(DataError, match="background has shape"):
-        other_rows(table(), torch.zeros(2, 4), "a")
+    for background in (torch.zeros(2, 4), torch.zeros(0, 3)):
+        with pytest.raises(DataError, match="background has shape"):
+            other_rows(table(), background, "a")
     with pytest.raises(DataError, match="class_means have shape"):
         class_mean(table(), torch.zeros(2, 4))

@@ -35,16 +35,17 @@ def other_rows(forward: Forward, background: Tensor | None, name: str) -> Float[
     Raises:
         DataError: a background of other inputs.
     """
-    rows = _rows(forward, background)
     uniform = row_uniform(forward.batch.index, (), seed=forward.seed, name=name)
     if background is not None:
-        return rows[(uniform * len(rows)).long().clamp_max(len(rows) - 1).to(rows.device)]
+        donor = (uniform * len(background)).long().clamp_max(len(background) - 1)
+        # Only the rows that were drawn are looked through, in every step.
+        return background_rows(background[donor.to(background.device)] if len(background) else background, forward.x)
     # Counted in the order of their index, each once: neither the order of rows nor repeated ones change a draw.
     _, first, own = np.unique(forward.batch.index.cpu().numpy(), return_index=True, return_inverse=True)
     num_others = len(first) - 1
     further = 1 + (uniform * num_others).long().clamp_max(max(num_others - 1, 0))
     donor = torch.from_numpy(first)[(torch.from_numpy(own) + further) % len(first)]
-    return rows[donor.to(rows.device)]
+    return forward.x.detach()[donor.to(forward.x.device)]
 
 
 def noise(forward: Forward, background: Tensor | None, name: str) -> Float[Tensor, " batch *input"]:
@@ -55,7 +56,7 @@ def noise(forward: Forward, background: Tensor | None, name: str) -> Float[Tenso
     Raises:
         DataError: a background of other inputs.
     """
-    rows = _rows(forward, background)
+    rows = forward.x.detach() if background is None else background_rows(background, forward.x)
     drawn = rows.mean(0) + rows.std(0, correction=0) * forward.normal(name, *rows.shape[1:])
     columns = forward.batch.columns
     if columns is None or not any(columns.one_hot):
@@ -95,7 +96,3 @@ def _with_commonest(values: Tensor, columns: Columns) -> Tensor:
         shares = values[:, places]
         found[:, places] = one_hot(shares.argmax(1), len(places)).to(values)
     return found
-
-
-def _rows(forward: Forward, background: Tensor | None) -> Tensor:
-    return forward.x.detach() if background is None else background_rows(background, forward.x)
