@@ -1,0 +1,138 @@
+"""Accuracy under attack of networks with small input gradients (Ross and Doshi-Velez 2018), on digits.
+
+    python benchmarks/reproduce/adversarial_robustness.py [--seeds 3]
+
+LeNet on the 3,500 training digits of the demo, 1,000 test digits: undefended; with a penalty on the size of the loss's
+input gradient; trained on attacked rows too (FGSM); distilled (temperature 20). Attacks know the network they attack.
+The penalty's weight is the one with the best mean accuracy under FGSM on 500 validation digits. All networks train for
+as many epochs. Writes benchmarks/results/adversarial_robustness.json and docs/images/adversarial_robustness.png.
+"""
+
+import argparse
+import sys
+import time
+from collections.abc import Callable, Mapping, Sequence
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
+
+import torch
+from digits import fresh, trained
+from results import mean_sd, progress, write
+from torch import nn
+
+from corrigible.augment import adversarial_rows
+from corrigible.data.dataset import TensorData
+from corrigible.demos.digits_data import load
+from corrigible.models import lenet
+from corrigible.plots.attack_curves import attack_curves
+from corrigible.protocols.attack_curve import accuracy_under_attack
+from corrigible.protocols.distillation import distilling
+from corrigible.protocols.schedule import Schedule, run
+
+SCHEDULE = Schedule(epochs=10)
+EPSILONS = (0.0, 0.1, 0.2, 0.3)
+WEIGHTS = (100.0, 1000.0, 10000.0)
+TRAINED_EPSILON, TEMPERATURE = 0.2, 20.0
+ATTACKS: Mapping[str, Mapping[str, Any]] = {
+    "fgsm": {},
+    "fgsm_targeted": {"targeted": True},
+    "projected_gradient": {"attack": "projected_gradient", "steps": 10},
+}
+PICTURE = Path(__file__).resolve().parents[2] / "docs" / "images" / "adversarial_robustness.png"
+
+Curves = dict[str, dict[str, list[float]]]
+"""network -> attack -> accuracy at each size."""
+
+
+def main(num_seeds: int) -> None:
+    torch.set_num_threads(1)
+    started, found, weights = time.perf_counter(), [], []
+    for seed in range(num_seeds):
+        curves, weight = of_seed(seed)
+        found.append(curves)
+        weights.append(weight)
+    rows = [
+        {"network": name, "attack": attack, "epsilon": size, **mean_sd([each[name][attack][place] for each in found])}
+        for name in found[0]
+        for attack in ATTACKS
+        for place, size in enumerate(EPSILONS)
+    ]
+    facts = {
+        "epochs": SCHEDULE.epochs,
+        "trained_epsilon": TRAINED_EPSILON,
+        "temperature": TEMPERATURE,
+        "weights_tried": WEIGHTS,
+        "weights_chosen": weights,
+    }
+    command = "python benchmarks/reproduce/adversarial_robustness.py"
+    seconds = round(time.perf_counter() - started)
+    write("adversarial_robustness", {"command": command, "seeds": num_seeds, **facts, "seconds": seconds, "rows": rows})
+    draw(found)
+
+
+def of_seed(seed: int) -> tuple[Curves, float]:
+    train, validation, test = (load(f"clean_{split}", seed=seed) for split in ("train", "validation", "test"))
+    small, weight = with_small_gradients(train, validation, seed)
+    networks: dict[str, Callable[[], nn.Module]] = {
+        "undefended": lambda: trained(fresh(seed), train, SCHEDULE, seed),
+        "small_gradients": lambda: small,
+        "adversarially_trained": lambda: on_attacked_rows(train, seed),
+        "distilled": lambda: distilled(train, seed),
+    }
+    curves: Curves = {}
+    for name, make in networks.items():
+        network = make()
+        curves[name] = {attack: accuracies(network, test, **settings) for attack, settings in ATTACKS.items()}
+        progress(seed, name, {f"fgsm {size}": at for size, at in zip(EPSILONS, curves[name]["fgsm"], strict=True)})
+    return curves, weight
+
+
+def with_small_gradients(train: TensorData, validation: TensorData, seed: int) -> tuple[nn.Module, float]:
+    """The network of the weight that withstands attacks best on validation rows."""
+    scored = []
+    for weight in WEIGHTS:
+        network = fresh(seed)
+        for _ in run(network, train, SCHEDULE, penalties={"gradient_size": weight}, seed=seed):
+            pass
+        score = sum(accuracies(network, validation)[1:]) / (len(EPSILONS) - 1)
+        progress(seed, f"gradient_size {weight:g}", {"validation accuracy under FGSM": score})
+        scored.append((score, weight, network))
+    _, weight, network = max(scored, key=lambda each: each[0])
+    print(f"seed {seed}  weight of gradient_size chosen on validation rows: {weight:g}", flush=True)
+    return network, weight
+
+
+def on_attacked_rows(train: TensorData, seed: int) -> nn.Module:
+    network = fresh(seed)
+    for _ in run(network, train, SCHEDULE, augment=[partial(adversarial_rows, epsilon=TRAINED_EPSILON)], seed=seed):
+        pass
+    return network
+
+
+def distilled(train: TensorData, seed: int) -> nn.Module:
+    steps = distilling(lenet(), train, temperature=TEMPERATURE, schedule=SCHEDULE, seed=seed)
+    while True:
+        try:
+            next(steps)
+        except StopIteration as end:
+            return end.value
+
+
+def accuracies(network: nn.Module, data: TensorData, **settings: Any) -> list[float]:
+    return [accuracy for _, accuracy in accuracy_under_attack(network, data, EPSILONS, **settings)]
+
+
+def draw(found: Sequence[Curves]) -> None:
+    curves = {name: torch.tensor([each[name]["fgsm"] for each in found]) for name in found[0]}
+    figure = attack_curves(EPSILONS, curves, title="Digits: accuracy under FGSM", label="largest change of a pixel")
+    PICTURE.parent.mkdir(exist_ok=True)
+    figure.savefig(PICTURE, dpi=110)
+
+
+if __name__ == "__main__":
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--seeds", type=int, default=3)
+    main(parser.parse_args().seeds)
