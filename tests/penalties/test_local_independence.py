@@ -110,8 +110,8 @@ def trained(weight: float) -> tuple[Ensemble, Batch]:
     with torch.random.fork_rng():
         torch.manual_seed(1)
         model = Ensemble([nn.Sequential(nn.Linear(2, 8), nn.Softplus(), nn.Linear(8, 2)) for _ in range(2)])
-    optimizer = torch.optim.Adam(model.parameters(), lr=0.05)
-    for step in range(60):
+    optimizer = torch.optim.Adam(model.parameters(), lr=0.1)
+    for step in range(40):
         forward = Forward(model, batch, seed=step)
         objective = member_cross_entropy(forward, batch).mean() + weight * local_independence(forward, batch)
         optimizer.zero_grad()
