@@ -134,6 +134,15 @@ def verify(folder: Path, root: str | None, as_json: bool) -> None:
 
 
 @main.command()
+@STUDY
+@click.option("--run", help="Run whose model to look at [default: the latest].")
+@computing
+def suspect(study: Path, run: str | None, seed: int | None, device: str, as_json: bool) -> None:
+    """Rank regions that the model may rely on by mistake, for a person to look at."""
+    show(lambda: workflow.suspect(study, run=run, seed=seed, device=device), as_json)
+
+
+@main.command()
 @JSON
 def methods(as_json: bool) -> None:
     """List every explainer, score, penalty, metric and model with its settings."""

@@ -20,8 +20,8 @@ from corrigible.metrics import METRICS
 from corrigible.models import MODELS
 from corrigible.models.modes import PrivateRandomness
 from corrigible.objective import terms_of
-from corrigible.protocols.providing import PROVIDERS
 from corrigible.protocols.baselines import Baseline
+from corrigible.protocols.providing import PROVIDERS
 from corrigible.protocols.schedule import MOST, Schedule, require_range
 
 RECIPE_FORMAT = 1

@@ -171,6 +171,14 @@ def _compared(record: Any) -> Iterator[str]:
     yield f"{name} {values}  step {record.step_cost:.2f} ×"
 
 
+def _suspected(record: Any) -> Iterator[str]:
+    if record.rank == 1:
+        yield f"[dim]{'':2} {'region':28} {'class':12} {'effect (95 %)':24} {'× others':>8} {'tells':>6}  rows[/dim]"
+    effect = f"{record.effect:.3f} ({record.low:.3f} to {record.high:.3f})"
+    line = f"{record.rank:2} {record.region:28} {record.label or 'several':12} {effect:24} {record.ratio:8.1f}"
+    yield escape(f"{line} {record.telling:6.2f}  {' '.join(map(str, record.rows))}")
+
+
 def _listed(record: Any) -> Iterator[str]:
     about = f"{record.split} row {record.row}" if record.row is not None else ""
     about = about or (f"class {record.label}" if record.label is not None else "every row")
@@ -211,6 +219,7 @@ LINES: dict[str, Callable[[Any], Iterator[str]]] = {
     "Measured": _measured,
     "FeatureShare": lambda record: iter([f"  {escape(record.feature):32} {record.share:.3f}"]),
     "Line": lambda record: iter([escape(record.text)]),
+    "Suspected": _suspected,
     "Listed": _listed,
     "MethodCompared": _compared,
     "Noted": lambda record: iter([f"[green]{record.verb}[/green]: {len(record.numbers)} stored"]),

@@ -12,7 +12,6 @@ from corrigible.errors import RecipeError
 from corrigible.feedback.masks import Masks
 from corrigible.protocols.schedule import MOST, require_range
 
-
 BASELINE_SETTINGS = {
     "step_size": "group_dro",
     "identification_epochs": "just_train_twice",

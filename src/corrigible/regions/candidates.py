@@ -6,7 +6,7 @@ from torch import Tensor
 
 from corrigible.errors import DataError, RecipeError
 from corrigible.explanations.features import feature_index, plain_columns
-from corrigible.types import Columns, Features, Pixels, Region
+from corrigible.types import Columns, Features, Pixels
 
 NUM_CELLS = 7
 """Down and across, where nobody says how large a cell is."""
@@ -85,7 +85,7 @@ def _other_features(mask: Tensor, columns: Columns | None, num_regions: int, gen
     return found
 
 
-def as_region(mask: Bool[Tensor, " *input"], columns: Columns | None) -> Region:
+def as_region(mask: Bool[Tensor, " *input"], columns: Columns | None) -> Pixels | Features:
     """The region as feedback is given about it: height × width, feature names, or the mask itself."""
     if columns is not None:
         marked = [name for name, is_in in zip(columns.feature, mask.tolist(), strict=True) if is_in]
@@ -93,7 +93,7 @@ def as_region(mask: Bool[Tensor, " *input"], columns: Columns | None) -> Region:
     return Pixels((mask.any(dim=0) if mask.ndim == 3 else mask).cpu().numpy())
 
 
-def box_of(region: Region) -> tuple[int, int, int, int] | None:
+def box_of(region: Pixels | Features) -> tuple[int, int, int, int] | None:
     """Top, left, height and width of the smallest rectangle around a region of an image; None for other data."""
     if not isinstance(region, Pixels) or region.mask.ndim != 2:
         return None

@@ -10,13 +10,13 @@ from torch import Tensor, nn
 
 from corrigible.data.dataset import as_dataset, rows_of, shape_of
 from corrigible.data.swapping import draw_donors
-from corrigible.errors import RecipeError
+from corrigible.errors import FeedbackError, RecipeError
 from corrigible.explanations.targets import predicted_target
 from corrigible.feedback.masks import mask_of
 from corrigible.intervals import percentile_interval, resamples
 from corrigible.regions.candidates import elsewhere
 from corrigible.regions.effects import region_effects
-from corrigible.types import region_of
+from corrigible.types import Phrase, region_of
 
 NUM_RESAMPLES = 1000
 NOTHING = 1e-9
@@ -74,10 +74,13 @@ def region_test(
     for name, value in (("num_rows", num_rows), ("num_donors", num_donors), ("num_elsewhere", num_elsewhere)):
         if value < 1:
             raise RecipeError(f"{name} is {value}; expected at least 1")
+    where = region_of(region)
+    if isinstance(where, Phrase):
+        raise FeedbackError("the region is words of a text; expected a boolean array or names of features")
     dataset = as_dataset(data)
     rows = rows_of(dataset, draw_donors(len(dataset), num_rows, seed))
     donors = rows_of(dataset, draw_donors(len(dataset), num_donors, seed + 1)).x
-    mask = mask_of(region_of(region), shape_of(dataset), rows.columns)
+    mask = mask_of(where, shape_of(dataset), rows.columns)
     others = elsewhere(mask, rows.columns, num_regions=num_elsewhere, seed=seed)
     target = predicted_target(model, rows.x, seed=seed)
     effects = region_effects(

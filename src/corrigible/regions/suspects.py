@@ -23,7 +23,7 @@ from corrigible.regions.clusters import cluster_explanations
 from corrigible.regions.effects import region_effects
 from corrigible.regions.region_test import RegionTest, compared_with_others
 from corrigible.regions.telling import telling
-from corrigible.types import Region
+from corrigible.types import Features, Pixels
 
 NUM_COMPARED = 1500
 """Rows among which neighbours are looked for."""
@@ -44,7 +44,7 @@ ONE_CLASS = 0.9
 class Suspect:
     """A region that a person should look at; the ranking proves nothing."""
 
-    region: Region
+    region: Pixels | Features
     label: int | None
     """The class in whose rows nearly all of the suspicion lies; None where several are concerned."""
     score: float

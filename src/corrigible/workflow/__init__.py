@@ -13,6 +13,7 @@ _HOME = {
     "explain": "measuring",
     "explain_all": "explaining_all",
     "compare": "comparing",
+    "suspect": "suspecting",
     "evaluate": "measuring",
     "add_feedback": "reviewing",
     "import_feedback": "reviewing",

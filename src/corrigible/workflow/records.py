@@ -47,6 +47,29 @@ class FeatureShare:
 
 
 @dataclass(frozen=True)
+class Suspected:
+    """A region that a person should look at, as ``corrigible suspect`` ranks it."""
+
+    rank: int
+    region: str
+    """As ``feedback add`` takes it."""
+    label: str
+    """The class it is about; empty for several."""
+    score: float
+    effect: float
+    """Mean of what the score of the predicted class loses when the region holds other rows' values."""
+    low: float
+    high: float
+    ratio: float
+    """The effect over that of other regions."""
+    p_value: float
+    telling: float
+    """How surely the region alone tells the label on rows that rely on it, from 0 as by chance to 1."""
+    size: int
+    rows: tuple[int, ...]
+
+
+@dataclass(frozen=True)
 class Listed:
     """One piece of feedback in the store."""
 

@@ -1,0 +1,81 @@
+"""The verb that says where to look first: what a model may rely on by mistake."""
+
+import dataclasses
+import shlex
+from collections.abc import Iterator
+from pathlib import Path
+
+import numpy as np
+import torch
+from safetensors.torch import save
+
+from corrigible.data.dataset import class_names_of, columns_of, shape_of
+from corrigible.feedback.masks import mask_of
+from corrigible.recipe import load_data
+from corrigible.regions.candidates import box_of
+from corrigible.regions.suspects import Suspect, suspects
+from corrigible.study import open_study
+from corrigible.types import Features, Pixels
+from corrigible.workflow.devices import device_named
+from corrigible.workflow.model_runs import load_model
+from corrigible.workflow.records import Finished, Suspected
+
+SPLIT = "train"
+"""A confounder is in the rows that the model learned from."""
+
+
+def suspect(
+    folder: Path, *, run: str | None = None, seed: int | None = None, device: str = "cpu"
+) -> Iterator[Suspected | Finished]:
+    """Rank regions of the training rows that a run's model may rely on by mistake; the latest model if none is named.
+
+    It is a suspicion for a person to look at: nothing becomes feedback by it.
+    """
+    study = open_study(folder)
+    seed = study.recipe.seed if seed is None else seed
+    source = study.run_named(run) if run else study.latest("train", "correct")
+    data = load_data(study.recipe, study.folder, SPLIT)
+    with study.new_run("suspect", parent=source.name, seed=seed, device=device, split=SPLIT) as draft:
+        model = load_model(source).to(device_named(device))
+        found = suspects(model, data, seed=seed)
+        shape, names = shape_of(data), class_names_of(data)
+        records = [_record(rank, entry, len(shape) == 3, names) for rank, entry in enumerate(found, start=1)]
+        draft.write_json("suspects.json", [dataclasses.asdict(record) for record in records])
+        masks = torch.zeros(len(found), *shape, dtype=torch.bool)
+        for place, entry in enumerate(found):
+            masks[place] = mask_of(entry.region, shape, columns_of(data))
+        (draft.folder / "masks.safetensors").write_bytes(save({"mask": masks}))
+    yield from records
+    yield Finished("suspect", str(draft.published))
+
+
+def _record(rank: int, found: Suspect, is_image: bool, class_names: tuple[str, ...]) -> Suspected:
+    label = "" if found.label is None else str(found.label)
+    if found.label is not None and found.label < len(class_names):
+        label = class_names[found.label]
+    test = found.test
+    return Suspected(
+        rank=rank,
+        region=in_words(found.region, is_image=is_image),
+        label=label,
+        score=found.score,
+        effect=test.effect,
+        low=test.low,
+        high=test.high,
+        ratio=test.ratio,
+        p_value=test.p_value,
+        telling=found.telling,
+        size=found.size,
+        rows=found.rows,
+    )
+
+
+def in_words(region: Pixels | Features, *, is_image: bool) -> str:
+    """The region as ``feedback add`` takes it: the box around it in pixels, or feature names; else its places."""
+    if isinstance(region, Features):
+        return " ".join(f"--feature {shlex.quote(name)}" for name in region.names)
+    box = box_of(region) if is_image else None
+    if box is not None:
+        return "--box " + " ".join(map(str, box))
+    marked = np.flatnonzero(region.mask.reshape(len(region.mask), -1).any(axis=1))
+    return "places " + " ".join(map(str, marked.tolist()))
