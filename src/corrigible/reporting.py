@@ -18,7 +18,7 @@ from corrigible import figures, pictures
 from corrigible.comparison import comparison, spoken
 from corrigible.plots.page import as_image
 from corrigible.training import Epoch
-from corrigible.types import Features, Feedback, Measurement, Pixels
+from corrigible.types import Features, Feedback, Measurement, Phrase, Pixels
 
 MOST_FEATURES = 30
 """Features shown besides the marked ones."""
@@ -72,7 +72,7 @@ class ReportContent:
     """Everything a report shows. An empty part leaves its section out."""
 
     title: str
-    kind: Literal["image", "table"]
+    kind: Literal["image", "table", "text"]
     created: datetime
     summary: tuple[str, ...] = ()
     """Sentences that say what changed, the most important first."""
@@ -274,6 +274,9 @@ def _feedback_features(feedback: Sequence[Feedback]) -> dict[str, list[tuple[str
 
 
 def _features(said: Feedback) -> tuple[str, ...]:
+    """Names of features; of a text, the phrase."""
+    if isinstance(said.region, Phrase):
+        return (" ".join(said.region.words),)
     return said.region.names if isinstance(said.region, Features) else ()
 
 

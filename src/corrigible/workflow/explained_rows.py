@@ -13,8 +13,10 @@ from corrigible.explanations.answers import answers
 from corrigible.explanations.baselines import baseline_row
 from corrigible.explanations.explaining import explain
 from corrigible.explanations.family import EXPLAINERS
+from corrigible.explanations.groups import TOKEN
 from corrigible.explanations.quality.curves import deletion_curve, insertion_curve
 from corrigible.explanations.scores import SCORES
+from corrigible.explanations.texts import settings_for_texts
 from corrigible.methods import method_named, settings_of
 from corrigible.recipe import Recipe
 from corrigible.study import Draft
@@ -37,7 +39,8 @@ def explained_rows(data: Dataset) -> dict[str, Tensor]:
     rows = rows_of(data, index)
     is_binary = columns is not None and int(all_labels(data).max()) == 1
     target = torch.ones_like(rows.y) if is_binary else rows.y.clone()
-    return {"row": index, "x": rows.x.contiguous(), "y": rows.y, "target": target}
+    words = {} if rows.tokens is None else {"words": rows.tokens.ids}
+    return {"row": index, "x": rows.x.contiguous(), "y": rows.y, "target": target, **words}
 
 
 def explained_by(
@@ -45,15 +48,17 @@ def explained_by(
 ) -> dict[str, Tensor]:
     """Of a table, the model's attributions of these rows; where the method has a baseline, the scores of both too.
 
-    Of images, each one's probability of its label while inputs are removed, or put back, by attribution.
+    Of images and texts, each one's probability of its label while inputs are removed, or put back, by attribution.
     """
-    method, settings = recipe.explain.method, recipe.explain.settings
+    method, settings, groups = recipe.explain.method, dict(recipe.explain.settings), None
+    if "words" in rows:
+        settings, groups = settings_for_texts(method, settings), TOKEN
     x, target = rows["x"], rows["target"]
     attribution = explain(model, x, target, method=method, columns=columns, seed=seed, **settings)
     if columns is not None:
         found = {"attribution": attribution} | _scores(recipe, model, x, target)
     else:
-        drawn: dict[str, Any] = {"baseline": settings.get("baseline"), "seed": seed}
+        drawn: dict[str, Any] = {"baseline": settings.get("baseline"), "groups": groups, "seed": seed}
         curves = {"deletion": deletion_curve, "insertion": insertion_curve}
         found = {name: curve(model, x, target, attribution, **drawn) for name, curve in curves.items()}
     return {name: value.cpu().contiguous() for name, value in found.items()}

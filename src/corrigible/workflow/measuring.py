@@ -10,13 +10,14 @@ from safetensors.torch import save
 from torch import Tensor, nn
 
 from corrigible.batches import collate
-from corrigible.data.dataset import Dataset, TensorData, class_names_of, columns_of, rows_of
+from corrigible.data.dataset import Dataset, TensorData, class_names_of, columns_of, rows_of, tokens_of
 from corrigible.evaluation import difference, evidence_for, measure
 from corrigible.evidence import Evidence, gather
 from corrigible.explanations.chunks import rows_that_fit
 from corrigible.explanations.explaining import explain as attribute
 from corrigible.explanations.features import feature_shares
 from corrigible.explanations.targets import predicted_target
+from corrigible.explanations.texts import by_token, settings_for_texts
 from corrigible.feedback.masks import marks_of, said_about
 from corrigible.models.modes import evaluating, like_parameters
 from corrigible.recipe import Recipe, load_data
@@ -26,10 +27,12 @@ from corrigible.workflow.backgrounds import with_background
 from corrigible.workflow.devices import device_named
 from corrigible.workflow.explained_features import explained_features, keep_features
 from corrigible.workflow.explained_rows import explained_by, explained_rows, keep
+from corrigible.workflow.explained_words import WORDS_FILE, word_shares, words_of_rows
 from corrigible.workflow.model_runs import load_model
 from corrigible.workflow.records import FeatureShare, Finished, Measured
 
 NUM_DRAWN_ROWS = 8
+NUM_TOLD_WORDS = 20
 ROWS_AT_ONCE = 256
 """Of a data set that may not fit in memory."""
 
@@ -48,13 +51,14 @@ def explain(
         targets, attributions = [], []
         for rows in _in_parts(data):
             targets.append(predicted_target(model, rows.x, seed=seed))
-            attributions.append(_attribution(recipe, model, rows, targets[-1], seed))
+            attributions.append(_of_words(_attribution(recipe, model, rows, targets[-1], seed), rows))
         tensors = {"attribution": torch.cat(attributions), "target": torch.cat(targets)}
         tensors["index"] = torch.arange(len(data))
         (draft.folder / "attributions.safetensors").write_bytes(save(tensors))
-        shares = [FeatureShare(*pair) for pair in feature_shares(attributions, columns_of(data))]
+        shares = [FeatureShare(*pair) for pair in _shares(attributions, data)]
         draft.write_json("shares.json", [dataclasses.asdict(share) for share in shares])
-    yield from shares
+        _keep_words(draft, data)
+    yield from shares[: NUM_TOLD_WORDS if tokens_of(data) else None]
     yield Finished("explain", str(draft.published))
 
 
@@ -93,6 +97,7 @@ def evaluate(folder: Path, *, seed: int | None = None, device: str = "cpu") -> I
         whole = {"class_names": class_names_of(data), "models": results, "changes": _as_dicts(changes)}
         draft.write_json("evaluation.json", whole)
         (draft.folder / "rows.safetensors").write_bytes(save(drawn))
+        _keep_words(draft, rows_of(data, drawn["row"]))
         _keep_explanations(draft, recipe, explained_models, data, seed)
     yield Finished("evaluate", str(draft.published))
 
@@ -169,15 +174,30 @@ def _in_parts(data: Dataset) -> Iterator[TensorData]:
 
 
 def _attribution(recipe: Recipe, model: nn.Module, rows: TensorData, target: Tensor, seed: int) -> Tensor:
-    explanation = recipe.explain
-    return attribute(
-        model, rows.x, target, method=explanation.method, columns=rows.columns, seed=seed, **explanation.settings
-    )
+    method, settings = recipe.explain.method, dict(recipe.explain.settings)
+    if rows.tokens is not None:
+        settings = settings_for_texts(method, settings)
+    return attribute(model, rows.x, target, method=method, columns=rows.columns, seed=seed, **settings)
+
+
+def _of_words(attribution: Tensor, rows: TensorData) -> Tensor:
+    """Of a text, one number per word; anything else as it is."""
+    return attribution if rows.tokens is None else by_token(attribution)
+
+
+def _keep_words(draft: Draft, data: Dataset) -> None:
+    tokens = tokens_of(data)
+    if tokens is not None:
+        draft.write_json(WORDS_FILE, words_of_rows(tokens))
+
+
+def _shares(attributions: list[Tensor], data: Dataset) -> list[tuple[str, float]]:
+    tokens = tokens_of(data)
+    return feature_shares(attributions, columns_of(data)) if tokens is None else word_shares(attributions, tokens)
 
 
 def _shares_of_labels(recipe: Recipe, model: nn.Module, data: Dataset, seed: int) -> list[tuple[str, float]]:
-    """What each feature counted for the rows' labels; nothing for data without named features."""
-    if columns_of(data) is None:
+    """What each feature or word counted for the rows' labels; nothing for data that names neither."""
+    if columns_of(data) is None and tokens_of(data) is None:
         return []
-    parts = (_attribution(recipe, model, rows, rows.y, seed) for rows in _in_parts(data))
-    return feature_shares(parts, columns_of(data))
+    return _shares([_of_words(_attribution(recipe, model, rows, rows.y, seed), rows) for rows in _in_parts(data)], data)

@@ -15,7 +15,9 @@ from corrigible.study import Run
 from corrigible.types import Columns
 from corrigible.workflow.explained_features import kept_features
 from corrigible.workflow.explained_rows import COLUMNS_FILE, ROWS_FILE
+from corrigible.workflow.explained_words import WORDS_FILE
 from corrigible.workflow.plotted_features import feature_plots
+from corrigible.workflow.plotted_words import word_plots
 
 MOST_CLASSES = 4
 """With more classes, none has bars of its own."""
@@ -30,6 +32,9 @@ def explanation_plots(evaluation: Run) -> Iterator[Plots]:
     file = ROWS_FILE if (evaluation.folder / ROWS_FILE).exists() else "rows.safetensors"
     rows = load_file(evaluation.folder / file)
     if not (evaluation.folder / COLUMNS_FILE).exists():
+        if (evaluation.folder / WORDS_FILE).exists():
+            drawn = load_file(evaluation.folder / "rows.safetensors")
+            yield from word_plots(drawn, evaluation.read(WORDS_FILE), names, results["class_names"])
         yield from _of_images(rows, names)
         return
     columns = Columns(*(tuple(part) for part in evaluation.read(COLUMNS_FILE).values()))
