@@ -30,7 +30,7 @@ from corrigible.protocols.schedule import Schedule, run
 from corrigible.types import Feedback
 
 COLOURS = torch.tensor([[1.0, 0.0, 0.0], [0.0, 1.0, 0.0], [0.0, 0.0, 1.0], [0.5, 0.5, 0.5]])
-NUM_TRAIN, NUM_HELD_OUT, NUM_TEST = 8000, 2000, 2000
+NUM_TRAIN, NUM_HELD_OUT, NUM_TEST = 4000, 1000, 2000
 TRAIN = Schedule(epochs=24, batch_size=256, learning_rate=3e-3)
 SEARCH = Search(scope="dataset")
 CORNERS, TOP = torch.zeros(5, 5, dtype=torch.bool), torch.zeros(5, 5, dtype=torch.bool)
