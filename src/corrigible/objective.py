@@ -13,7 +13,7 @@ from corrigible.errors import NoGradientError, RecipeError, TrainingDivergedErro
 from corrigible.methods import method_named, with_settings
 from corrigible.models.forward import Forward, Loss, Penalty
 from corrigible.models.modes import frozen_norms, mixes_rows
-from corrigible.penalties import MODEL_PENALTIES, OF_LAYERS, PENALTIES
+from corrigible.penalties import MODEL_PENALTIES, OF_LAYERS, OF_OWN_PASSES, PENALTIES
 from corrigible.types import Batch
 
 Weight = float | Callable[[int], float]
@@ -32,6 +32,8 @@ class Term:
     on_reviewed_rows: bool
     needs_input: bool = True
     """False where it looks at layers only: the pass need not keep what gradients with respect to the input need."""
+    needs_layers: bool = True
+    """False where it makes passes of its own."""
 
     def weight_at(self, epoch: int) -> float:
         return float(self.weight(epoch)) if callable(self.weight) else self.weight
@@ -71,8 +73,8 @@ def terms_of(penalties: PenaltySettings) -> tuple[Term, ...]:
             raise RecipeError(f"penalty {name!r} has weight {weight!r}; expected a number of at least 0")
         penalty = with_settings(method_named(name, PENALTIES, "penalty"), settings, f"penalty {name!r}")
         weight = weight if callable(weight) else float(weight)
-        needs_input = name not in OF_LAYERS or settings.get("attribution") == "input_gradient"
-        found.append(Term(name, penalty, weight, name not in MODEL_PENALTIES, needs_input))
+        needs_input = name not in OF_LAYERS | OF_OWN_PASSES or settings.get("attribution") == "input_gradient"
+        found.append(Term(name, penalty, weight, name not in MODEL_PENALTIES, needs_input, name not in OF_OWN_PASSES))
     return tuple(found)
 
 
@@ -92,8 +94,9 @@ def objective_of(
     # Marked label batches are reviewed rows themselves: one pass serves both, unless normalisation mixes its rows.
     is_shared = reviewed is None and batch.irrelevant is not None and not mixes_rows(model)
     reviewed = batch if reviewed is None and batch.irrelevant is not None else reviewed
-    looks_in = bool(of_model or (of_feedback and is_shared))
-    track_input = looks_in and _needs_input(model, of_model + of_feedback)
+    looking = [term for term in of_model + (of_feedback if is_shared else []) if term.needs_layers]
+    looks_in = bool(looking)
+    track_input = looks_in and _needs_input(model, looking)
     labelled = Forward(model, batch, seed=seed, track_input=track_input, track_layers=looks_in)
     label_losses = loss(labelled, batch)
     total = _mean(label_losses, batch.weight)

@@ -78,6 +78,8 @@ def scores_of(method, names):
 def literal_score(name, logits, target):
     if name == "target_logit":
         return logits[target]
+    if name == "predicted_logit":
+        return logits.max()
     if name == "margin":
         return logits[target] - max(value for place, value in enumerate(logits) if place != target)
     log_probs = logits - logits.exp().sum().log()

@@ -12,6 +12,7 @@ import pytest
 FAMILIES = {
     "corrigible.penalties": ("FEEDBACK_PENALTIES", "RELEVANCE_PENALTIES", "FEEDBACK_LOSSES", "MODEL_PENALTIES"),
     "corrigible.losses": ("LOSSES",),
+    "corrigible.augment": ("AUGMENTS", "ATTACKS"),
     "corrigible.explanations.attribution": ("EXPLAINERS",),
     "corrigible.explanations.coalitions": ("EXPLAINERS",),
     "corrigible.explanations.interactions": ("INTERACTIONS",),

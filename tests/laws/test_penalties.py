@@ -1,5 +1,6 @@
 """What every penalty must obey, on four kinds of networks."""
 
+import copy
 from collections.abc import Callable, Iterable
 from dataclasses import replace
 from typing import Any, Literal, get_args, get_origin, get_type_hints
@@ -12,17 +13,26 @@ from conftest import CASES, case_named
 from corrigible.errors import NoGradientError, UnsupportedModelError
 from corrigible.losses import cross_entropy
 from corrigible.methods import settings_of
+from corrigible.models.ensemble import Ensemble
 from corrigible.models.forward import Forward
 from corrigible.models.modes import frozen_norms
-from corrigible.objective import Term, objective_of, require_gradients
+from corrigible.objective import objective_of, require_gradients, terms_of
 from corrigible.penalties import FEEDBACK_PENALTIES, ON_REVIEWED_ROWS, PENALTIES, RELEVANCE_PENALTIES
 from corrigible.types import Batch, Columns
 
-UNREACHED: dict[str, set[str]] = {}
+SETTINGS: dict[str, dict[str, Any]] = {"attribution_graph": {"edges": [[0, 1], [1, 2], [0, 3]]}}
+"""What must be given."""
+CONSTANT = {"7.bias", "9.bias", "11.bias", "hidden.bias", "block.norm2.bias", "out.bias"}
+CONSTANT |= {"6.bias", "classifier.bias", "classifier.5.bias", *(f"convolutions.{n}.bias" for n in range(3))}
+"""What is added behind the last layer that is not piecewise linear changes no gradient of a logit."""
+UNREACHED = {"grad_cam_overlap": CONSTANT, "should_matter": CONSTANT}
 """penalty -> parameters that its default settings cannot reach; all others must be reached."""
-OF_ACTIVATIONS: set[str] = set()
+OF_ACTIVATIONS = {"grad_cam_overlap", "activation_evidence"}
 """Penalties that look at activations, which stay under an input that the network does not see."""
-REFUSED: dict[str, set[str]] = {}
+OF_PLACES = OF_ACTIVATIONS | {"should_matter", "attribution_smoothness", "attribution_graph"}
+"""Penalties for which it matters where an input lies: an image's double is another image."""
+WITHOUT_IMAGES = {"one_hot_table", "text_bag", "text_cnn"}
+REFUSED = dict.fromkeys(["grad_cam_overlap", "activation_evidence", "attribution_smoothness"], WITHOUT_IMAGES)
 """penalty -> networks that it cannot be applied to and must refuse."""
 
 
@@ -64,7 +74,18 @@ class Halves(nn.Module):
 def value(name: str, model: nn.Module, batch: Batch, **settings: Any) -> Tensor:
     if name in RELEVANCE_PENALTIES:
         batch = replace(batch, irrelevant=torch.zeros_like(batch.irrelevant), relevant=batch.irrelevant)
-    return PENALTIES[name](Forward(model, batch, seed=3), batch, **settings)
+    if name == "local_independence":
+        model = Ensemble([model, changed(model)])
+    return PENALTIES[name](Forward(model, batch, seed=3), batch, **SETTINGS.get(name, {}), **settings)
+
+
+def changed(model: nn.Module) -> nn.Module:
+    """Another member for an ensemble, which stays as it is whatever becomes of the model."""
+    other, generator = copy.deepcopy(model), torch.Generator().manual_seed(5)
+    with torch.no_grad():
+        for parameter in other.parameters():
+            parameter.copy_(0.3 * torch.randn(parameter.shape, generator=generator))
+    return other.requires_grad_(False)
 
 
 def taken(batch: Batch, places: list[int]) -> Batch:
@@ -140,7 +161,7 @@ def test_order_of_rows_changes_nothing(name, case):
     torch.testing.assert_close(value(name, case.model, reordered), value(name, case.model, case.batch))
 
 
-@every_penalty
+@on_networks(PENALTIES.keys() - OF_PLACES)
 def test_inputs_of_equal_gradient_count_once(name, case):
     batch = case.batch
     columns = None if batch.columns is None else doubled_columns(batch.columns)
@@ -188,11 +209,13 @@ def test_leaves_the_random_state_and_the_batch_as_they_were(name, case):
 
 @every_penalty
 def test_refuses_a_model_whose_parameters_are_all_frozen(name, case):
-    case.model.requires_grad_(False)
-    term = Term(name, PENALTIES[name], 1.0, name in ON_REVIEWED_ROWS)
-    objective = objective_of(case.model, case.batch, case.batch, loss=cross_entropy, terms=[term], epoch=0, seed=0)
+    model = case.model.requires_grad_(False)
+    model = Ensemble([model, changed(model)]) if name == "local_independence" else model
+    (term,) = terms_of({name: {"weight": 1.0, **SETTINGS.get(name, {})}})
+    batch = replace(case.batch, relevant=~case.batch.irrelevant)
+    objective = objective_of(model, batch, batch, loss=cross_entropy, terms=[term], epoch=0, seed=0)
     with pytest.raises(NoGradientError, match=name):
-        require_gradients(case.model, objective)
+        require_gradients(model, objective)
 
 
 CHOICES = [
@@ -200,7 +223,7 @@ CHOICES = [
     for name in PENALTIES
     for setting in literal_settings(PENALTIES[name])
     for network in CASES
-    if network not in REFUSED.get(name, ())
+    if network not in REFUSED.get(name, set()) | (WITHOUT_IMAGES if "grad_cam" in setting.values() else set())
 ]
 
 
@@ -219,3 +242,17 @@ def test_refuses_a_network_that_it_cannot_look_into(name, network):
     refused = case_named(network)
     with pytest.raises(UnsupportedModelError):
         value(name, refused.model, refused.batch)
+
+
+@pytest.mark.parametrize("is_shared", [False, True])
+@on_networks(PENALTIES.keys() - {"local_independence"})
+def test_what_a_pass_keeps_changes_no_gradient(name, case, is_shared):
+    """A pass that keeps only what the penalty says that it needs teaches the same."""
+    (term,) = terms_of({name: {"weight": 1.0, **SETTINGS.get(name, {})}})
+    batch = replace(case.batch, relevant=case.batch.irrelevant.roll(1, -1))
+    batches = (batch, None) if is_shared else (replace(batch, irrelevant=None, relevant=None), batch)
+    gradients = []
+    for kept in (term, replace(term, needs_input=True, needs_layers=True)):
+        found = objective_of(case.model, *batches, loss=cross_entropy, terms=[kept], epoch=0, seed=2)
+        gradients.append(torch.autograd.grad(found.total, list(case.model.parameters())))
+    torch.testing.assert_close(*gradients)

@@ -22,11 +22,11 @@ X = torch.tensor([[1.0, 2.0, -1.0], [0.5, 0.0, 3.0]], dtype=torch.float64)
 BATCH = Batch(torch.arange(2), X, torch.tensor([0, 1]), torch.tensor([[True, False, True], [False, False, True]]))
 
 
-def test_of_a_linear_score_is_the_mean_squared_weight_times_way():
+def test_of_a_linear_score_is_the_squared_sum_of_weight_times_way():
     """References (1, 1, 1): ways (0, 1, -2) and (-0.5, -1, 2); marked are 0 · 2, -2 · 3 and 2 · -4."""
     model = linear([[2.0, 7.0, 3.0], [1.0, 9.0, -4.0]])
     found = expected_gradients_on_marks(Forward(model, BATCH), BATCH, background=X.new_ones(1, 3), score="target_logit")
-    assert found.item() == pytest.approx((0 + 36 + 64) / 3)
+    assert found.item() == pytest.approx(((0 + 6) ** 2 + 8**2) / 2)
 
 
 def test_what_equals_the_reference_is_not_corrected():
@@ -49,7 +49,7 @@ def test_integrated_gradients_go_from_zeros_whatever_the_background():
             background=background,
             score="target_logit",
         )
-        assert found.item() == pytest.approx((2**2 + 3**2 + 12**2) / 3)
+        assert found.item() == pytest.approx(((2 + 3) ** 2 + 12**2) / 2)
 
 
 @pytest.mark.parametrize("attribution", ["expected_gradients", "integrated_gradients"])

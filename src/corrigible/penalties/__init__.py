@@ -10,15 +10,56 @@
 from collections.abc import Callable
 from typing import Any
 
+from corrigible.penalties.activation_evidence import activation_evidence
+from corrigible.penalties.attribution_graph import attribution_graph
+from corrigible.penalties.attribution_smoothness import attribution_smoothness
+from corrigible.penalties.attribution_sparsity import attribution_sparsity
+from corrigible.penalties.bounded_gradient import bounded_gradient
+from corrigible.penalties.concept_gradient import concept_gradient
+from corrigible.penalties.contextual_decomposition import contextual_decomposition
+from corrigible.penalties.counterexamples import counterexamples
+from corrigible.penalties.energy_outside import energy_outside
+from corrigible.penalties.expected_gradients_on_marks import expected_gradients_on_marks
+from corrigible.penalties.grad_cam_overlap import grad_cam_overlap
 from corrigible.penalties.gradient_size import gradient_size
+from corrigible.penalties.local_independence import local_independence
+from corrigible.penalties.noise_consistency import noise_consistency
 from corrigible.penalties.right_reasons import right_reasons
+from corrigible.penalties.should_matter import should_matter
+from corrigible.penalties.worst_case import worst_case
 
-FEEDBACK_PENALTIES: dict[str, Callable[..., Any]] = {f.__name__: f for f in (right_reasons,)}
-RELEVANCE_PENALTIES: dict[str, Callable[..., Any]] = {}
-FEEDBACK_LOSSES: dict[str, Callable[..., Any]] = {}
-MODEL_PENALTIES: dict[str, Callable[..., Any]] = {f.__name__: f for f in (gradient_size,)}
+FEEDBACK_PENALTIES: dict[str, Callable[..., Any]] = {
+    f.__name__: f
+    for f in (
+        right_reasons,
+        bounded_gradient,
+        expected_gradients_on_marks,
+        grad_cam_overlap,
+        activation_evidence,
+        energy_outside,
+        concept_gradient,
+        contextual_decomposition,
+        noise_consistency,
+        worst_case,
+    )
+}
+RELEVANCE_PENALTIES: dict[str, Callable[..., Any]] = {f.__name__: f for f in (should_matter,)}
+FEEDBACK_LOSSES: dict[str, Callable[..., Any]] = {f.__name__: f for f in (counterexamples,)}
+MODEL_PENALTIES: dict[str, Callable[..., Any]] = {
+    f.__name__: f
+    for f in (gradient_size, attribution_sparsity, attribution_smoothness, attribution_graph, local_independence)
+}
 
 ON_REVIEWED_ROWS = FEEDBACK_PENALTIES | RELEVANCE_PENALTIES | FEEDBACK_LOSSES
 PENALTIES = ON_REVIEWED_ROWS | MODEL_PENALTIES
 OF_LAYERS = frozenset({"grad_cam_overlap", "should_matter", "activation_evidence", "concept_gradient"})
 """Those that look at layers: unless told otherwise they need no gradient with respect to the input."""
+OF_OWN_PASSES = frozenset(
+    {
+        *("expected_gradients_on_marks", "attribution_sparsity", "attribution_smoothness", "attribution_graph"),
+        *("contextual_decomposition", "counterexamples", "noise_consistency", "worst_case"),
+    }
+)
+"""Those that run the rows, or others, once more: they look at nothing in the pass that they share."""
+ABOUT_EITHER = frozenset({"energy_outside"})
+"""Feedback penalties that what people said should matter serves too: all the rest then must not."""

@@ -20,7 +20,10 @@ def expected_gradients_on_marks(
     samples: int = 1,
     score: str = "random_projection",
 ) -> Float[Tensor, ""]:
-    """Mean squared expected gradient on the inputs that must not matter, in squared units of the score.
+    """Squared sum of absolute expected gradients over each row's marked inputs, in the mean over rows.
+
+    In squared units of the score. Attributions share the score out among the inputs, so that it is their sum that does
+    not depend on how finely a region is divided.
 
     An attribution holds the way from the reference to the input: where both are the same, as in a corner that is black
     in both, it is 0 however the model would answer to a change there, and that input is not corrected.
@@ -38,4 +41,5 @@ def expected_gradients_on_marks(
     found = path_attribution_of(
         forward, batch.y, attribution=attribution, background=background, samples=samples, score=score
     )
-    return (found.square() * batch.irrelevant).sum() / batch.irrelevant.sum().clamp_min(1)
+    on_marks = (found.abs() * batch.irrelevant).flatten(1).sum(dim=1)
+    return on_marks.square().sum() / batch.irrelevant.flatten(1).any(dim=1).sum().clamp_min(1)

@@ -5,6 +5,7 @@ matplotlib's settings stay as they are. `describe` gives a figure its text for r
 several on one web page.
 """
 
+from corrigible.plots.attack_curves import attack_curves
 from corrigible.plots.beeswarm import beeswarm
 from corrigible.plots.coloured_text import coloured_text, coloured_text_html
 from corrigible.plots.deletion_insertion import deletion_insertion_curves
@@ -13,13 +14,16 @@ from corrigible.plots.heat_map import heat_map
 from corrigible.plots.importance import dots_and_whiskers, importance
 from corrigible.plots.interaction_matrix import interaction_matrix
 from corrigible.plots.mean_bars import mean_bars
+from corrigible.plots.method_scatter import method_scatter
 from corrigible.plots.page import page
 from corrigible.plots.style import describe, description
 from corrigible.plots.surrogate_bars import surrogate_bars
 from corrigible.plots.surrogate_tree import surrogate_tree
+from corrigible.plots.table import table_html
 from corrigible.plots.waterfall import waterfall
 
 __all__ = [
+    "attack_curves",
     "beeswarm",
     "coloured_text",
     "coloured_text_html",
@@ -32,9 +36,11 @@ __all__ = [
     "importance",
     "interaction_matrix",
     "mean_bars",
+    "method_scatter",
     "page",
     "partial_dependence",
     "surrogate_bars",
     "surrogate_tree",
+    "table_html",
     "waterfall",
 ]

@@ -15,7 +15,7 @@ from corrigible.errors import NoGradientError, UnsupportedModelError
 from corrigible.evaluation import evaluate
 from corrigible.feedback.masks import Marks, marks_of
 from corrigible.objective import as_settings
-from corrigible.penalties import FEEDBACK_LOSSES, FEEDBACK_PENALTIES, RELEVANCE_PENALTIES
+from corrigible.penalties import ABOUT_EITHER, FEEDBACK_LOSSES, FEEDBACK_PENALTIES, RELEVANCE_PENALTIES
 from corrigible.protocols.correction import Progress, correction, judge_of
 from corrigible.protocols.schedule import Schedule, Validation
 from corrigible.protocols.step_costs import step_costs
@@ -126,8 +126,8 @@ def methods_for(marks: Marks, dataset: Dataset) -> dict[str, dict[str, Any]]:
     """Every penalty by itself that what people said can serve, its weight chosen by swap score."""
     labels = all_labels(dataset)
     about_irrelevant = FEEDBACK_PENALTIES | FEEDBACK_LOSSES if len(marks.irrelevant.rows(labels)) else {}
-    about_relevant = RELEVANCE_PENALTIES if len(marks.relevant.rows(labels)) else {}
-    return {name: {name: "auto"} for name in about_irrelevant | about_relevant}
+    about_relevant = [*RELEVANCE_PENALTIES, *ABOUT_EITHER] if len(marks.relevant.rows(labels)) else []
+    return {name: {name: "auto"} for name in [*about_irrelevant, *about_relevant]}
 
 
 def _last(running: Generator[Progress, None, Candidate]) -> Candidate:

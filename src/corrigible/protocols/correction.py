@@ -14,7 +14,7 @@ from corrigible.data.dataset import Dataset, all_labels, as_dataset, labelled, r
 from corrigible.errors import FeedbackError
 from corrigible.feedback.masks import Marks, as_rule, marks_of, marks_to_swap
 from corrigible.objective import as_settings
-from corrigible.penalties import FEEDBACK_LOSSES, FEEDBACK_PENALTIES, RELEVANCE_PENALTIES
+from corrigible.penalties import ABOUT_EITHER, FEEDBACK_LOSSES, FEEDBACK_PENALTIES, RELEVANCE_PENALTIES
 from corrigible.protocols.providing import provided
 from corrigible.protocols.schedule import Schedule, Validation, require_fit, run
 from corrigible.protocols.weight import Judge, WeightChoice, WeightTrial, choose_weight, some_rows
@@ -118,7 +118,7 @@ def _require_marked(marks: Marks, feedback: list[Feedback], labels: Tensor, sett
     if not says_irrelevant and not says_relevant:
         raise FeedbackError("the feedback marks no input of any row; expected a mask with at least one True")
     for name in settings:
-        if name in FEEDBACK_PENALTIES | FEEDBACK_LOSSES and not says_irrelevant:
+        if name in (FEEDBACK_PENALTIES | FEEDBACK_LOSSES).keys() - ABOUT_EITHER and not says_irrelevant:
             raise FeedbackError(
                 f"the feedback only says what should matter; {name} needs to know what must not: "
                 "mark some inputs irrelevant"

@@ -4,6 +4,7 @@ import inspect
 from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
+from corrigible.augment import ATTACKS, AUGMENTS
 from corrigible.explanations import EXPLAINERS
 from corrigible.explanations.explaining import SHARED_SETTINGS
 from corrigible.explanations.interactions import INTERACTIONS
@@ -25,6 +26,9 @@ from corrigible.methods import settings_of
 from corrigible.metrics import METRICS
 from corrigible.models import MODELS
 from corrigible.penalties import FEEDBACK_LOSSES, FEEDBACK_PENALTIES, MODEL_PENALTIES, RELEVANCE_PENALTIES
+from corrigible.regions.clusters import cluster_explanations
+from corrigible.regions.region_test import region_test
+from corrigible.regions.suspects import suspects
 from corrigible.workflow.records import Method
 
 TRUST_CHECKS = (
@@ -45,6 +49,9 @@ FAMILIES: Mapping[str, Mapping[str, Callable[..., Any]]] = {
     "relevance penalty": RELEVANCE_PENALTIES,
     "feedback loss": FEEDBACK_LOSSES,
     "model penalty": MODEL_PENALTIES,
+    "augmentation": AUGMENTS,
+    "attack": ATTACKS,
+    "suspicion": {f.__name__: f for f in (suspects, region_test, cluster_explanations)},
     "metric": METRICS,
     "model": MODELS,
 }
