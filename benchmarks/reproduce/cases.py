@@ -2,9 +2,9 @@
 
 A case is data with a confounder in training, feedback about it, and a network. The driver compares the network as it
 was fooled; trained on without feedback for as many epochs as a correction takes; trained without seeing the marked
-inputs; corrected by each method from each set of feedback; and never fooled at all, for as many epochs as fooled and
-corrected network together. The weight of each penalty is chosen by swap score, from five runs of half the epochs on all
-rows.
+inputs; trained by methods for the worst group; corrected by each method from each set of feedback; and never fooled at
+all, for as many epochs as fooled and corrected network together. The weight of each penalty is chosen by swap score,
+from five runs of half the epochs on all rows.
 
 Results are written after every seed, so that a run that is stopped loses none that it finished.
 """
@@ -14,7 +14,7 @@ import copy
 import statistics
 import sys
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 from itertools import product
 from pathlib import Path
@@ -23,6 +23,7 @@ from typing import Any
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
 import torch
+from digits import finished
 from outcome import Compared, Numbers, show, write
 from results import progress
 from torch import Tensor, nn
@@ -32,6 +33,9 @@ from corrigible.evaluation import evaluate
 from corrigible.feedback.masks import marks_of
 from corrigible.protocols.baselines import MaskedInputs, marked_anywhere
 from corrigible.protocols.correction import correction
+from corrigible.protocols.group_dro import group_dro
+from corrigible.protocols.just_train_twice import just_train_twice
+from corrigible.protocols.last_layer_retraining import last_layer_retraining
 from corrigible.protocols.schedule import Schedule, run
 from corrigible.protocols.weight import WeightChoice, WeightTrial
 from corrigible.training import Epoch
@@ -140,6 +144,17 @@ def masked(case: Case, said: Said, schedule: Schedule, seed: int) -> tuple[nn.Mo
     return trained(model, case.train, schedule, seed)[0], case.test
 
 
+def without_feedback(fooled: nn.Module, case: Case, plan: Plan, seed: int) -> Iterator[tuple[str, nn.Module]]:
+    """What others make of the same rows without being told what must not matter; group DRO where rows have groups."""
+    twice = just_train_twice(case.network(), case.train, schedule=plan.whole, seed=seed)
+    yield "just train twice", finished(twice)[0]
+    retrained = last_layer_retraining(fooled, case.validation, schedule=plan.correct, seed=seed)
+    yield "last layer retrained", finished(retrained)[0]
+    if case.train.group is not None:
+        robust = group_dro(case.network(), case.train, schedule=plan.whole, seed=seed)
+        yield "group DRO", finished(robust)[0]
+
+
 def measured(model: nn.Module, test: TensorData, feedback: Sequence[Feedback], seed: int) -> Numbers:
     """On the test rows; reliance on the marked inputs on those with feedback."""
     test = replace(test, group=test.y if test.group is None else test.group)
@@ -189,6 +204,8 @@ def compare(case: Case, plan: Plan, seed: int, tell: Callable[[str, Numbers], No
     said = case.feedback(fooled) if callable(case.feedback) else case.feedback
     hidden, test = (clean, case.clean_test) if case.is_masked_reference else masked(case, said, plan.whole, seed)
     add("masked inputs", hidden, {}, test)
+    for name, model in without_feedback(fooled, case, plan, seed):
+        add(name, model, {})
     for method, (name, feedback) in product(plan.methods, said.items()):
         model, about = corrected(fooled, case, feedback, method, plan.correct, seed)
         add(f"{method}, {name}", model, about | (case.signals(name, fooled, model) if case.signals else {}))
