@@ -32,6 +32,8 @@ from corrigible.types import Feedback
 COLOURS = torch.tensor([[1.0, 0.0, 0.0], [0.0, 1.0, 0.0], [0.0, 0.0, 1.0], [0.5, 0.5, 0.5]])
 NUM_TRAIN, NUM_HELD_OUT, NUM_TEST = 4000, 1000, 2000
 TRAIN = Schedule(epochs=24, batch_size=256, learning_rate=3e-3)
+CORRECT = Schedule(epochs=96, batch_size=256, learning_rate=3e-3)
+"""As long as swap scores rise: after 24 epochs the other rule is only half learned."""
 SEARCH = Search(scope="dataset")
 CORNERS, TOP = torch.zeros(5, 5, dtype=torch.bool), torch.zeros(5, 5, dtype=torch.bool)
 CORNERS[::4, ::4] = True
@@ -53,7 +55,12 @@ def main() -> None:
         {"model": name, **{key: mean_sd([n[key] for n in numbers]) for key in numbers[0]}}
         for name, numbers in found.items()
     ]
-    settings = {"schedule": asdict(TRAIN), "search": asdict(SEARCH), "rows": [NUM_TRAIN, NUM_HELD_OUT, NUM_TEST]}
+    settings = {
+        "train": asdict(TRAIN),
+        "correct": asdict(CORRECT),
+        "search": asdict(SEARCH),
+        "rows": [NUM_TRAIN, NUM_HELD_OUT, NUM_TEST],
+    }
     command = "python benchmarks/reproduce/toy_colours.py"
     write("reproduce_toy_colours", {"command": command, "seeds": seeds, "settings": settings, "rows": rows})
 
@@ -67,13 +74,14 @@ def one_seed(seed: int) -> dict[str, dict[str, float]]:
     for _ in run(plain, train, TRAIN, seed=seed):
         pass
     numbers = {"plain": measured(plain, test, seed)}
-    model, says = plain, numbers["plain"]
-    for _ in range(2):  # Against the rule that was learned, then against the other one.
-        rule = "corners" if says["follows_corners"] > says["follows_top"] else "top"
+    learned = "corners" if numbers["plain"]["follows_corners"] > 0.5 else "top"
+    model = plain
+    for rule in sorted(RULES, key=lambda rule: rule != learned):  # Against the rule it learned, then the other one.
         said = [Feedback(RULES[rule].numpy(), scope="dataset")]
-        model, weights = finished(correction(model, train, said, schedule=TRAIN, validation=held_out, seed=seed))
-        says = measured(model, test, seed)
-        numbers[f"told that the {rule} must not matter"] = says | {"weight": weights["right_reasons"]}
+        model, weights = finished(correction(model, train, said, schedule=CORRECT, validation=held_out, seed=seed))
+        numbers[f"told that the {rule} must not matter"] = measured(model, test, seed) | {
+            "weight": weights["right_reasons"]
+        }
     search = find_another_explanation(mlp(75, 2), train, validation=held_out, search=SEARCH, schedule=TRAIN, seed=seed)
     numbers["find another explanation"] = {"count": float(search.count)} | {
         f"rules_found_{rule}": float(any(is_found(mask, RULES[rule]) for mask in search.masks)) for rule in RULES

@@ -25,7 +25,8 @@ def test_is_the_squared_input_gradient_of_the_squared_parameter_gradient(case):
     torch.testing.assert_close(found, torch.tensor(total / count, dtype=torch.float64))
 
 
-def test_needs_a_linear_layer_at_the_end(smooth_case):
-    model = nn.Sequential(nn.Flatten(), nn.LogSoftmax(dim=1)).double()
+@pytest.mark.parametrize("last", [[], [nn.Linear(9, 3), nn.LogSoftmax(dim=1)], [nn.Linear(9, 3), nn.Tanh()]])
+def test_needs_a_linear_layer_at_the_end(last, smooth_case):
+    model = nn.Sequential(nn.Flatten(), *last).double()
     with pytest.raises(UnsupportedModelError, match="linear layer"):
         right_for_better_reasons(Forward(model, smooth_case.batch), smooth_case.batch)

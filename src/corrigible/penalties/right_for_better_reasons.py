@@ -42,11 +42,12 @@ def right_for_better_reasons(forward: Forward, batch: Batch) -> Float[Tensor, ""
 
 
 def _last_linear(forward: Forward) -> nn.Linear:
-    modules = dict(forward.model.named_modules())
-    for name in reversed(forward.layers):
-        found, num_values = modules[name], forward.activation(name).numel()
-        if isinstance(found, nn.Linear) and num_values in (forward.logits.numel(), forward.num_rows):
-            return found
+    linear = {name: module for name, module in forward.model.named_modules() if isinstance(module, nn.Linear)}
+    for name in reversed([name for name in forward.layers if name in linear]):
+        given = forward.activation(name).reshape(forward.num_rows, -1)
+        # A single logit z stands in the last column of (0, z).
+        if given.shape[1] in (1, forward.logits.shape[1]) and torch.equal(given, forward.logits[:, -given.shape[1] :]):
+            return linear[name]
     raise UnsupportedModelError(
         "the logits are not what a linear layer of the model gives; right_for_better_reasons needs one as the last "
         "layer: wrap the model so that it has one, or choose right_reasons"
