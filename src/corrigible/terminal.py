@@ -215,6 +215,7 @@ LINES: dict[str, Callable[[Any], Iterator[str]]] = {
     "Started": _started,
     "Finished": lambda record: iter([f"[green]{record.verb}[/green]: {escape(record.path)}"]),
     "WeightChoice": lambda record: iter([f"  {escape(record.message)}"]),
+    "FeedbackDoubted": lambda record: iter([f"  [yellow]{escape(record.message)}[/yellow]"]),
     "ShardsPlanned": _planned,
     "Measured": _measured,
     "FeatureShare": lambda record: iter([f"  {escape(record.feature):32} {record.share:.3f}"]),

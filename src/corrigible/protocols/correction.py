@@ -15,6 +15,7 @@ from corrigible.errors import FeedbackError
 from corrigible.feedback.masks import Marks, as_rule, marks_of, marks_to_swap
 from corrigible.objective import as_settings
 from corrigible.penalties import ABOUT_EITHER, FEEDBACK_LOSSES, FEEDBACK_PENALTIES, RELEVANCE_PENALTIES
+from corrigible.protocols.doubts import FeedbackDoubted, doubts
 from corrigible.protocols.providing import provided
 from corrigible.protocols.schedule import Schedule, Validation, require_fit, run
 from corrigible.protocols.weight import Judge, WeightChoice, WeightTrial, choose_weight, some_rows
@@ -26,7 +27,7 @@ log = logging.getLogger(__name__)
 DEFAULT_PENALTIES: Mapping[str, Any] = {"right_reasons": "auto"}
 NUM_JUDGED_ROWS = 2000
 
-Progress = Epoch | WeightTrial | WeightChoice
+Progress = Epoch | WeightTrial | WeightChoice | FeedbackDoubted
 
 
 def correct(
@@ -69,6 +70,8 @@ def correct(
             return finished.value  # type: ignore[no-any-return]
         if isinstance(progress, WeightChoice):
             log.log(logging.INFO if progress.weight else logging.WARNING, progress.message)
+        if isinstance(progress, FeedbackDoubted):
+            log.warning(progress.message)
 
 
 def correction(
@@ -105,6 +108,9 @@ def correction(
             settings[name] = {**given, "weight": progress.weight}
     corrected = copy.deepcopy(model)
     yield from run(corrected, dataset, schedule, marks=marks, penalties=settings, validation=watch, seed=seed)
+    found = doubts(corrected, dataset, marks, seed=seed)
+    if found is not None:
+        yield found
     return corrected
 
 

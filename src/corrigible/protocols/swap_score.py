@@ -7,6 +7,7 @@ confounder are what the user does not have.
 from collections.abc import Iterator
 
 import torch
+from jaxtyping import Float
 from torch import Tensor, nn
 
 from corrigible.batches import collate
@@ -31,13 +32,21 @@ def swap_score(
         rows: positions of the rows to score, each with something marked.
         num_donors: how many other rows lend their values to each.
     """
-    total = count = 0.0
+    found = swap_log_likelihoods(model, dataset, marks, rows, num_donors=num_donors, seed=seed)
+    return float(found.mean())
+
+
+def swap_log_likelihoods(
+    model: nn.Module, dataset: Dataset, marks: Marks, rows: Tensor, *, num_donors: int = 50, seed: int = 0
+) -> Float[Tensor, " row"]:
+    """Each row's own part of ``swap_score``: the mean over its donors."""
+    found = []
     with evaluating(model), torch.no_grad():
         for batch in swapped_batches(dataset, marks, rows, num_donors=num_donors, seed=seed):
             batch = batch.to(device_of(model))
             losses = cross_entropy(Forward(model, batch, track_input=False), batch)
-            total, count = total - losses.sum().item(), count + len(losses)
-    return total / count
+            found.append(-losses.double().cpu().view(-1, min(num_donors, len(dataset))).mean(dim=1))
+    return torch.cat(found)
 
 
 def swapped_batches(dataset: Dataset, marks: Marks, rows: Tensor, *, num_donors: int, seed: int) -> Iterator[Batch]:
