@@ -8,6 +8,8 @@ import pytest
 import torch
 
 import corrigible
+from corrigible.protocols.find_another_explanation import Search
+from corrigible.protocols.schedule import Schedule
 
 SOURCE = Path(corrigible.__file__).parent
 MODULES = sorted(
@@ -48,11 +50,16 @@ def calls(folder):
         "FeedbackStore": lambda: corrigible.FeedbackStore(folder / "feedback.sqlite").close(),
         "Measurement": lambda: corrigible.Measurement("accuracy", 0.5),
         "TensorData": lambda: corrigible.TensorData(x, y)[0],
+        "compare": lambda: corrigible.compare(model, (x, y), [feedback], test=(x, y), methods={}, epochs=1),
         "correct": lambda: corrigible.correct(model, (x, y), [feedback], epochs=1),
         "evaluate": lambda: corrigible.evaluate(model, (x, y), metrics=["accuracy"]),
         "explain": lambda: corrigible.explain(model, x),
+        "find_another_explanation": lambda: corrigible.find_another_explanation(
+            model, (x, y), validation=(x, y), search=Search(most=1), schedule=Schedule(epochs=1)
+        ),
         "fit": lambda: list(corrigible.fit(model, lambda epoch: iter([batch]), optimizer=optimizer, epochs=1)),
         "seal": lambda: corrigible.seal(model, folder / "sealed"),
+        "suspects": lambda: corrigible.suspects(model, (x, y)),
         "verify": lambda: corrigible.verify(folder / "sealed"),
     }
 

@@ -14,7 +14,10 @@ if TYPE_CHECKING:
     from corrigible.evaluation import evaluate as evaluate
     from corrigible.explanations.explaining import explain as explain
     from corrigible.feedback.store import FeedbackStore as FeedbackStore
+    from corrigible.protocols.comparing import compare as compare
     from corrigible.protocols.correction import correct as correct
+    from corrigible.protocols.find_another_explanation import find_another_explanation as find_another_explanation
+    from corrigible.regions.suspects import suspects as suspects
     from corrigible.sealing import seal as seal
     from corrigible.sealing import verify as verify
     from corrigible.training import fit as fit
@@ -31,11 +34,14 @@ _HOME = {
     "FeedbackStore": "feedback.store",
     "Measurement": "types",
     "TensorData": "data.dataset",
+    "compare": "protocols.comparing",
     "correct": "protocols.correction",
     "evaluate": "evaluation",
     "explain": "explanations.explaining",
+    "find_another_explanation": "protocols.find_another_explanation",
     "fit": "training",
     "seal": "sealing",
+    "suspects": "regions.suspects",
     "verify": "sealing",
 }
 

@@ -53,8 +53,7 @@ def projected_gradient(
     high: float = 1.0,
     generator: torch.Generator | None = None,
 ) -> Float[Tensor, " batch *input"]:
-    """The rows after several steps along the sign of the label loss's gradient, each input within ``epsilon`` of its
-    own value.
+    """The rows after several steps along the sign of the label loss's gradient, each input at most ``epsilon`` away.
 
     The model runs in eval mode; its modes, statistics and gradients stay as they are.
 

@@ -24,6 +24,7 @@ from corrigible.penalties.grad_cam_overlap import grad_cam_overlap
 from corrigible.penalties.gradient_size import gradient_size
 from corrigible.penalties.local_independence import local_independence
 from corrigible.penalties.noise_consistency import noise_consistency
+from corrigible.penalties.right_for_better_reasons import right_for_better_reasons
 from corrigible.penalties.right_reasons import right_reasons
 from corrigible.penalties.should_matter import should_matter
 from corrigible.penalties.worst_case import worst_case
@@ -39,6 +40,7 @@ FEEDBACK_PENALTIES: dict[str, Callable[..., Any]] = {
         energy_outside,
         concept_gradient,
         contextual_decomposition,
+        right_for_better_reasons,
         noise_consistency,
         worst_case,
     )

@@ -71,7 +71,10 @@ def compare(
     schedule = Schedule(epochs=epochs, batch_size=batch_size, learning_rate=learning_rate)
     rows: dict[str, dict[str, Any]] = {}
     applied = {}
-    for name, penalties in {WITHOUT_FEEDBACK: {}, **(methods or methods_for(marks, dataset))}.items():
+    for name, penalties in {
+        WITHOUT_FEEDBACK: {},
+        **(methods_for(marks, dataset) if methods is None else methods),
+    }.items():
         try:
             found = _last(
                 candidate(
