@@ -149,6 +149,20 @@ def test_gradient_equals_finite_differences(name, smooth_case):
     assert torch.autograd.gradcheck(lambda *_: value(name, model, batch), tuple(model.parameters()))
 
 
+@pytest.mark.parametrize("margin", [60.0, 88.0, 95.0, 120.0])
+@pytest.mark.parametrize("name", PENALTIES)
+def test_gradient_is_finite_on_rows_predicted_with_certainty(name, margin, smooth_case):
+    """In float32 the other classes' probabilities then have no inverse."""
+    model, x = smooth_case.model.float(), smooth_case.batch.x.float()
+    batch = replace(smooth_case.batch, x=x, y=torch.zeros_like(smooth_case.batch.y))
+    with torch.no_grad():
+        model[-1].bias.copy_(torch.tensor([margin, 0.0, 0.0]))
+    scores = [{}, {"score": "target_log_prob"}] if "score" in settings_of(PENALTIES[name]) else [{}]
+    for score in scores:
+        found = torch.autograd.grad(value(name, model, batch, **score), list(model.parameters()), allow_unused=True)
+        assert all(gradient.isfinite().all() for gradient in found if gradient is not None)
+
+
 @every_penalty
 def test_repeated_rows_change_nothing(name, case):
     repeated = taken(case.batch, [0, 1, 2, 3] * 3)

@@ -10,6 +10,7 @@ from torch import Tensor
 
 from corrigible.errors import UnsupportedModelError
 from corrigible.explanations.attribution.paths import PathMethod, path_attribution_of
+from corrigible.explanations.shares import negligible
 from corrigible.models.forward import Forward
 from corrigible.types import Batch
 
@@ -48,4 +49,5 @@ def attribution_smoothness(
     ).sum(dim=1)
     variation = sum(pixels.diff(dim=dim).abs().sum(dim=(1, 2)) for dim in (1, 2))
     total = pixels.abs().sum(dim=(1, 2))
-    return (variation / total.where(total > 0, 1.0)).mean()
+    is_something = total > negligible(total.dtype)
+    return (variation * is_something / total.where(is_something, 1.0)).mean()

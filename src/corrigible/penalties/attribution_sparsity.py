@@ -8,6 +8,7 @@ from torch import Tensor
 
 from corrigible.explanations.attribution.paths import PathMethod, path_attribution_of
 from corrigible.explanations.features import mean_sizes
+from corrigible.explanations.shares import negligible
 from corrigible.models.forward import Forward
 from corrigible.types import Batch
 
@@ -47,4 +48,6 @@ def gini_of(sizes: Float[Tensor, " feature"]) -> Float[Tensor, ""]:
     # The i-th smallest is larger than i − 1 others and smaller than n − i.
     rank = torch.arange(1, count + 1, device=sizes.device)
     total = sizes.sum()
-    return ((2 * rank - count - 1) * sizes.sort().values).sum() / (count * total.where(total > 0, 1.0))
+    is_something = total > negligible(total.dtype)
+    differences = ((2 * rank - count - 1) * sizes.sort().values).sum()
+    return differences * is_something / (count * total.where(is_something, 1.0))

@@ -11,6 +11,7 @@ from torch import Tensor
 
 from corrigible.errors import UnsupportedModelError
 from corrigible.explanations.scores import score_named
+from corrigible.explanations.shares import negligible
 from corrigible.models.ensemble import member_logits
 from corrigible.models.forward import Forward, centred
 from corrigible.types import Batch
@@ -40,6 +41,7 @@ def _direction(gradient: Float[Tensor, " batch input"]) -> Float[Tensor, " batch
     """The gradient at length 1, where it is not 0."""
     # At the scale of its largest entry no gradient is too small to be squared; a direction knows no scale.
     scale = gradient.detach().abs().amax(dim=1, keepdim=True)
-    gradient = gradient / scale.where(scale > 0, 1.0)
+    is_something = scale > negligible(scale.dtype)
+    gradient = gradient * is_something / scale.where(is_something, 1.0)
     length = gradient.square().sum(dim=1, keepdim=True)
     return gradient / length.where(length > 0, 1.0).sqrt()

@@ -11,6 +11,7 @@ from jaxtyping import Bool, Float
 from torch import Tensor
 
 from corrigible.explanations.scores import rows_about, score_named
+from corrigible.explanations.shares import negligible
 from corrigible.models.forward import Forward
 from corrigible.types import Batch
 
@@ -49,7 +50,8 @@ def _mean_cosine(gradient: Float[Tensor, " batch *input"], mask: Bool[Tensor, " 
     size, mask = gradient.abs().flatten(1), mask.flatten(1)
     # A cosine knows no scale: at that of its largest entry no gradient is too small to be squared.
     scale = size.detach().amax(dim=1, keepdim=True)
-    size = size / scale.where(scale > 0, 1.0)
+    is_something = scale > negligible(scale.dtype)
+    size = size * is_something / scale.where(is_something, 1.0)
     length = size.square().sum(dim=1)
     count = mask.sum(dim=1)
     # Where the gradient is 0 so is its cosine; the root is taken of 1, because at 0 it is infinitely steep.

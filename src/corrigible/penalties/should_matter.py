@@ -7,13 +7,13 @@ relevant above not relevant, and the importances are divided by their mean size.
 
 from typing import Literal
 
-import torch
 from jaxtyping import Float
 from torch import Tensor, nn
 
 from corrigible.explanations.attribution.grad_cam import class_map_of
 from corrigible.explanations.resolution import weights_on
 from corrigible.explanations.scores import score_named
+from corrigible.explanations.shares import negligible
 from corrigible.models.forward import Forward
 from corrigible.types import Batch
 
@@ -72,7 +72,7 @@ def _mean_misranking(
 
 
 def _or_one(values: Tensor) -> Tensor:
-    return values.where(values > torch.finfo(values.dtype).tiny, 1.0)
+    return values.where(values > negligible(values.dtype), 1.0)
 
 
 def _ran_convolution(forward: Forward) -> bool:
