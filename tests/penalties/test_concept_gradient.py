@@ -63,6 +63,18 @@ def test_by_default_each_rows_direction_is_what_its_marked_inputs_do_to_the_laye
     torch.testing.assert_close(concept_gradient(forward, batch), torch.stack(values).mean())
 
 
+def test_marked_inputs_that_are_the_same_on_every_row_are_seen_against_a_background(smooth_case):
+    model, batch = smooth_case.model, smooth_case.batch
+    row = type(batch)(batch.index[:1], batch.x[:1], batch.y[:1], batch.irrelevant[:1])
+    assert concept_gradient(Forward(model, row), row) == 0
+    shifted = torch.where(row.irrelevant, batch.x.mean(dim=0), row.x)
+    after = Forward(model, type(batch)(row.index, shifted, row.y)).activation("0")
+    direction = (Forward(model, row).activation("0") - after).mean(dim=(2, 3))[0].detach()
+    expected = concept_gradient(Forward(model, row), row, direction=direction)
+    assert expected > 0
+    torch.testing.assert_close(concept_gradient(Forward(model, row), row, background=batch.x), expected)
+
+
 def test_a_direction_of_another_layer_is_refused(smooth_case):
     with pytest.raises(RecipeError, match=r"expected \(2,\), one number per channel of layer '0'"):
         concept_gradient(Forward(smooth_case.model, smooth_case.batch), smooth_case.batch, direction=torch.ones(3))

@@ -12,6 +12,7 @@ from torch import Tensor
 from torch.nn.functional import normalize
 
 from corrigible.errors import RecipeError
+from corrigible.explanations.baselines import background_rows
 from corrigible.explanations.concepts import concept_gradient_of, concept_layer_of, pooled
 from corrigible.explanations.shares import mean_over_marked
 from corrigible.models.forward import Forward
@@ -23,6 +24,7 @@ def concept_gradient(
     batch: Batch,
     *,
     direction: Tensor | None = None,
+    background: Tensor | None = None,
     layer: str | None = None,
     score: str = "random_projection",
 ) -> Float[Tensor, ""]:
@@ -33,18 +35,21 @@ def concept_gradient(
 
     Args:
         direction: (channel,), of any length; None takes for each row the direction in which the layer moves when
-            its marked inputs are replaced by their mean over this batch. That costs a second pass, but stays true
+            its marked inputs are replaced by their mean over the background. That costs a second pass, but stays true
             while the network changes: lower layers can turn the concept away from a direction that is given once.
+        background: rows, (row, *input); None for those of the batch, which show nothing where the marked inputs are the
+            same on all of them. Only without a direction.
         layer: its name; None for the last convolution, or where there is none the layer before the logits.
 
     Raises:
         RecipeError: a direction whose length is not the layer's number of channels.
+        DataError: a background of other inputs.
         UnsupportedModelError: no such layer ran.
     """
     assert batch.irrelevant is not None
     name = concept_layer_of(forward) if layer is None else layer
     gradient = concept_gradient_of(forward, batch.y, layer=name, score=score)
-    along = _shift(forward, batch, name) if direction is None else direction.to(gradient)
+    along = _shift(forward, batch, background, name) if direction is None else direction.to(gradient)
     if along.shape[-1:] != gradient.shape[1:] or (direction is not None and direction.ndim != 1):
         expected = f"({gradient.shape[1]},), one number per channel of layer {name!r}"
         raise RecipeError(f"direction has shape {tuple(along.shape)}; expected {expected}")
@@ -52,9 +57,10 @@ def concept_gradient(
     return mean_over_marked(sensitivity.square(), batch.irrelevant)
 
 
-def _shift(forward: Forward, batch: Batch, layer: str) -> Float[Tensor, " batch channel"]:
+def _shift(forward: Forward, batch: Batch, background: Tensor | None, layer: str) -> Float[Tensor, " batch channel"]:
     """What each row's marked inputs do to the layer."""
     assert batch.irrelevant is not None
-    x = torch.where(batch.irrelevant, batch.x.mean(dim=0), batch.x)
+    rows = forward.x.detach() if background is None else background_rows(background, forward.x)
+    x = torch.where(batch.irrelevant, rows.mean(dim=0), forward.x.detach())
     changed = Forward(forward.model, replace(batch, x=x), seed=forward.seed, track_input=False, track_layers=True)
     return pooled(forward.model, layer, forward.activation(layer) - changed.activation(layer))
