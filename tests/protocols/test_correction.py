@@ -7,7 +7,7 @@ from torch import nn
 
 from corrigible import Feedback, correct
 from corrigible.data.dataset import TensorData
-from corrigible.errors import FeedbackError
+from corrigible.errors import FeedbackError, TrainingDivergedError
 from corrigible.feedback.masks import fingerprint, marks_of
 from corrigible.protocols.correction import correction, judge_of
 from corrigible.protocols.schedule import Schedule
@@ -91,6 +91,36 @@ def test_the_starting_weight_does_not_depend_on_how_the_rows_are_sorted(fooled):
         marks = marks_of([Feedback(FIRST, scope="dataset")], data)
         weights.append(starting_weight(fooled, data, marks, name="right_reasons", settings={}, seed=0))
     assert weights[0] == pytest.approx(weights[1], rel=0.5)
+
+
+def test_what_should_matter_gets_its_first_weight_on_the_rows_where_it_was_said(fooled):
+    second = np.array([False, True, False, False])
+    data, said = TensorData(X, Y), [Feedback(second, polarity="relevant", row=row) for row in range(10, 20)]
+    settings = {"attribution": "input_gradient"}
+    for feedback in (said, [*said, Feedback(FIRST, row=3)]):
+        marks = marks_of(feedback, data)
+        assert starting_weight(fooled, data, marks, name="should_matter", settings=settings, seed=0) is not None
+
+
+@pytest.mark.parametrize("num_good", [2, 0])
+def test_weights_with_which_training_diverges_are_left_out(fooled, monkeypatch, num_good):
+    trained = []
+
+    def diverging(*arguments, **settings):
+        trained.append(settings["penalties"]["right_reasons"]["weight"])
+        if len(trained) > num_good:
+            raise TrainingDivergedError("too large")
+        yield from ()
+
+    monkeypatch.setattr("corrigible.protocols.weight.run", diverging)
+    running = correction(fooled, (X, Y), [Feedback(FIRST, row=3)], schedule=SHORT)
+    if num_good == 0:
+        with pytest.raises(TrainingDivergedError):
+            list(running)
+        return
+    (choice,) = [record for record in running if isinstance(record, WeightChoice)]
+    assert [trial.weight for trial in choice.trials] == trained[:2]
+    assert choice.weight in trained[:2]
 
 
 def test_progress_ends_with_one_choice_and_the_epochs_that_were_asked_for(fooled):

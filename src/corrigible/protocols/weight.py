@@ -10,12 +10,13 @@ from torch import Tensor, nn
 
 from corrigible.batches import collate
 from corrigible.data.dataset import Dataset, all_labels
-from corrigible.errors import NoGradientError
+from corrigible.errors import NoGradientError, TrainingDivergedError
 from corrigible.feedback.masks import Marks, marks_to_swap
 from corrigible.losses import cross_entropy
 from corrigible.models.forward import Forward
 from corrigible.models.modes import device_of, evaluating
 from corrigible.objective import parameter_gradient, terms_of
+from corrigible.penalties import RELEVANCE_PENALTIES
 from corrigible.protocols.schedule import Schedule, run
 from corrigible.protocols.swap_score import swap_score, swapped_batches
 
@@ -73,11 +74,16 @@ def choose_weight(
 ) -> Iterator[WeightTrial | WeightChoice]:
     """Yields each trial and last the choice for ``penalties[name]``, the other penalties keeping their weights.
 
-    A penalty whose gradient is zero gets weight 0: the model does not rely on what it forbids.
+    A penalty whose gradient is zero gets weight 0: the model does not rely on what it forbids. Weights from the first
+    on with which training diverges are not tried.
+
+    Raises:
+        TrainingDivergedError: with the smallest weight already.
     """
     start = starting_weight(model, dataset, marks, name=name, settings=penalties[name], seed=seed)
     if start is None:
-        message = f"{name} has no gradient: the model does not rely on the marked inputs; weight 0"
+        why = "ranks the relevant inputs first" if name in RELEVANCE_PENALTIES else "does not rely on the marked inputs"
+        message = f"{name} has no gradient: the model {why}; weight 0"
         yield WeightChoice(name, 0.0, message)
         return
     short = replace(schedule, epochs=max(1, schedule.epochs // 2))
@@ -86,8 +92,13 @@ def choose_weight(
         weight = _rounded(start * multiplier)
         tried = copy.deepcopy(model)
         weighted = penalties | {name: {**penalties[name], "weight": weight}}
-        for _ in run(tried, dataset, short, marks=marks, penalties=weighted, seed=seed):
-            pass
+        try:
+            for _ in run(tried, dataset, short, marks=marks, penalties=weighted, seed=seed):
+                pass
+        except TrainingDivergedError:
+            if not trials:
+                raise
+            break  # So would larger weights.
         trials.append(WeightTrial(name, weight, judge.score(tried, seed), number, len(MULTIPLIERS)))
         yield trials[-1]
     best = max(trials, key=lambda trial: trial.swap_score)
@@ -106,11 +117,13 @@ def starting_weight(
     Raises:
         NoGradientError: the penalty reaches no parameter.
     """
-    swaps = marks_to_swap(marks, all_labels(dataset))
-    rows = some_rows(swaps.irrelevant.rows(all_labels(dataset)), NUM_ROWS, seed)
+    labels = all_labels(dataset)
+    swaps = marks_to_swap(marks, labels)
+    rows = some_rows(swaps.irrelevant.rows(labels), NUM_ROWS, seed)
+    about = some_rows(marks.relevant.rows(labels), NUM_ROWS, seed) if name in RELEVANCE_PENALTIES else rows
     (term,) = terms_of({name: {**settings, "weight": 1.0}})
     with evaluating(model):
-        reviewed = collate(dataset, rows, marks).to(device_of(model))
+        reviewed = collate(dataset, about, marks).to(device_of(model))
         gradients = parameter_gradient(model, term.penalty(Forward(model, reviewed, seed=seed), reviewed))
         if all(gradient is None for gradient in gradients):
             raise NoGradientError(f"penalty {name!r} does not reach the model's parameters: it would teach nothing")
