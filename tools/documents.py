@@ -16,6 +16,8 @@ RESULTS = ROOT / "benchmarks" / "results"
 METHODS = ROOT / "docs" / "methods.md"
 README = ROOT / "README.md"
 MEASURED = ROOT / "docs" / "measured.md"
+REPRODUCTIONS = ROOT / "docs" / "reproductions.md"
+CHOOSING = ROOT / "docs" / "how-to" / "choose-a-method.md"
 AXIOMS = """Tested on small functions whose truth is known (`corrigible.explanations.trust.check_axioms`), zero as the
 baseline; sampling methods with 1,000 samples hold up to their sampling error. Test your own method, or one on your own
 model, in the same way."""
@@ -96,10 +98,12 @@ def weights(found: dict[str, Any]) -> Iterator[str]:
 
 
 def step_cost(found: dict[str, Any]) -> Iterator[str]:
-    yield f"| step, LeNet, batch {found['batch']} | time over a plain step |"
-    yield "|---|---|"
+    few = f"{100 * found['reviewed'] / found['batch']:.0f} % of the rows reviewed"
+    yield f"| time over a plain step, LeNet, batch {found['batch']} | {few} | aim | every row | aim |"
+    yield "|---|---|---|---|---|"
     for row in found["rows"]:
-        yield f"| {row['step']} | {row['ratio']:.2f} × |"
+        cells = [f"{row[key]:.2f} ×" if row[key] else "" for key in ("few", "few_aim", "every", "every_aim")]
+        yield f"| {row['method']} | " + " | ".join(cells) + " |"
 
 
 def scale(found: dict[str, Any]) -> Iterator[str]:
@@ -161,6 +165,61 @@ def scaffolding(found: dict[str, Any]) -> Iterator[str]:
         yield f"| {row['explainer']} | {row['absent']} | {row['expected']} | " + " | ".join(cells) + " |"
 
 
+REPRODUCED = {
+    "accuracy": "accuracy",
+    "accuracy_swapped": "accuracy",
+    "macro_group_accuracy": "group-macro",
+    "macro_group_accuracy_swapped": "group-macro",
+    "worst_group_accuracy": "worst group",
+    "worst_group_accuracy_swapped": "worst group",
+    "f1": "F1",
+    "auc": "AUC",
+    "clean_macro_group_accuracy": "group-macro, clean rows",
+    "follows_corners": "follows corners",
+    "overlap": "overlap",
+    "attribution_overlap": "overlap",
+    "flip_rate": "flip rate",
+    "weight": "weight",
+    "cost": "step cost",
+}
+"""What the tables of reproductions show, where it was measured, by the names of the columns."""
+
+
+def reproduction(found: dict[str, Any]) -> Iterator[str]:
+    shown = [key for key in REPRODUCED if any(key in row for row in found["rows"])]
+    seeds = found["seeds"] if isinstance(found["seeds"], int) else len(found["seeds"])
+    yield f"| {seeds} seeds, mean ± sd | " + " | ".join(REPRODUCED[key] for key in shown) + " |"
+    yield "|---" * (1 + len(shown)) + "|"
+    for row in found["rows"]:
+        name = f"{row['case']}: {row['model']}" if "case" in row else row["model"]
+        yield f"| {name} | " + " | ".join(short(row[key]) if key in row else "" for key in shown) + " |"
+
+
+def short(value: dict[str, float]) -> str:
+    """Three decimals, fewer for what is not a share."""
+    if value["most"] > 1.5:
+        return f"{value['mean']:.3g} ± {value['sd']:.2g}"
+    return number(value)
+
+
+def adversarial_robustness(found: dict[str, Any]) -> Iterator[str]:
+    sizes = sorted({row["epsilon"] for row in found["rows"]})
+    yield f"| {found['seeds']} seeds, mean ± sd | attack | " + " | ".join(f"ε = {size:g}" for size in sizes) + " |"
+    yield "|---" * (2 + len(sizes)) + "|"
+    networks = dict.fromkeys((row["network"], row["attack"]) for row in found["rows"])
+    for network, attack in networks:
+        of_both = [row for row in found["rows"] if (row["network"], row["attack"]) == (network, attack)]
+        cells = [number(row) for row in sorted(of_both, key=lambda row: row["epsilon"])]
+        yield f"| {network.replace('_', ' ')} | {attack} | " + " | ".join(cells) + " |"
+
+
+def suspects(found: dict[str, Any]) -> Iterator[str]:
+    yield f"| {found['seeds']} seeds, mean ± sd | AUC of planted parts | rank of the first planted |"
+    yield "|---|---|---|"
+    for row in found["rows"]:
+        yield f"| {row['case']} | {number(row['auc'])} | {row['best_rank']['mean']:.1f} |"
+
+
 def apart(difference: float) -> str:
     return f"{difference:.0e} apart" if difference else "the same"
 
@@ -184,6 +243,10 @@ TABLES: dict[str, Callable[[dict[str, Any]], Iterator[str]]] = {
 
 TABLES |= {"random_corner_from_5": random_corner, "insurance_from_5": insurance}
 """Seeds that played no part in any choice."""
+CASES = ("decoy_mnist", "decoy_mnist_wide", "four_corners", "decoy_fashion", "stamps_on_textures", "colour_patch")
+CASES += ("annotation_efficiency", "wrong_feedback", "methods", "toy_colours", "iris_cancer", "planted_token")
+TABLES |= {f"reproduce_{case}": reproduction for case in CASES} | {"table_methods": reproduction}
+TABLES |= {f.__name__: f for f in (adversarial_robustness, suspects)}
 RESULTS_OF = {"explain_proofs": "explain"}
 TABLES |= {"explain_proofs": explain_proofs}
 """A second table from the same file of results."""
@@ -191,7 +254,7 @@ TABLES |= {"explain_proofs": explain_proofs}
 
 def main() -> int:
     wanted = {METHODS: methods_page()}
-    wanted |= {page: with_tables(page.read_text(encoding="utf-8")) for page in (README, MEASURED)}
+    wanted |= {page: with_tables(page.read_text(encoding="utf-8")) for page in (README, MEASURED, REPRODUCTIONS, CHOOSING)}
     stale = [path for path, text in wanted.items() if not path.exists() or path.read_text(encoding="utf-8") != text]
     if "--check" in sys.argv:
         print(

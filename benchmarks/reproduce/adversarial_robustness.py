@@ -34,7 +34,7 @@ from corrigible.protocols.schedule import Schedule, run
 
 SCHEDULE = Schedule(epochs=10)
 EPSILONS = (0.0, 0.1, 0.2, 0.3)
-WEIGHTS = (100.0, 1000.0, 10000.0)
+WEIGHTS = (30.0, 100.0, 300.0, 1000.0, 3000.0)
 TRAINED_EPSILON, TEMPERATURE = 0.2, 20.0
 ATTACKS: Mapping[str, Mapping[str, Any]] = {
     "fgsm": {},
