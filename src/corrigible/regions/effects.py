@@ -1,12 +1,9 @@
 """What a region does for the score: the score less that with other rows' values in the region."""
 
-from collections.abc import Iterable
-
 import torch
 from jaxtyping import Bool, Float, Int
 from torch import Tensor, nn
 
-from corrigible.data.swapping import swapped
 from corrigible.errors import RecipeError, unknown
 from corrigible.explanations.chunks import rows_that_fit
 from corrigible.explanations.passes import untouched
@@ -38,7 +35,8 @@ def region_effects(
 ) -> Float[Tensor, " batch region"]:
     """How much of each row's score goes, in the mean over donors, when a region holds the donors' values.
 
-    The model runs on rows × regions × donors; it is left as it was found. On the CPU, in the model's precision.
+    The model runs on rows × regions × donors, without those whose values in the region are the row's own or another
+    donor's; it is left as it was found. On the CPU, in the model's precision.
 
     Raises:
         RecipeError: no score has that name.
@@ -47,20 +45,27 @@ def region_effects(
     with untouched(model, seed), torch.no_grad():
         rows, lent = like_parameters(x, model), like_parameters(donors, model)
         target, masks = target.to(rows.device), regions.to(rows.device)
-        size = max(1, rows_that_fit(model, rows[:1]) // len(lent))
-        before = torch.cat([of(class_logits(model(p.clone())), t) for p, t in _parts(rows, target, size)])
-        after = [
-            torch.cat([_swapped_score(model, p, t, mask, lent, of) for p, t in _parts(rows, target, size)])
-            for mask in masks
-        ]
-    return (before[:, None] - torch.stack(after, dim=1)).cpu()
+        size = rows_that_fit(model, rows[:1])
+        before = torch.cat([_scores(model, p, t, of) for p, t in zip(rows.split(size), target.split(size), strict=True)])
+        gone = [_effect(model, rows, target, mask.expand(rows.shape[1:]), lent, before, of, size) for mask in masks]
+    return torch.stack(gone, dim=1).cpu()
 
 
-def _parts(rows: Tensor, target: Tensor, size: int) -> Iterable[tuple[Tensor, Tensor]]:
-    return zip(rows.split(size), target.split(size), strict=True)
+def _effect(
+    model: nn.Module, x: Tensor, target: Tensor, mask: Tensor, donors: Tensor, before: Tensor, of: Score, size: int
+) -> Float[Tensor, " batch"]:
+    """The mean over donors; images are blank in many places, where it changes nothing which donor lends."""
+    lent, same = donors[:, mask].unique(dim=0, return_inverse=True)
+    share = same.bincount(minlength=len(lent)).to(before) / len(donors)
+    row, donor = (x[:, mask][:, None] != lent[None]).any(dim=2).nonzero(as_tuple=True)
+    gone = torch.zeros_like(before)
+    for rows, lenders in zip(row.split(size), donor.split(size), strict=True):
+        changed = x[rows]
+        changed[:, mask] = lent[lenders]
+        gone.index_add_(0, rows, share[lenders] * (before[rows] - _scores(model, changed, target[rows], of)))
+    return gone
 
 
-def _swapped_score(model: nn.Module, x: Tensor, target: Tensor, mask: Tensor, donors: Tensor, of: Score) -> Tensor:
-    changed = swapped(x, mask.expand(x.shape), donors).flatten(0, 1)
-    scores = of(class_logits(model(changed)), target.repeat_interleave(len(donors)))
-    return scores.view(len(x), len(donors)).mean(dim=1)
+def _scores(model: nn.Module, x: Tensor, target: Tensor, of: Score) -> Tensor:
+    # A copy: without gradients, a model that works in place would overwrite the caller's rows.
+    return of(class_logits(model(x.clone())), target)
