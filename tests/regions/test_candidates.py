@@ -39,6 +39,17 @@ def test_elsewhere_has_the_same_size_does_not_overlap_and_does_not_repeat(shape)
     assert torch.equal(found, elsewhere(mask, None, num_regions=5, seed=0))
 
 
+@pytest.mark.parametrize("places", [(0, 2), (0, slice(1, 3)), (0, slice(None, None, 2), slice(None, None, 3))])
+def test_a_region_that_some_shifts_leave_as_it_is_does_not_come_twice_elsewhere(places):
+    mask = torch.zeros(1, 6, 6, dtype=torch.bool)
+    mask[places] = True
+    moved = torch.stack([mask.roll((down, across), (1, 2)) for down in range(6) for across in range(6)])
+    others = {region.numpy().tobytes() for region in moved if not (region & mask).any()}
+    found = [region.numpy().tobytes() for region in elsewhere(mask, None, num_regions=36, seed=0)]
+    assert len(found) == len(others)
+    assert set(found) == others
+
+
 def test_elsewhere_in_a_table_is_as_many_other_features_with_all_their_columns():
     site = torch.tensor([False, True, True, False])
     found = elsewhere(site, TABLE, num_regions=9, seed=0)

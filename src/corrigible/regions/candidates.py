@@ -56,7 +56,11 @@ def elsewhere(
         DataError: nothing is left outside of the region.
     """
     generator = torch.Generator().manual_seed(seed)
-    found = _moved(mask, generator) if mask.ndim > 1 else _other_features(mask, columns, num_regions, generator)
+    found = (
+        _moved(mask, num_regions, generator)
+        if mask.ndim > 1
+        else _other_features(mask, columns, num_regions, generator)
+    )
     shared = (found & mask).flatten(1).sum(dim=1)
     found = found[shared == shared.min()] if len(found) else found
     if not len(found) or torch.equal(found[0], mask):
@@ -64,12 +68,38 @@ def elsewhere(
     return found[:num_regions]
 
 
-def _moved(mask: Tensor, generator: torch.Generator) -> Tensor:
+def _moved(mask: Tensor, num_regions: int, generator: torch.Generator) -> Tensor:
+    """Those that share the least alone: all shifts of a large image would not fit in memory."""
     axes = tuple(range(1, mask.ndim)) if mask.ndim == 3 else (0,)
-    sides = [mask.shape[axis] for axis in axes]
-    places = torch.cartesian_prod(*(torch.arange(side) for side in sides)).view(-1, len(axes))
-    shifts = places[torch.randperm(len(places), generator=generator)]
-    return torch.stack([mask.roll(tuple(shift.tolist()), axes) for shift in shifts])
+    sides = torch.tensor([mask.shape[axis] for axis in axes])
+    places = torch.cartesian_prod(*(torch.arange(int(side)) for side in sides)).view(-1, len(axes))
+    shared = _shared_when_moved(mask, axes).flatten()
+    # What leaves the region as it is, such as a stripe along its own length, makes one region of several shifts.
+    same = places[shared == shared[0]]
+    order = torch.randperm(len(places), generator=generator)
+    shifts: list[tuple[int, ...]] = []
+    seen = set()
+    for place in order[(shared == shared.min())[order]].tolist():
+        number = place if len(same) == 1 else min(_numbers((places[place] + same) % sides, sides))
+        if number not in seen:
+            seen.add(number)
+            shifts.append(tuple(places[place].tolist()))
+        if len(shifts) == num_regions:
+            break
+    return torch.stack([mask.roll(shift, axes) for shift in shifts])
+
+
+def _shared_when_moved(mask: Tensor, axes: tuple[int, ...]) -> Int[Tensor, " *shift"]:
+    """How many inputs the region shares with itself under each shift: its circular autocorrelation."""
+    spectrum = torch.fft.fftn(mask.double(), dim=axes).abs().square()
+    found = torch.fft.ifftn(spectrum, dim=axes).real.round().long()
+    shared: Tensor = found.sum(dim=[axis for axis in range(mask.ndim) if axis not in axes])
+    return shared
+
+
+def _numbers(places: Tensor, sides: Tensor) -> list[int]:
+    """Each place, counted line by line."""
+    return places[:, 0].tolist() if len(sides) == 1 else (places[:, 0] * sides[1] + places[:, 1]).tolist()
 
 
 def _other_features(mask: Tensor, columns: Columns | None, num_regions: int, generator: torch.Generator) -> Tensor:
