@@ -48,6 +48,17 @@ def test_no_score_changes_along_the_concept(case):
     assert after.abs().max() < 1e-12
 
 
+@pytest.mark.parametrize("num_places", [5, 7])
+def test_a_second_concept_can_be_projected_out_of_a_layer_whose_channels_come_last(num_places):
+    model, mean = nn.Sequential(nn.Linear(4, 5), nn.ReLU()), torch.zeros(5)
+    for direction in torch.eye(5)[:2]:
+        model = project_out(model, "0", direction, mean)
+    x = torch.randn(2, num_places, 4, generator=torch.Generator().manual_seed(0))
+    assert torch.equal(model[0](x)[..., :2], torch.zeros(2, num_places, 2))
+    found = pooled_activations(model, x, layer="0")
+    torch.testing.assert_close(found, model[0](x).mean(dim=1).detach())
+
+
 def test_the_model_itself_stays_as_it_was(case):
     layer, direction, mean = direction_and_mean(case.model, case.batch.x)
     before = case.model(case.batch.x)

@@ -18,6 +18,7 @@ from torch.nn.functional import normalize
 from corrigible.errors import DataError, UnsupportedModelError
 from corrigible.explanations.passes import pass_over, untouched
 from corrigible.explanations.scores import score_named
+from corrigible.models.concept_projection import ends_in_channels
 from corrigible.models.forward import Forward
 from corrigible.models.modes import device_of
 from corrigible.types import Batch
@@ -45,8 +46,8 @@ def pooled(model: nn.Module, layer: str, activation: Float[Tensor, " batch *unit
     """The mean over the positions of each channel: the first axis after the rows, or the last of a linear layer."""
     if activation.ndim < 2:
         raise UnsupportedModelError(f"layer {layer!r} gives shape {tuple(activation.shape)}; expected rows of channels")
-    ends_in_channels = isinstance(model.get_submodule(layer), nn.Linear | nn.LayerNorm | nn.Embedding)
-    channels_first = activation.movedim(-1, 1) if ends_in_channels else activation
+    is_last = ends_in_channels(model.get_submodule(layer))
+    channels_first = activation.movedim(-1, 1) if is_last else activation
     return channels_first.flatten(2).mean(dim=2) if activation.ndim > 2 else activation
 
 

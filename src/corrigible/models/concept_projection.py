@@ -24,11 +24,18 @@ class ConceptProjection(nn.Module):
 
     def forward(self, *arguments: Tensor) -> Tensor:
         given: Tensor = self.layer(*arguments)
-        last = isinstance(self.layer, nn.Linear | nn.LayerNorm | nn.Embedding)
+        last = ends_in_channels(self.layer)
         output = given if last else given.movedim(1, -1)
         excess = (output - self.mean) @ self.direction
         projected = output - excess[..., None] * self.direction
         return projected if last else projected.movedim(-1, 1)
+
+
+def ends_in_channels(layer: nn.Module) -> bool:
+    """Whether the channels are the last axis of what the layer gives, rather than the first one after the rows."""
+    while isinstance(layer, ConceptProjection):
+        layer = layer.layer
+    return isinstance(layer, nn.Linear | nn.LayerNorm | nn.Embedding)
 
 
 def project_out(
