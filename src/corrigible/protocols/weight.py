@@ -87,7 +87,7 @@ def choose_weight(
         yield WeightChoice(name, 0.0, message)
         return
     short = replace(schedule, epochs=max(1, schedule.epochs // 2))
-    trials = []
+    trials: list[WeightTrial] = []
     for number, multiplier in enumerate(MULTIPLIERS, start=1):
         weight = _rounded(start * multiplier)
         tried = copy.deepcopy(model)
