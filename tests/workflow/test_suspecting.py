@@ -7,7 +7,9 @@ import numpy as np
 from safetensors.torch import load_file
 
 from corrigible import workflow
-from studies import SIZES, corrigible, edit, image_study, table_study
+from corrigible.types import Features, Phrase, Pixels
+from corrigible.workflow.suspecting import in_words
+from studies import SIZES, corrigible, edit, image_study, table_study, text_study
 
 
 def test_a_leaking_feature_comes_first_and_can_be_said_as_it_is_printed(tmp_path: Path) -> None:
@@ -35,3 +37,24 @@ def test_a_box_on_the_terminal_is_the_mask_in_the_file(tmp_path: Path) -> None:
     shown = corrigible("suspect", study, "--run", "0001-train").stdout
     assert "region" in shown.splitlines()[0]
     assert " 1 --box 0 0 2 2 " in shown
+
+
+def test_words_are_named_and_can_be_said_as_they_are_printed(tmp_path: Path) -> None:
+    study = text_study(tmp_path)
+    edit(study, "epochs = 2\nbatch_size = 16\n[correct]", "epochs = 20\nbatch_size = 8\n[correct]")
+    corrigible("train", study)
+    *records, finished = corrigible("suspect", study, "--json").records
+    assert {record["region"] for record in records[:4]} >= {"--phrase zeb0", "--phrase zeb1"}
+    for record in records:
+        assert corrigible("feedback", "add", study, *record["region"].split()).code == 0
+    assert not (Path(finished["path"]) / "masks.safetensors").exists()
+    assert "--phrase zeb0" in corrigible("suspect", study).stdout
+    text = corrigible("feedback", "list", study).stdout
+    assert "zeb0" in text
+
+
+def test_every_kind_of_region_is_printed_as_feedback_add_takes_it() -> None:
+    assert in_words(Features(("blood type", "age")), is_image=False) == "--feature 'blood type' --feature age"
+    assert in_words(Phrase(("don't", ".")), is_image=False) == "--phrase 'don'\"'\"'t .'"
+    assert in_words(Pixels(np.array([[True] * 2, [False] * 2, [True] * 2])), is_image=False) == "--token 0 --token 2"
+    assert in_words(Pixels(np.eye(3, dtype=bool)[1:]), is_image=True) == "--box 0 1 2 2"

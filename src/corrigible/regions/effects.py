@@ -4,6 +4,7 @@ import torch
 from jaxtyping import Bool, Float, Int
 from torch import Tensor, nn
 
+from corrigible.data.swapping import swapped
 from corrigible.errors import RecipeError, unknown
 from corrigible.explanations.chunks import rows_that_fit
 from corrigible.explanations.passes import untouched
@@ -46,9 +47,41 @@ def region_effects(
         rows, lent = like_parameters(x, model), like_parameters(donors, model)
         target, masks = target.to(rows.device), regions.to(rows.device)
         size = rows_that_fit(model, rows[:1])
-        before = torch.cat([_scores(model, p, t, of) for p, t in zip(rows.split(size), target.split(size), strict=True)])
+        before = torch.cat(
+            [_scores(model, p, t, of) for p, t in zip(rows.split(size), target.split(size), strict=True)]
+        )
         gone = [_effect(model, rows, target, mask.expand(rows.shape[1:]), lent, before, of, size) for mask in masks]
     return torch.stack(gone, dim=1).cpu()
+
+
+def marked_effects(
+    model: nn.Module,
+    x: Float[Tensor, " batch token dimension"],
+    target: Int[Tensor, " batch"],
+    row: Int[Tensor, " pair"],
+    marks: Bool[Tensor, " pair token"],
+    donors: Float[Tensor, " donor token dimension"],
+    *,
+    score: str = "target_prob",
+    seed: int = 0,
+) -> Float[Tensor, " pair"]:
+    """The same of texts, whose regions lie elsewhere in each: of row ``row[i]`` with the places ``marks[i]``.
+
+    Raises:
+        RecipeError: no score has that name.
+    """
+    of = checked_score(score)
+    with untouched(model, seed), torch.no_grad():
+        rows, lent = like_parameters(x, model), like_parameters(donors, model)
+        target, row, marks = (part.to(rows.device) for part in (target, row, marks))
+        fit = rows_that_fit(model, rows[:1])
+        before = torch.cat([_scores(model, p, t, of) for p, t in zip(rows.split(fit), target.split(fit), strict=True)])
+        size, gone = max(1, fit // len(lent)), []
+        for places, mask in zip(row.split(size), marks.split(size), strict=True):
+            changed = swapped(rows[places], mask[:, :, None].expand(-1, -1, rows.shape[2]), lent).flatten(0, 1)
+            after = _scores(model, changed, target[places].repeat_interleave(len(lent)), of)
+            gone.append(before[places] - after.view(-1, len(lent)).mean(dim=1))
+    return torch.cat(gone).cpu()
 
 
 def _effect(

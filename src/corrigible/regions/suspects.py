@@ -6,57 +6,32 @@ changes the score on rows where its values alone tell the label.
 """
 
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 import torch
 from jaxtyping import Bool, Float, Int
 from scipy.ndimage import label as connected
 from torch import Tensor, nn
 
-from corrigible.data.dataset import TensorData, as_dataset, rows_of
+from corrigible.data.dataset import Dataset, TensorData, as_dataset, rows_of, tokens_of
 from corrigible.data.swapping import draw_donors
 from corrigible.errors import RecipeError
 from corrigible.explanations.explaining import explain
 from corrigible.explanations.targets import predicted_target
 from corrigible.regions.candidates import as_region, elsewhere, masks_of_parts, parts_of
 from corrigible.regions.clusters import cluster_explanations
-from corrigible.regions.effects import region_effects
-from corrigible.regions.region_test import RegionTest, compared_with_others
+from corrigible.regions.effects import checked_score, region_effects
+from corrigible.regions.region_test import compared_with_others
+from corrigible.regions.suspicion import Suspect, suspicion_of
 from corrigible.regions.telling import telling
-from corrigible.types import Features, Pixels
+from corrigible.regions.words import word_suspects
 
 NUM_COMPARED = 1500
 """Rows among which neighbours are looked for."""
-NUM_EXAMPLES = 5
 NUM_CLUSTERED, NUM_ELSEWHERE = 8, 10
 """Regions found by clusters, and those each is compared with; a cell or feature is compared with all others."""
 CLEARLY = 3.0
 """A cluster's region is where its mean attribution is this many times that of the mean cell."""
-SURELY = 4
-"""The power of ``telling``: as likely as that four neighbours drawn at random all have the row's label."""
-TOP = 0.1
-"""Share of the rows that a region is ranked by: a cue may be in few of them."""
-ONE_CLASS = 0.9
-"""Share of the suspicion that lies in rows of one class where a suspect is about that class."""
-
-
-@dataclass(frozen=True)
-class Suspect:
-    """A region that a person should look at; the ranking proves nothing."""
-
-    region: Pixels | Features
-    label: int | None
-    """The class in whose rows nearly all of the suspicion lies; None where several are concerned."""
-    score: float
-    """What regions are ranked by, above 0: mean suspicion of the tenth of the rows that have most of it."""
-    test: RegionTest
-    """The effect on the score of the predicted class, with its interval, beside that of regions elsewhere."""
-    telling: float
-    """How surely the region alone tells the label on rows that rely on it, from 0 as by chance to 1."""
-    size: int
-    """Inputs in the region; pixels count in each channel."""
-    rows: tuple[int, ...]
-    """Positions of the rows with the largest suspicion, the largest first."""
 
 
 @dataclass(frozen=True)
@@ -77,6 +52,19 @@ class _Looked:
         found = region_effects(self.model, x, self.target, masks, self.donors, score=self.score, seed=self.seed)
         return found.double()
 
+    def suspicion(self, region: "_Region") -> dict[str, Any]:
+        mask, count = region.mask.to(self.rows.x.device), len(self.target)
+        tells = telling(self.rows.x, self.rows.y, mask, num_rows=count)
+        return suspicion_of(region.effect, tells, self.rows.y[:count], self.index[:count])
+
+
+class _Region(NamedTuple):
+    """A region and its effect on each row; those of other regions too, where they have been looked at anyway."""
+
+    mask: Bool[Tensor, " *input"]
+    effect: Float[Tensor, " looked"]
+    others: Float[Tensor, " looked other"] | None = None
+
 
 def suspects(
     model: nn.Module,
@@ -92,11 +80,12 @@ def suspects(
 ) -> list[Suspect]:
     """Regions that the model may rely on by mistake, the most suspected first; for a person to look at.
 
-    Looked at are the cells of images, the features of tables or the places of sequences, and for images what cells the
-    explanations of a cluster of rows lie in (`cluster_explanations`). Suspicion of a row: the effect of the region on
-    the score of the predicted class (`region_test`) times the fourth power of `telling`, both at least 0. Regions half
-    of which lie in a more suspected one, or contain half of it, are left out. A true cause that alone tells the label
-    at a fixed place is suspected too, and a cue that moves about is not.
+    Looked at are the cells of images, the features of tables, the words of texts or the places of other sequences, and
+    for images what cells the explanations of a cluster of rows lie in (`cluster_explanations`). A word is looked at
+    wherever it stands, and tells by being there. Suspicion of a row: the effect of the region on the score of the
+    predicted class (`region_test`) times the fourth power of `telling`, both at least 0. Regions half of which lie in
+    a more suspected one, or contain half of it, are left out. A true cause that alone tells the label at a fixed place
+    is suspected too, and so is a word that should tell it; a cue that moves about in images or sequences is not.
 
     Args:
         data: ``(x, y)`` arrays or a map-style data set of (x, y): rows that hold the confounder, such as the training
@@ -115,29 +104,32 @@ def suspects(
     for name, value in (("num_rows", num_rows), ("num_donors", num_donors), ("most", most)):
         if value < 1:
             raise RecipeError(f"{name} is {value}; expected at least 1")
-    looked = _looked(model, data, score, num_rows, num_donors, seed)
+    dataset = as_dataset(data)
+    if tokens_of(dataset) is not None:
+        checked_score(score)
+        return word_suspects(
+            model, dataset, score=score, num_rows=num_rows, num_donors=num_donors, most=most, seed=seed
+        )
+    looked = _looked(model, dataset, score, num_rows, num_donors, seed)
     parts = parts_of(tuple(looked.rows.x.shape[1:]), looked.rows.columns, cell=cell)
     masks = masks_of_parts(parts)
     effects = looked.effects(masks)
-    found = [
-        _suspect(looked, mask, effects[:, place], torch.cat([effects[:, :place], effects[:, place + 1 :]], dim=1))
+    regions = [
+        _Region(mask, effects[:, place], torch.cat([effects[:, :place], effects[:, place + 1 :]], dim=1))
         for place, mask in enumerate(masks)
     ]
-    for mask in _of_clusters(looked, parts, method) if parts.ndim == 3 else ():
-        others = elsewhere(mask, None, num_regions=NUM_ELSEWHERE, seed=seed)
-        with_others = looked.effects(torch.cat([mask[None], others]))
-        masks = torch.cat([masks, mask[None]])
-        found.append(_suspect(looked, mask, with_others[:, 0], with_others[:, 1:]))
-    order = sorted(range(len(found)), key=lambda place: -found[place].score)
+    if parts.ndim == 3 and (clustered := _of_clusters(looked, parts, method)):
+        regions += map(_Region, clustered, looked.effects(torch.stack(clustered)).T)
+    told = [looked.suspicion(region) for region in regions]
     kept: list[int] = []
-    for place in order:
-        if found[place].score > 0 and not any(_is_same(masks[place], masks[better]) for better in kept):
+    for place in sorted(range(len(regions)), key=lambda place: -told[place]["score"]):
+        is_new = not any(_is_same(regions[place].mask, regions[better].mask) for better in kept)
+        if told[place]["score"] > 0 and is_new and len(kept) < most:
             kept.append(place)
-    return [found[place] for place in kept[:most]]
+    return [_suspect(looked, regions[place], told[place]) for place in kept]
 
 
-def _looked(model: nn.Module, data: Any, score: str, num_rows: int, num_donors: int, seed: int) -> _Looked:
-    dataset = as_dataset(data)
+def _looked(model: nn.Module, dataset: Dataset, score: str, num_rows: int, num_donors: int, seed: int) -> _Looked:
     index = draw_donors(len(dataset), max(NUM_COMPARED, num_rows), seed)
     rows = rows_of(dataset, index)
     donors = rows_of(dataset, draw_donors(len(dataset), num_donors, seed + 1)).x
@@ -145,23 +137,15 @@ def _looked(model: nn.Module, data: Any, score: str, num_rows: int, num_donors: 
     return _Looked(model, index, rows, target, donors, score, seed)
 
 
-def _suspect(looked: _Looked, mask: Tensor, effect: Tensor, others: Tensor) -> Suspect:
-    count = len(looked.target)
-    tells = telling(looked.rows.x, looked.rows.y, mask.to(looked.rows.x.device), num_rows=count).clamp_min(0).double()
-    relied = effect.clamp_min(0)
-    suspicion = relied * tells**SURELY
-    order = suspicion.argsort(descending=True)
-    by_class = torch.zeros(int(looked.rows.y.max()) + 1, dtype=torch.double)
-    by_class.index_add_(0, looked.rows.y[:count].cpu(), suspicion)
-    is_one = float(by_class.max()) > ONE_CLASS * float(by_class.sum())
+def _suspect(looked: _Looked, region: _Region, told: dict[str, Any]) -> Suspect:
+    others = region.others
+    if others is None:
+        others = looked.effects(elsewhere(region.mask, None, num_regions=NUM_ELSEWHERE, seed=looked.seed))
     return Suspect(
-        region=as_region(mask, looked.rows.columns),
-        label=int(by_class.argmax()) if is_one else None,
-        score=float(suspicion[order[: max(1, int(TOP * count))]].mean()),
-        test=compared_with_others(effect, others, seed=looked.seed),
-        telling=float((relied * tells).sum() / relied.sum().clamp_min(1e-12)),
-        size=int(mask.sum()),
-        rows=tuple(looked.index[row].item() for row in order[:NUM_EXAMPLES] if suspicion[row] > 0),  # type: ignore[misc]
+        region=as_region(region.mask, looked.rows.columns),
+        test=compared_with_others(region.effect, others, seed=looked.seed),
+        size=int(region.mask.sum()),
+        **told,
     )
 
 

@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 import torch
 
-from corrigible.data.dataset import Dataset, all_labels, class_names_of, rows_of, shape_of, tokens_of
+from corrigible.data.dataset import Dataset, all_labels, class_names_of, rows_of, shape_of
 from corrigible.data.image_folder import ImageFolder, masks_for, polarities_in
 from corrigible.data.tokens import tokenize
 from corrigible.errors import FeedbackError
@@ -200,7 +200,7 @@ def _region(
     if phrase:
         return _phrase(phrase)
     if tokens:
-        return _places(tokens, data)
+        return _places(tokens, shape_of(data))
     assert mask is not None
     return _from_file(mask, shape_of(data))
 
@@ -212,15 +212,15 @@ def _phrase(text: str) -> Region:
     return Phrase(words)
 
 
-def _places(places: tuple[int, ...], data: Dataset) -> Region:
-    found = tokens_of(data)
-    if found is None:
-        raise FeedbackError(f"places of words {places} for data that has no words; mark other inputs")
-    num_places = found.ids.shape[1]
-    outside = [place for place in places if not 0 <= place < num_places]
+def _places(places: tuple[int, ...], shape: tuple[int, ...]) -> Region:
+    if len(shape) != 2:
+        raise FeedbackError(
+            f"places of words {places} for rows of shape {shape}, which are no texts; mark other inputs"
+        )
+    outside = [place for place in places if not 0 <= place < shape[0]]
     if outside:
-        raise FeedbackError(f"place {outside[0]}; a text has places 0 to {num_places - 1}")
-    return Pixels(np.isin(np.arange(num_places), places))
+        raise FeedbackError(f"place {outside[0]}; a text has places 0 to {shape[0] - 1}")
+    return Pixels(np.isin(np.arange(shape[0]), places))
 
 
 def _from_file(mask: Path, shape: tuple[int, ...]) -> Region:

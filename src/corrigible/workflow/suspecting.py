@@ -2,7 +2,7 @@
 
 import dataclasses
 import shlex
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 import numpy as np
@@ -13,9 +13,10 @@ from corrigible.data.dataset import class_names_of, columns_of, shape_of
 from corrigible.feedback.masks import mask_of
 from corrigible.recipe import load_data
 from corrigible.regions.candidates import box_of
-from corrigible.regions.suspects import Suspect, suspects
-from corrigible.study import open_study
-from corrigible.types import Features, Pixels
+from corrigible.regions.suspects import suspects
+from corrigible.regions.suspicion import Suspect
+from corrigible.study import Draft, open_study
+from corrigible.types import Columns, Features, Phrase, Region
 from corrigible.workflow.devices import device_named
 from corrigible.workflow.model_runs import load_model
 from corrigible.workflow.records import Finished, Suspected
@@ -41,10 +42,7 @@ def suspect(
         shape, names = shape_of(data), class_names_of(data)
         records = [_record(rank, entry, len(shape) == 3, names) for rank, entry in enumerate(found, start=1)]
         draft.write_json("suspects.json", [dataclasses.asdict(record) for record in records])
-        masks = torch.zeros(len(found), *shape, dtype=torch.bool)
-        for place, entry in enumerate(found):
-            masks[place] = mask_of(entry.region, shape, columns_of(data))
-        (draft.folder / "masks.safetensors").write_bytes(save({"mask": masks}))
+        _keep_masks(draft, [entry.region for entry in found], shape, columns_of(data))
     yield from records
     yield Finished("suspect", str(draft.published))
 
@@ -70,12 +68,22 @@ def _record(rank: int, found: Suspect, is_image: bool, class_names: tuple[str, .
     )
 
 
-def in_words(region: Pixels | Features, *, is_image: bool) -> str:
-    """The region as ``feedback add`` takes it: the box around it in pixels, or feature names; else its places."""
+def _keep_masks(draft: Draft, regions: Sequence[Region], shape: tuple[int, ...], columns: Columns | None) -> None:
+    """Of regions that are the same in every row; a word stands elsewhere in each text."""
+    masks = [mask_of(region, shape, columns) for region in regions if not isinstance(region, Phrase)]
+    if masks or not regions:
+        stacked = torch.stack(masks) if masks else torch.zeros(0, *shape, dtype=torch.bool)
+        (draft.folder / "masks.safetensors").write_bytes(save({"mask": stacked.contiguous()}))
+
+
+def in_words(region: Region, *, is_image: bool) -> str:
+    """The region as ``feedback add`` takes it: the box around it in pixels, feature names, words, or places."""
     if isinstance(region, Features):
         return " ".join(f"--feature {shlex.quote(name)}" for name in region.names)
+    if isinstance(region, Phrase):
+        return f"--phrase {shlex.quote(' '.join(region.words))}"
     box = box_of(region) if is_image else None
     if box is not None:
         return "--box " + " ".join(map(str, box))
     marked = np.flatnonzero(region.mask.reshape(len(region.mask), -1).any(axis=1))
-    return "places " + " ".join(map(str, marked.tolist()))
+    return " ".join(f"--token {place}" for place in marked.tolist())

@@ -1,0 +1,93 @@
+"""Words of texts that the model relies on and whose presence tells the label, wherever they stand."""
+
+import torch
+from jaxtyping import Bool, Float, Int
+from torch import Tensor, nn
+
+from corrigible.data.dataset import Dataset, all_labels, rows_of, tokens_of
+from corrigible.data.swapping import draw_donors
+from corrigible.data.tokens import PADDING
+from corrigible.data.vocabulary import UNKNOWN
+from corrigible.explanations.targets import predicted_target
+from corrigible.regions.effects import marked_effects
+from corrigible.regions.region_test import compared_with_others
+from corrigible.regions.suspicion import SURELY, Suspect, suspicion_of
+from corrigible.types import Phrase
+
+MOST_WORDS = 200
+"""How many words are looked at: those that may be most suspect by what they tell."""
+NUM_DOUBTED = 5
+"""As many further rows hold the word, one thinks, with labels as by chance: what few rows show is not sure."""
+
+
+def word_suspects(
+    model: nn.Module, dataset: Dataset, *, score: str, num_rows: int, num_donors: int, most: int, seed: int
+) -> list[Suspect]:
+    """Words that the model may rely on by mistake, the most suspected first.
+
+    Looked at are words that at least two of the drawn rows hold. The effect of a word on a row that holds it is what
+    the score of the predicted class loses when other rows' words stand in its places.
+    """
+    tokens, y = tokens_of(dataset), all_labels(dataset)
+    assert tokens is not None
+    index = draw_donors(len(dataset), num_rows, seed)
+    rows = rows_of(dataset, index)
+    assert rows.tokens is not None
+    ids = rows.tokens.ids.cpu()
+    tells = telling_of_words(tokens.ids.cpu(), y)[:, y[index]].T
+    held = presence(ids, tells.shape[1])
+    words = _most_telling(held, tells, tokens.words)
+    if not len(words):
+        return []
+    target = predicted_target(model, rows.x, seed=seed)
+    donors = rows_of(dataset, draw_donors(len(dataset), num_donors, seed + 1)).x
+    place, row = held[:, words].T.nonzero(as_tuple=True)
+    marks = ids[row] == words[place, None]
+    found = marked_effects(model, rows.x, target, row, marks, donors, score=score, seed=seed).double()
+    effects = torch.zeros(len(words), len(index), dtype=torch.double).index_put((place, row), found)
+    means = effects.sum(dim=1) / held[:, words].sum(dim=0)
+    suspects = []
+    for number, word in enumerate(words.tolist()):
+        holders = held[:, word]
+        others = torch.cat([means[:number], means[number + 1 :]]).expand(int(holders.sum()), -1)
+        told = suspicion_of(effects[number], tells[:, word] * holders, y[index], index)
+        test = compared_with_others(effects[number][holders], others, seed=seed)
+        suspects.append(Suspect(region=Phrase((tokens.words[word],)), test=test, size=1, **told))
+    ranked = sorted(suspects, key=lambda suspect: -suspect.score)
+    return [suspect for suspect in ranked if suspect.score > 0][:most]
+
+
+def presence(ids: Int[Tensor, " row token"], num_words: int) -> Bool[Tensor, " row word"]:
+    """True where the row holds the word anywhere."""
+    found = torch.zeros(len(ids), num_words + 1, dtype=torch.bool)
+    return found.scatter_(1, ids.where(ids != PADDING, num_words), True)[:, :-1]
+
+
+def telling_of_words(ids: Int[Tensor, " row token"], y: Int[Tensor, " row"]) -> Float[Tensor, " word class"]:
+    """How much oftener rows that hold the word have the class than all rows do: 1 where always, 0 where as often.
+
+    Below 0 where less often. A row itself does not count, and a few more are taken to hold the word with the labels of
+    all rows, so that a rare word tells less surely. For words up to the last that any row holds.
+    """
+    num_classes = int(y.max()) + 1
+    share = y.bincount(minlength=num_classes).double() / len(y)
+    ordered = ids.sort(dim=1).values
+    is_first = torch.ones_like(ordered, dtype=torch.bool)
+    is_first[:, 1:] = ordered[:, 1:] != ordered[:, :-1]
+    row, place = (is_first & (ordered != PADDING)).nonzero(as_tuple=True)
+    pairs = ordered[row, place] * num_classes + y[row]
+    counts = pairs.bincount(minlength=num_classes * (int(ids.max()) + 1)).view(-1, num_classes).double()
+    others = counts.sum(dim=1, keepdim=True) - 1 + NUM_DOUBTED
+    lift = ((counts - 1 + NUM_DOUBTED * share) / others - share) / (1 - share)
+    return torch.where(share < 1, lift, torch.zeros_like(lift))
+
+
+def _most_telling(
+    held: Bool[Tensor, " row word"], tells: Float[Tensor, " row word"], words: tuple[str, ...]
+) -> Int[Tensor, " looked"]:
+    """Numbers of words that may be suspect, and can be said."""
+    promise = (held * tells.clamp_min(0) ** SURELY).sum(dim=0)
+    promise[held.sum(dim=0) < 2] = 0
+    promise[[number for number, word in enumerate(words[: len(promise)]) if word == UNKNOWN]] = 0
+    order = promise.argsort(descending=True, stable=True)[:MOST_WORDS]
+    return order[promise[order] > 0].sort().values
