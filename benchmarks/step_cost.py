@@ -1,8 +1,8 @@
-"""What a correction step costs: medians of alternating steps in one process, as ratios to a plain step.
+"""What a correction step costs: medians of alternating steps in one process, in processor time, over a plain step.
 
     python benchmarks/step_cost.py [--methods right_reasons,counterexamples]
 
-LeNet, batch 256, one thread: 26 reviewed rows (10 %) beside the label batch, and the label batch itself being reviewed,
+Processor time, not the clock's: other programs on the machine then take no part. LeNet, batch 256, one thread: 26 reviewed rows (10 %) beside the label batch, and the label batch itself being reviewed,
 as with a rule about every row. Penalties that act on what should matter get the rest of the image as marks. Writes
 benchmarks/results/step_cost.json.
 """
@@ -67,10 +67,10 @@ def measured(name: str, data: TensorData, masks: torch.Tensor) -> dict[str, Any]
     times: dict[str, list[float]] = {kind: [] for kind in steps}
     for number in range(STEPS + 5):
         for kind, step in steps.items():
-            started = time.perf_counter()
+            started = time.process_time()
             step()
             if number >= 5:
-                times[kind].append(time.perf_counter() - started)
+                times[kind].append(time.process_time() - started)
     plain = statistics.median(times["plain"])
     ratios = {kind: statistics.median(found) / plain for kind, found in times.items()}
     aims = AIMS.get(name, (None, None))

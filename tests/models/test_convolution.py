@@ -5,12 +5,15 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
-from corrigible.models.convolution import TwiceDifferentiable
+from corrigible.models.convolution import TwiceDifferentiable, _step
 
 CASES = {
     "plain": (functional.conv2d, (2, 3, 7, 6), (4, 3, 3, 2), {}),
     "padded": (functional.conv2d, (2, 1, 7, 7), (3, 1, 5, 5), {"padding": 2}),
     "padded beyond the kernel": (functional.conv2d, (2, 2, 5, 5), (3, 2, 2, 2), {"padding": 3}),
+    "one channel in squares of 4": (functional.conv2d, (2, 1, 8, 12), (3, 1, 5, 3), {"padding": (1, 2)}),
+    "two channels in squares of 2": (functional.conv2d, (2, 2, 6, 8), (3, 2, 2, 3), {}),
+    "even sides, dilated": (functional.conv2d, (2, 1, 8, 8), (3, 1, 3, 3), {"dilation": 2, "padding": 2}),
     "strided": (functional.conv2d, (2, 2, 8, 7), (3, 2, 3, 3), {"stride": 2, "padding": 1}),
     "dilated": (functional.conv2d, (2, 2, 9, 9), (3, 2, 3, 3), {"dilation": 2, "padding": (1, 2)}),
     "grouped": (functional.conv2d, (2, 4, 6, 6), (6, 2, 3, 3), {"groups": 2}),
@@ -71,3 +74,10 @@ def test_outside_the_mode_convolutions_are_untouched() -> None:
     with TwiceDifferentiable():
         assert "_Convolution" in type(functional.conv2d(x, weight).grad_fn).__name__
     assert type(functional.conv2d(x, weight).grad_fn).__name__ == "ConvolutionBackward0"
+
+
+def test_an_image_of_one_channel_is_gone_through_in_squares() -> None:
+    """Of few channels, a convolution to one leaves most of a vector's lanes idle."""
+    steps = {shape: _step(torch.zeros(shape)) for shape in [(1, 1, 28, 28), (1, 3, 32, 32), (1, 1, 6, 8), (1, 5, 8, 8)]}
+    assert list(steps.values()) == [4, 2, 2, 1]
+    assert _step(torch.zeros(1, 1, 9, 8)) == _step(torch.zeros(1, 1, 8)) == 1
