@@ -50,7 +50,7 @@ def test_no_score_changes_along_the_concept(case):
 
 @pytest.mark.parametrize("num_places", [5, 7])
 def test_a_second_concept_can_be_projected_out_of_a_layer_whose_channels_come_last(num_places):
-    model, mean = nn.Sequential(nn.Linear(4, 5), nn.ReLU()), torch.zeros(5)
+    model, mean = nn.Sequential(nn.Linear(4, 5), nn.Flatten(), nn.Linear(5 * num_places, 2)), torch.zeros(5)
     for direction in torch.eye(5)[:2]:
         model = project_out(model, "0", direction, mean)
     x = torch.randn(2, num_places, 4, generator=torch.Generator().manual_seed(0))
