@@ -1,20 +1,23 @@
 """Every row of a study, explained in a run that survives interruptions."""
 
+import json
 from pathlib import Path
 from typing import Any
 
 import pytest
 import torch
+from safetensors.torch import load_file
 
 from corrigible import TensorData, workflow
 from corrigible.errors import StudyError
 from corrigible.explanations import explain
 from corrigible.explanations.shards import ShardsPlanned, ShardWritten, load_shards
+from corrigible.explanations.texts import by_token
 from corrigible.recipe import load_data
 from corrigible.study import open_study
 from corrigible.workflow.explaining_all import splits_of
 from corrigible.workflow.model_runs import load_model
-from studies import SIZES, corrigible, edit, image_study, refused, table_study
+from studies import SIZES, corrigible, edit, image_study, refused, table_study, text_study
 
 SPLITS = ("train", "validation", "test")
 
@@ -144,3 +147,19 @@ def test_splits_are_the_files_or_what_the_recipe_names(study: Path) -> None:
 
 def rows(split: str) -> TensorData:
     raise AssertionError("the names of the splits need no rows")
+
+
+def test_every_word_is_explained_as_explain_does_it(tmp_path: Path) -> None:
+    folder = text_study(tmp_path / "texts")
+    edit(folder, 'method = "integrated_gradients"\nsteps = 8', 'method = "kernel_shap"\nsamples = 40')
+    list(workflow.train(folder))
+    run = made_by(folder, rows_per_shard=10)
+    assert open_study(folder).latest("explain").record["rows"] == SIZES
+    alone = Path(list(workflow.explain(folder))[-1].path)
+    in_shards = by_token(load_shards(run, name="test").attribution)
+    torch.testing.assert_close(in_shards, load_file(alone / "attributions.safetensors")["attribution"])
+    assert (run / "test-words.json").read_text() == (alone / "words.json").read_text()
+    only_test = list(workflow.explain_all(folder, splits=["test"]))
+    told = {record.feature: record.share for record in only_test if type(record).__name__ == "FeatureShare"}
+    shares = {share["feature"]: share["share"] for share in json.loads((alone / "shares.json").read_text())}
+    assert told == pytest.approx(shares, rel=1e-3)

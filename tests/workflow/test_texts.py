@@ -9,7 +9,7 @@ from safetensors.torch import load_file
 
 from corrigible.data.tokens import PADDING, Tokens
 from corrigible.workflow.explained_words import word_shares
-from studies import corrigible, refused, text_study
+from studies import corrigible, edit, refused, text_study
 
 
 @pytest.fixture(scope="module")
@@ -33,9 +33,23 @@ def test_every_verb_works_on_texts(study):
     assert attribution.shape == (24, 8) and len(words) == 24
     assert words[0][0] == "the" and words[0][-1] == "."
     assert not attribution[0, len(words[0]) :].any()
+    (vocabulary,) = (study / "sealed").glob("*/vocabulary.safetensors")
+    assert vocabulary.read_bytes() == (study / "data" / "vocabulary.safetensors").read_bytes()
+    assert corrigible("verify", vocabulary.parent).code == 0
+    vocabulary.write_bytes(b"other")
+    assert corrigible("verify", vocabulary.parent).code == 1
     report = (study / "report.html").read_text()
     for part in ("What each word does", "zeb0", "was good", "texts"):
         assert part in report
+
+
+def test_a_baseline_that_hides_places_is_refused_before_anything_is_trained(study):
+    text = (study / "recipe.toml").read_text()
+    try:
+        edit(study, 'name = "fine_tuned"', 'name = "masked_inputs"')
+        assert "words stand elsewhere in each text; leave it out" in refused("correct", study)
+    finally:
+        (study / "recipe.toml").write_text(text)
 
 
 def test_feedback_survives_export_and_import(study, tmp_path):

@@ -4,31 +4,36 @@ import dataclasses
 import fcntl
 import os
 import shutil
-from collections.abc import Generator, Iterator, Sequence
+from collections.abc import Generator, Iterator, Mapping, Sequence
 from contextlib import closing, contextmanager
 from pathlib import Path
 from typing import Any
 from urllib.parse import quote
 
-from corrigible.data.dataset import columns_of
+import torch
+
+from corrigible.data.dataset import Dataset, columns_of, tokens_of
 from corrigible.data.image_folder import splits_in
+from corrigible.data.tokens import Tokens
 from corrigible.errors import StudyError
 from corrigible.explanations.features import feature_shares
 from corrigible.explanations.shards import explain_all as explain_into
 from corrigible.explanations.shards import read_shards, shard_paths
 from corrigible.explanations.shards.processes import joined_processes, own_device, process_number
+from corrigible.explanations.texts import by_token, settings_for_texts
 from corrigible.folders import temporary_sibling, writing_in
 from corrigible.recipe import Recipe, load_data
 from corrigible.study import Study, open_study
-from corrigible.types import Columns
 from corrigible.workflow.backgrounds import with_background
 from corrigible.workflow.devices import device_named
+from corrigible.workflow.explained_words import WORDS_FILE, word_shares, words_of_rows
+from corrigible.workflow.measuring import NUM_TOLD_WORDS
 from corrigible.workflow.model_runs import load_model
 from corrigible.workflow.records import FeatureShare, Finished
 
 UNFINISHED = ".unfinished-explain"
 """Where the shards of a run lie in ``runs`` until all are there."""
-SUFFIXES = {"image": ".npz", "table": ".csv"}
+SUFFIXES = {"image": ".npz", "table": ".csv", "text": ".csv"}
 
 
 def explain_all(
@@ -64,13 +69,14 @@ def _explain_all(
     source = study.run_named(run) if run else study.latest("train", "correct")
     splits = splits or splits_of(study)
     model = load_model(source).to(device_named(own_device(device)))
+    parts = {split: load_data(recipe, study.folder, split) for split in splits}
     settings = {"method": explanation.method, "seed": seed, **settings, **explanation.settings}
-    columns: Columns | None = None
-    begun = []
-    for split in splits:
-        data = load_data(recipe, study.folder, split)
-        columns = columns_of(data)
-        begun.append(explain_into(model, data, _unfinished(study, split), name=_plain(split), **settings))
+    if all(tokens_of(data) for data in parts.values()):
+        settings = settings_for_texts(explanation.method, settings)
+    begun = [
+        explain_into(model, data, _unfinished(study, split), name=_plain(split), **settings)
+        for split, data in parts.items()
+    ]
     num_rows = {}
     for split, records in zip(splits, begun, strict=True):
         planned: Any = next(records)  # Before anything is explained: all of it can be, or can be gone on with.
@@ -80,7 +86,7 @@ def _explain_all(
         yield from records
     if process_number() == 0:
         record = {"parent": source.name, "seed": seed, "device": device, "method": explanation.method, "rows": num_rows}
-        yield from _publish(study, splits, columns, record)
+        yield from _publish(study, parts, record)
 
 
 def splits_of(study: Study) -> tuple[str, ...]:
@@ -103,19 +109,36 @@ def _splits_named(recipe: Recipe) -> tuple[str, ...]:
     return tuple(dict.fromkeys(name for name in names if name))
 
 
-def _publish(study: Study, splits: tuple[str, ...], columns: Columns | None, record: dict[str, Any]) -> Iterator[Any]:
+def _publish(study: Study, parts: Mapping[str, Dataset], record: dict[str, Any]) -> Iterator[Any]:
     """Make a run of the shards, which stay where they are until it is one."""
     with study.new_run("explain", **record) as draft:
-        for split in splits:
+        for split, data in parts.items():
             for path in shard_paths(_unfinished(study, split), name=_plain(split)):
                 _link(path, draft.folder / path.name)
-        parts = (part for split in splits for part in read_shards(draft.folder, name=_plain(split)))
-        shares = [FeatureShare(*pair) for pair in feature_shares((part.attribution for part in parts), columns)]
+            tokens = tokens_of(data)
+            if tokens is not None:
+                draft.write_json(f"{_plain(split)}-{WORDS_FILE}", words_of_rows(tokens))
+        shares = [FeatureShare(*pair) for pair in _shares(draft.folder, parts)]
         draft.write_json("shares.json", [dataclasses.asdict(share) for share in shares])
-    for split in splits:
+    for split in parts:
         _discard(_unfinished(study, split))
-    yield from shares
+    yield from shares[: NUM_TOLD_WORDS if _tokens(parts) else None]
     yield Finished("explain", str(draft.published))
+
+
+def _shares(folder: Path, parts: Mapping[str, Dataset]) -> list[tuple[str, float]]:
+    """What each feature or word counted in all of the parts together."""
+    explained = (part.attribution for split in parts for part in read_shards(folder, name=_plain(split)))
+    tokens = _tokens(parts)
+    if tokens is not None:
+        return word_shares(map(by_token, explained), tokens)
+    return feature_shares(explained, columns_of(list(parts.values())[-1]))
+
+
+def _tokens(parts: Mapping[str, Dataset]) -> Tokens | None:
+    """The words of all parts, one after another."""
+    found = [tokens for data in parts.values() if (tokens := tokens_of(data)) is not None]
+    return Tokens(torch.cat([tokens.ids for tokens in found]), found[0].words) if found else None
 
 
 @contextmanager

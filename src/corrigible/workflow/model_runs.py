@@ -3,14 +3,14 @@
 import copy
 import dataclasses
 import json
-from collections.abc import Generator, Iterator
+from collections.abc import Generator, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
 from torch import nn
 
-from corrigible.data.dataset import Dataset, shape_of
-from corrigible.errors import FeedbackError, StudyError
+from corrigible.data.dataset import Dataset, shape_of, tokens_of
+from corrigible.errors import FeedbackError, RecipeError, StudyError
 from corrigible.feedback.masks import marks_of, said_about
 from corrigible.models.weights import load_weights, save_weights
 from corrigible.protocols.baselines import BASELINE_SETTINGS, Baseline, MaskedInputs, marked_anywhere
@@ -52,6 +52,7 @@ def correct(folder: Path, *, seed: int | None = None, device: str = "cpu") -> It
     parent = study.latest("train")
     seed = recipe.seed if seed is None else seed
     data = load_data(recipe, study.folder, "train")
+    _require_made(recipe.baselines, data)
     feedback, revision = training_feedback(study)
     model = load_model(parent).to(device_named(device))
     origin = {"parent": parent.name, "seed": seed, "device": device, "facts": parent.record["facts"]}
@@ -72,6 +73,15 @@ def correct(folder: Path, *, seed: int | None = None, device: str = "cpu") -> It
     yield Finished("correct", str(draft.published))
     for baseline in recipe.baselines:
         yield from _baseline(study, baseline, model, feedback, {**origin, "correction": draft.published.name})
+
+
+def _require_made(baselines: Sequence[Baseline], data: Dataset) -> None:
+    """Raises RecipeError for a baseline that this data cannot have."""
+    if tokens_of(data) is not None and any(baseline.name == "masked_inputs" for baseline in baselines):
+        raise RecipeError(
+            "the baseline masked_inputs hides the same inputs of every row, but words stand elsewhere in each text; "
+            "leave it out for texts: the baseline fine_tuned and the metric flip_rate serve them"
+        )
 
 
 def training_feedback(study: Study) -> tuple[list[Feedback], int]:

@@ -13,6 +13,7 @@ from torch import Tensor
 
 from corrigible import sealing
 from corrigible.comparison import spoken
+from corrigible.data.text import VOCABULARY_FILE
 from corrigible.errors import SealError, StudyError
 from corrigible.feedback.exchange import to_json
 from corrigible.feedback.masks import said_about
@@ -54,6 +55,7 @@ def seal(folder: Path, *, name: str = "") -> Iterator[Sealed]:
         "run.json": (run.folder / "run.json").read_bytes(),
         "feedback.json": to_json(feedback).encode(),
         "report.html": render(_content(study, evaluation)).encode(),
+        **_vocabulary(study, Recipe.parse(run.record["recipe"])),
     }
     evidence = [Measurement(**found) for found in measured[run.name]["measurements"]]
     manifest = sealing.seal(load_model(run), target, evidence=evidence, files=files)
@@ -78,6 +80,19 @@ def _sealed_folder(study: Study, name: str) -> Path:
         return inside(sealed, name)
     except ValueError as error:
         raise SealError(f"cannot seal under this name: {error}") from error
+
+
+def _vocabulary(study: Study, recipe: Recipe) -> dict[str, bytes]:
+    """The words and their vectors, without which a model of texts cannot read any; nothing for other data."""
+    if recipe.kind != "text" or recipe.source is not None:
+        return {}
+    path = study.folder / "data" / VOCABULARY_FILE
+    try:
+        return {VOCABULARY_FILE: path.read_bytes()}
+    except OSError as error:
+        raise StudyError(
+            f"cannot read {path} ({error}); put back the vocabulary that the model learned with"
+        ) from error
 
 
 def _content(study: Study, evaluation: Run) -> ReportContent:
