@@ -10,9 +10,10 @@ from corrigible.data.dataset import TensorData
 from corrigible.errors import UnsupportedModelError
 from corrigible.feedback.masks import marks_of
 from corrigible.penalties import ABOUT_EITHER, FEEDBACK_LOSSES, FEEDBACK_PENALTIES, PENALTIES, RELEVANCE_PENALTIES
-from corrigible.protocols.comparing import WITHOUT_FEEDBACK, compare, methods_for
+from corrigible.protocols.comparing import WITHOUT_FEEDBACK, candidate, compare, methods_for, split_feedback
 from corrigible.protocols.schedule import Schedule
 from corrigible.protocols.step_costs import step_costs
+from corrigible.protocols.weight import Judge
 
 X = torch.randn(80, 4, generator=torch.Generator().manual_seed(0))
 Y = (X[:, 1] > 0).long()
@@ -83,3 +84,35 @@ def test_a_costly_method_costs_more_and_the_model_stays_as_it_is(fooled, monkeyp
     costs = step_costs(fooled, data, marks_of(RULE, data), methods, Schedule(batch_size=16))
     assert costs["slow"] > 2 * costs["none"]
     assert all(torch.equal(p, old) for p, old in zip(fooled.parameters(), before, strict=True))
+
+
+def test_a_quarter_of_the_reviewed_rows_is_kept_with_all_that_was_said_about_them():
+    said = [Feedback(FIRST, row=row) for row in range(8)] + [Feedback(~FIRST, "relevant", row=row) for row in range(8)]
+    taught, kept = split_feedback(said, seed=1)
+    rows = [{one.row for one in part} for part in (taught, kept)]
+    assert [len(part) for part in rows] == [6, 2]
+    assert rows[0] | rows[1] == set(range(8))
+    assert [len(taught), len(kept)] == [12, 4]
+    assert split_feedback(said, seed=1) == (taught, kept)
+    assert split_feedback(said, seed=2) != (taught, kept)
+    assert split_feedback(said[:3], seed=1) == (said[:3], [])
+    assert split_feedback(said + RULE, seed=1) == (said + RULE, [])
+
+
+def test_swap_scores_are_those_of_a_model_that_was_not_taught_with_the_rows(fooled):
+    """The judged rows' marks never reach the model that is scored, while the model that is kept learns from all."""
+    data, said = TensorData(X, Y), [Feedback(FIRST, row=row) for row in range(8)]
+    taught, kept = split_feedback(said, 0)
+    schedule = Schedule(epochs=3)
+    penalties = {"right_reasons": {"weight": 2.0}}
+    running = candidate(fooled, data, said, penalties=penalties, schedule=schedule)
+    while True:
+        try:
+            next(running)
+        except StopIteration as finished:
+            found = finished.value
+            break
+    of_all, of_taught = (correct(fooled, (X, Y), part, penalties=penalties, epochs=3) for part in (said, taught))
+    assert all(torch.equal(p, q) for p, q in zip(found.model.parameters(), of_all.parameters(), strict=True))
+    marks = marks_of(kept, data)
+    assert found.swap_score == Judge(data, marks, torch.tensor(sorted(one.row for one in kept))).score(of_taught, 0)

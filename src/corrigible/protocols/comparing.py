@@ -1,6 +1,9 @@
 """Several methods on the same feedback, measured on the same rows.
 
-What ranks them is the swap score, as it ranks weights: rows without the confounder are what a user does not have.
+What ranks them is a swap score, as it ranks weights: rows without the confounder are what a user does not have. But some
+methods train on swapped rows, and know by heart those that they were taught with. So the score is taken on rows whose
+marks were kept from training: on validation rows under the rules, or on a quarter of the reviewed rows, for which each
+method is trained once more without them.
 """
 
 from collections.abc import Generator, Iterable, Mapping, Sequence
@@ -8,6 +11,7 @@ from dataclasses import dataclass
 from typing import Any
 
 import pandas as pd
+import torch
 from torch import nn
 
 from corrigible.data.dataset import Dataset, all_labels, as_dataset, labelled
@@ -35,7 +39,7 @@ class Candidate:
     weights: Mapping[str, float]
     """Those that were chosen by swap score."""
     swap_score: float
-    """Of the corrected model; higher is better."""
+    """On rows whose marks did not teach it, where there are any; higher is better."""
 
 
 def compare(
@@ -108,8 +112,9 @@ def candidate(
     seed: int = 0,
 ) -> Generator[Progress, None, Candidate]:
     """Correct with these penalties, told as it goes, and judge the result by swap score."""
+    settings = as_settings(penalties)
     running = correction(
-        model, dataset, feedback, penalties=penalties, schedule=schedule, validation=validation, watch=watch, seed=seed
+        model, dataset, feedback, penalties=settings, schedule=schedule, validation=validation, watch=watch, seed=seed
     )
     weights = {}
     while True:
@@ -121,8 +126,27 @@ def candidate(
         if isinstance(progress, WeightChoice):
             weights[progress.penalty] = progress.weight
         yield progress
-    judge = judge_of(dataset, marks_of(feedback, dataset), feedback, validation, seed)
-    return Candidate(corrected, weights, judge.score(corrected, seed))
+    taught, kept = split_feedback(feedback, seed)
+    if not kept:
+        judge = judge_of(dataset, marks_of(feedback, dataset), feedback, validation, seed)
+        return Candidate(corrected, weights, judge.score(corrected, seed))
+    judge = judge_of(dataset, marks_of(kept, dataset), kept, None, seed)
+    chosen = {name: {**given, "weight": weights.get(name, given["weight"])} for name, given in settings.items()}
+    again = correction(model, dataset, taught, penalties=chosen, schedule=schedule, watch=watch, seed=seed)
+    return Candidate(corrected, weights, judge.score((yield from again), seed))
+
+
+def split_feedback(feedback: Sequence[Feedback], seed: int) -> tuple[list[Feedback], list[Feedback]]:
+    """What teaches and what is kept to judge by: a quarter of the reviewed rows, all that was said about each.
+
+    Nothing is kept where there are rules, which hold on every row, or fewer than 4 reviewed rows.
+    """
+    rows = list(dict.fromkeys(said.row for said in feedback))
+    if len(rows) < 4 or any(said.scope != "row" for said in feedback):
+        return list(feedback), []
+    order = torch.randperm(len(rows), generator=torch.Generator().manual_seed(seed)).tolist()
+    kept = {rows[place] for place in order[: len(rows) // 4]}
+    return [said for said in feedback if said.row not in kept], [said for said in feedback if said.row in kept]
 
 
 def methods_for(marks: Marks, dataset: Dataset) -> dict[str, dict[str, Any]]:
