@@ -1,9 +1,9 @@
 """Several methods on the same feedback, measured on the same rows.
 
-What ranks them is a swap score, as it ranks weights: rows without the confounder are what a user does not have. But some
-methods train on swapped rows, and know by heart those that they were taught with. So the score is taken on rows whose
-marks were kept from training: on validation rows under the rules, or on a quarter of the reviewed rows, for which each
-method is trained once more without them.
+What ranks them is a swap score, as it ranks weights: rows without the confounder are what a user does not have. But
+some methods train on swapped rows, and know by heart those that they were taught with. So the score is taken on rows
+whose marks were kept from training: on validation rows under the rules, or on a quarter of the reviewed rows, for which
+each method is trained once more without them.
 """
 
 from collections.abc import Generator, Iterable, Mapping, Sequence
