@@ -6,7 +6,7 @@ from corrigible.plots.table import table_html
 
 def test_cells_are_escaped_and_words_stand_left():
     html = table_html(["<b>", "n"], [["a & b", "1.5"], ["x", "no such layer"]])
-    assert "<th>&lt;b&gt;</th>" in html
+    assert '<th class="text">&lt;b&gt;</th><th class="text">n</th>' in html
     assert '<td class="text">a &amp; b</td><td>1.5</td>' in html
     assert '<td class="text">no such layer</td>' in html
 

@@ -8,7 +8,7 @@ from corrigible.penalties import PENALTIES
 from corrigible.study import open_study
 from corrigible.workflow import comparing
 from corrigible.workflow.records import MethodCompared, Started
-from studies import corrigible
+from studies import corrigible, image_study, refused
 
 
 def unfit(forward, batch):
@@ -70,3 +70,12 @@ def test_the_command_prints_a_line_for_each_method(finished):
     assert text.count("swapped accuracy") == 2
     records = corrigible("compare", finished, "--method", "right_reasons", "--json").records
     assert [record["record"] for record in records].count("MethodCompared") == 2
+
+
+def test_a_method_that_the_feedback_does_not_serve_is_refused_before_anything_is_trained(tmp_path):
+    study = image_study(tmp_path)
+    corrigible("train", study)
+    corrigible("feedback", "add", study, "--box", 0, 0, 2, 2, "--polarity", "relevant")
+    message = refused("compare", study, "--method", "right_reasons")
+    assert message.startswith("right_reasons has no use for this feedback; it serves should_matter")
+    assert [run.verb for run in open_study(study).runs()] == ["train"]

@@ -48,7 +48,7 @@ def method_scatter(methods: Sequence[MethodResult], *, title: str = "") -> Figur
         mark = {"marker": marker, "color": colour, "edgecolors": "white", "linewidths": 0.8}
         axes.scatter(found.overlap, found.accuracy, s=size, zorder=3, **mark)  # type: ignore[arg-type]
         handles.append(axes.scatter([], [], s=36, **mark))  # type: ignore[arg-type]
-    label_axes(axes, x="share of attribution on marked inputs", y="accuracy when these hold other rows' values")
+    label_axes(axes, x="share of attribution on marked inputs", y="accuracy with these swapped")
     names = [f"{m.name} ({m.step_cost:.2f} ×)" if m.step_cost else m.name for m in shown]
     add_legend(axes, handles, names, loc="upper left", bbox_to_anchor=(1.01, 1.02), borderaxespad=0, labelspacing=0.7)
     said = "; ".join(

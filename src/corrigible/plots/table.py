@@ -1,6 +1,6 @@
 """A table as part of a web page; every cell is text and is escaped."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 
 from markupsafe import Markup
 
@@ -10,7 +10,8 @@ STYLE = Markup(
     "<style>table.told {border-collapse: collapse; font-size: 14px; font-variant-numeric: tabular-nums}"
     "table.told th, table.told td {padding: 5px 10px; border-bottom: 1px solid #d5dbe1; text-align: right;"
     " vertical-align: top}"
-    "table.told th:first-child, table.told td:first-child, table.told td.text {text-align: left}</style>"
+    "table.told td {white-space: nowrap} table.told td.text {white-space: normal}"
+    "table.told th:first-child, table.told td:first-child, table.told .text {text-align: left}</style>"
 )
 
 
@@ -23,11 +24,16 @@ def table_html(header: Sequence[str], rows: Sequence[Sequence[str]]) -> Markup:
     for row in rows:
         if len(row) != len(header):
             raise DataError(f"a row has {len(row)} cells; expected {len(header)}, as the header")
-    head = Markup("").join(Markup("<th>{}</th>").format(name) for name in header)
+    kinds = [_kind(column) for column in zip(*rows, strict=True)] or [Markup("")] * len(header)
+    head = Markup("").join(Markup("<th{}>{}</th>").format(*pair) for pair in zip(kinds, header, strict=True))
     body = Markup("").join(Markup("<tr>{}</tr>").format(Markup("").join(map(_cell, row))) for row in rows)
     return STYLE + Markup('<table class="told"><thead><tr>{}</tr></thead><tbody>{}</tbody></table>').format(head, body)
 
 
 def _cell(text: str) -> Markup:
-    kind = Markup(' class="text"') if " " in text and text[0].isalpha() else Markup("")
-    return Markup("<td{}>{}</td>").format(kind, text)
+    return Markup("<td{}>{}</td>").format(_kind([text]), text)
+
+
+def _kind(texts: Iterable[str]) -> Markup:
+    """What marks cells of several words, and the head of a column that has one."""
+    return Markup(' class="text"' if any(" " in text and text[0].isalpha() for text in texts) else "")

@@ -10,11 +10,12 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from markupsafe import Markup
 from torch import nn
 
 from corrigible.comparison import spoken
 from corrigible.data.dataset import Dataset
-from corrigible.errors import NoGradientError, RecipeError, UnsupportedModelError, unknown
+from corrigible.errors import FeedbackError, NoGradientError, RecipeError, UnsupportedModelError, unknown
 from corrigible.evaluation import measure
 from corrigible.feedback.masks import Marks, marks_of
 from corrigible.figures import number
@@ -114,7 +115,11 @@ def _chosen(methods: Sequence[str], setting: _Setting) -> dict[str, dict[str, An
     for name in methods:
         if name not in ON_REVIEWED_ROWS:
             raise RecipeError(unknown("penalty that feedback serves", name, ON_REVIEWED_ROWS))
-    named = {name: {name: "auto"} for name in methods} or methods_for(setting.marks, setting.data)
+    served = methods_for(setting.marks, setting.data)
+    for name in methods:
+        if name not in served:  # Said before anything is trained.
+            raise FeedbackError(f"{name} has no use for this feedback; it serves {', '.join(served) or 'no penalty'}")
+    named = {name: {name: "auto"} for name in methods} or served
     return {WITHOUT_FEEDBACK: {}, **named}
 
 
@@ -174,7 +179,7 @@ def _publish(setting: _Setting, runs: Mapping[str, Run], found: Sequence[MethodC
         parts["Accuracy without the confounder against reliance on it"] = method_scatter(shown)
     target = setting.study.folder / "comparison.html"
     title = f"Methods compared: {setting.study.recipe.title or setting.study.folder.name}"
-    page({"How to read this": table_html([ABOUT], []), **parts}, title=title, path=target)
+    page({"How to read this": Markup("<p>{}</p>").format(ABOUT), **parts}, title=title, path=target)
     yield Finished("compare", str(draft.published))
     yield Finished("compare", str(target))
 
