@@ -2,9 +2,10 @@
 
     python benchmarks/step_cost.py [--methods right_reasons,counterexamples]
 
-Processor time, not the clock's: other programs on the machine then take no part. LeNet, batch 256, one thread: 26 reviewed rows (10 %) beside the label batch, and the label batch itself being reviewed,
-as with a rule about every row. Penalties that act on what should matter get the rest of the image as marks. Writes
-benchmarks/results/step_cost.json.
+Processor time, not the clock's: other programs on the machine then take less part. LeNet, batch 256, one thread: 26
+reviewed rows (10 %) beside the label batch, and the label batch itself being reviewed, as with a rule about every row.
+Penalties that act on what should matter get the rest of the image as marks. Writes benchmarks/results/step_cost.json
+after each method; those not named keep what was measured before.
 """
 
 import argparse
@@ -51,8 +52,8 @@ def main() -> None:
     for name in parser.parse_args().methods.split(","):
         found[name] = measured(name, data, masks)
         print(found[name], flush=True)
-    rows = [found[name] for name in ON_REVIEWED_ROWS if name in found]
-    write("step_cost", {"batch": BATCH, "reviewed": REVIEWED, "steps": STEPS, "threads": 1, "rows": rows})
+        rows = [found[name] for name in ON_REVIEWED_ROWS if name in found]
+        write("step_cost", {"batch": BATCH, "reviewed": REVIEWED, "steps": STEPS, "threads": 1, "rows": rows})
 
 
 def measured(name: str, data: TensorData, masks: torch.Tensor) -> dict[str, Any]:

@@ -62,5 +62,5 @@ def _shift(forward: Forward, batch: Batch, background: Tensor | None, layer: str
     assert batch.irrelevant is not None
     rows = forward.x.detach() if background is None else background_rows(background, forward.x)
     x = torch.where(batch.irrelevant, rows.mean(dim=0), forward.x.detach())
-    changed = Forward(forward.model, replace(batch, x=x), seed=forward.seed, track_input=False, track_layers=True)
+    changed = Forward(forward.model, replace(batch, x=x), seed=forward.seed, track_input=False)
     return pooled(forward.model, layer, forward.activation(layer) - changed.activation(layer))
