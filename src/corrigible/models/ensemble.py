@@ -26,7 +26,7 @@ class Ensemble(nn.Module):
         self.members = nn.ModuleList(members)
 
     def forward(self, x: Float[Tensor, " batch *input"]) -> Float[Tensor, " batch num_classes"]:
-        return _log_mean(_log_probs([member(x) for member in self.members]))
+        return _log_mean(_log_probs([member(x.clone()) for member in self.members]))
 
 
 def disagreement(

@@ -30,7 +30,7 @@ def energy_outside(
 
     In the mean over rows with any mark. On a row where something is marked relevant, all that is not lies outside; on
     other rows only what is marked irrelevant does. 0 exactly when no attribution lies there. Scaling all gradients
-    changes nothing, so that it cannot be met by small ones.
+    changes nothing, so that it cannot be met by small ones; by larger ones elsewhere it can.
 
     Args:
         attribution: absolute input gradients, or the Grad-CAM map, enlarged.

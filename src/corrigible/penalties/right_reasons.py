@@ -26,6 +26,8 @@ def right_reasons(
 ) -> Float[Tensor, ""]:
     """Mean squared (or absolute) input gradient on the inputs that must not matter.
 
+    All gradients can shrink to meet it, which the label loss must outweigh; the cosine cannot be met so.
+
     Args:
         norm: "cosine" is the cosine between each row's absolute gradient and its mask, from 0 to 1, in the mean over
             marked rows: where the model looks, however strongly.

@@ -15,7 +15,7 @@ import torch
 from torch import nn
 
 from corrigible.data.dataset import Dataset, all_labels, as_dataset, labelled
-from corrigible.errors import NoGradientError, UnsupportedModelError
+from corrigible.errors import NoGradientError, TrainingDivergedError, UnsupportedModelError
 from corrigible.evaluation import evaluate
 from corrigible.feedback.masks import Marks, marks_of
 from corrigible.objective import as_settings
@@ -28,6 +28,8 @@ from corrigible.types import Feedback
 
 WITHOUT_FEEDBACK = "without feedback"
 """The method that trains on for as many epochs with no penalty."""
+CANNOT_BE_APPLIED = (UnsupportedModelError, NoGradientError, TrainingDivergedError)
+"""What makes one method drop out of a comparison, not the comparison stop."""
 METRICS = ("accuracy", "swapped_accuracy", "worst_class_accuracy", "attribution_overlap", "flip_rate")
 
 
@@ -68,7 +70,7 @@ def compare(
         methods: name -> penalties as ``correct`` takes them; None for every single penalty that the feedback serves.
 
     Raises:
-        FeedbackError, DataError, RecipeError, TrainingDivergedError: as ``correct``.
+        FeedbackError, DataError, RecipeError: as ``correct``.
     """
     dataset, feedback, test_feedback = labelled(as_dataset(data)), list(feedback), list(test_feedback)
     marks = marks_of(feedback, dataset)
@@ -85,7 +87,7 @@ def compare(
                     model, dataset, feedback, penalties=penalties, schedule=schedule, validation=validation, seed=seed
                 )
             )
-        except (UnsupportedModelError, NoGradientError) as error:
+        except CANNOT_BE_APPLIED as error:
             rows[name] = {"note": str(error)}
             continue
         applied[name] = as_settings(penalties)

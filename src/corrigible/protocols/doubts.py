@@ -42,8 +42,8 @@ def doubts(model: nn.Module, dataset: Dataset, marks: Marks, *, seed: int = 0) -
         return None
     named = ", ".join(map(str, found[:NUM_NAMED].tolist()))
     message = (
-        f"feedback and labels contradict each other on {len(found)} of {len(rows)} reviewed rows: without what was "
-        f"marked, their label is less likely than a guess; look again at rows {named}"
+        f"feedback and labels contradict each other on {len(found)} of {len(rows)} reviewed rows: when what must not "
+        f"matter there is replaced, their label is less likely than a guess; look again at rows {named}"
     )
     return FeedbackDoubted(tuple(found.tolist()), len(rows), message)
 

@@ -1,6 +1,7 @@
 """Sagawa, Koh, Hashimoto and Liang 2020, Distributionally robust neural networks for group shifts, algorithm 1.
 
-The loss is that of the worst group: groups are weighted, and at each step a group's weight grows with its loss.
+The loss is that of the worst group: groups are weighted, and at each step a group's weight grows with its loss. A step
+sees all groups of a batch at once, where the algorithm draws one group.
 """
 
 import copy
@@ -39,7 +40,8 @@ class GroupWeightedLoss:
         group = self.groups[batch.index.cpu()]
         counts = group.bincount(minlength=len(self.weights))
         sums = torch.zeros_like(self.weights).index_add_(0, group, losses.detach().cpu().double())
-        grown = self.weights * (self.step_size * sums / counts.clamp_min(1)).exp()
+        growth = self.step_size * sums / counts.clamp_min(1)
+        grown = self.weights * (growth - growth.max()).exp()  # Less the largest: only ratios count, and none overflows.
         self.weights = grown / grown.sum()
         return losses * (len(losses) * self.weights / counts.clamp_min(1))[group].to(losses)
 

@@ -1,7 +1,8 @@
 """Kirichenko, Izmailov and Wilson 2023, Last layer re-training is sufficient for robustness to spurious correlations.
 
 A network that relies on a confounder has mostly learned what should matter too; its last layer alone gives it too
-little weight. So that layer is trained again, on as many rows of each group.
+little weight. So that layer is trained again, on as many rows of each group: one draw of them, by gradient steps, where
+the paper averages several draws and fits a logistic regression with an L1 penalty.
 """
 
 import copy

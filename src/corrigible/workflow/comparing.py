@@ -15,7 +15,7 @@ from torch import nn
 
 from corrigible.comparison import spoken
 from corrigible.data.dataset import Dataset
-from corrigible.errors import FeedbackError, NoGradientError, RecipeError, UnsupportedModelError, unknown
+from corrigible.errors import FeedbackError, RecipeError, unknown
 from corrigible.evaluation import measure
 from corrigible.feedback.masks import Marks, marks_of
 from corrigible.figures import number
@@ -25,7 +25,14 @@ from corrigible.penalties import ON_REVIEWED_ROWS
 from corrigible.plots.method_scatter import MethodResult, method_scatter
 from corrigible.plots.page import page
 from corrigible.plots.table import table_html
-from corrigible.protocols.comparing import METRICS, WITHOUT_FEEDBACK, Candidate, candidate, methods_for
+from corrigible.protocols.comparing import (
+    CANNOT_BE_APPLIED,
+    METRICS,
+    WITHOUT_FEEDBACK,
+    Candidate,
+    candidate,
+    methods_for,
+)
 from corrigible.protocols.step_costs import step_costs
 from corrigible.recipe import load_data
 from corrigible.study import Run, Study, open_study
@@ -84,7 +91,7 @@ def compare(
         if run is None:
             try:
                 yield from _train(setting, name, penalties)
-            except (UnsupportedModelError, NoGradientError) as error:
+            except CANNOT_BE_APPLIED as error:
                 reasons[name] = str(error)
                 continue
             run = _finished(setting, name, penalties)
