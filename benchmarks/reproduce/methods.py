@@ -1,11 +1,13 @@
 """Every method on the same few reviewed rows: which of them owns the result?
 
-    python benchmarks/reproduce/methods.py [--seeds 3] [--methods right_reasons,counterexamples]
+    python benchmarks/reproduce/methods.py [--seeds 2] [--epochs 12] [--methods right_reasons,counterexamples]
 
 3,500 digits with grey squares in all four corners that tell the digit, LeNet, the masks of 20 reviewed rows. Each
 method's weight is chosen by swap score, as `corrigible correct` and `corrigible compare` do. The test rows have squares
 of random grey. Writes benchmarks/results/reproduce_methods.json.
 """
+
+from dataclasses import replace
 
 from cases import Case, Plan, options, over_seeds
 from digits import Digits, fresh
@@ -36,4 +38,7 @@ def methods(seed: int, quick: bool) -> Case:
 
 
 if __name__ == "__main__":
-    over_seeds("methods", methods, PLAN, options(__doc__, PLAN).parse_args())
+    parser = options(__doc__, PLAN)
+    parser.add_argument("--epochs", type=int, default=PLAN.correct.epochs, help="of each correction")
+    asked = parser.parse_args()
+    over_seeds("methods", methods, replace(PLAN, correct=Schedule(epochs=asked.epochs)), asked)
