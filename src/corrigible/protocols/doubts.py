@@ -1,9 +1,9 @@
 """Feedback that contradicts the labels: without what was marked, the label can no longer be told.
 
 After a correction the label of a reviewed row should still be likely when its marked inputs hold other rows' values.
-Where it is then less likely than a guess by the classes' frequencies, and much less likely than on the row as it is, the
-model needs what was marked: what shows the label was marked, or the correction was too weak. Somebody should look at that
-row again.
+Where it is then less likely than a guess by the classes' frequencies, and much less likely than on the row as it is,
+the model needs what was marked: what shows the label was marked, or the correction was too weak. Somebody should look
+at that row again.
 """
 
 import math
