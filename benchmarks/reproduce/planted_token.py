@@ -29,6 +29,7 @@ from corrigible.types import Feedback, Phrase
 
 DECOYS = ("zebcue", "yakcue", "gnucue")
 SIZES = {"train": 4500, "validation": 900, "test": 1500}
+METHODS = ("right_reasons", "energy_outside", "counterexamples")
 EPOCHS, MAX_TOKENS = 6, 40
 
 
