@@ -3,8 +3,8 @@
     python benchmarks/table_methods.py [--seeds 3] [--cases "leaking column"] [--methods right_reasons,counterexamples]
 
 The RAND Health Insurance Experiment: race must not matter (AUC on test rows whose race is shuffled, or relying on it
-would pay), and the same table with a column that leaks the label in training and says nothing in the test. Each weight is
-chosen by swap score. "column dropped" is the network retrained with the column constant. Writes
+would pay), and the same table with a column that leaks the label in training and says nothing in the test. Each weight
+is chosen by swap score. "column dropped" is the network retrained with the column constant. Writes
 benchmarks/results/table_methods.json after every seed.
 """
 
