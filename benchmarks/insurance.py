@@ -53,7 +53,8 @@ def main() -> None:
 def one_seed(seed: int) -> dict[str, dict[str, float]]:
     table = insurance(seed)
     plain = table_trained(table, seed)
-    steps = correction(plain, table.train, table.rule, schedule=CORRECT, validation=table.validation, seed=seed)
+    settings = {"schedule": CORRECT, "validation": table.validation, "seed": seed}
+    steps = correction(plain, table.train, table.rule, penalties={"right_reasons": "auto"}, **settings)
     corrected, weights = finished(steps)
     models = {
         "plain": plain,

@@ -177,7 +177,7 @@ def test_imported_feedback_is_stored_or_refused(tmp_path: Path) -> None:
 def test_defaults_and_what_is_written_down() -> None:
     recipe = Recipe.parse('format = 1\n[data]\nkind = "image"\n[model]\nname = "lenet"')
     assert (recipe.seed, recipe.validation_split, recipe.title, recipe.baselines) == (0, "", "", ())
-    assert recipe.penalties == {"right_reasons": {"weight": "auto"}}
+    assert recipe.penalties == {"energy_outside": {"weight": "auto"}}
     assert Recipe.parse(IMAGE_RECIPE).text == IMAGE_RECIPE
     assert issubclass(RecipeError, CorrigibleError)
 

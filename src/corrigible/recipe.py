@@ -21,6 +21,7 @@ from corrigible.models import MODELS
 from corrigible.models.modes import PrivateRandomness
 from corrigible.objective import terms_of
 from corrigible.protocols.baselines import Baseline
+from corrigible.protocols.correction import DEFAULT_PENALTIES
 from corrigible.protocols.providing import PROVIDERS
 from corrigible.protocols.schedule import MOST, Schedule, require_range
 
@@ -91,7 +92,9 @@ def _parse(text: str) -> Recipe:
         raise RecipeError(f"recipe.toml is not valid TOML: {error}") from error
     _check_keys(content)
     data, model = dict(content["data"]), dict(content["model"])
-    penalties = _penalties(content.get("penalty", [{"name": "right_reasons", "weight": "auto"}]))
+    penalties = _penalties(
+        content.get("penalty", [{"name": name, "weight": weight} for name, weight in DEFAULT_PENALTIES.items()])
+    )
     kind = data.pop("kind", None)
     if not isinstance(kind, str) or kind not in KINDS:
         raise RecipeError(f"[data] {unknown('kind', str(kind), KINDS)}")
@@ -193,7 +196,7 @@ def _penalties(entries: list[Any]) -> dict[str, dict[str, Any]]:
         settings = dict(entry)
         name = settings.pop("name", None)
         if not isinstance(name, str):
-            raise RecipeError(f'[[penalty]] {entry!r} has no name; expected name = "right_reasons" or another')
+            raise RecipeError(f'[[penalty]] {entry!r} has no name; expected name = "energy_outside" or another')
         if name in found:
             raise RecipeError(f"penalty {name!r} stands twice; expected each penalty once")
         settings.setdefault("weight", "auto")

@@ -107,7 +107,7 @@ def test_weights_with_which_training_diverges_are_left_out(fooled, monkeypatch, 
     trained = []
 
     def diverging(*arguments, **settings):
-        trained.append(settings["penalties"]["right_reasons"]["weight"])
+        trained.append(settings["penalties"]["energy_outside"]["weight"])
         if len(trained) > num_good:
             raise TrainingDivergedError("too large")
         yield from ()

@@ -46,7 +46,7 @@ epochs = 12
 epochs = 24
 
 [[penalty]]
-name = "right_reasons"
+name = "energy_outside"
 weight = "auto"
 
 [[baseline]]

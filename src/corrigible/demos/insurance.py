@@ -47,7 +47,7 @@ epochs = 10
 batch_size = 256
 
 [[penalty]]
-name = "right_reasons"
+name = "energy_outside"
 weight = "auto"
 
 [[baseline]]

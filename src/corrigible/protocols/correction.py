@@ -24,7 +24,7 @@ from corrigible.types import Feedback
 
 log = logging.getLogger(__name__)
 
-DEFAULT_PENALTIES: Mapping[str, Any] = {"right_reasons": "auto"}
+DEFAULT_PENALTIES: Mapping[str, Any] = {"energy_outside": "auto"}
 NUM_JUDGED_ROWS = 2000
 
 Progress = Epoch | WeightTrial | WeightChoice | FeedbackDoubted
