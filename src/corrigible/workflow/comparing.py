@@ -46,7 +46,7 @@ from corrigible.workflow.records import Finished, MethodCompared, Started
 COLUMNS = ("swap_score", "swapped_accuracy", "accuracy", "worst_class_accuracy", "attribution_overlap", "flip_rate")
 ABOUT = (
     "Each method corrected the same model with the same feedback. They are ranked by swap score, the mean "
-    "log-likelihood of the label when marked inputs hold other rows' values, on rows whose labels the user has. All "
+    "log-likelihood of the label when marked inputs hold other rows' values, on rows whose marks taught no method. All "
     "else is measured on the rows of the evaluation."
 )
 
