@@ -150,10 +150,10 @@ def _measured(record: Any) -> Iterator[str]:
         return
     name = record.metric
     if record.value is None:
-        yield f"  {escape(record.model):32} {escape(name):34} {escape(record.note)}"
+        yield f"  {escape(record.model):36} {escape(name):28} {escape(record.note)}"
         return
     interval = "" if record.low is None else f"[dim]{record.low:.3f} to {record.high:.3f}[/dim]"
-    yield f"  {escape(record.model):32} {escape(name):34} [bold]{record.value:.3f}[/bold]  {interval}"
+    yield f"  {escape(record.model):36} {escape(name):28} [bold]{record.value:.3f}[/bold]  {interval}"
 
 
 def _compared(record: Any) -> Iterator[str]:

@@ -74,6 +74,9 @@ def test_correct_warns(caplog):
     with caplog.at_level(logging.WARNING):
         correct(sees_second(), (X, Y), [Feedback(FIRST, scope="dataset")], penalties={"right_reasons": 10.0}, epochs=1)
     assert caplog.text == ""
+    with caplog.at_level(logging.WARNING):
+        correct(sees_second(), (X, Y), [Feedback(SECOND, scope="dataset")], penalties={}, epochs=1)
+    assert caplog.text == ""  # Nothing was corrected.
 
 
 def test_rows_that_are_hard_to_tell_anyway_raise_no_doubt():

@@ -7,7 +7,7 @@ import torch
 from torch import nn
 
 from corrigible.data.dataset import TensorData
-from corrigible.errors import RecipeError
+from corrigible.errors import DataError, RecipeError
 from corrigible.models import table_mlp
 from corrigible.protocols.schedule import Schedule, run
 from corrigible.regions.candidates import box_of
@@ -97,3 +97,8 @@ def test_places_of_a_sequence_are_looked_at():
     data = TensorData(x, Y)
     first = suspects(trained(replace(data)), data, num_donors=4)[0]
     assert first.region.mask.tolist() == [[False] * 2] * 3 + [[True] * 2] + [[False] * 2]
+
+
+def test_a_single_row_is_refused():
+    with pytest.raises(DataError, match="the data has 1 row; expected at least 2"):
+        suspects(nn.Linear(3, 2), (torch.zeros(1, 3), torch.tensor([0])))

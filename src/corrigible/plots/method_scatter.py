@@ -8,7 +8,8 @@ from matplotlib.figure import Figure
 from corrigible.errors import DataError
 from corrigible.plots.style import add_legend, colour_of, describe, label_axes, new_figure, quiet
 
-MARKERS = "osD^vPX<>h"
+MARKERS = "osD^vPX<>p*d8"
+"""As many as share no factor with the number of colours: more methods can be told apart."""
 
 
 @dataclass(frozen=True)

@@ -94,7 +94,7 @@ def correction(
         raise FeedbackError("no feedback; expected at least one marked region: add feedback, then correct")
     marks = marks_of(feedback, dataset)
     settings = as_settings(penalties)
-    _require_marked(marks, feedback, labels, settings)
+    require_marked(marks, feedback, labels, settings)
     settings = provided(settings, model, dataset, marks, seed)
     judge = judge_of(dataset, marks, feedback, validation, seed)
     for name, given in settings.items():
@@ -108,13 +108,13 @@ def correction(
             settings[name] = {**given, "weight": progress.weight}
     corrected = copy.deepcopy(model)
     yield from run(corrected, dataset, schedule, marks=marks, penalties=settings, validation=watch, seed=seed)
-    found = doubts(corrected, dataset, marks, seed=seed)
+    found = doubts(corrected, dataset, marks, seed=seed) if settings else None
     if found is not None:
         yield found
     return corrected
 
 
-def _require_marked(marks: Marks, feedback: list[Feedback], labels: Tensor, settings: Mapping[str, Any]) -> None:
+def require_marked(marks: Marks, feedback: list[Feedback], labels: Tensor, settings: Mapping[str, Any]) -> None:
     """Raises FeedbackError where the feedback could teach these penalties nothing."""
     classes = set(labels.tolist())
     absent = [said.label for said in feedback if said.scope == "class" and said.label not in classes]

@@ -46,6 +46,12 @@ class GroupWeightedLoss:
         return losses * (len(losses) * self.weights / counts.clamp_min(1))[group].to(losses)
 
 
+NEEDS_GROUPS = (
+    "group_dro needs the group of every row; expected rows of (x, y, group): "
+    "name the column with group = … in [data], or leave this baseline out"
+)
+
+
 def group_dro(
     model: nn.Module,
     data: Any,
@@ -72,10 +78,7 @@ def group_dro(
     require_fit(model, dataset)
     groups = label_groups(dataset)
     if groups is None:
-        raise DataError(
-            "group_dro needs the group of every row; expected rows of (x, y, group): "
-            "name the column with group = … in [data], or leave this baseline out"
-        )
+        raise DataError(NEEDS_GROUPS)
     trained = copy.deepcopy(model)
     loss = GroupWeightedLoss(groups, step_size)
     yield from run(trained, dataset, schedule, loss=loss, validation=watch, seed=seed)

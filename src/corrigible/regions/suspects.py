@@ -15,7 +15,7 @@ from torch import Tensor, nn
 
 from corrigible.data.dataset import Dataset, TensorData, as_dataset, rows_of, tokens_of
 from corrigible.data.swapping import draw_donors
-from corrigible.errors import RecipeError
+from corrigible.errors import DataError, RecipeError
 from corrigible.explanations.explaining import explain
 from corrigible.explanations.targets import predicted_target
 from corrigible.regions.candidates import as_region, elsewhere, masks_of_parts, parts_of
@@ -99,12 +99,14 @@ def suspects(
 
     Raises:
         RecipeError: an unknown method or score, or a number below 1.
-        DataError: rows that are neither images, tables nor sequences.
+        DataError: rows that are neither images, tables nor sequences, or a single row.
     """
     for name, value in (("num_rows", num_rows), ("num_donors", num_donors), ("most", most)):
         if value < 1:
             raise RecipeError(f"{name} is {value}; expected at least 1")
     dataset = as_dataset(data)
+    if len(dataset) < 2:
+        raise DataError("the data has 1 row; expected at least 2: a region is tested by giving it another row's values")
     if tokens_of(dataset) is not None:
         checked_score(score)
         return word_suspects(

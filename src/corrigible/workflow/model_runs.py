@@ -3,19 +3,20 @@
 import copy
 import dataclasses
 import json
-from collections.abc import Generator, Iterator, Sequence
+from collections.abc import Generator, Iterator
 from pathlib import Path
 from typing import Any
 
+import torch
 from torch import nn
 
-from corrigible.data.dataset import Dataset, shape_of, tokens_of
-from corrigible.errors import FeedbackError, RecipeError, StudyError
+from corrigible.data.dataset import Dataset, all_labels, rows_of, shape_of, tokens_of
+from corrigible.errors import DataError, FeedbackError, RecipeError, StudyError
 from corrigible.feedback.masks import marks_of, said_about
 from corrigible.models.weights import load_weights, save_weights
 from corrigible.protocols.baselines import BASELINE_SETTINGS, Baseline, MaskedInputs, marked_anywhere
-from corrigible.protocols.correction import Progress, correction
-from corrigible.protocols.group_dro import group_dro
+from corrigible.protocols.correction import Progress, correction, require_marked
+from corrigible.protocols.group_dro import NEEDS_GROUPS, group_dro
 from corrigible.protocols.just_train_twice import just_train_twice
 from corrigible.protocols.last_layer_retraining import last_layer_retraining
 from corrigible.protocols.schedule import accuracy_on, require_fit, run
@@ -52,11 +53,13 @@ def correct(folder: Path, *, seed: int | None = None, device: str = "cpu") -> It
     parent = study.latest("train")
     seed = recipe.seed if seed is None else seed
     data = load_data(recipe, study.folder, "train")
-    _require_made(recipe.baselines, data)
+    _require_made(study, data)
     feedback, revision = training_feedback(study)
+    marks = marks_of(feedback, data)
+    require_marked(marks, feedback, all_labels(data), recipe.penalties)
     model = load_model(parent).to(device_named(device))
     origin = {"parent": parent.name, "seed": seed, "device": device, "facts": parent.record["facts"]}
-    yield Started("correct", "corrected", len(data), len(_reviewed(feedback, data)))
+    yield Started("correct", "corrected", len(data), len(marks.reviewed_rows(data)))
     with study.new_run("correct", label="corrected", feedback_revision=revision, **origin) as draft:
         corrected = correction(
             model,
@@ -75,8 +78,13 @@ def correct(folder: Path, *, seed: int | None = None, device: str = "cpu") -> It
         yield from _baseline(study, baseline, model, feedback, {**origin, "correction": draft.published.name})
 
 
-def _require_made(baselines: Sequence[Baseline], data: Dataset) -> None:
-    """Raises RecipeError for a baseline that this data cannot have."""
+def _require_made(study: Study, data: Dataset) -> None:
+    """Raises RecipeError or DataError for a baseline that this data cannot have."""
+    baselines = study.recipe.baselines
+    for baseline in baselines:
+        rows = data if baseline.split == "train" else load_data(study.recipe, study.folder, baseline.split)
+        if baseline.name == "group_dro" and rows_of(rows, torch.tensor([0])).group is None:
+            raise DataError(NEEDS_GROUPS)
     if tokens_of(data) is not None and any(baseline.name == "masked_inputs" for baseline in baselines):
         raise RecipeError(
             "the baseline masked_inputs hides the same inputs of every row, but words stand elsewhere in each text; "
@@ -181,10 +189,6 @@ def logged(draft: Draft, progress: Generator[Progress, None, Any]) -> Generator[
 def _returning(progress: Iterator[Progress], model: nn.Module) -> Generator[Progress, None, nn.Module]:
     yield from progress
     return model
-
-
-def _reviewed(feedback: list[Feedback], data: Dataset) -> Any:
-    return marks_of(feedback, data).reviewed_rows(data)
 
 
 def rows_to_judge(study: Study, feedback: list[Feedback]) -> Dataset | None:
