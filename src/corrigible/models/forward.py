@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, nullcontext
-from functools import cached_property, lru_cache
+from functools import cached_property, lru_cache, partial
 from typing import Any
 
 import torch
@@ -77,7 +77,7 @@ class Forward:
         with self._looking_in() if self._looks_in else nullcontext():
             # Without gradients nobody looks in, and the outputs of all layers would fill the memory.
             kept = self.model.named_modules() if self._keeps_layers and torch.is_grad_enabled() else ()
-            hooks = [module.register_forward_hook(self._keep(name)) for name, module in kept if name]
+            hooks = [module.register_forward_hook(partial(self._keep, name)) for name, module in kept if name]
             try:
                 # A copy where gradients are wanted: a model may work on its input in place.
                 entered = self.x.clone() if self.x.requires_grad else self.x
@@ -169,12 +169,9 @@ class Forward:
         beside._is_beside = True
         return beside
 
-    def _keep(self, name: str) -> Callable[..., None]:
-        def hook(module: nn.Module, arguments: Any, output: Any) -> None:
-            if isinstance(output, Tensor):
-                self._activations[name] = (output, output._version)
-
-        return hook
+    def _keep(self, name: str, module: nn.Module, arguments: Any, output: Any) -> None:
+        if isinstance(output, Tensor):
+            self._activations[name] = (output, output._version)
 
 
 Loss = Callable[[Forward, Batch], Tensor]
