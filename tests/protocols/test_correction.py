@@ -57,7 +57,7 @@ def test_feedback_on_what_should_matter_is_not_taken_for_the_opposite(fooled, we
         correct(fooled, (X, Y), said, penalties={"right_reasons": weight})
 
 
-def test_relevant_rows_neitherjudge_of_nor_set_a_weight():
+def test_relevant_rows_neither_judge_nor_set_a_weight():
     relevant = [Feedback(FIRST, polarity="relevant", row=row) for row in range(10, 40)]
     said = [Feedback(FIRST, row=3), *relevant]
     data = TensorData(X, Y)
@@ -70,7 +70,7 @@ def test_feedback_on_a_class_that_no_row_has_is_refused(fooled):
         correct(fooled, (X, Y), said)
 
 
-def test_rules_arejudge_ofd_on_validation_rows_unless_these_have_no_such_class():
+def test_rules_are_judged_on_validation_rows_unless_these_have_no_such_class():
     data, said = TensorData(X, Y), [Feedback(FIRST, scope="class", label=1)]
     marks = marks_of(said, data)
     mixed, lacking = TensorData(X[:20], Y[:20]), TensorData(X[Y == 0], Y[Y == 0])
@@ -78,7 +78,7 @@ def test_rules_arejudge_ofd_on_validation_rows_unless_these_have_no_such_class()
     assert judge_of(data, marks, said, lacking, 0).dataset is data
 
 
-def test_a_rule_made_on_a_training_row_can_bejudge_ofd_on_fewer_validation_rows(fooled):
+def test_a_rule_made_on_a_training_row_can_be_judged_on_fewer_validation_rows(fooled):
     said = [Feedback(FIRST, scope="dataset", row=70, fingerprint=fingerprint(X[70]))]
     correct(fooled, (X, Y), said, validation=(X[:20], Y[:20]), epochs=1)
 
