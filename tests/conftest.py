@@ -1,8 +1,10 @@
 """Small networks, batches and studies that every test may use."""
 
+import copy
 import shutil
 from collections.abc import Callable
 from dataclasses import dataclass, replace
+from functools import cache
 from pathlib import Path
 
 import pytest
@@ -131,6 +133,12 @@ CASES: dict[str, Callable[[], tuple[nn.Module, Batch]]] = {
 
 
 def case_named(name: str) -> Case:
+    """A copy of its own."""
+    return copy.deepcopy(_case_named(name))
+
+
+@cache
+def _case_named(name: str) -> Case:
     with torch.random.fork_rng():
         torch.manual_seed(0)
         model, batch = CASES[name]()

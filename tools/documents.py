@@ -255,7 +255,8 @@ TABLES |= {"explain_proofs": explain_proofs}
 
 def main() -> int:
     wanted = {METHODS: methods_page()}
-    wanted |= {page: with_tables(page.read_text(encoding="utf-8")) for page in (README, MEASURED, REPRODUCTIONS, CHOOSING)}
+    pages = (README, MEASURED, REPRODUCTIONS, CHOOSING)
+    wanted |= {page: with_tables(page.read_text(encoding="utf-8")) for page in pages}
     stale = [path for path, text in wanted.items() if not path.exists() or path.read_text(encoding="utf-8") != text]
     if "--check" in sys.argv:
         print(

@@ -115,7 +115,7 @@ def gather(
         rows = _Rows(model, dataset, marks, marked, batch_size)
         explained = partial(_explained, method=method, settings=explainer_settings or {}, seed=seed)
         everywhere |= _qualities(replace(rows, index=torch.arange(len(dataset))), everywhere["y"], names, explained)
-        on_marked = {}
+        on_marked: dict[str, Tensor] = {}
         if len(marked):
             if not {"flipped", "swapped_hits"}.isdisjoint(names):
                 swaps = _swaps(rows, num_donors, seed)

@@ -46,7 +46,9 @@ def test_parameter_gradient_equals_finite_differences(attribution, smooth_case):
     model, batch = smooth_case.model, smooth_case.batch
     settings = {"attribution": attribution, "background": batch.x.flip(0), "samples": 2, "edges": EDGES}
     assert torch.autograd.gradcheck(
-        lambda *_: attribution_graph(Forward(model, batch), batch, **settings), tuple(model.parameters())
+        lambda *_: attribution_graph(Forward(model, batch), batch, **settings),
+        tuple(model.parameters()),
+        fast_mode=True,
     )
 
 

@@ -43,7 +43,9 @@ def test_gradient_along_a_given_direction_equals_finite_differences(smooth_case)
     model, batch = smooth_case.model, smooth_case.batch
     vector = torch.tensor([1.0, -2.0], dtype=torch.float64)
     assert torch.autograd.gradcheck(
-        lambda *_: concept_gradient(Forward(model, batch), batch, direction=vector), tuple(model.parameters())
+        lambda *_: concept_gradient(Forward(model, batch), batch, direction=vector),
+        tuple(model.parameters()),
+        fast_mode=True,
     )
 
 

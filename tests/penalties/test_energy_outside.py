@@ -67,5 +67,7 @@ def test_gradient_equals_finite_differences_with_both_marks(attribution, smooth_
     relevant[0] = False
     batch = replace(smooth_case.batch, relevant=relevant)
     assert torch.autograd.gradcheck(
-        lambda *_: energy_outside(Forward(model, batch), batch, attribution=attribution), tuple(model.parameters())
+        lambda *_: energy_outside(Forward(model, batch), batch, attribution=attribution),
+        tuple(model.parameters()),
+        fast_mode=True,
     )

@@ -78,6 +78,7 @@ def test_gradient_equals_finite_differences(attribution, smooth_case):
     assert torch.autograd.gradcheck(
         lambda *_: should_matter(Forward(smooth_case.model, batch), batch, attribution=attribution),
         tuple(smooth_case.model.parameters()),
+        fast_mode=True,
     )
 
 

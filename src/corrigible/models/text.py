@@ -53,9 +53,7 @@ class TextCnn(nn.Module):
         return found
 
 
-def text_bag(
-    dimension: int, num_classes: int, *, hidden: Sequence[int] = (64, 32), dropout: float = 0.1
-) -> TextBag:
+def text_bag(dimension: int, num_classes: int, *, hidden: Sequence[int] = (64, 32), dropout: float = 0.1) -> TextBag:
     """Network that adds up a learned vector of ``hidden[0]`` numbers per word; smooth SiLU activations after the sum.
 
     Rows of x are (token, dimension); zero vectors are padding and change nothing. The learned vector is linear in the

@@ -75,18 +75,13 @@ def compare(
     dataset, feedback, test_feedback = labelled(as_dataset(data)), list(feedback), list(test_feedback)
     marks = marks_of(feedback, dataset)
     schedule = Schedule(epochs=epochs, batch_size=batch_size, learning_rate=learning_rate)
+    chosen = methods_for(marks, dataset) if methods is None else methods
     rows: dict[str, dict[str, Any]] = {}
     applied = {}
-    for name, penalties in {
-        WITHOUT_FEEDBACK: {},
-        **(methods_for(marks, dataset) if methods is None else methods),
-    }.items():
+    for name, penalties in {WITHOUT_FEEDBACK: {}, **chosen}.items():
+        settings: dict[str, Any] = {"schedule": schedule, "validation": validation, "seed": seed}
         try:
-            found = _last(
-                candidate(
-                    model, dataset, feedback, penalties=penalties, schedule=schedule, validation=validation, seed=seed
-                )
-            )
+            found = _last(candidate(model, dataset, feedback, penalties=penalties, **settings))
         except CANNOT_BE_APPLIED as error:
             rows[name] = {"note": str(error)}
             continue
@@ -97,9 +92,8 @@ def compare(
     for name, cost in step_costs(model, dataset, marks, applied, schedule, seed=seed).items():
         rows[name]["step_cost"] = cost
     columns = ["swap_score", *metrics, "step_cost", "weights", "note"]
-    return (
-        pd.DataFrame.from_dict(rows, orient="index").reindex(columns=columns).sort_values("swap_score", ascending=False)
-    )
+    table = pd.DataFrame.from_dict(rows, orient="index").reindex(columns=columns)
+    return table.sort_values("swap_score", ascending=False)
 
 
 def candidate(
