@@ -145,10 +145,13 @@ def test_gradient_alone_reaches_every_layer_it_should(name, case):
 @pytest.mark.parametrize("name", PENALTIES)
 def test_gradient_equals_finite_differences(name, smooth_case):
     model, batch = smooth_case.model, smooth_case.batch
-    # gradcheck moves the parameters in place, so the network sees each change: all together along random directions,
-    # for the simplest penalty one by one.
-    is_fast = name != "right_reasons"
-    assert torch.autograd.gradcheck(lambda *_: value(name, model, batch), tuple(model.parameters()), fast_mode=is_fast)
+    # gradcheck moves the parameters in place, so the network sees each change. They move together in random directions,
+    # and within a tolerance that a hundredth of the gradient would exceed; for the simplest penalty also one by one.
+    if name == "right_reasons":
+        assert torch.autograd.gradcheck(lambda *_: value(name, model, batch), tuple(model.parameters()))
+    assert torch.autograd.gradcheck(
+        lambda *_: value(name, model, batch), tuple(model.parameters()), fast_mode=True, atol=1e-8
+    )
 
 
 @pytest.mark.parametrize("margin", [60.0, 88.0, 95.0, 120.0])

@@ -49,6 +49,7 @@ def test_parameter_gradient_equals_finite_differences(attribution, smooth_case):
         lambda *_: attribution_graph(Forward(model, batch), batch, **settings),
         tuple(model.parameters()),
         fast_mode=True,
+        atol=1e-8,
     )
 
 

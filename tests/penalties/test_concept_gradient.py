@@ -46,6 +46,7 @@ def test_gradient_along_a_given_direction_equals_finite_differences(smooth_case)
         lambda *_: concept_gradient(Forward(model, batch), batch, direction=vector),
         tuple(model.parameters()),
         fast_mode=True,
+        atol=1e-8,
     )
 
 

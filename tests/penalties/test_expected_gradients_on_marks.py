@@ -62,7 +62,7 @@ def test_parameter_gradient_equals_finite_differences(attribution, samples, smoo
         settings = {"attribution": attribution, "samples": samples, "background": background}
         return expected_gradients_on_marks(Forward(model, batch, seed=1), batch, **settings)
 
-    assert torch.autograd.gradcheck(value, tuple(model.parameters()), fast_mode=True)
+    assert torch.autograd.gradcheck(value, tuple(model.parameters()), fast_mode=True, atol=1e-8)
 
 
 @pytest.mark.parametrize("samples", [1, 3])

@@ -44,6 +44,7 @@ def test_parameter_gradient_equals_finite_differences(score, norm, smooth_case):
         lambda *_: gradient_size(Forward(model, batch), batch, score=score, norm=norm),
         tuple(model.parameters()),
         fast_mode=True,
+        atol=1e-8,
     )
 
 

@@ -162,6 +162,7 @@ def test_gradient_of_the_cosine_equals_finite_differences(score, smooth_case):
         lambda *_: right_reasons(Forward(model, batch), batch, score=score, norm="cosine"),
         tuple(model.parameters()),
         fast_mode=True,
+        atol=1e-8,
     )
 
 

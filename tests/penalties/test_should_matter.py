@@ -79,6 +79,7 @@ def test_gradient_equals_finite_differences(attribution, smooth_case):
         lambda *_: should_matter(Forward(smooth_case.model, batch), batch, attribution=attribution),
         tuple(smooth_case.model.parameters()),
         fast_mode=True,
+        atol=1e-8,
     )
 
 
