@@ -188,7 +188,8 @@ REPRODUCED = {
 def reproduction(found: dict[str, Any]) -> Iterator[str]:
     shown = [key for key in REPRODUCED if any(key in row for row in found["rows"])]
     seeds = found["seeds"] if isinstance(found["seeds"], int) else len(found["seeds"])
-    yield f"| {seeds} seeds, mean ± sd | " + " | ".join(REPRODUCED[key] for key in shown) + " |"
+    spread = "s, mean ± sd" if seeds > 1 else ""
+    yield f"| {seeds} seed{spread} | " + " | ".join(REPRODUCED[key] for key in shown) + " |"
     yield "|---" * (1 + len(shown)) + "|"
     for row in found["rows"]:
         name = f"{row['case']}: {row['model']}" if "case" in row else row["model"]
@@ -196,7 +197,9 @@ def reproduction(found: dict[str, Any]) -> Iterator[str]:
 
 
 def short(value: dict[str, float]) -> str:
-    """Three decimals, fewer for what is not a share."""
+    """Three decimals, fewer for what is not a share; without a spread where all seeds, or a single one, agree."""
+    if value["least"] == value["most"]:
+        return f"{value['mean']:.3g}" if value["most"] > 1.5 else f"{value['mean']:.3f}"
     if value["most"] > 1.5:
         return f"{value['mean']:.3g} ± {value['sd']:.2g}"
     return number(value)
@@ -204,12 +207,13 @@ def short(value: dict[str, float]) -> str:
 
 def adversarial_robustness(found: dict[str, Any]) -> Iterator[str]:
     sizes = sorted({row["epsilon"] for row in found["rows"]})
-    yield f"| {found['seeds']} seeds, mean ± sd | attack | " + " | ".join(f"ε = {size:g}" for size in sizes) + " |"
+    spread = "s, mean ± sd" if found["seeds"] > 1 else ""
+    yield f"| {found['seeds']} seed{spread} | attack | " + " | ".join(f"ε = {size:g}" for size in sizes) + " |"
     yield "|---" * (2 + len(sizes)) + "|"
     networks = dict.fromkeys((row["network"], row["attack"]) for row in found["rows"])
     for network, attack in networks:
         of_both = [row for row in found["rows"] if (row["network"], row["attack"]) == (network, attack)]
-        cells = [number(row) for row in sorted(of_both, key=lambda row: row["epsilon"])]
+        cells = [short(row) for row in sorted(of_both, key=lambda row: row["epsilon"])]
         yield f"| {network.replace('_', ' ')} | {attack} | " + " | ".join(cells) + " |"
 
 
