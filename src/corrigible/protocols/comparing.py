@@ -6,6 +6,7 @@ whose marks were kept from training: on validation rows under the rules, or on a
 each method is trained once more without them.
 """
 
+import copy
 from collections.abc import Generator, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -21,7 +22,8 @@ from corrigible.feedback.masks import Marks, marks_of
 from corrigible.objective import as_settings
 from corrigible.penalties import ABOUT_EITHER, FEEDBACK_LOSSES, FEEDBACK_PENALTIES, RELEVANCE_PENALTIES
 from corrigible.protocols.correction import Progress, correction, judge_of
-from corrigible.protocols.schedule import Schedule, Validation
+from corrigible.protocols.providing import provided
+from corrigible.protocols.schedule import Schedule, Validation, run
 from corrigible.protocols.step_costs import step_costs
 from corrigible.protocols.weight import WeightChoice
 from corrigible.types import Feedback
@@ -128,8 +130,10 @@ def candidate(
         return Candidate(corrected, weights, judge.score(corrected, seed))
     judge = judge_of(dataset, marks_of(kept, dataset), kept, None, seed)
     chosen = {name: {**given, "weight": weights.get(name, given["weight"])} for name, given in settings.items()}
-    again = correction(model, dataset, taught, penalties=chosen, schedule=schedule, watch=watch, seed=seed)
-    return Candidate(corrected, weights, judge.score((yield from again), seed))
+    marks, again = marks_of(taught, dataset), copy.deepcopy(model)
+    filled = provided(chosen, model, dataset, marks, seed)
+    yield from run(again, dataset, schedule, marks=marks, penalties=filled, validation=watch, seed=seed)
+    return Candidate(corrected, weights, judge.score(again, seed))
 
 
 def split_feedback(feedback: Sequence[Feedback], seed: int) -> tuple[list[Feedback], list[Feedback]]:
