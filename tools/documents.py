@@ -172,6 +172,7 @@ REPRODUCED = {
     "macro_group_accuracy_swapped": "group-macro",
     "worst_group_accuracy": "worst group",
     "worst_group_accuracy_swapped": "worst group",
+    "worst_class_accuracy": "worst class",
     "f1": "F1",
     "auc": "AUC",
     "clean_macro_group_accuracy": "group-macro, clean rows",
@@ -249,7 +250,7 @@ TABLES |= {"random_corner_from_5": random_corner, "insurance_from_5": insurance}
 """Seeds that played no part in any choice."""
 CASES = ("decoy_mnist", "decoy_mnist_wide", "four_corners", "decoy_fashion", "stamps_on_textures", "colour_patch")
 CASES += ("annotation_efficiency", "wrong_feedback", "methods", "toy_colours", "iris_cancer", "planted_token")
-TABLES |= {f"reproduce_{case}": reproduction for case in CASES} | {"table_methods": reproduction}
+TABLES |= {f"reproduce_{case}": reproduction for case in CASES} | dict.fromkeys(("table_methods", "right_reasons_scores"), reproduction)
 TABLES |= {f"reproduce_{case}": reproduction for case in ("decoy_mnist_from_3", "decoy_mnist_from_6", "methods_from_2")}
 TABLES |= {f.__name__: f for f in (adversarial_robustness, suspects)}
 RESULTS_OF = {"explain_proofs": "explain"}

@@ -276,6 +276,7 @@ def over_seeds(
     torch.set_num_threads(1)
     plan = replace(plan, methods=tuple(arguments.methods.split(",")))
     plan = plan.quick if arguments.quick else plan
+    print(f"settings: {asdict(plan)}", flush=True)
     per_seed: dict[int, Compared] = {}
     for seed in range(arguments.first_seed, arguments.first_seed + arguments.seeds):
         case = make(seed, arguments.quick)
