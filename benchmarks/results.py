@@ -3,7 +3,7 @@
 import json
 import platform
 import statistics
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -43,3 +43,18 @@ def mean_sd(values: Sequence[float]) -> dict[str, float]:
 def progress(seed: int, name: str, numbers: dict[str, float]) -> None:
     """One line as a model is measured, so that a long run can be watched."""
     print(f"seed {seed}  {name}:  " + "  ".join(f"{key} {value:.3f}" for key, value in numbers.items()), flush=True)
+
+
+def over_seeds(name: str, one_seed: Callable[[int], dict[str, dict[str, float]]], seeds: int, **settings: Any) -> None:
+    """Run a reproduction that gives each model's numbers for a seed, and write the means."""
+    found: dict[str, list[dict[str, float]]] = {}
+    for seed in range(seeds):
+        for model, numbers in one_seed(seed).items():
+            found.setdefault(model, []).append(numbers)
+            progress(seed, model, numbers)
+    rows = [
+        {"model": model, **{key: mean_sd([each[key] for each in numbers]) for key in numbers[0]}}
+        for model, numbers in found.items()
+    ]
+    command = f"python benchmarks/reproduce/{name}.py"
+    write(f"reproduce_{name}", {"command": command, "seeds": seeds, "settings": settings, "rows": rows})

@@ -20,7 +20,7 @@ sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
 import torch
 from digits import finished
-from results import mean_sd, progress, write
+from results import over_seeds
 from sklearn.datasets import load_breast_cancer, load_iris
 from torch import Tensor, nn
 
@@ -33,6 +33,7 @@ from corrigible.protocols.schedule import Schedule, run
 from corrigible.types import Columns, Features, Feedback
 
 PER_CLASS = 50
+PENALTIES = {"right_reasons": "auto"}
 FOOL, CORRECT = Schedule(epochs=40, batch_size=20), Schedule(epochs=40, batch_size=20)
 WHOLE = replace(CORRECT, epochs=FOOL.epochs + CORRECT.epochs)
 
@@ -50,25 +51,15 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--seeds", type=int, default=10)
     torch.set_num_threads(1)
-    seeds = parser.parse_args().seeds
-    found: dict[str, list[dict[str, float]]] = {}
-    for seed in range(seeds):
-        for name, numbers in one_seed(seed).items():
-            found.setdefault(name, []).append(numbers)
-            progress(seed, name, numbers)
-    rows = [
-        {"model": name, **{key: mean_sd([n[key] for n in numbers]) for key in numbers[0]}}
-        for name, numbers in found.items()
-    ]
     settings = {"fool": asdict(FOOL), "correct": asdict(CORRECT), "whole": asdict(WHOLE), "rows_per_class": PER_CLASS}
-    command = "python benchmarks/reproduce/iris_cancer.py"
-    write("reproduce_iris_cancer", {"command": command, "seeds": seeds, "settings": settings, "rows": rows})
+    over_seeds("iris_cancer", one_seed, parser.parse_args().seeds, **settings)
 
 
 def one_seed(seed: int) -> dict[str, dict[str, float]]:
     data = composite(seed)
     fooled = trained(network(34, seed), data.train, FOOL, seed)
-    corrected, weights = finished(correction(fooled, data.train, data.rule, schedule=CORRECT, seed=seed))
+    steps = correction(fooled, data.train, data.rule, penalties=PENALTIES, schedule=CORRECT, seed=seed)
+    corrected, weights = finished(steps)
     masked = MaskedInputs(network(34, seed), (34,))
     masked.hide(torch.arange(34) >= 30)
     without = trained(network(30, seed), replace(data.train, x=data.train.x[:, :30], columns=None), WHOLE, seed)

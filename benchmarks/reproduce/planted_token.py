@@ -101,7 +101,8 @@ def main():
     }
     rows = [{"model": title, **numbers} for title, numbers in summary.items()]
     name = "reproduce_planted_token" + ("" if asked.model == "text_cnn" else f"_{asked.model}")
-    results.write(name, {"model": asked.model, "seeds": asked.seeds, "sizes": SIZES, "rows": rows})
+    command = f"python benchmarks/reproduce/planted_token.py --seeds {asked.seeds} --model {asked.model}"
+    results.write(name, {"command": command, "model": asked.model, "seeds": asked.seeds, "sizes": SIZES, "rows": rows})
 
 
 if __name__ == "__main__":

@@ -17,7 +17,7 @@ sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
 import torch
 from digits import finished
-from results import mean_sd, progress, write
+from results import over_seeds
 from torch import Tensor, nn
 
 from corrigible.data.dataset import TensorData
@@ -45,24 +45,8 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--seeds", type=int, default=5)
     torch.set_num_threads(1)
-    seeds = parser.parse_args().seeds
-    found: dict[str, list[dict[str, float]]] = {}
-    for seed in range(seeds):
-        for name, numbers in one_seed(seed).items():
-            found.setdefault(name, []).append(numbers)
-            progress(seed, name, numbers)
-    rows = [
-        {"model": name, **{key: mean_sd([n[key] for n in numbers]) for key in numbers[0]}}
-        for name, numbers in found.items()
-    ]
-    settings = {
-        "train": asdict(TRAIN),
-        "correct": asdict(CORRECT),
-        "search": asdict(SEARCH),
-        "rows": [NUM_TRAIN, NUM_HELD_OUT, NUM_TEST],
-    }
-    command = "python benchmarks/reproduce/toy_colours.py"
-    write("reproduce_toy_colours", {"command": command, "seeds": seeds, "settings": settings, "rows": rows})
+    settings = {"train": asdict(TRAIN), "correct": asdict(CORRECT), "search": asdict(SEARCH)}
+    over_seeds("toy_colours", one_seed, parser.parse_args().seeds, **settings, rows=[NUM_TRAIN, NUM_HELD_OUT, NUM_TEST])
 
 
 def one_seed(seed: int) -> dict[str, dict[str, float]]:
@@ -78,7 +62,8 @@ def one_seed(seed: int) -> dict[str, dict[str, float]]:
     model = plain
     for rule in sorted(RULES, key=lambda rule: rule != learned):  # Against the rule it learned, then the other one.
         said = [Feedback(RULES[rule].numpy(), scope="dataset")]
-        model, weights = finished(correction(model, train, said, schedule=CORRECT, validation=held_out, seed=seed))
+        told = {"penalties": {"right_reasons": "auto"}, "schedule": CORRECT, "validation": held_out, "seed": seed}
+        model, weights = finished(correction(model, train, said, **told))
         numbers[f"told that the {rule} must not matter"] = measured(model, test, seed) | {
             "weight": weights["right_reasons"]
         }
