@@ -184,7 +184,7 @@ def test_a_run_or_split_outside_the_study_is_refused(finished: Path) -> None:
 
 def test_a_seal_refuses_a_changed_run_and_a_name_that_is_taken(finished: Path) -> None:
     ok("seal", finished, "--name", "one")
-    assert "choose another name" in refused("seal", finished, "--name", "one")
+    assert "choose another name, such as with --name" in refused("seal", finished, "--name", "one")
     weights = finished / "runs" / "0002-correct" / "weights.safetensors"
     weights.write_bytes(weights.read_bytes()[:-1] + b"\x00")
     assert "0002-correct/weights.safetensors was changed" in refused("seal", finished, "--name", "two")

@@ -26,7 +26,7 @@ RECIPES = [
     TABLE_RECIPE,
     *(
         resources.files("corrigible").joinpath("templates", f"recipe-{kind}.toml").read_text(encoding="utf-8")
-        for kind in ("image", "table")
+        for kind in ("image", "table", "text")
     ),
 ]
 
@@ -191,6 +191,20 @@ def test_a_whole_number_serves_as_a_float() -> None:
 def test_an_explainer_takes_from_the_recipe_only_what_is_its_own(name: str) -> None:
     with pytest.raises(RecipeError, match=f"unknown setting '{name}'"):
         Recipe.parse(IMAGE_RECIPE.replace("[explain]", f"[explain]\n{name} = 1"))
+
+
+@pytest.mark.parametrize(
+    ("penalty", "setting", "message"),
+    [
+        ("counterexamples", "backgrund", "unknown setting 'backgrund': known: copies, fill$"),
+        ("counterexamples", "background", "background is taken from the training data; leave it out"),
+        ("energy_outside", "background", "unknown setting 'background': known: "),
+        ("concept_gradient", "direction", "direction is an array, which a recipe cannot hold; leave it out"),
+    ],
+)
+def test_a_penalty_takes_from_the_recipe_only_what_one_can_hold(penalty: str, setting: str, message: str) -> None:
+    with pytest.raises(RecipeError, match=f"penalty '{penalty}': {message}"):
+        Recipe.parse(IMAGE_RECIPE + f'\n[[penalty]]\nname = "{penalty}"\n{setting} = 3\n')
 
 
 def test_a_users_source_may_give_what_the_library_takes(monkeypatch: pytest.MonkeyPatch) -> None:

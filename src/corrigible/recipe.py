@@ -22,7 +22,7 @@ from corrigible.models.modes import PrivateRandomness
 from corrigible.objective import terms_of
 from corrigible.protocols.baselines import Baseline
 from corrigible.protocols.correction import DEFAULT_PENALTIES
-from corrigible.protocols.providing import PROVIDERS
+from corrigible.protocols.providing import require_writable
 from corrigible.protocols.schedule import MOST, Schedule, require_range
 
 RECIPE_FORMAT = 1
@@ -200,8 +200,7 @@ def _penalties(entries: list[Any]) -> dict[str, dict[str, Any]]:
         if name in found:
             raise RecipeError(f"penalty {name!r} stands twice; expected each penalty once")
         settings.setdefault("weight", "auto")
-        for fact in settings.keys() & PROVIDERS.keys():
-            raise RecipeError(f"penalty {name!r}: {fact} is taken from the training data; leave it out")
+        require_writable(name, settings)
         checked = 1.0 if settings["weight"] == "auto" else settings["weight"]
         terms_of({name: {**settings, "weight": checked}})
         found[name] = settings

@@ -83,7 +83,7 @@ def seal(
     with writing_in(folder):
         is_taken = os.path.lexists(folder) and (folder.is_symlink() or not folder.is_dir() or any(folder.iterdir()))
     if is_taken:
-        raise SealError(f"{folder} exists and is not an empty folder; choose another name")
+        raise SealError(f"{folder} exists and is not an empty folder; choose another name, such as with --name")
     contents = {WEIGHTS: weights_as_bytes(model), MEASUREMENTS: _measurements(evidence)}
     for name, data in (files or {}).items():
         require_plain(name)

@@ -57,8 +57,7 @@ def _accuracy(model: nn.Module, dataset: Dataset, method: Any, epsilon: float, t
         rows = rows_of(dataset, index)
         x, y = like_parameters(rows.x, model), rows.y.to(device_of(model))
         with evaluating(model):
-            num_classes = num_classes_of(model, x[:1], len(dataset))
-            target = _wrong_class(index, y, num_classes, seed) if targeted else None
+            target = _wrong_class(index, y, num_classes_of(model, x[:1], len(dataset)), seed) if targeted else None
             moved = method(model, x, y, epsilon=epsilon, target=target) if epsilon else x
             with torch.no_grad():
                 hits += int((class_logits(model(moved)).argmax(1) == y).sum())

@@ -1,13 +1,15 @@
 """What a penalty asks for about the training data beyond its batch, by the names of its settings."""
 
+import inspect
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, get_args
 
 import torch
 from torch import Tensor, nn
 
 from corrigible.data.dataset import Dataset, TensorData, all_labels, rows_of
+from corrigible.errors import RecipeError, unknown
 from corrigible.feedback.masks import Marks
 from corrigible.methods import method_named, settings_of
 from corrigible.models.modes import like_parameters
@@ -71,6 +73,20 @@ PROVIDERS: Mapping[str, Callable[[Known], Tensor]] = {
     "class_means": _class_means,
     "input_range": _input_range,
 }
+
+
+def require_writable(name: str, settings: Mapping[str, Any]) -> None:
+    """Raises RecipeError for a setting that the penalty lacks, or that is an array, which no recipe can hold."""
+    parameters = inspect.signature(method_named(name, PENALTIES, "penalty")).parameters
+    takes = {p.name: p.annotation for p in parameters.values() if p.kind is p.KEYWORD_ONLY}
+    arrays = {setting for setting, kind in takes.items() if setting in PROVIDERS or Tensor in get_args(kind)}
+    for setting in settings.keys() - {"weight"}:
+        if setting in arrays & PROVIDERS.keys():
+            raise RecipeError(f"penalty {name!r}: {setting} is taken from the training data; leave it out")
+        if setting in arrays:
+            raise RecipeError(f"penalty {name!r}: {setting} is an array, which a recipe cannot hold; leave it out")
+        if setting not in takes:
+            raise RecipeError(f"penalty {name!r}: {unknown('setting', setting, takes.keys() - arrays)}")
 
 
 def _in_parts(dataset: Dataset) -> Iterator[TensorData]:

@@ -109,8 +109,10 @@ def run(
 
 def batches_of(dataset: Dataset, schedule: Schedule, marks: Marks | None, seed: int) -> tuple[Batches, Batches | None]:
     """The label batches and the reviewed ones; where every row is marked, the label batches are both."""
-    rows = marks.reviewed_rows(dataset) if marks is not None else None
-    if marks is None or rows is None or len(rows) == len(dataset):
+    if marks is None:
+        return label_batches(dataset, schedule.batch_size, seed), None
+    rows = marks.reviewed_rows(dataset)
+    if len(rows) == len(dataset):
         return label_batches(dataset, schedule.batch_size, seed, marks=marks), None
     reviewed = reviewed_batches(dataset, marks, rows, schedule.reviewed_batch_size, seed)
     return label_batches(dataset, schedule.batch_size, seed), reviewed

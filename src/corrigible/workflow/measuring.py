@@ -1,7 +1,7 @@
 """The verbs that look at models: explain and evaluate."""
 
 import dataclasses
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -191,7 +191,7 @@ def _keep_words(draft: Draft, data: Dataset) -> None:
         draft.write_json(WORDS_FILE, words_of_rows(tokens))
 
 
-def _shares(attributions: list[Tensor], data: Dataset) -> list[tuple[str, float]]:
+def _shares(attributions: Iterable[Tensor], data: Dataset) -> list[tuple[str, float]]:
     tokens = tokens_of(data)
     return feature_shares(attributions, columns_of(data)) if tokens is None else word_shares(attributions, tokens)
 
@@ -200,4 +200,5 @@ def _shares_of_labels(recipe: Recipe, model: nn.Module, data: Dataset, seed: int
     """What each feature or word counted for the rows' labels; nothing for data that names neither."""
     if columns_of(data) is None and tokens_of(data) is None:
         return []
-    return _shares([_of_words(_attribution(recipe, model, rows, rows.y, seed), rows) for rows in _in_parts(data)], data)
+    parts = (_of_words(_attribution(recipe, model, rows, rows.y, seed), rows) for rows in _in_parts(data))
+    return _shares(parts, data)

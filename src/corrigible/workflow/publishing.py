@@ -148,7 +148,10 @@ def _summary(models: list[ReportedModel], changes: list[Measurement]) -> Iterato
         was, now = before[change.metric], after[change.metric]
         name = spoken(change.metric)
         verb = "rose" if now > was else "fell" if now < was else "stayed"  # type: ignore[operator]
-        interval = "" if change.low is None else f" (change {change.low:+.3f} to {change.high:+.3f})"
+        interval = ""
+        if change.low is not None and change.high is not None:
+            verb = "may not have changed:" if change.low <= 0 <= change.high else verb
+            interval = f" (change {change.low:+.3f} to {change.high:+.3f})"
         yield f"{name[0].upper()}{name[1:]} {verb} from {was:.3f} to {now:.3f}{interval}."
 
 
