@@ -4,7 +4,7 @@ import pytest
 import torch
 from torch.nn.functional import interpolate
 
-from corrigible.explanations.resolution import cells_touched, weights_on
+from corrigible.explanations.resolution import cells_touched, map_share_on, weights_on
 
 
 @pytest.mark.parametrize("size", [(2, 3), (7, 5), (1, 1), (9, 4)])
@@ -16,6 +16,8 @@ def test_weights_sum_a_map_as_its_enlargement_over_the_marked_pixels(size):
     on_marked, on_all = weights_on(marked, maps)
     torch.testing.assert_close((maps * on_marked).sum((1, 2, 3)), (large * marked).sum((1, 2, 3)) / 2)
     torch.testing.assert_close((maps * on_all).sum((1, 2, 3)), large.sum((1, 2, 3)))
+    share = (large * marked).sum((1, 2, 3)) / 2 / large.sum((1, 2, 3))
+    torch.testing.assert_close(map_share_on(maps, marked), share)
 
 
 @pytest.mark.parametrize("size", [(2, 3), (7, 5), (1, 1), (9, 4)])

@@ -2,7 +2,7 @@
 
 import torch
 
-from corrigible.explanations.shares import mean_over_marked, share_on
+from corrigible.explanations.shares import directions, mean_over_marked, share_on
 
 
 def test_shares_by_hand_whatever_the_scale():
@@ -19,3 +19,11 @@ def test_rows_without_marks_do_not_count():
     values, marked = torch.tensor([0.5, 9.0, 0.25]), torch.tensor([[True, False], [False, False], [True, True]])
     assert mean_over_marked(values, marked) == 0.375
     assert mean_over_marked(values, torch.zeros_like(marked)) == 0
+
+
+def test_directions_have_length_one_however_small_the_gradient():
+    gradient = torch.tensor([[3.0, 4.0], [-3e-27, 4e-27], [0.0, 0.0], [1e-40, 0.0]], requires_grad=True)
+    found = directions(gradient)
+    torch.testing.assert_close(found, torch.tensor([[0.6, 0.8], [-0.6, 0.8], [0.0, 0.0], [0.0, 0.0]]))
+    found.abs().sum().backward()
+    assert gradient.grad.isfinite().all()

@@ -41,18 +41,6 @@ def test_with_weights_it_is_the_form_of_the_laplacian(table_case):
     torch.testing.assert_close(found, sizes @ laplacian @ sizes / 5.5)
 
 
-@pytest.mark.parametrize("attribution", ["expected_gradients", "integrated_gradients"])
-def test_parameter_gradient_equals_finite_differences(attribution, smooth_case):
-    model, batch = smooth_case.model, smooth_case.batch
-    settings = {"attribution": attribution, "background": batch.x.flip(0), "samples": 2, "edges": EDGES}
-    assert torch.autograd.gradcheck(
-        lambda *_: attribution_graph(Forward(model, batch), batch, **settings),
-        tuple(model.parameters()),
-        fast_mode=True,
-        atol=1e-8,
-    )
-
-
 def test_is_zero_where_an_edge_joins_a_feature_to_itself(table_case):
     forward = Forward(table_case.model, table_case.batch)
     assert attribution_graph(forward, table_case.batch, edges=[[2, 2]]) == 0

@@ -70,18 +70,6 @@ def test_only_shares_matter(model):
     torch.testing.assert_close(attribution_smoothness(Forward(model, batch), batch, score="target_logit"), before)
 
 
-@pytest.mark.parametrize("attribution", ["expected_gradients", "integrated_gradients"])
-def test_parameter_gradient_equals_finite_differences(attribution, smooth_case):
-    model, batch = smooth_case.model, smooth_case.batch
-    settings = {"attribution": attribution, "background": batch.x.flip(0), "samples": 2}
-    assert torch.autograd.gradcheck(
-        lambda *_: attribution_smoothness(Forward(model, batch), batch, **settings),
-        tuple(model.parameters()),
-        fast_mode=True,
-        atol=1e-8,
-    )
-
-
 def test_a_model_that_uses_nothing_gives_zero(model):
     nn.init.zeros_(model[1].weight)
     value = attribution_smoothness(Forward(model, images()), images())

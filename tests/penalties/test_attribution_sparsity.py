@@ -26,18 +26,6 @@ def test_gini_from_all_alike_to_one_alone():
     assert gini_of(torch.zeros(10)) == 0
 
 
-@pytest.mark.parametrize("attribution", ["expected_gradients", "integrated_gradients"])
-def test_parameter_gradient_equals_finite_differences(attribution, smooth_case):
-    model, batch = smooth_case.model, smooth_case.batch
-    settings = {"attribution": attribution, "background": batch.x.flip(0), "samples": 2}
-    assert torch.autograd.gradcheck(
-        lambda *_: attribution_sparsity(Forward(model, batch), batch, **settings),
-        tuple(model.parameters()),
-        fast_mode=True,
-        atol=1e-8,
-    )
-
-
 def test_is_one_less_the_gini_of_features_over_all_rows(table_case):
     """Features, not columns: a category's columns are added up first, then sizes are taken, then the mean."""
     model, batch = table_case.model, table_case.batch

@@ -31,6 +31,20 @@ def baseline_row(baseline: Baseline, x: Float[Tensor, " batch *input"]) -> Float
         ) from error
 
 
+def ends_of_inputs(input_range: Tensor | None, x: Float[Tensor, " batch *input"]) -> Float[Tensor, " 2 *input"]:
+    """The least and the largest value of each input; for None those in the batch.
+
+    Raises:
+        DataError: a range of other inputs.
+    """
+    if input_range is None:
+        return torch.stack([x.amin(0), x.amax(0)])
+    if input_range.shape != (2, *x.shape[1:]):
+        found, expected = tuple(input_range.shape), (2, *x.shape[1:])
+        raise DataError(f"input_range has shape {found}; expected the least and the largest of each input, {expected}")
+    return input_range.to(x)
+
+
 def background_rows(background: Tensor | None, x: Float[Tensor, " batch *input"]) -> Float[Tensor, " reference *input"]:
     """The rows that stand for "nothing here", where ``x`` is; a single row of zeros for None.
 

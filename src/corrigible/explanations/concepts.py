@@ -6,6 +6,7 @@ pattern cov(a, y) / var(y), which noise shared by both kinds of examples does no
 a direction lies among the channels: activations are averaged over the positions.
 """
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Literal
 
@@ -21,7 +22,6 @@ from corrigible.explanations.scores import score_named
 from corrigible.models.concept_projection import ends_in_channels
 from corrigible.models.forward import Forward
 from corrigible.models.modes import device_of
-from corrigible.types import Batch
 
 _CONVOLUTIONS = (nn.Conv1d, nn.Conv2d, nn.Conv3d)
 _ROWS_AT_ONCE = 256
@@ -59,14 +59,12 @@ def pooled_activations(
     Raises:
         UnsupportedModelError: no such layer ran, or it gives no rows of channels.
     """
-    found = []
-    with untouched(model, seed):
-        for rows in x.split(_ROWS_AT_ONCE):
-            place = torch.arange(len(rows))
-            forward = Forward(model, Batch(place, rows, place), seed=seed, track_input=False)
-            name = concept_layer_of(forward) if layer is None else layer
-            found.append(pooled(model, name, forward.activation(name)).detach())
-    return torch.cat(found)
+
+    def read(forward: Forward, name: str) -> Tensor:
+        return pooled(model, name, forward.activation(name))
+
+    # What the layer gives does not depend on the labels.
+    return _in_parts(model, x, torch.zeros(len(x), dtype=torch.long), read, layer=layer, seed=seed)
 
 
 def concept_vector(
@@ -179,11 +177,21 @@ def concept_test(
 def _gradients(
     model: nn.Module, x: Tensor, target: Tensor, *, layer: str | None, score: str, seed: int
 ) -> Float[Tensor, " batch channel"]:
+    def read(forward: Forward, name: str) -> Tensor:
+        return concept_gradient_of(forward, forward.batch.y, layer=name, score=score)
+
+    return _in_parts(model, x, target, read, layer=layer, seed=seed)
+
+
+def _in_parts(
+    model: nn.Module, x: Tensor, target: Tensor, read: Callable[[Forward, str], Tensor], *, layer: str | None, seed: int
+) -> Float[Tensor, " batch channel"]:
+    """What is read off the layer for each row, some rows after the others."""
     found = []
     target = target.to(device_of(model))
     with untouched(model, seed):
         for rows, chosen in zip(x.split(_ROWS_AT_ONCE), target.split(_ROWS_AT_ONCE), strict=True):
             forward = pass_over(model, rows, chosen, seed=seed)
             name = concept_layer_of(forward) if layer is None else layer
-            found.append(concept_gradient_of(forward, chosen, layer=name, score=score).detach())
+            found.append(read(forward, name).detach())
     return torch.cat(found)

@@ -17,9 +17,7 @@ def by_feature(attribution: Float[Tensor, " batch column"], columns: Columns) ->
     Raises:
         DataError: the attribution has another number of columns than the table.
     """
-    check_columns(attribution, columns)
-    sums = attribution.new_zeros(len(attribution), len(columns.features))
-    return sums.index_add(1, feature_index(columns).to(attribution.device), attribution.abs())
+    return _summed(attribution.abs(), columns)
 
 
 def mean_sizes(attribution: Float[Tensor, " batch *input"], columns: Columns | None) -> Float[Tensor, " feature"]:
@@ -30,9 +28,13 @@ def mean_sizes(attribution: Float[Tensor, " batch *input"], columns: Columns | N
     """
     if columns is None:
         return attribution.flatten(1).abs().mean(dim=0)
+    return _summed(attribution, columns).abs().mean(dim=0)
+
+
+def _summed(attribution: Tensor, columns: Columns) -> Float[Tensor, " batch feature"]:
     check_columns(attribution, columns)
     sums = attribution.new_zeros(len(attribution), len(columns.features))
-    return sums.index_add(1, feature_index(columns).to(attribution.device), attribution).abs().mean(dim=0)
+    return sums.index_add(1, feature_index(columns).to(attribution.device), attribution)
 
 
 def feature_index(columns: Columns) -> Int[Tensor, " column"]:

@@ -7,6 +7,8 @@ from jaxtyping import Bool, Float
 from torch import Tensor
 from torch.nn.functional import adaptive_max_pool2d, interpolate
 
+from corrigible.explanations.shares import share_on
+
 
 def weights_on(
     marked: Bool[Tensor, " batch channel height width"], like: Float[Tensor, " batch 1 map_height map_width"]
@@ -21,6 +23,14 @@ def weights_on(
     on_marked = down @ marked.to(like.dtype).mean(dim=1) @ across.T
     on_all = down.sum(dim=1)[:, None] * across.sum(dim=1)
     return on_marked[:, None], on_all[None, None]
+
+
+def map_share_on(
+    heat: Float[Tensor, " batch 1 map_height map_width"], marked: Bool[Tensor, " batch channel height width"]
+) -> Float[Tensor, " batch"]:
+    """The share of a map of at least 0 that lies on marked pixels, once it is enlarged; 0 where the map is 0."""
+    on_marked, on_all = weights_on(marked, heat)
+    return share_on(heat * on_all, on_marked / on_all.clamp_min(1e-12))
 
 
 def cells_touched(

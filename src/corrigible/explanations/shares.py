@@ -25,6 +25,17 @@ def negligible(dtype: torch.dtype) -> float:
     return float(torch.finfo(dtype).tiny ** 0.75)
 
 
+def directions(gradient: Float[Tensor, " batch input"]) -> Float[Tensor, " batch input"]:
+    """Each row at length 1; rows of 0, or of what is negligible, are 0 and have gradients of 0."""
+    # At the scale of its largest entry no gradient is too small to be squared; a direction knows no scale.
+    scale = gradient.detach().abs().amax(dim=1, keepdim=True)
+    is_something = scale > negligible(scale.dtype)
+    gradient = gradient * is_something / scale.where(is_something, 1.0)
+    # The root is taken of 1 where the length is 0, at which it is infinitely steep.
+    length = gradient.square().sum(dim=1, keepdim=True)
+    return gradient / length.where(length > 0, 1.0).sqrt()
+
+
 def mean_over_marked(values: Float[Tensor, " batch"], marked: Bool[Tensor, " batch *input"]) -> Float[Tensor, ""]:
     """The mean over the rows on which anything is marked; 0 where there is no such row."""
     counts = marked.flatten(1).any(dim=1)

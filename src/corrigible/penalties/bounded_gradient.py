@@ -12,7 +12,8 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from corrigible.errors import DataError, RecipeError
+from corrigible.errors import RecipeError
+from corrigible.explanations.baselines import ends_of_inputs
 from corrigible.explanations.scores import score_named
 from corrigible.models.draws import row_uniform
 from corrigible.models.forward import Forward
@@ -47,7 +48,8 @@ def bounded_gradient(
     assert batch.irrelevant is not None
     if not 0 < radius < float("inf") or samples < 1:
         raise RecipeError(f"radius is {radius} and samples {samples}; expected a number above 0 and at least 1")
-    reach = radius * _width(forward.x.detach(), input_range) * batch.irrelevant.to(forward.x)
+    low, high = ends_of_inputs(input_range, forward.x.detach())
+    reach = radius * (high - low) * batch.irrelevant.to(forward.x)
     passes = [forward]
     sizes = [_sizes(forward, batch, score)]
     moves = _ascending(passes, sizes, reach / samples) if search == "adversarial" else _drawn(forward, reach)
@@ -80,12 +82,3 @@ def _drawn(forward: Forward, reach: Tensor) -> Iterator[Tensor]:
         )
         yield forward.x.detach() + reach * (2 * uniform - 1).to(reach)
         number += 1
-
-
-def _width(x: Tensor, input_range: Tensor | None) -> Float[Tensor, " *input"]:
-    if input_range is None:
-        return x.amax(0) - x.amin(0)
-    if input_range.shape != (2, *x.shape[1:]):
-        found, expected = tuple(input_range.shape), (2, *x.shape[1:])
-        raise DataError(f"input_range has shape {found}; expected the least and the largest of each input, {expected}")
-    return (input_range[1] - input_range[0]).to(x)

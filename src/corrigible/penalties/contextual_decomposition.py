@@ -11,6 +11,7 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
+from corrigible.explanations.shares import mean_over_marked
 from corrigible.models.decomposition import contribution
 from corrigible.models.forward import Forward, centred
 from corrigible.models.modes import like_parameters
@@ -32,5 +33,4 @@ def contextual_decomposition(forward: Forward, batch: Batch) -> Float[Tensor, ""
     part = torch.where(batch.irrelevant, centred(x, batch.columns), 0.0)
     _, contributed = contribution(forward.model, x, part)
     against_mean = contributed - contributed.mean(dim=1, keepdim=True)
-    num_rows = batch.irrelevant.flatten(1).any(dim=1).sum().clamp_min(1)
-    return against_mean.abs().mean(dim=1).sum() / num_rows
+    return mean_over_marked(against_mean.abs().mean(dim=1), batch.irrelevant)

@@ -14,6 +14,7 @@ from torch import Tensor
 from corrigible.errors import RecipeError
 from corrigible.explanations.replacing import class_mean, noise, other_rows, replaced
 from corrigible.explanations.scores import target_log_prob
+from corrigible.explanations.shares import mean_over_marked
 from corrigible.models.forward import Forward
 from corrigible.types import Batch
 
@@ -44,14 +45,13 @@ def counterexamples(
     assert batch.irrelevant is not None
     if copies < 1:
         raise RecipeError(f"copies is {copies}; expected at least 1")
-    is_marked = batch.irrelevant.flatten(1).any(dim=1)
     losses = forward.x.new_zeros(())
     for copy in range(copies):
         values = _values(forward, fill, f"counterexamples/{copy}", background, class_means)
         changed = replace(batch, x=replaced(batch, forward.x.detach(), values))
         seen = Forward(forward.model, changed, seed=forward.seed, track_input=False).unobserved()
-        losses = losses - (target_log_prob(seen.logits, batch.y) * is_marked).sum()
-    return losses / (copies * is_marked.sum().clamp_min(1))
+        losses = losses - mean_over_marked(target_log_prob(seen.logits, batch.y), batch.irrelevant)
+    return losses / copies
 
 
 def _values(

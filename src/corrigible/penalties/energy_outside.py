@@ -11,7 +11,7 @@ from jaxtyping import Bool, Float
 from torch import Tensor
 
 from corrigible.explanations.attribution.grad_cam import class_map_of
-from corrigible.explanations.resolution import weights_on
+from corrigible.explanations.resolution import map_share_on
 from corrigible.explanations.scores import score_named
 from corrigible.explanations.shares import mean_over_marked, share_on
 from corrigible.models.forward import Forward
@@ -44,8 +44,7 @@ def energy_outside(
         size = forward.input_gradient(score_named(score, forward), batch.y).abs()
         return mean_over_marked(share_on(size, outside.to(size.dtype)), outside)
     heat = class_map_of(forward, batch.y, layer=layer, score=score).relu()
-    on_outside, on_all = weights_on(outside, heat)
-    return mean_over_marked(share_on(heat * on_all, on_outside / on_all.clamp_min(1e-12)), outside)
+    return mean_over_marked(map_share_on(heat, outside), outside)
 
 
 def _outside(batch: Batch) -> Bool[Tensor, " batch *input"]:

@@ -7,6 +7,7 @@ from jaxtyping import Float
 from torch import Tensor
 
 from corrigible.explanations.attribution.paths import PathMethod, path_attribution_of
+from corrigible.explanations.shares import mean_over_marked
 from corrigible.models.forward import Forward
 from corrigible.types import Batch
 
@@ -42,4 +43,4 @@ def expected_gradients_on_marks(
         forward, batch.y, attribution=attribution, background=background, samples=samples, score=score
     )
     on_marks = (found.abs() * batch.irrelevant).flatten(1).sum(dim=1)
-    return on_marks.square().sum() / batch.irrelevant.flatten(1).any(dim=1).sum().clamp_min(1)
+    return mean_over_marked(on_marks.square(), batch.irrelevant)

@@ -9,8 +9,8 @@ from jaxtyping import Float
 from torch import Tensor
 
 from corrigible.explanations.attribution.grad_cam import class_map_of
-from corrigible.explanations.resolution import weights_on
-from corrigible.explanations.shares import mean_over_marked, share_on
+from corrigible.explanations.resolution import map_share_on
+from corrigible.explanations.shares import mean_over_marked
 from corrigible.models.forward import Forward
 from corrigible.types import Batch
 
@@ -33,6 +33,4 @@ def grad_cam_overlap(
     """
     assert batch.irrelevant is not None
     heat = class_map_of(forward, batch.y, layer=layer, score=score).relu()
-    on_marked, on_all = weights_on(batch.irrelevant, heat)
-    share = share_on(heat * on_all, on_marked / on_all.clamp_min(1e-12))
-    return mean_over_marked(share, batch.irrelevant)
+    return mean_over_marked(map_share_on(heat, batch.irrelevant), batch.irrelevant)

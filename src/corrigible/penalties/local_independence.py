@@ -11,7 +11,7 @@ from torch import Tensor
 
 from corrigible.errors import UnsupportedModelError
 from corrigible.explanations.scores import score_named
-from corrigible.explanations.shares import negligible
+from corrigible.explanations.shares import directions
 from corrigible.models.ensemble import member_logits
 from corrigible.models.forward import Forward, centred
 from corrigible.types import Batch
@@ -32,16 +32,6 @@ def local_independence(forward: Forward, batch: Batch, *, score: str = "target_l
     if len(logits) < 2:
         raise UnsupportedModelError("local_independence compares members; the ensemble has 1, give it another")
     gradients = [forward.gradient(measure(member, batch.y).sum(), forward.x) for member in logits]
-    directions = [_direction(centred(gradient, batch.columns).flatten(1)) for gradient in gradients]
-    cosines = [(one * other).sum(dim=1) for one, other in combinations(directions, 2)]
+    members = [directions(centred(gradient, batch.columns).flatten(1)) for gradient in gradients]
+    cosines = [(one * other).sum(dim=1) for one, other in combinations(members, 2)]
     return torch.stack(cosines).square().mean()
-
-
-def _direction(gradient: Float[Tensor, " batch input"]) -> Float[Tensor, " batch input"]:
-    """The gradient at length 1, where it is not 0."""
-    # At the scale of its largest entry no gradient is too small to be squared; a direction knows no scale.
-    scale = gradient.detach().abs().amax(dim=1, keepdim=True)
-    is_something = scale > negligible(scale.dtype)
-    gradient = gradient * is_something / scale.where(is_something, 1.0)
-    length = gradient.square().sum(dim=1, keepdim=True)
-    return gradient / length.where(length > 0, 1.0).sqrt()

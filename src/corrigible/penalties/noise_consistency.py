@@ -9,6 +9,7 @@ from jaxtyping import Float
 from torch import Tensor
 
 from corrigible.explanations.replacing import noise, other_rows, replaced
+from corrigible.explanations.shares import mean_over_marked
 from corrigible.models.forward import Forward
 from corrigible.models.modes import evaluating
 from corrigible.types import Batch
@@ -38,10 +39,9 @@ def noise_consistency(
     assert batch.irrelevant is not None
     values = (noise if fill == "noise" else other_rows)(forward, background, "noise_consistency")
     x = forward.x.detach()
-    is_marked = batch.irrelevant.flatten(1).any(dim=1)
     with evaluating(forward.model):
         before, after = (
             Forward(forward.model, replace(batch, x=rows), track_input=False).unobserved().log_probs
             for rows in (x, replaced(batch, x, values))
         )
-    return ((before - after).square().mean(dim=1) * is_marked).sum() / is_marked.sum().clamp_min(1)
+    return mean_over_marked((before - after).square().mean(dim=1), batch.irrelevant)

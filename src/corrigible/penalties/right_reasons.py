@@ -11,7 +11,7 @@ from jaxtyping import Bool, Float
 from torch import Tensor
 
 from corrigible.explanations.scores import rows_about, score_named
-from corrigible.explanations.shares import negligible
+from corrigible.explanations.shares import directions, mean_over_marked
 from corrigible.models.forward import Forward
 from corrigible.types import Batch
 
@@ -49,13 +49,6 @@ def right_reasons(
 
 
 def _mean_cosine(gradient: Float[Tensor, " batch *input"], mask: Bool[Tensor, " batch *input"]) -> Tensor:
-    size, mask = gradient.abs().flatten(1), mask.flatten(1)
-    # A cosine knows no scale: at that of its largest entry no gradient is too small to be squared.
-    scale = size.detach().amax(dim=1, keepdim=True)
-    is_something = scale > negligible(scale.dtype)
-    size = size * is_something / scale.where(is_something, 1.0)
-    length = size.square().sum(dim=1)
-    count = mask.sum(dim=1)
-    # Where the gradient is 0 so is its cosine; the root is taken of 1, because at 0 it is infinitely steep.
-    cosine = (size * mask).sum(dim=1) / (length.where(length > 0, 1.0) * count.clamp_min(1)).sqrt()
-    return cosine.sum() / (count > 0).sum().clamp_min(1)
+    size, marked = directions(gradient.flatten(1)).abs(), mask.flatten(1)
+    cosine = (size * marked).sum(dim=1) / marked.sum(dim=1).clamp_min(1).sqrt()
+    return mean_over_marked(cosine, mask)

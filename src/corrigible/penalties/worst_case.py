@@ -8,8 +8,10 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from corrigible.errors import DataError, RecipeError
+from corrigible.errors import RecipeError
+from corrigible.explanations.baselines import ends_of_inputs
 from corrigible.explanations.scores import target_log_prob
+from corrigible.explanations.shares import mean_over_marked
 from corrigible.models.bounds import logit_bounds
 from corrigible.models.forward import Forward, one_hot_members
 from corrigible.models.modes import evaluating
@@ -45,19 +47,14 @@ def worst_case(
     with evaluating(forward.model):
         logits = Forward(forward.model, batch, track_input=False).unobserved().logits
     worst = target_log_prob(torch.where(is_label, least, most), batch.y)
-    is_marked = batch.irrelevant.flatten(1).any(dim=1)
     # What is below 0 is rounding: the bounds hold the logits.
-    losses = (target_log_prob(logits, batch.y) - worst).clamp_min(0)
-    return (losses * is_marked).sum() / is_marked.sum().clamp_min(1)
+    return mean_over_marked((target_log_prob(logits, batch.y) - worst).clamp_min(0), batch.irrelevant)
 
 
 def _box(x: Tensor, batch: Batch, radius: float | None, input_range: Tensor | None) -> tuple[Tensor, Tensor]:
     """Where each row's inputs may lie; what is not marked stays."""
     assert batch.irrelevant is not None
-    if input_range is not None and input_range.shape != (2, *x.shape[1:]):
-        found, expected = tuple(input_range.shape), (2, *x.shape[1:])
-        raise DataError(f"input_range has shape {found}; expected the least and the largest of each input, {expected}")
-    ends = torch.stack([x.amin(0), x.amax(0)]) if input_range is None else input_range.to(x)
+    ends = ends_of_inputs(input_range, x)
     low, high = (end.expand_as(x) for end in ends)
     if radius is not None:
         low, high = low.maximum(x - radius), high.minimum(x + radius)
