@@ -72,6 +72,13 @@ def test_disagreement_does_not_depend_on_chunks_and_leaves_the_model_as_it_was(c
     assert not whole.requires_grad
 
 
+def test_a_member_that_works_in_place_spoils_neither_the_rows_nor_the_other_members():
+    x = torch.tensor([[-1.0, 2.0]])
+    members = [nn.Sequential(nn.ReLU(inplace=True), nn.Identity()), nn.Identity()]
+    torch.testing.assert_close(disagreement(Ensemble(members), x), disagreement(Ensemble(members[::-1]), x))
+    assert x.tolist() == [[-1.0, 2.0]]
+
+
 def test_members_are_found_in_a_larger_model(case):
     ensemble = Ensemble([case.model, other(case.model)])
     for model in (ensemble, nn.Sequential(nn.Identity(), ensemble)):

@@ -26,7 +26,11 @@ class Ensemble(nn.Module):
         self.members = nn.ModuleList(members)
 
     def forward(self, x: Float[Tensor, " batch *input"]) -> Float[Tensor, " batch num_classes"]:
-        return _log_mean(_log_probs([member(x.clone()) for member in self.members]))
+        return _log_mean(self.member_log_probs(x))
+
+    def member_log_probs(self, x: Float[Tensor, " batch *input"]) -> Float[Tensor, " member batch num_classes"]:
+        """Each member sees a copy of its own: a member may work on its input in place."""
+        return _log_probs([member(x.clone()) for member in self.members])
 
 
 def disagreement(
@@ -47,7 +51,7 @@ def disagreement(
     found = []
     with evaluating(model), torch.no_grad():
         for rows in like_parameters(x, model).split(rows_at_once):
-            log_probs = _log_probs([member(rows) for member in model.members])
+            log_probs = model.member_log_probs(rows)
             found.append((_entropy(_log_mean(log_probs)) - _entropy(log_probs).mean(dim=0)).clamp_min(0))
     return torch.cat(found)
 
