@@ -5,7 +5,7 @@ image, several times slower on a CPU than the kernel that computes weight gradie
 gradient is linear in the incoming gradient and in the weight, so both of its derivatives are again convolutions.
 """
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any, NamedTuple
 
@@ -50,13 +50,7 @@ class TwiceDifferentiable(TorchFunctionMode):
     def wants_weights(self) -> bool:
         return self._wants_weights
 
-    def __torch_function__(
-        self,
-        function: Callable[..., Any],
-        types: Any,
-        args: Sequence[Any] = (),
-        kwargs: Mapping[str, Any] | None = None,
-    ) -> Any:
+    def __torch_function__(self, function: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
         kwargs = kwargs or {}
         dimensions = _DIMENSIONS.get(function)
         if function in _ATTENTION:

@@ -94,13 +94,7 @@ class Decomposition(TorchFunctionMode):
             return self.part_of(value)
         return constant(value) if isinstance(value, Tensor) else value
 
-    def __torch_function__(
-        self,
-        function: Callable[..., Any],
-        types: Any,
-        args: Sequence[Any] = (),
-        kwargs: Mapping[str, Any] | None = None,
-    ) -> Any:
+    def __torch_function__(self, function: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
         kwargs = kwargs or {}
         if not any(self.has_part(value) for value in tree_leaves((args, kwargs))):
             return function(*args, **kwargs)
@@ -160,7 +154,9 @@ def _linear(mode: Decomposition, ran: Ran) -> Parted:
 def _product(mode: Decomposition, ran: Ran) -> Parted:
     followed = [mode.has_part(value) for value in ran.args]
     divides = "div" in ran.function.__name__ and not followed[0]
-    if sum(followed) != 1 or divides:
+    if divides:
+        raise _unsupported(ran.function, " by something that depends on the input")
+    if sum(followed) != 1:
         raise _unsupported(ran.function, " on two values that both depend on the input")
     return ran.again(), ran.function(*[mode.part_or(lambda factor: factor, value) for value in ran.args], **ran.kwargs)
 
@@ -222,7 +218,7 @@ def _added(mode: Decomposition, ran: Ran) -> Parted:
     pieces = [sign * mode.part_of(value) for sign, value in zip(signs, values, strict=True) if mode.has_part(value)]
     if len(pieces) == 2:
         return ran.again(), pieces[0] + pieces[1]
-    # Taken before the ran.function runs, which may overwrite it.
+    # Taken before the function runs, which may overwrite it.
     (whole,) = [sign * value for sign, value in zip(signs, values, strict=True) if mode.has_part(value)]
     found = ran.again()
     return found, pieces[0] + (found - whole) * _share(pieces[0], whole - pieces[0])

@@ -92,13 +92,7 @@ class Nonlinearities(TorchFunctionMode):
         finally:
             self._is_replacing = False
 
-    def __torch_function__(
-        self,
-        function: Callable[..., Any],
-        types: Any,
-        args: Sequence[Any] = (),
-        kwargs: Mapping[str, Any] | None = None,
-    ) -> Any:
+    def __torch_function__(self, function: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
         known, kwargs = FUNCTIONS.get(function), kwargs or {}
         if known is None or not is_of_one_tensor(known, args, kwargs):
             return self._other(function, args, kwargs)

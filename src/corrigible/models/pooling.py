@@ -4,7 +4,7 @@ PyTorch's kernel finds the place of each maximum along with its value, for a bac
 of the window's shifted copies is the same value, to the bit.
 """
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Sequence
 from functools import reduce
 from typing import Any
 
@@ -19,13 +19,7 @@ _POOLS = (functional.max_pool2d, torch.max_pool2d)
 class QuickPooling(TorchFunctionMode):
     """While inside, max-pooling of images by windows that neither overlap nor reach over the edge is replaced."""
 
-    def __torch_function__(
-        self,
-        function: Callable[..., Any],
-        types: Any,
-        args: Sequence[Any] = (),
-        kwargs: Mapping[str, Any] | None = None,
-    ) -> Any:
+    def __torch_function__(self, function: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
         kwargs = kwargs or {}
         if function in _POOLS:
             found = _pooled(*args, **kwargs)

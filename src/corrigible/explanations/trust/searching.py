@@ -1,6 +1,5 @@
 """Make an explanation differentiable in the input it is about."""
 
-from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import torch
@@ -40,13 +39,7 @@ class Searching(TorchFunctionMode):
         for hook in self._hooks:
             hook.remove()
 
-    def __torch_function__(
-        self,
-        function: Callable[..., Any],
-        types: Any,
-        args: Sequence[Any] = (),
-        kwargs: Mapping[str, Any] | None = None,
-    ) -> Any:
+    def __torch_function__(self, function: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
         kwargs = kwargs or {}
         if self._depth:
             return self._smooth.__torch_function__(function, types, args, kwargs)

@@ -4,7 +4,7 @@ What runs is seen where PyTorch dispatches functions, so that layers, functions,
 all the same. A function without a rule is refused: bounds that leave something out would not be bounds.
 """
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
 
@@ -94,13 +94,7 @@ class _Intervals(TorchFunctionMode):
         )
         return self._refused
 
-    def __torch_function__(
-        self,
-        function: Callable[..., Any],
-        types: Any,
-        args: Sequence[Any] = (),
-        kwargs: Mapping[str, Any] | None = None,
-    ) -> Any:
+    def __torch_function__(self, function: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
         kwargs = kwargs or {}
         if not any(id(value) in self._radii for value in _tensors((*args, *kwargs.values()))):
             return function(*args, **kwargs)
