@@ -16,6 +16,7 @@ from torch import Tensor
 
 from corrigible import figures, pictures
 from corrigible.comparison import comparison, spoken
+from corrigible.data.dataset import class_named
 from corrigible.plots.page import as_image
 from corrigible.training import Epoch
 from corrigible.types import Features, Feedback, Measurement, Phrase, Pixels
@@ -248,8 +249,7 @@ def _feedback_counts(content: ReportContent) -> list[tuple[str, str, str, int]]:
 
 def _applies_to(said: Feedback, class_names: Sequence[str]) -> str:
     if said.scope == "class" and said.label is not None:
-        name = class_names[said.label] if said.label < len(class_names) else said.label
-        return f"every row of class {name}"
+        return f"every row of class {class_named(said.label, class_names)}"
     return "every row" if said.scope == "dataset" else "one row each"
 
 

@@ -165,6 +165,11 @@ def class_names_of(dataset: Dataset) -> tuple[str, ...]:
     return tuple(getattr(dataset, "class_names", ()))
 
 
+def class_named(label: int, class_names: Sequence[str]) -> str:
+    """The name of the class; its number where it has none."""
+    return class_names[label] if label < len(class_names) else str(label)
+
+
 def shape_of(dataset: Dataset) -> tuple[int, ...]:
     """The shape of one row's inputs, as the first row has it."""
     return tuple(rows_of(dataset, torch.tensor([0])).x.shape[1:])

@@ -7,12 +7,12 @@ import torch
 from jaxtyping import Float, Int
 from torch import Tensor
 
-from corrigible.errors import DataError, RecipeError, unknown
+from corrigible.errors import DataError
 from corrigible.explanations.callables import as_model
 from corrigible.explanations.chunks import rows_at_once_of
 from corrigible.explanations.inputs import checked_output
 from corrigible.explanations.passes import untouched
-from corrigible.explanations.scores import SCORES
+from corrigible.explanations.scores import plain_score
 from corrigible.models.forward import class_logits
 from corrigible.models.modes import like_parameters
 
@@ -61,9 +61,8 @@ def scores_of(
         RecipeError: no score has that name, or one that is drawn anew for every pass.
         DataError: no such class.
     """
-    if score not in SCORES:
-        raise RecipeError(unknown("score", score, SCORES))
+    of = plain_score(score)
     classes = torch.tensor(target, device=logits.device)
     if bool(((classes < 0) | (classes >= logits.shape[1])).any()):
         raise DataError(f"target is {target}; expected a class from 0 to {logits.shape[1] - 1}, or two of them")
-    return SCORES[score](logits, classes.expand(len(logits), *classes.shape))
+    return of(logits, classes.expand(len(logits), *classes.shape))

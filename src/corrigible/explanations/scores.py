@@ -116,6 +116,17 @@ OF_ALL_CLASSES = ("summed_log_prob", "random_projection")
 SCORE_NAMES = (*SCORES, "random_projection")
 
 
+def plain_score(name: str) -> Score:
+    """The score of that name, of those that need no draws.
+
+    Raises:
+        RecipeError: no score has that name.
+    """
+    if name not in SCORES:
+        raise RecipeError(unknown("score", name, SCORES))
+    return SCORES[name]
+
+
 def score_named(name: str, forward: Forward, *, classes: Sequence[int] | None = None) -> Score:
     """The score of that name; a random projection takes its draws from the pass.
 

@@ -20,7 +20,7 @@ from corrigible.explanations.trust.fresh_weights import untrained
 from corrigible.feedback.masks import Marks, Masks
 from corrigible.models.forward import Forward
 from corrigible.models.modes import evaluating, like_parameters
-from corrigible.protocols.schedule import Schedule, accuracy_on, require_fit, require_range, run
+from corrigible.protocols.schedule import Schedule, accuracy_on, require_fit, require_range, result_of, run
 from corrigible.protocols.weight import MULTIPLIERS, Judge, some_rows, starting_weight
 from corrigible.training import Epoch
 from corrigible.types import Batch
@@ -121,11 +121,7 @@ def find_another_explanation(
         TrainingDivergedError: the loss became NaN or infinite.
     """
     running = finding_explanations(model, data, validation=validation, search=search, schedule=schedule, seed=seed)
-    while True:
-        try:
-            next(running)
-        except StopIteration as finished:
-            return finished.value  # type: ignore[no-any-return]
+    return result_of(running)
 
 
 def finding_explanations(

@@ -16,7 +16,7 @@ from corrigible.data.dataset import Dataset, TensorData, all_labels, as_dataset,
 from corrigible.explanations.attributing import Method, attribution_of, rows_and_target
 from corrigible.explanations.trust.fresh_weights import untrained
 from corrigible.explanations.trust.likeness import Comparison, compared
-from corrigible.protocols.schedule import Schedule, accuracy_on, require_fit, run
+from corrigible.protocols.schedule import Schedule, accuracy_on, require_fit, result_of, run
 from corrigible.training import Epoch
 from corrigible.types import Columns
 
@@ -84,11 +84,7 @@ def label_randomisation(
     """
     schedule = Schedule(epochs=epochs, batch_size=batch_size, learning_rate=learning_rate)
     running = randomising_labels(model, data, x, target, method=method, schedule=schedule, seed=seed, **settings)
-    while True:
-        try:
-            next(running)
-        except StopIteration as finished:
-            return finished.value  # type: ignore[no-any-return]
+    return result_of(running)
 
 
 def randomising_labels(

@@ -1,8 +1,8 @@
 """How long and in what steps a model is trained; every protocol trains through here."""
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Generator, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, TypeVar
 
 import torch
 from torch import nn
@@ -23,6 +23,7 @@ MOST = 10**9
 """Of anything that is counted."""
 
 Validation = Callable[[nn.Module], Mapping[str, float]]
+T = TypeVar("T")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -41,6 +42,15 @@ class Schedule:
             require_range(self, name, 1, MOST)
         require_range(self, "learning_rate", 1e-300, 1e300)
         require_range(self, "weight_decay", 0.0, 1e300)
+
+
+def result_of(running: Generator[Any, None, T]) -> T:
+    """What a protocol returns, run to its end without being told of."""
+    while True:
+        try:
+            next(running)
+        except StopIteration as finished:
+            return finished.value  # type: ignore[no-any-return]
 
 
 def require_range(facts: Any, name: str, least: int | float, most: int | float) -> None:

@@ -5,23 +5,11 @@ from jaxtyping import Bool, Float, Int
 from torch import Tensor, nn
 
 from corrigible.data.swapping import swapped
-from corrigible.errors import RecipeError, unknown
 from corrigible.explanations.chunks import rows_that_fit
 from corrigible.explanations.passes import untouched
-from corrigible.explanations.scores import SCORES
+from corrigible.explanations.scores import plain_score
 from corrigible.models.forward import Score, class_logits
 from corrigible.models.modes import like_parameters
-
-
-def checked_score(name: str) -> Score:
-    """The score of that name, of those that need no draws.
-
-    Raises:
-        RecipeError: no score has that name.
-    """
-    if name not in SCORES:
-        raise RecipeError(unknown("score", name, SCORES))
-    return SCORES[name]
 
 
 def region_effects(
@@ -42,7 +30,7 @@ def region_effects(
     Raises:
         RecipeError: no score has that name.
     """
-    of = checked_score(score)
+    of = plain_score(score)
     with untouched(model, seed), torch.no_grad():
         rows, lent = like_parameters(x, model), like_parameters(donors, model)
         target, masks = target.to(rows.device), regions.to(rows.device)
@@ -70,7 +58,7 @@ def marked_effects(
     Raises:
         RecipeError: no score has that name.
     """
-    of = checked_score(score)
+    of = plain_score(score)
     with untouched(model, seed), torch.no_grad():
         rows, lent = like_parameters(x, model), like_parameters(donors, model)
         target, row, marks = (part.to(rows.device) for part in (target, row, marks))

@@ -17,10 +17,11 @@ from corrigible.data.dataset import Dataset, TensorData, as_dataset, rows_of, to
 from corrigible.data.swapping import draw_donors
 from corrigible.errors import DataError, RecipeError
 from corrigible.explanations.explaining import explain
+from corrigible.explanations.scores import plain_score
 from corrigible.explanations.targets import predicted_target
 from corrigible.regions.candidates import as_region, elsewhere, masks_of_parts, parts_of
 from corrigible.regions.clusters import cluster_explanations
-from corrigible.regions.effects import checked_score, region_effects
+from corrigible.regions.effects import region_effects
 from corrigible.regions.region_test import compared_with_others
 from corrigible.regions.suspicion import Suspect, suspicion_of
 from corrigible.regions.telling import telling
@@ -108,7 +109,7 @@ def suspects(
     if len(dataset) < 2:
         raise DataError("the data has 1 row; expected at least 2: a region is tested by giving it another row's values")
     if tokens_of(dataset) is not None:
-        checked_score(score)
+        plain_score(score)
         return word_suspects(
             model, dataset, score=score, num_rows=num_rows, num_donors=num_donors, most=most, seed=seed
         )

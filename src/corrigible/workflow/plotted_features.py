@@ -5,6 +5,7 @@ from collections.abc import Iterator, Sequence
 import torch
 from torch import Tensor
 
+from corrigible.data.dataset import class_named
 from corrigible.plots.dependence import partial_dependence
 from corrigible.plots.interaction_matrix import interaction_matrix
 from corrigible.reporting import Plots
@@ -18,7 +19,7 @@ def feature_plots(found: ExplainedFeatures, names: Sequence[str], class_names: S
     """Partial dependence and interactions; none where a value is not finite."""
     panels = [panel for of_model in found.dependence.values() for panel in of_model]
     if all(bool(panel.lines.isfinite().all()) for panel in panels):
-        yield _dependence(found, names, class_names[found.target] if class_names else str(found.target))
+        yield _dependence(found, names, class_named(found.target, class_names))
     is_finite = all(bool(matrix.isfinite().all()) for matrix in found.interactions.values())
     if is_finite and len(found.paired) > 1:
         yield _interactions(found, names)

@@ -5,6 +5,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from matplotlib.figure import Figure
 from torch import Tensor
 
+from corrigible.data.dataset import class_named
 from corrigible.explanations.texts import by_token
 from corrigible.plots.coloured_text import coloured_text
 from corrigible.reporting import Plots
@@ -24,9 +25,9 @@ def word_plots(
         limit = max((float(found.abs().nan_to_num(0).max()) for found in of_models), default=0.0) if text else 0.0
         if limit == 0.0:
             continue
-        label = _named(drawn["y"][at], class_names)
+        label = class_named(int(drawn["y"][at]), class_names)
         for place, (name, found) in enumerate(zip(values, of_models, strict=True)):
-            predicted = _named(drawn[f"predicted.{place}"][at], class_names)
+            predicted = class_named(int(drawn[f"predicted.{place}"][at]), class_names)
             title = f"Row {int(drawn['row'][at])}, label {label}: {name} says {predicted}"
             figures.append(coloured_text(text, found, limit=limit, title=title))
     if not figures:
@@ -36,7 +37,3 @@ def word_plots(
         "share their colours. Words are as the model sees them: in lower case, rare ones as [unknown]."
     )
     yield Plots("What each word does", note, tuple(figures))
-
-
-def _named(label: Tensor, class_names: Sequence[str]) -> str:
-    return class_names[int(label)] if class_names else str(int(label))

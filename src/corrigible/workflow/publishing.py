@@ -13,6 +13,7 @@ from torch import Tensor
 
 from corrigible import sealing
 from corrigible.comparison import spoken
+from corrigible.data.dataset import class_named
 from corrigible.data.text import VOCABULARY_FILE
 from corrigible.errors import SealError, StudyError
 from corrigible.feedback.exchange import to_json
@@ -159,7 +160,7 @@ def _heatmaps(evaluation: Run, class_names: list[str]) -> tuple[HeatmapRow, ...]
     rows = load_file(evaluation.folder / "rows.safetensors")
 
     def named(label: Tensor) -> str:
-        return class_names[int(label)] if class_names else str(int(label))
+        return class_named(int(label), class_names)
 
     def row(place: int) -> HeatmapRow:
         second = "attribution.1" in rows

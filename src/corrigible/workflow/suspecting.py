@@ -9,7 +9,7 @@ import numpy as np
 import torch
 from safetensors.torch import save
 
-from corrigible.data.dataset import class_names_of, columns_of, shape_of
+from corrigible.data.dataset import class_named, class_names_of, columns_of, shape_of, tokens_of
 from corrigible.feedback.masks import mask_of
 from corrigible.recipe import load_data
 from corrigible.regions.candidates import box_of
@@ -42,20 +42,18 @@ def suspect(
         shape, names = shape_of(data), class_names_of(data)
         records = [_record(rank, entry, len(shape) == 3, names) for rank, entry in enumerate(found, start=1)]
         draft.write_json("suspects.json", [dataclasses.asdict(record) for record in records])
-        _keep_masks(draft, [entry.region for entry in found], shape, columns_of(data))
+        if tokens_of(data) is None:  # A word stands elsewhere in each text.
+            _keep_masks(draft, [entry.region for entry in found], shape, columns_of(data))
     yield from records
     yield Finished("suspect", str(draft.published))
 
 
 def _record(rank: int, found: Suspect, is_image: bool, class_names: tuple[str, ...]) -> Suspected:
-    label = "" if found.label is None else str(found.label)
-    if found.label is not None and found.label < len(class_names):
-        label = class_names[found.label]
     test = found.test
     return Suspected(
         rank=rank,
         region=in_words(found.region, is_image=is_image),
-        label=label,
+        label="" if found.label is None else class_named(found.label, class_names),
         score=found.score,
         effect=test.effect,
         low=test.low,
@@ -69,11 +67,10 @@ def _record(rank: int, found: Suspect, is_image: bool, class_names: tuple[str, .
 
 
 def _keep_masks(draft: Draft, regions: Sequence[Region], shape: tuple[int, ...], columns: Columns | None) -> None:
-    """Of regions that are the same in every row; a word stands elsewhere in each text."""
-    masks = [mask_of(region, shape, columns) for region in regions if not isinstance(region, Phrase)]
-    if masks or not regions:
-        stacked = torch.stack(masks) if masks else torch.zeros(0, *shape, dtype=torch.bool)
-        (draft.folder / "masks.safetensors").write_bytes(save({"mask": stacked.contiguous()}))
+    """The regions in their order, none where nothing is suspected."""
+    masks = [mask_of(region, shape, columns)[None] for region in regions if not isinstance(region, Phrase)]
+    stacked = torch.cat([torch.zeros(0, *shape, dtype=torch.bool), *masks])
+    (draft.folder / "masks.safetensors").write_bytes(save({"mask": stacked}))
 
 
 def in_words(region: Region, *, is_image: bool) -> str:
