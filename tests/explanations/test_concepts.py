@@ -5,6 +5,7 @@ import torch
 from torch import nn
 from torch.nn.functional import cosine_similarity
 
+from conftest import case_named
 from corrigible.errors import DataError, UnsupportedModelError
 from corrigible.explanations.concepts import (
     concept_layer_of,
@@ -108,15 +109,19 @@ def test_tcav_is_sure_of_a_direction_that_alone_matters_alike_on_every_row():
     assert found.p_value == pytest.approx(0.01)
 
 
-def test_layer_is_the_last_convolution_or_the_one_before_the_logits(case):
-    expected = {
-        "lenet": "3",
-        "batchnorm_resnet": "block.conv2",
-        "functional_relu": "conv",
-        "one_hot_table": "5",
-    }
-    if case.name in expected:
-        assert concept_layer_of(Forward(case.model, case.batch)) == expected[case.name]
+@pytest.mark.parametrize(
+    ("name", "layer"),
+    [
+        ("lenet", "3"),
+        ("batchnorm_resnet", "block.conv2"),
+        ("functional_relu", "conv"),
+        ("one_hot_table", "5"),
+        ("text_cnn", "convolutions.2"),
+    ],
+)
+def test_layer_is_the_last_convolution_or_the_one_before_the_logits(name, layer):
+    case = case_named(name)
+    assert concept_layer_of(Forward(case.model, case.batch)) == layer
 
 
 def test_a_network_of_one_layer_has_no_place_for_a_concept():

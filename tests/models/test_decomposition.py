@@ -172,6 +172,7 @@ def test_functions_in_place_and_dropout_drop_alike():
         (lambda x: x.softmax(1), "softmax"),
         (lambda x: x * x, "mul"),
         (lambda x: 1 / x, "div|reciprocal"),
+        (lambda x: torch.div(torch.ones(4).double(), x), "div by something that depends"),
         (lambda x: functional.layer_norm(x, (4,)), "layer_norm"),
         (lambda x: x.detach(), "detach"),
         (lambda x: x.clone().__setitem__(0, 0.0), "setitem"),
