@@ -23,7 +23,7 @@ from corrigible.objective import as_settings
 from corrigible.penalties import ABOUT_EITHER, FEEDBACK_LOSSES, FEEDBACK_PENALTIES, RELEVANCE_PENALTIES
 from corrigible.protocols.correction import Progress, correction, judge_of
 from corrigible.protocols.providing import provided
-from corrigible.protocols.schedule import Schedule, Validation, run
+from corrigible.protocols.schedule import Schedule, Validation, result_of, run
 from corrigible.protocols.step_costs import step_costs
 from corrigible.protocols.weight import WeightChoice
 from corrigible.types import Feedback
@@ -83,7 +83,7 @@ def compare(
     for name, penalties in {WITHOUT_FEEDBACK: {}, **chosen}.items():
         settings: dict[str, Any] = {"schedule": schedule, "validation": validation, "seed": seed}
         try:
-            found = _last(candidate(model, dataset, feedback, penalties=penalties, **settings))
+            found = result_of(candidate(model, dataset, feedback, penalties=penalties, **settings))
         except CANNOT_BE_APPLIED as error:
             rows[name] = {"note": str(error)}
             continue
@@ -155,11 +155,3 @@ def methods_for(marks: Marks, dataset: Dataset) -> dict[str, dict[str, Any]]:
     about_irrelevant = FEEDBACK_PENALTIES | FEEDBACK_LOSSES if len(marks.irrelevant.rows(labels)) else {}
     about_relevant = [*RELEVANCE_PENALTIES, *ABOUT_EITHER] if len(marks.relevant.rows(labels)) else []
     return {name: {name: "auto"} for name in [*about_irrelevant, *about_relevant]}
-
-
-def _last(running: Generator[Progress, None, Candidate]) -> Candidate:
-    while True:
-        try:
-            next(running)
-        except StopIteration as finished:
-            return finished.value  # type: ignore[no-any-return]

@@ -6,6 +6,7 @@ from typing import Any
 
 from corrigible.augment import ATTACKS, AUGMENTS
 from corrigible.explanations import EXPLAINERS
+from corrigible.explanations.concepts import concept_sensitivity, concept_test, concept_vector
 from corrigible.explanations.explaining import SHARED_SETTINGS
 from corrigible.explanations.interactions import INTERACTIONS
 from corrigible.explanations.layers import LAYER_EXPLAINERS, unit_importance
@@ -25,6 +26,7 @@ from corrigible.explanations.words import explain_words
 from corrigible.methods import settings_of
 from corrigible.metrics import METRICS
 from corrigible.models import MODELS
+from corrigible.models.concept_projection import project_out
 from corrigible.penalties import FEEDBACK_LOSSES, FEEDBACK_PENALTIES, MODEL_PENALTIES, RELEVANCE_PENALTIES
 from corrigible.regions.clusters import cluster_explanations
 from corrigible.regions.region_test import region_test
@@ -52,6 +54,7 @@ FAMILIES: Mapping[str, Mapping[str, Callable[..., Any]]] = {
     "augmentation": AUGMENTS,
     "attack": ATTACKS,
     "suspicion": {f.__name__: f for f in (suspects, region_test, cluster_explanations)},
+    "concept": {f.__name__: f for f in (concept_vector, concept_sensitivity, concept_test, project_out)},
     "metric": METRICS,
     "model": MODELS,
 }
