@@ -1,8 +1,6 @@
 """What the documents say is so: commands, links, the Python of the how-to pages, and what is generated."""
 
-import importlib.util
 import re
-import sys
 from dataclasses import fields
 from pathlib import Path
 
@@ -80,13 +78,3 @@ def test_decisions_are_numbered_and_short() -> None:
     pages = sorted((ROOT / "docs" / "decisions").glob("*.md"))
     assert [int(page.name[:4]) for page in pages] == list(range(1, len(pages) + 1))
     assert [page.name for page in pages if len(page.read_text(encoding="utf-8").splitlines()) > 40] == []
-
-
-def test_generated_documents_are_current(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
-    path = ROOT / "tools" / "documents.py"
-    spec = importlib.util.spec_from_file_location("documents", path)
-    assert spec is not None and spec.loader is not None
-    documents = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(documents)
-    monkeypatch.setattr(sys, "argv", [str(path), "--check"])
-    assert (documents.main(), capsys.readouterr().out) == (0, "documents: current\n")
