@@ -6,7 +6,8 @@ inputs; trained by methods for the worst group; corrected by each method from ea
 all, for as many epochs as fooled and corrected network together. The weight of each penalty is chosen by swap score,
 from five runs of half the epochs on all rows.
 
-Results are written after every seed, so that a run that is stopped loses none that it finished.
+Results are written after every seed, so that a run that is stopped loses none that it finished, and one that is
+resumed does not repeat them.
 """
 
 import argparse
@@ -24,7 +25,7 @@ sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
 import torch
 from digits import finished
-from outcome import Compared, Numbers, show, write
+from outcome import Compared, Numbers, measured_before, show, write
 from results import progress
 from torch import Tensor, nn
 
@@ -257,6 +258,7 @@ def options(about: str | None, plan: Plan) -> argparse.ArgumentParser:
     parser.add_argument("--seeds", type=int, default=3)
     parser.add_argument("--first-seed", type=int, default=0, help="another than 0 writes a file of its own")
     parser.add_argument("--methods", default=",".join(plan.methods), help="feedback penalties, such as a,b or a+b")
+    parser.add_argument("--resume", action="store_true", help="keep the seeds that the file of results has already")
     parser.add_argument("--quick", action="store_true", help="few rows, one epoch, to see that it runs; writes nothing")
     return parser
 
@@ -277,12 +279,13 @@ def over_seeds(
     plan = replace(plan, methods=tuple(arguments.methods.split(",")))
     plan = plan.quick if arguments.quick else plan
     print(f"settings: {asdict(plan)}", flush=True)
-    per_seed: dict[int, Compared] = {}
-    for seed in range(arguments.first_seed, arguments.first_seed + arguments.seeds):
+    first, resumes = arguments.first_seed, arguments.resume and not arguments.quick
+    per_seed = measured_before(name, asdict(plan), first_seed=first) if resumes else {}
+    for seed in sorted({*range(first, first + arguments.seeds)} - per_seed.keys()):
         case = make(seed, arguments.quick)
         per_seed[seed] = compare(case, plan, seed, lambda model, numbers, seed=seed: progress(seed, model, numbers))
         if not arguments.quick:
-            write(name, asdict(plan), per_seed, first_seed=arguments.first_seed)
+            write(name, asdict(plan), per_seed, first_seed=first)
             if draw:
                 draw(per_seed)
     show(per_seed)

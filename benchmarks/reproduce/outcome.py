@@ -2,6 +2,7 @@
 
 import json
 import platform
+import re
 import sys
 from collections.abc import Mapping
 from pathlib import Path
@@ -22,18 +23,42 @@ Compared = dict[str, Numbers]
 def write(name: str, settings: dict[str, Any], per_seed: Mapping[int, Compared], *, first_seed: int) -> Path:
     """benchmarks/results/reproduce_<name>.json, with the means over seeds and each seed's own numbers."""
     found = {
-        "command": " ".join(["python", f"benchmarks/reproduce/{Path(sys.argv[0]).name}", *sys.argv[1:]]),
+        "command": _command(),
         "versions": {"corrigible": __version__, "torch": torch.__version__, "python": platform.python_version()},
         "settings": settings,
         "seeds": list(per_seed),
         "rows": [{"model": model, **numbers} for model, numbers in over(per_seed).items()],
         "per_seed": per_seed,
     }
-    first = f"_from_{first_seed}" if first_seed else ""
-    file = FOLDER / f"reproduce_{name}{first}.json"
+    file = _file(name, first_seed)
     unfinished = file.with_suffix(".unfinished")
     unfinished.write_text(json.dumps(found, indent=1) + "\n", encoding="utf-8")
     return unfinished.replace(file)
+
+
+def measured_before(name: str, settings: dict[str, Any], *, first_seed: int) -> dict[int, Compared]:
+    """Each seed that the file has, if the same command with the same settings wrote it."""
+    file = _file(name, first_seed)
+    if not file.exists():
+        return {}
+    found = json.loads(file.read_text(encoding="utf-8"))
+    here = json.loads(json.dumps(settings))
+    if (_but_seeds(found["command"]), found["settings"]) != (_but_seeds(_command()), here):
+        sys.exit(f"{file.name} is of another command or other settings ({found['command']}): run without --resume")
+    return {int(seed): rows for seed, rows in found["per_seed"].items()}
+
+
+def _file(name: str, first_seed: int) -> Path:
+    return FOLDER / f"reproduce_{name}{f'_from_{first_seed}' if first_seed else ''}.json"
+
+
+def _command() -> str:
+    asked = [word for word in sys.argv[1:] if word != "--resume"]
+    return " ".join(["python", f"benchmarks/reproduce/{Path(sys.argv[0]).name}", *asked])
+
+
+def _but_seeds(command: str) -> str:
+    return re.sub(r" --seeds \S+", "", command)
 
 
 def over(per_seed: Mapping[int, Compared]) -> dict[str, dict[str, dict[str, float]]]:
