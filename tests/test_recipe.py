@@ -197,7 +197,7 @@ def test_an_explainer_takes_from_the_recipe_only_what_is_its_own(name: str) -> N
     ("penalty", "setting", "message"),
     [
         ("counterexamples", "backgrund", "unknown setting 'backgrund': known: copies, fill$"),
-        ("counterexamples", "background", "background is taken from the training data; leave it out"),
+        ("counterexamples", "donors", "donors is taken from the training data; leave it out"),
         ("energy_outside", "background", "unknown setting 'background': known: "),
         ("concept_gradient", "direction", "direction is an array, which a recipe cannot hold; leave it out"),
     ],

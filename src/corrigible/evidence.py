@@ -11,7 +11,7 @@ from torch import Tensor, nn
 
 from corrigible.batches import collate
 from corrigible.data.dataset import Dataset, as_dataset, rows_of, tokens_of
-from corrigible.data.swapping import draw_donors, swapped
+from corrigible.data.swapping import draw_donors, lent, swapped
 from corrigible.errors import DataError
 from corrigible.explanations.explaining import explain
 from corrigible.explanations.features import feature_index
@@ -181,7 +181,10 @@ def _probs(model: nn.Module, x: Tensor) -> Float[Tensor, " batch num_classes"]:
 
 def _swaps(rows: _Rows, num_donors: int, seed: int) -> dict[str, Tensor]:
     """What becomes of the predictions when irrelevant inputs hold other rows' values."""
-    donors = rows_of(rows.dataset, draw_donors(len(rows.dataset), num_donors, seed)).x.to(device_of(rows.model))
+    lending = collate(rows.dataset, draw_donors(len(rows.dataset), num_donors, seed), rows.marks)
+    lending = lending.to(device_of(rows.model))
+    assert lending.irrelevant is not None
+    donors = lent(lending.x, lending.irrelevant)
     rows_at_once = max(1, rows.batch_size // len(donors))
     flipped, hits = [], []
     for batch in rows.batches():

@@ -3,7 +3,7 @@
 import pytest
 import torch
 
-from corrigible.data.swapping import draw_donors, swapped
+from corrigible.data.swapping import draw_donors, lent, swapped
 
 
 def test_equals_the_definition_input_by_input():
@@ -24,6 +24,23 @@ def test_leaves_its_arguments_alone():
     swapped(x, torch.tensor([[True, False]]), donors)[:] = 9
     assert x.eq(0).all()
     assert donors.eq(1).all()
+
+
+def test_an_image_lends_what_is_marked_and_its_mean_in_the_place_of_the_rest():
+    x = torch.arange(16.0).view(2, 2, 2, 2)
+    marked = torch.zeros(2, 2, 2, 2, dtype=torch.bool)
+    marked[0, :, 0] = True
+    marked[0, 1, 1, 1] = True
+    expected = [[[[0, 1], [0.5, 0.5]], [[4, 5], [16 / 3, 7]]], x[1].tolist()]
+    torch.testing.assert_close(lent(x, marked), torch.tensor(expected))
+    everything = torch.ones_like(marked)
+    assert torch.equal(lent(x, everything), x)
+
+
+@pytest.mark.parametrize("shape", [(3, 4), (3, 4, 2)])
+def test_rows_of_a_table_and_texts_lend_all_of_themselves(shape):
+    x = torch.randn(*shape, generator=torch.Generator().manual_seed(0))
+    assert torch.equal(lent(x, x > 0), x)
 
 
 @pytest.mark.parametrize(("num_donors", "expected"), [(4, 4), (10, 10), (25, 10)])

@@ -26,6 +26,13 @@ def test_no_row_of_the_batch_is_its_own_donor_and_all_others_are():
         assert {values[row] for values in drawn} == {1.0, 2.0, 4.0, 8.0} - {own}
 
 
+def test_images_of_the_batch_lend_what_is_marked_on_them():
+    marked = torch.tensor([[True, False], [True, False]]).view(2, 1, 1, 2)
+    batch = Batch(torch.arange(2), torch.tensor([1.0, 2.0, 3.0, 4.0]).view(2, 1, 1, 2), torch.tensor([0, 1]), marked)
+    found = other_rows(Forward(nn.Flatten(), batch), None, "a")
+    assert found.flatten(1).tolist() == [[3, 3], [1, 1]]
+
+
 def test_a_row_alone_keeps_its_values():
     only = {"index": torch.tensor([5]), "x": ROWS[:1], "y": torch.tensor([0]), "irrelevant": torch.ones(1, 3).bool()}
     assert torch.equal(other_rows(table(**only), None, "a"), ROWS[:1])
@@ -37,17 +44,17 @@ def test_neither_order_nor_repetition_changes_a_rows_donor():
     assert torch.equal(other_rows(mixed, None, "a"), other_rows(table(), None, "a")[places])
 
 
-def test_every_row_of_the_background_is_drawn_and_nothing_else():
-    background = 10 + ROWS[:2]
-    drawn = torch.cat([other_rows(table(seed), background, "a") for seed in range(20)])
-    assert {tuple(row) for row in drawn.tolist()} == {tuple(row) for row in background.tolist()}
+def test_every_row_of_the_donors_is_drawn_and_nothing_else():
+    donors = 10 + ROWS[:2]
+    drawn = torch.cat([other_rows(table(seed), donors, "a") for seed in range(20)])
+    assert {tuple(row) for row in drawn.tolist()} == {tuple(row) for row in donors.tolist()}
 
 
-def test_noise_has_the_backgrounds_mean_and_deviation_and_leaves_categories_whole():
-    background = torch.tensor([[1.0, 1.0, 0.0], [5.0, 0.0, 1.0]])
+def test_noise_has_the_donorss_mean_and_deviation_and_leaves_categories_whole():
+    donors = torch.tensor([[1.0, 1.0, 0.0], [5.0, 0.0, 1.0]])
     marked, y = torch.ones(8000, 3).bool(), torch.zeros(8000, dtype=torch.long)
     many = table(index=torch.arange(8000), x=ROWS.repeat(2000, 1), y=y, irrelevant=marked)
-    drawn = noise(many, background, "a")
+    drawn = noise(many, donors, "a")
     assert abs(drawn[:, 0].mean() - 3) < 0.1
     assert abs(drawn[:, 0].std() - 2) < 0.1
     assert {tuple(row) for row in drawn[:, 1:].tolist()} == {(1.0, 0.0), (0.0, 1.0)}
@@ -68,8 +75,8 @@ def test_a_category_marked_in_part_is_replaced_whole():
 
 
 def test_rows_and_means_of_other_inputs_are_refused():
-    for background in (torch.zeros(2, 4), torch.zeros(0, 3)):
-        with pytest.raises(DataError, match="background has shape"):
-            other_rows(table(), background, "a")
+    for donors in (torch.zeros(2, 4), torch.zeros(0, 3)):
+        with pytest.raises(DataError, match="table of donors has shape"):
+            other_rows(table(), donors, "a")
     with pytest.raises(DataError, match="class_means have shape"):
         class_mean(table(), torch.zeros(2, 4))

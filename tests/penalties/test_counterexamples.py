@@ -29,22 +29,22 @@ def value(model, rows, **settings):
 
 def test_is_the_mean_loss_of_the_marked_rows_as_replaced():
     model, rows = linear(), batch()
-    background = torch.tensor([[5.0, 6.0, 7.0]]).double()
+    donors = torch.tensor([[5.0, 6.0, 7.0]]).double()
     first, last = rows.x[0].clone(), rows.x[2].clone()
     first[0], last[0], last[1] = 5.0, 5.0, 6.0
     expected = cross_entropy(model(torch.stack([first, last])), torch.tensor([0, 1]))
-    torch.testing.assert_close(value(model, rows, background=background), expected)
-    torch.testing.assert_close(value(model, rows, background=background, copies=3), expected)
+    torch.testing.assert_close(value(model, rows, donors=donors), expected)
+    torch.testing.assert_close(value(model, rows, donors=donors, copies=3), expected)
     means = torch.tensor([[5.0, 0.0, 0.0], [5.0, 6.0, 0.0]]).double()
     torch.testing.assert_close(value(model, rows, fill="class_mean", class_means=means), expected)
 
 
 def test_copies_are_drawn_anew_and_averaged():
     model, rows = linear(), batch()
-    background = torch.randn(50, 3, generator=torch.Generator().manual_seed(3)).double()
-    singles = [counterexamples(Forward(model, rows, seed=s), rows, background=background) for s in range(300)]
-    many = value(model, rows, background=background, copies=300)
-    assert value(model, rows, background=background, copies=2) != value(model, rows, background=background)
+    donors = torch.randn(50, 3, generator=torch.Generator().manual_seed(3)).double()
+    singles = [counterexamples(Forward(model, rows, seed=s), rows, donors=donors) for s in range(300)]
+    many = value(model, rows, donors=donors, copies=300)
+    assert value(model, rows, donors=donors, copies=2) != value(model, rows, donors=donors)
     assert abs(many - torch.stack(singles).mean()) < 0.05
 
 

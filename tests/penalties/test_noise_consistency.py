@@ -20,7 +20,7 @@ def test_is_the_mean_squared_change_on_marked_rows():
     changed = rows.x.clone()
     changed[0, 0], changed[2, 0], changed[2, 1] = 5.0, 5.0, 6.0
     squared = (model(rows.x).log_softmax(1) - model(changed).log_softmax(1)).square()
-    found = noise_consistency(Forward(model, rows), rows, background=torch.tensor([[5.0, 6.0, 7.0]]).double())
+    found = noise_consistency(Forward(model, rows), rows, donors=torch.tensor([[5.0, 6.0, 7.0]]).double())
     torch.testing.assert_close(found, squared[[0, 2]].mean())
 
 

@@ -15,7 +15,7 @@ DATA = TensorData(X, torch.tensor([0, 0, 2, 2]))
 MARKS = marks_of([Feedback(torch.tensor([True, False]), scope="dataset")], DATA)
 
 
-def asking(forward, batch, *, background=None, class_means=None, input_range=None, other=1.0):
+def asking(forward, batch, *, background=None, donors=None, class_means=None, input_range=None, other=1.0):
     """Asks for everything."""
 
 
@@ -31,11 +31,19 @@ def given(settings=None, dataset=DATA):
 
 def test_worked_by_hand(asks):
     found = given()
-    assert set(found) == {"weight", "background", "class_means", "input_range"}
+    assert set(found) == {"weight", "background", "donors", "class_means", "input_range"}
     assert found["class_means"].tolist() == [[2.0, 4.0], [0.0, 0.0], [6.0, 2.0]]
     assert found["input_range"].tolist() == [[1.0, -2.0], [7.0, 10.0]]
     assert sorted(found["background"].tolist()) == sorted(X.tolist())
     assert {found[name].dtype for name in ("class_means", "input_range", "background")} == {torch.float64}
+
+
+def test_reviewed_images_lend_what_is_marked_on_them(asks):
+    images = TensorData(torch.arange(8.0).view(2, 1, 2, 2), torch.tensor([0, 1]))
+    said = [Feedback(torch.tensor([[True, True], [False, False]]), row=1)]
+    found = provided({"asking": {"weight": 1.0}}, mlp(4, 2), images, marks_of(said, images), 0)["asking"]
+    assert sorted(found["donors"].flatten(1).tolist()) == [[0, 1, 2, 3], [4, 5, 4.5, 4.5]]
+    assert sorted(found["background"].flatten(1).tolist()) == [[0, 1, 2, 3], [4, 5, 6, 7]]
 
 
 def test_a_lazy_data_set_gives_the_same(asks):

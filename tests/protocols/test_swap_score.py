@@ -19,6 +19,21 @@ DATA = TensorData(X, torch.arange(12) % 2)
 SAID = [Feedback(np.array([True, False, True]), row=2), Feedback(np.array([False, True, False]), row=9)]
 
 
+def test_a_reviewed_image_does_not_lend_what_should_tell_its_class():
+    """Bright dots in dark frames: a network that sees the dot alone must not be disturbed by those of others."""
+    x = torch.full((6, 1, 4, 4), 0.2)
+    y = torch.arange(6) % 2
+    x[torch.arange(6), 0, 1 + y, 1 + y] = 1.0
+    frames = TensorData(x, y)
+    said = [Feedback(x[row, 0].numpy() < 1, row=row) for row in range(6)]
+    model = nn.Sequential(nn.Flatten(), nn.Linear(16, 2, bias=False)).requires_grad_(False)
+    model[1].weight.zero_()
+    model[1].weight[0, 5] = model[1].weight[1, 10] = 50.0
+    marks, rows = marks_of(said, frames), torch.arange(6)
+    assert swap_score(model, frames, marks, rows) > -1e-6
+    assert swap_score(model, frames, marks_of(said[:1], frames), rows[:1]) < -0.1
+
+
 @pytest.mark.parametrize("at_once", [1, 7, 256])
 def test_it_is_the_mean_log_likelihood_over_rows_and_donors(monkeypatch, at_once):
     monkeypatch.setattr(module, "MOST_AT_ONCE", at_once)

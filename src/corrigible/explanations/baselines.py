@@ -45,7 +45,9 @@ def ends_of_inputs(input_range: Tensor | None, x: Float[Tensor, " batch *input"]
     return input_range.to(x)
 
 
-def background_rows(background: Tensor | None, x: Float[Tensor, " batch *input"]) -> Float[Tensor, " reference *input"]:
+def background_rows(
+    background: Tensor | None, x: Float[Tensor, " batch *input"], *, name: str = "background"
+) -> Float[Tensor, " reference *input"]:
     """The rows that stand for "nothing here", where ``x`` is; a single row of zeros for None.
 
     Raises:
@@ -56,10 +58,10 @@ def background_rows(background: Tensor | None, x: Float[Tensor, " batch *input"]
     try:
         rows = torch.as_tensor(background).detach().to(x)
     except (TypeError, ValueError, RuntimeError) as error:
-        raise DataError(f"the background is a {type(background).__name__}; expected a tensor of rows") from error
+        raise DataError(f"the {name} is a {type(background).__name__}; expected a tensor of rows") from error
     if rows.shape[1:] != x.shape[1:] or rows.ndim != x.ndim or len(rows) == 0:
         expected = ", ".join(map(str, x.shape[1:]))
-        raise DataError(f"the background has shape {tuple(rows.shape)}; expected at least one row, (n, {expected})")
+        raise DataError(f"the {name} has shape {tuple(rows.shape)}; expected at least one row, (n, {expected})")
     if not bool(rows.isfinite().all()):
-        raise DataError("the background is NaN or infinite; give finite numbers")
+        raise DataError(f"the {name} is NaN or infinite; give finite numbers")
     return rows

@@ -6,11 +6,14 @@ from jaxtyping import Bool, Float, Int
 from torch import Tensor
 from torch.nn.functional import one_hot
 
+from corrigible.data.swapping import lent
 from corrigible.errors import DataError
 from corrigible.explanations.baselines import background_rows
 from corrigible.models.draws import row_uniform
 from corrigible.models.forward import Forward, one_hot_members
 from corrigible.types import Batch, Columns
+
+DONORS = "table of donors"
 
 
 def replaced(batch: Batch, x: Tensor, values: Float[Tensor, " batch *input"]) -> Float[Tensor, " batch *input"]:
@@ -29,40 +32,41 @@ def with_whole_categories(
     return marked | ((marked.to(member) @ member) @ member.T > 0)
 
 
-def other_rows(forward: Forward, background: Tensor | None, name: str) -> Float[Tensor, " batch *input"]:
-    """For each row a row of the background, or of the batch's other rows, drawn by its index.
+def other_rows(forward: Forward, donors: Tensor | None, name: str) -> Float[Tensor, " batch *input"]:
+    """For each row one of the donors, or what another row of the batch has to lend, drawn by its index.
 
     Raises:
-        DataError: a background of other inputs.
+        DataError: donors of other inputs.
     """
     uniform = row_uniform(forward.batch.index, (), seed=forward.seed, name=name)
-    if background is not None:
-        donor = (uniform * len(background)).long().clamp_max(len(background) - 1)
+    if donors is not None:
+        drawn = (uniform * len(donors)).long().clamp_max(len(donors) - 1)
         # Only the rows that were drawn are looked through, in every step.
-        return background_rows(background[donor.to(background.device)] if len(background) else background, forward.x)
+        return background_rows(donors[drawn.to(donors.device)] if len(donors) else donors, forward.x, name=DONORS)
     # Counted in the order of their index, each once: neither the order of rows nor repeated ones change a draw.
     _, first, own = np.unique(forward.batch.index.cpu().numpy(), return_index=True, return_inverse=True)
     num_others = len(first) - 1
     further = 1 + (uniform * num_others).long().clamp_max(max(num_others - 1, 0))
     donor = torch.from_numpy(first)[(torch.from_numpy(own) + further) % len(first)]
-    return forward.x.detach()[donor.to(forward.x.device)]
+    assert forward.batch.irrelevant is not None
+    return lent(forward.x.detach(), forward.batch.irrelevant)[donor.to(forward.x.device)]
 
 
-def noise(forward: Forward, background: Tensor | None, name: str) -> Float[Tensor, " batch *input"]:
-    """Normal draws with each input's mean and standard deviation in the background, or in the batch.
+def noise(forward: Forward, donors: Tensor | None, name: str) -> Float[Tensor, " batch *input"]:
+    """Normal draws with each input's mean and standard deviation over the donors, or the batch.
 
     One-hot categories are other rows': noise would be no category.
 
     Raises:
-        DataError: a background of other inputs.
+        DataError: donors of other inputs.
     """
-    rows = forward.x.detach() if background is None else background_rows(background, forward.x)
+    rows = forward.x.detach() if donors is None else background_rows(donors, forward.x, name=DONORS)
     drawn = rows.mean(0) + rows.std(0, correction=0) * forward.normal(name, *rows.shape[1:])
     columns = forward.batch.columns
     if columns is None or not any(columns.one_hot):
         return drawn
     is_one_hot = torch.tensor(columns.one_hot, device=drawn.device)
-    return torch.where(is_one_hot, other_rows(forward, background, name), drawn)
+    return torch.where(is_one_hot, other_rows(forward, donors, name), drawn)
 
 
 def class_mean(forward: Forward, class_means: Tensor | None) -> Float[Tensor, " batch *input"]:

@@ -25,7 +25,7 @@ def counterexamples(
     *,
     fill: Literal["other_rows", "noise", "class_mean"] = "other_rows",
     copies: int = 1,
-    background: Tensor | None = None,
+    donors: Tensor | None = None,
     class_means: Tensor | None = None,
 ) -> Float[Tensor, ""]:
     """Mean label loss of the marked rows with their marked inputs replaced, in nats.
@@ -35,19 +35,19 @@ def counterexamples(
             rows'); or the mean of the row's class (the commonest value of a category), which still tells the class
             wherever the marked inputs do so on most of its rows.
         copies: counterexamples of each row, with draws of their own; one is enough for ``class_mean``.
-        background: rows to draw from, (row, *input); None for the other rows of the batch.
+        donors: what there is to take, (row, *input); None for what the other rows of the batch have to lend.
         class_means: (num_classes, *input); None for the means in the batch.
 
     Raises:
         RecipeError: fewer than 1 copy.
-        DataError: a background or class means of other inputs.
+        DataError: donors or class means of other inputs.
     """
     assert batch.irrelevant is not None
     if copies < 1:
         raise RecipeError(f"copies is {copies}; expected at least 1")
     losses = forward.x.new_zeros(())
     for copy in range(copies):
-        values = _values(forward, fill, f"counterexamples/{copy}", background, class_means)
+        values = _values(forward, fill, f"counterexamples/{copy}", donors, class_means)
         changed = replace(batch, x=replaced(batch, forward.x.detach(), values))
         seen = Forward(forward.model, changed, seed=forward.seed, track_input=False).unobserved()
         losses = losses - mean_over_marked(target_log_prob(seen.logits, batch.y), batch.irrelevant)
@@ -55,9 +55,9 @@ def counterexamples(
 
 
 def _values(
-    forward: Forward, fill: str, name: str, background: Tensor | None, class_means: Tensor | None
+    forward: Forward, fill: str, name: str, donors: Tensor | None, class_means: Tensor | None
 ) -> Float[Tensor, " batch *input"]:
     with torch.no_grad():
         if fill == "class_mean":
             return class_mean(forward, class_means)
-        return (noise if fill == "noise" else other_rows)(forward, background, name)
+        return (noise if fill == "noise" else other_rows)(forward, donors, name)

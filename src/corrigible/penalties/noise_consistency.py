@@ -20,7 +20,7 @@ def noise_consistency(
     batch: Batch,
     *,
     fill: Literal["other_rows", "noise"] = "other_rows",
-    background: Tensor | None = None,
+    donors: Tensor | None = None,
 ) -> Float[Tensor, ""]:
     """Mean squared change of the log-probabilities when the marked inputs hold other values, in nats squared.
 
@@ -31,13 +31,13 @@ def noise_consistency(
     Args:
         fill: other rows' values, or normal noise of each input's mean and standard deviation (one-hot categories: other
             rows').
-        background: rows to draw from, (row, *input); None for the other rows of the batch.
+        donors: what there is to take, (row, *input); None for what the other rows of the batch have to lend.
 
     Raises:
-        DataError: a background of other inputs.
+        DataError: donors of other inputs.
     """
     assert batch.irrelevant is not None
-    values = (noise if fill == "noise" else other_rows)(forward, background, "noise_consistency")
+    values = (noise if fill == "noise" else other_rows)(forward, donors, "noise_consistency")
     x = forward.x.detach()
     with evaluating(forward.model):
         before, after = (

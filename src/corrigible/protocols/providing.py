@@ -8,7 +8,9 @@ from typing import Any, get_args
 import torch
 from torch import Tensor, nn
 
+from corrigible.batches import collate
 from corrigible.data.dataset import Dataset, TensorData, all_labels, rows_of
+from corrigible.data.swapping import draw_donors, lent
 from corrigible.errors import RecipeError, unknown
 from corrigible.feedback.masks import Marks
 from corrigible.methods import method_named, settings_of
@@ -44,11 +46,20 @@ def provided(
     return filled
 
 
+def _drawn(known: Known) -> Tensor:
+    return draw_donors(len(known.dataset), NUM_BACKGROUND_ROWS, known.seed)
+
+
 def _background(known: Known) -> Tensor:
     """Rows drawn from the training data, (row, *input)."""
-    generator = torch.Generator().manual_seed(known.seed)
-    index = torch.randperm(len(known.dataset), generator=generator)[:NUM_BACKGROUND_ROWS]
-    return rows_of(known.dataset, index).x
+    return rows_of(known.dataset, _drawn(known)).x
+
+
+def _donors(known: Known) -> Tensor:
+    """What those rows have to lend, (row, *input)."""
+    rows = collate(known.dataset, _drawn(known), known.marks)
+    assert rows.irrelevant is not None
+    return lent(rows.x, rows.irrelevant)
 
 
 def _class_means(known: Known) -> Tensor:
@@ -70,6 +81,7 @@ def _input_range(known: Known) -> Tensor:
 
 PROVIDERS: Mapping[str, Callable[[Known], Tensor]] = {
     "background": _background,
+    "donors": _donors,
     "class_means": _class_means,
     "input_range": _input_range,
 }

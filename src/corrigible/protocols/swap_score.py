@@ -11,8 +11,8 @@ from jaxtyping import Float
 from torch import Tensor, nn
 
 from corrigible.batches import collate
-from corrigible.data.dataset import Dataset, rows_of
-from corrigible.data.swapping import draw_donors, swapped
+from corrigible.data.dataset import Dataset
+from corrigible.data.swapping import draw_donors, lent, swapped
 from corrigible.feedback.masks import Marks
 from corrigible.losses import cross_entropy
 from corrigible.models.forward import Forward
@@ -51,7 +51,9 @@ def swap_log_likelihoods(
 
 def swapped_batches(dataset: Dataset, marks: Marks, rows: Tensor, *, num_donors: int, seed: int) -> Iterator[Batch]:
     """The rows with their marked inputs replaced, once per donor, a few rows at a time."""
-    donors = rows_of(dataset, draw_donors(len(dataset), num_donors, seed)).x
+    lending = collate(dataset, draw_donors(len(dataset), num_donors, seed), marks)
+    assert lending.irrelevant is not None
+    donors = lent(lending.x, lending.irrelevant)
     for index in rows.split(max(1, MOST_AT_ONCE // len(donors))):
         batch = collate(dataset, index, marks)
         assert batch.irrelevant is not None
