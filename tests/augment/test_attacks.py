@@ -26,6 +26,22 @@ def test_one_step_follows_the_sign_of_the_loss_gradient_within_the_allowed_value
     torch.testing.assert_close(fgsm(model, X, Y, epsilon=0.1), (X + 0.1 * sign).clamp(0, 1))
 
 
+def test_a_network_that_is_certain_is_attacked_all_the_same():
+    """Of two classes the gradient's signs do not change as the logits grow, until its length is rounded to 0."""
+    model = nn.Linear(3, 2)
+    x, y = X.float(), torch.tensor([1, 0])
+    with torch.no_grad():
+        model.weight.copy_(torch.tensor([[4.0, -1.0, 1.0], [-3.0, 2.0, 3.0]]))
+        model.bias.copy_(torch.tensor([0.0, 1.0]))
+    expected = fgsm(model, x, y)
+    with torch.no_grad():
+        for parameter in model.parameters():
+            parameter.mul_(1000)
+    assert model(x).softmax(1).amax(1).tolist() == [1, 1]
+    assert bool((expected != x).any(dim=1).all())
+    assert torch.equal(fgsm(model, x, y), expected)
+
+
 def test_a_target_is_approached():
     model, target = linear(), torch.tensor([2, 0])
     before, after = (model(x).log_softmax(1).gather(1, target[:, None]) for x in (X, fgsm(model, X, Y, target=target)))

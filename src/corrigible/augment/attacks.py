@@ -7,9 +7,9 @@ projected gradients (Madry et al. 2018, Towards deep learning models resistant t
 import torch
 from jaxtyping import Float, Int
 from torch import Tensor, nn
+from torch.nn.functional import one_hot
 
 from corrigible.errors import RecipeError
-from corrigible.explanations.scores import target_log_prob
 from corrigible.models.forward import Forward
 from corrigible.models.modes import evaluating, like_parameters
 from corrigible.types import Batch
@@ -87,6 +87,15 @@ def projected_gradient(
 
 
 def _gradient(model: nn.Module, x: Tensor, aim: Tensor) -> Tensor:
-    """Of the class's log-probability."""
+    """Of the class's log-odds.
+
+    The log-probability's has the same direction, 1 − p times the length: it is rounded to 0 on rows that a network is
+    certain of, which would look like a defence.
+    """
     forward = Forward(model, Batch(torch.arange(len(x)), x, aim.to(x.device))).unobserved()
-    return forward.input_gradient(target_log_prob, forward.batch.y, create_graph=False).detach()
+    return forward.input_gradient(_log_odds, forward.batch.y, create_graph=False).detach()
+
+
+def _log_odds(logits: Float[Tensor, " batch num_classes"], y: Int[Tensor, " batch"]) -> Float[Tensor, " batch"]:
+    is_y = one_hot(y, logits.shape[1]).bool()
+    return logits[is_y] - logits.masked_fill(is_y, -torch.inf).logsumexp(dim=1)
