@@ -58,6 +58,10 @@ class Columns:
         """The feature names in the order of their first column."""
         return tuple(dict.fromkeys(self.feature))
 
+    @property
+    def has_categories(self) -> bool:
+        return any(self.one_hot)
+
 
 @dataclass(frozen=True)
 class Pixels:

@@ -26,7 +26,7 @@ def with_whole_categories(
     marked: Bool[Tensor, " batch *input"], columns: Columns | None
 ) -> Bool[Tensor, " batch *input"]:
     """True on every column of a category where it was True on any, so that one-hot columns stay one-hot."""
-    if columns is None or not any(columns.one_hot):
+    if columns is None or not columns.has_categories:
         return marked
     member = one_hot_members(columns).to(marked.device)
     return marked | ((marked.to(member) @ member) @ member.T > 0)
@@ -63,7 +63,7 @@ def noise(forward: Forward, donors: Tensor | None, name: str) -> Float[Tensor, "
     rows = forward.x.detach() if donors is None else background_rows(donors, forward.x, name=DONORS)
     drawn = rows.mean(0) + rows.std(0, correction=0) * forward.normal(name, *rows.shape[1:])
     columns = forward.batch.columns
-    if columns is None or not any(columns.one_hot):
+    if columns is None or not columns.has_categories:
         return drawn
     is_one_hot = torch.tensor(columns.one_hot, device=drawn.device)
     return torch.where(is_one_hot, other_rows(forward, donors, name), drawn)
@@ -84,7 +84,7 @@ def class_mean(forward: Forward, class_means: Tensor | None) -> Float[Tensor, " 
             raise DataError(f"class_means have shape {found}; expected (num_classes, {expected})")
         values = class_means.to(forward.x)[y]
     columns = forward.batch.columns
-    return values if columns is None or not any(columns.one_hot) else _with_commonest(values, columns)
+    return values if columns is None or not columns.has_categories else _with_commonest(values, columns)
 
 
 def _means_by_class(x: Tensor, y: Int[Tensor, " batch"]) -> Tensor:

@@ -196,7 +196,7 @@ def class_logits(output: object) -> Float[Tensor, " batch num_classes"]:
 
 def centred(gradient: Float[Tensor, " batch *input"], columns: Columns | None) -> Float[Tensor, " batch *input"]:
     """The gradient less its mean over the columns of each one-hot category."""
-    if columns is None or not any(columns.one_hot):
+    if columns is None or not columns.has_categories:
         return gradient
     member = one_hot_members(columns).to(gradient)
     mean = (gradient @ member) / member.sum(0)

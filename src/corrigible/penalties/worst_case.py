@@ -65,7 +65,7 @@ def _box(x: Tensor, batch: Batch, radius: float | None, input_range: Tensor | No
 
 def _with_any_category(low: Tensor, high: Tensor, ends: Tensor, columns: Columns | None) -> tuple[Tensor, Tensor]:
     """One-hot columns may be what any column of their category is: 0 to 1, whichever categories were seen."""
-    if columns is None or not any(columns.one_hot):
+    if columns is None or not columns.has_categories:
         return low, high
     low, high = low.clone(), high.clone()
     for of_category in one_hot_members(columns).T.bool().to(low.device):
