@@ -12,6 +12,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn.functional import one_hot, relu
 
+import checking  # noqa: F401 - before the package
 from corrigible.models import lenet, table_mlp, text_bag, text_cnn
 from corrigible.types import Batch, Columns
 from studies import finish, image_study

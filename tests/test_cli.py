@@ -56,7 +56,7 @@ def test_every_command_on_a_tiny_study(kind: str, tmp_path: Path) -> None:
 
     records = ok("correct", study, "--json").records
     num_trials = sum(record["record"] == "WeightTrial" for record in records)
-    assert num_trials == (5 if kind == "image" else 0)
+    assert num_trials >= 5 if kind == "image" else num_trials == 0
     records = ok("evaluate", study, "--json").records
     num_models = {"image": 4, "table": 3}[kind]
     assert len({record["model"] for record in records if record["record"] == "Measured"}) == num_models

@@ -4,7 +4,7 @@ A case is data with a confounder in training, feedback about it, and a network. 
 was fooled; trained on without feedback for as many epochs as a correction takes; trained without seeing the marked
 inputs; trained by methods for the worst group; corrected by each method from each set of feedback; and never fooled at
 all, for as many epochs as fooled and corrected network together. The weight of each penalty is chosen by swap score,
-from five runs of half the epochs on all rows.
+from five or more runs of half the epochs on all rows.
 
 Results are written after every seed, so that a run that is stopped loses none that it finished, and one that is
 resumed does not repeat them.

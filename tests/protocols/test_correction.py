@@ -1,5 +1,7 @@
 """What feedback teaches, what may judge it, and what is refused."""
 
+import math
+
 import numpy as np
 import pytest
 import torch
@@ -11,7 +13,7 @@ from corrigible.errors import FeedbackError, TrainingDivergedError
 from corrigible.feedback.masks import fingerprint, marks_of
 from corrigible.protocols.correction import correction, judge_of
 from corrigible.protocols.schedule import Schedule
-from corrigible.protocols.weight import WeightChoice, starting_weight
+from corrigible.protocols.weight import WeightChoice, largest_of_the_best, starting_weight
 from corrigible.training import Epoch
 
 X = torch.randn(80, 4, generator=torch.Generator().manual_seed(0))
@@ -38,7 +40,7 @@ def test_a_fooled_model_is_corrected_and_left_as_it_is(fooled):
     before = [p.clone() for p in fooled.parameters()]
     corrected = correct(fooled, (X, Y), [Feedback(FIRST, scope="dataset")], epochs=40, learning_rate=0.01)
     assert gradient_on_first(fooled) > 0.5
-    assert gradient_on_first(corrected) < 0.2 * gradient_on_first(fooled)
+    assert gradient_on_first(corrected) < 0.3 * gradient_on_first(fooled)
     assert all(torch.equal(p, old) for p, old in zip(fooled.parameters(), before, strict=True))
 
 
@@ -123,10 +125,52 @@ def test_weights_with_which_training_diverges_are_left_out(fooled, monkeypatch, 
     assert choice.weight in trained[:2]
 
 
+@pytest.mark.parametrize(
+    ("best", "tried"),
+    [
+        (10.0, [1, 3, 10, 30, 100]),
+        (0.03, [1, 3, 10, 30, 100, 0.3, 0.1, 0.03, 0.01]),
+        (1e-9, [1, 3, 10, 30, 100, 0.3, 0.1, 0.03, 0.01]),
+        (300.0, [1, 3, 10, 30, 100, 300, 1000]),
+        (1e9, [1, 3, 10, 30, 100, 300, 1000, 3000, 10_000]),
+    ],
+)
+def test_the_search_goes_on_beyond_an_end_that_is_the_best(fooled, monkeypatch, best, tried):
+    weights = []
+
+    def noting(*arguments, **settings):
+        weights.append(settings["penalties"]["energy_outside"]["weight"])
+        yield from ()
+
+    monkeypatch.setattr("corrigible.protocols.weight.run", noting)
+    monkeypatch.setattr("corrigible.protocols.weight.starting_weight", lambda *a, **k: 1.0)
+    judged = "corrigible.protocols.weight.Judge.log_likelihoods"
+    monkeypatch.setattr(judged, lambda *a: torch.full((5,), -abs(math.log(weights[-1] / best))))
+    running = correction(fooled, (X, Y), [Feedback(FIRST, row=3)], schedule=SHORT)
+    (choice,) = [record for record in running if isinstance(record, WeightChoice)]
+    assert weights == pytest.approx(tried)
+    assert choice.weight == pytest.approx(min(max(best, 0.01), 10_000))
+    assert [(trial.number, trial.num_trials) for trial in choice.trials] == [
+        (number, max(5, number)) for number in range(1, len(tried) + 1)
+    ]
+
+
+def test_of_weights_that_are_as_good_the_largest_is_taken():
+    rows = torch.tensor([-1.0, -2.0, -3.0, -4.0])
+    shift = torch.tensor([1.0, -1.0, 1.0, -1.0])
+    clearly = rows - 0.1
+    hardly = rows - 0.1 - 0.3 * shift  # 0.1 behind in the mean; the standard error is 0.3 / 2.
+    assert largest_of_the_best({0: rows, 1: clearly}) == 0
+    assert largest_of_the_best({0: rows, 1: clearly, 2: hardly}) == 2
+    assert largest_of_the_best({-1: clearly, 0: rows, 1: rows, 2: clearly}) == 1
+    assert largest_of_the_best({0: rows[:1], 1: clearly[:1]}) == 0
+
+
 def test_progress_ends_with_one_choice_and_the_epochs_that_were_asked_for(fooled):
     said = [Feedback(FIRST, row=row) for row in range(5)]
     told = list(correction(fooled, (X, Y), said, schedule=SHORT))
     (choice,) = [record for record in told if isinstance(record, WeightChoice)]
     best = max(choice.trials, key=lambda trial: trial.swap_score)
-    assert choice.weight == best.weight
+    assert choice.weight >= best.weight
+    assert choice.weight in [trial.weight for trial in choice.trials]
     assert [record.number for record in told if isinstance(record, Epoch)] == [1, 2]

@@ -49,7 +49,7 @@ def correct(
         data: what the model was trained on: ``(x, y)`` arrays or a map-style data set of (x, y).
         feedback: what people said about rows of ``data``.
         penalties: name -> weight, or name -> {"weight": …, setting: …}; the weight "auto" is chosen by swap score.
-        epochs: passes over ``data`` with the chosen weight; choosing it costs five runs of half of them.
+        epochs: passes over ``data`` with the chosen weight; choosing it costs five runs of half of them or more.
         validation: rows for the swap score of feedback that applies to every row; they may hold the confounder.
 
     Raises:

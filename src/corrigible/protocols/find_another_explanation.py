@@ -21,7 +21,7 @@ from corrigible.feedback.masks import Marks, Masks
 from corrigible.models.forward import Forward
 from corrigible.models.modes import evaluating, like_parameters
 from corrigible.protocols.schedule import Schedule, accuracy_on, require_fit, require_range, result_of, run
-from corrigible.protocols.weight import MULTIPLIERS, Judge, some_rows, starting_weight
+from corrigible.protocols.weight import NUM_FIRST, Judge, on_grid, some_rows, starting_weight
 from corrigible.training import Epoch
 from corrigible.types import Batch
 
@@ -212,7 +212,7 @@ def _weights(before: nn.Module, train: TensorData, marks: Marks, search: Search,
     if search.weight != "auto":
         return (float(search.weight),)
     start = starting_weight(before, train, marks, name=PENALTY, settings={}, seed=seed)
-    return tuple(float(f"{start * multiplier:.1e}") for multiplier in MULTIPLIERS) if start else (0.0,)
+    return tuple(on_grid(start, place) for place in range(NUM_FIRST)) if start else (0.0,)
 
 
 def _swapped(data: TensorData, hidden: Tensor, seed: int) -> TensorData:

@@ -1,11 +1,12 @@
 """Choose a penalty's weight by swap score, from short runs on a logarithmic grid."""
 
 import copy
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
 from typing import Any
 
 import torch
+from jaxtyping import Float
 from torch import Tensor, nn
 
 from corrigible.batches import collate
@@ -18,9 +19,12 @@ from corrigible.models.modes import device_of, evaluating
 from corrigible.objective import parameter_gradient, terms_of
 from corrigible.penalties import RELEVANCE_PENALTIES
 from corrigible.protocols.schedule import Schedule, run
-from corrigible.protocols.swap_score import swap_score, swapped_batches
+from corrigible.protocols.swap_score import swap_log_likelihoods, swapped_batches
 
-MULTIPLIERS = (1.0, 3.0, 10.0, 30.0, 100.0)
+NUM_FIRST = 5
+"""Weights on the grid that are always tried: the first weight times 1, 3, 10, 30 and 100."""
+NUM_BEYOND = 4
+"""How many further ones may be tried at either end, as long as the one at the end is the best."""
 NUM_SWAPS = 20_000
 NUM_ROWS = 64
 """Rows with irrelevant inputs whose gradients give the first weight."""
@@ -35,6 +39,7 @@ class WeightTrial:
     swap_score: float
     number: int
     num_trials: int
+    """As far as is known: further ones follow where the best weight is the least or the largest."""
 
 
 @dataclass(frozen=True)
@@ -56,9 +61,13 @@ class Judge:
     rows: Tensor
 
     def score(self, model: nn.Module, seed: int) -> float:
+        return float(self.log_likelihoods(model, seed).mean())
+
+    def log_likelihoods(self, model: nn.Module, seed: int) -> Float[Tensor, " row"]:
+        """Each row's own part of the swap score."""
         # Rows differ more than donors do: many rows need few donors each.
         num_donors = min(50, max(10, NUM_SWAPS // len(self.rows)))
-        return swap_score(model, self.dataset, self.marks, self.rows, num_donors=num_donors, seed=seed)
+        return swap_log_likelihoods(model, self.dataset, self.marks, self.rows, num_donors=num_donors, seed=seed)
 
 
 def choose_weight(
@@ -74,8 +83,8 @@ def choose_weight(
 ) -> Iterator[WeightTrial | WeightChoice]:
     """Yields each trial and last the choice for ``penalties[name]``, the other penalties keeping their weights.
 
-    A penalty whose gradient is zero gets weight 0: the model does not rely on what it forbids. Weights from the first
-    on with which training diverges are not tried.
+    A penalty whose gradient is zero gets weight 0: the model does not rely on what it forbids. Weights as large as one
+    with which training diverged are not tried.
 
     Raises:
         TrainingDivergedError: with the smallest weight already.
@@ -87,9 +96,11 @@ def choose_weight(
         yield WeightChoice(name, 0.0, message)
         return
     short = replace(schedule, epochs=max(1, schedule.epochs // 2))
-    trials: list[WeightTrial] = []
-    for number, multiplier in enumerate(MULTIPLIERS, start=1):
-        weight = _rounded(start * multiplier)
+    trials: dict[int, WeightTrial] = {}
+    found: dict[int, Tensor] = {}
+    most = NUM_FIRST + NUM_BEYOND
+    while (place := _next_place(trials, most)) is not None:
+        weight = on_grid(start, place)
         tried = copy.deepcopy(model)
         weighted = penalties | {name: {**penalties[name], "weight": weight}}
         try:
@@ -98,12 +109,38 @@ def choose_weight(
         except TrainingDivergedError:
             if not trials:
                 raise
-            break  # So would larger weights.
-        trials.append(WeightTrial(name, weight, judge.score(tried, seed), number, len(MULTIPLIERS)))
-        yield trials[-1]
-    best = max(trials, key=lambda trial: trial.swap_score)
-    message = f"{name} gets weight {best.weight:g}, swap score {best.swap_score:.3f}"
-    yield WeightChoice(name, best.weight, message, tuple(trials))
+            most = place  # So would it with larger weights.
+            continue
+        number = len(trials) + 1
+        found[place] = judge.log_likelihoods(tried, seed)
+        trials[place] = WeightTrial(name, weight, float(found[place].mean()), number, max(number, NUM_FIRST))
+        yield trials[place]
+    chosen = trials[largest_of_the_best(found)]
+    message = f"{name} gets weight {chosen.weight:g}, swap score {chosen.swap_score:.3f}"
+    yield WeightChoice(name, chosen.weight, message, tuple(trials.values()))
+
+
+def largest_of_the_best(found: Mapping[int, Float[Tensor, " row"]]) -> int:
+    """The last place whose rows' log-likelihoods are not clearly below those of the best place in the mean.
+
+    Clearly: by more than one standard error of the rows' differences (the one-standard-error rule of Breiman, Friedman,
+    Olshen and Stone 1984, there for the size of a tree). Where a model hardly relies on what must not matter, all
+    weights score alike, and a person who said so wants the larger one.
+    """
+    best = max(found.values(), key=lambda of_rows: float(of_rows.mean()))
+    behind = {place: best - of_rows for place, of_rows in found.items()}
+    return max(p for p, rows in behind.items() if rows.mean() <= rows.std(correction=0) / len(rows) ** 0.5)
+
+
+def _next_place(trials: Mapping[int, WeightTrial], most: int) -> int | None:
+    """Where on the grid to try next: its first places in order, then beyond the end that is the best so far."""
+    first = range(min(NUM_FIRST, most))
+    if untried := [place for place in first if place not in trials]:
+        return untried[0]
+    best = max(trials, key=lambda place: trials[place].swap_score)
+    if best == min(trials) and -NUM_BEYOND < best <= most:
+        return best - 1
+    return best + 1 if best == max(trials) and best + 1 < most else None
 
 
 def starting_weight(
@@ -158,6 +195,9 @@ def _norm(gradients: list[Tensor | None]) -> float:
     return torch.stack(squares).sum().sqrt().item() if squares else 0.0
 
 
-def _rounded(weight: float) -> float:
-    """Two significant digits: more would claim a precision that the choice does not have."""
-    return float(f"{weight:.1e}")
+def on_grid(start: float, place: int) -> float:
+    """The first weight times 1, 3, 10, 30 and so on, and below place 0 times 0.3, 0.1, 0.03 and so on.
+
+    Two significant digits: more would claim a precision that the choice does not have.
+    """
+    return float(f"{start * 10.0 ** (place // 2) * (3 if place % 2 else 1):.1e}")
