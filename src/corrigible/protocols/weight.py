@@ -127,9 +127,10 @@ def largest_of_the_best(found: Mapping[int, Float[Tensor, " row"]]) -> int:
     Olshen and Stone 1984, there for the size of a tree). Where a model hardly relies on what must not matter, all
     weights score alike, and a person who said so wants the larger one.
     """
-    best = max(found.values(), key=lambda of_rows: float(of_rows.mean()))
-    behind = {place: best - of_rows for place, of_rows in found.items()}
-    return max(p for p, rows in behind.items() if rows.mean() <= rows.std(correction=0) / len(rows) ** 0.5)
+    best = max(found, key=lambda place: float(found[place].mean()))
+    behind = {place: found[best] - of_rows for place, of_rows in found.items()}
+    equal = [p for p, rows in behind.items() if rows.mean() <= rows.std(correction=0) / len(rows) ** 0.5]
+    return max([best, *equal])
 
 
 def _next_place(trials: Mapping[int, WeightTrial], most: int) -> int | None:
