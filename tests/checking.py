@@ -27,15 +27,15 @@ def checked(defined: Any) -> Any:
         if is_dataclass(defined) and not hasattr(defined.__init__, "__wrapped__"):
             defined.__init__ = checked(defined.__init__)  # type: ignore[misc]
         return defined
-    if isgeneratorfunction(defined):  # runs on after its call, when the sizes may be those of another
+    quoted = any(isinstance(annotation, str) for annotation in defined.__annotations__.values())
+    if quoted or isgeneratorfunction(defined):  # which runs on after its call, when sizes may be those of another
         return _jaxtyped(defined, typechecker=beartype)
     return _checked_inside(defined) if "<locals>" in defined.__qualname__ else _compiled(defined)
 
 
 def _compiled(function: FunctionType) -> Callable[..., Any]:
     check = beartype(function)
-    annotations = function.__annotations__.values()
-    if "jaxtyping." not in repr(annotations) and not any(isinstance(annotation, str) for annotation in annotations):
+    if "jaxtyping." not in repr(function.__annotations__):
         return check
 
     @wraps(check)
