@@ -22,8 +22,11 @@ def test_one_step_follows_the_sign_of_the_loss_gradient_within_the_allowed_value
     model = linear()
     x = X.clone().requires_grad_()
     loss = nn.functional.cross_entropy(model(x), Y, reduction="sum")
-    sign = torch.autograd.grad(loss, x)[0].sign()
-    torch.testing.assert_close(fgsm(model, X, Y, epsilon=0.1), (X + 0.1 * sign).clamp(0, 1))
+    gradient = torch.autograd.grad(loss, x)[0]
+    found, expected = fgsm(model, X, Y, epsilon=0.1), (X + 0.1 * gradient.sign()).clamp(0, 1)
+    # What the last input adds to every class alike changes no loss; its gradient is rounding.
+    assert ((gradient.abs() > 1e-12) | torch.tensor([False, False, True])).all()
+    torch.testing.assert_close(found[:, :2], expected[:, :2])
 
 
 def test_a_network_that_is_certain_is_attacked_all_the_same():
