@@ -25,7 +25,7 @@ def test_one_step_follows_the_sign_of_the_loss_gradient_within_the_allowed_value
     gradient = torch.autograd.grad(loss, x)[0]
     found, expected = fgsm(model, X, Y, epsilon=0.1), (X + 0.1 * gradient.sign()).clamp(0, 1)
     # What the last input adds to every class alike changes no loss; its gradient is rounding.
-    assert ((gradient.abs() > 1e-12) | torch.tensor([False, False, True])).all()
+    assert (gradient[:, :2].abs() > 1e-12).all()
     torch.testing.assert_close(found[:, :2], expected[:, :2])
 
 
