@@ -2,23 +2,21 @@
 
 jaxtyping's import hook puts ``jaxtyping.jaxtyped(typechecker=...)`` on every function. jaxtyping's own binds and checks
 the arguments of each call twice, and compiles two checks whenever a function inside another is defined, which was a
-third of what the tests took. Here beartype wraps each function once, and sizes of named dimensions are remembered
-during a call where the annotations name any.
+third of what the tests took. Here beartype wraps each function once, sizes of named dimensions are remembered during a
+call where the annotations name any, and functions inside others are left alone: those around them are checked.
 """
 
 from collections.abc import Callable
 from dataclasses import is_dataclass
 from functools import wraps
 from inspect import isgeneratorfunction
-from types import CellType, FunctionType
+from types import FunctionType
 from typing import Any
 
 import jaxtyping
 from beartype import beartype
 
 _jaxtyped = jaxtyping.jaxtyped
-_inner: dict[object, Callable[..., Any]] = {}
-"""Where a function inside another is defined -> what checks its calls, given the function as ``__beartype_func``."""
 
 
 def checked(defined: Any) -> Any:
@@ -27,10 +25,12 @@ def checked(defined: Any) -> Any:
         if is_dataclass(defined) and not hasattr(defined.__init__, "__wrapped__"):
             defined.__init__ = checked(defined.__init__)  # type: ignore[misc]
         return defined
+    if "<locals>" in defined.__qualname__:
+        return defined
     quoted = any(isinstance(annotation, str) for annotation in defined.__annotations__.values())
     if quoted or isgeneratorfunction(defined):  # which runs on after its call, when sizes may be those of another
         return _jaxtyped(defined, typechecker=beartype)
-    return _checked_inside(defined) if "<locals>" in defined.__qualname__ else _compiled(defined)
+    return _compiled(defined)
 
 
 def _compiled(function: FunctionType) -> Callable[..., Any]:
@@ -44,29 +44,6 @@ def _compiled(function: FunctionType) -> Callable[..., Any]:
             return check(*args, **settings)
 
     return call
-
-
-def _checked_inside(function: FunctionType) -> Callable[..., Any]:
-    key = function.__module__, function.__qualname__, function.__code__
-    if key not in _inner:
-        _inner[key] = _compiled(_hollow(function))
-    check = _inner[key]
-    if not hasattr(check, "__wrapped__"):  # no annotation says anything
-        return function
-
-    @wraps(function)
-    def call(*args: Any, **settings: Any) -> Any:
-        return check(*args, __beartype_func=function, **settings)
-
-    return call
-
-
-def _hollow(function: FunctionType) -> FunctionType:
-    """The function without what it has enclosed, which would live as long as the check."""
-    cells = tuple(CellType() for _ in function.__code__.co_freevars)
-    copy = FunctionType(function.__code__, function.__globals__, function.__name__, None, cells)
-    copy.__annotations__, copy.__qualname__ = function.__annotations__, function.__qualname__
-    return copy
 
 
 jaxtyping.jaxtyped = lambda typechecker: checked
