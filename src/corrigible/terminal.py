@@ -99,7 +99,7 @@ class _Bar:
         if self.progress is None or stage != self.stage:
             self.close()
             self.stage, self.progress = stage, _started_progress(self.console, stage, total)
-        self.progress.update(TaskID(0), completed=number, values=values)
+        self.progress.update(TaskID(0), completed=number, total=total, values=values)
 
 
 def _started_progress(console: Console, stage: str, total: int) -> Progress:
