@@ -4,7 +4,7 @@ import torch
 from torch import nn
 
 from corrigible.data.dataset import TensorData
-from corrigible.data.swapping import draw_donors
+from corrigible.data.swapping import draw_donors, lent
 from corrigible.errors import DataError, FeedbackError
 from corrigible.evidence import ABOUT_RELEVANT, EVIDENCE, gather
 from corrigible.explanations import explain
@@ -73,6 +73,24 @@ def test_flipped_matches_the_definition(model):
     assert evidence.marked.tolist() == [4, 7]
     assert evidence.on_marked["flipped"].tolist() == pytest.approx(expected)
     assert evidence.on_marked["swapped_hits"].tolist() == pytest.approx(expected_hits)
+
+
+def test_images_are_swapped_with_what_others_have_to_lend():
+    x, y = torch.rand(6, 1, 2, 2, generator=torch.Generator().manual_seed(1)), torch.arange(6) % 2
+    marked = torch.arange(24).view(6, 1, 2, 2) % 5 > 0
+    said = [Feedback(marked[row, 0].numpy(), row=row) for row in range(6)]
+    model = nn.Sequential(nn.Flatten(), nn.Linear(4, 2))
+    model[1].weight.data = torch.tensor([[0.0, 0.0, 0.0, 0.0], [3.0, -2.0, 2.0, -3.0]])
+    model[1].bias.data.zero_()
+    evidence = gather(model, TensorData(x, y), names=["swapped_hits"], feedback=said, num_donors=6)
+    hits = [
+        [(model(torch.where(marked[[row]], donors[[donor]], x[[row]])).argmax() == y[row]) for donor in range(6)]
+        for donors in (lent(x, marked), x)
+        for row in range(6)
+    ]
+    expected, as_they_are = torch.tensor(hits).double().mean(dim=1).view(2, 6)
+    assert not torch.equal(expected, as_they_are)
+    torch.testing.assert_close(evidence.on_marked["swapped_hits"], expected)
 
 
 def test_attribution_share_of_a_linear_model_is_its_weights_share():

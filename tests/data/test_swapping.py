@@ -37,6 +37,12 @@ def test_an_image_lends_what_is_marked_and_its_mean_in_the_place_of_the_rest():
     assert torch.equal(lent(x, everything), x)
 
 
+def test_a_large_image_in_half_precision_lends_a_finite_mean():
+    x = torch.full((1, 1, 300, 300), 2.0, dtype=torch.float16)
+    x[..., 0] = 0
+    assert bool(lent(x, x > 0).eq(2).all())
+
+
 @pytest.mark.parametrize("shape", [(3, 4), (3, 4, 2)])
 def test_rows_of_a_table_and_texts_lend_all_of_themselves(shape):
     x = torch.randn(*shape, generator=torch.Generator().manual_seed(0))

@@ -29,8 +29,9 @@ def test_no_row_of_the_batch_is_its_own_donor_and_all_others_are():
 def test_images_of_the_batch_lend_what_is_marked_on_them():
     marked = torch.tensor([[True, False], [True, False]]).view(2, 1, 1, 2)
     batch = Batch(torch.arange(2), torch.tensor([1.0, 2.0, 3.0, 4.0]).view(2, 1, 1, 2), torch.tensor([0, 1]), marked)
-    found = other_rows(Forward(nn.Flatten(), batch), None, "a")
-    assert found.flatten(1).tolist() == [[3, 3], [1, 1]]
+    forward, donors = Forward(nn.Flatten(), batch), torch.tensor([1.0, 1.0, 3.0, 3.0]).view(2, 1, 1, 2)
+    assert other_rows(forward, None, "a").flatten(1).tolist() == [[3, 3], [1, 1]]
+    assert torch.equal(noise(forward, None, "a"), noise(forward, donors, "a"))
 
 
 def test_a_row_alone_keeps_its_values():
@@ -50,7 +51,7 @@ def test_every_row_of_the_donors_is_drawn_and_nothing_else():
     assert {tuple(row) for row in drawn.tolist()} == {tuple(row) for row in donors.tolist()}
 
 
-def test_noise_has_the_donorss_mean_and_deviation_and_leaves_categories_whole():
+def test_noise_has_the_donors_mean_and_deviation_and_leaves_categories_whole():
     donors = torch.tensor([[1.0, 1.0, 0.0], [5.0, 0.0, 1.0]])
     marked, y = torch.ones(8000, 3).bool(), torch.zeros(8000, dtype=torch.long)
     many = table(index=torch.arange(8000), x=ROWS.repeat(2000, 1), y=y, irrelevant=marked)

@@ -24,8 +24,10 @@ def lent(
     if x.ndim != 4:
         return x
     num_marked = irrelevant.sum(dim=(2, 3), keepdim=True)
-    mean = torch.where(irrelevant, x, 0).sum(dim=(2, 3), keepdim=True) / num_marked.clamp_min(1)
-    return torch.where(irrelevant | (num_marked == 0), x, mean)
+    # Half precision overflows where many pixels are added up.
+    precision = torch.promote_types(x.dtype, torch.float32)
+    mean = torch.where(irrelevant, x, 0).sum(dim=(2, 3), keepdim=True, dtype=precision) / num_marked.clamp_min(1)
+    return torch.where(irrelevant | (num_marked == 0), x, mean.to(x.dtype))
 
 
 def draw_donors(num_rows: int, num_donors: int, seed: int) -> Tensor:

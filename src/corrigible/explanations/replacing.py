@@ -48,19 +48,23 @@ def other_rows(forward: Forward, donors: Tensor | None, name: str) -> Float[Tens
     num_others = len(first) - 1
     further = 1 + (uniform * num_others).long().clamp_max(max(num_others - 1, 0))
     donor = torch.from_numpy(first)[(torch.from_numpy(own) + further) % len(first)]
+    return _lent_by(forward)[donor.to(forward.x.device)]
+
+
+def _lent_by(forward: Forward) -> Float[Tensor, " batch *input"]:
     assert forward.batch.irrelevant is not None
-    return lent(forward.x.detach(), forward.batch.irrelevant)[donor.to(forward.x.device)]
+    return lent(forward.x.detach(), forward.batch.irrelevant)
 
 
 def noise(forward: Forward, donors: Tensor | None, name: str) -> Float[Tensor, " batch *input"]:
-    """Normal draws with each input's mean and standard deviation over the donors, or the batch.
+    """Normal draws with each input's mean and standard deviation over the donors, or what the batch has to lend.
 
     One-hot categories are other rows': noise would be no category.
 
     Raises:
         DataError: donors of other inputs.
     """
-    rows = forward.x.detach() if donors is None else background_rows(donors, forward.x, name=DONORS)
+    rows = _lent_by(forward) if donors is None else background_rows(donors, forward.x, name=DONORS)
     drawn = rows.mean(0) + rows.std(0, correction=0) * forward.normal(name, *rows.shape[1:])
     columns = forward.batch.columns
     if columns is None or not columns.has_categories:
