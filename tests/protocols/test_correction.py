@@ -125,6 +125,20 @@ def test_weights_with_which_training_diverges_are_left_out(fooled, monkeypatch, 
     assert choice.weight in trained[:2]
 
 
+@pytest.mark.parametrize("num_good", [2, 0])
+def test_weights_whose_swap_score_is_not_a_number_are_left_out(fooled, monkeypatch, num_good):
+    judged = iter([0.5] * num_good)
+    scores = "corrigible.protocols.weight.swap_log_likelihoods"
+    monkeypatch.setattr(scores, lambda *a, **k: torch.tensor([-next(judged, math.nan)]))
+    running = correction(fooled, (X, Y), [Feedback(FIRST, row=3)], schedule=SHORT)
+    if num_good == 0:
+        with pytest.raises(TrainingDivergedError, match="the swap score of row 3 is not a number"):
+            list(running)
+        return
+    (choice,) = [record for record in running if isinstance(record, WeightChoice)]
+    assert len(choice.trials) == num_good
+
+
 @pytest.mark.parametrize(
     ("best", "tried"),
     [

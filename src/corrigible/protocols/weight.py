@@ -64,10 +64,20 @@ class Judge:
         return float(self.log_likelihoods(model, seed).mean())
 
     def log_likelihoods(self, model: nn.Module, seed: int) -> Float[Tensor, " row"]:
-        """Each row's own part of the swap score."""
+        """Each row's own part of the swap score.
+
+        Raises:
+            TrainingDivergedError: one is NaN; it would stand first among weights.
+        """
         # Rows differ more than donors do: many rows need few donors each.
         num_donors = min(50, max(10, NUM_SWAPS // len(self.rows)))
-        return swap_log_likelihoods(model, self.dataset, self.marks, self.rows, num_donors=num_donors, seed=seed)
+        found = swap_log_likelihoods(model, self.dataset, self.marks, self.rows, num_donors=num_donors, seed=seed)
+        if bool(found.isnan().any()):
+            row = int(self.rows[found.isnan()][0])
+            raise TrainingDivergedError(
+                f"the swap score of row {row} is not a number; lower the learning rate or the weights"
+            )
+        return found
 
 
 def choose_weight(
@@ -106,13 +116,13 @@ def choose_weight(
         try:
             for _ in run(tried, dataset, short, marks=marks, penalties=weighted, seed=seed):
                 pass
+            found[place] = judge.log_likelihoods(tried, seed)
         except TrainingDivergedError:
             if not trials:
                 raise
             most = place  # So would it with larger weights.
             continue
         number = len(trials) + 1
-        found[place] = judge.log_likelihoods(tried, seed)
         trials[place] = WeightTrial(name, weight, float(found[place].mean()), number, max(number, NUM_FIRST))
         yield trials[place]
     chosen = trials[largest_of_the_best(found)]
