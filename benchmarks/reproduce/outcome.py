@@ -19,12 +19,14 @@ SHOWN_TOO = ("clean_macro_group_accuracy", "weight", "share_of_gap_in_accuracy",
 Numbers = dict[str, float]
 Compared = dict[str, Numbers]
 
+VERSIONS = {"corrigible": __version__, "torch": torch.__version__, "python": platform.python_version()}
+
 
 def write(name: str, settings: dict[str, Any], per_seed: Mapping[int, Compared], *, first_seed: int) -> Path:
     """benchmarks/results/reproduce_<name>.json, with the means over seeds and each seed's own numbers."""
     found = {
         "command": _command(),
-        "versions": {"corrigible": __version__, "torch": torch.__version__, "python": platform.python_version()},
+        "versions": VERSIONS,
         "settings": settings,
         "seeds": list(per_seed),
         "rows": [{"model": model, **numbers} for model, numbers in over(per_seed).items()],
@@ -37,12 +39,14 @@ def write(name: str, settings: dict[str, Any], per_seed: Mapping[int, Compared],
 
 
 def measured_before(name: str, settings: dict[str, Any], *, first_seed: int) -> dict[int, Compared]:
-    """Each seed that the file has, if the same command with the same settings wrote it."""
+    """Each seed that the file has, if the same command with the same settings and versions wrote it."""
     file = _file(name, first_seed)
     if not file.exists():
         return {}
     found = json.loads(file.read_text(encoding="utf-8"))
     here = json.loads(json.dumps(settings))
+    if found["versions"] != VERSIONS:
+        sys.exit(f"{file.name} is of other versions ({found['versions']}; here {VERSIONS}): run without --resume")
     if (_but_seeds(found["command"]), found["settings"]) != (_but_seeds(_command()), here):
         sys.exit(f"{file.name} is of another command or other settings ({found['command']}): run without --resume")
     return {int(seed): rows for seed, rows in found["per_seed"].items()}
