@@ -26,12 +26,12 @@ def test_leaves_its_arguments_alone():
     assert donors.eq(1).all()
 
 
-def test_an_image_lends_what_is_marked_and_its_mean_in_the_place_of_the_rest():
-    x = torch.arange(16.0).view(2, 2, 2, 2)
-    marked = torch.zeros(2, 2, 2, 2, dtype=torch.bool)
-    marked[0, :, 0] = True
+def test_a_marked_background_is_lent_with_its_mean_in_the_place_of_the_object():
+    x = torch.arange(24.0).view(3, 2, 2, 2)
+    marked = torch.zeros(3, 2, 2, 2, dtype=torch.bool)
+    marked[:2, :, 0] = True  # half of the image, which is not the most of it
     marked[0, 1, 1, 1] = True
-    expected = [[[[0, 1], [0.5, 0.5]], [[4, 5], [16 / 3, 7]]], x[1].tolist()]
+    expected = [[[[0, 1], [0.5, 0.5]], [[4, 5], [16 / 3, 7]]], *x[1:].tolist()]
     torch.testing.assert_close(lent(x, marked), torch.tensor(expected))
     everything = torch.ones_like(marked)
     assert torch.equal(lent(x, everything), x)

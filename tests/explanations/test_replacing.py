@@ -27,10 +27,10 @@ def test_no_row_of_the_batch_is_its_own_donor_and_all_others_are():
 
 
 def test_images_of_the_batch_lend_what_is_marked_on_them():
-    marked = torch.tensor([[True, False], [True, False]]).view(2, 1, 1, 2)
-    batch = Batch(torch.arange(2), torch.tensor([1.0, 2.0, 3.0, 4.0]).view(2, 1, 1, 2), torch.tensor([0, 1]), marked)
-    forward, donors = Forward(nn.Flatten(), batch), torch.tensor([1.0, 1.0, 3.0, 3.0]).view(2, 1, 1, 2)
-    assert other_rows(forward, None, "a").flatten(1).tolist() == [[3, 3], [1, 1]]
+    marked = torch.tensor([[True, True, False], [True, True, False]]).view(2, 1, 1, 3)
+    batch = Batch(torch.arange(2), torch.arange(1.0, 7.0).view(2, 1, 1, 3), torch.tensor([0, 1]), marked)
+    forward, donors = Forward(nn.Flatten(), batch), torch.tensor([1.0, 2.0, 1.5, 4.0, 5.0, 4.5]).view(2, 1, 1, 3)
+    assert other_rows(forward, None, "a").flatten(1).tolist() == [[4, 5, 4.5], [1, 2, 1.5]]
     assert torch.equal(noise(forward, None, "a"), noise(forward, donors, "a"))
 
 

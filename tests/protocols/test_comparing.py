@@ -11,7 +11,7 @@ from corrigible.errors import UnsupportedModelError
 from corrigible.feedback.masks import marks_of
 from corrigible.penalties import ABOUT_EITHER, FEEDBACK_LOSSES, FEEDBACK_PENALTIES, PENALTIES, RELEVANCE_PENALTIES
 from corrigible.protocols.comparing import WITHOUT_FEEDBACK, candidate, compare, methods_for, split_feedback
-from corrigible.protocols.schedule import Schedule
+from corrigible.protocols.schedule import Schedule, result_of
 from corrigible.protocols.step_costs import step_costs
 from corrigible.protocols.weight import Judge
 
@@ -97,6 +97,18 @@ def test_a_quarter_of_the_reviewed_rows_is_kept_with_all_that_was_said_about_the
     assert split_feedback(said, seed=2) != (taught, kept)
     assert split_feedback(said[:3], seed=1) == (said[:3], [])
     assert split_feedback(said + RULE, seed=1) == (said + RULE, [])
+
+
+def test_rows_that_taught_lend_what_is_marked_on_them_to_those_that_judge():
+    x, y = torch.full((12, 1, 3, 3), 0.2), torch.arange(12) % 2
+    x[torch.arange(12), 0, y, y] = 1.0
+    images, said = TensorData(x, y), [Feedback(x[row, 0].numpy() < 1, row=row) for row in range(12)]
+    model = nn.Sequential(nn.Flatten(), nn.Linear(9, 2, bias=False))
+    with torch.no_grad():
+        model[1].weight.zero_()
+        model[1].weight[0, 0] = model[1].weight[1, 4] = 50.0
+    running = candidate(model, images, said, penalties={}, schedule=Schedule(epochs=1, learning_rate=1e-9))
+    assert result_of(running).swap_score > -1e-6
 
 
 def test_swap_scores_are_those_of_a_model_that_was_not_taught_with_the_rows(fooled):

@@ -170,14 +170,14 @@ def test_the_search_goes_on_beyond_an_end_that_is_the_best(fooled, monkeypatch, 
 
 
 def test_of_weights_that_are_as_good_the_largest_is_taken():
-    rows = torch.tensor([-1.0, -2.0, -3.0, -4.0])
-    shift = torch.tensor([1.0, -1.0, 1.0, -1.0])
+    rows = -torch.arange(16.0)
     clearly = rows - 0.1
-    hardly = rows - 0.1 - 0.3 * shift  # 0.1 behind in the mean; the standard error is 0.3 / 2.
+    hardly = rows - 0.1 - 0.5 * (-1.0) ** rows  # 0.1 behind in the mean; the standard error is about 0.5 / 4.
     assert largest_of_the_best({0: rows, 1: clearly}) == 0
     assert largest_of_the_best({0: rows, 1: clearly, 2: hardly}) == 2
     assert largest_of_the_best({-1: clearly, 0: rows, 1: rows, 2: clearly}) == 1
-    assert largest_of_the_best({0: rows[:1], 1: clearly[:1]}) == 0
+    assert largest_of_the_best({0: rows[:8], 1: hardly[:8]}) == 0  # too few to tell
+    assert largest_of_the_best({0: rows[:10], 1: hardly[:10]}) == 1
 
 
 def test_progress_ends_with_one_choice_and_the_epochs_that_were_asked_for(fooled):

@@ -40,9 +40,9 @@ def test_worked_by_hand(asks):
 
 def test_reviewed_images_lend_what_is_marked_on_them(asks):
     images = TensorData(torch.arange(8.0).view(2, 1, 2, 2), torch.tensor([0, 1]))
-    said = [Feedback(torch.tensor([[True, True], [False, False]]), row=1)]
+    said = [Feedback(torch.tensor([[True, True], [True, False]]), row=1)]
     found = provided({"asking": {"weight": 1.0}}, mlp(4, 2), images, marks_of(said, images), 0)["asking"]
-    assert sorted(found["donors"].flatten(1).tolist()) == [[0, 1, 2, 3], [4, 5, 4.5, 4.5]]
+    assert sorted(found["donors"].flatten(1).tolist()) == [[0, 1, 2, 3], [4, 5, 6, 5]]
     assert sorted(found["background"].flatten(1).tolist()) == [[0, 1, 2, 3], [4, 5, 6, 7]]
 
 

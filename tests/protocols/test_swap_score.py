@@ -19,6 +19,18 @@ DATA = TensorData(X, torch.arange(12) % 2)
 SAID = [Feedback(np.array([True, False, True]), row=2), Feedback(np.array([False, True, False]), row=9)]
 
 
+def test_a_sticker_is_swapped_for_none_too():
+    """Where it stands tells the class, and the network sees nothing else: it must not pass."""
+    x, y = torch.zeros(8, 1, 4, 4), torch.arange(8) % 2
+    x[torch.arange(8), 0, 0, 3 * y] = 0.5
+    said = [Feedback(x[row, 0].numpy() > 0, row=row) for row in range(8)]
+    model = nn.Sequential(nn.Flatten(), nn.Linear(16, 2, bias=False)).requires_grad_(False)
+    model[1].weight.zero_()
+    model[1].weight[0, 0] = model[1].weight[1, 3] = 50.0
+    images = TensorData(x, y)
+    assert swap_score(model, images, marks_of(said, images), torch.arange(8)) < -0.2
+
+
 def test_a_reviewed_image_does_not_lend_what_should_tell_its_class():
     """Bright dots in dark frames: a network that sees the dot alone must not be disturbed by those of others."""
     x = torch.full((6, 1, 4, 4), 0.2)

@@ -15,19 +15,22 @@ def swapped(
 def lent(
     x: Float[Tensor, " donor *input"], irrelevant: Bool[Tensor, " donor *input"]
 ) -> Float[Tensor, " donor *input"]:
-    """What rows have to lend: all values, but of an image with marks these alone, and their mean in place of the rest.
+    """What rows have to lend: all values, but of an image with a marked background that background and its mean alone.
 
-    The rest of such an image is what should tell its class: lent to another it would put a second object beside the
-    other's own. The mean is each channel's. A table's numbers have units of their own, and any word may stand in the
-    place of another: those are lent as they are.
+    A background: more than half of the image. The rest is then what should tell its class: lent to another image it
+    would put a second object beside the first. Each channel's mean stands in its place. Of an image with a small mark
+    all is lent, since a sticker must also be swapped for none; so are tables, whose numbers have units of their own,
+    and texts, where any word may stand in the place of another.
     """
     if x.ndim != 4:
         return x
+    is_background = 2 * irrelevant.flatten(1).sum(dim=1) > irrelevant[0].numel()
     num_marked = irrelevant.sum(dim=(2, 3), keepdim=True)
     # Half precision overflows where many pixels are added up.
     precision = torch.promote_types(x.dtype, torch.float32)
     mean = torch.where(irrelevant, x, 0).sum(dim=(2, 3), keepdim=True, dtype=precision) / num_marked.clamp_min(1)
-    return torch.where(irrelevant | (num_marked == 0), x, mean.to(x.dtype))
+    is_lent = irrelevant | (num_marked == 0) | ~is_background[:, None, None, None]
+    return torch.where(is_lent, x, mean.to(x.dtype))
 
 
 def draw_donors(num_rows: int, num_donors: int, seed: int) -> Tensor:

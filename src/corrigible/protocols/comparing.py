@@ -8,7 +8,7 @@ each method is trained once more without them.
 
 import copy
 from collections.abc import Generator, Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import pandas as pd
@@ -18,14 +18,14 @@ from torch import nn
 from corrigible.data.dataset import Dataset, all_labels, as_dataset, labelled
 from corrigible.errors import NoGradientError, TrainingDivergedError, UnsupportedModelError
 from corrigible.evaluation import evaluate
-from corrigible.feedback.masks import Marks, marks_of
+from corrigible.feedback.masks import Marks, marks_of, marks_to_swap
 from corrigible.objective import as_settings
 from corrigible.penalties import ABOUT_EITHER, FEEDBACK_LOSSES, FEEDBACK_PENALTIES, RELEVANCE_PENALTIES
 from corrigible.protocols.correction import Progress, correction, judge_of
 from corrigible.protocols.providing import provided
 from corrigible.protocols.schedule import Schedule, Validation, result_of, run
 from corrigible.protocols.step_costs import step_costs
-from corrigible.protocols.weight import WeightChoice
+from corrigible.protocols.weight import Judge, WeightChoice
 from corrigible.types import Feedback
 
 WITHOUT_FEEDBACK = "without feedback"
@@ -128,12 +128,21 @@ def candidate(
     if not kept:
         judge = judge_of(dataset, marks_of(feedback, dataset), feedback, validation, seed)
         return Candidate(corrected, weights, judge.score(corrected, seed))
-    judge = judge_of(dataset, marks_of(kept, dataset), kept, None, seed)
+    judge = _judge_of_kept(dataset, feedback, kept, seed)
     chosen = {name: {**given, "weight": weights.get(name, given["weight"])} for name, given in settings.items()}
     marks, again = marks_of(taught, dataset), copy.deepcopy(model)
     filled = provided(chosen, model, dataset, marks, seed)
     yield from run(again, dataset, schedule, marks=marks, penalties=filled, validation=watch, seed=seed)
     return Candidate(corrected, weights, judge.score(again, seed))
+
+
+def _judge_of_kept(dataset: Dataset, feedback: list[Feedback], kept: list[Feedback], seed: int) -> Judge:
+    """The kept rows, with values that all rows have to lend as far as any of them were marked."""
+    labels = all_labels(dataset)
+    judge, every = judge_of(dataset, marks_of(kept, dataset), kept, None, seed), marks_of(feedback, dataset)
+    every = marks_to_swap(every, labels)
+    is_known = bool(torch.isin(judge.rows, every.irrelevant.rows(labels)).all())
+    return replace(judge, marks=every) if is_known else judge
 
 
 def split_feedback(feedback: Sequence[Feedback], seed: int) -> tuple[list[Feedback], list[Feedback]]:

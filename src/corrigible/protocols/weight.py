@@ -25,6 +25,7 @@ NUM_FIRST = 5
 """Weights on the grid that are always tried: the first weight times 1, 3, 10, 30 and 100."""
 NUM_BEYOND = 4
 """How many further ones may be tried at either end, as long as the one at the end is the best."""
+NUM_ROWS_WITH_ERROR = 10
 NUM_SWAPS = 20_000
 NUM_ROWS = 64
 """Rows with irrelevant inputs whose gradients give the first weight."""
@@ -135,11 +136,14 @@ def largest_of_the_best(found: Mapping[int, Float[Tensor, " row"]]) -> int:
 
     Clearly: by more than one standard error of the rows' differences (the one-standard-error rule of Breiman, Friedman,
     Olshen and Stone 1984, there for the size of a tree). Where a model hardly relies on what must not matter, all
-    weights score alike, and a person who said so wants the larger one.
+    weights score alike, and a person who said so wants the larger one. Fewer than 10 rows have no error to speak of: of
+    these the best place is taken.
     """
     best = max(found, key=lambda place: float(found[place].mean()))
+    if len(found[best]) < NUM_ROWS_WITH_ERROR:
+        return best
     behind = {place: found[best] - of_rows for place, of_rows in found.items()}
-    equal = [p for p, rows in behind.items() if rows.mean() <= rows.std(correction=0) / len(rows) ** 0.5]
+    equal = [place for place, rows in behind.items() if rows.mean() <= rows.std() / len(rows) ** 0.5]
     return max([best, *equal])
 
 
