@@ -143,7 +143,7 @@ def largest_of_the_best(found: Mapping[int, Float[Tensor, " row"]]) -> int:
     if len(found[best]) < NUM_ROWS_WITH_ERROR:
         return best
     behind = {place: found[best] - of_rows for place, of_rows in found.items()}
-    equal = [place for place, rows in behind.items() if rows.mean() <= rows.std() / len(rows) ** 0.5]
+    equal = [place for place, rows in behind.items() if rows.mean() <= rows.std(correction=0) / len(rows) ** 0.5]
     return max([best, *equal])
 
 
