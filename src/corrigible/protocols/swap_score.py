@@ -45,7 +45,7 @@ def swap_log_likelihoods(
         for batch in swapped_batches(dataset, marks, rows, num_donors=num_donors, seed=seed):
             batch = batch.to(device_of(model))
             losses = cross_entropy(Forward(model, batch, track_input=False), batch)
-            found.append(-losses.double().cpu().view(-1, min(num_donors, len(dataset))).mean(dim=1))
+            found.append(-losses.cpu().double().view(-1, min(num_donors, len(dataset))).mean(dim=1))
     return torch.cat(found)
 
 

@@ -101,7 +101,7 @@ def choose_weight(
         TrainingDivergedError: with the smallest weight already.
     """
     start = starting_weight(model, dataset, marks, name=name, settings=penalties[name], seed=seed)
-    if start is None:
+    if not start:
         why = "ranks the relevant inputs first" if name in RELEVANCE_PENALTIES else "does not rely on the marked inputs"
         message = f"{name} has no gradient: the model {why}; weight 0"
         yield WeightChoice(name, 0.0, message)
@@ -206,7 +206,7 @@ def some_rows(rows: Tensor, most: int, seed: int) -> Tensor:
 
 
 def _norm(gradients: list[Tensor | None]) -> float:
-    squares = [gradient.double().square().sum() for gradient in gradients if gradient is not None]
+    squares = [gradient.cpu().double().square().sum() for gradient in gradients if gradient is not None]
     return torch.stack(squares).sum().sqrt().item() if squares else 0.0
 
 
