@@ -33,7 +33,7 @@ from corrigible.protocols.schedule import Schedule, run
 from corrigible.types import Columns, Features, Feedback
 
 PER_CLASS = 50
-PENALTIES = {"right_reasons": "auto"}
+METHODS = ("right_reasons", "energy_outside")
 FOOL, CORRECT = Schedule(epochs=40, batch_size=20), Schedule(epochs=40, batch_size=20)
 WHOLE = replace(CORRECT, epochs=FOOL.epochs + CORRECT.epochs)
 
@@ -58,8 +58,6 @@ def main() -> None:
 def one_seed(seed: int) -> dict[str, dict[str, float]]:
     data = composite(seed)
     fooled = trained(network(34, seed), data.train, FOOL, seed)
-    steps = correction(fooled, data.train, data.rule, penalties=PENALTIES, schedule=CORRECT, seed=seed)
-    corrected, weights = finished(steps)
     masked = MaskedInputs(network(34, seed), (34,))
     masked.hide(torch.arange(34) >= 30)
     without = trained(network(30, seed), replace(data.train, x=data.train.x[:, :30], columns=None), WHOLE, seed)
@@ -67,13 +65,18 @@ def one_seed(seed: int) -> dict[str, dict[str, float]]:
         "fooled": fooled,
         "fine-tuned without feedback": trained(copy.deepcopy(fooled), data.train, CORRECT, seed),
         "masked inputs": trained(masked, data.train, WHOLE, seed),
-        "corrected": corrected,
         "never saw irises": nn.Sequential(FirstColumns(), without),
     }
+    weights: dict[str, float] = {}
+    for method in METHODS:
+        steps = correction(fooled, data.train, data.rule, penalties={method: "auto"}, schedule=CORRECT, seed=seed)
+        models[method], chosen = finished(steps)
+        weights |= chosen
     numbers = {name: measured(model, data.tests) for name, model in models.items()}
     for found in numbers.values():
         found["behind_reference"] = numbers["never saw irises"]["accuracy_swapped"] - found["accuracy_swapped"]
-    numbers["corrected"]["weight"] = weights["right_reasons"]
+    for method in METHODS:
+        numbers[method]["weight"] = weights[method]
     return numbers
 
 
