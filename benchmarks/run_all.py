@@ -18,12 +18,14 @@ CORRECTING = (
     "table_methods",
     "suspects",
 )
+BOTH = ("--methods", "right_reasons,energy_outside")
+DEFAULT = ("--methods", "energy_outside")
 REPRODUCING = (
-    *(["toy_colours"], ["iris_cancer"], ["methods"], ["methods", "--epochs", "24", "--first-seed", "2"]),
-    ["decoy_mnist", "--first-seed", "3", "--methods", "right_reasons,counterexamples"],
-    ["decoy_mnist", "--first-seed", "6", "--methods", "right_reasons,energy_outside,counterexamples"],
-    *(["decoy_mnist", "--network", "wide"], ["four_corners"], ["decoy_fashion"], ["stamps_on_textures"]),
-    *(["colour_patch"], ["annotation_efficiency"], ["wrong_feedback"], ["adversarial_robustness"], ["planted_token"]),
+    *(["toy_colours"], ["iris_cancer"], ["methods"], ["methods", "--epochs", "24", "--first-seed", "2", *BOTH]),
+    ["decoy_mnist", "--first-seed", "3", "--methods", "right_reasons,energy_outside,counterexamples"],
+    *(["decoy_mnist", "--network", "wide", *BOTH], ["four_corners", "--rows", "20,100", *BOTH]),
+    *(["decoy_fashion", *DEFAULT], ["stamps_on_textures", *DEFAULT], ["colour_patch", *BOTH]),
+    *(["annotation_efficiency"], ["wrong_feedback"], ["adversarial_robustness"], ["planted_token"]),
 )
 """Their data are fetched as benchmarks/reproduce/README.md says."""
 ON_OTHER_SEEDS = ("random_corner", "insurance")
