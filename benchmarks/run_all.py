@@ -16,6 +16,7 @@ CORRECTING = (
     "scale",
     "weights",
     "table_methods",
+    "right_reasons_scores",
     "suspects",
 )
 BOTH = ("--methods", "right_reasons,energy_outside")
