@@ -6,7 +6,7 @@ from collections.abc import Callable
 
 import torch
 from digits import CLEAN, CORRECT, TRAIN, Digits, measured, trained
-from results import mean_sd, progress, write
+from results import means_over, write
 from torch import nn
 
 Compared = dict[str, dict[str, float]]
@@ -20,20 +20,9 @@ def over_seeds(name: str, compare: Callable[[int], Compared], about: str) -> Non
     torch.set_num_threads(1)
     arguments = parser.parse_args()
     seeds = range(arguments.first_seed, arguments.first_seed + arguments.seeds)
-    found: dict[str, list[dict[str, float]]] = {}
-    for seed in seeds:
-        for model, numbers in compare(seed).items():
-            found.setdefault(model, []).append(numbers)
-            progress(seed, model, numbers)
-    rows = [
-        {"model": model, **{key: mean_sd([n[key] for n in numbers]) for key in numbers[0]}}
-        for model, numbers in found.items()
-    ]
-    write(
-        name,
-        {"seeds": len(seeds), "epochs": [TRAIN.epochs, CORRECT.epochs], "rows": rows},
-        first_seed=arguments.first_seed,
-    )
+    for num_seeds, rows in enumerate(means_over(seeds, compare), start=1):
+        found = {"seeds": num_seeds, "epochs": [TRAIN.epochs, CORRECT.epochs], "rows": rows}
+        write(name, found, first_seed=arguments.first_seed)
 
 
 def references(digits: Digits, network: Callable[[int], nn.Module]) -> dict[str, nn.Module]:

@@ -13,7 +13,7 @@ from dataclasses import replace
 
 import torch
 from digits import finished
-from results import mean_sd, progress, write
+from results import means_over, write
 from tables import CORRECT, TRAIN, WHOLE, Table, insurance, table_measured, table_trained
 from torch import nn
 
@@ -34,20 +34,9 @@ def main() -> None:
     torch.set_num_threads(1)
     arguments = parser.parse_args()
     seeds = range(arguments.first_seed, arguments.first_seed + arguments.seeds)
-    found: dict[str, list[dict[str, float]]] = {}
-    for seed in seeds:
-        for name, numbers in one_seed(seed).items():
-            found.setdefault(name, []).append(numbers)
-            progress(seed, name, numbers)
-    rows = [
-        {"model": name, **{key: mean_sd([n[key] for n in numbers]) for key in numbers[0]}}
-        for name, numbers in found.items()
-    ]
-    write(
-        "insurance",
-        {"seeds": len(seeds), "epochs": [TRAIN.epochs, CORRECT.epochs], "rows": rows},
-        first_seed=arguments.first_seed,
-    )
+    for num_seeds, rows in enumerate(means_over(seeds, one_seed), start=1):
+        found = {"seeds": num_seeds, "epochs": [TRAIN.epochs, CORRECT.epochs], "rows": rows}
+        write("insurance", found, first_seed=arguments.first_seed)
 
 
 def one_seed(seed: int) -> dict[str, dict[str, float]]:

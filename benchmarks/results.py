@@ -3,7 +3,7 @@
 import json
 import platform
 import statistics
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -45,16 +45,23 @@ def progress(seed: int, name: str, numbers: dict[str, float]) -> None:
     print(f"seed {seed}  {name}:  " + "  ".join(f"{key} {value:.3f}" for key, value in numbers.items()), flush=True)
 
 
-def over_seeds(name: str, one_seed: Callable[[int], dict[str, dict[str, float]]], seeds: int, **settings: Any) -> None:
-    """Run a reproduction that gives each model's numbers for a seed, and write the means."""
+def means_over(
+    seeds: Iterable[int], one_seed: Callable[[int], Mapping[str, dict[str, float]]], *, name: str = "model"
+) -> Iterator[list[dict[str, Any]]]:
+    """After each seed, what all seeds so far have given: a row for each model, with the means of its numbers."""
     found: dict[str, list[dict[str, float]]] = {}
-    for seed in range(seeds):
+    for seed in seeds:
         for model, numbers in one_seed(seed).items():
             found.setdefault(model, []).append(numbers)
             progress(seed, model, numbers)
-    rows = [
-        {"model": model, **{key: mean_sd([each[key] for each in numbers]) for key in numbers[0]}}
-        for model, numbers in found.items()
-    ]
+        yield [
+            {name: model, **{key: mean_sd([each[key] for each in of_seeds]) for key in of_seeds[0]}}
+            for model, of_seeds in found.items()
+        ]
+
+
+def over_seeds(name: str, one_seed: Callable[[int], dict[str, dict[str, float]]], seeds: int, **settings: Any) -> None:
+    """Run a reproduction that gives each model's numbers for a seed, and write the means after each."""
     command = f"python benchmarks/reproduce/{name}.py"
-    write(f"reproduce_{name}", {"command": command, "seeds": seeds, "settings": settings, "rows": rows})
+    for num_seeds, rows in enumerate(means_over(range(seeds), one_seed), start=1):
+        write(f"reproduce_{name}", {"command": command, "seeds": num_seeds, "settings": settings, "rows": rows})

@@ -13,7 +13,7 @@ from typing import Any
 
 import torch
 from digits import CORRECT, TRAIN, Digits, finished, fresh_mlp, measured, trained
-from results import mean_sd, progress, write
+from results import means_over, write
 
 from corrigible.explanations.scores import SCORE_NAMES
 from corrigible.protocols.correction import correction
@@ -31,16 +31,9 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--seeds", type=int, default=3)
     torch.set_num_threads(1)
-    found: dict[str, list[dict[str, float]]] = {}
-    for seed in range(parser.parse_args().seeds):
-        for name, numbers in one_seed(seed).items():
-            found.setdefault(name, []).append(numbers)
-            progress(seed, name, numbers)
-        rows = [
-            {"model": name, **{key: mean_sd([n[key] for n in numbers]) for key in numbers[0]}}
-            for name, numbers in found.items()
-        ]
-        write("right_reasons_scores", {"seeds": seed + 1, "reviewed": NUM_ROWS, "rows": rows})
+    seeds = range(parser.parse_args().seeds)
+    for num_seeds, rows in enumerate(means_over(seeds, one_seed), start=1):
+        write("right_reasons_scores", {"seeds": num_seeds, "reviewed": NUM_ROWS, "rows": rows})
 
 
 def one_seed(seed: int) -> dict[str, dict[str, float]]:

@@ -15,7 +15,7 @@ import time
 
 import torch
 from digits import TRAIN, Digits, fresh, trained
-from results import mean_sd, progress, write
+from results import means_over, write
 from sklearn.metrics import roc_auc_score
 from tables import leaking, table_trained
 from torch import Tensor, nn
@@ -32,17 +32,9 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--seeds", type=int, default=3)
     torch.set_num_threads(1)
-    seeds = parser.parse_args().seeds
-    found: dict[str, list[dict[str, float]]] = {}
-    for seed in range(1, seeds + 1):
-        for name, numbers in one_seed(seed).items():
-            found.setdefault(name, []).append(numbers)
-            progress(seed, name, numbers)
-    rows = [
-        {"case": name, **{key: mean_sd([n[key] for n in numbers]) for key in numbers[0]}}
-        for name, numbers in found.items()
-    ]
-    write("suspects", {"seeds": seeds, "rows": rows})
+    seeds = range(1, parser.parse_args().seeds + 1)
+    for num_seeds, rows in enumerate(means_over(seeds, one_seed, name="case"), start=1):
+        write("suspects", {"seeds": num_seeds, "rows": rows})
 
 
 def one_seed(seed: int) -> dict[str, dict[str, float]]:
