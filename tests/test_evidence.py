@@ -146,7 +146,8 @@ def test_columns_of_a_feature_are_deleted_together(model):
     columns = Columns(("age", "site=a", "site=b"), ("age", "site", "site"), (False, True, True))
     evidence = gather(model, TensorData(X, Y, columns=columns), names=["deletion"]).everywhere
     attribution = explain(model, X, Y, method="input_gradient", columns=columns)
-    expected = deletion_auc(model, X, Y, attribution, groups=torch.tensor([0, 1, 1]))
+    neutral = torch.tensor([0, 0.5, 0.5])
+    expected = deletion_auc(model, X, Y, attribution, groups=torch.tensor([0, 1, 1]), baseline=neutral)
     torch.testing.assert_close(evidence["deletion"], expected)
 
 

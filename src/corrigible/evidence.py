@@ -14,8 +14,7 @@ from corrigible.data.dataset import Dataset, as_dataset, rows_of, tokens_of
 from corrigible.data.swapping import draw_donors, lent, swapped
 from corrigible.errors import DataError
 from corrigible.explanations.explaining import explain
-from corrigible.explanations.features import feature_index
-from corrigible.explanations.groups import TOKEN, Groups
+from corrigible.explanations.groups import TOKEN
 from corrigible.explanations.inputs import num_classes_of
 from corrigible.explanations.quality import (
     deletion_auc,
@@ -40,8 +39,8 @@ EVIDENCE = {
     "swapped_hits": "share of such donors whose values leave the label as the predicted class",
     "attribution_share": "share of the label's absolute attribution on irrelevant inputs; NaN without any attribution",
     "reflected_probs": "probabilities when each irrelevant input v becomes min + max − v over the data set",
-    "deletion": "area under the label's probability as inputs give way to 0, the most attributed first",
-    "insertion": "area under the label's probability as inputs are put into zeros, the most attributed first",
+    "deletion": "area under the label's probability as inputs give way to the baseline row, the most attributed first",
+    "insertion": "area under the label's probability as inputs enter the baseline row, the most attributed first",
     "sparseness": "Gini index of absolute attribution; NaN without any attribution",
     "pointing": "1 where the most attributed input is relevant, else 0, a share for ties; NaN without relevant inputs",
     "relevance_mass": "share of absolute attribution on relevant inputs; NaN without either",
@@ -227,10 +226,9 @@ def _qualities(rows: _Rows, y: Tensor, names: Collection[str], explained: Explai
 
 
 def _area(measure: Callable[..., Tensor], rows: _Rows, batch: Batch, attribution: Tensor) -> Tensor:
-    groups: Groups = None if batch.columns is None else feature_index(batch.columns)
-    if tokens_of(rows.dataset) is not None:
-        groups = TOKEN
-    return measure(rows.model, batch.x, batch.y, attribution, groups=groups, rows_at_once=rows.batch_size)
+    groups = None if tokens_of(rows.dataset) is None else TOKEN
+    shared: dict[str, Any] = {"columns": batch.columns, "rows_at_once": rows.batch_size}
+    return measure(rows.model, batch.x, batch.y, attribution, groups=groups, **shared)
 
 
 def _against_marks(measure: Callable[..., Tensor], rows: _Rows, batch: Batch, attribution: Tensor) -> Tensor:

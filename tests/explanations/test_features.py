@@ -3,7 +3,7 @@ import torch
 
 from corrigible.errors import DataError
 from corrigible.explanations import by_feature
-from corrigible.explanations.features import feature_shares, plain_columns, separate_columns
+from corrigible.explanations.features import feature_shares, plain_columns, separate_columns, shared_by_category
 from corrigible.types import Columns
 
 COLUMNS = Columns(("b=0", "a", "b=1"), ("b", "a", "b"), (True, False, True))
@@ -23,6 +23,20 @@ def test_it_can_be_differentiated():
 def test_another_number_of_columns_is_refused():
     with pytest.raises(DataError, match=r"shape \(1, 2\); expected \(batch, 3\)"):
         by_feature(torch.zeros(1, 2), COLUMNS)
+
+
+def test_the_columns_of_a_category_share_its_sum_evenly():
+    attribution = torch.tensor([[1.0, 2.0, -3.0], [0.0, -5.0, 0.5]])
+    assert shared_by_category(attribution, COLUMNS).tolist() == [[-1.0, 2.0, -1.0], [0.25, -5.0, 0.25]]
+    assert shared_by_category(attribution, None) is attribution
+
+
+def test_columns_of_a_feature_that_are_no_category_keep_theirs():
+    columns = Columns(("a", "a=missing", "b"), ("a", "a", "b"), (False, False, False))
+    attribution = torch.tensor([[1.0, 2.0, -3.0]])
+    assert torch.equal(shared_by_category(attribution, columns), attribution)
+    mixed = Columns(("a", "a=few", "a=many"), ("a", "a", "a"), (False, True, True))
+    assert shared_by_category(attribution, mixed).tolist() == [[1.0, -0.5, -0.5]]
 
 
 def test_columns_without_names_are_features_by_themselves():

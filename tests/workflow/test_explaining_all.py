@@ -9,6 +9,7 @@ import torch
 from safetensors.torch import load_file
 
 from corrigible import TensorData, workflow
+from corrigible.data.dataset import columns_of
 from corrigible.errors import StudyError
 from corrigible.explanations import explain
 from corrigible.explanations.shards import ShardsPlanned, ShardWritten, load_shards
@@ -54,10 +55,11 @@ def test_every_row_of_every_split_is_explained(make: Any, tmp_path: Path) -> Non
     explanation = study.recipe.explain
     model = load_model(study.latest("train"))
     for split in SPLITS:
-        x = load_data(study.recipe, folder, split).x
+        data = load_data(study.recipe, folder, split)
+        x, columns = data.x, columns_of(data)
         found = load_shards(run, name=split)
         expected = explain(
-            model, x, method=explanation.method, columns=None, seed=study.recipe.seed, **explanation.settings
+            model, x, method=explanation.method, columns=columns, seed=study.recipe.seed, **explanation.settings
         )
         torch.testing.assert_close(found.attribution, expected)
         assert torch.equal(found.target, model.eval()(x).argmax(1))

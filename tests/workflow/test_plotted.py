@@ -75,7 +75,12 @@ def test_an_evaluation_keeps_what_both_models_say_of_the_second_class(study: Pat
         assert torch.allclose(rows[f"attribution.{place}"], explain(model, rows["x"], 1, **settings), atol=1e-6)
         with torch.no_grad():
             assert torch.allclose(rows[f"score.{place}"], model(rows["x"])[:, 1], atol=1e-6)
-            assert torch.allclose(rows[f"baseline.{place}"], model(torch.zeros_like(rows["x"]))[:, 1], atol=1e-6)
+            neutral = torch.zeros_like(rows["x"])
+            for column, (feature, is_one_hot) in enumerate(
+                zip(data.columns.feature, data.columns.one_hot, strict=True)
+            ):
+                neutral[:, column] = 1 / data.columns.feature.count(feature) if is_one_hot else 0
+            assert torch.allclose(rows[f"baseline.{place}"], model(neutral)[:, 1], atol=1e-6)
     assert "attribution.2" not in rows
 
 

@@ -1,23 +1,49 @@
-"""The input that stands for "nothing here"."""
+"""The input that stands for "nothing here".
+
+The one-hot columns of a category sum to 1, in every row whose category is known. A constant added to all of a layer's
+weights for them does the same as one added to its bias: such rows cannot show it. So what stands for nothing by default
+sums to 1 as well; zeros would show the constant, and explanations would count it.
+"""
 
 import torch
 from jaxtyping import Float
 from torch import Tensor
 
 from corrigible.errors import DataError
+from corrigible.explanations.features import check_columns
+from corrigible.models.forward import one_hot_members
+from corrigible.types import Columns
 
 Baseline = float | int | Tensor | None
-"""None for zeros, a number for every input, or a tensor that broadcasts to the shape of one row."""
+"""None for the neutral row, a number for every input, or a tensor that broadcasts to the shape of one row."""
 
 
-def baseline_row(baseline: Baseline, x: Float[Tensor, " batch *input"]) -> Float[Tensor, " *input"]:
-    """The baseline in the shape of one row of ``x``.
+def neutral_row(x: Float[Tensor, " batch *input"], columns: Columns | None) -> Float[Tensor, " *input"]:
+    """0 for every input, but 1/k in each column of a category of k columns: an even mix.
 
     Raises:
-        DataError: no numbers, a tensor that does not broadcast to one row, or a baseline that is NaN or infinite.
+        DataError: columns of another table.
     """
+    if columns is None:
+        return x.new_zeros(x.shape[1:])
+    check_columns(x, columns)
+    member = one_hot_members(columns).to(x)
+    return member @ (1 / member.sum(0))
+
+
+def baseline_row(
+    baseline: Baseline, x: Float[Tensor, " batch *input"], columns: Columns | None = None
+) -> Float[Tensor, " *input"]:
+    """The baseline in the shape of one row of ``x``; for None the neutral row.
+
+    Raises:
+        DataError: no numbers, a tensor that does not broadcast to one row, a baseline that is NaN or infinite, or
+            columns of another table.
+    """
+    if baseline is None:
+        return neutral_row(x, columns)
     try:
-        value = torch.as_tensor(0.0 if baseline is None else baseline).detach().to(x)
+        value = torch.as_tensor(baseline).detach().to(x)
     except (TypeError, ValueError, RuntimeError) as error:
         raise DataError(f"the baseline is {baseline!r}; expected a number, or one per input") from error
     if not bool(value.isfinite().all()):
@@ -46,15 +72,19 @@ def ends_of_inputs(input_range: Tensor | None, x: Float[Tensor, " batch *input"]
 
 
 def background_rows(
-    background: Tensor | None, x: Float[Tensor, " batch *input"], *, name: str = "background"
+    background: Tensor | None,
+    x: Float[Tensor, " batch *input"],
+    *,
+    columns: Columns | None = None,
+    name: str = "background",
 ) -> Float[Tensor, " reference *input"]:
-    """The rows that stand for "nothing here", where ``x`` is; a single row of zeros for None.
+    """The rows that stand for "nothing here", where ``x`` is; for None the neutral row alone.
 
     Raises:
         DataError: no numbers, rows of another shape than those of ``x``, no rows, or rows that are NaN or infinite.
     """
     if background is None:
-        return torch.zeros_like(x[:1])
+        return neutral_row(x, columns)[None]
     try:
         rows = torch.as_tensor(background).detach().to(x)
     except (TypeError, ValueError, RuntimeError) as error:

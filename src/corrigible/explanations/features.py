@@ -8,6 +8,7 @@ from jaxtyping import Float, Int
 from torch import Tensor
 
 from corrigible.errors import DataError
+from corrigible.models.forward import one_hot_members
 from corrigible.types import Columns
 
 
@@ -35,6 +36,21 @@ def _summed(attribution: Tensor, columns: Columns) -> Float[Tensor, " batch feat
     check_columns(attribution, columns)
     sums = attribution.new_zeros(len(attribution), len(columns.features))
     return sums.index_add(1, feature_index(columns).to(attribution.device), attribution)
+
+
+def shared_by_category(
+    attribution: Float[Tensor, " *batch column"], columns: Columns | None
+) -> Float[Tensor, " *batch column"]:
+    """The attribution with each category's sum shared evenly by its columns; other inputs keep theirs.
+
+    The columns of a category never move alone. One by one, what they count between two categories holds whatever all of
+    them have in common; together it cancels, and what the category counts is left.
+    """
+    if columns is None or not columns.has_categories:
+        return attribution
+    member = one_hot_members(columns).to(attribution)
+    shared = attribution @ member / member.sum(0) @ member.T
+    return torch.where(member.sum(1) > 0, shared, attribution)
 
 
 def feature_index(columns: Columns) -> Int[Tensor, " column"]:

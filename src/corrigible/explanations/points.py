@@ -7,6 +7,7 @@ import torch
 from jaxtyping import Float, Int
 from torch import Tensor, nn
 
+from corrigible.explanations.features import shared_by_category
 from corrigible.explanations.passes import pass_over, untouched, values_index
 from corrigible.explanations.scores import score_named
 from corrigible.models.forward import Forward
@@ -85,8 +86,8 @@ def attribution_along(
 ) -> Float[Tensor, " batch *input"]:
     """Weighted mean of the score's gradients at points on each row's way from where it starts, times the way.
 
-    One more pass, which can be differentiated again. Normalisation layers use their running statistics in it. One-hot
-    columns are centred, as in `input_gradient`: a constant added to all columns of a category changes nothing.
+    One more pass, which can be differentiated again. Normalisation layers use their running statistics in it. The
+    columns of a category share evenly what it counts as a whole.
 
     Args:
         start: where the ways begin, (point or 1, row or 1, *input).
@@ -95,11 +96,13 @@ def attribution_along(
     """
     way = forward.x.detach() - start
     points = start + share.reshape(*share.shape, *[1] * (way.ndim - 2)) * way
-    with frozen_norms(forward.model):
+    with frozen_norms(forward.model), torch.enable_grad():
         elsewhere = forward.at(points).unobserved()
         targets = torch.cat([target] * len(points))
-        gradient = elsewhere.input_gradient(score_named(score, elsewhere), targets).view_as(points)
-    return (gradient * way * weights.reshape(-1, *[1] * (way.ndim - 1))).sum(0)
+        scores = score_named(score, elsewhere)(elsewhere.logits, targets)
+        gradient = elsewhere.gradient(scores.sum(), elsewhere.x).view_as(points)
+    found = (gradient * way * weights.reshape(-1, *[1] * (way.ndim - 1))).sum(0)
+    return shared_by_category(found, forward.batch.columns)
 
 
 def _slices(count: int, size: int) -> Iterator[slice]:

@@ -5,7 +5,10 @@ from torch import Tensor
 
 
 def mean_deletion_auc(deletion: Float[Tensor, " n"]) -> Float[Tensor, ""]:
-    """Mean area under the label's probability as inputs give way to 0, the most attributed first; lower is better."""
+    """Mean area under the label's probability as inputs give way to the baseline row; lower is better.
+
+    The most attributed inputs go first.
+    """
     return deletion.double().nanmean()
 
 

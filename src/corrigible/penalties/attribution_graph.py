@@ -34,8 +34,9 @@ def attribution_graph(
         edges: pairs of features, counted from 0: the table's features in the order of their first column, or else the
             inputs in the order of the flattened row. Must be given.
         edge_weights: how much each edge counts in the mean; None for all alike.
-        attribution: integrated gradients start from zeros and leave the background alone.
-        background: rows to draw references from, (row, *input); None for a row of zeros.
+        attribution: integrated gradients leave the background alone and start from what stands for None.
+        background: rows to draw references from, (row, *input); None for a row of zeros, in a category of k
+            columns 1/k each.
         samples: points per row.
 
     Raises:

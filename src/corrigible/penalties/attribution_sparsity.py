@@ -28,8 +28,9 @@ def attribution_sparsity(
     large the attributions are does not matter; where all are 0 it is 1.
 
     Args:
-        attribution: integrated gradients start from zeros and leave the background alone.
-        background: rows to draw references from, (row, *input); None for a row of zeros.
+        attribution: integrated gradients leave the background alone and start from what stands for None.
+        background: rows to draw references from, (row, *input); None for a row of zeros, in a category of k
+            columns 1/k each.
         samples: points per row.
 
     Raises:

@@ -30,8 +30,9 @@ def expected_gradients_on_marks(
     in both, it is 0 however the model would answer to a change there, and that input is not corrected.
 
     Args:
-        attribution: integrated gradients start from zeros and leave the background alone.
-        background: rows to draw references from, (row, *input); None for a row of zeros.
+        attribution: integrated gradients leave the background alone and start from what stands for None.
+        background: rows to draw references from, (row, *input); None for a row of zeros, in a category of k
+            columns 1/k each.
         samples: points per row; each costs as much as a reviewed row.
 
     Raises:

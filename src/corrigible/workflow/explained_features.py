@@ -3,6 +3,7 @@
 import dataclasses
 from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import torch
@@ -63,11 +64,9 @@ def explained_features(
     x, y = rows["x"][chosen], rows["target"][chosen]
     groups, paired = _paired(columns, order)
     baseline, score = recipe.explain.settings.get("baseline"), score_of(recipe) or "target_logit"
+    shared: dict[str, Any] = {"groups": groups, "columns": columns, "baseline": baseline, "score": score, "seed": seed}
     interactions = {
-        place: shapley_interactions(model, x, y, groups=groups, baseline=baseline, score=score, seed=seed)
-        .mean(dim=0)
-        .cpu()
-        for place, model in models.items()
+        place: shapley_interactions(model, x, y, **shared).mean(dim=0).cpu() for place, model in models.items()
     }
     return ExplainedFeatures(target, dependence, paired, interactions)
 

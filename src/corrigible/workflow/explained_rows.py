@@ -56,7 +56,7 @@ def explained_by(
     x, target = rows["x"], rows["target"]
     attribution = explain(model, x, target, method=method, columns=columns, seed=seed, **settings)
     if columns is not None:
-        found = {"attribution": attribution} | _scores(recipe, model, x, target)
+        found = {"attribution": attribution} | _scores(recipe, model, x, target, columns)
     else:
         drawn: dict[str, Any] = {"baseline": settings.get("baseline"), "groups": groups, "seed": seed}
         curves = {"deletion": deletion_curve, "insertion": insertion_curve}
@@ -78,12 +78,12 @@ def keep(draft: Draft, rows: Mapping[str, Tensor], columns: Columns | None) -> N
         draft.write_json(COLUMNS_FILE, dataclasses.asdict(columns))
 
 
-def _scores(recipe: Recipe, model: nn.Module, x: Tensor, target: Tensor) -> dict[str, Tensor]:
+def _scores(recipe: Recipe, model: nn.Module, x: Tensor, target: Tensor, columns: Columns) -> dict[str, Tensor]:
     """The score of each row and of the baseline."""
     takes, name = _taken(recipe), score_of(recipe)
     if name is None or "baseline" not in takes or takes.get("background") is not None:
         return {}
-    of_baseline = answers(model, baseline_row(takes["baseline"], x)[None]).expand(len(x), -1)
+    of_baseline = answers(model, baseline_row(takes["baseline"], x, columns)[None]).expand(len(x), -1)
     return {"score": SCORES[name](answers(model, x), target), "baseline": SCORES[name](of_baseline, target)}
 
 

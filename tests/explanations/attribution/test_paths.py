@@ -90,6 +90,21 @@ def test_columns_of_a_category_sum_to_zero_for_a_constant_and_stay_complete():
         torch.testing.assert_close(mean_sizes(found, columns), torch.stack([dose.mean(), site.mean()]).abs())
 
 
+@pytest.mark.parametrize("method", ["expected_gradients", "integrated_gradients"])
+def test_of_a_table_they_are_the_explainers_too(method, rows):
+    """Without a background, from an even mix of categories."""
+    columns = Columns(("dose", "site=a", "site=b", "site=c"), ("dose", *["site"] * 3), (False, True, True, True))
+    model, x, target, _ = rows
+    x = torch.cat([x[:, :1], torch.eye(3).double()[[0, 2, 1, 1, 0]]], dim=1)
+    with untouched(model, 3):
+        forward = pass_over(model, x, target, columns=columns, seed=3)
+        found = path_attribution_of(
+            forward, target, attribution=method, background=None, samples=7, score="target_logit"
+        )
+    points = {"samples" if method == "expected_gradients" else "steps": 7}
+    torch.testing.assert_close(found, explain(model, x, target, method=method, columns=columns, seed=3, **points))
+
+
 def test_mean_sizes_without_columns_are_those_of_the_inputs():
     attribution = torch.tensor([[[1.0, -2.0]], [[3.0, 0.0]]])
     assert mean_sizes(attribution, None).tolist() == [2.0, 1.0]

@@ -4,6 +4,7 @@ from torch import nn
 
 from corrigible.errors import RecipeError
 from corrigible.explanations import explain
+from corrigible.types import Columns
 
 
 def net():
@@ -47,6 +48,18 @@ def test_the_noise_is_normal_and_shared_by_the_rows_in_proportion_to_their_range
 def test_without_noise_it_is_the_gradient():
     expected = explain(net(), ROWS, 1, method="input_gradient")
     torch.testing.assert_close(explain(net(), ROWS, 1, method="smooth_grad", samples=3, noise=0.0), expected)
+
+
+def test_over_a_category_neither_the_noise_nor_the_gradient_has_a_mean():
+    columns = Columns(tuple("abcdef"), ("a", *"bbb", *"cc"), (False, *[True] * 5))
+    points, found = points_seen(net(), ROWS, samples=4, columns=columns)
+    plain, _ = points_seen(net(), ROWS, samples=4)
+    for part in (slice(1, 4), slice(4, 6)):
+        noise = (plain - ROWS)[..., part]
+        torch.testing.assert_close((points - ROWS)[..., part], noise - noise.mean(dim=-1, keepdim=True))
+    torch.testing.assert_close(points[..., 0], plain[..., 0])
+    gradients = [explain(net(), copies, 0, method="input_gradient", columns=columns) for copies in points]
+    torch.testing.assert_close(found, torch.stack(gradients).mean(0))
 
 
 @pytest.mark.parametrize(("name", "value"), [("samples", 0), ("noise", -0.1), ("noise", float("nan"))])

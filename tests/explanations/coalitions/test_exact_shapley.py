@@ -27,7 +27,7 @@ wrapped_or_not = pytest.mark.parametrize("wrap", [lambda model: model, Wrapped],
 def test_it_is_the_mean_over_all_orders_of_what_a_group_adds(wrap, baseline):
     model, x, target = smooth_net(), rows(3), torch.tensor([0, 2, 1])
     found = explain(wrap(model), x, target, method="exact_shapley", baseline=baseline, columns=COLUMNS)
-    start = torch.zeros(5) if baseline is None else torch.as_tensor(baseline).expand(5)
+    start = torch.tensor([0, 1 / 3, 1 / 3, 1 / 3, 0]) if baseline is None else torch.as_tensor(baseline).expand(5)
     for row, label, attribution in zip(x, target.tolist(), found, strict=True):
         values = shapley_by_orders(partial(filled_value, logit(model, label), row, LABELS, others=[start.double()]), 3)
         torch.testing.assert_close(attribution, spread_over(values, LABELS))
@@ -80,7 +80,7 @@ def test_the_group_sums_are_the_values():
     model, x = smooth_net(), rows(3)
     found = explain(model, x, 0, method="exact_shapley", columns=COLUMNS)
     values = by_group(found, LABELS)
-    start = torch.zeros(5, dtype=torch.float64)
+    start = torch.tensor([0, 1 / 3, 1 / 3, 1 / 3, 0], dtype=torch.float64)
     literal = shapley_by_orders(partial(filled_value, logit(model, 0), x[0], LABELS, others=[start]), 3)
     torch.testing.assert_close(values[0].tolist(), literal)
 

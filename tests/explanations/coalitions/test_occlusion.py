@@ -26,8 +26,10 @@ def test_the_columns_of_a_feature_are_replaced_together_and_share_its_drop_evenl
             return torch.stack([x[:, 0] * x[:, 2] + x[:, 1], x[:, 0]], dim=1)
 
     x = torch.tensor([[2.0, 5.0, 3.0]])
-    assert explain(Product(), x, 0, method="occlusion", columns=COLUMNS).tolist() == [[3.0, 5.0, 3.0]]
+    assert explain(Product(), x, 0, method="occlusion", columns=COLUMNS, baseline=0).tolist() == [[3.0, 5.0, 3.0]]
     assert explain(Product(), x, 0, method="occlusion").tolist() == [[6.0, 5.0, 6.0]]
+    # A category that is absent is an even mix: 2 · 3 less ½ · ½.
+    assert explain(Product(), x, 0, method="occlusion", columns=COLUMNS).tolist() == [[2.875, 5.0, 2.875]]
 
 
 class Sum(nn.Module):

@@ -10,6 +10,7 @@ from corrigible.explanations.attribution import integrated_gradients
 from corrigible.explanations.interactions import integrated_hessians
 from corrigible.explanations.interactions.integrated_hessians import log_quadrature_of
 from corrigible.explanations.smoothing import smooth_activations_of
+from corrigible.types import Columns
 
 
 def smooth_net():
@@ -67,6 +68,20 @@ def test_each_row_of_it_sums_to_the_integrated_gradient(score, target):
     gradients = integrated_gradients(model, x, target, score=score, baseline=0.5, seed=3, steps=50)
     torch.testing.assert_close(found.sum(2), gradients, rtol=1e-7, atol=1e-9)
     torch.testing.assert_close(found, found.transpose(1, 2))
+
+
+@pytest.mark.parametrize("baseline", [None, 0.0, torch.tensor([1.0, 0.2, 0.2])])
+def test_of_a_table_too(baseline):
+    """From an even mix of categories, or from a baseline that holds none or a part of one."""
+    columns = Columns(("dose", "site=a", "site=b"), ("dose", "site", "site"), (False, True, True))
+    model, x, target = smooth_net(), torch.tensor([[0.4, 0, 1], [-1, 1, 0]], dtype=torch.float64), torch.tensor([0, 2])
+    settings = {"baseline": baseline, "columns": columns}
+    found = integrated_hessians(model, x, target, **settings)
+    torch.testing.assert_close(found.sum(2), integrated_gradients(model, x, target, **settings), rtol=1e-7, atol=1e-9)
+    torch.testing.assert_close(found, found.transpose(1, 2))
+    start = torch.tensor([0, 0.5, 0.5]) if baseline is None else torch.as_tensor(baseline).expand(3)
+    rise = (model(x) - model(start.double()[None])).gather(1, target[:, None])[:, 0].detach()
+    torch.testing.assert_close(found.sum((1, 2)), rise, rtol=0, atol=1e-9)
 
 
 def test_chunks_and_the_order_of_rows_change_nothing():

@@ -7,6 +7,7 @@ from torch import nn
 from corrigible.errors import DataError, RecipeError
 from corrigible.explanations.passes import pass_over
 from corrigible.explanations.quality import deletion_auc, deletion_curve, insertion_auc, insertion_curve
+from corrigible.types import Columns
 
 RNG = torch.Generator().manual_seed(0)
 
@@ -46,6 +47,21 @@ def test_a_curve_equals_its_definition(curve, inserts, rows_at_once):
     rows = zip(x, target.tolist(), attribution, strict=True)
     expected = [slow_curve(model, *row, 6, 0.5, inserts) for row in rows]
     torch.testing.assert_close(found, torch.tensor(expected, dtype=torch.float64))
+
+
+def test_the_features_of_a_table_give_way_as_wholes_and_a_category_to_an_even_mix():
+    columns = Columns(("dose", "site=a", "site=b"), ("dose", "site", "site"), (False, True, True))
+    model, x = linear(1.0, 2.0, 4.0), torch.tensor([[3.0, 0.0, 1.0]])
+    settings = {"steps": 2, "score": "target_logit", "columns": columns}
+    attribution = torch.tensor([[1.0, 0.0, 2.0]])
+    assert deletion_curve(model, x, 1, attribution, **settings).tolist() == [[7, 6, 3]]
+    assert insertion_curve(model, x, 1, attribution, **settings).tolist() == [[3, 4, 7]]
+    assert deletion_auc(model, x, 1, attribution, **settings).tolist() == pytest.approx([(6.5 + 4.5) / 2])
+    assert insertion_auc(model, x, 1, attribution, **settings).tolist() == pytest.approx([(3.5 + 5.5) / 2])
+    # A baseline that is given stays as it is.
+    assert deletion_curve(model, x, 1, attribution, baseline=0, **settings).tolist() == [[7, 3, 0]]
+    with pytest.raises(DataError, match="expected .* one per named column"):
+        deletion_curve(model, x[:, :2], 1, attribution[:, :2], columns=columns)
 
 
 def test_curves_by_hand():

@@ -6,6 +6,7 @@ from corrigible.errors import DataError, RecipeError, UnsupportedModelError
 from corrigible.explanations import explain
 from corrigible.explanations.quality import infidelity
 from corrigible.explanations.quality.infidelity import _masks
+from corrigible.types import Columns
 
 RNG = torch.Generator().manual_seed(0)
 KINDS = ["noise", "square", "groups"]
@@ -44,6 +45,20 @@ def test_groups_equal_the_definition_written_out():
             drop = model(X[[row]])[0, TARGET[row]] - model((X[row] - removed)[None])[0, TARGET[row]]
             squares.append(((removed * ATTRIBUTION[row]).sum() - drop).square())
         assert found[row].item() == pytest.approx(torch.stack(squares).mean().item())
+
+
+def test_of_a_table_a_category_gives_way_as_a_whole_to_an_even_mix():
+    columns = Columns(("dose", "site=a", "site=b"), ("dose", "site", "site"), (False, True, True))
+    x, attribution = torch.tensor([[3.0, 0.0, 1.0]]).double(), torch.tensor([[1.0, 1.0, 2.0]]).double()
+    torch.manual_seed(0)
+    model = nn.Sequential(nn.Linear(3, 4), nn.Tanh(), nn.Linear(4, 2)).double()
+    found = infidelity(model, x, 1, attribution, perturbation="groups", columns=columns)
+    squares = []
+    for removed in ([3.0, 0.0, 0.0], [0.0, -0.5, 0.5]):
+        change = torch.tensor([removed]).double()
+        drop = (model(x) - model(x - change))[0, 1]
+        squares.append(((change * attribution).sum() - drop).square().item())
+    assert found.item() == pytest.approx(sum(squares) / 2)
 
 
 def test_masks_are_taken_as_they_are():

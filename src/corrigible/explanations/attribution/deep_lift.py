@@ -10,11 +10,13 @@ from torch import Tensor, nn
 
 from corrigible.errors import RecipeError, UnsupportedModelError
 from corrigible.explanations.baselines import Baseline, baseline_row
+from corrigible.explanations.features import shared_by_category
 from corrigible.explanations.passes import pass_over, untouched
 from corrigible.explanations.rescaling import recorded, rescale_rule
 from corrigible.explanations.scores import score_named
 from corrigible.models.modes import like_parameters
 from corrigible.models.nonlinear import Nonlinearities
+from corrigible.types import Columns
 
 ROUNDING = 64
 """How many roundings of a score its difference from the baseline's may be off by."""
@@ -27,21 +29,23 @@ def deep_lift(
     *,
     baseline: Baseline = None,
     score: str = "target_logit",
+    columns: Columns | None = None,
     seed: int = 0,
     differentiable: bool = False,
 ) -> Float[Tensor, " batch *input"]:
     """The way from the baseline to the input times DeepLIFT's multipliers, in units of the score.
 
     Complete: over a row it sums to score(x) − score(baseline). A result that does not is refused: then a function ran
-    that the rule does not cover, such as a product of two activations, a softmax or a layer normalisation.
+    that the rule does not cover, such as a product of two activations, a softmax or a layer normalisation. The columns
+    of a category share evenly what it counts as a whole, as in `integrated_gradients`.
 
     Args:
-        baseline: None for zeros, a number, or a tensor that broadcasts to one row.
+        baseline: None for zeros, in a category of k columns 1/k each; a number, or a tensor that broadcasts to one row.
         score: ``target_logit``, the only one that is linear in the logits, as the rule needs it.
 
     Raises:
         RecipeError: another score.
-        DataError: a baseline that does not fit.
+        DataError: a baseline or columns that do not fit.
         UnsupportedModelError: naming the functions that the rule does not cover.
     """
     if score != "target_logit":
@@ -49,7 +53,7 @@ def deep_lift(
             f"score is {score!r}; deep_lift needs 'target_logit', which is linear in the logits: choose it, "
             "or integrated_gradients for other scores"
         )
-    start = like_parameters(baseline_row(baseline, x)[None], model)
+    start = like_parameters(baseline_row(baseline, x, columns)[None], model)
     with untouched(model, seed):
         calls, before = recorded(model, start, differentiable=differentiable)
         rescaled = Nonlinearities(rescale_rule(calls, len(x), differentiable=differentiable))
@@ -58,7 +62,7 @@ def deep_lift(
         risen = scores(forward.logits, target)
         with rescaled.replacing():
             multipliers = forward.gradient(risen.sum(), forward.x, create_graph=differentiable)
-        found = multipliers * (forward.x.detach() - start)
+        found = shared_by_category(multipliers * (forward.x.detach() - start), columns)
         _check_complete(found, risen, scores(before.expand_as(forward.logits), target), rescaled)
     return found
 

@@ -8,9 +8,12 @@ from torch import Tensor, nn
 
 from corrigible.errors import RecipeError
 from corrigible.explanations.baselines import background_rows
+from corrigible.explanations.features import shared_by_category
+from corrigible.explanations.passes import untouched
 from corrigible.explanations.points import Points, Settings, attribution_along, sum_over_points
 from corrigible.models.draws import row_uniform
 from corrigible.models.forward import Forward
+from corrigible.types import Columns
 
 
 def expected_gradients_of(
@@ -23,8 +26,8 @@ def expected_gradients_of(
 ) -> Float[Tensor, " batch *input"]:
     """Expected gradients of the pass's rows from one more pass, over ``samples`` random points for each row.
 
-    One-hot columns are centred: over the columns of a category the sum stays what it is where the background holds
-    categories too.
+    Args:
+        background: rows that stand for "nothing here"; None for the neutral row.
 
     Raises:
         RecipeError: fewer than 1 sample.
@@ -33,7 +36,8 @@ def expected_gradients_of(
     if samples < 1:
         raise RecipeError(f"samples is {samples}; expected at least 1")
     draws = forward.uniform("expected_gradients", samples, 2)
-    start, share = _drawn(draws, background_rows(background, forward.x.detach()), 0, samples)
+    references = background_rows(background, forward.x.detach(), columns=forward.batch.columns)
+    start, share = _drawn(draws, references, 0, samples)
     weights = share.new_full((samples,), 1 / samples)
     return attribution_along(forward, target, start, share, weights, score=score)
 
@@ -46,6 +50,7 @@ def expected_gradients(
     background: Tensor | None = None,
     samples: int = 50,
     score: str = "target_logit",
+    columns: Columns | None = None,
     seed: int = 0,
     differentiable: bool = False,
     rows_at_once: int = 256,
@@ -54,10 +59,12 @@ def expected_gradients(
 
     Complete in expectation: over a row it sums to score(x) less the background's mean score. Each sample is one random
     reference and one random point on the way from it; the points are drawn one per n-th of the way, which leaves the
-    expectation as it is and takes most of its variance.
+    expectation as it is and takes most of its variance. The columns of a category share evenly what it counts as a
+    whole, as in `integrated_gradients`.
 
     Args:
-        background: rows that stand for "nothing here", (row, *input); None for a single row of zeros.
+        background: rows that stand for "nothing here", (row, *input); None for a single row of zeros, in a category of
+            k columns 1/k each.
         samples: points for each row, at least 1. At most ``rows_at_once`` of them are in memory, whatever this is,
             unless the result is differentiable.
 
@@ -67,7 +74,7 @@ def expected_gradients(
     """
     if samples < 1:
         raise RecipeError(f"samples is {samples}; expected at least 1")
-    references = background_rows(background, x)
+    references = background_rows(background, x, columns=columns)
 
     def towards(rows: Tensor, index: Tensor) -> Points:
         def at(which: slice) -> tuple[Tensor, Tensor]:
@@ -80,7 +87,8 @@ def expected_gradients(
         return Points(at, 1 / samples)
 
     settings = Settings(score, seed, differentiable, rows_at_once)
-    return sum_over_points(model, x, target, towards, samples, settings)
+    with untouched(model, seed):
+        return shared_by_category(sum_over_points(model, x, target, towards, samples, settings), columns)
 
 
 def _drawn(

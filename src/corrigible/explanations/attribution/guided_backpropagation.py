@@ -10,8 +10,9 @@ from torch import Tensor, nn
 from corrigible.errors import UnsupportedModelError
 from corrigible.explanations.passes import pass_over, untouched
 from corrigible.explanations.scores import score_named
-from corrigible.models.forward import Forward
+from corrigible.models.forward import Forward, centred
 from corrigible.models.nonlinear import Backward, Call, Nonlinearities
+from corrigible.types import Columns
 
 
 def guided_backpropagation_of(
@@ -22,10 +23,10 @@ def guided_backpropagation_of(
     score: str = "target_logit",
     create_graph: bool = True,
 ) -> Float[Tensor, " batch *input"]:
-    """The guided gradient in a pass that was made by `guided_pass_of`."""
+    """The guided gradient in a pass that was made by `guided_pass_of`, centred over the columns of each category."""
     scores = score_named(score, forward)(forward.logits, target).sum()
     with rectifiers.replacing():
-        return forward.gradient(scores, forward.x, create_graph=create_graph)
+        return centred(forward.gradient(scores, forward.x, create_graph=create_graph), forward.batch.columns)
 
 
 def guided_backpropagation(
@@ -34,23 +35,30 @@ def guided_backpropagation(
     target: Int[Tensor, " batch *contrast"],
     *,
     score: str = "target_logit",
+    columns: Columns | None = None,
     seed: int = 0,
     differentiable: bool = False,
 ) -> Float[Tensor, " batch *input"]:
     """Gradient of the score in which every ReLU lets only positive gradients pass: what would raise the score further.
 
-    ReLUs may be layers, functions or in place; ReLU6 counts as one. Other functions pass gradients as they are.
+    ReLUs may be layers, functions or in place; ReLU6 counts as one. Other functions pass gradients as they are. The
+    result is centred over the columns of each category, as in `input_gradient`.
 
     Raises:
         UnsupportedModelError: no ReLU ran.
     """
     with untouched(model, seed):
-        forward, rectifiers = guided_pass_of(model, x, target, seed=seed)
+        forward, rectifiers = guided_pass_of(model, x, target, columns=columns, seed=seed)
         return guided_backpropagation_of(forward, rectifiers, target, score=score, create_graph=differentiable)
 
 
 def guided_pass_of(
-    model: nn.Module, x: Float[Tensor, " batch *input"], target: Int[Tensor, " batch *contrast"], *, seed: int
+    model: nn.Module,
+    x: Float[Tensor, " batch *input"],
+    target: Int[Tensor, " batch *contrast"],
+    *,
+    columns: Columns | None = None,
+    seed: int,
 ) -> tuple[Forward, Nonlinearities]:
     """A pass through the model, and what turns on guidance for gradients that are taken from it.
 
@@ -68,7 +76,7 @@ def guided_pass_of(
         return found, lambda gradient: gradient.relu() * is_open
 
     rectifiers = Nonlinearities(guided)
-    forward = pass_over(model, x, target, seed=seed, nonlinearities=rectifiers)
+    forward = pass_over(model, x, target, columns=columns, seed=seed, nonlinearities=rectifiers)
     _ = forward.logits
     if not ran:
         raise UnsupportedModelError(

@@ -9,21 +9,24 @@ from jaxtyping import Float, Int
 from torch import Tensor, nn
 
 from corrigible.errors import RecipeError
-from corrigible.explanations.baselines import Baseline, baseline_row
+from corrigible.explanations.baselines import Baseline, baseline_row, neutral_row
+from corrigible.explanations.features import shared_by_category
+from corrigible.explanations.passes import untouched
 from corrigible.explanations.points import Points, Settings, attribution_along, sum_over_points
 from corrigible.models.forward import Forward
+from corrigible.types import Columns
 
 
 def integrated_gradients_of(
     forward: Forward, target: Int[Tensor, " batch *contrast"], *, steps: int = 1, score: str = "target_logit"
 ) -> Float[Tensor, " batch *input"]:
-    """Integrated gradients of the pass's rows from zeros, from one more pass; one-hot columns are centred.
+    """Integrated gradients of the pass's rows from the neutral row, from one more pass.
 
     Raises:
         RecipeError: fewer than 1 step.
     """
     share, weights = _quadrature(steps, forward.x)
-    start = torch.zeros_like(forward.x[None, :1])
+    start = neutral_row(forward.x.detach(), forward.batch.columns)[None, None]
     return attribution_along(forward, target, start, share[:, None], weights, score=score)
 
 
@@ -35,19 +38,21 @@ def integrated_gradients(
     steps: int = 50,
     baseline: Baseline = None,
     score: str = "target_logit",
+    columns: Columns | None = None,
     seed: int = 0,
     differentiable: bool = False,
     rows_at_once: int = 256,
 ) -> Float[Tensor, " batch *input"]:
     """The way from the baseline to the input times the mean gradient along it, in units of the score.
 
-    Complete: over a row it sums to score(x) − score(baseline), up to the quadrature's error. Therefore one-hot columns
-    are not centred as they are in `input_gradient`: the baseline need not be a category, and its share would be lost.
+    Complete: over a row it sums to score(x) − score(baseline), up to the quadrature's error. The columns of a category
+    share evenly what it counts as a whole. What all of them have in common counts for nothing, except from a given
+    baseline in which they do not sum to 1, such as zeros, whose score it changes.
 
     Args:
         steps: points on each row's path, at least 1. At most ``rows_at_once`` points are in memory, whatever this is,
             unless the result is differentiable.
-        baseline: None for zeros, a number, or a tensor that broadcasts to one row.
+        baseline: None for zeros, in a category of k columns 1/k each; a number, or a tensor that broadcasts to one row.
 
     Raises:
         RecipeError: fewer than 1 step.
@@ -55,13 +60,14 @@ def integrated_gradients(
     """
     share, weights = _quadrature(steps, x)
     share = share.reshape(-1, *[1] * x.ndim)
-    start = baseline_row(baseline, x)
+    start = baseline_row(baseline, x, columns)
 
     def on_path(rows: Tensor, index: Tensor) -> Points:
         return Points(lambda which: (torch.lerp(start, rows, share[which]), None), rows - start, weights)
 
     settings = Settings(score, seed, differentiable, rows_at_once)
-    return sum_over_points(model, x, target, on_path, steps, settings)
+    with untouched(model, seed):
+        return shared_by_category(sum_over_points(model, x, target, on_path, steps, settings), columns)
 
 
 def _quadrature(steps: int, like: Tensor) -> tuple[Float[Tensor, " step"], Float[Tensor, " step"]]:

@@ -21,7 +21,7 @@ def path_attribution_of(
     samples: int,
     score: str,
 ) -> Float[Tensor, " batch *input"]:
-    """Expected gradients from the background, or integrated gradients from zeros, with ``samples`` points per row.
+    """Expected gradients from the background, or integrated ones from the neutral row, with ``samples`` points per row.
 
     Raises:
         RecipeError: fewer than 1 sample, or an unknown score.

@@ -5,7 +5,10 @@ from jaxtyping import Float, Int
 from torch import Tensor, nn
 
 from corrigible.errors import RecipeError
+from corrigible.explanations.passes import untouched
 from corrigible.explanations.points import Points, Settings, sum_over_points
+from corrigible.models.forward import centred
+from corrigible.types import Columns
 
 
 def smooth_grad(
@@ -16,13 +19,15 @@ def smooth_grad(
     samples: int = 50,
     noise: float = 0.15,
     score: str = "target_logit",
+    columns: Columns | None = None,
     seed: int = 0,
     differentiable: bool = False,
     rows_at_once: int = 256,
 ) -> Float[Tensor, " batch *input"]:
     """Mean gradient of the score over copies of the input with normal noise: change of the score per unit of input.
 
-    All rows share the draws, each scaled to the row.
+    All rows share the draws, each scaled to the row. Over the columns of a category the noise and the gradient are both
+    centred: what moves all of them together is nothing that a row can show.
 
     Args:
         samples: noisy copies of each row, at least 1. At most ``rows_at_once`` of them are in memory, whatever this is,
@@ -43,12 +48,13 @@ def smooth_grad(
 
         def at(which: slice) -> tuple[Tensor, None]:
             draws = torch.stack([_draw(seed, sample, rows) for sample in range(which.start, which.stop)])
-            return torch.addcmul(rows, draws[:, None], spread), None
+            return torch.addcmul(rows, centred(draws, columns)[:, None], spread), None
 
         return Points(at, 1 / samples)
 
     settings = Settings(score, seed, differentiable, rows_at_once)
-    return sum_over_points(model, x, target, noisy, samples, settings)
+    with untouched(model, seed):
+        return centred(sum_over_points(model, x, target, noisy, samples, settings), columns)
 
 
 def _draw(seed: int, sample: int, rows: Float[Tensor, " batch *input"]) -> Float[Tensor, " *input"]:

@@ -38,7 +38,8 @@ def exact_shapley(
 
     Args:
         groups: see `corrigible.explanations.groups`; at most 16.
-        baseline: what stands for absent inputs: None for zeros, a number, or a tensor that broadcasts to one row.
+        baseline: what stands for absent inputs: None for zeros, in a category of k columns 1/k each; a number, or a
+            tensor that broadcasts to one row.
         background: rows of data that stand for absent inputs instead, in the way that ``absent`` names.
 
     Raises:

@@ -47,7 +47,8 @@ def kernel_shap(
         samples: coalitions besides none and all; at least 2. Fewer than there are groups leave the values
             underdetermined; the smallest ones are then given.
         groups: see `corrigible.explanations.groups`.
-        baseline: what stands for absent inputs: None for zeros, a number, or a tensor that broadcasts to one row.
+        baseline: what stands for absent inputs: None for zeros, in a category of k columns 1/k each; a number, or a
+            tensor that broadcasts to one row.
         background: rows of data that stand for absent inputs instead, in the way that ``absent`` names.
 
     Raises:

@@ -47,7 +47,8 @@ def lime(
             the cosine distance.
         ridge: penalty on the squared coefficients.
         groups: see `corrigible.explanations.groups`: segments of an image, words of a text.
-        baseline: what stands for absent inputs: None for zeros, a number, or a tensor that broadcasts to one row.
+        baseline: what stands for absent inputs: None for zeros, in a category of k columns 1/k each; a number, or a
+            tensor that broadcasts to one row.
         background: rows of data that stand for absent inputs instead, in the way that ``absent`` names.
 
     Raises:

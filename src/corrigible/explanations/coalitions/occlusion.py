@@ -37,7 +37,7 @@ def occlusion(
     Args:
         patch: height and width of a patch, in pixels, over the last two axes of x; a table has none.
         stride: pixels from one patch to the next, at most ``patch``, which is also the default.
-        baseline: None for zeros, a number, or a tensor that broadcasts to one row.
+        baseline: None for zeros, in a category of k columns 1/k each; a number, or a tensor that broadcasts to one row.
         rows_at_once: how many changed rows are in memory at once.
 
     Raises:

@@ -19,6 +19,7 @@ from torch import Tensor
 
 from corrigible.errors import DataError
 from corrigible.explanations.baselines import Baseline, background_rows, baseline_row
+from corrigible.types import Columns
 
 Absent = Literal["marginal", "independent", "conditional"]
 
@@ -55,6 +56,7 @@ def absence_of(
     x: Float[Tensor, " batch *input"],
     labels: Int[Tensor, " one_or_batch *input"],
     *,
+    columns: Columns | None = None,
     baseline: Baseline,
     background: Tensor | None,
     absent: Absent,
@@ -69,7 +71,7 @@ def absence_of(
     if background is None:
         if absent != "marginal":
             raise DataError(f"absent={absent!r} takes its values from data; give rows of it as background")
-        return Absence(baseline_row(baseline, x)[None])
+        return Absence(baseline_row(baseline, x, columns)[None])
     if baseline is not None:
         raise DataError("both a baseline and a background are given; expected one of them")
     rows = background_rows(background, x)

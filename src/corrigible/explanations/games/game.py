@@ -113,7 +113,7 @@ def game_of(
         raise RecipeError(
             f"{num_groups} groups; expected at most {MOST_GROUPS}: form groups, such as an image's segments"
         )
-    absence = absence_of(x, labels, baseline=baseline, background=background, absent=absent, seed=seed)
+    absence = absence_of(x, labels, columns=columns, baseline=baseline, background=background, absent=absent, seed=seed)
     return Game(model, x, target, labels, absence, score, seed, differentiable, rows_at_once)
 
 

@@ -16,11 +16,13 @@ from torch import Tensor, nn
 
 from corrigible.errors import RecipeError
 from corrigible.explanations.baselines import Baseline, baseline_row
+from corrigible.explanations.features import shared_by_category
 from corrigible.explanations.passes import pass_over, require_gradient, untouched, values_index
 from corrigible.explanations.scores import score_named
 from corrigible.explanations.smoothing import require_no_maxima_of, smooth_activations_of
 from corrigible.explanations.targets import checked_question
 from corrigible.models.nonlinear import Nonlinearities
+from corrigible.types import Columns
 
 
 def integrated_hessians(
@@ -32,6 +34,7 @@ def integrated_hessians(
     baseline: Baseline = None,
     beta: float | None = None,
     score: str = "target_logit",
+    columns: Columns | None = None,
     seed: int = 0,
     differentiable: bool = False,
     rows_at_once: int | None = None,
@@ -40,7 +43,8 @@ def integrated_hessians(
 
     Symmetric, in units of the score. Row i of it sums to the integrated gradient of input i, and all pairs sum to
     score(x) − score(baseline), up to the quadrature's error; the diagonal holds what an input did by itself. Takes one
-    backward pass per input and point, and rows × inputs² numbers of memory.
+    backward pass per input and point, and rows × inputs² numbers of memory. The columns of a category share evenly what
+    it counts as a whole, as in `integrated_gradients`.
 
     A network with ReLUs or other kinks has no second derivatives that would tell: it is refused, unless ``beta`` is
     given. Then the result is about the model with softplus in the place of ReLU.
@@ -50,14 +54,14 @@ def integrated_hessians(
         target: a class, one per row, or None as in `explain`; pairs (batch, 2) ask why one rather than another.
         steps: points on each row's path, at least 1. At most ``rows_at_once`` points are in memory, whatever this is,
             unless the result is differentiable.
-        baseline: None for zeros, a number, or a tensor that broadcasts to one row.
+        baseline: None for zeros, in a category of k columns 1/k each; a number, or a tensor that broadcasts to one row.
         beta: the sharpness of the softplus that replaces ReLUs, e.g. 10; see `smooth_activations_of`.
 
     Raises:
         RecipeError: fewer than 1 step, a beta not above 0, rows_at_once below 1, or the score ``margin``, which has
             kinks itself.
         UnsupportedModelError: the model has kinks.
-        DataError: an x, target or baseline that does not fit.
+        DataError: an x, target, baseline or columns that do not fit.
         NoGradientError: differentiable, but no parameter would get a gradient.
     """
     if steps < 1:
@@ -65,8 +69,8 @@ def integrated_hessians(
     if score == "margin":
         raise RecipeError("score 'margin' has kinks; expected a smooth score: give a pair of classes as the target")
     with untouched(model, seed):
-        x, target, size = checked_question(model, x, target, rows_at_once=rows_at_once)
-        path = _Path(model, x, target, baseline_row(baseline, x), score, seed, differentiable)
+        x, target, size = checked_question(model, x, target, rows_at_once=rows_at_once, columns=columns)
+        path = _Path(model, x, target, baseline_row(baseline, x, columns), columns, score, seed, differentiable)
         smooth = smooth_activations_of(beta)
         every = torch.arange(len(x), device=x.device)
         parts = [_interactions(path, rows, steps, size, smooth) for rows in every.split(max(1, size // steps))]
@@ -84,6 +88,7 @@ class _Path:
     x: Float[Tensor, " batch *input"]
     target: Int[Tensor, " batch *contrast"]
     start: Float[Tensor, " *input"]
+    columns: Columns | None
     score: str
     seed: int
     differentiable: bool
@@ -111,7 +116,8 @@ def _interactions(path: _Path, rows: Tensor, steps: int, rows_at_once: int, smoo
             found = forward.gradient(of.sum(), forward.x, create_graph=path.differentiable).flatten(1)
             second[place_of_input] = second[place_of_input].index_add(0, row, found)
     way = way.flatten(1)
-    return torch.stack(second, dim=1) * way[:, :, None] * way[:, None, :] + torch.diag_embed(first * way)
+    found = torch.stack(second, dim=1) * way[:, :, None] * way[:, None, :] + torch.diag_embed(first * way)
+    return shared_by_category(shared_by_category(found, path.columns).transpose(1, 2), path.columns).transpose(1, 2)
 
 
 def log_quadrature_of(steps: int) -> tuple[NDArray[np.float64], NDArray[np.float64]]:

@@ -62,7 +62,8 @@ def shapley_interactions(
         target: a class, one per row, or None as in `explain`; pairs (batch, 2) ask why one rather than another.
         samples: of what else is present, for more than 16 groups; each is also turned into its complement.
         groups: see `corrigible.explanations.groups`; at most 128.
-        baseline: what stands for absent inputs: None for zeros, a number, or a tensor that broadcasts to one row.
+        baseline: what stands for absent inputs: None for zeros, in a category of k columns 1/k each; a number, or a
+            tensor that broadcasts to one row.
         background: rows of data that stand for absent inputs instead, in the way that ``absent`` names.
 
     Raises:

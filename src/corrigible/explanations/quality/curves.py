@@ -17,6 +17,7 @@ from corrigible.explanations.groups import Groups, groups_of
 from corrigible.explanations.quality.given import flat_of, require_same_shape_of
 from corrigible.explanations.quality.order import Order, order_of
 from corrigible.explanations.quality.scored import Scored, scored_of
+from corrigible.types import Columns
 
 
 def deletion_curve(
@@ -29,6 +30,7 @@ def deletion_curve(
     baseline: Baseline = None,
     groups: Groups = None,
     score: str = "target_prob",
+    columns: Columns | None = None,
     seed: int = 0,
     rows_at_once: int | None = None,
 ) -> Float[Tensor, " batch step"]:
@@ -41,19 +43,22 @@ def deletion_curve(
     Args:
         target: a class, one per row, or None as in `explain`; pairs (batch, 2) ask why one rather than another.
         attribution: in the shape of x.
-        baseline: None for zeros, a number, or a tensor that broadcasts to one row.
+        baseline: None for zeros, in a category of k columns 1/k each; a number, or a tensor that broadcasts to one row.
         groups: see `corrigible.explanations.groups`; None for the pixels of (batch, channel, height, width), each with
-            all its channels, and for each input of other rows.
+            all its channels, for the features that ``columns`` names, and for each input of other rows.
         score: what the curve shows, by default the probability of the target.
+        columns: which columns of a table make up which feature.
         rows_at_once: how many points the model runs on at once; None for as many as keep its activations in the
             processor's cache.
 
     Raises:
         RecipeError: fewer than 1 step, or an unknown score.
-        DataError: x, target, groups or a baseline that do not fit, an attribution of another shape, NaN or infinite.
+        DataError: x, target, groups, columns or a baseline that do not fit, an attribution of another shape, NaN or
+            infinite.
     """
-    rows = scored_of(model, x, target, score=score, seed=seed, rows_at_once=rows_at_once)
-    return _curve(rows, ranking_of(rows.x, attribution, groups), steps, baseline, inserts=False)
+    rows = scored_of(model, x, target, score=score, columns=columns, seed=seed, rows_at_once=rows_at_once)
+    ranking, empty = ranking_of(rows.x, attribution, groups, columns), baseline_row(baseline, rows.x, columns)
+    return _curve(rows, ranking, steps, empty, inserts=False)
 
 
 def insertion_curve(
@@ -66,6 +71,7 @@ def insertion_curve(
     baseline: Baseline = None,
     groups: Groups = None,
     score: str = "target_prob",
+    columns: Columns | None = None,
     seed: int = 0,
     rows_at_once: int | None = None,
 ) -> Float[Tensor, " batch step"]:
@@ -73,8 +79,9 @@ def insertion_curve(
 
     For arguments, ties and errors see `deletion_curve`.
     """
-    rows = scored_of(model, x, target, score=score, seed=seed, rows_at_once=rows_at_once)
-    return _curve(rows, ranking_of(rows.x, attribution, groups), steps, baseline, inserts=True)
+    rows = scored_of(model, x, target, score=score, columns=columns, seed=seed, rows_at_once=rows_at_once)
+    ranking, empty = ranking_of(rows.x, attribution, groups, columns), baseline_row(baseline, rows.x, columns)
+    return _curve(rows, ranking, steps, empty, inserts=True)
 
 
 def deletion_auc(
@@ -87,6 +94,7 @@ def deletion_auc(
     baseline: Baseline = None,
     groups: Groups = None,
     score: str = "target_prob",
+    columns: Columns | None = None,
     seed: int = 0,
     rows_at_once: int | None = None,
 ) -> Float[Tensor, " batch"]:
@@ -94,9 +102,9 @@ def deletion_auc(
 
     In units of the score: a mean of probabilities by default. For arguments and errors see `deletion_curve`.
     """
-    rows = scored_of(model, x, target, score=score, seed=seed, rows_at_once=rows_at_once)
-    ranking = ranking_of(rows.x, attribution, groups)
-    return _area(_curve(rows, ranking, steps, baseline, inserts=False), ranking, steps)
+    rows = scored_of(model, x, target, score=score, columns=columns, seed=seed, rows_at_once=rows_at_once)
+    ranking, empty = ranking_of(rows.x, attribution, groups, columns), baseline_row(baseline, rows.x, columns)
+    return _area(_curve(rows, ranking, steps, empty, inserts=False), ranking, steps)
 
 
 def insertion_auc(
@@ -109,6 +117,7 @@ def insertion_auc(
     baseline: Baseline = None,
     groups: Groups = None,
     score: str = "target_prob",
+    columns: Columns | None = None,
     seed: int = 0,
     rows_at_once: int | None = None,
 ) -> Float[Tensor, " batch"]:
@@ -116,9 +125,9 @@ def insertion_auc(
 
     In units of the score: a mean of probabilities by default. For arguments and errors see `deletion_curve`.
     """
-    rows = scored_of(model, x, target, score=score, seed=seed, rows_at_once=rows_at_once)
-    ranking = ranking_of(rows.x, attribution, groups)
-    return _area(_curve(rows, ranking, steps, baseline, inserts=True), ranking, steps)
+    rows = scored_of(model, x, target, score=score, columns=columns, seed=seed, rows_at_once=rows_at_once)
+    ranking, empty = ranking_of(rows.x, attribution, groups, columns), baseline_row(baseline, rows.x, columns)
+    return _area(_curve(rows, ranking, steps, empty, inserts=True), ranking, steps)
 
 
 @dataclass(frozen=True)
@@ -147,17 +156,17 @@ class Ranking:
         return ((counts[:, :, None].to(above) - above) / ties).clamp_(0, 1)
 
 
-def ranking_of(x: Tensor, attribution: Tensor, groups: Groups) -> Ranking:
+def ranking_of(x: Tensor, attribution: Tensor, groups: Groups, columns: Columns | None = None) -> Ranking:
     """The rank of each input's group by summed attribution, largest first.
 
     Raises:
-        DataError: an attribution of another shape, NaN or infinite; groups that do not fit.
+        DataError: an attribution of another shape, NaN or infinite; groups or columns that do not fit.
     """
     require_same_shape_of(attribution, x.shape, "x")
     values = flat_of(attribution)
     if groups is None and x.ndim == 4:
         groups = torch.arange(x[0, 0].numel()).reshape(x.shape[2:]).expand(x.shape[1:])
-    labels = groups_of(x, groups, None).cpu().flatten(1).expand_as(values)
+    labels = groups_of(x, groups, columns).cpu().flatten(1).expand_as(values)
     sums, sizes = (
         torch.zeros(len(x), int(labels.max()) + 1, dtype=torch.float64).scatter_add(1, labels, of)
         for of in (values, torch.ones_like(values))
@@ -176,8 +185,8 @@ def without_top_of(x: Tensor, ranking: Ranking, share: float, empty: Tensor) -> 
     return torch.lerp(x, empty.expand_as(x), taken)
 
 
-def _curve(rows: Scored, ranking: Ranking, steps: int, baseline: Baseline, *, inserts: bool) -> Tensor:
-    empty, counts = baseline_row(baseline, rows.x), ranking.counts(steps)
+def _curve(rows: Scored, ranking: Ranking, steps: int, empty: Tensor, *, inserts: bool) -> Tensor:
+    counts = ranking.counts(steps)
     found = torch.empty_like(counts)
     with rows.looking():
         for some, points in rows.blocks(counts.shape[1]):

@@ -12,6 +12,8 @@ from corrigible.explanations.baselines import Baseline, baseline_row
 from corrigible.explanations.groups import Groups, groups_of
 from corrigible.explanations.quality.given import flat_of, require_same_shape_of
 from corrigible.explanations.quality.scored import Scored, scored_of
+from corrigible.models.forward import centred
+from corrigible.types import Columns
 
 Perturbation = Literal["noise", "square", "groups"]
 
@@ -30,6 +32,7 @@ def infidelity(
     groups: Groups = None,
     scaled: bool = False,
     score: str = "target_logit",
+    columns: Columns | None = None,
     seed: int = 0,
     rows_at_once: int | None = None,
 ) -> Float[Tensor, " batch"]:
@@ -42,28 +45,31 @@ def infidelity(
         attribution: in the shape of x, in units of the score per change that I makes: of the score per unit of input
             for a gradient. An attribution that already holds the inputs, as integrated gradients do, is to be divided
             by x − baseline first.
-        perturbation: ``noise``: I ~ N(0, sd²) in every input; ``square``: a square at a random place, in all channels,
-            gives way to the baseline; ``groups``: each group gives way to it, every one once; or masks, each in a shape
-            that broadcasts to one row and True where inputs give way; an empty one does not count.
+        perturbation: ``noise``: I ~ N(0, sd²) in every input, less its mean over the columns of each category;
+            ``square``: a square at a random place, in all channels, gives way to the baseline; ``groups``: each group
+            gives way to it, every one once; or masks, each in a shape that broadcasts to one row and True where inputs
+            give way; an empty one does not count.
         samples: how many perturbations are drawn; groups and masks are taken as they are.
         patch: height and width of the square in pixels.
-        baseline: None for zeros, a number, or a tensor that broadcasts to one row.
-        groups: see `corrigible.explanations.groups`; None for every input on its own.
+        baseline: None for zeros, in a category of k columns 1/k each; a number, or a tensor that broadcasts to one row.
+        groups: see `corrigible.explanations.groups`; None for the features that ``columns`` names, or every input on
+            its own.
         scaled: after multiplying each row's attribution by the number that suits it best, so that only proportions
             count.
+        columns: which columns of a table make up which feature.
 
     Raises:
         RecipeError: fewer than 1 sample, a square that is larger than the image, an unknown perturbation or score.
-        DataError: x, target, groups, masks or a baseline that do not fit; an attribution of another shape, NaN or
-            infinite.
+        DataError: x, target, groups, masks, columns or a baseline that do not fit; an attribution of another shape, NaN
+            or infinite.
         UnsupportedModelError: a square on rows that are not images.
     """
-    rows = scored_of(model, x, target, score=score, seed=seed, rows_at_once=rows_at_once)
+    rows = scored_of(model, x, target, score=score, columns=columns, seed=seed, rows_at_once=rows_at_once)
     require_same_shape_of(attribution, rows.x.shape, "x")
     slopes = flat_of(attribution)
     is_noise = isinstance(perturbation, str) and perturbation == "noise"
-    away = torch.ones_like(rows.x) if is_noise else rows.x - baseline_row(baseline, rows.x)
-    draws = _draws(rows, perturbation, samples, sd, patch, groups)
+    away = torch.ones_like(rows.x) if is_noise else rows.x - baseline_row(baseline, rows.x, columns)
+    draws = _draws(rows, perturbation, samples, sd, patch, groups, columns)
     products, drops = _measured(rows, slopes, away, draws)
     if scaled:
         products = products * _best_factor(products, drops)
@@ -97,7 +103,13 @@ def _best_factor(products: Tensor, drops: Tensor) -> Tensor:
 
 
 def _draws(
-    rows: Scored, perturbation: str | Tensor, samples: int, sd: float, patch: int, groups: Groups
+    rows: Scored,
+    perturbation: str | Tensor,
+    samples: int,
+    sd: float,
+    patch: int,
+    groups: Groups,
+    columns: Columns | None,
 ) -> Iterator[Tensor]:
     """Factors of x − baseline, (1 or batch, sample, *input), a bounded number of samples at a time."""
     if samples < 1:
@@ -108,10 +120,10 @@ def _draws(
     if isinstance(perturbation, Tensor):
         return _masks(rows.x, perturbation, at_once)
     if perturbation == "groups":
-        return _each_group(rows.x, groups, at_once)
+        return _each_group(rows.x, groups, columns, at_once)
     generator = torch.Generator().manual_seed(rows.seed)
     if perturbation == "noise":
-        return _noise(rows.x, samples, sd, at_once, generator)
+        return (centred(drawn, columns) for drawn in _noise(rows.x, samples, sd, at_once, generator))
     if perturbation == "square":
         return _squares(rows.x, samples, patch, at_once, generator)
     raise RecipeError(f"perturbation is {perturbation!r}; expected 'noise', 'square' or 'groups'")
@@ -152,8 +164,8 @@ def _masks(x: Tensor, masks: Tensor, at_once: int) -> Iterator[Tensor]:
         yield some[None].to(x)
 
 
-def _each_group(x: Tensor, groups: Groups, at_once: int) -> Iterator[Tensor]:
-    labels = groups_of(x, groups, None)
+def _each_group(x: Tensor, groups: Groups, columns: Columns | None, at_once: int) -> Iterator[Tensor]:
+    labels = groups_of(x, groups, columns)
     every = torch.arange(int(labels.max()) + 1, device=x.device)
     for some in every.split(max(1, at_once // len(labels))):
         yield (labels[:, None] == some.reshape(-1, *[1] * (x.ndim - 1))).to(x)

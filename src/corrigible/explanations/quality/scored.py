@@ -14,6 +14,7 @@ from corrigible.explanations.passes import score_of, untouched, values_index
 from corrigible.explanations.targets import checked_question
 from corrigible.models.forward import class_logits
 from corrigible.models.pooling import QuickPooling
+from corrigible.types import Columns
 
 
 @dataclass(frozen=True)
@@ -67,6 +68,7 @@ def scored_of(
     target: Any,
     *,
     score: str = "target_logit",
+    columns: Columns | None = None,
     seed: int = 0,
     rows_at_once: int | None = None,
 ) -> Scored:
@@ -78,5 +80,5 @@ def scored_of(
     """
     network = as_model(model)
     with untouched(network, seed):
-        rows, chosen, size = checked_question(network, x, target, rows_at_once=rows_at_once)
+        rows, chosen, size = checked_question(network, x, target, rows_at_once=rows_at_once, columns=columns)
     return Scored(network, rows, chosen, values_index(rows), score, seed, size)
