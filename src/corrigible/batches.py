@@ -21,14 +21,17 @@ def collate(dataset: Dataset, index: Tensor, marks: Marks | None = None) -> Batc
     return Batch(index, rows.x, rows.y, irrelevant, relevant, rows.group, columns=rows.columns)
 
 
-def label_batches(dataset: Dataset, batch_size: int, seed: int, *, marks: Marks | None = None) -> Batches:
-    """Every row once per epoch, in an order drawn from the seed and the epoch.
+def label_batches(
+    dataset: Dataset, batch_size: int, seed: int, *, marks: Marks | None = None, rows: Tensor | None = None
+) -> Batches:
+    """Every row once per epoch, or every one of ``rows``, in an order drawn from the seed and the epoch.
 
     A single row that would be left over joins the batch before it: batch normalisation cannot learn from one row.
     """
 
     def batches(epoch: int) -> Iterator[Batch]:
-        order = torch.randperm(len(dataset), generator=_generator(seed, epoch))
+        order = torch.randperm(len(dataset) if rows is None else len(rows), generator=_generator(seed, epoch))
+        order = order if rows is None else rows[order]
         parts = list(order.split(batch_size))
         if batch_size > 1 and len(parts) > 1 and len(parts[-1]) == 1:
             parts[-2:] = [torch.cat(parts[-2:])]

@@ -8,6 +8,7 @@ CorrigibleError
 ├── UnsupportedModelError a model that lacks what a method needs
 ├── NoGradientError       an explanation or penalty that would not reach the parameters
 ├── TrainingDivergedError a loss that is not a number
+├── CorrectionRefusedError every weight of a penalty would make the model worse
 └── SealError             a sealed folder that is missing or has no readable manifest
 
 Each message says what was found, what was expected and what to do.
@@ -47,6 +48,10 @@ class NoGradientError(CorrigibleError, RuntimeError):
 
 class TrainingDivergedError(CorrigibleError, ArithmeticError):
     """A loss or penalty that became infinite or not a number."""
+
+
+class CorrectionRefusedError(CorrigibleError, RuntimeError):
+    """A correction that would make the model worse with every weight that was tried."""
 
 
 class SealError(CorrigibleError, ValueError):

@@ -19,11 +19,9 @@ from corrigible.methods import method_named, settings_of, with_settings
 from corrigible.metrics import METRICS
 from corrigible.models import MODELS
 from corrigible.models.modes import PrivateRandomness
-from corrigible.objective import terms_of
 from corrigible.protocols.baselines import Baseline
-from corrigible.protocols.correction import DEFAULT_PENALTIES
-from corrigible.protocols.providing import require_writable
 from corrigible.protocols.schedule import MOST, Schedule, require_range
+from corrigible.protocols.written import written_augment, written_penalties
 
 RECIPE_FORMAT = 1
 
@@ -70,7 +68,9 @@ class Recipe:
     model_settings: Mapping[str, Any]
     train: Schedule
     correct: Schedule
-    penalties: Mapping[str, Mapping[str, Any]]
+    augment: Mapping[str, Mapping[str, Any]] | None
+    """None, as the penalties, where neither is named: the default for the data corrects."""
+    penalties: Mapping[str, Mapping[str, Any]] | None
     baselines: tuple[Baseline, ...]
     explain: Explanation
     evaluate: Evaluation
@@ -92,9 +92,9 @@ def _parse(text: str) -> Recipe:
         raise RecipeError(f"recipe.toml is not valid TOML: {error}") from error
     _check_keys(content)
     data, model = dict(content["data"]), dict(content["model"])
-    penalties = _penalties(
-        content.get("penalty", [{"name": name, "weight": weight} for name, weight in DEFAULT_PENALTIES.items()])
-    )
+    is_default = "penalty" not in content and "augment" not in content
+    penalties = None if is_default else written_penalties(content.get("penalty", []))
+    augment = None if is_default else written_augment(content.get("augment", []))
     kind = data.pop("kind", None)
     if not isinstance(kind, str) or kind not in KINDS:
         raise RecipeError(f"[data] {unknown('kind', str(kind), KINDS)}")
@@ -115,6 +115,7 @@ def _parse(text: str) -> Recipe:
         model_settings=model,
         train=_section(Schedule, content.get("train", {}), "[train]"),
         correct=_section(Schedule, content.get("correct", {}), "[correct]"),
+        augment=augment,
         penalties=penalties,
         baselines=tuple(_section(Baseline, entry, "[[baseline]]") for entry in content.get("baseline", [])),
         explain=_explanation(content.get("explain", {})),
@@ -132,6 +133,7 @@ _EXPECTED: dict[str, type] = {
     "model": dict,
     "train": dict,
     "correct": dict,
+    "augment": list,
     "penalty": list,
     "baseline": list,
     "explain": dict,
@@ -150,7 +152,7 @@ def _check_keys(content: Mapping[str, Any]) -> None:
             raise RecipeError(unknown("part of a recipe", name, _EXPECTED))
         if type(value) is not _EXPECTED[name]:
             raise RecipeError(f"{name} is {value!r}; expected a {_WORDS[_EXPECTED[name]]}")
-        if name in ("penalty", "baseline") and not all(isinstance(entry, dict) for entry in content[name]):
+        if name in ("augment", "penalty", "baseline") and not all(isinstance(entry, dict) for entry in content[name]):
             raise RecipeError(f"{name} is {value!r}; expected tables, written [[{name}]]")
     for name in ("format", "data", "model"):
         if name not in content:
@@ -188,23 +190,6 @@ def complete(function: Callable[..., Any], settings: Mapping[str, Any], where: s
         if default is inspect.Parameter.empty and name not in settings:
             raise RecipeError(f"{where} has no {name}; expected {name} = …")
     return filled
-
-
-def _penalties(entries: list[Any]) -> dict[str, dict[str, Any]]:
-    found = {}
-    for entry in entries:
-        settings = dict(entry)
-        name = settings.pop("name", None)
-        if not isinstance(name, str):
-            raise RecipeError(f'[[penalty]] {entry!r} has no name; expected name = "energy_outside" or another')
-        if name in found:
-            raise RecipeError(f"penalty {name!r} stands twice; expected each penalty once")
-        settings.setdefault("weight", "auto")
-        require_writable(name, settings)
-        checked = 1.0 if settings["weight"] == "auto" else settings["weight"]
-        terms_of({name: {**settings, "weight": checked}})
-        found[name] = settings
-    return found
 
 
 def _explanation(content: Mapping[str, Any]) -> Explanation:

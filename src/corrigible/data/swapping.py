@@ -24,16 +24,26 @@ def lent(
     """
     if x.ndim != 4:
         return x
-    is_background = 2 * irrelevant.flatten(1).sum(dim=1) > irrelevant[0].numel()
     num_marked = irrelevant.sum(dim=(2, 3), keepdim=True)
     # Half precision overflows where many pixels are added up.
     precision = torch.promote_types(x.dtype, torch.float32)
     mean = torch.where(irrelevant, x, 0).sum(dim=(2, 3), keepdim=True, dtype=precision) / num_marked.clamp_min(1)
-    is_lent = irrelevant | (num_marked == 0) | ~is_background[:, None, None, None]
+    is_lent = irrelevant | (num_marked == 0) | ~is_background(irrelevant)[:, None, None, None]
     return torch.where(is_lent, x, mean.to(x.dtype))
+
+
+def is_background(marked: Bool[Tensor, " row *input"]) -> Bool[Tensor, " row"]:
+    """True on rows of which more than half is marked."""
+    return 2 * marked.flatten(1).sum(dim=1) > marked[0].numel()
 
 
 def draw_donors(num_rows: int, num_donors: int, seed: int) -> Tensor:
     """Positions of the rows to take values from, all different; fewer where there are not enough rows."""
     generator = torch.Generator().manual_seed(seed)
     return torch.randperm(num_rows, generator=generator)[:num_donors]
+
+
+def some_rows(rows: Tensor, most: int, seed: int) -> Tensor:
+    """At most so many of the rows, drawn from the seed: data sets are often sorted by class."""
+    order = torch.randperm(len(rows), generator=torch.Generator().manual_seed(seed))
+    return rows[order[:most]]

@@ -1,33 +1,42 @@
-"""Train again with penalties made from feedback.
+"""Train again so that what people marked does not matter any more.
 
-The weight of a penalty is chosen by the swap score; nothing else is chosen: a fixed number of epochs, the last weights.
+The weight of a penalty is chosen by the judge of exchanged rows; nothing else is chosen: a fixed number of epochs, the
+last weights. The same judge says in the end how it went.
 """
 
 import copy
 import logging
 from collections.abc import Generator, Iterable, Mapping
+from dataclasses import dataclass
 from typing import Any
 
 from torch import Tensor, nn
 
-from corrigible.data.dataset import Dataset, all_labels, as_dataset, labelled, require_classes
+from corrigible.augment import FROM_FEEDBACK
+from corrigible.data.dataset import Dataset, all_labels, as_dataset, class_names_of, labelled, require_classes
 from corrigible.errors import FeedbackError
 from corrigible.feedback.masks import Marks, as_rule, marks_of, marks_to_swap
 from corrigible.objective import as_settings
 from corrigible.penalties import ABOUT_EITHER, FEEDBACK_LOSSES, FEEDBACK_PENALTIES, RELEVANCE_PENALTIES
-from corrigible.protocols.doubts import FeedbackDoubted, doubts
-from corrigible.protocols.providing import provided
+from corrigible.protocols.defaults import MethodChosen, default_method
+from corrigible.protocols.doubts import FeedbackDoubted, beside_the_cue, doubts, shows_the_class
+from corrigible.protocols.judge import Judge, build_judge
+from corrigible.protocols.providing import Known, augments_of, provided
 from corrigible.protocols.schedule import Schedule, Validation, require_fit, run
-from corrigible.protocols.weight import Judge, WeightChoice, WeightTrial, choose_weight, some_rows
+from corrigible.protocols.trials import Fold, Trials, folds_of
+from corrigible.protocols.verdict import Verdict, verdict
+from corrigible.protocols.weight import WeightChoice, WeightTrial, choose_weight
 from corrigible.training import Epoch
 from corrigible.types import Feedback
 
 log = logging.getLogger(__name__)
 
-DEFAULT_PENALTIES: Mapping[str, Any] = {"energy_outside": "auto"}
-NUM_JUDGED_ROWS = 2000
+POINTS_PER_STEP = 0.1
+"""Rows that pass through each of two models for the verdict, over rows that are trained on."""
+LEAST_POINTS, MOST_POINTS = 600, 6000
 
-Progress = Epoch | WeightTrial | WeightChoice | FeedbackDoubted
+Settings = Mapping[str, Any]
+Progress = Epoch | MethodChosen | WeightTrial | WeightChoice | FeedbackDoubted | Verdict
 
 
 def correct(
@@ -35,7 +44,8 @@ def correct(
     data: Any,
     feedback: Iterable[Feedback],
     *,
-    penalties: Mapping[str, Any] = DEFAULT_PENALTIES,
+    augment: Settings | None = None,
+    penalties: Settings | None = None,
     epochs: int = 24,
     batch_size: int = 64,
     learning_rate: float = 1e-3,
@@ -44,24 +54,38 @@ def correct(
 ) -> nn.Module:
     """A corrected copy of the model; the model itself is left as it is.
 
+    The copy has an attribute ``verdict`` (`Verdict`): how it went, in a sentence with its figures. A verdict of failed
+    is also logged as a warning.
+
     Args:
         model: gives logits of shape (batch, num_classes), or one logit per row for two classes.
         data: what the model was trained on: ``(x, y)`` arrays or a map-style data set of (x, y).
         feedback: what people said about rows of ``data``.
+        augment: name -> settings of changes of the label batches, such as ``{"transplant": {}}``.
         penalties: name -> weight, or name -> {"weight": …, setting: …}; the weight "auto" is chosen by swap score.
-        epochs: passes over ``data`` with the chosen weight; choosing it costs five runs of half of them or more.
-        validation: rows for the swap score of feedback that applies to every row; they may hold the confounder.
+            Where neither ``augment`` nor ``penalties`` is given, `default_method` chooses.
+        epochs: passes over ``data``; choosing a weight costs about as many per trial, of which there are at most nine.
+        validation: rows that were not trained on and may hold the confounder; weights and the verdict are judged on
+            them. None judges on training rows.
 
     Raises:
         FeedbackError: no feedback, or feedback that does not fit the data.
         DataError: data with one class only, NaN or infinite inputs.
-        RecipeError: an unknown penalty or setting.
+        RecipeError: an unknown penalty, augmentation or setting.
         NoGradientError: a penalty that reaches no parameter.
         TrainingDivergedError: the loss became NaN or infinite.
+        CorrectionRefusedError: every weight of a penalty would make the model worse.
     """
     schedule = Schedule(epochs=epochs, batch_size=batch_size, learning_rate=learning_rate)
     running = correction(
-        model, data, feedback, penalties=penalties, schedule=schedule, validation=validation, seed=seed
+        model,
+        data,
+        feedback,
+        augment=augment,
+        penalties=penalties,
+        schedule=schedule,
+        validation=validation,
+        seed=seed,
     )
     while True:
         try:
@@ -72,6 +96,8 @@ def correct(
             log.log(logging.INFO if progress.weight else logging.WARNING, progress.message)
         if isinstance(progress, FeedbackDoubted):
             log.warning(progress.message)
+        if isinstance(progress, Verdict):
+            log.log(logging.INFO if progress.outcome == "corrected" else logging.WARNING, progress.sentence)
 
 
 def correction(
@@ -79,13 +105,14 @@ def correction(
     data: Any,
     feedback: Iterable[Feedback],
     *,
-    penalties: Mapping[str, Any] = DEFAULT_PENALTIES,
+    augment: Settings | None = None,
+    penalties: Settings | None = None,
     schedule: Schedule,
     validation: Any = None,
     watch: Validation | None = None,
     seed: int = 0,
 ) -> Generator[Progress, None, nn.Module]:
-    """``correct``, told as it goes; returns the corrected copy. ``watch`` is reported after each epoch."""
+    """Like `correct`, but yields progress records, the verdict last. ``watch`` is reported after each epoch."""
     dataset, feedback = labelled(as_dataset(data)), list(feedback)
     labels = all_labels(dataset)
     require_classes(labels)
@@ -93,29 +120,112 @@ def correction(
     if not feedback:
         raise FeedbackError("no feedback; expected at least one marked region: add feedback, then correct")
     marks = marks_of(feedback, dataset)
-    settings = as_settings(penalties)
-    require_marked(marks, feedback, labels, settings)
+    settings = as_settings(penalties or {})
+    changes = dict(augment or {})
+    require_marked(marks, feedback, labels, settings, changes)
+    if augment is None and penalties is None:
+        method = default_method(dataset, marks)
+        settings, changes = as_settings(method.penalties), dict(method.augment)
+        yield method
+    rows = rows_to_judge(dataset, marks, feedback, validation)
     settings = provided(settings, model, dataset, marks, seed)
-    judge = judge_of(dataset, marks, feedback, validation, seed)
-    for name, given in settings.items():
-        if given.get("weight") == "auto":
-            decided = {n: s for n, s in settings.items() if n == name or s.get("weight") != "auto"}
-            for progress in choose_weight(
-                model, dataset, marks, schedule, name=name, penalties=decided, judge=judge, seed=seed
-            ):
-                yield progress
-            assert isinstance(progress, WeightChoice)
-            settings[name] = {**given, "weight": progress.weight}
+    settings = yield from _with_chosen_weights(model, rows, settings, changes, schedule, seed)
     corrected = copy.deepcopy(model)
-    yield from run(corrected, dataset, schedule, marks=marks, penalties=settings, validation=watch, seed=seed)
-    found = doubts(corrected, dataset, marks, seed=seed) if settings else None
-    if found is not None:
-        yield found
+    on_labels = augments_of(changes, Known(model, dataset, marks, seed))
+    yield from run(
+        corrected, dataset, schedule, marks=marks, penalties=settings, augment=on_labels, validation=watch, seed=seed
+    )
+    if settings or changes:
+        yield from _looked_back(model, corrected, rows, schedule, seed)
     return corrected
 
 
-def require_marked(marks: Marks, feedback: list[Feedback], labels: Tensor, settings: Mapping[str, Any]) -> None:
-    """Raises FeedbackError where the feedback could teach these penalties nothing."""
+@dataclass(frozen=True)
+class JudgedRows:
+    """What is known about the rows of one correction."""
+
+    dataset: Dataset
+    marks: Marks
+    validation: Dataset | None
+    validation_marks: Marks | None
+    """What rules say of the validation rows; None where no rule marks any of them."""
+
+    def folds(self, seed: int) -> tuple[Fold, ...]:
+        """What teaches and what judges it."""
+        return folds_of(
+            self.dataset, self.marks, validation=self.validation, validation_marks=self.validation_marks, seed=seed
+        )
+
+    def judge(self, schedule: Schedule, seed: int) -> Judge:
+        """It costs about a tenth of the training."""
+        points = round(POINTS_PER_STEP * len(self.dataset) * schedule.epochs)
+        return build_judge(
+            self.dataset,
+            self.marks,
+            validation=self.validation,
+            validation_marks=self.validation_marks,
+            points=min(max(points, LEAST_POINTS), MOST_POINTS),
+            seed=seed,
+        )
+
+
+def rows_to_judge(dataset: Dataset, marks: Marks, feedback: list[Feedback], validation: Any) -> JudgedRows:
+    """Rules are judged on validation rows where they apply to any, feedback on single rows on those rows."""
+    if validation is None:
+        return JudgedRows(dataset, marks, None, None)
+    rows = labelled(as_dataset(validation))
+    rules = [rule for said in feedback if (rule := as_rule(said)) is not None]
+    of_rules = marks_to_swap(marks_of(rules, rows), all_labels(rows)) if rules else None
+    is_marked = of_rules is not None and len(of_rules.irrelevant.rows(all_labels(rows))) > 0
+    return JudgedRows(dataset, marks, rows, of_rules if is_marked else None)
+
+
+def _with_chosen_weights(
+    model: nn.Module,
+    rows: JudgedRows,
+    settings: dict[str, dict[str, Any]],
+    changes: Mapping[str, Any],
+    schedule: Schedule,
+    seed: int,
+) -> Generator[Progress, None, dict[str, dict[str, Any]]]:
+    """The penalties' settings with a number for each weight that was "auto"."""
+    found = dict(settings)
+    unknown = [name for name, given in settings.items() if given.get("weight") == "auto"]
+    if not unknown:
+        return found
+    trials = Trials(rows.dataset, schedule, rows.folds(seed))
+    for name in unknown:
+        decided = {n: s for n, s in found.items() if n == name or s.get("weight") != "auto"}
+        for progress in choose_weight(
+            model, rows.dataset, rows.marks, trials, name=name, penalties=decided, augment=changes, seed=seed
+        ):
+            yield progress
+        assert isinstance(progress, WeightChoice)
+        found[name] = {**found[name], "weight": progress.weight}
+    return found
+
+
+def _looked_back(
+    model: nn.Module, corrected: nn.Module, rows: JudgedRows, schedule: Schedule, seed: int
+) -> Generator[Progress, None, None]:
+    """What is to be doubted, and the verdict."""
+    judge = rows.judge(schedule, seed)
+    before, after = judge.judged(model), judge.judged(corrected)
+    found = (
+        beside_the_cue(judge, before),
+        shows_the_class(judge, after),
+        doubts(corrected, rows.dataset, rows.marks, seed=seed),
+    )
+    yield from (doubt for doubt in found if doubt is not None)
+    result = verdict(before, after, where=judge.where, class_names=class_names_of(rows.dataset))
+    corrected.verdict = result  # type: ignore[assignment]
+    yield result
+
+
+def require_marked(
+    marks: Marks, feedback: list[Feedback], labels: Tensor, penalties: Settings, augment: Settings
+) -> None:
+    """Raises FeedbackError where the feedback could teach these penalties or augmentations nothing."""
     classes = set(labels.tolist())
     absent = [said.label for said in feedback if said.scope == "class" and said.label not in classes]
     if absent:
@@ -123,8 +233,9 @@ def require_marked(marks: Marks, feedback: list[Feedback], labels: Tensor, setti
     says_irrelevant, says_relevant = (len(masks.rows(labels)) > 0 for masks in (marks.irrelevant, marks.relevant))
     if not says_irrelevant and not says_relevant:
         raise FeedbackError("the feedback marks no input of any row; expected a mask with at least one True")
-    for name in settings:
-        if name in (FEEDBACK_PENALTIES | FEEDBACK_LOSSES).keys() - ABOUT_EITHER and not says_irrelevant:
+    needs_irrelevant = (FEEDBACK_PENALTIES | FEEDBACK_LOSSES).keys() - ABOUT_EITHER | FROM_FEEDBACK
+    for name in [*penalties, *augment]:
+        if name in needs_irrelevant and not says_irrelevant:
             raise FeedbackError(
                 f"the feedback only says what should matter; {name} needs to know what must not: "
                 "mark some inputs irrelevant"
@@ -134,21 +245,3 @@ def require_marked(marks: Marks, feedback: list[Feedback], labels: Tensor, setti
                 f"the feedback only says what must not matter; {name} needs to know what should: "
                 "mark some inputs relevant"
             )
-
-
-def judge_of(dataset: Dataset, marks: Marks, feedback: list[Feedback], validation: Any, seed: int) -> Judge:
-    """Rules are judged on validation rows where they apply to any, feedback on single rows on those rows.
-
-    Where there are rules and validation rows, feedback on single rows judges nothing.
-    """
-    rules = [rule for said in feedback if (rule := as_rule(said)) is not None]
-    if rules and validation is not None:
-        validation = labelled(as_dataset(validation))
-        labels = all_labels(validation)
-        on_validation = marks_to_swap(marks_of(rules, validation), labels)
-        rows = on_validation.irrelevant.rows(labels)
-        if len(rows):
-            return Judge(validation, on_validation, some_rows(rows, NUM_JUDGED_ROWS, seed))
-    marks = marks_to_swap(marks, all_labels(dataset))
-    rows = marks.irrelevant.rows(all_labels(dataset))
-    return Judge(dataset, marks, some_rows(rows, NUM_JUDGED_ROWS, seed))

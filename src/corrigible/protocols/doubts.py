@@ -1,4 +1,8 @@
-"""Feedback that contradicts the labels: without what was marked, the label can no longer be told.
+"""Feedback to look at again: masks beside the cue, on what shows the class, or against the labels.
+
+Reviewed rows are checked against each other. Content that a model relies on draws rows that wear it to the class it is
+from: where most masks hold such content, one that does not is beside it. After the correction it should no longer draw
+any: content that still does may be what shows the class.
 
 After a correction the label of a reviewed row should still be likely when its marked inputs hold other rows' values.
 Where it is then less likely than a guess by the classes' frequencies, and much less likely than on the row as it is,
@@ -7,6 +11,7 @@ at that row again.
 """
 
 import math
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import torch
@@ -14,24 +19,80 @@ from jaxtyping import Int
 from torch import Tensor, nn
 
 from corrigible.data.dataset import Dataset, all_labels
+from corrigible.data.swapping import some_rows
 from corrigible.feedback.masks import Marks, Masks, marks_to_swap
+from corrigible.protocols.exchanges import WORN
+from corrigible.protocols.judge import Judge, Judged
 from corrigible.protocols.swap_score import swap_log_likelihoods
-from corrigible.protocols.weight import some_rows
 
 NUM_ROWS, NUM_DONORS, NUM_NAMED = 500, 10, 5
-LEAST_SHARE = 0.1
+LEAST_SHARE = 0.25
 """Of the reviewed rows; some rows are hard to tell whatever is marked."""
+LEAST_ATTRACTION, FAR_LESS, STILL = 0.1, 0.3, 0.3
+"""Attraction of the median mask that tells masks apart; the share of it of a doubted mask; and what still attracts."""
+LEAST_MASKS, LEAST_BESIDE = 3, 0.1
+"""Masks to compare, and the share of them that is doubted together: single ones are chance."""
+LEAST_WORN = 3
+"""Rows that wear a mask's content, below which nothing is said of it."""
 
 
 @dataclass(frozen=True)
 class FeedbackDoubted:
-    """Many reviewed rows need what was marked: feedback contradicts their labels, or the correction was too weak."""
+    """Reviewed rows whose masks a person should look at again, and why."""
 
     rows: tuple[int, ...]
-    """Training rows to look at again, the least likely label first."""
+    """Training rows to look at again, the most doubtful first."""
     num_rows: int
     """How many reviewed rows were looked at."""
     message: str
+
+
+def beside_the_cue(judge: Judge, before: Judged) -> FeedbackDoubted | None:
+    """Masks whose content hardly draws the uncorrected model to any class while most others' does."""
+    drawn = _attraction_by_mask(judge, before)
+    if len(drawn) < LEAST_MASKS:
+        return None
+    median = float(torch.tensor([mean for mean, _ in drawn.values()]).median())
+    rows = [row for row, (mean, error) in drawn.items() if mean + error < FAR_LESS * median]
+    if median < LEAST_ATTRACTION or len(rows) < max(2, LEAST_BESIDE * len(drawn)):
+        return None
+    rows.sort(key=lambda row: drawn[row][0])
+    message = (
+        f"{len(rows)} of {len(drawn)} reviewed rows seem to be marked beside the cue: what is marked there hardly "
+        f"moves the model, what is marked on the others does; look again at {_named(rows)}"
+    )
+    return FeedbackDoubted(tuple(rows), len(drawn), message)
+
+
+def shows_the_class(judge: Judge, after: Judged) -> FeedbackDoubted | None:
+    """Masks whose content still draws the corrected model to their class while most others' no longer does."""
+    drawn = _attraction_by_mask(judge, after)
+    rows = [row for row, (mean, error) in drawn.items() if mean - error > STILL]
+    rows.sort(key=lambda row: -drawn[row][0])
+    if not rows:
+        return None
+    message = (
+        f"what is marked on {len(rows)} of {len(drawn)} reviewed rows still draws other rows to their class: the mask "
+        f"may hold what shows the class; look again at {_named(rows)}"
+    )
+    return FeedbackDoubted(tuple(rows), len(drawn), message)
+
+
+def _attraction_by_mask(judge: Judge, judged: Judged) -> dict[int, tuple[float, float]]:
+    """How far each reviewed row's marked content draws rows of other classes to its own, with the standard error."""
+    pull = judged.pull[judged.part == WORN]
+    found = {}
+    for place in judge.exchanges.wear_lead.unique().tolist():
+        of_mask = pull[judge.exchanges.wear_lead == place]
+        if len(of_mask) >= LEAST_WORN:
+            error = float(of_mask.std()) / len(of_mask) ** 0.5
+            found[int(judge.exchanges.reviewed.index[place])] = (float(of_mask.mean()), error)
+    return found
+
+
+def _named(rows: Sequence[int]) -> str:
+    more = f" and {len(rows) - NUM_NAMED} more" if len(rows) > NUM_NAMED else ""
+    return ("rows " if len(rows) > 1 else "row ") + ", ".join(map(str, rows[:NUM_NAMED])) + more
 
 
 def doubts(model: nn.Module, dataset: Dataset, marks: Marks, *, seed: int = 0) -> FeedbackDoubted | None:
@@ -42,11 +103,10 @@ def doubts(model: nn.Module, dataset: Dataset, marks: Marks, *, seed: int = 0) -
     found = doubtful_rows(model, dataset, swaps, rows, seed=seed)
     if len(found) < max(LEAST_SHARE * len(rows), 2):
         return None
-    named = ", ".join(map(str, found[:NUM_NAMED].tolist()))
     message = (
         f"on {len(found)} of {len(rows)} reviewed rows the label cannot be told any more when what must not matter is "
-        "replaced: the feedback contradicts the labels, or the correction is too weak; look again at rows "
-        f"{named}"
+        "replaced: the feedback contradicts the labels, or the correction is too weak; look again at "
+        f"{_named(found.tolist())}"
     )
     return FeedbackDoubted(tuple(found.tolist()), len(rows), message)
 

@@ -13,7 +13,7 @@ from jaxtyping import Bool
 from torch import Tensor, nn
 
 from corrigible.data.dataset import TensorData, all_rows, as_dataset, require_classes
-from corrigible.data.swapping import draw_donors
+from corrigible.data.swapping import draw_donors, some_rows
 from corrigible.explanations.chunks import rows_that_fit
 from corrigible.explanations.scores import summed_log_prob
 from corrigible.explanations.trust.fresh_weights import untrained
@@ -21,7 +21,8 @@ from corrigible.feedback.masks import Marks, Masks
 from corrigible.models.forward import Forward
 from corrigible.models.modes import evaluating, like_parameters
 from corrigible.protocols.schedule import Schedule, accuracy_on, require_fit, require_range, result_of, run
-from corrigible.protocols.weight import NUM_FIRST, Judge, on_grid, some_rows, starting_weight
+from corrigible.protocols.swap_score import swap_score
+from corrigible.protocols.weight import NUM_FIRST, on_grid, starting_weight
 from corrigible.training import Epoch
 from corrigible.types import Batch
 
@@ -202,7 +203,7 @@ def _trained(
         fresh = untrained(model, seed=seed).requires_grad_(True)
         given: dict[str, Any] = {"marks": marks, "penalties": {PENALTY: weight}} if weight else {}
         yield from run(fresh, train, schedule, seed=seed, **given)
-        score = Judge(train, marks, rows).score(fresh, seed) if len(weights) > 1 else 0.0
+        score = swap_score(fresh, train, marks, rows, seed=seed) if len(weights) > 1 else 0.0
         trials.append((score, fresh, weight))
     _, best, weight = max(trials, key=lambda trial: trial[0])
     return best, weight

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from typing import Any, TypeVar
 
 import torch
-from torch import nn
+from torch import Tensor, nn
 
 from corrigible.batches import Batches, label_batches, reviewed_batches
 from corrigible.data.dataset import Dataset, rows_of
@@ -88,9 +88,10 @@ def run(
     penalties: PenaltySettings | None = None,
     augment: Sequence[Augment] = (),
     validation: Validation | None = None,
+    rows: Tensor | None = None,
     seed: int = 0,
 ) -> Iterator[Epoch]:
-    """Train the model in place on the data set, with penalties on the marked rows.
+    """Train the model in place on the data set, or on these rows of it, with penalties on the marked rows.
 
     Where every row is marked, the label batches are the reviewed rows and share their pass.
 
@@ -98,7 +99,7 @@ def run(
         NoGradientError: every parameter is frozen, or a penalty reaches none.
         TrainingDivergedError: the objective, or at the end the model's output, became NaN or infinite.
     """
-    labelled, reviewed = batches_of(dataset, schedule, marks, seed)
+    labelled, reviewed = batches_of(dataset, schedule, marks, seed, rows=rows)
     parameters = [p for p in model.parameters() if p.requires_grad]
     if not parameters:
         raise NoGradientError("the model has no parameter that may be trained; unfreeze some with requires_grad_()")
@@ -117,15 +118,20 @@ def run(
     _require_finite(model, dataset, schedule.batch_size)
 
 
-def batches_of(dataset: Dataset, schedule: Schedule, marks: Marks | None, seed: int) -> tuple[Batches, Batches | None]:
+def batches_of(
+    dataset: Dataset, schedule: Schedule, marks: Marks | None, seed: int, *, rows: Tensor | None = None
+) -> tuple[Batches, Batches | None]:
     """The label batches and the reviewed ones; where every row is marked, the label batches are both."""
+    size = schedule.batch_size
     if marks is None:
-        return label_batches(dataset, schedule.batch_size, seed), None
-    rows = marks.reviewed_rows(dataset)
-    if len(rows) == len(dataset):
-        return label_batches(dataset, schedule.batch_size, seed, marks=marks), None
-    reviewed = reviewed_batches(dataset, marks, rows, schedule.reviewed_batch_size, seed)
-    return label_batches(dataset, schedule.batch_size, seed), reviewed
+        return label_batches(dataset, size, seed, rows=rows), None
+    reviewed = marks.reviewed_rows(dataset)
+    if rows is not None:
+        reviewed = reviewed[torch.isin(reviewed, rows)]
+    if len(reviewed) == len(dataset if rows is None else rows):
+        return label_batches(dataset, size, seed, marks=marks, rows=rows), None
+    of_reviewed = reviewed_batches(dataset, marks, reviewed, schedule.reviewed_batch_size, seed)
+    return label_batches(dataset, size, seed, rows=rows), of_reviewed
 
 
 def accuracy_on(dataset: Dataset) -> Validation:

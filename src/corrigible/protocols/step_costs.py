@@ -3,7 +3,7 @@
 import copy
 import time
 from collections.abc import Callable, Mapping
-from functools import partial
+from functools import partial, reduce
 from typing import Any
 
 import torch
@@ -14,11 +14,12 @@ from corrigible.feedback.masks import Marks
 from corrigible.losses import cross_entropy
 from corrigible.models.modes import PrivateRandomness, device_of, learning
 from corrigible.objective import objective_of, terms_of
-from corrigible.protocols.providing import provided
+from corrigible.protocols.providing import Known, augments_of, provided, split_method
 from corrigible.protocols.schedule import Schedule, batches_of
 from corrigible.training import plain_step
 
-Penalties = Mapping[str, Mapping[str, Any]]
+Method = Mapping[str, Any]
+"""Penalties and augmentations by name, with their settings."""
 NUM_UNTIMED = 2
 
 
@@ -26,7 +27,7 @@ def step_costs(
     model: nn.Module,
     dataset: Dataset,
     marks: Marks,
-    methods: Mapping[str, Penalties],
+    methods: Mapping[str, Method],
     schedule: Schedule,
     *,
     num_steps: int = 12,
@@ -37,11 +38,11 @@ def step_costs(
     What else runs on the machine only ever makes a step longer.
 
     Args:
-        methods: name -> its penalties; their weights do not matter, all are taken at 1.
+        methods: name -> its penalties and augmentations; weights do not matter, all are taken at 1.
     """
     with PrivateRandomness(seed):
         plain = _step(model, dataset, None, {}, schedule, seed)
-        steps = {name: _step(model, dataset, marks, penalties, schedule, seed) for name, penalties in methods.items()}
+        steps = {name: _step(model, dataset, marks, method, schedule, seed) for name, method in methods.items()}
         times: dict[str, list[float]] = {name: [] for name in steps}
         of_plain: list[float] = []
         for number in range(NUM_UNTIMED + num_steps):
@@ -54,19 +55,23 @@ def step_costs(
 
 
 def _step(
-    model: nn.Module, dataset: Dataset, marks: Marks | None, penalties: Penalties, schedule: Schedule, seed: int
+    model: nn.Module, dataset: Dataset, marks: Marks | None, method: Method, schedule: Schedule, seed: int
 ) -> Callable[[], object]:
     """One step on a copy of the model, over and over on the same rows."""
     trained, device = copy.deepcopy(model), device_of(model)
     labelled, reviewed = batches_of(dataset, schedule, marks, seed)
     batch, rows = next(iter(labelled(0))).to(device), next(iter(reviewed(0))).to(device) if reviewed else None
+    penalties, augment = split_method(method)
     filled = provided(penalties, model, dataset, marks, seed) if marks is not None else {}
+    changes = augments_of(augment, Known(model, dataset, marks, seed)) if marks is not None else ()
     terms = terms_of({name: {**settings, "weight": 1.0} for name, settings in filled.items()})
     optimizer = torch.optim.Adam([p for p in trained.parameters() if p.requires_grad], schedule.learning_rate)
-    objective = partial(objective_of, trained, batch, rows, loss=cross_entropy, terms=terms, epoch=0, seed=seed)
+    generator = torch.Generator().manual_seed(seed)
+    objective = partial(objective_of, trained, reviewed=rows, loss=cross_entropy, terms=terms, epoch=0, seed=seed)
 
     def step() -> None:
         with learning(trained):
-            plain_step(optimizer, objective)
+            changed = reduce(lambda found, change: change(trained, found, generator), changes, batch)
+            plain_step(optimizer, partial(objective, changed))
 
     return step

@@ -1,32 +1,34 @@
-"""Choose a penalty's weight by swap score, from short runs on a logarithmic grid."""
+"""Choose a penalty's weight by how the model is then judged, from short runs on a logarithmic grid."""
 
-import copy
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field
 from typing import Any
 
 import torch
-from jaxtyping import Float
 from torch import Tensor, nn
 
 from corrigible.batches import collate
-from corrigible.data.dataset import Dataset, all_labels
-from corrigible.errors import NoGradientError, TrainingDivergedError
+from corrigible.data.dataset import Dataset, all_labels, class_named, class_names_of
+from corrigible.data.swapping import some_rows
+from corrigible.errors import CorrectionRefusedError, NoGradientError, TrainingDivergedError
 from corrigible.feedback.masks import Marks, marks_to_swap
 from corrigible.losses import cross_entropy
 from corrigible.models.forward import Forward
 from corrigible.models.modes import device_of, evaluating
 from corrigible.objective import parameter_gradient, terms_of
 from corrigible.penalties import RELEVANCE_PENALTIES
-from corrigible.protocols.schedule import Schedule, run
-from corrigible.protocols.swap_score import swap_log_likelihoods, swapped_batches
+from corrigible.protocols.judge import Judged
+from corrigible.protocols.swap_score import swapped_batches
+from corrigible.protocols.trials import Trials
 
 NUM_FIRST = 5
-"""Weights on the grid that are always tried: the first weight times 1, 3, 10, 30 and 100."""
-NUM_BEYOND = 4
-"""How many further ones may be tried at either end, as long as the one at the end is the best."""
+"""Weights of a fixed grid, where nothing is searched: the first weight times 1, 3, 10, 30 and 100."""
+MOST_TRIALS = 9
+NUM_LOSSES = 2
+"""Places one after the other that gain nothing, with which a direction ends."""
+FLAT = 0.005
+"""Of a swap score in nats, or a reliance in probability, that counts as no difference."""
 NUM_ROWS_WITH_ERROR = 10
-NUM_SWAPS = 20_000
 NUM_ROWS = 64
 """Rows with irrelevant inputs whose gradients give the first weight."""
 
@@ -38,9 +40,16 @@ class WeightTrial:
     penalty: str
     weight: float
     swap_score: float
+    """Balanced log-likelihood of the label with marked content exchanged (`Judged.score`)."""
+    accuracy: float
+    """Balanced accuracy with marked content exchanged."""
+    as_found: float
+    """Balanced accuracy on the same rows as they are."""
+    is_refused: bool
+    """True where a class is clearly worse off than with the uncorrected model."""
     number: int
     num_trials: int
-    """As far as is known: further ones follow where the best weight is the least or the largest."""
+    """The most there can be."""
 
 
 @dataclass(frozen=True)
@@ -53,109 +62,167 @@ class WeightChoice:
     trials: tuple[WeightTrial, ...] = ()
 
 
-@dataclass(frozen=True)
-class Judge:
-    """The rows on which weights are compared."""
+@dataclass
+class _Search:
+    """What has been tried."""
 
-    dataset: Dataset
-    marks: Marks
-    rows: Tensor
+    name: str
+    start: float
+    uncorrected: Judged
+    found: dict[int, Judged] = field(default_factory=dict)
+    trials: dict[int, WeightTrial] = field(default_factory=dict)
+    too_large: int = 1_000
+    """The least place with which training diverged."""
 
-    def score(self, model: nn.Module, seed: int) -> float:
-        return float(self.log_likelihoods(model, seed).mean())
+    def best(self) -> int:
+        """Of the places that are not refused, where there are any."""
+        allowed = [place for place, trial in self.trials.items() if not trial.is_refused] or list(self.trials)
+        return max(allowed, key=lambda place: self.trials[place].swap_score)
 
-    def log_likelihoods(self, model: nn.Module, seed: int) -> Float[Tensor, " row"]:
-        """Each row's own part of the swap score.
+    def next_place(self) -> int | None:
+        """Upwards and then downwards, in each direction until two places follow each other that gain nothing."""
+        if not self.trials:
+            return 0 if self.too_large > 0 else None if self.too_large < -MOST_TRIALS else self.too_large - 1
+        if len(self.trials) >= MOST_TRIALS:
+            return None
+        for step in (1, -1):
+            end = max(self.trials) if step > 0 else min(self.trials)
+            if end + step < self.too_large and not self._is_lost(end, step):
+                return end + step
+        return None
 
-        Raises:
-            TrainingDivergedError: one is NaN; it would stand first among weights.
-        """
-        # Rows differ more than donors do: many rows need few donors each.
-        num_donors = min(50, max(10, NUM_SWAPS // len(self.rows)))
-        found = swap_log_likelihoods(model, self.dataset, self.marks, self.rows, num_donors=num_donors, seed=seed)
-        if bool(found.isnan().any()):
-            row = int(self.rows[found.isnan()][0])
-            raise TrainingDivergedError(
-                f"the swap score of row {row} is not a number; lower the learning rate or the weights"
-            )
-        return found
+    def _is_lost(self, end: int, step: int) -> bool:
+        places = [end - step * back for back in range(NUM_LOSSES)]
+        return all(place in self.trials and self._gains_nothing(place, step) for place in places)
+
+    def _gains_nothing(self, place: int, step: int) -> bool:
+        """Clearly worse than the best, or neither better nor less reliant than the place before it."""
+        best, found, before = self.best(), self.found[place], self.found.get(place - step)
+        if place == best:
+            return False
+        is_flat = before is not None and found.score <= before.score + FLAT and found.reliance >= before.reliance - FLAT
+        return is_flat or is_clearly_below(found, self.found[best])
 
 
 def choose_weight(
     model: nn.Module,
     dataset: Dataset,
     marks: Marks,
-    schedule: Schedule,
+    trials: Trials,
     *,
     name: str,
     penalties: dict[str, Any],
-    judge: Judge,
+    augment: Mapping[str, Mapping[str, Any]],
     seed: int,
 ) -> Iterator[WeightTrial | WeightChoice]:
     """Yields each trial and last the choice for ``penalties[name]``, the other penalties keeping their weights.
 
     A penalty whose gradient is zero gets weight 0: the model does not rely on what it forbids. Weights as large as one
-    with which training diverged are not tried.
+    with which training diverged are not tried. A weight is refused with which the label is clearly less likely than
+    with the uncorrected model on the exchanged rows of any class.
 
     Raises:
-        TrainingDivergedError: with the smallest weight already.
+        TrainingDivergedError: with every weight.
+        CorrectionRefusedError: every weight is refused.
     """
+    uncorrected = trials.uncorrected(model)
     start = starting_weight(model, dataset, marks, name=name, settings=penalties[name], seed=seed)
     if not start:
         why = "ranks the relevant inputs first" if name in RELEVANCE_PENALTIES else "does not rely on the marked inputs"
         message = f"{name} has no gradient: the model {why}; weight 0"
         yield WeightChoice(name, 0.0, message)
         return
-    short = replace(schedule, epochs=max(1, schedule.epochs // 2))
-    trials: dict[int, WeightTrial] = {}
-    found: dict[int, Tensor] = {}
-    most = NUM_FIRST + NUM_BEYOND
-    while (place := _next_place(trials, most)) is not None:
-        weight = on_grid(start, place)
-        tried = copy.deepcopy(model)
-        weighted = penalties | {name: {**penalties[name], "weight": weight}}
+    search = _Search(name, start, uncorrected)
+    diverged = None
+    while (place := search.next_place()) is not None:
+        weighted = penalties | {name: {**penalties[name], "weight": on_grid(start, place)}}
         try:
-            for _ in run(tried, dataset, short, marks=marks, penalties=weighted, seed=seed):
-                pass
-            found[place] = judge.log_likelihoods(tried, seed)
-        except TrainingDivergedError:
-            if not trials:
-                raise
-            most = place  # So would it with larger weights.
+            found = trials.run(model, penalties=weighted, augment=augment, seed=seed)
+        except TrainingDivergedError as error:
+            search.too_large, diverged = place, error
             continue
-        number = len(trials) + 1
-        trials[place] = WeightTrial(name, weight, float(found[place].mean()), number, max(number, NUM_FIRST))
-        yield trials[place]
-    chosen = trials[largest_of_the_best(found)]
-    message = f"{name} gets weight {chosen.weight:g}, swap score {chosen.swap_score:.3f}"
-    yield WeightChoice(name, chosen.weight, message, tuple(trials.values()))
+        yield _noted(search, place, found)
+    if not search.trials:
+        assert diverged is not None
+        raise diverged
+    yield _choice(search, trials, class_names_of(dataset))
 
 
-def largest_of_the_best(found: Mapping[int, Float[Tensor, " row"]]) -> int:
-    """The last place whose rows' log-likelihoods are not clearly below those of the best place in the mean.
+def _noted(search: _Search, place: int, found: Judged) -> WeightTrial:
+    number = len(search.trials) + 1
+    trial = WeightTrial(
+        search.name,
+        on_grid(search.start, place),
+        found.score,
+        found.accuracy,
+        found.balanced(found.found_hits),
+        bool(worse_classes(found, search.uncorrected)),
+        number,
+        MOST_TRIALS,
+    )
+    search.found[place], search.trials[place] = found, trial
+    return trial
+
+
+def _choice(search: _Search, trials: Trials, class_names: tuple[str, ...]) -> WeightChoice:
+    allowed = {place: found for place, found in search.found.items() if not search.trials[place].is_refused}
+    before = search.uncorrected
+    if not allowed:
+        worst = search.found[search.best()]
+        classes = ", ".join(class_named(label, class_names) for label in worse_classes(worst, before))
+        raise CorrectionRefusedError(
+            f"{search.name} makes the label less likely with each of {len(search.trials)} weights, in class {classes} "
+            f"with the best of them (swap score {worst.score:.3f}, uncorrected {before.score:.3f}); "
+            "use another method, review more rows, or look at the masks again"
+        )
+    place = least_reliant_of_the_best(allowed)
+    chosen, found = search.trials[place], allowed[place]
+    message = (
+        f"{search.name} gets weight {chosen.weight:g}: swap score {found.score:.3f} ± {found.error:.3f}, uncorrected "
+        f"{before.score:.3f}; right on {found.accuracy:.0%} with marked content exchanged (uncorrected "
+        f"{before.accuracy:.0%}), on {chosen.as_found:.0%} of these rows as they are"
+    )
+    if not trials.are_held_out:
+        message += "; too few rows are reviewed to hold any back: these rows taught it"
+    return WeightChoice(search.name, chosen.weight, message, tuple(search.trials.values()))
+
+
+def worse_classes(found: Judged, before: Judged) -> list[int]:
+    """The classes whose labels are less likely than before, by more than two standard errors, and no oftener right.
+
+    Less likely and oftener right is a network that grew more certain, as trained networks do.
+    """
+    difference = found.log_likelihood - before.log_likelihood
+    deviation = float(difference.std(correction=0))
+    errors = {label: 2 * deviation / int((found.y == label).sum()) ** 0.5 for label in found.y.unique().tolist()}
+    gained = found.by_class(found.hits - before.hits)
+    return [
+        label
+        for label, mean in found.by_class(difference).items()
+        if float(mean) < -errors[label] - FLAT and float(gained[label]) <= 0
+    ]
+
+
+def is_clearly_below(found: Judged, best: Judged) -> bool:
+    """Whether its score is lower by more than one standard error of the rows' differences."""
+    behind = best.log_likelihood - found.log_likelihood
+    return best.balanced(behind) > best.error_of(behind)
+
+
+def least_reliant_of_the_best(found: Mapping[int, Judged]) -> int:
+    """Of the places that are not clearly below the best one in the mean, that which relies least on what was marked.
 
     Clearly: by more than one standard error of the rows' differences (the one-standard-error rule of Breiman, Friedman,
-    Olshen and Stone 1984, there for the size of a tree). Where a model hardly relies on what must not matter, all
-    weights score alike, and a person who said so wants the larger one. Fewer than 10 rows have no error to speak of: of
-    these the best place is taken.
+    Olshen and Stone 1984, there for the size of a tree). Where labels hardly depend on what must not matter, all
+    weights score alike, and a person who said so wants it gone. Of places that rely equally little, the least weight.
+    Fewer than 10 rows have no error to speak of: of these the best place is taken.
     """
-    best = max(found, key=lambda place: float(found[place].mean()))
-    if len(found[best]) < NUM_ROWS_WITH_ERROR:
+    best = max(found, key=lambda place: found[place].score)
+    if len(found[best].y) < NUM_ROWS_WITH_ERROR:
         return best
-    behind = {place: found[best] - of_rows for place, of_rows in found.items()}
-    equal = [place for place, rows in behind.items() if rows.mean() <= rows.std(correction=0) / len(rows) ** 0.5]
-    return max([best, *equal])
-
-
-def _next_place(trials: Mapping[int, WeightTrial], most: int) -> int | None:
-    """Where on the grid to try next: its first places in order, then beyond the end that is the best so far."""
-    first = range(min(NUM_FIRST, most))
-    if untried := [place for place in first if place not in trials]:
-        return untried[0]
-    best = max(trials, key=lambda place: trials[place].swap_score)
-    if best == min(trials) and -NUM_BEYOND < best <= most:
-        return best - 1
-    return best + 1 if best == max(trials) and best + 1 < most else None
+    equal = {place for place, judged in found.items() if not is_clearly_below(judged, found[best])} | {best}
+    least = min(found[place].reliance for place in equal)
+    return min(place for place in equal if found[place].reliance <= least + FLAT)
 
 
 def starting_weight(
@@ -197,12 +264,6 @@ def _swapped_label_gradient(
         found = parameter_gradient(model, loss)
         total = [b if a is None else a if b is None else a + b for a, b in zip(total, found, strict=True)]
     return total
-
-
-def some_rows(rows: Tensor, most: int, seed: int) -> Tensor:
-    """At most so many of the rows, drawn from the seed: data sets are often sorted by class."""
-    order = torch.randperm(len(rows), generator=torch.Generator().manual_seed(seed))
-    return rows[order[:most]]
 
 
 def _norm(gradients: list[Tensor | None]) -> float:

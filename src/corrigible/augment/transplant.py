@@ -1,0 +1,73 @@
+"""Marked content moved to other rows, so that it tells nothing any more.
+
+Teso and Kersting 2019, Explanatory interactive machine learning (CAIPI), replace what was marked on reviewed rows. Here
+rows of every class also get the marked content of reviewed rows, and keep their label: as in Cut, Paste and Learn
+(Dwibedi et al. 2017), on half of the rows, with other rows' content of the same form on the other half.
+"""
+
+from dataclasses import dataclass
+
+import torch
+from torch import nn
+
+from corrigible.augment.columns import ColumnCues, column_cues, with_columns_moved
+from corrigible.augment.pixels import PixelCues, pixel_cues, with_pixels_moved
+from corrigible.augment.words import WordCues, with_words_moved, word_cues
+from corrigible.batches import collate
+from corrigible.data.dataset import Dataset, all_labels, tokens_of
+from corrigible.data.swapping import draw_donors, lent, some_rows
+from corrigible.errors import DataError
+from corrigible.feedback.masks import Marks
+from corrigible.types import Batch
+
+MOST_REVIEWED, NUM_DONORS = 256, 256
+
+
+@dataclass(frozen=True)
+class Cues:
+    """What was marked, ready to be moved, and where it was marked."""
+
+    content: PixelCues | ColumnCues | WordCues
+    marks: Marks
+
+
+def transplant(model: nn.Module, batch: Batch, generator: torch.Generator, *, cues: Cues) -> Batch:
+    """The batch with marked content moved between its rows; every row keeps its label.
+
+    Images: at each place that several rows mark, the content of a reviewed row or of any training row; a cue that is
+    marked elsewhere on each row is pasted in place, moved or mirrored, and taken out where it was marked or is found
+    again. Tables: marked features get other rows' values. Texts: marked phrases are taken out, and put into half of the
+    texts. What few reviewed rows mark is moved seldom: some masks are misplaced.
+
+    Args:
+        cues: what was marked; a fact about the training data that `correct` fills in.
+    """
+    content = cues.content
+    if isinstance(content, WordCues):
+        return with_words_moved(batch, content, generator)
+    own = cues.marks.irrelevant.masks(batch.index.cpu(), batch.y.cpu())
+    if isinstance(content, ColumnCues):
+        return with_columns_moved(batch, content, own, generator)
+    return with_pixels_moved(batch, content, own, generator)
+
+
+def cues_of(dataset: Dataset, marks: Marks, seed: int) -> Cues:
+    """What is marked irrelevant on the data set's rows, of at most 256 of them.
+
+    Raises:
+        DataError: rows that are neither images, tables nor texts with words.
+    """
+    reviewed = collate(dataset, some_rows(marks.irrelevant.rows(all_labels(dataset)), MOST_REVIEWED, seed), marks)
+    donors = collate(dataset, draw_donors(len(dataset), NUM_DONORS, seed), marks)
+    assert donors.irrelevant is not None
+    lending = lent(donors.x, donors.irrelevant)
+    if tokens_of(dataset) is not None:
+        return Cues(word_cues(reviewed), marks)
+    if reviewed.x.ndim == 2:
+        return Cues(column_cues(reviewed, lending), marks)
+    if reviewed.x.ndim == 4:
+        return Cues(pixel_cues(dataset, reviewed, lending), marks)
+    raise DataError(
+        f"rows have shape {tuple(reviewed.x.shape[1:])}; transplant moves content between images (channel, height, "
+        "width), tables and texts with words: name a penalty instead"
+    )

@@ -1,0 +1,38 @@
+"""How a model is corrected where nobody names a method."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import torch
+
+from corrigible.batches import collate
+from corrigible.data.dataset import Dataset, all_labels
+from corrigible.data.swapping import is_background
+from corrigible.feedback.masks import Marks
+
+NUM_LOOKED_AT = 256
+
+
+@dataclass(frozen=True)
+class MethodChosen:
+    """The method that a correction takes because none was named."""
+
+    augment: Mapping[str, Mapping[str, Any]]
+    penalties: Mapping[str, Mapping[str, Any]]
+    message: str
+
+
+def default_method(dataset: Dataset, marks: Marks) -> MethodChosen:
+    """Marked content is moved between rows; where it cannot be, the share of the attribution on it is penalised."""
+    rows = marks.irrelevant.rows(all_labels(dataset))
+    by_penalty: dict[str, dict[str, Any]] = {"energy_outside": {"weight": "auto"}}
+    if not len(rows):
+        return MethodChosen({}, by_penalty, "method: energy_outside; the feedback says what should matter")
+    looked_at = rows[torch.linspace(0, len(rows) - 1, min(NUM_LOOKED_AT, len(rows))).long()]
+    marked = collate(dataset, looked_at, marks)
+    assert marked.irrelevant is not None
+    if marked.x.ndim > 2 and bool(is_background(marked.irrelevant).float().mean() > 0.5):
+        why = "most of each row is marked, which cannot be put onto other rows"
+        return MethodChosen({}, by_penalty, f"method: energy_outside; {why}")
+    return MethodChosen({"transplant": {}}, {}, "method: transplant; marked content moves between rows of all classes")

@@ -1,0 +1,110 @@
+"""Rows of every class with two contents at the same place: marked content, and other rows' content.
+
+Reviewed rows get other rows' content where they are marked (swapped), and rows of all classes get the marked content of
+reviewed rows (worn). Texts lose their marked words, or get those of other texts.
+"""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+import torch
+from jaxtyping import Float, Int
+from torch import Tensor
+
+from corrigible.augment.words import phrases_of, runs, with_words, without_places, without_words
+from corrigible.batches import collate
+from corrigible.data.dataset import Dataset, rows_of, tokens_of
+from corrigible.data.swapping import lent
+from corrigible.feedback.masks import Marks
+from corrigible.types import Batch
+
+MOST_AT_ONCE = 256
+"""Rows that pass through a model together."""
+SWAPPED, WORN, AS_FOUND = 0, 1, 2
+PLACES = 0.37
+"""Spreads the places at which words are put into texts; no part of it is a whole number."""
+
+
+@dataclass(frozen=True)
+class Exchanged:
+    """Some rows with both contents."""
+
+    part: int
+    y: Int[Tensor, " row"]
+    found: Float[Tensor, " row *input"]
+    """As they are."""
+    scored: Float[Tensor, " row content *input"]
+    compared: Float[Tensor, " row other *input"]
+    source: Int[Tensor, " row other"]
+    """The label of the row that the marked content is from."""
+
+
+@dataclass(frozen=True)
+class Exchanges:
+    """The rows by their positions, with whose content they get."""
+
+    swap_rows: Dataset
+    swap_marks: Marks
+    swap_index: Int[Tensor, " swapped"]
+    swap_donor: Int[Tensor, " swapped donor"]
+    wear_rows: Dataset
+    wear_index: Int[Tensor, " worn"]
+    wear_lead: Int[Tensor, " worn"]
+    """Positions in ``reviewed``."""
+    wear_donor: Int[Tensor, " worn"]
+    plain_index: Int[Tensor, " plain"]
+    """Rows of classes that nothing else judges, as they were found."""
+    reviewed: Batch
+
+    def rows(self) -> Iterator[Exchanged]:
+        """Some rows at a time."""
+        yield from self._swapped()
+        yield from self._worn()
+        for index in self.plain_index.split(MOST_AT_ONCE):
+            rows = rows_of(self.wear_rows, index)
+            yield Exchanged(AS_FOUND, rows.y, rows.x, rows.x[:, None], rows.x[:, None], rows.y[:, None])
+
+    def _swapped(self) -> Iterator[Exchanged]:
+        num_donors = self.swap_donor.shape[1]
+        is_text = tokens_of(self.swap_rows) is not None
+        for place in torch.arange(len(self.swap_index)).split(max(1, MOST_AT_ONCE // num_donors)):
+            batch = collate(self.swap_rows, self.swap_index[place], self.swap_marks)
+            assert batch.irrelevant is not None
+            if is_text:
+                x = without_places(batch.x, batch.irrelevant.any(dim=2))[:, None]
+            else:
+                donors = collate(self.swap_rows, self.swap_donor[place].flatten(), self.swap_marks)
+                assert donors.irrelevant is not None
+                values = lent(donors.x, donors.irrelevant).unflatten(0, (len(place), num_donors))
+                x = torch.where(batch.irrelevant[:, None], values, batch.x[:, None])
+            yield Exchanged(SWAPPED, batch.y, batch.x, x, batch.x[:, None], batch.y[:, None])
+
+    def _worn(self) -> Iterator[Exchanged]:
+        is_text = tokens_of(self.wear_rows) is not None
+        for place in torch.arange(len(self.wear_index)).split(MOST_AT_ONCE):
+            rows = rows_of(self.wear_rows, self.wear_index[place])
+            lead = self.wear_lead[place]
+            if is_text:
+                cue, other = _reading(rows.x, self.reviewed, lead)
+            else:
+                cue, other = _wearing(rows.x, self.reviewed, lead, rows_of(self.wear_rows, self.wear_donor[place]).x)
+            yield Exchanged(WORN, rows.y, rows.x, cue[:, None], other[:, None], self.reviewed.y[lead][:, None])
+
+
+def _wearing(x: Tensor, reviewed: Batch, lead: Tensor, others: Tensor) -> tuple[Tensor, Tensor]:
+    """The rows with the lead rows' marked content, and with other rows' content there."""
+    assert reviewed.irrelevant is not None
+    mask = reviewed.irrelevant[lead]
+    return torch.where(mask, reviewed.x[lead], x), torch.where(mask, others, x)
+
+
+def _reading(x: Tensor, reviewed: Batch, lead: Tensor) -> tuple[Tensor, Tensor]:
+    """The texts with the lead texts' marked words put in, and without any marked words."""
+    assert reviewed.irrelevant is not None
+    bare = without_words(x, tuple(phrases_of(reviewed)))
+    cue, every = bare.clone(), torch.ones(1, dtype=torch.bool)
+    for row, number in enumerate(lead.tolist()):
+        for begin, end in runs(reviewed.irrelevant[number].any(dim=1)):
+            where = torch.tensor([(PLACES * (row + begin)) % 1.0])
+            cue[row] = with_words(cue[row : row + 1], reviewed.x[number, begin:end], every, where)[0]
+    return cue, bare

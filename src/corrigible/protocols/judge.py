@@ -1,0 +1,246 @@
+"""Judge models on rows of every class whose marked content is exchanged.
+
+Accuracy on rows that hold the confounder prefers the fooled model, and rows without it are what the user does not
+have; so the content that was marked is exchanged (`exchanges`). Each class counts the same: a model that always answers
+one class is right on that class and wrong on all others.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import cached_property
+
+import torch
+from jaxtyping import Float, Int
+from torch import Tensor, nn
+from torch.nn.functional import one_hot
+
+from corrigible.batches import collate
+from corrigible.data.dataset import Dataset, all_labels
+from corrigible.data.swapping import is_background
+from corrigible.errors import TrainingDivergedError
+from corrigible.feedback.masks import Marks, marks_to_swap
+from corrigible.models.forward import class_logits
+from corrigible.models.modes import evaluating, like_parameters
+from corrigible.protocols.exchanges import AS_FOUND, MOST_AT_ONCE, SWAPPED, Exchanged, Exchanges
+
+MOST_REVIEWED = 256
+
+
+@dataclass(frozen=True)
+class Judged:
+    """What a model says of each judged row, on the CPU in float64."""
+
+    part: Int[Tensor, " row"]
+    """Whether its marked content was swapped, it wears another row's, or it is as it was found."""
+    y: Int[Tensor, " row"]
+    log_likelihood: Float[Tensor, " row"]
+    """Of the label, mean over contents."""
+    hits: Float[Tensor, " row"]
+    """Share of contents with which the label is predicted."""
+    change: Float[Tensor, " row"]
+    """Mean total variation distance between the probabilities with two contents, in [0, 1]."""
+    pull: Float[Tensor, " row"]
+    """How much likelier marked content makes the label of the row it is from than other content does, from -1 to 1.
+
+    Unlike ``change`` it is 0 in the mean where content only hides something.
+    """
+    predicted: Float[Tensor, " row num_classes"]
+    """Share of contents with which each class is predicted."""
+    found_hits: Float[Tensor, " row"]
+    """1 where the row as it was found is predicted right."""
+
+    def balanced(self, values: Float[Tensor, " row"]) -> float:
+        """Their mean with equal weight for each class, and in each class for each part."""
+        return float((self._weights * values).sum())
+
+    def error_of(self, values: Float[Tensor, " row"]) -> float:
+        """The standard error of that mean, from how the values spread in all."""
+        spread = values - self.balanced(values)
+        return float((self._weights * spread).square().sum().sqrt())
+
+    @cached_property
+    def _weights(self) -> Float[Tensor, " row"]:
+        found = torch.zeros(len(self.y), dtype=torch.float64)
+        labels = self.y.unique().tolist()
+        for label in labels:
+            parts = self.part[self.y == label].unique().tolist()
+            for part in parts:
+                rows = (self.y == label) & (self.part == part)
+                found[rows] = 1 / (len(labels) * len(parts) * int(rows.sum()))
+        return found
+
+    @property
+    def error(self) -> float:
+        """The standard error of the score."""
+        return self.error_of(self.log_likelihood)
+
+    def by_class(self, values: Tensor) -> dict[int, Tensor]:
+        """The mean of each class, with equal weight for each part."""
+        found = {}
+        for label in self.y.unique().tolist():
+            of_class = self.y == label
+            parts = [values[of_class & (self.part == part)] for part in self.part[of_class].unique().tolist()]
+            found[label] = torch.stack([rows.mean(dim=0) for rows in parts]).mean(dim=0)
+        return found
+
+    @property
+    def score(self) -> float:
+        """The balanced log-likelihood of the label; at most 0, higher is better."""
+        return self.balanced(self.log_likelihood)
+
+    @property
+    def accuracy(self) -> float:
+        """The balanced accuracy with exchanged content."""
+        return self.balanced(self.hits)
+
+    @property
+    def reliance(self) -> float:
+        """How far the probabilities move when marked content is exchanged, balanced; over exchanged rows alone."""
+        return self._exchanged.balanced(self._exchanged.change)
+
+    @property
+    def attraction(self) -> float:
+        """How far marked content draws predictions to the class it is from, balanced; over exchanged rows alone."""
+        return self._exchanged.balanced(self._exchanged.pull)
+
+    @cached_property
+    def _exchanged(self) -> "Judged":
+        kept = self.part != AS_FOUND
+        return Judged(*(getattr(self, name)[kept] for name in Judged.__dataclass_fields__))
+
+
+@dataclass(frozen=True)
+class Judge:
+    """The rows that models are judged on."""
+
+    exchanges: Exchanges
+    where: str
+    """Which rows these are: "validation" or "training"."""
+
+    def judged(self, model: nn.Module) -> Judged:
+        """What the model says of them; it is left as it was found.
+
+        Raises:
+            TrainingDivergedError: a probability that is NaN.
+        """
+        return joined([_judged(model, rows) for rows in self.exchanges.rows()])
+
+    def score(self, model: nn.Module) -> float:
+        """The swap score of the model (`Judged.score`)."""
+        return self.judged(model).score
+
+
+def joined(parts: Sequence[Judged]) -> Judged:
+    """The rows of all of them."""
+    return Judged(*(torch.cat([getattr(part, name) for part in parts]) for name in Judged.__dataclass_fields__))
+
+
+def _judged(model: nn.Module, rows: Exchanged) -> Judged:
+    as_found, probs, others = (_probs(model, x) for x in (rows.found[:, None], rows.scored, rows.compared))
+    y, source = rows.y.cpu(), rows.source.cpu()
+    target = y[:, None].expand(probs.shape[:2])
+    likelihood = probs.gather(2, target[:, :, None])[:, :, 0].clamp_min(1e-30).log().mean(dim=1)
+    if bool(likelihood.isnan().any()):
+        raise TrainingDivergedError("the swap score is not a number; lower the learning rate or the weights")
+    predicted = one_hot(probs.argmax(dim=2), probs.shape[2]).double().mean(dim=1)
+    hits = predicted.gather(1, y[:, None])[:, 0]
+    change = (probs - others).abs().sum(dim=2).mean(dim=1) / 2
+    towards = (probs - others).gather(2, source[:, :, None].expand(-1, probs.shape[1], -1)).mean(dim=(1, 2))
+    pull = -towards if rows.part == SWAPPED else towards
+    is_right = (as_found[:, 0].argmax(dim=1) == y).double()
+    return Judged(torch.full_like(y, rows.part), y, likelihood, hits, change, pull, predicted, is_right)
+
+
+@torch.no_grad()
+def _probs(model: nn.Module, x: Float[Tensor, " row content *input"]) -> Float[Tensor, " row content num_classes"]:
+    with evaluating(model):
+        parts = [class_logits(model(like_parameters(part, model))) for part in x.flatten(0, 1).split(MOST_AT_ONCE)]
+    probs: Tensor = torch.cat(parts).cpu().double().softmax(dim=1).unflatten(0, x.shape[:2])
+    return probs
+
+
+def build_judge(
+    dataset: Dataset,
+    marks: Marks,
+    *,
+    validation: Dataset | None = None,
+    validation_marks: Marks | None = None,
+    swap_rows: Tensor | None = None,
+    wear_rows: Tensor | None = None,
+    points: int = 4000,
+    seed: int = 0,
+) -> Judge:
+    """The rows to judge on.
+
+    Args:
+        validation: rows that taught nothing, which wear the marked content; None for training rows.
+        validation_marks: what rules say of them, where they are swapped instead of training rows.
+        swap_rows: the reviewed training rows that are swapped and lend their marked content; None for all.
+        wear_rows: the training rows that wear content; None for all.
+        points: about how many rows pass through a model.
+    """
+    generator = torch.Generator().manual_seed(seed)
+    labels = all_labels(dataset)
+    marks = marks_to_swap(marks, labels)
+    index = marks.irrelevant.rows(labels) if swap_rows is None else swap_rows
+    reviewed = collate(dataset, _some(index, MOST_REVIEWED, generator), marks)
+    assert reviewed.irrelevant is not None
+    rows = (dataset, marks, labels)
+    if validation is not None and validation_marks is not None:
+        rows = (validation, validation_marks, all_labels(validation))
+        index = validation_marks.irrelevant.rows(rows[2])
+    others = dataset if validation is None else validation
+    pool = torch.arange(len(others)) if wear_rows is None or validation is not None else wear_rows
+    can_wear = not bool(is_background(reviewed.irrelevant).all()) and not bool(rows[1].irrelevant.everywhere.any())
+    swapped = _swaps(index, rows[2], points // 2, generator)
+    worn = _wearers(pool if can_wear else pool[:0], all_labels(others), reviewed.y.cpu(), points // 6, generator)
+    covered = torch.cat([rows[2][swapped[0]], all_labels(others)[worn[0]]])
+    missing = pool[~torch.isin(all_labels(others)[pool], covered)]
+    plain = _some_of_each(missing, all_labels(others), points // 8, generator)
+    exchanges = Exchanges(rows[0], rows[1], *swapped, others, *worn, plain, reviewed)
+    return Judge(exchanges, "training" if validation is None else "validation")
+
+
+def _swaps(index: Tensor, labels: Tensor, points: int, generator: torch.Generator) -> tuple[Tensor, Tensor]:
+    """Rows to swap, and for each the positions of rows of other classes that lend their content."""
+    index = _some_of_each(index, labels, points // 4, generator)
+    num_donors = min(20, max(4, points // max(1, len(index))))
+    return index, _of_other_classes(labels[index], labels, num_donors, generator)
+
+
+def _wearers(
+    pool: Tensor, labels: Tensor, reviewed: Tensor, most: int, generator: torch.Generator
+) -> tuple[Tensor, Tensor, Tensor]:
+    """Rows that wear the content of a reviewed row of another class, that row, and one that lends other content."""
+    rows = _some_of_each(pool, labels, most, generator)
+    lead = _of_other_classes(labels[rows], reviewed, 1, generator)[:, 0]
+    has_other = (labels[rows][:, None] != reviewed[None]).any(dim=1)
+    donor = torch.randint(len(labels), lead.shape, generator=generator)
+    return rows[has_other], lead[has_other], donor[has_other]
+
+
+def _some(rows: Tensor, most: int, generator: torch.Generator) -> Tensor:
+    return rows[torch.randperm(len(rows), generator=generator)[:most]]
+
+
+def _some_of_each(rows: Tensor, labels: Tensor, most: int, generator: torch.Generator) -> Tensor:
+    """At most so many rows, as equally many of each class as there are."""
+    if len(rows) <= most:
+        return rows
+    rows = _some(rows, len(rows), generator)
+    place = torch.zeros(len(rows), dtype=torch.long)
+    for label in labels[rows].unique().tolist():
+        of_class = labels[rows] == label
+        place[of_class] = torch.arange(int(of_class.sum()))
+    return rows[place.argsort(stable=True)[:most]]
+
+
+def _of_other_classes(y: Tensor, labels: Tensor, count: int, generator: torch.Generator) -> Tensor:
+    """For each label so many positions in ``labels`` of another class, or of any where there is no other."""
+    found = torch.randint(max(1, len(labels)), (len(y), count), generator=generator)
+    for label in y.unique().tolist():
+        others = (labels != label).nonzero().flatten()
+        rows = (y == label).nonzero().flatten()
+        if len(others):
+            found[rows] = others[torch.randint(len(others), (len(rows), count), generator=generator)]
+    return found

@@ -1,0 +1,116 @@
+"""Short runs that teach all but some reviewed rows, and are judged on these.
+
+A network knows the rows by heart that it was taught with: scored on them, it would be ranked by how well it memorises.
+"""
+
+import copy
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from typing import Any
+
+import torch
+from jaxtyping import Int
+from torch import Tensor, nn
+
+from corrigible.data.dataset import Dataset, all_labels
+from corrigible.feedback.masks import Marks, Masks
+from corrigible.protocols.judge import Judge, Judged, build_judge, joined
+from corrigible.protocols.providing import Known, augments_of
+from corrigible.protocols.schedule import Schedule, run
+
+LEAST_TO_HOLD_OUT = 4
+"""Reviewed rows; of fewer none is held out."""
+MANY = 40
+"""Reviewed rows of which a quarter judges; of fewer one half judges what the other half taught, and the other way."""
+HELD_OUT_SHARE = 0.15
+"""Of the rows that nobody reviewed, where there are no validation rows."""
+
+
+@dataclass(frozen=True)
+class Fold:
+    """Training rows that teach, and the judge that none of them is part of."""
+
+    rows: Int[Tensor, " row"] | None
+    """None for all."""
+    marks: Marks
+    judge: Judge
+
+
+@dataclass(frozen=True)
+class Trials:
+    """What all trials of one correction share."""
+
+    dataset: Dataset
+    schedule: Schedule
+    folds: tuple[Fold, ...]
+
+    @property
+    def are_held_out(self) -> bool:
+        """False where so few rows were reviewed that the judged ones taught too."""
+        return all(fold.rows is not None or fold.judge.where == "validation" for fold in self.folds)
+
+    def uncorrected(self, model: nn.Module) -> Judged:
+        return joined([fold.judge.judged(model) for fold in self.folds])
+
+    def run(
+        self, model: nn.Module, *, penalties: Mapping[str, Any], augment: Mapping[str, Mapping[str, Any]], seed: int
+    ) -> Judged:
+        """Correct a copy of the model per fold, for half of the epochs, and judge it.
+
+        Raises:
+            TrainingDivergedError: the objective, the output or a probability is not a number.
+        """
+        short = replace(self.schedule, epochs=max(1, self.schedule.epochs // 2))
+        found = []
+        for fold in self.folds:
+            tried = copy.deepcopy(model)
+            changes = augments_of(augment, Known(model, self.dataset, fold.marks, seed))
+            settings: dict[str, Any] = {"penalties": penalties, "augment": changes, "rows": fold.rows, "seed": seed}
+            for _ in run(tried, self.dataset, short, marks=fold.marks, **settings):
+                pass
+            found.append(fold.judge.judged(tried))
+        return joined(found)
+
+
+def folds_of(
+    dataset: Dataset, marks: Marks, *, validation: Dataset | None, validation_marks: Marks | None, seed: int
+) -> tuple[Fold, ...]:
+    """Which rows teach and which judge: rules are judged on validation rows, single rows on those held out."""
+    labels = all_labels(dataset)
+    reviewed = marks.irrelevant.rows(labels)
+    reviewed = reviewed if len(reviewed) else marks.relevant.rows(labels)
+    shared: dict[str, Any] = {"validation": validation, "seed": seed}
+    by_row = bool(marks.irrelevant.by_row or marks.relevant.by_row)
+    if validation_marks is not None or not by_row or len(reviewed) < LEAST_TO_HOLD_OUT:
+        return (Fold(None, marks, build_judge(dataset, marks, validation_marks=validation_marks, **shared)),)
+    order = _mixed(reviewed, labels, seed)
+    parts = [order[::4]] if len(reviewed) >= MANY else [order[::2], order[1::2]]
+    is_reviewed = torch.isin(torch.arange(len(labels)), reviewed)
+    others = _mixed((~is_reviewed).nonzero().flatten(), labels, seed)
+    kept_back = others[: round(HELD_OUT_SHARE * len(others))] if validation is None else others[:0]
+    found = []
+    for part in parts:
+        rows = (~torch.isin(torch.arange(len(labels)), torch.cat([part, kept_back]))).nonzero().flatten()
+        judge = build_judge(dataset, marks, swap_rows=part, wear_rows=kept_back, **shared)
+        found.append(Fold(rows, without(marks, part), judge))
+    return tuple(found)
+
+
+def without(marks: Marks, rows: Tensor) -> Marks:
+    """The marks without what was said about these rows alone."""
+    gone = set(rows.tolist())
+
+    def kept(masks: Masks) -> Masks:
+        return replace(masks, by_row={row: mask for row, mask in masks.by_row.items() if row not in gone})
+
+    return Marks(kept(marks.irrelevant), kept(marks.relevant))
+
+
+def _mixed(rows: Tensor, labels: Tensor, seed: int) -> Int[Tensor, " row"]:
+    """The rows in a drawn order in which classes take turns, so that every part holds as many of each."""
+    rows = rows[torch.randperm(len(rows), generator=torch.Generator().manual_seed(seed))]
+    turn = torch.zeros(len(rows), dtype=torch.long)
+    for label in labels[rows].unique().tolist():
+        of_class = labels[rows] == label
+        turn[of_class] = torch.arange(int(of_class.sum()))
+    return rows[turn.argsort(stable=True)]

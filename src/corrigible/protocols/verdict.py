@@ -1,0 +1,129 @@
+"""How a correction went, in one sentence with its figures."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Literal
+
+import torch
+from torch import Tensor
+
+from corrigible.data.dataset import class_named
+from corrigible.protocols.judge import Judged
+
+Outcome = Literal["corrected", "partly corrected", "no reliance found", "failed"]
+
+LITTLE = 0.05
+"""Reliance below which none is said to be found, in probability."""
+FELL = 0.25
+"""Of the reliance before, up to which it fell clearly; twice that where the attraction fell as far."""
+CLEARLY = 0.8
+"""Of the reliance before, above which it is said not to have fallen."""
+KEPT = 0.01
+"""Balanced accuracy that may be lost before the task counts as not kept."""
+COLLAPSED = 0.25
+"""Of a class's fair share of predictions, below which it is hardly ever predicted."""
+
+
+@dataclass(frozen=True)
+class Verdict:
+    """How a correction went; everything but ``as_found_…`` is measured with marked content exchanged between rows."""
+
+    outcome: Outcome
+    sentence: str
+    """The outcome with its figures, for a person."""
+    reliance_before: float
+    """Mean change of the predicted probabilities when marked content is exchanged, in [0, 1], each class equally."""
+    reliance_after: float
+    accuracy_before: float
+    """Balanced over classes, with marked content exchanged."""
+    accuracy_after: float
+    accuracy_fine_tuned: float | None
+    """That of the model trained on for as many epochs without feedback; None where there is none."""
+    as_found_before: float
+    """Balanced accuracy on the same rows as they are; where the confounder tells the label it may well fall."""
+    as_found_after: float
+    worst_class: str
+    """The class that the corrected model is least often right on."""
+    worst_class_accuracy: float
+    num_rows: int
+    where: str
+    """The rows that it was measured on: "validation", "training" or "test"."""
+
+
+def verdict(
+    before: Judged, after: Judged, *, where: str, fine_tuned: Judged | None = None, class_names: Sequence[str] = ()
+) -> Verdict:
+    """Compare a model before and after a correction on the same judged rows."""
+    reasons = list(_reasons_to_fail(before, after, fine_tuned, class_names))
+    relied, relies = before.reliance, after.reliance
+    outcome: Outcome
+    if reasons:
+        outcome = "failed"
+    elif relied < LITTLE:
+        outcome = "no reliance found"
+    elif fell_clearly(before, after):
+        outcome = "corrected"
+    elif relies <= CLEARLY * relied:
+        outcome = "partly corrected"
+    else:
+        outcome = "failed"
+        reasons = ["the reliance on what was marked did not fall"]
+    recalls = after.by_class(after.hits)
+    worst = min(recalls, key=lambda label: float(recalls[label]))
+    tuned = None if fine_tuned is None else fine_tuned.accuracy
+    return Verdict(
+        outcome,
+        _sentence(outcome, reasons, before, after, tuned),
+        relied,
+        relies,
+        before.accuracy,
+        after.accuracy,
+        tuned,
+        before.balanced(before.found_hits),
+        after.balanced(after.found_hits),
+        class_named(worst, class_names),
+        float(recalls[worst]),
+        len(after.y),
+        where,
+    )
+
+
+def fell_clearly(before: Judged, after: Judged) -> bool:
+    """Whether the reliance on marked content fell to a quarter, or to little.
+
+    Content that hides something moves predictions too, whatever it shows. So half is enough where the attraction to
+    the class that the content is from, which such hiding does not have, fell to a quarter.
+    """
+    if after.reliance <= max(FELL * before.reliance, LITTLE / 2):
+        return True
+    is_drawn_no_more = after.attraction <= FELL * before.attraction
+    return after.reliance <= 2 * FELL * before.reliance and is_drawn_no_more
+
+
+def _reasons_to_fail(before: Judged, after: Judged, tuned: Judged | None, class_names: Sequence[str]) -> list[str]:
+    reasons = []
+    for label, share in enumerate(_shares(after).tolist()):
+        fair = 1 / after.predicted.shape[1]
+        if share < COLLAPSED * fair and share < float(_shares(before)[label]):
+            reasons.append(f"class {class_named(label, class_names)} is hardly ever predicted any more")
+    if after.accuracy < before.accuracy - KEPT:
+        reasons.append("it is less often right than before")
+    if tuned is not None and after.accuracy < tuned.accuracy - 2 * KEPT:
+        reasons.append("training on without feedback does better")
+    return reasons
+
+
+def _shares(judged: Judged) -> Tensor:
+    """How often each class is predicted, each class of labels counting equally."""
+    return torch.stack(list(judged.by_class(judged.predicted).values())).mean(dim=0)
+
+
+def _sentence(outcome: Outcome, reasons: Sequence[str], before: Judged, after: Judged, tuned: float | None) -> str:
+    relied, relies = (100 * judged.reliance for judged in (before, after))
+    moved = f"exchanging what was marked moved the predicted chances by {relied:.1f} points before, {relies:.1f} now"
+    now, then = (100 * judged.accuracy for judged in (after, before))
+    right = f"with it exchanged the model is right on {now:.1f} % of rows, before on {then:.1f} %"
+    if tuned is not None:
+        right += f", trained on without feedback on {100 * tuned:.1f} %"
+    why = f" ({'; '.join(reasons)})" if reasons else ""
+    return f"{outcome[0].upper()}{outcome[1:]}{why}: {moved}; {right}."

@@ -1,0 +1,51 @@
+"""Methods as recipes write them: lists of tables, each with a name and settings."""
+
+from typing import Any
+
+from corrigible.augment import AUGMENTS
+from corrigible.errors import RecipeError
+from corrigible.methods import method_named, with_settings
+from corrigible.objective import terms_of
+from corrigible.protocols.providing import require_writable
+
+
+def written_penalties(entries: list[Any]) -> dict[str, dict[str, Any]]:
+    """The penalties' settings by name; a weight that is not given is "auto".
+
+    Raises:
+        RecipeError: no name, a name that stands twice, an unknown method or setting.
+    """
+    found = _named(entries, "penalty", "energy_outside")
+    for name, settings in found.items():
+        settings.setdefault("weight", "auto")
+        require_writable(name, settings)
+        checked = 1.0 if settings["weight"] == "auto" else settings["weight"]
+        terms_of({name: {**settings, "weight": checked}})
+    return found
+
+
+def written_augment(entries: list[Any]) -> dict[str, dict[str, Any]]:
+    """The augmentations' settings by name.
+
+    Raises:
+        RecipeError: no name, a name that stands twice, an unknown method or setting.
+    """
+    found = _named(entries, "augment", "transplant")
+    for name, settings in found.items():
+        require_writable(name, settings, what="augmentation")
+        with_settings(method_named(name, AUGMENTS, "augmentation"), settings, f"augmentation {name!r}")
+    return found
+
+
+def _named(entries: list[Any], part: str, example: str) -> dict[str, dict[str, Any]]:
+    """The settings of each method by its name."""
+    found: dict[str, dict[str, Any]] = {}
+    for entry in entries:
+        settings = dict(entry)
+        name = settings.pop("name", None)
+        if not isinstance(name, str):
+            raise RecipeError(f'[[{part}]] {entry!r} has no name; expected name = "{example}" or another')
+        if name in found:
+            raise RecipeError(f"{part} {name!r} stands twice; expected each {part} once")
+        found[name] = settings
+    return found
