@@ -31,7 +31,7 @@ def main() -> None:
         fooled = trained(fresh(seed), digits.train_rows, TRAIN, seed)
         for batch_size in BATCH_SIZES:
             schedule = replace(
-                CORRECT, batch_size=batch_size, epochs=CORRECT.epochs * batch_size // (2 * CORRECT.batch_size)
+                CORRECT, batch_size=batch_size, epochs=CORRECT.epochs * batch_size // (2 * 64)
             )
             model, _ = corrected(fooled, digits, digits.reviewed(ROWS), weight=WEIGHT, schedule=schedule)
             keep(found, seed, f"batch {batch_size}", measured(model, digits, metrics=("accuracy",)))

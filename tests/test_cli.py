@@ -54,15 +54,20 @@ def test_every_command_on_a_tiny_study(kind: str, tmp_path: Path) -> None:
     assert [entry["is_retracted"] for entry in listed] == [False, False, True, False]
     assert "Ada" in ok("feedback", "list", study).stdout
 
-    records = ok("correct", study, "--json").records
+    answer = corrigible("correct", study, "--json")
+    records = answer.records
+    (verdict,) = (record for record in records if record["record"] == "Verdict")
+    assert answer.code == int(verdict["outcome"] == "failed")
     num_trials = sum(record["record"] == "WeightTrial" for record in records)
     assert num_trials >= 5 if kind == "image" else num_trials == 0
     records = ok("evaluate", study, "--json").records
+    assert records[0]["record"] == "Verdict"
     num_models = {"image": 4, "table": 3}[kind]
     assert len({record["model"] for record in records if record["record"] == "Measured"}) == num_models
     ok("report", study, "--json")
     assert (study / "report.html").read_text().rstrip().endswith("</html>")
-    (sealed,) = ok("seal", study, "--name", "first", "--json").records
+    (sealed,) = ok("seal", study, "--name", "first", "--anyway", "--json").records
+    assert sealed["outcome"] in ("corrected", "partly corrected", "no reliance found", "failed")
     (verified,) = ok("verify", study / "sealed" / "first", "--root", sealed["root"], "--json").records
     assert verified == {"record": "Verified", "path": sealed["path"], "root": sealed["root"], "problems": []}
     assert ok("verify", study, "--json").records[0]["problems"] == []

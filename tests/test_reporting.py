@@ -14,7 +14,7 @@ import torch
 from PIL import Image
 
 from corrigible.plots import mean_bars
-from corrigible.reporting import Curve, HeatmapRow, Plots, ReportContent, ReportedModel, render
+from corrigible.reporting import Curve, HeatmapRow, Opening, Plots, ReportContent, ReportedModel, render
 from corrigible.training import Epoch
 from corrigible.types import Feedback, Measurement, region_of
 
@@ -124,6 +124,7 @@ def test_whatever_people_wrote_is_escaped():
         title=HOSTILE,
         kind="table",
         created=CREATED,
+        opening=Opening(HOSTILE, (HOSTILE, HOSTILE)),
         summary=(HOSTILE, HOSTILE),
         notes=(HOSTILE,),
         models=(
@@ -150,6 +151,25 @@ def test_whatever_people_wrote_is_escaped():
     assert "<script" not in html
     assert 'alert("1")' not in html
     assert html.count("&lt;script&gt;") >= 25
+
+
+@pytest.mark.parametrize(
+    ("outcome", "tone"),
+    [("corrected", "good"), ("partly corrected", "middling"), ("no reliance found", "middling"), ("failed", "bad")],
+)
+def test_it_opens_with_the_outcome_then_what_was_asked_then_the_details(outcome, tone):
+    html = render(replace(image_content(), opening=Opening(outcome, ("What was asked.", "The task."))))
+    assert re.findall(r'<div class="verdict (\w+)">', html) == [tone]
+    told = text_of(html)
+    places = [told.index(words) for words in (f"Pets {outcome.capitalize()} ", "What was asked. The task.")]
+    places += [told.index("Accuracy rose from 0.55 to 0.95. It took"), told.index("Before you conclude")]
+    assert places == sorted(places)
+
+
+def test_without_a_verdict_it_opens_with_the_summary():
+    html = render(image_content())
+    assert '<p class="lead">Accuracy rose from 0.55 to 0.95.</p>' in html
+    assert 'class="verdict' not in html
 
 
 def test_every_metric_value_interval_part_and_note_appears():

@@ -1,10 +1,16 @@
-"""What is shown while a verb runs."""
+"""What is shown while a verb runs, and with which code it ends."""
 
 import io
+from dataclasses import replace
 
+import pytest
 from rich.console import Console
 
-from corrigible.terminal import _Bar
+from corrigible.protocols.defaults import MethodChosen
+from corrigible.protocols.weight import WeightTrial
+from corrigible.terminal import _Bar, is_failure, show
+from corrigible.workflow.records import MethodCompared, Sealed, Verified
+from verdicts import CORRECTED, FAILED
 
 
 def test_a_bar_grows_when_more_is_tried_than_was_announced():
@@ -13,3 +19,85 @@ def test_a_bar_grows_when_more_is_tried_than_was_announced():
             bar.advance("weight", number, max(5, number), "", True)
         (task,) = bar.progress.tasks
         assert (task.completed, task.total) == (6, 6)
+
+
+def printed(*records, capsys, is_terminal=False, monkeypatch=None):
+    if is_terminal:
+        monkeypatch.setenv("FORCE_COLOR", "1")
+        monkeypatch.setenv("TERM", "xterm")
+    show(lambda: iter(records), as_json=False)
+    return capsys.readouterr().out
+
+
+def test_a_trial_tells_its_accuracies_beside_its_swap_score_and_whether_it_is_refused(capsys):
+    trial = WeightTrial(
+        penalty="right_reasons",
+        weight=30.0,
+        swap_score=-0.7341,
+        accuracy=0.5774,
+        as_found=0.9,
+        is_refused=False,
+        number=2,
+        num_trials=9,
+    )
+    told = printed(trial, replace(trial, number=3, is_refused=True), capsys=capsys)
+    line = "30: swap score -0.734, accuracy 0.577 exchanged, 0.900 as found"
+    assert told == f"  weight 2/9  {line}\n  weight 3/9  {line}  refused\n"
+
+
+def test_a_method_that_was_chosen_is_one_line(capsys):
+    assert printed(MethodChosen({}, {}, "method: [transplant]"), capsys=capsys) == "  method: [transplant]\n"
+
+
+@pytest.mark.parametrize(
+    ("outcome", "colour"),
+    [("corrected", "32"), ("partly corrected", "33"), ("no reliance found", "33"), ("failed", "31")],
+)
+def test_the_outcome_stands_first_in_its_colour(outcome, colour, capsys, monkeypatch):
+    said = replace(CORRECTED, outcome=outcome, sentence=f"{outcome.capitalize()}: a sentence.")
+    told = printed(said, capsys=capsys, is_terminal=True, monkeypatch=monkeypatch)
+    assert told.startswith(f"\x1b[1;{colour}m  {outcome.capitalize()}\x1b[0m: a sentence.")
+
+
+def test_a_verdict_is_wrapped_and_says_what_it_was_judged_on(capsys, monkeypatch):
+    monkeypatch.setenv("COLUMNS", "60")
+    told = printed(replace(CORRECTED, sentence=f"Corrected: {'many [red]words[/red] ' * 20}on 59.6 %."), capsys=capsys)
+    lines = told.splitlines()
+    assert all(len(line) <= 60 and line.startswith("  ") for line in lines)
+    assert " ".join(told.split()).count("many [red]words[/red]") == 20
+    assert "judged on 500 test rows; on these rows as they are it is right on 80.0 %, before on 95.0 %" in " ".join(
+        told.split()
+    )
+    assert not any(line.strip().startswith("%") for line in lines)
+
+
+def test_what_counts_as_a_problem_is_the_commands_to_say(capsys):
+    show(lambda: iter([FAILED]), as_json=False)
+    with pytest.raises(SystemExit, match="1"):
+        show(lambda: iter([FAILED, CORRECTED]), as_json=True, is_problem=is_failure)
+    with pytest.raises(SystemExit, match="1"):
+        show(lambda: iter([Verified("here", "", ("changed",))]), as_json=True)
+    capsys.readouterr()
+
+
+def test_advice_is_the_last_line_where_there_was_a_problem_and_no_json(capsys):
+    settings = {"is_problem": is_failure, "advice": "Mark more rows."}
+    for as_json in (False, True):
+        with pytest.raises(SystemExit, match="1"):
+            show(lambda: iter([FAILED, CORRECTED]), as_json, **settings)
+        assert (capsys.readouterr().out.splitlines()[-1] == "  Mark more rows.") == (not as_json)
+    show(lambda: iter([CORRECTED]), False, **settings)
+    assert "Mark more rows." not in capsys.readouterr().out
+
+
+def test_compared_methods_and_sealed_folders_name_the_outcome(capsys):
+    told = printed(
+        MethodCompared("right_reasons", outcome="failed", swap_score=-1.0, step_cost=2.0),
+        MethodCompared("energy_outside", note="no layer"),
+        Sealed("folder", "ab12", 7, "failed"),
+        Sealed("other", "ab12", 7),
+        capsys=capsys,
+    ).splitlines()
+    assert told[0].split()[:3] == ["right", "reasons", "failed"]
+    assert told[1].split() == ["energy", "outside", "no", "layer"]
+    assert [line.strip() for line in told].count("verdict failed") == 1

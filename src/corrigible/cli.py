@@ -7,7 +7,7 @@ from typing import Any
 import click
 
 from corrigible import __version__, demos, workflow
-from corrigible.terminal import show
+from corrigible.terminal import IF_FAILED, is_failure, show
 
 STUDY = click.argument("study", type=click.Path(path_type=Path, file_okay=False))
 SEED = click.option(
@@ -86,13 +86,15 @@ def explain(study: Path, every_row: bool, as_json: bool, **chosen: Any) -> None:
 @STUDY
 @computing
 def correct(study: Path, seed: int | None, device: str, as_json: bool) -> None:
-    """Train again on the feedback given so far."""
-    show(lambda: workflow.correct(study, seed=seed, device=device), as_json)
+    """Train again on the feedback given so far; exit with 1 where the correction failed."""
+    show(lambda: workflow.correct(study, seed=seed, device=device), as_json, is_problem=is_failure, advice=IF_FAILED)
 
 
 @main.command()
 @STUDY
-@click.option("--method", "methods", multiple=True, help="Name of a penalty; several times for several [default: all].")
+@click.option(
+    "--method", "methods", multiple=True, help="A penalty or augmentation; several times for several [default: all]."
+)
 @computing
 def compare(study: Path, methods: tuple[str, ...], seed: int | None, device: str, as_json: bool) -> None:
     """Correct with several methods on the same feedback: one table and one plot."""
@@ -118,10 +120,11 @@ def report(study: Path, as_json: bool) -> None:
 @main.command()
 @STUDY
 @click.option("--name", default="", help="Name of the sealed folder [default: the run's].")
+@click.option("--anyway", is_flag=True, help="Also a correction whose verdict is failed.")
 @JSON
-def seal(study: Path, name: str, as_json: bool) -> None:
+def seal(study: Path, name: str, anyway: bool, as_json: bool) -> None:
     """Seal the latest evaluated model with a manifest of hashes."""
-    show(lambda: workflow.seal(study, name=name), as_json)
+    show(lambda: workflow.seal(study, name=name, anyway=anyway), as_json)
 
 
 @main.command()

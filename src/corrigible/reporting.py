@@ -69,12 +69,22 @@ class Curve:
 
 
 @dataclass(frozen=True)
+class Opening:
+    """How a correction went, for somebody who does not program."""
+
+    outcome: str
+    sentences: tuple[str, ...]
+    """What was asked first."""
+
+
+@dataclass(frozen=True)
 class ReportContent:
     """Everything a report shows. An empty part leaves its section out."""
 
     title: str
     kind: Literal["image", "table", "text"]
     created: datetime
+    opening: Opening | None = None
     summary: tuple[str, ...] = ()
     """Sentences that say what changed, the most important first."""
     notes: tuple[str, ...] = ()

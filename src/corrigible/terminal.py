@@ -3,7 +3,9 @@
 import dataclasses
 import json
 import math
+import shutil
 import sys
+import textwrap
 from collections.abc import Callable, Generator, Iterator
 from typing import Any
 
@@ -14,13 +16,40 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TaskID, TextC
 
 from corrigible.errors import CorrigibleError
 
+COLOURS = {"corrected": "green", "partly corrected": "yellow", "no reliance found": "yellow", "failed": "red"}
+"""Of a verdict's outcome."""
+MOST_COLUMNS = 100
+IF_FAILED = (
+    "the correction failed; its run is kept, but `seal` refuses it: look again at what was marked, mark more rows, or "
+    "let `compare` try other methods"
+)
 
-def show(verb: Callable[[], Iterator[Any]], as_json: bool) -> None:
-    """Run the verb and print its records; an error that the user can fix ends it with one line and exit code 1."""
+
+def has_problems(record: Any) -> bool:
+    """Whether `verify` found that something is not as it was written."""
+    return bool(getattr(record, "problems", ()))
+
+
+def is_failure(record: Any) -> bool:
+    """Whether a correction failed."""
+    return bool(getattr(record, "outcome", "") == "failed")
+
+
+def show(
+    verb: Callable[[], Iterator[Any]],
+    as_json: bool,
+    *,
+    is_problem: Callable[[Any], bool] = has_problems,
+    advice: str = "",
+) -> None:
+    """Run the verb and print its records; an error that the user can fix ends it with one line and exit code 1.
+
+    A record that is a problem gives that exit code too, once the verb has come to its end, after the advice.
+    """
     printed = _as_json if as_json else _as_text
     records = verb()
     try:
-        has_problems = printed(records)
+        is_found = printed(records, is_problem)
     except CorrigibleError as error:
         click.echo(f"error: {' '.join(str(error).split())}", err=True)
         sys.exit(1)
@@ -30,7 +59,9 @@ def show(verb: Callable[[], Iterator[Any]], as_json: bool) -> None:
     finally:
         if isinstance(records, Generator):
             records.close()  # At once: what is half-written is removed here.
-    if has_problems:
+    if is_found:
+        for line in _wrapped(advice) if not as_json else []:
+            click.echo(line)
         sys.exit(1)
 
 
@@ -47,17 +78,17 @@ def _finite(value: Any) -> Any:
     return [_finite(part) for part in value] if isinstance(value, list | tuple) else value
 
 
-def _as_json(records: Iterator[Any]) -> bool:
-    has_problems = False
+def _as_json(records: Iterator[Any], is_problem: Callable[[Any], bool]) -> bool:
+    is_found = False
     for record in records:
         click.echo(as_line(record))
-        has_problems |= bool(getattr(record, "problems", ()))
-    return has_problems
+        is_found |= is_problem(record)
+    return is_found
 
 
-def _as_text(records: Iterator[Any]) -> bool:
+def _as_text(records: Iterator[Any], is_problem: Callable[[Any], bool]) -> bool:
     console = Console(highlight=False, soft_wrap=True)
-    has_problems = False
+    is_found = False
     with _Bar(console) as bar:
         for record in records:
             kind = type(record).__name__
@@ -67,8 +98,8 @@ def _as_text(records: Iterator[Any]) -> bool:
                 bar.close()
                 for line in LINES.get(kind, _plain)(record):
                     console.print(line)
-            has_problems |= bool(getattr(record, "problems", ()))
-    return has_problems
+            is_found |= is_problem(record)
+    return is_found
 
 
 class _Bar:
@@ -122,7 +153,10 @@ def _epoch_values(epoch: Any) -> str:
 
 
 def _trial_values(trial: Any) -> str:
-    return f"{trial.weight:g}: swap score {trial.swap_score:.3f}"
+    """The accuracy on rows as they are may fall where the confounder told the label, so it never stands alone."""
+    accuracy = f"accuracy {trial.accuracy:.3f} exchanged, {trial.as_found:.3f} as found"
+    refused = "  refused" if trial.is_refused else ""
+    return f"{trial.weight:g}: swap score {trial.swap_score:.3f}, {accuracy}{refused}"
 
 
 BARS: dict[str, Callable[[Any], tuple[str, int, int, str, bool]]] = {
@@ -144,6 +178,29 @@ def _planned(record: Any) -> Iterator[str]:
     yield f"[bold]{escape(record.name)}[/bold]: {record.num_rows} rows in {shards}{kept}"
 
 
+def _verdict(record: Any) -> Iterator[str]:
+    """The outcome in its colour, the sentence, and what to read it with."""
+    colour = COLOURS.get(record.outcome, "red")
+    first, *others = _wrapped(record.sentence)  # Which begins with the outcome.
+    end = len("  ") + len(record.outcome)
+    yield f"[bold {colour}]{escape(first[:end])}[/bold {colour}]{escape(first[end:])}"
+    yield from map(escape, others)
+    about = (
+        f"judged on {record.num_rows} {record.where} rows; on these rows as they are it is right on "
+        f"{100 * record.as_found_after:.1f} %, before on {100 * record.as_found_before:.1f} %; least often on class "
+        f"{record.worst_class} ({100 * record.worst_class_accuracy:.1f} % with marked content exchanged)"
+    )
+    yield from (f"[dim]{escape(line)}[/dim]" for line in _wrapped(about))
+
+
+def _wrapped(text: str) -> list[str]:
+    """Lines that are read with ease, the second and later ones indented; a number stays with its %."""
+    width = min(MOST_COLUMNS, shutil.get_terminal_size().columns)
+    joined = text.replace(" %", "\u00a0%")
+    lines = textwrap.wrap(joined, width, initial_indent="  ", subsequent_indent="    ", break_long_words=False)
+    return [line.replace("\u00a0", " ") for line in lines]
+
+
 def _measured(record: Any) -> Iterator[str]:
     """One line; what is about a single class or group is left to the report and to --json."""
     if record.part:
@@ -161,6 +218,8 @@ def _compared(record: Any) -> Iterator[str]:
     if record.note:
         yield f"{name} [dim]{escape(record.note)}[/dim]"
         return
+    colour = COLOURS.get(record.outcome, "red")
+    name += f" [{colour}]{escape(record.outcome):17}[/{colour}]"
     told = {
         "swap score": record.swap_score,
         "swapped accuracy": record.swapped_accuracy,
@@ -198,6 +257,9 @@ def _verified(record: Any) -> Iterator[str]:
 
 def _sealed(record: Any) -> Iterator[str]:
     yield f"[green]sealed[/green]: {record.num_files} files in {escape(record.path)}"
+    if record.outcome:
+        colour = COLOURS.get(record.outcome, "red")
+        yield f"  verdict [{colour}]{escape(record.outcome)}[/{colour}]"
     yield f"  root {record.root}  (quote this: it changes if anything in the folder does)"
 
 
@@ -215,6 +277,8 @@ LINES: dict[str, Callable[[Any], Iterator[str]]] = {
     "Started": _started,
     "Finished": lambda record: iter([f"[green]{record.verb}[/green]: {escape(record.path)}"]),
     "WeightChoice": lambda record: iter([f"  {escape(record.message)}"]),
+    "MethodChosen": lambda record: iter([f"  {escape(record.message)}"]),
+    "Verdict": _verdict,
     "FeedbackDoubted": lambda record: iter([f"  [yellow]{escape(record.message)}[/yellow]"]),
     "ShardsPlanned": _planned,
     "Measured": _measured,

@@ -1,5 +1,8 @@
 """Comparing methods in a study, as the command line does it."""
 
+from dataclasses import replace
+from types import SimpleNamespace
+
 import pytest
 
 from corrigible import workflow
@@ -9,6 +12,7 @@ from corrigible.study import open_study
 from corrigible.workflow import comparing
 from corrigible.workflow.records import MethodCompared, Started
 from studies import corrigible, image_study, refused
+from verdicts import CORRECTED, FAILED
 
 
 def unfit(forward, batch):
@@ -40,6 +44,31 @@ def test_each_method_is_a_run_and_the_last_run_is_the_table(finished, few):
     assert "data:image/svg+xml" in text
 
 
+def test_methods_that_failed_are_marked_and_stand_below_all_that_did_not(finished, monkeypatch):
+    reached = {"right_reasons": (-2.0, CORRECTED), "gradient_size": (-0.5, FAILED), None: (-3.0, None)}
+
+    def candidate(model, data, feedback, *, method, **settings):
+        score, verdict = reached[next(iter(method), None)]
+        if verdict is not None:
+            yield replace(verdict, where="validation")
+        return SimpleNamespace(model=model, weights={}, swap_score=score)
+
+    methods = {name: {name: 1.0} for name in ("right_reasons", "gradient_size")}
+    monkeypatch.setattr(comparing, "candidate", candidate)
+    monkeypatch.setattr(comparing, "methods_for", lambda marks, data: methods)
+    answer = corrigible("compare", finished, "--json")
+    assert answer.code == 0
+    found = [record for record in answer.records if record["record"] == "MethodCompared"]
+    assert [(record["method"], record["outcome"]) for record in found] == [
+        ("right_reasons", "corrected"),
+        ("without feedback", ""),
+        ("gradient_size", "failed"),
+    ]
+    text = (finished / "comparison.html").read_text()
+    assert text.index(">corrected<") < text.index(">without feedback<") < text.index('font-weight: 650">failed<')
+    assert "failed" in corrigible("compare", finished).stdout
+
+
 def test_goes_on_where_it_was_interrupted(finished, few):
     started = []
     running = workflow.compare(finished)
@@ -61,7 +90,7 @@ def test_goes_on_where_it_was_interrupted(finished, few):
 def test_named_methods_alone_are_compared(finished):
     found = [r.method for r in workflow.compare(finished, methods=("right_reasons",)) if isinstance(r, MethodCompared)]
     assert sorted(found) == ["right_reasons", "without feedback"]
-    with pytest.raises(RecipeError, match="unknown penalty that feedback serves 'right_reason'"):
+    with pytest.raises(RecipeError, match="unknown method that feedback serves 'right_reason'"):
         list(workflow.compare(finished, methods=("right_reason",)))
 
 

@@ -68,7 +68,7 @@ def test_every_verb_gives_what_it_gives_for_arrays(of_files: Path, of_arrays: Pa
         list(workflow.add_feedback(of_arrays, box=(0, 0, 2, 2), row=row))
     for study in (of_files, of_arrays):
         for verb in ("train", "correct", "evaluate", "explain"):
-            assert corrigible(verb, study).code == 0
+            assert corrigible(verb, study).stderr == ""
     for name in ("0001-train", "0002-correct", "0003-baseline"):
         found, expected = (load_file(study / "runs" / name / "weights.safetensors") for study in (of_files, of_arrays))
         assert all(torch.equal(found[key], expected[key]) for key in expected)

@@ -50,7 +50,7 @@ def test_a_correction_names_its_reviewed_rows_its_weight_and_its_baselines(tmp_p
     num_trials = kinds(records).count("WeightTrial")
     assert num_trials >= 5
     assert kinds(records) == [
-        *("Started", *["WeightTrial"] * num_trials, "WeightChoice", "Epoch", "Epoch", "Finished"),
+        *("Started", *["WeightTrial"] * num_trials, "WeightChoice", "Epoch", "Epoch", "Verdict", "Finished"),
         *["Started", "Epoch", "Epoch", "Finished"] * 1,
         *("Started", *["Epoch"] * 4, "Finished"),
     ]

@@ -104,23 +104,20 @@ def _overlap(patches: Patches, first: int, second: int) -> float:
 
 
 def paste(
-    x: Float[Tensor, " image channel height width"],
+    wide: Float[Tensor, " image channel height width"],
     image: Int[Tensor, " pasted"],
     corner: Int[Tensor, " pasted two"],
     values: Float[Tensor, " pasted channel rows columns"],
     share: Float[Tensor, " pasted channel rows columns"],
-) -> Float[Tensor, " image channel height width"]:
-    """The images with patches put into some of them; ``share`` is how much of the patch shows at each pixel.
+) -> None:
+    """Put patches into some of these widened images, in place; ``share`` is how much of a patch shows at each pixel.
 
     An image gets at most one patch at any pixel.
     """
-    height, width = x.shape[2:]
-    wide = widened(x, values.shape[2:])
     where = _pixels(image, corner, values.shape[2:])
     before = wide[where]
-    patch, amount = (part.permute(0, 2, 3, 1).to(x) for part in (values, share))
+    patch, amount = (part.permute(0, 2, 3, 1).to(wide) for part in (values, share))
     wide[where] = before + amount * (patch - before)
-    return wide[:, :, MARGIN : MARGIN + height, MARGIN : MARGIN + width]
 
 
 def windows(
@@ -134,8 +131,13 @@ def windows(
 
 
 def widened(x: Tensor, size: Sequence[int]) -> Tensor:
-    """The images with zeros around them, so that a box of that size fits wherever its mask lies inside an image."""
+    """A copy with zeros around the images, so that a box of that size fits wherever its mask lies inside an image."""
     return pad(x, (MARGIN, size[1], MARGIN, size[0]))
+
+
+def narrowed(wide: Tensor, size: Sequence[int]) -> Tensor:
+    """The images without what `widened` put around them."""
+    return wide[:, :, MARGIN : wide.shape[2] - size[0], MARGIN : wide.shape[3] - size[1]]
 
 
 def _pixels(image: Tensor, corner: Tensor, size: Sequence[int]) -> tuple[Tensor, slice, Tensor, Tensor]:

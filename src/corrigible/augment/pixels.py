@@ -8,7 +8,7 @@ from jaxtyping import Bool, Float, Int
 from torch import Tensor
 
 from corrigible.augment.chances import chances
-from corrigible.augment.patches import Patches, cut_out, paste, places, widened, windows
+from corrigible.augment.patches import MARGIN, Patches, cut_out, narrowed, paste, places, widened, windows
 from corrigible.augment.sightings import Sightings, sightings_of
 from corrigible.data.dataset import Dataset
 from corrigible.types import Batch
@@ -30,11 +30,15 @@ class PixelCues:
     """Images drawn from the training data."""
     wide_donors: Float[Tensor, " donor channel rows columns"]
     """The same with room around them for a patch."""
-    fixed: tuple[tuple[Int[Tensor, " part"], float], ...]
+    fixed: tuple[tuple[Int[Tensor, " at_place"], float], ...]
     """The parts at each place that many rows mark, and how often a label row gets one."""
-    moving: Int[Tensor, " part"]
+    moving: Int[Tensor, " moving"]
     """All other parts."""
     moving_chance: float
+    extent: Int[Tensor, " part two"]
+    """Height and width of each part."""
+    is_small: Bool[Tensor, " part"]
+    """True where a part may be moved and mirrored."""
     sightings: Sightings
     """Where the marked content was found on rows that nobody marked."""
 
@@ -57,7 +61,9 @@ def pixel_cues(dataset: Dataset, reviewed: Batch, donors: Float[Tensor, " donor 
     moving = torch.cat([torch.zeros(0, dtype=torch.long), *elsewhere])
     chance = len(patches.row[moving].unique()) / num_rows
     wide, sightings = widened(donors, patches.values.shape[2:]), sightings_of(dataset, reviewed, patches, moving)
-    return PixelCues(patches, donors, wide, fixed, moving, chance, sightings)
+    num_pixels = reviewed.x.shape[2] * reviewed.x.shape[3]
+    is_small = patches.mask.any(dim=1).flatten(1).sum(dim=1) < LEAST_BIG * num_pixels
+    return PixelCues(patches, donors, wide, fixed, moving, chance, _extents(patches.mask), is_small, sightings)
 
 
 def with_pixels_moved(
@@ -69,15 +75,23 @@ def with_pixels_moved(
     cue nor a trace of pasting tells the label. Labels stay.
     """
     size, draws = len(batch.x), _Draws(generator)
-    x = batch.x
-    if bool(own.any()):
-        x = torch.where(own.to(x.device), cues.donors[draws.below(len(cues.donors), size)].to(x), x)
-    x = cues.sightings.replaced(x, batch.index, cues.wide_donors, generator)
+    box = cues.patches.values.shape[2:]
+    wide = widened(_own_replaced(batch.x, own, cues, draws), box)
+    cues.sightings.take_out(wide, batch.index, cues.wide_donors, generator)
     if cues.fixed:
-        x = _pasted(x, cues, _at_fixed_places(cues, size, draws), draws)
-    for _ in range(NUM_MOVED if len(cues.moving) else 0):
-        x = _pasted(x, cues, _moved(cues, size, x.shape[2:], draws), draws)
-    return replace(batch, x=x)
+        _put(wide, cues, _at_fixed_places(cues, size, draws), draws)
+    if len(cues.moving):
+        _put(wide, cues, _moved(cues, size, batch.x.shape[2:], draws), draws)
+    return replace(batch, x=narrowed(wide, box))
+
+
+def _own_replaced(x: Tensor, own: Tensor, cues: PixelCues, draws: "_Draws") -> Tensor:
+    """The images with another image's content where they are marked themselves."""
+    rows = own.flatten(1).any(dim=1).nonzero().flatten()
+    if not len(rows):
+        return x
+    donors = cues.donors[draws.below(len(cues.donors), len(rows))].to(x)
+    return x.index_copy(0, rows.to(x.device), torch.where(own[rows].to(x.device), donors, x[rows.to(x.device)]))
 
 
 class _Pastes(NamedTuple):
@@ -109,10 +123,16 @@ def _at_fixed_places(cues: PixelCues, size: int, draws: "_Draws") -> _Pastes:
 
 
 def _moved(cues: PixelCues, size: int, whole: torch.Size, draws: "_Draws") -> _Pastes:
-    given = draws.chance(cues.moving_chance, size).nonzero().flatten()
+    """Up to two patches for each image; half stay in place, small ones of the others go anywhere in the image."""
+    given = draws.chance(cues.moving_chance, NUM_MOVED * size).nonzero().flatten()
     part = cues.moving[draws.below(len(cues.moving), len(given))]
-    corner = _drawn_corners(cues.patches, part, whole, draws)
-    return _Pastes(given, part, corner, draws.chance(0.5, len(given)), draws.chance(0.5, len(given)))
+    room = (torch.tensor(whole) - cues.extent[part] + 1).clamp_min(1)
+    anywhere = (draws.uniform(len(part), 2) * room).long() - MARGIN
+    moves = cues.is_small[part] & draws.chance(0.5, len(part))
+    corner = torch.where(moves[:, None], anywhere, cues.patches.corner[part])
+    return _Pastes(
+        given % size, part, corner, draws.chance(0.5, len(part)), cues.is_small[part] & draws.chance(0.5, len(part))
+    )
 
 
 class _Draws:
@@ -138,41 +158,29 @@ def _of_lead(patches: Patches, parts: Tensor, lead: Tensor, part: Tensor, is_joi
     return torch.where(is_joint & is_lead.any(dim=1), of_lead, part)
 
 
-def _pasted(x: Tensor, cues: PixelCues, pastes: _Pastes, draws: _Draws) -> Tensor:
-    patches, count = cues.patches, len(pastes.part)
-    values, soft, hard = (each[pastes.part] for each in (patches.values, patches.soft, patches.mask.float()))
+def _put(wide: Tensor, cues: PixelCues, pastes: _Pastes, draws: _Draws) -> None:
+    part, count = pastes.part, len(pastes.part)
+    values, soft, hard = cues.patches.values[part], cues.patches.soft[part], cues.patches.mask[part].to(wide)
     share = torch.where(draws.chance(0.5, count)[:, None, None, None], soft, hard)
-    donor = draws.below(len(cues.donors), count)
-    others = windows(cues.wide_donors, donor, pastes.corner, values.shape[2:])
-    if bool(pastes.is_mirrored.any()):
-        values, share = (
-            torch.where(pastes.is_mirrored[:, None, None, None], _mirrored(part, hard), part)
-            for part in (values, share)
-        )
-    return paste(x, pastes.image, pastes.corner, torch.where(pastes.is_cue[:, None, None, None], values, others), share)
+    turned = pastes.is_mirrored.nonzero().flatten()
+    if len(turned):
+        values, share = values.clone(), share.clone()
+        values[turned] = _mirrored(values[turned], cues.extent[part[turned], 1])
+        share[turned] = _mirrored(share[turned], cues.extent[part[turned], 1])
+    others = (~pastes.is_cue).nonzero().flatten()
+    donor = draws.below(len(cues.donors), len(others))
+    values = values.index_copy(0, others, windows(cues.wide_donors, donor, pastes.corner[others], values.shape[2:]))
+    paste(wide, pastes.image, pastes.corner, values, share)
 
 
-def _mirrored(values: Tensor, mask: Tensor) -> Tensor:
-    """Left for right, the mask where it was."""
-    lines = mask.any(dim=(1, 2))
-    last = _extent(lines)
-    place = torch.arange(values.shape[3])
-    source = (last[:, None] + 1 - place).clamp(0, values.shape[3] - 1)
+def _mirrored(values: Float[Tensor, " part channel rows columns"], width: Int[Tensor, " part"]) -> Tensor:
+    """Left for right within the mask's box, which begins after the margin."""
+    source = (width[:, None] + 2 * MARGIN - 1 - torch.arange(values.shape[3])).clamp(0, values.shape[3] - 1)
     return values.gather(3, source[:, None, None].expand_as(values))
 
 
-def _drawn_corners(patches: Patches, part: Tensor, whole: torch.Size, draws: _Draws) -> Int[Tensor, " part two"]:
-    """Half of the patches stay where they were, small ones of the others go anywhere in the image."""
-    corner, mask = patches.corner[part], patches.mask[part].any(dim=1)
-    is_small = mask.flatten(1).sum(dim=1) < LEAST_BIG * whole[0] * whole[1]
-    extent = torch.stack([_extent(mask.any(dim=2)), _extent(mask.any(dim=1))], dim=1)
-    room = (torch.tensor(whole) - extent + 1).clamp_min(1)
-    anywhere = (draws.uniform(len(part), 2) * room).long() - 1
-    moves = is_small & draws.chance(0.5, len(part))
-    return torch.where(moves[:, None], anywhere, corner)
-
-
-def _extent(lines: Bool[Tensor, " part line"]) -> Int[Tensor, " part"]:
-    """How many lines lie between the first and the last marked one, both included; the first is line 1."""
-    numbers = torch.arange(lines.shape[1])
-    return (lines * numbers).amax(dim=1)
+def _extents(mask: Bool[Tensor, " part channel rows columns"]) -> Int[Tensor, " part two"]:
+    """Height and width of each mask's box, which begins after the margin."""
+    plane = mask.any(dim=1)
+    lines = (plane.any(dim=2), plane.any(dim=1))
+    return torch.stack([(line * torch.arange(line.shape[1])).amax(dim=1) for line in lines], dim=1) + 1 - MARGIN

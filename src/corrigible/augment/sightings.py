@@ -31,39 +31,59 @@ class Sightings:
     """-1 on rows without."""
     corner: Int[Tensor, " row two"]
 
-    def replaced(self, x: Tensor, index: Tensor, wide_donors: Tensor, generator: torch.Generator) -> Tensor:
-        """The images with other images' content where a patch was found."""
+    def take_out(self, wide: Tensor, index: Tensor, wide_donors: Tensor, generator: torch.Generator) -> None:
+        """Put other images' content into these widened images, in place, wherever a patch was found."""
         index = index.cpu()
         rows = (self.part[index] >= 0).nonzero().flatten() if len(self.part) else index[:0]
         if not len(rows):
-            return x
+            return
         found = index[rows]
         chosen = self.patches.of(self.part[found])
         donor = torch.randint(len(wide_donors), (len(rows),), generator=generator)
         others = windows(wide_donors, donor, self.corner[found], chosen.mask.shape[2:])
-        return paste(x, rows, self.corner[found], others, chosen.soft)
+        paste(wide, rows, self.corner[found], others, chosen.soft)
 
 
-def thresholds(reviewed: Batch, patches: Patches, parts: Tensor) -> Float[Tensor, " part"]:
-    """For each of these parts the distance below which it counts as found; NaN where the rows do not agree on one."""
+@dataclass(frozen=True)
+class _Template:
+    """A patch that reviewed rows agree on."""
+
+    part: int
+    limit: float
+    """The mean squared difference below which it counts as found."""
+    support: frozenset[int]
+    """The reviewed rows on which it is found where they are marked."""
+
+
+def templates(reviewed: Batch, patches: Patches, parts: Int[Tensor, " part"]) -> list[_Template]:
+    """Those of the parts that are found again on other reviewed rows, as few as cover all of these."""
+    found = [template for part in parts.tolist() if (template := _template(reviewed, patches, part)) is not None]
+    found.sort(key=lambda template: -len(template.support))
+    chosen: list[_Template] = []
+    covered: set[int] = set()
+    for template in found:
+        if not template.support <= covered:
+            chosen.append(template)
+            covered |= template.support
+    return chosen[:MOST_PATCHES]
+
+
+def _template(reviewed: Batch, patches: Patches, part: int) -> _Template | None:
     assert reviewed.irrelevant is not None
-    found = torch.full((len(parts),), torch.nan)
-    marked = reviewed.irrelevant.any(dim=1)
-    for place, part in enumerate(parts.tolist()):
-        others = torch.arange(len(reviewed.x)) != patches.row[part]
-        values, mask, _ = trimmed(patches, part)
-        distances = patch_distances(reviewed.x[others], values, mask)
-        is_marked = _touches(marked[others], mask)
-        inside = distances.masked_fill(~is_marked, torch.inf).flatten(1).amin(dim=1)
-        outside = distances.masked_fill(is_marked, torch.inf).flatten(1).amin(dim=1)
-        agrees = inside < outside
-        if not bool(agrees.any()):
-            continue
-        threshold = outside[agrees].min() / 2
-        support = int((inside[agrees] < threshold).sum())
-        if support >= max(1.0, LEAST_SUPPORT * int(others.sum())):
-            found[place] = threshold
-    return found
+    others = (torch.arange(len(reviewed.x)) != patches.row[part]).nonzero().flatten()
+    values, mask, _ = trimmed(patches, part)
+    distances = patch_distances(reviewed.x[others], values, mask)
+    is_marked = _touches(reviewed.irrelevant[others].any(dim=1), mask)
+    inside = distances.masked_fill(~is_marked, torch.inf).flatten(1).amin(dim=1)
+    outside = distances.masked_fill(is_marked, torch.inf).flatten(1).amin(dim=1)
+    agrees = inside < outside
+    if not bool(agrees.any()):
+        return None
+    limit = float(outside[agrees].min()) / 2
+    is_found = agrees & (inside < limit)
+    if int(is_found.sum()) < max(1.0, LEAST_SUPPORT * len(others)):
+        return None
+    return _Template(part, limit, frozenset([int(patches.row[part]), *others[is_found].tolist()]))
 
 
 def trimmed(patches: Patches, part: int) -> tuple[Tensor, Tensor, tuple[int, int]]:
@@ -81,23 +101,27 @@ def _touches(marked: Tensor, mask: Tensor) -> Tensor:
     return max_pool2d(marked.float()[:, None], tuple(size), stride=1)[:, 0] > 0
 
 
-def sightings_of(dataset: Dataset, reviewed: Batch, patches: Patches, parts: Tensor) -> Sightings:
-    """Look for these parts on every row of the data set."""
-    limit = thresholds(reviewed, patches, parts)
-    chosen = limit.isfinite().nonzero().flatten()[:MOST_PATCHES]
-    part = torch.full((len(dataset) if len(chosen) else 0,), -1)
+def sightings_of(dataset: Dataset, reviewed: Batch, patches: Patches, parts: Int[Tensor, " part"]) -> Sightings:
+    """Where these parts, as far as reviewed rows agree on them, are found on the rows of the data set."""
+    chosen = [(trimmed(patches, template.part), template) for template in templates(reviewed, patches, parts)]
+    part = torch.full((len(dataset) if chosen else 0,), -1)
     corner = torch.zeros(len(part), 2, dtype=torch.long)
+    if not chosen:
+        return Sightings(patches, part, corner)
     for index in torch.arange(len(part)).split(ROWS_AT_ONCE):
-        x = rows_of(dataset, index).x.float()
+        x = rows_of(dataset, index).x
         best = torch.ones(len(x))
-        for place in chosen.tolist():
-            values, mask, offset = trimmed(patches, int(parts[place]))
-            distances = patch_distances(x, values, mask)
-            least, where = distances.flatten(1).min(dim=1)
-            ratio = least / limit[place]
-            is_better = ratio < best
-            best = torch.where(is_better, ratio, best)
-            at = torch.stack([where // distances.shape[2] - offset[0], where % distances.shape[2] - offset[1]], dim=1)
-            part[index[is_better]] = int(parts[place])
-            corner[index[is_better]] = at[is_better]
+        for (values, mask, offset), template in chosen:
+            least, where = _nearest(patch_distances(x, values, mask))
+            is_better = least.cpu() / template.limit < best
+            best = torch.where(is_better, least.cpu() / template.limit, best)
+            part[index[is_better]] = template.part
+            corner[index[is_better]] = (where.cpu() - torch.tensor(offset))[is_better]
     return Sightings(patches, part, corner)
+
+
+def _nearest(distances: Float[Tensor, " image top left"]) -> tuple[Tensor, Tensor]:
+    """The least distance of each image, and top and left of the place where it is."""
+    least, where = distances.flatten(1).min(dim=1)
+    width = distances.shape[2]
+    return least, torch.stack([where // width, where % width], dim=1)

@@ -4,12 +4,14 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 
 import torch
-from jaxtyping import Bool, Float
+from jaxtyping import Bool, Float, Int
 from torch import Tensor
 
 from corrigible.augment.chances import chances
 from corrigible.types import Batch
 
+MOST_PUT_IN = 2
+"""Phrases that are put into the texts of one batch."""
 Words = Float[Tensor, " word dimension"]
 
 
@@ -69,35 +71,71 @@ def with_words_moved(batch: Batch, cues: WordCues, generator: torch.Generator) -
     x, size = batch.x, len(batch.x)
     # Drawn for the whole batch: a phrase that few rows mark then costs nothing on most batches.
     is_moved = torch.rand(len(cues.phrases), generator=generator) < torch.tensor(cues.chance)
-    for place in is_moved.nonzero().flatten().tolist():
-        words = cues.phrases[place].to(x)
+    moved = [cues.phrases[place].to(x) for place in is_moved.nonzero().flatten().tolist()]
+    if not moved:
+        return batch
+    text = _Text.of(x, torch.stack([occurrences(x, words) for words in moved]).any(dim=0))
+    for place in torch.randperm(len(moved), generator=generator)[:MOST_PUT_IN].tolist():
         is_put_in, where = torch.rand(2, size, generator=generator).to(x.device)
-        x = with_words(without_places(x, occurrences(x, words)), words, is_put_in < 0.5, where)
-    marks = batch.irrelevant
+        text = text.with_words(moved[place], is_put_in < 0.5, where)
+    x, marks = text.read(), batch.irrelevant
     if marks is not None:
         found = torch.stack([occurrences(x, phrase.to(x)) for phrase in cues.phrases]).any(dim=0)
         marks = found[:, :, None].expand_as(x)
     return replace(batch, x=x, irrelevant=marks)
 
 
-def without_places(x: Tensor, is_gone: Bool[Tensor, " row token"]) -> Tensor:
+@dataclass(frozen=True)
+class _Text:
+    """Texts as they shall be read: which of the words at hand stands where."""
+
+    words: Float[Tensor, " row word dimension"]
+    """The texts' own, padding, and those that are put in."""
+    order: Int[Tensor, " row token"]
+    length: Int[Tensor, " row"]
+
+    @staticmethod
+    def of(x: Float[Tensor, " row token dimension"], is_gone: Bool[Tensor, " row token"]) -> "_Text":
+        """The texts without these words; the rest moves together."""
+        is_kept = (x != 0).any(dim=2) & ~is_gone
+        length, token = is_kept.sum(dim=1), torch.arange(x.shape[1], device=x.device)
+        order = (~is_kept).long().argsort(dim=1, stable=True)
+        padding = x.shape[1]
+        return _Text(
+            torch.cat([x, torch.zeros_like(x[:, :1])], dim=1),
+            order.where(token < length[:, None], padding),
+            length,
+        )
+
+    def with_words(self, words: Words, rows: Bool[Tensor, " row"], where: Float[Tensor, " row"]) -> "_Text":
+        """The same with words put into some texts; ``where`` is the share of a text that stands before them."""
+        num_tokens, first = self.order.shape[1], self.words.shape[1]
+        begin = (where * (self.length + 1)).long().clamp_max(max(0, num_tokens - len(words)))[:, None]
+        token = torch.arange(num_tokens, device=begin.device)[None]
+        behind = self.order.gather(1, (token - len(words)).clamp_min(0).expand_as(self.order))
+        changed = torch.where(
+            token < begin, self.order, torch.where(token < begin + len(words), first + token - begin, behind)
+        )
+        return _Text(
+            torch.cat([self.words, words.expand(len(self.words), *words.shape)], dim=1),
+            torch.where(rows[:, None], changed, self.order),
+            (self.length + len(words) * rows).clamp_max(num_tokens),
+        )
+
+    def read(self) -> Float[Tensor, " row token dimension"]:
+        return self.words[torch.arange(len(self.words), device=self.words.device)[:, None], self.order]
+
+
+def without_places(x: Float[Tensor, " row token dimension"], is_gone: Bool[Tensor, " row token"]) -> Tensor:
     """The texts without these words; the rest moves together."""
-    kept = x.masked_fill(is_gone[:, :, None], 0)
-    order = is_gone.long().argsort(dim=1, stable=True)
-    return kept.gather(1, order[:, :, None].expand_as(x))
+    return _Text.of(x, is_gone).read()
 
 
 def with_words(x: Tensor, words: Words, rows: Bool[Tensor, " row"], where: Float[Tensor, " row"]) -> Tensor:
     """These texts with the words put in; ``where`` is the share of a text that stands before them."""
-    length = (x != 0).any(dim=2).sum(dim=1)
-    begin = (where * (length + 1)).long()[:, None]
-    begin = begin.clamp_max(max(0, x.shape[1] - len(words)))
-    token = torch.arange(x.shape[1], device=x.device)[None]
-    is_new = (token >= begin) & (token < begin + len(words))
-    source = torch.where(token < begin, token, (token - len(words)).clamp_min(0))
-    moved = x.gather(1, source[:, :, None].expand_as(x))
-    put_in = words[(token - begin).clamp(0, len(words) - 1)]
-    return torch.where(rows[:, None, None], torch.where(is_new[:, :, None], put_in, moved), x)
+    return (
+        _Text.of(x, torch.zeros(x.shape[:2], dtype=torch.bool, device=x.device)).with_words(words, rows, where).read()
+    )
 
 
 def occurrences(x: Float[Tensor, " row token dimension"], phrase: Words) -> Bool[Tensor, " row token"]:

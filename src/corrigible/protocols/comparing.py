@@ -59,7 +59,7 @@ def compare(
     methods: Mapping[str, Mapping[str, Any]] | None = None,
     metrics: Sequence[str] = METRICS,
     epochs: int = 24,
-    batch_size: int = 64,
+    batch_size: int | None = None,
     learning_rate: float = 1e-3,
     validation: Any = None,
     seed: int = 0,

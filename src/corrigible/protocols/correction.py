@@ -47,7 +47,7 @@ def correct(
     augment: Settings | None = None,
     penalties: Settings | None = None,
     epochs: int = 24,
-    batch_size: int = 64,
+    batch_size: int | None = None,
     learning_rate: float = 1e-3,
     validation: Any = None,
     seed: int = 0,
@@ -65,6 +65,7 @@ def correct(
         penalties: name -> weight, or name -> {"weight": …, setting: …}; the weight "auto" is chosen by swap score.
             Where neither ``augment`` nor ``penalties`` is given, `default_method` chooses.
         epochs: passes over ``data``; choosing a weight costs about as many per trial, of which there are at most nine.
+        batch_size: rows per step; None for 64, or for fewer where an epoch would have less than a dozen steps.
         validation: rows that were not trained on and may hold the confounder; weights and the verdict are judged on
             them. None judges on training rows.
 

@@ -60,14 +60,14 @@ class Exchanges:
         """Some rows at a time."""
         yield from self._swapped()
         yield from self._worn()
-        for index in self.plain_index.split(MOST_AT_ONCE):
+        for index in _in_parts(self.plain_index, MOST_AT_ONCE):
             rows = rows_of(self.wear_rows, index)
             yield Exchanged(AS_FOUND, rows.y, rows.x, rows.x[:, None], rows.x[:, None], rows.y[:, None])
 
     def _swapped(self) -> Iterator[Exchanged]:
         num_donors = self.swap_donor.shape[1]
         is_text = tokens_of(self.swap_rows) is not None
-        for place in torch.arange(len(self.swap_index)).split(max(1, MOST_AT_ONCE // num_donors)):
+        for place in _in_parts(torch.arange(len(self.swap_index)), max(1, MOST_AT_ONCE // num_donors)):
             batch = collate(self.swap_rows, self.swap_index[place], self.swap_marks)
             assert batch.irrelevant is not None
             if is_text:
@@ -81,7 +81,7 @@ class Exchanges:
 
     def _worn(self) -> Iterator[Exchanged]:
         is_text = tokens_of(self.wear_rows) is not None
-        for place in torch.arange(len(self.wear_index)).split(MOST_AT_ONCE):
+        for place in _in_parts(torch.arange(len(self.wear_index)), MOST_AT_ONCE):
             rows = rows_of(self.wear_rows, self.wear_index[place])
             lead = self.wear_lead[place]
             if is_text:
@@ -89,6 +89,11 @@ class Exchanges:
             else:
                 cue, other = _wearing(rows.x, self.reviewed, lead, rows_of(self.wear_rows, self.wear_donor[place]).x)
             yield Exchanged(WORN, rows.y, rows.x, cue[:, None], other[:, None], self.reviewed.y[lead][:, None])
+
+
+def _in_parts(rows: Tensor, most: int) -> list[Tensor]:
+    """None where there are no rows, of which a map-style data set has no shape to tell."""
+    return list(rows.split(most)) if len(rows) else []
 
 
 def _wearing(x: Tensor, reviewed: Batch, lead: Tensor, others: Tensor) -> tuple[Tensor, Tensor]:

@@ -21,6 +21,8 @@ from corrigible.training import Epoch, fit
 
 MOST = 10**9
 """Of anything that is counted."""
+LEAST_STEPS = 12
+"""Per epoch; sixty small photographs in three steps an epoch hardly learn."""
 
 Validation = Callable[[nn.Module], Mapping[str, float]]
 T = TypeVar("T")
@@ -31,17 +33,24 @@ class Schedule:
     """The steps of one training run with Adam."""
 
     epochs: int = 24
-    batch_size: int = 64
+    batch_size: int | None = None
+    """None for 64, or for fewer where an epoch would have less than a dozen steps; at least 16."""
     reviewed_batch_size: int = 32
     """Reviewed rows per step, where not every row is one; all of them where there are fewer."""
     learning_rate: float = 1e-3
     weight_decay: float = 0.0
 
     def __post_init__(self) -> None:
-        for name in ("epochs", "batch_size", "reviewed_batch_size"):
+        for name in ("epochs", "reviewed_batch_size", *(["batch_size"] if self.batch_size is not None else [])):
             require_range(self, name, 1, MOST)
         require_range(self, "learning_rate", 1e-300, 1e300)
         require_range(self, "weight_decay", 0.0, 1e300)
+
+    def rows_per_step(self, num_rows: int) -> int:
+        """The batch size for so many rows; a power of two where none was given."""
+        if self.batch_size is not None:
+            return self.batch_size
+        return next((size for size in (64, 32) if num_rows >= LEAST_STEPS * size), 16)
 
 
 def result_of(running: Generator[Any, None, T]) -> T:
@@ -115,14 +124,14 @@ def run(
         epochs=schedule.epochs,
         seed=seed,
     )
-    _require_finite(model, dataset, schedule.batch_size)
+    _require_finite(model, dataset, schedule.rows_per_step(len(dataset)))
 
 
 def batches_of(
     dataset: Dataset, schedule: Schedule, marks: Marks | None, seed: int, *, rows: Tensor | None = None
 ) -> tuple[Batches, Batches | None]:
     """The label batches and the reviewed ones; where every row is marked, the label batches are both."""
-    size = schedule.batch_size
+    size = schedule.rows_per_step(len(dataset) if rows is None else len(rows))
     if marks is None:
         return label_batches(dataset, size, seed, rows=rows), None
     reviewed = marks.reviewed_rows(dataset)

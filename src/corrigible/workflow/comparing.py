@@ -13,6 +13,7 @@ from typing import Any
 from markupsafe import Markup
 from torch import nn
 
+from corrigible.augment import FROM_FEEDBACK
 from corrigible.comparison import spoken
 from corrigible.data.dataset import Dataset
 from corrigible.errors import FeedbackError, RecipeError, unknown
@@ -20,7 +21,6 @@ from corrigible.evaluation import measure
 from corrigible.feedback.masks import Marks, marks_of
 from corrigible.figures import number
 from corrigible.models.weights import save_weights
-from corrigible.objective import as_settings
 from corrigible.penalties import ON_REVIEWED_ROWS
 from corrigible.plots.method_scatter import MethodResult, method_scatter
 from corrigible.plots.page import page
@@ -40,14 +40,17 @@ from corrigible.types import Feedback
 from corrigible.workflow.backgrounds import with_background
 from corrigible.workflow.devices import device_named
 from corrigible.workflow.measuring import feedback_about, gathered
-from corrigible.workflow.model_runs import load_model, logged, rows_to_judge, training_feedback, watch
+from corrigible.workflow.model_runs import load_model, logged, training_feedback, validation_rows, watch
 from corrigible.workflow.records import Finished, MethodCompared, Started
+from corrigible.workflow.verdicts import FAILED
 
+OUTCOME_CELL = Markup('<span style="display: block; text-align: left; white-space: nowrap; {}">{}</span>')
+WIDE = Markup('<div style="overflow-x: auto">{}</div>')
 COLUMNS = ("swap_score", "swapped_accuracy", "accuracy", "worst_class_accuracy", "attribution_overlap", "flip_rate")
 ABOUT = (
     "Each method corrected the same model with the same feedback. They are ranked by swap score, the mean "
-    "log-likelihood of the label when marked inputs hold other rows' values, on rows whose marks taught no method. All "
-    "else is measured on the rows of the evaluation."
+    "log-likelihood of the label when marked inputs hold other rows' values, on rows whose marks taught no method; "
+    "those that failed come after those that did not. All else is measured on the rows of the evaluation."
 )
 
 
@@ -77,31 +80,31 @@ def compare(
     Methods that were compared before, on the same model, feedback, recipe and seed, are not trained again.
 
     Args:
-        methods: names of penalties; none for every one that the feedback serves.
+        methods: names of penalties or augmentations; none for every one that the feedback serves.
 
     Raises:
-        RecipeError: a name that is no penalty.
-        FeedbackError: no feedback, or none that a named penalty could use.
+        RecipeError: a name that is neither.
+        FeedbackError: no feedback, or none that a named method could use.
     """
     setting = _setting(open_study(folder), seed, device)
     runs, reasons = {}, {}
     chosen = _chosen(methods, setting)
-    for name, penalties in chosen.items():
-        run = _finished(setting, name, penalties)
+    for name, method in chosen.items():
+        run = _finished(setting, name, method)
         if run is None:
             try:
-                yield from _train(setting, name, penalties)
+                yield from _train(setting, name, method)
             except CANNOT_BE_APPLIED as error:
                 reasons[name] = str(error)
                 continue
-            run = _finished(setting, name, penalties)
+            run = _finished(setting, name, method)
         assert run is not None
         runs[name] = run
-    applied = {name: as_settings(chosen[name]) for name in runs}
+    applied = {name: chosen[name] for name in runs}
     schedule = setting.study.recipe.correct
     costs = step_costs(setting.model(), setting.data, setting.marks, applied, schedule, seed=setting.record["seed"])
     found = [_result(name, run, costs[name]) for name, run in runs.items()]
-    found.sort(key=lambda result: -result.swap_score if result.swap_score is not None else 0.0)
+    found.sort(key=_rank)
     found += [MethodCompared(name, note=reason) for name, reason in reasons.items()]
     yield from found
     yield from _publish(setting, runs, found)
@@ -119,35 +122,36 @@ def _setting(study: Study, seed: int | None, device: str) -> _Setting:
 
 
 def _chosen(methods: Sequence[str], setting: _Setting) -> dict[str, dict[str, Any]]:
+    known = [*ON_REVIEWED_ROWS, *FROM_FEEDBACK]
     for name in methods:
-        if name not in ON_REVIEWED_ROWS:
-            raise RecipeError(unknown("penalty that feedback serves", name, ON_REVIEWED_ROWS))
+        if name not in known:
+            raise RecipeError(unknown("method that feedback serves", name, known))
     served = methods_for(setting.marks, setting.data)
     for name in methods:
         if name not in served:  # Said before anything is trained.
-            raise FeedbackError(f"{name} has no use for this feedback; it serves {', '.join(served) or 'no penalty'}")
-    named = {name: {name: "auto"} for name in methods} or served
+            raise FeedbackError(f"{name} has no use for this feedback; it serves {', '.join(served) or 'no method'}")
+    named = {name: served[name] for name in methods} or served
     return {WITHOUT_FEEDBACK: {}, **named}
 
 
-def _finished(setting: _Setting, name: str, penalties: Mapping[str, Any]) -> Run | None:
+def _finished(setting: _Setting, name: str, method: Mapping[str, Any]) -> Run | None:
     """The run in which this method was compared before, in the same setting."""
-    wanted = {**setting.record, "label": name, "penalties": penalties, "recipe": setting.study.recipe.text}
+    wanted = {**setting.record, "label": name, "method": method, "recipe": setting.study.recipe.text}
     same = (run for run in setting.study.runs() if run.verb == "compare")
     return next((run for run in same if all(run.record.get(key) == value for key, value in wanted.items())), None)
 
 
-def _train(setting: _Setting, name: str, penalties: Mapping[str, Any]) -> Iterator[Any]:
+def _train(setting: _Setting, name: str, method: Mapping[str, Any]) -> Iterator[Any]:
     study, recipe, seed = setting.study, setting.study.recipe, setting.record["seed"]
     yield Started("compare", name, len(setting.data), len(setting.marks.reviewed_rows(setting.data)))
-    with study.new_run("compare", label=name, penalties=penalties, device=setting.device, **setting.record) as draft:
+    with study.new_run("compare", label=name, method=method, device=setting.device, **setting.record) as draft:
         corrected = candidate(
             setting.model(),
             setting.data,
             setting.feedback,
-            penalties=penalties,
+            method=method,
             schedule=recipe.correct,
-            validation=rows_to_judge(study, setting.feedback),
+            validation=validation_rows(study),
             watch=watch(study),
             seed=seed,
         )
@@ -161,16 +165,20 @@ def _train(setting: _Setting, name: str, penalties: Mapping[str, Any]) -> Iterat
     yield Finished("compare", str(draft.published))
 
 
+def _rank(result: MethodCompared) -> tuple[bool, float]:
+    """The best swap score first; a method that failed comes after all that did not."""
+    return result.outcome == FAILED, -result.swap_score if result.swap_score is not None else 0.0
+
+
 def _result(name: str, run: Run, step_cost: float) -> MethodCompared:
     run.require_unchanged()
     measured = {m["metric"]: m for m in run.read("measurements.json") if not m["part"]}
     swapped = measured["swapped_accuracy"]
     values = {metric: measured[metric]["value"] for metric in METRICS}
     ends = {"low": swapped["low"], "high": swapped["high"]}
-    weights = run.record.get("weights", {})
-    return MethodCompared(
-        name, run.name, run.record["swap_score"], **values, **ends, step_cost=step_cost, weights=weights
-    )
+    facts = {"weights": run.record.get("weights", {}), "outcome": run.record.get("verdict", {}).get("outcome", "")}
+    score = run.record["swap_score"]
+    return MethodCompared(name, run.name, swap_score=score, **values, **ends, step_cost=step_cost, **facts)
 
 
 def _publish(setting: _Setting, runs: Mapping[str, Run], found: Sequence[MethodCompared]) -> Iterator[Finished]:
@@ -181,7 +189,7 @@ def _publish(setting: _Setting, runs: Mapping[str, Run], found: Sequence[MethodC
         MethodResult(spoken(m.method), m.swapped_accuracy, m.low, m.high, m.attribution_overlap, m.step_cost)
         for m in found
     ]
-    parts: dict[str, Any] = {"What each method reached": table_html(*_table(found))}
+    parts: dict[str, Any] = {"What each method reached": WIDE.format(table_html(*_table(found)))}
     if any(m.accuracy is not None and m.overlap is not None for m in shown):
         parts["Accuracy without the confounder against reliance on it"] = method_scatter(shown)
     target = setting.study.folder / "comparison.html"
@@ -192,12 +200,14 @@ def _publish(setting: _Setting, runs: Mapping[str, Run], found: Sequence[MethodC
 
 
 def _table(found: Sequence[MethodCompared]) -> tuple[list[str], list[list[str]]]:
-    header = ["method", *map(spoken, COLUMNS), "step cost", "weight", "note"]
+    header = ["method", OUTCOME_CELL.format("", "outcome"), *map(spoken, COLUMNS), "step cost", "weight", "note"]
     rows = []
     for result in found:
         values = [getattr(result, column) for column in COLUMNS]
         cells = ["" if value is None else number(value) for value in values]
         cost = "" if result.step_cost is None else f"{result.step_cost:.2f} ×"
         weights = ", ".join(f"{weight:g}" for weight in result.weights.values())
-        rows.append([spoken(result.method), *cells, cost, weights, result.note])
+        mark = Markup("color: #b3261e; font-weight: 650") if result.outcome == FAILED else ""
+        outcome = OUTCOME_CELL.format(mark, result.outcome)
+        rows.append([spoken(result.method), outcome, *cells, cost, weights, result.note])
     return header, rows

@@ -1,7 +1,8 @@
 """The verbs that look at models: explain and evaluate."""
 
 import dataclasses
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Generator, Iterable, Iterator, Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -20,6 +21,7 @@ from corrigible.explanations.targets import predicted_target
 from corrigible.explanations.texts import by_token, settings_for_texts
 from corrigible.feedback.masks import marks_of, said_about
 from corrigible.models.modes import evaluating, like_parameters
+from corrigible.protocols.verdict import Verdict
 from corrigible.recipe import Recipe, load_data
 from corrigible.study import Draft, Run, Study, open_study
 from corrigible.types import Feedback, Measurement
@@ -30,6 +32,7 @@ from corrigible.workflow.explained_rows import explained_by, explained_rows, kee
 from corrigible.workflow.explained_words import WORDS_FILE, word_shares, words_of_rows
 from corrigible.workflow.model_runs import load_model
 from corrigible.workflow.records import FeatureShare, Finished, Measured
+from corrigible.workflow.verdicts import verdict_on_split
 
 NUM_DRAWN_ROWS = 8
 NUM_TOLD_WORDS = 20
@@ -62,44 +65,74 @@ def explain(
     yield Finished("explain", str(draft.published))
 
 
-def evaluate(folder: Path, *, seed: int | None = None, device: str = "cpu") -> Iterator[Measured | Finished]:
-    """Measure the latest trained model, its latest correction and that correction's baselines on the same rows."""
+def evaluate(folder: Path, *, seed: int | None = None, device: str = "cpu") -> Iterator[Verdict | Measured | Finished]:
+    """Measure the latest trained model, its latest correction and that correction's baselines on the same rows.
+
+    The verdict on the correction comes first.
+    """
     study = open_study(folder)
     recipe = with_background(study)
     seed = recipe.seed if seed is None else seed
     data = load_data(recipe, study.folder, recipe.evaluate.split)
     feedback, revision = feedback_about(study, recipe.evaluate.split)
-    metrics, num_resamples = recipe.evaluate.metrics, recipe.evaluate.num_resamples
     compared = models_to_compare(study)
     record = {"parent": compared[-1].name, "seed": seed, "device": device, "feedback_revision": revision}
     with study.new_run("evaluate", models=[run.name for run in compared], **record) as draft:
-        results: list[dict[str, Any]] = []
-        changes: list[Measurement] = []
-        drawn = _drawn_rows(data, feedback)
-        explained_models: dict[int, nn.Module] = {}
-        first: Evidence | None = None
-        for place, run in enumerate(compared):
-            model = load_model(run).to(device_named(device))
-            evidence = gathered(recipe, model, data, feedback, metrics, seed)
-            measurements = measure(evidence, metrics, num_resamples=num_resamples, seed=seed)
-            first = first or evidence
-            if run.verb == "correct":
-                changes = difference(first, evidence, metrics, num_resamples=num_resamples, seed=seed)
-            yield from (Measured(run.label, **found) for found in _as_dicts(measurements))
-            rows = rows_of(data, drawn["row"])
-            drawn[f"attribution.{place}"] = _attribution(recipe, model, rows, rows.y, seed).contiguous()
-            drawn[f"predicted.{place}"] = evidence.everywhere["predicted"][drawn["row"]]
-            if run.verb != "baseline":
-                explained_models[place] = model
-            found = {"measurements": _as_dicts(measurements), "confusion": _confusion(evidence)}
-            found["shares"] = _shares_of_labels(recipe, model, data, seed)
-            results.append({"name": run.label, "run": run.name, **found})
-        whole = {"class_names": class_names_of(data), "models": results, "changes": _as_dicts(changes)}
-        draft.write_json("evaluation.json", whole)
-        (draft.folder / "rows.safetensors").write_bytes(save(drawn))
-        _keep_words(draft, rows_of(data, drawn["row"]))
-        _keep_explanations(draft, recipe, explained_models, data, seed)
+        found = verdict_on_split(study, compared, data, feedback, device=device, seed=seed)
+        if found is not None:
+            yield found
+        written = {"class_names": class_names_of(data), "verdict": None if found is None else dataclasses.asdict(found)}
+        evaluated = _Evaluated(recipe, data, feedback, compared, seed, device, _drawn_rows(data, feedback))
+        results = yield from _measured(evaluated)
+        changes = _as_dicts(evaluated.changes)
+        draft.write_json("evaluation.json", {**written, "models": results, "changes": changes})
+        (draft.folder / "rows.safetensors").write_bytes(save(evaluated.drawn))
+        _keep_words(draft, rows_of(data, evaluated.drawn["row"]))
+        _keep_explanations(draft, recipe, evaluated.explained, data, seed)
     yield Finished("evaluate", str(draft.published))
+
+
+@dataclass
+class _Evaluated:
+    """What an evaluation looks at, and what it has found besides the measurements."""
+
+    recipe: Recipe
+    data: Dataset
+    feedback: list[Feedback]
+    compared: list[Run]
+    seed: int
+    device: str
+    drawn: dict[str, Tensor]
+    """A few rows, with each model's prediction and attribution of them."""
+    explained: dict[int, nn.Module] = field(default_factory=dict)
+    """Models whose explanations are plotted, by their place."""
+    changes: list[Measurement] = field(default_factory=list)
+    """From the trained model to its correction."""
+
+
+def _measured(evaluated: _Evaluated) -> Generator[Measured, None, list[dict[str, Any]]]:
+    """Tells of each measurement; returns what is written of each model."""
+    recipe, data, feedback, seed = evaluated.recipe, evaluated.data, evaluated.feedback, evaluated.seed
+    metrics, settings = recipe.evaluate.metrics, {"num_resamples": recipe.evaluate.num_resamples, "seed": seed}
+    drawn, rows = evaluated.drawn, rows_of(data, evaluated.drawn["row"])
+    results: list[dict[str, Any]] = []
+    first: Evidence | None = None
+    for place, run in enumerate(evaluated.compared):
+        model = load_model(run).to(device_named(evaluated.device))
+        evidence = gathered(recipe, model, data, feedback, metrics, seed)
+        measurements = measure(evidence, metrics, **settings)
+        first = first or evidence
+        if run.verb == "correct":
+            evaluated.changes = difference(first, evidence, metrics, **settings)
+        yield from (Measured(run.label, **found) for found in _as_dicts(measurements))
+        drawn[f"attribution.{place}"] = _attribution(recipe, model, rows, rows.y, seed).contiguous()
+        drawn[f"predicted.{place}"] = evidence.everywhere["predicted"][drawn["row"]]
+        if run.verb != "baseline":
+            evaluated.explained[place] = model
+        found = {"measurements": _as_dicts(measurements), "confusion": _confusion(evidence)}
+        found["shares"] = _shares_of_labels(recipe, model, data, seed)
+        results.append({"name": run.label, "run": run.name, **found})
+    return results
 
 
 def models_to_compare(study: Study) -> list[Run]:

@@ -16,10 +16,13 @@ from corrigible.feedback.masks import marks_of, said_about
 from corrigible.models.weights import load_weights, save_weights
 from corrigible.protocols.baselines import BASELINE_SETTINGS, Baseline, MaskedInputs, marked_anywhere
 from corrigible.protocols.correction import Progress, correction, require_marked
+from corrigible.protocols.defaults import MethodChosen
+from corrigible.protocols.doubts import FeedbackDoubted
 from corrigible.protocols.group_dro import NEEDS_GROUPS, group_dro
 from corrigible.protocols.just_train_twice import just_train_twice
 from corrigible.protocols.last_layer_retraining import last_layer_retraining
 from corrigible.protocols.schedule import accuracy_on, require_fit, run
+from corrigible.protocols.verdict import Verdict
 from corrigible.protocols.weight import WeightChoice
 from corrigible.recipe import Recipe, build_model, load_data, model_facts
 from corrigible.study import Draft, Run, Study, open_study
@@ -47,7 +50,10 @@ def train(folder: Path, *, seed: int | None = None, device: str = "cpu") -> Iter
 
 
 def correct(folder: Path, *, seed: int | None = None, device: str = "cpu") -> Iterator[Any]:
-    """Train the latest trained model again with penalties from the feedback, and then the recipe's baselines."""
+    """Train the latest trained model again on the feedback, and then the recipe's baselines.
+
+    The run keeps the verdict on it, a failed one too.
+    """
     study = open_study(folder)
     recipe = study.recipe
     parent = study.latest("train")
@@ -56,7 +62,7 @@ def correct(folder: Path, *, seed: int | None = None, device: str = "cpu") -> It
     _require_made(study, data)
     feedback, revision = training_feedback(study)
     marks = marks_of(feedback, data)
-    require_marked(marks, feedback, all_labels(data), recipe.penalties)
+    require_marked(marks, feedback, all_labels(data), recipe.penalties or {}, recipe.augment or {})
     model = load_model(parent).to(device_named(device))
     origin = {"parent": parent.name, "seed": seed, "device": device, "facts": parent.record["facts"]}
     yield Started("correct", "corrected", len(data), len(marks.reviewed_rows(data)))
@@ -65,13 +71,14 @@ def correct(folder: Path, *, seed: int | None = None, device: str = "cpu") -> It
             model,
             data,
             feedback,
+            augment=recipe.augment,
             penalties=recipe.penalties,
             schedule=recipe.correct,
-            validation=rows_to_judge(study, feedback),
+            validation=validation_rows(study),
             watch=watch(study),
             seed=seed,
         )
-        yield from _written(draft, corrected)
+        yield from _written(draft, _verdict_first(corrected))
     assert draft.published is not None
     yield Finished("correct", str(draft.published))
     for baseline in recipe.baselines:
@@ -167,13 +174,28 @@ def _made(
     return _returning(run(model, data, schedule, validation=watched, seed=seed), model)
 
 
+def _verdict_first(progress: Generator[Progress, None, nn.Module]) -> Generator[Progress, None, nn.Module]:
+    """The same records, doubts about the feedback last: how it went is what people ask first."""
+    held: list[Progress] = []
+    while True:
+        try:
+            record = next(progress)
+        except StopIteration as finished:
+            yield from held
+            return finished.value  # type: ignore[no-any-return]
+        if isinstance(record, FeedbackDoubted):
+            held.append(record)
+        else:
+            yield record
+
+
 def _written(draft: Draft, progress: Generator[Progress, None, nn.Module]) -> Iterator[Progress]:
     """Pass the progress on, log it, and save the model that it returns."""
     save_weights((yield from logged(draft, progress)), draft.folder / "weights.safetensors")
 
 
 def logged(draft: Draft, progress: Generator[Progress, None, Any]) -> Generator[Progress, None, Any]:
-    """Pass the progress on and log it with the chosen weights; returns what it returns."""
+    """Pass the progress on and log it, what was chosen and the verdict in the record too; returns what it returns."""
     with (draft.folder / "log.jsonl").open("w", encoding="utf-8") as log:
         while True:
             try:
@@ -183,6 +205,10 @@ def logged(draft: Draft, progress: Generator[Progress, None, Any]) -> Generator[
             log.write(json.dumps({"record": type(record).__name__, **dataclasses.asdict(record)}) + "\n")
             if isinstance(record, WeightChoice):
                 draft.record.setdefault("weights", {})[record.penalty] = record.weight
+            if isinstance(record, MethodChosen):
+                draft.record["method_chosen"] = record.message
+            if isinstance(record, Verdict):
+                draft.record["verdict"] = dataclasses.asdict(record)
             yield record
 
 
@@ -191,16 +217,12 @@ def _returning(progress: Iterator[Progress], model: nn.Module) -> Generator[Prog
     return model
 
 
-def rows_to_judge(study: Study, feedback: list[Feedback]) -> Dataset | None:
-    """Validation rows, where rules are judged on them and the study has any."""
-    return _validation(study) if any(said.scope != "row" for said in feedback) else None
-
-
 def watch(study: Study) -> Any:
-    rows = _validation(study)
+    rows = validation_rows(study)
     return accuracy_on(rows) if rows is not None else None
 
 
-def _validation(study: Study) -> Dataset | None:
+def validation_rows(study: Study) -> Dataset | None:
+    """Rows to watch and to judge corrections on, where the recipe names any."""
     split = study.recipe.validation_split
     return load_data(study.recipe, study.folder, split) if split else None

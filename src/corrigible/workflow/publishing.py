@@ -17,18 +17,17 @@ from corrigible.data.dataset import class_named
 from corrigible.data.text import VOCABULARY_FILE
 from corrigible.errors import SealError, StudyError
 from corrigible.feedback.exchange import to_json
-from corrigible.feedback.masks import said_about
 from corrigible.folders import inside, write_atomically
 from corrigible.recipe import Recipe
 from corrigible.reporting import Curve, HeatmapRow, ReportContent, ReportedModel, render
 from corrigible.study import Run, Study, open_study
 from corrigible.training import Epoch
-from corrigible.types import Feedback, Measurement
+from corrigible.types import Measurement
 from corrigible.workflow.model_runs import load_model
+from corrigible.workflow.opening import changes_of, details, opening
 from corrigible.workflow.plotted import explanation_plots
 from corrigible.workflow.records import Finished, Sealed, Verified
-
-RELIANCE = ("attribution_overlap", "flip_rate", "flip_effect")
+from corrigible.workflow.verdicts import FAILED, feedback_seen, verdicts_on
 
 
 def report(folder: Path) -> Iterator[Finished]:
@@ -39,28 +38,48 @@ def report(folder: Path) -> Iterator[Finished]:
     yield Finished("report", str(target))
 
 
-def seal(folder: Path, *, name: str = "") -> Iterator[Sealed]:
-    """Copy the latest corrected model with all that speaks for it into a folder whose manifest shows any change."""
+def seal(folder: Path, *, name: str = "", anyway: bool = False) -> Iterator[Sealed]:
+    """Copy the latest corrected model with all that speaks for it into a folder whose manifest shows any change.
+
+    Args:
+        anyway: also a correction whose verdict is failed.
+
+    Raises:
+        SealError: such a correction, or a name that is taken.
+        StudyError: a model that was not evaluated.
+    """
     study = open_study(folder)
     evaluation = study.latest("evaluate")
     run = study.latest("correct", "train")
     target = _sealed_folder(study, name or run.name)
     for source in (run, evaluation):
         source.require_unchanged()
-    measured = {model["run"]: model for model in evaluation.read("evaluation.json")["models"]}
+    results = evaluation.read("evaluation.json")
+    measured = {model["run"]: model for model in results["models"]}
     if run.name not in measured:
         raise StudyError(f"{run.name} has not been evaluated; run `corrigible evaluate {folder}`, then seal")
-    feedback = _feedback_seen(study, run if run.verb == "correct" else evaluation)
+    verdict = next(iter(verdicts_on(run, results)), None)
+    _require_sound(run, verdict, anyway)
+    feedback = feedback_seen(study, run if run.verb == "correct" else evaluation)
     files = {
         "recipe.toml": run.record["recipe"].encode(),
         "run.json": (run.folder / "run.json").read_bytes(),
         "feedback.json": to_json(feedback).encode(),
         "report.html": render(_content(study, evaluation)).encode(),
         **_vocabulary(study, Recipe.parse(run.record["recipe"])),
+        **({"verdict.json": json.dumps(verdict, indent=1).encode()} if verdict else {}),
     }
     evidence = [Measurement(**found) for found in measured[run.name]["measurements"]]
     manifest = sealing.seal(load_model(run), target, evidence=evidence, files=files)
-    yield Sealed(str(target), manifest.root, len(manifest.files))
+    yield Sealed(str(target), manifest.root, len(manifest.files), verdict["outcome"] if verdict else "")
+
+
+def _require_sound(run: Run, verdict: Mapping[str, Any] | None, anyway: bool) -> None:
+    if verdict is not None and verdict["outcome"] == FAILED and not anyway:
+        raise SealError(
+            f"cannot seal {run.name}; on {verdict['where']} rows: {verdict['sentence']} Correct again, with other "
+            "feedback or another method (`corrigible compare` tries several), and evaluate; or seal it with --anyway"
+        )
 
 
 def verify(folder: Path, *, root: str | None = None) -> Iterator[Verified]:
@@ -99,25 +118,29 @@ def _vocabulary(study: Study, recipe: Recipe) -> dict[str, bytes]:
 def _content(study: Study, evaluation: Run) -> ReportContent:
     evaluation.require_unchanged()
     results = evaluation.read("evaluation.json")
-    models = [_reported(model, results["class_names"]) for model in results["models"]]
+    models = tuple(_reported(model, results["class_names"]) for model in results["models"])
     runs = {run.name: run for run in study.runs()}
     compared = [_present(runs, name) for name in evaluation.record["models"]]
     # As it was when the models were measured, whatever is written there now.
     recipe = Recipe.parse(evaluation.record["recipe"])
     corrected = next((run for run in compared if run.verb == "correct"), evaluation)
+    feedback, verdicts = tuple(feedback_seen(study, corrected)), verdicts_on(corrected, results)
+    measured = [Measurement(**change) for change in results["changes"]]
+    changes = changes_of(models, [str(run.record.get("baseline", "")) for run in compared], measured)
     return ReportContent(
         title=recipe.title or study.folder.name,
         kind=recipe.kind,  # type: ignore[arg-type]
         created=datetime.fromisoformat(evaluation.record["created"]),
-        summary=tuple(_summary(models, [Measurement(**change) for change in results["changes"]])),
+        opening=opening(verdicts[0], changes, feedback, models[0].class_names) if verdicts else None,
+        summary=tuple(details(verdicts, changes)),
         notes=recipe.notes,
-        models=tuple(models),
+        models=models,
         explanation=f"Attributions ({spoken(recipe.explain.method)}) explain the label's score.",
         heatmaps=_heatmaps(evaluation, results["class_names"]) if recipe.kind == "image" else (),
         feature_shares=_shares(results["models"]),
         plots=tuple(explanation_plots(evaluation)),
         curves=tuple(Curve(run.label, tuple(_epochs(run))) for run in compared),
-        feedback=tuple(_feedback_seen(study, corrected)),
+        feedback=feedback,
         reproduce=tuple(_commands(study.folder, recipe.seed, [*compared, evaluation])),
         recipe=recipe.text,
         provenance=tuple(_provenance(evaluation, compared)),
@@ -136,24 +159,6 @@ def _reported(model: Mapping[str, Any], class_names: list[str]) -> ReportedModel
     names = class_names or [str(label) for label in range(len(model["confusion"]))]
     measurements = tuple(Measurement(**found) for found in model["measurements"])
     return ReportedModel(model["name"], measurements, np.array(model["confusion"]), tuple(names))
-
-
-def _summary(models: list[ReportedModel], changes: list[Measurement]) -> Iterator[str]:
-    """What the correction changed, one sentence a metric, what the model relies on right after the first."""
-    if not changes:
-        return
-    before, after = ({m.metric: m.value for m in model.measurements if not m.part} for model in models[:2])
-    about_all = [change for change in changes if not change.part and change.value is not None]
-    about_all[1:] = sorted(about_all[1:], key=lambda change: change.metric not in RELIANCE)
-    for change in about_all:
-        was, now = before[change.metric], after[change.metric]
-        name = spoken(change.metric)
-        verb = "rose" if now > was else "fell" if now < was else "stayed"  # type: ignore[operator]
-        interval = ""
-        if change.low is not None and change.high is not None:
-            verb = "may not have changed:" if change.low <= 0 <= change.high else verb
-            interval = f" (change {change.low:+.3f} to {change.high:+.3f})"
-        yield f"{name[0].upper()}{name[1:]} {verb} from {was:.3f} to {now:.3f}{interval}."
 
 
 def _heatmaps(evaluation: Run, class_names: list[str]) -> tuple[HeatmapRow, ...]:
@@ -191,12 +196,6 @@ def _epochs(run: Run) -> Iterator[Epoch]:
             yield Epoch(**record)
 
 
-def _feedback_seen(study: Study, run: Run) -> list[Feedback]:
-    """The feedback as it stood when the run was made, about training rows or every row."""
-    with study.feedback() as store:
-        return said_about((feedback for _, feedback in store.at_revision(run.record["feedback_revision"])), "train")
-
-
 def _commands(folder: Path, usual_seed: int, runs: list[Run]) -> Iterator[str]:
     """The verbs that made these runs, each with the seed that it was given instead of the recipe's."""
     where = shlex.quote(folder.name)
@@ -212,6 +211,8 @@ def _provenance(evaluation: Run, compared: list[Run]) -> Iterator[tuple[str, str
         parent = f", from {run.record['parent']}" if run.record.get("parent") else ""
         weights = run.record["files"].get("weights.safetensors")
         yield run.name, f"{run.label}{parent}, seed {run.record['seed']}" + (f", weights {weights}" if weights else "")
+        if "method_chosen" in run.record:
+            yield f"chosen for {run.name}", run.record["method_chosen"]
         for penalty, weight in run.record.get("weights", {}).items():
             yield f"weight of {penalty}", f"{weight:g}, chosen by swap score"
     for run in (*compared, evaluation):

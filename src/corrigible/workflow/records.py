@@ -101,6 +101,8 @@ class Sealed:
     path: str
     root: str
     num_files: int
+    outcome: str = ""
+    """Of the verdict on a sealed correction; empty where there is none."""
 
 
 @dataclass(frozen=True)
@@ -118,6 +120,8 @@ class MethodCompared:
 
     method: str
     run: str = ""
+    outcome: str = ""
+    """Of the verdict; empty where there is none."""
     swap_score: float | None = None
     swapped_accuracy: float | None = None
     accuracy: float | None = None

@@ -1,0 +1,242 @@
+"""What a report says first: whether the model now does what was asked, for somebody who does not program."""
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, Literal
+
+from corrigible.comparison import spoken
+from corrigible.protocols.verdict import KEPT
+from corrigible.reporting import Opening, ReportedModel
+from corrigible.types import Features, Feedback, Measurement, Phrase
+from corrigible.workflow.verdicts import FAILED
+
+TASK = (
+    *("accuracy", "auc", "f1", "precision", "recall"),
+    *("worst_class_accuracy", "macro_group_accuracy", "worst_group_accuracy"),
+)
+"""Metrics of how well the task is done; more is better in each."""
+RELIANCE = ("attribution_overlap", "flip_rate", "flip_effect")
+MOST_NAMED = 3
+GLOSS = {"auc": " (0.5 is guessing, 1 is perfect)", "accuracy": " (the share of rows predicted right)"}
+MARKED = "what was marked"
+FINE_TUNED = "after training on for as long without feedback"
+WHAT_TO_TRY = (
+    "What to try: check that what was marked is not what shows the label, and mark more rows; let “corrigible compare” "
+    "look for a method that works here; or give [correct] in the recipe more epochs or a lower learning rate."
+)
+
+
+@dataclass(frozen=True)
+class Change:
+    """One metric of all rows, before and after, beside what the baselines reached."""
+
+    metric: str
+    before: float
+    after: float
+    low: float | None
+    """Ends of the 95 % interval of the change."""
+    high: float | None
+    fine_tuned: float | None
+    masked: float | None
+
+    @property
+    def direction(self) -> Literal["rose", "fell", "did not clearly change", ""]:
+        """Nothing where nobody knows, or training on without feedback did as much: it is then not the correction's."""
+        if figure(self.before) == figure(self.after):
+            return "did not clearly change"
+        if self.low is None or self.high is None:
+            return ""
+        if self.low <= 0 <= self.high:
+            return "did not clearly change"
+        is_up = self.after > self.before
+        if self.fine_tuned is not None and (self.fine_tuned - self.after) * (1 if is_up else -1) > -0.0005:
+            return ""
+        return "rose" if is_up else "fell"
+
+
+def changes_of(
+    models: Sequence[ReportedModel], baselines: Sequence[str], changes: Sequence[Measurement]
+) -> list[Change]:
+    """The measured changes of all rows from the first model to the second.
+
+    Args:
+        baselines: the name of each model's baseline as recipes have it; empty for the first two.
+    """
+    values = [{m.metric: m.value for m in model.measurements if not m.part} for model in models]
+
+    def reached(baseline: str, metric: str) -> float | None:
+        found = (of_model.get(metric) for name, of_model in zip(baselines, values, strict=True) if name == baseline)
+        return next(found, None)
+
+    found = []
+    for change in changes:
+        if not change.part and change.value is not None:
+            before, after = (float(of_model[change.metric]) for of_model in values[:2])  # type: ignore[arg-type]
+            made = (reached(name, change.metric) for name in ("fine_tuned", "masked_inputs"))
+            found.append(Change(change.metric, before, after, change.low, change.high, *made))
+    return found
+
+
+def opening(
+    verdict: Mapping[str, Any], changes: Sequence[Change], feedback: Sequence[Feedback], class_names: Sequence[str]
+) -> Opening:
+    """The outcome, what was asked, and what it did to the task."""
+    is_failed = verdict["outcome"] == FAILED
+    thing = _thing(feedback)
+    sentences = [_why_failed(verdict)] if is_failed else []
+    sentences.append(_asked(verdict, changes, feedback, class_names))
+    sentences.append(_task(verdict, changes, thing))
+    if not is_failed and verdict["as_found_after"] < verdict["as_found_before"] - KEPT:
+        sentences.append(_as_found(verdict, thing))
+    return Opening(verdict["outcome"], (*sentences, *([WHAT_TO_TRY] if is_failed else [])))
+
+
+def details(verdicts: Sequence[Mapping[str, Any]], changes: Sequence[Change]) -> Iterator[str]:
+    """One sentence a verdict, the one that counts first, and one a metric, those about reliance first."""
+    for verdict in verdicts[:1]:
+        yield _judged(verdict)
+    for verdict in verdicts[1:]:
+        if verdict["outcome"] != verdicts[0]["outcome"]:
+            yield f"On {verdict['where']} rows: {verdict['sentence']}"
+    for change in sorted(changes, key=lambda change: change.metric not in RELIANCE):
+        name = spoken(change.metric)
+        interval = ""
+        if change.low is not None and change.high is not None:
+            interval = f" (95\u00a0% interval of the change {_signed(change.low)} to {_signed(change.high)})"
+        before, after = figure(change.before), figure(change.after)
+        if change.direction in ("rose", "fell"):
+            told = f"{change.direction} from {before} to {after}{interval}"
+        elif change.direction:
+            told = f"{change.direction}: {before} before, {after} now{interval}"
+        else:
+            told = f"is {after} now, {before} before{interval}"
+        beside = "; ".join(["", *_baselines(change)]) if change.metric in TASK or not change.direction else ""
+        yield f"{name[0].upper()}{name[1:]} {told}{beside}."
+
+
+def _why_failed(verdict: Mapping[str, Any]) -> str:
+    reasons, is_said, _ = str(verdict["sentence"]).removeprefix("Failed (").partition("): ")
+    return f"Do not use the corrected model: {reasons}." if is_said else str(verdict["sentence"])
+
+
+def _asked(
+    verdict: Mapping[str, Any], changes: Sequence[Change], feedback: Sequence[Feedback], class_names: Sequence[str]
+) -> str:
+    """What changing the marked content does; of a table's features to their opposite, where that was measured."""
+    before, after = verdict["reliance_before"], verdict["reliance_after"]
+    exchange, flip = _exchange(feedback), _flip(changes, feedback)
+    if flip is not None and verdict["outcome"] != "no reliance found":
+        before, after, exchange = flip.before, flip.after, f"Changing {_thing(feedback)}"
+    before, after = points(before), points(after)
+    chance = "the predicted chances"
+    if len(class_names) == 2:
+        chance = "the predicted chance"
+        chance += "" if class_names[1].isdecimal() else f" of “{class_names[1]}”"
+    if verdict["outcome"] == "no reliance found":
+        exchange = f"There was hardly anything to correct: {exchange[0].lower()}{exchange[1:]}"
+        return f"{exchange} moved {chance} by only {before} percentage points before the correction; now by {after}."
+    return f"{exchange} now moves {chance} by {after} percentage points; before, by {before}."
+
+
+def _exchange(feedback: Sequence[Feedback]) -> str:
+    names, phrases = _named(feedback)
+    if names:
+        return f"Changing {names} to another row’s value"
+    if phrases:
+        return f"Exchanging {phrases} for other words"
+    if not any(said.polarity == "irrelevant" for said in feedback):
+        return "Exchanging all that was not marked as relevant"
+    return "Exchanging what was marked"
+
+
+def _flip(changes: Sequence[Change], feedback: Sequence[Feedback]) -> Change | None:
+    is_named = bool(_named(feedback)[0])
+    return next((change for change in changes if is_named and change.metric == "flip_effect"), None)
+
+
+def _thing(feedback: Sequence[Feedback]) -> str:
+    names, phrase = _named(feedback)
+    return names or phrase or MARKED
+
+
+def _named(feedback: Sequence[Feedback]) -> tuple[str, str]:
+    """What must not matter in words: names of a table's features, or one phrase of a text; else nothing."""
+    regions = [said.region for said in feedback if said.polarity == "irrelevant"]
+    if regions and all(isinstance(region, Features) for region in regions):
+        names = list(dict.fromkeys(name for region in regions for name in region.names))
+        return (_listed(names) if len(names) <= MOST_NAMED else f"the {len(names)} marked features"), ""
+    words = {" ".join(region.words) if isinstance(region, Phrase) else "" for region in regions}
+    return "", f"“{words.pop()}”" if len(words) == 1 and words != {""} else ""
+
+
+def _task(verdict: Mapping[str, Any], changes: Sequence[Change], thing: str) -> str:
+    """The corrected model beside the uncorrected one and the baselines, on the first metric that is about the task."""
+    change = next((change for change in changes if change.metric in TASK), None)
+    if change is None:
+        return _exchanged(verdict)
+    others = _listed([f"{figure(change.before)} before the correction", *_baselines(change, thing)])
+    name = spoken(change.metric)
+    now = f"{figure(change.after)}{GLOSS.get(change.metric, '')}"
+    told = "is"
+    if change.direction == "did not clearly change":
+        told = "did not clearly change: it is"
+    elif change.direction == "rose" or (change.direction == "fell" and verdict["outcome"] == FAILED):
+        told = f"{change.direction} to"
+    return f"{name[0].upper()}{name[1:]} {told} {now}; it was {others}."
+
+
+def _baselines(change: Change, thing: str = MARKED) -> list[str]:
+    """What the baselines reached, where there are any."""
+    found = {f"when retrained without {thing}": change.masked, FINE_TUNED: change.fine_tuned}
+    return [f"{figure(value)} {how}" for how, value in found.items() if value is not None]
+
+
+def _exchanged(verdict: Mapping[str, Any]) -> str:
+    others = [f"{percent(verdict['accuracy_before'])} before the correction"]
+    if verdict["accuracy_fine_tuned"] is not None:
+        others.append(f"{percent(verdict['accuracy_fine_tuned'])} {FINE_TUNED}")
+    return (
+        f"With what was marked exchanged, {percent(verdict['accuracy_after'])} of rows are predicted right; it was "
+        f"{_listed(others)}."
+    )
+
+
+def _as_found(verdict: Mapping[str, Any], thing: str) -> str:
+    before, after = (percent(verdict[f"as_found_{when}"]) for when in ("before", "after"))
+    return (
+        f"On these rows as they are, {after} are now predicted right and {before} were before. That is expected where "
+        f"{thing} told the label on these rows."
+    )
+
+
+def _judged(verdict: Mapping[str, Any]) -> str:
+    return (
+        f"Judged on {verdict['num_rows']:,} {verdict['where']} rows, each class counting the same: exchanging what was "
+        f"marked moves the predicted chances by {points(verdict['reliance_after'])} percentage points; before, by "
+        f"{points(verdict['reliance_before'])}. {_exchanged(verdict)} Least often right is class "
+        f"“{verdict['worst_class']}”, on {percent(verdict['worst_class_accuracy'])} of its rows."
+    )
+
+
+def points(share: float) -> str:
+    """A change of probability in percentage points, to two decimals where it is below one."""
+    value = 100 * share
+    if value < 0.005:
+        return "0"
+    return f"{value:.2f}" if value < 1 else f"{value:.1f}"
+
+
+def percent(share: float) -> str:
+    return f"{100 * share:.1f}\u00a0%"
+
+
+def figure(value: float) -> str:
+    return f"{value:.3f}".replace("-", "−")
+
+
+def _signed(value: float) -> str:
+    return f"{value:+.3f}".replace("-", "−")
+
+
+def _listed(parts: Sequence[str]) -> str:
+    return parts[0] if len(parts) == 1 else f"{', '.join(parts[:-1])} and {parts[-1]}"

@@ -1,0 +1,71 @@
+"""How a correction went: judged on the rows of an evaluation, and which of two verdicts counts."""
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from corrigible.data.dataset import Dataset, all_labels, class_names_of
+from corrigible.feedback.masks import marks_of, marks_to_swap, said_about
+from corrigible.protocols.judge import Judge, build_judge
+from corrigible.protocols.verdict import Verdict, verdict
+from corrigible.recipe import load_data
+from corrigible.study import Run, Study
+from corrigible.types import Feedback
+from corrigible.workflow.devices import device_named
+from corrigible.workflow.model_runs import load_model
+
+FAILED = "failed"
+
+
+def verdict_on_split(
+    study: Study, compared: Sequence[Run], data: Dataset, feedback: Sequence[Feedback], *, device: str, seed: int
+) -> Verdict | None:
+    """The verdict on the evaluation's rows; None where there is no correction or nothing is marked.
+
+    Args:
+        compared: the trained model first, its correction, and that correction's baselines.
+        feedback: what was said about these rows.
+    """
+    corrected = next((run for run in compared if run.verb == "correct"), None)
+    judge = None if corrected is None else _judge(study, corrected, data, feedback, seed)
+    if corrected is None or judge is None:
+        return None
+    tuned = next((run for run in compared if run.record.get("baseline") == "fine_tuned"), None)
+    before, after, fine_tuned = (
+        None if run is None else judge.judged(load_model(run).to(device_named(device)))
+        for run in (compared[0], corrected, tuned)
+    )
+    assert before is not None and after is not None
+    names = class_names_of(data)
+    return verdict(before, after, where=study.recipe.evaluate.split, fine_tuned=fine_tuned, class_names=names)
+
+
+def _judge(study: Study, corrected: Run, data: Dataset, feedback: Sequence[Feedback], seed: int) -> Judge | None:
+    """These rows, swapped where anything is marked on them, else wearing what was marked on training rows.
+
+    Rules are those that the correction was asked to follow; what was said later about single rows counts too.
+    """
+    train = load_data(study.recipe, study.folder, "train")
+    seen = feedback_seen(study, corrected)
+    marks = marks_of(seen, train)
+    if not len(marks.reviewed_rows(train)):
+        return None
+    rules = [said for said in said_about(seen, study.recipe.evaluate.split) if said.scope != "row"]
+    on_rows = marks_of([*rules, *(said for said in feedback if said.scope == "row")], data)
+    on_rows = marks_to_swap(on_rows, all_labels(data))
+    is_marked = len(on_rows.irrelevant.rows(all_labels(data))) > 0
+    return build_judge(train, marks, validation=data, validation_marks=on_rows if is_marked else None, seed=seed)
+
+
+def feedback_seen(study: Study, run: Run) -> list[Feedback]:
+    """The feedback as it stood when the run was made, about training rows or every row."""
+    with study.feedback() as store:
+        return said_about((said for _, said in store.at_revision(run.record["feedback_revision"])), "train")
+
+
+def verdicts_on(run: Run, evaluation: Mapping[str, Any]) -> list[Mapping[str, Any]]:
+    """The verdicts on a correction, the one that counts first: failed, else the evaluation's, else the run's own.
+
+    Empty where the run is no correction, or was made and evaluated by a version that gave no verdicts.
+    """
+    given = [evaluation.get("verdict"), run.record.get("verdict")] if run.verb == "correct" else []
+    return sorted((found for found in given if found), key=lambda found: found["outcome"] != FAILED)
