@@ -110,7 +110,7 @@ def photographs(
         rng = np.random.default_rng((seed, 1, number))
         y = np.arange(num_classes).repeat(sizes[split])
         crops = np.stack([crop(pictures[label], split == "test", rng) for label in y])
-        share = rng.uniform(0.55, 1, size=(len(y), 1, 1, 1))
+        share = rng.uniform(0.7, 1, size=(len(y), 1, 1, 1))
         x = share * crops + (1 - share) * crops[rng.permutation(len(y))]
         found[split] = TensorData(torch.from_numpy(x).float(), torch.from_numpy(y), class_names=names)
     return found

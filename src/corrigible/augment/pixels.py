@@ -15,7 +15,7 @@ from corrigible.types import Batch
 
 FIXED_SHARE = 0.15
 """Of the reviewed rows: a place that is marked on as many is the cue's own; a cue marked elsewhere moves about."""
-NUM_MOVED = 2
+NUM_MOVED = 1
 """Patches of a moving cue that a label row gets at most."""
 LEAST_BIG = 0.1
 """Share of the image from which a part is not mirrored or moved."""

@@ -20,6 +20,7 @@ from corrigible.errors import CorrectionRefusedError, NoGradientError, TrainingD
 from corrigible.evaluation import evaluate
 from corrigible.feedback.masks import Marks, marks_of
 from corrigible.penalties import ABOUT_EITHER, FEEDBACK_LOSSES, FEEDBACK_PENALTIES, RELEVANCE_PENALTIES
+from corrigible.protocols.careful import careful_step
 from corrigible.protocols.correction import Progress, correction, rows_to_judge
 from corrigible.protocols.providing import Known, augments_of, provided, split_method
 from corrigible.protocols.schedule import Schedule, Validation, result_of, run
@@ -154,7 +155,7 @@ def _taught_by(
     """Correct the model in place without the rows that judge it."""
     filled = provided(penalties, model, dataset, fold.marks, seed)
     changes = augments_of(augment, Known(model, dataset, fold.marks, seed))
-    taught = {"marks": fold.marks, "rows": fold.rows}
+    taught = {"marks": fold.marks, "rows": fold.rows, "step": careful_step if penalties or augment else None}
     yield from run(model, dataset, schedule, penalties=filled, augment=changes, seed=seed, **taught)  # type: ignore[arg-type]
 
 

@@ -18,6 +18,7 @@ from corrigible.errors import FeedbackError
 from corrigible.feedback.masks import Marks, as_rule, marks_of, marks_to_swap
 from corrigible.objective import as_settings
 from corrigible.penalties import ABOUT_EITHER, FEEDBACK_LOSSES, FEEDBACK_PENALTIES, RELEVANCE_PENALTIES
+from corrigible.protocols.careful import careful_step
 from corrigible.protocols.defaults import MethodChosen, default_method
 from corrigible.protocols.doubts import FeedbackDoubted, beside_the_cue, doubts, shows_the_class
 from corrigible.protocols.judge import Judge, build_judge
@@ -31,7 +32,7 @@ from corrigible.types import Feedback
 
 log = logging.getLogger(__name__)
 
-POINTS_PER_STEP = 0.1
+POINTS_PER_STEP = 0.06
 """Rows that pass through each of two models for the verdict, over rows that are trained on."""
 LEAST_POINTS, MOST_POINTS = 600, 6000
 
@@ -134,7 +135,15 @@ def correction(
     corrected = copy.deepcopy(model)
     on_labels = augments_of(changes, Known(model, dataset, marks, seed))
     yield from run(
-        corrected, dataset, schedule, marks=marks, penalties=settings, augment=on_labels, validation=watch, seed=seed
+        corrected,
+        dataset,
+        schedule,
+        marks=marks,
+        penalties=settings,
+        augment=on_labels,
+        validation=watch,
+        step=careful_step if settings or changes else None,
+        seed=seed,
     )
     if settings or changes:
         yield from _looked_back(model, corrected, rows, schedule, seed)

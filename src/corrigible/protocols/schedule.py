@@ -1,5 +1,6 @@
 """How long and in what steps a model is trained; every protocol trains through here."""
 
+import math
 from collections.abc import Callable, Generator, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, TypeVar
@@ -17,7 +18,7 @@ from corrigible.losses import cross_entropy
 from corrigible.models.forward import Augment, Loss, class_logits
 from corrigible.models.modes import evaluating, like_parameters
 from corrigible.objective import PenaltySettings
-from corrigible.training import Epoch, fit
+from corrigible.training import Epoch, Step, fit, plain_step
 
 MOST = 10**9
 """Of anything that is counted."""
@@ -98,11 +99,15 @@ def run(
     augment: Sequence[Augment] = (),
     validation: Validation | None = None,
     rows: Tensor | None = None,
+    step: Callable[[int], Step] | None = None,
     seed: int = 0,
 ) -> Iterator[Epoch]:
     """Train the model in place on the data set, or on these rows of it, with penalties on the marked rows.
 
     Where every row is marked, the label batches are the reviewed rows and share their pass.
+
+    Args:
+        step: number of steps -> the optimisation step; None for plain steps.
 
     Raises:
         NoGradientError: every parameter is frozen, or a penalty reaches none.
@@ -112,6 +117,8 @@ def run(
     parameters = [p for p in model.parameters() if p.requires_grad]
     if not parameters:
         raise NoGradientError("the model has no parameter that may be trained; unfreeze some with requires_grad_()")
+    num_rows = len(dataset) if rows is None else len(rows)
+    num_steps = schedule.epochs * math.ceil(num_rows / schedule.rows_per_step(num_rows))
     yield from fit(
         model,
         labelled,
@@ -120,6 +127,7 @@ def run(
         loss=loss,
         penalties=penalties,
         augment=augment,
+        step=plain_step if step is None else step(num_steps),
         optimizer=torch.optim.Adam(parameters, schedule.learning_rate, weight_decay=schedule.weight_decay),
         epochs=schedule.epochs,
         seed=seed,

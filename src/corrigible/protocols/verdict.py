@@ -102,8 +102,10 @@ def fell_clearly(before: Judged, after: Judged) -> bool:
 
 def _reasons_to_fail(before: Judged, after: Judged, tuned: Judged | None, class_names: Sequence[str]) -> list[str]:
     reasons = []
-    for label, share in enumerate(_shares(after).tolist()):
-        fair = 1 / after.predicted.shape[1]
+    labels = after.y.unique().tolist()
+    fair = 1 / len(labels)
+    for label in labels:
+        share = float(_shares(after)[label])
         if share < COLLAPSED * fair and share < float(_shares(before)[label]):
             reasons.append(f"class {class_named(label, class_names)} is hardly ever predicted any more")
     if after.accuracy < before.accuracy - KEPT:
