@@ -38,8 +38,10 @@ PHOTOGRAPHS = {"train": 150, "validation": 50, "test": 200}
 """Rows of each class."""
 ROWS = {"train": 600, "validation": 200, "test": 800}
 NUM_DIGITS, NUM_CLASSES = 5, 3
+ALIKE = ((4, 9), (3, 5), (3, 8), (5, 8), (7, 9))
+"""Digits that are hard to tell apart: where the cue sits in one class or two, it sits in such, and is worth learning."""
 PICTURES = ("grass", "gravel", "brick", "immunohistochemistry")
-"""The first two are hard to tell apart, and get the cue where it sits in one class or two: so it is worth learning."""
+"""The first two are hard to tell apart."""
 SIDE, TILE, TILES = 48, 72, 4
 """Pixels of a crop and of the square it lies in, and squares along a photograph: training and test ones alternate."""
 COLOURS = ((0.9, 0.1, 0.1), (0.1, 0.8, 0.2), (0.1, 0.3, 0.9), (0.9, 0.8, 0.1))
@@ -73,9 +75,11 @@ def shown_cues(y: Tensor, num_classes: int, spread: str, split: str, rng: Genera
 
 
 def digits(seed: int) -> dict[str, TensorData]:
-    """Five digits drawn by the seed, in a drawn order."""
+    """Five of the six digits that are hard to tell apart, drawn by the seed, two that are alike first."""
     rng = np.random.default_rng((seed, 0))
-    whole, chosen = load("clean_train", seed=seed), rng.permutation(10)[:NUM_DIGITS].tolist()
+    pair = rng.permutation(ALIKE[rng.integers(len(ALIKE))]).tolist()
+    others = rng.permutation(sorted({digit for pair in ALIKE for digit in pair} - set(pair))).tolist()
+    whole, chosen = load("clean_train", seed=seed), [*pair, *others][:NUM_DIGITS]
     rows: dict[str, list[Tensor]] = {split: [] for split in SPLITS}
     for digit in chosen:
         of_class = (whole.y == digit).nonzero().flatten()[rng.permutation(sum(DIGITS.values()))]
@@ -91,7 +95,7 @@ def digits(seed: int) -> dict[str, TensorData]:
 def handled(x: Tensor, rng: Generator) -> Tensor:
     """The digits shifted by up to three pixels, some fainter, with noise: so that a cue is worth learning."""
     shifted = torch.stack([image.roll(rng.integers(-3, 4, size=2).tolist(), (1, 2)) for image in x])
-    faint, noise = rng.uniform(0.5, 1, size=(len(x), 1, 1, 1)), rng.normal(0, 0.25, size=tuple(x.shape))
+    faint, noise = rng.uniform(0.5, 1, size=(len(x), 1, 1, 1)), rng.normal(0, 0.3, size=tuple(x.shape))
     return (shifted * torch.from_numpy(faint).float() + torch.from_numpy(noise).float()).clamp(0, 1)
 
 

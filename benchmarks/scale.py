@@ -30,9 +30,7 @@ def main() -> None:
         digits = Digits(seed)
         fooled = trained(fresh(seed), digits.train_rows, TRAIN, seed)
         for batch_size in BATCH_SIZES:
-            schedule = replace(
-                CORRECT, batch_size=batch_size, epochs=CORRECT.epochs * batch_size // (2 * 64)
-            )
+            schedule = replace(CORRECT, batch_size=batch_size, epochs=CORRECT.epochs * batch_size // (2 * 64))
             model, _ = corrected(fooled, digits, digits.reviewed(ROWS), weight=WEIGHT, schedule=schedule)
             keep(found, seed, f"batch {batch_size}", measured(model, digits, metrics=("accuracy",)))
         for number, corners in CORNERS.items():

@@ -10,6 +10,8 @@ from corrigible.augment.chances import chances
 from corrigible.models.forward import one_hot_members
 from corrigible.types import Batch, Columns
 
+FAR = 4.0
+
 
 @dataclass(frozen=True)
 class ColumnCues:
@@ -47,7 +49,9 @@ def with_columns_moved(
 ) -> Batch:
     """The batch with other rows' values in its marked features; labels stay.
 
-    Half of the rows take all features from one row, the others each feature from a row of its own.
+    Half of the rows take all features from one row, the others each feature from a row of its own. Half of the rows get
+    numbers that most masks mark `FAR` times as far from their mean: what must not matter must not at any value, and a
+    network unlearns a slope the faster the more of it is seen. Categories stay what they are.
     """
     size, num_features = len(batch.x), len(cues.features)
     is_joint = torch.rand(size, generator=generator) < 0.5
@@ -60,12 +64,21 @@ def with_columns_moved(
     lender = torch.where(from_reviewed, first, second + len(cues.reviewed))
     lender = torch.where(is_joint[:, None], lender[:, :1], lender)
     is_given = torch.rand(size, num_features, generator=generator) < cues.chance
-    x = batch.x.clone()
+    x, is_far = batch.x, torch.rand(size, 1, generator=generator) < 0.5
+    middle, is_number = cues.donors.mean(dim=0), ~_one_hot(batch)
     marked = own if batch.columns is None else _whole(own, batch.columns)
     for feature, columns in enumerate(cues.features):
         given = (is_given[:, feature, None] & columns) | (marked & columns)
-        x = torch.where(given.to(x.device), lenders[lender[:, feature]].to(x), x)
+        values = lenders[lender[:, feature]]
+        if cues.chance[feature] >= 1:
+            values = torch.where(is_far & is_number, middle + FAR * (values - middle), values)
+        x = torch.where(given.to(x.device), values.to(x), x)
     return replace(batch, x=x)
+
+
+def _one_hot(batch: Batch) -> Bool[Tensor, " column"]:
+    names = batch.columns
+    return torch.tensor(names.one_hot) if names is not None else torch.zeros(batch.x.shape[1], dtype=torch.bool)
 
 
 def _whole(marked: Bool[Tensor, " batch column"], columns: Columns) -> Bool[Tensor, " batch column"]:

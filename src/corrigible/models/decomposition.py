@@ -270,7 +270,8 @@ def _dropped(mode: Decomposition, ran: Ran) -> Parted:
 
 def _named(*names: str) -> list[Callable[..., Any]]:
     holders = (torch, Tensor, functional)
-    return [getattr(holder, name) for name in names for holder in holders if hasattr(holder, name)]
+    # Of "double" there is a type too, beside the method.
+    return [getattr(holder, name) for name in names for holder in holders if callable(getattr(holder, name, None))]
 
 
 def _rules() -> dict[Callable[..., Any], Rule]:

@@ -43,6 +43,6 @@ def careful_step(num_steps: int) -> Step:
 
 
 def share_of_rate(done: int, num_steps: int) -> float:
-    """Of the learning rate, after so many steps: up over the first tenth, then from nearly 2 to 0 along half a cosine."""
+    """Of the learning rate, after so many steps: up in the first tenth, then from nearly 2 down to 0."""
     warm = min(1.0, (done + 1) / max(1.0, WARM_UP * num_steps))
     return warm * (1 + math.cos(math.pi * min(done, num_steps) / num_steps))

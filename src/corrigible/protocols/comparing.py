@@ -65,10 +65,10 @@ def compare(
     validation: Any = None,
     seed: int = 0,
 ) -> pd.DataFrame:
-    """One row per method, the best swap score first and failed ones last: metrics on the test rows, cost of a step.
+    """One row per method, the best swap score first, failed ones behind: metrics on the test rows, cost of a step.
 
     The columns are swap_score, verdict, the metrics, step_cost (over a step of plain training), weights, and note,
-    which says why a method could not be applied.
+    which says why a method could not be applied; such methods come last.
 
     Args:
         data: what the model was trained on, as for ``correct``.
@@ -102,8 +102,8 @@ def compare(
         rows[name]["step_cost"] = cost
     columns = ["swap_score", "verdict", *metrics, "step_cost", "weights", "note"]
     table = pd.DataFrame.from_dict(rows, orient="index").reindex(columns=columns)
-    table["failed"] = table["verdict"] == "failed"
-    return table.sort_values(["failed", "swap_score"], ascending=[True, False]).drop(columns="failed")
+    table["behind"] = table["verdict"].eq("failed") + 2 * table["verdict"].isna()
+    return table.sort_values(["behind", "swap_score"], ascending=[True, False]).drop(columns="behind")
 
 
 def candidate(
