@@ -39,7 +39,7 @@ PHOTOGRAPHS = {"train": 150, "validation": 50, "test": 200}
 ROWS = {"train": 600, "validation": 200, "test": 800}
 NUM_DIGITS, NUM_CLASSES = 5, 3
 ALIKE = ((4, 9), (3, 5), (3, 8), (5, 8), (7, 9))
-"""Digits that are hard to tell apart: where the cue sits in one class or two, it sits in such, and is worth learning."""
+"""Digits that are hard to tell apart: a cue in one class or two sits in such, and is worth learning."""
 PICTURES = ("grass", "gravel", "brick", "immunohistochemistry")
 """The first two are hard to tell apart."""
 SIDE, TILE, TILES = 48, 72, 4

@@ -132,7 +132,7 @@ def categories(y: Tensor, cued: Tensor, generator: torch.Generator) -> CueData:
     return CueData(TensorData(x, y, columns=columns), place, lambda x: x[:, :3], lambda x: (x[:, 5:] > 0.5).to(x))
 
 
-WORDS = tuple("abcdefgh") + ("one", "two", "three") + ("zeb", "zob", "zub") + ("ra", "ro", "ru")
+WORDS = (*"abcdefgh", "one", "two", "three", "zeb", "zob", "zub", "ra", "ro", "ru")
 VECTORS = torch.randn(len(WORDS), 6, generator=torch.Generator().manual_seed(7))
 NUM_ORDINARY = 8
 
@@ -187,7 +187,7 @@ KINDS = {function.__name__: function for function in (image_in_place, moving_sti
 def cue_data(
     kind: str, *, cued: tuple[int, ...] = CLASSES, num_rows: int = 240, num_reviewed: int = 30, seed: int = 0
 ) -> CueData:
-    """Every row of the cued classes holds the cue of its class; the first few of these are reviewed, classes in turn."""
+    """Every row of the cued classes holds the cue of its class; the first few of these rows are reviewed."""
     y = torch.arange(num_rows) % len(CLASSES)
     holds = torch.isin(y, torch.tensor(cued))
     found = KINDS[kind](y, holds, torch.Generator().manual_seed(seed))

@@ -59,7 +59,21 @@ def places(value: Any, path: tuple[Any, ...] = ()) -> list[tuple[Any, ...]]:
 
 NUMBERS = st.integers() | st.floats() | st.sampled_from([0, -1, 2**31, 2**63, 2**64, 10**400, math.nan, -0.0])
 NAMES = st.sampled_from(
-    ["auto", "image", "right_reasons", "gradient_size", "grad_cam", "accuracy", "lenet", "a:b", ":", "..:x", ""]
+    [
+        "auto",
+        "image",
+        "augment",
+        "transplant",
+        "right_reasons",
+        "gradient_size",
+        "grad_cam",
+        "accuracy",
+        "lenet",
+        "a:b",
+        ":",
+        "..:x",
+        "",
+    ]
 )
 TEXT = st.text(st.characters(exclude_categories=("Cs",)), max_size=8)
 VALUES = st.recursive(
@@ -177,7 +191,7 @@ def test_imported_feedback_is_stored_or_refused(tmp_path: Path) -> None:
 def test_defaults_and_what_is_written_down() -> None:
     recipe = Recipe.parse('format = 1\n[data]\nkind = "image"\n[model]\nname = "lenet"')
     assert (recipe.seed, recipe.validation_split, recipe.title, recipe.baselines) == (0, "", "", ())
-    assert recipe.penalties == {"energy_outside": {"weight": "auto"}}
+    assert (recipe.penalties, recipe.augment) == (None, None)
     assert Recipe.parse(IMAGE_RECIPE).text == IMAGE_RECIPE
     assert issubclass(RecipeError, CorrigibleError)
 
@@ -205,6 +219,56 @@ def test_an_explainer_takes_from_the_recipe_only_what_is_its_own(name: str) -> N
 def test_a_penalty_takes_from_the_recipe_only_what_one_can_hold(penalty: str, setting: str, message: str) -> None:
     with pytest.raises(RecipeError, match=f"penalty '{penalty}': {message}"):
         Recipe.parse(IMAGE_RECIPE + f'\n[[penalty]]\nname = "{penalty}"\n{setting} = 3\n')
+
+
+METHODLESS = 'format = 1\n[data]\nkind = "image"\n[model]\nname = "lenet"\n'
+TRANSPLANT, NOISE = ('[[augment]]\nname = "transplant"\n', '[[augment]]\nname = "input_noise"\ndeviation = 0.5\n')
+PENALTY = '[[penalty]]\nname = "right_reasons"\n'
+
+
+@pytest.mark.parametrize(
+    ("written", "augment", "penalties"),
+    [
+        ("", None, None),
+        (TRANSPLANT, {"transplant": {}}, {}),
+        (TRANSPLANT + NOISE, {"transplant": {}, "input_noise": {"deviation": 0.5}}, {}),
+        (PENALTY, {}, {"right_reasons": {"weight": "auto"}}),
+        (PENALTY + "weight = 3\n" + TRANSPLANT, {"transplant": {}}, {"right_reasons": {"weight": 3}}),
+    ],
+)
+def test_what_a_recipe_names_is_all_that_corrects_and_nothing_named_leaves_the_choice(
+    written: str, augment: Any, penalties: Any
+) -> None:
+    recipe = Recipe.parse(METHODLESS + written)
+    assert (recipe.augment, recipe.penalties) == (augment, penalties)
+
+
+def test_an_empty_list_is_nothing_that_corrects() -> None:
+    recipe = Recipe.parse("penalty = []\n" + METHODLESS)
+    assert (recipe.augment, recipe.penalties) == ({}, {})
+
+
+@pytest.mark.parametrize(
+    ("written", "message"),
+    [
+        ('[[augment]]\nname = "transplnt"', "unknown augmentation 'transplnt': did you mean 'transplant'"),
+        (
+            NOISE.replace("deviation", "deviaton"),
+            "augmentation 'input_noise': unknown setting 'deviaton': did you mean",
+        ),
+        (NOISE.replace("0.5", '"much"'), "augmentation 'input_noise'.*deviation"),
+        (TRANSPLANT + "cues = 3", "augmentation 'transplant': cues is taken from the training data; leave it out"),
+        (TRANSPLANT + TRANSPLANT, "augment 'transplant' stands twice"),
+        ("[[augment]]\ndeviation = 0.5", r"\[\[augment\]\] .* has no name; expected name = \"transplant\""),
+        ("[augment]\nname = 3", "augment is .*; expected a list"),
+        ("[[penalty]]\nweight = 3", r"\[\[penalty\]\] .* has no name; expected name = \"energy_outside\""),
+        (PENALTY + PENALTY, "penalty 'right_reasons' stands twice"),
+        ('[[penalty]]\nname = "transplant"', "unknown penalty 'transplant'"),
+    ],
+)
+def test_misspelt_methods_and_settings_are_refused(written: str, message: str) -> None:
+    with pytest.raises(RecipeError, match=message):
+        Recipe.parse(METHODLESS + written)
 
 
 def test_a_users_source_may_give_what_the_library_takes(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -28,6 +28,7 @@ FAILED = replace(
     outcome="failed",
     sentence="Failed (class dogs is hardly ever predicted any more): exchanging what was marked moved nothing.",
     accuracy_after=0.5,
+    reasons="class dogs is hardly ever predicted any more",
 )
 
 

@@ -8,6 +8,8 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
+import correction_tables
+
 from corrigible.explanations.trust import axiom_markdown
 from corrigible.workflow.listing import FAMILIES, settings, summary
 
@@ -255,6 +257,7 @@ TABLES |= {f"reproduce_{case}": reproduction for case in CASES}
 TABLES |= dict.fromkeys(("table_methods", "right_reasons_scores"), reproduction)
 TABLES |= {f"reproduce_{case}": reproduction for case in ("decoy_mnist_from_3", "methods_from_2")}
 TABLES |= {f.__name__: f for f in (adversarial_robustness, suspects)}
+TABLES |= {f.__name__: f for f in (correction_tables.never_ruins, correction_tables.transplant)}
 RESULTS_OF = {"explain_proofs": "explain"}
 TABLES |= {"explain_proofs": explain_proofs}
 """A second table from the same file of results."""

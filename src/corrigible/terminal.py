@@ -273,11 +273,17 @@ def _plain(record: Any) -> Iterator[str]:
     yield escape("  ".join(f"{name} {value}" for name, value in dataclasses.asdict(record).items()))
 
 
+def shift_in_words(record: Any) -> str:
+    """How often the models are right with other rows' values in the region."""
+    return f"right on {record.after:.0%} of rows when it is exchanged, before on {record.before:.0%}"
+
+
 LINES: dict[str, Callable[[Any], Iterator[str]]] = {
     "Started": _started,
     "Finished": lambda record: iter([f"[green]{record.verb}[/green]: {escape(record.path)}"]),
     "WeightChoice": lambda record: iter([f"  {escape(record.message)}"]),
     "MethodChosen": lambda record: iter([f"  {escape(record.message)}"]),
+    "Shift": lambda record: iter([escape(f"  matters more now: {record.region}; {shift_in_words(record)}")]),
     "Verdict": _verdict,
     "FeedbackDoubted": lambda record: iter([f"  [yellow]{escape(record.message)}[/yellow]"]),
     "ShardsPlanned": _planned,

@@ -21,6 +21,8 @@ FAMILIES = {
     "corrigible.explanations.quality": ("QUALITIES",),
     "corrigible.metrics": ("METRICS",),
 }
+PARTS = {"corrigible.augment": {"chances", "columns", "patches", "pixels", "sightings", "words"}}
+"""Files of a folder that hold what its methods are made of, and no method."""
 every_family = pytest.mark.parametrize("folder", FAMILIES)
 
 
@@ -32,8 +34,8 @@ def members(folder: str) -> dict[str, Callable[..., Any]]:
 
 def public_functions(folder: str) -> set[Callable[..., Any]]:
     """Functions that a file of the folder defines; one named ``…_of`` is a core that methods share."""
-    files = [info.name for info in pkgutil.iter_modules(importlib.import_module(folder).__path__)]
-    modules = [importlib.import_module(f"{folder}.{file}") for file in files]
+    files = {info.name for info in pkgutil.iter_modules(importlib.import_module(folder).__path__)}
+    modules = [importlib.import_module(f"{folder}.{file}") for file in files - PARTS.get(folder, set())]
     return {
         function
         for module in modules

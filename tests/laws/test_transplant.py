@@ -10,6 +10,7 @@ from torch.nn.functional import max_pool2d
 
 from corrigible import Feedback
 from corrigible.augment import transplant
+from corrigible.augment.columns import FAR
 from corrigible.augment.transplant import Cues, cues_of
 from corrigible.batches import collate
 from corrigible.data.dataset import TensorData
@@ -98,7 +99,7 @@ def test_the_cue_does_not_tell_the_label_any_more(kind, cued):
 
 
 def test_one_hot_columns_stay_one_hot_and_come_from_rows_of_the_data():
-    case, cues, batch = cues_and_batch("categories", cued=(0, 2))
+    _, cues, batch = cues_and_batch("categories", cued=(0, 2))
     found = changed(cues, batch).x[:, :4]
     assert bool(((found == 0) | (found == 1)).all())
     assert bool((found.sum(dim=1) == 1).all())
@@ -116,13 +117,20 @@ def test_a_category_that_is_marked_in_part_moves_as_a_whole():
 
 @pytest.mark.parametrize(("kind", "feature"), [("numbers", "scanner"), ("categories", "site")])
 def test_a_rule_on_a_feature_gives_every_row_a_value_of_another(kind, feature):
+    """A category as it is; a number, for half of the rows, further from the mean."""
     case = cue_data(kind)
     marks = marks_of([Feedback(feature, scope="dataset")], case.data)
-    batch = collate(case.data, torch.arange(240), marks)
-    found = changed(cues_of(case.data, marks, 0), batch).x
-    width = case.data.columns.feature.count(feature)
-    values = batch.x[:, :width].unique(dim=0)
-    assert bool((found[:, None, :width] == values).all(dim=2).any(dim=1).all())
+    cues, batch = cues_of(case.data, marks, 0), collate(case.data, torch.arange(240), marks)
+    found, width = changed(cues, batch).x, case.data.columns.feature.count(feature)
+    values, middle = batch.x[:, :width].unique(dim=0), cues.content.donors[:, :width].mean(dim=0)
+
+    def is_one_of(values: Tensor) -> Tensor:
+        return ((found[:, None, :width] - values).abs() < 1e-5).all(dim=2).any(dim=1)
+
+    is_near, is_far = is_one_of(values), is_one_of(middle + FAR * (values - middle))
+    assert bool((is_near | is_far).all())
+    share = float(is_near.float().mean())  # A value that is the mean, as a third are, stays so.
+    assert share == 1 if kind == "categories" else 0.5 < share < 0.8
     assert float((found[:, :width] == batch.x[:, :width]).all(dim=1).float().mean()) < 0.5
     assert torch.equal(found[:, width:], batch.x[:, width:])
 

@@ -6,14 +6,17 @@ import torch
 from torch import nn
 
 from corrigible import Feedback, correct
+from corrigible.augment import FROM_FEEDBACK
 from corrigible.data.dataset import TensorData
 from corrigible.errors import UnsupportedModelError
 from corrigible.feedback.masks import marks_of
 from corrigible.penalties import ABOUT_EITHER, FEEDBACK_LOSSES, FEEDBACK_PENALTIES, PENALTIES, RELEVANCE_PENALTIES
-from corrigible.protocols.comparing import WITHOUT_FEEDBACK, candidate, compare, methods_for, split_feedback
-from corrigible.protocols.schedule import Schedule, result_of
+from corrigible.protocols.comparing import WITHOUT_FEEDBACK, Candidate, candidate, compare, methods_for
+from corrigible.protocols.correction import rows_to_judge
+from corrigible.protocols.providing import split_method
+from corrigible.protocols.schedule import Schedule, result_of, run
 from corrigible.protocols.step_costs import step_costs
-from corrigible.protocols.weight import Judge
+from verdicts import CORRECTED, FAILED
 
 X = torch.randn(80, 4, generator=torch.Generator().manual_seed(0))
 Y = (X[:, 1] > 0).long()
@@ -42,7 +45,7 @@ def test_the_table_ranks_by_swap_score_and_says_what_could_not_be_applied(fooled
         "weakly": {"right_reasons": 1e-6},
         "unfit": {"unfit": 1.0},
     }
-    told = {"test": (TEST, Y), "test_feedback": RULE, "methods": methods, "epochs": 30, "learning_rate": 0.01}
+    told = {"test": (TEST, Y), "test_feedback": RULE, "methods": methods, "epochs": 12, "learning_rate": 0.01}
     found = compare(fooled, (X, Y), RULE, **told)
     assert list(found.index) == ["gradients", *found.index[1:3], "unfit"]
     assert set(found.index[1:3]) == {"weakly", WITHOUT_FEEDBACK}
@@ -65,7 +68,7 @@ def test_a_method_in_the_table_is_what_correct_gives(fooled):
 def test_methods_are_those_that_the_feedback_serves():
     data = TensorData(X, Y)
     relevant = [Feedback(FIRST, "relevant", row=2)]
-    about_irrelevant = set(FEEDBACK_PENALTIES) | set(FEEDBACK_LOSSES)
+    about_irrelevant = set(FEEDBACK_PENALTIES) | set(FEEDBACK_LOSSES) | FROM_FEEDBACK
     assert set(methods_for(marks_of(RULE, data), data)) == about_irrelevant
     assert set(methods_for(marks_of(relevant, data), data)) == set(RELEVANCE_PENALTIES) | ABOUT_EITHER
     assert set(methods_for(marks_of(RULE + relevant, data), data)) == about_irrelevant | set(RELEVANCE_PENALTIES)
@@ -86,19 +89,6 @@ def test_a_costly_method_costs_more_and_the_model_stays_as_it_is(fooled, monkeyp
     assert all(torch.equal(p, old) for p, old in zip(fooled.parameters(), before, strict=True))
 
 
-def test_a_quarter_of_the_reviewed_rows_is_kept_with_all_that_was_said_about_them():
-    said = [Feedback(FIRST, row=row) for row in range(8)] + [Feedback(~FIRST, "relevant", row=row) for row in range(8)]
-    taught, kept = split_feedback(said, seed=1)
-    rows = [{one.row for one in part} for part in (taught, kept)]
-    assert [len(part) for part in rows] == [6, 2]
-    assert rows[0] | rows[1] == set(range(8))
-    assert [len(taught), len(kept)] == [12, 4]
-    assert split_feedback(said, seed=1) == (taught, kept)
-    assert split_feedback(said, seed=2) != (taught, kept)
-    assert split_feedback(said[:3], seed=1) == (said[:3], [])
-    assert split_feedback(said + RULE, seed=1) == (said + RULE, [])
-
-
 def test_rows_that_taught_lend_what_is_marked_on_them_to_those_that_judge():
     x, y = torch.full((12, 1, 3, 3), 0.2), torch.arange(12) % 2
     x[torch.arange(12), 0, y, y] = 1.0
@@ -107,24 +97,53 @@ def test_rows_that_taught_lend_what_is_marked_on_them_to_those_that_judge():
     with torch.no_grad():
         model[1].weight.zero_()
         model[1].weight[0, 0] = model[1].weight[1, 4] = 50.0
-    running = candidate(model, images, said, penalties={}, schedule=Schedule(epochs=1, learning_rate=1e-9))
+    running = candidate(model, images, said, method={}, schedule=Schedule(epochs=1, learning_rate=1e-9))
     assert result_of(running).swap_score > -1e-6
 
 
-def test_swap_scores_are_those_of_a_model_that_was_not_taught_with_the_rows(fooled):
-    """The judged rows' marks never reach the model that is scored, while the model that is kept learns from all."""
-    data, said = TensorData(X, Y), [Feedback(FIRST, row=row) for row in range(8)]
-    taught, kept = split_feedback(said, 0)
-    schedule = Schedule(epochs=3)
-    penalties = {"right_reasons": {"weight": 2.0}}
-    running = candidate(fooled, data, said, penalties=penalties, schedule=schedule)
-    while True:
-        try:
-            next(running)
-        except StopIteration as finished:
-            found = finished.value
-            break
-    of_all, of_taught = (correct(fooled, (X, Y), part, penalties=penalties, epochs=3) for part in (said, taught))
+@pytest.mark.parametrize(
+    "method", [{"right_reasons": 2.0}, {"transplant": {}}, {"right_reasons": 2.0, "transplant": {}}]
+)
+def test_swap_scores_are_those_of_a_model_that_was_not_taught_with_the_rows(fooled, monkeypatch, method):
+    """The judged rows never reach the model that is scored, while the model that is kept learns from all."""
+    data, said, schedule = TensorData(X, Y), [Feedback(FIRST, row=row) for row in range(8)], Schedule(epochs=3)
+    taught = []
+
+    def noting(model, *where, **settings):
+        taught.append((model, settings))
+        yield from run(model, *where, **settings)
+
+    monkeypatch.setattr("corrigible.protocols.comparing.run", noting)
+    found = result_of(candidate(fooled, data, said, method=method, schedule=schedule))
+    penalties, augment = split_method(method)
+    of_all = correct(fooled, (X, Y), said, penalties=penalties, augment=augment, epochs=3)
     assert all(torch.equal(p, q) for p, q in zip(found.model.parameters(), of_all.parameters(), strict=True))
-    marks = marks_of(kept, data)
-    assert found.swap_score == Judge(data, marks, torch.tensor(sorted(one.row for one in kept))).score(of_taught, 0)
+    assert found.verdict == of_all.verdict
+    ((scored, settings),) = taught
+    judge = rows_to_judge(data, marks_of(said, data), said, None).folds(0)[0].judge
+    assert found.swap_score == judge.score(scored) != judge.score(found.model)
+    judged = torch.cat([judge.exchanges.swap_index, judge.exchanges.wear_index])
+    assert not bool(torch.isin(settings["rows"], judged).any())
+    assert settings["marks"].irrelevant.by_row.keys().isdisjoint(judged.tolist())
+
+
+def test_what_was_trained_without_feedback_has_no_verdict(fooled):
+    said = [Feedback(FIRST, row=row) for row in range(8)]
+    found = result_of(candidate(fooled, TensorData(X, Y), said, method={}, schedule=Schedule(epochs=1)))
+    assert found.verdict is None
+    assert found.swap_score < 0
+
+
+def test_a_method_that_failed_stands_below_those_that_did_not_whatever_its_score(fooled, monkeypatch):
+    def scripted(model, dataset, feedback, *, method, **settings):
+        yield from ()
+        if "unfit" in method:
+            raise UnsupportedModelError("no layer that this looks at")
+        return Candidate(model, {}, *((-0.1, FAILED) if "fails" in method else (-0.5, CORRECTED)))
+
+    monkeypatch.setattr("corrigible.protocols.comparing.candidate", scripted)
+    monkeypatch.setattr("corrigible.protocols.comparing.step_costs", lambda *a, **k: {})
+    methods = {"unfit": {"unfit": 1}, "fails": {"fails": 1}, "works": {}}
+    found = compare(fooled, (X, Y), RULE, test=(TEST, Y), methods=methods, metrics=[])
+    assert list(found.index) == [WITHOUT_FEEDBACK, "works", "fails", "unfit"]
+    assert found["verdict"].tolist()[:3] == ["corrected", "corrected", "failed"]

@@ -1,29 +1,32 @@
 """What feedback teaches, what may judge it, and what is refused."""
 
 import math
+from typing import Any
 
 import numpy as np
 import pytest
 import torch
-from torch import nn
+from torch import Tensor, nn
 
 from corrigible import Feedback, correct
 from corrigible.data.dataset import TensorData
 from corrigible.errors import FeedbackError, TrainingDivergedError
 from corrigible.feedback.masks import fingerprint, marks_of
-from corrigible.protocols.correction import correction, judge_of
+from corrigible.protocols.correction import correction, rows_to_judge
+from corrigible.protocols.defaults import MethodChosen
 from corrigible.protocols.schedule import Schedule
-from corrigible.protocols.weight import WeightChoice, largest_of_the_best, starting_weight
+from corrigible.protocols.verdict import FELL, Verdict
+from corrigible.protocols.weight import WeightChoice, WeightTrial, starting_weight
 from corrigible.training import Epoch
 
 X = torch.randn(80, 4, generator=torch.Generator().manual_seed(0))
 Y = (X[:, 1] > 0).long()
 X[:, 0] = 2.0 * Y - 1.0  # Tells the label, and must not matter.
-FIRST = np.array([True, False, False, False])
+FIRST, FIRST_OF_FIVE = np.arange(4) == 0, np.arange(5) == 0
 SHORT = Schedule(epochs=2, batch_size=16)
 
 
-@pytest.fixture
+@pytest.fixture(scope="module")
 def fooled() -> nn.Module:
     torch.manual_seed(0)
     model = nn.Sequential(nn.Linear(4, 8), nn.SiLU(), nn.Linear(8, 2))
@@ -63,7 +66,8 @@ def test_relevant_rows_neither_judge_nor_set_a_weight():
     relevant = [Feedback(FIRST, polarity="relevant", row=row) for row in range(10, 40)]
     said = [Feedback(FIRST, row=3), *relevant]
     data = TensorData(X, Y)
-    assert judge_of(data, marks_of(said, data), said, None, 0).rows.tolist() == [3]
+    (fold,) = rows_to_judge(data, marks_of(said, data), said, None).folds(0)
+    assert fold.judge.exchanges.swap_index.tolist() == [3]
 
 
 def test_feedback_on_a_class_that_no_row_has_is_refused(fooled):
@@ -76,8 +80,11 @@ def test_rules_are_judged_on_validation_rows_unless_these_have_no_such_class():
     data, said = TensorData(X, Y), [Feedback(FIRST, scope="class", label=1)]
     marks = marks_of(said, data)
     mixed, lacking = TensorData(X[:20], Y[:20]), TensorData(X[Y == 0], Y[Y == 0])
-    assert judge_of(data, marks, said, mixed, 0).dataset is mixed
-    assert judge_of(data, marks, said, lacking, 0).dataset is data
+    for validation, swapped in ((mixed, mixed), (lacking, data)):
+        rows = rows_to_judge(data, marks, said, validation)
+        judges = [rows.judge(SHORT, 0), *(fold.judge for fold in rows.folds(0))]
+        assert [judge.exchanges.swap_rows for judge in judges] == [swapped] * 2
+        assert [judge.exchanges.wear_rows for judge in judges] == [validation] * 2
 
 
 def test_a_rule_made_on_a_training_row_can_be_judged_on_fewer_validation_rows(fooled):
@@ -105,19 +112,22 @@ def test_what_should_matter_gets_its_first_weight_on_the_rows_where_it_was_said(
 
 
 @pytest.mark.parametrize("num_good", [2, 0])
-def test_weights_with_which_training_diverges_are_left_out(fooled, monkeypatch, num_good):
+@pytest.mark.parametrize("how", ["training", "swap score"])
+def test_weights_with_which_numbers_get_lost_are_left_out(fooled, monkeypatch, num_good, how):
     trained = []
 
-    def diverging(*arguments, **settings):
+    def diverging(model, *rows, **settings):
         trained.append(settings["penalties"]["energy_outside"]["weight"])
-        if len(trained) > num_good:
+        if len(trained) > num_good and how == "training":
             raise TrainingDivergedError("too large")
+        if len(trained) > num_good:
+            model[0].weight.data.fill_(math.nan)
         yield from ()
 
-    monkeypatch.setattr("corrigible.protocols.weight.run", diverging)
-    running = correction(fooled, (X, Y), [Feedback(FIRST, row=3)], schedule=SHORT)
+    monkeypatch.setattr("corrigible.protocols.trials.run", diverging)
+    running = correction(fooled, (X, Y), [Feedback(FIRST, row=3)], penalties={"energy_outside": "auto"}, schedule=SHORT)
     if num_good == 0:
-        with pytest.raises(TrainingDivergedError):
+        with pytest.raises(TrainingDivergedError, match="too large" if how == "training" else "is not a number"):
             list(running)
         return
     (choice,) = [record for record in running if isinstance(record, WeightChoice)]
@@ -125,66 +135,123 @@ def test_weights_with_which_training_diverges_are_left_out(fooled, monkeypatch, 
     assert choice.weight in trained[:2]
 
 
-@pytest.mark.parametrize("num_good", [2, 0])
-def test_weights_whose_swap_score_is_not_a_number_are_left_out(fooled, monkeypatch, num_good):
-    judged = iter([0.5] * num_good)
-    scores = "corrigible.protocols.weight.swap_log_likelihoods"
-    monkeypatch.setattr(scores, lambda *a, **k: torch.tensor([-next(judged, math.nan)]))
-    running = correction(fooled, (X, Y), [Feedback(FIRST, row=3)], schedule=SHORT)
-    if num_good == 0:
-        with pytest.raises(TrainingDivergedError, match="the swap score of row 3 is not a number"):
-            list(running)
-        return
-    (choice,) = [record for record in running if isinstance(record, WeightChoice)]
-    assert len(choice.trials) == num_good
-
-
-@pytest.mark.parametrize(
-    ("best", "tried"),
-    [
-        (10.0, [1, 3, 10, 30, 100]),
-        (0.03, [1, 3, 10, 30, 100, 0.3, 0.1, 0.03, 0.01]),
-        (1e-9, [1, 3, 10, 30, 100, 0.3, 0.1, 0.03, 0.01]),
-        (300.0, [1, 3, 10, 30, 100, 300, 1000]),
-        (1e9, [1, 3, 10, 30, 100, 300, 1000, 3000, 10_000]),
-    ],
-)
-def test_the_search_goes_on_beyond_an_end_that_is_the_best(fooled, monkeypatch, best, tried):
-    weights = []
-
-    def noting(*arguments, **settings):
-        weights.append(settings["penalties"]["energy_outside"]["weight"])
-        yield from ()
-
-    monkeypatch.setattr("corrigible.protocols.weight.run", noting)
-    monkeypatch.setattr("corrigible.protocols.weight.starting_weight", lambda *a, **k: 1.0)
-    judged = "corrigible.protocols.weight.Judge.log_likelihoods"
-    monkeypatch.setattr(judged, lambda *a: torch.full((5,), -abs(math.log(weights[-1] / best))))
-    running = correction(fooled, (X, Y), [Feedback(FIRST, row=3)], schedule=SHORT)
-    (choice,) = [record for record in running if isinstance(record, WeightChoice)]
-    assert weights == pytest.approx(tried)
-    assert choice.weight == pytest.approx(min(max(best, 0.01), 10_000))
-    assert [(trial.number, trial.num_trials) for trial in choice.trials] == [
-        (number, max(5, number)) for number in range(1, len(tried) + 1)
-    ]
-
-
-def test_of_weights_that_are_as_good_the_largest_is_taken():
-    rows = -torch.arange(16.0)
-    clearly = rows - 0.1
-    hardly = rows - 0.1 - 0.5 * (-1.0) ** rows  # 0.1 behind in the mean; the standard error is about 0.5 / 4.
-    assert largest_of_the_best({0: rows, 1: clearly}) == 0
-    assert largest_of_the_best({0: rows, 1: clearly, 2: hardly}) == 2
-    assert largest_of_the_best({-1: clearly, 0: rows, 1: rows, 2: clearly}) == 1
-    assert largest_of_the_best({0: rows[:8], 1: hardly[:8]}) == 0  # too few to tell
-    assert largest_of_the_best({0: rows[:10], 1: hardly[:10]}) == 1
-
-
-def test_progress_ends_with_one_choice_and_the_epochs_that_were_asked_for(fooled):
+@pytest.mark.parametrize("augment", [None, {"transplant": {}}])
+def test_progress_ends_with_one_choice_the_epochs_that_were_asked_for_and_the_verdict(fooled, augment):
     said = [Feedback(FIRST, row=row) for row in range(5)]
-    told = list(correction(fooled, (X, Y), said, schedule=SHORT))
+    settings = {"augment": augment, "penalties": {"energy_outside": "auto"}, "schedule": SHORT}
+    told = list(correction(fooled, (X, Y), said, **settings))
     (choice,) = [record for record in told if isinstance(record, WeightChoice)]
-    best = max(choice.trials, key=lambda trial: trial.swap_score)
-    assert choice.weight >= best.weight
     assert choice.weight in [trial.weight for trial in choice.trials]
     assert [record.number for record in told if isinstance(record, Epoch)] == [1, 2]
+    assert [type(record) for record in told if isinstance(record, WeightTrial)] == [WeightTrial] * len(choice.trials)
+    assert isinstance(told[-1], Verdict)
+    assert not any(isinstance(record, MethodChosen) for record in told)
+
+
+def test_where_neither_is_named_a_method_is_chosen_and_told_first(fooled):
+    told = list(correction(fooled, (X, Y), [Feedback(FIRST, row=3)], schedule=SHORT))
+    assert isinstance(told[0], MethodChosen)
+    assert not any(isinstance(record, WeightTrial) for record in told)
+
+
+def same(first: nn.Module, second: nn.Module) -> bool:
+    return all(torch.equal(p, q) for p, q in zip(first.parameters(), second.parameters(), strict=True))
+
+
+def test_penalties_that_are_named_are_all_that_is_used(fooled):
+    """As with an empty augmentation; what would have been chosen is the transplant."""
+    said, penalties = [Feedback(FIRST, row=3)], {"right_reasons": 2.0}
+    named = correct(fooled, (X, Y), said, penalties=penalties, epochs=2)
+    assert same(named, correct(fooled, (X, Y), said, penalties=penalties, augment={}, epochs=2))
+    chosen = correct(fooled, (X, Y), said, epochs=2)
+    assert same(chosen, correct(fooled, (X, Y), said, augment={"transplant": {}}, epochs=2))
+    assert not same(named, chosen)
+    both = correct(fooled, (X, Y), said, penalties=penalties, augment={"transplant": {}}, epochs=2)
+    assert not same(both, named)
+    assert not same(both, chosen)
+
+
+def test_an_augmentation_that_needs_to_know_what_must_not_matter_is_refused_without(fooled):
+    said = [Feedback(FIRST, polarity="relevant", row=3)]
+    with pytest.raises(FeedbackError, match="only says what should matter; transplant needs"):
+        correct(fooled, (X, Y), said, augment={"transplant": {}})
+
+
+def test_a_corrected_model_has_its_verdict_and_one_that_was_only_trained_on_has_none(fooled):
+    said = [Feedback(FIRST, row=row) for row in range(8)]
+    corrected = correct(fooled, (X, Y), said, epochs=2)
+    assert isinstance(corrected.verdict, Verdict)
+    assert corrected.verdict.where == "training"
+    assert not hasattr(fooled, "verdict")
+    assert not hasattr(correct(fooled, (X, Y), said, penalties={}, epochs=1), "verdict")
+
+
+def test_a_model_that_was_corrected_before_gets_a_verdict_of_its_own(fooled):
+    said = [Feedback(FIRST, row=row) for row in range(8)]
+    once = correct(fooled, (X, Y), said, epochs=2)
+    kept = once.verdict
+    twice = correct(once, (X, Y), said, epochs=2)
+    assert once.verdict is kept
+    assert twice.verdict != kept
+
+
+def test_validation_rows_judge_where_they_are_given(fooled):
+    said, validation = [Feedback(FIRST, row=row) for row in range(8)], (X[:20], Y[:20])
+    corrected = correct(fooled, (X, Y), said, validation=validation, epochs=1)
+    assert corrected.verdict.where == "validation"
+    rule = [Feedback(FIRST, scope="dataset")]
+    corrected = correct(fooled, (X, Y), rule, validation=validation, epochs=1)
+    assert (corrected.verdict.where, corrected.verdict.num_rows) == ("validation", 20)
+
+
+def one_class_gives_itself_away(num_rows: int, *, cued: bool, seed: int) -> tuple[Tensor, Tensor]:
+    """Three classes; the first column is 3 on every row of class 0 and on no other, or on any."""
+    generator = torch.Generator().manual_seed(seed)
+    y = torch.arange(num_rows) % 3
+    x = torch.randn(num_rows, 5, generator=generator)
+    x[torch.arange(num_rows), 2 + y] += 2.0
+    is_marked = y == 0 if cued else torch.rand(num_rows, generator=generator) < 0.5
+    x[:, 0] = torch.where(is_marked, 3.0, 0.0)
+    return x, y
+
+
+@pytest.fixture(scope="module")
+def fooled_by_one_class() -> nn.Module:
+    torch.manual_seed(0)
+    model = nn.Sequential(nn.Linear(5, 12), nn.SiLU(), nn.Linear(12, 3))
+    return correct(model, penalties={}, epochs=12, **one_class_reviewed(1))
+
+
+def one_class_reviewed(num_reviewed: int) -> dict[str, Any]:
+    """Rows that teach the cue, of which so many of class 0 are reviewed and none of another."""
+    said = [Feedback(FIRST_OF_FIVE, row=3 * number) for number in range(num_reviewed)]
+    return {"data": one_class_gives_itself_away(240, cued=True, seed=0), "feedback": said, "learning_rate": 0.01}
+
+
+def recalls(model: nn.Module) -> Tensor:
+    """Of each class, on rows on which the cue says nothing."""
+    x, y = one_class_gives_itself_away(600, cued=False, seed=1)
+    hits = (model(x).argmax(dim=1) == y).double()
+    return torch.stack([hits[y == label].mean() for label in range(3)])
+
+
+@pytest.mark.parametrize("num_reviewed", [2, 60])
+def test_a_cue_of_one_class_is_corrected_where_only_that_class_was_reviewed(fooled_by_one_class, num_reviewed):
+    """Swapped rows of class 0 alone would be best told by a network that says nothing else."""
+    corrected = correct(fooled_by_one_class, epochs=8, **one_class_reviewed(num_reviewed))
+    before, after = recalls(fooled_by_one_class), recalls(corrected)
+    assert before.mean() < 0.75
+    assert after.mean() > before.mean() + 0.05
+    assert after.min() > 0.6
+    assert corrected.verdict.outcome == "corrected"
+    assert corrected.verdict.reliance_after < FELL * corrected.verdict.reliance_before
+
+
+def test_no_weight_that_gives_up_a_class_is_chosen(fooled_by_one_class, monkeypatch):
+    """The largest weights leave a network that says the same of every row."""
+    monkeypatch.setattr("corrigible.protocols.weight.MOST_TRIALS", 5)
+    corrected = correct(fooled_by_one_class, penalties={"right_reasons": "auto"}, epochs=2, **one_class_reviewed(8))
+    before, after = recalls(fooled_by_one_class), recalls(corrected)
+    assert after.mean() >= before.mean()
+    assert after.min() > 0.3
+    assert corrected.verdict.accuracy_after > corrected.verdict.accuracy_before

@@ -3,11 +3,15 @@
 import pytest
 import torch
 
+from corrigible.augment import AUGMENTS
+from corrigible.batches import collate
 from corrigible.data.dataset import TensorData
+from corrigible.errors import RecipeError
 from corrigible.feedback.masks import marks_of
+from corrigible.methods import settings_of
 from corrigible.models import mlp
 from corrigible.penalties import PENALTIES
-from corrigible.protocols.providing import PROVIDERS, provided
+from corrigible.protocols.providing import PROVIDERS, Known, augments_of, provided, split_method
 from corrigible.types import Feedback
 
 X = torch.tensor([[1.0, 10.0], [3.0, -2.0], [5.0, 0.0], [7.0, 4.0]])
@@ -16,7 +20,7 @@ MARKS = marks_of([Feedback(torch.tensor([True, False]), scope="dataset")], DATA)
 
 
 def asking(forward, batch, *, background=None, donors=None, class_means=None, input_range=None, other=1.0):
-    """Asks for everything."""
+    """Asks for all that is made of rows."""
 
 
 @pytest.fixture
@@ -62,8 +66,32 @@ def test_a_penalty_that_asks_for_nothing_gets_nothing():
     assert found == {"right_reasons": {"weight": "auto"}}
 
 
-def test_every_fact_is_asked_for_by_some_penalty():
-    from corrigible.methods import settings_of
+def test_every_fact_is_asked_for_by_some_method():
+    methods = [*PENALTIES.values(), *AUGMENTS.values()]
+    assert PROVIDERS.keys() <= {name for method in methods for name in settings_of(method)}
 
-    asked = {name for penalty in PENALTIES.values() for name in settings_of(penalty)}
-    assert PROVIDERS.keys() <= asked
+
+def test_an_augmentation_gets_its_facts_and_changes_batches():
+    (change,) = augments_of({"transplant": {}}, Known(mlp(2, 3), DATA, MARKS, 0))
+    batch = collate(DATA, torch.arange(4))
+    found = change(mlp(2, 3), batch, torch.Generator().manual_seed(0))
+    assert torch.equal(found.x[:, 1], X[:, 1])
+    assert not torch.equal(found.x[:, 0], X[:, 0])
+
+
+@pytest.mark.parametrize(
+    ("augment", "message"),
+    [
+        ({"transplnt": {}}, "unknown augmentation 'transplnt': did you mean 'transplant'"),
+        ({"input_noise": {"deviaton": 1.0}}, "augmentation 'input_noise'.*'deviaton': did you mean 'deviation'"),
+    ],
+)
+def test_an_unknown_augmentation_or_setting_is_refused(augment, message):
+    with pytest.raises(RecipeError, match=message):
+        augments_of(augment, Known(mlp(2, 3), DATA, MARKS, 0))
+
+
+def test_a_method_is_split_into_penalties_and_augmentations():
+    penalties, augment = split_method({"right_reasons": 2.0, "transplant": {}, "energy_outside": "auto"})
+    assert penalties == {"right_reasons": {"weight": 2.0}, "energy_outside": {"weight": "auto"}}
+    assert augment == {"transplant": {}}

@@ -42,7 +42,7 @@ def test_it_opens_with_what_was_asked_and_sets_the_task_beside_every_model():
             "Changing the 5 marked features to another row’s value",
         ),
         ((Feedback(region_of(torch.ones(4, 4, dtype=torch.bool)), row=2),), "Exchanging what was marked now moves"),
-        ((Feedback(Phrase(("by", "fax")), scope="dataset"),), "Exchanging “by fax” for other words now moves"),
+        ((Feedback(Phrase(("by", "fax")), scope="dataset"),), "Putting “by fax” in or taking it out now moves"),
         (
             (Feedback(Phrase(("by",)), scope="dataset"), Feedback(Phrase(("fax",)), scope="dataset")),
             "Exchanging what was marked",
@@ -121,7 +121,7 @@ def test_a_failed_correction_says_why_first_and_what_to_try_last():
     assert sentences[0] == "Do not use the corrected model: class dogs is hardly ever predicted any more."
     assert sentences[-1].startswith("What to try:")
     assert "AUC fell to 0.716" in sentences[2]
-    other = replace(FAILED, sentence="Failed: nobody knows why.")
+    other = replace(FAILED, sentence="Failed: nobody knows why.", reasons="")
     assert opened(other)[0] == "Failed: nobody knows why."
 
 

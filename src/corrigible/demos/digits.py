@@ -45,10 +45,6 @@ epochs = 12
 [correct]
 epochs = 24
 
-[[penalty]]
-name = "energy_outside"
-weight = "auto"
-
 [[baseline]]
 name = "fine_tuned"
 label = "fine-tuned without feedback"

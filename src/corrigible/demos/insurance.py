@@ -46,10 +46,6 @@ batch_size = 256
 epochs = 10
 batch_size = 256
 
-[[penalty]]
-name = "energy_outside"
-weight = "auto"
-
 [[baseline]]
 name = "fine_tuned"
 label = "may use race: fine-tuned, no feedback"

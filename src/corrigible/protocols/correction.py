@@ -133,20 +133,13 @@ def correction(
     settings = provided(settings, model, dataset, marks, seed)
     settings = yield from _with_chosen_weights(model, rows, settings, changes, schedule, seed)
     corrected = copy.deepcopy(model)
-    on_labels = augments_of(changes, Known(model, dataset, marks, seed))
-    yield from run(
-        corrected,
-        dataset,
-        schedule,
-        marks=marks,
-        penalties=settings,
-        augment=on_labels,
-        validation=watch,
-        step=careful_step if settings or changes else None,
-        seed=seed,
-    )
-    if settings or changes:
-        yield from _looked_back(model, corrected, rows, schedule, seed)
+    taught: dict[str, Any] = {"marks": marks, "penalties": settings, "validation": watch, "seed": seed}
+    if not settings and not changes:
+        yield from run(corrected, dataset, schedule, **taught)
+        return corrected
+    taught["augment"] = augments_of(changes, Known(model, dataset, marks, seed))
+    yield from run(corrected, dataset, schedule, step=careful_step, **taught)
+    yield from _looked_back(model, corrected, rows, schedule, seed)
     return corrected
 
 

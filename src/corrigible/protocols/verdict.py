@@ -48,6 +48,8 @@ class Verdict:
     num_rows: int
     where: str
     """The rows that it was measured on: "validation", "training" or "test"."""
+    reasons: str = ""
+    """Why it failed; empty where it did not."""
 
 
 def verdict(
@@ -85,6 +87,7 @@ def verdict(
         float(recalls[worst]),
         len(after.y),
         where,
+        "; ".join(reasons),
     )
 
 

@@ -23,6 +23,7 @@ from corrigible.feedback.masks import marks_of, said_about
 from corrigible.models.modes import evaluating, like_parameters
 from corrigible.protocols.verdict import Verdict
 from corrigible.recipe import Recipe, load_data
+from corrigible.regions.shifts import Shift
 from corrigible.study import Draft, Run, Study, open_study
 from corrigible.types import Feedback, Measurement
 from corrigible.workflow.backgrounds import with_background
@@ -32,7 +33,7 @@ from corrigible.workflow.explained_rows import explained_by, explained_rows, kee
 from corrigible.workflow.explained_words import WORDS_FILE, word_shares, words_of_rows
 from corrigible.workflow.model_runs import load_model
 from corrigible.workflow.records import FeatureShare, Finished, Measured
-from corrigible.workflow.verdicts import verdict_on_split
+from corrigible.workflow.verdicts import shifts_on_split, verdict_on_split
 
 NUM_DRAWN_ROWS = 8
 NUM_TOLD_WORDS = 20
@@ -65,10 +66,12 @@ def explain(
     yield Finished("explain", str(draft.published))
 
 
-def evaluate(folder: Path, *, seed: int | None = None, device: str = "cpu") -> Iterator[Verdict | Measured | Finished]:
+def evaluate(
+    folder: Path, *, seed: int | None = None, device: str = "cpu"
+) -> Iterator[Verdict | Shift | Measured | Finished]:
     """Measure the latest trained model, its latest correction and that correction's baselines on the same rows.
 
-    The verdict on the correction comes first.
+    The verdict on the correction comes first, and what the corrected model relies on more than before.
     """
     study = open_study(folder)
     recipe = with_background(study)
@@ -81,7 +84,13 @@ def evaluate(folder: Path, *, seed: int | None = None, device: str = "cpu") -> I
         found = verdict_on_split(study, compared, data, feedback, device=device, seed=seed)
         if found is not None:
             yield found
-        written = {"class_names": class_names_of(data), "verdict": None if found is None else dataclasses.asdict(found)}
+        moved = shifts_on_split(study, compared, data, device=device, seed=seed)
+        yield from moved
+        written = {
+            "class_names": class_names_of(data),
+            "verdict": None if found is None else dataclasses.asdict(found),
+            "shifts": [dataclasses.asdict(shift) for shift in moved],
+        }
         evaluated = _Evaluated(recipe, data, feedback, compared, seed, device, _drawn_rows(data, feedback))
         results = yield from _measured(evaluated)
         changes = _as_dicts(evaluated.changes)

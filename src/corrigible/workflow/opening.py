@@ -91,6 +91,16 @@ def opening(
     return Opening(verdict["outcome"], (*sentences, *([WHAT_TO_TRY] if is_failed else [])))
 
 
+def moved(shifts: Sequence[Mapping[str, Any]]) -> Iterator[str]:
+    """What the corrected model relies on more than before; a person must say whether it should."""
+    for shift in shifts:
+        region = f"{shift['region'][0].upper()}{shift['region'][1:]}"
+        yield (
+            f"{region} matters more than before: with other rows’ values there the "
+            f"model is right on {percent(shift['after'])} of rows, before on {percent(shift['before'])}. Should it?"
+        )
+
+
 def details(verdicts: Sequence[Mapping[str, Any]], changes: Sequence[Change]) -> Iterator[str]:
     """One sentence a verdict, the one that counts first, and one a metric, those about reliance first."""
     for verdict in verdicts[:1]:
@@ -115,8 +125,8 @@ def details(verdicts: Sequence[Mapping[str, Any]], changes: Sequence[Change]) ->
 
 
 def _why_failed(verdict: Mapping[str, Any]) -> str:
-    reasons, is_said, _ = str(verdict["sentence"]).removeprefix("Failed (").partition("): ")
-    return f"Do not use the corrected model: {reasons}." if is_said else str(verdict["sentence"])
+    reasons = verdict.get("reasons", "")
+    return f"Do not use the corrected model: {reasons}." if reasons else str(verdict["sentence"])
 
 
 def _asked(
@@ -143,7 +153,7 @@ def _exchange(feedback: Sequence[Feedback]) -> str:
     if names:
         return f"Changing {names} to another row’s value"
     if phrases:
-        return f"Exchanging {phrases} for other words"
+        return f"Putting {phrases} in or taking it out"
     if not any(said.polarity == "irrelevant" for said in feedback):
         return "Exchanging all that was not marked as relevant"
     return "Exchanging what was marked"

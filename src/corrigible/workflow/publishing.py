@@ -24,7 +24,7 @@ from corrigible.study import Run, Study, open_study
 from corrigible.training import Epoch
 from corrigible.types import Measurement
 from corrigible.workflow.model_runs import load_model
-from corrigible.workflow.opening import changes_of, details, opening
+from corrigible.workflow.opening import changes_of, details, moved, opening
 from corrigible.workflow.plotted import explanation_plots
 from corrigible.workflow.records import Finished, Sealed, Verified
 from corrigible.workflow.verdicts import FAILED, feedback_seen, verdicts_on
@@ -132,7 +132,7 @@ def _content(study: Study, evaluation: Run) -> ReportContent:
         kind=recipe.kind,  # type: ignore[arg-type]
         created=datetime.fromisoformat(evaluation.record["created"]),
         opening=opening(verdicts[0], changes, feedback, models[0].class_names) if verdicts else None,
-        summary=tuple(details(verdicts, changes)),
+        summary=(*details(verdicts, changes), *moved(results.get("shifts", []))),
         notes=recipe.notes,
         models=models,
         explanation=f"Attributions ({spoken(recipe.explain.method)}) explain the label's score.",

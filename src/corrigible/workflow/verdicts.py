@@ -5,9 +5,11 @@ from typing import Any
 
 from corrigible.data.dataset import Dataset, all_labels, class_names_of
 from corrigible.feedback.masks import marks_of, marks_to_swap, said_about
+from corrigible.protocols.baselines import marked_anywhere
 from corrigible.protocols.judge import Judge, build_judge
 from corrigible.protocols.verdict import Verdict, verdict
 from corrigible.recipe import load_data
+from corrigible.regions.shifts import Shift, shifts
 from corrigible.study import Run, Study
 from corrigible.types import Feedback
 from corrigible.workflow.devices import device_named
@@ -37,6 +39,17 @@ def verdict_on_split(
     assert before is not None and after is not None
     names = class_names_of(data)
     return verdict(before, after, where=study.recipe.evaluate.split, fine_tuned=fine_tuned, class_names=names)
+
+
+def shifts_on_split(study: Study, compared: Sequence[Run], data: Dataset, *, device: str, seed: int) -> list[Shift]:
+    """What the corrected model relies on more than before, on the evaluation's rows."""
+    corrected = next((run for run in compared if run.verb == "correct"), None)
+    if corrected is None:
+        return []
+    train = load_data(study.recipe, study.folder, "train")
+    marked = marked_anywhere(marks_of(feedback_seen(study, corrected), train).irrelevant)
+    before, after = (load_model(run).to(device_named(device)) for run in (compared[0], corrected))
+    return shifts(before, after, data, marked, seed=seed)
 
 
 def _judge(study: Study, corrected: Run, data: Dataset, feedback: Sequence[Feedback], seed: int) -> Judge | None:

@@ -1,0 +1,87 @@
+"""What a corrected model relies on instead: regions that hurt it more than before when they hold other rows' values."""
+
+from dataclasses import dataclass
+
+import torch
+from jaxtyping import Bool, Float
+from torch import Tensor, nn
+
+from corrigible.data.dataset import Dataset, columns_of, rows_of, shape_of, tokens_of
+from corrigible.data.swapping import some_rows
+from corrigible.explanations.chunks import rows_that_fit
+from corrigible.models.forward import class_logits
+from corrigible.models.modes import evaluating, like_parameters
+from corrigible.regions.candidates import masks_of_parts, parts_of
+
+NUM_ROWS, NUM_DONORS, NUM_CELLS, MOST = 200, 4, 4, 3
+LEAST = 0.05
+"""Of the accuracy with a region exchanged, by which it must be lower than before."""
+
+
+@dataclass(frozen=True)
+class Shift:
+    """A region that matters more than before the correction."""
+
+    region: str
+    before: float
+    """Accuracy of the uncorrected model with other rows' values in the region."""
+    after: float
+    """That of the corrected one."""
+
+
+def shifts(
+    before: nn.Module, after: nn.Module, dataset: Dataset, marked: Bool[Tensor, " *input"], *, seed: int = 0
+) -> list[Shift]:
+    """The regions outside of what was marked that matter more now, the largest change first; at most three.
+
+    Cells and the border of images, features of tables; nothing for other data. A region is named where accuracy with
+    other rows' values in it is lower than before, by two standard errors and by 5 points. It may be what should tell
+    the class, or another cue: a person must look.
+
+    Args:
+        marked: what was marked on any row.
+    """
+    shape = shape_of(dataset)
+    if tokens_of(dataset) is not None or len(shape) not in (1, 3):
+        return []
+    rows = rows_of(dataset, some_rows(torch.arange(len(dataset)), NUM_ROWS, seed))
+    generator = torch.Generator().manual_seed(seed)
+    donors = torch.stack([torch.randperm(len(rows), generator=generator) for _ in range(NUM_DONORS)])
+    found = []
+    for name, mask in _regions(dataset, shape):
+        if bool((mask & marked).sum() * 2 > mask.sum()):
+            continue
+        x = torch.where(mask, rows.x[donors], rows.x).flatten(0, 1)
+        was, now = (
+            _hits(model, x, rows.y.repeat(NUM_DONORS)).view(NUM_DONORS, -1).mean(dim=0) for model in (before, after)
+        )
+        error = float((now - was).std()) / len(was) ** 0.5
+        if float(was.mean() - now.mean()) > max(LEAST, 2 * error):
+            found.append(Shift(name, float(was.mean()), float(now.mean())))
+    return sorted(found, key=lambda shift: shift.after - shift.before)[:MOST]
+
+
+def _regions(dataset: Dataset, shape: tuple[int, ...]) -> list[tuple[str, Tensor]]:
+    columns = columns_of(dataset)
+    if len(shape) == 1:
+        names = columns.features if columns is not None else tuple(f"column {i}" for i in range(shape[0]))
+        return list(zip(names, masks_of_parts(parts_of(shape, columns)), strict=True))
+    side = -(-max(shape[1:]) // NUM_CELLS)
+    across = -(-shape[2] // side)
+    cells = masks_of_parts(parts_of(shape, None, cell=side))
+    named = [
+        (f"rows {place // across * side} on, columns {place % across * side} on", mask)
+        for place, mask in enumerate(cells)
+    ]
+    width = max(1, min(shape[1:]) // 14)
+    border = torch.ones(shape, dtype=torch.bool)
+    border[:, width:-width, width:-width] = False
+    return [("the border of the image", border), *((f"the cell at {name}", mask) for name, mask in named)]
+
+
+@torch.no_grad()
+def _hits(model: nn.Module, x: Tensor, y: Tensor) -> Float[Tensor, " row"]:
+    with evaluating(model):
+        size = rows_that_fit(model, like_parameters(x[:1], model))
+        predicted = [class_logits(model(like_parameters(part, model))).argmax(dim=1).cpu() for part in x.split(size)]
+    return (torch.cat(predicted) == y.cpu()).double()

@@ -1,0 +1,36 @@
+"""The tables of benchmarks/never_ruins.py and benchmarks/transplant.py, written from their results."""
+
+from collections.abc import Iterator
+from typing import Any
+
+
+def never_ruins(found: dict[str, Any]) -> Iterator[str]:
+    yield "| method | corrections | ruined | of these without a word | failed | refused | ≥ 90 % of the gap | cost |"
+    yield "|---|---|---|---|---|---|---|---|"
+    for row in found["rows"]:
+        if not row["runs"]:
+            continue
+        reached = f"{row['nine_tenths_of_the_gap']} of {row['with_a_gap']}"
+        cost = "" if row["median_cost"] is None else f"{row['median_cost']:.2f} ×"
+        counts = [row[key] for key in ("runs", "ruined", "ruined_without_a_word", "failed", "refused")]
+        yield f"| {row['method']} | " + " | ".join(map(str, [*counts, reached, cost])) + " |"
+
+
+SHOWN = {
+    "accuracy": "accuracy",
+    "share_of_gap": "share of the gap",
+    "flip_rate": "flip rate",
+    "flip_effect_ratio": "effect over before",
+    "attribution_overlap_ratio": "share over before",
+    "auc_minus_without": "AUC less that without the column",
+    "cost": "cost",
+}
+
+
+def transplant(found: dict[str, Any]) -> Iterator[str]:
+    shown = [key for key in SHOWN if any(key in row for row in found["rows"])]
+    yield "| mean ± sd | seeds | " + " | ".join(SHOWN[key] for key in shown) + " |"
+    yield "|---" * (2 + len(shown)) + "|"
+    for row in found["rows"]:
+        cells = [f"{row[key]['mean']:.3f} ± {row[key]['sd']:.3f}" if key in row else "" for key in shown]
+        yield f"| {row['model']} | {row['seeds']} | " + " | ".join(cells) + " |"
