@@ -106,13 +106,17 @@ def test_one_hot_columns_stay_one_hot_and_come_from_rows_of_the_data():
     assert not bool(found[:, 1].any())  # No row has that site.
 
 
-def test_a_category_that_is_marked_in_part_moves_as_a_whole():
+@pytest.mark.parametrize("num_partly", [1, 30])
+def test_a_category_that_is_marked_in_part_moves_as_a_whole(num_partly):
+    """Whether few rows mark it so or all."""
     case = cue_data("categories")
     place = torch.zeros_like(case.place)
-    place[:, 0] = True
+    place[:num_partly, 0] = True
+    place[num_partly:, 4] = True
     marks = case.with_masks(place).marks
-    found = changed(cues_of(case.data, marks, 0), collate(case.data, torch.arange(240), marks)).x[:, :4]
-    assert bool((found.sum(dim=1) == 1).all())
+    cues, batch = cues_of(case.data, marks, 0), collate(case.data, torch.arange(240), marks)
+    for seed in range(5):
+        assert bool((changed(cues, batch, seed).x[:, :4].sum(dim=1) == 1).all())
 
 
 @pytest.mark.parametrize(("kind", "feature"), [("numbers", "scanner"), ("categories", "site")])

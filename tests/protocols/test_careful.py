@@ -17,7 +17,7 @@ def moves(slope: float, num_steps: int) -> tuple[torch.Tensor, torch.optim.Optim
     for _ in range(num_steps):
         before = place.detach().clone()
         step(optimizer, lambda: SimpleNamespace(total=slope * place.sum() / 2))
-        found.append(float((place - before).norm()))
+        found.append(float((place.detach() - before).norm()))
     return torch.tensor(found), optimizer
 
 
