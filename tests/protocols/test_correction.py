@@ -177,11 +177,13 @@ def test_an_augmentation_that_needs_to_know_what_must_not_matter_is_refused_with
         correct(fooled, (X, Y), said, augment={"transplant": {}})
 
 
-def test_a_corrected_model_has_its_verdict_and_one_that_was_only_trained_on_has_none(fooled):
+def test_a_corrected_model_has_its_verdict_and_one_that_was_only_trained_on_has_none(fooled, caplog):
     said = [Feedback(FIRST, row=row) for row in range(8)]
     corrected = correct(fooled, (X, Y), said, epochs=2)
     assert isinstance(corrected.verdict, Verdict)
     assert corrected.verdict.where == "training"
+    warned = [record.getMessage() for record in caplog.records if record.levelname == "WARNING"]
+    assert (corrected.verdict.sentence in warned) == (corrected.verdict.outcome != "corrected")
     assert not hasattr(fooled, "verdict")
     assert not hasattr(correct(fooled, (X, Y), said, penalties={}, epochs=1), "verdict")
 

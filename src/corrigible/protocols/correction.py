@@ -55,8 +55,8 @@ def correct(
 ) -> nn.Module:
     """A corrected copy of the model; the model itself is left as it is.
 
-    The copy has an attribute ``verdict`` (`Verdict`): how it went, in a sentence with its figures. A verdict of failed
-    is also logged as a warning.
+    The copy has an attribute ``verdict`` (`Verdict`): how it went, in a sentence with its figures. Any outcome but
+    corrected is also logged as a warning.
 
     Args:
         model: gives logits of shape (batch, num_classes), or one logit per row for two classes.
