@@ -25,6 +25,7 @@ from corrigible.manifest import read_manifest, root_of
 from corrigible.models.weights import load_weights
 from corrigible.sealing import Problem, seal, verify
 from corrigible.types import Measurement
+from verdicts import FAILED
 
 FILES = {
     "recipe.toml": b"seed = 1\n",
@@ -364,3 +365,11 @@ def test_a_seal_that_fails_leaves_nothing(tmp_path, model, monkeypatch):
 def test_sealing_creates_missing_parents(tmp_path, model):
     seal(model, tmp_path / "sealed" / "2026-01")
     assert verify(tmp_path / "sealed" / "2026-01").ok
+
+
+def test_a_correction_that_failed_is_sealed_only_when_told_to(tmp_path):
+    model = nn.Linear(2, 2)
+    model.verdict = FAILED
+    with pytest.raises(SealError, match="seal it with anyway=True"):
+        seal(model, tmp_path / "sealed")
+    assert verify(tmp_path / "sealed", root=seal(model, tmp_path / "sealed", anyway=True).root).ok

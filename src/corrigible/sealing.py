@@ -67,18 +67,23 @@ def seal(
     *,
     evidence: Sequence[Measurement] = (),
     files: Mapping[str, bytes] | None = None,
+    anyway: bool = False,
 ) -> Manifest:
     """Write the weights, the measurements and these files with a manifest; the folder is complete or absent.
 
     Args:
         folder: a new or empty folder.
         files: content by plain relative path, such as ``recipe.toml``.
+        anyway: also a model that `correct` gave with the verdict "failed".
 
     Raises:
-        SealError: the folder holds something already.
+        SealError: the folder holds something already, or the correction failed.
         StudyError: it may not be written.
         ValueError: a path that is not plain, or is taken.
     """
+    verdict = getattr(model, "verdict", None)
+    if getattr(verdict, "outcome", "") == "failed" and not anyway:
+        raise SealError(f"{verdict.sentence} Correct it differently, or seal it with anyway=True")  # type: ignore[union-attr]
     folder = Path(folder)
     with writing_in(folder):
         is_taken = os.path.lexists(folder) and (folder.is_symlink() or not folder.is_dir() or any(folder.iterdir()))

@@ -96,3 +96,15 @@ def test_a_window_outside_of_the_image_is_zero():
     image = torch.ones(1, 4, 4)
     assert window(image, (-1, 2), (3, 3))[0].tolist() == [[0, 0, 0], [1, 1, 0], [1, 1, 0]]
     assert window(image, (3, -2), (3, 3))[0].tolist() == [[0, 0, 1], [0, 0, 0], [0, 0, 0]]
+
+
+def test_patches_whose_padded_boxes_overlap_do_not_erase_each_other():
+    stripe, bar, stamp = (torch.zeros(1, 1, 28, 28, dtype=torch.bool) for _ in range(3))
+    stripe[..., :22, 20:23], bar[..., 25:, :], stamp[..., 10:14, 8:12] = True, True, True
+    marked = stripe | bar | stamp
+    patches = cut_out(torch.ones(1, 1, 28, 28), marked)
+    size = patches.values.shape[2:]
+    wide = widened(torch.zeros(1, 1, 28, 28), size)
+    image = torch.zeros(len(patches), dtype=torch.long)
+    paste(wide, image, patches.corner, patches.values, patches.mask.float())
+    assert torch.equal(narrowed(wide, size) == 1, marked)

@@ -10,7 +10,7 @@ from torch import Tensor, nn
 
 from corrigible import Feedback, correct
 from corrigible.data.dataset import TensorData
-from corrigible.errors import FeedbackError, TrainingDivergedError
+from corrigible.errors import DataError, FeedbackError, TrainingDivergedError
 from corrigible.feedback.masks import fingerprint, marks_of
 from corrigible.protocols.correction import correction, rows_to_judge
 from corrigible.protocols.defaults import MethodChosen
@@ -80,11 +80,14 @@ def test_rules_are_judged_on_validation_rows_unless_these_have_no_such_class():
     data, said = TensorData(X, Y), [Feedback(FIRST, scope="class", label=1)]
     marks = marks_of(said, data)
     mixed, lacking = TensorData(X[:20], Y[:20]), TensorData(X[Y == 0], Y[Y == 0])
-    for validation, swapped in ((mixed, mixed), (lacking, data)):
-        rows = rows_to_judge(data, marks, said, validation)
-        judges = [rows.judge(SHORT, 0), *(fold.judge for fold in rows.folds(0))]
-        assert [judge.exchanges.swap_rows for judge in judges] == [swapped] * 2
-        assert [judge.exchanges.wear_rows for judge in judges] == [validation] * 2
+    rows = rows_to_judge(data, marks, said, mixed)
+    judges = [rows.judge(SHORT, 0), *(fold.judge for fold in rows.folds(0))]
+    assert [judge.exchanges.swap_rows for judge in judges] == [mixed] * 2
+    assert [judge.exchanges.wear_rows for judge in judges] == [mixed] * 2
+    with pytest.raises(DataError, match="expected at least two of the training rows' classes"):
+        rows_to_judge(data, marks, said, lacking)
+    with pytest.raises(DataError, match="validation rows have shape"):
+        rows_to_judge(data, marks, said, TensorData(X[:20, :2], Y[:20]))
 
 
 def test_a_rule_made_on_a_training_row_can_be_judged_on_fewer_validation_rows(fooled):

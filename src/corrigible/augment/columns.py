@@ -65,7 +65,7 @@ def with_columns_moved(
     lender = torch.where(is_joint[:, None], lender[:, :1], lender)
     is_given = torch.rand(size, num_features, generator=generator) < cues.chance
     x, is_far = batch.x, torch.rand(size, 1, generator=generator) < 0.5
-    middle, is_number = cues.donors.mean(dim=0), ~_one_hot(batch)
+    middle, is_number = cues.donors.float().mean(dim=0), ~_one_hot(batch)
     marked = own if batch.columns is None else _whole(own, batch.columns)
     for feature, columns in enumerate(cues.features):
         given = (is_given[:, feature, None] & columns) | (marked & columns)

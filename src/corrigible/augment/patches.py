@@ -114,9 +114,11 @@ def paste(
 
     An image gets at most one patch at any pixel.
     """
-    where = _pixels(image, corner, values.shape[2:])
+    # Only pixels that show something: boxes are padded to one size and overlap where masks do not.
+    box, down, right = (share > 0).any(dim=1).nonzero(as_tuple=True)
+    where = (image[box], slice(None), MARGIN + corner[box, 0] + down, MARGIN + corner[box, 1] + right)
     before = wide[where]
-    patch, amount = (part.permute(0, 2, 3, 1).to(wide) for part in (values, share))
+    patch, amount = (part[box, :, down, right].to(wide) for part in (values, share))
     wide[where] = before + amount * (patch - before)
 
 

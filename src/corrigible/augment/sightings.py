@@ -77,6 +77,8 @@ def _template(reviewed: Batch, patches: Patches, part: int) -> _Template | None:
     inside = distances.masked_fill(~is_marked, torch.inf).flatten(1).amin(dim=1)
     outside = distances.masked_fill(is_marked, torch.inf).flatten(1).amin(dim=1)
     agrees = inside < outside
+    # A row that is marked wherever the patch fits tells nothing of what is no cue.
+    agrees &= outside.isfinite()
     if not bool(agrees.any()):
         return None
     limit = float(outside[agrees].min()) / 2

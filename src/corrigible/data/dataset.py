@@ -106,7 +106,7 @@ def all_labels(dataset: Dataset) -> Int[Tensor, " row"]:
     """Every row's label. A data set that has them at hand offers them in an attribute ``y``."""
     labels = getattr(dataset, "y", None)
     if labels is not None:
-        return torch.as_tensor(labels).cpu()
+        return torch.as_tensor(labels).cpu().long()
     # One row at a time: the inputs need not fit in memory.
     return torch.cat([rows_of(dataset, index).y for index in torch.arange(len(dataset)).split(1)])
 

@@ -13,8 +13,8 @@ from typing import Any
 from torch import Tensor, nn
 
 from corrigible.augment import FROM_FEEDBACK
-from corrigible.data.dataset import Dataset, all_labels, as_dataset, class_names_of, labelled, require_classes
-from corrigible.errors import FeedbackError
+from corrigible.data.dataset import Dataset, all_labels, as_dataset, class_names_of, labelled, require_classes, shape_of
+from corrigible.errors import DataError, FeedbackError
 from corrigible.feedback.masks import Marks, as_rule, marks_of, marks_to_swap
 from corrigible.objective import as_settings
 from corrigible.penalties import ABOUT_EITHER, FEEDBACK_LOSSES, FEEDBACK_PENALTIES, RELEVANCE_PENALTIES
@@ -55,8 +55,8 @@ def correct(
 ) -> nn.Module:
     """A corrected copy of the model; the model itself is left as it is.
 
-    The copy has an attribute ``verdict`` (`Verdict`): how it went, in a sentence with its figures. Any outcome but
-    corrected is also logged as a warning.
+    Where feedback taught it, the copy has an attribute ``verdict`` (`Verdict`): how it went, in a sentence with its
+    figures. Any outcome but corrected is also logged as a warning.
 
     Args:
         model: gives logits of shape (batch, num_classes), or one logit per row for two classes.
@@ -133,6 +133,7 @@ def correction(
     settings = provided(settings, model, dataset, marks, seed)
     settings = yield from _with_chosen_weights(model, rows, settings, changes, schedule, seed)
     corrected = copy.deepcopy(model)
+    corrected.__dict__.pop("verdict", None)  # That of an earlier correction.
     taught: dict[str, Any] = {"marks": marks, "penalties": settings, "validation": watch, "seed": seed}
     if not settings and not changes:
         yield from run(corrected, dataset, schedule, **taught)
@@ -177,10 +178,24 @@ def rows_to_judge(dataset: Dataset, marks: Marks, feedback: list[Feedback], vali
     if validation is None:
         return JudgedRows(dataset, marks, None, None)
     rows = labelled(as_dataset(validation))
+    _require_like(rows, dataset)
     rules = [rule for said in feedback if (rule := as_rule(said)) is not None]
     of_rules = marks_to_swap(marks_of(rules, rows), all_labels(rows)) if rules else None
     is_marked = of_rules is not None and len(of_rules.irrelevant.rows(all_labels(rows))) > 0
     return JudgedRows(dataset, marks, rows, of_rules if is_marked else None)
+
+
+def _require_like(validation: Dataset, dataset: Dataset) -> None:
+    """Raises DataError for validation rows of other inputs, of unknown classes, or of one class only."""
+    found, expected = shape_of(validation), shape_of(dataset)
+    if found != expected:
+        raise DataError(f"validation rows have shape {found}; expected {expected}, that of the training rows")
+    classes, known = (set(all_labels(rows).tolist()) for rows in (validation, dataset))
+    if not classes <= known or len(classes) < 2:
+        raise DataError(
+            f"validation labels are {sorted(classes)[:5]}; expected at least two of the training rows' classes, "
+            f"{sorted(known)[:5]}: give other rows, or none to be judged on training rows"
+        )
 
 
 def _with_chosen_weights(

@@ -7,7 +7,7 @@ from typing import Any
 import torch
 
 from corrigible.batches import collate
-from corrigible.data.dataset import Dataset, all_labels
+from corrigible.data.dataset import Dataset, all_labels, tokens_of
 from corrigible.data.swapping import is_background
 from corrigible.feedback.masks import Marks
 
@@ -37,6 +37,9 @@ def default_method(dataset: Dataset, marks: Marks) -> MethodChosen:
     looked_at = rows[torch.linspace(0, len(rows) - 1, min(NUM_LOOKED_AT, len(rows))).long()]
     marked = collate(dataset, looked_at, marks)
     assert marked.irrelevant is not None
+    if marked.x.ndim not in (2, 4) and tokens_of(dataset) is None:
+        why = "rows are neither images with channels, tables nor texts, between which content is moved"
+        return MethodChosen({}, by_penalty, f"method: energy_outside; {why}")
     if marked.x.ndim > 2 and bool(is_background(marked.irrelevant).float().mean() > 0.5):
         why = "most of each row is marked, which cannot be put onto other rows"
         return MethodChosen({}, by_penalty, f"method: energy_outside; {why}")

@@ -58,8 +58,8 @@ def beside_the_cue(judge: Judge, before: Judged) -> FeedbackDoubted | None:
         return None
     rows.sort(key=lambda row: drawn[row][0])
     message = (
-        f"{len(rows)} of {len(drawn)} reviewed rows seem to be marked beside the cue: what is marked there hardly "
-        f"moves the model, what is marked on the others does; look again at {_named(rows)}"
+        f"{len(rows)} of the {len(drawn)} reviewed rows that could be compared seem to be marked beside the cue: "
+        f"what is marked there hardly moves the model, what is marked on the others does; look again at {_named(rows)}"
     )
     return FeedbackDoubted(tuple(rows), len(drawn), message)
 

@@ -154,7 +154,9 @@ def _judged(model: nn.Module, rows: Exchanged) -> Judged:
 @torch.no_grad()
 def _probs(model: nn.Module, x: Float[Tensor, " row content *input"]) -> Float[Tensor, " row content num_classes"]:
     with evaluating(model):
-        parts = [class_logits(model(like_parameters(part, model))) for part in x.flatten(0, 1).split(MOST_AT_ONCE)]
+        parts = [
+            class_logits(model(like_parameters(part.clone(), model))) for part in x.flatten(0, 1).split(MOST_AT_ONCE)
+        ]
     probs: Tensor = torch.cat(parts).cpu().double().softmax(dim=1).unflatten(0, x.shape[:2])
     return probs
 

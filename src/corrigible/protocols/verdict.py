@@ -75,7 +75,7 @@ def verdict(
     tuned = None if fine_tuned is None else fine_tuned.accuracy
     return Verdict(
         outcome,
-        _sentence(outcome, reasons, before, after, tuned),
+        _sentence(outcome, reasons, before, after, tuned, where),
         relied,
         relies,
         before.accuracy,
@@ -112,10 +112,15 @@ def _reasons_to_fail(before: Judged, after: Judged, tuned: Judged | None, class_
         if share < COLLAPSED * fair and share < float(_shares(before)[label]):
             reasons.append(f"class {class_named(label, class_names)} is hardly ever predicted any more")
     if after.accuracy < before.accuracy - KEPT:
-        reasons.append("it is less often right than before")
+        reasons.append("with what was marked exchanged it is less often right than before")
     if tuned is not None and after.accuracy < tuned.accuracy - 2 * KEPT:
         reasons.append("training on without feedback does better")
     return reasons
+
+
+def judged_as_guess(judged: Judged) -> bool:
+    """Whether it is right about as often as by chance: then what was marked was all that it could tell the label by."""
+    return judged.accuracy <= 1 / max(1, len(judged.y.unique())) + KEPT
 
 
 def _shares(judged: Judged) -> Tensor:
@@ -123,12 +128,18 @@ def _shares(judged: Judged) -> Tensor:
     return torch.stack(list(judged.by_class(judged.predicted).values())).mean(dim=0)
 
 
-def _sentence(outcome: Outcome, reasons: Sequence[str], before: Judged, after: Judged, tuned: float | None) -> str:
+def _sentence(
+    outcome: Outcome, reasons: Sequence[str], before: Judged, after: Judged, tuned: float | None, where: str
+) -> str:
     relied, relies = (100 * judged.reliance for judged in (before, after))
     moved = f"exchanging what was marked moved the predicted chances by {relied:.1f} points before, {relies:.1f} now"
     now, then = (100 * judged.accuracy for judged in (after, before))
     right = f"with it exchanged the model is right on {now:.1f} % of rows, before on {then:.1f} %"
+    if judged_as_guess(after):
+        right += ", which is no better than guessing"
     if tuned is not None:
         right += f", trained on without feedback on {100 * tuned:.1f} %"
+    now, then = (100 * judged.balanced(judged.found_hits) for judged in (after, before))
+    found = f"on the rows as they are on {now:.1f} %, before on {then:.1f} % ({len(after.y)} rows, {where})"
     why = f" ({'; '.join(reasons)})" if reasons else ""
-    return f"{outcome[0].upper()}{outcome[1:]}{why}: {moved}; {right}."
+    return f"{outcome[0].upper()}{outcome[1:]}{why}: {moved}; {right}; {found}."

@@ -129,7 +129,7 @@ def choose_weight(
     start = starting_weight(model, dataset, marks, name=name, settings=penalties[name], seed=seed)
     if not start:
         why = "ranks the relevant inputs first" if name in RELEVANCE_PENALTIES else "does not rely on the marked inputs"
-        message = f"{name} has no gradient: the model {why}; weight 0"
+        message = f"{name} has no gradient: the model {why}, or nothing else is left to look at; weight 0"
         yield WeightChoice(name, 0.0, message)
         return
     search = _Search(name, start, uncorrected)
@@ -168,11 +168,12 @@ def _choice(search: _Search, trials: Trials, class_names: tuple[str, ...]) -> We
     allowed = {place: found for place, found in search.found.items() if not search.trials[place].is_refused}
     before = search.uncorrected
     if not allowed:
-        worst = search.found[search.best()]
-        classes = ", ".join(class_named(label, class_names) for label in worse_classes(worst, before))
+        best = search.found[search.best()]
+        label = min(worse_classes(best, before), key=lambda label: float(_gain(best, before)[label]))
+        now, then = (float(judged.by_class(judged.log_likelihood)[label]) for judged in (best, before))
         raise CorrectionRefusedError(
-            f"{search.name} makes the label less likely with each of {len(search.trials)} weights, in class {classes} "
-            f"with the best of them (swap score {worst.score:.3f}, uncorrected {before.score:.3f}); "
+            f"{search.name} makes a class worse with each of {len(search.trials)} weights; with the best of them the "
+            f"log-likelihood of class {class_named(label, class_names)} is {now:.3f}, uncorrected {then:.3f}: "
             "use another method, review more rows, or look at the masks again"
         )
     place = least_reliant_of_the_best(allowed)
@@ -201,6 +202,10 @@ def worse_classes(found: Judged, before: Judged) -> list[int]:
         for label, mean in found.by_class(difference).items()
         if float(mean) < -errors[label] - FLAT and float(gained[label]) <= 0
     ]
+
+
+def _gain(found: Judged, before: Judged) -> dict[int, Tensor]:
+    return found.by_class(found.log_likelihood - before.log_likelihood)
 
 
 def is_clearly_below(found: Judged, best: Judged) -> bool:
