@@ -127,8 +127,8 @@ def test_the_figures_are_those_of_the_judged_rows():
     assert (found.num_rows, found.where, found.accuracy_fine_tuned) == (4, "training", None)
     assert found.sentence == (
         "Corrected: exchanging what was marked moved the predicted chances by 40.0 points before, 4.0 now; with it "
-        "exchanged the model is right on 75.0 % of rows, before on 66.7 %; on the rows as they are on 83.3 %, before on "
-        "100.0 % (4 rows, training)."
+        "exchanged the model is right on 75.0 % of rows, before on 66.7 %; on the rows as they are on 83.3 %, before "
+        "on 100.0 % (4 rows, training)."
     )
 
 

@@ -114,7 +114,7 @@ def test_where_every_weight_is_refused_a_line_says_what_to_do(monkeypatch):
     assert isinstance(error, CorrectionRefusedError)
     assert "\n" not in str(error)
     assert str(error).startswith(f"right_reasons makes a class worse with each of {len(tried)} weights")
-    assert "in class 1 with the best of them (swap score -4.550, uncorrected -3.000)" in str(error)
+    assert "the log-likelihood of class 1 is -9.000, uncorrected -3.000" in str(error)
     assert "review more rows, or look at the masks again" in str(error)
     assert len(tried) <= MOST_TRIALS
     assert not told
