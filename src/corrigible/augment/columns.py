@@ -7,7 +7,7 @@ from jaxtyping import Bool, Float
 from torch import Tensor
 
 from corrigible.augment.chances import chances
-from corrigible.models.forward import one_hot_members
+from corrigible.explanations.replacing import with_whole_categories
 from corrigible.types import Batch, Columns
 
 FAR = 4.0
@@ -66,7 +66,7 @@ def with_columns_moved(
     is_given = torch.rand(size, num_features, generator=generator) < cues.chance
     x, is_far = batch.x, torch.rand(size, 1, generator=generator) < 0.5
     middle, is_number = cues.donors.float().mean(dim=0), ~_one_hot(batch)
-    marked = own if batch.columns is None else _whole(own, batch.columns)
+    marked = with_whole_categories(own, batch.columns)
     for feature, columns in enumerate(cues.features):
         given = (is_given[:, feature, None] & columns) | (marked & columns)
         values = lenders[lender[:, feature]]
@@ -79,10 +79,3 @@ def with_columns_moved(
 def _one_hot(batch: Batch) -> Bool[Tensor, " column"]:
     names = batch.columns
     return torch.tensor(names.one_hot) if names is not None else torch.zeros(batch.x.shape[1], dtype=torch.bool)
-
-
-def _whole(marked: Bool[Tensor, " batch column"], columns: Columns) -> Bool[Tensor, " batch column"]:
-    if not columns.has_categories:
-        return marked
-    member = one_hot_members(columns)
-    return marked | ((marked.to(member) @ member) @ member.T > 0)

@@ -1,7 +1,7 @@
 """Where marked content was found on rows that nobody marked.
 
-Reviewed rows tell what counts as found: at its own mark a row must be nearer to the patch than half of what the
-nearest unmarked place of any such row is.
+A place counts as found when its distance to the patch is below a limit: half the distance of the nearest unmarked place
+on any reviewed row. A patch is used only if other reviewed rows are below that limit where they are marked.
 """
 
 from dataclasses import dataclass
@@ -77,7 +77,7 @@ def _template(reviewed: Batch, patches: Patches, part: int) -> _Template | None:
     inside = distances.masked_fill(~is_marked, torch.inf).flatten(1).amin(dim=1)
     outside = distances.masked_fill(is_marked, torch.inf).flatten(1).amin(dim=1)
     agrees = inside < outside
-    # A row that is marked wherever the patch fits tells nothing of what is no cue.
+    # A row on which every place touches a mark has no unmarked place to compare with.
     agrees &= outside.isfinite()
     if not bool(agrees.any()):
         return None

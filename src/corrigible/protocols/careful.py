@@ -8,10 +8,12 @@ those of the weights that are kept.
 """
 
 import math
+from collections.abc import Callable
 
 from torch.nn.utils import clip_grad_norm_
 from torch.optim import Optimizer
 
+from corrigible.objective import Objective
 from corrigible.training import Step
 
 WARM_UP = 0.1
@@ -24,11 +26,11 @@ def careful_step(num_steps: int) -> Step:
     """A step for a run of so many; its learning rate goes up and down around the optimizer's own."""
     state = {"done": 0}
 
-    def step(optimizer: Optimizer, objective):  # type: ignore[no-untyped-def]
+    def step(optimizer: Optimizer, objective: Callable[[], Objective]) -> Objective:
         rates = [group["lr"] for group in optimizer.param_groups]
         optimizer.zero_grad()
         found = objective()
-        found.total.backward()
+        found.total.backward()  # type: ignore[no-untyped-call]
         parameters = [p for group in optimizer.param_groups for p in group["params"]]
         clip_grad_norm_(parameters, MOST_GRADIENT)
         for group, rate in zip(optimizer.param_groups, rates, strict=True):
