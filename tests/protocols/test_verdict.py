@@ -5,7 +5,7 @@ import re
 import pytest
 from torch.nn.functional import pad
 
-from corrigible.protocols.exchanges import AS_FOUND, WORN
+from corrigible.protocols.exchanges import AS_FOUND, SWAPPED, WORN
 from corrigible.protocols.judge import Judged
 from corrigible.protocols.verdict import CLEARLY, COLLAPSED, FELL, KEPT, LITTLE, Verdict, fell_clearly, verdict
 from scripted import judged
@@ -102,6 +102,25 @@ def test_a_model_that_is_less_often_right_than_before_failed(lost, fails):
     assert ("less often right than before" in found.sentence) == fails
 
 
+@pytest.mark.parametrize(("lost", "fails"), [(2 * KEPT - TINY, False), (2 * KEPT + TINY, True)])
+def test_a_model_that_is_less_often_right_under_a_random_confounder_failed(lost, fails):
+    """With two marked classes a random confounder shows each row's own content half of the time."""
+    before, after = (judged(hits=0.8, change=change, found_hits=hits) for change, hits in ((0.5, 0.9), (0, 0.9 - lost)))
+    found = said(before, after)
+    assert (found.outcome == "failed") == fails
+    assert ("drawn at random it is less often right than before" in found.sentence) == fails
+
+
+def test_a_random_confounder_is_drawn_from_the_contents_that_there_are():
+    both, one = [SWAPPED, SWAPPED, SWAPPED, SWAPPED], [SWAPPED, WORN, SWAPPED, WORN]
+    for part, num_contents in ((both, 2), (one, 2)):
+        found = judged([0, 1, 0, 1], part=part, hits=0.4, found_hits=1.0)
+        assert found.accuracy_at_random == pytest.approx(0.4 + 0.6 / num_contents)
+    found = judged([0, 1, 2], part=[SWAPPED, SWAPPED, WORN], hits=0.4, found_hits=1.0)
+    assert found.accuracy_at_random == pytest.approx(0.4 + 0.6 / 3)
+    assert judged([0, 1, 2], part=[SWAPPED] * 3, hits=0.4, found_hits=1.0).accuracy_at_random == pytest.approx(0.6)
+
+
 @pytest.mark.parametrize(("behind", "fails"), [(2 * KEPT - TINY, False), (2 * KEPT + TINY, True)])
 def test_a_model_that_is_worse_than_one_trained_on_without_feedback_failed(behind, fails):
     tuned = judged(hits=0.8 + behind, change=0.5)
@@ -119,15 +138,15 @@ def test_a_model_that_hardly_relied_on_it_can_still_be_ruined():
 
 def test_the_figures_are_those_of_the_judged_rows():
     before = judged([0, 1, 1, 1], hits=[1.0, 0.0, 0.0, 1.0], change=0.4, found_hits=1.0)
-    after = judged([0, 1, 1, 1], hits=[1.0, 0.5, 0.0, 1.0], change=0.04, found_hits=[1.0, 1.0, 1.0, 0.0])
+    after = judged([0, 1, 1, 1], hits=[1.0, 1.0, 0.5, 1.0], change=0.04, found_hits=[1.0, 1.0, 1.0, 0.0])
     found = said(before, after, class_names=("a", "b"))
-    assert (found.accuracy_before, found.accuracy_after) == pytest.approx((4 / 6, 3 / 4))
+    assert (found.accuracy_before, found.accuracy_after) == pytest.approx((4 / 6, 11 / 12))
     assert (found.as_found_before, found.as_found_after) == pytest.approx((1, 5 / 6))
-    assert (found.worst_class, found.worst_class_accuracy) == ("b", 0.5)
+    assert (found.worst_class, found.worst_class_accuracy) == ("b", pytest.approx(5 / 6))
     assert (found.num_rows, found.where, found.accuracy_fine_tuned) == (4, "training", None)
     assert found.sentence == (
         "Corrected: exchanging what was marked moved the predicted chances by 40.0 points before, 4.0 now; with it "
-        "exchanged the model is right on 75.0 % of rows, before on 66.7 %; on the rows as they are on 83.3 %, before "
+        "exchanged the model is right on 91.7 % of rows, before on 66.7 %; on the rows as they are on 83.3 %, before "
         "on 100.0 % (4 rows, training)."
     )
 

@@ -94,6 +94,16 @@ class Judged:
         return self.balanced(self.hits)
 
     @property
+    def accuracy_at_random(self) -> float:
+        """The balanced accuracy where what was marked is drawn at random: each class's content, or none, equally often.
+
+        A row then holds what it was found with as often as one of the others, `accuracy` alone never lets it.
+        """
+        num_marked = max(1, len(self.y[self.part == SWAPPED].unique()))
+        num_contents = num_marked + (num_marked < len(self.y.unique()))
+        return self.balanced(self.hits + (self.found_hits - self.hits) / num_contents)
+
+    @property
     def reliance(self) -> float:
         """How far the probabilities move when marked content is exchanged, balanced; over exchanged rows alone."""
         return self._exchanged.balanced(self._exchanged.change)

@@ -113,6 +113,8 @@ def _reasons_to_fail(before: Judged, after: Judged, tuned: Judged | None, class_
             reasons.append(f"class {class_named(label, class_names)} is hardly ever predicted any more")
     if after.accuracy < before.accuracy - KEPT:
         reasons.append("with what was marked exchanged it is less often right than before")
+    elif after.accuracy_at_random < before.accuracy_at_random - KEPT:
+        reasons.append("with what was marked drawn at random it is less often right than before")
     if tuned is not None and after.accuracy < tuned.accuracy - 2 * KEPT:
         reasons.append("training on without feedback does better")
     return reasons
