@@ -88,9 +88,8 @@ def moving_sticker(y: Tensor, cued: Tensor, generator: torch.Generator) -> CueDa
         place[row, 0, top : top + 3, left : left + 3] = True
 
     def cue(x: Tensor) -> Tensor:
-        whole = torch.ones(1, 3, 3, dtype=torch.bool)
-        near = [patch_distances(x, sticker[None].to(x), whole).flatten(1).amin(dim=1) for sticker in STICKERS]
-        return torch.stack([distance < 0.01 for distance in near], dim=1).to(x)
+        near = patch_distances(x, STICKERS[:, None].to(x), torch.ones(len(STICKERS), 1, 3, 3, dtype=torch.bool))
+        return (near.flatten(2).amin(dim=2) < 0.01).to(x)
 
     return CueData(TensorData(x, y), place, cue, _image_signal)
 

@@ -3,7 +3,7 @@
 import pytest
 import torch
 
-from corrigible.augment.patches import JOINED_SHARE, MARGIN, cut_out, narrowed, paste, places, widened, window
+from corrigible.augment.patches import JOINED_SHARE, MARGIN, cut_out, paste, places, window
 
 GENERATOR = torch.Generator().manual_seed(0)
 X = torch.rand(3, 2, 14, 12, generator=GENERATOR)
@@ -21,11 +21,11 @@ BOXES = [(0, 5, 4, 3, 2), (0, 0, 0, 2, 2), (1, 12, 9, 2, 3), (2, 0, 10, 14, 2)]
 
 
 def pasted(x, patches, share):
-    wide = widened(x, patches.values.shape[2:])
+    found = x.clone()
     for part in range(len(patches)):  # One by one: an image gets one patch at a pixel.
         chosen = patches.of(torch.tensor([part]))
-        paste(wide, chosen.row, chosen.corner, chosen.values, share[part : part + 1])
-    return narrowed(wide, patches.values.shape[2:])
+        paste(found, chosen.row, chosen.corner, chosen.values, share[part : part + 1])
+    return found
 
 
 def test_what_is_cut_out_and_pasted_where_it_was_gives_the_marked_pixels_and_no_other():
@@ -103,8 +103,6 @@ def test_patches_whose_padded_boxes_overlap_do_not_erase_each_other():
     stripe[..., :22, 20:23], bar[..., 25:, :], stamp[..., 10:14, 8:12] = True, True, True
     marked = stripe | bar | stamp
     patches = cut_out(torch.ones(1, 1, 28, 28), marked)
-    size = patches.values.shape[2:]
-    wide = widened(torch.zeros(1, 1, 28, 28), size)
-    image = torch.zeros(len(patches), dtype=torch.long)
-    paste(wide, image, patches.corner, patches.values, patches.mask.float())
-    assert torch.equal(narrowed(wide, size) == 1, marked)
+    found, image = torch.zeros(1, 1, 28, 28), torch.zeros(len(patches), dtype=torch.long)
+    paste(found, image, patches.corner, patches.values, patches.mask.float())
+    assert torch.equal(found == 1, marked)

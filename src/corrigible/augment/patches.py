@@ -104,22 +104,27 @@ def _overlap(patches: Patches, first: int, second: int) -> float:
 
 
 def paste(
-    wide: Float[Tensor, " image channel height width"],
+    x: Float[Tensor, " image channel height width"],
     image: Int[Tensor, " pasted"],
     corner: Int[Tensor, " pasted two"],
     values: Float[Tensor, " pasted channel rows columns"],
     share: Float[Tensor, " pasted channel rows columns"],
 ) -> None:
-    """Put patches into some of these widened images, in place; ``share`` is how much of a patch shows at each pixel.
+    """Put patches into some of these images, in place; ``share`` is how much of a patch shows at each pixel.
 
-    An image gets at most one patch at any pixel.
+    An image gets at most one patch at any pixel. What lies outside of an image is left out.
     """
+    channels, height, width = x.shape[1:]
+    down, right = (corner[:, axis, None] + torch.arange(values.shape[2 + axis]) for axis in (0, 1))
+    is_inside = ((down >= 0) & (down < height))[:, :, None] & ((right >= 0) & (right < width))[:, None, :]
+    plane = (image[:, None] * channels + torch.arange(channels))[:, :, None, None] * height
+    number = (plane + down[:, None, :, None]) * width + right[:, None, None, :]
     # Only pixels that show something: boxes are padded to one size and overlap where masks do not.
-    box, down, right = (share > 0).any(dim=1).nonzero(as_tuple=True)
-    where = (image[box], slice(None), MARGIN + corner[box, 0] + down, MARGIN + corner[box, 1] + right)
-    before = wide[where]
-    patch, amount = (part[box, :, down, right].to(wide) for part in (values, share))
-    wide[where] = before + amount * (patch - before)
+    shows = (share > 0) & is_inside[:, None].to(share.device)
+    chosen = shows.flatten().nonzero().flatten()
+    patch, amount = (part.flatten().index_select(0, chosen).to(x) for part in (values, share))
+    where, pixels = number.flatten().index_select(0, chosen.cpu()).to(x.device), x.view(-1)
+    pixels.index_copy_(0, where, torch.lerp(pixels.index_select(0, where), patch, amount))
 
 
 def windows(
@@ -135,11 +140,6 @@ def windows(
 def widened(x: Tensor, size: Sequence[int]) -> Tensor:
     """A copy with zeros around the images, so that a box of that size fits wherever its mask lies inside an image."""
     return pad(x, (MARGIN, size[1], MARGIN, size[0]))
-
-
-def narrowed(wide: Tensor, size: Sequence[int]) -> Tensor:
-    """The images without what `widened` put around them."""
-    return wide[:, :, MARGIN : wide.shape[2] - size[0], MARGIN : wide.shape[3] - size[1]]
 
 
 def _pixels(image: Tensor, corner: Tensor, size: Sequence[int]) -> tuple[Tensor, slice, Tensor, Tensor]:

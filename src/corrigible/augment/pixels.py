@@ -8,7 +8,7 @@ from jaxtyping import Bool, Float, Int
 from torch import Tensor
 
 from corrigible.augment.chances import chances
-from corrigible.augment.patches import MARGIN, Patches, cut_out, narrowed, paste, places, widened, windows
+from corrigible.augment.patches import MARGIN, Patches, cut_out, paste, places, widened, windows
 from corrigible.augment.sightings import Sightings, sightings_of
 from corrigible.data.dataset import Dataset
 from corrigible.types import Batch
@@ -75,23 +75,24 @@ def with_pixels_moved(
     cue nor a trace of pasting tells the label. Labels stay.
     """
     size, draws = len(batch.x), _Draws(generator)
-    box = cues.patches.values.shape[2:]
-    wide = widened(_own_replaced(batch.x, own, cues, draws), box)
-    cues.sightings.take_out(wide, batch.index, cues.wide_donors, generator)
+    x = batch.x.clone(memory_format=torch.contiguous_format)
+    _replace_own(x, own, cues, draws)
+    cues.sightings.take_out(x, batch.index, cues.wide_donors, generator)
     if cues.fixed:
-        _put(wide, cues, _at_fixed_places(cues, size, draws), draws)
+        _put(x, cues, _at_fixed_places(cues, size, draws), draws)
     if len(cues.moving):
-        _put(wide, cues, _moved(cues, size, batch.x.shape[2:], draws), draws)
-    return replace(batch, x=narrowed(wide, box))
+        _put(x, cues, _moved(cues, size, x.shape[2:], draws), draws)
+    return replace(batch, x=x)
 
 
-def _own_replaced(x: Tensor, own: Tensor, cues: PixelCues, draws: "_Draws") -> Tensor:
-    """The images with another image's content where they are marked themselves."""
+def _replace_own(x: Tensor, own: Tensor, cues: PixelCues, draws: "_Draws") -> None:
+    """Another image's content where images are marked themselves, in place."""
     rows = own.flatten(1).any(dim=1).nonzero().flatten()
     if not len(rows):
-        return x
+        return
     donors = cues.donors[draws.below(len(cues.donors), len(rows))].to(x)
-    return x.index_copy(0, rows.to(x.device), torch.where(own[rows].to(x.device), donors, x[rows.to(x.device)]))
+    rows_there = rows.to(x.device)
+    x[rows_there] = torch.where(own[rows].to(x.device), donors, x[rows_there])
 
 
 class _Pastes(NamedTuple):
@@ -158,9 +159,9 @@ def _of_lead(patches: Patches, parts: Tensor, lead: Tensor, part: Tensor, is_joi
     return torch.where(is_joint & is_lead.any(dim=1), of_lead, part)
 
 
-def _put(wide: Tensor, cues: PixelCues, pastes: _Pastes, draws: _Draws) -> None:
+def _put(x: Tensor, cues: PixelCues, pastes: _Pastes, draws: _Draws) -> None:
     part, count = pastes.part, len(pastes.part)
-    values, soft, hard = cues.patches.values[part], cues.patches.soft[part], cues.patches.mask[part].to(wide)
+    values, soft, hard = cues.patches.values[part], cues.patches.soft[part], cues.patches.mask[part].to(x)
     share = torch.where(draws.chance(0.5, count)[:, None, None, None], soft, hard)
     turned = pastes.is_mirrored.nonzero().flatten()
     if len(turned):
@@ -170,7 +171,7 @@ def _put(wide: Tensor, cues: PixelCues, pastes: _Pastes, draws: _Draws) -> None:
     others = (~pastes.is_cue).nonzero().flatten()
     donor = draws.below(len(cues.donors), len(others))
     values = values.index_copy(0, others, windows(cues.wide_donors, donor, pastes.corner[others], values.shape[2:]))
-    paste(wide, pastes.image, pastes.corner, values, share)
+    paste(x, pastes.image, pastes.corner, values, share)
 
 
 def _mirrored(values: Float[Tensor, " part channel rows columns"], width: Int[Tensor, " part"]) -> Tensor:

@@ -4,10 +4,13 @@ A place counts as found when its distance to the patch is below a limit: half th
 on any reviewed row. A patch is used only if other reviewed rows are below that limit where they are marked.
 """
 
+from collections import defaultdict
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from typing import NamedTuple
 
 import torch
-from jaxtyping import Float, Int
+from jaxtyping import Bool, Float, Int
 from torch import Tensor
 from torch.nn.functional import max_pool2d
 
@@ -18,8 +21,10 @@ from corrigible.types import Batch
 
 LEAST_SUPPORT = 0.1
 """Share of the other reviewed rows on which a patch must be found where they are marked."""
-MOST_PATCHES = 32
-ROWS_AT_ONCE = 256
+MOST_PATCHES, MOST_COMPARED = 32, 32
+"""Patches that are tried, and reviewed rows that each is looked for on."""
+MOST_NUMBERS = 2**22
+"""Distances that are held at once."""
 
 
 @dataclass(frozen=True)
@@ -31,8 +36,8 @@ class Sightings:
     """-1 on rows without."""
     corner: Int[Tensor, " row two"]
 
-    def take_out(self, wide: Tensor, index: Tensor, wide_donors: Tensor, generator: torch.Generator) -> None:
-        """Put other images' content into these widened images, in place, wherever a patch was found."""
+    def take_out(self, x: Tensor, index: Tensor, wide_donors: Tensor, generator: torch.Generator) -> None:
+        """Put other images' content into these images, in place, wherever a patch was found."""
         index = index.cpu()
         rows = (self.part[index] >= 0).nonzero().flatten() if len(self.part) else index[:0]
         if not len(rows):
@@ -41,7 +46,7 @@ class Sightings:
         chosen = self.patches.of(self.part[found])
         donor = torch.randint(len(wide_donors), (len(rows),), generator=generator)
         others = windows(wide_donors, donor, self.corner[found], chosen.mask.shape[2:])
-        paste(wide, rows, self.corner[found], others, chosen.soft)
+        paste(x, rows, self.corner[found], others, chosen.soft)
 
 
 @dataclass(frozen=True)
@@ -55,9 +60,24 @@ class _Template:
     """The reviewed rows on which it is found where they are marked."""
 
 
+class _Trimmed(NamedTuple):
+    """Patches of one size, without what is empty around their masks."""
+
+    part: Int[Tensor, " part"]
+    values: Float[Tensor, " part channel rows columns"]
+    mask: Bool[Tensor, " part channel rows columns"]
+    offset: tuple[int, int]
+    """Top and left of that in each patch."""
+
+
 def templates(reviewed: Batch, patches: Patches, parts: Int[Tensor, " part"]) -> list[_Template]:
     """Those of the parts that are found again on other reviewed rows, as few as cover all of these."""
-    found = [template for part in parts.tolist() if (template := _template(reviewed, patches, part)) is not None]
+    rows = _spread(torch.arange(len(reviewed.x)), MOST_COMPARED)
+    found = [
+        template
+        for group in trimmed(patches, _spread(parts, MOST_PATCHES))
+        for template in _agreed(reviewed, patches, group, rows)
+    ]
     found.sort(key=lambda template: -len(template.support))
     chosen: list[_Template] = []
     covered: set[int] = set()
@@ -65,65 +85,86 @@ def templates(reviewed: Batch, patches: Patches, parts: Int[Tensor, " part"]) ->
         if not template.support <= covered:
             chosen.append(template)
             covered |= template.support
-    return chosen[:MOST_PATCHES]
+    return chosen
 
 
-def _template(reviewed: Batch, patches: Patches, part: int) -> _Template | None:
+def _spread(rows: Int[Tensor, " row"], most: int) -> Int[Tensor, " chosen"]:
+    """At most so many of them, evenly spread."""
+    return rows if len(rows) <= most else rows[torch.linspace(0, len(rows) - 1, most).round().long()]
+
+
+def _agreed(reviewed: Batch, patches: Patches, group: _Trimmed, rows: Int[Tensor, " compared"]) -> Iterator[_Template]:
+    """Those of a size that are nearer to what other rows mark than to anything that these do not mark."""
     assert reviewed.irrelevant is not None
-    others = (torch.arange(len(reviewed.x)) != patches.row[part]).nonzero().flatten()
-    values, mask, _ = trimmed(patches, part)
-    distances = patch_distances(reviewed.x[others], values, mask)
-    is_marked = _touches(reviewed.irrelevant[others].any(dim=1), mask)
-    inside = distances.masked_fill(~is_marked, torch.inf).flatten(1).amin(dim=1)
-    outside = distances.masked_fill(is_marked, torch.inf).flatten(1).amin(dim=1)
-    agrees = inside < outside
-    # A row on which every place touches a mark has no unmarked place to compare with.
-    agrees &= outside.isfinite()
-    if not bool(agrees.any()):
-        return None
-    limit = float(outside[agrees].min()) / 2
-    is_found = agrees & (inside < limit)
-    if int(is_found.sum()) < max(1.0, LEAST_SUPPORT * len(others)):
-        return None
-    return _Template(part, limit, frozenset([int(patches.row[part]), *others[is_found].tolist()]))
+    marked = _touches(reviewed.irrelevant[rows].any(dim=1), group.mask.shape[2:])
+    inside, outside = (torch.empty(len(rows), len(group.part)) for _ in range(2))
+    for place in torch.arange(len(rows)).split(_rows_at_once(reviewed.x, len(group.part))):
+        distances = patch_distances(reviewed.x[rows[place]], group.values, group.mask).cpu()
+        is_marked = marked[place, None].cpu()
+        inside[place] = distances.masked_fill(~is_marked, torch.inf).flatten(2).amin(dim=2)
+        outside[place] = distances.masked_fill(is_marked, torch.inf).flatten(2).amin(dim=2)
+    for number, part in enumerate(group.part.tolist()):
+        others = rows != patches.row[part]
+        near, far = inside[others, number], outside[others, number]
+        # A row on which every place touches a mark has no unmarked place to compare with.
+        agrees = (near < far) & far.isfinite()
+        if not bool(agrees.any()):
+            continue
+        limit = float(far[agrees].min()) / 2
+        is_found = agrees & (near < limit)
+        if int(is_found.sum()) >= max(1.0, LEAST_SUPPORT * len(near)):
+            yield _Template(part, limit, frozenset([int(patches.row[part]), *rows[others][is_found].tolist()]))
 
 
-def trimmed(patches: Patches, part: int) -> tuple[Tensor, Tensor, tuple[int, int]]:
-    """The patch without what is empty around its mask, and where that lies in it."""
-    mask = patches.mask[part]
-    down, right = (mask.any(dim=0).any(dim=axis).nonzero().flatten() for axis in (1, 0))
-    top, left = int(down[0]), int(right[0])
-    box = (slice(None), slice(top, int(down[-1]) + 1), slice(left, int(right[-1]) + 1))
-    return patches.values[part][box], mask[box], (top, left)
+def trimmed(patches: Patches, parts: Int[Tensor, " part"]) -> list[_Trimmed]:
+    """These patches without what is empty around their masks, those of one size together."""
+    groups: dict[tuple[int, ...], list[int]] = defaultdict(list)
+    for part in parts.tolist():
+        down, right = (patches.mask[part].any(dim=0).any(dim=axis).nonzero().flatten() for axis in (1, 0))
+        groups[int(down[0]), int(down[-1]) + 1, int(right[0]), int(right[-1]) + 1].append(part)
+    found = []
+    for (top, bottom, left, end), members in groups.items():
+        box = (members, slice(None), slice(top, bottom), slice(left, end))
+        found.append(_Trimmed(torch.tensor(members), patches.values[box], patches.mask[box], (top, left)))
+    return found
 
 
-def _touches(marked: Tensor, mask: Tensor) -> Tensor:
-    """Whether a box of the mask's size, at each place, holds a marked pixel."""
-    size = mask.shape[1:]
-    return max_pool2d(marked.float()[:, None], tuple(size), stride=1)[:, 0] > 0
+def _touches(marked: Bool[Tensor, " image height width"], size: Sequence[int]) -> Bool[Tensor, " image top left"]:
+    """Whether a box of that size, at each place, holds a marked pixel."""
+    along = max_pool2d(marked.float()[:, None], (1, size[1]), stride=1)
+    return max_pool2d(along, (size[0], 1), stride=1)[:, 0] > 0
 
 
 def sightings_of(dataset: Dataset, reviewed: Batch, patches: Patches, parts: Int[Tensor, " part"]) -> Sightings:
     """Where these parts, as far as reviewed rows agree on them, are found on the rows of the data set."""
-    chosen = [(trimmed(patches, template.part), template) for template in templates(reviewed, patches, parts)]
+    chosen = templates(reviewed, patches, parts)
+    limits = {template.part: template.limit for template in chosen}
     part = torch.full((len(dataset) if chosen else 0,), -1)
     corner = torch.zeros(len(part), 2, dtype=torch.long)
     if not chosen:
         return Sightings(patches, part, corner)
-    for index in torch.arange(len(part)).split(ROWS_AT_ONCE):
-        x = rows_of(dataset, index).x
-        best = torch.ones(len(x))
-        for (values, mask, offset), template in chosen:
-            least, where = _nearest(patch_distances(x, values, mask))
-            is_better = least.cpu() / template.limit < best
-            best = torch.where(is_better, least.cpu() / template.limit, best)
-            part[index[is_better]] = template.part
-            corner[index[is_better]] = (where.cpu() - torch.tensor(offset))[is_better]
+    groups = trimmed(patches, torch.tensor(list(limits), dtype=torch.long))
+    for index in torch.arange(len(part)).split(_rows_at_once(reviewed.x, len(chosen))):
+        x, best = rows_of(dataset, index).x, torch.ones(len(index))
+        for group in groups:
+            limit = torch.tensor([limits[number] for number in group.part.tolist()])
+            least, where = _nearest(patch_distances(x, group.values, group.mask))
+            share, number = (least.cpu() / limit).min(dim=1)
+            is_better = share < best
+            best = torch.where(is_better, share, best)
+            part[index[is_better]] = group.part[number[is_better]]
+            of_best = where.cpu()[torch.arange(len(x)), number] - torch.tensor(group.offset)
+            corner[index[is_better]] = of_best[is_better]
     return Sightings(patches, part, corner)
 
 
-def _nearest(distances: Float[Tensor, " image top left"]) -> tuple[Tensor, Tensor]:
-    """The least distance of each image, and top and left of the place where it is."""
-    least, where = distances.flatten(1).min(dim=1)
-    width = distances.shape[2]
-    return least, torch.stack([where // width, where % width], dim=1)
+def _rows_at_once(x: Float[Tensor, " image channel height width"], num_patches: int) -> int:
+    pixels = x.shape[2] * x.shape[3]
+    return max(1, MOST_NUMBERS // (pixels * max(x.shape[1], num_patches)))
+
+
+def _nearest(distances: Float[Tensor, " image patch top left"]) -> tuple[Tensor, Tensor]:
+    """The least distance of each image from each patch, and top and left of the place where it is."""
+    least, where = distances.flatten(2).min(dim=2)
+    width = distances.shape[3]
+    return least, torch.stack([where // width, where % width], dim=2)

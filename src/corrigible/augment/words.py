@@ -10,8 +10,8 @@ from torch import Tensor
 from corrigible.augment.chances import chances
 from corrigible.types import Batch
 
-MOST_PUT_IN = 2
-"""Phrases that are put into the texts of one batch."""
+MOST_PUT_IN = 8
+"""Different phrases that are put into texts that are changed together."""
 Words = Float[Tensor, " word dimension"]
 
 
@@ -64,20 +64,23 @@ def runs(places: Bool[Tensor, " token"]) -> Iterator[tuple[int, int]]:
 
 
 def with_words_moved(batch: Batch, cues: WordCues, generator: torch.Generator) -> Batch:
-    """The batch with marked phrases taken out of its texts and put into half of them, at drawn places.
+    """The batch with marked phrases taken out of its texts and put into others, at drawn places.
 
-    A text that is full loses its last words. What was marked is then marked where it stands.
+    One or two phrases are each put into half of the texts; of more than two a text gets one, or none. A text that is
+    full loses its last words. What was marked is then marked where it stands.
     """
     x, size = batch.x, len(batch.x)
-    # Drawn for the whole batch: a phrase that few rows mark then costs nothing on most batches.
+    # Drawn for all texts at once: a phrase that few rows mark then mostly costs nothing.
     is_moved = torch.rand(len(cues.phrases), generator=generator) < torch.tensor(cues.chance)
     moved = [cues.phrases[place].to(x) for place in is_moved.nonzero().flatten().tolist()]
     if not moved:
         return batch
     text = _Text.of(x, torch.stack([occurrences(x, words) for words in moved]).any(dim=0))
-    for place in torch.randperm(len(moved), generator=generator)[:MOST_PUT_IN].tolist():
-        is_put_in, where = torch.rand(2, size, generator=generator).to(x.device)
-        text = text.with_words(moved[place], is_put_in < 0.5, where)
+    chosen = torch.randperm(len(moved), generator=generator)[:MOST_PUT_IN].tolist()
+    only = torch.randint(len(chosen) + 1, (size,), generator=generator).to(x.device)
+    for number, place in enumerate(chosen):
+        chance, where = torch.rand(2, size, generator=generator).to(x.device)
+        text = text.with_words(moved[place], chance < 0.5 if len(chosen) <= 2 else only == number, where)
     x, marks = text.read(), batch.irrelevant
     if marks is not None:
         found = torch.stack([occurrences(x, phrase.to(x)) for phrase in cues.phrases]).any(dim=0)

@@ -1,6 +1,6 @@
 """Find the same content again: how far each place of an image is from a patch.
 
-Template matching by sums of squared differences under a mask, from three correlations.
+Template matching by sums of squared differences under a mask, from correlations. Patches of one size share them.
 """
 
 from jaxtyping import Bool, Float
@@ -10,12 +10,12 @@ from torch.nn.functional import conv2d
 
 def patch_distances(
     x: Float[Tensor, " image channel height width"],
-    patch: Float[Tensor, " channel rows columns"],
-    mask: Bool[Tensor, " channel rows columns"],
-) -> Float[Tensor, " image top left"]:
-    """Mean squared difference between the patch's masked pixels and the image, the patch at each place inside it."""
-    mask = mask.to(x)
-    squares = conv2d(x.square(), mask[None]) - 2 * conv2d(x, (mask * patch)[None])
-    total = squares[:, 0] + (mask * patch.square()).sum()
+    patches: Float[Tensor, " patch channel rows columns"],
+    masks: Bool[Tensor, " patch channel rows columns"],
+) -> Float[Tensor, " image patch top left"]:
+    """Mean squared difference between each patch's masked pixels and each image, the patch at each place inside it."""
+    shares = masks.to(x)
+    total = conv2d(x.square(), shares) - 2 * conv2d(x, shares * patches)
+    total += (shares * patches.square()).flatten(1).sum(dim=1)[:, None, None]
     # Rounding can bring a difference of nothing below 0.
-    return total.clamp_min(0) / mask.sum().clamp_min(1)
+    return total.clamp_min_(0).div_(shares.flatten(1).sum(dim=1).clamp_min(1)[:, None, None])

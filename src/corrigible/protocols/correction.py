@@ -134,7 +134,8 @@ def correction(
     settings = yield from _with_chosen_weights(model, rows, settings, changes, schedule, seed)
     corrected = copy.deepcopy(model)
     corrected.__dict__.pop("verdict", None)  # That of an earlier correction.
-    taught: dict[str, Any] = {"marks": marks, "penalties": settings, "validation": watch, "seed": seed}
+    taught: dict[str, Any] = {"marks": marks if settings else None, "penalties": settings, "validation": watch}
+    taught["seed"] = seed
     if not settings and not changes:
         yield from run(corrected, dataset, schedule, **taught)
         return corrected

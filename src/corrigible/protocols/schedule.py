@@ -18,6 +18,7 @@ from corrigible.losses import cross_entropy
 from corrigible.models.forward import Augment, Loss, class_logits
 from corrigible.models.modes import evaluating, like_parameters
 from corrigible.objective import PenaltySettings
+from corrigible.protocols.ahead import changed_ahead, split_ahead
 from corrigible.training import Epoch, Step, fit, plain_step
 
 MOST = 10**9
@@ -114,6 +115,8 @@ def run(
         TrainingDivergedError: the objective, or at the end the model's output, became NaN or infinite.
     """
     labelled, reviewed = batches_of(dataset, schedule, marks, seed, rows=rows)
+    ahead, augment = split_ahead(augment)
+    labelled = changed_ahead(model, labelled, ahead, seed)
     parameters = [p for p in model.parameters() if p.requires_grad]
     if not parameters:
         raise NoGradientError("the model has no parameter that may be trained; unfreeze some with requires_grad_()")

@@ -1,0 +1,84 @@
+"""Changes of rows that do not look at the model, made for several batches at once.
+
+Small batches cost mostly calls: one change of 512 rows takes little more time than one of 64.
+"""
+
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import fields, replace
+from functools import partial
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from corrigible.augment.transplant import transplant
+from corrigible.batches import Batches
+from corrigible.models.forward import Augment
+from corrigible.types import Batch
+
+AHEAD: frozenset[Callable[..., Any]] = frozenset({transplant})
+"""Those that do not look at the model."""
+MOST_ROWS = 512
+"""Rows that are changed together."""
+MOST_NUMBERS = 2**22
+"""Numbers that they may hold; larger rows are changed batch by batch."""
+
+
+def split_ahead(augment: Sequence[Augment]) -> tuple[list[Augment], list[Augment]]:
+    """The first changes, as far as they do not look at the model, and all others in their order."""
+    first = next((place for place, change in enumerate(augment) if _function(change) not in AHEAD), len(augment))
+    return list(augment[:first]), list(augment[first:])
+
+
+def changed_ahead(model: nn.Module, batches: Batches, augment: Sequence[Augment], seed: int) -> Batches:
+    """The same batches with these changes; draws depend on the seed, the epoch and which batches came together."""
+
+    def changed(epoch: int) -> Iterator[Batch]:
+        for number, group in enumerate(_groups(batches(epoch))):
+            generator = torch.Generator().manual_seed(((seed * 1_000_003 + epoch) * 1_000_003 + number) % 2**63)
+            joined = _joined(group)
+            for change in augment:
+                joined = change(model, joined, generator)
+            yield from _split(joined, [len(batch.index) for batch in group])
+
+    return changed if augment else batches
+
+
+def _function(change: Augment) -> Callable[..., Any]:
+    return change.func if isinstance(change, partial) else change
+
+
+def _groups(batches: Iterator[Batch]) -> Iterator[list[Batch]]:
+    group: list[Batch] = []
+    for batch in batches:
+        group.append(batch)
+        if (len(group) + 1) * len(batch.index) > MOST_ROWS or (len(group) + 1) * batch.x.numel() > MOST_NUMBERS:
+            yield group
+            group = []
+    if group:
+        yield group
+
+
+def _joined(group: Sequence[Batch]) -> Batch:
+    if len(group) == 1:
+        return group[0]
+    first = group[0]
+    tensors: dict[str, Any] = {
+        field.name: torch.cat([getattr(batch, field.name) for batch in group])
+        for field in fields(first)
+        if isinstance(getattr(first, field.name), Tensor)
+    }
+    extra = {name: torch.cat([batch.extra[name] for batch in group]) for name in first.extra}
+    return replace(first, **tensors, extra=extra)
+
+
+def _split(batch: Batch, sizes: Sequence[int]) -> Iterator[Batch]:
+    tensors: dict[str, Any] = {
+        field.name: value.split(list(sizes))
+        for field in fields(batch)
+        if isinstance(value := getattr(batch, field.name), Tensor)
+    }
+    extra = {name: value.split(list(sizes)) for name, value in batch.extra.items()}
+    for place in range(len(sizes)):
+        own: dict[str, Any] = {name: parts[place] for name, parts in tensors.items()}
+        yield replace(batch, **own, extra={name: parts[place] for name, parts in extra.items()})
