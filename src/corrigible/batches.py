@@ -18,7 +18,7 @@ def collate(dataset: Dataset, index: Tensor, marks: Marks | None = None) -> Batc
     rows = rows_of(dataset, index)
     irrelevant = marks.irrelevant.masks(index, rows.y).to(rows.x.device) if marks else None
     relevant = marks.relevant.masks(index, rows.y).to(rows.x.device) if marks else None
-    return Batch(index, rows.x, rows.y, irrelevant, relevant, rows.group, columns=rows.columns)
+    return Batch(index, rows.x, rows.y, irrelevant, relevant, rows.group, rows.weight, rows.extra, rows.columns)
 
 
 def label_batches(

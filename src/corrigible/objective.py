@@ -186,4 +186,7 @@ def parameter_gradient(model: nn.Module, value: Tensor) -> list[Tensor | None]:
 
 
 def _mean(losses: Tensor, weight: Tensor | None) -> Tensor:
-    return losses.mean() if weight is None else (losses * weight).sum() / weight.sum()
+    """The mean by weight; 0 where no row counts."""
+    if weight is None:
+        return losses.mean()
+    return (losses * weight).sum() / weight.sum().clamp_min(torch.finfo(weight.dtype).tiny)

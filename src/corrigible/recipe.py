@@ -21,7 +21,7 @@ from corrigible.models import MODELS
 from corrigible.models.modes import PrivateRandomness
 from corrigible.protocols.baselines import Baseline
 from corrigible.protocols.schedule import MOST, Schedule, require_range
-from corrigible.protocols.written import written_augment, written_penalties
+from corrigible.protocols.written import written_augment, written_for_training, written_penalties
 
 RECIPE_FORMAT = 1
 
@@ -67,6 +67,9 @@ class Recipe:
     model: str
     model_settings: Mapping[str, Any]
     train: Schedule
+    train_augment: Mapping[str, Mapping[str, Any]]
+    train_penalties: Mapping[str, Mapping[str, Any]]
+    """Of training itself; they know no feedback."""
     correct: Schedule
     augment: Mapping[str, Mapping[str, Any]] | None
     """None, as the penalties, where neither is named: the default for the data corrects."""
@@ -95,6 +98,8 @@ def _parse(text: str) -> Recipe:
     is_default = "penalty" not in content and "augment" not in content
     penalties = None if is_default else written_penalties(content.get("penalty", []))
     augment = None if is_default else written_augment(content.get("augment", []))
+    train = dict(content.get("train", {}))
+    train_augment, train_penalties = written_for_training(train.pop("augment", []), train.pop("penalty", []))
     kind = data.pop("kind", None)
     if not isinstance(kind, str) or kind not in KINDS:
         raise RecipeError(f"[data] {unknown('kind', str(kind), KINDS)}")
@@ -113,7 +118,9 @@ def _parse(text: str) -> Recipe:
         data=data,
         model=model.pop("name"),
         model_settings=model,
-        train=_section(Schedule, content.get("train", {}), "[train]"),
+        train=_section(Schedule, train, "[train]"),
+        train_augment=train_augment,
+        train_penalties=train_penalties,
         correct=_section(Schedule, content.get("correct", {}), "[correct]"),
         augment=augment,
         penalties=penalties,

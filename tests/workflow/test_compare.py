@@ -106,5 +106,5 @@ def test_a_method_that_the_feedback_does_not_serve_is_refused_before_anything_is
     corrigible("train", study)
     corrigible("feedback", "add", study, "--box", 0, 0, 2, 2, "--polarity", "relevant")
     message = refused("compare", study, "--method", "right_reasons")
-    assert message.startswith("right_reasons has no use for this feedback; it serves should_matter")
+    assert message.startswith("right_reasons has no use for this feedback; it serves energy_outside, should_matter")
     assert [run.verb for run in open_study(study).runs()] == ["train"]

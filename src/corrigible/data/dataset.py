@@ -1,15 +1,15 @@
 """Rows to learn from: tensors in memory, or any map-style data set of (x, y) or (x, y, group)."""
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 from typing import Any, Protocol, runtime_checkable
 
-import numpy as np
 import pandas as pd
 import torch
 from jaxtyping import Float, Int
 from torch import Tensor
 
+from corrigible.data.arrays import frame_columns, numbers, stacked, whole_numbers, whole_numbers_of
 from corrigible.data.tokens import Tokens
 from corrigible.errors import DataError
 from corrigible.types import Columns
@@ -37,6 +37,10 @@ class TensorData:
     group_names: tuple[str, ...] = ()
     tokens: Tokens | None = None
     """For texts, whose ``x`` is (row, token, dimension): the words."""
+    weight: Float[Tensor, " row"] | None = None
+    """Sample weight: how much each row's label loss counts."""
+    extra: Mapping[str, Tensor] = field(default_factory=dict)
+    """More tensors with one entry per row, for losses and penalties that ask for them."""
 
     def __len__(self) -> int:
         return len(self.x)
@@ -57,10 +61,10 @@ def as_dataset(data: Any) -> Dataset:
             groups that are not whole numbers.
     """
     if isinstance(data, tuple) and len(data) in (2, 3):
-        columns = _columns(data[0]) if isinstance(data[0], pd.DataFrame) else None
-        x = _numbers(data[0], "x")
-        y = _whole_numbers(data[1], "y")
-        group = _whole_numbers(data[2], "group") if len(data) == 3 else None
+        columns = frame_columns(data[0]) if isinstance(data[0], pd.DataFrame) else None
+        x = numbers(data[0], "x")
+        y = whole_numbers(data[1], "y")
+        group = whole_numbers(data[2], "group") if len(data) == 3 else None
         _check_lengths(x, y, group)
         keeps_type = isinstance(data[0], Tensor) and x.is_floating_point()
         data = TensorData(x if keeps_type else x.float(), y, group, columns)
@@ -68,6 +72,7 @@ def as_dataset(data: Any) -> Dataset:
         raise DataError(f"data is a {type(data).__name__}; expected (x, y) arrays or a map-style data set of (x, y)")
     if len(data) == 0:
         raise DataError("the data set has no rows; expected at least one")
+    _check_beside(data)
     if isinstance(data, TensorData):
         _check(data)
     return data  # type: ignore[no-any-return]
@@ -83,18 +88,27 @@ def rows_of(dataset: Dataset, index: Int[Tensor, " batch"]) -> TensorData:
     if isinstance(dataset, TensorData):
         group = None if dataset.group is None else dataset.group[index]
         tokens = None if dataset.tokens is None else dataset.tokens.of(index)
-        return TensorData(dataset.x[index], dataset.y[index], group, dataset.columns, tokens=tokens)
+        x, y = dataset.x[index], dataset.y[index]
+        return TensorData(x, y, group, dataset.columns, tokens=tokens, **beside(dataset, index))
     rows = [dataset[row] for row in index.tolist()]
     if not all(isinstance(row, tuple | list) and len(row) in (2, 3) for row in rows):
         raise DataError(f"a row of the data set is a {type(rows[0]).__name__}; expected (x, y) or (x, y, group)")
-    x = _stacked([row[0] for row in rows])
-    y = _whole_numbers_of([row[1] for row in rows], "label", index)
-    group = _whole_numbers_of([row[2] for row in rows], "group", index) if len(rows[0]) == 3 else None
+    x = stacked([row[0] for row in rows])
+    y = whole_numbers_of([row[1] for row in rows], "label", index)
+    group = whole_numbers_of([row[2] for row in rows], "group", index) if len(rows[0]) == 3 else None
     tokens = tokens_of(dataset)
     kept = None if tokens is None else tokens.of(index)
-    found = TensorData(x if x.is_floating_point() else x.float(), y, group, columns_of(dataset), tokens=kept)
+    x = x if x.is_floating_point() else x.float()
+    found = TensorData(x, y, group, columns_of(dataset), tokens=kept, **beside(dataset, index))
     _check(found, index)
     return found
+
+
+def beside(dataset: Dataset, index: Int[Tensor, " batch"]) -> dict[str, Any]:
+    """The ``weight`` and ``extra`` of these rows, as `TensorData` takes them."""
+    weight = weights_of(dataset)
+    extra = {name: values[index.to(values.device)] for name, values in extra_of(dataset).items()}
+    return {"weight": None if weight is None else weight[index.to(weight.device)], "extra": extra}
 
 
 def all_rows(dataset: Dataset) -> TensorData:
@@ -135,6 +149,16 @@ class Labelled:
         return tokens_of(self.rows)
 
     @property
+    def weight(self) -> Tensor | None:
+        """That of the data set itself."""
+        return weights_of(self.rows)
+
+    @property
+    def extra(self) -> Mapping[str, Tensor]:
+        """Those of the data set itself."""
+        return extra_of(self.rows)
+
+    @property
     def class_names(self) -> tuple[str, ...]:
         """Those of the data set itself."""
         return class_names_of(self.rows)
@@ -160,6 +184,16 @@ def tokens_of(dataset: Dataset) -> Tokens | None:
     return getattr(dataset, "tokens", None)
 
 
+def weights_of(dataset: Dataset) -> Float[Tensor, " row"] | None:
+    """How much each row counts, where the data set says so in an attribute ``weight``."""
+    return getattr(dataset, "weight", None)
+
+
+def extra_of(dataset: Dataset) -> Mapping[str, Tensor]:
+    """More tensors with one entry per row, where the data set has an attribute ``extra``."""
+    return getattr(dataset, "extra", {})
+
+
 def class_names_of(dataset: Dataset) -> tuple[str, ...]:
     """The name of each class, where the data set says so in an attribute ``class_names``; else nothing."""
     return tuple(getattr(dataset, "class_names", ()))
@@ -175,65 +209,21 @@ def shape_of(dataset: Dataset) -> tuple[int, ...]:
     return tuple(rows_of(dataset, torch.tensor([0])).x.shape[1:])
 
 
-def _columns(frame: pd.DataFrame) -> Columns:
-    names = tuple(map(str, frame.columns))
-    return Columns(names, names, (False,) * len(names))
-
-
-def _numbers(values: Any, name: str) -> Tensor:
-    if isinstance(values, Tensor):
-        return values
-    array = np.array(_array(values), order="C")
-    if array.dtype.kind not in "fiub":
-        raise DataError(f"{name} holds {array.dtype} values; expected numbers: encode text and categories first")
-    return torch.from_numpy(array)
-
-
-def _array(values: Any) -> Any:
-    if not isinstance(values, pd.DataFrame | pd.Series):
-        return values
-    dtypes = values.dtypes if isinstance(values, pd.DataFrame) else [values.dtype]
-    # Without a type, pandas makes Python objects of booleans beside numbers and of missing values.
-    is_numeric = all(dtype.kind in "fiub" for dtype in dtypes)
-    return values.to_numpy(np.float64, na_value=np.nan) if is_numeric else values.to_numpy()
-
-
-def _stacked(inputs: list[Any]) -> Tensor:
-    try:
-        return torch.stack([torch.as_tensor(x) for x in inputs])
-    except (TypeError, ValueError, RuntimeError) as error:
-        raise DataError(f"inputs cannot be joined ({error}); expected numbers of one shape in every row") from error
-
-
-def _whole_numbers_of(values: list[Any], name: str, index: Tensor) -> Tensor:
-    found = []
-    for row, value in zip(index.tolist(), values, strict=True):
-        try:
-            number = int(value)
-            is_whole = bool(number == value)
-        except (TypeError, ValueError, RuntimeError, OverflowError):
-            is_whole = False
-        if not is_whole:
-            raise DataError(f"{name} of row {row} is {value!r}; expected a whole number")
-        found.append(number)
-    return torch.tensor(found, dtype=torch.long)
-
-
-def _whole_numbers(values: Any, name: str) -> Tensor:
-    given = _numbers(values, name)
-    if given.ndim != 1:
-        raise DataError(f"{name} has shape {tuple(given.shape)}; expected one whole number per row")
-    found = given.long()
-    is_whole = found == given
-    if not bool(is_whole.all()):
-        raise DataError(f"{name} holds {given[~is_whole][0]:g}; expected one whole number per row")
-    return found
-
-
 def _check_lengths(*parts: Tensor | None) -> None:
     lengths = [len(part) for part in parts if part is not None]
     if len(set(lengths)) > 1:
         raise DataError(f"x, y and group have {', '.join(map(str, lengths))} rows; expected the same number")
+
+
+def _check_beside(data: Dataset) -> None:
+    """Raises DataError for a weight or a further tensor that does not have one finite entry per row."""
+    for name, values in {"weight": weights_of(data), **extra_of(data)}.items():
+        if values is not None and (not isinstance(values, Tensor) or values.shape[:1] != (len(data),)):
+            found = tuple(values.shape) if isinstance(values, Tensor) else type(values).__name__
+            raise DataError(f"{name} is {found}; expected a tensor with one entry for each of the {len(data)} rows")
+    weight = weights_of(data)
+    if weight is not None and not (bool((weight >= 0).all()) and 0 < float(weight.sum()) < float("inf")):
+        raise DataError("weight holds negative or no finite numbers, or only 0; expected numbers of at least 0")
 
 
 def _check(data: TensorData, index: Tensor | None = None) -> None:

@@ -52,6 +52,8 @@ class TableEncoder:
     group_names: tuple[str, ...] = ()
     notes: tuple[str, ...] = ()
     """Which columns were dropped, and why."""
+    weight: str | None = None
+    """The column that says how much each row counts."""
 
     @property
     def columns(self) -> Columns:
@@ -63,13 +65,16 @@ class TableEncoder:
         return Columns(names, features, one_hot)
 
 
-def encoder_of(frame: pd.DataFrame, *, target: str, group: str | None = None, drop: Sequence[str] = ()) -> TableEncoder:
+def encoder_of(
+    frame: pd.DataFrame, *, target: str, group: str | None = None, weight: str | None = None, drop: Sequence[str] = ()
+) -> TableEncoder:
     """How to encode frames like this one, learned from it.
 
     Columns of numbers are standardised by their mean and population standard deviation, missing ones take the mean and
     a column ``name=missing`` tells where. Columns of booleans, text or categories become one-hot columns; a missing
     category is one more category where it occurs. Integer columns count as numbers: turn them into text to make them
-    categories. Constant columns are dropped with a note. The group column stays a feature unless ``drop`` names it.
+    categories. Constant columns are dropped with a note. The group column stays a feature unless ``drop`` names it; the
+    weight column, which says how much each row counts, is none.
 
     Raises:
         DataError: no rows, a column that is absent, repeated, infinite or of another type, a missing target, a target
@@ -78,12 +83,12 @@ def encoder_of(frame: pd.DataFrame, *, target: str, group: str | None = None, dr
     frame = _named(frame)
     if frame.empty:
         raise DataError("the training table has no rows; expected at least one")
-    wanted = [name for name in (target, group, *drop) if name is not None]
+    wanted = [name for name in (target, group, weight, *drop) if name is not None]
     for name in wanted:
         _column(frame, name)
     features, notes = [], []
     for name in frame.columns:
-        if name == target or name in drop:
+        if name in (target, weight) or name in drop:
             continue
         feature = _categorical(frame[name]) if _is_categorical(frame[name]) else _numeric(frame[name])
         if _columns(feature):
@@ -94,7 +99,7 @@ def encoder_of(frame: pd.DataFrame, *, target: str, group: str | None = None, dr
         raise DataError(f"no feature left beside {', '.join(wanted)}; expected a column that is not constant")
     class_names = in_order(_classes(frame, target))
     group_names = () if group is None else in_order(_texts(frame, group))
-    return TableEncoder(tuple(features), target, class_names, group, group_names, tuple(notes))
+    return TableEncoder(tuple(features), target, class_names, group, group_names, tuple(notes), weight)
 
 
 def encode(frame: pd.DataFrame, encoder: TableEncoder) -> TensorData:
@@ -115,8 +120,11 @@ def encode(frame: pd.DataFrame, encoder: TableEncoder) -> TensorData:
     group = None
     if encoder.group is not None:
         group = codes_of(_texts(frame, encoder.group), encoder.group_names, encoder.group)
-    x_tensor = torch.from_numpy(x.astype(np.float32))
-    return TensorData(x_tensor, y, group, encoder.columns, encoder.class_names, encoder.group_names)
+    weight = None
+    if encoder.weight is not None:
+        weight = torch.from_numpy(_weights(_column(frame, encoder.weight)))
+    x_tensor, names = torch.from_numpy(x.astype(np.float32)), (encoder.class_names, encoder.group_names)
+    return TensorData(x_tensor, y, group, encoder.columns, *names, weight=weight)
 
 
 def to_json(encoder: TableEncoder) -> str:
@@ -198,6 +206,12 @@ def _numbers(values: "pd.Series[Any]") -> NDArray[np.float64]:
     _refuse(values, np.isnan(numbers) & ~values.isna().to_numpy(), "a number")
     _refuse(values, np.isinf(numbers), "a finite number")
     return numbers
+
+
+def _weights(values: "pd.Series[Any]") -> NDArray[np.float32]:
+    found = _numbers(values)
+    _refuse(values, ~(found >= 0) | np.isinf(found), "numbers of at least 0 that say how much each row counts")
+    return found.astype(np.float32)
 
 
 def _refuse(values: "pd.Series[Any]", is_bad: NDArray[np.bool_], expected: str) -> None:

@@ -13,19 +13,28 @@ from corrigible.errors import DataError
 
 
 def load_table(
-    folder: Path, split: str, *, target: str, group: str | None = None, drop: Sequence[str] = ()
+    folder: Path,
+    split: str,
+    *,
+    target: str,
+    group: str | None = None,
+    weight: str | None = None,
+    drop: Sequence[str] = (),
 ) -> TensorData:
     """The rows of ``<folder>/<split>.csv``, encoded as ``<folder>/train.csv`` says.
 
     Raises:
         DataError: a file that is missing or is no table, or what ``encoder_of`` and ``encode`` refuse.
     """
-    return encode(read_csv(folder / f"{split}.csv"), folder_encoder(folder, target=target, group=group, drop=drop))
+    named: dict[str, Any] = {"target": target, "group": group, "weight": weight, "drop": drop}
+    return encode(read_csv(folder / f"{split}.csv"), folder_encoder(folder, **named))
 
 
-def folder_encoder(folder: Path, *, target: str, group: str | None = None, drop: Sequence[str] = ()) -> TableEncoder:
+def folder_encoder(
+    folder: Path, *, target: str, group: str | None = None, weight: str | None = None, drop: Sequence[str] = ()
+) -> TableEncoder:
     """How the tables of a folder are encoded, learned from its ``train.csv``."""
-    return encoder_of(read_csv(folder / "train.csv"), target=target, group=group, drop=drop)
+    return encoder_of(read_csv(folder / "train.csv"), target=target, group=group, weight=weight, drop=drop)
 
 
 def read_csv(path: Path, *, as_written: bool = False) -> pd.DataFrame:

@@ -10,7 +10,7 @@ from jaxtyping import Float, Int
 from torch import Tensor, nn
 from torch.nn.functional import log_softmax
 
-from corrigible.errors import UnsupportedModelError
+from corrigible.errors import NoGradientError, UnsupportedModelError
 from corrigible.models.convolution import TwiceDifferentiable
 from corrigible.models.draws import row_normal, row_uniform
 from corrigible.models.modes import like_parameters
@@ -128,7 +128,15 @@ class Forward:
 
         The columns of a category always sum to 1, so a constant added to all of their gradients changes nothing that
         the model can show: centring makes the gradient unique.
+
+        Raises:
+            NoGradientError: the pass does not track its input.
         """
+        if not self.x.requires_grad:
+            raise NoGradientError(
+                "this pass keeps no gradients with respect to its input; a penalty that takes them must declare "
+                'it: @declared(looks_at="input")'
+            )
         key = (score, id(target), create_graph)
         if key not in self._gradients:
             with torch.enable_grad():

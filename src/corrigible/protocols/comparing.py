@@ -20,10 +20,11 @@ from corrigible.declarations import declaration_of
 from corrigible.errors import CorrectionRefusedError, NoGradientError, TrainingDivergedError, UnsupportedModelError
 from corrigible.evaluation import evaluate
 from corrigible.feedback.masks import Marks, marks_of
+from corrigible.models.forward import Loss
 from corrigible.penalties import PENALTIES
 from corrigible.protocols.correction import Progress, correction, rows_to_judge
 from corrigible.protocols.providing import Known, provided, split_method
-from corrigible.protocols.schedule import Schedule, Validation, result_of
+from corrigible.protocols.schedule import OptimizerFactory, Schedule, StepFactory, Validation, result_of
 from corrigible.protocols.step_costs import step_costs
 from corrigible.protocols.verdict import Verdict
 from corrigible.protocols.weight import WeightChoice
@@ -56,8 +57,11 @@ def compare(
     *,
     test: Any,
     test_feedback: Iterable[Feedback] = (),
-    methods: Mapping[str, Mapping[str, Any]] | None = None,
+    methods: Mapping[str, Mapping[Any, Any]] | None = None,
     metrics: Sequence[str] = METRICS,
+    loss: str | Loss = "cross_entropy",
+    optimizer: str | OptimizerFactory = "Adam",
+    step: str | StepFactory | None = None,
     epochs: int = 24,
     batch_size: int | None = None,
     learning_rate: float = 1e-3,
@@ -74,33 +78,38 @@ def compare(
         test: rows to measure on; ``test_feedback`` marks what must not matter there.
         methods: name -> penalties and augmentations, each as ``correct`` takes them; None for every single one that
             the feedback serves.
+        loss, optimizer, step: as for ``correct``.
 
     Raises:
         FeedbackError, DataError, RecipeError: as ``correct``.
     """
     dataset, feedback, test_feedback = labelled(as_dataset(data)), list(feedback), list(test_feedback)
     marks = marks_of(feedback, dataset)
-    schedule = Schedule(epochs=epochs, batch_size=batch_size, learning_rate=learning_rate)
-    chosen = methods_for(marks, dataset) if methods is None else methods
+    how: dict[str, Any] = {"loss": loss, "optimizer": optimizer, "step": step, "learning_rate": learning_rate}
+    schedule = Schedule(epochs=epochs, batch_size=batch_size, **how)
+    chosen = {WITHOUT_FEEDBACK: {}, **(methods_for(marks, dataset) if methods is None else methods)}
     rows: dict[str, dict[str, Any]] = {}
-    applied = {}
-    for name, method in {WITHOUT_FEEDBACK: {}, **chosen}.items():
+    for name, method in chosen.items():
         settings: dict[str, Any] = {"schedule": schedule, "validation": validation, "seed": seed}
         try:
             found = result_of(candidate(model, dataset, feedback, method=method, **settings))
         except CANNOT_BE_APPLIED as error:
             rows[name] = {"note": str(error)}
             continue
-        applied[name] = method
         measured = evaluate(found.model, test, metrics=metrics, feedback=test_feedback, num_resamples=0, seed=seed)
         values = {m.metric: m.value for m in measured if not m.part}
         outcome = "" if found.verdict is None else found.verdict.outcome
         shown = {"swap_score": found.swap_score, "verdict": outcome, **values}
         rows[name] = {**shown, "weights": dict(found.weights), "note": ""}
+    applied = {name: method for name, method in chosen.items() if not rows[name]["note"]}
     for name, cost in step_costs(model, dataset, marks, applied, schedule, seed=seed).items():
         rows[name]["step_cost"] = cost
-    columns = ["swap_score", "verdict", *metrics, "step_cost", "weights", "note"]
-    table = pd.DataFrame.from_dict(rows, orient="index").reindex(columns=columns)
+    return _table(rows, ["swap_score", "verdict", *metrics, "step_cost", "weights", "note"])
+
+
+def _table(rows: dict[str, dict[str, Any]], columns: list[str]) -> pd.DataFrame:
+    """The best swap score first; methods that failed behind, those that could not be applied last."""
+    table: pd.DataFrame = pd.DataFrame.from_dict(rows, orient="index").reindex(columns=columns)
     table["behind"] = table["verdict"].eq("failed") + 2 * table["verdict"].isna()
     return table.sort_values(["behind", "swap_score"], ascending=[True, False]).drop(columns="behind")
 
@@ -110,7 +119,7 @@ def candidate(
     dataset: Dataset,
     feedback: list[Feedback],
     *,
-    method: Mapping[str, Any],
+    method: Mapping[Any, Any],
     schedule: Schedule,
     validation: Any = None,
     watch: Validation | None = None,

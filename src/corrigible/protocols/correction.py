@@ -16,13 +16,14 @@ from corrigible.data.dataset import Dataset, all_labels, as_dataset, class_names
 from corrigible.errors import DataError, FeedbackError
 from corrigible.feedback.masks import Marks, as_rule, marks_of, marks_to_swap
 from corrigible.methods import ConfiguredMethod
+from corrigible.models.forward import Loss
 from corrigible.objective import PenaltySettings, Term, terms_of
 from corrigible.protocols.careful import careful_step
 from corrigible.protocols.defaults import MethodChosen, default_method
 from corrigible.protocols.doubts import FeedbackDoubted, beside_the_cue, doubts, shows_the_class
 from corrigible.protocols.judge import Judge, build_judge
 from corrigible.protocols.providing import AugmentSettings, Known, augments_of, changes_of, provided
-from corrigible.protocols.schedule import Schedule, Validation, require_fit, run
+from corrigible.protocols.schedule import OptimizerFactory, Schedule, StepFactory, Validation, require_fit, run
 from corrigible.protocols.trials import Fold, Trials, folds_of
 from corrigible.protocols.verdict import Verdict, verdict
 from corrigible.protocols.weight import WeightChoice, WeightTrial, choose_weight
@@ -45,6 +46,9 @@ def correct(
     *,
     augment: AugmentSettings | None = None,
     penalties: PenaltySettings | None = None,
+    loss: str | Loss = "cross_entropy",
+    optimizer: str | OptimizerFactory = "Adam",
+    step: str | StepFactory | None = None,
     epochs: int = 24,
     batch_size: int | None = None,
     learning_rate: float = 1e-3,
@@ -64,6 +68,11 @@ def correct(
         penalties: name or function -> weight, or -> {"weight": …, setting: …}; the weight "auto" is chosen by swap
             score. A function says by `corrigible.declarations.declared` what it sees and needs. Where neither
             ``augment`` nor ``penalties`` is given, `default_method` chooses.
+        loss: the label loss: a name in ``LOSSES`` or (forward, batch) -> one loss per row. Rows count by the data
+            set's ``weight``.
+        optimizer: a class of torch.optim by its name, or (parameters, lr=…, weight_decay=…) -> optimizer.
+        step: number of steps -> one optimisation step (`corrigible.training.Step`); None for careful ones, whose
+            learning rate warms up and falls, with clipped gradients.
         epochs: passes over ``data``; choosing a weight costs about as many per trial, of which there are at most nine.
         batch_size: rows per step; None for 64, or for fewer where an epoch would have less than a dozen steps.
         validation: rows that were not trained on and may hold the confounder; weights and the verdict are judged on
@@ -77,7 +86,8 @@ def correct(
         TrainingDivergedError: the loss became NaN or infinite.
         CorrectionRefusedError: every weight of a penalty would make the model worse.
     """
-    schedule = Schedule(epochs=epochs, batch_size=batch_size, learning_rate=learning_rate)
+    how: dict[str, Any] = {"loss": loss, "optimizer": optimizer, "step": step, "learning_rate": learning_rate}
+    schedule = Schedule(epochs=epochs, batch_size=batch_size, **how)
     running = correction(
         model,
         data,

@@ -12,7 +12,7 @@ import torch
 from jaxtyping import Bool
 from torch import Tensor, nn
 
-from corrigible.data.dataset import TensorData, all_rows, as_dataset, require_classes
+from corrigible.data.dataset import TensorData, all_rows, as_dataset, require_classes, rows_of
 from corrigible.data.swapping import draw_donors, some_rows
 from corrigible.explanations.chunks import rows_that_fit
 from corrigible.explanations.scores import summed_log_prob
@@ -239,7 +239,9 @@ def _parts(data: Any, validation: Any, seed: int) -> tuple[TensorData, TensorDat
     order = torch.randperm(len(train), generator=torch.Generator().manual_seed(seed))
     num_held_out = max(1, round(HELD_OUT * len(train)))
     rows = order[num_held_out:].sort().values, order[:num_held_out].sort().values
-    kept, held_out = (replace(train, x=train.x[r], y=train.y[r], group=None) for r in rows)
+    kept, held_out = (
+        replace(rows_of(train, r), class_names=train.class_names, group=None, group_names=()) for r in rows
+    )
     return kept, held_out
 
 

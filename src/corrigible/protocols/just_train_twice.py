@@ -5,7 +5,7 @@ to the network that is trained in earnest. No groups are needed.
 """
 
 import copy
-from collections.abc import Generator
+from collections.abc import Generator, Mapping
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -13,7 +13,7 @@ import torch
 from jaxtyping import Int
 from torch import Tensor, nn
 
-from corrigible.data.dataset import Dataset, TensorData, all_labels, as_dataset, columns_of, labelled, rows_of
+from corrigible.data.dataset import Dataset, TensorData, all_labels, as_dataset, beside, columns_of, labelled, rows_of
 from corrigible.errors import RecipeError
 from corrigible.explanations.chunks import rows_that_fit
 from corrigible.models.forward import class_logits
@@ -41,6 +41,18 @@ class Repeated:
     def columns(self) -> Columns | None:
         """Those of the data set itself."""
         return columns_of(self.rows)
+
+    @property
+    def weight(self) -> Tensor | None:
+        """That of the rows."""
+        weight: Tensor | None = beside(self.rows, self.index)["weight"]
+        return weight
+
+    @property
+    def extra(self) -> Mapping[str, Tensor]:
+        """Those of the rows."""
+        extra: Mapping[str, Tensor] = beside(self.rows, self.index)["extra"]
+        return extra
 
 
 def just_train_twice(

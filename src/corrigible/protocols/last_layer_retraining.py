@@ -14,7 +14,7 @@ import torch
 from jaxtyping import Float, Int
 from torch import Tensor, nn
 
-from corrigible.data.dataset import Dataset, TensorData, all_labels, as_dataset, labelled, rows_of
+from corrigible.data.dataset import Dataset, TensorData, all_labels, as_dataset, beside, labelled, rows_of
 from corrigible.errors import UnsupportedModelError
 from corrigible.explanations.chunks import rows_that_fit
 from corrigible.models.modes import PrivateRandomness, evaluating, like_parameters
@@ -47,7 +47,8 @@ def last_layer_retraining(
     layer, features = last_layer_inputs(retrained, dataset, chosen)
     with PrivateRandomness(seed):
         layer.reset_parameters()
-    yield from run(layer, TensorData(features, all_labels(dataset)[chosen]), schedule, seed=seed)
+    rows = TensorData(features, all_labels(dataset)[chosen], **beside(dataset, chosen))
+    yield from run(layer, rows, schedule, seed=seed)
     return retrained
 
 

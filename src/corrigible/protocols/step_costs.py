@@ -19,8 +19,8 @@ from corrigible.protocols.providing import Known, augments_of, provided, split_m
 from corrigible.protocols.schedule import Schedule, batches_of
 from corrigible.training import plain_step
 
-Method = Mapping[str, Any]
-"""Penalties and augmentations by name, with their settings."""
+Method = Mapping[Any, Any]
+"""Penalties and augmentations, by name or as functions, with their settings."""
 NUM_UNTIMED = 2
 
 

@@ -21,6 +21,25 @@ def written_penalties(entries: list[Any]) -> dict[str, dict[str, Any]]:
     return found
 
 
+def written_for_training(augment: Any, penalties: Any) -> tuple[dict[str, dict[str, Any]], dict[str, dict[str, Any]]]:
+    """The augmentations and penalties of training itself, by name.
+
+    Raises:
+        RecipeError: as the others, one that learns from feedback, or a weight that is no number.
+    """
+    for part, entries in (("augment", augment), ("penalty", penalties)):
+        if not isinstance(entries, list) or not all(isinstance(entry, dict) for entry in entries):
+            raise RecipeError(f"[train]: {part} is {entries!r}; expected tables, written [[train.{part}]]")
+    changes, terms = written_augment(augment), written_penalties(penalties)
+    for method in [*(term.method for term in terms_of(terms)), *changes_of(changes)]:
+        if method.declaration.serves:
+            raise RecipeError(
+                f"[train]: {method.name} learns from feedback, which training has none of; write it as "
+                f"[[{'augment' if method.name in changes else 'penalty'}]], which corrects"
+            )
+    return changes, terms
+
+
 def written_augment(entries: list[Any]) -> dict[str, dict[str, Any]]:
     """The augmentations' settings by name.
 

@@ -22,12 +22,13 @@ from corrigible.protocols.doubts import FeedbackDoubted
 from corrigible.protocols.group_dro import NEEDS_GROUPS, group_dro
 from corrigible.protocols.just_train_twice import just_train_twice
 from corrigible.protocols.last_layer_retraining import last_layer_retraining
-from corrigible.protocols.providing import changes_of
-from corrigible.protocols.schedule import accuracy_on, require_fit, run
+from corrigible.protocols.providing import Known, augments_of, changes_of, provided
+from corrigible.protocols.schedule import Schedule, accuracy_on, require_fit, run
 from corrigible.protocols.verdict import Verdict
 from corrigible.protocols.weight import WeightChoice
 from corrigible.recipe import Recipe, build_model, load_data, model_facts
 from corrigible.study import Draft, Run, Study, open_study
+from corrigible.training import Epoch
 from corrigible.types import Feedback
 from corrigible.workflow.devices import device_named
 from corrigible.workflow.records import Finished, Started
@@ -46,9 +47,17 @@ def train(folder: Path, *, seed: int | None = None, device: str = "cpu") -> Iter
     require_fit(model, data)
     yield Started("train", "trained", len(data))
     with study.new_run("train", label="trained", parent=None, seed=seed, device=device, facts=facts) as draft:
-        progress = run(model, data, study.recipe.train, validation=watch(study), seed=seed)
+        progress = _trained(study, model, data, study.recipe.train, seed)
         yield from _written(draft, _returning(progress, model))
     yield Finished("train", str(draft.published))
+
+
+def _trained(study: Study, model: nn.Module, data: Dataset, schedule: Schedule, seed: int) -> Iterator[Epoch]:
+    """Train as the recipe says, with the penalties and augmentations of training itself."""
+    recipe, known = study.recipe, Known(model, data, marks_of([], data), seed)
+    terms = provided(terms_of(recipe.train_penalties), known)
+    augment = augments_of(changes_of(recipe.train_augment), known)
+    return run(model, data, schedule, penalties=terms, augment=augment, validation=watch(study), seed=seed)
 
 
 def correct(folder: Path, *, seed: int | None = None, device: str = "cpu") -> Iterator[Any]:
@@ -174,7 +183,9 @@ def _made(
         return group_dro(model, data, schedule=schedule, watch=watched, seed=seed, **settings)
     if baseline.name == "just_train_twice":
         return just_train_twice(model, data, schedule=schedule, watch=watched, seed=seed, **settings)
-    return _returning(run(model, data, schedule, validation=watched, seed=seed), model)
+    if baseline.name in FROM_TRAINED:
+        return _returning(run(model, data, schedule, validation=watched, seed=seed), model)
+    return _returning(_trained(study, model, data, schedule, seed), model)
 
 
 def _verdict_first(progress: Generator[Progress, None, nn.Module]) -> Generator[Progress, None, nn.Module]:
