@@ -24,7 +24,7 @@ from corrigible.explanations.quality import (
     relevance_rank,
     sparseness,
 )
-from corrigible.explanations.texts import settings_for_texts
+from corrigible.explanations.words import settings_for_texts
 from corrigible.feedback.masks import Marks, marks_of
 from corrigible.models.forward import class_logits
 from corrigible.models.modes import PrivateRandomness, device_of, evaluating, like_parameters

@@ -22,7 +22,7 @@ FAMILIES = {
     "corrigible.metrics": ("METRICS",),
 }
 PARTS = {"corrigible.augment": {"chances", "columns", "patches", "pixels", "sightings", "words"}}
-"""Files of a folder that hold what its methods are made of, and no method."""
+"""Files that hold what methods are made of, and no method, where their names do not begin with ``_``."""
 every_family = pytest.mark.parametrize("folder", FAMILIES)
 
 
@@ -33,9 +33,10 @@ def members(folder: str) -> dict[str, Callable[..., Any]]:
 
 
 def public_functions(folder: str) -> set[Callable[..., Any]]:
-    """Functions that a file of the folder defines; one named ``…_of`` is a core that methods share."""
+    """Functions that the folder's files of methods define; one named ``…_of`` is a core that methods share."""
     files = {info.name for info in pkgutil.iter_modules(importlib.import_module(folder).__path__)}
-    modules = [importlib.import_module(f"{folder}.{file}") for file in files - PARTS.get(folder, set())]
+    files -= {file for file in files if file.startswith("_")} | PARTS.get(folder, set())
+    modules = [importlib.import_module(f"{folder}.{file}") for file in files]
     return {
         function
         for module in modules

@@ -9,12 +9,11 @@ from torch import Tensor
 
 from corrigible.errors import DataError
 from corrigible.explanations.callables import as_model
-from corrigible.explanations.chunks import rows_at_once_of
 from corrigible.explanations.inputs import checked_output
-from corrigible.explanations.passes import untouched
 from corrigible.explanations.scores import plain_score
+from corrigible.models.batch_size import rows_at_once_of
 from corrigible.models.forward import class_logits
-from corrigible.models.modes import like_parameters
+from corrigible.models.modes import like_parameters, untouched
 
 Target = SupportsIndex | tuple[SupportsIndex, SupportsIndex]
 """A class, as a number of Python or NumPy; or two, for the score of the first less that of the second."""

@@ -9,12 +9,11 @@ from jaxtyping import Float, Int
 from torch import Tensor, nn
 
 from corrigible.errors import DataError
-from corrigible.explanations.explaining import explain
-from corrigible.explanations.family import EXPLAINERS
-from corrigible.explanations.passes import untouched
-from corrigible.explanations.targets import checked_question
+from corrigible.explanations.explaining import EXPLAINERS, explain
+from corrigible.explanations.inputs import checked_question
 from corrigible.methods import method_named, settings_of, with_settings
 from corrigible.models.forward import class_logits
+from corrigible.models.modes import untouched
 
 Method = str | Callable[..., Tensor]
 """A name that `explain` takes, or any (model, x, target, *, settings) -> like x."""

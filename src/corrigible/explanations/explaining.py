@@ -9,17 +9,19 @@ from jaxtyping import Float
 from torch import Tensor, nn
 
 from corrigible.errors import DataError, RecipeError
+from corrigible.explanations.attribution import EXPLAINERS as BY_GRADIENT
 from corrigible.explanations.callables import as_model
-from corrigible.explanations.chunks import rows_at_once_of
-from corrigible.explanations.family import EXPLAINERS
-from corrigible.explanations.inputs import checked_output, checked_rows, checked_target
-from corrigible.explanations.passes import require_finite, require_gradient, untouched
-from corrigible.explanations.targets import default_target
+from corrigible.explanations.coalitions import EXPLAINERS as BY_COALITION
+from corrigible.explanations.inputs import checked_output, checked_rows, checked_target, default_target
+from corrigible.explanations.passes import require_finite, require_gradient
 from corrigible.methods import method_named, settings_of, with_settings
+from corrigible.models.batch_size import rows_at_once_of
 from corrigible.models.forward import class_logits
-from corrigible.models.modes import like_parameters
+from corrigible.models.modes import like_parameters, untouched
 from corrigible.types import Columns
 
+EXPLAINERS = {**BY_GRADIENT, **BY_COALITION}
+"""Every explainer by name: those that follow gradients and those that look at coalitions of inputs."""
 SHARED_SETTINGS = ("columns", "seed", "differentiable", "rows_at_once")
 """What `explain` fills in for every explainer that has a setting of that name."""
 

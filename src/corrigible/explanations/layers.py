@@ -11,10 +11,11 @@ import torch
 from jaxtyping import Float, Int
 from torch import Tensor, nn
 
-from corrigible.explanations.passes import pass_over, require_gradient, untouched
+from corrigible.explanations.inputs import checked_question
+from corrigible.explanations.passes import pass_over, require_gradient
 from corrigible.explanations.scores import score_named
-from corrigible.explanations.targets import checked_question
 from corrigible.models.forward import Forward
+from corrigible.models.modes import untouched
 
 
 def layer_attribution_of(

@@ -7,7 +7,7 @@ from jaxtyping import Float
 from torch import Tensor
 
 from corrigible.explanations.attribution.paths import PathMethod, path_attribution_of
-from corrigible.explanations.shares import mean_over_marked
+from corrigible.explanations.marks.shares import mean_over_marked
 from corrigible.models.forward import Forward
 from corrigible.types import Batch
 

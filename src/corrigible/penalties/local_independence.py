@@ -10,8 +10,8 @@ from jaxtyping import Float
 from torch import Tensor
 
 from corrigible.errors import UnsupportedModelError
+from corrigible.explanations.marks.shares import directions
 from corrigible.explanations.scores import score_named
-from corrigible.explanations.shares import directions
 from corrigible.models.ensemble import member_logits
 from corrigible.models.forward import Forward, centred
 from corrigible.types import Batch

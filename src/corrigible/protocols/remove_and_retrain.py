@@ -19,8 +19,8 @@ from corrigible.explanations.attributing import Method, attribution_of, rows_and
 from corrigible.explanations.baselines import Baseline, baseline_row
 from corrigible.explanations.features import feature_index
 from corrigible.explanations.quality.curves import Ranking, ranking_of, without_top_of
-from corrigible.explanations.trust.fresh_weights import untrained
 from corrigible.models.draws import row_uniform
+from corrigible.models.fresh_weights import untrained
 from corrigible.protocols.schedule import Schedule, accuracy_on, require_fit, run
 from corrigible.training import Epoch
 

@@ -14,12 +14,12 @@ from corrigible.batches import collate
 from corrigible.data.dataset import Dataset, TensorData, class_names_of, columns_of, rows_of, tokens_of
 from corrigible.evaluation import difference, evidence_for, measure
 from corrigible.evidence import Evidence, gather
-from corrigible.explanations.chunks import rows_that_fit
 from corrigible.explanations.explaining import explain as attribute
 from corrigible.explanations.features import feature_shares
-from corrigible.explanations.targets import predicted_target
-from corrigible.explanations.texts import by_token, settings_for_texts
+from corrigible.explanations.inputs import predicted_target
+from corrigible.explanations.words import by_token, settings_for_texts
 from corrigible.feedback.masks import marks_of, said_about
+from corrigible.models.batch_size import rows_that_fit
 from corrigible.models.modes import evaluating, like_parameters
 from corrigible.protocols.verdict import Verdict
 from corrigible.recipe import Recipe, load_data

@@ -1,9 +1,9 @@
 import pytest
 import torch
 
+from corrigible.data.original_units import Units, unchanged
 from corrigible.errors import DataError, RecipeError
 from corrigible.explanations.summaries.axis import axis_of, named_columns_of
-from corrigible.explanations.units import Units, unchanged
 from corrigible.types import Columns
 
 COLUMNS = Columns(

@@ -2,9 +2,9 @@ import pytest
 import torch
 from torch import nn
 
+from corrigible.data.original_units import Units
 from corrigible.errors import DataError, RecipeError
 from corrigible.explanations.summaries import SUMMARIES, partial_dependence
-from corrigible.explanations.units import Units
 from corrigible.types import Columns
 
 COLUMNS = Columns(("a", "b=0", "b=1", "b=2"), ("a", "b", "b", "b"), (False, True, True, True))

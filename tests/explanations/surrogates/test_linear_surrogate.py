@@ -5,11 +5,11 @@ from sklearn.linear_model import LinearRegression
 from sklearn.metrics import r2_score
 from torch import nn
 
+from corrigible.data.original_units import Units
 from corrigible.errors import DataError, RecipeError
 from corrigible.explanations.answers import answers, scores_of
 from corrigible.explanations.surrogates import linear_surrogate
 from corrigible.explanations.surrogates.asking import asked_of
-from corrigible.explanations.units import Units
 from corrigible.types import Columns
 
 COLUMNS = Columns(

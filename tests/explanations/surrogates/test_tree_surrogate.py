@@ -4,11 +4,11 @@ import torch
 from sklearn.metrics import r2_score
 from torch import nn
 
+from corrigible.data.original_units import Units
 from corrigible.errors import DataError, RecipeError
 from corrigible.explanations.surrogates import tree_surrogate
 from corrigible.explanations.surrogates.asking import asked_of
 from corrigible.explanations.surrogates.tree_surrogate import Leaf, Split, leaves_of
-from corrigible.explanations.units import Units
 from corrigible.types import Columns
 
 COLUMNS = Columns(

@@ -92,7 +92,7 @@ def test_what_it_reports_is_measured_on_the_model_as_it_is(model):
 
 def test_smoothing_the_relus_is_what_makes_the_search_see(model, monkeypatch):
     smooth = attack_explanation(model, X, method="input_gradient", **QUICK)
-    monkeypatch.setattr("corrigible.explanations.smoothing._ROUNDED", {})
+    monkeypatch.setattr("corrigible.models.softplus._ROUNDED", {})
     with pytest.raises(NoGradientError, match="a search would be blind"):
         attack_explanation(model, X, method="input_gradient", **QUICK)
     assert smooth.to_original.rank_correlation.mean() < 0.97

@@ -8,13 +8,13 @@ from corrigible.errors import UnsupportedModelError
 from corrigible.explanations import explain
 from corrigible.explanations.quality import rank_correlation
 from corrigible.explanations.trust.edges import edges
-from corrigible.explanations.trust.fresh_weights import with_fresh
 from corrigible.explanations.trust.likeness import Comparison
 from corrigible.explanations.trust.randomisation import (
     cascading_randomisation,
     depends_on_weights,
     independent_randomisation,
 )
+from corrigible.models.fresh_weights import with_fresh
 from corrigible.types import Measurement
 
 

@@ -7,12 +7,12 @@ from jaxtyping import Float, Int
 from torch import Tensor, nn
 
 from corrigible.errors import RecipeError
+from corrigible.explanations.attribution._path_gradients import Points, Settings, attribution_along, sum_over_points
 from corrigible.explanations.baselines import background_rows
 from corrigible.explanations.features import shared_by_category
-from corrigible.explanations.passes import untouched
-from corrigible.explanations.points import Points, Settings, attribution_along, sum_over_points
 from corrigible.models.draws import row_uniform
 from corrigible.models.forward import Forward
+from corrigible.models.modes import untouched
 from corrigible.types import Columns
 
 

@@ -5,9 +5,9 @@ from jaxtyping import Float, Int
 from torch import Tensor, nn
 
 from corrigible.errors import RecipeError
-from corrigible.explanations.passes import untouched
-from corrigible.explanations.points import Points, Settings, sum_over_points
+from corrigible.explanations.attribution._path_gradients import Points, Settings, sum_over_points
 from corrigible.models.forward import centred
+from corrigible.models.modes import untouched
 from corrigible.types import Columns
 
 

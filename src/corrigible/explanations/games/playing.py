@@ -15,7 +15,7 @@ from corrigible.explanations.games.affine_start import affine_start, affine_valu
 from corrigible.explanations.games.game import Game, Plan
 from corrigible.explanations.games.values import Values, conditional_values, filled_values
 from corrigible.explanations.groups import shared_evenly
-from corrigible.explanations.passes import untouched
+from corrigible.models.modes import untouched
 from corrigible.models.pooling import QuickPooling
 
 

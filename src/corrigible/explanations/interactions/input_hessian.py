@@ -10,10 +10,11 @@ import torch
 from jaxtyping import Float, Int
 from torch import Tensor, nn
 
-from corrigible.explanations.passes import pass_over, require_gradient, untouched, values_index
+from corrigible.explanations.inputs import checked_question
+from corrigible.explanations.passes import pass_over, require_gradient, values_index
 from corrigible.explanations.scores import score_named
-from corrigible.explanations.targets import checked_question
 from corrigible.models.forward import Forward, centred
+from corrigible.models.modes import untouched
 from corrigible.types import Columns
 
 

@@ -17,11 +17,12 @@ from torch import Tensor, nn
 from corrigible.errors import RecipeError
 from corrigible.explanations.baselines import Baseline, baseline_row
 from corrigible.explanations.features import shared_by_category
-from corrigible.explanations.passes import pass_over, require_gradient, untouched, values_index
+from corrigible.explanations.inputs import checked_question
+from corrigible.explanations.passes import pass_over, require_gradient, values_index
 from corrigible.explanations.scores import score_named
-from corrigible.explanations.smoothing import require_no_maxima_of, smooth_activations_of
-from corrigible.explanations.targets import checked_question
+from corrigible.models.modes import untouched
 from corrigible.models.nonlinear import Nonlinearities
+from corrigible.models.softplus import require_no_maxima_of, smooth_activations_of
 from corrigible.types import Columns
 
 

@@ -23,8 +23,9 @@ from corrigible.explanations.games.absence import Absent
 from corrigible.explanations.games.game import Game, Plan, all_coalitions, game_of
 from corrigible.explanations.games.playing import by_number_of_groups, played
 from corrigible.explanations.groups import Groups
-from corrigible.explanations.passes import require_gradient, untouched
-from corrigible.explanations.targets import checked_question
+from corrigible.explanations.inputs import checked_question
+from corrigible.explanations.passes import require_gradient
+from corrigible.models.modes import untouched
 from corrigible.types import Columns
 
 MOST_PAIRED = 128

@@ -10,9 +10,10 @@ from jaxtyping import Float, Int
 from torch import Tensor, nn
 
 from corrigible.explanations.callables import as_model
-from corrigible.explanations.passes import score_of, untouched, values_index
-from corrigible.explanations.targets import checked_question
+from corrigible.explanations.inputs import checked_question
+from corrigible.explanations.passes import score_of, values_index
 from corrigible.models.forward import class_logits
+from corrigible.models.modes import untouched
 from corrigible.models.pooling import QuickPooling
 from corrigible.types import Columns
 

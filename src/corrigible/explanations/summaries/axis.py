@@ -7,10 +7,10 @@ import torch
 from jaxtyping import Float, Int
 from torch import Tensor
 
+from corrigible.data.original_units import Units
 from corrigible.data.table import MISSING
 from corrigible.errors import DataError, RecipeError, unknown
 from corrigible.explanations.features import plain_columns
-from corrigible.explanations.units import Units
 from corrigible.types import Columns
 
 

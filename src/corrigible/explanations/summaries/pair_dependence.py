@@ -8,11 +8,11 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
+from corrigible.data.original_units import Units, unchanged
 from corrigible.errors import DataError
 from corrigible.explanations.answers import Target, answers_to, scores_of
 from corrigible.explanations.inputs import checked_rows
 from corrigible.explanations.summaries.axis import Axis, axis_of, named_columns_of
-from corrigible.explanations.units import Units, unchanged
 from corrigible.types import Columns
 
 

@@ -18,6 +18,7 @@ from sklearn.exceptions import ConvergenceWarning
 from sklearn.linear_model import lars_path
 from torch import Tensor
 
+from corrigible.data.original_units import Units
 from corrigible.errors import DataError
 from corrigible.explanations.answers import Target, scores_of
 from corrigible.explanations.features import check_columns
@@ -30,7 +31,6 @@ from corrigible.explanations.surrogates.fidelity import (
     require_growth_of,
 )
 from corrigible.explanations.surrogates.wording import Wording, wording_of
-from corrigible.explanations.units import Units
 from corrigible.models.forward import one_hot_members
 from corrigible.types import Columns
 

@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 from sklearn.tree import DecisionTreeClassifier, DecisionTreeRegressor
 from torch import Tensor
 
+from corrigible.data.original_units import Units
 from corrigible.explanations.answers import Target, scores_of
 from corrigible.explanations.features import check_columns
 from corrigible.explanations.surrogates.asking import Answered, asked_of
@@ -28,7 +29,6 @@ from corrigible.explanations.surrogates.fidelity import (
     require_growth_of,
 )
 from corrigible.explanations.surrogates.wording import Wording, wording_of
-from corrigible.explanations.units import Units
 from corrigible.types import Columns
 
 

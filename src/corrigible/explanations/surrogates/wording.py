@@ -4,10 +4,10 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from operator import index
 
+from corrigible.data.original_units import Units, unchanged
 from corrigible.data.table import MISSING
 from corrigible.errors import DataError
 from corrigible.explanations.answers import Target
-from corrigible.explanations.units import Units, unchanged
 from corrigible.types import Columns
 
 

@@ -21,14 +21,14 @@ from corrigible.explanations.attributing import (
     name_of,
     rows_and_target,
 )
-from corrigible.explanations.family import EXPLAINERS
-from corrigible.explanations.passes import untouched
+from corrigible.explanations.explaining import EXPLAINERS
 from corrigible.explanations.quality.agreement import rank_correlation, top_agreement
 from corrigible.explanations.trust.likeness import mean_over_rows, squared_difference
 from corrigible.explanations.trust.perturbing import Allowed, Norm
 from corrigible.explanations.trust.searching import Searching
 from corrigible.methods import settings_of, with_settings
 from corrigible.models.forward import class_logits
+from corrigible.models.modes import untouched
 from corrigible.types import Measurement
 
 Aim = Callable[[Tensor], Tensor]

@@ -11,11 +11,11 @@ import torch
 from torch import Tensor, nn
 
 from corrigible.errors import RecipeError
-from corrigible.explanations.passes import untouched
 from corrigible.explanations.trust.asked import Asked
 from corrigible.explanations.trust.axiom_cases import Case, Doubled, Mixed, WithIgnored
 from corrigible.explanations.trust.rewriting import rewritten
 from corrigible.models.forward import class_logits
+from corrigible.models.modes import untouched
 
 
 @dataclass(frozen=True)

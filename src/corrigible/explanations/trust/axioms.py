@@ -15,7 +15,7 @@ from corrigible.errors import RecipeError, UnsupportedModelError, unknown
 from corrigible.explanations.attributing import Method, explainer_of, name_of, rows_and_target
 from corrigible.explanations.baselines import Baseline, baseline_row
 from corrigible.explanations.callables import as_model
-from corrigible.explanations.family import EXPLAINERS
+from corrigible.explanations.explaining import EXPLAINERS
 from corrigible.explanations.trust import axiom_cases as cases
 from corrigible.explanations.trust.asked import Asked
 from corrigible.explanations.trust.axiom_cases import Case

@@ -11,8 +11,8 @@ from torch import nn
 
 from corrigible.errors import UnsupportedModelError, unknown
 from corrigible.explanations.attributing import Method, attribution_of, rows_and_target
-from corrigible.explanations.trust.fresh_weights import weighted_layers, with_fresh
 from corrigible.explanations.trust.likeness import Comparison, compared
+from corrigible.models.fresh_weights import weighted_layers, with_fresh
 
 MOST_ALIKE = 0.5
 """Rank correlation from which on two maps count as alike."""

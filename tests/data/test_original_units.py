@@ -1,8 +1,8 @@
 import pandas as pd
 import torch
 
+from corrigible.data.original_units import unchanged, units_of
 from corrigible.data.table import encode, encoder_of
-from corrigible.explanations.units import unchanged, units_of
 
 
 def test_an_encoded_table_goes_back_to_its_own_units():

@@ -8,10 +8,10 @@ from jaxtyping import Float, Int
 from torch import Tensor, nn
 
 from corrigible.explanations.features import shared_by_category
-from corrigible.explanations.passes import pass_over, untouched, values_index
+from corrigible.explanations.passes import pass_over, values_index
 from corrigible.explanations.scores import score_named
 from corrigible.models.forward import Forward
-from corrigible.models.modes import frozen_norms
+from corrigible.models.modes import frozen_norms, untouched
 
 
 class Points(NamedTuple):

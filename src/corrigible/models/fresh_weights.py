@@ -10,9 +10,8 @@ from jaxtyping import Float
 from torch import Tensor, nn
 
 from corrigible.errors import UnsupportedModelError
-from corrigible.explanations.passes import untouched
 from corrigible.models.forward import class_logits
-from corrigible.models.modes import PrivateRandomness
+from corrigible.models.modes import PrivateRandomness, untouched
 
 
 def weighted_layers(model: nn.Module, x: Float[Tensor, " batch *input"]) -> tuple[str, ...]:

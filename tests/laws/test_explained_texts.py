@@ -7,7 +7,7 @@ from corrigible.errors import DataError, UnsupportedModelError
 from corrigible.explanations import EXPLAINERS
 from corrigible.explanations import explain as explain_inputs
 from corrigible.explanations.groups import groups_of
-from corrigible.explanations.texts import settings_for_texts
+from corrigible.explanations.words import settings_for_texts
 from corrigible.models import text_bag, text_cnn
 
 MODELS = {"text_bag": lambda: text_bag(6, 3, hidden=(5, 4)), "text_cnn": lambda: text_cnn(6, 3, filters=4)}

@@ -1,6 +1,6 @@
 import torch
 
-from corrigible.explanations.row_order import in_order_of_values
+from corrigible.data.row_order import in_order_of_values
 
 
 def test_rows_are_sorted_by_their_first_input_then_the_next_then_by_the_others():

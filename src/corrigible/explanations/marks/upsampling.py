@@ -7,7 +7,7 @@ from jaxtyping import Bool, Float
 from torch import Tensor
 from torch.nn.functional import adaptive_max_pool2d, interpolate
 
-from corrigible.explanations.shares import share_on
+from corrigible.explanations.marks.shares import share_on
 
 
 def weights_on(

@@ -3,8 +3,8 @@
 import pytest
 from torch import distributed as pytorchs
 
-from corrigible.explanations.shards import processes
-from corrigible.explanations.shards.processes import (
+from corrigible.models import processes
+from corrigible.models.processes import (
     joined_processes,
     num_processes,
     own_device,

@@ -6,7 +6,7 @@ from torch import nn
 from torch.nn import functional
 
 from corrigible.errors import UnsupportedModelError
-from corrigible.explanations.trust.fresh_weights import untrained, weighted_layers, with_fresh
+from corrigible.models.fresh_weights import untrained, weighted_layers, with_fresh
 
 
 class Tangled(nn.Module):

@@ -4,7 +4,7 @@ import pytest
 import torch
 from torch.nn.functional import interpolate
 
-from corrigible.explanations.resolution import cells_touched, map_share_on, weights_on
+from corrigible.explanations.marks.upsampling import cells_touched, map_share_on, weights_on
 
 
 @pytest.mark.parametrize("size", [(2, 3), (7, 5), (1, 1), (9, 4)])

@@ -2,7 +2,7 @@
 
 import torch
 
-from corrigible.explanations.shares import directions, mean_over_marked, share_on
+from corrigible.explanations.marks.shares import directions, mean_over_marked, share_on
 
 
 def test_shares_by_hand_whatever_the_scale():

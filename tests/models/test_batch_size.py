@@ -2,8 +2,8 @@ import pytest
 import torch
 from torch import nn
 
-from corrigible.explanations import chunks
-from corrigible.explanations.chunks import FEWEST, MOST, activation_bytes, cache_bytes, rows_that_fit
+from corrigible.models import batch_size
+from corrigible.models.batch_size import FEWEST, MOST, activation_bytes, cache_bytes, rows_that_fit
 
 
 def described(folder, **caches):
@@ -16,7 +16,7 @@ def described(folder, **caches):
 
 
 def cache_of(monkeypatch, folder):
-    monkeypatch.setattr(chunks, "_CACHES", folder)
+    monkeypatch.setattr(batch_size, "_CACHES", folder)
     cache_bytes.cache_clear()
     try:
         return cache_bytes()
@@ -52,12 +52,12 @@ def test_activations_are_those_of_the_innermost_layers():
 @pytest.mark.parametrize(("cache", "expected"), [(1, FEWEST), (60 * 100, 128), (2**40, MOST)])
 def test_as_many_rows_as_fit_to_a_power_of_two(monkeypatch, cache, expected):
     model = nn.Sequential(nn.Sequential(nn.Linear(3, 5), nn.ReLU()), nn.Linear(5, 2))
-    monkeypatch.setattr(chunks, "cache_bytes", lambda: cache)
+    monkeypatch.setattr(batch_size, "cache_bytes", lambda: cache)
     assert rows_that_fit(model, torch.zeros(1, 3)) == expected
 
 
 @pytest.mark.parametrize(("rows", "expected"), [(0.5, 1), (3.5, 2), (6, 4), (100, FEWEST)])
 def test_of_large_rows_fewer_run_at_once(monkeypatch, rows, expected):
-    monkeypatch.setattr(chunks, "cache_bytes", lambda: 1)
-    monkeypatch.setattr(chunks, "LARGE_BYTES", int(4 * (3 + 2) * rows))
+    monkeypatch.setattr(batch_size, "cache_bytes", lambda: 1)
+    monkeypatch.setattr(batch_size, "LARGE_BYTES", int(4 * (3 + 2) * rows))
     assert rows_that_fit(nn.Linear(3, 2), torch.zeros(1, 3)) == expected

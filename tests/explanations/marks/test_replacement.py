@@ -7,7 +7,7 @@ import torch
 from torch import nn
 
 from corrigible.errors import DataError
-from corrigible.explanations.replacing import class_mean, noise, other_rows, replaced, with_whole_categories
+from corrigible.explanations.marks.replacement import class_mean, noise, other_rows, replaced, with_whole_categories
 from corrigible.models.forward import Forward
 from corrigible.types import Batch, Columns
 
