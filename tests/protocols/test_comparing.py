@@ -13,9 +13,9 @@ from corrigible.feedback.masks import marks_of
 from corrigible.penalties import ABOUT_EITHER, FEEDBACK_LOSSES, FEEDBACK_PENALTIES, PENALTIES, RELEVANCE_PENALTIES
 from corrigible.protocols.comparing import WITHOUT_FEEDBACK, Candidate, candidate, compare, methods_for
 from corrigible.protocols.correction import rows_to_judge
-from corrigible.protocols.providing import split_method
 from corrigible.protocols.schedule import Schedule, result_of, run
 from corrigible.protocols.step_costs import step_costs
+from corrigible.protocols.training_facts import split_method
 from verdicts import CORRECTED, FAILED
 
 X = torch.randn(80, 4, generator=torch.Generator().manual_seed(0))

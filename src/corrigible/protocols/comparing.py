@@ -22,9 +22,9 @@ from corrigible.feedback.masks import Marks, marks_of
 from corrigible.penalties import ABOUT_EITHER, FEEDBACK_LOSSES, FEEDBACK_PENALTIES, RELEVANCE_PENALTIES
 from corrigible.protocols.careful import careful_step
 from corrigible.protocols.correction import Progress, correction, rows_to_judge
-from corrigible.protocols.providing import Known, augments_of, provided, split_method
 from corrigible.protocols.schedule import Schedule, Validation, result_of, run
 from corrigible.protocols.step_costs import step_costs
+from corrigible.protocols.training_facts import Known, augments_of, provided, split_method
 from corrigible.protocols.trials import Fold
 from corrigible.protocols.verdict import Verdict
 from corrigible.protocols.weight import WeightChoice

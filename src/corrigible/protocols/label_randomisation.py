@@ -14,7 +14,7 @@ from torch import Tensor, nn
 
 from corrigible.data.dataset import Dataset, TensorData, all_labels, as_dataset, columns_of, labelled, require_classes
 from corrigible.explanations.attributing import Method, attribution_of, rows_and_target
-from corrigible.explanations.trust.likeness import Comparison, compared
+from corrigible.explanations.trust.similarity import Comparison, compared
 from corrigible.models.fresh_weights import untrained
 from corrigible.protocols.schedule import Schedule, accuracy_on, require_fit, result_of, run
 from corrigible.training import Epoch

@@ -14,8 +14,8 @@ from corrigible.feedback.masks import Marks
 from corrigible.losses import cross_entropy
 from corrigible.models.modes import PrivateRandomness, device_of, learning
 from corrigible.objective import objective_of, terms_of
-from corrigible.protocols.providing import Known, augments_of, provided, split_method
 from corrigible.protocols.schedule import Schedule, batches_of
+from corrigible.protocols.training_facts import Known, augments_of, provided, split_method
 from corrigible.training import plain_step
 
 Method = Mapping[str, Any]

@@ -16,8 +16,8 @@ from corrigible.data.dataset import Dataset, all_labels
 from corrigible.feedback.masks import Marks, Masks
 from corrigible.protocols.careful import careful_step
 from corrigible.protocols.judge import Judge, Judged, build_judge, joined
-from corrigible.protocols.providing import Known, augments_of
 from corrigible.protocols.schedule import Schedule, run
+from corrigible.protocols.training_facts import Known, augments_of
 
 LEAST_TO_HOLD_OUT = 4
 """Reviewed rows; of fewer none is held out."""

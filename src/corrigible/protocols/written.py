@@ -6,7 +6,7 @@ from corrigible.augment import AUGMENTS
 from corrigible.errors import RecipeError
 from corrigible.methods import method_named, with_settings
 from corrigible.objective import terms_of
-from corrigible.protocols.providing import require_writable
+from corrigible.protocols.training_facts import require_writable
 
 
 def written_penalties(entries: list[Any]) -> dict[str, dict[str, Any]]:

@@ -11,7 +11,7 @@ from corrigible.data.vocabulary import UNKNOWN
 from corrigible.explanations.inputs import predicted_target
 from corrigible.regions.effects import marked_effects
 from corrigible.regions.region_test import compared_with_others
-from corrigible.regions.suspicion import SURELY, Suspect, suspicion_of
+from corrigible.regions.suspect_ranking import SURELY, Suspect, suspicion_of
 from corrigible.types import Phrase
 
 MOST_WORDS = 200

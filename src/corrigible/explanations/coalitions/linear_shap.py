@@ -10,8 +10,8 @@ from torch import Tensor, nn
 
 from corrigible.errors import UnsupportedModelError
 from corrigible.explanations.baselines import Baseline
+from corrigible.explanations.games.evaluate import evaluated
 from corrigible.explanations.games.game import Plan, game_of
-from corrigible.explanations.games.playing import played
 from corrigible.explanations.groups import Groups, shared_evenly
 from corrigible.types import Columns
 
@@ -55,7 +55,7 @@ def linear_shap(
         model, x, target, groups=groups, columns=columns, baseline=baseline, background=background, absent=absent,
         score=score, seed=seed, differentiable=differentiable, rows_at_once=rows_at_once,
     )  # fmt: skip
-    found = played(game, [linear_plan_of(game.num_groups)])
+    found = evaluated(game, [linear_plan_of(game.num_groups)])
     alone, among_others, whole = found.split([game.num_groups, game.num_groups, 1], dim=1)
     difference, largest = ((alone - among_others).abs().max().item(), among_others.abs().max().item())
     # A large intercept takes digits of every difference of scores.

@@ -9,8 +9,8 @@ from torch import Tensor, nn
 from corrigible.errors import RecipeError
 from corrigible.explanations.baselines import Baseline
 from corrigible.explanations.coalitions.feature_ablation import feature_ablation
+from corrigible.explanations.games.evaluate import looking, parts_of_values
 from corrigible.explanations.games.game import Game, game_of
-from corrigible.explanations.games.playing import looking, parts_of_values
 from corrigible.explanations.games.values import Values, shown_values
 from corrigible.types import Columns
 
@@ -65,7 +65,7 @@ def occlusion(
 def _drops(
     game: Game, down: Bool[Tensor, " down height"], across: Bool[Tensor, " across width"]
 ) -> Float[Tensor, " batch down across"]:
-    """How far each window's absence lowers the score; the windows themselves are made as they come."""
+    """How far each window's removal lowers the score; the windows themselves are made as they come."""
     channels = (1,) * (game.x.ndim - 3)
 
     def values_of(some: slice) -> Values:

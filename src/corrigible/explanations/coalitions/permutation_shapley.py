@@ -12,9 +12,9 @@ from torch import Tensor, nn
 
 from corrigible.errors import RecipeError
 from corrigible.explanations.baselines import Baseline
-from corrigible.explanations.games.absence import Absent
+from corrigible.explanations.games.evaluate import explained
 from corrigible.explanations.games.game import MOST_PLANNED, Plan, game_of
-from corrigible.explanations.games.playing import explained
+from corrigible.explanations.games.removal import Absent
 from corrigible.explanations.groups import Groups
 from corrigible.types import Columns
 

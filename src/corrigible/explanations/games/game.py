@@ -13,7 +13,7 @@ from torch import Tensor, nn
 
 from corrigible.errors import DataError, RecipeError
 from corrigible.explanations.baselines import Baseline
-from corrigible.explanations.games.absence import Absence, Absent, absence_of
+from corrigible.explanations.games.removal import Absent, Removal, removal_of
 from corrigible.explanations.groups import Groups, groups_of, numbered_anew
 from corrigible.explanations.passes import score_of, values_index
 from corrigible.models.forward import class_logits
@@ -44,7 +44,7 @@ class Game:
     target: Int[Tensor, " batch *contrast"]
     labels: Int[Tensor, " one_or_batch *input"]
     """The group of each input, for all rows or for each; every row's groups are numbered without gaps."""
-    absence: Absence
+    removal: Removal
     score: str
     seed: int
     differentiable: bool
@@ -105,7 +105,7 @@ def game_of(
 
     Raises:
         RecipeError: more than 4096 groups.
-        DataError: see `groups_of` and `absence_of`.
+        DataError: see `groups_of` and `removal_of`.
     """
     labels = numbered_anew(groups_of(x, groups, columns))
     num_groups = int(labels.max()) + 1
@@ -113,8 +113,8 @@ def game_of(
         raise RecipeError(
             f"{num_groups} groups; expected at most {MOST_GROUPS}: form groups, such as an image's segments"
         )
-    absence = absence_of(x, labels, columns=columns, baseline=baseline, background=background, absent=absent, seed=seed)
-    return Game(model, x, target, labels, absence, score, seed, differentiable, rows_at_once)
+    removal = removal_of(x, labels, columns=columns, baseline=baseline, background=background, absent=absent, seed=seed)
+    return Game(model, x, target, labels, removal, score, seed, differentiable, rows_at_once)
 
 
 def all_coalitions(num_groups: int) -> Bool[Tensor, " coalition group"]:

@@ -19,9 +19,9 @@ from corrigible.explanations.callables import as_model
 from corrigible.explanations.coalitions.exact_shapley import MOST_GROUPS as MOST_EXACT
 from corrigible.explanations.coalitions.exact_shapley import exact_plan_of
 from corrigible.explanations.coalitions.permutation_shapley import permutation_plans_of
-from corrigible.explanations.games.absence import Absent
+from corrigible.explanations.games.evaluate import by_number_of_groups, evaluated
 from corrigible.explanations.games.game import Game, Plan, all_coalitions, game_of
-from corrigible.explanations.games.playing import by_number_of_groups, played
+from corrigible.explanations.games.removal import Absent
 from corrigible.explanations.groups import Groups
 from corrigible.explanations.inputs import checked_question
 from corrigible.explanations.passes import require_gradient
@@ -98,11 +98,11 @@ def _values_and_pairs(game: Game, samples: int) -> tuple[Tensor, Tensor]:
     num_groups = game.num_groups
     if num_groups <= MOST_EXACT:
         plan, of_pairs = exact_plan_of(num_groups), _exact_weights(num_groups)
-        both = played(game, [Plan(plan.present, torch.cat([plan.weights, of_pairs], dim=1))])
+        both = evaluated(game, [Plan(plan.present, torch.cat([plan.weights, of_pairs], dim=1))])
         return both[:, :num_groups], both[:, num_groups:]
-    values = played(game, permutation_plans_of(num_groups, samples=samples, seed=game.seed))
+    values = evaluated(game, permutation_plans_of(num_groups, samples=samples, seed=game.seed))
     plans = _sampled_plans(num_groups, samples, game.seed)
-    return values, torch.cat([played(game, [plan]) for plan in plans], dim=1)
+    return values, torch.cat([evaluated(game, [plan]) for plan in plans], dim=1)
 
 
 def _matrix(

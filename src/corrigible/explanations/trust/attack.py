@@ -23,9 +23,9 @@ from corrigible.explanations.attributing import (
 )
 from corrigible.explanations.explaining import EXPLAINERS
 from corrigible.explanations.quality.agreement import rank_correlation, top_agreement
-from corrigible.explanations.trust.likeness import mean_over_rows, squared_difference
 from corrigible.explanations.trust.perturbing import Allowed, Norm
 from corrigible.explanations.trust.searching import Searching
+from corrigible.explanations.trust.similarity import mean_over_rows, squared_difference
 from corrigible.methods import settings_of, with_settings
 from corrigible.models.forward import class_logits
 from corrigible.models.modes import untouched

@@ -13,7 +13,7 @@ from torch import Tensor, nn
 from corrigible.errors import RecipeError
 from corrigible.explanations.trust.asked import Asked
 from corrigible.explanations.trust.axiom_cases import Case, Doubled, Mixed, WithIgnored
-from corrigible.explanations.trust.rewriting import rewritten
+from corrigible.explanations.trust.equivalent_networks import equivalent_networks
 from corrigible.models.forward import class_logits
 from corrigible.models.modes import untouched
 
@@ -73,7 +73,7 @@ def implementation_invariance(asked: Asked, case: Case) -> Finding:
 
     Violation: the largest difference of two attributions, over the largest attribution.
     """
-    known = [("another network", case.twin)] if case.twin is not None else list(rewritten(case.model))
+    known = [("another network", case.twin)] if case.twin is not None else list(equivalent_networks(case.model))
     expected, scores = asked.attribution(case), asked.scores(case, case.x, case.target)
     found = []
     for name, model in known:

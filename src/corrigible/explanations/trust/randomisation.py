@@ -11,7 +11,7 @@ from torch import nn
 
 from corrigible.errors import UnsupportedModelError, unknown
 from corrigible.explanations.attributing import Method, attribution_of, rows_and_target
-from corrigible.explanations.trust.likeness import Comparison, compared
+from corrigible.explanations.trust.similarity import Comparison, compared
 from corrigible.models.fresh_weights import weighted_layers, with_fresh
 
 MOST_ALIKE = 0.5

@@ -12,7 +12,7 @@ from corrigible.types import Columns
 
 
 @dataclass(frozen=True)
-class Wording:
+class RuleText:
     """What columns, their values and classes are called."""
 
     columns: Columns
@@ -62,7 +62,7 @@ class Wording:
         return f"{name} > {above}" if high == float("inf") else f"{above} < {name} ≤ {below}"
 
 
-def wording_of(columns: Columns, units: Units | None, class_names: Sequence[str]) -> Wording:
+def rule_text_of(columns: Columns, units: Units | None, class_names: Sequence[str]) -> RuleText:
     """The words for these columns.
 
     Raises:
@@ -71,4 +71,4 @@ def wording_of(columns: Columns, units: Units | None, class_names: Sequence[str]
     units = unchanged(len(columns.names)) if units is None else units
     if not len(units.shift) == len(units.scale) == len(columns.names):
         raise DataError(f"units are those of {len(units.scale)} columns; expected {len(columns.names)}")
-    return Wording(columns, units, tuple(class_names))
+    return RuleText(columns, units, tuple(class_names))

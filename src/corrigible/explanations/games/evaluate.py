@@ -11,7 +11,7 @@ import torch
 from jaxtyping import Float, Int
 from torch import Tensor
 
-from corrigible.explanations.games.affine_start import affine_start, affine_values
+from corrigible.explanations.games.affine_first_layer import affine_first_layer, affine_values
 from corrigible.explanations.games.game import Game, Plan
 from corrigible.explanations.games.values import Values, conditional_values, filled_values
 from corrigible.explanations.groups import shared_evenly
@@ -23,7 +23,7 @@ def explained(game: Game, plans_for: Callable[[int], Iterable[Plan]]) -> Float[T
     """The results of the plans for as many groups as a row has, one result per group, shared by the group's inputs."""
     attribution = torch.zeros_like(game.x)
     for rows, part in by_number_of_groups(game):
-        values = played(part, plans_for(part.num_groups))
+        values = evaluated(part, plans_for(part.num_groups))
         attribution = attribution.index_copy(0, rows, shared_evenly(values, part.labels))
     return attribution
 
@@ -37,29 +37,29 @@ def by_number_of_groups(game: Game) -> Iterator[tuple[Int[Tensor, " some"], Game
         yield rows, replace(game, x=game.x[rows], target=game.target[rows], labels=labels)
 
 
-def played(game: Game, plans: Iterable[Plan]) -> Float[Tensor, " batch result"]:
+def evaluated(game: Game, plans: Iterable[Plan]) -> Float[Tensor, " batch result"]:
     """The weighted sums of the coalitions' values over all plans, for every row; a plan is gone when the next comes."""
     sums = None
     for plan in plans:
-        part = _played(game, plan)
+        part = _evaluated(game, plan)
         sums = part if sums is None else sums + part
     assert sums is not None
     return sums.to(game.x)
 
 
-def _played(game: Game, plan: Plan) -> Float[Tensor, " batch result"]:
+def _evaluated(game: Game, plan: Plan) -> Float[Tensor, " batch result"]:
     present = plan.present.to(game.x.device)
     with untouched(game.model, game.seed):
-        start = affine_start(game, len(present))
+        parts = affine_first_layer(game, len(present))
 
         def values_of(some: slice) -> Values:
-            if game.absence.is_conditional:
+            if game.removal.is_conditional:
                 return conditional_values(game, present[some])
-            if start is not None:
-                return affine_values(game, present[some], start)
+            if parts is not None:
+                return affine_values(game, present[some], parts)
             return filled_values(game, present[some])
 
-        most_rows = None if start is None else game.rows_at_once // game.num_groups
+        most_rows = None if parts is None else game.rows_at_once // game.num_groups
         return _weighted(game, plan.weights, values_of, most_rows)
 
 
@@ -90,7 +90,7 @@ def parts_of_values(
 ) -> Iterator[tuple[slice, Iterator[Float[Tensor, " row some"]]]]:
     """Some coalitions at a time, with their values for some rows after the others, inside `looking`."""
     for some in _slices(num_coalitions, _coalitions_at_once(game)):
-        points = min((some.stop - some.start) * game.absence.num_draws, game.rows_at_once)
+        points = min((some.stop - some.start) * game.removal.num_draws, game.rows_at_once)
         num_rows = max(min(game.rows_at_once // points, len(game.x) if most_rows is None else most_rows), 1)
         yield some, map(values_of(some), _slices(len(game.x), num_rows))
 
@@ -104,5 +104,5 @@ def _coalitions_at_once(game: Game) -> int:
 
     All that it allows where each row's distances to the background would be measured again.
     """
-    parts = 1 if game.absence.is_conditional else 8
-    return max(game.rows_at_once // (parts * game.absence.num_draws), 1)
+    parts = 1 if game.removal.is_conditional else 8
+    return max(game.rows_at_once // (parts * game.removal.num_draws), 1)

@@ -25,7 +25,7 @@ Absent = Literal["marginal", "independent", "conditional"]
 
 
 @dataclass(frozen=True)
-class Absence:
+class Removal:
     """The rows that fill in for absent inputs, and how they are chosen."""
 
     rows: Float[Tensor, " draw *input"]
@@ -52,7 +52,7 @@ class Absence:
         return (apart + self.tie_breaks).topk(self.num_neighbours, largest=False).indices
 
 
-def absence_of(
+def removal_of(
     x: Float[Tensor, " batch *input"],
     labels: Int[Tensor, " one_or_batch *input"],
     *,
@@ -61,7 +61,7 @@ def absence_of(
     background: Tensor | None,
     absent: Absent,
     seed: int,
-) -> Absence:
+) -> Removal:
     """The rows that fill in: the baseline, or without one those of ``background``.
 
     Raises:
@@ -71,19 +71,19 @@ def absence_of(
     if background is None:
         if absent != "marginal":
             raise DataError(f"absent={absent!r} takes its values from data; give rows of it as background")
-        return Absence(baseline_row(baseline, x, columns)[None])
+        return Removal(baseline_row(baseline, x, columns)[None])
     if baseline is not None:
         raise DataError("both a baseline and a background are given; expected one of them")
     rows = background_rows(background, x)
     if absent == "marginal":
-        return Absence(rows)
+        return Removal(rows)
     if len(labels) > 1:
         raise DataError(f"absent={absent!r} needs groups that are the same in all rows; use 'marginal' for segments")
     if absent == "conditional":
         # Far above the rounding error of a distance and far below its differences.
         drawn = torch.rand(len(rows), dtype=torch.float64, generator=torch.Generator().manual_seed(seed))
-        return Absence(rows, 1e-9 * drawn.to(rows.device))
-    return Absence(_exchanged(rows, labels[0], seed))
+        return Removal(rows, 1e-9 * drawn.to(rows.device))
+    return Removal(_exchanged(rows, labels[0], seed))
 
 
 def distances(

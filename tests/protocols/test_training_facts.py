@@ -11,7 +11,7 @@ from corrigible.feedback.masks import marks_of
 from corrigible.methods import settings_of
 from corrigible.models import mlp
 from corrigible.penalties import PENALTIES
-from corrigible.protocols.providing import PROVIDERS, Known, augments_of, provided, split_method
+from corrigible.protocols.training_facts import PROVIDERS, Known, augments_of, provided, split_method
 from corrigible.types import Feedback
 
 X = torch.tensor([[1.0, 10.0], [3.0, -2.0], [5.0, 0.0], [7.0, 4.0]])

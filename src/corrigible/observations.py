@@ -30,7 +30,7 @@ from corrigible.models.forward import class_logits
 from corrigible.models.modes import PrivateRandomness, device_of, evaluating, like_parameters
 from corrigible.types import Batch, Feedback
 
-EVIDENCE = {
+OBSERVATIONS = {
     "probs": "probability of each class",
     "predicted": "the most probable class",
     "y": "the label",
@@ -50,24 +50,24 @@ EVIDENCE = {
 
 ABOUT_IRRELEVANT = frozenset({"flipped", "swapped_hits", "attribution_share", "reflected_probs"})
 ABOUT_RELEVANT = frozenset({"pointing", "relevance_mass", "relevance_rank"})
-"""Evidence that exists only where inputs are marked."""
+"""Observations that exists only where inputs are marked."""
 
 
 @dataclass(frozen=True)
-class Evidence:
+class Observations:
     """What a model showed on a data set, on the CPU."""
 
     everywhere: Mapping[str, Tensor]
-    """Evidence about every row."""
+    """Observations about every row."""
     marked: Int[Tensor, " marked"]
     """Positions of the rows on which irrelevant inputs are marked."""
     on_marked: Mapping[str, Tensor]
-    """Evidence about the marked rows alone."""
+    """Observations about the marked rows alone."""
     class_names: Sequence[str] = ()
     group_names: Sequence[str] = ()
 
     def of(self, needs: Collection[str]) -> dict[str, Tensor]:
-        """This evidence, all on the same rows: the marked ones where any of it exists only there."""
+        """These observations, all on the same rows: the marked ones where any of it exists only there."""
         if self.on_marked.keys().isdisjoint(needs):
             return {name: self.everywhere[name] for name in needs}
         found = {name: value[self.marked] for name, value in self.everywhere.items()} | dict(self.on_marked)
@@ -78,15 +78,15 @@ def gather(
     model: nn.Module,
     data: Any,
     *,
-    names: Collection[str] = tuple(EVIDENCE),
+    names: Collection[str] = tuple(OBSERVATIONS),
     feedback: Sequence[Feedback] = (),
     method: str = "input_gradient",
     explainer_settings: Mapping[str, Any] | None = None,
     num_donors: int = 50,
     batch_size: int = 256,
     seed: int = 0,
-) -> Evidence:
-    """The evidence of these names, as far as the data set and the feedback give it.
+) -> Observations:
+    """The observations of these names, as far as the data set and the feedback give it.
 
     What is about irrelevant inputs exists on the rows on which some are marked; what is about relevant inputs is NaN on
     rows without such marks, and absent where no row has any. Explanations are of the label. The model, its modes and
@@ -124,7 +124,7 @@ def gather(
             if "reflected_probs" in names:
                 on_marked["reflected_probs"] = _reflected_probs(rows)
     class_names, group_names = (getattr(dataset, name, ()) for name in ("class_names", "group_names"))
-    return Evidence(everywhere, marked, on_marked, class_names, group_names)
+    return Observations(everywhere, marked, on_marked, class_names, group_names)
 
 
 @dataclass(frozen=True)

@@ -12,7 +12,7 @@ from corrigible.types import Features, Phrase, Pixels
 
 NUM_EXAMPLES = 5
 SURELY = 4
-"""The power of ``telling``: as likely as that four neighbours drawn at random all have the row's label."""
+"""The power of the neighbours' agreement: as likely as that four drawn at random all have the row's label."""
 TOP = 0.1
 """Share of the rows that a region is ranked by: a cue may be in few of them."""
 ONE_CLASS = 0.9

@@ -26,7 +26,7 @@ class Members(NamedTuple):
     is_real: Bool[Tensor, " group member"]
 
 
-class AffineStart(NamedTuple):
+class AffineFirstLayer(NamedTuple):
     """The layer that sees the inputs, everything after it, and which inputs the groups have."""
 
     first: nn.Linear
@@ -34,13 +34,13 @@ class AffineStart(NamedTuple):
     members: Members
 
 
-def affine_start(game: Game, num_coalitions: int) -> AffineStart | None:
+def affine_first_layer(game: Game, num_coalitions: int) -> AffineFirstLayer | None:
     """The parts of a plain sequence of layers that begins with a linear one; None for any other model.
 
     Also None where rows have groups of their own, where absent inputs depend on the row, where somebody has hooked into
     the parts that would be passed by, and where the groups' shares would cost more than the coalitions themselves.
     """
-    if type(game.model) is not nn.Sequential or len(game.labels) > 1 or game.absence.is_conditional:
+    if type(game.model) is not nn.Sequential or len(game.labels) > 1 or game.removal.is_conditional:
         return None
     layers = list(game.model)
     place = 1 if layers and _flattens(layers[0]) else 0
@@ -52,7 +52,7 @@ def affine_start(game: Game, num_coalitions: int) -> AffineStart | None:
     members = members_of(game.labels)
     if members.place.numel() > num_coalitions * game.x[0].numel():
         return None
-    return AffineStart(first, nn.Sequential(*layers[place + 1 :]), members)
+    return AffineFirstLayer(first, nn.Sequential(*layers[place + 1 :]), members)
 
 
 def _flattens(layer: nn.Module) -> bool:
@@ -70,24 +70,24 @@ def members_of(labels: Int[Tensor, " *input"]) -> Members:
     return Members(order[(start[:, None] + member).clamp_max(len(order) - 1)], is_real)
 
 
-def affine_values(game: Game, present: Bool[Tensor, " coalition group"], start: AffineStart) -> Values:
+def affine_values(game: Game, present: Bool[Tensor, " coalition group"], parts: AffineFirstLayer) -> Values:
     """As `filled_values`, for a network that begins with an affine layer and groups that all rows share."""
-    hidden_of = (_one_filling if len(game.absence.rows) == 1 else _several_fillings)(game, present, start)
+    hidden_of = (_one_filling if len(game.removal.rows) == 1 else _several_fillings)(game, present, parts)
 
     def values(rows: slice) -> Float[Tensor, " row coalition"]:
         scores = []
         for hidden in hidden_of(rows):
-            logits = class_logits(start.rest(hidden.flatten(0, 2))).view(*hidden.shape[:3], -1)
+            logits = class_logits(parts.rest(hidden.flatten(0, 2))).view(*hidden.shape[:3], -1)
             scores.append(game.scored(logits, rows, axis=1))
         return mean_over_draws(scores).T
 
     return values
 
 
-def _one_filling(game: Game, present: Tensor, start: AffineStart) -> HiddenOf:
+def _one_filling(game: Game, present: Tensor, parts: AffineFirstLayer) -> HiddenOf:
     """A single product gives all: the filling's own output, and what each present group changes of it."""
-    shares_of, filling = _shares_by(start), game.absence.rows.flatten(1)
-    without, filled = shares_of(filling), start.first(filling)
+    shares_of, filling = _shares_by(parts), game.removal.rows.flatten(1)
+    without, filled = shares_of(filling), parts.first(filling)
     counted = torch.cat([present, torch.ones_like(present[:, :1])], dim=1).to(game.x)
 
     def hidden_of(rows: slice) -> Iterator[Tensor]:
@@ -98,12 +98,12 @@ def _one_filling(game: Game, present: Tensor, start: AffineStart) -> HiddenOf:
     return hidden_of
 
 
-def _several_fillings(game: Game, present: Tensor, start: AffineStart) -> HiddenOf:
+def _several_fillings(game: Game, present: Tensor, parts: AffineFirstLayer) -> HiddenOf:
     """What the present groups give, from the row, and the absent ones, from each filling."""
-    shares_of, is_present = _shares_by(start), present.to(game.x)
+    shares_of, is_present = _shares_by(parts), present.to(game.x)
     is_absent = (~present[:, game.labels.flatten()]).to(game.x)
-    fillings = game.absence.rows.flatten(1).split(game.rows_at_once)
-    absent = [start.first(is_absent[:, None] * filling)[:, None] for filling in fillings]
+    fillings = game.removal.rows.flatten(1).split(game.rows_at_once)
+    absent = [parts.first(is_absent[:, None] * filling)[:, None] for filling in fillings]
 
     def hidden_of(rows: slice) -> Iterator[Tensor]:
         shares = shares_of(game.x[rows].flatten(1))
@@ -113,8 +113,8 @@ def _several_fillings(game: Game, present: Tensor, start: AffineStart) -> Hidden
     return hidden_of
 
 
-def _shares_by(start: AffineStart) -> Callable[[Float[Tensor, " row input"]], Float[Tensor, " group row hidden"]]:
+def _shares_by(parts: AffineFirstLayer) -> Callable[[Float[Tensor, " row input"]], Float[Tensor, " group row hidden"]]:
     """What each group's inputs add to the first layer's output."""
-    place, is_real = start.members
-    weight = start.first.weight.T[place] * is_real[:, :, None]
+    place, is_real = parts.members
+    weight = parts.first.weight.T[place] * is_real[:, :, None]
     return lambda x: x[:, place].transpose(0, 1) @ weight

@@ -3,7 +3,7 @@ import pytest
 import torch
 
 from corrigible.errors import DataError, RecipeError
-from corrigible.explanations.surrogates.asking import asked_of
+from corrigible.explanations.surrogates.samples import samples_of
 
 SETTINGS = {"around": None, "columns": None, "samples": 400, "width": 0.75, "seed": 0, "rows_at_once": None}
 
@@ -18,27 +18,27 @@ def first(x):
 
 def test_no_row_of_the_data_serves_two_parts(monkeypatch):
     monkeypatch.setattr("corrigible.explanations.surrogates.synthetic.NOISE", 0.0)
-    asked = asked_of(first, rows().double(), **SETTINGS)
+    drawn = samples_of(first, rows().double(), **SETTINGS)
     parts = [
-        {place: set(part.x[:, place]) for place in range(3)} for part in (asked.growing, asked.stopping, asked.held_out)
+        {place: set(part.x[:, place]) for place in range(3)} for part in (drawn.growing, drawn.stopping, drawn.held_out)
     ]
     for place in range(3):
         assert not parts[0][place] & parts[1][place]
         assert not (parts[0][place] | parts[1][place]) & parts[2][place]
-    assert [len(part.x) for part in (asked.growing, asked.stopping, asked.held_out)] == [200, 100, 100]
+    assert [len(part.x) for part in (drawn.growing, drawn.stopping, drawn.held_out)] == [200, 100, 100]
 
 
 def test_the_answers_are_the_models():
-    asked = asked_of(first, rows(), **SETTINGS)
-    np.testing.assert_allclose(asked.held_out.logits[:, 1], asked.held_out.x[:, 0])
-    assert asked.num_classes == 2
-    assert (asked.held_out.predicted == (asked.held_out.x[:, 0] > 0)).all()
+    drawn = samples_of(first, rows(), **SETTINGS)
+    np.testing.assert_allclose(drawn.held_out.logits[:, 1], drawn.held_out.x[:, 0])
+    assert drawn.num_classes == 2
+    assert (drawn.held_out.predicted == (drawn.held_out.x[:, 0] > 0)).all()
 
 
 def test_neither_the_order_of_rows_nor_chunks_matter():
-    whole = asked_of(first, rows(), **SETTINGS)
-    turned = asked_of(first, rows().flip(0), **SETTINGS | {"rows_at_once": 7})
-    other = asked_of(first, rows(), **SETTINGS | {"seed": 1})
+    whole = samples_of(first, rows(), **SETTINGS)
+    turned = samples_of(first, rows().flip(0), **SETTINGS | {"rows_at_once": 7})
+    other = samples_of(first, rows(), **SETTINGS | {"seed": 1})
     assert np.array_equal(whole.held_out.x, turned.held_out.x)
     assert not np.array_equal(whole.held_out.x, other.held_out.x)
 
@@ -56,7 +56,7 @@ def test_neither_the_order_of_rows_nor_chunks_matter():
 )
 def test_what_does_not_fit_is_refused(x, settings, error, message):
     with pytest.raises(error, match=message):
-        asked_of(first, x, **SETTINGS | settings)
+        samples_of(first, x, **SETTINGS | settings)
 
 
 LEVELS = torch.randint(3, (200, 4), generator=torch.Generator().manual_seed(0)).float()
@@ -80,6 +80,6 @@ MANY = torch.randn(200, 100, generator=torch.Generator().manual_seed(0))
 def test_a_row_far_away_from_the_data_is_refused(x, message):
     settings = SETTINGS | {"samples": 4000}
     for place in range(3):
-        assert asked_of(first, x, **settings | {"around": x[place]}).around is not None
+        assert samples_of(first, x, **settings | {"around": x[place]}).around is not None
     with pytest.raises(DataError, match=message):
-        asked_of(first, x, **settings | {"around": x[3] + 50})
+        samples_of(first, x, **settings | {"around": x[3] + 50})

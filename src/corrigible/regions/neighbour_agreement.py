@@ -11,7 +11,7 @@ from torch import Tensor
 NUM_NEIGHBOURS = 20
 
 
-def telling(
+def neighbour_agreement(
     x: Float[Tensor, " batch *input"],
     y: Int[Tensor, " batch"],
     region: Bool[Tensor, " *input"],

@@ -6,7 +6,7 @@ import torch
 from skimage.metrics import structural_similarity as skimage_similarity
 
 from corrigible.errors import DataError
-from corrigible.explanations.trust.likeness import (
+from corrigible.explanations.trust.similarity import (
     compared,
     mean_over_rows,
     squared_difference,

@@ -67,7 +67,7 @@ class Comparison:
 def compared(
     first: Float[Tensor, " batch *input"], second: Float[Tensor, " batch *input"], *, part: str, seed: int = 0
 ) -> Comparison:
-    """All measures of likeness between two explanations of the same rows."""
+    """All measures of similarity between two explanations of the same rows."""
     structure = structural_similarity(first, second) if has_structure(first) else None
     return Comparison(
         part,

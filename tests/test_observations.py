@@ -6,7 +6,6 @@ from torch import nn
 from corrigible.data.dataset import TensorData
 from corrigible.data.swapping import draw_donors, lent
 from corrigible.errors import DataError, FeedbackError
-from corrigible.evidence import ABOUT_RELEVANT, EVIDENCE, gather
 from corrigible.explanations import explain
 from corrigible.explanations.quality import (
     deletion_auc,
@@ -16,6 +15,7 @@ from corrigible.explanations.quality import (
     relevance_rank,
     sparseness,
 )
+from corrigible.observations import ABOUT_RELEVANT, OBSERVATIONS, gather
 from corrigible.types import Columns, Features, Feedback, Pixels
 
 RNG = torch.Generator().manual_seed(0)
@@ -42,22 +42,22 @@ def linear_model():
 
 def test_probs_and_predicted_are_the_models_in_eval_mode():
     noisy = nn.Sequential(linear_model(), nn.Dropout(0.9), nn.BatchNorm1d(2, affine=False))
-    evidence = gather(noisy, DATA, names=["probs"], batch_size=7)
+    observations = gather(noisy, DATA, names=["probs"], batch_size=7)
     expected = (noisy[0](X) / (1 + 1e-5) ** 0.5).softmax(dim=1)
-    assert torch.allclose(evidence.everywhere["probs"].float(), expected)
-    assert torch.equal(evidence.everywhere["predicted"], expected.argmax(dim=1))
+    assert torch.allclose(observations.everywhere["probs"].float(), expected)
+    assert torch.equal(observations.everywhere["predicted"], expected.argmax(dim=1))
 
 
 def test_labels_groups_and_names_are_the_data_sets(model):
-    evidence = gather(model, DATA)
-    assert torch.equal(evidence.everywhere["y"], Y)
-    assert torch.equal(evidence.everywhere["group"], Y.roll(1))
-    assert evidence.class_names == ("ill", "well")
-    assert evidence.group_names == ("north", "south")
+    observations = gather(model, DATA)
+    assert torch.equal(observations.everywhere["y"], Y)
+    assert torch.equal(observations.everywhere["group"], Y.roll(1))
+    assert observations.class_names == ("ill", "well")
+    assert observations.group_names == ("north", "south")
 
 
 def test_flipped_matches_the_definition(model):
-    evidence = gather(model, DATA, names=["flipped", "swapped_hits"], feedback=TWO_ROWS, num_donors=6, seed=3)
+    observations = gather(model, DATA, names=["flipped", "swapped_hits"], feedback=TWO_ROWS, num_donors=6, seed=3)
     expected, expected_hits = [], []
     for row, columns in ((4, [1]), (7, [0, 2])):
         num_flips = num_hits = 0
@@ -70,9 +70,9 @@ def test_flipped_matches_the_definition(model):
         expected_hits.append(num_hits / 6)
     assert sum(expected) > 0
     assert 0 < sum(expected_hits) < 2
-    assert evidence.marked.tolist() == [4, 7]
-    assert evidence.on_marked["flipped"].tolist() == pytest.approx(expected)
-    assert evidence.on_marked["swapped_hits"].tolist() == pytest.approx(expected_hits)
+    assert observations.marked.tolist() == [4, 7]
+    assert observations.on_marked["flipped"].tolist() == pytest.approx(expected)
+    assert observations.on_marked["swapped_hits"].tolist() == pytest.approx(expected_hits)
 
 
 def test_images_are_swapped_with_what_others_have_to_lend():
@@ -82,7 +82,7 @@ def test_images_are_swapped_with_what_others_have_to_lend():
     model = nn.Sequential(nn.Flatten(), nn.Linear(4, 2))
     model[1].weight.data = torch.tensor([[0.0, 0.0, 0.0, 0.0], [3.0, -2.0, 2.0, -3.0]])
     model[1].bias.data.zero_()
-    evidence = gather(model, TensorData(x, y), names=["swapped_hits"], feedback=said, num_donors=6)
+    observations = gather(model, TensorData(x, y), names=["swapped_hits"], feedback=said, num_donors=6)
     hits = [
         [(model(torch.where(marked[[row]], donors[[donor]], x[[row]])).argmax() == y[row]) for donor in range(6)]
         for donors in (lent(x, marked), x)
@@ -90,47 +90,49 @@ def test_images_are_swapped_with_what_others_have_to_lend():
     ]
     expected, as_they_are = torch.tensor(hits).double().mean(dim=1).view(2, 6)
     assert not torch.equal(expected, as_they_are)
-    torch.testing.assert_close(evidence.on_marked["swapped_hits"], expected)
+    torch.testing.assert_close(observations.on_marked["swapped_hits"], expected)
 
 
 def test_attribution_share_of_a_linear_model_is_its_weights_share():
-    evidence = gather(linear_model(), DATA, names=["attribution_share"], feedback=TWO_ROWS)
+    observations = gather(linear_model(), DATA, names=["attribution_share"], feedback=TWO_ROWS)
     # The label's gradient is ± (1, −3, 4), or 0 for the score of class 0, whose weights are 0.
     expected = torch.tensor([3 / 8, 5 / 8], dtype=torch.float64).where(Y[[4, 7]] == 1, torch.nan)
-    assert torch.allclose(evidence.on_marked["attribution_share"], expected, equal_nan=True)
+    assert torch.allclose(observations.on_marked["attribution_share"], expected, equal_nan=True)
     assert expected.isnan().any()
     assert not expected.isnan().all()
 
 
 def test_attribution_share_takes_the_explainers_settings():
     settings = {"score": "target_log_prob"}
-    evidence = gather(linear_model(), DATA, names=["attribution_share"], feedback=TWO_ROWS, explainer_settings=settings)
-    assert evidence.on_marked["attribution_share"].tolist() == pytest.approx([3 / 8, 5 / 8])
+    observations = gather(
+        linear_model(), DATA, names=["attribution_share"], feedback=TWO_ROWS, explainer_settings=settings
+    )
+    assert observations.on_marked["attribution_share"].tolist() == pytest.approx([3 / 8, 5 / 8])
 
 
 def test_reflecting_flips_a_column_of_0_and_1(model):
-    evidence = gather(model, DATA, names=["reflected_probs"], feedback=EVERY_ROW, batch_size=7)
+    observations = gather(model, DATA, names=["reflected_probs"], feedback=EVERY_ROW, batch_size=7)
     x = X.clone()
     x[:, 1] = 1 - x[:, 1]
-    assert torch.allclose(evidence.on_marked["reflected_probs"].float(), model(x).softmax(dim=1))
+    assert torch.allclose(observations.on_marked["reflected_probs"].float(), model(x).softmax(dim=1))
 
 
 def test_reflecting_mirrors_a_number_between_its_extremes(model):
-    evidence = gather(model, DATA, names=["reflected_probs"], feedback=TWO_ROWS)
+    observations = gather(model, DATA, names=["reflected_probs"], feedback=TWO_ROWS)
     x = X[[7]].clone()
     x[:, [0, 2]] = X.amin(0)[[0, 2]] + X.amax(0)[[0, 2]] - x[:, [0, 2]]
-    assert torch.allclose(evidence.on_marked["reflected_probs"][[1]].float(), model(x).softmax(dim=1))
+    assert torch.allclose(observations.on_marked["reflected_probs"][[1]].float(), model(x).softmax(dim=1))
 
 
 RELEVANT = [Feedback(Features(("age",)), "relevant", row=4), Feedback(Features(("dose", "site")), "relevant", row=11)]
 
 
 def test_what_is_about_explanations_is_about_those_of_the_labels(model):
-    evidence = gather(model, DATA, feedback=RELEVANT, method="gradient_x_input", batch_size=7).everywhere
+    observations = gather(model, DATA, feedback=RELEVANT, method="gradient_x_input", batch_size=7).everywhere
     attribution = explain(model, X, Y, method="gradient_x_input")
     for name, measure in (("deletion", deletion_auc), ("insertion", insertion_auc)):
-        torch.testing.assert_close(evidence[name], measure(model, X, Y, attribution))
-    torch.testing.assert_close(evidence["sparseness"], sparseness(attribution))
+        torch.testing.assert_close(observations[name], measure(model, X, Y, attribution))
+    torch.testing.assert_close(observations["sparseness"], sparseness(attribution))
     marks = torch.zeros(30, 3, dtype=torch.bool)
     marks[4, 0] = marks[11, 1] = marks[11, 2] = True
     for name, against in (
@@ -138,17 +140,17 @@ def test_what_is_about_explanations_is_about_those_of_the_labels(model):
         ("relevance_mass", relevance_mass),
         ("relevance_rank", relevance_rank),
     ):
-        torch.testing.assert_close(evidence[name], against(attribution, marks), equal_nan=True)
-        assert evidence[name].isfinite().nonzero().flatten().tolist() == [4, 11]
+        torch.testing.assert_close(observations[name], against(attribution, marks), equal_nan=True)
+        assert observations[name].isfinite().nonzero().flatten().tolist() == [4, 11]
 
 
 def test_columns_of_a_feature_are_deleted_together(model):
     columns = Columns(("age", "site=a", "site=b"), ("age", "site", "site"), (False, True, True))
-    evidence = gather(model, TensorData(X, Y, columns=columns), names=["deletion"]).everywhere
+    observations = gather(model, TensorData(X, Y, columns=columns), names=["deletion"]).everywhere
     attribution = explain(model, X, Y, method="input_gradient", columns=columns)
     neutral = torch.tensor([0, 0.5, 0.5])
     expected = deletion_auc(model, X, Y, attribution, groups=torch.tensor([0, 1, 1]), baseline=neutral)
-    torch.testing.assert_close(evidence["deletion"], expected)
+    torch.testing.assert_close(observations["deletion"], expected)
 
 
 def test_explanations_are_looked_at_only_where_asked_and_marked(model):
@@ -162,7 +164,7 @@ def test_explanations_are_looked_at_only_where_asked_and_marked(model):
 @pytest.mark.parametrize("feedback", [EVERY_ROW + RELEVANT, TWO_ROWS + RELEVANT])
 def test_batch_size_changes_nothing(model, feedback):
     large, small = (gather(model, DATA, feedback=feedback, batch_size=size) for size in (256, 4))
-    for name in EVIDENCE:
+    for name in OBSERVATIONS:
         assert torch.allclose(large.of([name])[name], small.of([name])[name], equal_nan=True)
 
 
@@ -176,24 +178,24 @@ def test_only_what_was_asked_for_is_gathered_on_marked_rows(model):
     [[], [Feedback(Features(("site",)), "relevant", row=2)], [Feedback(Pixels(np.zeros(3, dtype=bool)), row=2)]],
 )
 def test_without_irrelevant_inputs_no_row_is_marked(model, feedback):
-    evidence = gather(model, DATA, feedback=feedback)
-    assert evidence.marked.tolist() == []
-    assert evidence.on_marked == {}
+    observations = gather(model, DATA, feedback=feedback)
+    assert observations.marked.tolist() == []
+    assert observations.on_marked == {}
 
 
-def test_evidence_about_every_row_comes_on_the_marked_ones_where_needed(model):
-    evidence = gather(model, DATA, feedback=TWO_ROWS)
-    together = evidence.of(["flipped", "y"])
+def test_observations_of_every_row_come_on_the_marked_ones_where_needed(model):
+    observations = gather(model, DATA, feedback=TWO_ROWS)
+    together = observations.of(["flipped", "y"])
     assert torch.equal(together["y"], Y[[4, 7]])
     assert len(together["flipped"]) == 2
-    assert torch.equal(evidence.of(["y"])["y"], Y)
+    assert torch.equal(observations.of(["y"])["y"], Y)
 
 
 def test_any_map_style_data_set_will_do(model):
     rows = [(x.numpy(), int(y)) for x, y in zip(X, Y, strict=True)]
     feedback = [Feedback(Pixels(np.array([False, True, False])), row=4)]
     from_rows, from_tensors = (gather(model, data, feedback=feedback) for data in (rows, (X, Y)))
-    for name in EVIDENCE.keys() - {"group"} - ABOUT_RELEVANT:
+    for name in OBSERVATIONS.keys() - {"group"} - ABOUT_RELEVANT:
         assert torch.allclose(from_rows.of([name])[name], from_tensors.of([name])[name], equal_nan=True)
     assert "group" not in from_rows.everywhere
 
@@ -203,7 +205,7 @@ class InPlaceNegation(nn.Module):
         return x.neg_()
 
 
-def test_a_model_that_works_in_place_changes_no_evidence(model):
+def test_a_model_that_works_in_place_changes_no_observations(model):
     negated = nn.Linear(3, 8)
     negated.weight.data, negated.bias.data = -model[0].weight.data, model[0].bias.data
     in_place = nn.Sequential(InPlaceNegation(), negated, *model[1:])
@@ -235,7 +237,7 @@ class NoisyLinear(nn.Linear):
         return super().forward(x) + torch.randn(len(x), 2)
 
 
-def test_a_model_that_draws_gives_the_same_evidence_for_the_same_seed():
+def test_a_model_that_draws_gives_the_same_observations_for_the_same_seed():
     model = NoisyLinear(3, 2)
     first, again, other = (gather(model, DATA, names=["probs"], seed=seed).everywhere["probs"] for seed in (1, 1, 2))
     assert torch.equal(first, again)

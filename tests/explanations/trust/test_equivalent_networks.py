@@ -4,7 +4,7 @@ import pytest
 import torch
 from torch import nn
 
-from corrigible.explanations.trust.rewriting import rewritten
+from corrigible.explanations.trust.equivalent_networks import equivalent_networks
 
 torch.manual_seed(0)
 NETS = {
@@ -38,7 +38,7 @@ ALL = {
 def test_a_rewritten_network_computes_the_same(net):
     model, x = NETS[net]
     expected = model.double().eval()(x.double())
-    found = dict(rewritten(model))
+    found = dict(equivalent_networks(model))
     assert found.keys() == ALL
     for other in found.values():
         torch.testing.assert_close(other(x.double()), expected)
@@ -49,7 +49,7 @@ def test_every_rewriting_changes_the_network(net):
     model, _ = NETS[net]
     layers = [type(module) for module in model.modules()]
     weights = [p.clone() for p in model.parameters()]
-    for other in dict(rewritten(model)).values():
+    for other in dict(equivalent_networks(model)).values():
         same_layers = [type(module) for module in other.modules()] == layers
         new = list(other.parameters())
         assert not same_layers or any(
@@ -59,7 +59,7 @@ def test_every_rewriting_changes_the_network(net):
 
 def test_units_are_split_three_to_seven():
     model = nn.Sequential(nn.Linear(1, 1), nn.ReLU(), nn.Linear(1, 1))
-    split = dict(rewritten(model))["hidden units split in two"]
+    split = dict(equivalent_networks(model))["hidden units split in two"]
     assert split[0].weight.tolist() == model[0].weight.tolist() * 2
     torch.testing.assert_close(split[2].weight, model[2].weight * torch.tensor([0.3, 0.7]))
 
@@ -67,7 +67,7 @@ def test_units_are_split_three_to_seven():
 def test_a_network_that_is_rewritten_is_left_as_it_was():
     model, x = NETS["table"]
     before = model.eval()(x.to(model[0].weight))
-    list(rewritten(model))
+    list(equivalent_networks(model))
     assert torch.equal(model(x.to(model[0].weight)), before)
     assert len(model) == 6
 
@@ -75,7 +75,7 @@ def test_a_network_that_is_rewritten_is_left_as_it_was():
 def test_what_lies_in_no_sequence_or_is_used_twice_is_only_put_behind_relus():
     shared = nn.Linear(3, 3)
     model = nn.Sequential(shared, nn.ReLU(), shared, nn.BatchNorm1d(3), nn.Linear(3, 2))
-    names = [name for name, other in rewritten(model)]
+    names = [name for name, other in equivalent_networks(model)]
     assert "hidden units split in two" not in names
-    for _, other in rewritten(model.eval()):
+    for _, other in equivalent_networks(model.eval()):
         torch.testing.assert_close(other(torch.ones(2, 3)), model(torch.ones(2, 3)))

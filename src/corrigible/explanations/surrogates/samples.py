@@ -42,7 +42,7 @@ class Answered:
 
 
 @dataclass(frozen=True)
-class Asked:
+class Samples:
     """Points for fitting, for deciding when to stop, and for the verdict; no row of the data serves two of them."""
 
     growing: Answered
@@ -57,7 +57,7 @@ class Asked:
         return int(self.growing.logits.shape[1])
 
 
-def asked_of(
+def samples_of(
     model: Callable[[Tensor], Any],
     x: Any,
     *,
@@ -67,7 +67,7 @@ def asked_of(
     width: float,
     seed: int,
     rows_at_once: int | None,
-) -> Asked:
+) -> Samples:
     """Points made from the rows, in three parts, answered by the model.
 
     Raises:
@@ -96,7 +96,7 @@ def asked_of(
     if center is not None:
         _check_enough_count(made)
     growing, stopping, held_out = (answered(points.x, points.weight) for points in made)
-    return Asked(growing, stopping, held_out, columns, None if center is None else answered(center[None], np.ones(1)))
+    return Samples(growing, stopping, held_out, columns, None if center is None else answered(center[None], np.ones(1)))
 
 
 def _check_enough_count(made: Sequence[Points]) -> None:

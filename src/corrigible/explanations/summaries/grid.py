@@ -15,16 +15,16 @@ from corrigible.types import Columns
 
 
 @dataclass(frozen=True, eq=False)
-class Axis:
-    """A feature's grid."""
+class Grid:
+    """The values that a feature is set to."""
 
     feature: str
-    grid: Float[Tensor, " point"]
+    points: Float[Tensor, " point"]
     """In original units; the number of each category from 0."""
     categories: tuple[str, ...]
     """Their names, one per point; empty for numbers."""
     observed: Float[Tensor, " row"]
-    """Where each row lies, in the units of the grid; NaN for a category without a column."""
+    """Where each row lies, in the units of the points; NaN for a category without a column."""
     share: Float[Tensor, " point"]
     """Of rows that are nearest to each point."""
     places: Int[Tensor, " column"]
@@ -50,9 +50,9 @@ def named_columns_of(x: Tensor, columns: Columns | None, units: Units | None) ->
     return plain_columns(x.shape[1]) if columns is None else columns
 
 
-def axis_of(
+def grid_of(
     x: Float[Tensor, " row column"], feature: str | int, columns: Columns, units: Units, *, points: int
-) -> Axis:
+) -> Grid:
     """A point per category; for numbers, the quantiles of the data, each value once.
 
     Args:
@@ -74,15 +74,17 @@ def axis_of(
     # The indicator of a missing value is set to 0: where there is a number, it is not missing.
     ordered = torch.tensor(numbers + [place for place in places if place not in numbers])
     column = x[:, numbers[0]].double().cpu().contiguous()
-    grid = torch.from_numpy(np.unique(np.quantile(column.numpy(), np.linspace(0, 1, points), method="nearest")))
-    nearest = torch.bucketize(column, (grid[1:] + grid[:-1]) / 2)
-    values = torch.zeros(len(grid), len(places), dtype=torch.float64)
-    values[:, 0] = grid
+    levels = torch.from_numpy(np.unique(np.quantile(column.numpy(), np.linspace(0, 1, points), method="nearest")))
+    nearest = torch.bucketize(column, (levels[1:] + levels[:-1]) / 2)
+    values = torch.zeros(len(levels), len(places), dtype=torch.float64)
+    values[:, 0] = levels
     shift, scale = units.shift[numbers[0]], units.scale[numbers[0]]
-    return Axis(name, shift + scale * grid, (), shift + scale * column, _shares(nearest, len(grid)), ordered, values)
+    return Grid(
+        name, shift + scale * levels, (), shift + scale * column, _shares(nearest, len(levels)), ordered, values
+    )
 
 
-def _of_categories(x: Tensor, name: str, places: list[int], columns: Columns) -> Axis:
+def _of_categories(x: Tensor, name: str, places: list[int], columns: Columns) -> Grid:
     names = tuple(columns.names[place].removeprefix(f"{name}=") for place in places)
     marks = x[:, places].double().cpu()
     category, is_known = marks.argmax(dim=1), marks.amax(dim=1) > 0
@@ -90,7 +92,7 @@ def _of_categories(x: Tensor, name: str, places: list[int], columns: Columns) ->
     share = _shares(category[is_known], len(places)) * is_known.double().mean()
     every = torch.arange(len(places), dtype=torch.float64)
     values = torch.eye(len(places), dtype=torch.float64)
-    return Axis(name, every, names, observed, share, torch.tensor(places), values)
+    return Grid(name, every, names, observed, share, torch.tensor(places), values)
 
 
 def _places(feature: str | int, columns: Columns) -> list[int]:

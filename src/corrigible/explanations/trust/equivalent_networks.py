@@ -42,7 +42,7 @@ class TwoReLUs(nn.Module):
         return found
 
 
-def rewritten(model: nn.Module) -> Iterator[tuple[str, nn.Module]]:
+def equivalent_networks(model: nn.Module) -> Iterator[tuple[str, nn.Module]]:
     """Networks that compute what this one computes, each with the name of what was rewritten.
 
     Hidden units of linear layers and convolutions that follow each other in a ``Sequential`` are put in another order,

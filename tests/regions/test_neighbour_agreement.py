@@ -2,8 +2,8 @@
 
 import torch
 
-from corrigible.regions import telling as module
-from corrigible.regions.telling import telling
+from corrigible.regions import neighbour_agreement as module
+from corrigible.regions.neighbour_agreement import neighbour_agreement
 
 ALL = torch.ones(3, dtype=torch.bool)
 
@@ -26,14 +26,14 @@ def test_it_is_the_definition_written_out_also_with_ties(monkeypatch):
     x = torch.randint(3, (25, 3), generator=torch.Generator().manual_seed(0)).float()
     y = torch.randint(3, (25,), generator=torch.Generator().manual_seed(1))
     expected = torch.tensor(slowly(x, y, 3))
-    assert torch.allclose(telling(x, y, ALL).float(), expected, atol=1e-6)
-    assert torch.allclose(telling(x, y, ALL, num_rows=7).float(), expected[:7], atol=1e-6)
+    assert torch.allclose(neighbour_agreement(x, y, ALL).float(), expected, atol=1e-6)
+    assert torch.allclose(neighbour_agreement(x, y, ALL, num_rows=7).float(), expected[:7], atol=1e-6)
 
 
 def test_what_gives_the_label_away_tells_1_and_what_is_blank_tells_nothing():
     y = torch.arange(90) % 3
     x = torch.zeros(90, 3)
     x[:, 1] = y.float()
-    assert telling(x, y, torch.tensor([False, True, False])).tolist() == [1.0] * 90
-    assert telling(x, y, torch.tensor([True, False, True])).abs().max() < 1e-12
-    assert telling(x, torch.zeros(90, dtype=torch.long), ALL).abs().max() == 0
+    assert neighbour_agreement(x, y, torch.tensor([False, True, False])).tolist() == [1.0] * 90
+    assert neighbour_agreement(x, y, torch.tensor([True, False, True])).abs().max() < 1e-12
+    assert neighbour_agreement(x, torch.zeros(90, dtype=torch.long), ALL).abs().max() == 0
