@@ -3,11 +3,15 @@
 import importlib
 import inspect
 import pkgutil
+import re
 from collections.abc import Callable
 from functools import partial
+from pathlib import Path
 from typing import Any
 
 import pytest
+
+import corrigible
 
 FAMILIES = {
     "corrigible.penalties": ("FEEDBACK_PENALTIES", "RELEVANCE_PENALTIES", "FEEDBACK_LOSSES", "MODEL_PENALTIES"),
@@ -43,6 +47,14 @@ def public_functions(folder: str) -> set[Callable[..., Any]]:
         for name, function in inspect.getmembers(module, inspect.isfunction)
         if function.__module__ == module.__name__ and not name.startswith("_") and not name.endswith("_of")
     }
+
+
+def test_what_methods_are_made_of_stays_in_its_folder():
+    source = Path(corrigible.__file__).parent.parent
+    for path in source.rglob("*.py"):
+        package = ".".join(path.parent.relative_to(source).parts)
+        for found in re.finditer(r"(?:from|import) (corrigible(?:\.\w+)*)\.(_[a-z]\w+) import", path.read_text()):
+            assert found.group(1) == package, f"{path} imports {found.group(2)}"
 
 
 def function_behind(method: Callable[..., Any]) -> Callable[..., Any]:

@@ -1,6 +1,6 @@
+from corrigible.explanations.surrogates._rule_text import rule_text_of
 from corrigible.explanations.surrogates.fidelity import Fidelity
 from corrigible.explanations.surrogates.linear_surrogate import LinearSurrogate
-from corrigible.explanations.surrogates.rule_text import rule_text_of
 from corrigible.plots import surrogate_bars
 from corrigible.types import Columns
 from drawn import row_names, texts

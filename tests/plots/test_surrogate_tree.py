@@ -1,7 +1,7 @@
 import pytest
 
+from corrigible.explanations.surrogates._rule_text import rule_text_of
 from corrigible.explanations.surrogates.fidelity import Fidelity
-from corrigible.explanations.surrogates.rule_text import rule_text_of
 from corrigible.explanations.surrogates.tree_surrogate import Leaf, Split, TreeSurrogate
 from corrigible.plots import surrogate_tree
 from corrigible.types import Columns

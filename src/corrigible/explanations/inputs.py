@@ -1,6 +1,7 @@
-"""What the caller of `explain` gives, checked; and the class that is explained where the caller names none."""
+"""What the caller of `explain` gives, checked: a network or any other function of the rows, rows and target."""
 
 import re
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
@@ -10,12 +11,64 @@ from torch import Tensor, nn
 
 from corrigible.errors import DataError, UnsupportedModelError
 from corrigible.explanations.features import check_columns
-from corrigible.models.batch_size import rows_at_once_of
 from corrigible.models.forward import class_logits
-from corrigible.models.modes import like_parameters, require_separate_rows, untouched
+from corrigible.models.modes import require_separate_rows
 from corrigible.types import Columns
 
 _ABOUT_SHAPE = re.compile(r"shape|\bsizes?\b|dimension|\dD\b|channels", re.IGNORECASE)
+
+
+class FromFunction(nn.Module):
+    """A function of the rows as a model without parameters.
+
+    The function gets a tensor and gives one score per row, or one per row and class, as a tensor or an array.
+    """
+
+    def __init__(self, function: Callable[[Tensor], Any]) -> None:
+        super().__init__()
+        self.function = function
+
+    def forward(self, x: Float[Tensor, " batch *input"]) -> Tensor:
+        wants_gradient = x.requires_grad and torch.is_grad_enabled()
+        try:
+            found = self.function(x)
+        except RuntimeError as error:
+            if wants_gradient and "requires grad" in str(error):
+                raise _no_gradient(self.function) from error
+            raise
+        scores = found if isinstance(found, Tensor) else _as_tensor(found)
+        if wants_gradient and not scores.requires_grad:
+            raise _no_gradient(self.function)
+        return scores.to(x.device) if scores.is_floating_point() else scores.to(x)
+
+
+def as_model(function: Any) -> nn.Module:
+    """The network itself, or any other function of the rows as a model.
+
+    Raises:
+        UnsupportedModelError: not something to call.
+    """
+    if isinstance(function, nn.Module):
+        return function
+    if not callable(function):
+        raise UnsupportedModelError(f"the model is a {type(function).__name__}; expected a network or a function of x")
+    return FromFunction(function)
+
+
+def _as_tensor(found: Any) -> Tensor:
+    try:
+        return torch.as_tensor(np.asarray(found))
+    except (TypeError, ValueError) as error:
+        kind = type(found).__name__
+        raise UnsupportedModelError(f"the function gives a {kind}; expected scores as a tensor or an array") from error
+
+
+def _no_gradient(function: Callable[..., Any]) -> UnsupportedModelError:
+    name = getattr(function, "__qualname__", type(function).__name__)
+    return UnsupportedModelError(
+        f"{name} gives scores without a gradient; choose a method that only looks at scores: "
+        "kernel_shap, permutation_shapley, exact_shapley, lime, feature_ablation or occlusion"
+    )
 
 
 def checked_rows(x: Any, columns: Columns | None) -> Float[Tensor, " batch *input"]:
@@ -114,52 +167,3 @@ def checked_target(target: Any, num_rows: int, num_classes: int) -> Int[Tensor, 
         row = int(outside[0])
         raise DataError(f"target of row {row} is {int(found[row])}; expected a class from 0 to {num_classes - 1}")
     return found.long()
-
-
-def default_target(
-    model: nn.Module, x: Float[Tensor, " batch *input"], output: Tensor, rows_at_once: int
-) -> Int[Tensor, " batch"]:
-    """The predicted class of each row; class 1, whose logit a single score is, where the model gives one.
-
-    Args:
-        output: what the model gives for one row.
-    """
-    if output.numel() == 1:
-        return torch.ones(len(x), dtype=torch.long, device=x.device)
-    with torch.no_grad():
-        # A copy: without gradients, a model that works in place would overwrite the caller's rows.
-        pieces = [like_parameters(piece, model).clone() for piece in x.split(rows_at_once)]
-        return torch.cat([class_logits(model(piece)).argmax(dim=1) for piece in pieces]).to(x.device)
-
-
-def predicted_target(
-    model: nn.Module, x: Float[Tensor, " batch *input"], *, rows_at_once: int | None = None, seed: int = 0
-) -> Int[Tensor, " batch"]:
-    """What `explain` explains of these rows where the caller names no class, on the CPU.
-
-    Raises:
-        RecipeError: rows_at_once below 1.
-        DataError, UnsupportedModelError: as `explain`.
-    """
-    with untouched(model, seed):
-        first = like_parameters(x[:1], model)
-        output = checked_output(model, first, len(x))
-        return default_target(model, x, output, rows_at_once_of(rows_at_once, model, first)).cpu()
-
-
-def checked_question(
-    model: nn.Module, x: Any, target: Any, *, rows_at_once: int | None, columns: Columns | None = None
-) -> tuple[Float[Tensor, " batch *input"], Int[Tensor, " batch *contrast"], int]:
-    """The rows where the model is, the class of each or pairs of them, and how many rows to run at once.
-
-    Raises:
-        RecipeError: rows_at_once below 1.
-        DataError, UnsupportedModelError: as `explain`.
-    """
-    with torch.no_grad():
-        rows = like_parameters(checked_rows(x, columns), model)
-        output = checked_output(model, rows[:1], len(rows))
-        size = rows_at_once_of(rows_at_once, model, rows[:1])
-    if target is None:
-        return rows, default_target(model, rows, output, size), size
-    return rows, checked_classes(target, len(rows), class_logits(output).shape[1]).to(rows.device), size

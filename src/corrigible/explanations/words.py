@@ -13,12 +13,11 @@ from jaxtyping import Float
 from torch import Tensor
 
 from corrigible.errors import DataError, RecipeError, unknown
-from corrigible.explanations.answers import answers, scores_of
-from corrigible.explanations.callables import as_model
 from corrigible.explanations.coalitions import EXPLAINERS as BY_COALITION
 from corrigible.explanations.explaining import EXPLAINERS, explain
 from corrigible.explanations.groups import TOKEN
-from corrigible.explanations.inputs import checked_output, default_target
+from corrigible.explanations.inputs import as_model, checked_output
+from corrigible.explanations.question import answers, default_target, scores_of
 from corrigible.methods import method_named, settings_of
 
 METHODS = {name: method for name, method in BY_COALITION.items() if name != "occlusion"}

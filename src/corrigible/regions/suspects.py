@@ -17,7 +17,7 @@ from corrigible.data.dataset import Dataset, TensorData, as_dataset, rows_of, to
 from corrigible.data.swapping import draw_donors
 from corrigible.errors import DataError, RecipeError
 from corrigible.explanations.explaining import explain
-from corrigible.explanations.inputs import predicted_target
+from corrigible.explanations.question import predicted_target
 from corrigible.explanations.scores import plain_score
 from corrigible.regions.candidates import as_region, elsewhere, masks_of_parts, parts_of
 from corrigible.regions.clusters import cluster_explanations

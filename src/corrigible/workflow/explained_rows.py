@@ -9,11 +9,11 @@ from safetensors.torch import save
 from torch import Tensor, nn
 
 from corrigible.data.dataset import Dataset, all_labels, columns_of, rows_of
-from corrigible.explanations.answers import answers
 from corrigible.explanations.baselines import baseline_row
 from corrigible.explanations.explaining import EXPLAINERS, explain
 from corrigible.explanations.groups import TOKEN
 from corrigible.explanations.quality.curves import deletion_curve, insertion_curve
+from corrigible.explanations.question import answers
 from corrigible.explanations.scores import SCORES
 from corrigible.explanations.words import settings_for_texts
 from corrigible.methods import method_named, settings_of

@@ -15,7 +15,7 @@ from corrigible.data.dataset import Dataset, TensorData, class_names_of, columns
 from corrigible.evaluation import difference, measure, observations_for
 from corrigible.explanations.explaining import explain as attribute
 from corrigible.explanations.features import feature_shares
-from corrigible.explanations.inputs import predicted_target
+from corrigible.explanations.question import predicted_target
 from corrigible.explanations.words import by_token, settings_for_texts
 from corrigible.feedback.masks import marks_of, said_about
 from corrigible.models.batch_size import rows_that_fit

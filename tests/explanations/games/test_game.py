@@ -6,6 +6,7 @@ from corrigible.errors import DataError, RecipeError
 from corrigible.explanations import explain
 from corrigible.explanations.games.evaluate import evaluated
 from corrigible.explanations.games.game import Plan, all_coalitions, game_of
+from corrigible.explanations.question import Question
 from literal_games import LABELS, Wrapped, coalitions, conditional_value, filled_value, logit, rows, smooth_net
 
 SETTINGS = {
@@ -13,16 +14,13 @@ SETTINGS = {
     "baseline": None,
     "background": None,
     "absent": "marginal",
-    "score": "target_logit",
-    "seed": 0,
-    "differentiable": False,
-    "rows_at_once": 16,
 }
 
 
-def values(model, x, target, labels, **settings):
+def values(model, x, target, labels, seed=0, rows_at_once=16, **settings):
     """The value of every coalition, for each row."""
-    game = game_of(model, x, target, groups=labels, **SETTINGS | settings)
+    question = Question(model, x, target, "target_logit", seed, rows_at_once)
+    game = game_of(question, groups=labels, **SETTINGS | settings)
     present = all_coalitions(game.num_groups)
     return present, evaluated(game, [Plan(present, torch.eye(len(present)))])
 
@@ -60,7 +58,8 @@ def with_one_hot(count, seed):
 def test_independent_rows_have_each_groups_values_once_in_an_order_of_its_own():
     others = with_one_hot(30, 2)
     settings = SETTINGS | {"background": others, "absent": "independent"}
-    game = game_of(smooth_net(), rows(1), torch.tensor([0]), groups=LABELS, **settings)
+    question = Question(smooth_net(), rows(1), torch.tensor([0]), "target_logit", 0, 16)
+    game = game_of(question, groups=LABELS, **settings)
     mixed = game.removal.rows
     assert sorted(mixed[:, 0].tolist()) == sorted(others[:, 0].tolist())
     assert sorted(mixed[:, 4].tolist()) == sorted(others[:, 4].tolist())

@@ -7,9 +7,9 @@ from torch import nn
 
 from corrigible.data.original_units import Units
 from corrigible.errors import DataError, RecipeError
-from corrigible.explanations.answers import answers, scores_of
+from corrigible.explanations.question import answers, scores_of
 from corrigible.explanations.surrogates import linear_surrogate
-from corrigible.explanations.surrogates.samples import samples_of
+from corrigible.explanations.surrogates._samples import samples_of
 from corrigible.types import Columns
 
 COLUMNS = Columns(
@@ -83,7 +83,7 @@ def test_the_weights_are_least_squares_on_the_points_for_growing(around):
 
 
 def test_held_out_points_have_no_part_in_growing(monkeypatch):
-    monkeypatch.setattr("corrigible.explanations.surrogates.synthetic.NOISE", 0.0)
+    monkeypatch.setattr("corrigible.explanations.surrogates._synthetic.NOISE", 0.0)
     held_out = torch.from_numpy(drawn(linear, rows()).held_out.x[:, 0])
 
     def disturbed(x):
@@ -95,7 +95,7 @@ def test_held_out_points_have_no_part_in_growing(monkeypatch):
 
 
 def test_whether_to_stop_is_decided_on_points_that_had_no_part_in_growing(monkeypatch):
-    monkeypatch.setattr("corrigible.explanations.surrogates.synthetic.NOISE", 0.0)
+    monkeypatch.setattr("corrigible.explanations.surrogates._synthetic.NOISE", 0.0)
     stopping = torch.from_numpy(drawn(linear, rows()).stopping.x[:, 0])
 
     def score(x):

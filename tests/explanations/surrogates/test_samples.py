@@ -3,7 +3,7 @@ import pytest
 import torch
 
 from corrigible.errors import DataError, RecipeError
-from corrigible.explanations.surrogates.samples import samples_of
+from corrigible.explanations.surrogates._samples import samples_of
 
 SETTINGS = {"around": None, "columns": None, "samples": 400, "width": 0.75, "seed": 0, "rows_at_once": None}
 
@@ -17,7 +17,7 @@ def first(x):
 
 
 def test_no_row_of_the_data_serves_two_parts(monkeypatch):
-    monkeypatch.setattr("corrigible.explanations.surrogates.synthetic.NOISE", 0.0)
+    monkeypatch.setattr("corrigible.explanations.surrogates._synthetic.NOISE", 0.0)
     drawn = samples_of(first, rows().double(), **SETTINGS)
     parts = [
         {place: set(part.x[:, place]) for place in range(3)} for part in (drawn.growing, drawn.stopping, drawn.held_out)

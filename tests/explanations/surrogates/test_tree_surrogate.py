@@ -7,7 +7,7 @@ from torch import nn
 from corrigible.data.original_units import Units
 from corrigible.errors import DataError, RecipeError
 from corrigible.explanations.surrogates import tree_surrogate
-from corrigible.explanations.surrogates.samples import samples_of
+from corrigible.explanations.surrogates._samples import samples_of
 from corrigible.explanations.surrogates.tree_surrogate import Leaf, Split, leaves_of
 from corrigible.types import Columns
 
@@ -107,7 +107,7 @@ def test_it_grows_no_further_than_wanted():
 
 
 def test_held_out_points_have_no_part_in_growing(monkeypatch):
-    monkeypatch.setattr("corrigible.explanations.surrogates.synthetic.NOISE", 0.0)
+    monkeypatch.setattr("corrigible.explanations.surrogates._synthetic.NOISE", 0.0)
     held_out = torch.from_numpy(drawn(old_at_site_2, rows()).held_out.x[:, 0]).float()
     held_out = held_out[held_out != 0]
 

@@ -5,10 +5,11 @@ from typing import NamedTuple
 
 import torch
 from jaxtyping import Float, Int
-from torch import Tensor, nn
+from torch import Tensor
 
 from corrigible.explanations.features import shared_by_category
 from corrigible.explanations.passes import pass_over, values_index
+from corrigible.explanations.question import Question
 from corrigible.explanations.scores import score_named
 from corrigible.models.forward import Forward
 from corrigible.models.modes import frozen_norms, untouched
@@ -25,36 +26,22 @@ class Points(NamedTuple):
     """Each point's share in the sum, where they are not all 1."""
 
 
-class Settings(NamedTuple):
-    """Settings that all methods share."""
-
-    score: str
-    seed: int
-    differentiable: bool
-    rows_at_once: int
-    """Points in memory at once, unless the result is differentiable."""
-
-
 def sum_over_points(
-    model: nn.Module,
-    x: Float[Tensor, " batch *input"],
-    target: Int[Tensor, " batch *contrast"],
-    points_of: Callable[[Tensor, Tensor], Points],
-    count: int,
-    settings: Settings,
+    question: Question, points_of: Callable[[Tensor, Tensor], Points], count: int
 ) -> Float[Tensor, " batch *input"]:
     """The score's gradients at ``count`` points per row, each times its factor, added up.
 
     Args:
         points_of: rows and the index of their random draws -> their points.
     """
-    score, seed, differentiable, rows_at_once = settings
+    model, x, target = question.model, question.x, question.target
+    differentiable, rows_at_once = question.differentiable, question.rows_at_once
 
     def gradients(at: Tensor, weights: Tensor | None, target: Tensor, index: Tensor) -> Tensor:
         # A row's points share its index, so that a random score stays one function.
         targets, indices = (torch.cat([values] * len(at)) for values in (target, index))
-        forward = pass_over(model, at.flatten(0, 1), targets, index=indices, seed=seed).unobserved()
-        scores = score_named(score, forward)(forward.logits, targets)
+        forward = pass_over(model, at.flatten(0, 1), targets, index=indices, seed=question.seed).unobserved()
+        scores = score_named(question.score, forward)(forward.logits, targets)
         scores = scores if weights is None else scores.view(len(at), -1) * weights[:, None]
         return forward.gradient(scores.sum(), forward.x, create_graph=differentiable).view_as(at)
 
@@ -71,7 +58,7 @@ def sum_over_points(
                 total = total + part if differentiable else total.add_(part)
             yield total * points.scale
 
-    with untouched(model, seed):
+    with untouched(model, question.seed):
         return torch.cat(list(sums())) if differentiable else _filled(torch.empty_like(x), sums())
 
 

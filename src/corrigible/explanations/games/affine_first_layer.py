@@ -40,14 +40,16 @@ def affine_first_layer(game: Game, num_coalitions: int) -> AffineFirstLayer | No
     Also None where rows have groups of their own, where absent inputs depend on the row, where somebody has hooked into
     the parts that would be passed by, and where the groups' shares would cost more than the coalitions themselves.
     """
-    if type(game.model) is not nn.Sequential or len(game.labels) > 1 or game.removal.is_conditional:
+    if type(game.question.model) is not nn.Sequential or len(game.labels) > 1 or game.removal.is_conditional:
         return None
-    layers = list(game.model)
+    layers = list(game.question.model)
     place = 1 if layers and _flattens(layers[0]) else 0
     first = layers[place] if place < len(layers) else None
     if type(first) is not nn.Linear or (game.x.ndim > 2 and place == 0):
         return None
-    if any(module._forward_hooks or module._forward_pre_hooks for module in (game.model, *layers[: place + 1])):
+    if any(
+        module._forward_hooks or module._forward_pre_hooks for module in (game.question.model, *layers[: place + 1])
+    ):
         return None
     members = members_of(game.labels)
     if members.place.numel() > num_coalitions * game.x[0].numel():
@@ -102,7 +104,7 @@ def _several_fillings(game: Game, present: Tensor, parts: AffineFirstLayer) -> H
     """What the present groups give, from the row, and the absent ones, from each filling."""
     shares_of, is_present = _shares_by(parts), present.to(game.x)
     is_absent = (~present[:, game.labels.flatten()]).to(game.x)
-    fillings = game.removal.rows.flatten(1).split(game.rows_at_once)
+    fillings = game.removal.rows.flatten(1).split(game.question.rows_at_once)
     absent = [parts.first(is_absent[:, None] * filling)[:, None] for filling in fillings]
 
     def hidden_of(rows: slice) -> Iterator[Tensor]:

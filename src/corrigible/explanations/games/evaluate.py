@@ -4,7 +4,6 @@ Values are weighted as they come, a bounded number of changed rows at a time; th
 """
 
 from collections.abc import Callable, Iterable, Iterator
-from contextlib import contextmanager, nullcontext
 from dataclasses import replace
 
 import torch
@@ -16,7 +15,6 @@ from corrigible.explanations.games.game import Game, Plan
 from corrigible.explanations.games.values import Values, conditional_values, filled_values
 from corrigible.explanations.groups import shared_evenly
 from corrigible.models.modes import untouched
-from corrigible.models.pooling import QuickPooling
 
 
 def explained(game: Game, plans_for: Callable[[int], Iterable[Plan]]) -> Float[Tensor, " batch *input"]:
@@ -34,7 +32,7 @@ def by_number_of_groups(game: Game) -> Iterator[tuple[Int[Tensor, " some"], Game
     for number in last.unique().tolist():
         rows = (last == number).nonzero()[:, 0]
         labels = game.labels if len(game.labels) == 1 else game.labels[rows]
-        yield rows, replace(game, x=game.x[rows], target=game.target[rows], labels=labels)
+        yield rows, replace(game, question=game.question.about(rows), labels=labels)
 
 
 def evaluated(game: Game, plans: Iterable[Plan]) -> Float[Tensor, " batch result"]:
@@ -49,7 +47,7 @@ def evaluated(game: Game, plans: Iterable[Plan]) -> Float[Tensor, " batch result
 
 def _evaluated(game: Game, plan: Plan) -> Float[Tensor, " batch result"]:
     present = plan.present.to(game.x.device)
-    with untouched(game.model, game.seed):
+    with untouched(game.question.model, game.question.seed):
         parts = affine_first_layer(game, len(present))
 
         def values_of(some: slice) -> Values:
@@ -59,7 +57,7 @@ def _evaluated(game: Game, plan: Plan) -> Float[Tensor, " batch result"]:
                 return affine_values(game, present[some], parts)
             return filled_values(game, present[some])
 
-        most_rows = None if parts is None else game.rows_at_once // game.num_groups
+        most_rows = None if parts is None else game.question.rows_at_once // game.num_groups
         return _weighted(game, plan.weights, values_of, most_rows)
 
 
@@ -69,29 +67,20 @@ def _weighted(
     """Sums of the coalitions' values, in float64, a bounded number of points at a time."""
     weights = weights.to(game.x.device, torch.float64)
     total = weights.new_zeros(len(game.x), weights.shape[1])
-    with looking(game):
+    with game.question.looking():
         for some, parts in parts_of_values(game, len(weights), values_of, most_rows=most_rows):
             weight = weights[some]
             total = total + torch.cat([part.double() @ weight for part in parts])
     return total
 
 
-@contextmanager
-def looking(game: Game) -> Iterator[None]:
-    """While inside, the model answers as the game asks it to; afterwards it is as it was found."""
-    # A table has nothing to pool, and watching every call would cost a third of its time.
-    pooling = QuickPooling() if game.x.ndim > 2 else nullcontext()
-    with untouched(game.model, game.seed), torch.set_grad_enabled(game.differentiable), pooling:
-        yield
-
-
 def parts_of_values(
     game: Game, num_coalitions: int, values_of: Callable[[slice], Values], *, most_rows: int | None = None
 ) -> Iterator[tuple[slice, Iterator[Float[Tensor, " row some"]]]]:
-    """Some coalitions at a time, with their values for some rows after the others, inside `looking`."""
+    """Some coalitions at a time, with their values for some rows after the others, while the question is looking."""
     for some in _slices(num_coalitions, _coalitions_at_once(game)):
-        points = min((some.stop - some.start) * game.removal.num_draws, game.rows_at_once)
-        num_rows = max(min(game.rows_at_once // points, len(game.x) if most_rows is None else most_rows), 1)
+        points = min((some.stop - some.start) * game.removal.num_draws, game.question.rows_at_once)
+        num_rows = max(min(game.question.rows_at_once // points, len(game.x) if most_rows is None else most_rows), 1)
         yield some, map(values_of(some), _slices(len(game.x), num_rows))
 
 
@@ -105,4 +94,4 @@ def _coalitions_at_once(game: Game) -> int:
     All that it allows where each row's distances to the background would be measured again.
     """
     parts = 1 if game.removal.is_conditional else 8
-    return max(game.rows_at_once // (parts * game.removal.num_draws), 1)
+    return max(game.question.rows_at_once // (parts * game.removal.num_draws), 1)

@@ -12,9 +12,9 @@ from torch import Tensor, nn
 
 from corrigible.data.dataset import Dataset, as_dataset, columns_of, rows_of
 from corrigible.errors import RecipeError, StudyError, unknown
-from corrigible.explanations.callables import as_model
 from corrigible.explanations.explaining import EXPLAINERS, SHARED_SETTINGS, explain
-from corrigible.explanations.inputs import predicted_target
+from corrigible.explanations.inputs import as_model
+from corrigible.explanations.question import predicted_target
 from corrigible.explanations.shards.files import FORMATS, Explained, read_shard
 from corrigible.explanations.shards.fingerprint import fingerprint
 from corrigible.explanations.shards.plan import (

@@ -10,8 +10,8 @@ from torch import Tensor
 
 from corrigible.data.original_units import Units, unchanged
 from corrigible.errors import DataError
-from corrigible.explanations.answers import Target, answers_to, scores_of
 from corrigible.explanations.inputs import checked_rows
+from corrigible.explanations.question import Target, answers_to, scores_of
 from corrigible.explanations.summaries.grid import Grid, grid_of, named_columns_of
 from corrigible.types import Columns
 

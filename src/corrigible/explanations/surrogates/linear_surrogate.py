@@ -20,8 +20,10 @@ from torch import Tensor
 
 from corrigible.data.original_units import Units
 from corrigible.errors import DataError
-from corrigible.explanations.answers import Target, scores_of
 from corrigible.explanations.features import check_columns
+from corrigible.explanations.question import Target, scores_of
+from corrigible.explanations.surrogates._rule_text import RuleText, rule_text_of
+from corrigible.explanations.surrogates._samples import Answered, Samples, samples_of
 from corrigible.explanations.surrogates.fidelity import (
     Fidelity,
     effective_number_of,
@@ -29,8 +31,6 @@ from corrigible.explanations.surrogates.fidelity import (
     r2_of,
     require_growth_of,
 )
-from corrigible.explanations.surrogates.rule_text import RuleText, rule_text_of
-from corrigible.explanations.surrogates.samples import Answered, Samples, samples_of
 from corrigible.models.forward import one_hot_members
 from corrigible.types import Columns
 

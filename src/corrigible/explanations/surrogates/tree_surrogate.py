@@ -16,8 +16,10 @@ from sklearn.tree import DecisionTreeClassifier, DecisionTreeRegressor
 from torch import Tensor
 
 from corrigible.data.original_units import Units
-from corrigible.explanations.answers import Target, scores_of
 from corrigible.explanations.features import check_columns
+from corrigible.explanations.question import Target, scores_of
+from corrigible.explanations.surrogates._rule_text import RuleText, rule_text_of
+from corrigible.explanations.surrogates._samples import Answered, samples_of
 from corrigible.explanations.surrogates.fidelity import (
     Fidelity,
     agreement_of,
@@ -27,8 +29,6 @@ from corrigible.explanations.surrogates.fidelity import (
     r2_of,
     require_growth_of,
 )
-from corrigible.explanations.surrogates.rule_text import RuleText, rule_text_of
-from corrigible.explanations.surrogates.samples import Answered, samples_of
 from corrigible.types import Columns
 
 

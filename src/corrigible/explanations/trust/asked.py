@@ -8,7 +8,7 @@ from jaxtyping import Float, Int
 from torch import Tensor
 
 from corrigible.errors import RecipeError
-from corrigible.explanations.attributing import Method, attribution_of, explainer_of, name_of
+from corrigible.explanations.explaining import Method, attribution_of, explainer_of, name_of
 from corrigible.explanations.passes import score_of, values_index
 from corrigible.explanations.trust.axiom_cases import Case
 from corrigible.methods import settings_of

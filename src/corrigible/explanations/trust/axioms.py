@@ -12,10 +12,9 @@ from jaxtyping import Float
 from torch import Tensor
 
 from corrigible.errors import RecipeError, UnsupportedModelError, unknown
-from corrigible.explanations.attributing import Method, explainer_of, name_of, rows_and_target
 from corrigible.explanations.baselines import Baseline, baseline_row
-from corrigible.explanations.callables import as_model
-from corrigible.explanations.explaining import EXPLAINERS
+from corrigible.explanations.explaining import EXPLAINERS, Method, explainer_of, name_of
+from corrigible.explanations.question import question_of
 from corrigible.explanations.trust import axiom_cases as cases
 from corrigible.explanations.trust.asked import Asked
 from corrigible.explanations.trust.axiom_cases import Case
@@ -95,7 +94,7 @@ def check_axioms(
     asked = Asked(method, settings, seed)
     if model is None:
         return [_on_built_in(asked, axiom, tolerance) for axiom in axioms]
-    case = _users_case(as_model(model), x, target, baseline, background)
+    case = _users_case(model, x, target, baseline, background)
     asked.attribution(case)  # What the method cannot do at all is an error, not a result.
     return [_result(asked, axiom, (case,), tolerance) for axiom in axioms]
 
@@ -172,13 +171,13 @@ def _findings(asked: Asked, axiom: str, on: Iterable[Case]) -> Iterator[Finding]
 def _users_case(model: Any, x: Any, target: Any, baseline: Baseline, background: Tensor | None) -> Case:
     if x is None:
         raise RecipeError("a model is given without rows to explain; give x")
-    rows, chosen = rows_and_target(model, x, target)
-    if chosen.ndim > 1:
+    question = question_of(model, x, target)
+    if question.target.ndim > 1:
         raise RecipeError("target holds pairs of classes; axioms are tested on one class per row")
     if background is not None and baseline is not None:
         raise RecipeError("both a baseline and a background are given; expected one of them")
-    reference = baseline_row(baseline, rows)[None] if background is None else background.to(rows)
-    return Case("the model", model, rows, chosen, reference)
+    reference = baseline_row(baseline, question.x)[None] if background is None else background.to(question.x)
+    return Case("the model", question.model, question.x, question.target, reference)
 
 
 def _check_settings(settings: Mapping[str, Any]) -> None:

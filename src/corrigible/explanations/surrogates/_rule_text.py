@@ -7,7 +7,7 @@ from operator import index
 from corrigible.data.original_units import Units, unchanged
 from corrigible.data.table import MISSING
 from corrigible.errors import DataError
-from corrigible.explanations.answers import Target
+from corrigible.explanations.question import Target
 from corrigible.types import Columns
 
 

@@ -12,11 +12,11 @@ from torch import Tensor
 
 from corrigible.data.row_order import in_order_of_values
 from corrigible.errors import DataError, RecipeError
-from corrigible.explanations.answers import answers
 from corrigible.explanations.features import plain_columns
 from corrigible.explanations.inputs import checked_rows
+from corrigible.explanations.question import answers
+from corrigible.explanations.surrogates._synthetic import Points, points_of, space_of
 from corrigible.explanations.surrogates.fidelity import effective_number_of
-from corrigible.explanations.surrogates.synthetic import Points, points_of, space_of
 from corrigible.types import Columns
 
 FEWEST_ROWS = 8

@@ -5,7 +5,7 @@ from torch import nn
 
 from corrigible.errors import UnsupportedModelError
 from corrigible.explanations import explain
-from corrigible.explanations.callables import as_model
+from corrigible.explanations.inputs import as_model
 
 X = torch.tensor([[1.0, 2.0], [3.0, -1.0]])
 

@@ -4,8 +4,14 @@ import torch
 from torch import nn
 
 from corrigible.errors import DataError, RecipeError
-from corrigible.explanations.answers import answers, answers_to, scores_of
+from corrigible.explanations import explain
+from corrigible.explanations.attribution.input_gradient import input_gradient
+from corrigible.explanations.explaining import attribution_of
+from corrigible.explanations.question import answers, answers_to, question_of, scores_of
 from corrigible.explanations.scores import margin, target_logit
+
+MODEL = nn.Sequential(nn.Linear(3, 4), nn.Tanh(), nn.Linear(4, 2))
+X = torch.randn(5, 3, generator=torch.Generator().manual_seed(0))
 
 
 def rows():
@@ -72,3 +78,28 @@ def test_what_does_not_fit_is_refused(call, error, message):
 
 def test_arrays_come_back_as_tensors():
     assert isinstance(answers(lambda x: np.ones((len(x), 3)), rows()), torch.Tensor)
+
+
+def test_the_target_is_what_the_model_predicts_unless_it_is_given():
+    question = question_of(MODEL, X.double().numpy())
+    assert question.x.dtype == torch.float32
+    assert torch.equal(question.target, MODEL(X).argmax(1))
+    assert question_of(MODEL, X, 1).target.tolist() == [1] * 5
+
+
+def test_without_a_target_a_single_score_is_asked_about_whatever_its_sign():
+    model = nn.Linear(3, 1, bias=False)
+    model.weight.data = torch.tensor([[1.0, 2.0, 4.0]])
+    x = torch.tensor([[1.0, 1.0, 1.0], [-1.0, -1.0, -1.0]])
+    question = question_of(model, x)
+    assert question.target.tolist() == [1, 1]
+    assert attribution_of("input_gradient", model, question.x, question.target).tolist() == [[1, 2, 4], [1, 2, 4]]
+
+
+def test_pairs_of_classes_ask_why_the_one_rather_than_the_other():
+    pairs = question_of(MODEL, X, [[0, 1]] * 5).target
+    first, second = (explain(MODEL, X, chosen, method="input_gradient") for chosen in (0, 1))
+    for method in ("input_gradient", input_gradient):
+        torch.testing.assert_close(attribution_of(method, MODEL, X, pairs), first - second)
+    with pytest.raises(DataError, match="target of row 0 is 7"):
+        question_of(MODEL, X, [[0, 7]] * 5)
