@@ -88,9 +88,9 @@ def separate_columns(names: Sequence[str]) -> Columns:
     return Columns(tuple(names), tuple(names), (False,) * len(names))
 
 
-def plain_columns(count: int) -> Columns:
+def plain_columns(num_columns: int) -> Columns:
     """Columns without names of their own, each a feature by itself."""
-    return separate_columns([f"input {place}" for place in range(count)])
+    return separate_columns([f"input {place}" for place in range(num_columns)])
 
 
 def check_columns(x: Tensor, columns: Columns) -> None:

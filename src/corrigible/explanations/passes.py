@@ -67,10 +67,10 @@ def values_index(x: Float[Tensor, " batch *input"]) -> Int[Tensor, " batch"]:
 
 
 @lru_cache(maxsize=8)
-def _multipliers(count: int) -> Int[Tensor, " input"]:
+def _multipliers(num_inputs: int) -> Int[Tensor, " input"]:
     """Odd numbers of 63 bits that are always the same."""
     rng = np.random.default_rng(0)
-    return torch.from_numpy(rng.integers(2**62, size=count) * 2 + 1)
+    return torch.from_numpy(rng.integers(2**62, size=num_inputs) * 2 + 1)
 
 
 def require_finite(attribution: Float[Tensor, " batch *input"], method: str) -> None:

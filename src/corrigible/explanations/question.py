@@ -158,7 +158,7 @@ def answers(
 def answers_to(
     model: Callable[[Tensor], Any],
     rows: Callable[[Int[Tensor, " some"]], Tensor],
-    count: int,
+    num_rows: int,
     *,
     rows_at_once: int | None = None,
     seed: int = 0,
@@ -167,9 +167,9 @@ def answers_to(
     network, parts = as_model(model), []
     first = rows(torch.zeros(1, dtype=torch.long))
     with untouched(network, seed), torch.no_grad():
-        checked_output(network, like_parameters(first, network), count)
+        checked_output(network, like_parameters(first, network), num_rows)
         size = rows_at_once_of(rows_at_once, network, like_parameters(first, network))
-        for some in torch.arange(count).split(size):
+        for some in torch.arange(num_rows).split(size):
             # A copy: without gradients, a model that works in place would overwrite the caller's rows.
             parts.append(class_logits(network(like_parameters(rows(some), network).clone())).to(first.device))
     return torch.cat(parts)

@@ -27,9 +27,9 @@ class Points(NamedTuple):
 
 
 def sum_over_points(
-    question: Question, points_of: Callable[[Tensor, Tensor], Points], count: int
+    question: Question, points_of: Callable[[Tensor, Tensor], Points], num_points: int
 ) -> Float[Tensor, " batch *input"]:
-    """The score's gradients at ``count`` points per row, each times its factor, added up.
+    """The score's gradients at ``num_points`` points per row, each times its factor, added up.
 
     Args:
         points_of: rows and the index of their random draws -> their points.
@@ -49,7 +49,7 @@ def sum_over_points(
         for rows, chosen in zip(x.split(rows_at_once), target.split(rows_at_once), strict=True):
             index = values_index(rows)
             points, total = points_of(rows, index), torch.zeros_like(rows)
-            for which in _slices(count, max(rows_at_once // len(rows), 1)):
+            for which in _slices(num_points, max(rows_at_once // len(rows), 1)):
                 at, factors = points.at(which)
                 weights = None if points.weights is None else points.weights[which]
                 gradient = gradients(at, weights, chosen, index)
@@ -92,8 +92,8 @@ def attribution_along(
     return shared_by_category(found, forward.batch.columns)
 
 
-def _slices(count: int, size: int) -> Iterator[slice]:
-    return (slice(start, min(start + size, count)) for start in range(0, count, size))
+def _slices(num_points: int, size: int) -> Iterator[slice]:
+    return (slice(start, min(start + size, num_points)) for start in range(0, num_points, size))
 
 
 def _filled(whole: Tensor, parts: Iterator[Tensor]) -> Tensor:

@@ -121,10 +121,10 @@ def kernel_coalitions_of(
     return torch.cat([*whole, sampled]), torch.cat([*weights, mass.sum() * times / times.sum()])
 
 
-def _sampled(mass: Tensor, count: int, seed: int) -> Bool[Tensor, " coalition group"]:
-    """Coalitions of sizes drawn by their mass, and their complements: about ``count`` different ones."""
+def _sampled(mass: Tensor, num_coalitions: int, seed: int) -> Bool[Tensor, " coalition group"]:
+    """Coalitions of sizes drawn by their mass, and their complements: about ``num_coalitions`` different ones."""
     generator = torch.Generator().manual_seed(seed)
-    num_pairs = max(count // 2, 1)
+    num_pairs = max(num_coalitions // 2, 1)
     size = torch.multinomial(mass, 4 * num_pairs, replacement=True, generator=generator) + 1
     num_groups = len(mass) + 1
     places = (

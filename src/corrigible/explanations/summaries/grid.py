@@ -107,5 +107,5 @@ def _places(feature: str | int, columns: Columns) -> list[int]:
     return found
 
 
-def _shares(nearest: Int[Tensor, " row"], count: int) -> Float[Tensor, " point"]:
-    return torch.bincount(nearest, minlength=count).double() / max(len(nearest), 1)
+def _shares(nearest: Int[Tensor, " row"], num_points: int) -> Float[Tensor, " point"]:
+    return torch.bincount(nearest, minlength=num_points).double() / max(len(nearest), 1)

@@ -63,35 +63,41 @@ def space_of(rows: Rows, columns: Columns) -> Space:
     return Space(columns, scale, noise, rows.min(axis=0), rows.max(axis=0))
 
 
-def points_of(rows: Rows, count: int, space: Space, *, around: Rows | None, width: float, rng: Generator) -> Points:
+def points_of(
+    rows: Rows, num_points: int, space: Space, *, around: Rows | None, width: float, rng: Generator
+) -> Points:
     """So many points made from these rows: near to all of them, or around one row with a proximity kernel.
 
     The kernel is exp(−distance² / (width² × number of features)).
     """
     if around is None:
-        start, donors = _neighbours(rows, count, space, rng)
-        share = np.full((count, 1), 0.5)
+        start, donors = _neighbours(rows, num_points, space, rng)
+        share = np.full((num_points, 1), 0.5)
     else:
-        start = np.broadcast_to(around, (count, len(around)))
-        donors = rows[rng.choice(len(rows), size=count, p=_proximity(rows, around, space, width))]
-        share = rng.random((count, 1))  # From points that differ in few features to some that differ in nearly all.
-    exchanged = rng.random((count, len(space.columns.features))) < share
+        start = np.broadcast_to(around, (num_points, len(around)))
+        donors = rows[rng.choice(len(rows), size=num_points, p=_proximity(rows, around, space, width))]
+        share = rng.random(
+            (num_points, 1)
+        )  # From points that differ in few features to some that differ in nearly all.
+    exchanged = rng.random((num_points, len(space.columns.features))) < share
     x = np.where(exchanged[:, space.feature], donors, start)
     is_copy = (x == start).all(axis=1)
     low, high = np.minimum(space.low, x), np.maximum(space.high, x)
     x = np.clip(x + space.noise * rng.standard_normal(x.shape), low, high)
-    return Points(x, np.full(count, 1 / count) if around is None else _proximity(x, around, space, width), is_copy)
+    return Points(
+        x, np.full(num_points, 1 / num_points) if around is None else _proximity(x, around, space, width), is_copy
+    )
 
 
-def _neighbours(rows: Rows, count: int, space: Space, rng: Generator) -> tuple[Rows, Rows]:
+def _neighbours(rows: Rows, num_points: int, space: Space, rng: Generator) -> tuple[Rows, Rows]:
     """Rows drawn with replacement, and for each one of its nearest rows."""
-    chosen, places = np.unique(rng.integers(len(rows), size=count), return_inverse=True)
+    chosen, places = np.unique(rng.integers(len(rows), size=num_points), return_inverse=True)
     scaled = torch.from_numpy(rows / space.scale)
     # The nearest row is the row itself.
     num_near = min(NEIGHBOURS + 1, len(rows))
     parts = torch.from_numpy(chosen).split(max(1, 2**24 // len(rows)))
     near = torch.cat([_distances(scaled[some], scaled).topk(num_near, largest=False).indices for some in parts])
-    donor = near.numpy()[places, rng.integers(min(1, num_near - 1), num_near, size=count)]
+    donor = near.numpy()[places, rng.integers(min(1, num_near - 1), num_near, size=num_points)]
     return rows[chosen[places]], rows[donor]
 
 

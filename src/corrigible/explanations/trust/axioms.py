@@ -16,9 +16,9 @@ from corrigible.explanations.baselines import Baseline, baseline_row
 from corrigible.explanations.explaining import EXPLAINERS, Method, explainer_of, name_of
 from corrigible.explanations.question import question_of
 from corrigible.explanations.trust import axiom_cases as cases
-from corrigible.explanations.trust.asked import Asked
 from corrigible.explanations.trust.axiom_cases import Case
 from corrigible.explanations.trust.axiom_tests import TESTS, Finding
+from corrigible.explanations.trust.configured import ConfiguredExplainer
 from corrigible.methods import settings_of, with_settings
 
 AXIOMS = tuple(TESTS)
@@ -91,12 +91,12 @@ def check_axioms(
             raise RecipeError(unknown("axiom", axiom, TESTS))
     _check_settings(settings)
     with_settings(explainer_of(method), settings, f"explainer {name_of(method)!r}")
-    asked = Asked(method, settings, seed)
+    explainer = ConfiguredExplainer(method, settings, seed)
     if model is None:
-        return [_on_built_in(asked, axiom, tolerance) for axiom in axioms]
+        return [_on_built_in(explainer, axiom, tolerance) for axiom in axioms]
     case = _users_case(model, x, target, baseline, background)
-    asked.attribution(case)  # What the method cannot do at all is an error, not a result.
-    return [_result(asked, axiom, (case,), tolerance) for axiom in axioms]
+    explainer.attribution(case)  # What the method cannot do at all is an error, not a result.
+    return [_result(explainer, axiom, (case,), tolerance) for axiom in axioms]
 
 
 def axiom_table(
@@ -141,31 +141,31 @@ def _cell(result: AxiomResult, notes: dict[str, int]) -> str:
     return f"{answer} ({notes.setdefault(result.tested, len(notes) + 1)})"
 
 
-def _on_built_in(asked: Asked, axiom: str, tolerance: float) -> AxiomResult:
+def _on_built_in(explainer: ConfiguredExplainer, axiom: str, tolerance: float) -> AxiomResult:
     """On the small tables, or for a method that cannot explain them on the first network that it can."""
-    found = _result(asked, axiom, [make() for make in _BUILT_IN[axiom]], tolerance)
+    found = _result(explainer, axiom, [make() for make in _BUILT_IN[axiom]], tolerance)
     for make in _INSTEAD if found.holds is None else ():
-        instead = _result(asked, axiom, [make()], tolerance)
+        instead = _result(explainer, axiom, [make()], tolerance)
         if instead.holds is not None:
             return instead
     return found
 
 
-def _result(asked: Asked, axiom: str, on: Iterable[Case], tolerance: float) -> AxiomResult:
+def _result(explainer: ConfiguredExplainer, axiom: str, on: Iterable[Case], tolerance: float) -> AxiomResult:
     """The worst finding on these cases."""
     try:
-        found = list(_findings(asked, axiom, on))
+        found = list(_findings(explainer, axiom, on))
     except (UnsupportedModelError, RecipeError) as error:
-        return AxiomResult(axiom, name_of(asked.method), None, None, "", str(error), tolerance)
+        return AxiomResult(axiom, name_of(explainer.method), None, None, "", str(error), tolerance)
     worst = max(found, key=lambda finding: finding.violation)
     holds = worst.violation <= tolerance
     tested = "; ".join(finding.tested for finding in found) if holds else worst.tested
-    return AxiomResult(axiom, name_of(asked.method), holds, worst.violation, worst.where, tested, tolerance)
+    return AxiomResult(axiom, name_of(explainer.method), holds, worst.violation, worst.where, tested, tolerance)
 
 
-def _findings(asked: Asked, axiom: str, on: Iterable[Case]) -> Iterator[Finding]:
+def _findings(explainer: ConfiguredExplainer, axiom: str, on: Iterable[Case]) -> Iterator[Finding]:
     for case in on:
-        yield TESTS[axiom](asked, case)
+        yield TESTS[axiom](explainer, case)
 
 
 def _users_case(model: Any, x: Any, target: Any, baseline: Baseline, background: Tensor | None) -> Case:

@@ -17,7 +17,7 @@ from corrigible.models.modes import untouched
 
 
 @dataclass(frozen=True)
-class Asked:
+class ConfiguredExplainer:
     """An explainer with its settings."""
 
     method: Method
