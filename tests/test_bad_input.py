@@ -13,6 +13,7 @@ from torch import nn
 from corrigible import Feedback, TensorData, correct, evaluate, explain, fit, workflow
 from corrigible.batches import label_batches
 from corrigible.data.dataset import as_dataset
+from corrigible.declarations import declared
 from corrigible.errors import (
     CorrigibleError,
     DataError,
@@ -24,7 +25,6 @@ from corrigible.errors import (
     UnsupportedModelError,
 )
 from corrigible.models import mlp
-from corrigible.penalties import MODEL_PENALTIES, PENALTIES
 from studies import IMAGE_RECIPE, corrigible, edit, image_study, refused, save_images, table_study
 
 BOX = ("--box", 0, 0, 2, 2)
@@ -417,7 +417,7 @@ def corrected_frozen(x: torch.Tensor) -> object:
     return correct(model, (x, Y), [Feedback(np.ones((8, 8), dtype=bool), row=0)], epochs=1)
 
 
-def test_an_explanation_loss_that_cannot_reach_the_parameters(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_an_explanation_loss_that_cannot_reach_the_parameters() -> None:
     frozen = mlp(64, 3, hidden=(4,)).requires_grad_(False)
     with pytest.raises(NoGradientError):
         explain(frozen, torch.from_numpy(X), 0, method="input_gradient", differentiable=True)
@@ -425,13 +425,12 @@ def test_an_explanation_loss_that_cannot_reach_the_parameters(monkeypatch: pytes
     optimizer = torch.optim.Adam(model.parameters())
     batches = label_batches(as_dataset((X, Y)), 16, 0)
 
+    @declared(rows="labelled")
     def detached(forward: Any, batch: Any) -> Any:
         return forward.logits.detach().square().mean()
 
-    for family in (PENALTIES, MODEL_PENALTIES):
-        monkeypatch.setitem(family, "detached", detached)
     with pytest.raises(NoGradientError, match="detached"):
-        list(fit(model, batches, penalties={"detached": 1.0}, optimizer=optimizer, epochs=1))
+        list(fit(model, batches, penalties={detached: 1.0}, optimizer=optimizer, epochs=1))
 
 
 def test_data_given_as_tensors_keeps_its_checks() -> None:

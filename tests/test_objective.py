@@ -9,11 +9,12 @@ import pytest
 import torch
 from torch import nn
 
+from corrigible.declarations import declared
 from corrigible.errors import NoGradientError, RecipeError, TrainingDivergedError
 from corrigible.losses import cross_entropy
 from corrigible.models.forward import Forward
 from corrigible.models.modes import frozen_norms
-from corrigible.objective import Term, objective_of, parameter_gradient, require_gradients, terms_of
+from corrigible.objective import objective_of, parameter_gradient, require_gradients, terms_of
 from corrigible.penalties import gradient_size, right_reasons
 
 L1 = {"score": "summed_log_prob", "norm": "l1"}
@@ -23,6 +24,24 @@ def objective(case, terms, *, epoch=0, reviewed=True, loss=cross_entropy, **chan
     batch = replace(case.batch, irrelevant=None, relevant=None, **changes)
     rows = case.batch if reviewed else None
     return objective_of(case.model, batch, rows, loss=loss, terms=terms, epoch=epoch, seed=5)
+
+
+def named(term, name):
+    """The same term under another name."""
+    return replace(term, method=replace(term.method, name=name))
+
+
+def worst(forward, batch):
+    return forward.logits.sum() * torch.inf
+
+
+@declared(rows="labelled")
+def odd(forward, batch):
+    return forward.logits.sum() * torch.nan
+
+
+def cut(forward, batch):
+    return forward.logits.detach().square().mean()
 
 
 def test_total_is_the_mean_label_loss_plus_the_weighted_penalties(case):
@@ -48,7 +67,7 @@ def test_penalties_on_the_same_rows_share_one_pass(case):
     case.model.register_forward_hook(lambda *_: calls.append(1))
     (reasons,) = terms_of({"right_reasons": 1.0})
     (size,) = terms_of({"gradient_size": 1.0})
-    terms = [reasons, replace(reasons, name="again"), size, replace(size, name="again on all rows")]
+    terms = [reasons, named(reasons, "again"), size, named(size, "again on all rows")]
     assert len(objective(case, terms).penalties) == 4
     assert len(calls) == 2
 
@@ -113,20 +132,16 @@ def objective_statistics(model, case, names) -> list[torch.Tensor]:
 
 
 @pytest.mark.parametrize(
-    ("terms", "loss", "message"),
+    ("penalties", "loss", "message"),
     [
-        ((), lambda f, b: f.logits[:, 0] * torch.nan, r"label loss nan\); lower the learning rate or weight"),
-        (
-            [Term("worst", lambda f, b: f.logits.sum() * torch.inf, 1.0, True)],
-            cross_entropy,
-            "label loss .*, worst -?inf",
-        ),
-        ([Term("odd", lambda f, b: f.logits.sum() * torch.nan, 1.0, False)], cross_entropy, "odd nan"),
+        ({}, lambda f, b: f.logits[:, 0] * torch.nan, r"label loss nan\); lower the learning rate or weight"),
+        ({worst: 1.0}, cross_entropy, "label loss .*, worst -?inf"),
+        ({odd: 1.0}, cross_entropy, "odd nan"),
     ],
 )
-def test_a_part_that_is_not_finite_is_named(terms, loss, message, smooth_case):
+def test_a_part_that_is_not_finite_is_named(penalties, loss, message, smooth_case):
     with pytest.raises(TrainingDivergedError, match=message):
-        objective(smooth_case, terms, loss=loss)
+        objective(smooth_case, terms_of(penalties), loss=loss)
 
 
 @pytest.mark.parametrize(
@@ -174,10 +189,7 @@ def test_parameter_gradient_of_a_constant_is_none_everywhere(smooth_case):
 
 
 def test_a_penalty_that_reaches_no_parameter_is_refused(smooth_case):
-    def detached(forward, batch):
-        return forward.logits.detach().square().mean()
-
     good = terms_of({"right_reasons": 1.0})
     require_gradients(smooth_case.model, objective(smooth_case, good))
     with pytest.raises(NoGradientError, match=r"penalty 'cut' does not reach.*detach"):
-        require_gradients(smooth_case.model, objective(smooth_case, [*good, Term("cut", detached, 1.0, True)]))
+        require_gradients(smooth_case.model, objective(smooth_case, [*good, *terms_of({cut: 1.0})]))

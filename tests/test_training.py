@@ -13,7 +13,7 @@ from torch import Tensor, nn
 
 from corrigible.batches import Batches, label_batches
 from corrigible.data.dataset import TensorData
-from corrigible.errors import NoGradientError, RecipeError, TrainingDivergedError
+from corrigible.errors import FeedbackError, NoGradientError, RecipeError, TrainingDivergedError
 from corrigible.losses import cross_entropy
 from corrigible.models.modes import evaluating
 from corrigible.training import Epoch, fit, plain_step
@@ -74,12 +74,11 @@ def plain_loop(model: nn.Module, *, epochs: int, rate: float, seed: int) -> nn.M
     "settings",
     [
         {},
-        {"penalties": {"right_reasons": 100.0}},
         {"penalties": {"right_reasons": 0.0, "gradient_size": 0.0}, "reviewed": reviewed_rows()},
         {"penalties": {"right_reasons": lambda epoch: 0.0}, "reviewed": reviewed_rows()},
         {"reviewed": reviewed_rows()},
     ],
-    ids=["nothing", "penalty without reviewed rows", "weight 0", "weight always 0", "reviewed rows without penalty"],
+    ids=["nothing", "weight 0", "weight always 0", "reviewed rows without penalty"],
 )
 @pytest.mark.parametrize("seed", [0, 20_240_101])
 def test_no_feedback_is_plain_training_bit_for_bit(settings, seed):
@@ -89,6 +88,14 @@ def test_no_feedback_is_plain_training_bit_for_bit(settings, seed):
     trained(model, seed=seed, **settings)
     assert same_state(model, expected)
     assert not same_state(model, network())
+
+
+def test_a_weighted_penalty_that_never_runs_is_refused():
+    """It would teach nothing in silence; the first step is looked at before anything is trained."""
+    model = network()
+    with pytest.raises(FeedbackError, match="penalty 'right_reasons' never ran: it sees reviewed rows, of which there"):
+        trained(model, penalties={"gradient_size": 1.0, "right_reasons": 100.0})
+    assert same_state(model, network())
 
 
 @pytest.mark.parametrize("penalties", [{}, {"right_reasons": 1.0, "gradient_size": 0.5}])

@@ -4,19 +4,77 @@ import importlib
 import inspect
 import sys
 from collections.abc import Callable, Mapping, Sequence
-from functools import lru_cache, partial
+from dataclasses import dataclass, replace
+from functools import cached_property, lru_cache, partial
 from types import NoneType, UnionType
 from typing import Any, Literal, get_args, get_origin
 
+from corrigible.declarations import Declaration, declaration_of
 from corrigible.errors import RecipeError, unknown
 
 
-def method_named(name: str, family: Mapping[str, Callable[..., Any]], what: str) -> Callable[..., Any]:
+@dataclass(frozen=True)
+class ConfiguredMethod:
+    """A method that was found, with the settings given to it."""
+
+    name: str
+    function: Callable[..., Any]
+    settings: Mapping[str, Any]
+    what: str
+    """The word for its family in messages, such as "penalty"."""
+
+    @cached_property
+    def filled(self) -> "partial[Any]":
+        """The function with its settings.
+
+        Raises:
+            RecipeError: a setting that the function does not have, or a value of the wrong type.
+        """
+        return with_settings(self.function, self.settings, f"{self.what} {self.name!r}")
+
+    @property
+    def declaration(self) -> Declaration:
+        return declaration_of(self.function)
+
+    def given(self, facts: Mapping[str, Any]) -> "ConfiguredMethod":
+        """The same with more settings."""
+        return replace(self, settings={**self.settings, **facts})
+
+
+def method_of(
+    method: str | Callable[..., Any], settings: Mapping[str, Any], family: Mapping[str, Callable[..., Any]], what: str
+) -> ConfiguredMethod:
+    """The method of that name, or the function itself, with its settings checked.
+
+    Raises:
+        RecipeError: nothing has that name, or a setting that it does not have or of the wrong type.
+    """
+    found = ConfiguredMethod(name_of(method), method_named(method, family, what), settings, what)
+    _ = found.filled
+    return found
+
+
+def name_of(method: str | Callable[..., Any]) -> str:
+    """The method's name, for results and messages."""
+    if isinstance(method, partial):
+        return name_of(method.func)
+    return method if isinstance(method, str) else getattr(method, "__name__", type(method).__name__)
+
+
+def method_named(
+    name: str | Callable[..., Any], family: Mapping[str, Callable[..., Any]], what: str
+) -> Callable[..., Any]:
     """The family's member of that name, or the user's own function for a name like ``my_module:my_function``.
+
+    A function stays as it is.
 
     Raises:
         RecipeError: nothing has that name.
     """
+    if not isinstance(name, str):
+        if not callable(name):
+            raise RecipeError(f"{what} is a {type(name).__name__}; expected a name or a function")
+        return name
     if name in family:
         return family[name]
     if ":" not in name:

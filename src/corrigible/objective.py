@@ -2,40 +2,61 @@
 
 import math
 import sys
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Container, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Literal
 
 import torch
 from torch import Tensor, nn
 
-from corrigible.errors import NoGradientError, RecipeError, TrainingDivergedError
-from corrigible.methods import method_named, with_settings
+from corrigible.declarations import Declaration, LooksAt
+from corrigible.errors import FeedbackError, NoGradientError, RecipeError, TrainingDivergedError
+from corrigible.methods import ConfiguredMethod, method_of, name_of
 from corrigible.models.forward import Forward, Loss, Penalty
 from corrigible.models.modes import frozen_norms, mixes_rows
-from corrigible.penalties import MODEL_PENALTIES, OF_LAYERS, OF_OWN_PASSES, PENALTIES
+from corrigible.penalties import PENALTIES
 from corrigible.types import Batch
 
 Weight = float | Callable[[int], float]
 """A number, or epoch -> number; epochs count from 0."""
-PenaltySettings = Mapping[str, Any]
-"""name -> weight, or name -> {"weight": …, setting: …}."""
+PenaltySettings = Mapping[Any, Any]
+"""name or function -> weight, or -> {"weight": …, setting: …}."""
 
 
 @dataclass(frozen=True)
 class Term:
-    """A penalty as one run uses it."""
+    """A penalty with its settings and weight, found and checked once."""
 
-    name: str
-    penalty: Penalty
-    weight: Weight
-    on_reviewed_rows: bool
-    needs_input: bool = True
-    """False where it looks at layers only: the pass need not keep what gradients with respect to the input need."""
-    needs_layers: bool = True
-    """False where it makes passes of its own."""
+    method: ConfiguredMethod
+    weight: Weight | Literal["auto"]
+    """"auto" until a correction has chosen it."""
+
+    @property
+    def name(self) -> str:
+        return self.method.name
+
+    @property
+    def penalty(self) -> Penalty:
+        return self.method.filled
+
+    @property
+    def declaration(self) -> Declaration:
+        return self.method.declaration
+
+    @property
+    def on_reviewed_rows(self) -> bool:
+        return self.declaration.rows == "reviewed"
+
+    @property
+    def looks_at(self) -> LooksAt:
+        return self.declaration.looks_at_with(self.method.settings)
+
+    @property
+    def is_auto(self) -> bool:
+        return self.weight == "auto"
 
     def weight_at(self, epoch: int) -> float:
+        assert not isinstance(self.weight, str)
         return float(self.weight(epoch)) if callable(self.weight) else self.weight
 
 
@@ -50,32 +71,34 @@ class Objective:
     total: Tensor
 
 
-def as_settings(penalties: PenaltySettings) -> dict[str, dict[str, Any]]:
-    """Each penalty's settings with its weight among them, whichever way they were given."""
-    return {name: dict(given) if isinstance(given, Mapping) else {"weight": given} for name, given in penalties.items()}
+def terms_of(penalties: "PenaltySettings | Sequence[Term]", *, may_be_auto: bool = False) -> tuple[Term, ...]:
+    """The penalties with their settings checked; terms stay as they are.
 
-
-def terms_of(penalties: PenaltySettings) -> tuple[Term, ...]:
-    """The penalties by name, with their settings checked.
-
-    A user's own ``module:function`` sees the reviewed rows.
+    Args:
+        penalties: name, ``my_module:my_penalty`` or function -> weight, or -> {"weight": …, setting: …}.
+        may_be_auto: whether a weight may be "auto".
 
     Raises:
-        RecipeError: an unknown penalty or setting, or a weight that is not a number.
+        RecipeError: an unknown penalty or setting, one that stands twice, or a weight that is not a number.
     """
-    found = []
-    for name, settings in as_settings(penalties).items():
-        weight = settings.pop("weight", None)
-        is_number = (
-            isinstance(weight, int | float) and not isinstance(weight, bool) and 0 <= weight <= sys.float_info.max
-        )
-        if not callable(weight) and not is_number:
-            raise RecipeError(f"penalty {name!r} has weight {weight!r}; expected a number of at least 0")
-        penalty = with_settings(method_named(name, PENALTIES, "penalty"), settings, f"penalty {name!r}")
-        weight = weight if callable(weight) else float(weight)
-        needs_input = name not in OF_LAYERS | OF_OWN_PASSES or settings.get("attribution") == "input_gradient"
-        found.append(Term(name, penalty, weight, name not in MODEL_PENALTIES, needs_input, name not in OF_OWN_PASSES))
-    return tuple(found)
+    if isinstance(penalties, Mapping):
+        penalties = [_term(key, given) for key, given in penalties.items()]
+    names = [term.name for term in penalties]
+    for term in penalties:
+        if names.count(term.name) > 1:
+            raise RecipeError(f"penalty {term.name!r} stands twice; expected each penalty once")
+        if term.is_auto and not may_be_auto:
+            raise RecipeError(f"penalty {term.name!r} has weight 'auto'; expected a number of at least 0")
+    return tuple(penalties)
+
+
+def _term(key: str | Callable[..., Any], given: Any) -> Term:
+    settings = dict(given) if isinstance(given, Mapping) else {"weight": given}
+    weight = settings.pop("weight", None)
+    is_number = isinstance(weight, int | float) and not isinstance(weight, bool) and 0 <= weight <= sys.float_info.max
+    if not callable(weight) and not is_number and weight != "auto":
+        raise RecipeError(f"penalty {name_of(key)!r} has weight {weight!r}; expected a number of at least 0")
+    return Term(method_of(key, settings, PENALTIES, "penalty"), float(weight) if is_number else weight)
 
 
 def objective_of(
@@ -94,7 +117,7 @@ def objective_of(
     # Marked label batches are reviewed rows themselves: one pass serves both, unless normalisation mixes its rows.
     is_shared = reviewed is None and batch.irrelevant is not None and not mixes_rows(model)
     reviewed = batch if reviewed is None and batch.irrelevant is not None else reviewed
-    looking = [term for term in of_model + (of_feedback if is_shared else []) if term.needs_layers]
+    looking = [term for term in of_model + (of_feedback if is_shared else []) if term.looks_at in ("input", "layers")]
     looks_in = bool(looking)
     track_input = looks_in and _needs_input(model, looking)
     labelled = Forward(model, batch, seed=seed, track_input=track_input, track_layers=looks_in)
@@ -123,7 +146,21 @@ def _reviewed_pass(model: nn.Module, reviewed: Batch, terms: Sequence[Term], see
 
 def _needs_input(model: nn.Module, terms: Sequence[Term]) -> bool:
     """Below frozen layers only the input carries gradients up to a layer."""
-    return any(term.needs_input for term in terms) or not all(p.requires_grad for p in model.parameters())
+    return any(term.looks_at == "input" for term in terms) or not all(p.requires_grad for p in model.parameters())
+
+
+def require_ran(terms: Sequence[Term], ran: Container[str]) -> None:
+    """A weighted penalty that never runs would teach nothing in silence.
+
+    Raises:
+        FeedbackError: naming the penalty.
+    """
+    for term in terms:
+        if term.name not in ran:
+            raise FeedbackError(
+                f"penalty {term.name!r} never ran: it sees reviewed rows, of which there are none; give feedback, or "
+                'declare a penalty of your own that sees the labelled rows with @declared(rows="labelled")'
+            )
 
 
 def require_gradients(model: nn.Module, objective: Objective) -> None:

@@ -16,7 +16,15 @@ from corrigible.batches import Batches
 from corrigible.losses import cross_entropy
 from corrigible.models.forward import Augment, Loss
 from corrigible.models.modes import PrivateRandomness, device_of, frozen_norms, learning
-from corrigible.objective import Objective, PenaltySettings, objective_of, require_gradients, terms_of
+from corrigible.objective import (
+    Objective,
+    PenaltySettings,
+    Term,
+    objective_of,
+    require_gradients,
+    require_ran,
+    terms_of,
+)
 from corrigible.types import Batch
 
 Step = Callable[[Optimizer, Callable[[], Objective]], Objective]
@@ -54,7 +62,7 @@ def fit(
     reviewed: Batches | None = None,
     validation: Callable[[nn.Module], Mapping[str, float]] | None = None,
     loss: Loss = cross_entropy,
-    penalties: PenaltySettings | None = None,
+    penalties: PenaltySettings | Sequence[Term] | None = None,
     augment: Sequence[Augment] = (),
     step: Step = plain_step,
     optimizer: Optimizer,
@@ -69,14 +77,16 @@ def fit(
 
     Args:
         batches: the labelled rows of an epoch.
-        reviewed: reviewed rows without end; without them feedback penalties see the label batches where these are
-            marked, and rest where they are not.
+        reviewed: reviewed rows without end; without them feedback penalties see the label batches, which must be
+            marked.
         validation: named numbers to report after each epoch; they choose nothing.
-        penalties: name -> weight, or name -> {"weight": …, setting: …}; a weight is a number or (epoch -> number).
+        penalties: name or function -> weight, or -> {"weight": …, setting: …}; a weight is a number or
+            (epoch -> number).
         augment: changes to the label batch, which may look at the model.
         step: one optimisation step.
 
     Raises:
+        FeedbackError: a weighted penalty that never runs, because there are no reviewed rows.
         NoGradientError: a penalty that reaches no parameter.
         TrainingDivergedError: the objective became NaN or infinite.
     """
@@ -88,7 +98,9 @@ def fit(
     if due:
         probe = copy.deepcopy(model)  # Some layers change their buffers whenever they run.
         with PrivateRandomness(seed), learning(probe), frozen_norms(probe):
-            _check_first_step(probe, partial(objective_of, probe, loss=loss, terms=due), batches, reviewed, seed)
+            found = _first_objective(probe, partial(objective_of, probe, loss=loss, terms=due), batches, reviewed, seed)
+            require_ran(due, found.penalties)
+            require_gradients(probe, found)
     for number in range(epochs):
         started = time.perf_counter()
         totals = _Means()
@@ -99,6 +111,7 @@ def fit(
                 batch = _augmented(model, batch.to(device_of(model)), augment, draws)
                 rows = rows.to(device_of(model)) if rows else None
                 totals.add(step(optimizer, partial(objective, batch, rows, epoch=number, seed=draws)))
+        require_ran([term for term in terms if term.weight_at(number) != 0], totals.penalties)
         values = validation(model) if validation else {}
         yield Epoch(number + 1, epochs, totals.loss, totals.penalties, values, time.perf_counter() - started)
 
@@ -134,12 +147,13 @@ def _augmented(model: nn.Module, batch: Batch, augment: Sequence[Augment], seed:
     return batch
 
 
-def _check_first_step(
+def _first_objective(
     model: nn.Module, objective: Callable[..., Objective], batches: Batches, reviewed: Batches | None, seed: int
-) -> None:
+) -> Objective:
     batch, rows = next(iter(batches(0))), next(reviewed(0)) if reviewed else None
     device = device_of(model)
-    require_gradients(model, objective(batch.to(device), rows.to(device) if rows else None, epoch=0, seed=seed))
+    found: Objective = objective(batch.to(device), rows.to(device) if rows else None, epoch=0, seed=seed)
+    return found
 
 
 def _step_seed(seed: int, epoch: int, place: int) -> int:

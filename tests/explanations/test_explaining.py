@@ -8,7 +8,8 @@ from torch import nn
 from corrigible.errors import DataError, NoGradientError, RecipeError, UnsupportedModelError
 from corrigible.explanations import explain
 from corrigible.explanations.attribution.input_gradient import input_gradient
-from corrigible.explanations.explaining import attribution_of, name_of
+from corrigible.explanations.explaining import attribution_of
+from corrigible.methods import name_of
 
 
 @pytest.fixture

@@ -10,6 +10,7 @@ import torch
 from torch import Tensor, nn
 
 from conftest import CASES, case_named
+from corrigible.declarations import declared
 from corrigible.errors import NoGradientError, UnsupportedModelError
 from corrigible.losses import cross_entropy
 from corrigible.methods import settings_of
@@ -261,6 +262,17 @@ def test_refuses_a_network_that_it_cannot_look_into(name, network):
         value(name, refused.model, refused.batch)
 
 
+def keeping_all(term):
+    """The same penalty, declared to look at everything."""
+    declares, penalty = term.declaration, term.penalty
+
+    @declared(kind=declares.kind, rows=declares.rows, serves=declares.serves, looks_at="input")
+    def whole(forward, batch):
+        return penalty(forward, batch)
+
+    return replace(term, method=replace(term.method, function=whole, settings={}))
+
+
 @pytest.mark.parametrize("is_shared", [False, True])
 @on_networks(name for name in PENALTIES if name != "local_independence")
 def test_what_a_pass_keeps_changes_no_gradient(name, case, is_shared):
@@ -269,7 +281,7 @@ def test_what_a_pass_keeps_changes_no_gradient(name, case, is_shared):
     batch = replace(case.batch, relevant=case.batch.irrelevant.roll(1, -1))
     batches = (batch, None) if is_shared else (replace(batch, irrelevant=None, relevant=None), batch)
     gradients = []
-    for kept in (term, replace(term, needs_input=True, needs_layers=True)):
+    for kept in (term, keeping_all(term)):
         found = objective_of(case.model, *batches, loss=cross_entropy, terms=[kept], epoch=0, seed=2)
         gradients.append(torch.autograd.grad(found.total, list(case.model.parameters())))
     torch.testing.assert_close(*gradients)

@@ -6,7 +6,7 @@ import pytest
 import torch
 from torch import nn
 
-from corrigible.augment import input_noise, transplant
+from corrigible.augment import adversarial_rows, input_noise, transplant
 from corrigible.augment.transplant import cues_of
 from corrigible.batches import collate, label_batches
 from corrigible.protocols.ahead import MOST_NUMBERS, MOST_ROWS, changed_ahead, split_ahead
@@ -80,8 +80,8 @@ def test_no_change_leaves_the_batches_alone():
 
 
 def test_what_looks_at_the_model_and_all_behind_it_is_changed_step_by_step():
-    noise = partial(input_noise, deviation=0.1)
-    assert split_ahead([MOVED, noise]) == ([MOVED], [noise])
-    assert split_ahead([noise, MOVED]) == ([], [noise, MOVED])
+    noise, attacked = partial(input_noise, deviation=0.1), partial(adversarial_rows)
+    assert split_ahead([MOVED, noise, attacked]) == ([MOVED, noise], [attacked])
+    assert split_ahead([attacked, MOVED]) == ([], [attacked, MOVED])
     assert split_ahead([MOVED]) == ([MOVED], [])
     assert split_ahead([]) == ([], [])

@@ -6,16 +6,14 @@ import torch
 from torch import nn
 
 from corrigible import Feedback, correct
-from corrigible.augment import FROM_FEEDBACK
 from corrigible.data.dataset import TensorData
 from corrigible.errors import UnsupportedModelError
 from corrigible.feedback.masks import marks_of
-from corrigible.penalties import ABOUT_EITHER, FEEDBACK_LOSSES, FEEDBACK_PENALTIES, PENALTIES, RELEVANCE_PENALTIES
+from corrigible.penalties import FEEDBACK_LOSSES, FEEDBACK_PENALTIES, PENALTIES, RELEVANCE_PENALTIES
 from corrigible.protocols.comparing import WITHOUT_FEEDBACK, Candidate, candidate, compare, methods_for
 from corrigible.protocols.correction import rows_to_judge
 from corrigible.protocols.schedule import Schedule, result_of, run
 from corrigible.protocols.step_costs import step_costs
-from corrigible.protocols.training_facts import split_method
 from verdicts import CORRECTED, FAILED
 
 X = torch.randn(80, 4, generator=torch.Generator().manual_seed(0))
@@ -68,9 +66,9 @@ def test_a_method_in_the_table_is_what_correct_gives(fooled):
 def test_methods_are_those_that_the_feedback_serves():
     data = TensorData(X, Y)
     relevant = [Feedback(FIRST, "relevant", row=2)]
-    about_irrelevant = set(FEEDBACK_PENALTIES) | set(FEEDBACK_LOSSES) | FROM_FEEDBACK
+    about_irrelevant = set(FEEDBACK_PENALTIES) | set(FEEDBACK_LOSSES) | {"transplant"}
     assert set(methods_for(marks_of(RULE, data), data)) == about_irrelevant
-    assert set(methods_for(marks_of(relevant, data), data)) == set(RELEVANCE_PENALTIES) | ABOUT_EITHER
+    assert set(methods_for(marks_of(relevant, data), data)) == set(RELEVANCE_PENALTIES) | {"energy_outside"}
     assert set(methods_for(marks_of(RULE + relevant, data), data)) == about_irrelevant | set(RELEVANCE_PENALTIES)
 
 
@@ -113,9 +111,9 @@ def test_swap_scores_are_those_of_a_model_that_was_not_taught_with_the_rows(fool
         taught.append((model, settings))
         yield from run(model, *where, **settings)
 
-    monkeypatch.setattr("corrigible.protocols.comparing.run", noting)
+    monkeypatch.setattr("corrigible.protocols.trials.run", noting)
     found = result_of(candidate(fooled, data, said, method=method, schedule=schedule))
-    penalties, augment = split_method(method)
+    penalties, augment = ({n: v for n, v in method.items() if (n == "transplant") == moves} for moves in (False, True))
     of_all = correct(fooled, (X, Y), said, penalties=penalties, augment=augment, epochs=3)
     assert all(torch.equal(p, q) for p, q in zip(found.model.parameters(), of_all.parameters(), strict=True))
     assert found.verdict == of_all.verdict
@@ -124,7 +122,8 @@ def test_swap_scores_are_those_of_a_model_that_was_not_taught_with_the_rows(fool
     assert found.swap_score == judge.score(scored) != judge.score(found.model)
     judged = torch.cat([judge.exchanges.swap_index, judge.exchanges.wear_index])
     assert not bool(torch.isin(settings["rows"], judged).any())
-    assert settings["marks"].irrelevant.by_row.keys().isdisjoint(judged.tolist())
+    marks = settings["marks"] or settings["augment"][0].keywords["cues"].marks
+    assert marks.irrelevant.by_row.keys().isdisjoint(judged.tolist())
 
 
 def test_what_was_trained_without_feedback_has_no_verdict(fooled):

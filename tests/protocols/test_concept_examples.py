@@ -13,7 +13,7 @@ from corrigible.errors import FeedbackError
 from corrigible.explanations.concepts import pooled_activations
 from corrigible.feedback.masks import Marks, marks_of
 from corrigible.models.concept_projection import project_out
-from corrigible.objective import Term, objective_of
+from corrigible.objective import objective_of, terms_of
 from corrigible.penalties.concept_gradient import concept_gradient
 from corrigible.protocols.concept_examples import concept_examples, direction_from_marks
 from corrigible.types import Feedback
@@ -42,7 +42,7 @@ def tone_marks(data: TensorData) -> Marks:
 def trained(model: nn.Module, data: TensorData, penalty_weight: float, **settings: object) -> nn.Module:
     model = copy.deepcopy(model)
     optimizer = torch.optim.Adam(model.parameters(), lr=0.01)
-    terms = [Term("concept_gradient", lambda f, b: concept_gradient(f, b, **settings), penalty_weight, True)]
+    terms = terms_of({concept_gradient: {"weight": penalty_weight, **settings}})
     batch = collate(data, torch.arange(NUM_ROWS), tone_marks(data))
     for step in range(60):
         optimizer.zero_grad()

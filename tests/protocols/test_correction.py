@@ -12,9 +12,11 @@ from corrigible import Feedback, correct
 from corrigible.data.dataset import TensorData
 from corrigible.errors import DataError, FeedbackError, TrainingDivergedError
 from corrigible.feedback.masks import fingerprint, marks_of
+from corrigible.objective import terms_of
 from corrigible.protocols.correction import correction, rows_to_judge
 from corrigible.protocols.defaults import MethodChosen
 from corrigible.protocols.schedule import Schedule
+from corrigible.protocols.training_facts import Known
 from corrigible.protocols.verdict import FELL, Verdict
 from corrigible.protocols.weight import WeightChoice, WeightTrial, starting_weight
 from corrigible.training import Epoch
@@ -101,17 +103,18 @@ def test_the_starting_weight_does_not_depend_on_how_the_rows_are_sorted(fooled):
     for order in (torch.arange(len(many)), classes.argsort()):
         data = TensorData(many[order], classes[order])
         marks = marks_of([Feedback(FIRST, scope="dataset")], data)
-        weights.append(starting_weight(fooled, data, marks, name="right_reasons", settings={}, seed=0))
+        (term,) = terms_of({"right_reasons": 1.0})
+        weights.append(starting_weight(term, Known(fooled, data, marks, 0), Schedule()))
     assert weights[0] == pytest.approx(weights[1], rel=0.5)
 
 
 def test_what_should_matter_gets_its_first_weight_on_the_rows_where_it_was_said(fooled):
     second = np.array([False, True, False, False])
     data, said = TensorData(X, Y), [Feedback(second, polarity="relevant", row=row) for row in range(10, 20)]
-    settings = {"attribution": "input_gradient"}
+    (term,) = terms_of({"should_matter": {"weight": 1.0, "attribution": "input_gradient"}})
     for feedback in (said, [*said, Feedback(FIRST, row=3)]):
         marks = marks_of(feedback, data)
-        assert starting_weight(fooled, data, marks, name="should_matter", settings=settings, seed=0) is not None
+        assert starting_weight(term, Known(fooled, data, marks, 0), Schedule()) is not None
 
 
 @pytest.mark.parametrize("num_good", [2, 0])
@@ -120,7 +123,7 @@ def test_weights_with_which_numbers_get_lost_are_left_out(fooled, monkeypatch, n
     trained = []
 
     def diverging(model, *rows, **settings):
-        trained.append(settings["penalties"]["energy_outside"]["weight"])
+        trained.append(settings["penalties"][0].weight)
         if len(trained) > num_good and how == "training":
             raise TrainingDivergedError("too large")
         if len(trained) > num_good:

@@ -10,8 +10,9 @@ from corrigible.errors import RecipeError
 from corrigible.feedback.masks import marks_of
 from corrigible.methods import settings_of
 from corrigible.models import mlp
+from corrigible.objective import terms_of
 from corrigible.penalties import PENALTIES
-from corrigible.protocols.training_facts import PROVIDERS, Known, augments_of, provided, split_method
+from corrigible.protocols.training_facts import PROVIDERS, Known, augments_of, changes_of, provided, split_method
 from corrigible.types import Feedback
 
 X = torch.tensor([[1.0, 10.0], [3.0, -2.0], [5.0, 0.0], [7.0, 4.0]])
@@ -28,14 +29,19 @@ def asks(monkeypatch):
     monkeypatch.setitem(PENALTIES, "asking", asking)
 
 
+def facts(settings, known):
+    (term,) = provided(terms_of({"asking": settings}), known)
+    return term.method.settings
+
+
 def given(settings=None, dataset=DATA):
     model = mlp(2, 3).double()
-    return provided({"asking": settings or {"weight": 1.0}}, model, dataset, MARKS, 0)["asking"]
+    return facts(settings or {"weight": 1.0}, Known(model, dataset, MARKS, 0))
 
 
 def test_worked_by_hand(asks):
     found = given()
-    assert set(found) == {"weight", "background", "donors", "class_means", "input_range"}
+    assert set(found) == {"background", "donors", "class_means", "input_range"}
     assert found["class_means"].tolist() == [[2.0, 4.0], [0.0, 0.0], [6.0, 2.0]]
     assert found["input_range"].tolist() == [[1.0, -2.0], [7.0, 10.0]]
     assert sorted(found["background"].tolist()) == sorted(X.tolist())
@@ -45,7 +51,7 @@ def test_worked_by_hand(asks):
 def test_reviewed_images_lend_what_is_marked_on_them(asks):
     images = TensorData(torch.arange(8.0).view(2, 1, 2, 2), torch.tensor([0, 1]))
     said = [Feedback(torch.tensor([[True, True], [True, False]]), row=1)]
-    found = provided({"asking": {"weight": 1.0}}, mlp(4, 2), images, marks_of(said, images), 0)["asking"]
+    found = facts({"weight": 1.0}, Known(mlp(4, 2), images, marks_of(said, images), 0))
     assert sorted(found["donors"].flatten(1).tolist()) == [[0, 1, 2, 3], [4, 5, 6, 5]]
     assert sorted(found["background"].flatten(1).tolist()) == [[0, 1, 2, 3], [4, 5, 6, 7]]
 
@@ -53,7 +59,7 @@ def test_reviewed_images_lend_what_is_marked_on_them(asks):
 def test_a_lazy_data_set_gives_the_same(asks):
     lazy = [(x, y) for x, y in zip(X, DATA.y, strict=True)]
     for name, value in given(dataset=lazy).items():
-        assert name == "weight" or torch.equal(value, given()[name])
+        assert torch.equal(value, given()[name])
 
 
 def test_what_is_given_stays(asks):
@@ -62,8 +68,8 @@ def test_what_is_given_stays(asks):
 
 
 def test_a_penalty_that_asks_for_nothing_gets_nothing():
-    found = provided({"right_reasons": {"weight": "auto"}}, mlp(2, 3), DATA, MARKS, 0)
-    assert found == {"right_reasons": {"weight": "auto"}}
+    terms = terms_of({"right_reasons": {"weight": "auto"}}, may_be_auto=True)
+    assert provided(terms, Known(mlp(2, 3), DATA, MARKS, 0)) == terms
 
 
 def test_every_fact_is_asked_for_by_some_method():
@@ -72,7 +78,7 @@ def test_every_fact_is_asked_for_by_some_method():
 
 
 def test_an_augmentation_gets_its_facts_and_changes_batches():
-    (change,) = augments_of({"transplant": {}}, Known(mlp(2, 3), DATA, MARKS, 0))
+    (change,) = augments_of(changes_of({"transplant": {}}), Known(mlp(2, 3), DATA, MARKS, 0))
     batch = collate(DATA, torch.arange(4))
     found = change(mlp(2, 3), batch, torch.Generator().manual_seed(0))
     assert torch.equal(found.x[:, 1], X[:, 1])
@@ -88,10 +94,10 @@ def test_an_augmentation_gets_its_facts_and_changes_batches():
 )
 def test_an_unknown_augmentation_or_setting_is_refused(augment, message):
     with pytest.raises(RecipeError, match=message):
-        augments_of(augment, Known(mlp(2, 3), DATA, MARKS, 0))
+        changes_of(augment)
 
 
 def test_a_method_is_split_into_penalties_and_augmentations():
     penalties, augment = split_method({"right_reasons": 2.0, "transplant": {}, "energy_outside": "auto"})
-    assert penalties == {"right_reasons": {"weight": 2.0}, "energy_outside": {"weight": "auto"}}
-    assert augment == {"transplant": {}}
+    assert [(term.name, term.weight) for term in penalties] == [("right_reasons", 2.0), ("energy_outside", "auto")]
+    assert [change.name for change in augment] == ["transplant"]

@@ -8,7 +8,9 @@ from torch import nn
 
 from corrigible import Feedback
 from corrigible.feedback.masks import marks_of
+from corrigible.objective import terms_of
 from corrigible.protocols.schedule import Schedule
+from corrigible.protocols.training_facts import Known
 from corrigible.protocols.trials import HELD_OUT_SHARE, LEAST_TO_HOLD_OUT, MANY, Trials, folds_of, without
 from cue_data import CLASSES, KINDS, Sees, cue_data
 
@@ -89,8 +91,8 @@ def test_of_fewer_rows_than_can_be_held_out_all_teach_and_judge():
     found = folds(case)
     assert [fold.rows for fold in found] == [None]
     assert found[0].judge.exchanges.swap_index.tolist() == list(case.reviewed)
-    assert not Trials(case.data, Schedule(), found).are_held_out
-    assert Trials(case.data, Schedule(), folds(case, validation=case.data)).are_held_out
+    assert not Trials(Schedule(), found).are_held_out
+    assert Trials(Schedule(), folds(case, validation=case.data)).are_held_out
 
 
 def test_rules_are_judged_on_validation_rows_and_all_training_rows_teach():
@@ -145,9 +147,9 @@ def test_a_trial_trains_a_copy_for_half_of_the_epochs_on_each_fold(monkeypatch):
         yield from ()
 
     monkeypatch.setattr("corrigible.protocols.trials.run", noting)
-    trials = Trials(case.data, Schedule(epochs=7), folds(case))
+    trials = Trials(Schedule(epochs=7), folds(case))
     model = nn.Sequential(nn.Linear(5, 3))
-    found = trials.run(model, penalties={}, augment={}, seed=0)
+    found = trials.run(terms_of({"right_reasons": 1.0}), Known(model, case.data, case.marks, 0))
     assert [(epochs, rows, marks) for _, epochs, rows, marks in seen] == [
         (3, fold.rows, fold.marks) for fold in trials.folds
     ]
@@ -158,7 +160,7 @@ def test_a_trial_trains_a_copy_for_half_of_the_epochs_on_each_fold(monkeypatch):
 
 def test_trials_judge_all_folds_together():
     case = cue_data("numbers", num_reviewed=FEW)
-    trials = Trials(case.data, Schedule(), folds(case))
+    trials = Trials(Schedule(), folds(case))
     found = trials.uncorrected(Sees(case.signal))
     assert found.accuracy == 1
     assert set(found.y.tolist()) == set(CLASSES)

@@ -9,7 +9,9 @@ from torch import nn
 from corrigible import Feedback
 from corrigible.errors import CorrectionRefusedError, TrainingDivergedError
 from corrigible.feedback.masks import marks_of
+from corrigible.objective import terms_of
 from corrigible.protocols.schedule import Schedule
+from corrigible.protocols.training_facts import Known
 from corrigible.protocols.trials import Trials, folds_of
 from corrigible.protocols.weight import (
     FLAT,
@@ -36,8 +38,8 @@ def searched(monkeypatch, result, *, before=BEFORE, start=1.0):
     """All that the search tells; ``result`` gives what the judge finds at each place of the grid."""
     tried = []
 
-    def run(self, model, *, penalties, **settings):
-        tried.append(penalties["right_reasons"]["weight"])
+    def run(self, terms, known):
+        tried.append(terms[-1].weight)
         place = next(place for place in range(-20, 20) if on_grid(start, place) == tried[-1])
         return result(place)
 
@@ -45,11 +47,11 @@ def searched(monkeypatch, result, *, before=BEFORE, start=1.0):
     monkeypatch.setattr(Trials, "uncorrected", lambda self, model: before)
     monkeypatch.setattr("corrigible.protocols.weight.starting_weight", lambda *a, **k: start)
     folds = folds_of(CASE.data, CASE.marks, validation=None, validation_marks=None, seed=0)
-    trials = Trials(CASE.data, Schedule(), folds)
-    given = {"name": "right_reasons", "penalties": {"right_reasons": {"weight": "auto"}}, "augment": {}, "seed": 0}
+    trials = Trials(Schedule(), folds)
+    (term,) = terms_of({"right_reasons": "auto"}, may_be_auto=True)
     told, error = [], None
     try:
-        told = [*choose_weight(nn.Identity(), CASE.data, CASE.marks, trials, **given)]
+        told = [*choose_weight(term, [], trials, Known(nn.Identity(), CASE.data, CASE.marks, 0))]
     except (CorrectionRefusedError, TrainingDivergedError) as raised:
         error = raised
     return tried, told, error
@@ -210,7 +212,8 @@ def test_the_starting_weight_balances_the_gradients():
     torch.manual_seed(0)
     model = nn.Sequential(nn.Linear(5, 4), nn.Softplus(), nn.Linear(4, 3))
     marks = marks_of([Feedback("scanner", scope="dataset")], CASE.data)
-    shared = {"name": "gradient_size", "seed": 0}
-    first = starting_weight(model, CASE.data, marks, settings={"weight": "auto"}, **shared)
-    again = starting_weight(model, CASE.data, marks, settings={"weight": 7.0}, **shared)
+    known = Known(model, CASE.data, marks, 0)
+    (auto,) = terms_of({"gradient_size": "auto"}, may_be_auto=True)
+    (fixed,) = terms_of({"gradient_size": 7.0})
+    first, again = (starting_weight(term, known, Schedule()) for term in (auto, fixed))
     assert first == again > 0

@@ -9,8 +9,6 @@ from corrigible.augment.input_noise import input_noise
 from corrigible.augment.transplant import transplant
 
 AUGMENTS: dict[str, Callable[..., Any]] = {f.__name__: f for f in (adversarial_rows, input_noise, transplant)}
-FROM_FEEDBACK = frozenset({"transplant"})
-"""Those that are made from feedback about what must not matter."""
 ATTACKS: dict[str, Callable[..., Any]] = {f.__name__: f for f in (fgsm, projected_gradient)}
 
 __all__ = ["ATTACKS", "AUGMENTS", "adversarial_rows", "fgsm", "input_noise", "projected_gradient", "transplant"]

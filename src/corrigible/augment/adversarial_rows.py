@@ -7,9 +7,11 @@ import torch
 from torch import Tensor, nn
 
 from corrigible.augment.attacks import projected_gradient
+from corrigible.declarations import declared
 from corrigible.types import Batch
 
 
+@declared(kind="augmentation", rows="labelled")
 def adversarial_rows(
     model: nn.Module,
     batch: Batch,

@@ -7,10 +7,12 @@ from dataclasses import replace
 import torch
 from torch import nn
 
+from corrigible.declarations import declared
 from corrigible.errors import RecipeError
 from corrigible.types import Batch
 
 
+@declared(kind="augmentation", rows="labelled", looks_at="nothing")
 def input_noise(model: nn.Module, batch: Batch, generator: torch.Generator, *, deviation: float = 0.1) -> Batch:
     """The batch with independent normal noise on every input.
 

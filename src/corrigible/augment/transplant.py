@@ -16,6 +16,7 @@ from corrigible.augment.words import WordCues, with_words_moved, word_cues
 from corrigible.batches import collate
 from corrigible.data.dataset import Dataset, all_labels, tokens_of
 from corrigible.data.swapping import draw_donors, lent, some_rows
+from corrigible.declarations import declared
 from corrigible.errors import DataError
 from corrigible.feedback.masks import Marks
 from corrigible.types import Batch
@@ -31,6 +32,7 @@ class Cues:
     marks: Marks
 
 
+@declared(kind="augmentation", rows="labelled", serves=("irrelevant",), looks_at="nothing")
 def transplant(model: nn.Module, batch: Batch, generator: torch.Generator, *, cues: Cues) -> Batch:
     """The batch with marked content moved between its rows; every row keeps its label.
 

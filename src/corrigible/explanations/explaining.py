@@ -14,7 +14,7 @@ from corrigible.explanations.coalitions import EXPLAINERS as BY_COALITION
 from corrigible.explanations.inputs import as_model, checked_output, checked_rows, checked_target
 from corrigible.explanations.passes import require_finite, require_gradient
 from corrigible.explanations.question import default_target
-from corrigible.methods import method_named, settings_of, with_settings
+from corrigible.methods import method_named, name_of, settings_of, with_settings
 from corrigible.models.batch_size import rows_at_once_of
 from corrigible.models.forward import class_logits
 from corrigible.models.modes import like_parameters, untouched
@@ -88,20 +88,13 @@ def explain(
     return attribution
 
 
-def name_of(method: Method) -> str:
-    """The method's name, for results and messages."""
-    if isinstance(method, partial):
-        return name_of(method.func)
-    return method if isinstance(method, str) else getattr(method, "__name__", type(method).__name__)
-
-
 def explainer_of(method: Method) -> Callable[..., Tensor]:
     """The function itself.
 
     Raises:
         RecipeError: no explainer has that name.
     """
-    return method_named(method, EXPLAINERS, "explainer") if isinstance(method, str) else method
+    return method_named(method, EXPLAINERS, "explainer")
 
 
 def attribution_of(

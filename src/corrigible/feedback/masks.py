@@ -3,6 +3,7 @@
 import hashlib
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
+from typing import get_args
 
 import numpy as np
 import torch
@@ -13,6 +14,8 @@ from corrigible.data.dataset import Dataset, all_labels, columns_of, rows_of, sh
 from corrigible.errors import FeedbackError, unknown
 from corrigible.feedback.phrases import phrase_rows
 from corrigible.types import Columns, Features, Feedback, Phrase, Pixels, Polarity
+
+POLARITIES: tuple[Polarity, ...] = get_args(Polarity)
 
 
 @dataclass(frozen=True)
@@ -49,6 +52,10 @@ class Marks:
 
     irrelevant: Masks
     relevant: Masks
+
+    def said(self, y: Int[Tensor, " row"]) -> frozenset[Polarity]:
+        """Whether any row has inputs that must not matter, and any that should."""
+        return frozenset(field for field in POLARITIES if len(getattr(self, field).rows(y)))
 
     def reviewed_rows(self, dataset: Dataset) -> Int[Tensor, " reviewed"]:
         """Positions of the rows on which anything is marked."""

@@ -5,11 +5,14 @@
 * Relevance penalties see it too: 0 exactly when what is marked relevant matters as it should, or nothing is marked so.
 * Feedback losses are label losses on reviewed rows whose marked inputs were changed; 0 where nothing is marked.
 * Model penalties see the pass over the labelled rows.
+
+A penalty says itself what it is and needs (`corrigible.declarations`); the families follow from that.
 """
 
 from collections.abc import Callable
 from typing import Any
 
+from corrigible.declarations import Declaration, declaration_of
 from corrigible.penalties.activation_evidence import activation_evidence
 from corrigible.penalties.attribution_graph import attribution_graph
 from corrigible.penalties.attribution_smoothness import attribution_smoothness
@@ -29,7 +32,7 @@ from corrigible.penalties.right_reasons import right_reasons
 from corrigible.penalties.should_matter import should_matter
 from corrigible.penalties.worst_case import worst_case
 
-FEEDBACK_PENALTIES: dict[str, Callable[..., Any]] = {
+PENALTIES: dict[str, Callable[..., Any]] = {
     f.__name__: f
     for f in (
         right_reasons,
@@ -43,25 +46,23 @@ FEEDBACK_PENALTIES: dict[str, Callable[..., Any]] = {
         right_for_better_reasons,
         noise_consistency,
         worst_case,
+        should_matter,
+        counterexamples,
+        gradient_size,
+        attribution_sparsity,
+        attribution_smoothness,
+        attribution_graph,
+        local_independence,
     )
 }
-RELEVANCE_PENALTIES: dict[str, Callable[..., Any]] = {f.__name__: f for f in (should_matter,)}
-FEEDBACK_LOSSES: dict[str, Callable[..., Any]] = {f.__name__: f for f in (counterexamples,)}
-MODEL_PENALTIES: dict[str, Callable[..., Any]] = {
-    f.__name__: f
-    for f in (gradient_size, attribution_sparsity, attribution_smoothness, attribution_graph, local_independence)
-}
 
-ON_REVIEWED_ROWS = FEEDBACK_PENALTIES | RELEVANCE_PENALTIES | FEEDBACK_LOSSES
-PENALTIES = ON_REVIEWED_ROWS | MODEL_PENALTIES
-OF_LAYERS = frozenset({"grad_cam_overlap", "should_matter", "activation_evidence", "concept_gradient"})
-"""Those that look at layers: unless told otherwise they need no gradient with respect to the input."""
-OF_OWN_PASSES = frozenset(
-    {
-        *("expected_gradients_on_marks", "attribution_sparsity", "attribution_smoothness", "attribution_graph"),
-        *("contextual_decomposition", "counterexamples", "noise_consistency", "worst_case"),
-    }
-)
-"""Those that run the rows, or others, once more: they look at nothing in the pass that they share."""
-ABOUT_EITHER = frozenset({"energy_outside"})
-"""Feedback penalties that what people said should matter serves too: all the rest then must not."""
+
+def _declaring(has: Callable[[Declaration], bool]) -> dict[str, Callable[..., Any]]:
+    return {name: function for name, function in PENALTIES.items() if has(declaration_of(function))}
+
+
+ON_REVIEWED_ROWS = _declaring(lambda declares: declares.rows == "reviewed")
+FEEDBACK_PENALTIES = _declaring(lambda declares: declares.kind == "penalty" and "irrelevant" in declares.serves)
+RELEVANCE_PENALTIES = _declaring(lambda declares: declares.kind == "penalty" and declares.serves == {"relevant"})
+FEEDBACK_LOSSES = _declaring(lambda declares: declares.kind == "label loss")
+MODEL_PENALTIES = _declaring(lambda declares: declares.rows == "labelled")

@@ -8,6 +8,7 @@ gradient goes back to the layer only, not to the input.
 from jaxtyping import Float
 from torch import Tensor
 
+from corrigible.declarations import declared
 from corrigible.errors import UnsupportedModelError
 from corrigible.explanations.attribution.grad_cam import last_convolution_of
 from corrigible.explanations.layers import layer_attribution_of
@@ -16,6 +17,7 @@ from corrigible.models.forward import Forward
 from corrigible.types import Batch
 
 
+@declared(looks_at="layers")
 def activation_evidence(
     forward: Forward, batch: Batch, *, score: str = "random_projection", layer: str | None = None
 ) -> Float[Tensor, ""]:

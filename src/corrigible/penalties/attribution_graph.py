@@ -10,6 +10,7 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
+from corrigible.declarations import declared
 from corrigible.errors import RecipeError
 from corrigible.explanations.attribution.paths import PathMethod, path_attribution_of
 from corrigible.explanations.features import mean_sizes
@@ -17,6 +18,7 @@ from corrigible.models.forward import Forward
 from corrigible.types import Batch
 
 
+@declared(rows="labelled", looks_at="own passes")
 def attribution_graph(
     forward: Forward,
     batch: Batch,

@@ -8,6 +8,7 @@ four times: without this, a model would look smooth as soon as its attributions 
 from jaxtyping import Float
 from torch import Tensor
 
+from corrigible.declarations import declared
 from corrigible.errors import UnsupportedModelError
 from corrigible.explanations.attribution.paths import PathMethod, path_attribution_of
 from corrigible.explanations.marks.shares import negligible
@@ -15,6 +16,7 @@ from corrigible.models.forward import Forward
 from corrigible.types import Batch
 
 
+@declared(rows="labelled", looks_at="own passes")
 def attribution_smoothness(
     forward: Forward,
     batch: Batch,

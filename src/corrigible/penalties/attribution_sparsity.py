@@ -6,6 +6,7 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
+from corrigible.declarations import declared
 from corrigible.explanations.attribution.paths import PathMethod, path_attribution_of
 from corrigible.explanations.features import mean_sizes
 from corrigible.explanations.marks.shares import negligible
@@ -13,6 +14,7 @@ from corrigible.models.forward import Forward
 from corrigible.types import Batch
 
 
+@declared(rows="labelled", looks_at="own passes")
 def attribution_sparsity(
     forward: Forward,
     batch: Batch,

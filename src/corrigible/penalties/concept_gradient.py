@@ -11,6 +11,7 @@ from jaxtyping import Float
 from torch import Tensor
 from torch.nn.functional import normalize
 
+from corrigible.declarations import declared
 from corrigible.errors import RecipeError
 from corrigible.explanations.baselines import background_rows
 from corrigible.explanations.concepts import concept_gradient_of, concept_layer_of, pooled
@@ -19,6 +20,7 @@ from corrigible.models.forward import Forward
 from corrigible.types import Batch
 
 
+@declared(looks_at="layers")
 def concept_gradient(
     forward: Forward,
     batch: Batch,

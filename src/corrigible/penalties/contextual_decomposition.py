@@ -11,6 +11,7 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
+from corrigible.declarations import declared
 from corrigible.explanations.marks.shares import mean_over_marked
 from corrigible.models.decomposition import contribution
 from corrigible.models.forward import Forward, centred
@@ -18,6 +19,7 @@ from corrigible.models.modes import like_parameters
 from corrigible.types import Batch
 
 
+@declared(looks_at="own passes")
 def contextual_decomposition(forward: Forward, batch: Batch) -> Float[Tensor, ""]:
     """Mean size of what the marked inputs contribute to the logits, in units of a logit.
 

@@ -11,6 +11,7 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
+from corrigible.declarations import declared
 from corrigible.errors import RecipeError
 from corrigible.explanations.marks.replacement import class_mean, noise, other_rows, replaced
 from corrigible.explanations.marks.shares import mean_over_marked
@@ -19,6 +20,7 @@ from corrigible.models.forward import Forward
 from corrigible.types import Batch
 
 
+@declared(kind="label loss", looks_at="own passes")
 def counterexamples(
     forward: Forward,
     batch: Batch,

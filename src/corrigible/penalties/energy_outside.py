@@ -10,6 +10,7 @@ import torch
 from jaxtyping import Bool, Float
 from torch import Tensor
 
+from corrigible.declarations import declared
 from corrigible.explanations.attribution.grad_cam import class_map_of
 from corrigible.explanations.marks.shares import mean_over_marked, share_on
 from corrigible.explanations.marks.upsampling import map_share_on
@@ -18,6 +19,7 @@ from corrigible.models.forward import Forward
 from corrigible.types import Batch
 
 
+@declared(serves=("irrelevant", "relevant"))
 def energy_outside(
     forward: Forward,
     batch: Batch,

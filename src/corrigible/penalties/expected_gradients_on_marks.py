@@ -6,12 +6,14 @@ for nothing.
 from jaxtyping import Float
 from torch import Tensor
 
+from corrigible.declarations import declared
 from corrigible.explanations.attribution.paths import PathMethod, path_attribution_of
 from corrigible.explanations.marks.shares import mean_over_marked
 from corrigible.models.forward import Forward
 from corrigible.types import Batch
 
 
+@declared(looks_at="own passes")
 def expected_gradients_on_marks(
     forward: Forward,
     batch: Batch,

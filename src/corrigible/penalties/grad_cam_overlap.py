@@ -8,6 +8,7 @@ parameters; they are differentiated too.
 from jaxtyping import Float
 from torch import Tensor
 
+from corrigible.declarations import declared
 from corrigible.explanations.attribution.grad_cam import class_map_of
 from corrigible.explanations.marks.shares import mean_over_marked
 from corrigible.explanations.marks.upsampling import map_share_on
@@ -15,6 +16,7 @@ from corrigible.models.forward import Forward
 from corrigible.types import Batch
 
 
+@declared(looks_at="layers")
 def grad_cam_overlap(
     forward: Forward, batch: Batch, *, score: str = "margin", layer: str | None = None
 ) -> Float[Tensor, ""]:

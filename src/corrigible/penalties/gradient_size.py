@@ -10,11 +10,13 @@ from typing import Literal
 from jaxtyping import Float
 from torch import Tensor
 
+from corrigible.declarations import declared
 from corrigible.explanations.scores import score_named
 from corrigible.models.forward import Forward
 from corrigible.types import Batch
 
 
+@declared(rows="labelled")
 def gradient_size(
     forward: Forward, batch: Batch, *, score: str = "target_log_prob", norm: Literal["l2", "l1"] = "l2"
 ) -> Float[Tensor, ""]:

@@ -9,6 +9,7 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
+from corrigible.declarations import declared
 from corrigible.errors import UnsupportedModelError
 from corrigible.explanations.marks.shares import directions
 from corrigible.explanations.scores import score_named
@@ -17,6 +18,7 @@ from corrigible.models.forward import Forward, centred
 from corrigible.types import Batch
 
 
+@declared(rows="labelled")
 def local_independence(forward: Forward, batch: Batch, *, score: str = "target_log_prob") -> Float[Tensor, ""]:
     """Squared cosine between the members' input gradients, from 0 to 1, in the mean over rows and pairs of members.
 

@@ -8,6 +8,7 @@ from typing import Literal
 from jaxtyping import Float
 from torch import Tensor
 
+from corrigible.declarations import declared
 from corrigible.explanations.marks.replacement import noise, other_rows, replaced
 from corrigible.explanations.marks.shares import mean_over_marked
 from corrigible.models.forward import Forward
@@ -15,6 +16,7 @@ from corrigible.models.modes import evaluating
 from corrigible.types import Batch
 
 
+@declared(looks_at="own passes")
 def noise_consistency(
     forward: Forward,
     batch: Batch,

@@ -5,11 +5,13 @@ is the hinge over the pairs that the network ranks the other way round; here the
 relevant above not relevant, and the importances are divided by their mean size.
 """
 
-from typing import Literal
+from collections.abc import Mapping
+from typing import Any, Literal
 
 from jaxtyping import Float
 from torch import Tensor, nn
 
+from corrigible.declarations import LooksAt, declared
 from corrigible.explanations.attribution.grad_cam import class_map_of
 from corrigible.explanations.marks.shares import negligible
 from corrigible.explanations.marks.upsampling import weights_on
@@ -18,6 +20,11 @@ from corrigible.models.forward import Forward
 from corrigible.types import Batch
 
 
+def _looked_at(settings: Mapping[str, Any]) -> LooksAt:
+    return "input" if settings.get("attribution") == "input_gradient" else "layers"
+
+
+@declared(serves=("relevant",), looks_at=_looked_at)
 def should_matter(
     forward: Forward,
     batch: Batch,

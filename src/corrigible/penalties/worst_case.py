@@ -8,6 +8,7 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
+from corrigible.declarations import declared
 from corrigible.errors import RecipeError
 from corrigible.explanations.baselines import ends_of_inputs
 from corrigible.explanations.marks.shares import mean_over_marked
@@ -18,6 +19,7 @@ from corrigible.models.modes import evaluating
 from corrigible.types import Batch, Columns
 
 
+@declared(looks_at="own passes")
 def worst_case(
     forward: Forward, batch: Batch, *, radius: float | None = None, input_range: Tensor | None = None
 ) -> Float[Tensor, ""]:

@@ -3,21 +3,18 @@
 Small batches cost mostly calls: one change of 512 rows takes little more time than one of 64.
 """
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import fields, replace
-from functools import partial
 from typing import Any
 
 import torch
 from torch import Tensor, nn
 
-from corrigible.augment.transplant import transplant
 from corrigible.batches import Batches
+from corrigible.declarations import declaration_of
 from corrigible.models.forward import Augment
 from corrigible.types import Batch
 
-AHEAD: frozenset[Callable[..., Any]] = frozenset({transplant})
-"""Those that do not look at the model."""
 MOST_ROWS = 512
 """Rows that are changed together."""
 MOST_NUMBERS = 2**22
@@ -26,7 +23,8 @@ MOST_NUMBERS = 2**22
 
 def split_ahead(augment: Sequence[Augment]) -> tuple[list[Augment], list[Augment]]:
     """The first changes, as far as they do not look at the model, and all others in their order."""
-    first = next((place for place, change in enumerate(augment) if _function(change) not in AHEAD), len(augment))
+    looks = [declaration_of(change).looks_at != "nothing" for change in augment]
+    first = looks.index(True) if True in looks else len(augment)
     return list(augment[:first]), list(augment[first:])
 
 
@@ -42,10 +40,6 @@ def changed_ahead(model: nn.Module, batches: Batches, augment: Sequence[Augment]
             yield from _split(joined, [len(batch.index) for batch in group])
 
     return changed if augment else batches
-
-
-def _function(change: Augment) -> Callable[..., Any]:
-    return change.func if isinstance(change, partial) else change
 
 
 def _groups(batches: Iterator[Batch]) -> Iterator[list[Batch]]:

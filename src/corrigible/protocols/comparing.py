@@ -7,25 +7,24 @@ more without them.
 """
 
 import copy
-from collections.abc import Generator, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Generator, Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
 from typing import Any
 
 import pandas as pd
 from torch import nn
 
-from corrigible.augment import FROM_FEEDBACK
+from corrigible.augment import AUGMENTS
 from corrigible.data.dataset import Dataset, all_labels, as_dataset, labelled
+from corrigible.declarations import declaration_of
 from corrigible.errors import CorrectionRefusedError, NoGradientError, TrainingDivergedError, UnsupportedModelError
 from corrigible.evaluation import evaluate
 from corrigible.feedback.masks import Marks, marks_of
-from corrigible.penalties import ABOUT_EITHER, FEEDBACK_LOSSES, FEEDBACK_PENALTIES, RELEVANCE_PENALTIES
-from corrigible.protocols.careful import careful_step
+from corrigible.penalties import PENALTIES
 from corrigible.protocols.correction import Progress, correction, rows_to_judge
-from corrigible.protocols.schedule import Schedule, Validation, result_of, run
+from corrigible.protocols.schedule import Schedule, Validation, result_of
 from corrigible.protocols.step_costs import step_costs
-from corrigible.protocols.training_facts import Known, augments_of, provided, split_method
-from corrigible.protocols.trials import Fold
+from corrigible.protocols.training_facts import Known, provided, split_method
 from corrigible.protocols.verdict import Verdict
 from corrigible.protocols.weight import WeightChoice
 from corrigible.types import Feedback
@@ -118,9 +117,9 @@ def candidate(
     seed: int = 0,
 ) -> Generator[Progress, None, Candidate]:
     """Correct with these penalties and augmentations, yield progress records, and judge the result by swap score."""
-    settings, augment = split_method(method)
+    terms, changes = split_method(method)
     shared: dict[str, Any] = {"schedule": schedule, "validation": validation, "watch": watch, "seed": seed}
-    running = correction(model, dataset, feedback, augment=augment, penalties=settings, **shared)
+    running = correction(model, dataset, feedback, augment=changes, penalties=terms, **shared)
     weights: dict[str, float] = {}
     found = None
     while True:
@@ -134,35 +133,19 @@ def candidate(
         if isinstance(progress, Verdict):
             found = progress
         yield progress
-    fold = rows_to_judge(dataset, marks_of(feedback, dataset), feedback, validation).folds(seed)[0]
+    marks = marks_of(feedback, dataset)
+    fold = rows_to_judge(dataset, marks, feedback, validation).folds(seed)[0]
     scored = corrected
     if fold.rows is not None:
-        chosen = {name: {**given, "weight": weights.get(name, given["weight"])} for name, given in settings.items()}
+        known = Known(model, dataset, fold.marks, seed)
+        chosen = [replace(term, weight=weights.get(term.name, term.weight)) for term in provided(terms, known)]
         scored = copy.deepcopy(model)
-        yield from _taught_by(fold, scored, dataset, chosen, augment, schedule, seed)
+        yield from fold.taught(scored, chosen, changes, schedule, known)
     return Candidate(corrected, weights, fold.judge.score(scored), found)
-
-
-def _taught_by(
-    fold: Fold,
-    model: nn.Module,
-    dataset: Dataset,
-    penalties: Mapping[str, Any],
-    augment: Mapping[str, Any],
-    schedule: Schedule,
-    seed: int,
-) -> Iterator[Progress]:
-    """Correct the model in place without the rows that judge it."""
-    filled = provided(penalties, model, dataset, fold.marks, seed)
-    changes = augments_of(augment, Known(model, dataset, fold.marks, seed))
-    taught = {"marks": fold.marks, "rows": fold.rows, "step": careful_step if penalties or augment else None}
-    yield from run(model, dataset, schedule, penalties=filled, augment=changes, seed=seed, **taught)  # type: ignore[arg-type]
 
 
 def methods_for(marks: Marks, dataset: Dataset) -> dict[str, dict[str, Any]]:
     """Every method by itself that what people said can serve; a penalty's weight is chosen by swap score."""
-    labels = all_labels(dataset)
-    about_irrelevant = FEEDBACK_PENALTIES | FEEDBACK_LOSSES if len(marks.irrelevant.rows(labels)) else {}
-    about_relevant = [*RELEVANCE_PENALTIES, *ABOUT_EITHER] if len(marks.relevant.rows(labels)) else []
-    changes: dict[str, dict[str, Any]] = {name: {name: {}} for name in FROM_FEEDBACK if about_irrelevant}
-    return changes | {name: {name: "auto"} for name in [*about_irrelevant, *about_relevant]}
+    said = marks.said(all_labels(dataset))
+    served = [name for family in (AUGMENTS, PENALTIES) for name in family if declaration_of(family[name]).serves & said]
+    return {name: {name: {} if name in AUGMENTS else "auto"} for name in served}

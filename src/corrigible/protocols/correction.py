@@ -6,24 +6,23 @@ last weights. The same judge says in the end how it went.
 
 import copy
 import logging
-from collections.abc import Generator, Iterable, Mapping
-from dataclasses import dataclass
+from collections.abc import Generator, Iterable, Sequence
+from dataclasses import dataclass, replace
 from typing import Any
 
 from torch import Tensor, nn
 
-from corrigible.augment import FROM_FEEDBACK
 from corrigible.data.dataset import Dataset, all_labels, as_dataset, class_names_of, labelled, require_classes, shape_of
 from corrigible.errors import DataError, FeedbackError
 from corrigible.feedback.masks import Marks, as_rule, marks_of, marks_to_swap
-from corrigible.objective import as_settings
-from corrigible.penalties import ABOUT_EITHER, FEEDBACK_LOSSES, FEEDBACK_PENALTIES, RELEVANCE_PENALTIES
+from corrigible.methods import ConfiguredMethod
+from corrigible.objective import PenaltySettings, Term, terms_of
 from corrigible.protocols.careful import careful_step
 from corrigible.protocols.defaults import MethodChosen, default_method
 from corrigible.protocols.doubts import FeedbackDoubted, beside_the_cue, doubts, shows_the_class
 from corrigible.protocols.judge import Judge, build_judge
 from corrigible.protocols.schedule import Schedule, Validation, require_fit, run
-from corrigible.protocols.training_facts import Known, augments_of, provided
+from corrigible.protocols.training_facts import AugmentSettings, Known, augments_of, changes_of, provided
 from corrigible.protocols.trials import Fold, Trials, folds_of
 from corrigible.protocols.verdict import Verdict, verdict
 from corrigible.protocols.weight import WeightChoice, WeightTrial, choose_weight
@@ -36,7 +35,6 @@ POINTS_PER_STEP = 0.06
 """Rows that pass through each of two models for the verdict, over rows that are trained on."""
 LEAST_POINTS, MOST_POINTS = 600, 6000
 
-Settings = Mapping[str, Any]
 Progress = Epoch | MethodChosen | WeightTrial | WeightChoice | FeedbackDoubted | Verdict
 
 
@@ -45,8 +43,8 @@ def correct(
     data: Any,
     feedback: Iterable[Feedback],
     *,
-    augment: Settings | None = None,
-    penalties: Settings | None = None,
+    augment: AugmentSettings | None = None,
+    penalties: PenaltySettings | None = None,
     epochs: int = 24,
     batch_size: int | None = None,
     learning_rate: float = 1e-3,
@@ -62,9 +60,10 @@ def correct(
         model: gives logits of shape (batch, num_classes), or one logit per row for two classes.
         data: what the model was trained on: ``(x, y)`` arrays or a map-style data set of (x, y).
         feedback: what people said about rows of ``data``.
-        augment: name -> settings of changes of the label batches, such as ``{"transplant": {}}``.
-        penalties: name -> weight, or name -> {"weight": …, setting: …}; the weight "auto" is chosen by swap score.
-            Where neither ``augment`` nor ``penalties`` is given, `default_method` chooses.
+        augment: name or function -> settings of changes of the label batches, such as ``{"transplant": {}}``.
+        penalties: name or function -> weight, or -> {"weight": …, setting: …}; the weight "auto" is chosen by swap
+            score. A function says by `corrigible.declarations.declared` what it sees and needs. Where neither
+            ``augment`` nor ``penalties`` is given, `default_method` chooses.
         epochs: passes over ``data``; choosing a weight costs about as many per trial, of which there are at most nine.
         batch_size: rows per step; None for 64, or for fewer where an epoch would have less than a dozen steps.
         validation: rows that were not trained on and may hold the confounder; weights and the verdict are judged on
@@ -107,8 +106,8 @@ def correction(
     data: Any,
     feedback: Iterable[Feedback],
     *,
-    augment: Settings | None = None,
-    penalties: Settings | None = None,
+    augment: AugmentSettings | Sequence[ConfiguredMethod] | None = None,
+    penalties: PenaltySettings | Sequence[Term] | None = None,
     schedule: Schedule,
     validation: Any = None,
     watch: Validation | None = None,
@@ -122,24 +121,22 @@ def correction(
     if not feedback:
         raise FeedbackError("no feedback; expected at least one marked region: add feedback, then correct")
     marks = marks_of(feedback, dataset)
-    settings = as_settings(penalties or {})
-    changes = dict(augment or {})
-    require_marked(marks, feedback, labels, settings, changes)
+    terms, changes = terms_of(penalties or {}, may_be_auto=True), changes_of(augment or {})
+    require_marked(marks, feedback, labels, [*(term.method for term in terms), *changes])
     if augment is None and penalties is None:
         method = default_method(dataset, marks)
-        settings, changes = as_settings(method.penalties), dict(method.augment)
+        terms, changes = terms_of(method.penalties, may_be_auto=True), changes_of(method.augment)
         yield method
-    rows = rows_to_judge(dataset, marks, feedback, validation)
-    settings = provided(settings, model, dataset, marks, seed)
-    settings = yield from _with_chosen_weights(model, rows, settings, changes, schedule, seed)
+    rows, known = rows_to_judge(dataset, marks, feedback, validation), Known(model, dataset, marks, seed)
+    terms = provided(terms, known)
+    terms = yield from _with_chosen_weights(rows, terms, changes, schedule, known)
     corrected = copy.deepcopy(model)
     corrected.__dict__.pop("verdict", None)  # That of an earlier correction.
-    taught: dict[str, Any] = {"marks": marks if settings else None, "penalties": settings, "validation": watch}
-    taught["seed"] = seed
-    if not settings and not changes:
+    taught: dict[str, Any] = {"penalties": terms, "validation": watch, "seed": seed}
+    if not terms and not changes:
         yield from run(corrected, dataset, schedule, **taught)
         return corrected
-    taught["augment"] = augments_of(changes, Known(model, dataset, marks, seed))
+    taught |= {"marks": marks if terms else None, "augment": augments_of(changes, known)}
     yield from run(corrected, dataset, schedule, step=careful_step, **taught)
     yield from _looked_back(model, corrected, rows, schedule, seed)
     return corrected
@@ -200,28 +197,21 @@ def _require_like(validation: Dataset, dataset: Dataset) -> None:
 
 
 def _with_chosen_weights(
-    model: nn.Module,
-    rows: JudgedRows,
-    settings: dict[str, dict[str, Any]],
-    changes: Mapping[str, Any],
-    schedule: Schedule,
-    seed: int,
-) -> Generator[Progress, None, dict[str, dict[str, Any]]]:
-    """The penalties' settings with a number for each weight that was "auto"."""
-    found = dict(settings)
-    unknown = [name for name, given in settings.items() if given.get("weight") == "auto"]
+    rows: JudgedRows, terms: Sequence[Term], changes: Sequence[ConfiguredMethod], schedule: Schedule, known: Known
+) -> Generator[Progress, None, tuple[Term, ...]]:
+    """The penalties with a number for each weight that was "auto"."""
+    found = list(terms)
+    unknown = [place for place, term in enumerate(terms) if term.is_auto]
     if not unknown:
-        return found
-    trials = Trials(rows.dataset, schedule, rows.folds(seed))
-    for name in unknown:
-        decided = {n: s for n, s in found.items() if n == name or s.get("weight") != "auto"}
-        for progress in choose_weight(
-            model, rows.dataset, rows.marks, trials, name=name, penalties=decided, augment=changes, seed=seed
-        ):
+        return tuple(found)
+    trials = Trials(schedule, rows.folds(known.seed), changes)
+    for place in unknown:
+        others = [term for number, term in enumerate(found) if number != place and not term.is_auto]
+        for progress in choose_weight(found[place], others, trials, known):
             yield progress
         assert isinstance(progress, WeightChoice)
-        found[name] = {**found[name], "weight": progress.weight}
-    return found
+        found[place] = replace(found[place], weight=progress.weight)
+    return tuple(found)
 
 
 def _looked_back(
@@ -241,26 +231,24 @@ def _looked_back(
     yield result
 
 
-def require_marked(
-    marks: Marks, feedback: list[Feedback], labels: Tensor, penalties: Settings, augment: Settings
-) -> None:
+def require_marked(marks: Marks, feedback: list[Feedback], labels: Tensor, methods: Sequence[ConfiguredMethod]) -> None:
     """Raises FeedbackError where the feedback could teach these penalties or augmentations nothing."""
     classes = set(labels.tolist())
     absent = [said.label for said in feedback if said.scope == "class" and said.label not in classes]
     if absent:
         raise FeedbackError(f"feedback on class {absent[0]}; the data has {', '.join(map(str, sorted(classes)))}")
-    says_irrelevant, says_relevant = (len(masks.rows(labels)) > 0 for masks in (marks.irrelevant, marks.relevant))
-    if not says_irrelevant and not says_relevant:
+    said = marks.said(labels)
+    if not said:
         raise FeedbackError("the feedback marks no input of any row; expected a mask with at least one True")
-    needs_irrelevant = (FEEDBACK_PENALTIES | FEEDBACK_LOSSES).keys() - ABOUT_EITHER | FROM_FEEDBACK
-    for name in [*penalties, *augment]:
-        if name in needs_irrelevant and not says_irrelevant:
+    for method in methods:
+        serves = method.declaration.serves
+        if serves == {"irrelevant"} and not said & serves:
             raise FeedbackError(
-                f"the feedback only says what should matter; {name} needs to know what must not: "
+                f"the feedback only says what should matter; {method.name} needs to know what must not: "
                 "mark some inputs irrelevant"
             )
-        if name in RELEVANCE_PENALTIES and not says_relevant:
+        if serves == {"relevant"} and not said & serves:
             raise FeedbackError(
-                f"the feedback only says what must not matter; {name} needs to know what should: "
+                f"the feedback only says what must not matter; {method.name} needs to know what should: "
                 "mark some inputs relevant"
             )

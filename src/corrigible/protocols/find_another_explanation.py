@@ -20,8 +20,10 @@ from corrigible.models.batch_size import rows_that_fit
 from corrigible.models.forward import Forward
 from corrigible.models.fresh_weights import untrained
 from corrigible.models.modes import evaluating, like_parameters
+from corrigible.objective import terms_of
 from corrigible.protocols.schedule import Schedule, accuracy_on, require_fit, require_range, result_of, run
 from corrigible.protocols.swap_score import swap_score
+from corrigible.protocols.training_facts import Known
 from corrigible.protocols.weight import NUM_FIRST, on_grid, starting_weight
 from corrigible.training import Epoch
 from corrigible.types import Batch
@@ -197,7 +199,9 @@ def _trained(
     """A model that is kept from what is irrelevant, and the penalty's weight: the best of several by swap score."""
     marks = Marks(_masks(irrelevant), _masks(torch.zeros_like(irrelevant)))
     rows = some_rows(marks.irrelevant.rows(train.y), NUM_JUDGED_ROWS, seed)
-    weights = _weights(before, train, marks, search, seed) if before is not None and len(rows) else (0.0,)
+    weights: tuple[float, ...] = (0.0,)
+    if before is not None and len(rows):
+        weights = _weights(Known(before, train, marks, seed), search, schedule)
     trials = []
     for weight in weights:
         fresh = untrained(model, seed=seed).requires_grad_(True)
@@ -209,10 +213,11 @@ def _trained(
     return best, weight
 
 
-def _weights(before: nn.Module, train: TensorData, marks: Marks, search: Search, seed: int) -> tuple[float, ...]:
+def _weights(known: Known, search: Search, schedule: Schedule) -> tuple[float, ...]:
     if search.weight != "auto":
         return (float(search.weight),)
-    start = starting_weight(before, train, marks, name=PENALTY, settings={}, seed=seed)
+    (term,) = terms_of({PENALTY: 1.0})
+    start = starting_weight(term, known, schedule)
     return tuple(on_grid(start, place) for place in range(NUM_FIRST)) if start else (0.0,)
 
 

@@ -7,17 +7,19 @@ from typing import Any, TypeVar
 
 import torch
 from torch import Tensor, nn
+from torch.optim import Optimizer
 
 from corrigible.batches import Batches, label_batches, reviewed_batches
 from corrigible.data.dataset import Dataset, rows_of
 from corrigible.errors import NoGradientError, RecipeError, TrainingDivergedError
 from corrigible.explanations.inputs import num_classes_of
 from corrigible.feedback.masks import Marks
-from corrigible.losses import cross_entropy
+from corrigible.losses import LOSSES
+from corrigible.methods import method_named, name_of
 from corrigible.models.batch_size import rows_that_fit
 from corrigible.models.forward import Augment, Loss, class_logits
 from corrigible.models.modes import evaluating, like_parameters
-from corrigible.objective import PenaltySettings
+from corrigible.objective import PenaltySettings, Term
 from corrigible.protocols.ahead import changed_ahead, split_ahead
 from corrigible.training import Epoch, Step, fit, plain_step
 
@@ -27,12 +29,20 @@ LEAST_STEPS = 12
 """Per epoch; sixty small photographs in three steps an epoch hardly learn."""
 
 Validation = Callable[[nn.Module], Mapping[str, float]]
+OptimizerFactory = Callable[..., Optimizer]
+StepFactory = Callable[[int], Step]
+"""number of steps -> the optimisation step"""
+OPTIMIZERS: Mapping[str, OptimizerFactory] = {
+    name: kind
+    for name, kind in vars(torch.optim).items()
+    if isinstance(kind, type) and issubclass(kind, Optimizer) and kind is not Optimizer
+}
 T = TypeVar("T")
 
 
 @dataclass(frozen=True, kw_only=True)
 class Schedule:
-    """The steps of one training run with Adam."""
+    """The steps of one training run."""
 
     epochs: int = 24
     batch_size: int | None = None
@@ -41,12 +51,60 @@ class Schedule:
     """Reviewed rows per step, where not every row is one; all of them where there are fewer."""
     learning_rate: float = 1e-3
     weight_decay: float = 0.0
+    loss: str | Loss = "cross_entropy"
+    """The label loss: a name in ``LOSSES``, ``my_module:my_loss``, or (forward, batch) -> one loss per row."""
+    optimizer: str | OptimizerFactory = "Adam"
+    """A class of torch.optim, ``my_module:my_factory``, or (parameters, lr=…, weight_decay=…) -> optimizer."""
+    step: str | StepFactory | None = None
+    """``my_module:my_factory`` or num_steps -> one optimisation step; None for plain steps in training, and for
+    careful ones in corrections."""
 
     def __post_init__(self) -> None:
+        _ = self.label_loss, self.optimizer_factory, self.step_factory(None)
         for name in ("epochs", "reviewed_batch_size", *(["batch_size"] if self.batch_size is not None else [])):
             require_range(self, name, 1, MOST)
         require_range(self, "learning_rate", 1e-300, 1e300)
         require_range(self, "weight_decay", 0.0, 1e300)
+
+    @property
+    def label_loss(self) -> Loss:
+        """The label loss.
+
+        Raises:
+            RecipeError: nothing has that name.
+        """
+        return method_named(self.loss, LOSSES, "loss")
+
+    @property
+    def optimizer_factory(self) -> OptimizerFactory:
+        """What makes the optimizer.
+
+        Raises:
+            RecipeError: nothing has that name.
+        """
+        return method_named(self.optimizer, OPTIMIZERS, "optimizer")
+
+    def optimizer_of(self, parameters: Sequence[nn.Parameter]) -> Optimizer:
+        """An optimizer for these parameters with the learning rate and weight decay.
+
+        Raises:
+            RecipeError: one that cannot be made with them.
+        """
+        try:
+            return self.optimizer_factory(parameters, lr=self.learning_rate, weight_decay=self.weight_decay)
+        except (TypeError, ValueError) as error:
+            raise RecipeError(
+                f"optimizer {name_of(self.optimizer)!r} cannot be made with lr and weight_decay ({error}); "
+                "expected a class of torch.optim, or a function (parameters, lr, weight_decay) -> optimizer"
+            ) from error
+
+    def step_factory(self, default: StepFactory | None) -> StepFactory | None:
+        """What makes the steps, or the default where none was named.
+
+        Raises:
+            RecipeError: nothing has that name.
+        """
+        return default if self.step is None else method_named(self.step, {}, "step")
 
     def rows_per_step(self, num_rows: int) -> int:
         """The batch size for so many rows; a power of two where none was given."""
@@ -95,12 +153,12 @@ def run(
     schedule: Schedule,
     *,
     marks: Marks | None = None,
-    loss: Loss = cross_entropy,
-    penalties: PenaltySettings | None = None,
+    loss: Loss | None = None,
+    penalties: PenaltySettings | Sequence[Term] | None = None,
     augment: Sequence[Augment] = (),
     validation: Validation | None = None,
     rows: Tensor | None = None,
-    step: Callable[[int], Step] | None = None,
+    step: StepFactory | None = None,
     seed: int = 0,
 ) -> Iterator[Epoch]:
     """Train the model in place on the data set, or on these rows of it, with penalties on the marked rows.
@@ -108,7 +166,8 @@ def run(
     Where every row is marked, the label batches are the reviewed rows and share their pass.
 
     Args:
-        step: number of steps -> the optimisation step; None for plain steps.
+        loss: None for the schedule's.
+        step: number of steps -> the optimisation step, where the schedule names none; None for plain steps.
 
     Raises:
         NoGradientError: every parameter is frozen, or a penalty reaches none.
@@ -121,6 +180,7 @@ def run(
     if not parameters:
         raise NoGradientError("the model has no parameter that may be trained; unfreeze some with requires_grad_()")
     num_rows = len(dataset) if rows is None else len(rows)
+    step, loss = schedule.step_factory(step), schedule.label_loss if loss is None else loss
     num_steps = schedule.epochs * math.ceil(num_rows / schedule.rows_per_step(num_rows))
     yield from fit(
         model,
@@ -131,7 +191,7 @@ def run(
         penalties=penalties,
         augment=augment,
         step=plain_step if step is None else step(num_steps),
-        optimizer=torch.optim.Adam(parameters, schedule.learning_rate, weight_decay=schedule.weight_decay),
+        optimizer=schedule.optimizer_of(parameters),
         epochs=schedule.epochs,
         seed=seed,
     )

@@ -2,7 +2,8 @@
 
 import copy
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
 from functools import partial, reduce
 from typing import Any
 
@@ -11,9 +12,9 @@ from torch import nn
 
 from corrigible.data.dataset import Dataset
 from corrigible.feedback.masks import Marks
-from corrigible.losses import cross_entropy
+from corrigible.models.forward import Augment
 from corrigible.models.modes import PrivateRandomness, device_of, learning
-from corrigible.objective import objective_of, terms_of
+from corrigible.objective import objective_of
 from corrigible.protocols.schedule import Schedule, batches_of
 from corrigible.protocols.training_facts import Known, augments_of, provided, split_method
 from corrigible.training import plain_step
@@ -61,17 +62,19 @@ def _step(
     trained, device = copy.deepcopy(model), device_of(model)
     labelled, reviewed = batches_of(dataset, schedule, marks, seed)
     batch, rows = next(iter(labelled(0))).to(device), next(iter(reviewed(0))).to(device) if reviewed else None
-    penalties, augment = split_method(method)
-    filled = provided(penalties, model, dataset, marks, seed) if marks is not None else {}
-    changes = augments_of(augment, Known(model, dataset, marks, seed)) if marks is not None else ()
-    terms = terms_of({name: {**settings, "weight": 1.0} for name, settings in filled.items()})
-    optimizer = torch.optim.Adam([p for p in trained.parameters() if p.requires_grad], schedule.learning_rate)
+    terms, changes = split_method(method)
+    augments: Sequence[Augment] = ()
+    if marks is not None:
+        known = Known(model, dataset, marks, seed)
+        terms, augments = provided([replace(term, weight=1.0) for term in terms], known), augments_of(changes, known)
+    optimizer = schedule.optimizer_of([p for p in trained.parameters() if p.requires_grad])
     generator = torch.Generator().manual_seed(seed)
-    objective = partial(objective_of, trained, reviewed=rows, loss=cross_entropy, terms=terms, epoch=0, seed=seed)
+    loss = schedule.label_loss
+    objective = partial(objective_of, trained, reviewed=rows, loss=loss, terms=terms, epoch=0, seed=seed)
 
     def step() -> None:
         with learning(trained):
-            changed = reduce(lambda found, change: change(trained, found, generator), changes, batch)
+            changed = reduce(lambda found, change: change(trained, found, generator), augments, batch)
             plain_step(optimizer, partial(objective, changed))
 
     return step

@@ -1,8 +1,8 @@
 """What a penalty or augmentation asks for about the training data beyond its batch, by the names of its settings."""
 
 import inspect
-from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
 from typing import Any, get_args
 
 import torch
@@ -13,15 +13,18 @@ from corrigible.augment.transplant import Cues, cues_of
 from corrigible.batches import collate
 from corrigible.data.dataset import Dataset, TensorData, all_labels, rows_of
 from corrigible.data.swapping import draw_donors, lent
+from corrigible.declarations import declaration_of
 from corrigible.errors import RecipeError, unknown
 from corrigible.feedback.masks import Marks
-from corrigible.methods import method_named, settings_of, with_settings
+from corrigible.methods import ConfiguredMethod, method_named, method_of, settings_of
 from corrigible.models.forward import Augment
 from corrigible.models.modes import like_parameters
-from corrigible.objective import as_settings
+from corrigible.objective import Term, terms_of
 from corrigible.penalties import PENALTIES
 
 FAMILIES: Mapping[str, Mapping[str, Any]] = {"penalty": PENALTIES, "augmentation": AUGMENTS}
+AugmentSettings = Mapping[Any, Mapping[str, Any]]
+"""name or function -> settings."""
 NUM_BACKGROUND_ROWS = 256
 ROWS_AT_ONCE = 1024
 
@@ -36,43 +39,54 @@ class Known:
     seed: int
 
 
-def provided(
-    penalties: Mapping[str, Mapping[str, Any]], model: nn.Module, dataset: Dataset, marks: Marks, seed: int
-) -> dict[str, dict[str, Any]]:
-    """The penalties' settings with those filled in that are facts about the data and were not given."""
-    return _filled(penalties, PENALTIES, "penalty", Known(model, dataset, marks, seed))
+def provided(terms: Sequence[Term], known: Known) -> tuple[Term, ...]:
+    """The penalties with those settings filled in that are facts about the data and were not given."""
+    return tuple(
+        replace(term, method=method)
+        for term, method in zip(terms, _filled([term.method for term in terms], known), strict=True)
+    )
 
 
-def split_method(method: Mapping[str, Any]) -> tuple[dict[str, dict[str, Any]], dict[str, dict[str, Any]]]:
-    """A method's penalties with their settings, and its augmentations with theirs."""
-    penalties = {name: given for name, given in method.items() if name not in AUGMENTS}
-    return as_settings(penalties), {name: dict(given) for name, given in method.items() if name in AUGMENTS}
+def split_method(method: Mapping[Any, Any]) -> tuple[tuple[Term, ...], tuple[ConfiguredMethod, ...]]:
+    """A method's penalties and its augmentations, found and checked.
+
+    Raises:
+        RecipeError: an unknown penalty, augmentation or setting.
+    """
+    changes = {key: given for key, given in method.items() if _is_augmentation(key)}
+    penalties = {key: given for key, given in method.items() if key not in changes}
+    return terms_of(penalties, may_be_auto=True), changes_of(changes)
 
 
-def augments_of(augment: Mapping[str, Mapping[str, Any]], known: Known) -> tuple[Augment, ...]:
-    """The changes of label batches by name, with facts about the data filled in.
+def _is_augmentation(key: Any) -> bool:
+    return key in AUGMENTS or (callable(key) and declaration_of(key).kind == "augmentation")
+
+
+def changes_of(augment: AugmentSettings | Sequence[ConfiguredMethod]) -> tuple[ConfiguredMethod, ...]:
+    """The changes of label batches, found and checked; those that were found before stay as they are.
 
     Raises:
         RecipeError: an unknown change or setting.
     """
-    filled = _filled(augment, AUGMENTS, "augmentation", known)
-    return tuple(
-        with_settings(method_named(name, AUGMENTS, "augmentation"), settings, f"augmentation {name!r}")
-        for name, settings in filled.items()
-    )
+    if not isinstance(augment, Mapping):
+        return tuple(augment)
+    return tuple(method_of(key, settings, AUGMENTS, "augmentation") for key, settings in augment.items())
 
 
-def _filled(
-    methods: Mapping[str, Mapping[str, Any]], family: Mapping[str, Any], what: str, known: Known
-) -> dict[str, dict[str, Any]]:
+def augments_of(changes: Sequence[ConfiguredMethod], known: Known) -> tuple[Augment, ...]:
+    """The changes as the loop calls them, with facts about the data filled in."""
+    return tuple(method.filled for method in _filled(changes, known))
+
+
+def _filled(methods: Sequence[ConfiguredMethod], known: Known) -> list[ConfiguredMethod]:
     found: dict[str, Any] = {}
-    filled = {}
-    for name, settings in methods.items():
-        wanted = settings_of(method_named(name, family, what)).keys() & PROVIDERS.keys() - settings.keys()
+    filled = []
+    for method in methods:
+        wanted = settings_of(method.function).keys() & PROVIDERS.keys() - method.settings.keys()
         for fact in wanted - found.keys():
             value = PROVIDERS[fact](known)
             found[fact] = like_parameters(value, known.model) if isinstance(value, Tensor) else value
-        filled[name] = {**settings, **{fact: found[fact] for fact in sorted(wanted)}}
+        filled.append(method.given({fact: found[fact] for fact in sorted(wanted)}))
     return filled
 
 

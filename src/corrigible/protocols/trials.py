@@ -4,7 +4,7 @@ A network knows the rows by heart that it was taught with: scored on them, it wo
 """
 
 import copy
-from collections.abc import Mapping
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -14,10 +14,13 @@ from torch import Tensor, nn
 
 from corrigible.data.dataset import Dataset, all_labels
 from corrigible.feedback.masks import Marks, Masks
+from corrigible.methods import ConfiguredMethod
+from corrigible.objective import Term
 from corrigible.protocols.careful import careful_step
 from corrigible.protocols.judge import Judge, Judged, build_judge, joined
 from corrigible.protocols.schedule import Schedule, run
 from corrigible.protocols.training_facts import Known, augments_of
+from corrigible.training import Epoch
 
 LEAST_TO_HOLD_OUT = 4
 """Reviewed rows; of fewer none is held out."""
@@ -37,14 +40,37 @@ class Fold:
     marks: Marks
     judge: Judge
 
+    def taught(
+        self,
+        model: nn.Module,
+        terms: Sequence[Term],
+        changes: Sequence[ConfiguredMethod],
+        schedule: Schedule,
+        known: Known,
+    ) -> Iterator[Epoch]:
+        """Correct the model in place without the rows that judge it; what is known keeps its facts but these marks."""
+        augment = augments_of(changes, replace(known, marks=self.marks))
+        yield from run(
+            model,
+            known.dataset,
+            schedule,
+            marks=self.marks if terms else None,
+            penalties=terms,
+            augment=augment,
+            rows=self.rows,
+            step=careful_step if terms or changes else None,
+            seed=known.seed,
+        )
+
 
 @dataclass(frozen=True)
 class Trials:
     """What all trials of one correction share."""
 
-    dataset: Dataset
     schedule: Schedule
     folds: tuple[Fold, ...]
+    changes: Sequence[ConfiguredMethod] = ()
+    """Of the label batches."""
 
     @property
     def are_held_out(self) -> bool:
@@ -54,9 +80,7 @@ class Trials:
     def uncorrected(self, model: nn.Module) -> Judged:
         return joined([fold.judge.judged(model) for fold in self.folds])
 
-    def run(
-        self, model: nn.Module, *, penalties: Mapping[str, Any], augment: Mapping[str, Mapping[str, Any]], seed: int
-    ) -> Judged:
+    def run(self, terms: Sequence[Term], known: Known) -> Judged:
         """Correct a copy of the model per fold, for half of the epochs, and judge it.
 
         Raises:
@@ -65,16 +89,8 @@ class Trials:
         short = replace(self.schedule, epochs=max(1, self.schedule.epochs // 2))
         found = []
         for fold in self.folds:
-            tried = copy.deepcopy(model)
-            changes = augments_of(augment, Known(model, self.dataset, fold.marks, seed))
-            settings: dict[str, Any] = {
-                "penalties": penalties,
-                "augment": changes,
-                "rows": fold.rows,
-                "step": careful_step,
-                "seed": seed,
-            }
-            for _ in run(tried, self.dataset, short, marks=fold.marks, **settings):
+            tried = copy.deepcopy(known.model)
+            for _ in fold.taught(tried, terms, self.changes, short, known):
                 pass
             found.append(fold.judge.judged(tried))
         return joined(found)

@@ -1,24 +1,23 @@
 """Choose a penalty's weight by how the model is then judged, from short runs on a logarithmic grid."""
 
-from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field
-from typing import Any
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 
 from corrigible.batches import collate
-from corrigible.data.dataset import Dataset, all_labels, class_named, class_names_of
+from corrigible.data.dataset import all_labels, class_named, class_names_of
 from corrigible.data.swapping import some_rows
 from corrigible.errors import CorrectionRefusedError, NoGradientError, TrainingDivergedError
 from corrigible.feedback.masks import Marks, marks_to_swap
-from corrigible.losses import cross_entropy
-from corrigible.models.forward import Forward
+from corrigible.models.forward import Forward, Loss
 from corrigible.models.modes import device_of, evaluating
-from corrigible.objective import parameter_gradient, terms_of
-from corrigible.penalties import RELEVANCE_PENALTIES
+from corrigible.objective import Term, parameter_gradient
 from corrigible.protocols.judge import Judged
+from corrigible.protocols.schedule import Schedule
 from corrigible.protocols.swap_score import swapped_batches
+from corrigible.protocols.training_facts import Known
 from corrigible.protocols.trials import Trials
 
 NUM_FIRST = 5
@@ -105,17 +104,9 @@ class _Search:
 
 
 def choose_weight(
-    model: nn.Module,
-    dataset: Dataset,
-    marks: Marks,
-    trials: Trials,
-    *,
-    name: str,
-    penalties: dict[str, Any],
-    augment: Mapping[str, Mapping[str, Any]],
-    seed: int,
+    term: Term, others: Sequence[Term], trials: Trials, known: Known
 ) -> Iterator[WeightTrial | WeightChoice]:
-    """Yields each trial and last the choice for ``penalties[name]``, the other penalties keeping their weights.
+    """Yields each trial and last the choice for this penalty, the others keeping their weights.
 
     A penalty whose gradient is zero gets weight 0: the model does not rely on what it forbids. Weights as large as one
     with which training diverged are not tried. A weight is refused with which the label is clearly less likely than
@@ -125,19 +116,21 @@ def choose_weight(
         TrainingDivergedError: with every weight.
         CorrectionRefusedError: every weight is refused.
     """
-    uncorrected = trials.uncorrected(model)
-    start = starting_weight(model, dataset, marks, name=name, settings=penalties[name], seed=seed)
+    name = term.name
+    uncorrected = trials.uncorrected(known.model)
+    start = starting_weight(term, known, trials.schedule)
     if not start:
-        why = "ranks the relevant inputs first" if name in RELEVANCE_PENALTIES else "does not rely on the marked inputs"
+        is_relevance = term.declaration.serves == {"relevant"}
+        why = "ranks the relevant inputs first" if is_relevance else "does not rely on the marked inputs"
         message = f"{name} has no gradient: the model {why}, or nothing else is left to look at; weight 0"
         yield WeightChoice(name, 0.0, message)
         return
     search = _Search(name, start, uncorrected)
     diverged = None
     while (place := search.next_place()) is not None:
-        weighted = penalties | {name: {**penalties[name], "weight": on_grid(start, place)}}
+        weighted = [*others, replace(term, weight=on_grid(start, place))]
         try:
-            found = trials.run(model, penalties=weighted, augment=augment, seed=seed)
+            found = trials.run(weighted, known)
         except TrainingDivergedError as error:
             search.too_large, diverged = place, error
             continue
@@ -145,7 +138,7 @@ def choose_weight(
     if not search.trials:
         assert diverged is not None
         raise diverged
-    yield _choice(search, trials, class_names_of(dataset))
+    yield _choice(search, trials, class_names_of(known.dataset))
 
 
 def _noted(search: _Search, place: int, found: Judged) -> WeightTrial:
@@ -230,9 +223,7 @@ def least_reliant_of_the_best(found: Mapping[int, Judged]) -> int:
     return min(place for place in equal if found[place].reliance <= least + FLAT)
 
 
-def starting_weight(
-    model: nn.Module, dataset: Dataset, marks: Marks, *, name: str, settings: dict[str, Any], seed: int
-) -> float | None:
+def starting_weight(term: Term, known: Known, schedule: Schedule) -> float | None:
     """Norm of the gradient of the label loss over that of the penalty; None when the penalty's is zero.
 
     The label loss is taken on swapped rows: a fooled model has almost no label gradient left on rows that hold the
@@ -241,32 +232,33 @@ def starting_weight(
     Raises:
         NoGradientError: the penalty reaches no parameter.
     """
-    labels = all_labels(dataset)
+    model, marks, labels = known.model, known.marks, all_labels(known.dataset)
     swaps = marks_to_swap(marks, labels)
-    rows = some_rows(swaps.irrelevant.rows(labels), NUM_ROWS, seed)
-    about = some_rows(marks.relevant.rows(labels), NUM_ROWS, seed) if name in RELEVANCE_PENALTIES else rows
-    (term,) = terms_of({name: {**settings, "weight": 1.0}})
+    rows = some_rows(swaps.irrelevant.rows(labels), NUM_ROWS, known.seed)
+    is_relevance = term.declaration.serves == {"relevant"}
+    about = some_rows(marks.relevant.rows(labels), NUM_ROWS, known.seed) if is_relevance else rows
     with evaluating(model):
-        reviewed = collate(dataset, about, marks).to(device_of(model))
-        gradients = parameter_gradient(model, term.penalty(Forward(model, reviewed, seed=seed), reviewed))
+        reviewed = collate(known.dataset, about, marks).to(device_of(model))
+        gradients = parameter_gradient(model, term.penalty(Forward(model, reviewed, seed=known.seed), reviewed))
         if all(gradient is None for gradient in gradients):
-            raise NoGradientError(f"penalty {name!r} does not reach the model's parameters: it would teach nothing")
+            raise NoGradientError(
+                f"penalty {term.name!r} does not reach the model's parameters: it would teach nothing"
+            )
         penalty_norm = _norm(gradients)
         if penalty_norm == 0.0:
             return None
-        label_norm = _norm(_swapped_label_gradient(model, dataset, swaps, rows, seed))
+        label_norm = _norm(_swapped_label_gradient(known, swaps, rows, schedule.label_loss))
     return label_norm / penalty_norm
 
 
-def _swapped_label_gradient(
-    model: nn.Module, dataset: Dataset, marks: Marks, rows: Tensor, seed: int
-) -> list[Tensor | None]:
+def _swapped_label_gradient(known: Known, marks: Marks, rows: Tensor, loss: Loss) -> list[Tensor | None]:
+    model = known.model
     total: list[Tensor | None] = [None] * sum(p.requires_grad for p in model.parameters())
-    num_donors = min(10, len(dataset))
-    for batch in swapped_batches(dataset, marks, rows, num_donors=num_donors, seed=seed):
+    num_donors = min(10, len(known.dataset))
+    for batch in swapped_batches(known.dataset, marks, rows, num_donors=num_donors, seed=known.seed):
         batch = batch.to(device_of(model))
-        loss = cross_entropy(Forward(model, batch, track_input=False), batch).sum() / (num_donors * len(rows))
-        found = parameter_gradient(model, loss)
+        mean = loss(Forward(model, batch, track_input=False), batch).sum() / (num_donors * len(rows))
+        found = parameter_gradient(model, mean)
         total = [b if a is None else a if b is None else a + b for a, b in zip(total, found, strict=True)]
     return total
 

@@ -2,11 +2,9 @@
 
 from typing import Any
 
-from corrigible.augment import AUGMENTS
 from corrigible.errors import RecipeError
-from corrigible.methods import method_named, with_settings
 from corrigible.objective import terms_of
-from corrigible.protocols.training_facts import require_writable
+from corrigible.protocols.training_facts import changes_of, require_writable
 
 
 def written_penalties(entries: list[Any]) -> dict[str, dict[str, Any]]:
@@ -19,8 +17,7 @@ def written_penalties(entries: list[Any]) -> dict[str, dict[str, Any]]:
     for name, settings in found.items():
         settings.setdefault("weight", "auto")
         require_writable(name, settings)
-        checked = 1.0 if settings["weight"] == "auto" else settings["weight"]
-        terms_of({name: {**settings, "weight": checked}})
+        terms_of({name: settings}, may_be_auto=True)
     return found
 
 
@@ -33,7 +30,7 @@ def written_augment(entries: list[Any]) -> dict[str, dict[str, Any]]:
     found = _named(entries, "augment", "transplant")
     for name, settings in found.items():
         require_writable(name, settings, what="augmentation")
-        with_settings(method_named(name, AUGMENTS, "augmentation"), settings, f"augmentation {name!r}")
+        changes_of({name: settings})
     return found
 
 

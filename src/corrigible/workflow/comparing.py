@@ -13,15 +13,16 @@ from typing import Any
 from markupsafe import Markup
 from torch import nn
 
-from corrigible.augment import FROM_FEEDBACK
+from corrigible.augment import AUGMENTS
 from corrigible.comparison import spoken
 from corrigible.data.dataset import Dataset
+from corrigible.declarations import declaration_of
 from corrigible.errors import FeedbackError, RecipeError, unknown
 from corrigible.evaluation import measure
 from corrigible.feedback.masks import Marks, marks_of
 from corrigible.figures import number
 from corrigible.models.weights import save_weights
-from corrigible.penalties import ON_REVIEWED_ROWS
+from corrigible.penalties import PENALTIES
 from corrigible.plots.method_scatter import MethodResult, method_scatter
 from corrigible.plots.page import page
 from corrigible.plots.table import table_html
@@ -122,7 +123,7 @@ def _setting(study: Study, seed: int | None, device: str) -> _Setting:
 
 
 def _chosen(methods: Sequence[str], setting: _Setting) -> dict[str, dict[str, Any]]:
-    known = [*ON_REVIEWED_ROWS, *FROM_FEEDBACK]
+    known = [name for name, method in {**PENALTIES, **AUGMENTS}.items() if declaration_of(method).serves]
     for name in methods:
         if name not in known:
             raise RecipeError(unknown("method that feedback serves", name, known))

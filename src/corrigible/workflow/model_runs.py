@@ -14,6 +14,7 @@ from corrigible.data.dataset import Dataset, all_labels, rows_of, shape_of, toke
 from corrigible.errors import DataError, FeedbackError, RecipeError, StudyError
 from corrigible.feedback.masks import marks_of, said_about
 from corrigible.models.weights import load_weights, save_weights
+from corrigible.objective import terms_of
 from corrigible.protocols.baselines import BASELINE_SETTINGS, Baseline, MaskedInputs, marked_anywhere
 from corrigible.protocols.correction import Progress, correction, require_marked
 from corrigible.protocols.defaults import MethodChosen
@@ -22,6 +23,7 @@ from corrigible.protocols.group_dro import NEEDS_GROUPS, group_dro
 from corrigible.protocols.just_train_twice import just_train_twice
 from corrigible.protocols.last_layer_retraining import last_layer_retraining
 from corrigible.protocols.schedule import accuracy_on, require_fit, run
+from corrigible.protocols.training_facts import changes_of
 from corrigible.protocols.verdict import Verdict
 from corrigible.protocols.weight import WeightChoice
 from corrigible.recipe import Recipe, build_model, load_data, model_facts
@@ -62,7 +64,8 @@ def correct(folder: Path, *, seed: int | None = None, device: str = "cpu") -> It
     _require_made(study, data)
     feedback, revision = training_feedback(study)
     marks = marks_of(feedback, data)
-    require_marked(marks, feedback, all_labels(data), recipe.penalties or {}, recipe.augment or {})
+    terms, changes = terms_of(recipe.penalties or {}, may_be_auto=True), changes_of(recipe.augment or {})
+    require_marked(marks, feedback, all_labels(data), [*(term.method for term in terms), *changes])
     model = load_model(parent).to(device_named(device))
     origin = {"parent": parent.name, "seed": seed, "device": device, "facts": parent.record["facts"]}
     yield Started("correct", "corrected", len(data), len(marks.reviewed_rows(data)))

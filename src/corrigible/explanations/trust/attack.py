@@ -13,13 +13,13 @@ from torch import Tensor, nn
 from torch.nn.functional import cosine_similarity
 
 from corrigible.errors import DataError, NoGradientError, RecipeError
-from corrigible.explanations.explaining import EXPLAINERS, Method, attribution_of, explainer_of, name_of
+from corrigible.explanations.explaining import EXPLAINERS, Method, attribution_of, explainer_of
 from corrigible.explanations.quality.agreement import rank_correlation, top_agreement
 from corrigible.explanations.question import question_of
 from corrigible.explanations.trust.perturbing import Allowed, Norm
 from corrigible.explanations.trust.searching import Searching
 from corrigible.explanations.trust.similarity import mean_over_rows, squared_difference
-from corrigible.methods import settings_of, with_settings
+from corrigible.methods import name_of, settings_of, with_settings
 from corrigible.models.forward import class_logits
 from corrigible.models.modes import untouched
 from corrigible.types import Measurement

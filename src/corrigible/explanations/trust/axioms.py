@@ -13,13 +13,13 @@ from torch import Tensor
 
 from corrigible.errors import RecipeError, UnsupportedModelError, unknown
 from corrigible.explanations.baselines import Baseline, baseline_row
-from corrigible.explanations.explaining import EXPLAINERS, Method, explainer_of, name_of
+from corrigible.explanations.explaining import EXPLAINERS, Method, explainer_of
 from corrigible.explanations.question import question_of
 from corrigible.explanations.trust import axiom_cases as cases
 from corrigible.explanations.trust.axiom_cases import Case
 from corrigible.explanations.trust.axiom_tests import TESTS, Finding
 from corrigible.explanations.trust.configured import ConfiguredExplainer
-from corrigible.methods import settings_of, with_settings
+from corrigible.methods import name_of, settings_of, with_settings
 
 AXIOMS = tuple(TESTS)
 _BUILT_IN = {

@@ -8,10 +8,10 @@ from jaxtyping import Float, Int
 from torch import Tensor
 
 from corrigible.errors import RecipeError
-from corrigible.explanations.explaining import Method, attribution_of, explainer_of, name_of
+from corrigible.explanations.explaining import Method, attribution_of, explainer_of
 from corrigible.explanations.passes import score_of, values_index
 from corrigible.explanations.trust.axiom_cases import Case
-from corrigible.methods import settings_of
+from corrigible.methods import name_of, settings_of
 from corrigible.models.forward import class_logits
 from corrigible.models.modes import untouched
 
