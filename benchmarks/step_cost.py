@@ -25,7 +25,7 @@ from corrigible.losses import cross_entropy
 from corrigible.models import lenet
 from corrigible.objective import objective_of, terms_of
 from corrigible.penalties import ON_REVIEWED_ROWS, RELEVANCE_PENALTIES
-from corrigible.protocols.providing import provided
+from corrigible.protocols.training_facts import provided
 from corrigible.training import plain_step
 from corrigible.types import Batch, Feedback
 

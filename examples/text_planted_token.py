@@ -12,7 +12,7 @@ from corrigible import correct, evaluate, explain
 from corrigible.data.decoys import plant_token
 from corrigible.data.text import text_data
 from corrigible.data.vocabulary import vocabulary_of
-from corrigible.explanations.texts import by_token
+from corrigible.explanations.words import by_token
 from corrigible.models import text_cnn
 from corrigible.models.modes import evaluating
 from corrigible.protocols.schedule import Schedule, run

@@ -359,10 +359,10 @@ def test_a_penalty_that_reaches_no_parameter(own: Path) -> None:
     _from_python("correct", own, NoGradientError, "teach nothing")
 
 
-def test_a_metric_that_asks_for_unknown_evidence(own: Path) -> None:
+def test_a_metric_that_asks_for_unknown_observation(own: Path) -> None:
     corrigible("train", own)
     edit(own, '"flip_rate"', '"own_methods:asks_for_weather"')
-    assert "unknown evidence 'weather'" in refused("evaluate", own)
+    assert "unknown observation 'weather'" in refused("evaluate", own)
 
 
 def test_the_same_from_python() -> None:

@@ -10,9 +10,9 @@ from torch import Tensor, nn
 
 from corrigible.data.dataset import TensorData
 from corrigible.errors import DataError, RecipeError
-from corrigible.evaluation import difference, evaluate, evidence_for, measure
-from corrigible.evidence import EVIDENCE, Evidence, gather
+from corrigible.evaluation import difference, evaluate, measure, observations_for
 from corrigible.metrics import METRICS, accuracy, expected_calibration_error
+from corrigible.observations import OBSERVATIONS, Observations, gather
 from corrigible.types import Feedback, Pixels
 
 RNG = torch.Generator().manual_seed(0)
@@ -32,13 +32,13 @@ def model():
 
 
 def of_labels(predicted, y, **more):
-    """Evidence of a model that is certain."""
+    """Observations of a model that is certain."""
     probs = torch.eye(2, dtype=torch.float64)[predicted]
-    return Evidence({"probs": probs, "predicted": predicted, "y": y, **more}, torch.empty(0, dtype=torch.long), {})
+    return Observations({"probs": probs, "predicted": predicted, "y": y, **more}, torch.empty(0, dtype=torch.long), {})
 
 
 def right(num_right, num_rows):
-    """Evidence of a model that is right on the first rows."""
+    """Observations of a model that is right on the first rows."""
     y = torch.ones(num_rows, dtype=torch.long)
     return of_labels((torch.arange(num_rows) < num_right).long(), y)
 
@@ -51,11 +51,11 @@ def test_every_metric_can_be_evaluated(model, name):
 
 @pytest.mark.parametrize("name", METRICS)
 def test_the_value_is_the_metrics_on_all_rows_it_is_about(model, name):
-    evidence = gather(model, DATA, feedback=FEEDBACK)
-    needs = evidence_for([name])
+    observations = gather(model, DATA, feedback=FEEDBACK)
+    needs = observations_for([name])
     parts = {"class_accuracy": [{"label": 0}, {"label": 1}], "group_accuracy": [{"group_value": 0}, {"group_value": 1}]}
-    expected = [METRICS[name](**evidence.of(needs), **part).item() for part in parts.get(name, [{}])]
-    assert [m.value for m in measure(evidence, [name], num_resamples=0)] == expected
+    expected = [METRICS[name](**observations.of(needs), **part).item() for part in parts.get(name, [{}])]
+    assert [m.value for m in measure(observations, [name], num_resamples=0)] == expected
 
 
 def test_a_metric_of_parts_is_measured_once_for_each(model):
@@ -117,9 +117,9 @@ def test_every_metric_sees_the_same_resamples():
     def error_rate(predicted: Int[Tensor, " n"], y: Int[Tensor, " n"]) -> Float[Tensor, ""]:
         return 1 - accuracy(predicted, y)
 
-    evidence = right(30, 40)
-    (share,) = measure(evidence, ["accuracy"])
-    error, _, together = measure(evidence, [error_rate, "f1", "accuracy"])
+    observations = right(30, 40)
+    (share,) = measure(observations, ["accuracy"])
+    error, _, together = measure(observations, [error_rate, "f1", "accuracy"])
     assert together == share
     assert (error.low, error.high) == (pytest.approx(1 - share.high), pytest.approx(1 - share.low))
 
@@ -155,10 +155,10 @@ def test_own_metrics_are_functions_or_named(model, monkeypatch):
 
 
 def test_a_metric_with_other_settings(model):
-    evidence = gather(model, DATA)
-    (found,) = measure(evidence, [partial(expected_calibration_error, num_bins=3)], num_resamples=0)
+    observations = gather(model, DATA)
+    (found,) = measure(observations, [partial(expected_calibration_error, num_bins=3)], num_resamples=0)
     assert found.metric == "expected_calibration_error"
-    assert found.value == expected_calibration_error(**evidence.of(["probs", "y"]), num_bins=3)
+    assert found.value == expected_calibration_error(**observations.of(["probs", "y"]), num_bins=3)
 
 
 def test_an_unknown_metric_is_refused_with_the_right_name(model):
@@ -166,13 +166,13 @@ def test_an_unknown_metric_is_refused_with_the_right_name(model):
         evaluate(model, DATA, metrics=["fliprate"])
 
 
-def test_unknown_evidence_is_refused_with_the_right_name(model):
-    with pytest.raises(RecipeError, match="unknown evidence 'prob': did you mean 'probs'"):
+def test_unknown_observation_is_refused_with_the_right_name(model):
+    with pytest.raises(RecipeError, match="unknown observation 'prob': did you mean 'probs'"):
         evaluate(model, DATA, metrics=[lambda prob: prob.mean()])
 
 
-def test_a_metric_must_ask_for_evidence(model):
-    with pytest.raises(RecipeError, match="asks for no evidence"):
+def test_a_metric_must_ask_for_observations(model):
+    with pytest.raises(RecipeError, match="asks for no observations"):
         evaluate(model, DATA, metrics=[lambda *, a=1: a])
 
 
@@ -221,13 +221,13 @@ def test_the_interval_of_a_change_is_that_of_the_rows_that_changed():
     assert change.high - change.low < after.high - before.low
 
 
-def test_a_change_needs_the_same_rows_and_evidence(model):
+def test_a_change_needs_the_same_rows_and_observations(model):
     before = gather(model, DATA, feedback=FEEDBACK)
     for after in (
         gather(model, (X[:39], Y[:39], GROUP[:39]), feedback=FEEDBACK),
         gather(model, DATA, feedback=FEEDBACK[:2]),
         gather(model, DATA, feedback=FEEDBACK, names=["flipped"]),
-        gather(model, DATA, feedback=FEEDBACK, names=EVIDENCE.keys() - {"sparseness"}),
+        gather(model, DATA, feedback=FEEDBACK, names=OBSERVATIONS.keys() - {"sparseness"}),
     ):
         with pytest.raises(DataError, match="different rows"):
             difference(before, after)
@@ -236,7 +236,8 @@ def test_a_change_needs_the_same_rows_and_evidence(model):
 def test_a_change_says_whose_rows_were_left_out():
     marked, names = torch.tensor([0, 1]), {"y": Y[:2], "predicted": Y[:2]}
     before, after = (
-        Evidence(names, marked, {"attribution_share": torch.tensor(share)}) for share in ([0.5, 1.0], [0.25, torch.nan])
+        Observations(names, marked, {"attribution_share": torch.tensor(share)})
+        for share in ([0.5, 1.0], [0.25, torch.nan])
     )
     (found,) = difference(before, after, ["attribution_overlap"], num_resamples=0)
     assert (found.value, found.count) == (-0.5, 1)
@@ -249,8 +250,8 @@ def test_the_interval_holds_the_true_accuracy_about_95_times_in_100():
     held = 0
     for seed in range(250):
         predicted = (torch.rand(200, generator=generator) < 0.8).long()
-        evidence = of_labels(predicted, torch.ones_like(predicted))
-        (found,) = measure(evidence, ["accuracy"], num_resamples=200, seed=seed)
+        observations = of_labels(predicted, torch.ones_like(predicted))
+        (found,) = measure(observations, ["accuracy"], num_resamples=200, seed=seed)
         held += found.low <= 0.8 <= found.high
     assert 0.91 <= held / 250 <= 0.98
 

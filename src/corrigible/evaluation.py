@@ -1,4 +1,4 @@
-"""Give each metric the evidence its arguments name, and say how sure the result is."""
+"""Give each metric the observations its arguments name, and say how sure the result is."""
 
 import inspect
 import math
@@ -11,14 +11,14 @@ import torch
 from torch import Tensor, nn
 
 from corrigible.errors import DataError, RecipeError, unknown
-from corrigible.evidence import ABOUT_IRRELEVANT, ABOUT_RELEVANT, EVIDENCE, Evidence, gather
 from corrigible.intervals import percentile_interval, resamples
 from corrigible.methods import method_named, settings_of
 from corrigible.metrics import METRICS
+from corrigible.observations import ABOUT_IRRELEVANT, ABOUT_RELEVANT, OBSERVATIONS, Observations, gather
 from corrigible.types import Feedback, Measurement
 
 Metric = Callable[..., Tensor]
-"""Evidence by name -> one number; NaN where it is undefined."""
+"""Observations by name -> one number; NaN where it is undefined."""
 
 DEFAULT_METRICS = (
     "accuracy",
@@ -38,7 +38,7 @@ UNDEFINED = {
     "relevance_mass": "relevant inputs or any attribution",
     "relevance_rank": "relevant inputs or any attribution",
 }
-"""What the rows lack on which this evidence is NaN."""
+"""What the rows lack on which these observations are NaN."""
 
 PARTS = {"label": ("class", "y"), "group_value": ("group", "group")}
 """A metric that must be told one of these settings is measured once per class or group."""
@@ -60,16 +60,16 @@ def evaluate(
     """Each metric's value on the data set: ``gather`` what the metrics need, then ``measure``.
 
     Args:
-        metrics: names in ``METRICS``, ``module:function`` names, or functions whose arguments name the evidence.
+        metrics: names in ``METRICS``, ``module:function`` names, or functions whose arguments name the observations.
 
     Raises:
-        RecipeError: an unknown metric, or one that asks for unknown evidence.
+        RecipeError: an unknown metric, or one that asks for an unknown observation.
         DataError, FeedbackError: see ``gather``, which also explains the other arguments.
     """
-    evidence = gather(
+    observations = gather(
         model,
         data,
-        names=evidence_for(metrics),
+        names=observations_for(metrics),
         feedback=feedback,
         method=method,
         explainer_settings=explainer_settings,
@@ -77,34 +77,34 @@ def evaluate(
         batch_size=batch_size,
         seed=seed,
     )
-    return measure(evidence, metrics, num_resamples=num_resamples, seed=seed)
+    return measure(observations, metrics, num_resamples=num_resamples, seed=seed)
 
 
 def measure(
-    evidence: Evidence,
+    observations: Observations,
     metrics: Sequence[str | Metric] = DEFAULT_METRICS,
     *,
     num_resamples: int = 1000,
     seed: int = 0,
 ) -> list[Measurement]:
-    """Each metric's value on this evidence, with a 95 % percentile bootstrap interval over rows (Efron 1979).
+    """Each metric's value on these observations, with a 95 % percentile bootstrap interval over rows (Efron 1979).
 
     What cannot be measured has value None and a note that says why. All metrics see the same resamples. The interval
     is too narrow where rows are few or a rate is near 0 or 1; ``num_resamples=0`` leaves it out.
 
     Raises:
-        RecipeError: an unknown metric, or one that asks for unknown evidence.
+        RecipeError: an unknown metric, or one that asks for an unknown observation.
     """
-    questions = _all_questions(evidence, metrics)
+    questions = _all_questions(observations, metrics)
     return [
-        _measurement(question, _value(question, evidence), draws)
-        for question, draws in zip(questions, _resampled(questions, evidence, num_resamples, seed), strict=True)
+        _measurement(question, _value(question, observations), draws)
+        for question, draws in zip(questions, _resampled(questions, observations, num_resamples, seed), strict=True)
     ]
 
 
 def difference(
-    before: Evidence,
-    after: Evidence,
+    before: Observations,
+    after: Observations,
     metrics: Sequence[str | Metric] = DEFAULT_METRICS,
     *,
     num_resamples: int = 1000,
@@ -115,24 +115,24 @@ def difference(
     The interval is paired: both models are measured on the same resamples, so it is about the change itself.
 
     Raises:
-        DataError: the two are not about the same rows, or hold different evidence.
-        RecipeError: an unknown metric, or one that asks for unknown evidence.
+        DataError: the two are not about the same rows, or hold different observations.
+        RecipeError: an unknown metric, or one that asks for an unknown observation.
     """
     _require_same_rows(before, after)
     pairs = zip(_all_questions(before, metrics), _all_questions(after, metrics), strict=True)
     questions = [_about_both(first, second) for first, second in pairs]
-    first, second = (_resampled(questions, evidence, num_resamples, seed) for evidence in (before, after))
+    first, second = (_resampled(questions, observations, num_resamples, seed) for observations in (before, after))
     return [
         _measurement(question, _value(question, after) - _value(question, before), draws)
         for question, draws in zip(questions, second - first, strict=True)
     ]
 
 
-def evidence_for(metrics: Iterable[str | Metric]) -> set[str]:
-    """Names of the evidence that these metrics ask for.
+def observations_for(metrics: Iterable[str | Metric]) -> set[str]:
+    """Names of the observations that these metrics ask for.
 
     Raises:
-        RecipeError: an unknown metric, or one that asks for unknown evidence.
+        RecipeError: an unknown metric, or one that asks for an unknown observation.
     """
     return {name for metric in metrics for name in _needs(*_resolved(metric))}
 
@@ -167,25 +167,27 @@ def _needs(name: str, metric: Metric) -> tuple[str, ...]:
     parameters = inspect.signature(metric).parameters.values()
     needs = tuple(p.name for p in parameters if p.kind is p.POSITIONAL_OR_KEYWORD and p.default is p.empty)
     for found in needs:
-        if found not in EVIDENCE:
-            raise RecipeError(f"metric {name!r}: {unknown('evidence', found, EVIDENCE)}")
+        if found not in OBSERVATIONS:
+            raise RecipeError(f"metric {name!r}: {unknown('observation', found, OBSERVATIONS)}")
     if not needs:
-        raise RecipeError(f"metric {name!r} asks for no evidence; name some as arguments: {', '.join(EVIDENCE)}")
+        raise RecipeError(
+            f"metric {name!r} asks for no observations; name some as arguments: {', '.join(OBSERVATIONS)}"
+        )
     return needs
 
 
-def _all_questions(evidence: Evidence, metrics: Iterable[str | Metric]) -> list[_Question]:
-    return [question for metric in metrics for question in _questions(evidence, *_resolved(metric))]
+def _all_questions(observations: Observations, metrics: Iterable[str | Metric]) -> list[_Question]:
+    return [question for metric in metrics for question in _questions(observations, *_resolved(metric))]
 
 
-def _questions(evidence: Evidence, name: str, metric: Metric) -> Iterator[_Question]:
+def _questions(observations: Observations, name: str, metric: Metric) -> Iterator[_Question]:
     """One question, or one for each class or group if the metric must be told which."""
     needs = _needs(name, metric)
-    if missing := _missing(evidence, needs):
+    if missing := _missing(observations, needs):
         yield _Question(name, metric, needs, note=f"not measured: needs {missing}", is_measurable=False)
         return
-    rows = evidence.of({*needs, "y"})
-    question = _Question(name, metric, needs, "", *_left_out(evidence, rows, needs))
+    rows = observations.of({*needs, "y"})
+    question = _Question(name, metric, needs, "", *_left_out(observations, rows, needs))
     unset = [setting for setting, default in settings_of(metric).items() if default is inspect.Parameter.empty]
     if not unset:
         yield question
@@ -193,7 +195,7 @@ def _questions(evidence: Evidence, name: str, metric: Metric) -> Iterator[_Quest
     if len(unset) > 1 or unset[0] not in PARTS or PARTS[unset[0]][1] not in rows:
         raise RecipeError(f"metric {name!r} needs {', '.join(unset)}; give every setting a default")
     kind, key = PARTS[unset[0]]
-    names = evidence.class_names if kind == "class" else evidence.group_names
+    names = observations.class_names if kind == "class" else observations.group_names
     for value in rows[key].unique().tolist():
         part = f"{kind} {names[value] if 0 <= value < len(names) else value}"
         count = int((rows[key] == value).sum())
@@ -207,26 +209,26 @@ def _about_both(before: _Question, after: _Question) -> _Question:
     return replace(before, count=min(before.count, after.count), note=note)
 
 
-def _missing(evidence: Evidence, needs: Iterable[str]) -> str:
+def _missing(observations: Observations, needs: Iterable[str]) -> str:
     """What the data or the feedback would have to offer."""
-    absent = [name for name in needs if name not in evidence.everywhere and name not in evidence.on_marked]
-    return " and ".join(dict.fromkeys(_source(name, evidence) for name in absent))
+    absent = [name for name in needs if name not in observations.everywhere and name not in observations.on_marked]
+    return " and ".join(dict.fromkeys(_source(name, observations) for name in absent))
 
 
-def _source(name: str, evidence: Evidence) -> str:
+def _source(name: str, observations: Observations) -> str:
     if name in ABOUT_RELEVANT:
         return "feedback that marks relevant inputs"
-    if name in ABOUT_IRRELEVANT and not len(evidence.marked):
+    if name in ABOUT_IRRELEVANT and not len(observations.marked):
         return "feedback that marks irrelevant inputs"
     return name
 
 
-def _left_out(evidence: Evidence, rows: Mapping[str, Tensor], needs: Iterable[str]) -> tuple[int, str]:
+def _left_out(observations: Observations, rows: Mapping[str, Tensor], needs: Iterable[str]) -> tuple[int, str]:
     """How many rows count, and a note about the others."""
     count = len(rows["y"])
     notes = []
-    if count < len(evidence.everywhere["y"]):
-        notes.append(f"left out, without irrelevant inputs: {len(evidence.everywhere['y']) - count} rows")
+    if count < len(observations.everywhere["y"]):
+        notes.append(f"left out, without irrelevant inputs: {len(observations.everywhere['y']) - count} rows")
     for name, without in UNDEFINED.items():
         if name in needs and (empty := int(rows[name].isnan().sum())):
             notes.append(f"left out, without {without}: {empty} rows")
@@ -234,20 +236,20 @@ def _left_out(evidence: Evidence, rows: Mapping[str, Tensor], needs: Iterable[st
     return count, "; ".join(notes)
 
 
-def _value(question: _Question, evidence: Evidence) -> float:
-    return question.ask(evidence.of(question.needs)) if question.is_measurable else math.nan
+def _value(question: _Question, observations: Observations) -> float:
+    return question.ask(observations.of(question.needs)) if question.is_measurable else math.nan
 
 
-def _resampled(questions: Sequence[_Question], evidence: Evidence, num_resamples: int, seed: int) -> Tensor:
+def _resampled(questions: Sequence[_Question], observations: Observations, num_resamples: int, seed: int) -> Tensor:
     """Each question's values on resamples of the rows; NaN where it cannot be asked."""
     found = torch.full((len(questions), num_resamples), torch.nan, dtype=torch.float64)
     for on_every_row in (True, False):
         asked = {
             place: question
             for place, question in enumerate(questions)
-            if question.is_measurable and evidence.on_marked.keys().isdisjoint(question.needs) is on_every_row
+            if question.is_measurable and observations.on_marked.keys().isdisjoint(question.needs) is on_every_row
         }
-        rows = evidence.of({name for question in asked.values() for name in question.needs})
+        rows = observations.of({name for question in asked.values() for name in question.needs})
         num_rows = len(next(iter(rows.values()), ()))
         for sample, index in enumerate(resamples(num_rows, num_resamples if asked else 0, seed)):
             drawn = {name: value[index] for name, value in rows.items()}
@@ -269,16 +271,16 @@ def _measurement(question: _Question, value: float, draws: Tensor) -> Measuremen
     return Measurement(question.name, value, low, high, question.count, question.part, question.note)
 
 
-def _require_same_rows(before: Evidence, after: Evidence) -> None:
+def _require_same_rows(before: Observations, after: Observations) -> None:
     fixed = [
-        {name: torch.empty(0) for name in (*evidence.everywhere, *evidence.on_marked)}
-        | {name: evidence.everywhere[name] for name in ("y", "group") if name in evidence.everywhere}
-        | {"marked": evidence.marked}
-        for evidence in (before, after)
+        {name: torch.empty(0) for name in (*observations.everywhere, *observations.on_marked)}
+        | {name: observations.everywhere[name] for name in ("y", "group") if name in observations.everywhere}
+        | {"marked": observations.marked}
+        for observations in (before, after)
     ]
     first, second = fixed
     if first.keys() != second.keys() or not all(torch.equal(first[name], second[name]) for name in first):
         raise DataError(
-            "before and after are about different rows or hold different evidence; "
+            "before and after are about different rows or hold different observations; "
             "gather both on the same data, with the same feedback and names"
         )

@@ -1,3 +1,5 @@
+from functools import partial
+
 import numpy as np
 import pytest
 import torch
@@ -5,6 +7,9 @@ from torch import nn
 
 from corrigible.errors import DataError, NoGradientError, RecipeError, UnsupportedModelError
 from corrigible.explanations import explain
+from corrigible.explanations.attribution.input_gradient import input_gradient
+from corrigible.explanations.explaining import attribution_of
+from corrigible.methods import name_of
 
 
 @pytest.fixture
@@ -174,3 +179,37 @@ def test_a_class_is_not_explained_against_itself(model):
     with pytest.raises(DataError, match="the same class in every row, such as 2"):
         explain(model, X, 2, against=2)
     assert explain(model, X, [0, 2, 1, 0, 1], against=2)[1].count_nonzero() == 0
+
+
+NETWORK = nn.Sequential(nn.Linear(3, 4), nn.Tanh(), nn.Linear(4, 2))
+ROWS = torch.randn(5, 3, generator=torch.Generator().manual_seed(0))
+TARGET = torch.tensor([0, 1, 1, 0, 1])
+
+
+def test_a_name_and_a_function_give_the_same_without_a_graph():
+    expected = explain(NETWORK, ROWS, TARGET, method="input_gradient", score="margin")
+    for method in ("input_gradient", input_gradient):
+        found = attribution_of(method, NETWORK, ROWS, TARGET, score="margin")
+        assert torch.equal(found, expected)
+        assert not found.requires_grad
+
+
+def test_names_are_readable_also_of_partial_functions_and_objects():
+    assert name_of("lime") == "lime"
+    assert name_of(partial(input_gradient, score="margin")) == "input_gradient"
+    assert name_of(nn.Identity()) == "Identity"
+
+
+def test_a_seed_reaches_a_function_that_takes_one():
+    def seeded(model, x, target, *, seed=0):
+        return torch.full_like(x, seed)
+
+    assert attribution_of(seeded, NETWORK, ROWS, TARGET, seed=7).unique().tolist() == [7]
+    assert attribution_of(lambda model, x, target: x, NETWORK, ROWS, TARGET, seed=7).equal(ROWS)
+
+
+def test_a_function_that_gives_another_shape_or_has_no_such_setting_is_refused():
+    with pytest.raises(DataError, match=r"gave shape \(5,\); expected that of x, \(5, 3\)"):
+        attribution_of(lambda model, x, target: x.sum(1), NETWORK, ROWS, TARGET)
+    with pytest.raises(RecipeError, match="unknown setting 'steps'"):
+        attribution_of(input_gradient, NETWORK, ROWS, TARGET, steps=3)

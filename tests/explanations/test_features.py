@@ -3,7 +3,13 @@ import torch
 
 from corrigible.errors import DataError
 from corrigible.explanations import by_feature
-from corrigible.explanations.features import feature_shares, plain_columns, separate_columns, shared_by_category
+from corrigible.explanations.features import (
+    by_feature_pairs,
+    feature_shares,
+    plain_columns,
+    separate_columns,
+    shared_by_category,
+)
 from corrigible.types import Columns
 
 COLUMNS = Columns(("b=0", "a", "b=1"), ("b", "a", "b"), (True, False, True))
@@ -54,3 +60,18 @@ def test_shares_are_those_of_all_rows_together_the_largest_first():
     assert feature_shares(iter(parts), COLUMNS) == [("a", 9 / 14), ("b", 5 / 14)]
     assert feature_shares([torch.zeros(2, 3)], COLUMNS) == [("b", 0), ("a", 0)]
     assert feature_shares(parts, None) == []
+
+
+INTERLEAVED = Columns(("b=0", "a", "b=1"), ("b", "a", "b"), (True, False, True))
+
+
+def test_each_pair_of_features_sums_over_its_columns_with_their_signs():
+    interactions = torch.tensor([[[1.0, 2.0, -3.0], [4.0, 5.0, 6.0], [7.0, 8.0, 9.0]]])
+    expected = torch.tensor([[[1.0 - 3.0 + 7.0 + 9.0, 2.0 + 8.0], [4.0 + 6.0, 5.0]]])
+    assert torch.equal(by_feature_pairs(interactions, INTERLEAVED), expected)
+
+
+@pytest.mark.parametrize("shape", [(2, 4, 4), (1, 2, 2)])
+def test_pairs_of_another_number_of_columns_are_refused(shape):
+    with pytest.raises(DataError, match="shape"):
+        by_feature_pairs(torch.zeros(shape), INTERLEAVED)

@@ -3,11 +3,15 @@
 import importlib
 import inspect
 import pkgutil
+import re
 from collections.abc import Callable
 from functools import partial
+from pathlib import Path
 from typing import Any
 
 import pytest
+
+import corrigible
 
 FAMILIES = {
     "corrigible.penalties": ("FEEDBACK_PENALTIES", "RELEVANCE_PENALTIES", "FEEDBACK_LOSSES", "MODEL_PENALTIES"),
@@ -22,7 +26,7 @@ FAMILIES = {
     "corrigible.metrics": ("METRICS",),
 }
 PARTS = {"corrigible.augment": {"chances", "columns", "patches", "pixels", "sightings", "words"}}
-"""Files of a folder that hold what its methods are made of, and no method."""
+"""Files that hold what methods are made of, and no method, where their names do not begin with ``_``."""
 every_family = pytest.mark.parametrize("folder", FAMILIES)
 
 
@@ -33,15 +37,24 @@ def members(folder: str) -> dict[str, Callable[..., Any]]:
 
 
 def public_functions(folder: str) -> set[Callable[..., Any]]:
-    """Functions that a file of the folder defines; one named ``…_of`` is a core that methods share."""
+    """Functions that the folder's files of methods define; one named ``…_of`` is a core that methods share."""
     files = {info.name for info in pkgutil.iter_modules(importlib.import_module(folder).__path__)}
-    modules = [importlib.import_module(f"{folder}.{file}") for file in files - PARTS.get(folder, set())]
+    files -= {file for file in files if file.startswith("_")} | PARTS.get(folder, set())
+    modules = [importlib.import_module(f"{folder}.{file}") for file in files]
     return {
         function
         for module in modules
         for name, function in inspect.getmembers(module, inspect.isfunction)
         if function.__module__ == module.__name__ and not name.startswith("_") and not name.endswith("_of")
     }
+
+
+def test_what_methods_are_made_of_stays_in_its_folder():
+    source = Path(corrigible.__file__).parent.parent
+    for path in source.rglob("*.py"):
+        package = ".".join(path.parent.relative_to(source).parts)
+        for found in re.finditer(r"(?:from|import) (corrigible(?:\.\w+)*)\.(_[a-z]\w+) import", path.read_text()):
+            assert found.group(1) == package, f"{path} imports {found.group(2)}"
 
 
 def function_behind(method: Callable[..., Any]) -> Callable[..., Any]:

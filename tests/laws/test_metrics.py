@@ -6,7 +6,7 @@ from functools import partial
 import pytest
 import torch
 
-from corrigible.evaluation import PARTS, evidence_for
+from corrigible.evaluation import PARTS, observations_for
 from corrigible.methods import settings_of
 from corrigible.metrics import METRICS
 
@@ -64,11 +64,11 @@ WORKED = {
 QUALITIES = ("deletion", "insertion", "sparseness", "pointing", "relevance_mass", "relevance_rank")
 
 
-def measured(name, evidence):
+def measured(name, observations):
     """The metric's value; about class 1 or group 1 where it is about one of them."""
     metric = METRICS[name]
     metric = partial(metric, **dict.fromkeys(settings_of(metric).keys() & PARTS, 1))
-    return metric(**{need: evidence[need] for need in evidence_for([metric])})
+    return metric(**{need: observations[need] for need in observations_for([metric])})
 
 
 def drawn(seed, num_rows=60, num_classes=3):
@@ -87,8 +87,8 @@ def drawn(seed, num_rows=60, num_classes=3):
     }
 
 
-def reordered(evidence, index):
-    return {name: value[index] for name, value in evidence.items()}
+def reordered(observations, index):
+    return {name: value[index] for name, value in observations.items()}
 
 
 def test_every_metric_is_worked_out_by_hand():
@@ -111,16 +111,16 @@ def test_is_one_number_from_0_to_1(name, num_classes):
 
 @pytest.mark.parametrize("name", METRICS)
 def test_ignores_the_order_of_rows(name):
-    evidence = drawn(0)
+    observations = drawn(0)
     index = torch.randperm(60, generator=torch.Generator().manual_seed(1))
-    assert torch.allclose(measured(name, reordered(evidence, index)), measured(name, evidence))
+    assert torch.allclose(measured(name, reordered(observations, index)), measured(name, observations))
 
 
 @pytest.mark.parametrize("name", METRICS)
 def test_repeating_every_row_changes_nothing(name):
-    evidence = drawn(0)
-    twice = reordered(evidence, torch.arange(60).repeat_interleave(2))
-    assert torch.allclose(measured(name, twice), measured(name, evidence))
+    observations = drawn(0)
+    twice = reordered(observations, torch.arange(60).repeat_interleave(2))
+    assert torch.allclose(measured(name, twice), measured(name, observations))
 
 
 @pytest.mark.parametrize("num_classes", [2, 3])
@@ -130,7 +130,7 @@ def test_is_undefined_without_rows(name, num_classes):
 
 
 @pytest.mark.parametrize("name", METRICS)
-def test_leaves_the_evidence_as_it_was(name):
-    evidence, untouched = drawn(0), drawn(0)
-    measured(name, evidence)
-    assert all(torch.equal(evidence[key], untouched[key]) for key in evidence)
+def test_leaves_the_observations_as_they_were(name):
+    observations, untouched = drawn(0), drawn(0)
+    measured(name, observations)
+    assert all(torch.equal(observations[key], untouched[key]) for key in observations)

@@ -1,6 +1,6 @@
+from corrigible.explanations.surrogates._rule_text import rule_text_of
 from corrigible.explanations.surrogates.fidelity import Fidelity
 from corrigible.explanations.surrogates.linear_surrogate import LinearSurrogate
-from corrigible.explanations.surrogates.wording import wording_of
 from corrigible.plots import surrogate_bars
 from corrigible.types import Columns
 from drawn import row_names, texts
@@ -8,7 +8,7 @@ from drawn import row_names, texts
 TABLE = Columns(("age", "dose", "site=a", "site=b"), ("age", "dose", "site", "site"), (False, False, True, True))
 FIDELITY = Fidelity("r2", 0.93, 0.0, 0.9, 500, 500.0)
 FOUND = LinearSurrogate(
-    "margin of ill", 0.5, (1.0, 0.0, -2.0, 2.5), ("age", "site"), FIDELITY, wording_of(TABLE, None, ())
+    "margin of ill", 0.5, (1.0, 0.0, -2.0, 2.5), ("age", "site"), FIDELITY, rule_text_of(TABLE, None, ())
 )
 
 

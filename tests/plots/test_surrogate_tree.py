@@ -1,8 +1,8 @@
 import pytest
 
+from corrigible.explanations.surrogates._rule_text import rule_text_of
 from corrigible.explanations.surrogates.fidelity import Fidelity
 from corrigible.explanations.surrogates.tree_surrogate import Leaf, Split, TreeSurrogate
-from corrigible.explanations.surrogates.wording import wording_of
 from corrigible.plots import surrogate_tree
 from corrigible.types import Columns
 from drawn import texts
@@ -11,7 +11,7 @@ TABLE = Columns(("age", "site=a", "site=b", "site=c"), ("age", *["site"] * 3), (
 FIDELITY = Fidelity("agreement", 0.93, 0.6, 0.9, 500, 500.0)
 YOUNG, OLD = Leaf((0.9, 0.1), 0.25), Leaf((0.2, 0.8), 0.25)
 ROOT = Split(1, 0.5, Split(0, 41.5, YOUNG, OLD, 0.5), Leaf((0.0, 1.0), 0.5), 1.0)
-TREE = TreeSurrogate("predicted class", ROOT, FIDELITY, wording_of(TABLE, None, ("well", "ill")))
+TREE = TreeSurrogate("predicted class", ROOT, FIDELITY, rule_text_of(TABLE, None, ("well", "ill")))
 
 
 def test_every_branch_has_its_question_and_every_leaf_its_answer() -> None:

@@ -15,8 +15,8 @@ from corrigible.feedback.masks import fingerprint, marks_of
 from corrigible.objective import terms_of
 from corrigible.protocols.correction import correction, rows_to_judge
 from corrigible.protocols.defaults import MethodChosen
-from corrigible.protocols.providing import Known
 from corrigible.protocols.schedule import Schedule
+from corrigible.protocols.training_facts import Known
 from corrigible.protocols.verdict import FELL, Verdict
 from corrigible.protocols.weight import WeightChoice, WeightTrial, starting_weight
 from corrigible.training import Epoch

@@ -6,7 +6,7 @@ from torch import nn
 
 from corrigible.data.dataset import TensorData
 from corrigible.errors import DataError, RecipeError
-from corrigible.explanations.trust.fresh_weights import untrained
+from corrigible.models.fresh_weights import untrained
 from corrigible.protocols.label_randomisation import (
     label_randomisation,
     randomising_labels,

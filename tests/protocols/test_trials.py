@@ -9,8 +9,8 @@ from torch import nn
 from corrigible import Feedback
 from corrigible.feedback.masks import marks_of
 from corrigible.objective import terms_of
-from corrigible.protocols.providing import Known
 from corrigible.protocols.schedule import Schedule
+from corrigible.protocols.training_facts import Known
 from corrigible.protocols.trials import HELD_OUT_SHARE, LEAST_TO_HOLD_OUT, MANY, Trials, folds_of, without
 from cue_data import CLASSES, KINDS, Sees, cue_data
 

@@ -10,8 +10,8 @@ from corrigible import Feedback
 from corrigible.errors import CorrectionRefusedError, TrainingDivergedError
 from corrigible.feedback.masks import marks_of
 from corrigible.objective import terms_of
-from corrigible.protocols.providing import Known
 from corrigible.protocols.schedule import Schedule
+from corrigible.protocols.training_facts import Known
 from corrigible.protocols.trials import Trials, folds_of
 from corrigible.protocols.weight import (
     FLAT,

@@ -48,7 +48,7 @@ def found() -> ExplainedFeatures:
 
 def test_the_strongest_features_come_first_and_pairs_stand_in_the_order_of_the_table() -> None:
     features = found()
-    assert [panel.axis.feature for panel in features.dependence[0]] == ["site", "age", "sex"]
+    assert [panel.grid.feature for panel in features.dependence[0]] == ["site", "age", "sex"]
     assert features.paired == ("age", "site", "sex")
     assert features.target == 1
     expected = partial_dependence(Product(), rows()["x"], "age", target=1, score="target_prob", columns=TABLE)
@@ -88,8 +88,8 @@ def test_what_is_kept_is_read_as_it_was(tmp_path: Path, places: tuple[int, ...])
         assert torch.equal(read.interactions[place], features.interactions[place])
         for panel, kept in zip(features.dependence[place], read.dependence[place], strict=True):
             assert torch.equal(kept.lines, panel.lines)
-            for field in dataclasses.fields(panel.axis):
-                was, value = getattr(panel.axis, field.name), getattr(kept.axis, field.name)
+            for field in dataclasses.fields(panel.grid):
+                was, value = getattr(panel.grid, field.name), getattr(kept.grid, field.name)
                 if isinstance(was, Tensor):
                     torch.testing.assert_close(value, was, rtol=0, atol=0, equal_nan=True)
                 else:

@@ -13,7 +13,7 @@ from corrigible.data.dataset import columns_of
 from corrigible.errors import StudyError
 from corrigible.explanations import explain
 from corrigible.explanations.shards import ShardsPlanned, ShardWritten, load_shards
-from corrigible.explanations.texts import by_token
+from corrigible.explanations.words import by_token
 from corrigible.recipe import load_data
 from corrigible.study import open_study
 from corrigible.workflow.explaining_all import splits_of

@@ -7,7 +7,7 @@ from jaxtyping import Bool, Float
 from torch import Tensor
 
 from corrigible.augment.chances import chances
-from corrigible.explanations.replacing import with_whole_categories
+from corrigible.explanations.marks.replacement import with_whole_categories
 from corrigible.types import Batch, Columns
 
 FAR = 4.0

@@ -17,11 +17,11 @@ from torch import Tensor, nn
 from torch.nn.functional import normalize
 
 from corrigible.errors import DataError, UnsupportedModelError
-from corrigible.explanations.passes import pass_over, untouched
+from corrigible.explanations.passes import pass_over
 from corrigible.explanations.scores import score_named
 from corrigible.models.concept_projection import ends_in_channels
 from corrigible.models.forward import Forward
-from corrigible.models.modes import device_of
+from corrigible.models.modes import device_of, untouched
 
 _CONVOLUTIONS = (nn.Conv1d, nn.Conv2d, nn.Conv3d)
 _ROWS_AT_ONCE = 256

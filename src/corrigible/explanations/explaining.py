@@ -5,21 +5,25 @@ from functools import partial
 from typing import Any
 
 import torch
-from jaxtyping import Float
+from jaxtyping import Float, Int
 from torch import Tensor, nn
 
 from corrigible.errors import DataError, RecipeError
-from corrigible.explanations.callables import as_model
-from corrigible.explanations.chunks import rows_at_once_of
-from corrigible.explanations.family import EXPLAINERS
-from corrigible.explanations.inputs import checked_output, checked_rows, checked_target
-from corrigible.explanations.passes import require_finite, require_gradient, untouched
-from corrigible.explanations.targets import default_target
-from corrigible.methods import method_named, settings_of, with_settings
+from corrigible.explanations.attribution import EXPLAINERS as BY_GRADIENT
+from corrigible.explanations.coalitions import EXPLAINERS as BY_COALITION
+from corrigible.explanations.inputs import as_model, checked_output, checked_rows, checked_target
+from corrigible.explanations.passes import require_finite, require_gradient
+from corrigible.explanations.question import default_target
+from corrigible.methods import method_named, name_of, settings_of, with_settings
+from corrigible.models.batch_size import rows_at_once_of
 from corrigible.models.forward import class_logits
-from corrigible.models.modes import like_parameters
+from corrigible.models.modes import like_parameters, untouched
 from corrigible.types import Columns
 
+EXPLAINERS = {**BY_GRADIENT, **BY_COALITION}
+"""Every explainer by name: those that follow gradients and those that look at coalitions of inputs."""
+Method = str | Callable[..., Tensor]
+"""A name that `explain` takes, or any (model, x, target, *, settings) -> like x."""
 SHARED_SETTINGS = ("columns", "seed", "differentiable", "rows_at_once")
 """What `explain` fills in for every explainer that has a setting of that name."""
 
@@ -82,6 +86,46 @@ def explain(
         if differentiable:
             require_gradient(model, attribution, method)
     return attribution
+
+
+def explainer_of(method: Method) -> Callable[..., Tensor]:
+    """The function itself.
+
+    Raises:
+        RecipeError: no explainer has that name.
+    """
+    return method_named(method, EXPLAINERS, "explainer")
+
+
+def attribution_of(
+    method: Method,
+    model: nn.Module,
+    x: Float[Tensor, " batch *input"],
+    target: Int[Tensor, " batch *contrast"],
+    *,
+    seed: int = 0,
+    **settings: Any,
+) -> Float[Tensor, " batch *input"]:
+    """What the method gives for these rows, without a graph.
+
+    Raises:
+        RecipeError: an unknown method or setting.
+        DataError: the result has not the shape of x.
+    """
+    if isinstance(method, str):
+        wanted: dict[str, Any] = (
+            {"target": target} if target.ndim == 1 else {"target": target[:, 0], "against": target[:, 1]}
+        )
+        return explain(model, x, **wanted, method=method, seed=seed, **settings)
+    seeded = {"seed": seed} if "seed" in settings_of(method) else {}
+    explainer = with_settings(method, settings | seeded, f"explainer {name_of(method)!r}")
+    with untouched(model, seed):
+        found: Tensor = explainer(model, x, target).detach()
+    if found.shape != x.shape:
+        raise DataError(
+            f"explainer {name_of(method)!r} gave shape {tuple(found.shape)}; expected that of x, {tuple(x.shape)}"
+        )
+    return found
 
 
 def _pieces(

@@ -1,4 +1,4 @@
-"""From the columns of an encoded table to its features."""
+"""From the columns of an encoded table to its features, and from pairs of columns to pairs of features."""
 
 from collections import Counter
 from collections.abc import Iterable, Sequence
@@ -88,12 +88,30 @@ def separate_columns(names: Sequence[str]) -> Columns:
     return Columns(tuple(names), tuple(names), (False,) * len(names))
 
 
-def plain_columns(count: int) -> Columns:
+def plain_columns(num_columns: int) -> Columns:
     """Columns without names of their own, each a feature by itself."""
-    return separate_columns([f"input {place}" for place in range(count)])
+    return separate_columns([f"input {place}" for place in range(num_columns)])
 
 
 def check_columns(x: Tensor, columns: Columns) -> None:
     """Raises DataError when the columns are not those of ``x``."""
     if x.ndim != 2 or x.shape[1] != len(columns.feature):
         raise DataError(f"x has shape {tuple(x.shape)}; expected (batch, {len(columns.feature)}): one per named column")
+
+
+def by_feature_pairs(
+    interactions: Float[Tensor, " batch column column"], columns: Columns
+) -> Float[Tensor, " batch feature feature"]:
+    """Interactions summed over the columns of both features, signs kept, in the order of ``columns.features``.
+
+    The sum over all pairs stays what it was, so what was complete stays complete.
+
+    Raises:
+        DataError: the interactions have another number of columns than the table.
+    """
+    check_columns(interactions[:, 0], columns)
+    feature = feature_index(columns).to(interactions.device)
+    num_features = len(columns.features)
+    sums = interactions.new_zeros(len(interactions), num_features, interactions.shape[2])
+    sums = sums.index_add(1, feature, interactions)
+    return sums.new_zeros(len(sums), num_features, num_features).index_add(2, feature, sums)

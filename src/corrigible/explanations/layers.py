@@ -11,10 +11,11 @@ import torch
 from jaxtyping import Float, Int
 from torch import Tensor, nn
 
-from corrigible.explanations.passes import pass_over, require_gradient, untouched
+from corrigible.explanations.passes import pass_over, require_gradient
+from corrigible.explanations.question import checked_question
 from corrigible.explanations.scores import score_named
-from corrigible.explanations.targets import checked_question
 from corrigible.models.forward import Forward
+from corrigible.models.modes import untouched
 
 
 def layer_attribution_of(
@@ -60,8 +61,9 @@ def layer_attribution(
     """
     found = []
     with untouched(model, seed):
-        x, target, size = checked_question(model, x, target, rows_at_once=rows_at_once)
-        for rows, chosen in zip(x.split(size), target.split(size), strict=True):
+        question = checked_question(model, x, target, score=score, seed=seed, rows_at_once=rows_at_once)
+        size = question.rows_at_once
+        for rows, chosen in zip(question.x.split(size), question.target.split(size), strict=True):
             forward = pass_over(model, rows, chosen, seed=seed)
             part = layer_attribution_of(forward, chosen, layer=layer, score=score, create_graph=differentiable)
             found.append(part if differentiable else part.detach())

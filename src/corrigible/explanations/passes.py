@@ -1,7 +1,6 @@
 """Passes made in order to explain: in eval mode, with random draws that belong to the row's values."""
 
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from functools import lru_cache
 
 import numpy as np
@@ -12,16 +11,8 @@ from torch import Tensor, nn
 from corrigible.errors import DataError, NoGradientError
 from corrigible.explanations.scores import SCORES, score_named
 from corrigible.models.forward import Forward
-from corrigible.models.modes import PrivateRandomness, evaluating
 from corrigible.models.nonlinear import Nonlinearities
 from corrigible.types import Batch, Columns
-
-
-@contextmanager
-def untouched(model: nn.Module, seed: int) -> Iterator[None]:
-    """Gradients on, the model in eval mode, the random state private; afterwards all are as they were found."""
-    with PrivateRandomness(seed), evaluating(model), torch.inference_mode(False), torch.enable_grad():
-        yield
 
 
 def pass_over(
@@ -76,10 +67,10 @@ def values_index(x: Float[Tensor, " batch *input"]) -> Int[Tensor, " batch"]:
 
 
 @lru_cache(maxsize=8)
-def _multipliers(count: int) -> Int[Tensor, " input"]:
+def _multipliers(num_inputs: int) -> Int[Tensor, " input"]:
     """Odd numbers of 63 bits that are always the same."""
     rng = np.random.default_rng(0)
-    return torch.from_numpy(rng.integers(2**62, size=count) * 2 + 1)
+    return torch.from_numpy(rng.integers(2**62, size=num_inputs) * 2 + 1)
 
 
 def require_finite(attribution: Float[Tensor, " batch *input"], method: str) -> None:

@@ -1,10 +1,10 @@
-"""Explaining a text by its words, for any function that gives scores for texts.
+"""Explaining a text by its words, for any function that gives scores for texts, or for rows of (token, dimension).
 
 Ribeiro, Singh and Guestrin 2016, "Why should I trust you?", section 3.1: what is explained is which words are there.
 """
 
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -13,14 +13,14 @@ from jaxtyping import Float
 from torch import Tensor
 
 from corrigible.errors import DataError, RecipeError, unknown
-from corrigible.explanations.answers import answers, scores_of
-from corrigible.explanations.callables import as_model
-from corrigible.explanations.coalitions import EXPLAINERS
-from corrigible.explanations.explaining import explain
-from corrigible.explanations.inputs import checked_output
-from corrigible.explanations.targets import default_target
+from corrigible.explanations.coalitions import EXPLAINERS as BY_COALITION
+from corrigible.explanations.explaining import EXPLAINERS, explain
+from corrigible.explanations.groups import TOKEN
+from corrigible.explanations.inputs import as_model, checked_output
+from corrigible.explanations.question import answers, default_target, scores_of
+from corrigible.methods import method_named, settings_of
 
-METHODS = {name: method for name, method in EXPLAINERS.items() if name != "occlusion"}
+METHODS = {name: method for name, method in BY_COALITION.items() if name != "occlusion"}
 """Of words, occlusion is feature ablation."""
 
 
@@ -106,3 +106,14 @@ def _parted(text: str, split: str, mask: str | None) -> tuple[Callable[[list[boo
         return before + "".join(w if here else a for here, w, a in zip(present, whole, absent, strict=True))
 
     return text_with, words
+
+
+def settings_for_texts(method: str, settings: Mapping[str, Any]) -> dict[str, Any]:
+    """The settings, with the words as groups where the method has groups and none were chosen."""
+    has_groups = "groups" in settings_of(method_named(method, EXPLAINERS, "explainer"))
+    return {"groups": TOKEN, **settings} if has_groups else dict(settings)
+
+
+def by_token(attribution: Float[Tensor, " batch token dimension"]) -> Float[Tensor, " batch token"]:
+    """How much each word counted: the sum over the numbers of its vector."""
+    return attribution.sum(dim=2)

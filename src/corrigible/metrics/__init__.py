@@ -1,7 +1,7 @@
-"""What can be measured: each metric is a pure function whose arguments name the evidence it needs.
+"""What can be measured: each metric is a pure function whose arguments name the observations it needs.
 
-Evidence is row-aligned; ``corrigible.evidence.EVIDENCE`` lists it. The result is one number; NaN where it is undefined
-on these rows.
+Observations are row-aligned; ``corrigible.observations.OBSERVATIONS`` lists them. The result is one number; NaN where
+it is undefined on these rows.
 """
 
 from collections.abc import Callable

@@ -95,6 +95,13 @@ class PrivateRandomness:
         _set_random_state(self._outer)
 
 
+@contextmanager
+def untouched(model: nn.Module, seed: int) -> Iterator[None]:
+    """Gradients on, the model in eval mode, the random state private; afterwards all are as they were found."""
+    with PrivateRandomness(seed), evaluating(model), torch.inference_mode(False), torch.enable_grad():
+        yield
+
+
 def _seed(seed: int) -> None:
     """As ``torch.manual_seed``, which without a GPU spends a millisecond on writing down who called it."""
     torch.default_generator.manual_seed(seed)

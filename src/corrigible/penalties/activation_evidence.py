@@ -12,7 +12,7 @@ from corrigible.declarations import declared
 from corrigible.errors import UnsupportedModelError
 from corrigible.explanations.attribution.grad_cam import last_convolution_of
 from corrigible.explanations.layers import layer_attribution_of
-from corrigible.explanations.resolution import cells_touched
+from corrigible.explanations.marks.upsampling import cells_touched
 from corrigible.models.forward import Forward
 from corrigible.types import Batch
 

@@ -11,7 +11,7 @@ from torch import Tensor
 from corrigible.declarations import declared
 from corrigible.errors import UnsupportedModelError
 from corrigible.explanations.attribution.paths import PathMethod, path_attribution_of
-from corrigible.explanations.shares import negligible
+from corrigible.explanations.marks.shares import negligible
 from corrigible.models.forward import Forward
 from corrigible.types import Batch
 

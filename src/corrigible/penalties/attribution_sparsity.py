@@ -9,7 +9,7 @@ from torch import Tensor
 from corrigible.declarations import declared
 from corrigible.explanations.attribution.paths import PathMethod, path_attribution_of
 from corrigible.explanations.features import mean_sizes
-from corrigible.explanations.shares import negligible
+from corrigible.explanations.marks.shares import negligible
 from corrigible.models.forward import Forward
 from corrigible.types import Batch
 

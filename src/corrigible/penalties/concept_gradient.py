@@ -15,7 +15,7 @@ from corrigible.declarations import declared
 from corrigible.errors import RecipeError
 from corrigible.explanations.baselines import background_rows
 from corrigible.explanations.concepts import concept_gradient_of, concept_layer_of, pooled
-from corrigible.explanations.shares import mean_over_marked
+from corrigible.explanations.marks.shares import mean_over_marked
 from corrigible.models.forward import Forward
 from corrigible.types import Batch
 

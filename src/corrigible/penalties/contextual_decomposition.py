@@ -12,7 +12,7 @@ from jaxtyping import Float
 from torch import Tensor
 
 from corrigible.declarations import declared
-from corrigible.explanations.shares import mean_over_marked
+from corrigible.explanations.marks.shares import mean_over_marked
 from corrigible.models.decomposition import contribution
 from corrigible.models.forward import Forward, centred
 from corrigible.models.modes import like_parameters

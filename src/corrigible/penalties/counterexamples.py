@@ -13,9 +13,9 @@ from torch import Tensor
 
 from corrigible.declarations import declared
 from corrigible.errors import RecipeError
-from corrigible.explanations.replacing import class_mean, noise, other_rows, replaced
+from corrigible.explanations.marks.replacement import class_mean, noise, other_rows, replaced
+from corrigible.explanations.marks.shares import mean_over_marked
 from corrigible.explanations.scores import target_log_prob
-from corrigible.explanations.shares import mean_over_marked
 from corrigible.models.forward import Forward
 from corrigible.types import Batch
 

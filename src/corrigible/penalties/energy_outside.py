@@ -12,9 +12,9 @@ from torch import Tensor
 
 from corrigible.declarations import declared
 from corrigible.explanations.attribution.grad_cam import class_map_of
-from corrigible.explanations.resolution import map_share_on
+from corrigible.explanations.marks.shares import mean_over_marked, share_on
+from corrigible.explanations.marks.upsampling import map_share_on
 from corrigible.explanations.scores import score_named
-from corrigible.explanations.shares import mean_over_marked, share_on
 from corrigible.models.forward import Forward
 from corrigible.types import Batch
 

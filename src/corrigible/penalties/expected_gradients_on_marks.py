@@ -8,7 +8,7 @@ from torch import Tensor
 
 from corrigible.declarations import declared
 from corrigible.explanations.attribution.paths import PathMethod, path_attribution_of
-from corrigible.explanations.shares import mean_over_marked
+from corrigible.explanations.marks.shares import mean_over_marked
 from corrigible.models.forward import Forward
 from corrigible.types import Batch
 

@@ -11,8 +11,8 @@ from torch import Tensor
 
 from corrigible.declarations import declared
 from corrigible.errors import UnsupportedModelError
+from corrigible.explanations.marks.shares import directions
 from corrigible.explanations.scores import score_named
-from corrigible.explanations.shares import directions
 from corrigible.models.ensemble import member_logits
 from corrigible.models.forward import Forward, centred
 from corrigible.types import Batch

@@ -9,8 +9,8 @@ from jaxtyping import Float
 from torch import Tensor
 
 from corrigible.declarations import declared
-from corrigible.explanations.replacing import noise, other_rows, replaced
-from corrigible.explanations.shares import mean_over_marked
+from corrigible.explanations.marks.replacement import noise, other_rows, replaced
+from corrigible.explanations.marks.shares import mean_over_marked
 from corrigible.models.forward import Forward
 from corrigible.models.modes import evaluating
 from corrigible.types import Batch

@@ -10,8 +10,8 @@ from typing import Literal
 from jaxtyping import Bool, Float
 from torch import Tensor
 
+from corrigible.explanations.marks.shares import directions, mean_over_marked
 from corrigible.explanations.scores import rows_about, score_named
-from corrigible.explanations.shares import directions, mean_over_marked
 from corrigible.models.forward import Forward
 from corrigible.types import Batch
 

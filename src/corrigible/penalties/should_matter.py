@@ -13,9 +13,9 @@ from torch import Tensor, nn
 
 from corrigible.declarations import LooksAt, declared
 from corrigible.explanations.attribution.grad_cam import class_map_of
-from corrigible.explanations.resolution import weights_on
+from corrigible.explanations.marks.shares import negligible
+from corrigible.explanations.marks.upsampling import weights_on
 from corrigible.explanations.scores import score_named
-from corrigible.explanations.shares import negligible
 from corrigible.models.forward import Forward
 from corrigible.types import Batch
 

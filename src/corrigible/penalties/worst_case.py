@@ -11,8 +11,8 @@ from torch import Tensor
 from corrigible.declarations import declared
 from corrigible.errors import RecipeError
 from corrigible.explanations.baselines import ends_of_inputs
+from corrigible.explanations.marks.shares import mean_over_marked
 from corrigible.explanations.scores import target_log_prob
-from corrigible.explanations.shares import mean_over_marked
 from corrigible.models.bounds import logit_bounds
 from corrigible.models.forward import Forward, one_hot_members
 from corrigible.models.modes import evaluating

@@ -54,17 +54,17 @@ def partial_dependence(
     figure = new_figure(2.6 * down, width=max(0.62, across / 2.4) * WIDTH, title=title)
     grid = figure.subplots(down, across, squeeze=False, sharey=True)
     for axes, panel in zip(grid.ravel(), panels, strict=False):
-        categories, observed = panel.axis.categories, panel.axis.observed
-        _draw_panel(quiet(axes, grid="y"), panel.axis.grid, panel.lines, categories, observed)
-        label_axes(axes, x=shortened(panel.axis.feature))
-    _leave_room(grid[0, 0], [bool(panel.axis.categories) for panel in panels])
+        categories, observed = panel.grid.categories, panel.grid.observed
+        _draw_panel(quiet(axes, grid="y"), panel.grid.points, panel.lines, categories, observed)
+        label_axes(axes, x=shortened(panel.grid.feature))
+    _leave_room(grid[0, 0], [bool(panel.grid.categories) for panel in panels])
     for axes in grid.ravel()[len(panels) :]:
         axes.set_visible(False)
     for axes in grid[:, 0]:
         label_axes(axes, x=axes.get_xlabel(), y=label)
     for axes, name in zip(grid[0], names, strict=False):
         axes.set_title(shortened(name, longest=34), loc="left", **text_style(color=INK, fontweight="bold"))
-    said = [_told(panel.axis.feature, panel.axis.grid, panel.mean, panel.axis.categories) for panel in panels]
+    said = [_told(panel.grid.feature, panel.grid.points, panel.mean, panel.grid.categories) for panel in panels]
     told = "; ".join(f"{name}{': ' * bool(name)}{text}" for name, text in zip(cycle(names or [""]), said, strict=False))
     return describe(figure, f"{title or 'Partial dependence'} of the {label}: {told}")
 
@@ -73,7 +73,7 @@ def _in_order(found: PartialDependence | Panels | Mapping[str, Panels]) -> list[
     """Row by row; of several models, the first feature of each of them, then the second."""
     if not isinstance(found, Mapping):
         return [found] if isinstance(found, PartialDependence) else list(found)
-    features = {name: [panel.axis.feature for panel in panels] for name, panels in found.items()}
+    features = {name: [panel.grid.feature for panel in panels] for name, panels in found.items()}
     expected = next(iter(features.values()), [])
     for name, shown in features.items():
         if shown != expected:

@@ -32,9 +32,9 @@ def surrogate_bars(found: LinearSurrogate, *, max_terms: int = 20, title: str = 
     """
     weights = np.array(found.coefficients)
     chosen = [place for place in strongest(np.abs(weights), max_terms) if weights[place]]
-    columns = found.wording.columns
+    columns = found.rule_text.columns
     names = [
-        f"{columns.feature[place]} is {found.wording.of_category(place)}"
+        f"{columns.feature[place]} is {found.rule_text.of_category(place)}"
         if columns.one_hot[place]
         else columns.names[place]
         for place in chosen

@@ -69,7 +69,7 @@ def _placed(found: TreeSurrogate, node: Node, level: int, rows: Iterator[int], q
         return _Placed(node, level, float(next(rows)), question, ())
     asked = {"below": (-np.inf, node.threshold), "above": (node.threshold, np.inf)}
     children = tuple(
-        _placed(found, getattr(node, side), level + 1, rows, found.wording.of_path({node.column: ends}))
+        _placed(found, getattr(node, side), level + 1, rows, found.rule_text.of_path({node.column: ends}))
         for side, ends in asked.items()
     )
     return _Placed(node, level, sum(child.down for child in children) / 2, question, children)
@@ -109,4 +109,6 @@ def _answer(found: TreeSurrogate, leaf: Leaf) -> tuple[str, str]:
         largest = max(abs(other.value[0]) for other, _ in leaves_of(found.root)) or 1.0
         return f"{leaf.value[0]:.4g}".replace("-", "−"), to_hex(DIVERGING(0.5 + 0.5 * leaf.value[0] / largest))
     best = int(np.argmax(leaf.value))
-    return f"{found.wording.of_class(best)}, {leaf.value[best]:.0%} sure", shaded(leaf.value[best], best % len(COLOURS))
+    return f"{found.rule_text.of_class(best)}, {leaf.value[best]:.0%} sure", shaded(
+        leaf.value[best], best % len(COLOURS)
+    )

@@ -23,9 +23,9 @@ from corrigible.feedback.masks import Marks, marks_of
 from corrigible.models.forward import Loss
 from corrigible.penalties import PENALTIES
 from corrigible.protocols.correction import Progress, correction, rows_to_judge
-from corrigible.protocols.providing import Known, provided, split_method
 from corrigible.protocols.schedule import OptimizerFactory, Schedule, StepFactory, Validation, result_of
 from corrigible.protocols.step_costs import step_costs
+from corrigible.protocols.training_facts import Known, provided, split_method
 from corrigible.protocols.verdict import Verdict
 from corrigible.protocols.weight import WeightChoice
 from corrigible.types import Feedback

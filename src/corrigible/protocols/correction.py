@@ -22,8 +22,8 @@ from corrigible.protocols.careful import careful_step
 from corrigible.protocols.defaults import MethodChosen, default_method
 from corrigible.protocols.doubts import FeedbackDoubted, beside_the_cue, doubts, shows_the_class
 from corrigible.protocols.judge import Judge, build_judge
-from corrigible.protocols.providing import AugmentSettings, Known, augments_of, changes_of, provided
 from corrigible.protocols.schedule import OptimizerFactory, Schedule, StepFactory, Validation, require_fit, run
+from corrigible.protocols.training_facts import AugmentSettings, Known, augments_of, changes_of, provided
 from corrigible.protocols.trials import Fold, Trials, folds_of
 from corrigible.protocols.verdict import Verdict, verdict
 from corrigible.protocols.weight import WeightChoice, WeightTrial, choose_weight

@@ -15,8 +15,8 @@ from torch.nn.functional import log_softmax
 
 from corrigible.data.dataset import all_labels, as_dataset, require_classes
 from corrigible.errors import RecipeError
-from corrigible.explanations.trust.fresh_weights import untrained
 from corrigible.models.forward import Forward, Loss, class_logits
+from corrigible.models.fresh_weights import untrained
 from corrigible.models.modes import evaluating
 from corrigible.protocols.schedule import Schedule, require_fit, run
 from corrigible.training import Epoch

@@ -14,16 +14,16 @@ from torch import Tensor, nn
 
 from corrigible.data.dataset import TensorData, all_rows, as_dataset, require_classes, rows_of
 from corrigible.data.swapping import draw_donors, some_rows
-from corrigible.explanations.chunks import rows_that_fit
 from corrigible.explanations.scores import summed_log_prob
-from corrigible.explanations.trust.fresh_weights import untrained
 from corrigible.feedback.masks import Marks, Masks
+from corrigible.models.batch_size import rows_that_fit
 from corrigible.models.forward import Forward
+from corrigible.models.fresh_weights import untrained
 from corrigible.models.modes import evaluating, like_parameters
 from corrigible.objective import terms_of
-from corrigible.protocols.providing import Known
 from corrigible.protocols.schedule import Schedule, accuracy_on, require_fit, require_range, result_of, run
 from corrigible.protocols.swap_score import swap_score
+from corrigible.protocols.training_facts import Known
 from corrigible.protocols.weight import NUM_FIRST, on_grid, starting_weight
 from corrigible.training import Epoch
 from corrigible.types import Batch

@@ -15,7 +15,7 @@ from torch import Tensor, nn
 
 from corrigible.data.dataset import Dataset, TensorData, all_labels, as_dataset, beside, columns_of, labelled, rows_of
 from corrigible.errors import RecipeError
-from corrigible.explanations.chunks import rows_that_fit
+from corrigible.models.batch_size import rows_that_fit
 from corrigible.models.forward import class_logits
 from corrigible.models.modes import evaluating, like_parameters
 from corrigible.protocols.schedule import Schedule, Validation, require_fit, run

@@ -6,6 +6,7 @@ same for it explains no such relation.
 
 from collections.abc import Generator
 from dataclasses import dataclass, replace
+from functools import partial
 from typing import Any
 
 import torch
@@ -13,9 +14,10 @@ from jaxtyping import Int
 from torch import Tensor, nn
 
 from corrigible.data.dataset import Dataset, TensorData, all_labels, as_dataset, columns_of, labelled, require_classes
-from corrigible.explanations.attributing import Method, attribution_of, rows_and_target
-from corrigible.explanations.trust.fresh_weights import untrained
-from corrigible.explanations.trust.likeness import Comparison, compared
+from corrigible.explanations.explaining import Method, attribution_of
+from corrigible.explanations.question import question_of
+from corrigible.explanations.trust.similarity import Comparison, compared
+from corrigible.models.fresh_weights import untrained
 from corrigible.protocols.schedule import Schedule, accuracy_on, require_fit, result_of, run
 from corrigible.training import Epoch
 from corrigible.types import Columns
@@ -102,20 +104,14 @@ def randomising_labels(
     dataset = labelled(as_dataset(data))
     require_classes(all_labels(dataset))
     require_fit(model, dataset)
-    rows, chosen = rows_and_target(model, x, target)
-    explained = attribution_of(
-        method, model, rows, chosen, seed=seed, **settings
-    )  # First, so that mistakes cost nothing.
+    question = question_of(model, x, target)
+    explained = partial(attribution_of, method, x=question.x, target=question.target, seed=seed, **settings)
+    trained = explained(model=model)  # First, so that mistakes cost nothing.
     shuffled = with_shuffled_labels(dataset, seed=seed)
     memorising = untrained(model, seed=seed).requires_grad_(True)
     yield from run(memorising, shuffled, schedule, seed=seed)
     return LabelRandomisation(
-        compared(
-            explained,
-            attribution_of(method, memorising, rows, chosen, seed=seed, **settings),
-            part="labels",
-            seed=seed,
-        ),
+        compared(trained, explained(model=memorising), part="labels", seed=seed),
         accuracy_on(shuffled)(memorising)["accuracy"],
         memorising,
     )

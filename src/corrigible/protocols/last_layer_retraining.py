@@ -16,7 +16,7 @@ from torch import Tensor, nn
 
 from corrigible.data.dataset import Dataset, TensorData, all_labels, as_dataset, beside, labelled, rows_of
 from corrigible.errors import UnsupportedModelError
-from corrigible.explanations.chunks import rows_that_fit
+from corrigible.models.batch_size import rows_that_fit
 from corrigible.models.modes import PrivateRandomness, evaluating, like_parameters
 from corrigible.protocols.label_groups import label_groups
 from corrigible.protocols.schedule import Schedule, require_fit, run

@@ -15,12 +15,13 @@ from torch import Tensor, nn
 
 from corrigible.data.dataset import TensorData, all_rows, as_dataset, require_classes
 from corrigible.errors import DataError, RecipeError
-from corrigible.explanations.attributing import Method, attribution_of, rows_and_target
 from corrigible.explanations.baselines import Baseline, baseline_row
+from corrigible.explanations.explaining import Method, attribution_of
 from corrigible.explanations.features import feature_index
 from corrigible.explanations.quality.curves import Ranking, ranking_of, without_top_of
-from corrigible.explanations.trust.fresh_weights import untrained
+from corrigible.explanations.question import question_of
 from corrigible.models.draws import row_uniform
+from corrigible.models.fresh_weights import untrained
 from corrigible.protocols.schedule import Schedule, accuracy_on, require_fit, run
 from corrigible.training import Epoch
 
@@ -132,9 +133,11 @@ def _mean_of(x: Float[Tensor, " row *input"]) -> Float[Tensor, " *input"]:
 
 
 def _explained(model: nn.Module, part: TensorData, method: Method, seed: int, settings: dict[str, Any]) -> Ranking:
-    rows, predicted = rows_and_target(model, part.x, None)
+    question = question_of(model, part.x)
     columns = {"columns": part.columns} if isinstance(method, str) else {}
-    return _ranking(part, attribution_of(method, model, rows, predicted, seed=seed, **columns, **settings).abs())
+    return _ranking(
+        part, attribution_of(method, model, question.x, question.target, seed=seed, **columns, **settings).abs()
+    )
 
 
 def _random(part: TensorData, seed: int, name: str) -> Ranking:

@@ -12,11 +12,11 @@ from torch.optim import Optimizer
 from corrigible.batches import Batches, label_batches, reviewed_batches
 from corrigible.data.dataset import Dataset, rows_of
 from corrigible.errors import NoGradientError, RecipeError, TrainingDivergedError
-from corrigible.explanations.chunks import rows_that_fit
 from corrigible.explanations.inputs import num_classes_of
 from corrigible.feedback.masks import Marks
 from corrigible.losses import LOSSES
 from corrigible.methods import method_named, name_of
+from corrigible.models.batch_size import rows_that_fit
 from corrigible.models.forward import Augment, Loss, class_logits
 from corrigible.models.modes import evaluating, like_parameters
 from corrigible.objective import PenaltySettings, Term

@@ -15,8 +15,8 @@ from corrigible.feedback.masks import Marks
 from corrigible.models.forward import Augment
 from corrigible.models.modes import PrivateRandomness, device_of, learning
 from corrigible.objective import objective_of
-from corrigible.protocols.providing import Known, augments_of, provided, split_method
 from corrigible.protocols.schedule import Schedule, batches_of
+from corrigible.protocols.training_facts import Known, augments_of, provided, split_method
 from corrigible.training import plain_step
 
 Method = Mapping[Any, Any]

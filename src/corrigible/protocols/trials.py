@@ -18,8 +18,8 @@ from corrigible.methods import ConfiguredMethod
 from corrigible.objective import Term
 from corrigible.protocols.careful import careful_step
 from corrigible.protocols.judge import Judge, Judged, build_judge, joined
-from corrigible.protocols.providing import Known, augments_of
 from corrigible.protocols.schedule import Schedule, run
+from corrigible.protocols.training_facts import Known, augments_of
 from corrigible.training import Epoch
 
 LEAST_TO_HOLD_OUT = 4

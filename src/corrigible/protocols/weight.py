@@ -15,9 +15,9 @@ from corrigible.models.forward import Forward, Loss
 from corrigible.models.modes import device_of, evaluating
 from corrigible.objective import Term, parameter_gradient
 from corrigible.protocols.judge import Judged
-from corrigible.protocols.providing import Known
 from corrigible.protocols.schedule import Schedule
 from corrigible.protocols.swap_score import swapped_batches
+from corrigible.protocols.training_facts import Known
 from corrigible.protocols.trials import Trials
 
 NUM_FIRST = 5

@@ -4,7 +4,7 @@ from typing import Any
 
 from corrigible.errors import RecipeError
 from corrigible.objective import terms_of
-from corrigible.protocols.providing import changes_of, require_writable
+from corrigible.protocols.training_facts import changes_of, require_writable
 
 
 def written_penalties(entries: list[Any]) -> dict[str, dict[str, Any]]:

@@ -5,11 +5,10 @@ from jaxtyping import Bool, Float, Int
 from torch import Tensor, nn
 
 from corrigible.data.swapping import swapped
-from corrigible.explanations.chunks import rows_that_fit
-from corrigible.explanations.passes import untouched
 from corrigible.explanations.scores import plain_score
+from corrigible.models.batch_size import rows_that_fit
 from corrigible.models.forward import Score, class_logits
-from corrigible.models.modes import like_parameters
+from corrigible.models.modes import like_parameters, untouched
 
 
 def region_effects(

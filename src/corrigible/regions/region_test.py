@@ -11,7 +11,7 @@ from torch import Tensor, nn
 from corrigible.data.dataset import as_dataset, rows_of, shape_of
 from corrigible.data.swapping import draw_donors
 from corrigible.errors import FeedbackError, RecipeError
-from corrigible.explanations.targets import predicted_target
+from corrigible.explanations.question import predicted_target
 from corrigible.feedback.masks import mask_of
 from corrigible.intervals import percentile_interval, resamples
 from corrigible.regions.candidates import elsewhere

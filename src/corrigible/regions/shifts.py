@@ -8,7 +8,7 @@ from torch import Tensor, nn
 
 from corrigible.data.dataset import Dataset, columns_of, rows_of, shape_of, tokens_of
 from corrigible.data.swapping import some_rows
-from corrigible.explanations.chunks import rows_that_fit
+from corrigible.models.batch_size import rows_that_fit
 from corrigible.models.forward import class_logits
 from corrigible.models.modes import evaluating, like_parameters
 from corrigible.regions.candidates import masks_of_parts, parts_of

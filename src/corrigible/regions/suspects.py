@@ -17,14 +17,14 @@ from corrigible.data.dataset import Dataset, TensorData, as_dataset, rows_of, to
 from corrigible.data.swapping import draw_donors
 from corrigible.errors import DataError, RecipeError
 from corrigible.explanations.explaining import explain
+from corrigible.explanations.question import predicted_target
 from corrigible.explanations.scores import plain_score
-from corrigible.explanations.targets import predicted_target
 from corrigible.regions.candidates import as_region, elsewhere, masks_of_parts, parts_of
 from corrigible.regions.clusters import cluster_explanations
 from corrigible.regions.effects import region_effects
+from corrigible.regions.neighbour_agreement import neighbour_agreement
 from corrigible.regions.region_test import compared_with_others
-from corrigible.regions.suspicion import Suspect, suspicion_of
-from corrigible.regions.telling import telling
+from corrigible.regions.suspect_ranking import Suspect, suspicion_of
 from corrigible.regions.words import word_suspects
 
 NUM_COMPARED = 1500
@@ -55,7 +55,7 @@ class _Looked:
 
     def suspicion(self, region: "_Region") -> dict[str, Any]:
         mask, count = region.mask.to(self.rows.x.device), len(self.target)
-        tells = telling(self.rows.x, self.rows.y, mask, num_rows=count)
+        tells = neighbour_agreement(self.rows.x, self.rows.y, mask, num_rows=count)
         return suspicion_of(region.effect, tells, self.rows.y[:count], self.index[:count])
 
 
@@ -84,9 +84,10 @@ def suspects(
     Looked at are the cells of images, the features of tables, the words of texts or the places of other sequences, and
     for images what cells the explanations of a cluster of rows lie in (`cluster_explanations`). A word is looked at
     wherever it stands, and tells by being there. Suspicion of a row: the effect of the region on the score of the
-    predicted class (`region_test`) times the fourth power of `telling`, both at least 0. Regions half of which lie in
-    a more suspected one, or contain half of it, are left out. A true cause that alone tells the label at a fixed place
-    is suspected too, and so is a word that should tell it; a cue that moves about in images or sequences is not.
+    predicted class (`region_test`) times the fourth power of `neighbour_agreement`, both at least 0. Regions half of
+    which lie in a more suspected one, or contain half of it, are left out. A true cause that alone tells the label at a
+    fixed place is suspected too, and so is a word that should tell it; a cue that moves about in images or sequences is
+    not.
 
     Args:
         data: ``(x, y)`` arrays or a map-style data set of (x, y): rows that hold the confounder, such as the training

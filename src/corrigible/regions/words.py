@@ -8,10 +8,10 @@ from corrigible.data.dataset import Dataset, all_labels, rows_of, tokens_of
 from corrigible.data.swapping import draw_donors
 from corrigible.data.tokens import PADDING
 from corrigible.data.vocabulary import UNKNOWN
-from corrigible.explanations.targets import predicted_target
+from corrigible.explanations.question import predicted_target
 from corrigible.regions.effects import marked_effects
 from corrigible.regions.region_test import compared_with_others
-from corrigible.regions.suspicion import SURELY, Suspect, suspicion_of
+from corrigible.regions.suspect_ranking import SURELY, Suspect, suspicion_of
 from corrigible.types import Phrase
 
 MOST_WORDS = 200

@@ -160,8 +160,8 @@ def _train(setting: _Setting, name: str, method: Mapping[str, Any]) -> Iterator[
         save_weights(found.model, draft.folder / "weights.safetensors")
         draft.record["swap_score"] = found.swap_score
         metrics = tuple(dict.fromkeys([*METRICS, *recipe.evaluate.metrics]))
-        evidence = gathered(with_background(study), found.model, setting.test, setting.test_feedback, metrics, seed)
-        measurements = measure(evidence, metrics, num_resamples=recipe.evaluate.num_resamples, seed=seed)
+        observations = gathered(with_background(study), found.model, setting.test, setting.test_feedback, metrics, seed)
+        measurements = measure(observations, metrics, num_resamples=recipe.evaluate.num_resamples, seed=seed)
         draft.write_json("measurements.json", [dataclasses.asdict(measurement) for measurement in measurements])
     yield Finished("compare", str(draft.published))
 

@@ -13,7 +13,7 @@ from torch import Tensor, nn
 
 from corrigible.explanations.features import feature_index
 from corrigible.explanations.interactions.shapley_interactions import shapley_interactions
-from corrigible.explanations.summaries.axis import Axis
+from corrigible.explanations.summaries.grid import Grid
 from corrigible.explanations.summaries.partial_dependence import PartialDependence, partial_dependence
 from corrigible.plots.features import signed_by_feature, strongest
 from corrigible.recipe import Recipe
@@ -76,9 +76,9 @@ def keep_features(draft: Draft, found: ExplainedFeatures) -> None:
     tensors: dict[str, Tensor] = {}
     facts = []
     for k, panel in enumerate(next(iter(found.dependence.values()))):
-        parts = dataclasses.asdict(panel.axis)
+        parts = dataclasses.asdict(panel.grid)
         facts.append({name: part for name, part in parts.items() if not isinstance(part, Tensor)})
-        tensors |= {f"axis.{k}.{name}": part for name, part in parts.items() if isinstance(part, Tensor)}
+        tensors |= {f"axis.{k}.{_stored(name)}": part for name, part in parts.items() if isinstance(part, Tensor)}
     for place, panels in found.dependence.items():
         tensors |= {f"lines.{place}.{k}": panel.lines.cpu() for k, panel in enumerate(panels)}
         tensors[f"interactions.{place}"] = found.interactions[place]
@@ -93,17 +93,22 @@ def kept_features(run: Run) -> ExplainedFeatures | None:
     if not (run.folder / FACTS_FILE).exists():
         return None
     facts, tensors = run.read(FACTS_FILE), load_file(run.folder / TENSORS_FILE)
-    axes = []
-    for k, of_axis in enumerate(facts["axes"]):
-        parts = {field.name: tensors.get(f"axis.{k}.{field.name}") for field in dataclasses.fields(Axis)}
-        axes.append(Axis(**(parts | of_axis | {"categories": tuple(of_axis["categories"])})))
+    grids = []
+    for k, of_grid in enumerate(facts["axes"]):
+        parts = {field.name: tensors.get(f"axis.{k}.{_stored(field.name)}") for field in dataclasses.fields(Grid)}
+        grids.append(Grid(**(parts | of_grid | {"categories": tuple(of_grid["categories"])})))
     models = facts["models"]
     dependence = {
-        place: [PartialDependence(axis, tensors[f"lines.{place}.{k}"]) for k, axis in enumerate(axes)]
+        place: [PartialDependence(grid, tensors[f"lines.{place}.{k}"]) for k, grid in enumerate(grids)]
         for place in models
     }
     interactions = {place: tensors[f"interactions.{place}"] for place in models}
     return ExplainedFeatures(facts["target"], dependence, tuple(facts["paired"]), interactions)
+
+
+def _stored(name: str) -> str:
+    """The part of a grid as evaluations have always written it."""
+    return {"points": "grid"}.get(name, name)
 
 
 def _spread(num_rows: int, most: int) -> Int[Tensor, " row"]:

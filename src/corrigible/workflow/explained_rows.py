@@ -9,14 +9,13 @@ from safetensors.torch import save
 from torch import Tensor, nn
 
 from corrigible.data.dataset import Dataset, all_labels, columns_of, rows_of
-from corrigible.explanations.answers import answers
 from corrigible.explanations.baselines import baseline_row
-from corrigible.explanations.explaining import explain
-from corrigible.explanations.family import EXPLAINERS
+from corrigible.explanations.explaining import EXPLAINERS, explain
 from corrigible.explanations.groups import TOKEN
 from corrigible.explanations.quality.curves import deletion_curve, insertion_curve
+from corrigible.explanations.question import answers
 from corrigible.explanations.scores import SCORES
-from corrigible.explanations.texts import settings_for_texts
+from corrigible.explanations.words import settings_for_texts
 from corrigible.methods import method_named, settings_of
 from corrigible.recipe import Recipe
 from corrigible.study import Draft

@@ -19,9 +19,9 @@ from corrigible.errors import StudyError
 from corrigible.explanations.features import feature_shares
 from corrigible.explanations.shards import explain_all as explain_into
 from corrigible.explanations.shards import read_shards, shard_paths
-from corrigible.explanations.shards.processes import joined_processes, own_device, process_number
-from corrigible.explanations.texts import by_token, settings_for_texts
+from corrigible.explanations.words import by_token, settings_for_texts
 from corrigible.folders import temporary_sibling, writing_in
+from corrigible.models.processes import joined_processes, own_device, process_number
 from corrigible.recipe import Recipe, load_data
 from corrigible.study import Study, open_study
 from corrigible.workflow.backgrounds import with_background

@@ -12,15 +12,15 @@ from torch import Tensor, nn
 
 from corrigible.batches import collate
 from corrigible.data.dataset import Dataset, TensorData, class_names_of, columns_of, rows_of, tokens_of
-from corrigible.evaluation import difference, evidence_for, measure
-from corrigible.evidence import Evidence, gather
-from corrigible.explanations.chunks import rows_that_fit
+from corrigible.evaluation import difference, measure, observations_for
 from corrigible.explanations.explaining import explain as attribute
 from corrigible.explanations.features import feature_shares
-from corrigible.explanations.targets import predicted_target
-from corrigible.explanations.texts import by_token, settings_for_texts
+from corrigible.explanations.question import predicted_target
+from corrigible.explanations.words import by_token, settings_for_texts
 from corrigible.feedback.masks import marks_of, said_about
+from corrigible.models.batch_size import rows_that_fit
 from corrigible.models.modes import evaluating, like_parameters
+from corrigible.observations import Observations, gather
 from corrigible.protocols.verdict import Verdict
 from corrigible.recipe import Recipe, load_data
 from corrigible.regions.shifts import Shift
@@ -125,20 +125,20 @@ def _measured(evaluated: _Evaluated) -> Generator[Measured, None, list[dict[str,
     metrics, settings = recipe.evaluate.metrics, {"num_resamples": recipe.evaluate.num_resamples, "seed": seed}
     drawn, rows = evaluated.drawn, rows_of(data, evaluated.drawn["row"])
     results: list[dict[str, Any]] = []
-    first: Evidence | None = None
+    first: Observations | None = None
     for place, run in enumerate(evaluated.compared):
         model = load_model(run).to(device_named(evaluated.device))
-        evidence = gathered(recipe, model, data, feedback, metrics, seed)
-        measurements = measure(evidence, metrics, **settings)
-        first = first or evidence
+        observations = gathered(recipe, model, data, feedback, metrics, seed)
+        measurements = measure(observations, metrics, **settings)
+        first = first or observations
         if run.verb == "correct":
-            evaluated.changes = difference(first, evidence, metrics, **settings)
+            evaluated.changes = difference(first, observations, metrics, **settings)
         yield from (Measured(run.label, **found) for found in _as_dicts(measurements))
         drawn[f"attribution.{place}"] = _attribution(recipe, model, rows, rows.y, seed).contiguous()
-        drawn[f"predicted.{place}"] = evidence.everywhere["predicted"][drawn["row"]]
+        drawn[f"predicted.{place}"] = observations.everywhere["predicted"][drawn["row"]]
         if run.verb != "baseline":
             evaluated.explained[place] = model
-        found = {"measurements": _as_dicts(measurements), "confusion": _confusion(evidence)}
+        found = {"measurements": _as_dicts(measurements), "confusion": _confusion(observations)}
         found["shares"] = _shares_of_labels(recipe, model, data, seed)
         results.append({"name": run.label, "run": run.name, **found})
     return results
@@ -162,14 +162,14 @@ def feedback_about(study: Study, split: str) -> tuple[list[Feedback], int]:
 
 def gathered(
     recipe: Recipe, model: nn.Module, data: Dataset, feedback: list[Feedback], metrics: Sequence[str], seed: int
-) -> Evidence:
+) -> Observations:
     """What these metrics ask for, with the recipe's explainer."""
     with evaluating(model):
         batch_size = rows_that_fit(model, like_parameters(rows_of(data, torch.tensor([0])).x, model))
     return gather(
         model,
         data,
-        names=evidence_for(metrics),
+        names=observations_for(metrics),
         feedback=feedback,
         method=recipe.explain.method,
         explainer_settings=recipe.explain.settings,
@@ -183,10 +183,10 @@ def _as_dicts(measurements: list[Measurement]) -> list[dict[str, Any]]:
     return [dataclasses.asdict(found) for found in measurements]
 
 
-def _confusion(evidence: Evidence) -> list[list[int]]:
+def _confusion(observations: Observations) -> list[list[int]]:
     """How many rows of each label (down) were predicted as each class (across)."""
-    y, predicted = evidence.everywhere["y"], evidence.everywhere["predicted"]
-    num_classes = evidence.everywhere["probs"].shape[1]
+    y, predicted = observations.everywhere["y"], observations.everywhere["predicted"]
+    num_classes = observations.everywhere["probs"].shape[1]
     counts = (y * num_classes + predicted).bincount(minlength=num_classes**2)
     return counts.view(num_classes, num_classes).tolist()  # type: ignore[no-any-return]
 

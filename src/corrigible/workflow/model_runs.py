@@ -22,8 +22,8 @@ from corrigible.protocols.doubts import FeedbackDoubted
 from corrigible.protocols.group_dro import NEEDS_GROUPS, group_dro
 from corrigible.protocols.just_train_twice import just_train_twice
 from corrigible.protocols.last_layer_retraining import last_layer_retraining
-from corrigible.protocols.providing import Known, augments_of, changes_of, provided
 from corrigible.protocols.schedule import Schedule, accuracy_on, require_fit, run
+from corrigible.protocols.training_facts import Known, augments_of, changes_of, provided
 from corrigible.protocols.verdict import Verdict
 from corrigible.protocols.weight import WeightChoice
 from corrigible.recipe import Recipe, build_model, load_data, model_facts

@@ -6,7 +6,7 @@ from matplotlib.figure import Figure
 from torch import Tensor
 
 from corrigible.data.dataset import class_named
-from corrigible.explanations.texts import by_token
+from corrigible.explanations.words import by_token
 from corrigible.plots.coloured_text import coloured_text
 from corrigible.reporting import Plots
 

@@ -13,8 +13,8 @@ from corrigible.data.dataset import class_named, class_names_of, columns_of, sha
 from corrigible.feedback.masks import mask_of
 from corrigible.recipe import load_data
 from corrigible.regions.candidates import box_of
+from corrigible.regions.suspect_ranking import Suspect
 from corrigible.regions.suspects import suspects
-from corrigible.regions.suspicion import Suspect
 from corrigible.study import Draft, open_study
 from corrigible.types import Columns, Features, Phrase, Region
 from corrigible.workflow.devices import device_named

@@ -10,9 +10,10 @@ from corrigible.explanations.attribution.expected_gradients import expected_grad
 from corrigible.explanations.attribution.integrated_gradients import integrated_gradients_of
 from corrigible.explanations.attribution.paths import path_attribution_of
 from corrigible.explanations.features import mean_sizes
-from corrigible.explanations.passes import pass_over, untouched
+from corrigible.explanations.passes import pass_over
 from corrigible.explanations.scores import SCORE_NAMES, SCORES, score_named
 from corrigible.models.forward import Forward
+from corrigible.models.modes import untouched
 from corrigible.types import Batch, Columns
 
 

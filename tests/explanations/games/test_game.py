@@ -4,8 +4,9 @@ from torch import nn
 
 from corrigible.errors import DataError, RecipeError
 from corrigible.explanations import explain
+from corrigible.explanations.games.evaluate import evaluated
 from corrigible.explanations.games.game import Plan, all_coalitions, game_of
-from corrigible.explanations.games.playing import played
+from corrigible.explanations.question import Question
 from literal_games import LABELS, Wrapped, coalitions, conditional_value, filled_value, logit, rows, smooth_net
 
 SETTINGS = {
@@ -13,18 +14,15 @@ SETTINGS = {
     "baseline": None,
     "background": None,
     "absent": "marginal",
-    "score": "target_logit",
-    "seed": 0,
-    "differentiable": False,
-    "rows_at_once": 16,
 }
 
 
-def values(model, x, target, labels, **settings):
+def values(model, x, target, labels, seed=0, rows_at_once=16, **settings):
     """The value of every coalition, for each row."""
-    game = game_of(model, x, target, groups=labels, **SETTINGS | settings)
+    question = Question(model, x, target, "target_logit", seed, rows_at_once)
+    game = game_of(question, groups=labels, **SETTINGS | settings)
     present = all_coalitions(game.num_groups)
-    return present, played(game, [Plan(present, torch.eye(len(present)))])
+    return present, evaluated(game, [Plan(present, torch.eye(len(present)))])
 
 
 @pytest.mark.parametrize("rows_at_once", [1, 3, 16, 1000])
@@ -60,8 +58,9 @@ def with_one_hot(count, seed):
 def test_independent_rows_have_each_groups_values_once_in_an_order_of_its_own():
     others = with_one_hot(30, 2)
     settings = SETTINGS | {"background": others, "absent": "independent"}
-    game = game_of(smooth_net(), rows(1), torch.tensor([0]), groups=LABELS, **settings)
-    mixed = game.absence.rows
+    question = Question(smooth_net(), rows(1), torch.tensor([0]), "target_logit", 0, 16)
+    game = game_of(question, groups=LABELS, **settings)
+    mixed = game.removal.rows
     assert sorted(mixed[:, 0].tolist()) == sorted(others[:, 0].tolist())
     assert sorted(mixed[:, 4].tolist()) == sorted(others[:, 4].tolist())
     assert mixed[:, 1:4].sum(1).tolist() == [1.0] * 30 and torch.equal(mixed[:, 1:4].sum(0), others[:, 1:4].sum(0))

@@ -7,7 +7,7 @@ from corrigible.errors import DataError, NoGradientError, RecipeError
 from corrigible.explanations.interactions import INTERACTIONS, input_hessian
 from corrigible.explanations.passes import pass_over
 from corrigible.explanations.scores import SCORES, score_named
-from corrigible.explanations.smoothing import smooth_activations_of
+from corrigible.models.softplus import smooth_activations_of
 from corrigible.types import Columns
 
 

@@ -9,7 +9,7 @@ from corrigible.errors import DataError, RecipeError, UnsupportedModelError
 from corrigible.explanations.attribution import integrated_gradients
 from corrigible.explanations.interactions import integrated_hessians
 from corrigible.explanations.interactions.integrated_hessians import log_quadrature_of
-from corrigible.explanations.smoothing import smooth_activations_of
+from corrigible.models.softplus import smooth_activations_of
 from corrigible.types import Columns
 
 

@@ -2,7 +2,7 @@ import pytest
 import torch
 
 from corrigible.errors import DataError
-from corrigible.explanations.quality.given import flat_of, marked_of, pair_of
+from corrigible.explanations.quality._given import flat_of, marked_of, pair_of
 
 ATTRIBUTION = torch.arange(12.0).reshape(2, 3, 2)
 

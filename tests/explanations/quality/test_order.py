@@ -4,7 +4,7 @@ import pytest
 import torch
 
 from corrigible.errors import RecipeError
-from corrigible.explanations.quality.order import ascending_of, order_of, top_count_of, top_share_of
+from corrigible.explanations.quality._order import ascending_of, order_of, top_count_of, top_share_of
 
 VALUES = torch.tensor([[3.0, 1.0, 3.0, 2.0, 1.0], [5.0, 4.0, 3.0, 2.0, 1.0], [7.0, 7.0, 7.0, 7.0, 7.0]])
 

@@ -17,7 +17,7 @@ from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 from torch import nn
 
-from corrigible.explanations.callables import as_model
+from corrigible.explanations.inputs import as_model
 from corrigible.explanations.shards.fingerprint import fingerprint
 
 X = np.random.default_rng(0).normal(size=(60, 3))
@@ -95,7 +95,7 @@ def test_what_cannot_be_looked_into_is_named():
 CODE = """
 import numpy as np
 from sklearn.ensemble import RandomForestClassifier
-from corrigible.explanations.callables import as_model
+from corrigible.explanations.inputs import as_model
 from corrigible.explanations.shards.fingerprint import fingerprint
 x = np.random.default_rng(0).normal(size=(60, 3))
 forest = RandomForestClassifier(3, max_depth=2, random_state=0).fit(x, x[:, 0] > 0)

@@ -13,7 +13,7 @@ def test_a_table_worked_by_hand():
     attribution = torch.tensor([[1.0, -2.0, -3.0], [-1.0, 4.0, 1.0]])
     found = mean_attribution(attribution, columns=COLUMNS)
     assert found.features == ("b", "a")
-    assert found.parts[0].count == 2
+    assert found.parts[0].num_rows == 2
     # Feature b: |1| + |−3| and |−1| + |1|; 1 − 3 and −1 + 1.
     assert found.parts[0].mean_absolute == (3.0, 3.0)
     assert found.parts[0].mean == (-1.0, 1.0)
@@ -29,7 +29,7 @@ def test_every_part_holds_the_means_of_its_rows():
         here = torch.ones(50, dtype=torch.bool)
         for name, value in part.where:
             here &= by[name] == value
-        assert part.count == int(here.sum())
+        assert part.num_rows == int(here.sum())
         absolute = by_feature(attribution[here], COLUMNS).mean(0)
         torch.testing.assert_close(torch.tensor(part.mean_absolute, dtype=torch.float64), absolute)
         signed = torch.stack([attribution[here][:, [0, 2]].sum(1), attribution[here][:, 1]], dim=1).mean(0)

@@ -22,7 +22,7 @@ def test_each_cell_is_the_mean_score_with_both_features_set():
     found = pair_dependence(model, x, ("b", "c"), target=(1, 0), points=3, columns=COLUMNS, rows_at_once=4)
     assert found.mean.shape == (2, 3)
     for category in range(2):
-        for point, value in enumerate(found.second.grid):
+        for point, value in enumerate(found.second.points):
             changed = x.clone()
             changed[:, 1:3] = torch.eye(2)[category]
             changed[:, 3] = value
@@ -37,7 +37,7 @@ def test_features_that_only_add_up_do_not_interact():
 
 def test_what_a_product_leaves_is_the_product_of_the_centred_values():
     found = pair_dependence(lambda x: x[:, 0] * x[:, 3], rows(), ("a", "c"), columns=COLUMNS, points=5)
-    first, second = (axis.grid - axis.share @ axis.grid for axis in (found.first, found.second))
+    first, second = (grid.points - grid.share @ grid.points for grid in (found.first, found.second))
     torch.testing.assert_close(found.interaction, first[:, None] * second)
     torch.testing.assert_close(found.interaction @ found.second.share, torch.zeros(5, dtype=torch.float64))
 

@@ -2,9 +2,9 @@ import pytest
 import torch
 from torch import nn
 
+from corrigible.data.original_units import Units
 from corrigible.errors import DataError, RecipeError
 from corrigible.explanations.summaries import SUMMARIES, partial_dependence
-from corrigible.explanations.units import Units
 from corrigible.types import Columns
 
 COLUMNS = Columns(("a", "b=0", "b=1", "b=2"), ("a", "b", "b", "b"), (False, True, True, True))
@@ -29,13 +29,13 @@ def test_each_line_is_a_row_with_its_number_set_to_each_value(rows_at_once):
         model, x, "a", target=2, points=4, columns=COLUMNS, units=units, rows_at_once=rows_at_once
     )
     for row in range(len(x)):
-        for point, value in enumerate(found.axis.grid):
+        for point, value in enumerate(found.grid.points):
             changed = x[row].clone()
             changed[0] = (value - 40) / 10
             expected = model.eval()(changed[None])[0, 2]
             torch.testing.assert_close(found.lines[row, point], expected.detach())
     torch.testing.assert_close(found.mean, found.lines.mean(0))
-    assert found.axis.grid[[0, -1]].tolist() == pytest.approx(
+    assert found.grid.points[[0, -1]].tolist() == pytest.approx(
         (40 + 10 * x[:, 0].min().item(), 40 + 10 * x[:, 0].max().item())
     )
 
@@ -45,8 +45,8 @@ def test_a_category_is_set_to_each_of_its_values():
     found = partial_dependence(lambda x: x @ torch.tensor([1.0, 5.0, 6.0, 7.0]).double(), x, "b", columns=COLUMNS)
     expected = x[:, :1] + torch.tensor([[5.0, 6.0, 7.0]])
     torch.testing.assert_close(found.lines, expected)
-    assert found.axis.categories == ("0", "1", "2")
-    torch.testing.assert_close(found.axis.share, x[:, 1:].mean(0))
+    assert found.grid.categories == ("0", "1", "2")
+    torch.testing.assert_close(found.grid.share, x[:, 1:].mean(0))
 
 
 def test_a_pair_of_classes_and_any_score():

@@ -5,11 +5,11 @@ from sklearn.linear_model import LinearRegression
 from sklearn.metrics import r2_score
 from torch import nn
 
+from corrigible.data.original_units import Units
 from corrigible.errors import DataError, RecipeError
-from corrigible.explanations.answers import answers, scores_of
+from corrigible.explanations.question import answers, scores_of
 from corrigible.explanations.surrogates import linear_surrogate
-from corrigible.explanations.surrogates.asking import asked_of
-from corrigible.explanations.units import Units
+from corrigible.explanations.surrogates._samples import samples_of
 from corrigible.types import Columns
 
 COLUMNS = Columns(
@@ -36,9 +36,9 @@ def bent(x):
     return torch.stack([torch.sin(2 * x[:, 0]), x[:, 1] * x[:, 5], x[:, 4]], dim=1)
 
 
-def asked(model, x, **settings):
+def drawn(model, x, **settings):
     defaults = {"around": None, "columns": COLUMNS, "samples": 400, "width": 0.75, "seed": 0, "rows_at_once": None}
-    return asked_of(model, x, **defaults | settings)
+    return samples_of(model, x, **defaults | settings)
 
 
 def test_a_linear_model_is_found_again():
@@ -59,7 +59,7 @@ def test_it_stops_at_the_first_feature_that_is_enough():
 
 
 def test_the_first_feature_is_the_one_most_correlated_with_the_score():
-    points = asked(bent, rows())
+    points = drawn(bent, rows())
     score = points.growing.logits[:, 0].numpy()
     correlation = [abs(np.corrcoef(column, score)[0, 1]) for column in points.growing.x.T]
     found = linear_surrogate(bent, rows(), target=0, score="target_logit", columns=COLUMNS, max_features=1, **FAST)
@@ -70,7 +70,7 @@ def test_the_first_feature_is_the_one_most_correlated_with_the_score():
 def test_the_weights_are_least_squares_on_the_points_for_growing(around):
     settings = {"target": 1, "score": "target_logit", "columns": COLUMNS, "fidelity": 1.0, **FAST}
     found = linear_surrogate(bent, rows(), around=around, max_features=3, **settings)
-    points = asked(bent, rows(), around=around)
+    points = drawn(bent, rows(), around=around)
     chosen = [place for place, feature in enumerate(COLUMNS.feature) if feature in found.chosen]
     fitted = LinearRegression().fit(
         points.growing.x[:, chosen], points.growing.logits[:, 1], sample_weight=points.growing.weight
@@ -83,8 +83,8 @@ def test_the_weights_are_least_squares_on_the_points_for_growing(around):
 
 
 def test_held_out_points_have_no_part_in_growing(monkeypatch):
-    monkeypatch.setattr("corrigible.explanations.surrogates.synthetic.NOISE", 0.0)
-    held_out = torch.from_numpy(asked(linear, rows()).held_out.x[:, 0])
+    monkeypatch.setattr("corrigible.explanations.surrogates._synthetic.NOISE", 0.0)
+    held_out = torch.from_numpy(drawn(linear, rows()).held_out.x[:, 0])
 
     def disturbed(x):
         return linear(x) + 50 * torch.isin(x[:, 0], held_out)
@@ -95,8 +95,8 @@ def test_held_out_points_have_no_part_in_growing(monkeypatch):
 
 
 def test_whether_to_stop_is_decided_on_points_that_had_no_part_in_growing(monkeypatch):
-    monkeypatch.setattr("corrigible.explanations.surrogates.synthetic.NOISE", 0.0)
-    stopping = torch.from_numpy(asked(linear, rows()).stopping.x[:, 0])
+    monkeypatch.setattr("corrigible.explanations.surrogates._synthetic.NOISE", 0.0)
+    stopping = torch.from_numpy(drawn(linear, rows()).stopping.x[:, 0])
 
     def score(x):
         return x[:, 1] + torch.where(torch.isin(x[:, 0], stopping), 1.0, 0.2) * x[:, 0]
@@ -124,7 +124,7 @@ def test_the_score_by_default_is_the_margin_of_the_class_predicted_there():
     assert found.explained == f"margin of {predicted}"
     pair = linear_surrogate(bent, x, target=(0, 2), columns=COLUMNS, score="target_logit", fidelity=1.0, **FAST)
     assert pair.explained == "target_logit of class 0 rather than class 2"
-    points = asked(bent, x).held_out
+    points = drawn(bent, x).held_out
     contrast = scores_of(points.logits, (0, 2)).numpy()
     predicted = pair.predict(torch.from_numpy(points.x)).numpy()
     assert pair.fidelity.value == pytest.approx(r2_score(contrast, predicted))
@@ -215,7 +215,7 @@ def test_a_class_may_be_a_number_of_numpy():
 
 
 def test_around_a_row_the_effective_number_of_of_held_out_points_is_told():
-    weight = asked(linear, rows(), around=rows()[5]).held_out.weight
+    weight = drawn(linear, rows(), around=rows()[5]).held_out.weight
     found = linear_surrogate(linear, rows(), target=1, around=rows()[5], columns=COLUMNS, **FAST).fidelity
     assert found.num_effective == pytest.approx(1 / (weight @ weight)) and found.num_effective < 99
     assert f"points that tell as much as {found.num_effective:.0f} (" in str(found)

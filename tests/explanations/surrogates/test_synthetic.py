@@ -1,7 +1,7 @@
 import numpy as np
 import pytest
 
-from corrigible.explanations.surrogates.synthetic import MOST_LEVELS, NEIGHBOURS, NOISE, points_of, space_of
+from corrigible.explanations.surrogates._synthetic import MOST_LEVELS, NEIGHBOURS, NOISE, points_of, space_of
 from corrigible.types import Columns
 
 COLUMNS = Columns(("a", "b=0", "b=1", "b=2", "few"), ("a", "b", "b", "b", "few"), (False, True, True, True, False))
@@ -35,7 +35,7 @@ def test_numbers_get_noise_within_the_range_of_the_data(around):
 
 
 def test_everywhere_each_point_mixes_a_row_with_one_of_its_nearest(monkeypatch):
-    monkeypatch.setattr("corrigible.explanations.surrogates.synthetic.NOISE", 0.0)
+    monkeypatch.setattr("corrigible.explanations.surrogates._synthetic.NOISE", 0.0)
     data = rows()
     scaled = data / space_of(data, COLUMNS).scale
     near = np.square(scaled[:, None] - scaled).sum(axis=2).argsort(axis=1)[:, : NEIGHBOURS + 1]

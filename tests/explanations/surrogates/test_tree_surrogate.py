@@ -4,11 +4,11 @@ import torch
 from sklearn.metrics import r2_score
 from torch import nn
 
+from corrigible.data.original_units import Units
 from corrigible.errors import DataError, RecipeError
 from corrigible.explanations.surrogates import tree_surrogate
-from corrigible.explanations.surrogates.asking import asked_of
+from corrigible.explanations.surrogates._samples import samples_of
 from corrigible.explanations.surrogates.tree_surrogate import Leaf, Split, leaves_of
-from corrigible.explanations.units import Units
 from corrigible.types import Columns
 
 COLUMNS = Columns(
@@ -36,9 +36,9 @@ def three_classes(x):
     return torch.stack([x[:, 0], -x[:, 0], 3 * x[:, 4] - 1], dim=1)
 
 
-def asked(model, x, **settings):
+def drawn(model, x, **settings):
     defaults = {"around": None, "columns": COLUMNS, "samples": 400, "width": 0.75, "seed": 0, "rows_at_once": None}
-    return asked_of(model, x, **defaults | settings)
+    return samples_of(model, x, **defaults | settings)
 
 
 def walked(node, row):
@@ -72,7 +72,7 @@ def test_predict_walks_down_the_tree():
 
 @pytest.mark.parametrize("around", [None, rows()[5]])
 def test_the_fidelity_is_that_on_the_held_out_points(around):
-    points = asked(three_classes, rows(), around=around).held_out
+    points = drawn(three_classes, rows(), around=around).held_out
     x = torch.from_numpy(points.x)
     settings = {"around": around, "columns": COLUMNS, **FAST}
     by_class = tree_surrogate(three_classes, rows(), **settings)
@@ -89,7 +89,7 @@ def test_the_fidelity_is_that_on_the_held_out_points(around):
 
 def test_leaves_hold_the_shares_of_the_points_for_growing_that_arrive():
     found = tree_surrogate(three_classes, rows(), around=rows()[5], columns=COLUMNS, **FAST)
-    points = asked(three_classes, rows(), around=rows()[5]).growing
+    points = drawn(three_classes, rows(), around=rows()[5]).growing
     arrived = [walked(found.root, row) for row in points.x.astype(np.float32)]
     for leaf, _ in leaves_of(found.root):
         here = np.array([other is leaf for other in arrived])
@@ -107,8 +107,8 @@ def test_it_grows_no_further_than_wanted():
 
 
 def test_held_out_points_have_no_part_in_growing(monkeypatch):
-    monkeypatch.setattr("corrigible.explanations.surrogates.synthetic.NOISE", 0.0)
-    held_out = torch.from_numpy(asked(old_at_site_2, rows()).held_out.x[:, 0]).float()
+    monkeypatch.setattr("corrigible.explanations.surrogates._synthetic.NOISE", 0.0)
+    held_out = torch.from_numpy(drawn(old_at_site_2, rows()).held_out.x[:, 0]).float()
     held_out = held_out[held_out != 0]
 
     def disturbed(x):
@@ -134,15 +134,15 @@ def test_a_constant_model_is_one_leaf():
 
 
 def test_conditions_on_one_feature_are_told_as_one():
-    wording = tree_surrogate(old_at_site_2, rows(), columns=COLUMNS, units=UNITS, **FAST).wording
+    rule_text = tree_surrogate(old_at_site_2, rows(), columns=COLUMNS, units=UNITS, **FAST).rule_text
     above, below, inf = (0.5, float("inf")), (-float("inf"), 0.5), float("inf")
-    assert wording.of_path({}) == "anything"
-    assert wording.of_path({0: (-1.0, 0.25)}) == "30 < age ≤ 42.5"
-    assert wording.of_path({0: (-inf, 0.25), 1: below}) == "age ≤ 42.5 and age is known"
-    assert wording.of_path({1: above}) == "age is missing"
-    assert wording.of_path({2: below}) == "site is not 0"
-    assert wording.of_path({2: below, 0: (1.0, inf), 3: below}) == "site is 2 and age > 50"
-    assert wording.of_path({2: below, 4: above}) == "site is 2"
+    assert rule_text.of_path({}) == "anything"
+    assert rule_text.of_path({0: (-1.0, 0.25)}) == "30 < age ≤ 42.5"
+    assert rule_text.of_path({0: (-inf, 0.25), 1: below}) == "age ≤ 42.5 and age is known"
+    assert rule_text.of_path({1: above}) == "age is missing"
+    assert rule_text.of_path({2: below}) == "site is not 0"
+    assert rule_text.of_path({2: below, 0: (1.0, inf), 3: below}) == "site is 2 and age > 50"
+    assert rule_text.of_path({2: below, 4: above}) == "site is 2"
 
 
 def test_neither_the_order_of_rows_nor_chunks_matter():
@@ -173,7 +173,7 @@ def test_a_class_may_be_a_number_of_numpy():
 
 
 def test_around_a_row_the_effective_number_of_of_held_out_points_is_told():
-    weight = asked(three_classes, rows(), around=rows()[5]).held_out.weight
+    weight = drawn(three_classes, rows(), around=rows()[5]).held_out.weight
     found = tree_surrogate(three_classes, rows(), target=1, around=rows()[5], columns=COLUMNS, **FAST).fidelity
     assert found.num_effective == pytest.approx(1 / (weight @ weight)) and found.num_effective < 99
     assert f"points that tell as much as {found.num_effective:.0f} (" in str(found)

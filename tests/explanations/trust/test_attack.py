@@ -10,7 +10,7 @@ from corrigible.errors import DataError, NoGradientError, RecipeError
 from corrigible.explanations import explain
 from corrigible.explanations.quality import rank_correlation, top_agreement
 from corrigible.explanations.trust.attack import attack_explanation, explanation_robustness
-from corrigible.explanations.trust.edges import edges
+from corrigible.explanations.trust.edge_detector import edge_detector
 from corrigible.models import mlp
 from corrigible.protocols.schedule import Schedule, run
 
@@ -92,7 +92,7 @@ def test_what_it_reports_is_measured_on_the_model_as_it_is(model):
 
 def test_smoothing_the_relus_is_what_makes_the_search_see(model, monkeypatch):
     smooth = attack_explanation(model, X, method="input_gradient", **QUICK)
-    monkeypatch.setattr("corrigible.explanations.smoothing._ROUNDED", {})
+    monkeypatch.setattr("corrigible.models.softplus._ROUNDED", {})
     with pytest.raises(NoGradientError, match="a search would be blind"):
         attack_explanation(model, X, method="input_gradient", **QUICK)
     assert smooth.to_original.rank_correlation.mean() < 0.97
@@ -171,7 +171,11 @@ def test_the_model_is_left_as_it_was(model):
 @pytest.mark.parametrize(
     ("arguments", "error", "message"),
     [
-        ({"method": edges}, RecipeError, "'edges' is not differentiable; expected one of input_gradient"),
+        (
+            {"method": edge_detector},
+            RecipeError,
+            "'edge_detector' is not differentiable; expected one of input_gradient",
+        ),
         ({"method": "input_gradient", "stepps": 3}, RecipeError, "unknown setting 'stepps'"),
         ({"budget": 0.0}, RecipeError, "budget is 0.0; expected a number above 0"),
         ({"wanted": CORNER[:2]}, DataError, r"the wanted map has shape \(2, 1, 8, 8\)"),

@@ -7,14 +7,14 @@ from torch import nn
 from corrigible.errors import UnsupportedModelError
 from corrigible.explanations import explain
 from corrigible.explanations.quality import rank_correlation
-from corrigible.explanations.trust.edges import edges
-from corrigible.explanations.trust.fresh_weights import with_fresh
-from corrigible.explanations.trust.likeness import Comparison
+from corrigible.explanations.trust.edge_detector import edge_detector
 from corrigible.explanations.trust.randomisation import (
     cascading_randomisation,
     depends_on_weights,
     independent_randomisation,
 )
+from corrigible.explanations.trust.similarity import Comparison
+from corrigible.models.fresh_weights import with_fresh
 from corrigible.types import Measurement
 
 
@@ -57,7 +57,7 @@ def test_the_input_gradient_passes_the_check(model):
 
 
 def test_an_edge_detector_fails_the_check(model):
-    cascade = cascading_randomisation(model, X, method=edges)
+    cascade = cascading_randomisation(model, X, method=edge_detector)
     assert not depends_on_weights(cascade)
     for comparison in cascade:
         for found in (comparison.rank_correlation, comparison.structural_similarity):

@@ -6,8 +6,8 @@ from torch import nn
 from torch.nn import functional
 
 from corrigible.explanations import EXPLAINERS, explain
-from corrigible.explanations.passes import untouched
 from corrigible.explanations.trust.searching import Searching
+from corrigible.models.modes import untouched
 
 SETTINGS = {
     "input_gradient": {},

@@ -9,12 +9,12 @@ from jaxtyping import Float, Int
 from torch import Tensor, nn
 
 from corrigible.errors import RecipeError, UnsupportedModelError
+from corrigible.explanations.attribution._rescale_rules import recorded, rescale_rule
 from corrigible.explanations.baselines import Baseline, baseline_row
 from corrigible.explanations.features import shared_by_category
-from corrigible.explanations.passes import pass_over, untouched
-from corrigible.explanations.rescaling import recorded, rescale_rule
+from corrigible.explanations.passes import pass_over
 from corrigible.explanations.scores import score_named
-from corrigible.models.modes import like_parameters
+from corrigible.models.modes import like_parameters, untouched
 from corrigible.models.nonlinear import Nonlinearities
 from corrigible.types import Columns
 

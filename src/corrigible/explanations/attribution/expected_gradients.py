@@ -7,12 +7,13 @@ from jaxtyping import Float, Int
 from torch import Tensor, nn
 
 from corrigible.errors import RecipeError
+from corrigible.explanations.attribution._path_gradients import Points, attribution_along, sum_over_points
 from corrigible.explanations.baselines import background_rows
 from corrigible.explanations.features import shared_by_category
-from corrigible.explanations.passes import untouched
-from corrigible.explanations.points import Points, Settings, attribution_along, sum_over_points
+from corrigible.explanations.question import Question
 from corrigible.models.draws import row_uniform
 from corrigible.models.forward import Forward
+from corrigible.models.modes import untouched
 from corrigible.types import Columns
 
 
@@ -86,9 +87,9 @@ def expected_gradients(
 
         return Points(at, 1 / samples)
 
-    settings = Settings(score, seed, differentiable, rows_at_once)
+    question = Question(model, x, target, score, seed, rows_at_once, differentiable)
     with untouched(model, seed):
-        return shared_by_category(sum_over_points(model, x, target, towards, samples, settings), columns)
+        return shared_by_category(sum_over_points(question, towards, samples), columns)
 
 
 def _drawn(

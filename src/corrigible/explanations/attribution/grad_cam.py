@@ -8,9 +8,10 @@ from torch import Tensor, nn
 from torch.nn.functional import interpolate
 
 from corrigible.errors import UnsupportedModelError
-from corrigible.explanations.passes import pass_over, untouched
+from corrigible.explanations.passes import pass_over
 from corrigible.explanations.scores import score_named
 from corrigible.models.forward import Forward
+from corrigible.models.modes import untouched
 
 
 def grad_cam_of(

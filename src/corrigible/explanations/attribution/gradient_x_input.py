@@ -6,8 +6,9 @@ from jaxtyping import Float, Int
 from torch import Tensor, nn
 
 from corrigible.explanations.attribution.input_gradient import input_gradient_of
-from corrigible.explanations.passes import pass_over, untouched
+from corrigible.explanations.passes import pass_over
 from corrigible.models.forward import Forward
+from corrigible.models.modes import untouched
 from corrigible.types import Columns
 
 

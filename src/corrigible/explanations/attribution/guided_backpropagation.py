@@ -8,9 +8,10 @@ from jaxtyping import Float, Int
 from torch import Tensor, nn
 
 from corrigible.errors import UnsupportedModelError
-from corrigible.explanations.passes import pass_over, untouched
+from corrigible.explanations.passes import pass_over
 from corrigible.explanations.scores import score_named
 from corrigible.models.forward import Forward, centred
+from corrigible.models.modes import untouched
 from corrigible.models.nonlinear import Backward, Call, Nonlinearities
 from corrigible.types import Columns
 

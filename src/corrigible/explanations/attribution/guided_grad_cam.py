@@ -8,7 +8,7 @@ from torch import Tensor, nn
 
 from corrigible.explanations.attribution.grad_cam import grad_cam_of
 from corrigible.explanations.attribution.guided_backpropagation import guided_backpropagation_of, guided_pass_of
-from corrigible.explanations.passes import untouched
+from corrigible.models.modes import untouched
 
 
 def guided_grad_cam(

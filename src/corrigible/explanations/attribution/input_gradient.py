@@ -6,9 +6,10 @@ Section 3, with the sign kept and without a maximum over the channels.
 from jaxtyping import Float, Int
 from torch import Tensor, nn
 
-from corrigible.explanations.passes import pass_over, untouched
+from corrigible.explanations.passes import pass_over
 from corrigible.explanations.scores import score_named
 from corrigible.models.forward import Forward
+from corrigible.models.modes import untouched
 from corrigible.types import Columns
 
 

@@ -9,11 +9,12 @@ from jaxtyping import Float, Int
 from torch import Tensor, nn
 
 from corrigible.errors import RecipeError
+from corrigible.explanations.attribution._path_gradients import Points, attribution_along, sum_over_points
 from corrigible.explanations.baselines import Baseline, baseline_row, neutral_row
 from corrigible.explanations.features import shared_by_category
-from corrigible.explanations.passes import untouched
-from corrigible.explanations.points import Points, Settings, attribution_along, sum_over_points
+from corrigible.explanations.question import Question
 from corrigible.models.forward import Forward
+from corrigible.models.modes import untouched
 from corrigible.types import Columns
 
 
@@ -65,9 +66,9 @@ def integrated_gradients(
     def on_path(rows: Tensor, index: Tensor) -> Points:
         return Points(lambda which: (torch.lerp(start, rows, share[which]), None), rows - start, weights)
 
-    settings = Settings(score, seed, differentiable, rows_at_once)
+    question = Question(model, x, target, score, seed, rows_at_once, differentiable)
     with untouched(model, seed):
-        return shared_by_category(sum_over_points(model, x, target, on_path, steps, settings), columns)
+        return shared_by_category(sum_over_points(question, on_path, steps), columns)
 
 
 def _quadrature(steps: int, like: Tensor) -> tuple[Float[Tensor, " step"], Float[Tensor, " step"]]:

@@ -5,9 +5,10 @@ from jaxtyping import Float, Int
 from torch import Tensor, nn
 
 from corrigible.errors import RecipeError
-from corrigible.explanations.passes import untouched
-from corrigible.explanations.points import Points, Settings, sum_over_points
+from corrigible.explanations.attribution._path_gradients import Points, sum_over_points
+from corrigible.explanations.question import Question
 from corrigible.models.forward import centred
+from corrigible.models.modes import untouched
 from corrigible.types import Columns
 
 
@@ -52,9 +53,9 @@ def smooth_grad(
 
         return Points(at, 1 / samples)
 
-    settings = Settings(score, seed, differentiable, rows_at_once)
+    question = Question(model, x, target, score, seed, rows_at_once, differentiable)
     with untouched(model, seed):
-        return centred(sum_over_points(model, x, target, noisy, samples, settings), columns)
+        return centred(sum_over_points(question, noisy, samples), columns)
 
 
 def _draw(seed: int, sample: int, rows: Float[Tensor, " batch *input"]) -> Float[Tensor, " *input"]:

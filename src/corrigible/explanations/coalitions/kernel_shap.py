@@ -15,10 +15,11 @@ from torch import Tensor, nn
 
 from corrigible.errors import RecipeError
 from corrigible.explanations.baselines import Baseline
-from corrigible.explanations.games.absence import Absent
+from corrigible.explanations.games.evaluate import explained
 from corrigible.explanations.games.game import MOST_PLANNED, Plan, all_coalitions, game_of
-from corrigible.explanations.games.playing import explained
+from corrigible.explanations.games.removal import Absent
 from corrigible.explanations.groups import Groups
+from corrigible.explanations.question import Question
 from corrigible.types import Columns
 
 
@@ -56,8 +57,8 @@ def kernel_shap(
         DataError: groups, a baseline or a background that do not fit.
     """
     game = game_of(
-        model, x, target, groups=groups, columns=columns, baseline=baseline, background=background, absent=absent,
-        score=score, seed=seed, differentiable=differentiable, rows_at_once=rows_at_once,
+        Question(model, x, target, score, seed, rows_at_once, differentiable),
+        groups=groups, columns=columns, baseline=baseline, background=background, absent=absent,
     )  # fmt: skip
     return explained(game, partial(kernel_plans_of, samples=samples, seed=seed))
 
@@ -120,10 +121,10 @@ def kernel_coalitions_of(
     return torch.cat([*whole, sampled]), torch.cat([*weights, mass.sum() * times / times.sum()])
 
 
-def _sampled(mass: Tensor, count: int, seed: int) -> Bool[Tensor, " coalition group"]:
-    """Coalitions of sizes drawn by their mass, and their complements: about ``count`` different ones."""
+def _sampled(mass: Tensor, num_coalitions: int, seed: int) -> Bool[Tensor, " coalition group"]:
+    """Coalitions of sizes drawn by their mass, and their complements: about ``num_coalitions`` different ones."""
     generator = torch.Generator().manual_seed(seed)
-    num_pairs = max(count // 2, 1)
+    num_pairs = max(num_coalitions // 2, 1)
     size = torch.multinomial(mass, 4 * num_pairs, replacement=True, generator=generator) + 1
     num_groups = len(mass) + 1
     places = (

@@ -10,9 +10,10 @@ from torch import Tensor, nn
 
 from corrigible.errors import UnsupportedModelError
 from corrigible.explanations.baselines import Baseline
+from corrigible.explanations.games.evaluate import evaluated
 from corrigible.explanations.games.game import Plan, game_of
-from corrigible.explanations.games.playing import played
 from corrigible.explanations.groups import Groups, shared_evenly
+from corrigible.explanations.question import Question
 from corrigible.types import Columns
 
 TOLERANCE = 1e-4
@@ -52,10 +53,10 @@ def linear_shap(
         DataError: groups, a baseline or a background that do not fit.
     """
     game = game_of(
-        model, x, target, groups=groups, columns=columns, baseline=baseline, background=background, absent=absent,
-        score=score, seed=seed, differentiable=differentiable, rows_at_once=rows_at_once,
+        Question(model, x, target, score, seed, rows_at_once, differentiable),
+        groups=groups, columns=columns, baseline=baseline, background=background, absent=absent,
     )  # fmt: skip
-    found = played(game, [linear_plan_of(game.num_groups)])
+    found = evaluated(game, [linear_plan_of(game.num_groups)])
     alone, among_others, whole = found.split([game.num_groups, game.num_groups, 1], dim=1)
     difference, largest = ((alone - among_others).abs().max().item(), among_others.abs().max().item())
     # A large intercept takes digits of every difference of scores.

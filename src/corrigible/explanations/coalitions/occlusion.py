@@ -1,7 +1,5 @@
 """Zeiler and Fergus 2014, Visualizing and understanding convolutional networks, section 4.2: occlusion sensitivity."""
 
-from typing import Any
-
 import torch
 from jaxtyping import Bool, Float, Int
 from torch import Tensor, nn
@@ -9,9 +7,10 @@ from torch import Tensor, nn
 from corrigible.errors import RecipeError
 from corrigible.explanations.baselines import Baseline
 from corrigible.explanations.coalitions.feature_ablation import feature_ablation
+from corrigible.explanations.games.evaluate import parts_of_values
 from corrigible.explanations.games.game import Game, game_of
-from corrigible.explanations.games.playing import looking, parts_of_values
 from corrigible.explanations.games.values import Values, shown_values
+from corrigible.explanations.question import Question
 from corrigible.types import Columns
 
 
@@ -44,20 +43,17 @@ def occlusion(
         RecipeError: a patch or stride out of range.
         DataError: a baseline or columns that do not fit.
     """
-    shared: dict[str, Any] = {
-        "baseline": baseline,
-        "score": score,
-        "columns": columns,
-        "seed": seed,
-        "rows_at_once": rows_at_once,
-    }
     if x.ndim == 2:
-        return feature_ablation(model, x, target, differentiable=differentiable, **shared)
+        return feature_ablation(
+            model, x, target, baseline=baseline, score=score, columns=columns, seed=seed,
+            differentiable=differentiable, rows_at_once=rows_at_once,
+        )  # fmt: skip
     down, across = _windows(x, patch, patch if stride is None else stride)
     one_group = torch.zeros(x.shape[1:], dtype=torch.long)
     game = game_of(
-        model, x, target, groups=one_group, background=None, absent="marginal", differentiable=differentiable, **shared
-    )
+        Question(model, x, target, score, seed, rows_at_once, differentiable),
+        groups=one_group, columns=columns, baseline=baseline, background=None, absent="marginal",
+    )  # fmt: skip
     plane = (*[1] * (x.ndim - 3), *x.shape[-2:])
     return _spread(_drops(game, down, across), down, across).reshape(len(x), *plane).expand_as(x).clone()
 
@@ -65,7 +61,7 @@ def occlusion(
 def _drops(
     game: Game, down: Bool[Tensor, " down height"], across: Bool[Tensor, " across width"]
 ) -> Float[Tensor, " batch down across"]:
-    """How far each window's absence lowers the score; the windows themselves are made as they come."""
+    """How far each window's removal lowers the score; the windows themselves are made as they come."""
     channels = (1,) * (game.x.ndim - 3)
 
     def values_of(some: slice) -> Values:
@@ -74,7 +70,7 @@ def _drops(
         hidden = hidden & (window >= 0)[:, None, None]  # Before the first window comes the whole row.
         return shown_values(game, ~hidden.reshape(len(hidden), *channels, *hidden.shape[1:]))
 
-    with looking(game):
+    with game.question.looking():
         parts = parts_of_values(game, 1 + len(down) * len(across), values_of)
         values = torch.cat([torch.cat(list(rows)) for _, rows in parts], dim=1)
     return (values[:, :1] - values[:, 1:]).reshape(len(values), len(down), len(across))

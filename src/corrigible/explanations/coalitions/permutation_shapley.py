@@ -12,10 +12,11 @@ from torch import Tensor, nn
 
 from corrigible.errors import RecipeError
 from corrigible.explanations.baselines import Baseline
-from corrigible.explanations.games.absence import Absent
+from corrigible.explanations.games.evaluate import explained
 from corrigible.explanations.games.game import MOST_PLANNED, Plan, game_of
-from corrigible.explanations.games.playing import explained
+from corrigible.explanations.games.removal import Absent
 from corrigible.explanations.groups import Groups
+from corrigible.explanations.question import Question
 from corrigible.types import Columns
 
 
@@ -52,8 +53,8 @@ def permutation_shapley(
         DataError: groups, a baseline or a background that do not fit.
     """
     game = game_of(
-        model, x, target, groups=groups, columns=columns, baseline=baseline, background=background, absent=absent,
-        score=score, seed=seed, differentiable=differentiable, rows_at_once=rows_at_once,
+        Question(model, x, target, score, seed, rows_at_once, differentiable),
+        groups=groups, columns=columns, baseline=baseline, background=background, absent=absent,
     )  # fmt: skip
     return explained(game, partial(permutation_plans_of, samples=samples, seed=seed))
 

@@ -9,13 +9,13 @@ from functools import cached_property
 
 import torch
 from jaxtyping import Bool, Float, Int
-from torch import Tensor, nn
+from torch import Tensor
 
 from corrigible.errors import DataError, RecipeError
 from corrigible.explanations.baselines import Baseline
-from corrigible.explanations.games.absence import Absence, Absent, absence_of
+from corrigible.explanations.games.removal import Absent, Removal, removal_of
 from corrigible.explanations.groups import Groups, groups_of, numbered_anew
-from corrigible.explanations.passes import score_of, values_index
+from corrigible.explanations.question import Question
 from corrigible.models.forward import class_logits
 from corrigible.types import Columns
 
@@ -37,42 +37,33 @@ class Plan:
 
 @dataclass(frozen=True)
 class Game:
-    """Rows, the score that is explained and what stands for absent groups; groups are the players."""
+    """A question, the groups of inputs, which are the players, and what stands for absent ones."""
 
-    model: nn.Module
-    x: Float[Tensor, " batch *input"]
-    target: Int[Tensor, " batch *contrast"]
+    question: Question
     labels: Int[Tensor, " one_or_batch *input"]
     """The group of each input, for all rows or for each; every row's groups are numbered without gaps."""
-    absence: Absence
-    score: str
-    seed: int
-    differentiable: bool
-    rows_at_once: int
+    removal: Removal
+
+    @property
+    def x(self) -> Float[Tensor, " batch *input"]:
+        return self.question.x
 
     @cached_property
     def num_groups(self) -> int:
         """The most groups that a row has."""
         return int(self.labels.max()) + 1
 
-    @cached_property
-    def index(self) -> Int[Tensor, " batch"]:
-        return values_index(self.x)
-
     def scored(self, logits: Float[Tensor, " *point num_classes"], rows: slice, *, axis: int = 0) -> Tensor:
         """The score of each point, (\\*point); along ``axis`` lie points made from these rows, in their order."""
-        points, flat = logits.shape[:-1], logits.flatten(0, -2)
-        target = _spread(self.target[rows], points, axis)
-
-        def index() -> Tensor:
-            return _spread(self.index[rows], points, axis)
-
-        return score_of(self.score, flat, target, model=self.model, index=index, seed=self.seed).view(points)
+        points, asked = logits.shape[:-1], self.question
+        target = _spread(asked.target[rows], points, axis)
+        found = asked.scored(logits.flatten(0, -2), target, lambda: _spread(asked.index[rows], points, axis))
+        return found.view(points)
 
     def scores(self, inputs: Float[Tensor, " row *other_and_input"], rows: slice) -> Tensor:
         """The scores of several changed versions of each of these rows: (row, \\*other)."""
         points = inputs.shape[: inputs.ndim - self.x.ndim + 1]
-        logits = class_logits(self.model(inputs.flatten(0, len(points) - 1)))
+        logits = class_logits(self.question.model(inputs.flatten(0, len(points) - 1)))
         if len(logits) != points.numel():
             found, expected = len(logits), points.numel()
             raise DataError(f"the model gives {found} rows of scores for {expected} rows of x; expected one for each")
@@ -87,34 +78,29 @@ def _spread(of_rows: Tensor, points: torch.Size, axis: int) -> Tensor:
 
 
 def game_of(
-    model: nn.Module,
-    x: Float[Tensor, " batch *input"],
-    target: Int[Tensor, " batch *contrast"],
+    question: Question,
     *,
     groups: Groups,
     columns: Columns | None,
     baseline: Baseline,
     background: Tensor | None,
     absent: Absent,
-    score: str,
-    seed: int,
-    differentiable: bool,
-    rows_at_once: int,
 ) -> Game:
     """The game of these settings.
 
     Raises:
         RecipeError: more than 4096 groups.
-        DataError: see `groups_of` and `absence_of`.
+        DataError: see `groups_of` and `removal_of`.
     """
+    x, seed = question.x, question.seed
     labels = numbered_anew(groups_of(x, groups, columns))
     num_groups = int(labels.max()) + 1
     if num_groups > MOST_GROUPS:
         raise RecipeError(
             f"{num_groups} groups; expected at most {MOST_GROUPS}: form groups, such as an image's segments"
         )
-    absence = absence_of(x, labels, columns=columns, baseline=baseline, background=background, absent=absent, seed=seed)
-    return Game(model, x, target, labels, absence, score, seed, differentiable, rows_at_once)
+    removal = removal_of(x, labels, columns=columns, baseline=baseline, background=background, absent=absent, seed=seed)
+    return Game(question, labels, removal)
 
 
 def all_coalitions(num_groups: int) -> Bool[Tensor, " coalition group"]:

@@ -10,8 +10,8 @@ from jaxtyping import Bool, Float
 from torch import Tensor
 from torch.nn.functional import one_hot
 
-from corrigible.explanations.games.absence import distances
 from corrigible.explanations.games.game import Game
+from corrigible.explanations.games.removal import distances
 from corrigible.models.forward import class_logits
 
 Values = Callable[[slice], Float[Tensor, " row coalition"]]
@@ -27,7 +27,7 @@ def replaced(
 def shown_values(game: Game, shown: Bool[Tensor, " coalition *input"]) -> Values:
     """The mean score over all rows that can fill in where inputs are not shown, the same inputs of every row."""
     kept = shown.to(game.x).unsqueeze(1)
-    fillings = [filling * (1 - kept) for filling in game.absence.rows.split(game.rows_at_once)]
+    fillings = [filling * (1 - kept) for filling in game.removal.rows.split(game.question.rows_at_once)]
 
     def values(rows: slice) -> Float[Tensor, " row coalition"]:
         x = game.x[rows].unsqueeze(1).unsqueeze(1)
@@ -44,7 +44,7 @@ def filled_values(game: Game, present: Bool[Tensor, " coalition group"]) -> Valu
     def values(rows: slice) -> Float[Tensor, " row coalition"]:
         kept = _inputs_of(present, game.labels[rows]).to(game.x).unsqueeze(2)
         x = game.x[rows].unsqueeze(1).unsqueeze(1)
-        fillings = game.absence.rows.split(game.rows_at_once)
+        fillings = game.removal.rows.split(game.question.rows_at_once)
         return _mean_score(game, rows, (replaced(x, kept, filling) for filling in fillings))
 
     return values
@@ -52,16 +52,16 @@ def filled_values(game: Game, present: Bool[Tensor, " coalition group"]) -> Valu
 
 def conditional_values(game: Game, present: Bool[Tensor, " coalition group"]) -> Values:
     """The mean score over the nearest rows; over all rows where nothing is present to be near to."""
-    others, at_once = game.absence.rows, game.rows_at_once
+    others, at_once = game.removal.rows, game.question.rows_at_once
     membership = one_hot(game.labels.flatten(), game.num_groups).double()
     kept = _inputs_of(present, game.labels).to(game.x).unsqueeze(2)
     is_empty = ~present.any(dim=1)
     needs_all = bool(is_empty.any())
-    of_all = [class_logits(game.model(some.clone())) for some in others.split(at_once)] if needs_all else []
+    of_all = [class_logits(game.question.model(some.clone())) for some in others.split(at_once)] if needs_all else []
 
     def values(rows: slice) -> Float[Tensor, " row coalition"]:
         apart = present.double() @ distances(game.x[rows], others, membership).transpose(1, 2)
-        nearest = game.absence.nearest(apart).split(at_once, dim=2)
+        nearest = game.removal.nearest(apart).split(at_once, dim=2)
         x = game.x[rows].unsqueeze(1).unsqueeze(1)
         found = _mean_score(game, rows, (replaced(x, kept, others[some]) for some in nearest))
         if not needs_all:

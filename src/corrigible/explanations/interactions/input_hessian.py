@@ -10,10 +10,11 @@ import torch
 from jaxtyping import Float, Int
 from torch import Tensor, nn
 
-from corrigible.explanations.passes import pass_over, require_gradient, untouched, values_index
+from corrigible.explanations.passes import pass_over, require_gradient
+from corrigible.explanations.question import checked_question
 from corrigible.explanations.scores import score_named
-from corrigible.explanations.targets import checked_question
 from corrigible.models.forward import Forward, centred
+from corrigible.models.modes import untouched
 from corrigible.types import Columns
 
 
@@ -46,13 +47,15 @@ def input_hessian(
         NoGradientError: differentiable, but no parameter would get a gradient.
     """
     with untouched(model, seed):
-        x, target, size = checked_question(model, x, target, rows_at_once=rows_at_once, columns=columns)
-        index = values_index(x)
+        question = checked_question(
+            model, x, target, score=score, columns=columns, seed=seed, rows_at_once=rows_at_once
+        )
         parts = []
-        for some in torch.arange(len(x), device=x.device).split(size):
-            forward = pass_over(model, x[some], target[some], index=index[some], seed=seed)
+        for some in torch.arange(len(question.x), device=question.x.device).split(question.rows_at_once):
+            asked = question.about(some)
+            forward = pass_over(model, asked.x, asked.target, seed=seed)
             parts.append(
-                input_hessian_of(forward, target[some], score=score, columns=columns, create_graph=differentiable)
+                input_hessian_of(forward, asked.target, score=score, columns=columns, create_graph=differentiable)
             )
         found = torch.cat(parts)
         if differentiable:

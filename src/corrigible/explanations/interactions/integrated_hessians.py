@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 import torch
-from jaxtyping import Float, Int
+from jaxtyping import Float
 from numpy.polynomial.legendre import leggauss, legval
 from numpy.typing import NDArray
 from torch import Tensor, nn
@@ -17,11 +17,12 @@ from torch import Tensor, nn
 from corrigible.errors import RecipeError
 from corrigible.explanations.baselines import Baseline, baseline_row
 from corrigible.explanations.features import shared_by_category
-from corrigible.explanations.passes import pass_over, require_gradient, untouched, values_index
+from corrigible.explanations.passes import pass_over, require_gradient
+from corrigible.explanations.question import Question, checked_question
 from corrigible.explanations.scores import score_named
-from corrigible.explanations.smoothing import require_no_maxima_of, smooth_activations_of
-from corrigible.explanations.targets import checked_question
+from corrigible.models.modes import untouched
 from corrigible.models.nonlinear import Nonlinearities
+from corrigible.models.softplus import require_no_maxima_of, smooth_activations_of
 from corrigible.types import Columns
 
 
@@ -69,11 +70,15 @@ def integrated_hessians(
     if score == "margin":
         raise RecipeError("score 'margin' has kinks; expected a smooth score: give a pair of classes as the target")
     with untouched(model, seed):
-        x, target, size = checked_question(model, x, target, rows_at_once=rows_at_once, columns=columns)
-        path = _Path(model, x, target, baseline_row(baseline, x, columns), columns, score, seed, differentiable)
+        question = checked_question(
+            model, x, target, score=score, columns=columns, seed=seed, rows_at_once=rows_at_once,
+            differentiable=differentiable,
+        )  # fmt: skip
+        path = _Path(question, baseline_row(baseline, question.x, columns), columns)
         smooth = smooth_activations_of(beta)
-        every = torch.arange(len(x), device=x.device)
-        parts = [_interactions(path, rows, steps, size, smooth) for rows in every.split(max(1, size // steps))]
+        every = torch.arange(len(question.x), device=question.x.device)
+        num_rows = max(1, question.rows_at_once // steps)
+        parts = [_interactions(path, rows, steps, smooth) for rows in every.split(num_rows)]
         found = torch.cat(parts)
         if differentiable:
             require_gradient(model, found, "integrated_hessians")
@@ -84,36 +89,31 @@ def integrated_hessians(
 class _Path:
     """The straight ways from the baseline to the rows, and the score along them."""
 
-    model: nn.Module
-    x: Float[Tensor, " batch *input"]
-    target: Int[Tensor, " batch *contrast"]
+    question: Question
     start: Float[Tensor, " *input"]
     columns: Columns | None
-    score: str
-    seed: int
-    differentiable: bool
 
 
-def _interactions(path: _Path, rows: Tensor, steps: int, rows_at_once: int, smooth: Nonlinearities) -> Tensor:
+def _interactions(path: _Path, rows: Tensor, steps: int, smooth: Nonlinearities) -> Tensor:
     """Sums over the nodes of the weighted first and second derivatives, times the way."""
-    x, way = path.x[rows], path.x[rows] - path.start
+    asked = path.question.about(rows)
+    x, way = asked.x, asked.x - path.start
     share, weight = (torch.from_numpy(values).to(x) for values in log_quadrature_of(steps))
-    index = values_index(x)
     first = torch.zeros_like(x.flatten(1))
     second = [first] * first.shape[1]
-    for place in torch.arange(len(rows) * steps, device=x.device).split(rows_at_once):
+    for place in torch.arange(len(rows) * steps, device=x.device).split(asked.rows_at_once):
         row, node = place // steps, place % steps
         points = path.start + way[row] * share[node].reshape(-1, *[1] * (x.ndim - 1))
-        target = path.target[rows[row]]
+        target = asked.target[row]
         # A row keeps its index along its whole path, so that a random score stays one function.
-        forward = pass_over(path.model, points, target, index=index[row], seed=path.seed)
+        forward = pass_over(asked.model, points, target, index=asked.index[row], seed=asked.seed)
         with smooth:
-            scores = score_named(path.score, forward)(forward.logits, target)
+            scores = score_named(asked.score, forward)(forward.logits, target)
         require_no_maxima_of(smooth)
         gradient = forward.gradient((scores * weight[node]).sum(), forward.x).flatten(1)
-        first = first.index_add(0, row, gradient if path.differentiable else gradient.detach())
+        first = first.index_add(0, row, gradient if asked.differentiable else gradient.detach())
         for place_of_input, of in enumerate((gradient * share[node][:, None]).unbind(1)):
-            found = forward.gradient(of.sum(), forward.x, create_graph=path.differentiable).flatten(1)
+            found = forward.gradient(of.sum(), forward.x, create_graph=asked.differentiable).flatten(1)
             second[place_of_input] = second[place_of_input].index_add(0, row, found)
     way = way.flatten(1)
     found = torch.stack(second, dim=1) * way[:, :, None] * way[:, None, :] + torch.diag_embed(first * way)

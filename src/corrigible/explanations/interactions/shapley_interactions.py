@@ -15,16 +15,15 @@ from torch import Tensor
 
 from corrigible.errors import RecipeError
 from corrigible.explanations.baselines import Baseline
-from corrigible.explanations.callables import as_model
 from corrigible.explanations.coalitions.exact_shapley import MOST_GROUPS as MOST_EXACT
 from corrigible.explanations.coalitions.exact_shapley import exact_plan_of
 from corrigible.explanations.coalitions.permutation_shapley import permutation_plans_of
-from corrigible.explanations.games.absence import Absent
+from corrigible.explanations.games.evaluate import by_number_of_groups, evaluated
 from corrigible.explanations.games.game import Game, Plan, all_coalitions, game_of
-from corrigible.explanations.games.playing import by_number_of_groups, played
+from corrigible.explanations.games.removal import Absent
 from corrigible.explanations.groups import Groups
-from corrigible.explanations.passes import require_gradient, untouched
-from corrigible.explanations.targets import checked_question
+from corrigible.explanations.passes import require_gradient
+from corrigible.explanations.question import question_of
 from corrigible.types import Columns
 
 MOST_PAIRED = 128
@@ -71,24 +70,22 @@ def shapley_interactions(
         DataError: an x, target, groups, a baseline or a background that do not fit.
         NoGradientError: differentiable, but no parameter would get a gradient.
     """
-    network = as_model(model)
-    with untouched(network, seed):
-        x, target, size = checked_question(network, x, target, rows_at_once=rows_at_once, columns=columns)
-    game = game_of(
-        network, x, target, groups=groups, columns=columns, baseline=baseline, background=background, absent=absent,
-        score=score, seed=seed, differentiable=differentiable, rows_at_once=size,
+    question = question_of(
+        model, x, target, score=score, columns=columns, seed=seed, rows_at_once=rows_at_once,
+        differentiable=differentiable,
     )  # fmt: skip
+    game = game_of(question, groups=groups, columns=columns, baseline=baseline, background=background, absent=absent)
     if samples < 1:
         raise RecipeError(f"samples is {samples}; expected at least 1")
     if game.num_groups > MOST_PAIRED:
         raise RecipeError(f"{game.num_groups} groups; expected at most {MOST_PAIRED}: form larger ones")
-    found: Tensor = x.new_zeros(len(x), game.num_groups, game.num_groups)
+    found: Tensor = game.x.new_zeros(len(game.x), game.num_groups, game.num_groups)
     for rows, part in by_number_of_groups(game):
         gap = game.num_groups - part.num_groups
         matrix = _matrix(*_values_and_pairs(part, samples))
         found = found.index_copy(0, rows, torch.nn.functional.pad(matrix, (0, gap, 0, gap)))
     if differentiable:
-        require_gradient(network, found, "shapley_interactions")
+        require_gradient(question.model, found, "shapley_interactions")
     return found
 
 
@@ -97,11 +94,11 @@ def _values_and_pairs(game: Game, samples: int) -> tuple[Tensor, Tensor]:
     num_groups = game.num_groups
     if num_groups <= MOST_EXACT:
         plan, of_pairs = exact_plan_of(num_groups), _exact_weights(num_groups)
-        both = played(game, [Plan(plan.present, torch.cat([plan.weights, of_pairs], dim=1))])
+        both = evaluated(game, [Plan(plan.present, torch.cat([plan.weights, of_pairs], dim=1))])
         return both[:, :num_groups], both[:, num_groups:]
-    values = played(game, permutation_plans_of(num_groups, samples=samples, seed=game.seed))
-    plans = _sampled_plans(num_groups, samples, game.seed)
-    return values, torch.cat([played(game, [plan]) for plan in plans], dim=1)
+    values = evaluated(game, permutation_plans_of(num_groups, samples=samples, seed=game.question.seed))
+    plans = _sampled_plans(num_groups, samples, game.question.seed)
+    return values, torch.cat([evaluated(game, [plan]) for plan in plans], dim=1)
 
 
 def _matrix(

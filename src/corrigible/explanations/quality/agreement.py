@@ -10,8 +10,8 @@ from jaxtyping import Float
 from torch import Tensor
 
 from corrigible.errors import RecipeError, unknown
-from corrigible.explanations.quality.given import pair_of
-from corrigible.explanations.quality.order import order_of, top_count_of, top_share_of
+from corrigible.explanations.quality._given import pair_of
+from corrigible.explanations.quality._order import order_of, top_count_of, top_share_of
 
 Kind = Literal["rank_correlation", "top_agreement", "sign_agreement"]
 

@@ -4,7 +4,7 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from corrigible.explanations.quality.given import sizes_of
+from corrigible.explanations.quality._given import sizes_of
 
 
 def complexity(attribution: Float[Tensor, " batch *input"]) -> Float[Tensor, " batch"]:

@@ -14,9 +14,10 @@ from torch import Tensor
 from corrigible.errors import RecipeError
 from corrigible.explanations.baselines import Baseline, baseline_row
 from corrigible.explanations.groups import Groups, groups_of
-from corrigible.explanations.quality.given import flat_of, require_same_shape_of
-from corrigible.explanations.quality.order import Order, order_of
-from corrigible.explanations.quality.scored import Scored, scored_of
+from corrigible.explanations.quality._given import flat_of, require_same_shape_of
+from corrigible.explanations.quality._order import Order, order_of
+from corrigible.explanations.quality._scoring import blocks, scores
+from corrigible.explanations.question import Question, question_of
 from corrigible.types import Columns
 
 
@@ -56,9 +57,9 @@ def deletion_curve(
         DataError: x, target, groups, columns or a baseline that do not fit, an attribution of another shape, NaN or
             infinite.
     """
-    rows = scored_of(model, x, target, score=score, columns=columns, seed=seed, rows_at_once=rows_at_once)
-    ranking, empty = ranking_of(rows.x, attribution, groups, columns), baseline_row(baseline, rows.x, columns)
-    return _curve(rows, ranking, steps, empty, inserts=False)
+    question = question_of(model, x, target, score=score, columns=columns, seed=seed, rows_at_once=rows_at_once)
+    ranking, empty = ranking_of(question.x, attribution, groups, columns), baseline_row(baseline, question.x, columns)
+    return _curve(question, ranking, steps, empty, inserts=False)
 
 
 def insertion_curve(
@@ -79,9 +80,9 @@ def insertion_curve(
 
     For arguments, ties and errors see `deletion_curve`.
     """
-    rows = scored_of(model, x, target, score=score, columns=columns, seed=seed, rows_at_once=rows_at_once)
-    ranking, empty = ranking_of(rows.x, attribution, groups, columns), baseline_row(baseline, rows.x, columns)
-    return _curve(rows, ranking, steps, empty, inserts=True)
+    question = question_of(model, x, target, score=score, columns=columns, seed=seed, rows_at_once=rows_at_once)
+    ranking, empty = ranking_of(question.x, attribution, groups, columns), baseline_row(baseline, question.x, columns)
+    return _curve(question, ranking, steps, empty, inserts=True)
 
 
 def deletion_auc(
@@ -102,9 +103,9 @@ def deletion_auc(
 
     In units of the score: a mean of probabilities by default. For arguments and errors see `deletion_curve`.
     """
-    rows = scored_of(model, x, target, score=score, columns=columns, seed=seed, rows_at_once=rows_at_once)
-    ranking, empty = ranking_of(rows.x, attribution, groups, columns), baseline_row(baseline, rows.x, columns)
-    return _area(_curve(rows, ranking, steps, empty, inserts=False), ranking, steps)
+    question = question_of(model, x, target, score=score, columns=columns, seed=seed, rows_at_once=rows_at_once)
+    ranking, empty = ranking_of(question.x, attribution, groups, columns), baseline_row(baseline, question.x, columns)
+    return _area(_curve(question, ranking, steps, empty, inserts=False), ranking, steps)
 
 
 def insertion_auc(
@@ -125,9 +126,9 @@ def insertion_auc(
 
     In units of the score: a mean of probabilities by default. For arguments and errors see `deletion_curve`.
     """
-    rows = scored_of(model, x, target, score=score, columns=columns, seed=seed, rows_at_once=rows_at_once)
-    ranking, empty = ranking_of(rows.x, attribution, groups, columns), baseline_row(baseline, rows.x, columns)
-    return _area(_curve(rows, ranking, steps, empty, inserts=True), ranking, steps)
+    question = question_of(model, x, target, score=score, columns=columns, seed=seed, rows_at_once=rows_at_once)
+    ranking, empty = ranking_of(question.x, attribution, groups, columns), baseline_row(baseline, question.x, columns)
+    return _area(_curve(question, ranking, steps, empty, inserts=True), ranking, steps)
 
 
 @dataclass(frozen=True)
@@ -185,15 +186,15 @@ def without_top_of(x: Tensor, ranking: Ranking, share: float, empty: Tensor) -> 
     return torch.lerp(x, empty.expand_as(x), taken)
 
 
-def _curve(rows: Scored, ranking: Ranking, steps: int, empty: Tensor, *, inserts: bool) -> Tensor:
+def _curve(question: Question, ranking: Ranking, steps: int, empty: Tensor, *, inserts: bool) -> Tensor:
     counts = ranking.counts(steps)
     found = torch.empty_like(counts)
-    with rows.looking():
-        for some, points in rows.blocks(counts.shape[1]):
-            whole, some_counts = rows.x[some, None], counts[some, points]
+    with question.looking():
+        for some, points in blocks(question, counts.shape[1]):
+            whole, some_counts = question.x[some, None], counts[some, points]
             share = ranking.taken(some_counts, some).reshape(*some_counts.shape, *empty.shape).to(whole)
             changed = torch.lerp(empty, whole, share) if inserts else torch.lerp(whole, empty, share)
-            found[some, points] = rows.scores(changed, some)
+            found[some, points] = scores(question, changed, some)
     return found
 
 

@@ -10,8 +10,9 @@ from torch import Tensor
 from corrigible.errors import DataError, RecipeError, UnsupportedModelError
 from corrigible.explanations.baselines import Baseline, baseline_row
 from corrigible.explanations.groups import Groups, groups_of
-from corrigible.explanations.quality.given import flat_of, require_same_shape_of
-from corrigible.explanations.quality.scored import Scored, scored_of
+from corrigible.explanations.quality._given import flat_of, require_same_shape_of
+from corrigible.explanations.quality._scoring import blocks, scores
+from corrigible.explanations.question import Question, question_of
 from corrigible.models.forward import centred
 from corrigible.types import Columns
 
@@ -64,35 +65,35 @@ def infidelity(
             or infinite.
         UnsupportedModelError: a square on rows that are not images.
     """
-    rows = scored_of(model, x, target, score=score, columns=columns, seed=seed, rows_at_once=rows_at_once)
-    require_same_shape_of(attribution, rows.x.shape, "x")
+    question = question_of(model, x, target, score=score, columns=columns, seed=seed, rows_at_once=rows_at_once)
+    require_same_shape_of(attribution, question.x.shape, "x")
     slopes = flat_of(attribution)
     is_noise = isinstance(perturbation, str) and perturbation == "noise"
-    away = torch.ones_like(rows.x) if is_noise else rows.x - baseline_row(baseline, rows.x, columns)
-    draws = _draws(rows, perturbation, samples, sd, patch, groups, columns)
-    products, drops = _measured(rows, slopes, away, draws)
+    away = torch.ones_like(question.x) if is_noise else question.x - baseline_row(baseline, question.x, columns)
+    draws = _draws(question, perturbation, samples, sd, patch, groups, columns)
+    products, drops = _measured(question, slopes, away, draws)
     if scaled:
         products = products * _best_factor(products, drops)
     return (products - drops).square().nanmean(dim=1)
 
 
-def _measured(rows: Scored, slopes: Tensor, away: Tensor, draws: Iterator[Tensor]) -> tuple[Tensor, Tensor]:
+def _measured(question: Question, slopes: Tensor, away: Tensor, draws: Iterator[Tensor]) -> tuple[Tensor, Tensor]:
     """Iᵀ·attribution and the drop of the score, (batch, sample); NaN where a perturbation is none of that row's."""
     products, after = [], []
     weighted = slopes * away.cpu().double().flatten(1)
-    with rows.looking():
-        whole = torch.cat([rows.scores(rows.x[some, None], some) for some, _ in rows.blocks(1)])
+    with question.looking():
+        whole = torch.cat([scores(question, question.x[some, None], some) for some, _ in blocks(question, 1)])
         for draw in draws:
             flat = draw.cpu().double().flatten(2)
             product = torch.einsum("osn,bn->bs" if len(draw) == 1 else "bsn,bn->bs", flat, weighted)
             # A group that the row does not have is told by an empty mask, which no other draw is.
             products.append(product.where(flat.any(dim=2), torch.nan))
-            scores = torch.empty_like(product)
-            for some, points in rows.blocks(draw.shape[1]):
+            after_draw = torch.empty_like(product)
+            for some, points in blocks(question, draw.shape[1]):
                 factor = draw[:, points] if len(draw) == 1 else draw[some, points]
-                changed = torch.addcmul(rows.x[some, None], factor, away[some, None], value=-1)
-                scores[some, points] = rows.scores(changed, some)
-            after.append(scores)
+                changed = torch.addcmul(question.x[some, None], factor, away[some, None], value=-1)
+                after_draw[some, points] = scores(question, changed, some)
+            after.append(after_draw)
     return torch.cat(products, dim=1), whole - torch.cat(after, dim=1)
 
 
@@ -103,7 +104,7 @@ def _best_factor(products: Tensor, drops: Tensor) -> Tensor:
 
 
 def _draws(
-    rows: Scored,
+    question: Question,
     perturbation: str | Tensor,
     samples: int,
     sd: float,
@@ -116,16 +117,16 @@ def _draws(
         raise RecipeError(f"samples is {samples}; expected at least 1")
     if not sd > 0:
         raise RecipeError(f"sd is {sd}; expected a number above 0")
-    at_once = rows.rows_at_once
+    at_once = question.rows_at_once
     if isinstance(perturbation, Tensor):
-        return _masks(rows.x, perturbation, at_once)
+        return _masks(question.x, perturbation, at_once)
     if perturbation == "groups":
-        return _each_group(rows.x, groups, columns, at_once)
-    generator = torch.Generator().manual_seed(rows.seed)
+        return _each_group(question.x, groups, columns, at_once)
+    generator = torch.Generator().manual_seed(question.seed)
     if perturbation == "noise":
-        return (centred(drawn, columns) for drawn in _noise(rows.x, samples, sd, at_once, generator))
+        return (centred(drawn, columns) for drawn in _noise(question.x, samples, sd, at_once, generator))
     if perturbation == "square":
-        return _squares(rows.x, samples, patch, at_once, generator)
+        return _squares(question.x, samples, patch, at_once, generator)
     raise RecipeError(f"perturbation is {perturbation!r}; expected 'noise', 'square' or 'groups'")
 
 

@@ -9,9 +9,9 @@ from jaxtyping import Float
 from torch import Tensor
 
 from corrigible.errors import RecipeError
-from corrigible.explanations.attributing import Method, attribution_of
-from corrigible.explanations.quality.given import flat_of
-from corrigible.explanations.quality.scored import Scored, scored_of
+from corrigible.explanations.explaining import Method, attribution_of
+from corrigible.explanations.quality._given import flat_of
+from corrigible.explanations.question import Question, question_of
 from corrigible.types import Columns
 
 VALUES_AT_ONCE = 2**23
@@ -51,14 +51,14 @@ def max_sensitivity(
         raise RecipeError(f"samples is {samples}; expected at least 1")
     if not radius > 0:
         raise RecipeError(f"radius is {radius}; expected a number above 0")
-    rows = scored_of(model, x, target, seed=seed, rows_at_once=rows_at_once)
-    explained = _explainer(rows, method, explainer_settings or {}, columns, rows_at_once)
-    original = explained(rows.x, rows.target)
+    question = question_of(model, x, target, seed=seed, rows_at_once=rows_at_once)
+    explained = _explainer(question, method, explainer_settings or {}, columns, rows_at_once)
+    original = explained(question.x, question.target)
     generator, furthest = torch.Generator().manual_seed(seed), torch.zeros(len(original), dtype=torch.float64)
     for some in torch.arange(samples).split(max(1, VALUES_AT_ONCE // original.numel())):
-        moves = torch.stack([torch.rand(rows.x.shape[1:], generator=generator) for _ in some]).to(rows.x)
-        near = (rows.x + radius * (2 * moves[:, None] - 1)).flatten(0, 1)
-        found = explained(near, rows.target.repeat(len(some), *[1] * (rows.target.ndim - 1)))
+        moves = torch.stack([torch.rand(question.x.shape[1:], generator=generator) for _ in some]).to(question.x)
+        near = (question.x + radius * (2 * moves[:, None] - 1)).flatten(0, 1)
+        found = explained(near, question.target.repeat(len(some), *[1] * (question.target.ndim - 1)))
         distance = (found.reshape(len(some), *original.shape) - original).norm(dim=2)
         furthest = torch.maximum(furthest, distance.amax(dim=0))
     length = original.norm(dim=1)
@@ -66,17 +66,17 @@ def max_sensitivity(
 
 
 def _explainer(
-    rows: Scored, method: Method, settings: Mapping[str, Any], columns: Columns | None, rows_at_once: int | None
+    question: Question, method: Method, settings: Mapping[str, Any], columns: Columns | None, rows_at_once: int | None
 ) -> Callable[[Tensor, Tensor], Tensor]:
     """(x, target) -> attribution, one line per row."""
     is_named = isinstance(method, str)
     shared: dict[str, Any] = {"columns": columns, "rows_at_once": rows_at_once} if is_named else {}
     attribution: Callable[..., Tensor] = partial(
-        attribution_of, method, rows.model, seed=rows.seed, **shared, **settings
+        attribution_of, method, question.model, seed=question.seed, **shared, **settings
     )
 
     def explained(x: Tensor, target: Tensor) -> Tensor:
-        size = len(x) if is_named else rows.rows_at_once  # By name, the rows are bounded where they are explained.
+        size = len(x) if is_named else question.rows_at_once  # By name, the rows are bounded where they are explained.
         pieces = zip(x.split(size), target.split(size), strict=True)
         return torch.cat([flat_of(attribution(piece, chosen)) for piece, chosen in pieces])
 

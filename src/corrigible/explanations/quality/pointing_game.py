@@ -4,7 +4,7 @@ import torch
 from jaxtyping import Bool, Float
 from torch import Tensor
 
-from corrigible.explanations.quality.given import marked_of, sizes_of
+from corrigible.explanations.quality._given import marked_of, sizes_of
 
 
 def pointing_game(

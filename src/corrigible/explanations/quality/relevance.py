@@ -6,8 +6,8 @@ import torch
 from jaxtyping import Bool, Float
 from torch import Tensor
 
-from corrigible.explanations.quality.given import marked_of, sizes_of
-from corrigible.explanations.quality.order import top_share_of
+from corrigible.explanations.quality._given import marked_of, sizes_of
+from corrigible.explanations.quality._order import top_share_of
 
 
 def relevance_mass(

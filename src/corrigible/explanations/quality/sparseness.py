@@ -4,8 +4,8 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from corrigible.explanations.quality.given import sizes_of
-from corrigible.explanations.quality.order import ascending_of
+from corrigible.explanations.quality._given import sizes_of
+from corrigible.explanations.quality._order import ascending_of
 
 
 def sparseness(attribution: Float[Tensor, " batch *input"]) -> Float[Tensor, " batch"]:

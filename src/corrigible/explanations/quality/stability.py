@@ -9,8 +9,8 @@ from jaxtyping import Float
 from torch import Tensor
 
 from corrigible.errors import DataError
+from corrigible.explanations.quality._given import flat_of
 from corrigible.explanations.quality.agreement import scaled_ranks_of
-from corrigible.explanations.quality.given import flat_of
 
 
 def rank_stability(runs: Float[Tensor, " run batch *input"]) -> Float[Tensor, " batch"]:

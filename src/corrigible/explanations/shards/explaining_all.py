@@ -12,9 +12,9 @@ from torch import Tensor, nn
 
 from corrigible.data.dataset import Dataset, as_dataset, columns_of, rows_of
 from corrigible.errors import RecipeError, StudyError, unknown
-from corrigible.explanations.callables import as_model
-from corrigible.explanations.explaining import SHARED_SETTINGS, explain
-from corrigible.explanations.family import EXPLAINERS
+from corrigible.explanations.explaining import EXPLAINERS, SHARED_SETTINGS, explain
+from corrigible.explanations.inputs import as_model
+from corrigible.explanations.question import predicted_target
 from corrigible.explanations.shards.files import FORMATS, Explained, read_shard
 from corrigible.explanations.shards.fingerprint import fingerprint
 from corrigible.explanations.shards.plan import (
@@ -26,10 +26,9 @@ from corrigible.explanations.shards.plan import (
     rows_that_make_a_shard,
     write_plan,
 )
-from corrigible.explanations.shards.processes import num_processes, process_number, wait_for_all
-from corrigible.explanations.targets import predicted_target
 from corrigible.folders import write_atomically, writing_in
 from corrigible.methods import method_named, settings_of
+from corrigible.models.processes import num_processes, process_number, wait_for_all
 
 
 @dataclass(frozen=True)

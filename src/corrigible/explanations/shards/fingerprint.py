@@ -13,7 +13,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
-from corrigible.explanations.callables import FromFunction
+from corrigible.explanations.inputs import FromFunction
 
 ADDRESS = re.compile(r" at 0x[0-9a-fA-F]+")
 

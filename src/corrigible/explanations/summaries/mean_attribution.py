@@ -22,7 +22,7 @@ class Part:
 
     where: tuple[tuple[str, int], ...]
     """What these rows have in common, e.g. (("label", 1), ("group", 0)); empty for all rows."""
-    count: int
+    num_rows: int
     mean_absolute: tuple[float, ...]
     """How much each feature counts, whatever its sign: one value per feature."""
     mean: tuple[float, ...]
@@ -109,9 +109,9 @@ def _parts(
     ]
 
 
-def _names(count: int, columns: Columns | None, names: Sequence[str]) -> tuple[str, ...]:
-    if names and len(names) != count:
-        raise DataError(f"{len(names)} names for {count} features; expected one each")
+def _names(num_groups: int, columns: Columns | None, names: Sequence[str]) -> tuple[str, ...]:
+    if names and len(names) != num_groups:
+        raise DataError(f"{len(names)} names for {num_groups} features; expected one each")
     if names or columns is not None:
         return tuple(names or columns.features)  # type: ignore[union-attr]
-    return tuple(f"input {place}" for place in range(count))
+    return tuple(f"input {place}" for place in range(num_groups))

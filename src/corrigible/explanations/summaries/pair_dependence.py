@@ -8,11 +8,11 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
+from corrigible.data.original_units import Units, unchanged
 from corrigible.errors import DataError
-from corrigible.explanations.answers import Target, answers_to, scores_of
 from corrigible.explanations.inputs import checked_rows
-from corrigible.explanations.summaries.axis import Axis, axis_of, named_columns_of
-from corrigible.explanations.units import Units, unchanged
+from corrigible.explanations.question import Target, answers_to, scores_of
+from corrigible.explanations.summaries.grid import Grid, grid_of, named_columns_of
 from corrigible.types import Columns
 
 
@@ -20,8 +20,8 @@ from corrigible.types import Columns
 class PairDependence:
     """The mean score over the values of two features."""
 
-    first: Axis
-    second: Axis
+    first: Grid
+    second: Grid
     mean: Float[Tensor, " first second"]
 
     @property
@@ -56,10 +56,10 @@ def pair_dependence(
     rows = checked_rows(x, columns)
     columns = named_columns_of(rows, columns, units)
     units = units or unchanged(len(columns.names))
-    first, second = (axis_of(rows, feature, columns, units, points=points) for feature in features)
+    first, second = (grid_of(rows, feature, columns, units, points=points) for feature in features)
     if set(first.places.tolist()) & set(second.places.tolist()):
         raise DataError(f"{first.feature!r} and {second.feature!r} have columns in common; expected two features")
-    down, across = len(first.grid), len(second.grid)
+    down, across = len(first.points), len(second.points)
 
     def cell(number: int) -> Tensor:
         here = torch.tensor([number // across]), torch.tensor([number % across])

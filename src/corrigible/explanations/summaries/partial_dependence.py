@@ -11,10 +11,10 @@ from typing import Any
 from jaxtyping import Float
 from torch import Tensor
 
-from corrigible.explanations.answers import Target, answers_to, scores_of
+from corrigible.data.original_units import Units, unchanged
 from corrigible.explanations.inputs import checked_rows
-from corrigible.explanations.summaries.axis import Axis, axis_of, named_columns_of
-from corrigible.explanations.units import Units, unchanged
+from corrigible.explanations.question import Target, answers_to, scores_of
+from corrigible.explanations.summaries.grid import Grid, grid_of, named_columns_of
 from corrigible.types import Columns
 
 
@@ -22,7 +22,7 @@ from corrigible.types import Columns
 class PartialDependence:
     """The score over the values of one feature."""
 
-    axis: Axis
+    grid: Grid
     """The feature's values, and where the data lie among them."""
     lines: Float[Tensor, " row point"]
     """Each row's score, were its feature set to each value."""
@@ -47,7 +47,7 @@ def partial_dependence(
 ) -> PartialDependence:
     """How the score goes with a feature's value, all other features as they are in each row.
 
-    Where features depend on each other it also shows rows that cannot be: compare the axis's ``observed`` values.
+    Where features depend on each other it also shows rows that cannot be: compare the grid's ``observed`` values.
 
     Args:
         model: a network, or any function of the rows that gives scores.
@@ -64,12 +64,12 @@ def partial_dependence(
     """
     rows = checked_rows(x, columns)
     columns = named_columns_of(rows, columns, units)
-    axis = axis_of(rows, feature, columns, units or unchanged(len(columns.names)), points=points)
-    count = len(axis.grid)
+    grid = grid_of(rows, feature, columns, units or unchanged(len(columns.names)), points=points)
+    count = len(grid.points)
     logits = answers_to(
         model,
-        lambda place: axis.put(rows[place.to(rows.device) // count], place % count),
+        lambda place: grid.put(rows[place.to(rows.device) // count], place % count),
         len(rows) * count,
         rows_at_once=rows_at_once,
     )
-    return PartialDependence(axis, scores_of(logits, target, score=score).view(len(rows), count))
+    return PartialDependence(grid, scores_of(logits, target, score=score).view(len(rows), count))

@@ -12,11 +12,11 @@ import torch
 from jaxtyping import Float, Int
 from torch import Tensor
 
+from corrigible.data.row_order import in_order_of_values
 from corrigible.errors import DataError, RecipeError, unknown
-from corrigible.explanations.answers import answers, answers_to
 from corrigible.explanations.groups import Groups, groups_of
 from corrigible.explanations.inputs import checked_rows
-from corrigible.explanations.row_order import in_order_of_values
+from corrigible.explanations.question import answers, answers_to
 from corrigible.explanations.scores import target_log_prob
 from corrigible.intervals import bootstrapped_mean, half_width
 from corrigible.types import Columns

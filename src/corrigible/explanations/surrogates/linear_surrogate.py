@@ -18,10 +18,12 @@ from sklearn.exceptions import ConvergenceWarning
 from sklearn.linear_model import lars_path
 from torch import Tensor
 
+from corrigible.data.original_units import Units
 from corrigible.errors import DataError
-from corrigible.explanations.answers import Target, scores_of
 from corrigible.explanations.features import check_columns
-from corrigible.explanations.surrogates.asking import Answered, Asked, asked_of
+from corrigible.explanations.question import Target, scores_of
+from corrigible.explanations.surrogates._rule_text import RuleText, rule_text_of
+from corrigible.explanations.surrogates._samples import Answered, Samples, samples_of
 from corrigible.explanations.surrogates.fidelity import (
     Fidelity,
     effective_number_of,
@@ -29,8 +31,6 @@ from corrigible.explanations.surrogates.fidelity import (
     r2_of,
     require_growth_of,
 )
-from corrigible.explanations.surrogates.wording import Wording, wording_of
-from corrigible.explanations.units import Units
 from corrigible.models.forward import one_hot_members
 from corrigible.types import Columns
 
@@ -47,16 +47,16 @@ class LinearSurrogate:
     chosen: tuple[str, ...]
     """The features that have a weight, in the order they entered."""
     fidelity: Fidelity
-    wording: Wording
+    rule_text: RuleText
 
     def predict(self, x: Float[Tensor, " batch column"]) -> Float[Tensor, " batch"]:
         """The score, in float64."""
-        check_columns(x, self.wording.columns)
+        check_columns(x, self.rule_text.columns)
         return x.double() @ torch.tensor(self.coefficients, dtype=torch.float64, device=x.device) + self.intercept
 
     def rules(self) -> str:
         """The sum, one term a line, in original units; the last line says how far to trust it."""
-        columns, units = self.wording.columns, self.wording.units
+        columns, units = self.rule_text.columns, self.rule_text.units
         start, terms = self.intercept, []
         # What is left by rounding is no rule.
         smallest = 1e-6 * max(map(abs, self.coefficients))
@@ -66,7 +66,7 @@ class LinearSurrogate:
             if abs(self.coefficients[place]) <= smallest:
                 continue
             if columns.one_hot[place]:
-                terms.append(f"{_signed(weight)} where {columns.feature[place]} is {self.wording.of_category(place)}")
+                terms.append(f"{_signed(weight)} where {columns.feature[place]} is {self.rule_text.of_category(place)}")
             else:
                 terms.append(f"{_signed(weight)} × {columns.names[place]}")
         return "\n".join([f"{self.explained} ≈ {start:.4g}", *(f"  {term}" for term in terms), str(self.fidelity)])
@@ -114,39 +114,39 @@ def linear_surrogate(
         RecipeError: an unknown score, a fidelity above 1, fewer than 1 feature, too few samples, a width not above 0.
     """
     require_growth_of(fidelity, fewest=1, max_features=max_features)
-    asked = asked_of(
+    drawn = samples_of(
         model, x, around=around, columns=columns, samples=samples, width=width, seed=seed, rows_at_once=rows_at_once
     )
-    wording = wording_of(asked.columns, units, class_names)
-    target = target_of(asked) if target is None else target
+    rule_text = rule_text_of(drawn.columns, units, class_names)
+    target = target_of(drawn) if target is None else target
 
     def judged(fitted: _Fitted, points: Answered) -> float:
         return r2_of(fitted.scores(points), scores_of(points.logits, target, score=score).numpy(), points.weight)
 
-    held_out = asked.held_out
-    growing = _growing(asked, scores_of(asked.growing.logits, target, score=score).numpy(), max_features)
-    best = faithful_of(growing, lambda fitted: judged(fitted, asked.stopping), fidelity)
+    held_out = drawn.held_out
+    growing = _growing(drawn, scores_of(drawn.growing.logits, target, score=score).numpy(), max_features)
+    best = faithful_of(growing, lambda fitted: judged(fitted, drawn.stopping), fidelity)
     value, effective = judged(best, held_out), effective_number_of(held_out.weight)
     return LinearSurrogate(
-        explained=f"{score} of {wording.of_target(target)}",
+        explained=f"{score} of {rule_text.of_target(target)}",
         intercept=best.intercept,
         coefficients=tuple(best.coefficients.tolist()),
         chosen=best.chosen,
         fidelity=Fidelity("r2", value, 0.0, fidelity, len(held_out.x), effective),
-        wording=wording,
+        rule_text=rule_text,
     )
 
 
-def target_of(asked: Asked) -> int:
+def target_of(drawn: Samples) -> int:
     """The class to explain where none is named.
 
     Raises:
         DataError: there are more than two, and no row whose prediction could decide.
     """
-    if asked.around is not None:
-        return int(asked.around.predicted[0])
-    if asked.num_classes > 2:
-        raise DataError(f"the model has {asked.num_classes} classes; name one of them as the target")
+    if drawn.around is not None:
+        return int(drawn.around.predicted[0])
+    if drawn.num_classes > 2:
+        raise DataError(f"the model has {drawn.num_classes} classes; name one of them as the target")
     return 1
 
 
@@ -160,11 +160,11 @@ class _Fitted:
         return np.asarray(points.x @ self.coefficients + self.intercept)
 
 
-def _growing(asked: Asked, score: NDArray[np.float64], max_features: int) -> Iterator[_Fitted]:
+def _growing(drawn: Samples, score: NDArray[np.float64], max_features: int) -> Iterator[_Fitted]:
     """Fits with one feature more each; a single one without any where no column varies."""
-    order = _entering_order(asked.growing, score, asked.columns)[:max_features]
+    order = _entering_order(drawn.growing, score, drawn.columns)[:max_features]
     for count in range(min(1, len(order)), len(order) + 1):
-        yield _fitted(asked.growing, score, order[:count], asked.columns)
+        yield _fitted(drawn.growing, score, order[:count], drawn.columns)
 
 
 def _entering_order(points: Answered, score: NDArray[np.float64], columns: Columns) -> list[str]:

@@ -15,9 +15,11 @@ from numpy.typing import NDArray
 from sklearn.tree import DecisionTreeClassifier, DecisionTreeRegressor
 from torch import Tensor
 
-from corrigible.explanations.answers import Target, scores_of
+from corrigible.data.original_units import Units
 from corrigible.explanations.features import check_columns
-from corrigible.explanations.surrogates.asking import Answered, asked_of
+from corrigible.explanations.question import Target, scores_of
+from corrigible.explanations.surrogates._rule_text import RuleText, rule_text_of
+from corrigible.explanations.surrogates._samples import Answered, samples_of
 from corrigible.explanations.surrogates.fidelity import (
     Fidelity,
     agreement_of,
@@ -27,8 +29,6 @@ from corrigible.explanations.surrogates.fidelity import (
     r2_of,
     require_growth_of,
 )
-from corrigible.explanations.surrogates.wording import Wording, wording_of
-from corrigible.explanations.units import Units
 from corrigible.types import Columns
 
 
@@ -67,7 +67,7 @@ class TreeSurrogate:
     """``predicted class``, or the score and class in words."""
     root: Split | Leaf
     fidelity: Fidelity
-    wording: Wording
+    rule_text: RuleText
 
     @property
     def num_leaves(self) -> int:
@@ -76,14 +76,14 @@ class TreeSurrogate:
 
     def predict(self, x: Float[Tensor, " batch column"]) -> Tensor:
         """The class of each row, (batch,) whole numbers; or its score, in float64."""
-        check_columns(x, self.wording.columns)
+        check_columns(x, self.rule_text.columns)
         values = torch.from_numpy(_values(self.root, x.detach().cpu().double().numpy())).to(x.device)
         return values[:, 0] if values.shape[1] == 1 else values.argmax(dim=1)
 
     def rules(self) -> str:
         """One line per leaf: its conditions in original units, what it says, how many points it is about."""
         lines = [
-            f"if {self.wording.of_path(path)}: {self._said(leaf)} ({leaf.share:.0%} of points)"
+            f"if {self.rule_text.of_path(path)}: {self._said(leaf)} ({leaf.share:.0%} of points)"
             for leaf, path in leaves_of(self.root)
         ]
         return "\n".join([self.explained, *(f"  {line}" for line in lines), str(self.fidelity)])
@@ -92,11 +92,11 @@ class TreeSurrogate:
         if len(leaf.value) == 1:
             return f"{leaf.value[0]:.4g}"
         best = int(np.argmax(leaf.value))
-        return f"{self.wording.of_class(best)}, {leaf.value[best]:.0%} sure"
+        return f"{self.rule_text.of_class(best)}, {leaf.value[best]:.0%} sure"
 
 
 def leaves_of(node: Node) -> Iterator[tuple[Leaf, dict[int, tuple[float, float]]]]:
-    """Each leaf from left to right, with the range (above, at most) that leads to it in each column asked about."""
+    """Each leaf from left to right, with the range (above, at most) that leads to it in each column tested."""
 
     def below(
         node: Node, path: dict[int, tuple[float, float]]
@@ -153,11 +153,11 @@ def tree_surrogate(
         RecipeError: an unknown score, a fidelity above 1, fewer than 2 leaves, too few samples, a width not above 0.
     """
     require_growth_of(fidelity, fewest=2, max_leaves=max_leaves)
-    asked = asked_of(
+    drawn = samples_of(
         model, x, around=around, columns=columns, samples=samples, width=width, seed=seed, rows_at_once=rows_at_once
     )
-    wording = wording_of(asked.columns, units, class_names)
-    explained = "predicted class" if target is None else f"{score} of {wording.of_target(target)}"
+    rule_text = rule_text_of(drawn.columns, units, class_names)
+    explained = "predicted class" if target is None else f"{score} of {rule_text.of_target(target)}"
 
     def judged(root: Node, points: Answered) -> float:
         said = _values(root, points.x)
@@ -165,15 +165,15 @@ def tree_surrogate(
             return agreement_of(said.argmax(axis=1), points.predicted, points.weight)
         return r2_of(said[:, 0], scores_of(points.logits, target, score=score).numpy(), points.weight)
 
-    growing = _growing(asked.growing, target, score, max_leaves, seed)
-    best = faithful_of(growing, lambda root: judged(root, asked.stopping), fidelity)
-    value, points = judged(best, asked.held_out), asked.held_out
+    growing = _growing(drawn.growing, target, score, max_leaves, seed)
+    best = faithful_of(growing, lambda root: judged(root, drawn.stopping), fidelity)
+    value, points = judged(best, drawn.held_out), drawn.held_out
     if target is None:
         constant = commonest_of(points.predicted, points.weight)
         reached = Fidelity("agreement", value, constant, fidelity, len(points.x), effective_number_of(points.weight))
     else:
         reached = Fidelity("r2", value, 0.0, fidelity, len(points.x), effective_number_of(points.weight))
-    return TreeSurrogate(explained, best, reached, wording)
+    return TreeSurrogate(explained, best, reached, rule_text)
 
 
 def _growing(points: Answered, target: Target | None, score: str, max_leaves: int, seed: int) -> Iterator[Node]:

@@ -2,13 +2,13 @@
 
 from corrigible.explanations.trust.attack import Attacked, attack_explanation, explanation_robustness
 from corrigible.explanations.trust.axioms import AXIOMS, AxiomResult, axiom_markdown, axiom_table, check_axioms
-from corrigible.explanations.trust.edges import edges
-from corrigible.explanations.trust.likeness import Comparison
+from corrigible.explanations.trust.edge_detector import edge_detector
 from corrigible.explanations.trust.randomisation import (
     cascading_randomisation,
     depends_on_weights,
     independent_randomisation,
 )
+from corrigible.explanations.trust.similarity import Comparison
 
 __all__ = [
     "AXIOMS",
@@ -21,7 +21,7 @@ __all__ = [
     "cascading_randomisation",
     "check_axioms",
     "depends_on_weights",
-    "edges",
+    "edge_detector",
     "explanation_robustness",
     "independent_randomisation",
 ]

@@ -13,22 +13,15 @@ from torch import Tensor, nn
 from torch.nn.functional import cosine_similarity
 
 from corrigible.errors import DataError, NoGradientError, RecipeError
-from corrigible.explanations.attributing import (
-    Method,
-    attribution_of,
-    explainer_of,
-    logits_of,
-    name_of,
-    rows_and_target,
-)
-from corrigible.explanations.family import EXPLAINERS
-from corrigible.explanations.passes import untouched
+from corrigible.explanations.explaining import EXPLAINERS, Method, attribution_of, explainer_of
 from corrigible.explanations.quality.agreement import rank_correlation, top_agreement
-from corrigible.explanations.trust.likeness import mean_over_rows, squared_difference
+from corrigible.explanations.question import question_of
 from corrigible.explanations.trust.perturbing import Allowed, Norm
 from corrigible.explanations.trust.searching import Searching
-from corrigible.methods import settings_of, with_settings
+from corrigible.explanations.trust.similarity import mean_over_rows, squared_difference
+from corrigible.methods import name_of, settings_of, with_settings
 from corrigible.models.forward import class_logits
+from corrigible.models.modes import untouched
 from corrigible.types import Measurement
 
 Aim = Callable[[Tensor], Tensor]
@@ -42,7 +35,7 @@ PREDICTION_WEIGHT = 0.3
 
 
 @dataclass(frozen=True)
-class Likeness:
+class Similarity:
     """How alike two explanations of each row are, by the sizes of their attributions.
 
     NaN where there is nothing to compare: see `corrigible.explanations.quality.agreement`.
@@ -64,11 +57,11 @@ class Attacked:
     """The attribution of the rows as they were."""
     attribution: Float[Tensor, " batch *input"]
     """The attribution of the changed rows, for the same class."""
-    to_original: Likeness
+    to_original: Similarity
     """The changed rows' attribution against that of the rows as they were."""
-    to_wanted_before: Likeness | None
+    to_wanted_before: Similarity | None
     """Against the wanted map, before and after; None where none was given."""
-    to_wanted: Likeness | None
+    to_wanted: Similarity | None
     logit_change: Float[Tensor, " batch"]
     """Root mean square change of the logits, over their standard deviation among classes."""
     prob_change: Float[Tensor, " batch"]
@@ -116,7 +109,8 @@ def attack_explanation(
         NoGradientError: the explanation does not depend on the rows in a way that a gradient shows.
     """
     _check_numbers(budget=budget, logit_tolerance=logit_tolerance, num_steps=num_steps)
-    rows, chosen = rows_and_target(model, x, target)
+    question = question_of(model, x, target)
+    rows, chosen = question.x, question.target
     allowed = Allowed(rows, budget, norm, data_range or (rows.min().item(), rows.max().item()))
     explained = partial(attribution_of, method, model, target=chosen, seed=seed, **settings)
     explainer = partial(_explainer(method, seed, settings), model, target=chosen)
@@ -126,14 +120,14 @@ def attack_explanation(
     aim = _away_from(original.abs()) if wanted is None else _towards(wanted)
     found = _worst(search, aim, original, num_steps)
     attribution = search.explained(x=found)
-    before, after = logits_of(model, rows), logits_of(model, found)
+    before, after = _logits(model, rows), _logits(model, found)
     return Attacked(
         found,
         original,
         attribution,
-        to_original=_likeness(attribution, original),
-        to_wanted_before=None if wanted is None else _likeness(original, wanted),
-        to_wanted=None if wanted is None else _likeness(attribution, wanted),
+        to_original=_similarity(attribution, original),
+        to_wanted_before=None if wanted is None else _similarity(original, wanted),
+        to_wanted=None if wanted is None else _similarity(attribution, wanted),
         logit_change=_logit_change(before, after),
         prob_change=(after.softmax(1) - before.softmax(1)).abs().amax(1),
         is_same_class=after.argmax(1) == before.argmax(1),
@@ -179,11 +173,11 @@ class _Search:
 
     @cached_property
     def logits(self) -> Tensor:
-        return logits_of(self.model, self.allowed.rows)
+        return _logits(self.model, self.allowed.rows)
 
     def keeps_prediction(self, x: Tensor) -> Tensor:
         """True for rows whose class is the same and whose logits are within the tolerance."""
-        logits = logits_of(self.model, x)
+        logits = _logits(self.model, x)
         is_near = _logit_change(self.logits, logits) <= self.logit_tolerance
         return is_near & (logits.argmax(1) == self.logits.argmax(1))
 
@@ -252,9 +246,9 @@ def _explainer(method: Method, seed: int, settings: dict[str, Any]) -> Callable[
     return with_settings(function, settings | shared, f"explainer {name_of(method)!r}")
 
 
-def _likeness(first: Tensor, second: Tensor) -> Likeness:
+def _similarity(first: Tensor, second: Tensor) -> Similarity:
     sizes = first.abs(), second.abs()
-    return Likeness(rank_correlation(*sizes), top_agreement(*sizes), squared_difference(*sizes))
+    return Similarity(rank_correlation(*sizes), top_agreement(*sizes), squared_difference(*sizes))
 
 
 def _logit_change(before: Tensor, after: Tensor) -> Tensor:
@@ -275,3 +269,10 @@ def _check_numbers(**found: float | int) -> None:
     for name, value in found.items():
         if not value > 0:
             raise RecipeError(f"{name} is {value}; expected a number above 0")
+
+
+def _logits(model: nn.Module, x: Float[Tensor, " batch *input"]) -> Float[Tensor, " batch num_classes"]:
+    """The logits in eval mode, without a graph."""
+    with untouched(model, 0), torch.no_grad():
+        # A copy: a model may work on its input in place.
+        return class_logits(model(x.clone()))

@@ -11,11 +11,11 @@ import torch
 from torch import Tensor, nn
 
 from corrigible.errors import RecipeError
-from corrigible.explanations.passes import untouched
-from corrigible.explanations.trust.asked import Asked
 from corrigible.explanations.trust.axiom_cases import Case, Doubled, Mixed, WithIgnored
-from corrigible.explanations.trust.rewriting import rewritten
+from corrigible.explanations.trust.configured import ConfiguredExplainer
+from corrigible.explanations.trust.equivalent_networks import equivalent_networks
 from corrigible.models.forward import class_logits
+from corrigible.models.modes import untouched
 
 
 @dataclass(frozen=True)
@@ -31,7 +31,7 @@ class Finding:
 NUM_CHANGES, NUM_ROWS, NUM_EXPLAINED = 256, 4, 16
 
 
-def sensitivity(asked: Asked, case: Case) -> Finding:
+def sensitivity(explainer: ConfiguredExplainer, case: Case) -> Finding:
     """A row that differs from the baseline in one input, and in its score, attributes something to that input.
 
     Violation: the largest change of the score that an input without attribution made, over the largest of all.
@@ -40,12 +40,12 @@ def sensitivity(asked: Asked, case: Case) -> Finding:
         raise RecipeError("sensitivity is about a single baseline; a background was given")
     changes = [_one_changed(case, row) for row in range(min(len(case.x), NUM_ROWS))]
     rows, inputs, target = (torch.cat(parts) for parts in zip(*changes, strict=True))
-    made = asked.change(replace(case, x=rows, target=target)).abs()
+    made = explainer.change(replace(case, x=rows, target=target)).abs()
     if not len(made):
         raise RecipeError("no input of x differs from the baseline; give another baseline")
     chosen = made.topk(min(len(made), NUM_EXPLAINED * NUM_ROWS)).indices
     rows, inputs, made = rows[chosen], inputs[chosen], made[chosen]
-    found = asked.attribution(replace(case, x=rows, target=target[chosen])).flatten(1)
+    found = explainer.attribution(replace(case, x=rows, target=target[chosen])).flatten(1)
     is_missed = found.gather(1, inputs[:, None])[:, 0].abs() <= 1e-6 * made
     missed = torch.where(is_missed, made, 0.0)
     worst = int(missed.argmax())
@@ -55,60 +55,60 @@ def sensitivity(asked: Asked, case: Case) -> Finding:
     )
 
 
-def completeness(asked: Asked, case: Case) -> Finding:
+def completeness(explainer: ConfiguredExplainer, case: Case) -> Finding:
     """Over a row the attribution sums to the score less the score of the baseline.
 
     Violation: the largest difference, over the largest change of the score.
     """
-    change = asked.change(case)
-    total = asked.attribution(case).flatten(1).sum(1)
+    change = explainer.change(case)
+    total = explainer.attribution(case).flatten(1).sum(1)
     gap = (total - change).abs()
     worst = int(gap.argmax())
     where = f"row {worst} sums to {total[worst]:.3g}, the score changes by {change[worst]:.3g}"
     return Finding(_relative(gap.max(), change.abs().max()), where, f"{case.name} ({_rows(len(gap))})")
 
 
-def implementation_invariance(asked: Asked, case: Case) -> Finding:
+def implementation_invariance(explainer: ConfiguredExplainer, case: Case) -> Finding:
     """Two networks that compute the same function are explained alike.
 
     Violation: the largest difference of two attributions, over the largest attribution.
     """
-    known = [("another network", case.twin)] if case.twin is not None else list(rewritten(case.model))
-    expected, scores = asked.attribution(case), asked.scores(case, case.x, case.target)
+    known = [("another network", case.twin)] if case.twin is not None else list(equivalent_networks(case.model))
+    expected, scores = explainer.attribution(case), explainer.scores(case, case.x, case.target)
     found = []
     for name, model in known:
         other = replace(case, model=model)
-        if torch.allclose(asked.scores(other, case.x, case.target), scores, rtol=1e-4, atol=1e-5):
-            difference = (asked.attribution(other) - expected).abs().max()
+        if torch.allclose(explainer.scores(other, case.x, case.target), scores, rtol=1e-4, atol=1e-5):
+            difference = (explainer.attribution(other) - expected).abs().max()
             found.append((_relative(difference, expected.abs().max()), name))
     violation, worst = max(found, key=lambda pair: pair[0])
     return Finding(violation, worst, f"{case.name}, rewritten: {', '.join(name for _, name in found)}")
 
 
-def dummy(asked: Asked, case: Case) -> Finding:
+def dummy(explainer: ConfiguredExplainer, case: Case) -> Finding:
     """An input that the function ignores gets nothing.
 
     Violation: its largest attribution, over the largest attribution.
     """
     if case.ignored is not None:
-        found = asked.attribution(case).flatten(1).abs()
+        found = explainer.attribution(case).flatten(1).abs()
         return Finding(_relative(found[:, case.ignored].max(), found.max()), f"input {case.ignored}", case.name)
     x, reference = (
         torch.cat([rows, torch.full_like(rows[:, :1], value)], dim=1)
         for rows, value in ((case.x, 1), (case.reference, 0))
     )
-    found = asked.attribution(replace(case, model=WithIgnored(case.model), x=x, reference=reference)).abs()
+    found = explainer.attribution(replace(case, model=WithIgnored(case.model), x=x, reference=reference)).abs()
     what = f"{case.name} with one more {'column' if x.ndim == 2 else 'channel'}, which it ignores"
     return Finding(_relative(found[:, -1].max(), found.max()), "the ignored one", what)
 
 
-def linearity(asked: Asked, case: Case) -> Finding:
+def linearity(explainer: ConfiguredExplainer, case: Case) -> Finding:
     """The explanation of a weighted sum of two functions is the weighted sum of their explanations.
 
     Violation: the largest difference, over the largest attribution.
     """
-    if asked.score != "target_logit":
-        raise RecipeError(f"score {asked.score!r} is not linear in the logits; test with score='target_logit'")
+    if explainer.score != "target_logit":
+        raise RecipeError(f"score {explainer.score!r} is not linear in the logits; test with score='target_logit'")
     num_classes = class_logits(_output(case)).shape[1]
     first = int(case.target[0])
     second = (first + 1) % num_classes
@@ -116,7 +116,7 @@ def linearity(asked: Asked, case: Case) -> Finding:
     mixture[first], mixture[second] = 1.5, -0.5
 
     def of(model: nn.Module, chosen: int) -> Tensor:
-        return asked.attribution(replace(case, model=model, target=torch.full_like(case.target, chosen)))
+        return explainer.attribution(replace(case, model=model, target=torch.full_like(case.target, chosen)))
 
     whole = of(Mixed(case.model, mixture), num_classes)
     parts = 1.5 * of(case.model, first) - 0.5 * of(case.model, second)
@@ -126,24 +126,24 @@ def linearity(asked: Asked, case: Case) -> Finding:
     return Finding(_relative(difference.max(), torch.maximum(whole.abs().max(), parts.abs().max())), where, tested)
 
 
-def symmetry(asked: Asked, case: Case) -> Finding:
+def symmetry(explainer: ConfiguredExplainer, case: Case) -> Finding:
     """Inputs that can be exchanged, with equal values and equal baselines, get the same.
 
     Violation: the largest difference, over the largest attribution.
     """
     if case.symmetric is not None:
-        found = asked.attribution(case).flatten(1)
+        found = explainer.attribution(case).flatten(1)
         one, other = (found[:, place] for place in case.symmetric)
         where, tested = f"inputs {case.symmetric[0]} and {case.symmetric[1]}", case.name
     else:
         x, reference = (torch.cat([rows, rows], dim=1) for rows in (case.x, case.reference))
-        found = asked.attribution(replace(case, model=Doubled(case.model), x=x, reference=reference))
+        found = explainer.attribution(replace(case, model=Doubled(case.model), x=x, reference=reference))
         one, other = found.chunk(2, dim=1)
         where, tested = "an input and its copy", f"{case.name} on the mean of its input and a copy"
     return Finding(_relative((one - other).abs().max(), found.abs().max()), where, tested)
 
 
-Axiom = Callable[[Asked, Case], Finding]
+Axiom = Callable[[ConfiguredExplainer, Case], Finding]
 TESTS: dict[str, Axiom] = {
     f.__name__: f for f in (sensitivity, completeness, implementation_invariance, dummy, linearity, symmetry)
 }
@@ -158,8 +158,8 @@ def _one_changed(case: Case, row: int) -> tuple[Tensor, Tensor, Tensor]:
     return rows.view(-1, *case.x.shape[1:]), inputs, case.target[row].repeat(len(inputs))
 
 
-def _rows(count: int) -> str:
-    return f"{count} row{'' if count == 1 else 's'}"
+def _rows(num_rows: int) -> str:
+    return f"{num_rows} row{'' if num_rows == 1 else 's'}"
 
 
 def _output(case: Case) -> Tensor:

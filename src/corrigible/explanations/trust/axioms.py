@@ -12,15 +12,14 @@ from jaxtyping import Float
 from torch import Tensor
 
 from corrigible.errors import RecipeError, UnsupportedModelError, unknown
-from corrigible.explanations.attributing import Method, explainer_of, name_of, rows_and_target
 from corrigible.explanations.baselines import Baseline, baseline_row
-from corrigible.explanations.callables import as_model
-from corrigible.explanations.family import EXPLAINERS
+from corrigible.explanations.explaining import EXPLAINERS, Method, explainer_of
+from corrigible.explanations.question import question_of
 from corrigible.explanations.trust import axiom_cases as cases
-from corrigible.explanations.trust.asked import Asked
 from corrigible.explanations.trust.axiom_cases import Case
 from corrigible.explanations.trust.axiom_tests import TESTS, Finding
-from corrigible.methods import settings_of, with_settings
+from corrigible.explanations.trust.configured import ConfiguredExplainer
+from corrigible.methods import name_of, settings_of, with_settings
 
 AXIOMS = tuple(TESTS)
 _BUILT_IN = {
@@ -92,12 +91,12 @@ def check_axioms(
             raise RecipeError(unknown("axiom", axiom, TESTS))
     _check_settings(settings)
     with_settings(explainer_of(method), settings, f"explainer {name_of(method)!r}")
-    asked = Asked(method, settings, seed)
+    explainer = ConfiguredExplainer(method, settings, seed)
     if model is None:
-        return [_on_built_in(asked, axiom, tolerance) for axiom in axioms]
-    case = _users_case(as_model(model), x, target, baseline, background)
-    asked.attribution(case)  # What the method cannot do at all is an error, not a result.
-    return [_result(asked, axiom, (case,), tolerance) for axiom in axioms]
+        return [_on_built_in(explainer, axiom, tolerance) for axiom in axioms]
+    case = _users_case(model, x, target, baseline, background)
+    explainer.attribution(case)  # What the method cannot do at all is an error, not a result.
+    return [_result(explainer, axiom, (case,), tolerance) for axiom in axioms]
 
 
 def axiom_table(
@@ -142,43 +141,43 @@ def _cell(result: AxiomResult, notes: dict[str, int]) -> str:
     return f"{answer} ({notes.setdefault(result.tested, len(notes) + 1)})"
 
 
-def _on_built_in(asked: Asked, axiom: str, tolerance: float) -> AxiomResult:
+def _on_built_in(explainer: ConfiguredExplainer, axiom: str, tolerance: float) -> AxiomResult:
     """On the small tables, or for a method that cannot explain them on the first network that it can."""
-    found = _result(asked, axiom, [make() for make in _BUILT_IN[axiom]], tolerance)
+    found = _result(explainer, axiom, [make() for make in _BUILT_IN[axiom]], tolerance)
     for make in _INSTEAD if found.holds is None else ():
-        instead = _result(asked, axiom, [make()], tolerance)
+        instead = _result(explainer, axiom, [make()], tolerance)
         if instead.holds is not None:
             return instead
     return found
 
 
-def _result(asked: Asked, axiom: str, on: Iterable[Case], tolerance: float) -> AxiomResult:
+def _result(explainer: ConfiguredExplainer, axiom: str, on: Iterable[Case], tolerance: float) -> AxiomResult:
     """The worst finding on these cases."""
     try:
-        found = list(_findings(asked, axiom, on))
+        found = list(_findings(explainer, axiom, on))
     except (UnsupportedModelError, RecipeError) as error:
-        return AxiomResult(axiom, name_of(asked.method), None, None, "", str(error), tolerance)
+        return AxiomResult(axiom, name_of(explainer.method), None, None, "", str(error), tolerance)
     worst = max(found, key=lambda finding: finding.violation)
     holds = worst.violation <= tolerance
     tested = "; ".join(finding.tested for finding in found) if holds else worst.tested
-    return AxiomResult(axiom, name_of(asked.method), holds, worst.violation, worst.where, tested, tolerance)
+    return AxiomResult(axiom, name_of(explainer.method), holds, worst.violation, worst.where, tested, tolerance)
 
 
-def _findings(asked: Asked, axiom: str, on: Iterable[Case]) -> Iterator[Finding]:
+def _findings(explainer: ConfiguredExplainer, axiom: str, on: Iterable[Case]) -> Iterator[Finding]:
     for case in on:
-        yield TESTS[axiom](asked, case)
+        yield TESTS[axiom](explainer, case)
 
 
 def _users_case(model: Any, x: Any, target: Any, baseline: Baseline, background: Tensor | None) -> Case:
     if x is None:
         raise RecipeError("a model is given without rows to explain; give x")
-    rows, chosen = rows_and_target(model, x, target)
-    if chosen.ndim > 1:
+    question = question_of(model, x, target)
+    if question.target.ndim > 1:
         raise RecipeError("target holds pairs of classes; axioms are tested on one class per row")
     if background is not None and baseline is not None:
         raise RecipeError("both a baseline and a background are given; expected one of them")
-    reference = baseline_row(baseline, rows)[None] if background is None else background.to(rows)
-    return Case("the model", model, rows, chosen, reference)
+    reference = baseline_row(baseline, question.x)[None] if background is None else background.to(question.x)
+    return Case("the model", question.model, question.x, question.target, reference)
 
 
 def _check_settings(settings: Mapping[str, Any]) -> None:

@@ -10,9 +10,10 @@ from typing import Any
 from torch import nn
 
 from corrigible.errors import UnsupportedModelError, unknown
-from corrigible.explanations.attributing import Method, attribution_of, rows_and_target
-from corrigible.explanations.trust.fresh_weights import weighted_layers, with_fresh
-from corrigible.explanations.trust.likeness import Comparison, compared
+from corrigible.explanations.explaining import Method, attribution_of
+from corrigible.explanations.question import Question, question_of
+from corrigible.explanations.trust.similarity import Comparison, compared
+from corrigible.models.fresh_weights import weighted_layers, with_fresh
 
 MOST_ALIKE = 0.5
 """Rank correlation from which on two maps count as alike."""
@@ -45,10 +46,10 @@ def cascading_randomisation(
         UnsupportedModelError: a layer that does not exist, or no layer with parameters.
         RecipeError, DataError: see `explain`.
     """
-    rows, chosen = rows_and_target(model, x, target)
-    downwards = tuple(reversed(_layers(model, rows, layers)))
+    question = question_of(model, x, target)
+    downwards = tuple(reversed(_layers(model, question.x, layers)))
     sets = accumulate(((name,) for name in downwards), lambda above, below: above + below)
-    return _comparisons(model, rows, chosen, zip(downwards, sets, strict=True), method, seed, settings)
+    return _comparisons(question, zip(downwards, sets, strict=True), method, seed, settings)
 
 
 def independent_randomisation(
@@ -65,9 +66,9 @@ def independent_randomisation(
 
     Arguments and errors are those of `cascading_randomisation`; a layer gets the same fresh weights in both.
     """
-    rows, chosen = rows_and_target(model, x, target)
-    sets = [(name, (name,)) for name in reversed(_layers(model, rows, layers))]
-    return _comparisons(model, rows, chosen, sets, method, seed, settings)
+    question = question_of(model, x, target)
+    sets = [(name, (name,)) for name in reversed(_layers(model, question.x, layers))]
+    return _comparisons(question, sets, method, seed, settings)
 
 
 def depends_on_weights(cascade: Sequence[Comparison]) -> bool:
@@ -81,8 +82,9 @@ def depends_on_weights(cascade: Sequence[Comparison]) -> bool:
 
 
 def _comparisons(
-    model: nn.Module, x: Any, target: Any, sets: Any, method: Method, seed: int, settings: dict[str, Any]
+    question: Question, sets: Any, method: Method, seed: int, settings: dict[str, Any]
 ) -> tuple[Comparison, ...]:
+    model, x, target = question.model, question.x, question.target
     trained = attribution_of(method, model, x, target, seed=seed, **settings)
     return tuple(
         compared(

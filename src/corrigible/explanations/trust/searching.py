@@ -7,8 +7,8 @@ from torch import Tensor, nn
 from torch.overrides import TorchFunctionMode
 from torch.utils.hooks import RemovableHandle
 
-from corrigible.explanations.smoothing import rounded_off
 from corrigible.models.nonlinear import Nonlinearities
+from corrigible.models.softplus import rounded_off
 
 
 class Searching(TorchFunctionMode):

@@ -1,0 +1,1 @@
+"""What explanations say about marked inputs, and what stands in their place: what penalties share."""

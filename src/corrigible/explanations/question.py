@@ -1,0 +1,191 @@
+"""What is asked: which score of which rows of which model, and how many rows the model may run on at once."""
+
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, nullcontext
+from dataclasses import dataclass, replace
+from functools import cached_property
+from typing import Any, SupportsIndex
+
+import torch
+from jaxtyping import Float, Int
+from torch import Tensor, nn
+
+from corrigible.errors import DataError
+from corrigible.explanations.inputs import as_model, checked_classes, checked_output, checked_rows
+from corrigible.explanations.passes import score_of, values_index
+from corrigible.explanations.scores import plain_score
+from corrigible.models.batch_size import rows_at_once_of
+from corrigible.models.forward import class_logits
+from corrigible.models.modes import like_parameters, untouched
+from corrigible.models.pooling import QuickPooling
+from corrigible.types import Columns
+
+Target = SupportsIndex | tuple[SupportsIndex, SupportsIndex]
+"""A class, as a number of Python or NumPy; or two, for the score of the first less that of the second."""
+
+
+@dataclass(frozen=True)
+class Question:
+    """Rows where the model is, and the score that is asked for."""
+
+    model: nn.Module
+    x: Float[Tensor, " batch *input"]
+    target: Int[Tensor, " batch *contrast"]
+    score: str
+    seed: int
+    rows_at_once: int
+    """Rows, or points made from rows, in memory at once, unless the answer is differentiable."""
+    differentiable: bool = False
+
+    @cached_property
+    def index(self) -> Int[Tensor, " batch"]:
+        """Which random draws each row gets."""
+        return values_index(self.x)
+
+    def about(self, rows: Int[Tensor, " some"]) -> "Question":
+        """The same about some of the rows."""
+        return replace(self, x=self.x[rows], target=self.target[rows])
+
+    @contextmanager
+    def looking(self) -> Iterator[None]:
+        """While inside, the model answers as the question asks it to; afterwards it is as it was found."""
+        # A table has nothing to pool, and watching every call would cost a third of its time.
+        pooling = QuickPooling() if self.x.ndim > 2 else nullcontext()
+        with untouched(self.model, self.seed), torch.set_grad_enabled(self.differentiable), pooling:
+            yield
+
+    def scored(
+        self,
+        logits: Float[Tensor, " point num_classes"],
+        target: Int[Tensor, " point *contrast"],
+        index: Callable[[], Int[Tensor, " point"]],
+    ) -> Float[Tensor, " point"]:
+        """The score of logits that the model gave for points made from the rows; ``index`` are their draws."""
+        return score_of(self.score, logits, target, model=self.model, index=index, seed=self.seed)
+
+
+def question_of(
+    model: Callable[[Tensor], Any],
+    x: Any,
+    target: Any = None,
+    *,
+    score: str = "target_logit",
+    columns: Columns | None = None,
+    seed: int = 0,
+    rows_at_once: int | None = None,
+    differentiable: bool = False,
+) -> Question:
+    """The model, rows and target as `explain` takes them; also pairs of classes, (batch, 2), to set against each other.
+
+    Raises:
+        RecipeError: rows_at_once below 1.
+        DataError, UnsupportedModelError: as `explain`.
+    """
+    network = as_model(model)
+    with untouched(network, seed):
+        return checked_question(
+            network, x, target, score=score, columns=columns, seed=seed, rows_at_once=rows_at_once,
+            differentiable=differentiable,
+        )  # fmt: skip
+
+
+def checked_question(
+    model: nn.Module,
+    x: Any,
+    target: Any,
+    *,
+    score: str,
+    columns: Columns | None = None,
+    seed: int,
+    rows_at_once: int | None,
+    differentiable: bool = False,
+) -> Question:
+    """As `question_of`, of a network that is `untouched` meanwhile."""
+    with torch.no_grad():
+        rows = like_parameters(checked_rows(x, columns), model)
+        output = checked_output(model, rows[:1], len(rows))
+        size = rows_at_once_of(rows_at_once, model, rows[:1])
+    if target is None:
+        chosen = default_target(model, rows, output, size)
+    else:
+        chosen = checked_classes(target, len(rows), class_logits(output).shape[1]).to(rows.device)
+    return Question(model, rows, chosen, score, seed, size, differentiable)
+
+
+def default_target(
+    model: nn.Module, x: Float[Tensor, " batch *input"], output: Tensor, rows_at_once: int
+) -> Int[Tensor, " batch"]:
+    """The predicted class of each row; class 1, whose logit a single score is, where the model gives one.
+
+    Args:
+        output: what the model gives for one row.
+    """
+    if output.numel() == 1:
+        return torch.ones(len(x), dtype=torch.long, device=x.device)
+    with torch.no_grad():
+        # A copy: without gradients, a model that works in place would overwrite the caller's rows.
+        pieces = [like_parameters(piece, model).clone() for piece in x.split(rows_at_once)]
+        return torch.cat([class_logits(model(piece)).argmax(dim=1) for piece in pieces]).to(x.device)
+
+
+def predicted_target(
+    model: nn.Module, x: Float[Tensor, " batch *input"], *, rows_at_once: int | None = None, seed: int = 0
+) -> Int[Tensor, " batch"]:
+    """What `explain` explains of these rows where the caller names no class, on the CPU.
+
+    Raises:
+        RecipeError: rows_at_once below 1.
+        DataError, UnsupportedModelError: as `explain`.
+    """
+    with untouched(model, seed):
+        first = like_parameters(x[:1], model)
+        output = checked_output(model, first, len(x))
+        return default_target(model, x, output, rows_at_once_of(rows_at_once, model, first)).cpu()
+
+
+def answers(
+    model: Callable[[Tensor], Any], x: Float[Tensor, " batch *input"], *, rows_at_once: int | None = None, seed: int = 0
+) -> Float[Tensor, " batch num_classes"]:
+    """The logits of these rows, on the device of x; one score per row z is read as (0, z).
+
+    Raises:
+        RecipeError: rows_at_once below 1.
+        DataError, UnsupportedModelError: the model cannot run on such rows.
+    """
+    return answers_to(model, lambda rows: x[rows.to(x.device)], len(x), rows_at_once=rows_at_once, seed=seed)
+
+
+def answers_to(
+    model: Callable[[Tensor], Any],
+    rows: Callable[[Int[Tensor, " some"]], Tensor],
+    num_rows: int,
+    *,
+    rows_at_once: int | None = None,
+    seed: int = 0,
+) -> Float[Tensor, " batch num_classes"]:
+    """The logits of rows that are made from their positions, when their turn comes; otherwise as `answers`."""
+    network, parts = as_model(model), []
+    first = rows(torch.zeros(1, dtype=torch.long))
+    with untouched(network, seed), torch.no_grad():
+        checked_output(network, like_parameters(first, network), num_rows)
+        size = rows_at_once_of(rows_at_once, network, like_parameters(first, network))
+        for some in torch.arange(num_rows).split(size):
+            # A copy: without gradients, a model that works in place would overwrite the caller's rows.
+            parts.append(class_logits(network(like_parameters(rows(some), network).clone())).to(first.device))
+    return torch.cat(parts)
+
+
+def scores_of(
+    logits: Float[Tensor, " batch num_classes"], target: Target, *, score: str = "target_logit"
+) -> Float[Tensor, " batch"]:
+    """The same class's score for every row.
+
+    Raises:
+        RecipeError: no score has that name, or one that is drawn anew for every pass.
+        DataError: no such class.
+    """
+    of = plain_score(score)
+    classes = torch.tensor(target, device=logits.device)
+    if bool(((classes < 0) | (classes >= logits.shape[1])).any()):
+        raise DataError(f"target is {target}; expected a class from 0 to {logits.shape[1] - 1}, or two of them")
+    return of(logits, classes.expand(len(logits), *classes.shape))

@@ -1,0 +1,74 @@
+"""Rules in the words of the data: feature names, categories, original units, class names."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from operator import index
+
+from corrigible.data.original_units import Units, unchanged
+from corrigible.data.table import MISSING
+from corrigible.errors import DataError
+from corrigible.explanations.question import Target
+from corrigible.types import Columns
+
+
+@dataclass(frozen=True)
+class RuleText:
+    """What columns, their values and classes are called."""
+
+    columns: Columns
+    units: Units
+    class_names: tuple[str, ...] = ()
+
+    def of_class(self, number: int) -> str:
+        """The class by its name, or by its number."""
+        return self.class_names[number] if number < len(self.class_names) else f"class {number}"
+
+    def of_target(self, target: Target) -> str:
+        """The class, or the one rather than the other."""
+        if isinstance(target, Sequence):
+            return f"{self.of_class(index(target[0]))} rather than {self.of_class(index(target[1]))}"
+        return self.of_class(index(target))
+
+    def of_category(self, column: int) -> str:
+        """The value that a one-hot column stands for: ``2`` for ``site=2``."""
+        return self.columns.names[column].removeprefix(f"{self.columns.feature[column]}=")
+
+    def of_path(self, path: Mapping[int, tuple[float, float]]) -> str:
+        """The conditions on the way to a leaf: each column's value lies above the first, and at most at the second."""
+        numbers = [self._of_range(column, *ends) for column, ends in path.items() if not self.columns.one_hot[column]]
+        asked = {column: low > float("-inf") for column, (low, _) in path.items() if self.columns.one_hot[column]}
+        features = dict.fromkeys(self.columns.feature[column] for column in asked)
+        return (
+            " and ".join([*(self._of_category_among(feature, asked) for feature in features), *numbers]) or "anything"
+        )
+
+    def _of_category_among(self, feature: str, asked: Mapping[int, bool]) -> str:
+        """``site is 2``, ``site is not 2`` or ``site is 1 or 2``, whichever says it shortest."""
+        of_feature = [column for column, of in enumerate(self.columns.feature) if of == feature]
+        left = [column for column in of_feature if asked.get(column)] or [c for c in of_feature if c not in asked]
+        excluded = [column for column in of_feature if column not in left]
+        if len(excluded) == 1 and len(left) > 1:
+            return f"{feature} is not {self.of_category(excluded[0])}"
+        return f"{feature} is {' or '.join(map(self.of_category, left))}"
+
+    def _of_range(self, column: int, low: float, high: float) -> str:
+        name = self.columns.names[column]
+        if name == f"{self.columns.feature[column]}={MISSING}":
+            return f"{self.columns.feature[column]} is {'known' if low == float('-inf') else 'missing'}"
+        below = f"{self.units.original(column, high):.4g}"
+        above = f"{self.units.original(column, low):.4g}"
+        if low == float("-inf"):
+            return f"{name} ≤ {below}"
+        return f"{name} > {above}" if high == float("inf") else f"{above} < {name} ≤ {below}"
+
+
+def rule_text_of(columns: Columns, units: Units | None, class_names: Sequence[str]) -> RuleText:
+    """The words for these columns.
+
+    Raises:
+        DataError: units of another table.
+    """
+    units = unchanged(len(columns.names)) if units is None else units
+    if not len(units.shift) == len(units.scale) == len(columns.names):
+        raise DataError(f"units are those of {len(units.scale)} columns; expected {len(columns.names)}")
+    return RuleText(columns, units, tuple(class_names))

@@ -1,0 +1,61 @@
+"""An explainer that is put to the test."""
+
+from dataclasses import dataclass
+from typing import Any
+
+import torch
+from jaxtyping import Float, Int
+from torch import Tensor
+
+from corrigible.errors import RecipeError
+from corrigible.explanations.explaining import Method, attribution_of, explainer_of
+from corrigible.explanations.passes import score_of, values_index
+from corrigible.explanations.trust.axiom_cases import Case
+from corrigible.methods import name_of, settings_of
+from corrigible.models.forward import class_logits
+from corrigible.models.modes import untouched
+
+
+@dataclass(frozen=True)
+class ConfiguredExplainer:
+    """An explainer with its settings."""
+
+    method: Method
+    settings: dict[str, Any]
+    seed: int = 0
+
+    @property
+    def score(self) -> str:
+        return str(self.settings.get("score", settings_of(explainer_of(self.method)).get("score", "target_logit")))
+
+    def attribution(self, case: Case) -> Float[Tensor, " batch *input"]:
+        """What the explainer gives, relative to the case's reference where it has a baseline or background."""
+        settings = dict(self.settings) | self._reference(case)
+        layer = settings.get("layer")
+        if layer is not None and layer not in dict(case.model.named_modules()):
+            settings["layer"] = f"model.{layer}"  # A test has put the model inside another.
+        return attribution_of(self.method, case.model, case.x, case.target, seed=self.seed, **settings)
+
+    def scores(self, case: Case, rows: Float[Tensor, " row *input"], target: Int[Tensor, " row"]) -> Tensor:
+        """The score that is explained, for any rows."""
+        with untouched(case.model, self.seed), torch.no_grad():
+            logits = class_logits(case.model(rows.clone()))
+            return score_of(
+                self.score, logits, target, model=case.model, index=lambda: values_index(rows), seed=self.seed
+            )
+
+    def change(self, case: Case) -> Float[Tensor, " batch"]:
+        """Score of each row, less the mean score of the reference for the same class."""
+        rows = case.reference.repeat(len(case.x), *[1] * (case.x.ndim - 1))
+        nothing = self.scores(case, rows, case.target.repeat_interleave(len(case.reference)))
+        return self.scores(case, case.x, case.target) - nothing.view(len(case.x), -1).mean(1)
+
+    def _reference(self, case: Case) -> dict[str, Any]:
+        takes = settings_of(explainer_of(self.method))
+        if "baseline" in takes and len(case.reference) == 1:
+            return {"baseline": case.reference[0]}
+        if "background" in takes:
+            return {"background": case.reference}
+        if len(case.reference) > 1:
+            raise RecipeError(f"explainer {name_of(self.method)!r} has no background; give a baseline")
+        return {}

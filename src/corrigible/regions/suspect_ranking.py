@@ -1,0 +1,58 @@
+"""How suspect a region is: what the model makes of it times how surely it alone tells the label."""
+
+from dataclasses import dataclass
+from typing import Any
+
+import torch
+from jaxtyping import Float, Int
+from torch import Tensor
+
+from corrigible.regions.region_test import RegionTest
+from corrigible.types import Features, Phrase, Pixels
+
+NUM_EXAMPLES = 5
+SURELY = 4
+"""The power of the neighbours' agreement: as likely as that four drawn at random all have the row's label."""
+TOP = 0.1
+"""Share of the rows that a region is ranked by: a cue may be in few of them."""
+ONE_CLASS = 0.9
+"""Share of the suspicion that lies in rows of one class where a suspect is about that class."""
+
+
+@dataclass(frozen=True)
+class Suspect:
+    """A region that a person should look at; the ranking proves nothing."""
+
+    region: Pixels | Features | Phrase
+    label: int | None
+    """The class in whose rows nearly all of the suspicion lies; None where several are concerned."""
+    score: float
+    """What regions are ranked by, above 0: mean suspicion of the tenth of the rows that have most of it."""
+    test: RegionTest
+    """The effect on the score of the predicted class, with its interval, beside that of regions elsewhere.
+
+    Of a word, on the rows that hold it, beside the effects of other words on the rows that hold those.
+    """
+    telling: float
+    """How surely the region alone tells the label on rows that rely on it, from 0 as by chance to 1."""
+    size: int
+    """Inputs in the region, words in a phrase; pixels count in each channel."""
+    rows: tuple[int, ...]
+    """Positions of the rows with the largest suspicion, the largest first."""
+
+
+def suspicion_of(
+    effect: Float[Tensor, " row"], tells: Float[Tensor, " row"], y: Int[Tensor, " row"], index: Int[Tensor, " row"]
+) -> dict[str, Any]:
+    """The ``label``, ``score``, ``telling`` and ``rows`` of a suspect; ``index`` are the rows' positions."""
+    relied, tells = effect.double().clamp_min(0), tells.double().clamp_min(0)
+    suspicion = relied * tells**SURELY
+    order = suspicion.argsort(descending=True)
+    by_class = torch.zeros(int(y.max()) + 1, dtype=torch.double).index_add_(0, y.cpu(), suspicion)
+    is_one = float(by_class.max()) > ONE_CLASS * float(by_class.sum())
+    return {
+        "label": int(by_class.argmax()) if is_one else None,
+        "score": float(suspicion[order[: max(1, int(TOP * len(relied)))]].mean()),
+        "telling": float((relied * tells).sum() / relied.sum().clamp_min(1e-12)),
+        "rows": tuple(int(index[row]) for row in order[:NUM_EXAMPLES] if suspicion[row] > 0),
+    }
