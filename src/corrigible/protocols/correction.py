@@ -125,7 +125,7 @@ def correction(
     seed: int = 0,
 ) -> Generator[Progress, None, Network]:
     """Like `correct`, but yields progress records, the verdict last. ``watch`` is reported after each epoch."""
-    dataset, feedback = labelled(as_dataset(data)), list(feedback)
+    dataset, feedback = labelled(as_dataset(data)), as_list(feedback)
     labels = all_labels(dataset)
     require_classes(labels)
     require_fit(model, dataset)
@@ -151,6 +151,17 @@ def correction(
     yield from run(corrected, dataset, schedule, step=careful_step, **taught)
     yield from _looked_back(model, corrected, rows, schedule, seed)
     return corrected
+
+
+def as_list(feedback: Any) -> list[Feedback]:
+    """The feedback as a list.
+
+    Raises:
+        FeedbackError: a single one, or something else.
+    """
+    if isinstance(feedback, Feedback) or not isinstance(feedback, Iterable):
+        raise FeedbackError(f"feedback is a {type(feedback).__name__}; expected a list of Feedback")
+    return list(feedback)
 
 
 @dataclass(frozen=True)
