@@ -8,7 +8,7 @@ import copy
 import logging
 from collections.abc import Generator, Iterable, Sequence
 from dataclasses import dataclass, replace
-from typing import Any
+from typing import Any, TypeVar
 
 from torch import Tensor, nn
 
@@ -36,11 +36,12 @@ POINTS_PER_STEP = 0.06
 """Rows that pass through each of two models for the verdict, over rows that are trained on."""
 LEAST_POINTS, MOST_POINTS = 600, 6000
 
+Network = TypeVar("Network", bound=nn.Module)
 Progress = Epoch | MethodChosen | WeightTrial | WeightChoice | FeedbackDoubted | Verdict
 
 
 def correct(
-    model: nn.Module,
+    model: Network,
     data: Any,
     feedback: Iterable[Feedback],
     *,
@@ -54,7 +55,7 @@ def correct(
     learning_rate: float = 1e-3,
     validation: Any = None,
     seed: int = 0,
-) -> nn.Module:
+) -> Network:
     """A corrected copy of the model; the model itself is left as it is.
 
     Where feedback taught it, the copy has an attribute ``verdict`` (`Verdict`): how it went, in a sentence with its
@@ -112,7 +113,7 @@ def correct(
 
 
 def correction(
-    model: nn.Module,
+    model: Network,
     data: Any,
     feedback: Iterable[Feedback],
     *,
@@ -122,7 +123,7 @@ def correction(
     validation: Any = None,
     watch: Validation | None = None,
     seed: int = 0,
-) -> Generator[Progress, None, nn.Module]:
+) -> Generator[Progress, None, Network]:
     """Like `correct`, but yields progress records, the verdict last. ``watch`` is reported after each epoch."""
     dataset, feedback = labelled(as_dataset(data)), list(feedback)
     labels = all_labels(dataset)

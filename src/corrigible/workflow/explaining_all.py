@@ -29,7 +29,7 @@ from corrigible.workflow.devices import device_named
 from corrigible.workflow.explained_words import WORDS_FILE, word_shares, words_of_rows
 from corrigible.workflow.measuring import NUM_TOLD_WORDS
 from corrigible.workflow.model_runs import load_model
-from corrigible.workflow.records import FeatureShare, Finished
+from corrigible.workflow.records import FeatureShare, Finished, Record
 
 UNFINISHED = ".unfinished-explain"
 """Where the shards of a run lie in ``runs`` until all are there."""
@@ -45,7 +45,7 @@ def explain_all(
     run: str | None = None,
     seed: int | None = None,
     device: str = "cpu",
-) -> Iterator[Any]:
+) -> Iterator[Record]:
     """Explain what a run's model predicts on every row of these splits, by default of all of the study's.
 
     Shards that are finished when it is interrupted are kept; called again in the same way it goes on with the others.
@@ -62,7 +62,7 @@ def explain_all(
 
 def _explain_all(
     study: Study, splits: tuple[str, ...], run: str | None, seed: int | None, device: str, settings: dict[str, Any]
-) -> Generator[Any, None, None]:
+) -> Generator[Record, None, None]:
     recipe = with_background(study)
     explanation = recipe.explain
     seed = recipe.seed if seed is None else seed
@@ -109,7 +109,7 @@ def _splits_named(recipe: Recipe) -> tuple[str, ...]:
     return tuple(dict.fromkeys(name for name in names if name))
 
 
-def _publish(study: Study, parts: Mapping[str, Dataset], record: dict[str, Any]) -> Iterator[Any]:
+def _publish(study: Study, parts: Mapping[str, Dataset], record: dict[str, Any]) -> Iterator[Record]:
     """Make a run of the shards, which stay where they are until it is one."""
     with study.new_run("explain", **record) as draft:
         for split, data in parts.items():
