@@ -1,6 +1,7 @@
 """What feedback teaches, what may judge it, and what is refused."""
 
 import math
+from functools import partial
 from types import SimpleNamespace
 from typing import Any
 
@@ -278,6 +279,9 @@ def test_one_feedback_instead_of_a_list_is_refused():
     ("epochs", "message"), [(2.5, "epochs is 2.5; expected a whole number"), ("3", "epochs is '3'; expected a number")]
 )
 def test_epochs_are_whole_numbers(epochs, message):
+    facts, check = SimpleNamespace(epochs=epochs), partial(require_range, least=1, most=10)
+    if not isinstance(epochs, str):
+        check(facts, "epochs")
+        check = require_whole
     with pytest.raises(RecipeError, match=message):
-        require_range(SimpleNamespace(epochs=epochs), "epochs", 1, 10)
-        require_whole(SimpleNamespace(epochs=epochs), "epochs")
+        check(facts, "epochs")
