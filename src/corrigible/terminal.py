@@ -17,7 +17,7 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TaskID, TextC
 from corrigible.errors import CorrigibleError
 
 COLOURS = {"corrected": "green", "partly corrected": "yellow", "no reliance found": "yellow", "failed": "red"}
-"""Of a verdict's outcome."""
+"""The colour of each outcome of a verdict."""
 MOST_COLUMNS = 100
 IF_FAILED = (
     "the correction failed; its run is kept, but `seal` refuses it: look again at what was marked, mark more rows, or "
@@ -26,12 +26,12 @@ IF_FAILED = (
 
 
 def has_problems(record: Any) -> bool:
-    """Whether `verify` found that something is not as it was written."""
+    """Whether the record lists problems that `verify` found."""
     return bool(getattr(record, "problems", ()))
 
 
 def is_failure(record: Any) -> bool:
-    """Whether a correction failed."""
+    """Whether the record is the verdict of a correction that failed."""
     return bool(getattr(record, "outcome", "") == "failed")
 
 
@@ -42,9 +42,9 @@ def show(
     is_problem: Callable[[Any], bool] = has_problems,
     advice: str = "",
 ) -> None:
-    """Run the verb and print its records; an error that the user can fix ends it with one line and exit code 1.
+    """Run the verb and print its records; exit with code 1 and one line on an error that the user can fix.
 
-    A record that is a problem gives that exit code too, once the verb has come to its end, after the advice.
+    If a record is a problem, the verb runs to its end, then the advice is printed and the exit code is 1 too.
     """
     printed = _as_json if as_json else _as_text
     records = verb()
@@ -58,7 +58,7 @@ def show(
         sys.exit(130)
     finally:
         if isinstance(records, Generator):
-            records.close()  # At once: what is half-written is removed here.
+            records.close()  # At once, because closing removes what is half-written.
     if is_found:
         for line in _wrapped(advice) if not as_json else []:
             click.echo(line)
@@ -103,7 +103,7 @@ def _as_text(records: Iterator[Any], is_problem: Callable[[Any], bool]) -> bool:
 
 
 class _Bar:
-    """Shows epochs, trials and shards as they come: a bar on a terminal, elsewhere one line at the end of a stage."""
+    """Progress of epochs, trials and shards: a bar on a terminal, otherwise one line at the end of each stage."""
 
     def __init__(self, console: Console) -> None:
         self.console = console
@@ -117,7 +117,7 @@ class _Bar:
         self.close()
 
     def close(self) -> None:
-        """The bar stays as it is; the next epoch, trial or shard begins a new one."""
+        """Leave the current bar as it is; the next epoch, trial or shard starts a new one."""
         if self.progress is not None:
             self.progress.stop()
         self.progress = None
@@ -153,7 +153,7 @@ def _epoch_values(epoch: Any) -> str:
 
 
 def _trial_values(trial: Any) -> str:
-    """The accuracy on rows as they are may fall where the confounder told the label, so it never stands alone."""
+    """A trial's figures; accuracy on rows as found may fall if the confounder tells the label: never shown alone."""
     accuracy = f"accuracy {trial.accuracy:.3f} exchanged, {trial.as_found:.3f} as found"
     refused = "  refused" if trial.is_refused else ""
     return f"{trial.weight:g}: swap score {trial.swap_score:.3f}, {accuracy}{refused}"
@@ -164,7 +164,7 @@ BARS: dict[str, Callable[[Any], tuple[str, int, int, str, bool]]] = {
     "WeightTrial": lambda record: ("weight", record.number, record.num_trials, _trial_values(record), True),
     "ShardWritten": lambda record: (f"{record.name}: shard", record.number, record.num_shards, "", False),
 }
-"""Stage, number, total, what else to say, and whether each record has a line where there is no terminal."""
+"""Record -> stage, number, total, further values, and whether each record gets its own line without a terminal."""
 
 
 def _started(record: Any) -> Iterator[str]:
@@ -179,9 +179,9 @@ def _planned(record: Any) -> Iterator[str]:
 
 
 def _verdict(record: Any) -> Iterator[str]:
-    """The outcome in its colour, the sentence, and what to read it with."""
+    """The verdict's sentence with the outcome in its colour, and the rows and accuracies behind it."""
     colour = COLOURS.get(record.outcome, "red")
-    first, *others = _wrapped(record.sentence)  # Which begins with the outcome.
+    first, *others = _wrapped(record.sentence)  # The sentence begins with the outcome.
     end = len("  ") + len(record.outcome)
     yield f"[bold {colour}]{escape(first[:end])}[/bold {colour}]{escape(first[end:])}"
     yield from map(escape, others)
@@ -194,7 +194,7 @@ def _verdict(record: Any) -> Iterator[str]:
 
 
 def _wrapped(text: str) -> list[str]:
-    """Lines that are read with ease, the second and later ones indented; a number stays with its %."""
+    """The text in lines of at most 100 characters, the second and later ones indented; no break before a %."""
     width = min(MOST_COLUMNS, shutil.get_terminal_size().columns)
     joined = text.replace(" %", "\u00a0%")
     lines = textwrap.wrap(joined, width, initial_indent="  ", subsequent_indent="    ", break_long_words=False)
@@ -202,7 +202,7 @@ def _wrapped(text: str) -> list[str]:
 
 
 def _measured(record: Any) -> Iterator[str]:
-    """One line; what is about a single class or group is left to the report and to --json."""
+    """One line; measurements of a single class or group appear only in the report and with --json."""
     if record.part:
         return
     name = record.metric
@@ -274,7 +274,7 @@ def _plain(record: Any) -> Iterator[str]:
 
 
 def shift_in_words(record: Any) -> str:
-    """How often the models are right with other rows' values in the region."""
+    """The accuracy of both models with other rows' values in the region, as a phrase."""
     return f"right on {record.after:.0%} of rows when it is exchanged, before on {record.before:.0%}"
 
 
