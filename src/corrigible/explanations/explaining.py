@@ -1,4 +1,4 @@
-"""One call for every explainer: checked input, the right device, a bounded number of rows at once."""
+"""`explain` calls any explainer: it checks the input, moves it to the model's device and bounds the rows at once."""
 
 from collections.abc import Callable, Iterator
 from functools import partial
@@ -41,23 +41,23 @@ def explain(
     rows_at_once: int | None = None,
     **settings: Any,
 ) -> Float[Tensor, " batch *input"]:
-    """How much each input counted for the score of the target class, in the shape of x.
+    """How much each input contributed to the score of the target class, in the shape of x.
 
-    The model explains itself in eval mode and is left as it was found. Neither the order of the rows nor
-    ``rows_at_once`` matters, and the same seed gives the same result.
+    The model runs in eval mode and is left as it was found. The result does not depend on the order of the rows or on
+    ``rows_at_once``, and the same seed gives the same result.
 
     Args:
-        model: a network; or any function of the rows that gives scores, for methods that only look at scores.
+        model: a network, or for methods that only look at scores, any function of the rows that gives scores.
         x: rows, (batch, …), as a tensor or array of finite numbers.
         target: the class to explain: one for all rows or one per row; None for the predicted class, or for the score
-            itself where the model gives a single one.
+            itself if the model gives a single one.
         against: a class, or one per row: explain why the target rather than this one.
         method: a name in ``EXPLAINERS``, or ``my_module:my_explainer``.
         columns: which columns of a table make up which feature.
         differentiable: keep the graph to the model's parameters, for use in a loss.
         rows_at_once: how many rows, or points made from rows, the model runs on at once; None for as many as keep its
             activations in the processor's cache.
-        settings: of the method.
+        settings: settings of the method.
 
     Raises:
         RecipeError: an unknown method, setting or score.
@@ -89,7 +89,7 @@ def explain(
 
 
 def explainer_of(method: Method) -> Callable[..., Tensor]:
-    """The function itself.
+    """The explainer's function.
 
     Raises:
         RecipeError: no explainer has that name.
@@ -106,11 +106,11 @@ def attribution_of(
     seed: int = 0,
     **settings: Any,
 ) -> Float[Tensor, " batch *input"]:
-    """What the method gives for these rows, without a graph.
+    """The method's attribution for these rows, without a graph.
 
     Raises:
         RecipeError: an unknown method or setting.
-        DataError: the result has not the shape of x.
+        DataError: the result does not have the shape of x.
     """
     if isinstance(method, str):
         wanted: dict[str, Any] = (
@@ -131,7 +131,7 @@ def attribution_of(
 def _pieces(
     model: nn.Module, rows: Tensor, targets: Tensor, explainer: "partial[Tensor]", rows_at_once: int
 ) -> Iterator[tuple[Tensor, Tensor]]:
-    """Rows where the model is, with the class to explain: all at once where it keeps to the bound itself."""
+    """Rows on the model's device, with their targets: all at once if the explainer bounds its memory itself."""
     size = len(rows) if "rows_at_once" in explainer.keywords else rows_at_once
     for start in range(0, len(rows), size):
         piece = like_parameters(rows[start : start + size], model)
@@ -139,7 +139,7 @@ def _pieces(
 
 
 def _explainer(name: str, settings: dict[str, Any], shared: dict[str, Any]) -> "partial[Tensor]":
-    """The explainer with its settings, and those of the shared ones that it has."""
+    """The explainer with its settings, and the shared settings that it takes."""
     explainer = method_named(name, EXPLAINERS, "explainer")
     takes = settings_of(explainer)
     chosen = settings | {key: value for key, value in shared.items() if key in takes}
