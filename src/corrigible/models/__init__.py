@@ -1,4 +1,4 @@
-"""Networks, and one pass through any of them."""
+"""Networks, and forward passes through any network."""
 
 from corrigible.models.forward import Augment, Forward, Loss, Penalty, Score
 from corrigible.models.lenet import lenet

@@ -1,4 +1,4 @@
-"""Random numbers that belong to a row, not to its place in a batch.
+"""Random numbers that depend on a row, not on its place in a batch.
 
 A counter-based generator: each draw is a hash (SplitMix64, Steele, Lea and Flood 2014) of the seed, a name, the row's
 index and the draw's position. Reordering, repeating or splitting rows changes no draw, on any device.
@@ -29,7 +29,7 @@ def row_uniform(
     """Independent numbers for each row, uniform between 0 and 1; float64, on the CPU.
 
     Args:
-        start: position of the first draw: draws from there on are those of a longer shape.
+        start: position of the first draw; the draws are those that a longer shape would have from there on.
     """
     stream = int.from_bytes(hashlib.sha256(f"{seed}/{name}".encode()).digest()[:8], "little")
     rows = _mixed(index.detach().cpu().numpy().astype(np.uint64) ^ np.uint64(stream))
@@ -40,7 +40,7 @@ def row_uniform(
 
 
 def _mixed(z: NDArray[np.uint64]) -> NDArray[np.uint64]:
-    """SplitMix64's output function; unsigned arithmetic wraps, as it should."""
+    """SplitMix64's output function; unsigned arithmetic wraps around, as intended."""
     z = z + np.uint64(0x9E3779B97F4A7C15)
     z = (z ^ (z >> np.uint64(30))) * np.uint64(0xBF58476D1CE4E5B9)
     z = (z ^ (z >> np.uint64(27))) * np.uint64(0x94D049BB133111EB)

@@ -1,4 +1,4 @@
-"""Change how a model runs for a moment, and leave it as it was found."""
+"""Context managers that change how a model runs, and restore it afterwards."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -13,7 +13,7 @@ from corrigible.errors import UnsupportedModelError
 
 @contextmanager
 def in_mode(model: nn.Module, *, training: bool) -> Iterator[nn.Module]:
-    """The model in train or eval mode; afterwards every module has the mode it had."""
+    """A context with the model in train or eval mode; afterwards every module has its former mode again."""
     modes = [(module, module.training) for module in model.modules()]
     if any(mode != training for _, mode in modes):
         model.train(training)
@@ -30,7 +30,7 @@ learning = partial(in_mode, training=True)
 
 @contextmanager
 def frozen_norms(model: nn.Module) -> Iterator[nn.Module]:
-    """Normalisation layers use their running statistics, so that rows do not mix; the rest keeps its mode.
+    """A context in which normalisation layers use running statistics, so that rows do not mix; others keep their mode.
 
     Raises:
         UnsupportedModelError: see ``require_separate_rows``.
@@ -47,12 +47,12 @@ def frozen_norms(model: nn.Module) -> Iterator[nn.Module]:
 
 
 def mixes_rows(model: nn.Module) -> bool:
-    """True while a normalisation layer computes statistics over the rows of a batch."""
+    """Whether a normalisation layer currently computes statistics over the rows of a batch."""
     return any(isinstance(m, nn.modules.batchnorm._BatchNorm) and m.training for m in model.modules())
 
 
 def require_separate_rows(model: nn.Module) -> None:
-    """Refuse a model that lets the rows of a batch influence each other even in eval mode.
+    """Check that the rows of a batch do not influence each other in eval mode.
 
     Raises:
         UnsupportedModelError: a batch normalisation without running statistics.
@@ -66,19 +66,19 @@ def require_separate_rows(model: nn.Module) -> None:
 
 
 def device_of(model: nn.Module) -> torch.device:
-    """Where the model's first parameter lies; the CPU for a model without any."""
+    """The device of the model's first parameter; the CPU for a model without parameters."""
     parameter = next(model.parameters(), None)
     return torch.device("cpu") if parameter is None else parameter.device
 
 
 def like_parameters(x: Float[Tensor, " batch *input"], model: nn.Module) -> Float[Tensor, " batch *input"]:
-    """The rows on the model's device, in the precision it computes in."""
+    """The rows on the model's device and in its precision."""
     dtype = next((p.dtype for p in model.parameters() if p.is_floating_point()), x.dtype)
     return x.to(device_of(model), dtype)
 
 
 class PrivateRandomness:
-    """PyTorch's global random state, swapped for a private one inside ``with``; it goes on where it left off."""
+    """A context with a private state of PyTorch's global generator; entered again, it continues where it stopped."""
 
     def __init__(self, seed: int) -> None:
         self._outer = _random_state()
@@ -97,13 +97,13 @@ class PrivateRandomness:
 
 @contextmanager
 def untouched(model: nn.Module, seed: int) -> Iterator[None]:
-    """Gradients on, the model in eval mode, the random state private; afterwards all are as they were found."""
+    """A context with gradients on, the model in eval mode and a private random state; all are restored afterwards."""
     with PrivateRandomness(seed), evaluating(model), torch.inference_mode(False), torch.enable_grad():
         yield
 
 
 def _seed(seed: int) -> None:
-    """As ``torch.manual_seed``, which without a GPU spends a millisecond on writing down who called it."""
+    """Like ``torch.manual_seed``, which without a GPU spends a millisecond on recording its caller."""
     torch.default_generator.manual_seed(seed)
     if torch.cuda.is_available():
         torch.cuda.manual_seed_all(seed)
