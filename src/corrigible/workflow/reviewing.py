@@ -37,7 +37,7 @@ def add_feedback(
     author: str = "",
     note: str = "",
 ) -> Iterator[Noted]:
-    """Store one statement about a region: on one row, on the rows of a class, or, with neither, on every row.
+    """Store feedback on one region: for one row, for the rows of a class, or if neither is given for every row.
 
     Args:
         features: names of a table's features.
@@ -47,7 +47,7 @@ def add_feedback(
         tokens: places of words in a text, counted from 0; punctuation marks count as words.
 
     Raises:
-        FeedbackError: a region or row that does not fit the data, or words that stand in no row it is about.
+        FeedbackError: a region or row that does not fit the data, or words that occur in none of the rows.
     """
     if row is not None and label is not None:
         raise FeedbackError(f"row {row} and class {label} are given; say it about one row or about a class")
@@ -70,12 +70,12 @@ def add_feedback(
 def import_feedback(folder: Path, source: Path) -> Iterator[Noted]:
     """Store everything in a JSON file that ``feedback export`` wrote, or in a folder of masks: all of it or nothing.
 
-    Masks are images beside a study's own: ``<source>/irrelevant/<split>/<class>/<name>.png``, or ``relevant``; each
-    marks its image where a pixel is above 0.
+    Masks are image files named like the study's images: ``<source>/irrelevant/<split>/<class>/<name>.png``, or
+    ``relevant``; each marks its image where its pixels are above 0.
 
     Raises:
-        FeedbackError: what is no feedback, or does not fit the data.
-        DataError: masks that fit no image.
+        FeedbackError: the file is not feedback, or does not fit the data.
+        DataError: a mask without a matching image.
     """
     study = open_study(folder)
     numbers = _import_masks(study, source) if source.is_dir() else _import_json(study, source)
@@ -120,7 +120,7 @@ def export_feedback(folder: Path, target: Path) -> Iterator[Finished]:
 
 
 def list_feedback(folder: Path) -> Iterator[Listed]:
-    """Everything that was ever said, oldest first."""
+    """List all feedback ever given, oldest first."""
     with open_study(folder).feedback() as store:
         for record in store.records():
             said = record.feedback
@@ -140,7 +140,7 @@ def list_feedback(folder: Path) -> Iterator[Listed]:
 
 
 def retract_feedback(folder: Path, number: int, *, author: str = "", note: str = "") -> Iterator[Noted]:
-    """Take one statement back; it stays in the history."""
+    """Retract one piece of feedback; it stays in the history."""
     with open_study(folder).feedback() as store:
         store.retract(number, author=author, note=note)
     yield Noted("feedback retract", (number,))
@@ -172,7 +172,7 @@ def _check(feedback: list[Feedback], data: Dataset) -> None:
 
 
 def _store(study: Study, feedback: list[Feedback], data: Dataset) -> list[int]:
-    """Check the feedback against the rows it is about, fingerprint them, and store all of it."""
+    """Check the feedback against the rows it is about, add their fingerprints, and store all of it."""
     _check(feedback, data)
     printed = [said if said.row is None else replace(said, fingerprint=_print_of(data, said.row)) for said in feedback]
     with study.feedback() as store:
