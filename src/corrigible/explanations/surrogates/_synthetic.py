@@ -76,9 +76,7 @@ def points_of(
     else:
         start = np.broadcast_to(around, (num_points, len(around)))
         donors = rows[rng.choice(len(rows), size=num_points, p=_proximity(rows, around, space, width))]
-        share = rng.random(
-            (num_points, 1)
-        )  # Points differ in few to nearly all features.
+        share = rng.random((num_points, 1))  # Points differ in few to nearly all features.
     exchanged = rng.random((num_points, len(space.columns.features))) < share
     x = np.where(exchanged[:, space.feature], donors, start)
     is_copy = (x == start).all(axis=1)
