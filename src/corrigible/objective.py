@@ -86,7 +86,7 @@ def terms_of(penalties: "PenaltySettings | Sequence[Term]", *, may_be_auto: bool
     names = [term.name for term in penalties]
     for term in penalties:
         if names.count(term.name) > 1:
-            raise RecipeError(f"penalty {term.name!r} stands twice; expected each penalty once")
+            raise RecipeError(f"penalty {term.name!r} is given twice; expected each penalty once")
         if term.is_auto and not may_be_auto:
             raise RecipeError(f"penalty {term.name!r} has weight 'auto'; expected a number of at least 0")
     return tuple(penalties)

@@ -93,7 +93,7 @@ def classes_in(folder: Path, split: str) -> tuple[str, ...]:
     entries = _entries(folder, split)
     for name in entries:
         if not _inside(folder, f"{split}/{name}").is_dir():
-            raise DataError(f"{folder / split / name} is no folder; expected one folder per class, with its images")
+            raise DataError(f"{folder / split / name} is not a folder; expected one folder per class, with its images")
     if not entries:
         raise DataError(f"{folder / split} is empty; expected one folder per class, with its images")
     are_numbers = all(name.isdecimal() for name in entries)
@@ -169,7 +169,9 @@ def _images(folder: Path, relative: str) -> list[str]:
     found = [f"{relative}/{name}" for name in _entries(folder, relative)]
     for file in found:
         if not file.lower().endswith(SUFFIXES) or not _inside(folder, file).is_file():
-            raise DataError(f"{folder / file} is no image file; expected {', '.join(SUFFIXES)}: convert or remove it")
+            raise DataError(
+                f"{folder / file} is not an image file; expected {', '.join(SUFFIXES)}: convert or remove it"
+            )
     return found
 
 

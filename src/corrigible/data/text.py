@@ -106,7 +106,7 @@ def _kept_vocabulary(path: Path, texts: list[str], dimension: int) -> Vocabulary
     if learned_from and learned_from != source:
         raise DataError(
             f"{path} was learned from other training texts, or with another dimension; put those back, or delete the "
-            "file to learn anew: models that were trained before do not fit the new vectors"
+            "file to learn new ones: models that were trained before do not fit the new vectors"
         )
     return kept
 

@@ -121,7 +121,7 @@ def read_vocabulary(path: Path) -> tuple[Vocabulary, str]:
             raise ValueError("expected a list of words and one vector of floats for each")
     except (SafetensorError, OSError, KeyError, ValueError) as error:
         reason = " ".join(str(error).split())
-        raise DataError(f"{path} is no vocabulary ({reason}); delete it to learn one from train.csv") from error
+        raise DataError(f"{path} is not a vocabulary ({reason}); delete it to learn one from train.csv") from error
     try:
         return Vocabulary(tuple(words), vectors.float()), facts.get("learned_from", "")
     except DataError as error:

@@ -117,7 +117,7 @@ def naming(path: Path) -> Iterator[None]:
         elif code.startswith(("SQLITE_CANTOPEN", "SQLITE_READONLY", "SQLITE_IOERR", "SQLITE_FULL", "SQLITE_PERM")):
             advice = f"check that {path.parent} is a folder you may write to, with space left"
         else:
-            advice = "it is no feedback store or is damaged; restore a copy, or move it away to start anew"
+            advice = "it is not a feedback store or is damaged; restore a copy, or move it away to start again"
         raise StudyError(f"cannot use {path} ({error}): {advice}") from error
 
 
@@ -158,7 +158,7 @@ def _require_ours(connection: sqlite3.Connection, path: Path) -> None:
     if found == APPLICATION_ID:
         return
     if path.stat().st_size == 0:
-        raise StudyError(f"{path} is empty; a feedback store never is: restore a copy, or delete it to start anew")
+        raise StudyError(f"{path} is empty; a feedback store never is: restore a copy, or delete it to start again")
     raise StudyError(
         f"{path} is not a feedback store (application id {found:#x}, expected {APPLICATION_ID:#x}); choose another file"
     )
@@ -182,7 +182,7 @@ def _require_whole(connection: sqlite3.Connection, path: Path) -> None:
 
 def damaged(path: Path, what: str) -> StudyError:
     """The error for a store whose content is not what was written."""
-    return StudyError(f"{path} is damaged ({what}); restore a copy, or move it away to start anew")
+    return StudyError(f"{path} is damaged ({what}); restore a copy, or move it away to start again")
 
 
 def _migrate(connection: sqlite3.Connection, path: Path) -> None:

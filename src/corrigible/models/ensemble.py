@@ -22,7 +22,7 @@ class Ensemble(nn.Module):
     def __init__(self, members: Sequence[nn.Module]) -> None:
         super().__init__()
         if not members:
-            raise UnsupportedModelError("an ensemble of no members; expected at least one model")
+            raise UnsupportedModelError("the ensemble has no members; expected at least one model")
         self.members = nn.ModuleList(members)
 
     def forward(self, x: Float[Tensor, " batch *input"]) -> Float[Tensor, " batch num_classes"]:

@@ -104,7 +104,7 @@ def doubts(model: nn.Module, dataset: Dataset, marks: Marks, *, seed: int = 0) -
     if len(found) < max(LEAST_SHARE * len(rows), 2):
         return None
     message = (
-        f"on {len(found)} of {len(rows)} reviewed rows the label cannot be told any more when what must not matter is "
+        f"on {len(found)} of {len(rows)} reviewed rows the label can no longer be told when what must not matter is "
         "replaced: the feedback contradicts the labels, or the correction is too weak; look again at "
         f"{_named(found.tolist())}"
     )

@@ -63,6 +63,6 @@ def _named(entries: list[Any], part: str, example: str) -> dict[str, dict[str, A
         if not isinstance(name, str):
             raise RecipeError(f'[[{part}]] {entry!r} has no name; expected name = "{example}" or another')
         if name in found:
-            raise RecipeError(f"{part} {name!r} stands twice; expected each {part} once")
+            raise RecipeError(f"{part} {name!r} is given twice; expected each {part} once")
         found[name] = settings
     return found

@@ -215,7 +215,7 @@ def _phrase(text: str) -> Region:
 def _places(places: tuple[int, ...], shape: tuple[int, ...]) -> Region:
     if len(shape) != 2:
         raise FeedbackError(
-            f"places of words {places} for rows of shape {shape}, which are no texts; mark other inputs"
+            f"places of words {places} for rows of shape {shape}, which are not texts; mark other inputs"
         )
     outside = [place for place in places if not 0 <= place < shape[0]]
     if outside:

@@ -63,8 +63,8 @@ def linear_shap(
     rounding = ROUNDING * torch.finfo(found.dtype).eps * whole.abs().max().item()
     if difference > TOLERANCE * largest + rounding:
         raise UnsupportedModelError(
-            f"the score is no sum over the inputs (a contribution differs by {difference:.3g} with the other inputs); "
-            "linear_shap is for linear models: choose kernel_shap"
+            f"the score is not a sum over the inputs (a contribution differs by {difference:.3g} with the other "
+            "inputs); linear_shap is for linear models: choose kernel_shap"
         )
     return shared_evenly(among_others, game.labels)
 

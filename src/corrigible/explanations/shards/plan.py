@@ -101,8 +101,8 @@ def require_same(begun: Plan, now: Plan, folder: Path) -> None:
     if differing:
         changes = "; ".join(f"{key} was {was.get(key, missing)}, now {is_now.get(key, missing)}" for key in differing)
         raise StudyError(
-            f"the shards in {folder} were begun differently: {changes}. "
-            "Go on as they were begun, choose another folder, or delete this one to begin anew"
+            f"the shards in {folder} were started differently: {changes}. "
+            "Resume with the same settings, choose another folder, or delete this one to start again"
         )
 
 
