@@ -3,11 +3,16 @@
 # make check  install, static checks: format, lint, types, imports, size
 # make slow   the slow tests: kills at random times, statistics
 # make bench  measure every figure in the README again (hours)
+# make lowest the lowest versions that pyproject.toml allows, in a venv of its own; with uv. Else WITH=python3.13 or
+#             VERSIONS=highest; on Linux UV_TORCH_BACKEND=cpu saves 3 GB
 # make docs   write docs/methods.md and the README's tables again
 PYTHON ?= $(shell command -v python3.11 || command -v python3)
 RUN = .venv/bin
+WITH ?= $(PYTHON)
+VERSIONS ?= lowest-direct
+TRIED ?= tests/test_quickstart.py tests/test_cli.py tests/laws tests/protocols tests/workflow tests/plots
 
-.PHONY: install demo test check slow bench docs
+.PHONY: install demo test check slow bench lowest docs
 
 install:
 	@$(PYTHON) tools/install.py
@@ -35,6 +40,14 @@ slow:
 bench:
 	@$(PYTHON) tools/install.py bench
 	@$(RUN)/python benchmarks/run_all.py
+
+# Old releases warn about the new ones of what they need; and jaxtyping 0.2 cannot check these tests.
+lowest: install
+	@$(RUN)/uv venv --quiet --clear --python $(WITH) .lowest
+	@$(RUN)/uv pip install --quiet --python .lowest/bin/python --resolution $(VERSIONS) \
+		--only-binary :all: --no-binary corrigible ".[parquet,trees,test]"
+	@OMP_NUM_THREADS=1 .lowest/bin/python -m pytest -n 2 -o addopts= -q -m "not slow and not browser" \
+		-W ignore::DeprecationWarning $(TRIED)
 
 docs: install
 	@$(RUN)/python tools/documents.py

@@ -10,6 +10,7 @@ from pathlib import Path
 FOLDER = Path(__file__).resolve().parent
 CORRECTING = (
     "step_cost",
+    "draws",
     "insurance",
     "random_corner",
     "corner_decoys",

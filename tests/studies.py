@@ -3,6 +3,7 @@
 import json
 import re
 from dataclasses import dataclass
+from inspect import signature
 from pathlib import Path
 from typing import Any
 
@@ -102,6 +103,8 @@ metrics = ["accuracy", "class_accuracy", "flip_rate", "attribution_overlap"]
 num_donors = 5
 num_resamples = 20
 """
+STDERR_APART: dict[str, Any] = {"mix_stderr": False} if "mix_stderr" in signature(CliRunner).parameters else {}
+"""Which click 8.2 and later does anyway."""
 SIZES = {"train": 60, "validation": 18, "test": 24}
 
 
@@ -120,7 +123,7 @@ class Answer:
 
 def corrigible(*arguments: object) -> Answer:
     """Run the command line in this process; an error that no user can fix is raised."""
-    result = CliRunner().invoke(main, [str(argument) for argument in arguments])
+    result = CliRunner(**STDERR_APART).invoke(main, [str(argument) for argument in arguments])
     if result.exception is not None and not isinstance(result.exception, SystemExit):
         raise result.exception
     return Answer(result.exit_code, result.stdout, result.stderr)

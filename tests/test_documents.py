@@ -7,6 +7,7 @@ from pathlib import Path
 import click
 import pytest
 
+import corrigible
 from corrigible.cli import main
 from corrigible.feedback.exchange import from_json
 from corrigible.metrics import METRICS
@@ -14,7 +15,7 @@ from corrigible.protocols.schedule import Schedule
 from corrigible.recipe import Baseline, Evaluation, Explanation
 
 ROOT = Path(__file__).resolve().parent.parent
-PAGES = [ROOT / "README.md", ROOT / "CONTRIBUTING.md", *sorted((ROOT / "docs").rglob("*.md"))]
+PAGES = [*sorted(ROOT.glob("*.md")), *sorted((ROOT / "docs").rglob("*.md"))]
 HOW_TO = sorted((ROOT / "docs" / "how-to").glob("*.md"))
 
 
@@ -78,3 +79,8 @@ def test_decisions_are_numbered_and_short() -> None:
     pages = sorted((ROOT / "docs" / "decisions").glob("*.md"))
     assert [int(page.name[:4]) for page in pages] == list(range(1, len(pages) + 1))
     assert [page.name for page in pages if len(page.read_text(encoding="utf-8").splitlines()) > 40] == []
+
+
+def test_the_version_to_cite_is_that_of_the_package() -> None:
+    citation = (ROOT / "CITATION.cff").read_text(encoding="utf-8")
+    assert re.findall(r"^version: (.+)$", citation, flags=re.M) == [corrigible.__version__]

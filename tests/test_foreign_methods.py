@@ -72,12 +72,12 @@ OF_EACH_KIND = ("on_marks", "on_what_should", "of_a_layer", "on_changed_rows", "
 
 @pytest.fixture
 def own(tmp_path, monkeypatch):
-    (tmp_path / "own_methods.py").write_text(MODULE)
+    (tmp_path / "foreign_methods.py").write_text(MODULE)
     monkeypatch.syspath_prepend(tmp_path)
-    import own_methods
+    import foreign_methods
 
-    yield own_methods
-    del sys.modules["own_methods"]
+    yield foreign_methods
+    del sys.modules["foreign_methods"]
 
 
 def parameters_of(model: nn.Module) -> torch.Tensor:
@@ -87,7 +87,7 @@ def parameters_of(model: nn.Module) -> torch.Tensor:
 @pytest.mark.parametrize("name", OF_EACH_KIND)
 def test_a_penalty_of_each_kind_runs_and_teaches_the_same_by_name_and_as_a_function(own, name):
     model, found = mlp(3, 2), []
-    for key in (f"own_methods:{name}", getattr(own, name), partial(getattr(own, name))):
+    for key in (f"foreign_methods:{name}", getattr(own, name), partial(getattr(own, name))):
         own.ran.clear()
         found.append(parameters_of(correct(model, (X, Y), SAID, penalties={key: 1.0}, epochs=2, batch_size=20)))
         rows = {"of_the_model": 20, "on_changed_rows": 40}.get(name, 8)
@@ -107,7 +107,7 @@ def test_an_augmentation_by_name_and_as_a_function(own):
     model = mlp(3, 2)
     found = [
         parameters_of(correct(model, (X, Y), SAID, augment={key: {"by": 1.0}}, epochs=1))
-        for key in ("own_methods:shifted", own.shifted)
+        for key in ("foreign_methods:shifted", own.shifted)
     ]
     assert torch.equal(found[0], found[1])
     assert own.ran == [("shifted", 40)] * 2  # An epoch at once: it does not look at the model.
@@ -140,7 +140,7 @@ def test_own_loss_optimizer_and_step(own):
 
         return step
 
-    settings = {"loss": "own_methods:squared", "optimizer": own.slow, "step": counting}
+    settings = {"loss": "foreign_methods:squared", "optimizer": own.slow, "step": counting}
     corrected = correct(model, (X, Y), SAID, epochs=2, batch_size=20, learning_rate=0.5, **settings)
     assert steps == [4, *["SGD"] * 4]
     assert set(own.ran) == {("squared", 20), ("slow", 0.5)}

@@ -10,6 +10,7 @@ import torch
 import corrigible
 from corrigible.protocols.find_another_explanation import Search
 from corrigible.protocols.schedule import Schedule
+from verdicts import CORRECTED
 
 SOURCE = Path(corrigible.__file__).parent
 MODULES = sorted(
@@ -50,6 +51,7 @@ def calls(folder):
         "FeedbackStore": lambda: corrigible.FeedbackStore(folder / "feedback.sqlite").close(),
         "Measurement": lambda: corrigible.Measurement("accuracy", 0.5),
         "TensorData": lambda: corrigible.TensorData(x, y)[0],
+        "Verdict": lambda: corrigible.Verdict(**vars(CORRECTED)),
         "compare": lambda: corrigible.compare(model, (x, y), [feedback], test=(x, y), methods={}, epochs=1),
         "correct": lambda: corrigible.correct(model, (x, y), [feedback], epochs=1),
         "evaluate": lambda: corrigible.evaluate(model, (x, y), metrics=["accuracy"]),

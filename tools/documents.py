@@ -108,6 +108,19 @@ def step_cost(found: dict[str, Any]) -> Iterator[str]:
         yield f"| {row['method']} | " + " | ".join(cells) + " |"
 
 
+def draws(found: dict[str, Any]) -> Iterator[str]:
+    kinds = {
+        "draws alone": ("draws", "global_generator", "two_words_each"),
+        "step with them": ("step_with_draws", "step_with_global_generator", None),
+    }
+    yield "| time over a plain step, LeNet | by row | PyTorch's generator | two words each, NumPy |"
+    yield "|---|---|---|---|"
+    for row in found["rows"]:
+        for kind, keys in kinds.items():
+            cells = " | ".join(f"{row[key]:.2f} ×" if key else "" for key in keys)
+            yield f"| batch {row['batch']}, {kind} | {cells} |"
+
+
 def scale(found: dict[str, Any]) -> Iterator[str]:
     yield f"| weight {found['weight']:g}, {found['reviewed_rows']} rows | accuracy |"
     yield "|---|---|"
@@ -243,7 +256,7 @@ def number(value: dict[str, float]) -> str:
 TABLES: dict[str, Callable[[dict[str, Any]], Iterator[str]]] = {
     f.__name__: f
     for f in (
-        *(corner_decoys, random_corner, insurance, weights, step_cost, scale),
+        *(corner_decoys, random_corner, insurance, weights, step_cost, draws, scale),
         *(explain, explanation_quality, explain_memory, scaffolding),
     )
 }

@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from corrigible.protocols.comparing import compare as compare
     from corrigible.protocols.correction import correct as correct
     from corrigible.protocols.find_another_explanation import find_another_explanation as find_another_explanation
+    from corrigible.protocols.verdict import Verdict as Verdict
     from corrigible.regions.suspects import suspects as suspects
     from corrigible.sealing import seal as seal
     from corrigible.sealing import verify as verify
@@ -34,6 +35,7 @@ _HOME = {
     "FeedbackStore": "feedback.store",
     "Measurement": "types",
     "TensorData": "data.dataset",
+    "Verdict": "protocols.verdict",
     "compare": "protocols.comparing",
     "correct": "protocols.correction",
     "evaluate": "evaluation",
@@ -48,10 +50,12 @@ _HOME = {
 __all__ = ["__version__", *_HOME]
 
 
-def __getattr__(name: str) -> Any:
-    if name not in _HOME:
-        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    return getattr(importlib.import_module(f"{__name__}.{_HOME[name]}"), name)
+if not TYPE_CHECKING:  # which would take any name for one that is here
+
+    def __getattr__(name: str) -> Any:
+        if name not in _HOME:
+            raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+        return getattr(importlib.import_module(f"{__name__}.{_HOME[name]}"), name)
 
 
 def __dir__() -> list[str]:

@@ -67,7 +67,8 @@ def _cell(m: Measurement | None, scale: tuple[float, float], style: int, *, said
         return Cell("", note="not measured: nothing recorded for this model")
     value, low, high = _finite(m.value), _finite(m.low), _finite(m.high)
     if value is None:
-        return Cell("", note=f"not measured: {m.note or _why_missing(m.value)}")
+        why = (m.note or _why_missing(m.value)).removeprefix("not measured: ")
+        return Cell("", note=f"not measured: {why}")
     interval = "" if low is None or high is None else f"{number(low)} to {number(high)}"
     figure = dot_and_whisker(value, low, high, scale=scale, style=style)
     return Cell(number(value), interval, figure, "" if m.note == said else m.note)

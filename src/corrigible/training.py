@@ -50,7 +50,7 @@ def plain_step(optimizer: Optimizer, objective: Callable[[], Objective]) -> Obje
     """Follow the gradient of the objective once."""
     optimizer.zero_grad()
     found = objective()
-    found.total.backward()  # type: ignore[no-untyped-call]
+    found.total.backward()
     optimizer.step()
     return found
 

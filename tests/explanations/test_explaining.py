@@ -124,7 +124,7 @@ def test_a_users_own_explainer_needs_no_registration(model, tmp_path, monkeypatc
     assert torch.equal(explain(model, X, method="own_explainers:constant", value=2.0), torch.full((5, 4), 2.0))
     with pytest.raises(NoGradientError, match="reaches none"):
         explain(model, X, method="own_explainers:constant", differentiable=True)
-    with pytest.raises(RecipeError, match=r"gave shape \(5, 1\); expected \(5, 4\)"):
+    with pytest.raises(RecipeError, match=r"gave shape \(5, 1\); expected that of its rows, \(5, 4\)"):
         explain(model, X, method="own_explainers:short")
 
 
@@ -209,7 +209,14 @@ def test_a_seed_reaches_a_function_that_takes_one():
 
 
 def test_a_function_that_gives_another_shape_or_has_no_such_setting_is_refused():
-    with pytest.raises(DataError, match=r"gave shape \(5,\); expected that of x, \(5, 3\)"):
+    with pytest.raises(RecipeError, match=r"gave shape \(5,\); expected that of its rows, \(5, 3\)"):
         attribution_of(lambda model, x, target: x.sum(1), NETWORK, ROWS, TARGET)
     with pytest.raises(RecipeError, match="unknown setting 'steps'"):
         attribution_of(input_gradient, NETWORK, ROWS, TARGET, steps=3)
+
+
+@pytest.mark.parametrize("rows_at_once", [None, 2])
+def test_a_function_is_taken_as_its_name_is(rows_at_once):
+    model, x = nn.Linear(3, 2), torch.rand(5, 3)
+    by_name = explain(model, x, 0, method="input_gradient", rows_at_once=rows_at_once)
+    assert torch.equal(explain(model, x, 0, method=input_gradient, rows_at_once=rows_at_once), by_name)

@@ -1,5 +1,7 @@
 """What is changed for a moment is given back, also after an error."""
 
+import threading
+
 import pytest
 import torch
 from torch import nn
@@ -106,3 +108,49 @@ def test_norms_without_running_statistics_cannot_be_frozen():
     model = nn.Sequential(nn.Linear(2, 3), nn.BatchNorm1d(3, track_running_stats=False))
     with pytest.raises(UnsupportedModelError, match=r"layer '1'.*track_running_stats=True"), frozen_norms(model):
         pass
+
+
+def test_building_it_leaves_the_global_state_alone():
+    torch.manual_seed(3)
+    before = torch.get_rng_state()
+    PrivateRandomness(11)
+    assert torch.equal(torch.get_rng_state(), before)
+
+
+def test_private_randomness_may_be_entered_inside_another():
+    with PrivateRandomness(11):
+        first = torch.rand(2)
+        with PrivateRandomness(12):
+            inner = torch.rand(2)
+        found = torch.cat([first, torch.rand(2)])
+    torch.manual_seed(11)
+    assert torch.equal(torch.cat([torch.rand(2), torch.rand(2)]), found)
+    torch.manual_seed(12)
+    assert torch.equal(torch.rand(2), inner)
+
+
+def test_a_second_thread_waits_for_its_private_randomness():
+    """Though it asks to go inside while the first is there, each sees its own draws, and the outside none of them."""
+    asks, found = threading.Event(), {}
+
+    def second() -> None:
+        asks.set()
+        with PrivateRandomness(12):
+            found[12] = torch.rand(4)
+
+    torch.manual_seed(3)
+    before, thread = torch.get_rng_state(), threading.Thread(target=second)
+    with PrivateRandomness(11):
+        first = torch.rand(2)
+        thread.start()
+        assert asks.wait(timeout=20)
+        thread.join(timeout=0.1)
+        assert thread.is_alive()
+        found[11] = torch.cat([first, torch.rand(2)])
+    thread.join(timeout=20)
+    assert torch.equal(torch.get_rng_state(), before)
+    for seed, drawn in found.items():
+        torch.manual_seed(seed)
+        expected = torch.cat([torch.rand(2), torch.rand(2)]) if seed == 11 else torch.rand(4)
+        assert torch.equal(drawn, expected)
+    assert set(found) == {11, 12}

@@ -1,6 +1,8 @@
 """What feedback teaches, what may judge it, and what is refused."""
 
 import math
+from functools import partial
+from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
@@ -10,12 +12,12 @@ from torch import Tensor, nn
 
 from corrigible import Feedback, correct
 from corrigible.data.dataset import TensorData
-from corrigible.errors import DataError, FeedbackError, TrainingDivergedError
+from corrigible.errors import DataError, FeedbackError, RecipeError, TrainingDivergedError
 from corrigible.feedback.masks import fingerprint, marks_of
 from corrigible.objective import terms_of
-from corrigible.protocols.correction import correction, rows_to_judge
+from corrigible.protocols.correction import as_list, correction, rows_to_judge
 from corrigible.protocols.defaults import MethodChosen
-from corrigible.protocols.schedule import Schedule
+from corrigible.protocols.schedule import Schedule, require_range, require_whole
 from corrigible.protocols.training_facts import Known
 from corrigible.protocols.verdict import FELL, Verdict
 from corrigible.protocols.weight import WeightChoice, WeightTrial, starting_weight
@@ -263,3 +265,23 @@ def test_no_weight_that_gives_up_a_class_is_chosen(fooled_by_one_class, monkeypa
     assert after.mean() >= before.mean()
     assert after.min() > 0.3
     assert corrected.verdict.accuracy_after > corrected.verdict.accuracy_before
+
+
+def test_one_feedback_instead_of_a_list_is_refused():
+    one = Feedback(FIRST, row=3)
+    assert as_list((one, one)) == [one, one]
+    for wrong in (one, 3, None):
+        with pytest.raises(FeedbackError, match=f"feedback is a {type(wrong).__name__}; expected a list of Feedback"):
+            as_list(wrong)
+
+
+@pytest.mark.parametrize(
+    ("epochs", "message"), [(2.5, "epochs is 2.5; expected a whole number"), ("3", "epochs is '3'; expected a number")]
+)
+def test_epochs_are_whole_numbers(epochs, message):
+    facts, check = SimpleNamespace(epochs=epochs), partial(require_range, least=1, most=10)
+    if not isinstance(epochs, str):
+        check(facts, "epochs")
+        check = require_whole
+    with pytest.raises(RecipeError, match=message):
+        check(facts, "epochs")

@@ -51,6 +51,14 @@ def test_where_content_only_hides_something_half_is_enough():
     assert not fell_clearly(before, relying(half + 2 * TINY, pull=0.0))
 
 
+def test_what_hides_something_has_not_failed_where_the_attraction_fell_to_half():
+    before, high = relying(0.4), CLEARLY * 0.4 + TINY
+    assert said(before, relying(high, pull=2 * FELL * 0.4 - TINY)).outcome == "partly corrected"
+    assert said(before, relying(high, pull=2 * FELL * 0.4 + TINY)).outcome == "failed"
+    # Where nothing was attracted before, nothing can have fallen.
+    assert said(relying(0.4, pull=0.0), relying(high, pull=-0.1)).outcome == "failed"
+
+
 def test_rows_as_they_were_found_do_not_dilute_the_reliance():
     settings = {"part": [WORN, AS_FOUND] * 20}
     found = said(judged(change=[0.4, 0.0] * 20, **settings), judged(change=[0.39, 0.0] * 20, **settings))

@@ -3,12 +3,17 @@
 import importlib
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from corrigible.workflow.records import Record
+else:
+    Record = Any  # Asking for help loads no PyTorch.
 
 DEMOS = {"digits": "corrigible.demos.digits", "insurance": "corrigible.demos.insurance"}
 
 
-def run(name: str, folder: Path, *, seed: int | None = None, device: str = "cpu") -> Iterator[Any]:
+def run(name: str, folder: Path, *, seed: int | None = None, device: str = "cpu") -> Iterator[Record]:
     """The whole loop on real data in a study folder, told as it goes; in an existing folder it adds new runs."""
     import torch
 

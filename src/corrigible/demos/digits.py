@@ -3,14 +3,13 @@
 import time
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
 
 import torch
 
 from corrigible import workflow
 from corrigible.data.dataset import all_rows
 from corrigible.demos.digits_data import irrelevant
-from corrigible.demos.story import Line, corrected_and_sealed, opened, table
+from corrigible.demos.story import corrected_and_sealed, opened, table
 from corrigible.errors import StudyError
 from corrigible.feedback.masks import fingerprint
 from corrigible.protocols.schedule import accuracy_on
@@ -18,6 +17,7 @@ from corrigible.recipe import load_data
 from corrigible.study import Study
 from corrigible.types import Feedback
 from corrigible.workflow.model_runs import load_model
+from corrigible.workflow.records import Line, Record
 
 NUM_REVIEWED = 20
 
@@ -70,7 +70,7 @@ metrics = [
 """
 
 
-def run(folder: Path, *, seed: int, device: str) -> Iterator[Any]:
+def run(folder: Path, *, seed: int, device: str) -> Iterator[Record]:
     """Train, explain, review, correct, evaluate, report, seal and verify."""
     started = time.perf_counter()
     study = opened(folder, RECIPE.format(seed=seed))

@@ -72,5 +72,5 @@ def _rows(y: Int[Tensor, " row"], split: str, seed: int) -> Int[Tensor, " chosen
     chosen = []
     for digit in range(10):
         of_class = (y == digit).nonzero().flatten()
-        chosen.append(of_class[torch.randperm(len(of_class), generator=generator)].split(shares)[place])  # type: ignore[no-untyped-call]
+        chosen.append(of_class[torch.randperm(len(of_class), generator=generator)].split(shares)[place])
     return torch.cat(chosen).sort().values

@@ -3,7 +3,6 @@
 import time
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
 
 import torch
 from sklearn.linear_model import LogisticRegression
@@ -12,11 +11,12 @@ from sklearn.metrics import roc_auc_score
 from corrigible import workflow
 from corrigible.data.dataset import all_rows
 from corrigible.demos.insurance_data import RACE
-from corrigible.demos.story import Line, corrected_and_sealed, opened, table
+from corrigible.demos.story import corrected_and_sealed, opened, table
 from corrigible.errors import StudyError
 from corrigible.recipe import load_data
 from corrigible.study import Study
 from corrigible.types import Features, Feedback
+from corrigible.workflow.records import Line, Record
 
 LEAST_SHARE = 0.05
 
@@ -67,7 +67,7 @@ metrics = [
 """
 
 
-def run(folder: Path, *, seed: int, device: str) -> Iterator[Any]:
+def run(folder: Path, *, seed: int, device: str) -> Iterator[Record]:
     """Train, explain, review, correct, evaluate, report, seal and verify."""
     started = time.perf_counter()
     study = opened(folder, RECIPE.format(seed=seed))

@@ -60,7 +60,7 @@ def split_persons(table: pd.DataFrame, *, seed: int) -> dict[str, list[int]]:
     persons = torch.tensor(sorted(table[PERSON].unique()))
     order = torch.randperm(len(persons), generator=torch.Generator().manual_seed(seed))
     train, validation = (round(SHARES[split] * len(persons)) for split in ("train", "validation"))
-    parts = persons[order].split([train, validation, len(persons) - train - validation])  # type: ignore[no-untyped-call]
+    parts = persons[order].split([train, validation, len(persons) - train - validation])
     return {split: part.tolist() for split, part in zip(SHARES, parts, strict=True)}
 
 

@@ -1,19 +1,11 @@
 """What the demos share: the study they tell of and the table that ends it."""
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 from corrigible import workflow
 from corrigible.study import Study, create_study, open_study
-
-
-@dataclass(frozen=True)
-class Line:
-    """A sentence to print."""
-
-    text: str
+from corrigible.workflow.records import Line, Record
 
 
 def opened(folder: Path, recipe: str) -> Study:
@@ -21,7 +13,7 @@ def opened(folder: Path, recipe: str) -> Study:
     return open_study(folder) if (folder / "recipe.toml").exists() else create_study(folder, recipe)
 
 
-def corrected_and_sealed(folder: Path, device: str) -> Iterator[Any]:
+def corrected_and_sealed(folder: Path, device: str) -> Iterator[Record]:
     """Correct, evaluate, report, seal and verify."""
     yield from workflow.correct(folder, device=device)
     yield from workflow.evaluate(folder, device=device)

@@ -34,7 +34,7 @@ def explain(
     target: Any = None,
     *,
     against: Any = None,
-    method: str = "integrated_gradients",
+    method: Method = "integrated_gradients",
     columns: Columns | None = None,
     seed: int = 0,
     differentiable: bool = False,
@@ -52,7 +52,7 @@ def explain(
         target: the class to explain: one for all rows or one per row; None for the predicted class, or for the score
             itself if the model gives a single one.
         against: a class, or one per row: explain why the target rather than this one.
-        method: a name in ``EXPLAINERS``, or ``my_module:my_explainer``.
+        method: a name in ``EXPLAINERS``, ``my_module:my_explainer``, or (model, x, target, *, settings) -> like x.
         columns: which columns of a table make up which feature.
         differentiable: keep the graph to the model's parameters, for use in a loss.
         rows_at_once: how many rows, or points made from rows, the model runs on at once; None for as many as keep its
@@ -78,13 +78,14 @@ def explain(
         for piece, chosen in _pieces(model, rows, targets, explainer, rows_at_once):
             part = explainer(model, piece, chosen)
             if part.shape != piece.shape:
-                raise RecipeError(f"explainer {method!r} gave shape {tuple(part.shape)}; expected {tuple(piece.shape)}")
+                shapes = f"{tuple(part.shape)}; expected that of its rows, {tuple(piece.shape)}"
+                raise RecipeError(f"explainer {name_of(method)!r} gave shape {shapes}")
             wider = torch.promote_types(part.dtype, rows.dtype)
             parts.append((part if differentiable else part.detach()).to(rows.device, wider))
         attribution = torch.cat(parts) if len(parts) > 1 else parts[0]
-        require_finite(attribution, method)
+        require_finite(attribution, name_of(method))
         if differentiable:
-            require_gradient(model, attribution, method)
+            require_gradient(model, attribution, name_of(method))
     return attribution
 
 
@@ -106,26 +107,11 @@ def attribution_of(
     seed: int = 0,
     **settings: Any,
 ) -> Float[Tensor, " batch *input"]:
-    """The method's attribution for these rows, without a graph.
-
-    Raises:
-        RecipeError: an unknown method or setting.
-        DataError: the result does not have the shape of x.
-    """
-    if isinstance(method, str):
-        wanted: dict[str, Any] = (
-            {"target": target} if target.ndim == 1 else {"target": target[:, 0], "against": target[:, 1]}
-        )
-        return explain(model, x, **wanted, method=method, seed=seed, **settings)
-    seeded = {"seed": seed} if "seed" in settings_of(method) else {}
-    explainer = with_settings(method, settings | seeded, f"explainer {name_of(method)!r}")
-    with untouched(model, seed):
-        found: Tensor = explainer(model, x, target).detach()
-    if found.shape != x.shape:
-        raise DataError(
-            f"explainer {name_of(method)!r} gave shape {tuple(found.shape)}; expected that of x, {tuple(x.shape)}"
-        )
-    return found
+    """Like `explain`, with targets of shape (batch, 2) for pairs of classes."""
+    wanted: dict[str, Any] = (
+        {"target": target} if target.ndim == 1 else {"target": target[:, 0], "against": target[:, 1]}
+    )
+    return explain(model, x, **wanted, method=method, seed=seed, **settings)
 
 
 def _pieces(
@@ -138,12 +124,12 @@ def _pieces(
         yield piece, targets[start : start + size].to(piece.device)
 
 
-def _explainer(name: str, settings: dict[str, Any], shared: dict[str, Any]) -> "partial[Tensor]":
-    """The explainer with its settings, and the shared settings that it takes."""
-    explainer = method_named(name, EXPLAINERS, "explainer")
+def _explainer(method: Method, settings: dict[str, Any], shared: dict[str, Any]) -> "partial[Tensor]":
+    """The explainer with its settings, and those of the shared ones that it has."""
+    explainer = explainer_of(method)
     takes = settings_of(explainer)
     chosen = settings | {key: value for key, value in shared.items() if key in takes}
-    return with_settings(explainer, chosen, f"explainer {name!r}")
+    return with_settings(explainer, chosen, f"explainer {name_of(method)!r}")
 
 
 def _targets(model: nn.Module, rows: Tensor, target: Any, against: Any, output: Tensor, rows_at_once: int) -> Tensor:

@@ -1,5 +1,6 @@
 """Networks, and forward passes through any network."""
 
+from corrigible.models.draws import normal_like, shared_normal_like
 from corrigible.models.forward import Augment, Forward, Loss, Penalty, Score
 from corrigible.models.lenet import lenet
 from corrigible.models.mlp import mlp, table_mlp
@@ -16,6 +17,8 @@ __all__ = [
     "Score",
     "lenet",
     "mlp",
+    "normal_like",
+    "shared_normal_like",
     "table_mlp",
     "text_bag",
     "text_cnn",

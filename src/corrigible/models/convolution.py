@@ -72,7 +72,7 @@ class TwiceDifferentiable(TorchFunctionMode):
 
 class _Convolution(Function):
     @staticmethod
-    def forward(  # type: ignore[override]
+    def forward(
         ctx: Any,
         x: Tensor,
         weight: Tensor,
@@ -86,7 +86,7 @@ class _Convolution(Function):
         return _forward(x, weight, bias, settings)
 
     @staticmethod
-    def backward(ctx: Any, gradient: Tensor) -> tuple[Tensor | None, ...]:  # type: ignore[override]
+    def backward(ctx: Any, gradient: Tensor) -> tuple[Tensor | None, ...]:
         x, weight = ctx.saved_tensors
         wants_x, wants_weight, wants_bias = ctx.needs_input_grad[:3]
         wants_x = wants_x and not (ctx.is_entered and ctx.mode.wants_weights)
@@ -102,13 +102,13 @@ class _InputGradient(Function):
     """Linear in the incoming gradient and in the weight; ``x`` gives only the shape."""
 
     @staticmethod
-    def forward(ctx: Any, gradient: Tensor, weight: Tensor, x: Tensor, settings: _Settings) -> Tensor:  # type: ignore[override]
+    def forward(ctx: Any, gradient: Tensor, weight: Tensor, x: Tensor, settings: _Settings) -> Tensor:
         ctx.save_for_backward(gradient, weight)
         ctx.settings = settings
         return _input_gradient(gradient, x, weight, settings)
 
     @staticmethod
-    def backward(ctx: Any, outer: Tensor) -> tuple[Tensor | None, ...]:  # type: ignore[override]
+    def backward(ctx: Any, outer: Tensor) -> tuple[Tensor | None, ...]:
         gradient, weight = ctx.saved_tensors
         of_gradient = _forward(outer, weight, None, ctx.settings) if ctx.needs_input_grad[0] else None
         of_weight = None

@@ -1,47 +1,174 @@
-"""Random numbers that depend on a row, not on its place in a batch.
+"""Random numbers that belong to a row, not to its place in a batch; layers take them from the pass that runs.
 
-A counter-based generator: each draw is a hash (SplitMix64, Steele, Lea and Flood 2014) of the seed, a name, the row's
-index and the draw's position. Reordering, repeating or splitting rows changes no draw, on any device.
+A counter-based generator: each word of 64 bits is a hash (SplitMix64, Steele, Lea and Flood 2014) of the seed, a name,
+the row's index and the word's position. Reordering, repeating or splitting rows changes no draw. The bits are the same
+on any device; logarithm and cosine may round differently there.
 """
 
 import hashlib
-from math import prod
+import math
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from contextvars import ContextVar
+from dataclasses import dataclass
 
-import numpy as np
 import torch
 from jaxtyping import Float, Int
-from numpy.typing import NDArray
 from torch import Tensor
+
+from corrigible.errors import UnsupportedModelError
+
+WORDS_AT_ONCE = 2**16
+"""What stays in a processor's cache while it is mixed; other devices do all at once."""
 
 
 def row_normal(
-    index: Int[Tensor, " batch"], shape: tuple[int, ...], *, seed: int, name: str
+    index: Int[Tensor, " batch"],
+    shape: tuple[int, ...],
+    *,
+    seed: int,
+    name: str,
+    dtype: torch.dtype = torch.float64,
 ) -> Float[Tensor, " batch *shape"]:
-    """Independent standard normal numbers for each row (Box and Muller 1958), float64."""
-    first, second = np.split(row_uniform(index, (2 * prod(shape),), seed=seed, name=name).numpy(), 2, axis=1)
-    normal = np.sqrt(-2.0 * np.log(first)) * np.cos(2.0 * np.pi * second)
-    return torch.from_numpy(normal).reshape(len(index), *shape)
+    """Independent standard normal numbers for each row (Box and Muller 1958), on the index's device.
+
+    A word gives two numbers: 31 bits the radius, 32 bits the angle. So none lies further out than 6.67, where 3 in 10¹¹
+    would. Another precision rounds the same draws; another count of numbers gives other draws.
+    """
+    num_sines = math.prod(shape) // 2
+    num_cosines = math.prod(shape) - num_sines
+    exact = dtype if dtype == torch.float64 else torch.float32
+    found = torch.empty(len(index), num_cosines + num_sines, dtype=exact, device=index.device)
+    for some, words in _words(index, num_cosines, f"{seed}/normal/{name}"):
+        _box_muller(words, *found[some].split([num_cosines, num_sines], dim=1))
+    return found.to(dtype).reshape(len(index), *shape)
 
 
 def row_uniform(
-    index: Int[Tensor, " batch"], shape: tuple[int, ...], *, seed: int, name: str, start: int = 0
+    index: Int[Tensor, " batch"],
+    shape: tuple[int, ...],
+    *,
+    seed: int,
+    name: str,
+    dtype: torch.dtype = torch.float64,
+    start: int = 0,
 ) -> Float[Tensor, " batch *shape"]:
-    """Independent numbers for each row, uniform between 0 and 1; float64, on the CPU.
+    """Independent numbers for each row, uniform between 0 and 1 without either, on the index's device.
 
     Args:
-        start: position of the first draw; the draws are those that a longer shape would have from there on.
+        dtype: says how fine they are: multiples of its spacing at 1, and a half.
+        start: position of the first draw: draws from there on are those of a longer shape.
     """
-    stream = int.from_bytes(hashlib.sha256(f"{seed}/{name}".encode()).digest()[:8], "little")
-    rows = _mixed(index.detach().cpu().numpy().astype(np.uint64) ^ np.uint64(stream))
-    positions = _mixed(np.arange(start, start + prod(shape), dtype=np.uint64))
-    bits = _mixed(rows[:, None] + positions[None, :])
-    uniform = ((bits >> np.uint64(11)).astype(np.float64) + 0.5) * 2.0**-53
-    return torch.from_numpy(uniform).reshape(len(index), *shape)
+    digits = -round(math.log2(torch.finfo(dtype).eps))
+    found = torch.empty(len(index), math.prod(shape), dtype=dtype, device=index.device)
+    for some, words in _words(index, math.prod(shape), f"{seed}/{name}", start):
+        found[some] = _high(words, digits, words)
+    return found.add_(0.5).mul_(2.0**-digits).reshape(len(index), *shape)
 
 
-def _mixed(z: NDArray[np.uint64]) -> NDArray[np.uint64]:
-    """SplitMix64's output function; unsigned arithmetic wraps around, as intended."""
-    z = z + np.uint64(0x9E3779B97F4A7C15)
-    z = (z ^ (z >> np.uint64(30))) * np.uint64(0xBF58476D1CE4E5B9)
-    z = (z ^ (z >> np.uint64(27))) * np.uint64(0x94D049BB133111EB)
-    return z ^ (z >> np.uint64(31))
+@dataclass(frozen=True)
+class PassDraws:
+    """Where a pass takes its draws from."""
+
+    seed: int
+    index: Callable[[], Int[Tensor, " batch"]]
+    """What tells the rows' draws apart; asked when first needed."""
+
+    def normal(self, name: str, shape: tuple[int, ...], *, like: Tensor) -> Float[Tensor, " batch *shape"]:
+        return row_normal(self.index().to(like.device), shape, seed=self.seed, name=name, dtype=like.dtype)
+
+    def uniform(self, name: str, shape: tuple[int, ...], *, like: Tensor) -> Float[Tensor, " batch *shape"]:
+        return row_uniform(self.index().to(like.device), shape, seed=self.seed, name=name, dtype=like.dtype)
+
+
+_running: ContextVar[PassDraws | None] = ContextVar("running", default=None)
+
+
+@contextmanager
+def drawing_from(draws: PassDraws) -> Iterator[None]:
+    """While inside, layers that run in this thread take their draws from here."""
+    token = _running.set(draws)
+    try:
+        yield
+    finally:
+        _running.reset(token)
+
+
+def are_running(draws: PassDraws) -> bool:
+    """True for what runs in this thread, in the pass that has these draws."""
+    return _running.get() is draws
+
+
+def normal_like(activation: Float[Tensor, " batch *rest"], *, name: str) -> Float[Tensor, " batch *rest"]:
+    """Standard normal draws for a layer's rows, which in a `Forward` pass depend on its seed, the name and the row.
+
+    For a layer to call while it runs. A model that is called outside of any pass draws from PyTorch's global generator,
+    as with any layer. What runs the layer in another thread, or again during the backward pass, as checkpointing does,
+    is outside of the pass.
+
+    Args:
+        name: of the draws; the same name gives the same draws in a pass, so each layer needs its own.
+
+    Raises:
+        UnsupportedModelError: in a pass of another number of rows.
+    """
+    draws = _running.get()
+    if draws is None:
+        return torch.randn_like(activation)
+    num_rows = len(draws.index())
+    if len(activation) != num_rows:
+        raise UnsupportedModelError(
+            f"draws {name!r} are asked for {len(activation)} rows in a pass of {num_rows}; a layer that takes draws "
+            "must be given one row for each row of the batch"
+        )
+    # Rules for nonlinear functions are about the model's own: they must not see how draws are made.
+    with torch._C.DisableTorchFunction():
+        return draws.normal(name, tuple(activation.shape[1:]), like=activation)
+
+
+def shared_normal_like(parameter: Float[Tensor, " *shape"], *, name: str) -> Float[Tensor, " *shape"]:
+    """As `normal_like`, the same draws for all rows: for a layer that perturbs its weights."""
+    draws = _running.get()
+    if draws is None:
+        return torch.randn_like(parameter)
+    with torch._C.DisableTorchFunction():
+        shared = PassDraws(draws.seed, lambda: torch.zeros(1, dtype=torch.long))
+        return shared.normal(f"shared/{name}", tuple(parameter.shape), like=parameter)[0]
+
+
+def _words(
+    index: Int[Tensor, " batch"], count: int, stream: str, start: int = 0
+) -> Iterator[tuple[slice, Int[Tensor, " some count"]]]:
+    """``count`` words of 64 random bits for each row, some rows at a time."""
+    key = int.from_bytes(hashlib.sha256(stream.encode()).digest()[:8], "little", signed=True)
+    positions = torch.arange(start, start + count, device=index.device)
+    rows, positions = _mixed(torch.cat([index.detach().long() ^ key, positions])).split([len(index), count])
+    at_once = max(WORDS_AT_ONCE // max(count, 1), 1) if index.device.type == "cpu" else max(len(rows), 1)
+    for first in range(0, len(rows), at_once):
+        some = slice(first, first + at_once)
+        yield some, _mixed(rows[some, None] + positions)
+
+
+def _mixed(z: Int[Tensor, " *shape"]) -> Int[Tensor, " *shape"]:
+    """SplitMix64's output function, in place; signed products and sums wrap as unsigned ones do."""
+    z, scratch = z.add_(_signed(0x9E3779B97F4A7C15)), torch.empty_like(z)
+    z.bitwise_xor_(_high(z, 34, scratch)).mul_(_signed(0xBF58476D1CE4E5B9))
+    z.bitwise_xor_(_high(z, 37, scratch)).mul_(_signed(0x94D049BB133111EB))
+    return z.bitwise_xor_(_high(z, 33, scratch))
+
+
+def _high(z: Int[Tensor, " *shape"], digits: int, out: Int[Tensor, " *shape"] | None = None) -> Int[Tensor, " *shape"]:
+    """The highest bits as a number: a shift of an unsigned word, which PyTorch lacks."""
+    return torch.bitwise_right_shift(z, 64 - digits, out=out).bitwise_and_(2**digits - 1)
+
+
+def _signed(word: int) -> int:
+    return word - 2**64 if word >= 2**63 else word
+
+
+def _box_muller(words: Int[Tensor, " batch word"], cosines: Tensor, sines: Tensor) -> None:
+    """Two normal numbers from each word; where only one is wanted, the last word gives its cosine alone."""
+    radius = _high(words, 31).to(cosines).add_(0.5).mul_(2.0**-31).log_().mul_(-2.0).sqrt_()
+    angle = words.to(torch.int32).to(cosines).mul_(math.pi * 2.0**-31)
+    torch.mul(angle.cos(), radius, out=cosines)
+    torch.mul(angle.sin_()[:, : sines.shape[1]], radius[:, : sines.shape[1]], out=sines)

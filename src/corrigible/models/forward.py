@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, nullcontext
-from functools import cached_property, lru_cache, partial
+from functools import lru_cache, partial
 from typing import Any
 
 import torch
@@ -12,7 +12,7 @@ from torch.nn.functional import log_softmax
 
 from corrigible.errors import NoGradientError, UnsupportedModelError
 from corrigible.models.convolution import TwiceDifferentiable
-from corrigible.models.draws import row_normal, row_uniform
+from corrigible.models.draws import PassDraws, are_running, drawing_from
 from corrigible.models.modes import like_parameters
 from corrigible.models.nonlinear import Nonlinearities
 from corrigible.types import Batch, Columns
@@ -53,7 +53,9 @@ class Forward:
         self.batch = batch
         self.x: Tensor = like_parameters(batch.x.detach(), model).requires_grad_(track_input)
         self.seed = seed
-        self._draws = draws or (lambda: batch.index)
+        self._draws = PassDraws(seed, draws or (lambda: batch.index))
+        self._logits: Tensor | None = None
+        self._log_probs: Tensor | None = None
         self._activations: dict[str, tuple[Tensor, int]] = {}
         self._gradients: dict[Any, tuple[Tensor, Tensor]] = {}
         self._convolutions = TwiceDifferentiable()
@@ -71,9 +73,21 @@ class Forward:
     def num_rows(self) -> int:
         return len(self.x)
 
-    @cached_property
+    # Not cached properties: before Python 3.12 these let one thread at a time run any pass.
+    @property
     def logits(self) -> Float[Tensor, " batch num_classes"]:
         """The model's output, as one logit per class."""
+        if self._logits is None:
+            self._logits = self._run()
+        return self._logits
+
+    @property
+    def log_probs(self) -> Float[Tensor, " batch num_classes"]:
+        if self._log_probs is None:
+            self._log_probs = log_softmax(self.logits, dim=1)
+        return self._log_probs
+
+    def _run(self) -> Float[Tensor, " batch num_classes"]:
         with self._looking_in() if self._looks_in else nullcontext():
             # Without gradients no activations are needed, and the outputs of all layers would fill the memory.
             kept = self.model.named_modules() if self._keeps_layers and torch.is_grad_enabled() else ()
@@ -82,7 +96,8 @@ class Forward:
                 # A copy if gradients are needed, because a model may change its input in place.
                 entered = self.x.clone() if self.x.requires_grad else self.x
                 self._convolutions.entered = entered if self._is_beside else None
-                return class_logits(self.model(entered))
+                with drawing_from(self._draws):
+                    return class_logits(self.model(entered))
             finally:
                 self._convolutions.entered = None
                 for hook in hooks:
@@ -93,10 +108,6 @@ class Forward:
         """A context in which everything that runs can be differentiated twice."""
         with torch.enable_grad(), self._convolutions, self._nonlinearities:
             yield
-
-    @cached_property
-    def log_probs(self) -> Float[Tensor, " batch num_classes"]:
-        return log_softmax(self.logits, dim=1)
 
     @property
     def layers(self) -> tuple[str, ...]:
@@ -158,12 +169,12 @@ class Forward:
         return torch.zeros_like(wrt) if found is None else found
 
     def normal(self, name: str, *shape: int) -> Float[Tensor, " batch *shape"]:
-        """Standard normal draws that depend only on the seed, the name and the numbers that identify rows' draws."""
-        return row_normal(self._draws(), shape, seed=self.seed, name=name).to(self.x)
+        """Standard normal draws that depend only on the seed, the name and what tells the rows' draws apart."""
+        return self._draws.normal(name, shape, like=self.x)
 
     def uniform(self, name: str, *shape: int) -> Float[Tensor, " batch *shape"]:
-        """Like ``normal``, with numbers uniform between 0 and 1."""
-        return row_uniform(self._draws(), shape, seed=self.seed, name=name).to(self.x)
+        """As ``normal``, with numbers uniform between 0 and 1."""
+        return self._draws.uniform(name, shape, like=self.x)
 
     def at(self, points: Float[Tensor, " point batch *input"]) -> "Forward":
         """A separate pass over other values of the same rows, with the same model, seed and draws per row.
@@ -173,12 +184,13 @@ class Forward:
         """
         index, y = (values.repeat(len(points)) for values in (self.batch.index, self.batch.y))
         batch = Batch(index, points.flatten(0, 1), y, columns=self.batch.columns)
-        beside = Forward(self.model, batch, seed=self.seed, draws=lambda: self._draws().repeat(len(points)))
+        beside = Forward(self.model, batch, seed=self.seed, draws=lambda: self._draws.index().repeat(len(points)))
         beside._is_beside = True
         return beside
 
     def _keep(self, name: str, module: nn.Module, arguments: Any, output: Any) -> None:
-        if isinstance(output, Tensor):
+        # A pass of another thread over the same model calls this too.
+        if isinstance(output, Tensor) and are_running(self._draws):
             self._activations[name] = (output, output._version)
 
 

@@ -3,12 +3,18 @@
 from collections.abc import Iterator
 from contextlib import contextmanager
 from functools import partial
+from threading import RLock
 
 import torch
 from jaxtyping import Float
 from torch import Tensor, nn
 
 from corrigible.errors import UnsupportedModelError
+
+_RandomState = tuple[Tensor, list[Tensor]]
+"""Of the processor, and of each GPU."""
+_SWAP = RLock()
+"""Held while the global random state is a private one; a thread may go inside again."""
 
 
 @contextmanager
@@ -78,21 +84,27 @@ def like_parameters(x: Float[Tensor, " batch *input"], model: nn.Module) -> Floa
 
 
 class PrivateRandomness:
-    """A context with a private state of PyTorch's global generator; entered again, it continues where it stopped."""
+    """PyTorch's global random state, swapped for a private one inside ``with``; it goes on where it left off.
+
+    PyTorch has one such state per device for the whole process. So one thread is inside at a time, and the next one
+    waits: each sees its own draws, and the state outside is what it was. A thread that draws without going inside may
+    meet the private state of another. Do not wait inside for a thread that goes inside too.
+    """
 
     def __init__(self, seed: int) -> None:
-        self._outer = _random_state()
-        _seed(seed)
-        self._inner = _random_state()
-        _set_random_state(self._outer)
+        self._inner = _seeded_state(seed)
 
     def __enter__(self) -> None:
+        _SWAP.acquire()
         self._outer = _random_state()
         _set_random_state(self._inner)
 
     def __exit__(self, *error: object) -> None:
-        self._inner = _random_state()
-        _set_random_state(self._outer)
+        try:
+            self._inner = _random_state()
+            _set_random_state(self._outer)
+        finally:
+            _SWAP.release()
 
 
 @contextmanager
@@ -102,18 +114,19 @@ def untouched(model: nn.Module, seed: int) -> Iterator[None]:
         yield
 
 
-def _seed(seed: int) -> None:
-    """Like ``torch.manual_seed``, which without a GPU spends a millisecond on recording its caller."""
-    torch.default_generator.manual_seed(seed)
-    if torch.cuda.is_available():
-        torch.cuda.manual_seed_all(seed)
+def _seeded_state(seed: int) -> _RandomState:
+    """The state after ``torch.manual_seed``, made beside the global generators: no thread sees them change."""
+    num_devices = torch.cuda.device_count() if torch.cuda.is_available() else 0
+    devices = ["cpu", *(f"cuda:{number}" for number in range(num_devices))]
+    first, *others = [torch.Generator(device).manual_seed(seed).get_state() for device in devices]
+    return first, others
 
 
-def _random_state() -> tuple[torch.Tensor, list[torch.Tensor]]:
+def _random_state() -> _RandomState:
     return torch.get_rng_state(), torch.cuda.get_rng_state_all() if torch.cuda.is_available() else []
 
 
-def _set_random_state(state: tuple[torch.Tensor, list[torch.Tensor]]) -> None:
+def _set_random_state(state: _RandomState) -> None:
     torch.set_rng_state(state[0])
     if state[1]:
         torch.cuda.set_rng_state_all(state[1])

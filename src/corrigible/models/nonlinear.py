@@ -114,12 +114,12 @@ class _Replaced(Function):
     """The rule's result; its gradient passes to the input by the rule, or to the true function's result."""
 
     @staticmethod
-    def forward(ctx: Any, x: Tensor, found: Tensor, backward: Backward, mode: Nonlinearities) -> Tensor:  # type: ignore[override]
+    def forward(ctx: Any, x: Tensor, found: Tensor, backward: Backward, mode: Nonlinearities) -> Tensor:
         ctx.rule, ctx.mode = backward, mode
         return found.detach()
 
     @staticmethod
-    def backward(ctx: Any, gradient: Tensor) -> tuple[Tensor | None, ...]:  # type: ignore[override]
+    def backward(ctx: Any, gradient: Tensor) -> tuple[Tensor | None, ...]:
         if ctx.mode.is_replacing:
             return ctx.rule(gradient), None, None, None
         return None, gradient, None, None

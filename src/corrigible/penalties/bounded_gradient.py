@@ -15,7 +15,6 @@ from torch import Tensor
 from corrigible.errors import RecipeError
 from corrigible.explanations.baselines import ends_of_inputs
 from corrigible.explanations.scores import score_named
-from corrigible.models.draws import row_uniform
 from corrigible.models.forward import Forward
 from corrigible.types import Batch
 
@@ -78,8 +77,6 @@ def _ascending(passes: list[Forward], sizes: list[Tensor], reach: Tensor) -> Ite
 def _drawn(forward: Forward, reach: Tensor) -> Iterator[Tensor]:
     number = 0
     while True:
-        uniform = row_uniform(
-            forward.batch.index, tuple(reach.shape[1:]), seed=forward.seed, name=f"bounded_gradient/{number}"
-        )
-        yield forward.x.detach() + reach * (2 * uniform - 1).to(reach)
+        uniform = forward.uniform(f"bounded_gradient/{number}", *reach.shape[1:])
+        yield forward.x.detach() + reach * (2 * uniform - 1)
         number += 1

@@ -43,7 +43,7 @@ def noise_consistency(
     x = forward.x.detach()
     with evaluating(forward.model):
         before, after = (
-            Forward(forward.model, replace(batch, x=rows), track_input=False).unobserved().log_probs
+            Forward(forward.model, replace(batch, x=rows), seed=forward.seed, track_input=False).unobserved().log_probs
             for rows in (x, replaced(batch, x, values))
         )
     return mean_over_marked((before - after).square().mean(dim=1), batch.irrelevant)

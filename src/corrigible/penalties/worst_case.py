@@ -47,7 +47,7 @@ def worst_case(
     least, most = logit_bounds(forward.model, low, high)
     is_label = torch.nn.functional.one_hot(batch.y, least.shape[1]).bool()
     with evaluating(forward.model):
-        logits = Forward(forward.model, batch, track_input=False).unobserved().logits
+        logits = Forward(forward.model, batch, seed=forward.seed, track_input=False).unobserved().logits
     worst = target_log_prob(torch.where(is_label, least, most), batch.y)
     # Values below 0 are rounding errors, since the bounds include the logits.
     return mean_over_marked((target_log_prob(logits, batch.y) - worst).clamp_min(0), batch.irrelevant)

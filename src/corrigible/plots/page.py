@@ -85,7 +85,7 @@ def svg_of(figure: Figure) -> bytes:
         matplotlib.rc_context({"svg.hashsalt": "corrigible", "svg.fonttype": "none", "svg.image_inline": True}),
         warnings.catch_warnings(),
     ):
-        warnings.filterwarnings("ignore", message="Glyph .* missing from font")
+        warnings.filterwarnings("ignore", message="Glyph .* missing from")
         nothing = {"Date": None, "Creator": None, "Format": None, "Type": None}
         figure.savefig(written, format="svg", dpi=DOTS_PER_INCH, metadata=nothing)
     figure.set_layout_engine("none")

@@ -53,7 +53,7 @@ def accuracy_under_attack(
 
 def _accuracy(model: nn.Module, dataset: Dataset, method: Any, epsilon: float, targeted: bool, seed: int) -> float:
     hits = 0
-    for index in torch.arange(len(dataset)).split(ROWS_AT_ONCE):  # type: ignore[no-untyped-call]
+    for index in torch.arange(len(dataset)).split(ROWS_AT_ONCE):
         rows = rows_of(dataset, index)
         x, y = like_parameters(rows.x, model), rows.y.to(device_of(model))
         with evaluating(model):

@@ -30,7 +30,7 @@ def careful_step(num_steps: int) -> Step:
         rates = [group["lr"] for group in optimizer.param_groups]
         optimizer.zero_grad()
         found = objective()
-        found.total.backward()  # type: ignore[no-untyped-call]
+        found.total.backward()
         parameters = [p for group in optimizer.param_groups for p in group["params"]]
         clip_grad_norm_(parameters, MOST_GRADIENT)
         for group, rate in zip(optimizer.param_groups, rates, strict=True):

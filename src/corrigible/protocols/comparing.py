@@ -21,7 +21,7 @@ from corrigible.evaluation import evaluate
 from corrigible.feedback.masks import Marks, marks_of
 from corrigible.models.forward import Loss
 from corrigible.penalties import PENALTIES
-from corrigible.protocols.correction import Progress, correction, rows_to_judge
+from corrigible.protocols.correction import Progress, as_list, correction, rows_to_judge
 from corrigible.protocols.schedule import OptimizerFactory, Schedule, StepFactory, Validation, result_of
 from corrigible.protocols.step_costs import step_costs
 from corrigible.protocols.training_facts import Known, provided, split_method
@@ -83,7 +83,7 @@ def compare(
     Raises:
         FeedbackError, DataError, RecipeError: as ``correct``.
     """
-    dataset, feedback, test_feedback = labelled(as_dataset(data)), list(feedback), list(test_feedback)
+    dataset, feedback, test_feedback = labelled(as_dataset(data)), as_list(feedback), as_list(test_feedback)
     marks = marks_of(feedback, dataset)
     how: dict[str, Any] = {"loss": loss, "optimizer": optimizer, "step": step, "learning_rate": learning_rate}
     schedule = Schedule(epochs=epochs, batch_size=batch_size, **how)

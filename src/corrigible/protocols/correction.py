@@ -8,7 +8,7 @@ import copy
 import logging
 from collections.abc import Generator, Iterable, Sequence
 from dataclasses import dataclass, replace
-from typing import Any
+from typing import Any, TypeVar
 
 from torch import Tensor, nn
 
@@ -36,11 +36,12 @@ POINTS_PER_STEP = 0.06
 """Rows that pass through each of two models for the verdict, relative to the rows that are trained on."""
 LEAST_POINTS, MOST_POINTS = 600, 6000
 
+Network = TypeVar("Network", bound=nn.Module)
 Progress = Epoch | MethodChosen | WeightTrial | WeightChoice | FeedbackDoubted | Verdict
 
 
 def correct(
-    model: nn.Module,
+    model: Network,
     data: Any,
     feedback: Iterable[Feedback],
     *,
@@ -54,8 +55,8 @@ def correct(
     learning_rate: float = 1e-3,
     validation: Any = None,
     seed: int = 0,
-) -> nn.Module:
-    """A copy of the model, trained again with the feedback; the model itself is left unchanged.
+) -> Network:
+    """A corrected copy of the model; the model itself is left as it is.
 
     If the feedback was used, the copy has an attribute ``verdict`` (`Verdict`), which says in one sentence with figures
     how the correction went. Any outcome other than "corrected" is also logged as a warning.
@@ -112,7 +113,7 @@ def correct(
 
 
 def correction(
-    model: nn.Module,
+    model: Network,
     data: Any,
     feedback: Iterable[Feedback],
     *,
@@ -122,9 +123,9 @@ def correction(
     validation: Any = None,
     watch: Validation | None = None,
     seed: int = 0,
-) -> Generator[Progress, None, nn.Module]:
+) -> Generator[Progress, None, Network]:
     """Like `correct`, but yields progress records, the verdict last. ``watch`` is reported after each epoch."""
-    dataset, feedback = labelled(as_dataset(data)), list(feedback)
+    dataset, feedback = labelled(as_dataset(data)), as_list(feedback)
     labels = all_labels(dataset)
     require_classes(labels)
     require_fit(model, dataset)
@@ -150,6 +151,17 @@ def correction(
     yield from run(corrected, dataset, schedule, step=careful_step, **taught)
     yield from _looked_back(model, corrected, rows, schedule, seed)
     return corrected
+
+
+def as_list(feedback: Any) -> list[Feedback]:
+    """The feedback as a list.
+
+    Raises:
+        FeedbackError: a single one, or something else.
+    """
+    if isinstance(feedback, Feedback) or not isinstance(feedback, Iterable):
+        raise FeedbackError(f"feedback is a {type(feedback).__name__}; expected a list of Feedback")
+    return list(feedback)
 
 
 @dataclass(frozen=True)

@@ -175,7 +175,7 @@ def relied_on(
     sizes = []
     num_at_once = rows_that_fit(model, like_parameters(x[:1], model))
     with evaluating(model):
-        for index in torch.arange(len(x)).split(num_at_once):  # type: ignore[no-untyped-call]
+        for index in torch.arange(len(x)).split(num_at_once):
             rows = x[index]
             batch = Batch(torch.arange(len(rows)), rows, torch.zeros(len(rows), dtype=torch.long))
             gradient = Forward(model, batch).input_gradient(summed_log_prob, batch.y, create_graph=False)

@@ -63,6 +63,7 @@ class Schedule:
         _ = self.label_loss, self.optimizer_factory, self.step_factory(None)
         for name in ("epochs", "reviewed_batch_size", *(["batch_size"] if self.batch_size is not None else [])):
             require_range(self, name, 1, MOST)
+            require_whole(self, name)
         require_range(self, "learning_rate", 1e-300, 1e300)
         require_range(self, "weight_decay", 0.0, 1e300)
 
@@ -125,8 +126,14 @@ def result_of(running: Generator[Any, None, T]) -> T:
 def require_range(facts: Any, name: str, least: int | float, most: int | float) -> None:
     """Raises RecipeError if the attribute of that name is NaN or outside the range."""
     value = getattr(facts, name)
-    if not least <= value <= most:
-        raise RecipeError(f"{name} is {value}; expected a number from {least:g} to {most:g}")
+    if not isinstance(value, int | float) or not least <= value <= most:
+        raise RecipeError(f"{name} is {value!r}; expected a number from {least:g} to {most:g}")
+
+
+def require_whole(facts: Any, name: str) -> None:
+    """Raises RecipeError when the number of that name is not whole."""
+    if getattr(facts, name) != int(getattr(facts, name)):
+        raise RecipeError(f"{name} is {getattr(facts, name)}; expected a whole number")
 
 
 def require_fit(model: nn.Module, dataset: Dataset) -> None:

@@ -17,7 +17,7 @@ LITTLE = 0.05
 FELL = 0.25
 """Largest share of the reliance before that is a clear fall; twice that if the attraction fell to this share."""
 CLEARLY = 0.8
-"""Share of the reliance before, above which reliance counts as not fallen."""
+"""Of the reliance before, above which it is said not to have fallen, unless the attraction fell to half."""
 KEPT = 0.01
 """Balanced accuracy that a correction may cost before it counts as failed."""
 COLLAPSED = 0.25
@@ -65,7 +65,7 @@ def verdict(
         outcome = "no reliance found"
     elif fell_clearly(before, after):
         outcome = "corrected"
-    elif relies <= CLEARLY * relied:
+    elif relies <= CLEARLY * relied or is_drawn_half_as_much(before, after):
         outcome = "partly corrected"
     else:
         outcome = "failed"
@@ -101,6 +101,11 @@ def fell_clearly(before: Judged, after: Judged) -> bool:
         return True
     is_drawn_no_more = after.attraction <= FELL * before.attraction
     return after.reliance <= 2 * FELL * before.reliance and is_drawn_no_more
+
+
+def is_drawn_half_as_much(before: Judged, after: Judged) -> bool:
+    """Whether the attraction to the class that the content is from fell to half; what only hides something has none."""
+    return before.attraction >= LITTLE / 2 and after.attraction <= 2 * FELL * before.attraction
 
 
 def _reasons_to_fail(before: Judged, after: Judged, tuned: Judged | None, class_names: Sequence[str]) -> list[str]:

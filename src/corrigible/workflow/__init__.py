@@ -4,7 +4,26 @@ Each is loaded when it is first used: importing PyTorch takes seconds, and askin
 """
 
 import importlib
-from typing import Any
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from corrigible.workflow.comparing import compare as compare
+    from corrigible.workflow.explaining_all import explain_all as explain_all
+    from corrigible.workflow.listing import methods as methods
+    from corrigible.workflow.measuring import evaluate as evaluate
+    from corrigible.workflow.measuring import explain as explain
+    from corrigible.workflow.model_runs import correct as correct
+    from corrigible.workflow.model_runs import train as train
+    from corrigible.workflow.publishing import report as report
+    from corrigible.workflow.publishing import seal as seal
+    from corrigible.workflow.publishing import verify as verify
+    from corrigible.workflow.reviewing import add_feedback as add_feedback
+    from corrigible.workflow.reviewing import export_feedback as export_feedback
+    from corrigible.workflow.reviewing import import_feedback as import_feedback
+    from corrigible.workflow.reviewing import list_feedback as list_feedback
+    from corrigible.workflow.reviewing import retract_feedback as retract_feedback
+    from corrigible.workflow.setting_up import init as init
+    from corrigible.workflow.suspecting import suspect as suspect
 
 _HOME = {
     "init": "setting_up",
@@ -27,10 +46,12 @@ _HOME = {
 }
 
 
-def __getattr__(name: str) -> Any:
-    if name not in _HOME:
-        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    return getattr(importlib.import_module(f"{__name__}.{_HOME[name]}"), name)
+if not TYPE_CHECKING:  # which would take any name for one that is here
+
+    def __getattr__(name: str) -> Any:
+        if name not in _HOME:
+            raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+        return getattr(importlib.import_module(f"{__name__}.{_HOME[name]}"), name)
 
 
 def __dir__() -> list[str]:

@@ -42,7 +42,7 @@ from corrigible.workflow.backgrounds import with_background
 from corrigible.workflow.devices import device_named
 from corrigible.workflow.measuring import feedback_about, gathered
 from corrigible.workflow.model_runs import load_model, logged, training_feedback, validation_rows, watch
-from corrigible.workflow.records import Finished, MethodCompared, Started
+from corrigible.workflow.records import Finished, MethodCompared, Record, Started
 from corrigible.workflow.verdicts import FAILED
 
 OUTCOME_CELL = Markup('<span style="display: block; text-align: left; white-space: nowrap; {}">{}</span>')
@@ -75,8 +75,8 @@ class _Setting:
 
 def compare(
     folder: Path, *, methods: Sequence[str] = (), seed: int | None = None, device: str = "cpu"
-) -> Iterator[Any]:
-    """Correct the latest trained model with one method after another, and compare the results.
+) -> Iterator[Record]:
+    """Correct the latest trained model with one method after another, and set what they reached side by side.
 
     Methods that were compared before, on the same model, feedback, recipe and seed, are not trained again.
 
@@ -142,7 +142,7 @@ def _finished(setting: _Setting, name: str, method: Mapping[str, Any]) -> Run | 
     return next((run for run in same if all(run.record.get(key) == value for key, value in wanted.items())), None)
 
 
-def _train(setting: _Setting, name: str, method: Mapping[str, Any]) -> Iterator[Any]:
+def _train(setting: _Setting, name: str, method: Mapping[str, Any]) -> Iterator[Record]:
     study, recipe, seed = setting.study, setting.study.recipe, setting.record["seed"]
     yield Started("compare", name, len(setting.data), len(setting.marks.reviewed_rows(setting.data)))
     with study.new_run("compare", label=name, method=method, device=setting.device, **setting.record) as draft:

@@ -29,7 +29,7 @@ from corrigible.workflow.devices import device_named
 from corrigible.workflow.explained_words import WORDS_FILE, word_shares, words_of_rows
 from corrigible.workflow.measuring import NUM_TOLD_WORDS
 from corrigible.workflow.model_runs import load_model
-from corrigible.workflow.records import FeatureShare, Finished
+from corrigible.workflow.records import FeatureShare, Finished, Record
 
 UNFINISHED = ".unfinished-explain"
 """The folder in ``runs`` that holds the shards of a run until all are finished."""
@@ -45,8 +45,8 @@ def explain_all(
     run: str | None = None,
     seed: int | None = None,
     device: str = "cpu",
-) -> Iterator[Any]:
-    """Explain a run's model on every row of these splits, by default of all splits of the study.
+) -> Iterator[Record]:
+    """Explain what a run's model predicts on every row of these splits, by default of all of the study's.
 
     Finished shards survive an interruption; the same call resumes with the others. Of several processes started by
     torchrun, each makes a part of the shards, and the first one yields the records.
@@ -62,7 +62,7 @@ def explain_all(
 
 def _explain_all(
     study: Study, splits: tuple[str, ...], run: str | None, seed: int | None, device: str, settings: dict[str, Any]
-) -> Generator[Any, None, None]:
+) -> Generator[Record, None, None]:
     recipe = with_background(study)
     explanation = recipe.explain
     seed = recipe.seed if seed is None else seed
@@ -111,8 +111,8 @@ def _splits_named(recipe: Recipe) -> tuple[str, ...]:
     return tuple(dict.fromkeys(name for name in names if name))
 
 
-def _publish(study: Study, parts: Mapping[str, Dataset], record: dict[str, Any]) -> Iterator[Any]:
-    """Make a run from the shards, which keep their place until the run is finished."""
+def _publish(study: Study, parts: Mapping[str, Dataset], record: dict[str, Any]) -> Iterator[Record]:
+    """Make a run of the shards, which stay where they are until it is one."""
     with study.new_run("explain", **record) as draft:
         for split, data in parts.items():
             for path in shard_paths(_unfinished(study, split), name=_plain(split)):

@@ -188,7 +188,7 @@ def _confusion(observations: Observations) -> list[list[int]]:
     y, predicted = observations.everywhere["y"], observations.everywhere["predicted"]
     num_classes = observations.everywhere["probs"].shape[1]
     counts = (y * num_classes + predicted).bincount(minlength=num_classes**2)
-    return counts.view(num_classes, num_classes).tolist()  # type: ignore[no-any-return]
+    return counts.view(num_classes, num_classes).tolist()
 
 
 def _drawn_rows(data: Dataset, feedback: list[Feedback]) -> dict[str, Tensor]:

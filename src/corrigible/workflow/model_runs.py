@@ -31,13 +31,13 @@ from corrigible.study import Draft, Run, Study, open_study
 from corrigible.training import Epoch
 from corrigible.types import Feedback
 from corrigible.workflow.devices import device_named
-from corrigible.workflow.records import Finished, Started
+from corrigible.workflow.records import Finished, Record, Started
 
 FROM_TRAINED = ("fine_tuned", "last_layer_retraining")
 """Baselines that start from the trained model; the others start from fresh weights."""
 
 
-def train(folder: Path, *, seed: int | None = None, device: str = "cpu") -> Iterator[Any]:
+def train(folder: Path, *, seed: int | None = None, device: str = "cpu") -> Iterator[Record]:
     """Train the recipe's model on its training rows."""
     study = open_study(folder)
     seed = study.recipe.seed if seed is None else seed
@@ -60,7 +60,7 @@ def _trained(study: Study, model: nn.Module, data: Dataset, schedule: Schedule, 
     return run(model, data, schedule, penalties=terms, augment=augment, validation=watch(study), seed=seed)
 
 
-def correct(folder: Path, *, seed: int | None = None, device: str = "cpu") -> Iterator[Any]:
+def correct(folder: Path, *, seed: int | None = None, device: str = "cpu") -> Iterator[Record]:
     """Train the latest trained model again on the feedback, and then the recipe's baselines.
 
     The run keeps the verdict, also if the correction failed.
@@ -147,8 +147,8 @@ def load_model(run: Run) -> nn.Module:
 
 def _baseline(
     study: Study, baseline: Baseline, trained: nn.Module, feedback: list[Feedback], origin: dict[str, Any]
-) -> Iterator[Any]:
-    """Make a baseline, trained for as many epochs in all as the corrected model."""
+) -> Iterator[Record]:
+    """A model made without looking at explanations, trained for as many epochs in all as the corrected one."""
     recipe, seed = study.recipe, origin["seed"]
     data = load_data(recipe, study.folder, baseline.split)
     label = baseline.label or baseline.name

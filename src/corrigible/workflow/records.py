@@ -1,7 +1,11 @@
-"""The records that verbs yield besides epochs, weight trials and measurements."""
+"""What the verbs yield: a ``Record``."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+
+from corrigible.explanations.shards.explaining_all import ShardsPlanned, ShardWritten
+from corrigible.protocols.correction import Progress
+from corrigible.regions.shifts import Shift
 
 
 @dataclass(frozen=True)
@@ -147,3 +151,29 @@ class Method:
     name: str
     summary: str
     settings: str
+
+
+@dataclass(frozen=True)
+class Line:
+    """A sentence to print, of a demo."""
+
+    text: str
+
+
+OwnRecord = (
+    Started
+    | Finished
+    | Measured
+    | FeatureShare
+    | Suspected
+    | Listed
+    | Noted
+    | Sealed
+    | Verified
+    | MethodCompared
+    | Method
+    | Line
+)
+"""What is defined here."""
+Record = OwnRecord | Progress | Shift | ShardsPlanned | ShardWritten
+"""What any verb or demo yields; to be told apart with ``match``, and written as JSON with its class's name."""

@@ -11,7 +11,7 @@ import torch
 from corrigible.data.dataset import Dataset, all_labels, class_names_of, rows_of, shape_of
 from corrigible.data.image_folder import ImageFolder, masks_for, polarities_in
 from corrigible.data.tokens import tokenize
-from corrigible.errors import FeedbackError
+from corrigible.errors import FeedbackError, unknown
 from corrigible.feedback.exchange import from_json, to_json
 from corrigible.feedback.masks import fingerprint, marks_of
 from corrigible.feedback.phrases import phrase_rows
@@ -31,7 +31,7 @@ def add_feedback(
     phrase: str = "",
     tokens: tuple[int, ...] = (),
     row: int | None = None,
-    label: int | None = None,
+    label: int | str | None = None,
     split: str = "train",
     polarity: str = "irrelevant",
     author: str = "",
@@ -45,9 +45,11 @@ def add_feedback(
         mask: an ``.npy`` file with a boolean array of the shape of one input.
         phrase: words of a text, marked wherever they stand side by side.
         tokens: places of words in a text, counted from 0; punctuation marks count as words.
+        label: a class, by its name or its number.
 
     Raises:
-        FeedbackError: a region or row that does not fit the data, or words that occur in none of the rows.
+        FeedbackError: an unknown class, a region or row that does not fit the data, or words that stand in no row that
+            it is about.
     """
     if row is not None and label is not None:
         raise FeedbackError(f"row {row} and class {label} are given; say it about one row or about a class")
@@ -60,7 +62,7 @@ def add_feedback(
         row=row,
         split=split,
         scope=scope,  # type: ignore[arg-type]
-        label=label,
+        label=None if label is None else _class_of(label, data, split),
         author=author,
         note=note,
     )
@@ -154,6 +156,18 @@ def described(region: Region) -> str:
         return " ".join(region.words)
     shape = " × ".join(map(str, region.mask.shape))
     return f"{int(region.mask.sum())} of {region.mask.size} positions ({shape})"
+
+
+def _class_of(label: int | str, data: Dataset, split: str) -> int:
+    """The number of the class with this name, or the number itself; names come first."""
+    names = class_names_of(data)
+    if label in names:
+        return names.index(str(label))
+    try:
+        return int(label)
+    except ValueError:
+        known = names or tuple(map(str, all_labels(data).unique().tolist()))
+        raise FeedbackError(f"split {split!r}: {unknown('class', str(label), known)}") from None
 
 
 def _check(feedback: list[Feedback], data: Dataset) -> None:

@@ -80,7 +80,7 @@ def expected_gradients(
     def towards(rows: Tensor, index: Tensor) -> Points:
         def at(which: slice) -> tuple[Tensor, Tensor]:
             shape = which.stop - which.start, 2
-            draws = row_uniform(index, shape, seed=seed, name="expected_gradients", start=2 * which.start)
+            draws = row_uniform(index.cpu(), shape, seed=seed, name="expected_gradients", start=2 * which.start)
             reference, share = _drawn(draws, references, which.start, samples)
             way = rows - reference
             return torch.addcmul(reference, way, share.reshape(*share.shape, *[1] * (x.ndim - 1))), way

@@ -38,7 +38,7 @@ def other_rows(forward: Forward, donors: Tensor | None, name: str) -> Float[Tens
     Raises:
         DataError: donors of other inputs.
     """
-    uniform = row_uniform(forward.batch.index, (), seed=forward.seed, name=name)
+    uniform = row_uniform(forward.batch.index.cpu(), (), seed=forward.seed, name=name)
     if donors is not None:
         drawn = (uniform * len(donors)).long().clamp_max(len(donors) - 1)
         # Only the rows that were drawn are checked, in every step.

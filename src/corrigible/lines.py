@@ -1,0 +1,221 @@
+"""What a person reads of each record: a step of a bar, or lines."""
+
+import shutil
+import textwrap
+from collections.abc import Iterator
+from typing import NamedTuple, assert_never
+
+from rich.markup import escape
+
+from corrigible.explanations.shards.explaining_all import ShardsPlanned, ShardWritten
+from corrigible.protocols.defaults import MethodChosen
+from corrigible.protocols.doubts import FeedbackDoubted
+from corrigible.protocols.verdict import Verdict
+from corrigible.protocols.weight import WeightChoice, WeightTrial
+from corrigible.regions.shifts import Shift
+from corrigible.training import Epoch
+from corrigible.workflow.records import (
+    FeatureShare,
+    Finished,
+    Line,
+    Listed,
+    Measured,
+    Method,
+    MethodCompared,
+    Noted,
+    OwnRecord,
+    Record,
+    Sealed,
+    Started,
+    Suspected,
+    Verified,
+)
+
+COLOURS = {"corrected": "green", "partly corrected": "yellow", "no reliance found": "yellow", "failed": "red"}
+"""Of a verdict's outcome."""
+MOST_COLUMNS = 100
+
+
+class Step(NamedTuple):
+    """How far a stage is."""
+
+    stage: str
+    number: int
+    total: int
+    values: str
+    """What else to say."""
+    is_noted: bool
+    """Whether it has a line where there is no terminal; elsewhere only the last one has."""
+
+
+def told(record: Record) -> Step | Iterator[str]:
+    """The step of a bar that the record is, or its lines with rich's markup."""
+    match record:
+        case Epoch():
+            return Step("epoch", record.number, record.num_epochs, _epoch_values(record), False)
+        case WeightTrial():
+            return Step("weight", record.number, record.num_trials, _trial_values(record), True)
+        case ShardWritten():
+            return Step(f"{record.name}: shard", record.number, record.num_shards, "", False)
+        case MethodChosen() | WeightChoice():
+            return iter([f"  {escape(record.message)}"])
+        case FeedbackDoubted():
+            return iter([f"  [yellow]{escape(record.message)}[/yellow]"])
+        case Shift():
+            return iter([escape(f"  matters more now: {record.region}; {shift_in_words(record)}")])
+        case Verdict():
+            return _verdict(record)
+        case ShardsPlanned():
+            return _planned(record)
+        case _:
+            return _own(record)
+
+
+def _own(record: OwnRecord) -> Iterator[str]:
+    """Lines of what the verbs add."""
+    match record:
+        case Started():
+            return _started(record)
+        case Finished():
+            return iter([f"[green]{record.verb}[/green]: {escape(record.path)}"])
+        case Line():
+            return iter([escape(record.text)])
+        case Measured():
+            return _measured(record)
+        case FeatureShare():
+            return iter([f"  {escape(record.feature):32} {record.share:.3f}"])
+        case Suspected():
+            return _suspected(record)
+        case Listed():
+            return _listed(record)
+        case MethodCompared():
+            return _compared(record)
+        case Noted():
+            return iter([f"[green]{record.verb}[/green]: {len(record.numbers)} stored"])
+        case Sealed():
+            return _sealed(record)
+        case Verified():
+            return _verified(record)
+        case Method():
+            return _method(record)
+        case _:
+            assert_never(record)
+
+
+def _epoch_values(epoch: Epoch) -> str:
+    named = {"loss": epoch.loss, **epoch.penalties, **{f"val. {k}": v for k, v in epoch.validation.items()}}
+    return "  ".join(f"{name} {value:.3g}" for name, value in named.items())
+
+
+def _trial_values(trial: WeightTrial) -> str:
+    """The accuracy on rows as they are may fall where the confounder told the label, so it never stands alone."""
+    accuracy = f"accuracy {trial.accuracy:.3f} exchanged, {trial.as_found:.3f} as found"
+    refused = "  refused" if trial.is_refused else ""
+    return f"{trial.weight:g}: swap score {trial.swap_score:.3f}, {accuracy}{refused}"
+
+
+def wrapped(text: str) -> list[str]:
+    """Lines that are read with ease, the second and later ones indented; a number stays with its %."""
+    width = min(MOST_COLUMNS, shutil.get_terminal_size().columns)
+    joined = text.replace(" %", "\u00a0%")
+    lines = textwrap.wrap(joined, width, initial_indent="  ", subsequent_indent="    ", break_long_words=False)
+    return [line.replace("\u00a0", " ") for line in lines]
+
+
+def _started(record: Started) -> Iterator[str]:
+    reviewed = f", {record.num_reviewed} of them with feedback" if record.num_reviewed else ""
+    yield f"[bold]{escape(record.label)}[/bold]: {record.num_rows} rows{reviewed}"
+
+
+def _planned(record: ShardsPlanned) -> Iterator[str]:
+    kept = f"; goes on after {record.num_kept} finished before" if record.num_kept else ""
+    shards = f"{record.num_shards} shards" if record.num_shards > 1 else "1 shard"
+    yield f"[bold]{escape(record.name)}[/bold]: {record.num_rows} rows in {shards}{kept}"
+
+
+def _verdict(record: Verdict) -> Iterator[str]:
+    """The outcome in its colour, the sentence, and what to read it with."""
+    colour = COLOURS.get(record.outcome, "red")
+    first, *others = wrapped(record.sentence)  # Which begins with the outcome.
+    end = len("  ") + len(record.outcome)
+    yield f"[bold {colour}]{escape(first[:end])}[/bold {colour}]{escape(first[end:])}"
+    yield from map(escape, others)
+    about = (
+        f"judged on {record.num_rows} {record.where} rows; on these rows as they are it is right on "
+        f"{100 * record.as_found_after:.1f} %, before on {100 * record.as_found_before:.1f} %; least often on class "
+        f"{record.worst_class} ({100 * record.worst_class_accuracy:.1f} % with marked content exchanged)"
+    )
+    yield from (f"[dim]{escape(line)}[/dim]" for line in wrapped(about))
+
+
+def _measured(record: Measured) -> Iterator[str]:
+    """One line; what is about a single class or group is left to the report and to --json."""
+    if record.part:
+        return
+    name = record.metric
+    if record.value is None:
+        yield f"  {escape(record.model):36} {escape(name):28} {escape(record.note)}"
+        return
+    interval = "" if record.low is None else f"[dim]{record.low:.3f} to {record.high:.3f}[/dim]"
+    yield f"  {escape(record.model):36} {escape(name):28} [bold]{record.value:.3f}[/bold]  {interval}"
+
+
+def _compared(record: MethodCompared) -> Iterator[str]:
+    name = f"  {escape(record.method.replace('_', ' ')):32}"
+    if record.note:
+        yield f"{name} [dim]{escape(record.note)}[/dim]"
+        return
+    colour = COLOURS.get(record.outcome, "red")
+    name += f" [{colour}]{escape(record.outcome):17}[/{colour}]"
+    told = {
+        "swap score": record.swap_score,
+        "swapped accuracy": record.swapped_accuracy,
+        "accuracy": record.accuracy,
+        "overlap": record.attribution_overlap,
+    }
+    values = "  ".join(f"{what} [bold]{value:.3f}[/bold]" for what, value in told.items() if value is not None)
+    yield f"{name} {values}  step {record.step_cost:.2f} ×"
+
+
+def _suspected(record: Suspected) -> Iterator[str]:
+    if record.rank == 1:
+        yield f"[dim]{'':2} {'region':28} {'class':12} {'effect (95 %)':24} {'× others':>8} {'tells':>6}  rows[/dim]"
+    effect = f"{record.effect:.3f} ({record.low:.3f} to {record.high:.3f})"
+    line = f"{record.rank:2} {record.region:28} {record.label or 'several':12} {effect:24} {record.ratio:8.1f}"
+    yield escape(f"{line} {record.telling:6.2f}  {' '.join(map(str, record.rows))}")
+
+
+def _listed(record: Listed) -> Iterator[str]:
+    about = f"{record.split} row {record.row}" if record.row is not None else ""
+    about = about or (f"class {record.label}" if record.label is not None else "every row")
+    state = "  [red](retracted)[/red]" if record.is_retracted else ""
+    said = f"{record.number:5}  {record.polarity:10}  {about:18}  {record.region}"
+    said += f"  {record.author}  {record.at}  {record.note}"
+    yield escape(said.rstrip()) + state
+
+
+def _verified(record: Verified) -> Iterator[str]:
+    if not record.problems:
+        yield f"[green]unchanged[/green]: {escape(record.path)}" + (f", root {record.root}" if record.root else "")
+        return
+    yield f"[red]{len(record.problems)} problems[/red] in {escape(record.path)}"
+    yield from (f"  {escape(problem)}" for problem in record.problems)
+
+
+def _sealed(record: Sealed) -> Iterator[str]:
+    yield f"[green]sealed[/green]: {record.num_files} files in {escape(record.path)}"
+    if record.outcome:
+        colour = COLOURS.get(record.outcome, "red")
+        yield f"  verdict [{colour}]{escape(record.outcome)}[/{colour}]"
+    yield f"  root {record.root}  (quote this: it changes if anything in the folder does)"
+
+
+def _method(record: Method) -> Iterator[str]:
+    settings = f"  [dim]{escape(record.settings)}[/dim]" if record.settings else ""
+    yield f"{record.family:17} [bold]{record.name}[/bold]{settings}"
+    yield f"{'':17} {escape(record.summary)}"
+
+
+def shift_in_words(record: Shift) -> str:
+    """How often the models are right with other rows' values in the region."""
+    return f"right on {record.after:.0%} of rows when it is exchanged, before on {record.before:.0%}"
