@@ -25,12 +25,12 @@ IF_FAILED = (
 
 
 def has_problems(record: Record) -> bool:
-    """Whether `verify` found that something is not as it was written."""
+    """Whether the record lists problems that `verify` found."""
     return bool(getattr(record, "problems", ()))
 
 
 def is_failure(record: Record) -> bool:
-    """Whether a correction failed."""
+    """Whether the record is the verdict of a correction that failed."""
     return bool(getattr(record, "outcome", "") == "failed")
 
 

@@ -125,7 +125,7 @@ def _pieces(
 
 
 def _explainer(method: Method, settings: dict[str, Any], shared: dict[str, Any]) -> "partial[Tensor]":
-    """The explainer with its settings, and those of the shared ones that it has."""
+    """The explainer with its settings, and the shared settings that it takes."""
     explainer = explainer_of(method)
     takes = settings_of(explainer)
     chosen = settings | {key: value for key, value in shared.items() if key in takes}

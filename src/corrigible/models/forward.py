@@ -169,11 +169,11 @@ class Forward:
         return torch.zeros_like(wrt) if found is None else found
 
     def normal(self, name: str, *shape: int) -> Float[Tensor, " batch *shape"]:
-        """Standard normal draws that depend only on the seed, the name and what tells the rows' draws apart."""
+        """Standard normal draws that depend only on the seed, the name and the numbers that identify rows' draws."""
         return self._draws.normal(name, shape, like=self.x)
 
     def uniform(self, name: str, *shape: int) -> Float[Tensor, " batch *shape"]:
-        """As ``normal``, with numbers uniform between 0 and 1."""
+        """Like ``normal``, with numbers uniform between 0 and 1."""
         return self._draws.uniform(name, shape, like=self.x)
 
     def at(self, points: Float[Tensor, " point batch *input"]) -> "Forward":

@@ -112,7 +112,7 @@ def _splits_named(recipe: Recipe) -> tuple[str, ...]:
 
 
 def _publish(study: Study, parts: Mapping[str, Dataset], record: dict[str, Any]) -> Iterator[Record]:
-    """Make a run of the shards, which stay where they are until it is one."""
+    """Make a run from the shards, which keep their place until the run is finished."""
     with study.new_run("explain", **record) as draft:
         for split, data in parts.items():
             for path in shard_paths(_unfinished(study, split), name=_plain(split)):

@@ -148,7 +148,7 @@ def load_model(run: Run) -> nn.Module:
 def _baseline(
     study: Study, baseline: Baseline, trained: nn.Module, feedback: list[Feedback], origin: dict[str, Any]
 ) -> Iterator[Record]:
-    """A model made without looking at explanations, trained for as many epochs in all as the corrected one."""
+    """Make a baseline, trained for as many epochs in all as the corrected model."""
     recipe, seed = study.recipe, origin["seed"]
     data = load_data(recipe, study.folder, baseline.split)
     label = baseline.label or baseline.name
