@@ -176,7 +176,7 @@ def test_a_penalty_that_looks_at_more_than_it_declares_is_refused():
 
 
 def test_two_penalties_of_one_name_are_refused(own):
-    with pytest.raises(RecipeError, match="penalty 'on_marks' stands twice"):
+    with pytest.raises(RecipeError, match="penalty 'on_marks' is given twice"):
         terms_of({own.on_marks: 1.0, partial(own.on_marks, power=1.0): 1.0})
 
 

@@ -258,11 +258,11 @@ def test_an_empty_list_is_nothing_that_corrects() -> None:
         ),
         (NOISE.replace("0.5", '"much"'), "augmentation 'input_noise'.*deviation"),
         (TRANSPLANT + "cues = 3", "augmentation 'transplant': cues is taken from the training data; leave it out"),
-        (TRANSPLANT + TRANSPLANT, "augment 'transplant' stands twice"),
+        (TRANSPLANT + TRANSPLANT, "augment 'transplant' is given twice"),
         ("[[augment]]\ndeviation = 0.5", r"\[\[augment\]\] .* has no name; expected name = \"transplant\""),
         ("[augment]\nname = 3", "augment is .*; expected a list"),
         ("[[penalty]]\nweight = 3", r"\[\[penalty\]\] .* has no name; expected name = \"energy_outside\""),
-        (PENALTY + PENALTY, "penalty 'right_reasons' stands twice"),
+        (PENALTY + PENALTY, "penalty 'right_reasons' is given twice"),
         ('[[penalty]]\nname = "transplant"', "unknown penalty 'transplant'"),
     ],
 )

@@ -1,4 +1,4 @@
-"""Join a data set and what people said about it into batches."""
+"""Make batches from a data set and the feedback about it."""
 
 from collections.abc import Callable, Iterator
 
@@ -24,9 +24,9 @@ def collate(dataset: Dataset, index: Tensor, marks: Marks | None = None) -> Batc
 def label_batches(
     dataset: Dataset, batch_size: int, seed: int, *, marks: Marks | None = None, rows: Tensor | None = None
 ) -> Batches:
-    """Every row once per epoch, or every one of ``rows``, in an order drawn from the seed and the epoch.
+    """Batches of every row, or of every one of ``rows``, once per epoch, shuffled by the seed and the epoch.
 
-    A single row that would be left over joins the batch before it: batch normalisation cannot learn from one row.
+    A single remaining row joins the batch before it, because batch normalisation cannot be trained on one row.
     """
 
     def batches(epoch: int) -> Iterator[Batch]:
@@ -42,7 +42,7 @@ def label_batches(
 
 
 def reviewed_batches(dataset: Dataset, marks: Marks, rows: Tensor, batch_size: int, seed: int) -> Batches:
-    """Reviewed rows without end: every row once, in a new order, before any comes again."""
+    """An endless stream of batches of reviewed rows: all rows in a new order, again and again."""
 
     def batches(epoch: int) -> Iterator[Batch]:
         generator = _generator(seed, epoch)

@@ -1,4 +1,4 @@
-"""The command line: parse, call the verb, print what it yields."""
+"""The command line: parse the arguments, call the verb, print the records that it yields."""
 
 from collections.abc import Callable
 from pathlib import Path
@@ -20,7 +20,7 @@ NOTE = click.option("--note", default="", help="Why.")
 
 
 def computing(command: Callable[..., Any]) -> Callable[..., Any]:
-    """The options of every verb that computes."""
+    """Add the options that every computing verb shares: --seed, --device and --json."""
     return SEED(DEVICE(JSON(command)))
 
 
@@ -166,7 +166,7 @@ def feedback() -> None:
 @click.option("--token", "tokens", type=int, multiple=True, help="Place of a word, from 0; may be given several times.")
 @click.option("--row", type=int, help="Row it is about [default: every row].")
 @click.option("--label", help="Class whose rows it is about, by name or number.")
-@click.option("--split", default="train", show_default=True, help="Part of the data that --row counts in.")
+@click.option("--split", default="train", show_default=True, help="Split of the data that --row belongs to.")
 @click.option("--polarity", type=click.Choice(["irrelevant", "relevant"]), default="irrelevant", show_default=True)
 @AUTHOR
 @NOTE

@@ -1,4 +1,4 @@
-"""Measurements of several models side by side, ready to be shown."""
+"""Measurements of several models side by side, formatted for display."""
 
 import math
 from collections.abc import Mapping, Sequence
@@ -11,7 +11,7 @@ from corrigible.types import Measurement
 
 
 class Cell(NamedTuple):
-    """What was measured on one model, as text; no value means that ``note`` says why."""
+    """A measurement of one model, as text; if it has no value, ``note`` says why."""
 
     value: str
     interval: str = ""
@@ -25,11 +25,11 @@ class ComparisonRow(NamedTuple):
     metric: str
     part: str
     scale: str
-    """Ends of the scale that the metric's figures share."""
+    """The ends of the scale that the metric's figures share."""
     counts: str
-    """On how many rows it was measured."""
+    """The number of rows it was measured on."""
     note: str
-    """What is noted on every model."""
+    """The note that all models share."""
     cells: list[Cell]
 
 

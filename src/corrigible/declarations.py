@@ -1,4 +1,4 @@
-"""What a penalty or augmentation says of itself, so that nothing else need know it by name."""
+"""Declarations: what a penalty or augmentation is and needs, so that no other code must know it by name."""
 
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
@@ -23,7 +23,7 @@ class Declaration:
     looks_at: LooksAt | Callable[[Mapping[str, Any]], LooksAt] = "input"
 
     def looks_at_with(self, settings: Mapping[str, Any]) -> LooksAt:
-        """What it looks at with these settings."""
+        """What the method looks at with these settings."""
         return self.looks_at(settings) if callable(self.looks_at) else self.looks_at
 
 
@@ -34,17 +34,17 @@ def declared(
     serves: Iterable[Said] | None = None,
     looks_at: LooksAt | Callable[[Mapping[str, Any]], LooksAt] = "input",
 ) -> Callable[[Function], Function]:
-    """A decorator that puts a `Declaration` on a function; a function without one is taken as these defaults say.
+    """A decorator that attaches a `Declaration` to a function; a function without one gets these defaults.
 
     Args:
         kind: a penalty; a label loss on changed rows; or an augmentation, which changes label batches.
-        rows: the rows that it sees: those with feedback, or all labelled ones.
-        serves: what people may have said for it to learn from it, any of them; None for "irrelevant" where it sees
-            reviewed rows, and for nothing where it sees labelled ones.
-        looks_at: what it needs of the pass over its rows: gradients with respect to the input, outputs of layers, no
-            more than the model's output ("nothing"), or not even that ("own passes"); or a function of its settings
-            that says so. The pass keeps no more than its penalties look at. An augmentation that looks at nothing does
-            not use the model: several batches are then changed at once.
+        rows: the rows that it sees: reviewed rows, or all labelled rows.
+        serves: the polarities of feedback that it can learn from; None for "irrelevant" if it sees reviewed rows, and
+            for none if it sees labelled rows.
+        looks_at: what it needs from the pass over its rows: gradients with respect to the input, outputs of layers,
+            only the model's output ("nothing"), or not even that ("own passes"); or a function of its settings that
+            returns one of these. The pass keeps only what its penalties look at. An augmentation that looks at nothing
+            does not use the model, so several batches can be changed at once.
     """
     said = serves if serves is not None else ("irrelevant",) if rows == "reviewed" else ()
     declaration = Declaration(kind, rows, frozenset(said), looks_at)
@@ -57,7 +57,7 @@ def declared(
 
 
 def declaration_of(function: Callable[..., Any]) -> Declaration:
-    """What the function declares, also through ``functools.partial``."""
+    """The function's declaration, also for a ``functools.partial``."""
     while isinstance(function, partial):
         function = function.func
     found: Declaration = getattr(function, ATTRIBUTE, Declaration())

@@ -1,4 +1,4 @@
-"""Give each metric the observations its arguments name, and say how sure the result is."""
+"""Compute metrics from observations, with 95 % intervals; a metric's argument names say which observations it needs."""
 
 import inspect
 import math
@@ -38,10 +38,10 @@ UNDEFINED = {
     "relevance_mass": "relevant inputs or any attribution",
     "relevance_rank": "relevant inputs or any attribution",
 }
-"""What the rows lack on which these observations are NaN."""
+"""Observations that are NaN on some rows, and what those rows lack."""
 
 PARTS = {"label": ("class", "y"), "group_value": ("group", "group")}
-"""A metric that must be told one of these settings is measured once per class or group."""
+"""Settings without a default that make a metric be measured once per class or once per group."""
 
 
 def evaluate(
@@ -57,14 +57,16 @@ def evaluate(
     batch_size: int = 256,
     seed: int = 0,
 ) -> list[Measurement]:
-    """Each metric's value on the data set: ``gather`` what the metrics need, then ``measure``.
+    """Measure a model on a data set: one `Measurement` per metric, or per class or group where a metric asks for one.
+
+    Calls ``gather`` for the observations that the metrics need, then ``measure``.
 
     Args:
         metrics: names in ``METRICS``, ``module:function`` names, or functions whose arguments name the observations.
 
     Raises:
         RecipeError: an unknown metric, or one that asks for an unknown observation.
-        DataError, FeedbackError: see ``gather``, which also explains the other arguments.
+        DataError, FeedbackError: as ``gather``, whose documentation also explains the other arguments.
     """
     observations = gather(
         model,
@@ -89,8 +91,8 @@ def measure(
 ) -> list[Measurement]:
     """Each metric's value on these observations, with a 95 % percentile bootstrap interval over rows (Efron 1979).
 
-    What cannot be measured has value None and a note that says why. All metrics see the same resamples. The interval
-    is too narrow where rows are few or a rate is near 0 or 1; ``num_resamples=0`` leaves it out.
+    A metric that cannot be measured has the value None and a note that says why. All metrics see the same resamples.
+    The interval is too narrow if there are few rows or a rate is near 0 or 1; ``num_resamples=0`` leaves it out.
 
     Raises:
         RecipeError: an unknown metric, or one that asks for an unknown observation.
@@ -110,12 +112,12 @@ def difference(
     num_resamples: int = 1000,
     seed: int = 0,
 ) -> list[Measurement]:
-    """How much each metric changed between two models on the same rows: after less before.
+    """How much each metric changed between two models on the same rows: after minus before.
 
-    The interval is paired: both models are measured on the same resamples, so it is about the change itself.
+    The interval is paired: both models are measured on the same resamples, so it covers the change itself.
 
     Raises:
-        DataError: the two are not about the same rows, or hold different observations.
+        DataError: the two are about different rows, or hold different observations.
         RecipeError: an unknown metric, or one that asks for an unknown observation.
     """
     _require_same_rows(before, after)
@@ -210,7 +212,7 @@ def _about_both(before: _Question, after: _Question) -> _Question:
 
 
 def _missing(observations: Observations, needs: Iterable[str]) -> str:
-    """What the data or the feedback would have to offer."""
+    """What the data or the feedback lacks for these observations."""
     absent = [name for name in needs if name not in observations.everywhere and name not in observations.on_marked]
     return " and ".join(dict.fromkeys(_source(name, observations) for name in absent))
 
@@ -224,7 +226,7 @@ def _source(name: str, observations: Observations) -> str:
 
 
 def _left_out(observations: Observations, rows: Mapping[str, Tensor], needs: Iterable[str]) -> tuple[int, str]:
-    """How many rows count, and a note about the others."""
+    """How many rows are counted, and a note about those that are left out."""
     count = len(rows["y"])
     notes = []
     if count < len(observations.everywhere["y"]):
@@ -241,7 +243,7 @@ def _value(question: _Question, observations: Observations) -> float:
 
 
 def _resampled(questions: Sequence[_Question], observations: Observations, num_resamples: int, seed: int) -> Tensor:
-    """Each question's values on resamples of the rows; NaN where it cannot be asked."""
+    """Each question's values on resamples of the rows; NaN for a question that cannot be measured."""
     found = torch.full((len(questions), num_resamples), torch.nan, dtype=torch.float64)
     for on_every_row in (True, False):
         asked = {

@@ -13,10 +13,10 @@ from corrigible.errors import StudyError
 
 
 def write_atomically(path: str | Path, data: bytes) -> None:
-    """Write the file so that a reader, or a crash, sees the old content or all of the new.
+    """Write the file so that readers see either the old or the complete new content, even after a crash.
 
     Raises:
-        StudyError: the folder is missing, may not be written to or is full; what was there is unchanged.
+        StudyError: the folder is missing, cannot be written to or is full; the old content is unchanged.
     """
     path = Path(path)
     temporary = temporary_sibling(path)
@@ -39,7 +39,7 @@ def new_folder(folder: str | Path) -> Iterator[Path]:
     The block gets a temporary sibling, whose name starts with a dot; parents are made as needed.
 
     Raises:
-        StudyError: the name is taken by anything but an empty folder, or the parent may not be written to.
+        StudyError: the name is taken by anything but an empty folder, or the parent cannot be written to.
     """
     folder = Path(folder)
     temporary = temporary_sibling(folder)
@@ -52,7 +52,7 @@ def new_folder(folder: str | Path) -> Iterator[Path]:
                 for name in names:
                     sync(Path(parent, name))
                 sync(Path(parent))
-            # POSIX replaces an empty folder and refuses any other: what exists is never overwritten.
+            # On POSIX, rename replaces an empty folder and refuses any other, so nothing is overwritten.
             temporary.rename(folder)
         finally:
             shutil.rmtree(temporary, ignore_errors=True)
@@ -85,7 +85,7 @@ def require_plain(relative: str) -> None:
 
 @contextmanager
 def writing_in(folder: Path) -> Iterator[None]:
-    """Turn the operating system's refusals into a StudyError that names the folder."""
+    """A context that turns errors of the operating system into a StudyError that names the folder."""
     try:
         yield
     except OSError as error:
@@ -106,9 +106,9 @@ def sync(path: Path) -> None:
 
 
 def temporary_sibling(path: Path) -> Path:
-    """A free name beside the path, to write under until all is there; it tells who writes.
+    """A free name beside the path for files while they are written; it identifies the writing process.
 
-    What processes of this machine that are no longer alive left half-written beside the path is removed.
+    Removes incomplete files beside the path that dead processes of this machine left behind.
     """
     for leftover in path.parent.glob(f".writing-{_MACHINE}-*"):
         if _is_dead(leftover.name.split("-")[2]):
@@ -117,12 +117,12 @@ def temporary_sibling(path: Path) -> Path:
 
 
 _MACHINE = f"{zlib.crc32(platform.node().encode()):08x}"
-"""Process numbers mean nothing on another machine, which may write to the same disk."""
+"""Identifies the machine: another one may write to the same disk, and process numbers are valid on one machine only."""
 
 
 def _is_dead(process: str) -> bool:
     if os.name != "posix" or not process.isdecimal():
-        return False  # Elsewhere there is no way of asking that does no harm.
+        return False  # Other systems offer no harmless way to ask.
     try:
         os.kill(int(process), 0)
     except ProcessLookupError:

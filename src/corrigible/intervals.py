@@ -1,4 +1,4 @@
-"""Intervals that hold the true value in 95 of 100 cases."""
+"""95 % confidence intervals."""
 
 from collections.abc import Iterator
 
@@ -12,14 +12,14 @@ ENDS = (0.025, 0.975)
 
 
 def resamples(num_rows: int, num_resamples: int, seed: int) -> Iterator[Int[Tensor, " row"]]:
-    """As many rows as there are, drawn with replacement; the same draws for the same number of rows and seed."""
+    """Bootstrap resamples: ``num_rows`` rows drawn with replacement; they depend only on ``num_rows`` and the seed."""
     generator = torch.Generator().manual_seed(seed)
     for _ in range(num_resamples):
         yield torch.randint(num_rows, (num_rows,), generator=generator)
 
 
 def percentile_interval(draws: Float[Tensor, " sample *rest"]) -> Float[Tensor, " 2 *rest"]:
-    """The lower and the upper end, from what was found on resamples of the rows (Efron 1979)."""
+    """The lower and the upper end of the interval, from values on resamples of the rows (Efron 1979)."""
     return torch.from_numpy(np.quantile(draws.cpu().numpy(), ENDS, axis=0))
 
 

@@ -10,8 +10,8 @@ can compute it in the folder::
 
     find . -type f ! -path ./manifest.json -printf '%P\0' | LC_ALL=C sort -z | xargs -0 sha256sum -- | sha256sum
 
-It does not cover ``created`` and ``corrigible``, nor does it say who sealed: a signature over ``root`` would be one
-more key, in the next version.
+It does not cover ``created`` and ``corrigible``, and does not identify who sealed; a signature over ``root`` would be
+an additional key in a later version.
 """
 
 import hashlib
@@ -34,7 +34,7 @@ MANIFEST = "manifest.json"
 
 @dataclass(frozen=True)
 class SealedFile:
-    """What the manifest says of one file."""
+    """A file's entry in the manifest."""
 
     sha256: str
     num_bytes: int
@@ -42,12 +42,12 @@ class SealedFile:
 
 @dataclass(frozen=True)
 class Manifest:
-    """The list of what was sealed."""
+    """The list of the sealed files."""
 
     created: str
-    """Time in UTC."""
+    """Time of sealing, in UTC."""
     corrigible: str
-    """Version that sealed."""
+    """Version of corrigible that sealed."""
     files: Mapping[str, SealedFile]
     root: str
 
@@ -59,10 +59,10 @@ def root_of(files: Mapping[str, SealedFile]) -> str:
 
 
 def read_manifest(folder: str | Path) -> Manifest:
-    """What the folder's manifest says, which need not be what the folder holds.
+    """The folder's manifest, without comparing it with the folder's files.
 
     Raises:
-        SealError: no such folder, or no readable manifest in it.
+        SealError: the folder does not exist or has no readable manifest.
     """
     path = Path(folder, MANIFEST)
     try:
@@ -75,7 +75,7 @@ def read_manifest(folder: str | Path) -> Manifest:
 
 
 def manifest_as_bytes(manifest: Manifest) -> bytes:
-    """What ``manifest.json`` holds."""
+    """The content of ``manifest.json``."""
     files = {path: {"sha256": sealed.sha256, "bytes": sealed.num_bytes} for path, sealed in manifest.files.items()}
     written = {"format": FORMAT, "version": VERSION, **asdict(manifest), "files": files}
     return (json.dumps(written, indent=2, ensure_ascii=False) + "\n").encode()
@@ -117,7 +117,7 @@ def _read_file(path: str, entry: Any) -> SealedFile:
 
 
 def open_file(path: Path) -> int:
-    """Open a regular file for reading; a link or a pipe is refused, and neither followed nor waited for."""
+    """Open a regular file for reading; links and pipes are refused without following or waiting for them."""
     no_follow = getattr(os, "O_NOFOLLOW", 0) | getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_BINARY", 0)
     if path.is_symlink():
         raise OSError(0, "a symbolic link", str(path))

@@ -15,7 +15,7 @@ from corrigible.errors import RecipeError, unknown
 
 @dataclass(frozen=True)
 class ConfiguredMethod:
-    """A method that was found, with the settings given to it."""
+    """A method with the settings given to it."""
 
     name: str
     function: Callable[..., Any]
@@ -37,7 +37,7 @@ class ConfiguredMethod:
         return declaration_of(self.function)
 
     def given(self, facts: Mapping[str, Any]) -> "ConfiguredMethod":
-        """The same with more settings."""
+        """The method with additional settings."""
         return replace(self, settings={**self.settings, **facts})
 
 
@@ -47,7 +47,7 @@ def method_of(
     """The method of that name, or the function itself, with its settings checked.
 
     Raises:
-        RecipeError: nothing has that name, or a setting that it does not have or of the wrong type.
+        RecipeError: nothing has that name, or a setting is unknown or of the wrong type.
     """
     found = ConfiguredMethod(name_of(method), method_named(method, family, what), settings, what)
     _ = found.filled
@@ -92,7 +92,7 @@ def method_named(
 
 
 def settings_of(function: Callable[..., Any]) -> dict[str, Any]:
-    """The settings a method takes and their defaults; ``inspect.Parameter.empty`` marks one that must be given."""
+    """The settings of a method and their defaults; ``inspect.Parameter.empty`` marks a required setting."""
     return {p.name: p.default for p in _parameters(function) if p.kind is p.KEYWORD_ONLY}
 
 

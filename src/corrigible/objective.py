@@ -25,7 +25,7 @@ PenaltySettings = Mapping[Any, Any]
 
 @dataclass(frozen=True)
 class Term:
-    """A penalty with its settings and weight, found and checked once."""
+    """A penalty with its checked settings and its weight."""
 
     method: ConfiguredMethod
     weight: Weight | Literal["auto"]
@@ -62,7 +62,7 @@ class Term:
 
 @dataclass(frozen=True)
 class Objective:
-    """The value of what is minimised, and its parts."""
+    """The value that a step minimises, and its parts."""
 
     label_losses: Tensor
     """One loss per row."""
@@ -72,21 +72,21 @@ class Objective:
 
 
 def terms_of(penalties: "PenaltySettings | Sequence[Term]", *, may_be_auto: bool = False) -> tuple[Term, ...]:
-    """The penalties with their settings checked; terms stay as they are.
+    """The penalties as terms, with their settings checked; what already is a term is returned unchanged.
 
     Args:
         penalties: name, ``my_module:my_penalty`` or function -> weight, or -> {"weight": …, setting: …}.
         may_be_auto: whether a weight may be "auto".
 
     Raises:
-        RecipeError: an unknown penalty or setting, one that stands twice, or a weight that is not a number.
+        RecipeError: an unknown penalty or setting, a penalty given twice, or a weight that is not a number.
     """
     if isinstance(penalties, Mapping):
         penalties = [_term(key, given) for key, given in penalties.items()]
     names = [term.name for term in penalties]
     for term in penalties:
         if names.count(term.name) > 1:
-            raise RecipeError(f"penalty {term.name!r} stands twice; expected each penalty once")
+            raise RecipeError(f"penalty {term.name!r} is given twice; expected each penalty once")
         if term.is_auto and not may_be_auto:
             raise RecipeError(f"penalty {term.name!r} has weight 'auto'; expected a number of at least 0")
     return tuple(penalties)
@@ -104,9 +104,9 @@ def _term(key: str | Callable[..., Any], given: Any) -> Term:
 def objective_of(
     model: nn.Module, batch: Batch, reviewed: Batch | None, *, loss: Loss, terms: Sequence[Term], epoch: int, seed: int
 ) -> Objective:
-    """Run the model once on each batch and add up: mean label loss plus weight × penalty.
+    """Run the model once on each batch and return the mean label loss plus the sum of weight × penalty.
 
-    Without a reviewed batch, feedback penalties see the label batch where it is marked, and rest where it is not.
+    Without a reviewed batch, feedback penalties see the label batch if it is marked, and are left out if it is not.
 
     Raises:
         TrainingDivergedError: the sum is NaN or infinite.
@@ -150,10 +150,10 @@ def _needs_input(model: nn.Module, terms: Sequence[Term]) -> bool:
 
 
 def require_ran(terms: Sequence[Term], ran: Container[str]) -> None:
-    """A weighted penalty that never runs would teach nothing in silence.
+    """Check that every term ran: a penalty that never runs would silently teach nothing.
 
     Raises:
-        FeedbackError: naming the penalty.
+        FeedbackError: a term did not run; the message names its penalty.
     """
     for term in terms:
         if term.name not in ran:
@@ -164,10 +164,10 @@ def require_ran(terms: Sequence[Term], ran: Container[str]) -> None:
 
 
 def require_gradients(model: nn.Module, objective: Objective) -> None:
-    """A penalty that reaches no parameter would teach nothing in silence.
+    """Check that every penalty has a gradient with respect to a parameter: without one it would silently teach nothing.
 
     Raises:
-        NoGradientError: naming the penalty.
+        NoGradientError: a penalty has none; the message names it.
     """
     for name, value in objective.penalties.items():
         if all(gradient is None for gradient in parameter_gradient(model, value)):
@@ -178,7 +178,7 @@ def require_gradients(model: nn.Module, objective: Objective) -> None:
 
 
 def parameter_gradient(model: nn.Module, value: Tensor) -> list[Tensor | None]:
-    """The value's gradient with respect to each trainable parameter; None where there is no path."""
+    """The value's gradient with respect to each trainable parameter; None for one that the value does not depend on."""
     parameters = [p for p in model.parameters() if p.requires_grad]
     if not value.requires_grad or not parameters:
         return [None] * len(parameters)
@@ -186,7 +186,7 @@ def parameter_gradient(model: nn.Module, value: Tensor) -> list[Tensor | None]:
 
 
 def _mean(losses: Tensor, weight: Tensor | None) -> Tensor:
-    """The mean by weight; 0 where no row counts."""
+    """The weighted mean; 0 if every weight is 0."""
     if weight is None:
         return losses.mean()
     return (losses * weight).sum() / weight.sum().clamp_min(torch.finfo(weight.dtype).tiny)

@@ -1,4 +1,4 @@
-"""Look at a model on a data set, and write down what metrics ask for."""
+"""Run a model on a data set and collect the observations that metrics ask for."""
 
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -46,16 +46,16 @@ OBSERVATIONS = {
     "relevance_mass": "share of absolute attribution on relevant inputs; NaN without either",
     "relevance_rank": "share of relevant inputs among as many most attributed ones; NaN without either",
 }
-"""What a metric may ask for: one value, or one row of values, per row of the data set."""
+"""What a metric may ask for by name: one value, or one vector of values, per row of the data set."""
 
 ABOUT_IRRELEVANT = frozenset({"flipped", "swapped_hits", "attribution_share", "reflected_probs"})
 ABOUT_RELEVANT = frozenset({"pointing", "relevance_mass", "relevance_rank"})
-"""Observations that exists only where inputs are marked."""
+"""Observations that exist only where inputs are marked."""
 
 
 @dataclass(frozen=True)
 class Observations:
-    """What a model showed on a data set, on the CPU."""
+    """The observations of a model on a data set, as tensors on the CPU."""
 
     everywhere: Mapping[str, Tensor]
     """Observations about every row."""
@@ -67,7 +67,7 @@ class Observations:
     group_names: Sequence[str] = ()
 
     def of(self, needs: Collection[str]) -> dict[str, Tensor]:
-        """These observations, all on the same rows: the marked ones where any of it exists only there."""
+        """The observations of these names, all on the same rows: the marked rows if any of them exists only there."""
         if self.on_marked.keys().isdisjoint(needs):
             return {name: self.everywhere[name] for name in needs}
         found = {name: value[self.marked] for name, value in self.everywhere.items()} | dict(self.on_marked)
@@ -86,16 +86,16 @@ def gather(
     batch_size: int = 256,
     seed: int = 0,
 ) -> Observations:
-    """The observations of these names, as far as the data set and the feedback give it.
+    """The observations of these names, as far as the data set and the feedback allow.
 
-    What is about irrelevant inputs exists on the rows on which some are marked; what is about relevant inputs is NaN on
-    rows without such marks, and absent where no row has any. Explanations are of the label. The model, its modes and
-    PyTorch's random state stay as they were.
+    Observations about irrelevant inputs cover only the rows on which some inputs are marked irrelevant. Observations
+    about relevant inputs are NaN on rows without such marks, and absent if no row has any. Explanations are of the
+    label. The model, its modes and PyTorch's random state stay as they were.
 
     Args:
         data: ``(x, y)``, ``(x, y, group)`` or a map-style data set.
         feedback: about the rows of this data set.
-        method: the explainer behind everything that is about attribution.
+        method: the explainer for all observations about attributions.
         num_donors: rows of this data set whose values replace the irrelevant inputs for ``flipped`` and
             ``swapped_hits``.
         batch_size: rows that pass through the model at once.
@@ -129,7 +129,7 @@ def gather(
 
 @dataclass(frozen=True)
 class _Rows:
-    """Some rows, with what is marked on them, and the model to show them to."""
+    """Some rows with their marks, and the model to run on them."""
 
     model: nn.Module
     dataset: Dataset
@@ -179,7 +179,7 @@ def _probs(model: nn.Module, x: Tensor) -> Float[Tensor, " batch num_classes"]:
 
 
 def _swaps(rows: _Rows, num_donors: int, seed: int) -> dict[str, Tensor]:
-    """What becomes of the predictions when irrelevant inputs hold other rows' values."""
+    """How predictions change when irrelevant inputs hold other rows' values."""
     lending = collate(rows.dataset, draw_donors(len(rows.dataset), num_donors, seed), rows.marks)
     lending = lending.to(device_of(rows.model))
     assert lending.irrelevant is not None
@@ -210,7 +210,7 @@ def _explained(rows: _Rows, batch: Batch, *, method: str, settings: Mapping[str,
 
 
 def _qualities(rows: _Rows, y: Tensor, names: Collection[str], explained: Explained) -> dict[str, Tensor]:
-    """What is asked for about the explanations, NaN on rows where it has no answer."""
+    """The observations about explanations among these names; NaN on rows where one is undefined."""
     relevant = rows.marks.relevant.rows(y)
     asked = [name for name in _QUALITIES if name in names and (len(relevant) or name not in ABOUT_RELEVANT)]
     found = {name: torch.full((len(y),), torch.nan, dtype=torch.float64) for name in asked}

@@ -1,4 +1,4 @@
-"""TOML ↔ functions: what a study is about and how it is trained, corrected and measured."""
+"""Read recipes: TOML that says what a study is about and how its models are trained, corrected and measured."""
 
 import inspect
 import math
@@ -43,7 +43,7 @@ class Evaluation:
     metrics: tuple[str, ...] = ("accuracy", "flip_rate", "attribution_overlap", "expected_calibration_error")
     num_donors: int = 50
     num_resamples: int = 1000
-    """Of the rows, for the intervals."""
+    """Number of resamples of the rows, for the intervals."""
 
     def __post_init__(self) -> None:
         require_range(self, "num_donors", 1, MOST)
@@ -60,7 +60,7 @@ class Recipe:
     """What a reader of the report must not conclude."""
     seed: int
     validation_split: str
-    """Rows to watch and to judge rules on; empty for none."""
+    """The split whose accuracy is watched and on which rules are judged; empty for none."""
     kind: str
     source: str | None
     data: Mapping[str, Any]
@@ -69,10 +69,10 @@ class Recipe:
     train: Schedule
     train_augment: Mapping[str, Mapping[str, Any]]
     train_penalties: Mapping[str, Mapping[str, Any]]
-    """Of training itself; they know no feedback."""
+    """Penalties of the training itself, which use no feedback."""
     correct: Schedule
     augment: Mapping[str, Mapping[str, Any]] | None
-    """None, as the penalties, where neither is named: the default for the data corrects."""
+    """None, like ``penalties``, if the recipe names neither: then the default method for the data corrects."""
     penalties: Mapping[str, Mapping[str, Any]] | None
     baselines: tuple[Baseline, ...]
     explain: Explanation
@@ -83,7 +83,7 @@ class Recipe:
         """Read a recipe.
 
         Raises:
-            RecipeError: what is written is not TOML, of a newer format, or names something unknown.
+            RecipeError: the text is not TOML, has a newer format, or names something unknown.
         """
         return _parse(text)
 
@@ -178,7 +178,7 @@ def _notes(notes: list[Any]) -> tuple[str, ...]:
 
 
 def _section(facts: type[Any], content: Mapping[str, Any], where: str) -> Any:
-    """The dataclass of one table, its keys and values checked."""
+    """The dataclass made from one TOML table, with its keys and values checked."""
     filled = complete(facts, content, where)
     try:
         return filled()
@@ -187,10 +187,10 @@ def _section(facts: type[Any], content: Mapping[str, Any], where: str) -> Any:
 
 
 def complete(function: Callable[..., Any], settings: Mapping[str, Any], where: str) -> Callable[..., Any]:
-    """The function with these settings filled in, none that must be given left out.
+    """The function with these settings filled in.
 
     Raises:
-        RecipeError: a setting that is unknown, of the wrong type, or missing.
+        RecipeError: a setting that is unknown or of the wrong type, or a required one that is missing.
     """
     filled = with_settings(function, settings, where)
     for name, default in settings_of(function).items():
@@ -222,7 +222,7 @@ def _evaluation(content: Mapping[str, Any]) -> Evaluation:
 
 
 def load_data(recipe: Recipe, folder: Any, split: str) -> Dataset:
-    """The rows of one split, from the recipe's own function or the study's ``data`` folder; their labels are at hand.
+    """The rows of one split, with their labels in memory, from the recipe's function or the study's ``data`` folder.
 
     Raises:
         DataError: files that are missing, corrupt or of the wrong form.
@@ -249,7 +249,7 @@ def _plain(split: str) -> str:
 
 
 def model_facts(data: Dataset) -> dict[str, int]:
-    """What a model's function may ask for by naming it: its arguments are taken from these."""
+    """Facts about the data by name; a model's function gets those that its arguments name."""
     y = all_labels(data)
     require_classes(y)
     shape = shape_of(data)
@@ -262,7 +262,7 @@ def build_model(recipe: Recipe, facts: Mapping[str, int], seed: int) -> nn.Modul
     """The recipe's network with fresh weights.
 
     Raises:
-        RecipeError: an unknown model or setting, or one that the model refuses.
+        RecipeError: an unknown model or setting, or settings that the model refuses.
     """
     function = with_settings(
         method_named(recipe.model, MODELS, "model"), recipe.model_settings, f"model {recipe.model!r}"

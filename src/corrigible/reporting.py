@@ -1,4 +1,4 @@
-"""What a study found, as one self-contained HTML page to read on a screen or on paper."""
+"""The report: the results of a study as one self-contained HTML page, for the screen or for paper."""
 
 import math
 from collections import Counter
@@ -27,7 +27,7 @@ MOST_FEATURES = 30
 
 @dataclass(frozen=True)
 class ReportedModel:
-    """One model and what was measured on it."""
+    """One model and its measurements."""
 
     name: str
     measurements: tuple[Measurement, ...] = ()
@@ -62,7 +62,7 @@ class Plots:
 
 @dataclass(frozen=True)
 class Curve:
-    """How one model learned."""
+    """The training curve of one model."""
 
     name: str
     epochs: tuple[Epoch, ...]
@@ -70,11 +70,11 @@ class Curve:
 
 @dataclass(frozen=True)
 class Opening:
-    """How a correction went, for somebody who does not program."""
+    """How a correction went, for a reader who does not program."""
 
     outcome: str
     sentences: tuple[str, ...]
-    """What was asked first."""
+    """The first one says what was asked."""
 
 
 @dataclass(frozen=True)
@@ -97,7 +97,7 @@ class ReportContent:
     feature_shares: tuple[tuple[str, float | None, float | None], ...] = ()
     """(feature, before, after): its share of the mean absolute attribution, in [0, 1]."""
     plots: tuple[Plots, ...] = ()
-    """What the explanations of many rows say."""
+    """Plots of the explanations of many rows."""
     curves: tuple[Curve, ...] = ()
     feedback: tuple[Feedback, ...] = ()
     reproduce: tuple[str, ...] = ()
@@ -108,10 +108,10 @@ class ReportContent:
 
 
 def render(content: ReportContent) -> str:
-    """One HTML file that loads nothing from elsewhere; the same content gives the same text.
+    """The report as the text of one HTML file that loads nothing from elsewhere; equal content gives equal text.
 
-    Heat maps share one colour scale, the 99.5th percentile of the absolute attribution over all of them; attributions
-    of several channels are summed.
+    All heat maps share one colour scale, which ends at the 99.5th percentile of the absolute attribution over all of
+    them; attributions of several channels are summed.
 
     Raises:
         ValueError: a heat map that is not an image, or a confusion matrix without a name for each class.
@@ -203,7 +203,7 @@ def _share_rows(content: ReportContent) -> tuple[list[_ShareRow], float, int]:
 
 
 def _styled(content: ReportContent) -> list[tuple[Curve, int]]:
-    """Each curve with its style: that of the model of the same name, or else one that is still free."""
+    """Each curve with its style: that of the model of the same name, otherwise an unused one."""
     names = [model.name for model in content.models]
     free = iter(range(len(names), len(names) + len(content.curves)))
     return [(curve, names.index(curve.name) if curve.name in names else next(free)) for curve in content.curves]
@@ -235,7 +235,7 @@ class _Confusion(NamedTuple):
 
 
 def _confusion(model: ReportedModel) -> _Confusion:
-    """Shaded by the share of the label's rows: blue where the prediction is right, orange where it is wrong."""
+    """The cells of a confusion matrix, shaded by their share of the label's rows: blue if right, orange if wrong."""
     assert model.confusion is not None
     names = model.class_names or tuple(map(str, range(len(model.confusion))))
     if len(names) != len(model.confusion):
@@ -251,7 +251,7 @@ def _confusion(model: ReportedModel) -> _Confusion:
 
 
 def _feedback_counts(content: ReportContent) -> list[tuple[str, str, str, int]]:
-    """(author, polarity, where it applies, how many)."""
+    """(author, polarity, which rows it applies to, count) of the feedback."""
     names = next((model.class_names for model in content.models if model.class_names), ())
     counted = Counter((f.author, f.polarity, _applies_to(f, names)) for f in content.feedback)
     return [(*key, count) for key, count in sorted(counted.items())]
@@ -284,7 +284,7 @@ def _feedback_features(feedback: Sequence[Feedback]) -> dict[str, list[tuple[str
 
 
 def _features(said: Feedback) -> tuple[str, ...]:
-    """Names of features; of a text, the phrase."""
+    """The names of the features that the feedback is about; for a text, the phrase."""
     if isinstance(said.region, Phrase):
         return (" ".join(said.region.words),)
     return said.region.names if isinstance(said.region, Features) else ()

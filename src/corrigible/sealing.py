@@ -1,7 +1,7 @@
-"""Seal a model with its evidence in a folder, and find out later whether anything in that folder has changed.
+"""Seal a model with its measurements in a folder, and check later whether anything in that folder has changed.
 
-The folder holds ``model.safetensors``, ``measurements.json``, whatever else was given, and ``manifest.json``, whose
-root is one hash of all: who keeps or publishes it has fixed every byte of every other file.
+The folder holds ``model.safetensors``, ``measurements.json``, any other files given, and ``manifest.json``. The
+manifest's root is one hash over all other files: to publish it fixes every byte of them.
 """
 
 import hashlib
@@ -31,7 +31,7 @@ ProblemKind = Literal["changed", "missing", "added", "renamed", "emptied", "syml
 
 @dataclass(frozen=True)
 class Problem:
-    """One way in which a folder is not as it was sealed."""
+    """One difference between a folder and what was sealed."""
 
     kind: ProblemKind
     path: str
@@ -41,10 +41,10 @@ class Problem:
 
 @dataclass(frozen=True)
 class Verification:
-    """What was found in a sealed folder."""
+    """The result of checking a sealed folder."""
 
     root: str
-    """Of the files that the manifest lists."""
+    """Root hash of the files that the manifest lists."""
     problems: tuple[Problem, ...]
 
     @property
@@ -55,7 +55,7 @@ class Verification:
 
 @dataclass(frozen=True)
 class _Found:
-    """What lies in a folder."""
+    """The files of a folder with their hashes, and problems by path."""
 
     files: dict[str, SealedFile] = field(default_factory=dict)
     problems: dict[str, Problem] = field(default_factory=dict)
@@ -69,16 +69,18 @@ def seal(
     files: Mapping[str, bytes] | None = None,
     anyway: bool = False,
 ) -> Manifest:
-    """Write the weights, the measurements and these files with a manifest; the folder is complete or absent.
+    """Write the weights, the measurements and these files with a manifest into a folder; return the manifest.
+
+    If writing fails, no folder is left behind.
 
     Args:
         folder: a new or empty folder.
         files: content by plain relative path, such as ``recipe.toml``.
-        anyway: also a model that `correct` gave with the verdict "failed".
+        anyway: also seal a model whose verdict is "failed".
 
     Raises:
-        SealError: the folder holds something already, or the correction failed.
-        StudyError: it may not be written.
+        SealError: the folder is not empty, or the correction failed.
+        StudyError: the folder cannot be written.
         ValueError: a path that is not plain, or is taken.
     """
     verdict = getattr(model, "verdict", None)
@@ -110,13 +112,13 @@ def seal(
 
 
 def verify(folder: str | Path, *, root: str | None = None) -> Verification:
-    """Compare the folder with its manifest, and the manifest with the root that was quoted when it was sealed.
+    """Compare a sealed folder with its manifest, and the manifest with a root that was quoted when it was sealed.
 
-    Without a quoted root, somebody who changed a file and wrote the manifest anew goes unnoticed. Symbolic links are
-    never followed, nothing is unpickled or run; empty folders do not count.
+    Without ``root``, a changed file goes unnoticed if the manifest was rewritten to match. Symbolic links are not
+    followed, nothing is unpickled or run, and empty folders are ignored.
 
     Raises:
-        SealError: no such folder, or no readable manifest in it.
+        SealError: the folder does not exist or has no readable manifest.
     """
     folder = Path(folder)
     manifest = read_manifest(folder)
@@ -132,7 +134,7 @@ def verify(folder: str | Path, *, root: str | None = None) -> Verification:
 
 
 def _measurements(evidence: Sequence[Measurement]) -> bytes:
-    """JSON has no NaN: such numbers are written as the texts ``nan``, ``inf`` and ``-inf``."""
+    """The measurements as JSON, which has no NaN: such numbers become the texts ``nan``, ``inf`` and ``-inf``."""
     rows = [
         {
             name: str(value) if isinstance(value, float) and not math.isfinite(value) else value
@@ -145,7 +147,7 @@ def _measurements(evidence: Sequence[Measurement]) -> bytes:
 
 
 def _contents(folder: Path) -> _Found:
-    """Hashes of all files but the manifest, and what cannot be hashed."""
+    """Hashes of all files except the manifest, and the paths that cannot be hashed."""
     found = _Found()
     waiting = [""]
     while waiting:
@@ -205,5 +207,5 @@ def _differences(sealed: Mapping[str, SealedFile], found: _Found) -> list[Proble
 
 
 def _printable(path: str) -> str:
-    """Anyone can add a file whose name is no text or breaks the line it is printed on."""
+    """The path, escaped if it is not printable: an added file's name may hold line breaks or undecodable bytes."""
     return path if path.isprintable() else ascii(path)

@@ -1,4 +1,4 @@
-"""Read JSON written by others: nothing ambiguous passes, and every refusal is a ValueError of one line."""
+"""Read JSON written by others: ambiguous text is refused, with a one-line ValueError."""
 
 import json
 import reprlib
@@ -18,7 +18,7 @@ def parse(text: str) -> Any:
 
 
 def described(value: object) -> str:
-    """A few words on what was found, for a message."""
+    """A few words that describe the value, for a message."""
     if value is None:
         return "null"
     if isinstance(value, list):

@@ -1,6 +1,6 @@
 """A study: a folder about one question, to which every verb adds a run.
 
-A run is written under a temporary name and renamed when it is complete, so that a run is either whole or absent. A
+A run is written under a temporary name and renamed when it is complete, so a run is either complete or absent. A
 finished run is never edited: ``run.json`` holds the SHA-256 of each of its files.
 """
 
@@ -37,7 +37,7 @@ class Run:
 
     folder: Path
     record: Mapping[str, Any]
-    """What ``run.json`` says."""
+    """The content of ``run.json``."""
 
     @property
     def name(self) -> str:
@@ -50,7 +50,7 @@ class Run:
 
     @property
     def label(self) -> str:
-        """What the run's model is called in tables."""
+        """The name of the run's model in tables."""
         return str(self.record.get("label", self.verb))
 
     def read(self, name: str) -> Any:
@@ -58,12 +58,12 @@ class Run:
         return json.loads((self.folder / name).read_text(encoding="utf-8"))
 
     def require_unchanged(self) -> None:
-        """Raises StudyError when a file of the run is not as it was written."""
+        """Raises StudyError if a file of the run was changed, removed or added since it was finished."""
         for problem in self.problems():
             raise StudyError(f"{problem} since the run was finished; make the run again")
 
     def problems(self) -> list[str]:
-        """What differs from what was written: changed, missing and added files."""
+        """A line for each file that was changed, removed or added since the run was finished."""
         expected: Mapping[str, str] = self.record["files"]
         present = {path.name for path in self.folder.iterdir()} - {"run.json"}
         found = [f"{self.name}/{name} is missing" for name in sorted(set(expected) - present)]
@@ -76,13 +76,13 @@ class Run:
 
 @dataclass(frozen=True)
 class Study:
-    """The folder, known to hold a readable recipe."""
+    """A study folder and its parsed recipe."""
 
     folder: Path
     recipe: Recipe
 
     def feedback(self) -> FeedbackStore:
-        """What people said; use it in ``with``."""
+        """The study's feedback store, to be used in a ``with`` statement."""
         return FeedbackStore(self.folder / "feedback.sqlite")
 
     def runs(self) -> list[Run]:
@@ -115,7 +115,7 @@ class Study:
 
     @contextmanager
     def new_run(self, verb: str, **record: Any) -> Iterator["Draft"]:
-        """A folder to write a run into; it becomes a run when the block ends without an error."""
+        """A draft to write files into; it becomes a finished run when the block ends without an error."""
         runs = self.folder / "runs"
         draft = Draft(temporary_sibling(runs / verb), {"verb": verb, **record})
         started = time.perf_counter()
@@ -131,12 +131,12 @@ class Study:
 
 @dataclass
 class Draft:
-    """A run while it is written."""
+    """A run that is still being written."""
 
     folder: Path
     record: dict[str, Any]
     published: Path | None = None
-    """Where the finished run lies."""
+    """The folder of the finished run; None until it is finished."""
 
     def write_json(self, name: str, content: Any) -> None:
         (self.folder / name).write_text(json.dumps(content, indent=1, allow_nan=False), encoding="utf-8")
@@ -161,7 +161,7 @@ def open_study(folder: Path | str) -> Study:
 
 
 def create_study(folder: Path | str, recipe: str) -> Study:
-    """A new study with this recipe.
+    """Create a study folder with this recipe.
 
     Raises:
         StudyError: the folder already holds a study, or cannot be written.
@@ -226,7 +226,7 @@ def _read_run(folder: Path) -> Run:
 
 
 def _found_hash(path: Path) -> str | None:
-    """None for what is no readable file, such as a folder or a broken link."""
+    """The file's SHA-256; None if it is not a readable file, such as a folder or a broken link."""
     try:
         return _sha256(path)
     except OSError:

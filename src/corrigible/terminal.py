@@ -25,12 +25,12 @@ IF_FAILED = (
 
 
 def has_problems(record: Record) -> bool:
-    """Whether `verify` found that something is not as it was written."""
+    """Whether the record lists problems that `verify` found."""
     return bool(getattr(record, "problems", ()))
 
 
 def is_failure(record: Record) -> bool:
-    """Whether a correction failed."""
+    """Whether the record is the verdict of a correction that failed."""
     return bool(getattr(record, "outcome", "") == "failed")
 
 
@@ -41,9 +41,9 @@ def show(
     is_problem: Callable[[Record], bool] = has_problems,
     advice: str = "",
 ) -> None:
-    """Run the verb and print its records; an error that the user can fix ends it with one line and exit code 1.
+    """Run the verb and print its records; exit with code 1 and one line on an error that the user can fix.
 
-    A record that is a problem gives that exit code too, once the verb has come to its end, after the advice.
+    If a record is a problem, the verb runs to its end, then the advice is printed and the exit code is 1 too.
     """
     printed = _as_json if as_json else _as_text
     records = verb()
@@ -57,7 +57,7 @@ def show(
         sys.exit(130)
     finally:
         if isinstance(records, Generator):
-            records.close()  # At once: what is half-written is removed here.
+            records.close()  # At once, because closing removes what is half-written.
     if is_found:
         from corrigible.lines import wrapped
 
@@ -106,7 +106,7 @@ def _as_text(records: Iterator[Record], is_problem: Callable[[Record], bool]) ->
 
 
 class _Bar:
-    """Shows epochs, trials and shards as they come: a bar on a terminal, elsewhere one line at the end of a stage."""
+    """Progress of epochs, trials and shards: a bar on a terminal, otherwise one line at the end of each stage."""
 
     def __init__(self, console: Console) -> None:
         self.console = console
@@ -120,7 +120,7 @@ class _Bar:
         self.close()
 
     def close(self) -> None:
-        """The bar stays as it is; the next epoch, trial or shard begins a new one."""
+        """Leave the current bar as it is; the next epoch, trial or shard starts a new one."""
         if self.progress is not None:
             self.progress.stop()
         self.progress = None

@@ -28,12 +28,12 @@ from corrigible.objective import (
 from corrigible.types import Batch
 
 Step = Callable[[Optimizer, Callable[[], Objective]], Objective]
-"""One optimisation step; the objective is computed anew at each call, at the parameters as they then are."""
+"""One optimisation step; each call of its second argument computes the objective at the current parameters."""
 
 
 @dataclass(frozen=True)
 class Epoch:
-    """What one pass over the labelled rows gave."""
+    """The losses of one pass over the labelled rows."""
 
     number: int
     """From 1."""
@@ -69,31 +69,31 @@ def fit(
     epochs: int,
     seed: int = 0,
 ) -> Iterator[Epoch]:
-    """Train the model in place, yielding after each epoch.
+    """Train the model in place and yield an `Epoch` after each pass over the labelled rows.
 
-    Each step sees one label batch and, where feedback penalties have a weight, one batch of reviewed rows; penalties on
-    the same rows share one pass. Without penalties this is plain training, bit for bit. Between epochs the model's
-    modes and PyTorch's random state are as they were found.
+    Each step sees one label batch and, if a feedback penalty has a weight, one batch of reviewed rows; penalties on
+    the same rows share one pass. Without penalties this is plain training, bit for bit. Whenever it yields, the model's
+    modes and PyTorch's random state are as they were before the call.
 
     Args:
         batches: the labelled rows of an epoch.
-        reviewed: reviewed rows without end; without them feedback penalties see the label batches, which must be
-            marked.
-        validation: named numbers to report after each epoch; they choose nothing.
+        reviewed: an endless stream of batches of reviewed rows; without it feedback penalties see the label batches,
+            which must be marked.
+        validation: named numbers to report after each epoch; nothing is chosen by them.
         penalties: name or function -> weight, or -> {"weight": …, setting: …}; a weight is a number or
             (epoch -> number).
         augment: changes to the label batch, which may look at the model.
         step: one optimisation step.
 
     Raises:
-        FeedbackError: a weighted penalty that never runs, because there are no reviewed rows.
-        NoGradientError: a penalty that reaches no parameter.
+        FeedbackError: a penalty with a weight never runs, because there are no reviewed rows.
+        NoGradientError: a penalty has no gradient with respect to any parameter.
         TrainingDivergedError: the objective became NaN or infinite.
     """
     terms = terms_of(penalties or {})
     objective = partial(objective_of, model, loss=loss, terms=terms)
     randomness = PrivateRandomness(seed)
-    # Checked at weight 1: a weight that grows from 0 must not hide until later that its penalty teaches nothing.
+    # Checked at weight 1: a weight that starts at 0 and grows would otherwise hide that its penalty teaches nothing.
     due = [replace(term, weight=1.0) for term in terms if any(term.weight_at(number) != 0 for number in range(epochs))]
     if due:
         probe = copy.deepcopy(model)  # Some layers change their buffers whenever they run.

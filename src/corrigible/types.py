@@ -16,7 +16,7 @@ Scope = Literal["row", "class", "dataset"]
 
 @dataclass(frozen=True)
 class Batch:
-    """Rows of a data set with what people said about them; every tensor is row-aligned."""
+    """Rows of a data set with their feedback as masks; every tensor is row-aligned."""
 
     index: Int[Tensor, " batch"]
     """Position of each row in its data set."""
@@ -65,7 +65,7 @@ class Columns:
 
 @dataclass(frozen=True)
 class Pixels:
-    """A region given as a boolean array of the shape of one input; also (height, width), or (token,) of a text."""
+    """A region given as a boolean array: the shape of one input, (height, width) of an image or (token,) of a text."""
 
     mask: NDArray[np.bool_]
 
@@ -85,7 +85,7 @@ class Features:
 
 @dataclass(frozen=True)
 class Phrase:
-    """A region given as words of a text that stand side by side: every place where they do."""
+    """A region given as consecutive words of a text: every place where they occur in this order."""
 
     words: tuple[str, ...]
 
@@ -102,7 +102,7 @@ def region_of(region: "Region | NDArray[np.bool_] | Tensor | Sequence[str] | str
     if isinstance(region, Tensor):
         region = region.detach().cpu().numpy()
     if isinstance(region, np.ndarray) and region.dtype == np.bool_:
-        return Pixels(region.copy())  # What was said stays as it was, whatever becomes of the array.
+        return Pixels(region.copy())  # A copy: the caller may change the array later.
     if not isinstance(region, np.ndarray) and all(isinstance(name, str) for name in region):
         return Features(tuple(region))
     found = f"an array of {region.dtype}" if isinstance(region, np.ndarray) else f"a {type(region).__name__}"
@@ -117,15 +117,15 @@ class Feedback:
     """Given as a boolean array of the shape of one input, as feature names or as a Phrase; kept as a Region."""
     polarity: Polarity = "irrelevant"
     row: int | None = None
-    """The row it was said about; None for a rule."""
+    """The row that the feedback is about; None for a rule."""
     split: str = "train"
-    """The part of the data that ``row`` counts in."""
+    """The split of the data that ``row`` is an index of."""
     scope: Scope = "row"
-    """Where it applies: to that row, to every row of one class, or to every row."""
+    """Which rows it applies to: that row, every row of one class, or every row."""
     label: int | None = None
     """The class, for ``scope="class"``."""
     fingerprint: str | None = None
-    """Hash of the row it was said about; a mismatch is an error."""
+    """Hash of the row that the feedback is about; a mismatch is an error."""
     author: str = ""
     at: datetime | None = None
     note: str = ""
@@ -136,7 +136,7 @@ class Feedback:
 
 @dataclass(frozen=True)
 class Measurement:
-    """The value of one metric, with how many rows it rests on and a 95 % interval."""
+    """The value of one metric, with its 95 % interval and the number of rows it was measured on."""
 
     metric: str
     value: float | None

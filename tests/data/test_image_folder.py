@@ -141,9 +141,9 @@ def test_links_that_stay_inside_are_followed_and_others_refused(folder, tmp_path
 @pytest.mark.parametrize(
     ("file", "words"),
     [
-        ("train/1.png", r"train/1\.png is no folder; expected one folder per class"),
-        ("train/cat/more/1.png", r"train/cat/more is no image file"),
-        ("train/cat/notes.txt", r"notes\.txt is no image file; expected \.bmp"),
+        ("train/1.png", r"train/1\.png is not a folder; expected one folder per class"),
+        ("train/cat/more/1.png", r"train/cat/more is not an image file"),
+        ("train/cat/notes.txt", r"notes\.txt is not an image file; expected \.bmp"),
         ("test/cow/1.png", "has a class 'cow'; expected those of training: cat, dog"),
     ],
 )

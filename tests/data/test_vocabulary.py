@@ -89,7 +89,7 @@ def test_a_file_that_is_something_else_is_refused_in_one_line(tmp_path):
         assert "\n" not in str(refused.value)
     for content in (b"", b"\x00" * 30, b"word2vec 1 2"):
         path.write_bytes(content)
-        with pytest.raises(DataError, match="is no vocabulary.*delete it"):
+        with pytest.raises(DataError, match="is not a vocabulary.*delete it"):
             read_vocabulary(path)
 
 

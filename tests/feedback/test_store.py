@@ -301,7 +301,7 @@ def foreign(path):
     [
         (lambda path: path.write_bytes(b""), "is empty"),
         (lambda path: path.write_bytes(b"x"), r"not a feedback store \(application id 0x0"),
-        (lambda path: path.write_text("row,feature\n" * 1000), "no feedback store or is damaged"),
+        (lambda path: path.write_text("row,feature\n" * 1000), "not a feedback store or is damaged"),
         (foreign, r"not a feedback store \(application id 0x5, expected 0x436f7272\)"),
         (lambda path: path.mkdir(), "a folder you may write to"),
     ],

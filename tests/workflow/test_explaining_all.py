@@ -88,7 +88,7 @@ def test_what_was_finished_before_an_interruption_is_kept(study: Path) -> None:
 def test_going_on_with_another_model_is_refused_before_anything_is_explained(study: Path) -> None:
     interrupt(study, 1, splits=["test"], rows_per_shard=7)
     list(workflow.train(study, seed=5))
-    with pytest.raises(StudyError, match=r"unfinished-explain/test were begun differently: weights was"):
+    with pytest.raises(StudyError, match=r"unfinished-explain/test were started differently: weights was"):
         list(workflow.explain_all(study, rows_per_shard=7))
     assert not list(study.rglob("train-0*"))
     assert "seed was 0, now 9" in refused("explain", study, "--all", "--run", 1, "--rows-per-shard", 7, "--seed", 9)

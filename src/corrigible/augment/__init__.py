@@ -1,4 +1,4 @@
-"""Changes to the label batches while a model is trained, one file each: (model, batch, generator) -> batch."""
+"""Augmentations: changes to the label batches during training, one file each: (model, batch, generator) -> batch."""
 
 from collections.abc import Callable
 from typing import Any

@@ -25,7 +25,7 @@ def adversarial_rows(
     low: float = 0.0,
     high: float = 1.0,
 ) -> Batch:
-    """The batch with its rows attacked, as the model is at this step; for ``both`` behind the rows as they are.
+    """The batch with its rows attacked, using the model's current weights; ``both`` puts the original rows before them.
 
     One step without a random start is the fast gradient sign method.
 

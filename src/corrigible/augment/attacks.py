@@ -59,10 +59,10 @@ def projected_gradient(
 
     Args:
         epsilon: in units of x.
-        step_size: None for 2.5 epsilon / steps, with which a step back can be made good.
+        step_size: None for 2.5 epsilon / steps, large enough to make up for steps in a wrong direction.
         target: towards these classes instead of away from the labels.
         low, high: the least and the largest value an input may be moved to; a value beyond them stays.
-        generator: of a uniform random start within epsilon; None to start at the row.
+        generator: draws a uniform random start within epsilon of the row; None starts at the row.
 
     Raises:
         RecipeError: an epsilon below 0, no steps, or a low that is not below high.
@@ -87,10 +87,10 @@ def projected_gradient(
 
 
 def _gradient(model: nn.Module, x: Tensor, aim: Tensor) -> Tensor:
-    """Of the class's log-odds.
+    """The gradient of the class's log-odds with respect to x.
 
-    The log-probability's has the same direction, 1 − p times the length: it is rounded to 0 on rows that a network is
-    certain of, which would look like a defence.
+    The gradient of the log-probability has the same direction but 1 − p times the length: on rows that a network is
+    certain of it is rounded to 0, which would look like a defence.
     """
     forward = Forward(model, Batch(torch.arange(len(x)), x, aim.to(x.device))).unobserved()
     return forward.input_gradient(_log_odds, forward.batch.y, create_graph=False).detach()

@@ -1,4 +1,4 @@
-"""What was marked in a table, ready to be given to other rows: a marked feature becomes a permutation."""
+"""Move marked values of tables to other rows: in effect, a marked feature is permuted."""
 
 from dataclasses import dataclass, replace
 
@@ -15,7 +15,7 @@ FAR = 4.0
 
 @dataclass(frozen=True)
 class ColumnCues:
-    """The marked features of a table, or inputs of vectors without named features."""
+    """The marked features of a table, or the marked inputs of vectors without named features."""
 
     reviewed: Float[Tensor, " reviewed column"]
     """Rows that carry the marks."""
@@ -49,9 +49,9 @@ def with_columns_moved(
 ) -> Batch:
     """The batch with other rows' values in its marked features; labels stay.
 
-    Half of the rows take all features from one row, the others each feature from a row of its own. Half of the rows get
-    numbers that most masks mark `FAR` times as far from their mean: what must not matter must not at any value, and a
-    network unlearns a slope the faster the more of it is seen. Categories stay what they are.
+    Half of the rows take all features from one other row, the rest take each feature from a different row. In half of
+    the rows, numbers that most masks mark are put `FAR` times as far from their mean: such a feature must not matter at
+    any value, and a network unlearns its slope faster over a wider range. Categories are not stretched.
     """
     size, num_features = len(batch.x), len(cues.features)
     is_joint = torch.rand(size, generator=generator) < 0.5

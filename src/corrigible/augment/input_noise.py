@@ -1,4 +1,4 @@
-"""Normal noise on the inputs, which in the mean punishes large input gradients (Bishop 1995, Training with noise is
+"""Normal noise on the inputs, which on average penalises large input gradients (Bishop 1995, Training with noise is
 equivalent to Tikhonov regularization).
 """
 

@@ -1,4 +1,4 @@
-"""What was marked in images, cut out so that it can be pasted onto others."""
+"""Patches: marked content cut out of images, to be pasted onto other images."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -11,20 +11,20 @@ from torch import Tensor
 from torch.nn.functional import avg_pool2d, pad
 
 JOINED_SHARE = 1 / 14
-"""Parts of a mask nearer than this share of the longer side are one part: the letters of a stamp."""
+"""Parts of a mask closer than this share of the longer side are joined, such as the letters of a stamp."""
 SAME_PLACE = 0.5
-"""Intersection over union from which two parts lie at the same place."""
+"""Least intersection over union at which two parts count as at the same place."""
 MARGIN = 1
 
 
 @dataclass(frozen=True)
 class Patches:
-    """Parts of masks with what the images show there, all padded to one size."""
+    """Parts of masks with the image content under them, all padded to one size."""
 
     values: Float[Tensor, " part channel rows columns"]
     mask: Bool[Tensor, " part channel rows columns"]
     corner: Int[Tensor, " part two"]
-    """Top and left of each patch in its image; may lie above or left of it, by the margin."""
+    """Top and left of each patch in its image; may lie outside of the image by the margin."""
     row: Int[Tensor, " part"]
     """The reviewed row it was cut from, counted from 0."""
     soft: Float[Tensor, " part channel rows columns"]
@@ -110,16 +110,16 @@ def paste(
     values: Float[Tensor, " pasted channel rows columns"],
     share: Float[Tensor, " pasted channel rows columns"],
 ) -> None:
-    """Put patches into some of these images, in place; ``share`` is how much of a patch shows at each pixel.
+    """Paste patches into some of these images, in place; ``share`` is the opacity of a patch at each pixel, in [0, 1].
 
-    An image gets at most one patch at any pixel. What lies outside of an image is left out.
+    An image gets at most one patch at any pixel. Parts outside of an image are dropped.
     """
     channels, height, width = x.shape[1:]
     down, right = (corner[:, axis, None] + torch.arange(values.shape[2 + axis]) for axis in (0, 1))
     is_inside = ((down >= 0) & (down < height))[:, :, None] & ((right >= 0) & (right < width))[:, None, :]
     plane = (image[:, None] * channels + torch.arange(channels))[:, :, None, None] * height
     number = (plane + down[:, None, :, None]) * width + right[:, None, None, :]
-    # Only pixels that show something: boxes are padded to one size and overlap where masks do not.
+    # Only pixels with a share above 0: boxes are padded to one size and overlap where masks do not.
     shows = (share > 0) & is_inside[:, None].to(share.device)
     chosen = shows.flatten().nonzero().flatten()
     patch, amount = (part.flatten().index_select(0, chosen).to(x) for part in (values, share))
@@ -133,16 +133,16 @@ def windows(
     corner: Int[Tensor, " cut two"],
     size: Sequence[int],
 ) -> Float[Tensor, " cut channel rows columns"]:
-    """A box of that size from each of these images, which are widened; what lies outside of an image is 0."""
+    """A box of this size cut from each of these widened images; pixels outside of the original image are 0."""
     return wide[_pixels(image, corner, size)].permute(0, 3, 1, 2)
 
 
 def widened(x: Tensor, size: Sequence[int]) -> Tensor:
-    """A copy with zeros around the images, so that a box of that size fits wherever its mask lies inside an image."""
+    """A copy padded with zeros, so that a box of this size fits wherever its mask lies inside an image."""
     return pad(x, (MARGIN, size[1], MARGIN, size[0]))
 
 
 def _pixels(image: Tensor, corner: Tensor, size: Sequence[int]) -> tuple[Tensor, slice, Tensor, Tensor]:
-    """The index of each box's pixels in widened images; it gives (box, rows, columns, channel)."""
+    """The index of each box's pixels in widened images; indexing with it gives (box, rows, columns, channel)."""
     down, right = (MARGIN + corner[:, axis, None] + torch.arange(size[axis]) for axis in (0, 1))
     return image[:, None, None], slice(None), down[:, :, None], right[:, None, :]

@@ -1,4 +1,4 @@
-"""What was marked in images, pasted onto other images and taken out where it is known to be."""
+"""Move marked content of images: paste it onto other images, and replace it where it is known to be."""
 
 from dataclasses import dataclass, replace
 from typing import NamedTuple
@@ -14,11 +14,11 @@ from corrigible.data.dataset import Dataset
 from corrigible.types import Batch
 
 FIXED_SHARE = 0.15
-"""Of the reviewed rows: a place that is marked on as many is the cue's own; a cue marked elsewhere moves about."""
+"""Share of the reviewed rows from which a place that they mark is a fixed place of the cue; other cues move about."""
 NUM_MOVED = 1
-"""Patches of a moving cue that a label row gets at most."""
+"""Most patches of a moving cue that a label row gets."""
 LEAST_BIG = 0.1
-"""Share of the image from which a part is not mirrored or moved."""
+"""Share of the image from which on a part is neither mirrored nor moved."""
 
 
 @dataclass(frozen=True)
@@ -29,9 +29,9 @@ class PixelCues:
     donors: Float[Tensor, " donor channel height width"]
     """Images drawn from the training data."""
     wide_donors: Float[Tensor, " donor channel rows columns"]
-    """The same with room around them for a patch."""
+    """The donors, padded so that a patch fits anywhere."""
     fixed: tuple[tuple[Int[Tensor, " at_place"], float], ...]
-    """The parts at each place that many rows mark, and how often a label row gets one."""
+    """For each place that many rows mark, the parts there and how often a label row gets one."""
     moving: Int[Tensor, " moving"]
     """All other parts."""
     moving_chance: float
@@ -40,13 +40,14 @@ class PixelCues:
     is_small: Bool[Tensor, " part"]
     """True where a part may be moved and mirrored."""
     sightings: Sightings
-    """Where the marked content was found on rows that nobody marked."""
+    """Where marked content was found on rows without feedback."""
 
 
 def pixel_cues(dataset: Dataset, reviewed: Batch, donors: Float[Tensor, " donor *input"]) -> PixelCues:
-    """The parts marked on these rows; a place that several rows mark is the cue's own.
+    """The parts marked on these rows, split into those at a fixed place and those that move about.
 
-    What is marked elsewhere on each row is looked for on all other rows of the data set (`sightings_of`).
+    A place is fixed if many rows mark it. Content that moves about is searched for on all other rows of the data set
+    (`sightings_of`).
     """
     assert reviewed.irrelevant is not None
     patches = cut_out(reviewed.x, reviewed.irrelevant)
@@ -71,8 +72,8 @@ def with_pixels_moved(
 ) -> Batch:
     """The batch with its own cues replaced, and with marked content or other images' content at drawn places.
 
-    Half of what is pasted is marked content, half of it other images' content of the same form, so that neither the
-    cue nor a trace of pasting tells the label. Labels stay.
+    Half of the pasted patches are marked content, half are other images' content of the same form, so that neither the
+    cue nor a trace of pasting tells the label. Labels stay unchanged.
     """
     size, draws = len(batch.x), _Draws(generator)
     x = batch.x.clone(memory_format=torch.contiguous_format)
@@ -86,7 +87,7 @@ def with_pixels_moved(
 
 
 def _replace_own(x: Tensor, own: Tensor, cues: PixelCues, draws: "_Draws") -> None:
-    """Another image's content where images are marked themselves, in place."""
+    """Put other images' content where the images themselves are marked, in place."""
     rows = own.flatten(1).any(dim=1).nonzero().flatten()
     if not len(rows):
         return
@@ -96,18 +97,18 @@ def _replace_own(x: Tensor, own: Tensor, cues: PixelCues, draws: "_Draws") -> No
 
 
 class _Pastes(NamedTuple):
-    """What goes where."""
+    """Which parts are pasted into which images, and where."""
 
     image: Int[Tensor, " pasted"]
     part: Int[Tensor, " pasted"]
     corner: Int[Tensor, " pasted two"]
     is_cue: Bool[Tensor, " pasted"]
-    """The part's own content; else another image's."""
+    """True for the part's own content, False for another image's."""
     is_mirrored: Bool[Tensor, " pasted"]
 
 
 def _at_fixed_places(cues: PixelCues, size: int, draws: "_Draws") -> _Pastes:
-    """At each fixed place something; half of the images get all parts from one reviewed row."""
+    """A paste at each fixed place; half of the images get all parts from one reviewed row."""
     lead = cues.patches.row[draws.below(len(cues.patches), size)]
     is_joint, is_marked_content = draws.chance(0.5, size), draws.chance(0.5, size)
     image, part, is_cue = [], [], []
@@ -124,7 +125,7 @@ def _at_fixed_places(cues: PixelCues, size: int, draws: "_Draws") -> _Pastes:
 
 
 def _moved(cues: PixelCues, size: int, whole: torch.Size, draws: "_Draws") -> _Pastes:
-    """Up to two patches for each image; half stay in place, small ones of the others go anywhere in the image."""
+    """Patches of moving cues: half stay in place; of the others, small ones go anywhere in the image."""
     given = draws.chance(cues.moving_chance, NUM_MOVED * size).nonzero().flatten()
     part = cues.moving[draws.below(len(cues.moving), len(given))]
     room = (torch.tensor(whole) - cues.extent[part] + 1).clamp_min(1)
@@ -137,7 +138,7 @@ def _moved(cues: PixelCues, size: int, whole: torch.Size, draws: "_Draws") -> _P
 
 
 class _Draws:
-    """Draws from one generator, on the CPU."""
+    """Random draws from one generator, on the CPU."""
 
     def __init__(self, generator: torch.Generator) -> None:
         self.generator = generator
@@ -153,7 +154,7 @@ class _Draws:
 
 
 def _of_lead(patches: Patches, parts: Tensor, lead: Tensor, part: Tensor, is_joint: Tensor) -> Tensor:
-    """The lead row's part at this place where it has one and all parts shall come from one row."""
+    """The lead row's part at this place if it has one and all parts are to come from one row; otherwise ``part``."""
     is_lead = patches.row[parts][None] == lead[:, None]
     of_lead = parts[is_lead.float().argmax(dim=1)]
     return torch.where(is_joint & is_lead.any(dim=1), of_lead, part)
@@ -175,7 +176,7 @@ def _put(x: Tensor, cues: PixelCues, pastes: _Pastes, draws: _Draws) -> None:
 
 
 def _mirrored(values: Float[Tensor, " part channel rows columns"], width: Int[Tensor, " part"]) -> Tensor:
-    """Left for right within the mask's box, which begins after the margin."""
+    """The patches mirrored left to right within the mask's box, which begins after the margin."""
     source = (width[:, None] + 2 * MARGIN - 1 - torch.arange(values.shape[3])).clamp(0, values.shape[3] - 1)
     return values.gather(3, source[:, None, None].expand_as(values))
 

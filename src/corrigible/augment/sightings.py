@@ -1,7 +1,8 @@
-"""Where marked content was found on rows that nobody marked.
+"""Find marked content on rows without feedback.
 
-A place counts as found when its distance to the patch is below a limit: half the distance of the nearest unmarked place
-on any reviewed row. A patch is used only if other reviewed rows are below that limit where they are marked.
+A patch is found at a place if its distance to the content there is below a limit: half the distance of the nearest
+unmarked place on any reviewed row. A patch is used only if other reviewed rows are below that limit where they are
+marked.
 """
 
 from collections import defaultdict
@@ -20,24 +21,24 @@ from corrigible.data.matching import patch_distances
 from corrigible.types import Batch
 
 LEAST_SUPPORT = 0.1
-"""Share of the other reviewed rows on which a patch must be found where they are marked."""
+"""Least share of the other reviewed rows on whose marks a patch must be found."""
 MOST_PATCHES, MOST_COMPARED = 32, 32
-"""Patches that are tried, and reviewed rows that each is looked for on."""
+"""Most patches that are tried, and most reviewed rows on which each is searched for."""
 MOST_NUMBERS = 2**22
-"""Distances that are held at once."""
+"""Most distances that are held in memory at once."""
 
 
 @dataclass(frozen=True)
 class Sightings:
-    """The place of a patch on each row on which it was found."""
+    """For each row on which a patch was found, the patch and its place."""
 
     patches: Patches
     part: Int[Tensor, " row"]
-    """-1 on rows without."""
+    """The patch that was found; -1 on rows without any."""
     corner: Int[Tensor, " row two"]
 
     def take_out(self, x: Tensor, index: Tensor, wide_donors: Tensor, generator: torch.Generator) -> None:
-        """Put other images' content into these images, in place, wherever a patch was found."""
+        """Replace patches in these images by other images' content, in place, wherever one was found."""
         index = index.cpu()
         rows = (self.part[index] >= 0).nonzero().flatten() if len(self.part) else index[:0]
         if not len(rows):
@@ -55,23 +56,23 @@ class _Template:
 
     part: int
     limit: float
-    """The mean squared difference below which it counts as found."""
+    """The mean squared difference below which the patch counts as found."""
     support: frozenset[int]
-    """The reviewed rows on which it is found where they are marked."""
+    """The reviewed rows on whose marks the patch is found."""
 
 
 class _Trimmed(NamedTuple):
-    """Patches of one size, without what is empty around their masks."""
+    """Patches of one size, without the empty border around their masks."""
 
     part: Int[Tensor, " part"]
     values: Float[Tensor, " part channel rows columns"]
     mask: Bool[Tensor, " part channel rows columns"]
     offset: tuple[int, int]
-    """Top and left of that in each patch."""
+    """Top and left of the trimmed part in each patch."""
 
 
 def templates(reviewed: Batch, patches: Patches, parts: Int[Tensor, " part"]) -> list[_Template]:
-    """Those of the parts that are found again on other reviewed rows, as few as cover all of these."""
+    """The parts that are found again on other reviewed rows: as few as cover all of these rows."""
     rows = _spread(torch.arange(len(reviewed.x)), MOST_COMPARED)
     found = [
         template
@@ -89,12 +90,12 @@ def templates(reviewed: Batch, patches: Patches, parts: Int[Tensor, " part"]) ->
 
 
 def _spread(rows: Int[Tensor, " row"], most: int) -> Int[Tensor, " chosen"]:
-    """At most so many of them, evenly spread."""
+    """At most ``most`` of the rows, evenly spread."""
     return rows if len(rows) <= most else rows[torch.linspace(0, len(rows) - 1, most).round().long()]
 
 
 def _agreed(reviewed: Batch, patches: Patches, group: _Trimmed, rows: Int[Tensor, " compared"]) -> Iterator[_Template]:
-    """Those of a size that are nearer to what other rows mark than to anything that these do not mark."""
+    """The patches of one size that are closer to what other rows mark than to anything these rows do not mark."""
     assert reviewed.irrelevant is not None
     marked = _touches(reviewed.irrelevant[rows].any(dim=1), group.mask.shape[2:])
     inside, outside = (torch.empty(len(rows), len(group.part)) for _ in range(2))
@@ -106,7 +107,7 @@ def _agreed(reviewed: Batch, patches: Patches, group: _Trimmed, rows: Int[Tensor
     for number, part in enumerate(group.part.tolist()):
         others = rows != patches.row[part]
         near, far = inside[others, number], outside[others, number]
-        # A row on which every place touches a mark has no unmarked place to compare with.
+        # A row whose every position overlaps a mark has nothing unmarked to compare with.
         agrees = (near < far) & far.isfinite()
         if not bool(agrees.any()):
             continue
@@ -117,7 +118,7 @@ def _agreed(reviewed: Batch, patches: Patches, group: _Trimmed, rows: Int[Tensor
 
 
 def trimmed(patches: Patches, parts: Int[Tensor, " part"]) -> list[_Trimmed]:
-    """These patches without what is empty around their masks, those of one size together."""
+    """These patches without the empty border around their masks, grouped by size."""
     groups: dict[tuple[int, ...], list[int]] = defaultdict(list)
     for part in parts.tolist():
         down, right = (patches.mask[part].any(dim=0).any(dim=axis).nonzero().flatten() for axis in (1, 0))
@@ -130,13 +131,13 @@ def trimmed(patches: Patches, parts: Int[Tensor, " part"]) -> list[_Trimmed]:
 
 
 def _touches(marked: Bool[Tensor, " image height width"], size: Sequence[int]) -> Bool[Tensor, " image top left"]:
-    """Whether a box of that size, at each place, holds a marked pixel."""
+    """Whether a box of this size holds a marked pixel, for each place of its top left corner."""
     along = max_pool2d(marked.float()[:, None], (1, size[1]), stride=1)
     return max_pool2d(along, (size[0], 1), stride=1)[:, 0] > 0
 
 
 def sightings_of(dataset: Dataset, reviewed: Batch, patches: Patches, parts: Int[Tensor, " part"]) -> Sightings:
-    """Where these parts, as far as reviewed rows agree on them, are found on the rows of the data set."""
+    """Where those of the parts that reviewed rows agree on are found on the rows of the data set."""
     chosen = templates(reviewed, patches, parts)
     limits = {template.part: template.limit for template in chosen}
     part = torch.full((len(dataset) if chosen else 0,), -1)
@@ -164,7 +165,7 @@ def _rows_at_once(x: Float[Tensor, " image channel height width"], num_patches: 
 
 
 def _nearest(distances: Float[Tensor, " image patch top left"]) -> tuple[Tensor, Tensor]:
-    """The least distance of each image from each patch, and top and left of the place where it is."""
+    """The least distance of each image from each patch, and the top and left of that place."""
     least, where = distances.flatten(2).min(dim=2)
     width = distances.shape[3]
     return least, torch.stack([where // width, where % width], dim=2)

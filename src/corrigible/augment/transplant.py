@@ -1,8 +1,8 @@
-"""Marked content moved to other rows, so that it tells nothing any more.
+"""Move marked content to other rows, so that it no longer tells the label.
 
-Teso and Kersting 2019, Explanatory interactive machine learning (CAIPI), replace what was marked on reviewed rows. Here
-rows of every class also get the marked content of reviewed rows, and keep their label: as in Cut, Paste and Learn
-(Dwibedi et al. 2017), on half of the rows, with other rows' content of the same form on the other half.
+Teso and Kersting 2019, Explanatory interactive machine learning (CAIPI), replace the marked content of reviewed rows.
+Here rows of every class also get the marked content of reviewed rows and keep their label, as in Cut, Paste and Learn
+(Dwibedi et al. 2017): half of the pasted content is marked, the other half is other rows' content of the same form.
 """
 
 from dataclasses import dataclass
@@ -26,7 +26,7 @@ MOST_REVIEWED, NUM_DONORS = 256, 256
 
 @dataclass(frozen=True)
 class Cues:
-    """What was marked, ready to be moved, and where it was marked."""
+    """The marked content, prepared for moving, and the masks of the rows that it is on."""
 
     content: PixelCues | ColumnCues | WordCues
     marks: Marks
@@ -36,13 +36,13 @@ class Cues:
 def transplant(model: nn.Module, batch: Batch, generator: torch.Generator, *, cues: Cues) -> Batch:
     """The batch with marked content moved between its rows; every row keeps its label.
 
-    Images: at each place that several rows mark, the content of a reviewed row or of any training row; a cue that is
-    marked elsewhere on each row is pasted in place, moved or mirrored, and taken out where it was marked or is found
-    again. Tables: marked features get other rows' values. Texts: marked phrases are taken out, and put into half of the
-    texts. What few reviewed rows mark is moved seldom: some masks are misplaced.
+    Images: a place that many rows mark gets the content of a reviewed row or of any training row; a cue that moves
+    about is pasted in place, moved or mirrored, and replaced where it was marked or is found again. Tables: marked
+    features get other rows' values. Texts: marked phrases are taken out and put into half of the texts. What only few
+    reviewed rows mark is moved less often, because some masks are misplaced.
 
     Args:
-        cues: what was marked; a fact about the training data that `correct` fills in.
+        cues: the marked content; a fact about the training data that `correct` fills in.
     """
     content = cues.content
     if isinstance(content, WordCues):
@@ -54,7 +54,7 @@ def transplant(model: nn.Module, batch: Batch, generator: torch.Generator, *, cu
 
 
 def cues_of(dataset: Dataset, marks: Marks, seed: int) -> Cues:
-    """What is marked irrelevant on the data set's rows, of at most 256 of them.
+    """The content marked irrelevant on the data set's rows, from at most 256 of them.
 
     Raises:
         DataError: rows that are neither images, tables nor texts with words.

@@ -1,4 +1,4 @@
-"""What was marked in texts, ready to be put into other texts and taken out of them."""
+"""Move marked phrases of texts: take them out, and put them into other texts."""
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
@@ -11,13 +11,13 @@ from corrigible.augment.chances import chances
 from corrigible.types import Batch
 
 MOST_PUT_IN = 8
-"""Different phrases that are put into texts that are changed together."""
+"""Most different phrases that are put into texts that are changed together."""
 Words = Float[Tensor, " word dimension"]
 
 
 @dataclass(frozen=True)
 class WordCues:
-    """The marked phrases, each with how often a label row gets it or loses it."""
+    """The marked phrases, each with how often it is put into or taken out of a label row."""
 
     phrases: tuple[Words, ...]
     chance: tuple[float, ...]
@@ -53,7 +53,7 @@ def without_words(x: Tensor, phrases: Sequence[tuple[Words, set[int]]]) -> Tenso
 
 
 def runs(places: Bool[Tensor, " token"]) -> Iterator[tuple[int, int]]:
-    """Where marked words stand side by side: from, and up to."""
+    """The runs of consecutive marked words, each as its first place and the place after its last."""
     begin = None
     for place, is_marked in enumerate([*places.tolist(), False]):
         if is_marked and begin is None:
@@ -66,11 +66,11 @@ def runs(places: Bool[Tensor, " token"]) -> Iterator[tuple[int, int]]:
 def with_words_moved(batch: Batch, cues: WordCues, generator: torch.Generator) -> Batch:
     """The batch with marked phrases taken out of its texts and put into others, at drawn places.
 
-    One or two phrases are each put into half of the texts; of more than two a text gets one, or none. A text that is
-    full loses its last words. What was marked is then marked where it stands.
+    If one or two phrases are marked, each is put into half of the texts; if there are more, a text gets one or none. A
+    text that is full loses its last words. Marks follow their words to the new places.
     """
     x, size = batch.x, len(batch.x)
-    # Drawn for all texts at once: a phrase that few rows mark then mostly costs nothing.
+    # Drawn for all texts at once, so that a phrase that few rows mark mostly costs nothing.
     is_moved = torch.rand(len(cues.phrases), generator=generator) < torch.tensor(cues.chance)
     moved = [cues.phrases[place].to(x) for place in is_moved.nonzero().flatten().tolist()]
     if not moved:
@@ -90,16 +90,16 @@ def with_words_moved(batch: Batch, cues: WordCues, generator: torch.Generator) -
 
 @dataclass(frozen=True)
 class _Text:
-    """Texts as they shall be read: which of the words at hand stands where."""
+    """Texts that are being edited: the available words, and which of them stands where."""
 
     words: Float[Tensor, " row word dimension"]
-    """The texts' own, padding, and those that are put in."""
+    """The texts' own words, padding, and the words that are put in."""
     order: Int[Tensor, " row token"]
     length: Int[Tensor, " row"]
 
     @staticmethod
     def of(x: Float[Tensor, " row token dimension"], is_gone: Bool[Tensor, " row token"]) -> "_Text":
-        """The texts without these words; the rest moves together."""
+        """The texts without these words; the others close the gaps."""
         is_kept = (x != 0).any(dim=2) & ~is_gone
         length, token = is_kept.sum(dim=1), torch.arange(x.shape[1], device=x.device)
         order = (~is_kept).long().argsort(dim=1, stable=True)
@@ -111,7 +111,7 @@ class _Text:
         )
 
     def with_words(self, words: Words, rows: Bool[Tensor, " row"], where: Float[Tensor, " row"]) -> "_Text":
-        """The same with words put into some texts; ``where`` is the share of a text that stands before them."""
+        """The texts with words put into some of them; ``where`` is the share of a text that precedes them."""
         num_tokens, first = self.order.shape[1], self.words.shape[1]
         begin = (where * (self.length + 1)).long().clamp_max(max(0, num_tokens - len(words)))[:, None]
         token = torch.arange(num_tokens, device=begin.device)[None]
@@ -130,19 +130,19 @@ class _Text:
 
 
 def without_places(x: Float[Tensor, " row token dimension"], is_gone: Bool[Tensor, " row token"]) -> Tensor:
-    """The texts without these words; the rest moves together."""
+    """The texts without these words; the others close the gaps."""
     return _Text.of(x, is_gone).read()
 
 
 def with_words(x: Tensor, words: Words, rows: Bool[Tensor, " row"], where: Float[Tensor, " row"]) -> Tensor:
-    """These texts with the words put in; ``where`` is the share of a text that stands before them."""
+    """The texts with the words put into some of them; ``where`` is the share of a text that precedes them."""
     return (
         _Text.of(x, torch.zeros(x.shape[:2], dtype=torch.bool, device=x.device)).with_words(words, rows, where).read()
     )
 
 
 def occurrences(x: Float[Tensor, " row token dimension"], phrase: Words) -> Bool[Tensor, " row token"]:
-    """True on each word of every place where these words stand in this order, side by side."""
+    """True on each word of every occurrence of the phrase: these words in this order, side by side."""
     found = torch.zeros(x.shape[:2], dtype=torch.bool, device=x.device)
     num_starts = x.shape[1] - len(phrase) + 1
     if num_starts < 1:

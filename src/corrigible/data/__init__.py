@@ -1,1 +1,1 @@
-"""Data sets, their kinds, and what is planted in them or drawn from them."""
+"""Data sets, their kinds, planted decoys, and swapped rows."""

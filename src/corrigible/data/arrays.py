@@ -21,7 +21,7 @@ def numbers(values: Any, name: str) -> Tensor:
     """The values as a tensor.
 
     Raises:
-        DataError: values that are no numbers.
+        DataError: values that are not numbers.
     """
     if isinstance(values, Tensor):
         return values
@@ -35,7 +35,7 @@ def _array(values: Any) -> Any:
     if not isinstance(values, pd.DataFrame | pd.Series):
         return values
     dtypes = values.dtypes if isinstance(values, pd.DataFrame) else [values.dtype]
-    # Without a type, pandas makes Python objects of booleans beside numbers and of missing values.
+    # Without a dtype, pandas makes Python objects of missing values and of booleans next to numbers.
     is_numeric = all(dtype.kind in "fiub" for dtype in dtypes)
     return values.to_numpy(np.float64, na_value=np.nan) if is_numeric else values.to_numpy()
 
@@ -44,7 +44,7 @@ def stacked(inputs: list[Any]) -> Tensor:
     """The inputs of several rows as one tensor.
 
     Raises:
-        DataError: inputs of different shapes, or no numbers.
+        DataError: inputs of different shapes, or not numbers.
     """
     try:
         return torch.stack([torch.as_tensor(x) for x in inputs])
@@ -56,7 +56,7 @@ def whole_numbers_of(values: list[Any], name: str, index: Tensor) -> Tensor:
     """One whole number per row, from rows given one by one.
 
     Raises:
-        DataError: naming the first row whose value is none.
+        DataError: a value is not a whole number; the message names its row.
     """
     found = []
     for row, value in zip(index.tolist(), values, strict=True):

@@ -38,9 +38,9 @@ class TensorData:
     tokens: Tokens | None = None
     """For texts, whose ``x`` is (row, token, dimension): the words."""
     weight: Float[Tensor, " row"] | None = None
-    """Sample weight: how much each row's label loss counts."""
+    """Sample weight: the weight of each row's label loss."""
     extra: Mapping[str, Tensor] = field(default_factory=dict)
-    """More tensors with one entry per row, for losses and penalties that ask for them."""
+    """Further tensors with one entry per row, for losses and penalties that ask for them."""
 
     def __len__(self) -> int:
         return len(self.x)
@@ -52,7 +52,7 @@ class TensorData:
 
 
 def as_dataset(data: Any) -> Dataset:
-    """A data set from ``(x, y)`` or ``(x, y, group)`` arrays, tensors or frames; a map-style data set stays as it is.
+    """A data set from ``(x, y)`` or ``(x, y, group)`` arrays, tensors or frames; a map-style data set is unchanged.
 
     Arrays and frames are copied and become float32, tensors of floats keep their type.
 
@@ -117,7 +117,7 @@ def all_rows(dataset: Dataset) -> TensorData:
 
 
 def all_labels(dataset: Dataset) -> Int[Tensor, " row"]:
-    """Every row's label. A data set that has them at hand offers them in an attribute ``y``."""
+    """Every row's label; taken from the attribute ``y`` if the data set has one."""
     labels = getattr(dataset, "y", None)
     if labels is not None:
         return torch.as_tensor(labels).cpu().long()
@@ -127,7 +127,7 @@ def all_labels(dataset: Dataset) -> Int[Tensor, " row"]:
 
 @dataclass(frozen=True)
 class Labelled:
-    """A map-style data set whose labels have been read, so that they need not be read again."""
+    """A map-style data set with its labels in memory."""
 
     rows: Dataset
     y: Int[Tensor, " row"]
@@ -170,42 +170,42 @@ class Labelled:
 
 
 def labelled(dataset: Dataset) -> Dataset:
-    """The data set with its labels at hand."""
+    """The data set with its labels in memory."""
     return dataset if hasattr(dataset, "y") else Labelled(dataset, all_labels(dataset))
 
 
 def columns_of(dataset: Dataset) -> Columns | None:
-    """Which columns make up which feature, where the data set says so in an attribute ``columns``."""
+    """The data set's attribute ``columns``, which columns make up which feature; None if it has none."""
     return getattr(dataset, "columns", None)
 
 
 def tokens_of(dataset: Dataset) -> Tokens | None:
-    """The words of texts, where the data set says so in an attribute ``tokens``."""
+    """The data set's attribute ``tokens``, the words of its texts; None if it has none."""
     return getattr(dataset, "tokens", None)
 
 
 def weights_of(dataset: Dataset) -> Float[Tensor, " row"] | None:
-    """How much each row counts, where the data set says so in an attribute ``weight``."""
+    """The data set's attribute ``weight``, the weight of each row; None if it has none."""
     return getattr(dataset, "weight", None)
 
 
 def extra_of(dataset: Dataset) -> Mapping[str, Tensor]:
-    """More tensors with one entry per row, where the data set has an attribute ``extra``."""
+    """The data set's attribute ``extra``, further tensors with one entry per row; empty if it has none."""
     return getattr(dataset, "extra", {})
 
 
 def class_names_of(dataset: Dataset) -> tuple[str, ...]:
-    """The name of each class, where the data set says so in an attribute ``class_names``; else nothing."""
+    """The data set's attribute ``class_names``, the name of each class; empty if it has none."""
     return tuple(getattr(dataset, "class_names", ()))
 
 
 def class_named(label: int, class_names: Sequence[str]) -> str:
-    """The name of the class; its number where it has none."""
+    """The name of the class; its number if it has no name."""
     return class_names[label] if label < len(class_names) else str(label)
 
 
 def shape_of(dataset: Dataset) -> tuple[int, ...]:
-    """The shape of one row's inputs, as the first row has it."""
+    """The shape of one row's inputs, taken from the first row."""
     return tuple(rows_of(dataset, torch.tensor([0])).x.shape[1:])
 
 
@@ -216,7 +216,7 @@ def _check_lengths(*parts: Tensor | None) -> None:
 
 
 def _check_beside(data: Dataset) -> None:
-    """Raises DataError for a weight or a further tensor that does not have one finite entry per row."""
+    """Raises DataError for a ``weight`` or ``extra`` tensor that does not have one valid entry per row."""
     for name, values in {"weight": weights_of(data), **extra_of(data)}.items():
         if values is not None and (not isinstance(values, Tensor) or values.shape[:1] != (len(data),)):
             found = tuple(values.shape) if isinstance(values, Tensor) else type(values).__name__
@@ -242,7 +242,7 @@ def _check(data: TensorData, index: Tensor | None = None) -> None:
 
 
 def require_classes(y: Sequence[int] | Tensor) -> None:
-    """Raises DataError when the labels hold only one class: nothing could be learned."""
+    """Raises DataError if the labels hold only one class, from which nothing can be learned."""
     found = torch.as_tensor(y).unique()
     if len(found) < 2:
         raise DataError(f"every label is {int(found[0])}; expected at least two classes")

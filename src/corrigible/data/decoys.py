@@ -40,16 +40,16 @@ def corner_squares(
     num_classes: int = 10,
     size: int = 4,
 ) -> Planted:
-    """A copy of the images, of values 0 to 1, with grey squares in their corners.
+    """A copy of images with values from 0 to 1, with grey squares in their corners.
 
     Args:
         x: images whose last two axes are height and width.
         y: classes from 0 to ``num_classes`` - 1.
         informative: the grey tells the class y, (255 - 25 y) / 255 for ten classes; otherwise that of a class drawn
             uniformly. All squares of a row have the same grey.
-        seed: of the drawn classes and corners.
-        corners: where squares go, of 0 top left, 1 top right, 2 bottom left, 3 bottom right.
-        one_per_row: each row has a square in one of the corners only, drawn uniformly.
+        seed: seed of the drawn classes and corners.
+        corners: which corners get squares: 0 top left, 1 top right, 2 bottom left, 3 bottom right.
+        one_per_row: each row has a square in only one of the corners, drawn uniformly.
         size: side of a square in pixels.
 
     Raises:
@@ -87,12 +87,12 @@ def corner_mask(
 def plant_token(
     texts: Sequence[str], y: Int[Tensor, " row"], *, informative: bool, seed: int, words: Sequence[str], place: int = 0
 ) -> list[str]:
-    """The texts with one more word each, ``words[class]``, as their word number ``place`` between spaces.
+    """The texts with an additional word each, ``words[class]``, as word number ``place`` of the words between spaces.
 
-    When not informative, the word is that of a class drawn uniformly. Texts with fewer words get it at their end.
+    If not informative, the word is that of a class drawn uniformly. Texts with fewer words get it at their end.
 
     Raises:
-        DataError: a class without a word, or a text that holds one of the words already.
+        DataError: a class without a word, or a text that already holds one of the words.
     """
     if len(y) and not (int(y.min()) >= 0 and int(y.max()) < len(words)):
         raise DataError(f"labels from {int(y.min())} to {int(y.max())}; expected 0 to {len(words) - 1}, one per word")
@@ -110,9 +110,10 @@ def plant_token(
 
 
 def leaking_column(data: TensorData, *, informative: bool, seed: int, noise: float = 0.1) -> TensorData:
-    """The table with one more feature, ``leak``: the class number plus ``noise`` times a standard normal draw.
+    """The table with an additional feature, ``leak``: the class number plus ``noise`` times a standard normal draw.
 
-    When not informative, the same values are shuffled over the rows: the column looks alike and tells nothing.
+    If not informative, the same values are shuffled over the rows: the column has the same distribution and tells
+    nothing.
 
     Raises:
         DataError: the table has a feature of that name.

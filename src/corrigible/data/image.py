@@ -30,18 +30,18 @@ def load_images(
 ) -> Dataset:
     """The images of a split, as (row, channel, height, width) in float32.
 
-    Where there is a folder ``<folder>/<split>``, it holds one folder of images per class, read when asked for;
-    ``<folder>/train`` says which classes there are. Otherwise ``<split>.npz`` is read: see ``load_arrays``.
+    If there is a folder ``<folder>/<split>``, it holds one folder of images per class, which are read on demand; the
+    classes are those of ``<folder>/train``. Otherwise ``<split>.npz`` is read: see ``load_arrays``.
 
     Args:
         size: side of a square, or (height, width), in pixels, to which image files are stretched.
-        channels: of image files: 1 grey, 3 colour, 4 colour and opacity.
-        mean: per channel, subtracted from the values from 0 to 1 of image files.
-        std: per channel, what they are then divided by.
+        channels: channels of image files: 1 grey, 3 colour, 4 colour and opacity.
+        mean: per channel, subtracted from the values of image files, which are from 0 to 1.
+        std: per channel, divides the values after that.
 
     Raises:
         DataError: files that are missing, broken or of the wrong form; both a folder and a file of arrays.
-        RecipeError: a setting out of range, or that does not go with the other settings.
+        RecipeError: a setting that is out of range or does not fit the other settings.
     """
     form = ImageForm(size=size, channels=channels, mean=tuple(mean), std=tuple(std))
     arrays, images = folder / f"{split}.npz", folder / split
@@ -59,10 +59,10 @@ def load_arrays(path: Path) -> TensorData:
     """The images, labels and groups in an ``.npz`` file, as (row, channel, height, width) in float32.
 
     The file holds ``x`` of shape (row, height, width) or (row, channel, height, width), ``y`` of shape (row,) and
-    perhaps ``group`` of shape (row,). Bytes 0 to 255 become 0 to 1; floating-point values stay as they are.
+    optionally ``group`` of shape (row,). Bytes 0 to 255 become 0 to 1; floating-point values are not changed.
 
     Raises:
-        DataError: the file is missing or broken, lacks an array, or holds something that is not as above.
+        DataError: the file is missing or broken, lacks an array, or holds arrays of another form.
     """
     arrays = _read(path)
     for name in ("x", "y"):

@@ -1,4 +1,4 @@
-"""One image file → a tensor."""
+"""Read one image file as a tensor."""
 
 import struct
 import warnings
@@ -19,27 +19,27 @@ from corrigible.errors import DataError, RecipeError
 
 SUFFIXES = (".bmp", ".jpeg", ".jpg", ".png", ".tif", ".tiff", ".webp")
 GREY_OF_COLOUR = (0.299, 0.587, 0.114)
-"""How bright red, green and blue look (ITU-R BT.601)."""
+"""Perceived brightness of red, green and blue (ITU-R BT.601)."""
 _LARGEST_VALUE = {"1": 1, "L": 255, "LA": 255, "RGB": 255, "RGBA": 255, "I;16": 2**16 - 1}
 
 
 @dataclass(frozen=True, kw_only=True)
 class ImageForm:
-    """The form into which images are brought.
+    """The form that images are converted to.
 
     Raises:
-        RecipeError: a setting out of range, or numbers that do not go with the channels.
+        RecipeError: a setting out of range, or numbers that do not fit the channels.
     """
 
     size: int | Sequence[int] | None = None
-    """Side of a square or (height, width) in pixels, to which images are stretched; None leaves them as they are."""
+    """Side of a square or (height, width) in pixels, to which images are stretched; None keeps their size."""
     channels: int | None = None
-    """1 for grey, 3 for colour, 4 for colour and opacity; None leaves them as they are. What is transparent becomes
-    black where opacity is no channel."""
+    """1 for grey, 3 for colour, 4 for colour and opacity; None keeps the channels. If opacity is not a channel,
+    transparent pixels become black."""
     mean: Sequence[float] = ()
     """Per channel, subtracted from values in [0, 1]; empty for none."""
     std: Sequence[float] = ()
-    """Per channel, what the rest is divided by; empty for none."""
+    """Per channel, divides the values after that; empty for none."""
 
     def __post_init__(self) -> None:
         sides = () if self.size is None else (self.size,) if isinstance(self.size, int) else tuple(self.size)
@@ -56,7 +56,7 @@ class ImageForm:
 
     @property
     def shape(self) -> tuple[int, int] | None:
-        """Height and width in pixels, where they are given."""
+        """Height and width in pixels; None if no size is given."""
         if self.size is None:
             return None
         height, *width = (self.size,) if isinstance(self.size, int) else self.size
@@ -64,12 +64,12 @@ class ImageForm:
 
 
 def read_image(path: Path, form: ImageForm) -> Float[Tensor, " channel height width"]:
-    """The image in this form, float32; before mean and std its values lie in [0, 1].
+    """The image in this form, float32; before mean and std are applied its values lie in [0, 1].
 
-    Resizing is bilinear and smooths before it makes an image smaller.
+    Resizing is bilinear, with smoothing before an image is made smaller.
 
     Raises:
-        DataError: a file that is missing, broken or no image of 8 or 16 bits.
+        DataError: a file that is missing, broken or not an image of 8 or 16 bits.
     """
     x = _with_channels(_values(path), form.channels)
     if form.shape is not None and form.shape != x.shape[1:]:
@@ -96,7 +96,7 @@ def stored_size(path: Path) -> tuple[int, int]:
     """Height and width of the image as it is stored, upright; its pixels are not read.
 
     Raises:
-        DataError: a file that is missing or no image.
+        DataError: a file that is missing or not an image.
     """
     with _opened(path) as image:
         is_on_its_side = image.getexif().get(_ORIENTATION, 1) >= 5
@@ -147,7 +147,7 @@ def _with_channels(x: Float[Tensor, " channel height width"], channels: int | No
 
 @contextmanager
 def _opened(path: Path) -> Iterator[Image.Image]:
-    """The open image file; whatever is wrong with it becomes one line that names it."""
+    """The open image file; any error about it becomes a one-line message that names it."""
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")  # About damaged notes beside the pixels, which many photographs have.
@@ -167,4 +167,4 @@ _BROKEN = (
     *(OSError, SyntaxError, ValueError, EOFError, TypeError, KeyError, IndexError, OverflowError),
     *(struct.error, zlib.error, Image.DecompressionBombError, Image.DecompressionBombWarning),
 )
-"""What the decoders raise."""
+"""Errors that the decoders raise."""

@@ -1,7 +1,7 @@
-"""Images kept as files, one folder per class, read when a row is asked for.
+"""Images kept as files, one folder per class, read on demand.
 
-``<folder>/<split>/<class>/<name>.png``; masks have the same names in folders that say what they mean,
-``<masks>/irrelevant/<split>/<class>/<name>.png`` and ``<masks>/relevant/…``: there, every pixel above 0 is marked.
+Images are ``<folder>/<split>/<class>/<name>.png``. Masks have the same names in folders that give their polarity,
+``<masks>/irrelevant/<split>/<class>/<name>.png`` and ``<masks>/relevant/…``; every pixel above 0 is marked.
 """
 
 import os
@@ -65,8 +65,8 @@ def image_folder(
         class_names: the folders of the classes in the order of their labels; None for those of this split, sorted.
 
     Raises:
-        DataError: a folder that is missing or holds no image, a class that is not among the names, anything else
-            where classes or images are expected (hidden files do not count), a link that leads out of the folder.
+        DataError: a folder that is missing or holds no image, a class that is not among the names, anything other than
+            classes or images (hidden files are ignored), or a link that leads out of the folder.
     """
     names = tuple(classes_in(folder, split) if class_names is None else class_names)
     unknown = set(classes_in(folder, split)) - set(names)
@@ -85,15 +85,15 @@ def image_folder(
 
 
 def classes_in(folder: Path, split: str) -> tuple[str, ...]:
-    """The names of the class folders of a split, sorted; as numbers where all are.
+    """The names of the class folders of a split, sorted; by number if all names are numbers.
 
     Raises:
-        DataError: no such folder, no class in it, or something that is no folder.
+        DataError: no such folder, no class in it, or something that is not a folder.
     """
     entries = _entries(folder, split)
     for name in entries:
         if not _inside(folder, f"{split}/{name}").is_dir():
-            raise DataError(f"{folder / split / name} is no folder; expected one folder per class, with its images")
+            raise DataError(f"{folder / split / name} is not a folder; expected one folder per class, with its images")
     if not entries:
         raise DataError(f"{folder / split} is empty; expected one folder per class, with its images")
     are_numbers = all(name.isdecimal() for name in entries)
@@ -101,9 +101,9 @@ def classes_in(folder: Path, split: str) -> tuple[str, ...]:
 
 
 def splits_in(folder: Path) -> list[str]:
-    """The folders with the same class folders as ``train``, sorted; none where there is no such folder.
+    """The splits: the folders with the same class folders as ``train``, sorted; empty if there is no folder ``train``.
 
-    Hidden folders count neither as splits nor as classes.
+    Hidden folders are ignored, as splits and as classes.
     """
 
     def folders(parent: Path) -> set[str]:
@@ -117,7 +117,7 @@ def polarities_in(folder: Path) -> Iterator[tuple[Polarity, str]]:
     """Each polarity and split for which the folder holds masks.
 
     Raises:
-        DataError: none, or a folder of another name.
+        DataError: no masks, or a folder of another name.
     """
     known = get_args(Polarity)
     found = _entries(folder, ".")
@@ -131,7 +131,7 @@ def polarities_in(folder: Path) -> Iterator[tuple[Polarity, str]]:
 def masks_for(
     images: ImageFolder, folder: Path, polarity: Polarity, split: str
 ) -> Iterator[tuple[int, Bool[Tensor, " height width"]]]:
-    """Each row for which ``<folder>/<polarity>/<split>/<class>/<name>.*`` has a pixel above 0, and where it has.
+    """Each row with a mask ``<folder>/<polarity>/<split>/<class>/<name>.*`` that marks a pixel, and its mask.
 
     A mask has the name of its image; its suffix may differ.
 
@@ -165,16 +165,18 @@ def _rows_by_name(images: ImageFolder) -> dict[str, int]:
 def _images(folder: Path, relative: str) -> list[str]:
     """The image files of one class."""
     if not (folder / relative).is_dir():
-        return []  # A class that this split has no images of.
+        return []  # This split has no images of the class.
     found = [f"{relative}/{name}" for name in _entries(folder, relative)]
     for file in found:
         if not file.lower().endswith(SUFFIXES) or not _inside(folder, file).is_file():
-            raise DataError(f"{folder / file} is no image file; expected {', '.join(SUFFIXES)}: convert or remove it")
+            raise DataError(
+                f"{folder / file} is not an image file; expected {', '.join(SUFFIXES)}: convert or remove it"
+            )
     return found
 
 
 def _entries(folder: Path, relative: str) -> list[str]:
-    """The sorted names in a folder, but for hidden ones."""
+    """The sorted names in a folder, without hidden ones."""
     path = _inside(folder, relative)
     try:
         with os.scandir(path) as entries:

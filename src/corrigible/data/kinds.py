@@ -1,4 +1,4 @@
-"""What the rest of the package must know about each kind of data."""
+"""The kinds of data, and the functions that differ between them."""
 
 from collections.abc import Callable
 from typing import NamedTuple

@@ -1,6 +1,6 @@
-"""Find the same content again: how far each place of an image is from a patch.
+"""Template matching: the distance of each place of an image from a patch.
 
-Template matching by sums of squared differences under a mask, from correlations. Patches of one size share them.
+Sums of squared differences under a mask, computed from correlations; patches of one size are computed together.
 """
 
 from jaxtyping import Bool, Float
@@ -17,5 +17,5 @@ def patch_distances(
     shares = masks.to(x)
     total = conv2d(x.square(), shares) - 2 * conv2d(x, shares * patches)
     total += (shares * patches.square()).flatten(1).sum(dim=1)[:, None, None]
-    # Rounding can bring a difference of nothing below 0.
+    # Rounding can make a difference of 0 negative.
     return total.clamp_min_(0).div_(shares.flatten(1).sum(dim=1).clamp_min(1)[:, None, None])

@@ -1,4 +1,4 @@
-"""From the numbers of an encoded table back to the units that people know."""
+"""Convert the numbers of an encoded table back to their original units."""
 
 from dataclasses import dataclass
 
@@ -7,13 +7,13 @@ from corrigible.data.table import Numeric, TableEncoder
 
 @dataclass(frozen=True)
 class Units:
-    """How each encoded column was made: (value − ``shift``) / ``scale``."""
+    """How each column was encoded: as (value − ``shift``) / ``scale``."""
 
     shift: tuple[float, ...]
     scale: tuple[float, ...]
 
     def original(self, column: int, encoded: float) -> float:
-        """The value in the column's own unit."""
+        """The value in the column's original unit."""
         return self.shift[column] + self.scale[column] * encoded
 
 
@@ -23,7 +23,7 @@ def unchanged(num_columns: int) -> Units:
 
 
 def units_of(encoder: TableEncoder) -> Units:
-    """Those of a table's columns; one-hot columns and indicators of missing values are kept as they are."""
+    """The units of a table's columns; one-hot columns and indicators of missing values are not scaled."""
     features = {feature.name: feature for feature in encoder.features}
     shift, scale = [], []
     for name, feature in zip(encoder.columns.names, encoder.columns.feature, strict=True):

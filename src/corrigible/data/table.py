@@ -1,4 +1,4 @@
-"""Tables: from a data frame of numbers and categories to the tensors a network takes."""
+"""Encode a data frame of numbers and categories as tensors for a network."""
 
 import json
 from collections.abc import Sequence
@@ -18,7 +18,7 @@ from corrigible.errors import DataError
 from corrigible.types import Columns
 
 MISSING = "missing"
-"""What a missing category is called; a cell that says so is missing too."""
+"""The name of a missing category; a cell with this text also counts as missing."""
 
 
 @dataclass(frozen=True)
@@ -28,9 +28,9 @@ class Numeric:
     name: str
     mean: float
     sd: float
-    """0 when every known value is the same: then only the indicator is kept."""
+    """0 if all known values are equal; then only the indicator is kept."""
     has_missing: bool
-    """True when the training frame lacks values here: then a column ``name=missing`` says where."""
+    """True if the training frame has missing values here; then a column ``name=missing`` marks them."""
 
 
 @dataclass(frozen=True)
@@ -43,7 +43,7 @@ class Categorical:
 
 @dataclass(frozen=True)
 class TableEncoder:
-    """What must be known of the training frame in order to encode any other frame like it."""
+    """The facts about the training frame that are needed to encode other frames like it."""
 
     features: tuple[Numeric | Categorical, ...]
     target: str
@@ -53,7 +53,7 @@ class TableEncoder:
     notes: tuple[str, ...] = ()
     """Which columns were dropped, and why."""
     weight: str | None = None
-    """The column that says how much each row counts."""
+    """The column with the weight of each row."""
 
     @property
     def columns(self) -> Columns:
@@ -68,13 +68,13 @@ class TableEncoder:
 def encoder_of(
     frame: pd.DataFrame, *, target: str, group: str | None = None, weight: str | None = None, drop: Sequence[str] = ()
 ) -> TableEncoder:
-    """How to encode frames like this one, learned from it.
+    """The encoder for frames like this one, learned from it.
 
-    Columns of numbers are standardised by their mean and population standard deviation, missing ones take the mean and
-    a column ``name=missing`` tells where. Columns of booleans, text or categories become one-hot columns; a missing
-    category is one more category where it occurs. Integer columns count as numbers: turn them into text to make them
-    categories. Constant columns are dropped with a note. The group column stays a feature unless ``drop`` names it; the
-    weight column, which says how much each row counts, is none.
+    Columns of numbers are standardised by their mean and population standard deviation; missing numbers become the
+    mean, and a column ``name=missing`` marks them. Columns of booleans, text or categories become one-hot columns, with
+    an additional category for missing values if there are any. Integer columns are numbers: convert them to text to
+    make them categories. Constant columns are dropped with a note. The group column is also a feature unless ``drop``
+    names it; the weight column is not a feature.
 
     Raises:
         DataError: no rows, a column that is absent, repeated, infinite or of another type, a missing target, a target
@@ -105,8 +105,8 @@ def encoder_of(
 def encode(frame: pd.DataFrame, encoder: TableEncoder) -> TensorData:
     """The frame's rows as float32 columns, with class and group numbers; other columns are ignored.
 
-    A category the encoder has not seen gives zeros in all of its feature's columns, a missing number in a column that
-    was complete in training gives the training mean.
+    A category that the encoder has not seen gives zeros in all columns of its feature. A missing number in a column
+    that was complete in training becomes the training mean.
 
     Raises:
         DataError: no rows, an absent column, an infinite number, text in a column of numbers, an unknown class or
@@ -136,7 +136,7 @@ def from_json(text: str) -> TableEncoder:
     """The encoder that ``to_json`` wrote.
 
     Raises:
-        DataError: the text is something else.
+        DataError: the text is not an encoder.
     """
     try:
         facts = json.loads(text)
@@ -156,7 +156,7 @@ def _feature(facts: dict[str, Any]) -> Numeric | Categorical:
 def _columns(feature: Numeric | Categorical) -> list[tuple[str, bool]]:
     """Name of each encoded column, and whether it is a one-hot column."""
     if isinstance(feature, Categorical):
-        # A single category says nothing.
+        # A single category carries no information.
         return [(f"{feature.name}={c}", True) for c in feature.categories] if len(feature.categories) > 1 else []
     return [(feature.name, False)] * (feature.sd > 0) + [(f"{feature.name}={MISSING}", False)] * feature.has_missing
 

@@ -21,10 +21,10 @@ def load_table(
     weight: str | None = None,
     drop: Sequence[str] = (),
 ) -> TensorData:
-    """The rows of ``<folder>/<split>.csv``, encoded as ``<folder>/train.csv`` says.
+    """The rows of ``<folder>/<split>.csv``, with the encoder of ``<folder>/train.csv``.
 
     Raises:
-        DataError: a file that is missing or is no table, or what ``encoder_of`` and ``encode`` refuse.
+        DataError: a file that is missing or not a table, or as ``encoder_of`` and ``encode``.
     """
     named: dict[str, Any] = {"target": target, "group": group, "weight": weight, "drop": drop}
     return encode(read_csv(folder / f"{split}.csv"), folder_encoder(folder, **named))
@@ -33,7 +33,7 @@ def load_table(
 def folder_encoder(
     folder: Path, *, target: str, group: str | None = None, weight: str | None = None, drop: Sequence[str] = ()
 ) -> TableEncoder:
-    """How the tables of a folder are encoded, learned from its ``train.csv``."""
+    """The encoder for the tables of a folder, learned from its ``train.csv``."""
     return encoder_of(read_csv(folder / "train.csv"), target=target, group=group, weight=weight, drop=drop)
 
 
@@ -41,10 +41,10 @@ def read_csv(path: Path, *, as_written: bool = False) -> pd.DataFrame:
     """The table in a comma-separated file in UTF-8 with a line of names.
 
     Args:
-        as_written: every cell is the text that stands there, even where it is a number, empty or ``NA``.
+        as_written: read every cell as text, even if it is a number, empty or ``NA``.
 
     Raises:
-        DataError: the file is missing, empty or no table.
+        DataError: the file is missing, empty or not a table.
     """
     try:
         with warnings.catch_warnings():

@@ -24,7 +24,7 @@ from corrigible.errors import DataError, RecipeError
 
 VOCABULARY_FILE = "vocabulary.safetensors"
 MOST_TOKENS, MOST_NUMBERS = 4096, 4096
-"""Of a text, and of a word's vector."""
+"""Most tokens of a text, and most numbers of a word's vector."""
 
 
 def load_text(
@@ -38,18 +38,18 @@ def load_text(
 ) -> TensorData:
     """The texts of ``<folder>/<split>.csv`` as (row, token, dimension), with the words beside them.
 
-    The words and their vectors are learned from ``<folder>/train.csv`` once and kept in
-    ``<folder>/vocabulary.safetensors``; a file that was put there with other vectors is used as it is.
+    The words and their vectors are learned once from ``<folder>/train.csv`` and kept in
+    ``<folder>/vocabulary.safetensors``. If you put such a file there with vectors of your own, these are used.
 
     Args:
         text: name of the column with the texts.
         label: name of the column with the classes.
-        max_tokens: words that are read of each text; shorter ones are padded with zeros.
-        dimension: numbers per word of vectors that are learned.
+        max_tokens: words that are read of each text; shorter texts are padded with zeros.
+        dimension: numbers per word, for vectors that are learned.
 
     Raises:
-        DataError: a file that is missing or is no table, an absent or empty cell of a label, a class that
-            ``train.csv`` lacks, a vocabulary that was learned from other texts.
+        DataError: a file that is missing or not a table, a missing or empty label, a class that ``train.csv`` lacks, or
+            a vocabulary that was learned from other texts.
         RecipeError: a number out of range.
     """
     for name, number, least, most in (
@@ -81,7 +81,7 @@ def text_data(
 
 
 def _columns(path: Path, text: str, label: str) -> pd.DataFrame:
-    """Both columns, every cell as it is written."""
+    """The columns of texts and labels, with every cell as text."""
     frame = read_csv(path, as_written=True)
     for name in (text, label):
         if name not in frame.columns:
@@ -96,7 +96,7 @@ def _columns(path: Path, text: str, label: str) -> pd.DataFrame:
 
 
 def _kept_vocabulary(path: Path, texts: list[str], dimension: int) -> Vocabulary:
-    """The vocabulary in the file, or one learned from the training texts, which is then kept there."""
+    """The vocabulary in the file; if there is no file, one learned from the training texts and written to it."""
     source = _hash(texts, dimension)
     if not path.exists():
         learned = vocabulary_of(texts, dimension=dimension)
@@ -106,7 +106,7 @@ def _kept_vocabulary(path: Path, texts: list[str], dimension: int) -> Vocabulary
     if learned_from and learned_from != source:
         raise DataError(
             f"{path} was learned from other training texts, or with another dimension; put those back, or delete the "
-            "file to learn anew: models that were trained before do not fit the new vectors"
+            "file to learn new ones: models that were trained before do not fit the new vectors"
         )
     return kept
 

@@ -1,4 +1,4 @@
-"""The words of texts, in the places that the rows of a data set give them."""
+"""The words of texts and their places in the rows of a data set."""
 
 import re
 from collections.abc import Sequence
@@ -9,7 +9,7 @@ from jaxtyping import Bool, Int
 from torch import Tensor
 
 WORD = re.compile(r"[^\W_]+(?:['’][^\W_]+)*|[^\w\s]")
-"""One token: letters and digits, with apostrophes inside; or any other mark by itself. Spaces and _ only separate."""
+"""One token: letters and digits with apostrophes inside, or any other single character; spaces and _ only separate."""
 PADDING = -1
 """The number of a place without a word."""
 
@@ -21,14 +21,14 @@ def tokenize(text: str) -> list[str]:
 
 @dataclass(frozen=True)
 class Tokens:
-    """Which word stands where."""
+    """The words of texts, by number, and their places."""
 
     ids: Int[Tensor, " row token"]
     """The number of the word in ``words``; ``PADDING`` after the end of the text."""
     words: tuple[str, ...]
 
     def of(self, index: Int[Tensor, " batch"]) -> "Tokens":
-        """Those of the rows at these positions."""
+        """The tokens of the rows at these positions."""
         return replace(self, ids=self.ids[index.to(self.ids.device)])
 
     def row(self, row: int) -> tuple[str, ...]:
@@ -37,7 +37,7 @@ class Tokens:
 
 
 def occurrences(tokens: Tokens, words: Sequence[str]) -> Bool[Tensor, " row token"]:
-    """True on each token of every place where these words stand in this order, side by side.
+    """True on each token of every occurrence of these words in this order, side by side.
 
     Raises:
         KeyError: a word that is not among ``tokens.words``.

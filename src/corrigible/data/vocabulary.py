@@ -1,8 +1,8 @@
-"""Which words there are, and the vector of each; learned from training texts without any download.
+"""Vocabularies: words and their vectors, learned from training texts without any download.
 
-Half of a learned vector says in what company a word occurs: a truncated singular value decomposition of positive
-pointwise mutual information (Levy and Goldberg 2014, "Neural Word Embedding as Implicit Matrix Factorization", section
-6). The other half is drawn at random, so that words of the same company can still be told apart.
+Half of a learned vector describes the words that a word occurs with: a truncated singular value decomposition of
+positive pointwise mutual information (Levy and Goldberg 2014, "Neural Word Embedding as Implicit Matrix Factorization",
+section 6). The other half is random, so that words in similar contexts can still be told apart.
 """
 
 import json
@@ -27,9 +27,9 @@ from corrigible.folders import write_atomically
 from corrigible.strict_json import parse
 
 UNKNOWN = "[unknown]"
-"""Stands for every word that the vocabulary lacks; no text holds it, since brackets are tokens by themselves."""
+"""Stands for every word that the vocabulary lacks; no text holds it, since brackets are separate tokens."""
 WINDOW = 5
-"""Words at most this many places apart keep company, a place apart counting 1, two places 1/2, and so on."""
+"""Words at most this many places apart count as co-occurring, with weight 1 for one place, 1/2 for two, and so on."""
 
 
 @dataclass(frozen=True)
@@ -37,7 +37,7 @@ class Vocabulary:
     """Words and their vectors; one of the words is ``UNKNOWN``.
 
     Raises:
-        DataError: as many vectors as words are wanted, of finite numbers, none all zero: that is padding.
+        DataError: not one vector per word, numbers that are not finite, or a vector of zeros, which means padding.
     """
 
     words: tuple[str, ...]
@@ -62,12 +62,12 @@ class Vocabulary:
 def vocabulary_of(
     texts: Sequence[str], *, dimension: int = 64, least_count: int = 2, most_words: int = 20_000, seed: int = 0
 ) -> Vocabulary:
-    """The words of training texts with vectors learned from them, of length 1; the same texts give the same.
+    """The words of training texts with vectors of length 1 learned from them; equal texts give equal vectors.
 
     Args:
         dimension: numbers per word.
-        least_count: words that occur less often are ``UNKNOWN``.
-        most_words: only the most frequent ones are kept.
+        least_count: words that occur less often become ``UNKNOWN``.
+        most_words: most words to keep, by frequency.
 
     Raises:
         DataError: no texts, or a dimension below 2.
@@ -96,21 +96,21 @@ def ids_of(texts: Sequence[str], vocabulary: Vocabulary, max_tokens: int) -> Int
 def embedded(
     ids: Int[Tensor, " row token"], vectors: Float[Tensor, " word dimension"]
 ) -> Float[Tensor, " row token dimension"]:
-    """The vector of each word; zero where there is padding."""
+    """The vector of each word; zeros for padding."""
     return torch.cat([vectors, torch.zeros_like(vectors[:1])])[ids.where(ids != PADDING, len(vectors))]
 
 
 def write_vocabulary(path: Path, vocabulary: Vocabulary, *, learned_from: str = "") -> None:
-    """Keep the vocabulary in a safetensors file; ``learned_from`` tells which texts it was learned from."""
+    """Write the vocabulary to a safetensors file; ``learned_from`` identifies the texts it was learned from."""
     facts = {"words": json.dumps(vocabulary.words, ensure_ascii=False), "learned_from": learned_from}
     write_atomically(path, save({"vectors": vocabulary.vectors.contiguous()}, facts))
 
 
 def read_vocabulary(path: Path) -> tuple[Vocabulary, str]:
-    """The vocabulary that ``write_vocabulary`` kept, and what it was learned from; nothing where it was given.
+    """The vocabulary that ``write_vocabulary`` wrote, and what it was learned from; "" for given vectors.
 
     Raises:
-        DataError: the file is something else, or is broken.
+        DataError: the file is not a vocabulary, or is broken.
     """
     try:
         with safe_open(path, "pt") as file:
@@ -121,7 +121,7 @@ def read_vocabulary(path: Path) -> tuple[Vocabulary, str]:
             raise ValueError("expected a list of words and one vector of floats for each")
     except (SafetensorError, OSError, KeyError, ValueError) as error:
         reason = " ".join(str(error).split())
-        raise DataError(f"{path} is no vocabulary ({reason}); delete it to learn one from train.csv") from error
+        raise DataError(f"{path} is not a vocabulary ({reason}); delete it to learn one from train.csv") from error
     try:
         return Vocabulary(tuple(words), vectors.float()), facts.get("learned_from", "")
     except DataError as error:
@@ -150,7 +150,7 @@ def _company_vectors(texts: list[NDArray[np.int64]], num_words: int, dimension: 
 
 
 def _counted_together(texts: list[NDArray[np.int64]], num_words: int) -> Any:
-    """How often two words keep company, weighted by one over their distance."""
+    """How often two words co-occur, weighted by one over their distance."""
     shape, total = (num_words, num_words), sparse.csr_matrix((num_words, num_words))
     for distance in range(1, WINDOW + 1):
         first = np.concatenate([text[:-distance] for text in texts])

@@ -14,7 +14,7 @@ DEMOS = {"digits": "corrigible.demos.digits", "insurance": "corrigible.demos.ins
 
 
 def run(name: str, folder: Path, *, seed: int | None = None, device: str = "cpu") -> Iterator[Record]:
-    """The whole loop on real data in a study folder, told as it goes; in an existing folder it adds new runs."""
+    """Run the whole loop on real data in a study folder, yielding records; in an existing folder it adds new runs."""
     import torch
 
     demo = importlib.import_module(DEMOS[name])

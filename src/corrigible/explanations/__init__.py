@@ -1,4 +1,4 @@
-"""What a model's output rests on."""
+"""Explanations: which inputs a model's output depends on."""
 
 from corrigible.explanations.explaining import EXPLAINERS, explain
 from corrigible.explanations.features import by_feature

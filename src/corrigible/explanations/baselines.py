@@ -1,8 +1,8 @@
 """The input that stands for "nothing here".
 
-The one-hot columns of a category sum to 1, in every row whose category is known. A constant added to all of a layer's
-weights for them does the same as one added to its bias: such rows cannot show it. So what stands for nothing by default
-sums to 1 as well; zeros would show the constant, and explanations would count it.
+The one-hot columns of a category sum to 1 in every row whose category is known. Adding a constant to all of a layer's
+weights for these columns therefore has the same effect on such rows as adding it to the bias. So the default baseline
+row sums to 1 over these columns as well; with zeros, explanations would include that constant.
 """
 
 import torch
@@ -19,7 +19,7 @@ Baseline = float | int | Tensor | None
 
 
 def neutral_row(x: Float[Tensor, " batch *input"], columns: Columns | None) -> Float[Tensor, " *input"]:
-    """0 for every input, but 1/k in each column of a category of k columns: an even mix.
+    """The default baseline row: 0 for every input, except 1/k in each of the k columns of a category, an even mix.
 
     Raises:
         DataError: columns of another table.
@@ -37,7 +37,7 @@ def baseline_row(
     """The baseline in the shape of one row of ``x``; for None the neutral row.
 
     Raises:
-        DataError: no numbers, a tensor that does not broadcast to one row, a baseline that is NaN or infinite, or
+        DataError: not numbers, a tensor that does not broadcast to one row, a baseline that is NaN or infinite, or
             columns of another table.
     """
     if baseline is None:
@@ -78,10 +78,10 @@ def background_rows(
     columns: Columns | None = None,
     name: str = "background",
 ) -> Float[Tensor, " reference *input"]:
-    """The rows that stand for "nothing here", where ``x`` is; for None the neutral row alone.
+    """The rows that stand for "nothing here", on the device of ``x``; for None the neutral row alone.
 
     Raises:
-        DataError: no numbers, rows of another shape than those of ``x``, no rows, or rows that are NaN or infinite.
+        DataError: not numbers, rows of another shape than those of ``x``, no rows, or rows that are NaN or infinite.
     """
     if background is None:
         return neutral_row(x, columns)[None]

@@ -2,8 +2,8 @@
 
 Kim et al. 2018, Interpretability beyond feature attribution: quantitative testing with concept activation vectors
 (TCAV): the normal of a linear classifier. Haufe et al. 2014 and Pahde et al. 2025, Navigating neural space: the
-pattern cov(a, y) / var(y), which noise shared by both kinds of examples does not turn away. For layers with positions
-a direction lies among the channels: activations are averaged over the positions.
+pattern cov(a, y) / var(y), whose direction is not affected by noise that both kinds of examples share. In layers with
+positions, a direction has one entry per channel: activations are averaged over the positions.
 """
 
 from collections.abc import Callable
@@ -28,7 +28,7 @@ _ROWS_AT_ONCE = 256
 
 
 def concept_layer_of(forward: Forward) -> str:
-    """The last convolution that ran; where none did, the last layer before the one that gives the logits.
+    """The name of the last convolution that ran; if none did, of the last layer before the one that gives the logits.
 
     Raises:
         UnsupportedModelError: there is neither.
@@ -43,7 +43,7 @@ def concept_layer_of(forward: Forward) -> str:
 
 
 def pooled(model: nn.Module, layer: str, activation: Float[Tensor, " batch *unit"]) -> Float[Tensor, " batch channel"]:
-    """The mean over the positions of each channel: the first axis after the rows, or the last of a linear layer."""
+    """The mean of each channel over positions; channels are the axis after the rows, or the last of a linear layer."""
     if activation.ndim < 2:
         raise UnsupportedModelError(f"layer {layer!r} gives shape {tuple(activation.shape)}; expected rows of channels")
     is_last = ends_in_channels(model.get_submodule(layer))
@@ -54,7 +54,7 @@ def pooled(model: nn.Module, layer: str, activation: Float[Tensor, " batch *unit
 def pooled_activations(
     model: nn.Module, x: Float[Tensor, " batch *input"], *, layer: str | None = None, seed: int = 0
 ) -> Float[Tensor, " batch channel"]:
-    """What the layer gives for each row in eval mode, averaged over positions.
+    """The layer's activations for each row in eval mode, averaged over positions.
 
     Raises:
         UnsupportedModelError: no such layer ran, or it gives no rows of channels.
@@ -63,7 +63,7 @@ def pooled_activations(
     def read(forward: Forward, name: str) -> Tensor:
         return pooled(model, name, forward.activation(name))
 
-    # What the layer gives does not depend on the labels.
+    # Activations do not depend on the labels.
     return _in_parts(model, x, torch.zeros(len(x), dtype=torch.long), read, layer=layer, seed=seed)
 
 
@@ -76,10 +76,10 @@ def concept_vector(
     method: Literal["pattern", "logistic"] = "pattern",
     seed: int = 0,
 ) -> Float[Tensor, " channel"]:
-    """The unit vector among the layer's channels along which the concept shows.
+    """The concept's direction in a layer, as a unit vector with one entry per channel.
 
     Args:
-        layer: its name; None for the last convolution, or where there is none the layer before the logits.
+        layer: the layer's name; None for the last convolution, or if there is none the layer before the logits.
         method: the pattern, which for two kinds of examples is the difference of their means, or the normal of a
             logistic regression.
 
@@ -107,7 +107,7 @@ def pattern(
 def _normal(present: Tensor, absent: Tensor) -> Tensor:
     activations = torch.cat([present, absent]).double()
     is_present = [1] * len(present) + [0] * len(absent)
-    # Channels of small activations would otherwise be held down by the weight decay.
+    # Otherwise weight decay would suppress channels with small activations.
     scale = activations.std(dim=0).clamp_min(1e-12)
     found = LogisticRegression(max_iter=1000).fit((activations / scale).cpu().numpy(), is_present)
     return (torch.from_numpy(found.coef_[0]).to(scale) / scale).to(present)
@@ -116,7 +116,7 @@ def _normal(present: Tensor, absent: Tensor) -> Tensor:
 def concept_gradient_of(
     forward: Forward, target: Int[Tensor, " batch *contrast"], *, layer: str, score: str = "target_logit"
 ) -> Float[Tensor, " batch channel"]:
-    """The score's derivative when a channel of the layer is raised alike at every position; differentiable again."""
+    """The score's derivative when a channel of the layer rises equally at every position; differentiable again."""
     activation = forward.activation(layer)
     scores = score_named(score, forward)(forward.logits, target).sum()
     mean = pooled(forward.model, layer, forward.gradient(scores, activation))
@@ -134,7 +134,7 @@ def concept_sensitivity(
     score: str = "target_logit",
     seed: int = 0,
 ) -> Float[Tensor, " batch"]:
-    """The score's derivative along the concept: in units of the score per unit of the layer's averaged activation.
+    """The score's derivative along the concept, in units of the score per unit of the layer's averaged activation.
 
     Raises:
         UnsupportedModelError: no such layer ran.
@@ -150,7 +150,7 @@ class ConceptTest:
     score: float
     """TCAV: the share of rows, from 0 to 1, whose score the concept raises."""
     p_value: float
-    """The share of random directions, and itself, whose score lies at least as far from 0.5."""
+    """The share of directions, the random ones and the concept's own, whose score lies at least as far from 0.5."""
 
 
 def concept_test(
@@ -186,7 +186,7 @@ def _gradients(
 def _in_parts(
     model: nn.Module, x: Tensor, target: Tensor, read: Callable[[Forward, str], Tensor], *, layer: str | None, seed: int
 ) -> Float[Tensor, " batch channel"]:
-    """What is read off the layer for each row, some rows after the others."""
+    """The values that ``read`` gives for each row, computed a few rows at a time."""
     found = []
     target = target.to(device_of(model))
     with untouched(model, seed):

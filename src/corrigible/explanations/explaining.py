@@ -1,4 +1,4 @@
-"""One call for every explainer: checked input, the right device, a bounded number of rows at once."""
+"""`explain` calls any explainer: it checks the input, moves it to the model's device and bounds the rows at once."""
 
 from collections.abc import Callable, Iterator
 from functools import partial
@@ -41,23 +41,23 @@ def explain(
     rows_at_once: int | None = None,
     **settings: Any,
 ) -> Float[Tensor, " batch *input"]:
-    """How much each input counted for the score of the target class, in the shape of x.
+    """How much each input contributed to the score of the target class, in the shape of x.
 
-    The model explains itself in eval mode and is left as it was found. Neither the order of the rows nor
-    ``rows_at_once`` matters, and the same seed gives the same result.
+    The model runs in eval mode and is left as it was found. The result does not depend on the order of the rows or on
+    ``rows_at_once``, and the same seed gives the same result.
 
     Args:
-        model: a network; or any function of the rows that gives scores, for methods that only look at scores.
+        model: a network, or for methods that only look at scores, any function of the rows that gives scores.
         x: rows, (batch, …), as a tensor or array of finite numbers.
         target: the class to explain: one for all rows or one per row; None for the predicted class, or for the score
-            itself where the model gives a single one.
+            itself if the model gives a single one.
         against: a class, or one per row: explain why the target rather than this one.
         method: a name in ``EXPLAINERS``, ``my_module:my_explainer``, or (model, x, target, *, settings) -> like x.
         columns: which columns of a table make up which feature.
         differentiable: keep the graph to the model's parameters, for use in a loss.
         rows_at_once: how many rows, or points made from rows, the model runs on at once; None for as many as keep its
             activations in the processor's cache.
-        settings: of the method.
+        settings: settings of the method.
 
     Raises:
         RecipeError: an unknown method, setting or score.
@@ -90,7 +90,7 @@ def explain(
 
 
 def explainer_of(method: Method) -> Callable[..., Tensor]:
-    """The function itself.
+    """The explainer's function.
 
     Raises:
         RecipeError: no explainer has that name.
@@ -117,7 +117,7 @@ def attribution_of(
 def _pieces(
     model: nn.Module, rows: Tensor, targets: Tensor, explainer: "partial[Tensor]", rows_at_once: int
 ) -> Iterator[tuple[Tensor, Tensor]]:
-    """Rows where the model is, with the class to explain: all at once where it keeps to the bound itself."""
+    """Rows on the model's device, with their targets: all at once if the explainer bounds its memory itself."""
     size = len(rows) if "rows_at_once" in explainer.keywords else rows_at_once
     for start in range(0, len(rows), size):
         piece = like_parameters(rows[start : start + size], model)
@@ -125,7 +125,7 @@ def _pieces(
 
 
 def _explainer(method: Method, settings: dict[str, Any], shared: dict[str, Any]) -> "partial[Tensor]":
-    """The explainer with its settings, and those of the shared ones that it has."""
+    """The explainer with its settings, and the shared settings that it takes."""
     explainer = explainer_of(method)
     takes = settings_of(explainer)
     chosen = settings | {key: value for key, value in shared.items() if key in takes}

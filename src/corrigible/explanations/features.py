@@ -24,8 +24,8 @@ def by_feature(attribution: Float[Tensor, " batch column"], columns: Columns) ->
 def mean_sizes(attribution: Float[Tensor, " batch *input"], columns: Columns | None) -> Float[Tensor, " feature"]:
     """Mean absolute attribution of each feature over rows, in the order of ``columns.features``.
 
-    A category's attribution is the sum of its columns'. Without columns every input is a feature, in the order of the
-    flattened row.
+    The attribution of a category is the sum over its columns. Without ``columns`` every input is a feature, in the
+    order of the flattened row.
     """
     if columns is None:
         return attribution.flatten(1).abs().mean(dim=0)
@@ -41,10 +41,10 @@ def _summed(attribution: Tensor, columns: Columns) -> Float[Tensor, " batch feat
 def shared_by_category(
     attribution: Float[Tensor, " *batch column"], columns: Columns | None
 ) -> Float[Tensor, " *batch column"]:
-    """The attribution with each category's sum shared evenly by its columns; other inputs keep theirs.
+    """The attribution with each category's sum divided evenly among its columns; other inputs keep theirs.
 
-    The columns of a category never move alone. One by one, what they count between two categories holds whatever all of
-    them have in common; together it cancels, and what the category counts is left.
+    The columns of a category never change alone. The attribution of a single column includes whatever all of the
+    columns have in common; in their sum this cancels, and the attribution of the category remains.
     """
     if columns is None or not columns.has_categories:
         return attribution
@@ -65,7 +65,7 @@ def feature_shares(
     """Each feature's share of the absolute attribution of all rows, largest first; nothing without named features.
 
     Args:
-        attributions: of some rows after the others; only a sum of them is kept.
+        attributions: parts of the rows, one after the other; only a sum over them is kept.
     """
     if columns is None:
         return []
@@ -77,7 +77,7 @@ def feature_shares(
 
 
 def separate_columns(names: Sequence[str]) -> Columns:
-    """Columns of which each is a feature by itself.
+    """Columns with these names, each of which is a feature by itself.
 
     Raises:
         DataError: two columns of the same name.
@@ -94,7 +94,7 @@ def plain_columns(num_columns: int) -> Columns:
 
 
 def check_columns(x: Tensor, columns: Columns) -> None:
-    """Raises DataError when the columns are not those of ``x``."""
+    """Raises DataError if the columns are not those of ``x``."""
     if x.ndim != 2 or x.shape[1] != len(columns.feature):
         raise DataError(f"x has shape {tuple(x.shape)}; expected (batch, {len(columns.feature)}): one per named column")
 
@@ -104,7 +104,7 @@ def by_feature_pairs(
 ) -> Float[Tensor, " batch feature feature"]:
     """Interactions summed over the columns of both features, signs kept, in the order of ``columns.features``.
 
-    The sum over all pairs stays what it was, so what was complete stays complete.
+    The sum over all pairs stays the same, so complete interactions stay complete.
 
     Raises:
         DataError: the interactions have another number of columns than the table.

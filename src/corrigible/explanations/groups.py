@@ -1,4 +1,4 @@
-"""Which inputs stand or fall together: a table's feature, an image's segment, a word."""
+"""Groups of inputs that are present or absent together: a table's feature, an image's segment, a word."""
 
 from collections.abc import Sequence
 from typing import Any
@@ -13,10 +13,10 @@ from corrigible.explanations.features import check_columns, feature_index
 from corrigible.types import Columns
 
 Groups = Tensor | NDArray[Any] | Sequence[Any] | str | None
-"""The number of each input's group, counted from 0: in the shape of one row, or of x where rows differ (segments of
-images). ``grid`` cuts images into 7 × 7 rectangles, ``slic`` into about 50 superpixels; ``token`` keeps the numbers of
-each word's vector together, in texts of (token, dimension). None for the features that
-``columns`` names, or every input on its own."""
+"""The number of each input's group, counted from 0: in the shape of one row, or of x if rows differ (segments of
+images). ``grid`` cuts images into 7 × 7 rectangles, ``slic`` into about 50 superpixels; ``token`` groups the numbers of
+each word's vector, in texts of (token, dimension). None for the features that ``columns`` names, or every input on its
+own."""
 GRID = 7
 TOKEN = "token"
 
@@ -24,7 +24,7 @@ TOKEN = "token"
 def groups_of(
     x: Float[Tensor, " batch *input"], groups: Groups, columns: Columns | None
 ) -> Int[Tensor, " one_or_batch *input"]:
-    """The groups with a leading axis of 1, or of the batch where rows differ.
+    """The groups as numbers with a leading axis of size 1, or of the batch size if rows differ.
 
     Raises:
         DataError: groups that do not fit x, or are negative; columns of another table.
@@ -77,7 +77,7 @@ def _whole_numbers(groups: Any) -> Int[Tensor, " *input"]:
 
 
 def numbered_anew(labels: Int[Tensor, " one_or_batch *input"]) -> Int[Tensor, " one_or_batch *input"]:
-    """Each row's groups in the same order, numbered without gaps."""
+    """Each row's groups renumbered without gaps, in the same order."""
     flat = labels.flatten(1)
     occurs = flat.new_zeros(len(flat), int(flat.max()) + 1).scatter(1, flat, 1)
     return (occurs.cumsum(dim=1) - 1).gather(1, flat).reshape(labels.shape)

@@ -1,4 +1,4 @@
-"""What the caller of `explain` gives, checked: a network or any other function of the rows, rows and target."""
+"""Checks of what the caller of `explain` gives: a network or any other function of the rows, rows and target."""
 
 import re
 from collections.abc import Callable
@@ -43,10 +43,10 @@ class FromFunction(nn.Module):
 
 
 def as_model(function: Any) -> nn.Module:
-    """The network itself, or any other function of the rows as a model.
+    """The network itself, or any other function of the rows wrapped as a model.
 
     Raises:
-        UnsupportedModelError: not something to call.
+        UnsupportedModelError: it cannot be called.
     """
     if isinstance(function, nn.Module):
         return function
@@ -75,7 +75,7 @@ def checked_rows(x: Any, columns: Columns | None) -> Float[Tensor, " batch *inpu
     """The rows as a tensor of floats.
 
     Raises:
-        DataError: no numbers, no rows, no batch axis, NaN or infinite values, or other columns than named.
+        DataError: not numbers, no rows, no batch axis, NaN or infinite values, or columns of another table.
     """
     if not isinstance(x, Tensor):
         array = np.asarray(x)
@@ -88,7 +88,7 @@ def checked_rows(x: Any, columns: Columns | None) -> Float[Tensor, " batch *inpu
         raise DataError(f"x has shape {tuple(rows.shape)}; expected (batch, …): add a batch axis to a single example")
     if rows.numel() == 0:
         raise DataError(f"x has shape {tuple(rows.shape)}, which holds nothing; expected at least one row")
-    if not bool(rows.sum().isfinite()):  # Much faster than to look at every number; a sum may also overflow.
+    if not bool(rows.sum().isfinite()):  # Much faster than looking at every number; a sum may also overflow.
         bad = (~rows.isfinite().flatten(1)).any(dim=1).nonzero().flatten()
         if len(bad):
             what = f"row {int(bad[0])} of x is NaN or infinite ({len(bad)} such rows)"
@@ -99,7 +99,7 @@ def checked_rows(x: Any, columns: Columns | None) -> Float[Tensor, " batch *inpu
 
 
 def num_classes_of(model: nn.Module, first: Float[Tensor, " 1 *input"], num_rows: int) -> int:
-    """How many classes the model tells apart; found by running it on the first row.
+    """The number of classes of the model, found by running it on the first row.
 
     Raises:
         DataError: the model cannot run on rows of this shape.
@@ -109,7 +109,7 @@ def num_classes_of(model: nn.Module, first: Float[Tensor, " 1 *input"], num_rows
 
 
 def checked_output(model: nn.Module, first: Float[Tensor, " 1 *input"], num_rows: int) -> Tensor:
-    """What the model gives for the first row; logits, or a single score.
+    """The model's output for the first row: logits, or a single score.
 
     Raises:
         DataError, UnsupportedModelError: as `num_classes_of`.

@@ -1,7 +1,7 @@
-"""How much each unit of a layer counted for one row's score: activation × gradient.
+"""How much each unit of a layer contributed to a row's score: activation × gradient.
 
 Shrikumar, Greenside, Shcherbina and Kundaje 2016, Not just a black box: gradient × input, taken at a layer. To first
-order it is what the score loses when the unit is set to 0 (Molchanov, Tyree, Karras, Aila and Kautz 2017, Pruning
+order it is how much the score falls when the unit is set to 0 (Molchanov, Tyree, Karras, Aila and Kautz 2017, Pruning
 convolutional neural networks for resource efficient inference).
 """
 
@@ -26,7 +26,7 @@ def layer_attribution_of(
     score: str = "target_logit",
     create_graph: bool = True,
 ) -> Float[Tensor, " batch *unit"]:
-    """What the layer gave in this pass times the score's gradient with respect to it.
+    """The layer's output in this pass times the score's gradient with respect to it.
 
     Raises:
         UnsupportedModelError: no such layer ran, or the next one overwrites its output in place.
@@ -52,7 +52,7 @@ def layer_attribution(
     Args:
         x: rows, (batch, …), as `explain` takes them.
         target: a class, one per row, or None as in `explain`; pairs (batch, 2) ask why one rather than another.
-        layer: name of the layer, as in ``model.named_modules()``; its output in its last call counts.
+        layer: name of the layer, as in ``model.named_modules()``; the output of its last call is used.
 
     Raises:
         RecipeError, DataError: an unknown score; an x, target or rows_at_once that does not fit.

@@ -1,4 +1,4 @@
-"""Passes made in order to explain: in eval mode, with random draws that belong to the row's values."""
+"""Forward passes for explanations: in eval mode, with random draws that depend on a row's values."""
 
 from collections.abc import Callable
 from functools import lru_cache
@@ -25,7 +25,7 @@ def pass_over(
     seed: int = 0,
     nonlinearities: Nonlinearities | None = None,
 ) -> Forward:
-    """A pass over these rows; ``index`` says which draws they get, by default those of their values."""
+    """A pass over these rows; ``index`` determines their random draws, by default from the rows' values."""
     place = torch.arange(len(x), device=x.device)
     draws = (lambda: values_index(x)) if index is None else (lambda: index)
     return Forward(
@@ -45,20 +45,20 @@ def score_of(
     """The score of logits that a model gave outside of a pass.
 
     Args:
-        index: which draws the rows get, asked where the score is a random one.
+        index: determines the draws of the rows; called only if the score is random.
 
     Raises:
         RecipeError: no score has that name.
     """
     if name in SCORES:
         return SCORES[name](logits, target)
-    # Asked for its random draws alone, whatever its rows; held here, because the score does not keep it alive.
+    # Used only for its random draws, whatever its rows; held here because the score does not keep it alive.
     forward = pass_over(model, logits, target, index=index(), seed=seed)
     return score_named(name, forward)(logits, target)
 
 
 def values_index(x: Float[Tensor, " batch *input"]) -> Int[Tensor, " batch"]:
-    """A checksum of each row's values: the same row gets the same draws wherever it stands.
+    """A checksum of each row's values, so that a row gets the same draws at any position.
 
     Multilinear hashing (Carter and Wegman 1979) of the values as 32-bit floats.
     """
@@ -68,14 +68,14 @@ def values_index(x: Float[Tensor, " batch *input"]) -> Int[Tensor, " batch"]:
 
 @lru_cache(maxsize=8)
 def _multipliers(num_inputs: int) -> Int[Tensor, " input"]:
-    """Odd numbers of 63 bits that are always the same."""
+    """Fixed odd numbers of 63 bits."""
     rng = np.random.default_rng(0)
     return torch.from_numpy(rng.integers(2**62, size=num_inputs) * 2 + 1)
 
 
 def require_finite(attribution: Float[Tensor, " batch *input"], method: str) -> None:
-    """Raises DataError that names the first row whose attribution is NaN or infinite."""
-    if bool(attribution.detach().sum().isfinite()):  # Much faster than to look at every number; a sum may overflow.
+    """Raises DataError naming the first row whose attribution is NaN or infinite, if there is one."""
+    if bool(attribution.detach().sum().isfinite()):  # Much faster than looking at every number; a sum may overflow.
         return
     bad = (~attribution.detach().isfinite().flatten(1)).any(dim=1).nonzero().flatten()
     if len(bad):
@@ -86,7 +86,7 @@ def require_finite(attribution: Float[Tensor, " batch *input"], method: str) -> 
 
 
 def require_gradient(model: nn.Module, attribution: Tensor, method: str) -> None:
-    """Raises NoGradientError where the attribution does not depend on any trainable parameter."""
+    """Raises NoGradientError if the attribution does not depend on any trainable parameter."""
     parameters = [p for p in model.parameters() if p.requires_grad]
     reached: tuple[Tensor | None, ...] = ()
     if parameters and attribution.requires_grad:

@@ -1,4 +1,4 @@
-"""What is asked: which score of which rows of which model, and how many rows the model may run on at once."""
+"""The question: which score of which rows of which model, and how many rows the model may run on at once."""
 
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, nullcontext
@@ -21,12 +21,12 @@ from corrigible.models.pooling import QuickPooling
 from corrigible.types import Columns
 
 Target = SupportsIndex | tuple[SupportsIndex, SupportsIndex]
-"""A class, as a number of Python or NumPy; or two, for the score of the first less that of the second."""
+"""A class, as a Python or NumPy number; or two classes, for the score of the first minus that of the second."""
 
 
 @dataclass(frozen=True)
 class Question:
-    """Rows where the model is, and the score that is asked for."""
+    """Rows on the model's device, and the score that is asked for."""
 
     model: nn.Module
     x: Float[Tensor, " batch *input"]
@@ -39,17 +39,17 @@ class Question:
 
     @cached_property
     def index(self) -> Int[Tensor, " batch"]:
-        """Which random draws each row gets."""
+        """The index of each row's random draws."""
         return values_index(self.x)
 
     def about(self, rows: Int[Tensor, " some"]) -> "Question":
-        """The same about some of the rows."""
+        """The same question about some of the rows."""
         return replace(self, x=self.x[rows], target=self.target[rows])
 
     @contextmanager
     def looking(self) -> Iterator[None]:
-        """While inside, the model answers as the question asks it to; afterwards it is as it was found."""
-        # A table has nothing to pool, and watching every call would cost a third of its time.
+        """A context in which the model is ready to answer, in eval mode; afterwards it is as it was found."""
+        # Tables are not pooled, and watching every call would cost a third of the time.
         pooling = QuickPooling() if self.x.ndim > 2 else nullcontext()
         with untouched(self.model, self.seed), torch.set_grad_enabled(self.differentiable), pooling:
             yield
@@ -60,7 +60,7 @@ class Question:
         target: Int[Tensor, " point *contrast"],
         index: Callable[[], Int[Tensor, " point"]],
     ) -> Float[Tensor, " point"]:
-        """The score of logits that the model gave for points made from the rows; ``index`` are their draws."""
+        """The score of the model's logits for points made from the rows; ``index`` determines their draws."""
         return score_of(self.score, logits, target, model=self.model, index=index, seed=self.seed)
 
 
@@ -75,7 +75,7 @@ def question_of(
     rows_at_once: int | None = None,
     differentiable: bool = False,
 ) -> Question:
-    """The model, rows and target as `explain` takes them; also pairs of classes, (batch, 2), to set against each other.
+    """The question for a model, rows and target as `explain` takes them; target may be pairs of classes, (batch, 2).
 
     Raises:
         RecipeError: rows_at_once below 1.
@@ -100,7 +100,7 @@ def checked_question(
     rows_at_once: int | None,
     differentiable: bool = False,
 ) -> Question:
-    """As `question_of`, of a network that is `untouched` meanwhile."""
+    """Like `question_of`, for a network that the caller keeps `untouched`."""
     with torch.no_grad():
         rows = like_parameters(checked_rows(x, columns), model)
         output = checked_output(model, rows[:1], len(rows))
@@ -115,10 +115,10 @@ def checked_question(
 def default_target(
     model: nn.Module, x: Float[Tensor, " batch *input"], output: Tensor, rows_at_once: int
 ) -> Int[Tensor, " batch"]:
-    """The predicted class of each row; class 1, whose logit a single score is, where the model gives one.
+    """The predicted class of each row; class 1 if the model gives a single score, which is the logit of class 1.
 
     Args:
-        output: what the model gives for one row.
+        output: the model's output for one row.
     """
     if output.numel() == 1:
         return torch.ones(len(x), dtype=torch.long, device=x.device)
@@ -131,7 +131,7 @@ def default_target(
 def predicted_target(
     model: nn.Module, x: Float[Tensor, " batch *input"], *, rows_at_once: int | None = None, seed: int = 0
 ) -> Int[Tensor, " batch"]:
-    """What `explain` explains of these rows where the caller names no class, on the CPU.
+    """The class of each row that `explain` explains if the caller names none, on the CPU.
 
     Raises:
         RecipeError: rows_at_once below 1.
@@ -146,7 +146,7 @@ def predicted_target(
 def answers(
     model: Callable[[Tensor], Any], x: Float[Tensor, " batch *input"], *, rows_at_once: int | None = None, seed: int = 0
 ) -> Float[Tensor, " batch num_classes"]:
-    """The logits of these rows, on the device of x; one score per row z is read as (0, z).
+    """The logits of these rows, on the device of x; a single score z per row is read as the logits (0, z).
 
     Raises:
         RecipeError: rows_at_once below 1.
@@ -163,7 +163,7 @@ def answers_to(
     rows_at_once: int | None = None,
     seed: int = 0,
 ) -> Float[Tensor, " batch num_classes"]:
-    """The logits of rows that are made from their positions, when their turn comes; otherwise as `answers`."""
+    """Like `answers`, for rows that ``rows`` makes from their positions only when they are needed."""
     network, parts = as_model(model), []
     first = rows(torch.zeros(1, dtype=torch.long))
     with untouched(network, seed), torch.no_grad():
@@ -178,10 +178,10 @@ def answers_to(
 def scores_of(
     logits: Float[Tensor, " batch num_classes"], target: Target, *, score: str = "target_logit"
 ) -> Float[Tensor, " batch"]:
-    """The same class's score for every row.
+    """The score of one target class for every row.
 
     Raises:
-        RecipeError: no score has that name, or one that is drawn anew for every pass.
+        RecipeError: no score has that name, or the score is drawn anew for every pass.
         DataError: no such class.
     """
     of = plain_score(score)

@@ -1,7 +1,7 @@
 """The one number per row that is explained.
 
-A target of shape (batch, 2) asks why the first class rather than the second: the score of the one less that of the
-other.
+A target of shape (batch, 2) asks why the first class rather than the second: the score of the first minus that of the
+second.
 """
 
 import weakref
@@ -19,7 +19,7 @@ from corrigible.models.forward import Forward, Score
 
 
 def contrastive(score: Callable[[Tensor, Tensor], Tensor]) -> Score:
-    """The score, or for pairs of classes the score of the first less that of the second."""
+    """The score, extended to pairs of classes: the score of the first minus that of the second."""
 
     @wraps(score)
     def of_one_or_two(logits: Tensor, target: Tensor) -> Tensor:
@@ -53,7 +53,7 @@ def target_prob(logits: Float[Tensor, " batch num_classes"], target: Int[Tensor,
 def predicted_logit(
     logits: Float[Tensor, " batch num_classes"], target: Int[Tensor, " batch *contrast"]
 ) -> Float[Tensor, " batch"]:
-    """The logit of the class that the model itself predicts, whatever the target: the largest."""
+    """The largest logit, that of the predicted class, whatever the target."""
     return logits.max(dim=1).values
 
 
@@ -66,7 +66,7 @@ def summed_log_prob(
 
 @contrastive
 def margin(logits: Float[Tensor, " batch num_classes"], target: Int[Tensor, " batch"]) -> Float[Tensor, " batch"]:
-    """The target's logit less the largest logit of another class."""
+    """The target's logit minus the largest logit of another class."""
     is_target = one_hot(target, logits.shape[1]).bool()
     other = logits.masked_fill(is_target, -torch.inf).amax(dim=1)
     return target_logit(logits, target) - other
@@ -76,8 +76,8 @@ def margin(logits: Float[Tensor, " batch num_classes"], target: Int[Tensor, " ba
 class RandomProjection:
     """The log-probabilities weighted by standard normal draws, fresh per row.
 
-    With v ~ N(0, I) and J the Jacobian of the log-probabilities, E[(vᵀJ)ᵢ²] = ‖J₍:,ᵢ₎‖²: in the mean over draws the
-    squared gradient is that of all classes together, and none can cancel another.
+    With v ~ N(0, I) and J the Jacobian of the log-probabilities, E[(vᵀJ)ᵢ²] = ‖J₍:,ᵢ₎‖²: on average over draws, the
+    squared gradient is the sum over all classes, and no class can cancel another.
     """
 
     forward: "weakref.ref[Forward]"
@@ -112,12 +112,12 @@ def _of_classes(values: Tensor, classes: tuple[int, ...] | None) -> Tensor:
 
 SCORES = {f.__name__: f for f in (target_logit, target_log_prob, target_prob, predicted_logit, summed_log_prob, margin)}
 OF_ALL_CLASSES = ("summed_log_prob", "random_projection")
-"""Scores made of every class's log-probability; all others are about one class of each row."""
+"""Scores made of the log-probabilities of all classes; all other scores are about one class per row."""
 SCORE_NAMES = (*SCORES, "random_projection")
 
 
 def plain_score(name: str) -> Score:
-    """The score of that name, of those that need no draws.
+    """The score of that name, for scores that need no random draws.
 
     Raises:
         RecipeError: no score has that name.
@@ -132,7 +132,7 @@ def score_named(name: str, forward: Forward, *, classes: Sequence[int] | None = 
 
     Args:
         classes: which log-probabilities enter a score that is made of all of them; None for all. Scores of one class
-            stay as they are: see `rows_about`.
+            ignore it; see `rows_about`.
 
     Raises:
         RecipeError: no score has that name.
@@ -150,7 +150,7 @@ def score_named(name: str, forward: Forward, *, classes: Sequence[int] | None = 
 def rows_about(
     name: str, forward: Forward, target: Int[Tensor, " batch"], classes: Sequence[int] | None
 ) -> Bool[Tensor, " batch"] | None:
-    """True for each row whose score is about one of these classes; None where every row's is.
+    """True for each row whose score is about one of these classes; None if every row's is.
 
     Raises:
         RecipeError: no classes, or one that the model does not have.

@@ -9,7 +9,7 @@ from torch import Tensor
 from corrigible.errors import RecipeError
 
 LIGHTNESS = 100
-"""From black to white in the Lab colours that three channels are compared in; other values go from 0 to 1."""
+"""Range of lightness in Lab, in which images of three channels are compared; other values range from 0 to 1."""
 
 
 def grid_segments(
@@ -17,7 +17,7 @@ def grid_segments(
 ) -> Int[Tensor, " channel height width"]:
     """The number of the square in which each pixel lies, the same in all channels and for all images.
 
-    Squares are counted line by line from the upper left corner; those at the right and lower edge may be cut off.
+    Squares are numbered row by row from the upper left corner; those at the right and lower edge may be cut off.
 
     Args:
         size: side of a square in pixels.
@@ -37,13 +37,14 @@ def slic_segments(
     """The number of the superpixel in which each pixel lies, from 0 for each image, the same in all channels.
 
     Achanta et al. 2012, SLIC superpixels compared to state-of-the-art superpixel methods: k-means of colour and place,
-    from a regular grid of centres. Each image is stretched to the values 0 to 1 first, three channels are compared as
-    Lab colours. No chance is involved, and an image's segments do not depend on the other images.
+    from a regular grid of centres. Each image is first scaled to the values 0 to 1; images of three channels are
+    compared as Lab colours. The result is deterministic, and an image's segments do not depend on the other images.
 
     Args:
-        num_segments: about how many; images differ.
-        compactness: how much place counts against colour: 1 follows colours closely, 100 gives squares. Superpixels of
-            less than half the mean size join a neighbour: a noisy image needs more compactness to be cut at all.
+        num_segments: approximate number of segments; images differ.
+        compactness: the importance of place relative to colour: 1 follows colours closely, 100 gives squares.
+            Superpixels of less than half the mean size join a neighbour, so a noisy image needs more compactness to be
+            segmented at all.
 
     Raises:
         RecipeError: fewer than 1 segment, or a compactness that is not above 0.

@@ -24,16 +24,17 @@ def tree_shap(
 ) -> Float[Tensor, " batch column"]:
     """Exact Shapley values of a tree, forest or gradient boosting of scikit-learn.
 
-    In units of what the trees give: probabilities of a forest, log-odds of gradient boosting, the prediction of a
-    regression. They sum to that less its mean over the background, or over the rows that the trees were grown from.
+    The values are in units of the trees' output: probabilities of a forest, log-odds of gradient boosting, the
+    prediction of a regression. They sum to the output minus its mean over the background, or over the rows that the
+    trees were grown from.
 
     Args:
-        model: fitted; also of XGBoost, LightGBM or CatBoost.
+        model: a fitted model of scikit-learn, XGBoost, LightGBM or CatBoost.
         x: rows of a table, (batch, column), as a tensor or array of finite numbers.
-        target: the place of a class among the model's classes, one for all rows or one per row; None for the likeliest
-            class, or for the score itself where the model has a single one (read as that of class 1, beside a 0).
+        target: the position of a class among the model's classes, one for all rows or one per row; None for the most
+            likely class, or for the score itself if the model has a single one, which is read as that of class 1.
         against: a class, or one per row: explain why the target rather than this one.
-        background: rows that stand for absent features; None for what the trees know of the rows they were grown from.
+        background: rows that stand for absent features; None for the counts of training rows stored in the trees.
 
     Raises:
         RecipeError: the package shap is not installed.
@@ -60,7 +61,7 @@ def tree_shap(
 def _values_and_means(
     model: Any, x: NDArray[np.float64], background: NDArray[np.float64] | None
 ) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-    """The values, (row, column, output), and the means from which they are told, (output,)."""
+    """The Shapley values, (row, column, output), and the mean outputs that they are relative to, (output,)."""
     try:
         import shap
     except ImportError as error:

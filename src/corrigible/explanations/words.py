@@ -1,6 +1,6 @@
-"""Explaining a text by its words, for any function that gives scores for texts, or for rows of (token, dimension).
+"""Explain a text by its words, for any function that gives scores for texts, or for rows of (token, dimension).
 
-Ribeiro, Singh and Guestrin 2016, "Why should I trust you?", section 3.1: what is explained is which words are there.
+Ribeiro, Singh and Guestrin 2016, "Why should I trust you?", section 3.1: words are present or absent.
 """
 
 import re
@@ -21,19 +21,19 @@ from corrigible.explanations.question import answers, default_target, scores_of
 from corrigible.methods import method_named, settings_of
 
 METHODS = {name: method for name, method in BY_COALITION.items() if name != "occlusion"}
-"""Of words, occlusion is feature ablation."""
+"""Explainers of words by name; without occlusion, which for words is the same as feature ablation."""
 
 
 @dataclass(frozen=True)
 class Words:
-    """How much each word of a text counted."""
+    """How much each word of a text contributed to the score."""
 
     words: tuple[str, ...]
-    """In the order in which they stand."""
+    """The words in the order of the text."""
     values: Float[Tensor, " word"]
-    """In units of the score."""
+    """The contribution of each word, in units of the score."""
     target: int
-    """The class that is explained; 1 for the score itself where there is a single one."""
+    """The class that is explained; 1 for the score itself if there is a single one."""
     whole: float
     """The score of the text."""
     nothing: float
@@ -54,17 +54,17 @@ def explain_words(
     texts_at_once: int = 32,
     **settings: Any,
 ) -> Words:
-    """How much each word counted for the score of the target class.
+    """How much each word contributed to the score of the target class.
 
     Args:
         function: takes a list of texts and gives one score per text, or one per text and class.
-        target: None for the likeliest class, or for the score itself where there is a single one.
+        target: None for the most likely class, or for the score itself if there is a single one.
         against: a class: explain why the target rather than this one.
         method: a name in ``METHODS``.
-        split: a regular expression for one word; what is between words stays with the word before it.
+        split: a regular expression for one word; text between words stays with the word before it.
         mask: what stands for an absent word, like ``[MASK]``; None to leave it out with what follows it.
-        settings: of the method: samples, or groups, the number of each word's group, for words that stand or fall
-            together.
+        settings: settings of the method, such as ``samples``, or ``groups``: the number of each word's group, for words
+            that are present or absent together.
 
     Raises:
         RecipeError: an unknown method, setting or score; no such regular expression.
@@ -89,7 +89,7 @@ def explain_words(
 
 
 def _parted(text: str, split: str, mask: str | None) -> tuple[Callable[[list[bool]], str], tuple[str, ...]]:
-    """How to put the text together from those words that are present, and all its words."""
+    """A function that joins the words that are present into a text, and all words of the text."""
     try:
         found = [match for match in re.finditer(split, text) if match.group()]
     except re.error as error:
@@ -109,11 +109,11 @@ def _parted(text: str, split: str, mask: str | None) -> tuple[Callable[[list[boo
 
 
 def settings_for_texts(method: str, settings: Mapping[str, Any]) -> dict[str, Any]:
-    """The settings, with the words as groups where the method has groups and none were chosen."""
+    """The settings, with words as groups if the method has groups and none were chosen."""
     has_groups = "groups" in settings_of(method_named(method, EXPLAINERS, "explainer"))
     return {"groups": TOKEN, **settings} if has_groups else dict(settings)
 
 
 def by_token(attribution: Float[Tensor, " batch token dimension"]) -> Float[Tensor, " batch token"]:
-    """How much each word counted: the sum over the numbers of its vector."""
+    """The attribution of each word: the sum over the numbers of its vector."""
     return attribution.sum(dim=2)

@@ -1,1 +1,1 @@
-"""What people said about regions of the input, kept and resolved to masks."""
+"""Feedback: what people said about regions of the input, stored and resolved to masks."""

@@ -1,4 +1,4 @@
-"""What must hold of feedback before it is written down, whatever data it is about."""
+"""Checks of feedback before it is stored, independent of the data it is about."""
 
 import operator
 import reprlib
@@ -14,15 +14,15 @@ from corrigible.errors import FeedbackError, unknown
 from corrigible.types import Features, Feedback, Phrase, Polarity, Scope
 
 LARGEST_INTEGER = 2**63 - 1
-"""What a database column and other readers of JSON can hold."""
+"""The largest integer that a database column and other readers of JSON can hold."""
 MOST_DIMENSIONS = 32
-"""Of an array in every supported version of NumPy."""
+"""Most dimensions of an array in every supported version of NumPy."""
 MOST_WORDS = 1000
-"""Of a phrase."""
+"""Most words of a phrase."""
 
 
 def checked_all(feedback: Iterable[Feedback]) -> list[Feedback]:
-    """Each of them as ``checked`` gives it; a message says which entry is wrong, counting from 1."""
+    """The feedback with each entry passed through ``checked``; an error names the wrong entry, counting from 1."""
     found = []
     for place, said in enumerate(feedback, start=1):
         with naming_entry(place):
@@ -69,14 +69,14 @@ def in_utc(at: datetime) -> datetime:
 
 
 def require_known(what: str, found: str, known: Iterable[str]) -> None:
-    """Raises FeedbackError when the word is not one of those known."""
+    """Raises FeedbackError if the word is not one of those known."""
     known = tuple(known)
     if found not in known:
         raise FeedbackError(unknown(what, shortened(found), known))
 
 
 def require_text(what: str, text: object) -> None:
-    """Raises FeedbackError when it is not text that can be written down."""
+    """Raises FeedbackError if it is not text that can be stored."""
     if not isinstance(text, str):
         raise FeedbackError(f"{what} is a {type(text).__name__}; expected text")
     try:
@@ -88,13 +88,13 @@ def require_text(what: str, text: object) -> None:
 
 
 def shortened(found: object) -> str:
-    """The value in a few characters, for a message."""
+    """The value shortened to a few characters, for a message."""
     return found if isinstance(found, str) and len(found) <= 30 else reprlib.repr(found)
 
 
 @contextmanager
 def naming_entry(place: int) -> Iterator[None]:
-    """Put the entry's place in front of what is wrong with it."""
+    """A context that puts the entry's number in front of a FeedbackError's message."""
     try:
         yield
     except FeedbackError as error:

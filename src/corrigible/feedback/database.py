@@ -1,4 +1,4 @@
-"""The SQLite file behind the feedback store: create it, open it, bring it to the newest version."""
+"""The SQLite file of the feedback store: create it, open it, and upgrade it to the newest version."""
 
 import os
 import sqlite3
@@ -42,7 +42,7 @@ _TABLES = (
 
 
 def _only_grows(table: str, key: str) -> tuple[str, ...]:
-    """Triggers that refuse to change or delete a row; INSERT OR REPLACE would delete without firing the second."""
+    """Triggers that refuse to change or delete a row; the third is for INSERT OR REPLACE, which fires no other."""
     refuse = "BEGIN SELECT RAISE(ABORT, 'feedback is append-only'); END"
     present = f"WHEN EXISTS (SELECT 1 FROM {table} WHERE {key} = NEW.{key})"
     return (
@@ -67,10 +67,10 @@ MIGRATIONS: tuple[tuple[str, ...], ...] = (
 
 
 def connect(path: Path) -> sqlite3.Connection:
-    """A connection to the feedback database of that name, made or brought up to date as needed.
+    """A connection to the feedback database of that name, created or upgraded if needed.
 
     Raises:
-        StudyError: not a feedback database, made by a newer version, or in a folder that may not be written to.
+        StudyError: not a feedback database, made by a newer version, or in a folder that cannot be written to.
     """
     with naming(path):
         if not os.path.lexists(path):
@@ -91,7 +91,7 @@ def connect(path: Path) -> sqlite3.Connection:
 
 @contextmanager
 def writing(connection: sqlite3.Connection) -> Iterator[None]:
-    """One transaction that holds the only write lock from its start; an error undoes all of it."""
+    """One transaction that holds the write lock from its start; an error rolls it back."""
     connection.execute("BEGIN IMMEDIATE")
     try:
         yield
@@ -103,11 +103,11 @@ def writing(connection: sqlite3.Connection) -> Iterator[None]:
 
 @contextmanager
 def naming(path: Path) -> Iterator[None]:
-    """Turn what SQLite refuses into a StudyError that names the file and says what to do."""
+    """A context that turns SQLite's errors into a StudyError that names the file and says what to do."""
     try:
         yield
     except sqlite3.ProgrammingError:
-        raise  # A store used after it was closed, or in another thread, is the caller's mistake.
+        raise  # Using a closed store, or one of another thread, is the caller's mistake.
     except sqlite3.Error as error:
         code = getattr(error, "sqlite_errorname", "")
         if code.startswith("SQLITE_BUSY"):
@@ -117,7 +117,7 @@ def naming(path: Path) -> Iterator[None]:
         elif code.startswith(("SQLITE_CANTOPEN", "SQLITE_READONLY", "SQLITE_IOERR", "SQLITE_FULL", "SQLITE_PERM")):
             advice = f"check that {path.parent} is a folder you may write to, with space left"
         else:
-            advice = "it is no feedback store or is damaged; restore a copy, or move it away to start anew"
+            advice = "it is not a feedback store or is damaged; restore a copy, or move it away to start again"
         raise StudyError(f"cannot use {path} ({error}): {advice}") from error
 
 
@@ -126,7 +126,7 @@ def _open(path: Path) -> sqlite3.Connection:
 
 
 def _create(path: Path) -> None:
-    """Make the database under another name first: no other process ever sees a half-made one."""
+    """Create the database under another name first, so that no other process sees an incomplete one."""
     temporary = temporary_sibling(path)
     with writing_in(path.parent):
         try:
@@ -158,14 +158,14 @@ def _require_ours(connection: sqlite3.Connection, path: Path) -> None:
     if found == APPLICATION_ID:
         return
     if path.stat().st_size == 0:
-        raise StudyError(f"{path} is empty; a feedback store never is: restore a copy, or delete it to start anew")
+        raise StudyError(f"{path} is empty; a feedback store never is: restore a copy, or delete it to start again")
     raise StudyError(
         f"{path} is not a feedback store (application id {found:#x}, expected {APPLICATION_ID:#x}); choose another file"
     )
 
 
 def _require_whole(connection: sqlite3.Connection, path: Path) -> None:
-    """A damaged page may lose rows without any error on reading: look for what SQLite or the numbering misses."""
+    """Check the database's integrity and numbering, because a damaged page may lose rows without any error."""
     (found,) = connection.execute("PRAGMA integrity_check(1)").fetchone()
     counts = """SELECT (SELECT count(*) FROM event), (SELECT coalesce(max(number), 0) FROM event),
         (SELECT count(*) FROM feedback) + (SELECT count(*) FROM retraction)"""
@@ -182,7 +182,7 @@ def _require_whole(connection: sqlite3.Connection, path: Path) -> None:
 
 def damaged(path: Path, what: str) -> StudyError:
     """The error for a store whose content is not what was written."""
-    return StudyError(f"{path} is damaged ({what}); restore a copy, or move it away to start anew")
+    return StudyError(f"{path} is damaged ({what}); restore a copy, or move it away to start again")
 
 
 def _migrate(connection: sqlite3.Connection, path: Path) -> None:

@@ -8,9 +8,10 @@
       {"region": {"pixels": {"shape": [2, 3], "runs": [1, 2, 3]}}, "polarity": "irrelevant", "scope": "row", "row": 7}
     ]}
 
-``runs`` counts positions in row-major order: so many unmarked, so many marked, and so on in turn; only the first may
-be 0. A phrase marks its words wherever they stand side by side; version 1 does not know it. Other keys of an entry are
-``split`` (if not ``train``), ``label``, ``fingerprint``, ``author``, ``note`` and ``at``, a time with its zone.
+``runs`` holds run lengths in row-major order: the number of unmarked positions, then of marked ones, and so on in turn;
+only the first may be 0. A phrase marks its words wherever they stand side by side; version 1 has no phrases. Other keys
+of an entry are ``split`` (if not ``train``), ``label``, ``fingerprint``, ``author``, ``note`` and ``at``, a time with
+its zone.
 """
 
 import json
@@ -38,9 +39,9 @@ from corrigible.types import Features, Feedback, Phrase, Pixels, Region
 
 FORMAT = "corrigible-feedback"
 VERSION = 2
-"""1 knows no phrases; what holds none is still written so."""
+"""Version 1 has no phrases; feedback without phrases is still written as version 1."""
 MOST_POSITIONS = 1_000_000_000
-"""Of all masks of one text together: a few bytes of it can ask for any amount of memory."""
+"""Most positions in all masks of one text, a few bytes of which could otherwise ask for any amount of memory."""
 _TEXTS = ("split", "fingerprint", "author", "note")
 _DEFAULTS = {field.name: field.default for field in fields(Feedback)}
 _KEYS = ("region", "polarity", "scope", "row", "label", *_TEXTS, "at")
@@ -60,10 +61,11 @@ def to_json(feedback: Iterable[Feedback]) -> str:
 
 
 def from_json(text: str) -> list[Feedback]:
-    """The feedback that ``to_json`` wrote, or that somebody wrote by hand.
+    """The feedback in a text that ``to_json`` wrote, or that a person wrote in the same format.
 
     Raises:
-        FeedbackError: anything else; the message names the entry, counting from 1, what was found and what expected.
+        FeedbackError: the text has another format; the message names the entry, counting from 1, what was found and
+            what was expected.
     """
     entries = _entries(text)
     found = []
@@ -156,7 +158,7 @@ def _region(value: Any) -> Region:
 
 
 def _num_positions(entry: Any) -> int:
-    """How many positions the entry's mask would take, before any memory is given to it."""
+    """The number of positions of the entry's mask, computed before memory is allocated for it."""
     region = _object("region", _object("entry", entry, _KEYS).get("region"), ("features", "phrase", "pixels"))
     if len(region) != 1:
         raise FeedbackError(f"region has {len(region)} keys; expected one of 'features', 'phrase' and 'pixels'")

@@ -1,4 +1,4 @@
-"""From what people said to boolean masks: stored region ↔ tensor."""
+"""Resolve feedback to boolean masks: stored region ↔ tensor."""
 
 import hashlib
 from collections.abc import Iterable, Mapping
@@ -48,13 +48,13 @@ class Masks:
 
 @dataclass(frozen=True)
 class Marks:
-    """What feedback says about a data set."""
+    """The masks that feedback gives on a data set, by polarity."""
 
     irrelevant: Masks
     relevant: Masks
 
     def said(self, y: Int[Tensor, " row"]) -> frozenset[Polarity]:
-        """Whether any row has inputs that must not matter, and any that should."""
+        """The polarities that occur: whether any row has irrelevant inputs, and whether any has relevant ones."""
         return frozenset(field for field in POLARITIES if len(getattr(self, field).rows(y)))
 
     def reviewed_rows(self, dataset: Dataset) -> Int[Tensor, " reviewed"]:
@@ -68,8 +68,8 @@ def marks_of(feedback: Iterable[Feedback], dataset: Dataset) -> Marks:
     """Resolve feedback against the data set it is about.
 
     Raises:
-        FeedbackError: a mask of another shape than the inputs, an unknown feature or word, words that do not stand in
-            the row they were marked in, a row out of range, a row that is not the one the feedback was given for.
+        FeedbackError: a mask of another shape than the inputs, an unknown feature or word, words that do not occur in
+            the row they were marked in, a row out of range, or a row that has changed since the feedback was given.
     """
     feedback = list(feedback)
     for said in feedback:
@@ -78,9 +78,9 @@ def marks_of(feedback: Iterable[Feedback], dataset: Dataset) -> Marks:
 
 
 def marks_to_swap(marks: Marks, y: Int[Tensor, " row"]) -> Marks:
-    """The marks with everything irrelevant that a prediction must survive losing.
+    """The marks, with all inputs irrelevant that a prediction must not need.
 
-    Where people only said what should matter, that is all the rest of those rows.
+    If people only said what should matter, these are all other inputs of those rows.
     """
     if len(marks.irrelevant.rows(y)):
         return marks
@@ -91,13 +91,13 @@ def marks_to_swap(marks: Marks, y: Int[Tensor, " row"]) -> Marks:
 
 
 def said_about(feedback: Iterable[Feedback], split: str) -> list[Feedback]:
-    """What was said about rows of this split, and every rule that was made on a row of another."""
+    """The feedback about rows of this split, and all rules, including those given on a row of another split."""
     found = (said if said.split == split else as_rule(said) for said in feedback)
     return [said for said in found if said is not None]
 
 
 def as_rule(said: Feedback) -> Feedback | None:
-    """The feedback without the row it was said about, as other rows need it; None where it is about that row alone."""
+    """The feedback as a rule, without the row that it was given on; None if it is about that row only."""
     return None if said.scope == "row" else replace(said, row=None, fingerprint=None)
 
 
@@ -115,10 +115,10 @@ def mask_of(region: Pixels | Features, shape: tuple[int, ...], columns: Columns 
     """
     if isinstance(region, Features):
         return _mask_of_features(region, columns)
-    # A mask of a text's words is about every number of their vectors.
+    # A mask of words covers all numbers of their vectors.
     if len(shape) == 2 and region.mask.shape == shape[:1]:
         return torch.from_numpy(region.mask.copy())[:, None].expand(shape)
-    # A mask of height × width is about every channel.
+    # A mask of (height, width) covers all channels.
     if region.mask.shape != shape[-region.mask.ndim :] or region.mask.ndim not in (len(shape), 2):
         raise FeedbackError(f"mask of shape {region.mask.shape}; expected {shape}, the shape of one input")
     return torch.from_numpy(region.mask.copy()).expand(shape)
@@ -158,7 +158,7 @@ def _masks(feedback: list[Feedback], dataset: Dataset, polarity: Polarity) -> Ma
 
 
 def _mark(by_row: dict[int, Tensor], row: int, mask: Tensor) -> None:
-    """Adds to the row's mask, which is kept once for all channels, or all numbers of a word, where it is the same."""
+    """Add to the row's mask, which is stored only once if it is the same for all channels or all numbers of a word."""
     if row not in by_row:
         by_row[row] = mask
         return

@@ -1,4 +1,4 @@
-"""Where the words that feedback names stand in the texts it is about."""
+"""Find the words that feedback names in the texts that it is about."""
 
 import difflib
 
@@ -13,9 +13,9 @@ from corrigible.types import Feedback, Phrase
 
 
 def phrase_rows(said: Feedback, dataset: Dataset) -> dict[int, Bool[Tensor, " token"]]:
-    """The places of the phrase's words in each row that the feedback is about and that holds them.
+    """The places of the phrase's words, in each row that the feedback is about and that holds the phrase.
 
-    Feedback on one row finds the phrase there; a rule may find it in no row of this data set.
+    Feedback on one row must find the phrase there; a rule may find it in no row of this data set.
 
     Raises:
         FeedbackError: data without words, a word that the vocabulary lacks, a row that does not hold the phrase.

@@ -1,4 +1,4 @@
-"""What people said, in a file that only grows."""
+"""The feedback store: an append-only file of what people said."""
 
 import hashlib
 import json
@@ -21,10 +21,10 @@ from corrigible.types import Features, Feedback, Phrase, Pixels, Region
 
 @dataclass(frozen=True)
 class Retraction:
-    """That somebody took feedback back."""
+    """The retraction of a piece of feedback."""
 
     number: int
-    """Of the change; changes count from 1."""
+    """The number of the change; changes are counted from 1."""
     at: datetime
     author: str
     note: str
@@ -32,7 +32,7 @@ class Retraction:
 
 @dataclass(frozen=True)
 class Record:
-    """Feedback as it is stored."""
+    """A stored piece of feedback, with its retraction if there is one."""
 
     id: int
     """The number of the change that added it."""
@@ -47,7 +47,7 @@ class FeedbackStore:
     write at once; one store object belongs to the thread that made it. Times are in UTC.
 
     Raises:
-        StudyError: the file is no feedback store, is damaged or of a newer version, or may not be written to.
+        StudyError: the file is not a feedback store, is damaged, has a newer version, or cannot be written to.
     """
 
     def __init__(self, path: str | Path) -> None:
@@ -66,25 +66,25 @@ class FeedbackStore:
 
     @property
     def revision(self) -> int:
-        """The number of the last change; 0 when nothing was ever said."""
+        """The number of the last change; 0 if there is no feedback."""
         with naming(self._path):
             (number,) = self._connection.execute("SELECT coalesce(max(number), 0) FROM event").fetchone()
         return int(number)
 
     def add(self, feedback: Feedback) -> int:
-        """Store it, with the present time when it has none, and return its id.
+        """Store the feedback, with the current time if it has none, and return its id.
 
         Raises:
-            FeedbackError: it is not well formed, as in ``feedback.checks.checked``.
+            FeedbackError: the feedback is not well formed, see ``feedback.checks.checked``.
         """
         return self._insert([checked(feedback)])[0]
 
     def add_all(self, feedback: Iterable[Feedback]) -> list[int]:
-        """Store all of them or, when one is not well formed, none; return their ids."""
+        """Store all of the feedback or, if one entry is not well formed, none of it; return the ids."""
         return self._insert(checked_all(feedback))
 
     def retract(self, id: int, *, author: str = "", note: str = "") -> None:
-        """Take back the feedback with that id; it stays in the file, as does who took it back.
+        """Retract the feedback with that id; the file keeps it, and who retracted it.
 
         Raises:
             FeedbackError: no such feedback, or it was retracted before.
@@ -100,15 +100,15 @@ class FeedbackStore:
             self._connection.execute("INSERT INTO retraction VALUES (?, ?)", (number, id))
 
     def active(self) -> list[tuple[int, Feedback]]:
-        """Id and feedback of all that is not retracted, oldest first."""
+        """The id and feedback of all entries that are not retracted, oldest first."""
         return [(record.id, record.feedback) for record in self.records() if record.retraction is None]
 
     def records(self) -> list[Record]:
-        """All that was ever said, oldest first, with what became of it."""
+        """All entries ever stored, oldest first, with their retractions."""
         return self._records(self.revision)
 
     def at_revision(self, revision: int) -> list[tuple[int, Feedback]]:
-        """Id and feedback of what was active right after that change, oldest first; revision 0 is empty.
+        """The id and feedback of all entries active right after that change, oldest first; revision 0 is empty.
 
         Raises:
             StudyError: the store has not seen that many changes.

@@ -1,4 +1,4 @@
-"""The label loss of an ensemble whose members each learn the labels by themselves."""
+"""A label loss for ensembles in which each member learns the labels by itself."""
 
 import torch
 from jaxtyping import Float
@@ -12,14 +12,14 @@ from corrigible.types import Batch
 
 
 def member_cross_entropy(forward: Forward, batch: Batch) -> Float[Tensor, " batch"]:
-    """Minus the log-probability of each row's label in the mean over the ensemble's members.
+    """Minus the log-probability of each row's label, averaged over the ensemble's members.
 
-    It is at least the cross-entropy of the mean probabilities, by which a member may be wrong as long as others are
+    It is at least the cross-entropy of the mean probabilities, under which a member may be wrong as long as others are
     right.
 
     Raises:
         DataError: a label that is not one of the model's classes.
-        UnsupportedModelError: the model is no ensemble.
+        UnsupportedModelError: the model is not an ensemble.
     """
     y = labels_of(batch, forward.logits.shape[1])
     log_probs = torch.stack([log_softmax(member, dim=1) for member in member_logits(forward)])

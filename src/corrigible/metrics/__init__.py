@@ -1,4 +1,4 @@
-"""What can be measured: each metric is a pure function whose arguments name the observations it needs.
+"""Metrics: each is a pure function whose arguments name the observations it needs.
 
 Observations are row-aligned; ``corrigible.observations.OBSERVATIONS`` lists them. The result is one number; NaN where
 it is undefined on these rows.

@@ -1,4 +1,4 @@
-"""Share of right predictions: on all rows, per class, per group."""
+"""Share of correct predictions: on all rows, per class, per group."""
 
 import torch
 from jaxtyping import Float, Int
@@ -11,14 +11,14 @@ def accuracy(predicted: Int[Tensor, " n"], y: Int[Tensor, " n"]) -> Float[Tensor
 
 
 def class_accuracy(predicted: Int[Tensor, " n"], y: Int[Tensor, " n"], *, label: int) -> Float[Tensor, ""]:
-    """Share of right predictions among the rows of one class: its recall."""
+    """Share of correct predictions among the rows of one class: its recall."""
     return accuracy(predicted[y == label], y[y == label])
 
 
 def group_accuracy(
     predicted: Int[Tensor, " n"], y: Int[Tensor, " n"], group: Int[Tensor, " n"], *, group_value: int
 ) -> Float[Tensor, ""]:
-    """Share of right predictions among the rows of one group."""
+    """Share of correct predictions among the rows of one group."""
     return accuracy(predicted[group == group_value], y[group == group_value])
 
 
@@ -30,7 +30,7 @@ def worst_class_accuracy(predicted: Int[Tensor, " n"], y: Int[Tensor, " n"]) -> 
 def macro_group_accuracy(
     predicted: Int[Tensor, " n"], y: Int[Tensor, " n"], group: Int[Tensor, " n"]
 ) -> Float[Tensor, ""]:
-    """Mean of the groups' accuracies, each group counting the same."""
+    """Mean of the groups' accuracies, with equal weight for each group."""
     return _accuracies(predicted, y, group).mean()
 
 
@@ -39,7 +39,7 @@ def worst_group_accuracy(
 ) -> Float[Tensor, ""]:
     """Smallest accuracy over groups.
 
-    Where a group means class × attribute (Sagawa et al. 2020), give that as the group.
+    If groups are pairs of class and attribute (Sagawa et al. 2020), pass these pairs as the group.
     """
     return _smallest(_accuracies(predicted, y, group))
 

@@ -9,8 +9,8 @@ def expected_calibration_error(
 ) -> Float[Tensor, ""]:
     """Distance between confidence and accuracy, averaged over rows, in [0, 1] (equation 3).
 
-    Confidence is the top probability. Rows are binned by it into bins of equal width, open below and closed above; the
-    distance is |accuracy − mean confidence| within the bin. Few rows per bin make it too large.
+    Confidence is the largest probability. Rows are put into confidence bins of equal width, open below and closed
+    above; the distance is |accuracy − mean confidence| within a bin. With few rows per bin it is too large.
     """
     confidence, predicted = probs.double().max(dim=1)
     place = (confidence * num_bins).ceil().long().clamp(1, num_bins) - 1

@@ -1,13 +1,13 @@
-"""How good the explanations of the labels are, averaged over the rows on which that can be said."""
+"""Quality of the explanations of the labels, averaged over the rows on which it is defined."""
 
 from jaxtyping import Float
 from torch import Tensor
 
 
 def mean_deletion_auc(deletion: Float[Tensor, " n"]) -> Float[Tensor, ""]:
-    """Mean area under the label's probability as inputs give way to the baseline row; lower is better.
+    """Mean area under the label's probability as the baseline row replaces inputs; lower is better.
 
-    The most attributed inputs go first.
+    The most attributed inputs are replaced first.
     """
     return deletion.double().nanmean()
 
@@ -18,7 +18,7 @@ def mean_insertion_auc(insertion: Float[Tensor, " n"]) -> Float[Tensor, ""]:
 
 
 def mean_sparseness(sparseness: Float[Tensor, " n"]) -> Float[Tensor, ""]:
-    """Mean Gini index of absolute attribution, over the rows that have any: near 1 where few inputs count."""
+    """Mean Gini index of absolute attribution, over the rows that have any: near 1 if few inputs matter."""
     return sparseness.double().nanmean()
 
 

@@ -1,7 +1,7 @@
 """How much rates differ between groups; 0 means not at all.
 
-Each is the largest less the smallest rate over groups. Groups with fewer than two of the rows a rate is about are left
-out; with fewer than two groups left the difference is NaN. The positive class is class 1.
+Each metric is the largest minus the smallest rate over groups. Groups with fewer than two rows for a rate are left out;
+if fewer than two groups remain, the difference is NaN. The positive class is class 1.
 """
 
 import torch
@@ -10,7 +10,7 @@ from torch import Tensor
 
 
 def demographic_parity_difference(predicted: Int[Tensor, " n"], group: Int[Tensor, " n"]) -> Float[Tensor, ""]:
-    """Largest less smallest rate of predicted class 1 over groups."""
+    """Largest minus smallest rate of predicted class 1 over groups."""
     return _gap(predicted == 1, group)
 
 
@@ -25,12 +25,12 @@ def equalized_odds_difference(
 def group_accuracy_gap(
     predicted: Int[Tensor, " n"], y: Int[Tensor, " n"], group: Int[Tensor, " n"]
 ) -> Float[Tensor, ""]:
-    """Largest less smallest accuracy over groups."""
+    """Largest minus smallest accuracy over groups."""
     return _gap(predicted == y, group)
 
 
 def group_prob_gap(probs: Float[Tensor, " n num_classes"], group: Int[Tensor, " n"]) -> Float[Tensor, ""]:
-    """Largest less smallest mean probability of class 1 over groups."""
+    """Largest minus smallest mean probability of class 1 over groups."""
     return _gap(probs[:, 1], group)
 
 

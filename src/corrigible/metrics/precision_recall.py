@@ -1,7 +1,7 @@
 """Precision, recall and their harmonic mean.
 
-Two classes: of class 1. More: averaged over the classes that occur among labels or predictions, each counting the same.
-A share of no rows is 0.
+With two classes, they are those of class 1. With more, they are averaged with equal weight over the classes that occur
+among labels or predictions. A share of no rows is 0.
 """
 
 import torch
@@ -10,13 +10,13 @@ from torch import Tensor
 
 
 def precision(probs: Float[Tensor, " n num_classes"], y: Int[Tensor, " n"]) -> Float[Tensor, ""]:
-    """Share of the rows predicted as a class that belong to it."""
+    """Share of the rows predicted as a class that have this label."""
     hits, num_predicted, _ = _counts(probs, y)
     return _mean_share(hits, num_predicted)
 
 
 def recall(probs: Float[Tensor, " n num_classes"], y: Int[Tensor, " n"]) -> Float[Tensor, ""]:
-    """Share of a class's rows that are predicted as it."""
+    """Share of a class's rows that are predicted as this class."""
     hits, _, num_labelled = _counts(probs, y)
     return _mean_share(hits, num_labelled)
 
@@ -28,7 +28,7 @@ def f1(probs: Float[Tensor, " n num_classes"], y: Int[Tensor, " n"]) -> Float[Te
 
 
 def _counts(probs: Tensor, y: Tensor) -> tuple[Tensor, Tensor, Tensor]:
-    """Rows predicted rightly, predicted and labelled, for each class that counts."""
+    """For each class that is averaged, the numbers of rows predicted correctly, predicted, and labelled."""
     num_classes, predicted = probs.shape[1], probs.argmax(dim=1)
     hits, num_predicted, num_labelled = (
         rows.bincount(minlength=num_classes).double() for rows in (y[predicted == y], predicted, y)

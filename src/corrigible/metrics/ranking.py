@@ -8,10 +8,10 @@ from torch import Tensor
 
 
 def auc(probs: Float[Tensor, " n num_classes"], y: Int[Tensor, " n"]) -> Float[Tensor, ""]:
-    """Probability that a row of the class gets a larger probability of it than a row of another class; a tie is half.
+    """Area under the ROC curve: the probability that a row of the class is ranked above a row of another class.
 
-    Two classes: for class 1. More: each class against the rest, averaged over the classes for which both occur.
-    NaN when only one class occurs.
+    Rows are ranked by their probability of the class; a tie counts half. With two classes it is that of class 1; with
+    more, each class against the rest, averaged over the classes for which both occur. NaN if only one class occurs.
     """
     classes = range(probs.shape[1]) if probs.shape[1] > 2 else (1,)
     columns, labels = probs.numpy(force=True), y.numpy(force=True)

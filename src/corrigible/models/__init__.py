@@ -1,4 +1,4 @@
-"""Networks, and one pass through any of them."""
+"""Networks, and forward passes through any network."""
 
 from corrigible.models.draws import normal_like, shared_normal_like
 from corrigible.models.forward import Augment, Forward, Loss, Penalty, Score

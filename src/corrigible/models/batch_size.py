@@ -1,4 +1,4 @@
-"""How many rows the model should run on at once."""
+"""How many rows a model should run on at once."""
 
 import math
 from functools import lru_cache
@@ -13,15 +13,15 @@ from corrigible.errors import RecipeError
 
 FEWEST, MOST = 16, 8192
 ON_DEVICE_BYTES = 2**30
-"""What the activations of one chunk may take on a device other than the CPU."""
+"""Most memory for the activations of the rows that run at once on a device other than the CPU."""
 LARGE_BYTES = 2**29
-"""What the activations of the fewest rows may take; of larger rows fewer run at once."""
+"""Most memory for the activations of the usual smallest number of rows; if rows are larger, fewer run at once."""
 UNKNOWN_CACHE_BYTES, MOST_CACHE_BYTES = 2**20, 2**23
 _CACHES = Path("/sys/devices/system/cpu/cpu0/cache")
 
 
 def rows_at_once_of(given: int | None, model: nn.Module, first: Float[Tensor, " 1 *input"]) -> int:
-    """How many rows to run at once: as many as the caller says, or for None as fit.
+    """How many rows to run at once: the number that the caller gives, or for None as many as fit.
 
     Raises:
         RecipeError: fewer than 1.
@@ -34,10 +34,10 @@ def rows_at_once_of(given: int | None, model: nn.Module, first: Float[Tensor, " 
 
 
 def rows_that_fit(model: nn.Module, first: Float[Tensor, " 1 *input"]) -> int:
-    """How many rows' activations fit the processor's cache together, a power of two from 16 to 8192.
+    """The number of rows whose activations fit into the processor's cache together, a power of two from 16 to 8192.
 
-    Larger chunks go through main memory at every layer; smaller ones pay each layer's fixed cost more often. Where 16
-    rows take more than half a GiB, such as in large networks on photographs, fewer rows do.
+    With more rows every layer goes through main memory; with fewer, each layer's fixed cost is paid more often. If 16
+    rows take more than half a GiB, as in large networks on photographs, the number is smaller than 16.
     """
     budget = cache_bytes() if first.device.type == "cpu" else ON_DEVICE_BYTES
     size = activation_bytes(model, first)
@@ -46,7 +46,7 @@ def rows_that_fit(model: nn.Module, first: Float[Tensor, " 1 *input"]) -> int:
 
 
 def activation_bytes(model: nn.Module, first: Float[Tensor, " 1 *input"]) -> int:
-    """What one row and the outputs of all innermost layers for it take."""
+    """The bytes of one row and of the outputs of all innermost layers for it."""
     found: int = first.nbytes
 
     def add(module: nn.Module, arguments: Any, output: Any) -> None:
@@ -66,16 +66,16 @@ def activation_bytes(model: nn.Module, first: Float[Tensor, " 1 *input"]) -> int
 
 @lru_cache(maxsize=1)
 def cache_bytes() -> int:
-    """A core's share of its last-level cache, from its level 2 cache up to 8 MiB; 1 MiB where the system does not tell.
+    """A core's share of its last-level cache, from its level 2 cache up to 8 MiB; 1 MiB if the system does not say.
 
-    The last level answers fast enough to outweigh a layer's fixed cost, but more of it than 8 MiB brings nothing.
+    The last-level cache is fast enough to outweigh a layer's fixed cost, but more than 8 MiB of it has no benefit.
     """
     shares = [share for folder in _CACHES.glob("index*") if (share := _share(folder))]
     return min(max(shares, default=UNKNOWN_CACHE_BYTES), MOST_CACHE_BYTES)
 
 
 def _share(folder: Path) -> int:
-    """Bytes of this cache for each core that uses it; 0 for a cache of instructions or one that is not described."""
+    """Bytes of this cache per core that uses it; 0 for an instruction cache or one without a description."""
     try:
         name, size, cores = ((folder / part).read_text().strip() for part in ("type", "size", "shared_cpu_list"))
         return int(size.removesuffix("K")) * 1024 // _count(cores) if name != "Instruction" else 0
@@ -84,6 +84,6 @@ def _share(folder: Path) -> int:
 
 
 def _count(cores: str) -> int:
-    """How many a list like ``0-3,8`` names."""
+    """The number of cores in a list like ``0-3,8``."""
     ends = [part.split("-") for part in cores.split(",")]
     return sum(int(end[-1]) - int(end[0]) + 1 for end in ends)

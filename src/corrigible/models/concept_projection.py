@@ -12,7 +12,7 @@ from corrigible.errors import UnsupportedModelError
 
 
 class ConceptProjection(nn.Module):
-    """A layer whose output holds the same value along the concept's direction, at every position of every row."""
+    """A layer whose output is set to a fixed value along the concept's direction, at every position of every row."""
 
     def __init__(self, layer: nn.Module, direction: Float[Tensor, " channel"], mean: Float[Tensor, " channel"]) -> None:
         super().__init__()
@@ -32,7 +32,7 @@ class ConceptProjection(nn.Module):
 
 
 def ends_in_channels(layer: nn.Module) -> bool:
-    """Whether the channels are the last axis of what the layer gives, rather than the first one after the rows."""
+    """Whether the channels are the last axis of the layer's output, rather than the first one after the rows."""
     while isinstance(layer, ConceptProjection):
         layer = layer.layer
     return isinstance(layer, nn.Linear | nn.LayerNorm | nn.Embedding)
@@ -41,13 +41,13 @@ def ends_in_channels(layer: nn.Module) -> bool:
 def project_out(
     model: nn.Module, layer: str, direction: Float[Tensor, " channel"], mean: Float[Tensor, " _"]
 ) -> nn.Module:
-    """A copy of the model in which the layer's output keeps, along the direction, the mean's value.
+    """A copy of the model in which the layer's output has the mean's value along the direction.
 
     The direction and the mean are buffers: they are saved with the weights. To load such weights, build the same
     network with any direction and mean of these shapes first.
 
     Args:
-        direction: of the concept, of any length above 0.
+        direction: the concept's direction, of any length above 0.
         mean: the layer's output, averaged over positions and over rows without the concept.
 
     Raises:

@@ -1,7 +1,7 @@
 """Convolutions whose input gradient can be differentiated again at the cost of ordinary convolutions.
 
-PyTorch computes the weight's part of a convolution's double backward as a convolution with kernels as large as the
-image, several times slower on a CPU than the kernel that computes weight gradients. Here that kernel is used: the input
+In the double backward of a convolution, PyTorch computes the weight's part as a convolution with kernels as large as
+the image. On a CPU this is several times slower than its kernel for weight gradients, which is used here: the input
 gradient is linear in the incoming gradient and in the weight, so both of its derivatives are again convolutions.
 """
 
@@ -26,20 +26,20 @@ class _Settings(NamedTuple):
 
 
 class TwiceDifferentiable(TorchFunctionMode):
-    """While inside, convolutions are replaced and attention is not fused.
+    """A mode in which convolutions are replaced and attention is not fused.
 
-    ``inputs_only`` then spares weight gradients nobody asks for.
+    Inside it, ``inputs_only`` saves weight gradients that are not needed.
     """
 
     def __init__(self) -> None:
         super().__init__()
         self._wants_weights = True
         self.entered: Tensor | None = None
-        """What enters the model, where only `inputs_only` asks for gradients with respect to it."""
+        """The model's input, if gradients with respect to it are needed only inside `inputs_only`."""
 
     @contextmanager
     def inputs_only(self) -> Iterator[None]:
-        """Gradients with respect to inputs and activations alone; those of weights and biases are left out."""
+        """A context with gradients with respect to inputs and activations only, not weights and biases."""
         self._wants_weights = False
         try:
             yield
@@ -126,7 +126,7 @@ _DIMENSIONS = {
     functional.conv3d: 3,
 }
 _LANES = 16
-"""Single-precision numbers in the widest vectors of a processor."""
+"""Number of single-precision numbers in a processor's widest vectors."""
 _ATTENTION = {functional.scaled_dot_product_attention, functional.multi_head_attention_forward}
 
 
@@ -153,7 +153,7 @@ def _forward(x: Tensor, weight: Tensor, bias: Tensor | None, settings: _Settings
 
 
 def _input_gradient(gradient: Tensor, x: Tensor, weight: Tensor, settings: _Settings) -> Tensor:
-    """As a convolution with the flipped kernel where that is one: with few channels several times faster on a CPU."""
+    """The input gradient, as a convolution with the flipped kernel if it is one: faster on a CPU with few channels."""
     stride, padding, dilation, groups = settings
     reach = [d * (size - 1) - p for d, size, p in zip(dilation, weight.shape[2:], padding, strict=True)]
     if groups == 1 and set(stride) == {1} and min(reach) >= 0:
@@ -167,7 +167,7 @@ def _input_gradient(gradient: Tensor, x: Tensor, weight: Tensor, settings: _Sett
 
 
 def _step(x: Tensor) -> int:
-    """How many pixels to go at once, each way, so that an image of few channels fills the processor's vectors."""
+    """The side of the pixel squares to compute at once, so that an image of few channels fills processor vectors."""
     if x.ndim != 4 or x.device.type != "cpu":
         return 1
     fitting = (step for step in (4, 2) if x.shape[1] * step**2 <= _LANES and not any(s % step for s in x.shape[2:]))
@@ -175,7 +175,7 @@ def _step(x: Tensor) -> int:
 
 
 def _convolved_in_steps(x: Tensor, weight: Tensor, padding: list[int], step: int) -> Tensor:
-    """The convolution, as one whose channels are the pixels of a square and which goes from square to square."""
+    """The same convolution, computed with the pixels of a square as channels and the square's side as stride."""
     places = [(down, across) for down in range(step) for across in range(step)]
     moved = [pad(weight, (across, step - 1 - across, down, step - 1 - down)) for down, across in places]
     squares = _forward(x, torch.stack(moved, 1).flatten(0, 1), None, _Settings([step] * 2, padding, [1] * 2, 1))

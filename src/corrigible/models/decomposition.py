@@ -1,15 +1,16 @@
 """Murdoch, Liu and Yu 2018, Beyond word importance; Singh, Murdoch and Yu 2019, Hierarchical interpretations.
 
-Contextual decomposition: every tensor of a pass is written as beta + gamma, where beta is what some inputs contribute
-and gamma all the rest. The pass itself runs as ever; beside it runs beta, gamma is the difference.
+Contextual decomposition: every tensor of a pass is written as beta + gamma, where beta is the contribution of some
+inputs and gamma is all the rest. The pass itself runs unchanged; beta is computed along with it, and gamma is the
+difference.
 
-* Linear functions apply to beta alone. What they add, a bias or a constant, is shared in proportion to the sizes
+* Linear functions apply to beta alone. A bias or constant that they add is divided in proportion to the sizes
   |W beta| : |W gamma| of each output (Singh et al., equation 5, and its proportional rule), so that beta = 0 stays 0.
-* Elementwise functions average what beta adds before and after gamma, over both orders (Murdoch et al., equation 12):
+* For elementwise functions, beta' averages what beta adds before and after gamma (Murdoch et al., equation 12):
   beta' = ½ [f(beta) - f(0)] + ½ [f(beta + gamma) - f(gamma)].
-* Max-pooling takes beta from where the maximum of beta + gamma is.
+* Max-pooling takes beta at the place where beta + gamma is largest.
 
-Functions are seen where PyTorch dispatches them, whoever calls them; what is not covered is refused.
+Functions are intercepted where PyTorch dispatches them, whoever calls them; functions that are not covered are refused.
 """
 
 import inspect
@@ -38,46 +39,46 @@ PRODUCTS = (
     *("mul", "multiply", "__mul__", "__rmul__", "div", "divide", "true_divide", "__truediv__"),
     *("matmul", "mm", "bmm", "__matmul__"),
 )
-"""Linear in one factor, or in the first of two, while the other does not depend on the inputs."""
+"""Functions linear in one factor, or in the first of two, if the other does not depend on the inputs."""
 EMPTY = ("zeros_like", "new_zeros")
 UNDEFINED_OR_RANDOM = ("log", "sqrt", "pow", "rrelu")
-"""Without a value for a negative part, or with a new draw for each."""
+"""Functions that have no value for a negative part, or make a new draw for each call."""
 ZERO_AT_ZERO = ("relu", "relu6", "leaky_relu", "prelu", "elu", "selu", "silu", "gelu", "tanh", "abs", "square")
-"""For which f(0) need not be computed."""
+"""Functions with f(0) = 0."""
 
 
 def contribution(
     model: nn.Module, x: Float[Tensor, " batch *input"], part: Float[Tensor, " batch *input"]
 ) -> tuple[Float[Tensor, " batch num_classes"], Float[Tensor, " batch num_classes"]]:
-    """The model's logits, and what ``part`` of the input contributes to them; the rest is their difference.
+    """The model's logits, and the contribution of ``part`` of the input to them.
 
     Args:
-        part: beta of the input, e.g. ``x`` where the inputs of interest are and 0 elsewhere.
+        part: beta of the input, e.g. ``x`` on the inputs of interest and 0 elsewhere.
 
     Raises:
-        UnsupportedModelError: naming a function that the decomposition does not cover.
+        UnsupportedModelError: a function that the decomposition does not cover; the message names it.
     """
     followed = Decomposition(x, part)
     try:
         with torch.enable_grad(), followed:
             logits = class_logits(model(x.clone()))
     except TypeError as error:
-        # PyTorch takes a TypeError inside an operator to mean that the operator is not defined, and says so instead.
+        # PyTorch replaces a TypeError inside an operator by its own message that the operator is not defined.
         raise (followed.refusal or error) from None
     return logits, followed.part_of(logits)
 
 
 class Decomposition(TorchFunctionMode):
-    """While inside, whatever is computed from the input is followed by what its part contributes."""
+    """A mode that tracks, for everything computed from the input, the contribution of its part."""
 
     def __init__(self, x: Tensor, part: Tensor) -> None:
         super().__init__()
         self.refusal: UnsupportedModelError | None = None
-        # The tensors are kept too: an id may be given to another tensor once its owner is gone.
+        # The tensors are kept too, because the id of a deleted tensor may be reused.
         self._parts: dict[int, tuple[Tensor, Tensor]] = {id(x): (x, part)}
 
     def part_of(self, tensor: Tensor) -> Tensor:
-        """Raises UnsupportedModelError where the tensor was not computed from the input by functions that are seen."""
+        """The tensor's part; UnsupportedModelError if it was not computed from the input by tracked functions."""
         if not self.has_part(tensor):
             raise UnsupportedModelError(
                 "contextual decomposition cannot follow the input to the logits: some of the model's functions are not "
@@ -89,7 +90,7 @@ class Decomposition(TorchFunctionMode):
         return isinstance(value, Tensor) and id(value) in self._parts
 
     def part_or(self, constant: Callable[[Tensor], Tensor], value: Any) -> Any:
-        """The value's part; of another tensor the constant's, and what is no tensor stays."""
+        """The value's part if it is tracked; ``constant`` of any other tensor; what is not a tensor is unchanged."""
         if self.has_part(value):
             return self.part_of(value)
         return constant(value) if isinstance(value, Tensor) else value
@@ -109,7 +110,7 @@ class Decomposition(TorchFunctionMode):
 
 
 class Ran(NamedTuple):
-    """A function and what it was called with."""
+    """A function and its arguments."""
 
     function: Callable[..., Any]
     args: Sequence[Any]
@@ -120,7 +121,7 @@ class Ran(NamedTuple):
 
 
 Parted = tuple[Any, Any]
-"""What a function gives, and the parts of the tensors in it."""
+"""The result of a function, and the parts of the tensors in it."""
 Rule = Callable[[Decomposition, Ran], Parted]
 
 
@@ -129,7 +130,7 @@ def _tensors(values: Any) -> list[Tensor]:
 
 
 def _refused(mode: Decomposition, ran: Ran) -> Parted:
-    """A size or a type tells nothing of the values; any other function that has no rule is refused."""
+    """The result of functions that give only sizes or types; any other function without a rule is refused."""
     found = None if ran.function is Tensor.__setitem__ else ran.again()
     if found is not None and not _tensors(found):
         return found, ()
@@ -146,7 +147,7 @@ def _unsupported(function: Callable[..., Any], why: str = "") -> UnsupportedMode
 
 
 def _linear(mode: Decomposition, ran: Ran) -> Parted:
-    """Functions that add nothing; what is joined to them is a constant, of which nothing is the part's."""
+    """Linear functions without a constant; joined tensors that are not tracked have a part of 0."""
     part = partial(mode.part_or, torch.zeros_like)
     return ran.again(), ran.function(*tree_map(part, tuple(ran.args)), **tree_map(part, dict(ran.kwargs)))
 
@@ -162,7 +163,7 @@ def _product(mode: Decomposition, ran: Ran) -> Parted:
 
 
 def _filled(mode: Decomposition, ran: Ran) -> Parted:
-    """What is filled in is a constant."""
+    """Functions that fill in constants."""
     x, places = ran.args[0], ran.args[1] if len(ran.args) > 1 else ran.kwargs["mask"]
     return ran.again(), mode.part_of(x).masked_fill(places, 0.0)
 
@@ -190,13 +191,13 @@ def _weighted(mode: Decomposition, ran: Ran) -> Parted:
 
 
 def _share(part: Tensor, other: Tensor) -> Tensor:
-    """The part's size over the sizes of both; 0 where both are 0."""
+    """The part's size divided by the sum of both sizes; 0 where both are 0."""
     total = part.abs() + other.abs()
     return part.abs() / total.masked_fill(total == 0, 1.0)
 
 
 def _normalised(mode: Decomposition, ran: Ran) -> Parted:
-    """Batch normalisation by running statistics: a scale for each channel, and what is added to it."""
+    """Batch normalisation by running statistics: a scale and an offset per channel."""
     given = inspect.signature(functional.batch_norm).bind(*ran.args, **ran.kwargs)
     given.apply_defaults()
     x, mean, variance, weight, bias, is_training, _, eps = given.arguments.values()
@@ -210,7 +211,7 @@ def _normalised(mode: Decomposition, ran: Ran) -> Parted:
 
 
 def _added(mode: Decomposition, ran: Ran) -> Parted:
-    """Sums and differences, of two followed values or of one and a constant, which is shared as a bias is."""
+    """Sums and differences of two tracked values, or of one and a constant, which is divided like a bias."""
     values = (*ran.args, *ran.kwargs.values())
     if len(values) != 2:
         raise _unsupported(ran.function, " with a factor alpha")
@@ -228,7 +229,7 @@ _SIGNS = {"add": (1, 1), "radd": (1, 1), "iadd": (1, 1), "sub": (1, -1), "isub":
 
 
 def _elementwise(mode: Decomposition, ran: Ran) -> Parted:
-    """What the part adds before the rest, and after it, averaged."""
+    """Elementwise functions: the average of what the part adds before and after the rest."""
     if not is_of_one_tensor(FUNCTIONS[ran.function], ran.args, ran.kwargs):
         raise _unsupported(ran.function, " with a bound or exponent that is a tensor")
     x, call = called(FUNCTIONS[ran.function], ran.args, ran.kwargs)
@@ -239,7 +240,7 @@ def _elementwise(mode: Decomposition, ran: Ran) -> Parted:
 
 
 def _pooled(mode: Decomposition, ran: Ran) -> Parted:
-    """What the part contributes to the largest value of each window."""
+    """Max-pooling: the part at the largest value of each window."""
     x, call = called(FUNCTIONS[ran.function], ran.args, ran.kwargs)
     found, places = call.on(x, return_indices=True)
     dimensions = int(call.name[-2])
@@ -248,7 +249,7 @@ def _pooled(mode: Decomposition, ran: Ran) -> Parted:
 
 
 def _largest(mode: Decomposition, ran: Ran) -> Parted:
-    """``max`` or ``amax`` over one axis; of the values and their places only the values are followed."""
+    """``max`` or ``amax`` over one axis; only the values are tracked, not their places."""
     given = inspect.signature(_max_arguments).bind(*ran.args, **ran.kwargs)
     given.apply_defaults()
     x, axis, keeps = given.arguments.values()
@@ -263,14 +264,14 @@ def _max_arguments(input: Tensor, dim: Any = None, keepdim: bool = False) -> Non
 
 
 def _dropped(mode: Decomposition, ran: Ran) -> Parted:
-    """One draw for the whole and for the part."""
+    """Dropout: the same draw for the whole and for the part."""
     scale = ran.function(torch.ones_like(ran.args[0]), *ran.args[1:], **ran.kwargs)
     return ran.args[0] * scale, mode.part_of(ran.args[0]) * scale
 
 
 def _named(*names: str) -> list[Callable[..., Any]]:
     holders = (torch, Tensor, functional)
-    # Of "double" there is a type too, beside the method.
+    # "double" is also a type, besides the method.
     return [getattr(holder, name) for name in names for holder in holders if callable(getattr(holder, name, None))]
 
 

@@ -57,7 +57,7 @@ def row_uniform(
 
     Args:
         dtype: says how fine they are: multiples of its spacing at 1, and a half.
-        start: position of the first draw: draws from there on are those of a longer shape.
+        start: position of the first draw; the draws are those that a longer shape would have from there on.
     """
     digits = -round(math.log2(torch.finfo(dtype).eps))
     found = torch.empty(len(index), math.prod(shape), dtype=dtype, device=index.device)

@@ -1,4 +1,4 @@
-"""Several models that answer as one; where they disagree, the data did not say which of them is right."""
+"""Ensembles of models; where members disagree, the data does not determine which of them is right."""
 
 import math
 from collections.abc import Sequence
@@ -14,37 +14,37 @@ from corrigible.models.modes import evaluating, like_parameters
 
 
 class Ensemble(nn.Module):
-    """Gives the logarithm of the members' mean probabilities: logits whose softmax is that mean.
+    """A model whose output is the logarithm of its members' mean probabilities: logits whose softmax is that mean.
 
-    Each member is a model that gives logits; the members share no weights unless they are given so.
+    Each member is a model that gives logits. Members share no weights unless they are built that way.
     """
 
     def __init__(self, members: Sequence[nn.Module]) -> None:
         super().__init__()
         if not members:
-            raise UnsupportedModelError("an ensemble of no members; expected at least one model")
+            raise UnsupportedModelError("the ensemble has no members; expected at least one model")
         self.members = nn.ModuleList(members)
 
     def forward(self, x: Float[Tensor, " batch *input"]) -> Float[Tensor, " batch num_classes"]:
         return _log_mean(self.member_log_probs(x))
 
     def member_log_probs(self, x: Float[Tensor, " batch *input"]) -> Float[Tensor, " member batch num_classes"]:
-        """Each member sees a copy of its own: a member may work on its input in place."""
+        """The log-probabilities of each member; each gets its own copy of x, because it may change x in place."""
         return _log_probs([member(x.clone()) for member in self.members])
 
 
 def disagreement(
     model: nn.Module, x: Float[Tensor, " batch *input"], *, rows_at_once: int = 256
 ) -> Float[Tensor, " batch"]:
-    """How much each row's members say different things: the mutual information of prediction and member, in nats.
+    """How much the members disagree on each row: the mutual information of prediction and member, in nats.
 
-    The entropy of the mean probabilities less the mean entropy of the members' (Houlsby, Huszár, Ghahramani and
-    Lengyel 2011, Bayesian active learning for classification and preference learning, equation 2): 0 where all members
-    give the same probabilities, at most the logarithm of the number of members or classes, whichever is less. That
-    every member is unsure in the same way counts for nothing.
+    The entropy of the mean probabilities minus the mean entropy of the members' probabilities (Houlsby, Huszár,
+    Ghahramani and Lengyel 2011, Bayesian active learning for classification and preference learning, equation 2). It is
+    0 if all members give the same probabilities, even if these are uncertain, and at most the logarithm of the number
+    of members or of classes, whichever is less.
 
     Raises:
-        UnsupportedModelError: the model is no ensemble.
+        UnsupportedModelError: the model is not an ensemble.
     """
     if not isinstance(model, Ensemble):
         raise UnsupportedModelError(_no_ensemble(model))
@@ -57,7 +57,7 @@ def disagreement(
 
 
 def member_logits(forward: Forward) -> list[Float[Tensor, " batch num_classes"]]:
-    """What each member of the ensemble gave in this pass; the ensemble may be part of a larger model.
+    """The logits of each member of the ensemble in this pass; the ensemble may be part of a larger model.
 
     Raises:
         UnsupportedModelError: there is no ensemble in the model.

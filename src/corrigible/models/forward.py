@@ -1,4 +1,4 @@
-"""One forward pass, shared by everything that wants to look into it."""
+"""One forward pass, shared by everything that needs its activations or gradients."""
 
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, nullcontext
@@ -22,20 +22,20 @@ Score = Callable[[Tensor, Tensor], Tensor]
 
 
 class Forward:
-    """A model's pass over some rows, run when first looked at.
+    """A model's pass over some rows, run when a result is first needed.
 
-    The rows must not influence each other (see ``frozen_norms``), so that the gradient of a sum over rows holds each
+    The rows must not influence each other (see ``frozen_norms``), so that the gradient of a sum over rows contains each
     row's own gradient.
 
     Args:
         model: gives logits of shape (batch, num_classes); a single logit z per row is read as (0, z).
         batch: the rows; rows with the same ``index`` get the same random draws.
-        seed: of the random draws.
+        seed: seed of the random draws.
         track_input: keep what gradients with respect to the input need.
-        track_layers: keep what gradients with respect to layers' outputs need to be differentiated again; by default
-            as ``track_input``. Without the input this costs less.
-        draws: gives other numbers than the batch's ``index`` to tell the rows' draws by; asked when first needed.
-        nonlinearities: see what nonlinear functions run, and change how gradients go back through them.
+        track_layers: keep what is needed to differentiate gradients with respect to layers' outputs again; by default
+            as ``track_input``. This costs less than tracking the input.
+        draws: returns numbers that identify the rows' draws instead of the batch's ``index``; called when first needed.
+        nonlinearities: observes the nonlinear functions that run, and changes how gradients pass back through them.
     """
 
     def __init__(
@@ -65,7 +65,7 @@ class Forward:
         self._looks_in = track_input if track_layers is None else track_layers
 
     def unobserved(self) -> "Forward":
-        """The same pass, run without a look at its layers: it costs less and has none to show."""
+        """The same pass without observing its layers: it costs less, but offers no activations."""
         self._keeps_layers = False
         return self
 
@@ -89,11 +89,11 @@ class Forward:
 
     def _run(self) -> Float[Tensor, " batch num_classes"]:
         with self._looking_in() if self._looks_in else nullcontext():
-            # Without gradients nobody looks in, and the outputs of all layers would fill the memory.
+            # Without gradients no activations are needed, and the outputs of all layers would fill the memory.
             kept = self.model.named_modules() if self._keeps_layers and torch.is_grad_enabled() else ()
             hooks = [module.register_forward_hook(partial(self._keep, name)) for name, module in kept if name]
             try:
-                # A copy where gradients are wanted: a model may work on its input in place.
+                # A copy if gradients are needed, because a model may change its input in place.
                 entered = self.x.clone() if self.x.requires_grad else self.x
                 self._convolutions.entered = entered if self._is_beside else None
                 with drawing_from(self._draws):
@@ -105,7 +105,7 @@ class Forward:
 
     @contextmanager
     def _looking_in(self) -> Iterator[None]:
-        """Everything that runs can be differentiated twice."""
+        """A context in which everything that runs can be differentiated twice."""
         with torch.enable_grad(), self._convolutions, self._nonlinearities:
             yield
 
@@ -116,7 +116,7 @@ class Forward:
         return tuple(self._activations)
 
     def activation(self, layer: str) -> Tensor:
-        """What the named layer gave in this pass (its last call, if it was called several times).
+        """The output of the named layer in this pass (of its last call, if it was called several times).
 
         Raises:
             UnsupportedModelError: no such layer ran, or its output was overwritten in place afterwards.
@@ -137,8 +137,8 @@ class Forward:
     ) -> Float[Tensor, " batch *input"]:
         """Gradient of the score with respect to the input, centred over the columns of each one-hot category.
 
-        The columns of a category always sum to 1, so a constant added to all of their gradients changes nothing that
-        the model can show: centring makes the gradient unique.
+        The columns of a category always sum to 1, so a constant added to the gradient of all of them has no effect on
+        any valid row; centring makes the gradient unique.
 
         Raises:
             NoGradientError: the pass does not track its input.
@@ -153,14 +153,14 @@ class Forward:
             with torch.enable_grad():
                 scores = score(self.logits, target).sum()
                 gradient = centred(self.gradient(scores, self.x, create_graph=create_graph), self.batch.columns)
-            # The target is kept too: an id may be given to another tensor once its owner is gone.
+            # The target is kept too, because the id of a deleted tensor may be reused.
             self._gradients[key] = target, gradient
         return self._gradients[key][1]
 
     def gradient(self, of: Tensor, wrt: Tensor, *, create_graph: bool = True) -> Tensor:
-        """Gradient with respect to the input or an activation, zero where ``of`` does not depend on it.
+        """Gradient with respect to the input or an activation, zero if ``of`` does not depend on it.
 
-        The pass can be used again.
+        The graph is kept, so more gradients can be taken.
         """
         if not of.requires_grad:
             return torch.zeros_like(wrt)
@@ -169,18 +169,18 @@ class Forward:
         return torch.zeros_like(wrt) if found is None else found
 
     def normal(self, name: str, *shape: int) -> Float[Tensor, " batch *shape"]:
-        """Standard normal draws that depend only on the seed, the name and what tells the rows' draws apart."""
+        """Standard normal draws that depend only on the seed, the name and the numbers that identify rows' draws."""
         return self._draws.normal(name, shape, like=self.x)
 
     def uniform(self, name: str, *shape: int) -> Float[Tensor, " batch *shape"]:
-        """As ``normal``, with numbers uniform between 0 and 1."""
+        """Like ``normal``, with numbers uniform between 0 and 1."""
         return self._draws.uniform(name, shape, like=self.x)
 
     def at(self, points: Float[Tensor, " point batch *input"]) -> "Forward":
-        """A pass of its own over other values of the same rows: the same model, seed and, for each row, draws.
+        """A separate pass over other values of the same rows, with the same model, seed and draws per row.
 
         Its rows are those of the first point, then those of the next; they have labels, but no marks. Only its own
-        ``gradient`` and ``input_gradient`` go back to its input: going back to the parameters, convolutions spare it.
+        ``gradient`` and ``input_gradient`` reach its input: in a backward pass to the parameters, convolutions skip it.
         """
         index, y = (values.repeat(len(points)) for values in (self.batch.index, self.batch.y))
         batch = Batch(index, points.flatten(0, 1), y, columns=self.batch.columns)
@@ -215,7 +215,7 @@ def class_logits(output: object) -> Float[Tensor, " batch num_classes"]:
 
 
 def centred(gradient: Float[Tensor, " batch *input"], columns: Columns | None) -> Float[Tensor, " batch *input"]:
-    """The gradient less its mean over the columns of each one-hot category."""
+    """The gradient minus its mean over the columns of each one-hot category."""
     if columns is None or not columns.has_categories:
         return gradient
     member = one_hot_members(columns).to(gradient)

@@ -17,8 +17,8 @@ from corrigible.models.modes import PrivateRandomness, untouched
 def weighted_layers(model: nn.Module, x: Float[Tensor, " batch *input"]) -> tuple[str, ...]:
     """The names of the layers that hold parameters themselves, from the input to the output.
 
-    In the order in which they first finish; a layer that is not called itself stands where the layer around it does.
-    Layers that do not take part are left out.
+    They are in the order in which they first finish; a layer that is not called itself takes the place of the layer
+    that contains it. Layers that do not run are left out.
 
     Raises:
         UnsupportedModelError: no layer has parameters.
@@ -41,9 +41,9 @@ def weighted_layers(model: nn.Module, x: Float[Tensor, " batch *input"]) -> tupl
 
 
 def with_fresh(model: nn.Module, layers: tuple[str, ...], *, seed: int) -> nn.Module:
-    """A copy in which these layers are as if they had never been trained.
+    """A copy of the model in which these layers have fresh, untrained weights.
 
-    A layer's fresh weights depend on the seed and its name alone. Parameters of a layer that cannot initialise itself
+    A layer's fresh weights depend only on the seed and its name. Parameters of a layer that cannot initialise itself
     are drawn from a normal distribution with their trained mean and standard deviation.
     """
     randomised = copy.deepcopy(model)
@@ -54,7 +54,7 @@ def with_fresh(model: nn.Module, layers: tuple[str, ...], *, seed: int) -> nn.Mo
 
 
 def untrained(model: nn.Module, *, seed: int) -> nn.Module:
-    """A copy in which every layer is as if it had never been trained."""
+    """A copy of the model with fresh, untrained weights in every layer."""
     holders = tuple(name for name, module in model.named_modules() if _own_parameters(module))
     return with_fresh(model, holders, seed=seed)
 
@@ -81,7 +81,7 @@ def _reaches(parameters: list[nn.Parameter], logits: Tensor) -> bool:
 
 
 def _place(name: str, finished: dict[str, int]) -> int:
-    """When the layer finished, or else the innermost layer around it."""
+    """When the layer finished; if it was not called, when the innermost layer around it did."""
     while name not in finished:
         name = name.rpartition(".")[0]
     return finished[name]

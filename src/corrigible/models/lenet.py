@@ -6,7 +6,7 @@ from torch import nn
 def lenet(channels: int = 1, num_classes: int = 10) -> nn.Sequential:
     """LeNet-5 with ReLUs and max-pooling for 28×28 images.
 
-    The first convolution is padded by 2; without it the corners of the image barely enter.
+    The first convolution is padded by 2; without padding, the corners of the image have little influence.
     """
     return nn.Sequential(
         nn.Conv2d(channels, 6, 5, padding=2),

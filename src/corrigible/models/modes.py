@@ -1,4 +1,4 @@
-"""Change how a model runs for a moment, and leave it as it was found."""
+"""Context managers that change how a model runs, and restore it afterwards."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -19,7 +19,7 @@ _SWAP = RLock()
 
 @contextmanager
 def in_mode(model: nn.Module, *, training: bool) -> Iterator[nn.Module]:
-    """The model in train or eval mode; afterwards every module has the mode it had."""
+    """A context with the model in train or eval mode; afterwards every module has its former mode again."""
     modes = [(module, module.training) for module in model.modules()]
     if any(mode != training for _, mode in modes):
         model.train(training)
@@ -36,7 +36,7 @@ learning = partial(in_mode, training=True)
 
 @contextmanager
 def frozen_norms(model: nn.Module) -> Iterator[nn.Module]:
-    """Normalisation layers use their running statistics, so that rows do not mix; the rest keeps its mode.
+    """A context in which normalisation layers use running statistics, so that rows do not mix; others keep their mode.
 
     Raises:
         UnsupportedModelError: see ``require_separate_rows``.
@@ -53,12 +53,12 @@ def frozen_norms(model: nn.Module) -> Iterator[nn.Module]:
 
 
 def mixes_rows(model: nn.Module) -> bool:
-    """True while a normalisation layer computes statistics over the rows of a batch."""
+    """Whether a normalisation layer currently computes statistics over the rows of a batch."""
     return any(isinstance(m, nn.modules.batchnorm._BatchNorm) and m.training for m in model.modules())
 
 
 def require_separate_rows(model: nn.Module) -> None:
-    """Refuse a model that lets the rows of a batch influence each other even in eval mode.
+    """Check that the rows of a batch do not influence each other in eval mode.
 
     Raises:
         UnsupportedModelError: a batch normalisation without running statistics.
@@ -72,13 +72,13 @@ def require_separate_rows(model: nn.Module) -> None:
 
 
 def device_of(model: nn.Module) -> torch.device:
-    """Where the model's first parameter lies; the CPU for a model without any."""
+    """The device of the model's first parameter; the CPU for a model without parameters."""
     parameter = next(model.parameters(), None)
     return torch.device("cpu") if parameter is None else parameter.device
 
 
 def like_parameters(x: Float[Tensor, " batch *input"], model: nn.Module) -> Float[Tensor, " batch *input"]:
-    """The rows on the model's device, in the precision it computes in."""
+    """The rows on the model's device and in its precision."""
     dtype = next((p.dtype for p in model.parameters() if p.is_floating_point()), x.dtype)
     return x.to(device_of(model), dtype)
 
@@ -109,7 +109,7 @@ class PrivateRandomness:
 
 @contextmanager
 def untouched(model: nn.Module, seed: int) -> Iterator[None]:
-    """Gradients on, the model in eval mode, the random state private; afterwards all are as they were found."""
+    """A context with gradients on, the model in eval mode and a private random state; all are restored afterwards."""
     with PrivateRandomness(seed), evaluating(model), torch.inference_mode(False), torch.enable_grad():
         yield
 

@@ -1,8 +1,8 @@
-"""Nonlinear functions that run in a model, whoever calls them, and gradients that go back through them by another rule.
+"""Intercept the nonlinear functions that run in a model, and change how gradients pass back through them.
 
-A function may be a layer, a call in ``forward``, in place, or shared by several places: all are seen where PyTorch
-dispatches them. Only the backward pass changes, and only inside `replacing`; otherwise the gradient is the true one, so
-that what the rules themselves depend on can still be differentiated.
+A function may be a layer, a call in ``forward``, in place, or shared by several places: all are intercepted where
+PyTorch dispatches them. Only the backward pass changes, and only inside `replacing`; otherwise the gradient is the true
+one, so that the rules themselves can be differentiated.
 """
 
 import inspect
@@ -24,7 +24,7 @@ KINKED = (
     *("relu", "relu6", "leaky_relu", "prelu", "rrelu", "elu", "celu", "selu", "hardtanh", "hardswish", "hardsigmoid"),
     *("threshold", "hardshrink", "softshrink", "softsign", "abs", "clamp", "clamp_min", "clamp_max", "clip"),
 )
-"""Elementwise functions that have a point without a derivative, of some order."""
+"""Elementwise functions with a kink: a point where a derivative of some order does not exist."""
 MAX_POOLS = tuple(f"{kind}max_pool{dimensions}d" for kind in ("", "adaptive_") for dimensions in (1, 2, 3))
 LINEAR_NAMES = (
     *("linear", "conv1d", "conv2d", "conv3d", "conv_transpose1d", "conv_transpose2d", "conv_transpose3d", "batch_norm"),
@@ -52,31 +52,31 @@ class Call(NamedTuple):
 
     name: str
     function: Callable[..., Tensor]
-    """Not in place."""
+    """The function, not in place."""
     x: Tensor
-    """What it was called on; a copy where the model overwrites it."""
+    """Its argument; a copy if the model overwrites it."""
     args: tuple[Any, ...]
     kwargs: Mapping[str, Any]
 
     def on(self, x: Tensor, **more: Any) -> Any:
-        """The function on another tensor, all other arguments alike."""
+        """The function's result for another tensor, with the same other arguments."""
         return self.function(x, *self.args, **{**self.kwargs, **more})
 
 
 Backward = Callable[[Tensor], Tensor]
-"""Gradient with respect to a call's result -> gradient with respect to what it was called on."""
+"""Gradient with respect to a call's result -> gradient with respect to its argument."""
 Rule = Callable[[Call], tuple[Tensor, Backward | None]]
-"""-> the call's result, and how a gradient goes back through it; None for the true gradient."""
+"""-> the call's result, and how a gradient passes back through it; None for the true gradient."""
 
 
 class Nonlinearities(TorchFunctionMode):
-    """While inside, calls of nonlinear functions follow a rule."""
+    """A mode in which calls of nonlinear functions follow a rule."""
 
     def __init__(self, rule: Rule) -> None:
         super().__init__()
         self.rule = rule
         self.others: dict[str, None] = {}
-        """Names of the functions that ran and are neither linear nor followed the rule."""
+        """Names of the functions that ran, are not linear, and did not follow the rule."""
         self._is_replacing = False
 
     @property
@@ -85,7 +85,7 @@ class Nonlinearities(TorchFunctionMode):
 
     @contextmanager
     def replacing(self) -> Iterator[None]:
-        """Gradients computed inside go back by the rule."""
+        """A context in which gradients follow the rule."""
         self._is_replacing = True
         try:
             yield
@@ -111,7 +111,7 @@ class Nonlinearities(TorchFunctionMode):
 
 
 class _Replaced(Function):
-    """What the rule gave; its gradient goes to the input by the rule, or to the true function's result."""
+    """The rule's result; its gradient passes to the input by the rule, or to the true function's result."""
 
     @staticmethod
     def forward(ctx: Any, x: Tensor, found: Tensor, backward: Backward, mode: Nonlinearities) -> Tensor:
@@ -130,7 +130,7 @@ class _Known(NamedTuple):
     function: Callable[..., Any]
     is_in_place: bool
     inplace_at: int | None
-    """Where an argument ``inplace`` stands."""
+    """The position of the argument ``inplace``."""
 
 
 def called(known: _Known, args: Sequence[Any], kwargs: Mapping[str, Any]) -> tuple[Tensor, Call]:
@@ -143,7 +143,7 @@ def called(known: _Known, args: Sequence[Any], kwargs: Mapping[str, Any]) -> tup
 
 
 def is_of_one_tensor(known: _Known, args: Sequence[Any], kwargs: Mapping[str, Any]) -> bool:
-    """The first argument is a tensor; a slope may be one too, an exponent or a bound would be a second input."""
+    """Whether only the first argument is an input: a slope may be a tensor too, but not an exponent or a bound."""
     count = sum(isinstance(value, Tensor) for value in (*args, *kwargs.values()))
     return isinstance(args[0] if args else kwargs.get("input"), Tensor) and (known.name == "prelu" or count == 1)
 
@@ -161,7 +161,7 @@ def _functions() -> dict[Callable[..., Any], _Known]:
     for name in MAX_POOLS:
         function = getattr(functional, name)
         found[function] = _Known(name, function, False, None)
-        if not name.startswith("adaptive"):  # PyTorch's own adaptive ones always give indices too.
+        if not name.startswith("adaptive"):  # PyTorch's adaptive pooling always gives indices too.
             found[getattr(torch, name)] = _Known(name, function, False, None)
     return found
 

@@ -1,7 +1,7 @@
-"""Max-pooling that is several times faster on a CPU where no gradient is asked for.
+"""Max-pooling without gradients that is several times faster on a CPU.
 
-PyTorch's kernel finds the place of each maximum along with its value, for a backward pass that never comes. The largest
-of the window's shifted copies is the same value, to the bit.
+PyTorch's kernel also finds the place of each maximum, for a backward pass that is not needed here. The elementwise
+maximum of shifted copies of the image gives the same values, bit for bit.
 """
 
 from collections.abc import Sequence
@@ -17,7 +17,7 @@ _POOLS = (functional.max_pool2d, torch.max_pool2d)
 
 
 class QuickPooling(TorchFunctionMode):
-    """While inside, max-pooling of images by windows that neither overlap nor reach over the edge is replaced."""
+    """A mode that replaces max-pooling of images by windows that neither overlap nor extend over the edge."""
 
     def __torch_function__(self, function: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
         kwargs = kwargs or {}
@@ -37,7 +37,7 @@ def _pooled(
     ceil_mode: bool = False,
     return_indices: bool = False,
 ) -> Tensor | None:
-    """The pooled images; None where PyTorch is to do it."""
+    """The pooled images; None if PyTorch should compute them."""
     height, width = _pair(kernel_size)
     is_plain = (
         _pair(stride or kernel_size) == (height, width) and _pair(padding) == (0, 0) and _pair(dilation) == (1, 1)

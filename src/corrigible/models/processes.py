@@ -1,4 +1,4 @@
-"""Several processes, started by torchrun, that work on one thing."""
+"""Several processes, started by torchrun, that share one task."""
 
 import os
 from collections.abc import Iterator
@@ -8,12 +8,12 @@ from datetime import timedelta
 from torch import distributed
 
 LONGEST_WAIT = timedelta(days=30)
-"""A process that dies ends the others' wait at once; one that only takes long must not."""
+"""A process that dies ends the others' wait at once; one that is merely slow must not."""
 
 
 @contextmanager
 def joined_processes() -> Iterator[None]:
-    """Inside, the processes that torchrun started are one group, joined over gloo; a process alone stays alone."""
+    """A context in which the processes that torchrun started form one gloo group; a single process forms none."""
     if int(os.environ.get("WORLD_SIZE", 1)) == 1 or distributed.is_initialized():
         yield
         return
@@ -35,13 +35,13 @@ def num_processes() -> int:
 
 
 def wait_for_all() -> None:
-    """Wait until every process of the group has come here."""
+    """Wait until every process of the group has reached this call."""
     if num_processes() > 1:
         distributed.barrier()
 
 
 def own_device(name: str) -> str:
-    """``cuda`` as the GPU of this process, where torchrun started several on a machine; any other name as it is."""
+    """The device's name; ``cuda`` becomes this process's own GPU if torchrun started several on a machine."""
     place = os.environ.get("LOCAL_RANK")
     return f"cuda:{place}" if name == "cuda" and num_processes() > 1 and place is not None else name
 

@@ -1,8 +1,9 @@
-"""Softplus in the place of activations with a kink, while a model runs.
+"""Replace activations with a kink by softplus while a model runs.
 
-A kink has no second derivative: there it is infinite and elsewhere 0, so that a network made of kinks seems to be
-without interactions. Softplus, log(1 + exp(beta z)) / beta, rounds the kink off (Dombrowski et al. 2019, Explanations
-can be manipulated and geometry is to blame; Janizek, Sturmfels and Lee 2021, Explaining explanations).
+The second derivative of a piecewise linear activation is infinite at its kink and 0 elsewhere, so a network of such
+activations seems to have no interactions. Softplus, log(1 + exp(beta z)) / beta, rounds the kink off (Dombrowski et al.
+2019, Explanations can be manipulated and geometry is to blame; Janizek, Sturmfels and Lee 2021, Explaining
+explanations).
 """
 
 from collections.abc import Callable
@@ -15,21 +16,21 @@ from corrigible.errors import RecipeError, UnsupportedModelError
 from corrigible.models.nonlinear import MAX_POOLS, Backward, Call, Nonlinearities
 
 Ramp = Callable[[Tensor], Tensor]
-"""A ramp with its corner rounded off: nearly 0 below 0, nearly z above."""
+"""A ramp with a rounded corner: nearly 0 below 0, nearly z above."""
 
 
 def smooth_activations_of(beta: float | None) -> Nonlinearities:
-    """While inside it, activations made of ramps are rounded off; other kinks are refused.
+    """A mode in which activations made of ramps are rounded off, and other kinks are refused.
 
-    Rounded off are ReLU, ReLU6, leaky ReLU, hard tanh and clamping to numbers, as layers, functions or methods. Without
-    a beta these are refused too. What runs inside compiled code, like `torch.jit`, is not seen.
+    ReLU, ReLU6, leaky ReLU, hard tanh and clamping to numbers are rounded off, as layers, functions or methods. If beta
+    is None, these are refused too. Functions inside compiled code, like `torch.jit`, are not intercepted.
 
     Args:
-        beta: how sharp the corner stays, above 0: the larger, the closer to the model itself.
+        beta: sharpness of the rounded corner, above 0: the larger, the closer to the model itself.
 
     Raises:
         RecipeError: a beta that is not above 0.
-        UnsupportedModelError: from the model's pass, at the first kink that stays.
+        UnsupportedModelError: raised by the model's pass, at the first kink that cannot be rounded off.
     """
     if beta is not None and not 0 < beta < float("inf"):
         raise RecipeError(f"beta is {beta}; expected a number above 0, or None")
@@ -37,14 +38,14 @@ def smooth_activations_of(beta: float | None) -> Nonlinearities:
 
 
 def require_no_maxima_of(seen: Nonlinearities) -> None:
-    """Raises UnsupportedModelError where a maximum or minimum ran, which no rule can round off."""
+    """Raises UnsupportedModelError if a maximum or minimum ran, which no rule can round off."""
     names = {name.rpartition(".")[2].rstrip("_") for name in seen.others}
     for name in sorted(names & _MAXIMA):
         raise _refusal(name)
 
 
 def rounded_off(call: Call, beta: float) -> Tensor:
-    """The call's result with its corners rounded off; the true one where it is none of those that are rounded off."""
+    """The call's result with rounded corners; the true result for functions that are not rounded off."""
     if call.name not in _ROUNDED:
         found: Tensor = call.on(call.x)
         return found
@@ -107,4 +108,4 @@ _REFUSED = frozenset(
     ("prelu", "rrelu", "threshold", "hardswish", "hardsigmoid", "hardshrink", "softshrink", "abs", *MAX_POOLS)
 )
 _MAXIMA = frozenset(("max", "amax", "maximum", "min", "amin", "minimum", "rnn_relu", *_ROUNDED, *_REFUSED))
-"""What is not a function of one tensor, and so not seen by the rule."""
+"""Functions of more than one tensor, which the rule does not see."""

@@ -1,7 +1,7 @@
 """Networks for texts that come as rows of word vectors, (token, dimension), padded with zero vectors.
 
-The bag adds up one vector per word; the convolutional network is Kim's, "Convolutional Neural Networks for Sentence
-Classification" (2014): filters over 2, 3 and 4 words, of each the strongest answer anywhere in the text.
+The bag adds up one vector per word. The convolutional network is Kim's, "Convolutional Neural Networks for Sentence
+Classification" (2014): filters over 2, 3 and 4 words, with the largest response of each filter anywhere in the text.
 """
 
 from collections.abc import Sequence
@@ -18,12 +18,12 @@ WIDTHS = (2, 3, 4)
 class TextBag(nn.Module):
     """The sum of one learned vector per word, then a small network; the order of the words does not matter.
 
-    The sum, not the mean: a word's share in it does not depend on what else the text holds, and padding adds nothing.
+    In a sum, unlike a mean, a word's contribution does not depend on the other words, and padding adds nothing.
     """
 
     def __init__(self, dimension: int, num_classes: int, sizes: Sequence[int], dropout: float) -> None:
         super().__init__()
-        # Without a bias, which padding would add once more for each of its places.
+        # Without a bias, which padding would add once per padded place.
         self.embedding = nn.Linear(dimension, sizes[0], bias=False)
         layers: list[nn.Module] = [nn.SiLU(), nn.Dropout(dropout)]
         for before, after in pairwise(sizes):
@@ -36,11 +36,11 @@ class TextBag(nn.Module):
 
 
 class TextCnn(nn.Module):
-    """Filters over some words in a row, of each the strongest answer, then a linear classifier."""
+    """Filters over consecutive words, the largest response of each filter, then a linear classifier."""
 
     def __init__(self, dimension: int, num_classes: int, filters: int, widths: Sequence[int], dropout: float) -> None:
         super().__init__()
-        # Padded by the whole width: every text holds one place without any word, so that more padding adds no answer.
+        # Padded by the whole width, so that every text has one window without words and more padding changes nothing.
         self.convolutions = nn.ModuleList(nn.Conv1d(dimension, filters, width, padding=width) for width in widths)
         self.dropout = nn.Dropout(dropout)
         self.classifier = nn.Linear(filters * len(widths), num_classes)
@@ -54,7 +54,7 @@ class TextCnn(nn.Module):
 
 
 def text_bag(dimension: int, num_classes: int, *, hidden: Sequence[int] = (64, 32), dropout: float = 0.1) -> TextBag:
-    """Network that adds up a learned vector of ``hidden[0]`` numbers per word; smooth SiLU activations after the sum.
+    """Network that sums a learned vector of ``hidden[0]`` numbers per word; smooth SiLU activations after the sum.
 
     Rows of x are (token, dimension); zero vectors are padding and change nothing. The learned vector is linear in the
     word's fixed one.

@@ -13,17 +13,17 @@ from corrigible.folders import write_atomically
 
 
 def save_weights(model: nn.Module | Mapping[str, Tensor], path: str | Path) -> None:
-    """Write the model's parameters and buffers to one safetensors file, complete or not at all.
+    """Write the model's parameters and buffers to one safetensors file, completely or not at all.
 
     Raises:
         UnsupportedModelError: the model keeps something that is not a dense tensor.
-        StudyError: the folder may not be written to.
+        StudyError: the folder cannot be written to.
     """
     write_atomically(path, weights_as_bytes(model))
 
 
 def load_weights(model: nn.Module, path: str | Path) -> None:
-    """Copy the file's weights into the model, which stays as it was when anything does not fit.
+    """Copy the file's weights into the model; if anything does not fit, the model is left unchanged.
 
     Raises:
         DataError: the file is missing or corrupt, or a name, shape or dtype differs; the first one is named.

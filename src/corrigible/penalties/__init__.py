@@ -1,12 +1,13 @@
-"""What may be added to the label loss, one file each.
+"""Penalties: terms that can be added to the label loss, one file each.
 
 * Feedback penalties see the pass over the reviewed rows. They are at least 0, a mean over rows and marked inputs, and 0
   exactly when nothing marked irrelevant is used.
-* Relevance penalties see it too: 0 exactly when what is marked relevant matters as it should, or nothing is marked so.
-* Feedback losses are label losses on reviewed rows whose marked inputs were changed; 0 where nothing is marked.
+* Relevance penalties see the same pass. They are 0 exactly when the inputs marked relevant matter as they should, or
+  none is marked relevant.
+* Feedback losses are label losses on reviewed rows whose marked inputs were changed; they are 0 if nothing is marked.
 * Model penalties see the pass over the labelled rows.
 
-A penalty says itself what it is and needs (`corrigible.declarations`); the families follow from that.
+Each penalty declares its kind and what it needs (`corrigible.declarations`); the families follow from that.
 """
 
 from collections.abc import Callable

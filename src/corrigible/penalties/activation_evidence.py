@@ -1,8 +1,8 @@
-"""What the last convolution saw under the marks, as far as it influences the output, pulled to zero.
+"""Reduce the evidence of the last convolution under the marks, as far as it influences the output.
 
-Activation × gradient (Shrikumar et al. 2016) at a layer, as evidence that should be absent where nothing must matter.
-Both factors are differentiated: their product is a function of the parameters, and what is cheap about it is that the
-gradient goes back to the layer only, not to the input.
+Evidence is activation × gradient (Shrikumar et al. 2016) at a layer; it should be absent where inputs must not matter.
+Both factors depend on the parameters and both are differentiated. It is cheap because the gradient goes back to the
+layer only, not to the input.
 """
 
 from jaxtyping import Float
@@ -21,11 +21,11 @@ from corrigible.types import Batch
 def activation_evidence(
     forward: Forward, batch: Batch, *, score: str = "random_projection", layer: str | None = None
 ) -> Float[Tensor, ""]:
-    """Mean of (activation × the score's gradient)² over the layer's channels at the positions that marks fall into.
+    """Mean of (activation × the score's gradient)² over a layer's channels at the marked positions.
 
-    At least 0, in squared units of the score. A position counts as marked when any marked pixel, of any channel, falls
-    into its part of the image; channels cannot cancel each other. 0 exactly when no unit there is both active and of
-    influence: a network that ignores the marked inputs may still use what lies beside them in the same position.
+    At least 0, in squared units of the score. A position is marked if a marked pixel of any channel lies in its part of
+    the image; channels cannot cancel each other. It is 0 exactly when no unit at a marked position is both active and
+    influential, so it need not be 0 for a network that ignores the marked inputs but uses others at the same position.
 
     Args:
         layer: name of a layer; None for the last convolution that ran.

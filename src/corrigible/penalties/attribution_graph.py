@@ -1,7 +1,7 @@
 """Erion, Janizek, Sturmfels, Lundberg and Lee 2021, Improving performance of deep learning models with axiomatic
-attribution priors and expected gradients: the graph prior, that features joined by an edge count alike.
+attribution priors and expected gradients: the graph prior, that features joined by an edge have similar attributions.
 
-Over the edges' weights it is the quadratic form of the graph's Laplacian and the mean absolute attributions.
+Times the sum of the edge weights, it is the quadratic form of the graph's Laplacian at the mean absolute attributions.
 """
 
 from collections.abc import Sequence
@@ -30,15 +30,14 @@ def attribution_graph(
     samples: int = 1,
     score: str = "target_log_prob",
 ) -> Float[Tensor, ""]:
-    """Mean over the edges of the squared difference between their ends' mean absolute attributions.
+    """Mean over the edges of the squared difference between the mean absolute attributions of the two features.
 
     Args:
-        edges: pairs of features, counted from 0: the table's features in the order of their first column, or else the
-            inputs in the order of the flattened row. Must be given.
-        edge_weights: how much each edge counts in the mean; None for all alike.
-        attribution: integrated gradients leave the background alone and start from what stands for None.
-        background: rows to draw references from, (row, *input); None for a row of zeros, in a category of k
-            columns 1/k each.
+        edges: pairs of features, counted from 0: the table's features in the order of their first column, or otherwise
+            the inputs in the order of the flattened row. Required.
+        edge_weights: weight of each edge in the mean; None for equal weights.
+        attribution: integrated gradients do not use the background; they start from the default baseline row.
+        background: rows to draw from, (row, *input); None for a row of zeros (1/k in a category's k columns).
         samples: points per row.
 
     Raises:

@@ -1,8 +1,9 @@
 """Erion, Janizek, Sturmfels, Lundberg and Lee 2021, Improving performance of deep learning models with axiomatic
-attribution priors and expected gradients: the pixel prior, that neighbouring pixels count alike, by total variation.
+attribution priors and expected gradients: the pixel prior, that neighbouring pixels have similar attributions, by total
+variation.
 
-The sum of absolute differences between neighbours is divided by that of the attributions, which they cannot exceed
-four times: without this, a model would look smooth as soon as its attributions are small.
+The sum of absolute differences between neighbours is divided by the sum of absolute attributions, of which it is at
+most four times. Otherwise a model would look smooth as soon as its attributions are small.
 """
 
 from jaxtyping import Float
@@ -26,14 +27,14 @@ def attribution_smoothness(
     samples: int = 1,
     score: str = "target_log_prob",
 ) -> Float[Tensor, ""]:
-    """Total variation of each image's attributions over their absolute sum, from 0 to 4, in the mean over rows.
+    """Total variation of an image's attributions, divided by their absolute sum: from 0 to 4, averaged over rows.
 
-    A pixel's attribution is the sum of its channels'. How large the attributions are does not matter; a row where all
-    are 0 gives 0.
+    The attribution of a pixel is summed over its channels. The scale of the attributions does not matter; a row where
+    all are 0 gives 0.
 
     Args:
-        attribution: integrated gradients start from zeros and leave the background alone.
-        background: rows to draw references from, (row, *input); None for a row of zeros.
+        attribution: integrated gradients do not use the background; they start from zeros.
+        background: rows to draw from, (row, *input); None for a row of zeros.
         samples: points per row.
 
     Raises:

@@ -1,5 +1,5 @@
 """Erion, Janizek, Sturmfels, Lundberg and Lee 2021, Improving performance of deep learning models with axiomatic
-attribution priors and expected gradients: the prior that few features count, by their Gini coefficient.
+attribution priors and expected gradients: the prior that few features matter, by the Gini coefficient.
 """
 
 import torch
@@ -24,15 +24,14 @@ def attribution_sparsity(
     samples: int = 1,
     score: str = "target_log_prob",
 ) -> Float[Tensor, ""]:
-    """1 less the Gini coefficient of the features' mean absolute attributions: 1 when all count alike.
+    """1 minus the Gini coefficient of the features' mean absolute attributions: 1 if all are equal.
 
-    Near 0 when one of many features counts alone. A feature is what the table's columns name, or else an input. How
-    large the attributions are does not matter; where all are 0 it is 1.
+    Near 0 if only one of many features has an attribution. Features are those of the table's columns, or otherwise
+    single inputs. The scale of the attributions does not matter; if all are 0, the value is 1.
 
     Args:
-        attribution: integrated gradients leave the background alone and start from what stands for None.
-        background: rows to draw references from, (row, *input); None for a row of zeros, in a category of k
-            columns 1/k each.
+        attribution: integrated gradients do not use the background; they start from the default baseline row.
+        background: rows to draw from, (row, *input); None for a row of zeros (1/k in a category's k columns).
         samples: points per row.
 
     Raises:
@@ -46,7 +45,7 @@ def attribution_sparsity(
 
 
 def gini_of(sizes: Float[Tensor, " feature"]) -> Float[Tensor, ""]:
-    """Mean absolute difference of all pairs over twice the mean, from 0 to 1 − 1/n; 0 where all sizes are 0."""
+    """Gini coefficient: mean absolute difference of pairs over twice the mean, from 0 to 1 − 1/n; 0 if all are 0."""
     count = len(sizes)
     # The i-th smallest is larger than i − 1 others and smaller than n − i.
     rank = torch.arange(1, count + 1, device=sizes.device)

@@ -1,7 +1,7 @@
-"""Wicker et al. 2024, robustly right for the right reasons (R4): not only at the row but all around it the gradient on
-the inputs that must not matter is to be small.
+"""Wicker et al. 2024, robustly right for the right reasons (R4): the gradient on the inputs that must not matter should
+be small not only at the row but everywhere around it.
 
-The largest gradient is searched for at points: random ones (Rand-R4) or ones that ascend towards it (Adv-R4).
+The largest gradient is searched for at random points (Rand-R4) or at points that ascend towards it (Adv-R4).
 """
 
 from collections.abc import Iterator
@@ -29,13 +29,14 @@ def bounded_gradient(
     score: str = "random_projection",
     input_range: Tensor | None = None,
 ) -> Float[Tensor, ""]:
-    """Mean squared input gradient on the marked inputs, at whichever point near each row it is largest.
+    """Mean squared input gradient on the marked inputs, at the point near each row where it is largest.
 
-    The points are the row itself and ``samples`` others whose marked inputs lie at most ``radius`` away. They are held
-    fixed while the gradient is taken; each costs as much as ``right_reasons``. A lower bound of the true maximum.
+    The points are the row itself and ``samples`` others whose marked inputs lie at most ``radius`` away. They are fixed
+    while the parameters' gradient is taken; each costs as much as ``right_reasons``. The result is a lower bound of the
+    true maximum.
 
     Args:
-        search: steps along the sign of the gradient of what is to be made small, or uniform draws for each row.
+        search: "adversarial" for steps along the sign of the gradient of the penalty, "sampled" for uniform draws.
         radius: the largest change of a marked input, as a share of its range.
         samples: points beside the row: steps of radius / samples, or draws.
         input_range: the least and the largest value of each input, (2, *input); None for those in the batch.
@@ -66,7 +67,7 @@ def _sizes(forward: Forward, batch: Batch, score: str) -> Float[Tensor, " batch"
 
 
 def _ascending(passes: list[Forward], sizes: list[Tensor], reach: Tensor) -> Iterator[Tensor]:
-    """One step further from the last point, up its own gradient."""
+    """Points one after the other, each a step up the gradient at the previous point."""
     while True:
         last = passes[-1]
         direction = last.gradient(sizes[-1].sum(), last.x, create_graph=False).sign()

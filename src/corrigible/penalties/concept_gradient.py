@@ -32,16 +32,16 @@ def concept_gradient(
 ) -> Float[Tensor, ""]:
     """Mean squared derivative of the score along the concept's direction, over the rows with marks.
 
-    At least 0, in squared units of the score per unit of the layer's activation averaged over positions; 0 exactly
-    when no score changes along the direction. The marks say only which rows to look at.
+    At least 0, in squared units of the score per unit of the layer's activation averaged over positions. It is 0
+    exactly when no score changes along the direction. The marks only select the rows.
 
     Args:
-        direction: (channel,), of any length; None takes for each row the direction in which the layer moves when
-            its marked inputs are replaced by their mean over the background. That costs a second pass, but stays true
-            while the network changes: lower layers can turn the concept away from a direction that is given once.
-        background: rows, (row, *input); None for those of the batch, which show nothing where the marked inputs are the
-            same on all of them. Only without a direction.
-        layer: its name; None for the last convolution, or where there is none the layer before the logits.
+        direction: (channel,), of any length; None computes it for each row, as the change of the layer when the marked
+            inputs are replaced by their mean over the background. That costs a second pass, but follows the network as
+            it changes: training can turn the concept away from a fixed direction.
+        background: rows, (row, *input); None for those of the batch, which do not help if the marked inputs are the
+            same on all of them. Used only without a direction.
+        layer: the layer's name; None for the last convolution, or if there is none the layer before the logits.
 
     Raises:
         RecipeError: a direction whose length is not the layer's number of channels.
@@ -60,7 +60,7 @@ def concept_gradient(
 
 
 def _shift(forward: Forward, batch: Batch, background: Tensor | None, layer: str) -> Float[Tensor, " batch channel"]:
-    """What each row's marked inputs do to the layer."""
+    """The change of the layer's activation that each row's marked inputs cause."""
     assert batch.irrelevant is not None
     rows = forward.x.detach() if background is None else background_rows(background, forward.x)
     x = torch.where(batch.irrelevant, rows.mean(dim=0), forward.x.detach())

@@ -1,10 +1,10 @@
 """Rieger, Singh, Murdoch and Yu 2020, Interpretations are useful: penalizing explanations to align neural networks.
 
-Equation 2 with the contextual decomposition of section 3.2, and with 0 as the explanation that the marked inputs should
-have. Contributions are taken against their mean over the classes, because what all logits share changes no prediction,
-and averaged over classes and rows. Activations share by the average over both orders (Murdoch, Liu and Yu 2018). The
-paper follows Singh et al. 2019 and takes the marked inputs first: a contribution that only lowers an activation would
-then count as none.
+Equation 2 with the contextual decomposition of section 3.2, and with 0 as the wanted explanation of the marked inputs.
+Contributions are centred over the classes, because what all logits share changes no prediction, and averaged over
+classes and rows. Activation functions average over both orders of adding the parts (Murdoch, Liu and Yu 2018). The
+paper follows Singh et al. 2019 and adds the marked inputs first, which would ignore contributions that only lower an
+activation.
 """
 
 import torch
@@ -21,11 +21,11 @@ from corrigible.types import Batch
 
 @declared(looks_at="own passes")
 def contextual_decomposition(forward: Forward, batch: Batch) -> Float[Tensor, ""]:
-    """Mean size of what the marked inputs contribute to the logits, in units of a logit.
+    """Mean absolute contribution of the marked inputs to the logits, in units of a logit.
 
-    The contribution of a linear model's inputs is weight times value. So a marked input that is 0 contributes nothing,
-    and nothing is taught there; a category's one-hot columns count from their mean. It runs the rows once more, whole
-    and part together, and needs no second derivative.
+    In a linear model, the contribution of an input is its weight times its value. So a marked input that is 0
+    contributes nothing and gets no correction; the one-hot columns of a category are taken relative to their mean. The
+    penalty takes one more pass over the rows and needs no second derivative.
 
     Raises:
         UnsupportedModelError: the model calls a function that the decomposition does not cover.

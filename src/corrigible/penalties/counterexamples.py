@@ -1,7 +1,7 @@
 """Teso and Kersting 2019, Explanatory interactive machine learning (CAIPI): counterexamples.
 
-The reviewed rows once more, with their label and with other values where the inputs must not matter. Fresh values in
-every step take the place of a larger data set.
+The reviewed rows are used a second time with their label, and with other values in the inputs that must not matter. New
+values are drawn in every step, instead of enlarging the data set once.
 """
 
 from dataclasses import replace
@@ -33,11 +33,11 @@ def counterexamples(
     """Mean label loss of the marked rows with their marked inputs replaced, in nats.
 
     Args:
-        fill: other rows' values; normal noise of each input's mean and standard deviation (one-hot categories: other
-            rows'); or the mean of the row's class (the commonest value of a category), which still tells the class
-            wherever the marked inputs do so on most of its rows.
-        copies: counterexamples of each row, with draws of their own; one is enough for ``class_mean``.
-        donors: what there is to take, (row, *input); None for what the other rows of the batch have to lend.
+        fill: other rows' values; normal noise with each input's mean and standard deviation (for one-hot categories
+            other rows' values); or the mean of the row's class (the most common value of a category), which still tells
+            the class if the marked inputs do so on most of its rows.
+        copies: counterexamples of each row, each with its own draws; one is enough for ``class_mean``.
+        donors: rows to take values from, (row, *input); None for what the other rows of the batch lend.
         class_means: (num_classes, *input); None for the means in the batch.
 
     Raises:

@@ -1,6 +1,6 @@
 """Attention to a box: the share of the attribution that lies outside of it.
 
-The complement of the energy-based pointing game (Wang et al. 2020, Score-CAM, section 4.2), as a training objective
+The complement of the energy-based pointing game (Wang et al. 2020, Score-CAM, section 4.2); as a training objective:
 Rao et al. 2023, Studying how to efficiently and effectively guide models with explanations, section 3.
 """
 
@@ -30,13 +30,13 @@ def energy_outside(
 ) -> Float[Tensor, ""]:
     """Share, from 0 to 1, of the attribution that lies outside what is relevant or inside what is irrelevant.
 
-    In the mean over rows with any mark. On a row where something is marked relevant, all that is not lies outside; on
-    other rows only what is marked irrelevant does. 0 exactly when no attribution lies there. Scaling all gradients
-    changes nothing, so that it cannot be met by small ones; by larger ones elsewhere it can.
+    Averaged over rows with any mark. On a row with relevant marks, everything that is not marked relevant is outside;
+    on other rows, only what is marked irrelevant. It is 0 exactly when no attribution is outside. The scale of the
+    gradients does not matter, so it cannot be reduced by small gradients, but by larger ones inside.
 
     Args:
-        attribution: absolute input gradients, or the Grad-CAM map, enlarged.
-        layer: of Grad-CAM; None for the last convolution that ran.
+        attribution: absolute input gradients, or the enlarged Grad-CAM map.
+        layer: the layer of Grad-CAM; None for the last convolution that ran.
 
     Raises:
         UnsupportedModelError: Grad-CAM without a convolution or without images.

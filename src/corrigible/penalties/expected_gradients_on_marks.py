@@ -1,6 +1,6 @@
 """Erion, Janizek, Sturmfels, Lundberg and Lee 2021, Improving performance of deep learning models with axiomatic
-attribution priors and expected gradients: expected gradients (equation 4) where the prior is that marked inputs count
-for nothing.
+attribution priors and expected gradients: expected gradients (equation 4), with the prior that marked inputs have no
+attribution.
 """
 
 from jaxtyping import Float
@@ -23,18 +23,17 @@ def expected_gradients_on_marks(
     samples: int = 1,
     score: str = "random_projection",
 ) -> Float[Tensor, ""]:
-    """Squared sum of absolute expected gradients over each row's marked inputs, in the mean over rows.
+    """Squared sum of the absolute expected gradients on a row's marked inputs, averaged over rows.
 
-    In squared units of the score. Attributions share the score out among the inputs, so that it is their sum that does
+    In squared units of the score. Attributions divide the score among the inputs, so their sum, unlike their mean, does
     not depend on how finely a region is divided.
 
-    An attribution holds the way from the reference to the input: where both are the same, as in a corner that is black
-    in both, it is 0 however the model would answer to a change there, and that input is not corrected.
+    An attribution contains the difference between the input and the background row. Where both are equal, as in a
+    corner that is black in both, it is 0 whatever the model does with that input, and that input is not corrected.
 
     Args:
-        attribution: integrated gradients leave the background alone and start from what stands for None.
-        background: rows to draw references from, (row, *input); None for a row of zeros, in a category of k
-            columns 1/k each.
+        attribution: integrated gradients do not use the background; they start from the default baseline row.
+        background: rows to draw from, (row, *input); None for a row of zeros (1/k in a category's k columns).
         samples: points per row; each costs as much as a reviewed row.
 
     Raises:

@@ -1,8 +1,8 @@
 """The share of the Grad-CAM map (Selvaraju et al. 2017, equations 1 and 2) that lies where nothing should matter.
 
-The map is divided by its own sum, never stretched to [0, 1]: a network cannot lower the share by making the map small,
-and the share is differentiable wherever the map is not 0. The channel weights are gradients that depend on the
-parameters; they are differentiated too.
+The map is divided by its own sum instead of being rescaled to [0, 1]: a network cannot lower the share by making the
+map small, and the share is differentiable wherever the map is not 0. The channel weights are gradients that depend on
+the parameters; they are differentiated too.
 """
 
 from jaxtyping import Float
@@ -20,12 +20,12 @@ from corrigible.types import Batch
 def grad_cam_overlap(
     forward: Forward, batch: Batch, *, score: str = "margin", layer: str | None = None
 ) -> Float[Tensor, ""]:
-    """Share, from 0 to 1, of the enlarged Grad-CAM map on the inputs that must not matter, in the mean over rows.
+    """Share, from 0 to 1, of the enlarged Grad-CAM map on the inputs that must not matter, averaged over rows.
 
-    0 where no marked pixel is lit: a network that ignores the marked inputs may still have a map that reaches over
-    them. Rows without marks do not count; a row whose map is 0 throughout counts as 0. The sums over the enlarged map
-    are taken at the layer's resolution, where they are the same. The margin sees the strongest other class too, and
-    its gradient does not vanish on rows that the network is sure about.
+    It is 0 if the map is 0 on all marked pixels; the map of a network that ignores the marked inputs may still extend
+    over them. Rows without marks are not counted; a row whose map is 0 everywhere gives 0. The sums over the enlarged
+    map are computed at the layer's resolution, where they are equal. The margin includes the strongest other class, and
+    its gradient does not vanish on rows of which the network is certain.
 
     Args:
         layer: name of a layer; None for the last convolution that ran.

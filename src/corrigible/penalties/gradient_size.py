@@ -2,7 +2,7 @@
 regularizing their input gradients.
 
 With the label's log-probability this is double backpropagation (Drucker and LeCun 1992, Improving generalization
-performance using double backpropagation): its gradient is that of the loss, but for the sign.
+performance using double backpropagation): its gradient is that of the loss, up to the sign.
 """
 
 from typing import Literal
@@ -20,10 +20,10 @@ from corrigible.types import Batch
 def gradient_size(
     forward: Forward, batch: Batch, *, score: str = "target_log_prob", norm: Literal["l2", "l1"] = "l2"
 ) -> Float[Tensor, ""]:
-    """Mean squared (or absolute) input gradient, wherever it lies.
+    """Mean squared (or absolute) input gradient over all inputs.
 
-    The absolute one leaves few inputs that count. It shares the label pass: where a normalisation layer mixes the rows
-    of a batch, so do the gradients.
+    The absolute gradient leaves few inputs that matter. It shares the label pass: if a normalisation layer mixes the
+    rows of a batch, the gradients mix them too.
     """
     gradient = forward.input_gradient(score_named(score, forward), batch.y)
     return (gradient.square() if norm == "l2" else gradient.abs()).mean()

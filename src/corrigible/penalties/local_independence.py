@@ -1,6 +1,6 @@
 """Ross, Pan, Celi and Doshi-Velez 2020, Ensembles of locally independent prediction models.
 
-The penalty of their equation for classification: members may agree on the data, but not by the same reasons.
+The penalty of their equation for classification: members may agree on the data, but not for the same reasons.
 """
 
 from itertools import combinations
@@ -20,14 +20,14 @@ from corrigible.types import Batch
 
 @declared(rows="labelled")
 def local_independence(forward: Forward, batch: Batch, *, score: str = "target_log_prob") -> Float[Tensor, ""]:
-    """Squared cosine between the members' input gradients, from 0 to 1, in the mean over rows and pairs of members.
+    """Squared cosine between the members' input gradients, from 0 to 1, averaged over rows and pairs of members.
 
-    0 when no two members answer to the same change of the input. A member whose gradient is 0 is independent of all.
-    It shares the label pass: where a normalisation layer mixes the rows of a batch, so do the gradients. Train the
-    members by `member_cross_entropy`, so that each learns the labels by itself.
+    It is 0 if no two members respond to the same change of the input. A member whose gradient is 0 is independent of
+    all others. It shares the label pass: if a normalisation layer mixes the rows of a batch, the gradients mix them
+    too. Train the members with `member_cross_entropy`, so that each learns the labels by itself.
 
     Raises:
-        UnsupportedModelError: the model is no ensemble, or one of a single member.
+        UnsupportedModelError: the model is not an ensemble, or has a single member.
         RecipeError: an unknown score.
     """
     logits, measure = member_logits(forward), score_named(score, forward)

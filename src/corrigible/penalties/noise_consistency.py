@@ -1,4 +1,4 @@
-"""Predictions that stay when the inputs that must not matter change (Heo, Piratla, Wicker and Weller 2023, Use
+"""Keep predictions constant when the inputs that must not matter change (Heo, Piratla, Wicker and Weller 2023, Use
 perturbations when learning from explanations: the average over perturbations).
 """
 
@@ -26,14 +26,14 @@ def noise_consistency(
 ) -> Float[Tensor, ""]:
     """Mean squared change of the log-probabilities when the marked inputs hold other values, in nats squared.
 
-    No gradient of an input is taken, so it costs two passes over the reviewed rows and one ordinary backward pass. Both
-    carry gradients: with the unchanged one held fixed the value would not fall along its own gradient. Dropout rests in
-    both, which else would differ by more than the marked inputs.
+    It uses no input gradient, so it costs two passes over the reviewed rows and one ordinary backward pass. Both passes
+    carry gradients: if the unchanged one were fixed, the value would not fall along its gradient. Dropout is off in
+    both, since otherwise they would differ by more than the marked inputs.
 
     Args:
-        fill: other rows' values, or normal noise of each input's mean and standard deviation (one-hot categories: other
-            rows').
-        donors: what there is to take, (row, *input); None for what the other rows of the batch have to lend.
+        fill: other rows' values, or normal noise with each input's mean and standard deviation (for one-hot categories
+            other rows' values).
+        donors: rows to take values from, (row, *input); None for what the other rows of the batch lend.
 
     Raises:
         DataError: donors of other inputs.

@@ -19,11 +19,11 @@ from corrigible.types import Batch
 def right_for_better_reasons(forward: Forward, batch: Batch) -> Float[Tensor, ""]:
     """Mean squared gradient, on the inputs that must not matter, of each row's influence on its own loss.
 
-    It runs the rows once more, to see what enters the last layer. A row predicted with certainty has no influence and
-    teaches nothing.
+    It takes one more pass over the rows, for the inputs of the last layer. A row predicted with certainty has no
+    influence and teaches nothing.
 
     Raises:
-        UnsupportedModelError: the logits are not what a linear layer gives.
+        UnsupportedModelError: the logits are not the output of a linear layer.
     """
     assert batch.irrelevant is not None
     layer = _last_linear(forward)
@@ -45,7 +45,7 @@ def _last_linear(forward: Forward) -> nn.Linear:
     linear = {name: module for name, module in forward.model.named_modules() if isinstance(module, nn.Linear)}
     for name in reversed([name for name in forward.layers if name in linear]):
         given = forward.activation(name).reshape(forward.num_rows, -1)
-        # A single logit z stands in the last column of (0, z).
+        # A single logit z is in the last column of (0, z).
         if given.shape[1] in (1, forward.logits.shape[1]) and torch.equal(given, forward.logits[:, -given.shape[1] :]):
             return linear[name]
     raise UnsupportedModelError(

@@ -26,16 +26,16 @@ def right_reasons(
 ) -> Float[Tensor, ""]:
     """Mean squared (or absolute) input gradient on the inputs that must not matter.
 
-    All gradients can shrink to meet it, which the label loss must outweigh; the cosine cannot be met so.
+    Shrinking all gradients reduces it, which the label loss must counteract; the cosine cannot be reduced in this way.
 
     Args:
-        norm: "cosine" is the cosine between each row's absolute gradient and its mask, from 0 to 1, in the mean over
-            marked rows: where the model looks, however strongly.
-        classes: only what speaks for or against these classes is penalised: of the summed or projected
-            log-probabilities theirs alone; for a score of one class the rows whose class is among them.
+        norm: "cosine" is the cosine between each row's absolute gradient and its mask, from 0 to 1, averaged over
+            marked rows: it measures where the model looks, however strongly.
+        classes: penalise only evidence for or against these classes: of a score of all log-probabilities only theirs,
+            for a score of one class only rows whose class is among them; None for all classes.
 
     Raises:
-        RecipeError: an unknown score, no classes, or one that the model does not have.
+        RecipeError: an unknown score, an empty list of classes, or a class that the model does not have.
     """
     assert batch.irrelevant is not None
     irrelevant, rows = batch.irrelevant, rows_about(score, forward, batch.y, classes)

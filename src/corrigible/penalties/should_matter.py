@@ -1,7 +1,7 @@
 """Selvaraju et al. 2019, Taking a HINT: leveraging explanations to make vision and language models more grounded.
 
-Section 3.2: what a person calls more important than something else should count for more in the network too. The loss
-is the hinge over the pairs that the network ranks the other way round; here the person's ranking has two steps,
+Section 3.2: what a person calls more important than something else should be more important to the network too. The
+loss is a hinge over the pairs that the network ranks the other way round. Here the person's ranking has two steps,
 relevant above not relevant, and the importances are divided by their mean size.
 """
 
@@ -33,16 +33,16 @@ def should_matter(
     score: str = "margin",
     layer: str | None = None,
 ) -> Float[Tensor, ""]:
-    """By how much what is not marked relevant outranks what is, from 0 to 1, in the mean over rows that have both.
+    """How far inputs not marked relevant outrank relevant ones: from 0 to 1, averaged over rows that have both.
 
     Per row: the mean of max(0, b - a) over all pairs of a relevant input's importance a and another's b, divided by
-    the mean of |a| plus the mean of |b|. 0 exactly when no pair is ranked the wrong way round; scaling all importances
-    changes nothing, so that it cannot be met by large gradients.
+    the mean of |a| plus the mean of |b|. It is 0 exactly when no pair is ranked the wrong way round. The scale of the
+    importances does not matter, so it cannot be reduced by large gradients.
 
     Args:
-        attribution: the Grad-CAM map before its ReLU, enlarged, or absolute input gradients; None takes Grad-CAM where
-            a two-dimensional convolution ran.
-        layer: of Grad-CAM; None for the last convolution that ran.
+        attribution: the enlarged Grad-CAM map before its ReLU, or absolute input gradients; None takes Grad-CAM if a
+            two-dimensional convolution ran.
+        layer: the layer of Grad-CAM; None for the last convolution that ran.
 
     Raises:
         UnsupportedModelError: Grad-CAM without a convolution or without images.
@@ -65,7 +65,7 @@ def _mean_misranking(
     relevant: Float[Tensor, " batch input"],
     other: Float[Tensor, " batch input"],
 ) -> Float[Tensor, ""]:
-    """The mean over rows of the weighted mean over pairs; sorting spares looking at each pair."""
+    """The mean over rows of the weighted mean over pairs, computed by sorting instead of visiting each pair."""
     size = importance.abs()
     share, rest = (weight / _or_one(weight.sum(dim=1, keepdim=True)) for weight in (relevant, other))
     scale = ((share + rest) * size).sum(dim=1)

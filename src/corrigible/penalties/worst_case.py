@@ -1,7 +1,7 @@
 """Heo, Piratla, Wicker and Weller 2023, Use perturbations when learning from explanations: IBP-Ex.
 
-Not the gradient at the row but everything that the marked inputs could do to the prediction is made small, by bounds of
-the logits (interval bound propagation).
+Instead of the gradient at the row, it reduces all effects that the marked inputs could have on the prediction, by
+bounds of the logits (interval bound propagation).
 """
 
 import torch
@@ -23,17 +23,17 @@ from corrigible.types import Batch, Columns
 def worst_case(
     forward: Forward, batch: Batch, *, radius: float | None = None, input_range: Tensor | None = None
 ) -> Float[Tensor, ""]:
-    """Mean label loss at the worst that the marked inputs can do, less the label loss, in nats; over marked rows.
+    """Mean worst-case label loss over values of the marked inputs, minus the label loss, in nats; over marked rows.
 
-    The worst is a bound: the label's logit at its least and all others at their largest, as if one row of inputs did
-    all of it. It is wider than the truth, the more so the deeper the model and the larger the marked region; 0 exactly
-    where the marked inputs cannot move a logit. Dropout rests. About three passes over the reviewed rows.
+    The worst case is an upper bound: the label's logit at its least and all others at their largest, as if the same
+    inputs caused both. It is looser for deeper models and larger marked regions. The penalty is 0 exactly where the
+    marked inputs cannot move a logit. Dropout is off. It costs about three passes over the reviewed rows.
 
     Args:
         radius: how far each marked input may move, in units of x; None for anywhere in its range. The columns of a
-            marked category may each be anything between 0 and 1 in any case.
-        input_range: the least and the largest value of each input, (2, *input), beyond which a row's own value alone
-            may lie; None for those in the batch.
+            marked category may always take any value between 0 and 1.
+        input_range: the least and the largest value of each input, (2, *input); only a row's own value may lie outside.
+            None for the range in the batch.
 
     Raises:
         RecipeError: a radius that is not above 0.
@@ -49,12 +49,12 @@ def worst_case(
     with evaluating(forward.model):
         logits = Forward(forward.model, batch, seed=forward.seed, track_input=False).unobserved().logits
     worst = target_log_prob(torch.where(is_label, least, most), batch.y)
-    # What is below 0 is rounding: the bounds hold the logits.
+    # Values below 0 are rounding errors, since the bounds include the logits.
     return mean_over_marked((target_log_prob(logits, batch.y) - worst).clamp_min(0), batch.irrelevant)
 
 
 def _box(x: Tensor, batch: Batch, radius: float | None, input_range: Tensor | None) -> tuple[Tensor, Tensor]:
-    """Where each row's inputs may lie; what is not marked stays."""
+    """The bounds of each row's inputs; unmarked inputs are fixed."""
     assert batch.irrelevant is not None
     ends = ends_of_inputs(input_range, x)
     low, high = (end.expand_as(x) for end in ends)
@@ -66,7 +66,7 @@ def _box(x: Tensor, batch: Batch, radius: float | None, input_range: Tensor | No
 
 
 def _with_any_category(low: Tensor, high: Tensor, ends: Tensor, columns: Columns | None) -> tuple[Tensor, Tensor]:
-    """One-hot columns may be what any column of their category is: 0 to 1, whichever categories were seen."""
+    """The bounds with each one-hot column from 0 to 1, whichever categories were seen."""
     if columns is None or not columns.has_categories:
         return low, high
     low, high = low.clone(), high.clone()

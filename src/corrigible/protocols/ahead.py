@@ -1,6 +1,6 @@
-"""Changes of rows that do not look at the model, made for several batches at once.
+"""Apply augmentations that do not look at the model to several batches at once.
 
-Small batches cost mostly calls: one change of 512 rows takes little more time than one of 64.
+For small batches most of the time goes into the call itself: changing 512 rows takes little longer than changing 64.
 """
 
 from collections.abc import Iterator, Sequence
@@ -16,20 +16,20 @@ from corrigible.models.forward import Augment
 from corrigible.types import Batch
 
 MOST_ROWS = 512
-"""Rows that are changed together."""
+"""Most rows that are changed together."""
 MOST_NUMBERS = 2**22
-"""Numbers that they may hold; larger rows are changed batch by batch."""
+"""Most numbers that these rows may hold; larger rows are changed batch by batch."""
 
 
 def split_ahead(augment: Sequence[Augment]) -> tuple[list[Augment], list[Augment]]:
-    """The first changes, as far as they do not look at the model, and all others in their order."""
+    """Split into the leading changes that do not look at the model, and all others, both in their order."""
     looks = [declaration_of(change).looks_at != "nothing" for change in augment]
     first = looks.index(True) if True in looks else len(augment)
     return list(augment[:first]), list(augment[first:])
 
 
 def changed_ahead(model: nn.Module, batches: Batches, augment: Sequence[Augment], seed: int) -> Batches:
-    """The same batches with these changes; draws depend on the seed, the epoch and which batches came together."""
+    """The batches with these changes; draws depend on the seed, the epoch and which batches are changed together."""
 
     def changed(epoch: int) -> Iterator[Batch]:
         for number, group in enumerate(_groups(batches(epoch))):

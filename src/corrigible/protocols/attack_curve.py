@@ -31,15 +31,15 @@ def accuracy_under_attack(
     seed: int = 0,
     **settings: Any,
 ) -> list[tuple[float, float]]:
-    """Each attack size and the share of all rows that the model then still predicts right.
+    """Accuracy under attack, as pairs of attack size and share of all rows that the model still predicts correctly.
 
-    The attacker knows the model and uses its gradients: a model that merely hides them may fall to another attacker.
+    The attack uses the model's gradients: a model that merely hides its gradients may fail under another attack.
 
     Args:
         data: ``(x, y)`` or a map-style data set.
         epsilons: the largest change of an input, in units of x.
-        targeted: towards a class drawn for each row among the wrong ones, instead of away from the label.
-        settings: of the attack.
+        targeted: move each row towards a wrong class, drawn at random, instead of away from the label.
+        settings: settings of the attack.
 
     Raises:
         RecipeError: an unknown attack or setting.

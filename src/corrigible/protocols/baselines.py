@@ -1,4 +1,4 @@
-"""What a correction must beat: how a recipe names such models, and a network that does not see the marked inputs."""
+"""Baselines, which a correction must beat: how a recipe names them, and a network that does not see marked inputs."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -21,19 +21,19 @@ BASELINE_SETTINGS = {
 
 @dataclass(frozen=True, kw_only=True)
 class Baseline:
-    """A model made without feedback, for comparison."""
+    """The settings of a baseline as a recipe gives them."""
 
     name: Literal["fine_tuned", "masked_inputs", "retrained", "group_dro", "just_train_twice", "last_layer_retraining"]
     label: str = ""
-    """What tables call it; its name where empty."""
+    """The baseline's name in tables; if empty, ``name``."""
     split: str = "train"
-    """The rows it learns from; of last_layer_retraining, those that the last layer learns from."""
+    """The split it is trained on; for last_layer_retraining, the split that the last layer is trained on."""
     step_size: float = 0.01
-    """Of group_dro alone."""
+    """Used by group_dro only."""
     identification_epochs: int = 1
-    """Of just_train_twice alone."""
+    """Used by just_train_twice only."""
     upweight: int = 20
-    """Of just_train_twice alone."""
+    """Used by just_train_twice only."""
 
     def __post_init__(self) -> None:
         for setting, owner in BASELINE_SETTINGS.items():
@@ -47,8 +47,8 @@ class Baseline:
 class MaskedInputs(nn.Module):
     """A network whose marked inputs are set to 0 before it runs, so that it never sees them.
 
-    For a table this is dropping the column: it holds 0 in training and in use, so that neither the prediction nor what
-    is learned depends on its values.
+    For a table this amounts to dropping the column: it is 0 in training and in use, so neither the weights nor the
+    predictions depend on its values.
     """
 
     def __init__(self, network: nn.Module, input_shape: Sequence[int]) -> None:
@@ -58,7 +58,7 @@ class MaskedInputs(nn.Module):
         self.register_buffer("visible", torch.ones(tuple(input_shape)))
 
     def hide(self, irrelevant: Bool[Tensor, " *input"]) -> None:
-        """From now on these inputs are 0."""
+        """Set these inputs to 0 from now on."""
         self.visible.masked_fill_(irrelevant.to(self.visible.device), 0.0)
 
     def forward(self, x: Float[Tensor, " batch *input"]) -> Tensor:

@@ -1,10 +1,10 @@
-"""Steps that do not throw a trained network off.
+"""Careful steps: a warm-up, a falling learning rate and clipped gradients for correcting a trained network.
 
-A fooled network is certain and wrong once its cue is moved: the first losses are many times those it was trained with,
-and steps as large as in training can leave units dead. So the learning rate grows over the first tenth of the steps
-and falls to 0 along half a cosine (Loshchilov and Hutter 2017, SGDR), about the given one in the mean, and the
-gradient's norm is at most 1. In the end the weights hardly move, and running statistics of normalisation layers are
-those of the weights that are kept.
+Once its cue is moved, a fooled network is confident and wrong: the first losses are many times those at the end of its
+training, and steps as large as in training can leave units dead. So the learning rate grows over the first tenth of the
+steps and then falls to 0 along half a cosine (Loshchilov and Hutter 2017, SGDR); its mean is about the given rate. The
+gradient's norm is clipped to 1. In the last steps the weights hardly move, so the running statistics of normalisation
+layers fit the final weights.
 """
 
 import math
@@ -17,13 +17,13 @@ from corrigible.objective import Objective
 from corrigible.training import Step
 
 WARM_UP = 0.1
-"""Of the steps."""
+"""Share of the steps in which the learning rate grows."""
 MOST_GRADIENT = 1.0
 """The largest Euclidean norm of the whole gradient."""
 
 
 def careful_step(num_steps: int) -> Step:
-    """A step for a run of so many; its learning rate goes up and down around the optimizer's own."""
+    """A step for a run of ``num_steps``; its learning rate rises and falls around the optimizer's own."""
     state = {"done": 0}
 
     def step(optimizer: Optimizer, objective: Callable[[], Objective]) -> Objective:
@@ -45,6 +45,6 @@ def careful_step(num_steps: int) -> Step:
 
 
 def share_of_rate(done: int, num_steps: int) -> float:
-    """Of the learning rate, after so many steps: up in the first tenth, then from nearly 2 down to 0."""
+    """Factor of the learning rate after ``done`` steps: rises in the first tenth, then falls from nearly 2 to 0."""
     warm = min(1.0, (done + 1) / max(1.0, WARM_UP * num_steps))
     return warm * (1 + math.cos(math.pi * min(done, num_steps) / num_steps))

@@ -1,9 +1,8 @@
-"""Several methods on the same feedback, measured on the same rows.
+"""Correct with several methods on the same feedback, and measure them on the same rows.
 
-What ranks them is a swap score, as it ranks weights: rows without the confounder are what a user does not have. But
-some methods train on swapped rows, and know by heart those that they were taught with. So the score is taken on rows
-that were kept from training: on validation rows, or on some of the reviewed rows, for which each method is trained once
-more without them.
+Methods are ranked by swap score, as weights are, because users have no rows without the confounder. Some methods train
+on swapped rows and memorise them, so the score is computed on rows held out from training: on validation rows, or on
+some of the reviewed rows, for which each method is trained once more without them.
 """
 
 import copy
@@ -31,21 +30,21 @@ from corrigible.protocols.weight import WeightChoice
 from corrigible.types import Feedback
 
 WITHOUT_FEEDBACK = "without feedback"
-"""The method that trains on for as many epochs with no penalty."""
+"""Name of the method that trains on for as many epochs without any penalty."""
 CANNOT_BE_APPLIED = (UnsupportedModelError, NoGradientError, TrainingDivergedError, CorrectionRefusedError)
-"""What makes one method drop out of a comparison, not the comparison stop."""
+"""Errors that make one method drop out of a comparison instead of ending the comparison."""
 METRICS = ("accuracy", "swapped_accuracy", "worst_class_accuracy", "attribution_overlap", "flip_rate")
 
 
 @dataclass(frozen=True)
 class Candidate:
-    """What one method made of a model."""
+    """The model that one method gave, with its scores."""
 
     model: nn.Module
     weights: Mapping[str, float]
-    """Those that were chosen by swap score."""
+    """The weights of penalties that were chosen by swap score."""
     swap_score: float
-    """On rows that did not teach it, where there are any; higher is better."""
+    """On rows that the method was not trained on, if there are any; higher is better."""
     verdict: Verdict | None
     """None for a model that was trained without feedback."""
 
@@ -68,16 +67,17 @@ def compare(
     validation: Any = None,
     seed: int = 0,
 ) -> pd.DataFrame:
-    """One row per method, the best swap score first, failed ones behind: metrics on the test rows, cost of a step.
+    """Correct with several methods and return a table: one row per method, with metrics on the test rows.
 
-    The columns are swap_score, verdict, the metrics, step_cost (over a step of plain training), weights, and note,
-    which says why a method could not be applied; such methods come last.
+    The columns are swap_score, verdict, the metrics, step_cost (relative to a step of plain training), weights, and
+    note, which says why a method could not be applied. The best swap score comes first; then come failed corrections,
+    and last the methods that could not be applied.
 
     Args:
         data: what the model was trained on, as for ``correct``.
         test: rows to measure on; ``test_feedback`` marks what must not matter there.
-        methods: name -> penalties and augmentations, each as ``correct`` takes them; None for every single one that
-            the feedback serves.
+        methods: name -> penalties and augmentations, each as ``correct`` takes them; None for every single method
+            that can use the feedback.
         loss, optimizer, step: as for ``correct``.
 
     Raises:
@@ -108,7 +108,7 @@ def compare(
 
 
 def _table(rows: dict[str, dict[str, Any]], columns: list[str]) -> pd.DataFrame:
-    """The best swap score first; methods that failed behind, those that could not be applied last."""
+    """The table, sorted: best swap score first, then failed corrections, then methods that could not be applied."""
     table: pd.DataFrame = pd.DataFrame.from_dict(rows, orient="index").reindex(columns=columns)
     table["behind"] = table["verdict"].eq("failed") + 2 * table["verdict"].isna()
     return table.sort_values(["behind", "swap_score"], ascending=[True, False]).drop(columns="behind")
@@ -154,7 +154,7 @@ def candidate(
 
 
 def methods_for(marks: Marks, dataset: Dataset) -> dict[str, dict[str, Any]]:
-    """Every method by itself that what people said can serve; a penalty's weight is chosen by swap score."""
+    """Every single method that can use the marks; a penalty's weight is chosen by swap score."""
     said = marks.said(all_labels(dataset))
     served = [name for family in (AUGMENTS, PENALTIES) for name in family if declaration_of(family[name]).serves & said]
     return {name: {name: {} if name in AUGMENTS else "auto"} for name in served}

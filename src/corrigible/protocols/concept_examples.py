@@ -1,4 +1,4 @@
-"""Examples of a concept from feedback: rows as they are, and the same rows with their marked inputs swapped."""
+"""Examples of a concept from feedback: rows as found, and the same rows with their marked inputs swapped."""
 
 import torch
 from jaxtyping import Float
@@ -19,7 +19,7 @@ def concept_examples(
 ) -> tuple[Float[Tensor, " example *input"], Float[Tensor, " example *input"]]:
     """Rows with something marked irrelevant, and the same rows with another row's values under the marks.
 
-    At most ``limit`` rows, drawn from the seed. Donors are drawn from the whole data set, each row's own.
+    At most ``limit`` rows are drawn, from the seed. Each row gets its own donor, drawn from the whole data set.
 
     Raises:
         FeedbackError: nothing is marked irrelevant.
@@ -38,10 +38,10 @@ def concept_examples(
 def direction_from_marks(
     model: nn.Module, dataset: Dataset, marks: Marks, *, layer: str | None = None, seed: int = 0
 ) -> Float[Tensor, " channel"]:
-    """The unit vector along which the layer moves most when the marked inputs take other rows' values.
+    """The unit vector along which the layer's activations move most when the marked inputs take other rows' values.
 
-    The first principal direction of the paired differences, not their mean, in which rows that move up and rows that
-    move down would cancel. It points to where the rows as they are lie in the mean.
+    It is the first principal direction of the paired differences; in their mean, rows that move up would cancel rows
+    that move down. Its sign is such that it points towards the rows as found, on average.
 
     Raises:
         FeedbackError: nothing is marked irrelevant.

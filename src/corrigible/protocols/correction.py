@@ -1,7 +1,7 @@
-"""Train again so that what people marked does not matter any more.
+"""Train a model again so that what people marked no longer matters.
 
-The weight of a penalty is chosen by the judge of exchanged rows; nothing else is chosen: a fixed number of epochs, the
-last weights. The same judge says in the end how it went.
+Only the weight of a penalty is chosen, by the judge of exchanged rows. The number of epochs is fixed and the last
+weights are kept. The same judge gives the verdict at the end.
 """
 
 import copy
@@ -33,7 +33,7 @@ from corrigible.types import Feedback
 log = logging.getLogger(__name__)
 
 POINTS_PER_STEP = 0.06
-"""Rows that pass through each of two models for the verdict, over rows that are trained on."""
+"""Rows that pass through each of two models for the verdict, relative to the rows that are trained on."""
 LEAST_POINTS, MOST_POINTS = 600, 6000
 
 Network = TypeVar("Network", bound=nn.Module)
@@ -58,8 +58,8 @@ def correct(
 ) -> Network:
     """A corrected copy of the model; the model itself is left as it is.
 
-    Where feedback taught it, the copy has an attribute ``verdict`` (`Verdict`): how it went, in a sentence with its
-    figures. Any outcome but corrected is also logged as a warning.
+    If the feedback was used, the copy has an attribute ``verdict`` (`Verdict`), which says in one sentence with figures
+    how the correction went. Any outcome other than "corrected" is also logged as a warning.
 
     Args:
         model: gives logits of shape (batch, num_classes), or one logit per row for two classes.
@@ -67,15 +67,15 @@ def correct(
         feedback: what people said about rows of ``data``.
         augment: name or function -> settings of changes of the label batches, such as ``{"transplant": {}}``.
         penalties: name or function -> weight, or -> {"weight": …, setting: …}; the weight "auto" is chosen by swap
-            score. A function says by `corrigible.declarations.declared` what it sees and needs. Where neither
-            ``augment`` nor ``penalties`` is given, `default_method` chooses.
-        loss: the label loss: a name in ``LOSSES`` or (forward, batch) -> one loss per row. Rows count by the data
-            set's ``weight``.
+            score. A function declares what it sees and needs with `corrigible.declarations.declared`. If neither
+            ``augment`` nor ``penalties`` is given, `default_method` chooses the method.
+        loss: the label loss: a name in ``LOSSES`` or (forward, batch) -> one loss per row. Rows are weighted by the
+            data set's ``weight``.
         optimizer: a class of torch.optim by its name, or (parameters, lr=…, weight_decay=…) -> optimizer.
-        step: number of steps -> one optimisation step (`corrigible.training.Step`); None for careful ones, whose
-            learning rate warms up and falls, with clipped gradients.
+        step: number of steps -> one optimisation step (`corrigible.training.Step`); None for careful steps: the
+            learning rate warms up and falls, and gradients are clipped.
         epochs: passes over ``data``; choosing a weight costs about as many per trial, of which there are at most nine.
-        batch_size: rows per step; None for 64, or for fewer where an epoch would have less than a dozen steps.
+        batch_size: rows per step; None for 64, or fewer if an epoch would otherwise have less than a dozen steps.
         validation: rows that were not trained on and may hold the confounder; weights and the verdict are judged on
             them. None judges on training rows.
 
@@ -83,7 +83,7 @@ def correct(
         FeedbackError: no feedback, or feedback that does not fit the data.
         DataError: data with one class only, NaN or infinite inputs.
         RecipeError: an unknown penalty, augmentation or setting.
-        NoGradientError: a penalty that reaches no parameter.
+        NoGradientError: a penalty has no gradient with respect to any parameter.
         TrainingDivergedError: the loss became NaN or infinite.
         CorrectionRefusedError: every weight of a penalty would make the model worse.
     """
@@ -142,7 +142,7 @@ def correction(
     terms = provided(terms, known)
     terms = yield from _with_chosen_weights(rows, terms, changes, schedule, known)
     corrected = copy.deepcopy(model)
-    corrected.__dict__.pop("verdict", None)  # That of an earlier correction.
+    corrected.__dict__.pop("verdict", None)  # The verdict of an earlier correction.
     taught: dict[str, Any] = {"penalties": terms, "validation": watch, "seed": seed}
     if not terms and not changes:
         yield from run(corrected, dataset, schedule, **taught)
@@ -166,22 +166,22 @@ def as_list(feedback: Any) -> list[Feedback]:
 
 @dataclass(frozen=True)
 class JudgedRows:
-    """What is known about the rows of one correction."""
+    """The rows of one correction, with what teaches and what judges it."""
 
     dataset: Dataset
     marks: Marks
     validation: Dataset | None
     validation_marks: Marks | None
-    """What rules say of the validation rows; None where no rule marks any of them."""
+    """The marks that rules make on the validation rows; None if no rule marks any of them."""
 
     def folds(self, seed: int) -> tuple[Fold, ...]:
-        """What teaches and what judges it."""
+        """The folds for trials: training rows that teach, and the judge that holds none of them."""
         return folds_of(
             self.dataset, self.marks, validation=self.validation, validation_marks=self.validation_marks, seed=seed
         )
 
     def judge(self, schedule: Schedule, seed: int) -> Judge:
-        """It costs about a tenth of the training."""
+        """The judge for the verdict; running it costs about a tenth of the training."""
         points = round(POINTS_PER_STEP * len(self.dataset) * schedule.epochs)
         return build_judge(
             self.dataset,
@@ -194,7 +194,7 @@ class JudgedRows:
 
 
 def rows_to_judge(dataset: Dataset, marks: Marks, feedback: list[Feedback], validation: Any) -> JudgedRows:
-    """Rules are judged on validation rows where they apply to any, feedback on single rows on those rows."""
+    """The rows to judge on: validation rows for rules that apply to any of them, reviewed rows for their feedback."""
     if validation is None:
         return JudgedRows(dataset, marks, None, None)
     rows = labelled(as_dataset(validation))
@@ -206,7 +206,7 @@ def rows_to_judge(dataset: Dataset, marks: Marks, feedback: list[Feedback], vali
 
 
 def _require_like(validation: Dataset, dataset: Dataset) -> None:
-    """Raises DataError for validation rows of other inputs, of unknown classes, or of one class only."""
+    """Raises DataError if validation rows have another shape, unknown classes, or one class only."""
     found, expected = shape_of(validation), shape_of(dataset)
     if found != expected:
         raise DataError(f"validation rows have shape {found}; expected {expected}, that of the training rows")
@@ -221,7 +221,7 @@ def _require_like(validation: Dataset, dataset: Dataset) -> None:
 def _with_chosen_weights(
     rows: JudgedRows, terms: Sequence[Term], changes: Sequence[ConfiguredMethod], schedule: Schedule, known: Known
 ) -> Generator[Progress, None, tuple[Term, ...]]:
-    """The penalties with a number for each weight that was "auto"."""
+    """The penalties, with a chosen number for each weight that was "auto"."""
     found = list(terms)
     unknown = [place for place, term in enumerate(terms) if term.is_auto]
     if not unknown:
@@ -239,7 +239,7 @@ def _with_chosen_weights(
 def _looked_back(
     model: nn.Module, corrected: nn.Module, rows: JudgedRows, schedule: Schedule, seed: int
 ) -> Generator[Progress, None, None]:
-    """What is to be doubted, and the verdict."""
+    """Yield the feedback to doubt and then the verdict, which the corrected model keeps."""
     judge = rows.judge(schedule, seed)
     before, after = judge.judged(model), judge.judged(corrected)
     found = (
@@ -254,7 +254,7 @@ def _looked_back(
 
 
 def require_marked(marks: Marks, feedback: list[Feedback], labels: Tensor, methods: Sequence[ConfiguredMethod]) -> None:
-    """Raises FeedbackError where the feedback could teach these penalties or augmentations nothing."""
+    """Raises FeedbackError if the feedback marks nothing that these penalties or augmentations could use."""
     classes = set(labels.tolist())
     absent = [said.label for said in feedback if said.scope == "class" and said.label not in classes]
     if absent:

@@ -1,4 +1,4 @@
-"""How a model is corrected where nobody names a method."""
+"""The default method: how a model is corrected if no method is named."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -13,12 +13,12 @@ from corrigible.feedback.masks import Marks
 
 NUM_LOOKED_AT = 256
 RULE_WEIGHT = 2.0
-"""Of the share of attribution on what a rule about a table names, beside transplant."""
+"""Weight of `energy_outside` beside `transplant`, for a rule about a table."""
 
 
 @dataclass(frozen=True)
 class MethodChosen:
-    """The method that a correction takes because none was named."""
+    """The method that a correction uses because none was named."""
 
     augment: Mapping[str, Mapping[str, Any]]
     penalties: Mapping[str, Mapping[str, Any]]
@@ -26,9 +26,9 @@ class MethodChosen:
 
 
 def default_method(dataset: Dataset, marks: Marks) -> MethodChosen:
-    """Marked content is moved between rows; where it cannot be, the share of the attribution on it is penalised.
+    """The method for this feedback: `transplant`, or `energy_outside` if marked content cannot be moved between rows.
 
-    A rule on a table takes both: what remains after moving, 4 % of the effect of race, is too much for a rule.
+    A rule about a table uses both: what remains after moving alone, 4 % of the effect of race, is too much for a rule.
     """
     rows = marks.irrelevant.rows(all_labels(dataset))
     by_penalty: dict[str, dict[str, Any]] = {"energy_outside": {"weight": "auto"}}

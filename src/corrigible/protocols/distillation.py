@@ -26,13 +26,14 @@ from corrigible.types import Batch
 def distilling(
     model: nn.Module, data: Any, *, temperature: float = 20.0, schedule: Schedule, seed: int = 0
 ) -> Generator[Epoch, None, nn.Module]:
-    """A student of a teacher's probabilities, both trained with logits divided by the temperature; told as it goes.
+    """Train a teacher, then a student on its probabilities; yield each `Epoch` and return the student.
 
-    Both have the given model's layers and fresh weights. What is returned is the student, used undivided.
+    Both have the given model's layers and fresh weights, and are trained with logits divided by the temperature. The
+    returned student is used with undivided logits.
 
     Args:
-        model: which layers; it is left as it is.
-        temperature: above 0; the larger, the softer the teacher's labels.
+        model: its layers are copied; it is left unchanged.
+        temperature: above 0; the larger it is, the softer the teacher's labels.
 
     Raises:
         RecipeError: a temperature that is not above 0.

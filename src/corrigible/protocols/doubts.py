@@ -1,13 +1,13 @@
-"""Feedback to look at again: masks beside the cue, on what shows the class, or against the labels.
+"""Feedback to look at again: masks beside the cue, masks on what shows the class, or masks that contradict the labels.
 
 Reviewed rows are checked against each other. Content that a model relies on draws rows that wear it to the class it is
-from: where most masks hold such content, one that does not is beside it. After the correction it should no longer draw
-any: content that still does may be what shows the class.
+from. If most masks hold such content, a mask that does not is beside the cue. After the correction, marked content
+should no longer draw any row; content that still does may be what shows the class.
 
 After a correction the label of a reviewed row should still be likely when its marked inputs hold other rows' values.
-Where it is then less likely than a guess by the classes' frequencies, and much less likely than on the row as it is,
-the model needs what was marked: what shows the label was marked, or the correction was too weak. Somebody should look
-at that row again.
+If it is then less likely than a guess by class frequency, and much less likely than on the row as found, the model
+still needs the marked inputs: either the mask holds what shows the label, or the correction was too weak. A person
+should look at that row again.
 """
 
 import math
@@ -27,13 +27,13 @@ from corrigible.protocols.swap_score import swap_log_likelihoods
 
 NUM_ROWS, NUM_DONORS, NUM_NAMED = 500, 10, 5
 LEAST_SHARE = 0.25
-"""Of the reviewed rows; some rows are hard to tell whatever is marked."""
+"""Share of the reviewed rows below which no doubt is raised; some rows are hard to tell whatever is marked."""
 LEAST_ATTRACTION, FAR_LESS, STILL = 0.1, 0.3, 0.3
-"""Attraction of the median mask that tells masks apart; the share of it of a doubted mask; and what still attracts."""
+"""Least attraction of the median mask; share of that below which a mask is doubted; attraction too large afterwards."""
 LEAST_MASKS, LEAST_BESIDE = 3, 0.1
-"""Masks to compare, and the share of them that is doubted together: single ones are chance."""
+"""Least number of masks to compare, and least share of them in doubt: a single one may be chance."""
 LEAST_WORN = 3
-"""Rows that wear a mask's content, below which nothing is said of it."""
+"""Least number of rows that wear a mask's content; masks with fewer are not assessed."""
 
 
 @dataclass(frozen=True)
@@ -48,7 +48,7 @@ class FeedbackDoubted:
 
 
 def beside_the_cue(judge: Judge, before: Judged) -> FeedbackDoubted | None:
-    """Masks whose content hardly draws the uncorrected model to any class while most others' does."""
+    """Masks whose content hardly draws the uncorrected model to its class, while that of most others does."""
     drawn = _attraction_by_mask(judge, before)
     if len(drawn) < LEAST_MASKS:
         return None
@@ -65,7 +65,7 @@ def beside_the_cue(judge: Judge, before: Judged) -> FeedbackDoubted | None:
 
 
 def shows_the_class(judge: Judge, after: Judged) -> FeedbackDoubted | None:
-    """Masks whose content still draws the corrected model to their class while most others' no longer does."""
+    """Masks whose content still draws the corrected model to its class, while that of most others no longer does."""
     drawn = _attraction_by_mask(judge, after)
     rows = [row for row, (mean, error) in drawn.items() if mean - error > STILL]
     rows.sort(key=lambda row: -drawn[row][0])
@@ -96,7 +96,7 @@ def _named(rows: Sequence[int]) -> str:
 
 
 def doubts(model: nn.Module, dataset: Dataset, marks: Marks, *, seed: int = 0) -> FeedbackDoubted | None:
-    """What to look at again after a correction; None where at most a few rows are in doubt."""
+    """The reviewed rows to look at again after a correction; None if few or none are in doubt."""
     labels = all_labels(dataset)
     swaps = marks_to_swap(marks, labels)
     rows = some_rows(swaps.irrelevant.rows(labels), NUM_ROWS, seed)
@@ -104,7 +104,7 @@ def doubts(model: nn.Module, dataset: Dataset, marks: Marks, *, seed: int = 0) -
     if len(found) < max(LEAST_SHARE * len(rows), 2):
         return None
     message = (
-        f"on {len(found)} of {len(rows)} reviewed rows the label cannot be told any more when what must not matter is "
+        f"on {len(found)} of {len(rows)} reviewed rows the label can no longer be told when what must not matter is "
         "replaced: the feedback contradicts the labels, or the correction is too weak; look again at "
         f"{_named(found.tolist())}"
     )
@@ -114,9 +114,9 @@ def doubts(model: nn.Module, dataset: Dataset, marks: Marks, *, seed: int = 0) -
 def doubtful_rows(
     model: nn.Module, dataset: Dataset, marks: Marks, rows: Int[Tensor, " row"], *, seed: int = 0
 ) -> Int[Tensor, " doubtful"]:
-    """Those of the rows whose label is less likely than its class is frequent once marked inputs hold other values.
+    """The rows whose label becomes less likely than its class frequency once marked inputs hold other rows' values.
 
-    And at least twice as likely on the row as it is: rows that are hard to tell anyway raise no doubt.
+    The label must also be at least twice as likely on the row as found: rows that are hard to tell raise no doubt.
     """
     labels = all_labels(dataset)
     frequency = torch.bincount(labels).double() / len(labels)

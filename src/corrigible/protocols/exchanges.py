@@ -1,4 +1,4 @@
-"""Rows of every class with two contents at the same place: marked content, and other rows' content.
+"""Exchanged rows: rows of every class, each with marked content and with other rows' content at the same place.
 
 Reviewed rows get other rows' content where they are marked (swapped), and rows of all classes get the marked content of
 reviewed rows (worn). Texts lose their marked words, or get those of other texts.
@@ -22,7 +22,7 @@ MOST_AT_ONCE = 256
 """Rows that pass through a model together."""
 SWAPPED, WORN, AS_FOUND = 0, 1, 2
 PLACES = 0.37
-"""Spreads the places at which words are put into texts; no part of it is a whole number."""
+"""Step between the relative places at which words are put into texts; not a simple fraction, so places spread out."""
 
 
 @dataclass(frozen=True)
@@ -32,7 +32,7 @@ class Exchanged:
     part: int
     y: Int[Tensor, " row"]
     found: Float[Tensor, " row *input"]
-    """As they are."""
+    """The rows as found."""
     scored: Float[Tensor, " row content *input"]
     compared: Float[Tensor, " row other *input"]
     source: Int[Tensor, " row other"]
@@ -41,7 +41,7 @@ class Exchanged:
 
 @dataclass(frozen=True)
 class Exchanges:
-    """The rows by their positions, with whose content they get."""
+    """The positions of the rows to exchange, and of the rows whose content they get."""
 
     swap_rows: Dataset
     swap_marks: Marks
@@ -57,7 +57,7 @@ class Exchanges:
     reviewed: Batch
 
     def rows(self) -> Iterator[Exchanged]:
-        """Some rows at a time."""
+        """The exchanged rows, a part at a time."""
         yield from self._swapped()
         yield from self._worn()
         for index in _in_parts(self.plain_index, MOST_AT_ONCE):
@@ -92,12 +92,12 @@ class Exchanges:
 
 
 def _in_parts(rows: Tensor, most: int) -> list[Tensor]:
-    """None where there are no rows, of which a map-style data set has no shape to tell."""
+    """The rows split into parts; no part if there are no rows, since an empty batch of a data set has no shape."""
     return list(rows.split(most)) if len(rows) else []
 
 
 def _wearing(x: Tensor, reviewed: Batch, lead: Tensor, others: Tensor) -> tuple[Tensor, Tensor]:
-    """The rows with the lead rows' marked content, and with other rows' content there."""
+    """The rows with the lead rows' marked content, and with other rows' content at the same places."""
     assert reviewed.irrelevant is not None
     mask = reviewed.irrelevant[lead]
     return torch.where(mask, reviewed.x[lead], x), torch.where(mask, others, x)

@@ -1,7 +1,7 @@
 """Ross, Hughes and Doshi-Velez 2017, Right for the right reasons, section 4.2: find another explanation.
 
-Train again and again, each time penalising the inputs that the earlier models relied on, until nothing that is left
-predicts the label.
+Train again and again, each time penalising the inputs that the earlier models relied on, until the remaining inputs no
+longer predict the label.
 """
 
 from collections.abc import Generator
@@ -30,14 +30,14 @@ from corrigible.types import Batch
 
 PENALTY = "right_reasons"
 HELD_OUT = 0.2
-"""Share of the rows on which accuracy is measured where no others are given."""
+"""Share of the rows held out to measure accuracy if no validation rows are given."""
 NUM_JUDGED_ROWS = 200
 USUAL = Schedule()
 
 
 @dataclass(frozen=True)
 class Explanation:
-    """One model that predicts without what the models before it relied on, or tried to and could not."""
+    """One model that was trained not to rely on what earlier models relied on, and whether it succeeded."""
 
     number: int
     """From 1."""
@@ -49,25 +49,25 @@ class Explanation:
     weight: float
     """Of the penalty on what earlier models relied on; 0 for the first."""
     swapped_accuracy: float
-    """The same where the inputs that earlier models relied on hold other validation rows' values."""
+    """The same when the inputs that earlier models relied on hold other validation rows' values."""
     is_kept: bool
-    """Whether it is as accurate as the threshold asks, and not by what earlier models relied on."""
+    """Whether its accuracy reaches the threshold without relying on what earlier models relied on."""
 
 
 @dataclass(frozen=True)
 class Explanations:
-    """Every explanation of the labels that the data were found to hold, in the order in which they were found."""
+    """All explanations of the labels that the search found in the data, in the order in which they were found."""
 
     models: tuple[nn.Module, ...]
     masks: tuple[Bool[Tensor, " row *input"], ...]
     """For each model, True where it relied on an input of a training row."""
     accuracies: tuple[float, ...]
-    """Of each model on the validation rows; where there is one more, it is that of the model that was not kept."""
+    """Each model's accuracy on the validation rows; a last, extra one is that of a model that was not kept."""
     threshold: float
 
     @property
     def count(self) -> int:
-        """How many models, each without what the earlier ones relied on, predict as well as the threshold asks."""
+        """How many models were kept: each reaches the threshold without what the earlier ones relied on."""
         return len(self.models)
 
 
@@ -78,12 +78,12 @@ class Search:
     share: float = 2 / 3
     """An input is relied on where its gradient is at least this share of the largest one."""
     scope: Literal["row", "dataset"] = "row"
-    """``row``: the largest in each row, as in the paper; ``dataset``: mean sizes over all rows, for data in which the
-    same inputs mean the same in each row."""
+    """``row``: the largest gradient in each row, as in the paper; ``dataset``: compare mean sizes over all rows, for
+    data in which an input means the same in each row."""
     tolerance: float = 0.25
-    """How much of what the first model's accuracy is above chance a later one may lose."""
+    """Share of the first model's accuracy above chance that a later model may lose."""
     most: int = 10
-    """Models to train at the most."""
+    """Most models to train."""
     weight: float | Literal["auto"] = "auto"
 
     def __post_init__(self) -> None:
@@ -103,20 +103,20 @@ def find_another_explanation(
     schedule: Schedule = USUAL,
     seed: int = 0,
 ) -> Explanations:
-    """Models that predict the label from different inputs, one after the other, and how many the data hold.
+    """Train models one after the other that predict the label from different inputs, until none is left to find.
 
-    Each starts from fresh weights and is trained with `right_reasons` against every input that one before it relied on.
-    Its weight starts, where it is "auto", from the ratio of gradient norms of the model before, and is the best of ×1,
-    3, 10, 30, 100 by swap score of the inputs in question. The search ends when accuracy falls below the threshold,
-    when every input is marked, or after ``search.most`` models. For ``scope="dataset"`` it also ends when more than
-    half of what the accuracy is above chance is lost with the inputs that earlier models relied on; masks that differ
-    from row to row tell too little about that.
+    Each model starts from fresh weights and is trained with `right_reasons` against every input that an earlier model
+    relied on. If the penalty's weight is "auto", it is the best by swap score of 1, 3, 10, 30 and 100 times the ratio
+    of gradient norms of the previous model. The search ends when accuracy falls below the threshold, when every input
+    is marked, or after ``search.most`` models. For ``scope="dataset"`` it also ends when swapping the inputs that
+    earlier models relied on costs a model more than half of its accuracy above chance; masks that differ from row to
+    row say too little about that.
 
     Args:
-        model: of the kind to train; its own weights are not used, and it is left as it is.
+        model: the network to train; its weights are not used, and it is left unchanged.
         data: ``(x, y)`` arrays or a map-style data set of (x, y), which must fit in memory.
-        validation: rows on which accuracy is measured; they may hold every confounder. None holds out a fifth of
-            ``data``, drawn from the seed.
+        validation: rows to measure accuracy on; they may hold every confounder. None holds out a fifth of ``data``,
+            drawn from the seed.
 
     Raises:
         DataError: data with one class only.
@@ -136,7 +136,7 @@ def finding_explanations(
     schedule: Schedule = USUAL,
     seed: int = 0,
 ) -> Generator[Epoch | Explanation, None, Explanations]:
-    """``find_another_explanation``, told as it goes: every epoch of every run, and each model when it is there."""
+    """Like `find_another_explanation`, but yields progress: each epoch of each run, and each trained model."""
     train, held_out = _parts(data, validation, seed)
     require_classes(train.y)
     require_fit(model, train)
@@ -170,7 +170,7 @@ def relied_on(
 ) -> Bool[Tensor, " row *input"]:
     """True where the gradient of the summed log-probabilities is at least this share of the largest one.
 
-    A pixel goes with all its channels. Where a row's gradient is 0 everywhere, nothing of it is relied on.
+    All channels of a pixel are marked together. A row whose gradient is 0 everywhere has no input marked.
     """
     sizes = []
     num_at_once = rows_that_fit(model, like_parameters(x[:1], model))
@@ -196,7 +196,7 @@ def _trained(
     schedule: Schedule,
     seed: int,
 ) -> Generator[Epoch, None, tuple[nn.Module, float]]:
-    """A model that is kept from what is irrelevant, and the penalty's weight: the best of several by swap score."""
+    """A model trained not to use irrelevant inputs, and the penalty's weight: the best of several by swap score."""
     marks = Marks(_masks(irrelevant), _masks(torch.zeros_like(irrelevant)))
     rows = some_rows(marks.irrelevant.rows(train.y), NUM_JUDGED_ROWS, seed)
     weights: tuple[float, ...] = (0.0,)
@@ -246,5 +246,5 @@ def _parts(data: Any, validation: Any, seed: int) -> tuple[TensorData, TensorDat
 
 
 def _chance(y: Tensor) -> float:
-    """Accuracy of always naming the most frequent class."""
+    """Accuracy of always predicting the most frequent class."""
     return float(y.bincount().max() / len(y))

@@ -1,7 +1,7 @@
 """Sagawa, Koh, Hashimoto and Liang 2020, Distributionally robust neural networks for group shifts, algorithm 1.
 
-The loss is that of the worst group: groups are weighted, and at each step a group's weight grows with its loss. A step
-sees all groups of a batch at once, where the algorithm draws one group.
+The loss is a weighted sum of the groups' losses, and at each step a group's weight grows with its loss, so that the
+worst group comes to dominate. A step uses all groups of a batch at once, whereas the paper's algorithm draws one group.
 """
 
 import copy
@@ -23,10 +23,10 @@ from corrigible.types import Batch
 
 
 class GroupWeightedLoss:
-    """Cross-entropy whose mean over a batch is the groups' mean losses, weighted; the weights change at each call.
+    """Cross-entropy whose mean over a batch is the weighted sum of the groups' mean losses.
 
-    Each group in the batch has its weight multiplied by exp(step_size × mean loss); then the weights are scaled to sum
-    to 1.
+    At each call, the weight of each group in the batch is multiplied by exp(step_size × its mean loss); then the
+    weights are scaled to sum to 1.
     """
 
     def __init__(self, groups: Int[Tensor, " row"], step_size: float) -> None:
@@ -41,7 +41,7 @@ class GroupWeightedLoss:
         counts = group.bincount(minlength=len(self.weights))
         sums = torch.zeros_like(self.weights).index_add_(0, group, losses.detach().cpu().double())
         growth = self.step_size * sums / counts.clamp_min(1)
-        grown = self.weights * (growth - growth.max()).exp()  # Less the largest: only ratios count, and none overflows.
+        grown = self.weights * (growth - growth.max()).exp()  # Only ratios count; less the maximum, none overflows.
         self.weights = grown / grown.sum()
         return losses * (len(losses) * self.weights / counts.clamp_min(1))[group].to(losses)
 
@@ -61,7 +61,7 @@ def group_dro(
     watch: Validation | None = None,
     seed: int = 0,
 ) -> Generator[Epoch, None, nn.Module]:
-    """Train a copy of the model on the loss of the worst group, each of one label and one value of the group.
+    """Train a copy of the model on the loss of the worst group; a group is one pair of label and sensitive attribute.
 
     Args:
         data: ``(x, y, group)`` arrays or a map-style data set of (x, y, group).

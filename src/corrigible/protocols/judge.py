@@ -1,8 +1,8 @@
 """Judge models on rows of every class whose marked content is exchanged.
 
-Accuracy on rows that hold the confounder prefers the fooled model, and rows without it are what the user does not
-have; so the content that was marked is exchanged (`exchanges`). Each class counts the same: a model that always answers
-one class is right on that class and wrong on all others.
+Accuracy on rows that hold the confounder prefers the fooled model, and the user has no rows without it; so the marked
+content is exchanged (`exchanges`). Each class counts equally: a model that always predicts one class is right on that
+class and wrong on all others.
 """
 
 from collections.abc import Sequence
@@ -28,33 +28,33 @@ MOST_REVIEWED = 256
 
 @dataclass(frozen=True)
 class Judged:
-    """What a model says of each judged row, on the CPU in float64."""
+    """A model's predictions for each judged row, on the CPU in float64."""
 
     part: Int[Tensor, " row"]
-    """Whether its marked content was swapped, it wears another row's, or it is as it was found."""
+    """`SWAPPED` (its marked content was swapped), `WORN` (it wears another row's) or `AS_FOUND`."""
     y: Int[Tensor, " row"]
     log_likelihood: Float[Tensor, " row"]
-    """Of the label, mean over contents."""
+    """Mean log-likelihood of the label over the contents."""
     hits: Float[Tensor, " row"]
     """Share of contents with which the label is predicted."""
     change: Float[Tensor, " row"]
-    """Mean total variation distance between the probabilities with two contents, in [0, 1]."""
+    """Mean total variation distance between the probabilities with one content and with the other, in [0, 1]."""
     pull: Float[Tensor, " row"]
-    """How much likelier marked content makes the label of the row it is from than other content does, from -1 to 1.
+    """How much more likely marked content makes the label of its own row than other content does, from -1 to 1.
 
-    Unlike ``change`` it is 0 in the mean where content only hides something.
+    Unlike ``change``, it is 0 on average if the content merely hides something.
     """
     predicted: Float[Tensor, " row num_classes"]
     """Share of contents with which each class is predicted."""
     found_hits: Float[Tensor, " row"]
-    """1 where the row as it was found is predicted right."""
+    """1 where the row as found is predicted correctly."""
 
     def balanced(self, values: Float[Tensor, " row"]) -> float:
-        """Their mean with equal weight for each class, and in each class for each part."""
+        """The mean of the values with equal weight for each class and, within a class, for each part."""
         return float((self._weights * values).sum())
 
     def error_of(self, values: Float[Tensor, " row"]) -> float:
-        """The standard error of that mean, from how the values spread in all."""
+        """The standard error of the balanced mean, from the spread of all values."""
         spread = values - self.balanced(values)
         return float((self._weights * spread).square().sum().sqrt())
 
@@ -75,7 +75,7 @@ class Judged:
         return self.error_of(self.log_likelihood)
 
     def by_class(self, values: Tensor) -> dict[int, Tensor]:
-        """The mean of each class, with equal weight for each part."""
+        """The mean of the values in each class, with equal weight for each part."""
         found = {}
         for label in self.y.unique().tolist():
             of_class = self.y == label
@@ -85,7 +85,7 @@ class Judged:
 
     @property
     def score(self) -> float:
-        """The balanced log-likelihood of the label; at most 0, higher is better."""
+        """The swap score: the balanced log-likelihood of the label; at most 0, higher is better."""
         return self.balanced(self.log_likelihood)
 
     @property
@@ -95,9 +95,9 @@ class Judged:
 
     @property
     def accuracy_at_random(self) -> float:
-        """The balanced accuracy where what was marked is drawn at random: each class's content, or none, equally often.
+        """The balanced accuracy with marked content drawn at random: the content of each class, or none, equally often.
 
-        A row then holds what it was found with as often as one of the others, `accuracy` alone never lets it.
+        A row then holds its own content as often as that of any other class; for `accuracy` it never does.
         """
         num_marked = max(1, len(self.y[self.part == SWAPPED].unique()))
         num_contents = num_marked + (num_marked < len(self.y.unique()))
@@ -105,12 +105,12 @@ class Judged:
 
     @property
     def reliance(self) -> float:
-        """How far the probabilities move when marked content is exchanged, balanced; over exchanged rows alone."""
+        """How far the probabilities move when marked content is exchanged: the balanced mean over exchanged rows."""
         return self._exchanged.balanced(self._exchanged.change)
 
     @property
     def attraction(self) -> float:
-        """How far marked content draws predictions to the class it is from, balanced; over exchanged rows alone."""
+        """How far marked content draws predictions to its own class: the balanced mean over exchanged rows."""
         return self._exchanged.balanced(self._exchanged.pull)
 
     @cached_property
@@ -128,7 +128,7 @@ class Judge:
     """Which rows these are: "validation" or "training"."""
 
     def judged(self, model: nn.Module) -> Judged:
-        """What the model says of them; it is left as it was found.
+        """The model's predictions for the judge's rows; the model is left unchanged.
 
         Raises:
             TrainingDivergedError: a probability that is NaN.
@@ -141,7 +141,7 @@ class Judge:
 
 
 def joined(parts: Sequence[Judged]) -> Judged:
-    """The rows of all of them."""
+    """All rows of these parts, as one."""
     return Judged(*(torch.cat([getattr(part, name) for part in parts]) for name in Judged.__dataclass_fields__))
 
 
@@ -182,14 +182,14 @@ def build_judge(
     points: int = 4000,
     seed: int = 0,
 ) -> Judge:
-    """The rows to judge on.
+    """A judge, with its rows drawn.
 
     Args:
-        validation: rows that taught nothing, which wear the marked content; None for training rows.
-        validation_marks: what rules say of them, where they are swapped instead of training rows.
+        validation: rows that were not trained on, which wear the marked content; None for training rows.
+        validation_marks: marks of rules on the validation rows, which are then swapped instead of training rows.
         swap_rows: the reviewed training rows that are swapped and lend their marked content; None for all.
         wear_rows: the training rows that wear content; None for all.
-        points: about how many rows pass through a model.
+        points: approximate number of rows that pass through a model.
     """
     generator = torch.Generator().manual_seed(seed)
     labels = all_labels(dataset)
@@ -236,7 +236,7 @@ def _some(rows: Tensor, most: int, generator: torch.Generator) -> Tensor:
 
 
 def _some_of_each(rows: Tensor, labels: Tensor, most: int, generator: torch.Generator) -> Tensor:
-    """At most so many rows, as equally many of each class as there are."""
+    """At most ``most`` of the rows, spread over the classes as equally as the rows allow."""
     if len(rows) <= most:
         return rows
     rows = _some(rows, len(rows), generator)
@@ -248,7 +248,7 @@ def _some_of_each(rows: Tensor, labels: Tensor, most: int, generator: torch.Gene
 
 
 def _of_other_classes(y: Tensor, labels: Tensor, count: int, generator: torch.Generator) -> Tensor:
-    """For each label so many positions in ``labels`` of another class, or of any where there is no other."""
+    """For each label in ``y``, ``count`` positions in ``labels`` of other classes, or of any if there is no other."""
     found = torch.randint(max(1, len(labels)), (len(y), count), generator=generator)
     for label in y.unique().tolist():
         others = (labels != label).nonzero().flatten()

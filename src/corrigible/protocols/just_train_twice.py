@@ -1,7 +1,7 @@
 """Liu, Haghgoo, Chen, Raghunathan, Koh, Sagawa, Liang and Finn 2021, Just train twice, algorithm 1.
 
-What a briefly trained network gets wrong is mostly what the confounder misleads it on; these rows are shown more often
-to the network that is trained in earnest. No groups are needed.
+The rows that a briefly trained network gets wrong are mostly those on which the confounder misleads it. The network
+that is trained fully sees these rows more often. No groups are needed.
 """
 
 import copy
@@ -25,7 +25,7 @@ from corrigible.types import Columns
 
 @dataclass(frozen=True)
 class Repeated:
-    """A map-style data set whose rows come in another order, some of them several times."""
+    """A map-style data set of another one's rows in a given order, some of them repeated."""
 
     rows: Dataset
     index: Int[Tensor, " row"]
@@ -39,18 +39,18 @@ class Repeated:
 
     @property
     def columns(self) -> Columns | None:
-        """Those of the data set itself."""
+        """The columns of the underlying data set."""
         return columns_of(self.rows)
 
     @property
     def weight(self) -> Tensor | None:
-        """That of the rows."""
+        """The weights of the chosen rows."""
         weight: Tensor | None = beside(self.rows, self.index)["weight"]
         return weight
 
     @property
     def extra(self) -> Mapping[str, Tensor]:
-        """Those of the rows."""
+        """The extra tensors of the chosen rows."""
         extra: Mapping[str, Tensor] = beside(self.rows, self.index)["extra"]
         return extra
 
@@ -65,14 +65,14 @@ def just_train_twice(
     watch: Validation | None = None,
     seed: int = 0,
 ) -> Generator[Epoch, None, nn.Module]:
-    """Train a copy of the model on rows among which those that a first copy got wrong are repeated.
+    """Train a copy of the model on all rows, repeating those that a first, briefly trained copy gets wrong.
 
-    Both copies start from the model's weights and train for ``schedule.epochs`` in all; where the first gets every row
-    right, the second sees each row once.
+    Both copies start from the model's weights; their epochs add up to ``schedule.epochs``. If the first copy gets
+    every row right, the second sees each row once per epoch.
 
     Args:
-        identification_epochs: of the first copy; few, so that it learns what is easy.
-        upweight: how often the second copy sees each of these rows in an epoch.
+        identification_epochs: epochs of the first copy; few, so that it learns only what is easy.
+        upweight: how often per epoch the second copy sees each row that the first got wrong.
         watch: named numbers to report after each epoch of the second copy.
 
     Raises:
@@ -97,7 +97,7 @@ def just_train_twice(
 
 
 def errors_of(model: nn.Module, dataset: Dataset) -> Int[Tensor, " error"]:
-    """Positions of the rows whose label is not what the model predicts."""
+    """Positions of the rows that the model predicts wrongly."""
     found = []
     with evaluating(model), torch.no_grad():
         size = rows_that_fit(model, like_parameters(rows_of(dataset, torch.tensor([0])).x, model))

@@ -1,4 +1,4 @@
-"""The groups whose worst counts: the rows of one label and one value of the sensitive attribute."""
+"""The groups of worst-group methods: the rows of one label and one value of the sensitive attribute."""
 
 import torch
 from jaxtyping import Int
@@ -10,7 +10,7 @@ ROWS_AT_ONCE = 256
 
 
 def label_groups(dataset: Dataset) -> Int[Tensor, " row"] | None:
-    """The number, from 0, of each row's pair of label and group; None for data without groups."""
+    """For each row the number, from 0, of its pair of label and group; None for data without groups."""
     parts = [rows_of(dataset, index).group for index in torch.arange(len(dataset)).split(ROWS_AT_ONCE)]
     known = [part for part in parts if part is not None]
     if len(known) < len(parts):

@@ -1,7 +1,7 @@
 """Adebayo, Gilmer, Muelly, Goodfellow, Hardt and Kim 2018, Sanity checks for saliency maps, section 4.
 
-A network that has memorised shuffled labels found no relation between inputs and labels; an explanation that looks the
-same for it explains no such relation.
+A network that has memorised shuffled labels has found no relation between inputs and labels. An explanation that looks
+the same for this network therefore explains no such relation.
 """
 
 from collections.abc import Generator
@@ -25,12 +25,12 @@ from corrigible.types import Columns
 
 @dataclass(frozen=True)
 class LabelRandomisation:
-    """What became of the explanations when there was nothing to learn but the rows by heart."""
+    """How far explanations changed for a network that could only memorise its rows."""
 
     comparison: Comparison
     """The model's explanations against those of the network trained on shuffled labels."""
     accuracy: float
-    """Share of the shuffled labels that it has memorised; near chance the check says little: give it more epochs."""
+    """Share of the shuffled labels that the network memorised; near chance the check says little: use more epochs."""
     model: nn.Module
     """The network trained on shuffled labels."""
 
@@ -51,7 +51,7 @@ class Relabelled:
 
     @property
     def columns(self) -> Columns | None:
-        """Those of the data set itself."""
+        """The columns of the underlying data set."""
         return columns_of(self.rows)
 
 
@@ -68,16 +68,16 @@ def label_randomisation(
     seed: int = 0,
     **settings: Any,
 ) -> LabelRandomisation:
-    """Compare the model's explanations with those of a network of fresh weights that is trained on shuffled labels.
+    """Compare the model's explanations with those of the same network trained from fresh weights on shuffled labels.
 
     Args:
-        model: trained on ``data``; it is left as it is.
+        model: trained on ``data``; it is left unchanged.
         data: ``(x, y)`` arrays or a map-style data set of (x, y).
         x: the rows to explain.
         target: the class to explain: one for all rows or one per row; None as in `explain`.
         method: a name that `explain` takes, or any (model, x, target, *, settings) -> like x.
-        epochs: enough to memorise the labels, which takes longer than learning.
-        settings: of the method.
+        epochs: enough to memorise the shuffled labels, which takes longer than learning the real ones.
+        settings: settings of the method.
 
     Raises:
         DataError: data with one class only, rows or a target that do not fit.
@@ -100,13 +100,13 @@ def randomising_labels(
     seed: int = 0,
     **settings: Any,
 ) -> Generator[Epoch, None, LabelRandomisation]:
-    """``label_randomisation``, told as it goes."""
+    """Like `label_randomisation`, but yields each `Epoch`."""
     dataset = labelled(as_dataset(data))
     require_classes(all_labels(dataset))
     require_fit(model, dataset)
     question = question_of(model, x, target)
     explained = partial(attribution_of, method, x=question.x, target=question.target, seed=seed, **settings)
-    trained = explained(model=model)  # First, so that mistakes cost nothing.
+    trained = explained(model=model)  # Before training, so that a wrong setting is refused at once.
     shuffled = with_shuffled_labels(dataset, seed=seed)
     memorising = untrained(model, seed=seed).requires_grad_(True)
     yield from run(memorising, shuffled, schedule, seed=seed)

@@ -1,8 +1,8 @@
 """Kirichenko, Izmailov and Wilson 2023, Last layer re-training is sufficient for robustness to spurious correlations.
 
-A network that relies on a confounder has mostly learned what should matter too; its last layer alone gives it too
-little weight. So that layer is trained again, on as many rows of each group: one draw of them, by gradient steps, where
-the paper averages several draws and fits a logistic regression with an L1 penalty.
+A network that relies on a confounder has mostly also learned what should matter; only its last layer gives it too
+little weight. So that layer is trained again on equally many rows of each group. Here the rows are drawn once and the
+layer is trained by gradient steps; the paper averages several draws and fits a logistic regression with an L1 penalty.
 """
 
 import copy
@@ -26,15 +26,16 @@ from corrigible.training import Epoch
 def last_layer_retraining(
     model: nn.Module, data: Any, *, schedule: Schedule, seed: int = 0
 ) -> Generator[Epoch, None, nn.Module]:
-    """A copy of the model whose last linear layer is trained from fresh weights; everything before it stays as it is.
+    """A copy of the model whose last linear layer is trained from fresh weights; all other layers stay unchanged.
 
-    It learns from as many rows of each pair of label and group as the rarest pair has, or where the data have no groups
-    from as many of each label, drawn by the seed. What the layer sees of them is computed once, in eval mode.
+    The layer is trained on equally many rows of each pair of label and group, as many as the rarest pair has; if the
+    data has no groups, on equally many rows of each label. The seed draws them. The layer's inputs are computed once,
+    in eval mode.
 
     Args:
-        model: trained; its output is that of a linear layer.
-        data: ``(x, y, group)`` or ``(x, y)`` arrays or a map-style data set of such rows; best of rows that the model
-            was not trained on.
+        model: a trained model whose output is that of a linear layer.
+        data: ``(x, y, group)`` or ``(x, y)`` arrays or a map-style data set of such rows, preferably rows that the
+            model was not trained on.
 
     Raises:
         UnsupportedModelError: the output is not that of a linear layer.
@@ -53,7 +54,7 @@ def last_layer_retraining(
 
 
 def balanced(groups: Int[Tensor, " row"], seed: int) -> Int[Tensor, " chosen"]:
-    """Positions of as many rows of each group as the rarest has, drawn by the seed."""
+    """Positions of equally many rows of each group, as many as the rarest group has, drawn by the seed."""
     order = torch.randperm(len(groups), generator=torch.Generator().manual_seed(seed))
     members = [order[groups[order] == group] for group in groups.unique()]
     fewest = min(map(len, members))
@@ -63,7 +64,7 @@ def balanced(groups: Int[Tensor, " row"], seed: int) -> Int[Tensor, " chosen"]:
 def last_layer_inputs(
     model: nn.Module, dataset: Dataset, index: Int[Tensor, " chosen"]
 ) -> tuple[nn.Linear, Float[Tensor, " chosen feature"]]:
-    """The linear layer that gives the model's output, and what enters it for these rows.
+    """The linear layer that gives the model's output, and its inputs for these rows.
 
     Raises:
         UnsupportedModelError: the output is not that of a linear layer.
@@ -85,7 +86,7 @@ def last_layer_inputs(
 
 @contextmanager
 def _linear_calls(model: nn.Module) -> Iterator[list[tuple[nn.Linear, Tensor, Tensor]]]:
-    """Each linear layer that runs, with what enters it and what it gives, in order."""
+    """Each linear layer that runs, with its input and output, in order."""
     calls: list[tuple[nn.Linear, Tensor, Tensor]] = []
 
     def note(module: nn.Module, arguments: Any, output: Tensor) -> None:

@@ -1,8 +1,8 @@
 """Hooker, Erhan, Kindermans and Kim 2019, A benchmark for interpretability methods in deep neural networks: ROAR.
 
-Taking inputs away makes rows that no network has seen, so that its errors say little about what it used. A network that
-is trained anew on such rows shows how much of the information an explanation found: after taking away what matters, it
-must do worse than after taking away as much at random.
+Removing inputs makes rows unlike any that the network was trained on, so its errors on them say little about what it
+used. A network that is trained again on such rows shows how much of the information an explanation found: it must do
+worse after the most attributed inputs are removed than after as many random ones are.
 """
 
 from collections.abc import Generator, Sequence
@@ -31,14 +31,14 @@ SHARES = (0.0, 0.1, 0.3, 0.5, 0.7, 0.9)
 
 @dataclass(frozen=True)
 class Retrained:
-    """How well a network predicts that was trained from fresh weights on what was left."""
+    """The accuracy of a network that was trained from fresh weights on rows with some inputs removed."""
 
     ranking: str
-    """``explained``: the most attributed inputs were taken away; ``random``: as many others, drawn for each row."""
+    """``explained``: the most attributed inputs were removed; ``random``: as many inputs, drawn for each row."""
     share: float
-    """Of each row's inputs, or pixels, or features."""
+    """Share of each row's inputs, pixels or features that was removed."""
     accuracy: float
-    """On test rows from which as much was taken away in the same way."""
+    """On test rows from which the same share was removed in the same way."""
 
 
 def remove_and_retrain(
@@ -55,20 +55,20 @@ def remove_and_retrain(
     seed: int = 0,
     **settings: Any,
 ) -> list[Retrained]:
-    """The accuracy after each share of inputs was taken away and the network trained anew; beside a random ranking.
+    """The accuracy of retrained networks after each share of inputs is removed, by attribution and at random.
 
-    Every row of both data sets is ranked by the size of its attributions, for the class that the model predicts: the
-    label would be told by what is missing. The pixels of images go with all their channels, a table's features with all
-    their columns. An explanation is good where its accuracies fall below the random ones.
+    In every row of both data sets the inputs are ranked by the size of their attributions, for the class that the model
+    predicts; with the label as target, the missing inputs would reveal it. All channels of a pixel and all columns of a
+    feature are removed together. The lower the accuracies are below the random ones, the better the explanation.
 
     Args:
-        model: trained on ``train``; it is left as it is.
+        model: trained on ``train``; it is left unchanged.
         train, test: ``(x, y)`` arrays or map-style data sets of (x, y), which must fit in memory.
         method: a name that `explain` takes, or any (model, x, target, *, settings) -> like x.
-        baseline: what takes the place of what is taken away: None for the mean over the training rows, of each channel
-            of images and of each input of other rows; a number, or a tensor that broadcasts to one row.
-        epochs: of each training; there are two for each share above 0.
-        settings: of the method.
+        baseline: the values of removed inputs: None for the mean over the training rows, of each channel of images and
+            of each input of other rows; a number, or a tensor that broadcasts to one row.
+        epochs: epochs of each training; there are two trainings for each share above 0.
+        settings: settings of the method.
 
     Raises:
         DataError: data with one class only, rows of other shapes, a baseline that does not fit.
@@ -94,7 +94,7 @@ def removing_and_retraining(
     seed: int = 0,
     **settings: Any,
 ) -> Generator[Epoch | Retrained, None, None]:
-    """``remove_and_retrain``, told as it goes: every epoch, and each result when it is there."""
+    """Like `remove_and_retrain`, but yields progress: each epoch, and each result once it is measured."""
     for share in shares:
         if not 0 <= share <= 1:
             raise RecipeError(f"share is {share}; expected a number from 0 to 1")

@@ -1,4 +1,4 @@
-"""How long and in what steps a model is trained; every protocol trains through here."""
+"""How long and in what steps a model is trained; every protocol trains with `run`."""
 
 import math
 from collections.abc import Callable, Generator, Iterator, Mapping, Sequence
@@ -24,9 +24,9 @@ from corrigible.protocols.ahead import changed_ahead, split_ahead
 from corrigible.training import Epoch, Step, fit, plain_step
 
 MOST = 10**9
-"""Of anything that is counted."""
+"""Upper limit of all counts."""
 LEAST_STEPS = 12
-"""Per epoch; sixty small photographs in three steps an epoch hardly learn."""
+"""Least steps per epoch; with three steps per epoch, a network hardly learns from sixty small photographs."""
 
 Validation = Callable[[nn.Module], Mapping[str, float]]
 OptimizerFactory = Callable[..., Optimizer]
@@ -42,13 +42,13 @@ T = TypeVar("T")
 
 @dataclass(frozen=True, kw_only=True)
 class Schedule:
-    """The steps of one training run."""
+    """The settings of one training run."""
 
     epochs: int = 24
     batch_size: int | None = None
-    """None for 64, or for fewer where an epoch would have less than a dozen steps; at least 16."""
+    """None for 64, or fewer (at least 16) if an epoch would otherwise have less than a dozen steps."""
     reviewed_batch_size: int = 32
-    """Reviewed rows per step, where not every row is one; all of them where there are fewer."""
+    """Reviewed rows per step, unless every row is reviewed; all of them if there are fewer."""
     learning_rate: float = 1e-3
     weight_decay: float = 0.0
     loss: str | Loss = "cross_entropy"
@@ -56,8 +56,8 @@ class Schedule:
     optimizer: str | OptimizerFactory = "Adam"
     """A class of torch.optim, ``my_module:my_factory``, or (parameters, lr=…, weight_decay=…) -> optimizer."""
     step: str | StepFactory | None = None
-    """``my_module:my_factory`` or num_steps -> one optimisation step; None for plain steps in training, and for
-    careful ones in corrections."""
+    """``my_module:my_factory`` or num_steps -> one optimisation step; None for plain steps in training and for
+    careful steps in corrections."""
 
     def __post_init__(self) -> None:
         _ = self.label_loss, self.optimizer_factory, self.step_factory(None)
@@ -78,7 +78,7 @@ class Schedule:
 
     @property
     def optimizer_factory(self) -> OptimizerFactory:
-        """What makes the optimizer.
+        """The function that makes the optimizer.
 
         Raises:
             RecipeError: nothing has that name.
@@ -89,7 +89,7 @@ class Schedule:
         """An optimizer for these parameters with the learning rate and weight decay.
 
         Raises:
-            RecipeError: one that cannot be made with them.
+            RecipeError: the optimizer cannot be made with them.
         """
         try:
             return self.optimizer_factory(parameters, lr=self.learning_rate, weight_decay=self.weight_decay)
@@ -100,7 +100,7 @@ class Schedule:
             ) from error
 
     def step_factory(self, default: StepFactory | None) -> StepFactory | None:
-        """What makes the steps, or the default where none was named.
+        """The function that makes the steps, or the default if none was named.
 
         Raises:
             RecipeError: nothing has that name.
@@ -108,14 +108,14 @@ class Schedule:
         return default if self.step is None else method_named(self.step, {}, "step")
 
     def rows_per_step(self, num_rows: int) -> int:
-        """The batch size for so many rows; a power of two where none was given."""
+        """The batch size for ``num_rows`` rows; a power of two if none was given."""
         if self.batch_size is not None:
             return self.batch_size
         return next((size for size in (64, 32) if num_rows >= LEAST_STEPS * size), 16)
 
 
 def result_of(running: Generator[Any, None, T]) -> T:
-    """What a protocol returns, run to its end without being told of."""
+    """Run a protocol to its end, ignoring what it yields, and return its result."""
     while True:
         try:
             next(running)
@@ -124,7 +124,7 @@ def result_of(running: Generator[Any, None, T]) -> T:
 
 
 def require_range(facts: Any, name: str, least: int | float, most: int | float) -> None:
-    """Raises RecipeError when the number of that name lies outside, or is NaN."""
+    """Raises RecipeError if the attribute of that name is NaN or outside the range."""
     value = getattr(facts, name)
     if not isinstance(value, int | float) or not least <= value <= most:
         raise RecipeError(f"{name} is {value!r}; expected a number from {least:g} to {most:g}")
@@ -137,14 +137,14 @@ def require_whole(facts: Any, name: str) -> None:
 
 
 def require_fit(model: nn.Module, dataset: Dataset) -> None:
-    """Raises DataError when the model cannot run on the first row."""
+    """Raises DataError if the model cannot run on the first row."""
     first = like_parameters(rows_of(dataset, torch.tensor([0])).x, model)
     with evaluating(model):
         num_classes_of(model, first, len(dataset))
 
 
 def _require_finite(model: nn.Module, dataset: Dataset, batch_size: int) -> None:
-    """The last step's loss is never seen by the loop."""
+    """Check the model's output after the last step, whose effect on the loss the training loop never sees."""
     first = like_parameters(rows_of(dataset, torch.arange(min(batch_size, len(dataset)))).x, model)
     with evaluating(model), torch.no_grad():
         is_finite = bool(class_logits(model(first.clone())).isfinite().all())
@@ -170,14 +170,14 @@ def run(
 ) -> Iterator[Epoch]:
     """Train the model in place on the data set, or on these rows of it, with penalties on the marked rows.
 
-    Where every row is marked, the label batches are the reviewed rows and share their pass.
+    If every row is marked, the label batches also serve as reviewed rows, in the same pass.
 
     Args:
-        loss: None for the schedule's.
-        step: number of steps -> the optimisation step, where the schedule names none; None for plain steps.
+        loss: None for the schedule's loss.
+        step: number of steps -> the optimisation step, used if the schedule names none; None for plain steps.
 
     Raises:
-        NoGradientError: every parameter is frozen, or a penalty reaches none.
+        NoGradientError: every parameter is frozen, or a penalty has no gradient with respect to any.
         TrainingDivergedError: the objective, or at the end the model's output, became NaN or infinite.
     """
     labelled, reviewed = batches_of(dataset, schedule, marks, seed, rows=rows)
@@ -208,7 +208,7 @@ def run(
 def batches_of(
     dataset: Dataset, schedule: Schedule, marks: Marks | None, seed: int, *, rows: Tensor | None = None
 ) -> tuple[Batches, Batches | None]:
-    """The label batches and the reviewed ones; where every row is marked, the label batches are both."""
+    """The label batches and the batches of reviewed rows; None for these if there are none or label batches serve."""
     size = schedule.rows_per_step(len(dataset) if rows is None else len(rows))
     if marks is None:
         return label_batches(dataset, size, seed, rows=rows), None
@@ -222,7 +222,7 @@ def batches_of(
 
 
 def accuracy_on(dataset: Dataset) -> Validation:
-    """The share of the rows predicted right, to be watched after each epoch; it chooses nothing."""
+    """A function that gives a model's accuracy on these rows, to watch after each epoch; nothing is chosen by it."""
 
     def validation(model: nn.Module) -> Mapping[str, float]:
         hits = 0
@@ -230,7 +230,7 @@ def accuracy_on(dataset: Dataset) -> Validation:
             size = rows_that_fit(model, like_parameters(rows_of(dataset, torch.tensor([0])).x, model))
             for index in torch.arange(len(dataset)).split(size):
                 rows = rows_of(dataset, index)
-                # Without a Forward, which would keep every layer's output.
+                # Not through a Forward, which would keep every layer's output.
                 hits += int((class_logits(model(like_parameters(rows.x, model))).argmax(1).cpu() == rows.y.cpu()).sum())
         return {"accuracy": hits / len(dataset)}
 

@@ -1,4 +1,4 @@
-"""What one step of correction costs, as a ratio within one run: machines are shared and noisy."""
+"""The cost of one correction step, as a ratio to a plain step in the same run, since machines are shared and noisy."""
 
 import copy
 import time
@@ -34,12 +34,12 @@ def step_costs(
     num_steps: int = 12,
     seed: int = 0,
 ) -> dict[str, float]:
-    """Each method's time for a step over that of plain training: the shortest of steps that take turns.
+    """Each method's time for a step, divided by that of plain training.
 
-    What else runs on the machine only ever makes a step longer.
+    The methods take turns, and the shortest step of each counts: other processes only ever make a step longer.
 
     Args:
-        methods: name -> its penalties and augmentations; weights do not matter, all are taken at 1.
+        methods: name -> its penalties and augmentations; weights do not matter, all are set to 1.
     """
     with PrivateRandomness(seed):
         plain = _step(model, dataset, None, {}, schedule, seed)
@@ -58,7 +58,7 @@ def step_costs(
 def _step(
     model: nn.Module, dataset: Dataset, marks: Marks | None, method: Method, schedule: Schedule, seed: int
 ) -> Callable[[], object]:
-    """One step on a copy of the model, over and over on the same rows."""
+    """A function that takes one step on a copy of the model, each time on the same rows."""
     trained, device = copy.deepcopy(model), device_of(model)
     labelled, reviewed = batches_of(dataset, schedule, marks, seed)
     batch, rows = next(iter(labelled(0))).to(device), next(iter(reviewed(0))).to(device) if reviewed else None

@@ -1,7 +1,7 @@
-"""How well a model predicts when the inputs that must not matter are other rows' inputs.
+"""The swap score: how well a model predicts when the inputs that must not matter hold other rows' values.
 
-What may choose the weight of a penalty: accuracy on confounded rows prefers the fooled model, and rows without the
-confounder are what the user does not have.
+It may choose the weight of a penalty. Accuracy may not: on confounded rows it prefers the fooled model, and the user
+has no rows without the confounder.
 """
 
 from collections.abc import Iterator
@@ -20,7 +20,7 @@ from corrigible.models.modes import device_of, evaluating
 from corrigible.types import Batch
 
 MOST_AT_ONCE = 256
-"""Swapped rows that pass through the model together."""
+"""Most swapped rows that pass through the model together."""
 
 
 def swap_score(
@@ -39,7 +39,7 @@ def swap_score(
 def swap_log_likelihoods(
     model: nn.Module, dataset: Dataset, marks: Marks, rows: Tensor, *, num_donors: int = 50, seed: int = 0
 ) -> Float[Tensor, " row"]:
-    """Each row's own part of ``swap_score``: the mean over its donors."""
+    """Each row's term of `swap_score`: the mean log-likelihood of its label over its donors."""
     found = []
     with evaluating(model), torch.no_grad():
         for batch in swapped_batches(dataset, marks, rows, num_donors=num_donors, seed=seed):

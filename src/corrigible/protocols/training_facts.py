@@ -1,4 +1,4 @@
-"""What a penalty or augmentation asks for about the training data beyond its batch, by the names of its settings."""
+"""Facts about the training data that penalties and augmentations ask for by the names of their settings."""
 
 import inspect
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -31,7 +31,7 @@ ROWS_AT_ONCE = 1024
 
 @dataclass(frozen=True)
 class Known:
-    """What is known when a correction begins."""
+    """The facts that are known when a correction begins."""
 
     model: nn.Module
     dataset: Dataset
@@ -40,7 +40,7 @@ class Known:
 
 
 def provided(terms: Sequence[Term], known: Known) -> tuple[Term, ...]:
-    """The penalties with those settings filled in that are facts about the data and were not given."""
+    """The penalties, with settings that are facts about the data filled in where they were not given."""
     return tuple(
         replace(term, method=method)
         for term, method in zip(terms, _filled([term.method for term in terms], known), strict=True)
@@ -48,7 +48,7 @@ def provided(terms: Sequence[Term], known: Known) -> tuple[Term, ...]:
 
 
 def split_method(method: Mapping[Any, Any]) -> tuple[tuple[Term, ...], tuple[ConfiguredMethod, ...]]:
-    """A method's penalties and its augmentations, found and checked.
+    """A method's penalties and its augmentations, with their settings checked.
 
     Raises:
         RecipeError: an unknown penalty, augmentation or setting.
@@ -63,7 +63,7 @@ def _is_augmentation(key: Any) -> bool:
 
 
 def changes_of(augment: AugmentSettings | Sequence[ConfiguredMethod]) -> tuple[ConfiguredMethod, ...]:
-    """The changes of label batches, found and checked; those that were found before stay as they are.
+    """The augmentations with their settings checked; those that already are configured methods are kept.
 
     Raises:
         RecipeError: an unknown change or setting.
@@ -74,7 +74,7 @@ def changes_of(augment: AugmentSettings | Sequence[ConfiguredMethod]) -> tuple[C
 
 
 def augments_of(changes: Sequence[ConfiguredMethod], known: Known) -> tuple[Augment, ...]:
-    """The changes as the loop calls them, with facts about the data filled in."""
+    """The changes as the training loop calls them, with facts about the data filled in."""
     return tuple(method.filled for method in _filled(changes, known))
 
 
@@ -100,7 +100,7 @@ def _background(known: Known) -> Tensor:
 
 
 def _donors(known: Known) -> Tensor:
-    """What those rows have to lend, (row, *input)."""
+    """What the rows of the background lend, (row, *input)."""
     rows = collate(known.dataset, _drawn(known), known.marks)
     assert rows.irrelevant is not None
     return lent(rows.x, rows.irrelevant)
@@ -137,7 +137,7 @@ PROVIDERS: Mapping[str, Callable[[Known], Any]] = {
 
 
 def require_writable(name: str, settings: Mapping[str, Any], *, what: str = "penalty") -> None:
-    """Raises RecipeError for a setting that the method lacks, or that is an array, which no recipe can hold."""
+    """Raises RecipeError for a setting that the method lacks, or one that is an array, which a recipe cannot hold."""
     parameters = inspect.signature(method_named(name, FAMILIES[what], what)).parameters
     takes = {p.name: p.annotation for p in parameters.values() if p.kind is p.KEYWORD_ONLY}
     arrays = {setting for setting, kind in takes.items() if setting in PROVIDERS or Tensor in get_args(kind)}

@@ -1,6 +1,6 @@
-"""Short runs that teach all but some reviewed rows, and are judged on these.
+"""Trials: short runs that are trained without some of the reviewed rows and judged on these.
 
-A network knows the rows by heart that it was taught with: scored on them, it would be ranked by how well it memorises.
+A network memorises the rows it is trained on; a score on these rows would rank it by how well it memorises.
 """
 
 import copy
@@ -23,17 +23,17 @@ from corrigible.protocols.training_facts import Known, augments_of
 from corrigible.training import Epoch
 
 LEAST_TO_HOLD_OUT = 4
-"""Reviewed rows; of fewer none is held out."""
+"""With fewer reviewed rows, none is held out."""
 MANY = 40
-"""Reviewed rows of which a quarter judges; of fewer one half judges what the other taught, without validation rows also
-the other way round."""
+"""From this many reviewed rows on, a quarter judges. With fewer, one half judges a model that the other half taught;
+without validation rows the halves also change roles."""
 HELD_OUT_SHARE = 0.15
-"""Of the rows that nobody reviewed, where there are no validation rows."""
+"""Share of the rows without feedback that is held out if there are no validation rows."""
 
 
 @dataclass(frozen=True)
 class Fold:
-    """Training rows that teach, and the judge that none of them is part of."""
+    """Training rows that teach, and a judge that holds none of them."""
 
     rows: Int[Tensor, " row"] | None
     """None for all."""
@@ -48,7 +48,7 @@ class Fold:
         schedule: Schedule,
         known: Known,
     ) -> Iterator[Epoch]:
-        """Correct the model in place without the rows that judge it; what is known keeps its facts but these marks."""
+        """Correct the model in place without the rows that judge it; ``known`` is used without the marks on them."""
         augment = augments_of(changes, replace(known, marks=self.marks))
         yield from run(
             model,
@@ -65,23 +65,23 @@ class Fold:
 
 @dataclass(frozen=True)
 class Trials:
-    """What all trials of one correction share."""
+    """The settings that all trials of one correction share."""
 
     schedule: Schedule
     folds: tuple[Fold, ...]
     changes: Sequence[ConfiguredMethod] = ()
-    """Of the label batches."""
+    """Augmentations of the label batches."""
 
     @property
     def are_held_out(self) -> bool:
-        """False where so few rows were reviewed that the judged ones taught too."""
+        """False if so few rows were reviewed that the judged rows are also trained on."""
         return all(fold.rows is not None or fold.judge.where == "validation" for fold in self.folds)
 
     def uncorrected(self, model: nn.Module) -> Judged:
         return joined([fold.judge.judged(model) for fold in self.folds])
 
     def run(self, terms: Sequence[Term], known: Known) -> Judged:
-        """Correct a copy of the model per fold, for half of the epochs, and judge it.
+        """Correct one copy of the model per fold, for half of the epochs, and judge it on the fold's rows.
 
         Raises:
             TrainingDivergedError: the objective, the output or a probability is not a number.
@@ -99,7 +99,7 @@ class Trials:
 def folds_of(
     dataset: Dataset, marks: Marks, *, validation: Dataset | None, validation_marks: Marks | None, seed: int
 ) -> tuple[Fold, ...]:
-    """Which rows teach and which judge: rules are judged on validation rows, single rows on those held out."""
+    """The folds: which rows teach and which judge; rules are judged on validation rows, others on rows held out."""
     labels = all_labels(dataset)
     reviewed = marks.irrelevant.rows(labels)
     reviewed = reviewed if len(reviewed) else marks.relevant.rows(labels)
@@ -109,11 +109,11 @@ def folds_of(
         return (Fold(None, marks, build_judge(dataset, marks, validation_marks=validation_marks, **shared)),)
     order = _class_after_class(reviewed, labels, seed)
     parts = [order[::4]] if len(reviewed) >= MANY else [order[::2], order[1::2]]
-    # With validation rows to wear the content, one half judges well enough, for half the price.
+    # With validation rows to wear the content, judging one half is good enough, at half the cost.
     parts = parts if validation is None else parts[:1]
     is_reviewed = torch.isin(torch.arange(len(labels)), reviewed)
     others = _mixed((~is_reviewed).nonzero().flatten(), labels, seed)
-    # One of each class at least: a class that nothing judges could be given up unseen.
+    # At least one of each class: a class without judged rows could get worse unnoticed.
     num_kept = max(round(HELD_OUT_SHARE * len(others)), min(len(labels.unique()), len(others) // 2))
     kept_back = others[:num_kept] if validation is None else others[:0]
     found = []
@@ -125,7 +125,7 @@ def folds_of(
 
 
 def without(marks: Marks, rows: Tensor) -> Marks:
-    """The marks without what was said about these rows alone."""
+    """The marks without the feedback on these single rows."""
     gone = set(rows.tolist())
 
     def kept(masks: Masks) -> Masks:
@@ -135,13 +135,13 @@ def without(marks: Marks, rows: Tensor) -> Marks:
 
 
 def _class_after_class(rows: Tensor, labels: Tensor, seed: int) -> Int[Tensor, " row"]:
-    """The rows in a drawn order, sorted by class: every second or fourth of them is that share of each class."""
+    """The rows shuffled and then sorted by class, so that every second or fourth one takes that share of each class."""
     rows = rows[torch.randperm(len(rows), generator=torch.Generator().manual_seed(seed))]
     return rows[labels[rows].argsort(stable=True)]
 
 
 def _mixed(rows: Tensor, labels: Tensor, seed: int) -> Int[Tensor, " row"]:
-    """The rows in a drawn order in which classes take turns: the first of them are as many of each."""
+    """The rows shuffled so that classes take turns: any first part has about equally many of each class."""
     rows = rows[torch.randperm(len(rows), generator=torch.Generator().manual_seed(seed))]
     turn = torch.zeros(len(rows), dtype=torch.long)
     for label in labels[rows].unique().tolist():

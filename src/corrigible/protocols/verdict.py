@@ -1,4 +1,4 @@
-"""How a correction went, in one sentence with its figures."""
+"""The verdict: how a correction went, in one sentence with its figures."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -13,15 +13,15 @@ from corrigible.protocols.judge import Judged
 Outcome = Literal["corrected", "partly corrected", "no reliance found", "failed"]
 
 LITTLE = 0.05
-"""Reliance below which none is said to be found, in probability."""
+"""Reliance, in probability, below which the outcome is "no reliance found"."""
 FELL = 0.25
-"""Of the reliance before, up to which it fell clearly; twice that where the attraction fell as far."""
+"""Largest share of the reliance before that is a clear fall; twice that if the attraction fell to this share."""
 CLEARLY = 0.8
 """Of the reliance before, above which it is said not to have fallen, unless the attraction fell to half."""
 KEPT = 0.01
-"""Balanced accuracy that may be lost before the task counts as not kept."""
+"""Balanced accuracy that a correction may cost before it counts as failed."""
 COLLAPSED = 0.25
-"""Of a class's fair share of predictions, below which it is hardly ever predicted."""
+"""Share of a class's fair share of predictions, below which it counts as hardly ever predicted."""
 
 
 @dataclass(frozen=True)
@@ -30,7 +30,7 @@ class Verdict:
 
     outcome: Outcome
     sentence: str
-    """The outcome with its figures, for a person."""
+    """The outcome with its figures, for a person to read."""
     reliance_before: float
     """Mean change of the predicted probabilities when marked content is exchanged, in [0, 1], each class equally."""
     reliance_after: float
@@ -38,18 +38,18 @@ class Verdict:
     """Balanced over classes, with marked content exchanged."""
     accuracy_after: float
     accuracy_fine_tuned: float | None
-    """That of the model trained on for as many epochs without feedback; None where there is none."""
+    """The same for the model trained on for as many epochs without feedback; None if there is none."""
     as_found_before: float
-    """Balanced accuracy on the same rows as they are; where the confounder tells the label it may well fall."""
+    """Balanced accuracy on the same rows as found; a good correction may lower it if the confounder tells the label."""
     as_found_after: float
     worst_class: str
-    """The class that the corrected model is least often right on."""
+    """The class on which the corrected model is least accurate."""
     worst_class_accuracy: float
     num_rows: int
     where: str
-    """The rows that it was measured on: "validation", "training" or "test"."""
+    """The kind of rows that the verdict was measured on: "validation", "training" or "test"."""
     reasons: str = ""
-    """Why it failed; empty where it did not."""
+    """Why the correction failed; empty if it did not."""
 
 
 def verdict(
@@ -92,10 +92,10 @@ def verdict(
 
 
 def fell_clearly(before: Judged, after: Judged) -> bool:
-    """Whether the reliance on marked content fell to a quarter, or to little.
+    """Whether the reliance on marked content fell to a quarter, or to half of `LITTLE`.
 
-    Content that hides something moves predictions too, whatever it shows. So half is enough where the attraction to
-    the class that the content is from, which such hiding does not have, fell to a quarter.
+    Content that hides something moves predictions whatever it shows, but has no attraction to the class it is from. So
+    a fall to half is enough if the attraction fell to a quarter.
     """
     if after.reliance <= max(FELL * before.reliance, LITTLE / 2):
         return True
@@ -126,12 +126,12 @@ def _reasons_to_fail(before: Judged, after: Judged, tuned: Judged | None, class_
 
 
 def judged_as_guess(judged: Judged) -> bool:
-    """Whether it is right about as often as by chance: then what was marked was all that it could tell the label by."""
+    """Whether accuracy is about that of chance: then the marked content was all that the label could be told by."""
     return judged.accuracy <= 1 / max(1, len(judged.y.unique())) + KEPT
 
 
 def _shares(judged: Judged) -> Tensor:
-    """How often each class is predicted, each class of labels counting equally."""
+    """How often each class is predicted, with equal weight for each class of labels."""
     return torch.stack(list(judged.by_class(judged.predicted).values())).mean(dim=0)
 
 

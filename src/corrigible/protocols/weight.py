@@ -21,12 +21,12 @@ from corrigible.protocols.training_facts import Known
 from corrigible.protocols.trials import Trials
 
 NUM_FIRST = 5
-"""Weights of a fixed grid, where nothing is searched: the first weight times 1, 3, 10, 30 and 100."""
+"""Size of a fixed grid, used where there is no search: the first weight times 1, 3, 10, 30 and 100."""
 MOST_TRIALS = 9
 NUM_LOSSES = 2
-"""Places one after the other that gain nothing, with which a direction ends."""
+"""Number of consecutive places without gain that end the search in a direction."""
 FLAT = 0.005
-"""Of a swap score in nats, or a reliance in probability, that counts as no difference."""
+"""Difference of swap scores in nats, or of reliances in probability, that counts as none."""
 NUM_ROWS_WITH_ERROR = 10
 NUM_ROWS = 64
 """Rows with irrelevant inputs whose gradients give the first weight."""
@@ -43,17 +43,17 @@ class WeightTrial:
     accuracy: float
     """Balanced accuracy with marked content exchanged."""
     as_found: float
-    """Balanced accuracy on the same rows as they are."""
+    """Balanced accuracy on the same rows as found."""
     is_refused: bool
-    """True where a class is clearly worse off than with the uncorrected model."""
+    """True if a class is clearly worse than with the uncorrected model."""
     number: int
     num_trials: int
-    """The most there can be."""
+    """The largest number of trials there can be."""
 
 
 @dataclass(frozen=True)
 class WeightChoice:
-    """The weight a penalty got, and why."""
+    """The weight that was chosen for a penalty, and why."""
 
     penalty: str
     weight: float
@@ -63,7 +63,7 @@ class WeightChoice:
 
 @dataclass
 class _Search:
-    """What has been tried."""
+    """The places on the grid of weights that have been tried, and their results."""
 
     name: str
     start: float
@@ -71,15 +71,15 @@ class _Search:
     found: dict[int, Judged] = field(default_factory=dict)
     trials: dict[int, WeightTrial] = field(default_factory=dict)
     too_large: int = 1_000
-    """The least place with which training diverged."""
+    """The lowest place at which training diverged."""
 
     def best(self) -> int:
-        """Of the places that are not refused, where there are any."""
+        """The place with the best swap score, among those that are not refused if there are any."""
         allowed = [place for place, trial in self.trials.items() if not trial.is_refused] or list(self.trials)
         return max(allowed, key=lambda place: self.trials[place].swap_score)
 
     def next_place(self) -> int | None:
-        """Upwards and then downwards, in each direction until two places follow each other that gain nothing."""
+        """The next place to try: upwards, then downwards, each until two consecutive places gain nothing."""
         if not self.trials:
             return 0 if self.too_large > 0 else None if self.too_large < -MOST_TRIALS else self.too_large - 1
         if len(self.trials) >= MOST_TRIALS:
@@ -95,7 +95,7 @@ class _Search:
         return all(place in self.trials and self._gains_nothing(place, step) for place in places)
 
     def _gains_nothing(self, place: int, step: int) -> bool:
-        """Clearly worse than the best, or neither better nor less reliant than the place before it."""
+        """Whether a place is clearly worse than the best, or neither better nor less reliant than its predecessor."""
         best, found, before = self.best(), self.found[place], self.found.get(place - step)
         if place == best:
             return False
@@ -106,14 +106,14 @@ class _Search:
 def choose_weight(
     term: Term, others: Sequence[Term], trials: Trials, known: Known
 ) -> Iterator[WeightTrial | WeightChoice]:
-    """Yields each trial and last the choice for this penalty, the others keeping their weights.
+    """Choose one penalty's weight while the others keep theirs: yields each trial, and last the choice.
 
-    A penalty whose gradient is zero gets weight 0: the model does not rely on what it forbids. Weights as large as one
-    with which training diverged are not tried. A weight is refused with which the label is clearly less likely than
-    with the uncorrected model on the exchanged rows of any class.
+    A penalty whose gradient is zero gets weight 0: the model does not rely on what it forbids. Once training diverges
+    with a weight, no weight of that size or larger is tried. A weight is refused if it makes the label clearly less
+    likely than the uncorrected model does on the exchanged rows of any class.
 
     Raises:
-        TrainingDivergedError: with every weight.
+        TrainingDivergedError: training diverged with every weight.
         CorrectionRefusedError: every weight is refused.
     """
     name = term.name
@@ -182,9 +182,9 @@ def _choice(search: _Search, trials: Trials, class_names: tuple[str, ...]) -> We
 
 
 def worse_classes(found: Judged, before: Judged) -> list[int]:
-    """The classes whose labels are less likely than before, by more than two standard errors, and no oftener right.
+    """The classes whose labels are less likely than before, by over two standard errors, and not right more often.
 
-    Less likely and oftener right is a network that grew more certain, as trained networks do.
+    A class that is less likely but right more often shows only that the network grew more certain.
     """
     difference = found.log_likelihood - before.log_likelihood
     deviation = float(difference.std(correction=0))
@@ -202,18 +202,18 @@ def _gain(found: Judged, before: Judged) -> dict[int, Tensor]:
 
 
 def is_clearly_below(found: Judged, best: Judged) -> bool:
-    """Whether its score is lower by more than one standard error of the rows' differences."""
+    """Whether the score of ``found`` is below that of ``best`` by more than one standard error of their differences."""
     behind = best.log_likelihood - found.log_likelihood
     return best.balanced(behind) > best.error_of(behind)
 
 
 def least_reliant_of_the_best(found: Mapping[int, Judged]) -> int:
-    """Of the places that are not clearly below the best one in the mean, that which relies least on what was marked.
+    """Among the places not clearly below the best one, the place whose model relies least on what was marked.
 
-    Clearly: by more than one standard error of the rows' differences (the one-standard-error rule of Breiman, Friedman,
-    Olshen and Stone 1984, there for the size of a tree). Where labels hardly depend on what must not matter, all
-    weights score alike, and a person who said so wants it gone. Of places that rely equally little, the least weight.
-    Fewer than 10 rows have no error to speak of: of these the best place is taken.
+    Clearly means by more than one standard error of the rows' differences (the one-standard-error rule of Breiman,
+    Friedman, Olshen and Stone 1984, who use it for the size of a tree). If labels hardly depend on the marked inputs,
+    all weights score alike, and the one that removes the reliance is wanted. Of places that rely equally little, the
+    smallest weight is chosen. With fewer than 10 rows there is no meaningful error, and the best place is chosen.
     """
     best = max(found, key=lambda place: found[place].score)
     if len(found[best].y) < NUM_ROWS_WITH_ERROR:
@@ -224,13 +224,13 @@ def least_reliant_of_the_best(found: Mapping[int, Judged]) -> int:
 
 
 def starting_weight(term: Term, known: Known, schedule: Schedule) -> float | None:
-    """Norm of the gradient of the label loss over that of the penalty; None when the penalty's is zero.
+    """The norm of the label loss's gradient divided by that of the penalty's; None if the penalty's is zero.
 
-    The label loss is taken on swapped rows: a fooled model has almost no label gradient left on rows that hold the
-    confounder.
+    The label loss is computed on swapped rows: on rows that hold the confounder, a fooled model has almost no gradient
+    of the label loss left.
 
     Raises:
-        NoGradientError: the penalty reaches no parameter.
+        NoGradientError: the penalty has no gradient with respect to any parameter.
     """
     model, marks, labels = known.model, known.marks, all_labels(known.dataset)
     swaps = marks_to_swap(marks, labels)
@@ -269,8 +269,8 @@ def _norm(gradients: list[Tensor | None]) -> float:
 
 
 def on_grid(start: float, place: int) -> float:
-    """The first weight times 1, 3, 10, 30 and so on, and below place 0 times 0.3, 0.1, 0.03 and so on.
+    """The weight at a place of the grid: the first weight times 1, 3, 10, 30, … from place 0 up; 0.3, 0.1, … below.
 
-    Two significant digits: more would claim a precision that the choice does not have.
+    Rounded to two significant digits: more would claim a precision that the choice does not have.
     """
     return float(f"{start * 10.0 ** (place // 2) * (3 if place % 2 else 1):.1e}")

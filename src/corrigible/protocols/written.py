@@ -11,7 +11,7 @@ def written_penalties(entries: list[Any]) -> dict[str, dict[str, Any]]:
     """The penalties' settings by name; a weight that is not given is "auto".
 
     Raises:
-        RecipeError: no name, a name that stands twice, an unknown method or setting.
+        RecipeError: a missing or repeated name, an unknown method or setting.
     """
     found = _named(entries, "penalty", "energy_outside")
     for name, settings in found.items():
@@ -25,7 +25,8 @@ def written_for_training(augment: Any, penalties: Any) -> tuple[dict[str, dict[s
     """The augmentations and penalties of training itself, by name.
 
     Raises:
-        RecipeError: as the others, one that learns from feedback, or a weight that is no number.
+        RecipeError: a missing or repeated name, an unknown method or setting, a method that learns from feedback, or a
+            weight that is not a number.
     """
     for part, entries in (("augment", augment), ("penalty", penalties)):
         if not isinstance(entries, list) or not all(isinstance(entry, dict) for entry in entries):
@@ -44,7 +45,7 @@ def written_augment(entries: list[Any]) -> dict[str, dict[str, Any]]:
     """The augmentations' settings by name.
 
     Raises:
-        RecipeError: no name, a name that stands twice, an unknown method or setting.
+        RecipeError: a missing or repeated name, an unknown method or setting.
     """
     found = _named(entries, "augment", "transplant")
     for name, settings in found.items():
@@ -62,6 +63,6 @@ def _named(entries: list[Any], part: str, example: str) -> dict[str, dict[str, A
         if not isinstance(name, str):
             raise RecipeError(f'[[{part}]] {entry!r} has no name; expected name = "{example}" or another')
         if name in found:
-            raise RecipeError(f"{part} {name!r} stands twice; expected each {part} once")
+            raise RecipeError(f"{part} {name!r} is given twice; expected each {part} once")
         found[name] = settings
     return found

@@ -1,4 +1,4 @@
-"""Which regions are looked at: cells of images, features of tables, places of sequences; and what lies elsewhere."""
+"""Regions to test: cells of images, features of tables, places of sequences; and equal regions elsewhere."""
 
 import torch
 from jaxtyping import Bool, Int
@@ -9,13 +9,13 @@ from corrigible.explanations.features import feature_index, plain_columns
 from corrigible.types import Columns, Features, Pixels
 
 NUM_CELLS = 7
-"""Down and across, where nobody says how large a cell is."""
+"""Default number of cells along the longer side of an image."""
 
 
 def parts_of(shape: tuple[int, ...], columns: Columns | None, *, cell: int | None = None) -> Int[Tensor, " *input"]:
-    """The number of the part in which each input lies: a square cell of an image, a feature, a place in a sequence.
+    """For each input the number of its part: a square cell of an image, a feature, or a place in a sequence.
 
-    Cells are counted line by line and are the same in all channels; those at the right and lower edge may be cut off.
+    Cells are numbered row by row and are the same in all channels; those at the right and lower edge may be cut off.
 
     Args:
         shape: of one row: (channel, height, width), (column,) or (place, dimension).
@@ -47,13 +47,13 @@ def masks_of_parts(parts: Int[Tensor, " *input"]) -> Bool[Tensor, " region *inpu
 def elsewhere(
     mask: Bool[Tensor, " *input"], columns: Columns | None, *, num_regions: int, seed: int
 ) -> Bool[Tensor, " region *input"]:
-    """Random regions of the same size that share as little as can be with this one.
+    """Random regions of the same size that overlap this one as little as possible.
 
-    Images and sequences: the same form, moved, where what leaves at one edge comes in at the other. Tables: as many
-    other features. No region comes twice, so that a small table has fewer of them.
+    For images and sequences they are the region, moved with wrap-around at the edges; for tables, as many other
+    features. No region is repeated, so a small table has fewer than ``num_regions``.
 
     Raises:
-        DataError: nothing is left outside of the region.
+        DataError: nothing lies outside of the region.
     """
     generator = torch.Generator().manual_seed(seed)
     found = (
@@ -69,12 +69,12 @@ def elsewhere(
 
 
 def _moved(mask: Tensor, num_regions: int, generator: torch.Generator) -> Tensor:
-    """Those that share the least alone: all shifts of a large image would not fit in memory."""
+    """The region under the shifts with the least overlap only: all shifts of a large image would not fit in memory."""
     axes = tuple(range(1, mask.ndim)) if mask.ndim == 3 else (0,)
     sides = torch.tensor([mask.shape[axis] for axis in axes])
     places = torch.cartesian_prod(*(torch.arange(int(side)) for side in sides)).view(-1, len(axes))
     shared = _shared_when_moved(mask, axes).flatten()
-    # What leaves the region as it is, such as a stripe along its own length, makes one region of several shifts.
+    # Several shifts may give the same region, as for a stripe that is moved along its own length.
     same = places[shared == shared[0]]
     order = torch.randperm(len(places), generator=generator)
     shifts: list[tuple[int, ...]] = []
@@ -98,7 +98,7 @@ def _shared_when_moved(mask: Tensor, axes: tuple[int, ...]) -> Int[Tensor, " *sh
 
 
 def _numbers(places: Tensor, sides: Tensor) -> list[int]:
-    """Each place, counted line by line."""
+    """The number of each place, counted row by row."""
     return places[:, 0].tolist() if len(sides) == 1 else (places[:, 0] * sides[1] + places[:, 1]).tolist()
 
 
@@ -116,7 +116,7 @@ def _other_features(mask: Tensor, columns: Columns | None, num_regions: int, gen
 
 
 def as_region(mask: Bool[Tensor, " *input"], columns: Columns | None) -> Pixels | Features:
-    """The region as feedback is given about it: height × width, feature names, or the mask itself."""
+    """The region in the form that feedback takes: (height, width), feature names, or the mask itself."""
     if columns is not None:
         marked = [name for name, is_in in zip(columns.feature, mask.tolist(), strict=True) if is_in]
         return Features(tuple(dict.fromkeys(marked)))

@@ -1,9 +1,9 @@
 """Lapuschkin, Wäldchen, Binder, Montavon, Samek and Müller 2019, Unmasking Clever Hans predictors: spectral relevance
 analysis.
 
-A model that predicts a class for several reasons has several kinds of explanations of it. Rows whose explanations look
-alike are joined to a graph; it falls apart into as many clusters as its Laplacian has eigenvalues near 0, which a gap
-sets apart from the rest.
+A model that predicts a class for several reasons has several kinds of explanations for it. A graph joins rows with
+similar explanations. It has as many clusters as its Laplacian has eigenvalues near 0, which a gap separates from the
+others.
 """
 
 from dataclasses import dataclass
@@ -20,28 +20,28 @@ from torch.nn.functional import adaptive_avg_pool1d, adaptive_avg_pool2d
 from corrigible.errors import DataError, RecipeError
 
 FEWEST_ROWS = 3
-"""Of one class: two rows have no neighbours to tell apart."""
+"""Least number of rows of a class; two rows cannot form different clusters of neighbours."""
 
 
 @dataclass(frozen=True)
 class ClassClusters:
-    """The kinds of explanations that the rows of one class have."""
+    """The clusters of the explanations of one class's rows."""
 
     label: int
     rows: Int[Tensor, " row"]
     """Positions of the rows of this class."""
     eigenvalues: Float[Tensor, " eigenvalue"]
-    """The smallest ones of the graph's normalised Laplacian, ascending from 0, each at most 2."""
+    """The smallest eigenvalues of the graph's normalised Laplacian, ascending from 0; each is at most 2."""
     gap: float
-    """Between the eigenvalues of the last cluster and of the next; near 0 the number of clusters says little."""
+    """Gap between the eigenvalue of the last cluster and the next one; near 0 the number of clusters says little."""
     cluster: Int[Tensor, " row"]
     """The cluster of each row; 0 is the largest."""
     means: Float[Tensor, " cluster *input"]
-    """The mean attribution of each cluster's rows, as it was given."""
+    """The mean attribution of each cluster's rows, at full resolution."""
 
     @property
     def sizes(self) -> tuple[int, ...]:
-        """How many rows each cluster has, the largest first."""
+        """The number of rows in each cluster, the largest first."""
         return tuple(self.cluster.bincount().tolist())
 
 
@@ -54,18 +54,19 @@ def cluster_explanations(
     max_clusters: int = 8,
     seed: int = 0,
 ) -> tuple[ClassClusters, ...]:
-    """The clusters of each class's explanations, in the order of the classes; those of under three rows are left out.
+    """The clusters of each class's explanations, in the order of the classes; skips classes of under three rows.
 
-    Attributions are down-sampled and scaled to length 1; each row is joined to its nearest neighbours, in either
-    direction. The number of clusters is where the eigenvalues' gap is largest. The clusters are those of k-means on the
-    Laplacian's first eigenvectors, each row scaled to length 1 (Ng, Jordan and Weiss 2002).
+    Attributions are down-sampled and scaled to length 1; two rows are joined if either is among the nearest neighbours
+    of the other. The largest gap between eigenvalues gives the number of clusters. The clusters come from k-means on
+    the Laplacian's first eigenvectors, each row scaled to length 1 (Ng, Jordan and Weiss 2002).
 
     Args:
-        attribution: of images, summed over channels and averaged down to at most ``side`` × ``side``; of sequences of
-            (place, dimension), summed over dimensions and averaged to at most ``side``²; of tables, as it is.
+        attribution: one per row. Images are summed over channels and averaged down to at most ``side`` × ``side``;
+            sequences of (place, dimension) are summed over dimensions and averaged down to at most ``side``² places;
+            tables are used as they are.
         y: the class of each row: its label, or the class that was explained.
-        num_neighbours: of each row; fewer where a class has fewer other rows.
-        max_clusters: how many at most.
+        num_neighbours: neighbours of each row; fewer if a class has fewer other rows.
+        max_clusters: most clusters per class.
 
     Raises:
         DataError: attributions and classes of different length.
@@ -91,7 +92,7 @@ def cluster_explanations(
 
 
 def down_sampled(attribution: Float[Tensor, " row *input"], side: int) -> Float[Tensor, " row value"]:
-    """Each row's attribution, averaged over as few pixels or places as leave at most ``side`` down and across."""
+    """Each row's attribution, averaged over just enough pixels or places to leave at most ``side`` per axis."""
     if attribution.ndim == 4:
         height, width = (min(side, length) for length in attribution.shape[2:])
         return adaptive_avg_pool2d(attribution.sum(dim=1), (height, width)).flatten(1)

@@ -1,4 +1,4 @@
-"""What a region does for the score: the score less that with other rows' values in the region."""
+"""The effect of a region: the score minus the score with other rows' values in the region."""
 
 import torch
 from jaxtyping import Bool, Float, Int
@@ -21,10 +21,10 @@ def region_effects(
     score: str = "target_prob",
     seed: int = 0,
 ) -> Float[Tensor, " batch region"]:
-    """How much of each row's score goes, in the mean over donors, when a region holds the donors' values.
+    """How much each row's score falls, averaged over donors, when a region holds the donors' values.
 
-    The model runs on rows × regions × donors, without those whose values in the region are the row's own or another
-    donor's; it is left as it was found. On the CPU, in the model's precision.
+    The model runs on rows × regions × donors, except for donors whose values in the region equal the row's own or
+    another donor's; it is left unchanged. The result is on the CPU, in the model's precision.
 
     Raises:
         RecipeError: no score has that name.
@@ -52,7 +52,7 @@ def marked_effects(
     score: str = "target_prob",
     seed: int = 0,
 ) -> Float[Tensor, " pair"]:
-    """The same of texts, whose regions lie elsewhere in each: of row ``row[i]`` with the places ``marks[i]``.
+    """Like `region_effects`, for texts, in which each pair has its own region: places ``marks[i]`` of row ``row[i]``.
 
     Raises:
         RecipeError: no score has that name.
@@ -74,7 +74,7 @@ def marked_effects(
 def _effect(
     model: nn.Module, x: Tensor, target: Tensor, mask: Tensor, donors: Tensor, before: Tensor, of: Score, size: int
 ) -> Float[Tensor, " batch"]:
-    """The mean over donors; images are blank in many places, where it changes nothing which donor lends."""
+    """The mean effect over donors; donors with equal values, as in blank parts of images, are run only once."""
     lent, same = donors[:, mask].unique(dim=0, return_inverse=True)
     share = same.bincount(minlength=len(lent)).to(before) / len(donors)
     row, donor = (x[:, mask][:, None] != lent[None]).any(dim=2).nonzero(as_tuple=True)

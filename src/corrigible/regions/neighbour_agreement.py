@@ -1,7 +1,7 @@
-"""How surely a region tells the label by itself: its nearest neighbours among the other rows have the same one.
+"""How well a region alone tells the label: whether a row's nearest neighbours in the region have the same label.
 
-What an image shows moves and changes from row to row, so that few pixels at a fixed place tell little; a stamp, a ruler
-or a leaking column tells the label alone.
+The object in an image moves and changes from row to row, so a few pixels at a fixed place tell little; a stamp, a ruler
+or a leaking column tells the label by itself.
 """
 
 import torch
@@ -18,14 +18,14 @@ def neighbour_agreement(
     *,
     num_rows: int | None = None,
 ) -> Float[Tensor, " row"]:
-    """How much oftener a row's nearest neighbours in the region have its label than any other row has.
+    """How much more often a row's nearest neighbours in the region have its label than the other rows do.
 
-    1 where all of them have it, 0 where they have it as often as all other rows, below where less often. Neighbours are
-    the twenty other rows with the most similar values in the region (Euclidean distance), and all that are as near as
-    the twentieth: in a region that is blank on most rows these are all that are blank.
+    1 if all of them have it, 0 if they have it as often as all other rows, negative if less often. Neighbours are the
+    twenty other rows with the most similar values in the region (Euclidean distance), and all that are as near as the
+    twentieth: in a region that is blank on most rows, these are all rows that are blank there.
 
     Args:
-        num_rows: look at the first rows only, among all others.
+        num_rows: return values for the first ``num_rows`` rows only; neighbours are still sought among all rows.
     """
     values = x[:, region].double()
     y = y.to(x.device)

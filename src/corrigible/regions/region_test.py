@@ -1,4 +1,4 @@
-"""Does masking a region change the score more than masking an equal region anywhere else?"""
+"""Test whether replacing a region changes the score more than replacing an equal region elsewhere."""
 
 from dataclasses import dataclass
 from functools import lru_cache
@@ -24,21 +24,21 @@ NOTHING = 1e-9
 
 @dataclass(frozen=True)
 class RegionTest:
-    """What a region does for the score of the predicted class, beside equal regions elsewhere."""
+    """The effect of a region on the score of the predicted class, compared with equal regions elsewhere."""
 
     effect: float
-    """Mean over rows of the score that goes when the region holds other rows' values."""
+    """How much the score falls, averaged over rows, when the region holds other rows' values."""
     low: float
     high: float
     """95 % interval of the effect, from resampled rows."""
     elsewhere: float
     """The mean effect of the regions elsewhere."""
     ratio: float
-    """The effect over the mean size of the effect elsewhere; that counts as 1e-9 where it is less."""
+    """The effect divided by the mean absolute effect elsewhere, which is taken as at least 1e-9."""
     ratio_low: float
     ratio_high: float
     p_value: float
-    """(1 + how many regions elsewhere have at least this effect) / (1 + how many there are)."""
+    """(1 + number of regions elsewhere with at least this effect) / (1 + number of regions elsewhere)."""
     num_elsewhere: int
 
 
@@ -55,16 +55,16 @@ def region_test(
 ) -> RegionTest:
     """Compare the effect of a region on the score of the predicted class with that of equally large regions elsewhere.
 
-    A large effect shows that the model relies on the region, not that it should not: that is for a person to say.
+    A large effect shows that the model relies on the region. Whether it should is for a person to say.
 
     Args:
         data: ``(x, y)`` arrays or a map-style data set of (x, y): the rows in which the cue is suspected.
-        region: a boolean array of the shape of one input, for images height × width will do; or names of features.
+        region: a boolean array of the shape of one input, (height, width) of an image, or names of features.
         score: of the predicted class; one of ``SCORES``.
-        num_rows: drawn from the data; all where there are fewer.
-        num_donors: how many other rows lend their values to each.
-        num_elsewhere: random regions of the same form and size, or as many random features; fewer where there are not
-            so many.
+        num_rows: rows drawn from the data; all if there are fewer.
+        num_donors: how many other rows lend their values to each row.
+        num_elsewhere: random regions of the same form and size, or sets of as many random features; fewer if there are
+            not so many.
 
     Raises:
         FeedbackError: a region that does not fit the data.
@@ -92,7 +92,7 @@ def region_test(
 def compared_with_others(
     effect: Float[Tensor, " row"], others: Float[Tensor, " row other"], *, seed: int = 0
 ) -> RegionTest:
-    """The region's effect on each row beside those of other regions on the same rows."""
+    """The test of a region from its effect on each row and those of other regions on the same rows."""
     weights = _weights(len(effect), seed)
     effects, sizes = weights @ effect.double(), (weights @ others.double()).abs().mean(dim=1)
     low, high = percentile_interval(effects).tolist()
@@ -114,6 +114,6 @@ def compared_with_others(
 
 @lru_cache(maxsize=4)
 def _weights(num_rows: int, seed: int) -> Float[Tensor, " resample row"]:
-    """How much of each resample's mean each row makes up."""
+    """The share of each row in the mean of each resample."""
     counts = [index.bincount(minlength=num_rows) for index in resamples(num_rows, NUM_RESAMPLES, seed)]
     return torch.stack(counts).double() / num_rows

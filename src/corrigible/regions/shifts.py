@@ -1,4 +1,4 @@
-"""What a corrected model relies on instead: regions that hurt it more than before when they hold other rows' values."""
+"""What a corrected model relies on instead: regions whose exchange costs it more accuracy than before."""
 
 from dataclasses import dataclass
 
@@ -15,7 +15,7 @@ from corrigible.regions.candidates import masks_of_parts, parts_of
 
 NUM_ROWS, NUM_DONORS, NUM_CELLS, MOST = 200, 4, 4, 3
 LEAST = 0.05
-"""Of the accuracy with a region exchanged, by which it must be lower than before."""
+"""Least fall of the accuracy with a region exchanged, in comparison with before."""
 
 
 @dataclass(frozen=True)
@@ -26,20 +26,20 @@ class Shift:
     before: float
     """Accuracy of the uncorrected model with other rows' values in the region."""
     after: float
-    """That of the corrected one."""
+    """The same for the corrected model."""
 
 
 def shifts(
     before: nn.Module, after: nn.Module, dataset: Dataset, marked: Bool[Tensor, " *input"], *, seed: int = 0
 ) -> list[Shift]:
-    """The regions outside of what was marked that matter more now, the largest change first; at most three.
+    """The regions outside of the marked inputs that matter more after the correction: at most three, largest first.
 
-    Cells and the border of images, features of tables; nothing for other data. A region is named where accuracy with
-    other rows' values in it is lower than before, by two standard errors and by 5 points. It may be what should tell
-    the class, or another cue: a person must look.
+    Candidates are the cells and the border of images and the features of tables; there are none for other data. A
+    region is listed if accuracy with other rows' values in it is lower than before, by two standard errors and by 5
+    points. It may be what should tell the class, or another cue: a person must look.
 
     Args:
-        marked: what was marked on any row.
+        marked: True where an input was marked on any row.
     """
     shape = shape_of(dataset)
     if tokens_of(dataset) is not None or len(shape) not in (1, 3):

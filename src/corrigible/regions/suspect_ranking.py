@@ -1,4 +1,4 @@
-"""How suspect a region is: what the model makes of it times how surely it alone tells the label."""
+"""How suspect a region is: its effect on the model times how surely it alone tells the label."""
 
 from dataclasses import dataclass
 from typing import Any
@@ -12,11 +12,11 @@ from corrigible.types import Features, Phrase, Pixels
 
 NUM_EXAMPLES = 5
 SURELY = 4
-"""The power of the neighbours' agreement: as likely as that four drawn at random all have the row's label."""
+"""Exponent of the neighbours' agreement: the chance that four neighbours drawn at random all have the row's label."""
 TOP = 0.1
-"""Share of the rows that a region is ranked by: a cue may be in few of them."""
+"""Share of the rows, those of highest suspicion, that rank a region; a cue may be in few rows."""
 ONE_CLASS = 0.9
-"""Share of the suspicion that lies in rows of one class where a suspect is about that class."""
+"""Share of the suspicion in rows of one class from which a suspect is said to concern that class."""
 
 
 @dataclass(frozen=True)
@@ -25,20 +25,20 @@ class Suspect:
 
     region: Pixels | Features | Phrase
     label: int | None
-    """The class in whose rows nearly all of the suspicion lies; None where several are concerned."""
+    """The class in whose rows nearly all of the suspicion lies; None if it concerns several."""
     score: float
-    """What regions are ranked by, above 0: mean suspicion of the tenth of the rows that have most of it."""
+    """The ranking score, above 0: mean suspicion over the tenth of the rows with the highest suspicion."""
     test: RegionTest
-    """The effect on the score of the predicted class, with its interval, beside that of regions elsewhere.
+    """The effect on the score of the predicted class, with its interval, compared with regions elsewhere.
 
-    Of a word, on the rows that hold it, beside the effects of other words on the rows that hold those.
+    The effect of a word is measured on the rows that hold it, and compared with those of other words on their rows.
     """
     telling: float
-    """How surely the region alone tells the label on rows that rely on it, from 0 as by chance to 1."""
+    """How surely the region alone tells the label on rows that rely on it, from 0 (as by chance) to 1."""
     size: int
-    """Inputs in the region, words in a phrase; pixels count in each channel."""
+    """Number of inputs in the region, counting a pixel once per channel; of a phrase, the number of words."""
     rows: tuple[int, ...]
-    """Positions of the rows with the largest suspicion, the largest first."""
+    """Positions of the rows with the highest suspicion, the highest first."""
 
 
 def suspicion_of(

@@ -1,8 +1,8 @@
 """Where to look first: regions that the model relies on and that tell the label by themselves.
 
-A confounder differs from what an image shows in where it lies and in how plainly it tells: a stamp or a column is at
-the same place in many rows of a class and has the same values there. So a region is suspected as far as replacing it
-changes the score on rows where its values alone tell the label.
+A confounder such as a stamp or a column lies at the same place in many rows of a class and has the same values there;
+the object in an image does not. So the suspicion of a region is how much replacing it changes the score on rows where
+its values alone tell the label.
 """
 
 from dataclasses import dataclass
@@ -28,16 +28,16 @@ from corrigible.regions.suspect_ranking import Suspect, suspicion_of
 from corrigible.regions.words import word_suspects
 
 NUM_COMPARED = 1500
-"""Rows among which neighbours are looked for."""
+"""Most rows among which neighbours are sought."""
 NUM_CLUSTERED, NUM_ELSEWHERE = 8, 10
-"""Regions found by clusters, and those each is compared with; a cell or feature is compared with all others."""
+"""Most regions from clusters, and regions that each is compared with; a cell or feature is compared with all others."""
 CLEARLY = 3.0
-"""A cluster's region is where its mean attribution is this many times that of the mean cell."""
+"""A cell belongs to a cluster's region if its mean attribution is this many times that of the average cell."""
 
 
 @dataclass(frozen=True)
 class _Looked:
-    """The rows looked at, and what is asked of each region."""
+    """The rows that are looked at, and the settings of the test of each region."""
 
     model: nn.Module
     index: Int[Tensor, " row"]
@@ -60,7 +60,7 @@ class _Looked:
 
 
 class _Region(NamedTuple):
-    """A region and its effect on each row; those of other regions too, where they have been looked at anyway."""
+    """A region with its effect on each row, and the effects of other regions if they are already known."""
 
     mask: Bool[Tensor, " *input"]
     effect: Float[Tensor, " looked"]
@@ -79,15 +79,16 @@ def suspects(
     most: int = 10,
     seed: int = 0,
 ) -> list[Suspect]:
-    """Regions that the model may rely on by mistake, the most suspected first; for a person to look at.
+    """Regions that the model may rely on by mistake, the most suspected first, for a person to look at.
 
-    Looked at are the cells of images, the features of tables, the words of texts or the places of other sequences, and
-    for images what cells the explanations of a cluster of rows lie in (`cluster_explanations`). A word is looked at
-    wherever it stands, and tells by being there. Suspicion of a row: the effect of the region on the score of the
-    predicted class (`region_test`) times the fourth power of `neighbour_agreement`, both at least 0. Regions half of
-    which lie in a more suspected one, or contain half of it, are left out. A true cause that alone tells the label at a
-    fixed place is suspected too, and so is a word that should tell it; a cue that moves about in images or sequences is
-    not.
+    Candidates are the cells of images, the features of tables, the words of texts or the places of other sequences; for
+    images also the cells in which the explanations of a cluster of rows lie (`cluster_explanations`). A word is one
+    region wherever it stands; its presence is what tells the label. The suspicion of a row is the effect of the region
+    on the score of the predicted class (`region_test`) times the fourth power of `neighbour_agreement`, both clipped
+    at 0. A region is left out if half of it lies in a more suspected one, or if it contains half of that one.
+
+    What should tell the label is suspected too if it alone does so at a fixed place, and so are words that should tell
+    it. A cue whose place varies from image to image, or from sequence to sequence, is not found.
 
     Args:
         data: ``(x, y)`` arrays or a map-style data set of (x, y): rows that hold the confounder, such as the training
@@ -95,9 +96,9 @@ def suspects(
         method: the explainer whose explanations of images are clustered.
         cell: side of an image's cells in pixels; None for a seventh of the longer side.
         score: of the predicted class; one of ``SCORES``.
-        num_rows: drawn from the data; all where there are fewer.
-        num_donors: rows that lend their values to each.
-        most: how many at most.
+        num_rows: rows drawn from the data; all if there are fewer.
+        num_donors: rows that lend their values to each row.
+        most: most suspects to return.
 
     Raises:
         RecipeError: an unknown method or score, or a number below 1.
@@ -154,10 +155,7 @@ def _suspect(looked: _Looked, region: _Region, told: dict[str, Any]) -> Suspect:
 
 
 def _of_clusters(looked: _Looked, parts: Int[Tensor, " *input"], method: str) -> list[Bool[Tensor, " *input"]]:
-    """Where the explanations of each cluster lie: connected cells, at least two, of clearly more than mean attribution.
-
-    Those of the largest clusters, as many as are looked at.
-    """
+    """The regions of the largest clusters: connected cells, at least two, of clearly more than average attribution."""
     count = len(looked.target)
     attribution = explain(looked.model, looked.rows.x[:count], looked.target, method=method, seed=looked.seed)
     found: list[Tensor] = []
@@ -181,5 +179,5 @@ def _connected(attribution: Float[Tensor, " *input"], parts: Int[Tensor, " *inpu
 
 
 def _is_same(first: Tensor, second: Tensor) -> bool:
-    """Half of the smaller region lies in the other."""
+    """Whether at least half of the smaller region lies in the other."""
     return bool(2 * (first & second).sum() >= min(first.sum(), second.sum()))

@@ -1,4 +1,4 @@
-"""Words of texts that the model relies on and whose presence tells the label, wherever they stand."""
+"""Suspect words of texts: words that the model relies on and whose presence anywhere tells the label."""
 
 import torch
 from jaxtyping import Bool, Float, Int
@@ -15,9 +15,9 @@ from corrigible.regions.suspect_ranking import SURELY, Suspect, suspicion_of
 from corrigible.types import Phrase
 
 MOST_WORDS = 200
-"""How many words are looked at: those that may be most suspect by what they tell."""
+"""Most words that are looked at: those whose presence best tells the label."""
 NUM_DOUBTED = 5
-"""As many further rows hold the word, one thinks, with labels as by chance: what few rows show is not sure."""
+"""Number of imaginary further rows that hold each word, with labels by chance, so that rare words tell less surely."""
 
 
 def word_suspects(
@@ -25,8 +25,8 @@ def word_suspects(
 ) -> list[Suspect]:
     """Words that the model may rely on by mistake, the most suspected first.
 
-    Looked at are words that at least two of the drawn rows hold. The effect of a word on a row that holds it is what
-    the score of the predicted class loses when other rows' words stand in its places.
+    Candidates are words that at least two of the drawn rows hold. The effect of a word on a row that holds it is how
+    much the score of the predicted class falls when other rows' words stand in its places.
     """
     tokens, y = tokens_of(dataset), all_labels(dataset)
     assert tokens is not None
@@ -64,10 +64,11 @@ def presence(ids: Int[Tensor, " row token"], num_words: int) -> Bool[Tensor, " r
 
 
 def telling_of_words(ids: Int[Tensor, " row token"], y: Int[Tensor, " row"]) -> Float[Tensor, " word class"]:
-    """How much oftener rows that hold the word have the class than all rows do: 1 where always, 0 where as often.
+    """How much more often rows that hold the word have the class than all rows do.
 
-    Below 0 where less often. A row itself does not count, and a few more are taken to hold the word with the labels of
-    all rows, so that a rare word tells less surely. For words up to the last that any row holds.
+    1 means always, 0 as often as all rows, and below 0 less often. The row itself is not counted. A few imaginary rows
+    that hold the word, with the labels of all rows, make rare words tell less surely. Covers words up to the last
+    number that any row holds.
     """
     num_classes = int(y.max()) + 1
     share = y.bincount(minlength=num_classes).double() / len(y)
@@ -85,7 +86,7 @@ def telling_of_words(ids: Int[Tensor, " row token"], y: Int[Tensor, " row"]) -> 
 def _most_telling(
     held: Bool[Tensor, " row word"], tells: Float[Tensor, " row word"], words: tuple[str, ...]
 ) -> Int[Tensor, " looked"]:
-    """Numbers of words that may be suspect, and can be said."""
+    """Numbers of the words that may be suspect and that feedback can name."""
     promise = (held * tells.clamp_min(0) ** SURELY).sum(dim=0)
     promise[held.sum(dim=0) < 2] = 0
     promise[[number for number, word in enumerate(words[: len(promise)]) if word == UNKNOWN]] = 0

@@ -1,6 +1,6 @@
-"""The verbs: what the command line and the web app call.
+"""The verbs, which the command line and the web app call.
 
-Each is loaded when it is first used, because importing PyTorch takes seconds and asking for help must not.
+Each is loaded when it is first used: importing PyTorch takes seconds, and asking for help must be quick.
 """
 
 import importlib

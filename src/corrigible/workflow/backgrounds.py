@@ -1,4 +1,4 @@
-"""The background that a recipe asks for by a number of rows."""
+"""The background for which a recipe gives a number of rows."""
 
 from dataclasses import replace
 
@@ -11,12 +11,12 @@ from corrigible.study import Study
 
 
 def with_background(study: Study) -> Recipe:
-    """The study's recipe, with rows of the training split where ``[explain]`` says how many stand for absent inputs.
+    """The study's recipe; if ``[explain] background`` is a number, it is replaced by as many training rows.
 
-    The recipe's seed draws them, so that every verb sees the same ones.
+    The recipe's seed draws the rows, so that every verb uses the same ones.
 
     Raises:
-        RecipeError: no whole number of rows of the training split.
+        RecipeError: not a whole number of rows of the training split.
     """
     recipe = study.recipe
     settings = recipe.explain.settings

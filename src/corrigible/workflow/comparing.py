@@ -1,7 +1,7 @@
-"""The verb that compares: several methods on the same feedback, one table and one plot.
+"""The verb ``compare``: several methods on the same feedback, one table and one plot.
 
-Each method is a run of its own, so that an interrupted comparison goes on with the next one; the last run holds the
-table. Methods are ranked by swap score, never by what is measured on the evaluation's rows.
+Each method is a run of its own, so an interrupted comparison continues with the next method; the last run holds the
+table. Methods are ranked by swap score, never by measurements on the evaluation's rows.
 """
 
 import dataclasses
@@ -57,7 +57,7 @@ ABOUT = (
 
 @dataclass(frozen=True)
 class _Setting:
-    """What all methods of one comparison share."""
+    """The setting that all methods of one comparison share."""
 
     study: Study
     trained: Run
@@ -81,7 +81,7 @@ def compare(
     Methods that were compared before, on the same model, feedback, recipe and seed, are not trained again.
 
     Args:
-        methods: names of penalties or augmentations; none for every one that the feedback serves.
+        methods: names of penalties or augmentations; empty for every method that can use the feedback.
 
     Raises:
         RecipeError: a name that is neither.
@@ -129,14 +129,14 @@ def _chosen(methods: Sequence[str], setting: _Setting) -> dict[str, dict[str, An
             raise RecipeError(unknown("method that feedback serves", name, known))
     served = methods_for(setting.marks, setting.data)
     for name in methods:
-        if name not in served:  # Said before anything is trained.
+        if name not in served:  # Checked before anything is trained.
             raise FeedbackError(f"{name} has no use for this feedback; it serves {', '.join(served) or 'no method'}")
     named = {name: served[name] for name in methods} or served
     return {WITHOUT_FEEDBACK: {}, **named}
 
 
 def _finished(setting: _Setting, name: str, method: Mapping[str, Any]) -> Run | None:
-    """The run in which this method was compared before, in the same setting."""
+    """The earlier run of this method in the same setting; None if there is none."""
     wanted = {**setting.record, "label": name, "method": method, "recipe": setting.study.recipe.text}
     same = (run for run in setting.study.runs() if run.verb == "compare")
     return next((run for run in same if all(run.record.get(key) == value for key, value in wanted.items())), None)
@@ -167,7 +167,7 @@ def _train(setting: _Setting, name: str, method: Mapping[str, Any]) -> Iterator[
 
 
 def _rank(result: MethodCompared) -> tuple[bool, float]:
-    """The best swap score first; a method that failed comes after all that did not."""
+    """Sort key: the best swap score first, and failed methods after all others."""
     return result.outcome == FAILED, -result.swap_score if result.swap_score is not None else 0.0
 
 

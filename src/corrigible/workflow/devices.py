@@ -1,4 +1,4 @@
-"""Where to compute, by name."""
+"""The device to compute on, by name."""
 
 import torch
 
@@ -6,7 +6,7 @@ from corrigible.errors import RecipeError
 
 
 def device_named(name: str) -> torch.device:
-    """The device, once a number could be put there.
+    """The device of that name, after a test that it can be used.
 
     Raises:
         RecipeError: there is no such device on this machine.

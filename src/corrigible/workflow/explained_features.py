@@ -1,4 +1,4 @@
-"""How a table's strongest features act, each alone and two together, computed when models are measured."""
+"""The effects of a table's strongest features, alone and in pairs, computed when models are measured."""
 
 import dataclasses
 from collections.abc import Mapping
@@ -23,30 +23,30 @@ from corrigible.workflow.explained_rows import score_of
 
 TENSORS_FILE, FACTS_FILE = "explained_features.safetensors", "explained_features.json"
 NUM_DEPENDENT, MOST_PAIRED = 3, 8
-"""Features that are set to other values; those that are paired with each other, all others being one group."""
+"""Features that are set to other values; features that are paired with each other, with all others as one group."""
 MOST_SET_ROWS, MOST_PAIRED_ROWS = 200, 50
 
 
 @dataclass(frozen=True, eq=False)
 class ExplainedFeatures:
-    """What the report plots of single features; models are numbered as in the evaluation."""
+    """The data for the report's plots of single features; models are numbered as in the evaluation."""
 
     target: int
-    """The class whose probability the dependence is of."""
+    """The class whose probability is plotted."""
     dependence: Mapping[int, list[PartialDependence]]
-    """By model: the strongest features' on the same rows."""
+    """For each model, the partial dependence on the strongest features, on the same rows."""
     paired: tuple[str, ...]
     """The features and the group of the others."""
     interactions: Mapping[int, Float[Tensor, " feature other_feature"]]
-    """By model: the Shapley interactions in the mean over the same rows."""
+    """For each model, the Shapley interactions averaged over the same rows."""
 
 
 def explained_features(
     recipe: Recipe, models: Mapping[int, nn.Module], rows: Mapping[str, Tensor], columns: Columns, seed: int
 ) -> ExplainedFeatures:
-    """How these rows' strongest features act, by the attributions of all models.
+    """The effects of the features with the largest attributions over all models, on these rows.
 
-    The class is the one that is explained most often, as it is in every row where there are two.
+    The class is the one that is explained most often; with two classes, it is the same in every row.
     """
     found = [signed_by_feature(rows[f"attribution.{place}"], columns) for place in models]
     sizes = np.stack([np.abs(signed).mean(axis=0) for signed in found]).max(axis=0)
@@ -72,7 +72,7 @@ def explained_features(
 
 
 def keep_features(draft: Draft, found: ExplainedFeatures) -> None:
-    """Writes what ``kept_features`` reads."""
+    """Write the files that ``kept_features`` reads."""
     tensors: dict[str, Tensor] = {}
     facts = []
     for k, panel in enumerate(next(iter(found.dependence.values()))):
@@ -89,7 +89,7 @@ def keep_features(draft: Draft, found: ExplainedFeatures) -> None:
 
 
 def kept_features(run: Run) -> ExplainedFeatures | None:
-    """What an evaluation kept; nothing for images, nor in an evaluation from before it was kept."""
+    """The features that an evaluation kept; None for images, and for evaluations of older versions."""
     if not (run.folder / FACTS_FILE).exists():
         return None
     facts, tensors = run.read(FACTS_FILE), load_file(run.folder / TENSORS_FILE)
@@ -107,7 +107,7 @@ def kept_features(run: Run) -> ExplainedFeatures | None:
 
 
 def _stored(name: str) -> str:
-    """The part of a grid as evaluations have always written it."""
+    """The name of a grid's part in the files of evaluations."""
     return {"points": "grid"}.get(name, name)
 
 

@@ -1,4 +1,4 @@
-"""What the report plots of explanations, computed when models are measured."""
+"""The data for the report's plots of explanations, computed when models are measured."""
 
 import dataclasses
 from collections.abc import Mapping
@@ -23,14 +23,14 @@ from corrigible.types import Columns
 
 ROWS_FILE, COLUMNS_FILE = "explained.safetensors", "columns.json"
 MOST_ROWS, MOST_NUMBERS, MOST_IMAGES = 500, 500_000, 64
-"""For plots are explained so many rows of a table, fewer where they hold more numbers than that; so many images."""
+"""Most rows of a table that are explained for plots, most numbers that they may hold, and most images."""
 
 
 def explained_rows(data: Dataset) -> dict[str, Tensor]:
-    """Rows spread over the data set, and the class whose score is explained.
+    """Rows spread over the data set, and the class that is explained for each.
 
-    Of a table with two classes it is always the second, so that a sign means the same in every row; otherwise, each
-    row's label.
+    For a table with two classes it is always the second, so that a sign means the same in every row; otherwise it is
+    each row's label.
     """
     columns = columns_of(data)
     most = MOST_IMAGES if columns is None else min(MOST_ROWS, MOST_NUMBERS // len(columns.names))
@@ -45,9 +45,9 @@ def explained_rows(data: Dataset) -> dict[str, Tensor]:
 def explained_by(
     recipe: Recipe, model: nn.Module, rows: Mapping[str, Tensor], columns: Columns | None, seed: int
 ) -> dict[str, Tensor]:
-    """Of a table, the model's attributions of these rows; where the method has a baseline, the scores of both too.
+    """For a table, the model's attributions of these rows, and the scores of rows and baseline if the method has one.
 
-    Of images and texts, each one's probability of its label while inputs are removed, or put back, by attribution.
+    For images and texts, the probability of each row's label while inputs are removed, or put back, by attribution.
     """
     method, settings, groups = recipe.explain.method, dict(recipe.explain.settings), None
     if "words" in rows:
@@ -64,13 +64,13 @@ def explained_by(
 
 
 def score_of(recipe: Recipe) -> str | None:
-    """The score that the method explains; None where it has no such setting, or draws a score anew for every pass."""
+    """The score that the method explains; None if it has no such setting, or if the score is drawn for every pass."""
     score = _taken(recipe).get("score")
     return score if score in SCORES else None
 
 
 def keep(draft: Draft, rows: Mapping[str, Tensor], columns: Columns | None) -> None:
-    """Writes what ``explanation_plots`` reads; images themselves would be large, and are not drawn."""
+    """Write the files that ``explanation_plots`` reads; not the images, which would be large and are not plotted."""
     kept = {name: value for name, value in rows.items() if columns is not None or name != "x"}
     (draft.folder / ROWS_FILE).write_bytes(save(kept))
     if columns is not None:

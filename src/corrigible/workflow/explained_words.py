@@ -1,4 +1,4 @@
-"""What runs keep of explained texts: the words beside the values, and what each word counted in all."""
+"""What runs store of explained texts: the words of the values, and the share of each word over all rows."""
 
 from collections.abc import Iterable
 
@@ -9,7 +9,7 @@ from torch import Tensor
 from corrigible.data.tokens import PADDING, Tokens
 
 WORDS_FILE = "words.json"
-"""Of each row, its words in order; the first of its values are theirs."""
+"""The words of each row in order; the first values of the row belong to them."""
 MOST_WORDS = 200
 
 
@@ -28,5 +28,5 @@ def word_shares(
 
 
 def words_of_rows(tokens: Tokens) -> list[list[str]]:
-    """Each row's words, as ``WORDS_FILE`` holds them."""
+    """Each row's words, in the form of ``WORDS_FILE``."""
     return [list(tokens.row(row)) for row in range(len(tokens.ids))]

@@ -1,4 +1,4 @@
-"""The verb that explains every row of a study: a run that may be interrupted and gone on with."""
+"""The verb that explains every row of a study, in a run that can be interrupted and resumed."""
 
 import dataclasses
 import fcntl
@@ -32,7 +32,7 @@ from corrigible.workflow.model_runs import load_model
 from corrigible.workflow.records import FeatureShare, Finished, Record
 
 UNFINISHED = ".unfinished-explain"
-"""Where the shards of a run lie in ``runs`` until all are there."""
+"""The folder in ``runs`` that holds the shards of a run until all are finished."""
 SUFFIXES = {"image": ".npz", "table": ".csv", "text": ".csv"}
 
 
@@ -48,8 +48,8 @@ def explain_all(
 ) -> Iterator[Record]:
     """Explain what a run's model predicts on every row of these splits, by default of all of the study's.
 
-    Shards that are finished when it is interrupted are kept; called again in the same way it goes on with the others.
-    Of processes that torchrun started, each makes its part of the shards, and the first one tells of it.
+    Finished shards survive an interruption; the same call resumes with the others. Of several processes started by
+    torchrun, each makes a part of the shards, and the first one yields the records.
     """
     with joined_processes():
         settings = {"format": format, "rows_per_shard": rows_per_shard}
@@ -79,7 +79,9 @@ def _explain_all(
     ]
     num_rows = {}
     for split, records in zip(splits, begun, strict=True):
-        planned: Any = next(records)  # Before anything is explained: all of it can be, or can be gone on with.
+        planned: Any = next(
+            records
+        )  # Before anything is explained, to check that all splits can be started or resumed.
         num_rows[split] = planned.num_rows
         yield planned
     for records in begun:
@@ -90,7 +92,7 @@ def _explain_all(
 
 
 def splits_of(study: Study) -> tuple[str, ...]:
-    """The parts of the study's data: one per file in ``data`` or folder of images, or those that the recipe names."""
+    """The splits of the study's data: one per file in ``data`` or folder of images, or those that the recipe names."""
     named = _splits_named(study.recipe)
     if study.recipe.source is not None or study.recipe.kind not in SUFFIXES:
         return named
@@ -98,7 +100,7 @@ def splits_of(study: Study) -> tuple[str, ...]:
     found = sorted(path.stem for path in data.glob(f"*{SUFFIXES[study.recipe.kind]}")) or splits_in(data)
     if not found:
         return named
-    # Where a part that the recipe explains or evaluates is missing, loading it says so.
+    # If a split that the recipe explains or evaluates is missing, loading it raises an error.
     expected = {*found, "train", study.recipe.explain.split, study.recipe.evaluate.split}
     return tuple(name for name in named if name in expected) + tuple(name for name in found if name not in named)
 
@@ -110,7 +112,7 @@ def _splits_named(recipe: Recipe) -> tuple[str, ...]:
 
 
 def _publish(study: Study, parts: Mapping[str, Dataset], record: dict[str, Any]) -> Iterator[Record]:
-    """Make a run of the shards, which stay where they are until it is one."""
+    """Make a run from the shards, which keep their place until the run is finished."""
     with study.new_run("explain", **record) as draft:
         for split, data in parts.items():
             for path in shard_paths(_unfinished(study, split), name=_plain(split)):
@@ -127,7 +129,7 @@ def _publish(study: Study, parts: Mapping[str, Dataset], record: dict[str, Any])
 
 
 def _shares(folder: Path, parts: Mapping[str, Dataset]) -> list[tuple[str, float]]:
-    """What each feature or word counted in all of the parts together."""
+    """The share of each feature or word over all parts together."""
     explained = (part.attribution for split in parts for part in read_shards(folder, name=_plain(split)))
     tokens = _tokens(parts)
     if tokens is not None:
@@ -143,7 +145,7 @@ def _tokens(parts: Mapping[str, Dataset]) -> Tokens | None:
 
 @contextmanager
 def _alone(study: Study) -> Iterator[None]:
-    """Nobody else works on this study's shards, besides the processes of this one's group."""
+    """A context in which only the processes of this group work on the study's shards."""
     if process_number() > 0:
         yield
         return
@@ -171,7 +173,7 @@ def _unfinished(study: Study, split: str) -> Path:
 
 
 def _link(source: Path, place: Path) -> None:
-    """The same file in both places; a copy where the disk knows no links."""
+    """Link the file to another place; copy it if the file system has no links."""
     try:
         os.link(source, place)
     except OSError:
@@ -179,7 +181,7 @@ def _link(source: Path, place: Path) -> None:
 
 
 def _discard(folder: Path) -> None:
-    """Remove a folder of which never a part is left under its name."""
+    """Remove a folder so that no incomplete folder is ever left under its name."""
     leaving = temporary_sibling(folder)
     folder.rename(leaving)
     shutil.rmtree(leaving)

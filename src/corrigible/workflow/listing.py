@@ -1,4 +1,4 @@
-"""The verb that lists what can be named in a recipe."""
+"""The verb ``methods``: lists everything that a recipe can name."""
 
 import inspect
 from collections.abc import Callable, Iterator, Mapping
@@ -74,7 +74,7 @@ def summary(function: Callable[..., Any]) -> str:
 
 
 def settings(function: Callable[..., Any]) -> str:
-    """What a recipe may set, with the defaults."""
+    """The settings that a recipe may give, with their defaults."""
     own = {name: default for name, default in settings_of(function).items() if name not in SHARED_SETTINGS}
     return ", ".join(
         name if default is inspect.Parameter.empty else f"{name}={default!r}" for name, default in own.items()

@@ -1,4 +1,4 @@
-"""The verbs that look at models: explain and evaluate."""
+"""The verbs that examine models: explain and evaluate."""
 
 import dataclasses
 from collections.abc import Generator, Iterable, Iterator, Sequence
@@ -38,13 +38,13 @@ from corrigible.workflow.verdicts import shifts_on_split, verdict_on_split
 NUM_DRAWN_ROWS = 8
 NUM_TOLD_WORDS = 20
 ROWS_AT_ONCE = 256
-"""Of a data set that may not fit in memory."""
+"""Rows in memory at once, of a data set that may not fit."""
 
 
 def explain(
     folder: Path, *, run: str | None = None, seed: int | None = None, device: str = "cpu"
 ) -> Iterator[FeatureShare | Finished]:
-    """Explain what a run's model predicts on the rows of the recipe's split; the latest model where no run is named."""
+    """Explain a run's model on the rows of the recipe's split; the latest model if no run is named."""
     study = open_study(folder)
     recipe = with_background(study)
     seed = recipe.seed if seed is None else seed
@@ -71,7 +71,7 @@ def evaluate(
 ) -> Iterator[Verdict | Shift | Measured | Finished]:
     """Measure the latest trained model, its latest correction and that correction's baselines on the same rows.
 
-    The verdict on the correction comes first, and what the corrected model relies on more than before.
+    The verdict on the correction comes first, then the regions that the corrected model relies on more than before.
     """
     study = open_study(folder)
     recipe = with_background(study)
@@ -103,7 +103,7 @@ def evaluate(
 
 @dataclass
 class _Evaluated:
-    """What an evaluation looks at, and what it has found besides the measurements."""
+    """The models and rows of an evaluation, and its results besides the measurements."""
 
     recipe: Recipe
     data: Dataset
@@ -114,13 +114,13 @@ class _Evaluated:
     drawn: dict[str, Tensor]
     """A few rows, with each model's prediction and attribution of them."""
     explained: dict[int, nn.Module] = field(default_factory=dict)
-    """Models whose explanations are plotted, by their place."""
+    """Models whose explanations are plotted, by their number."""
     changes: list[Measurement] = field(default_factory=list)
-    """From the trained model to its correction."""
+    """The changes from the trained model to its correction."""
 
 
 def _measured(evaluated: _Evaluated) -> Generator[Measured, None, list[dict[str, Any]]]:
-    """Tells of each measurement; returns what is written of each model."""
+    """Yield each measurement; return the record of each model."""
     recipe, data, feedback, seed = evaluated.recipe, evaluated.data, evaluated.feedback, evaluated.seed
     metrics, settings = recipe.evaluate.metrics, {"num_resamples": recipe.evaluate.num_resamples, "seed": seed}
     drawn, rows = evaluated.drawn, rows_of(data, evaluated.drawn["row"])
@@ -154,7 +154,7 @@ def models_to_compare(study: Study) -> list[Run]:
 
 
 def feedback_about(study: Study, split: str) -> tuple[list[Feedback], int]:
-    """What was said about every row, about a class, or about rows of this split; and the store's revision."""
+    """The feedback about every row, about a class, or about rows of this split; and the store's revision."""
     with study.feedback() as store:
         revision = store.revision
         return said_about((feedback for _, feedback in store.at_revision(revision)), split), revision
@@ -163,7 +163,7 @@ def feedback_about(study: Study, split: str) -> tuple[list[Feedback], int]:
 def gathered(
     recipe: Recipe, model: nn.Module, data: Dataset, feedback: list[Feedback], metrics: Sequence[str], seed: int
 ) -> Observations:
-    """What these metrics ask for, with the recipe's explainer."""
+    """The observations that these metrics ask for, with the recipe's explainer."""
     with evaluating(model):
         batch_size = rows_that_fit(model, like_parameters(rows_of(data, torch.tensor([0])).x, model))
     return gather(
@@ -184,7 +184,7 @@ def _as_dicts(measurements: list[Measurement]) -> list[dict[str, Any]]:
 
 
 def _confusion(observations: Observations) -> list[list[int]]:
-    """How many rows of each label (down) were predicted as each class (across)."""
+    """The number of rows by label (rows) and predicted class (columns)."""
     y, predicted = observations.everywhere["y"], observations.everywhere["predicted"]
     num_classes = observations.everywhere["probs"].shape[1]
     counts = (y * num_classes + predicted).bincount(minlength=num_classes**2)
@@ -192,7 +192,7 @@ def _confusion(observations: Observations) -> list[list[int]]:
 
 
 def _drawn_rows(data: Dataset, feedback: list[Feedback]) -> dict[str, Tensor]:
-    """A few rows spread over the data set, as the report shows them, with what is marked on them."""
+    """A few rows spread over the data set, with their marks, for the report."""
     index = torch.linspace(0, len(data) - 1, min(NUM_DRAWN_ROWS, len(data))).round().long()
     rows = collate(data, index, marks_of(feedback, data))
     assert rows.irrelevant is not None
@@ -200,7 +200,7 @@ def _drawn_rows(data: Dataset, feedback: list[Feedback]) -> dict[str, Tensor]:
 
 
 def _keep_explanations(draft: Draft, recipe: Recipe, models: dict[int, nn.Module], data: Dataset, seed: int) -> None:
-    """Writes what the report plots of these models, which are numbered as in the evaluation."""
+    """Write the data for the report's plots of these models, which are numbered as in the evaluation."""
     columns, rows = columns_of(data), explained_rows(data)
     by_model = {place: explained_by(recipe, model, rows, columns, seed) for place, model in models.items()}
     rows |= {f"{name}.{place}": values for place, found in by_model.items() for name, values in found.items()}
@@ -223,7 +223,7 @@ def _attribution(recipe: Recipe, model: nn.Module, rows: TensorData, target: Ten
 
 
 def _of_words(attribution: Tensor, rows: TensorData) -> Tensor:
-    """Of a text, one number per word; anything else as it is."""
+    """The attribution with one number per word for texts; unchanged for other data."""
     return attribution if rows.tokens is None else by_token(attribution)
 
 
@@ -239,7 +239,7 @@ def _shares(attributions: Iterable[Tensor], data: Dataset) -> list[tuple[str, fl
 
 
 def _shares_of_labels(recipe: Recipe, model: nn.Module, data: Dataset, seed: int) -> list[tuple[str, float]]:
-    """What each feature or word counted for the rows' labels; nothing for data that names neither."""
+    """The share of each feature or word in attributions to the labels; empty for data without either."""
     if columns_of(data) is None and tokens_of(data) is None:
         return []
     parts = (_of_words(_attribution(recipe, model, rows, rows.y, seed), rows) for rows in _in_parts(data))

@@ -1,4 +1,4 @@
-"""The verbs that make models: train, and correct with what it must beat."""
+"""The verbs that make models: train, and correct, which also makes the baselines."""
 
 import copy
 import dataclasses
@@ -34,7 +34,7 @@ from corrigible.workflow.devices import device_named
 from corrigible.workflow.records import Finished, Record, Started
 
 FROM_TRAINED = ("fine_tuned", "last_layer_retraining")
-"""Baselines that go on from the trained model; the others begin with fresh weights."""
+"""Baselines that start from the trained model; the others start from fresh weights."""
 
 
 def train(folder: Path, *, seed: int | None = None, device: str = "cpu") -> Iterator[Record]:
@@ -63,7 +63,7 @@ def _trained(study: Study, model: nn.Module, data: Dataset, schedule: Schedule, 
 def correct(folder: Path, *, seed: int | None = None, device: str = "cpu") -> Iterator[Record]:
     """Train the latest trained model again on the feedback, and then the recipe's baselines.
 
-    The run keeps the verdict on it, a failed one too.
+    The run keeps the verdict, also if the correction failed.
     """
     study = open_study(folder)
     recipe = study.recipe
@@ -98,7 +98,7 @@ def correct(folder: Path, *, seed: int | None = None, device: str = "cpu") -> It
 
 
 def _require_made(study: Study, data: Dataset) -> None:
-    """Raises RecipeError or DataError for a baseline that this data cannot have."""
+    """Raises RecipeError or DataError for a baseline that cannot be made with this data."""
     baselines = study.recipe.baselines
     for baseline in baselines:
         rows = data if baseline.split == "train" else load_data(study.recipe, study.folder, baseline.split)
@@ -132,7 +132,7 @@ def load_model(run: Run) -> nn.Module:
     """The run's network with its weights.
 
     Raises:
-        StudyError: the run has no model, or is not as it was written.
+        StudyError: the run has no model, or has changed since it was finished.
         DataError: weights of another network.
     """
     if "weights.safetensors" not in run.record["files"]:
@@ -148,7 +148,7 @@ def load_model(run: Run) -> nn.Module:
 def _baseline(
     study: Study, baseline: Baseline, trained: nn.Module, feedback: list[Feedback], origin: dict[str, Any]
 ) -> Iterator[Record]:
-    """A model made without looking at explanations, trained for as many epochs in all as the corrected one."""
+    """Make a baseline, trained for as many epochs in all as the corrected model."""
     recipe, seed = study.recipe, origin["seed"]
     data = load_data(recipe, study.folder, baseline.split)
     label = baseline.label or baseline.name
@@ -171,7 +171,7 @@ def _baseline(
 def _made(
     study: Study, baseline: Baseline, model: nn.Module, data: Dataset, seed: int
 ) -> Generator[Progress, None, nn.Module]:
-    """What makes the baseline, from the trained model or from fresh weights."""
+    """The protocol that makes the baseline, from the trained model or from fresh weights."""
     recipe, watched = study.recipe, watch(study)
     schedule = recipe.correct
     if baseline.name not in FROM_TRAINED:
@@ -189,7 +189,7 @@ def _made(
 
 
 def _verdict_first(progress: Generator[Progress, None, nn.Module]) -> Generator[Progress, None, nn.Module]:
-    """The same records, doubts about the feedback last: how it went is what people ask first."""
+    """The same records with doubts about the feedback last, because people want the verdict first."""
     held: list[Progress] = []
     while True:
         try:
@@ -204,12 +204,12 @@ def _verdict_first(progress: Generator[Progress, None, nn.Module]) -> Generator[
 
 
 def _written(draft: Draft, progress: Generator[Progress, None, nn.Module]) -> Iterator[Progress]:
-    """Pass the progress on, log it, and save the model that it returns."""
+    """Yield the progress records, log them, and save the model that is returned."""
     save_weights((yield from logged(draft, progress)), draft.folder / "weights.safetensors")
 
 
 def logged(draft: Draft, progress: Generator[Progress, None, Any]) -> Generator[Progress, None, Any]:
-    """Pass the progress on and log it, what was chosen and the verdict in the record too; returns what it returns."""
+    """Yield and log the progress records, and return the result; choices and verdict also go into the run's record."""
     with (draft.folder / "log.jsonl").open("w", encoding="utf-8") as log:
         while True:
             try:
@@ -237,6 +237,6 @@ def watch(study: Study) -> Any:
 
 
 def validation_rows(study: Study) -> Dataset | None:
-    """Rows to watch and to judge corrections on, where the recipe names any."""
+    """The rows to watch and to judge corrections on; None if the recipe names none."""
     split = study.recipe.validation_split
     return load_data(study.recipe, study.folder, split) if split else None

@@ -1,4 +1,4 @@
-"""What a report says first: whether the model now does what was asked, for somebody who does not program."""
+"""The opening of a report: whether the model now does what was asked, for readers who do not program."""
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -14,7 +14,7 @@ TASK = (
     *("accuracy", "auc", "f1", "precision", "recall"),
     *("worst_class_accuracy", "macro_group_accuracy", "worst_group_accuracy"),
 )
-"""Metrics of how well the task is done; more is better in each."""
+"""Metrics of how well the model does its task; higher is better for each."""
 RELIANCE = ("attribution_overlap", "flip_rate", "flip_effect")
 MOST_NAMED = 3
 GLOSS = {"auc": " (0.5 is guessing, 1 is perfect)", "accuracy": " (the share of rows predicted right)"}
@@ -28,7 +28,7 @@ WHAT_TO_TRY = (
 
 @dataclass(frozen=True)
 class Change:
-    """One metric of all rows, before and after, beside what the baselines reached."""
+    """One metric over all rows, before and after the correction, and for the baselines."""
 
     metric: str
     before: float
@@ -41,7 +41,7 @@ class Change:
 
     @property
     def direction(self) -> Literal["rose", "fell", "did not clearly change", ""]:
-        """Nothing where nobody knows, or training on without feedback did as much: it is then not the correction's."""
+        """The direction; empty if it is unknown, or if training on without feedback changed the metric as much."""
         if figure(self.before) == figure(self.after):
             return "did not clearly change"
         if self.low is None or self.high is None:
@@ -80,7 +80,7 @@ def changes_of(
 def opening(
     verdict: Mapping[str, Any], changes: Sequence[Change], feedback: Sequence[Feedback], class_names: Sequence[str]
 ) -> Opening:
-    """The outcome, what was asked, and what it did to the task."""
+    """The outcome, what was asked, and the effect on the task."""
     is_failed = verdict["outcome"] == FAILED
     thing = _thing(feedback)
     sentences = [_why_failed(verdict)] if is_failed else []
@@ -92,7 +92,7 @@ def opening(
 
 
 def moved(shifts: Sequence[Mapping[str, Any]]) -> Iterator[str]:
-    """What the corrected model relies on more than before; a person must say whether it should."""
+    """A sentence for each region that the corrected model relies on more than before, for a person to judge."""
     for shift in shifts:
         region = f"{shift['region'][0].upper()}{shift['region'][1:]}"
         yield (
@@ -102,7 +102,7 @@ def moved(shifts: Sequence[Mapping[str, Any]]) -> Iterator[str]:
 
 
 def details(verdicts: Sequence[Mapping[str, Any]], changes: Sequence[Change]) -> Iterator[str]:
-    """One sentence a verdict, the one that counts first, and one a metric, those about reliance first."""
+    """One sentence per verdict, the decisive one first, and one per metric, those about reliance first."""
     for verdict in verdicts[:1]:
         yield _judged(verdict)
     for verdict in verdicts[1:]:
@@ -132,7 +132,7 @@ def _why_failed(verdict: Mapping[str, Any]) -> str:
 def _asked(
     verdict: Mapping[str, Any], changes: Sequence[Change], feedback: Sequence[Feedback], class_names: Sequence[str]
 ) -> str:
-    """What changing the marked content does; of a table's features to their opposite, where that was measured."""
+    """The effect of changing the marked content; for a table, of flipping the features, if that was measured."""
     before, after = verdict["reliance_before"], verdict["reliance_after"]
     exchange, flip = _exchange(feedback), _flip(changes, feedback)
     if flip is not None and verdict["outcome"] != "no reliance found":
@@ -170,7 +170,7 @@ def _thing(feedback: Sequence[Feedback]) -> str:
 
 
 def _named(feedback: Sequence[Feedback]) -> tuple[str, str]:
-    """What must not matter in words: names of a table's features, or one phrase of a text; else nothing."""
+    """The marked content in words: names of a table's features, or one phrase of a text; otherwise empty."""
     regions = [said.region for said in feedback if said.polarity == "irrelevant"]
     if regions and all(isinstance(region, Features) for region in regions):
         names = list(dict.fromkeys(name for region in regions for name in region.names))
@@ -180,7 +180,7 @@ def _named(feedback: Sequence[Feedback]) -> tuple[str, str]:
 
 
 def _task(verdict: Mapping[str, Any], changes: Sequence[Change], thing: str) -> str:
-    """The corrected model beside the uncorrected one and the baselines, on the first metric that is about the task."""
+    """The corrected model compared with the uncorrected one and the baselines, on the first metric about the task."""
     change = next((change for change in changes if change.metric in TASK), None)
     if change is None:
         return _exchanged(verdict)
@@ -196,7 +196,7 @@ def _task(verdict: Mapping[str, Any], changes: Sequence[Change], thing: str) -> 
 
 
 def _baselines(change: Change, thing: str = MARKED) -> list[str]:
-    """What the baselines reached, where there are any."""
+    """The values of the baselines, if there are any."""
     found = {f"when retrained without {thing}": change.masked, FINE_TUNED: change.fine_tuned}
     return [f"{figure(value)} {how}" for how, value in found.items() if value is not None]
 
@@ -229,7 +229,7 @@ def _judged(verdict: Mapping[str, Any]) -> str:
 
 
 def points(share: float) -> str:
-    """A change of probability in percentage points, to two decimals where it is below one."""
+    """A change of probability in percentage points, with two decimals if it is below one."""
     value = 100 * share
     if value < 0.005:
         return "0"

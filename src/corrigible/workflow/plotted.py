@@ -1,4 +1,4 @@
-"""Plots of what an evaluation explained, for the report."""
+"""Plots of the explanations of an evaluation, for the report."""
 
 from collections.abc import Iterator, Mapping, Sequence
 
@@ -25,10 +25,10 @@ NUM_WATERFALLS = 3
 
 
 def explanation_plots(evaluation: Run) -> Iterator[Plots]:
-    """The plots of what an evaluation explained; none where too few values are finite."""
+    """The plots of an evaluation's explanations; none if too few values are finite."""
     results = evaluation.read("evaluation.json")
     names = [model["name"] for model in results["models"]]
-    # Older evaluations of images kept the curves of the drawn rows, beside these.
+    # Older evaluations of images kept the curves with the drawn rows.
     file = ROWS_FILE if (evaluation.folder / ROWS_FILE).exists() else "rows.safetensors"
     rows = load_file(evaluation.folder / file)
     if not (evaluation.folder / COLUMNS_FILE).exists():

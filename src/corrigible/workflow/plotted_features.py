@@ -1,4 +1,4 @@
-"""Plots of a table's strongest features, alone and two together, for the report."""
+"""Plots of a table's strongest features, alone and in pairs, for the report."""
 
 from collections.abc import Iterator, Sequence
 
@@ -12,11 +12,11 @@ from corrigible.reporting import Plots
 from corrigible.workflow.explained_features import ExplainedFeatures
 
 NOISE = 1e-5
-"""Of the largest value: what arithmetic alone makes of a pair that only adds up."""
+"""Share of the largest value that rounding alone can give a pair without interaction."""
 
 
 def feature_plots(found: ExplainedFeatures, names: Sequence[str], class_names: Sequence[str]) -> Iterator[Plots]:
-    """Partial dependence and interactions; none where a value is not finite."""
+    """Plots of partial dependence and interactions; none if a value is not finite."""
     panels = [panel for of_model in found.dependence.values() for panel in of_model]
     if all(bool(panel.lines.isfinite().all()) for panel in panels):
         yield _dependence(found, names, class_named(found.target, class_names))
@@ -53,6 +53,6 @@ def _interactions(found: ExplainedFeatures, names: Sequence[str]) -> Plots:
 
 
 def _of_pairs(matrix: Tensor) -> Tensor:
-    """Each pair's whole interaction, of which half stands on both sides of the diagonal."""
+    """The whole interaction of each pair, half of which is on each side of the diagonal."""
     is_noise = matrix.abs() <= NOISE * matrix.abs().max()
     return 2 * matrix.masked_fill(is_noise | torch.eye(len(matrix), dtype=torch.bool), 0.0)

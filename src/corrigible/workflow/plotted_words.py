@@ -17,7 +17,7 @@ NUM_MODELS = 2
 def word_plots(
     drawn: Mapping[str, Tensor], words: Sequence[Sequence[str]], names: Sequence[str], class_names: Sequence[str]
 ) -> Iterator[Plots]:
-    """The drawn texts with words, each as both models see it; nothing where none can be drawn."""
+    """The drawn texts with their words coloured, once for each of the two models; none if no text can be drawn."""
     values = {name: by_token(drawn[f"attribution.{place}"]) for place, name in enumerate(names[:NUM_MODELS])}
     figures: list[Figure] = []
     for at, text in enumerate(words):

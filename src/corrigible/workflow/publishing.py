@@ -1,4 +1,4 @@
-"""The verbs that give results away: report, seal and verify."""
+"""The verbs that publish results: report, seal and verify."""
 
 import json
 import shlex
@@ -31,7 +31,7 @@ from corrigible.workflow.verdicts import FAILED, feedback_seen, verdicts_on
 
 
 def report(folder: Path) -> Iterator[Finished]:
-    """Write report.html: what the latest evaluation found, before and after."""
+    """Write report.html: the results of the latest evaluation, before and after the correction."""
     study = open_study(folder)
     target = study.folder / "report.html"
     write_atomically(target, render(_content(study, study.latest("evaluate"))).encode())
@@ -39,13 +39,13 @@ def report(folder: Path) -> Iterator[Finished]:
 
 
 def seal(folder: Path, *, name: str = "", anyway: bool = False) -> Iterator[Sealed]:
-    """Copy the latest corrected model with all that speaks for it into a folder whose manifest shows any change.
+    """Copy the latest corrected model and its evidence into a folder whose manifest makes any change detectable.
 
     Args:
-        anyway: also a correction whose verdict is failed.
+        anyway: also seal a correction whose verdict is failed.
 
     Raises:
-        SealError: such a correction, or a name that is taken.
+        SealError: a failed correction, or a name that is taken.
         StudyError: a model that was not evaluated.
     """
     study = open_study(folder)
@@ -83,7 +83,7 @@ def _require_sound(run: Run, verdict: Mapping[str, Any] | None, anyway: bool) ->
 
 
 def verify(folder: Path, *, root: str | None = None) -> Iterator[Verified]:
-    """Compare a sealed folder with its manifest, or each run of a study with what was written."""
+    """Compare a sealed folder with its manifest, or each run of a study with its recorded hashes."""
     if (folder / "recipe.toml").is_file() and not (folder / "manifest.json").exists():
         if root is not None:
             raise SealError(f"{folder} is a study; a root hash belongs to a sealed folder inside it")
@@ -103,7 +103,7 @@ def _sealed_folder(study: Study, name: str) -> Path:
 
 
 def _vocabulary(study: Study, recipe: Recipe) -> dict[str, bytes]:
-    """The words and their vectors, without which a model of texts cannot read any; nothing for other data."""
+    """The words and their vectors, which a model of texts needs; empty for other data."""
     if recipe.kind != "text" or recipe.source is not None:
         return {}
     path = study.folder / "data" / VOCABULARY_FILE
@@ -121,7 +121,7 @@ def _content(study: Study, evaluation: Run) -> ReportContent:
     models = tuple(_reported(model, results["class_names"]) for model in results["models"])
     runs = {run.name: run for run in study.runs()}
     compared = [_present(runs, name) for name in evaluation.record["models"]]
-    # As it was when the models were measured, whatever is written there now.
+    # The recipe as it was when the models were measured.
     recipe = Recipe.parse(evaluation.record["recipe"])
     corrected = next((run for run in compared if run.verb == "correct"), evaluation)
     feedback, verdicts = tuple(feedback_seen(study, corrected)), verdicts_on(corrected, results)
@@ -197,7 +197,7 @@ def _epochs(run: Run) -> Iterator[Epoch]:
 
 
 def _commands(folder: Path, usual_seed: int, runs: list[Run]) -> Iterator[str]:
-    """The verbs that made these runs, each with the seed that it was given instead of the recipe's."""
+    """The commands that made these runs, with the seed if it was not the recipe's."""
     where = shlex.quote(folder.name)
     for run in runs:
         if run.verb != "baseline":  # `correct` makes them too.

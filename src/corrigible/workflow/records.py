@@ -10,12 +10,12 @@ from corrigible.regions.shifts import Shift
 
 @dataclass(frozen=True)
 class Started:
-    """A model begins to be trained."""
+    """The training of a model begins."""
 
     verb: str
     label: str
     num_rows: int
-    """Labelled rows that it learns from."""
+    """Labelled rows that the model is trained on."""
     num_reviewed: int = 0
     """Rows with feedback."""
 
@@ -56,19 +56,19 @@ class Suspected:
 
     rank: int
     region: str
-    """As ``feedback add`` takes it."""
+    """The region in the form that ``feedback add`` takes."""
     label: str
     """The class it is about; empty for several."""
     score: float
     effect: float
-    """Mean of what the score of the predicted class loses when the region holds other rows' values."""
+    """Mean fall of the score of the predicted class when the region holds other rows' values."""
     low: float
     high: float
     ratio: float
-    """The effect over that of other regions."""
+    """The effect divided by that of other regions."""
     p_value: float
     telling: float
-    """How surely the region alone tells the label on rows that rely on it, from 0 as by chance to 1."""
+    """How surely the region alone tells the label on rows that rely on it, from 0 (as by chance) to 1."""
     size: int
     rows: tuple[int, ...]
 
@@ -92,7 +92,7 @@ class Listed:
 
 @dataclass(frozen=True)
 class Noted:
-    """A number under which feedback was stored, retracted or imported."""
+    """The numbers of feedback that was stored, retracted or imported."""
 
     verb: str
     numbers: tuple[int, ...]
@@ -111,7 +111,7 @@ class Sealed:
 
 @dataclass(frozen=True)
 class Verified:
-    """Whether a folder is as it was written."""
+    """Whether a folder is unchanged since it was written."""
 
     path: str
     root: str
@@ -120,7 +120,7 @@ class Verified:
 
 @dataclass(frozen=True)
 class MethodCompared:
-    """What one method reached in a comparison; None where it could not be applied or measured."""
+    """The results of one method in a comparison; None where it could not be applied or measured."""
 
     method: str
     run: str = ""
@@ -136,11 +136,11 @@ class MethodCompared:
     """Ends of the 95 % interval of ``swapped_accuracy``."""
     high: float | None = None
     step_cost: float | None = None
-    """Time of a step over that of plain training."""
+    """Time of a step divided by that of plain training."""
     weights: Mapping[str, float] = field(default_factory=dict)
-    """Those that were chosen by swap score."""
+    """The weights of penalties that were chosen by swap score."""
     note: str = ""
-    """Why it could not be applied."""
+    """Why the method could not be applied."""
 
 
 @dataclass(frozen=True)

@@ -37,7 +37,7 @@ def add_feedback(
     author: str = "",
     note: str = "",
 ) -> Iterator[Noted]:
-    """Store one statement about a region: on one row, on the rows of a class, or, with neither, on every row.
+    """Store feedback on one region: for one row, for the rows of a class, or if neither is given for every row.
 
     Args:
         features: names of a table's features.
@@ -72,12 +72,12 @@ def add_feedback(
 def import_feedback(folder: Path, source: Path) -> Iterator[Noted]:
     """Store everything in a JSON file that ``feedback export`` wrote, or in a folder of masks: all of it or nothing.
 
-    Masks are images beside a study's own: ``<source>/irrelevant/<split>/<class>/<name>.png``, or ``relevant``; each
-    marks its image where a pixel is above 0.
+    Masks are image files named like the study's images: ``<source>/irrelevant/<split>/<class>/<name>.png``, or
+    ``relevant``; each marks its image where its pixels are above 0.
 
     Raises:
-        FeedbackError: what is no feedback, or does not fit the data.
-        DataError: masks that fit no image.
+        FeedbackError: the file is not feedback, or does not fit the data.
+        DataError: a mask without a matching image.
     """
     study = open_study(folder)
     numbers = _import_masks(study, source) if source.is_dir() else _import_json(study, source)
@@ -122,7 +122,7 @@ def export_feedback(folder: Path, target: Path) -> Iterator[Finished]:
 
 
 def list_feedback(folder: Path) -> Iterator[Listed]:
-    """Everything that was ever said, oldest first."""
+    """List all feedback ever given, oldest first."""
     with open_study(folder).feedback() as store:
         for record in store.records():
             said = record.feedback
@@ -142,7 +142,7 @@ def list_feedback(folder: Path) -> Iterator[Listed]:
 
 
 def retract_feedback(folder: Path, number: int, *, author: str = "", note: str = "") -> Iterator[Noted]:
-    """Take one statement back; it stays in the history."""
+    """Retract one piece of feedback; it stays in the history."""
     with open_study(folder).feedback() as store:
         store.retract(number, author=author, note=note)
     yield Noted("feedback retract", (number,))
@@ -186,7 +186,7 @@ def _check(feedback: list[Feedback], data: Dataset) -> None:
 
 
 def _store(study: Study, feedback: list[Feedback], data: Dataset) -> list[int]:
-    """Check the feedback against the rows it is about, fingerprint them, and store all of it."""
+    """Check the feedback against the rows it is about, add their fingerprints, and store all of it."""
     _check(feedback, data)
     printed = [said if said.row is None else replace(said, fingerprint=_print_of(data, said.row)) for said in feedback]
     with study.feedback() as store:
@@ -229,7 +229,7 @@ def _phrase(text: str) -> Region:
 def _places(places: tuple[int, ...], shape: tuple[int, ...]) -> Region:
     if len(shape) != 2:
         raise FeedbackError(
-            f"places of words {places} for rows of shape {shape}, which are no texts; mark other inputs"
+            f"places of words {places} for rows of shape {shape}, which are not texts; mark other inputs"
         )
     outside = [place for place in places if not 0 <= place < shape[0]]
     if outside:

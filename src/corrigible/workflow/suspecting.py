@@ -1,4 +1,4 @@
-"""The verb that says where to look first: what a model may rely on by mistake."""
+"""The verb ``suspect``: ranks regions that a model may rely on by mistake."""
 
 import dataclasses
 import shlex
@@ -22,7 +22,7 @@ from corrigible.workflow.model_runs import load_model
 from corrigible.workflow.records import Finished, Suspected
 
 SPLIT = "train"
-"""A confounder is in the rows that the model learned from."""
+"""Training rows, because these hold the confounder."""
 
 
 def suspect(
@@ -30,7 +30,7 @@ def suspect(
 ) -> Iterator[Suspected | Finished]:
     """Rank regions of the training rows that a run's model may rely on by mistake; the latest model if none is named.
 
-    It is a suspicion for a person to look at: nothing becomes feedback by it.
+    The ranking is for a person to look at; it creates no feedback.
     """
     study = open_study(folder)
     seed = study.recipe.seed if seed is None else seed
@@ -42,7 +42,7 @@ def suspect(
         shape, names = shape_of(data), class_names_of(data)
         records = [_record(rank, entry, len(shape) == 3, names) for rank, entry in enumerate(found, start=1)]
         draft.write_json("suspects.json", [dataclasses.asdict(record) for record in records])
-        if tokens_of(data) is None:  # A word stands elsewhere in each text.
+        if tokens_of(data) is None:  # A word has no fixed place.
             _keep_masks(draft, [entry.region for entry in found], shape, columns_of(data))
     yield from records
     yield Finished("suspect", str(draft.published))
@@ -67,14 +67,14 @@ def _record(rank: int, found: Suspect, is_image: bool, class_names: tuple[str, .
 
 
 def _keep_masks(draft: Draft, regions: Sequence[Region], shape: tuple[int, ...], columns: Columns | None) -> None:
-    """The regions in their order, none where nothing is suspected."""
+    """Write the masks of the regions in their order; write nothing if nothing is suspected."""
     masks = [mask_of(region, shape, columns)[None] for region in regions if not isinstance(region, Phrase)]
     stacked = torch.cat([torch.zeros(0, *shape, dtype=torch.bool), *masks])
     (draft.folder / "masks.safetensors").write_bytes(save({"mask": stacked}))
 
 
 def in_words(region: Region, *, is_image: bool) -> str:
-    """The region as ``feedback add`` takes it: the box around it in pixels, feature names, words, or places."""
+    """The region in the form that ``feedback add`` takes: a box in pixels, feature names, words, or places."""
     if isinstance(region, Features):
         return " ".join(f"--feature {shlex.quote(name)}" for name in region.names)
     if isinstance(region, Phrase):

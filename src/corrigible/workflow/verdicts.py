@@ -1,4 +1,4 @@
-"""How a correction went: judged on the rows of an evaluation, and which of two verdicts counts."""
+"""Verdicts on the rows of an evaluation, and which of two verdicts is decisive."""
 
 from collections.abc import Mapping, Sequence
 from typing import Any
@@ -21,11 +21,11 @@ FAILED = "failed"
 def verdict_on_split(
     study: Study, compared: Sequence[Run], data: Dataset, feedback: Sequence[Feedback], *, device: str, seed: int
 ) -> Verdict | None:
-    """The verdict on the evaluation's rows; None where there is no correction or nothing is marked.
+    """The verdict on the evaluation's rows; None if there is no correction or nothing is marked.
 
     Args:
-        compared: the trained model first, its correction, and that correction's baselines.
-        feedback: what was said about these rows.
+        compared: the runs of the trained model, its correction, and that correction's baselines.
+        feedback: the feedback about these rows.
     """
     corrected = next((run for run in compared if run.verb == "correct"), None)
     judge = None if corrected is None else _judge(study, corrected, data, feedback, seed)
@@ -42,7 +42,7 @@ def verdict_on_split(
 
 
 def shifts_on_split(study: Study, compared: Sequence[Run], data: Dataset, *, device: str, seed: int) -> list[Shift]:
-    """What the corrected model relies on more than before, on the evaluation's rows."""
+    """The regions that the corrected model relies on more than before, on the evaluation's rows."""
     corrected = next((run for run in compared if run.verb == "correct"), None)
     if corrected is None:
         return []
@@ -53,9 +53,9 @@ def shifts_on_split(study: Study, compared: Sequence[Run], data: Dataset, *, dev
 
 
 def _judge(study: Study, corrected: Run, data: Dataset, feedback: Sequence[Feedback], seed: int) -> Judge | None:
-    """These rows, swapped where anything is marked on them, else wearing what was marked on training rows.
+    """A judge of these rows: swapped if anything is marked on them, otherwise wearing marked content of training rows.
 
-    Rules are those that the correction was asked to follow; what was said later about single rows counts too.
+    It uses the rules that the correction was made with, and all feedback on single rows, including later feedback.
     """
     train = load_data(study.recipe, study.folder, "train")
     seen = feedback_seen(study, corrected)
@@ -70,15 +70,15 @@ def _judge(study: Study, corrected: Run, data: Dataset, feedback: Sequence[Feedb
 
 
 def feedback_seen(study: Study, run: Run) -> list[Feedback]:
-    """The feedback as it stood when the run was made, about training rows or every row."""
+    """The feedback about training rows or every row, as it was when the run was made."""
     with study.feedback() as store:
         return said_about((said for _, said in store.at_revision(run.record["feedback_revision"])), "train")
 
 
 def verdicts_on(run: Run, evaluation: Mapping[str, Any]) -> list[Mapping[str, Any]]:
-    """The verdicts on a correction, the one that counts first: failed, else the evaluation's, else the run's own.
+    """The verdicts on a correction, the decisive one first: a failed one, else the evaluation's, else the run's own.
 
-    Empty where the run is no correction, or was made and evaluated by a version that gave no verdicts.
+    Empty if the run is not a correction, or was made and evaluated by a version without verdicts.
     """
     given = [evaluation.get("verdict"), run.record.get("verdict")] if run.verb == "correct" else []
     return sorted((found for found in given if found), key=lambda found: found["outcome"] != FAILED)

@@ -25,7 +25,7 @@ def test_it_is_the_exact_value_of_a_sum_of_any_functions_of_the_groups():
 
 
 def test_a_score_that_is_no_sum_is_refused_and_so_is_a_value_that_depends_on_what_is_present():
-    with pytest.raises(UnsupportedModelError, match="the score is no sum over the inputs .* choose kernel_shap"):
+    with pytest.raises(UnsupportedModelError, match="the score is not a sum over the inputs .* choose kernel_shap"):
         explain(smooth_net(), rows(2), 1, method="linear_shap")
     with pytest.raises(
         RecipeError, match="setting 'absent' is 'conditional'; expected one of 'marginal', 'independent'"

@@ -205,7 +205,7 @@ def test_going_on_with_something_else_is_refused(
     if "method" in change:
         del changed["steps"]
     before = content(tmp_path)
-    with pytest.raises(StudyError, match="begun differently") as error:
+    with pytest.raises(StudyError, match="started differently") as error:
         list(explain_all(model, data, tmp_path, **changed))
     assert message in str(error.value)
     assert content(tmp_path) == before

@@ -1,4 +1,4 @@
-"""How much each input counted for one row's score, one file per explainer.
+"""Explainers by gradient: how much each input contributed to a row's score, one file per explainer.
 
 Every explainer is ``(model, x, target, *, settings) -> like x`` and leaves the model as it found it. The settings
 ``columns``, ``seed``, ``differentiable`` and ``rows_at_once`` are filled in by `explain`. An explainer's core, named

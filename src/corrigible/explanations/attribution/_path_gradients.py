@@ -19,17 +19,17 @@ class Points(NamedTuple):
     """The points that belong to some rows."""
 
     at: Callable[[slice], tuple[Tensor, Tensor | None]]
-    """Which of each row's points -> the points, (point, row, *input), and what to multiply their gradients with."""
+    """A slice of each row's points -> the points, (point, row, *input), and factors of their gradients."""
     scale: Tensor | float
-    """What to multiply the sum with."""
+    """Factor of the sum."""
     weights: Float[Tensor, " point"] | None = None
-    """Each point's share in the sum, where they are not all 1."""
+    """Each point's weight in the sum; None for 1."""
 
 
 def sum_over_points(
     question: Question, points_of: Callable[[Tensor, Tensor], Points], num_points: int
 ) -> Float[Tensor, " batch *input"]:
-    """The score's gradients at ``num_points`` points per row, each times its factor, added up.
+    """The sum of the score's gradients at ``num_points`` points per row, each times its factor.
 
     Args:
         points_of: rows and the index of their random draws -> their points.
@@ -38,7 +38,7 @@ def sum_over_points(
     differentiable, rows_at_once = question.differentiable, question.rows_at_once
 
     def gradients(at: Tensor, weights: Tensor | None, target: Tensor, index: Tensor) -> Tensor:
-        # A row's points share its index, so that a random score stays one function.
+        # A row's points share its index, so that a random score is the same function at all of them.
         targets, indices = (torch.cat([values] * len(at)) for values in (target, index))
         forward = pass_over(model, at.flatten(0, 1), targets, index=indices, seed=question.seed).unobserved()
         scores = score_named(question.score, forward)(forward.logits, targets)
@@ -71,15 +71,15 @@ def attribution_along(
     *,
     score: str,
 ) -> Float[Tensor, " batch *input"]:
-    """Weighted mean of the score's gradients at points on each row's way from where it starts, times the way.
+    """The weighted mean gradient of the score at points between ``start`` and each row, times their difference.
 
-    One more pass, which can be differentiated again. Normalisation layers use their running statistics in it. The
-    columns of a category share evenly what it counts as a whole.
+    Takes one more pass, which can be differentiated again; normalisation layers use their running statistics in it. The
+    columns of a category share its total evenly.
 
     Args:
-        start: where the ways begin, (point or 1, row or 1, *input).
-        share: how much of the way each point has behind it, (point, row or 1).
-        weights: each point's share in the mean.
+        start: where the straight paths to the rows begin, (point or 1, row or 1, *input).
+        share: how far along its path each point lies, from 0 to 1, (point, row or 1).
+        weights: each point's weight in the mean.
     """
     way = forward.x.detach() - start
     points = start + share.reshape(*share.shape, *[1] * (way.ndim - 2)) * way
@@ -97,7 +97,7 @@ def _slices(num_points: int, size: int) -> Iterator[slice]:
 
 
 def _filled(whole: Tensor, parts: Iterator[Tensor]) -> Tensor:
-    """Part after part in its place: never all of them beside the whole."""
+    """The parts written into one tensor one after the other, so that they are never all in memory besides it."""
     start = 0
     for part in parts:
         whole[start : start + len(part)] = part

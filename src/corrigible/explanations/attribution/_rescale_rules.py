@@ -1,4 +1,4 @@
-"""DeepLIFT's multipliers of a nonlinear function: how its result differs from the baseline's, per unit of its input."""
+"""DeepLIFT's multipliers of nonlinear functions: change of the output from the baseline's, per change of the input."""
 
 from collections.abc import Sequence
 from typing import NamedTuple
@@ -12,28 +12,28 @@ from corrigible.models.forward import class_logits
 from corrigible.models.nonlinear import MAX_POOLS, SMOOTH, Backward, Call, Nonlinearities, Rule
 
 TINY = 1e-10
-"""Difference of inputs below which a function with kinks has its derivative as multiplier."""
+"""Difference of inputs below which a function with kinks uses its derivative as multiplier."""
 
 
 class Recorded(NamedTuple):
-    """What a nonlinear function got and gave for the baseline."""
+    """The input and output of one call of a nonlinear function for the baseline."""
 
     name: str
     x: Tensor
     result: Tensor
     places: Tensor | None
-    """Of the maxima that a pooling took."""
+    """The places of the maxima that a pooling took."""
 
 
 def recorded(
     model: nn.Module, start: Float[Tensor, " 1 *input"], *, differentiable: bool
 ) -> tuple[list[Recorded], Float[Tensor, " 1 num_classes"]]:
-    """The calls of nonlinear functions in the baseline's pass, in their order, and its logits."""
+    """The calls of nonlinear functions in the baseline's pass, in order, and the baseline's logits."""
     calls: list[Recorded] = []
 
     def record(call: Call) -> tuple[Tensor, Backward | None]:
         result, places = _result(call)
-        # Copies: the model may go on to overwrite both.
+        # Copies, because the model may overwrite both later.
         calls.append(Recorded(call.name, call.x.clone(), result.clone(), places))
         return result, None
 
@@ -42,9 +42,10 @@ def recorded(
 
 
 def rescale_rule(calls: Sequence[Recorded], num_rows: int, *, differentiable: bool) -> Rule:
-    """Gradients go back through each function times its multipliers, against the same call in the baseline's pass.
+    """The rule that gradients pass back through each function times its multipliers.
 
-    With ``differentiable`` the multipliers keep their graph to the parameters.
+    The multipliers compare each call with the same call in the baseline's pass. With ``differentiable`` they keep their
+    graph to the parameters.
     """
     waiting = iter(calls)
 
@@ -74,7 +75,7 @@ def _multipliers(call: Call, before: Recorded, result: Tensor, differentiable: b
     ratio = (result - before.result) / way.masked_fill(close, 1)
     if not bool(close.any()):
         return ratio
-    # The derivative half-way is off by the square of the way, the ratio by rounding over the way: equal at the limit.
+    # For a difference d, the midpoint derivative has an error of order d², the ratio one of rounding / d: equal here.
     with torch.enable_grad():
         middle = call.x - way / 2
         middle = middle if differentiable else middle.detach()
@@ -84,10 +85,11 @@ def _multipliers(call: Call, before: Recorded, result: Tensor, differentiable: b
 
 
 def _through_pooling(call: Call, before: Recorded, result: Tensor, places: Tensor) -> Backward:
-    """The rise up to the larger maximum belongs to the input that is the maximum now, the fall from it to the one that
-    was the baseline's: each of them has changed by at least as much.
+    """The multipliers of a max pooling, with respect to the larger of the row's and the baseline's maximum.
 
-    Where several were the baseline's maximum, the fall belongs to the one that is the maximum now, if it is among them.
+    The rise up to it belongs to the input that is the row's maximum, the fall from it to the input that was the
+    baseline's maximum: each of these inputs changed by at least as much. If several inputs were the baseline's maximum,
+    the fall belongs to the one that is the row's maximum, if it is among them.
     """
     assert before.places is not None
     axes = -int(call.name[-2])
@@ -116,7 +118,7 @@ def _matching(before: Recorded | None, call: Call, num_rows: int) -> Recorded:
     """The baseline's call in shapes that broadcast to those of the rows' call.
 
     Raises:
-        UnsupportedModelError: the baseline went another way through the model.
+        UnsupportedModelError: the model ran other functions for the baseline.
     """
     ran = None if before is None else (before.name, tuple(before.x.shape))
     if before is not None and before.name == call.name and before.x.ndim == call.x.ndim:

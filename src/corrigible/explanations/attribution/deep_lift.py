@@ -19,7 +19,7 @@ from corrigible.models.nonlinear import Nonlinearities
 from corrigible.types import Columns
 
 ROUNDING = 64
-"""How many roundings of a score its difference from the baseline's may be off by."""
+"""Allowed error of a difference of scores, in rounding errors of a score."""
 
 
 def deep_lift(
@@ -33,20 +33,20 @@ def deep_lift(
     seed: int = 0,
     differentiable: bool = False,
 ) -> Float[Tensor, " batch *input"]:
-    """The way from the baseline to the input times DeepLIFT's multipliers, in units of the score.
+    """DeepLIFT: the input minus the baseline, times DeepLIFT's multipliers, in units of the score.
 
-    Complete: over a row it sums to score(x) − score(baseline). A result that does not is refused: then a function ran
-    that the rule does not cover, such as a product of two activations, a softmax or a layer normalisation. The columns
-    of a category share evenly what it counts as a whole, as in `integrated_gradients`.
+    Complete: the attribution of a row sums to score(x) − score(baseline). A result that does not is refused: then the
+    model ran a function that the rule does not cover, such as a product of two activations, a softmax or a layer
+    normalisation. The columns of a category share its total evenly, as in `integrated_gradients`.
 
     Args:
-        baseline: None for zeros, in a category of k columns 1/k each; a number, or a tensor that broadcasts to one row.
-        score: ``target_logit``, the only one that is linear in the logits, as the rule needs it.
+        baseline: None for zeros (1/k in a category's k columns); a number, or a tensor that broadcasts to one row.
+        score: ``target_logit``, the only score that is linear in the logits, as the rule requires.
 
     Raises:
         RecipeError: another score.
         DataError: a baseline or columns that do not fit.
-        UnsupportedModelError: naming the functions that the rule does not cover.
+        UnsupportedModelError: the rule does not cover the model; the message names the functions.
     """
     if score != "target_logit":
         raise RecipeError(
@@ -68,11 +68,11 @@ def deep_lift(
 
 
 def _check_complete(found: Tensor, score: Tensor, before: Tensor, rescaled: Nonlinearities) -> None:
-    """Raises UnsupportedModelError when a row does not sum to its difference in score, up to rounding."""
+    """Raises UnsupportedModelError if a row does not sum to its difference in score, up to rounding."""
     rows, gain = found.detach().flatten(1), (score - before).detach()
     gap = (rows.sum(dim=1) - gain).abs()
     eps = torch.finfo(found.dtype).eps
-    # An offset common to both scores takes digits of their difference, but allows no more than rounding.
+    # A large offset common to both scores costs digits of their difference; only such rounding is allowed for.
     rounding = ROUNDING * eps * (score.detach().abs() + before.detach().abs())
     is_complete = gap <= eps**0.5 * (rows.abs().sum(dim=1) + gain.abs()) + rounding
     if bool(is_complete.all()):

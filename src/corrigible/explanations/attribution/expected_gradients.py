@@ -25,7 +25,7 @@ def expected_gradients_of(
     samples: int = 1,
     score: str = "target_logit",
 ) -> Float[Tensor, " batch *input"]:
-    """Expected gradients of the pass's rows from one more pass, over ``samples`` random points for each row.
+    """Expected gradients of the pass's rows, from one more pass over ``samples`` random points per row.
 
     Args:
         background: rows that stand for "nothing here"; None for the neutral row.
@@ -56,18 +56,18 @@ def expected_gradients(
     differentiable: bool = False,
     rows_at_once: int = 256,
 ) -> Float[Tensor, " batch *input"]:
-    """Integrated gradients in the mean over baselines drawn from the background, in units of the score.
+    """Integrated gradients averaged over baselines drawn from the background, in units of the score.
 
-    Complete in expectation: over a row it sums to score(x) less the background's mean score. Each sample is one random
-    reference and one random point on the way from it; the points are drawn one per n-th of the way, which leaves the
-    expectation as it is and takes most of its variance. The columns of a category share evenly what it counts as a
-    whole, as in `integrated_gradients`.
+    Complete in expectation: the attribution of a row sums to score(x) minus the background's mean score. Each sample is
+    a random row of the background and a random point between it and x. The points are stratified, one per n-th of the
+    path, which keeps the expectation and removes most of the variance. The columns of a category share its total
+    evenly, as in `integrated_gradients`.
 
     Args:
-        background: rows that stand for "nothing here", (row, *input); None for a single row of zeros, in a category of
-            k columns 1/k each.
-        samples: points for each row, at least 1. At most ``rows_at_once`` of them are in memory, whatever this is,
-            unless the result is differentiable.
+        background: rows that stand for "nothing here", (row, *input); None for a single row of zeros (1/k in
+            a category's k columns).
+        samples: points per row, at least 1. At most ``rows_at_once`` of them are in memory at once, unless the result
+            is differentiable.
 
     Raises:
         RecipeError: fewer than 1 sample.
@@ -95,7 +95,7 @@ def expected_gradients(
 def _drawn(
     draws: Float[Tensor, " row sample 2"], references: Float[Tensor, " reference *input"], first: int, samples: int
 ) -> tuple[Float[Tensor, " sample row *input"], Float[Tensor, " sample row"]]:
-    """A random reference for each sample from ``first`` on, and which share of the way from it lies behind it."""
+    """A random background row for each sample from ``first`` on, and how far along the path from it the point lies."""
     chosen, within = draws.permute(2, 1, 0)
     place = (chosen * len(references)).long().clamp_max(len(references) - 1).to(references.device)
     sample = torch.arange(first, first + len(within), device=within.device)[:, None]

@@ -1,6 +1,6 @@
 """Selvaraju et al. 2017, Grad-CAM: visual explanations from deep networks via gradient-based localization.
 
-Equations 1 and 2, enlarged to the size of the input. Never rescaled to [0, 1]: maps of different rows stay comparable.
+Equations 1 and 2, enlarged to the size of the input. Maps are not rescaled to [0, 1], so different rows are comparable.
 """
 
 from jaxtyping import Float, Int
@@ -22,9 +22,9 @@ def grad_cam_of(
     score: str = "target_logit",
     create_graph: bool = True,
 ) -> Float[Tensor, " batch channel height width"]:
-    """ReLU of the layer's channels summed with their mean gradients as weights, the same in every channel of the input.
+    """ReLU of the sum of the layer's channels weighted by their mean gradients, repeated for every input channel.
 
-    With ``create_graph`` the weights too depend on the parameters.
+    With ``create_graph`` the weights keep their graph to the parameters too.
 
     Args:
         layer: name of a layer; None for the last convolution that ran.
@@ -46,7 +46,7 @@ def class_map_of(
     score: str = "target_logit",
     create_graph: bool = True,
 ) -> Float[Tensor, " batch 1 map_height map_width"]:
-    """The layer's channels summed with their mean gradients as weights, before the ReLU, at the layer's resolution.
+    """The sum of the layer's channels weighted by their mean gradients, before the ReLU, at the layer's resolution.
 
     Raises:
         UnsupportedModelError: see `grad_cam_of`.
@@ -72,7 +72,7 @@ def grad_cam(
     seed: int = 0,
     differentiable: bool = False,
 ) -> Float[Tensor, " batch *input"]:
-    """Where the last convolution (or the named layer) saw what raises the score; at least 0.
+    """Grad-CAM: a map, at least 0, of where the last convolution (or the named layer) finds evidence for the score.
 
     Raises:
         UnsupportedModelError: see `grad_cam_of`.

@@ -40,9 +40,9 @@ def guided_backpropagation(
     seed: int = 0,
     differentiable: bool = False,
 ) -> Float[Tensor, " batch *input"]:
-    """Gradient of the score in which every ReLU lets only positive gradients pass: what would raise the score further.
+    """Gradient of the score with negative gradients set to 0 at every ReLU: it shows what would raise the score.
 
-    ReLUs may be layers, functions or in place; ReLU6 counts as one. Other functions pass gradients as they are. The
+    ReLUs may be layers, functions or in place; ReLU6 counts as a ReLU. Other functions pass gradients unchanged. The
     result is centred over the columns of each category, as in `input_gradient`.
 
     Raises:
@@ -61,7 +61,7 @@ def guided_pass_of(
     columns: Columns | None = None,
     seed: int,
 ) -> tuple[Forward, Nonlinearities]:
-    """A pass through the model, and what turns on guidance for gradients that are taken from it.
+    """A pass through the model, and the context in which its gradients are guided.
 
     Raises:
         UnsupportedModelError: no ReLU ran.
@@ -88,7 +88,7 @@ def guided_pass_of(
 
 
 def _bounds(call: Call) -> tuple[float, float] | None:
-    """Between which outputs a rectifier passes its input on; None for another function."""
+    """The range of outputs in which a rectifier passes its input on; None for other functions."""
     if call.name in ("relu", "relu6"):
         return 0.0, 6.0 if call.name == "relu6" else torch.inf
     if call.name not in _BOUND_NAMES:

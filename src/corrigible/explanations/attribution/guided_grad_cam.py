@@ -21,7 +21,7 @@ def guided_grad_cam(
     seed: int = 0,
     differentiable: bool = False,
 ) -> Float[Tensor, " batch *input"]:
-    """Guided backpropagation times the enlarged Grad-CAM: fine detail, where the layer saw what raises the score.
+    """Guided backpropagation times the enlarged Grad-CAM: fine detail where the layer finds evidence for the score.
 
     Args:
         layer: name of Grad-CAM's layer; None for the last convolution that ran.

@@ -32,8 +32,8 @@ def input_gradient(
 ) -> Float[Tensor, " batch *input"]:
     """Gradient of the score with respect to the input: change of the score per unit of each input.
 
-    Over the one-hot columns of a category it is centred: a constant added to all of them changes nothing the model can
-    show, because these columns always sum to 1.
+    It is centred over the one-hot columns of a category: these always sum to 1, so a constant added to the gradient of
+    all of them has no effect on any valid row.
     """
     with untouched(model, seed):
         forward = pass_over(model, x, target, columns=columns, seed=seed).unobserved()

@@ -1,6 +1,6 @@
 """Sundararajan, Taly and Yan 2017, Axiomatic attribution for deep networks, equation 1.
 
-The path integral is taken by Gauss-Legendre quadrature.
+The path integral is computed by Gauss-Legendre quadrature.
 """
 
 import numpy as np
@@ -44,16 +44,16 @@ def integrated_gradients(
     differentiable: bool = False,
     rows_at_once: int = 256,
 ) -> Float[Tensor, " batch *input"]:
-    """The way from the baseline to the input times the mean gradient along it, in units of the score.
+    """The input minus the baseline, times the mean gradient on the path between them, in units of the score.
 
-    Complete: over a row it sums to score(x) − score(baseline), up to the quadrature's error. The columns of a category
-    share evenly what it counts as a whole. What all of them have in common counts for nothing, except from a given
-    baseline in which they do not sum to 1, such as zeros, whose score it changes.
+    Complete: the attribution of a row sums to score(x) − score(baseline), up to the quadrature's error. The columns of
+    a category share its total evenly. What all columns of a category have in common contributes nothing, unless they do
+    not sum to 1 in a given baseline, such as zeros.
 
     Args:
-        steps: points on each row's path, at least 1. At most ``rows_at_once`` points are in memory, whatever this is,
-            unless the result is differentiable.
-        baseline: None for zeros, in a category of k columns 1/k each; a number, or a tensor that broadcasts to one row.
+        steps: points on each row's path, at least 1. At most ``rows_at_once`` of them are in memory at once, unless the
+            result is differentiable.
+        baseline: None for zeros (1/k in a category's k columns); a number, or a tensor that broadcasts to one row.
 
     Raises:
         RecipeError: fewer than 1 step.

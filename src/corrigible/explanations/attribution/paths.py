@@ -1,4 +1,4 @@
-"""Attributions that penalties may ask for: of the rows of a pass, from one more pass, differentiable."""
+"""Path attributions for penalties: of the rows of a pass, computed in one more pass, and differentiable."""
 
 from typing import Literal
 
@@ -21,7 +21,7 @@ def path_attribution_of(
     samples: int,
     score: str,
 ) -> Float[Tensor, " batch *input"]:
-    """Expected gradients from the background, or integrated ones from the neutral row, with ``samples`` points per row.
+    """Expected gradients from the background, or integrated gradients from the neutral row, of ``samples`` points each.
 
     Raises:
         RecipeError: fewer than 1 sample, or an unknown score.

@@ -27,12 +27,12 @@ def smooth_grad(
 ) -> Float[Tensor, " batch *input"]:
     """Mean gradient of the score over copies of the input with normal noise: change of the score per unit of input.
 
-    All rows share the draws, each scaled to the row. Over the columns of a category the noise and the gradient are both
-    centred: what moves all of them together is nothing that a row can show.
+    All rows share the draws, scaled to each row's range. Noise and gradient are both centred over the columns of a
+    category, because valid rows never change all of these columns together.
 
     Args:
-        samples: noisy copies of each row, at least 1. At most ``rows_at_once`` of them are in memory, whatever this is,
-            unless the result is differentiable.
+        samples: noisy copies of each row, at least 1. At most ``rows_at_once`` of them are in memory at once, unless
+            the result is differentiable.
         noise: standard deviation of the noise as a share of the row's range, largest minus smallest value; at least 0.
 
     Raises:
@@ -59,6 +59,6 @@ def smooth_grad(
 
 
 def _draw(seed: int, sample: int, rows: Float[Tensor, " batch *input"]) -> Float[Tensor, " *input"]:
-    """Standard normal noise for one row; each sample has its own generator, so that none need be kept."""
+    """Standard normal noise for one row; each sample has its own generator, so no noise has to be stored."""
     generator = torch.Generator().manual_seed((seed * 1_000_003 + sample) % 2**63)
     return torch.randn(rows.shape[1:], generator=generator).to(rows)

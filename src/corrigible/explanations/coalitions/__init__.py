@@ -1,7 +1,7 @@
-"""What a score is worth with some groups of inputs only, one file per explainer.
+"""Explainers by coalition: they compare scores of a row with some groups of inputs absent; one file per explainer.
 
-Every method here looks at scores alone: it explains any function of the rows. A method is a plan (see ``games``): which
-coalitions of groups to look at, and how their values are weighted.
+Every method here looks only at scores, so it explains any function of the rows. A method is a plan (see ``games``):
+which coalitions of groups to evaluate, and how their values are weighted.
 """
 
 from corrigible.explanations.coalitions.exact_shapley import exact_shapley

@@ -33,15 +33,15 @@ def exact_shapley(
     differentiable: bool = False,
     rows_at_once: int = 256,
 ) -> Float[Tensor, " batch *input"]:
-    """Each group's mean contribution over all orders in which groups can join, from all 2ⁿ coalitions.
+    """Exact Shapley values: each group's mean contribution over all orders of joining, from all 2ⁿ coalitions.
 
-    Sums to the row's score less the score with everything absent.
+    The values sum to the row's score minus the score with everything absent.
 
     Args:
         groups: see `corrigible.explanations.groups`; at most 16.
-        baseline: what stands for absent inputs: None for zeros, in a category of k columns 1/k each; a number, or a
+        baseline: what stands for absent inputs: None for zeros (1/k in a category's k columns); a number, or a
             tensor that broadcasts to one row.
-        background: rows of data that stand for absent inputs instead, in the way that ``absent`` names.
+        background: rows of data that stand for absent inputs instead of a baseline, chosen as ``absent`` says.
 
     Raises:
         RecipeError: more than 16 groups.
@@ -60,7 +60,7 @@ def exact_shapley(
 
 
 def exact_plan_of(num_groups: int) -> Plan:
-    """All coalitions, weighted by the orders in which a group joins just then."""
+    """All coalitions, weighted by the share of orders in which a group joins exactly then."""
     present = all_coalitions(num_groups)
     size = present.sum(dim=1)
     orders = [1 / (num_groups * comb(num_groups - 1, before)) for before in range(num_groups)]

@@ -1,5 +1,5 @@
 """Zintgraf, Cohen, Adel and Welling 2017, Visualizing deep neural network decisions, equation 1, as a difference
-of scores: what is lost with one group.
+of scores: the loss of score when one group is absent.
 """
 
 import torch
@@ -30,13 +30,13 @@ def feature_ablation(
     differentiable: bool = False,
     rows_at_once: int = 256,
 ) -> Float[Tensor, " batch *input"]:
-    """How far the score drops when one group is absent, all others present.
+    """How far the score drops when one group is absent and all others are present.
 
     Args:
         groups: see `corrigible.explanations.groups`.
-        baseline: what stands for absent inputs: None for zeros, in a category of k columns 1/k each; a number, or a
+        baseline: what stands for absent inputs: None for zeros (1/k in a category's k columns); a number, or a
             tensor that broadcasts to one row.
-        background: rows of data that stand for absent inputs instead, in the way that ``absent`` names.
+        background: rows of data that stand for absent inputs instead of a baseline, chosen as ``absent`` says.
 
     Raises:
         DataError: groups, a baseline or a background that do not fit.
@@ -49,7 +49,7 @@ def feature_ablation(
 
 
 def ablation_plan_of(num_groups: int) -> Plan:
-    """The whole row less all but one group."""
+    """The score of the whole row minus that of all groups but one, for each group."""
     single = torch.eye(num_groups)
     present = torch.cat([torch.ones(1, num_groups), 1 - single]).bool()
     return Plan(present, torch.cat([torch.ones(1, num_groups), -single]))

@@ -1,7 +1,7 @@
 """Lundberg and Lee 2017, A unified approach to interpreting model predictions, section 4.1.
 
 The weighted regression is solved in closed form with its two constraints (Covert and Lee 2021, Improving KernelSHAP,
-equation 7): the solution is linear in the coalitions' values, so that one solution serves every row.
+equation 7). The solution is linear in the coalitions' values, so one solution serves every row.
 """
 
 from collections.abc import Iterator
@@ -39,18 +39,18 @@ def kernel_shap(
     differentiable: bool = False,
     rows_at_once: int = 256,
 ) -> Float[Tensor, " batch *input"]:
-    """Shapley values by weighted regression on sampled coalitions, the same ones for every row.
+    """Shapley values by weighted regression on sampled coalitions, which all rows share.
 
-    Sums exactly to the row's score less the score with everything absent. With as many samples as there are coalitions
-    it is exact.
+    The values sum exactly to the row's score minus the score with everything absent. With
+    as many samples as there are coalitions they are exact.
 
     Args:
-        samples: coalitions besides none and all; at least 2. Fewer than there are groups leave the values
-            underdetermined; the smallest ones are then given.
+        samples: coalitions besides the empty and the full one; at least 2. With fewer samples than groups the values
+            are underdetermined, and the smallest solution is given.
         groups: see `corrigible.explanations.groups`.
-        baseline: what stands for absent inputs: None for zeros, in a category of k columns 1/k each; a number, or a
+        baseline: what stands for absent inputs: None for zeros (1/k in a category's k columns); a number, or a
             tensor that broadcasts to one row.
-        background: rows of data that stand for absent inputs instead, in the way that ``absent`` names.
+        background: rows of data that stand for absent inputs instead of a baseline, chosen as ``absent`` says.
 
     Raises:
         RecipeError: fewer than 2 samples.
@@ -64,7 +64,7 @@ def kernel_shap(
 
 
 def kernel_plans_of(num_groups: int, *, samples: int, seed: int) -> Iterator[Plan]:
-    """The regression as weights of the coalitions' values, some coalitions at a time; none and all come first.
+    """The regression as weights of the coalitions' values, in parts; the empty and the full coalition come first.
 
     Raises:
         RecipeError: fewer than 2 samples.
@@ -76,7 +76,7 @@ def kernel_plans_of(num_groups: int, *, samples: int, seed: int) -> Iterator[Pla
     inverse = torch.linalg.pinv(sum((_weighted(*part).T @ part[0].double() for part in parts), 0.0), hermitian=True)
     fit_of_sum = inverse @ sum(_weighted(*part).sum(dim=0) for part in parts)
     ones = torch.ones(num_groups, dtype=torch.float64)
-    # How a surplus over the constraint is spread: φ = fit·(v − v₀) + spread·((v₁ − v₀) − 1ᵀ·fit·(v − v₀)).
+    # ``spread`` distributes what the constraint leaves over: φ = fit·(v − v₀) + spread·((v₁ − v₀) − 1ᵀ·fit·(v − v₀)).
     spread = inverse @ ones
     spread = spread / spread.sum() if len(coalitions[0]) else ones / num_groups
     of_none = spread * fit_of_sum.sum() - fit_of_sum - spread
@@ -93,10 +93,10 @@ def _weighted(present: Tensor, weight: Tensor) -> Float[Tensor, " coalition grou
 def kernel_coalitions_of(
     num_groups: int, *, samples: int, seed: int
 ) -> tuple[Bool[Tensor, " coalition group"], Float[Tensor, " coalition"]]:
-    """Coalitions other than none and all, with their weights in the regression.
+    """Coalitions other than the empty and the full one, with their weights in the regression.
 
-    Sizes whose coalitions would all be drawn anyway are taken whole, from the outside in; the rest is sampled by the
-    Shapley kernel, each coalition together with its complement.
+    Sizes small enough to be drawn completely are included completely, smallest and largest sizes first. The others are
+    sampled by the Shapley kernel, each coalition together with its complement.
     """
     sizes = torch.arange(1, num_groups)
     mass = (num_groups - 1) / (sizes * (num_groups - sizes)).double()
@@ -122,7 +122,7 @@ def kernel_coalitions_of(
 
 
 def _sampled(mass: Tensor, num_coalitions: int, seed: int) -> Bool[Tensor, " coalition group"]:
-    """Coalitions of sizes drawn by their mass, and their complements: about ``num_coalitions`` different ones."""
+    """About ``num_coalitions`` different coalitions, complements included; ``mass`` weights their sizes."""
     generator = torch.Generator().manual_seed(seed)
     num_pairs = max(num_coalitions // 2, 1)
     size = torch.multinomial(mass, 4 * num_pairs, replacement=True, generator=generator) + 1
@@ -134,6 +134,6 @@ def _sampled(mass: Tensor, num_coalitions: int, seed: int) -> Bool[Tensor, " coa
     _, pair = (present ^ present[:, :1]).unique(dim=0, return_inverse=True)
     draw = torch.arange(len(pair))
     first = draw.new_full((int(pair.max()) + 1,), len(pair)).scatter_reduce(0, pair, draw, "amin").sort().values
-    # Stop before the first pair too many.
+    # Stop before the first pair that is too many.
     present = present[: first[num_pairs]] if len(first) > num_pairs else present
     return torch.stack([present, ~present], dim=1).flatten(0, 1)

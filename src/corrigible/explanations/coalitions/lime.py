@@ -1,8 +1,8 @@
 """Ribeiro, Singh and Guestrin 2016, "Why should I trust you?": explaining the predictions of any classifier,
 equation 1.
 
-The locally weighted linear model is a ridge regression on which groups are present. It is linear in the coalitions'
-values, so that one solution serves every row.
+The locally weighted linear model is a ridge regression on the presence of groups. It is linear in the coalitions'
+values, so one solution serves every row.
 """
 
 from collections.abc import Iterator
@@ -40,17 +40,17 @@ def lime(
     differentiable: bool = False,
     rows_at_once: int = 256,
 ) -> Float[Tensor, " batch *input"]:
-    """Coefficients of a linear model of the score near the row, in which groups are present or absent.
+    """LIME: the coefficients of a linear model of the score near the row, in which groups are present or absent.
 
     Args:
-        samples: coalitions, each group present in half of them, and the whole row; at least 2.
-        kernel_width: how fast a coalition's weight falls with its distance d from the whole row: √exp(−d²/width²), d
-            the cosine distance.
+        samples: the whole row and random coalitions, in which each group is present with probability 1/2; at least 2.
+        kernel_width: how slowly a coalition's weight falls with its cosine distance d from the whole row:
+            √exp(−d²/width²).
         ridge: penalty on the squared coefficients.
         groups: see `corrigible.explanations.groups`: segments of an image, words of a text.
-        baseline: what stands for absent inputs: None for zeros, in a category of k columns 1/k each; a number, or a
+        baseline: what stands for absent inputs: None for zeros (1/k in a category's k columns); a number, or a
             tensor that broadcasts to one row.
-        background: rows of data that stand for absent inputs instead, in the way that ``absent`` names.
+        background: rows of data that stand for absent inputs instead of a baseline, chosen as ``absent`` says.
 
     Raises:
         RecipeError: fewer than 2 samples, a width or ridge that is not positive.
@@ -65,7 +65,7 @@ def lime(
 
 
 def lime_plans_of(num_groups: int, *, samples: int, kernel_width: float, ridge: float, seed: int) -> Iterator[Plan]:
-    """Random coalitions and the ridge regression on them, some coalitions at a time.
+    """Random coalitions and the ridge regression on them, in parts.
 
     Raises:
         RecipeError: fewer than 2 samples, a width or ridge that is not positive.

@@ -17,9 +17,9 @@ from corrigible.explanations.question import Question
 from corrigible.types import Columns
 
 TOLERANCE = 1e-4
-"""How far the two ways to count a contribution may differ, relative to the largest contribution."""
+"""Allowed difference of the two ways to measure a contribution, relative to the largest contribution."""
 ROUNDING = 8
-"""How many roundings of the score they may differ by besides."""
+"""Further allowed difference, in rounding errors of the score."""
 
 
 def linear_shap(
@@ -39,14 +39,14 @@ def linear_shap(
 ) -> Float[Tensor, " batch *input"]:
     """Exact Shapley values of a score that is linear in its groups: weight × (value − mean value of an absent group).
 
-    Costs 2 · groups + 2 changed rows per row: each contribution is counted alone and among all others, and the two must
-    agree.
+    Costs 2 · groups + 2 changed rows per row: each contribution is measured with no other group present and with all
+    others present, and the two must agree.
 
     Args:
         groups: see `corrigible.explanations.groups`.
-        baseline: what stands for absent inputs: None for zeros, in a category of k columns 1/k each; a number, or a
+        baseline: what stands for absent inputs: None for zeros (1/k in a category's k columns); a number, or a
             tensor that broadcasts to one row.
-        background: rows of data that stand for absent inputs instead, in the way that ``absent`` names.
+        background: rows of data that stand for absent inputs instead of a baseline, chosen as ``absent`` says.
 
     Raises:
         UnsupportedModelError: the score is not a sum over the groups.
@@ -59,18 +59,18 @@ def linear_shap(
     found = evaluated(game, [linear_plan_of(game.num_groups)])
     alone, among_others, whole = found.split([game.num_groups, game.num_groups, 1], dim=1)
     difference, largest = ((alone - among_others).abs().max().item(), among_others.abs().max().item())
-    # A large intercept takes digits of every difference of scores.
+    # A large intercept costs digits of every difference of scores.
     rounding = ROUNDING * torch.finfo(found.dtype).eps * whole.abs().max().item()
     if difference > TOLERANCE * largest + rounding:
         raise UnsupportedModelError(
-            f"the score is no sum over the inputs (a contribution differs by {difference:.3g} with the other inputs); "
-            "linear_shap is for linear models: choose kernel_shap"
+            f"the score is not a sum over the inputs (a contribution differs by {difference:.3g} with the other "
+            "inputs); linear_shap is for linear models: choose kernel_shap"
         )
     return shared_evenly(among_others, game.labels)
 
 
 def linear_plan_of(num_groups: int) -> Plan:
-    """What each group adds to none, what all lose without it, and the score of all."""
+    """What each group adds to the empty coalition, what the full one loses without it, and the full one's score."""
     single = torch.eye(num_groups)
     none, every = torch.zeros(1, num_groups), torch.ones(1, num_groups)
     adds = torch.cat([-every, single, none, 0 * single])

@@ -28,15 +28,16 @@ def occlusion(
     differentiable: bool = False,
     rows_at_once: int = 256,
 ) -> Float[Tensor, " batch *input"]:
-    """How far the score drops when a patch of an image is replaced by the baseline; of a table, each feature.
+    """How far the score drops when a patch of an image, or a feature of a table, is replaced by the baseline.
 
     An input that several patches cover gets the mean of their drops. The columns of one feature are replaced together
-    and share its drop evenly (`feature_ablation`). The result depends on the parameters, never on the gradient of x.
+    and share its drop evenly (`feature_ablation`). The result depends on the parameters but uses no gradient with
+    respect to x.
 
     Args:
-        patch: height and width of a patch, in pixels, over the last two axes of x; a table has none.
-        stride: pixels from one patch to the next, at most ``patch``, which is also the default.
-        baseline: None for zeros, in a category of k columns 1/k each; a number, or a tensor that broadcasts to one row.
+        patch: height and width of a patch, in pixels, over the last two axes of x; ignored for tables.
+        stride: pixels from one patch to the next, at most ``patch``; None for ``patch``.
+        baseline: None for zeros (1/k in a category's k columns); a number, or a tensor that broadcasts to one row.
         rows_at_once: how many changed rows are in memory at once.
 
     Raises:
@@ -61,7 +62,7 @@ def occlusion(
 def _drops(
     game: Game, down: Bool[Tensor, " down height"], across: Bool[Tensor, " across width"]
 ) -> Float[Tensor, " batch down across"]:
-    """How far each window's removal lowers the score; the windows themselves are made as they come."""
+    """How far each window's removal lowers the score; the windows are made one after the other."""
     channels = (1,) * (game.x.ndim - 3)
 
     def values_of(some: slice) -> Values:
@@ -77,13 +78,13 @@ def _drops(
 
 
 def _spread(drops: Tensor, down: Tensor, across: Tensor) -> Float[Tensor, " batch height width"]:
-    """Each window's drop on the inputs it hides, over the number of windows that hide them."""
+    """The mean drop, at each input, of the windows that hide it."""
     by_row, by_column = (part.to(drops) / part.sum(dim=0) for part in (down, across))
     return torch.einsum("bij,ih,jw->bhw", drops, by_row, by_column)
 
 
 def _windows(x: Tensor, patch: int, stride: int) -> tuple[Bool[Tensor, " down height"], Bool[Tensor, " across width"]]:
-    """True where each window lies, from top to bottom and from left to right."""
+    """Masks of the windows along each axis, from top to bottom and from left to right."""
     if not 1 <= stride <= patch:
         raise RecipeError(
             f"patch is {patch}, stride {stride}; expected 1 <= stride <= patch, so that no pixel is left out"
@@ -93,7 +94,7 @@ def _windows(x: Tensor, patch: int, stride: int) -> tuple[Bool[Tensor, " down he
 
 
 def _spans(size: int, patch: int, stride: int) -> Bool[Tensor, " span position"]:
-    """Where each span lies along one axis; the first to reach the end is the last, cut off there."""
+    """Masks of the spans along one axis; the first span that reaches the end is the last, and is cut off there."""
     first = torch.arange(0, max(size - patch, 0) + stride, stride)[:, None]
     position = torch.arange(size)
     return (first <= position) & (position < first + patch)

@@ -36,17 +36,17 @@ def permutation_shapley(
     differentiable: bool = False,
     rows_at_once: int = 256,
 ) -> Float[Tensor, " batch *input"]:
-    """Each group's mean contribution over sampled orders of joining, the same orders for every row.
+    """Shapley values from sampled orders: each group's mean contribution when it joins; all rows share the orders.
 
-    Sums exactly to the row's score less the score with everything absent, however few orders are taken. Costs
+    The values sum exactly to the row's score minus the score with everything absent, however few the orders. Costs
     2 · samples · (groups − 1) + 2 changed rows per row.
 
     Args:
-        samples: orders, each of which is also taken backwards.
+        samples: number of orders; each is also used backwards.
         groups: see `corrigible.explanations.groups`.
-        baseline: what stands for absent inputs: None for zeros, in a category of k columns 1/k each; a number, or a
+        baseline: what stands for absent inputs: None for zeros (1/k in a category's k columns); a number, or a
             tensor that broadcasts to one row.
-        background: rows of data that stand for absent inputs instead, in the way that ``absent`` names.
+        background: rows of data that stand for absent inputs instead of a baseline, chosen as ``absent`` says.
 
     Raises:
         RecipeError: no samples.
@@ -60,7 +60,7 @@ def permutation_shapley(
 
 
 def permutation_plans_of(num_groups: int, *, samples: int, seed: int) -> Iterator[Plan]:
-    """The coalitions along each order: a group's contribution is the step at which it joins; some orders at a time.
+    """The coalitions along each order, a few orders at a time; a group's contribution is the change when it joins.
 
     Raises:
         RecipeError: no samples.
@@ -70,7 +70,7 @@ def permutation_plans_of(num_groups: int, *, samples: int, seed: int) -> Iterato
     generator = torch.Generator().manual_seed(seed)
     forwards = torch.stack([torch.randperm(num_groups, generator=generator) for _ in range(samples)])
     place = torch.cat([forwards, forwards.flip(1)]).argsort(dim=1)
-    # None and all are common to every order.
+    # The empty and the full coalition are common to every order.
     ends = torch.stack([-(place == 0).double().mean(dim=0), (place == num_groups - 1).double().mean(dim=0)])
     yield Plan(torch.tensor([False, True])[:, None].expand(2, num_groups), ends)
     after = torch.arange(1, num_groups)[:, None]

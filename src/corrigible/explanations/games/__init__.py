@@ -1,1 +1,1 @@
-"""What a score is worth with some groups of inputs only: the engine of everything that looks at coalitions."""
+"""Games: the engine that evaluates the score of rows with some groups of inputs absent, for all coalition methods."""

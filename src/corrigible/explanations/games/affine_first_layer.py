@@ -1,6 +1,6 @@
-"""Networks whose first layer is affine: what it gives for a coalition is a sum over the groups.
+"""A fast path for networks whose first layer is affine: its output for a coalition is a sum over the groups.
 
-W(x present, b absent) + c = Σ present W_g x_g + Σ absent W_g b_g + c: each group's share is computed once per row, and
+W(x present, b absent) + c = Σ present W_g x_g + Σ absent W_g b_g + c. Each group's term is computed once per row, and
 no changed row is ever made. The values are the same up to rounding.
 """
 
@@ -16,18 +16,18 @@ from corrigible.explanations.games.values import Values, mean_over_draws
 from corrigible.models.forward import class_logits
 
 HiddenOf = Callable[[slice], Iterator[Float[Tensor, " coalition row draw hidden"]]]
-"""What the first layer gives for these rows' points, some draws at a time."""
+"""A slice of rows -> the first layer's output for their points, a few draws at a time."""
 
 
 class Members(NamedTuple):
-    """The inputs of each group by their place in a flattened row, filled up to the size of the largest group."""
+    """The inputs of each group as places in a flattened row, padded to the size of the largest group."""
 
     place: Int[Tensor, " group member"]
     is_real: Bool[Tensor, " group member"]
 
 
 class AffineFirstLayer(NamedTuple):
-    """The layer that sees the inputs, everything after it, and which inputs the groups have."""
+    """The first layer, all layers after it, and the inputs of each group."""
 
     first: nn.Linear
     rest: nn.Sequential
@@ -37,8 +37,8 @@ class AffineFirstLayer(NamedTuple):
 def affine_first_layer(game: Game, num_coalitions: int) -> AffineFirstLayer | None:
     """The parts of a plain sequence of layers that begins with a linear one; None for any other model.
 
-    Also None where rows have groups of their own, where absent inputs depend on the row, where somebody has hooked into
-    the parts that would be passed by, and where the groups' shares would cost more than the coalitions themselves.
+    Also None if groups differ between rows, if the values of absent inputs depend on the row, if there are hooks on the
+    parts that would be skipped, or if the groups' terms would cost more than the coalitions themselves.
     """
     if type(game.question.model) is not nn.Sequential or len(game.labels) > 1 or game.removal.is_conditional:
         return None
@@ -62,7 +62,7 @@ def _flattens(layer: nn.Module) -> bool:
 
 
 def members_of(labels: Int[Tensor, " *input"]) -> Members:
-    """The inputs of each group by their place in a flattened row."""
+    """The inputs of each group as places in a flattened row."""
     flat = labels.flatten()
     size = flat.bincount()
     order = flat.argsort(stable=True)
@@ -73,7 +73,7 @@ def members_of(labels: Int[Tensor, " *input"]) -> Members:
 
 
 def affine_values(game: Game, present: Bool[Tensor, " coalition group"], parts: AffineFirstLayer) -> Values:
-    """As `filled_values`, for a network that begins with an affine layer and groups that all rows share."""
+    """Like `filled_values`, for a network that begins with an affine layer and groups that all rows share."""
     hidden_of = (_one_filling if len(game.removal.rows) == 1 else _several_fillings)(game, present, parts)
 
     def values(rows: slice) -> Float[Tensor, " row coalition"]:
@@ -87,7 +87,7 @@ def affine_values(game: Game, present: Bool[Tensor, " coalition group"], parts: 
 
 
 def _one_filling(game: Game, present: Tensor, parts: AffineFirstLayer) -> HiddenOf:
-    """A single product gives all: the filling's own output, and what each present group changes of it."""
+    """The outputs for a single filling, in one product: the filling's own output plus the change by each group."""
     shares_of, filling = _shares_by(parts), game.removal.rows.flatten(1)
     without, filled = shares_of(filling), parts.first(filling)
     counted = torch.cat([present, torch.ones_like(present[:, :1])], dim=1).to(game.x)
@@ -101,7 +101,7 @@ def _one_filling(game: Game, present: Tensor, parts: AffineFirstLayer) -> Hidden
 
 
 def _several_fillings(game: Game, present: Tensor, parts: AffineFirstLayer) -> HiddenOf:
-    """What the present groups give, from the row, and the absent ones, from each filling."""
+    """The outputs for several fillings: terms of present groups from the row plus absent groups from each filling."""
     shares_of, is_present = _shares_by(parts), present.to(game.x)
     is_absent = (~present[:, game.labels.flatten()]).to(game.x)
     fillings = game.removal.rows.flatten(1).split(game.question.rows_at_once)

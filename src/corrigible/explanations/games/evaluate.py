@@ -1,6 +1,6 @@
-"""From a plan to its results, for every row.
+"""Evaluate a plan for every row.
 
-Values are weighted as they come, a bounded number of changed rows at a time; they are never all kept.
+Values are weighted and added up a bounded number of changed rows at a time; they are never all in memory.
 """
 
 from collections.abc import Callable, Iterable, Iterator
@@ -18,7 +18,7 @@ from corrigible.models.modes import untouched
 
 
 def explained(game: Game, plans_for: Callable[[int], Iterable[Plan]]) -> Float[Tensor, " batch *input"]:
-    """The results of the plans for as many groups as a row has, one result per group, shared by the group's inputs."""
+    """The results of the plans, one per group of a row, divided evenly among the group's inputs."""
     attribution = torch.zeros_like(game.x)
     for rows, part in by_number_of_groups(game):
         values = evaluated(part, plans_for(part.num_groups))
@@ -27,7 +27,7 @@ def explained(game: Game, plans_for: Callable[[int], Iterable[Plan]]) -> Float[T
 
 
 def by_number_of_groups(game: Game) -> Iterator[tuple[Int[Tensor, " some"], Game]]:
-    """The rows with equally many groups, together: so that no row's result depends on which others are there."""
+    """The rows in parts with equally many groups, so that a row's result does not depend on the other rows."""
     last = game.labels.flatten(1).amax(dim=1).expand(len(game.x))
     for number in last.unique().tolist():
         rows = (last == number).nonzero()[:, 0]
@@ -36,7 +36,7 @@ def by_number_of_groups(game: Game) -> Iterator[tuple[Int[Tensor, " some"], Game
 
 
 def evaluated(game: Game, plans: Iterable[Plan]) -> Float[Tensor, " batch result"]:
-    """The weighted sums of the coalitions' values over all plans, for every row; a plan is gone when the next comes."""
+    """The weighted sums of the coalitions' values over all plans, for every row; one plan is in memory at a time."""
     sums = None
     for plan in plans:
         part = _evaluated(game, plan)
@@ -64,7 +64,7 @@ def _evaluated(game: Game, plan: Plan) -> Float[Tensor, " batch result"]:
 def _weighted(
     game: Game, weights: Tensor, values_of: Callable[[slice], Values], most_rows: int | None
 ) -> Float[Tensor, " batch result"]:
-    """Sums of the coalitions' values, in float64, a bounded number of points at a time."""
+    """Weighted sums of the coalitions' values, in float64, computed a bounded number of points at a time."""
     weights = weights.to(game.x.device, torch.float64)
     total = weights.new_zeros(len(game.x), weights.shape[1])
     with game.question.looking():
@@ -77,7 +77,7 @@ def _weighted(
 def parts_of_values(
     game: Game, num_coalitions: int, values_of: Callable[[slice], Values], *, most_rows: int | None = None
 ) -> Iterator[tuple[slice, Iterator[Float[Tensor, " row some"]]]]:
-    """Some coalitions at a time, with their values for some rows after the others, while the question is looking."""
+    """Parts of the coalitions with their values, in parts of the rows, inside ``question.looking()``."""
     for some in _slices(num_coalitions, _coalitions_at_once(game)):
         points = min((some.stop - some.start) * game.removal.num_draws, game.question.rows_at_once)
         num_rows = max(min(game.question.rows_at_once // points, len(game.x) if most_rows is None else most_rows), 1)
@@ -89,9 +89,9 @@ def _slices(count: int, size: int) -> list[slice]:
 
 
 def _coalitions_at_once(game: Game) -> int:
-    """An eighth of what the bound allows: the rows beside them then fill it whatever number of coalitions is left.
+    """An eighth of what the bound allows, so that rows can fill it up for any remaining number of coalitions.
 
-    All that it allows where each row's distances to the background would be measured again.
+    All that it allows if each row's distances to the background would otherwise be computed again.
     """
     parts = 1 if game.removal.is_conditional else 8
     return max(game.question.rows_at_once // (parts * game.removal.num_draws), 1)

@@ -1,7 +1,7 @@
 """The value of coalitions: the score of a row when only some of its groups are present.
 
-One matrix of coalitions serves all rows, and every method that looks at coalitions is linear in their values. A method
-is therefore a `Plan`: which coalitions to look at, and how their values are weighted into results.
+One matrix of coalitions serves all rows, and every coalition method is linear in the coalitions' values. A method is
+therefore a `Plan`: which coalitions to evaluate, and how their values are weighted into results.
 """
 
 from dataclasses import dataclass
@@ -25,10 +25,9 @@ MOST_PLANNED = 4096
 
 @dataclass(frozen=True)
 class Plan:
-    """Which coalitions are looked at, and what each result is made of.
+    """Which coalitions are evaluated, and the weight of each in each result.
 
-    A method with many coalitions makes several plans, of at most ``MOST_PLANNED`` coalitions each; their results add
-    up.
+    A method with many coalitions makes several plans of at most ``MOST_PLANNED`` coalitions; their results are added.
     """
 
     present: Bool[Tensor, " coalition group"]
@@ -41,7 +40,7 @@ class Game:
 
     question: Question
     labels: Int[Tensor, " one_or_batch *input"]
-    """The group of each input, for all rows or for each; every row's groups are numbered without gaps."""
+    """The group of each input, for all rows or for each row; each row's groups are numbered without gaps."""
     removal: Removal
 
     @property
@@ -50,11 +49,11 @@ class Game:
 
     @cached_property
     def num_groups(self) -> int:
-        """The most groups that a row has."""
+        """The largest number of groups of any row."""
         return int(self.labels.max()) + 1
 
     def scored(self, logits: Float[Tensor, " *point num_classes"], rows: slice, *, axis: int = 0) -> Tensor:
-        """The score of each point, (\\*point); along ``axis`` lie points made from these rows, in their order."""
+        """The score of each point, (\\*point); along ``axis`` the points belong to these rows, in order."""
         points, asked = logits.shape[:-1], self.question
         target = _spread(asked.target[rows], points, axis)
         found = asked.scored(logits.flatten(0, -2), target, lambda: _spread(asked.index[rows], points, axis))
@@ -71,7 +70,7 @@ class Game:
 
 
 def _spread(of_rows: Tensor, points: torch.Size, axis: int) -> Tensor:
-    """What belongs to each row, for every point, flattened."""
+    """The value of each row repeated for all of its points, flattened."""
     inner = of_rows.shape[1:]
     along = of_rows.view(*[1] * axis, -1, *[1] * (len(points) - axis - 1), *inner)
     return along.expand(*points, *inner).reshape(-1, *inner)
@@ -86,7 +85,7 @@ def game_of(
     background: Tensor | None,
     absent: Absent,
 ) -> Game:
-    """The game of these settings.
+    """The game for a question with these settings.
 
     Raises:
         RecipeError: more than 4096 groups.

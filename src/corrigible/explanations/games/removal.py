@@ -1,12 +1,12 @@
-"""What stands in the place of inputs that are absent.
+"""Removal: what stands for absent inputs.
 
-A fixed baseline, or rows of data in one of three ways (Sundararajan and Najmi 2020, The many Shapley values for model
-explanation; Aas, Jullum and Løland 2021, Explaining individual predictions when features are dependent):
+A fixed baseline, or rows of data chosen in one of three ways (Sundararajan and Najmi 2020, The many Shapley values for
+model explanation; Aas, Jullum and Løland 2021, Explaining individual predictions when features are dependent):
 
-* ``marginal``: the absent inputs come together from one other row, whatever the present ones are;
-* ``independent``: each absent group comes from another row of its own;
-* ``conditional``: they come from the rows that are nearest in the present inputs, so that what the model sees stays
-  close to the data. The two others leave the data, where a model can be made to show a harmless face.
+* ``marginal``: the absent inputs come together from one other row, whatever the present inputs are;
+* ``independent``: each absent group comes from a different row;
+* ``conditional``: the absent inputs come from the rows that are nearest in the present inputs, so that changed rows
+  stay close to the data. The two other ways make rows unlike the data, on which a model can be made to look harmless.
 """
 
 import math
@@ -30,7 +30,7 @@ class Removal:
 
     rows: Float[Tensor, " draw *input"]
     tie_breaks: Float[Tensor, " draw"] | None = None
-    """Small numbers, for ``conditional``: which of equally near rows come first."""
+    """For ``conditional``: small numbers that decide which of equally near rows come first."""
 
     @property
     def is_conditional(self) -> bool:
@@ -62,11 +62,11 @@ def removal_of(
     absent: Absent,
     seed: int,
 ) -> Removal:
-    """The rows that fill in: the baseline, or without one those of ``background``.
+    """The removal with its filling rows: the baseline, or the rows of ``background`` if given.
 
     Raises:
         DataError: a background that does not fit x; both a baseline and a background; groups that differ between rows
-            where their values are to be exchanged one by one.
+            for an ``absent`` that exchanges the values of single groups.
     """
     if background is None:
         if absent != "marginal":
@@ -97,7 +97,7 @@ def distances(
 
 
 def _exchanged(rows: Tensor, labels: Tensor, seed: int) -> Tensor:
-    """The rows with every group's values shuffled among them on their own."""
+    """The rows with the values of each group shuffled among them independently."""
     generator = torch.Generator().manual_seed(seed)
     num_groups = int(labels.max()) + 1
     order = torch.stack([torch.randperm(len(rows), generator=generator) for _ in range(num_groups)], dim=1)

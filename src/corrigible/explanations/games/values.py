@@ -1,6 +1,6 @@
-"""The values of some coalitions, for whichever rows are asked for.
+"""The values of some coalitions, for any of the rows.
 
-Each function here prepares what all rows share and gives back a function from rows to the coalitions' values.
+Each function here prepares what all rows share and returns a function from rows to the coalitions' values.
 """
 
 from collections.abc import Callable, Iterable, Sequence
@@ -25,7 +25,7 @@ def replaced(
 
 
 def shown_values(game: Game, shown: Bool[Tensor, " coalition *input"]) -> Values:
-    """The mean score over all rows that can fill in where inputs are not shown, the same inputs of every row."""
+    """The mean score over all filling rows, with the same inputs shown in every row."""
     kept = shown.to(game.x).unsqueeze(1)
     fillings = [filling * (1 - kept) for filling in game.removal.rows.split(game.question.rows_at_once)]
 
@@ -37,7 +37,7 @@ def shown_values(game: Game, shown: Bool[Tensor, " coalition *input"]) -> Values
 
 
 def filled_values(game: Game, present: Bool[Tensor, " coalition group"]) -> Values:
-    """The mean score over all rows that can fill in for absent groups."""
+    """The mean score over all rows that can stand for absent groups."""
     if len(game.labels) == 1:
         return shown_values(game, _inputs_of(present, game.labels)[0])
 
@@ -51,7 +51,7 @@ def filled_values(game: Game, present: Bool[Tensor, " coalition group"]) -> Valu
 
 
 def conditional_values(game: Game, present: Bool[Tensor, " coalition group"]) -> Values:
-    """The mean score over the nearest rows; over all rows where nothing is present to be near to."""
+    """The mean score over the nearest rows; over all rows if no group is present."""
     others, at_once = game.removal.rows, game.question.rows_at_once
     membership = one_hot(game.labels.flatten(), game.num_groups).double()
     kept = _inputs_of(present, game.labels).to(game.x).unsqueeze(2)

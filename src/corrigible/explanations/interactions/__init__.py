@@ -1,7 +1,7 @@
-"""How inputs counted together, one file per method.
+"""Interactions: how pairs of inputs contributed together, one file per method.
 
 Every method is ``(model, x, target, *, settings) -> (batch, input, input)``, with the inputs of a row flattened, and
-leaves the model as it found it. `shapley_interactions` may have groups of inputs instead.
+leaves the model as it found it. `shapley_interactions` also takes groups of inputs.
 """
 
 from corrigible.explanations.interactions.input_hessian import input_hessian

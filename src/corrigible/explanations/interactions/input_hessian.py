@@ -32,11 +32,11 @@ def input_hessian(
     """The score's second derivatives with respect to each pair of a row's inputs, flattened.
 
     Symmetric; in units of the score per unit of both inputs. Over the one-hot columns of a category it is centred on
-    both sides, as `input_gradient` is. Takes one backward pass per input, and rows × inputs² numbers of memory.
+    both sides, as `input_gradient` is. Takes one backward pass per input, and memory for rows × inputs² numbers.
 
-    A logit of a network of ReLUs is piecewise linear: its second derivatives are 0 wherever they exist, and what its
-    inputs do together happens at the kinks. Run it inside ``with smooth_activations_of(10.0)``, or take
-    `integrated_hessians` with a ``beta``, which also sees what lies between the row and a baseline.
+    The logits of a ReLU network are piecewise linear: their second derivatives are 0 wherever they exist, because
+    interactions happen only at the kinks. Run it inside ``with smooth_activations_of(10.0)``, or use
+    `integrated_hessians` with a ``beta``, which also covers the path from a baseline to the row.
 
     Args:
         x: rows, (batch, …), as `explain` takes them.
@@ -71,7 +71,7 @@ def input_hessian_of(
     columns: Columns | None = None,
     create_graph: bool = True,
 ) -> Float[Tensor, " batch inputs inputs"]:
-    """Second derivatives of the score of a pass that exists."""
+    """Second derivatives of the score of an existing pass, with respect to each pair of inputs."""
     scores = score_named(score, forward)(forward.logits, target).sum()
     gradient = forward.gradient(scores, forward.x).flatten(1)
     found = [forward.gradient(of.sum(), forward.x, create_graph=create_graph).flatten(1) for of in gradient.unbind(1)]

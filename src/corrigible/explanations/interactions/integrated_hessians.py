@@ -1,7 +1,7 @@
 """Janizek, Sturmfels and Lee 2021, Explaining explanations: axiomatic feature interactions for deep networks.
 
-Both definitions there, of pairs and of an input with itself, are double integrals over the unit square of functions of
-the product of the two coordinates. The product has density -ln t, so that single integrals give the same.
+The paper defines the interactions, of pairs and of an input with itself, as double integrals over the unit square of
+functions of the product of the two coordinates. The product has density -ln t, so single integrals give the same.
 """
 
 from dataclasses import dataclass
@@ -40,22 +40,22 @@ def integrated_hessians(
     differentiable: bool = False,
     rows_at_once: int | None = None,
 ) -> Float[Tensor, " batch inputs inputs"]:
-    """How much each pair of a row's inputs, flattened, counted together between the baseline and the row.
+    """How much each pair of a row's inputs, flattened, contributed together between the baseline and the row.
 
-    Symmetric, in units of the score. Row i of it sums to the integrated gradient of input i, and all pairs sum to
-    score(x) − score(baseline), up to the quadrature's error; the diagonal holds what an input did by itself. Takes one
-    backward pass per input and point, and rows × inputs² numbers of memory. The columns of a category share evenly what
-    it counts as a whole, as in `integrated_gradients`.
+    Symmetric, in units of the score. Row i of the matrix sums to the integrated gradient of input i, and all pairs sum
+    to score(x) − score(baseline), up to the quadrature's error; the diagonal holds each input's own contribution. Takes
+    one backward pass per input and point, and memory for rows × inputs² numbers. The columns of a category share its
+    total evenly, as in `integrated_gradients`.
 
-    A network with ReLUs or other kinks has no second derivatives that would tell: it is refused, unless ``beta`` is
-    given. Then the result is about the model with softplus in the place of ReLU.
+    A network with ReLUs or other kinks has no informative second derivatives. It is refused unless ``beta`` is given;
+    then the result is about the model with softplus in place of ReLU.
 
     Args:
         x: rows, (batch, …), as `explain` takes them.
         target: a class, one per row, or None as in `explain`; pairs (batch, 2) ask why one rather than another.
-        steps: points on each row's path, at least 1. At most ``rows_at_once`` points are in memory, whatever this is,
-            unless the result is differentiable.
-        baseline: None for zeros, in a category of k columns 1/k each; a number, or a tensor that broadcasts to one row.
+        steps: points on each row's path, at least 1. At most ``rows_at_once`` of them are in memory at once, unless the
+            result is differentiable.
+        baseline: None for zeros (1/k in a category's k columns); a number, or a tensor that broadcasts to one row.
         beta: the sharpness of the softplus that replaces ReLUs, e.g. 10; see `smooth_activations_of`.
 
     Raises:
@@ -87,7 +87,7 @@ def integrated_hessians(
 
 @dataclass(frozen=True)
 class _Path:
-    """The straight ways from the baseline to the rows, and the score along them."""
+    """The straight paths from the baseline to the rows, and the score along them."""
 
     question: Question
     start: Float[Tensor, " *input"]
@@ -95,7 +95,7 @@ class _Path:
 
 
 def _interactions(path: _Path, rows: Tensor, steps: int, smooth: Nonlinearities) -> Tensor:
-    """Sums over the nodes of the weighted first and second derivatives, times the way."""
+    """Sums over the nodes of the weighted first and second derivatives, times row minus baseline."""
     asked = path.question.about(rows)
     x, way = asked.x, asked.x - path.start
     share, weight = (torch.from_numpy(values).to(x) for values in log_quadrature_of(steps))
@@ -105,7 +105,7 @@ def _interactions(path: _Path, rows: Tensor, steps: int, smooth: Nonlinearities)
         row, node = place // steps, place % steps
         points = path.start + way[row] * share[node].reshape(-1, *[1] * (x.ndim - 1))
         target = asked.target[row]
-        # A row keeps its index along its whole path, so that a random score stays one function.
+        # A row keeps its index along its path, so that a random score is the same function at all points.
         forward = pass_over(asked.model, points, target, index=asked.index[row], seed=asked.seed)
         with smooth:
             scores = score_named(asked.score, forward)(forward.logits, target)
@@ -123,9 +123,9 @@ def _interactions(path: _Path, rows: Tensor, steps: int, smooth: Nonlinearities)
 def log_quadrature_of(steps: int) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
     """Nodes in (0, 1) and weights for integrals of a function times -ln t from 0 to 1.
 
-    Exact for polynomials of a degree below ``steps``. The nodes are Gauss and Legendre's. A weight is the integral of
-    its node's interpolating polynomial, written in shifted Legendre polynomials, whose integrals against -ln t are 1,
-    and (-1)^k / (k (k + 1)) for degree k.
+    Exact for polynomials of a degree below ``steps``. The nodes are those of Gauss-Legendre quadrature. A weight is the
+    integral of its node's interpolating polynomial, written in shifted Legendre polynomials, whose integrals against
+    -ln t are 1 for degree 0, and (-1)^k / (k (k + 1)) for degree k.
     """
     nodes, weights = leggauss(steps)
     degree = np.arange(steps)

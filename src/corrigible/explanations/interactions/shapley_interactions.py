@@ -46,24 +46,24 @@ def shapley_interactions(
     differentiable: bool = False,
     rows_at_once: int | None = None,
 ) -> Float[Tensor, " batch group other_group"]:
-    """What each pair of groups adds together beyond what both add alone, in the mean over what else is present.
+    """Shapley interactions: what a pair of groups adds beyond the sum of both alone, averaged over the other groups.
 
-    Symmetric, in units of the score. A pair's interaction stands half on each side of the diagonal, which holds what is
-    left of each group's Shapley value: the rows sum to the Shapley values, and all of it to the row's score less the
-    score with everything absent. Groups are in the order of their numbers; where rows have segments of their own, those
-    with fewer end in zeros.
+    Symmetric, in units of the score. Each side of the diagonal holds half of a pair's interaction, and the diagonal the
+    rest of each group's Shapley value. So the rows of the matrix sum to the Shapley values, and the whole matrix to the
+    score minus the score with everything absent. Groups are in the order of their numbers; if the number of groups
+    differs between rows, the matrices of rows with fewer groups are padded with zeros.
 
-    Exact for up to 16 groups. For more, 8 · samples changed rows per row and pair.
+    Exact for up to 16 groups; with more, it costs 8 · samples changed rows per row and pair.
 
     Args:
         model: a network or any other function of the rows that gives scores.
         x: rows, (batch, …), as `explain` takes them.
         target: a class, one per row, or None as in `explain`; pairs (batch, 2) ask why one rather than another.
-        samples: of what else is present, for more than 16 groups; each is also turned into its complement.
+        samples: samples of the other groups' presence, for more than 16 groups; each is also used as its complement.
         groups: see `corrigible.explanations.groups`; at most 128.
-        baseline: what stands for absent inputs: None for zeros, in a category of k columns 1/k each; a number, or a
+        baseline: what stands for absent inputs: None for zeros (1/k in a category's k columns); a number, or a
             tensor that broadcasts to one row.
-        background: rows of data that stand for absent inputs instead, in the way that ``absent`` names.
+        background: rows of data that stand for absent inputs instead of a baseline, chosen as ``absent`` says.
 
     Raises:
         RecipeError: more than 128 groups, no samples, or rows_at_once below 1.
@@ -113,7 +113,7 @@ def _matrix(
 
 
 def _exact_weights(num_groups: int) -> Float[Tensor, " coalition pair"]:
-    """How each coalition counts for each pair: by the size of what else is present, and whether both are in or one."""
+    """Each coalition's weight for each pair, by the number of other groups present and which of the pair are."""
     present = all_coalitions(num_groups)
     pairs = torch.tensor(list(combinations(range(num_groups), 2)), dtype=torch.long).reshape(-1, 2)
     of_pair = present[:, pairs].sum(dim=2)
@@ -124,9 +124,9 @@ def _exact_weights(num_groups: int) -> Float[Tensor, " coalition pair"]:
 
 
 def _sampled_plans(num_groups: int, samples: int, seed: int) -> Iterator[Plan]:
-    """Some pairs at a time, each with both, one and none of its groups beside every sample and its complement.
+    """Plans for a few pairs at a time: both, one and none of a pair's groups with every sample and its complement.
 
-    A sample's size is equally often each of those that there are, as the definition weighs them.
+    Each possible sample size is equally likely, as the definition weights them.
     """
     generator = torch.Generator().manual_seed(seed)
     signs = torch.tensor([1.0, -1.0, -1.0, 1.0], dtype=torch.float64).repeat(2 * samples) / (2 * samples)
@@ -137,7 +137,7 @@ def _sampled_plans(num_groups: int, samples: int, seed: int) -> Iterator[Plan]:
 
 
 def _beside(pair: Tensor, num_groups: int, samples: int, generator: torch.Generator) -> Bool[Tensor, " case group"]:
-    """Samples of the other groups and their complements, each with both of the pair, the one, the other and neither."""
+    """Samples of the other groups and their complements, each with both of the pair, one, the other or neither."""
     size = torch.randint(num_groups - 1, (samples, 1), generator=generator)
     place = torch.rand(samples, num_groups, generator=generator)
     place[:, pair] = 2.0

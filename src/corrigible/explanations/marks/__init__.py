@@ -1,1 +1,1 @@
-"""What explanations say about marked inputs, and what stands in their place: what penalties share."""
+"""What penalties share: shares of attribution on marked inputs, and replacement values for marked inputs."""

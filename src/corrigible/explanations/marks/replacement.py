@@ -1,4 +1,4 @@
-"""Other values in the place of the inputs that must not matter."""
+"""Replacement values for the inputs that must not matter."""
 
 import numpy as np
 import torch
@@ -33,7 +33,7 @@ def with_whole_categories(
 
 
 def other_rows(forward: Forward, donors: Tensor | None, name: str) -> Float[Tensor, " batch *input"]:
-    """For each row one of the donors, or what another row of the batch has to lend, drawn by its index.
+    """For each row one of the donors, or what another row of the batch lends, drawn by the row's index.
 
     Raises:
         DataError: donors of other inputs.
@@ -41,9 +41,9 @@ def other_rows(forward: Forward, donors: Tensor | None, name: str) -> Float[Tens
     uniform = row_uniform(forward.batch.index.cpu(), (), seed=forward.seed, name=name)
     if donors is not None:
         drawn = (uniform * len(donors)).long().clamp_max(len(donors) - 1)
-        # Only the rows that were drawn are looked through, in every step.
+        # Only the rows that were drawn are checked, in every step.
         return background_rows(donors[drawn.to(donors.device)] if len(donors) else donors, forward.x, name=DONORS)
-    # Counted in the order of their index, each once: neither the order of rows nor repeated ones change a draw.
+    # Counted in the order of their index, each once, so that neither order nor repetition of rows changes a draw.
     _, first, own = np.unique(forward.batch.index.cpu().numpy(), return_index=True, return_inverse=True)
     num_others = len(first) - 1
     further = 1 + (uniform * num_others).long().clamp_max(max(num_others - 1, 0))
@@ -57,9 +57,9 @@ def _lent_by(forward: Forward) -> Float[Tensor, " batch *input"]:
 
 
 def noise(forward: Forward, donors: Tensor | None, name: str) -> Float[Tensor, " batch *input"]:
-    """Normal draws with each input's mean and standard deviation over the donors, or what the batch has to lend.
+    """Normal noise with each input's mean and standard deviation over the donors, or over what the batch lends.
 
-    One-hot categories are other rows': noise would be no category.
+    One-hot columns take another row's category instead, since noise is not a category.
 
     Raises:
         DataError: donors of other inputs.
@@ -74,7 +74,7 @@ def noise(forward: Forward, donors: Tensor | None, name: str) -> Float[Tensor, "
 
 
 def class_mean(forward: Forward, class_means: Tensor | None) -> Float[Tensor, " batch *input"]:
-    """The mean row of each row's class, in the training data or in the batch; the commonest value of a category.
+    """The mean row of each row's class, in the training data or the batch; for a category its most common value.
 
     Raises:
         DataError: means of other inputs.

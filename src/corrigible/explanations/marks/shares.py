@@ -8,9 +8,10 @@ from torch import Tensor
 def share_on(
     attribution: Float[Tensor, " batch *input"], weight: Float[Tensor, " batch *input"]
 ) -> Float[Tensor, " batch"]:
-    """The sum of an attribution of at least 0 under weights of 0 to 1, over its whole sum.
+    """The weighted share of an attribution: its sum under weights from 0 to 1, divided by its total.
 
-    Without unit: attributions of any scale give the same share. 0, with gradients of 0, where the attribution is 0.
+    The attribution must be at least 0. The share has no unit: attributions of any scale give the same share. It is 0,
+    with gradients of 0, if the attribution is 0 everywhere.
     """
     whole = attribution.flatten(1).sum(dim=1)
     is_something = whole > negligible(whole.dtype)
@@ -18,20 +19,20 @@ def share_on(
 
 
 def negligible(dtype: torch.dtype) -> float:
-    """Attributions no larger than this count as none: divided by them, gradients of gradients would overflow.
+    """The size up to which attributions count as none: dividing by them would make second derivatives overflow.
 
-    4e-29 in float32. The probability of another class than that of a row predicted with a margin of 70 is as small.
+    4e-29 in float32; for a row that is predicted with a margin of 70, the probability of another class is as small.
     """
     return float(torch.finfo(dtype).tiny ** 0.75)
 
 
 def directions(gradient: Float[Tensor, " batch input"]) -> Float[Tensor, " batch input"]:
-    """Each row at length 1; rows of 0, or of what is negligible, are 0 and have gradients of 0."""
-    # At the scale of its largest entry no gradient is too small to be squared; a direction knows no scale.
+    """Each row scaled to length 1; negligible rows become 0 and have gradients of 0."""
+    # Divided by its largest entry, no gradient is too small to be squared; the direction stays the same.
     scale = gradient.detach().abs().amax(dim=1, keepdim=True)
     is_something = scale > negligible(scale.dtype)
     gradient = gradient * is_something / scale.where(is_something, 1.0)
-    # The root is taken of 1 where the length is 0, at which it is infinitely steep.
+    # Where the length is 0 the root is taken of 1 instead, because the root is infinitely steep at 0.
     length = gradient.square().sum(dim=1, keepdim=True)
     return gradient / length.where(length > 0, 1.0).sqrt()
 

@@ -1,15 +1,15 @@
-"""How good an explanation is, one file per idea; row-aligned results on the CPU in float64.
+"""Measures of how good an explanation is, one file per idea; results are row-aligned, on the CPU in float64.
 
-Every function works on whole batches and treats its cases alike:
+Every function works on whole batches and treats special cases in the same way:
 
 * an attribution that is NaN or infinite is refused, with the row's number;
-* NaN means that the question has no answer on that row: no attribution at all, or no input marked as relevant;
-* inputs whose attributions tie at a cut are taken together, each by the same share: what breaking ties at random gives
-  on average, so that no result depends on where in the row an input stands.
+* NaN means that a measure is undefined on that row: it has no attribution at all, or no input marked as relevant;
+* inputs whose attributions tie at a cut are taken together, each by the same share. This is the average over breaking
+  ties at random, so no result depends on the position of an input in its row.
 
-Curves rank signed attributions: what speaks for the target comes first. Everything about marked inputs and about the
-top ranks sizes, |attribution|; give ``attribution.relu()`` where only what speaks for the target should count. Each
-channel of a pixel is an input of its own there; sum over the channels first to compare pixels.
+Curves rank signed attributions, with evidence for the target first. Measures about marked inputs or top inputs rank
+sizes, |attribution|; pass ``attribution.relu()`` if only evidence for the target should count. They treat each channel
+of a pixel as an input of its own; sum over the channels first to compare pixels.
 """
 
 from collections.abc import Callable

@@ -1,4 +1,4 @@
-"""The attributions and marks that are given, checked and one row per line."""
+"""Checks of the attributions and marks that are given, and their flat form, (batch, inputs)."""
 
 import torch
 from jaxtyping import Bool, Float
@@ -8,7 +8,7 @@ from corrigible.errors import DataError
 
 
 def flat_of(attribution: Float[Tensor, " batch *input"]) -> Float[Tensor, " batch inputs"]:
-    """The attribution as one line per row, on the CPU in float64.
+    """The attribution flattened to (batch, inputs), on the CPU in float64.
 
     Raises:
         DataError: no batch axis, no inputs, NaN or infinite values.
@@ -26,24 +26,24 @@ def flat_of(attribution: Float[Tensor, " batch *input"]) -> Float[Tensor, " batc
 
 
 def sizes_of(attribution: Float[Tensor, " batch *input"]) -> Float[Tensor, " batch inputs"]:
-    """How much each input counted, whatever the direction; checked as in `flat_of`."""
+    """The sizes |attribution|, flattened and checked as in `flat_of`."""
     return flat_of(attribution).abs()
 
 
 def pair_of(first: Tensor, second: Tensor) -> tuple[Tensor, Tensor]:
-    """Two attributions of the same rows, checked as in `flat_of`; DataError where their shapes differ."""
+    """Two attributions of the same rows, flattened and checked as in `flat_of`; DataError if their shapes differ."""
     require_same_shape_of(first, second.shape, "the other attribution")
     return flat_of(first), flat_of(second)
 
 
 def require_same_shape_of(attribution: Tensor, shape: tuple[int, ...], other: str) -> None:
-    """Raises DataError when the attribution has another shape."""
+    """Raises DataError if the attribution has another shape."""
     if tuple(attribution.shape) != tuple(shape):
         raise DataError(f"the attribution has shape {tuple(attribution.shape)}; {other} has {tuple(shape)}")
 
 
 def marked_of(relevant: Bool[Tensor, " ..."], attribution: Float[Tensor, " batch *input"]) -> Tensor:
-    """The marks as one line per row: True where the input should matter.
+    """The marks flattened to (batch, inputs): True where the input should matter.
 
     Args:
         relevant: in the shape of the attribution, or one that broadcasts to it: one mask for all rows or all channels.

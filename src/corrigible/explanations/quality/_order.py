@@ -1,4 +1,4 @@
-"""The order of values within a row, with ties treated alike.
+"""The order of values within a row, with all values of a tie treated alike.
 
 NumPy sorts several times faster than PyTorch on a CPU.
 """
@@ -15,12 +15,12 @@ from corrigible.errors import RecipeError
 
 @dataclass(frozen=True)
 class Order:
-    """Where each value stands among those of its row."""
+    """The rank of each value among those of its row."""
 
     above: Float[Tensor, " batch inputs"]
-    """How many are larger."""
+    """How many values of the row are larger."""
     ties: Float[Tensor, " batch inputs"]
-    """How many are equal, itself included."""
+    """How many values of the row are equal, itself included."""
 
 
 def order_of(values: Float[Tensor, " batch inputs"]) -> Order:
@@ -57,7 +57,7 @@ def ascending_of(values: Float[Tensor, " batch inputs"]) -> Float[Tensor, " batc
 
 
 def top_count_of(top: int | None, num_inputs: int) -> int:
-    """How many inputs the top holds: a tenth of them, and at least one, where nothing is said.
+    """How many inputs the top holds; for None a tenth of them, and at least one.
 
     Raises:
         RecipeError: fewer than 1 or more than there are inputs.

@@ -1,4 +1,4 @@
-"""The scores of points made from rows, as many together as the model may run on at once."""
+"""Scores of points made from rows, in blocks as large as the model may run on at once."""
 
 from collections.abc import Iterator
 
@@ -13,7 +13,7 @@ from corrigible.models.forward import class_logits
 def scores(question: Question, points: Float[Tensor, " row point *input"], which: slice) -> Float[Tensor, " row point"]:
     """The scores of points made from these rows, inside ``question.looking()``; on the CPU in float64.
 
-    A point that equals the one before it, as where inputs already are what replaces them, is not run again.
+    A point that equals the one before it is not run again; this happens when inputs already equal their replacement.
     """
     is_new = torch.ones(points.shape[:2], dtype=torch.bool, device=points.device)
     is_new[:, 1:] = (points[:, 1:] != points[:, :-1]).flatten(2).any(dim=2)
@@ -27,7 +27,7 @@ def scores(question: Question, points: Float[Tensor, " row point *input"], which
 
 
 def blocks(question: Question, num_points: int) -> Iterator[tuple[slice, slice]]:
-    """Rows and points of each row, (rows, points), as many together as the row budget lets in."""
+    """Slices of rows and of each row's points, (rows, points), as large as the bound on rows allows."""
     some_points = min(num_points, question.rows_at_once)
     some_rows = question.rows_at_once // some_points
     for row in range(0, len(question.x), some_rows):

@@ -1,6 +1,6 @@
 """Krishna et al. 2022, The disagreement problem in explainable machine learning: a practitioner's perspective.
 
-Section 3. Spearman's correlation is of the attributions themselves; the two others look at the largest sizes.
+Section 3. Spearman's correlation compares the attributions themselves; the two other measures compare largest sizes.
 """
 
 from typing import Literal
@@ -23,10 +23,10 @@ def agreement(
     kind: Kind = "rank_correlation",
     top: int | None = None,
 ) -> Float[Tensor, " batch"]:
-    """How far two attributions of the same rows agree, in the way that ``kind`` names; 1 where they are the same.
+    """How far two attributions of the same rows agree, by the measure that ``kind`` names; 1 for equal attributions.
 
     Args:
-        top: for the two kinds that look at the top; see `top_agreement`.
+        top: for the two kinds about the top inputs; see `top_agreement`.
 
     Raises:
         RecipeError: an unknown kind, a ``top`` for a kind that has none.
@@ -48,7 +48,7 @@ def rank_correlation(
 ) -> Float[Tensor, " batch"]:
     """Spearman's correlation of the attributions, sign included, over each row's inputs; ties get their mean rank.
 
-    NaN where one of the two is the same for all inputs.
+    NaN where one of the two attributions is the same for all inputs.
 
     Raises:
         DataError: attributions of different shape, NaN or infinite.
@@ -62,8 +62,8 @@ def top_agreement(
 ) -> Float[Tensor, " batch"]:
     """Share of the ``top`` inputs of largest |attribution| that are in both tops.
 
-    An input that ties at the last place belongs to a top by a share; the smaller of two shares is common. NaN where one
-    of the two is without any attribution.
+    An input that ties at the last place belongs to a top by a share; the smaller of its two shares counts as common.
+    NaN where one of the two has no attribution at all.
 
     Args:
         top: how many inputs; None for a tenth of them.
@@ -88,7 +88,7 @@ def sign_agreement(
 
 
 def scaled_ranks_of(values: Float[Tensor, " batch inputs"]) -> Float[Tensor, " batch inputs"]:
-    """Mean ranks, less their mean and of length 1, so that products sum to a correlation; NaN where all tie."""
+    """Mean ranks, centred and scaled to length 1, so that products sum to a correlation; NaN where all values tie."""
     order = order_of(values)
     ranks = order.above + (order.ties - 1) / 2 - (values.shape[1] - 1) / 2
     scaled: Tensor = ranks / ranks.norm(dim=1, keepdim=True)
@@ -96,7 +96,7 @@ def scaled_ranks_of(values: Float[Tensor, " batch inputs"]) -> Float[Tensor, " b
 
 
 def _common(first: Tensor, second: Tensor, top: int | None) -> Tensor:
-    """By what share each input is in both tops, over how many the tops hold."""
+    """The share by which each input is in both tops, divided by the size of a top."""
     count = top_count_of(top, first.shape[1])
     counts = torch.full((len(first), 1), float(count), dtype=torch.float64)
     shares = [top_share_of(values.abs(), counts) for values in (first, second)]

@@ -8,7 +8,7 @@ from corrigible.explanations.quality._given import sizes_of
 
 
 def complexity(attribution: Float[Tensor, " batch *input"]) -> Float[Tensor, " batch"]:
-    """Entropy, in nats, of the inputs' shares of |attribution|: 0 where one input alone counts, at most log(inputs).
+    """Entropy, in nats, of the inputs' shares of |attribution|: 0 for a single non-zero input, at most log(inputs).
 
     NaN without any attribution.
 
@@ -21,7 +21,7 @@ def complexity(attribution: Float[Tensor, " batch *input"]) -> Float[Tensor, " b
 
 
 def effective_inputs(attribution: Float[Tensor, " batch *input"]) -> Float[Tensor, " batch"]:
-    """How many inputs of equal attribution would be as complex: exp(complexity) (Hill 1973), from 1 to all of them.
+    """The number of equally attributed inputs with the same entropy, exp(complexity) (Hill 1973), from 1 to all.
 
     NaN without any attribution.
 

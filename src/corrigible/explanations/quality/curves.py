@@ -1,7 +1,8 @@
 """Petsiuk, Das and Saenko 2018, RISE: randomized input sampling for explanation of black-box models, section 4.1.
 
 Deletion and insertion: how fast the score falls when inputs are replaced by the baseline, the most attributed first,
-and how fast it rises when they are put into the baseline in that order. The first is Bach et al. 2015's pixel flipping.
+and how fast it rises when they are put into the baseline in that order. Deletion is the pixel flipping of Bach et al.
+2015.
 """
 
 from dataclasses import dataclass
@@ -35,16 +36,16 @@ def deletion_curve(
     seed: int = 0,
     rows_at_once: int | None = None,
 ) -> Float[Tensor, " batch step"]:
-    """The score after 0, 1, … ``steps`` equal shares of the groups gave way to the baseline, most attributed first.
+    """The score after 0, 1, … ``steps`` equal shares of groups are replaced by the baseline, most attributed first.
 
-    Groups rank by their summed attribution, sign included. Those that tie at a cut fade together, each replaced by the
-    same share: the point is the mean over all orders of tied groups, and a row without any attribution fades evenly.
-    The point after k steps has round(k · groups / steps) groups replaced.
+    Groups are ranked by their summed attribution, sign included. Groups that tie at a cut are replaced together, each
+    by the same share: such a point is the mean over all orders of the tied groups, and a row without any attribution
+    fades evenly. After k steps, round(k · groups / steps) groups are replaced.
 
     Args:
         target: a class, one per row, or None as in `explain`; pairs (batch, 2) ask why one rather than another.
         attribution: in the shape of x.
-        baseline: None for zeros, in a category of k columns 1/k each; a number, or a tensor that broadcasts to one row.
+        baseline: None for zeros (1/k in a category's k columns); a number, or a tensor that broadcasts to one row.
         groups: see `corrigible.explanations.groups`; None for the pixels of (batch, channel, height, width), each with
             all its channels, for the features that ``columns`` names, and for each input of other rows.
         score: what the curve shows, by default the probability of the target.
@@ -76,7 +77,7 @@ def insertion_curve(
     seed: int = 0,
     rows_at_once: int | None = None,
 ) -> Float[Tensor, " batch step"]:
-    """The score after 0, 1, … ``steps`` equal shares of the groups were put into the baseline, most attributed first.
+    """The score after 0, 1, … ``steps`` equal shares of groups are put into the baseline, most attributed first.
 
     For arguments, ties and errors see `deletion_curve`.
     """
@@ -133,7 +134,7 @@ def insertion_auc(
 
 @dataclass(frozen=True)
 class Ranking:
-    """Where the group of each input stands among the groups of its row."""
+    """The rank of each input's group among the groups of its row."""
 
     order: Order
     num_groups: Float[Tensor, " batch 1"]
@@ -149,9 +150,9 @@ class Ranking:
         return (self.num_groups * torch.arange(steps + 1) / steps).round()
 
     def taken(self, counts: Float[Tensor, " row step"], rows: slice) -> Float[Tensor, " row step inputs"]:
-        """By what share each input is among those taken, when so many groups of these rows are.
+        """The share by which each input is taken when ``counts`` groups of these rows are.
 
-        The probability that it is, when ties are broken at random.
+        This is the probability that its group is taken if ties are broken at random.
         """
         above, ties = (part[rows, None] for part in (self.order.above, self.order.ties))
         return ((counts[:, :, None].to(above) - above) / ties).clamp_(0, 1)
@@ -172,15 +173,15 @@ def ranking_of(x: Tensor, attribution: Tensor, groups: Groups, columns: Columns 
         torch.zeros(len(x), int(labels.max()) + 1, dtype=torch.float64).scatter_add(1, labels, of)
         for of in (values, torch.ones_like(values))
     )
-    # A number that no input of the row bears is no group of it: it must stand behind all others.
+    # Numbers that no input of the row has are not groups of the row, and must rank behind all others.
     order = order_of(sums.masked_fill(sizes == 0, -torch.inf))
-    # Counts would be rounded in the half precision that x may have.
+    # Not in the precision of x, which may be half and would round counts.
     above, ties = (part.gather(1, labels).to(x.device, torch.float32) for part in (order.above, order.ties))
     return Ranking(Order(above, ties), (sizes > 0).sum(dim=1, keepdim=True).double())
 
 
 def without_top_of(x: Tensor, ranking: Ranking, share: float, empty: Tensor) -> Float[Tensor, " batch *input"]:
-    """The rows with this share of their groups replaced by ``empty``, the first in the ranking first."""
+    """The rows with this share of their groups replaced by ``empty``, in the order of the ranking."""
     counts = (share * ranking.num_groups).round()
     taken = ranking.taken(counts, slice(None)).reshape(x.shape).to(x)
     return torch.lerp(x, empty.expand_as(x), taken)

@@ -39,24 +39,22 @@ def infidelity(
 ) -> Float[Tensor, " batch"]:
     """Mean squared difference between Iᵀ·attribution and score(x) − score(x − I) over perturbations I; 0 is best.
 
-    All rows meet the same draws.
+    All rows share the same draws.
 
     Args:
         target: a class, one per row, or None as in `explain`; pairs (batch, 2) ask why one rather than another.
-        attribution: in the shape of x, in units of the score per change that I makes: of the score per unit of input
-            for a gradient. An attribution that already holds the inputs, as integrated gradients do, is to be divided
-            by x − baseline first.
-        perturbation: ``noise``: I ~ N(0, sd²) in every input, less its mean over the columns of each category;
-            ``square``: a square at a random place, in all channels, gives way to the baseline; ``groups``: each group
-            gives way to it, every one once; or masks, each in a shape that broadcasts to one row and True where inputs
-            give way; an empty one does not count.
-        samples: how many perturbations are drawn; groups and masks are taken as they are.
+        attribution: in the shape of x, in units of the score per unit of input, like a gradient. Divide attributions in
+            units of the score, such as integrated gradients, by x − baseline first.
+        perturbation: ``noise``: I ~ N(0, sd²) in every input, minus its mean over the columns of each category;
+            ``square``: the baseline replaces a square at a random place, in all channels; ``groups``: the baseline
+            replaces each group, one at a time; or masks, each of which broadcasts to one row and is True where the
+            baseline replaces inputs; empty masks are ignored.
+        samples: how many perturbations are drawn; not used for groups and masks.
         patch: height and width of the square in pixels.
-        baseline: None for zeros, in a category of k columns 1/k each; a number, or a tensor that broadcasts to one row.
+        baseline: None for zeros (1/k in a category's k columns); a number, or a tensor that broadcasts to one row.
         groups: see `corrigible.explanations.groups`; None for the features that ``columns`` names, or every input on
             its own.
-        scaled: after multiplying each row's attribution by the number that suits it best, so that only proportions
-            count.
+        scaled: first multiply each row's attribution by its best factor, so that only proportions count.
         columns: which columns of a table make up which feature.
 
     Raises:
@@ -78,7 +76,7 @@ def infidelity(
 
 
 def _measured(question: Question, slopes: Tensor, away: Tensor, draws: Iterator[Tensor]) -> tuple[Tensor, Tensor]:
-    """Iᵀ·attribution and the drop of the score, (batch, sample); NaN where a perturbation is none of that row's."""
+    """Iᵀ·attribution and the drop of the score, (batch, sample); NaN where a row does not have the perturbation."""
     products, after = [], []
     weighted = slopes * away.cpu().double().flatten(1)
     with question.looking():
@@ -86,7 +84,7 @@ def _measured(question: Question, slopes: Tensor, away: Tensor, draws: Iterator[
         for draw in draws:
             flat = draw.cpu().double().flatten(2)
             product = torch.einsum("osn,bn->bs" if len(draw) == 1 else "bsn,bn->bs", flat, weighted)
-            # A group that the row does not have is told by an empty mask, which no other draw is.
+            # Only a group that the row does not have gives an empty mask.
             products.append(product.where(flat.any(dim=2), torch.nan))
             after_draw = torch.empty_like(product)
             for some, points in blocks(question, draw.shape[1]):
@@ -98,7 +96,7 @@ def _measured(question: Question, slopes: Tensor, away: Tensor, draws: Iterator[
 
 
 def _best_factor(products: Tensor, drops: Tensor) -> Tensor:
-    """Least squares over the samples; 1 where the products are all 0, as no factor changes anything."""
+    """The least-squares factor over the samples; 1 where all products are 0, since no factor changes anything."""
     squares = products.square().nansum(dim=1, keepdim=True)
     return torch.where(squares > 0, (products * drops).nansum(dim=1, keepdim=True) / squares, 1.0)
 
@@ -131,7 +129,7 @@ def _draws(
 
 
 def _noise(x: Tensor, samples: int, sd: float, at_once: int, generator: torch.Generator) -> Iterator[Tensor]:
-    # One draw per sample, so that how many are taken at once changes nothing.
+    # One draw per sample, so that results do not depend on how many are computed at once.
     for some in torch.arange(samples).split(at_once):
         drawn = torch.stack([torch.randn(x.shape[1:], generator=generator) for _ in some])
         yield sd * drawn[None].to(x)

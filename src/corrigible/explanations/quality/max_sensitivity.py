@@ -15,7 +15,7 @@ from corrigible.explanations.question import Question, question_of
 from corrigible.types import Columns
 
 VALUES_AT_ONCE = 2**23
-"""Inputs of the changed rows that are explained in one call."""
+"""Most inputs of changed rows that are explained in one call."""
 
 
 def max_sensitivity(
@@ -32,16 +32,16 @@ def max_sensitivity(
     seed: int = 0,
     rows_at_once: int | None = None,
 ) -> Float[Tensor, " batch"]:
-    """How far the attribution moves at most, in Euclidean distance, when every input moves by at most ``radius``.
+    """The largest Euclidean change of the attribution when every input changes by at most ``radius``.
 
-    The largest over ``samples`` draws, uniform in the cube around the row and the same for all rows: a lower bound. The
-    class that is explained stays that of the row.
+    It is the largest over ``samples`` draws, uniform in the cube around the row and shared by all rows, and so a lower
+    bound. The explained class stays that of the original row.
 
     Args:
         target: a class, one per row, or None as in `explain`; pairs (batch, 2) ask why one rather than another.
         method: a name as in `explain`, or a function of model, x and target that gives an attribution like x.
-        explainer_settings: of the method.
-        relative: divided by the length of the row's own attribution; NaN where that is 0.
+        explainer_settings: settings of the method.
+        relative: divide by the length of the row's own attribution; NaN where that is 0.
 
     Raises:
         RecipeError: fewer than 1 sample, a radius that is not above 0, an unknown setting, or see `explain`.
@@ -68,7 +68,7 @@ def max_sensitivity(
 def _explainer(
     question: Question, method: Method, settings: Mapping[str, Any], columns: Columns | None, rows_at_once: int | None
 ) -> Callable[[Tensor, Tensor], Tensor]:
-    """(x, target) -> attribution, one line per row."""
+    """A function (x, target) -> attribution, flattened to (batch, inputs)."""
     is_named = isinstance(method, str)
     shared: dict[str, Any] = {"columns": columns, "rows_at_once": rows_at_once} if is_named else {}
     attribution: Callable[..., Tensor] = partial(
@@ -76,7 +76,7 @@ def _explainer(
     )
 
     def explained(x: Tensor, target: Tensor) -> Tensor:
-        size = len(x) if is_named else question.rows_at_once  # By name, the rows are bounded where they are explained.
+        size = len(x) if is_named else question.rows_at_once  # For a method given by name, `explain` bounds the rows.
         pieces = zip(x.split(size), target.split(size), strict=True)
         return torch.cat([flat_of(attribution(piece, chosen)) for piece, chosen in pieces])
 

@@ -12,8 +12,8 @@ def pointing_game(
 ) -> Float[Tensor, " batch"]:
     """1 where the input of largest |attribution| is marked as relevant, otherwise 0; its mean over rows is an accuracy.
 
-    Where several are largest, the share of them that is marked: what pointing at one of them at random gives. NaN
-    without marks or any attribution.
+    If several inputs are largest, the result is the share of them that is marked, as for pointing at one of them at
+    random. NaN without marks or any attribution.
 
     Args:
         relevant: in the shape of the attribution, or one that broadcasts to it.

@@ -9,7 +9,7 @@ from corrigible.explanations.quality._order import ascending_of
 
 
 def sparseness(attribution: Float[Tensor, " batch *input"]) -> Float[Tensor, " batch"]:
-    """Gini index of |attribution|: 0 where all inputs count the same, 1 − 1/inputs where one alone counts.
+    """Gini index of |attribution|: 0 if all inputs have the same size, 1 − 1/inputs if only one is not 0.
 
     NaN without any attribution.
 

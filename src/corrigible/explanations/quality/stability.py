@@ -1,5 +1,5 @@
-"""How much explanations of the same rows differ from run to run (Visani et al. 2022, Statistical stability indices for
-LIME, for one such method): runs of a method that draws, under several seeds, or of networks trained anew.
+"""How much explanations of the same rows differ between runs (Visani et al. 2022, Statistical stability indices for
+LIME, for that method): runs of a random method under several seeds, or runs for several trained networks.
 
     runs = torch.stack([explain(model, x, target, method="lime", seed=seed) for seed in range(5)])
 """
@@ -14,7 +14,7 @@ from corrigible.explanations.quality.agreement import scaled_ranks_of
 
 
 def rank_stability(runs: Float[Tensor, " run batch *input"]) -> Float[Tensor, " batch"]:
-    """Spearman's rank correlation between two runs, averaged over all pairs; 1 where every run ranks alike.
+    """Spearman's rank correlation between two runs, averaged over all pairs of runs; 1 if all runs rank alike.
 
     NaN where a run's attribution is the same for all inputs.
 
@@ -27,9 +27,10 @@ def rank_stability(runs: Float[Tensor, " run batch *input"]) -> Float[Tensor, " 
 
 
 def relative_spread(runs: Float[Tensor, " run batch *input"]) -> Float[Tensor, " batch"]:
-    """Standard deviation over runs against the mean over runs, both as lengths over the row's inputs; 0 is stable.
+    """Standard deviation over runs relative to the mean over runs; 0 is stable.
 
-    √Σ sd² / √Σ mean², with sd over n − 1. NaN where the mean is 0 in every input.
+    √Σ sd² / √Σ mean², summed over the row's inputs, where sd is the standard deviation with n − 1. NaN where the mean
+    is 0 in every input.
 
     Raises:
         DataError: fewer than two runs, or an attribution that is NaN or infinite.

@@ -1,7 +1,7 @@
-"""Explain a whole data set, of which only a shard is in memory at a time.
+"""Explain a whole data set, with only one shard in memory at a time.
 
-Each shard is a file that is complete or absent, so that work goes on where it was interrupted, and processes started
-by torchrun share it.
+Each shard is a file that is complete or absent, so an interrupted call can be resumed, and processes started by
+torchrun share the work.
 """
 
 from corrigible.explanations.shards.explaining_all import (

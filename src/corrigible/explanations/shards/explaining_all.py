@@ -1,4 +1,4 @@
-"""Explain every row of a data set into shards, and read them."""
+"""Explain every row of a data set and write the explanations to shards; read shards."""
 
 import inspect
 from collections.abc import Callable, Iterator
@@ -33,22 +33,22 @@ from corrigible.models.processes import num_processes, process_number, wait_for_
 
 @dataclass(frozen=True)
 class ShardsPlanned:
-    """What there is to do, before anything is explained."""
+    """The work to do; yielded before anything is explained."""
 
     name: str
     num_rows: int
     num_shards: int
     num_kept: int
-    """Shards that an earlier, interrupted call had finished."""
+    """Shards that an earlier, interrupted call finished."""
 
 
 @dataclass(frozen=True)
 class ShardWritten:
-    """One more shard is complete and on the disk."""
+    """One more shard is complete on disk."""
 
     name: str
     number: int
-    """How many are."""
+    """How many shards are complete."""
     num_shards: int
 
 
@@ -87,30 +87,30 @@ def explain_all(
     rows_at_once: int | None = None,
     **settings: Any,
 ) -> Iterator[ShardsPlanned | ShardWritten]:
-    """Explain every row of a data set into files of some rows each; tells of the plan, then of each complete file.
+    """Explain every row of a data set and write the explanations to shards; yields the plan, then each finished shard.
 
-    Run again with the same arguments after an interruption, it goes on with the shards that are missing. In processes
-    of one group (torchrun) each writes its part of the shards. Neither the interruption nor the number of processes
-    changes a byte, ``rows_at_once`` no more than rounding. The rows and the attribution of one shard are in memory.
+    After an interruption, run it again with the same arguments: it continues with the missing shards. The processes of
+    a group (torchrun) each write a part of the shards. Neither interruptions nor the number of processes change a byte
+    of the result; ``rows_at_once`` changes only rounding. Only the rows and the attribution of one shard are in memory.
 
-    Another model is refused as far as it can be told from the first. A network is told by its ``repr``, parameters and
-    buffers, not by the code of its ``forward``; a function by its name, code and all it holds that can be hashed. What
-    could only be told by its name (compiled code) is listed under ``weights`` in the plan.
+    A resumed call with another model is refused if the difference is detectable. A network is identified by its
+    ``repr``, parameters and buffers, not by the code of its ``forward``; a function by its name, its code and all it
+    holds that can be hashed. Parts identified by name only (compiled code) are listed under ``weights`` in the plan.
 
     Args:
         model: a network, or any function of the rows, as for `explain`.
-        data: ``(x, y)``, ``(x, y, group)`` or a map-style data set, which may read rows when it is asked for them.
-        folder: made if missing; ``NAME-plan.json`` says what its shards ``NAME-00000.safetensors`` are.
-        name: of the data set, where the folder holds several.
+        data: ``(x, y)``, ``(x, y, group)`` or a map-style data set, which may read rows on demand.
+        folder: created if missing; ``NAME-plan.json`` describes its shards ``NAME-00000.safetensors``, ….
+        name: name of the data set, needed if the folder holds several.
         target: ``predicted``, ``label``, or a class for all rows.
         format: ``safetensors``, or ``parquet`` for a table with named columns: one column per column of x, besides
             ``index`` and ``target``.
         rows_per_shard: None for as many as make 16 MiB, at most 4096.
         rows_at_once: how many rows, or points made from rows, the model runs on at once; as for `explain`.
-        settings: of `explain` and the method, the same for all rows.
+        settings: settings of `explain` and the method, the same for all rows.
 
     Raises:
-        StudyError: the folder cannot be written to, or its shards were begun with another model, data or settings.
+        StudyError: the folder cannot be written to, or its shards were started with another model, data or settings.
         RecipeError, DataError, UnsupportedModelError: as `explain`.
     """
     dataset, network, folder = as_dataset(data), as_model(model), Path(folder)
@@ -136,7 +136,7 @@ def explain_all(
 
 
 def read_shards(folder: str | Path, *, name: str = "rows") -> Iterator[Explained]:
-    """The explained rows in the order of the data set, a shard at a time.
+    """The explained rows in the order of the data set, one shard at a time.
 
     Raises:
         StudyError: there is no plan of this name, or shards are missing.
@@ -166,7 +166,7 @@ def load_shards(folder: str | Path, *, name: str = "rows") -> Explained:
 
 
 def shard_paths(folder: str | Path, *, name: str = "rows") -> list[Path]:
-    """The plan and the shards of a data set, whether they are there or not.
+    """The paths of the plan and of all shards of a data set, whether they exist or not.
 
     Raises:
         StudyError: there is no plan of this name.
@@ -177,7 +177,7 @@ def shard_paths(folder: str | Path, *, name: str = "rows") -> list[Path]:
 
 
 def _begin(shards: _Shards) -> list[int]:
-    """Write the plan, or see that it is the one that the shards were begun with; the numbers of the missing ones."""
+    """Write the plan, or check it against the existing one; return the numbers of the missing shards."""
     path = _plan_path(shards.folder, shards.name)
     if process_number() == 0:
         with writing_in(shards.folder):
@@ -191,7 +191,7 @@ def _begin(shards: _Shards) -> list[int]:
     wait_for_all()
     require_same(read_plan(path), shards.plan, shards.folder)
     missing = shards.missing()
-    wait_for_all()  # Nobody writes before everybody has looked.
+    wait_for_all()  # No process writes before all have checked.
     return missing
 
 
@@ -225,7 +225,7 @@ class _Explaining:
 
 
 def _write(shards: _Shards, missing: list[int], explaining: _Explaining) -> Iterator[ShardWritten]:
-    """This process's part of the missing shards, counting those of all processes."""
+    """Write this process's part of the missing shards; the count includes those of all processes."""
     encode, total, num_there = FORMATS[shards.plan.file_format].encode, shards.plan.num_shards, 0
     for number in missing[process_number() :: num_processes()]:
         rows = explaining.rows(shards.index(number))
@@ -238,7 +238,7 @@ def _write(shards: _Shards, missing: list[int], explaining: _Explaining) -> Iter
 
 
 def _all_settings(method: str, settings: dict[str, Any]) -> dict[str, Any]:
-    """The settings as the plan tells them, with the defaults of what was not given."""
+    """The settings for the plan, with the defaults of those that were not given."""
     takes = settings_of(method_named(method, EXPLAINERS, "explainer"))
     own = {key: default for key, default in takes.items() if key not in SHARED_SETTINGS}
     for key in settings:

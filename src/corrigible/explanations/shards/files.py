@@ -1,4 +1,4 @@
-"""One shard as a file: safetensors for anything, Parquet for tables."""
+"""The file formats of a shard: safetensors for any data, Parquet for tables."""
 
 import io
 from collections.abc import Callable
@@ -21,7 +21,7 @@ INDEX, TARGET = "index", "target"
 
 @dataclass(frozen=True)
 class Explained:
-    """Rows and how much each of their inputs counted, on the CPU."""
+    """Rows and their attributions, on the CPU."""
 
     index: Int[Tensor, " row"]
     """Position of each row in its data set."""
@@ -40,7 +40,7 @@ class Format(NamedTuple):
     encode: Callable[[Explained, Columns | None], bytes]
     decode: Callable[[bytes], Explained]
     check: Callable[[Columns | None], None]
-    """Raises RecipeError when such data cannot be written in this format, or not here."""
+    """Raises RecipeError if such data cannot be written in this format, or a package for it is missing."""
 
 
 def read_shard(path: Path, file_format: Format) -> Explained:
@@ -68,7 +68,7 @@ def _from_safetensors(content: bytes) -> Explained:
 
 def _as_parquet(rows: Explained, columns: Columns | None) -> bytes:
     assert columns is not None
-    # Parquet knows no bfloat16.
+    # Parquet has no bfloat16.
     values = rows.attribution if rows.attribution.dtype == torch.float64 else rows.attribution.float()
     frame = pd.DataFrame(values.numpy(), columns=list(columns.names))
     frame.insert(0, INDEX, rows.index.numpy())
@@ -101,7 +101,7 @@ def _require_table(columns: Columns | None) -> None:
 
 
 def _anything(columns: Columns | None) -> None:
-    """Everything can be written."""
+    """Accept any data."""
 
 
 FORMATS = {

@@ -1,4 +1,4 @@
-"""What tells one model from another: hashes of everything that can be hashed, without pickling anything."""
+"""Fingerprints that identify a model: hashes of everything that can be hashed, without pickling anything."""
 
 import hashlib
 import inspect
@@ -34,12 +34,12 @@ def digest(tensors: Iterable[tuple[str, Tensor]]) -> str:
 
 
 def fingerprint(model: nn.Module) -> str:
-    """A hash of a network's structure, parameters and buffers; of a function, its name and a hash of all it holds.
+    """A hash of a network's structure, parameters and buffers; for a function, its name and a hash of all it holds.
 
-    The structure is what ``repr`` shows: a network whose ``forward`` was rewritten is not told from the former one. Of
-    a function count its code, defaults, closure and the globals it names; of a bound method or an object, the object's
-    class by its name and its state: numbers, texts, arrays, networks and objects of these. Functions that it names
-    count in the same way where they are of the same module, by their name otherwise. What cannot be looked into is
+    The structure is what ``repr`` shows, so a rewritten ``forward`` goes unnoticed. The hash of a function covers its
+    code, defaults, closure and the globals it names; that of a bound method or an object covers the name of the
+    object's class and its state: numbers, texts, arrays, networks and objects of these. Functions that it names are
+    hashed in the same way if they are in the same module, and otherwise by their name. What cannot be inspected is
     listed as ``by name only``.
     """
     if not isinstance(model, FromFunction):
@@ -53,25 +53,25 @@ def fingerprint(model: nn.Module) -> str:
 
 
 def _of_network(model: nn.Module) -> str:
-    # Buffers that are not saved count too.
+    # Buffers that are not saved are hashed too.
     tensors = {**model.state_dict(), **dict(model.named_buffers(remove_duplicate=False))}
     structure = hashlib.sha256(ADDRESS.sub("", repr(model)).encode()).hexdigest()
     return digest((f"{structure} {name}", value) for name, value in tensors.items() if isinstance(value, Tensor))
 
 
 class _Looking:
-    """A walk through all that a function holds; each object is looked at once."""
+    """A walk through all that a function holds; each object is visited once."""
 
     def __init__(self, function: Callable[..., Any]) -> None:
         while isinstance(function, partial):
             function = function.func
         self.module = getattr(function, "__module__", None)
         self.seen: dict[int, tuple[int, Any]] = {}
-        """By address: its place in the walk, and the object, kept so that no other gets its address."""
+        """Address -> place in the walk, and the object itself, kept so that no other object gets its address."""
         self.unseen: set[str] = set()
 
     def at(self, value: Any) -> Iterator[str]:
-        """Words that tell the value."""
+        """Text parts that identify the value."""
         if value is None or isinstance(value, bool | int | float | complex | str | bytes | bytearray | np.generic):
             yield f"{type(value).__name__} {value!r}"
         elif isinstance(value, Tensor):
@@ -128,7 +128,7 @@ class _Looking:
         yield from self._all([dict(sorted(held.nonlocals.items())), dict(sorted(held.globals.items()))])
 
     def _state(self, value: Any) -> Iterator[str]:
-        """What an object says it consists of."""
+        """The state that an object reports."""
         try:
             state = None if isinstance(value, BuiltinFunctionType) else value.__getstate__()
         except (TypeError, AttributeError, RuntimeError):  # Objects that hold files, locks or the like.

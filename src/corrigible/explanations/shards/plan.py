@@ -1,4 +1,4 @@
-"""What a folder of shards was begun with, so that it is gone on with in the same way or not at all."""
+"""The settings a shard folder was started with; resuming with others is refused."""
 
 import dataclasses
 import json
@@ -27,12 +27,12 @@ class Plan:
 
     method: str
     settings: Mapping[str, Any]
-    """Of the method, its defaults included; a tensor stands as its hash, a function as its name."""
+    """The settings of the method, with defaults; tensors are given by hash, functions by name."""
     seed: int
     target: str | int
     num_rows: int
     data: str
-    """Hash of the rows: of all that are in memory, of 64 spread evenly over a data set that reads them when asked."""
+    """Hash of all rows if they are in memory; for a data set that reads rows on demand, of 64 evenly spread rows."""
     weights: str
     """Hash of the model's structure, parameters and buffers; for a function its name and a hash of what it holds."""
     rows_per_shard: int
@@ -45,12 +45,12 @@ class Plan:
 
 
 def rows_that_make_a_shard(dataset: Dataset) -> int:
-    """As many rows as make 16 MiB, at least 1 and at most 4096."""
+    """The number of rows that make 16 MiB, at least 1 and at most 4096."""
     return min(max(SHARD_BYTES // rows_of(dataset, torch.tensor([0])).x.nbytes, 1), MOST_ROWS)
 
 
 def described(value: Any) -> Any:
-    """The value as JSON can hold it, the same in every process."""
+    """The value in a form that JSON can hold, the same in every process."""
     if isinstance(value, Tensor | np.ndarray):
         return f"sha256:{digest([('', torch.as_tensor(value))])}"
     if isinstance(value, Mapping):
@@ -65,7 +65,7 @@ def described(value: Any) -> Any:
 
 
 def digest_of_data(dataset: Dataset) -> str:
-    """Hash of all rows in memory, or of some of a data set that reads rows when it is asked for them."""
+    """Hash of all rows if they are in memory, or of some rows of a data set that reads them on demand."""
     rows = dataset
     if not isinstance(rows, TensorData):
         rows = rows_of(dataset, torch.linspace(0, len(dataset) - 1, NUM_SAMPLED_ROWS).round().long().unique())
@@ -73,7 +73,7 @@ def digest_of_data(dataset: Dataset) -> str:
 
 
 def write_plan(plan: Plan, path: Path) -> None:
-    """Write it down, complete or not at all."""
+    """Write the plan to a file, completely or not at all."""
     write_atomically(path, json.dumps(dataclasses.asdict(plan), indent=1).encode())
 
 
@@ -94,15 +94,15 @@ def read_plan(path: Path) -> Plan:
 
 
 def require_same(begun: Plan, now: Plan, folder: Path) -> None:
-    """Raises StudyError when the shards in the folder were begun with something else; the message says with what."""
+    """Raises StudyError if the shards in the folder were started with another plan; the message lists the changes."""
     was, is_now = _flat(begun), _flat(json.loads(json.dumps(dataclasses.asdict(now))))
     missing = "nothing"
     differing = [key for key in {**was, **is_now} if was.get(key, missing) != is_now.get(key, missing)]
     if differing:
         changes = "; ".join(f"{key} was {was.get(key, missing)}, now {is_now.get(key, missing)}" for key in differing)
         raise StudyError(
-            f"the shards in {folder} were begun differently: {changes}. "
-            "Go on as they were begun, choose another folder, or delete this one to begin anew"
+            f"the shards in {folder} were started differently: {changes}. "
+            "Resume with the same settings, choose another folder, or delete this one to start again"
         )
 
 

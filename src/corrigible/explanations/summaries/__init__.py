@@ -1,4 +1,4 @@
-"""What a model's output rests on over many rows, one file per method; every result is a frozen dataclass."""
+"""Summaries of what a model's output depends on over many rows, one file per method; results are frozen dataclasses."""
 
 from corrigible.explanations.summaries.mean_attribution import mean_attribution
 from corrigible.explanations.summaries.pair_dependence import pair_dependence

@@ -1,4 +1,4 @@
-"""The values that a feature is set to, one after the other, and where the data lie among them."""
+"""Grids: the values that a feature is set to, and where the data lie among them."""
 
 from dataclasses import dataclass
 
@@ -22,26 +22,26 @@ class Grid:
     points: Float[Tensor, " point"]
     """In original units; the number of each category from 0."""
     categories: tuple[str, ...]
-    """Their names, one per point; empty for numbers."""
+    """The names of the categories, one per point; empty for numbers."""
     observed: Float[Tensor, " row"]
-    """Where each row lies, in the units of the points; NaN for a category without a column."""
+    """The feature's value in each row, in the units of the points; NaN for a category without a column."""
     share: Float[Tensor, " point"]
-    """Of rows that are nearest to each point."""
+    """Share of the rows that are nearest to each point."""
     places: Int[Tensor, " column"]
     """The columns of the feature."""
     values: Float[Tensor, " point column"]
-    """What these are set to, encoded."""
+    """The encoded values that these columns are set to at each point."""
 
     def put(self, x: Float[Tensor, " batch column"], point: Int[Tensor, " batch"]) -> Float[Tensor, " batch column"]:
-        """The rows with this feature set to each one's point."""
+        """The rows with this feature set to one point per row."""
         return x.index_copy(1, self.places.to(x.device), self.values[point].to(x))
 
 
 def named_columns_of(x: Tensor, columns: Columns | None, units: Units | None) -> Columns:
-    """The columns, or plain ones where none are given.
+    """The columns, or plain columns if none are given.
 
     Raises:
-        DataError: x is no table, or the units are those of another one.
+        DataError: x is not a table, or the units are those of another table.
     """
     if x.ndim != 2:
         raise DataError(f"x has shape {tuple(x.shape)}; expected (row, column): a table")
@@ -53,7 +53,7 @@ def named_columns_of(x: Tensor, columns: Columns | None, units: Units | None) ->
 def grid_of(
     x: Float[Tensor, " row column"], feature: str | int, columns: Columns, units: Units, *, points: int
 ) -> Grid:
-    """A point per category; for numbers, the quantiles of the data, each value once.
+    """A grid with one point per category; for numbers, at quantiles of the data, each value once.
 
     Args:
         feature: its name, the name of one column, or the column's position.
@@ -71,7 +71,7 @@ def grid_of(
     numbers = [place for place in places if columns.names[place] != f"{name}={MISSING}"]
     if len(numbers) != 1:
         raise DataError(f"feature {name!r} has columns {[columns.names[place] for place in places]}; name one of them")
-    # The indicator of a missing value is set to 0: where there is a number, it is not missing.
+    # The indicator of a missing value is set to 0, because a number is set.
     ordered = torch.tensor(numbers + [place for place in places if place not in numbers])
     column = x[:, numbers[0]].double().cpu().contiguous()
     levels = torch.from_numpy(np.unique(np.quantile(column.numpy(), np.linspace(0, 1, points), method="nearest")))

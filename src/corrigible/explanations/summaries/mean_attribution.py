@@ -1,4 +1,4 @@
-"""Mean attribution per feature, over all rows and over classes and groups of them.
+"""Mean attribution per feature, over all rows and over parts of them, such as classes and groups.
 
 Lundberg et al. 2020, From local explanations to global understanding with explainable AI for trees, section 2.
 """
@@ -18,20 +18,20 @@ from corrigible.types import Columns
 
 @dataclass(frozen=True)
 class Part:
-    """The means over some of the rows."""
+    """The mean attributions over a part of the rows."""
 
     where: tuple[tuple[str, int], ...]
-    """What these rows have in common, e.g. (("label", 1), ("group", 0)); empty for all rows."""
+    """The values that these rows have in common, e.g. (("label", 1), ("group", 0)); empty for all rows."""
     num_rows: int
     mean_absolute: tuple[float, ...]
-    """How much each feature counts, whatever its sign: one value per feature."""
+    """Mean absolute attribution, one value per feature."""
     mean: tuple[float, ...]
-    """In which direction it counts on the whole."""
+    """Mean signed attribution, one value per feature."""
 
 
 @dataclass(frozen=True)
 class MeanAttribution:
-    """All rows first, then the parts in the order of what they have in common."""
+    """Mean attributions of all rows first, then of the parts, in the order of the values they have in common."""
 
     features: tuple[str, ...]
     parts: tuple[Part, ...]
@@ -61,11 +61,12 @@ def mean_attribution(
     A feature's absolute attribution is the sum over its columns, as in `by_feature`.
 
     Args:
-        by: what to part the rows by, e.g. ``{"label": y, "group": sex}``: whole numbers, one per row. Every combination
-            that occurs is a part too.
+        by: values to split the rows by, e.g. ``{"label": y, "group": sex}``: whole numbers, one per row. Every
+            combination that occurs is a part too.
         columns: which columns of a table make up which feature.
-        groups: or which inputs form a group; the same ones in every row, or segments that have a meaning of their own.
-        names: of the groups; of single inputs where there are no groups or columns.
+        groups: alternatively, which inputs form a group; the same groups in every row, or segments that have a meaning
+            of their own.
+        names: names of the groups; of single inputs if there are no groups or columns.
 
     Raises:
         DataError: no rows, NaN or infinite attribution, or columns, groups, names or values of ``by`` that do not fit.

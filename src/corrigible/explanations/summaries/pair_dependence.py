@@ -26,9 +26,9 @@ class PairDependence:
 
     @property
     def interaction(self) -> Float[Tensor, " first second"]:
-        """What is left of the mean without each feature's own part; 0 where the two only add up.
+        """The mean score without the main effect of each feature; 0 if the two features only add up.
 
-        Rows and columns of it sum to 0 when each point is weighted by its share of the data.
+        Its rows and columns sum to 0 when each point is weighted by its share of the data.
         """
         down, across = self.first.share.to(self.mean), self.second.share.to(self.mean)
         down, across = down / down.sum(), across / across.sum()
@@ -48,7 +48,7 @@ def pair_dependence(
     units: Units | None = None,
     rows_at_once: int | None = None,
 ) -> PairDependence:
-    """How the mean score goes with the values of two features, all others as they are in each row.
+    """How the mean score depends on the values of two features, with all others as they are in each row.
 
     The model runs rows × points² times. Arguments and errors are those of `partial_dependence`; the two features must
     have no column in common.

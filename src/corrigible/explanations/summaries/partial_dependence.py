@@ -1,7 +1,7 @@
 """Friedman 2001, Greedy function approximation: a gradient boosting machine, section 8.2: partial dependence.
 
-With the line of every single row: Goldstein et al. 2015, Peeking inside the black box, section 3: individual
-conditional expectation.
+The line of every single row is its individual conditional expectation: Goldstein et al. 2015, Peeking inside the black
+box, section 3.
 """
 
 from collections.abc import Callable
@@ -20,16 +20,16 @@ from corrigible.types import Columns
 
 @dataclass(frozen=True, eq=False)
 class PartialDependence:
-    """The score over the values of one feature."""
+    """The score as a function of one feature's value."""
 
     grid: Grid
     """The feature's values, and where the data lie among them."""
     lines: Float[Tensor, " row point"]
-    """Each row's score, were its feature set to each value."""
+    """Each row's score with its feature set to each value."""
 
     @property
     def mean(self) -> Float[Tensor, " point"]:
-        """Over all rows: the partial dependence."""
+        """The mean over all rows: the partial dependence."""
         return self.lines.mean(dim=0)
 
 
@@ -45,9 +45,9 @@ def partial_dependence(
     units: Units | None = None,
     rows_at_once: int | None = None,
 ) -> PartialDependence:
-    """How the score goes with a feature's value, all other features as they are in each row.
+    """How the score depends on a feature's value, with all other features as they are in each row.
 
-    Where features depend on each other it also shows rows that cannot be: compare the grid's ``observed`` values.
+    If features depend on each other, it also covers impossible rows: compare the grid's ``observed`` values.
 
     Args:
         model: a network, or any function of the rows that gives scores.

@@ -1,6 +1,6 @@
 """Breiman 2001, Random forests, section 10.
 
-Any model: Fisher, Rudin and Dominici 2019, All models are wrong, but many are useful.
+For any model: Fisher, Rudin and Dominici 2019, All models are wrong, but many are useful.
 """
 
 from collections.abc import Callable
@@ -22,7 +22,7 @@ from corrigible.intervals import bootstrapped_mean, half_width
 from corrigible.types import Columns
 
 Quality = Callable[[Tensor, Tensor], Tensor]
-"""(logits, y) -> how well the model does, higher is better: one number per row, or one for all."""
+"""(logits, y) -> quality of the predictions, higher is better: one number per row, or one for all rows."""
 
 
 @dataclass(frozen=True)
@@ -31,12 +31,12 @@ class PermutationImportance:
 
     features: tuple[str, ...]
     drop: tuple[float, ...]
-    """Mean over the repeats; below 0 where the model did better by chance."""
+    """Mean drop over the repeats; below 0 if the model did better by chance."""
     low: tuple[float, ...]
     """Lower end of the 95 % interval."""
     high: tuple[float, ...]
     interval_of: Literal["rows", "repeats"]
-    """What the interval is about: other rows like these, or other permutations of the same rows."""
+    """What the interval covers: other rows like these, or other permutations of the same rows."""
     whole: float
     """The quality on the rows as they are."""
     num_rows: int
@@ -64,10 +64,10 @@ def permutation_importance(
     seed: int = 0,
     rows_at_once: int | None = None,
 ) -> PermutationImportance:
-    """How much the quality drops when a feature's columns together take the values of other rows.
+    """How much the quality drops when all columns of a feature take the values of other rows.
 
-    Permuted rows may lie off the data: two features that say the same can both seem unimportant, or a model can be
-    judged on rows that cannot be.
+    Permuted rows may be unlike the data: two features that carry the same information can both seem unimportant, and
+    the model may be judged on impossible rows.
 
     Args:
         model: a network, or any function of the rows that gives scores.
@@ -76,9 +76,9 @@ def permutation_importance(
         quality: ``accuracy``, ``log_likelihood``, or a function (logits, y) -> one number per row, or one for all. With
             one per row, the interval is a percentile bootstrap over rows; with one for all, Student's over the repeats.
         columns: which columns of a table make up which feature.
-        groups: or which inputs form a group, in the shape of one row.
-        repeats: permutations of each feature.
-        num_resamples: of the bootstrap.
+        groups: alternatively, which inputs form a group, in the shape of one row.
+        repeats: number of permutations of each feature.
+        num_resamples: number of bootstrap resamples.
 
     Raises:
         RecipeError: an unknown quality, fewer than 1 repeat, or with one number for all rows fewer than 2.
@@ -123,7 +123,7 @@ def _permuted(
 def _importance(
     drops: Tensor, whole: Tensor, names: tuple[str, ...], num_rows: int, num_resamples: int, seed: int
 ) -> PermutationImportance:
-    """From drops of shape (feature, repeat), or (feature, repeat, row)."""
+    """The importance from drops of shape (feature, repeat), or (feature, repeat, row)."""
     if drops.ndim not in (2, 3) or (drops.ndim == 3 and drops.shape[2] != num_rows):
         raise DataError(f"the quality has shape {tuple(drops.shape[2:])}; expected ({num_rows},), or () for all rows")
     repeats, is_by_row = drops.shape[1], drops.ndim == 3

@@ -1,7 +1,7 @@
-"""Small models that a person can read, fitted to what a model says; one file per kind.
+"""Surrogates: small, readable models fitted to the output of a model; one file per kind.
 
 A surrogate is ``(model, x, *, settings) -> its own frozen dataclass`` with ``rules()``, ``predict(x)`` and
-``fidelity``: how well it follows the model on points that had no part in fitting it.
+``fidelity``: how well it follows the model on held-out points.
 """
 
 from corrigible.explanations.surrogates.linear_surrogate import linear_surrogate

@@ -1,4 +1,4 @@
-"""Rules in the words of the data: feature names, categories, original units, class names."""
+"""Text of rules in terms of the data: feature names, categories, original units, class names."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -13,18 +13,18 @@ from corrigible.types import Columns
 
 @dataclass(frozen=True)
 class RuleText:
-    """What columns, their values and classes are called."""
+    """The names of columns, their values and classes."""
 
     columns: Columns
     units: Units
     class_names: tuple[str, ...] = ()
 
     def of_class(self, number: int) -> str:
-        """The class by its name, or by its number."""
+        """The name of the class, or its number if it has no name."""
         return self.class_names[number] if number < len(self.class_names) else f"class {number}"
 
     def of_target(self, target: Target) -> str:
-        """The class, or the one rather than the other."""
+        """The target class, or for a pair "the first rather than the second"."""
         if isinstance(target, Sequence):
             return f"{self.of_class(index(target[0]))} rather than {self.of_class(index(target[1]))}"
         return self.of_class(index(target))
@@ -34,7 +34,7 @@ class RuleText:
         return self.columns.names[column].removeprefix(f"{self.columns.feature[column]}=")
 
     def of_path(self, path: Mapping[int, tuple[float, float]]) -> str:
-        """The conditions on the way to a leaf: each column's value lies above the first, and at most at the second."""
+        """The conditions that lead to a leaf: each column's value is above the first bound and at most the second."""
         numbers = [self._of_range(column, *ends) for column, ends in path.items() if not self.columns.one_hot[column]]
         asked = {column: low > float("-inf") for column, (low, _) in path.items() if self.columns.one_hot[column]}
         features = dict.fromkeys(self.columns.feature[column] for column in asked)
@@ -43,7 +43,7 @@ class RuleText:
         )
 
     def _of_category_among(self, feature: str, asked: Mapping[int, bool]) -> str:
-        """``site is 2``, ``site is not 2`` or ``site is 1 or 2``, whichever says it shortest."""
+        """``site is 2``, ``site is not 2`` or ``site is 1 or 2``, whichever is shortest."""
         of_feature = [column for column, of in enumerate(self.columns.feature) if of == feature]
         left = [column for column in of_feature if asked.get(column)] or [c for c in of_feature if c not in asked]
         excluded = [column for column in of_feature if column not in left]
@@ -63,7 +63,7 @@ class RuleText:
 
 
 def rule_text_of(columns: Columns, units: Units | None, class_names: Sequence[str]) -> RuleText:
-    """The words for these columns.
+    """The names to use in rules about these columns.
 
     Raises:
         DataError: units of another table.

@@ -1,4 +1,4 @@
-"""The three sets of points that a surrogate needs, with the model's answers."""
+"""The three sets of synthetic points that a surrogate needs, with the model's output."""
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -21,18 +21,18 @@ from corrigible.types import Columns
 
 FEWEST_ROWS = 8
 FEWEST_EFFECTIVE = 30
-"""Around a row, in each of the three sets of points."""
+"""Least effective number of points around a row, in each of the three sets."""
 SHARES = (0.5, 0.25, 0.25)
-"""Of the rows and of the points: for growing, for stopping, held out."""
+"""Shares of the rows and of the points: for fitting, for deciding when to stop, and held out."""
 
 
 @dataclass(frozen=True)
 class Answered:
-    """Synthetic points and what the model says about them."""
+    """Synthetic points and the model's output for them."""
 
     x: NDArray[np.float64]
     weight: NDArray[np.float64]
-    """Sums to 1."""
+    """The weight of each point; the weights sum to 1."""
     logits: Float[Tensor, " point num_classes"]
 
     @property
@@ -43,7 +43,7 @@ class Answered:
 
 @dataclass(frozen=True)
 class Samples:
-    """Points for fitting, for deciding when to stop, and for the verdict; no row of the data serves two of them."""
+    """Points for fitting, for deciding when to stop, and for the fidelity; made from disjoint rows of the data."""
 
     growing: Answered
     stopping: Answered
@@ -68,7 +68,7 @@ def samples_of(
     seed: int,
     rows_at_once: int | None,
 ) -> Samples:
-    """Points made from the rows, in three parts, answered by the model.
+    """Points made from the rows, in three parts, with the model's output.
 
     Raises:
         DataError: x or the row to explain does not fit, fewer than 8 rows, or too few points count around the row.
@@ -100,7 +100,7 @@ def samples_of(
 
 
 def _check_enough_count(made: Sequence[Points]) -> None:
-    """Far away from the data, only copies of the row count, or a few points: anything is faithful to these."""
+    """Raises DataError if too few points count: far from the data, any surrogate follows the few copies of the row."""
     fewest = min(effective_number_of(points.weight) for points in made)
     others = max(effective_number_of(points.weight) * points.weight[~points.is_copy].sum() for points in made)
     if fewest < FEWEST_EFFECTIVE:

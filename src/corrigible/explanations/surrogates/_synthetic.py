@@ -1,8 +1,8 @@
 """Points like the rows of a table, on which a surrogate is fitted and judged.
 
-Everywhere: a row takes some features from one of its nearest rows (Chawla et al. 2002, SMOTE, but with features
-exchanged rather than mixed, so that categories stay categories). Around one row: that row takes some features from rows
-near to it, and each point counts by its proximity (Ribeiro, Singh and Guestrin 2016, Why should I trust you?).
+For the whole model: a row takes some features from one of its nearest rows (Chawla et al. 2002, SMOTE, but with
+features exchanged rather than mixed, so that categories stay categories). Around one row: that row takes some features
+from rows near to it, and points are weighted by proximity (Ribeiro, Singh and Guestrin 2016, Why should I trust you?).
 """
 
 from dataclasses import dataclass
@@ -19,20 +19,20 @@ from corrigible.types import Columns
 
 NEIGHBOURS = 10
 NOISE = 0.1
-"""Added to columns of numbers, in standard deviations of the column."""
+"""Noise added to columns of numbers, in standard deviations of the column."""
 MOST_LEVELS = 10
-"""A column with at most so many different values keeps to them: it gets no noise."""
+"""A column with at most this many different values keeps them: it gets no noise."""
 
 Rows = NDArray[np.float64]
 
 
 @dataclass(frozen=True)
 class Space:
-    """What is known of the data's columns."""
+    """The columns of the data with their scales."""
 
     columns: Columns
     scale: NDArray[np.float64]
-    """What counts as a distance of 1 in each column: a standard deviation; for a category, being another one."""
+    """The unit of distance in each column: a standard deviation; for a category, a change to another one."""
     noise: NDArray[np.float64]
     low: NDArray[np.float64]
     high: NDArray[np.float64]
@@ -45,12 +45,12 @@ class Space:
 
 @dataclass(frozen=True)
 class Points:
-    """Synthetic rows, and how much each counts; the weights sum to 1."""
+    """Synthetic rows with their weights, which sum to 1."""
 
     x: Rows
     weight: NDArray[np.float64]
     is_copy: NDArray[np.bool_]
-    """True where, but for noise, nothing differs from the row that the point was made from."""
+    """True if the point differs from the row that it was made from at most by noise."""
 
 
 def space_of(rows: Rows, columns: Columns) -> Space:
@@ -66,7 +66,7 @@ def space_of(rows: Rows, columns: Columns) -> Space:
 def points_of(
     rows: Rows, num_points: int, space: Space, *, around: Rows | None, width: float, rng: Generator
 ) -> Points:
-    """So many points made from these rows: near to all of them, or around one row with a proximity kernel.
+    """``num_points`` points made from these rows: near to all of them, or around one row with a proximity kernel.
 
     The kernel is exp(−distance² / (width² × number of features)).
     """
@@ -76,9 +76,7 @@ def points_of(
     else:
         start = np.broadcast_to(around, (num_points, len(around)))
         donors = rows[rng.choice(len(rows), size=num_points, p=_proximity(rows, around, space, width))]
-        share = rng.random(
-            (num_points, 1)
-        )  # From points that differ in few features to some that differ in nearly all.
+        share = rng.random((num_points, 1))  # Points differ in few to nearly all features.
     exchanged = rng.random((num_points, len(space.columns.features))) < share
     x = np.where(exchanged[:, space.feature], donors, start)
     is_copy = (x == start).all(axis=1)

@@ -1,4 +1,4 @@
-"""How well a surrogate follows the model it stands for."""
+"""Fidelity: how well a surrogate follows its model."""
 
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
@@ -14,7 +14,7 @@ Candidate = TypeVar("Candidate")
 
 
 def require_growth_of(wanted: float, *, fewest: int, **most: int) -> None:
-    """Raises RecipeError for a fidelity that nothing can reach, or fewer parts than a surrogate has."""
+    """Raises RecipeError for a fidelity above 1, or too few parts for a surrogate."""
     if not wanted <= 1:
         raise RecipeError(f"fidelity is {wanted}; expected at most 1")
     for name, number in most.items():
@@ -24,22 +24,22 @@ def require_growth_of(wanted: float, *, fewest: int, **most: int) -> None:
 
 @dataclass(frozen=True)
 class Fidelity:
-    """On points that had no part in fitting; around a row, near points count more."""
+    """How well a surrogate follows its model on held-out points; around a row, near points have more weight."""
 
     measure: Literal["r2", "agreement"]
-    """Share of the score's variance that is explained, or of points on which the predicted class is the same."""
+    """``r2``: share of the score's variance explained; ``agreement``: share of points with the same predicted class."""
     value: float
-    """At most 1; r2 is below 0 where a constant would do better."""
+    """At most 1; r2 is below 0 if a constant would be better."""
     constant: float
-    """What the best constant reaches: 0 for r2, the share of the commonest class for agreement."""
+    """The value of the best constant: 0 for r2, the share of the most common class for agreement."""
     wanted: float
     num_points: int
     num_effective: float
-    """(Σ weight)² / Σ weight²: so many points of equal weight would tell as much."""
+    """(Σ weight)² / Σ weight²: the number of equally weighted points that would give as much information."""
 
     @property
     def is_reached(self) -> bool:
-        """True where the value is at least the wanted one."""
+        """Whether the value is at least the wanted one."""
         return self.value >= self.wanted
 
     def __str__(self) -> str:
@@ -53,7 +53,7 @@ class Fidelity:
 
 
 def faithful_of(candidates: Iterable[Candidate], judged: Callable[[Candidate], float], wanted: float) -> Candidate:
-    """The first candidate that is as faithful as wanted; where none is, the first of the most faithful."""
+    """The first candidate that is as faithful as wanted; if none is, the first of the most faithful."""
     candidates = iter(candidates)
     best = next(candidates)
     best_value = judged(best)
@@ -68,12 +68,12 @@ def faithful_of(candidates: Iterable[Candidate], judged: Callable[[Candidate], f
 
 
 def effective_number_of(weight: Numbers) -> float:
-    """How many points of equal weight would tell as much: (Σ weight)² / Σ weight² (Kish 1965, Survey sampling)."""
+    """The effective number of points, (Σ weight)² / Σ weight² (Kish 1965, Survey sampling)."""
     return float(weight.sum() ** 2 / np.square(weight).sum())
 
 
 def r2_of(predicted: Numbers, score: Numbers, weight: Numbers) -> float:
-    """1 less the squared error over the variance; where all scores are equal, 1 if they are met and 0 otherwise."""
+    """1 minus squared error over variance; if all scores are equal, 1 if the prediction equals them, otherwise 0."""
     error = float(weight @ np.square(score - predicted))
     variance = float(weight @ np.square(score - weight @ score))
     # Equal scores still differ by rounding.
@@ -89,5 +89,5 @@ def agreement_of(predicted: NDArray[np.int64], actual: NDArray[np.int64], weight
 
 
 def commonest_of(actual: NDArray[np.int64], weight: Numbers) -> float:
-    """Weighted share of the commonest class."""
+    """Weighted share of the most common class."""
     return float(np.bincount(actual, weights=weight).max())

@@ -1,8 +1,7 @@
-"""A sparse linear model of the score, everywhere or around one row.
+"""A sparse linear model of the score, for the whole model or around one row.
 
 The features enter in the order of the LASSO path (Efron, Hastie, Johnstone and Tibshirani 2004, Least angle regression;
-around a row: Ribeiro, Singh and Guestrin 2016), and their weights are then fitted by least squares alone, so that they
-are not shrunk.
+around a row: Ribeiro, Singh and Guestrin 2016). Their weights are then fitted by least squares, without shrinkage.
 """
 
 import warnings
@@ -37,7 +36,7 @@ from corrigible.types import Columns
 
 @dataclass(frozen=True)
 class LinearSurrogate:
-    """Score ≈ ``intercept`` + Σ ``coefficients`` × columns, as the model sees them (encoded)."""
+    """Score ≈ ``intercept`` + Σ ``coefficients`` × columns, with encoded columns as the model sees them."""
 
     explained: str
     """The score and class in words."""
@@ -45,7 +44,7 @@ class LinearSurrogate:
     coefficients: tuple[float, ...]
     """One per column; those of a category sum to 0; 0 for every feature that is not chosen."""
     chosen: tuple[str, ...]
-    """The features that have a weight, in the order they entered."""
+    """The features that have a weight, in the order in which they entered."""
     fidelity: Fidelity
     rule_text: RuleText
 
@@ -55,10 +54,10 @@ class LinearSurrogate:
         return x.double() @ torch.tensor(self.coefficients, dtype=torch.float64, device=x.device) + self.intercept
 
     def rules(self) -> str:
-        """The sum, one term a line, in original units; the last line says how far to trust it."""
+        """The terms of the sum, one per line, in original units; the last line gives the fidelity."""
         columns, units = self.rule_text.columns, self.rule_text.units
         start, terms = self.intercept, []
-        # What is left by rounding is no rule.
+        # Coefficients left by rounding are not rules.
         smallest = 1e-6 * max(map(abs, self.coefficients))
         for place in (place for name in self.chosen for place, of in enumerate(columns.feature) if of == name):
             weight = self.coefficients[place] / units.scale[place]
@@ -89,28 +88,28 @@ def linear_surrogate(
     seed: int = 0,
     rows_at_once: int | None = None,
 ) -> LinearSurrogate:
-    """The score as a weighted sum of few features, grown feature by feature until it is as faithful as wanted.
+    """A sparse linear surrogate of the score, grown feature by feature until it is as faithful as wanted.
 
-    Fitted to the model's scores on synthetic points made from ``x``. Whether to stop is decided on a second set of
-    points, and the fidelity that is reported comes from a third; each is made from other rows of ``x``. Where the
-    wanted fidelity is not reached with ``max_features``, the most faithful one is given, and says so.
+    It is fitted to the model's scores on synthetic points made from ``x``. A second set of points decides when to stop,
+    and a third gives the reported fidelity; each set is made from different rows of ``x``. If the wanted fidelity is
+    not reached with ``max_features``, the most faithful surrogate is returned, and its rules say so.
 
     Args:
         model: a network, or any function of the rows that gives scores.
         x: rows of the table, (row, column), at least 8, as the model takes them; a tensor or array.
-        target: the class, or two of them for the first rather than the second; None for class 1 of two, and around a
-            row for the class that is predicted there.
+        target: the class, or two of them for the first rather than the second; None for class 1 of two, or around a
+            row for the class predicted there.
         around: the row to explain, (column,); None for a surrogate of the whole model.
-        score: by default the target's logit less the largest other, which is above 0 where the target is predicted.
+        score: by default the target's logit minus the largest other, which is above 0 where the target is predicted.
         fidelity: the R² to reach.
-        samples: synthetic points in all; half of them for fitting.
-        width: of the proximity kernel around a row, see `points_of`.
-        columns: which columns make up which feature, entering together; categories stay categories.
+        samples: synthetic points in all; half of them are for fitting.
+        width: width of the proximity kernel around a row, see `points_of`.
+        columns: which columns make up which feature and enter together; categories stay categories.
         units: for rules in original units.
 
     Raises:
-        DataError: x, around, the target or units do not fit; around a row far away from the data, where fewer than 30
-            points count in effect, or nothing but copies of the row.
+        DataError: x, around, the target or units do not fit; or the row is far from the data, so that fewer than 30
+            points count in effect, or only copies of the row.
         RecipeError: an unknown score, a fidelity above 1, fewer than 1 feature, too few samples, a width not above 0.
     """
     require_growth_of(fidelity, fewest=1, max_features=max_features)
@@ -138,10 +137,10 @@ def linear_surrogate(
 
 
 def target_of(drawn: Samples) -> int:
-    """The class to explain where none is named.
+    """The class to explain if none is named.
 
     Raises:
-        DataError: there are more than two, and no row whose prediction could decide.
+        DataError: there are more than two classes, and no row whose prediction could decide.
     """
     if drawn.around is not None:
         return int(drawn.around.predicted[0])
@@ -161,7 +160,7 @@ class _Fitted:
 
 
 def _growing(drawn: Samples, score: NDArray[np.float64], max_features: int) -> Iterator[_Fitted]:
-    """Fits with one feature more each; a single one without any where no column varies."""
+    """Fits with one more feature each; a single fit without features if no column varies."""
     order = _entering_order(drawn.growing, score, drawn.columns)[:max_features]
     for count in range(min(1, len(order)), len(order) + 1):
         yield _fitted(drawn.growing, score, order[:count], drawn.columns)
@@ -176,7 +175,7 @@ def _entering_order(points: Answered, score: NDArray[np.float64], columns: Colum
     if not len(varying):
         return []
     with warnings.catch_warnings():
-        # One-hot columns sum to 1: the last of them adds nothing, and is left out of the path with a warning.
+        # One-hot columns sum to 1, so the last of them adds nothing; the path leaves it out with a warning.
         warnings.simplefilter("ignore", ConvergenceWarning)
         _, _, path = lars_path((x * root[:, None] / size.clip(1e-300))[:, varying], y * root, method="lasso")
     ever = (path != 0).any(axis=1)
@@ -193,7 +192,7 @@ def _fitted(points: Answered, score: NDArray[np.float64], chosen: Sequence[str],
     center, mean = points.weight @ points.x[:, places], float(points.weight @ score)
     x = (points.x[:, places] - center) * root[:, None]
     size = np.linalg.norm(x, axis=0)
-    # A column that is the same in all points gets no weight.
+    # A constant column gets no weight.
     size[size <= 1e-9 * np.abs(points.x[:, places]).max(axis=0).clip(1)] = np.inf
     coefficients = np.zeros(points.x.shape[1])
     if len(places):
@@ -201,7 +200,7 @@ def _fitted(points: Answered, score: NDArray[np.float64], chosen: Sequence[str],
     intercept = mean - float(center @ coefficients[places])
     member = one_hot_members(columns).double().numpy()
     if member.size:
-        # The columns of a category sum to 1: what all of them share belongs to the intercept.
+        # The columns of a category sum to 1, so what their weights have in common belongs to the intercept.
         shared = coefficients @ member / member.sum(axis=0)
         coefficients, intercept = coefficients - member @ shared, intercept + float(shared.sum())
     return _Fitted(intercept, coefficients, tuple(chosen))

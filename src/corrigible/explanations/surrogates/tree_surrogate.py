@@ -1,4 +1,4 @@
-"""A shallow decision tree of what the model says, everywhere or around one row.
+"""A shallow decision tree that imitates a model, everywhere or around one row.
 
 Breiman, Friedman, Olshen and Stone 1984, Classification and regression trees, grown on a model's answers as in Craven
 and Shavlik 1996, Extracting tree-structured representations of trained networks: best leaf first.
@@ -34,23 +34,23 @@ from corrigible.types import Columns
 
 @dataclass(frozen=True)
 class Leaf:
-    """What the surrogate says about the points that arrive here."""
+    """The surrogate's output for the points that reach this leaf."""
 
     value: tuple[float, ...]
-    """The share of each predicted class, or the mean score alone."""
+    """The share of each predicted class, or only the mean score."""
     share: float
-    """Of all points, by weight."""
+    """Share of all points that reach this leaf, by weight."""
 
 
 @dataclass(frozen=True)
 class Split:
-    """A question about one column."""
+    """A split on one column."""
 
     column: int
     threshold: float
-    """As the model sees the column (encoded)."""
+    """In the encoded column, as the model sees it."""
     below: "Split | Leaf"
-    """For values at most the threshold."""
+    """The branch for values up to the threshold."""
     above: "Split | Leaf"
     share: float
     """Of all points, by weight."""
@@ -61,7 +61,7 @@ Node = Split | Leaf
 
 @dataclass(frozen=True)
 class TreeSurrogate:
-    """A tree whose leaves name a class, or where one score is explained, its mean."""
+    """A tree whose leaves give a class, or the mean score if one score is explained."""
 
     explained: str
     """``predicted class``, or the score and class in words."""
@@ -71,7 +71,7 @@ class TreeSurrogate:
 
     @property
     def num_leaves(self) -> int:
-        """How many different things it can say."""
+        """The number of leaves."""
         return sum(1 for _ in leaves_of(self.root))
 
     def predict(self, x: Float[Tensor, " batch column"]) -> Tensor:
@@ -81,7 +81,7 @@ class TreeSurrogate:
         return values[:, 0] if values.shape[1] == 1 else values.argmax(dim=1)
 
     def rules(self) -> str:
-        """One line per leaf: its conditions in original units, what it says, how many points it is about."""
+        """One line per leaf: its conditions in original units, its output, and its share of the points."""
         lines = [
             f"if {self.rule_text.of_path(path)}: {self._said(leaf)} ({leaf.share:.0%} of points)"
             for leaf, path in leaves_of(self.root)
@@ -128,11 +128,11 @@ def tree_surrogate(
     seed: int = 0,
     rows_at_once: int | None = None,
 ) -> TreeSurrogate:
-    """The predicted class, or one class's score, as a few questions, grown leaf by leaf until as faithful as wanted.
+    """A decision tree of the predicted class, or of one class's score, grown until it is as faithful as wanted.
 
-    Fitted to the model's answers on synthetic points made from ``x``. Whether to stop is decided on a second set of
-    points, and the fidelity that is reported comes from a third; each is made from other rows of ``x``. Where the
-    wanted fidelity is not reached with ``max_leaves``, the most faithful one is given, and says so.
+    It is fitted to the model's output on synthetic points made from ``x``. A second set of points decides when to stop,
+    and a third gives the reported fidelity; each set is made from different rows of ``x``. If the wanted fidelity is
+    not reached with ``max_leaves``, the most faithful tree is returned, and its rules say so.
 
     Args:
         model: a network, or any function of the rows that gives scores.
@@ -140,16 +140,16 @@ def tree_surrogate(
         target: None for the predicted class; or a class whose score is explained, or two of them, for the first rather
             than the second.
         around: the row to explain, (column,); None for a surrogate of the whole model.
-        score: what is explained of the target, if there is one.
-        fidelity: the agreement with the predicted class to reach, or with a target the R².
-        samples: synthetic points in all; half of them for fitting.
-        width: of the proximity kernel around a row, see `points_of`.
+        score: the score of the target, if there is one.
+        fidelity: the agreement with the predicted class to reach; with a target, the R².
+        samples: synthetic points in all; half of them are for fitting.
+        width: width of the proximity kernel around a row, see `points_of`.
         columns: which columns make up which feature; categories stay categories.
         units: for rules in original units.
 
     Raises:
-        DataError: x, around, the target or units do not fit; around a row far away from the data, where fewer than 30
-            points count in effect, or nothing but copies of the row.
+        DataError: x, around, the target or units do not fit; or the row is far from the data, so that fewer than 30
+            points count in effect, or only copies of the row.
         RecipeError: an unknown score, a fidelity above 1, fewer than 2 leaves, too few samples, a width not above 0.
     """
     require_growth_of(fidelity, fewest=2, max_leaves=max_leaves)
@@ -177,7 +177,7 @@ def tree_surrogate(
 
 
 def _growing(points: Answered, target: Target | None, score: str, max_leaves: int, seed: int) -> Iterator[Node]:
-    """Trees with one leaf more each, until there is nothing left to ask."""
+    """Trees with one more leaf each, until no further split is possible."""
     num_classes = points.logits.shape[1]
     y = points.predicted if target is None else scores_of(points.logits, target, score=score).numpy()
     grower = DecisionTreeClassifier if target is None else DecisionTreeRegressor
@@ -202,8 +202,8 @@ def _node(tree: Any, place: int, classes: NDArray[np.int64], num_values: int) ->
 
 
 def _values(root: Node, x: NDArray[np.float64]) -> NDArray[np.float64]:
-    """What the leaf at which each row arrives says."""
-    # The thresholds lie between values that were rounded so when the tree was grown.
+    """The value of the leaf that each row reaches."""
+    # Rounded as when the tree was grown: thresholds lie between such rounded values.
     x = x.astype(np.float32).astype(np.float64)
     found = np.zeros((len(x), len(next(leaves_of(root))[0].value)))
     for leaf, path in leaves_of(root):

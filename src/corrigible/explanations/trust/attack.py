@@ -1,5 +1,5 @@
 """Dombrowski, Alber, Anders, Ackermann, Müller and Kessel 2019, Explanations can be manipulated and geometry is to
-blame; without a map to aim at, Ghorbani, Abid and Zou 2019, Interpretation of neural networks is fragile.
+blame. Without a wanted map: Ghorbani, Abid and Zou 2019, Interpretation of neural networks is fragile.
 """
 
 from collections.abc import Callable
@@ -25,45 +25,45 @@ from corrigible.models.modes import untouched
 from corrigible.types import Measurement
 
 Aim = Callable[[Tensor], Tensor]
-"""Attribution sizes -> one number per row, which the search makes small."""
+"""Attribution sizes -> one number per row, which the search minimises."""
 
 SOFTEST, SHARPEST = 10.0, 100.0
 """Sharpness of the smooth ReLUs at the first and at the last step."""
 TOP_SHARE = 0.1
 PREDICTION_WEIGHT = 0.3
-"""Of the squared excess over half of the tolerance, in tolerances, beside the aim, which lies between 0 and 1."""
+"""Weight of the squared excess over half of the tolerance, in tolerances; the aim itself lies between 0 and 1."""
 
 
 @dataclass(frozen=True)
 class Similarity:
-    """How alike two explanations of each row are, by the sizes of their attributions.
+    """How similar two explanations of each row are, by the sizes of their attributions.
 
-    NaN where there is nothing to compare: see `corrigible.explanations.quality.agreement`.
+    NaN where they cannot be compared: see `corrigible.explanations.quality.agreement`.
     """
 
     rank_correlation: Float[Tensor, " batch"]
     top_agreement: Float[Tensor, " batch"]
-    """Which share of the tenth of the inputs that counts most is the same in both."""
+    """The share of the tenth of the inputs with the largest attributions that is the same in both."""
     squared_difference: Float[Tensor, " batch"]
 
 
 @dataclass(frozen=True)
 class Attacked:
-    """What an attack found; everything is measured on the model as it is."""
+    """The result of an attack; everything is measured on the unchanged model."""
 
     x: Float[Tensor, " batch *input"]
-    """The changed rows; a row for which nothing worse was found is as it was."""
+    """The changed rows; a row for which nothing worse was found is unchanged."""
     original: Float[Tensor, " batch *input"]
-    """The attribution of the rows as they were."""
+    """The attribution of the original rows."""
     attribution: Float[Tensor, " batch *input"]
     """The attribution of the changed rows, for the same class."""
     to_original: Similarity
-    """The changed rows' attribution against that of the rows as they were."""
+    """Similarity of the changed rows' attribution to that of the original rows."""
     to_wanted_before: Similarity | None
-    """Against the wanted map, before and after; None where none was given."""
+    """Similarity to the wanted map, before and after; None if none was given."""
     to_wanted: Similarity | None
     logit_change: Float[Tensor, " batch"]
-    """Root mean square change of the logits, over their standard deviation among classes."""
+    """Root mean square change of the logits, divided by their standard deviation over classes."""
     prob_change: Float[Tensor, " batch"]
     """Largest change of any class's probability."""
     is_same_class: Bool[Tensor, " batch"]
@@ -84,29 +84,29 @@ def attack_explanation(
     seed: int = 0,
     **settings: Any,
 ) -> Attacked:
-    """Rows that look and are predicted almost the same, but are explained otherwise.
+    """Search for rows that look almost the same and are predicted almost the same, but get another explanation.
 
-    A projected gradient search through the explanation itself, with the model's ReLUs smoothed; of all rows on the way
-    that keep the class and the logits, measured on the model as it is, the one whose explanation is the worst is kept.
-    What no gradient leads to is not found: the result is a lower bound of the harm. All rows are searched together,
-    which takes memory for each; give some hundreds at a time.
+    The search follows projected gradients through the explanation itself, with the model's ReLUs smoothed. Among all
+    rows it visits that keep the class and the logits of the unchanged model, it returns the one with the worst
+    explanation. It finds only what gradients lead to, so the result is a lower bound of the possible harm. All rows are
+    searched together and need memory; pass some hundreds at a time.
 
     Args:
         target: the class to explain: one for all rows or one per row; None as in `explain`; pairs of
             classes, (batch, 2), for why the first rather than the second.
-        wanted: the map that the sizes of the attribution should show, of the shape of x, at least 0; None to draw
-            attribution away from the tenth of the inputs that counts most.
+        wanted: the map that the sizes of the attribution should take, in the shape of x, at least 0; None to draw
+            attribution away from the tenth of the inputs with the largest attributions.
         method: the name of an explainer with a setting ``differentiable``, or such a function.
-        budget: how far a row may move: each input in units of x ("linf"), or all together ("l2").
+        budget: how far a row may move, in units of x: each input ("linf"), or in Euclidean norm ("l2").
         data_range: the smallest and the largest value an input may have; None for those in x.
-        num_steps: of the search.
+        num_steps: steps of the search.
         logit_tolerance: how far the logits may move, see `Attacked.logit_change`.
-        settings: of the method.
+        settings: settings of the method.
 
     Raises:
         RecipeError: an explainer that is not differentiable, an unknown setting, a number out of range.
         DataError: a wanted map that does not fit.
-        NoGradientError: the explanation does not depend on the rows in a way that a gradient shows.
+        NoGradientError: the explanation has no gradient with respect to the rows.
     """
     _check_numbers(budget=budget, logit_tolerance=logit_tolerance, num_steps=num_steps)
     question = question_of(model, x, target)
@@ -147,9 +147,9 @@ def explanation_robustness(
     seed: int = 0,
     **settings: Any,
 ) -> Measurement:
-    """Mean rank correlation of the explanation with itself under attack, with a 95 % interval; 1 when it is unmoved.
+    """Mean rank correlation of explanations before and after an attack, with a 95 % interval; 1 if nothing changes.
 
-    An upper bound: a longer or cleverer search may find worse. Arguments and errors are those of `attack_explanation`.
+    An upper bound: a longer or better search may find worse. Arguments and errors are those of `attack_explanation`.
     """
     attacked = attack_explanation(
         model, x, target, method=method, budget=budget, norm=norm, data_range=data_range, num_steps=num_steps,
@@ -160,7 +160,7 @@ def explanation_robustness(
 
 @dataclass(frozen=True)
 class _Search:
-    """What stays the same during a search."""
+    """The fixed settings of a search."""
 
     model: nn.Module
     explained: Callable[..., Tensor]
@@ -182,7 +182,7 @@ class _Search:
         return is_near & (logits.argmax(1) == self.logits.argmax(1))
 
     def gradient(self, x: Tensor, aim: Aim, sharpness: float) -> Tensor:
-        """Of the aim, and of how far the logits moved beyond half of the tolerance; zeros where there is none."""
+        """The gradient of the aim plus the penalty on moved logits; zeros if there is no gradient."""
         x = x.clone().requires_grad_()
         with untouched(self.model, self.seed):
             with Searching(self.model, sharpness):
@@ -196,7 +196,7 @@ class _Search:
 
 
 def _worst(search: _Search, aim: Aim, original: Tensor, num_steps: int) -> Tensor:
-    """The allowed rows that come closest to the aim, of all on the way."""
+    """Among all allowed rows that the search visits, those closest to the aim."""
     x = found = search.allowed.rows
     least = aim(original.abs())
     for step in range(num_steps):
@@ -216,7 +216,7 @@ def _worst(search: _Search, aim: Aim, original: Tensor, num_steps: int) -> Tenso
 
 
 def _away_from(strengths: Tensor) -> Aim:
-    """The share of the attribution that lies where the largest lay."""
+    """An aim: the share of the attribution on the inputs that had the largest attributions."""
     count = max(1, round(TOP_SHARE * strengths[0].numel()))
     places = strengths.flatten(1).topk(count, dim=1).indices
 
@@ -228,7 +228,7 @@ def _away_from(strengths: Tensor) -> Aim:
 
 
 def _towards(wanted: Tensor) -> Aim:
-    """1 less the cosine of the angle between the attribution and the map."""
+    """An aim: 1 minus the cosine of the angle between the attribution and the wanted map."""
 
     def distance(sizes: Tensor) -> Tensor:
         return 1 - cosine_similarity(sizes.flatten(1), wanted.flatten(1), dim=1)

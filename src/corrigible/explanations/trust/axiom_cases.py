@@ -13,7 +13,7 @@ from corrigible.models.modes import PrivateRandomness
 
 @dataclass(frozen=True)
 class Case:
-    """A model, rows to explain, and what is known about it."""
+    """A model, rows to explain, and known facts about the model."""
 
     name: str
     model: nn.Module
@@ -22,7 +22,7 @@ class Case:
     reference: Float[Tensor, " row *input"]
     """What stands for "nothing here": one baseline, or several rows over which the score is averaged."""
     ignored: int | None = None
-    """Which input (counted over the whole row) the model is known to ignore."""
+    """The position, in the flattened row, of an input that the model is known to ignore."""
     symmetric: tuple[int, int] | None = None
     """Two inputs that can be exchanged without changing the output, equal in x and in the reference."""
     twin: nn.Module | None = None
@@ -30,7 +30,7 @@ class Case:
 
 
 def saturated() -> Case:
-    """1 − ReLU(1 − x) at 2: the output is 1, at the baseline 0 it is 0, and the gradient is 0 (Sundararajan 2017)."""
+    """1 − ReLU(1 − x) at 2: output 1 with gradient 0; at the baseline 0 the output is 0 (Sundararajan 2017)."""
     return _table(
         "1 − ReLU(1 − x)", nn.Sequential(_linear([[-1.0]], [1.0]), nn.ReLU(), _linear([[-1.0]], [1.0])), [[2.0]]
     )
@@ -83,7 +83,7 @@ def small_linear_network() -> Case:
 
 
 class WithIgnored(nn.Module):
-    """A model that is given one more column or channel, and drops it."""
+    """A model that gets one additional column or channel and drops it."""
 
     def __init__(self, model: nn.Module) -> None:
         super().__init__()
@@ -95,7 +95,7 @@ class WithIgnored(nn.Module):
 
 
 class Doubled(nn.Module):
-    """A model that is given its input twice, along the axis of columns or channels, and sees the mean."""
+    """A model that gets its input twice, along the axis of columns or channels, and uses the mean."""
 
     def __init__(self, model: nn.Module) -> None:
         super().__init__()
@@ -107,7 +107,7 @@ class Doubled(nn.Module):
 
 
 class Mixed(nn.Module):
-    """A model with one more class, whose logit is a weighted sum of two others."""
+    """A model with one additional class, whose logit is a weighted sum of two others."""
 
     def __init__(self, model: nn.Module, mixture: Float[Tensor, " num_classes"]) -> None:
         super().__init__()
@@ -128,7 +128,7 @@ def _linear(weight: list[list[float]], bias: list[float]) -> nn.Linear:
 
 
 def _table(name: str, model: nn.Module, x: list[list[float]], **known: object) -> Case:
-    """A case of one score, which is read as the logit of class 1, and a baseline of zeros."""
+    """A case with a single score, which is read as the logit of class 1, and a baseline of zeros."""
     rows = torch.tensor(x, dtype=torch.float64)
     target = torch.ones(len(rows), dtype=torch.long)
     return Case(name, model, rows, target, torch.zeros_like(rows[:1]), **known)  # type: ignore[arg-type]

@@ -20,10 +20,10 @@ from corrigible.models.modes import untouched
 
 @dataclass(frozen=True)
 class Finding:
-    """The worst that one test found."""
+    """The worst violation that one test found."""
 
     violation: float
-    """0 when the axiom holds exactly; in shares of what it is about."""
+    """0 if the axiom holds exactly; relative to a scale that each test names."""
     where: str
     tested: str
 
@@ -32,9 +32,9 @@ NUM_CHANGES, NUM_ROWS, NUM_EXPLAINED = 256, 4, 16
 
 
 def sensitivity(explainer: ConfiguredExplainer, case: Case) -> Finding:
-    """A row that differs from the baseline in one input, and in its score, attributes something to that input.
+    """If a row differs from the baseline in one input, and in its score, that input gets an attribution.
 
-    Violation: the largest change of the score that an input without attribution made, over the largest of all.
+    Violation: the largest change of the score by an input without attribution, divided by the largest by any input.
     """
     if len(case.reference) > 1:
         raise RecipeError("sensitivity is about a single baseline; a background was given")
@@ -56,9 +56,9 @@ def sensitivity(explainer: ConfiguredExplainer, case: Case) -> Finding:
 
 
 def completeness(explainer: ConfiguredExplainer, case: Case) -> Finding:
-    """Over a row the attribution sums to the score less the score of the baseline.
+    """The attribution of a row sums to the score minus the score of the baseline.
 
-    Violation: the largest difference, over the largest change of the score.
+    Violation: the largest difference, divided by the largest change of the score.
     """
     change = explainer.change(case)
     total = explainer.attribution(case).flatten(1).sum(1)
@@ -69,9 +69,9 @@ def completeness(explainer: ConfiguredExplainer, case: Case) -> Finding:
 
 
 def implementation_invariance(explainer: ConfiguredExplainer, case: Case) -> Finding:
-    """Two networks that compute the same function are explained alike.
+    """Two networks that compute the same function get the same attributions.
 
-    Violation: the largest difference of two attributions, over the largest attribution.
+    Violation: the largest difference of two attributions, divided by the largest attribution.
     """
     known = [("another network", case.twin)] if case.twin is not None else list(equivalent_networks(case.model))
     expected, scores = explainer.attribution(case), explainer.scores(case, case.x, case.target)
@@ -86,9 +86,9 @@ def implementation_invariance(explainer: ConfiguredExplainer, case: Case) -> Fin
 
 
 def dummy(explainer: ConfiguredExplainer, case: Case) -> Finding:
-    """An input that the function ignores gets nothing.
+    """An input that the function ignores gets no attribution.
 
-    Violation: its largest attribution, over the largest attribution.
+    Violation: its largest attribution, divided by the largest attribution of all.
     """
     if case.ignored is not None:
         found = explainer.attribution(case).flatten(1).abs()
@@ -105,7 +105,7 @@ def dummy(explainer: ConfiguredExplainer, case: Case) -> Finding:
 def linearity(explainer: ConfiguredExplainer, case: Case) -> Finding:
     """The explanation of a weighted sum of two functions is the weighted sum of their explanations.
 
-    Violation: the largest difference, over the largest attribution.
+    Violation: the largest difference, divided by the largest attribution.
     """
     if explainer.score != "target_logit":
         raise RecipeError(f"score {explainer.score!r} is not linear in the logits; test with score='target_logit'")
@@ -127,9 +127,9 @@ def linearity(explainer: ConfiguredExplainer, case: Case) -> Finding:
 
 
 def symmetry(explainer: ConfiguredExplainer, case: Case) -> Finding:
-    """Inputs that can be exchanged, with equal values and equal baselines, get the same.
+    """Inputs that can be exchanged, with equal values and equal baselines, get the same attribution.
 
-    Violation: the largest difference, over the largest attribution.
+    Violation: the largest difference, divided by the largest attribution.
     """
     if case.symmetric is not None:
         found = explainer.attribution(case).flatten(1)
@@ -150,7 +150,7 @@ TESTS: dict[str, Axiom] = {
 
 
 def _one_changed(case: Case, row: int) -> tuple[Tensor, Tensor, Tensor]:
-    """The baseline with one input of the row, for up to 256 of the inputs that differ; and which inputs these are."""
+    """Copies of the baseline with one input of the row each, for up to 256 inputs that differ, and these inputs."""
     start, values = case.reference[0].flatten(), case.x[row].flatten()
     inputs = (values != start).nonzero().flatten()
     inputs = inputs[:: max(1, -(-len(inputs) // NUM_CHANGES))]
@@ -169,7 +169,7 @@ def _output(case: Case) -> Tensor:
 
 
 def _relative(violation: Tensor, scale: Tensor) -> float:
-    """The violation in shares of a scale; where there is nothing to compare with, 0 for none and infinite for any."""
+    """The violation divided by a scale; if the scale is 0, the result is 0 for no violation and otherwise infinite."""
     if float(violation) == 0:
         return 0.0
     return float(violation / scale) if float(scale) > 0 else float("inf")

@@ -1,7 +1,7 @@
-"""Which axioms of attribution an explainer satisfies, tested on any model.
+"""Test which axioms of attribution an explainer satisfies, on any model.
 
 Sundararajan, Taly and Yan 2017, Axiomatic attribution for deep networks. A test can refute an axiom on the rows that it
-looks at; it cannot prove one.
+uses; it cannot prove one.
 """
 
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
@@ -30,9 +30,9 @@ _BUILT_IN = {
     "linearity": (cases.small_network,),
     "symmetry": (cases.exchangeable, cases.small_network),
 }
-"""Cases on which the truth is known, per axiom."""
+"""Per axiom, the cases whose true attributions are known."""
 _INSTEAD = cases.small_image_network, cases.small_linear_network
-"""For methods that cannot explain those."""
+"""Cases for methods that cannot explain the built-in ones."""
 
 
 @dataclass(frozen=True)
@@ -42,13 +42,13 @@ class AxiomResult:
     axiom: str
     method: str
     holds: bool | None
-    """None when the axiom could not be tested; ``tested`` says why."""
+    """None if the axiom could not be tested; ``tested`` says why."""
     violation: float | None
-    """0 when it holds exactly; in shares of the largest attribution or change of the score, see `axiom_tests`."""
+    """0 if it holds exactly; relative to the largest attribution or change of the score, see `axiom_tests`."""
     where: str
     """Where the worst violation was found."""
     tested: str
-    """What was looked at."""
+    """The models and rows that were tested."""
     tolerance: float
 
 
@@ -65,24 +65,24 @@ def check_axioms(
     seed: int = 0,
     **settings: Any,
 ) -> list[AxiomResult]:
-    """Test the axioms on a model, or without one on small networks whose true attributions are known.
+    """Test the axioms on a model, or if none is given on small networks whose true attributions are known.
 
-    On any model: completeness as it is; sensitivity by rows with one input changed; dummy by an input that the model is
-    given and drops; symmetry by a copy of the input; linearity by a sum of two logits; implementation invariance by
-    writing the same function as another network. Rounding can move a ReLU network across a kink: with few rows of a
-    large network, give model and x in float64.
+    Each axiom is tested on any model as follows. Completeness: directly; sensitivity: rows with one input changed;
+    dummy: an additional input that is dropped; symmetry: a copy of the input; linearity: a sum of two logits;
+    implementation invariance: the same function written as another network. Rounding can move a ReLU network across a
+    kink: for few rows of a large network, pass model and x in float64.
 
     Args:
         method: a name that `explain` takes, or any (model, x, target, *, settings) -> like x.
         target: the class to explain: one for all rows or one per row; None as in `explain`.
-        baseline: what "nothing here" means for completeness and sensitivity: None for zeros.
-        background: rows of data that mean it instead, for methods with a ``background``.
-        axioms: which to test.
+        baseline: the baseline row for completeness and sensitivity; None for zeros.
+        background: rows of data to use instead of a baseline, for methods with a ``background``.
+        axioms: the axioms to test.
         tolerance: the largest violation that counts as rounding, quadrature or sampling.
         settings: of the method, e.g. more ``steps`` or ``samples``.
 
     Raises:
-        RecipeError: an unknown axiom, method or setting, or one that cannot be tested.
+        RecipeError: an unknown axiom, method or setting, or a setting that cannot be tested.
         DataError: rows, a target or a baseline that does not fit.
         UnsupportedModelError: the method cannot explain the given model at all.
     """
@@ -95,7 +95,7 @@ def check_axioms(
     if model is None:
         return [_on_built_in(explainer, axiom, tolerance) for axiom in axioms]
     case = _users_case(model, x, target, baseline, background)
-    explainer.attribution(case)  # What the method cannot do at all is an error, not a result.
+    explainer.attribution(case)  # If the method cannot explain the model at all, that is an error, not a result.
     return [_result(explainer, axiom, (case,), tolerance) for axiom in axioms]
 
 
@@ -107,7 +107,7 @@ def axiom_table(
     A method that needs images, or a linear model, is tested on a small convolutional or linear network.
 
     Args:
-        steps, samples: for the methods that have such a setting: many, so that what is left is no lack of them.
+        steps, samples: for methods that have such a setting; large, so that violations do not come from too few.
         tolerance: see `check_axioms`.
     """
     found = {}
@@ -121,7 +121,7 @@ def axiom_table(
 
 
 def axiom_markdown(table: Mapping[str, Sequence[AxiomResult]] | None = None) -> str:
-    """The table as Markdown: for each method which axioms held; notes say where one did not, or what stood in."""
+    """The table as Markdown: the axioms that hold for each method, with notes on violations and substitute networks."""
     rows = axiom_table() if table is None else table
     axioms = [result.axiom for result in next(iter(rows.values()))]
     lines = [
@@ -142,7 +142,7 @@ def _cell(result: AxiomResult, notes: dict[str, int]) -> str:
 
 
 def _on_built_in(explainer: ConfiguredExplainer, axiom: str, tolerance: float) -> AxiomResult:
-    """On the small tables, or for a method that cannot explain them on the first network that it can."""
+    """The result on the small tables, or on the first substitute network that the method can explain."""
     found = _result(explainer, axiom, [make() for make in _BUILT_IN[axiom]], tolerance)
     for make in _INSTEAD if found.holds is None else ():
         instead = _result(explainer, axiom, [make()], tolerance)

@@ -1,4 +1,4 @@
-"""An explainer that is put to the test."""
+"""An explainer with its settings, as the axioms test it."""
 
 from dataclasses import dataclass
 from typing import Any
@@ -29,7 +29,7 @@ class ConfiguredExplainer:
         return str(self.settings.get("score", settings_of(explainer_of(self.method)).get("score", "target_logit")))
 
     def attribution(self, case: Case) -> Float[Tensor, " batch *input"]:
-        """What the explainer gives, relative to the case's reference where it has a baseline or background."""
+        """The explainer's attribution, relative to the case's reference if it takes a baseline or background."""
         settings = dict(self.settings) | self._reference(case)
         layer = settings.get("layer")
         if layer is not None and layer not in dict(case.model.named_modules()):
@@ -45,7 +45,7 @@ class ConfiguredExplainer:
             )
 
     def change(self, case: Case) -> Float[Tensor, " batch"]:
-        """Score of each row, less the mean score of the reference for the same class."""
+        """Score of each row minus the mean score of the reference for the same class."""
         rows = case.reference.repeat(len(case.x), *[1] * (case.x.ndim - 1))
         nothing = self.scores(case, rows, case.target.repeat_interleave(len(case.reference)))
         return self.scores(case, case.x, case.target) - nothing.view(len(case.x), -1).mean(1)

@@ -1,6 +1,6 @@
-"""An edge detector in an explainer's clothes: it never looks at the model (Adebayo et al. 2018, section 5).
+"""An edge detector with the signature of an explainer: it never looks at the model (Adebayo et al. 2018, section 5).
 
-A check of explanations that it passes checks nothing.
+A check of explanations that the edge detector passes is worthless.
 """
 
 import torch
@@ -14,7 +14,7 @@ from corrigible.errors import DataError
 def edge_detector(
     model: nn.Module, x: Float[Tensor, " batch *input"], target: Int[Tensor, " batch *contrast"]
 ) -> Float[Tensor, " batch *input"]:
-    """How steeply each channel of the image changes (Sobel and Feldman 1968); the model and target do not matter.
+    """The steepness of each channel of the image (Sobel and Feldman 1968); the model and target are not used.
 
     Raises:
         DataError: x is not (batch, channel, height, width).

@@ -1,4 +1,4 @@
-"""The edge detector under the name by which recipes written before may hold it."""
+"""The edge detector under its former name, which older recipes may use."""
 
 from corrigible.explanations.trust.edge_detector import edge_detector as edges
 

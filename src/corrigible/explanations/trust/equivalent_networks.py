@@ -1,4 +1,4 @@
-"""The same function, written as another network."""
+"""Rewrite a network as other networks that compute the same function."""
 
 import copy
 from collections import Counter
@@ -43,10 +43,10 @@ class TwoReLUs(nn.Module):
 
 
 def equivalent_networks(model: nn.Module) -> Iterator[tuple[str, nn.Module]]:
-    """Networks that compute what this one computes, each with the name of what was rewritten.
+    """Networks that compute the same function as this one, each with a description of the change.
 
-    Hidden units of linear layers and convolutions that follow each other in a ``Sequential`` are put in another order,
-    split in two or rescaled; layers that do nothing are put behind activations. Any model can be put behind two ReLUs.
+    Hidden units of successive linear layers and convolutions in a ``Sequential`` are reordered, split in two or
+    rescaled; layers that do nothing are inserted after activations. Any model can be put behind two ReLUs.
     """
     for name, rewrite in _REWRITES.items():
         changed = copy.deepcopy(model)
@@ -97,7 +97,7 @@ def _rescaled(pair: Pair) -> bool:
 
 
 def _pass_on(layers: nn.Sequential) -> bool:
-    """Put a layer that does nothing behind every activation that follows a layer with weights."""
+    """Insert a layer that does nothing after every activation that follows a layer with weights."""
     places = [
         place
         for place, (layer, after) in enumerate(pairwise(layers))
@@ -130,7 +130,7 @@ def _weights(pair: Pair) -> tuple[nn.Linear | nn.Conv2d, nn.Linear | nn.Conv2d]:
 
 
 def _set(layer: nn.Linear | nn.Conv2d, weight: Tensor, bias: Tensor | None) -> None:
-    """New weights in place of the old ones, and the layer's account of its own size."""
+    """Replace the layer's weights, and update the sizes that it records."""
     layer.weight = nn.Parameter(weight.detach().clone())
     layer.bias = None if bias is None else nn.Parameter(bias.detach().clone())
     outputs, inputs = weight.shape[:2]

@@ -1,4 +1,4 @@
-"""Where an attack may go."""
+"""The constraint set of an attack: norm ball and data range."""
 
 from dataclasses import dataclass
 from typing import Literal
@@ -14,7 +14,7 @@ TRAVEL = 2.5
 
 @dataclass(frozen=True)
 class Allowed:
-    """Rows within a budget of given ones and within the range of the data."""
+    """The allowed rows: within a budget of the given rows, and within the range of the data."""
 
     rows: Float[Tensor, " batch *input"]
     budget: float
@@ -24,19 +24,19 @@ class Allowed:
     def stepped(
         self, x: Float[Tensor, " batch *input"], gradient: Float[Tensor, " batch *input"], *, num_steps: int
     ) -> Float[Tensor, " batch *input"]:
-        """One of so many steps against the gradient, brought back into what is allowed."""
+        """The rows after one of ``num_steps`` steps against the gradient, projected onto the allowed rows."""
         size = TRAVEL * self.budget / num_steps
         direction = gradient.sign() if self.norm == "linf" else gradient / _length(gradient)
         return self.projected(x - size * direction)
 
     def projected(self, x: Float[Tensor, " batch *input"]) -> Float[Tensor, " batch *input"]:
-        """The nearest row within the budget, then the nearest within the range."""
+        """The nearest row within the budget, then the nearest within the range of the data."""
         change = x - self.rows
         if self.norm == "linf":
             change = change.clamp(-self.budget, self.budget)
         else:
             change = change * (self.budget / _length(change)).clamp_max(1.0)
-        # A row outside of the range, if given so, may stay where it was.
+        # A given row that lies outside of the range may stay where it is.
         low, high = (torch.full_like(x, bound) for bound in self.data_range)
         return torch.minimum(torch.maximum(self.rows + change, low.minimum(self.rows)), high.maximum(self.rows))
 

@@ -1,6 +1,6 @@
 """Adebayo, Gilmer, Muelly, Goodfellow, Hardt and Kim 2018, Sanity checks for saliency maps, section 3.
 
-An explanation that hardly changes when the network forgets what it has learned does not explain what it has learned.
+An explanation that hardly changes when the network loses what it has learned does not explain what it has learned.
 """
 
 from collections.abc import Sequence
@@ -16,7 +16,7 @@ from corrigible.explanations.trust.similarity import Comparison, compared
 from corrigible.models.fresh_weights import weighted_layers, with_fresh
 
 MOST_ALIKE = 0.5
-"""Rank correlation from which on two maps count as alike."""
+"""Rank correlation from which on two maps count as similar."""
 
 
 def cascading_randomisation(
@@ -29,18 +29,18 @@ def cascading_randomisation(
     seed: int = 0,
     **settings: Any,
 ) -> tuple[Comparison, ...]:
-    """How alike the model's explanation is to those of copies with fresh weights, from the output layer downwards.
+    """Compare the model's explanation with those of copies with fresh weights, from the output layer downwards.
 
-    One comparison for each layer: with fresh weights in it and in all layers after it, so that the last one is about
-    a network that never learned anything. Both explain the same class.
+    There is one comparison per layer: the copy has fresh weights in this layer and in all layers after it, so the last
+    comparison is with a fully untrained network. Both explanations are of the same class.
 
     Args:
         target: the class to explain: one for all rows or one per row; None as in `explain`; pairs of
             classes, (batch, 2), for why the first rather than the second.
         method: a name that `explain` takes, or any (model, x, target, *, settings) -> like x.
-        layers: names, from the input to the output; None for all that hold parameters.
-        seed: of the fresh weights and of the explanations.
-        settings: of the method.
+        layers: names of layers, from the input to the output; None for all that hold parameters.
+        seed: seed of the fresh weights and of the explanations.
+        settings: settings of the method.
 
     Raises:
         UnsupportedModelError: a layer that does not exist, or no layer with parameters.
@@ -62,7 +62,7 @@ def independent_randomisation(
     seed: int = 0,
     **settings: Any,
 ) -> tuple[Comparison, ...]:
-    """How alike the model's explanation is to those of copies with fresh weights in one layer, from the output down.
+    """Compare the model's explanation with those of copies with fresh weights in one layer, from the output down.
 
     Arguments and errors are those of `cascading_randomisation`; a layer gets the same fresh weights in both.
     """
@@ -72,10 +72,10 @@ def independent_randomisation(
 
 
 def depends_on_weights(cascade: Sequence[Comparison]) -> bool:
-    """Whether the explanation forgets when the network does: the check that an edge detector fails.
+    """Whether the explanation depends on the network's weights: the check that an edge detector fails.
 
-    True when the sizes' rank correlation with the last, wholly fresh network lies below 0.5, interval and all; False
-    where it is not defined, because the maps are the same everywhere.
+    True if the rank correlation of sizes with the last, fully untrained network is below 0.5, including its interval;
+    False if it is undefined because the maps are constant.
     """
     high = cascade[-1].rank_correlation.high
     return high is not None and high < MOST_ALIKE

@@ -1,4 +1,4 @@
-"""Make an explanation differentiable in the input it is about."""
+"""Make an explanation differentiable with respect to its input."""
 
 from typing import Any
 
@@ -12,11 +12,12 @@ from corrigible.models.softplus import rounded_off
 
 
 class Searching(TorchFunctionMode):
-    """While inside, explanations depend on the rows, and the model's ReLUs are smooth.
+    """A mode in which explanations keep their graph to the rows, and the model's ReLUs are smooth.
 
-    Explainers detach the rows they are given; here detaching changes nothing outside the model's own pass, so that the
-    attribution keeps its graph to the rows. A ReLU network's gradient is flat almost everywhere; here its ReLUs, and
-    all else that `rounded_off` knows, are softplus with the given sharpness, as in Dombrowski et al. 2019, section 3.
+    Explainers detach the rows they get; in this mode detaching has no effect outside the model's own pass, so the
+    attribution keeps its graph to the rows. The gradient of a ReLU network is constant almost everywhere; in this mode
+    its ReLUs, and all other functions that `rounded_off` covers, are softplus with the given sharpness, as in
+    Dombrowski et al. 2019, section 3.
     """
 
     def __init__(self, model: nn.Module, sharpness: float) -> None:

@@ -1,4 +1,4 @@
-"""How alike two attributions of the same rows are."""
+"""How similar two attributions of the same rows are."""
 
 from dataclasses import dataclass
 
@@ -19,7 +19,7 @@ LARGEST_WINDOW = 7
 def squared_difference(
     first: Float[Tensor, " batch *input"], second: Float[Tensor, " batch *input"]
 ) -> Float[Tensor, " batch"]:
-    """Each row's mean squared difference once both are divided by their root mean square; a row of zeros stays zero.
+    """Each row's mean squared difference after both are divided by their root mean square; zero rows stay zero.
 
     0 for attributions that differ by a positive factor, 2 for uncorrelated ones, 4 for opposite ones.
     """
@@ -30,12 +30,13 @@ def squared_difference(
 def structural_similarity(
     first: Float[Tensor, " batch *input"], second: Float[Tensor, " batch *input"]
 ) -> Float[Tensor, " batch"]:
-    """Structural similarity of each row's two maps, at most 1: sizes, summed over channels, over the largest sum.
+    """Structural similarity of each row's two maps, at most 1.
 
-    Wang, Bovik, Sheikh and Simoncelli 2004, with windows of 7×7 pixels, or smaller ones where the image is smaller.
+    Wang, Bovik, Sheikh and Simoncelli 2004, with windows of 7×7 pixels, or smaller ones if the image is smaller. A map
+    is the sizes of the attribution, summed over channels and divided by the largest sum.
 
     Raises:
-        DataError: no images, or images of less than 3×3 pixels.
+        DataError: not images, or images of less than 3×3 pixels.
     """
     if not has_structure(first):
         raise DataError(f"attributions have shape {tuple(first.shape)}; expected (batch, channel, height, width)")
@@ -47,21 +48,21 @@ def structural_similarity(
 
 
 def has_structure(attribution: Tensor) -> bool:
-    """Whether there is a structure to compare: images of at least 3×3 pixels."""
+    """Whether structural similarity can be computed: for images of at least 3×3 pixels."""
     return attribution.ndim == 4 and min(attribution.shape[2:]) >= 3
 
 
 @dataclass(frozen=True)
 class Comparison:
-    """How alike two explanations of the same rows are: means over rows, with 95 % intervals."""
+    """How similar two explanations of the same rows are: means over rows, with 95 % intervals."""
 
     part: str
-    """What makes the two differ, e.g. the layer whose weights are fresh."""
+    """What differs between the two, e.g. the layer whose weights are fresh."""
     rank_correlation: Measurement
-    """Of the sizes: which inputs count more than which, whatever their sign."""
+    """Rank correlation of the sizes, which compares the order of the inputs, whatever their sign."""
     signed_rank_correlation: Measurement
     structural_similarity: Measurement | None
-    """Of the sizes; None where x holds no images."""
+    """Structural similarity of the sizes; None if x does not hold images."""
 
 
 def compared(

@@ -1,7 +1,7 @@
 """Run a model on boxes of inputs: every function that it calls gets a centre and a radius instead of a value.
 
-What runs is seen where PyTorch dispatches functions, so that layers, functions, methods and sums beside a branch are
-all the same. A function without a rule is refused: bounds that leave something out would not be bounds.
+Functions are intercepted where PyTorch dispatches them, so layers, functions, methods and residual sums are treated
+alike. A function without a rule is refused, because without it the bounds would not hold.
 """
 
 from collections.abc import Iterator
@@ -22,16 +22,16 @@ from corrigible.models.modes import evaluating, like_parameters
 def logit_bounds(
     model: nn.Module, low: Float[Tensor, " batch *input"], high: Float[Tensor, " batch *input"]
 ) -> tuple[Float[Tensor, " batch num_classes"], Float[Tensor, " batch num_classes"]]:
-    """The least and the largest value that each logit can be shown to have for any input between ``low`` and ``high``.
+    """Lower and upper bounds of each logit over all inputs between ``low`` and ``high``.
 
-    The model runs in eval mode and needs no more than some two passes. The bounds are exact for one linear layer and
-    wider than the truth for deeper models, the more so the deeper. They carry gradients to the parameters.
+    The model runs in eval mode; the cost is about two passes. The bounds are exact for one linear layer and become
+    looser the deeper the model is. They carry gradients to the parameters.
 
     Raises:
-        UnsupportedModelError: a function without a rule, named; or a model that does not give logits.
+        UnsupportedModelError: a function without a rule, which the message names, or a model that does not give logits.
     """
     low, high = like_parameters(low, model), like_parameters(high, model)
-    # With a gradient, so that what no rule has seen can be told from what does not depend on the input.
+    # With a gradient, to distinguish results that no rule has seen from tensors that do not depend on the input.
     x = ((low + high) / 2).detach().requires_grad_()
     mode = _Intervals(x)
     with torch.enable_grad(), evaluating(model), mode, mode.naming_refusals():
@@ -44,24 +44,24 @@ def logit_bounds(
 
 
 class _Intervals(TorchFunctionMode):
-    """While inside, tensors that depend on the input have a radius."""
+    """A mode in which tensors that depend on the input have a radius."""
 
     def __init__(self, x: Tensor) -> None:
         super().__init__()
         self.x = x
         self._radii: dict[int, tuple[Tensor, int, Tensor]] = {}
-        """id -> the tensor, which keeps its id its own; what version of it; its radius."""
+        """id -> the tensor, kept so that its id is not reused; its version; its radius."""
         self._refused: UnsupportedModelError | None = None
 
     def begin(self, radius: Tensor) -> Tensor:
-        """What to run the model on."""
+        """The input to run the model on, with this radius."""
         x = self.x.clone()
         self._keep(x, radius)
         return x
 
     @contextmanager
     def naming_refusals(self) -> Iterator[None]:
-        """Operators take a refusal, which is a TypeError, for their own and hide what it says."""
+        """A context that raises the original refusal, a TypeError, which operators would replace by their own."""
         try:
             yield
         except TypeError as error:
@@ -70,7 +70,7 @@ class _Intervals(TorchFunctionMode):
             raise self._refused
 
     def radius_of(self, value: Any, user: str) -> Tensor | None:
-        """None for what does not depend on the input."""
+        """The radius of the value; None if it does not depend on the input."""
         kept = self._radii.get(id(value))
         if kept is None:
             if _depends_on(value, self.x):
@@ -127,7 +127,7 @@ def _tensors(values: Any) -> Iterator[Tensor]:
 
 
 def _depends_on(value: Tensor, x: Tensor) -> bool:
-    """Looks through the functions that made the value; parameters are made by none."""
+    """Whether the value was computed from x, by a search through its graph."""
     waiting, seen = [value.grad_fn], set()
     while waiting:
         made_by = waiting.pop()

@@ -1,4 +1,4 @@
-"""How a box of inputs, a centre and a radius for each number, goes through each function."""
+"""Rules that map a box of inputs, a centre and a radius for each number, through each function."""
 
 import inspect
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -10,7 +10,7 @@ from torch.nn import functional
 
 
 class NoRuleError(Exception):
-    """A function that has a rule, but not for what it was called on."""
+    """A function has a rule, but not for these arguments."""
 
 
 class Call:
@@ -21,7 +21,7 @@ class Call:
     ) -> None:
         self.function = function
         self.named = {**dict(zip(_names(function), args, strict=False)), **kwargs}
-        """The arguments by name, where the function tells their names."""
+        """The arguments by name, if the function's signature is known."""
         self.is_in_place = bool(self.named.get("inplace", False))
         self.args, self.kwargs = tuple(args), dict(kwargs)
         if self.is_in_place:
@@ -37,7 +37,7 @@ class Call:
         return next(name for name in ("input", "tensors", "self") if name in self.kwargs)
 
     def given(self, *names: str) -> list[Any]:
-        """The arguments in this order, whether they were given by place or by name; None where they were not."""
+        """The arguments of these names, whether given by position or by name; None for those not given."""
         found = dict(zip(names, self.args, strict=False)) | self.kwargs
         return [found.get(name) for name in names]
 
@@ -45,13 +45,13 @@ class Call:
         return id(value) in self._radii
 
     def radius(self, value: Any) -> Any:
-        """0 for what does not depend on the input."""
+        """The radius of the value; 0 if it does not depend on the input."""
         if not isinstance(value, Tensor):
             return 0.0
         return self._radii[id(value)] if self.moves(value) else torch.zeros_like(value)
 
     def on(self, value: Any) -> Any:
-        """The function with another first argument."""
+        """The function's result with another first argument."""
         if self.args:
             return self.function(value, *self.args[1:], **self.kwargs)
         return self.function(**{**self.kwargs, self._first_name: value})
@@ -67,7 +67,7 @@ Rule = Callable[[Call], tuple[Any, Any]]
 
 
 def _averaging(call: Call) -> tuple[Any, Any]:
-    """Sums and rearrangements: no number enters with a minus, so the radius goes the same way as the value."""
+    """Sums and rearrangements: no number enters with a minus sign, so the function also applies to the radius."""
     call.require_first_alone()
     return call.on(call.first), call.on(call.radius(call.first))
 
@@ -83,7 +83,7 @@ def _joined(call: Call) -> tuple[Tensor, Tensor]:
 
 
 def _weighted(call: Call) -> tuple[Tensor, Tensor]:
-    """Linear layers and convolutions: each input moves the output by its radius times the weight's size."""
+    """Linear layers and convolutions: each input adds its radius times the absolute weight."""
     x, weight, bias = call.given("input", "weight", "bias")
     if call.moves(weight) or call.moves(bias):
         raise NoRuleError("with weights that depend on the input")
@@ -109,7 +109,7 @@ def _quotient(call: Call) -> tuple[Tensor, Tensor]:
 
 
 def _sum(call: Call) -> tuple[Tensor, Tensor]:
-    """Of two, or the difference."""
+    """Sums and differences of two values."""
     found = call.function(*call.args, **call.kwargs)
     first, second = call.given("input", "other")
     radius = call.radius(first) + abs(call.kwargs.get("alpha", 1)) * call.radius(second)
@@ -139,7 +139,7 @@ def _resting(call: Call) -> tuple[Tensor, Tensor]:
 
 
 def _hidden(call: Call) -> tuple[Tensor, Tensor]:
-    """Some numbers give way to a constant."""
+    """Functions that replace some numbers by a constant."""
     x, mask, value = call.given("input", "mask", "value")
     if call.moves(mask) or call.moves(value):
         raise NoRuleError("by a mask or a value that depends on the input")
@@ -154,7 +154,7 @@ def _chosen(call: Call) -> tuple[Tensor, Tensor]:
 
 
 def _rising(call: Call) -> tuple[Tensor, Tensor]:
-    """Functions that never fall: the ends of the interval are the ends of the result's."""
+    """Increasing functions: the ends of the interval map to the ends of the result's interval."""
     call.require_first_alone()
     if any(call.named.get(name, 1) < 0 for name in ("negative_slope", "alpha")):
         raise NoRuleError("with a slope below 0")
@@ -166,7 +166,7 @@ def _rising(call: Call) -> tuple[Tensor, Tensor]:
 
 
 def _valley(at: float) -> Rule:
-    """A function that falls until ``at`` and rises from there on: lowest at the place of the interval nearest to it."""
+    """A function that falls until ``at`` and then rises: lowest at the point of the interval nearest to ``at``."""
 
     def rule(call: Call) -> tuple[Tensor, Tensor]:
         call.require_first_alone()
@@ -217,7 +217,7 @@ VALLEYS = {
     "abs": 0.0,
     "square": 0.0,
 }
-"""Where functions that fall and then rise are lowest."""
+"""The minima of functions that first fall and then rise."""
 BY_NAME: Mapping[str, Rule] = {
     **dict.fromkeys(AVERAGING, _averaging),
     **dict.fromkeys(RISING, _rising),
@@ -242,7 +242,7 @@ BY_NAME: Mapping[str, Rule] = {
 FACTS = frozenset(
     ("size", "dim", "ndimension", "numel", "nelement", "stride", "is_floating_point", "is_complex", "is_contiguous")
 ) | {"__len__", "element_size", "get_device", "data_ptr", "storage_offset"}
-"""Functions whose results tell no value of the tensor."""
+"""Functions whose results do not depend on the tensor's values."""
 
 
 class _Listed(NamedTuple):
@@ -260,7 +260,7 @@ def _listed() -> Iterator[tuple[Callable[..., Any], _Listed]]:
                 continue
             yield plain, _Listed(rule, plain, False)
             over = f"__i{name[2:]}" if name.startswith("__") else f"{name}_"
-            if hasattr(holder, over) and rule is not _averaging:  # Those change the shape.
+            if hasattr(holder, over) and rule is not _averaging:  # Functions of that rule change the shape.
                 yield getattr(holder, over), _Listed(rule, plain, True)
 
 
