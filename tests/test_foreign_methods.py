@@ -1,22 +1,23 @@
 """Penalties, augmentations, losses and optimizers from a user's own module, given by name or as functions."""
 
 import sys
+from dataclasses import replace
 from functools import partial
 
 import pytest
 import torch
 from torch import nn
 
-from corrigible import Feedback, TensorData, compare, correct
-from corrigible.declarations import declared
-from corrigible.errors import FeedbackError, NoGradientError, RecipeError
+from corrigible import Feedback, TensorData, compare, correct, explain
+from corrigible.declarations import declared, require_known
+from corrigible.errors import DataError, FeedbackError, NoGradientError, RecipeError
 from corrigible.models import mlp
 from corrigible.objective import terms_of
 from corrigible.protocols.schedule import Schedule
 
 MODULE = '''
 import torch
-from corrigible.declarations import declared
+from corrigible.declarations import declared, require_known
 
 ran = []
 
@@ -99,8 +100,16 @@ def test_a_penalty_of_each_kind_runs_and_teaches_the_same_by_name_and_as_a_funct
 
 
 def test_a_weight_can_be_chosen_for_a_function(own):
-    corrected = correct(mlp(3, 2), (X, Y), SAID, penalties={own.on_marks: {"weight": "auto", "power": 1.0}}, epochs=2)
+    model = mlp(3, 2)
+    optimizer = torch.optim.Adam(model.parameters(), 1e-1)
+    for _ in range(30):
+        optimizer.zero_grad()
+        nn.functional.cross_entropy(model(X), Y).backward()
+        optimizer.step()
+    said = [Feedback(torch.tensor([False, False, True]), row=row) for row in range(8)]  # It shows no class.
+    corrected = correct(model, (X, Y), said, penalties={own.on_marks: {"weight": "auto", "power": 1.0}}, epochs=2)
     assert corrected.verdict.num_rows
+    assert {name for name, _ in own.ran} == {"on_marks"}
 
 
 def test_an_augmentation_by_name_and_as_a_function(own):
@@ -229,3 +238,111 @@ def test_other_weights_are_refused(beside, message):
 
     with pytest.raises(DataError, match=message):
         correct(mlp(3, 2), weighted(**beside), SAID)
+
+
+def fails(**settings):
+    return correct(mlp(3, 2), settings.pop("data", (X, Y)), SAID, epochs=1, **settings)
+
+
+@declared(rows="labelled")
+def vector(forward, batch):
+    return forward.logits.sum(dim=1)
+
+
+@declared(rows="labelled")
+def nothing(forward, batch):
+    return None
+
+
+@declared(rows="labelled")
+def fine(forward, batch):
+    return forward.logits.square().mean()
+
+
+@declared(kind="augmentation", rows="labelled", looks_at="nothing")
+def half(model, batch, generator):
+    return replace(batch, x=batch.x[::2], y=batch.y[::2], index=batch.index[::2])
+
+
+@declared(kind="augmentation", rows="labelled")
+def no_batch(model, batch, generator):
+    return batch.x
+
+
+def other_labels(model, batch, generator):
+    return replace(batch, y=batch.y[:1])
+
+
+@pytest.mark.parametrize(
+    ("settings", "message"),
+    [
+        (
+            {"penalties": {vector: 1.0}},
+            r"penalty 'vector' gave torch.float32 of shape \(40,\); expected a scalar tensor",
+        ),
+        ({"penalties": {nothing: 1.0}}, "penalty 'nothing' gave a NoneType; expected a scalar tensor of floats"),
+        ({"penalties": {fine: lambda epoch: -1.0}}, "penalty 'fine' has weight -1.0 in epoch 0; expected at least 0"),
+        ({"augment": {half: {}}}, "augmentation 'half' gave 20 rows; expected a Batch with the same 40 rows"),
+        ({"augment": {no_batch: {}}}, "augmentation 'no_batch' gave a Tensor; expected a Batch"),
+        ({"augment": {other_labels: {}}}, "augmentation 'other_labels' changed the labels' shape"),
+        (
+            {"loss": lambda forward, batch: forward.logits.mean()},
+            r"the loss gave torch.float32 of shape \(\); expected one",
+        ),
+        (
+            {"loss": lambda forward, batch: forward.logits[:, :1]},
+            r"of shape \(16, 1\); expected one float per row, shape \(16",
+        ),
+        (
+            {"step": lambda num_steps: lambda optimizer, objective: None},
+            "the step returned a NoneType; expected what obj",
+        ),
+        (
+            {"optimizer": lambda parameters, lr, weight_decay: None},
+            "gave a NoneType that holds none of the model's param",
+        ),
+        (
+            {"optimizer": lambda parameters, **_: torch.optim.SGD([nn.Parameter(torch.zeros(1))])},
+            "gave a SGD that holds none of the model's parameters",
+        ),
+    ],
+)
+def test_what_gives_something_else_is_named(settings, message):
+    with pytest.raises(RecipeError, match=message):
+        fails(**settings)
+
+
+@pytest.mark.parametrize(
+    "weight", [torch.ones(40, 1), torch.ones(40, dtype=torch.long), torch.ones(40).requires_grad_()]
+)
+def test_a_weight_of_another_form_is_refused(weight):
+    data = type(
+        "Rows", (), {"weight": weight, "__len__": lambda self: 40, "__getitem__": lambda self, row: (X[row], Y[row])}
+    )
+    with pytest.raises(DataError, match=r"weight has shape .* expected one float per row, no gradient"):
+        fails(data=data())
+
+
+@pytest.mark.parametrize(
+    ("place", "wrong"),
+    list(enumerate(["loss", "all", ("irrelevent",), "layer"])),
+    ids=["kind", "rows", "serves", "looks_at"],
+)
+def test_a_declaration_of_something_unknown_is_refused(place, wrong):
+    known = ["penalty", "reviewed", ("irrelevant",), "input"]
+    require_known(*known)
+    with pytest.raises(ValueError, match="@declared got 'irrelevent'; expected" if place == 2 else f"got '{wrong}'"):
+        require_known(*known[:place], wrong, *known[place + 1 :])
+    with pytest.raises(ValueError, match="serves is 'relevant'; expected a tuple"):
+        require_known("penalty", "reviewed", "relevant", "input")
+
+
+def test_methods_of_which_none_learns_from_the_feedback_are_warned_of(caplog):
+    fails(penalties={fine: 0.1})
+    assert "nothing of fine learns from the feedback; name transplant" in caplog.text
+
+
+def test_an_explainer_that_works_in_place_leaves_the_rows_alone():
+    x = X.clone()
+    explain(mlp(3, 2), x, 0, method=lambda model, x, target: x.zero_())
+    assert torch.equal(x, X)

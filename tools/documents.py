@@ -35,7 +35,7 @@ def methods_page() -> str:
         '`background` as a number of training rows, and `groups` of images as `"grid"` or `"slic"`.',
     ]
     for family, members in FAMILIES.items():
-        heading = f"{family}s".replace("ys", "ies").capitalize()
+        heading = f"{family}s".replace("ys", "ies").replace("sss", "sses").capitalize()
         lines += ["", f"## {heading}", "", "| name | what it is | settings | source |", "|---|---|---|---|"]
         for name, function in members.items():
             cells = (

@@ -1,12 +1,15 @@
 """Make batches from a data set and the feedback about it."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
 from corrigible.data.dataset import Dataset, rows_of
+from corrigible.errors import RecipeError
 from corrigible.feedback.masks import Marks
+from corrigible.methods import name_of
+from corrigible.models.forward import Augment
 from corrigible.types import Batch
 
 Batches = Callable[[int], Iterator[Batch]]
@@ -19,6 +22,24 @@ def collate(dataset: Dataset, index: Tensor, marks: Marks | None = None) -> Batc
     irrelevant = marks.irrelevant.masks(index, rows.y).to(rows.x.device) if marks else None
     relevant = marks.relevant.masks(index, rows.y).to(rows.x.device) if marks else None
     return Batch(index, rows.x, rows.y, irrelevant, relevant, rows.group, rows.weight, rows.extra, rows.columns)
+
+
+def augmented(model: nn.Module, batch: Batch, augment: Sequence[Augment], generator: torch.Generator) -> Batch:
+    """The batch after all changes, one after the other.
+
+    Raises:
+        RecipeError: a change that did not return a batch of the same rows.
+    """
+    for change in augment:
+        found = change(model, batch, generator)
+        if not isinstance(found, Batch) or not len(found.x) == len(found.index) == len(batch.index):
+            what = f"{len(found.x)} rows" if isinstance(found, Batch) else f"a {type(found).__name__}"
+            expected = f"a Batch with the same {len(batch.index)} rows"
+            raise RecipeError(f"augmentation {name_of(change)!r} gave {what}; expected {expected}")
+        if found.y.shape != batch.y.shape or found.y.dtype != batch.y.dtype:
+            raise RecipeError(f"augmentation {name_of(change)!r} changed the labels' shape or type; expected the same")
+        batch = found
+    return batch
 
 
 def label_batches(

@@ -3,7 +3,7 @@
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from functools import partial
-from typing import Any, Literal, TypeVar
+from typing import Any, Literal, TypeVar, get_args
 
 Kind = Literal["penalty", "label loss", "augmentation"]
 Rows = Literal["reviewed", "labelled"]
@@ -44,9 +44,13 @@ def declared(
         looks_at: what it needs from the pass over its rows: gradients with respect to the input, outputs of layers,
             only the model's output ("nothing"), or not even that ("own passes"); or a function of its settings that
             returns one of these. The pass keeps only what its penalties look at. An augmentation that looks at nothing
-            does not use the model, so several batches can be changed at once.
+            does not use the model; it gets the rows of several batches at once.
+
+    Raises:
+        ValueError: a value that is not one of these.
     """
     said = serves if serves is not None else ("irrelevant",) if rows == "reviewed" else ()
+    require_known(kind, rows, said, looks_at)
     declaration = Declaration(kind, rows, frozenset(said), looks_at)
 
     def declare(function: Function) -> Function:
@@ -54,6 +58,15 @@ def declared(
         return function
 
     return declare
+
+
+def require_known(kind: Any, rows: Any, serves: Any, looks_at: Any) -> None:
+    """Raises ValueError for what `declared` does not know."""
+    if isinstance(serves, str):
+        raise ValueError(f"serves is {serves!r}; expected a tuple such as ({serves!r},)")
+    for value, known in ((kind, Kind), (rows, Rows), *((each, Said) for each in serves), (looks_at, LooksAt)):
+        if not callable(value) and value not in get_args(known):
+            raise ValueError(f"@declared got {value!r}; expected one of {', '.join(map(repr, get_args(known)))}")
 
 
 def declaration_of(function: Callable[..., Any]) -> Declaration:

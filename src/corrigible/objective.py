@@ -37,7 +37,18 @@ class Term:
 
     @property
     def penalty(self) -> Penalty:
-        return self.method.filled
+        return self.value
+
+    def value(self, forward: Forward, batch: Batch) -> Tensor:
+        """The penalty before its weight.
+
+        Raises:
+            RecipeError: the penalty did not return a real scalar tensor.
+        """
+        found = self.method.filled(forward, batch)
+        if not isinstance(found, Tensor) or found.ndim > 0 or not found.is_floating_point():
+            raise RecipeError(f"penalty {self.name!r} gave {_described(found)}; expected a scalar tensor of floats")
+        return found
 
     @property
     def declaration(self) -> Declaration:
@@ -57,7 +68,10 @@ class Term:
 
     def weight_at(self, epoch: int) -> float:
         assert not isinstance(self.weight, str)
-        return float(self.weight(epoch)) if callable(self.weight) else self.weight
+        weight = self.weight(epoch) if callable(self.weight) else self.weight
+        if not isinstance(weight, int | float) or not 0 <= weight <= sys.float_info.max:
+            raise RecipeError(f"penalty {self.name!r} has weight {weight!r} in epoch {epoch}; expected at least 0")
+        return float(weight)
 
 
 @dataclass(frozen=True)
@@ -83,6 +97,8 @@ def terms_of(penalties: "PenaltySettings | Sequence[Term]", *, may_be_auto: bool
     """
     if isinstance(penalties, Mapping):
         penalties = [_term(key, given) for key, given in penalties.items()]
+    if not isinstance(penalties, list | tuple) or not all(isinstance(term, Term) for term in penalties):
+        raise RecipeError(f"penalties is {penalties!r}; expected {{penalty: weight}}, by name or function")
     names = [term.name for term in penalties]
     for term in penalties:
         if names.count(term.name) > 1:
@@ -97,7 +113,9 @@ def _term(key: str | Callable[..., Any], given: Any) -> Term:
     weight = settings.pop("weight", None)
     is_number = isinstance(weight, int | float) and not isinstance(weight, bool) and 0 <= weight <= sys.float_info.max
     if not callable(weight) and not is_number and weight != "auto":
-        raise RecipeError(f"penalty {name_of(key)!r} has weight {weight!r}; expected a number of at least 0")
+        raise RecipeError(
+            f'penalty {name_of(key)!r} has weight {weight!r}; expected a number of at least 0, or "auto" to correct'
+        )
     return Term(method_of(key, settings, PENALTIES, "penalty"), float(weight) if is_number else weight)
 
 
@@ -121,7 +139,7 @@ def objective_of(
     looks_in = bool(looking)
     track_input = looks_in and _needs_input(model, looking)
     labelled = Forward(model, batch, seed=seed, track_input=track_input, track_layers=looks_in)
-    label_losses = loss(labelled, batch)
+    label_losses = _one_per_row(loss(labelled, batch), labelled.num_rows)
     total = _mean(label_losses, batch.weight)
     values: dict[str, Tensor] = {}
     if of_feedback and reviewed is not None:
@@ -183,6 +201,18 @@ def parameter_gradient(model: nn.Module, value: Tensor) -> list[Tensor | None]:
     if not value.requires_grad or not parameters:
         return [None] * len(parameters)
     return list(torch.autograd.grad(value, parameters, retain_graph=True, allow_unused=True))
+
+
+def _one_per_row(losses: Any, num_rows: int) -> Tensor:
+    """Raises RecipeError for a loss that is not one float per row."""
+    if not isinstance(losses, Tensor) or losses.shape != (num_rows,) or not losses.is_floating_point():
+        raise RecipeError(f"the loss gave {_described(losses)}; expected one float per row, shape ({num_rows},)")
+    return losses
+
+
+def _described(found: Any) -> str:
+    is_tensor = isinstance(found, Tensor)
+    return f"{found.dtype} of shape {tuple(found.shape)}" if is_tensor else f"a {type(found).__name__}"
 
 
 def _mean(losses: Tensor, weight: Tensor | None) -> Tensor:

@@ -12,7 +12,8 @@ import torch
 from torch import nn
 from torch.optim import Optimizer
 
-from corrigible.batches import Batches
+from corrigible.batches import Batches, augmented
+from corrigible.errors import RecipeError
 from corrigible.losses import cross_entropy
 from corrigible.models.forward import Augment, Loss
 from corrigible.models.modes import PrivateRandomness, device_of, frozen_norms, learning
@@ -110,7 +111,7 @@ def fit(
                 draws = _step_seed(seed, number, place)
                 batch = _augmented(model, batch.to(device_of(model)), augment, draws)
                 rows = rows.to(device_of(model)) if rows else None
-                totals.add(step(optimizer, partial(objective, batch, rows, epoch=number, seed=draws)))
+                totals.add(_stepped(step, optimizer, partial(objective, batch, rows, epoch=number, seed=draws)))
         require_ran([term for term in terms if term.weight_at(number) != 0], totals.penalties)
         values = validation(model) if validation else {}
         yield Epoch(number + 1, epochs, totals.loss, totals.penalties, values, time.perf_counter() - started)
@@ -140,11 +141,15 @@ class _Means:
         return {name: total / self.num_steps for name, total in self.penalty_sums.items()}
 
 
+def _stepped(step: Step, optimizer: Optimizer, objective: Callable[[], Objective]) -> Objective:
+    found = step(optimizer, objective)
+    if not isinstance(found, Objective):
+        raise RecipeError(f"the step returned a {type(found).__name__}; expected what objective() returns")
+    return found
+
+
 def _augmented(model: nn.Module, batch: Batch, augment: Sequence[Augment], seed: int) -> Batch:
-    generator = torch.Generator().manual_seed(seed)
-    for change in augment:
-        batch = change(model, batch, generator)
-    return batch
+    return augmented(model, batch, augment, torch.Generator().manual_seed(seed))
 
 
 def _first_objective(

@@ -184,7 +184,7 @@ def tokens_of(dataset: Dataset) -> Tokens | None:
     return getattr(dataset, "tokens", None)
 
 
-def weights_of(dataset: Dataset) -> Float[Tensor, " row"] | None:
+def weights_of(dataset: Dataset) -> Tensor | None:
     """The data set's attribute ``weight``, the weight of each row; None if it has none."""
     return getattr(dataset, "weight", None)
 
@@ -222,6 +222,9 @@ def _check_beside(data: Dataset) -> None:
             found = tuple(values.shape) if isinstance(values, Tensor) else type(values).__name__
             raise DataError(f"{name} is {found}; expected a tensor with one entry for each of the {len(data)} rows")
     weight = weights_of(data)
+    if weight is not None and (weight.ndim != 1 or not weight.is_floating_point() or weight.requires_grad):
+        shape = tuple(weight.shape)
+        raise DataError(f"weight has shape {shape} and holds {weight.dtype}; expected one float per row, no gradient")
     if weight is not None and not (bool((weight >= 0).all()) and 0 < float(weight.sum()) < float("inf")):
         raise DataError("weight holds negative or no finite numbers, or only 0; expected numbers of at least 0")
 

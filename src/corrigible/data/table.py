@@ -121,7 +121,7 @@ def encode(frame: pd.DataFrame, encoder: TableEncoder) -> TensorData:
     if encoder.group is not None:
         group = codes_of(_texts(frame, encoder.group), encoder.group_names, encoder.group)
     weight = None
-    if encoder.weight is not None:
+    if encoder.weight is not None and encoder.weight in frame:  # Rows that are only measured need none.
         weight = torch.from_numpy(_weights(_column(frame, encoder.weight)))
     x_tensor, names = torch.from_numpy(x.astype(np.float32)), (encoder.class_names, encoder.group_names)
     return TensorData(x_tensor, y, group, encoder.columns, *names, weight=weight)

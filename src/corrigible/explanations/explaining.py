@@ -120,7 +120,8 @@ def _pieces(
     """Rows on the model's device, with their targets: all at once if the explainer bounds its memory itself."""
     size = len(rows) if "rows_at_once" in explainer.keywords else rows_at_once
     for start in range(0, len(rows), size):
-        piece = like_parameters(rows[start : start + size], model)
+        # A copy: an explainer may work in place, and nothing of the caller's is changed.
+        piece = like_parameters(rows[start : start + size], model).clone()
         yield piece, targets[start : start + size].to(piece.device)
 
 

@@ -10,7 +10,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from corrigible.batches import Batches
+from corrigible.batches import Batches, augmented
 from corrigible.declarations import declaration_of
 from corrigible.models.forward import Augment
 from corrigible.types import Batch
@@ -34,9 +34,7 @@ def changed_ahead(model: nn.Module, batches: Batches, augment: Sequence[Augment]
     def changed(epoch: int) -> Iterator[Batch]:
         for number, group in enumerate(_groups(batches(epoch))):
             generator = torch.Generator().manual_seed(((seed * 1_000_003 + epoch) * 1_000_003 + number) % 2**63)
-            joined = _joined(group)
-            for change in augment:
-                joined = change(model, joined, generator)
+            joined = augmented(model, _joined(group), augment, generator)
             yield from _split(joined, [len(batch.index) for batch in group])
 
     return changed if augment else batches

@@ -16,7 +16,13 @@ from torch import nn
 from corrigible.augment import AUGMENTS
 from corrigible.data.dataset import Dataset, all_labels, as_dataset, labelled
 from corrigible.declarations import declaration_of
-from corrigible.errors import CorrectionRefusedError, NoGradientError, TrainingDivergedError, UnsupportedModelError
+from corrigible.errors import (
+    CorrectionRefusedError,
+    NoGradientError,
+    RecipeError,
+    TrainingDivergedError,
+    UnsupportedModelError,
+)
 from corrigible.evaluation import evaluate
 from corrigible.feedback.masks import Marks, marks_of
 from corrigible.models.forward import Loss
@@ -87,7 +93,7 @@ def compare(
     marks = marks_of(feedback, dataset)
     how: dict[str, Any] = {"loss": loss, "optimizer": optimizer, "step": step, "learning_rate": learning_rate}
     schedule = Schedule(epochs=epochs, batch_size=batch_size, **how)
-    chosen = {WITHOUT_FEEDBACK: {}, **(methods_for(marks, dataset) if methods is None else methods)}
+    chosen = {WITHOUT_FEEDBACK: {}, **_checked(methods_for(marks, dataset) if methods is None else methods)}
     rows: dict[str, dict[str, Any]] = {}
     for name, method in chosen.items():
         settings: dict[str, Any] = {"schedule": schedule, "validation": validation, "seed": seed}
@@ -105,6 +111,12 @@ def compare(
     for name, cost in step_costs(model, dataset, marks, applied, schedule, seed=seed).items():
         rows[name]["step_cost"] = cost
     return _table(rows, ["swap_score", "verdict", *metrics, "step_cost", "weights", "note"])
+
+
+def _checked(methods: Any) -> Mapping[str, Mapping[Any, Any]]:
+    if not isinstance(methods, Mapping) or WITHOUT_FEEDBACK in methods:
+        raise RecipeError(f"methods is {methods!r}; expected {{name: method}}, no name being {WITHOUT_FEEDBACK!r}")
+    return methods
 
 
 def _table(rows: dict[str, dict[str, Any]], columns: list[str]) -> pd.DataFrame:

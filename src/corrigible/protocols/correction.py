@@ -138,6 +138,8 @@ def correction(
         method = default_method(dataset, marks)
         terms, changes = terms_of(method.penalties, may_be_auto=True), changes_of(method.augment)
         yield method
+    else:
+        _warn_where_none_learns([*(term.method for term in terms), *changes])
     rows, known = rows_to_judge(dataset, marks, feedback, validation), Known(model, dataset, marks, seed)
     terms = provided(terms, known)
     terms = yield from _with_chosen_weights(rows, terms, changes, schedule, known)
@@ -151,6 +153,12 @@ def correction(
     yield from run(corrected, dataset, schedule, step=careful_step, **taught)
     yield from _looked_back(model, corrected, rows, schedule, seed)
     return corrected
+
+
+def _warn_where_none_learns(methods: Sequence[ConfiguredMethod]) -> None:
+    if methods and not any(method.declaration.serves for method in methods):
+        names = ", ".join(method.name for method in methods)
+        log.warning(f"nothing of {names} learns from the feedback; name transplant, or a penalty that does, beside it")
 
 
 def as_list(feedback: Any) -> list[Feedback]:

@@ -92,12 +92,20 @@ class Schedule:
             RecipeError: the optimizer cannot be made with them.
         """
         try:
-            return self.optimizer_factory(parameters, lr=self.learning_rate, weight_decay=self.weight_decay)
+            found = self.optimizer_factory(parameters, lr=self.learning_rate, weight_decay=self.weight_decay)
         except (TypeError, ValueError) as error:
             raise RecipeError(
                 f"optimizer {name_of(self.optimizer)!r} cannot be made with lr and weight_decay ({error}); "
                 "expected a class of torch.optim, or a function (parameters, lr, weight_decay) -> optimizer"
             ) from error
+        known = {id(parameter) for parameter in parameters}
+        groups = found.param_groups if isinstance(found, Optimizer) else []
+        if not any(id(parameter) in known for group in groups for parameter in group["params"]):
+            raise RecipeError(
+                f"optimizer {name_of(self.optimizer)!r} gave a {type(found).__name__} that holds none of the model's "
+                "parameters; expected an optimizer of the parameters that it is given"
+            )
+        return found
 
     def step_factory(self, default: StepFactory | None) -> StepFactory | None:
         """The function that makes the steps, or the default if none was named.

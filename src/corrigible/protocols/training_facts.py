@@ -53,6 +53,8 @@ def split_method(method: Mapping[Any, Any]) -> tuple[tuple[Term, ...], tuple[Con
     Raises:
         RecipeError: an unknown penalty, augmentation or setting.
     """
+    if not isinstance(method, Mapping):
+        raise RecipeError(f"method is {method!r}; expected {{penalty: weight}} or {{augmentation: settings}}")
     changes = {key: given for key, given in method.items() if _is_augmentation(key)}
     penalties = {key: given for key, given in method.items() if key not in changes}
     return terms_of(penalties, may_be_auto=True), changes_of(changes)
@@ -68,8 +70,10 @@ def changes_of(augment: AugmentSettings | Sequence[ConfiguredMethod]) -> tuple[C
     Raises:
         RecipeError: an unknown change or setting.
     """
-    if not isinstance(augment, Mapping):
+    if isinstance(augment, list | tuple) and all(isinstance(change, ConfiguredMethod) for change in augment):
         return tuple(augment)
+    if not isinstance(augment, Mapping) or not all(isinstance(given, Mapping) for given in augment.values()):
+        raise RecipeError(f"augment is {augment!r}; expected {{name: settings}}, such as {{'transplant': {{}}}}")
     return tuple(method_of(key, settings, AUGMENTS, "augmentation") for key, settings in augment.items())
 
 
