@@ -1,6 +1,8 @@
 """Make batches from a data set and the feedback about it."""
 
 from collections.abc import Callable, Iterator, Sequence
+from dataclasses import fields, replace
+from typing import Any
 
 import torch
 from torch import Tensor, nn
@@ -24,20 +26,38 @@ def collate(dataset: Dataset, index: Tensor, marks: Marks | None = None) -> Batc
     return Batch(index, rows.x, rows.y, irrelevant, relevant, rows.group, rows.weight, rows.extra, rows.columns)
 
 
+def joined_batches(group: Sequence[Batch]) -> Batch:
+    """The rows of all these batches, one after the other."""
+    if len(group) == 1:
+        return group[0]
+    first = group[0]
+    tensors: dict[str, Any] = {
+        field.name: torch.cat([getattr(batch, field.name) for batch in group])
+        for field in fields(first)
+        if isinstance(getattr(first, field.name), Tensor)
+    }
+    extra = {name: torch.cat([batch.extra[name] for batch in group]) for name in first.extra}
+    return replace(first, **tensors, extra=extra)
+
+
 def augmented(model: nn.Module, batch: Batch, augment: Sequence[Augment], generator: torch.Generator) -> Batch:
     """The batch after all changes, one after the other.
 
     Raises:
-        RecipeError: a change that did not return a batch of the same rows.
+        RecipeError: a change that did not return a batch whose parts have as many rows each, with labels of one type.
     """
     for change in augment:
         found = change(model, batch, generator)
-        if not isinstance(found, Batch) or not len(found.x) == len(found.index) == len(batch.index):
-            what = f"{len(found.x)} rows" if isinstance(found, Batch) else f"a {type(found).__name__}"
-            expected = f"a Batch with the same {len(batch.index)} rows"
-            raise RecipeError(f"augmentation {name_of(change)!r} gave {what}; expected {expected}")
-        if found.y.shape != batch.y.shape or found.y.dtype != batch.y.dtype:
-            raise RecipeError(f"augmentation {name_of(change)!r} changed the labels' shape or type; expected the same")
+        if not isinstance(found, Batch):
+            raise RecipeError(f"augmentation {name_of(change)!r} gave a {type(found).__name__}; expected a Batch")
+        parts = {f.name: getattr(found, f.name) for f in fields(found)} | dict(found.extra)
+        counts = {name: len(part) for name, part in parts.items() if isinstance(part, Tensor)}
+        if len(set(counts.values())) > 1:
+            raise RecipeError(f"augmentation {name_of(change)!r} gave {counts} rows; expected as many of each part")
+        if found.y.dtype != batch.y.dtype:
+            raise RecipeError(
+                f"augmentation {name_of(change)!r} gave labels of {found.y.dtype}; expected {batch.y.dtype}"
+            )
         batch = found
     return batch
 

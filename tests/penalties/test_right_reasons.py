@@ -242,7 +242,7 @@ def test_classes_that_the_model_lacks_are_refused(classes, smooth_case):
 
 def test_a_recipe_gives_classes_as_a_list():
     (term,) = terms_of({"right_reasons": {"weight": 1.0, "classes": [0, 2]}})
-    assert term.penalty.keywords == {"classes": [0, 2]}
+    assert term.method.settings == {"classes": [0, 2]}
     for wrong in (1, "0", [0.5]):
         with pytest.raises(RecipeError, match="setting 'classes'"):
             terms_of({"right_reasons": {"weight": 1.0, "classes": wrong}})

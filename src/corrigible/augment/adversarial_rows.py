@@ -1,12 +1,13 @@
 """Goodfellow, Shlens and Szegedy 2015, Explaining and harnessing adversarial examples: adversarial training."""
 
-from dataclasses import fields, replace
-from typing import Any, Literal
+from dataclasses import replace
+from typing import Literal
 
 import torch
-from torch import Tensor, nn
+from torch import nn
 
 from corrigible.augment.attacks import projected_gradient
+from corrigible.batches import joined_batches
 from corrigible.declarations import declared
 from corrigible.types import Batch
 
@@ -49,14 +50,4 @@ def adversarial_rows(
         generator=generator if random_start else None,
     )
     attacked = replace(batch, x=x.to(batch.x))
-    return attacked if rows == "attacked" else _joined(batch, attacked)
-
-
-def _joined(first: Batch, second: Batch) -> Batch:
-    tensors: dict[str, Any] = {
-        each.name: torch.cat([getattr(first, each.name), getattr(second, each.name)])
-        for each in fields(Batch)
-        if isinstance(getattr(first, each.name), Tensor)
-    }
-    extra = {name: torch.cat([value, second.extra[name]]) for name, value in first.extra.items()}
-    return replace(first, **tensors, extra=extra)
+    return attacked if rows == "attacked" else joined_batches([batch, attacked])

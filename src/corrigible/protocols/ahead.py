@@ -10,8 +10,9 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from corrigible.batches import Batches, augmented
+from corrigible.batches import Batches, augmented, joined_batches
 from corrigible.declarations import declaration_of
+from corrigible.errors import RecipeError
 from corrigible.models.forward import Augment
 from corrigible.types import Batch
 
@@ -34,8 +35,14 @@ def changed_ahead(model: nn.Module, batches: Batches, augment: Sequence[Augment]
     def changed(epoch: int) -> Iterator[Batch]:
         for number, group in enumerate(_groups(batches(epoch))):
             generator = torch.Generator().manual_seed(((seed * 1_000_003 + epoch) * 1_000_003 + number) % 2**63)
-            joined = augmented(model, _joined(group), augment, generator)
-            yield from _split(joined, [len(batch.index) for batch in group])
+            sizes = [len(batch.index) for batch in group]
+            joined = augmented(model, joined_batches(group), augment, generator)
+            if len(joined.index) != sum(sizes):
+                raise RecipeError(
+                    f"augmentations that do not look at the model gave {len(joined.index)} rows; expected the same "
+                    f'{sum(sizes)}: leave out looks_at="nothing" for one that changes their number'
+                )
+            yield from _split(joined, sizes)
 
     return changed if augment else batches
 
@@ -49,19 +56,6 @@ def _groups(batches: Iterator[Batch]) -> Iterator[list[Batch]]:
             group = []
     if group:
         yield group
-
-
-def _joined(group: Sequence[Batch]) -> Batch:
-    if len(group) == 1:
-        return group[0]
-    first = group[0]
-    tensors: dict[str, Any] = {
-        field.name: torch.cat([getattr(batch, field.name) for batch in group])
-        for field in fields(first)
-        if isinstance(getattr(first, field.name), Tensor)
-    }
-    extra = {name: torch.cat([batch.extra[name] for batch in group]) for name in first.extra}
-    return replace(first, **tensors, extra=extra)
 
 
 def _split(batch: Batch, sizes: Sequence[int]) -> Iterator[Batch]:
