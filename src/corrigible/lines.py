@@ -1,4 +1,4 @@
-"""What a person reads of each record: a step of a bar, or lines."""
+"""The printed form of each record: a step of a progress bar, or lines of text."""
 
 import shutil
 import textwrap
@@ -32,24 +32,24 @@ from corrigible.workflow.records import (
 )
 
 COLOURS = {"corrected": "green", "partly corrected": "yellow", "no reliance found": "yellow", "failed": "red"}
-"""Of a verdict's outcome."""
+"""The colour of each outcome of a verdict."""
 MOST_COLUMNS = 100
 
 
 class Step(NamedTuple):
-    """How far a stage is."""
+    """The progress of a stage."""
 
     stage: str
     number: int
     total: int
     values: str
-    """What else to say."""
+    """Further values to print."""
     is_noted: bool
-    """Whether it has a line where there is no terminal; elsewhere only the last one has."""
+    """Whether each step is a line if the output is no terminal; otherwise only the last step is."""
 
 
 def told(record: Record) -> Step | Iterator[str]:
-    """The step of a bar that the record is, or its lines with rich's markup."""
+    """The record as a step of a progress bar, or as lines with rich's markup."""
     match record:
         case Epoch():
             return Step("epoch", record.number, record.num_epochs, _epoch_values(record), False)
@@ -72,7 +72,7 @@ def told(record: Record) -> Step | Iterator[str]:
 
 
 def _own(record: OwnRecord) -> Iterator[str]:
-    """Lines of what the verbs add."""
+    """The lines of a record that a verb itself yields."""
     match record:
         case Started():
             return _started(record)

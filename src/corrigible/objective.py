@@ -12,7 +12,7 @@ from torch import Tensor, nn
 from corrigible.declarations import Declaration, LooksAt
 from corrigible.errors import FeedbackError, NoGradientError, RecipeError, TrainingDivergedError
 from corrigible.methods import ConfiguredMethod, method_of, name_of
-from corrigible.models.forward import Forward, Loss, Penalty
+from corrigible.models.forward import Forward, Loss
 from corrigible.models.modes import frozen_norms, mixes_rows
 from corrigible.penalties import PENALTIES
 from corrigible.types import Batch
@@ -34,10 +34,6 @@ class Term:
     @property
     def name(self) -> str:
         return self.method.name
-
-    @property
-    def penalty(self) -> Penalty:
-        return self.value
 
     def value(self, forward: Forward, batch: Batch) -> Tensor:
         """The penalty before its weight.
@@ -145,8 +141,8 @@ def objective_of(
     if of_feedback and reviewed is not None:
         with frozen_norms(model):
             shared = labelled if is_shared else _reviewed_pass(model, reviewed, of_feedback, seed)
-            values |= {term.name: term.penalty(shared, reviewed) for term in of_feedback}
-    values |= {term.name: term.penalty(labelled, batch) for term in of_model}
+            values |= {term.name: term.value(shared, reviewed) for term in of_feedback}
+    values |= {term.name: term.value(labelled, batch) for term in of_model}
     for term in active:
         if term.name in values:
             total = total + term.weight_at(epoch) * values[term.name]

@@ -1,8 +1,5 @@
 """How much each unit of a layer counted."""
 
-import copy
-import math
-
 import pytest
 import torch
 from torch import nn
@@ -10,6 +7,7 @@ from torch import nn
 from corrigible.errors import DataError, NoGradientError, RecipeError, UnsupportedModelError
 from corrigible.explanations.layers import LAYER_EXPLAINERS, layer_attribution, unit_importance
 from corrigible.models import lenet, table_mlp
+from finite_differences import require_slope
 
 
 @pytest.fixture(autouse=True)
@@ -87,18 +85,7 @@ def test_the_parameter_gradient_equals_finite_differences(explainer):
         found = explainer(changed, ROWS, TARGET, layer="2", score="target_log_prob", differentiable=differentiable)
         return (found * factors).sum()
 
-    exact = torch.autograd.grad(loss(model, True), list(model.parameters()))
-    direction = [torch.randn_like(p) for p in model.parameters()]
-    slope = sum((g * d).sum() for g, d in zip(exact, direction, strict=True)).item()
-    ends = []
-    for step in (1e-5, -1e-5):
-        moved = copy.deepcopy(model)
-        with torch.no_grad():
-            for p, d in zip(moved.parameters(), direction, strict=True):
-                p += step * d
-        ends.append(loss(moved).item())
-    assert math.isclose(slope, (ends[0] - ends[1]) / 2e-5, rel_tol=1e-5)
-    assert slope != 0
+    require_slope(model, loss)
 
 
 def test_importance_of_a_unit_is_its_mean_size_over_rows_and_positions():

@@ -264,7 +264,7 @@ def test_refuses_a_network_that_it_cannot_look_into(name, network):
 
 def keeping_all(term):
     """The same penalty, declared to look at everything."""
-    declares, penalty = term.declaration, term.penalty
+    declares, penalty = term.declaration, term.value
 
     @declared(kind=declares.kind, rows=declares.rows, serves=declares.serves, looks_at="input")
     def whole(forward, batch):

@@ -6,8 +6,12 @@ import pandas as pd
 import pytest
 import torch
 
-from corrigible import workflow
-from corrigible.errors import DataError, FeedbackError, RecipeError
+from corrigible import TensorData, workflow
+from corrigible.errors import DataError, FeedbackError, RecipeError, UnsupportedModelError
+from corrigible.losses import cross_entropy
+from corrigible.models import mlp
+from corrigible.protocols.group_dro import group_dro
+from corrigible.protocols.schedule import Schedule
 from corrigible.study import open_study
 from corrigible.workflow.model_runs import load_model
 from studies import TABLE_RECIPE, edit, table_study, text_study
@@ -23,7 +27,6 @@ def weights(study: Path) -> torch.Tensor:
     "line",
     [
         'optimizer = "SGD"',
-        'loss = "member_cross_entropy"',
         "weight_decay = 3.0",
         '[[train.penalty]]\nname = "gradient_size"\nweight = 100.0',
         '[[train.augment]]\nname = "input_noise"\ndeviation = 2.0',
@@ -32,13 +35,25 @@ def weights(study: Path) -> torch.Tensor:
 def test_a_setting_of_training_changes_what_is_trained_in_the_same_way_each_time(tmp_path, line):
     plain = weights(table_study(tmp_path / "plain"))
     changed = TABLE_RECIPE.replace("batch_size = 32\n", f"batch_size = 32\n{line}\n")
-    if "member" in line:
-        with pytest.raises(Exception, match="no Ensemble in it"):
-            weights(table_study(tmp_path / "first", changed))
-        return
     first, again = (weights(table_study(tmp_path / name, changed)) for name in ("first", "again"))
     assert torch.equal(first, again)
     assert not torch.equal(first, plain)
+
+
+def test_a_named_loss_is_the_one_that_trains(tmp_path):
+    recipe = TABLE_RECIPE.replace("batch_size = 32\n", 'batch_size = 32\nloss = "member_cross_entropy"\n')
+    with pytest.raises(UnsupportedModelError, match="no Ensemble in it"):
+        weights(table_study(tmp_path, recipe))
+
+
+def test_a_loss_beside_a_method_that_has_its_own_is_refused():
+    def twice(forward, batch):
+        return 2 * cross_entropy(forward, batch)
+
+    data = TensorData(torch.rand(8, 3), torch.arange(8) % 2, torch.arange(8) // 4)
+    running = group_dro(mlp(3, 2), data, schedule=Schedule(epochs=1, loss=twice))
+    with pytest.raises(RecipeError, match="has a label loss of its own, and 'twice' is named too: leave out loss"):
+        list(running)
 
 
 @pytest.mark.parametrize(

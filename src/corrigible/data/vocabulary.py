@@ -2,7 +2,7 @@
 
 Half of a learned vector describes the words that a word occurs with: a truncated singular value decomposition of
 positive pointwise mutual information (Levy and Goldberg 2014, "Neural Word Embedding as Implicit Matrix Factorization",
-section 6). The other half is random, so that words in similar contexts can still be told apart.
+section 6). The other half is random: two words with similar contexts still get different vectors.
 """
 
 import json

@@ -1,4 +1,4 @@
-"""Checks of what the caller of `explain` gives: a network or any other function of the rows, rows and target."""
+"""Checks of the arguments of `explain`: the model, the rows and the target."""
 
 import re
 from collections.abc import Callable

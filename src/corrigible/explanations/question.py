@@ -82,11 +82,9 @@ def question_of(
         DataError, UnsupportedModelError: as `explain`.
     """
     network = as_model(model)
+    asked: dict[str, Any] = {"score": score, "columns": columns, "differentiable": differentiable}
     with untouched(network, seed):
-        return checked_question(
-            network, x, target, score=score, columns=columns, seed=seed, rows_at_once=rows_at_once,
-            differentiable=differentiable,
-        )  # fmt: skip
+        return checked_question(network, x, target, seed=seed, rows_at_once=rows_at_once, **asked)
 
 
 def checked_question(

@@ -19,7 +19,7 @@ from torch import Tensor
 from corrigible.errors import UnsupportedModelError
 
 WORDS_AT_ONCE = 2**16
-"""What stays in a processor's cache while it is mixed; other devices do all at once."""
+"""Words that are mixed together on a CPU, so that they stay in its cache; other devices mix all at once."""
 
 
 def row_normal(
@@ -32,8 +32,8 @@ def row_normal(
 ) -> Float[Tensor, " batch *shape"]:
     """Independent standard normal numbers for each row (Box and Muller 1958), on the index's device.
 
-    A word gives two numbers: 31 bits the radius, 32 bits the angle. So none lies further out than 6.67, where 3 in 10¹¹
-    would. Another precision rounds the same draws; another count of numbers gives other draws.
+    Each word gives two numbers: 31 bits give the radius, 32 bits the angle. No number is larger than 6.67 in size; of
+    true normal numbers 3 in 10¹¹ are. Another precision rounds the same draws. Another shape gives other draws.
     """
     num_sines = math.prod(shape) // 2
     num_cosines = math.prod(shape) - num_sines
@@ -56,7 +56,7 @@ def row_uniform(
     """Independent numbers for each row, uniform between 0 and 1 without either, on the index's device.
 
     Args:
-        dtype: says how fine they are: multiples of its spacing at 1, and a half.
+        dtype: of the result; it sets how fine the numbers are.
         start: position of the first draw; the draws are those that a longer shape would have from there on.
     """
     digits = -round(math.log2(torch.finfo(dtype).eps))
@@ -68,11 +68,11 @@ def row_uniform(
 
 @dataclass(frozen=True)
 class PassDraws:
-    """Where a pass takes its draws from."""
+    """The source of a pass's random draws."""
 
     seed: int
     index: Callable[[], Int[Tensor, " batch"]]
-    """What tells the rows' draws apart; asked when first needed."""
+    """Returns a number for each row that determines its draws; called when first needed."""
 
     def normal(self, name: str, shape: tuple[int, ...], *, like: Tensor) -> Float[Tensor, " batch *shape"]:
         return row_normal(self.index().to(like.device), shape, seed=self.seed, name=name, dtype=like.dtype)
@@ -86,7 +86,7 @@ _running: ContextVar[PassDraws | None] = ContextVar("running", default=None)
 
 @contextmanager
 def drawing_from(draws: PassDraws) -> Iterator[None]:
-    """While inside, layers that run in this thread take their draws from here."""
+    """A context in which layers that run in this thread take their draws from here."""
     token = _running.set(draws)
     try:
         yield
@@ -95,16 +95,16 @@ def drawing_from(draws: PassDraws) -> Iterator[None]:
 
 
 def are_running(draws: PassDraws) -> bool:
-    """True for what runs in this thread, in the pass that has these draws."""
+    """Whether the pass with these draws is running in this thread."""
     return _running.get() is draws
 
 
 def normal_like(activation: Float[Tensor, " batch *rest"], *, name: str) -> Float[Tensor, " batch *rest"]:
-    """Standard normal draws for a layer's rows, which in a `Forward` pass depend on its seed, the name and the row.
+    """Standard normal draws for the rows of a layer, in the shape of the activation.
 
-    For a layer to call while it runs. A model that is called outside of any pass draws from PyTorch's global generator,
-    as with any layer. What runs the layer in another thread, or again during the backward pass, as checkpointing does,
-    is outside of the pass.
+    A layer calls this while it runs. In a `Forward` pass the draws depend only on the pass's seed, the name and the row.
+    Outside of any pass they come from PyTorch's global generator, as in any layer. A layer that runs in another thread,
+    or again during the backward pass, as with checkpointing, is outside of the pass.
 
     Args:
         name: of the draws; the same name gives the same draws in a pass, so each layer needs its own.
@@ -127,7 +127,7 @@ def normal_like(activation: Float[Tensor, " batch *rest"], *, name: str) -> Floa
 
 
 def shared_normal_like(parameter: Float[Tensor, " *shape"], *, name: str) -> Float[Tensor, " *shape"]:
-    """As `normal_like`, the same draws for all rows: for a layer that perturbs its weights."""
+    """Like `normal_like`, with the same draws for all rows: for a layer that perturbs its weights."""
     draws = _running.get()
     if draws is None:
         return torch.randn_like(parameter)

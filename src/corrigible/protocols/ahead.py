@@ -33,7 +33,7 @@ def changed_ahead(model: nn.Module, batches: Batches, augment: Sequence[Augment]
     """The batches with these changes; draws depend on the seed, the epoch and which batches are changed together."""
 
     def changed(epoch: int) -> Iterator[Batch]:
-        for number, group in enumerate(_groups(batches(epoch))):
+        for number, group in enumerate(groups(batches(epoch))):
             generator = torch.Generator().manual_seed(((seed * 1_000_003 + epoch) * 1_000_003 + number) % 2**63)
             sizes = [len(batch.index) for batch in group]
             joined = augmented(model, joined_batches(group), augment, generator)
@@ -47,7 +47,8 @@ def changed_ahead(model: nn.Module, batches: Batches, augment: Sequence[Augment]
     return changed if augment else batches
 
 
-def _groups(batches: Iterator[Batch]) -> Iterator[list[Batch]]:
+def groups(batches: Iterator[Batch]) -> Iterator[list[Batch]]:
+    """The batches in lists of those that are changed together."""
     group: list[Batch] = []
     for batch in batches:
         group.append(batch)

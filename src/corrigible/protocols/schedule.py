@@ -185,6 +185,7 @@ def run(
         step: number of steps -> the optimisation step, used if the schedule names none; None for plain steps.
 
     Raises:
+        RecipeError: the schedule names a loss, and the method has its own.
         NoGradientError: every parameter is frozen, or a penalty has no gradient with respect to any.
         TrainingDivergedError: the objective, or at the end the model's output, became NaN or infinite.
     """
@@ -195,7 +196,7 @@ def run(
     if not parameters:
         raise NoGradientError("the model has no parameter that may be trained; unfreeze some with requires_grad_()")
     num_rows = len(dataset) if rows is None else len(rows)
-    step, loss = schedule.step_factory(step), schedule.label_loss if loss is None else loss
+    step, loss = schedule.step_factory(step), _own_or_named(loss, schedule)
     num_steps = schedule.epochs * math.ceil(num_rows / schedule.rows_per_step(num_rows))
     yield from fit(
         model,
@@ -211,6 +212,17 @@ def run(
         seed=seed,
     )
     _require_finite(model, dataset, schedule.rows_per_step(len(dataset)))
+
+
+def _own_or_named(loss: Loss | None, schedule: Schedule) -> Loss:
+    """The method's own label loss, or the schedule's."""
+    if loss is None:
+        return schedule.label_loss
+    if schedule.loss != Schedule.loss:
+        raise RecipeError(
+            f"this method has a label loss of its own, and {name_of(schedule.loss)!r} is named too: leave out loss"
+        )
+    return loss
 
 
 def batches_of(

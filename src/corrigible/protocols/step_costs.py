@@ -4,17 +4,19 @@ import copy
 import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
-from functools import partial, reduce
-from typing import Any
+from functools import partial
+from typing import Any, NamedTuple
 
 import torch
 from torch import nn
 
+from corrigible.batches import augmented
 from corrigible.data.dataset import Dataset
 from corrigible.feedback.masks import Marks
 from corrigible.models.forward import Augment
 from corrigible.models.modes import PrivateRandomness, device_of, learning
 from corrigible.objective import objective_of
+from corrigible.protocols.ahead import changed_ahead, groups, split_ahead
 from corrigible.protocols.schedule import Schedule, batches_of
 from corrigible.protocols.training_facts import Known, augments_of, provided, split_method
 from corrigible.training import plain_step
@@ -48,33 +50,49 @@ def step_costs(
         of_plain: list[float] = []
         for number in range(NUM_UNTIMED + num_steps):
             for found, step in [(of_plain, plain), *((times[name], step) for name, step in steps.items())]:
-                started = time.perf_counter()
-                step()
+                seconds = _seconds(step.alone) + _seconds(step.ahead) / step.num_batches
                 if number >= NUM_UNTIMED:
-                    found.append(time.perf_counter() - started)
+                    found.append(seconds)
     return {name: min(found) / min(of_plain) for name, found in times.items()}
+
+
+class _Step(NamedTuple):
+    """One step on a copy of the model, each time on the same rows."""
+
+    alone: Callable[[], object]
+    ahead: Callable[[], object]
+    """The changes that are made for several batches at once."""
+    num_batches: int
+
+
+def _seconds(work: Callable[[], object]) -> float:
+    started = time.perf_counter()
+    work()
+    return time.perf_counter() - started
 
 
 def _step(
     model: nn.Module, dataset: Dataset, marks: Marks | None, method: Method, schedule: Schedule, seed: int
-) -> Callable[[], object]:
-    """A function that takes one step on a copy of the model, each time on the same rows."""
+) -> _Step:
     trained, device = copy.deepcopy(model), device_of(model)
     labelled, reviewed = batches_of(dataset, schedule, marks, seed)
-    batch, rows = next(iter(labelled(0))).to(device), next(iter(reviewed(0))).to(device) if reviewed else None
+    rows = next(iter(reviewed(0))).to(device) if reviewed else None
     terms, changes = split_method(method)
     augments: Sequence[Augment] = ()
     if marks is not None:
         known = Known(model, dataset, marks, seed)
         terms, augments = provided([replace(term, weight=1.0) for term in terms], known), augments_of(changes, known)
     optimizer = schedule.optimizer_of([p for p in trained.parameters() if p.requires_grad])
-    generator = torch.Generator().manual_seed(seed)
-    loss = schedule.label_loss
+    (ahead, each), loss = split_ahead(augments), schedule.label_loss
+    batch = next(iter(changed_ahead(trained, labelled, ahead, seed)(0))).to(device)
+    group = next(groups(labelled(0)))
     objective = partial(objective_of, trained, reviewed=rows, loss=loss, terms=terms, epoch=0, seed=seed)
 
-    def step() -> None:
+    def alone() -> None:
         with learning(trained):
-            changed = reduce(lambda found, change: change(trained, found, generator), augments, batch)
-            plain_step(optimizer, partial(objective, changed))
+            plain_step(optimizer, partial(objective, augmented(trained, batch, each, torch.Generator())))
 
-    return step
+    def together() -> None:
+        list(changed_ahead(trained, lambda _: iter(group), ahead, seed)(0))
+
+    return _Step(alone, together, len(group))

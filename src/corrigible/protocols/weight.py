@@ -239,7 +239,7 @@ def starting_weight(term: Term, known: Known, schedule: Schedule) -> float | Non
     about = some_rows(marks.relevant.rows(labels), NUM_ROWS, known.seed) if is_relevance else rows
     with evaluating(model):
         reviewed = collate(known.dataset, about, marks).to(device_of(model))
-        gradients = parameter_gradient(model, term.penalty(Forward(model, reviewed, seed=known.seed), reviewed))
+        gradients = parameter_gradient(model, term.value(Forward(model, reviewed, seed=known.seed), reviewed))
         if all(gradient is None for gradient in gradients):
             raise NoGradientError(
                 f"penalty {term.name!r} does not reach the model's parameters: it would teach nothing"

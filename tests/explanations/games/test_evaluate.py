@@ -2,7 +2,6 @@
 
 import copy
 import importlib
-import math
 from functools import partial
 
 import numpy as np
@@ -17,6 +16,7 @@ from corrigible.explanations import explain
 from corrigible.explanations.coalitions import EXPLAINERS
 from corrigible.explanations.coalitions.permutation_shapley import permutation_plans_of
 from corrigible.explanations.scores import SCORE_NAMES
+from finite_differences import require_slope
 from literal_games import COLUMNS, LABELS, Wrapped, rows, smooth_net
 
 FEW = {"kernel_shap": {"samples": 14}, "lime": {"samples": 12}, "permutation_shapley": {"samples": 2}}
@@ -107,18 +107,7 @@ def test_the_parameter_gradient_equals_finite_differences(method, absent, wrap):
         found = explained(method, wrap(changed), x, target, absent, differentiable=differentiable, **settings)
         return (found * factors).sum()
 
-    exact = torch.autograd.grad(loss(model, True), list(model.parameters()), allow_unused=True)
-    direction = [torch.randn(p.shape, generator=torch.Generator().manual_seed(3)).double() for p in model.parameters()]
-    slope = sum((g * d).sum() for g, d in zip(exact, direction, strict=True) if g is not None).item()
-    ends = []
-    for step in (1e-5, -1e-5):
-        moved = copy.deepcopy(model)
-        with torch.no_grad():
-            for p, d in zip(moved.parameters(), direction, strict=True):
-                p += step * d
-        ends.append(loss(moved).item())
-    assert math.isclose(slope, (ends[0] - ends[1]) / 2e-5, rel_tol=1e-5, abs_tol=1e-9)
-    assert slope != 0
+    require_slope(model, loss)
 
 
 @wrapped_or_not

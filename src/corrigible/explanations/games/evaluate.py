@@ -89,9 +89,10 @@ def _slices(count: int, size: int) -> list[slice]:
 
 
 def _coalitions_at_once(game: Game) -> int:
-    """An eighth of what the bound allows, so that rows can fill it up for any remaining number of coalitions.
+    """The number of coalitions to evaluate together for one row.
 
-    All that it allows if each row's distances to the background would otherwise be computed again.
+    They take an eighth of the points that may be held at once; several rows then share the rest. With a conditional
+    background they take all of it, since every further call computes the distances to the background again.
     """
     parts = 1 if game.removal.is_conditional else 8
     return max(game.question.rows_at_once // (parts * game.removal.num_draws), 1)
