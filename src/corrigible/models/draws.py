@@ -102,7 +102,7 @@ def are_running(draws: PassDraws) -> bool:
 def normal_like(activation: Float[Tensor, " batch *rest"], *, name: str) -> Float[Tensor, " batch *rest"]:
     """Standard normal draws for the rows of a layer, in the shape of the activation.
 
-    A layer calls this while it runs. In a `Forward` pass the draws depend only on the pass's seed, the name and the row.
+    A layer calls this while it runs. In a `Forward` pass the draws depend only on its seed, the name and the row.
     Outside of any pass they come from PyTorch's global generator, as in any layer. A layer that runs in another thread,
     or again during the backward pass, as with checkpointing, is outside of the pass.
 
