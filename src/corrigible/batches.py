@@ -7,7 +7,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from corrigible.data.dataset import Dataset, rows_of
+from corrigible.data.dataset import Dataset, rows_of, task_of
 from corrigible.errors import RecipeError
 from corrigible.feedback.masks import Marks
 from corrigible.methods import name_of
@@ -21,9 +21,14 @@ Batches = Callable[[int], Iterator[Batch]]
 def collate(dataset: Dataset, index: Tensor, marks: Marks | None = None) -> Batch:
     """The rows at these positions, with the masks that feedback gives them."""
     rows = rows_of(dataset, index)
-    irrelevant = marks.irrelevant.masks(index, rows.y).to(rows.x.device) if marks else None
-    relevant = marks.relevant.masks(index, rows.y).to(rows.x.device) if marks else None
-    return Batch(index, rows.x, rows.y, irrelevant, relevant, rows.group, rows.weight, rows.extra, rows.columns)
+    task, irrelevant, relevant = task_of(rows), None, None
+    if marks is not None:
+        strata = task.strata(rows.y)
+        irrelevant, relevant = (
+            masks.masks(index, strata).to(rows.x.device) for masks in (marks.irrelevant, marks.relevant)
+        )
+    about: dict[str, Any] = {"group": rows.group, "weight": rows.weight, "extra": rows.extra, "columns": rows.columns}
+    return Batch(index, rows.x, rows.y, irrelevant, relevant, task=task, **about)
 
 
 def joined_batches(group: Sequence[Batch]) -> Batch:

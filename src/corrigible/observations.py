@@ -26,8 +26,8 @@ from corrigible.explanations.quality import (
 )
 from corrigible.explanations.words import settings_for_texts
 from corrigible.feedback.masks import Marks, marks_of
-from corrigible.models.forward import class_logits
 from corrigible.models.modes import PrivateRandomness, device_of, evaluating, like_parameters
+from corrigible.outputs import class_logits
 from corrigible.types import Batch, Feedback
 
 OBSERVATIONS = {

@@ -9,7 +9,15 @@ from typing import Any
 
 from torch import nn
 
-from corrigible.data.dataset import Dataset, all_labels, as_dataset, class_names_of, labelled, require_classes, shape_of
+from corrigible.data.dataset import (
+    Dataset,
+    all_labels,
+    as_dataset,
+    class_names_of,
+    labelled,
+    require_different,
+    shape_of,
+)
 from corrigible.data.kinds import KINDS
 from corrigible.errors import DataError, RecipeError, unknown
 from corrigible.explanations import EXPLAINERS
@@ -251,7 +259,7 @@ def _plain(split: str) -> str:
 def model_facts(data: Dataset) -> dict[str, int]:
     """Facts about the data by name; a model's function gets those that its arguments name."""
     y = all_labels(data)
-    require_classes(y)
+    require_different(data)
     shape = shape_of(data)
     num_classes = max(len(class_names_of(data)), int(y.max()) + 1)
     sizes = {"channels": shape[0], "inputs": math.prod(shape), "columns": shape[-1], "dimension": shape[-1]}

@@ -14,7 +14,7 @@ from torch.optim import Optimizer
 
 from corrigible.batches import Batches, augmented
 from corrigible.errors import RecipeError
-from corrigible.losses import cross_entropy
+from corrigible.losses import task_loss
 from corrigible.models.forward import Augment, Loss
 from corrigible.models.modes import PrivateRandomness, device_of, frozen_norms, learning
 from corrigible.objective import (
@@ -62,7 +62,7 @@ def fit(
     *,
     reviewed: Batches | None = None,
     validation: Callable[[nn.Module], Mapping[str, float]] | None = None,
-    loss: Loss = cross_entropy,
+    loss: Loss = task_loss,
     penalties: PenaltySettings | Sequence[Term] | None = None,
     augment: Sequence[Augment] = (),
     step: Step = plain_step,

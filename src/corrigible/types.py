@@ -1,9 +1,9 @@
 """The shared nouns: what is passed between stages or written down."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, fields, replace
 from datetime import datetime
-from typing import Any, Literal
+from typing import Any, Literal, NamedTuple
 
 import numpy as np
 from jaxtyping import Bool, Float, Int
@@ -12,6 +12,53 @@ from torch import Tensor
 
 Polarity = Literal["irrelevant", "relevant"]
 Scope = Literal["row", "class", "dataset"]
+
+
+class Task(NamedTuple):
+    """What a model's outputs and the labels mean: the functions that differ from one kind of label to another.
+
+    The model's raw output is first brought into the shape (batch, output), floats as the model gives them; the other
+    functions take these outputs. ``extra`` holds further tensors with one entry per row, such as "exposure".
+    """
+
+    name: str
+    outputs: Callable[[Any], Tensor]
+    """The raw output as (batch, output); raises UnsupportedModelError if it has another shape."""
+    num_outputs: int
+    logits: Callable[[Tensor], Tensor] | None
+    """(batch, num_classes), whose softmax is the probability of each class; None if a label is not one class."""
+    values: Callable[[Tensor], Tensor]
+    """(batch, value): the prediction as a person reads it, in the unit of the labels, or probabilities."""
+    observed: Callable[[Tensor], dict[str, Tensor]]
+    """What metrics ask for by name, one entry per row; "predicted" is always among them."""
+    standard: Callable[[Tensor], Tensor]
+    """The outputs in units in which 1 is a large difference, whatever the unit of the labels."""
+    loss: Callable[[Tensor, Tensor, Mapping[str, Tensor]], Tensor]
+    """(outputs, y, extra) -> (batch,): minus the log-likelihood of each label up to a constant, or the task's loss."""
+    quality: Callable[[Tensor, Tensor, Mapping[str, Tensor]], Tensor]
+    """(outputs, y, extra) -> (batch,): 1 is perfect; 0 on average is no better than guessing, or always wrong."""
+    moved: Callable[[Tensor, Tensor], Tensor]
+    """How far the prediction lies between these outputs and others of the same rows, (batch,) in [0, 1]."""
+    drawn: Callable[[Tensor, Tensor, Tensor, Tensor], Tensor]
+    """(outputs, others, y, other y) -> (batch,): how far the first lie from the others towards the other label, from
+    -1 to 1."""
+    target: Callable[[Tensor], Tensor]
+    """The class, label or number that is explained if the caller names none, (batch,)."""
+    check: Callable[[Any], Tensor]
+    """The labels in the type that the loss needs; raises DataError for labels that do not fit."""
+    strata: Callable[[Tensor], Tensor]
+    """A class for each label, (row,): the label itself, or for amounts the quarter that it lies in. Each counts equally
+    when corrections are judged."""
+    score: str
+    """The name of the score that is explained by default."""
+    start: tuple[float, float]
+    """Centre and scale of the outputs that a fresh network should begin with."""
+    metrics: tuple[str, ...]
+    """What is measured by default."""
+    quality_name: str
+    """What ``quality`` measures, in words."""
+    written: Callable[[float], str]
+    """One of ``values`` as text, with its unit."""
 
 
 @dataclass(frozen=True)
@@ -29,10 +76,13 @@ class Batch:
     group: Int[Tensor, " batch"] | None = None
     """Value of the sensitive attribute."""
     weight: Float[Tensor, " batch"] | None = None
-    """Sample weight or exposure."""
+    """Sample weight."""
     extra: Mapping[str, Tensor] = field(default_factory=dict)
+    """Further tensors with one entry per row, such as "exposure"."""
     columns: "Columns | None" = None
     """For a table: which columns of ``x`` make up which feature."""
+    task: Task | None = None
+    """What outputs and labels mean; None for classes."""
 
     def to(self, device: Any) -> "Batch":
         """The same batch on another device."""

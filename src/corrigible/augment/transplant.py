@@ -14,7 +14,7 @@ from corrigible.augment.columns import ColumnCues, column_cues, with_columns_mov
 from corrigible.augment.pixels import PixelCues, pixel_cues, with_pixels_moved
 from corrigible.augment.words import WordCues, with_words_moved, word_cues
 from corrigible.batches import collate
-from corrigible.data.dataset import Dataset, all_labels, tokens_of
+from corrigible.data.dataset import Dataset, strata_of, tokens_of
 from corrigible.data.swapping import draw_donors, lent, some_rows
 from corrigible.declarations import declared
 from corrigible.errors import DataError
@@ -59,7 +59,7 @@ def cues_of(dataset: Dataset, marks: Marks, seed: int) -> Cues:
     Raises:
         DataError: rows that are neither images, tables nor texts with words.
     """
-    reviewed = collate(dataset, some_rows(marks.irrelevant.rows(all_labels(dataset)), MOST_REVIEWED, seed), marks)
+    reviewed = collate(dataset, some_rows(marks.irrelevant.rows(strata_of(dataset)), MOST_REVIEWED, seed), marks)
     donors = collate(dataset, draw_donors(len(dataset), NUM_DONORS, seed), marks)
     assert donors.irrelevant is not None
     lending = lent(donors.x, donors.irrelevant)

@@ -6,13 +6,14 @@ from typing import Any, Protocol, runtime_checkable
 
 import pandas as pd
 import torch
-from jaxtyping import Float, Int
+from jaxtyping import Float, Int, Shaped
 from torch import Tensor
 
 from corrigible.data.arrays import frame_columns, numbers, stacked, whole_numbers, whole_numbers_of
 from corrigible.data.tokens import Tokens
 from corrigible.errors import DataError
-from corrigible.types import Columns
+from corrigible.tasks import CLASSES, TaskChoice, task_named
+from corrigible.types import Columns, Task
 
 
 @runtime_checkable
@@ -29,7 +30,8 @@ class TensorData:
     """A data set held in memory."""
 
     x: Float[Tensor, " row *input"]
-    y: Int[Tensor, " row"]
+    y: Shaped[Tensor, " row *label"]
+    """Class numbers, or what the task expects."""
     group: Int[Tensor, " row"] | None = None
     columns: Columns | None = None
     """For a table: which columns of ``x`` make up which feature."""
@@ -40,7 +42,15 @@ class TensorData:
     weight: Float[Tensor, " row"] | None = None
     """Sample weight: the weight of each row's label loss."""
     extra: Mapping[str, Tensor] = field(default_factory=dict)
-    """Further tensors with one entry per row, for losses and penalties that ask for them."""
+    """Further tensors with one entry per row, such as "exposure", for tasks, losses and penalties that ask for them."""
+    task: TaskChoice = CLASSES
+    """What the labels mean: a name in ``TASKS``, {"name": …, setting: …}, or a `Task`; afterwards always a `Task`."""
+
+    def __post_init__(self) -> None:
+        if not isinstance(self.task, Task):
+            task = task_named(self.task, self.y)
+            object.__setattr__(self, "task", task)
+            object.__setattr__(self, "y", task.check(self.y))
 
     def __len__(self) -> int:
         return len(self.x)
@@ -63,7 +73,7 @@ def as_dataset(data: Any) -> Dataset:
     if isinstance(data, tuple) and len(data) in (2, 3):
         columns = frame_columns(data[0]) if isinstance(data[0], pd.DataFrame) else None
         x = numbers(data[0], "x")
-        y = whole_numbers(data[1], "y")
+        y = CLASSES.check(numbers(data[1], "y"))
         group = whole_numbers(data[2], "group") if len(data) == 3 else None
         _check_lengths(x, y, group)
         keeps_type = isinstance(data[0], Tensor) and x.is_floating_point()
@@ -75,7 +85,8 @@ def as_dataset(data: Any) -> Dataset:
     _check_beside(data)
     if isinstance(data, TensorData):
         _check(data)
-    return data  # type: ignore[no-any-return]
+        return data
+    return data if isinstance(_chosen(data), Task) else labelled(data)
 
 
 def rows_of(dataset: Dataset, index: Int[Tensor, " batch"]) -> TensorData:
@@ -89,17 +100,18 @@ def rows_of(dataset: Dataset, index: Int[Tensor, " batch"]) -> TensorData:
         group = None if dataset.group is None else dataset.group[index]
         tokens = None if dataset.tokens is None else dataset.tokens.of(index)
         x, y = dataset.x[index], dataset.y[index]
-        return TensorData(x, y, group, dataset.columns, tokens=tokens, **beside(dataset, index))
+        return TensorData(x, y, group, dataset.columns, tokens=tokens, task=dataset.task, **beside(dataset, index))
     rows = [dataset[row] for row in index.tolist()]
     if not all(isinstance(row, tuple | list) and len(row) in (2, 3) for row in rows):
         raise DataError(f"a row of the data set is a {type(rows[0]).__name__}; expected (x, y) or (x, y, group)")
     x = stacked([row[0] for row in rows])
-    y = whole_numbers_of([row[1] for row in rows], "label", index)
+    task = task_of(dataset)
+    y = _labels([row[1] for row in rows], task, index)
     group = whole_numbers_of([row[2] for row in rows], "group", index) if len(rows[0]) == 3 else None
     tokens = tokens_of(dataset)
     kept = None if tokens is None else tokens.of(index)
     x = x if x.is_floating_point() else x.float()
-    found = TensorData(x, y, group, columns_of(dataset), tokens=kept, **beside(dataset, index))
+    found = TensorData(x, y, group, columns_of(dataset), tokens=kept, task=task, **beside(dataset, index))
     _check(found, index)
     return found
 
@@ -116,21 +128,64 @@ def all_rows(dataset: Dataset) -> TensorData:
     return dataset if isinstance(dataset, TensorData) else rows_of(dataset, torch.arange(len(dataset)))
 
 
-def all_labels(dataset: Dataset) -> Int[Tensor, " row"]:
+def all_labels(dataset: Dataset) -> Shaped[Tensor, " row *label"]:
     """Every row's label; taken from the attribute ``y`` if the data set has one."""
     labels = getattr(dataset, "y", None)
     if labels is not None:
-        return torch.as_tensor(labels).cpu().long()
+        return task_of(dataset).check(labels).cpu()
     # One row at a time: the inputs need not fit in memory.
     return torch.cat([rows_of(dataset, index).y for index in torch.arange(len(dataset)).split(1)])
 
 
+def strata_of(dataset: Dataset) -> Int[Tensor, " row"]:
+    """Every row's class; for labels that are not classes, the part of the labels in which it lies (`Task.strata`)."""
+    return task_of(dataset).strata(all_labels(dataset))
+
+
+def task_of(dataset: Dataset) -> Task:
+    """What the labels of the data set mean: its attribute ``task``; classes if it has none.
+
+    Raises:
+        RecipeError: an unknown task or setting.
+        DataError: labels that do not fit the task.
+    """
+    chosen = _chosen(dataset)
+    return chosen if isinstance(chosen, Task) else task_named(chosen, _labels_as_given(dataset))
+
+
+def _chosen(dataset: Dataset) -> TaskChoice:
+    chosen: TaskChoice = getattr(dataset, "task", CLASSES)
+    return chosen
+
+
+def _labels_as_given(dataset: Dataset) -> Tensor:
+    labels = getattr(dataset, "y", None)
+    given = [dataset[row][1] for row in range(len(dataset))] if labels is None else labels
+    return _as_tensor(given)
+
+
+def _labels(given: list[Any], task: Task, index: Tensor) -> Tensor:
+    """The labels of some rows, checked."""
+    if task.name in ("classes", "ordered_classes"):
+        return whole_numbers_of(given, "label", index)
+    return task.check(_as_tensor(given))
+
+
+def _as_tensor(given: Any) -> Tensor:
+    if isinstance(given, Tensor):
+        return given
+    if isinstance(given, list) and given and isinstance(given[0], Tensor):
+        return torch.stack(given)
+    return numbers(given, "y")
+
+
 @dataclass(frozen=True)
 class Labelled:
-    """A map-style data set with its labels in memory."""
+    """A map-style data set with its labels in memory, and what they mean."""
 
     rows: Dataset
-    y: Int[Tensor, " row"]
+    y: Shaped[Tensor, " row *label"]
+    task: Task
 
     def __len__(self) -> int:
         return len(self.rows)
@@ -171,7 +226,11 @@ class Labelled:
 
 def labelled(dataset: Dataset) -> Dataset:
     """The data set with its labels in memory."""
-    return dataset if hasattr(dataset, "y") else Labelled(dataset, all_labels(dataset))
+    if hasattr(dataset, "y") and isinstance(_chosen(dataset), Task):
+        return dataset
+    task = task_of(dataset)
+    labels = all_labels(dataset) if isinstance(_chosen(dataset), Task) else task.check(_labels_as_given(dataset)).cpu()
+    return Labelled(dataset, labels, task)
 
 
 def columns_of(dataset: Dataset) -> Columns | None:
@@ -231,9 +290,18 @@ def _check_beside(data: Dataset) -> None:
 
 def _check(data: TensorData, index: Tensor | None = None) -> None:
     _check_lengths(data.x, data.y, data.group)
-    if data.y.ndim != 1 or data.y.is_floating_point():
+    assert isinstance(data.task, Task)
+    if data.task.name == "classes" and (data.y.ndim != 1 or data.y.is_floating_point()):
         raise DataError(
-            f"y has shape {tuple(data.y.shape)} and holds {data.y.dtype}; expected one whole number per row"
+            f"y has shape {tuple(data.y.shape)} and holds {data.y.dtype}; expected one class number per row; for a "
+            "regression say what y means: TensorData(x, y, task='amounts')"
+        )
+    exposure = data.extra.get("exposure")
+    if exposure is not None and not (
+        exposure.ndim == 1 and bool((exposure > 0).all()) and bool(exposure.isfinite().all())
+    ):
+        raise DataError(
+            "exposure holds numbers that are 0, negative or infinite, or is not one per row; expected positive"
         )
     if data.tokens is not None and (data.x.ndim != 3 or data.tokens.ids.shape != data.x.shape[:2]):
         found, expected = tuple(data.tokens.ids.shape), tuple(data.x.shape)
@@ -244,8 +312,21 @@ def _check(data: TensorData, index: Tensor | None = None) -> None:
         raise DataError(f"row {first} of x is NaN or infinite ({len(bad)} such rows); fill or drop them first")
 
 
-def require_classes(y: Sequence[int] | Tensor) -> None:
-    """Raises DataError if the labels hold only one class, from which nothing can be learned."""
-    found = torch.as_tensor(y).unique()
-    if len(found) < 2:
-        raise DataError(f"every label is {int(found[0])}; expected at least two classes")
+def require_classes(dataset: Dataset) -> None:
+    """Check that a method about classes can learn from the data set.
+
+    Raises:
+        DataError: its labels are not one class per row, or all of the same class.
+    """
+    task = task_of(dataset)
+    if task.logits is None:
+        raise DataError(f"this method needs one class per row; the labels are of the task {task.name!r}")
+    require_different(dataset)
+
+
+def require_different(dataset: Dataset) -> None:
+    """Raises DataError if all labels are equal, from which nothing can be learned."""
+    labels = all_labels(dataset)
+    if bool((labels == labels[:1]).all()):
+        what = "classes" if task_of(dataset).logits is not None else "labels"
+        raise DataError(f"every label is {labels[0].tolist()}; expected at least two {what}")

@@ -20,7 +20,7 @@ from corrigible.errors import DataError, UnsupportedModelError
 from corrigible.explanations.passes import pass_over
 from corrigible.explanations.scores import score_named
 from corrigible.models.concept_projection import ends_in_channels
-from corrigible.models.forward import Forward
+from corrigible.models.forward import Forward, Score
 from corrigible.models.modes import device_of, untouched
 
 _CONVOLUTIONS = (nn.Conv1d, nn.Conv2d, nn.Conv3d)
@@ -114,11 +114,11 @@ def _normal(present: Tensor, absent: Tensor) -> Tensor:
 
 
 def concept_gradient_of(
-    forward: Forward, target: Int[Tensor, " batch *contrast"], *, layer: str, score: str = "target_logit"
+    forward: Forward, target: Int[Tensor, " batch *contrast"], *, layer: str, score: str | Score = "target_logit"
 ) -> Float[Tensor, " batch channel"]:
     """The score's derivative when a channel of the layer rises equally at every position; differentiable again."""
     activation = forward.activation(layer)
-    scores = score_named(score, forward)(forward.logits, target).sum()
+    scores = score_named(score, forward)(forward.outputs, target).sum()
     mean = pooled(forward.model, layer, forward.gradient(scores, activation))
     num_positions = activation[0].numel() / mean.shape[1]
     return mean * num_positions
@@ -131,7 +131,7 @@ def concept_sensitivity(
     vector: Float[Tensor, " channel"],
     *,
     layer: str | None = None,
-    score: str = "target_logit",
+    score: str | Score = "target_logit",
     seed: int = 0,
 ) -> Float[Tensor, " batch"]:
     """The score's derivative along the concept, in units of the score per unit of the layer's averaged activation.
@@ -160,7 +160,7 @@ def concept_test(
     vector: Float[Tensor, " channel"],
     *,
     layer: str | None = None,
-    score: str = "target_logit",
+    score: str | Score = "target_logit",
     num_random: int = 99,
     seed: int = 0,
 ) -> ConceptTest:
@@ -175,7 +175,7 @@ def concept_test(
 
 
 def _gradients(
-    model: nn.Module, x: Tensor, target: Tensor, *, layer: str | None, score: str, seed: int
+    model: nn.Module, x: Tensor, target: Tensor, *, layer: str | None, score: str | Score, seed: int
 ) -> Float[Tensor, " batch channel"]:
     def read(forward: Forward, name: str) -> Tensor:
         return concept_gradient_of(forward, forward.batch.y, layer=name, score=score)

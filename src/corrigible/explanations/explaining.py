@@ -14,10 +14,12 @@ from corrigible.explanations.coalitions import EXPLAINERS as BY_COALITION
 from corrigible.explanations.inputs import as_model, checked_output, checked_rows, checked_target
 from corrigible.explanations.passes import require_finite, require_gradient
 from corrigible.explanations.question import default_target
+from corrigible.explanations.reading import AtPlaces, Meaning, meaning_of
+from corrigible.explanations.scores import score_for
 from corrigible.methods import method_named, name_of, settings_of, with_settings
 from corrigible.models.batch_size import rows_at_once_of
-from corrigible.models.forward import class_logits
 from corrigible.models.modes import like_parameters, untouched
+from corrigible.tasks import TaskChoice
 from corrigible.types import Columns
 
 EXPLAINERS = {**BY_GRADIENT, **BY_COALITION}
@@ -35,13 +37,15 @@ def explain(
     *,
     against: Any = None,
     method: Method = "integrated_gradients",
+    task: TaskChoice | None = None,
+    at: Any = None,
     columns: Columns | None = None,
     seed: int = 0,
     differentiable: bool = False,
     rows_at_once: int | None = None,
     **settings: Any,
 ) -> Float[Tensor, " batch *input"]:
-    """How much each input contributed to the score of the target class, in the shape of x.
+    """How much each input contributed to the score of the target, in the shape of x.
 
     The model runs in eval mode and is left as it was found. The result does not depend on the order of the rows or on
     ``rows_at_once``, and the same seed gives the same result.
@@ -49,31 +53,36 @@ def explain(
     Args:
         model: a network, or for methods that only look at scores, any function of the rows that gives scores.
         x: rows, (batch, …), as a tensor or array of finite numbers.
-        target: the class to explain: one for all rows or one per row; None for the predicted class, or for the score
-            itself if the model gives a single one.
+        target: the class to explain, or for other tasks the number of the output, label or quantile: one for all rows
+            or one per row. None for the predicted class, or for what the task explains by default.
         against: a class, or one per row: explain why the target rather than this one.
         method: a name in ``EXPLAINERS``, ``my_module:my_explainer``, or (model, x, target, *, settings) -> like x.
+        task: what the outputs mean: "classes", or the `Task` of a data set. None for classes if the model has several
+            outputs; a single output is then explained itself.
+        at: for outputs with places, (batch, class, *space): a boolean mask of the shape of the places, or the position
+            of one, at which the class scores are averaged.
         columns: which columns of a table make up which feature.
         differentiable: keep the graph to the model's parameters, for use in a loss.
         rows_at_once: how many rows, or points made from rows, the model runs on at once; None for as many as keep its
             activations in the processor's cache.
-        settings: settings of the method.
+        settings: settings of the method; ``score`` may also be a function (outputs, target) -> one number per row.
 
     Raises:
-        RecipeError: an unknown method, setting or score.
+        RecipeError: an unknown method, setting, score or task.
         DataError: an x or target that does not fit, or a result that is NaN or infinite.
         UnsupportedModelError: the model lacks what the method needs.
         NoGradientError: differentiable, but no parameter would get a gradient.
     """
-    model = as_model(model)
+    model = as_model(model) if at is None else AtPlaces(as_model(model), at)
     with untouched(model, seed):
         rows = checked_rows(x, columns)
         first = like_parameters(rows[:1], model)
-        output = checked_output(model, first, len(rows))
+        meaning = meaning_of(task, checked_output(model, first, len(rows)), settings.get("score"))
+        settings |= _score_setting(method, settings.get("score"), meaning)
         rows_at_once = rows_at_once_of(rows_at_once, model, first)
         shared = {"columns": columns, "seed": seed, "differentiable": differentiable, "rows_at_once": rows_at_once}
         explainer = _explainer(method, settings, shared)
-        targets = _targets(model, rows, target, against, output, rows_at_once)
+        targets = _targets(model, rows, target, against, meaning, rows_at_once)
         parts = []
         for piece, chosen in _pieces(model, rows, targets, explainer, rows_at_once):
             part = explainer(model, piece, chosen)
@@ -133,16 +142,22 @@ def _explainer(method: Method, settings: dict[str, Any], shared: dict[str, Any])
     return with_settings(explainer, chosen, f"explainer {name_of(method)!r}")
 
 
-def _targets(model: nn.Module, rows: Tensor, target: Any, against: Any, output: Tensor, rows_at_once: int) -> Tensor:
-    """The class of each row, (batch,), or with ``against`` the two of them, (batch, 2)."""
-    num_classes = class_logits(output).shape[1]
+def _score_setting(method: Method, chosen: Any, meaning: Meaning) -> dict[str, Any]:
+    """The setting ``score`` of the method, resolved for the task; empty for classes and methods without the setting."""
+    if meaning.task.name == "classes" or "score" not in settings_of(explainer_of(method)):
+        return {}
+    return {"score": score_for(chosen, meaning.task)}
+
+
+def _targets(model: nn.Module, rows: Tensor, target: Any, against: Any, meaning: Meaning, rows_at_once: int) -> Tensor:
+    """The target of each row, (batch,), or with ``against`` the two of them, (batch, 2)."""
     if target is None:
-        chosen = default_target(model, rows, output, rows_at_once)
+        chosen = default_target(model, rows, meaning.task, rows_at_once)
     else:
-        chosen = checked_target(target, len(rows), num_classes).to(rows.device)
+        chosen = checked_target(target, len(rows), meaning.num_targets).to(rows.device)
     if against is None:
         return chosen
-    other = checked_target(against, len(rows), num_classes).to(rows.device)
+    other = checked_target(against, len(rows), meaning.num_targets).to(rows.device)
     if bool((chosen == other).all()):
         raise DataError(f"target and against are the same class in every row, such as {int(other[0])}; expected two")
     return torch.stack([chosen, other], dim=1)

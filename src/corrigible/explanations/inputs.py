@@ -11,8 +11,8 @@ from torch import Tensor, nn
 
 from corrigible.errors import DataError, UnsupportedModelError
 from corrigible.explanations.features import check_columns
-from corrigible.models.forward import class_logits
 from corrigible.models.modes import require_separate_rows
+from corrigible.outputs import as_outputs, class_logits
 from corrigible.types import Columns
 
 _ABOUT_SHAPE = re.compile(r"shape|\bsizes?\b|dimension|\dD\b|channels", re.IGNORECASE)
@@ -109,7 +109,7 @@ def num_classes_of(model: nn.Module, first: Float[Tensor, " 1 *input"], num_rows
 
 
 def checked_output(model: nn.Module, first: Float[Tensor, " 1 *input"], num_rows: int) -> Tensor:
-    """The model's output for the first row: logits, or a single score.
+    """The model's output for the first row: (1, output), or a single number.
 
     Raises:
         DataError, UnsupportedModelError: as `num_classes_of`.
@@ -120,7 +120,7 @@ def checked_output(model: nn.Module, first: Float[Tensor, " 1 *input"], num_rows
     try:
         with torch.no_grad():
             output: Tensor = model(first.clone())
-            logits = class_logits(output)
+            outputs = as_outputs(output)
     except TypeError as error:
         if isinstance(error, UnsupportedModelError) or "argument" not in str(error):
             raise
@@ -131,12 +131,12 @@ def checked_output(model: nn.Module, first: Float[Tensor, " 1 *input"], num_rows
         if not _ABOUT_SHAPE.search(str(error)) or isinstance(error, torch.OutOfMemoryError):
             raise
         raise DataError(f"{shape}, which the model cannot take ({' '.join(str(error).split())}); {hint}") from error
-    if len(logits) != 1:
-        raise DataError(f"{shape}; for its first row the model gave {len(logits)} rows of logits; {hint}")
+    if len(outputs) != 1:
+        raise DataError(f"{shape}; for its first row the model gave {len(outputs)} rows of outputs; {hint}")
     return output
 
 
-def checked_classes(target: Any, num_rows: int, num_classes: int) -> Int[Tensor, " batch *contrast"]:
+def checked_classes(target: Any, num_rows: int, num_classes: int | None) -> Int[Tensor, " batch *contrast"]:
     """One class per row, or pairs of classes, (batch, 2): explain why the first rather than the second.
 
     Raises:
@@ -148,8 +148,8 @@ def checked_classes(target: Any, num_rows: int, num_classes: int) -> Int[Tensor,
     return checked_target(given, num_rows, num_classes)
 
 
-def checked_target(target: Any, num_rows: int, num_classes: int) -> Int[Tensor, " batch"]:
-    """One class per row.
+def checked_target(target: Any, num_rows: int, num_classes: int | None) -> Int[Tensor, " batch"]:
+    """One class per row, or one number of another output; None for ``num_classes`` if any is possible.
 
     Raises:
         DataError: not whole numbers, not one per row, or no such class.
@@ -162,8 +162,15 @@ def checked_target(target: Any, num_rows: int, num_classes: int) -> Int[Tensor, 
         found = found.expand(num_rows)
     if found.shape != (num_rows,):
         raise DataError(f"target has shape {tuple(found.shape)}; expected ({num_rows},): one class per row of x")
-    outside = ((found < 0) | (found >= num_classes)).nonzero().flatten()
+    largest = int(found.max()) if num_classes is None else num_classes - 1
+    outside = ((found < 0) | (found > largest)).nonzero().flatten()
     if len(outside):
         row = int(outside[0])
-        raise DataError(f"target of row {row} is {int(found[row])}; expected a class from 0 to {num_classes - 1}")
+        raise DataError(f"target of row {row} is {int(found[row])}; expected {_choices(largest)}")
     return found.long()
+
+
+def _choices(largest: int) -> str:
+    if largest:
+        return f"a class from 0 to {largest}"
+    return "0 or None, the model's only output; for a classifier with a single logit say task='classes'"

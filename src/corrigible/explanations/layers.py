@@ -14,7 +14,7 @@ from torch import Tensor, nn
 from corrigible.explanations.passes import pass_over, require_gradient
 from corrigible.explanations.question import checked_question
 from corrigible.explanations.scores import score_named
-from corrigible.models.forward import Forward
+from corrigible.models.forward import Forward, Score
 from corrigible.models.modes import untouched
 
 
@@ -23,7 +23,7 @@ def layer_attribution_of(
     target: Int[Tensor, " batch *contrast"],
     *,
     layer: str,
-    score: str = "target_logit",
+    score: str | Score = "target_logit",
     create_graph: bool = True,
 ) -> Float[Tensor, " batch *unit"]:
     """The layer's output in this pass times the score's gradient with respect to it.
@@ -32,7 +32,7 @@ def layer_attribution_of(
         UnsupportedModelError: no such layer ran, or the next one overwrites its output in place.
     """
     activation = forward.activation(layer)
-    scores = score_named(score, forward)(forward.logits, target).sum()
+    scores = score_named(score, forward)(forward.outputs, target).sum()
     return activation * forward.gradient(scores, activation, create_graph=create_graph)
 
 
@@ -42,7 +42,7 @@ def layer_attribution(
     target: Any,
     *,
     layer: str,
-    score: str = "target_logit",
+    score: str | Score = "target_logit",
     seed: int = 0,
     differentiable: bool = False,
     rows_at_once: int | None = None,

@@ -9,8 +9,8 @@ from jaxtyping import Float, Int
 from torch import Tensor, nn
 
 from corrigible.errors import DataError, NoGradientError
-from corrigible.explanations.scores import SCORES, score_named
-from corrigible.models.forward import Forward
+from corrigible.explanations.scores import SCORES, plain_score, score_named
+from corrigible.models.forward import Forward, Score
 from corrigible.models.nonlinear import Nonlinearities
 from corrigible.types import Batch, Columns
 
@@ -34,15 +34,15 @@ def pass_over(
 
 
 def score_of(
-    name: str,
-    logits: Float[Tensor, " batch num_classes"],
+    name: str | Score,
+    outputs: Float[Tensor, " batch output"],
     target: Int[Tensor, " batch *contrast"],
     *,
     model: nn.Module,
     index: Callable[[], Int[Tensor, " batch"]],
     seed: int = 0,
 ) -> Float[Tensor, " batch"]:
-    """The score of logits that a model gave outside of a pass.
+    """The score of outputs that a model gave outside of a pass.
 
     Args:
         index: determines the draws of the rows; called only if the score is random.
@@ -50,11 +50,11 @@ def score_of(
     Raises:
         RecipeError: no score has that name.
     """
-    if name in SCORES:
-        return SCORES[name](logits, target)
+    if not isinstance(name, str) or name in SCORES:
+        return plain_score(name)(outputs, target)
     # Used only for its random draws, whatever its rows; held here because the score does not keep it alive.
-    forward = pass_over(model, logits, target, index=index(), seed=seed)
-    return score_named(name, forward)(logits, target)
+    forward = pass_over(model, outputs, target, index=index(), seed=seed)
+    return score_named(name, forward)(outputs, target)
 
 
 def values_index(x: Float[Tensor, " batch *input"]) -> Int[Tensor, " batch"]:

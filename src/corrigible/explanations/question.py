@@ -13,12 +13,14 @@ from torch import Tensor, nn
 from corrigible.errors import DataError
 from corrigible.explanations.inputs import as_model, checked_classes, checked_output, checked_rows
 from corrigible.explanations.passes import score_of, values_index
-from corrigible.explanations.scores import plain_score
+from corrigible.explanations.scores import ClassScore, TargetValue, plain_score, target_output
 from corrigible.models.batch_size import rows_at_once_of
-from corrigible.models.forward import class_logits
+from corrigible.models.forward import Score
 from corrigible.models.modes import like_parameters, untouched
 from corrigible.models.pooling import QuickPooling
-from corrigible.types import Columns
+from corrigible.outputs import as_outputs, class_logits
+from corrigible.tasks import CLASSES, SINGLE_OUTPUT
+from corrigible.types import Columns, Task
 
 Target = SupportsIndex | tuple[SupportsIndex, SupportsIndex]
 """A class, as a Python or NumPy number; or two classes, for the score of the first minus that of the second."""
@@ -31,7 +33,7 @@ class Question:
     model: nn.Module
     x: Float[Tensor, " batch *input"]
     target: Int[Tensor, " batch *contrast"]
-    score: str
+    score: str | Score
     seed: int
     rows_at_once: int
     """Rows, or points made from rows, in memory at once, unless the answer is differentiable."""
@@ -69,7 +71,7 @@ def question_of(
     x: Any,
     target: Any = None,
     *,
-    score: str = "target_logit",
+    score: str | Score = "target_logit",
     columns: Columns | None = None,
     seed: int = 0,
     rows_at_once: int | None = None,
@@ -92,7 +94,7 @@ def checked_question(
     x: Any,
     target: Any,
     *,
-    score: str,
+    score: str | Score,
     columns: Columns | None = None,
     seed: int,
     rows_at_once: int | None,
@@ -104,32 +106,47 @@ def checked_question(
         output = checked_output(model, rows[:1], len(rows))
         size = rows_at_once_of(rows_at_once, model, rows[:1])
     if target is None:
-        chosen = default_target(model, rows, output, size)
+        chosen = default_target(model, rows, _task_of(score, output), size)
     else:
-        chosen = checked_classes(target, len(rows), class_logits(output).shape[1]).to(rows.device)
+        # A function may be about any number of the output, or none.
+        num_targets = class_logits(output).shape[1] if isinstance(score, str) else None
+        chosen = checked_classes(target, len(rows), num_targets).to(rows.device)
     return Question(model, rows, chosen, score, seed, size, differentiable)
 
 
-def default_target(
-    model: nn.Module, x: Float[Tensor, " batch *input"], output: Tensor, rows_at_once: int
-) -> Int[Tensor, " batch"]:
-    """The predicted class of each row; class 1 if the model gives a single score, which is the logit of class 1.
+def _task_of(score: str | Score, output: Tensor) -> Task:
+    """What targets are for this score, if the caller says nothing: classes, or for a function the output's numbers."""
+    if isinstance(score, TargetValue | ClassScore):
+        return score.task
+    is_number = as_outputs(output).shape[1] == 1 and score in (target_output, "target_output")
+    return SINGLE_OUTPUT if is_number else CLASSES
 
-    Args:
-        output: the model's output for one row.
+
+def default_target(
+    model: nn.Module, x: Float[Tensor, " batch *input"], task: Task, rows_at_once: int
+) -> Int[Tensor, " batch"]:
+    """What is explained of each row if the caller names nothing: the predicted class, or what the task says.
+
+    A single logit is always explained itself: as a classifier, it is the logit of class 1.
     """
-    if output.numel() == 1:
-        return torch.ones(len(x), dtype=torch.long, device=x.device)
     with torch.no_grad():
+        first = as_outputs(model(like_parameters(x[:1], model).clone()))
+        if task.name == "classes" and first.shape[1] == 1:
+            return torch.ones(len(x), dtype=torch.long, device=x.device)
         # A copy: without gradients, a model that works in place would overwrite the caller's rows.
         pieces = [like_parameters(piece, model).clone() for piece in x.split(rows_at_once)]
-        return torch.cat([class_logits(model(piece)).argmax(dim=1) for piece in pieces]).to(x.device)
+        return torch.cat([task.target(task.outputs(model(piece))) for piece in pieces]).to(x.device)
 
 
 def predicted_target(
-    model: nn.Module, x: Float[Tensor, " batch *input"], *, rows_at_once: int | None = None, seed: int = 0
+    model: nn.Module,
+    x: Float[Tensor, " batch *input"],
+    *,
+    task: Task = CLASSES,
+    rows_at_once: int | None = None,
+    seed: int = 0,
 ) -> Int[Tensor, " batch"]:
-    """The class of each row that `explain` explains if the caller names none, on the CPU.
+    """What `explain` explains of each row if the caller names no target, on the CPU.
 
     Raises:
         RecipeError: rows_at_once below 1.
@@ -137,8 +154,8 @@ def predicted_target(
     """
     with untouched(model, seed):
         first = like_parameters(x[:1], model)
-        output = checked_output(model, first, len(x))
-        return default_target(model, x, output, rows_at_once_of(rows_at_once, model, first)).cpu()
+        checked_output(model, first, len(x))
+        return default_target(model, x, task, rows_at_once_of(rows_at_once, model, first)).cpu()
 
 
 def answers(
@@ -174,7 +191,7 @@ def answers_to(
 
 
 def scores_of(
-    logits: Float[Tensor, " batch num_classes"], target: Target, *, score: str = "target_logit"
+    logits: Float[Tensor, " batch num_classes"], target: Target, *, score: str | Score = "target_logit"
 ) -> Float[Tensor, " batch"]:
     """The score of one target class for every row.
 

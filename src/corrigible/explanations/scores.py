@@ -1,7 +1,8 @@
 """The one number per row that is explained.
 
-A target of shape (batch, 2) asks why the first class rather than the second: the score of the first minus that of the
-second.
+Most scores are about a class, and read the model's outputs as logits. `target_output` and `target_value` are about a
+number of the output, whatever it means. A target of shape (batch, 2) asks why the first rather than the second: the
+score of the first minus that of the second.
 """
 
 import weakref
@@ -10,32 +11,78 @@ from dataclasses import dataclass
 from functools import wraps
 
 import torch
-from jaxtyping import Bool, Float, Int
+from jaxtyping import Bool, Float, Int, Shaped
 from torch import Tensor
 from torch.nn.functional import log_softmax, one_hot
 
 from corrigible.errors import RecipeError, unknown
 from corrigible.models.forward import Forward, Score
+from corrigible.outputs import class_logits
+from corrigible.types import Task
 
 
 def contrastive(score: Callable[[Tensor, Tensor], Tensor]) -> Score:
-    """The score, extended to pairs of classes: the score of the first minus that of the second."""
+    """The score, extended to pairs: the score of the first target minus that of the second."""
 
     @wraps(score)
-    def of_one_or_two(logits: Tensor, target: Tensor) -> Tensor:
+    def of_one_or_two(outputs: Tensor, target: Tensor) -> Tensor:
         if target.ndim == 1:
-            return score(logits, target)
-        return score(logits, target[:, 0]) - score(logits, target[:, 1])
+            return score(outputs, target)
+        return score(outputs, target[:, 0]) - score(outputs, target[:, 1])
 
     return of_one_or_two
 
 
+def of_classes(score: Callable[[Tensor, Tensor], Tensor]) -> Score:
+    """The score, which reads outputs as one logit per class (`class_logits`)."""
+
+    @wraps(score)
+    def of_outputs(outputs: Tensor, target: Tensor) -> Tensor:
+        return score(class_logits(outputs), target)
+
+    return of_outputs
+
+
+@contrastive
+def target_output(outputs: Float[Tensor, " batch output"], target: Int[Tensor, " batch"]) -> Float[Tensor, " batch"]:
+    """The number of the output that the target names, as the model gives it."""
+    return outputs.gather(1, target[:, None])[:, 0]
+
+
+@dataclass(frozen=True)
+class TargetValue:
+    """One of the task's values, in the unit of the labels: a mean, a rate, a quantile or a probability."""
+
+    task: Task
+
+    def __call__(
+        self, outputs: Float[Tensor, " batch output"], target: Int[Tensor, " batch *contrast"]
+    ) -> Float[Tensor, " batch"]:
+        return target_output(self.task.values(outputs), target)
+
+
+@dataclass(frozen=True)
+class ClassScore:
+    """A score of classes, of outputs that are not logits themselves."""
+
+    task: Task
+    score: Score
+
+    def __call__(
+        self, outputs: Float[Tensor, " batch output"], target: Int[Tensor, " batch *contrast"]
+    ) -> Float[Tensor, " batch"]:
+        assert self.task.logits is not None
+        return self.score(self.task.logits(outputs), target)
+
+
+@of_classes
 @contrastive
 def target_logit(logits: Float[Tensor, " batch num_classes"], target: Int[Tensor, " batch"]) -> Float[Tensor, " batch"]:
     """The logit of the target class."""
     return logits.gather(1, target[:, None])[:, 0]
 
 
+@of_classes
 @contrastive
 def target_log_prob(
     logits: Float[Tensor, " batch num_classes"], target: Int[Tensor, " batch"]
@@ -44,12 +91,14 @@ def target_log_prob(
     return log_softmax(logits, dim=1).gather(1, target[:, None])[:, 0]
 
 
+@of_classes
 @contrastive
 def target_prob(logits: Float[Tensor, " batch num_classes"], target: Int[Tensor, " batch"]) -> Float[Tensor, " batch"]:
     """The probability of the target class."""
     return logits.softmax(dim=1).gather(1, target[:, None])[:, 0]
 
 
+@of_classes
 def predicted_logit(
     logits: Float[Tensor, " batch num_classes"], target: Int[Tensor, " batch *contrast"]
 ) -> Float[Tensor, " batch"]:
@@ -57,6 +106,7 @@ def predicted_logit(
     return logits.max(dim=1).values
 
 
+@of_classes
 def summed_log_prob(
     logits: Float[Tensor, " batch num_classes"], target: Int[Tensor, " batch"]
 ) -> Float[Tensor, " batch"]:
@@ -64,6 +114,7 @@ def summed_log_prob(
     return log_softmax(logits, dim=1).sum(dim=1)
 
 
+@of_classes
 @contrastive
 def margin(logits: Float[Tensor, " batch num_classes"], target: Int[Tensor, " batch"]) -> Float[Tensor, " batch"]:
     """The target's logit minus the largest logit of another class."""
@@ -74,7 +125,7 @@ def margin(logits: Float[Tensor, " batch num_classes"], target: Int[Tensor, " ba
 
 @dataclass(frozen=True)
 class RandomProjection:
-    """The log-probabilities weighted by standard normal draws, fresh per row.
+    """The log-probabilities, or the standardised outputs of another task, weighted by fresh standard normal draws.
 
     With v ~ N(0, I) and J the Jacobian of the log-probabilities, E[(vᵀJ)ᵢ²] = ‖J₍:,ᵢ₎‖²: on average over draws, the
     squared gradient is the sum over all classes, and no class can cancel another.
@@ -86,12 +137,13 @@ class RandomProjection:
     """The classes whose log-probabilities count; None for all."""
 
     def __call__(
-        self, logits: Float[Tensor, " batch num_classes"], target: Int[Tensor, " batch"]
+        self, outputs: Float[Tensor, " batch output"], target: Shaped[Tensor, " batch *any"]
     ) -> Float[Tensor, " batch"]:
         forward = self.forward()
         assert forward is not None
-        direction = forward.normal("random_projection", logits.shape[1])
-        return _of_classes(log_softmax(logits, dim=1) * direction, self.classes).sum(dim=1)
+        values = forward.task.standard(outputs)
+        direction = forward.normal("random_projection", values.shape[1])
+        return _of_classes(values * direction, self.classes).sum(dim=1)
 
 
 @dataclass(frozen=True)
@@ -101,34 +153,75 @@ class SummedLogProb:
     classes: tuple[int, ...]
 
     def __call__(
-        self, logits: Float[Tensor, " batch num_classes"], target: Int[Tensor, " batch"]
+        self, outputs: Float[Tensor, " batch output"], target: Int[Tensor, " batch"]
     ) -> Float[Tensor, " batch"]:
-        return _of_classes(log_softmax(logits, dim=1), self.classes).sum(dim=1)
+        return _of_classes(log_softmax(class_logits(outputs), dim=1), self.classes).sum(dim=1)
+
+
+@dataclass(frozen=True)
+class SummedOutput:
+    """The standardised outputs of a task without classes, summed."""
+
+    task: Task
+
+    def __call__(
+        self, outputs: Float[Tensor, " batch output"], target: Shaped[Tensor, " batch *any"]
+    ) -> Float[Tensor, " batch"]:
+        return self.task.standard(outputs).sum(dim=1)
 
 
 def _of_classes(values: Tensor, classes: tuple[int, ...] | None) -> Tensor:
     return values if classes is None else values[:, list(classes)]
 
 
-SCORES = {f.__name__: f for f in (target_logit, target_log_prob, target_prob, predicted_logit, summed_log_prob, margin)}
+SCORES = {
+    f.__name__: f
+    for f in (target_logit, target_log_prob, target_prob, predicted_logit, summed_log_prob, margin, target_output)
+}
+OF_CLASSES = tuple(name for name in SCORES if name != "target_output")
+"""Scores that read the outputs as one logit per class."""
 OF_ALL_CLASSES = ("summed_log_prob", "random_projection")
 """Scores made of the log-probabilities of all classes; all other scores are about one class per row."""
+OF_OUTPUTS = ("target_output", "target_value")
+"""Scores that every task has."""
 SCORE_NAMES = (*SCORES, "random_projection")
 
 
-def plain_score(name: str) -> Score:
-    """The score of that name, for scores that need no random draws.
+def score_for(chosen: str | Score | None, task: Task) -> str | Score:
+    """The score to explain for a task: the chosen one, or by default the task's own.
+
+    Raises:
+        RecipeError: an unknown score, or a score of classes for a task without classes.
+    """
+    name = task.score if chosen is None else chosen
+    if not isinstance(name, str) or task.name == "classes" or name == "target_output":
+        return name
+    if name == "target_value":
+        return TargetValue(task)
+    if task.logits is None or name not in SCORES:
+        known = OF_OUTPUTS if task.logits is None else (*SCORES, "target_value")
+        raise RecipeError(f"the task {task.name!r}: {unknown('score', name, known)}")
+    return ClassScore(task, SCORES[name])
+
+
+def plain_score(name: str | Score) -> Score:
+    """The score of that name, for scores that need no random draws; a function stays as it is.
 
     Raises:
         RecipeError: no score has that name.
     """
+    if not isinstance(name, str):
+        return name
     if name not in SCORES:
         raise RecipeError(unknown("score", name, SCORES))
     return SCORES[name]
 
 
-def score_named(name: str, forward: Forward, *, classes: Sequence[int] | None = None) -> Score:
-    """The score of that name; a random projection takes its draws from the pass.
+def score_named(name: str | Score, forward: Forward, *, classes: Sequence[int] | None = None) -> Score:
+    """The score of that name; a random projection takes its draws from the pass. A function stays as it is.
+
+    For a pass whose task has no classes, every score of classes is the sum of its standardised outputs, and a random
+    projection is one of these.
 
     Args:
         classes: which log-probabilities enter a score that is made of all of them; None for all. Scores of one class
@@ -137,14 +230,17 @@ def score_named(name: str, forward: Forward, *, classes: Sequence[int] | None = 
     Raises:
         RecipeError: no score has that name.
     """
-    chosen = None if classes is None else tuple(sorted(set(classes)))
+    if not isinstance(name, str):
+        return name
+    chosen, task = None if classes is None else tuple(sorted(set(classes))), forward.task
     if name == "random_projection":
         return RandomProjection(weakref.ref(forward), chosen)
-    if name == "summed_log_prob" and chosen is not None:
-        return SummedLogProb(chosen)
     if name not in SCORES:
         raise RecipeError(unknown("score", name, SCORE_NAMES))
-    return SCORES[name]
+    if task.logits is None and name != "target_output":
+        return SummedOutput(task)
+    score = SummedLogProb(chosen) if name == "summed_log_prob" and chosen is not None else SCORES[name]
+    return score if task.name == "classes" or name == "target_output" else ClassScore(task, score)
 
 
 def rows_about(
@@ -157,7 +253,7 @@ def rows_about(
     """
     if classes is None:
         return None
-    num_classes = forward.logits.shape[1]
+    num_classes = forward.logits.shape[1]  # Raises for a task without classes.
     if not classes or not all(isinstance(label, int) and 0 <= label < num_classes for label in classes):
         raise RecipeError(f"classes are {list(classes)}; expected at least one of 0 to {num_classes - 1}, or leave out")
     if name in OF_ALL_CLASSES:

@@ -19,6 +19,8 @@ from corrigible.explanations.groups import TOKEN
 from corrigible.explanations.inputs import as_model, checked_output
 from corrigible.explanations.question import answers, default_target, scores_of
 from corrigible.methods import method_named, settings_of
+from corrigible.models.forward import Score
+from corrigible.tasks import CLASSES
 
 METHODS = {name: method for name, method in BY_COALITION.items() if name != "occlusion"}
 """Explainers of words by name; without occlusion, which for words is the same as feature ablation."""
@@ -49,7 +51,7 @@ def explain_words(
     method: str = "lime",
     split: str = r"\S+",
     mask: str | None = None,
-    score: str = "target_logit",
+    score: str | Score = "target_logit",
     seed: int = 0,
     texts_at_once: int = 32,
     **settings: Any,
@@ -80,10 +82,17 @@ def explain_words(
     model, present = as_model(of_presence), torch.ones(1, len(words))
     ends = answers(model, torch.cat([present, 0 * present]), rows_at_once=texts_at_once)
     if target is None:
-        target = int(default_target(model, present, checked_output(model, present, 1), 1))
+        checked_output(model, present, 1)
+        target = int(default_target(model, present, CLASSES, 1))
     pair = target if against is None else (target, against)
     whole, nothing = scores_of(ends, pair, score=score).tolist()
-    shared: dict[str, Any] = {"method": method, "score": score, "seed": seed, "rows_at_once": texts_at_once}
+    shared: dict[str, Any] = {
+        "method": method,
+        "task": CLASSES,
+        "score": score,
+        "seed": seed,
+        "rows_at_once": texts_at_once,
+    }
     values = explain(model, present, target, against=against, **shared, **settings)[0]
     return Words(words, values, target, whole, nothing)
 

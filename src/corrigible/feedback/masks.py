@@ -10,7 +10,7 @@ import torch
 from jaxtyping import Bool, Int
 from torch import Tensor
 
-from corrigible.data.dataset import Dataset, all_labels, columns_of, rows_of, shape_of
+from corrigible.data.dataset import Dataset, columns_of, rows_of, shape_of, strata_of
 from corrigible.errors import FeedbackError, unknown
 from corrigible.feedback.phrases import phrase_rows
 from corrigible.types import Columns, Features, Feedback, Phrase, Pixels, Polarity
@@ -59,7 +59,7 @@ class Marks:
 
     def reviewed_rows(self, dataset: Dataset) -> Int[Tensor, " reviewed"]:
         """Positions of the rows on which anything is marked."""
-        y = all_labels(dataset)
+        y = strata_of(dataset)
         rows: Tensor = torch.cat([self.irrelevant.rows(y), self.relevant.rows(y)]).unique()
         return rows
 

@@ -6,7 +6,7 @@ import torch
 from jaxtyping import Bool
 from torch import Tensor
 
-from corrigible.data.dataset import Dataset, all_labels, tokens_of
+from corrigible.data.dataset import Dataset, strata_of, tokens_of
 from corrigible.data.tokens import occurrences
 from corrigible.errors import FeedbackError
 from corrigible.types import Feedback, Phrase
@@ -35,7 +35,7 @@ def phrase_rows(said: Feedback, dataset: Dataset) -> dict[int, Bool[Tensor, " to
     found = occurrences(tokens, said.region.words)
     holds = found.any(dim=1).cpu()
     if said.scope == "class":
-        holds &= all_labels(dataset) == said.label
+        holds &= strata_of(dataset) == said.label
     if said.scope == "row":
         holds &= torch.arange(len(holds)) == said.row
         if not holds.any():

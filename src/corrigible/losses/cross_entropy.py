@@ -3,8 +3,8 @@
 from jaxtyping import Float
 from torch import Tensor
 
-from corrigible.losses.labels import labels_of
 from corrigible.models.forward import Forward
+from corrigible.tasks.classes import require_labels
 from corrigible.types import Batch
 
 
@@ -14,5 +14,5 @@ def cross_entropy(forward: Forward, batch: Batch) -> Float[Tensor, " batch"]:
     Raises:
         DataError: a label that is not one of the model's classes.
     """
-    y = labels_of(batch, forward.log_probs.shape[1])
-    return -forward.log_probs.gather(1, y[:, None])[:, 0]
+    require_labels(batch.y, forward.log_probs.shape[1])
+    return -forward.log_probs.gather(1, batch.y[:, None])[:, 0]

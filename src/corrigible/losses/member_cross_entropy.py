@@ -5,9 +5,9 @@ from jaxtyping import Float
 from torch import Tensor
 from torch.nn.functional import log_softmax
 
-from corrigible.losses.labels import labels_of
 from corrigible.models.ensemble import member_logits
 from corrigible.models.forward import Forward
+from corrigible.tasks.classes import require_labels
 from corrigible.types import Batch
 
 
@@ -21,6 +21,6 @@ def member_cross_entropy(forward: Forward, batch: Batch) -> Float[Tensor, " batc
         DataError: a label that is not one of the model's classes.
         UnsupportedModelError: the model is not an ensemble.
     """
-    y = labels_of(batch, forward.logits.shape[1])
+    require_labels(batch.y, forward.logits.shape[1])
     log_probs = torch.stack([log_softmax(member, dim=1) for member in member_logits(forward)])
-    return -log_probs.mean(dim=0).gather(1, y[:, None])[:, 0]
+    return -log_probs.mean(dim=0).gather(1, batch.y[:, None])[:, 0]

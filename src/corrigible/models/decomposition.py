@@ -26,8 +26,8 @@ from torch.overrides import TorchFunctionMode, resolve_name
 from torch.utils._pytree import tree_leaves, tree_map
 
 from corrigible.errors import UnsupportedModelError
-from corrigible.models.forward import class_logits
 from corrigible.models.nonlinear import FUNCTIONS, LINEAR_NAMES, MAX_POOLS, called, is_of_one_tensor
+from corrigible.outputs import class_logits
 
 CONVOLUTIONS = tuple(f"conv{kind}{n}d" for kind in ("", "_transpose") for n in (1, 2, 3))
 ADDITIONS = (

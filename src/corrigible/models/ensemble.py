@@ -9,8 +9,9 @@ from torch import Tensor, nn
 from torch.nn.functional import log_softmax
 
 from corrigible.errors import UnsupportedModelError
-from corrigible.models.forward import Forward, class_logits
+from corrigible.models.forward import Forward
 from corrigible.models.modes import evaluating, like_parameters
+from corrigible.outputs import class_logits
 
 
 class Ensemble(nn.Module):

@@ -15,10 +15,12 @@ from corrigible.models.convolution import TwiceDifferentiable
 from corrigible.models.draws import PassDraws, are_running, drawing_from
 from corrigible.models.modes import like_parameters
 from corrigible.models.nonlinear import Nonlinearities
-from corrigible.types import Batch, Columns
+from corrigible.outputs import as_outputs
+from corrigible.tasks import CLASSES
+from corrigible.types import Batch, Columns, Task
 
 Score = Callable[[Tensor, Tensor], Tensor]
-"""(logits, target) -> one number per row."""
+"""(outputs, target) -> one number per row."""
 
 
 class Forward:
@@ -28,7 +30,7 @@ class Forward:
     row's own gradient.
 
     Args:
-        model: gives logits of shape (batch, num_classes); a single logit z per row is read as (0, z).
+        model: gives outputs of shape (batch, output), or one per row; the batch's task says what they mean.
         batch: the rows; rows with the same ``index`` get the same random draws.
         seed: seed of the random draws.
         track_input: keep what gradients with respect to the input need.
@@ -54,6 +56,7 @@ class Forward:
         self.x: Tensor = like_parameters(batch.x.detach(), model).requires_grad_(track_input)
         self.seed = seed
         self._draws = PassDraws(seed, draws or (lambda: batch.index))
+        self._outputs: Tensor | None = None
         self._logits: Tensor | None = None
         self._log_probs: Tensor | None = None
         self._activations: dict[str, tuple[Tensor, int]] = {}
@@ -75,10 +78,31 @@ class Forward:
 
     # Not cached properties: before Python 3.12 these let one thread at a time run any pass.
     @property
+    def task(self) -> Task:
+        """What the outputs mean; classes if the batch does not say."""
+        return self.batch.task or CLASSES
+
+    @property
+    def outputs(self) -> Float[Tensor, " batch output"]:
+        """The model's output, one column per number."""
+        if self._outputs is None:
+            self._outputs = self._run()
+        return self._outputs
+
+    @property
     def logits(self) -> Float[Tensor, " batch num_classes"]:
-        """The model's output, as one logit per class."""
+        """The model's output, as one logit per class.
+
+        Raises:
+            UnsupportedModelError: the task has no classes.
+        """
         if self._logits is None:
-            self._logits = self._run()
+            if self.task.logits is None:
+                raise UnsupportedModelError(
+                    f"what is asked for reads the probabilities of classes, which the task {self.task.name!r} has not; "
+                    "name another method"
+                )
+            self._logits = self.task.logits(self.outputs)
         return self._logits
 
     @property
@@ -87,7 +111,7 @@ class Forward:
             self._log_probs = log_softmax(self.logits, dim=1)
         return self._log_probs
 
-    def _run(self) -> Float[Tensor, " batch num_classes"]:
+    def _run(self) -> Float[Tensor, " batch output"]:
         with self._looking_in() if self._looks_in else nullcontext():
             # Without gradients no activations are needed, and the outputs of all layers would fill the memory.
             kept = self.model.named_modules() if self._keeps_layers and torch.is_grad_enabled() else ()
@@ -97,7 +121,7 @@ class Forward:
                 entered = self.x.clone() if self.x.requires_grad else self.x
                 self._convolutions.entered = entered if self._is_beside else None
                 with drawing_from(self._draws):
-                    return class_logits(self.model(entered))
+                    return (self.batch.task.outputs if self.batch.task else as_outputs)(self.model(entered))
             finally:
                 self._convolutions.entered = None
                 for hook in hooks:
@@ -112,7 +136,7 @@ class Forward:
     @property
     def layers(self) -> tuple[str, ...]:
         """The names of the layers that ran and gave a tensor, in the order in which they first finished."""
-        _ = self.logits
+        _ = self.outputs
         return tuple(self._activations)
 
     def activation(self, layer: str) -> Tensor:
@@ -121,7 +145,7 @@ class Forward:
         Raises:
             UnsupportedModelError: no such layer ran, or its output was overwritten in place afterwards.
         """
-        _ = self.logits
+        _ = self.outputs
         if layer not in self._activations:
             raise UnsupportedModelError(f"no layer {layer!r} in this pass; it has {', '.join(self._activations)}")
         value, version = self._activations[layer]
@@ -151,7 +175,7 @@ class Forward:
         key = (score, id(target), create_graph)
         if key not in self._gradients:
             with torch.enable_grad():
-                scores = score(self.logits, target).sum()
+                scores = score(self.outputs, target).sum()
                 gradient = centred(self.gradient(scores, self.x, create_graph=create_graph), self.batch.columns)
             # The target is kept too, because the id of a deleted tensor may be reused.
             self._gradients[key] = target, gradient
@@ -182,8 +206,9 @@ class Forward:
         Its rows are those of the first point, then those of the next; they have labels, but no marks. Only its own
         ``gradient`` and ``input_gradient`` reach its input: in a backward pass to the parameters, convolutions skip it.
         """
-        index, y = (values.repeat(len(points)) for values in (self.batch.index, self.batch.y))
-        batch = Batch(index, points.flatten(0, 1), y, columns=self.batch.columns)
+        index, y = (torch.cat([values] * len(points)) for values in (self.batch.index, self.batch.y))
+        extra = {name: torch.cat([values] * len(points)) for name, values in self.batch.extra.items()}
+        batch = Batch(index, points.flatten(0, 1), y, extra=extra, columns=self.batch.columns, task=self.batch.task)
         beside = Forward(self.model, batch, seed=self.seed, draws=lambda: self._draws.index().repeat(len(points)))
         beside._is_beside = True
         return beside
@@ -199,19 +224,6 @@ Loss = Callable[[Forward, Batch], Tensor]
 Penalty = Callable[[Forward, Batch], Tensor]
 """-> scalar."""
 Augment = Callable[[nn.Module, Batch, torch.Generator], Batch]
-
-
-def class_logits(output: object) -> Float[Tensor, " batch num_classes"]:
-    """Logits with one column per class; a single logit z per row becomes (0, z)."""
-    if not isinstance(output, Tensor) or output.ndim not in (1, 2):
-        found = f"shape {tuple(output.shape)}" if isinstance(output, Tensor) else f"a {type(output).__name__}"
-        raise UnsupportedModelError(
-            f"the model gives {found}; expected logits of shape (batch, num_classes) or (batch,)"
-        )
-    if output.ndim == 2 and output.shape[1] > 1:
-        return output
-    z = output.reshape(len(output), 1)
-    return torch.cat([torch.zeros_like(z), z], dim=1)
 
 
 def centred(gradient: Float[Tensor, " batch *input"], columns: Columns | None) -> Float[Tensor, " batch *input"]:

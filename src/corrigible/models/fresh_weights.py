@@ -10,8 +10,8 @@ from jaxtyping import Float
 from torch import Tensor, nn
 
 from corrigible.errors import UnsupportedModelError
-from corrigible.models.forward import class_logits
 from corrigible.models.modes import PrivateRandomness, untouched
+from corrigible.outputs import class_logits
 
 
 def weighted_layers(model: nn.Module, x: Float[Tensor, " batch *input"]) -> tuple[str, ...]:

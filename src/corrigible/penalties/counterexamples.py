@@ -15,7 +15,7 @@ from corrigible.declarations import declared
 from corrigible.errors import RecipeError
 from corrigible.explanations.marks.replacement import class_mean, noise, other_rows, replaced
 from corrigible.explanations.marks.shares import mean_over_marked
-from corrigible.explanations.scores import target_log_prob
+from corrigible.losses import task_loss
 from corrigible.models.forward import Forward
 from corrigible.types import Batch
 
@@ -30,7 +30,7 @@ def counterexamples(
     donors: Tensor | None = None,
     class_means: Tensor | None = None,
 ) -> Float[Tensor, ""]:
-    """Mean label loss of the marked rows with their marked inputs replaced, in nats.
+    """Mean label loss of the marked rows with their marked inputs replaced (for classes in nats).
 
     Args:
         fill: other rows' values; normal noise with each input's mean and standard deviation (for one-hot categories
@@ -52,7 +52,7 @@ def counterexamples(
         values = _values(forward, fill, f"counterexamples/{copy}", donors, class_means)
         changed = replace(batch, x=replaced(batch, forward.x.detach(), values))
         seen = Forward(forward.model, changed, seed=forward.seed, track_input=False).unobserved()
-        losses = losses - mean_over_marked(target_log_prob(seen.logits, batch.y), batch.irrelevant)
+        losses = losses + mean_over_marked(task_loss(seen, changed), batch.irrelevant)
     return losses / copies
 
 

@@ -48,7 +48,7 @@ def should_matter(
         UnsupportedModelError: Grad-CAM without a convolution or without images.
     """
     if batch.relevant is None:
-        return forward.logits.sum() * 0.0
+        return forward.outputs.sum() * 0.0
     if attribution == "grad_cam" or (attribution is None and _ran_convolution(forward)):
         importance = class_map_of(forward, batch.y, layer=layer, score=score)
         relevant, everything = weights_on(batch.relevant, importance)

@@ -14,8 +14,8 @@ from corrigible.data.dataset import Dataset, as_dataset, rows_of
 from corrigible.explanations.inputs import num_classes_of
 from corrigible.methods import method_named, with_settings
 from corrigible.models.draws import row_uniform
-from corrigible.models.forward import class_logits
 from corrigible.models.modes import device_of, evaluating, like_parameters
+from corrigible.outputs import class_logits
 from corrigible.protocols.schedule import require_fit
 
 ROWS_AT_ONCE = 256

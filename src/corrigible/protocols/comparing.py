@@ -14,7 +14,7 @@ import pandas as pd
 from torch import nn
 
 from corrigible.augment import AUGMENTS
-from corrigible.data.dataset import Dataset, all_labels, as_dataset, labelled
+from corrigible.data.dataset import Dataset, as_dataset, labelled, strata_of
 from corrigible.declarations import declaration_of
 from corrigible.errors import (
     CorrectionRefusedError,
@@ -64,7 +64,7 @@ def compare(
     test_feedback: Iterable[Feedback] = (),
     methods: Mapping[str, Mapping[Any, Any]] | None = None,
     metrics: Sequence[str] = METRICS,
-    loss: str | Loss = "cross_entropy",
+    loss: str | Loss = "task_loss",
     optimizer: str | OptimizerFactory = "Adam",
     step: str | StepFactory | None = None,
     epochs: int = 24,
@@ -167,6 +167,6 @@ def candidate(
 
 def methods_for(marks: Marks, dataset: Dataset) -> dict[str, dict[str, Any]]:
     """Every single method that can use the marks; a penalty's weight is chosen by swap score."""
-    said = marks.said(all_labels(dataset))
+    said = marks.said(strata_of(dataset))
     served = [name for family in (AUGMENTS, PENALTIES) for name in family if declaration_of(family[name]).serves & said]
     return {name: {name: {} if name in AUGMENTS else "auto"} for name in served}

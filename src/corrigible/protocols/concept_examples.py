@@ -5,7 +5,7 @@ from jaxtyping import Float
 from torch import Tensor, nn
 
 from corrigible.batches import collate
-from corrigible.data.dataset import Dataset, all_labels, rows_of
+from corrigible.data.dataset import Dataset, rows_of, strata_of
 from corrigible.data.swapping import draw_donors
 from corrigible.errors import DataError, FeedbackError
 from corrigible.explanations.concepts import pooled_activations
@@ -24,7 +24,7 @@ def concept_examples(
     Raises:
         FeedbackError: nothing is marked irrelevant.
     """
-    rows = marks.irrelevant.rows(all_labels(dataset))
+    rows = marks.irrelevant.rows(strata_of(dataset))
     if len(rows) == 0:
         raise FeedbackError("nothing is marked irrelevant; mark some inputs to say what the concept is")
     chosen = rows[draw_donors(len(rows), limit, seed)].sort().values

@@ -12,7 +12,15 @@ from typing import Any, TypeVar
 
 from torch import Tensor, nn
 
-from corrigible.data.dataset import Dataset, all_labels, as_dataset, class_names_of, labelled, require_classes, shape_of
+from corrigible.data.dataset import (
+    Dataset,
+    as_dataset,
+    class_names_of,
+    labelled,
+    require_different,
+    shape_of,
+    strata_of,
+)
 from corrigible.errors import DataError, FeedbackError
 from corrigible.feedback.masks import Marks, as_rule, marks_of, marks_to_swap
 from corrigible.methods import ConfiguredMethod
@@ -47,7 +55,7 @@ def correct(
     *,
     augment: AugmentSettings | None = None,
     penalties: PenaltySettings | None = None,
-    loss: str | Loss = "cross_entropy",
+    loss: str | Loss = "task_loss",
     optimizer: str | OptimizerFactory = "Adam",
     step: str | StepFactory | None = None,
     epochs: int = 24,
@@ -126,8 +134,8 @@ def correction(
 ) -> Generator[Progress, None, Network]:
     """Like `correct`, but yields progress records, the verdict last. ``watch`` is reported after each epoch."""
     dataset, feedback = labelled(as_dataset(data)), as_list(feedback)
-    labels = all_labels(dataset)
-    require_classes(labels)
+    labels = strata_of(dataset)
+    require_different(dataset)
     require_fit(model, dataset)
     if not feedback:
         raise FeedbackError("no feedback; expected at least one marked region: add feedback, then correct")
@@ -208,8 +216,8 @@ def rows_to_judge(dataset: Dataset, marks: Marks, feedback: list[Feedback], vali
     rows = labelled(as_dataset(validation))
     _require_like(rows, dataset)
     rules = [rule for said in feedback if (rule := as_rule(said)) is not None]
-    of_rules = marks_to_swap(marks_of(rules, rows), all_labels(rows)) if rules else None
-    is_marked = of_rules is not None and len(of_rules.irrelevant.rows(all_labels(rows))) > 0
+    of_rules = marks_to_swap(marks_of(rules, rows), strata_of(rows)) if rules else None
+    is_marked = of_rules is not None and len(of_rules.irrelevant.rows(strata_of(rows))) > 0
     return JudgedRows(dataset, marks, rows, of_rules if is_marked else None)
 
 
@@ -218,7 +226,7 @@ def _require_like(validation: Dataset, dataset: Dataset) -> None:
     found, expected = shape_of(validation), shape_of(dataset)
     if found != expected:
         raise DataError(f"validation rows have shape {found}; expected {expected}, that of the training rows")
-    classes, known = (set(all_labels(rows).tolist()) for rows in (validation, dataset))
+    classes, known = (set(strata_of(rows).tolist()) for rows in (validation, dataset))
     if not classes <= known or len(classes) < 2:
         raise DataError(
             f"validation labels are {sorted(classes)[:5]}; expected at least two of the training rows' classes, "

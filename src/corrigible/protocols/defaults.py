@@ -7,7 +7,7 @@ from typing import Any
 import torch
 
 from corrigible.batches import collate
-from corrigible.data.dataset import Dataset, all_labels, tokens_of
+from corrigible.data.dataset import Dataset, strata_of, tokens_of
 from corrigible.data.swapping import is_background
 from corrigible.feedback.masks import Marks
 
@@ -30,7 +30,7 @@ def default_method(dataset: Dataset, marks: Marks) -> MethodChosen:
 
     A rule about a table uses both: what remains after moving alone, 4 % of the effect of race, is too much for a rule.
     """
-    rows = marks.irrelevant.rows(all_labels(dataset))
+    rows = marks.irrelevant.rows(strata_of(dataset))
     by_penalty: dict[str, dict[str, Any]] = {"energy_outside": {"weight": "auto"}}
     if not len(rows):
         return MethodChosen({}, by_penalty, "method: energy_outside; the feedback says what should matter")

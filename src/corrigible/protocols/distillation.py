@@ -13,11 +13,12 @@ from jaxtyping import Float
 from torch import Tensor, nn
 from torch.nn.functional import log_softmax
 
-from corrigible.data.dataset import all_labels, as_dataset, require_classes
+from corrigible.data.dataset import as_dataset, require_classes
 from corrigible.errors import RecipeError
-from corrigible.models.forward import Forward, Loss, class_logits
+from corrigible.models.forward import Forward, Loss
 from corrigible.models.fresh_weights import untrained
 from corrigible.models.modes import evaluating
+from corrigible.outputs import class_logits
 from corrigible.protocols.schedule import Schedule, require_fit, run
 from corrigible.training import Epoch
 from corrigible.types import Batch
@@ -44,7 +45,7 @@ def distilling(
         raise RecipeError(f"temperature is {temperature}; expected a number above 0")
     dataset = as_dataset(data)
     require_fit(model, dataset)
-    require_classes(all_labels(dataset))
+    require_classes(dataset)
     teacher = untrained(model, seed=seed).requires_grad_(True)
     student = untrained(model, seed=seed + 1).requires_grad_(True)
     for learner, loss in ((teacher, divided(temperature)), (student, soft_labels(teacher, temperature))):

@@ -18,7 +18,7 @@ import torch
 from jaxtyping import Int
 from torch import Tensor, nn
 
-from corrigible.data.dataset import Dataset, all_labels
+from corrigible.data.dataset import Dataset, strata_of
 from corrigible.data.swapping import some_rows
 from corrigible.feedback.masks import Marks, Masks, marks_to_swap
 from corrigible.protocols.exchanges import WORN
@@ -97,7 +97,7 @@ def _named(rows: Sequence[int]) -> str:
 
 def doubts(model: nn.Module, dataset: Dataset, marks: Marks, *, seed: int = 0) -> FeedbackDoubted | None:
     """The reviewed rows to look at again after a correction; None if few or none are in doubt."""
-    labels = all_labels(dataset)
+    labels = strata_of(dataset)
     swaps = marks_to_swap(marks, labels)
     rows = some_rows(swaps.irrelevant.rows(labels), NUM_ROWS, seed)
     found = doubtful_rows(model, dataset, swaps, rows, seed=seed)
@@ -118,7 +118,7 @@ def doubtful_rows(
 
     The label must also be at least twice as likely on the row as found: rows that are hard to tell raise no doubt.
     """
-    labels = all_labels(dataset)
+    labels = strata_of(dataset)
     frequency = torch.bincount(labels).double() / len(labels)
     likelihood = swap_log_likelihoods(model, dataset, marks, rows, num_donors=NUM_DONORS, seed=seed)
     nothing = Masks(torch.zeros_like(marks.irrelevant.everywhere), {}, {})

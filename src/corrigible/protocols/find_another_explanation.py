@@ -12,7 +12,7 @@ import torch
 from jaxtyping import Bool
 from torch import Tensor, nn
 
-from corrigible.data.dataset import TensorData, all_rows, as_dataset, require_classes, rows_of
+from corrigible.data.dataset import TensorData, all_rows, as_dataset, require_different, rows_of
 from corrigible.data.swapping import draw_donors, some_rows
 from corrigible.explanations.scores import summed_log_prob
 from corrigible.feedback.masks import Marks, Masks
@@ -138,7 +138,7 @@ def finding_explanations(
 ) -> Generator[Epoch | Explanation, None, Explanations]:
     """Like `find_another_explanation`, but yields progress: each epoch of each run, and each trained model."""
     train, held_out = _parts(data, validation, seed)
-    require_classes(train.y)
+    require_different(train)
     require_fit(model, train)
     found: list[Explanation] = []
     chance, threshold = _chance(held_out.y), 0.0

@@ -15,12 +15,12 @@ from torch import Tensor, nn
 from torch.nn.functional import one_hot
 
 from corrigible.batches import collate
-from corrigible.data.dataset import Dataset, all_labels
+from corrigible.data.dataset import Dataset, strata_of
 from corrigible.data.swapping import is_background
 from corrigible.errors import TrainingDivergedError
 from corrigible.feedback.masks import Marks, marks_to_swap
-from corrigible.models.forward import class_logits
 from corrigible.models.modes import evaluating, like_parameters
+from corrigible.outputs import class_logits
 from corrigible.protocols.exchanges import AS_FOUND, MOST_AT_ONCE, SWAPPED, Exchanged, Exchanges
 
 MOST_REVIEWED = 256
@@ -192,23 +192,23 @@ def build_judge(
         points: approximate number of rows that pass through a model.
     """
     generator = torch.Generator().manual_seed(seed)
-    labels = all_labels(dataset)
+    labels = strata_of(dataset)
     marks = marks_to_swap(marks, labels)
     index = marks.irrelevant.rows(labels) if swap_rows is None else swap_rows
     reviewed = collate(dataset, _some(index, MOST_REVIEWED, generator), marks)
     assert reviewed.irrelevant is not None
     rows = (dataset, marks, labels)
     if validation is not None and validation_marks is not None:
-        rows = (validation, validation_marks, all_labels(validation))
+        rows = (validation, validation_marks, strata_of(validation))
         index = validation_marks.irrelevant.rows(rows[2])
     others = dataset if validation is None else validation
     pool = torch.arange(len(others)) if wear_rows is None or validation is not None else wear_rows
     can_wear = not bool(is_background(reviewed.irrelevant).all()) and not bool(rows[1].irrelevant.everywhere.any())
     swapped = _swaps(index, rows[2], points // 2, generator)
-    worn = _wearers(pool if can_wear else pool[:0], all_labels(others), reviewed.y.cpu(), points // 6, generator)
-    covered = torch.cat([rows[2][swapped[0]], all_labels(others)[worn[0]]])
-    missing = pool[~torch.isin(all_labels(others)[pool], covered)]
-    plain = _some_of_each(missing, all_labels(others), points // 8, generator)
+    worn = _wearers(pool if can_wear else pool[:0], strata_of(others), reviewed.y.cpu(), points // 6, generator)
+    covered = torch.cat([rows[2][swapped[0]], strata_of(others)[worn[0]]])
+    missing = pool[~torch.isin(strata_of(others)[pool], covered)]
+    plain = _some_of_each(missing, strata_of(others), points // 8, generator)
     exchanges = Exchanges(rows[0], rows[1], *swapped, others, *worn, plain, reviewed)
     return Judge(exchanges, "training" if validation is None else "validation")
 

@@ -16,8 +16,8 @@ from torch import Tensor, nn
 from corrigible.data.dataset import Dataset, TensorData, all_labels, as_dataset, beside, columns_of, labelled, rows_of
 from corrigible.errors import RecipeError
 from corrigible.models.batch_size import rows_that_fit
-from corrigible.models.forward import class_logits
 from corrigible.models.modes import evaluating, like_parameters
+from corrigible.outputs import class_logits
 from corrigible.protocols.schedule import Schedule, Validation, require_fit, run
 from corrigible.training import Epoch
 from corrigible.types import Columns

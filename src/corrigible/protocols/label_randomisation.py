@@ -102,7 +102,7 @@ def randomising_labels(
 ) -> Generator[Epoch, None, LabelRandomisation]:
     """Like `label_randomisation`, but yields each `Epoch`."""
     dataset = labelled(as_dataset(data))
-    require_classes(all_labels(dataset))
+    require_classes(dataset)
     require_fit(model, dataset)
     question = question_of(model, x, target)
     explained = partial(attribution_of, method, x=question.x, target=question.target, seed=seed, **settings)

@@ -120,7 +120,7 @@ def removing_and_retraining(
 
 
 def _require_alike(model: nn.Module, train: TensorData, test: TensorData) -> None:
-    require_classes(train.y)
+    require_classes(train)
     require_fit(model, train)
     if test.x.shape[1:] != train.x.shape[1:]:
         found, expected = tuple(test.x.shape[1:]), tuple(train.x.shape[1:])

@@ -17,9 +17,10 @@ from corrigible.feedback.masks import Marks
 from corrigible.losses import LOSSES
 from corrigible.methods import method_named, name_of
 from corrigible.models.batch_size import rows_that_fit
-from corrigible.models.forward import Augment, Loss, class_logits
+from corrigible.models.forward import Augment, Loss
 from corrigible.models.modes import evaluating, like_parameters
 from corrigible.objective import PenaltySettings, Term
+from corrigible.outputs import class_logits
 from corrigible.protocols.ahead import changed_ahead, split_ahead
 from corrigible.training import Epoch, Step, fit, plain_step
 
@@ -51,8 +52,9 @@ class Schedule:
     """Reviewed rows per step, unless every row is reviewed; all of them if there are fewer."""
     learning_rate: float = 1e-3
     weight_decay: float = 0.0
-    loss: str | Loss = "cross_entropy"
-    """The label loss: a name in ``LOSSES``, ``my_module:my_loss``, or (forward, batch) -> one loss per row."""
+    loss: str | Loss = "task_loss"
+    """The label loss, by default that of the task: a name in ``LOSSES``, ``my_module:my_loss``, or (forward, batch) ->
+    one loss per row."""
     optimizer: str | OptimizerFactory = "Adam"
     """A class of torch.optim, ``my_module:my_factory``, or (parameters, lr=…, weight_decay=…) -> optimizer."""
     step: str | StepFactory | None = None

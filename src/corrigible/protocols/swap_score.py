@@ -14,7 +14,7 @@ from corrigible.batches import collate
 from corrigible.data.dataset import Dataset
 from corrigible.data.swapping import draw_donors, lent, swapped
 from corrigible.feedback.masks import Marks
-from corrigible.losses import cross_entropy
+from corrigible.losses import task_loss
 from corrigible.models.forward import Forward
 from corrigible.models.modes import device_of, evaluating
 from corrigible.types import Batch
@@ -44,7 +44,7 @@ def swap_log_likelihoods(
     with evaluating(model), torch.no_grad():
         for batch in swapped_batches(dataset, marks, rows, num_donors=num_donors, seed=seed):
             batch = batch.to(device_of(model))
-            losses = cross_entropy(Forward(model, batch, track_input=False), batch)
+            losses = task_loss(Forward(model, batch, track_input=False), batch)
             found.append(-losses.cpu().double().view(-1, min(num_donors, len(dataset))).mean(dim=1))
     return torch.cat(found)
 

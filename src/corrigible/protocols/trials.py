@@ -12,7 +12,7 @@ import torch
 from jaxtyping import Int
 from torch import Tensor, nn
 
-from corrigible.data.dataset import Dataset, all_labels
+from corrigible.data.dataset import Dataset, strata_of
 from corrigible.feedback.masks import Marks, Masks
 from corrigible.methods import ConfiguredMethod
 from corrigible.objective import Term
@@ -100,7 +100,7 @@ def folds_of(
     dataset: Dataset, marks: Marks, *, validation: Dataset | None, validation_marks: Marks | None, seed: int
 ) -> tuple[Fold, ...]:
     """The folds: which rows teach and which judge; rules are judged on validation rows, others on rows held out."""
-    labels = all_labels(dataset)
+    labels = strata_of(dataset)
     reviewed = marks.irrelevant.rows(labels)
     reviewed = reviewed if len(reviewed) else marks.relevant.rows(labels)
     shared: dict[str, Any] = {"validation": validation, "seed": seed}

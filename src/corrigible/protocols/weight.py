@@ -7,7 +7,7 @@ import torch
 from torch import Tensor
 
 from corrigible.batches import collate
-from corrigible.data.dataset import all_labels, class_named, class_names_of
+from corrigible.data.dataset import class_named, class_names_of, strata_of
 from corrigible.data.swapping import some_rows
 from corrigible.errors import CorrectionRefusedError, NoGradientError, TrainingDivergedError
 from corrigible.feedback.masks import Marks, marks_to_swap
@@ -232,7 +232,7 @@ def starting_weight(term: Term, known: Known, schedule: Schedule) -> float | Non
     Raises:
         NoGradientError: the penalty has no gradient with respect to any parameter.
     """
-    model, marks, labels = known.model, known.marks, all_labels(known.dataset)
+    model, marks, labels = known.model, known.marks, strata_of(known.dataset)
     swaps = marks_to_swap(marks, labels)
     rows = some_rows(swaps.irrelevant.rows(labels), NUM_ROWS, known.seed)
     is_relevance = term.declaration.serves == {"relevant"}

@@ -7,8 +7,9 @@ from torch import Tensor, nn
 from corrigible.data.swapping import swapped
 from corrigible.explanations.scores import plain_score
 from corrigible.models.batch_size import rows_that_fit
-from corrigible.models.forward import Score, class_logits
+from corrigible.models.forward import Score
 from corrigible.models.modes import like_parameters, untouched
+from corrigible.outputs import as_outputs
 
 
 def region_effects(
@@ -18,7 +19,7 @@ def region_effects(
     regions: Bool[Tensor, " region *input"],
     donors: Float[Tensor, " donor *input"],
     *,
-    score: str = "target_prob",
+    score: str | Score = "target_prob",
     seed: int = 0,
 ) -> Float[Tensor, " batch region"]:
     """How much each row's score falls, averaged over donors, when a region holds the donors' values.
@@ -49,7 +50,7 @@ def marked_effects(
     marks: Bool[Tensor, " pair token"],
     donors: Float[Tensor, " donor token dimension"],
     *,
-    score: str = "target_prob",
+    score: str | Score = "target_prob",
     seed: int = 0,
 ) -> Float[Tensor, " pair"]:
     """Like `region_effects`, for texts, in which each pair has its own region: places ``marks[i]`` of row ``row[i]``.
@@ -88,4 +89,4 @@ def _effect(
 
 def _scores(model: nn.Module, x: Tensor, target: Tensor, of: Score) -> Tensor:
     # A copy: without gradients, a model that works in place would overwrite the caller's rows.
-    return of(class_logits(model(x.clone())), target)
+    return of(as_outputs(model(x.clone())), target)

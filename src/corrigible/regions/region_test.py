@@ -14,6 +14,7 @@ from corrigible.errors import FeedbackError, RecipeError
 from corrigible.explanations.question import predicted_target
 from corrigible.feedback.masks import mask_of
 from corrigible.intervals import percentile_interval, resamples
+from corrigible.models.forward import Score
 from corrigible.regions.candidates import elsewhere
 from corrigible.regions.effects import region_effects
 from corrigible.types import Phrase, region_of
@@ -47,7 +48,7 @@ def region_test(
     data: Any,
     region: Any,
     *,
-    score: str = "target_prob",
+    score: str | Score = "target_prob",
     num_rows: int = 200,
     num_donors: int = 8,
     num_elsewhere: int = 50,

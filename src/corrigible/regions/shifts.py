@@ -9,8 +9,8 @@ from torch import Tensor, nn
 from corrigible.data.dataset import Dataset, columns_of, rows_of, shape_of, tokens_of
 from corrigible.data.swapping import some_rows
 from corrigible.models.batch_size import rows_that_fit
-from corrigible.models.forward import class_logits
 from corrigible.models.modes import evaluating, like_parameters
+from corrigible.outputs import class_logits
 from corrigible.regions.candidates import masks_of_parts, parts_of
 
 NUM_ROWS, NUM_DONORS, NUM_CELLS, MOST = 200, 4, 4, 3

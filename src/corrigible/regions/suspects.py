@@ -19,6 +19,7 @@ from corrigible.errors import DataError, RecipeError
 from corrigible.explanations.explaining import explain
 from corrigible.explanations.question import predicted_target
 from corrigible.explanations.scores import plain_score
+from corrigible.models.forward import Score
 from corrigible.regions.candidates import as_region, elsewhere, masks_of_parts, parts_of
 from corrigible.regions.clusters import cluster_explanations
 from corrigible.regions.effects import region_effects
@@ -45,7 +46,7 @@ class _Looked:
     rows: TensorData
     target: Int[Tensor, " looked"]
     donors: Float[Tensor, " donor *input"]
-    score: str
+    score: str | Score
     seed: int
 
     def effects(self, masks: Bool[Tensor, " region *input"]) -> Float[Tensor, " looked region"]:
@@ -73,7 +74,7 @@ def suspects(
     *,
     method: str = "integrated_gradients",
     cell: int | None = None,
-    score: str = "target_logit",
+    score: str | Score = "target_logit",
     num_rows: int = 200,
     num_donors: int = 8,
     most: int = 10,
@@ -134,7 +135,9 @@ def suspects(
     return [_suspect(looked, regions[place], told[place]) for place in kept]
 
 
-def _looked(model: nn.Module, dataset: Dataset, score: str, num_rows: int, num_donors: int, seed: int) -> _Looked:
+def _looked(
+    model: nn.Module, dataset: Dataset, score: str | Score, num_rows: int, num_donors: int, seed: int
+) -> _Looked:
     index = draw_donors(len(dataset), max(NUM_COMPARED, num_rows), seed)
     rows = rows_of(dataset, index)
     donors = rows_of(dataset, draw_donors(len(dataset), num_donors, seed + 1)).x

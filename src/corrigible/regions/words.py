@@ -4,11 +4,12 @@ import torch
 from jaxtyping import Bool, Float, Int
 from torch import Tensor, nn
 
-from corrigible.data.dataset import Dataset, all_labels, rows_of, tokens_of
+from corrigible.data.dataset import Dataset, rows_of, strata_of, tokens_of
 from corrigible.data.swapping import draw_donors
 from corrigible.data.tokens import PADDING
 from corrigible.data.vocabulary import UNKNOWN
 from corrigible.explanations.question import predicted_target
+from corrigible.models.forward import Score
 from corrigible.regions.effects import marked_effects
 from corrigible.regions.region_test import compared_with_others
 from corrigible.regions.suspect_ranking import SURELY, Suspect, suspicion_of
@@ -21,14 +22,14 @@ NUM_DOUBTED = 5
 
 
 def word_suspects(
-    model: nn.Module, dataset: Dataset, *, score: str, num_rows: int, num_donors: int, most: int, seed: int
+    model: nn.Module, dataset: Dataset, *, score: str | Score, num_rows: int, num_donors: int, most: int, seed: int
 ) -> list[Suspect]:
     """Words that the model may rely on by mistake, the most suspected first.
 
     Candidates are words that at least two of the drawn rows hold. The effect of a word on a row that holds it is how
     much the score of the predicted class falls when other rows' words stand in its places.
     """
-    tokens, y = tokens_of(dataset), all_labels(dataset)
+    tokens, y = tokens_of(dataset), strata_of(dataset)
     assert tokens is not None
     index = draw_donors(len(dataset), num_rows, seed)
     rows = rows_of(dataset, index)

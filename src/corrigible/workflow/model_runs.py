@@ -10,7 +10,7 @@ from typing import Any
 import torch
 from torch import nn
 
-from corrigible.data.dataset import Dataset, all_labels, rows_of, shape_of, tokens_of
+from corrigible.data.dataset import Dataset, rows_of, shape_of, strata_of, tokens_of
 from corrigible.errors import DataError, FeedbackError, RecipeError, StudyError
 from corrigible.feedback.masks import marks_of, said_about
 from corrigible.models.weights import load_weights, save_weights
@@ -74,7 +74,7 @@ def correct(folder: Path, *, seed: int | None = None, device: str = "cpu") -> It
     feedback, revision = training_feedback(study)
     marks = marks_of(feedback, data)
     terms, changes = terms_of(recipe.penalties or {}, may_be_auto=True), changes_of(recipe.augment or {})
-    require_marked(marks, feedback, all_labels(data), [*(term.method for term in terms), *changes])
+    require_marked(marks, feedback, strata_of(data), [*(term.method for term in terms), *changes])
     model = load_model(parent).to(device_named(device))
     origin = {"parent": parent.name, "seed": seed, "device": device, "facts": parent.record["facts"]}
     yield Started("correct", "corrected", len(data), len(marks.reviewed_rows(data)))

@@ -3,7 +3,7 @@
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from corrigible.data.dataset import Dataset, all_labels, class_names_of
+from corrigible.data.dataset import Dataset, class_names_of, strata_of
 from corrigible.feedback.masks import marks_of, marks_to_swap, said_about
 from corrigible.protocols.baselines import marked_anywhere
 from corrigible.protocols.judge import Judge, build_judge
@@ -64,8 +64,8 @@ def _judge(study: Study, corrected: Run, data: Dataset, feedback: Sequence[Feedb
         return None
     rules = [said for said in said_about(seen, study.recipe.evaluate.split) if said.scope != "row"]
     on_rows = marks_of([*rules, *(said for said in feedback if said.scope == "row")], data)
-    on_rows = marks_to_swap(on_rows, all_labels(data))
-    is_marked = len(on_rows.irrelevant.rows(all_labels(data))) > 0
+    on_rows = marks_to_swap(on_rows, strata_of(data))
+    is_marked = len(on_rows.irrelevant.rows(strata_of(data))) > 0
     return build_judge(train, marks, validation=data, validation_marks=on_rows if is_marked else None, seed=seed)
 
 

@@ -11,7 +11,7 @@ from corrigible.explanations.features import shared_by_category
 from corrigible.explanations.passes import pass_over, values_index
 from corrigible.explanations.question import Question
 from corrigible.explanations.scores import score_named
-from corrigible.models.forward import Forward
+from corrigible.models.forward import Forward, Score
 from corrigible.models.modes import frozen_norms, untouched
 
 
@@ -41,7 +41,7 @@ def sum_over_points(
         # A row's points share its index, so that a random score is the same function at all of them.
         targets, indices = (torch.cat([values] * len(at)) for values in (target, index))
         forward = pass_over(model, at.flatten(0, 1), targets, index=indices, seed=question.seed).unobserved()
-        scores = score_named(question.score, forward)(forward.logits, targets)
+        scores = score_named(question.score, forward)(forward.outputs, targets)
         scores = scores if weights is None else scores.view(len(at), -1) * weights[:, None]
         return forward.gradient(scores.sum(), forward.x, create_graph=differentiable).view_as(at)
 
@@ -69,7 +69,7 @@ def attribution_along(
     share: Float[Tensor, " point _"],
     weights: Float[Tensor, " point"],
     *,
-    score: str,
+    score: str | Score,
 ) -> Float[Tensor, " batch *input"]:
     """The weighted mean gradient of the score at points between ``start`` and each row, times their difference.
 
@@ -86,7 +86,7 @@ def attribution_along(
     with frozen_norms(forward.model), torch.enable_grad():
         elsewhere = forward.at(points).unobserved()
         targets = torch.cat([target] * len(points))
-        scores = score_named(score, elsewhere)(elsewhere.logits, targets)
+        scores = score_named(score, elsewhere)(elsewhere.outputs, targets)
         gradient = elsewhere.gradient(scores.sum(), elsewhere.x).view_as(points)
     found = (gradient * way * weights.reshape(-1, *[1] * (way.ndim - 1))).sum(0)
     return shared_by_category(found, forward.batch.columns)

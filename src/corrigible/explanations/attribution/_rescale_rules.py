@@ -8,8 +8,8 @@ from jaxtyping import Float
 from torch import Tensor, nn
 
 from corrigible.errors import UnsupportedModelError
-from corrigible.models.forward import class_logits
 from corrigible.models.nonlinear import MAX_POOLS, SMOOTH, Backward, Call, Nonlinearities, Rule
+from corrigible.outputs import as_outputs
 
 TINY = 1e-10
 """Difference of inputs below which a function with kinks uses its derivative as multiplier."""
@@ -38,7 +38,7 @@ def recorded(
         return result, None
 
     with torch.set_grad_enabled(differentiable), Nonlinearities(record):
-        return calls, class_logits(model(start.clone()))
+        return calls, as_outputs(model(start.clone()))
 
 
 def rescale_rule(calls: Sequence[Recorded], num_rows: int, *, differentiable: bool) -> Rule:

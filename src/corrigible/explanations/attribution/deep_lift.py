@@ -14,6 +14,7 @@ from corrigible.explanations.baselines import Baseline, baseline_row
 from corrigible.explanations.features import shared_by_category
 from corrigible.explanations.passes import pass_over
 from corrigible.explanations.scores import score_named
+from corrigible.models.forward import Score
 from corrigible.models.modes import like_parameters, untouched
 from corrigible.models.nonlinear import Nonlinearities
 from corrigible.types import Columns
@@ -28,7 +29,7 @@ def deep_lift(
     target: Int[Tensor, " batch *contrast"],
     *,
     baseline: Baseline = None,
-    score: str = "target_logit",
+    score: str | Score = "target_logit",
     columns: Columns | None = None,
     seed: int = 0,
     differentiable: bool = False,
@@ -59,11 +60,11 @@ def deep_lift(
         rescaled = Nonlinearities(rescale_rule(calls, len(x), differentiable=differentiable))
         forward = pass_over(model, x, target, seed=seed, nonlinearities=rescaled).unobserved()
         scores = score_named(score, forward)
-        risen = scores(forward.logits, target)
+        risen = scores(forward.outputs, target)
         with rescaled.replacing():
             multipliers = forward.gradient(risen.sum(), forward.x, create_graph=differentiable)
         found = shared_by_category(multipliers * (forward.x.detach() - start), columns)
-        _check_complete(found, risen, scores(before.expand_as(forward.logits), target), rescaled)
+        _check_complete(found, risen, scores(before.expand_as(forward.outputs), target), rescaled)
     return found
 
 

@@ -12,7 +12,7 @@ from corrigible.explanations.baselines import background_rows
 from corrigible.explanations.features import shared_by_category
 from corrigible.explanations.question import Question
 from corrigible.models.draws import row_uniform
-from corrigible.models.forward import Forward
+from corrigible.models.forward import Forward, Score
 from corrigible.models.modes import untouched
 from corrigible.types import Columns
 
@@ -23,7 +23,7 @@ def expected_gradients_of(
     *,
     background: Tensor | None = None,
     samples: int = 1,
-    score: str = "target_logit",
+    score: str | Score = "target_logit",
 ) -> Float[Tensor, " batch *input"]:
     """Expected gradients of the pass's rows, from one more pass over ``samples`` random points per row.
 
@@ -50,7 +50,7 @@ def expected_gradients(
     *,
     background: Tensor | None = None,
     samples: int = 50,
-    score: str = "target_logit",
+    score: str | Score = "target_logit",
     columns: Columns | None = None,
     seed: int = 0,
     differentiable: bool = False,

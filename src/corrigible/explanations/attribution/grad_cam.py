@@ -10,7 +10,7 @@ from torch.nn.functional import interpolate
 from corrigible.errors import UnsupportedModelError
 from corrigible.explanations.passes import pass_over
 from corrigible.explanations.scores import score_named
-from corrigible.models.forward import Forward
+from corrigible.models.forward import Forward, Score
 from corrigible.models.modes import untouched
 
 
@@ -19,7 +19,7 @@ def grad_cam_of(
     target: Int[Tensor, " batch *contrast"],
     *,
     layer: str | None = None,
-    score: str = "target_logit",
+    score: str | Score = "target_logit",
     create_graph: bool = True,
 ) -> Float[Tensor, " batch channel height width"]:
     """ReLU of the sum of the layer's channels weighted by their mean gradients, repeated for every input channel.
@@ -43,7 +43,7 @@ def class_map_of(
     target: Int[Tensor, " batch *contrast"],
     *,
     layer: str | None = None,
-    score: str = "target_logit",
+    score: str | Score = "target_logit",
     create_graph: bool = True,
 ) -> Float[Tensor, " batch 1 map_height map_width"]:
     """The sum of the layer's channels weighted by their mean gradients, before the ReLU, at the layer's resolution.
@@ -51,7 +51,7 @@ def class_map_of(
     Raises:
         UnsupportedModelError: see `grad_cam_of`.
     """
-    scores = score_named(score, forward)(forward.logits, target).sum()
+    scores = score_named(score, forward)(forward.outputs, target).sum()
     name = last_convolution_of(forward) if layer is None else layer
     activation = forward.activation(name)
     for what, found in ((f"layer {name!r} gives", activation), ("x has", forward.x)):
@@ -68,7 +68,7 @@ def grad_cam(
     target: Int[Tensor, " batch *contrast"],
     *,
     layer: str | None = None,
-    score: str = "target_logit",
+    score: str | Score = "target_logit",
     seed: int = 0,
     differentiable: bool = False,
 ) -> Float[Tensor, " batch *input"]:

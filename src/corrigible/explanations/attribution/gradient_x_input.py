@@ -7,13 +7,17 @@ from torch import Tensor, nn
 
 from corrigible.explanations.attribution.input_gradient import input_gradient_of
 from corrigible.explanations.passes import pass_over
-from corrigible.models.forward import Forward
+from corrigible.models.forward import Forward, Score
 from corrigible.models.modes import untouched
 from corrigible.types import Columns
 
 
 def gradient_x_input_of(
-    forward: Forward, target: Int[Tensor, " batch *contrast"], *, score: str = "target_logit", create_graph: bool = True
+    forward: Forward,
+    target: Int[Tensor, " batch *contrast"],
+    *,
+    score: str | Score = "target_logit",
+    create_graph: bool = True,
 ) -> Float[Tensor, " batch *input"]:
     """The pass's input gradient times its input."""
     return input_gradient_of(forward, target, score=score, create_graph=create_graph) * forward.x.detach()
@@ -24,7 +28,7 @@ def gradient_x_input(
     x: Float[Tensor, " batch *input"],
     target: Int[Tensor, " batch *contrast"],
     *,
-    score: str = "target_logit",
+    score: str | Score = "target_logit",
     columns: Columns | None = None,
     seed: int = 0,
     differentiable: bool = False,

@@ -10,7 +10,7 @@ from torch import Tensor, nn
 from corrigible.errors import UnsupportedModelError
 from corrigible.explanations.passes import pass_over
 from corrigible.explanations.scores import score_named
-from corrigible.models.forward import Forward, centred
+from corrigible.models.forward import Forward, Score, centred
 from corrigible.models.modes import untouched
 from corrigible.models.nonlinear import Backward, Call, Nonlinearities
 from corrigible.types import Columns
@@ -21,11 +21,11 @@ def guided_backpropagation_of(
     rectifiers: Nonlinearities,
     target: Int[Tensor, " batch *contrast"],
     *,
-    score: str = "target_logit",
+    score: str | Score = "target_logit",
     create_graph: bool = True,
 ) -> Float[Tensor, " batch *input"]:
     """The guided gradient in a pass that was made by `guided_pass_of`, centred over the columns of each category."""
-    scores = score_named(score, forward)(forward.logits, target).sum()
+    scores = score_named(score, forward)(forward.outputs, target).sum()
     with rectifiers.replacing():
         return centred(forward.gradient(scores, forward.x, create_graph=create_graph), forward.batch.columns)
 
@@ -35,7 +35,7 @@ def guided_backpropagation(
     x: Float[Tensor, " batch *input"],
     target: Int[Tensor, " batch *contrast"],
     *,
-    score: str = "target_logit",
+    score: str | Score = "target_logit",
     columns: Columns | None = None,
     seed: int = 0,
     differentiable: bool = False,
@@ -78,7 +78,7 @@ def guided_pass_of(
 
     rectifiers = Nonlinearities(guided)
     forward = pass_over(model, x, target, columns=columns, seed=seed, nonlinearities=rectifiers)
-    _ = forward.logits
+    _ = forward.outputs
     if not ran:
         raise UnsupportedModelError(
             "no ReLU ran in this model, and without one guided backpropagation is the plain gradient: "

@@ -8,6 +8,7 @@ from torch import Tensor, nn
 
 from corrigible.explanations.attribution.grad_cam import grad_cam_of
 from corrigible.explanations.attribution.guided_backpropagation import guided_backpropagation_of, guided_pass_of
+from corrigible.models.forward import Score
 from corrigible.models.modes import untouched
 
 
@@ -17,7 +18,7 @@ def guided_grad_cam(
     target: Int[Tensor, " batch *contrast"],
     *,
     layer: str | None = None,
-    score: str = "target_logit",
+    score: str | Score = "target_logit",
     seed: int = 0,
     differentiable: bool = False,
 ) -> Float[Tensor, " batch *input"]:

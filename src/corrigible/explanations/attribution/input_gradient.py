@@ -8,13 +8,17 @@ from torch import Tensor, nn
 
 from corrigible.explanations.passes import pass_over
 from corrigible.explanations.scores import score_named
-from corrigible.models.forward import Forward
+from corrigible.models.forward import Forward, Score
 from corrigible.models.modes import untouched
 from corrigible.types import Columns
 
 
 def input_gradient_of(
-    forward: Forward, target: Int[Tensor, " batch *contrast"], *, score: str = "target_logit", create_graph: bool = True
+    forward: Forward,
+    target: Int[Tensor, " batch *contrast"],
+    *,
+    score: str | Score = "target_logit",
+    create_graph: bool = True,
 ) -> Float[Tensor, " batch *input"]:
     """Gradient of the score with respect to the pass's input, centred over the columns of each one-hot category."""
     return forward.input_gradient(score_named(score, forward), target, create_graph=create_graph)
@@ -25,7 +29,7 @@ def input_gradient(
     x: Float[Tensor, " batch *input"],
     target: Int[Tensor, " batch *contrast"],
     *,
-    score: str = "target_logit",
+    score: str | Score = "target_logit",
     columns: Columns | None = None,
     seed: int = 0,
     differentiable: bool = False,

@@ -13,13 +13,13 @@ from corrigible.explanations.attribution._path_gradients import Points, attribut
 from corrigible.explanations.baselines import Baseline, baseline_row, neutral_row
 from corrigible.explanations.features import shared_by_category
 from corrigible.explanations.question import Question
-from corrigible.models.forward import Forward
+from corrigible.models.forward import Forward, Score
 from corrigible.models.modes import untouched
 from corrigible.types import Columns
 
 
 def integrated_gradients_of(
-    forward: Forward, target: Int[Tensor, " batch *contrast"], *, steps: int = 1, score: str = "target_logit"
+    forward: Forward, target: Int[Tensor, " batch *contrast"], *, steps: int = 1, score: str | Score = "target_logit"
 ) -> Float[Tensor, " batch *input"]:
     """Integrated gradients of the pass's rows from the neutral row, from one more pass.
 
@@ -38,7 +38,7 @@ def integrated_gradients(
     *,
     steps: int = 50,
     baseline: Baseline = None,
-    score: str = "target_logit",
+    score: str | Score = "target_logit",
     columns: Columns | None = None,
     seed: int = 0,
     differentiable: bool = False,

@@ -7,7 +7,7 @@ from torch import Tensor
 
 from corrigible.explanations.attribution.expected_gradients import expected_gradients_of
 from corrigible.explanations.attribution.integrated_gradients import integrated_gradients_of
-from corrigible.models.forward import Forward
+from corrigible.models.forward import Forward, Score
 
 PathMethod = Literal["expected_gradients", "integrated_gradients"]
 
@@ -19,7 +19,7 @@ def path_attribution_of(
     attribution: PathMethod,
     background: Tensor | None,
     samples: int,
-    score: str,
+    score: str | Score,
 ) -> Float[Tensor, " batch *input"]:
     """Expected gradients from the background, or integrated gradients from the neutral row, of ``samples`` points each.
 

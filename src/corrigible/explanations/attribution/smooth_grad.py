@@ -7,7 +7,7 @@ from torch import Tensor, nn
 from corrigible.errors import RecipeError
 from corrigible.explanations.attribution._path_gradients import Points, sum_over_points
 from corrigible.explanations.question import Question
-from corrigible.models.forward import centred
+from corrigible.models.forward import Score, centred
 from corrigible.models.modes import untouched
 from corrigible.types import Columns
 
@@ -19,7 +19,7 @@ def smooth_grad(
     *,
     samples: int = 50,
     noise: float = 0.15,
-    score: str = "target_logit",
+    score: str | Score = "target_logit",
     columns: Columns | None = None,
     seed: int = 0,
     differentiable: bool = False,

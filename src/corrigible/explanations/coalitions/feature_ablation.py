@@ -12,6 +12,7 @@ from corrigible.explanations.games.game import Plan, game_of
 from corrigible.explanations.games.removal import Absent
 from corrigible.explanations.groups import Groups
 from corrigible.explanations.question import Question
+from corrigible.models.forward import Score
 from corrigible.types import Columns
 
 
@@ -24,7 +25,7 @@ def feature_ablation(
     baseline: Baseline = None,
     background: Tensor | None = None,
     absent: Absent = "marginal",
-    score: str = "target_logit",
+    score: str | Score = "target_logit",
     columns: Columns | None = None,
     seed: int = 0,
     differentiable: bool = False,

@@ -19,6 +19,7 @@ from corrigible.explanations.games.game import MOST_PLANNED, Plan, game_of
 from corrigible.explanations.games.removal import Absent
 from corrigible.explanations.groups import Groups
 from corrigible.explanations.question import Question
+from corrigible.models.forward import Score
 from corrigible.types import Columns
 
 
@@ -34,7 +35,7 @@ def lime(
     baseline: Baseline = None,
     background: Tensor | None = None,
     absent: Absent = "marginal",
-    score: str = "target_logit",
+    score: str | Score = "target_logit",
     columns: Columns | None = None,
     seed: int = 0,
     differentiable: bool = False,

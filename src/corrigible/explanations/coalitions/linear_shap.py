@@ -14,6 +14,7 @@ from corrigible.explanations.games.evaluate import evaluated
 from corrigible.explanations.games.game import Plan, game_of
 from corrigible.explanations.groups import Groups, shared_evenly
 from corrigible.explanations.question import Question
+from corrigible.models.forward import Score
 from corrigible.types import Columns
 
 TOLERANCE = 1e-4
@@ -31,7 +32,7 @@ def linear_shap(
     baseline: Baseline = None,
     background: Tensor | None = None,
     absent: Literal["marginal", "independent"] = "marginal",
-    score: str = "target_logit",
+    score: str | Score = "target_logit",
     columns: Columns | None = None,
     seed: int = 0,
     differentiable: bool = False,

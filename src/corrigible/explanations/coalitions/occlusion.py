@@ -11,6 +11,7 @@ from corrigible.explanations.games.evaluate import parts_of_values
 from corrigible.explanations.games.game import Game, game_of
 from corrigible.explanations.games.values import Values, shown_values
 from corrigible.explanations.question import Question
+from corrigible.models.forward import Score
 from corrigible.types import Columns
 
 
@@ -22,7 +23,7 @@ def occlusion(
     patch: int = 4,
     stride: int | None = None,
     baseline: Baseline = None,
-    score: str = "target_logit",
+    score: str | Score = "target_logit",
     columns: Columns | None = None,
     seed: int = 0,
     differentiable: bool = False,

@@ -13,7 +13,7 @@ from torch import Tensor, nn
 
 from corrigible.explanations.games.game import Game
 from corrigible.explanations.games.values import Values, mean_over_draws
-from corrigible.models.forward import class_logits
+from corrigible.outputs import as_outputs
 
 HiddenOf = Callable[[slice], Iterator[Float[Tensor, " coalition row draw hidden"]]]
 """A slice of rows -> the first layer's output for their points, a few draws at a time."""
@@ -79,7 +79,7 @@ def affine_values(game: Game, present: Bool[Tensor, " coalition group"], parts: 
     def values(rows: slice) -> Float[Tensor, " row coalition"]:
         scores = []
         for hidden in hidden_of(rows):
-            logits = class_logits(parts.rest(hidden.flatten(0, 2))).view(*hidden.shape[:3], -1)
+            logits = as_outputs(parts.rest(hidden.flatten(0, 2))).view(*hidden.shape[:3], -1)
             scores.append(game.scored(logits, rows, axis=1))
         return mean_over_draws(scores).T
 

@@ -16,7 +16,7 @@ from corrigible.explanations.baselines import Baseline
 from corrigible.explanations.games.removal import Absent, Removal, removal_of
 from corrigible.explanations.groups import Groups, groups_of, numbered_anew
 from corrigible.explanations.question import Question
-from corrigible.models.forward import class_logits
+from corrigible.outputs import as_outputs
 from corrigible.types import Columns
 
 MOST_GROUPS = 4096
@@ -62,7 +62,7 @@ class Game:
     def scores(self, inputs: Float[Tensor, " row *other_and_input"], rows: slice) -> Tensor:
         """The scores of several changed versions of each of these rows: (row, \\*other)."""
         points = inputs.shape[: inputs.ndim - self.x.ndim + 1]
-        logits = class_logits(self.question.model(inputs.flatten(0, len(points) - 1)))
+        logits = as_outputs(self.question.model(inputs.flatten(0, len(points) - 1)))
         if len(logits) != points.numel():
             found, expected = len(logits), points.numel()
             raise DataError(f"the model gives {found} rows of scores for {expected} rows of x; expected one for each")

@@ -12,7 +12,7 @@ from torch.nn.functional import one_hot
 
 from corrigible.explanations.games.game import Game
 from corrigible.explanations.games.removal import distances
-from corrigible.models.forward import class_logits
+from corrigible.outputs import as_outputs
 
 Values = Callable[[slice], Float[Tensor, " row coalition"]]
 
@@ -57,7 +57,7 @@ def conditional_values(game: Game, present: Bool[Tensor, " coalition group"]) ->
     kept = _inputs_of(present, game.labels).to(game.x).unsqueeze(2)
     is_empty = ~present.any(dim=1)
     needs_all = bool(is_empty.any())
-    of_all = [class_logits(game.question.model(some.clone())) for some in others.split(at_once)] if needs_all else []
+    of_all = [as_outputs(game.question.model(some.clone())) for some in others.split(at_once)] if needs_all else []
 
     def values(rows: slice) -> Float[Tensor, " row coalition"]:
         apart = present.double() @ distances(game.x[rows], others, membership).transpose(1, 2)

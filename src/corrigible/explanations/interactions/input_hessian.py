@@ -13,7 +13,7 @@ from torch import Tensor, nn
 from corrigible.explanations.passes import pass_over, require_gradient
 from corrigible.explanations.question import checked_question
 from corrigible.explanations.scores import score_named
-from corrigible.models.forward import Forward, centred
+from corrigible.models.forward import Forward, Score, centred
 from corrigible.models.modes import untouched
 from corrigible.types import Columns
 
@@ -23,7 +23,7 @@ def input_hessian(
     x: Any,
     target: Any,
     *,
-    score: str = "target_logit",
+    score: str | Score = "target_logit",
     columns: Columns | None = None,
     seed: int = 0,
     differentiable: bool = False,
@@ -67,12 +67,12 @@ def input_hessian_of(
     forward: Forward,
     target: Int[Tensor, " batch *contrast"],
     *,
-    score: str = "target_logit",
+    score: str | Score = "target_logit",
     columns: Columns | None = None,
     create_graph: bool = True,
 ) -> Float[Tensor, " batch inputs inputs"]:
     """Second derivatives of the score of an existing pass, with respect to each pair of inputs."""
-    scores = score_named(score, forward)(forward.logits, target).sum()
+    scores = score_named(score, forward)(forward.outputs, target).sum()
     gradient = forward.gradient(scores, forward.x).flatten(1)
     found = [forward.gradient(of.sum(), forward.x, create_graph=create_graph).flatten(1) for of in gradient.unbind(1)]
     hessian = torch.stack(found, dim=1)

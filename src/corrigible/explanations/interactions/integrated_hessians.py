@@ -20,6 +20,7 @@ from corrigible.explanations.features import shared_by_category
 from corrigible.explanations.passes import pass_over, require_gradient
 from corrigible.explanations.question import Question, checked_question
 from corrigible.explanations.scores import score_named
+from corrigible.models.forward import Score
 from corrigible.models.modes import untouched
 from corrigible.models.nonlinear import Nonlinearities
 from corrigible.models.softplus import require_no_maxima_of, smooth_activations_of
@@ -34,7 +35,7 @@ def integrated_hessians(
     steps: int = 50,
     baseline: Baseline = None,
     beta: float | None = None,
-    score: str = "target_logit",
+    score: str | Score = "target_logit",
     columns: Columns | None = None,
     seed: int = 0,
     differentiable: bool = False,
@@ -108,7 +109,7 @@ def _interactions(path: _Path, rows: Tensor, steps: int, smooth: Nonlinearities)
         # A row keeps its index along its path, so that a random score is the same function at all points.
         forward = pass_over(asked.model, points, target, index=asked.index[row], seed=asked.seed)
         with smooth:
-            scores = score_named(asked.score, forward)(forward.logits, target)
+            scores = score_named(asked.score, forward)(forward.outputs, target)
         require_no_maxima_of(smooth)
         gradient = forward.gradient((scores * weight[node]).sum(), forward.x).flatten(1)
         first = first.index_add(0, row, gradient if asked.differentiable else gradient.detach())

@@ -24,6 +24,7 @@ from corrigible.explanations.games.removal import Absent
 from corrigible.explanations.groups import Groups
 from corrigible.explanations.passes import require_gradient
 from corrigible.explanations.question import question_of
+from corrigible.models.forward import Score
 from corrigible.types import Columns
 
 MOST_PAIRED = 128
@@ -40,7 +41,7 @@ def shapley_interactions(
     baseline: Baseline = None,
     background: Tensor | None = None,
     absent: Absent = "marginal",
-    score: str = "target_logit",
+    score: str | Score = "target_logit",
     columns: Columns | None = None,
     seed: int = 0,
     differentiable: bool = False,

@@ -7,7 +7,7 @@ from jaxtyping import Float
 from torch import Tensor
 
 from corrigible.explanations.question import Question
-from corrigible.models.forward import class_logits
+from corrigible.outputs import as_outputs
 
 
 def scores(question: Question, points: Float[Tensor, " row point *input"], which: slice) -> Float[Tensor, " row point"]:
@@ -21,7 +21,7 @@ def scores(question: Question, points: Float[Tensor, " row point *input"], which
     x = points.flatten(0, 1) if len(row) == is_new.numel() else points[row, point]
     if x.untyped_storage().data_ptr() == question.x.untyped_storage().data_ptr():
         x = x.clone()  # A model that works in place would overwrite the rows.
-    logits = class_logits(question.model(x))
+    logits = as_outputs(question.model(x))
     found = question.scored(logits, question.target[which][row], lambda: question.index[which][row]).cpu().double()
     return found[is_new.flatten().cumsum(dim=0).sub(1).cpu()].view(points.shape[:2])
 

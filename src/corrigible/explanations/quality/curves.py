@@ -19,6 +19,7 @@ from corrigible.explanations.quality._given import flat_of, require_same_shape_o
 from corrigible.explanations.quality._order import Order, order_of
 from corrigible.explanations.quality._scoring import blocks, scores
 from corrigible.explanations.question import Question, question_of
+from corrigible.models.forward import Score
 from corrigible.types import Columns
 
 
@@ -31,7 +32,7 @@ def deletion_curve(
     steps: int = 20,
     baseline: Baseline = None,
     groups: Groups = None,
-    score: str = "target_prob",
+    score: str | Score = "target_prob",
     columns: Columns | None = None,
     seed: int = 0,
     rows_at_once: int | None = None,
@@ -72,7 +73,7 @@ def insertion_curve(
     steps: int = 20,
     baseline: Baseline = None,
     groups: Groups = None,
-    score: str = "target_prob",
+    score: str | Score = "target_prob",
     columns: Columns | None = None,
     seed: int = 0,
     rows_at_once: int | None = None,
@@ -95,7 +96,7 @@ def deletion_auc(
     steps: int = 20,
     baseline: Baseline = None,
     groups: Groups = None,
-    score: str = "target_prob",
+    score: str | Score = "target_prob",
     columns: Columns | None = None,
     seed: int = 0,
     rows_at_once: int | None = None,
@@ -118,7 +119,7 @@ def insertion_auc(
     steps: int = 20,
     baseline: Baseline = None,
     groups: Groups = None,
-    score: str = "target_prob",
+    score: str | Score = "target_prob",
     columns: Columns | None = None,
     seed: int = 0,
     rows_at_once: int | None = None,

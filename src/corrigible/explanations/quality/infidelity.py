@@ -13,7 +13,7 @@ from corrigible.explanations.groups import Groups, groups_of
 from corrigible.explanations.quality._given import flat_of, require_same_shape_of
 from corrigible.explanations.quality._scoring import blocks, scores
 from corrigible.explanations.question import Question, question_of
-from corrigible.models.forward import centred
+from corrigible.models.forward import Score, centred
 from corrigible.types import Columns
 
 Perturbation = Literal["noise", "square", "groups"]
@@ -32,7 +32,7 @@ def infidelity(
     baseline: Baseline = None,
     groups: Groups = None,
     scaled: bool = False,
-    score: str = "target_logit",
+    score: str | Score = "target_logit",
     columns: Columns | None = None,
     seed: int = 0,
     rows_at_once: int | None = None,

@@ -13,6 +13,7 @@ from corrigible.errors import DataError
 from corrigible.explanations.inputs import checked_rows
 from corrigible.explanations.question import Target, answers_to, scores_of
 from corrigible.explanations.summaries.grid import Grid, grid_of, named_columns_of
+from corrigible.models.forward import Score
 from corrigible.types import Columns
 
 
@@ -42,7 +43,7 @@ def pair_dependence(
     features: tuple[str | int, str | int],
     *,
     target: Target = 1,
-    score: str = "target_logit",
+    score: str | Score = "target_logit",
     points: int = 10,
     columns: Columns | None = None,
     units: Units | None = None,

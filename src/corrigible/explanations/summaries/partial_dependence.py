@@ -15,6 +15,7 @@ from corrigible.data.original_units import Units, unchanged
 from corrigible.explanations.inputs import checked_rows
 from corrigible.explanations.question import Target, answers_to, scores_of
 from corrigible.explanations.summaries.grid import Grid, grid_of, named_columns_of
+from corrigible.models.forward import Score
 from corrigible.types import Columns
 
 
@@ -39,7 +40,7 @@ def partial_dependence(
     feature: str | int,
     *,
     target: Target = 1,
-    score: str = "target_logit",
+    score: str | Score = "target_logit",
     points: int = 20,
     columns: Columns | None = None,
     units: Units | None = None,

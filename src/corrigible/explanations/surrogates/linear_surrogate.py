@@ -30,7 +30,7 @@ from corrigible.explanations.surrogates.fidelity import (
     r2_of,
     require_growth_of,
 )
-from corrigible.models.forward import one_hot_members
+from corrigible.models.forward import Score, one_hot_members
 from corrigible.types import Columns
 
 
@@ -77,7 +77,7 @@ def linear_surrogate(
     *,
     target: Target | None = None,
     around: Any = None,
-    score: str = "margin",
+    score: str | Score = "margin",
     fidelity: float = 0.9,
     max_features: int = 10,
     samples: int = 4000,

@@ -29,6 +29,7 @@ from corrigible.explanations.surrogates.fidelity import (
     r2_of,
     require_growth_of,
 )
+from corrigible.models.forward import Score
 from corrigible.types import Columns
 
 
@@ -117,7 +118,7 @@ def tree_surrogate(
     *,
     target: Target | None = None,
     around: Any = None,
-    score: str = "target_logit",
+    score: str | Score = "target_logit",
     fidelity: float = 0.9,
     max_leaves: int = 16,
     samples: int = 4000,
@@ -176,7 +177,7 @@ def tree_surrogate(
     return TreeSurrogate(explained, best, reached, rule_text)
 
 
-def _growing(points: Answered, target: Target | None, score: str, max_leaves: int, seed: int) -> Iterator[Node]:
+def _growing(points: Answered, target: Target | None, score: str | Score, max_leaves: int, seed: int) -> Iterator[Node]:
     """Trees with one more leaf each, until no further split is possible."""
     num_classes = points.logits.shape[1]
     y = points.predicted if target is None else scores_of(points.logits, target, score=score).numpy()

@@ -20,8 +20,8 @@ from corrigible.explanations.trust.perturbing import Allowed, Norm
 from corrigible.explanations.trust.searching import Searching
 from corrigible.explanations.trust.similarity import mean_over_rows, squared_difference
 from corrigible.methods import name_of, settings_of, with_settings
-from corrigible.models.forward import class_logits
 from corrigible.models.modes import untouched
+from corrigible.outputs import class_logits
 from corrigible.types import Measurement
 
 Aim = Callable[[Tensor], Tensor]

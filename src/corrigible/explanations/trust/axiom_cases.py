@@ -7,8 +7,8 @@ from jaxtyping import Float, Int
 from torch import Tensor, nn
 from torch.nn import functional
 
-from corrigible.models.forward import class_logits
 from corrigible.models.modes import PrivateRandomness
+from corrigible.outputs import class_logits
 
 
 @dataclass(frozen=True)

@@ -14,8 +14,8 @@ from corrigible.errors import RecipeError
 from corrigible.explanations.trust.axiom_cases import Case, Doubled, Mixed, WithIgnored
 from corrigible.explanations.trust.configured import ConfiguredExplainer
 from corrigible.explanations.trust.equivalent_networks import equivalent_networks
-from corrigible.models.forward import class_logits
 from corrigible.models.modes import untouched
+from corrigible.outputs import class_logits
 
 
 @dataclass(frozen=True)

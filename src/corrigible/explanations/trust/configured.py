@@ -12,8 +12,8 @@ from corrigible.explanations.explaining import Method, attribution_of, explainer
 from corrigible.explanations.passes import score_of, values_index
 from corrigible.explanations.trust.axiom_cases import Case
 from corrigible.methods import name_of, settings_of
-from corrigible.models.forward import class_logits
 from corrigible.models.modes import untouched
+from corrigible.outputs import as_outputs
 
 
 @dataclass(frozen=True)
@@ -39,7 +39,7 @@ class ConfiguredExplainer:
     def scores(self, case: Case, rows: Float[Tensor, " row *input"], target: Int[Tensor, " row"]) -> Tensor:
         """The score that is explained, for any rows."""
         with untouched(case.model, self.seed), torch.no_grad():
-            logits = class_logits(case.model(rows.clone()))
+            logits = as_outputs(case.model(rows.clone()))
             return score_of(
                 self.score, logits, target, model=case.model, index=lambda: values_index(rows), seed=self.seed
             )

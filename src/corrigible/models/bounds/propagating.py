@@ -15,8 +15,8 @@ from torch.overrides import TorchFunctionMode, resolve_name
 
 from corrigible.errors import UnsupportedModelError
 from corrigible.models.bounds.rules import FACTS, RULES, Call, NoRuleError
-from corrigible.models.forward import class_logits
 from corrigible.models.modes import evaluating, like_parameters
+from corrigible.outputs import class_logits
 
 
 def logit_bounds(

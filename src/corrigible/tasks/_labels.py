@@ -1,0 +1,81 @@
+"""What tasks share: checks of outputs and labels, strata of amounts, numbers in words."""
+
+from collections.abc import Callable
+from typing import Any
+
+import torch
+from jaxtyping import Float, Int
+from torch import Tensor
+
+from corrigible.errors import DataError, UnsupportedModelError
+from corrigible.outputs import as_outputs, described
+
+NUM_STRATA = 4
+"""Parts of equal size that amounts are divided into, so that each part counts equally."""
+
+
+def plain_number(value: float) -> str:
+    """The number with four significant digits."""
+    return f"{value:,.4g}"
+
+
+def with_unit(unit: str) -> Callable[[float], str]:
+    """A function that writes an amount with its unit."""
+    return lambda value: plain_number(value) + (f" {unit}" if unit else "")
+
+
+def numbers_per_row(num_outputs: int, task: str) -> Callable[[Any], Tensor]:
+    """A function that checks a raw output and returns it as (batch, num_outputs)."""
+
+    def outputs(output: Any) -> Float[Tensor, " batch output"]:
+        found = as_outputs(output)
+        if found.shape[1] != num_outputs:
+            raise UnsupportedModelError(
+                f"the model gives {described(output)}; the task {task!r} expects (batch, {num_outputs})"
+            )
+        return found
+
+    return outputs
+
+
+def amounts_per_row(y: Any, task: str, *, least: float = -torch.inf, is_open: bool = False) -> Float[Tensor, " row"]:
+    """The labels as floats.
+
+    Raises:
+        DataError: another shape, NaN or infinite labels, labels below ``least``, or equal to it if it ``is_open``.
+    """
+    given = torch.as_tensor(y)
+    if given.ndim == 2 and given.shape[1] == 1:
+        given = given[:, 0]
+    if given.ndim != 1 or given.is_complex():
+        raise DataError(f"y has shape {tuple(given.shape)}; the task {task!r} expects one number per row")
+    found = given if given.is_floating_point() else given.float()
+    if not bool(found.isfinite().all()):
+        row = int((~found.isfinite()).nonzero()[0])
+        raise DataError(f"y of row {row} is {float(found[row])}; expected finite numbers: drop rows without a label")
+    is_bad = found <= least if is_open else found < least
+    if bool(is_bad.any()):
+        expected = f"{'above' if is_open else 'of at least'} {least:g}"
+        raise DataError(f"y holds {float(found[is_bad][0]):g}; the task {task!r} expects numbers {expected}")
+    return found
+
+
+def spread_of(y: Float[Tensor, " row"]) -> float:
+    """The standard deviation of the labels; 1 if they are all equal."""
+    return float(y.double().std(correction=0)) or 1.0
+
+
+def strata_at(y: Float[Tensor, " row"]) -> Callable[[Tensor], Tensor]:
+    """A function that says in which part of the labels a label lies: quarters, or fewer if many labels are equal."""
+    cuts = torch.quantile(y.double(), torch.linspace(0, 1, NUM_STRATA + 1, dtype=torch.float64)[1:-1]).unique()
+    cuts = cuts[cuts < y.double().max()]
+
+    def strata(labels: Tensor) -> Int[Tensor, " row"]:
+        return torch.bucketize(labels.cpu().double().contiguous(), cuts)
+
+    return strata
+
+
+def clipped(values: Tensor) -> Tensor:
+    """Values below -1 or above 1 become -1 or 1."""
+    return values.clamp(-1.0, 1.0)

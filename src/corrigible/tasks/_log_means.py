@@ -1,0 +1,70 @@
+"""What tasks share whose output is the logarithm of a mean: counts and positive amounts."""
+
+from collections.abc import Callable, Mapping
+
+import torch
+from torch import Tensor
+
+from corrigible.tasks._labels import clipped, numbers_per_row, strata_at, with_unit
+from corrigible.types import Task
+
+Deviance = Callable[[Tensor, Tensor], Tensor]
+"""(y, mean) -> the deviance of each row."""
+
+
+def exposure_of(y: Tensor, extra: Mapping[str, Tensor]) -> Tensor:
+    """The exposure of each row; 1 if none is given."""
+    exposure = extra.get("exposure")
+    return torch.ones_like(y) if exposure is None else exposure.to(y)
+
+
+def task_of_log_means(
+    name: str,
+    labels: Tensor,
+    *,
+    loss: Callable[[Tensor, Tensor, Tensor], Tensor],
+    deviance: Deviance,
+    check: Callable[[object], Tensor],
+    metrics: tuple[str, ...],
+    unit: str,
+) -> Task:
+    """A task whose single output is the logarithm of the mean per unit of exposure.
+
+    Args:
+        loss: (logarithm of the expected label, expected label, y) -> the loss of each row.
+    """
+    mean = max(float(labels.double().mean()), 1e-12)
+    null = float(deviance(labels.double(), torch.full_like(labels.double(), mean)).mean()) or 1.0
+
+    def losses(outputs: Tensor, y: Tensor, extra: Mapping[str, Tensor]) -> Tensor:
+        log_mean = outputs[:, 0] + exposure_of(y, extra).log()
+        return loss(log_mean, log_mean.exp(), y)
+
+    def quality(outputs: Tensor, y: Tensor, extra: Mapping[str, Tensor]) -> Tensor:
+        expected = outputs[:, 0].double().exp() * exposure_of(y, extra).double()
+        return 1 - deviance(y.double(), expected) / null
+
+    def shift(outputs: Tensor, others: Tensor) -> Tensor:
+        return clipped(outputs[:, 0] - others[:, 0])
+
+    return Task(
+        name=name,
+        outputs=numbers_per_row(1, name),
+        num_outputs=1,
+        logits=None,
+        values=lambda outputs: outputs.exp(),
+        observed=lambda outputs: {"predicted": outputs[:, 0].exp()},
+        standard=lambda outputs: outputs,
+        loss=losses,
+        quality=quality,
+        moved=lambda outputs, others: shift(outputs, others).abs(),
+        drawn=lambda outputs, others, y, other_y: shift(outputs, others) * (other_y - y).sign(),
+        target=lambda outputs: outputs.new_zeros(len(outputs), dtype=torch.long),
+        check=check,
+        strata=strata_at(labels),
+        score="target_output",
+        start=(float(torch.tensor(mean).log()), 1.0),
+        metrics=metrics,
+        quality_name="share of the deviance explained",
+        written=with_unit(unit),
+    )

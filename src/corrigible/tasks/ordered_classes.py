@@ -1,0 +1,84 @@
+"""Classes with an order, such as grades or severities."""
+
+from collections.abc import Mapping
+from typing import Any
+
+import torch
+from jaxtyping import Float, Int
+from torch import Tensor
+from torch.nn.functional import logsigmoid
+
+from corrigible.tasks._labels import numbers_per_row, plain_number
+from corrigible.tasks.classes import class_numbers, require_labels
+from corrigible.types import Task
+
+
+def ordered_classes(y: Any, *, num_classes: int | None = None) -> Task:
+    """The task of predicting one of several classes that have an order.
+
+    Outputs are one logit per step from a class to the next, (batch, num_classes - 1): that the class is above k, given
+    that it is at least k. The probabilities of all classes follow and are always consistent (continuation ratios,
+    Fienberg 1980; Shi, Cao and Raschka 2021, CORN). The predicted class is the median.
+
+    Args:
+        y: class numbers from 0 up in their order, one per row.
+        num_classes: None for as many as the labels say.
+
+    Raises:
+        DataError: labels that are not whole numbers of at least 0.
+    """
+    count = int(class_numbers(y).max()) + 1 if num_classes is None else num_classes
+    steps = max(1, count - 1)
+
+    def loss(outputs: Tensor, y: Tensor, extra: Mapping[str, Tensor]) -> Tensor:
+        require_labels(y, steps + 1)
+        return -class_log_probs(outputs).gather(1, y[:, None])[:, 0]
+
+    return Task(
+        name="ordered_classes",
+        outputs=numbers_per_row(steps, "ordered_classes"),
+        num_outputs=steps,
+        logits=class_log_probs,
+        values=lambda outputs: expected_class(outputs)[:, None],
+        observed=lambda outputs: {"probs": class_log_probs(outputs).exp(), "predicted": median_class(outputs)},
+        standard=lambda outputs: outputs,
+        loss=loss,
+        quality=lambda outputs, y, extra: 1 - (median_class(outputs) - y).abs().double() / steps,
+        moved=lambda outputs, others: (expected_class(outputs) - expected_class(others)).abs() / steps,
+        drawn=lambda outputs, others, y, other_y: (
+            (expected_class(outputs) - expected_class(others)) / steps * (other_y - y).sign()
+        ),
+        target=lambda outputs: outputs.new_zeros(len(outputs), dtype=torch.long),
+        check=class_numbers,
+        strata=lambda y: y.cpu().long(),
+        score="target_value",
+        start=(0.0, 1.0),
+        metrics=(
+            "accuracy",
+            "mean_absolute_error",
+            "quadratic_kappa",
+            "spearman",
+            "expected_calibration_error",
+            "mean_shift",
+            "attribution_overlap",
+        ),
+        quality_name="closeness to the right class",
+        written=plain_number,
+    )
+
+
+def class_log_probs(outputs: Float[Tensor, " batch step"]) -> Float[Tensor, " batch num_classes"]:
+    """The log-probability of each class: above every step below it, and not above its own."""
+    above, not_above = logsigmoid(outputs), logsigmoid(-outputs)
+    reached = torch.cat([torch.zeros_like(above[:, :1]), above.cumsum(dim=1)], dim=1)
+    return reached + torch.cat([not_above, torch.zeros_like(not_above[:, :1])], dim=1)
+
+
+def expected_class(outputs: Float[Tensor, " batch step"]) -> Float[Tensor, " batch"]:
+    """The mean of the class numbers."""
+    return logsigmoid(outputs).cumsum(dim=1).exp().sum(dim=1)
+
+
+def median_class(outputs: Float[Tensor, " batch step"]) -> Int[Tensor, " batch"]:
+    """The number of classes that are exceeded with a probability above a half."""
+    return (logsigmoid(outputs).cumsum(dim=1).exp() > 0.5).sum(dim=1)

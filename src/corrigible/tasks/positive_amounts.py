@@ -1,0 +1,66 @@
+"""Positive amounts, such as costs or prices: Gamma or Tweedie, with a logarithmic link."""
+
+from functools import partial
+from typing import Any
+
+from torch import Tensor
+
+from corrigible.errors import RecipeError
+from corrigible.tasks._labels import amounts_per_row
+from corrigible.tasks._log_means import task_of_log_means
+from corrigible.types import Task
+
+
+def positive_amounts(y: Any, *, power: float = 2.0, unit: str = "") -> Task:
+    """The task of predicting a positive amount, by the Gamma or a Tweedie distribution.
+
+    The output is the logarithm of the mean, (batch,) or (batch, 1). The variance grows with the mean to the given
+    power: 2 is Gamma; between 1 and 2 the amount may be 0, as the cost of insured rows without a claim is (Jørgensen
+    1987). The expected amount is the mean times the row's exposure, ``extra["exposure"]``, if there is one.
+
+    Args:
+        y: numbers above 0 for power 2, of at least 0 otherwise, one per row.
+        power: of the variance, above 1 and at most 2.
+        unit: of the amounts, for people to read.
+
+    Raises:
+        DataError: labels that are not such amounts.
+        RecipeError: a power out of its range.
+    """
+    if not 1 < power <= 2:
+        raise RecipeError(f"power is {power:g}; expected above 1 and at most 2: for counts use the task 'counts'")
+    check = partial(amounts_per_row, task="positive_amounts", least=0.0, is_open=power == 2)
+    labels = check(y)
+    scale = max(float(labels.double().mean()), 1e-12)
+    return task_of_log_means(
+        "positive_amounts",
+        labels,
+        loss=partial(_loss, power=power, scale=scale),
+        deviance=lambda y, mean: tweedie_deviance(y / scale, mean / scale, power),
+        check=check,
+        metrics=(
+            "mean_gamma_deviance" if power == 2 else "mean_tweedie_deviance",
+            "mean_absolute_error",
+            "gini",
+            "spearman",
+            "mean_shift",
+            "attribution_overlap",
+        ),
+        unit=unit,
+    )
+
+
+def _loss(log_mean: Tensor, mean: Tensor, y: Tensor, *, power: float, scale: float) -> Tensor:
+    """Minus the quasi-log-likelihood of amounts in units of their mean."""
+    y, mean = y / scale, mean / scale
+    if power == 2:
+        return y / mean + mean.log()
+    return mean ** (2 - power) / (2 - power) - y * mean ** (1 - power) / (1 - power)
+
+
+def tweedie_deviance(y: Tensor, mean: Tensor, power: float) -> Tensor:
+    """The unit deviance of the Tweedie distribution with this power, above 1 and at most 2, (row,)."""
+    if power == 2:
+        return 2 * (y / mean - 1 - (y / mean).log())
+    of_y = y ** (2 - power) / ((1 - power) * (2 - power))
+    return 2 * (of_y - y * mean ** (1 - power) / (1 - power) + mean ** (2 - power) / (2 - power))
