@@ -41,7 +41,7 @@ def test_rows_are_made_when_their_turn_comes(rows_at_once):
     assert max(asked) == (rows_at_once or 14)
 
 
-def test_a_function_with_one_score_per_row_is_the_logit_of_class_1():
+def test_to_a_score_of_classes_a_function_with_one_score_per_row_is_the_logit_of_class_1():
     found = answers(lambda x: x.numpy()[:, 0] * 2, rows())
     torch.testing.assert_close(scores_of(found, 1), 2 * rows()[:, 0])
     torch.testing.assert_close(scores_of(found, (1, 0)), 2 * rows()[:, 0])
@@ -92,7 +92,7 @@ def test_without_a_target_a_single_score_is_asked_about_whatever_its_sign():
     model.weight.data = torch.tensor([[1.0, 2.0, 4.0]])
     x = torch.tensor([[1.0, 1.0, 1.0], [-1.0, -1.0, -1.0]])
     question = question_of(model, x)
-    assert question.target.tolist() == [1, 1]
+    assert question.target.tolist() == [0, 0]
     assert attribution_of("input_gradient", model, question.x, question.target).tolist() == [[1, 2, 4], [1, 2, 4]]
 
 

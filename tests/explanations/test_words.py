@@ -23,7 +23,7 @@ def test_words_that_are_summed_get_what_they_add():
         found = explain_words(mood, "a good but bad film", method=method)
         assert found.words == ("a", "good", "but", "bad", "film")
         torch.testing.assert_close(found.values.tolist(), [0.0, 2.0, 0.0, -3.0, 0.0], atol=1e-6, rtol=0)
-        assert (found.target, found.whole, found.nothing) == (1, -1.0, 0.0)
+        assert (found.target, found.whole, found.nothing) == (0, -1.0, 0.0)
 
 
 def test_words_that_count_together_share_what_they_add_together():

@@ -16,14 +16,14 @@ from corrigible.errors import DataError
 from corrigible.explanations.inputs import as_model, checked_classes, checked_output, checked_rows, choices
 from corrigible.explanations.passes import score_of, values_index
 from corrigible.explanations.reading import Meaning, meaning_of
-from corrigible.explanations.scores import name_of_score, plain_score
+from corrigible.explanations.scores import ClassScore, name_of_score, plain_score
 from corrigible.models.batch_size import rows_at_once_of
 from corrigible.models.forward import Score
 from corrigible.models.modes import like_parameters, untouched
 from corrigible.models.pooling import QuickPooling
 from corrigible.outputs import as_outputs
 from corrigible.tasks import TaskChoice
-from corrigible.types import Columns, Task
+from corrigible.types import Columns
 
 Target = SupportsIndex | tuple[SupportsIndex, SupportsIndex]
 """A class, as a Python or NumPy number; or two classes, for the score of the first minus that of the second."""
@@ -132,6 +132,9 @@ def default_target(
 ) -> Int[Tensor, " batch"]:
     """What is explained of each row if the caller names nothing, see `Meaning.target`."""
     with torch.no_grad():
+        first = as_outputs(model(like_parameters(x[:1], model).clone()))
+        if first.shape[1] == 1 and not isinstance(meaning.score, ClassScore):  # There is nothing to choose from.
+            return meaning.target(first).to(x.device).expand(len(x))
         # A copy: without gradients, a model that works in place would overwrite the caller's rows.
         pieces = [like_parameters(piece, model).clone() for piece in x.split(rows_at_once)]
         return torch.cat([meaning.target(as_outputs(model(piece))) for piece in pieces]).to(x.device)
@@ -197,7 +200,6 @@ class Asked(NamedTuple):
     target: Target
     words: str
     """The score for people to read; the target is named beside it where there are several."""
-    task: Task
     num_targets: int | None
 
     def of(self, outputs: Float[Tensor, " batch output"]) -> Float[Tensor, " batch"]:
@@ -224,12 +226,12 @@ def asked_of(
         DataError: no such target, or none where there are several.
     """
     meaning = meaning_of(task, outputs, score, of_classes=of_classes)
-    count = meaning.num_targets
+    plain, count = plain_score(meaning.score), meaning.num_targets
     if target is None:
         target = _one_target(meaning, outputs)
     elif count is not None and not all(0 <= index(of) < count for of in np.atleast_1d(np.asarray(target))):
-        raise DataError(f"target is {target}; expected {choices(count - 1)}, or two of them")
-    return Asked(plain_score(meaning.score), target, name_of_score(meaning.score), meaning.task, count)
+        raise DataError(f"target is {target}; expected {choices(count - 1)}{', or two of them' if count > 1 else ''}")
+    return Asked(plain, target, name_of_score(meaning.score), count)
 
 
 def _one_target(meaning: Meaning, outputs: Tensor) -> int:

@@ -133,3 +133,7 @@ class AtPlaces(nn.Module):
     def named_modules(self, *args: Any, **settings: Any) -> Iterator[tuple[str, nn.Module]]:
         """The modules of the model by the names that they have in it."""
         yield from self.model.named_modules(*args, **settings)
+
+    def get_submodule(self, target: str) -> nn.Module:
+        """The module of that name in the model."""
+        return self.model.get_submodule(target) if target else self

@@ -9,7 +9,7 @@ from torch import Tensor, nn
 from corrigible.data.swapping import swapped
 from corrigible.explanations.question import answers
 from corrigible.explanations.reading import meaning_of
-from corrigible.explanations.scores import plain_score, score_for
+from corrigible.explanations.scores import margin, plain_score, score_for, target_logit
 from corrigible.models.batch_size import rows_that_fit
 from corrigible.models.forward import Score
 from corrigible.models.modes import like_parameters, untouched
@@ -29,6 +29,11 @@ def predicted(
     if task.name == "classes":
         return class_logits(outputs).argmax(dim=1).cpu()
     return meaning_of(task, outputs, score).target(outputs).cpu()
+
+
+def logit_of_class(outputs: Float[Tensor, " batch output"], target: Int[Tensor, " batch"]) -> Float[Tensor, " batch"]:
+    """The logit of the class; of a single logit z that of class 1, and minus it for class 0."""
+    return (margin if outputs.shape[1] == 1 else target_logit)(outputs, target)
 
 
 def region_effects(

@@ -21,7 +21,7 @@ from corrigible.explanations.explaining import explain
 from corrigible.models.forward import Score
 from corrigible.regions.candidates import as_region, elsewhere, masks_of_parts, parts_of
 from corrigible.regions.clusters import cluster_explanations
-from corrigible.regions.effects import predicted, region_effects
+from corrigible.regions.effects import logit_of_class, predicted, region_effects
 from corrigible.regions.neighbour_agreement import neighbour_agreement
 from corrigible.regions.region_test import compared_with_others
 from corrigible.regions.suspect_ranking import Suspect, class_of_rows, suspicion_of
@@ -116,7 +116,7 @@ def suspects(
             raise RecipeError(f"{name} is {value}; expected at least 1")
     dataset = as_dataset(data)
     task = task_of(dataset)
-    score = "target_logit" if score is None and task.name == "classes" else score
+    score = logit_of_class if score is None and task.name == "classes" else score
     if len(dataset) < 2:
         raise DataError("the data has 1 row; expected at least 2: a region is tested by giving it another row's values")
     if tokens_of(dataset) is not None:

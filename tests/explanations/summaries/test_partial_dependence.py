@@ -58,7 +58,7 @@ def test_a_pair_of_classes_and_any_score():
 
 def test_the_model_is_left_as_it_was_found():
     model = network()
-    partial_dependence(model, rows(), "a", columns=COLUMNS)
+    partial_dependence(model, rows(), "a", target=0, columns=COLUMNS)
     assert model.training
 
 
@@ -67,6 +67,7 @@ def test_the_model_is_left_as_it_was_found():
     ("settings", "error", "message"),
     [
         ({"target": 3}, DataError, "target is 3"),
+        ({}, DataError, "the model has 3 classes; name one of them as the target"),
         ({"score": "logit"}, RecipeError, "unknown score"),
         ({"points": 1}, RecipeError, "points is 1"),
         ({"units": Units((0.0,), (1.0,))}, DataError, "units are those of 1 columns"),

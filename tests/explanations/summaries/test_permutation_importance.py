@@ -135,7 +135,7 @@ def test_arrays_and_single_inputs_do_as_well():
         ({"groups": torch.zeros(40, 4, dtype=torch.long)}, DataError, "groups differ between rows"),
         ({"quality": lambda z, y: z.mean(), "repeats": 1}, RecipeError, "expected at least 2"),
         ({"quality": lambda z, y: z[:3, 0]}, DataError, r"the quality has shape \(3,\)"),
-        ({"quality": lambda z, y: z}, DataError, r"the quality has shape \(40, 2\)"),
+        ({"quality": lambda z, y: z}, DataError, r"the quality has shape \(40, 1\)"),
     ],
 )
 def test_what_does_not_fit_is_refused(settings, error, message):

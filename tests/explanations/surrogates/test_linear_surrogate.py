@@ -60,7 +60,7 @@ def test_it_stops_at_the_first_feature_that_is_enough():
 
 def test_the_first_feature_is_the_one_most_correlated_with_the_score():
     points = drawn(bent, rows())
-    score = points.growing.logits[:, 0].numpy()
+    score = points.growing.outputs[:, 0].numpy()
     correlation = [abs(np.corrcoef(column, score)[0, 1]) for column in points.growing.x.T]
     found = linear_surrogate(bent, rows(), target=0, score="target_logit", columns=COLUMNS, max_features=1, **FAST)
     assert found.chosen == (COLUMNS.feature[int(np.argmax(correlation))],)
@@ -73,11 +73,11 @@ def test_the_weights_are_least_squares_on_the_points_for_growing(around):
     points = drawn(bent, rows(), around=around)
     chosen = [place for place, feature in enumerate(COLUMNS.feature) if feature in found.chosen]
     fitted = LinearRegression().fit(
-        points.growing.x[:, chosen], points.growing.logits[:, 1], sample_weight=points.growing.weight
+        points.growing.x[:, chosen], points.growing.outputs[:, 1], sample_weight=points.growing.weight
     )
     expected = fitted.predict(points.held_out.x[:, chosen])
     torch.testing.assert_close(found.predict(torch.from_numpy(points.held_out.x)), torch.from_numpy(expected))
-    r2 = r2_score(points.held_out.logits[:, 1], expected, sample_weight=points.held_out.weight)
+    r2 = r2_score(points.held_out.outputs[:, 1], expected, sample_weight=points.held_out.weight)
     assert found.fidelity.value == pytest.approx(r2)
     assert found.fidelity.num_points == 100
 
@@ -125,7 +125,7 @@ def test_the_score_by_default_is_the_margin_of_the_class_predicted_there():
     pair = linear_surrogate(bent, x, target=(0, 2), columns=COLUMNS, score="target_logit", fidelity=1.0, **FAST)
     assert pair.explained == "target_logit of class 0 rather than class 2"
     points = drawn(bent, x).held_out
-    contrast = scores_of(points.logits, (0, 2)).numpy()
+    contrast = scores_of(points.outputs, (0, 2)).numpy()
     predicted = pair.predict(torch.from_numpy(points.x)).numpy()
     assert pair.fidelity.value == pytest.approx(r2_score(contrast, predicted))
 
@@ -134,7 +134,7 @@ def test_the_rules_are_a_sum_in_original_units():
     found = linear_surrogate(linear, rows(), columns=COLUMNS, units=UNITS, fidelity=1 - 1e-9, **FAST)
     lines = found.rules().splitlines()
     # 0.25 + 5/3 − 2 · 40 / 10 + 0.5 · 25 / 5
-    assert lines[0] == "margin of class 1 ≈ -3.583"
+    assert lines[0] == "target_output ≈ -3.583"
     assert set(lines[1:-1]) == {
         "  + 0.2 × age",
         "  − 0.1 × bmi",
@@ -175,7 +175,7 @@ def test_a_network_and_an_array_function_give_the_same_as_the_formula():
         found = linear_surrogate(model, rows().flip(0), **settings)
         assert found.coefficients == pytest.approx(expected.coefficients)
         assert found.chosen == expected.chosen
-    assert answers(network, rows()).shape == (80, 2)
+    assert answers(network, rows()).shape == (80, 1)
 
 
 @pytest.mark.parametrize(
@@ -184,7 +184,8 @@ def test_a_network_and_an_array_function_give_the_same_as_the_formula():
         ({"fidelity": 1.1}, RecipeError, "fidelity is 1.1"),
         ({"max_features": 0}, RecipeError, "^max_features is 0; expected at least 1$"),
         ({"score": "logit"}, RecipeError, "unknown score"),
-        ({"target": 2}, DataError, "target is 2; expected a class from 0 to 1"),
+        ({"target": 1}, DataError, "target is 1; expected 0 or None, the model's only output"),
+        ({"target": 2, "task": "classes"}, DataError, "target is 2; expected a class from 0 to 1, or two of them"),
         ({"units": Units((0.0,), (1.0,))}, DataError, "units are those of 1 columns; expected 6"),
     ],
 )
@@ -210,12 +211,14 @@ def test_a_column_that_never_varies_gets_no_weight():
 
 
 def test_a_class_may_be_a_number_of_numpy():
-    found = linear_surrogate(linear, rows(), target=np.int64(1), columns=COLUMNS, **FAST)
-    assert found == linear_surrogate(linear, rows(), target=1, columns=COLUMNS, **FAST)
+    settings = {"columns": COLUMNS, "task": "classes", **FAST}
+    found = linear_surrogate(linear, rows(), target=np.int64(1), **settings)
+    assert found == linear_surrogate(linear, rows(), target=1, **settings)
+    assert found.explained == "margin of class 1"
 
 
 def test_around_a_row_the_effective_number_of_of_held_out_points_is_told():
     weight = drawn(linear, rows(), around=rows()[5]).held_out.weight
-    found = linear_surrogate(linear, rows(), target=1, around=rows()[5], columns=COLUMNS, **FAST).fidelity
+    found = linear_surrogate(linear, rows(), around=rows()[5], columns=COLUMNS, **FAST).fidelity
     assert found.num_effective == pytest.approx(1 / (weight @ weight)) and found.num_effective < 99
     assert f"points that tell as much as {found.num_effective:.0f} (" in str(found)

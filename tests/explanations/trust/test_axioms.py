@@ -32,8 +32,8 @@ def table():
 def test_the_gradient_of_1_minus_relu_of_1_minus_x_is_0_at_2_although_the_score_rose_by_1(method):
     case = cases.saturated()
     assert case.model(torch.tensor([[0.0], [2.0]], dtype=torch.float64)).flatten().tolist() == [0, 1]
-    assert explain(case.model, case.x, 1, method=method).item() == 0
-    assert explain(case.model, case.x, 1, method="integrated_gradients").item() == pytest.approx(1, abs=0.02)
+    assert explain(case.model, case.x, method=method).item() == 0
+    assert explain(case.model, case.x, method="integrated_gradients").item() == pytest.approx(1, abs=0.02)
     (missed,) = check_axioms(method, axioms=["sensitivity"])
     assert not missed.holds
     assert missed.where == "input 0 alone changes the score by 1"
@@ -49,7 +49,7 @@ def test_the_textbooks_twins_compute_the_same_but_are_explained_otherwise_by_dee
     ):
         settings = {"steps": 300} if method == "integrated_gradients" else {}
         for model, expected in ((case.model, first), (case.twin, second)):
-            found = explain(model, case.x, 1, method=method, **settings)[0].tolist()
+            found = explain(model, case.x, method=method, **settings)[0].tolist()
             assert found == pytest.approx(expected, abs=0.01)
 
 
@@ -130,7 +130,7 @@ def test_a_violation_is_measured_by_hand():
     def half(model, x, target):
         return explain(model, x, target, method="gradient_x_input") * torch.tensor([1.0, *[0.5] * (x.shape[1] - 1)])
 
-    results = {result.axiom: result for result in check_axioms(half, linear, x, 1)}
+    results = {result.axiom: result for result in check_axioms(half, linear, x)}
     assert results["completeness"].violation == pytest.approx(0.5 / 3)
     assert results["completeness"].where == "row 0 sums to 2.5, the score changes by 3"
     assert results["sensitivity"].violation == 0
