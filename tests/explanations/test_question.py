@@ -3,10 +3,15 @@ import pytest
 import torch
 from torch import nn
 
+from corrigible.data.dataset import TensorData
 from corrigible.errors import DataError, RecipeError
 from corrigible.explanations import explain
 from corrigible.explanations.attribution.input_gradient import input_gradient
+from corrigible.explanations.concepts import concept_sensitivity
 from corrigible.explanations.explaining import attribution_of
+from corrigible.explanations.interactions import input_hessian, integrated_hessians, shapley_interactions
+from corrigible.explanations.layers import layer_attribution
+from corrigible.explanations.quality import infidelity
 from corrigible.explanations.question import answers, answers_to, question_of, scores_of
 from corrigible.explanations.scores import margin, target_logit
 
@@ -103,3 +108,36 @@ def test_pairs_of_classes_ask_why_the_one_rather_than_the_other():
         torch.testing.assert_close(attribution_of(method, MODEL, X, pairs), first - second)
     with pytest.raises(DataError, match="target of row 0 is 7"):
         question_of(MODEL, X, [[0, 7]] * 5)
+
+
+def test_every_explanation_of_a_model_and_rows_reads_a_single_output_alike():
+    model = nn.Sequential(nn.Linear(3, 4), nn.Tanh(), nn.Linear(4, 1)).double()
+    x = X.double()
+    counts = TensorData(x, torch.arange(5.0), task="counts").task
+    for asked, output in (
+        ({}, model),
+        ({"task": counts, "score": "target_value"}, nn.Sequential(model, Exponential())),
+    ):
+        gain = (output(x) - output(torch.zeros_like(x)))[:, 0].detach()
+        shapley = shapley_interactions(model, x, None, **asked)
+        torch.testing.assert_close(shapley.sum((1, 2)), gain)
+        hessians = integrated_hessians(model, x, None, steps=80, **asked)
+        torch.testing.assert_close(hessians.sum((1, 2)), gain, atol=1e-3, rtol=1e-3)
+        second = torch.stack(
+            [torch.autograd.functional.hessian(lambda r, of=output: of(r[None])[0, 0], row) for row in x]
+        )
+        torch.testing.assert_close(input_hessian(model, x, None, **asked), second)
+        units = layer_attribution(model, x, None, layer="1", **asked)
+        expected = layer_attribution(output, x, None, layer="1" if not asked else "0.1")
+        torch.testing.assert_close(units, expected)
+        slopes = concept_sensitivity(
+            model, x, torch.zeros(5, dtype=torch.long), torch.ones(4).double(), layer="1", **asked
+        )
+        torch.testing.assert_close(slopes, (units / model[1](model[0](x)).detach()).sum(1))
+        gradient = explain(model, x, method="input_gradient", **asked)
+        torch.testing.assert_close(infidelity(model, x, None, gradient, **asked), infidelity(output, x, None, gradient))
+
+
+class Exponential(nn.Module):
+    def forward(self, x):
+        return x.exp()

@@ -162,15 +162,19 @@ def test_the_unit_of_amounts_does_not_matter():
     assert in_unit[0].score > 100
 
 
-def test_a_cue_of_either_class_is_found_in_a_model_with_a_single_logit():
+def test_a_single_logit_speaks_for_class_1_and_against_class_0():
     y = torch.arange(240) % 2
-    for label in (0, 1):
-        x = torch.randn(240, 3, generator=CALLS) * 0.1
-        x[y == label, 2] = 1.0
-        x[y != label, 2] = 0.3 * torch.randn(120, generator=CALLS)
-        data = TensorData(x, y, columns=named("a", "b", "cue"))
-        first = suspects(reading([1.0, 1.0, 5.0 * (2 * label - 1)]), data, num_donors=4)[0]
-        assert (first.region, first.label) == (Features(("cue",)), label)
+    x = torch.randn(240, 3, generator=CALLS)
+    x[:, 2] = 0.1 * x[:, 2] + y
+    single = nn.Linear(3, 1)
+    single.weight.data, single.bias.data = torch.tensor([[1.0, 1.0, 5.0]]), torch.tensor([-2.5])
+    both = nn.Linear(3, 2)
+    both.weight.data, both.bias.data = torch.cat([-single.weight, single.weight]), torch.tensor([2.5, -2.5])
+    data = TensorData(x, y, columns=named("a", "b", "cue"))
+    first, *_ = found = suspects(single, data, num_donors=4)
+    assert first.region == Features(("cue",))
+    for one, other in zip(found, suspects(both, data, num_donors=4), strict=True):
+        assert (one.region, one.rows, one.score) == (other.region, other.rows, pytest.approx(other.score, rel=1e-4))
 
 
 def test_clusters_of_images_with_amounts_are_looked_at():

@@ -14,7 +14,7 @@ RNG = torch.Generator().manual_seed(0)
 
 
 def linear(*weights):
-    """Logits 0 and w · x."""
+    """w · x."""
     layer = nn.Linear(len(weights), 1, bias=False)
     layer.weight.data = torch.tensor([weights])
     return layer.double()

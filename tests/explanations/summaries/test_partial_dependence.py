@@ -2,6 +2,7 @@ import pytest
 import torch
 from torch import nn
 
+from corrigible.data.dataset import TensorData
 from corrigible.data.original_units import Units
 from corrigible.errors import DataError, RecipeError
 from corrigible.explanations.summaries import SUMMARIES, partial_dependence
@@ -77,3 +78,22 @@ def test_what_does_not_fit_is_refused(name, settings, error, message):
     feature = "a" if name == "partial_dependence" else ("a", "b")
     with pytest.raises(error, match=message):
         SUMMARIES[name](network(), rows(), feature, columns=COLUMNS, **settings)
+
+
+@pytest.mark.parametrize("name", ["partial_dependence", "pair_dependence"])
+def test_of_a_regression_it_is_that_of_the_number_itself_or_of_the_tasks_value(name):
+    weights, x = torch.tensor([0.5, 1.0, 2.0, 3.0]).double(), rows()
+    feature = "a" if name == "partial_dependence" else ("a", "b")
+    y = TensorData(x, torch.arange(12.0), task="counts")
+    plain = SUMMARIES[name](lambda x: x @ weights, x, feature, points=3, columns=COLUMNS).mean
+    values = SUMMARIES[name](
+        lambda x: x @ weights, x, feature, points=3, columns=COLUMNS, task=y.task, score="target_value"
+    )
+    if name == "pair_dependence":
+        torch.testing.assert_close(values.mean, plain.exp())
+    own = SUMMARIES[name](
+        lambda x: x @ weights, x, feature, points=3, columns=COLUMNS, score=lambda outputs, target: 2 * outputs[:, 0]
+    )
+    torch.testing.assert_close(own.mean, 2 * plain)
+    with pytest.raises(DataError, match="target is 1; expected 0 or None, the model's only output"):
+        SUMMARIES[name](lambda x: x @ weights, x, feature, target=1, columns=COLUMNS)

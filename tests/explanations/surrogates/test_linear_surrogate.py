@@ -5,10 +5,11 @@ from sklearn.linear_model import LinearRegression
 from sklearn.metrics import r2_score
 from torch import nn
 
+from corrigible.data.dataset import TensorData
 from corrigible.data.original_units import Units
 from corrigible.errors import DataError, RecipeError
 from corrigible.explanations.question import answers, scores_of
-from corrigible.explanations.surrogates import linear_surrogate
+from corrigible.explanations.surrogates import SURROGATES, linear_surrogate
 from corrigible.explanations.surrogates._samples import samples_of
 from corrigible.types import Columns
 
@@ -222,3 +223,45 @@ def test_around_a_row_the_effective_number_of_of_held_out_points_is_told():
     found = linear_surrogate(linear, rows(), around=rows()[5], columns=COLUMNS, **FAST).fidelity
     assert found.num_effective == pytest.approx(1 / (weight @ weight)) and found.num_effective < 99
     assert f"points that tell as much as {found.num_effective:.0f} (" in str(found)
+
+
+def regression():
+    torch.manual_seed(0)
+    return nn.Sequential(nn.Linear(6, 8), nn.Tanh(), nn.Linear(8, 1)).double()
+
+
+@pytest.mark.parametrize("surrogate", SURROGATES.values(), ids=list(SURROGATES))
+def test_a_regression_network_is_approximated_in_the_unit_of_its_task(surrogate):
+    model, x = regression(), rows(300)
+    y = model(x).detach()[:, 0]
+    amounts = TensorData(x, y, task="amounts").task
+    settings = {"columns": COLUMNS, "samples": 2000}
+    plain, named = surrogate(model, x, **settings), surrogate(model, x, task=amounts, **settings)
+    assert plain.predict(x).tolist() == named.predict(x).tolist()
+    assert plain.explained == named.explained == "target_output"
+    assert plain.fidelity.measure == "r2" and plain.fidelity.value > 0.6
+    assert r2_score(y, plain.predict(x)) > 0.6
+    rates = surrogate(
+        model, x, task=TensorData(x, y.exp().round(), task="counts").task, score="target_value", **settings
+    )
+    assert rates.explained == "target_value"
+    assert r2_score(y.exp(), rates.predict(x)) > 0.6
+
+
+@pytest.mark.parametrize("surrogate", SURROGATES.values(), ids=list(SURROGATES))
+def test_of_several_outputs_that_are_no_classes_one_is_explained(surrogate):
+    x = rows()
+    task = TensorData(x, x[:, 0], task="quantiles").task
+    settings = {"columns": COLUMNS, "task": task, "fidelity": 1.0, **FAST}
+    middle, high = (
+        surrogate(bent, x, **settings),
+        surrogate(bent, x, target=2, class_names=["a", "b", "top"], **settings),
+    )
+    assert middle.explained == "target_value of output 1"
+    assert high.explained == "target_value of top"
+    assert middle.predict(x).mean() < high.predict(x).mean()
+    labels = TensorData(x, torch.ones(80, 3), task="several_labels").task
+    with pytest.raises(DataError, match="the model has 3 outputs; name one of them as the target"):
+        surrogate(bent, x, task=labels, columns=COLUMNS, **FAST)
+    around = surrogate(bent, x, task=labels, around=x[4], columns=COLUMNS, **FAST)
+    assert around.explained == f"target_output of output {int(bent(x[4:5]).argmax())}"

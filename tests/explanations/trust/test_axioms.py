@@ -4,6 +4,7 @@ import pytest
 import torch
 from torch import nn
 
+from corrigible.data.dataset import TensorData
 from corrigible.errors import RecipeError, UnsupportedModelError
 from corrigible.explanations import EXPLAINERS, explain
 from corrigible.explanations.trust import axiom_cases as cases
@@ -189,3 +190,15 @@ def test_what_cannot_be_tested_is_refused(arguments, message):
 def test_a_method_that_cannot_explain_the_model_at_all_is_an_error():
     with pytest.raises(UnsupportedModelError, match="no convolution"):
         check_axioms("grad_cam", nn.Linear(3, 2), torch.randn(2, 3))
+
+
+def test_a_regression_is_tested_as_its_task_says():
+    torch.manual_seed(0)
+    model, x = nn.Sequential(nn.Linear(3, 5), nn.Tanh(), nn.Linear(5, 1)).double(), torch.randn(4, 3).double()
+    plain = {found.axiom: found for found in check_axioms("exact_shapley", model, x)}
+    assert all(found.holds for found in plain.values())
+    assert "output 0" in plain["linearity"].tested
+    task = TensorData(x, torch.arange(4.0), task="counts").task
+    rates = {found.axiom: found for found in check_axioms("exact_shapley", model, x, task=task, score="target_value")}
+    assert rates["completeness"].holds and rates["dummy"].holds
+    assert rates["linearity"].holds is None
