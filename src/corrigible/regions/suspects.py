@@ -111,14 +111,8 @@ def suspects(
         RecipeError: an unknown method or score, or a number below 1.
         DataError: rows that are neither images, tables nor sequences, or a single row.
     """
-    for name, value in (("num_rows", num_rows), ("num_donors", num_donors), ("most", most)):
-        if value < 1:
-            raise RecipeError(f"{name} is {value}; expected at least 1")
-    dataset = as_dataset(data)
-    task = task_of(dataset)
-    score = logit_of_class if score is None and task.name == "classes" else score
-    if len(dataset) < 2:
-        raise DataError("the data has 1 row; expected at least 2: a region is tested by giving it another row's values")
+    dataset = _checked(data, num_rows=num_rows, num_donors=num_donors, most=most)
+    score = logit_of_class if score is None and task_of(dataset).name == "classes" else score
     if tokens_of(dataset) is not None:
         return word_suspects(
             model, dataset, score=score, num_rows=num_rows, num_donors=num_donors, most=most, seed=seed
@@ -140,6 +134,16 @@ def suspects(
         if told[place]["score"] > 0 and is_new and len(kept) < most:
             kept.append(place)
     return [_suspect(looked, regions[place], told[place]) for place in kept]
+
+
+def _checked(data: Any, **counts: int) -> Dataset:
+    for name, value in counts.items():
+        if value < 1:
+            raise RecipeError(f"{name} is {value}; expected at least 1")
+    dataset = as_dataset(data)
+    if len(dataset) < 2:
+        raise DataError("the data has 1 row; expected at least 2: a region is tested by giving it another row's values")
+    return dataset
 
 
 def _looked(
