@@ -2,6 +2,7 @@ import pytest
 import torch
 from torch import nn
 
+from corrigible.data.dataset import TensorData
 from corrigible.errors import DataError, RecipeError
 from corrigible.explanations import explain
 from corrigible.explanations.quality import max_sensitivity
@@ -29,6 +30,14 @@ def test_a_gradient_that_moves_with_the_input_moves_as_far():
     assert bool((found > 0.9 * 0.2 * 3**0.5).all())
     relative = max_sensitivity(Square(), X, None, radius=0.2, samples=2000)
     torch.testing.assert_close(relative, found / X.norm(dim=1))
+
+
+def test_a_task_says_what_is_explained():
+    task = TensorData(X, torch.arange(4.0), task="counts").task
+    settings = {"task": task, "explainer_settings": {"score": "target_value"}, "relative": False, "samples": 3}
+    rates = max_sensitivity(nn.Sequential(Square()), X / 3, None, **settings)
+    own = max_sensitivity(lambda x: Square()(x).exp(), X / 3, None, relative=False, samples=3)
+    torch.testing.assert_close(rates, own)
 
 
 def test_the_gradient_of_a_linear_model_never_moves():
