@@ -12,7 +12,7 @@ from corrigible.explanations.explaining import attribution_of
 from corrigible.explanations.interactions import input_hessian, integrated_hessians, shapley_interactions
 from corrigible.explanations.layers import layer_attribution
 from corrigible.explanations.quality import infidelity
-from corrigible.explanations.question import answers, answers_to, question_of, scores_of
+from corrigible.explanations.question import answers, answers_to, asked_of, question_of
 from corrigible.explanations.scores import margin, target_logit
 
 MODEL = nn.Sequential(nn.Linear(3, 4), nn.Tanh(), nn.Linear(4, 2))
@@ -48,9 +48,9 @@ def test_rows_are_made_when_their_turn_comes(rows_at_once):
 
 def test_to_a_score_of_classes_a_function_with_one_score_per_row_is_the_logit_of_class_1():
     found = answers(lambda x: x.numpy()[:, 0] * 2, rows())
-    torch.testing.assert_close(scores_of(found, 1), 2 * rows()[:, 0])
-    torch.testing.assert_close(scores_of(found, (1, 0)), 2 * rows()[:, 0])
-    torch.testing.assert_close(scores_of(found, 0), torch.zeros(7))
+    torch.testing.assert_close(asked_of(found, 1, score="target_logit").of(found), 2 * rows()[:, 0])
+    torch.testing.assert_close(asked_of(found, (1, 0), score="target_logit").of(found), 2 * rows()[:, 0])
+    torch.testing.assert_close(asked_of(found, 0, score="target_logit").of(found), torch.zeros(7))
 
 
 def test_a_model_that_works_in_place_does_not_change_the_rows():
@@ -62,16 +62,18 @@ def test_a_model_that_works_in_place_does_not_change_the_rows():
 @pytest.mark.parametrize(("target", "classes"), [(2, [2] * 7), ((0, 1), [[0, 1]] * 7)])
 def test_the_score_is_that_of_the_same_class_in_every_row(target, classes):
     logits = answers(nn.Linear(3, 4), rows())
-    torch.testing.assert_close(scores_of(logits, target, score="margin"), margin(logits, torch.tensor(classes)))
-    torch.testing.assert_close(scores_of(logits, target), target_logit(logits, torch.tensor(classes)))
+    torch.testing.assert_close(
+        asked_of(logits, target, score="margin").of(logits), margin(logits, torch.tensor(classes))
+    )
+    torch.testing.assert_close(asked_of(logits, target).of(logits), target_logit(logits, torch.tensor(classes)))
 
 
 @pytest.mark.parametrize(
     ("call", "error", "message"),
     [
-        (lambda logits: scores_of(logits, 2), DataError, "target is 2; expected a class from 0 to 1"),
-        (lambda logits: scores_of(logits, (0, -1)), DataError, r"target is \(0, -1\)"),
-        (lambda logits: scores_of(logits, 0, score="random_projection"), RecipeError, "unknown score"),
+        (lambda logits: asked_of(logits, 2), DataError, "target is 2; expected a class from 0 to 1"),
+        (lambda logits: asked_of(logits, (0, -1)), DataError, r"target is \(0, -1\)"),
+        (lambda logits: asked_of(logits, 0, score="random_projection"), RecipeError, "unknown score"),
         (lambda logits: answers(nn.Linear(3, 2), rows(), rows_at_once=0), RecipeError, "rows_at_once is 0"),
         (lambda logits: answers(nn.Linear(5, 2), rows()), DataError, r"x has shape \(7, 3\)"),
     ],

@@ -77,6 +77,8 @@ def test_a_position_is_a_mask_of_one_place(model):
         ({"at": MASK[:5]}, DataError, r"at has shape \(5, 6\) and 6 places; expected shape \(6, 6\)"),
         ({"at": ~(MASK | True)}, DataError, "0 places; expected shape .* at least one True"),
         ({"at": (6, 0)}, DataError, r"at is \(6, 0\); expected a position"),
+        ({"at": MASK.long()}, DataError, r"at has shape \(6, 6\) and holds torch.int64; expected a mask of booleans"),
+        ({"at": (0.5, 1.0)}, DataError, "holds torch.float64; expected a mask of booleans"),
         ({"at": (1,)}, DataError, r"at is \(1,\); expected a position"),
     ],
 )

@@ -63,12 +63,12 @@ class Question:
 
     def scored(
         self,
-        logits: Float[Tensor, " point num_classes"],
+        outputs: Float[Tensor, " point output"],
         target: Int[Tensor, " point *contrast"],
         index: Callable[[], Int[Tensor, " point"]],
     ) -> Float[Tensor, " point"]:
-        """The score of the model's logits for points made from the rows; ``index`` determines their draws."""
-        return score_of(self.score, logits, target, model=self.model, index=index, seed=self.seed)
+        """The score of the model's outputs for points made from the rows; ``index`` determines their draws."""
+        return score_of(self.score, outputs, target, model=self.model, index=index, seed=self.seed)
 
 
 def question_of(
@@ -245,14 +245,3 @@ def _one_target(meaning: Meaning, outputs: Tensor) -> int:
     if len(found) > 1:
         raise DataError(f"the model has {count} outputs; name one of them as the target")
     return int(found)
-
-
-def scores_of(
-    outputs: Float[Tensor, " batch output"], target: Target, *, score: str | Score = "target_logit"
-) -> Float[Tensor, " batch"]:
-    """The score of one target for every row.
-
-    Raises:
-        RecipeError, DataError: as `asked_of`.
-    """
-    return asked_of(outputs, target, score=score).of(outputs)

@@ -55,16 +55,12 @@ def meaning_of(
     """
     found = _task_of(task, output, score)
     chosen = score_for(of_classes if score is None and found.name == "classes" else score, found)
-    return Meaning(found, chosen, num_targets_of(chosen, as_outputs(output), found))
+    outputs = as_outputs(output) if found.name == "classes" else found.outputs(output)
+    return Meaning(found, chosen, _num_targets(chosen, outputs))
 
 
-def num_targets_of(score: str | Score, outputs: Float[Tensor, " batch output"], task: Task = CLASSES) -> int | None:
-    """How many targets the score has for these outputs; None if it is a function of the user.
-
-    Raises:
-        UnsupportedModelError: outputs that do not fit the task.
-    """
-    outputs = task.outputs(outputs) if task.name != "classes" else outputs
+def _num_targets(score: str | Score, outputs: Float[Tensor, " batch output"]) -> int | None:
+    """How many targets the score has for these outputs; None if it is a function of the user."""
     if isinstance(score, TargetValue):
         return int(score.task.values(outputs).shape[1])
     if isinstance(score, ClassScore):
@@ -103,7 +99,12 @@ class AtPlaces(nn.Module):
     def __init__(self, model: nn.Module, at: Any) -> None:
         super().__init__()
         self.model = model
-        given = torch.as_tensor(np.asarray(at))
+        given = at.cpu() if isinstance(at, Tensor) else torch.as_tensor(np.asarray(at))
+        if given.dtype != torch.bool and (given.ndim > 1 or given.is_floating_point()):
+            raise DataError(
+                f"at has shape {tuple(given.shape)} and holds {given.dtype}; expected a mask of booleans, or the "
+                "position of one place in whole numbers"
+            )
         self.is_position = given.dtype != torch.bool
         self.register_buffer("at", given, persistent=False)
 

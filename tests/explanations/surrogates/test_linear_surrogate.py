@@ -8,7 +8,7 @@ from torch import nn
 from corrigible.data.dataset import TensorData
 from corrigible.data.original_units import Units
 from corrigible.errors import DataError, RecipeError
-from corrigible.explanations.question import answers, scores_of
+from corrigible.explanations.question import answers, asked_of
 from corrigible.explanations.surrogates import SURROGATES, linear_surrogate
 from corrigible.explanations.surrogates._samples import samples_of
 from corrigible.types import Columns
@@ -126,7 +126,7 @@ def test_the_score_by_default_is_the_margin_of_the_class_predicted_there():
     pair = linear_surrogate(bent, x, target=(0, 2), columns=COLUMNS, score="target_logit", fidelity=1.0, **FAST)
     assert pair.explained == "target_logit of class 0 rather than class 2"
     points = drawn(bent, x).held_out
-    contrast = scores_of(points.outputs, (0, 2)).numpy()
+    contrast = asked_of(points.outputs, (0, 2)).of(points.outputs).numpy()
     predicted = pair.predict(torch.from_numpy(points.x)).numpy()
     assert pair.fidelity.value == pytest.approx(r2_score(contrast, predicted))
 

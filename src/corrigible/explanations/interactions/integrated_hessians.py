@@ -19,7 +19,7 @@ from corrigible.explanations.baselines import Baseline, baseline_row
 from corrigible.explanations.features import shared_by_category
 from corrigible.explanations.passes import pass_over, require_gradient
 from corrigible.explanations.question import Question, checked_question
-from corrigible.explanations.scores import score_named
+from corrigible.explanations.scores import margin, score_named
 from corrigible.models.forward import Score
 from corrigible.models.modes import untouched
 from corrigible.models.nonlinear import Nonlinearities
@@ -71,7 +71,7 @@ def integrated_hessians(
     """
     if steps < 1:
         raise RecipeError(f"steps is {steps}; expected at least 1")
-    if score == "margin":
+    if score in ("margin", margin):
         raise RecipeError("score 'margin' has kinks; expected a smooth score: give a pair of classes as the target")
     with untouched(model, seed):
         question = checked_question(
