@@ -51,12 +51,15 @@ class Task(NamedTuple):
     when corrections are judged."""
     score: str
     """The name of the score that is explained by default."""
-    start: tuple[float, float]
-    """Centre and scale of the outputs that a fresh network should begin with."""
+    start: tuple[tuple[float, ...], tuple[float, ...]]
+    """Centre and scale of each output: where a fresh network should begin; the centres are the best constant guess.
+    Empty for classes, whose outputs begin at 0."""
     metrics: tuple[str, ...]
     """What is measured by default."""
     quality_name: str
     """What ``quality`` measures, in words."""
+    moved_as: str
+    """What ``moved`` measures, in words, with {} for 100 times its value."""
     written: Callable[[float], str]
     """One of ``values`` as text, with its unit."""
 

@@ -178,7 +178,7 @@ def _gradients(
     model: nn.Module, x: Tensor, target: Tensor, *, layer: str | None, score: str | Score, seed: int
 ) -> Float[Tensor, " batch channel"]:
     def read(forward: Forward, name: str) -> Tensor:
-        return concept_gradient_of(forward, forward.batch.y, layer=name, score=score)
+        return concept_gradient_of(forward, forward.target, layer=name, score=score)
 
     return _in_parts(model, x, target, read, layer=layer, seed=seed)
 

@@ -33,7 +33,7 @@ def local_independence(forward: Forward, batch: Batch, *, score: str = "target_l
     logits, measure = member_logits(forward), score_named(score, forward)
     if len(logits) < 2:
         raise UnsupportedModelError("local_independence compares members; the ensemble has 1, give it another")
-    gradients = [forward.gradient(measure(member, batch.y).sum(), forward.x) for member in logits]
+    gradients = [forward.gradient(measure(member, forward.target).sum(), forward.x) for member in logits]
     members = [directions(centred(gradient, batch.columns).flatten(1)) for gradient in gradients]
     cosines = [(one * other).sum(dim=1) for one, other in combinations(members, 2)]
     return torch.stack(cosines).square().mean()

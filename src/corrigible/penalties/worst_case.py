@@ -45,12 +45,12 @@ def worst_case(
         raise RecipeError(f"radius is {radius}; expected a number above 0, or None for the inputs' range")
     low, high = _box(forward.x.detach(), batch, radius, input_range)
     least, most = logit_bounds(forward.model, low, high)
-    is_label = torch.nn.functional.one_hot(batch.y, least.shape[1]).bool()
+    is_label = torch.nn.functional.one_hot(forward.labels, least.shape[1]).bool()
     with evaluating(forward.model):
         logits = Forward(forward.model, batch, seed=forward.seed, track_input=False).unobserved().logits
-    worst = target_log_prob(torch.where(is_label, least, most), batch.y)
+    worst = target_log_prob(torch.where(is_label, least, most), forward.labels)
     # Values below 0 are rounding errors, since the bounds include the logits.
-    return mean_over_marked((target_log_prob(logits, batch.y) - worst).clamp_min(0), batch.irrelevant)
+    return mean_over_marked((target_log_prob(logits, forward.labels) - worst).clamp_min(0), batch.irrelevant)
 
 
 def _box(x: Tensor, batch: Batch, radius: float | None, input_range: Tensor | None) -> tuple[Tensor, Tensor]:

@@ -2,10 +2,11 @@
 
 Accuracy on rows that hold the confounder prefers the fooled model, and the user has no rows without it; so the marked
 content is exchanged (`exchanges`). Each class counts equally: a model that always predicts one class is right on that
-class and wrong on all others.
+class and wrong on all others. Labels that are not classes are divided into strata (`Task.strata`), which count equally.
 """
 
-from collections.abc import Sequence
+import math
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 
@@ -15,15 +16,17 @@ from torch import Tensor, nn
 from torch.nn.functional import one_hot
 
 from corrigible.batches import collate
-from corrigible.data.dataset import Dataset, strata_of
+from corrigible.data.dataset import Dataset, strata_of, task_of
 from corrigible.data.swapping import is_background
 from corrigible.errors import TrainingDivergedError
 from corrigible.feedback.masks import Marks, marks_to_swap
 from corrigible.models.modes import evaluating, like_parameters
-from corrigible.outputs import class_logits
 from corrigible.protocols.exchanges import AS_FOUND, MOST_AT_ONCE, SWAPPED, Exchanged, Exchanges
+from corrigible.types import Task
 
 MOST_REVIEWED = 256
+LEAST_LIKELIHOOD = math.log(1e-30)
+"""Least log-likelihood that counts."""
 
 
 @dataclass(frozen=True)
@@ -33,21 +36,24 @@ class Judged:
     part: Int[Tensor, " row"]
     """`SWAPPED` (its marked content was swapped), `WORN` (it wears another row's) or `AS_FOUND`."""
     y: Int[Tensor, " row"]
+    """The class or stratum of the label."""
     log_likelihood: Float[Tensor, " row"]
-    """Mean log-likelihood of the label over the contents."""
+    """Mean log-likelihood of the label over the contents; minus the task's loss."""
     hits: Float[Tensor, " row"]
-    """Share of contents with which the label is predicted."""
+    """Share of contents with which the label is predicted; for other tasks the mean quality (`Task.quality`)."""
     change: Float[Tensor, " row"]
-    """Mean total variation distance between the probabilities with one content and with the other, in [0, 1]."""
+    """How far predictions lie apart with one content and with the other, in [0, 1] (`Task.moved`); for classes the
+    total variation distance."""
     pull: Float[Tensor, " row"]
-    """How much more likely marked content makes the label of its own row than other content does, from -1 to 1.
+    """How far marked content draws predictions to the label of its own row, from -1 to 1 (`Task.drawn`); for classes
+    how much more likely it makes that label than other content does.
 
     Unlike ``change``, it is 0 on average if the content merely hides something.
     """
-    predicted: Float[Tensor, " row num_classes"]
-    """Share of contents with which each class is predicted."""
+    predicted: Float[Tensor, " row num_predicted"]
+    """Share of contents with which each class is predicted; for other tasks the mean of the standardised outputs."""
     found_hits: Float[Tensor, " row"]
-    """1 where the row as found is predicted correctly."""
+    """1 where the row as found is predicted correctly; for other tasks the quality."""
 
     def balanced(self, values: Float[Tensor, " row"]) -> float:
         """The mean of the values with equal weight for each class and, within a class, for each part."""
@@ -85,12 +91,12 @@ class Judged:
 
     @property
     def score(self) -> float:
-        """The swap score: the balanced log-likelihood of the label; at most 0, higher is better."""
+        """The swap score: the balanced log-likelihood of the label; higher is better, for classes at most 0."""
         return self.balanced(self.log_likelihood)
 
     @property
     def accuracy(self) -> float:
-        """The balanced accuracy with exchanged content."""
+        """The balanced accuracy with exchanged content; for other tasks the balanced quality."""
         return self.balanced(self.hits)
 
     @property
@@ -105,7 +111,7 @@ class Judged:
 
     @property
     def reliance(self) -> float:
-        """How far the probabilities move when marked content is exchanged: the balanced mean over exchanged rows."""
+        """How far predictions move when marked content is exchanged: the balanced mean over exchanged rows."""
         return self._exchanged.balanced(self._exchanged.change)
 
     @property
@@ -126,14 +132,15 @@ class Judge:
     exchanges: Exchanges
     where: str
     """Which rows these are: "validation" or "training"."""
+    task: Task
 
     def judged(self, model: nn.Module) -> Judged:
         """The model's predictions for the judge's rows; the model is left unchanged.
 
         Raises:
-            TrainingDivergedError: a probability that is NaN.
+            TrainingDivergedError: a prediction that is NaN.
         """
-        return joined([_judged(model, rows) for rows in self.exchanges.rows()])
+        return joined([_judged(model, rows, self.task) for rows in self.exchanges.rows()])
 
     def score(self, model: nn.Module) -> float:
         """The swap score of the model (`Judged.score`)."""
@@ -145,30 +152,55 @@ def joined(parts: Sequence[Judged]) -> Judged:
     return Judged(*(torch.cat([getattr(part, name) for part in parts]) for name in Judged.__dataclass_fields__))
 
 
-def _judged(model: nn.Module, rows: Exchanged) -> Judged:
-    as_found, probs, others = (_probs(model, x) for x in (rows.found[:, None], rows.scored, rows.compared))
-    y, source = rows.y.cpu(), rows.source.cpu()
-    target = y[:, None].expand(probs.shape[:2])
-    likelihood = probs.gather(2, target[:, :, None])[:, :, 0].clamp_min(1e-30).log().mean(dim=1)
-    if bool(likelihood.isnan().any()):
+def _judged(model: nn.Module, rows: Exchanged, task: Task) -> Judged:
+    as_found, scored, others = (_outputs(model, x, task) for x in (rows.found[:, None], rows.scored, rows.compared))
+    num_contents = scored.shape[1]
+
+    def each(measure: Callable[..., Tensor], *values: Tensor) -> Float[Tensor, " row content"]:
+        """The measure of each row and content; what is the same for all contents is repeated."""
+        parts = [part.cpu().expand(-1, num_contents, *part.shape[2:]).flatten(0, 1) for part in values]
+        found: Tensor = measure(*parts).double().unflatten(0, (-1, num_contents))
+        return found
+
+    y, extra = rows.y.cpu(), {name: values.cpu() for name, values in rows.extra.items()}
+    repeated = {name: values.repeat_interleave(num_contents, dim=0) for name, values in extra.items()}
+    losses = each(lambda outputs, y: task.loss(outputs, y, repeated), scored, y[:, None])
+    hits = each(lambda outputs, y: task.quality(outputs, y, repeated), scored, y[:, None])
+    if bool(losses.isnan().any()):
         raise TrainingDivergedError("the swap score is not a number; lower the learning rate or the weights")
-    predicted = one_hot(probs.argmax(dim=2), probs.shape[2]).double().mean(dim=1)
-    hits = predicted.gather(1, y[:, None])[:, 0]
-    change = (probs - others).abs().sum(dim=2).mean(dim=1) / 2
-    towards = (probs - others).gather(2, source[:, :, None].expand(-1, probs.shape[1], -1)).mean(dim=(1, 2))
-    pull = -towards if rows.part == SWAPPED else towards
-    is_right = (as_found[:, 0].argmax(dim=1) == y).double()
-    return Judged(torch.full_like(y, rows.part), y, likelihood, hits, change, pull, predicted, is_right)
+    # A swapped row as found holds the marked content; a worn row holds it where it is scored.
+    with_and_without = (others, scored) if rows.part == SWAPPED else (scored, others)
+    pull = each(task.drawn, *with_and_without, rows.other, rows.source)
+    predicted = _predicted(task, scored.flatten(0, 1)).unflatten(0, (-1, num_contents))
+    return Judged(
+        torch.full((len(y),), rows.part),
+        task.strata(y),
+        (-losses).clamp_min(LEAST_LIKELIHOOD).mean(dim=1),
+        hits.mean(dim=1),
+        each(task.moved, scored, others).mean(dim=1),
+        pull.mean(dim=1),
+        predicted.mean(dim=1),
+        task.quality(as_found[:, 0], y, extra).double(),
+    )
+
+
+def _predicted(task: Task, outputs: Float[Tensor, " point output"]) -> Float[Tensor, " point num_predicted"]:
+    """The predicted class as a row of 0 and 1; for tasks without classes the standardised outputs."""
+    if task.logits is None:
+        return task.standard(outputs).double()
+    return one_hot(task.observed(outputs)["predicted"], task.logits(outputs).shape[1]).double()
 
 
 @torch.no_grad()
-def _probs(model: nn.Module, x: Float[Tensor, " row content *input"]) -> Float[Tensor, " row content num_classes"]:
+def _outputs(
+    model: nn.Module, x: Float[Tensor, " row content *input"], task: Task
+) -> Float[Tensor, " row content output"]:
     with evaluating(model):
         parts = [
-            class_logits(model(like_parameters(part.clone(), model))) for part in x.flatten(0, 1).split(MOST_AT_ONCE)
+            task.outputs(model(like_parameters(part.clone(), model))) for part in x.flatten(0, 1).split(MOST_AT_ONCE)
         ]
-    probs: Tensor = torch.cat(parts).cpu().double().softmax(dim=1).unflatten(0, x.shape[:2])
-    return probs
+    found: Tensor = torch.cat(parts).cpu().double().unflatten(0, x.shape[:2])
+    return found
 
 
 def build_judge(
@@ -192,7 +224,7 @@ def build_judge(
         points: approximate number of rows that pass through a model.
     """
     generator = torch.Generator().manual_seed(seed)
-    labels = strata_of(dataset)
+    task, labels = task_of(dataset), strata_of(dataset)
     marks = marks_to_swap(marks, labels)
     index = marks.irrelevant.rows(labels) if swap_rows is None else swap_rows
     reviewed = collate(dataset, _some(index, MOST_REVIEWED, generator), marks)
@@ -205,12 +237,12 @@ def build_judge(
     pool = torch.arange(len(others)) if wear_rows is None or validation is not None else wear_rows
     can_wear = not bool(is_background(reviewed.irrelevant).all()) and not bool(rows[1].irrelevant.everywhere.any())
     swapped = _swaps(index, rows[2], points // 2, generator)
-    worn = _wearers(pool if can_wear else pool[:0], strata_of(others), reviewed.y.cpu(), points // 6, generator)
+    worn = _wearers(pool if can_wear else pool[:0], strata_of(others), task.strata(reviewed.y), points // 6, generator)
     covered = torch.cat([rows[2][swapped[0]], strata_of(others)[worn[0]]])
     missing = pool[~torch.isin(strata_of(others)[pool], covered)]
     plain = _some_of_each(missing, strata_of(others), points // 8, generator)
     exchanges = Exchanges(rows[0], rows[1], *swapped, others, *worn, plain, reviewed)
-    return Judge(exchanges, "training" if validation is None else "validation")
+    return Judge(exchanges, "training" if validation is None else "validation", task)
 
 
 def _swaps(index: Tensor, labels: Tensor, points: int, generator: torch.Generator) -> tuple[Tensor, Tensor]:

@@ -7,7 +7,7 @@ import torch
 from torch import Tensor
 
 from corrigible.batches import collate
-from corrigible.data.dataset import class_named, class_names_of, strata_of
+from corrigible.data.dataset import class_names_of, strata_of, stratum_named, task_of
 from corrigible.data.swapping import some_rows
 from corrigible.errors import CorrectionRefusedError, NoGradientError, TrainingDivergedError
 from corrigible.feedback.masks import Marks, marks_to_swap
@@ -19,6 +19,7 @@ from corrigible.protocols.schedule import Schedule
 from corrigible.protocols.swap_score import swapped_batches
 from corrigible.protocols.training_facts import Known
 from corrigible.protocols.trials import Trials
+from corrigible.types import Task
 
 NUM_FIRST = 5
 """Size of a fixed grid, used where there is no search: the first weight times 1, 3, 10, 30 and 100."""
@@ -41,9 +42,9 @@ class WeightTrial:
     swap_score: float
     """Balanced log-likelihood of the label with marked content exchanged (`Judged.score`)."""
     accuracy: float
-    """Balanced accuracy with marked content exchanged."""
+    """Balanced accuracy with marked content exchanged; for other tasks than classes the quality (`Task.quality`)."""
     as_found: float
-    """Balanced accuracy on the same rows as found."""
+    """The same on the rows as found."""
     is_refused: bool
     """True if a class is clearly worse than with the uncorrected model."""
     number: int
@@ -138,7 +139,7 @@ def choose_weight(
     if not search.trials:
         assert diverged is not None
         raise diverged
-    yield _choice(search, trials, class_names_of(known.dataset))
+    yield _choice(search, trials, task_of(known.dataset), class_names_of(known.dataset))
 
 
 def _noted(search: _Search, place: int, found: Judged) -> WeightTrial:
@@ -157,7 +158,7 @@ def _noted(search: _Search, place: int, found: Judged) -> WeightTrial:
     return trial
 
 
-def _choice(search: _Search, trials: Trials, class_names: tuple[str, ...]) -> WeightChoice:
+def _choice(search: _Search, trials: Trials, task: Task, class_names: tuple[str, ...]) -> WeightChoice:
     allowed = {place: found for place, found in search.found.items() if not search.trials[place].is_refused}
     before = search.uncorrected
     if not allowed:
@@ -166,19 +167,24 @@ def _choice(search: _Search, trials: Trials, class_names: tuple[str, ...]) -> We
         now, then = (float(judged.by_class(judged.log_likelihood)[label]) for judged in (best, before))
         raise CorrectionRefusedError(
             f"{search.name} makes a class worse with each of {len(search.trials)} weights; with the best of them the "
-            f"log-likelihood of class {class_named(label, class_names)} is {now:.3f}, uncorrected {then:.3f}: "
+            f"log-likelihood of {_of(label, task, class_names)} is {now:.3f}, uncorrected {then:.3f}: "
             "use another method, review more rows, or look at the masks again"
         )
     place = least_reliant_of_the_best(allowed)
     chosen, found = search.trials[place], allowed[place]
     message = (
         f"{search.name} gets weight {chosen.weight:g}: swap score {found.score:.3f} ± {found.error:.3f}, uncorrected "
-        f"{before.score:.3f}; right on {found.accuracy:.0%} with marked content exchanged (uncorrected "
-        f"{before.accuracy:.0%}), on {chosen.as_found:.0%} of these rows as they are"
+        f"{before.score:.3f}; {task.quality_name} {found.accuracy:.0%} with marked content exchanged (uncorrected "
+        f"{before.accuracy:.0%}), {chosen.as_found:.0%} on these rows as they are"
     )
     if not trials.are_held_out:
         message += "; too few rows are reviewed to hold any back: these rows taught it"
     return WeightChoice(search.name, chosen.weight, message, tuple(search.trials.values()))
+
+
+def _of(stratum: int, task: Task, class_names: tuple[str, ...]) -> str:
+    of_classes = "" if task.logits is None else "class "
+    return of_classes + stratum_named(stratum, task, class_names)
 
 
 def worse_classes(found: Judged, before: Judged) -> list[int]:

@@ -1,5 +1,6 @@
 """What tasks share whose output is the logarithm of a mean: counts and positive amounts."""
 
+import math
 from collections.abc import Callable, Mapping
 
 import torch
@@ -63,8 +64,9 @@ def task_of_log_means(
         check=check,
         strata=strata_at(labels),
         score="target_output",
-        start=(float(torch.tensor(mean).log()), 1.0),
+        start=((math.log(mean),), (1.0,)),
         metrics=metrics,
         quality_name="share of the deviance explained",
+        moved_as="predictions by about {} %",
         written=with_unit(unit),
     )

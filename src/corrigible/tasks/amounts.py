@@ -26,7 +26,7 @@ def amounts(y: Any, *, heteroscedastic: bool = False, unit: str = "") -> Task:
         DataError: labels that are not finite numbers.
     """
     labels = amounts_per_row(y, "amounts")
-    scale = spread_of(labels)
+    scale, num_outputs = spread_of(labels), 2 if heteroscedastic else 1
 
     def standard(outputs: Tensor) -> Tensor:
         return torch.cat([outputs[:, :1] / scale, outputs[:, 1:]], dim=1)
@@ -50,8 +50,8 @@ def amounts(y: Any, *, heteroscedastic: bool = False, unit: str = "") -> Task:
 
     return Task(
         name="amounts",
-        outputs=numbers_per_row(1 + heteroscedastic, "amounts"),
-        num_outputs=1 + heteroscedastic,
+        outputs=numbers_per_row(num_outputs, "amounts"),
+        num_outputs=num_outputs,
         logits=None,
         values=values,
         observed=observed,
@@ -64,7 +64,7 @@ def amounts(y: Any, *, heteroscedastic: bool = False, unit: str = "") -> Task:
         check=lambda y: amounts_per_row(y, "amounts"),
         strata=strata_at(labels),
         score="target_output",
-        start=(float(labels.double().mean()), scale),
+        start=((float(labels.double().mean()), 0.0)[:num_outputs], (scale, 1.0)[:num_outputs]),
         metrics=(
             "mean_absolute_error",
             "root_mean_squared_error",
@@ -75,5 +75,6 @@ def amounts(y: Any, *, heteroscedastic: bool = False, unit: str = "") -> Task:
             "attribution_overlap",
         ),
         quality_name="share of the variance explained",
+        moved_as="predictions by {} % of the labels' standard deviation",
         written=with_unit(unit),
     )

@@ -42,7 +42,7 @@ def classes(y: Any = None) -> Task:
         check=class_numbers,
         strata=lambda y: y.cpu().long(),
         score="target_logit",
-        start=(0.0, 1.0),
+        start=((), ()),
         metrics=(
             "accuracy",
             "worst_class_accuracy",
@@ -54,6 +54,7 @@ def classes(y: Any = None) -> Task:
             "attribution_overlap",
         ),
         quality_name="accuracy",
+        moved_as="the predicted chances by {} points",
         written=plain_number,
     )
 

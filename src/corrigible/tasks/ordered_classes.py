@@ -52,7 +52,7 @@ def ordered_classes(y: Any, *, num_classes: int | None = None) -> Task:
         check=class_numbers,
         strata=lambda y: y.cpu().long(),
         score="target_value",
-        start=(0.0, 1.0),
+        start=((), ()),
         metrics=(
             "accuracy",
             "mean_absolute_error",
@@ -63,6 +63,7 @@ def ordered_classes(y: Any, *, num_classes: int | None = None) -> Task:
             "attribution_overlap",
         ),
         quality_name="closeness to the right class",
+        moved_as="predictions by {} % of the scale",
         written=plain_number,
     )
 

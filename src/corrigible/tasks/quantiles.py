@@ -68,7 +68,7 @@ def quantiles(y: Any, *, levels: Sequence[float] = (0.1, 0.5, 0.9), unit: str = 
         check=lambda y: amounts_per_row(y, "quantiles"),
         strata=strata_at(labels),
         score="target_value",
-        start=(float(labels.double().mean()), scale),
+        start=(tuple(constant.tolist()), (scale,) * len(level)),
         metrics=(
             "mean_pinball_loss",
             "quantile_calibration_error",
@@ -78,6 +78,7 @@ def quantiles(y: Any, *, levels: Sequence[float] = (0.1, 0.5, 0.9), unit: str = 
             "attribution_overlap",
         ),
         quality_name="share of the pinball loss explained",
+        moved_as="predictions by {} % of the labels' standard deviation",
         written=with_unit(unit),
     )
 

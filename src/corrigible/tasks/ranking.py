@@ -47,9 +47,10 @@ def ranking(y: Any) -> Task:
         check=lambda y: amounts_per_row(y, "ranking"),
         strata=strata_at(labels),
         score="target_output",
-        start=(0.0, 1.0),
+        start=((0.0,), (1.0,)),
         metrics=("pair_accuracy", "spearman", "mean_shift", "attribution_overlap"),
         quality_name="share of pairs ordered rightly",
+        moved_as="predicted orders by {} points",
         written=plain_number,
     )
 

@@ -51,9 +51,10 @@ def several_labels(y: Any) -> Task:
         check=_present,
         strata=strata,
         score="target_output",
-        start=(0.0, 1.0),
+        start=(tuple(_log_odds(labels).tolist()), (1.0,) * labels.shape[1]),
         metrics=("label_accuracy", "exact_match", "macro_f1", "macro_auc", "mean_shift", "attribution_overlap"),
         quality_name="share of labels right",
+        moved_as="a predicted chance by up to {} points",
         written=plain_number,
     )
 
@@ -66,6 +67,11 @@ def _present(y: Any) -> Float[Tensor, " row label"]:
         bad = given[(given != 0) & (given != 1)][0]
         raise DataError(f"y holds {float(bad):g}; the task 'several_labels' expects 1 where a row has a label, else 0")
     return given.float()
+
+
+def _log_odds(labels: Float[Tensor, " row label"]) -> Float[Tensor, " label"]:
+    share = labels.double().mean(dim=0).clamp(0.01, 0.99)
+    return share.logit()
 
 
 def _loss(outputs: Tensor, y: Tensor, extra: Mapping[str, Tensor]) -> Tensor:

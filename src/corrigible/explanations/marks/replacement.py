@@ -79,7 +79,7 @@ def class_mean(forward: Forward, class_means: Tensor | None) -> Float[Tensor, " 
     Raises:
         DataError: means of other inputs.
     """
-    y = forward.batch.y
+    y = forward.labels
     if class_means is None:
         values = _means_by_class(forward.x.detach(), y)
     else:
