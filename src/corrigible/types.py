@@ -47,8 +47,8 @@ class Task(NamedTuple):
     check: Callable[[Any], Tensor]
     """The labels in the type that the loss needs; raises DataError for labels that do not fit."""
     strata: Callable[[Tensor], Tensor]
-    """A class for each label, (row,): the label itself, or for amounts the quarter that it lies in. Each counts equally
-    when corrections are judged."""
+    """A class for each label, (row,): the label itself, or for amounts the quarter that it lies in. When a correction
+    is judged, content is exchanged between different strata."""
     score: str
     """The name of the score that is explained by default."""
     start: tuple[tuple[float, ...], tuple[float, ...]]

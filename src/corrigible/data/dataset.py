@@ -276,11 +276,6 @@ def class_named(label: int, class_names: Sequence[str]) -> str:
     return class_names[label] if label < len(class_names) else str(label)
 
 
-def stratum_named(stratum: int, task: Task, class_names: Sequence[str]) -> str:
-    """The name of a class; for labels that are not classes, which part of them it is, from 1."""
-    return class_named(stratum, class_names) if task.logits is not None else f"part {stratum + 1} of the labels"
-
-
 def shape_of(dataset: Dataset) -> tuple[int, ...]:
     """The shape of one row's inputs, taken from the first row."""
     return tuple(rows_of(dataset, torch.tensor([0])).x.shape[1:])

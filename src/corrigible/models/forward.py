@@ -92,19 +92,22 @@ class Forward:
 
     @property
     def labels(self) -> Int[Tensor, " batch"]:
-        """The class of each row.
+        """The class of each row, whose logit is among the outputs.
 
         Raises:
-            UnsupportedModelError: the task has no classes.
+            UnsupportedModelError: the outputs are not logits of classes.
         """
-        self._require_classes()
+        if self.task.name != "classes":
+            raise UnsupportedModelError(
+                f"the outputs must be logits of classes, and the task is {self.task.name!r}; name another method"
+            )
         return self.batch.y
 
     def _require_classes(self) -> None:
         if self.task.logits is None:
             raise UnsupportedModelError(
-                f"a method reads the probabilities of classes, which the task {self.task.name!r} does not have; "
-                "name another method"
+                f"the task {self.task.name!r} does not have the probabilities of classes that are asked for; name "
+                "another method"
             )
 
     @property

@@ -2,7 +2,8 @@
 
 Accuracy on rows that hold the confounder prefers the fooled model, and the user has no rows without it; so the marked
 content is exchanged (`exchanges`). Each class counts equally: a model that always predicts one class is right on that
-class and wrong on all others. Labels that are not classes are divided into strata (`Task.strata`), which count equally.
+class and wrong on all others. Where labels are not classes, rows count equally: there a constant prediction explains
+nothing. Content is then exchanged between rows of different strata (`Task.strata`).
 """
 
 import math
@@ -36,7 +37,7 @@ class Judged:
     part: Int[Tensor, " row"]
     """`SWAPPED` (its marked content was swapped), `WORN` (it wears another row's) or `AS_FOUND`."""
     y: Int[Tensor, " row"]
-    """The class or stratum of the label."""
+    """The class of the label; 0 for labels that are not classes."""
     log_likelihood: Float[Tensor, " row"]
     """Mean log-likelihood of the label over the contents; minus the task's loss."""
     hits: Float[Tensor, " row"]
@@ -103,7 +104,8 @@ class Judged:
     def accuracy_at_random(self) -> float:
         """The balanced accuracy with marked content drawn at random: the content of each class, or none, equally often.
 
-        A row then holds its own content as often as that of any other class; for `accuracy` it never does.
+        A row then holds its own content as often as that of any other class; for `accuracy` it never does. Only for
+        labels that are classes.
         """
         num_marked = max(1, len(self.y[self.part == SWAPPED].unique()))
         num_contents = num_marked + (num_marked < len(self.y.unique()))
@@ -174,7 +176,7 @@ def _judged(model: nn.Module, rows: Exchanged, task: Task) -> Judged:
     predicted = _predicted(task, scored.flatten(0, 1)).unflatten(0, (-1, num_contents))
     return Judged(
         torch.full((len(y),), rows.part),
-        task.strata(y),
+        task.strata(y) if task.logits is not None else torch.zeros(len(y), dtype=torch.long),
         (-losses).clamp_min(LEAST_LIKELIHOOD).mean(dim=1),
         hits.mean(dim=1),
         each(task.moved, scored, others).mean(dim=1),
@@ -236,8 +238,11 @@ def build_judge(
     others = dataset if validation is None else validation
     pool = torch.arange(len(others)) if wear_rows is None or validation is not None else wear_rows
     can_wear = not bool(is_background(reviewed.irrelevant).all()) and not bool(rows[1].irrelevant.everywhere.any())
-    swapped = _swaps(index, rows[2], points // 2, generator)
-    worn = _wearers(pool if can_wear else pool[:0], strata_of(others), task.strata(reviewed.y), points // 6, generator)
+    by_class = task.logits is not None
+    swapped = _swaps(index, rows[2], points // 2, generator, by_class=by_class)
+    wearing = pool if can_wear else pool[:0]
+    lending = task.strata(reviewed.y)
+    worn = _wearers(wearing, strata_of(others), lending, points // 6, generator, by_class=by_class)
     covered = torch.cat([rows[2][swapped[0]], strata_of(others)[worn[0]]])
     missing = pool[~torch.isin(strata_of(others)[pool], covered)]
     plain = _some_of_each(missing, strata_of(others), points // 8, generator)
@@ -245,18 +250,20 @@ def build_judge(
     return Judge(exchanges, "training" if validation is None else "validation", task)
 
 
-def _swaps(index: Tensor, labels: Tensor, points: int, generator: torch.Generator) -> tuple[Tensor, Tensor]:
+def _swaps(
+    index: Tensor, labels: Tensor, points: int, generator: torch.Generator, *, by_class: bool
+) -> tuple[Tensor, Tensor]:
     """Rows to swap, and for each the positions of rows of other classes that lend their content."""
-    index = _some_of_each(index, labels, points // 4, generator)
+    index = (_some_of_each if by_class else _some_of_all)(index, labels, points // 4, generator)
     num_donors = min(20, max(4, points // max(1, len(index))))
     return index, _of_other_classes(labels[index], labels, num_donors, generator)
 
 
 def _wearers(
-    pool: Tensor, labels: Tensor, reviewed: Tensor, most: int, generator: torch.Generator
+    pool: Tensor, labels: Tensor, reviewed: Tensor, most: int, generator: torch.Generator, *, by_class: bool
 ) -> tuple[Tensor, Tensor, Tensor]:
     """Rows that wear the content of a reviewed row of another class, that row, and one that lends other content."""
-    rows = _some_of_each(pool, labels, most, generator)
+    rows = (_some_of_each if by_class else _some_of_all)(pool, labels, most, generator)
     lead = _of_other_classes(labels[rows], reviewed, 1, generator)[:, 0]
     has_other = (labels[rows][:, None] != reviewed[None]).any(dim=1)
     donor = torch.randint(len(labels), lead.shape, generator=generator)
@@ -265,6 +272,11 @@ def _wearers(
 
 def _some(rows: Tensor, most: int, generator: torch.Generator) -> Tensor:
     return rows[torch.randperm(len(rows), generator=generator)[:most]]
+
+
+def _some_of_all(rows: Tensor, labels: Tensor, most: int, generator: torch.Generator) -> Tensor:
+    """At most ``most`` of the rows, whatever their labels."""
+    return rows if len(rows) <= most else _some(rows, most, generator)
 
 
 def _some_of_each(rows: Tensor, labels: Tensor, most: int, generator: torch.Generator) -> Tensor:

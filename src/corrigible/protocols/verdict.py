@@ -7,7 +7,7 @@ from typing import Literal
 import torch
 from torch import Tensor
 
-from corrigible.data.dataset import class_named, stratum_named
+from corrigible.data.dataset import class_named
 from corrigible.protocols.judge import Judged
 from corrigible.types import Task
 
@@ -38,7 +38,7 @@ class Verdict:
     """How far predictions move when marked content is exchanged, in [0, 1] (`Task.moved`), each class equally."""
     reliance_after: float
     accuracy_before: float
-    """Balanced over classes, with marked content exchanged; for other tasks what ``measured`` says, over strata."""
+    """Balanced over classes, with marked content exchanged; for other tasks what ``measured`` says, over all rows."""
     accuracy_after: float
     accuracy_fine_tuned: float | None
     """The same for the model trained on for as many epochs without feedback; None if there is none."""
@@ -46,7 +46,7 @@ class Verdict:
     """Balanced accuracy on the same rows as found; a good correction may lower it if the confounder tells the label."""
     as_found_after: float
     worst_class: str
-    """The class on which the corrected model is least accurate."""
+    """The class on which the corrected model is least accurate; empty for labels that are not classes."""
     worst_class_accuracy: float
     num_rows: int
     where: str
@@ -94,7 +94,7 @@ def verdict(
         tuned,
         before.balanced(before.found_hits),
         after.balanced(after.found_hits),
-        stratum_named(worst, task, class_names),
+        class_named(worst, class_names) if task.logits is not None else "",
         float(recalls[worst]),
         len(after.y),
         where,
@@ -140,7 +140,7 @@ def _losses(before: Judged, after: Judged, tuned: Judged | None, task: Task) -> 
     reasons = []
     if after.accuracy < before.accuracy - _kept(before, after, task):
         reasons.append(f"with what was marked exchanged {what} than before")
-    elif after.accuracy_at_random < before.accuracy_at_random - _kept(before, after, task):
+    elif task.logits is not None and after.accuracy_at_random < before.accuracy_at_random - KEPT:
         reasons.append(f"with what was marked drawn at random {what} than before")
     if tuned is not None and after.accuracy < tuned.accuracy - 2 * _kept(tuned, after, task):
         reasons.append("training on without feedback does better")

@@ -7,7 +7,7 @@ import torch
 from torch import Tensor
 
 from corrigible.batches import collate
-from corrigible.data.dataset import class_names_of, strata_of, stratum_named, task_of
+from corrigible.data.dataset import class_named, class_names_of, strata_of, task_of
 from corrigible.data.swapping import some_rows
 from corrigible.errors import CorrectionRefusedError, NoGradientError, TrainingDivergedError
 from corrigible.feedback.masks import Marks, marks_to_swap
@@ -165,9 +165,11 @@ def _choice(search: _Search, trials: Trials, task: Task, class_names: tuple[str,
         best = search.found[search.best()]
         label = min(worse_classes(best, before), key=lambda label: float(_gain(best, before)[label]))
         now, then = (float(judged.by_class(judged.log_likelihood)[label]) for judged in (best, before))
+        what = "labels" if task.logits is None else f"class {class_named(label, class_names)}"
+        worse = "predictions" if task.logits is None else "a class"
         raise CorrectionRefusedError(
-            f"{search.name} makes a class worse with each of {len(search.trials)} weights; with the best of them the "
-            f"log-likelihood of {_of(label, task, class_names)} is {now:.3f}, uncorrected {then:.3f}: "
+            f"{search.name} makes {worse} worse with each of {len(search.trials)} weights; with the best of them the "
+            f"log-likelihood of {what} is {now:.3f}, uncorrected {then:.3f}: "
             "use another method, review more rows, or look at the masks again"
         )
     place = least_reliant_of_the_best(allowed)
@@ -180,11 +182,6 @@ def _choice(search: _Search, trials: Trials, task: Task, class_names: tuple[str,
     if not trials.are_held_out:
         message += "; too few rows are reviewed to hold any back: these rows taught it"
     return WeightChoice(search.name, chosen.weight, message, tuple(search.trials.values()))
-
-
-def _of(stratum: int, task: Task, class_names: tuple[str, ...]) -> str:
-    of_classes = "" if task.logits is None else "class "
-    return of_classes + stratum_named(stratum, task, class_names)
 
 
 def worse_classes(found: Judged, before: Judged) -> list[int]:

@@ -43,7 +43,7 @@ def ordered_classes(y: Any, *, num_classes: int | None = None) -> Task:
         observed=lambda outputs: {"probs": class_log_probs(outputs).exp(), "predicted": median_class(outputs)},
         standard=lambda outputs: outputs,
         loss=loss,
-        quality=lambda outputs, y, extra: 1 - (median_class(outputs) - y).abs().double() / steps,
+        quality=lambda outputs, y, extra: (median_class(outputs) == y).double(),
         moved=lambda outputs, others: (expected_class(outputs) - expected_class(others)).abs() / steps,
         drawn=lambda outputs, others, y, other_y: (
             (expected_class(outputs) - expected_class(others)) / steps * (other_y - y).sign()
@@ -62,7 +62,7 @@ def ordered_classes(y: Any, *, num_classes: int | None = None) -> Task:
             "mean_shift",
             "attribution_overlap",
         ),
-        quality_name="closeness to the right class",
+        quality_name="accuracy",
         moved_as="predictions by {} % of the scale",
         written=plain_number,
     )
