@@ -33,6 +33,8 @@ class Task(NamedTuple):
     """What metrics ask for by name, one entry per row; "predicted" is always among them."""
     standard: Callable[[Tensor], Tensor]
     """The outputs in units in which 1 is a large difference, whatever the unit of the labels."""
+    combined: Callable[[Tensor], Tensor]
+    """(pass, batch, output) -> (batch, output): the outputs whose prediction is the mean over several passes."""
     loss: Callable[[Tensor, Tensor, Mapping[str, Tensor]], Tensor]
     """(outputs, y, extra) -> (batch,): minus the log-likelihood of each label up to a constant, or the task's loss."""
     quality: Callable[[Tensor, Tensor, Mapping[str, Tensor]], Tensor]

@@ -22,6 +22,7 @@ from corrigible.data.swapping import is_background
 from corrigible.errors import TrainingDivergedError
 from corrigible.feedback.masks import Marks, marks_to_swap
 from corrigible.models.modes import evaluating, like_parameters
+from corrigible.models.predictive import predictive
 from corrigible.protocols.exchanges import AS_FOUND, MOST_AT_ONCE, SWAPPED, Exchanged, Exchanges
 from corrigible.types import Task
 
@@ -199,7 +200,8 @@ def _outputs(
 ) -> Float[Tensor, " row content output"]:
     with evaluating(model):
         parts = [
-            task.outputs(model(like_parameters(part.clone(), model))) for part in x.flatten(0, 1).split(MOST_AT_ONCE)
+            predictive(model, like_parameters(part.clone(), model), task=task).outputs
+            for part in x.flatten(0, 1).split(MOST_AT_ONCE)
         ]
     found: Tensor = torch.cat(parts).cpu().double().unflatten(0, x.shape[:2])
     return found

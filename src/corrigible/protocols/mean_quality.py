@@ -6,6 +6,7 @@ from torch import Tensor, nn
 from corrigible.data.dataset import Dataset, rows_of, task_of
 from corrigible.models.batch_size import rows_that_fit
 from corrigible.models.modes import evaluating, like_parameters
+from corrigible.models.predictive import predictive
 
 
 def mean_quality(model: nn.Module, dataset: Dataset) -> float:
@@ -17,7 +18,7 @@ def mean_quality(model: nn.Module, dataset: Dataset) -> float:
         for index in torch.arange(len(dataset)).split(size):
             rows = rows_of(dataset, index)
             # Not through a Forward, which would keep every layer's output.
-            outputs = task.outputs(model(like_parameters(rows.x, model))).cpu()
+            outputs = predictive(model, like_parameters(rows.x, model), task=task).outputs.cpu()
             extra = {name: values.cpu() for name, values in rows.extra.items()}
             found.append(task.quality(outputs, rows.y.cpu(), extra))
     return float(torch.cat(found).double().mean())

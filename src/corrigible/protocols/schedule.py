@@ -19,6 +19,7 @@ from corrigible.methods import method_named, name_of
 from corrigible.models.batch_size import rows_that_fit
 from corrigible.models.forward import Augment, Loss
 from corrigible.models.modes import evaluating, like_parameters
+from corrigible.models.predictive import predictive
 from corrigible.objective import PenaltySettings, Term
 from corrigible.outputs import as_outputs, class_logits
 from corrigible.protocols.ahead import changed_ahead, split_ahead
@@ -154,8 +155,9 @@ def require_fit(model: nn.Module, dataset: Dataset) -> None:
         UnsupportedModelError: its output has another shape than the task expects.
     """
     first = like_parameters(rows_of(dataset, torch.tensor([0])).x, model)
-    with evaluating(model):
-        task_of(dataset).outputs(checked_output(model, first, len(dataset)))
+    with evaluating(model), torch.no_grad():
+        checked_output(model, first, len(dataset))
+        predictive(model, first, task=task_of(dataset))
 
 
 def _require_finite(model: nn.Module, dataset: Dataset, batch_size: int) -> None:

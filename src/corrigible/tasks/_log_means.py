@@ -56,6 +56,7 @@ def task_of_log_means(
         values=lambda outputs: outputs.exp(),
         observed=lambda outputs: {"predicted": outputs[:, 0].exp()},
         standard=lambda outputs: outputs,
+        combined=lambda passes: passes.logsumexp(dim=0) - math.log(len(passes)),
         loss=losses,
         quality=quality,
         moved=lambda outputs, others: shift(outputs, others).abs(),

@@ -38,6 +38,13 @@ def amounts(y: Any, *, heteroscedastic: bool = False, unit: str = "") -> Task:
         log_variance = outputs[:, 1]
         return (squared * (-log_variance).exp() + log_variance) / 2
 
+    def combined(passes: Tensor) -> Tensor:
+        mean = passes[:, :, :1].mean(dim=0)
+        if not heteroscedastic:
+            return mean
+        between = (passes[:, :, :1] / scale).var(dim=0, correction=0)
+        return torch.cat([mean, (passes[:, :, 1:].exp().mean(dim=0) + between).log()], dim=1)
+
     def observed(outputs: Tensor) -> dict[str, Tensor]:
         found = {"predicted": outputs[:, 0]}
         return found | ({"sd": scale * (outputs[:, 1] / 2).exp()} if heteroscedastic else {})
@@ -56,6 +63,7 @@ def amounts(y: Any, *, heteroscedastic: bool = False, unit: str = "") -> Task:
         values=values,
         observed=observed,
         standard=standard,
+        combined=combined,
         loss=loss,
         quality=lambda outputs, y, extra: 1 - ((outputs[:, 0] - y) / scale).square().double(),
         moved=lambda outputs, others: shift(outputs, others).abs(),

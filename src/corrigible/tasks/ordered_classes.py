@@ -42,6 +42,7 @@ def ordered_classes(y: Any, *, num_classes: int | None = None) -> Task:
         values=lambda outputs: expected_class(outputs)[:, None],
         observed=lambda outputs: {"probs": class_log_probs(outputs).exp(), "predicted": median_class(outputs)},
         standard=lambda outputs: outputs,
+        combined=_combined,
         loss=loss,
         quality=lambda outputs, y, extra: (median_class(outputs) == y).double(),
         moved=lambda outputs, others: (expected_class(outputs) - expected_class(others)).abs() / steps,
@@ -73,6 +74,13 @@ def class_log_probs(outputs: Float[Tensor, " batch step"]) -> Float[Tensor, " ba
     above, not_above = logsigmoid(outputs), logsigmoid(-outputs)
     reached = torch.cat([torch.zeros_like(above[:, :1]), above.cumsum(dim=1)], dim=1)
     return reached + torch.cat([not_above, torch.zeros_like(not_above[:, :1])], dim=1)
+
+
+def _combined(passes: Float[Tensor, " pass batch step"]) -> Float[Tensor, " batch step"]:
+    """The logits of each step that give the mean probabilities."""
+    log_probs = torch.stack([class_log_probs(outputs) for outputs in passes]).logsumexp(dim=0)
+    above = log_probs.flip(1).logcumsumexp(dim=1).flip(1)[:, 1:]
+    return above - log_probs[:, :-1]
 
 
 def expected_class(outputs: Float[Tensor, " batch step"]) -> Float[Tensor, " batch"]:

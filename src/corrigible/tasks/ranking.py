@@ -39,6 +39,7 @@ def ranking(y: Any) -> Task:
         values=lambda outputs: outputs,
         observed=lambda outputs: {"predicted": outputs[:, 0]},
         standard=lambda outputs: outputs,
+        combined=lambda passes: passes.mean(dim=0),
         loss=_loss,
         quality=_quality,
         moved=lambda outputs, others: shift(outputs, others).abs(),
