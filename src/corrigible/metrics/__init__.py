@@ -8,7 +8,17 @@ from collections.abc import Callable
 
 from torch import Tensor
 
-from corrigible.metrics._labels import AMOUNTS, ANY, ONE_CLASS, ORDER, ORDERED_CLASSES, SEVERAL_LABELS, Labels
+from corrigible.metrics._labels import (
+    AMOUNTS,
+    ANY,
+    NUMBERS,
+    ONE_CLASS,
+    ORDER,
+    ORDERED_CLASSES,
+    PREDICTED_AMOUNTS,
+    SEVERAL_LABELS,
+    Labels,
+)
 from corrigible.metrics.accuracy import (
     accuracy,
     class_accuracy,
@@ -79,9 +89,6 @@ OF_CLASSES = (
     flip_effect,
 )
 OF_AMOUNTS = (
-    mean_absolute_error,
-    root_mean_squared_error,
-    r2,
     interval_coverage,
     mean_pinball_loss,
     quantile_calibration_error,
@@ -107,8 +114,10 @@ FAMILIES: tuple[tuple[Labels, tuple[Callable[..., Tensor], ...]], ...] = (
     (ONE_CLASS, OF_CLASSES),
     (ORDERED_CLASSES, (quadratic_kappa,)),
     (SEVERAL_LABELS, (label_accuracy, exact_match, macro_f1, macro_auc)),
-    (AMOUNTS, OF_AMOUNTS),
-    (ORDER, (spearman, pair_accuracy, gini)),
+    (NUMBERS, (mean_absolute_error, root_mean_squared_error, r2)),
+    (PREDICTED_AMOUNTS, OF_AMOUNTS),
+    (ORDER, (spearman, pair_accuracy)),
+    (AMOUNTS, (gini,)),
     (ANY, OF_ANY_LABELS),
 )
 METRICS: dict[str, Callable[..., Tensor]] = {f.__name__: f for _, metrics in FAMILIES for f in metrics}

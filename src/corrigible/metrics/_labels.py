@@ -27,14 +27,20 @@ def _are_several(task: Task) -> bool:
     return task.name == "several_labels"
 
 
-def _are_numbers(task: Task) -> bool:
-    """Amounts, or classes whose numbers have an order."""
-    return _are_ordered(task) or (not _are_classes(task) and not _are_several(task))
+def _are_amounts(task: Task) -> bool:
+    """Amounts, whether they are predicted or only ranked."""
+    return not _are_classes(task) and not _are_several(task)
+
+
+def _are_predicted_amounts(task: Task) -> bool:
+    return _are_amounts(task) and task.name != "ranking"
 
 
 ONE_CLASS = Labels("predicted classes", _are_classes)
 ORDERED_CLASSES = Labels("classes that have an order", _are_ordered)
 SEVERAL_LABELS = Labels("several labels per row", _are_several)
-AMOUNTS = Labels("predicted amounts", lambda task: _are_numbers(task) and task.name != "ranking")
-ORDER = Labels("labels that have an order", _are_numbers)
+PREDICTED_AMOUNTS = Labels("predicted amounts", _are_predicted_amounts)
+NUMBERS = Labels("predicted numbers", lambda task: _are_predicted_amounts(task) or _are_ordered(task))
+AMOUNTS = Labels("labels that are amounts", _are_amounts)
+ORDER = Labels("labels that have an order", lambda task: _are_amounts(task) or _are_ordered(task))
 ANY = Labels("any labels", lambda task: True)
