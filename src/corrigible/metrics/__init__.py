@@ -31,7 +31,8 @@ from corrigible.metrics.accuracy import (
 )
 from corrigible.metrics.agreement import quadratic_kappa
 from corrigible.metrics.amounts import mean_absolute_error, r2, root_mean_squared_error
-from corrigible.metrics.calibration import expected_calibration_error, interval_coverage
+from corrigible.metrics.calibration import expected_calibration_error
+from corrigible.metrics.coverage import interval_coverage
 from corrigible.metrics.deviances import (
     deviance_explained,
     mean_gamma_deviance,

@@ -3,9 +3,6 @@
 from jaxtyping import Float, Int
 from torch import Tensor
 
-HALF_OF_95 = 1.959964
-"""Half of the width of the normal distribution's central 95 %, in standard deviations."""
-
 
 def expected_calibration_error(
     probs: Float[Tensor, " n num_classes"], y: Int[Tensor, " n"], *, num_bins: int = 15
@@ -19,10 +16,3 @@ def expected_calibration_error(
     place = (confidence * num_bins).ceil().long().clamp(1, num_bins) - 1
     excess = place.bincount(weights=confidence - (predicted == y).double())
     return excess.abs().sum() / len(y)
-
-
-def interval_coverage(
-    predicted: Float[Tensor, " n"], sd: Float[Tensor, " n"], y: Float[Tensor, " n"]
-) -> Float[Tensor, ""]:
-    """Share of labels within 1.96 predicted standard deviations of the prediction; 0.95 if these are right."""
-    return ((y.double() - predicted.double()).abs() <= HALF_OF_95 * sd.double()).double().mean()
