@@ -2,7 +2,7 @@
 
 import numpy as np
 import torch
-from jaxtyping import Float, Int, Shaped
+from jaxtyping import Float, Shaped
 from numpy.typing import NDArray
 from scipy.stats import kendalltau, rankdata
 from torch import Tensor
@@ -25,7 +25,7 @@ def spearman(
 
 
 def pair_accuracy(
-    predicted: Shaped[Tensor, " n"], y: Shaped[Tensor, " n"], query: Int[Tensor, " n"]
+    predicted: Shaped[Tensor, " n"], y: Shaped[Tensor, " n"], query: Shaped[Tensor, " n"]
 ) -> Float[Tensor, ""]:
     """Share of pairs of rows with different labels that the predictions put in the right order; a tie counts half.
 

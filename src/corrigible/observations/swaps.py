@@ -1,7 +1,6 @@
 """Observations of predictions when irrelevant inputs hold other values."""
 
 from collections.abc import Collection, Iterator, Mapping
-from dataclasses import replace
 from typing import NamedTuple
 
 import torch
@@ -48,13 +47,17 @@ def _swapped(rows: Rows, num_donors: int, seed: int) -> Iterator[_Swapped]:
     assert lending.irrelevant is not None
     donors = lent(lending.x, lending.irrelevant)
     rows_at_once = max(1, rows.batch_size // len(donors))
-    for batch in replace(rows, batch_size=rows_at_once).batches():
+    for batch in rows.batches():
         assert batch.irrelevant is not None
-        # A copy: a model that works in place would change x.
-        before = rows.outputs(batch.x.clone())
-        after = rows.outputs(swapped(batch.x, batch.irrelevant, donors).flatten(0, 1))
         extra = {name: precise(values) for name, values in batch.extra.items()}
-        yield _Swapped(before, after.view(len(before), len(donors), -1), precise(batch.y), extra)
+        parts = (
+            values.split(rows_at_once) for values in (batch.x, batch.irrelevant, precise(batch.y), *extra.values())
+        )
+        for x, irrelevant, y, *beside in zip(*parts, strict=True):
+            # A copy: a model that works in place would change x.
+            before = rows.outputs(x.clone())
+            after = rows.outputs(swapped(x, irrelevant, donors).flatten(0, 1)).view(len(x), len(donors), -1)
+            yield _Swapped(before, after, y, dict(zip(extra, beside, strict=True)))
 
 
 def _joined(pieces: list[_Swapped]) -> _Swapped:
@@ -64,18 +67,24 @@ def _joined(pieces: list[_Swapped]) -> _Swapped:
 
 def _compared(task: Task, rows: _Swapped, wanted: Collection[str]) -> dict[str, Float[Tensor, " row"]]:
     """What is observed of each row, the mean over donors."""
-    by_donor = rows.after.unbind(dim=1)
-    found: dict[str, list[Tensor]] = {}
+    num_donors, after = rows.after.shape[1], rows.after.flatten(0, 1)
+
+    def repeated(values: Tensor) -> Tensor:
+        return values.repeat_interleave(num_donors, dim=0)
+
+    found = {}
     if not {"flipped", "swapped_hits"}.isdisjoint(wanted):
-        was, predicted = (task.observed(outputs)["predicted"] for outputs in (rows.before, rows.after.flatten(0, 1)))
-        after = predicted.view(len(was), -1).unbind(dim=1)
-        found["flipped"] = [now != was for now in after]
-        found["swapped_hits"] = [now == rows.y for now in after]
+        was, now = (task.observed(outputs)["predicted"] for outputs in (rows.before, after))
+        found["flipped"], found["swapped_hits"] = now != repeated(was), now == repeated(rows.y)
     if "shift" in wanted:
-        found["shift"] = [task.moved(outputs, rows.before) for outputs in by_donor]
-    if "swapped_loss" in wanted:
-        found["swapped_loss"] = [task.loss(outputs, rows.y, rows.extra) for outputs in by_donor]
-    return {name: torch.stack(values, dim=1).double().mean(dim=1) for name, values in found.items() if name in wanted}
+        found["shift"] = task.moved(after, repeated(rows.before))
+    if "swapped_loss" in wanted and task.name in COMPARING_ROWS:
+        losses = [task.loss(outputs, rows.y, rows.extra) for outputs in rows.after.unbind(dim=1)]
+        found["swapped_loss"] = torch.stack(losses, dim=1)
+    elif "swapped_loss" in wanted:
+        extra = {name: repeated(values) for name, values in rows.extra.items()}
+        found["swapped_loss"] = task.loss(after, repeated(rows.y), extra)
+    return {name: found[name].double().view(-1, num_donors).mean(dim=1) for name in wanted}
 
 
 def reflected_probs(rows: Rows) -> Float[Tensor, " row num_classes"]:
