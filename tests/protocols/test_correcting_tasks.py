@@ -10,15 +10,21 @@ import torch
 from torch import Tensor, nn
 
 from corrigible import Columns, Feedback, TensorData, correct
+from corrigible.batches import collate
 from corrigible.errors import CorrectionRefusedError, DataError, FeedbackError, UnsupportedModelError
+from corrigible.feedback.masks import marks_of
 from corrigible.models.ensemble import Ensemble
+from corrigible.models.forward import Forward
+from corrigible.objective import terms_of
 from corrigible.penalties import PENALTIES
 from corrigible.protocols.comparing import compare
 from corrigible.protocols.find_another_explanation import Search, find_another_explanation
 from corrigible.protocols.group_dro import group_dro
+from corrigible.protocols.judge import build_judge
 from corrigible.protocols.last_layer_retraining import last_layer_retraining
 from corrigible.protocols.mean_quality import mean_quality
 from corrigible.protocols.schedule import Schedule, result_of, run
+from corrigible.protocols.verdict import verdict
 from corrigible.tasks import TASKS, TaskChoice
 
 COLUMNS = Columns(("age", "power", "secret"), ("age", "power", "secret"), (False,) * 3)
@@ -100,7 +106,7 @@ def test_a_model_that_relies_on_a_forbidden_column_is_corrected(kind: str) -> No
     before = copy.deepcopy(model.state_dict())
     corrected = correct(model, data, RULE)
     fooled, honest = mean_quality(model, clean), mean_quality(corrected, clean)
-    assert honest > 0.9 * BEST.get(kind, 0.8) > fooled
+    assert honest > max(0.9 * BEST.get(kind, 0.8), fooled + 0.1)
     found = corrected.verdict
     assert found.outcome == "corrected" and found.reliance_after < 0.05 < found.reliance_before
     assert found.measured == data.task.quality_name and found.accuracy_after > found.accuracy_before
@@ -112,8 +118,7 @@ def test_a_model_that_relies_on_a_forbidden_column_is_corrected(kind: str) -> No
 
 def test_a_weight_is_chosen_for_amounts_on_rows_held_back_or_validation_rows() -> None:
     data, clean = rows("amounts"), rows("amounts", seed=1, is_clean=True)
-    validation = (rows("amounts", seed=2).x, rows("amounts", seed=2).y)
-    model = trained(data)
+    model, validation = trained(data), rows("amounts", seed=2)
     corrected = correct(model, data, RULE, penalties={"right_reasons": "auto"}, epochs=8, validation=validation)
     assert mean_quality(corrected, clean) > 0.6 > mean_quality(model, clean)
     assert corrected.verdict.where == "validation"
@@ -128,12 +133,22 @@ def test_reviewed_rows_teach_amounts_too() -> None:
     assert mean_quality(corrected, clean) > 0.7 > mean_quality(model, clean)
 
 
-def test_a_model_that_answers_the_same_for_every_row_fails() -> None:
-    data = rows("amounts")
-    model = trained(data)
-    corrected = correct(model, data, RULE, penalties={"gradient_size": 1e4, "right_reasons": 1e4}, epochs=8)
-    assert corrected.verdict.outcome == "failed"
-    assert "nearly the same for every row" in corrected.verdict.reasons
+@pytest.mark.parametrize("kind", ["amounts", "counts", "quantiles", "several_labels", "ranking"])
+def test_a_model_that_answers_the_same_for_every_row_fails(kind: str) -> None:
+    data = rows(kind, num_rows=400)
+    model, constant = trained(data), Scaled(data)
+    for weights in constant.net[-1].parameters():
+        nn.init.zeros_(weights)
+    judge = build_judge(data, marks_of(RULE, data))
+    found = verdict(judge.judged(model), judge.judged(constant), data.task, where="training")
+    assert found.outcome == "failed" and "nearly the same for every row" in found.reasons
+
+
+def test_validation_rows_share_the_task_of_the_training_rows() -> None:
+    data, other = rows("amounts", num_rows=300), rows("amounts", num_rows=200, seed=2)
+    said = [Feedback(torch.tensor([False, False, True]), scope="dataset")]
+    corrected = correct(Scaled(data), data, said, epochs=1, validation=(other.x, other.y))
+    assert corrected.verdict.where == "validation"
 
 
 @pytest.mark.parametrize("name", ["right_for_better_reasons", "noise_consistency", "worst_case"])
@@ -165,11 +180,6 @@ def test_penalties_of_the_prediction_work_for_every_task(name: str, kind: str) -
 
 @pytest.mark.parametrize("unit", [1.0, 1e4])
 def test_penalties_do_not_depend_on_the_unit_of_amounts(unit: float) -> None:
-    from corrigible.batches import collate
-    from corrigible.feedback.masks import marks_of
-    from corrigible.models.forward import Forward
-    from corrigible.objective import terms_of
-
     data = rows("amounts", num_rows=50)
     scaled = TensorData(data.x, data.y * unit, task="amounts", columns=COLUMNS)
     values = []

@@ -6,7 +6,7 @@ import pytest
 from torch.nn.functional import pad
 
 from corrigible.protocols.exchanges import AS_FOUND, SWAPPED, WORN
-from corrigible.protocols.judge import Judged
+from corrigible.protocols.judged import Judged
 from corrigible.protocols.verdict import CLEARLY, COLLAPSED, FELL, KEPT, LITTLE, Verdict, fell_clearly, verdict
 from corrigible.tasks import CLASSES
 from scripted import judged

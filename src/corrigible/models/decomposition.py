@@ -52,13 +52,12 @@ def contribution(
     x: Float[Tensor, " batch *input"],
     part: Float[Tensor, " batch *input"],
     *,
-    read: Callable[[Any], Tensor] = class_logits,
+    read: Any = class_logits,
 ) -> tuple[Float[Tensor, " batch output"], Float[Tensor, " batch output"]]:
-    """The model's logits, or other outputs, and the contribution of ``part`` of the input to them.
+    """The model's logits, or what ``read`` makes of its output, and the contribution of ``part`` of the input to them.
 
     Args:
         part: beta of the input, e.g. ``x`` on the inputs of interest and 0 elsewhere.
-        read: makes the outputs from what the model gives.
 
     Raises:
         UnsupportedModelError: a function that the decomposition does not cover; the message names it.

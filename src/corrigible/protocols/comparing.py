@@ -33,7 +33,7 @@ from corrigible.protocols.step_costs import step_costs
 from corrigible.protocols.training_facts import Known, provided, split_method
 from corrigible.protocols.verdict import Verdict
 from corrigible.protocols.weight import WeightChoice
-from corrigible.types import Feedback, Task
+from corrigible.types import Feedback, Measurement, Task
 
 WITHOUT_FEEDBACK = "without feedback"
 """Name of the method that trains on for as many epochs without any penalty."""
@@ -95,8 +95,8 @@ def compare(
     marks = marks_of(feedback, dataset)
     how: dict[str, Any] = {"loss": loss, "optimizer": optimizer, "step": step, "learning_rate": learning_rate}
     schedule = Schedule(epochs=epochs, batch_size=batch_size, **how)
-    test, task = as_dataset(test, task=task_of(dataset)), task_of(dataset)
-    metrics = compared_metrics(task) if metrics is None else metrics
+    test = as_dataset(test, task=task_of(dataset))
+    metrics = compared_metrics(task_of(dataset)) if metrics is None else metrics
     chosen = {WITHOUT_FEEDBACK: {}, **_checked(methods_for(marks, dataset) if methods is None else methods)}
     rows: dict[str, dict[str, Any]] = {}
     for name, method in chosen.items():
@@ -107,14 +107,18 @@ def compare(
             rows[name] = {"note": str(error)}
             continue
         measured = evaluate(found.model, test, metrics=metrics, feedback=test_feedback, num_resamples=0, seed=seed)
-        values = {m.metric: m.value for m in measured if not m.part}
-        outcome = "" if found.verdict is None else found.verdict.outcome
-        shown = {"swap_score": found.swap_score, "verdict": outcome, **values}
-        rows[name] = {**shown, "weights": dict(found.weights), "note": ""}
+        rows[name] = _row(found, measured)
     applied = {name: method for name, method in chosen.items() if not rows[name]["note"]}
     for name, cost in step_costs(model, dataset, marks, applied, schedule, seed=seed).items():
         rows[name]["step_cost"] = cost
     return _table(rows, ["swap_score", "verdict", *metrics, "step_cost", "weights", "note"])
+
+
+def _row(found: Candidate, measured: Sequence[Measurement]) -> dict[str, Any]:
+    values = {m.metric: m.value for m in measured if not m.part}
+    outcome = "" if found.verdict is None else found.verdict.outcome
+    shown = {"swap_score": found.swap_score, "verdict": outcome, **values}
+    return {**shown, "weights": dict(found.weights), "note": ""}
 
 
 def compared_metrics(task: Task) -> tuple[str, ...]:

@@ -22,7 +22,8 @@ from corrigible.data.dataset import Dataset, all_labels, extra_of, strata_of, ta
 from corrigible.data.swapping import some_rows
 from corrigible.feedback.masks import Marks, Masks, marks_to_swap
 from corrigible.protocols.exchanges import WORN
-from corrigible.protocols.judge import Judge, Judged
+from corrigible.protocols.judge import Judge
+from corrigible.protocols.judged import Judged
 from corrigible.protocols.swap_score import swap_log_likelihoods
 
 NUM_ROWS, NUM_DONORS, NUM_NAMED = 500, 10, 5

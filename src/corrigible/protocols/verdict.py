@@ -8,7 +8,7 @@ import torch
 from torch import Tensor
 
 from corrigible.data.dataset import class_named
-from corrigible.protocols.judge import Judged
+from corrigible.protocols.judged import Judged
 from corrigible.types import Task
 
 Outcome = Literal["corrected", "partly corrected", "no reliance found", "failed"]
@@ -68,18 +68,8 @@ def verdict(
 ) -> Verdict:
     """Compare a model before and after a correction on the same judged rows."""
     reasons = _collapses(before, after, task, class_names) + _losses(before, after, fine_tuned, task)
-    relied, relies = before.reliance, after.reliance
-    outcome: Outcome
-    if reasons:
-        outcome = "failed"
-    elif relied < LITTLE:
-        outcome = "no reliance found"
-    elif fell_clearly(before, after):
-        outcome = "corrected"
-    elif relies <= CLEARLY * relied or is_drawn_half_as_much(before, after):
-        outcome = "partly corrected"
-    else:
-        outcome = "failed"
+    outcome = "failed" if reasons else _outcome(before, after)
+    if outcome == "failed" and not reasons:
         reasons = ["the reliance on what was marked did not fall"]
     recalls = after.by_class(after.hits)
     worst = min(recalls, key=lambda label: float(recalls[label]))
@@ -87,8 +77,8 @@ def verdict(
     return Verdict(
         outcome,
         _sentence(outcome, reasons, before, after, tuned, task, where),
-        relied,
-        relies,
+        before.reliance,
+        after.reliance,
         before.accuracy,
         after.accuracy,
         tuned,
@@ -101,6 +91,16 @@ def verdict(
         "; ".join(reasons),
         task.quality_name,
     )
+
+
+def _outcome(before: Judged, after: Judged) -> Outcome:
+    """The outcome by the reliance on what was marked, if nothing else got worse."""
+    if before.reliance < LITTLE:
+        return "no reliance found"
+    if fell_clearly(before, after):
+        return "corrected"
+    is_partly = after.reliance <= CLEARLY * before.reliance or is_drawn_half_as_much(before, after)
+    return "partly corrected" if is_partly else "failed"
 
 
 def fell_clearly(before: Judged, after: Judged) -> bool:

@@ -14,7 +14,7 @@ from corrigible.feedback.masks import Marks, marks_to_swap
 from corrigible.models.forward import Forward, Loss
 from corrigible.models.modes import device_of, evaluating
 from corrigible.objective import Term, parameter_gradient
-from corrigible.protocols.judge import Judged
+from corrigible.protocols.judged import Judged
 from corrigible.protocols.schedule import Schedule
 from corrigible.protocols.swap_score import swapped_batches
 from corrigible.protocols.training_facts import Known

@@ -8,7 +8,7 @@ from jaxtyping import Float, Int
 from torch import Tensor
 from torch.nn.functional import logsigmoid
 
-from corrigible.tasks._labels import numbers_per_row, plain_number
+from corrigible.tasks._labels import first_output, numbers_per_row, plain_number
 from corrigible.tasks.classes import class_numbers, require_labels
 from corrigible.types import Task
 
@@ -49,19 +49,14 @@ def ordered_classes(y: Any, *, num_classes: int | None = None) -> Task:
         drawn=lambda outputs, others, y, other_y: (
             (expected_class(outputs) - expected_class(others)) / steps * (other_y - y).sign()
         ),
-        target=lambda outputs: outputs.new_zeros(len(outputs), dtype=torch.long),
+        target=first_output,
         check=class_numbers,
         strata=lambda y: y.cpu().long(),
         score="target_value",
         start=((), ()),
         metrics=(
-            "accuracy",
-            "mean_absolute_error",
-            "quadratic_kappa",
-            "spearman",
-            "expected_calibration_error",
-            "mean_shift",
-            "attribution_overlap",
+            *("accuracy", "mean_absolute_error", "quadratic_kappa", "spearman", "expected_calibration_error"),
+            *("mean_shift", "attribution_overlap"),
         ),
         quality_name="accuracy",
         moved_as="predictions by {} % of the scale",

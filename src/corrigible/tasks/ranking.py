@@ -8,7 +8,7 @@ from jaxtyping import Bool
 from torch import Tensor
 from torch.nn.functional import softplus
 
-from corrigible.tasks._labels import amounts_per_row, numbers_per_row, plain_number, strata_at
+from corrigible.tasks._labels import amounts_per_row, first_output, numbers_per_row, plain_number, strata_at
 from corrigible.types import Task
 
 
@@ -44,7 +44,7 @@ def ranking(y: Any) -> Task:
         quality=_quality,
         moved=lambda outputs, others: shift(outputs, others).abs(),
         drawn=lambda outputs, others, y, other_y: shift(outputs, others) * (other_y - y).sign(),
-        target=lambda outputs: outputs.new_zeros(len(outputs), dtype=torch.long),
+        target=first_output,
         check=lambda y: amounts_per_row(y, "ranking"),
         strata=strata_at(labels),
         score="target_output",
