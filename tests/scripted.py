@@ -6,7 +6,7 @@ import torch
 from torch.nn.functional import one_hot
 
 from corrigible.protocols.exchanges import WORN
-from corrigible.protocols.judge import Judged
+from corrigible.protocols.judged import Judged
 
 Values = float | Sequence[float]
 

@@ -1,3 +1,4 @@
+import math
 import sys
 from functools import partial
 from types import ModuleType
@@ -14,6 +15,7 @@ from corrigible.evaluation import difference, evaluate, measure, observations_fo
 from corrigible.metrics import METRICS, accuracy, expected_calibration_error
 from corrigible.observations import OBSERVATIONS, Observations, gather
 from corrigible.types import Feedback, Pixels
+from of_tasks import CHOICES, SAID, data_of, model_of
 
 RNG = torch.Generator().manual_seed(0)
 X = torch.randn(40, 3, generator=RNG)
@@ -23,6 +25,19 @@ SITE = Pixels(np.array([False, True, False]))
 RELEVANT = Pixels(np.array([True, False, True]))
 FEEDBACK = [Feedback(SITE, row=row) for row in (3, 5, 8)]
 FEEDBACK += [Feedback(RELEVANT, "relevant", row=row) for row in (5, 9)]
+
+
+NEEDING = {
+    "ordered_classes": ("quadratic_kappa",),
+    "several_labels": ("label_accuracy", "exact_match", "macro_f1", "macro_auc"),
+    "amounts": ("mean_absolute_error", "root_mean_squared_error", "r2", "group_mean_gap", "spearman"),
+    "normal": ("interval_coverage",),
+    "quantiles": ("mean_pinball_loss", "quantile_calibration_error"),
+    "counts": ("mean_poisson_deviance", "deviance_explained", "gini", "mean_tweedie_deviance"),
+    "positive_amounts": ("mean_gamma_deviance",),
+    "ranking": ("pair_accuracy",),
+}
+"""Metrics that only some labels have."""
 
 
 @pytest.fixture
@@ -43,15 +58,22 @@ def right(num_right, num_rows):
     return of_labels((torch.arange(num_rows) < num_right).long(), y)
 
 
-@pytest.mark.parametrize("name", METRICS)
-def test_every_metric_can_be_evaluated(model, name):
-    found = evaluate(model, DATA, metrics=[name], feedback=FEEDBACK, num_resamples=20)
-    assert all(m.metric == name and 0 <= m.value <= 1 and m.low <= m.high and m.count > 0 for m in found)
+def suited(name):
+    """Labels that the metric is about."""
+    return next((choice for choice, names in NEEDING.items() if name in names), "classes")
 
 
 @pytest.mark.parametrize("name", METRICS)
-def test_the_value_is_the_metrics_on_all_rows_it_is_about(model, name):
-    observations = gather(model, DATA, feedback=FEEDBACK)
+def test_every_metric_can_be_evaluated(name):
+    data = data_of(suited(name))
+    found = evaluate(model_of(data), data, metrics=[name], feedback=SAID, num_resamples=20)
+    assert all(m.metric == name and math.isfinite(m.value) and m.low <= m.high and m.count > 0 for m in found)
+
+
+@pytest.mark.parametrize("name", METRICS)
+def test_the_value_is_the_metrics_on_all_rows_it_is_about(name):
+    data = data_of(suited(name))
+    observations = gather(model_of(data), data, feedback=SAID)
     needs = observations_for([name])
     parts = {"class_accuracy": [{"label": 0}, {"label": 1}], "group_accuracy": [{"group_value": 0}, {"group_value": 1}]}
     expected = [METRICS[name](**observations.of(needs), **part).item() for part in parts.get(name, [{}])]
@@ -268,3 +290,91 @@ def test_the_paired_interval_holds_the_true_change_about_95_times_in_100():
         (found,) = difference(of_labels(before, y), of_labels(after, y), ["accuracy"], num_resamples=200, seed=seed)
         held += found.low <= 0.2 <= found.high
     assert 0.91 <= held / 250 <= 0.98
+
+
+every_task = pytest.mark.parametrize("choice", CHOICES)
+
+
+@every_task
+def test_every_task_has_metrics_that_are_measured_by_default(choice):
+    data = data_of(choice)
+    model = model_of(data)
+    found = evaluate(model, data, feedback=SAID, num_resamples=30)
+    assert tuple(m.metric for m in found) == data.task.metrics
+    assert all(math.isfinite(m.value) and m.low <= m.high and m.count > 0 for m in found), found
+    assert measure(gather(model, data, feedback=SAID), num_resamples=30) == found
+    after = gather(model, data, feedback=SAID)
+    assert {m.value for m in difference(after, after, num_resamples=5)} == {0.0}
+
+
+@every_task
+def test_what_a_metric_needs_and_the_task_lacks_is_said(choice):
+    data = data_of(choice)
+    found = {m.metric: m for m in evaluate(model_of(data), data, metrics=list(METRICS), feedback=SAID, num_resamples=3)}
+    for name, needs in (
+        ("accuracy", {"classes", "ordered_classes"}),
+        ("auc", {"classes", "ordered_classes"}),
+        ("expected_calibration_error", {"classes", "ordered_classes"}),
+        ("flip_rate", {"classes", "ordered_classes"}),
+        ("quadratic_kappa", {"ordered_classes"}),
+        ("label_accuracy", {"several_labels"}),
+        ("mean_pinball_loss", {"quantiles"}),
+        ("interval_coverage", {"normal"}),
+        ("spearman", CHOICES.keys() - {"classes", "several_labels"}),
+        ("mean_absolute_error", CHOICES.keys() - {"classes", "several_labels", "ranking"}),
+        ("mean_shift", CHOICES.keys()),
+        ("mean_loss", CHOICES.keys()),
+    ):
+        assert (found[name].value is not None) is (choice in needs), name
+    unmeasured = [m for m in found.values() if m.value is None]
+    assert unmeasured
+    assert all(m.note.startswith(("not measured: needs ", "not defined on these rows")) for m in unmeasured)
+
+
+@pytest.mark.parametrize(
+    ("choice", "metric", "note"),
+    [
+        ("amounts", "accuracy", "predicted classes"),
+        ("counts", "auc", "predicted classes"),
+        ("several_labels", "f1", "predicted classes"),
+        ("amounts", "flip_effect", "predicted classes"),
+        ("classes", "r2", "predicted numbers"),
+        ("ranking", "mean_absolute_error", "predicted numbers"),
+        ("ordered_classes", "mean_poisson_deviance", "predicted amounts"),
+        ("ordered_classes", "gini", "labels that are amounts"),
+        ("classes", "spearman", "labels that have an order"),
+        ("classes", "quadratic_kappa", "classes that have an order"),
+        ("amounts", "macro_f1", "several labels per row"),
+        ("amounts", "interval_coverage", "predicted standard deviations"),
+        ("amounts", "mean_pinball_loss", "predicted quantiles"),
+    ],
+)
+def test_no_number_is_made_of_other_labels_than_a_metric_is_about(choice, metric, note):
+    data = data_of(choice)
+    (found,) = evaluate(model_of(data), data, metrics=[metric], feedback=SAID)
+    assert (found.value, found.low, found.count, found.note) == (None, None, 0, f"not measured: needs {note}")
+
+
+def test_settings_do_not_change_which_labels_a_metric_is_about():
+    data = data_of("several_labels")
+    (found,) = evaluate(model_of(data), data, metrics=[partial(expected_calibration_error, num_bins=3)])
+    assert found.note == "not measured: needs predicted classes"
+
+
+def test_a_function_of_ones_own_may_be_about_any_labels():
+    def mean_predicted(predicted):
+        return predicted.double().mean()
+
+    def mean_probability(probs):
+        return probs.double().mean()
+
+    data = data_of("amounts")
+    mean, lacking = evaluate(model_of(data), data, metrics=[mean_predicted, mean_probability])
+    assert mean.low < mean.value < mean.high
+    assert lacking.note == "not measured: needs predicted probabilities"
+
+
+def test_amounts_that_a_deviance_does_not_have_are_said():
+    data = data_of("amounts")
+    (found,) = evaluate(model_of(data), data, metrics=["mean_poisson_deviance"], num_resamples=3)
+    assert (found.value, found.note) == (None, "not defined on these rows")

@@ -2,10 +2,11 @@ import numpy as np
 import pytest
 import torch
 from torch import nn
+from torch.nn.functional import cross_entropy
 
 from corrigible.data.dataset import TensorData
 from corrigible.data.swapping import draw_donors, lent
-from corrigible.errors import DataError, FeedbackError
+from corrigible.errors import DataError, FeedbackError, UnsupportedModelError
 from corrigible.explanations import explain
 from corrigible.explanations.quality import (
     deletion_auc,
@@ -17,8 +18,10 @@ from corrigible.explanations.quality import (
 )
 from corrigible.observations import ABOUT_RELEVANT, OBSERVATIONS, gather
 from corrigible.types import Columns, Features, Feedback, Pixels
+from of_tasks import CHOICES, EXPOSURE, GROUP, SAID, SITE, data_of, model_of
 
 RNG = torch.Generator().manual_seed(0)
+OF_OTHER_TASKS = {"sd", "quantiles", "levels"}
 NAMES = ("age", "site", "dose")
 X = torch.randn(30, 3, generator=RNG)
 X[:, 1] = torch.randint(2, (30,), generator=RNG)
@@ -158,13 +161,14 @@ def test_explanations_are_looked_at_only_where_asked_and_marked(model):
     assert gather(model, DATA, names=["flipped"], feedback=RELEVANT).everywhere.keys() == basic
     assert gather(model, DATA, names=["pointing"], feedback=EVERY_ROW).everywhere.keys() == basic
     assert gather(model, DATA, names=["pointing"], feedback=RELEVANT).everywhere.keys() == basic | {"pointing"}
-    assert gather(model, DATA).everywhere.keys() == basic | {"deletion", "insertion", "sparseness"}
+    always = {"deletion", "insertion", "sparseness", "exposure", "query", "loss"}
+    assert gather(model, DATA).everywhere.keys() == basic | always
 
 
 @pytest.mark.parametrize("feedback", [EVERY_ROW + RELEVANT, TWO_ROWS + RELEVANT])
 def test_batch_size_changes_nothing(model, feedback):
     large, small = (gather(model, DATA, feedback=feedback, batch_size=size) for size in (256, 4))
-    for name in OBSERVATIONS:
+    for name in OBSERVATIONS.keys() - OF_OTHER_TASKS:
         assert torch.allclose(large.of([name])[name], small.of([name])[name], equal_nan=True)
 
 
@@ -195,7 +199,7 @@ def test_any_map_style_data_set_will_do(model):
     rows = [(x.numpy(), int(y)) for x, y in zip(X, Y, strict=True)]
     feedback = [Feedback(Pixels(np.array([False, True, False])), row=4)]
     from_rows, from_tensors = (gather(model, data, feedback=feedback) for data in (rows, (X, Y)))
-    for name in OBSERVATIONS.keys() - {"group"} - ABOUT_RELEVANT:
+    for name in OBSERVATIONS.keys() - {"group"} - ABOUT_RELEVANT - OF_OTHER_TASKS:
         assert torch.allclose(from_rows.of([name])[name], from_tensors.of([name])[name], equal_nan=True)
     assert "group" not in from_rows.everywhere
 
@@ -267,3 +271,147 @@ def test_rows_that_the_model_cannot_take_are_refused_in_words():
 
 def test_a_model_in_double_precision_is_measured_on_single_precision_rows():
     assert gather(nn.Linear(3, 2).double(), DATA, feedback=EVERY_ROW).on_marked["flipped"].isfinite().all()
+
+
+def test_the_loss_of_classes_is_their_cross_entropy(model):
+    loss = gather(model, DATA, names=["loss"]).everywhere["loss"]
+    torch.testing.assert_close(loss.float(), cross_entropy(model(X), Y, reduction="none"))
+
+
+def test_a_single_logit_per_row_is_that_of_class_1():
+    single, double = nn.Linear(3, 1), nn.Linear(3, 2)
+    for of_two, of_one in ((double.weight, single.weight), (double.bias, single.bias)):
+        of_two.data = torch.cat([torch.zeros_like(of_one), of_one.data])
+    found, expected = (gather(m, DATA, feedback=EVERY_ROW).everywhere for m in (single, double))
+    for name in ("probs", "loss"):
+        torch.testing.assert_close(found[name], expected[name])
+
+
+every_task = pytest.mark.parametrize("choice", CHOICES)
+
+
+@every_task
+def test_every_task_is_observed(choice):
+    data = data_of(choice)
+    model = model_of(data)
+    found = gather(model, data, feedback=SAID, num_donors=6)
+    with torch.no_grad():
+        outputs = data.task.outputs(model(data.x)).double()
+    observed = data.task.observed(outputs)
+    for name, values in observed.items():
+        torch.testing.assert_close(found.everywhere[name], values)
+    torch.testing.assert_close(found.everywhere["loss"], data.task.loss(outputs, data.y, data.extra).double())
+    assert found.task is data.task
+    has_classes = choice in ("classes", "ordered_classes")
+    assert ({"flipped", "swapped_hits", "reflected_probs"} <= found.on_marked.keys()) is has_classes
+    others = OBSERVATIONS.keys() - {"flipped", "swapped_hits", "reflected_probs", "probs", *OF_OTHER_TASKS}
+    assert others <= found.everywhere.keys() | found.on_marked.keys()
+
+
+@every_task
+def test_shift_and_swapped_loss_match_their_definition(choice):
+    data = data_of(choice)
+    model, task = model_of(data), data.task
+    found = gather(model, data, names=["shift", "swapped_loss"], feedback=SAID, num_donors=6, seed=3).on_marked
+    rows = torch.tensor([3, 5, 8, 20])
+    extra = {name: values[rows] for name, values in data.extra.items()}
+    with torch.no_grad():
+        before, shifts, losses = task.outputs(model(data.x[rows])).double(), [], []
+        for donor in draw_donors(60, 6, seed=3).tolist():
+            x = data.x[rows].clone()
+            x[:, 1] = data.x[donor, 1]
+            after = task.outputs(model(x)).double()
+            shifts.append(task.moved(after, before))
+            losses.append(task.loss(after, data.y[rows], extra))
+    torch.testing.assert_close(found["shift"], torch.stack(shifts).mean(dim=0).double())
+    torch.testing.assert_close(found["swapped_loss"], torch.stack(losses).mean(dim=0).double())
+    assert bool(((found["shift"] > 0) & (found["shift"] <= 1)).all())
+
+
+@every_task
+def test_batch_size_changes_nothing_for_any_task(choice):
+    data = data_of(choice)
+    model = model_of(data)
+    large, small = (gather(model, data, feedback=SAID, num_donors=6, batch_size=size) for size in (256, 5))
+    for first, second in ((large.everywhere, small.everywhere), (large.on_marked, small.on_marked)):
+        assert first.keys() == second.keys()
+        for name in first:
+            torch.testing.assert_close(first[name], second[name], equal_nan=True, msg=name, rtol=1e-4, atol=1e-5)
+
+
+@every_task
+def test_inputs_that_the_model_ignores_move_nothing(choice):
+    data = data_of(choice)
+    model = model_of(data)
+    model[0].weight.data[:, 1] = 0
+    found = gather(model, data, names=["shift", "attribution_share"], feedback=SAID).on_marked
+    assert found["shift"].abs().max() == 0
+    assert found["attribution_share"].abs().max() == 0
+
+
+@every_task
+def test_explanations_are_of_what_the_task_explains(choice):
+    data = data_of(choice)
+    model = model_of(data)
+    found = gather(model, data, names=["attribution_share"], feedback=SAID, method="gradient_x_input")
+    target = data.y if choice == "classes" else None
+    size = explain(model, data.x, target, task=data.task, method="gradient_x_input").abs()[[3, 5, 8, 20]]
+    torch.testing.assert_close(found.on_marked["attribution_share"], (size[:, 1] / size.sum(dim=1)).double())
+
+
+def test_curves_of_amounts_are_of_the_number_that_is_explained():
+    data = data_of("amounts")
+    layer = nn.Linear(3, 1)
+    found = gather(layer, data, names=["deletion", "insertion"], method="gradient_x_input").everywhere
+    with torch.no_grad():
+        whole, empty = layer(data.x)[:, 0], layer(torch.zeros(1, 3))[0, 0]
+    # Of a linear model, inputs taken from the top and put in from the top change the number by the same amounts.
+    torch.testing.assert_close(found["deletion"] + found["insertion"], (whole + empty).double())
+
+
+def test_the_mean_per_unit_of_exposure_has_its_exposure_beside():
+    for choice, expected in (("counts", EXPOSURE), ("positive_amounts", EXPOSURE), ("amounts", torch.ones(60))):
+        data = data_of(choice)
+        observations = gather(model_of(data), data, names=["exposure"])
+        torch.testing.assert_close(observations.everywhere["exposure"], expected.double())
+
+
+def test_an_exposure_that_the_task_has_no_use_for_changes_nothing():
+    data = TensorData(X, X[:, 0], task="amounts", extra={"exposure": 2 * torch.ones(30)})
+    assert gather(nn.Linear(3, 1), data, names=["exposure"]).everywhere["exposure"].tolist() == [1] * 30
+
+
+def test_marks_of_a_class_are_marks_of_the_part_in_which_a_label_lies():
+    data = data_of("amounts")
+    said = [Feedback(SITE, scope="class", label=3)]
+    marked = gather(model_of(data), data, names=["shift"], feedback=said).marked
+    assert marked.tolist() == (data.task.strata(data.y) == 3).nonzero().flatten().tolist()
+    assert data.y[marked].min() >= data.y.quantile(0.75)
+
+
+def test_outputs_that_do_not_fit_the_task_are_refused():
+    with pytest.raises(UnsupportedModelError, match=r"the task 'amounts' expects \(batch, 1\)"):
+        gather(nn.Linear(3, 2), data_of("amounts"))
+
+
+def test_predictions_that_are_infinite_are_refused():
+    layer = nn.Linear(3, 1)
+    layer.bias.data[:] = 1e6
+    with pytest.raises(DataError, match=r"predictions are NaN or infinite on row 0 \(60 such rows\)"):
+        gather(layer, data_of("counts"))
+
+
+def test_a_map_style_data_set_carries_its_task():
+    class Rows:
+        task = "amounts"
+
+        def __len__(self):
+            return 60
+
+        def __getitem__(self, row):
+            return data_of("amounts").x[row], float(data_of("amounts").y[row]), int(GROUP[row])
+
+    data = data_of("amounts")
+    found, expected = (gather(model_of(data), rows, feedback=SAID, names=["shift", "loss"]) for rows in (Rows(), data))
+    torch.testing.assert_close(found.on_marked["shift"], expected.on_marked["shift"])
+    torch.testing.assert_close(found.everywhere["loss"], expected.everywhere["loss"])

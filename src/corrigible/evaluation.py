@@ -10,35 +10,16 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
+from corrigible.data.dataset import as_dataset, task_of
 from corrigible.errors import DataError, RecipeError, unknown
 from corrigible.intervals import percentile_interval, resamples
 from corrigible.methods import method_named, settings_of
-from corrigible.metrics import METRICS
-from corrigible.observations import ABOUT_IRRELEVANT, ABOUT_RELEVANT, OBSERVATIONS, Observations, gather
+from corrigible.metrics import LABELS, METRICS
+from corrigible.observations import OBSERVATIONS, Observations, gather, left_out, missing
 from corrigible.types import Feedback, Measurement
 
 Metric = Callable[..., Tensor]
 """Observations by name -> one number; NaN where it is undefined."""
-
-DEFAULT_METRICS = (
-    "accuracy",
-    "worst_class_accuracy",
-    "macro_group_accuracy",
-    "worst_group_accuracy",
-    "auc",
-    "expected_calibration_error",
-    "flip_rate",
-    "attribution_overlap",
-)
-
-UNDEFINED = {
-    "attribution_share": "any attribution",
-    "sparseness": "any attribution",
-    "pointing": "relevant inputs",
-    "relevance_mass": "relevant inputs or any attribution",
-    "relevance_rank": "relevant inputs or any attribution",
-}
-"""Observations that are NaN on some rows, and what those rows lack."""
 
 PARTS = {"label": ("class", "y"), "group_value": ("group", "group")}
 """Settings without a default that make a metric be measured once per class or once per group."""
@@ -48,7 +29,7 @@ def evaluate(
     model: nn.Module,
     data: Any,
     *,
-    metrics: Sequence[str | Metric] = DEFAULT_METRICS,
+    metrics: Sequence[str | Metric] | None = None,
     feedback: Sequence[Feedback] = (),
     method: str = "input_gradient",
     explainer_settings: Mapping[str, Any] | None = None,
@@ -62,15 +43,18 @@ def evaluate(
     Calls ``gather`` for the observations that the metrics need, then ``measure``.
 
     Args:
-        metrics: names in ``METRICS``, ``module:function`` names, or functions whose arguments name the observations.
+        metrics: names in ``METRICS``, ``module:function`` names, or functions whose arguments name the observations;
+            None for what the task of the data set measures by default.
 
     Raises:
         RecipeError: an unknown metric, or one that asks for an unknown observation.
         DataError, FeedbackError: as ``gather``, whose documentation also explains the other arguments.
     """
+    dataset = as_dataset(data)
+    metrics = task_of(dataset).metrics if metrics is None else metrics
     observations = gather(
         model,
-        data,
+        dataset,
         names=observations_for(metrics),
         feedback=feedback,
         method=method,
@@ -84,14 +68,16 @@ def evaluate(
 
 def measure(
     observations: Observations,
-    metrics: Sequence[str | Metric] = DEFAULT_METRICS,
+    metrics: Sequence[str | Metric] | None = None,
     *,
     num_resamples: int = 1000,
     seed: int = 0,
 ) -> list[Measurement]:
     """Each metric's value on these observations, with a 95 % percentile bootstrap interval over rows (Efron 1979).
 
-    A metric that cannot be measured has the value None and a note that says why. All metrics see the same resamples.
+    Without ``metrics``, those of the task are measured. A metric that cannot be measured, because its labels are of
+    another kind or the data lacks something, has the value None and a note that says why. All metrics see the same
+    resamples.
     The interval is too narrow if there are few rows or a rate is near 0 or 1; ``num_resamples=0`` leaves it out.
 
     Raises:
@@ -107,7 +93,7 @@ def measure(
 def difference(
     before: Observations,
     after: Observations,
-    metrics: Sequence[str | Metric] = DEFAULT_METRICS,
+    metrics: Sequence[str | Metric] | None = None,
     *,
     num_resamples: int = 1000,
     seed: int = 0,
@@ -178,18 +164,19 @@ def _needs(name: str, metric: Metric) -> tuple[str, ...]:
     return needs
 
 
-def _all_questions(observations: Observations, metrics: Iterable[str | Metric]) -> list[_Question]:
-    return [question for metric in metrics for question in _questions(observations, *_resolved(metric))]
+def _all_questions(observations: Observations, metrics: Iterable[str | Metric] | None) -> list[_Question]:
+    chosen = observations.task.metrics if metrics is None else metrics
+    return [question for metric in chosen for question in _questions(observations, *_resolved(metric))]
 
 
 def _questions(observations: Observations, name: str, metric: Metric) -> Iterator[_Question]:
     """One question, or one for each class or group if the metric must be told which."""
     needs = _needs(name, metric)
-    if missing := _missing(observations, needs):
-        yield _Question(name, metric, needs, note=f"not measured: needs {missing}", is_measurable=False)
+    if lacking := _unsuited(observations, metric) or missing(observations, needs):
+        yield _Question(name, metric, needs, note=f"not measured: needs {lacking}", is_measurable=False)
         return
     rows = observations.of({*needs, "y"})
-    question = _Question(name, metric, needs, "", *_left_out(observations, rows, needs))
+    question = _Question(name, metric, needs, "", *left_out(observations, rows, needs))
     unset = [setting for setting, default in settings_of(metric).items() if default is inspect.Parameter.empty]
     if not unset:
         yield question
@@ -211,31 +198,11 @@ def _about_both(before: _Question, after: _Question) -> _Question:
     return replace(before, count=min(before.count, after.count), note=note)
 
 
-def _missing(observations: Observations, needs: Iterable[str]) -> str:
-    """What the data or the feedback lacks for these observations."""
-    absent = [name for name in needs if name not in observations.everywhere and name not in observations.on_marked]
-    return " and ".join(dict.fromkeys(_source(name, observations) for name in absent))
-
-
-def _source(name: str, observations: Observations) -> str:
-    if name in ABOUT_RELEVANT:
-        return "feedback that marks relevant inputs"
-    if name in ABOUT_IRRELEVANT and not len(observations.marked):
-        return "feedback that marks irrelevant inputs"
-    return name
-
-
-def _left_out(observations: Observations, rows: Mapping[str, Tensor], needs: Iterable[str]) -> tuple[int, str]:
-    """How many rows are counted, and a note about those that are left out."""
-    count = len(rows["y"])
-    notes = []
-    if count < len(observations.everywhere["y"]):
-        notes.append(f"left out, without irrelevant inputs: {len(observations.everywhere['y']) - count} rows")
-    for name, without in UNDEFINED.items():
-        if name in needs and (empty := int(rows[name].isnan().sum())):
-            notes.append(f"left out, without {without}: {empty} rows")
-            count -= empty
-    return count, "; ".join(notes)
+def _unsuited(observations: Observations, metric: Metric) -> str:
+    """The labels that a listed metric needs, if those of the task are of another kind; otherwise empty."""
+    function = metric.func if isinstance(metric, partial) else metric
+    found = [labels for listed, labels in LABELS if listed is function and not labels.suits(observations.task)]
+    return found[0].words if found else ""
 
 
 def _value(question: _Question, observations: Observations) -> float:
@@ -276,7 +243,11 @@ def _measurement(question: _Question, value: float, draws: Tensor) -> Measuremen
 def _require_same_rows(before: Observations, after: Observations) -> None:
     fixed = [
         {name: torch.empty(0) for name in (*observations.everywhere, *observations.on_marked)}
-        | {name: observations.everywhere[name] for name in ("y", "group") if name in observations.everywhere}
+        | {
+            name: observations.everywhere[name]
+            for name in ("y", "group", "exposure", "query")
+            if name in observations.everywhere
+        }
         | {"marked": observations.marked}
         for observations in (before, after)
     ]

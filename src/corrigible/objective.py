@@ -10,7 +10,7 @@ import torch
 from torch import Tensor, nn
 
 from corrigible.declarations import Declaration, LooksAt
-from corrigible.errors import FeedbackError, NoGradientError, RecipeError, TrainingDivergedError
+from corrigible.errors import FeedbackError, NoGradientError, RecipeError, TrainingDivergedError, UnsupportedModelError
 from corrigible.methods import ConfiguredMethod, method_of, name_of
 from corrigible.models.forward import Forward, Loss
 from corrigible.models.modes import frozen_norms, mixes_rows
@@ -40,8 +40,12 @@ class Term:
 
         Raises:
             RecipeError: the penalty did not return a real scalar tensor.
+            UnsupportedModelError: the model or the task lacks what the penalty needs.
         """
-        found = self.method.filled(forward, batch)
+        try:
+            found = self.method.filled(forward, batch)
+        except UnsupportedModelError as error:
+            raise UnsupportedModelError(f"penalty {self.name!r}: {error}") from error
         if not isinstance(found, Tensor) or found.ndim > 0 or not found.is_floating_point():
             raise RecipeError(f"penalty {self.name!r} gave {_described(found)}; expected a scalar tensor of floats")
         return found

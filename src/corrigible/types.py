@@ -33,6 +33,8 @@ class Task(NamedTuple):
     """What metrics ask for by name, one entry per row; "predicted" is always among them."""
     standard: Callable[[Tensor], Tensor]
     """The outputs in units in which 1 is a large difference, whatever the unit of the labels."""
+    combined: Callable[[Tensor], Tensor]
+    """(pass, batch, output) -> (batch, output): the outputs whose prediction is the mean over several passes."""
     loss: Callable[[Tensor, Tensor, Mapping[str, Tensor]], Tensor]
     """(outputs, y, extra) -> (batch,): minus the log-likelihood of each label up to a constant, or the task's loss."""
     quality: Callable[[Tensor, Tensor, Mapping[str, Tensor]], Tensor]
@@ -47,18 +49,23 @@ class Task(NamedTuple):
     check: Callable[[Any], Tensor]
     """The labels in the type that the loss needs; raises DataError for labels that do not fit."""
     strata: Callable[[Tensor], Tensor]
-    """A class for each label, (row,): the label itself, or for amounts the quarter that it lies in. Each counts equally
-    when corrections are judged."""
+    """A class for each label, (row,): the label itself, or for amounts the quarter that it lies in. When a correction
+    is judged, content is exchanged between different strata."""
     score: str
     """The name of the score that is explained by default."""
-    start: tuple[float, float]
-    """Centre and scale of the outputs that a fresh network should begin with."""
+    start: tuple[tuple[float, ...], tuple[float, ...]]
+    """Centre and scale of each output: where a fresh network should begin; the centres are the best constant guess.
+    Empty for classes, whose outputs begin at 0."""
     metrics: tuple[str, ...]
     """What is measured by default."""
     quality_name: str
     """What ``quality`` measures, in words."""
+    moved_as: str
+    """What ``moved`` measures, in words, with {} for 100 times its value."""
     written: Callable[[float], str]
     """One of ``values`` as text, with its unit."""
+    extra: tuple[str, ...] = ()
+    """The tensors of ``extra`` that the loss reads: "exposure", or "query" if it compares rows with each other."""
 
 
 @dataclass(frozen=True)

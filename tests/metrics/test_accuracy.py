@@ -5,7 +5,9 @@ from sklearn.metrics import accuracy_score, recall_score
 from corrigible.metrics import (
     accuracy,
     class_accuracy,
+    exact_match,
     group_accuracy,
+    label_accuracy,
     macro_group_accuracy,
     worst_class_accuracy,
     worst_group_accuracy,
@@ -39,3 +41,10 @@ def test_groups_may_have_any_number():
 
 def test_a_class_without_rows_has_no_accuracy():
     assert class_accuracy(PREDICTED, Y, label=9).isnan()
+
+
+def test_several_labels_are_scikit_learns():
+    predicted, present = torch.randint(2, (2, 200, 3), generator=RNG)
+    assert exact_match(predicted, present.float()).item() == pytest.approx(accuracy_score(present, predicted))
+    each = [accuracy_score(present[:, label], predicted[:, label]) for label in range(3)]
+    assert label_accuracy(predicted, present.float()).item() == pytest.approx(sum(each) / 3)

@@ -5,6 +5,7 @@ from corrigible.metrics import (
     demographic_parity_difference,
     equalized_odds_difference,
     group_accuracy_gap,
+    group_mean_gap,
     group_prob_gap,
 )
 
@@ -48,3 +49,8 @@ def test_equalized_odds_needs_two_rows_of_each_label_in_two_groups():
     y, group = torch.tensor([1, 1, 0, 0, 1, 1, 0]), torch.tensor([0, 0, 0, 0, 1, 1, 1])
     assert equalized_odds_difference(y, y, group).isnan()
     assert equalized_odds_difference(y, torch.tensor([1, 1, 0, 0, 1, 1, 1]), group).isnan()
+
+
+def test_means_of_amounts_differ_too():
+    amounts = 100 * PROBS[:, 0]
+    assert group_mean_gap(amounts, GROUP).item() == pytest.approx(spread(amounts))

@@ -2,7 +2,7 @@ import pytest
 import torch
 from sklearn.metrics import f1_score, precision_score, recall_score
 
-from corrigible.metrics import f1, precision, recall
+from corrigible.metrics import f1, macro_f1, precision, recall
 
 PAIRS = [(precision, precision_score), (recall, recall_score), (f1, f1_score)]
 RNG = torch.Generator().manual_seed(0)
@@ -26,3 +26,10 @@ def test_a_share_of_no_rows_is_0_and_absent_classes_do_not_count(ours, theirs, y
 @pytest.mark.parametrize("metric", [precision, recall, f1])
 def test_without_any_positive_it_is_0(metric):
     assert metric(torch.eye(2)[[0, 0]], torch.tensor([0, 0])) == 0
+
+
+def test_several_labels_are_scikit_learns_macro_average():
+    predicted, present = torch.randint(2, (2, 200, 4), generator=RNG)
+    present[:, 3] = predicted[:, 3] = 0
+    expected = f1_score(present, predicted, average="macro", zero_division=0)
+    assert macro_f1(predicted, present.float()).item() == pytest.approx(expected)

@@ -2,7 +2,7 @@ import pytest
 import torch
 from sklearn.metrics import roc_auc_score
 
-from corrigible.metrics import auc
+from corrigible.metrics import auc, macro_auc
 
 RNG = torch.Generator().manual_seed(0)
 
@@ -40,3 +40,15 @@ def test_an_absent_class_does_not_count():
 @pytest.mark.parametrize("num_classes", [2, 3])
 def test_one_class_alone_has_no_area(num_classes):
     assert auc(rounded_probs(num_classes, 12), torch.ones(300, dtype=torch.long)).isnan()
+
+
+@pytest.mark.parametrize("decimals", [1, 12])
+def test_several_labels_as_scikit_learns_macro_average(decimals):
+    probs = torch.rand(200, 3, generator=RNG, dtype=torch.float64).round(decimals=decimals)
+    present = torch.randint(2, (200, 3), generator=RNG)
+    expected = roc_auc_score(present, probs, average="macro")
+    assert macro_auc(probs, present.float()).item() == pytest.approx(expected)
+    present[:, 1] = 1  # A label that every row has does not count.
+    expected = roc_auc_score(present[:, [0, 2]], probs[:, [0, 2]], average="macro")
+    assert macro_auc(probs, present.float()).item() == pytest.approx(expected)
+    assert macro_auc(probs, torch.zeros(200, 3)).isnan()

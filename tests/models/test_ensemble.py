@@ -8,7 +8,7 @@ import torch
 from torch import nn
 
 from corrigible.errors import UnsupportedModelError
-from corrigible.models.ensemble import Ensemble, disagreement, member_logits
+from corrigible.models.ensemble import Ensemble, disagreement, member_outputs
 from corrigible.models.forward import Forward
 from corrigible.types import Batch
 
@@ -82,7 +82,7 @@ def test_a_member_that_works_in_place_spoils_neither_the_rows_nor_the_other_memb
 def test_members_are_found_in_a_larger_model(case):
     ensemble = Ensemble([case.model, other(case.model)])
     for model in (ensemble, nn.Sequential(nn.Identity(), ensemble)):
-        found = member_logits(Forward(model, case.batch))
+        found = member_outputs(Forward(model, case.batch))
         torch.testing.assert_close(found, [member(case.batch.x) for member in ensemble.members])
 
 
@@ -90,7 +90,7 @@ def test_a_single_model_is_no_ensemble(case):
     with pytest.raises(UnsupportedModelError, match="no Ensemble in it"):
         disagreement(case.model, case.batch.x)
     with pytest.raises(UnsupportedModelError, match="no Ensemble in it"):
-        member_logits(Forward(case.model, case.batch))
+        member_outputs(Forward(case.model, case.batch))
     with pytest.raises(UnsupportedModelError, match="no members"):
         Ensemble([])
 

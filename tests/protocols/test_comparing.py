@@ -47,7 +47,7 @@ def test_the_table_ranks_by_swap_score_and_says_what_could_not_be_applied(fooled
     found = compare(fooled, (X, Y), RULE, **told)
     assert list(found.index) == ["gradients", *found.index[1:3], "unfit"]
     assert set(found.index[1:3]) == {"weakly", WITHOUT_FEEDBACK}
-    assert found.loc["unfit", "note"] == "no layer that this looks at"
+    assert found.loc["unfit", "note"] == "penalty 'unfit': no layer that this looks at"
     assert found.loc["unfit"].drop("note").isna().all()
     assert found.loc["gradients", "swapped_accuracy"] > found.loc[WITHOUT_FEEDBACK, "swapped_accuracy"] + 0.2
     assert found.loc["gradients", "attribution_overlap"] < found.loc[WITHOUT_FEEDBACK, "attribution_overlap"] / 2

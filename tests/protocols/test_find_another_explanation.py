@@ -4,6 +4,7 @@ import pytest
 import torch
 from torch import nn
 
+from corrigible.data.dataset import TensorData
 from corrigible.errors import RecipeError
 from corrigible.protocols.find_another_explanation import (
     Explanation,
@@ -68,6 +69,10 @@ def test_the_same_seed_finds_the_same():
     assert all(torch.equal(a, b) for a, b in zip(one.masks, two.masks, strict=True))
 
 
+def unlabelled(x: torch.Tensor) -> TensorData:
+    return TensorData(x, torch.zeros(len(x), dtype=torch.long))
+
+
 def test_relied_on_is_above_a_share_of_the_largest_gradient():
     model = nn.Linear(4, 1, bias=False)
     with torch.no_grad():
@@ -75,7 +80,7 @@ def test_relied_on_is_above_a_share_of_the_largest_gradient():
     x = torch.ones(2, 4)
     for share, expected in ((0.9, 1), (0.6, 2), (0.3, 3), (0.0, 3)):
         for scope in ("row", "dataset"):
-            assert relied_on(model, x, share=share, scope=scope).sum(dim=1).tolist() == [expected] * 2
+            assert relied_on(model, unlabelled(x), share=share, scope=scope).sum(dim=1).tolist() == [expected] * 2
 
 
 def test_rows_rely_on_their_own_inputs_and_a_pixel_goes_with_all_channels():
@@ -86,7 +91,7 @@ def test_rows_rely_on_their_own_inputs_and_a_pixel_goes_with_all_channels():
 
     x = torch.zeros(2, 2, 1, 3)
     x[0, 0, 0, 0] = x[1, 1, 0, 2] = 1.0
-    found = relied_on(Larger(), x, share=0.5, scope="row")
+    found = relied_on(Larger(), unlabelled(x), share=0.5, scope="row")
     assert torch.equal(found[:, 0], found[:, 1])
     assert found[:, 0, 0].tolist() == [[True, False, False], [False, False, True]]
 

@@ -6,8 +6,9 @@ import pytest
 from torch.nn.functional import pad
 
 from corrigible.protocols.exchanges import AS_FOUND, SWAPPED, WORN
-from corrigible.protocols.judge import Judged
+from corrigible.protocols.judged import Judged
 from corrigible.protocols.verdict import CLEARLY, COLLAPSED, FELL, KEPT, LITTLE, Verdict, fell_clearly, verdict
+from corrigible.tasks import CLASSES
 from scripted import judged
 
 MANY = [0, 1] * 1000
@@ -15,7 +16,7 @@ TINY = 1e-6
 
 
 def said(before: Judged, after: Judged, **settings) -> Verdict:
-    return verdict(before, after, where="training", **settings)
+    return verdict(before, after, CLASSES, where="training", **settings)
 
 
 def relying(change: float, *, pull: float | None = None, hits: float = 0.9) -> Judged:

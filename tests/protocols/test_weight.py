@@ -156,8 +156,8 @@ def test_a_penalty_without_a_gradient_gets_weight_0(monkeypatch):
 def test_the_message_says_whether_rows_were_held_back(monkeypatch):
     _, told, _ = searched(monkeypatch, peak_at(1))
     assert told[-1].message == (
-        "right_reasons gets weight 3: swap score -0.100 ± 0.000, uncorrected -3.000; right on 100% with marked content "
-        "exchanged (uncorrected 0%), on 100% of these rows as they are"
+        "right_reasons gets weight 3: swap score -0.100 ± 0.000, uncorrected -3.000; accuracy 100% with marked content "
+        "exchanged (uncorrected 0%), 100% on these rows as they are"
     )
     monkeypatch.setattr(Trials, "are_held_out", False)
     _, told, _ = searched(monkeypatch, peak_at(1))

@@ -93,7 +93,7 @@ def _gradient(model: nn.Module, x: Tensor, aim: Tensor) -> Tensor:
     certain of it is rounded to 0, which would look like a defence.
     """
     forward = Forward(model, Batch(torch.arange(len(x)), x, aim.to(x.device))).unobserved()
-    return forward.input_gradient(_log_odds, forward.batch.y, create_graph=False).detach()
+    return forward.input_gradient(_log_odds, forward.labels, create_graph=False).detach()
 
 
 def _log_odds(logits: Float[Tensor, " batch num_classes"], y: Int[Tensor, " batch"]) -> Float[Tensor, " batch"]:

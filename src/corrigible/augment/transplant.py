@@ -19,6 +19,7 @@ from corrigible.data.swapping import draw_donors, lent, some_rows
 from corrigible.declarations import declared
 from corrigible.errors import DataError
 from corrigible.feedback.masks import Marks
+from corrigible.tasks import CLASSES
 from corrigible.types import Batch
 
 MOST_REVIEWED, NUM_DONORS = 256, 256
@@ -47,7 +48,8 @@ def transplant(model: nn.Module, batch: Batch, generator: torch.Generator, *, cu
     content = cues.content
     if isinstance(content, WordCues):
         return with_words_moved(batch, content, generator)
-    own = cues.marks.irrelevant.masks(batch.index.cpu(), batch.y.cpu())
+    strata = (batch.task or CLASSES).strata(batch.y)
+    own = cues.marks.irrelevant.masks(batch.index.cpu(), strata)
     if isinstance(content, ColumnCues):
         return with_columns_moved(batch, content, own, generator)
     return with_pixels_moved(batch, content, own, generator)

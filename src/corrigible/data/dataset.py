@@ -1,7 +1,7 @@
 """Rows to learn from: tensors in memory, or any map-style data set of (x, y) or (x, y, group)."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any, Protocol, runtime_checkable
 
 import pandas as pd
@@ -61,10 +61,13 @@ class TensorData:
         return self.x[row], self.y[row], self.group[row]
 
 
-def as_dataset(data: Any) -> Dataset:
+def as_dataset(data: Any, *, task: Task | None = None) -> Dataset:
     """A data set from ``(x, y)`` or ``(x, y, group)`` arrays, tensors or frames; a map-style data set is unchanged.
 
     Arrays and frames are copied and become float32, tensors of floats keep their type.
+
+    Args:
+        task: that of other rows, such as the training rows, which these rows share; None for the data's own.
 
     Raises:
         DataError: no rows, arrays of different length, inputs that are not numbers, NaN or infinite inputs, labels or
@@ -73,11 +76,11 @@ def as_dataset(data: Any) -> Dataset:
     if isinstance(data, tuple) and len(data) in (2, 3):
         columns = frame_columns(data[0]) if isinstance(data[0], pd.DataFrame) else None
         x = numbers(data[0], "x")
-        y = CLASSES.check(numbers(data[1], "y"))
+        y = (task or CLASSES).check(numbers(data[1], "y"))
         group = whole_numbers(data[2], "group") if len(data) == 3 else None
         _check_lengths(x, y, group)
         keeps_type = isinstance(data[0], Tensor) and x.is_floating_point()
-        data = TensorData(x if keeps_type else x.float(), y, group, columns)
+        data = TensorData(x if keeps_type else x.float(), y, group, columns, task=task or CLASSES)
     if not (hasattr(data, "__len__") and hasattr(data, "__getitem__")):
         raise DataError(f"data is a {type(data).__name__}; expected (x, y) arrays or a map-style data set of (x, y)")
     if len(data) == 0:
@@ -85,8 +88,18 @@ def as_dataset(data: Any) -> Dataset:
     _check_beside(data)
     if isinstance(data, TensorData):
         _check(data)
-        return data
-    return data if isinstance(_chosen(data), Task) else labelled(data)
+    data = data if isinstance(_chosen(data), Task) else labelled(data)
+    return data if task is None or task_of(data) is task else _of_task(data, task)
+
+
+def _of_task(dataset: Dataset, task: Task) -> Dataset:
+    """The data set with the task of other rows."""
+    found = task_of(dataset)
+    if found.name != task.name:
+        raise DataError(f"rows have the task {found.name!r}; expected that of the training rows, {task.name!r}")
+    if isinstance(dataset, TensorData | Labelled):
+        return replace(dataset, task=task)
+    return Labelled(dataset, all_labels(dataset), task)
 
 
 def rows_of(dataset: Dataset, index: Int[Tensor, " batch"]) -> TensorData:

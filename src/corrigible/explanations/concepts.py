@@ -197,7 +197,7 @@ def _gradients(
 ) -> Float[Tensor, " batch channel"]:
     def read(forward: Forward, name: str) -> Tensor:
         asked = meaning_of(task, forward.outputs, score).score
-        return concept_gradient_of(forward, forward.batch.y, layer=name, score=asked)
+        return concept_gradient_of(forward, forward.target, layer=name, score=asked)
 
     return _in_parts(model, x, target, read, layer=layer, seed=seed)
 

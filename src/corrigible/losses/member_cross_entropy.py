@@ -5,7 +5,7 @@ from jaxtyping import Float
 from torch import Tensor
 from torch.nn.functional import log_softmax
 
-from corrigible.models.ensemble import member_logits
+from corrigible.models.ensemble import member_outputs
 from corrigible.models.forward import Forward
 from corrigible.tasks.classes import require_labels
 from corrigible.types import Batch
@@ -22,5 +22,5 @@ def member_cross_entropy(forward: Forward, batch: Batch) -> Float[Tensor, " batc
         UnsupportedModelError: the model is not an ensemble.
     """
     require_labels(batch.y, forward.logits.shape[1])
-    log_probs = torch.stack([log_softmax(member, dim=1) for member in member_logits(forward)])
+    log_probs = torch.stack([log_softmax(member, dim=1) for member in member_outputs(forward)])
     return -log_probs.mean(dim=0).gather(1, batch.y[:, None])[:, 0]

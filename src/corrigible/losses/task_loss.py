@@ -3,7 +3,6 @@
 from jaxtyping import Float
 from torch import Tensor
 
-from corrigible.losses.cross_entropy import cross_entropy
 from corrigible.models.forward import Forward
 from corrigible.types import Batch
 
@@ -14,6 +13,4 @@ def task_loss(forward: Forward, batch: Batch) -> Float[Tensor, " batch"]:
     Raises:
         DataError: a label that is not one of the model's classes.
     """
-    if forward.task.name == "classes":
-        return cross_entropy(forward, batch)
     return forward.task.loss(forward.outputs, batch.y, batch.extra)

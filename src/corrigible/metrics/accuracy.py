@@ -1,7 +1,7 @@
-"""Share of correct predictions: on all rows, per class, per group."""
+"""Share of correct predictions: on all rows, per class, per group, per label."""
 
 import torch
-from jaxtyping import Float, Int
+from jaxtyping import Float, Int, Shaped
 from torch import Tensor
 
 
@@ -42,6 +42,16 @@ def worst_group_accuracy(
     If groups are pairs of class and attribute (Sagawa et al. 2020), pass these pairs as the group.
     """
     return _smallest(_accuracies(predicted, y, group))
+
+
+def label_accuracy(predicted: Int[Tensor, " n label"], y: Shaped[Tensor, " n label"]) -> Float[Tensor, ""]:
+    """Share of correct predictions over all labels of all rows, each present or absent."""
+    return (predicted == y).double().mean()
+
+
+def exact_match(predicted: Int[Tensor, " n label"], y: Shaped[Tensor, " n label"]) -> Float[Tensor, ""]:
+    """Share of rows whose labels are all predicted correctly."""
+    return (predicted == y).all(dim=1).double().mean()
 
 
 def _accuracies(predicted: Tensor, y: Tensor, part: Tensor) -> Tensor:

@@ -1,7 +1,7 @@
-"""How much rates differ between groups; 0 means not at all.
+"""How much rates or predictions differ between groups; 0 means not at all.
 
-Each metric is the largest minus the smallest rate over groups. Groups with fewer than two rows for a rate are left out;
-if fewer than two groups remain, the difference is NaN. The positive class is class 1.
+Each metric is the largest minus the smallest rate or mean over groups. Groups with fewer than two rows for it are left
+out; if fewer than two groups remain, the difference is NaN. The positive class is class 1.
 """
 
 import torch
@@ -32,6 +32,11 @@ def group_accuracy_gap(
 def group_prob_gap(probs: Float[Tensor, " n num_classes"], group: Int[Tensor, " n"]) -> Float[Tensor, ""]:
     """Largest minus smallest mean probability of class 1 over groups."""
     return _gap(probs[:, 1], group)
+
+
+def group_mean_gap(predicted: Float[Tensor, " n"], group: Int[Tensor, " n"]) -> Float[Tensor, ""]:
+    """Largest minus smallest mean prediction over groups, in the unit of the labels; per unit of exposure if given."""
+    return _gap(predicted, group)
 
 
 def _gap(values: Tensor, group: Tensor) -> Tensor:

@@ -5,7 +5,7 @@ among labels or predictions. A share of no rows is 0.
 """
 
 import torch
-from jaxtyping import Float, Int
+from jaxtyping import Float, Int, Shaped
 from torch import Tensor
 
 
@@ -25,6 +25,15 @@ def f1(probs: Float[Tensor, " n num_classes"], y: Int[Tensor, " n"]) -> Float[Te
     """Harmonic mean of a class's precision and recall."""
     hits, num_predicted, num_labelled = _counts(probs, y)
     return _mean_share(2 * hits, num_predicted + num_labelled)
+
+
+def macro_f1(predicted: Int[Tensor, " n label"], y: Shaped[Tensor, " n label"]) -> Float[Tensor, ""]:
+    """Harmonic mean of each label's precision and recall, averaged over the labels; 0 where nothing is right."""
+    if not len(y):
+        return torch.tensor(torch.nan, dtype=torch.float64)
+    present, said = y.double(), predicted.double()
+    hits, num_either = (present * said).sum(dim=0), (present + said).sum(dim=0)
+    return _mean_share(2 * hits, num_either)
 
 
 def _counts(probs: Tensor, y: Tensor) -> tuple[Tensor, Tensor, Tensor]:

@@ -27,3 +27,13 @@ def _area(scores: NDArray[np.floating], positive: NDArray[np.bool_]) -> float:
         return float("nan")
     twice_won = np.searchsorted(below, above, "left").sum() + np.searchsorted(below, above, "right").sum()
     return float(twice_won) / (2 * len(above) * len(below))
+
+
+def macro_auc(probs: Float[Tensor, " n label"], y: Float[Tensor, " n label"]) -> Float[Tensor, ""]:
+    """Area under the ROC curve of each label, averaged over the labels that some rows have and others lack.
+
+    NaN if there is no such label.
+    """
+    columns, labels = probs.numpy(force=True).T, y.numpy(force=True).T > 0
+    areas = [_area(scores, positive) for scores, positive in zip(columns, labels, strict=True)]
+    return torch.tensor(areas, dtype=torch.float64).nanmean()

@@ -14,6 +14,25 @@ def swapped_accuracy(swapped_hits: Float[Tensor, " n"]) -> Float[Tensor, ""]:
     return swapped_hits.double().mean()
 
 
+def mean_shift(shift: Float[Tensor, " n"]) -> Float[Tensor, ""]:
+    """How far predictions move when the irrelevant inputs are replaced by other rows' values, from 0 to 1.
+
+    For classes the total variation distance, for several labels the largest change of a probability, for amounts the
+    change in standard deviations of the labels, for counts and positive amounts that of the logarithm, both at most 1.
+    """
+    return shift.double().mean()
+
+
+def mean_loss(loss: Float[Tensor, " n"]) -> Float[Tensor, ""]:
+    """Mean loss of the labels, as the task defines it; lower is better."""
+    return loss.double().mean()
+
+
+def mean_swapped_loss(swapped_loss: Float[Tensor, " n"]) -> Float[Tensor, ""]:
+    """Mean loss of the labels when the irrelevant inputs are replaced by other rows' values; lower is better."""
+    return swapped_loss.double().mean()
+
+
 def attribution_overlap(attribution_share: Float[Tensor, " n"]) -> Float[Tensor, ""]:
     """Mean share of absolute attribution that lies on irrelevant inputs, over the rows that have any attribution."""
     return attribution_share.double().nanmean()

@@ -48,12 +48,16 @@ ZERO_AT_ZERO = ("relu", "relu6", "leaky_relu", "prelu", "elu", "selu", "silu", "
 
 
 def contribution(
-    model: nn.Module, x: Float[Tensor, " batch *input"], part: Float[Tensor, " batch *input"]
-) -> tuple[Float[Tensor, " batch num_classes"], Float[Tensor, " batch num_classes"]]:
-    """The model's logits, and the contribution of ``part`` of the input to them.
+    model: nn.Module,
+    x: Float[Tensor, " batch *input"],
+    part: Float[Tensor, " batch *input"],
+    *,
+    read: Any = class_logits,
+) -> tuple[Float[Tensor, " batch output"], Float[Tensor, " batch output"]]:
+    """The model's logits, or what ``read`` makes of its output, and the contribution of ``part`` of the input to them.
 
     Args:
-        part: beta of the input, e.g. ``x`` on the inputs of interest and 0 elsewhere.
+        part: beta, of x's shape: e.g. ``x`` on the inputs of interest and 0 elsewhere.
 
     Raises:
         UnsupportedModelError: a function that the decomposition does not cover; the message names it.
@@ -61,11 +65,11 @@ def contribution(
     followed = Decomposition(x, part)
     try:
         with torch.enable_grad(), followed:
-            logits = class_logits(model(x.clone()))
+            outputs = read(model(x.clone()))
     except TypeError as error:
         # PyTorch replaces a TypeError inside an operator by its own message that the operator is not defined.
         raise (followed.refusal or error) from None
-    return logits, followed.part_of(logits)
+    return outputs, followed.part_of(outputs)
 
 
 class Decomposition(TorchFunctionMode):

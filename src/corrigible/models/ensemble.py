@@ -11,27 +11,34 @@ from torch.nn.functional import log_softmax
 from corrigible.errors import UnsupportedModelError
 from corrigible.models.forward import Forward
 from corrigible.models.modes import evaluating, like_parameters
-from corrigible.outputs import class_logits
+from corrigible.tasks import CLASSES
+from corrigible.types import Task
 
 
 class Ensemble(nn.Module):
-    """A model whose output is the logarithm of its members' mean probabilities: logits whose softmax is that mean.
+    """A model whose prediction is the mean of its members' predictions.
 
-    Each member is a model that gives logits. Members share no weights unless they are built that way.
+    For classes its output is the logarithm of the mean probabilities: logits whose softmax is that mean. Members share
+    no weights unless they are built that way.
+
+    Args:
+        members: models that give logits, or the outputs of another task.
+        task: what the outputs mean.
     """
 
-    def __init__(self, members: Sequence[nn.Module]) -> None:
+    def __init__(self, members: Sequence[nn.Module], *, task: Task = CLASSES) -> None:
         super().__init__()
+        self.task = task
         if not members:
             raise UnsupportedModelError("the ensemble has no members; expected at least one model")
         self.members = nn.ModuleList(members)
 
-    def forward(self, x: Float[Tensor, " batch *input"]) -> Float[Tensor, " batch num_classes"]:
-        return _log_mean(self.member_log_probs(x))
+    def forward(self, x: Float[Tensor, " batch *input"]) -> Float[Tensor, " batch output"]:
+        return self.task.combined(self.member_outputs(x))
 
-    def member_log_probs(self, x: Float[Tensor, " batch *input"]) -> Float[Tensor, " member batch num_classes"]:
-        """The log-probabilities of each member; each gets its own copy of x, because it may change x in place."""
-        return _log_probs([member(x.clone()) for member in self.members])
+    def member_outputs(self, x: Float[Tensor, " batch *input"]) -> Float[Tensor, " member batch output"]:
+        """The outputs of each member; each gets its own copy of x, because it may change x in place."""
+        return torch.stack([self.task.outputs(member(x.clone())) for member in self.members])
 
 
 def disagreement(
@@ -45,20 +52,22 @@ def disagreement(
     of members or of classes, whichever is less.
 
     Raises:
-        UnsupportedModelError: the model is not an ensemble.
+        UnsupportedModelError: the model is not an ensemble, or of a task without classes.
     """
     if not isinstance(model, Ensemble):
         raise UnsupportedModelError(_no_ensemble(model))
+    if model.task.logits is None:
+        raise UnsupportedModelError(f"disagreement is about classes; the ensemble's task is {model.task.name!r}")
     found = []
     with evaluating(model), torch.no_grad():
         for rows in like_parameters(x, model).split(rows_at_once):
-            log_probs = model.member_log_probs(rows)
+            log_probs = torch.stack([log_softmax(model.task.logits(of), dim=1) for of in model.member_outputs(rows)])
             found.append((_entropy(_log_mean(log_probs)) - _entropy(log_probs).mean(dim=0)).clamp_min(0))
     return torch.cat(found)
 
 
-def member_logits(forward: Forward) -> list[Float[Tensor, " batch num_classes"]]:
-    """The logits of each member of the ensemble in this pass; the ensemble may be part of a larger model.
+def member_outputs(forward: Forward) -> list[Float[Tensor, " batch output"]]:
+    """The outputs of each member of the ensemble in this pass; the ensemble may be part of a larger model.
 
     Raises:
         UnsupportedModelError: there is no ensemble in the model.
@@ -68,11 +77,8 @@ def member_logits(forward: Forward) -> list[Float[Tensor, " batch num_classes"]]
     if ensemble is None:
         raise UnsupportedModelError(_no_ensemble(forward.model))
     prefix = f"{name}.members" if name else "members"
-    return [class_logits(forward.activation(f"{prefix}.{place}")) for place in range(len(ensemble.members))]
-
-
-def _log_probs(logits: Sequence[Tensor]) -> Float[Tensor, " member batch num_classes"]:
-    return log_softmax(torch.stack([class_logits(member) for member in logits]), dim=2)
+    read = forward.task.outputs
+    return [read(forward.activation(f"{prefix}.{place}")) for place in range(len(ensemble.members))]
 
 
 def _log_mean(log_probs: Float[Tensor, " member batch num_classes"]) -> Float[Tensor, " batch num_classes"]:

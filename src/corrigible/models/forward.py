@@ -56,6 +56,7 @@ class Forward:
         self.x: Tensor = like_parameters(batch.x.detach(), model).requires_grad_(track_input)
         self.seed = seed
         self._draws = PassDraws(seed, draws or (lambda: batch.index))
+        self._target: Tensor | None = None
         self._outputs: Tensor | None = None
         self._logits: Tensor | None = None
         self._log_probs: Tensor | None = None
@@ -83,6 +84,33 @@ class Forward:
         return self.batch.task or CLASSES
 
     @property
+    def target(self) -> Int[Tensor, " batch"]:
+        """The class of each row, whose score penalties look at; 0 for tasks whose labels are not one class per row."""
+        if self._target is None:
+            self._target = self.batch.y if self.task.logits else torch.zeros_like(self.batch.index)
+        return self._target
+
+    @property
+    def labels(self) -> Int[Tensor, " batch"]:
+        """The class of each row, whose logit is among the outputs.
+
+        Raises:
+            UnsupportedModelError: the outputs are not logits of classes.
+        """
+        if self.task.name != "classes":
+            raise UnsupportedModelError(
+                f"the outputs must be logits of classes, and the task is {self.task.name!r}; name another method"
+            )
+        return self.batch.y
+
+    def _require_classes(self) -> None:
+        if self.task.logits is None:
+            raise UnsupportedModelError(
+                f"the task {self.task.name!r} does not have the probabilities of classes that are asked for; name "
+                "another method"
+            )
+
+    @property
     def outputs(self) -> Float[Tensor, " batch output"]:
         """The model's output, one column per number."""
         if self._outputs is None:
@@ -97,11 +125,8 @@ class Forward:
             UnsupportedModelError: the task has no classes.
         """
         if self._logits is None:
-            if self.task.logits is None:
-                raise UnsupportedModelError(
-                    f"what is asked for reads the probabilities of classes, which the task {self.task.name!r} has not; "
-                    "name another method"
-                )
+            self._require_classes()
+            assert self.task.logits is not None
             self._logits = self.task.logits(self.outputs)
         return self._logits
 

@@ -35,7 +35,7 @@ def activation_evidence(
     """
     assert batch.irrelevant is not None
     name = last_convolution_of(forward) if layer is None else layer
-    evidence = layer_attribution_of(forward, batch.y, layer=name, score=score)
+    evidence = layer_attribution_of(forward, forward.target, layer=name, score=score)
     if evidence.ndim != 4 or forward.x.ndim != 4:
         shapes = f"layer {name!r} gives shape {tuple(evidence.shape)} for x of shape {tuple(forward.x.shape)}"
         raise UnsupportedModelError(f"{shapes}; activation_evidence needs (batch, channel, height, width) of both")

@@ -45,7 +45,7 @@ def attribution_graph(
         DataError: a background that does not fit.
     """
     found = path_attribution_of(
-        forward, batch.y, attribution=attribution, background=background, samples=samples, score=score
+        forward, forward.target, attribution=attribution, background=background, samples=samples, score=score
     )
     sizes = mean_sizes(found, batch.columns)
     ends = _checked(edges, len(sizes)).to(sizes.device)

@@ -48,7 +48,7 @@ def attribution_smoothness(
             "(batch, channel, height, width): use attribution_graph to say which inputs are neighbours"
         )
     pixels = path_attribution_of(
-        forward, batch.y, attribution=attribution, background=background, samples=samples, score=score
+        forward, forward.target, attribution=attribution, background=background, samples=samples, score=score
     ).sum(dim=1)
     variation = sum(pixels.diff(dim=dim).abs().sum(dim=(1, 2)) for dim in (1, 2))
     total = pixels.abs().sum(dim=(1, 2))

@@ -39,7 +39,7 @@ def attribution_sparsity(
         DataError: a background that does not fit.
     """
     found = path_attribution_of(
-        forward, batch.y, attribution=attribution, background=background, samples=samples, score=score
+        forward, forward.target, attribution=attribution, background=background, samples=samples, score=score
     )
     return 1 - gini_of(mean_sizes(found, batch.columns))
 

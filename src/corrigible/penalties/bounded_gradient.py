@@ -62,7 +62,7 @@ def bounded_gradient(
 def _sizes(forward: Forward, batch: Batch, score: str) -> Float[Tensor, " batch"]:
     """Each row's squared gradient, summed over its marked inputs."""
     assert batch.irrelevant is not None
-    gradient = forward.input_gradient(score_named(score, forward), batch.y)
+    gradient = forward.input_gradient(score_named(score, forward), forward.target)
     return (gradient.square() * batch.irrelevant).flatten(1).sum(dim=1)
 
 

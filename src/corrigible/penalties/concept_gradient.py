@@ -50,7 +50,7 @@ def concept_gradient(
     """
     assert batch.irrelevant is not None
     name = concept_layer_of(forward) if layer is None else layer
-    gradient = concept_gradient_of(forward, batch.y, layer=name, score=score)
+    gradient = concept_gradient_of(forward, forward.target, layer=name, score=score)
     along = _shift(forward, batch, background, name) if direction is None else direction.to(gradient)
     if along.shape[-1:] != gradient.shape[1:] or (direction is not None and direction.ndim != 1):
         expected = f"({gradient.shape[1]},), one number per channel of layer {name!r}"

@@ -23,6 +23,8 @@ from corrigible.types import Batch
 def contextual_decomposition(forward: Forward, batch: Batch) -> Float[Tensor, ""]:
     """Mean absolute contribution of the marked inputs to the logits, in units of a logit.
 
+    For tasks without classes it is the contribution to the standardised outputs.
+
     In a linear model, the contribution of an input is its weight times its value. So a marked input that is 0
     contributes nothing and gets no correction; the one-hot columns of a category are taken relative to their mean. The
     penalty takes one more pass over the rows and needs no second derivative.
@@ -33,6 +35,10 @@ def contextual_decomposition(forward: Forward, batch: Batch) -> Float[Tensor, ""
     assert batch.irrelevant is not None
     x = like_parameters(batch.x.detach(), forward.model)
     part = torch.where(batch.irrelevant, centred(x, batch.columns), 0.0)
-    _, contributed = contribution(forward.model, x, part)
-    against_mean = contributed - contributed.mean(dim=1, keepdim=True)
-    return mean_over_marked(against_mean.abs().mean(dim=1), batch.irrelevant)
+    task = forward.task
+    if task.name == "classes":
+        _, contributed = contribution(forward.model, x, part)
+        contributed = contributed - contributed.mean(dim=1, keepdim=True)
+    else:
+        _, contributed = contribution(forward.model, x, part, read=lambda output: task.standard(task.outputs(output)))
+    return mean_over_marked(contributed.abs().mean(dim=1), batch.irrelevant)

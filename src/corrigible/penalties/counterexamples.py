@@ -15,7 +15,6 @@ from corrigible.declarations import declared
 from corrigible.errors import RecipeError
 from corrigible.explanations.marks.replacement import class_mean, noise, other_rows, replaced
 from corrigible.explanations.marks.shares import mean_over_marked
-from corrigible.losses import task_loss
 from corrigible.models.forward import Forward
 from corrigible.types import Batch
 
@@ -52,7 +51,7 @@ def counterexamples(
         values = _values(forward, fill, f"counterexamples/{copy}", donors, class_means)
         changed = replace(batch, x=replaced(batch, forward.x.detach(), values))
         seen = Forward(forward.model, changed, seed=forward.seed, track_input=False).unobserved()
-        losses = losses + mean_over_marked(task_loss(seen, changed), batch.irrelevant)
+        losses = losses + mean_over_marked(seen.task.loss(seen.outputs, changed.y, changed.extra), batch.irrelevant)
     return losses / copies
 
 

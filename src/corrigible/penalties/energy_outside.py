@@ -43,9 +43,9 @@ def energy_outside(
     """
     outside = _outside(batch)
     if attribution == "input_gradient":
-        size = forward.input_gradient(score_named(score, forward), batch.y).abs()
+        size = forward.input_gradient(score_named(score, forward), forward.target).abs()
         return mean_over_marked(share_on(size, outside.to(size.dtype)), outside)
-    heat = class_map_of(forward, batch.y, layer=layer, score=score).relu()
+    heat = class_map_of(forward, forward.target, layer=layer, score=score).relu()
     return mean_over_marked(map_share_on(heat, outside), outside)
 
 

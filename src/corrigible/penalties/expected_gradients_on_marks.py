@@ -42,7 +42,7 @@ def expected_gradients_on_marks(
     """
     assert batch.irrelevant is not None
     found = path_attribution_of(
-        forward, batch.y, attribution=attribution, background=background, samples=samples, score=score
+        forward, forward.target, attribution=attribution, background=background, samples=samples, score=score
     )
     on_marks = (found.abs() * batch.irrelevant).flatten(1).sum(dim=1)
     return mean_over_marked(on_marks.square(), batch.irrelevant)

@@ -34,5 +34,5 @@ def grad_cam_overlap(
         UnsupportedModelError: no convolution, or a layer or input that is not (batch, channel, height, width).
     """
     assert batch.irrelevant is not None
-    heat = class_map_of(forward, batch.y, layer=layer, score=score).relu()
+    heat = class_map_of(forward, forward.target, layer=layer, score=score).relu()
     return mean_over_marked(map_share_on(heat, batch.irrelevant), batch.irrelevant)

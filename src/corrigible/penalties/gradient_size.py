@@ -25,5 +25,5 @@ def gradient_size(
     The absolute gradient leaves few inputs that matter. It shares the label pass: if a normalisation layer mixes the
     rows of a batch, the gradients mix them too.
     """
-    gradient = forward.input_gradient(score_named(score, forward), batch.y)
+    gradient = forward.input_gradient(score_named(score, forward), forward.target)
     return (gradient.square() if norm == "l2" else gradient.abs()).mean()

@@ -13,7 +13,7 @@ from corrigible.declarations import declared
 from corrigible.errors import UnsupportedModelError
 from corrigible.explanations.marks.shares import directions
 from corrigible.explanations.scores import score_named
-from corrigible.models.ensemble import member_logits
+from corrigible.models.ensemble import member_outputs
 from corrigible.models.forward import Forward, centred
 from corrigible.types import Batch
 
@@ -30,10 +30,10 @@ def local_independence(forward: Forward, batch: Batch, *, score: str = "target_l
         UnsupportedModelError: the model is not an ensemble, or has a single member.
         RecipeError: an unknown score.
     """
-    logits, measure = member_logits(forward), score_named(score, forward)
+    logits, measure = member_outputs(forward), score_named(score, forward)
     if len(logits) < 2:
         raise UnsupportedModelError("local_independence compares members; the ensemble has 1, give it another")
-    gradients = [forward.gradient(measure(member, batch.y).sum(), forward.x) for member in logits]
+    gradients = [forward.gradient(measure(member, forward.target).sum(), forward.x) for member in logits]
     members = [directions(centred(gradient, batch.columns).flatten(1)) for gradient in gradients]
     cosines = [(one * other).sum(dim=1) for one, other in combinations(members, 2)]
     return torch.stack(cosines).square().mean()

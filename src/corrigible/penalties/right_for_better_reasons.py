@@ -31,13 +31,13 @@ def right_for_better_reasons(forward: Forward, batch: Batch) -> Float[Tensor, ""
     entered: list[Tensor] = []
     hook = layer.register_forward_pre_hook(lambda _, inputs: entered.append(inputs[0]))
     try:
-        residual = again.logits.softmax(dim=1) - one_hot(batch.y, again.logits.shape[1])
+        residual = again.logits.softmax(dim=1) - one_hot(forward.labels, again.logits.shape[1])
     finally:
         hook.remove()
     with torch.enable_grad():
         size = entered[-1].flatten(1).square().sum(dim=1) + (layer.bias is not None)
         influence = residual.square().sum(dim=1) * size
-    gradient = again.input_gradient(lambda logits, target: influence, batch.y)
+    gradient = again.input_gradient(lambda logits, target: influence, forward.labels)
     return (gradient.square() * batch.irrelevant).sum() / batch.irrelevant.sum().clamp_min(1)
 
 

@@ -38,10 +38,10 @@ def right_reasons(
         RecipeError: an unknown score, an empty list of classes, or a class that the model does not have.
     """
     assert batch.irrelevant is not None
-    irrelevant, rows = batch.irrelevant, rows_about(score, forward, batch.y, classes)
+    irrelevant, rows = batch.irrelevant, rows_about(score, forward, forward.target, classes)
     if rows is not None:
         irrelevant = irrelevant & rows.reshape(-1, *[1] * (irrelevant.ndim - 1))
-    gradient = forward.input_gradient(score_named(score, forward, classes=classes), batch.y)
+    gradient = forward.input_gradient(score_named(score, forward, classes=classes), forward.target)
     if norm == "cosine":
         return _mean_cosine(gradient, irrelevant)
     size = gradient.square() if norm == "l2" else gradient.abs()

@@ -50,12 +50,12 @@ def should_matter(
     if batch.relevant is None:
         return forward.outputs.sum() * 0.0
     if attribution == "grad_cam" or (attribution is None and _ran_convolution(forward)):
-        importance = class_map_of(forward, batch.y, layer=layer, score=score)
+        importance = class_map_of(forward, forward.target, layer=layer, score=score)
         relevant, everything = weights_on(batch.relevant, importance)
         other = (everything - relevant).clamp_min(0.0)
     else:
         tracked = forward if forward.x.requires_grad else Forward(forward.model, batch, seed=forward.seed)
-        importance = tracked.input_gradient(score_named(score, tracked), batch.y).abs()
+        importance = tracked.input_gradient(score_named(score, tracked), tracked.target).abs()
         relevant, other = batch.relevant.to(importance.dtype), (~batch.relevant).to(importance.dtype)
     return _mean_misranking(importance.flatten(1), relevant.flatten(1), other.flatten(1))
 

@@ -38,19 +38,21 @@ def worst_case(
     Raises:
         RecipeError: a radius that is not above 0.
         DataError: a range of other inputs.
-        UnsupportedModelError: a function of the model through which no bounds are known.
+        UnsupportedModelError: a function of the model through which no bounds are known, or outputs that are not
+            logits of classes.
     """
     assert batch.irrelevant is not None
     if radius is not None and not 0 < radius < float("inf"):
         raise RecipeError(f"radius is {radius}; expected a number above 0, or None for the inputs' range")
+    labels = forward.labels
     low, high = _box(forward.x.detach(), batch, radius, input_range)
     least, most = logit_bounds(forward.model, low, high)
-    is_label = torch.nn.functional.one_hot(batch.y, least.shape[1]).bool()
+    is_label = torch.nn.functional.one_hot(labels, least.shape[1]).bool()
     with evaluating(forward.model):
         logits = Forward(forward.model, batch, seed=forward.seed, track_input=False).unobserved().logits
-    worst = target_log_prob(torch.where(is_label, least, most), batch.y)
+    worst = target_log_prob(torch.where(is_label, least, most), labels)
     # Values below 0 are rounding errors, since the bounds include the logits.
-    return mean_over_marked((target_log_prob(logits, batch.y) - worst).clamp_min(0), batch.irrelevant)
+    return mean_over_marked((target_log_prob(logits, labels) - worst).clamp_min(0), batch.irrelevant)
 
 
 def _box(x: Tensor, batch: Batch, radius: float | None, input_range: Tensor | None) -> tuple[Tensor, Tensor]:

@@ -14,7 +14,7 @@ import pandas as pd
 from torch import nn
 
 from corrigible.augment import AUGMENTS
-from corrigible.data.dataset import Dataset, as_dataset, labelled, strata_of
+from corrigible.data.dataset import Dataset, as_dataset, labelled, strata_of, task_of
 from corrigible.declarations import declaration_of
 from corrigible.errors import (
     CorrectionRefusedError,
@@ -33,13 +33,14 @@ from corrigible.protocols.step_costs import step_costs
 from corrigible.protocols.training_facts import Known, provided, split_method
 from corrigible.protocols.verdict import Verdict
 from corrigible.protocols.weight import WeightChoice
-from corrigible.types import Feedback
+from corrigible.types import Feedback, Measurement, Task
 
 WITHOUT_FEEDBACK = "without feedback"
 """Name of the method that trains on for as many epochs without any penalty."""
 CANNOT_BE_APPLIED = (UnsupportedModelError, NoGradientError, TrainingDivergedError, CorrectionRefusedError)
 """Errors that make one method drop out of a comparison instead of ending the comparison."""
 METRICS = ("accuracy", "swapped_accuracy", "worst_class_accuracy", "attribution_overlap", "flip_rate")
+"""What is measured by default where labels are classes; for other tasks it is the task's own metrics."""
 
 
 @dataclass(frozen=True)
@@ -63,7 +64,7 @@ def compare(
     test: Any,
     test_feedback: Iterable[Feedback] = (),
     methods: Mapping[str, Mapping[Any, Any]] | None = None,
-    metrics: Sequence[str] = METRICS,
+    metrics: Sequence[str] | None = None,
     loss: str | Loss = "task_loss",
     optimizer: str | OptimizerFactory = "Adam",
     step: str | StepFactory | None = None,
@@ -82,6 +83,7 @@ def compare(
     Args:
         data: what the model was trained on, as for ``correct``.
         test: rows to measure on; ``test_feedback`` marks what must not matter there.
+        metrics: None for a few that suit the task.
         methods: name -> penalties and augmentations, each as ``correct`` takes them; None for every single method
             that can use the feedback.
         loss, optimizer, step: as for ``correct``.
@@ -93,6 +95,8 @@ def compare(
     marks = marks_of(feedback, dataset)
     how: dict[str, Any] = {"loss": loss, "optimizer": optimizer, "step": step, "learning_rate": learning_rate}
     schedule = Schedule(epochs=epochs, batch_size=batch_size, **how)
+    test = as_dataset(test, task=task_of(dataset))
+    metrics = compared_metrics(task_of(dataset)) if metrics is None else metrics
     chosen = {WITHOUT_FEEDBACK: {}, **_checked(methods_for(marks, dataset) if methods is None else methods)}
     rows: dict[str, dict[str, Any]] = {}
     for name, method in chosen.items():
@@ -103,14 +107,23 @@ def compare(
             rows[name] = {"note": str(error)}
             continue
         measured = evaluate(found.model, test, metrics=metrics, feedback=test_feedback, num_resamples=0, seed=seed)
-        values = {m.metric: m.value for m in measured if not m.part}
-        outcome = "" if found.verdict is None else found.verdict.outcome
-        shown = {"swap_score": found.swap_score, "verdict": outcome, **values}
-        rows[name] = {**shown, "weights": dict(found.weights), "note": ""}
+        rows[name] = _row(found, measured)
     applied = {name: method for name, method in chosen.items() if not rows[name]["note"]}
     for name, cost in step_costs(model, dataset, marks, applied, schedule, seed=seed).items():
         rows[name]["step_cost"] = cost
     return _table(rows, ["swap_score", "verdict", *metrics, "step_cost", "weights", "note"])
+
+
+def _row(found: Candidate, measured: Sequence[Measurement]) -> dict[str, Any]:
+    values = {m.metric: m.value for m in measured if not m.part}
+    outcome = "" if found.verdict is None else found.verdict.outcome
+    shown = {"swap_score": found.swap_score, "verdict": outcome, **values}
+    return {**shown, "weights": dict(found.weights), "note": ""}
+
+
+def compared_metrics(task: Task) -> tuple[str, ...]:
+    """The metrics of a comparison if the caller names none."""
+    return METRICS if task.name == "classes" else task.metrics
 
 
 def _checked(methods: Any) -> Mapping[str, Mapping[Any, Any]]:

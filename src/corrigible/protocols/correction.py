@@ -20,6 +20,7 @@ from corrigible.data.dataset import (
     require_different,
     shape_of,
     strata_of,
+    task_of,
 )
 from corrigible.errors import DataError, FeedbackError
 from corrigible.feedback.masks import Marks, as_rule, marks_of, marks_to_swap
@@ -213,7 +214,7 @@ def rows_to_judge(dataset: Dataset, marks: Marks, feedback: list[Feedback], vali
     """The rows to judge on: validation rows for rules that apply to any of them, reviewed rows for their feedback."""
     if validation is None:
         return JudgedRows(dataset, marks, None, None)
-    rows = labelled(as_dataset(validation))
+    rows = labelled(as_dataset(validation, task=task_of(dataset)))
     _require_like(rows, dataset)
     rules = [rule for said in feedback if (rule := as_rule(said)) is not None]
     of_rules = marks_to_swap(marks_of(rules, rows), strata_of(rows)) if rules else None
@@ -227,7 +228,9 @@ def _require_like(validation: Dataset, dataset: Dataset) -> None:
     if found != expected:
         raise DataError(f"validation rows have shape {found}; expected {expected}, that of the training rows")
     classes, known = (set(strata_of(rows).tolist()) for rows in (validation, dataset))
-    if not classes <= known or len(classes) < 2:
+    if task_of(dataset).logits is None:
+        require_different(validation)
+    elif not classes <= known or len(classes) < 2:
         raise DataError(
             f"validation labels are {sorted(classes)[:5]}; expected at least two of the training rows' classes, "
             f"{sorted(known)[:5]}: give other rows, or none to be judged on training rows"
@@ -264,7 +267,7 @@ def _looked_back(
         doubts(corrected, rows.dataset, rows.marks, seed=seed),
     )
     yield from (doubt for doubt in found if doubt is not None)
-    result = verdict(before, after, where=judge.where, class_names=class_names_of(rows.dataset))
+    result = verdict(before, after, judge.task, where=judge.where, class_names=class_names_of(rows.dataset))
     corrected.verdict = result  # type: ignore[assignment]
     yield result
 

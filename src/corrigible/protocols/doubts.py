@@ -15,14 +15,15 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 import torch
-from jaxtyping import Int
+from jaxtyping import Float, Int
 from torch import Tensor, nn
 
-from corrigible.data.dataset import Dataset, strata_of
+from corrigible.data.dataset import Dataset, all_labels, extra_of, strata_of, task_of
 from corrigible.data.swapping import some_rows
 from corrigible.feedback.masks import Marks, Masks, marks_to_swap
 from corrigible.protocols.exchanges import WORN
-from corrigible.protocols.judge import Judge, Judged
+from corrigible.protocols.judge import Judge
+from corrigible.protocols.judged import Judged
 from corrigible.protocols.swap_score import swap_log_likelihoods
 
 NUM_ROWS, NUM_DONORS, NUM_NAMED = 500, 10, 5
@@ -111,17 +112,28 @@ def doubts(model: nn.Module, dataset: Dataset, marks: Marks, *, seed: int = 0) -
     return FeedbackDoubted(tuple(found.tolist()), len(rows), message)
 
 
+def _guess(dataset: Dataset, rows: Int[Tensor, " row"]) -> Float[Tensor, " row"]:
+    """The log-likelihood of each row's label by a guess that looks at no input."""
+    task, labels = task_of(dataset), all_labels(dataset)
+    if task.logits is not None:
+        frequency = torch.bincount(labels).double() / len(labels)
+        return frequency[labels[rows]].log()
+    outputs = torch.tensor(task.start[0], dtype=torch.float64).expand(len(rows), -1)
+    extra = {name: values[rows].cpu() for name, values in extra_of(dataset).items()}
+    return -task.loss(outputs, labels[rows], extra).double()
+
+
 def doubtful_rows(
     model: nn.Module, dataset: Dataset, marks: Marks, rows: Int[Tensor, " row"], *, seed: int = 0
 ) -> Int[Tensor, " doubtful"]:
-    """The rows whose label becomes less likely than its class frequency once marked inputs hold other rows' values.
+    """The rows whose label becomes less likely than by a guess once marked inputs hold other rows' values.
 
-    The label must also be at least twice as likely on the row as found: rows that are hard to tell raise no doubt.
+    A guess is the class frequency, or for other tasks the best constant. The label must also be at least twice as
+    likely on the row as found: rows that are hard to tell raise no doubt.
     """
-    labels = strata_of(dataset)
-    frequency = torch.bincount(labels).double() / len(labels)
+    guess = _guess(dataset, rows)
     likelihood = swap_log_likelihoods(model, dataset, marks, rows, num_donors=NUM_DONORS, seed=seed)
     nothing = Masks(torch.zeros_like(marks.irrelevant.everywhere), {}, {})
     whole = swap_log_likelihoods(model, dataset, Marks(nothing, nothing), rows, num_donors=1, seed=seed)
-    is_doubtful = (likelihood < frequency[labels[rows]].log()) & (whole - likelihood > math.log(2))
+    is_doubtful = (likelihood < guess) & (whole - likelihood > math.log(2))
     return rows[is_doubtful][likelihood[is_doubtful].argsort()]

@@ -4,11 +4,11 @@ Reviewed rows get other rows' content where they are marked (swapped), and rows 
 reviewed rows (worn). Texts lose their marked words, or get those of other texts.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 
 import torch
-from jaxtyping import Float, Int
+from jaxtyping import Float, Int, Shaped
 from torch import Tensor
 
 from corrigible.augment.words import phrases_of, runs, with_words, without_places, without_words
@@ -30,13 +30,16 @@ class Exchanged:
     """Some rows with both contents."""
 
     part: int
-    y: Int[Tensor, " row"]
+    y: Shaped[Tensor, " row *label"]
     found: Float[Tensor, " row *input"]
     """The rows as found."""
     scored: Float[Tensor, " row content *input"]
     compared: Float[Tensor, " row other *input"]
-    source: Int[Tensor, " row other"]
+    source: Shaped[Tensor, " row 1 *label"]
     """The label of the row that the marked content is from."""
+    other: Shaped[Tensor, " row lent *label"]
+    """The label that a row has without that content: its own if it wears the content, that of the donor if swapped."""
+    extra: Mapping[str, Tensor]
 
 
 @dataclass(frozen=True)
@@ -62,7 +65,8 @@ class Exchanges:
         yield from self._worn()
         for index in _in_parts(self.plain_index, MOST_AT_ONCE):
             rows = rows_of(self.wear_rows, index)
-            yield Exchanged(AS_FOUND, rows.y, rows.x, rows.x[:, None], rows.x[:, None], rows.y[:, None])
+            own = rows.y[:, None]
+            yield Exchanged(AS_FOUND, rows.y, rows.x, rows.x[:, None], rows.x[:, None], own, own, rows.extra)
 
     def _swapped(self) -> Iterator[Exchanged]:
         num_donors = self.swap_donor.shape[1]
@@ -70,14 +74,16 @@ class Exchanges:
         for place in _in_parts(torch.arange(len(self.swap_index)), max(1, MOST_AT_ONCE // num_donors)):
             batch = collate(self.swap_rows, self.swap_index[place], self.swap_marks)
             assert batch.irrelevant is not None
+            source = batch.y[:, None]
             if is_text:
-                x = without_places(batch.x, batch.irrelevant.any(dim=2))[:, None]
+                x, other = without_places(batch.x, batch.irrelevant.any(dim=2))[:, None], source
             else:
                 donors = collate(self.swap_rows, self.swap_donor[place].flatten(), self.swap_marks)
                 assert donors.irrelevant is not None
                 values = lent(donors.x, donors.irrelevant).unflatten(0, (len(place), num_donors))
                 x = torch.where(batch.irrelevant[:, None], values, batch.x[:, None])
-            yield Exchanged(SWAPPED, batch.y, batch.x, x, batch.x[:, None], batch.y[:, None])
+                other = donors.y.unflatten(0, (len(place), num_donors))
+            yield Exchanged(SWAPPED, batch.y, batch.x, x, batch.x[:, None], source, other, batch.extra)
 
     def _worn(self) -> Iterator[Exchanged]:
         is_text = tokens_of(self.wear_rows) is not None
@@ -88,7 +94,8 @@ class Exchanges:
                 cue, other = _reading(rows.x, self.reviewed, lead)
             else:
                 cue, other = _wearing(rows.x, self.reviewed, lead, rows_of(self.wear_rows, self.wear_donor[place]).x)
-            yield Exchanged(WORN, rows.y, rows.x, cue[:, None], other[:, None], self.reviewed.y[lead][:, None])
+            source, own = self.reviewed.y[lead][:, None], rows.y[:, None]
+            yield Exchanged(WORN, rows.y, rows.x, cue[:, None], other[:, None], source, own, rows.extra)
 
 
 def _in_parts(rows: Tensor, most: int) -> list[Tensor]:

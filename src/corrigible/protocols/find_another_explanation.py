@@ -12,21 +12,22 @@ import torch
 from jaxtyping import Bool
 from torch import Tensor, nn
 
-from corrigible.data.dataset import TensorData, all_rows, as_dataset, require_different, rows_of
+from corrigible.batches import collate
+from corrigible.data.dataset import TensorData, all_rows, as_dataset, require_different, rows_of, strata_of, task_of
 from corrigible.data.swapping import draw_donors, some_rows
-from corrigible.explanations.scores import summed_log_prob
+from corrigible.explanations.scores import score_named
 from corrigible.feedback.masks import Marks, Masks
 from corrigible.models.batch_size import rows_that_fit
 from corrigible.models.forward import Forward
 from corrigible.models.fresh_weights import untrained
 from corrigible.models.modes import evaluating, like_parameters
 from corrigible.objective import terms_of
-from corrigible.protocols.schedule import Schedule, accuracy_on, require_fit, require_range, result_of, run
+from corrigible.protocols.mean_quality import mean_quality
+from corrigible.protocols.schedule import Schedule, require_fit, require_range, result_of, run
 from corrigible.protocols.swap_score import swap_score
 from corrigible.protocols.training_facts import Known
 from corrigible.protocols.weight import NUM_FIRST, on_grid, starting_weight
 from corrigible.training import Epoch
-from corrigible.types import Batch
 
 PENALTY = "right_reasons"
 HELD_OUT = 0.2
@@ -45,7 +46,7 @@ class Explanation:
     relied_on: Bool[Tensor, " row *input"]
     """True where the model relied on an input of a training row."""
     accuracy: float
-    """On the validation rows."""
+    """On the validation rows; for other tasks than classes the mean quality (`Task.quality`)."""
     weight: float
     """Of the penalty on what earlier models relied on; 0 for the first."""
     swapped_accuracy: float
@@ -141,22 +142,22 @@ def finding_explanations(
     require_different(train)
     require_fit(model, train)
     found: list[Explanation] = []
-    chance, threshold = _chance(held_out.y), 0.0
+    chance, threshold = _chance(held_out), 0.0
     irrelevant, hidden = (torch.zeros(part.x.shape, dtype=torch.bool) for part in (train, held_out))
     for number in range(1, search.most + 1):
         before = found[-1].model if found else None
         trained, weight = yield from _trained(model, before, train, irrelevant, search, schedule, seed + number)
-        accuracy = accuracy_on(held_out)(trained)["accuracy"]
-        swapped = accuracy_on(_swapped(held_out, hidden, seed))(trained)["accuracy"]
+        accuracy = mean_quality(trained, held_out)
+        swapped = mean_quality(trained, _swapped(held_out, hidden, seed))
         if number == 1:
             threshold = accuracy - search.tolerance * max(0.0, accuracy - chance)
         is_its_own = search.scope == "row" or swapped - chance >= (accuracy - chance) / 2
         is_kept = accuracy >= threshold and is_its_own
-        relied = relied_on(trained, train.x, share=search.share, scope=search.scope)
+        relied = relied_on(trained, train, share=search.share, scope=search.scope)
         found.append(Explanation(number, trained, relied, accuracy, weight, swapped, is_kept))
         yield found[-1]
         irrelevant |= relied
-        hidden |= relied_on(trained, held_out.x, share=search.share, scope=search.scope)
+        hidden |= relied_on(trained, held_out, share=search.share, scope=search.scope)
         if not is_kept or bool(irrelevant.all()):
             break
     kept = [explanation for explanation in found if explanation.is_kept]
@@ -166,19 +167,21 @@ def finding_explanations(
 
 
 def relied_on(
-    model: nn.Module, x: Tensor, *, share: float, scope: Literal["row", "dataset"]
+    model: nn.Module, rows: TensorData, *, share: float, scope: Literal["row", "dataset"]
 ) -> Bool[Tensor, " row *input"]:
     """True where the gradient of the summed log-probabilities is at least this share of the largest one.
 
-    All channels of a pixel are marked together. A row whose gradient is 0 everywhere has no input marked.
+    For tasks without classes it is the gradient of the summed outputs. All channels of a pixel are marked together. A
+    row whose gradient is 0 everywhere has no input marked.
     """
+    x = rows.x
     sizes = []
     num_at_once = rows_that_fit(model, like_parameters(x[:1], model))
     with evaluating(model):
         for index in torch.arange(len(x)).split(num_at_once):
-            rows = x[index]
-            batch = Batch(torch.arange(len(rows)), rows, torch.zeros(len(rows), dtype=torch.long))
-            gradient = Forward(model, batch).input_gradient(summed_log_prob, batch.y, create_graph=False)
+            forward = Forward(model, collate(rows, index))
+            score = score_named("summed_log_prob", forward)
+            gradient = forward.input_gradient(score, forward.target, create_graph=False)
             sizes.append(gradient.abs().cpu())
     size = torch.cat(sizes)
     size = size.amax(dim=1, keepdim=True) if x.ndim == 4 else size
@@ -198,7 +201,7 @@ def _trained(
 ) -> Generator[Epoch, None, tuple[nn.Module, float]]:
     """A model trained not to use irrelevant inputs, and the penalty's weight: the best of several by swap score."""
     marks = Marks(_masks(irrelevant), _masks(torch.zeros_like(irrelevant)))
-    rows = some_rows(marks.irrelevant.rows(train.y), NUM_JUDGED_ROWS, seed)
+    rows = some_rows(marks.irrelevant.rows(strata_of(train)), NUM_JUDGED_ROWS, seed)
     weights: tuple[float, ...] = (0.0,)
     if before is not None and len(rows):
         weights = _weights(Known(before, train, marks, seed), search, schedule)
@@ -235,7 +238,7 @@ def _masks(mask: Bool[Tensor, " row *input"]) -> Masks:
 def _parts(data: Any, validation: Any, seed: int) -> tuple[TensorData, TensorData]:
     train = all_rows(as_dataset(data))
     if validation is not None:
-        return train, all_rows(as_dataset(validation))
+        return train, all_rows(as_dataset(validation, task=task_of(train)))
     order = torch.randperm(len(train), generator=torch.Generator().manual_seed(seed))
     num_held_out = max(1, round(HELD_OUT * len(train)))
     rows = order[num_held_out:].sort().values, order[:num_held_out].sort().values
@@ -245,6 +248,6 @@ def _parts(data: Any, validation: Any, seed: int) -> tuple[TensorData, TensorDat
     return kept, held_out
 
 
-def _chance(y: Tensor) -> float:
-    """Accuracy of always predicting the most frequent class."""
-    return float(y.bincount().max() / len(y))
+def _chance(rows: TensorData) -> float:
+    """Accuracy of always predicting the most frequent class; 0 for the quality of other tasks."""
+    return 0.0 if task_of(rows).logits is None else float(rows.y.bincount().max() / len(rows))

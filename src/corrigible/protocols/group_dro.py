@@ -12,7 +12,7 @@ import torch
 from jaxtyping import Float, Int
 from torch import Tensor, nn
 
-from corrigible.data.dataset import as_dataset, labelled
+from corrigible.data.dataset import as_dataset, labelled, require_classes
 from corrigible.errors import DataError, RecipeError
 from corrigible.losses import cross_entropy
 from corrigible.models.forward import Forward
@@ -75,6 +75,7 @@ def group_dro(
     if not 0 <= step_size < float("inf"):
         raise RecipeError(f"step_size is {step_size}; expected a number of at least 0, such as 0.01")
     dataset = labelled(as_dataset(data))
+    require_classes(dataset)
     require_fit(model, dataset)
     groups = label_groups(dataset)
     if groups is None:

@@ -2,121 +2,33 @@
 
 Accuracy on rows that hold the confounder prefers the fooled model, and the user has no rows without it; so the marked
 content is exchanged (`exchanges`). Each class counts equally: a model that always predicts one class is right on that
-class and wrong on all others.
+class and wrong on all others. Where labels are not classes, rows count equally: there a constant prediction explains
+nothing. Content is then exchanged between rows of different strata (`Task.strata`).
 """
 
-from collections.abc import Sequence
+import math
+from collections.abc import Callable
 from dataclasses import dataclass
-from functools import cached_property
 
 import torch
-from jaxtyping import Float, Int
+from jaxtyping import Float
 from torch import Tensor, nn
 from torch.nn.functional import one_hot
 
 from corrigible.batches import collate
-from corrigible.data.dataset import Dataset, strata_of
+from corrigible.data.dataset import Dataset, strata_of, task_of
 from corrigible.data.swapping import is_background
 from corrigible.errors import TrainingDivergedError
 from corrigible.feedback.masks import Marks, marks_to_swap
 from corrigible.models.modes import evaluating, like_parameters
-from corrigible.outputs import class_logits
-from corrigible.protocols.exchanges import AS_FOUND, MOST_AT_ONCE, SWAPPED, Exchanged, Exchanges
+from corrigible.models.predictive import predictive
+from corrigible.protocols.exchanges import MOST_AT_ONCE, SWAPPED, Exchanged, Exchanges
+from corrigible.protocols.judged import Judged, joined
+from corrigible.types import Task
 
 MOST_REVIEWED = 256
-
-
-@dataclass(frozen=True)
-class Judged:
-    """A model's predictions for each judged row, on the CPU in float64."""
-
-    part: Int[Tensor, " row"]
-    """`SWAPPED` (its marked content was swapped), `WORN` (it wears another row's) or `AS_FOUND`."""
-    y: Int[Tensor, " row"]
-    log_likelihood: Float[Tensor, " row"]
-    """Mean log-likelihood of the label over the contents."""
-    hits: Float[Tensor, " row"]
-    """Share of contents with which the label is predicted."""
-    change: Float[Tensor, " row"]
-    """Mean total variation distance between the probabilities with one content and with the other, in [0, 1]."""
-    pull: Float[Tensor, " row"]
-    """How much more likely marked content makes the label of its own row than other content does, from -1 to 1.
-
-    Unlike ``change``, it is 0 on average if the content merely hides something.
-    """
-    predicted: Float[Tensor, " row num_classes"]
-    """Share of contents with which each class is predicted."""
-    found_hits: Float[Tensor, " row"]
-    """1 where the row as found is predicted correctly."""
-
-    def balanced(self, values: Float[Tensor, " row"]) -> float:
-        """The mean of the values with equal weight for each class and, within a class, for each part."""
-        return float((self._weights * values).sum())
-
-    def error_of(self, values: Float[Tensor, " row"]) -> float:
-        """The standard error of the balanced mean, from the spread of all values."""
-        spread = values - self.balanced(values)
-        return float((self._weights * spread).square().sum().sqrt())
-
-    @cached_property
-    def _weights(self) -> Float[Tensor, " row"]:
-        found = torch.zeros(len(self.y), dtype=torch.float64)
-        labels = self.y.unique().tolist()
-        for label in labels:
-            parts = self.part[self.y == label].unique().tolist()
-            for part in parts:
-                rows = (self.y == label) & (self.part == part)
-                found[rows] = 1 / (len(labels) * len(parts) * int(rows.sum()))
-        return found
-
-    @property
-    def error(self) -> float:
-        """The standard error of the score."""
-        return self.error_of(self.log_likelihood)
-
-    def by_class(self, values: Tensor) -> dict[int, Tensor]:
-        """The mean of the values in each class, with equal weight for each part."""
-        found = {}
-        for label in self.y.unique().tolist():
-            of_class = self.y == label
-            parts = [values[of_class & (self.part == part)] for part in self.part[of_class].unique().tolist()]
-            found[label] = torch.stack([rows.mean(dim=0) for rows in parts]).mean(dim=0)
-        return found
-
-    @property
-    def score(self) -> float:
-        """The swap score: the balanced log-likelihood of the label; at most 0, higher is better."""
-        return self.balanced(self.log_likelihood)
-
-    @property
-    def accuracy(self) -> float:
-        """The balanced accuracy with exchanged content."""
-        return self.balanced(self.hits)
-
-    @property
-    def accuracy_at_random(self) -> float:
-        """The balanced accuracy with marked content drawn at random: the content of each class, or none, equally often.
-
-        A row then holds its own content as often as that of any other class; for `accuracy` it never does.
-        """
-        num_marked = max(1, len(self.y[self.part == SWAPPED].unique()))
-        num_contents = num_marked + (num_marked < len(self.y.unique()))
-        return self.balanced(self.hits + (self.found_hits - self.hits) / num_contents)
-
-    @property
-    def reliance(self) -> float:
-        """How far the probabilities move when marked content is exchanged: the balanced mean over exchanged rows."""
-        return self._exchanged.balanced(self._exchanged.change)
-
-    @property
-    def attraction(self) -> float:
-        """How far marked content draws predictions to its own class: the balanced mean over exchanged rows."""
-        return self._exchanged.balanced(self._exchanged.pull)
-
-    @cached_property
-    def _exchanged(self) -> "Judged":
-        kept = self.part != AS_FOUND
-        return Judged(*(getattr(self, name)[kept] for name in Judged.__dataclass_fields__))
+LEAST_LIKELIHOOD = math.log(1e-30)
+"""Least log-likelihood that counts."""
 
 
 @dataclass(frozen=True)
@@ -126,49 +38,71 @@ class Judge:
     exchanges: Exchanges
     where: str
     """Which rows these are: "validation" or "training"."""
+    task: Task
 
     def judged(self, model: nn.Module) -> Judged:
         """The model's predictions for the judge's rows; the model is left unchanged.
 
         Raises:
-            TrainingDivergedError: a probability that is NaN.
+            TrainingDivergedError: a prediction that is NaN.
         """
-        return joined([_judged(model, rows) for rows in self.exchanges.rows()])
+        return joined([_judged(model, rows, self.task) for rows in self.exchanges.rows()])
 
     def score(self, model: nn.Module) -> float:
         """The swap score of the model (`Judged.score`)."""
         return self.judged(model).score
 
 
-def joined(parts: Sequence[Judged]) -> Judged:
-    """All rows of these parts, as one."""
-    return Judged(*(torch.cat([getattr(part, name) for part in parts]) for name in Judged.__dataclass_fields__))
+def _judged(model: nn.Module, rows: Exchanged, task: Task) -> Judged:
+    as_found, scored, others = (_outputs(model, x, task) for x in (rows.found[:, None], rows.scored, rows.compared))
+    num_contents = scored.shape[1]
 
+    def each(measure: Callable[..., Tensor], *values: Tensor) -> Float[Tensor, " row content"]:
+        """The measure of each row and content; what is the same for all contents is repeated."""
+        parts = [part.cpu().expand(-1, num_contents, *part.shape[2:]).flatten(0, 1) for part in values]
+        found: Tensor = measure(*parts).double().unflatten(0, (-1, num_contents))
+        return found
 
-def _judged(model: nn.Module, rows: Exchanged) -> Judged:
-    as_found, probs, others = (_probs(model, x) for x in (rows.found[:, None], rows.scored, rows.compared))
-    y, source = rows.y.cpu(), rows.source.cpu()
-    target = y[:, None].expand(probs.shape[:2])
-    likelihood = probs.gather(2, target[:, :, None])[:, :, 0].clamp_min(1e-30).log().mean(dim=1)
-    if bool(likelihood.isnan().any()):
+    y, extra = rows.y.cpu(), {name: values.cpu() for name, values in rows.extra.items()}
+    repeated = {name: values.repeat_interleave(num_contents, dim=0) for name, values in extra.items()}
+    losses = each(lambda outputs, y: task.loss(outputs, y, repeated), scored, y[:, None])
+    hits = each(lambda outputs, y: task.quality(outputs, y, repeated), scored, y[:, None])
+    if bool(losses.isnan().any()):
         raise TrainingDivergedError("the swap score is not a number; lower the learning rate or the weights")
-    predicted = one_hot(probs.argmax(dim=2), probs.shape[2]).double().mean(dim=1)
-    hits = predicted.gather(1, y[:, None])[:, 0]
-    change = (probs - others).abs().sum(dim=2).mean(dim=1) / 2
-    towards = (probs - others).gather(2, source[:, :, None].expand(-1, probs.shape[1], -1)).mean(dim=(1, 2))
-    pull = -towards if rows.part == SWAPPED else towards
-    is_right = (as_found[:, 0].argmax(dim=1) == y).double()
-    return Judged(torch.full_like(y, rows.part), y, likelihood, hits, change, pull, predicted, is_right)
+    # A swapped row as found holds the marked content; a worn row holds it where it is scored.
+    with_and_without = (others, scored) if rows.part == SWAPPED else (scored, others)
+    pull = each(task.drawn, *with_and_without, rows.other, rows.source)
+    predicted = _predicted(task, scored.flatten(0, 1)).unflatten(0, (-1, num_contents))
+    return Judged(
+        torch.full((len(y),), rows.part),
+        task.strata(y) if task.logits is not None else torch.zeros(len(y), dtype=torch.long),
+        (-losses).clamp_min(LEAST_LIKELIHOOD).mean(dim=1),
+        hits.mean(dim=1),
+        each(task.moved, scored, others).mean(dim=1),
+        pull.mean(dim=1),
+        predicted.mean(dim=1),
+        task.quality(as_found[:, 0], y, extra).double(),
+    )
+
+
+def _predicted(task: Task, outputs: Float[Tensor, " point output"]) -> Float[Tensor, " point num_predicted"]:
+    """The predicted class as a row of 0 and 1; for tasks without classes the standardised outputs."""
+    if task.logits is None:
+        return task.standard(outputs).double()
+    return one_hot(task.observed(outputs)["predicted"], task.logits(outputs).shape[1]).double()
 
 
 @torch.no_grad()
-def _probs(model: nn.Module, x: Float[Tensor, " row content *input"]) -> Float[Tensor, " row content num_classes"]:
+def _outputs(
+    model: nn.Module, x: Float[Tensor, " row content *input"], task: Task
+) -> Float[Tensor, " row content output"]:
     with evaluating(model):
         parts = [
-            class_logits(model(like_parameters(part.clone(), model))) for part in x.flatten(0, 1).split(MOST_AT_ONCE)
+            predictive(model, like_parameters(part.clone(), model), task=task).outputs
+            for part in x.flatten(0, 1).split(MOST_AT_ONCE)
         ]
-    probs: Tensor = torch.cat(parts).cpu().double().softmax(dim=1).unflatten(0, x.shape[:2])
-    return probs
+    found: Tensor = torch.cat(parts).cpu().double().unflatten(0, x.shape[:2])
+    return found
 
 
 def build_judge(
@@ -192,7 +126,7 @@ def build_judge(
         points: approximate number of rows that pass through a model.
     """
     generator = torch.Generator().manual_seed(seed)
-    labels = strata_of(dataset)
+    task, labels = task_of(dataset), strata_of(dataset)
     marks = marks_to_swap(marks, labels)
     index = marks.irrelevant.rows(labels) if swap_rows is None else swap_rows
     reviewed = collate(dataset, _some(index, MOST_REVIEWED, generator), marks)
@@ -204,27 +138,32 @@ def build_judge(
     others = dataset if validation is None else validation
     pool = torch.arange(len(others)) if wear_rows is None or validation is not None else wear_rows
     can_wear = not bool(is_background(reviewed.irrelevant).all()) and not bool(rows[1].irrelevant.everywhere.any())
-    swapped = _swaps(index, rows[2], points // 2, generator)
-    worn = _wearers(pool if can_wear else pool[:0], strata_of(others), reviewed.y.cpu(), points // 6, generator)
+    by_class = task.logits is not None
+    swapped = _swaps(index, rows[2], points // 2, generator, by_class=by_class)
+    wearing = pool if can_wear else pool[:0]
+    lending = task.strata(reviewed.y)
+    worn = _wearers(wearing, strata_of(others), lending, points // 6, generator, by_class=by_class)
     covered = torch.cat([rows[2][swapped[0]], strata_of(others)[worn[0]]])
     missing = pool[~torch.isin(strata_of(others)[pool], covered)]
     plain = _some_of_each(missing, strata_of(others), points // 8, generator)
     exchanges = Exchanges(rows[0], rows[1], *swapped, others, *worn, plain, reviewed)
-    return Judge(exchanges, "training" if validation is None else "validation")
+    return Judge(exchanges, "training" if validation is None else "validation", task)
 
 
-def _swaps(index: Tensor, labels: Tensor, points: int, generator: torch.Generator) -> tuple[Tensor, Tensor]:
+def _swaps(
+    index: Tensor, labels: Tensor, points: int, generator: torch.Generator, *, by_class: bool
+) -> tuple[Tensor, Tensor]:
     """Rows to swap, and for each the positions of rows of other classes that lend their content."""
-    index = _some_of_each(index, labels, points // 4, generator)
+    index = (_some_of_each if by_class else _some_of_all)(index, labels, points // 4, generator)
     num_donors = min(20, max(4, points // max(1, len(index))))
     return index, _of_other_classes(labels[index], labels, num_donors, generator)
 
 
 def _wearers(
-    pool: Tensor, labels: Tensor, reviewed: Tensor, most: int, generator: torch.Generator
+    pool: Tensor, labels: Tensor, reviewed: Tensor, most: int, generator: torch.Generator, *, by_class: bool
 ) -> tuple[Tensor, Tensor, Tensor]:
     """Rows that wear the content of a reviewed row of another class, that row, and one that lends other content."""
-    rows = _some_of_each(pool, labels, most, generator)
+    rows = (_some_of_each if by_class else _some_of_all)(pool, labels, most, generator)
     lead = _of_other_classes(labels[rows], reviewed, 1, generator)[:, 0]
     has_other = (labels[rows][:, None] != reviewed[None]).any(dim=1)
     donor = torch.randint(len(labels), lead.shape, generator=generator)
@@ -233,6 +172,11 @@ def _wearers(
 
 def _some(rows: Tensor, most: int, generator: torch.Generator) -> Tensor:
     return rows[torch.randperm(len(rows), generator=generator)[:most]]
+
+
+def _some_of_all(rows: Tensor, labels: Tensor, most: int, generator: torch.Generator) -> Tensor:
+    """At most ``most`` of the rows, whatever their labels."""
+    return rows if len(rows) <= most else _some(rows, most, generator)
 
 
 def _some_of_each(rows: Tensor, labels: Tensor, most: int, generator: torch.Generator) -> Tensor:

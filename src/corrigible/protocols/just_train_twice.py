@@ -13,7 +13,17 @@ import torch
 from jaxtyping import Int
 from torch import Tensor, nn
 
-from corrigible.data.dataset import Dataset, TensorData, all_labels, as_dataset, beside, columns_of, labelled, rows_of
+from corrigible.data.dataset import (
+    Dataset,
+    TensorData,
+    all_labels,
+    as_dataset,
+    beside,
+    columns_of,
+    labelled,
+    require_classes,
+    rows_of,
+)
 from corrigible.errors import RecipeError
 from corrigible.models.batch_size import rows_that_fit
 from corrigible.models.modes import evaluating, like_parameters
@@ -86,6 +96,7 @@ def just_train_twice(
     if upweight < 1:
         raise RecipeError(f"upweight is {upweight}; expected at least 1")
     dataset = labelled(as_dataset(data))
+    require_classes(dataset)
     require_fit(model, dataset)
     first, second = copy.deepcopy(model), copy.deepcopy(model)
     yield from run(first, dataset, replace(schedule, epochs=identification_epochs), seed=seed)

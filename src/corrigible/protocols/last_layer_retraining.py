@@ -14,7 +14,16 @@ import torch
 from jaxtyping import Float, Int
 from torch import Tensor, nn
 
-from corrigible.data.dataset import Dataset, TensorData, all_labels, as_dataset, beside, labelled, rows_of
+from corrigible.data.dataset import (
+    Dataset,
+    TensorData,
+    all_labels,
+    as_dataset,
+    beside,
+    labelled,
+    require_classes,
+    rows_of,
+)
 from corrigible.errors import UnsupportedModelError
 from corrigible.models.batch_size import rows_that_fit
 from corrigible.models.modes import PrivateRandomness, evaluating, like_parameters
@@ -41,6 +50,7 @@ def last_layer_retraining(
         UnsupportedModelError: the output is not that of a linear layer.
     """
     dataset = labelled(as_dataset(data))
+    require_classes(dataset)
     require_fit(model, dataset)
     retrained = copy.deepcopy(model)
     groups = label_groups(dataset)

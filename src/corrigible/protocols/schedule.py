@@ -10,17 +10,18 @@ from torch import Tensor, nn
 from torch.optim import Optimizer
 
 from corrigible.batches import Batches, label_batches, reviewed_batches
-from corrigible.data.dataset import Dataset, rows_of
+from corrigible.data.dataset import Dataset, rows_of, task_of
 from corrigible.errors import NoGradientError, RecipeError, TrainingDivergedError
-from corrigible.explanations.inputs import num_classes_of
+from corrigible.explanations.inputs import checked_output
 from corrigible.feedback.masks import Marks
 from corrigible.losses import LOSSES
 from corrigible.methods import method_named, name_of
 from corrigible.models.batch_size import rows_that_fit
 from corrigible.models.forward import Augment, Loss
 from corrigible.models.modes import evaluating, like_parameters
+from corrigible.models.predictive import predictive
 from corrigible.objective import PenaltySettings, Term
-from corrigible.outputs import class_logits
+from corrigible.outputs import as_outputs, class_logits
 from corrigible.protocols.ahead import changed_ahead, split_ahead
 from corrigible.training import Epoch, Step, fit, plain_step
 
@@ -147,17 +148,23 @@ def require_whole(facts: Any, name: str) -> None:
 
 
 def require_fit(model: nn.Module, dataset: Dataset) -> None:
-    """Raises DataError if the model cannot run on the first row."""
+    """Check that the model runs on the first row and gives what the task of the data set reads.
+
+    Raises:
+        DataError: it cannot run on rows of this shape.
+        UnsupportedModelError: its output has another shape than the task expects.
+    """
     first = like_parameters(rows_of(dataset, torch.tensor([0])).x, model)
-    with evaluating(model):
-        num_classes_of(model, first, len(dataset))
+    with evaluating(model), torch.no_grad():
+        checked_output(model, first, len(dataset))
+        predictive(model, first, task=task_of(dataset))
 
 
 def _require_finite(model: nn.Module, dataset: Dataset, batch_size: int) -> None:
     """Check the model's output after the last step, whose effect on the loss the training loop never sees."""
     first = like_parameters(rows_of(dataset, torch.arange(min(batch_size, len(dataset)))).x, model)
     with evaluating(model), torch.no_grad():
-        is_finite = bool(class_logits(model(first.clone())).isfinite().all())
+        is_finite = bool(as_outputs(model(first.clone())).isfinite().all())
     if not is_finite:
         raise TrainingDivergedError(
             "after the last step the model's output is no longer a finite number; lower the learning rate or weight"

@@ -26,7 +26,7 @@ MOST_AT_ONCE = 256
 def swap_score(
     model: nn.Module, dataset: Dataset, marks: Marks, rows: Tensor, *, num_donors: int = 50, seed: int = 0
 ) -> float:
-    """Mean log-likelihood of the label when marked inputs hold other rows' values; higher is better, at most 0.
+    """Mean log-likelihood of the label when marked inputs hold other rows' values; higher is better.
 
     Args:
         rows: positions of the rows to score, each with something marked.
@@ -58,6 +58,8 @@ def swapped_batches(dataset: Dataset, marks: Marks, rows: Tensor, *, num_donors:
         batch = collate(dataset, index, marks)
         assert batch.irrelevant is not None
         x = swapped(batch.x, batch.irrelevant, donors).flatten(0, 1)
-        yield Batch(
-            index.repeat_interleave(len(donors)), x, batch.y.repeat_interleave(len(donors)), columns=batch.columns
+        index, y, *extra = (
+            values.repeat_interleave(len(donors), dim=0) for values in (index, batch.y, *batch.extra.values())
         )
+        repeated = dict(zip(batch.extra, extra, strict=True))
+        yield Batch(index, x, y, extra=repeated, columns=batch.columns, task=batch.task)

@@ -11,7 +11,7 @@ from torch import Tensor, nn
 from corrigible.augment import AUGMENTS
 from corrigible.augment.transplant import Cues, cues_of
 from corrigible.batches import collate
-from corrigible.data.dataset import Dataset, TensorData, all_labels, rows_of
+from corrigible.data.dataset import Dataset, TensorData, rows_of, strata_of, task_of
 from corrigible.data.swapping import draw_donors, lent
 from corrigible.declarations import declaration_of
 from corrigible.errors import RecipeError, unknown
@@ -111,12 +111,15 @@ def _donors(known: Known) -> Tensor:
 
 
 def _class_means(known: Known) -> Tensor:
-    """The mean input of each class, (num_classes, *input); zeros for a class without rows."""
-    count = torch.bincount(all_labels(known.dataset)).clamp_min(1)
+    """The mean input of each class, (num_classes, *input); zeros for a class without rows.
+
+    For labels that are not classes, it is the mean of each stratum (`Task.strata`).
+    """
+    count, task = torch.bincount(strata_of(known.dataset)).clamp_min(1), task_of(known.dataset)
     first = rows_of(known.dataset, torch.tensor([0])).x[0]
     total = first.new_zeros(len(count), *first.shape)
     for part in _in_parts(known.dataset):
-        total.index_add_(0, part.y.to(total.device), part.x)
+        total.index_add_(0, task.strata(part.y).to(total.device), part.x)
     return total / count.to(total).reshape(-1, *[1] * first.ndim)
 
 

@@ -17,7 +17,8 @@ from corrigible.feedback.masks import Marks, Masks
 from corrigible.methods import ConfiguredMethod
 from corrigible.objective import Term
 from corrigible.protocols.careful import careful_step
-from corrigible.protocols.judge import Judge, Judged, build_judge, joined
+from corrigible.protocols.judge import Judge, build_judge
+from corrigible.protocols.judged import Judged, joined
 from corrigible.protocols.schedule import Schedule, run
 from corrigible.protocols.training_facts import Known, augments_of
 from corrigible.training import Epoch

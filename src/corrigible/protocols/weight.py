@@ -7,18 +7,19 @@ import torch
 from torch import Tensor
 
 from corrigible.batches import collate
-from corrigible.data.dataset import class_named, class_names_of, strata_of
+from corrigible.data.dataset import class_named, class_names_of, strata_of, task_of
 from corrigible.data.swapping import some_rows
 from corrigible.errors import CorrectionRefusedError, NoGradientError, TrainingDivergedError
 from corrigible.feedback.masks import Marks, marks_to_swap
 from corrigible.models.forward import Forward, Loss
 from corrigible.models.modes import device_of, evaluating
 from corrigible.objective import Term, parameter_gradient
-from corrigible.protocols.judge import Judged
+from corrigible.protocols.judged import Judged
 from corrigible.protocols.schedule import Schedule
 from corrigible.protocols.swap_score import swapped_batches
 from corrigible.protocols.training_facts import Known
 from corrigible.protocols.trials import Trials
+from corrigible.types import Task
 
 NUM_FIRST = 5
 """Size of a fixed grid, used where there is no search: the first weight times 1, 3, 10, 30 and 100."""
@@ -41,9 +42,9 @@ class WeightTrial:
     swap_score: float
     """Balanced log-likelihood of the label with marked content exchanged (`Judged.score`)."""
     accuracy: float
-    """Balanced accuracy with marked content exchanged."""
+    """Balanced accuracy with marked content exchanged; for other tasks than classes the quality (`Task.quality`)."""
     as_found: float
-    """Balanced accuracy on the same rows as found."""
+    """The same on the rows as found."""
     is_refused: bool
     """True if a class is clearly worse than with the uncorrected model."""
     number: int
@@ -138,7 +139,7 @@ def choose_weight(
     if not search.trials:
         assert diverged is not None
         raise diverged
-    yield _choice(search, trials, class_names_of(known.dataset))
+    yield _choice(search, trials, task_of(known.dataset), class_names_of(known.dataset))
 
 
 def _noted(search: _Search, place: int, found: Judged) -> WeightTrial:
@@ -157,24 +158,26 @@ def _noted(search: _Search, place: int, found: Judged) -> WeightTrial:
     return trial
 
 
-def _choice(search: _Search, trials: Trials, class_names: tuple[str, ...]) -> WeightChoice:
+def _choice(search: _Search, trials: Trials, task: Task, class_names: tuple[str, ...]) -> WeightChoice:
     allowed = {place: found for place, found in search.found.items() if not search.trials[place].is_refused}
     before = search.uncorrected
     if not allowed:
         best = search.found[search.best()]
         label = min(worse_classes(best, before), key=lambda label: float(_gain(best, before)[label]))
         now, then = (float(judged.by_class(judged.log_likelihood)[label]) for judged in (best, before))
+        what = "labels" if task.logits is None else f"class {class_named(label, class_names)}"
+        worse = "predictions" if task.logits is None else "a class"
         raise CorrectionRefusedError(
-            f"{search.name} makes a class worse with each of {len(search.trials)} weights; with the best of them the "
-            f"log-likelihood of class {class_named(label, class_names)} is {now:.3f}, uncorrected {then:.3f}: "
+            f"{search.name} makes {worse} worse with each of {len(search.trials)} weights; with the best of them the "
+            f"log-likelihood of {what} is {now:.3f}, uncorrected {then:.3f}: "
             "use another method, review more rows, or look at the masks again"
         )
     place = least_reliant_of_the_best(allowed)
     chosen, found = search.trials[place], allowed[place]
     message = (
         f"{search.name} gets weight {chosen.weight:g}: swap score {found.score:.3f} ± {found.error:.3f}, uncorrected "
-        f"{before.score:.3f}; right on {found.accuracy:.0%} with marked content exchanged (uncorrected "
-        f"{before.accuracy:.0%}), on {chosen.as_found:.0%} of these rows as they are"
+        f"{before.score:.3f}; {task.quality_name} {found.accuracy:.0%} with marked content exchanged (uncorrected "
+        f"{before.accuracy:.0%}), {chosen.as_found:.0%} on these rows as they are"
     )
     if not trials.are_held_out:
         message += "; too few rows are reviewed to hold any back: these rows taught it"

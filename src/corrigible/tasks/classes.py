@@ -1,5 +1,6 @@
 """One class per row: the outputs are logits, their softmax the probabilities."""
 
+import math
 from collections.abc import Mapping
 from typing import Any
 
@@ -34,6 +35,7 @@ def classes(y: Any = None) -> Task:
         values=lambda outputs: class_logits(outputs).softmax(dim=1),
         observed=_observed,
         standard=lambda outputs: log_softmax(class_logits(outputs), dim=1),
+        combined=_combined,
         loss=_loss,
         quality=lambda outputs, y, extra: (class_logits(outputs).argmax(dim=1) == y).double(),
         moved=_moved,
@@ -42,7 +44,7 @@ def classes(y: Any = None) -> Task:
         check=class_numbers,
         strata=lambda y: y.cpu().long(),
         score="target_logit",
-        start=(0.0, 1.0),
+        start=((), ()),
         metrics=(
             "accuracy",
             "worst_class_accuracy",
@@ -54,6 +56,7 @@ def classes(y: Any = None) -> Task:
             "attribution_overlap",
         ),
         quality_name="accuracy",
+        moved_as="the predicted chances by {} points",
         written=plain_number,
     )
 
@@ -100,6 +103,12 @@ def require_labels(y: Int[Tensor, " batch"], num_classes: int) -> None:
     if bool(outside.any()):
         found = int(y[outside][0])
         raise DataError(f"label {found}; the model has {num_classes} classes, 0 to {num_classes - 1}")
+
+
+def _combined(passes: Tensor) -> Tensor:
+    """The logarithm of the mean probabilities: logits whose softmax is that mean."""
+    log_probs = torch.stack([log_softmax(class_logits(outputs), dim=1) for outputs in passes])
+    return log_probs.logsumexp(dim=0) - math.log(len(log_probs))
 
 
 def _moved(outputs: Tensor, others: Tensor) -> Tensor:

@@ -8,7 +8,7 @@ from jaxtyping import Float, Int
 from torch import Tensor
 from torch.nn.functional import logsigmoid
 
-from corrigible.tasks._labels import numbers_per_row, plain_number
+from corrigible.tasks._labels import first_output, numbers_per_row, plain_number
 from corrigible.tasks.classes import class_numbers, require_labels
 from corrigible.types import Task
 
@@ -42,27 +42,24 @@ def ordered_classes(y: Any, *, num_classes: int | None = None) -> Task:
         values=lambda outputs: expected_class(outputs)[:, None],
         observed=lambda outputs: {"probs": class_log_probs(outputs).exp(), "predicted": median_class(outputs)},
         standard=lambda outputs: outputs,
+        combined=_combined,
         loss=loss,
-        quality=lambda outputs, y, extra: 1 - (median_class(outputs) - y).abs().double() / steps,
+        quality=lambda outputs, y, extra: (median_class(outputs) == y).double(),
         moved=lambda outputs, others: (expected_class(outputs) - expected_class(others)).abs() / steps,
         drawn=lambda outputs, others, y, other_y: (
             (expected_class(outputs) - expected_class(others)) / steps * (other_y - y).sign()
         ),
-        target=lambda outputs: outputs.new_zeros(len(outputs), dtype=torch.long),
+        target=first_output,
         check=class_numbers,
         strata=lambda y: y.cpu().long(),
         score="target_value",
-        start=(0.0, 1.0),
+        start=((), ()),
         metrics=(
-            "accuracy",
-            "mean_absolute_error",
-            "quadratic_kappa",
-            "spearman",
-            "expected_calibration_error",
-            "mean_shift",
-            "attribution_overlap",
+            *("accuracy", "mean_absolute_error", "quadratic_kappa", "spearman", "expected_calibration_error"),
+            *("mean_shift", "attribution_overlap"),
         ),
-        quality_name="closeness to the right class",
+        quality_name="accuracy",
+        moved_as="predictions by {} % of the scale",
         written=plain_number,
     )
 
@@ -72,6 +69,13 @@ def class_log_probs(outputs: Float[Tensor, " batch step"]) -> Float[Tensor, " ba
     above, not_above = logsigmoid(outputs), logsigmoid(-outputs)
     reached = torch.cat([torch.zeros_like(above[:, :1]), above.cumsum(dim=1)], dim=1)
     return reached + torch.cat([not_above, torch.zeros_like(not_above[:, :1])], dim=1)
+
+
+def _combined(passes: Float[Tensor, " pass batch step"]) -> Float[Tensor, " batch step"]:
+    """The logits of each step that give the mean probabilities."""
+    log_probs = torch.stack([class_log_probs(outputs) for outputs in passes]).logsumexp(dim=0)
+    above = log_probs.flip(1).logcumsumexp(dim=1).flip(1)[:, 1:]
+    return above - log_probs[:, :-1]
 
 
 def expected_class(outputs: Float[Tensor, " batch step"]) -> Float[Tensor, " batch"]:

@@ -1,6 +1,7 @@
 """Quantiles of an amount, which never cross."""
 
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from typing import Any
 
 import torch
@@ -31,55 +32,70 @@ def quantiles(y: Any, *, levels: Sequence[float] = (0.1, 0.5, 0.9), unit: str = 
     labels = amounts_per_row(y, "quantiles")
     level = torch.tensor(list(levels), dtype=torch.float64)
     if not len(level) or not bool((level.diff() > 0).all()) or not 0 < float(level[0]) <= float(level[-1]) < 1:
-        raise RecipeError(
-            f"levels are {list(levels)}; expected ascending numbers between 0 and 1, such as 0.1, 0.5, 0.9"
-        )
-    scale, middle = spread_of(labels), int((level - 0.5).abs().argmin())
+        raise RecipeError(f"levels are {list(levels)}; expected ascending numbers between 0 and 1, such as 0.1, 0.9")
     constant = torch.quantile(labels.double(), level)
     null = float(pinball(constant.expand(len(labels), -1), labels.double(), level).mean()) or 1.0
-
-    def values(outputs: Tensor) -> Tensor:
-        return outputs.sort(dim=1).values
-
-    def loss(outputs: Tensor, y: Tensor, extra: Mapping[str, Tensor]) -> Tensor:
-        return pinball(values(outputs), y, level.to(outputs)).mean(dim=1) / scale
-
-    def observed(outputs: Tensor) -> dict[str, Tensor]:
-        found = values(outputs)
-        levels = level.to(outputs).expand_as(found).contiguous()
-        return {"predicted": found[:, middle], "quantiles": found, "levels": levels}
-
-    def shift(outputs: Tensor, others: Tensor) -> Tensor:
-        return clipped((values(outputs) - values(others)) / scale)
-
+    at = _AtLevels(level, spread_of(labels), null)
     return Task(
         name="quantiles",
         outputs=numbers_per_row(len(level), "quantiles"),
         num_outputs=len(level),
         logits=None,
-        values=values,
-        observed=observed,
-        standard=lambda outputs: values(outputs) / scale,
-        loss=loss,
-        quality=lambda outputs, y, extra: 1 - loss(outputs.double(), y.double(), extra) * scale / null,
-        moved=lambda outputs, others: shift(outputs, others).abs().mean(dim=1),
-        drawn=lambda outputs, others, y, other_y: shift(outputs, others).mean(dim=1) * (other_y - y).sign(),
-        target=lambda outputs: torch.full((len(outputs),), middle, device=outputs.device),
+        values=ascending,
+        observed=at.observed,
+        standard=lambda outputs: outputs / at.scale,
+        combined=lambda passes: passes.sort(dim=2).values.mean(dim=0),
+        loss=at.loss,
+        quality=at.quality,
+        moved=lambda outputs, others: at.shift(outputs, others).abs().mean(dim=1),
+        drawn=lambda outputs, others, y, other_y: at.shift(outputs, others).mean(dim=1) * (other_y - y).sign(),
+        target=lambda outputs: torch.full((len(outputs),), at.middle, device=outputs.device),
         check=lambda y: amounts_per_row(y, "quantiles"),
         strata=strata_at(labels),
         score="target_value",
-        start=(float(labels.double().mean()), scale),
+        start=(tuple(constant.tolist()), (at.scale,) * len(level)),
         metrics=(
-            "mean_pinball_loss",
-            "quantile_calibration_error",
-            "mean_absolute_error",
-            "spearman",
-            "mean_shift",
-            "attribution_overlap",
+            *("mean_pinball_loss", "quantile_calibration_error", "mean_absolute_error", "spearman"),
+            *("mean_shift", "attribution_overlap"),
         ),
         quality_name="share of the pinball loss explained",
+        moved_as="predictions by {} % of the labels' standard deviation",
         written=with_unit(unit),
     )
+
+
+def ascending(outputs: Float[Tensor, " batch level"]) -> Float[Tensor, " batch level"]:
+    """The outputs of each row in ascending order."""
+    return outputs.sort(dim=1).values
+
+
+@dataclass(frozen=True)
+class _AtLevels:
+    """The functions of outputs that are one quantile per level."""
+
+    level: Float[Tensor, " level"]
+    scale: float
+    """The standard deviation of the labels."""
+    null: float
+    """The mean pinball loss of the labels' own quantiles."""
+
+    @property
+    def middle(self) -> int:
+        return int((self.level - 0.5).abs().argmin())
+
+    def observed(self, outputs: Float[Tensor, " batch level"]) -> dict[str, Tensor]:
+        found = ascending(outputs)
+        levels = self.level.to(outputs).expand_as(found).contiguous()
+        return {"predicted": found[:, self.middle], "quantiles": found, "levels": levels}
+
+    def loss(self, outputs: Tensor, y: Tensor, extra: Mapping[str, Tensor]) -> Float[Tensor, " batch"]:
+        return pinball(ascending(outputs), y, self.level.to(outputs)).mean(dim=1) / self.scale
+
+    def quality(self, outputs: Tensor, y: Tensor, extra: Mapping[str, Tensor]) -> Float[Tensor, " batch"]:
+        return 1 - self.loss(outputs.double(), y.double(), extra) * self.scale / self.null
+
+    def shift(self, outputs: Tensor, others: Tensor) -> Float[Tensor, " batch level"]:
+        return clipped((ascending(outputs) - ascending(others)) / self.scale)
 
 
 def pinball(

@@ -8,7 +8,7 @@ from jaxtyping import Bool
 from torch import Tensor
 from torch.nn.functional import softplus
 
-from corrigible.tasks._labels import amounts_per_row, numbers_per_row, plain_number, strata_at
+from corrigible.tasks._labels import amounts_per_row, first_output, numbers_per_row, plain_number, strata_at
 from corrigible.types import Task
 
 
@@ -39,18 +39,21 @@ def ranking(y: Any) -> Task:
         values=lambda outputs: outputs,
         observed=lambda outputs: {"predicted": outputs[:, 0]},
         standard=lambda outputs: outputs,
+        combined=lambda passes: passes.mean(dim=0),
         loss=_loss,
         quality=_quality,
         moved=lambda outputs, others: shift(outputs, others).abs(),
         drawn=lambda outputs, others, y, other_y: shift(outputs, others) * (other_y - y).sign(),
-        target=lambda outputs: outputs.new_zeros(len(outputs), dtype=torch.long),
+        target=first_output,
         check=lambda y: amounts_per_row(y, "ranking"),
         strata=strata_at(labels),
         score="target_output",
-        start=(0.0, 1.0),
+        start=((0.0,), (1.0,)),
         metrics=("pair_accuracy", "spearman", "mean_shift", "attribution_overlap"),
         quality_name="share of pairs ordered rightly",
+        moved_as="predicted orders by {} points",
         written=plain_number,
+        extra=("query",),
     )
 
 

@@ -6,7 +6,7 @@ from typing import Any
 import torch
 from jaxtyping import Float, Int
 from torch import Tensor
-from torch.nn.functional import binary_cross_entropy_with_logits
+from torch.nn.functional import binary_cross_entropy_with_logits, logsigmoid
 
 from corrigible.errors import DataError
 from corrigible.tasks._labels import numbers_per_row, plain_number
@@ -43,6 +43,7 @@ def several_labels(y: Any) -> Task:
         values=lambda outputs: outputs.sigmoid(),
         observed=lambda outputs: {"probs": outputs.sigmoid(), "predicted": (outputs > 0).long()},
         standard=lambda outputs: outputs,
+        combined=_combined,
         loss=_loss,
         quality=lambda outputs, y, extra: ((outputs > 0) == (y > 0)).double().mean(dim=1),
         moved=lambda outputs, others: (outputs.sigmoid() - others.sigmoid()).abs().amax(dim=1),
@@ -51,9 +52,10 @@ def several_labels(y: Any) -> Task:
         check=_present,
         strata=strata,
         score="target_output",
-        start=(0.0, 1.0),
+        start=(tuple(_log_odds(labels).tolist()), (1.0,) * labels.shape[1]),
         metrics=("label_accuracy", "exact_match", "macro_f1", "macro_auc", "mean_shift", "attribution_overlap"),
         quality_name="share of labels right",
+        moved_as="a predicted chance by up to {} points",
         written=plain_number,
     )
 
@@ -66,6 +68,17 @@ def _present(y: Any) -> Float[Tensor, " row label"]:
         bad = given[(given != 0) & (given != 1)][0]
         raise DataError(f"y holds {float(bad):g}; the task 'several_labels' expects 1 where a row has a label, else 0")
     return given.float()
+
+
+def _log_odds(labels: Float[Tensor, " row label"]) -> Float[Tensor, " label"]:
+    share = labels.double().mean(dim=0).clamp(0.01, 0.99)
+    return share.logit()
+
+
+def _combined(passes: Float[Tensor, " pass batch label"]) -> Float[Tensor, " batch label"]:
+    """The logits of the mean probabilities."""
+    present, absent = (logsigmoid(sign * passes).logsumexp(dim=0) for sign in (1, -1))
+    return present - absent
 
 
 def _loss(outputs: Tensor, y: Tensor, extra: Mapping[str, Tensor]) -> Tensor:

@@ -3,7 +3,7 @@
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from corrigible.data.dataset import Dataset, class_names_of, strata_of
+from corrigible.data.dataset import Dataset, as_dataset, class_names_of, strata_of, task_of
 from corrigible.feedback.masks import marks_of, marks_to_swap, said_about
 from corrigible.protocols.baselines import marked_anywhere
 from corrigible.protocols.judge import Judge, build_judge
@@ -38,7 +38,8 @@ def verdict_on_split(
     )
     assert before is not None and after is not None
     names = class_names_of(data)
-    return verdict(before, after, where=study.recipe.evaluate.split, fine_tuned=fine_tuned, class_names=names)
+    where = study.recipe.evaluate.split
+    return verdict(before, after, judge.task, where=where, fine_tuned=fine_tuned, class_names=names)
 
 
 def shifts_on_split(study: Study, compared: Sequence[Run], data: Dataset, *, device: str, seed: int) -> list[Shift]:
@@ -66,7 +67,8 @@ def _judge(study: Study, corrected: Run, data: Dataset, feedback: Sequence[Feedb
     on_rows = marks_of([*rules, *(said for said in feedback if said.scope == "row")], data)
     on_rows = marks_to_swap(on_rows, strata_of(data))
     is_marked = len(on_rows.irrelevant.rows(strata_of(data))) > 0
-    return build_judge(train, marks, validation=data, validation_marks=on_rows if is_marked else None, seed=seed)
+    rows = as_dataset(data, task=task_of(train))
+    return build_judge(train, marks, validation=rows, validation_marks=on_rows if is_marked else None, seed=seed)
 
 
 def feedback_seen(study: Study, run: Run) -> list[Feedback]:

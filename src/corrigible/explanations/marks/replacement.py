@@ -76,10 +76,12 @@ def noise(forward: Forward, donors: Tensor | None, name: str) -> Float[Tensor, "
 def class_mean(forward: Forward, class_means: Tensor | None) -> Float[Tensor, " batch *input"]:
     """The mean row of each row's class, in the training data or the batch; for a category its most common value.
 
+    Where labels are not classes, it is the mean row of their stratum (`Task.strata`).
+
     Raises:
         DataError: means of other inputs.
     """
-    y = forward.batch.y
+    y = forward.task.strata(forward.batch.y).to(forward.x.device)
     if class_means is None:
         values = _means_by_class(forward.x.detach(), y)
     else:

@@ -1,0 +1,21 @@
+"""Koenker and Bassett 1978, regression quantiles: how good predicted quantiles are."""
+
+import torch
+from jaxtyping import Float
+from torch import Tensor
+
+
+def mean_pinball_loss(
+    quantiles: Float[Tensor, " n level"], levels: Float[Tensor, " n level"], y: Float[Tensor, " n"]
+) -> Float[Tensor, ""]:
+    """Mean pinball loss over rows and levels, in the unit of the labels; lower is better."""
+    error = y.double()[:, None] - quantiles.double()
+    return torch.maximum(levels.double() * error, (levels.double() - 1) * error).mean()
+
+
+def quantile_calibration_error(
+    quantiles: Float[Tensor, " n level"], levels: Float[Tensor, " n level"], y: Float[Tensor, " n"]
+) -> Float[Tensor, ""]:
+    """Distance between the share of labels at or below a quantile and its level, averaged over the levels."""
+    share = (y.double()[:, None] <= quantiles.double()).double().mean(dim=0)
+    return (share - levels.double().mean(dim=0)).abs().mean()

@@ -1,0 +1,37 @@
+"""The prediction of a model that may take several passes: the members of an ensemble."""
+
+from typing import NamedTuple
+
+from jaxtyping import Float
+from torch import Tensor, nn
+
+from corrigible.errors import UnsupportedModelError
+from corrigible.models.ensemble import Ensemble
+from corrigible.tasks import CLASSES
+from corrigible.types import Task
+
+
+class Predictive(NamedTuple):
+    """What a model predicts for some rows."""
+
+    outputs: Float[Tensor, " batch output"]
+    """The outputs whose prediction is the mean over the passes."""
+    passes: Float[Tensor, " pass batch output"]
+
+
+def predictive(model: nn.Module, x: Float[Tensor, " batch *input"], *, task: Task = CLASSES) -> Predictive:
+    """The model's outputs for these rows: one pass, or one for each member of an ensemble.
+
+    The modes of the model and gradients stay as the caller set them.
+
+    Raises:
+        UnsupportedModelError: an output that does not fit the task, or an ensemble of another task.
+    """
+    if isinstance(model, Ensemble):
+        if model.task.name != task.name:
+            found = f"the ensemble has the task {model.task.name!r} and the data {task.name!r}"
+            raise UnsupportedModelError(f"{found}; build it with that of the data: Ensemble(members, task=…)")
+        passes = model.member_outputs(x)
+        return Predictive(model.task.combined(passes), passes)
+    outputs = task.outputs(model(x))
+    return Predictive(outputs, outputs[None])
