@@ -11,10 +11,11 @@ from corrigible.batches import collate
 from corrigible.data.dataset import Dataset, rows_of
 from corrigible.data.swapping import draw_donors, lent, swapped
 from corrigible.models.modes import device_of
+from corrigible.observations.observed import OBSERVATIONS
 from corrigible.observations.rows import Rows, precise
 from corrigible.types import Task
 
-BY_SWAPPING = frozenset({"flipped", "swapped_hits", "shift", "swapped_loss"})
+BY_SWAPPING = {"flipped", "swapped_hits", "shift", "swapped_loss"}
 
 
 class _Swapped(NamedTuple):
@@ -28,7 +29,7 @@ class _Swapped(NamedTuple):
 
 def swaps(rows: Rows, names: Collection[str], num_donors: int, seed: int) -> dict[str, Tensor]:
     """Of these names those that compare predictions before and after irrelevant inputs hold other rows' values."""
-    wanted = BY_SWAPPING.intersection(names) - (frozenset() if rows.task.logits else {"flipped", "swapped_hits"})
+    wanted = {name for name in BY_SWAPPING & set(names) if rows.task.logits or not OBSERVATIONS[name].of_tasks}
     if not wanted:
         return {}
     pieces = _swapped(rows, num_donors, seed)
