@@ -55,7 +55,7 @@ OBSERVATIONS = {
         of_tasks="predicted classes",
     ),
     "attribution_share": Observation(
-        "share of absolute attribution on irrelevant inputs; NaN without any attribution",
+        "share of absolute attribution on irrelevant inputs",
         about="irrelevant",
         undefined="any attribution",
     ),
@@ -70,21 +70,19 @@ OBSERVATIONS = {
     "insertion": Observation(
         "area under the label's probability as inputs enter the baseline row, the most attributed first"
     ),
-    "sparseness": Observation(
-        "Gini index of absolute attribution; NaN without any attribution", undefined="any attribution"
-    ),
+    "sparseness": Observation("Gini index of absolute attribution", undefined="any attribution"),
     "pointing": Observation(
         "1 where the most attributed input is relevant, else 0, a share for ties; NaN without relevant inputs",
         about="relevant",
         undefined="relevant inputs",
     ),
     "relevance_mass": Observation(
-        "share of absolute attribution on relevant inputs; NaN without either",
+        "share of absolute attribution on relevant inputs",
         about="relevant",
         undefined="relevant inputs or any attribution",
     ),
     "relevance_rank": Observation(
-        "share of relevant inputs among as many most attributed ones; NaN without either",
+        "share of relevant inputs among as many most attributed ones",
         about="relevant",
         undefined="relevant inputs or any attribution",
     ),
