@@ -251,16 +251,23 @@ def batches_of(
 
 
 def accuracy_on(dataset: Dataset) -> Validation:
-    """A function that gives a model's accuracy on these rows, to watch after each epoch; nothing is chosen by it."""
+    """A function that gives how well a model does on these rows, to watch after each epoch; nothing is chosen by it.
+
+    For classes it is the accuracy, for other tasks their `Task.quality` under its name.
+    """
+    task = task_of(dataset)
+    key = "accuracy" if task.name == "classes" else task.quality_name
 
     def validation(model: nn.Module) -> Mapping[str, float]:
-        hits = 0
+        total = 0.0
         with evaluating(model), torch.no_grad():
             size = rows_that_fit(model, like_parameters(rows_of(dataset, torch.tensor([0])).x, model))
             for index in torch.arange(len(dataset)).split(size):
                 rows = rows_of(dataset, index)
                 # Not through a Forward, which would keep every layer's output.
-                hits += int((class_logits(model(like_parameters(rows.x, model))).argmax(1).cpu() == rows.y.cpu()).sum())
-        return {"accuracy": hits / len(dataset)}
+                outputs = task.outputs(model(like_parameters(rows.x, model))).cpu()
+                extra = {name: values.cpu() for name, values in rows.extra.items()}
+                total += float(task.quality(outputs, rows.y.cpu(), extra).sum())
+        return {key: total / len(dataset)}
 
     return validation
