@@ -8,6 +8,7 @@ from typing import NamedTuple, assert_never
 from rich.markup import escape
 
 from corrigible.explanations.shards.explaining_all import ShardsPlanned, ShardWritten
+from corrigible.figures import number
 from corrigible.protocols.defaults import MethodChosen
 from corrigible.protocols.doubts import FeedbackDoubted
 from corrigible.protocols.verdict import Verdict
@@ -156,8 +157,10 @@ def _measured(record: Measured) -> Iterator[str]:
     if record.value is None:
         yield f"  {escape(record.model):36} {escape(name):28} {escape(record.note)}"
         return
-    interval = "" if record.low is None else f"[dim]{record.low:.3f} to {record.high:.3f}[/dim]"
-    yield f"  {escape(record.model):36} {escape(name):28} [bold]{record.value:.3f}[/bold]  {interval}"
+    interval = ""
+    if record.low is not None and record.high is not None:
+        interval = f"[dim]{number(record.low)} to {number(record.high)}[/dim]"
+    yield f"  {escape(record.model):36} {escape(name):28} [bold]{number(record.value)}[/bold]  {interval}"
 
 
 def _compared(record: MethodCompared) -> Iterator[str]:
@@ -173,13 +176,14 @@ def _compared(record: MethodCompared) -> Iterator[str]:
         "accuracy": record.accuracy,
         "overlap": record.attribution_overlap,
     }
-    values = "  ".join(f"{what} [bold]{value:.3f}[/bold]" for what, value in told.items() if value is not None)
+    told |= {name.replace("_", " "): value for name, value in [*record.measured.items()][:3]}
+    values = "  ".join(f"{what} [bold]{number(value)}[/bold]" for what, value in told.items() if value is not None)
     yield f"{name} {values}  step {record.step_cost:.2f} ×"
 
 
 def _suspected(record: Suspected) -> Iterator[str]:
     if record.rank == 1:
-        yield f"[dim]{'':2} {'region':28} {'class':12} {'effect (95 %)':24} {'× others':>8} {'tells':>6}  rows[/dim]"
+        yield f"[dim]{'':2} {'region':28} {'label':12} {'effect (95 %)':24} {'× others':>8} {'tells':>6}  rows[/dim]"
     effect = f"{record.effect:.3f} ({record.low:.3f} to {record.high:.3f})"
     line = f"{record.rank:2} {record.region:28} {record.label or 'several':12} {effect:24} {record.ratio:8.1f}"
     yield escape(f"{line} {record.telling:6.2f}  {' '.join(map(str, record.rows))}")

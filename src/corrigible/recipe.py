@@ -107,12 +107,7 @@ def _parse(text: str) -> Recipe:
     augment = None if is_default else written_augment(content.get("augment", []))
     train = dict(content.get("train", {}))
     train_augment, train_penalties = written_for_training(train.pop("augment", []), train.pop("penalty", []))
-    kind = data.pop("kind", None)
-    if not isinstance(kind, str) or kind not in KINDS:
-        raise RecipeError(f"[data] {unknown('kind', str(kind), KINDS)}")
-    if not isinstance(data.get("source", ""), str):
-        raise RecipeError(f"[data]: source is {data['source']!r}; expected module:function")
-    source = data.pop("source", None)
+    kind, source = _kind_and_source(data)
     task = _task(content.get("task"), kind, source, data)
     if not isinstance(model.get("name"), str):
         raise RecipeError(f"[model] has no name; expected one of {', '.join(MODELS)} or module:function")
@@ -138,6 +133,16 @@ def _parse(text: str) -> Recipe:
         explain=_explanation(content.get("explain", {})),
         evaluate=_evaluation(content.get("evaluate", {})),
     )
+
+
+def _kind_and_source(data: dict[str, Any]) -> tuple[str, str | None]:
+    """The kind of data and the function that loads it, both taken out of ``[data]``."""
+    kind, source = data.pop("kind", None), data.pop("source", None)
+    if not isinstance(kind, str) or kind not in KINDS:
+        raise RecipeError(f"[data] {unknown('kind', str(kind), KINDS)}")
+    if source is not None and not isinstance(source, str):
+        raise RecipeError(f"[data]: source is {source!r}; expected module:function")
+    return kind, source
 
 
 def _task(
