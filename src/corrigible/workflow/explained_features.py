@@ -11,7 +11,6 @@ from jaxtyping import Float, Int
 from safetensors.torch import load_file, save
 from torch import Tensor, nn
 
-from corrigible.data.dataset import Dataset, columns_of, task_of
 from corrigible.explanations.features import feature_index
 from corrigible.explanations.interactions.shapley_interactions import shapley_interactions
 from corrigible.explanations.scores import TargetValue
@@ -20,7 +19,8 @@ from corrigible.explanations.summaries.partial_dependence import PartialDependen
 from corrigible.plots.features import signed_by_feature, strongest
 from corrigible.recipe import Recipe
 from corrigible.study import Draft, Run
-from corrigible.types import Columns
+from corrigible.tasks import CLASSES
+from corrigible.types import Columns, Task
 from corrigible.workflow.explained_rows import score_of
 
 TENSORS_FILE, FACTS_FILE = "explained_features.safetensors", "explained_features.json"
@@ -44,14 +44,17 @@ class ExplainedFeatures:
 
 
 def explained_features(
-    recipe: Recipe, models: Mapping[int, nn.Module], rows: Mapping[str, Tensor], data: Dataset, seed: int
+    recipe: Recipe,
+    models: Mapping[int, nn.Module],
+    rows: Mapping[str, Tensor],
+    columns: Columns,
+    seed: int,
+    task: Task = CLASSES,
 ) -> ExplainedFeatures:
     """The effects of the features with the largest attributions over all models, on these rows.
 
     The class is the one that is explained most often; with two classes, it is the same in every row.
     """
-    columns, task = columns_of(data), task_of(data)
-    assert columns is not None
     value = "target_prob" if task.name == "classes" else TargetValue(task)
     found = [signed_by_feature(rows[f"attribution.{place}"], columns) for place in models]
     sizes = np.stack([np.abs(signed).mean(axis=0) for signed in found]).max(axis=0)

@@ -226,9 +226,10 @@ def _keep_explanations(draft: Draft, evaluated: _Evaluated, rows: dict[str, Tens
     recipe, models, data, seed = evaluated.recipe, evaluated.explained, evaluated.data, evaluated.seed
     by_model = {place: explained_by(recipe, model, rows, data, seed) for place, model in models.items()}
     rows |= {f"{name}.{place}": values for place, found in by_model.items() for name, values in found.items()}
-    keep(draft, rows, columns_of(data))
-    if columns_of(data) is not None:
-        keep_features(draft, explained_features(recipe, models, rows, data, seed))
+    columns = columns_of(data)
+    keep(draft, rows, columns)
+    if columns is not None:
+        keep_features(draft, explained_features(recipe, models, rows, columns, seed, task_of(data)))
 
 
 def _in_parts(data: Dataset) -> Iterator[TensorData]:
