@@ -25,8 +25,8 @@ def model_facts(data: Dataset) -> dict[str, Any]:
 def _start(task: Task) -> dict[str, Any]:
     """The centre and scale of a fresh network's outputs, if they are not 0 and 1."""
     centre, scale = task.start
-    if (centre, scale) == (0.0, 1.0):
+    if not any(centre) and set(scale) <= {1.0}:
         return {}
-    if task.name == "amounts" and task.num_outputs == 2:  # The logarithm of the variance begins at 0.
-        return {"centre": [centre, 0.0], "scale": [scale, 1.0]}
-    return {"centre": centre, "scale": scale}
+    if len(centre) == 1:
+        return {"centre": centre[0], "scale": scale[0]}
+    return {"centre": list(centre), "scale": list(scale)}

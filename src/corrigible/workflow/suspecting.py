@@ -9,7 +9,7 @@ import numpy as np
 import torch
 from safetensors.torch import save
 
-from corrigible.data.dataset import Dataset, class_names_of, columns_of, shape_of, task_of, tokens_of
+from corrigible.data.dataset import Dataset, class_names_of, columns_of, shape_of, stratum_named, task_of, tokens_of
 from corrigible.feedback.masks import mask_of
 from corrigible.recipe import load_data
 from corrigible.regions.candidates import box_of
@@ -20,7 +20,6 @@ from corrigible.types import Columns, Features, Phrase, Region
 from corrigible.workflow.devices import device_named
 from corrigible.workflow.model_runs import load_model
 from corrigible.workflow.records import Finished, Suspected
-from corrigible.workflow.task_words import stratum_named
 
 SPLIT = "train"
 """Training rows, because these hold the confounder."""
@@ -54,7 +53,7 @@ def _record(rank: int, found: Suspect, is_image: bool, data: Dataset) -> Suspect
     return Suspected(
         rank=rank,
         region=in_words(found.region, is_image=is_image),
-        label="" if found.label is None else stratum_named(task_of(data), found.label, class_names_of(data)),
+        label="" if found.label is None else stratum_named(found.label, task_of(data), class_names_of(data)),
         score=found.score,
         effect=test.effect,
         low=test.low,

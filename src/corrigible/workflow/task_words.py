@@ -27,8 +27,6 @@ VALUES_IN_WORDS = {
     "positive_amounts": "predicted mean",
     "several_labels": "probability of the label",
 }
-PARTS = {"classes": "class", "ordered_classes": "class", "several_labels": "label"}
-"""What counts equally when corrections are judged; for other tasks, quarters of the labels."""
 
 
 @dataclass(frozen=True)
@@ -56,7 +54,7 @@ class TaskWords:
     @property
     def part(self) -> str:
         """The part of the labels that counts the same as each other part."""
-        return PARTS.get(self.name, "quarter of the labels")
+        return "class" if self.has_classes else "part of the labels"
 
     def value(self, target: int, class_names: Sequence[str]) -> str:
         """One of the task's values."""
@@ -107,7 +105,9 @@ OF_CLASSES_ALONE = TaskWords()
 def words_of(task: Task, class_names: Sequence[str]) -> TaskWords:
     """The words for a task; ``class_names`` are the names of labels where a row may have several."""
     unit = task.written(1.0).removeprefix("1").strip()
-    size = {"ordered_classes": float(task.num_outputs)}.get(task.name, task.start[1] if task.name in IN_UNITS else 1.0)
+    size = float(task.num_outputs) if task.name == "ordered_classes" else 1.0
+    if task.name in IN_UNITS:
+        size = task.start[1][0]
     names = tuple(class_names) if task.name == "several_labels" else ()
     return TaskWords(task.name, task.quality_name, unit, size, names)
 
@@ -117,15 +117,6 @@ def words_in(results: Mapping[str, Any]) -> TaskWords:
     kept = results.get("task", {})
     known = {field.name: kept[field.name] for field in fields(TaskWords) if field.name in kept}
     return TaskWords(**{**known, "label_names": tuple(known.get("label_names", ()))})
-
-
-def stratum_named(task: Task, stratum: int, class_names: Sequence[str]) -> str:
-    """The part of the labels with this number, as `Task.strata` counts: a class, a label, or a part by size."""
-    if task.name in OF_CLASSES:
-        return class_named(stratum, class_names)
-    if task.name == "several_labels":
-        return "no label" if stratum == 0 else class_named(stratum - 1, class_names)
-    return f"labels of part {stratum + 1}, from the smallest up"
 
 
 def points(share: float) -> str:
