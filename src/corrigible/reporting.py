@@ -99,6 +99,8 @@ class ReportContent:
     """Sentences that say what changed, the most important first."""
     notes: tuple[str, ...] = ()
     """What the reader must not conclude."""
+    unit: str = ""
+    """Of the labels, if they are amounts."""
     models: tuple[ReportedModel, ...] = ()
     """The model before correction, then the corrected one, then others."""
     explanation: str = ""
@@ -134,7 +136,7 @@ def render(content: ReportContent) -> str:
         lstrip_blocks=True,
         keep_trailing_newline=True,
     )
-    rows = comparison([model.measurements for model in content.models])
+    rows = comparison([model.measurements for model in content.models], content.unit)
     heatmaps, colour_scale = _heatmaps(content.heatmaps)
     shares, longest, num_left_out = _share_rows(content)
     class_names = next((model.class_names for model in content.models if model.class_names), ())

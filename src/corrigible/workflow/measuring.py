@@ -99,8 +99,8 @@ def evaluate(
         changes = _as_dicts(evaluated.changes)
         explained = explained_rows(data)
         texts = {
-            "row_labels": label_texts(rows_of(data, evaluated.drawn["row"])),
-            "explained_labels": label_texts(rows_of(data, explained["row"])),
+            "row_labels": label_texts(data, evaluated.drawn["row"]),
+            "explained_labels": label_texts(data, explained["row"]),
         }
         draft.write_json("evaluation.json", {**written, **texts, "models": results, "changes": changes})
         (draft.folder / "rows.safetensors").write_bytes(save(evaluated.drawn))
@@ -207,7 +207,7 @@ def _predictions(model: nn.Module, data: Dataset, observations: Observations, dr
     """What was predicted of the drawn rows, and over all rows the confusion matrix or the table of errors."""
     outputs = outputs_of(model, data)
     return {
-        "row_predictions": predicted_texts(outputs[drawn], rows_of(data, drawn)),
+        "row_predictions": predicted_texts(outputs, data, drawn),
         "confusion": None if task_of(data).logits is None else _confusion(observations),
         "errors": errors_table(outputs, data),
     }

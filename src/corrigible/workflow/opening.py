@@ -4,7 +4,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Literal
 
-from corrigible.comparison import spoken
+from corrigible.comparison import IN_UNIT, spoken
 from corrigible.protocols.verdict import KEPT
 from corrigible.reporting import Opening, ReportedModel
 from corrigible.types import Features, Feedback, Measurement, Phrase
@@ -20,7 +20,12 @@ TASK = (
 """Metrics of how well the model does its task; higher is better for each."""
 RELIANCE = ("attribution_overlap", "flip_rate", "flip_effect", "mean_shift")
 MOST_NAMED = 3
-GLOSS = {"auc": " (0.5 is guessing, 1 is perfect)", "accuracy": " (the share of rows predicted right)"}
+GLOSS = {
+    "auc": " (0.5 is guessing, 1 is perfect)",
+    "accuracy": " (the share of rows predicted right)",
+    "r2": " (the share of the variance explained; 1 is perfect)",
+    "spearman": " (0 is guessing, 1 is the right order)",
+}
 MARKED = "what was marked"
 FINE_TUNED = "after training on for as long without feedback"
 WHAT_TO_TRY = (
@@ -122,7 +127,8 @@ def details(
         interval = ""
         if change.low is not None and change.high is not None:
             interval = f" (95\u00a0% interval of the change {_signed(change.low)} to {_signed(change.high)})"
-        before, after = figure(change.before), figure(change.after)
+        unit = f" {words.unit}" if words.unit and change.metric in IN_UNIT else ""
+        before, after = figure(change.before) + unit, figure(change.after) + unit
         if change.direction in ("rose", "fell"):
             told = f"{change.direction} from {before} to {after}{interval}"
         elif change.direction:

@@ -135,6 +135,7 @@ def _content(study: Study, evaluation: Run) -> ReportContent:
         opening=opening(verdicts[0], changes, feedback, models[0].class_names, words) if verdicts else None,
         summary=(*details(verdicts, changes, words), *moved(results.get("shifts", []), words)),
         notes=recipe.notes,
+        unit=words.unit,
         models=models,
         explanation=_explanation(recipe, words),
         heatmaps=_heatmaps(evaluation, results) if recipe.kind == "image" else (),

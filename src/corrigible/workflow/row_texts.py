@@ -4,12 +4,11 @@ from collections.abc import Iterator, Sequence
 from typing import Any
 
 import torch
-from jaxtyping import Float
+from jaxtyping import Float, Int
 from torch import Tensor, nn
 
 from corrigible.data.dataset import (
     Dataset,
-    TensorData,
     all_labels,
     class_named,
     class_names_of,
@@ -41,9 +40,9 @@ def outputs_of(model: nn.Module, data: Dataset) -> Float[Tensor, " row output"]:
     return torch.cat(parts)
 
 
-def label_texts(rows: TensorData) -> list[str]:
-    """The label of each row, with its unit or by its name."""
-    task, names = task_of(rows), rows.class_names
+def label_texts(data: Dataset, index: Int[Tensor, " row"]) -> list[str]:
+    """The label of each of these rows, with its unit or by its name."""
+    rows, task, names = rows_of(data, index), task_of(data), class_names_of(data)
     if task.name in OF_CLASSES:
         return [class_named(label, names) for label in rows.y.tolist()]
     if task.name == "several_labels":
@@ -51,10 +50,12 @@ def label_texts(rows: TensorData) -> list[str]:
     return [task.written(label) for label in rows.y.tolist()]
 
 
-def predicted_texts(outputs: Float[Tensor, " row output"], rows: TensorData) -> list[str]:
-    """The prediction for each row, in the same form as its label; counts and amounts are for the row's exposure."""
-    task, names = task_of(rows), rows.class_names
-    observed = task.observed(outputs)
+def predicted_texts(
+    outputs: Float[Tensor, " every_row output"], data: Dataset, index: Int[Tensor, " row"]
+) -> list[str]:
+    """The prediction for each of these rows in the form of its label; counts and amounts are for the row's exposure."""
+    rows, task, names = rows_of(data, index), task_of(data), class_names_of(data)
+    observed = task.observed(outputs[index])
     predicted = observed["predicted"]
     if task.name in OF_CLASSES:
         return [class_named(label, names) for label in predicted.tolist()]
@@ -118,7 +119,7 @@ def _by_label(predicted: Tensor, y: Tensor, names: Sequence[str]) -> Iterator[li
         yield [class_named(label, names), f"{int(with_it.sum()):,}", f"{int(said.sum()):,}", right]
 
 
-def _present(row: Sequence[float], names: Sequence[str]) -> str:
+def _present(row: Sequence[float | int], names: Sequence[str]) -> str:
     return ", ".join(class_named(label, names) for label, is_there in enumerate(row) if is_there) or "none"
 
 
