@@ -55,14 +55,7 @@ def comparison(models: Sequence[Sequence[Measurement]], unit: str = "") -> list[
 
 def spoken(name: str) -> str:
     """A method's name as words: ``flip_rate`` becomes "flip rate", ``auc`` becomes "AUC"."""
-    return {
-        "auc": "AUC",
-        "f1": "F1",
-        "r2": "R²",
-        "gini": "Gini index",
-        "macro_auc": "macro AUC",
-        "macro_f1": "macro F1",
-    }.get(name, name.replace("_", " "))
+    return {"auc": "AUC", "f1": "F1", "r2": "R²", "macro_auc": "macro AUC"}.get(name, name.replace("_", " "))
 
 
 def _row(by_model: Mapping[int, Measurement], num_models: int, unit: str, scale: tuple[float, float]) -> ComparisonRow:
