@@ -13,6 +13,18 @@ IN_UNIT = ("mean_absolute_error", "root_mean_squared_error", "mean_pinball_loss"
 """Metrics in the unit of the labels."""
 
 
+NAMES = {
+    "auc": "AUC",
+    "f1": "F1",
+    "r2": "R²",
+    "gini": "Gini",
+    "poisson": "Poisson",
+    "gamma": "Gamma",
+    "tweedie": "Tweedie",
+}
+"""Words of methods' names that are written with capitals."""
+
+
 class Cell(NamedTuple):
     """A measurement of one model, as text; if it has no value, ``note`` says why."""
 
@@ -55,7 +67,8 @@ def comparison(models: Sequence[Sequence[Measurement]], unit: str = "") -> list[
 
 def spoken(name: str) -> str:
     """A method's name as words: ``flip_rate`` becomes "flip rate", ``auc`` becomes "AUC"."""
-    return {"auc": "AUC", "f1": "F1", "r2": "R²", "macro_auc": "macro AUC"}.get(name, name.replace("_", " "))
+    words = name.split("_")
+    return " ".join(NAMES.get(word, word) for word in words)
 
 
 def _row(by_model: Mapping[int, Measurement], num_models: int, unit: str, scale: tuple[float, float]) -> ComparisonRow:

@@ -22,7 +22,8 @@ from corrigible.models.modes import evaluating, like_parameters
 from corrigible.types import Task
 from corrigible.workflow.task_words import percent
 
-MOST_PARTS = 10
+MOST_PARTS, LEAST_ROWS = 10, 20
+"""Most parts that the rows are divided into, and least rows of a part."""
 NUM_LABELS = 40
 """Most labels of a table of several labels."""
 
@@ -83,7 +84,7 @@ def errors_table(outputs: Float[Tensor, " row output"], data: Dataset) -> dict[s
     observed, exposure = task.observed(outputs), _exposure(data, task)
     predicted = observed["predicted"].double()
     order = predicted.argsort(stable=True)
-    parts = order.tensor_split(min(MOST_PARTS, len(order)))
+    parts = order.tensor_split(min(MOST_PARTS, max(1, len(order) // LEAST_ROWS)))
     if "quantiles" in observed:
         levels = observed["levels"][0].tolist()
         header = ["Rows", "Mean prediction", *(f"Labels below the {100 * level:g} % quantile" for level in levels)]
@@ -93,7 +94,10 @@ def errors_table(outputs: Float[Tensor, " row output"], data: Dataset) -> dict[s
         rows = [[f"{len(part):,}", mean, *shares] for part, mean, shares in zip(parts, means, cells, strict=True)]
         return {"header": header, "rows": rows}
     is_rate = not bool((exposure == 1).all())
-    header = ["Rows", *(("Predicted rate", "Actual rate") if is_rate else ("Mean prediction", "Mean label"))]
+    header = [
+        "Rows",
+        *(("Predicted per exposure", "Actual per exposure") if is_rate else ("Mean prediction", "Mean label")),
+    ]
     rows = [
         [f"{len(part):,}", *(_mean(values[part], exposure[part], task) for values in (predicted * exposure, y))]
         for part in parts
