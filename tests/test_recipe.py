@@ -324,10 +324,14 @@ def test_a_task_that_cannot_be_used_is_refused_in_one_line(task, settings, said)
 
 
 def test_metrics_that_are_not_named_are_those_of_the_task():
-    amounts, classes = (
-        TensorData(torch.zeros(2, 1), torch.tensor([0, 1]), task=name).task for name in ("amounts", "classes")
-    )
+    y = torch.tensor([0, 1])
+    amounts, classes = (TensorData(torch.zeros(2, 1), y, task=name).task for name in ("amounts", "classes"))
     assert metrics_of(with_task(""), amounts) == amounts.metrics
     assert "flip_rate" in metrics_of(with_task(""), classes)
     named = with_task('[evaluate]\nmetrics = ["accuracy"]')
     assert metrics_of(named, amounts) == ("accuracy",)
+
+
+def test_a_target_that_is_no_column_is_refused(tmp_path):
+    with pytest.raises(RecipeError, match="'target' is 3"):
+        load_data(with_task("", data="target = 3"), tmp_path, "train")

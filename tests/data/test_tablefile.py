@@ -49,11 +49,10 @@ def test_a_missing_file_is_named(tmp_path):
 
 
 def table(tmp_path, **columns):
-    names, rows = ",".join(columns), zip(*columns.values(), strict=True)
-    (tmp_path / "train.csv").write_text("\n".join([names, *(",".join(map(str, row)) for row in rows)]) + "\n")
-    (tmp_path / "test.csv").write_text(
-        "\n".join([names, *(",".join(map(str, row)) for row in zip(*columns.values()))][:2])
-    )
+    rows = list(zip(*columns.values(), strict=True))
+    for split, some in (("train", rows), ("test", rows[:1])):
+        lines = [",".join(columns), *(",".join(map(str, row)) for row in some)]
+        (tmp_path / f"{split}.csv").write_text("\n".join(lines) + "\n")
     return tmp_path
 
 
@@ -84,7 +83,7 @@ def test_rows_of_a_query_share_its_number(tmp_path):
         ({"target": "hole"}, "expected a class in every row"),
         ({"target": ["size", "zero"], "task": "amounts"}, "names 2 columns; the task 'amounts' expects one"),
         ({"target": ["size", "zero"], "task": "several_labels"}, "y holds 2; the task 'several_labels'"),
-        ({"target": 3}, "target is 3; expected the name of a column"),
+        ({"target": [], "task": "several_labels"}, r"target is \[\]; expected the name of a column"),
         ({"target": "size", "exposure": "zero", "task": "counts"}, "column 'zero' holds '0' in row 0 .*above 0"),
         ({"target": "half", "task": "counts"}, "y holds 0.5; the task 'counts'"),
         ({"target": "name", "task": "ordered_classes"}, "order does not follow from their names"),
