@@ -167,3 +167,49 @@ def test_feedback_on_a_class_of_amounts_is_refused(tmp_path: Path) -> None:
     folder = study(tmp_path / "study", "amounts")
     said = refused("feedback", "add", folder, "--feature", "agent", "--label", "12000")
     assert "the task 'amounts' are no classes" in said
+
+
+SOURCE = """
+import torch
+from corrigible.data.dataset import TensorData
+
+
+def load(split):
+    generator = torch.Generator().manual_seed(len(split))
+    x = torch.rand(60, 1, 8, 8, generator=generator)
+    y = 5_000 + 900 * x[:, 0, :2, :2].sum(dim=(1, 2)) + 100 * x[:, 0, 5, 5]
+    return TensorData(x, y, task={"name": "amounts", "unit": "€"})
+"""
+IMAGE_RECIPE = """
+format = 1
+title = "Prices of pictures"
+[data]
+kind = "image"
+source = "prices_of_pictures:load"
+[model]
+name = "mlp"
+hidden = [8]
+[train]
+epochs = 8
+[correct]
+epochs = 2
+[evaluate]
+num_donors = 3
+num_resamples = 5
+"""
+
+
+def test_images_of_amounts_come_from_a_function(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.syspath_prepend(str(tmp_path))
+    (tmp_path / "prices_of_pictures.py").write_text(SOURCE, encoding="utf-8")
+    folder = tmp_path / "study"
+    folder.mkdir()
+    (folder / "recipe.toml").write_text(IMAGE_RECIPE, encoding="utf-8")
+    assert corrigible("train", folder).code == 0
+    assert corrigible("feedback", "add", folder, "--box", 0, 0, 2, 2, "--row", 1).code == 0
+    corrigible("correct", folder)
+    for command in (["evaluate"], ["report"], ["explain"], ["seal", "--anyway"], ["verify"]):
+        assert corrigible(command[0], folder, *command[1:]).code == 0, command
+    text = report_text(folder)
+    assert re.search(r"Row \d+ · label [^·]* €", text) and "(wrong)" not in text
+    assert "class" not in text and not re.search(r"\bnan\b", text)
