@@ -142,13 +142,13 @@ def _verdict(record: Verdict) -> Iterator[str]:
     yield f"[bold {colour}]{escape(first[:end])}[/bold {colour}]{escape(first[end:])}"
     yield from map(escape, others)
     now, then = 100 * record.as_found_after, 100 * record.as_found_before
-    right = f"it is right on {now:.1f} %, before on {then:.1f} %; least often on class"
-    if record.measured != "accuracy":
-        right = f"the {record.measured} is {now:.1f} %, before {then:.1f} %; the smallest is that of"
-    about = (
-        f"judged on {record.num_rows} {record.where} rows; on these rows as they are {right} {record.worst_class} "
-        f"({100 * record.worst_class_accuracy:.1f} % with marked content exchanged)"
-    )
+    right = f"the {record.measured} is {now:.1f} %, before {then:.1f} %"
+    if record.worst_class:
+        right = (
+            f"it is right on {now:.1f} %, before on {then:.1f} %; least often on class {record.worst_class} "
+            f"({100 * record.worst_class_accuracy:.1f} % with marked content exchanged)"
+        )
+    about = f"judged on {record.num_rows} {record.where} rows; on these rows as they are {right}"
     yield from (f"[dim]{escape(line)}[/dim]" for line in wrapped(about))
 
 

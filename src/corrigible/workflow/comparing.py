@@ -28,10 +28,10 @@ from corrigible.plots.page import page
 from corrigible.plots.table import table_html
 from corrigible.protocols.comparing import (
     CANNOT_BE_APPLIED,
-    METRICS,
     WITHOUT_FEEDBACK,
     Candidate,
     candidate,
+    compared_metrics,
     methods_for,
 )
 from corrigible.protocols.step_costs import step_costs
@@ -160,16 +160,11 @@ def _train(setting: _Setting, name: str, method: Mapping[str, Any]) -> Iterator[
         save_weights(found.model, draft.folder / "weights.safetensors")
         draft.record["swap_score"] = found.swap_score
         task = task_of(setting.test)
-        metrics = tuple(dict.fromkeys([*_metrics(task), *metrics_of(recipe, task)]))
+        metrics = tuple(dict.fromkeys([*compared_metrics(task), *metrics_of(recipe, task)]))
         observations = gathered(with_background(study), found.model, setting.test, setting.test_feedback, metrics, seed)
         measurements = measure(observations, metrics, num_resamples=recipe.evaluate.num_resamples, seed=seed)
         draft.write_json("measurements.json", [dataclasses.asdict(measurement) for measurement in measurements])
     yield Finished("compare", str(draft.published))
-
-
-def _metrics(task: Task) -> tuple[str, ...]:
-    """What is set side by side."""
-    return METRICS if task.name == "classes" else task.metrics
 
 
 def _rank(result: MethodCompared) -> tuple[bool, float]:
@@ -180,7 +175,7 @@ def _rank(result: MethodCompared) -> tuple[bool, float]:
 def _result(name: str, run: Run, step_cost: float, task: Task) -> MethodCompared:
     run.require_unchanged()
     measured = {m["metric"]: m for m in run.read("measurements.json") if not m["part"]}
-    values: dict[str, Any] = {metric: measured[metric]["value"] for metric in _metrics(task)}
+    values: dict[str, Any] = {metric: measured[metric]["value"] for metric in compared_metrics(task)}
     if task.name == "classes":
         values |= {end: measured["swapped_accuracy"][end] for end in ("low", "high")}
     else:

@@ -234,9 +234,10 @@ def _as_found(verdict: Mapping[str, Any], thing: str, words: TaskWords) -> str:
 
 def _judged(verdict: Mapping[str, Any], words: TaskWords) -> str:
     now, before = words.moves(verdict["reliance_after"], verdict["reliance_before"])
+    equally = ", each class counting the same" if words.has_classes else ""
     moves = "the predicted chances" if words.name == "classes" else words.prediction(())
     told = (
-        f"Judged on {verdict['num_rows']:,} {verdict['where']} rows, each {words.part} counting the same: exchanging "
+        f"Judged on {verdict['num_rows']:,} {verdict['where']} rows{equally}: exchanging "
         f"what was marked moves {moves} by {now}; before, by {before}. {_exchanged(verdict, words)}"
     )
     if not words.has_classes:

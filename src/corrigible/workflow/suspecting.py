@@ -9,7 +9,7 @@ import numpy as np
 import torch
 from safetensors.torch import save
 
-from corrigible.data.dataset import Dataset, class_names_of, columns_of, shape_of, stratum_named, task_of, tokens_of
+from corrigible.data.dataset import Dataset, class_named, class_names_of, columns_of, shape_of, task_of, tokens_of
 from corrigible.feedback.masks import mask_of
 from corrigible.recipe import load_data
 from corrigible.regions.candidates import box_of
@@ -53,7 +53,7 @@ def _record(rank: int, found: Suspect, is_image: bool, data: Dataset) -> Suspect
     return Suspected(
         rank=rank,
         region=in_words(found.region, is_image=is_image),
-        label="" if found.label is None else stratum_named(found.label, task_of(data), class_names_of(data)),
+        label="" if found.label is None else _part_named(found.label, data),
         score=found.score,
         effect=test.effect,
         low=test.low,
@@ -64,6 +64,11 @@ def _record(rank: int, found: Suspect, is_image: bool, data: Dataset) -> Suspect
         size=found.size,
         rows=found.rows,
     )
+
+
+def _part_named(label: int, data: Dataset) -> str:
+    """The class, or which part of labels that are no classes, counted from the smallest."""
+    return class_named(label, class_names_of(data)) if task_of(data).logits else f"part {label + 1} of the labels"
 
 
 def _keep_masks(draft: Draft, regions: Sequence[Region], shape: tuple[int, ...], columns: Columns | None) -> None:

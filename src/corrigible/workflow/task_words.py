@@ -51,11 +51,6 @@ class TaskWords:
         """The score that is explained."""
         return self._with_unit(SCORES_IN_WORDS.get(self.name, "score"))
 
-    @property
-    def part(self) -> str:
-        """The part of the labels that counts the same as each other part."""
-        return "class" if self.has_classes else "part of the labels"
-
     def value(self, target: int, class_names: Sequence[str]) -> str:
         """One of the task's values."""
         if self.name == "classes":
