@@ -5,7 +5,7 @@ import torch
 
 from corrigible.data.table import encode
 from corrigible.data.tablefile import folder_encoder, load_table, read_csv
-from corrigible.errors import DataError
+from corrigible.errors import DataError, RecipeError
 
 TRAIN = "age,site,sick\n1,a,no\n3,b,yes\n"
 
@@ -95,3 +95,10 @@ def test_labels_that_do_not_fit_the_task_are_refused_in_one_line(tmp_path, setti
     with pytest.raises(DataError, match=said) as caught:
         load_table(folder, "train", **settings)
     assert "\n" not in str(caught.value)
+
+
+def test_a_column_that_the_task_has_no_use_for_is_refused(tmp_path):
+    folder = table(tmp_path, size=[1, 2, 3], price=[10.5, 20, 33], years=[0.5, 1, 0.25])
+    for name in ("exposure", "query"):
+        with pytest.raises(RecipeError, match=f"{name} is 'years'; the task 'amounts' has no use for it"):
+            load_table(folder, "train", target="price", task="amounts", **{name: "years"})

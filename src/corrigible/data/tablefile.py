@@ -10,7 +10,7 @@ import pandas as pd
 from corrigible.data.dataset import TensorData
 from corrigible.data.labelling import name_of_task, require_ordered
 from corrigible.data.table import TableEncoder, encode, encoder_of, labels_of
-from corrigible.errors import DataError
+from corrigible.errors import DataError, RecipeError
 from corrigible.tasks import TaskChoice, task_named
 
 
@@ -39,6 +39,9 @@ def load_table(
     beside: dict[str, Any] = {"weight": weight, "exposure": exposure, "query": query, "drop": drop}
     encoder = encoder_of(train, target=target, group=group, task=name_of_task(task), **beside)
     found = task_named(task, labels_of(train, encoder))
+    for name, column in {"exposure": exposure, "query": query}.items():
+        if column is not None and name not in found.extra:
+            raise RecipeError(f"[data]: {name} is {column!r}; the task {found.name!r} has no use for it: leave it out")
     if found.name == "ordered_classes":
         require_ordered(encoder.class_names)
     return encode(train if split == "train" else read_csv(folder / f"{split}.csv"), encoder, task=found)

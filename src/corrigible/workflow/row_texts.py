@@ -19,6 +19,7 @@ from corrigible.data.dataset import (
 from corrigible.data.table import OF_CLASSES
 from corrigible.models.batch_size import rows_that_fit
 from corrigible.models.modes import evaluating, like_parameters
+from corrigible.models.predictive import predictive
 from corrigible.types import Task
 from corrigible.workflow.task_words import percent
 
@@ -35,7 +36,7 @@ def outputs_of(model: nn.Module, data: Dataset) -> Float[Tensor, " row output"]:
         size = rows_that_fit(model, like_parameters(rows_of(data, torch.tensor([0])).x, model))
         parts = [
             # A copy: a model that works in place would change x.
-            task.outputs(model(like_parameters(rows_of(data, index).x.clone(), model))).cpu().double()
+            predictive(model, like_parameters(rows_of(data, index).x.clone(), model), task=task).outputs.cpu().double()
             for index in torch.arange(len(data)).split(size)
         ]
     return torch.cat(parts)
@@ -130,6 +131,6 @@ def _present(row: Sequence[float | int], names: Sequence[str]) -> str:
 def _exposure(rows: Dataset, task: Task) -> Tensor:
     """The exposure by which the predicted mean is multiplied; 1 if there is none or the task has no use for it."""
     found = extra_of(rows).get("exposure")
-    if found is None or task.name not in ("counts", "positive_amounts"):
+    if found is None or "exposure" not in task.extra:
         return torch.ones(len(rows), dtype=torch.float64)
     return found.cpu().double()
