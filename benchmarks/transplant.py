@@ -26,7 +26,8 @@ from tables import insurance, table_measured, table_trained
 from torch import nn
 from tweets import planted_tweets
 
-from corrigible.data.dataset import Dataset, TensorData
+from corrigible.data.dataset import TensorData
+from corrigible.data.protocol import Dataset
 from corrigible.evaluation import evaluate
 from corrigible.protocols.correction import correction
 from corrigible.protocols.schedule import Schedule, result_of

@@ -7,7 +7,8 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from corrigible.data.dataset import Dataset, rows_of, task_of
+from corrigible.data.dataset import rows_of, task_of
+from corrigible.data.protocol import Dataset
 from corrigible.errors import RecipeError
 from corrigible.feedback.masks import Marks
 from corrigible.methods import name_of

@@ -110,7 +110,7 @@ def _epoch_values(epoch: Epoch) -> str:
 
 def _trial_values(trial: WeightTrial) -> str:
     """The accuracy on rows as they are may fall where the confounder told the label, so it never stands alone."""
-    accuracy = f"accuracy {trial.accuracy:.3f} exchanged, {trial.as_found:.3f} as found"
+    accuracy = f"{trial.measured} {trial.accuracy:.3f} exchanged, {trial.as_found:.3f} as found"
     refused = "  refused" if trial.is_refused else ""
     return f"{trial.weight:g}: swap score {trial.swap_score:.3f}, {accuracy}{refused}"
 
@@ -224,5 +224,5 @@ def _method(record: Method) -> Iterator[str]:
 
 
 def shift_in_words(record: Shift) -> str:
-    """How often the models are right with other rows' values in the region."""
-    return f"right on {record.after:.0%} of rows when it is exchanged, before on {record.before:.0%}"
+    """How good predictions are with other rows' values in the region."""
+    return f"{record.measured} {record.after:.0%} when it is exchanged, before {record.before:.0%}"

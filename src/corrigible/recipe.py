@@ -8,9 +8,10 @@ from typing import Any
 
 from torch import nn
 
-from corrigible.data.dataset import Dataset, as_dataset, labelled
+from corrigible.data.dataset import as_dataset, labelled
 from corrigible.data.kinds import KINDS
 from corrigible.data.labelling import labelled_as
+from corrigible.data.protocol import Dataset
 from corrigible.errors import DataError, RecipeError, unknown
 from corrigible.explanations import EXPLAINERS
 from corrigible.explanations.explaining import SHARED_SETTINGS

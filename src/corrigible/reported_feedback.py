@@ -7,7 +7,7 @@ import numpy as np
 from markupsafe import Markup
 
 from corrigible import pictures
-from corrigible.data.dataset import class_named
+from corrigible.data.protocol import class_named
 from corrigible.types import Features, Feedback, Phrase, Pixels
 
 

@@ -5,15 +5,8 @@ import pandas as pd
 import pytest
 import torch
 
-from corrigible.data.dataset import (
-    TensorData,
-    all_labels,
-    all_rows,
-    as_dataset,
-    columns_of,
-    require_classes,
-    rows_of,
-)
+from corrigible.data.dataset import TensorData, all_labels, all_rows, as_dataset, require_classes, rows_of
+from corrigible.data.protocol import columns_of
 from corrigible.errors import DataError
 from corrigible.types import Columns
 

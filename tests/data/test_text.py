@@ -5,8 +5,9 @@ from dataclasses import replace
 import pytest
 import torch
 
-from corrigible.data.dataset import as_dataset, labelled, rows_of, tokens_of
+from corrigible.data.dataset import as_dataset, labelled, rows_of
 from corrigible.data.decoys import plant_token
+from corrigible.data.protocol import tokens_of
 from corrigible.data.text import VOCABULARY_FILE, load_text, text_data
 from corrigible.data.vocabulary import UNKNOWN, Vocabulary, write_vocabulary
 from corrigible.errors import DataError, RecipeError

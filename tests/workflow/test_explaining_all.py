@@ -9,7 +9,7 @@ import torch
 from safetensors.torch import load_file
 
 from corrigible import TensorData, workflow
-from corrigible.data.dataset import columns_of
+from corrigible.data.protocol import columns_of
 from corrigible.errors import StudyError
 from corrigible.explanations import explain
 from corrigible.explanations.shards import ShardsPlanned, ShardWritten, load_shards

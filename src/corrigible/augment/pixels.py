@@ -10,7 +10,7 @@ from torch import Tensor
 from corrigible.augment.chances import chances
 from corrigible.augment.patches import MARGIN, Patches, cut_out, paste, places, widened, windows
 from corrigible.augment.sightings import Sightings, sightings_of
-from corrigible.data.dataset import Dataset
+from corrigible.data.protocol import Dataset
 from corrigible.types import Batch
 
 FIXED_SHARE = 0.15

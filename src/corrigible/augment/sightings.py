@@ -16,8 +16,9 @@ from torch import Tensor
 from torch.nn.functional import max_pool2d
 
 from corrigible.augment.patches import Patches, paste, windows
-from corrigible.data.dataset import Dataset, rows_of
+from corrigible.data.dataset import rows_of
 from corrigible.data.matching import patch_distances
+from corrigible.data.protocol import Dataset
 from corrigible.types import Batch
 
 LEAST_SUPPORT = 0.1

@@ -14,7 +14,8 @@ from corrigible.augment.columns import ColumnCues, column_cues, with_columns_mov
 from corrigible.augment.pixels import PixelCues, pixel_cues, with_pixels_moved
 from corrigible.augment.words import WordCues, with_words_moved, word_cues
 from corrigible.batches import collate
-from corrigible.data.dataset import Dataset, strata_of, tokens_of
+from corrigible.data.dataset import strata_of
+from corrigible.data.protocol import Dataset, tokens_of
 from corrigible.data.swapping import draw_donors, lent, some_rows
 from corrigible.declarations import declared
 from corrigible.errors import DataError

@@ -1,8 +1,8 @@
 """Rows to learn from: tensors in memory, or any map-style data set of (x, y) or (x, y, group)."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
-from typing import Any, Protocol, runtime_checkable
+from typing import Any
 
 import pandas as pd
 import torch
@@ -10,19 +10,12 @@ from jaxtyping import Float, Int, Shaped
 from torch import Tensor
 
 from corrigible.data.arrays import frame_columns, numbers, stacked, whole_numbers, whole_numbers_of
+from corrigible.data.checks import check_beside, check_lengths, check_rows
+from corrigible.data.protocol import Dataset, beside, class_names_of, columns_of, extra_of, tokens_of, weights_of
 from corrigible.data.tokens import Tokens
 from corrigible.errors import DataError
 from corrigible.tasks import CLASSES, TaskChoice, task_named
 from corrigible.types import Columns, Task
-
-
-@runtime_checkable
-class Dataset(Protocol):
-    """What every data set offers; row i is (x, y) or (x, y, group)."""
-
-    def __len__(self) -> int: ...
-
-    def __getitem__(self, row: int) -> tuple[Any, ...]: ...
 
 
 @dataclass(frozen=True)
@@ -78,16 +71,16 @@ def as_dataset(data: Any, *, task: Task | None = None) -> Dataset:
         x = numbers(data[0], "x")
         y = (task or CLASSES).check(numbers(data[1], "y"))
         group = whole_numbers(data[2], "group") if len(data) == 3 else None
-        _check_lengths(x, y, group)
+        check_lengths(x, y, group)
         keeps_type = isinstance(data[0], Tensor) and x.is_floating_point()
         data = TensorData(x if keeps_type else x.float(), y, group, columns, task=task or CLASSES)
     if not (hasattr(data, "__len__") and hasattr(data, "__getitem__")):
         raise DataError(f"data is a {type(data).__name__}; expected (x, y) arrays or a map-style data set of (x, y)")
     if len(data) == 0:
         raise DataError("the data set has no rows; expected at least one")
-    _check_beside(data)
+    check_beside(data)
     if isinstance(data, TensorData):
-        _check(data)
+        check_rows(data)
     data = data if isinstance(_chosen(data), Task) else labelled(data)
     return data if task is None or task_of(data) is task else _of_task(data, task)
 
@@ -125,15 +118,8 @@ def rows_of(dataset: Dataset, index: Int[Tensor, " batch"]) -> TensorData:
     kept = None if tokens is None else tokens.of(index)
     x = x if x.is_floating_point() else x.float()
     found = TensorData(x, y, group, columns_of(dataset), tokens=kept, task=task, **beside(dataset, index))
-    _check(found, index)
+    check_rows(found, index)
     return found
-
-
-def beside(dataset: Dataset, index: Int[Tensor, " batch"]) -> dict[str, Any]:
-    """The ``weight`` and ``extra`` of these rows, as `TensorData` takes them."""
-    weight = weights_of(dataset)
-    extra = {name: values[index.to(values.device)] for name, values in extra_of(dataset).items()}
-    return {"weight": None if weight is None else weight[index.to(weight.device)], "extra": extra}
 
 
 def all_rows(dataset: Dataset) -> TensorData:
@@ -247,83 +233,9 @@ def labelled(dataset: Dataset) -> Dataset:
     return Labelled(dataset, labels, task)
 
 
-def columns_of(dataset: Dataset) -> Columns | None:
-    """The data set's attribute ``columns``, which columns make up which feature; None if it has none."""
-    return getattr(dataset, "columns", None)
-
-
-def tokens_of(dataset: Dataset) -> Tokens | None:
-    """The data set's attribute ``tokens``, the words of its texts; None if it has none."""
-    return getattr(dataset, "tokens", None)
-
-
-def weights_of(dataset: Dataset) -> Tensor | None:
-    """The data set's attribute ``weight``, the weight of each row; None if it has none."""
-    return getattr(dataset, "weight", None)
-
-
-def extra_of(dataset: Dataset) -> Mapping[str, Tensor]:
-    """The data set's attribute ``extra``, further tensors with one entry per row; empty if it has none."""
-    return getattr(dataset, "extra", {})
-
-
-def class_names_of(dataset: Dataset) -> tuple[str, ...]:
-    """The data set's attribute ``class_names``, the name of each class; empty if it has none."""
-    return tuple(getattr(dataset, "class_names", ()))
-
-
-def class_named(label: int, class_names: Sequence[str]) -> str:
-    """The name of the class; its number if it has no name."""
-    return class_names[label] if label < len(class_names) else str(label)
-
-
 def shape_of(dataset: Dataset) -> tuple[int, ...]:
     """The shape of one row's inputs, taken from the first row."""
     return tuple(rows_of(dataset, torch.tensor([0])).x.shape[1:])
-
-
-def _check_lengths(*parts: Tensor | None) -> None:
-    lengths = [len(part) for part in parts if part is not None]
-    if len(set(lengths)) > 1:
-        raise DataError(f"x, y and group have {', '.join(map(str, lengths))} rows; expected the same number")
-
-
-def _check_beside(data: Dataset) -> None:
-    """Raises DataError for a ``weight`` or ``extra`` tensor that does not have one valid entry per row."""
-    for name, values in {"weight": weights_of(data), **extra_of(data)}.items():
-        if values is not None and (not isinstance(values, Tensor) or values.shape[:1] != (len(data),)):
-            found = tuple(values.shape) if isinstance(values, Tensor) else type(values).__name__
-            raise DataError(f"{name} is {found}; expected a tensor with one entry for each of the {len(data)} rows")
-    weight = weights_of(data)
-    if weight is not None and (weight.ndim != 1 or not weight.is_floating_point() or weight.requires_grad):
-        shape = tuple(weight.shape)
-        raise DataError(f"weight has shape {shape} and holds {weight.dtype}; expected one float per row, no gradient")
-    if weight is not None and not (bool((weight >= 0).all()) and 0 < float(weight.sum()) < float("inf")):
-        raise DataError("weight holds negative or no finite numbers, or only 0; expected numbers of at least 0")
-
-
-def _check(data: TensorData, index: Tensor | None = None) -> None:
-    _check_lengths(data.x, data.y, data.group)
-    assert isinstance(data.task, Task)
-    if data.task.name == "classes" and (data.y.ndim != 1 or data.y.is_floating_point()):
-        raise DataError(
-            f"y has shape {tuple(data.y.shape)} and holds {data.y.dtype}; expected one class number per row; for a "
-            "regression say what y means: TensorData(x, y, task='amounts')"
-        )
-    exposure = data.extra.get("exposure")
-    if exposure is not None and not (
-        exposure.ndim == 1 and bool((exposure > 0).all()) and bool(exposure.isfinite().all())
-    ):
-        raise DataError(
-            "exposure holds numbers that are 0, negative or infinite, or is not one per row; expected positive"
-        )
-    if data.tokens is not None and (data.x.ndim != 3 or data.tokens.ids.shape != data.x.shape[:2]):
-        found, expected = tuple(data.tokens.ids.shape), tuple(data.x.shape)
-        raise DataError(f"the words have shape {found} and x {expected}; expected (row, token) and a vector for each")
-    bad = (~torch.isfinite(data.x.flatten(1) if data.x.ndim > 1 else data.x[:, None])).any(dim=1).nonzero().flatten()
-    if len(bad):
-        first = int(bad[0] if index is None else index[bad[0]])
-        raise DataError(f"row {first} of x is NaN or infinite ({len(bad)} such rows); fill or drop them first")
 
 
 def require_classes(dataset: Dataset) -> None:

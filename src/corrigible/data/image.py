@@ -11,9 +11,10 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from corrigible.data.dataset import Dataset, TensorData
+from corrigible.data.dataset import TensorData
 from corrigible.data.image_file import ImageForm
 from corrigible.data.image_folder import AS_STORED, classes_in, image_folder
+from corrigible.data.protocol import Dataset
 from corrigible.errors import DataError
 
 Arrays = dict[str, NDArray[Any]]

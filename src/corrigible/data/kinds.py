@@ -3,8 +3,8 @@
 from collections.abc import Callable, Collection
 from typing import NamedTuple
 
-from corrigible.data.dataset import Dataset
 from corrigible.data.image import load_images
+from corrigible.data.protocol import Dataset
 from corrigible.data.table import OF_CLASSES
 from corrigible.data.tablefile import load_table
 from corrigible.data.text import load_text

@@ -9,17 +9,8 @@ from typing import Any
 import pandas as pd
 
 from corrigible.data.arrays import frame_columns, numbers, whole_numbers
-from corrigible.data.dataset import (
-    Dataset,
-    Labelled,
-    TensorData,
-    all_labels,
-    as_dataset,
-    class_names_of,
-    labelled,
-    labels_as_given,
-    task_of,
-)
+from corrigible.data.dataset import Labelled, TensorData, all_labels, as_dataset, labelled, labels_as_given, task_of
+from corrigible.data.protocol import Dataset, class_names_of
 from corrigible.errors import DataError, RecipeError
 from corrigible.tasks import TaskChoice, task_named
 from corrigible.types import Task

@@ -3,7 +3,8 @@
 import math
 from typing import Any
 
-from corrigible.data.dataset import Dataset, all_labels, class_names_of, require_different, shape_of, task_of
+from corrigible.data.dataset import all_labels, require_different, shape_of, task_of
+from corrigible.data.protocol import Dataset, class_names_of
 from corrigible.types import Task
 
 

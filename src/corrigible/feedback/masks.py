@@ -10,7 +10,8 @@ import torch
 from jaxtyping import Bool, Int
 from torch import Tensor
 
-from corrigible.data.dataset import Dataset, columns_of, rows_of, shape_of, strata_of
+from corrigible.data.dataset import rows_of, shape_of, strata_of
+from corrigible.data.protocol import Dataset, columns_of
 from corrigible.errors import FeedbackError, unknown
 from corrigible.feedback.phrases import phrase_rows
 from corrigible.types import Columns, Features, Feedback, Phrase, Pixels, Polarity

@@ -6,7 +6,8 @@ import torch
 from jaxtyping import Bool
 from torch import Tensor
 
-from corrigible.data.dataset import Dataset, strata_of, tokens_of
+from corrigible.data.dataset import strata_of
+from corrigible.data.protocol import Dataset, tokens_of
 from corrigible.data.tokens import occurrences
 from corrigible.errors import FeedbackError
 from corrigible.types import Feedback, Phrase

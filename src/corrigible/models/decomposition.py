@@ -42,7 +42,7 @@ PRODUCTS = (
 """Functions linear in one factor, or in the first of two, if the other does not depend on the inputs."""
 EMPTY = ("zeros_like", "new_zeros")
 UNDEFINED_OR_RANDOM = ("log", "sqrt", "pow", "rrelu")
-"""Functions that have no value for a negative part, or make a new draw for each call."""
+"""Functions without a value for a negative part, or with new draws."""
 ZERO_AT_ZERO = ("relu", "relu6", "leaky_relu", "prelu", "elu", "selu", "silu", "gelu", "tanh", "abs", "square")
 """Functions with f(0) = 0."""
 
@@ -274,15 +274,14 @@ def _dropped(mode: Decomposition, ran: Ran) -> Parted:
 
 
 def _named(*names: str) -> list[Callable[..., Any]]:
-    holders = (torch, Tensor, functional)
     # "double" is also a type, besides the method.
-    return [getattr(holder, name) for name in names for holder in holders if callable(getattr(holder, name, None))]
+    found = (getattr(holder, name, None) for name in names for holder in (torch, Tensor, functional))
+    return [function for function in found if callable(function)]
 
 
 def _rules() -> dict[Callable[..., Any], Rule]:
-    found: dict[Callable[..., Any], Rule] = dict.fromkeys(_named(*LINEAR_NAMES, *EMPTY), _linear)
-    for function in _named("alpha_dropout"):
-        del found[function]
+    linear = (function for function in _named(*LINEAR_NAMES, *EMPTY) if function not in _named("alpha_dropout"))
+    found: dict[Callable[..., Any], Rule] = dict.fromkeys(linear, _linear)
     found |= {function: _elementwise for function, known in FUNCTIONS.items() if known.name not in UNDEFINED_OR_RANDOM}
     found |= {function: _pooled for function, known in FUNCTIONS.items() if known.name in MAX_POOLS}
     for rule, names in (

@@ -5,7 +5,8 @@ from collections.abc import Collection, Mapping
 import torch
 from torch import Tensor
 
-from corrigible.data.dataset import extra_of, rows_of
+from corrigible.data.dataset import rows_of
+from corrigible.data.protocol import extra_of
 from corrigible.errors import DataError
 from corrigible.observations.rows import Rows, precise
 from corrigible.types import Task

@@ -9,7 +9,7 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from corrigible.data.dataset import tokens_of
+from corrigible.data.protocol import tokens_of
 from corrigible.explanations.explaining import explain
 from corrigible.explanations.groups import TOKEN
 from corrigible.explanations.quality import (

@@ -7,7 +7,8 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from corrigible.data.dataset import as_dataset, class_names_of, rows_of, task_of
+from corrigible.data.dataset import as_dataset, rows_of, task_of
+from corrigible.data.protocol import class_names_of
 from corrigible.explanations.inputs import checked_output
 from corrigible.feedback.masks import marks_of
 from corrigible.models.modes import PrivateRandomness, evaluating, like_parameters

@@ -8,7 +8,7 @@ from jaxtyping import Float
 from torch import Tensor, nn
 
 from corrigible.batches import collate
-from corrigible.data.dataset import Dataset
+from corrigible.data.protocol import Dataset
 from corrigible.feedback.masks import Marks
 from corrigible.models.modes import device_of, like_parameters
 from corrigible.models.predictive import predictive

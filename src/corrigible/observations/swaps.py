@@ -8,7 +8,8 @@ from jaxtyping import Float
 from torch import Tensor
 
 from corrigible.batches import collate
-from corrigible.data.dataset import Dataset, rows_of
+from corrigible.data.dataset import rows_of
+from corrigible.data.protocol import Dataset
 from corrigible.data.swapping import draw_donors, lent, swapped
 from corrigible.models.modes import device_of
 from corrigible.observations.observed import OBSERVATIONS

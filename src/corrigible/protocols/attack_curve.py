@@ -10,7 +10,8 @@ from jaxtyping import Int
 from torch import Tensor, nn
 
 from corrigible.augment import ATTACKS
-from corrigible.data.dataset import Dataset, as_dataset, rows_of
+from corrigible.data.dataset import as_dataset, rows_of
+from corrigible.data.protocol import Dataset
 from corrigible.explanations.inputs import num_classes_of
 from corrigible.methods import method_named, with_settings
 from corrigible.models.draws import row_uniform

@@ -14,7 +14,8 @@ import pandas as pd
 from torch import nn
 
 from corrigible.augment import AUGMENTS
-from corrigible.data.dataset import Dataset, as_dataset, labelled, strata_of, task_of
+from corrigible.data.dataset import as_dataset, labelled, strata_of, task_of
+from corrigible.data.protocol import Dataset
 from corrigible.declarations import declaration_of
 from corrigible.errors import (
     CorrectionRefusedError,

@@ -5,7 +5,8 @@ from jaxtyping import Float
 from torch import Tensor, nn
 
 from corrigible.batches import collate
-from corrigible.data.dataset import Dataset, rows_of, strata_of
+from corrigible.data.dataset import rows_of, strata_of
+from corrigible.data.protocol import Dataset
 from corrigible.data.swapping import draw_donors
 from corrigible.errors import DataError, FeedbackError
 from corrigible.explanations.concepts import pooled_activations

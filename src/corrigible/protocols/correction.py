@@ -12,16 +12,8 @@ from typing import Any, TypeVar
 
 from torch import Tensor, nn
 
-from corrigible.data.dataset import (
-    Dataset,
-    as_dataset,
-    class_names_of,
-    labelled,
-    require_different,
-    shape_of,
-    strata_of,
-    task_of,
-)
+from corrigible.data.dataset import as_dataset, labelled, require_different, shape_of, strata_of, task_of
+from corrigible.data.protocol import Dataset, class_names_of
 from corrigible.errors import DataError, FeedbackError
 from corrigible.feedback.masks import Marks, as_rule, marks_of, marks_to_swap
 from corrigible.methods import ConfiguredMethod

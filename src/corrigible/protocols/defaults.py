@@ -7,7 +7,8 @@ from typing import Any
 import torch
 
 from corrigible.batches import collate
-from corrigible.data.dataset import Dataset, strata_of, tokens_of
+from corrigible.data.dataset import strata_of, task_of
+from corrigible.data.protocol import Dataset, tokens_of
 from corrigible.data.swapping import is_background
 from corrigible.feedback.masks import Marks
 
@@ -49,4 +50,5 @@ def default_method(dataset: Dataset, marks: Marks) -> MethodChosen:
         return MethodChosen(
             {"transplant": {}}, strict, f"method: transplant with energy_outside {RULE_WEIGHT:g}; {why}"
         )
-    return MethodChosen({"transplant": {}}, {}, "method: transplant; marked content moves between rows of all classes")
+    moved = "rows" if task_of(dataset).logits is None else "rows of all classes"
+    return MethodChosen({"transplant": {}}, {}, f"method: transplant; marked content moves between {moved}")

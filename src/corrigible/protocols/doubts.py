@@ -18,7 +18,8 @@ import torch
 from jaxtyping import Float, Int
 from torch import Tensor, nn
 
-from corrigible.data.dataset import Dataset, all_labels, extra_of, strata_of, task_of
+from corrigible.data.dataset import all_labels, strata_of, task_of
+from corrigible.data.protocol import Dataset, extra_of
 from corrigible.data.swapping import some_rows
 from corrigible.feedback.masks import Marks, Masks, marks_to_swap
 from corrigible.protocols.exchanges import WORN

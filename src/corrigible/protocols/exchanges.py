@@ -13,7 +13,8 @@ from torch import Tensor
 
 from corrigible.augment.words import phrases_of, runs, with_words, without_places, without_words
 from corrigible.batches import collate
-from corrigible.data.dataset import Dataset, rows_of, tokens_of
+from corrigible.data.dataset import rows_of
+from corrigible.data.protocol import Dataset, tokens_of
 from corrigible.data.swapping import lent
 from corrigible.feedback.masks import Marks
 from corrigible.types import Batch

@@ -16,7 +16,8 @@ from torch import Tensor, nn
 from torch.nn.functional import one_hot
 
 from corrigible.batches import collate
-from corrigible.data.dataset import Dataset, strata_of, task_of
+from corrigible.data.dataset import strata_of, task_of
+from corrigible.data.protocol import Dataset
 from corrigible.data.swapping import is_background
 from corrigible.errors import TrainingDivergedError
 from corrigible.feedback.masks import Marks, marks_to_swap

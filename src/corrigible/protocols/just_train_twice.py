@@ -13,17 +13,8 @@ import torch
 from jaxtyping import Int
 from torch import Tensor, nn
 
-from corrigible.data.dataset import (
-    Dataset,
-    TensorData,
-    all_labels,
-    as_dataset,
-    beside,
-    columns_of,
-    labelled,
-    require_classes,
-    rows_of,
-)
+from corrigible.data.dataset import TensorData, all_labels, as_dataset, labelled, require_classes, rows_of
+from corrigible.data.protocol import Dataset, beside, columns_of
 from corrigible.errors import RecipeError
 from corrigible.models.batch_size import rows_that_fit
 from corrigible.models.modes import evaluating, like_parameters

@@ -4,7 +4,8 @@ import torch
 from jaxtyping import Int
 from torch import Tensor
 
-from corrigible.data.dataset import Dataset, all_labels, rows_of
+from corrigible.data.dataset import all_labels, rows_of
+from corrigible.data.protocol import Dataset
 
 ROWS_AT_ONCE = 256
 

@@ -13,17 +13,8 @@ import torch
 from jaxtyping import Int
 from torch import Tensor, nn
 
-from corrigible.data.dataset import (
-    Dataset,
-    TensorData,
-    all_labels,
-    as_dataset,
-    columns_of,
-    extra_of,
-    labelled,
-    require_different,
-    task_of,
-)
+from corrigible.data.dataset import TensorData, all_labels, as_dataset, labelled, require_different, task_of
+from corrigible.data.protocol import Dataset, columns_of, extra_of
 from corrigible.explanations.explaining import Method, attribution_of
 from corrigible.explanations.question import question_of
 from corrigible.explanations.trust.similarity import Comparison, compared

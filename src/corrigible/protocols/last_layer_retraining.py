@@ -14,16 +14,8 @@ import torch
 from jaxtyping import Float, Int
 from torch import Tensor, nn
 
-from corrigible.data.dataset import (
-    Dataset,
-    TensorData,
-    all_labels,
-    as_dataset,
-    beside,
-    labelled,
-    require_classes,
-    rows_of,
-)
+from corrigible.data.dataset import TensorData, all_labels, as_dataset, labelled, require_classes, rows_of, task_of
+from corrigible.data.protocol import Dataset, beside
 from corrigible.errors import UnsupportedModelError
 from corrigible.models.batch_size import rows_that_fit
 from corrigible.models.modes import PrivateRandomness, evaluating, like_parameters
@@ -58,7 +50,7 @@ def last_layer_retraining(
     layer, features = last_layer_inputs(retrained, dataset, chosen)
     with PrivateRandomness(seed):
         layer.reset_parameters()
-    rows = TensorData(features, all_labels(dataset)[chosen], **beside(dataset, chosen))
+    rows = TensorData(features, all_labels(dataset)[chosen], task=task_of(dataset), **beside(dataset, chosen))
     yield from run(layer, rows, schedule, seed=seed)
     return retrained
 

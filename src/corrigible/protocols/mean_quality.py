@@ -3,7 +3,8 @@
 import torch
 from torch import Tensor, nn
 
-from corrigible.data.dataset import Dataset, rows_of, task_of
+from corrigible.data.dataset import rows_of, task_of
+from corrigible.data.protocol import Dataset
 from corrigible.models.batch_size import rows_that_fit
 from corrigible.models.modes import evaluating, like_parameters
 from corrigible.models.predictive import predictive

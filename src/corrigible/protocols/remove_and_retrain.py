@@ -61,7 +61,8 @@ def remove_and_retrain(
 
     In every row of both data sets the inputs are ranked by the size of their attributions, for the class that the model
     predicts, or for what the task explains; with the label as target, the missing inputs would reveal it. All channels
-    of a pixel and all columns of a feature are removed together. The lower the accuracies are below the random ones, the better the explanation.
+    of a pixel and all columns of a feature are removed together. The lower the accuracies are below the random ones,
+    the better the explanation.
 
     Args:
         model: trained on ``train``; it is left unchanged.

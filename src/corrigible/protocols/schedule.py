@@ -10,7 +10,8 @@ from torch import Tensor, nn
 from torch.optim import Optimizer
 
 from corrigible.batches import Batches, label_batches, reviewed_batches
-from corrigible.data.dataset import Dataset, rows_of, task_of
+from corrigible.data.dataset import rows_of, task_of
+from corrigible.data.protocol import Dataset
 from corrigible.errors import NoGradientError, RecipeError, TrainingDivergedError
 from corrigible.explanations.inputs import checked_output
 from corrigible.feedback.masks import Marks

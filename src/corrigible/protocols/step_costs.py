@@ -11,7 +11,7 @@ import torch
 from torch import nn
 
 from corrigible.batches import augmented
-from corrigible.data.dataset import Dataset
+from corrigible.data.protocol import Dataset
 from corrigible.feedback.masks import Marks
 from corrigible.models.forward import Augment
 from corrigible.models.modes import PrivateRandomness, device_of, learning

@@ -11,7 +11,7 @@ from jaxtyping import Float
 from torch import Tensor, nn
 
 from corrigible.batches import collate
-from corrigible.data.dataset import Dataset
+from corrigible.data.protocol import Dataset
 from corrigible.data.swapping import draw_donors, lent, swapped
 from corrigible.feedback.masks import Marks
 from corrigible.losses import task_loss

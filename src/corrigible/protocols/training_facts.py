@@ -11,7 +11,8 @@ from torch import Tensor, nn
 from corrigible.augment import AUGMENTS
 from corrigible.augment.transplant import Cues, cues_of
 from corrigible.batches import collate
-from corrigible.data.dataset import Dataset, TensorData, rows_of, strata_of, task_of
+from corrigible.data.dataset import TensorData, rows_of, strata_of, task_of
+from corrigible.data.protocol import Dataset
 from corrigible.data.swapping import draw_donors, lent
 from corrigible.declarations import declaration_of
 from corrigible.errors import RecipeError, unknown

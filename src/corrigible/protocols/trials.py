@@ -12,7 +12,8 @@ import torch
 from jaxtyping import Int
 from torch import Tensor, nn
 
-from corrigible.data.dataset import Dataset, strata_of
+from corrigible.data.dataset import strata_of
+from corrigible.data.protocol import Dataset
 from corrigible.feedback.masks import Marks, Masks
 from corrigible.methods import ConfiguredMethod
 from corrigible.objective import Term

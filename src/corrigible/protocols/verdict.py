@@ -7,7 +7,7 @@ from typing import Literal
 import torch
 from torch import Tensor
 
-from corrigible.data.dataset import class_named
+from corrigible.data.protocol import class_named
 from corrigible.protocols.judged import Judged
 from corrigible.types import Task
 

@@ -7,7 +7,8 @@ import torch
 from torch import Tensor
 
 from corrigible.batches import collate
-from corrigible.data.dataset import class_named, class_names_of, strata_of, task_of
+from corrigible.data.dataset import strata_of, task_of
+from corrigible.data.protocol import class_named, class_names_of
 from corrigible.data.swapping import some_rows
 from corrigible.errors import CorrectionRefusedError, NoGradientError, TrainingDivergedError
 from corrigible.feedback.masks import Marks, marks_to_swap
@@ -50,6 +51,8 @@ class WeightTrial:
     number: int
     num_trials: int
     """The largest number of trials there can be."""
+    measured: str = "accuracy"
+    """What ``accuracy`` and ``as_found`` hold, in words."""
 
 
 @dataclass(frozen=True)
@@ -135,14 +138,14 @@ def choose_weight(
         except TrainingDivergedError as error:
             search.too_large, diverged = place, error
             continue
-        yield _noted(search, place, found)
+        yield _noted(search, place, found, task_of(known.dataset).quality_name)
     if not search.trials:
         assert diverged is not None
         raise diverged
     yield _choice(search, trials, task_of(known.dataset), class_names_of(known.dataset))
 
 
-def _noted(search: _Search, place: int, found: Judged) -> WeightTrial:
+def _noted(search: _Search, place: int, found: Judged, measured: str) -> WeightTrial:
     number = len(search.trials) + 1
     trial = WeightTrial(
         search.name,
@@ -153,6 +156,7 @@ def _noted(search: _Search, place: int, found: Judged) -> WeightTrial:
         bool(worse_classes(found, search.uncorrected)),
         number,
         MOST_TRIALS,
+        measured,
     )
     search.found[place], search.trials[place] = found, trial
     return trial

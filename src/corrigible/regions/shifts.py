@@ -6,10 +6,12 @@ import torch
 from jaxtyping import Bool, Float
 from torch import Tensor, nn
 
-from corrigible.data.dataset import Dataset, TensorData, columns_of, rows_of, shape_of, task_of, tokens_of
+from corrigible.data.dataset import TensorData, rows_of, shape_of, task_of
+from corrigible.data.protocol import Dataset, columns_of, tokens_of
 from corrigible.data.swapping import some_rows
 from corrigible.models.batch_size import rows_that_fit
 from corrigible.models.modes import evaluating, like_parameters
+from corrigible.models.predictive import predictive
 from corrigible.regions.candidates import masks_of_parts, parts_of
 
 NUM_ROWS, NUM_DONORS, NUM_CELLS, MOST = 200, 4, 4, 3
@@ -26,6 +28,8 @@ class Shift:
     """Quality of the uncorrected model with other rows' values in the region: the accuracy, or `Task.quality`."""
     after: float
     """The same for the corrected model."""
+    measured: str = "accuracy"
+    """What these are, in words."""
 
 
 def shifts(
@@ -54,7 +58,7 @@ def shifts(
         was, now = (_qualities(model, x, rows) for model in (before, after))
         error = float((now - was).std()) / len(was) ** 0.5
         if float(was.mean() - now.mean()) > max(LEAST, 2 * error):
-            found.append(Shift(name, float(was.mean()), float(now.mean())))
+            found.append(Shift(name, float(was.mean()), float(now.mean()), task_of(rows).quality_name))
     return sorted(found, key=lambda shift: shift.after - shift.before)[:MOST]
 
 
@@ -82,6 +86,7 @@ def _qualities(model: nn.Module, x: Tensor, rows: TensorData) -> Float[Tensor, "
     task = task_of(rows)
     with evaluating(model):
         size = rows_that_fit(model, like_parameters(x[:1], model))
-        outputs = torch.cat([task.outputs(model(like_parameters(part, model))).cpu() for part in x.split(size)])
+        parts = (like_parameters(part, model) for part in x.split(size))
+        outputs = torch.cat([predictive(model, part, task=task).outputs.cpu() for part in parts])
     copies = [task.quality(part, rows.y.cpu(), rows.extra) for part in outputs.split(len(rows))]
     return torch.stack(copies).double().mean(dim=0)

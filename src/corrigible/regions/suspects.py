@@ -14,7 +14,8 @@ from jaxtyping import Bool, Float, Int
 from scipy.ndimage import label as connected
 from torch import Tensor, nn
 
-from corrigible.data.dataset import Dataset, TensorData, as_dataset, rows_of, task_of, tokens_of
+from corrigible.data.dataset import TensorData, as_dataset, rows_of, task_of
+from corrigible.data.protocol import Dataset, tokens_of
 from corrigible.data.swapping import draw_donors
 from corrigible.errors import DataError, RecipeError
 from corrigible.explanations.explaining import explain

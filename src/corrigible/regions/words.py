@@ -4,7 +4,8 @@ import torch
 from jaxtyping import Bool, Float, Int
 from torch import Tensor, nn
 
-from corrigible.data.dataset import Dataset, rows_of, strata_of, task_of, tokens_of
+from corrigible.data.dataset import rows_of, strata_of, task_of
+from corrigible.data.protocol import Dataset, tokens_of
 from corrigible.data.swapping import draw_donors
 from corrigible.data.tokens import PADDING
 from corrigible.data.vocabulary import UNKNOWN

@@ -1,5 +1,6 @@
 """What tasks share: checks of outputs and labels, strata of amounts, numbers in words."""
 
+import math
 from collections.abc import Callable
 from typing import Any
 
@@ -15,8 +16,12 @@ NUM_STRATA = 4
 
 
 def plain_number(value: float) -> str:
-    """The number with four significant digits."""
-    return f"{value:,.4g}"
+    """The number with four significant digits, or all before the point; with an exponent only if it is tiny or huge."""
+    if value == 0 or not 1e-4 <= abs(value) < 1e12:
+        return f"{value:.4g}"
+    decimals = max(0, 3 - math.floor(math.log10(abs(value))))
+    written = f"{value:,.{decimals}f}"
+    return written.rstrip("0").rstrip(".") if decimals else written
 
 
 def with_unit(unit: str) -> Callable[[float], str]:

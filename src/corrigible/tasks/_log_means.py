@@ -37,10 +37,6 @@ def task_of_log_means(
     mean = max(float(labels.double().mean()), 1e-12)
     null = float(deviance(labels.double(), torch.tensor(mean)).mean()) or 1.0
 
-    def losses(outputs: Tensor, y: Tensor, extra: Mapping[str, Tensor]) -> Tensor:
-        log_mean = outputs[:, 0] + exposure_of(y, extra).log()
-        return loss(log_mean, log_mean.exp(), y)
-
     return Task(
         name=name,
         outputs=numbers_per_row(1, name),
@@ -50,8 +46,8 @@ def task_of_log_means(
         observed=lambda outputs: {"predicted": outputs[:, 0].exp()},
         standard=lambda outputs: outputs,
         combined=lambda passes: passes.logsumexp(dim=0) - math.log(len(passes)),
-        loss=losses,
-        quality=lambda outputs, y, extra: 1 - deviance(y.double(), _expected(outputs, y, extra)) / null,
+        loss=lambda outputs, y, extra: loss(*_log_and_mean(outputs, y, extra), y),
+        quality=lambda outputs, y, extra: 1 - deviance(y.double(), _log_and_mean(outputs.double(), y, extra)[1]) / null,
         moved=lambda outputs, others: _shift(outputs, others).abs(),
         drawn=lambda outputs, others, y, other_y: _shift(outputs, others) * (other_y - y).sign(),
         target=first_output,
@@ -67,8 +63,10 @@ def task_of_log_means(
     )
 
 
-def _expected(outputs: Tensor, y: Tensor, extra: Mapping[str, Tensor]) -> Tensor:
-    return outputs[:, 0].double().exp() * exposure_of(y, extra).double()
+def _log_and_mean(outputs: Tensor, y: Tensor, extra: Mapping[str, Tensor]) -> tuple[Tensor, Tensor]:
+    """The logarithm of the expected label, and the expected label."""
+    log_mean = outputs[:, 0] + exposure_of(y, extra).to(outputs).log()
+    return log_mean, log_mean.exp()
 
 
 def _shift(outputs: Tensor, others: Tensor) -> Tensor:

@@ -15,7 +15,8 @@ from torch import nn
 
 from corrigible.augment import AUGMENTS
 from corrigible.comparison import spoken
-from corrigible.data.dataset import Dataset, task_of
+from corrigible.data.dataset import task_of
+from corrigible.data.protocol import Dataset
 from corrigible.declarations import declaration_of
 from corrigible.errors import FeedbackError, RecipeError, unknown
 from corrigible.evaluation import measure

@@ -8,7 +8,8 @@ import torch
 from safetensors.torch import save
 from torch import Tensor, nn
 
-from corrigible.data.dataset import Dataset, all_labels, columns_of, rows_of, task_of
+from corrigible.data.dataset import all_labels, rows_of, task_of
+from corrigible.data.protocol import Dataset, columns_of
 from corrigible.explanations.baselines import baseline_row
 from corrigible.explanations.explaining import EXPLAINERS, explain
 from corrigible.explanations.groups import TOKEN

@@ -12,8 +12,8 @@ from urllib.parse import quote
 
 import torch
 
-from corrigible.data.dataset import Dataset, columns_of, tokens_of
 from corrigible.data.image_folder import splits_in
+from corrigible.data.protocol import Dataset, columns_of, tokens_of
 from corrigible.data.tokens import Tokens
 from corrigible.errors import StudyError
 from corrigible.explanations.features import feature_shares

@@ -11,7 +11,8 @@ from safetensors.torch import save
 from torch import Tensor, nn
 
 from corrigible.batches import collate
-from corrigible.data.dataset import Dataset, TensorData, class_names_of, columns_of, rows_of, task_of, tokens_of
+from corrigible.data.dataset import TensorData, rows_of, task_of
+from corrigible.data.protocol import Dataset, class_names_of, columns_of, tokens_of
 from corrigible.evaluation import difference, measure, observations_for
 from corrigible.explanations.explaining import explain as attribute
 from corrigible.explanations.features import feature_shares

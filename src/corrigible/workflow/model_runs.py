@@ -10,8 +10,9 @@ from typing import Any
 import torch
 from torch import nn
 
-from corrigible.data.dataset import Dataset, rows_of, shape_of, strata_of, tokens_of
+from corrigible.data.dataset import rows_of, shape_of, strata_of
 from corrigible.data.network_facts import model_facts
+from corrigible.data.protocol import Dataset, tokens_of
 from corrigible.errors import DataError, FeedbackError, RecipeError, StudyError
 from corrigible.feedback.masks import marks_of, said_about
 from corrigible.models.weights import load_weights, save_weights

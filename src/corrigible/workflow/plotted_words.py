@@ -6,7 +6,7 @@ from typing import Any
 from matplotlib.figure import Figure
 from torch import Tensor
 
-from corrigible.data.dataset import class_named
+from corrigible.data.protocol import class_named
 from corrigible.explanations.words import by_token
 from corrigible.plots.coloured_text import coloured_text
 from corrigible.reporting import Plots

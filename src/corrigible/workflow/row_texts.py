@@ -7,15 +7,8 @@ import torch
 from jaxtyping import Float, Int
 from torch import Tensor, nn
 
-from corrigible.data.dataset import (
-    Dataset,
-    all_labels,
-    class_named,
-    class_names_of,
-    extra_of,
-    rows_of,
-    task_of,
-)
+from corrigible.data.dataset import all_labels, rows_of, task_of
+from corrigible.data.protocol import Dataset, class_named, class_names_of, extra_of
 from corrigible.data.table import OF_CLASSES
 from corrigible.models.batch_size import rows_that_fit
 from corrigible.models.modes import evaluating, like_parameters

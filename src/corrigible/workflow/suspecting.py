@@ -9,7 +9,8 @@ import numpy as np
 import torch
 from safetensors.torch import save
 
-from corrigible.data.dataset import Dataset, class_named, class_names_of, columns_of, shape_of, task_of, tokens_of
+from corrigible.data.dataset import shape_of, task_of
+from corrigible.data.protocol import Dataset, class_named, class_names_of, columns_of, tokens_of
 from corrigible.feedback.masks import mask_of
 from corrigible.recipe import load_data
 from corrigible.regions.candidates import box_of

@@ -5,7 +5,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, fields
 from typing import Any
 
-from corrigible.data.dataset import class_named
+from corrigible.data.protocol import class_named
 from corrigible.data.table import OF_CLASSES
 from corrigible.types import Task
 

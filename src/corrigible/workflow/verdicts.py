@@ -3,7 +3,8 @@
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from corrigible.data.dataset import Dataset, as_dataset, class_names_of, strata_of, task_of
+from corrigible.data.dataset import as_dataset, strata_of, task_of
+from corrigible.data.protocol import Dataset, class_names_of
 from corrigible.feedback.masks import marks_of, marks_to_swap, said_about
 from corrigible.protocols.baselines import marked_anywhere
 from corrigible.protocols.judge import Judge, build_judge

@@ -10,7 +10,8 @@ import torch
 from jaxtyping import Int
 from torch import Tensor, nn
 
-from corrigible.data.dataset import Dataset, as_dataset, columns_of, rows_of, task_of
+from corrigible.data.dataset import as_dataset, rows_of, task_of
+from corrigible.data.protocol import Dataset, columns_of
 from corrigible.errors import RecipeError, StudyError, unknown
 from corrigible.explanations.explaining import EXPLAINERS, SHARED_SETTINGS, explain
 from corrigible.explanations.inputs import as_model

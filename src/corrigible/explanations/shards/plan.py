@@ -12,7 +12,8 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from corrigible.data.dataset import Dataset, TensorData, rows_of
+from corrigible.data.dataset import TensorData, rows_of
+from corrigible.data.protocol import Dataset
 from corrigible.errors import StudyError
 from corrigible.explanations.shards.fingerprint import digest, name_of
 from corrigible.folders import write_atomically

@@ -1,0 +1,56 @@
+"""What a data set offers: its rows, and attributes that it may have."""
+
+from collections.abc import Mapping, Sequence
+from typing import Any, Protocol, runtime_checkable
+
+from jaxtyping import Int
+from torch import Tensor
+
+from corrigible.data.tokens import Tokens
+from corrigible.types import Columns
+
+
+@runtime_checkable
+class Dataset(Protocol):
+    """What every data set offers; row i is (x, y) or (x, y, group)."""
+
+    def __len__(self) -> int: ...
+
+    def __getitem__(self, row: int) -> tuple[Any, ...]: ...
+
+
+def columns_of(dataset: Dataset) -> Columns | None:
+    """The data set's attribute ``columns``, which columns make up which feature; None if it has none."""
+    return getattr(dataset, "columns", None)
+
+
+def tokens_of(dataset: Dataset) -> Tokens | None:
+    """The data set's attribute ``tokens``, the words of its texts; None if it has none."""
+    return getattr(dataset, "tokens", None)
+
+
+def weights_of(dataset: Dataset) -> Tensor | None:
+    """The data set's attribute ``weight``, the weight of each row; None if it has none."""
+    return getattr(dataset, "weight", None)
+
+
+def extra_of(dataset: Dataset) -> Mapping[str, Tensor]:
+    """The data set's attribute ``extra``, further tensors with one entry per row; empty if it has none."""
+    return getattr(dataset, "extra", {})
+
+
+def class_names_of(dataset: Dataset) -> tuple[str, ...]:
+    """The data set's attribute ``class_names``, the name of each class; empty if it has none."""
+    return tuple(getattr(dataset, "class_names", ()))
+
+
+def class_named(label: int, class_names: Sequence[str]) -> str:
+    """The name of the class; its number if it has no name."""
+    return class_names[label] if label < len(class_names) else str(label)
+
+
+def beside(dataset: Dataset, index: Int[Tensor, " batch"]) -> dict[str, Any]:
+    """The ``weight`` and ``extra`` of these rows, as `TensorData` takes them."""
+    weight = weights_of(dataset)
+    extra = {name: values[index.to(values.device)] for name, values in extra_of(dataset).items()}
+    return {"weight": None if weight is None else weight[index.to(weight.device)], "extra": extra}
