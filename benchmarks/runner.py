@@ -288,5 +288,6 @@ def _write(file: Path, content: Mapping[str, Any]) -> None:
 
 def _shown(row: Figures) -> str:
     about = ", ".join(str(value) for value in row.values() if not isinstance(value, dict))
-    cells = (f"{name} {f['mean']:.4g} ± {f['sd']:.2g}" for name, f in row.items() if isinstance(f, dict))
+    figures = {name: value for name, value in row.items() if isinstance(value, dict)}
+    cells = (f"{name} {f['mean']:.4g}" + (f" ± {f['sd']:.2g}" if f["count"] > 1 else "") for name, f in figures.items())
     return f"{about}:  " + "  ".join(cells)

@@ -113,7 +113,7 @@ def detector(table: Table, settings: dict[str, Any], seed: int) -> RandomForestC
 
 def explained(classifier: Classifier, x: Tensor, *, table: Table, method: str, **settings: Any) -> Tensor:
     """The attribution of each feature."""
-    found = explain(classifier, x, 1, method=method, columns=table.columns, **settings)
+    found = explain(classifier, x, 1, method=method, task="classes", columns=table.columns, **settings)
     return by_group(found, feature_index(table.columns))
 
 

@@ -23,7 +23,7 @@ from corrigible.losses import cross_entropy
 from corrigible.models import lenet
 from corrigible.objective import objective_of, terms_of
 from corrigible.penalties import ON_REVIEWED_ROWS, RELEVANCE_PENALTIES
-from corrigible.protocols.training_facts import provided
+from corrigible.protocols.training_facts import Known, provided
 from corrigible.training import plain_step
 from corrigible.types import Batch, Feedback
 
@@ -85,7 +85,7 @@ def step_with(name: str, data: TensorData, batch: Batch, reviewed: Batch | None)
     optimizer = torch.optim.Adam(model.parameters())
     wanted = {name: {"weight": 1.0}} if reviewed is not None or batch.irrelevant is not None else {}
     marks = marks_of([Feedback(irrelevant("train")[0].numpy(), row=0)], data)
-    terms = terms_of(provided(wanted, model, data, marks, 0))
+    terms = provided(terms_of(wanted), Known(model, data, marks, seed=0))
     loss = partial(objective_of, model, batch, reviewed, loss=cross_entropy, terms=terms, epoch=0, seed=0)
     return partial(plain_step, optimizer, loss)
 
