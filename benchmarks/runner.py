@@ -176,7 +176,7 @@ def read(name: str) -> dict[str, Any]:
 
 def progress(what: str, numbers: Mapping[str, float]) -> None:
     """One line as something is measured, so that a long run can be watched."""
-    print(f"  {what}:  " + "  ".join(f"{key} {value:.3f}" for key, value in numbers.items()), flush=True)
+    print(f"  {what}:  " + "  ".join(f"{key} {value:.4g}" for key, value in numbers.items()), flush=True)
 
 
 def _worked(todo: Sequence[Unit], workers: int) -> Iterator[tuple[Unit, list[Row]]]:
