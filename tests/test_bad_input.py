@@ -319,7 +319,7 @@ def own(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     ("model", "error", "said"),
     [
         ("no_network", RecipeError, "gave a str; expected a torch.nn.Module"),
-        ("three_axes", UnsupportedModelError, "expected logits of shape"),
+        ("three_axes", UnsupportedModelError, "with places"),
         ("too_few_classes", DataError, "2 classes"),
         ("other_inputs", DataError, "which the model cannot take"),
         ("frozen", NoGradientError, "unfreeze some"),
@@ -400,7 +400,7 @@ def test_the_same_from_python() -> None:
         (RecipeError, "unknown explainer", lambda: explain(model, x, 0, method="gradcam")),
         (DataError, "class from 0 to 2", lambda: explain(model, x, 3)),
         (UnsupportedModelError, "convolution", lambda: explain(model, x, 0, method="grad_cam")),
-        (UnsupportedModelError, "logits", lambda: corrected_identity(x)),
+        (UnsupportedModelError, "one prediction per row", lambda: corrected_identity(x)),
         (NoGradientError, "parameters", lambda: corrected_frozen(x)),
     ]
     for error, match, call in cases:

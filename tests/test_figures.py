@@ -21,7 +21,14 @@ def test_a_scale_holds_zero_and_all_values_without_much_to_spare(values):
 
 @pytest.mark.parametrize(
     ("value", "text"),
-    [(0.5, "0.500"), (-1.25, "−1.250"), (0.00012345, "0.000123"), (12345.6, "1.23e+04"), (0.0, "0.000")],
+    [
+        (0.5, "0.500"),
+        (-1.25, "−1.250"),
+        (0.00012345, "0.000123"),
+        (12345.6, "12,346"),
+        (1.5e9, "1.5e+09"),
+        (0.0, "0.000"),
+    ],
 )
 def test_numbers_as_people_read_them(value, text):
     assert number(value) == text

@@ -217,11 +217,11 @@ def test_weights_and_further_tensors_reach_losses():
         seen.append((batch.index, batch.weight, batch.extra["exposure"]))
         return -forward.log_probs[:, 0]
 
-    data = weighted(torch.arange(1.0, 41), extra={"exposure": torch.arange(40.0)})
+    data = weighted(torch.arange(1.0, 41), extra={"exposure": torch.arange(1.0, 41)})
     correct(mlp(3, 2), data, SAID, loss=loss, penalties={}, augment={}, epochs=1)
     for index, weight, exposure in seen:
         assert torch.equal(weight, index + 1.0)
-        assert torch.equal(exposure, index.float())
+        assert torch.equal(exposure, index + 1.0)
 
 
 @pytest.mark.parametrize(

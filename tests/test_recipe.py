@@ -13,11 +13,13 @@ from typing import Any
 
 import numpy as np
 import pytest
+import torch
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from corrigible.data.dataset import TensorData
 from corrigible.errors import CorrigibleError, DataError, RecipeError
-from corrigible.recipe import Recipe, build_model, load_data
+from corrigible.recipe import Recipe, build_model, load_data, metrics_of
 from studies import IMAGE_RECIPE, TABLE_RECIPE, corrigible, image_study
 
 FACTS = {"channels": 1, "inputs": 64, "columns": 8, "num_classes": 3}
@@ -280,3 +282,56 @@ def test_a_users_source_may_give_what_the_library_takes(monkeypatch: pytest.Monk
     assert load_data(Recipe.parse(recipe.replace("NAME", "arrays")), None, "train").y.tolist() == [0, 1, 2]
     with pytest.raises(DataError, match=r"split 'train': row 0 of x is NaN"):
         load_data(Recipe.parse(recipe.replace("NAME", "broken")), None, "train")
+
+
+TASK_RECIPE = """
+format = 1
+[data]
+kind = "{kind}"
+{data}
+[model]
+name = "table_mlp"
+{task}
+"""
+
+
+def with_task(task, *, kind="table", data='target = "price"'):
+    return Recipe.parse(TASK_RECIPE.format(kind=kind, data=data, task=task))
+
+
+def test_a_recipe_says_what_the_labels_mean():
+    assert with_task("").task is None
+    found = with_task('[task]\nname = "quantiles"\nlevels = [0.1, 0.9]\nunit = "€"')
+    assert found.task == {"name": "quantiles", "levels": [0.1, 0.9], "unit": "€"}
+
+
+@pytest.mark.parametrize(
+    ("task", "settings", "said"),
+    [
+        ('[task]\nname = "amount"', {}, "unknown task 'amount'.*amounts"),
+        ("[task]", {}, "unknown task"),
+        ('[task]\nname = "amounts"\nlevels = [0.1]', {}, "unknown setting 'levels'"),
+        ('[task]\nname = "amounts"\nunit = 3', {}, "unit.*3"),
+        ('[task]\nname = "amounts"', {"kind": "image", "data": ""}, "files of kind 'image'.*source"),
+        ('[task]\nname = "counts"', {"kind": "text", "data": ""}, "files of kind 'text'.*source"),
+        ("", {"data": 'target = "price"\ntask = "amounts"'}, r"\[task\] name"),
+    ],
+)
+def test_a_task_that_cannot_be_used_is_refused_in_one_line(task, settings, said):
+    with pytest.raises(RecipeError, match=said) as caught:
+        with_task(task, **settings)
+    assert "\n" not in str(caught.value)
+
+
+def test_metrics_that_are_not_named_are_those_of_the_task():
+    y = torch.tensor([0, 1])
+    amounts, classes = (TensorData(torch.zeros(2, 1), y, task=name).task for name in ("amounts", "classes"))
+    assert metrics_of(with_task(""), amounts) == amounts.metrics
+    assert "flip_rate" in metrics_of(with_task(""), classes)
+    named = with_task('[evaluate]\nmetrics = ["accuracy"]')
+    assert metrics_of(named, amounts) == ("accuracy",)
+
+
+def test_a_target_that_is_no_column_is_refused(tmp_path):
+    with pytest.raises(RecipeError, match="'target' is 3"):
+        load_data(with_task("", data="target = 3"), tmp_path, "train")

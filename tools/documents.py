@@ -15,7 +15,6 @@ import correction_tables
 import explanation_tables
 
 from corrigible.explanations.trust import axiom_markdown
-from corrigible.tasks import TASKS
 from corrigible.workflow.listing import FAMILIES, settings, summary
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -39,7 +38,7 @@ def methods_page() -> str:
         "explainers, penalties, metrics and models; the other families are called from Python. A recipe gives a",
         '`background` as a number of training rows, and `groups` of images as `"grid"` or `"slic"`.',
     ]
-    for family, members in {**FAMILIES, "task": TASKS}.items():
+    for family, members in FAMILIES.items():
         heading = f"{family}s".replace("ys", "ies").replace("sss", "sses").capitalize()
         lines += ["", f"## {heading}", "", "| name | what it is | settings | source |", "|---|---|---|---|"]
         for name, function in members.items():

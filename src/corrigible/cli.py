@@ -148,7 +148,7 @@ def suspect(study: Path, run: str | None, seed: int | None, device: str, as_json
 @main.command()
 @JSON
 def methods(as_json: bool) -> None:
-    """List every explainer, score, penalty, metric and model with its settings."""
+    """List every explainer, score, penalty, task, metric and model with its settings."""
     show(workflow.methods, as_json)
 
 

@@ -9,6 +9,21 @@ from markupsafe import Markup
 from corrigible.figures import dot_and_whisker, number, scale_of, short_number
 from corrigible.types import Measurement
 
+IN_UNIT = ("mean_absolute_error", "root_mean_squared_error", "mean_pinball_loss")
+"""Metrics in the unit of the labels."""
+
+
+NAMES = {
+    "auc": "AUC",
+    "f1": "F1",
+    "r2": "R²",
+    "gini": "Gini",
+    "poisson": "Poisson",
+    "gamma": "Gamma",
+    "tweedie": "Tweedie",
+}
+"""Words of methods' names that are written with capitals."""
+
 
 class Cell(NamedTuple):
     """A measurement of one model, as text; if it has no value, ``note`` says why."""
@@ -33,14 +48,18 @@ class ComparisonRow(NamedTuple):
     cells: list[Cell]
 
 
-def comparison(models: Sequence[Sequence[Measurement]]) -> list[ComparisonRow]:
-    """One row per metric and part, in the order in which they first appear; a metric's parts stay together."""
+def comparison(models: Sequence[Sequence[Measurement]], unit: str = "") -> list[ComparisonRow]:
+    """One row per metric and part, in the order in which they first appear; a metric's parts stay together.
+
+    Args:
+        unit: of the labels, for errors.
+    """
     found: dict[str, dict[str, dict[int, Measurement]]] = {}
     for place, measurements in enumerate(models):
         for m in measurements:
             found.setdefault(m.metric, {}).setdefault(m.part, {})[place] = m
     return [
-        _row(by_model, len(models), _scale([m for by_model in by_part.values() for m in by_model.values()]))
+        _row(by_model, len(models), unit, _scale([m for by_model in by_part.values() for m in by_model.values()]))
         for by_part in found.values()
         for by_model in by_part.values()
     ]
@@ -48,10 +67,11 @@ def comparison(models: Sequence[Sequence[Measurement]]) -> list[ComparisonRow]:
 
 def spoken(name: str) -> str:
     """A method's name as words: ``flip_rate`` becomes "flip rate", ``auc`` becomes "AUC"."""
-    return {"auc": "AUC", "f1": "F1"}.get(name, name.replace("_", " "))
+    words = name.split("_")
+    return " ".join(NAMES.get(word, word) for word in words)
 
 
-def _row(by_model: Mapping[int, Measurement], num_models: int, scale: tuple[float, float]) -> ComparisonRow:
+def _row(by_model: Mapping[int, Measurement], num_models: int, unit: str, scale: tuple[float, float]) -> ComparisonRow:
     some = next(iter(by_model.values()))
     measured = [m for m in by_model.values() if _finite(m.value) is not None]
     notes = {m.note for m in measured}
@@ -59,7 +79,8 @@ def _row(by_model: Mapping[int, Measurement], num_models: int, scale: tuple[floa
     counts = dict.fromkeys(f"{m.count:,}" for m in measured)
     cells = [_cell(by_model.get(place), scale, place, said=note) for place in range(num_models)]
     ends = f"{short_number(scale[0])} to {short_number(scale[1])}" if measured else ""
-    return ComparisonRow(spoken(some.metric), some.part, ends, " / ".join(counts), note, cells)
+    name = spoken(some.metric) + (f" ({unit})" if unit and some.metric in IN_UNIT else "")
+    return ComparisonRow(name, some.part, ends, " / ".join(counts), note, cells)
 
 
 def _cell(m: Measurement | None, scale: tuple[float, float], style: int, *, said: str) -> Cell:

@@ -28,6 +28,8 @@ def number(value: float) -> str:
     """The value as people read it: three decimals, or three significant digits for very small and large ones."""
     if value == 0 or 0.001 <= abs(value) < 1000:
         return f"{value:.3f}".replace("-", "−")
+    if 1000 <= abs(value) < 1e7:
+        return f"{value:,.0f}".replace("-", "−")
     return f"{value:.3g}".replace("-", "−")
 
 

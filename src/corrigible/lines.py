@@ -8,6 +8,7 @@ from typing import NamedTuple, assert_never
 from rich.markup import escape
 
 from corrigible.explanations.shards.explaining_all import ShardsPlanned, ShardWritten
+from corrigible.figures import number
 from corrigible.protocols.defaults import MethodChosen
 from corrigible.protocols.doubts import FeedbackDoubted
 from corrigible.protocols.verdict import Verdict
@@ -140,11 +141,14 @@ def _verdict(record: Verdict) -> Iterator[str]:
     end = len("  ") + len(record.outcome)
     yield f"[bold {colour}]{escape(first[:end])}[/bold {colour}]{escape(first[end:])}"
     yield from map(escape, others)
-    about = (
-        f"judged on {record.num_rows} {record.where} rows; on these rows as they are it is right on "
-        f"{100 * record.as_found_after:.1f} %, before on {100 * record.as_found_before:.1f} %; least often on class "
-        f"{record.worst_class} ({100 * record.worst_class_accuracy:.1f} % with marked content exchanged)"
-    )
+    now, then = 100 * record.as_found_after, 100 * record.as_found_before
+    right = f"the {record.measured} is {now:.1f} %, before {then:.1f} %"
+    if record.worst_class:
+        right = (
+            f"it is right on {now:.1f} %, before on {then:.1f} %; least often on class {record.worst_class} "
+            f"({100 * record.worst_class_accuracy:.1f} % with marked content exchanged)"
+        )
+    about = f"judged on {record.num_rows} {record.where} rows; on these rows as they are {right}"
     yield from (f"[dim]{escape(line)}[/dim]" for line in wrapped(about))
 
 
@@ -156,8 +160,10 @@ def _measured(record: Measured) -> Iterator[str]:
     if record.value is None:
         yield f"  {escape(record.model):36} {escape(name):28} {escape(record.note)}"
         return
-    interval = "" if record.low is None else f"[dim]{record.low:.3f} to {record.high:.3f}[/dim]"
-    yield f"  {escape(record.model):36} {escape(name):28} [bold]{record.value:.3f}[/bold]  {interval}"
+    interval = ""
+    if record.low is not None and record.high is not None:
+        interval = f"[dim]{number(record.low)} to {number(record.high)}[/dim]"
+    yield f"  {escape(record.model):36} {escape(name):28} [bold]{number(record.value)}[/bold]  {interval}"
 
 
 def _compared(record: MethodCompared) -> Iterator[str]:
@@ -173,13 +179,14 @@ def _compared(record: MethodCompared) -> Iterator[str]:
         "accuracy": record.accuracy,
         "overlap": record.attribution_overlap,
     }
-    values = "  ".join(f"{what} [bold]{value:.3f}[/bold]" for what, value in told.items() if value is not None)
+    told |= {name.replace("_", " "): value for name, value in [*record.measured.items()][:3]}
+    values = "  ".join(f"{what} [bold]{number(value)}[/bold]" for what, value in told.items() if value is not None)
     yield f"{name} {values}  step {record.step_cost:.2f} ×"
 
 
 def _suspected(record: Suspected) -> Iterator[str]:
     if record.rank == 1:
-        yield f"[dim]{'':2} {'region':28} {'class':12} {'effect (95 %)':24} {'× others':>8} {'tells':>6}  rows[/dim]"
+        yield f"[dim]{'':2} {'region':28} {'label':12} {'effect (95 %)':24} {'× others':>8} {'tells':>6}  rows[/dim]"
     effect = f"{record.effect:.3f} ({record.low:.3f} to {record.high:.3f})"
     line = f"{record.rank:2} {record.region:28} {record.label or 'several':12} {effect:24} {record.ratio:8.1f}"
     yield escape(f"{line} {record.telling:6.2f}  {' '.join(map(str, record.rows))}")

@@ -122,8 +122,8 @@ def _check(value: Any, annotation: Any, what: str) -> None:
         raise RecipeError(f"{what} is {value!r}; expected one of {', '.join(map(repr, choices))}")
     kinds = get_args(annotation) if isinstance(annotation, UnionType) else (annotation,)
     lists = [kind for kind in kinds if get_origin(kind) is Sequence]
-    if len(lists) == 1 and all(kind in (*lists, NoneType) for kind in kinds):
-        if value is not None or NoneType not in kinds:
+    if len(lists) == 1 and all(kind in (*lists, NoneType, str) for kind in kinds):
+        if type(value) not in kinds:  # None, or one text in place of a list of texts.
             _check_each(value, get_args(lists[0])[0], what)
         return
     plain = (bool, int, float, str, NoneType)

@@ -1,7 +1,6 @@
 """Read recipes: TOML that says what a study is about and how its models are trained, corrected and measured."""
 
 import inspect
-import math
 import tomllib
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
@@ -9,16 +8,9 @@ from typing import Any
 
 from torch import nn
 
-from corrigible.data.dataset import (
-    Dataset,
-    all_labels,
-    as_dataset,
-    class_names_of,
-    labelled,
-    require_different,
-    shape_of,
-)
+from corrigible.data.dataset import Dataset, as_dataset, labelled
 from corrigible.data.kinds import KINDS
+from corrigible.data.labelling import labelled_as
 from corrigible.errors import DataError, RecipeError, unknown
 from corrigible.explanations import EXPLAINERS
 from corrigible.explanations.explaining import SHARED_SETTINGS
@@ -30,8 +22,12 @@ from corrigible.models.modes import PrivateRandomness
 from corrigible.protocols.baselines import Baseline
 from corrigible.protocols.schedule import MOST, Schedule, require_range
 from corrigible.protocols.written import written_augment, written_for_training, written_penalties
+from corrigible.recipe_keys import check_keys, notes_of
+from corrigible.tasks import TASKS
+from corrigible.types import Task
 
-RECIPE_FORMAT = 1
+METRICS_OF_CLASSES = ("accuracy", "flip_rate", "attribution_overlap", "expected_calibration_error")
+"""What is measured for classes if the recipe does not say; for other tasks it is `Task.metrics`."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -48,7 +44,8 @@ class Evaluation:
     """What is measured, on which rows."""
 
     split: str = "test"
-    metrics: tuple[str, ...] = ("accuracy", "flip_rate", "attribution_overlap", "expected_calibration_error")
+    metrics: tuple[str, ...] = ()
+    """Empty for those of the task; see `metrics_of`."""
     num_donors: int = 50
     num_resamples: int = 1000
     """Number of resamples of the rows, for the intervals."""
@@ -72,6 +69,8 @@ class Recipe:
     kind: str
     source: str | None
     data: Mapping[str, Any]
+    task: Mapping[str, Any] | None
+    """What the labels mean: {"name": …, setting: …}; None for classes, or for what the data source says."""
     model: str
     model_settings: Mapping[str, Any]
     train: Schedule
@@ -101,29 +100,27 @@ def _parse(text: str) -> Recipe:
         content = tomllib.loads(text)
     except (ValueError, RecursionError) as error:  # ValueError also for numbers of thousands of digits.
         raise RecipeError(f"recipe.toml is not valid TOML: {error}") from error
-    _check_keys(content)
+    check_keys(content)
     data, model = dict(content["data"]), dict(content["model"])
     is_default = "penalty" not in content and "augment" not in content
     penalties = None if is_default else written_penalties(content.get("penalty", []))
     augment = None if is_default else written_augment(content.get("augment", []))
     train = dict(content.get("train", {}))
     train_augment, train_penalties = written_for_training(train.pop("augment", []), train.pop("penalty", []))
-    kind = data.pop("kind", None)
-    if not isinstance(kind, str) or kind not in KINDS:
-        raise RecipeError(f"[data] {unknown('kind', str(kind), KINDS)}")
-    if not isinstance(data.get("source", ""), str):
-        raise RecipeError(f"[data]: source is {data['source']!r}; expected module:function")
+    kind, source = _kind_and_source(data)
+    task = _task(content.get("task"), kind, source, data)
     if not isinstance(model.get("name"), str):
         raise RecipeError(f"[model] has no name; expected one of {', '.join(MODELS)} or module:function")
     return Recipe(
         text=text,
         title=content.get("title", ""),
-        notes=_notes(content.get("notes", [])),
+        notes=notes_of(content.get("notes", [])),
         seed=content.get("seed", 0),
         validation_split=content.get("validation_split", ""),
         kind=kind,
-        source=data.pop("source", None),
+        source=source,
         data=data,
+        task=task,
         model=model.pop("name"),
         model_settings=model,
         train=_section(Schedule, train, "[train]"),
@@ -138,51 +135,36 @@ def _parse(text: str) -> Recipe:
     )
 
 
-_EXPECTED: dict[str, type] = {
-    "format": int,
-    "title": str,
-    "notes": list,
-    "seed": int,
-    "validation_split": str,
-    "data": dict,
-    "model": dict,
-    "train": dict,
-    "correct": dict,
-    "augment": list,
-    "penalty": list,
-    "baseline": list,
-    "explain": dict,
-    "evaluate": dict,
-}
+def _kind_and_source(data: dict[str, Any]) -> tuple[str, str | None]:
+    """The kind of data and the function that loads it, both taken out of ``[data]``."""
+    kind, source = data.pop("kind", None), data.pop("source", None)
+    if not isinstance(kind, str) or kind not in KINDS:
+        raise RecipeError(f"[data] {unknown('kind', str(kind), KINDS)}")
+    if source is not None and not isinstance(source, str):
+        raise RecipeError(f"[data]: source is {source!r}; expected module:function")
+    return kind, source
 
 
-def _check_keys(content: Mapping[str, Any]) -> None:
-    version = content.get("format")
-    if isinstance(version, int) and not 1 <= version <= RECIPE_FORMAT:
+def _task(
+    content: Mapping[str, Any] | None, kind: str, source: str | None, data: Mapping[str, Any]
+) -> Mapping[str, Any] | None:
+    """The checked part ``[task]``; None if the recipe has none."""
+    if "task" in data and source is None:
         raise RecipeError(
-            f"recipe format {version}; this version reads 1 to {RECIPE_FORMAT}: upgrade corrigible if it is newer"
+            "[data]: unknown setting 'task'; say what the labels mean in a part of its own, [task] name = …"
         )
-    for name, value in content.items():
-        if name not in _EXPECTED:
-            raise RecipeError(unknown("part of a recipe", name, _EXPECTED))
-        if type(value) is not _EXPECTED[name]:
-            raise RecipeError(f"{name} is {value!r}; expected a {_WORDS[_EXPECTED[name]]}")
-        if name in ("augment", "penalty", "baseline") and not all(isinstance(entry, dict) for entry in content[name]):
-            raise RecipeError(f"{name} is {value!r}; expected tables, written [[{name}]]")
-    for name in ("format", "data", "model"):
-        if name not in content:
-            raise RecipeError(f"the recipe has no {name}; expected format = {RECIPE_FORMAT}, [data] and [model]")
-    if not 0 <= content.get("seed", 0) < 2**31:
-        raise RecipeError(f"seed is {content['seed']}; expected a number from 0 to {2**31 - 1}")
-
-
-_WORDS: dict[type, str] = {int: "whole number", str: "text", dict: "table, written [name]", list: "list"}
-
-
-def _notes(notes: list[Any]) -> tuple[str, ...]:
-    if not all(isinstance(note, str) for note in notes):
-        raise RecipeError(f"notes is {notes!r}; expected a list of texts")
-    return tuple(notes)
+    if content is None:
+        return None
+    name = content.get("name")
+    if not isinstance(name, str) or name not in TASKS:
+        raise RecipeError(f"[task] {unknown('task', str(name), TASKS)}")
+    with_settings(TASKS[name], {key: value for key, value in content.items() if key != "name"}, "[task]")
+    if source is None and name not in KINDS[kind].tasks:
+        raise RecipeError(
+            f"[task] {name!r} with files of kind {kind!r}, which hold one class per row; load the rows and their "
+            'labels with a function of your own: [data] source = "my_module:load"'
+        )
+    return content
 
 
 def _section(facts: type[Any], content: Mapping[str, Any], where: str) -> Any:
@@ -221,7 +203,7 @@ def _explanation(content: Mapping[str, Any]) -> Explanation:
 
 
 def _evaluation(content: Mapping[str, Any]) -> Evaluation:
-    metrics = content.get("metrics", list(Evaluation().metrics))
+    metrics = content.get("metrics", [])
     if not isinstance(metrics, list) or not all(isinstance(name, str) for name in metrics):
         raise RecipeError(f"[evaluate]: metrics is {metrics!r}; expected a list of names")
     for name in metrics:
@@ -229,19 +211,29 @@ def _evaluation(content: Mapping[str, Any]) -> Evaluation:
     return _section(Evaluation, {**content, "metrics": tuple(metrics)}, "[evaluate]")  # type: ignore[no-any-return]
 
 
+def metrics_of(recipe: Recipe, task: Task) -> tuple[str, ...]:
+    """The metrics that the recipe names; otherwise those of the task."""
+    return recipe.evaluate.metrics or (METRICS_OF_CLASSES if task.name == "classes" else task.metrics)
+
+
 def load_data(recipe: Recipe, folder: Any, split: str) -> Dataset:
     """The rows of one split, with their labels in memory, from the recipe's function or the study's ``data`` folder.
+
+    The labels of all splits are read by the same task, with the facts that the training labels define, such as the
+    scale of an amount. For that, rows of other tasks than classes are loaded beside the training rows.
 
     Raises:
         DataError: files that are missing, corrupt or of the wrong form.
         RecipeError: a setting that the loading function does not have.
     """
-    if recipe.source is None:
-        load = complete(KINDS[recipe.kind].load, recipe.data, "[data]")
-        loaded = load(folder / "data", _plain(split))
-    else:
+    if recipe.source is not None:
         load = complete(method_named(recipe.source, {}, "data source"), recipe.data, "[data]")
-        loaded = load(split)
+        return labelled_as(load, split, recipe.task)
+    load = complete(KINDS[recipe.kind].load, recipe.data, "[data]")
+    if recipe.kind != "table":
+        return labelled_as(lambda name: load(folder / "data", _plain(name)), split, recipe.task)
+    # A table reads the task's facts from its training rows, as it does the encoder's.
+    loaded = load(folder / "data", _plain(split), task=recipe.task or "classes")
     try:
         return labelled(as_dataset(loaded))
     except DataError as error:
@@ -256,17 +248,7 @@ def _plain(split: str) -> str:
     return split
 
 
-def model_facts(data: Dataset) -> dict[str, int]:
-    """Facts about the data by name; a model's function gets those that its arguments name."""
-    y = all_labels(data)
-    require_different(data)
-    shape = shape_of(data)
-    num_classes = max(len(class_names_of(data)), int(y.max()) + 1)
-    sizes = {"channels": shape[0], "inputs": math.prod(shape), "columns": shape[-1], "dimension": shape[-1]}
-    return {**sizes, "num_classes": num_classes}
-
-
-def build_model(recipe: Recipe, facts: Mapping[str, int], seed: int) -> nn.Module:
+def build_model(recipe: Recipe, facts: Mapping[str, Any], seed: int) -> nn.Module:
     """The recipe's network with fresh weights.
 
     Raises:

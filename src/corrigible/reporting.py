@@ -1,7 +1,6 @@
 """The report: the results of a study as one self-contained HTML page, for the screen or for paper."""
 
 import math
-from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
@@ -16,13 +15,20 @@ from torch import Tensor
 
 from corrigible import figures, pictures
 from corrigible.comparison import comparison, spoken
-from corrigible.data.dataset import class_named
 from corrigible.plots.page import as_image
+from corrigible.reported_feedback import features_of, feedback_counts, feedback_features, feedback_masks
 from corrigible.training import Epoch
-from corrigible.types import Features, Feedback, Measurement, Phrase, Pixels
+from corrigible.types import Feedback, Measurement
 
 MOST_FEATURES = 30
 """Features shown besides the marked ones."""
+
+
+class ReportTable(NamedTuple):
+    """A table of texts."""
+
+    header: tuple[str, ...]
+    rows: tuple[tuple[str, ...], ...]
 
 
 @dataclass(frozen=True)
@@ -34,6 +40,8 @@ class ReportedModel:
     confusion: Int[np.ndarray, " num_classes num_classes"] | None = None
     """Number of rows by label (first axis) and predicted class (second axis)."""
     class_names: tuple[str, ...] = ()
+    errors: ReportTable | None = None
+    """For labels that are no classes: predictions against labels, over parts of the rows."""
 
 
 @dataclass(frozen=True)
@@ -48,6 +56,8 @@ class HeatmapRow:
     predicted_after: str | None = None
     attribution_after: Float[Tensor, " *input"] | None = None
     irrelevant: Bool[Tensor, " *input"] | None = None
+    is_right_or_wrong: bool = True
+    """Whether a prediction that is not the label is called wrong."""
 
 
 @dataclass(frozen=True)
@@ -89,6 +99,8 @@ class ReportContent:
     """Sentences that say what changed, the most important first."""
     notes: tuple[str, ...] = ()
     """What the reader must not conclude."""
+    unit: str = ""
+    """Of the labels, if they are amounts."""
     models: tuple[ReportedModel, ...] = ()
     """The model before correction, then the corrected one, then others."""
     explanation: str = ""
@@ -124,9 +136,10 @@ def render(content: ReportContent) -> str:
         lstrip_blocks=True,
         keep_trailing_newline=True,
     )
-    rows = comparison([model.measurements for model in content.models])
+    rows = comparison([model.measurements for model in content.models], content.unit)
     heatmaps, colour_scale = _heatmaps(content.heatmaps)
     shares, longest, num_left_out = _share_rows(content)
+    class_names = next((model.class_names for model in content.models if model.class_names), ())
     return environment.get_template("report.html.jinja").render(
         content=content,
         names=[_name(content, 0, "before"), _name(content, 1, "after")],
@@ -141,9 +154,10 @@ def render(content: ReportContent) -> str:
         legend=[(curve.name, figures.line_sample(style)) for curve, style in _styled(content)],
         charts=_charts(content),
         confusions=[_confusion(model) for model in content.models if model.confusion is not None],
-        feedback_counts=_feedback_counts(content),
-        feedback_masks=_feedback_masks(content.feedback),
-        feedback_features=_feedback_features(content.feedback),
+        errors=[(model.name, model.errors) for model in content.models if model.errors is not None],
+        feedback_counts=feedback_counts(content.feedback, class_names),
+        feedback_masks=feedback_masks(content.feedback),
+        feedback_features=feedback_features(content.feedback),
     )
 
 
@@ -192,7 +206,7 @@ def _share_rows(content: ReportContent) -> tuple[list[_ShareRow], float, int]:
     """The strongest features and all marked ones, the value of a full bar, and how many features are left out."""
     measured = [(name, _finite(before), _finite(after)) for name, before, after in content.feature_shares]
     ranked = sorted(measured, key=lambda share: -max(share[1] or 0.0, share[2] or 0.0))
-    marks = {name: sorted({f.polarity for f in content.feedback if name in _features(f)}) for name, _, _ in ranked}
+    marks = {name: sorted({f.polarity for f in content.feedback if name in features_of(f)}) for name, _, _ in ranked}
     shown = [share for place, share in enumerate(ranked) if place < MOST_FEATURES or marks[share[0]]]
     longest = max((value for share in shown for value in share[1:] if value), default=1.0)
     rows = [
@@ -248,46 +262,6 @@ def _confusion(model: ReportedModel) -> _Confusion:
         cells = list(zip(counts, shades, strict=True))
         rows.append((names[label], cells))
     return _Confusion(model.name, names, rows)
-
-
-def _feedback_counts(content: ReportContent) -> list[tuple[str, str, str, int]]:
-    """(author, polarity, which rows it applies to, count) of the feedback."""
-    names = next((model.class_names for model in content.models if model.class_names), ())
-    counted = Counter((f.author, f.polarity, _applies_to(f, names)) for f in content.feedback)
-    return [(*key, count) for key, count in sorted(counted.items())]
-
-
-def _applies_to(said: Feedback, class_names: Sequence[str]) -> str:
-    if said.scope == "class" and said.label is not None:
-        return f"every row of class {class_named(said.label, class_names)}"
-    return "every row" if said.scope == "dataset" else "one row each"
-
-
-def _feedback_masks(feedback: Sequence[Feedback]) -> list[tuple[str, int, Markup]]:
-    """(polarity, how many regions, picture of their union) for images."""
-    found: dict[tuple[str, tuple[int, ...]], list[np.ndarray]] = {}
-    for said in feedback:
-        if isinstance(said.region, Pixels):
-            mask = said.region.mask
-            plane: np.ndarray = np.any(mask.reshape(-1, *mask.shape[-2:]), axis=0) if mask.ndim > 1 else mask[None]
-            found.setdefault((said.polarity, plane.shape), []).append(plane)
-    return [
-        (polarity, len(planes), pictures.mask_picture(np.any(planes, axis=0), alt=f"all pixels marked {polarity}"))
-        for (polarity, _), planes in found.items()
-    ]
-
-
-def _feedback_features(feedback: Sequence[Feedback]) -> dict[str, list[tuple[str, int]]]:
-    """polarity -> (feature, how often it was named), for tables."""
-    counted = Counter((f.polarity, name) for f in feedback for name in _features(f))
-    return {p: [(name, n) for (q, name), n in counted.items() if p == q] for p in sorted({p for p, _ in counted})}
-
-
-def _features(said: Feedback) -> tuple[str, ...]:
-    """The names of the features that the feedback is about; for a text, the phrase."""
-    if isinstance(said.region, Phrase):
-        return (" ".join(said.region.words),)
-    return said.region.names if isinstance(said.region, Features) else ()
 
 
 def _finite(value: float | None) -> float | None:

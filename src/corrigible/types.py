@@ -64,6 +64,8 @@ class Task(NamedTuple):
     """What ``moved`` measures, in words, with {} for 100 times its value."""
     written: Callable[[float], str]
     """One of ``values`` as text, with its unit."""
+    extra: tuple[str, ...] = ()
+    """The tensors of ``extra`` that the loss reads: "exposure", or "query" if it compares rows with each other."""
 
 
 @dataclass(frozen=True)

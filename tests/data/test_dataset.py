@@ -104,10 +104,13 @@ def nan_at(row: int, value: float = np.nan) -> np.ndarray:
         ((nan_at(2, np.inf), Y), "row 2 of x is NaN"),
         ((pd.DataFrame({"age": pd.array([1, None, 3], dtype="Int64")}), Y), "row 1 of x is NaN"),
         ((np.array([0.0, np.nan, 1.0]), Y), "row 1 of x is NaN"),
-        ((np.array(X), [0.0, 0.5, 1.0]), "y holds 0.5; expected one whole number per row"),
-        ((np.array(X), [0.0, np.nan, 1.0]), "y holds nan; expected one whole number"),
+        (
+            (np.array(X), [0.0, 0.5, 1.0]),
+            "y holds 0.5; expected classes, whole numbers from 0 up; for a regression say",
+        ),
+        ((np.array(X), [0.0, np.nan, 1.0]), "y holds nan; expected classes"),
         ((np.array(X), Y, [0.0, 1.5, 1.0]), "group holds 1.5"),
-        ((np.array(X), [[0], [1], [1]]), r"y has shape \(3, 1\); expected one whole number per row"),
+        ((np.array(X), [[0], [1], [1]]), r"y has shape \(3, 1\); expected one class number per row"),
     ],
 )
 def test_other_data_is_refused_with_what_was_expected(data, message):
@@ -163,9 +166,9 @@ def test_a_map_style_data_set_may_name_its_columns():
 
 
 def test_one_class_is_refused():
-    require_classes([0, 1, 0])
+    require_classes(TensorData(torch.zeros(3, 1), torch.tensor([0, 1, 0])))
     with pytest.raises(DataError, match="every label is 4; expected at least two classes"):
-        require_classes(torch.tensor([4, 4]))
+        require_classes(TensorData(torch.zeros(2, 1), torch.tensor([4, 4])))
 
 
 @pytest.mark.parametrize("label", [0.7, "a", torch.tensor([0.0, 1.0]), None])
@@ -182,7 +185,7 @@ def test_rows_of_different_shape_or_kind_are_refused(x):
 
 def test_tensor_data_with_labels_that_are_no_class_numbers_is_refused():
     for y in (torch.zeros(2, 1, dtype=torch.long), torch.zeros(2)):
-        with pytest.raises(DataError, match="one whole number per row"):
+        with pytest.raises(DataError, match="expected one class number per row"):
             as_dataset(_unchecked(torch.zeros(2, 3), y))
 
 

@@ -1,5 +1,7 @@
 """Encoding tables: hand-worked columns, what is refused, and that train and test agree."""
 
+import json
+
 import numpy as np
 import pandas as pd
 import pytest
@@ -198,3 +200,15 @@ def test_an_empty_table_cannot_be_encoded():
 def test_numbers_written_as_text_are_read():
     encoder = encoder_of(small(), target="sick")
     assert torch.equal(encode(small().assign(age=["1", "3", "5", "7"]), encoder).x, encode(small(), encoder).x)
+
+
+def test_an_encoder_written_before_there_were_tasks_can_be_read():
+    facts = json.loads(to_json(encoder_of(small(), target="sick")))
+    older = {name: facts[name] for name in facts if name not in ("task", "exposure", "query")}
+    assert from_json(json.dumps(older)) == encoder_of(small(), target="sick")
+
+
+def test_the_encoder_of_several_labels_comes_back_as_it_was():
+    frame = small().assign(loud=[0, 1, 0, 1], late=[1, 1, 0, 0])
+    encoder = encoder_of(frame, target=["loud", "late"], exposure="age", task="several_labels")
+    assert from_json(to_json(encoder)) == encoder and encoder.targets == ("loud", "late")

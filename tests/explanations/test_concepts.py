@@ -103,7 +103,7 @@ def test_tcav_is_sure_of_a_direction_that_alone_matters_alike_on_every_row():
             return 0.1 * a[:, 0] + a[:, 1:].square().sum(dim=1) / 2
 
     first = torch.eye(30, dtype=torch.float64)[0]
-    y = torch.ones(400, dtype=torch.long)
+    y = torch.zeros(400, dtype=torch.long)
     found = concept_test(Score(), noise(400, 30), y, first, layer="layer")
     assert found.score == 1
     assert found.p_value == pytest.approx(0.01)

@@ -88,7 +88,7 @@ def test_a_fault_of_the_model_that_is_not_about_shapes_is_not_hidden():
 
 
 def test_a_model_that_loses_rows_is_refused():
-    with pytest.raises(DataError, match="for its first row the model gave 2 rows of logits"):
+    with pytest.raises(DataError, match="for its first row the model gave 2 rows of outputs"):
         explain(Halves(), X)
 
 
@@ -97,8 +97,8 @@ class Halves(nn.Module):
         return x.reshape(-1, 2)
 
 
-def test_output_that_is_no_logits_is_refused():
-    with pytest.raises(UnsupportedModelError, match="expected logits"):
+def test_output_with_places_is_refused_if_none_are_named():
+    with pytest.raises(UnsupportedModelError, match=r"with places; name those to explain: explain\(…, at=mask\)"):
         explain(nn.Unflatten(1, (2, 2)), X)
 
 

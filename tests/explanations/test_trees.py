@@ -79,6 +79,9 @@ def test_a_regressions_prediction_is_explained(shap):
     assert found.dtype == torch.float32
     expected = model.predict(X[:5].numpy()) - 3 * X[:, 0].mean().item()
     np.testing.assert_allclose(found.sum(1).numpy(), expected, atol=1e-5)
+    assert torch.equal(tree_shap(model, X[:5].float(), 0), found)
+    with pytest.raises(DataError, match="target of row 0 is 1; expected 0 or None, the model's only output"):
+        tree_shap(model, X[:6], 1)
 
 
 def test_what_does_not_fit_is_refused_in_one_line(shap, forest):

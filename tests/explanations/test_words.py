@@ -2,6 +2,7 @@ import numpy as np
 import pytest
 import torch
 
+from corrigible.data.dataset import TensorData
 from corrigible.errors import DataError, RecipeError
 from corrigible.explanations.words import METHODS, explain_words
 
@@ -23,7 +24,7 @@ def test_words_that_are_summed_get_what_they_add():
         found = explain_words(mood, "a good but bad film", method=method)
         assert found.words == ("a", "good", "but", "bad", "film")
         torch.testing.assert_close(found.values.tolist(), [0.0, 2.0, 0.0, -3.0, 0.0], atol=1e-6, rtol=0)
-        assert (found.target, found.whole, found.nothing) == (1, -1.0, 0.0)
+        assert (found.target, found.whole, found.nothing) == (0, -1.0, 0.0)
 
 
 def test_words_that_count_together_share_what_they_add_together():
@@ -47,6 +48,16 @@ def test_the_likeliest_class_is_explained_or_the_one_that_is_named():
     assert contrast.values.tolist() == [6.0, 0.0] and contrast.whole == 6.0
     probability = explain_words(classes, "bad film", 0, score="target_prob", method="exact_shapley")
     assert 0 < probability.values[0] < 1 and probability.nothing == pytest.approx(1 / 3)
+
+
+def test_a_single_score_may_be_a_logit_or_the_output_of_a_task():
+    of_class = explain_words(mood, "bad film", task="classes", score="target_prob", method="exact_shapley")
+    assert of_class.target == 1 and of_class.whole == pytest.approx(1 / (1 + np.exp(3.0)))
+    assert explain_words(mood, "bad film", 0, task="classes", method="exact_shapley").values.tolist() == [0, 0]
+    counts = TensorData(torch.zeros(2, 1), torch.tensor([1.0, 2.0]), task="counts").task
+    rate = explain_words(mood, "bad film", task=counts, score="target_value", method="exact_shapley")
+    assert (rate.target, rate.nothing) == (0, 1.0)
+    assert rate.values.sum().item() == pytest.approx(rate.whole - 1)
 
 
 @pytest.mark.parametrize(

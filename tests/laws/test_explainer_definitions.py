@@ -70,12 +70,12 @@ def small_net(method):
 
 
 def scores_of(method, names):
-    """DeepLIFT explains logits alone."""
-    return ["target_logit"] if method == "deep_lift" else names
+    """DeepLIFT explains logits and outputs alone."""
+    return ["target_logit", "target_output"] if method == "deep_lift" else names
 
 
 def literal_score(name, logits, target):
-    if name == "target_logit":
+    if name in ("target_logit", "target_output"):
         return logits[target]
     if name == "predicted_logit":
         return logits.max()

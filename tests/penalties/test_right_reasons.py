@@ -103,7 +103,7 @@ def test_summed_log_probs_can_cancel_where_the_projection_cannot():
 @pytest.mark.parametrize("score", SCORE_NAMES)
 @pytest.mark.parametrize("norm", ["l2", "l1", "cosine"])
 def test_every_score_and_norm_reaches_the_weights(score, norm):
-    """Raw logits give a gradient that the last bias cannot change; log-probabilities reach it too."""
+    """Raw outputs give a gradient that the last bias cannot change; log-probabilities reach it too."""
     with torch.random.fork_rng():
         torch.manual_seed(0)
         model = table_mlp(5, 3, hidden=(6, 4), dropout=0.0).double()
@@ -113,7 +113,8 @@ def test_every_score_and_norm_reaches_the_weights(score, norm):
     names, parameters = zip(*model.named_parameters(), strict=True)
     gradients = torch.autograd.grad(penalty, parameters, allow_unused=True)
     unreached = {n for n, g in zip(names, gradients, strict=True) if g is None or not g.any()}
-    assert unreached == ({names[-1]} if score in ("target_logit", "predicted_logit", "margin") else set())
+    is_linear = score in ("target_logit", "target_output", "predicted_logit", "margin")
+    assert unreached == ({names[-1]} if is_linear else set())
 
 
 def test_a_misspelt_score_is_refused(smooth_case):

@@ -21,8 +21,10 @@ from corrigible.protocols.comparing import compare
 from corrigible.protocols.find_another_explanation import Search, find_another_explanation
 from corrigible.protocols.group_dro import group_dro
 from corrigible.protocols.judge import build_judge
+from corrigible.protocols.label_randomisation import label_randomisation
 from corrigible.protocols.last_layer_retraining import last_layer_retraining
 from corrigible.protocols.mean_quality import mean_quality
+from corrigible.protocols.remove_and_retrain import remove_and_retrain
 from corrigible.protocols.schedule import Schedule, result_of, run
 from corrigible.protocols.verdict import verdict
 from corrigible.tasks import TASKS, TaskChoice
@@ -244,3 +246,20 @@ def test_an_ensemble_of_networks_of_amounts_is_corrected() -> None:
     data, clean = rows("amounts"), rows("amounts", seed=1, is_clean=True)
     model = Ensemble([trained(data, epochs=8), trained(data, epochs=8)], task=data.task)
     assert mean_quality(correct(model, data, RULE, epochs=8), clean) > 0.7 > mean_quality(model, clean)
+
+
+def test_removing_what_explains_an_amount_costs_more_than_removing_at_random() -> None:
+    train, test = rows("amounts", num_rows=600), rows("amounts", num_rows=300, seed=4)
+    found = remove_and_retrain(
+        trained(train), train, test, method="gradient_x_input", shares=(0.0, 0.7), epochs=12, learning_rate=3e-3
+    )
+    quality = {(result.ranking, result.share): result.accuracy for result in found}
+    assert quality["explained", 0.0] > 0.8
+    assert quality["explained", 0.7] < quality["random", 0.7] - 0.05
+
+
+def test_labels_of_amounts_are_shuffled_too() -> None:
+    data = rows("amounts", num_rows=200)
+    model = trained(data)
+    found = label_randomisation(model, data, data.x[:20], method="gradient_x_input", epochs=5, learning_rate=3e-3)
+    assert found.accuracy < 0.5 < mean_quality(model, data)

@@ -4,6 +4,7 @@ import pytest
 import torch
 from torch import nn
 
+from corrigible.data.dataset import TensorData
 from corrigible.errors import RecipeError
 from corrigible.protocols.find_another_explanation import (
     Explanation,

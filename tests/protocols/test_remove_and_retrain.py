@@ -60,8 +60,7 @@ def test_it_trains_and_tests_on_rows_in_which_the_most_attributed_inputs_are_the
         "corrigible.protocols.remove_and_retrain.run", lambda fresh, data, *a, **k: trained.append(data.x) or iter(())
     )
     monkeypatch.setattr(
-        "corrigible.protocols.remove_and_retrain.accuracy_on",
-        lambda data: tested.append(data.x) or (lambda fresh: {"accuracy": 0.0}),
+        "corrigible.protocols.remove_and_retrain.mean_quality", lambda fresh, data: tested.append(data.x) or 0.0
     )
     remove_and_retrain(model, TRAIN, TEST, shares=[0.4], method=lambda model, x, target: x)
     for (before, _), (explained, random) in ((TRAIN, trained), (TEST, tested)):

@@ -82,3 +82,31 @@ def test_a_region_or_setting_that_does_not_fit_is_refused():
         region_test(network(), data, torch.ones(4, 4, dtype=torch.bool), num_donors=0)
     with pytest.raises(RecipeError, match="unknown score 'random'"):
         region_test(network(), data, torch.eye(4).bool(), score="random")
+
+
+def test_the_effect_on_an_amount_is_how_far_it_moves_written_out():
+    x, donors = images(), images(10)[7:]
+    model = nn.Sequential(nn.Flatten(), nn.Linear(16, 1))
+    task = TensorData(x, torch.arange(7.0), task="amounts").task
+    masks = torch.rand(3, 1, 4, 4, generator=torch.Generator().manual_seed(2)) > 0.5
+    target = torch.zeros(7, dtype=torch.long)
+    moved = region_effects(model, x, target, masks, donors, task=task)
+    changed = region_effects(model, x, target, masks, donors, task=task, score="target_value")
+    for row in range(len(x)):
+        for place, mask in enumerate(masks):
+            changed_rows = torch.where(mask, donors, x[row])
+            gaps = (model(x[[row]]) - model(changed_rows)).abs().flatten().tolist()
+            assert changed[row, place].item() == pytest.approx(sum(gaps) / len(gaps), abs=1e-5)
+            # The standard deviation of 0, 1, …, 6 is 2.
+            assert moved[row, place].item() == pytest.approx(sum(min(gap / 2, 1) for gap in gaps) / len(gaps), abs=1e-5)
+
+
+def test_a_region_of_rows_with_amounts_is_tested():
+    x = images(60)
+    model = nn.Sequential(nn.Flatten(), nn.Linear(16, 1))
+    with torch.no_grad():
+        model[1].weight.zero_()[0, :2] = 3.0
+    seen = torch.zeros(4, 4, dtype=torch.bool)
+    seen[0, :2] = True
+    found = region_test(model, TensorData(x, model(x)[:, 0].detach(), task="amounts"), seen)
+    assert 0.3 < found.low < found.effect <= 1 and found.p_value < 0.2

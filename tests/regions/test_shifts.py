@@ -55,3 +55,14 @@ def test_features_of_tables_are_named_and_other_data_has_none():
     (found,) = shifts(first, second, TensorData(x, Y), torch.tensor([False, True]))
     assert found.region == "column 0"
     assert shifts(first, second, TensorData(torch.randn(200, 3, 2), Y), torch.zeros(3, 2, dtype=torch.bool)) == []
+
+
+def test_amounts_are_compared_by_the_share_of_the_variance_that_is_explained():
+    y = torch.randn(200, generator=torch.Generator().manual_seed(1))
+    x = y[:, None].expand(-1, 2).clone()
+    first, second = nn.Linear(2, 1, bias=False), nn.Linear(2, 1, bias=False)
+    first.weight.data, second.weight.data = torch.tensor([[0.0, 7.0]]), torch.tensor([[7.0, 0.0]])
+    (found,) = shifts(first, second, TensorData(x, 7 * y, task="amounts"), torch.tensor([False, True]))
+    assert found.region == "column 0"
+    # With another row's value the squared error is twice the variance.
+    assert (found.before, found.after < -0.5) == (1.0, True)

@@ -100,3 +100,88 @@ def test_places_of_a_sequence_are_looked_at():
 def test_a_single_row_is_refused():
     with pytest.raises(DataError, match="the data has 1 row; expected at least 2"):
         suspects(nn.Linear(3, 2), (torch.zeros(1, 3), torch.tensor([0])))
+
+
+CALLS = torch.Generator().manual_seed(5)
+TRUTH = torch.randn(240, generator=CALLS)
+LABELS = {
+    "several_labels": torch.stack([TRUTH > 0, TRUTH > 1], dim=1).float(),
+    "amounts": 100 * TRUTH + 20,
+    "counts": torch.poisson((TRUTH - 0.5).exp(), generator=CALLS),
+    "positive_amounts": (TRUTH + 3).exp(),
+    "quantiles": TRUTH,
+    "ordered_classes": torch.bucketize(TRUTH, torch.tensor([-0.7, 0.7])),
+    "ranking": TRUTH,
+}
+"""Labels of every other task."""
+
+
+def named(*names: str) -> Columns:
+    return Columns(names, names, (False,) * len(names))
+
+
+def reading(weights: list[float], num_outputs: int = 1) -> nn.Module:
+    """A linear model with the same weights for each of its outputs."""
+    model = nn.Linear(len(weights), num_outputs, bias=False)
+    with torch.no_grad():
+        model.weight.copy_(torch.tensor(weights).expand(num_outputs, -1))
+    return model
+
+
+@pytest.mark.parametrize("task", LABELS)
+def test_a_leaking_column_comes_first_whatever_the_labels_are(task):
+    y = LABELS[task]
+    leak = TRUTH if task != "counts" else y  # A rate tells a count only roughly.
+    x = torch.stack([TRUTH + 2 * torch.randn(240, generator=CALLS), leak, torch.randn(240, generator=CALLS)], dim=1)
+    extra = {"exposure": torch.rand(240, generator=CALLS) + 0.5} if task == "counts" else {}
+    data = TensorData(x, y, columns=named("true", "leak", "noise"), task=task, extra=extra)
+    in_unit = 80.0 if task == "amounts" else 0.8
+    first, *rest = suspects(reading([in_unit, in_unit, in_unit], data.task.num_outputs), data, num_donors=4)
+    assert first.region == Features(("leak",))
+    assert all(first.score > 2 * other.score for other in rest)
+    assert 0 < first.test.low < first.test.effect <= 1
+    assert first.telling > 0.5
+    assert first.label is None
+
+
+def test_what_the_model_does_not_use_is_not_suspected_whatever_the_labels_are():
+    x = torch.stack([TRUTH + torch.randn(240, generator=CALLS), TRUTH], dim=1)
+    data = TensorData(x, LABELS["amounts"], columns=named("true", "leak"), task="amounts")
+    found = suspects(reading([100.0, 0.0]), data, num_donors=4)
+    assert [suspect.region for suspect in found] == [Features(("true",))]
+
+
+def test_the_unit_of_amounts_does_not_matter():
+    x = torch.stack([TRUTH + torch.randn(240, generator=CALLS), TRUTH], dim=1)
+    small, large = (
+        suspects(reading([unit, unit]), TensorData(x, unit * TRUTH, task="amounts"), num_donors=4)
+        for unit in (1.0, 1000.0)
+    )
+    assert [suspect.score for suspect in small] == pytest.approx([suspect.score for suspect in large], rel=1e-4)
+    in_unit = suspects(reading([1000.0, 1000.0]), TensorData(x, 1000 * TRUTH, task="amounts"), score="target_value")
+    assert in_unit[0].score > 100
+
+
+def test_a_single_logit_speaks_for_class_1_and_against_class_0():
+    y = torch.arange(240) % 2
+    x = torch.randn(240, 3, generator=CALLS)
+    x[:, 2] = 0.1 * x[:, 2] + y
+    single = nn.Linear(3, 1)
+    single.weight.data, single.bias.data = torch.tensor([[1.0, 1.0, 5.0]]), torch.tensor([-2.5])
+    both = nn.Linear(3, 2)
+    both.weight.data, both.bias.data = torch.cat([-single.weight, single.weight]), torch.tensor([2.5, -2.5])
+    data = TensorData(x, y, columns=named("a", "b", "cue"))
+    first, *_ = found = suspects(single, data, num_donors=4)
+    assert first.region == Features(("cue",))
+    for one, other in zip(found, suspects(both, data, num_donors=4), strict=True):
+        assert (one.region, one.rows, one.score) == (other.region, other.rows, pytest.approx(other.score, rel=1e-4))
+
+
+def test_clusters_of_images_with_amounts_are_looked_at():
+    x = 0.1 * torch.randn(240, 1, 8, 8, generator=CALLS)
+    x[:, :, :2, 6:] = TRUTH[:, None, None, None]
+    model = nn.Sequential(nn.Flatten(), nn.Linear(64, 1))
+    with torch.no_grad():
+        model[1].weight.zero_()[0, [6, 7, 14, 15]] = 20.0
+    first = suspects(model, TensorData(x, 80 * TRUTH, task="amounts"), cell=1, num_donors=4)[0]
+    assert box_of(first.region) == (0, 6, 2, 2)

@@ -11,6 +11,7 @@ from corrigible.data.text import text_data
 from corrigible.data.tokens import PADDING
 from corrigible.data.vocabulary import UNKNOWN, vocabulary_of
 from corrigible.errors import RecipeError
+from corrigible.explanations.inputs import as_model
 from corrigible.models import text_bag
 from corrigible.protocols.schedule import Schedule, run
 from corrigible.regions.effects import marked_effects
@@ -65,6 +66,22 @@ def test_a_model_that_sees_no_words_is_not_suspected(data):
     assert suspects(blind, data) == []
     with pytest.raises(RecipeError, match="unknown score"):
         suspects(blind, data, score="nonsense")
+
+
+def test_a_word_that_tells_an_amount_comes_first(data):
+    holds = torch.tensor(["zeb" in data.tokens.row(row) for row in range(160)]).float()
+    amounts = 50 * holds + torch.randn(160, generator=torch.Generator().manual_seed(2))
+    of_amounts = TensorData(data.x, amounts, tokens=data.tokens, task="amounts")
+    place = data.tokens.words.index("zeb")
+    vector = next(data.x[row, k] for row in range(160) for k in range(10) if data.tokens.ids[row, k] == place)
+
+    def counted(x):
+        return 50 * (x == vector).all(dim=2).any(dim=1).float()
+
+    first, *rest = suspects(as_model(counted), of_amounts, num_donors=4)
+    assert (first.region, first.label) == (Phrase(("zeb",)), None)
+    assert all(other.score < first.score / 100 for other in rest)
+    assert 0.8 < first.test.effect <= 1
 
 
 def test_unknown_words_and_padding_are_never_named(model, data):

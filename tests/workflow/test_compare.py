@@ -32,7 +32,7 @@ def test_each_method_is_a_run_and_the_last_run_is_the_table(finished, few):
     found = [record for record in records if isinstance(record, MethodCompared)]
     assert {record.method for record in found} == {"without feedback", "right_reasons", "unfit"}
     assert found[0].swap_score >= found[1].swap_score
-    assert found[2].note == "<b>no layer</b> to look at"
+    assert found[2].note == "penalty 'unfit': <b>no layer</b> to look at"
     assert all(0 <= record.swapped_accuracy <= 1 and record.step_cost > 0 for record in found[:2])
     runs = [run for run in open_study(finished).runs() if run.verb in ("compare", "comparison")]
     assert [run.verb for run in runs] == ["compare", "compare", "comparison"]

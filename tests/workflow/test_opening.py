@@ -9,7 +9,8 @@ import torch
 
 from corrigible.reporting import ReportedModel
 from corrigible.types import Feedback, Measurement, Phrase, region_of
-from corrigible.workflow.opening import Change, changes_of, details, opening, points
+from corrigible.workflow.opening import Change, changes_of, details, opening
+from corrigible.workflow.task_words import points
 from verdicts import CORRECTED, FAILED
 
 RACE = (Feedback(region_of("black"), scope="dataset"),)

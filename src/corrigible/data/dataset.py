@@ -163,7 +163,7 @@ def task_of(dataset: Dataset) -> Task:
         DataError: labels that do not fit the task.
     """
     chosen = _chosen(dataset)
-    return chosen if isinstance(chosen, Task) else task_named(chosen, _labels_as_given(dataset))
+    return chosen if isinstance(chosen, Task) else task_named(chosen, labels_as_given(dataset))
 
 
 def _chosen(dataset: Dataset) -> TaskChoice:
@@ -171,7 +171,8 @@ def _chosen(dataset: Dataset) -> TaskChoice:
     return chosen
 
 
-def _labels_as_given(dataset: Dataset) -> Tensor:
+def labels_as_given(dataset: Dataset) -> Tensor:
+    """Every row's label as the data set holds it, unchecked."""
     labels = getattr(dataset, "y", None)
     given = [dataset[row][1] for row in range(len(dataset))] if labels is None else labels
     return _as_tensor(given)
@@ -242,7 +243,7 @@ def labelled(dataset: Dataset) -> Dataset:
     if hasattr(dataset, "y") and isinstance(_chosen(dataset), Task):
         return dataset
     task = task_of(dataset)
-    labels = all_labels(dataset) if isinstance(_chosen(dataset), Task) else task.check(_labels_as_given(dataset)).cpu()
+    labels = all_labels(dataset) if isinstance(_chosen(dataset), Task) else task.check(labels_as_given(dataset)).cpu()
     return Labelled(dataset, labels, task)
 
 

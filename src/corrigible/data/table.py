@@ -8,17 +8,32 @@ from typing import Any
 import numpy as np
 import pandas as pd
 import torch
-from jaxtyping import Int
 from numpy.typing import NDArray
-from pandas.api.types import is_bool_dtype, is_complex_dtype, is_numeric_dtype
 from torch import Tensor
 
 from corrigible.data.dataset import TensorData
+from corrigible.data.table_columns import MISSING as MISSING
+from corrigible.data.table_columns import (
+    classes_of,
+    codes_of,
+    column_of,
+    exposures,
+    in_order,
+    is_categorical,
+    label_numbers,
+    named,
+    numbers_of,
+    queries,
+    row_weights,
+    text_of,
+    texts_of,
+)
 from corrigible.errors import DataError
+from corrigible.tasks import TaskChoice
 from corrigible.types import Columns
 
-MISSING = "missing"
-"""The name of a missing category; a cell with this text also counts as missing."""
+OF_CLASSES = ("classes", "ordered_classes")
+"""Tasks whose labels are classes; those of all others are numbers."""
 
 
 @dataclass(frozen=True)
@@ -46,14 +61,25 @@ class TableEncoder:
     """The facts about the training frame that are needed to encode other frames like it."""
 
     features: tuple[Numeric | Categorical, ...]
-    target: str
+    target: str | tuple[str, ...]
+    """The column with the labels; for several labels, one column for each."""
     class_names: tuple[str, ...]
+    """For several labels, the name of each; empty for numbers."""
     group: str | None = None
     group_names: tuple[str, ...] = ()
     notes: tuple[str, ...] = ()
     """Which columns were dropped, and why."""
     weight: str | None = None
     """The column with the weight of each row."""
+    task: str = "classes"
+    """The name of the task that the labels are for."""
+    exposure: str | None = None
+    query: str | None = None
+
+    @property
+    def targets(self) -> tuple[str, ...]:
+        """The columns with the labels."""
+        return (self.target,) if isinstance(self.target, str) else self.target
 
     @property
     def columns(self) -> Columns:
@@ -66,7 +92,15 @@ class TableEncoder:
 
 
 def encoder_of(
-    frame: pd.DataFrame, *, target: str, group: str | None = None, weight: str | None = None, drop: Sequence[str] = ()
+    frame: pd.DataFrame,
+    *,
+    target: str | Sequence[str],
+    group: str | None = None,
+    weight: str | None = None,
+    exposure: str | None = None,
+    query: str | None = None,
+    drop: Sequence[str] = (),
+    task: str = "classes",
 ) -> TableEncoder:
     """The encoder for frames like this one, learned from it.
 
@@ -74,57 +108,109 @@ def encoder_of(
     mean, and a column ``name=missing`` marks them. Columns of booleans, text or categories become one-hot columns, with
     an additional category for missing values if there are any. Integer columns are numbers: convert them to text to
     make them categories. Constant columns are dropped with a note. The group column is also a feature unless ``drop``
-    names it; the weight column is not a feature.
+    names it; the columns of weight, exposure and query are not features.
+
+    Args:
+        target: the column with the labels, or for several labels one column for each.
+        exposure: the column with the exposure of each row, for counts and costs.
+        query: the column that says which rows are ranked among each other.
+        task: the name of the task that the labels are for.
 
     Raises:
-        DataError: no rows, a column that is absent, repeated, infinite or of another type, a missing target, a target
-            or group that is not a class, no feature left.
+        DataError: no rows, a column that is absent, repeated, infinite or of another type, a missing label, a target
+            or group that is not a class, several targets for a task of one, no feature left.
     """
-    frame = _named(frame)
+    frame = named(frame)
     if frame.empty:
         raise DataError("the training table has no rows; expected at least one")
-    wanted = [name for name in (target, group, weight, *drop) if name is not None]
+    targets = _targets(target, task)
+    beside = [name for name in (weight, exposure, query) if name is not None]
+    wanted = [*targets, *([] if group is None else [group]), *beside, *drop]
     for name in wanted:
-        _column(frame, name)
+        column_of(frame, name)
     features, notes = [], []
     for name in frame.columns:
-        if name in (target, weight) or name in drop:
+        if name in (*targets, *beside) or name in drop:
             continue
-        feature = _categorical(frame[name]) if _is_categorical(frame[name]) else _numeric(frame[name])
+        feature = _categorical(frame[name]) if is_categorical(frame[name]) else _numeric(frame[name])
         if _columns(feature):
             features.append(feature)
         else:
             notes.append(f"column {name!r} holds one value only and was dropped")
     if not features:
         raise DataError(f"no feature left beside {', '.join(wanted)}; expected a column that is not constant")
-    class_names = in_order(_classes(frame, target))
-    group_names = () if group is None else in_order(_texts(frame, group))
-    return TableEncoder(tuple(features), target, class_names, group, group_names, tuple(notes), weight)
+    class_names = _label_names(frame, targets, task)
+    group_names = () if group is None else in_order(texts_of(frame, group))
+    kept = target if isinstance(target, str) else targets
+    facts = (tuple(features), kept, class_names, group, group_names, tuple(notes))
+    return TableEncoder(*facts, weight, task, exposure, query)
 
 
-def encode(frame: pd.DataFrame, encoder: TableEncoder) -> TensorData:
-    """The frame's rows as float32 columns, with class and group numbers; other columns are ignored.
+def _targets(target: Any, task: str) -> tuple[str, ...]:
+    names = (target,) if isinstance(target, str) else target
+    if not isinstance(names, list | tuple) or not names or not all(isinstance(name, str) for name in names):
+        raise DataError(f"target is {target!r}; expected the name of a column, or for several labels a list of names")
+    if len(names) > 1 and task != "several_labels":
+        raise DataError(f"target names {len(names)} columns; the task {task!r} expects one")
+    return tuple(names)
+
+
+def _label_names(frame: pd.DataFrame, targets: tuple[str, ...], task: str) -> tuple[str, ...]:
+    if task in OF_CLASSES:
+        return in_order(classes_of(frame, targets[0]))
+    label_numbers(frame, targets)  # To be refused at once.
+    return targets if task == "several_labels" else ()
+
+
+def encode(frame: pd.DataFrame, encoder: TableEncoder, *, task: TaskChoice | None = None) -> TensorData:
+    """The frame's rows as float32 columns, with labels and group numbers; other columns are ignored.
 
     A category that the encoder has not seen gives zeros in all columns of its feature. A missing number in a column
     that was complete in training becomes the training mean.
+
+    Args:
+        task: what the labels mean, for rows beside the training rows the `Task` of those; None for the encoder's.
 
     Raises:
         DataError: no rows, an absent column, an infinite number, text in a column of numbers, an unknown class or
             group.
     """
-    frame = _named(frame)
+    frame = named(frame)
     if not len(frame):
         raise DataError("the table has no rows; expected at least one")
-    x = np.concatenate([_encoded(_column(frame, feature.name), feature) for feature in encoder.features], axis=1)
-    y = codes_of(_classes(frame, encoder.target), encoder.class_names, encoder.target)
+    x = np.concatenate([_encoded(column_of(frame, feature.name), feature) for feature in encoder.features], axis=1)
     group = None
     if encoder.group is not None:
-        group = codes_of(_texts(frame, encoder.group), encoder.group_names, encoder.group)
+        group = codes_of(texts_of(frame, encoder.group), encoder.group_names, encoder.group)
     weight = None
     if encoder.weight is not None and encoder.weight in frame:  # Rows that are only measured need none.
-        weight = torch.from_numpy(_weights(_column(frame, encoder.weight)))
+        weight = torch.from_numpy(row_weights(column_of(frame, encoder.weight)))
     x_tensor, names = torch.from_numpy(x.astype(np.float32)), (encoder.class_names, encoder.group_names)
-    return TensorData(x_tensor, y, group, encoder.columns, *names, weight=weight)
+    beside: dict[str, Any] = {"weight": weight, "extra": _extra(frame, encoder), "task": task or encoder.task}
+    return TensorData(x_tensor, labels_of(frame, encoder), group, encoder.columns, *names, **beside)
+
+
+def labels_of(frame: pd.DataFrame, encoder: TableEncoder) -> Tensor:
+    """The labels of the rows: class numbers, or float32 numbers, for several labels (row, label).
+
+    Raises:
+        DataError: a row without a label, or one that does not fit.
+    """
+    frame = named(frame)
+    if encoder.task in OF_CLASSES:
+        (target,) = encoder.targets
+        return codes_of(classes_of(frame, target), encoder.class_names, target)
+    y = torch.from_numpy(label_numbers(frame, encoder.targets)).float()
+    return y if encoder.task == "several_labels" else y[:, 0]
+
+
+def _extra(frame: pd.DataFrame, encoder: TableEncoder) -> dict[str, Tensor]:
+    found = {}
+    if encoder.exposure is not None:
+        found["exposure"] = torch.from_numpy(exposures(column_of(frame, encoder.exposure)))
+    if encoder.query is not None:
+        found["query"] = queries(column_of(frame, encoder.query))
+    return found
 
 
 def to_json(encoder: TableEncoder) -> str:
@@ -142,6 +228,8 @@ def from_json(text: str) -> TableEncoder:
         facts = json.loads(text)
         features = tuple(_feature(feature) for feature in facts.pop("features"))
         names = {key: tuple(facts.pop(key)) for key in ("class_names", "group_names", "notes")}
+        if not isinstance(facts["target"], str):
+            names["target"] = tuple(facts.pop("target"))
         return TableEncoder(**{"features": features, **facts, **names})
     except (ValueError, KeyError, TypeError, AttributeError) as error:
         raise DataError(f"not a table encoder ({error!r}); expected the text that to_json writes") from error
@@ -163,10 +251,10 @@ def _columns(feature: Numeric | Categorical) -> list[tuple[str, bool]]:
 
 def _encoded(values: "pd.Series[Any]", feature: Numeric | Categorical) -> NDArray[np.float64]:
     if isinstance(feature, Categorical):
-        codes = pd.Index(feature.categories).get_indexer(pd.Index(_text_of(values)))
+        codes = pd.Index(feature.categories).get_indexer(pd.Index(text_of(values)))
         # An unseen category has code -1, the last row, which is all zeros without its last column.
         return np.eye(len(feature.categories) + 1)[codes, :-1]
-    numbers = _numbers(values)
+    numbers = numbers_of(values)
     missing = np.isnan(numbers)
     standard = np.where(missing, 0.0, numbers - feature.mean) / (feature.sd or 1.0)
     indicator = missing.astype(np.float64)
@@ -175,7 +263,7 @@ def _encoded(values: "pd.Series[Any]", feature: Numeric | Categorical) -> NDArra
 
 
 def _numeric(values: "pd.Series[Any]") -> Numeric:
-    numbers = _numbers(values)
+    numbers = numbers_of(values)
     known = numbers[~np.isnan(numbers)]
     # Compared by range: rounding can give a constant column a standard deviation above 0.
     if len(known) == 0 or known.min() == known.max():
@@ -186,100 +274,4 @@ def _numeric(values: "pd.Series[Any]") -> Numeric:
 
 
 def _categorical(values: "pd.Series[Any]") -> Categorical:
-    return Categorical(str(values.name), in_order(_text_of(values)))
-
-
-def _is_categorical(values: "pd.Series[Any]") -> bool:
-    if is_bool_dtype(values.dtype) or isinstance(values.dtype, pd.CategoricalDtype | pd.StringDtype):
-        return True
-    if (not is_numeric_dtype(values.dtype) and values.dtype != object) or is_complex_dtype(values.dtype):
-        raise DataError(
-            f"column {values.name!r} holds {values.dtype} values; expected numbers or text: convert or drop it"
-        )
-    return bool(values.dtype == object)
-
-
-def _numbers(values: "pd.Series[Any]") -> NDArray[np.float64]:
-    """The column as float64, NaN where missing."""
-    known = values if is_numeric_dtype(values.dtype) else pd.to_numeric(values.astype(object), errors="coerce")
-    numbers: NDArray[np.float64] = known.to_numpy(dtype=np.float64, na_value=np.nan)
-    _refuse(values, np.isnan(numbers) & ~values.isna().to_numpy(), "a number")
-    _refuse(values, np.isinf(numbers), "a finite number")
-    return numbers
-
-
-def _weights(values: "pd.Series[Any]") -> NDArray[np.float32]:
-    found = _numbers(values)
-    _refuse(values, ~(found >= 0) | np.isinf(found), "numbers of at least 0 that say how much each row counts")
-    return found.astype(np.float32)
-
-
-def _refuse(values: "pd.Series[Any]", is_bad: NDArray[np.bool_], expected: str) -> None:
-    if is_bad.any():
-        row = int(is_bad.argmax())
-        found = f"column {values.name!r} holds {str(values.iloc[row])!r} in row {row}"
-        raise DataError(f"{found} ({int(is_bad.sum())} such rows); expected {expected}")
-
-
-def _text_of(values: "pd.Series[Any]") -> list[str]:
-    """Each value as text; a whole number is written without a point, however it is stored."""
-    return [MISSING if is_missing else _text(value) for value, is_missing in zip(values, values.isna(), strict=True)]
-
-
-def _text(value: Any) -> str:
-    is_whole = isinstance(value, float | np.floating) and float(value).is_integer()
-    return str(int(value)) if is_whole else str(value)
-
-
-def _texts(frame: pd.DataFrame, name: str) -> list[str]:
-    """The values of a column of classes or groups, as text."""
-    values = _column(frame, name)
-    if not _is_categorical(values):
-        numbers = _numbers(values)
-        _refuse(
-            values, ~np.isnan(numbers) & (numbers != np.round(numbers)), "whole numbers or text for classes and groups"
-        )
-    return _text_of(values)
-
-
-def _classes(frame: pd.DataFrame, target: str) -> list[str]:
-    _refuse(
-        _column(frame, target), _column(frame, target).isna().to_numpy(), "a class in every row: drop rows without one"
-    )
-    return _texts(frame, target)
-
-
-def codes_of(texts: list[str], names: tuple[str, ...], column: str) -> Int[Tensor, " row"]:
-    """The position of each text among the names.
-
-    Raises:
-        DataError: a text that is not among them.
-    """
-    unknown = sorted(set(texts) - set(names))
-    if unknown:
-        known = ", ".join(names)
-        raise DataError(f"column {column!r} holds {unknown[0]!r}, which the training table lacks; it has {known}")
-    numbers = {name: number for number, name in enumerate(names)}
-    return torch.tensor([numbers[text] for text in texts])
-
-
-def in_order(texts: list[str]) -> tuple[str, ...]:
-    """The different texts, sorted: as numbers if all but the missing ones are whole numbers, else as text."""
-    found = set(texts)
-    if all(text.removeprefix("-").isdecimal() for text in found - {MISSING}):
-        return tuple(sorted(found, key=lambda text: (text == MISSING, 0 if text == MISSING else int(text), text)))
-    return tuple(sorted(found))
-
-
-def _named(frame: pd.DataFrame) -> pd.DataFrame:
-    frame = frame.rename(columns=str)
-    repeated = frame.columns[frame.columns.duplicated()]
-    if len(repeated):
-        raise DataError(f"column {repeated[0]!r} occurs more than once; expected different names")
-    return frame
-
-
-def _column(frame: pd.DataFrame, name: str) -> "pd.Series[Any]":
-    if name not in frame.columns:
-        raise DataError(f"the table has no column {name!r}; it has {', '.join(frame.columns)}")
-    return frame[name]
+    return Categorical(str(values.name), in_order(text_of(values)))

@@ -8,33 +8,48 @@ from typing import Any
 import pandas as pd
 
 from corrigible.data.dataset import TensorData
-from corrigible.data.table import TableEncoder, encode, encoder_of
-from corrigible.errors import DataError
+from corrigible.data.labelling import name_of_task, require_ordered
+from corrigible.data.table import TableEncoder, encode, encoder_of, labels_of
+from corrigible.errors import DataError, RecipeError
+from corrigible.tasks import TaskChoice, task_named
 
 
 def load_table(
     folder: Path,
     split: str,
     *,
-    target: str,
+    target: str | Sequence[str],
     group: str | None = None,
     weight: str | None = None,
+    exposure: str | None = None,
+    query: str | None = None,
     drop: Sequence[str] = (),
+    task: TaskChoice = "classes",
 ) -> TensorData:
-    """The rows of ``<folder>/<split>.csv``, with the encoder of ``<folder>/train.csv``.
+    """The rows of ``<folder>/<split>.csv``, with the encoder of ``<folder>/train.csv`` and the task of its labels.
+
+    Args:
+        task: what the labels mean; see `encoder_of` for the other arguments.
 
     Raises:
         DataError: a file that is missing or not a table, or as ``encoder_of`` and ``encode``.
+        RecipeError: an unknown task or setting.
     """
-    named: dict[str, Any] = {"target": target, "group": group, "weight": weight, "drop": drop}
-    return encode(read_csv(folder / f"{split}.csv"), folder_encoder(folder, **named))
+    train = read_csv(folder / "train.csv")
+    beside: dict[str, Any] = {"weight": weight, "exposure": exposure, "query": query, "drop": drop}
+    encoder = encoder_of(train, target=target, group=group, task=name_of_task(task), **beside)
+    found = task_named(task, labels_of(train, encoder))
+    for name, column in {"exposure": exposure, "query": query}.items():
+        if column is not None and name not in found.extra:
+            raise RecipeError(f"[data]: {name} is {column!r}; the task {found.name!r} has no use for it: leave it out")
+    if found.name == "ordered_classes":
+        require_ordered(encoder.class_names)
+    return encode(train if split == "train" else read_csv(folder / f"{split}.csv"), encoder, task=found)
 
 
-def folder_encoder(
-    folder: Path, *, target: str, group: str | None = None, weight: str | None = None, drop: Sequence[str] = ()
-) -> TableEncoder:
-    """The encoder for the tables of a folder, learned from its ``train.csv``."""
-    return encoder_of(read_csv(folder / "train.csv"), target=target, group=group, weight=weight, drop=drop)
+def folder_encoder(folder: Path, **named: Any) -> TableEncoder:
+    """The encoder for the tables of a folder, learned from its ``train.csv``, with the settings of `encoder_of`."""
+    return encoder_of(read_csv(folder / "train.csv"), **named)
 
 
 def read_csv(path: Path, *, as_written: bool = False) -> pd.DataFrame:

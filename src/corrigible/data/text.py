@@ -9,7 +9,7 @@ from jaxtyping import Int
 from torch import Tensor
 
 from corrigible.data.dataset import TensorData
-from corrigible.data.table import codes_of, in_order
+from corrigible.data.table_columns import codes_of, in_order
 from corrigible.data.tablefile import read_csv
 from corrigible.data.tokens import Tokens
 from corrigible.data.vocabulary import (

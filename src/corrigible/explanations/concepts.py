@@ -18,10 +18,12 @@ from torch.nn.functional import normalize
 
 from corrigible.errors import DataError, UnsupportedModelError
 from corrigible.explanations.passes import pass_over
+from corrigible.explanations.reading import meaning_of
 from corrigible.explanations.scores import score_named
 from corrigible.models.concept_projection import ends_in_channels
 from corrigible.models.forward import Forward, Score
 from corrigible.models.modes import device_of, untouched
+from corrigible.tasks import TaskChoice
 
 _CONVOLUTIONS = (nn.Conv1d, nn.Conv2d, nn.Conv3d)
 _ROWS_AT_ONCE = 256
@@ -131,15 +133,20 @@ def concept_sensitivity(
     vector: Float[Tensor, " channel"],
     *,
     layer: str | None = None,
-    score: str | Score = "target_logit",
+    score: str | Score | None = None,
+    task: TaskChoice | None = None,
     seed: int = 0,
 ) -> Float[Tensor, " batch"]:
     """The score's derivative along the concept, in units of the score per unit of the layer's averaged activation.
 
+    Args:
+        target: the class of each row, or for other tasks the number of the output.
+        score, task: as in `explain`; None for the task's own score.
+
     Raises:
         UnsupportedModelError: no such layer ran.
     """
-    gradients = _gradients(model, x, target, layer=layer, score=score, seed=seed)
+    gradients = _gradients(model, x, target, layer=layer, score=score, task=task, seed=seed)
     return gradients @ vector.to(gradients)
 
 
@@ -160,12 +167,16 @@ def concept_test(
     vector: Float[Tensor, " channel"],
     *,
     layer: str | None = None,
-    score: str | Score = "target_logit",
+    score: str | Score | None = None,
+    task: TaskChoice | None = None,
     num_random: int = 99,
     seed: int = 0,
 ) -> ConceptTest:
-    """TCAV (Kim et al. 2018, section 3.3) against directions drawn uniformly from the layer's channels."""
-    gradients = _gradients(model, x, target, layer=layer, score=score, seed=seed).double().cpu()
+    """TCAV (Kim et al. 2018, section 3.3) against directions drawn uniformly from the layer's channels.
+
+    Arguments are those of `concept_sensitivity`.
+    """
+    gradients = _gradients(model, x, target, layer=layer, score=score, task=task, seed=seed).double().cpu()
     generator = torch.Generator().manual_seed(seed)
     random = torch.randn(gradients.shape[1], num_random, generator=generator, dtype=torch.float64)
     directions = torch.cat([vector.to(gradients)[:, None], random], dim=1)
@@ -175,10 +186,18 @@ def concept_test(
 
 
 def _gradients(
-    model: nn.Module, x: Tensor, target: Tensor, *, layer: str | None, score: str | Score, seed: int
+    model: nn.Module,
+    x: Tensor,
+    target: Tensor,
+    *,
+    layer: str | None,
+    score: str | Score | None,
+    task: TaskChoice | None,
+    seed: int,
 ) -> Float[Tensor, " batch channel"]:
     def read(forward: Forward, name: str) -> Tensor:
-        return concept_gradient_of(forward, forward.target, layer=name, score=score)
+        asked = meaning_of(task, forward.outputs, score).score
+        return concept_gradient_of(forward, forward.target, layer=name, score=asked)
 
     return _in_parts(model, x, target, read, layer=layer, seed=seed)
 

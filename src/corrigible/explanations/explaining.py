@@ -15,7 +15,6 @@ from corrigible.explanations.inputs import as_model, checked_output, checked_row
 from corrigible.explanations.passes import require_finite, require_gradient
 from corrigible.explanations.question import default_target
 from corrigible.explanations.reading import AtPlaces, Meaning, meaning_of
-from corrigible.explanations.scores import score_for
 from corrigible.methods import method_named, name_of, settings_of, with_settings
 from corrigible.models.batch_size import rows_at_once_of
 from corrigible.models.modes import like_parameters, untouched
@@ -143,16 +142,15 @@ def _explainer(method: Method, settings: dict[str, Any], shared: dict[str, Any])
 
 
 def _score_setting(method: Method, chosen: Any, meaning: Meaning) -> dict[str, Any]:
-    """The setting ``score`` of the method, resolved for the task; empty for classes and methods without the setting."""
-    if meaning.task.name == "classes" or "score" not in settings_of(explainer_of(method)):
-        return {}
-    return {"score": score_for(chosen, meaning.task)}
+    """The setting ``score`` of the method, resolved for the task; empty if there is nothing to resolve."""
+    has_own = chosen is None and meaning.task.name == "classes"
+    return {} if has_own or "score" not in settings_of(explainer_of(method)) else {"score": meaning.score}
 
 
 def _targets(model: nn.Module, rows: Tensor, target: Any, against: Any, meaning: Meaning, rows_at_once: int) -> Tensor:
     """The target of each row, (batch,), or with ``against`` the two of them, (batch, 2)."""
     if target is None:
-        chosen = default_target(model, rows, meaning.task, rows_at_once)
+        chosen = default_target(model, rows, meaning, rows_at_once)
     else:
         chosen = checked_target(target, len(rows), meaning.num_targets).to(rows.device)
     if against is None:

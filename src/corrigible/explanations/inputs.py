@@ -166,11 +166,12 @@ def checked_target(target: Any, num_rows: int, num_classes: int | None) -> Int[T
     outside = ((found < 0) | (found > largest)).nonzero().flatten()
     if len(outside):
         row = int(outside[0])
-        raise DataError(f"target of row {row} is {int(found[row])}; expected {_choices(largest)}")
+        raise DataError(f"target of row {row} is {int(found[row])}; expected {choices(largest)}")
     return found.long()
 
 
-def _choices(largest: int) -> str:
+def choices(largest: int) -> str:
+    """The targets that there are, in words."""
     if largest:
         return f"a class from 0 to {largest}"
     return "0 or None, the model's only output; for a classifier with a single logit say task='classes'"

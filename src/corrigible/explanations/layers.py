@@ -16,6 +16,7 @@ from corrigible.explanations.question import checked_question
 from corrigible.explanations.scores import score_named
 from corrigible.models.forward import Forward, Score
 from corrigible.models.modes import untouched
+from corrigible.tasks import TaskChoice
 
 
 def layer_attribution_of(
@@ -42,7 +43,8 @@ def layer_attribution(
     target: Any,
     *,
     layer: str,
-    score: str | Score = "target_logit",
+    score: str | Score | None = None,
+    task: TaskChoice | None = None,
     seed: int = 0,
     differentiable: bool = False,
     rows_at_once: int | None = None,
@@ -52,6 +54,7 @@ def layer_attribution(
     Args:
         x: rows, (batch, …), as `explain` takes them.
         target: a class, one per row, or None as in `explain`; pairs (batch, 2) ask why one rather than another.
+        score, task: as in `explain`; None for the task's own score.
         layer: name of the layer, as in ``model.named_modules()``; the output of its last call is used.
 
     Raises:
@@ -61,11 +64,11 @@ def layer_attribution(
     """
     found = []
     with untouched(model, seed):
-        question = checked_question(model, x, target, score=score, seed=seed, rows_at_once=rows_at_once)
+        question = checked_question(model, x, target, score=score, task=task, seed=seed, rows_at_once=rows_at_once)
         size = question.rows_at_once
         for rows, chosen in zip(question.x.split(size), question.target.split(size), strict=True):
             forward = pass_over(model, rows, chosen, seed=seed)
-            part = layer_attribution_of(forward, chosen, layer=layer, score=score, create_graph=differentiable)
+            part = layer_attribution_of(forward, chosen, layer=layer, score=question.score, create_graph=differentiable)
             found.append(part if differentiable else part.detach())
         attribution = torch.cat(found)
         if differentiable:

@@ -4,26 +4,31 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass, replace
 from functools import cached_property
-from typing import Any, SupportsIndex
+from operator import index
+from typing import Any, NamedTuple, SupportsIndex
 
+import numpy as np
 import torch
 from jaxtyping import Float, Int
 from torch import Tensor, nn
 
 from corrigible.errors import DataError
-from corrigible.explanations.inputs import as_model, checked_classes, checked_output, checked_rows
+from corrigible.explanations.inputs import as_model, checked_classes, checked_output, checked_rows, choices
 from corrigible.explanations.passes import score_of, values_index
-from corrigible.explanations.scores import ClassScore, TargetValue, plain_score, target_output
+from corrigible.explanations.reading import Meaning, meaning_of
+from corrigible.explanations.scores import ClassScore, name_of_score, plain_score
 from corrigible.models.batch_size import rows_at_once_of
 from corrigible.models.forward import Score
 from corrigible.models.modes import like_parameters, untouched
 from corrigible.models.pooling import QuickPooling
-from corrigible.outputs import as_outputs, class_logits
-from corrigible.tasks import CLASSES, SINGLE_OUTPUT
-from corrigible.types import Columns, Task
+from corrigible.outputs import as_outputs
+from corrigible.tasks import TaskChoice
+from corrigible.types import Columns
 
 Target = SupportsIndex | tuple[SupportsIndex, SupportsIndex]
 """A class, as a Python or NumPy number; or two classes, for the score of the first minus that of the second."""
+MOST_LOOKED_AT = 1000
+"""Most rows whose default targets are looked at where all rows need the same one."""
 
 
 @dataclass(frozen=True)
@@ -58,12 +63,12 @@ class Question:
 
     def scored(
         self,
-        logits: Float[Tensor, " point num_classes"],
+        outputs: Float[Tensor, " point output"],
         target: Int[Tensor, " point *contrast"],
         index: Callable[[], Int[Tensor, " point"]],
     ) -> Float[Tensor, " point"]:
-        """The score of the model's logits for points made from the rows; ``index`` determines their draws."""
-        return score_of(self.score, logits, target, model=self.model, index=index, seed=self.seed)
+        """The score of the model's outputs for points made from the rows; ``index`` determines their draws."""
+        return score_of(self.score, outputs, target, model=self.model, index=index, seed=self.seed)
 
 
 def question_of(
@@ -71,7 +76,9 @@ def question_of(
     x: Any,
     target: Any = None,
     *,
-    score: str | Score = "target_logit",
+    score: str | Score | None = None,
+    task: TaskChoice | None = None,
+    of_classes: str | Score = "target_logit",
     columns: Columns | None = None,
     seed: int = 0,
     rows_at_once: int | None = None,
@@ -79,14 +86,19 @@ def question_of(
 ) -> Question:
     """The question for a model, rows and target as `explain` takes them; target may be pairs of classes, (batch, 2).
 
+    Args:
+        score: None for the task's own, or for classes ``of_classes``.
+
     Raises:
-        RecipeError: rows_at_once below 1.
+        RecipeError: rows_at_once below 1; see `meaning_of`.
         DataError, UnsupportedModelError: as `explain`.
     """
     network = as_model(model)
-    asked: dict[str, Any] = {"score": score, "columns": columns, "differentiable": differentiable}
+    asked: dict[str, Any] = {"columns": columns, "differentiable": differentiable, "of_classes": of_classes}
     with untouched(network, seed):
-        return checked_question(network, x, target, seed=seed, rows_at_once=rows_at_once, **asked)
+        return checked_question(
+            network, x, target, score=score, task=task, seed=seed, rows_at_once=rows_at_once, **asked
+        )
 
 
 def checked_question(
@@ -94,7 +106,9 @@ def checked_question(
     x: Any,
     target: Any,
     *,
-    score: str | Score,
+    score: str | Score | None,
+    task: TaskChoice | None = None,
+    of_classes: str | Score = "target_logit",
     columns: Columns | None = None,
     seed: int,
     rows_at_once: int | None,
@@ -105,44 +119,33 @@ def checked_question(
         rows = like_parameters(checked_rows(x, columns), model)
         output = checked_output(model, rows[:1], len(rows))
         size = rows_at_once_of(rows_at_once, model, rows[:1])
+        meaning = meaning_of(task, output, score, of_classes=of_classes)
     if target is None:
-        chosen = default_target(model, rows, _task_of(score, output), size)
+        chosen = default_target(model, rows, meaning, size)
     else:
-        # A function may be about any number of the output, or none.
-        num_targets = class_logits(output).shape[1] if isinstance(score, str) else None
-        chosen = checked_classes(target, len(rows), num_targets).to(rows.device)
-    return Question(model, rows, chosen, score, seed, size, differentiable)
-
-
-def _task_of(score: str | Score, output: Tensor) -> Task:
-    """What targets are for this score, if the caller says nothing: classes, or for a function the output's numbers."""
-    if isinstance(score, TargetValue | ClassScore):
-        return score.task
-    is_number = as_outputs(output).shape[1] == 1 and score in (target_output, "target_output")
-    return SINGLE_OUTPUT if is_number else CLASSES
+        chosen = checked_classes(target, len(rows), meaning.num_targets).to(rows.device)
+    return Question(model, rows, chosen, meaning.score, seed, size, differentiable)
 
 
 def default_target(
-    model: nn.Module, x: Float[Tensor, " batch *input"], task: Task, rows_at_once: int
+    model: nn.Module, x: Float[Tensor, " batch *input"], meaning: Meaning, rows_at_once: int
 ) -> Int[Tensor, " batch"]:
-    """What is explained of each row if the caller names nothing: the predicted class, or what the task says.
-
-    A single logit is always explained itself: as a classifier, it is the logit of class 1.
-    """
+    """What is explained of each row if the caller names nothing, see `Meaning.target`."""
     with torch.no_grad():
         first = as_outputs(model(like_parameters(x[:1], model).clone()))
-        if task.name == "classes" and first.shape[1] == 1:
-            return torch.ones(len(x), dtype=torch.long, device=x.device)
+        if first.shape[1] == 1 and not isinstance(meaning.score, ClassScore):  # There is nothing to choose from.
+            return meaning.target(first).to(x.device).expand(len(x))
         # A copy: without gradients, a model that works in place would overwrite the caller's rows.
         pieces = [like_parameters(piece, model).clone() for piece in x.split(rows_at_once)]
-        return torch.cat([task.target(task.outputs(model(piece))) for piece in pieces]).to(x.device)
+        return torch.cat([meaning.target(as_outputs(model(piece))) for piece in pieces]).to(x.device)
 
 
 def predicted_target(
     model: nn.Module,
     x: Float[Tensor, " batch *input"],
     *,
-    task: Task = CLASSES,
+    task: TaskChoice | None = None,
+    score: str | Score | None = None,
     rows_at_once: int | None = None,
     seed: int = 0,
 ) -> Int[Tensor, " batch"]:
@@ -154,14 +157,14 @@ def predicted_target(
     """
     with untouched(model, seed):
         first = like_parameters(x[:1], model)
-        checked_output(model, first, len(x))
-        return default_target(model, x, task, rows_at_once_of(rows_at_once, model, first)).cpu()
+        meaning = meaning_of(task, checked_output(model, first, len(x)), score)
+        return default_target(model, x, meaning, rows_at_once_of(rows_at_once, model, first)).cpu()
 
 
 def answers(
     model: Callable[[Tensor], Any], x: Float[Tensor, " batch *input"], *, rows_at_once: int | None = None, seed: int = 0
-) -> Float[Tensor, " batch num_classes"]:
-    """The logits of these rows, on the device of x; a single score z per row is read as the logits (0, z).
+) -> Float[Tensor, " batch output"]:
+    """The outputs of these rows, on the device of x.
 
     Raises:
         RecipeError: rows_at_once below 1.
@@ -177,7 +180,7 @@ def answers_to(
     *,
     rows_at_once: int | None = None,
     seed: int = 0,
-) -> Float[Tensor, " batch num_classes"]:
+) -> Float[Tensor, " batch output"]:
     """Like `answers`, for rows that ``rows`` makes from their positions only when they are needed."""
     network, parts = as_model(model), []
     first = rows(torch.zeros(1, dtype=torch.long))
@@ -186,21 +189,59 @@ def answers_to(
         size = rows_at_once_of(rows_at_once, network, like_parameters(first, network))
         for some in torch.arange(num_rows).split(size):
             # A copy: without gradients, a model that works in place would overwrite the caller's rows.
-            parts.append(class_logits(network(like_parameters(rows(some), network).clone())).to(first.device))
+            parts.append(as_outputs(network(like_parameters(rows(some), network).clone())).to(first.device))
     return torch.cat(parts)
 
 
-def scores_of(
-    logits: Float[Tensor, " batch num_classes"], target: Target, *, score: str | Score = "target_logit"
-) -> Float[Tensor, " batch"]:
-    """The score of one target class for every row.
+class Asked(NamedTuple):
+    """One score of one target, for any rows."""
+
+    score: Score
+    target: Target
+    words: str
+    """The score for people to read; the target is named beside it where there are several."""
+    num_targets: int | None
+
+    def of(self, outputs: Float[Tensor, " batch output"]) -> Float[Tensor, " batch"]:
+        """The score of each row."""
+        targets = torch.tensor(self.target, device=outputs.device)
+        return self.score(outputs, targets.expand(len(outputs), *targets.shape))
+
+
+def asked_of(
+    outputs: Float[Tensor, " batch output"],
+    target: Target | None,
+    *,
+    score: str | Score | None = None,
+    task: TaskChoice | None = None,
+    of_classes: str | Score = "target_logit",
+) -> Asked:
+    """The score and the one target that are asked for, of a model that gives these outputs.
+
+    Args:
+        target: None for class 1 of two, or what the task explains by default.
 
     Raises:
-        RecipeError: no score has that name, or the score is drawn anew for every pass.
-        DataError: no such class.
+        RecipeError: an unknown score, or one that is drawn anew for every pass; see `meaning_of`.
+        DataError: no such target, or none where there are several.
     """
-    of = plain_score(score)
-    classes = torch.tensor(target, device=logits.device)
-    if bool(((classes < 0) | (classes >= logits.shape[1])).any()):
-        raise DataError(f"target is {target}; expected a class from 0 to {logits.shape[1] - 1}, or two of them")
-    return of(logits, classes.expand(len(logits), *classes.shape))
+    meaning = meaning_of(task, outputs, score, of_classes=of_classes)
+    plain, count = plain_score(meaning.score), meaning.num_targets
+    if target is None:
+        target = _one_target(meaning, outputs)
+    elif count is not None and not all(0 <= index(of) < count for of in np.atleast_1d(np.asarray(target))):
+        raise DataError(f"target is {target}; expected {choices(count - 1)}{', or two of them' if count > 1 else ''}")
+    return Asked(plain, target, name_of_score(meaning.score), count)
+
+
+def _one_target(meaning: Meaning, outputs: Tensor) -> int:
+    """The target of all rows if the caller names none."""
+    count = meaning.num_targets
+    if meaning.task.name == "classes":
+        if count is not None and count > 2:
+            raise DataError(f"the model has {count} classes; name one of them as the target")
+        return 1
+    found = meaning.target(outputs[:MOST_LOOKED_AT]).unique()
+    if len(found) > 1:
+        raise DataError(f"the model has {count} outputs; name one of them as the target")
+    return int(found)

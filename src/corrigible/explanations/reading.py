@@ -5,47 +5,89 @@ from typing import Any, NamedTuple
 
 import numpy as np
 import torch
-from jaxtyping import Float
+from jaxtyping import Float, Int
 from torch import Tensor, nn
 
-from corrigible.errors import DataError, RecipeError, UnsupportedModelError
-from corrigible.explanations.scores import OF_CLASSES
-from corrigible.outputs import as_outputs, described
-from corrigible.tasks import CLASSES, SINGLE_OUTPUT, TaskChoice
+from corrigible.errors import DataError, RecipeError, UnsupportedModelError, unknown
+from corrigible.explanations.scores import ClassScore, TargetValue, reads_classes, score_for, target_output
+from corrigible.models.forward import Score
+from corrigible.outputs import as_outputs, class_logits, described
+from corrigible.tasks import CLASSES, SINGLE_OUTPUT, TASKS, TaskChoice
 from corrigible.types import Task
 
 
 class Meaning(NamedTuple):
-    """A task, and how many targets there are to explain."""
+    """What is explained of the outputs of a model."""
 
     task: Task
-    num_targets: int
+    score: str | Score
+    num_targets: int | None
+    """How many targets there are to explain; None if a function of the user scores the outputs."""
+
+    def target(self, outputs: Float[Tensor, " batch output"]) -> Int[Tensor, " batch"]:
+        """What is explained of each row if the caller names nothing: the predicted class, or what the task says.
+
+        A single logit is always explained itself: as a classifier, it is the logit of class 1.
+        """
+        if self.task.name == "classes" and outputs.shape[1] == 1:
+            return torch.ones(len(outputs), dtype=torch.long, device=outputs.device)
+        if isinstance(self.score, ClassScore):
+            assert self.task.logits is not None
+            return self.task.logits(outputs).argmax(dim=1)
+        return self.task.target(outputs)
 
 
-def meaning_of(task: TaskChoice | None, output: Tensor, score: Any) -> Meaning:
-    """What the model's output for one row means.
+def meaning_of(
+    task: TaskChoice | None, output: object, score: str | Score | None, *, of_classes: str | Score = "target_logit"
+) -> Meaning:
+    """What the model's output means, and the score that is explained; any number of rows is enough.
 
     Without a task, several outputs are classes. A single one is a number, unless the score that is asked for is about
     classes.
 
+    Args:
+        score: None for the task's own.
+        of_classes: the score of classes if none is named.
+
     Raises:
-        RecipeError: the name of a task that depends on the labels.
+        RecipeError: the name of a task that depends on the labels, or a score that the task does not have.
         UnsupportedModelError: an output that does not fit the task.
     """
+    found = _task_of(task, output, score)
+    chosen = score_for(of_classes if score is None and found.name == "classes" else score, found)
+    outputs = as_outputs(output) if found.name == "classes" else found.outputs(output)
+    return Meaning(found, chosen, _num_targets(chosen, outputs))
+
+
+def _num_targets(score: str | Score, outputs: Float[Tensor, " batch output"]) -> int | None:
+    """How many targets the score has for these outputs; None if it is a function of the user."""
+    if isinstance(score, TargetValue):
+        return int(score.task.values(outputs).shape[1])
+    if isinstance(score, ClassScore):
+        assert score.task.logits is not None
+        return int(score.task.logits(outputs).shape[1])
+    if score in ("target_output", target_output):
+        return outputs.shape[1]
+    return class_logits(outputs).shape[1] if reads_classes(score) else None
+
+
+def _task_of(task: TaskChoice | None, output: object, score: str | Score | None) -> Task:
     if isinstance(task, Task):
-        found = task
-    elif task == "classes":
-        found = CLASSES
-    elif task is not None:
+        return task
+    if task == "classes":
+        return CLASSES
+    if task is not None:
+        name = task if isinstance(task, str) else task.get("name")
+        if name not in TASKS:
+            raise RecipeError(unknown("task", str(name), TASKS))
         raise RecipeError(
             f"task is {task!r}; expected 'classes' or the task of a data set, TensorData(x, y, task={task!r}).task: "
             "the labels say what the outputs mean"
         )
-    else:
-        is_number = as_outputs(output).shape[1] == 1 and not (isinstance(score, str) and score in OF_CLASSES)
-        found = SINGLE_OUTPUT if is_number else CLASSES
-    outputs = found.outputs(output)
-    return Meaning(found, max(outputs.shape[1], found.values(outputs).shape[1]))
+    if isinstance(score, TargetValue | ClassScore):
+        return score.task
+    is_number = as_outputs(output).shape[1] == 1 and (score is None or not reads_classes(score))
+    return SINGLE_OUTPUT if is_number else CLASSES
 
 
 class AtPlaces(nn.Module):
@@ -57,7 +99,12 @@ class AtPlaces(nn.Module):
     def __init__(self, model: nn.Module, at: Any) -> None:
         super().__init__()
         self.model = model
-        given = torch.as_tensor(np.asarray(at))
+        given = at.cpu() if isinstance(at, Tensor) else torch.as_tensor(np.asarray(at))
+        if given.dtype != torch.bool and (given.ndim > 1 or given.is_floating_point()):
+            raise DataError(
+                f"at has shape {tuple(given.shape)} and holds {given.dtype}; expected a mask of booleans, or the "
+                "position of one place in whole numbers"
+            )
         self.is_position = given.dtype != torch.bool
         self.register_buffer("at", given, persistent=False)
 
@@ -87,3 +134,7 @@ class AtPlaces(nn.Module):
     def named_modules(self, *args: Any, **settings: Any) -> Iterator[tuple[str, nn.Module]]:
         """The modules of the model by the names that they have in it."""
         yield from self.model.named_modules(*args, **settings)
+
+    def get_submodule(self, target: str) -> nn.Module:
+        """The module of that name in the model."""
+        return self.model.get_submodule(target) if target else self

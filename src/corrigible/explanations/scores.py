@@ -16,6 +16,7 @@ from torch import Tensor
 from torch.nn.functional import log_softmax, one_hot
 
 from corrigible.errors import RecipeError, unknown
+from corrigible.methods import name_of
 from corrigible.models.forward import Forward, Score
 from corrigible.outputs import class_logits
 from corrigible.types import Task
@@ -187,6 +188,20 @@ OF_OUTPUTS = ("target_output", "target_value")
 SCORE_NAMES = (*SCORES, "random_projection")
 
 
+def reads_classes(score: object) -> bool:
+    """Whether it is a score of classes, by name or as a function of this file; False for a user's own function."""
+    if isinstance(score, str):
+        return score not in OF_OUTPUTS
+    return isinstance(score, SummedLogProb) or any(score is SCORES[name] for name in OF_CLASSES)
+
+
+def name_of_score(score: str | Score) -> str:
+    """The score's name, for people to read."""
+    if isinstance(score, TargetValue):
+        return "target_value"
+    return name_of(score.score if isinstance(score, ClassScore) else score)
+
+
 def score_for(chosen: str | Score | None, task: Task) -> str | Score:
     """The score to explain for a task: the chosen one, or by default the task's own.
 
@@ -194,10 +209,12 @@ def score_for(chosen: str | Score | None, task: Task) -> str | Score:
         RecipeError: an unknown score, or a score of classes for a task without classes.
     """
     name = task.score if chosen is None else chosen
-    if not isinstance(name, str) or task.name == "classes" or name == "target_output":
-        return name
     if name == "target_value":
         return TargetValue(task)
+    if not isinstance(name, str):
+        name = next((known for known, of in SCORES.items() if of is name), name)
+    if not isinstance(name, str) or task.name == "classes" or name == "target_output":
+        return name
     if task.logits is None or name not in SCORES:
         known = OF_OUTPUTS if task.logits is None else (*SCORES, "target_value")
         raise RecipeError(f"the task {task.name!r}: {unknown('score', name, known)}")

@@ -32,7 +32,8 @@ def tree_shap(
         model: a fitted model of scikit-learn, XGBoost, LightGBM or CatBoost.
         x: rows of a table, (batch, column), as a tensor or array of finite numbers.
         target: the position of a class among the model's classes, one for all rows or one per row; None for the most
-            likely class, or for the score itself if the model has a single one, which is read as that of class 1.
+            likely class, or for the score itself if the model has a single one: for a classifier it is that of class 1,
+            for a regression output 0.
         against: a class, or one per row: explain why the target rather than this one.
         background: rows that stand for absent features; None for the counts of training rows stored in the trees.
 
@@ -47,10 +48,12 @@ def tree_shap(
         raise DataError(f"x has shape {tuple(rows.shape)}; expected (batch, {expected or 'column'}): rows of the table")
     data = None if background is None else background_rows(background, rows).double().cpu().numpy()
     values, means = _values_and_means(model, rows.double().cpu().numpy(), data)
-    if values.shape[2] == 1:
+    if values.shape[2] > 1:
+        likeliest = (values.sum(axis=1) + means).argmax(axis=1)
+    elif hasattr(model, "classes_"):
         values, likeliest = np.concatenate([0 * values, values], axis=2), 1
     else:
-        likeliest = (values.sum(axis=1) + means).argmax(axis=1)
+        likeliest = 0
     found, row = torch.from_numpy(values).to(rows), torch.arange(len(rows))
     chosen = checked_target(likeliest if target is None else target, len(rows), values.shape[2])
     if against is None:

@@ -16,11 +16,12 @@ from corrigible.errors import DataError, RecipeError, unknown
 from corrigible.explanations.coalitions import EXPLAINERS as BY_COALITION
 from corrigible.explanations.explaining import EXPLAINERS, explain
 from corrigible.explanations.groups import TOKEN
-from corrigible.explanations.inputs import as_model, checked_output
-from corrigible.explanations.question import answers, default_target, scores_of
+from corrigible.explanations.inputs import as_model
+from corrigible.explanations.question import answers, asked_of
+from corrigible.explanations.reading import meaning_of
 from corrigible.methods import method_named, settings_of
 from corrigible.models.forward import Score
-from corrigible.tasks import CLASSES
+from corrigible.tasks import TaskChoice
 
 METHODS = {name: method for name, method in BY_COALITION.items() if name != "occlusion"}
 """Explainers of words by name; without occlusion, which for words is the same as feature ablation."""
@@ -35,7 +36,7 @@ class Words:
     values: Float[Tensor, " word"]
     """The contribution of each word, in units of the score."""
     target: int
-    """The class that is explained; 1 for the score itself if there is a single one."""
+    """The class that is explained, or the number of the output: 0 if the function gives a single score."""
     whole: float
     """The score of the text."""
     nothing: float
@@ -49,9 +50,10 @@ def explain_words(
     *,
     against: int | None = None,
     method: str = "lime",
+    task: TaskChoice | None = None,
     split: str = r"\S+",
     mask: str | None = None,
-    score: str | Score = "target_logit",
+    score: str | Score | None = None,
     seed: int = 0,
     texts_at_once: int = 32,
     **settings: Any,
@@ -60,9 +62,10 @@ def explain_words(
 
     Args:
         function: takes a list of texts and gives one score per text, or one per text and class.
-        target: None for the most likely class, or for the score itself if there is a single one.
+        target: the class, or for other tasks the number of the output; None as in `explain`.
         against: a class: explain why the target rather than this one.
         method: a name in ``METHODS``.
+        task: what the scores mean, as in `explain`: without a task, several are classes and a single one is a number.
         split: a regular expression for one word; text between words stays with the word before it.
         mask: what stands for an absent word, like ``[MASK]``; None to leave it out with what follows it.
         settings: settings of the method, such as ``samples``, or ``groups``: the number of each word's group, for words
@@ -81,20 +84,14 @@ def explain_words(
 
     model, present = as_model(of_presence), torch.ones(1, len(words))
     ends = answers(model, torch.cat([present, 0 * present]), rows_at_once=texts_at_once)
-    if target is None:
-        checked_output(model, present, 1)
-        target = int(default_target(model, present, CLASSES, 1))
-    pair = target if against is None else (target, against)
-    whole, nothing = scores_of(ends, pair, score=score).tolist()
-    shared: dict[str, Any] = {
-        "method": method,
-        "task": CLASSES,
-        "score": score,
-        "seed": seed,
-        "rows_at_once": texts_at_once,
-    }
-    values = explain(model, present, target, against=against, **shared, **settings)[0]
-    return Words(words, values, target, whole, nothing)
+    meaning = meaning_of(task, ends, score)
+    chosen = int(meaning.target(ends)[0]) if target is None else target
+    pair = chosen if against is None else (chosen, against)
+    whole, nothing = asked_of(ends, pair, task=task, score=score).of(ends).tolist()
+    shared: dict[str, Any] = {"method": method, "task": meaning.task, "seed": seed, "rows_at_once": texts_at_once}
+    shared |= {} if score is None else {"score": score}
+    values = explain(model, present, chosen, against=against, **shared, **settings)[0]
+    return Words(words, values, chosen, whole, nothing)
 
 
 def _parted(text: str, split: str, mask: str | None) -> tuple[Callable[[list[bool]], str], tuple[str, ...]]:

@@ -57,7 +57,7 @@ def contribution(
     """The model's logits, or what ``read`` makes of its output, and the contribution of ``part`` of the input to them.
 
     Args:
-        part: beta of the input, e.g. ``x`` on the inputs of interest and 0 elsewhere.
+        part: beta, of x's shape: e.g. ``x`` on the inputs of interest and 0 elsewhere.
 
     Raises:
         UnsupportedModelError: a function that the decomposition does not cover; the message names it.

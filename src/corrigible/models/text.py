@@ -12,6 +12,8 @@ from jaxtyping import Float
 from torch import Tensor, nn
 from torch.nn import functional
 
+from corrigible.models.affine import Numbers, with_affine
+
 WIDTHS = (2, 3, 4)
 
 
@@ -53,11 +55,23 @@ class TextCnn(nn.Module):
         return found
 
 
-def text_bag(dimension: int, num_classes: int, *, hidden: Sequence[int] = (64, 32), dropout: float = 0.1) -> TextBag:
+def text_bag(
+    dimension: int,
+    num_classes: int,
+    centre: Numbers = 0.0,
+    scale: Numbers = 1.0,
+    *,
+    hidden: Sequence[int] = (64, 32),
+    dropout: float = 0.1,
+) -> nn.Module:
     """Network that sums a learned vector of ``hidden[0]`` numbers per word; smooth SiLU activations after the sum.
 
     Rows of x are (token, dimension); zero vectors are padding and change nothing. The learned vector is linear in the
     word's fixed one.
+
+    Args:
+        num_classes: number of outputs.
+        centre, scale: of the outputs, for amounts in their own unit.
 
     Raises:
         ValueError: no hidden size, or one below 1.
@@ -65,15 +79,26 @@ def text_bag(dimension: int, num_classes: int, *, hidden: Sequence[int] = (64, 3
     if not hidden:
         raise ValueError("hidden is empty; expected at least the size of a word's learned vector")
     _require_positive("hidden sizes", hidden)
-    return TextBag(dimension, num_classes, hidden, dropout)
+    return with_affine(TextBag(dimension, num_classes, hidden, dropout), centre, scale)
 
 
 def text_cnn(
-    dimension: int, num_classes: int, *, filters: int = 64, widths: Sequence[int] = WIDTHS, dropout: float = 0.2
-) -> TextCnn:
+    dimension: int,
+    num_classes: int,
+    centre: Numbers = 0.0,
+    scale: Numbers = 1.0,
+    *,
+    filters: int = 64,
+    widths: Sequence[int] = WIDTHS,
+    dropout: float = 0.2,
+) -> nn.Module:
     """Kim's convolutional network (2014) with ``filters`` filters of each width, in words.
 
     Rows of x are (token, dimension); zero vectors after the text are padding and change nothing.
+
+    Args:
+        num_classes: number of outputs.
+        centre, scale: of the outputs, for amounts in their own unit.
 
     Raises:
         ValueError: no width, or a number below 1.
@@ -82,7 +107,7 @@ def text_cnn(
         raise ValueError("widths is empty; expected at least one, in words")
     _require_positive("widths", widths)
     _require_positive("filters", (filters,))
-    return TextCnn(dimension, num_classes, filters, widths, dropout)
+    return with_affine(TextCnn(dimension, num_classes, filters, widths, dropout), centre, scale)
 
 
 def _require_positive(what: str, numbers: Sequence[int]) -> None:

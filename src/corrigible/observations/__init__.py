@@ -1,7 +1,7 @@
 """Run a model on a data set and collect the observations that metrics ask for."""
 
 from corrigible.observations.gathering import gather
-from corrigible.observations.observed import ABOUT_IRRELEVANT, ABOUT_RELEVANT, OBSERVATIONS, Observations
+from corrigible.observations.observed import OBSERVATIONS, Observation, Observations
 from corrigible.observations.reasons import left_out, missing
 
-__all__ = ["ABOUT_IRRELEVANT", "ABOUT_RELEVANT", "OBSERVATIONS", "Observations", "gather", "left_out", "missing"]
+__all__ = ["OBSERVATIONS", "Observation", "Observations", "gather", "left_out", "missing"]

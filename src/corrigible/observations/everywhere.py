@@ -10,9 +10,6 @@ from corrigible.errors import DataError
 from corrigible.observations.rows import Rows, precise
 from corrigible.types import Task
 
-WITH_EXPOSURE = ("counts", "positive_amounts")
-"""Tasks whose prediction is a mean per unit of exposure."""
-
 
 def on_every_row(rows: Rows, names: Collection[str]) -> dict[str, Tensor]:
     """What the task observes, the labels and groups, and of what stands beside them that which these names ask for.
@@ -37,7 +34,7 @@ def _beside(rows: Rows, outputs: Tensor, y: Tensor, names: Collection[str]) -> d
     found = {}
     if "exposure" in names:
         ones = torch.ones(len(y), dtype=torch.float64)
-        found["exposure"] = extra.get("exposure", ones).double() if rows.task.name in WITH_EXPOSURE else ones
+        found["exposure"] = extra.get("exposure", ones).double() if "exposure" in rows.task.extra else ones
     if "query" in names:
         found["query"] = extra.get("query", torch.zeros(len(y), dtype=torch.long))
     if "loss" in names:

@@ -23,7 +23,7 @@ from corrigible.explanations.quality import (
 from corrigible.explanations.question import predicted_target
 from corrigible.explanations.scores import score_for
 from corrigible.explanations.words import settings_for_texts
-from corrigible.observations.observed import ABOUT_RELEVANT
+from corrigible.observations.observed import OBSERVATIONS
 from corrigible.observations.rows import Rows
 from corrigible.types import Batch
 
@@ -56,11 +56,12 @@ def target_of(rows: Rows, batch: Batch) -> Tensor:
 def qualities(rows: Rows, strata: Tensor, names: Collection[str], explainer: Explainer) -> dict[str, Tensor]:
     """The observations about explanations among these names; NaN on rows where one is undefined."""
     relevant = rows.marks.relevant.rows(strata)
-    asked = [name for name in _QUALITIES if name in names and (len(relevant) or name not in ABOUT_RELEVANT)]
+    about_relevant = {name for name in _QUALITIES if OBSERVATIONS[name].about == "relevant"}
+    asked = [name for name in _QUALITIES if name in names and (len(relevant) or name not in about_relevant)]
     found = {name: torch.full((len(strata),), torch.nan, dtype=torch.float64) for name in asked}
     if not asked:
         return found
-    if ABOUT_RELEVANT.issuperset(asked):
+    if about_relevant.issuperset(asked):
         rows = replace(rows, index=relevant)
     for batch in rows.batches():
         attribution = explainer.explained(rows, batch)

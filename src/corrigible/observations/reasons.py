@@ -4,23 +4,7 @@ from collections.abc import Iterable, Mapping
 
 from torch import Tensor
 
-from corrigible.observations.observed import ABOUT_CLASSES, ABOUT_IRRELEVANT, ABOUT_RELEVANT, Observations
-
-UNDEFINED = {
-    "attribution_share": "any attribution",
-    "sparseness": "any attribution",
-    "pointing": "relevant inputs",
-    "relevance_mass": "relevant inputs or any attribution",
-    "relevance_rank": "relevant inputs or any attribution",
-}
-"""Observations that are NaN on some rows, and what those rows lack."""
-OF_SOME_TASKS = {
-    "probs": "predicted probabilities",
-    "sd": "predicted standard deviations",
-    "quantiles": "predicted quantiles",
-    "levels": "predicted quantiles",
-} | dict.fromkeys(ABOUT_CLASSES, "predicted classes")
-"""Observations that only some tasks have, in words."""
+from corrigible.observations.observed import OBSERVATIONS, Observations
 
 
 def missing(observations: Observations, needs: Iterable[str]) -> str:
@@ -30,12 +14,11 @@ def missing(observations: Observations, needs: Iterable[str]) -> str:
 
 
 def _source(name: str, observations: Observations) -> str:
-    if name in OF_SOME_TASKS and (name not in ABOUT_CLASSES or observations.task.logits is None):
-        return OF_SOME_TASKS[name]
-    if name in ABOUT_RELEVANT:
-        return "feedback that marks relevant inputs"
-    if name in ABOUT_IRRELEVANT and not len(observations.marked):
-        return "feedback that marks irrelevant inputs"
+    known = OBSERVATIONS[name]
+    if known.of_tasks and (known.about == "rows" or observations.task.logits is None):
+        return known.of_tasks
+    if known.about == "relevant" or (known.about == "irrelevant" and not len(observations.marked)):
+        return f"feedback that marks {known.about} inputs"
     return name
 
 
@@ -45,8 +28,8 @@ def left_out(observations: Observations, rows: Mapping[str, Tensor], needs: Iter
     notes = []
     if count < len(observations.everywhere["y"]):
         notes.append(f"left out, without irrelevant inputs: {len(observations.everywhere['y']) - count} rows")
-    for name, without in UNDEFINED.items():
-        if name in needs and (empty := int(rows[name].isnan().sum())):
-            notes.append(f"left out, without {without}: {empty} rows")
+    for name, known in OBSERVATIONS.items():
+        if known.undefined and name in needs and (empty := int(rows[name].isnan().sum())):
+            notes.append(f"left out, without {known.undefined}: {empty} rows")
             count -= empty
     return count, "; ".join(notes)

@@ -11,6 +11,7 @@ from corrigible.batches import collate
 from corrigible.data.dataset import Dataset
 from corrigible.feedback.masks import Marks
 from corrigible.models.modes import device_of, like_parameters
+from corrigible.models.predictive import predictive
 from corrigible.types import Batch, Task
 
 
@@ -34,7 +35,7 @@ class Rows:
     def outputs(self, x: Float[Tensor, " batch *input"]) -> Float[Tensor, " batch output"]:
         """What the model gives for these inputs, in the task's shape."""
         # Float64, so that confident rows do not tie at 1; on the CPU, because not every device has it.
-        return self.task.outputs(self.model(like_parameters(x, self.model))).cpu().double()
+        return predictive(self.model, like_parameters(x, self.model), task=self.task).outputs.cpu().double()
 
 
 def precise(y: Tensor) -> Tensor:

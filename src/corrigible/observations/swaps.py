@@ -11,12 +11,11 @@ from corrigible.batches import collate
 from corrigible.data.dataset import Dataset, rows_of
 from corrigible.data.swapping import draw_donors, lent, swapped
 from corrigible.models.modes import device_of
+from corrigible.observations.observed import OBSERVATIONS
 from corrigible.observations.rows import Rows, precise
 from corrigible.types import Task
 
-BY_SWAPPING = frozenset({"flipped", "swapped_hits", "shift", "swapped_loss"})
-COMPARING_ROWS = ("ranking",)
-"""Tasks in which the loss of a row is about the other rows too."""
+BY_SWAPPING = {"flipped", "swapped_hits", "shift", "swapped_loss"}
 
 
 class _Swapped(NamedTuple):
@@ -30,11 +29,11 @@ class _Swapped(NamedTuple):
 
 def swaps(rows: Rows, names: Collection[str], num_donors: int, seed: int) -> dict[str, Tensor]:
     """Of these names those that compare predictions before and after irrelevant inputs hold other rows' values."""
-    wanted = BY_SWAPPING.intersection(names) - (frozenset() if rows.task.logits else {"flipped", "swapped_hits"})
+    wanted = {name for name in BY_SWAPPING & set(names) if rows.task.logits or not OBSERVATIONS[name].of_tasks}
     if not wanted:
         return {}
     pieces = _swapped(rows, num_donors, seed)
-    if "swapped_loss" in wanted and rows.task.name in COMPARING_ROWS:
+    if "swapped_loss" in wanted and "query" in rows.task.extra:
         pieces = iter([_joined(list(pieces))])
     found = [_compared(rows.task, piece, wanted) for piece in pieces]
     return {name: torch.cat([part[name] for part in found]) for name in sorted(wanted)}
@@ -78,7 +77,7 @@ def _compared(task: Task, rows: _Swapped, wanted: Collection[str]) -> dict[str, 
         found["flipped"], found["swapped_hits"] = now != repeated(was), now == repeated(rows.y)
     if "shift" in wanted:
         found["shift"] = task.moved(after, repeated(rows.before))
-    if "swapped_loss" in wanted and task.name in COMPARING_ROWS:
+    if "swapped_loss" in wanted and "query" in task.extra:
         losses = [task.loss(outputs, rows.y, rows.extra) for outputs in rows.after.unbind(dim=1)]
         found["swapped_loss"] = torch.stack(losses, dim=1)
     elif "swapped_loss" in wanted:

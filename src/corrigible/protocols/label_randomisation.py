@@ -4,7 +4,7 @@ A network that has memorised shuffled labels has found no relation between input
 the same for this network therefore explains no such relation.
 """
 
-from collections.abc import Generator
+from collections.abc import Generator, Mapping
 from dataclasses import dataclass, replace
 from functools import partial
 from typing import Any
@@ -13,14 +13,25 @@ import torch
 from jaxtyping import Int
 from torch import Tensor, nn
 
-from corrigible.data.dataset import Dataset, TensorData, all_labels, as_dataset, columns_of, labelled, require_classes
+from corrigible.data.dataset import (
+    Dataset,
+    TensorData,
+    all_labels,
+    as_dataset,
+    columns_of,
+    extra_of,
+    labelled,
+    require_different,
+    task_of,
+)
 from corrigible.explanations.explaining import Method, attribution_of
 from corrigible.explanations.question import question_of
 from corrigible.explanations.trust.similarity import Comparison, compared
 from corrigible.models.fresh_weights import untrained
-from corrigible.protocols.schedule import Schedule, accuracy_on, require_fit, result_of, run
+from corrigible.protocols.mean_quality import mean_quality
+from corrigible.protocols.schedule import Schedule, require_fit, result_of, run
 from corrigible.training import Epoch
-from corrigible.types import Columns
+from corrigible.types import Columns, Task
 
 
 @dataclass(frozen=True)
@@ -53,6 +64,16 @@ class Relabelled:
     def columns(self) -> Columns | None:
         """The columns of the underlying data set."""
         return columns_of(self.rows)
+
+    @property
+    def task(self) -> Task:
+        """The task of the underlying data set."""
+        return task_of(self.rows)
+
+    @property
+    def extra(self) -> Mapping[str, Tensor]:
+        """Those of the underlying data set."""
+        return extra_of(self.rows)
 
 
 def label_randomisation(
@@ -102,17 +123,19 @@ def randomising_labels(
 ) -> Generator[Epoch, None, LabelRandomisation]:
     """Like `label_randomisation`, but yields each `Epoch`."""
     dataset = labelled(as_dataset(data))
-    require_classes(dataset)
+    require_different(dataset)
     require_fit(model, dataset)
-    question = question_of(model, x, target)
-    explained = partial(attribution_of, method, x=question.x, target=question.target, seed=seed, **settings)
+    task = task_of(dataset)
+    question = question_of(model, x, target, task=task)
+    shared: dict[str, Any] = {"x": question.x, "target": question.target, "task": task, "seed": seed}
+    explained = partial(attribution_of, method, **shared, **settings)
     trained = explained(model=model)  # Before training, so that a wrong setting is refused at once.
     shuffled = with_shuffled_labels(dataset, seed=seed)
     memorising = untrained(model, seed=seed).requires_grad_(True)
     yield from run(memorising, shuffled, schedule, seed=seed)
     return LabelRandomisation(
         compared(trained, explained(model=memorising), part="labels", seed=seed),
-        accuracy_on(shuffled)(memorising)["accuracy"],
+        mean_quality(memorising, shuffled),
         memorising,
     )
 

@@ -13,7 +13,7 @@ import torch
 from jaxtyping import Float
 from torch import Tensor, nn
 
-from corrigible.data.dataset import TensorData, all_rows, as_dataset, require_classes
+from corrigible.data.dataset import TensorData, all_rows, as_dataset, require_different, task_of
 from corrigible.errors import DataError, RecipeError
 from corrigible.explanations.baselines import Baseline, baseline_row
 from corrigible.explanations.explaining import Method, attribution_of
@@ -22,7 +22,8 @@ from corrigible.explanations.quality.curves import Ranking, ranking_of, without_
 from corrigible.explanations.question import question_of
 from corrigible.models.draws import row_uniform
 from corrigible.models.fresh_weights import untrained
-from corrigible.protocols.schedule import Schedule, accuracy_on, require_fit, run
+from corrigible.protocols.mean_quality import mean_quality
+from corrigible.protocols.schedule import Schedule, require_fit, run
 from corrigible.training import Epoch
 
 EXPLAINED, RANDOM = "explained", "random"
@@ -38,7 +39,8 @@ class Retrained:
     share: float
     """Share of each row's inputs, pixels or features that was removed."""
     accuracy: float
-    """On test rows from which the same share was removed in the same way."""
+    """On test rows from which the same share was removed in the same way; for other tasks than classes the quality
+    (`Task.quality`)."""
 
 
 def remove_and_retrain(
@@ -58,8 +60,8 @@ def remove_and_retrain(
     """The accuracy of retrained networks after each share of inputs is removed, by attribution and at random.
 
     In every row of both data sets the inputs are ranked by the size of their attributions, for the class that the model
-    predicts; with the label as target, the missing inputs would reveal it. All channels of a pixel and all columns of a
-    feature are removed together. The lower the accuracies are below the random ones, the better the explanation.
+    predicts, or for what the task explains; with the label as target, the missing inputs would reveal it. All channels
+    of a pixel and all columns of a feature are removed together. The lower the accuracies are below the random ones, the better the explanation.
 
     Args:
         model: trained on ``train``; it is left unchanged.
@@ -98,7 +100,8 @@ def removing_and_retraining(
     for share in shares:
         if not 0 <= share <= 1:
             raise RecipeError(f"share is {share}; expected a number from 0 to 1")
-    parts = [all_rows(as_dataset(data)) for data in (train, test)]
+    taught = all_rows(as_dataset(train))
+    parts = [taught, all_rows(as_dataset(test, task=task_of(taught)))]
     _require_alike(model, *parts)
     empty = _mean_of(parts[0].x) if baseline is None else baseline_row(baseline, parts[0].x)
     rankings = {
@@ -115,12 +118,12 @@ def removing_and_retraining(
                 ]
                 fresh = untrained(model, seed=seed).requires_grad_(True)
                 yield from run(fresh, left[0], schedule, seed=seed)
-                accuracy = accuracy_on(left[1])(fresh)["accuracy"]
+                accuracy = mean_quality(fresh, left[1])
             yield Retrained(name, share, accuracy)
 
 
 def _require_alike(model: nn.Module, train: TensorData, test: TensorData) -> None:
-    require_classes(train)
+    require_different(train)
     require_fit(model, train)
     if test.x.shape[1:] != train.x.shape[1:]:
         found, expected = tuple(test.x.shape[1:]), tuple(train.x.shape[1:])
@@ -133,11 +136,10 @@ def _mean_of(x: Float[Tensor, " row *input"]) -> Float[Tensor, " *input"]:
 
 
 def _explained(model: nn.Module, part: TensorData, method: Method, seed: int, settings: dict[str, Any]) -> Ranking:
-    question = question_of(model, part.x)
-    columns = {"columns": part.columns} if isinstance(method, str) else {}
-    return _ranking(
-        part, attribution_of(method, model, question.x, question.target, seed=seed, **columns, **settings).abs()
-    )
+    question = question_of(model, part.x, task=task_of(part))
+    shared: dict[str, Any] = {"task": task_of(part), "seed": seed}
+    shared |= {"columns": part.columns} if isinstance(method, str) else {}
+    return _ranking(part, attribution_of(method, model, question.x, question.target, **shared, **settings).abs())
 
 
 def _random(part: TensorData, seed: int, name: str) -> Ranking:

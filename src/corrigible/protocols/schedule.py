@@ -16,13 +16,13 @@ from corrigible.explanations.inputs import checked_output
 from corrigible.feedback.masks import Marks
 from corrigible.losses import LOSSES
 from corrigible.methods import method_named, name_of
-from corrigible.models.batch_size import rows_that_fit
 from corrigible.models.forward import Augment, Loss
 from corrigible.models.modes import evaluating, like_parameters
 from corrigible.models.predictive import predictive
 from corrigible.objective import PenaltySettings, Term
-from corrigible.outputs import as_outputs, class_logits
+from corrigible.outputs import as_outputs
 from corrigible.protocols.ahead import changed_ahead, split_ahead
+from corrigible.protocols.mean_quality import mean_quality
 from corrigible.training import Epoch, Step, fit, plain_step
 
 MOST = 10**9
@@ -251,16 +251,10 @@ def batches_of(
 
 
 def accuracy_on(dataset: Dataset) -> Validation:
-    """A function that gives a model's accuracy on these rows, to watch after each epoch; nothing is chosen by it."""
+    """A function that gives how well a model does on these rows, to watch after each epoch; nothing is chosen by it.
 
-    def validation(model: nn.Module) -> Mapping[str, float]:
-        hits = 0
-        with evaluating(model), torch.no_grad():
-            size = rows_that_fit(model, like_parameters(rows_of(dataset, torch.tensor([0])).x, model))
-            for index in torch.arange(len(dataset)).split(size):
-                rows = rows_of(dataset, index)
-                # Not through a Forward, which would keep every layer's output.
-                hits += int((class_logits(model(like_parameters(rows.x, model))).argmax(1).cpu() == rows.y.cpu()).sum())
-        return {"accuracy": hits / len(dataset)}
-
-    return validation
+    For classes it is the accuracy, for other tasks their `Task.quality` under its name.
+    """
+    task = task_of(dataset)
+    key = "accuracy" if task.name == "classes" else task.quality_name
+    return lambda model: {key: mean_quality(model, dataset)}

@@ -1,15 +1,39 @@
-"""The effect of a region: the score minus the score with other rows' values in the region."""
+"""The effect of a region: how much the prediction changes with other rows' values in the region."""
+
+from collections.abc import Callable
 
 import torch
 from jaxtyping import Bool, Float, Int
 from torch import Tensor, nn
 
 from corrigible.data.swapping import swapped
-from corrigible.explanations.scores import plain_score
+from corrigible.explanations.question import answers
+from corrigible.explanations.reading import meaning_of
+from corrigible.explanations.scores import margin, plain_score, score_for, target_logit
 from corrigible.models.batch_size import rows_that_fit
 from corrigible.models.forward import Score
 from corrigible.models.modes import like_parameters, untouched
-from corrigible.outputs import as_outputs
+from corrigible.outputs import as_outputs, class_logits
+from corrigible.tasks import CLASSES
+from corrigible.types import Task
+
+Change = Callable[[Tensor, Tensor, Tensor], Tensor]
+"""(outputs, outputs with the region replaced, target) -> how much the prediction changes, one number per row."""
+
+
+def predicted(
+    model: nn.Module, x: Float[Tensor, " batch *input"], task: Task, score: str | Score | None, *, seed: int = 0
+) -> Int[Tensor, " batch"]:
+    """The predicted class of each row, also of a single logit; for other tasks what `explain` explains by default."""
+    outputs = answers(model, x, seed=seed)
+    if task.name == "classes":
+        return class_logits(outputs).argmax(dim=1).cpu()
+    return meaning_of(task, outputs, score).target(outputs).cpu()
+
+
+def logit_of_class(outputs: Float[Tensor, " batch output"], target: Int[Tensor, " batch"]) -> Float[Tensor, " batch"]:
+    """The logit of the class; of a single logit z that of class 1, and minus it for class 0."""
+    return (margin if outputs.shape[1] == 1 else target_logit)(outputs, target)
 
 
 def region_effects(
@@ -19,25 +43,31 @@ def region_effects(
     regions: Bool[Tensor, " region *input"],
     donors: Float[Tensor, " donor *input"],
     *,
-    score: str | Score = "target_prob",
+    score: str | Score | None = None,
+    task: Task = CLASSES,
     seed: int = 0,
 ) -> Float[Tensor, " batch region"]:
-    """How much each row's score falls, averaged over donors, when a region holds the donors' values.
+    """How much each row's prediction changes, averaged over donors, when a region holds the donors' values.
+
+    For classes, this is how much the score falls. For other tasks, a region matters whichever way it moves the
+    prediction: the effect is the distance that the prediction moves, between 0 and 1 (`Task.moved`), or if a score is
+    named, the absolute change of the score.
 
     The model runs on rows × regions × donors, except for donors whose values in the region equal the row's own or
     another donor's; it is left unchanged. The result is on the CPU, in the model's precision.
 
+    Args:
+        score: None for the probability of the target class, or of another task for the distance.
+
     Raises:
         RecipeError: no score has that name.
     """
-    of = plain_score(score)
+    of = change_of(score, task)
     with untouched(model, seed), torch.no_grad():
         rows, lent = like_parameters(x, model), like_parameters(donors, model)
         target, masks = target.to(rows.device), regions.to(rows.device)
         size = rows_that_fit(model, rows[:1])
-        before = torch.cat(
-            [_scores(model, p, t, of) for p, t in zip(rows.split(size), target.split(size), strict=True)]
-        )
+        before = torch.cat([_outputs(model, part) for part in rows.split(size)])
         gone = [_effect(model, rows, target, mask.expand(rows.shape[1:]), lent, before, of, size) for mask in masks]
     return torch.stack(gone, dim=1).cpu()
 
@@ -50,7 +80,8 @@ def marked_effects(
     marks: Bool[Tensor, " pair token"],
     donors: Float[Tensor, " donor token dimension"],
     *,
-    score: str | Score = "target_prob",
+    score: str | Score | None = None,
+    task: Task = CLASSES,
     seed: int = 0,
 ) -> Float[Tensor, " pair"]:
     """Like `region_effects`, for texts, in which each pair has its own region: places ``marks[i]`` of row ``row[i]``.
@@ -58,35 +89,51 @@ def marked_effects(
     Raises:
         RecipeError: no score has that name.
     """
-    of = plain_score(score)
+    of = change_of(score, task)
     with untouched(model, seed), torch.no_grad():
         rows, lent = like_parameters(x, model), like_parameters(donors, model)
         target, row, marks = (part.to(rows.device) for part in (target, row, marks))
         fit = rows_that_fit(model, rows[:1])
-        before = torch.cat([_scores(model, p, t, of) for p, t in zip(rows.split(fit), target.split(fit), strict=True)])
+        before = torch.cat([_outputs(model, part) for part in rows.split(fit)])
         size, gone = max(1, fit // len(lent)), []
         for places, mask in zip(row.split(size), marks.split(size), strict=True):
             changed = swapped(rows[places], mask[:, :, None].expand(-1, -1, rows.shape[2]), lent).flatten(0, 1)
-            after = _scores(model, changed, target[places].repeat_interleave(len(lent)), of)
-            gone.append(before[places] - after.view(-1, len(lent)).mean(dim=1))
+            of_pair = places.repeat_interleave(len(lent))
+            change = of(before[of_pair], _outputs(model, changed), target[of_pair])
+            gone.append(change.view(-1, len(lent)).mean(dim=1))
     return torch.cat(gone).cpu()
 
 
+def change_of(score: str | Score | None, task: Task) -> Change:
+    """How much the prediction changes, as `region_effects` says.
+
+    Raises:
+        RecipeError: no score has that name.
+    """
+    if task.name == "classes":
+        of_class = plain_score("target_prob" if score is None else score_for(score, task))
+        return lambda before, after, target: of_class(before, target) - of_class(after, target)
+    if score is None:
+        return lambda before, after, target: task.moved(before, after)
+    of = plain_score(score_for(score, task))
+    return lambda before, after, target: (of(before, target) - of(after, target)).abs()
+
+
 def _effect(
-    model: nn.Module, x: Tensor, target: Tensor, mask: Tensor, donors: Tensor, before: Tensor, of: Score, size: int
+    model: nn.Module, x: Tensor, target: Tensor, mask: Tensor, donors: Tensor, before: Tensor, of: Change, size: int
 ) -> Float[Tensor, " batch"]:
     """The mean effect over donors; donors with equal values, as in blank parts of images, are run only once."""
     lent, same = donors[:, mask].unique(dim=0, return_inverse=True)
     share = same.bincount(minlength=len(lent)).to(before) / len(donors)
     row, donor = (x[:, mask][:, None] != lent[None]).any(dim=2).nonzero(as_tuple=True)
-    gone = torch.zeros_like(before)
+    gone = before.new_zeros(len(before))
     for rows, lenders in zip(row.split(size), donor.split(size), strict=True):
         changed = x[rows]
         changed[:, mask] = lent[lenders]
-        gone.index_add_(0, rows, share[lenders] * (before[rows] - _scores(model, changed, target[rows], of)))
+        gone.index_add_(0, rows, share[lenders] * of(before[rows], _outputs(model, changed), target[rows]))
     return gone
 
 
-def _scores(model: nn.Module, x: Tensor, target: Tensor, of: Score) -> Tensor:
+def _outputs(model: nn.Module, x: Tensor) -> Float[Tensor, " batch output"]:
     # A copy: without gradients, a model that works in place would overwrite the caller's rows.
-    return of(as_outputs(model(x.clone())), target)
+    return as_outputs(model(x.clone()))

@@ -8,15 +8,14 @@ import torch
 from jaxtyping import Float
 from torch import Tensor, nn
 
-from corrigible.data.dataset import as_dataset, rows_of, shape_of
+from corrigible.data.dataset import as_dataset, rows_of, shape_of, task_of
 from corrigible.data.swapping import draw_donors
 from corrigible.errors import FeedbackError, RecipeError
-from corrigible.explanations.question import predicted_target
 from corrigible.feedback.masks import mask_of
 from corrigible.intervals import percentile_interval, resamples
 from corrigible.models.forward import Score
 from corrigible.regions.candidates import elsewhere
-from corrigible.regions.effects import region_effects
+from corrigible.regions.effects import predicted, region_effects
 from corrigible.types import Phrase, region_of
 
 NUM_RESAMPLES = 1000
@@ -25,10 +24,11 @@ NOTHING = 1e-9
 
 @dataclass(frozen=True)
 class RegionTest:
-    """The effect of a region on the score of the predicted class, compared with equal regions elsewhere."""
+    """The effect of a region on the prediction, compared with equal regions elsewhere."""
 
     effect: float
-    """How much the score falls, averaged over rows, when the region holds other rows' values."""
+    """How much the score of the predicted class falls when the region holds other rows' values, averaged over rows; for
+    other tasks, how far the prediction moves (`region_effects`)."""
     low: float
     high: float
     """95 % interval of the effect, from resampled rows."""
@@ -48,20 +48,20 @@ def region_test(
     data: Any,
     region: Any,
     *,
-    score: str | Score = "target_prob",
+    score: str | Score | None = None,
     num_rows: int = 200,
     num_donors: int = 8,
     num_elsewhere: int = 50,
     seed: int = 0,
 ) -> RegionTest:
-    """Compare the effect of a region on the score of the predicted class with that of equally large regions elsewhere.
+    """Compare the effect of a region on the prediction with that of equally large regions elsewhere.
 
     A large effect shows that the model relies on the region. Whether it should is for a person to say.
 
     Args:
         data: ``(x, y)`` arrays or a map-style data set of (x, y): the rows in which the cue is suspected.
         region: a boolean array of the shape of one input, (height, width) of an image, or names of features.
-        score: of the predicted class; one of ``SCORES``.
+        score: None for the probability of the predicted class, or of other tasks for how far the prediction moves.
         num_rows: rows drawn from the data; all if there are fewer.
         num_donors: how many other rows lend their values to each row.
         num_elsewhere: random regions of the same form and size, or sets of as many random features; fewer if there are
@@ -83,9 +83,10 @@ def region_test(
     donors = rows_of(dataset, draw_donors(len(dataset), num_donors, seed + 1)).x
     mask = mask_of(where, shape_of(dataset), rows.columns)
     others = elsewhere(mask, rows.columns, num_regions=num_elsewhere, seed=seed)
-    target = predicted_target(model, rows.x, seed=seed)
+    task = task_of(dataset)
+    target = predicted(model, rows.x, task, score, seed=seed)
     effects = region_effects(
-        model, rows.x, target, torch.cat([mask[None], others]), donors, score=score, seed=seed
+        model, rows.x, target, torch.cat([mask[None], others]), donors, score=score, task=task, seed=seed
     ).double()
     return compared_with_others(effects[:, 0], effects[:, 1:], seed=seed)
 

@@ -1,4 +1,4 @@
-"""What a corrected model relies on instead: regions whose exchange costs it more accuracy than before."""
+"""What a corrected model relies on instead: regions whose exchange costs it more quality than before."""
 
 from dataclasses import dataclass
 
@@ -6,16 +6,15 @@ import torch
 from jaxtyping import Bool, Float
 from torch import Tensor, nn
 
-from corrigible.data.dataset import Dataset, columns_of, rows_of, shape_of, tokens_of
+from corrigible.data.dataset import Dataset, TensorData, columns_of, rows_of, shape_of, task_of, tokens_of
 from corrigible.data.swapping import some_rows
 from corrigible.models.batch_size import rows_that_fit
 from corrigible.models.modes import evaluating, like_parameters
-from corrigible.outputs import class_logits
 from corrigible.regions.candidates import masks_of_parts, parts_of
 
 NUM_ROWS, NUM_DONORS, NUM_CELLS, MOST = 200, 4, 4, 3
 LEAST = 0.05
-"""Least fall of the accuracy with a region exchanged, in comparison with before."""
+"""Least fall of the quality with a region exchanged, in comparison with before."""
 
 
 @dataclass(frozen=True)
@@ -24,7 +23,7 @@ class Shift:
 
     region: str
     before: float
-    """Accuracy of the uncorrected model with other rows' values in the region."""
+    """Quality of the uncorrected model with other rows' values in the region: the accuracy, or `Task.quality`."""
     after: float
     """The same for the corrected model."""
 
@@ -35,8 +34,8 @@ def shifts(
     """The regions outside of the marked inputs that matter more after the correction: at most three, largest first.
 
     Candidates are the cells and the border of images and the features of tables; there are none for other data. A
-    region is listed if accuracy with other rows' values in it is lower than before, by two standard errors and by 5
-    points. It may be what should tell the class, or another cue: a person must look.
+    region is listed if the quality with other rows' values in it is lower than before, by two standard errors and by
+    0.05. It may be what should tell the class, or another cue: a person must look.
 
     Args:
         marked: True where an input was marked on any row.
@@ -52,9 +51,7 @@ def shifts(
         if bool((mask & marked).sum() * 2 > mask.sum()):
             continue
         x = torch.where(mask, rows.x[donors], rows.x).flatten(0, 1)
-        was, now = (
-            _hits(model, x, rows.y.repeat(NUM_DONORS)).view(NUM_DONORS, -1).mean(dim=0) for model in (before, after)
-        )
+        was, now = (_qualities(model, x, rows) for model in (before, after))
         error = float((now - was).std()) / len(was) ** 0.5
         if float(was.mean() - now.mean()) > max(LEAST, 2 * error):
             found.append(Shift(name, float(was.mean()), float(now.mean())))
@@ -80,8 +77,11 @@ def _regions(dataset: Dataset, shape: tuple[int, ...]) -> list[tuple[str, Tensor
 
 
 @torch.no_grad()
-def _hits(model: nn.Module, x: Tensor, y: Tensor) -> Float[Tensor, " row"]:
+def _qualities(model: nn.Module, x: Tensor, rows: TensorData) -> Float[Tensor, " row"]:
+    """The quality of each row, averaged over changed copies of all rows."""
+    task = task_of(rows)
     with evaluating(model):
         size = rows_that_fit(model, like_parameters(x[:1], model))
-        predicted = [class_logits(model(like_parameters(part, model))).argmax(dim=1).cpu() for part in x.split(size)]
-    return (torch.cat(predicted) == y.cpu()).double()
+        outputs = torch.cat([task.outputs(model(like_parameters(part, model))).cpu() for part in x.split(size)])
+    copies = [task.quality(part, rows.y.cpu(), rows.extra) for part in outputs.split(len(rows))]
+    return torch.stack(copies).double().mean(dim=0)

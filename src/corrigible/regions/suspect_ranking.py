@@ -8,7 +8,7 @@ from jaxtyping import Float, Int
 from torch import Tensor
 
 from corrigible.regions.region_test import RegionTest
-from corrigible.types import Features, Phrase, Pixels
+from corrigible.types import Features, Phrase, Pixels, Task
 
 NUM_EXAMPLES = 5
 SURELY = 4
@@ -25,11 +25,11 @@ class Suspect:
 
     region: Pixels | Features | Phrase
     label: int | None
-    """The class in whose rows nearly all of the suspicion lies; None if it concerns several."""
+    """The class in whose rows nearly all of the suspicion lies; None if it concerns several or there are none."""
     score: float
     """The ranking score, above 0: mean suspicion over the tenth of the rows with the highest suspicion."""
     test: RegionTest
-    """The effect on the score of the predicted class, with its interval, compared with regions elsewhere.
+    """The effect on the prediction, with its interval, compared with regions elsewhere.
 
     The effect of a word is measured on the rows that hold it, and compared with those of other words on their rows.
     """
@@ -41,18 +41,35 @@ class Suspect:
     """Positions of the rows with the highest suspicion, the highest first."""
 
 
+def class_of_rows(task: Task, y: Tensor) -> Int[Tensor, " row"] | None:
+    """The class of each row; None if a label is not one class."""
+    return None if task.logits is None else y
+
+
 def suspicion_of(
-    effect: Float[Tensor, " row"], tells: Float[Tensor, " row"], y: Int[Tensor, " row"], index: Int[Tensor, " row"]
+    effect: Float[Tensor, " row"],
+    tells: Float[Tensor, " row"],
+    y: Int[Tensor, " row"] | None,
+    index: Int[Tensor, " row"],
 ) -> dict[str, Any]:
-    """The ``label``, ``score``, ``telling`` and ``rows`` of a suspect; ``index`` are the rows' positions."""
+    """The ``label``, ``score``, ``telling`` and ``rows`` of a suspect.
+
+    Args:
+        y: the class of each row, if labels are classes.
+        index: the rows' positions.
+    """
     relied, tells = effect.double().clamp_min(0), tells.double().clamp_min(0)
     suspicion = relied * tells**SURELY
     order = suspicion.argsort(descending=True)
-    by_class = torch.zeros(int(y.max()) + 1, dtype=torch.double).index_add_(0, y.cpu(), suspicion)
-    is_one = float(by_class.max()) > ONE_CLASS * float(by_class.sum())
     return {
-        "label": int(by_class.argmax()) if is_one else None,
+        "label": None if y is None else _only_class(suspicion, y.cpu()),
         "score": float(suspicion[order[: max(1, int(TOP * len(relied)))]].mean()),
         "telling": float((relied * tells).sum() / relied.sum().clamp_min(1e-12)),
         "rows": tuple(int(index[row]) for row in order[:NUM_EXAMPLES] if suspicion[row] > 0),
     }
+
+
+def _only_class(suspicion: Float[Tensor, " row"], y: Int[Tensor, " row"]) -> int | None:
+    by_class = torch.zeros(int(y.max()) + 1, dtype=torch.double).index_add_(0, y, suspicion)
+    is_one = float(by_class.max()) > ONE_CLASS * float(by_class.sum())
+    return int(by_class.argmax()) if is_one else None

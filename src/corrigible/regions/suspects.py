@@ -6,6 +6,7 @@ its values alone tell the label.
 """
 
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Any, NamedTuple
 
 import torch
@@ -13,20 +14,19 @@ from jaxtyping import Bool, Float, Int
 from scipy.ndimage import label as connected
 from torch import Tensor, nn
 
-from corrigible.data.dataset import Dataset, TensorData, as_dataset, rows_of, tokens_of
+from corrigible.data.dataset import Dataset, TensorData, as_dataset, rows_of, task_of, tokens_of
 from corrigible.data.swapping import draw_donors
 from corrigible.errors import DataError, RecipeError
 from corrigible.explanations.explaining import explain
-from corrigible.explanations.question import predicted_target
-from corrigible.explanations.scores import plain_score
 from corrigible.models.forward import Score
 from corrigible.regions.candidates import as_region, elsewhere, masks_of_parts, parts_of
 from corrigible.regions.clusters import cluster_explanations
-from corrigible.regions.effects import region_effects
+from corrigible.regions.effects import logit_of_class, predicted, region_effects
 from corrigible.regions.neighbour_agreement import neighbour_agreement
 from corrigible.regions.region_test import compared_with_others
-from corrigible.regions.suspect_ranking import Suspect, suspicion_of
+from corrigible.regions.suspect_ranking import Suspect, class_of_rows, suspicion_of
 from corrigible.regions.words import word_suspects
+from corrigible.types import Task
 
 NUM_COMPARED = 1500
 """Most rows among which neighbours are sought."""
@@ -46,18 +46,23 @@ class _Looked:
     rows: TensorData
     target: Int[Tensor, " looked"]
     donors: Float[Tensor, " donor *input"]
-    score: str | Score
+    score: str | Score | None
+    task: Task
     seed: int
+
+    @cached_property
+    def strata(self) -> Int[Tensor, " row"]:
+        return self.task.strata(self.rows.y)
 
     def effects(self, masks: Bool[Tensor, " region *input"]) -> Float[Tensor, " looked region"]:
         x = self.rows.x[: len(self.target)]
-        found = region_effects(self.model, x, self.target, masks, self.donors, score=self.score, seed=self.seed)
-        return found.double()
+        asked: dict[str, Any] = {"score": self.score, "task": self.task, "seed": self.seed}
+        return region_effects(self.model, x, self.target, masks, self.donors, **asked).double()
 
     def suspicion(self, region: "_Region") -> dict[str, Any]:
         mask, count = region.mask.to(self.rows.x.device), len(self.target)
-        tells = neighbour_agreement(self.rows.x, self.rows.y, mask, num_rows=count)
-        return suspicion_of(region.effect, tells, self.rows.y[:count], self.index[:count])
+        tells = neighbour_agreement(self.rows.x, self.strata, mask, num_rows=count)
+        return suspicion_of(region.effect, tells, class_of_rows(self.task, self.rows.y[:count]), self.index[:count])
 
 
 class _Region(NamedTuple):
@@ -74,7 +79,7 @@ def suspects(
     *,
     method: str = "integrated_gradients",
     cell: int | None = None,
-    score: str | Score = "target_logit",
+    score: str | Score | None = None,
     num_rows: int = 200,
     num_donors: int = 8,
     most: int = 10,
@@ -85,8 +90,9 @@ def suspects(
     Candidates are the cells of images, the features of tables, the words of texts or the places of other sequences; for
     images also the cells in which the explanations of a cluster of rows lie (`cluster_explanations`). A word is one
     region wherever it stands; its presence is what tells the label. The suspicion of a row is the effect of the region
-    on the score of the predicted class (`region_test`) times the fourth power of `neighbour_agreement`, both clipped
-    at 0. A region is left out if half of it lies in a more suspected one, or if it contains half of that one.
+    on the prediction (`region_effects`) times the fourth power of `neighbour_agreement`, both clipped at 0. Amounts
+    agree if they lie in the same quarter of the labels (`Task.strata`). A region is left out if half of it lies in a
+    more suspected one, or if it contains half of that one.
 
     What should tell the label is suspected too if it alone does so at a fixed place, and so are words that should tell
     it. A cue whose place varies from image to image, or from sequence to sequence, is not found.
@@ -96,7 +102,7 @@ def suspects(
             rows.
         method: the explainer whose explanations of images are clustered.
         cell: side of an image's cells in pixels; None for a seventh of the longer side.
-        score: of the predicted class; one of ``SCORES``.
+        score: None for the logit of the predicted class, or of other tasks for how far the prediction moves.
         num_rows: rows drawn from the data; all if there are fewer.
         num_donors: rows that lend their values to each row.
         most: most suspects to return.
@@ -105,14 +111,9 @@ def suspects(
         RecipeError: an unknown method or score, or a number below 1.
         DataError: rows that are neither images, tables nor sequences, or a single row.
     """
-    for name, value in (("num_rows", num_rows), ("num_donors", num_donors), ("most", most)):
-        if value < 1:
-            raise RecipeError(f"{name} is {value}; expected at least 1")
-    dataset = as_dataset(data)
-    if len(dataset) < 2:
-        raise DataError("the data has 1 row; expected at least 2: a region is tested by giving it another row's values")
+    dataset = _checked(data, num_rows=num_rows, num_donors=num_donors, most=most)
+    score = logit_of_class if score is None and task_of(dataset).name == "classes" else score
     if tokens_of(dataset) is not None:
-        plain_score(score)
         return word_suspects(
             model, dataset, score=score, num_rows=num_rows, num_donors=num_donors, most=most, seed=seed
         )
@@ -135,14 +136,25 @@ def suspects(
     return [_suspect(looked, regions[place], told[place]) for place in kept]
 
 
+def _checked(data: Any, **counts: int) -> Dataset:
+    for name, value in counts.items():
+        if value < 1:
+            raise RecipeError(f"{name} is {value}; expected at least 1")
+    dataset = as_dataset(data)
+    if len(dataset) < 2:
+        raise DataError("the data has 1 row; expected at least 2: a region is tested by giving it another row's values")
+    return dataset
+
+
 def _looked(
-    model: nn.Module, dataset: Dataset, score: str | Score, num_rows: int, num_donors: int, seed: int
+    model: nn.Module, dataset: Dataset, score: str | Score | None, num_rows: int, num_donors: int, seed: int
 ) -> _Looked:
     index = draw_donors(len(dataset), max(NUM_COMPARED, num_rows), seed)
     rows = rows_of(dataset, index)
     donors = rows_of(dataset, draw_donors(len(dataset), num_donors, seed + 1)).x
-    target = predicted_target(model, rows.x[:num_rows], seed=seed)
-    return _Looked(model, index, rows, target, donors, score, seed)
+    task = task_of(dataset)
+    target = predicted(model, rows.x[:num_rows], task, score, seed=seed)
+    return _Looked(model, index, rows, target, donors, score, task, seed)
 
 
 def _suspect(looked: _Looked, region: _Region, told: dict[str, Any]) -> Suspect:
@@ -160,7 +172,8 @@ def _suspect(looked: _Looked, region: _Region, told: dict[str, Any]) -> Suspect:
 def _of_clusters(looked: _Looked, parts: Int[Tensor, " *input"], method: str) -> list[Bool[Tensor, " *input"]]:
     """The regions of the largest clusters: connected cells, at least two, of clearly more than average attribution."""
     count = len(looked.target)
-    attribution = explain(looked.model, looked.rows.x[:count], looked.target, method=method, seed=looked.seed)
+    rows = looked.rows.x[:count]
+    attribution = explain(looked.model, rows, looked.target, method=method, task=looked.task, seed=looked.seed)
     found: list[Tensor] = []
     clusters = [
         (size, mean)

@@ -4,15 +4,14 @@ import torch
 from jaxtyping import Bool, Float, Int
 from torch import Tensor, nn
 
-from corrigible.data.dataset import Dataset, rows_of, strata_of, tokens_of
+from corrigible.data.dataset import Dataset, rows_of, strata_of, task_of, tokens_of
 from corrigible.data.swapping import draw_donors
 from corrigible.data.tokens import PADDING
 from corrigible.data.vocabulary import UNKNOWN
-from corrigible.explanations.question import predicted_target
 from corrigible.models.forward import Score
-from corrigible.regions.effects import marked_effects
+from corrigible.regions.effects import change_of, marked_effects, predicted
 from corrigible.regions.region_test import compared_with_others
-from corrigible.regions.suspect_ranking import SURELY, Suspect, suspicion_of
+from corrigible.regions.suspect_ranking import SURELY, Suspect, class_of_rows, suspicion_of
 from corrigible.types import Phrase
 
 MOST_WORDS = 200
@@ -22,14 +21,25 @@ NUM_DOUBTED = 5
 
 
 def word_suspects(
-    model: nn.Module, dataset: Dataset, *, score: str | Score, num_rows: int, num_donors: int, most: int, seed: int
+    model: nn.Module,
+    dataset: Dataset,
+    *,
+    score: str | Score | None,
+    num_rows: int,
+    num_donors: int,
+    most: int,
+    seed: int,
 ) -> list[Suspect]:
     """Words that the model may rely on by mistake, the most suspected first.
 
     Candidates are words that at least two of the drawn rows hold. The effect of a word on a row that holds it is how
-    much the score of the predicted class falls when other rows' words stand in its places.
+    much the prediction changes when other rows' words stand in its places (`region_effects`).
+
+    Raises:
+        RecipeError: no score has that name.
     """
-    tokens, y = tokens_of(dataset), strata_of(dataset)
+    tokens, y, task = tokens_of(dataset), strata_of(dataset), task_of(dataset)
+    change_of(score, task)  # An unknown score is refused even where there is no word to look at.
     assert tokens is not None
     index = draw_donors(len(dataset), num_rows, seed)
     rows = rows_of(dataset, index)
@@ -40,18 +50,18 @@ def word_suspects(
     words = _most_telling(held, tells, tokens.words)
     if not len(words):
         return []
-    target = predicted_target(model, rows.x, seed=seed)
+    target = predicted(model, rows.x, task, score, seed=seed)
     donors = rows_of(dataset, draw_donors(len(dataset), num_donors, seed + 1)).x
     place, row = held[:, words].T.nonzero(as_tuple=True)
     marks = ids[row] == words[place, None]
-    found = marked_effects(model, rows.x, target, row, marks, donors, score=score, seed=seed).double()
+    found = marked_effects(model, rows.x, target, row, marks, donors, score=score, task=task, seed=seed).double()
     effects = torch.zeros(len(words), len(index), dtype=torch.double).index_put((place, row), found)
     means = effects.sum(dim=1) / held[:, words].sum(dim=0)
     suspects = []
     for number, word in enumerate(words.tolist()):
         holders = held[:, word]
         others = torch.cat([means[:number], means[number + 1 :]]).expand(int(holders.sum()), -1)
-        told = suspicion_of(effects[number], tells[:, word] * holders, y[index], index)
+        told = suspicion_of(effects[number], tells[:, word] * holders, class_of_rows(task, y[index]), index)
         test = compared_with_others(effects[number][holders], others, seed=seed)
         suspects.append(Suspect(region=Phrase((tokens.words[word],)), test=test, size=1, **told))
     ranked = sorted(suspects, key=lambda suspect: -suspect.score)

@@ -63,6 +63,7 @@ def task_of_log_means(
         quality_name="share of the deviance explained",
         moved_as="predictions by about {} %",
         written=with_unit(unit),
+        extra=("exposure",),
     )
 
 

@@ -53,6 +53,7 @@ def ranking(y: Any) -> Task:
         quality_name="share of pairs ordered rightly",
         moved_as="predicted orders by {} points",
         written=plain_number,
+        extra=("query",),
     )
 
 

@@ -15,7 +15,7 @@ from torch import nn
 
 from corrigible.augment import AUGMENTS
 from corrigible.comparison import spoken
-from corrigible.data.dataset import Dataset
+from corrigible.data.dataset import Dataset, task_of
 from corrigible.declarations import declaration_of
 from corrigible.errors import FeedbackError, RecipeError, unknown
 from corrigible.evaluation import measure
@@ -28,16 +28,16 @@ from corrigible.plots.page import page
 from corrigible.plots.table import table_html
 from corrigible.protocols.comparing import (
     CANNOT_BE_APPLIED,
-    METRICS,
     WITHOUT_FEEDBACK,
     Candidate,
     candidate,
+    compared_metrics,
     methods_for,
 )
 from corrigible.protocols.step_costs import step_costs
-from corrigible.recipe import load_data
+from corrigible.recipe import load_data, metrics_of
 from corrigible.study import Run, Study, open_study
-from corrigible.types import Feedback
+from corrigible.types import Feedback, Task
 from corrigible.workflow.backgrounds import with_background
 from corrigible.workflow.devices import device_named
 from corrigible.workflow.measuring import feedback_about, gathered
@@ -104,7 +104,7 @@ def compare(
     applied = {name: chosen[name] for name in runs}
     schedule = setting.study.recipe.correct
     costs = step_costs(setting.model(), setting.data, setting.marks, applied, schedule, seed=setting.record["seed"])
-    found = [_result(name, run, costs[name]) for name, run in runs.items()]
+    found = [_result(name, run, costs[name], task_of(setting.test)) for name, run in runs.items()]
     found.sort(key=_rank)
     found += [MethodCompared(name, note=reason) for name, reason in reasons.items()]
     yield from found
@@ -159,7 +159,8 @@ def _train(setting: _Setting, name: str, method: Mapping[str, Any]) -> Iterator[
         found: Candidate = yield from logged(draft, corrected)
         save_weights(found.model, draft.folder / "weights.safetensors")
         draft.record["swap_score"] = found.swap_score
-        metrics = tuple(dict.fromkeys([*METRICS, *recipe.evaluate.metrics]))
+        task = task_of(setting.test)
+        metrics = tuple(dict.fromkeys([*compared_metrics(task), *metrics_of(recipe, task)]))
         observations = gathered(with_background(study), found.model, setting.test, setting.test_feedback, metrics, seed)
         measurements = measure(observations, metrics, num_resamples=recipe.evaluate.num_resamples, seed=seed)
         draft.write_json("measurements.json", [dataclasses.asdict(measurement) for measurement in measurements])
@@ -171,15 +172,17 @@ def _rank(result: MethodCompared) -> tuple[bool, float]:
     return result.outcome == FAILED, -result.swap_score if result.swap_score is not None else 0.0
 
 
-def _result(name: str, run: Run, step_cost: float) -> MethodCompared:
+def _result(name: str, run: Run, step_cost: float, task: Task) -> MethodCompared:
     run.require_unchanged()
     measured = {m["metric"]: m for m in run.read("measurements.json") if not m["part"]}
-    swapped = measured["swapped_accuracy"]
-    values = {metric: measured[metric]["value"] for metric in METRICS}
-    ends = {"low": swapped["low"], "high": swapped["high"]}
+    values: dict[str, Any] = {metric: measured[metric]["value"] for metric in compared_metrics(task)}
+    if task.name == "classes":
+        values |= {end: measured["swapped_accuracy"][end] for end in ("low", "high")}
+    else:
+        values = {"measured": values}
     facts = {"weights": run.record.get("weights", {}), "outcome": run.record.get("verdict", {}).get("outcome", "")}
     score = run.record["swap_score"]
-    return MethodCompared(name, run.name, swap_score=score, **values, **ends, step_cost=step_cost, **facts)
+    return MethodCompared(name, run.name, swap_score=score, **values, step_cost=step_cost, **facts)
 
 
 def _publish(setting: _Setting, runs: Mapping[str, Run], found: Sequence[MethodCompared]) -> Iterator[Finished]:
@@ -201,10 +204,12 @@ def _publish(setting: _Setting, runs: Mapping[str, Run], found: Sequence[MethodC
 
 
 def _table(found: Sequence[MethodCompared]) -> tuple[list[str], list[list[str]]]:
-    header = ["method", OUTCOME_CELL.format("", "outcome"), *map(spoken, COLUMNS), "step cost", "weight", "note"]
+    others = list(dict.fromkeys(name for result in found for name in result.measured))
+    columns = ("swap_score", *others) if others else COLUMNS
+    header = ["method", OUTCOME_CELL.format("", "outcome"), *map(spoken, columns), "step cost", "weight", "note"]
     rows = []
     for result in found:
-        values = [getattr(result, column) for column in COLUMNS]
+        values = [result.measured.get(column, getattr(result, column, None)) for column in columns]
         cells = ["" if value is None else number(value) for value in values]
         cost = "" if result.step_cost is None else f"{result.step_cost:.2f} ×"
         weights = ", ".join(f"{weight:g}" for weight in result.weights.values())

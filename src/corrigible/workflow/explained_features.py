@@ -13,12 +13,14 @@ from torch import Tensor, nn
 
 from corrigible.explanations.features import feature_index
 from corrigible.explanations.interactions.shapley_interactions import shapley_interactions
+from corrigible.explanations.scores import TargetValue
 from corrigible.explanations.summaries.grid import Grid
 from corrigible.explanations.summaries.partial_dependence import PartialDependence, partial_dependence
 from corrigible.plots.features import signed_by_feature, strongest
 from corrigible.recipe import Recipe
 from corrigible.study import Draft, Run
-from corrigible.types import Columns
+from corrigible.tasks import CLASSES
+from corrigible.types import Columns, Task
 from corrigible.workflow.explained_rows import score_of
 
 TENSORS_FILE, FACTS_FILE = "explained_features.safetensors", "explained_features.json"
@@ -32,7 +34,7 @@ class ExplainedFeatures:
     """The data for the report's plots of single features; models are numbered as in the evaluation."""
 
     target: int
-    """The class whose probability is plotted."""
+    """The class whose probability is plotted, or the number of the task's value."""
     dependence: Mapping[int, list[PartialDependence]]
     """For each model, the partial dependence on the strongest features, on the same rows."""
     paired: tuple[str, ...]
@@ -42,12 +44,18 @@ class ExplainedFeatures:
 
 
 def explained_features(
-    recipe: Recipe, models: Mapping[int, nn.Module], rows: Mapping[str, Tensor], columns: Columns, seed: int
+    recipe: Recipe,
+    models: Mapping[int, nn.Module],
+    rows: Mapping[str, Tensor],
+    columns: Columns,
+    seed: int,
+    task: Task = CLASSES,
 ) -> ExplainedFeatures:
     """The effects of the features with the largest attributions over all models, on these rows.
 
     The class is the one that is explained most often; with two classes, it is the same in every row.
     """
+    value = "target_prob" if task.name == "classes" else TargetValue(task)
     found = [signed_by_feature(rows[f"attribution.{place}"], columns) for place in models]
     sizes = np.stack([np.abs(signed).mean(axis=0) for signed in found]).max(axis=0)
     order = strongest(sizes, MOST_PAIRED)
@@ -55,7 +63,7 @@ def explained_features(
     some = rows["x"][_spread(len(rows["x"]), MOST_SET_ROWS)]
     dependence = {
         place: [
-            partial_dependence(model, some, columns.features[k], target=target, score="target_prob", columns=columns)
+            partial_dependence(model, some, columns.features[k], target=target, score=value, columns=columns)
             for k in order[:NUM_DEPENDENT]
         ]
         for place, model in models.items()
@@ -63,7 +71,10 @@ def explained_features(
     chosen = _spread(len(rows["x"]), MOST_PAIRED_ROWS)
     x, y = rows["x"][chosen], rows["target"][chosen]
     groups, paired = _paired(columns, order)
-    baseline, score = recipe.explain.settings.get("baseline"), score_of(recipe) or "target_logit"
+    baseline, score = (
+        recipe.explain.settings.get("baseline"),
+        score_of(recipe, task) or ("target_logit" if task.name == "classes" else value),
+    )
     shared: dict[str, Any] = {"groups": groups, "columns": columns, "baseline": baseline, "score": score, "seed": seed}
     interactions = {
         place: shapley_interactions(model, x, y, **shared).mean(dim=0).cpu() for place, model in models.items()

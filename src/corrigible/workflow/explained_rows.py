@@ -8,18 +8,19 @@ import torch
 from safetensors.torch import save
 from torch import Tensor, nn
 
-from corrigible.data.dataset import Dataset, all_labels, columns_of, rows_of
+from corrigible.data.dataset import Dataset, all_labels, columns_of, rows_of, task_of
 from corrigible.explanations.baselines import baseline_row
 from corrigible.explanations.explaining import EXPLAINERS, explain
 from corrigible.explanations.groups import TOKEN
 from corrigible.explanations.quality.curves import deletion_curve, insertion_curve
-from corrigible.explanations.question import answers
-from corrigible.explanations.scores import SCORES
+from corrigible.explanations.scores import SCORES, TargetValue, plain_score, score_for
 from corrigible.explanations.words import settings_for_texts
 from corrigible.methods import method_named, settings_of
+from corrigible.models.forward import Score
+from corrigible.models.modes import evaluating, like_parameters
 from corrigible.recipe import Recipe
 from corrigible.study import Draft
-from corrigible.types import Columns
+from corrigible.types import Columns, Task
 
 ROWS_FILE, COLUMNS_FILE = "explained.safetensors", "columns.json"
 MOST_ROWS, MOST_NUMBERS, MOST_IMAGES = 500, 500_000, 64
@@ -27,45 +28,57 @@ MOST_ROWS, MOST_NUMBERS, MOST_IMAGES = 500, 500_000, 64
 
 
 def explained_rows(data: Dataset) -> dict[str, Tensor]:
-    """Rows spread over the data set, and the class that is explained for each.
+    """Rows spread over the data set, and the class, label or number of the output that is explained for each.
 
-    For a table with two classes it is always the second, so that a sign means the same in every row; otherwise it is
-    each row's label.
+    For a table with two classes it is always the second, so that a sign means the same in every row; with more it is
+    each row's label. Of several labels it is the first one that the row has. Otherwise it is what the task explains.
     """
     columns = columns_of(data)
     most = MOST_IMAGES if columns is None else min(MOST_ROWS, MOST_NUMBERS // len(columns.names))
     index = torch.linspace(0, len(data) - 1, max(min(most, len(data)), 1)).round().long()
     rows = rows_of(data, index)
-    is_binary = columns is not None and int(all_labels(data).max()) == 1
-    target = torch.ones_like(rows.y) if is_binary else rows.y.clone()
+    target = _target(rows.y, data)
     words = {} if rows.tokens is None else {"words": rows.tokens.ids}
     return {"row": index, "x": rows.x.contiguous(), "y": rows.y, "target": target, **words}
 
 
+def _target(y: Tensor, data: Dataset) -> Tensor:
+    task = task_of(data)
+    if task.name == "classes":
+        is_binary = columns_of(data) is not None and int(all_labels(data).max()) == 1
+        return torch.ones_like(y) if is_binary else y.clone()
+    return y.argmax(dim=1) if task.name == "several_labels" else task.target(torch.zeros(len(y), task.num_outputs))
+
+
 def explained_by(
-    recipe: Recipe, model: nn.Module, rows: Mapping[str, Tensor], columns: Columns | None, seed: int
+    recipe: Recipe, model: nn.Module, rows: Mapping[str, Tensor], data: Dataset, seed: int
 ) -> dict[str, Tensor]:
     """For a table, the model's attributions of these rows, and the scores of rows and baseline if the method has one.
 
-    For images and texts, the probability of each row's label while inputs are removed, or put back, by attribution.
+    For images and texts, the probability of each row's label, or the predicted value, while inputs are removed, or put
+    back, by attribution.
     """
+    columns, task = columns_of(data), task_of(data)
     method, settings, groups = recipe.explain.method, dict(recipe.explain.settings), None
     if "words" in rows:
         settings, groups = settings_for_texts(method, settings), TOKEN
     x, target = rows["x"], rows["target"]
-    attribution = explain(model, x, target, method=method, columns=columns, seed=seed, **settings)
+    attribution = explain(model, x, target, method=method, task=task, columns=columns, seed=seed, **settings)
     if columns is not None:
-        found = {"attribution": attribution} | _scores(recipe, model, x, target, columns)
+        found = {"attribution": attribution} | _scores(recipe, model, x, target, data)
     else:
         drawn: dict[str, Any] = {"baseline": settings.get("baseline"), "groups": groups, "seed": seed}
+        drawn |= {} if task.name == "classes" else {"score": TargetValue(task)}
         curves = {"deletion": deletion_curve, "insertion": insertion_curve}
         found = {name: curve(model, x, target, attribution, **drawn) for name, curve in curves.items()}
     return {name: value.cpu().contiguous() for name, value in found.items()}
 
 
-def score_of(recipe: Recipe) -> str | None:
+def score_of(recipe: Recipe, task: Task) -> str | Score | None:
     """The score that the method explains; None if it has no such setting, or if the score is drawn for every pass."""
     score = _taken(recipe).get("score")
+    if task.name != "classes" and "score" in _taken(recipe):
+        return score_for(recipe.explain.settings.get("score"), task)
     return score if score in SCORES else None
 
 
@@ -77,13 +90,20 @@ def keep(draft: Draft, rows: Mapping[str, Tensor], columns: Columns | None) -> N
         draft.write_json(COLUMNS_FILE, dataclasses.asdict(columns))
 
 
-def _scores(recipe: Recipe, model: nn.Module, x: Tensor, target: Tensor, columns: Columns) -> dict[str, Tensor]:
+def _scores(recipe: Recipe, model: nn.Module, x: Tensor, target: Tensor, data: Dataset) -> dict[str, Tensor]:
     """The score of each row and of the baseline."""
-    takes, name = _taken(recipe), score_of(recipe)
+    task = task_of(data)
+    takes, name = _taken(recipe), score_of(recipe, task)
     if name is None or "baseline" not in takes or takes.get("background") is not None:
         return {}
-    of_baseline = answers(model, baseline_row(takes["baseline"], x, columns)[None]).expand(len(x), -1)
-    return {"score": SCORES[name](answers(model, x), target), "baseline": SCORES[name](of_baseline, target)}
+    score, baseline = plain_score(name), baseline_row(takes["baseline"], x, columns_of(data))[None]
+    of_baseline = _outputs(model, baseline, task).expand(len(x), -1)
+    return {"score": score(_outputs(model, x, task), target), "baseline": score(of_baseline, target)}
+
+
+def _outputs(model: nn.Module, x: Tensor, task: Task) -> Tensor:
+    with evaluating(model), torch.no_grad():
+        return task.outputs(model(like_parameters(x.clone(), model))).to(x.device)
 
 
 def _taken(recipe: Recipe) -> dict[str, Any]:

@@ -31,6 +31,7 @@ from corrigible.penalties import FEEDBACK_LOSSES, FEEDBACK_PENALTIES, MODEL_PENA
 from corrigible.regions.clusters import cluster_explanations
 from corrigible.regions.region_test import region_test
 from corrigible.regions.suspects import suspects
+from corrigible.tasks import TASKS
 from corrigible.workflow.records import Method
 
 TRUST_CHECKS = (
@@ -55,6 +56,7 @@ FAMILIES: Mapping[str, Mapping[str, Callable[..., Any]]] = {
     "attack": ATTACKS,
     "suspicion": {f.__name__: f for f in (suspects, region_test, cluster_explanations)},
     "concept": {f.__name__: f for f in (concept_vector, concept_sensitivity, concept_test, project_out)},
+    "task": TASKS,
     "metric": METRICS,
     "model": MODELS,
 }

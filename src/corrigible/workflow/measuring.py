@@ -11,7 +11,7 @@ from safetensors.torch import save
 from torch import Tensor, nn
 
 from corrigible.batches import collate
-from corrigible.data.dataset import Dataset, TensorData, class_names_of, columns_of, rows_of, tokens_of
+from corrigible.data.dataset import Dataset, TensorData, class_names_of, columns_of, rows_of, task_of, tokens_of
 from corrigible.evaluation import difference, measure, observations_for
 from corrigible.explanations.explaining import explain as attribute
 from corrigible.explanations.features import feature_shares
@@ -22,7 +22,7 @@ from corrigible.models.batch_size import rows_that_fit
 from corrigible.models.modes import evaluating, like_parameters
 from corrigible.observations import Observations, gather
 from corrigible.protocols.verdict import Verdict
-from corrigible.recipe import Recipe, load_data
+from corrigible.recipe import Recipe, load_data, metrics_of
 from corrigible.regions.shifts import Shift
 from corrigible.study import Draft, Run, Study, open_study
 from corrigible.types import Feedback, Measurement
@@ -33,6 +33,8 @@ from corrigible.workflow.explained_rows import explained_by, explained_rows, kee
 from corrigible.workflow.explained_words import WORDS_FILE, word_shares, words_of_rows
 from corrigible.workflow.model_runs import load_model
 from corrigible.workflow.records import FeatureShare, Finished, Measured
+from corrigible.workflow.row_texts import errors_table, label_texts, outputs_of, predicted_texts
+from corrigible.workflow.task_words import words_of
 from corrigible.workflow.verdicts import shifts_on_split, verdict_on_split
 
 NUM_DRAWN_ROWS = 8
@@ -54,7 +56,7 @@ def explain(
         model = load_model(source).to(device_named(device))
         targets, attributions = [], []
         for rows in _in_parts(data):
-            targets.append(predicted_target(model, rows.x, seed=seed))
+            targets.append(predicted_target(model, rows.x, task=task_of(rows), seed=seed))
             attributions.append(_of_words(_attribution(recipe, model, rows, targets[-1], seed), rows))
         tensors = {"attribution": torch.cat(attributions), "target": torch.cat(targets)}
         tensors["index"] = torch.arange(len(data))
@@ -88,16 +90,22 @@ def evaluate(
         yield from moved
         written = {
             "class_names": class_names_of(data),
+            "task": dataclasses.asdict(words_of(task_of(data), class_names_of(data))),
             "verdict": None if found is None else dataclasses.asdict(found),
             "shifts": [dataclasses.asdict(shift) for shift in moved],
         }
         evaluated = _Evaluated(recipe, data, feedback, compared, seed, device, _drawn_rows(data, feedback))
         results = yield from _measured(evaluated)
         changes = _as_dicts(evaluated.changes)
-        draft.write_json("evaluation.json", {**written, "models": results, "changes": changes})
+        explained = explained_rows(data)
+        texts = {
+            "row_labels": label_texts(data, evaluated.drawn["row"]),
+            "explained_labels": label_texts(data, explained["row"]),
+        }
+        draft.write_json("evaluation.json", {**written, **texts, "models": results, "changes": changes})
         (draft.folder / "rows.safetensors").write_bytes(save(evaluated.drawn))
         _keep_words(draft, rows_of(data, evaluated.drawn["row"]))
-        _keep_explanations(draft, recipe, evaluated.explained, data, seed)
+        _keep_explanations(draft, evaluated, explained)
     yield Finished("evaluate", str(draft.published))
 
 
@@ -122,7 +130,10 @@ class _Evaluated:
 def _measured(evaluated: _Evaluated) -> Generator[Measured, None, list[dict[str, Any]]]:
     """Yield each measurement; return the record of each model."""
     recipe, data, feedback, seed = evaluated.recipe, evaluated.data, evaluated.feedback, evaluated.seed
-    metrics, settings = recipe.evaluate.metrics, {"num_resamples": recipe.evaluate.num_resamples, "seed": seed}
+    metrics, settings = (
+        metrics_of(recipe, task_of(data)),
+        {"num_resamples": recipe.evaluate.num_resamples, "seed": seed},
+    )
     drawn, rows = evaluated.drawn, rows_of(data, evaluated.drawn["row"])
     results: list[dict[str, Any]] = []
     first: Observations | None = None
@@ -134,11 +145,12 @@ def _measured(evaluated: _Evaluated) -> Generator[Measured, None, list[dict[str,
         if run.verb == "correct":
             evaluated.changes = difference(first, observations, metrics, **settings)
         yield from (Measured(run.label, **found) for found in _as_dicts(measurements))
-        drawn[f"attribution.{place}"] = _attribution(recipe, model, rows, rows.y, seed).contiguous()
+        target = _explained_target(model, rows, seed)
+        drawn[f"attribution.{place}"] = _attribution(recipe, model, rows, target, seed).contiguous()
         drawn[f"predicted.{place}"] = observations.everywhere["predicted"][drawn["row"]]
         if run.verb != "baseline":
             evaluated.explained[place] = model
-        found = {"measurements": _as_dicts(measurements), "confusion": _confusion(observations)}
+        found = {"measurements": _as_dicts(measurements), **_predictions(model, data, observations, drawn["row"])}
         found["shares"] = _shares_of_labels(recipe, model, data, seed)
         results.append({"name": run.label, "run": run.name, **found})
     return results
@@ -191,6 +203,16 @@ def _confusion(observations: Observations) -> list[list[int]]:
     return counts.view(num_classes, num_classes).tolist()
 
 
+def _predictions(model: nn.Module, data: Dataset, observations: Observations, drawn: Tensor) -> dict[str, Any]:
+    """What was predicted of the drawn rows, and over all rows the confusion matrix or the table of errors."""
+    outputs = outputs_of(model, data)
+    return {
+        "row_predictions": predicted_texts(outputs, data, drawn),
+        "confusion": None if task_of(data).logits is None else _confusion(observations),
+        "errors": errors_table(outputs, data),
+    }
+
+
 def _drawn_rows(data: Dataset, feedback: list[Feedback]) -> dict[str, Tensor]:
     """A few rows spread over the data set, with their marks, for the report."""
     index = torch.linspace(0, len(data) - 1, min(NUM_DRAWN_ROWS, len(data))).round().long()
@@ -199,14 +221,15 @@ def _drawn_rows(data: Dataset, feedback: list[Feedback]) -> dict[str, Tensor]:
     return {"row": index, "x": rows.x.contiguous(), "y": rows.y, "irrelevant": rows.irrelevant}
 
 
-def _keep_explanations(draft: Draft, recipe: Recipe, models: dict[int, nn.Module], data: Dataset, seed: int) -> None:
-    """Write the data for the report's plots of these models, which are numbered as in the evaluation."""
-    columns, rows = columns_of(data), explained_rows(data)
-    by_model = {place: explained_by(recipe, model, rows, columns, seed) for place, model in models.items()}
+def _keep_explanations(draft: Draft, evaluated: _Evaluated, rows: dict[str, Tensor]) -> None:
+    """Write the data for the report's plots of the explained models, which are numbered as in the evaluation."""
+    recipe, models, data, seed = evaluated.recipe, evaluated.explained, evaluated.data, evaluated.seed
+    by_model = {place: explained_by(recipe, model, rows, data, seed) for place, model in models.items()}
     rows |= {f"{name}.{place}": values for place, found in by_model.items() for name, values in found.items()}
+    columns = columns_of(data)
     keep(draft, rows, columns)
     if columns is not None:
-        keep_features(draft, explained_features(recipe, models, rows, columns, seed))
+        keep_features(draft, explained_features(recipe, models, rows, columns, seed, task_of(data)))
 
 
 def _in_parts(data: Dataset) -> Iterator[TensorData]:
@@ -219,7 +242,14 @@ def _attribution(recipe: Recipe, model: nn.Module, rows: TensorData, target: Ten
     method, settings = recipe.explain.method, dict(recipe.explain.settings)
     if rows.tokens is not None:
         settings = settings_for_texts(method, settings)
-    return attribute(model, rows.x, target, method=method, columns=rows.columns, seed=seed, **settings)
+    shared: dict[str, Any] = {"task": task_of(rows), "columns": rows.columns, "seed": seed}
+    return attribute(model, rows.x, target, method=method, **shared, **settings)
+
+
+def _explained_target(model: nn.Module, rows: TensorData, seed: int) -> Tensor:
+    """The label where it is a class, otherwise what the task explains by default."""
+    task = task_of(rows)
+    return rows.y if task.name == "classes" else predicted_target(model, rows.x, task=task, seed=seed)
 
 
 def _of_words(attribution: Tensor, rows: TensorData) -> Tensor:
@@ -239,8 +269,9 @@ def _shares(attributions: Iterable[Tensor], data: Dataset) -> list[tuple[str, fl
 
 
 def _shares_of_labels(recipe: Recipe, model: nn.Module, data: Dataset, seed: int) -> list[tuple[str, float]]:
-    """The share of each feature or word in attributions to the labels; empty for data without either."""
+    """The share of each feature or word in attributions to the labels or predictions; empty for data without either."""
     if columns_of(data) is None and tokens_of(data) is None:
         return []
-    parts = (_of_words(_attribution(recipe, model, rows, rows.y, seed), rows) for rows in _in_parts(data))
+    explained = ((rows, _explained_target(model, rows, seed)) for rows in _in_parts(data))
+    parts = (_of_words(_attribution(recipe, model, rows, target, seed), rows) for rows, target in explained)
     return _shares(parts, data)

@@ -11,6 +11,7 @@ import torch
 from torch import nn
 
 from corrigible.data.dataset import Dataset, rows_of, shape_of, strata_of, tokens_of
+from corrigible.data.network_facts import model_facts
 from corrigible.errors import DataError, FeedbackError, RecipeError, StudyError
 from corrigible.feedback.masks import marks_of, said_about
 from corrigible.models.weights import load_weights, save_weights
@@ -26,7 +27,7 @@ from corrigible.protocols.schedule import Schedule, accuracy_on, require_fit, ru
 from corrigible.protocols.training_facts import Known, augments_of, changes_of, provided
 from corrigible.protocols.verdict import Verdict
 from corrigible.protocols.weight import WeightChoice
-from corrigible.recipe import Recipe, build_model, load_data, model_facts
+from corrigible.recipe import Recipe, build_model, load_data
 from corrigible.study import Draft, Run, Study, open_study
 from corrigible.training import Epoch
 from corrigible.types import Feedback

@@ -4,20 +4,28 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Literal
 
-from corrigible.comparison import spoken
+from corrigible.comparison import IN_UNIT, spoken
 from corrigible.protocols.verdict import KEPT
 from corrigible.reporting import Opening, ReportedModel
 from corrigible.types import Features, Feedback, Measurement, Phrase
+from corrigible.workflow.task_words import OF_CLASSES_ALONE, TaskWords, percent, plain
 from corrigible.workflow.verdicts import FAILED
 
 TASK = (
     *("accuracy", "auc", "f1", "precision", "recall"),
     *("worst_class_accuracy", "macro_group_accuracy", "worst_group_accuracy"),
+    *("r2", "deviance_explained", "label_accuracy", "exact_match", "macro_f1", "macro_auc"),
+    *("pair_accuracy", "quadratic_kappa", "gini", "spearman"),
 )
 """Metrics of how well the model does its task; higher is better for each."""
-RELIANCE = ("attribution_overlap", "flip_rate", "flip_effect")
+RELIANCE = ("attribution_overlap", "flip_rate", "flip_effect", "mean_shift")
 MOST_NAMED = 3
-GLOSS = {"auc": " (0.5 is guessing, 1 is perfect)", "accuracy": " (the share of rows predicted right)"}
+GLOSS = {
+    "auc": " (0.5 is guessing, 1 is perfect)",
+    "accuracy": " (the share of rows predicted right)",
+    "r2": " (the share of the variance explained; 1 is perfect)",
+    "spearman": " (0 is guessing, 1 is the right order)",
+}
 MARKED = "what was marked"
 FINE_TUNED = "after training on for as long without feedback"
 WHAT_TO_TRY = (
@@ -78,33 +86,39 @@ def changes_of(
 
 
 def opening(
-    verdict: Mapping[str, Any], changes: Sequence[Change], feedback: Sequence[Feedback], class_names: Sequence[str]
+    verdict: Mapping[str, Any],
+    changes: Sequence[Change],
+    feedback: Sequence[Feedback],
+    class_names: Sequence[str],
+    words: TaskWords = OF_CLASSES_ALONE,
 ) -> Opening:
     """The outcome, what was asked, and the effect on the task."""
     is_failed = verdict["outcome"] == FAILED
     thing = _thing(feedback)
     sentences = [_why_failed(verdict)] if is_failed else []
-    sentences.append(_asked(verdict, changes, feedback, class_names))
-    sentences.append(_task(verdict, changes, thing))
+    sentences.append(_asked(verdict, changes, feedback, words.prediction(class_names), words))
+    sentences.append(_task(verdict, changes, thing, words))
     if not is_failed and verdict["as_found_after"] < verdict["as_found_before"] - KEPT:
-        sentences.append(_as_found(verdict, thing))
+        sentences.append(_as_found(verdict, thing, words))
     return Opening(verdict["outcome"], (*sentences, *([WHAT_TO_TRY] if is_failed else [])))
 
 
-def moved(shifts: Sequence[Mapping[str, Any]]) -> Iterator[str]:
+def moved(shifts: Sequence[Mapping[str, Any]], words: TaskWords = OF_CLASSES_ALONE) -> Iterator[str]:
     """A sentence for each region that the corrected model relies on more than before, for a person to judge."""
     for shift in shifts:
         region = f"{shift['region'][0].upper()}{shift['region'][1:]}"
-        yield (
-            f"{region} matters more than before: with other rows’ values there the "
-            f"model is right on {percent(shift['after'])} of rows, before on {percent(shift['before'])}. Should it?"
-        )
+        now = f"the model is right on {percent(shift['after'])} of rows, before on {percent(shift['before'])}"
+        if words.name != "classes":
+            now = f"the {words.quality} is {percent(shift['after'])}, before {percent(shift['before'])}"
+        yield f"{region} matters more than before: with other rows’ values there {now}. Should it?"
 
 
-def details(verdicts: Sequence[Mapping[str, Any]], changes: Sequence[Change]) -> Iterator[str]:
+def details(
+    verdicts: Sequence[Mapping[str, Any]], changes: Sequence[Change], words: TaskWords = OF_CLASSES_ALONE
+) -> Iterator[str]:
     """One sentence per verdict, the decisive one first, and one per metric, those about reliance first."""
     for verdict in verdicts[:1]:
-        yield _judged(verdict)
+        yield _judged(verdict, words)
     for verdict in verdicts[1:]:
         if verdict["outcome"] != verdicts[0]["outcome"]:
             yield f"On {verdict['where']} rows: {verdict['sentence']}"
@@ -113,7 +127,8 @@ def details(verdicts: Sequence[Mapping[str, Any]], changes: Sequence[Change]) ->
         interval = ""
         if change.low is not None and change.high is not None:
             interval = f" (95\u00a0% interval of the change {_signed(change.low)} to {_signed(change.high)})"
-        before, after = figure(change.before), figure(change.after)
+        unit = f" {words.unit}" if words.unit and change.metric in IN_UNIT else ""
+        before, after = figure(change.before) + unit, figure(change.after) + unit
         if change.direction in ("rose", "fell"):
             told = f"{change.direction} from {before} to {after}{interval}"
         elif change.direction:
@@ -130,22 +145,23 @@ def _why_failed(verdict: Mapping[str, Any]) -> str:
 
 
 def _asked(
-    verdict: Mapping[str, Any], changes: Sequence[Change], feedback: Sequence[Feedback], class_names: Sequence[str]
+    verdict: Mapping[str, Any],
+    changes: Sequence[Change],
+    feedback: Sequence[Feedback],
+    prediction: str,
+    words: TaskWords,
 ) -> str:
     """The effect of changing the marked content; for a table, of flipping the features, if that was measured."""
     before, after = verdict["reliance_before"], verdict["reliance_after"]
     exchange, flip = _exchange(feedback), _flip(changes, feedback)
     if flip is not None and verdict["outcome"] != "no reliance found":
         before, after, exchange = flip.before, flip.after, f"Changing {_thing(feedback)}"
-    before, after = points(before), points(after)
-    chance = "the predicted chances"
-    if len(class_names) == 2:
-        chance = "the predicted chance"
-        chance += "" if class_names[1].isdecimal() else f" of “{class_names[1]}”"
     if verdict["outcome"] == "no reliance found":
         exchange = f"There was hardly anything to correct: {exchange[0].lower()}{exchange[1:]}"
-        return f"{exchange} moved {chance} by only {before} percentage points before the correction; now by {after}."
-    return f"{exchange} now moves {chance} by {after} percentage points; before, by {before}."
+        first, second = words.moves(before, after)
+        return f"{exchange} moved {prediction} by only {first} before the correction; now by {second}."
+    first, second = words.moves(after, before)
+    return f"{exchange} now moves {prediction} by {first}; before, by {second}."
 
 
 def _exchange(feedback: Sequence[Feedback]) -> str:
@@ -179,11 +195,11 @@ def _named(feedback: Sequence[Feedback]) -> tuple[str, str]:
     return "", f"“{words.pop()}”" if len(words) == 1 and words != {""} else ""
 
 
-def _task(verdict: Mapping[str, Any], changes: Sequence[Change], thing: str) -> str:
+def _task(verdict: Mapping[str, Any], changes: Sequence[Change], thing: str, words: TaskWords) -> str:
     """The corrected model compared with the uncorrected one and the baselines, on the first metric about the task."""
     change = next((change for change in changes if change.metric in TASK), None)
     if change is None:
-        return _exchanged(verdict)
+        return _exchanged(verdict, words)
     others = _listed([f"{figure(change.before)} before the correction", *_baselines(change, thing)])
     name = spoken(change.metric)
     now = f"{figure(change.after)}{GLOSS.get(change.metric, '')}"
@@ -201,51 +217,42 @@ def _baselines(change: Change, thing: str = MARKED) -> list[str]:
     return [f"{figure(value)} {how}" for how, value in found.items() if value is not None]
 
 
-def _exchanged(verdict: Mapping[str, Any]) -> str:
+def _exchanged(verdict: Mapping[str, Any], words: TaskWords) -> str:
     others = [f"{percent(verdict['accuracy_before'])} before the correction"]
     if verdict["accuracy_fine_tuned"] is not None:
         others.append(f"{percent(verdict['accuracy_fine_tuned'])} {FINE_TUNED}")
-    return (
-        f"With what was marked exchanged, {percent(verdict['accuracy_after'])} of rows are predicted right; it was "
-        f"{_listed(others)}."
-    )
+    return f"With what was marked exchanged, {words.right(verdict['accuracy_after'])}; it was {_listed(others)}."
 
 
-def _as_found(verdict: Mapping[str, Any], thing: str) -> str:
+def _as_found(verdict: Mapping[str, Any], thing: str, words: TaskWords) -> str:
     before, after = (percent(verdict[f"as_found_{when}"]) for when in ("before", "after"))
-    return (
-        f"On these rows as they are, {after} are now predicted right and {before} were before. That is expected where "
-        f"{thing} told the label on these rows."
+    now = f"{after} are now predicted right and {before} were before"
+    if words.name != "classes":
+        now = f"the {words.quality} is now {after} and was {before} before"
+    return f"On these rows as they are, {now}. That is expected where {thing} told the label on these rows."
+
+
+def _judged(verdict: Mapping[str, Any], words: TaskWords) -> str:
+    now, before = words.moves(verdict["reliance_after"], verdict["reliance_before"])
+    equally = ", each class counting the same" if words.has_classes else ""
+    moves = "the predicted chances" if words.name == "classes" else words.prediction(())
+    told = (
+        f"Judged on {verdict['num_rows']:,} {verdict['where']} rows{equally}: exchanging "
+        f"what was marked moves {moves} by {now}; before, by {before}. {_exchanged(verdict, words)}"
     )
-
-
-def _judged(verdict: Mapping[str, Any]) -> str:
-    return (
-        f"Judged on {verdict['num_rows']:,} {verdict['where']} rows, each class counting the same: exchanging what was "
-        f"marked moves the predicted chances by {points(verdict['reliance_after'])} percentage points; before, by "
-        f"{points(verdict['reliance_before'])}. {_exchanged(verdict)} Least often right is class "
-        f"“{verdict['worst_class']}”, on {percent(verdict['worst_class_accuracy'])} of its rows."
-    )
-
-
-def points(share: float) -> str:
-    """A change of probability in percentage points, with two decimals if it is below one."""
-    value = 100 * share
-    if value < 0.005:
-        return "0"
-    return f"{value:.2f}" if value < 1 else f"{value:.1f}"
-
-
-def percent(share: float) -> str:
-    return f"{100 * share:.1f}\u00a0%"
+    if not words.has_classes:
+        return told
+    worst = f"“{verdict['worst_class']}”, on {percent(verdict['worst_class_accuracy'])} of its rows"
+    return f"{told} Least often right is class {worst}."
 
 
 def figure(value: float) -> str:
-    return f"{value:.3f}".replace("-", "−")
+    """The value with three decimals, fewer if it is large."""
+    return plain(value) if abs(value) >= 10 else f"{value:.3f}".replace("-", "−")
 
 
 def _signed(value: float) -> str:
-    return f"{value:+.3f}".replace("-", "−")
+    return ("+" if value > 0 else "") + figure(value) if abs(value) >= 10 else f"{value:+.3f}".replace("-", "−")
 
 
 def _listed(parts: Sequence[str]) -> str:

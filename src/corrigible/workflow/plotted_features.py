@@ -5,29 +5,31 @@ from collections.abc import Iterator, Sequence
 import torch
 from torch import Tensor
 
-from corrigible.data.dataset import class_named
 from corrigible.plots.dependence import partial_dependence
 from corrigible.plots.interaction_matrix import interaction_matrix
 from corrigible.reporting import Plots
 from corrigible.workflow.explained_features import ExplainedFeatures
+from corrigible.workflow.task_words import TaskWords
 
 NOISE = 1e-5
 """Share of the largest value that rounding alone can give a pair without interaction."""
 
 
-def feature_plots(found: ExplainedFeatures, names: Sequence[str], class_names: Sequence[str]) -> Iterator[Plots]:
+def feature_plots(
+    found: ExplainedFeatures, names: Sequence[str], class_names: Sequence[str], words: TaskWords
+) -> Iterator[Plots]:
     """Plots of partial dependence and interactions; none if a value is not finite."""
     panels = [panel for of_model in found.dependence.values() for panel in of_model]
     if all(bool(panel.lines.isfinite().all()) for panel in panels):
-        yield _dependence(found, names, class_named(found.target, class_names))
+        yield _dependence(found, names, words.value(found.target, class_names))
     is_finite = all(bool(matrix.isfinite().all()) for matrix in found.interactions.values())
     if is_finite and len(found.paired) > 1:
         yield _interactions(found, names)
 
 
-def _dependence(found: ExplainedFeatures, names: Sequence[str], whose: str) -> Plots:
+def _dependence(found: ExplainedFeatures, names: Sequence[str], value: str) -> Plots:
     by_model = {names[place]: panels for place, panels in found.dependence.items()}
-    figure = partial_dependence(by_model, label=f"probability of class {whose}")
+    figure = partial_dependence(by_model, label=value)
     num_rows = len(next(iter(found.dependence.values()))[0].lines)
     note = (
         f"The strongest features, each set to other values in {num_rows} rows, all else as it is. Coloured is the mean "

@@ -1,6 +1,7 @@
 """Texts with their words coloured, for the report."""
 
 from collections.abc import Iterator, Mapping, Sequence
+from typing import Any
 
 from matplotlib.figure import Figure
 from torch import Tensor
@@ -9,31 +10,46 @@ from corrigible.data.dataset import class_named
 from corrigible.explanations.words import by_token
 from corrigible.plots.coloured_text import coloured_text
 from corrigible.reporting import Plots
+from corrigible.workflow.task_words import words_in
 
 NUM_MODELS = 2
 """The model before and after its correction."""
 
 
 def word_plots(
-    drawn: Mapping[str, Tensor], words: Sequence[Sequence[str]], names: Sequence[str], class_names: Sequence[str]
+    drawn: Mapping[str, Tensor], words: Sequence[Sequence[str]], names: Sequence[str], results: Mapping[str, Any]
 ) -> Iterator[Plots]:
     """The drawn texts with their words coloured, once for each of the two models; none if no text can be drawn."""
     values = {name: by_token(drawn[f"attribution.{place}"]) for place, name in enumerate(names[:NUM_MODELS])}
+    labels, predictions = texts_of_rows(drawn, results)
     figures: list[Figure] = []
     for at, text in enumerate(words):
         of_models = [found[at, : len(text)] for found in values.values()]
         limit = max((float(found.abs().nan_to_num(0).max()) for found in of_models), default=0.0) if text else 0.0
         if limit == 0.0:
             continue
-        label = class_named(int(drawn["y"][at]), class_names)
         for place, (name, found) in enumerate(zip(values, of_models, strict=True)):
-            predicted = class_named(int(drawn[f"predicted.{place}"][at]), class_names)
-            title = f"Row {int(drawn['row'][at])}, label {label}: {name} says {predicted}"
+            title = f"Row {int(drawn['row'][at])}, label {labels[at]}: {name} says {predictions[place][at]}"
             figures.append(coloured_text(text, found, limit=limit, title=title))
     if not figures:
         return
+    speak = "speak for the label, blue ones against it"
+    if not words_in(results).has_classes:
+        speak = "raise the prediction, blue ones lower it"
     note = (
-        "A few texts spread over the data. Red words speak for the label, blue ones against it; both models of a text "
+        f"A few texts spread over the data. Red words {speak}; both models of a text "
         "share their colours. Words are as the model sees them: in lower case, rare ones as [unknown]."
     )
     yield Plots("What each word does", note, tuple(figures))
+
+
+def texts_of_rows(drawn: Mapping[str, Tensor], results: Mapping[str, Any]) -> tuple[list[str], list[list[str]]]:
+    """The label of each drawn row, and what each of the evaluation's models predicts, as text."""
+    if "row_labels" in results:
+        return results["row_labels"], [model["row_predictions"] for model in results["models"]]
+    # Evaluations of older versions, which are all about classes.
+    named = [
+        [class_named(label, results["class_names"]) for label in drawn[name].tolist()]
+        for name in ("y", *(f"predicted.{place}" for place in range(len(results["models"]))))
+    ]
+    return named[0], named[1:]

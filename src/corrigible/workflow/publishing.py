@@ -9,24 +9,24 @@ from typing import Any
 
 import numpy as np
 from safetensors.torch import load_file
-from torch import Tensor
 
 from corrigible import sealing
 from corrigible.comparison import spoken
-from corrigible.data.dataset import class_named
 from corrigible.data.text import VOCABULARY_FILE
 from corrigible.errors import SealError, StudyError
 from corrigible.feedback.exchange import to_json
 from corrigible.folders import inside, write_atomically
 from corrigible.recipe import Recipe
-from corrigible.reporting import Curve, HeatmapRow, ReportContent, ReportedModel, render
+from corrigible.reporting import Curve, HeatmapRow, ReportContent, ReportedModel, ReportTable, render
 from corrigible.study import Run, Study, open_study
 from corrigible.training import Epoch
 from corrigible.types import Measurement
 from corrigible.workflow.model_runs import load_model
 from corrigible.workflow.opening import changes_of, details, moved, opening
 from corrigible.workflow.plotted import explanation_plots
+from corrigible.workflow.plotted_words import texts_of_rows
 from corrigible.workflow.records import Finished, Sealed, Verified
+from corrigible.workflow.task_words import TaskWords, words_in
 from corrigible.workflow.verdicts import FAILED, feedback_seen, verdicts_on
 
 
@@ -126,17 +126,19 @@ def _content(study: Study, evaluation: Run) -> ReportContent:
     corrected = next((run for run in compared if run.verb == "correct"), evaluation)
     feedback, verdicts = tuple(feedback_seen(study, corrected)), verdicts_on(corrected, results)
     measured = [Measurement(**change) for change in results["changes"]]
+    words = words_in(results)
     changes = changes_of(models, [str(run.record.get("baseline", "")) for run in compared], measured)
     return ReportContent(
         title=recipe.title or study.folder.name,
         kind=recipe.kind,  # type: ignore[arg-type]
         created=datetime.fromisoformat(evaluation.record["created"]),
-        opening=opening(verdicts[0], changes, feedback, models[0].class_names) if verdicts else None,
-        summary=(*details(verdicts, changes), *moved(results.get("shifts", []))),
+        opening=opening(verdicts[0], changes, feedback, models[0].class_names, words) if verdicts else None,
+        summary=(*details(verdicts, changes, words), *moved(results.get("shifts", []), words)),
         notes=recipe.notes,
+        unit=words.unit,
         models=models,
-        explanation=f"Attributions ({spoken(recipe.explain.method)}) explain the label's score.",
-        heatmaps=_heatmaps(evaluation, results["class_names"]) if recipe.kind == "image" else (),
+        explanation=_explanation(recipe, words),
+        heatmaps=_heatmaps(evaluation, results) if recipe.kind == "image" else (),
         feature_shares=_shares(results["models"]),
         plots=tuple(explanation_plots(evaluation)),
         curves=tuple(Curve(run.label, tuple(_epochs(run))) for run in compared),
@@ -156,28 +158,36 @@ def _present(runs: Mapping[str, Run], name: str) -> Run:
 
 
 def _reported(model: Mapping[str, Any], class_names: list[str]) -> ReportedModel:
-    names = class_names or [str(label) for label in range(len(model["confusion"]))]
     measurements = tuple(Measurement(**found) for found in model["measurements"])
+    if model["confusion"] is None:
+        errors = model["errors"]
+        table = ReportTable(tuple(errors["header"]), tuple(map(tuple, errors["rows"]))) if errors else None
+        return ReportedModel(model["name"], measurements, errors=table)
+    names = class_names or [str(label) for label in range(len(model["confusion"]))]
     return ReportedModel(model["name"], measurements, np.array(model["confusion"]), tuple(names))
 
 
-def _heatmaps(evaluation: Run, class_names: list[str]) -> tuple[HeatmapRow, ...]:
-    rows = load_file(evaluation.folder / "rows.safetensors")
+def _explanation(recipe: Recipe, words: TaskWords) -> str:
+    what = "the label's score" if words.name == "classes" else f"the {words.score}"
+    return f"Attributions ({spoken(recipe.explain.method)}) explain {what}."
 
-    def named(label: Tensor) -> str:
-        return class_named(int(label), class_names)
+
+def _heatmaps(evaluation: Run, results: Mapping[str, Any]) -> tuple[HeatmapRow, ...]:
+    rows = load_file(evaluation.folder / "rows.safetensors")
+    labels, predictions = texts_of_rows(rows, results)
 
     def row(place: int) -> HeatmapRow:
         second = "attribution.1" in rows
         return HeatmapRow(
             row=int(rows["row"][place]),
             x=rows["x"][place],
-            label=named(rows["y"][place]),
-            predicted_before=named(rows["predicted.0"][place]),
+            label=labels[place],
+            predicted_before=predictions[0][place],
             attribution_before=rows["attribution.0"][place],
-            predicted_after=named(rows["predicted.1"][place]) if second else None,
+            predicted_after=predictions[1][place] if second else None,
             attribution_after=rows["attribution.1"][place] if second else None,
             irrelevant=rows["irrelevant"][place],
+            is_right_or_wrong=words_in(results).has_classes,
         )
 
     return tuple(row(place) for place in range(len(rows["row"])))

@@ -58,10 +58,10 @@ class Suspected:
     region: str
     """The region in the form that ``feedback add`` takes."""
     label: str
-    """The class it is about; empty for several."""
+    """The class, or the part of the labels, that it is about; empty for several."""
     score: float
     effect: float
-    """Mean fall of the score of the predicted class when the region holds other rows' values."""
+    """Mean fall of the score of the prediction when the region holds other rows' values."""
     low: float
     high: float
     ratio: float
@@ -135,6 +135,8 @@ class MethodCompared:
     low: float | None = None
     """Ends of the 95 % interval of ``swapped_accuracy``."""
     high: float | None = None
+    measured: Mapping[str, float | None] = field(default_factory=dict)
+    """For labels that are no classes, the metrics of the task."""
     step_cost: float | None = None
     """Time of a step divided by that of plain training."""
     weights: Mapping[str, float] = field(default_factory=dict)

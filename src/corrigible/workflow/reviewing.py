@@ -8,8 +8,9 @@ from pathlib import Path
 import numpy as np
 import torch
 
-from corrigible.data.dataset import Dataset, all_labels, class_names_of, rows_of, shape_of
+from corrigible.data.dataset import Dataset, Labelled, all_labels, class_names_of, rows_of, shape_of, task_of
 from corrigible.data.image_folder import ImageFolder, masks_for, polarities_in
+from corrigible.data.table import OF_CLASSES
 from corrigible.data.tokens import tokenize
 from corrigible.errors import FeedbackError, unknown
 from corrigible.feedback.exchange import from_json, to_json
@@ -88,6 +89,8 @@ def _import_masks(study: Study, source: Path) -> list[int]:
     said = []
     for polarity, split in polarities_in(source):
         data = load_data(study.recipe, study.folder, split)
+        if isinstance(data, Labelled):
+            data = data.rows
         if not isinstance(data, ImageFolder):
             raise FeedbackError(f"split {split!r} is not kept as image files; expected masks as JSON or --mask")
         for row, mask in masks_for(data, source, polarity, split):
@@ -160,6 +163,7 @@ def described(region: Region) -> str:
 
 def _class_of(label: int | str, data: Dataset, split: str) -> int:
     """The number of the class with this name, or the number itself; names come first."""
+    _require_classes(data)
     names = class_names_of(data)
     if label in names:
         return names.index(str(label))
@@ -173,7 +177,10 @@ def _class_of(label: int | str, data: Dataset, split: str) -> int:
 def _check(feedback: list[Feedback], data: Dataset) -> None:
     """Raises FeedbackError for feedback that does not fit the data."""
     marks_of(feedback, data)
-    classes = set(all_labels(data).tolist()) | set(range(len(class_names_of(data))))
+    classes: set[int] = set()
+    if any(said.label is not None for said in feedback):
+        _require_classes(data)
+        classes = set(all_labels(data).tolist()) | set(range(len(class_names_of(data))))
     for said in feedback:
         if said.label is not None and said.label not in classes:
             known = ", ".join(map(str, sorted(classes)))
@@ -183,6 +190,15 @@ def _check(feedback: list[Feedback], data: Dataset) -> None:
             raise FeedbackError(
                 f"{described(said.region)!r} stands in {where} of split {said.split!r}; check its spelling"
             )
+
+
+def _require_classes(data: Dataset) -> None:
+    task = task_of(data)
+    if task.name not in OF_CLASSES:
+        raise FeedbackError(
+            f"feedback on the rows of one label, but the labels of the task {task.name!r} are no classes; say it about "
+            "single rows or about every row"
+        )
 
 
 def _store(study: Study, feedback: list[Feedback], data: Dataset) -> list[int]:

@@ -9,7 +9,7 @@ import numpy as np
 import torch
 from safetensors.torch import save
 
-from corrigible.data.dataset import class_named, class_names_of, columns_of, shape_of, tokens_of
+from corrigible.data.dataset import Dataset, class_named, class_names_of, columns_of, shape_of, task_of, tokens_of
 from corrigible.feedback.masks import mask_of
 from corrigible.recipe import load_data
 from corrigible.regions.candidates import box_of
@@ -39,8 +39,8 @@ def suspect(
     with study.new_run("suspect", parent=source.name, seed=seed, device=device, split=SPLIT) as draft:
         model = load_model(source).to(device_named(device))
         found = suspects(model, data, seed=seed)
-        shape, names = shape_of(data), class_names_of(data)
-        records = [_record(rank, entry, len(shape) == 3, names) for rank, entry in enumerate(found, start=1)]
+        shape = shape_of(data)
+        records = [_record(rank, entry, len(shape) == 3, data) for rank, entry in enumerate(found, start=1)]
         draft.write_json("suspects.json", [dataclasses.asdict(record) for record in records])
         if tokens_of(data) is None:  # A word has no fixed place.
             _keep_masks(draft, [entry.region for entry in found], shape, columns_of(data))
@@ -48,12 +48,12 @@ def suspect(
     yield Finished("suspect", str(draft.published))
 
 
-def _record(rank: int, found: Suspect, is_image: bool, class_names: tuple[str, ...]) -> Suspected:
+def _record(rank: int, found: Suspect, is_image: bool, data: Dataset) -> Suspected:
     test = found.test
     return Suspected(
         rank=rank,
         region=in_words(found.region, is_image=is_image),
-        label="" if found.label is None else class_named(found.label, class_names),
+        label="" if found.label is None else _part_named(found.label, data),
         score=found.score,
         effect=test.effect,
         low=test.low,
@@ -64,6 +64,11 @@ def _record(rank: int, found: Suspect, is_image: bool, class_names: tuple[str, .
         size=found.size,
         rows=found.rows,
     )
+
+
+def _part_named(label: int, data: Dataset) -> str:
+    """The class, or which part of labels that are no classes, counted from the smallest."""
+    return class_named(label, class_names_of(data)) if task_of(data).logits else f"part {label + 1} of the labels"
 
 
 def _keep_masks(draft: Draft, regions: Sequence[Region], shape: tuple[int, ...], columns: Columns | None) -> None:

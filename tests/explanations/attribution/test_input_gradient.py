@@ -24,13 +24,18 @@ def test_a_single_logit_is_read_as_the_logits_of_two_classes():
     torch.testing.assert_close(input_gradient(model, x, outside, score="target_log_prob"), -p * w)
 
 
-def test_a_model_that_gives_one_number_per_row_has_two_classes():
+def test_a_model_that_gives_one_number_per_row_is_explained_itself_or_as_the_logit_of_class_1():
     class Squeezed(nn.Linear):
         def forward(self, x):
             return super().forward(x)[:, 0]
 
     model, x = Squeezed(3, 1), torch.randn(2, 3)
-    assert torch.equal(explain(model, x, 1, method="input_gradient"), model.weight.detach().expand(2, 3))
+    expected = model.weight.detach().expand(2, 3)
+    for target in (None, 0):
+        assert torch.equal(explain(model, x, target, method="input_gradient"), expected)
+    for target in (None, 1):
+        assert torch.equal(explain(model, x, target, method="input_gradient", task="classes"), expected)
+    assert not explain(model, x, 0, method="input_gradient", task="classes").any()
 
 
 def test_the_gradient_is_centred_over_the_one_hot_columns_of_a_category():

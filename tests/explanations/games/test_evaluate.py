@@ -175,7 +175,7 @@ def test_a_classifier_of_another_library_can_be_explained(method):
     x = rows(60)
     classifier = LogisticRegression().fit(x.numpy(), (x[:, 1] > 0).long().numpy())
     if method == "linear_shap":
-        found = explained(method, lambda x: classifier.decision_function(x.numpy()), x)
+        found = explained(method, lambda x: classifier.decision_function(x.numpy()), x, 0)
     else:
         found = explained(method, classifier.predict_proba, x)
     assert found.abs().mean(0).argmax() == 1

@@ -22,7 +22,7 @@ def attacked(x):
 
 
 def share_that_names(column, method, absent):
-    found = explain(attacked, people(40, seed=1), 1, method=method, background=people(100, seed=2), absent=absent)
+    found = explain(attacked, people(40, seed=1), method=method, background=people(100, seed=2), absent=absent)
     return (found.abs().argmax(1) == column).double().mean().item()
 
 

@@ -49,7 +49,7 @@ def test_a_product_of_two_inputs_is_shared_evenly_by_its_four_places():
         def forward(self, x):
             return x[:, 0] * x[:, 1] + 5 * x[:, 2]
 
-    found = integrated_hessians(Product(), torch.tensor([[2.0, 3.0, 1.0]]), torch.tensor([1]), steps=3)
+    found = integrated_hessians(Product(), torch.tensor([[2.0, 3.0, 1.0]]), None, steps=3)
     torch.testing.assert_close(found[0], torch.tensor([[1.5, 1.5, 0.0], [1.5, 1.5, 0.0], [0.0, 0.0, 5.0]]))
 
 

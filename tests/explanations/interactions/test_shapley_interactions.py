@@ -39,7 +39,7 @@ def test_it_is_the_weighted_sum_of_what_pairs_add_together(wrap):
 
 def test_a_product_is_an_interaction_and_a_sum_is_none():
     x = torch.tensor([[2.0, 3.0, 1.0]])
-    found = shapley_interactions(lambda x: x[:, 0] * x[:, 1] + 5 * x[:, 2], x, torch.tensor([1]))
+    found = shapley_interactions(lambda x: x[:, 0] * x[:, 1] + 5 * x[:, 2], x, None)
     assert found.tolist() == [[[0.0, 3.0, 0.0], [3.0, 0.0, 0.0], [0.0, 0.0, 5.0]]]
 
 
@@ -72,7 +72,7 @@ def test_of_products_of_two_one_sample_is_exact_however_many_groups():
         return x[:, 0] * x[:, 1] - 2 * x[:, 2] * x[:, 16] + x[:, 3]
 
     x = rows(2, 17)
-    found = shapley_interactions(pairwise, x, torch.tensor([1, 1]), samples=1)
+    found = shapley_interactions(pairwise, x, torch.tensor([0, 0]), samples=1)
     expected = torch.zeros(2, 17, 17, dtype=torch.float64)
     expected[:, 0, 1] = expected[:, 1, 0] = x[:, 0] * x[:, 1] / 2
     expected[:, 2, 16] = expected[:, 16, 2] = -x[:, 2] * x[:, 16]
@@ -99,4 +99,4 @@ def test_rows_with_fewer_segments_end_in_zeros():
 )
 def test_too_many_groups_and_no_samples_are_refused(inputs, settings, message):
     with pytest.raises(RecipeError, match=message):
-        shapley_interactions(lambda x: x.sum(1), torch.ones(1, inputs), torch.tensor([1]), **settings)
+        shapley_interactions(lambda x: x.sum(1), torch.ones(1, inputs), None, **settings)

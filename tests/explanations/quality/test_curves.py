@@ -4,6 +4,7 @@ import pytest
 import torch
 from torch import nn
 
+from corrigible.data.dataset import TensorData
 from corrigible.errors import DataError, RecipeError
 from corrigible.explanations.passes import pass_over
 from corrigible.explanations.quality import deletion_auc, deletion_curve, insertion_auc, insertion_curve
@@ -13,7 +14,7 @@ RNG = torch.Generator().manual_seed(0)
 
 
 def linear(*weights):
-    """Logits 0 and w · x."""
+    """w · x."""
     layer = nn.Linear(len(weights), 1, bias=False)
     layer.weight.data = torch.tensor([weights])
     return layer.double()
@@ -155,8 +156,19 @@ def test_half_precision_counts_as_well():
 
 def test_any_function_of_the_rows_will_do():
     model, x = linear(1.0, 2.0), torch.ones(2, 2, dtype=torch.float64)
-    found = deletion_auc(lambda rows: rows.numpy() @ [[1.0], [2.0]], x, 1, x)
-    torch.testing.assert_close(found, deletion_auc(model, x, 1, x))
+    found = deletion_auc(lambda rows: rows.numpy() @ [[1.0], [2.0]], x, 1, x, task="classes")
+    torch.testing.assert_close(found, deletion_auc(model, x, 1, x, task="classes"))
+
+
+def test_without_a_task_a_single_output_is_shown_itself_and_a_task_shows_its_own_score():
+    model, x = linear(1.0, 2.0), torch.tensor([[3.0, 5.0]], dtype=torch.float64)
+    assert deletion_curve(model, x, None, x, steps=2).tolist() == [[13, 3, 0]]
+    task = TensorData(x.expand(2, -1), torch.tensor([1.0, 2.0]), task="counts").task
+    assert insertion_curve(model, x, 0, x, steps=2, task=task).tolist() == [[0, 10, 13]]
+    rates = deletion_curve(model, x, None, x, steps=2, task=task, score="target_value")
+    torch.testing.assert_close(rates, torch.tensor([[13.0, 3.0, 0.0]], dtype=torch.float64).exp())
+    own = deletion_curve(model, x, None, x, steps=2, score=lambda outputs, target: -outputs[:, 0])
+    assert own.tolist() == [[-13, -3, 0]]
 
 
 def test_what_does_not_fit_is_refused():

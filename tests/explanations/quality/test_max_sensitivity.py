@@ -2,6 +2,7 @@ import pytest
 import torch
 from torch import nn
 
+from corrigible.data.dataset import TensorData
 from corrigible.errors import DataError, RecipeError
 from corrigible.explanations import explain
 from corrigible.explanations.quality import max_sensitivity
@@ -11,7 +12,7 @@ TARGET = torch.tensor([1, 0, 1, 1])
 
 
 class Square(nn.Module):
-    """Logits 0 and Σ x²/2, whose gradient is x."""
+    """Σ x²/2, whose gradient is x."""
 
     def forward(self, x):
         return x.square().sum(dim=1, keepdim=True) / 2
@@ -24,11 +25,19 @@ def small_net():
 
 def test_a_gradient_that_moves_with_the_input_moves_as_far():
     # The farthest corner of the cube is √3 · radius away; many draws come near it.
-    found = max_sensitivity(Square(), X, 1, radius=0.2, samples=2000, relative=False)
+    found = max_sensitivity(Square(), X, None, radius=0.2, samples=2000, relative=False)
     assert bool((found <= 0.2 * 3**0.5).all())
     assert bool((found > 0.9 * 0.2 * 3**0.5).all())
-    relative = max_sensitivity(Square(), X, 1, radius=0.2, samples=2000)
+    relative = max_sensitivity(Square(), X, None, radius=0.2, samples=2000)
     torch.testing.assert_close(relative, found / X.norm(dim=1))
+
+
+def test_a_task_says_what_is_explained():
+    task = TensorData(X, torch.arange(4.0), task="counts").task
+    settings = {"task": task, "explainer_settings": {"score": "target_value"}, "relative": False, "samples": 3}
+    rates = max_sensitivity(nn.Sequential(Square()), X / 3, None, **settings)
+    own = max_sensitivity(lambda x: Square()(x).exp(), X / 3, None, relative=False, samples=3)
+    torch.testing.assert_close(rates, own)
 
 
 def test_the_gradient_of_a_linear_model_never_moves():
@@ -88,7 +97,7 @@ def test_pairs_of_classes_are_set_against_each_other():
     difference = nn.Sequential(*small_net()[:2], nn.Linear(8, 1)).double()
     last = small_net()[2]
     difference[2].weight.data = last.weight.data[[1]] - last.weight.data[[0]]
-    expected = max_sensitivity(difference, X, 1, relative=False)
+    expected = max_sensitivity(difference, X, None, relative=False)
     torch.testing.assert_close(found, expected)
 
 

@@ -320,3 +320,19 @@ def test_only_a_shard_of_rows_is_alive_at_a_time(model: nn.Module, tmp_path: Pat
         list(explain_all(model, Counting(num_rows), tmp_path / str(num_rows), rows_per_shard=100))
         sizes.append(most)
     assert sizes[1] <= sizes[0] <= 2 * 100
+
+
+def test_rows_of_another_task_are_explained_as_it_says(tmp_path: Path) -> None:
+    torch.manual_seed(0)
+    model, x = nn.Sequential(nn.Linear(3, 4), nn.Tanh(), nn.Linear(4, 1)), torch.randn(9, 3)
+    data = TensorData(x, torch.arange(9.0), task="counts")
+    for folder, settings in (("own", {}), ("values", {"score": "target_value"})):
+        list(explain_all(model, data, tmp_path / folder, rows_per_shard=4, method="exact_shapley", **settings))
+        found = load_shards(tmp_path / folder)
+        expected = explain(model, x, method="exact_shapley", task=data.task, **settings)
+        torch.testing.assert_close(found.attribution, expected)
+        assert found.target.tolist() == [0] * 9
+    settings = json.loads((tmp_path / "own" / "rows-plan.json").read_text())["settings"]
+    assert (settings["task"], settings["score"]) == ("counts", "target_output")
+    with pytest.raises(RecipeError, match="the labels of the task 'counts' are no targets"):
+        list(explain_all(model, data, tmp_path / "labels", target="label"))

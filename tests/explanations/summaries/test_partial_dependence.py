@@ -2,6 +2,7 @@ import pytest
 import torch
 from torch import nn
 
+from corrigible.data.dataset import TensorData
 from corrigible.data.original_units import Units
 from corrigible.errors import DataError, RecipeError
 from corrigible.explanations.summaries import SUMMARIES, partial_dependence
@@ -58,7 +59,7 @@ def test_a_pair_of_classes_and_any_score():
 
 def test_the_model_is_left_as_it_was_found():
     model = network()
-    partial_dependence(model, rows(), "a", columns=COLUMNS)
+    partial_dependence(model, rows(), "a", target=0, columns=COLUMNS)
     assert model.training
 
 
@@ -67,6 +68,7 @@ def test_the_model_is_left_as_it_was_found():
     ("settings", "error", "message"),
     [
         ({"target": 3}, DataError, "target is 3"),
+        ({}, DataError, "the model has 3 classes; name one of them as the target"),
         ({"score": "logit"}, RecipeError, "unknown score"),
         ({"points": 1}, RecipeError, "points is 1"),
         ({"units": Units((0.0,), (1.0,))}, DataError, "units are those of 1 columns"),
@@ -76,3 +78,22 @@ def test_what_does_not_fit_is_refused(name, settings, error, message):
     feature = "a" if name == "partial_dependence" else ("a", "b")
     with pytest.raises(error, match=message):
         SUMMARIES[name](network(), rows(), feature, columns=COLUMNS, **settings)
+
+
+@pytest.mark.parametrize("name", ["partial_dependence", "pair_dependence"])
+def test_of_a_regression_it_is_that_of_the_number_itself_or_of_the_tasks_value(name):
+    weights, x = torch.tensor([0.5, 1.0, 2.0, 3.0]).double(), rows()
+    feature = "a" if name == "partial_dependence" else ("a", "b")
+    y = TensorData(x, torch.arange(12.0), task="counts")
+    plain = SUMMARIES[name](lambda x: x @ weights, x, feature, points=3, columns=COLUMNS).mean
+    values = SUMMARIES[name](
+        lambda x: x @ weights, x, feature, points=3, columns=COLUMNS, task=y.task, score="target_value"
+    )
+    if name == "pair_dependence":
+        torch.testing.assert_close(values.mean, plain.exp())
+    own = SUMMARIES[name](
+        lambda x: x @ weights, x, feature, points=3, columns=COLUMNS, score=lambda outputs, target: 2 * outputs[:, 0]
+    )
+    torch.testing.assert_close(own.mean, 2 * plain)
+    with pytest.raises(DataError, match="target is 1; expected 0 or None, the model's only output"):
+        SUMMARIES[name](lambda x: x @ weights, x, feature, target=1, columns=COLUMNS)

@@ -4,6 +4,7 @@ import torch
 from scipy.stats import ttest_1samp
 from torch import nn
 
+from corrigible.data.dataset import TensorData
 from corrigible.errors import DataError, RecipeError
 from corrigible.explanations.summaries import permutation_importance
 from corrigible.types import Columns
@@ -126,16 +127,50 @@ def test_arrays_and_single_inputs_do_as_well():
     assert found.features == ("input 0", "input 1", "input 2", "input 3")
 
 
+def test_amounts_are_judged_by_the_share_of_the_variance_explained():
+    x = rows()
+    y = model(x) + x[:, 3]
+    found = permutation_importance(model, x, y, task="amounts", columns=COLUMNS, repeats=1000, **FAST)
+
+    def explained(z, y_of_row):
+        return (1 - (z - y_of_row).square() / y.var(correction=0)).mean().item()
+
+    assert found.whole == pytest.approx(np.mean([explained(model(x[[i]]), y[i]) for i in range(40)]))
+    for feature, places in enumerate(([0], [1, 2])):
+        assert found.drop[feature] == pytest.approx(expected_drop(x, y, places, explained).mean().item(), abs=0.05)
+    assert found.drop[2] == 0
+    task = TensorData(x, y, task="amounts").task
+    by_task = permutation_importance(model, x, y, task=task, columns=COLUMNS, repeats=1000, **FAST)
+    assert by_task == found
+    likelihood = permutation_importance(model, x, y, task=task, quality="log_likelihood", columns=COLUMNS, **FAST)
+    assert likelihood.whole == pytest.approx((found.whole - 1) / 2)
+
+
+def test_counts_are_judged_with_their_exposure_whatever_the_order_of_rows():
+    x, exposure = rows(), torch.linspace(0.5, 4, 40, dtype=torch.float64)
+    y = (exposure * model(x).exp()).round()
+    order = torch.randperm(40, generator=torch.Generator().manual_seed(0))
+    settings = {"task": TensorData(x, y, task="counts").task, "columns": COLUMNS, "repeats": 3, **FAST}
+    found = permutation_importance(model, x, y, extra={"exposure": exposure}, **settings)
+    turned = permutation_importance(model, x[order], y[order], extra={"exposure": exposure[order]}, **settings)
+    assert found.drop == pytest.approx(turned.drop)
+    assert found.whole > 0.9 > permutation_importance(model, x, y, **settings).whole
+    assert found.drop[0] > 0.3
+
+
 @pytest.mark.parametrize(
     ("settings", "error", "message"),
     [
         ({"quality": "acuracy"}, RecipeError, "did you mean 'accuracy'"),
         ({"repeats": 0}, RecipeError, "repeats is 0"),
+        ({"task": "amount"}, RecipeError, "unknown task 'amount'"),
+        ({"task": "amounts", "quality": "accuracy"}, RecipeError, "the task 'amounts' has no classes"),
+        ({"y": torch.linspace(0, 1, 40)}, DataError, "for a regression say what y means"),
         ({"y": torch.zeros(3)}, DataError, r"y has shape \(3,\); expected one per row, \(40, …\)"),
         ({"groups": torch.zeros(40, 4, dtype=torch.long)}, DataError, "groups differ between rows"),
         ({"quality": lambda z, y: z.mean(), "repeats": 1}, RecipeError, "expected at least 2"),
         ({"quality": lambda z, y: z[:3, 0]}, DataError, r"the quality has shape \(3,\)"),
-        ({"quality": lambda z, y: z}, DataError, r"the quality has shape \(40, 2\)"),
+        ({"quality": lambda z, y: z}, DataError, r"the quality has shape \(40, 1\)"),
     ],
 )
 def test_what_does_not_fit_is_refused(settings, error, message):

@@ -5,10 +5,11 @@ from sklearn.linear_model import LinearRegression
 from sklearn.metrics import r2_score
 from torch import nn
 
+from corrigible.data.dataset import TensorData
 from corrigible.data.original_units import Units
 from corrigible.errors import DataError, RecipeError
-from corrigible.explanations.question import answers, scores_of
-from corrigible.explanations.surrogates import linear_surrogate
+from corrigible.explanations.question import answers, asked_of
+from corrigible.explanations.surrogates import SURROGATES, linear_surrogate
 from corrigible.explanations.surrogates._samples import samples_of
 from corrigible.types import Columns
 
@@ -60,7 +61,7 @@ def test_it_stops_at_the_first_feature_that_is_enough():
 
 def test_the_first_feature_is_the_one_most_correlated_with_the_score():
     points = drawn(bent, rows())
-    score = points.growing.logits[:, 0].numpy()
+    score = points.growing.outputs[:, 0].numpy()
     correlation = [abs(np.corrcoef(column, score)[0, 1]) for column in points.growing.x.T]
     found = linear_surrogate(bent, rows(), target=0, score="target_logit", columns=COLUMNS, max_features=1, **FAST)
     assert found.chosen == (COLUMNS.feature[int(np.argmax(correlation))],)
@@ -73,11 +74,11 @@ def test_the_weights_are_least_squares_on_the_points_for_growing(around):
     points = drawn(bent, rows(), around=around)
     chosen = [place for place, feature in enumerate(COLUMNS.feature) if feature in found.chosen]
     fitted = LinearRegression().fit(
-        points.growing.x[:, chosen], points.growing.logits[:, 1], sample_weight=points.growing.weight
+        points.growing.x[:, chosen], points.growing.outputs[:, 1], sample_weight=points.growing.weight
     )
     expected = fitted.predict(points.held_out.x[:, chosen])
     torch.testing.assert_close(found.predict(torch.from_numpy(points.held_out.x)), torch.from_numpy(expected))
-    r2 = r2_score(points.held_out.logits[:, 1], expected, sample_weight=points.held_out.weight)
+    r2 = r2_score(points.held_out.outputs[:, 1], expected, sample_weight=points.held_out.weight)
     assert found.fidelity.value == pytest.approx(r2)
     assert found.fidelity.num_points == 100
 
@@ -125,7 +126,7 @@ def test_the_score_by_default_is_the_margin_of_the_class_predicted_there():
     pair = linear_surrogate(bent, x, target=(0, 2), columns=COLUMNS, score="target_logit", fidelity=1.0, **FAST)
     assert pair.explained == "target_logit of class 0 rather than class 2"
     points = drawn(bent, x).held_out
-    contrast = scores_of(points.logits, (0, 2)).numpy()
+    contrast = asked_of(points.outputs, (0, 2)).of(points.outputs).numpy()
     predicted = pair.predict(torch.from_numpy(points.x)).numpy()
     assert pair.fidelity.value == pytest.approx(r2_score(contrast, predicted))
 
@@ -134,7 +135,7 @@ def test_the_rules_are_a_sum_in_original_units():
     found = linear_surrogate(linear, rows(), columns=COLUMNS, units=UNITS, fidelity=1 - 1e-9, **FAST)
     lines = found.rules().splitlines()
     # 0.25 + 5/3 − 2 · 40 / 10 + 0.5 · 25 / 5
-    assert lines[0] == "margin of class 1 ≈ -3.583"
+    assert lines[0] == "target_output ≈ -3.583"
     assert set(lines[1:-1]) == {
         "  + 0.2 × age",
         "  − 0.1 × bmi",
@@ -175,7 +176,7 @@ def test_a_network_and_an_array_function_give_the_same_as_the_formula():
         found = linear_surrogate(model, rows().flip(0), **settings)
         assert found.coefficients == pytest.approx(expected.coefficients)
         assert found.chosen == expected.chosen
-    assert answers(network, rows()).shape == (80, 2)
+    assert answers(network, rows()).shape == (80, 1)
 
 
 @pytest.mark.parametrize(
@@ -184,7 +185,8 @@ def test_a_network_and_an_array_function_give_the_same_as_the_formula():
         ({"fidelity": 1.1}, RecipeError, "fidelity is 1.1"),
         ({"max_features": 0}, RecipeError, "^max_features is 0; expected at least 1$"),
         ({"score": "logit"}, RecipeError, "unknown score"),
-        ({"target": 2}, DataError, "target is 2; expected a class from 0 to 1"),
+        ({"target": 1}, DataError, "target is 1; expected 0 or None, the model's only output"),
+        ({"target": 2, "task": "classes"}, DataError, "target is 2; expected a class from 0 to 1, or two of them"),
         ({"units": Units((0.0,), (1.0,))}, DataError, "units are those of 1 columns; expected 6"),
     ],
 )
@@ -210,12 +212,56 @@ def test_a_column_that_never_varies_gets_no_weight():
 
 
 def test_a_class_may_be_a_number_of_numpy():
-    found = linear_surrogate(linear, rows(), target=np.int64(1), columns=COLUMNS, **FAST)
-    assert found == linear_surrogate(linear, rows(), target=1, columns=COLUMNS, **FAST)
+    settings = {"columns": COLUMNS, "task": "classes", **FAST}
+    found = linear_surrogate(linear, rows(), target=np.int64(1), **settings)
+    assert found == linear_surrogate(linear, rows(), target=1, **settings)
+    assert found.explained == "margin of class 1"
 
 
 def test_around_a_row_the_effective_number_of_of_held_out_points_is_told():
     weight = drawn(linear, rows(), around=rows()[5]).held_out.weight
-    found = linear_surrogate(linear, rows(), target=1, around=rows()[5], columns=COLUMNS, **FAST).fidelity
+    found = linear_surrogate(linear, rows(), around=rows()[5], columns=COLUMNS, **FAST).fidelity
     assert found.num_effective == pytest.approx(1 / (weight @ weight)) and found.num_effective < 99
     assert f"points that tell as much as {found.num_effective:.0f} (" in str(found)
+
+
+def regression():
+    torch.manual_seed(0)
+    return nn.Sequential(nn.Linear(6, 8), nn.Tanh(), nn.Linear(8, 1)).double()
+
+
+@pytest.mark.parametrize("surrogate", SURROGATES.values(), ids=list(SURROGATES))
+def test_a_regression_network_is_approximated_in_the_unit_of_its_task(surrogate):
+    model, x = regression(), rows(300)
+    y = model(x).detach()[:, 0]
+    amounts = TensorData(x, y, task="amounts").task
+    settings = {"columns": COLUMNS, "samples": 2000}
+    plain, named = surrogate(model, x, **settings), surrogate(model, x, task=amounts, **settings)
+    assert plain.predict(x).tolist() == named.predict(x).tolist()
+    assert plain.explained == named.explained == "target_output"
+    assert plain.fidelity.measure == "r2" and plain.fidelity.value > 0.6
+    assert r2_score(y, plain.predict(x)) > 0.6
+    rates = surrogate(
+        model, x, task=TensorData(x, y.exp().round(), task="counts").task, score="target_value", **settings
+    )
+    assert rates.explained == "target_value"
+    assert r2_score(y.exp(), rates.predict(x)) > 0.6
+
+
+@pytest.mark.parametrize("surrogate", SURROGATES.values(), ids=list(SURROGATES))
+def test_of_several_outputs_that_are_no_classes_one_is_explained(surrogate):
+    x = rows()
+    task = TensorData(x, x[:, 0], task="quantiles").task
+    settings = {"columns": COLUMNS, "task": task, "fidelity": 1.0, **FAST}
+    middle, high = (
+        surrogate(bent, x, **settings),
+        surrogate(bent, x, target=2, class_names=["a", "b", "top"], **settings),
+    )
+    assert middle.explained == "target_value of output 1"
+    assert high.explained == "target_value of top"
+    assert middle.predict(x).mean() < high.predict(x).mean()
+    labels = TensorData(x, torch.ones(80, 3), task="several_labels").task
+    with pytest.raises(DataError, match="the model has 3 outputs; name one of them as the target"):
+        surrogate(bent, x, task=labels, columns=COLUMNS, **FAST)
+    around = surrogate(bent, x, task=labels, around=x[4], columns=COLUMNS, **FAST)
+    assert around.explained == f"target_output of output {int(bent(x[4:5]).argmax())}"

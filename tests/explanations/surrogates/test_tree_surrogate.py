@@ -49,9 +49,8 @@ def walked(node, row):
 
 
 def test_a_rule_is_found_again():
-    found = tree_surrogate(
-        old_at_site_2, rows(), columns=COLUMNS, units=UNITS, class_names=["no", "yes"], fidelity=0.99, samples=4000
-    )
+    settings = {"class_names": ["no", "yes"], "fidelity": 0.99, "samples": 4000, "task": "classes"}
+    found = tree_surrogate(old_at_site_2, rows(), columns=COLUMNS, units=UNITS, **settings)
     assert found.num_leaves == 3
     yes = [line for line in found.rules().splitlines() if ": yes" in line]
     assert len(yes) == 1
@@ -76,12 +75,12 @@ def test_the_fidelity_is_that_on_the_held_out_points(around):
     x = torch.from_numpy(points.x)
     settings = {"around": around, "columns": COLUMNS, **FAST}
     by_class = tree_surrogate(three_classes, rows(), **settings)
-    expected = points.weight @ (by_class.predict(x).numpy() == points.logits.argmax(dim=1).numpy())
+    expected = points.weight @ (by_class.predict(x).numpy() == points.outputs.argmax(dim=1).numpy())
     assert by_class.fidelity.value == pytest.approx(expected)
     counts = [points.weight @ (points.predicted == label) for label in range(3)]
     assert by_class.fidelity.constant == pytest.approx(max(counts))
     by_score = tree_surrogate(three_classes, rows(), target=(2, 0), **settings)
-    contrast = points.logits[:, 2] - points.logits[:, 0]
+    contrast = points.outputs[:, 2] - points.outputs[:, 0]
     expected = r2_score(contrast, by_score.predict(x), sample_weight=points.weight)
     assert by_score.fidelity.value == pytest.approx(expected)
     assert by_score.explained == "target_logit of class 2 rather than class 0"
@@ -100,7 +99,7 @@ def test_leaves_hold_the_shares_of_the_points_for_growing_that_arrive():
 
 def test_it_grows_no_further_than_wanted():
     sizes = [
-        tree_surrogate(lambda x: x[:, 0], rows(), target=1, columns=COLUMNS, fidelity=fidelity, **FAST).num_leaves
+        tree_surrogate(lambda x: x[:, 0], rows(), columns=COLUMNS, fidelity=fidelity, **FAST).num_leaves
         for fidelity in (0.3, 0.8, 0.95)
     ]
     assert sizes == sorted(set(sizes))
@@ -120,14 +119,14 @@ def test_held_out_points_have_no_part_in_growing(monkeypatch):
 
 
 def test_it_says_when_the_wanted_fidelity_is_not_reached():
-    found = tree_surrogate(lambda x: x[:, 0], rows(), target=1, columns=COLUMNS, max_leaves=2, **FAST)
+    found = tree_surrogate(lambda x: x[:, 0], rows(), columns=COLUMNS, max_leaves=2, **FAST)
     assert found.num_leaves == 2
     assert not found.fidelity.is_reached
     assert "not reached" in found.rules()
 
 
 def test_a_constant_model_is_one_leaf():
-    found = tree_surrogate(lambda x: -torch.ones(len(x)), rows(), columns=COLUMNS, **FAST)
+    found = tree_surrogate(lambda x: -torch.ones(len(x)), rows(), columns=COLUMNS, task="classes", **FAST)
     assert found.root == Leaf((1.0, 0.0), 1.0)
     assert "if anything: class 0, 100% sure (100% of points)" in found.rules()
     assert found.predict(rows()).tolist() == [0] * 80

@@ -149,6 +149,14 @@ def test_another_norm_bounds_the_whole_change(model):
     assert found.x.min() >= X.min()
 
 
+def test_a_single_output_is_attacked_as_the_logit_of_class_1():
+    torch.manual_seed(0)
+    model, x = nn.Sequential(nn.Flatten(), nn.Linear(16, 8), nn.Tanh(), nn.Linear(8, 1)), torch.rand(3, 1, 4, 4)
+    found = attack_explanation(model, x, method="input_gradient", budget=0.2, num_steps=5)
+    torch.testing.assert_close(found.original, explain(model, x, method="input_gradient"))
+    assert bool(found.is_same_class.all()) and bool((found.logit_change <= 0.1).all())
+
+
 def test_a_row_is_attacked_alike_in_any_company(model):
     together = attack_explanation(model, X, method="input_gradient", **QUICK)
     alone = attack_explanation(model, X[2:3], method="input_gradient", **QUICK)

@@ -4,6 +4,7 @@ import pytest
 import torch
 from torch import nn
 
+from corrigible.data.dataset import TensorData
 from corrigible.errors import RecipeError, UnsupportedModelError
 from corrigible.explanations import EXPLAINERS, explain
 from corrigible.explanations.trust import axiom_cases as cases
@@ -32,8 +33,8 @@ def table():
 def test_the_gradient_of_1_minus_relu_of_1_minus_x_is_0_at_2_although_the_score_rose_by_1(method):
     case = cases.saturated()
     assert case.model(torch.tensor([[0.0], [2.0]], dtype=torch.float64)).flatten().tolist() == [0, 1]
-    assert explain(case.model, case.x, 1, method=method).item() == 0
-    assert explain(case.model, case.x, 1, method="integrated_gradients").item() == pytest.approx(1, abs=0.02)
+    assert explain(case.model, case.x, method=method).item() == 0
+    assert explain(case.model, case.x, method="integrated_gradients").item() == pytest.approx(1, abs=0.02)
     (missed,) = check_axioms(method, axioms=["sensitivity"])
     assert not missed.holds
     assert missed.where == "input 0 alone changes the score by 1"
@@ -49,7 +50,7 @@ def test_the_textbooks_twins_compute_the_same_but_are_explained_otherwise_by_dee
     ):
         settings = {"steps": 300} if method == "integrated_gradients" else {}
         for model, expected in ((case.model, first), (case.twin, second)):
-            found = explain(model, case.x, 1, method=method, **settings)[0].tolist()
+            found = explain(model, case.x, method=method, **settings)[0].tolist()
             assert found == pytest.approx(expected, abs=0.01)
 
 
@@ -130,7 +131,7 @@ def test_a_violation_is_measured_by_hand():
     def half(model, x, target):
         return explain(model, x, target, method="gradient_x_input") * torch.tensor([1.0, *[0.5] * (x.shape[1] - 1)])
 
-    results = {result.axiom: result for result in check_axioms(half, linear, x, 1)}
+    results = {result.axiom: result for result in check_axioms(half, linear, x)}
     assert results["completeness"].violation == pytest.approx(0.5 / 3)
     assert results["completeness"].where == "row 0 sums to 2.5, the score changes by 3"
     assert results["sensitivity"].violation == 0
@@ -189,3 +190,15 @@ def test_what_cannot_be_tested_is_refused(arguments, message):
 def test_a_method_that_cannot_explain_the_model_at_all_is_an_error():
     with pytest.raises(UnsupportedModelError, match="no convolution"):
         check_axioms("grad_cam", nn.Linear(3, 2), torch.randn(2, 3))
+
+
+def test_a_regression_is_tested_as_its_task_says():
+    torch.manual_seed(0)
+    model, x = nn.Sequential(nn.Linear(3, 5), nn.Tanh(), nn.Linear(5, 1)).double(), torch.randn(4, 3).double()
+    plain = {found.axiom: found for found in check_axioms("exact_shapley", model, x)}
+    assert all(found.holds for found in plain.values())
+    assert "output 0" in plain["linearity"].tested
+    task = TensorData(x, torch.arange(4.0), task="counts").task
+    rates = {found.axiom: found for found in check_axioms("exact_shapley", model, x, task=task, score="target_value")}
+    assert rates["completeness"].holds and rates["dummy"].holds
+    assert rates["linearity"].holds is None

@@ -4,6 +4,7 @@ import pytest
 import torch
 from torch import nn
 
+from corrigible.data.dataset import TensorData
 from corrigible.errors import UnsupportedModelError
 from corrigible.explanations import explain
 from corrigible.explanations.quality import rank_correlation
@@ -100,3 +101,13 @@ def test_a_table_is_compared_without_structure():
     model = nn.Sequential(nn.Linear(5, 8), nn.ReLU(), nn.Linear(8, 2))
     found = cascading_randomisation(model, torch.randn(4, 5), steps=5)
     assert [comparison.structural_similarity for comparison in found] == [None, None]
+
+
+def test_a_regression_is_explained_itself_or_as_its_task_says():
+    torch.manual_seed(0)
+    model = nn.Sequential(nn.Linear(6, 8), nn.Tanh(), nn.Linear(8, 1))
+    x = torch.randn(12, 6)
+    task = TensorData(x, torch.arange(12.0), task="counts").task
+    for settings in ({}, {"task": task, "score": "target_value"}):
+        cascade = cascading_randomisation(model, x, method="input_gradient", **settings)
+        assert len(cascade) == 2 and cascade[-1].rank_correlation.value < 0.8

@@ -13,7 +13,7 @@ from corrigible.explanations.attribution._rescale_rules import recorded, rescale
 from corrigible.explanations.baselines import Baseline, baseline_row
 from corrigible.explanations.features import shared_by_category
 from corrigible.explanations.passes import pass_over
-from corrigible.explanations.scores import score_named
+from corrigible.explanations.scores import name_of_score, score_named
 from corrigible.models.forward import Score
 from corrigible.models.modes import like_parameters, untouched
 from corrigible.models.nonlinear import Nonlinearities
@@ -42,17 +42,18 @@ def deep_lift(
 
     Args:
         baseline: None for zeros (1/k in a category's k columns); a number, or a tensor that broadcasts to one row.
-        score: ``target_logit``, the only score that is linear in the logits, as the rule requires.
+        score: ``target_logit``, or ``target_output`` for other tasks: these are linear in the outputs, as the rule
+            requires.
 
     Raises:
         RecipeError: another score.
         DataError: a baseline or columns that do not fit.
         UnsupportedModelError: the rule does not cover the model; the message names the functions.
     """
-    if score != "target_logit":
+    if score not in ("target_logit", "target_output"):
         raise RecipeError(
-            f"score is {score!r}; deep_lift needs 'target_logit', which is linear in the logits: choose it, "
-            "or integrated_gradients for other scores"
+            f"score is {name_of_score(score)!r}; deep_lift needs 'target_logit' or 'target_output', which are linear "
+            "in the outputs: choose one, or integrated_gradients for other scores"
         )
     start = like_parameters(baseline_row(baseline, x, columns)[None], model)
     with untouched(model, seed):

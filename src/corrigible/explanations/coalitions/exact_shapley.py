@@ -3,55 +3,26 @@
 from math import comb
 
 import torch
-from jaxtyping import Float, Int
-from torch import Tensor, nn
+from jaxtyping import Float
+from torch import Tensor
 
 from corrigible.errors import RecipeError
-from corrigible.explanations.baselines import Baseline
+from corrigible.explanations.coalitions._by_coalition import by_coalition
 from corrigible.explanations.games.evaluate import explained
-from corrigible.explanations.games.game import Plan, all_coalitions, game_of
-from corrigible.explanations.games.removal import Absent
-from corrigible.explanations.groups import Groups
-from corrigible.explanations.question import Question
-from corrigible.models.forward import Score
-from corrigible.types import Columns
+from corrigible.explanations.games.game import Game, Plan, all_coalitions
 
 MOST_GROUPS = 16
 
 
-def exact_shapley(
-    model: nn.Module,
-    x: Float[Tensor, " batch *input"],
-    target: Int[Tensor, " batch *contrast"],
-    *,
-    groups: Groups = None,
-    baseline: Baseline = None,
-    background: Tensor | None = None,
-    absent: Absent = "marginal",
-    score: str | Score = "target_logit",
-    columns: Columns | None = None,
-    seed: int = 0,
-    differentiable: bool = False,
-    rows_at_once: int = 256,
-) -> Float[Tensor, " batch *input"]:
+@by_coalition
+def exact_shapley(game: Game) -> Float[Tensor, " batch *input"]:
     """Exact Shapley values: each group's mean contribution over all orders of joining, from all 2ⁿ coalitions.
 
     The values sum to the row's score minus the score with everything absent.
 
-    Args:
-        groups: see `corrigible.explanations.groups`; at most 16.
-        baseline: what stands for absent inputs: None for zeros (1/k in a category's k columns); a number, or a
-            tensor that broadcasts to one row.
-        background: rows of data that stand for absent inputs instead of a baseline, chosen as ``absent`` says.
-
     Raises:
         RecipeError: more than 16 groups.
-        DataError: groups, a baseline or a background that do not fit.
     """
-    game = game_of(
-        Question(model, x, target, score, seed, rows_at_once, differentiable),
-        groups=groups, columns=columns, baseline=baseline, background=background, absent=absent,
-    )  # fmt: skip
     if game.num_groups > MOST_GROUPS:
         raise RecipeError(
             f"{game.num_groups} groups have 2^{game.num_groups} coalitions; expected at most {MOST_GROUPS}: "

@@ -10,36 +10,17 @@ from itertools import combinations
 from math import comb
 
 import torch
-from jaxtyping import Bool, Float, Int
-from torch import Tensor, nn
+from jaxtyping import Bool, Float
+from torch import Tensor
 
 from corrigible.errors import RecipeError
-from corrigible.explanations.baselines import Baseline
+from corrigible.explanations.coalitions._by_coalition import by_coalition
 from corrigible.explanations.games.evaluate import explained
-from corrigible.explanations.games.game import MOST_PLANNED, Plan, all_coalitions, game_of
-from corrigible.explanations.games.removal import Absent
-from corrigible.explanations.groups import Groups
-from corrigible.explanations.question import Question
-from corrigible.models.forward import Score
-from corrigible.types import Columns
+from corrigible.explanations.games.game import MOST_PLANNED, Game, Plan, all_coalitions
 
 
-def kernel_shap(
-    model: nn.Module,
-    x: Float[Tensor, " batch *input"],
-    target: Int[Tensor, " batch *contrast"],
-    *,
-    samples: int = 2048,
-    groups: Groups = None,
-    baseline: Baseline = None,
-    background: Tensor | None = None,
-    absent: Absent = "marginal",
-    score: str | Score = "target_logit",
-    columns: Columns | None = None,
-    seed: int = 0,
-    differentiable: bool = False,
-    rows_at_once: int = 256,
-) -> Float[Tensor, " batch *input"]:
+@by_coalition
+def kernel_shap(game: Game, *, samples: int = 2048) -> Float[Tensor, " batch *input"]:
     """Shapley values by weighted regression on sampled coalitions, which all rows share.
 
     The values sum exactly to the row's score minus the score with everything absent. With
@@ -48,20 +29,11 @@ def kernel_shap(
     Args:
         samples: coalitions besides the empty and the full one; at least 2. With fewer samples than groups the values
             are underdetermined, and the smallest solution is given.
-        groups: see `corrigible.explanations.groups`.
-        baseline: what stands for absent inputs: None for zeros (1/k in a category's k columns); a number, or a
-            tensor that broadcasts to one row.
-        background: rows of data that stand for absent inputs instead of a baseline, chosen as ``absent`` says.
 
     Raises:
         RecipeError: fewer than 2 samples.
-        DataError: groups, a baseline or a background that do not fit.
     """
-    game = game_of(
-        Question(model, x, target, score, seed, rows_at_once, differentiable),
-        groups=groups, columns=columns, baseline=baseline, background=background, absent=absent,
-    )  # fmt: skip
-    return explained(game, partial(kernel_plans_of, samples=samples, seed=seed))
+    return explained(game, partial(kernel_plans_of, samples=samples, seed=game.question.seed))
 
 
 def kernel_plans_of(num_groups: int, *, samples: int, seed: int) -> Iterator[Plan]:

@@ -9,37 +9,18 @@ from collections.abc import Iterator
 from functools import partial
 
 import torch
-from jaxtyping import Float, Int
-from torch import Tensor, nn
+from jaxtyping import Float
+from torch import Tensor
 
 from corrigible.errors import RecipeError
-from corrigible.explanations.baselines import Baseline
+from corrigible.explanations.coalitions._by_coalition import by_coalition
 from corrigible.explanations.games.evaluate import explained
-from corrigible.explanations.games.game import MOST_PLANNED, Plan, game_of
-from corrigible.explanations.games.removal import Absent
-from corrigible.explanations.groups import Groups
-from corrigible.explanations.question import Question
-from corrigible.models.forward import Score
-from corrigible.types import Columns
+from corrigible.explanations.games.game import MOST_PLANNED, Game, Plan
 
 
+@by_coalition
 def lime(
-    model: nn.Module,
-    x: Float[Tensor, " batch *input"],
-    target: Int[Tensor, " batch *contrast"],
-    *,
-    samples: int = 1000,
-    kernel_width: float = 0.25,
-    ridge: float = 1.0,
-    groups: Groups = None,
-    baseline: Baseline = None,
-    background: Tensor | None = None,
-    absent: Absent = "marginal",
-    score: str | Score = "target_logit",
-    columns: Columns | None = None,
-    seed: int = 0,
-    differentiable: bool = False,
-    rows_at_once: int = 256,
+    game: Game, *, samples: int = 1000, kernel_width: float = 0.25, ridge: float = 1.0
 ) -> Float[Tensor, " batch *input"]:
     """LIME: the coefficients of a linear model of the score near the row, in which groups are present or absent.
 
@@ -48,20 +29,11 @@ def lime(
         kernel_width: how slowly a coalition's weight falls with its cosine distance d from the whole row:
             √exp(−d²/width²).
         ridge: penalty on the squared coefficients.
-        groups: see `corrigible.explanations.groups`: segments of an image, words of a text.
-        baseline: what stands for absent inputs: None for zeros (1/k in a category's k columns); a number, or a
-            tensor that broadcasts to one row.
-        background: rows of data that stand for absent inputs instead of a baseline, chosen as ``absent`` says.
 
     Raises:
         RecipeError: fewer than 2 samples, a width or ridge that is not positive.
-        DataError: groups, a baseline or a background that do not fit.
     """
-    game = game_of(
-        Question(model, x, target, score, seed, rows_at_once, differentiable),
-        groups=groups, columns=columns, baseline=baseline, background=background, absent=absent,
-    )  # fmt: skip
-    plans_for = partial(lime_plans_of, samples=samples, kernel_width=kernel_width, ridge=ridge, seed=seed)
+    plans_for = partial(lime_plans_of, samples=samples, kernel_width=kernel_width, ridge=ridge, seed=game.question.seed)
     return explained(game, plans_for)
 
 

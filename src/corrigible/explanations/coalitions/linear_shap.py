@@ -5,17 +5,14 @@ equation 8: Shapley values of a model that is a sum over its inputs.
 from typing import Literal
 
 import torch
-from jaxtyping import Float, Int
-from torch import Tensor, nn
+from jaxtyping import Float
+from torch import Tensor
 
 from corrigible.errors import UnsupportedModelError
-from corrigible.explanations.baselines import Baseline
+from corrigible.explanations.coalitions._by_coalition import by_coalition
 from corrigible.explanations.games.evaluate import evaluated
-from corrigible.explanations.games.game import Plan, game_of
-from corrigible.explanations.groups import Groups, shared_evenly
-from corrigible.explanations.question import Question
-from corrigible.models.forward import Score
-from corrigible.types import Columns
+from corrigible.explanations.games.game import Game, Plan
+from corrigible.explanations.groups import shared_evenly
 
 TOLERANCE = 1e-4
 """Allowed difference of the two ways to measure a contribution, relative to the largest contribution."""
@@ -23,20 +20,9 @@ ROUNDING = 8
 """Further allowed difference, in rounding errors of the score."""
 
 
+@by_coalition
 def linear_shap(
-    model: nn.Module,
-    x: Float[Tensor, " batch *input"],
-    target: Int[Tensor, " batch *contrast"],
-    *,
-    groups: Groups = None,
-    baseline: Baseline = None,
-    background: Tensor | None = None,
-    absent: Literal["marginal", "independent"] = "marginal",
-    score: str | Score = "target_logit",
-    columns: Columns | None = None,
-    seed: int = 0,
-    differentiable: bool = False,
-    rows_at_once: int = 256,
+    game: Game, *, absent: Literal["marginal", "independent"] = "marginal"
 ) -> Float[Tensor, " batch *input"]:
     """Exact Shapley values of a score that is linear in its groups: weight × (value − mean value of an absent group).
 
@@ -44,19 +30,11 @@ def linear_shap(
     others present, and the two must agree.
 
     Args:
-        groups: see `corrigible.explanations.groups`.
-        baseline: what stands for absent inputs: None for zeros (1/k in a category's k columns); a number, or a
-            tensor that broadcasts to one row.
-        background: rows of data that stand for absent inputs instead of a baseline, chosen as ``absent`` says.
+        absent: the ways to fill in absent groups that keep a linear score linear.
 
     Raises:
         UnsupportedModelError: the score is not a sum over the groups.
-        DataError: groups, a baseline or a background that do not fit.
     """
-    game = game_of(
-        Question(model, x, target, score, seed, rows_at_once, differentiable),
-        groups=groups, columns=columns, baseline=baseline, background=background, absent=absent,
-    )  # fmt: skip
     found = evaluated(game, [linear_plan_of(game.num_groups)])
     alone, among_others, whole = found.split([game.num_groups, game.num_groups, 1], dim=1)
     difference, largest = ((alone - among_others).abs().max().item(), among_others.abs().max().item())

@@ -7,36 +7,17 @@ from collections.abc import Iterator
 from functools import partial
 
 import torch
-from jaxtyping import Float, Int
-from torch import Tensor, nn
+from jaxtyping import Float
+from torch import Tensor
 
 from corrigible.errors import RecipeError
-from corrigible.explanations.baselines import Baseline
+from corrigible.explanations.coalitions._by_coalition import by_coalition
 from corrigible.explanations.games.evaluate import explained
-from corrigible.explanations.games.game import MOST_PLANNED, Plan, game_of
-from corrigible.explanations.games.removal import Absent
-from corrigible.explanations.groups import Groups
-from corrigible.explanations.question import Question
-from corrigible.models.forward import Score
-from corrigible.types import Columns
+from corrigible.explanations.games.game import MOST_PLANNED, Game, Plan
 
 
-def permutation_shapley(
-    model: nn.Module,
-    x: Float[Tensor, " batch *input"],
-    target: Int[Tensor, " batch *contrast"],
-    *,
-    samples: int = 10,
-    groups: Groups = None,
-    baseline: Baseline = None,
-    background: Tensor | None = None,
-    absent: Absent = "marginal",
-    score: str | Score = "target_logit",
-    columns: Columns | None = None,
-    seed: int = 0,
-    differentiable: bool = False,
-    rows_at_once: int = 256,
-) -> Float[Tensor, " batch *input"]:
+@by_coalition
+def permutation_shapley(game: Game, *, samples: int = 10) -> Float[Tensor, " batch *input"]:
     """Shapley values from sampled orders: each group's mean contribution when it joins; all rows share the orders.
 
     The values sum exactly to the row's score minus the score with everything absent, however few the orders. Costs
@@ -44,20 +25,11 @@ def permutation_shapley(
 
     Args:
         samples: number of orders; each is also used backwards.
-        groups: see `corrigible.explanations.groups`.
-        baseline: what stands for absent inputs: None for zeros (1/k in a category's k columns); a number, or a
-            tensor that broadcasts to one row.
-        background: rows of data that stand for absent inputs instead of a baseline, chosen as ``absent`` says.
 
     Raises:
         RecipeError: no samples.
-        DataError: groups, a baseline or a background that do not fit.
     """
-    game = game_of(
-        Question(model, x, target, score, seed, rows_at_once, differentiable),
-        groups=groups, columns=columns, baseline=baseline, background=background, absent=absent,
-    )  # fmt: skip
-    return explained(game, partial(permutation_plans_of, samples=samples, seed=seed))
+    return explained(game, partial(permutation_plans_of, samples=samples, seed=game.question.seed))
 
 
 def permutation_plans_of(num_groups: int, *, samples: int, seed: int) -> Iterator[Plan]:

@@ -15,6 +15,7 @@ from corrigible.explanations.question import checked_question
 from corrigible.explanations.scores import score_named
 from corrigible.models.forward import Forward, Score, centred
 from corrigible.models.modes import untouched
+from corrigible.tasks import TaskChoice
 from corrigible.types import Columns
 
 
@@ -23,7 +24,8 @@ def input_hessian(
     x: Any,
     target: Any,
     *,
-    score: str | Score = "target_logit",
+    score: str | Score | None = None,
+    task: TaskChoice | None = None,
     columns: Columns | None = None,
     seed: int = 0,
     differentiable: bool = False,
@@ -41,6 +43,7 @@ def input_hessian(
     Args:
         x: rows, (batch, …), as `explain` takes them.
         target: a class, one per row, or None as in `explain`; pairs (batch, 2) ask why one rather than another.
+        score, task: as in `explain`; None for the task's own score.
 
     Raises:
         RecipeError, DataError: an unknown score; an x, target or rows_at_once that does not fit.
@@ -48,14 +51,16 @@ def input_hessian(
     """
     with untouched(model, seed):
         question = checked_question(
-            model, x, target, score=score, columns=columns, seed=seed, rows_at_once=rows_at_once
+            model, x, target, score=score, task=task, columns=columns, seed=seed, rows_at_once=rows_at_once
         )
         parts = []
         for some in torch.arange(len(question.x), device=question.x.device).split(question.rows_at_once):
             asked = question.about(some)
             forward = pass_over(model, asked.x, asked.target, seed=seed)
             parts.append(
-                input_hessian_of(forward, asked.target, score=score, columns=columns, create_graph=differentiable)
+                input_hessian_of(
+                    forward, asked.target, score=question.score, columns=columns, create_graph=differentiable
+                )
             )
         found = torch.cat(parts)
         if differentiable:

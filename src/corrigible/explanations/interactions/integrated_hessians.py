@@ -19,11 +19,12 @@ from corrigible.explanations.baselines import Baseline, baseline_row
 from corrigible.explanations.features import shared_by_category
 from corrigible.explanations.passes import pass_over, require_gradient
 from corrigible.explanations.question import Question, checked_question
-from corrigible.explanations.scores import score_named
+from corrigible.explanations.scores import margin, score_named
 from corrigible.models.forward import Score
 from corrigible.models.modes import untouched
 from corrigible.models.nonlinear import Nonlinearities
 from corrigible.models.softplus import require_no_maxima_of, smooth_activations_of
+from corrigible.tasks import TaskChoice
 from corrigible.types import Columns
 
 
@@ -35,7 +36,8 @@ def integrated_hessians(
     steps: int = 50,
     baseline: Baseline = None,
     beta: float | None = None,
-    score: str | Score = "target_logit",
+    score: str | Score | None = None,
+    task: TaskChoice | None = None,
     columns: Columns | None = None,
     seed: int = 0,
     differentiable: bool = False,
@@ -54,6 +56,7 @@ def integrated_hessians(
     Args:
         x: rows, (batch, …), as `explain` takes them.
         target: a class, one per row, or None as in `explain`; pairs (batch, 2) ask why one rather than another.
+        score, task: as in `explain`; None for the task's own score.
         steps: points on each row's path, at least 1. At most ``rows_at_once`` of them are in memory at once, unless the
             result is differentiable.
         baseline: None for zeros (1/k in a category's k columns); a number, or a tensor that broadcasts to one row.
@@ -68,11 +71,11 @@ def integrated_hessians(
     """
     if steps < 1:
         raise RecipeError(f"steps is {steps}; expected at least 1")
-    if score == "margin":
+    if score in ("margin", margin):
         raise RecipeError("score 'margin' has kinks; expected a smooth score: give a pair of classes as the target")
     with untouched(model, seed):
         question = checked_question(
-            model, x, target, score=score, columns=columns, seed=seed, rows_at_once=rows_at_once,
+            model, x, target, score=score, task=task, columns=columns, seed=seed, rows_at_once=rows_at_once,
             differentiable=differentiable,
         )  # fmt: skip
         path = _Path(question, baseline_row(baseline, question.x, columns), columns)

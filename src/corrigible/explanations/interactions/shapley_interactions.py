@@ -25,6 +25,7 @@ from corrigible.explanations.groups import Groups
 from corrigible.explanations.passes import require_gradient
 from corrigible.explanations.question import question_of
 from corrigible.models.forward import Score
+from corrigible.tasks import TaskChoice
 from corrigible.types import Columns
 
 MOST_PAIRED = 128
@@ -41,7 +42,8 @@ def shapley_interactions(
     baseline: Baseline = None,
     background: Tensor | None = None,
     absent: Absent = "marginal",
-    score: str | Score = "target_logit",
+    score: str | Score | None = None,
+    task: TaskChoice | None = None,
     columns: Columns | None = None,
     seed: int = 0,
     differentiable: bool = False,
@@ -60,6 +62,7 @@ def shapley_interactions(
         model: a network or any other function of the rows that gives scores.
         x: rows, (batch, …), as `explain` takes them.
         target: a class, one per row, or None as in `explain`; pairs (batch, 2) ask why one rather than another.
+        score, task: as in `explain`; None for the task's own score.
         samples: samples of the other groups' presence, for more than 16 groups; each is also used as its complement.
         groups: see `corrigible.explanations.groups`; at most 128.
         baseline: what stands for absent inputs: None for zeros (1/k in a category's k columns); a number, or a
@@ -72,7 +75,7 @@ def shapley_interactions(
         NoGradientError: differentiable, but no parameter would get a gradient.
     """
     question = question_of(
-        model, x, target, score=score, columns=columns, seed=seed, rows_at_once=rows_at_once,
+        model, x, target, score=score, task=task, columns=columns, seed=seed, rows_at_once=rows_at_once,
         differentiable=differentiable,
     )  # fmt: skip
     game = game_of(question, groups=groups, columns=columns, baseline=baseline, background=background, absent=absent)

@@ -20,6 +20,7 @@ from corrigible.explanations.quality._order import Order, order_of
 from corrigible.explanations.quality._scoring import blocks, scores
 from corrigible.explanations.question import Question, question_of
 from corrigible.models.forward import Score
+from corrigible.tasks import TaskChoice
 from corrigible.types import Columns
 
 
@@ -32,7 +33,8 @@ def deletion_curve(
     steps: int = 20,
     baseline: Baseline = None,
     groups: Groups = None,
-    score: str | Score = "target_prob",
+    score: str | Score | None = None,
+    task: TaskChoice | None = None,
     columns: Columns | None = None,
     seed: int = 0,
     rows_at_once: int | None = None,
@@ -49,7 +51,8 @@ def deletion_curve(
         baseline: None for zeros (1/k in a category's k columns); a number, or a tensor that broadcasts to one row.
         groups: see `corrigible.explanations.groups`; None for the pixels of (batch, channel, height, width), each with
             all its channels, for the features that ``columns`` names, and for each input of other rows.
-        score: what the curve shows, by default the probability of the target.
+        score: what the curve shows, by default the probability of the target class, or the task's own score.
+        task: what the outputs mean, as in `explain`.
         columns: which columns of a table make up which feature.
         rows_at_once: how many points the model runs on at once; None for as many as keep its activations in the
             processor's cache.
@@ -59,8 +62,10 @@ def deletion_curve(
         DataError: x, target, groups, columns or a baseline that do not fit, an attribution of another shape, NaN or
             infinite.
     """
-    question = question_of(model, x, target, score=score, columns=columns, seed=seed, rows_at_once=rows_at_once)
-    ranking, empty = ranking_of(question.x, attribution, groups, columns), baseline_row(baseline, question.x, columns)
+    question, ranking, empty = _asked(
+        model, x, target, attribution, baseline=baseline, groups=groups, columns=columns, score=score, task=task,
+        seed=seed, rows_at_once=rows_at_once,
+    )  # fmt: skip
     return _curve(question, ranking, steps, empty, inserts=False)
 
 
@@ -73,7 +78,8 @@ def insertion_curve(
     steps: int = 20,
     baseline: Baseline = None,
     groups: Groups = None,
-    score: str | Score = "target_prob",
+    score: str | Score | None = None,
+    task: TaskChoice | None = None,
     columns: Columns | None = None,
     seed: int = 0,
     rows_at_once: int | None = None,
@@ -82,8 +88,10 @@ def insertion_curve(
 
     For arguments, ties and errors see `deletion_curve`.
     """
-    question = question_of(model, x, target, score=score, columns=columns, seed=seed, rows_at_once=rows_at_once)
-    ranking, empty = ranking_of(question.x, attribution, groups, columns), baseline_row(baseline, question.x, columns)
+    question, ranking, empty = _asked(
+        model, x, target, attribution, baseline=baseline, groups=groups, columns=columns, score=score, task=task,
+        seed=seed, rows_at_once=rows_at_once,
+    )  # fmt: skip
     return _curve(question, ranking, steps, empty, inserts=True)
 
 
@@ -96,7 +104,8 @@ def deletion_auc(
     steps: int = 20,
     baseline: Baseline = None,
     groups: Groups = None,
-    score: str | Score = "target_prob",
+    score: str | Score | None = None,
+    task: TaskChoice | None = None,
     columns: Columns | None = None,
     seed: int = 0,
     rows_at_once: int | None = None,
@@ -105,8 +114,10 @@ def deletion_auc(
 
     In units of the score: a mean of probabilities by default. For arguments and errors see `deletion_curve`.
     """
-    question = question_of(model, x, target, score=score, columns=columns, seed=seed, rows_at_once=rows_at_once)
-    ranking, empty = ranking_of(question.x, attribution, groups, columns), baseline_row(baseline, question.x, columns)
+    question, ranking, empty = _asked(
+        model, x, target, attribution, baseline=baseline, groups=groups, columns=columns, score=score, task=task,
+        seed=seed, rows_at_once=rows_at_once,
+    )  # fmt: skip
     return _area(_curve(question, ranking, steps, empty, inserts=False), ranking, steps)
 
 
@@ -119,7 +130,8 @@ def insertion_auc(
     steps: int = 20,
     baseline: Baseline = None,
     groups: Groups = None,
-    score: str | Score = "target_prob",
+    score: str | Score | None = None,
+    task: TaskChoice | None = None,
     columns: Columns | None = None,
     seed: int = 0,
     rows_at_once: int | None = None,
@@ -128,8 +140,10 @@ def insertion_auc(
 
     In units of the score: a mean of probabilities by default. For arguments and errors see `deletion_curve`.
     """
-    question = question_of(model, x, target, score=score, columns=columns, seed=seed, rows_at_once=rows_at_once)
-    ranking, empty = ranking_of(question.x, attribution, groups, columns), baseline_row(baseline, question.x, columns)
+    question, ranking, empty = _asked(
+        model, x, target, attribution, baseline=baseline, groups=groups, columns=columns, score=score, task=task,
+        seed=seed, rows_at_once=rows_at_once,
+    )  # fmt: skip
     return _area(_curve(question, ranking, steps, empty, inserts=True), ranking, steps)
 
 
@@ -186,6 +200,23 @@ def without_top_of(x: Tensor, ranking: Ranking, share: float, empty: Tensor) -> 
     counts = (share * ranking.num_groups).round()
     taken = ranking.taken(counts, slice(None)).reshape(x.shape).to(x)
     return torch.lerp(x, empty.expand_as(x), taken)
+
+
+def _asked(
+    model: Any,
+    x: Any,
+    target: Any,
+    attribution: Tensor,
+    *,
+    baseline: Baseline,
+    groups: Groups,
+    columns: Columns | None,
+    **asked: Any,
+) -> tuple[Question, Ranking, Tensor]:
+    """The question, the rank of each input's group, and what stands for absent inputs."""
+    question = question_of(model, x, target, columns=columns, of_classes="target_prob", **asked)
+    ranking = ranking_of(question.x, attribution, groups, columns)
+    return question, ranking, baseline_row(baseline, question.x, columns)
 
 
 def _curve(question: Question, ranking: Ranking, steps: int, empty: Tensor, *, inserts: bool) -> Tensor:

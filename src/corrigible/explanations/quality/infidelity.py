@@ -14,6 +14,7 @@ from corrigible.explanations.quality._given import flat_of, require_same_shape_o
 from corrigible.explanations.quality._scoring import blocks, scores
 from corrigible.explanations.question import Question, question_of
 from corrigible.models.forward import Score, centred
+from corrigible.tasks import TaskChoice
 from corrigible.types import Columns
 
 Perturbation = Literal["noise", "square", "groups"]
@@ -32,7 +33,8 @@ def infidelity(
     baseline: Baseline = None,
     groups: Groups = None,
     scaled: bool = False,
-    score: str | Score = "target_logit",
+    score: str | Score | None = None,
+    task: TaskChoice | None = None,
     columns: Columns | None = None,
     seed: int = 0,
     rows_at_once: int | None = None,
@@ -54,6 +56,7 @@ def infidelity(
         baseline: None for zeros (1/k in a category's k columns); a number, or a tensor that broadcasts to one row.
         groups: see `corrigible.explanations.groups`; None for the features that ``columns`` names, or every input on
             its own.
+        score, task: as in `explain`; None for the task's own score.
         scaled: first multiply each row's attribution by its best factor, so that only proportions count.
         columns: which columns of a table make up which feature.
 
@@ -63,7 +66,9 @@ def infidelity(
             or infinite.
         UnsupportedModelError: a square on rows that are not images.
     """
-    question = question_of(model, x, target, score=score, columns=columns, seed=seed, rows_at_once=rows_at_once)
+    question = question_of(
+        model, x, target, score=score, task=task, columns=columns, seed=seed, rows_at_once=rows_at_once
+    )
     require_same_shape_of(attribution, question.x.shape, "x")
     slopes = flat_of(attribution)
     is_noise = isinstance(perturbation, str) and perturbation == "noise"

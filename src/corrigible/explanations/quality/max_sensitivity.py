@@ -12,6 +12,7 @@ from corrigible.errors import RecipeError
 from corrigible.explanations.explaining import Method, attribution_of
 from corrigible.explanations.quality._given import flat_of
 from corrigible.explanations.question import Question, question_of
+from corrigible.tasks import TaskChoice
 from corrigible.types import Columns
 
 VALUES_AT_ONCE = 2**23
@@ -24,6 +25,7 @@ def max_sensitivity(
     target: Any,
     *,
     method: Method = "input_gradient",
+    task: TaskChoice | None = None,
     explainer_settings: Mapping[str, Any] | None = None,
     radius: float = 0.1,
     samples: int = 10,
@@ -40,6 +42,7 @@ def max_sensitivity(
     Args:
         target: a class, one per row, or None as in `explain`; pairs (batch, 2) ask why one rather than another.
         method: a name as in `explain`, or a function of model, x and target that gives an attribution like x.
+        task: what the outputs mean, as in `explain`.
         explainer_settings: settings of the method.
         relative: divide by the length of the row's own attribution; NaN where that is 0.
 
@@ -51,8 +54,11 @@ def max_sensitivity(
         raise RecipeError(f"samples is {samples}; expected at least 1")
     if not radius > 0:
         raise RecipeError(f"radius is {radius}; expected a number above 0")
-    question = question_of(model, x, target, seed=seed, rows_at_once=rows_at_once)
-    explained = _explainer(question, method, explainer_settings or {}, columns, rows_at_once)
+    settings = explainer_settings or {}
+    score = settings.get("score")
+    question = question_of(model, x, target, score=score, task=task, seed=seed, rows_at_once=rows_at_once)
+    shared = {"task": task, "columns": columns, "rows_at_once": rows_at_once}
+    explained = _explainer(question, method, settings, shared)
     original = explained(question.x, question.target)
     generator, furthest = torch.Generator().manual_seed(seed), torch.zeros(len(original), dtype=torch.float64)
     for some in torch.arange(samples).split(max(1, VALUES_AT_ONCE // original.numel())):
@@ -66,13 +72,13 @@ def max_sensitivity(
 
 
 def _explainer(
-    question: Question, method: Method, settings: Mapping[str, Any], columns: Columns | None, rows_at_once: int | None
+    question: Question, method: Method, settings: Mapping[str, Any], shared: Mapping[str, Any]
 ) -> Callable[[Tensor, Tensor], Tensor]:
     """A function (x, target) -> attribution, flattened to (batch, inputs)."""
     is_named = isinstance(method, str)
-    shared: dict[str, Any] = {"columns": columns, "rows_at_once": rows_at_once} if is_named else {}
+    of_explain = shared if is_named else {"task": shared["task"]}
     attribution: Callable[..., Tensor] = partial(
-        attribution_of, method, question.model, seed=question.seed, **shared, **settings
+        attribution_of, method, question.model, seed=question.seed, **of_explain, **settings
     )
 
     def explained(x: Tensor, target: Tensor) -> Tensor:

@@ -10,7 +10,7 @@ import torch
 from jaxtyping import Int
 from torch import Tensor, nn
 
-from corrigible.data.dataset import Dataset, as_dataset, columns_of, rows_of
+from corrigible.data.dataset import Dataset, as_dataset, columns_of, rows_of, task_of
 from corrigible.errors import RecipeError, StudyError, unknown
 from corrigible.explanations.explaining import EXPLAINERS, SHARED_SETTINGS, explain
 from corrigible.explanations.inputs import as_model
@@ -29,6 +29,7 @@ from corrigible.explanations.shards.plan import (
 from corrigible.folders import write_atomically, writing_in
 from corrigible.methods import method_named, settings_of
 from corrigible.models.processes import num_processes, process_number, wait_for_all
+from corrigible.types import Task
 
 
 @dataclass(frozen=True)
@@ -102,7 +103,8 @@ def explain_all(
         data: ``(x, y)``, ``(x, y, group)`` or a map-style data set, which may read rows on demand.
         folder: created if missing; ``NAME-plan.json`` describes its shards ``NAME-00000.safetensors``, ….
         name: name of the data set, needed if the folder holds several.
-        target: ``predicted``, ``label``, or a class for all rows.
+        target: ``predicted`` for what `explain` explains by default of the data's task, ``label``, or a class for all
+            rows.
         format: ``safetensors``, or ``parquet`` for a table with named columns: one column per column of x, besides
             ``index`` and ``target``.
         rows_per_shard: None for as many as make 16 MiB, at most 4096.
@@ -119,9 +121,9 @@ def explain_all(
     FORMATS[format].check(columns_of(dataset))
     plan = Plan(
         method=method,
-        settings=_all_settings(method, settings),
+        settings=_all_settings(method, settings, task_of(dataset)),
         seed=seed,
-        target=_checked_target(target),
+        target=_checked_target(target, task_of(dataset)),
         num_rows=len(dataset),
         data=digest_of_data(dataset),
         weights=fingerprint(network),
@@ -207,8 +209,11 @@ class _Explaining:
 
     def rows(self, index: Int[Tensor, " row"]) -> Explained:
         rows, plan = rows_of(self.dataset, index), self.plan
+        task, score = task_of(self.dataset), self.settings.get("score")
         if plan.target == "predicted":
-            target = predicted_target(self.model, rows.x, rows_at_once=self.rows_at_once, seed=plan.seed)
+            target = predicted_target(
+                self.model, rows.x, task=task, score=score, rows_at_once=self.rows_at_once, seed=plan.seed
+            )
         else:
             target = rows.y if plan.target == "label" else torch.full_like(index, int(plan.target))
         attribution = explain(
@@ -216,6 +221,7 @@ class _Explaining:
             rows.x,
             target,
             method=plan.method,
+            task=task,
             columns=rows.columns,
             seed=plan.seed,
             rows_at_once=self.rows_at_once,
@@ -237,18 +243,23 @@ def _write(shards: _Shards, missing: list[int], explaining: _Explaining) -> Iter
         yield ShardWritten(shards.name, total, total)
 
 
-def _all_settings(method: str, settings: dict[str, Any]) -> dict[str, Any]:
-    """The settings for the plan, with the defaults of those that were not given."""
+def _all_settings(method: str, settings: dict[str, Any], task: Task) -> dict[str, Any]:
+    """The settings for the plan, with the defaults of those that were not given; for other tasks than classes, its name
+    and score."""
     takes = settings_of(method_named(method, EXPLAINERS, "explainer"))
     own = {key: default for key, default in takes.items() if key not in SHARED_SETTINGS}
     for key in settings:
         if key in SHARED_SETTINGS:
             raise RecipeError(f"explainer {method!r}: {unknown('setting', key, own)}")
     given = {key: default for key, default in own.items() if default is not inspect.Parameter.empty} | settings
+    if task.name != "classes":
+        given |= {"task": task.name} | ({"score": settings.get("score", task.score)} if "score" in takes else {})
     return {key: described(value) for key, value in given.items()}
 
 
-def _checked_target(target: str | int) -> str | int:
+def _checked_target(target: str | int, task: Task) -> str | int:
+    if target == "label" and task.name != "classes":
+        raise RecipeError(f"target is 'label'; the labels of the task {task.name!r} are no targets: leave it out")
     is_class = isinstance(target, int) and not isinstance(target, bool)
     if not is_class and target not in ("predicted", "label"):
         raise RecipeError(f"target is {target!r}; expected 'predicted', 'label' or the number of a class")

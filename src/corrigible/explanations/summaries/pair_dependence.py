@@ -11,9 +11,10 @@ from torch import Tensor
 from corrigible.data.original_units import Units, unchanged
 from corrigible.errors import DataError
 from corrigible.explanations.inputs import checked_rows
-from corrigible.explanations.question import Target, answers_to, scores_of
+from corrigible.explanations.question import Target, answers_to, asked_of
 from corrigible.explanations.summaries.grid import Grid, grid_of, named_columns_of
 from corrigible.models.forward import Score
+from corrigible.tasks import TaskChoice
 from corrigible.types import Columns
 
 
@@ -42,8 +43,9 @@ def pair_dependence(
     x: Any,
     features: tuple[str | int, str | int],
     *,
-    target: Target = 1,
-    score: str | Score = "target_logit",
+    target: Target | None = None,
+    score: str | Score | None = None,
+    task: TaskChoice | None = None,
     points: int = 10,
     columns: Columns | None = None,
     units: Units | None = None,
@@ -69,7 +71,7 @@ def pair_dependence(
             changed = first.put(rows[place.to(rows.device)], here[0].expand(len(place)))
             return second.put(changed, here[1].expand(len(place)))
 
-        logits = answers_to(model, made, len(rows), rows_at_once=rows_at_once)
-        return scores_of(logits, target, score=score).double().mean()
+        outputs = answers_to(model, made, len(rows), rows_at_once=rows_at_once)
+        return asked_of(outputs, target, score=score, task=task).of(outputs).double().mean()
 
     return PairDependence(first, second, torch.stack([cell(number) for number in range(down * across)]).view(down, -1))

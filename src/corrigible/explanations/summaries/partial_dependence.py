@@ -13,9 +13,10 @@ from torch import Tensor
 
 from corrigible.data.original_units import Units, unchanged
 from corrigible.explanations.inputs import checked_rows
-from corrigible.explanations.question import Target, answers_to, scores_of
+from corrigible.explanations.question import Target, answers_to, asked_of
 from corrigible.explanations.summaries.grid import Grid, grid_of, named_columns_of
 from corrigible.models.forward import Score
+from corrigible.tasks import TaskChoice
 from corrigible.types import Columns
 
 
@@ -39,8 +40,9 @@ def partial_dependence(
     x: Any,
     feature: str | int,
     *,
-    target: Target = 1,
-    score: str | Score = "target_logit",
+    target: Target | None = None,
+    score: str | Score | None = None,
+    task: TaskChoice | None = None,
     points: int = 20,
     columns: Columns | None = None,
     units: Units | None = None,
@@ -54,7 +56,9 @@ def partial_dependence(
         model: a network, or any function of the rows that gives scores.
         x: rows of a table, (row, column), as the model takes them; a tensor or array.
         feature: its name, or the position of a column.
-        target: the class, or two of them for the first rather than the second.
+        target: the class, or two of them for the first rather than the second; or for other tasks the number of the
+            output. None for class 1 of two, or for what the task explains by default.
+        score, task: as in `explain`; None for the task's own score.
         points: quantiles of a feature of numbers; a category has a point for each of its values.
         columns: which columns make up which feature.
         units: for a grid in original units.
@@ -67,10 +71,11 @@ def partial_dependence(
     columns = named_columns_of(rows, columns, units)
     grid = grid_of(rows, feature, columns, units or unchanged(len(columns.names)), points=points)
     count = len(grid.points)
-    logits = answers_to(
+    outputs = answers_to(
         model,
         lambda place: grid.put(rows[place.to(rows.device) // count], place % count),
         len(rows) * count,
         rows_at_once=rows_at_once,
     )
-    return PartialDependence(grid, scores_of(logits, target, score=score).view(len(rows), count))
+    asked = asked_of(outputs, target, score=score, task=task)
+    return PartialDependence(grid, asked.of(outputs).view(len(rows), count))

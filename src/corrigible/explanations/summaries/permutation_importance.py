@@ -3,13 +3,13 @@
 For any model: Fisher, Rudin and Dominici 2019, All models are wrong, but many are useful.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any, Literal
 
 import numpy as np
 import torch
-from jaxtyping import Float, Int
+from jaxtyping import Int
 from torch import Tensor
 
 from corrigible.data.row_order import in_order_of_values
@@ -17,12 +17,13 @@ from corrigible.errors import DataError, RecipeError, unknown
 from corrigible.explanations.groups import Groups, groups_of
 from corrigible.explanations.inputs import checked_rows
 from corrigible.explanations.question import answers, answers_to
-from corrigible.explanations.scores import target_log_prob
 from corrigible.intervals import bootstrapped_mean, half_width
+from corrigible.tasks import CLASSES, TaskChoice, task_named
 from corrigible.types import Columns
 
 Quality = Callable[[Tensor, Tensor], Tensor]
-"""(logits, y) -> quality of the predictions, higher is better: one number per row, or one for all rows."""
+"""(outputs, y) -> quality of the predictions, higher is better: one number per row, or one for all rows."""
+QUALITIES = ("accuracy", "log_likelihood")
 
 
 @dataclass(frozen=True)
@@ -43,20 +44,14 @@ class PermutationImportance:
     repeats: int
 
 
-def _accuracy(logits: Float[Tensor, " batch num_classes"], y: Int[Tensor, " batch"]) -> Float[Tensor, " batch"]:
-    """1 where the predicted class is the label."""
-    return (logits.argmax(dim=1) == y).to(logits)
-
-
-QUALITIES: dict[str, Quality] = {"accuracy": _accuracy, "log_likelihood": target_log_prob}
-
-
 def permutation_importance(
     model: Callable[[Tensor], Any],
     x: Any,
     y: Any,
     *,
-    quality: str | Quality = "accuracy",
+    quality: str | Quality | None = None,
+    task: TaskChoice | None = None,
+    extra: Mapping[str, Tensor] | None = None,
     columns: Columns | None = None,
     groups: Groups = None,
     repeats: int = 10,
@@ -72,39 +67,60 @@ def permutation_importance(
     Args:
         model: a network, or any function of the rows that gives scores.
         x: rows, (batch, …), as the model takes them; a tensor or array.
-        y: one per row; labels for the qualities by name.
-        quality: ``accuracy``, ``log_likelihood``, or a function (logits, y) -> one number per row, or one for all. With
-            one per row, the interval is a percentile bootstrap over rows; with one for all, Student's over the repeats.
+        y: one per row; labels of the task, unless the quality is a function.
+        quality: ``accuracy``, ``log_likelihood``, or a function (outputs, y) -> one number per row, or one for all;
+            None for the task's own, for classes the accuracy. With one per row, the interval is a percentile bootstrap
+            over rows; with one for all, Student's over the repeats.
+        task: what outputs and labels mean: a name in ``TASKS``, {"name": …, setting: …}, or the `Task` of a data set;
+            None for classes.
+        extra: further tensors with one entry per row, such as "exposure", for tasks that ask for them.
         columns: which columns of a table make up which feature.
         groups: alternatively, which inputs form a group, in the shape of one row.
         repeats: number of permutations of each feature.
         num_resamples: number of bootstrap resamples.
 
     Raises:
-        RecipeError: an unknown quality, fewer than 1 repeat, or with one number for all rows fewer than 2.
+        RecipeError: an unknown quality or task, fewer than 1 repeat, or with one number for all rows fewer than 2.
         DataError: x, y, columns or groups that do not fit.
     """
     if repeats < 1 or num_resamples < 1:
         raise RecipeError(f"repeats is {repeats}, num_resamples {num_resamples}; expected at least 1")
     if isinstance(quality, str) and quality not in QUALITIES:
         raise RecipeError(unknown("quality", quality, QUALITIES))
-    measure = QUALITIES[quality] if isinstance(quality, str) else quality
     rows = checked_rows(x, columns)
-    y = torch.as_tensor(y, device=rows.device)
+    y = torch.as_tensor(y)
     if y.shape[:1] != rows.shape[:1]:
         raise DataError(f"y has shape {tuple(y.shape)}; expected one per row, ({len(rows)}, …)")
     labels = groups_of(rows, groups, columns)
     if len(labels) > 1 or (groups is not None and torch.as_tensor(groups).shape == rows.shape):
         raise DataError("groups differ between rows; expected the same ones in every row, in the shape of one row")
-    order = in_order_of_values(rows, y)
-    rows, y = rows[order], y[order]
+    order = in_order_of_values(rows, y.to(rows.device))
+    rows, of_rows = rows[order], {name: values[order.to(values.device)] for name, values in (extra or {}).items()}
+    measure, y = _measure(quality, task, y[order.to(y.device)], of_rows)
+    y = y.to(rows.device)
     whole = measure(answers(model, rows, rows_at_once=rows_at_once, seed=seed), y).double()
     drops = []
     for feature in range(int(labels.max()) + 1):
         permuted = _permuted(rows, labels[0] == feature, repeats, np.random.default_rng([seed, feature]))
-        logits = answers_to(model, permuted, repeats * len(rows), rows_at_once=rows_at_once, seed=seed)
-        drops.append(torch.stack([whole - measure(part, y) for part in logits.split(len(rows))]))
+        outputs = answers_to(model, permuted, repeats * len(rows), rows_at_once=rows_at_once, seed=seed)
+        drops.append(torch.stack([whole - measure(part, y) for part in outputs.split(len(rows))]))
     return _importance(torch.stack(drops), whole, _names(labels[0], columns, groups), len(rows), num_resamples, seed)
+
+
+def _measure(
+    quality: str | Quality | None, task: TaskChoice | None, y: Tensor, extra: Mapping[str, Tensor]
+) -> tuple[Quality, Tensor]:
+    """The quality, and the labels as it takes them."""
+    if quality is not None and not isinstance(quality, str):
+        return quality, y
+    found = task_named(CLASSES if task is None else task, y)
+    if quality == "log_likelihood":
+        return lambda outputs, y: -found.loss(found.outputs(outputs), y, extra), found.check(y)
+    if quality == "accuracy" and found.logits is None:
+        raise RecipeError(f"quality is 'accuracy'; the task {found.name!r} has no classes: leave it out")
+    if quality == "accuracy":
+        return lambda outputs, y: (found.observed(outputs)["predicted"] == y).double(), found.check(y)
+    return lambda outputs, y: found.quality(found.outputs(outputs), y, extra), found.check(y)
 
 
 def _permuted(

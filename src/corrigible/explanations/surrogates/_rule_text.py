@@ -7,7 +7,8 @@ from operator import index
 from corrigible.data.original_units import Units, unchanged
 from corrigible.data.table import MISSING
 from corrigible.errors import DataError
-from corrigible.explanations.question import Target
+from corrigible.explanations.question import Asked
+from corrigible.explanations.scores import ClassScore, reads_classes
 from corrigible.types import Columns
 
 
@@ -19,15 +20,19 @@ class RuleText:
     units: Units
     class_names: tuple[str, ...] = ()
 
-    def of_class(self, number: int) -> str:
-        """The name of the class, or its number if it has no name."""
-        return self.class_names[number] if number < len(self.class_names) else f"class {number}"
+    def of_class(self, number: int, kind: str = "class") -> str:
+        """The name of the class or output, or its number if it has no name."""
+        return self.class_names[number] if number < len(self.class_names) else f"{kind} {number}"
 
-    def of_target(self, target: Target) -> str:
-        """The target class, or for a pair "the first rather than the second"."""
-        if isinstance(target, Sequence):
-            return f"{self.of_class(index(target[0]))} rather than {self.of_class(index(target[1]))}"
-        return self.of_class(index(target))
+    def of_asked(self, asked: Asked) -> str:
+        """The score with its target, or for a pair "the first rather than the second"; the score alone if it has only
+        one target."""
+        if asked.num_targets == 1:
+            return asked.words
+        targets = asked.target if isinstance(asked.target, Sequence) else (asked.target,)
+        kind = "class" if reads_classes(asked.score) or isinstance(asked.score, ClassScore) else "output"
+        named = [self.of_class(index(target), kind) for target in targets]
+        return f"{asked.words} of {' rather than '.join(named)}"
 
     def of_category(self, column: int) -> str:
         """The value that a one-hot column stands for: ``2`` for ``site=2``."""

@@ -14,9 +14,13 @@ from corrigible.data.row_order import in_order_of_values
 from corrigible.errors import DataError, RecipeError
 from corrigible.explanations.features import plain_columns
 from corrigible.explanations.inputs import checked_rows
-from corrigible.explanations.question import answers
+from corrigible.explanations.question import Asked, Target, answers, asked_of
+from corrigible.explanations.reading import meaning_of
 from corrigible.explanations.surrogates._synthetic import Points, points_of, space_of
 from corrigible.explanations.surrogates.fidelity import effective_number_of
+from corrigible.models.forward import Score
+from corrigible.outputs import class_logits
+from corrigible.tasks import TaskChoice
 from corrigible.types import Columns
 
 FEWEST_ROWS = 8
@@ -28,17 +32,17 @@ SHARES = (0.5, 0.25, 0.25)
 
 @dataclass(frozen=True)
 class Answered:
-    """Synthetic points and the model's output for them."""
+    """Synthetic points and the model's outputs for them."""
 
     x: NDArray[np.float64]
     weight: NDArray[np.float64]
     """The weight of each point; the weights sum to 1."""
-    logits: Float[Tensor, " point num_classes"]
+    outputs: Float[Tensor, " point output"]
 
     @property
     def predicted(self) -> NDArray[np.int64]:
-        """The class the model predicts."""
-        return self.logits.argmax(dim=1).numpy()
+        """The class that a classifier predicts."""
+        return class_logits(self.outputs).argmax(dim=1).numpy()
 
 
 @dataclass(frozen=True)
@@ -52,9 +56,18 @@ class Samples:
     around: Answered | None
     """The row that the points lie around, if there is one."""
 
-    @property
-    def num_classes(self) -> int:
-        return int(self.growing.logits.shape[1])
+    def asked(
+        self, target: Target | None, *, score: str | Score | None, task: TaskChoice | None, of_classes: str
+    ) -> Asked:
+        """The score and target that are asked for; by default of the class predicted for the row, if there is one.
+
+        Raises:
+            RecipeError, DataError: see `asked_of`.
+        """
+        looked_at = self.growing.outputs if self.around is None else self.around.outputs
+        if target is None and self.around is not None:
+            target = int(meaning_of(task, looked_at, score, of_classes=of_classes).target(looked_at)[0])
+        return asked_of(looked_at, target, score=score, task=task, of_classes=of_classes)
 
 
 def samples_of(
@@ -86,8 +99,8 @@ def samples_of(
 
     def answered(points: NDArray[np.float64], weight: NDArray[np.float64]) -> Answered:
         given = torch.from_numpy(points).to(rows)
-        logits = answers(model, given, rows_at_once=rows_at_once, seed=seed).cpu().double()
-        return Answered(given.cpu().double().numpy(), weight, logits)
+        outputs = answers(model, given, rows_at_once=rows_at_once, seed=seed).cpu().double()
+        return Answered(given.cpu().double().numpy(), weight, outputs)
 
     made = [
         points_of(values[part], round(samples * share), space, around=center, width=width, rng=rng)

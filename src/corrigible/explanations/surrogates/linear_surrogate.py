@@ -18,9 +18,8 @@ from sklearn.linear_model import lars_path
 from torch import Tensor
 
 from corrigible.data.original_units import Units
-from corrigible.errors import DataError
 from corrigible.explanations.features import check_columns
-from corrigible.explanations.question import Target, scores_of
+from corrigible.explanations.question import Target
 from corrigible.explanations.surrogates._rule_text import RuleText, rule_text_of
 from corrigible.explanations.surrogates._samples import Answered, Samples, samples_of
 from corrigible.explanations.surrogates.fidelity import (
@@ -31,6 +30,7 @@ from corrigible.explanations.surrogates.fidelity import (
     require_growth_of,
 )
 from corrigible.models.forward import Score, one_hot_members
+from corrigible.tasks import TaskChoice
 from corrigible.types import Columns
 
 
@@ -77,7 +77,8 @@ def linear_surrogate(
     *,
     target: Target | None = None,
     around: Any = None,
-    score: str | Score = "margin",
+    score: str | Score | None = None,
+    task: TaskChoice | None = None,
     fidelity: float = 0.9,
     max_features: int = 10,
     samples: int = 4000,
@@ -97,10 +98,13 @@ def linear_surrogate(
     Args:
         model: a network, or any function of the rows that gives scores.
         x: rows of the table, (row, column), at least 8, as the model takes them; a tensor or array.
-        target: the class, or two of them for the first rather than the second; None for class 1 of two, or around a
-            row for the class predicted there.
+        target: the class, or two of them for the first rather than the second; or for other tasks the number of the
+            output. None for class 1 of two, around a row for the class predicted there, or for what the task explains
+            by default.
         around: the row to explain, (column,); None for a surrogate of the whole model.
-        score: by default the target's logit minus the largest other, which is above 0 where the target is predicted.
+        score: by default the target's logit minus the largest other, which is above 0 where the target is predicted;
+            for other tasks the task's own.
+        task: what the outputs mean, as in `explain`.
         fidelity: the R² to reach.
         samples: synthetic points in all; half of them are for fitting.
         width: width of the proximity kernel around a row, see `points_of`.
@@ -117,36 +121,23 @@ def linear_surrogate(
         model, x, around=around, columns=columns, samples=samples, width=width, seed=seed, rows_at_once=rows_at_once
     )
     rule_text = rule_text_of(drawn.columns, units, class_names)
-    target = target_of(drawn) if target is None else target
+    asked = drawn.asked(target, score=score, task=task, of_classes="margin")
 
     def judged(fitted: _Fitted, points: Answered) -> float:
-        return r2_of(fitted.scores(points), scores_of(points.logits, target, score=score).numpy(), points.weight)
+        return r2_of(fitted.scores(points), asked.of(points.outputs).numpy(), points.weight)
 
     held_out = drawn.held_out
-    growing = _growing(drawn, scores_of(drawn.growing.logits, target, score=score).numpy(), max_features)
+    growing = _growing(drawn, asked.of(drawn.growing.outputs).numpy(), max_features)
     best = faithful_of(growing, lambda fitted: judged(fitted, drawn.stopping), fidelity)
     value, effective = judged(best, held_out), effective_number_of(held_out.weight)
     return LinearSurrogate(
-        explained=f"{score} of {rule_text.of_target(target)}",
+        explained=rule_text.of_asked(asked),
         intercept=best.intercept,
         coefficients=tuple(best.coefficients.tolist()),
         chosen=best.chosen,
         fidelity=Fidelity("r2", value, 0.0, fidelity, len(held_out.x), effective),
         rule_text=rule_text,
     )
-
-
-def target_of(drawn: Samples) -> int:
-    """The class to explain if none is named.
-
-    Raises:
-        DataError: there are more than two classes, and no row whose prediction could decide.
-    """
-    if drawn.around is not None:
-        return int(drawn.around.predicted[0])
-    if drawn.num_classes > 2:
-        raise DataError(f"the model has {drawn.num_classes} classes; name one of them as the target")
-    return 1
 
 
 @dataclass(frozen=True)

@@ -6,7 +6,7 @@ and Shavlik 1996, Extracting tree-structured representations of trained networks
 
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 import torch
@@ -17,7 +17,8 @@ from torch import Tensor
 
 from corrigible.data.original_units import Units
 from corrigible.explanations.features import check_columns
-from corrigible.explanations.question import Target, scores_of
+from corrigible.explanations.question import Asked, Target
+from corrigible.explanations.reading import meaning_of
 from corrigible.explanations.surrogates._rule_text import RuleText, rule_text_of
 from corrigible.explanations.surrogates._samples import Answered, samples_of
 from corrigible.explanations.surrogates.fidelity import (
@@ -30,6 +31,7 @@ from corrigible.explanations.surrogates.fidelity import (
     require_growth_of,
 )
 from corrigible.models.forward import Score
+from corrigible.tasks import TaskChoice
 from corrigible.types import Columns
 
 
@@ -118,7 +120,8 @@ def tree_surrogate(
     *,
     target: Target | None = None,
     around: Any = None,
-    score: str | Score = "target_logit",
+    score: str | Score | None = None,
+    task: TaskChoice | None = None,
     fidelity: float = 0.9,
     max_leaves: int = 16,
     samples: int = 4000,
@@ -129,7 +132,7 @@ def tree_surrogate(
     seed: int = 0,
     rows_at_once: int | None = None,
 ) -> TreeSurrogate:
-    """A decision tree of the predicted class, or of one class's score, grown until it is as faithful as wanted.
+    """A decision tree of the predicted class, or of one score, grown until it is as faithful as wanted.
 
     It is fitted to the model's output on synthetic points made from ``x``. A second set of points decides when to stop,
     and a third gives the reported fidelity; each set is made from different rows of ``x``. If the wanted fidelity is
@@ -139,10 +142,11 @@ def tree_surrogate(
         model: a network, or any function of the rows that gives scores.
         x: rows of the table, (row, column), at least 8, as the model takes them; a tensor or array.
         target: None for the predicted class; or a class whose score is explained, or two of them, for the first rather
-            than the second.
+            than the second. For other tasks the number of the output; None for what the task explains by default.
         around: the row to explain, (column,); None for a surrogate of the whole model.
-        score: the score of the target, if there is one.
-        fidelity: the agreement with the predicted class to reach; with a target, the R².
+        score: the score of the target, if there is one; for other tasks by default the task's own.
+        task: what the outputs mean, as in `explain`.
+        fidelity: the agreement with the predicted class to reach; for a score, the R².
         samples: synthetic points in all; half of them are for fitting.
         width: width of the proximity kernel around a row, see `points_of`.
         columns: which columns make up which feature; categories stay categories.
@@ -158,35 +162,34 @@ def tree_surrogate(
         model, x, around=around, columns=columns, samples=samples, width=width, seed=seed, rows_at_once=rows_at_once
     )
     rule_text = rule_text_of(drawn.columns, units, class_names)
-    explained = "predicted class" if target is None else f"{score} of {rule_text.of_target(target)}"
+    asked = None
+    if target is not None or meaning_of(task, drawn.growing.outputs, score).task.name != "classes":
+        asked = drawn.asked(target, score=score, task=task, of_classes="target_logit")
 
     def judged(root: Node, points: Answered) -> float:
         said = _values(root, points.x)
-        if target is None:
+        if asked is None:
             return agreement_of(said.argmax(axis=1), points.predicted, points.weight)
-        return r2_of(said[:, 0], scores_of(points.logits, target, score=score).numpy(), points.weight)
+        return r2_of(said[:, 0], asked.of(points.outputs).numpy(), points.weight)
 
-    growing = _growing(drawn.growing, target, score, max_leaves, seed)
+    growing = _growing(drawn.growing, asked, max_leaves, seed)
     best = faithful_of(growing, lambda root: judged(root, drawn.stopping), fidelity)
     value, points = judged(best, drawn.held_out), drawn.held_out
-    if target is None:
-        constant = commonest_of(points.predicted, points.weight)
-        reached = Fidelity("agreement", value, constant, fidelity, len(points.x), effective_number_of(points.weight))
-    else:
-        reached = Fidelity("r2", value, 0.0, fidelity, len(points.x), effective_number_of(points.weight))
-    return TreeSurrogate(explained, best, reached, rule_text)
+    constant = commonest_of(points.predicted, points.weight) if asked is None else 0.0
+    measure: Literal["agreement", "r2"] = "agreement" if asked is None else "r2"
+    reached = Fidelity(measure, value, constant, fidelity, len(points.x), effective_number_of(points.weight))
+    return TreeSurrogate("predicted class" if asked is None else rule_text.of_asked(asked), best, reached, rule_text)
 
 
-def _growing(points: Answered, target: Target | None, score: str | Score, max_leaves: int, seed: int) -> Iterator[Node]:
+def _growing(points: Answered, asked: Asked | None, max_leaves: int, seed: int) -> Iterator[Node]:
     """Trees with one more leaf each, until no further split is possible."""
-    num_classes = points.logits.shape[1]
-    y = points.predicted if target is None else scores_of(points.logits, target, score=score).numpy()
-    grower = DecisionTreeClassifier if target is None else DecisionTreeRegressor
+    y = points.predicted if asked is None else asked.of(points.outputs).numpy()
+    grower = DecisionTreeClassifier if asked is None else DecisionTreeRegressor
     for num_leaves in range(2, max_leaves + 1):
         grown = grower(max_leaf_nodes=num_leaves, random_state=seed % 2**32)
         grown.fit(points.x, y, sample_weight=points.weight)
-        classes = grown.classes_ if target is None else np.array([0])
-        yield _node(grown.tree_, 0, classes, num_classes if target is None else 1)
+        classes = grown.classes_ if asked is None else np.array([0])
+        yield _node(grown.tree_, 0, classes, max(2, points.outputs.shape[1]) if asked is None else 1)
         if grown.tree_.n_leaves < num_leaves:
             return
 

@@ -22,6 +22,7 @@ from corrigible.explanations.trust.similarity import mean_over_rows, squared_dif
 from corrigible.methods import name_of, settings_of, with_settings
 from corrigible.models.modes import untouched
 from corrigible.outputs import class_logits
+from corrigible.tasks import CLASSES
 from corrigible.types import Measurement
 
 Aim = Callable[[Tensor], Tensor]
@@ -92,8 +93,9 @@ def attack_explanation(
     searched together and need memory; pass some hundreds at a time.
 
     Args:
-        target: the class to explain: one for all rows or one per row; None as in `explain`; pairs of
-            classes, (batch, 2), for why the first rather than the second.
+        model: a classifier; a single output is the logit of class 1.
+        target: the class to explain: one for all rows or one per row; None for the predicted class, or for the logit
+            of class 1 itself; pairs of classes, (batch, 2), for why the first rather than the second.
         wanted: the map that the sizes of the attribution should take, in the shape of x, at least 0; None to draw
             attribution away from the tenth of the inputs with the largest attributions.
         method: the name of an explainer with a setting ``differentiable``, or such a function.
@@ -109,10 +111,10 @@ def attack_explanation(
         NoGradientError: the explanation has no gradient with respect to the rows.
     """
     _check_numbers(budget=budget, logit_tolerance=logit_tolerance, num_steps=num_steps)
-    question = question_of(model, x, target)
+    question = question_of(model, x, target, task=CLASSES)
     rows, chosen = question.x, question.target
     allowed = Allowed(rows, budget, norm, data_range or (rows.min().item(), rows.max().item()))
-    explained = partial(attribution_of, method, model, target=chosen, seed=seed, **settings)
+    explained = partial(attribution_of, method, model, target=chosen, task=CLASSES, seed=seed, **settings)
     explainer = partial(_explainer(method, seed, settings), model, target=chosen)
     search = _Search(model, explained, explainer, allowed, logit_tolerance, seed)
     original = search.explained(x=rows)

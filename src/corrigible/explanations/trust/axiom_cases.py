@@ -1,5 +1,6 @@
 """Models and rows on which axioms are tested."""
 
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import torch
@@ -8,7 +9,8 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from corrigible.models.modes import PrivateRandomness
-from corrigible.outputs import class_logits
+from corrigible.outputs import as_outputs
+from corrigible.tasks import CLASSES, TaskChoice
 
 
 @dataclass(frozen=True)
@@ -27,6 +29,8 @@ class Case:
     """Two inputs that can be exchanged without changing the output, equal in x and in the reference."""
     twin: nn.Module | None = None
     """Another network that computes the same function."""
+    task: TaskChoice | None = None
+    """What the outputs mean, as in `explain`."""
 
 
 def saturated() -> Case:
@@ -107,16 +111,19 @@ class Doubled(nn.Module):
 
 
 class Mixed(nn.Module):
-    """A model with one additional class, whose logit is a weighted sum of two others."""
+    """A model with one additional output, a weighted sum of the others."""
 
-    def __init__(self, model: nn.Module, mixture: Float[Tensor, " num_classes"]) -> None:
+    def __init__(
+        self, model: nn.Module, mixture: Float[Tensor, " output"], outputs: Callable[[object], Tensor] = as_outputs
+    ) -> None:
         super().__init__()
         self.model = model
+        self.outputs = outputs
         self.mixture: Tensor
         self.register_buffer("mixture", torch.cat([torch.eye(len(mixture)).to(mixture), mixture[None]]))
 
     def forward(self, x: Float[Tensor, " batch *input"]) -> Tensor:
-        return functional.linear(class_logits(self.model(x)), self.mixture)
+        return functional.linear(self.outputs(self.model(x)), self.mixture)
 
 
 def _linear(weight: list[list[float]], bias: list[float]) -> nn.Linear:
@@ -131,4 +138,4 @@ def _table(name: str, model: nn.Module, x: list[list[float]], **known: object) -
     """A case with a single score, which is read as the logit of class 1, and a baseline of zeros."""
     rows = torch.tensor(x, dtype=torch.float64)
     target = torch.ones(len(rows), dtype=torch.long)
-    return Case(name, model, rows, target, torch.zeros_like(rows[:1]), **known)  # type: ignore[arg-type]
+    return Case(name, model, rows, target, torch.zeros_like(rows[:1]), task=CLASSES, **known)  # type: ignore[arg-type]

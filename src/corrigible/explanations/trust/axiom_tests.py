@@ -11,11 +11,12 @@ import torch
 from torch import Tensor, nn
 
 from corrigible.errors import RecipeError
+from corrigible.explanations.scores import name_of_score
 from corrigible.explanations.trust.axiom_cases import Case, Doubled, Mixed, WithIgnored
 from corrigible.explanations.trust.configured import ConfiguredExplainer
 from corrigible.explanations.trust.equivalent_networks import equivalent_networks
 from corrigible.models.modes import untouched
-from corrigible.outputs import class_logits
+from corrigible.outputs import as_outputs, class_logits
 
 
 @dataclass(frozen=True)
@@ -107,22 +108,26 @@ def linearity(explainer: ConfiguredExplainer, case: Case) -> Finding:
 
     Violation: the largest difference, divided by the largest attribution.
     """
-    if explainer.score != "target_logit":
-        raise RecipeError(f"score {explainer.score!r} is not linear in the logits; test with score='target_logit'")
-    num_classes = class_logits(_output(case)).shape[1]
+    score = name_of_score(explainer.score(case))
+    if score not in ("target_logit", "target_output"):
+        raise RecipeError(f"score {score!r} is not linear in the logits; test with score='target_logit'")
+    outputs = class_logits if score == "target_logit" else as_outputs
+    num_outputs = outputs(_output(case)).shape[1]
     first = int(case.target[0])
-    second = (first + 1) % num_classes
-    mixture = torch.zeros(num_classes, dtype=case.x.dtype, device=case.x.device)
-    mixture[first], mixture[second] = 1.5, -0.5
+    second = (first + 1) % num_outputs
+    mixture = torch.zeros(num_outputs, dtype=case.x.dtype, device=case.x.device)
+    mixture[first] += 1.5
+    mixture[second] -= 0.5
 
     def of(model: nn.Module, chosen: int) -> Tensor:
         return explainer.attribution(replace(case, model=model, target=torch.full_like(case.target, chosen)))
 
-    whole = of(Mixed(case.model, mixture), num_classes)
+    whole = of(Mixed(case.model, mixture, outputs), num_outputs)
     parts = 1.5 * of(case.model, first) - 0.5 * of(case.model, second)
     difference = (whole - parts).abs()
     where = f"row {int(difference.flatten(1).amax(1).argmax())}"
-    tested = f"1.5 × class {first} − 0.5 × class {second} of {case.name}"
+    what = "class" if score == "target_logit" else "output"
+    tested = f"1.5 × {what} {first} − 0.5 × {what} {second} of {case.name}"
     return Finding(_relative(difference.max(), torch.maximum(whole.abs().max(), parts.abs().max())), where, tested)
 
 

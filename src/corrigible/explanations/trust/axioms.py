@@ -20,6 +20,7 @@ from corrigible.explanations.trust.axiom_cases import Case
 from corrigible.explanations.trust.axiom_tests import TESTS, Finding
 from corrigible.explanations.trust.configured import ConfiguredExplainer
 from corrigible.methods import name_of, settings_of, with_settings
+from corrigible.tasks import TaskChoice
 
 AXIOMS = tuple(TESTS)
 _BUILT_IN = {
@@ -60,6 +61,7 @@ def check_axioms(
     *,
     baseline: Baseline = None,
     background: Float[Tensor, " row *input"] | None = None,
+    task: TaskChoice | None = None,
     axioms: Sequence[str] = AXIOMS,
     tolerance: float = 0.01,
     seed: int = 0,
@@ -77,6 +79,7 @@ def check_axioms(
         target: the class to explain: one for all rows or one per row; None as in `explain`.
         baseline: the baseline row for completeness and sensitivity; None for zeros.
         background: rows of data to use instead of a baseline, for methods with a ``background``.
+        task: what the model's outputs mean, as in `explain`.
         axioms: the axioms to test.
         tolerance: the largest violation that counts as rounding, quadrature or sampling.
         settings: of the method, e.g. more ``steps`` or ``samples``.
@@ -94,7 +97,7 @@ def check_axioms(
     explainer = ConfiguredExplainer(method, settings, seed)
     if model is None:
         return [_on_built_in(explainer, axiom, tolerance) for axiom in axioms]
-    case = _users_case(model, x, target, baseline, background)
+    case = _users_case(model, x, target, baseline, background, score=settings.get("score"), task=task)
     explainer.attribution(case)  # If the method cannot explain the model at all, that is an error, not a result.
     return [_result(explainer, axiom, (case,), tolerance) for axiom in axioms]
 
@@ -168,16 +171,16 @@ def _findings(explainer: ConfiguredExplainer, axiom: str, on: Iterable[Case]) ->
         yield TESTS[axiom](explainer, case)
 
 
-def _users_case(model: Any, x: Any, target: Any, baseline: Baseline, background: Tensor | None) -> Case:
+def _users_case(model: Any, x: Any, target: Any, baseline: Baseline, background: Tensor | None, **asked: Any) -> Case:
     if x is None:
         raise RecipeError("a model is given without rows to explain; give x")
-    question = question_of(model, x, target)
+    question = question_of(model, x, target, **asked)
     if question.target.ndim > 1:
         raise RecipeError("target holds pairs of classes; axioms are tested on one class per row")
     if background is not None and baseline is not None:
         raise RecipeError("both a baseline and a background are given; expected one of them")
     reference = baseline_row(baseline, question.x)[None] if background is None else background.to(question.x)
-    return Case("the model", question.model, question.x, question.target, reference)
+    return Case("the model", question.model, question.x, question.target, reference, task=asked["task"])
 
 
 def _check_settings(settings: Mapping[str, Any]) -> None:

@@ -1,0 +1,38 @@
+"""The last step of a network whose outputs are numbers in a unit of their own."""
+
+from collections.abc import Sequence
+
+import torch
+from jaxtyping import Float
+from torch import Tensor, nn
+
+Numbers = float | Sequence[float]
+"""One number for all outputs, or one for each."""
+
+
+class Affine(nn.Module):
+    """Outputs times a scale plus a centre, both fixed: the layers before learn amounts as if they were standardised."""
+
+    def __init__(self, centre: Numbers, scale: Numbers) -> None:
+        super().__init__()
+        self.register_buffer("centre", torch.as_tensor(centre, dtype=torch.float32))
+        self.register_buffer("scale", torch.as_tensor(scale, dtype=torch.float32))
+
+    def forward(self, outputs: Float[Tensor, " batch output"]) -> Float[Tensor, " batch output"]:
+        return outputs * self.get_buffer("scale") + self.get_buffer("centre")
+
+    def extra_repr(self) -> str:
+        """Both numbers, by which printed networks are told apart."""
+        return f"centre={self.get_buffer('centre').tolist()}, scale={self.get_buffer('scale').tolist()}"
+
+
+def affine(centre: Numbers, scale: Numbers) -> list[nn.Module]:
+    """The modules that bring outputs to this centre and scale: none if they are 0 and 1."""
+    is_plain = isinstance(centre, int | float) and isinstance(scale, int | float) and (centre, scale) == (0, 1)
+    return [] if is_plain else [Affine(centre, scale)]
+
+
+def with_affine(network: nn.Module, centre: Numbers, scale: Numbers) -> nn.Module:
+    """The network with its outputs brought to this centre and scale; the network itself if they are 0 and 1."""
+    last = affine(centre, scale)
+    return nn.Sequential(network, *last) if last else network
