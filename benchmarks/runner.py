@@ -154,10 +154,10 @@ def measure(
         found = {key: kept for key, kept in found.items() if key not in {unit.key for unit in chosen}}
     command = _command(keeps_cases=bool({case for case, _ in found} - {unit.case for unit in chosen}))
     todo = [unit for unit in chosen if unit.key not in found]
+    places = {unit.key: place for place, unit in enumerate(units)}
     print(f"{len(todo)} of {len(chosen)} units to measure; settings: {json.dumps(settings)}", flush=True)
     for unit, measured in _worked(todo, asked.workers):
         found[unit.key] = measured
-        places = {planned.key: place for place, planned in enumerate(units)}
         found = dict(sorted(found.items(), key=lambda item: places.get(item[0], len(places))))
         content = _content(command, settings, found, rows)
         if not asked.quick:
@@ -166,12 +166,6 @@ def measure(
                 after(content)
     for line in map(_shown, rows([row for kept in found.values() for row in kept])):
         print(line)
-
-
-def read(name: str) -> dict[str, Any]:
-    """A file of results."""
-    found: dict[str, Any] = json.loads((FOLDER / f"{name}.json").read_text(encoding="utf-8"))
-    return found
 
 
 def progress(what: str, numbers: Mapping[str, float]) -> None:
