@@ -26,4 +26,4 @@ def four_corners(seed: int) -> Compared:
 
 
 if __name__ == "__main__":
-    over_seeds("corner_decoys", four_corners, __doc__)
+    over_seeds("four corners", four_corners, __doc__)

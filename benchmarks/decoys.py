@@ -1,28 +1,23 @@
 """What the decoy benchmarks share: the models without feedback, and one table of all models."""
 
-import argparse
 import copy
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 
-import torch
 from digits import CLEAN, CORRECT, TRAIN, Digits, measured, trained
-from results import means_over, write
+from runner import Numbers, Row, measure, options, rows_of, units_of
 from torch import nn
 
-Compared = dict[str, dict[str, float]]
+Compared = dict[str, Numbers]
 
 
 def over_seeds(name: str, compare: Callable[[int], Compared], about: str) -> None:
     """Compare for each seed and write means over seeds."""
-    parser = argparse.ArgumentParser(description=about)
-    parser.add_argument("--seeds", type=int, default=5)
-    parser.add_argument("--first-seed", type=int, default=0, help="another than 0 writes a file of its own")
-    torch.set_num_threads(1)
-    arguments = parser.parse_args()
-    seeds = range(arguments.first_seed, arguments.first_seed + arguments.seeds)
-    for num_seeds, rows in enumerate(means_over(seeds, compare), start=1):
-        found = {"seeds": num_seeds, "epochs": [TRAIN.epochs, CORRECT.epochs], "rows": rows}
-        write(name, found, first_seed=arguments.first_seed)
+
+    def rows(seed: int) -> Iterator[Row]:
+        return rows_of(compare(seed))
+
+    asked = options(about, seeds=5).parse_args()
+    measure(units_of({name: rows}, asked), asked, settings={"epochs": [TRAIN.epochs, CORRECT.epochs]})
 
 
 def references(digits: Digits, network: Callable[[int], nn.Module]) -> dict[str, nn.Module]:

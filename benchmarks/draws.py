@@ -10,13 +10,13 @@ benchmarks/results/draws.json.
 
 import statistics
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from functools import partial
 from math import prod
 
 import numpy as np
 import torch
-from results import write
+from runner import Row, Unit, measure, options
 from torch import Tensor, nn
 
 from corrigible.losses import cross_entropy
@@ -43,12 +43,12 @@ class Noise(nn.Module):
 
 
 def main() -> None:
-    torch.set_num_threads(1)
-    rows = [measured(batch) for batch in BATCHES]
-    write("draws", {"steps": STEPS, "threads": 1, "numbers_per_row": sum(map(prod, ACTIVATIONS)), "rows": rows})
+    units = [Unit(f"batch {batch}", partial(measured, batch)) for batch in BATCHES]
+    settings = {"steps": STEPS, "threads": 1, "numbers_per_row": sum(map(prod, ACTIVATIONS))}
+    measure(units, options(__doc__).parse_args(), settings=settings)
 
 
-def measured(num_rows: int) -> dict[str, float]:
+def measured(num_rows: int) -> Iterator[Row]:
     """The ratios at one batch size, and what a number costs."""
     torch.manual_seed(0)
     index = torch.arange(num_rows)
@@ -71,7 +71,7 @@ def measured(num_rows: int) -> dict[str, float]:
     seconds = {name: statistics.median(found) for name, found in times.items()}
     per_number = seconds["draws"] / (num_rows * sum(map(prod, ACTIVATIONS)))
     ratios = {name: value / seconds["plain"] for name, value in seconds.items() if name != "plain"}
-    return {"batch": num_rows, **ratios, "nanoseconds_per_number": 1e9 * per_number}
+    yield Row({"batch": num_rows}, {**ratios, "nanoseconds_per_number": 1e9 * per_number})
 
 
 def step_of(batch: Batch, draws: Callable[[str], Callable[[Tensor], Tensor]] | None) -> Callable[[], object]:

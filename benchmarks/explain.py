@@ -1,7 +1,7 @@
 """Explanations beside captum, shap and lime: time as a ratio within one run, and how far the results agree.
 
     pip install -e ".[bench]"
-    python benchmarks/explain.py            # everything; words choose cases by their names
+    python benchmarks/explain.py            # everything; --cases lime table: some of it
 
 One thread, equal settings. A trained MLP with 100 features explains 2,000 rows, a trained LeNet 256 digits. A peer that
 explains row by row is timed on the first rows, and both times are per row. Where both compute the same thing, agreement
@@ -10,16 +10,15 @@ benchmarks/results/explain.json.
 """
 
 import statistics
-import sys
 import time
 import warnings
-from collections.abc import Callable
-from typing import Any
+from collections.abc import Callable, Iterator
+from functools import partial
 
 import torch
 from explain_cases import Case, image_cases, table_cases
 from explain_proofs import proofs
-from results import read, write
+from runner import Row, Unit, measure, options
 
 FEWEST_REPEATS, SECONDS, MOST_SECONDS = 3, 4.0, 40.0
 """Of one case: as many repeats as take this long, but a few of slow work."""
@@ -27,19 +26,16 @@ SHORTEST = 0.1
 """Seconds of one measurement."""
 
 
-def main(words: list[str]) -> None:
+def main() -> None:
+    asked = options(__doc__).parse_args()
     torch.set_num_threads(1)
     warnings.filterwarnings("ignore")
-    rows = {row["case"]: row for row in read("explain").get("rows", [])} if words else {}
-    for case in (*table_cases(), *image_cases()):
-        if not words or any(word in case.name for word in words):
-            rows[case.name] = measured(case)
-            print(rows[case.name], flush=True)
-    proven = read("explain").get("proofs", []) if words else list(proofs())
-    write("explain", {"threads": 1, "rows": list(rows.values()), "proofs": proven})
+    cases = (*table_cases(), *image_cases())
+    units = [*(Unit(case.name, partial(measured, case)) for case in cases), Unit("proofs", proofs)]
+    measure(units, asked, settings={"threads": 1})
 
 
-def measured(case: Case) -> dict[str, Any]:
+def measured(case: Case) -> Iterator[Row]:
     """Medians of alternating runs, so that a busy moment of the machine hits both."""
     ours, theirs = [], []
     started = time.perf_counter()
@@ -47,14 +43,8 @@ def measured(case: Case) -> dict[str, Any]:
         ours.append(seconds(case.ours))
         theirs.append(seconds(case.theirs) / case.share)
     ratio = statistics.median(theirs) / statistics.median(ours)
-    return {
-        "case": case.name,
-        "peer": case.peer,
-        "times_faster": ratio,
-        "to_reach": case.at_least,
-        "repeats": len(ours),
-        **case.agreement(),
-    }
+    labels = {"case": case.name, "peer": case.peer, "to_reach": case.at_least}
+    yield Row(labels, {"times_faster": ratio, "repeats": len(ours), **case.agreement()})
 
 
 def seconds(work: Callable[[], object]) -> float:
@@ -67,4 +57,4 @@ def seconds(work: Callable[[], object]) -> float:
 
 
 if __name__ == "__main__":
-    main(sys.argv[1:])
+    main()

@@ -13,10 +13,11 @@ import subprocess
 import sys
 import tempfile
 import time
-from typing import Any
+from collections.abc import Iterator
+from functools import partial
 
 import torch
-from results import write
+from runner import Row, Unit, measure, options
 from torch import Tensor
 
 from corrigible import explain
@@ -45,21 +46,25 @@ class Rows:
 
 
 def main() -> None:
-    if len(sys.argv) > 1:
-        print(json.dumps(measured(*CASES[int(sys.argv[1])])))
+    parser = options(__doc__)
+    parser.add_argument("--case-here", type=int, help="measure the case of this number in this process, and print it")
+    asked = parser.parse_args()
+    if asked.case_here is not None:
+        print(json.dumps(measured(*CASES[asked.case_here])))
         return
-    rows = [in_a_process_of_its_own(number) for number in range(len(CASES))]
-    write("explain_memory", {"inputs": INPUTS, "hidden": HIDDEN, "threads": 1, "rows": rows})
+    units = [
+        Unit(f"{work}, {num_rows} rows, {value} {setting}", partial(in_a_process_of_its_own, number))
+        for number, (work, num_rows, setting, value) in enumerate(CASES)
+    ]
+    measure(units, asked, settings={"inputs": INPUTS, "hidden": HIDDEN, "threads": 1})
 
 
-def in_a_process_of_its_own(number: int) -> dict[str, Any]:
-    command = [sys.executable, __file__, str(number)]
-    found: dict[str, Any] = json.loads(subprocess.run(command, capture_output=True, text=True, check=True).stdout)
-    print(found, flush=True)
-    return found
+def in_a_process_of_its_own(number: int) -> Iterator[Row]:
+    command = [sys.executable, __file__, "--case-here", str(number)]
+    yield Row(*json.loads(subprocess.run(command, capture_output=True, text=True, check=True).stdout))
 
 
-def measured(work: str, num_rows: int, setting: str, value: int) -> dict[str, Any]:
+def measured(work: str, num_rows: int, setting: str, value: int) -> Row:
     """Peak resident memory in MiB: before anything is explained, and of all of it."""
     torch.set_num_threads(1)
     torch.manual_seed(0)
@@ -75,7 +80,7 @@ def measured(work: str, num_rows: int, setting: str, value: int) -> dict[str, An
                 pass
     seconds = time.perf_counter() - started
     numbers = {"before_mib": before, "peak_mib": peak(), "seconds": round(seconds, 1)}
-    return {"work": work, "num_rows": num_rows, setting: value, **numbers}
+    return Row({"work": work, "num_rows": num_rows, setting: value}, numbers)
 
 
 def peak() -> float:

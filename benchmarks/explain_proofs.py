@@ -6,6 +6,7 @@ from typing import Any
 
 import torch
 from explain_subjects import table
+from runner import Row
 from torch import Tensor, nn
 
 from corrigible import explain
@@ -18,7 +19,7 @@ STEP = 1e-6
 """Of the finite differences, in float64."""
 
 
-def proofs() -> Iterator[dict[str, Any]]:
+def proofs() -> Iterator[Row]:
     subject = table()
     with torch.no_grad():
         logits, nothing = subject.model(subject.x), subject.model(torch.zeros(1, subject.x.shape[1]))
@@ -26,9 +27,13 @@ def proofs() -> Iterator[dict[str, Any]]:
     for samples in (256, 2048):
         found = explain(subject.model, subject.x, subject.target, method="kernel_shap", samples=samples).sum(dim=1)
         error = float((found - gain).abs().max() / gain.abs().max())
-        yield {"what": f"kernel_shap, n = {samples}: sum less gain in score", "error": error, "to_reach": 1e-5}
+        yield proof(f"kernel_shap, n = {samples}: sum less gain in score", error)
     for name, error in gradient_errors():
-        yield {"what": f"{name}: parameter gradient less finite difference", "error": error, "to_reach": 1e-5}
+        yield proof(f"{name}: parameter gradient less finite difference", error)
+
+
+def proof(what: str, error: float) -> Row:
+    return Row({"what": what, "to_reach": 1e-5}, {"error": error})
 
 
 def gradient_errors() -> Iterator[tuple[str, float]]:

@@ -19,13 +19,14 @@ Writes benchmarks/results/explanation_quality.json.
 import statistics
 import time
 import warnings
-from collections.abc import Callable
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from functools import partial
 from typing import Any
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
-from results import write
+from runner import Figures, Numbers, Row, Unit, means, measure, options
 from torch import Tensor, nn
 
 from corrigible.demos.digits_data import load
@@ -51,6 +52,7 @@ Measure = Callable[[], NDArray[np.floating]]
 
 
 def main() -> None:
+    asked = options(__doc__).parse_args()
     torch.set_num_threads(1)
     warnings.filterwarnings("ignore")
     data = load("train")
@@ -66,37 +68,38 @@ def main() -> None:
         our_measures(model, x, y, attribution, relevant),
         quantus_measures(model, x, y, attribution, relevant),
     )
-    rows = [compared(name, ours[name], theirs[name]) for name in ours]
-    totals = {who: sum(row[f"{who}_seconds"] for row in rows) for who in ("corrigible", "quantus")}
-    rows.append({"measure": "all", "ratio": totals["quantus"] / totals["corrigible"], **seconds(totals)})
-    for row in rows:
-        apart = f"largest difference {row['largest_difference']:.1e}" if "largest_difference" in row else ""
-        print(f"{row['measure']:>20}  {row['ratio']:8.1f} ×  {apart}")
-    write("explanation_quality", {"rows_explained": ROWS, "threads": 1, "repetitions": REPETITIONS, "rows": rows})
+    units = [Unit(name, partial(compared, name, ours[name], theirs[name])) for name in ours]
+    settings = {"rows_explained": ROWS, "threads": 1, "repetitions": REPETITIONS}
+    measure(units, asked, settings=settings, rows=with_total)
 
 
-def compared(name: str, ours: Measure, theirs: Measure) -> dict[str, Any]:
+def with_total(rows: Sequence[Row]) -> list[Figures]:
+    """And one row for all measures together."""
+    totals = {who: sum(row.numbers[f"{who}_seconds"] for row in rows) for who in ("corrigible", "quantus")}
+    return means([*rows, Row({"measure": "all"}, ratio_of(totals))])
+
+
+def ratio_of(seconds: Mapping[str, float]) -> Numbers:
+    ratio = seconds["quantus"] / seconds["corrigible"]
+    return {"ratio": ratio} | {f"{who}_seconds": taken for who, taken in seconds.items()}
+
+
+def compared(name: str, ours: Measure, theirs: Measure) -> Iterator[Row]:
     """Both medians, their ratio and how far the results lie apart."""
     found = {"corrigible": ours(), "quantus": theirs()}
     times: dict[str, list[float]] = {who: [] for who in found}
     for _ in range(REPETITIONS):
-        for who, measure in (("corrigible", ours), ("quantus", theirs)):
+        for who, work in (("corrigible", ours), ("quantus", theirs)):
             started = time.perf_counter()
-            measure()
+            work()
             times[who].append(time.perf_counter() - started)
     medians = {who: statistics.median(taken) for who, taken in times.items()}
     first, second = (np.asarray(values, dtype=np.float64) for values in found.values())
-    return {
-        "measure": name,
-        "ratio": medians["quantus"] / medians["corrigible"],
+    apart = {
         "largest_difference": float(np.abs(first - second).max()),
         "largest_value": float(np.abs(second).max()),
-        **seconds(medians),
     }
-
-
-def seconds(found: dict[str, float]) -> dict[str, float]:
-    return {f"{who}_seconds": taken for who, taken in found.items()}
+    yield Row({"measure": name}, ratio_of(medians) | apart)
 
 
 def our_measures(model: nn.Module, x: Tensor, y: Tensor, attribution: Tensor, relevant: Tensor) -> dict[str, Measure]:

@@ -7,13 +7,13 @@ retrained with the column set to 0. Every model trains for as many epochs in all
 Writes benchmarks/results/insurance.json.
 """
 
-import argparse
 import copy
+from collections.abc import Iterator
 from dataclasses import replace
 
 import torch
 from digits import finished
-from results import means_over, write
+from runner import Row, measure, options, rows_of, units_of
 from tables import CORRECT, TRAIN, WHOLE, Table, insurance, table_measured, table_trained
 from torch import nn
 
@@ -28,18 +28,11 @@ LEAST_SHARE = 0.05
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--seeds", type=int, default=5)
-    parser.add_argument("--first-seed", type=int, default=0, help="another than 0 writes a file of its own")
-    torch.set_num_threads(1)
-    arguments = parser.parse_args()
-    seeds = range(arguments.first_seed, arguments.first_seed + arguments.seeds)
-    for num_seeds, rows in enumerate(means_over(seeds, one_seed), start=1):
-        found = {"seeds": num_seeds, "epochs": [TRAIN.epochs, CORRECT.epochs], "rows": rows}
-        write("insurance", found, first_seed=arguments.first_seed)
+    asked = options(__doc__, seeds=5).parse_args()
+    measure(units_of({"insurance": one_seed}, asked), asked, settings={"epochs": [TRAIN.epochs, CORRECT.epochs]})
 
 
-def one_seed(seed: int) -> dict[str, dict[str, float]]:
+def one_seed(seed: int) -> Iterator[Row]:
     table = insurance(seed)
     plain = table_trained(table, seed)
     settings = {"schedule": CORRECT, "validation": table.validation, "seed": seed}
@@ -61,7 +54,7 @@ def one_seed(seed: int) -> dict[str, dict[str, float]]:
         found["effect_ratio"] = found["flip_effect"] / before["flip_effect"]
         found["auc_minus_without"] = found["auc"] - numbers["retrained without the column"]["auc"]
     numbers["corrected"]["weight"] = weights["right_reasons"]
-    return numbers
+    yield from rows_of(numbers)
 
 
 def masked(table: Table, seed: int) -> nn.Module:

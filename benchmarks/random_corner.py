@@ -24,4 +24,4 @@ def one_corner(seed: int) -> Compared:
 
 
 if __name__ == "__main__":
-    over_seeds("random_corner", one_corner, __doc__)
+    over_seeds("one corner", one_corner, __doc__)

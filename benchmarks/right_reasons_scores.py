@@ -8,12 +8,11 @@ what speaks for or against the first five digits is penalised. Writes
 benchmarks/results/right_reasons_scores.json after every seed.
 """
 
-import argparse
+from collections.abc import Iterator
 from typing import Any
 
-import torch
 from digits import CORRECT, TRAIN, Digits, finished, fresh_mlp, measured, trained
-from results import means_over, write
+from runner import Row, measure, options, rows_of, units_of
 
 from corrigible.explanations.scores import SCORE_NAMES
 from corrigible.protocols.correction import correction
@@ -28,18 +27,14 @@ VARIANTS: dict[str, dict[str, Any]] = {
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--seeds", type=int, default=3)
-    torch.set_num_threads(1)
-    seeds = range(parser.parse_args().seeds)
-    for num_seeds, rows in enumerate(means_over(seeds, one_seed), start=1):
-        write("right_reasons_scores", {"seeds": num_seeds, "reviewed": NUM_ROWS, "rows": rows})
+    asked = options(__doc__, seeds=3).parse_args()
+    measure(units_of({"one corner": one_seed}, asked), asked, settings={"reviewed": NUM_ROWS})
 
 
-def one_seed(seed: int) -> dict[str, dict[str, float]]:
+def one_seed(seed: int) -> Iterator[Row]:
     digits = Digits(seed, one_per_row=True)
     fooled = trained(fresh_mlp(seed), digits.train_rows, TRAIN, seed)
-    numbers = {"fooled": measured(fooled, digits)}
+    yield from rows_of({"fooled": measured(fooled, digits)})
     for name, settings in VARIANTS.items():
         steps = correction(
             fooled,
@@ -50,8 +45,7 @@ def one_seed(seed: int) -> dict[str, dict[str, float]]:
             seed=seed,
         )
         model, weights = finished(steps)
-        numbers[name] = {**measured(model, digits), "weight": weights["right_reasons"]}
-    return numbers
+        yield Row({"model": name}, {**measured(model, digits), "weight": weights["right_reasons"]})
 
 
 if __name__ == "__main__":

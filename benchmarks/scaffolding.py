@@ -10,14 +10,13 @@ explainers: a linear model of the answers to the real rows near the explained on
 benchmarks/results/scaffolding.json.
 """
 
-import argparse
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from functools import partial
 from typing import Any
 
 import torch
-from results import mean_sd, progress, write
+from runner import Row, measure, options, units_of
 from sklearn.ensemble import RandomForestClassifier
 from sklearn.linear_model import Ridge
 from torch import Tensor
@@ -62,24 +61,11 @@ class Table:
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--seeds", type=int, default=5)
-    torch.set_num_threads(1)
-    seeds = parser.parse_args().seeds
-    found: dict[tuple[str, str, str], list[dict[str, float]]] = {}
-    for seed in range(seeds):
-        for key, numbers in one_seed(seed):
-            found.setdefault(key, []).append(numbers)
-            progress(seed, " / ".join(key), numbers)
-    rows = [
-        dict(zip(("explainer", "absent", "expected"), key, strict=True))
-        | {name: mean_sd([n[name] for n in numbers]) for name in numbers[0]}
-        for key, numbers in found.items()
-    ]
-    write("scaffolding", {"seeds": seeds, "explained": NUM_EXPLAINED, "samples": SAMPLES, "rows": rows})
+    asked = options(__doc__, seeds=5).parse_args()
+    measure(units_of({"insurance": one_seed}, asked), asked, settings={"explained": NUM_EXPLAINED, "samples": SAMPLES})
 
 
-def one_seed(seed: int) -> Iterator[tuple[tuple[str, str, str], dict[str, float]]]:
+def one_seed(seed: int) -> Iterator[Row]:
     table = insurance(seed)
     settings = {
         absent: {"background": table.real[-size:], "absent": absent, "samples": SAMPLES, "seed": seed}
@@ -89,9 +75,14 @@ def one_seed(seed: int) -> Iterator[tuple[tuple[str, str, str], dict[str, float]
     for absent, expected in CASES:
         for method in METHODS:
             explainer = partial(explained, table=table, method=method, **settings[absent])
-            yield (method, absent, expected), tops(table, explainer, forests[expected])
+            yield Row(labels(method, absent, expected), tops(table, explainer, forests[expected]))
     for expected, forest in forests.items():
-        yield ("linear model of real rows", "none", expected), tops(table, partial(near, table), forest)
+        about = labels("linear model of real rows", "none", expected)
+        yield Row(about, tops(table, partial(near, table), forest))
+
+
+def labels(explainer: str, absent: str, expected: str) -> dict[str, str]:
+    return {"explainer": explainer, "absent": absent, "expected": expected}
 
 
 def insurance(seed: int) -> Table:
@@ -122,7 +113,7 @@ def detector(table: Table, settings: dict[str, Any], seed: int) -> RandomForestC
 
 def explained(classifier: Classifier, x: Tensor, *, table: Table, method: str, **settings: Any) -> Tensor:
     """The attribution of each feature."""
-    found = explain(classifier, x, 1, method=method, columns=table.columns, **settings)
+    found = explain(classifier, x, 1, method=method, task="classes", columns=table.columns, **settings)
     return by_group(found, feature_index(table.columns))
 
 

@@ -1,22 +1,20 @@
 """What a correction step costs: medians of alternating steps in one process, in processor time, over a plain step.
 
-    python benchmarks/step_cost.py [--methods right_reasons,counterexamples]
+    python benchmarks/step_cost.py [--cases right_reasons counterexamples]
 
 Processor time, not the clock's: other programs on the machine then take less part. LeNet, batch 256, one thread: 26
 reviewed rows (10 %) beside the label batch, and the label batch itself being reviewed, as with a rule about every row.
-Penalties that act on what should matter get the rest of the image as marks. Writes benchmarks/results/step_cost.json
-after each method; those not named keep what was measured before.
+Penalties that act on what should matter get the rest of the image as marks. Writes
+benchmarks/results/step_cost.json.
 """
 
-import argparse
 import statistics
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from functools import partial
-from typing import Any
 
 import torch
-from results import read, write
+from runner import Row, Unit, measure, options
 
 from corrigible.data.dataset import TensorData
 from corrigible.demos.digits_data import irrelevant, load
@@ -25,7 +23,7 @@ from corrigible.losses import cross_entropy
 from corrigible.models import lenet
 from corrigible.objective import objective_of, terms_of
 from corrigible.penalties import ON_REVIEWED_ROWS, RELEVANCE_PENALTIES
-from corrigible.protocols.training_facts import provided
+from corrigible.protocols.training_facts import Known, provided
 from corrigible.training import plain_step
 from corrigible.types import Batch, Feedback
 
@@ -44,19 +42,13 @@ AIMS = {
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--methods", default=",".join(ON_REVIEWED_ROWS))
-    torch.set_num_threads(1)
     data, masks = load("train"), irrelevant("train")
-    found = {row["method"]: row for row in read("step_cost").get("rows", []) if row.get("method") in ON_REVIEWED_ROWS}
-    for name in parser.parse_args().methods.split(","):
-        found[name] = measured(name, data, masks)
-        print(found[name], flush=True)
-        rows = [found[name] for name in ON_REVIEWED_ROWS if name in found]
-        write("step_cost", {"batch": BATCH, "reviewed": REVIEWED, "steps": STEPS, "threads": 1, "rows": rows})
+    units = [Unit(name, partial(measured, name, data, masks)) for name in ON_REVIEWED_ROWS]
+    settings = {"batch": BATCH, "reviewed": REVIEWED, "steps": STEPS, "threads": 1}
+    measure(units, options(__doc__).parse_args(), settings=settings)
 
 
-def measured(name: str, data: TensorData, masks: torch.Tensor) -> dict[str, Any]:
+def measured(name: str, data: TensorData, masks: torch.Tensor) -> Iterator[Row]:
     """The ratios of one method, each to plain steps that take turns with it."""
     few, every = (marked(name, data, masks, slice(BATCH, BATCH + REVIEWED)), marked(name, data, masks, slice(0, BATCH)))
     batch = Batch(torch.arange(BATCH), data.x[:BATCH], data.y[:BATCH])
@@ -74,8 +66,9 @@ def measured(name: str, data: TensorData, masks: torch.Tensor) -> dict[str, Any]
                 times[kind].append(time.process_time() - started)
     plain = statistics.median(times["plain"])
     ratios = {kind: statistics.median(found) / plain for kind, found in times.items()}
-    aims = AIMS.get(name, (None, None))
-    return {"method": name, "few": ratios["few"], "few_aim": aims[0], "every": ratios["every"], "every_aim": aims[1]}
+    aims = zip(("few_aim", "every_aim"), AIMS.get(name, ()), strict=False)
+    labels = {"method": name} | {kind: aim for kind, aim in aims if aim is not None}
+    yield Row(labels, {kind: ratios[kind] for kind in ("few", "every")})
 
 
 def marked(name: str, data: TensorData, masks: torch.Tensor, which: slice) -> Batch:
@@ -92,7 +85,7 @@ def step_with(name: str, data: TensorData, batch: Batch, reviewed: Batch | None)
     optimizer = torch.optim.Adam(model.parameters())
     wanted = {name: {"weight": 1.0}} if reviewed is not None or batch.irrelevant is not None else {}
     marks = marks_of([Feedback(irrelevant("train")[0].numpy(), row=0)], data)
-    terms = terms_of(provided(wanted, model, data, marks, 0))
+    terms = provided(terms_of(wanted), Known(model, data, marks, seed=0))
     loss = partial(objective_of, model, batch, reviewed, loss=cross_entropy, terms=terms, epoch=0, seed=0)
     return partial(plain_step, optimizer, loss)
 

@@ -10,12 +10,12 @@ lower the better. Leak: a column that gives the label away among the features of
 suspects are ranked was chosen on digits of seed 0; seeds count from 1. Writes benchmarks/results/suspects.json.
 """
 
-import argparse
 import time
+from collections.abc import Iterator
+from functools import partial
 
-import torch
 from digits import TRAIN, Digits, fresh, trained
-from results import means_over, write
+from runner import Numbers, Row, measure, options, units_of
 from sklearn.metrics import roc_auc_score
 from tables import leaking, table_trained
 from torch import Tensor, nn
@@ -29,29 +29,37 @@ from corrigible.types import Features
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--seeds", type=int, default=3)
-    torch.set_num_threads(1)
-    seeds = range(1, parser.parse_args().seeds + 1)
-    for num_seeds, rows in enumerate(means_over(seeds, one_seed, name="case"), start=1):
-        write("suspects", {"seeds": num_seeds, "rows": rows})
+    asked = options(__doc__, seeds=3, first_seed=1).parse_args()
+    measure(units_of({case: partial(of_case, case) for case in CASES}, asked), asked, settings={})
 
 
-def one_seed(seed: int) -> dict[str, dict[str, float]]:
-    four, one = Digits(seed), Digits(seed, one_per_row=True)
-    corners = corner_mask((1, 28, 28))
+def of_case(case: str, seed: int) -> Iterator[Row]:
+    model, data, planted = CASES[case](seed)
+    yield Row({"case": case}, detected(model, data, planted, seed))
+
+
+def digits(seed: int, *, one_per_row: bool = False, clean: bool = False) -> tuple[nn.Module, TensorData, Tensor]:
+    found = Digits(seed, one_per_row=one_per_row)
+    data = found.clean_train if clean else found.train_rows
+    return trained(fresh(seed), data, TRAIN, seed), data, corner_mask((1, 28, 28))
+
+
+def leak(seed: int) -> tuple[nn.Module, TensorData, Tensor]:
     table = leaking(seed)
-    leak = mask_of(Features((LEAK,)), tuple(table.train.x.shape[1:]), table.train.columns)
-    cases = {
-        "four corners": (trained(fresh(seed), four.train_rows, TRAIN, seed), four.train_rows, corners),
-        "one corner": (trained(fresh(seed), one.train_rows, TRAIN, seed), one.train_rows, corners),
-        "without decoys": (trained(fresh(seed), four.clean_train, TRAIN, seed), four.clean_train, corners),
-        "leak": (table_trained(table, seed), table.train, leak),
-    }
-    return {name: detected(model, data, planted, seed) for name, (model, data, planted) in cases.items()}
+    planted = mask_of(Features((LEAK,)), tuple(table.train.x.shape[1:]), table.train.columns)
+    return table_trained(table, seed), table.train, planted
 
 
-def detected(model: nn.Module, data: TensorData, planted: Tensor, seed: int) -> dict[str, float]:
+CASES = {
+    "four corners": digits,
+    "one corner": partial(digits, one_per_row=True),
+    "without decoys": partial(digits, clean=True),
+    "leak": leak,
+}
+"""The model, the rows it learned from, and what was planted in them."""
+
+
+def detected(model: nn.Module, data: TensorData, planted: Tensor, seed: int) -> Numbers:
     """AUC of the score of each part, and the rank of the best suspect that is planted."""
     started = time.perf_counter()
     found = suspects(model, data, most=1000, seed=seed)

@@ -8,14 +8,15 @@ is chosen by swap score. "column dropped" is the network retrained with the colu
 benchmarks/results/table_methods.json after every seed.
 """
 
-import argparse
 import copy
 import time
+from collections.abc import Iterator, Sequence
+from functools import partial
 from typing import Any
 
 import torch
 from digits import finished
-from results import mean_sd, progress, write
+from runner import Row, measure, options, rows_of, units_of
 from tables import CORRECT, WHOLE, Table, insurance, leaking, race_shuffled, table_measured, table_trained
 from torch import nn
 
@@ -31,26 +32,16 @@ CASES = {"insurance": lambda seed: race_shuffled(insurance(seed)), "leaking colu
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--seeds", type=int, default=3)
-    parser.add_argument("--cases", default=",".join(CASES))
+    parser = options(__doc__, seeds=3)
     parser.add_argument("--methods", default=",".join([*FEEDBACK_PENALTIES, *FEEDBACK_LOSSES]))
-    torch.set_num_threads(1)
     asked = parser.parse_args()
-    found: dict[tuple[str, str], list[dict[str, float]]] = {}
-    for seed in range(asked.seeds):
-        for case in asked.cases.split(","):
-            for name, numbers in one_seed(CASES[case](seed), asked.methods.split(","), seed).items():
-                found.setdefault((case, name), []).append(numbers)
-                progress(seed, f"{case}: {name}", numbers)
-        rows = [
-            {"case": case, "model": name, **{key: mean_sd([n[key] for n in numbers]) for key in numbers[0]}}
-            for (case, name), numbers in found.items()
-        ]
-        write("table_methods", {"seeds": seed + 1, "rows": rows})
+    methods = asked.methods.split(",")
+    works = {case: partial(compared, case, methods) for case in CASES}
+    measure(units_of(works, asked), asked, settings={"methods": methods})
 
 
-def one_seed(table: Table, methods: list[str], seed: int) -> dict[str, dict[str, float]]:
+def compared(case: str, methods: Sequence[str], seed: int) -> Iterator[Row]:
+    table = CASES[case](seed)
     plain = table_trained(table, seed)
     started = time.process_time()
     further = table_trained(table, seed, CORRECT, copy.deepcopy(plain))
@@ -74,7 +65,8 @@ def one_seed(table: Table, methods: list[str], seed: int) -> dict[str, dict[str,
             pass
         cost = (time.process_time() - started) / usual
         models[method] = (model, {"weight": next(iter(weights.values())), "cost": cost})
-    return {name: {**table_measured(model, table, METRICS), **about} for name, (model, about) in models.items()}
+    numbers = {name: {**table_measured(model, table, METRICS), **about} for name, (model, about) in models.items()}
+    yield from rows_of(numbers, case=case)
 
 
 def dropped(table: Table, seed: int) -> nn.Module:

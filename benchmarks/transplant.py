@@ -1,26 +1,26 @@
 """The default correction where penalties fell short: two cues, misplaced masks, few rows, a name in one class, a rule.
 
-    python benchmarks/transplant.py [--seeds 3] [--first-seed 10] [--only digits,studies,tweets,insurance] [--resume]
+    python benchmarks/transplant.py [--seeds 3] [--cases digits studies tweets insurance]
 
 By the defaults of `corrigible.correct` (the insurance table: by the demo's schedule), beside transplant together with a
 small share of `energy_outside` and each model trained on without feedback. Digits: LeNet, 3,500 rows, corner squares
 whose grey tells the digit, and a bar on the right as a second cue; the reference learned without cues, for as many
 epochs in all, and is tested without. Studies and tweets: the reference learned with the cue drawn at random. Cost: all
-processor time over that of training on without feedback. Writes benchmarks/results/transplant.json after every seed.
+processor time over that of training on without feedback. Writes benchmarks/results/transplant.json.
 """
 
-import argparse
 import copy
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
+from functools import partial
 from typing import Any
 
 import torch
 from cue_cases import STUDIES, accuracy, schedules
 from digits import CLEAN, TRAIN, Digits, fresh, trained
 from insurance import without_column
-from results import mean_sd, progress, read, write
+from runner import Numbers, Row, measure, options, units_of
 from tables import CORRECT as TABLE_CORRECT
 from tables import insurance, table_measured, table_trained
 from torch import nn
@@ -38,7 +38,6 @@ METHODS: Mapping[str, Mapping[str, Any]] = {
     "default": {},
     "transplant + energy_outside 0.3": {"augment": {"transplant": {}}, "penalties": {"energy_outside": 0.3}},
 }
-Numbers = dict[str, float]
 
 
 @dataclass(frozen=True)
@@ -56,7 +55,7 @@ class Subject:
     schedule: Schedule = DEFAULT
 
 
-def compared(subject: Subject, seed: int) -> dict[str, Numbers]:
+def compared(subject: Subject, seed: int) -> Iterator[Row]:
     """Every model's numbers."""
     started = time.process_time()
     tuned = trained(copy.deepcopy(subject.fooled), subject.train, subject.schedule, seed)
@@ -67,14 +66,11 @@ def compared(subject: Subject, seed: int) -> dict[str, Numbers]:
         settings = {"schedule": subject.schedule, "validation": subject.validation, "seed": seed}
         running = correction(subject.fooled, subject.train, subject.feedback, **method, **settings)
         models[name] = result_of(running), (time.process_time() - started) / seconds
-    found = {}
     for name, (model, cost) in models.items():
         numbers = subject.measured(model) | {"cost": cost}
         gap = subject.reference - subject.measured(subject.fooled)["accuracy"]
         numbers["share_of_gap"] = 1 - (subject.reference - numbers["accuracy"]) / gap
-        found[f"{subject.name}: {name}"] = numbers
-        progress(seed, f"{subject.name}: {name}", numbers)
-    return found
+        yield Row({"model": f"{subject.name}: {name}"}, numbers)
 
 
 def digits(seed: int) -> Iterator[Subject]:
@@ -164,7 +160,7 @@ def tweets(seed: int) -> Iterator[Subject]:
     )
 
 
-def of_insurance(seed: int) -> dict[str, Numbers]:
+def of_insurance(seed: int) -> Iterator[Row]:
     """One rule, race must not matter: effect and share of race over those before, AUC less that without the column."""
     table = insurance(seed)
     plain = table_trained(table, seed)
@@ -180,48 +176,25 @@ def of_insurance(seed: int) -> dict[str, Numbers]:
         corrected = result_of(correction(plain, table.train, table.rule, **method, **settings))
         models[name] = corrected, (time.process_time() - started) / seconds
     bare, before = without_column(table, seed)["auc"], table_measured(plain, table, metrics)
-    found = {}
     for name, (model, cost) in models.items():
         numbers = table_measured(model, table, metrics)
         ratios = {f"{key}_ratio": numbers[key] / before[key] for key in metrics[1:]}
-        found[f"insurance rule: {name}"] = {**ratios, "auc_minus_without": numbers["auc"] - bare, "cost": cost}
-        progress(seed, f"insurance rule: {name}", found[f"insurance rule: {name}"])
-    return found
+        numbers = {**ratios, "auc_minus_without": numbers["auc"] - bare, "cost": cost}
+        yield Row({"model": f"insurance rule: {name}"}, numbers)
 
 
 SUBJECTS: Mapping[str, Callable[[int], Iterator[Subject]]] = {"digits": digits, "studies": studies, "tweets": tweets}
 
 
-def one_seed(seed: int, parts: Sequence[str]) -> dict[str, Numbers]:
-    found: dict[str, Numbers] = {}
-    for part in parts:
-        for subject in SUBJECTS[part](seed) if part in SUBJECTS else ():
-            found |= compared(subject, seed)
-        if part == "insurance":
-            found |= of_insurance(seed)
-    return found
+def of_subjects(part: str, seed: int) -> Iterator[Row]:
+    for subject in SUBJECTS[part](seed):
+        yield from compared(subject, seed)
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--seeds", type=int, default=3)
-    parser.add_argument("--first-seed", type=int, default=10)
-    parser.add_argument("--only", default="digits,studies,tweets,insurance")
-    parser.add_argument("--resume", action="store_true", help="keep what is finished")
-    asked = parser.parse_args()
-    torch.set_num_threads(1)
-    runs: dict[str, dict[str, Numbers]] = read("transplant").get("runs", {}) if asked.resume else {}
-    for seed in range(asked.first_seed, asked.first_seed + asked.seeds):
-        for part in asked.only.split(","):
-            key = f"{part} {seed}"
-            runs[key] = runs.get(key) or one_seed(seed, [part])
-            names = dict.fromkeys(name for run in runs.values() for name in run)
-            rows = [{"model": name, **over_runs([run[name] for run in runs.values() if name in run])} for name in names]
-            write("transplant", {"first_seed": asked.first_seed, "rows": rows, "runs": runs})
-
-
-def over_runs(found: Sequence[Numbers]) -> dict[str, Any]:
-    return {"seeds": len(found), **{key: mean_sd([numbers[key] for numbers in found]) for key in found[0]}}
+    asked = options(__doc__, seeds=3, first_seed=10).parse_args()
+    works = {part: partial(of_subjects, part) for part in SUBJECTS} | {"insurance": of_insurance}
+    measure(units_of(works, asked), asked, settings={})
 
 
 if __name__ == "__main__":

@@ -1,6 +1,6 @@
 """Is the weight that the swap score chooses as good as the best fixed one?
 
-    python benchmarks/weights.py [CASE …] [--seeds 5]
+    python benchmarks/weights.py [--seeds 5] [--cases digits]
 
 Digits with squares in the corners (20 rows, row scope), the insurance table (race, data set scope) and the same table
 with a column that leaks the label. Accuracy on the digits and AUC on the tables, on test rows whose marked inputs say
@@ -9,13 +9,11 @@ best fixed weight is chosen after the fact, on these test rows, which no user co
 Writes benchmarks/results/weights.json.
 """
 
-import argparse
-from collections.abc import Callable
-from typing import Any
+from collections.abc import Callable, Iterator
+from functools import partial
 
-import torch
 from digits import TRAIN, Digits, corrected, finished, fresh, measured, trained
-from results import mean_sd, progress, read, write
+from runner import Row, measure, options, units_of
 from tables import CORRECT, Table, insurance, leaking, race_shuffled, table_measured, table_trained
 from torch import nn
 
@@ -28,42 +26,19 @@ LEAST_ON_DIGITS = 0.3
 
 def main() -> None:
     cases = {"digits": on_digits, "insurance": on_insurance, "leaking column": on_leak}
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("cases", nargs="*", choices=[*cases, []], help="measure these again, keep the others")
-    parser.add_argument("--seeds", type=int, default=5)
-    arguments = parser.parse_args()
-    torch.set_num_threads(1)
-    kept = {row["case"]: row for row in read("weights").get("rows", [])}
-    for case in arguments.cases or cases:
-        kept[case] = compared(case, cases[case], arguments.seeds)
-    write("weights", {"rows": [kept[case] for case in cases if case in kept]})
+    asked = options(__doc__, seeds=5).parse_args()
+    works = {case: partial(compared, case, setting) for case, setting in cases.items()}
+    measure(units_of(works, asked), asked, settings={})
 
 
-def compared(case: str, setting: "Callable[[int], Corrected]", num_seeds: int) -> dict[str, Any]:
-    """Every fixed weight and the chosen one, over seeds."""
-    tried: dict[str, list[float]] = {}
-    chosen = []
-    for seed in range(num_seeds):
-        correct_with = setting(seed)
-        for weight in GRID:
-            if case != "digits" or weight >= LEAST_ON_DIGITS:
-                score, _ = correct_with(weight)
-                tried.setdefault(f"{weight:g}", []).append(score)
-        score, weight = correct_with("auto")
-        tried.setdefault("auto", []).append(score)
-        chosen.append(weight)
-        progress(seed, case, {name: scores[-1] for name, scores in tried.items()} | {"chosen": weight})
-    fixed = {name: mean_sd(scores) for name, scores in tried.items() if name != "auto"}
-    best = max(fixed, key=lambda name: fixed[name]["mean"])
-    return {
-        "case": case,
-        "seeds": num_seeds,
-        "auto": mean_sd(tried["auto"]),
-        "best_fixed_weight": best,
-        "best_fixed": fixed[best],
-        "fixed": fixed,
-        "chosen": chosen,
-    }
+def compared(case: str, setting: "Callable[[int], Corrected]", seed: int) -> Iterator[Row]:
+    """The chosen weight and every fixed one."""
+    correct_with = setting(seed)
+    score, weight = correct_with("auto")
+    yield Row({"case": case, "weight": "auto"}, {"score": score, "chosen": weight})
+    for fixed in GRID:
+        if case != "digits" or fixed >= LEAST_ON_DIGITS:
+            yield Row({"case": case, "weight": fixed}, {"score": correct_with(fixed)[0]})
 
 
 Corrected = Callable[[float | str], tuple[float, float]]

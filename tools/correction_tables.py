@@ -10,8 +10,9 @@ def never_ruins(found: dict[str, Any]) -> Iterator[str]:
     for row in found["rows"]:
         if not row["runs"]:
             continue
-        reached = f"{row['nine_tenths_of_the_gap']} of {row['with_a_gap']}"
-        cost = "" if row["median_cost"] is None else f"{row['median_cost']:.2f} ×"
+        with_a_gap = row["share_of_gap"]["count"] if "share_of_gap" in row else 0
+        reached = f"{row['nine_tenths_of_the_gap']} of {with_a_gap}"
+        cost = f"{row['cost']['median']:.2f} ×" if "cost" in row else ""
         counts = [row[key] for key in ("runs", "ruined", "ruined_without_a_word", "failed", "refused")]
         yield f"| {row['method']} | " + " | ".join(map(str, [*counts, reached, cost])) + " |"
 
@@ -33,4 +34,4 @@ def transplant(found: dict[str, Any]) -> Iterator[str]:
     yield "|---" * (2 + len(shown)) + "|"
     for row in found["rows"]:
         cells = [f"{row[key]['mean']:.3f} ± {row[key]['sd']:.3f}" if key in row else "" for key in shown]
-        yield f"| {row['model']} | {row['seeds']} | " + " | ".join(cells) + " |"
+        yield f"| {row['model']} | {row['cost']['count']} | " + " | ".join(cells) + " |"

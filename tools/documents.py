@@ -1,4 +1,7 @@
-"""Write docs/methods.md from the code and tables of results from benchmarks/results; --check says what is stale."""
+"""Write docs/methods.md from the code and tables of results from benchmarks/results; --check says what is stale.
+
+The form of the results is told in benchmarks/runner.py.
+"""
 
 import inspect
 import json
@@ -9,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 import correction_tables
+import explanation_tables
 
 from corrigible.explanations.trust import axiom_markdown
 from corrigible.workflow.listing import FAMILIES, settings, summary
@@ -70,8 +74,7 @@ def with_tables(text: str) -> str:
 
 
 def corner_decoys(found: dict[str, Any]) -> Iterator[str]:
-    seeds = found["seeds"]
-    yield f"| {seeds} seeds, mean ± sd | accuracy | share of the gap | worst class | flip rate | overlap |"
+    yield f"| {seeds(found)} | accuracy | share of the gap | worst class | flip rate | overlap |"
     yield "|---|---|---|---|---|---|"
     for row in found["rows"]:
         cells = [percent(row[key]) for key in ("accuracy", "share_of_gap", "worst_class_accuracy")]
@@ -84,8 +87,7 @@ def random_corner(found: dict[str, Any]) -> Iterator[str]:
 
 
 def insurance(found: dict[str, Any]) -> Iterator[str]:
-    seeds = found["seeds"]
-    yield f"| {seeds} seeds, mean ± sd | AUC | share of race | mean abs. Δp, race flipped | gap between groups |"
+    yield f"| {seeds(found)} | AUC | share of race | mean abs. Δp, race flipped | gap between groups |"
     yield "|---|---|---|---|---|"
     for row in found["rows"]:
         cells = [number(row[key]) for key in ("auc", "attribution_overlap", "flip_effect", "group_prob_gap")]
@@ -95,16 +97,21 @@ def insurance(found: dict[str, Any]) -> Iterator[str]:
 def weights(found: dict[str, Any]) -> Iterator[str]:
     yield "| data | chosen by swap score | best fixed weight, chosen on the test rows | that weight |"
     yield "|---|---|---|---|"
-    for row in found["rows"]:
-        yield f"| {row['case']} | {number(row['auto'])} | {number(row['best_fixed'])} | {row['best_fixed_weight']} |"
+    for case in dict.fromkeys(row["case"] for row in found["rows"]):
+        scores = {row["weight"]: row["score"] for row in found["rows"] if row["case"] == case}
+        auto = scores.pop("auto")
+        best = max(scores, key=lambda weight: scores[weight]["mean"])
+        yield f"| {case} | {number(auto)} | {number(scores[best])} | {best:g} |"
 
 
 def step_cost(found: dict[str, Any]) -> Iterator[str]:
-    few = f"{100 * found['reviewed'] / found['batch']:.0f} % of the rows reviewed"
-    yield f"| time over a plain step, LeNet, batch {found['batch']} | {few} | aim | every row | aim |"
+    batch = found["settings"]["batch"]
+    few = f"{100 * found['settings']['reviewed'] / batch:.0f} % of the rows reviewed"
+    yield f"| time over a plain step, LeNet, batch {batch} | {few} | aim | every row | aim |"
     yield "|---|---|---|---|---|"
     for row in found["rows"]:
-        cells = [f"{row[key]:.2f} ×" if row[key] else "" for key in ("few", "few_aim", "every", "every_aim")]
+        values = (row["few"]["mean"], row.get("few_aim"), row["every"]["mean"], row.get("every_aim"))
+        cells = [f"{value:.2f} ×" if value else "" for value in values]
         yield f"| {row['method']} | " + " | ".join(cells) + " |"
 
 
@@ -117,63 +124,20 @@ def draws(found: dict[str, Any]) -> Iterator[str]:
     yield "|---|---|---|---|"
     for row in found["rows"]:
         for kind, keys in kinds.items():
-            cells = " | ".join(f"{row[key]:.2f} ×" if key else "" for key in keys)
+            cells = " | ".join(f"{row[key]['mean']:.2f} ×" if key else "" for key in keys)
             yield f"| batch {row['batch']}, {kind} | {cells} |"
 
 
 def scale(found: dict[str, Any]) -> Iterator[str]:
-    yield f"| weight {found['weight']:g}, {found['reviewed_rows']} rows | accuracy |"
+    settings = found["settings"]
+    yield f"| weight {settings['weight']:g}, {settings['reviewed_rows']} rows | accuracy |"
     yield "|---|---|"
     for row in found["rows"]:
         yield f"| {row['case']} | {percent(row['accuracy'])} |"
 
 
-def explain(found: dict[str, Any]) -> Iterator[str]:
-    yield "| work, one thread | peer | times as fast | aim | agreement | correlation with 400 orders: here, peer |"
-    yield "|---|---|---|---|---|---|"
-    for row in found["rows"]:
-        agreement = apart(row["difference"]) if "difference" in row else ""
-        correlation = f"{row['correlation']:.4f}" if "correlation" in row else ""
-        correlation += f", {row['peer_correlation']:.4f}" if "peer_correlation" in row else ""
-        agreement, correlation = (
-            (agreement or f"r = {correlation}", "") if "," not in correlation else ("", correlation)
-        )
-        cells = (
-            row["case"],
-            row["peer"],
-            f"{row['times_faster']:.3g} ×",
-            f"{row['to_reach']} ×",
-            agreement,
-            correlation,
-        )
-        yield "| " + " | ".join(cells) + " |"
-
-
-def explain_proofs(found: dict[str, Any]) -> Iterator[str]:
-    yield "| what | largest relative error |"
-    yield "|---|---|"
-    for row in found["proofs"]:
-        yield f"| {row['what']} | {row['error']:.0e} |"
-
-
-def explanation_quality(found: dict[str, Any]) -> Iterator[str]:
-    yield f"| measure, {found['rows_explained']} digits | times as fast as quantus (aim: 10) | largest difference |"
-    yield "|---|---|---|"
-    for row in found["rows"]:
-        difference = apart(row["largest_difference"]) if "largest_difference" in row else ""
-        yield f"| {row['measure']} | {row['ratio']:.1f} × | {difference} |"
-
-
-def explain_memory(found: dict[str, Any]) -> Iterator[str]:
-    yield "| work | rows | steps or samples | peak memory of the process | of which explaining |"
-    yield "|---|---|---|---|---|"
-    for row in found["rows"]:
-        count, added = row.get("steps", row.get("samples")), row["peak_mib"] - row["before_mib"]
-        yield f"| {row['work']} | {row['num_rows']:,} | {count} | {row['peak_mib']:.0f} MiB | {added:.0f} MiB |"
-
-
 def scaffolding(found: dict[str, Any]) -> Iterator[str]:
-    yield f"| {found['seeds']} seeds, mean ± sd | absent features | attacker expects | biased: race on top | attacked |"
+    yield f"| {seeds(found)} | absent features | attacker expects | biased: race on top | attacked |"
     yield "|---|---|---|---|---|"
     for row in found["rows"]:
         cells = [percent(row[f"{model}: race first"]) for model in ("biased", "attacked")]
@@ -204,13 +168,16 @@ REPRODUCED = {
 
 def reproduction(found: dict[str, Any]) -> Iterator[str]:
     shown = [key for key in REPRODUCED if any(key in row for row in found["rows"])]
-    seeds = found["seeds"] if isinstance(found["seeds"], int) else len(found["seeds"])
-    spread = "s, mean ± sd" if seeds > 1 else ""
-    yield f"| {seeds} seed{spread} | " + " | ".join(REPRODUCED[key] for key in shown) + " |"
+    yield f"| {seeds(found)} | " + " | ".join(REPRODUCED[key] for key in shown) + " |"
     yield "|---" * (1 + len(shown)) + "|"
     for row in found["rows"]:
         name = f"{row['case']}: {row['model']}" if "case" in row else row["model"]
         yield f"| {name} | " + " | ".join(short(row[key]) if key in row else "" for key in shown) + " |"
+
+
+def seeds(found: dict[str, Any]) -> str:
+    """How many, and what the cells hold."""
+    return f"{len(found['seeds'])} seeds, mean ± sd" if len(found["seeds"]) > 1 else "1 seed"
 
 
 def short(value: dict[str, float]) -> str:
@@ -223,26 +190,21 @@ def short(value: dict[str, float]) -> str:
 
 
 def adversarial_robustness(found: dict[str, Any]) -> Iterator[str]:
-    sizes = sorted({row["epsilon"] for row in found["rows"]})
-    spread = "s, mean ± sd" if found["seeds"] > 1 else ""
-    yield f"| {found['seeds']} seed{spread} | attack | " + " | ".join(f"ε = {size:g}" for size in sizes) + " |"
+    rows = [row for row in found["rows"] if "attack" in row]
+    sizes = sorted({row["epsilon"] for row in rows})
+    yield f"| {seeds(found)} | attack | " + " | ".join(f"ε = {size:g}" for size in sizes) + " |"
     yield "|---" * (2 + len(sizes)) + "|"
-    networks = dict.fromkeys((row["network"], row["attack"]) for row in found["rows"])
-    for network, attack in networks:
-        of_both = [row for row in found["rows"] if (row["network"], row["attack"]) == (network, attack)]
-        cells = [short(row) for row in sorted(of_both, key=lambda row: row["epsilon"])]
+    for network, attack in dict.fromkeys((row["network"], row["attack"]) for row in rows):
+        of_both = [row for row in rows if (row["network"], row["attack"]) == (network, attack)]
+        cells = [short(row["accuracy"]) for row in sorted(of_both, key=lambda row: row["epsilon"])]
         yield f"| {network.replace('_', ' ')} | {attack} | " + " | ".join(cells) + " |"
 
 
 def suspects(found: dict[str, Any]) -> Iterator[str]:
-    yield f"| {found['seeds']} seeds, mean ± sd | AUC of planted parts | rank of the first planted |"
+    yield f"| {seeds(found)} | AUC of planted parts | rank of the first planted |"
     yield "|---|---|---|"
     for row in found["rows"]:
         yield f"| {row['case']} | {number(row['auc'])} | {row['best_rank']['mean']:.1f} |"
-
-
-def apart(difference: float) -> str:
-    return f"{difference:.0e} apart" if difference else "the same"
 
 
 def percent(value: dict[str, float]) -> str:
@@ -257,7 +219,8 @@ TABLES: dict[str, Callable[[dict[str, Any]], Iterator[str]]] = {
     f.__name__: f
     for f in (
         *(corner_decoys, random_corner, insurance, weights, step_cost, draws, scale),
-        *(explain, explanation_quality, explain_memory, scaffolding),
+        *(explanation_tables.explain, explanation_tables.explanation_quality, explanation_tables.explain_memory),
+        scaffolding,
     )
 }
 
@@ -271,8 +234,8 @@ TABLES |= dict.fromkeys(("table_methods", "right_reasons_scores"), reproduction)
 TABLES |= {f"reproduce_{case}": reproduction for case in ("decoy_mnist_from_3", "methods_from_2")}
 TABLES |= {f.__name__: f for f in (adversarial_robustness, suspects)}
 TABLES |= {f.__name__: f for f in (correction_tables.never_ruins, correction_tables.transplant)}
-RESULTS_OF = {"explain_proofs": "explain"}
-TABLES |= {"explain_proofs": explain_proofs}
+RESULTS_OF = {"explain_proofs": "explain", "adversarial_robustness": "reproduce_adversarial_robustness"}
+TABLES |= {"explain_proofs": explanation_tables.explain_proofs}
 """A second table from the same file of results."""
 
 

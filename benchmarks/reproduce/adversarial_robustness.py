@@ -5,13 +5,12 @@
 LeNet on the 3,500 training digits of the demo, 1,000 test digits: undefended; with a penalty on the size of the loss's
 input gradient; trained on attacked rows too (FGSM); distilled (temperature 20). Attacks know the network they attack.
 The penalty's weight is the one with the best mean accuracy under FGSM on 500 validation digits. All networks train for
-as many epochs. Writes benchmarks/results/adversarial_robustness.json and docs/images/adversarial_robustness.png.
+as many epochs. Writes benchmarks/results/reproduce_adversarial_robustness.json and
+docs/images/adversarial_robustness.png.
 """
 
-import argparse
 import sys
-import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -20,7 +19,7 @@ sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
 import torch
 from digits import fresh, trained
-from results import mean_sd, progress, write
+from runner import Row, measure, options, progress, units_of
 from torch import nn
 
 from corrigible.augment import adversarial_rows
@@ -43,37 +42,19 @@ ATTACKS: Mapping[str, Mapping[str, Any]] = {
 }
 PICTURE = Path(__file__).resolve().parents[2] / "docs" / "images" / "adversarial_robustness.png"
 
-Curves = dict[str, dict[str, list[float]]]
-"""network -> attack -> accuracy at each size."""
 
-
-def main(num_seeds: int) -> None:
-    torch.set_num_threads(1)
-    started, found, weights = time.perf_counter(), [], []
-    for seed in range(num_seeds):
-        curves, weight = of_seed(seed)
-        found.append(curves)
-        weights.append(weight)
-    rows = [
-        {"network": name, "attack": attack, "epsilon": size, **mean_sd([each[name][attack][place] for each in found])}
-        for name in found[0]
-        for attack in ATTACKS
-        for place, size in enumerate(EPSILONS)
-    ]
-    facts = {
+def main() -> None:
+    asked = options(__doc__, seeds=3).parse_args()
+    settings = {
         "epochs": SCHEDULE.epochs,
         "trained_epsilon": TRAINED_EPSILON,
         "temperature": TEMPERATURE,
         "weights_tried": WEIGHTS,
-        "weights_chosen": weights,
     }
-    command = "python benchmarks/reproduce/adversarial_robustness.py"
-    seconds = round(time.perf_counter() - started)
-    write("adversarial_robustness", {"command": command, "seeds": num_seeds, **facts, "seconds": seconds, "rows": rows})
-    draw(found)
+    measure(units_of({"adversarial_robustness": of_seed}, asked), asked, settings=settings, after=draw)
 
 
-def of_seed(seed: int) -> tuple[Curves, float]:
+def of_seed(seed: int) -> Iterator[Row]:
     train, validation, test = (load(f"clean_{split}", seed=seed) for split in ("train", "validation", "test"))
     small, weight = with_small_gradients(train, validation, seed)
     networks: dict[str, Callable[[], nn.Module]] = {
@@ -82,12 +63,12 @@ def of_seed(seed: int) -> tuple[Curves, float]:
         "adversarially_trained": lambda: on_attacked_rows(train, seed),
         "distilled": lambda: distilled(train, seed),
     }
-    curves: Curves = {}
+    yield Row({"network": "small_gradients"}, {"weight": weight})
     for name, make in networks.items():
         network = make()
-        curves[name] = {attack: accuracies(network, test, **settings) for attack, settings in ATTACKS.items()}
-        progress(seed, name, {f"fgsm {size}": at for size, at in zip(EPSILONS, curves[name]["fgsm"], strict=True)})
-    return curves, weight
+        for attack, settings in ATTACKS.items():
+            for size, accuracy in zip(EPSILONS, accuracies(network, test, **settings), strict=True):
+                yield Row({"network": name, "attack": attack, "epsilon": size}, {"accuracy": accuracy})
 
 
 def with_small_gradients(train: TensorData, validation: TensorData, seed: int) -> tuple[nn.Module, float]:
@@ -98,10 +79,9 @@ def with_small_gradients(train: TensorData, validation: TensorData, seed: int) -
         for _ in run(network, train, SCHEDULE, penalties={"gradient_size": weight}, seed=seed):
             pass
         score = sum(accuracies(network, validation)[1:]) / (len(EPSILONS) - 1)
-        progress(seed, f"gradient_size {weight:g}", {"validation accuracy under FGSM": score})
+        progress(f"gradient_size {weight:g}", {"validation accuracy under FGSM": score})
         scored.append((score, weight, network))
     _, weight, network = max(scored, key=lambda each: each[0])
-    print(f"seed {seed}  weight of gradient_size chosen on validation rows: {weight:g}", flush=True)
     return network, weight
 
 
@@ -125,14 +105,19 @@ def accuracies(network: nn.Module, data: TensorData, **settings: Any) -> list[fl
     return [accuracy for _, accuracy in accuracy_under_attack(network, data, EPSILONS, **settings)]
 
 
-def draw(found: Sequence[Curves]) -> None:
-    curves = {name: torch.tensor([each[name]["fgsm"] for each in found]) for name in found[0]}
-    figure = attack_curves(EPSILONS, curves, title="Digits: accuracy under FGSM", label="largest change of a pixel")
+def draw(found: Mapping[str, Any]) -> None:
+    """A curve of each network under FGSM for each seed."""
+    curves: dict[str, list[list[float]]] = {}
+    for unit in found["units"]:
+        rows = [row for row in unit["rows"] if row["labels"].get("attack") == "fgsm"]
+        for name in dict.fromkeys(row["labels"]["network"] for row in rows):
+            of_network = [row for row in rows if row["labels"]["network"] == name]
+            curves.setdefault(name, []).append([row["numbers"]["accuracy"] for row in of_network])
+    tensors = {name: torch.tensor(seeds) for name, seeds in curves.items()}
+    figure = attack_curves(EPSILONS, tensors, title="Digits: accuracy under FGSM", label="largest change of a pixel")
     PICTURE.parent.mkdir(exist_ok=True)
     figure.savefig(PICTURE, dpi=110)
 
 
 if __name__ == "__main__":
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--seeds", type=int, default=3)
-    main(parser.parse_args().seeds)
+    main()

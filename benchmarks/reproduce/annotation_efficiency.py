@@ -14,9 +14,9 @@ from collections.abc import Mapping
 from pathlib import Path
 
 import torch
-from cases import Compared, Said, about_rows, drawn_rows, options, over_seeds
+from cases import Said, about_rows, drawn_rows, options, over_seeds
 from few_digits import PLAN, case, few_digits
-from outcome import over
+from runner import Figures
 from torch import Tensor, nn
 from torch.nn.functional import avg_pool2d
 
@@ -67,11 +67,10 @@ def annotation_efficiency(seed: int, quick: bool):
     return case(digits, lambda fooled: reviews(fooled, digits.train_rows, digits.train.irrelevant, seed, numbers))
 
 
-def draw(per_seed: Mapping[int, Compared]) -> None:
+def draw(found: Mapping[str, Figures]) -> None:
     """Accuracy against the number of reviewed rows, a line with a band of ± sd for each way."""
     from matplotlib.figure import Figure
 
-    found = over(per_seed)
     figure = Figure(figsize=(7, 4.2), layout="constrained")
     axes = figure.subplots()
     ways = dict.fromkeys(name.rsplit(", ", 1)[0] for name in found if " scope, " in name)
@@ -91,7 +90,7 @@ def draw(per_seed: Mapping[int, Compared]) -> None:
     figure.savefig(IMAGE, dpi=130, metadata={"Software": None})
 
 
-def _without_reviews(found: Mapping[str, Mapping[str, Mapping[str, float]]]) -> dict[float, list[str]]:
+def _without_reviews(found: Mapping[str, Figures]) -> dict[float, list[str]]:
     """What needs no reviewed rows, by accuracy in tenths of a point; the clean reference's on clean rows."""
     names: dict[float, list[str]] = {}
     for name in ("clean reference", "masked inputs", "fine-tuned without feedback"):

@@ -6,8 +6,7 @@ inputs; trained by methods for the worst group; corrected by each method from ea
 all, for as many epochs as fooled and corrected network together. The weight of each penalty is chosen by swap score,
 from five or more runs of half the epochs on all rows.
 
-Results are written after every seed, so that a run that is stopped loses none that it finished, and one that is
-resumed does not repeat them.
+Seeds are run and written as `benchmarks/runner.py` says.
 """
 
 import argparse
@@ -25,8 +24,8 @@ sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
 import torch
 from digits import finished
-from outcome import Compared, Numbers, measured_before, show, write
-from results import progress
+from runner import Figures, Numbers, Row, measure, units_of
+from runner import options as common_options
 from torch import Tensor, nn
 
 from corrigible.data.dataset import TensorData
@@ -185,35 +184,34 @@ def measured_clean(model: nn.Module, test: TensorData) -> Numbers:
     return {f"clean_{m.metric}": m.value for m in values if m.value is not None}
 
 
-def compare(case: Case, plan: Plan, seed: int, tell: Callable[[str, Numbers], None]) -> Compared:
-    """Every row of the table, told as each is measured."""
-    rows: Compared = {}
+def compare(case: Case, plan: Plan, seed: int) -> Iterator[Row]:
+    """Every row of the table."""
+    rows: dict[str, Numbers] = {}
 
-    def add(name: str, model: nn.Module, about: Numbers, test: TensorData = case.test) -> None:
+    def row(name: str, model: nn.Module, about: Numbers, test: TensorData = case.test) -> Row:
         # Rows of which the marked inputs are gone already say nothing about reliance on them.
         found = measured(model, test, case.test_feedback if test is case.test else (), seed)
         rows[name] = found | measured_clean(model, case.clean_test) | about
         _add_ratios(rows, rows[name])
-        tell(name, rows[name])
+        return Row({"model": name}, rows[name])
 
     clean, seconds = trained(case.network(), case.clean_train, plan.whole, seed)
-    add("clean reference", clean, {"seconds": seconds})
+    yield row("clean reference", clean, {"seconds": seconds})
     fooled, _ = trained(case.network(), case.train, plan.fool, seed)
-    add("fooled", fooled, {})
+    yield row("fooled", fooled, {})
     further, seconds = trained(copy.deepcopy(fooled), case.train, plan.correct, seed)
-    add("fine-tuned without feedback", further, {"seconds": seconds})
+    yield row("fine-tuned without feedback", further, {"seconds": seconds})
     said = case.feedback(fooled) if callable(case.feedback) else case.feedback
     hidden, test = (clean, case.clean_test) if case.is_masked_reference else masked(case, said, plan.whole, seed)
-    add("masked inputs", hidden, {}, test)
+    yield row("masked inputs", hidden, {}, test)
     for name, model in without_feedback(fooled, case, plan, seed):
-        add(name, model, {})
+        yield row(name, model, {})
     for method, (name, feedback) in product(plan.methods, said.items()):
         model, about = corrected(fooled, case, feedback, method, plan.correct, seed)
-        add(f"{method}, {name}", model, about | (case.signals(name, fooled, model) if case.signals else {}))
-    return rows
+        yield row(f"{method}, {name}", model, about | (case.signals(name, fooled, model) if case.signals else {}))
 
 
-def _add_ratios(rows: Compared, found: Numbers) -> None:
+def _add_ratios(rows: Mapping[str, Numbers], found: Numbers) -> None:
     """How much of what the confounder cost is back: accuracy on the test rows against the reference's on clean rows.
 
     Shares on clean rows compare both there.
@@ -222,10 +220,10 @@ def _add_ratios(rows: Compared, found: Numbers) -> None:
         return
     before, clean = rows["fooled"], rows["clean reference"]
     for name in ("accuracy", "macro_group_accuracy"):
-        for measure in (name, f"clean_{name}"):
-            gap = clean[f"clean_{name}"] - before[measure]
+        for measured_by in (name, f"clean_{name}"):
+            gap = clean[f"clean_{name}"] - before[measured_by]
             if gap > 0:
-                found[f"share_of_gap_in_{measure}"] = (found[measure] - before[measure]) / gap
+                found[f"share_of_gap_in_{measured_by}"] = (found[measured_by] - before[measured_by]) / gap
     found["minus_clean"] = found["accuracy"] - clean["clean_accuracy"]
     found["minus_before"] = found["accuracy"] - before["accuracy"]
     found["worst_group_minus_clean"] = found["worst_group_accuracy"] - clean["clean_worst_group_accuracy"]
@@ -254,11 +252,8 @@ def drawn_rows(num_rows: int, num_drawn: int, seed: int) -> list[int]:
 
 def options(about: str | None, plan: Plan) -> argparse.ArgumentParser:
     """What every case can be asked."""
-    parser = argparse.ArgumentParser(description=about, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--seeds", type=int, default=3)
-    parser.add_argument("--first-seed", type=int, default=0, help="another than 0 writes a file of its own")
+    parser = common_options(about, seeds=3)
     parser.add_argument("--methods", default=",".join(plan.methods), help="feedback penalties, such as a,b or a+b")
-    parser.add_argument("--resume", action="store_true", help="keep the seeds that the file of results has already")
     parser.add_argument("--quick", action="store_true", help="few rows, one epoch, to see that it runs; writes nothing")
     return parser
 
@@ -267,25 +262,20 @@ def over_seeds(
     name: str,
     make: Callable[[int, bool], Case],
     plan: Plan,
-    arguments: argparse.Namespace,
+    asked: argparse.Namespace,
     *,
-    draw: Callable[[Mapping[int, Compared]], object] | None = None,
+    suffix: str = "",
+    draw: Callable[[Mapping[str, Figures]], object] | None = None,
 ) -> None:
-    """Run the case for each seed; after each write, and draw, what all seeds so far have given.
+    """Run the case for each seed; after each write what all seeds so far have given, and draw it by the models' names.
 
     ``make`` takes the seed and whether few rows will do.
     """
-    torch.set_num_threads(1)
-    plan = replace(plan, methods=tuple(arguments.methods.split(",")))
-    plan = plan.quick if arguments.quick else plan
-    print(f"settings: {asdict(plan)}", flush=True)
-    first, resumes = arguments.first_seed, arguments.resume and not arguments.quick
-    per_seed = measured_before(name, asdict(plan), first_seed=first) if resumes else {}
-    for seed in sorted({*range(first, first + arguments.seeds)} - per_seed.keys()):
-        case = make(seed, arguments.quick)
-        per_seed[seed] = compare(case, plan, seed, lambda model, numbers, seed=seed: progress(seed, model, numbers))
-        if not arguments.quick:
-            write(name, asdict(plan), per_seed, first_seed=first)
-            if draw:
-                draw(per_seed)
-    show(per_seed)
+    plan = replace(plan, methods=tuple(asked.methods.split(",")))
+    plan = plan.quick if asked.quick else plan
+
+    def work(seed: int) -> Iterator[Row]:
+        return compare(make(seed, asked.quick), plan, seed)
+
+    after = None if draw is None else lambda found: draw({row["model"]: row for row in found["rows"]})
+    measure(units_of({name: work}, asked), asked, settings=asdict(plan), suffix=suffix, after=after)

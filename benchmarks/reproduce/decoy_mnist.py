@@ -9,6 +9,8 @@ the right reasons 92.3 % and 85.4 %; ``wide`` has hidden layers of 256 and 128. 
 benchmarks/results/reproduce_decoy_mnist[_wide|_lenet].json.
 """
 
+from functools import partial
+
 import mnist_files
 from cases import Case, Plan, options, over_seeds
 from squares import squares
@@ -35,5 +37,5 @@ if __name__ == "__main__":
     parser = options(__doc__, PLAN)
     parser.add_argument("--network", choices=list(NETWORKS), default="ross")
     asked = parser.parse_args()
-    name = "decoy_mnist" + (f"_{asked.network}" if asked.network != "ross" else "")
-    over_seeds(name, lambda seed, quick: decoy_mnist(seed, quick, asked.network), PLAN, asked)
+    suffix = "" if asked.network == "ross" else asked.network
+    over_seeds("decoy_mnist", partial(decoy_mnist, network=asked.network), PLAN, asked, suffix=suffix)

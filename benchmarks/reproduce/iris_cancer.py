@@ -9,10 +9,9 @@ data sets come with scikit-learn. Published: feedback recovers the accuracy that
 Writes benchmarks/results/reproduce_iris_cancer.json.
 """
 
-import argparse
 import copy
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 
@@ -20,7 +19,7 @@ sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
 import torch
 from digits import finished
-from results import over_seeds
+from runner import Row, measure, options, rows_of, units_of
 from sklearn.datasets import load_breast_cancer, load_iris
 from torch import Tensor, nn
 
@@ -48,14 +47,12 @@ class Composite:
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--seeds", type=int, default=10)
-    torch.set_num_threads(1)
+    asked = options(__doc__, seeds=10).parse_args()
     settings = {"fool": asdict(FOOL), "correct": asdict(CORRECT), "whole": asdict(WHOLE), "rows_per_class": PER_CLASS}
-    over_seeds("iris_cancer", one_seed, parser.parse_args().seeds, **settings)
+    measure(units_of({"iris_cancer": one_seed}, asked), asked, settings=settings)
 
 
-def one_seed(seed: int) -> dict[str, dict[str, float]]:
+def one_seed(seed: int) -> Iterator[Row]:
     data = composite(seed)
     fooled = trained(network(34, seed), data.train, FOOL, seed)
     masked = MaskedInputs(network(34, seed), (34,))
@@ -77,7 +74,7 @@ def one_seed(seed: int) -> dict[str, dict[str, float]]:
         found["behind_reference"] = numbers["never saw irises"]["accuracy_swapped"] - found["accuracy_swapped"]
     for method in METHODS:
         numbers[method]["weight"] = weights[method]
-    return numbers
+    yield from rows_of(numbers)
 
 
 class FirstColumns(nn.Module):

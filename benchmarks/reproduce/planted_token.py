@@ -7,8 +7,8 @@ tells its sentiment; a rule marks each of the words. Tests: the word is drawn at
 benchmarks/results/reproduce_planted_token.json.
 """
 
-import argparse
 import sys
+from functools import partial
 from importlib.util import find_spec
 from pathlib import Path
 
@@ -16,7 +16,7 @@ import pandas as pd
 import torch
 
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
-import results
+from runner import Row, measure, options, units_of
 
 from corrigible import correct, evaluate
 from corrigible.data.decoys import plant_token
@@ -52,8 +52,8 @@ def tweets(seed):
     return found
 
 
-def one_seed(seed, name):
-    """Each measured number by model and test."""
+def one_seed(name, seed):
+    """The measured numbers of each model."""
     rows = tweets(seed)
 
     def planted(split, informative):
@@ -77,32 +77,22 @@ def one_seed(seed, name):
         settings = {"epochs": EPOCHS, "validation": validation, "seed": seed}
         title = "fine-tuned without feedback" if method == "none" else method
         models[title] = correct(fooled, train, feedback, penalties=penalties, **settings)
-    found = {}
     for title, model in models.items():
         asked = {"metrics": ("accuracy", "flip_rate", "attribution_overlap"), "num_resamples": 0}
         asked["method"] = "integrated_gradients"  # The plain gradient of a bag is the same at every word.
         of_random = evaluate(model, confounder_random, feedback=feedback, **asked)
         (of_absent,) = evaluate(model, absent, metrics=("accuracy",), num_resamples=0)
-        found[title] = {m.metric: m.value for m in of_random} | {"accuracy_without_word": of_absent.value}
-        results.progress(seed, title, found[title])
-    return found
+        numbers = {m.metric: m.value for m in of_random} | {"accuracy_without_word": of_absent.value}
+        yield Row({"model": title}, numbers)
 
 
 def main():
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--seeds", type=int, default=3)
+    parser = options(__doc__, seeds=3)
     parser.add_argument("--model", choices=("text_bag", "text_cnn"), default="text_cnn")
     asked = parser.parse_args()
-    torch.set_num_threads(1)
-    runs = [one_seed(seed, asked.model) for seed in range(asked.seeds)]
-    summary = {
-        title: {key: results.mean_sd([found[title][key] for found in runs]) for key in runs[0][title]}
-        for title in runs[0]
-    }
-    rows = [{"model": title, **numbers} for title, numbers in summary.items()]
-    name = "reproduce_planted_token" + ("" if asked.model == "text_cnn" else f"_{asked.model}")
-    command = f"python benchmarks/reproduce/planted_token.py --seeds {asked.seeds} --model {asked.model}"
-    results.write(name, {"command": command, "model": asked.model, "seeds": asked.seeds, "sizes": SIZES, "rows": rows})
+    units = units_of({"planted_token": partial(one_seed, asked.model)}, asked)
+    suffix = "" if asked.model == "text_cnn" else asked.model
+    measure(units, asked, settings={"model": asked.model, "sizes": SIZES}, suffix=suffix)
 
 
 if __name__ == "__main__":

@@ -8,8 +8,8 @@ tell which one a network learned. Published: the corners are learned; feedback a
 find-another-explanation recovers both rules. Writes benchmarks/results/reproduce_toy_colours.json.
 """
 
-import argparse
 import sys
+from collections.abc import Iterator
 from dataclasses import asdict
 from pathlib import Path
 
@@ -17,7 +17,7 @@ sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
 import torch
 from digits import finished
-from results import over_seeds
+from runner import Row, measure, options, rows_of, units_of
 from torch import Tensor, nn
 
 from corrigible.data.dataset import TensorData
@@ -42,14 +42,13 @@ RULES = {"corners": CORNERS, "top": TOP}
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--seeds", type=int, default=5)
-    torch.set_num_threads(1)
+    asked = options(__doc__, seeds=5).parse_args()
     settings = {"train": asdict(TRAIN), "correct": asdict(CORRECT), "search": asdict(SEARCH)}
-    over_seeds("toy_colours", one_seed, parser.parse_args().seeds, **settings, rows=[NUM_TRAIN, NUM_HELD_OUT, NUM_TEST])
+    settings |= {"rows": [NUM_TRAIN, NUM_HELD_OUT, NUM_TEST]}
+    measure(units_of({"toy_colours": one_seed}, asked), asked, settings=settings)
 
 
-def one_seed(seed: int) -> dict[str, dict[str, float]]:
+def one_seed(seed: int) -> Iterator[Row]:
     train, held_out, test = (
         images(size, seed=3 * seed + draw) for draw, size in enumerate((NUM_TRAIN, NUM_HELD_OUT, NUM_TEST))
     )
@@ -71,7 +70,7 @@ def one_seed(seed: int) -> dict[str, dict[str, float]]:
     numbers["find another explanation"] = {"count": float(search.count)} | {
         f"rules_found_{rule}": float(any(is_found(mask, RULES[rule]) for mask in search.masks)) for rule in RULES
     }
-    return numbers
+    yield from rows_of(numbers)
 
 
 def is_found(mask: Tensor, rule: Tensor) -> bool:

@@ -20,11 +20,11 @@ from functools import partial
 from pathlib import Path
 
 import torch
-from cases import Case, Compared, Numbers, drawn_rows, options, over_seeds
+from cases import Case, drawn_rows, options, over_seeds
 from digits import Digits
 from few_digits import PLAN, case, few_digits
 from jaxtyping import Bool, Float
-from outcome import over
+from runner import Figures, Numbers
 from torch import Tensor, nn
 from torch.nn.functional import cross_entropy
 
@@ -105,11 +105,10 @@ def _bare_test(digits: Digits) -> TensorData:
     return TensorData(digits.clean_test.x * ~digits.test.irrelevant, digits.clean_test.y)
 
 
-def draw(per_seed: Mapping[int, Compared]) -> None:
+def draw(found: Mapping[str, Figures]) -> None:
     """Accuracy, and how well the signals warn, against the share of wrong masks."""
     from matplotlib.figure import Figure
 
-    found = over(per_seed)
     figure = Figure(figsize=(9, 3.6), layout="constrained")
     accuracy, warning = figure.subplots(1, 2)
     names = dict.fromkeys(name.rsplit(", ", 1)[0] for name in found if name.endswith(" %"))
