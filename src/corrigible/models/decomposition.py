@@ -1,8 +1,7 @@
 """Murdoch, Liu and Yu 2018, Beyond word importance; Singh, Murdoch and Yu 2019, Hierarchical interpretations.
 
 Contextual decomposition: every tensor of a pass is written as beta + gamma, where beta is the contribution of some
-inputs and gamma is all the rest. The pass itself runs unchanged; beta is computed along with it, and gamma is the
-difference.
+inputs and gamma all the rest. The pass runs unchanged; beta is computed along with it, and gamma is the difference.
 
 * Linear functions apply to beta alone. A bias or constant that they add is divided in proportion to the sizes
   |W beta| : |W gamma| of each output (Singh et al., equation 5, and its proportional rule), so that beta = 0 stays 0.
