@@ -12,10 +12,10 @@ from corrigible.data.decoys import Planted, corner_squares
 from corrigible.demos.digits_data import load
 from corrigible.evaluation import evaluate
 from corrigible.models import lenet, mlp
-from corrigible.protocols.baselines import MaskedInputs
-from corrigible.protocols.correction import Progress, correction
+from corrigible.protocols.baselines.recipe_baseline import MaskedInputs
+from corrigible.protocols.corrections.correction import Progress, correction
+from corrigible.protocols.corrections.weight import WeightChoice
 from corrigible.protocols.schedule import Schedule, run
-from corrigible.protocols.weight import WeightChoice
 from corrigible.types import Feedback
 
 TRAIN = Schedule(epochs=12)

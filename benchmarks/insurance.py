@@ -20,8 +20,8 @@ from torch import nn
 from corrigible.demos.insurance_data import load
 from corrigible.feedback.masks import mask_of
 from corrigible.models import table_mlp
-from corrigible.protocols.baselines import MaskedInputs
-from corrigible.protocols.correction import correction
+from corrigible.protocols.baselines.recipe_baseline import MaskedInputs
+from corrigible.protocols.corrections.correction import correction
 
 METRICS = ("auc", "attribution_overlap", "flip_effect", "flip_rate", "group_prob_gap", "demographic_parity_difference")
 LEAST_SHARE = 0.05

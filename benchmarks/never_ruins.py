@@ -23,9 +23,9 @@ from runner import Figures, Row, Unit, figure, measure, options
 from torch import nn
 
 from corrigible.errors import CorrigibleError
-from corrigible.protocols.correction import correction
+from corrigible.protocols.corrections.correction import correction
+from corrigible.protocols.corrections.verdict import Verdict
 from corrigible.protocols.schedule import Schedule
-from corrigible.protocols.verdict import Verdict
 
 METHODS: Mapping[str, Any] = {
     "default": None,

@@ -15,7 +15,7 @@ from digits import CORRECT, TRAIN, Digits, finished, fresh_mlp, measured, traine
 from runner import Row, measure, options, rows_of, units_of
 
 from corrigible.explanations.scores import SCORE_NAMES
-from corrigible.protocols.correction import correction
+from corrigible.protocols.corrections.correction import correction
 
 NUM_ROWS = 100
 VARIANTS: dict[str, dict[str, Any]] = {

@@ -24,8 +24,8 @@ from corrigible.errors import NoGradientError, UnsupportedModelError
 from corrigible.feedback.masks import mask_of
 from corrigible.models import table_mlp
 from corrigible.penalties import FEEDBACK_LOSSES, FEEDBACK_PENALTIES
-from corrigible.protocols.baselines import MaskedInputs
-from corrigible.protocols.correction import correction
+from corrigible.protocols.baselines.recipe_baseline import MaskedInputs
+from corrigible.protocols.corrections.correction import correction
 
 METRICS = ("auc", "attribution_overlap", "flip_rate")
 CASES = {"insurance": lambda seed: race_shuffled(insurance(seed)), "leaking column": leaking}

@@ -29,7 +29,7 @@ from tweets import planted_tweets
 from corrigible.data.dataset import TensorData
 from corrigible.data.protocol import Dataset
 from corrigible.evaluation import evaluate
-from corrigible.protocols.correction import correction
+from corrigible.protocols.corrections.correction import correction
 from corrigible.protocols.schedule import Schedule, result_of
 from corrigible.types import Feedback
 

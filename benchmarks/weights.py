@@ -17,7 +17,7 @@ from runner import Row, measure, options, units_of
 from tables import CORRECT, Table, insurance, leaking, race_shuffled, table_measured, table_trained
 from torch import nn
 
-from corrigible.protocols.correction import correction
+from corrigible.protocols.corrections.correction import correction
 
 GRID = (0.01, 0.03, 0.1, 0.3, 1.0, 3.0, 10.0, 30.0, 100.0)
 LEAST_ON_DIGITS = 0.3

@@ -5,8 +5,8 @@ from collections.abc import Sequence
 import torch
 from torch.nn.functional import one_hot
 
-from corrigible.protocols.exchanges import WORN
-from corrigible.protocols.judged import Judged
+from corrigible.protocols.corrections.exchanges import WORN
+from corrigible.protocols.corrections.judged import Judged
 
 Values = float | Sequence[float]
 

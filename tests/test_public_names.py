@@ -8,7 +8,7 @@ import pytest
 import torch
 
 import corrigible
-from corrigible.protocols.find_another_explanation import Search
+from corrigible.protocols.retraining.find_another_explanation import Search
 from corrigible.protocols.schedule import Schedule
 from verdicts import CORRECTED
 

@@ -6,8 +6,8 @@ from dataclasses import replace
 import pytest
 from rich.console import Console
 
-from corrigible.protocols.defaults import MethodChosen
-from corrigible.protocols.weight import WeightTrial
+from corrigible.protocols.corrections.defaults import MethodChosen
+from corrigible.protocols.corrections.weight import WeightTrial
 from corrigible.terminal import _Bar, is_failure, show
 from corrigible.workflow.records import MethodCompared, Sealed, Verified
 from verdicts import CORRECTED, FAILED

@@ -5,8 +5,8 @@ from copy import deepcopy
 from dataclasses import replace
 from typing import Any
 
-from corrigible.protocols.correction import FeedbackDoubted
-from corrigible.protocols.verdict import Verdict
+from corrigible.protocols.corrections.correction import FeedbackDoubted
+from corrigible.protocols.corrections.verdict import Verdict
 
 CORRECTED = Verdict(
     outcome="corrected",

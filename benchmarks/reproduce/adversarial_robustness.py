@@ -27,8 +27,8 @@ from corrigible.data.dataset import TensorData
 from corrigible.demos.digits_data import load
 from corrigible.models import lenet
 from corrigible.plots.attack_curves import attack_curves
-from corrigible.protocols.attack_curve import accuracy_under_attack
-from corrigible.protocols.distillation import distilling
+from corrigible.protocols.robustness.attack_curve import accuracy_under_attack
+from corrigible.protocols.robustness.distillation import distilling
 from corrigible.protocols.schedule import Schedule, run
 
 SCHEDULE = Schedule(epochs=10)

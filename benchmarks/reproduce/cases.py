@@ -31,13 +31,13 @@ from torch import Tensor, nn
 from corrigible.data.dataset import TensorData
 from corrigible.evaluation import evaluate
 from corrigible.feedback.masks import marks_of
-from corrigible.protocols.baselines import MaskedInputs, marked_anywhere
-from corrigible.protocols.correction import correction
-from corrigible.protocols.group_dro import group_dro
-from corrigible.protocols.just_train_twice import just_train_twice
-from corrigible.protocols.last_layer_retraining import last_layer_retraining
+from corrigible.protocols.baselines.group_dro import group_dro
+from corrigible.protocols.baselines.just_train_twice import just_train_twice
+from corrigible.protocols.baselines.last_layer_retraining import last_layer_retraining
+from corrigible.protocols.baselines.recipe_baseline import MaskedInputs, marked_anywhere
+from corrigible.protocols.corrections.correction import correction
+from corrigible.protocols.corrections.weight import WeightChoice, WeightTrial
 from corrigible.protocols.schedule import Schedule, run
-from corrigible.protocols.weight import WeightChoice, WeightTrial
 from corrigible.training import Epoch
 from corrigible.types import Feedback
 

@@ -26,8 +26,8 @@ from torch import Tensor, nn
 from corrigible.data.dataset import TensorData
 from corrigible.models import mlp
 from corrigible.models.modes import evaluating
-from corrigible.protocols.baselines import MaskedInputs
-from corrigible.protocols.correction import correction
+from corrigible.protocols.baselines.recipe_baseline import MaskedInputs
+from corrigible.protocols.corrections.correction import correction
 from corrigible.protocols.schedule import Schedule, run
 from corrigible.types import Columns, Features, Feedback
 

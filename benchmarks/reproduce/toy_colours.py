@@ -24,8 +24,8 @@ from corrigible.data.dataset import TensorData
 from corrigible.explanations import explain
 from corrigible.models import mlp
 from corrigible.models.modes import evaluating
-from corrigible.protocols.correction import correction
-from corrigible.protocols.find_another_explanation import Search, find_another_explanation
+from corrigible.protocols.corrections.correction import correction
+from corrigible.protocols.retraining.find_another_explanation import Search, find_another_explanation
 from corrigible.protocols.schedule import Schedule, run
 from corrigible.types import Feedback
 

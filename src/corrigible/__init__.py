@@ -14,10 +14,12 @@ if TYPE_CHECKING:
     from corrigible.evaluation import evaluate as evaluate
     from corrigible.explanations.explaining import explain as explain
     from corrigible.feedback.store import FeedbackStore as FeedbackStore
-    from corrigible.protocols.comparing import compare as compare
-    from corrigible.protocols.correction import correct as correct
-    from corrigible.protocols.find_another_explanation import find_another_explanation as find_another_explanation
-    from corrigible.protocols.verdict import Verdict as Verdict
+    from corrigible.protocols.comparisons.comparing import compare as compare
+    from corrigible.protocols.corrections.correction import correct as correct
+    from corrigible.protocols.corrections.verdict import Verdict as Verdict
+    from corrigible.protocols.retraining.find_another_explanation import (
+        find_another_explanation as find_another_explanation,
+    )
     from corrigible.regions.suspects import suspects as suspects
     from corrigible.sealing import seal as seal
     from corrigible.sealing import verify as verify
@@ -35,12 +37,12 @@ _HOME = {
     "FeedbackStore": "feedback.store",
     "Measurement": "types",
     "TensorData": "data.dataset",
-    "Verdict": "protocols.verdict",
-    "compare": "protocols.comparing",
-    "correct": "protocols.correction",
+    "Verdict": "protocols.corrections.verdict",
+    "compare": "protocols.comparisons.comparing",
+    "correct": "protocols.corrections.correction",
     "evaluate": "evaluation",
     "explain": "explanations.explaining",
-    "find_another_explanation": "protocols.find_another_explanation",
+    "find_another_explanation": "protocols.retraining.find_another_explanation",
     "fit": "training",
     "seal": "sealing",
     "suspects": "regions.suspects",

@@ -9,10 +9,10 @@ from rich.markup import escape
 
 from corrigible.explanations.shards.explaining_all import ShardsPlanned, ShardWritten
 from corrigible.figures import number
-from corrigible.protocols.defaults import MethodChosen
-from corrigible.protocols.doubts import FeedbackDoubted
-from corrigible.protocols.verdict import Verdict
-from corrigible.protocols.weight import WeightChoice, WeightTrial
+from corrigible.protocols.corrections.defaults import MethodChosen
+from corrigible.protocols.corrections.doubts import FeedbackDoubted
+from corrigible.protocols.corrections.verdict import Verdict
+from corrigible.protocols.corrections.weight import WeightChoice, WeightTrial
 from corrigible.regions.shifts import Shift
 from corrigible.training import Epoch
 from corrigible.workflow.records import (

@@ -20,7 +20,7 @@ from corrigible.methods import method_named, settings_of, with_settings
 from corrigible.metrics import METRICS
 from corrigible.models import MODELS
 from corrigible.models.modes import PrivateRandomness
-from corrigible.protocols.baselines import Baseline
+from corrigible.protocols.baselines.recipe_baseline import Baseline
 from corrigible.protocols.schedule import MOST, Schedule, require_range
 from corrigible.protocols.written import written_augment, written_for_training, written_penalties
 from corrigible.recipe_keys import check_keys, notes_of

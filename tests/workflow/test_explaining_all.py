@@ -17,7 +17,7 @@ from corrigible.explanations.words import by_token
 from corrigible.recipe import load_data
 from corrigible.study import open_study
 from corrigible.workflow.explaining_all import splits_of
-from corrigible.workflow.model_runs import load_model
+from corrigible.workflow.making import load_model
 from studies import SIZES, corrigible, edit, image_study, refused, table_study, text_study
 
 SPLITS = ("train", "validation", "test")

@@ -17,7 +17,7 @@ from corrigible.recipe import load_data
 from corrigible.study import Run, open_study
 from corrigible.types import Columns
 from corrigible.workflow.explained_rows import MOST_IMAGES, MOST_NUMBERS, MOST_ROWS, explained_rows
-from corrigible.workflow.model_runs import load_model
+from corrigible.workflow.making import load_model
 from corrigible.workflow.plotted import explanation_plots
 from studies import TABLE_RECIPE, table_study
 

@@ -10,10 +10,10 @@ from corrigible import TensorData, workflow
 from corrigible.errors import DataError, FeedbackError, RecipeError, UnsupportedModelError
 from corrigible.losses import cross_entropy
 from corrigible.models import mlp
-from corrigible.protocols.group_dro import group_dro
+from corrigible.protocols.baselines.group_dro import group_dro
 from corrigible.protocols.schedule import Schedule
 from corrigible.study import open_study
-from corrigible.workflow.model_runs import load_model
+from corrigible.workflow.making import load_model
 from studies import TABLE_RECIPE, edit, table_study, text_study
 
 

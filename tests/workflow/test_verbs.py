@@ -13,7 +13,7 @@ from corrigible import workflow
 from corrigible.errors import CorrigibleError, FeedbackError, StudyError
 from corrigible.recipe import load_data
 from corrigible.study import open_study
-from corrigible.workflow.model_runs import load_model
+from corrigible.workflow.making import load_model
 from studies import SIZES, edit, image_study, table_study
 
 

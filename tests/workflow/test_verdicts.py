@@ -10,7 +10,7 @@ import pytest
 
 from corrigible import workflow
 from corrigible.errors import CorrectionRefusedError, SealError
-from corrigible.protocols.verdict import CLEARLY, COLLAPSED, FELL, KEPT, LITTLE, Outcome, Verdict
+from corrigible.protocols.corrections.verdict import CLEARLY, COLLAPSED, FELL, KEPT, LITTLE, Outcome, Verdict
 from corrigible.recipe import load_data
 from corrigible.study import open_study
 from corrigible.workflow import measuring, model_runs

@@ -16,7 +16,7 @@ from corrigible.protocols.schedule import accuracy_on
 from corrigible.recipe import load_data
 from corrigible.study import Study
 from corrigible.types import Feedback
-from corrigible.workflow.model_runs import load_model
+from corrigible.workflow.making import load_model
 from corrigible.workflow.records import Line, Record
 
 NUM_REVIEWED = 20

@@ -27,7 +27,7 @@ from corrigible.penalties import PENALTIES
 from corrigible.plots.method_scatter import MethodResult, method_scatter
 from corrigible.plots.page import page
 from corrigible.plots.table import table_html
-from corrigible.protocols.comparing import (
+from corrigible.protocols.comparisons.comparing import (
     CANNOT_BE_APPLIED,
     WITHOUT_FEEDBACK,
     Candidate,
@@ -35,14 +35,14 @@ from corrigible.protocols.comparing import (
     compared_metrics,
     methods_for,
 )
-from corrigible.protocols.step_costs import step_costs
+from corrigible.protocols.comparisons.step_costs import step_costs
 from corrigible.recipe import load_data, metrics_of
 from corrigible.study import Run, Study, open_study
 from corrigible.types import Feedback, Task
 from corrigible.workflow.backgrounds import with_background
 from corrigible.workflow.devices import device_named
+from corrigible.workflow.making import load_model, logged, training_feedback, validation_rows, watch
 from corrigible.workflow.measuring import feedback_about, gathered
-from corrigible.workflow.model_runs import load_model, logged, training_feedback, validation_rows, watch
 from corrigible.workflow.records import Finished, MethodCompared, Record, Started
 from corrigible.workflow.verdicts import FAILED
 

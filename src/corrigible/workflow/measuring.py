@@ -22,7 +22,7 @@ from corrigible.feedback.masks import marks_of, said_about
 from corrigible.models.batch_size import rows_that_fit
 from corrigible.models.modes import evaluating, like_parameters
 from corrigible.observations import Observations, gather
-from corrigible.protocols.verdict import Verdict
+from corrigible.protocols.corrections.verdict import Verdict
 from corrigible.recipe import Recipe, load_data, metrics_of
 from corrigible.regions.shifts import Shift
 from corrigible.study import Draft, Run, Study, open_study
@@ -32,7 +32,7 @@ from corrigible.workflow.devices import device_named
 from corrigible.workflow.explained_features import explained_features, keep_features
 from corrigible.workflow.explained_rows import explained_by, explained_rows, keep
 from corrigible.workflow.explained_words import WORDS_FILE, word_shares, words_of_rows
-from corrigible.workflow.model_runs import load_model
+from corrigible.workflow.making import load_model
 from corrigible.workflow.records import FeatureShare, Finished, Measured
 from corrigible.workflow.row_texts import errors_table, label_texts, outputs_of, predicted_texts
 from corrigible.workflow.task_words import words_of

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from typing import Any, Literal
 
 from corrigible.comparison import IN_UNIT, spoken
-from corrigible.protocols.verdict import KEPT
+from corrigible.protocols.corrections.verdict import KEPT
 from corrigible.reporting import Opening, ReportedModel
 from corrigible.types import Features, Feedback, Measurement, Phrase
 from corrigible.workflow.task_words import OF_CLASSES_ALONE, TaskWords, percent, plain

@@ -21,7 +21,7 @@ from corrigible.reporting import Curve, HeatmapRow, ReportContent, ReportedModel
 from corrigible.study import Run, Study, open_study
 from corrigible.training import Epoch
 from corrigible.types import Measurement
-from corrigible.workflow.model_runs import load_model
+from corrigible.workflow.making import load_model
 from corrigible.workflow.opening import changes_of, details, moved, opening
 from corrigible.workflow.plotted import explanation_plots
 from corrigible.workflow.plotted_words import texts_of_rows

@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 from corrigible.explanations.shards.explaining_all import ShardsPlanned, ShardWritten
-from corrigible.protocols.correction import Progress
+from corrigible.protocols.corrections.correction import Progress
 from corrigible.regions.shifts import Shift
 
 

@@ -19,7 +19,7 @@ from corrigible.regions.suspects import suspects
 from corrigible.study import Draft, open_study
 from corrigible.types import Columns, Features, Phrase, Region
 from corrigible.workflow.devices import device_named
-from corrigible.workflow.model_runs import load_model
+from corrigible.workflow.making import load_model
 from corrigible.workflow.records import Finished, Suspected
 
 SPLIT = "train"

@@ -1,0 +1,1 @@
+"""Models made without looking at explanations, which a correction must beat."""

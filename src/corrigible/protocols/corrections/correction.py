@@ -1,0 +1,287 @@
+"""Train a model again so that what people marked no longer matters.
+
+Only the weight of a penalty is chosen, by the judge of exchanged rows. The number of epochs is fixed and the last
+weights are kept. The same judge gives the verdict at the end.
+"""
+
+import copy
+import logging
+from collections.abc import Generator, Iterable, Sequence
+from dataclasses import dataclass, replace
+from typing import Any, TypeVar
+
+from torch import Tensor, nn
+
+from corrigible.data.dataset import as_dataset, labelled, require_different, shape_of, strata_of, task_of
+from corrigible.data.protocol import Dataset, class_names_of
+from corrigible.errors import DataError, FeedbackError
+from corrigible.feedback.masks import Marks, as_rule, marks_of, marks_to_swap
+from corrigible.methods import ConfiguredMethod
+from corrigible.models.forward import Loss
+from corrigible.objective import PenaltySettings, Term, terms_of
+from corrigible.protocols.corrections.careful import careful_step
+from corrigible.protocols.corrections.defaults import MethodChosen, default_method
+from corrigible.protocols.corrections.doubts import FeedbackDoubted, beside_the_cue, doubts, shows_the_class
+from corrigible.protocols.corrections.judge import Judge, build_judge
+from corrigible.protocols.corrections.trials import Fold, Trials, folds_of
+from corrigible.protocols.corrections.verdict import Verdict, verdict
+from corrigible.protocols.corrections.weight import WeightChoice, WeightTrial, choose_weight
+from corrigible.protocols.schedule import OptimizerFactory, Schedule, StepFactory, Validation, require_fit, run
+from corrigible.protocols.training_facts import AugmentSettings, Known, augments_of, changes_of, provided
+from corrigible.training import Epoch
+from corrigible.types import Feedback
+
+log = logging.getLogger(__name__)
+
+POINTS_PER_STEP = 0.06
+"""Rows that pass through each of two models for the verdict, relative to the rows that are trained on."""
+LEAST_POINTS, MOST_POINTS = 600, 6000
+
+Network = TypeVar("Network", bound=nn.Module)
+Progress = Epoch | MethodChosen | WeightTrial | WeightChoice | FeedbackDoubted | Verdict
+
+
+def correct(
+    model: Network,
+    data: Any,
+    feedback: Iterable[Feedback],
+    *,
+    augment: AugmentSettings | None = None,
+    penalties: PenaltySettings | None = None,
+    loss: str | Loss = "task_loss",
+    optimizer: str | OptimizerFactory = "Adam",
+    step: str | StepFactory | None = None,
+    epochs: int = 24,
+    batch_size: int | None = None,
+    learning_rate: float = 1e-3,
+    validation: Any = None,
+    seed: int = 0,
+) -> Network:
+    """A corrected copy of the model; the model itself is left as it is.
+
+    If the feedback was used, the copy has an attribute ``verdict`` (`Verdict`), which says in one sentence with figures
+    how the correction went. Any outcome other than "corrected" is also logged as a warning.
+
+    Args:
+        model: gives logits of shape (batch, num_classes), or one logit per row for two classes.
+        data: what the model was trained on: ``(x, y)`` arrays or a map-style data set of (x, y).
+        feedback: what people said about rows of ``data``.
+        augment: name or function -> settings of changes of the label batches, such as ``{"transplant": {}}``.
+        penalties: name or function -> weight, or -> {"weight": …, setting: …}; the weight "auto" is chosen by swap
+            score. A function declares what it sees and needs with `corrigible.declarations.declared`. If neither
+            ``augment`` nor ``penalties`` is given, `default_method` chooses the method.
+        loss: the label loss: a name in ``LOSSES`` or (forward, batch) -> one loss per row. Rows are weighted by the
+            data set's ``weight``.
+        optimizer: a class of torch.optim by its name, or (parameters, lr=…, weight_decay=…) -> optimizer.
+        step: number of steps -> one optimisation step (`corrigible.training.Step`); None for careful steps: the
+            learning rate warms up and falls, and gradients are clipped.
+        epochs: passes over ``data``; choosing a weight costs about as many per trial, of which there are at most nine.
+        batch_size: rows per step; None for 64, or fewer if an epoch would otherwise have less than a dozen steps.
+        validation: rows that were not trained on and may hold the confounder; weights and the verdict are judged on
+            them. None judges on training rows.
+
+    Raises:
+        FeedbackError: no feedback, or feedback that does not fit the data.
+        DataError: data with one class only, NaN or infinite inputs.
+        RecipeError: an unknown penalty, augmentation or setting.
+        NoGradientError: a penalty has no gradient with respect to any parameter.
+        TrainingDivergedError: the loss became NaN or infinite.
+        CorrectionRefusedError: every weight of a penalty would make the model worse.
+    """
+    how: dict[str, Any] = {"loss": loss, "optimizer": optimizer, "step": step, "learning_rate": learning_rate}
+    schedule = Schedule(epochs=epochs, batch_size=batch_size, **how)
+    running = correction(
+        model,
+        data,
+        feedback,
+        augment=augment,
+        penalties=penalties,
+        schedule=schedule,
+        validation=validation,
+        seed=seed,
+    )
+    while True:
+        try:
+            progress = next(running)
+        except StopIteration as finished:
+            return finished.value  # type: ignore[no-any-return]
+        if isinstance(progress, WeightChoice):
+            log.log(logging.INFO if progress.weight else logging.WARNING, progress.message)
+        if isinstance(progress, FeedbackDoubted):
+            log.warning(progress.message)
+        if isinstance(progress, Verdict):
+            log.log(logging.INFO if progress.outcome == "corrected" else logging.WARNING, progress.sentence)
+
+
+def correction(
+    model: Network,
+    data: Any,
+    feedback: Iterable[Feedback],
+    *,
+    augment: AugmentSettings | Sequence[ConfiguredMethod] | None = None,
+    penalties: PenaltySettings | Sequence[Term] | None = None,
+    schedule: Schedule,
+    validation: Any = None,
+    watch: Validation | None = None,
+    seed: int = 0,
+) -> Generator[Progress, None, Network]:
+    """Like `correct`, but yields progress records, the verdict last. ``watch`` is reported after each epoch."""
+    dataset, feedback = labelled(as_dataset(data)), as_list(feedback)
+    labels = strata_of(dataset)
+    require_different(dataset)
+    require_fit(model, dataset)
+    if not feedback:
+        raise FeedbackError("no feedback; expected at least one marked region: add feedback, then correct")
+    marks = marks_of(feedback, dataset)
+    terms, changes = terms_of(penalties or {}, may_be_auto=True), changes_of(augment or {})
+    require_marked(marks, feedback, labels, [*(term.method for term in terms), *changes])
+    if augment is None and penalties is None:
+        method = default_method(dataset, marks)
+        terms, changes = terms_of(method.penalties, may_be_auto=True), changes_of(method.augment)
+        yield method
+    else:
+        _warn_where_none_learns([*(term.method for term in terms), *changes])
+    rows, known = rows_to_judge(dataset, marks, feedback, validation), Known(model, dataset, marks, seed)
+    terms = provided(terms, known)
+    terms = yield from _with_chosen_weights(rows, terms, changes, schedule, known)
+    corrected = copy.deepcopy(model)
+    corrected.__dict__.pop("verdict", None)  # The verdict of an earlier correction.
+    taught: dict[str, Any] = {"penalties": terms, "validation": watch, "seed": seed}
+    if not terms and not changes:
+        yield from run(corrected, dataset, schedule, **taught)
+        return corrected
+    taught |= {"marks": marks if terms else None, "augment": augments_of(changes, known)}
+    yield from run(corrected, dataset, schedule, step=careful_step, **taught)
+    yield from _looked_back(model, corrected, rows, schedule, seed)
+    return corrected
+
+
+def _warn_where_none_learns(methods: Sequence[ConfiguredMethod]) -> None:
+    if methods and not any(method.declaration.serves for method in methods):
+        names = ", ".join(method.name for method in methods)
+        log.warning(f"nothing of {names} learns from the feedback; name transplant, or a penalty that does, beside it")
+
+
+def as_list(feedback: Any) -> list[Feedback]:
+    """The feedback as a list.
+
+    Raises:
+        FeedbackError: a single one, or something else.
+    """
+    if isinstance(feedback, Feedback) or not isinstance(feedback, Iterable):
+        raise FeedbackError(f"feedback is a {type(feedback).__name__}; expected a list of Feedback")
+    return list(feedback)
+
+
+@dataclass(frozen=True)
+class JudgedRows:
+    """The rows of one correction, with what teaches and what judges it."""
+
+    dataset: Dataset
+    marks: Marks
+    validation: Dataset | None
+    validation_marks: Marks | None
+    """The marks that rules make on the validation rows; None if no rule marks any of them."""
+
+    def folds(self, seed: int) -> tuple[Fold, ...]:
+        """The folds for trials: training rows that teach, and the judge that holds none of them."""
+        return folds_of(
+            self.dataset, self.marks, validation=self.validation, validation_marks=self.validation_marks, seed=seed
+        )
+
+    def judge(self, schedule: Schedule, seed: int) -> Judge:
+        """The judge for the verdict; running it costs about a tenth of the training."""
+        points = round(POINTS_PER_STEP * len(self.dataset) * schedule.epochs)
+        return build_judge(
+            self.dataset,
+            self.marks,
+            validation=self.validation,
+            validation_marks=self.validation_marks,
+            points=min(max(points, LEAST_POINTS), MOST_POINTS),
+            seed=seed,
+        )
+
+
+def rows_to_judge(dataset: Dataset, marks: Marks, feedback: list[Feedback], validation: Any) -> JudgedRows:
+    """The rows to judge on: validation rows for rules that apply to any of them, reviewed rows for their feedback."""
+    if validation is None:
+        return JudgedRows(dataset, marks, None, None)
+    rows = labelled(as_dataset(validation, task=task_of(dataset)))
+    _require_like(rows, dataset)
+    rules = [rule for said in feedback if (rule := as_rule(said)) is not None]
+    of_rules = marks_to_swap(marks_of(rules, rows), strata_of(rows)) if rules else None
+    is_marked = of_rules is not None and len(of_rules.irrelevant.rows(strata_of(rows))) > 0
+    return JudgedRows(dataset, marks, rows, of_rules if is_marked else None)
+
+
+def _require_like(validation: Dataset, dataset: Dataset) -> None:
+    """Raises DataError if validation rows have another shape, unknown classes, or one class only."""
+    found, expected = shape_of(validation), shape_of(dataset)
+    if found != expected:
+        raise DataError(f"validation rows have shape {found}; expected {expected}, that of the training rows")
+    classes, known = (set(strata_of(rows).tolist()) for rows in (validation, dataset))
+    if task_of(dataset).logits is None:
+        require_different(validation)
+    elif not classes <= known or len(classes) < 2:
+        raise DataError(
+            f"validation labels are {sorted(classes)[:5]}; expected at least two of the training rows' classes, "
+            f"{sorted(known)[:5]}: give other rows, or none to be judged on training rows"
+        )
+
+
+def _with_chosen_weights(
+    rows: JudgedRows, terms: Sequence[Term], changes: Sequence[ConfiguredMethod], schedule: Schedule, known: Known
+) -> Generator[Progress, None, tuple[Term, ...]]:
+    """The penalties, with a chosen number for each weight that was "auto"."""
+    found = list(terms)
+    unknown = [place for place, term in enumerate(terms) if term.is_auto]
+    if not unknown:
+        return tuple(found)
+    trials = Trials(schedule, rows.folds(known.seed), changes)
+    for place in unknown:
+        others = [term for number, term in enumerate(found) if number != place and not term.is_auto]
+        for progress in choose_weight(found[place], others, trials, known):
+            yield progress
+        assert isinstance(progress, WeightChoice)
+        found[place] = replace(found[place], weight=progress.weight)
+    return tuple(found)
+
+
+def _looked_back(
+    model: nn.Module, corrected: nn.Module, rows: JudgedRows, schedule: Schedule, seed: int
+) -> Generator[Progress, None, None]:
+    """Yield the feedback to doubt and then the verdict, which the corrected model keeps."""
+    judge = rows.judge(schedule, seed)
+    before, after = judge.judged(model), judge.judged(corrected)
+    found = (
+        beside_the_cue(judge, before),
+        shows_the_class(judge, after),
+        doubts(corrected, rows.dataset, rows.marks, seed=seed),
+    )
+    yield from (doubt for doubt in found if doubt is not None)
+    result = verdict(before, after, judge.task, where=judge.where, class_names=class_names_of(rows.dataset))
+    corrected.verdict = result  # type: ignore[assignment]
+    yield result
+
+
+def require_marked(marks: Marks, feedback: list[Feedback], labels: Tensor, methods: Sequence[ConfiguredMethod]) -> None:
+    """Raises FeedbackError if the feedback marks nothing that these penalties or augmentations could use."""
+    classes = set(labels.tolist())
+    absent = [said.label for said in feedback if said.scope == "class" and said.label not in classes]
+    if absent:
+        raise FeedbackError(f"feedback on class {absent[0]}; the data has {', '.join(map(str, sorted(classes)))}")
+    said = marks.said(labels)
+    if not said:
+        raise FeedbackError("the feedback marks no input of any row; expected a mask with at least one True")
+    for method in methods:
+        serves = method.declaration.serves
+        if serves == {"irrelevant"} and not said & serves:
+            raise FeedbackError(
+                f"the feedback only says what should matter; {method.name} needs to know what must not: "
+                "mark some inputs irrelevant"
+            )
+        if serves == {"relevant"} and not said & serves:
+            raise FeedbackError(
+                f"the feedback only says what must not matter; {method.name} needs to know what should: "
+                "mark some inputs relevant"
+            )

@@ -1,0 +1,203 @@
+"""Judge models on rows of every class whose marked content is exchanged.
+
+Accuracy on rows that hold the confounder prefers the fooled model, and the user has no rows without it; so the marked
+content is exchanged (`exchanges`). Each class counts equally: a model that always predicts one class is right on that
+class and wrong on all others. Where labels are not classes, rows count equally: there a constant prediction explains
+nothing. Content is then exchanged between rows of different strata (`Task.strata`).
+"""
+
+import math
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import torch
+from jaxtyping import Float
+from torch import Tensor, nn
+from torch.nn.functional import one_hot
+
+from corrigible.batches import collate
+from corrigible.data.dataset import strata_of, task_of
+from corrigible.data.protocol import Dataset
+from corrigible.data.swapping import is_background
+from corrigible.errors import TrainingDivergedError
+from corrigible.feedback.masks import Marks, marks_to_swap
+from corrigible.models.modes import evaluating, like_parameters
+from corrigible.models.predictive import predictive
+from corrigible.protocols.corrections.exchanges import MOST_AT_ONCE, SWAPPED, Exchanged, Exchanges
+from corrigible.protocols.corrections.judged import Judged, joined
+from corrigible.types import Task
+
+MOST_REVIEWED = 256
+LEAST_LIKELIHOOD = math.log(1e-30)
+"""Least log-likelihood that counts."""
+
+
+@dataclass(frozen=True)
+class Judge:
+    """The rows that models are judged on."""
+
+    exchanges: Exchanges
+    where: str
+    """Which rows these are: "validation" or "training"."""
+    task: Task
+
+    def judged(self, model: nn.Module) -> Judged:
+        """The model's predictions for the judge's rows; the model is left unchanged.
+
+        Raises:
+            TrainingDivergedError: a prediction that is NaN.
+        """
+        return joined([_judged(model, rows, self.task) for rows in self.exchanges.rows()])
+
+    def score(self, model: nn.Module) -> float:
+        """The swap score of the model (`Judged.score`)."""
+        return self.judged(model).score
+
+
+def _judged(model: nn.Module, rows: Exchanged, task: Task) -> Judged:
+    as_found, scored, others = (_outputs(model, x, task) for x in (rows.found[:, None], rows.scored, rows.compared))
+    num_contents = scored.shape[1]
+
+    def each(measure: Callable[..., Tensor], *values: Tensor) -> Float[Tensor, " row content"]:
+        """The measure of each row and content; what is the same for all contents is repeated."""
+        parts = [part.cpu().expand(-1, num_contents, *part.shape[2:]).flatten(0, 1) for part in values]
+        found: Tensor = measure(*parts).double().unflatten(0, (-1, num_contents))
+        return found
+
+    y, extra = rows.y.cpu(), {name: values.cpu() for name, values in rows.extra.items()}
+    repeated = {name: values.repeat_interleave(num_contents, dim=0) for name, values in extra.items()}
+    losses = each(lambda outputs, y: task.loss(outputs, y, repeated), scored, y[:, None])
+    hits = each(lambda outputs, y: task.quality(outputs, y, repeated), scored, y[:, None])
+    if bool(losses.isnan().any()):
+        raise TrainingDivergedError("the swap score is not a number; lower the learning rate or the weights")
+    # A swapped row as found holds the marked content; a worn row holds it where it is scored.
+    with_and_without = (others, scored) if rows.part == SWAPPED else (scored, others)
+    pull = each(task.drawn, *with_and_without, rows.other, rows.source)
+    predicted = _predicted(task, scored.flatten(0, 1)).unflatten(0, (-1, num_contents))
+    return Judged(
+        torch.full((len(y),), rows.part),
+        task.strata(y) if task.logits is not None else torch.zeros(len(y), dtype=torch.long),
+        (-losses).clamp_min(LEAST_LIKELIHOOD).mean(dim=1),
+        hits.mean(dim=1),
+        each(task.moved, scored, others).mean(dim=1),
+        pull.mean(dim=1),
+        predicted.mean(dim=1),
+        task.quality(as_found[:, 0], y, extra).double(),
+    )
+
+
+def _predicted(task: Task, outputs: Float[Tensor, " point output"]) -> Float[Tensor, " point num_predicted"]:
+    """The predicted class as a row of 0 and 1; for tasks without classes the standardised outputs."""
+    if task.logits is None:
+        return task.standard(outputs).double()
+    return one_hot(task.observed(outputs)["predicted"], task.logits(outputs).shape[1]).double()
+
+
+@torch.no_grad()
+def _outputs(
+    model: nn.Module, x: Float[Tensor, " row content *input"], task: Task
+) -> Float[Tensor, " row content output"]:
+    with evaluating(model):
+        parts = [
+            predictive(model, like_parameters(part.clone(), model), task=task).outputs
+            for part in x.flatten(0, 1).split(MOST_AT_ONCE)
+        ]
+    found: Tensor = torch.cat(parts).cpu().double().unflatten(0, x.shape[:2])
+    return found
+
+
+def build_judge(
+    dataset: Dataset,
+    marks: Marks,
+    *,
+    validation: Dataset | None = None,
+    validation_marks: Marks | None = None,
+    swap_rows: Tensor | None = None,
+    wear_rows: Tensor | None = None,
+    points: int = 4000,
+    seed: int = 0,
+) -> Judge:
+    """A judge, with its rows drawn.
+
+    Args:
+        validation: rows that were not trained on, which wear the marked content; None for training rows.
+        validation_marks: marks of rules on the validation rows, which are then swapped instead of training rows.
+        swap_rows: the reviewed training rows that are swapped and lend their marked content; None for all.
+        wear_rows: the training rows that wear content; None for all.
+        points: approximate number of rows that pass through a model.
+    """
+    generator = torch.Generator().manual_seed(seed)
+    task, labels = task_of(dataset), strata_of(dataset)
+    marks = marks_to_swap(marks, labels)
+    index = marks.irrelevant.rows(labels) if swap_rows is None else swap_rows
+    reviewed = collate(dataset, _some(index, MOST_REVIEWED, generator), marks)
+    assert reviewed.irrelevant is not None
+    rows = (dataset, marks, labels)
+    if validation is not None and validation_marks is not None:
+        rows = (validation, validation_marks, strata_of(validation))
+        index = validation_marks.irrelevant.rows(rows[2])
+    others = dataset if validation is None else validation
+    pool = torch.arange(len(others)) if wear_rows is None or validation is not None else wear_rows
+    can_wear = not bool(is_background(reviewed.irrelevant).all()) and not bool(rows[1].irrelevant.everywhere.any())
+    by_class = task.logits is not None
+    swapped = _swaps(index, rows[2], points // 2, generator, by_class=by_class)
+    wearing = pool if can_wear else pool[:0]
+    lending = task.strata(reviewed.y)
+    worn = _wearers(wearing, strata_of(others), lending, points // 6, generator, by_class=by_class)
+    covered = torch.cat([rows[2][swapped[0]], strata_of(others)[worn[0]]])
+    missing = pool[~torch.isin(strata_of(others)[pool], covered)]
+    plain = _some_of_each(missing, strata_of(others), points // 8, generator)
+    exchanges = Exchanges(rows[0], rows[1], *swapped, others, *worn, plain, reviewed)
+    return Judge(exchanges, "training" if validation is None else "validation", task)
+
+
+def _swaps(
+    index: Tensor, labels: Tensor, points: int, generator: torch.Generator, *, by_class: bool
+) -> tuple[Tensor, Tensor]:
+    """Rows to swap, and for each the positions of rows of other classes that lend their content."""
+    index = (_some_of_each if by_class else _some_of_all)(index, labels, points // 4, generator)
+    num_donors = min(20, max(4, points // max(1, len(index))))
+    return index, _of_other_classes(labels[index], labels, num_donors, generator)
+
+
+def _wearers(
+    pool: Tensor, labels: Tensor, reviewed: Tensor, most: int, generator: torch.Generator, *, by_class: bool
+) -> tuple[Tensor, Tensor, Tensor]:
+    """Rows that wear the content of a reviewed row of another class, that row, and one that lends other content."""
+    rows = (_some_of_each if by_class else _some_of_all)(pool, labels, most, generator)
+    lead = _of_other_classes(labels[rows], reviewed, 1, generator)[:, 0]
+    has_other = (labels[rows][:, None] != reviewed[None]).any(dim=1)
+    donor = torch.randint(len(labels), lead.shape, generator=generator)
+    return rows[has_other], lead[has_other], donor[has_other]
+
+
+def _some(rows: Tensor, most: int, generator: torch.Generator) -> Tensor:
+    return rows[torch.randperm(len(rows), generator=generator)[:most]]
+
+
+def _some_of_all(rows: Tensor, labels: Tensor, most: int, generator: torch.Generator) -> Tensor:
+    """At most ``most`` of the rows, whatever their labels."""
+    return rows if len(rows) <= most else _some(rows, most, generator)
+
+
+def _some_of_each(rows: Tensor, labels: Tensor, most: int, generator: torch.Generator) -> Tensor:
+    """At most ``most`` of the rows, spread over the classes as equally as the rows allow."""
+    if len(rows) <= most:
+        return rows
+    rows = _some(rows, len(rows), generator)
+    place = torch.zeros(len(rows), dtype=torch.long)
+    for label in labels[rows].unique().tolist():
+        of_class = labels[rows] == label
+        place[of_class] = torch.arange(int(of_class.sum()))
+    return rows[place.argsort(stable=True)[:most]]
+
+
+def _of_other_classes(y: Tensor, labels: Tensor, count: int, generator: torch.Generator) -> Tensor:
+    """For each label in ``y``, ``count`` positions in ``labels`` of other classes, or of any if there is no other."""
+    found = torch.randint(max(1, len(labels)), (len(y), count), generator=generator)
+    for label in y.unique().tolist():
+        others = (labels != label).nonzero().flatten()
+        rows = (y == label).nonzero().flatten()
+        if len(others):
+            found[rows] = others[torch.randint(len(others), (len(rows), count), generator=generator)]
+    return found

@@ -1,0 +1,189 @@
+"""The verdict: how a correction went, in one sentence with its figures."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Literal
+
+import torch
+from torch import Tensor
+
+from corrigible.data.protocol import class_named
+from corrigible.protocols.corrections.judged import Judged
+from corrigible.types import Task
+
+Outcome = Literal["corrected", "partly corrected", "no reliance found", "failed"]
+
+LITTLE = 0.05
+"""Reliance, in probability, below which the outcome is "no reliance found"."""
+FELL = 0.25
+"""Largest share of the reliance before that is a clear fall; twice that if the attraction fell to this share."""
+CLEARLY = 0.8
+"""Of the reliance before, above which it is said not to have fallen, unless the attraction fell to half."""
+NO_SPREAD = 0.02
+"""Spread of the standardised predictions below which they are nearly the same for every row."""
+KEPT = 0.01
+"""Balanced accuracy that a correction may cost before it counts as failed."""
+COLLAPSED = 0.25
+"""Share of a class's fair share of predictions, below which it counts as hardly ever predicted."""
+
+
+@dataclass(frozen=True)
+class Verdict:
+    """How a correction went; everything but ``as_found_…`` is measured with marked content exchanged between rows."""
+
+    outcome: Outcome
+    sentence: str
+    """The outcome with its figures, for a person to read."""
+    reliance_before: float
+    """How far predictions move when marked content is exchanged, in [0, 1] (`Task.moved`), each class equally."""
+    reliance_after: float
+    accuracy_before: float
+    """Balanced over classes, with marked content exchanged; for other tasks what ``measured`` says, over all rows."""
+    accuracy_after: float
+    accuracy_fine_tuned: float | None
+    """The same for the model trained on for as many epochs without feedback; None if there is none."""
+    as_found_before: float
+    """Balanced accuracy on the same rows as found; a good correction may lower it if the confounder tells the label."""
+    as_found_after: float
+    worst_class: str
+    """The class on which the corrected model is least accurate; empty for labels that are not classes."""
+    worst_class_accuracy: float
+    num_rows: int
+    where: str
+    """The kind of rows that the verdict was measured on: "validation", "training" or "test"."""
+    reasons: str = ""
+    """Why the correction failed; empty if it did not."""
+    measured: str = "accuracy"
+    """What the fields named accuracy hold, in words."""
+
+
+def verdict(
+    before: Judged,
+    after: Judged,
+    task: Task,
+    *,
+    where: str,
+    fine_tuned: Judged | None = None,
+    class_names: Sequence[str] = (),
+) -> Verdict:
+    """Compare a model before and after a correction on the same judged rows."""
+    reasons = _collapses(before, after, task, class_names) + _losses(before, after, fine_tuned, task)
+    outcome = "failed" if reasons else _outcome(before, after)
+    if outcome == "failed" and not reasons:
+        reasons = ["the reliance on what was marked did not fall"]
+    recalls = after.by_class(after.hits)
+    worst = min(recalls, key=lambda label: float(recalls[label]))
+    tuned = None if fine_tuned is None else fine_tuned.accuracy
+    return Verdict(
+        outcome,
+        _sentence(outcome, reasons, before, after, tuned, task, where),
+        before.reliance,
+        after.reliance,
+        before.accuracy,
+        after.accuracy,
+        tuned,
+        before.balanced(before.found_hits),
+        after.balanced(after.found_hits),
+        class_named(worst, class_names) if task.logits is not None else "",
+        float(recalls[worst]),
+        len(after.y),
+        where,
+        "; ".join(reasons),
+        task.quality_name,
+    )
+
+
+def _outcome(before: Judged, after: Judged) -> Outcome:
+    """The outcome by the reliance on what was marked, if nothing else got worse."""
+    if before.reliance < LITTLE:
+        return "no reliance found"
+    if fell_clearly(before, after):
+        return "corrected"
+    is_partly = after.reliance <= CLEARLY * before.reliance or is_drawn_half_as_much(before, after)
+    return "partly corrected" if is_partly else "failed"
+
+
+def fell_clearly(before: Judged, after: Judged) -> bool:
+    """Whether the reliance on marked content fell to a quarter, or to half of `LITTLE`.
+
+    Content that hides something moves predictions whatever it shows, but has no attraction to the class it is from. So
+    a fall to half is enough if the attraction fell to a quarter.
+    """
+    if after.reliance <= max(FELL * before.reliance, LITTLE / 2):
+        return True
+    is_drawn_no_more = after.attraction <= FELL * before.attraction
+    return after.reliance <= 2 * FELL * before.reliance and is_drawn_no_more
+
+
+def is_drawn_half_as_much(before: Judged, after: Judged) -> bool:
+    """Whether the attraction to the class that the content is from fell to half; what only hides something has none."""
+    return before.attraction >= LITTLE / 2 and after.attraction <= 2 * FELL * before.attraction
+
+
+def _collapses(before: Judged, after: Judged, task: Task, class_names: Sequence[str]) -> list[str]:
+    """The classes that are hardly predicted any more, or that predictions hardly differ between rows any more."""
+    if task.logits is None:
+        spread, was = (float(judged.predicted.std(dim=0).max()) for judged in (after, before))
+        collapsed = spread < NO_SPREAD and spread < COLLAPSED * was
+        return ["it predicts nearly the same for every row"] if collapsed else []
+    reasons, labels = [], after.y.unique().tolist()
+    for label in labels:
+        share = float(_shares(after)[label])
+        if share < COLLAPSED / len(labels) and share < float(_shares(before)[label]):
+            reasons.append(f"class {class_named(label, class_names)} is hardly ever predicted any more")
+    return reasons
+
+
+def _losses(before: Judged, after: Judged, tuned: Judged | None, task: Task) -> list[str]:
+    """What the corrected model does less well than others, by more than `KEPT` and, for amounts, than by chance."""
+    what = "it is less often right" if task.logits is not None else f"its {task.quality_name} is smaller"
+    reasons = []
+    if after.accuracy < before.accuracy - _kept(before, after, task):
+        reasons.append(f"with what was marked exchanged {what} than before")
+    elif task.logits is not None and after.accuracy_at_random < before.accuracy_at_random - KEPT:
+        reasons.append(f"with what was marked drawn at random {what} than before")
+    if tuned is not None and after.accuracy < tuned.accuracy - 2 * _kept(tuned, after, task):
+        reasons.append("training on without feedback does better")
+    return reasons
+
+
+def _kept(before: Judged, after: Judged, task: Task) -> float:
+    """The quality that a correction may cost; of amounts, whose errors may be large, at least two standard errors."""
+    return KEPT if task.logits is not None else max(KEPT, 2 * after.error_of(after.hits - before.hits))
+
+
+def judged_as_guess(judged: Judged, task: Task) -> bool:
+    """Whether accuracy is about that of chance: then the marked content was all that the label could be told by."""
+    chance = 0.0 if task.logits is None else 1 / max(1, len(judged.y.unique()))
+    return judged.accuracy <= chance + KEPT
+
+
+def _shares(judged: Judged) -> Tensor:
+    """How often each class is predicted, with equal weight for each class of labels."""
+    return torch.stack(list(judged.by_class(judged.predicted).values())).mean(dim=0)
+
+
+def _sentence(
+    outcome: Outcome,
+    reasons: Sequence[str],
+    before: Judged,
+    after: Judged,
+    tuned: float | None,
+    task: Task,
+    where: str,
+) -> str:
+    moved = task.moved_as.format(f"{100 * before.reliance:.1f}")
+    moved = f"exchanging what was marked moved {moved} before, {100 * after.reliance:.1f} now"
+    is_of_classes = task.logits is not None
+    on, of_rows = ("on ", " of rows") if is_of_classes else ("", "")
+    now, then = (f"{on}{100 * judged.accuracy:.1f} %" for judged in (after, before))
+    measured = "the model is right" if is_of_classes else f"the {task.quality_name} is"
+    right = f"with it exchanged {measured} {now}{of_rows}, before {then}"
+    if judged_as_guess(after, task):
+        right += ", which is no better than guessing"
+    if tuned is not None:
+        right += f", trained on without feedback {on}{100 * tuned:.1f} %"
+    now, then = (f"{on}{100 * judged.balanced(judged.found_hits):.1f} %" for judged in (after, before))
+    found = f"on the rows as they are {now}, before {then} ({len(after.y)} rows, {where})"
+    why = f" ({'; '.join(reasons)})" if reasons else ""
+    return f"{outcome[0].upper()}{outcome[1:]}{why}: {moved}; {right}; {found}."

@@ -1,0 +1,1 @@
+"""Explanations that need whole trainings: other explanations, removed inputs, shuffled labels."""

@@ -1,0 +1,106 @@
+"""What the verbs that make models share: training, logging, saving and loading them."""
+
+import dataclasses
+import json
+from collections.abc import Generator, Iterator
+from typing import Any
+
+from torch import nn
+
+from corrigible.data.protocol import Dataset
+from corrigible.errors import FeedbackError, StudyError
+from corrigible.feedback.masks import marks_of, said_about
+from corrigible.models.weights import load_weights, save_weights
+from corrigible.objective import terms_of
+from corrigible.protocols.baselines.recipe_baseline import MaskedInputs
+from corrigible.protocols.corrections.correction import Progress
+from corrigible.protocols.corrections.defaults import MethodChosen
+from corrigible.protocols.corrections.verdict import Verdict
+from corrigible.protocols.corrections.weight import WeightChoice
+from corrigible.protocols.schedule import Schedule, accuracy_on, run
+from corrigible.protocols.training_facts import Known, augments_of, changes_of, provided
+from corrigible.recipe import Recipe, build_model, load_data
+from corrigible.study import Draft, Run, Study
+from corrigible.training import Epoch
+from corrigible.types import Feedback
+
+
+def trained(study: Study, model: nn.Module, data: Dataset, schedule: Schedule, seed: int) -> Iterator[Epoch]:
+    """Train as the recipe says, with the penalties and augmentations of training itself."""
+    recipe, known = study.recipe, Known(model, data, marks_of([], data), seed)
+    terms = provided(terms_of(recipe.train_penalties), known)
+    augment = augments_of(changes_of(recipe.train_augment), known)
+    return run(model, data, schedule, penalties=terms, augment=augment, validation=watch(study), seed=seed)
+
+
+def training_feedback(study: Study) -> tuple[list[Feedback], int]:
+    """The feedback that is about training rows or every row, and the store's revision.
+
+    Raises:
+        FeedbackError: there is none.
+    """
+    with study.feedback() as store:
+        revision = store.revision
+        said = said_about((feedback for _, feedback in store.at_revision(revision)), "train")
+    if not said:
+        raise FeedbackError(
+            f"no feedback in {study.folder}; expected at least one marked region: "
+            f"`corrigible feedback add {study.folder} …`, then correct"
+        )
+    return said, revision
+
+
+def load_model(run: Run) -> nn.Module:
+    """The run's network with its weights.
+
+    Raises:
+        StudyError: the run has no model, or has changed since it was finished.
+        DataError: weights of another network.
+    """
+    if "weights.safetensors" not in run.record["files"]:
+        raise StudyError(f"{run.name} holds no model; name a run of train, correct or a baseline")
+    run.require_unchanged()
+    model = build_model(Recipe.parse(run.record["recipe"]), run.record["facts"], 0)
+    if run.record.get("baseline") == "masked_inputs":
+        model = MaskedInputs(model, run.record["input_shape"])
+    load_weights(model, run.folder / "weights.safetensors")
+    return model
+
+
+def written(draft: Draft, progress: Generator[Progress, None, nn.Module]) -> Iterator[Progress]:
+    """Yield the progress records, log them, and save the model that is returned."""
+    save_weights((yield from logged(draft, progress)), draft.folder / "weights.safetensors")
+
+
+def logged(draft: Draft, progress: Generator[Progress, None, Any]) -> Generator[Progress, None, Any]:
+    """Yield and log the progress records, and return the result; choices and verdict also go into the run's record."""
+    with (draft.folder / "log.jsonl").open("w", encoding="utf-8") as log:
+        while True:
+            try:
+                record = next(progress)
+            except StopIteration as finished:
+                return finished.value
+            log.write(json.dumps({"record": type(record).__name__, **dataclasses.asdict(record)}) + "\n")
+            if isinstance(record, WeightChoice):
+                draft.record.setdefault("weights", {})[record.penalty] = record.weight
+            if isinstance(record, MethodChosen):
+                draft.record["method_chosen"] = record.message
+            if isinstance(record, Verdict):
+                draft.record["verdict"] = dataclasses.asdict(record)
+            yield record
+
+
+def returning(progress: Iterator[Progress], model: nn.Module) -> Generator[Progress, None, nn.Module]:
+    yield from progress
+    return model
+
+
+def watch(study: Study) -> Any:
+    rows = validation_rows(study)
+    return accuracy_on(rows) if rows is not None else None
+
+
+def validation_rows(study: Study) -> Dataset | None:
+    """The rows to watch and to judge corrections on; None if the recipe names none."""
+    split = study.recipe.validation_split
+    return load_data(study.recipe, study.folder, split) if split else None
