@@ -13,6 +13,7 @@ CORRECTING = (
     "draws",
     "insurance",
     "random_corner",
+    "tasks",
     "corner_decoys",
     "scale",
     "weights",

@@ -75,6 +75,14 @@ def test_positive_amounts_have_the_deviance_of_scikit_learn(power: float) -> Non
     assert change.mean().item() == pytest.approx((deviance[0] - deviance[1]) / 2)
 
 
+@pytest.mark.parametrize("choice", ["counts", "positive_amounts", {"name": "positive_amounts", "power": 1.5}])
+def test_a_mean_that_is_tiny_or_large_gives_a_finite_loss(choice) -> None:
+    y = torch.tensor([1.0, 2.0, 5.0])
+    task, outputs = task_named(choice, y), torch.tensor([[-80.0], [80.0], [0.0]], requires_grad=True)
+    task.loss(outputs, y, {}).sum().backward()
+    assert bool(outputs.grad.isfinite().all())
+
+
 def test_a_gamma_loss_is_the_likelihood_of_shape_1() -> None:
     task, log_mean = task_named("positive_amounts", tensor(COSTS)), np.log(COSTS.mean()) + GENERATOR.normal(0, 0.5, 50)
     expected = -stats.expon(scale=np.exp(log_mean)).logpdf(COSTS) - np.log(COSTS.mean())

@@ -1,5 +1,6 @@
 """Positive amounts, such as costs or prices: Gamma or Tweedie, with a logarithmic link."""
 
+import math
 from functools import partial
 from typing import Any
 
@@ -52,10 +53,11 @@ def positive_amounts(y: Any, *, power: float = 2.0, unit: str = "") -> Task:
 
 def _loss(log_mean: Tensor, mean: Tensor, y: Tensor, *, power: float, scale: float) -> Tensor:
     """Minus the quasi-log-likelihood of amounts in units of their mean."""
-    y, mean = y / scale, mean / scale
+    # From the logarithm, because a mean that is tiny would become 0, and its negative powers infinite.
+    y, log_mean = y / scale, log_mean - math.log(scale)
     if power == 2:
-        return y / mean + mean.log()
-    return mean ** (2 - power) / (2 - power) - y * mean ** (1 - power) / (1 - power)
+        return y * (-log_mean).exp() + log_mean
+    return ((2 - power) * log_mean).exp() / (2 - power) - y * ((1 - power) * log_mean).exp() / (1 - power)
 
 
 def tweedie_deviance(y: Tensor, mean: Tensor, power: float) -> Tensor:
