@@ -4,8 +4,8 @@
 
 The RAND Health Insurance Experiment: race must not matter (AUC on test rows whose race is shuffled, or relying on it
 would pay), and the same table with a column that leaks the label in training and says nothing in the test. Each weight
-is chosen by swap score. "column dropped" is the network retrained with the column constant. Writes
-benchmarks/results/table_methods.json after every seed.
+is chosen by swap score; where every weight is refused, the numbers are those of the plain network. "column dropped" is
+the network retrained with the column constant. Writes benchmarks/results/table_methods.json after every seed.
 """
 
 import copy
@@ -20,7 +20,7 @@ from runner import Row, measure, options, rows_of, units_of
 from tables import CORRECT, WHOLE, Table, insurance, leaking, race_shuffled, table_measured, table_trained
 from torch import nn
 
-from corrigible.errors import NoGradientError, UnsupportedModelError
+from corrigible.errors import CorrectionRefusedError, NoGradientError, UnsupportedModelError
 from corrigible.feedback.masks import mask_of
 from corrigible.models import table_mlp
 from corrigible.penalties import FEEDBACK_LOSSES, FEEDBACK_PENALTIES
@@ -60,11 +60,15 @@ def compared(case: str, methods: Sequence[str], seed: int) -> Iterator[Row]:
         except (UnsupportedModelError, NoGradientError) as error:
             print(f"  {method}: {error}", flush=True)
             continue
+        except CorrectionRefusedError as refusal:
+            print(f"  {method}: {refusal}", flush=True)
+            models[method] = (plain, {"refused": 1.0})
+            continue
         started = time.process_time()
         for _ in correction(plain, table.train, table.rule, penalties=weights, **settings):
             pass
         cost = (time.process_time() - started) / usual
-        models[method] = (model, {"weight": next(iter(weights.values())), "cost": cost})
+        models[method] = (model, {"refused": 0.0, "weight": next(iter(weights.values())), "cost": cost})
     numbers = {name: {**table_measured(model, table, METRICS), **about} for name, (model, about) in models.items()}
     yield from rows_of(numbers, case=case)
 

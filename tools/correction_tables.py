@@ -35,3 +35,19 @@ def transplant(found: dict[str, Any]) -> Iterator[str]:
     for row in found["rows"]:
         cells = [f"{row[key]['mean']:.3f} ± {row[key]['sd']:.3f}" if key in row else "" for key in shown]
         yield f"| {row['model']} | {row['cost']['count']} | " + " | ".join(cells) + " |"
+
+
+def tasks(found: dict[str, Any]) -> Iterator[str]:
+    """One line per task: the quality of the three models on clean rows, and what is left of the reliance."""
+    seeds = f"{len(found['seeds'])} seeds, mean ± sd"
+    yield f"| {seeds} | fooled | corrected | without the column | share of the gap | moves of predictions, of before |"
+    yield "|---|---|---|---|---|---|"
+    for case in dict.fromkeys(row["case"] for row in found["rows"]):
+        of = {row["model"]: row for row in found["rows"] if row["case"] == case}
+        cells = [_cell(of[name]["quality"]) for name in ("fooled", "corrected", "retrained without the column")]
+        cells.append(_cell(of["corrected"]["share_of_gap"]) if "share_of_gap" in of["corrected"] else "")
+        yield f"| {case} | " + " | ".join([*cells, _cell(of["corrected"]["shift_ratio"])]) + " |"
+
+
+def _cell(value: dict[str, float]) -> str:
+    return f"{value['mean']:.3f} ± {value['sd']:.3f}"

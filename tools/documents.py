@@ -160,6 +160,7 @@ REPRODUCED = {
     "overlap": "overlap",
     "attribution_overlap": "overlap",
     "flip_rate": "flip rate",
+    "refused": "share of seeds refused",
     "weight": "weight",
     "cost": "step cost",
 }
@@ -233,7 +234,9 @@ TABLES |= {f"reproduce_{case}": reproduction for case in CASES}
 TABLES |= dict.fromkeys(("table_methods", "right_reasons_scores"), reproduction)
 TABLES |= {f"reproduce_{case}": reproduction for case in ("decoy_mnist_from_3", "methods_from_2")}
 TABLES |= {f.__name__: f for f in (adversarial_robustness, suspects)}
-TABLES |= {f.__name__: f for f in (correction_tables.never_ruins, correction_tables.transplant)}
+TABLES |= {
+    f.__name__: f for f in (correction_tables.never_ruins, correction_tables.transplant, correction_tables.tasks)
+}
 RESULTS_OF = {"explain_proofs": "explain", "adversarial_robustness": "reproduce_adversarial_robustness"}
 TABLES |= {"explain_proofs": explanation_tables.explain_proofs}
 """A second table from the same file of results."""
