@@ -12,7 +12,7 @@ from corrigible.cli import main
 from corrigible.feedback.exchange import from_json
 from corrigible.metrics import METRICS
 from corrigible.protocols.schedule import Schedule
-from corrigible.recipe import Baseline, Evaluation, Explanation
+from corrigible.recipe import Baseline, Evaluation, ExplainSettings
 
 ROOT = Path(__file__).resolve().parent.parent
 PAGES = [*sorted(ROOT.glob("*.md")), *sorted((ROOT / "docs").rglob("*.md"))]
@@ -60,7 +60,7 @@ def test_the_python_of_a_page_runs(page: Path, tmp_path: Path, monkeypatch: pyte
 
 def test_every_key_of_a_recipe_is_described() -> None:
     page = (ROOT / "docs" / "how-to" / "study-from-the-command-line.md").read_text(encoding="utf-8")
-    known = {field.name for part in (Schedule, Explanation, Evaluation, Baseline) for field in fields(part)}
+    known = {field.name for part in (Schedule, ExplainSettings, Evaluation, Baseline) for field in fields(part)}
     assert [key for key in sorted(known - {"settings"}) if f"`{key}`" not in page] == []
 
 

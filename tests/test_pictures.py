@@ -8,7 +8,15 @@ from hypothesis import given
 from hypothesis import strategies as st
 from PIL import Image
 
-from corrigible.pictures import brightness_of, diverging, heat_map, input_picture, png, share_in, shared_limit
+from corrigible.pictures import (
+    attribution_picture,
+    brightness_of,
+    diverging,
+    input_picture,
+    png,
+    share_in,
+    shared_limit,
+)
 
 
 def test_png_holds_the_pixels():
@@ -19,7 +27,7 @@ def test_png_holds_the_pixels():
 @given(st.lists(st.booleans(), min_size=20, max_size=20))
 def test_the_outline_is_every_edge_between_marked_and_unmarked(cells):
     mask = torch.tensor(cells).reshape(4, 5)
-    html = heat_map(torch.zeros(4, 5), mask, limit=1.0, alt="")
+    html = attribution_picture(torch.zeros(4, 5), mask, limit=1.0, alt="")
     found = re.search(r'class="outline" d="([^"]*)"', html)
     edges = set()
     for x, y, direction, length in re.findall(r"M(\d+) (\d+)([hv])(\d+)", found[1] if found else ""):
@@ -52,7 +60,9 @@ def test_nan_is_grey_and_not_zero():
 
 def test_channels_are_summed_before_colouring():
     rgb = torch.tensor([[[0.5]], [[0.25]], [[-0.75]]])
-    assert heat_map(rgb, None, limit=1.0, alt="") == heat_map(torch.zeros(1, 1), None, limit=1.0, alt="")
+    assert attribution_picture(rgb, None, limit=1.0, alt="") == attribution_picture(
+        torch.zeros(1, 1), None, limit=1.0, alt=""
+    )
 
 
 def test_share_in_the_region():

@@ -47,7 +47,7 @@ def shades(
     return pixels
 
 
-def heat_map(
+def attribution_picture(
     attribution: Float[Tensor, " *input"], irrelevant: Bool[Tensor, " *input"] | None, *, limit: float, alt: str
 ) -> Markup:
     """One attribution, summed over channels, with the outline of the marked region."""

@@ -32,7 +32,7 @@ METRICS_OF_CLASSES = ("accuracy", "flip_rate", "attribution_overlap", "expected_
 
 
 @dataclass(frozen=True, kw_only=True)
-class Explanation:
+class ExplainSettings:
     """How predictions are explained."""
 
     method: str = "input_gradient"
@@ -83,7 +83,7 @@ class Recipe:
     """None, like ``penalties``, if the recipe names neither: then the default method for the data corrects."""
     penalties: Mapping[str, Mapping[str, Any]] | None
     baselines: tuple[Baseline, ...]
-    explain: Explanation
+    explain: ExplainSettings
     evaluate: Evaluation
 
     @staticmethod
@@ -190,17 +190,17 @@ def complete(function: Callable[..., Any], settings: Mapping[str, Any], where: s
     return filled
 
 
-def _explanation(content: Mapping[str, Any]) -> Explanation:
+def _explanation(content: Mapping[str, Any]) -> ExplainSettings:
     named = {name: content[name] for name in ("method", "split") if name in content}
     settings = {name: value for name, value in content.items() if name not in named}
-    explanation: Explanation = _section(Explanation, named, "[explain]")
+    explanation: ExplainSettings = _section(ExplainSettings, named, "[explain]")
     method = method_named(explanation.method, EXPLAINERS, "explainer")
     for name in settings:
         if name in SHARED_SETTINGS:
             own = set(settings_of(method)) - set(SHARED_SETTINGS)
             raise RecipeError(f"explainer {explanation.method!r}: {unknown('setting', name, own)}")
     with_settings(method, settings, f"explainer {explanation.method!r}")
-    return Explanation(method=explanation.method, split=explanation.split, settings=settings)
+    return ExplainSettings(method=explanation.method, split=explanation.split, settings=settings)
 
 
 def _evaluation(content: Mapping[str, Any]) -> Evaluation:

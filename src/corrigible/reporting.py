@@ -185,7 +185,7 @@ def _heatmap(row: HeatmapRow, limit: float, brightness: tuple[float, float]) -> 
     for when, (predicted, attribution) in zip(("before", "after"), _attributions(row), strict=False):
         share = pictures.share_in(attribution, row.irrelevant)
         alt = f"heat map of row {row.row} {when} correction"
-        maps.append((pictures.heat_map(attribution, row.irrelevant, limit=limit, alt=alt), predicted, share))
+        maps.append((pictures.attribution_picture(attribution, row.irrelevant, limit=limit, alt=alt), predicted, share))
     return _HeatmapView(row, image, maps)
 
 

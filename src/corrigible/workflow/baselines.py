@@ -41,7 +41,7 @@ class Making:
     seed: int
 
 
-class Kind(NamedTuple):
+class BaselineKind(NamedTuple):
     """A kind of baseline."""
 
     starts: Literal["trained", "fresh"]
@@ -76,13 +76,13 @@ def _by(protocol: Callable[..., Made]) -> Callable[..., Made]:
     return make
 
 
-KINDS: dict[str, Kind] = {
-    "fine_tuned": Kind("trained", _trained_on),
-    "masked_inputs": Kind("fresh", _trained_anew),
-    "retrained": Kind("fresh", _trained_anew),
-    "group_dro": Kind("fresh", _by(group_dro)),
-    "just_train_twice": Kind("fresh", _by(just_train_twice)),
-    "last_layer_retraining": Kind("trained", _last_layer),
+KINDS: dict[str, BaselineKind] = {
+    "fine_tuned": BaselineKind("trained", _trained_on),
+    "masked_inputs": BaselineKind("fresh", _trained_anew),
+    "retrained": BaselineKind("fresh", _trained_anew),
+    "group_dro": BaselineKind("fresh", _by(group_dro)),
+    "just_train_twice": BaselineKind("fresh", _by(just_train_twice)),
+    "last_layer_retraining": BaselineKind("trained", _last_layer),
 }
 
 

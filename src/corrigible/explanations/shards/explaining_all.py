@@ -17,9 +17,9 @@ from corrigible.explanations.explaining import EXPLAINERS, SHARED_SETTINGS, expl
 from corrigible.explanations.inputs import as_model
 from corrigible.explanations.question import predicted_target
 from corrigible.explanations.shards.files import FORMATS, Explained, read_shard
-from corrigible.explanations.shards.fingerprint import fingerprint
+from corrigible.explanations.shards.model_hash import model_hash
 from corrigible.explanations.shards.plan import (
-    Plan,
+    ShardPlan,
     described,
     digest_of_data,
     read_plan,
@@ -60,7 +60,7 @@ class _Shards:
 
     folder: Path
     name: str
-    plan: Plan
+    plan: ShardPlan
 
     def path(self, number: int) -> Path:
         return self.folder / f"{self.name}-{number:05d}{FORMATS[self.plan.file_format].suffix}"
@@ -120,14 +120,14 @@ def explain_all(
     if format not in FORMATS:
         raise RecipeError(unknown("format", format, FORMATS))
     FORMATS[format].check(columns_of(dataset))
-    plan = Plan(
+    plan = ShardPlan(
         method=method,
         settings=_all_settings(method, settings, task_of(dataset)),
         seed=seed,
         target=_checked_target(target, task_of(dataset)),
         num_rows=len(dataset),
         data=digest_of_data(dataset),
-        weights=fingerprint(network),
+        weights=model_hash(network),
         rows_per_shard=_checked_size(rows_per_shard, dataset),
         file_format=format,
     )
@@ -204,7 +204,7 @@ class _Explaining:
 
     model: nn.Module
     dataset: Dataset
-    plan: Plan
+    plan: ShardPlan
     rows_at_once: int | None
     settings: dict[str, Any]
 

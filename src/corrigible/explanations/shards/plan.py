@@ -15,7 +15,7 @@ from torch import Tensor
 from corrigible.data.dataset import TensorData, rows_of
 from corrigible.data.protocol import Dataset
 from corrigible.errors import StudyError
-from corrigible.explanations.shards.fingerprint import digest, name_of
+from corrigible.explanations.shards.model_hash import digest, name_of
 from corrigible.folders import write_atomically
 
 SHARD_BYTES, MOST_ROWS = 2**24, 4096
@@ -23,7 +23,7 @@ NUM_SAMPLED_ROWS = 64
 
 
 @dataclass(frozen=True, kw_only=True)
-class Plan:
+class ShardPlan:
     """Everything that the content of the shards depends on."""
 
     method: str
@@ -73,12 +73,12 @@ def digest_of_data(dataset: Dataset) -> str:
     return digest([("x", rows.x), ("y", rows.y)])
 
 
-def write_plan(plan: Plan, path: Path) -> None:
+def write_plan(plan: ShardPlan, path: Path) -> None:
     """Write the plan to a file, completely or not at all."""
     write_atomically(path, json.dumps(dataclasses.asdict(plan), indent=1).encode())
 
 
-def read_plan(path: Path) -> Plan:
+def read_plan(path: Path) -> ShardPlan:
     """The plan in this file.
 
     Raises:
@@ -86,15 +86,17 @@ def read_plan(path: Path) -> Plan:
     """
     try:
         content = json.loads(path.read_text(encoding="utf-8"))
-        plan = Plan(**content)
+        plan = ShardPlan(**content)
     except (OSError, ValueError, TypeError) as error:
         raise StudyError(f"cannot read {path} ({error}); expected the plan that explaining a data set wrote") from error
-    if plan.format > Plan.format:
-        raise StudyError(f"{path} has format {plan.format}; this version reads up to {Plan.format}: upgrade corrigible")
+    if plan.format > ShardPlan.format:
+        raise StudyError(
+            f"{path} has format {plan.format}; this version reads up to {ShardPlan.format}: upgrade corrigible"
+        )
     return plan
 
 
-def require_same(begun: Plan, now: Plan, folder: Path) -> None:
+def require_same(begun: ShardPlan, now: ShardPlan, folder: Path) -> None:
     """Raises StudyError if the shards in the folder were started with another plan; the message lists the changes."""
     was, is_now = _flat(begun), _flat(json.loads(json.dumps(dataclasses.asdict(now))))
     missing = "nothing"
@@ -107,7 +109,7 @@ def require_same(begun: Plan, now: Plan, folder: Path) -> None:
         )
 
 
-def _flat(plan: "Plan | Mapping[str, Any]") -> dict[str, Any]:
+def _flat(plan: "ShardPlan | Mapping[str, Any]") -> dict[str, Any]:
     content = dict(plan if isinstance(plan, Mapping) else dataclasses.asdict(plan))
     settings: dict[str, Any] = content.pop("settings")
     return content | settings

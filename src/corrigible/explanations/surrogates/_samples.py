@@ -16,7 +16,7 @@ from corrigible.explanations.features import plain_columns
 from corrigible.explanations.inputs import checked_rows
 from corrigible.explanations.question import Asked, Target, answers, asked_of
 from corrigible.explanations.reading import meaning_of
-from corrigible.explanations.surrogates._synthetic import Points, points_of, space_of
+from corrigible.explanations.surrogates._synthetic import SyntheticPoints, points_of, space_of
 from corrigible.explanations.surrogates.fidelity import effective_number_of
 from corrigible.models.forward import Score
 from corrigible.outputs import class_logits
@@ -112,7 +112,7 @@ def samples_of(
     return Samples(growing, stopping, held_out, columns, None if center is None else answered(center[None], np.ones(1)))
 
 
-def _check_enough_count(made: Sequence[Points]) -> None:
+def _check_enough_count(made: Sequence[SyntheticPoints]) -> None:
     """Raises DataError if too few points count: far from the data, any surrogate follows the few copies of the row."""
     fewest = min(effective_number_of(points.weight) for points in made)
     others = max(effective_number_of(points.weight) * points.weight[~points.is_copy].sum() for points in made)

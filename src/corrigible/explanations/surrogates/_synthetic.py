@@ -44,7 +44,7 @@ class Space:
 
 
 @dataclass(frozen=True)
-class Points:
+class SyntheticPoints:
     """Synthetic rows with their weights, which sum to 1."""
 
     x: Rows
@@ -65,7 +65,7 @@ def space_of(rows: Rows, columns: Columns) -> Space:
 
 def points_of(
     rows: Rows, num_points: int, space: Space, *, around: Rows | None, width: float, rng: Generator
-) -> Points:
+) -> SyntheticPoints:
     """``num_points`` points made from these rows: near to all of them, or around one row with a proximity kernel.
 
     The kernel is exp(−distance² / (width² × number of features)).
@@ -82,7 +82,7 @@ def points_of(
     is_copy = (x == start).all(axis=1)
     low, high = np.minimum(space.low, x), np.maximum(space.high, x)
     x = np.clip(x + space.noise * rng.standard_normal(x.shape), low, high)
-    return Points(
+    return SyntheticPoints(
         x, np.full(num_points, 1 / num_points) if around is None else _proximity(x, around, space, width), is_copy
     )
 

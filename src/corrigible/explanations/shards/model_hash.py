@@ -1,4 +1,4 @@
-"""Fingerprints that identify a model: hashes of everything that can be hashed, without pickling anything."""
+"""Hashes that identify a model: hashes of everything that can be hashed, without pickling anything."""
 
 import hashlib
 import inspect
@@ -33,7 +33,7 @@ def digest(tensors: Iterable[tuple[str, Tensor]]) -> str:
     return found.hexdigest()
 
 
-def fingerprint(model: nn.Module) -> str:
+def model_hash(model: nn.Module) -> str:
     """A hash of a network's structure, parameters and buffers; for a function, its name and a hash of all it holds.
 
     The structure is what ``repr`` shows, so a rewritten ``forward`` goes unnoticed. The hash of a function covers its

@@ -18,7 +18,7 @@ from sklearn.preprocessing import StandardScaler
 from torch import nn
 
 from corrigible.explanations.inputs import as_model
-from corrigible.explanations.shards.fingerprint import fingerprint
+from corrigible.explanations.shards.model_hash import model_hash
 
 X = np.random.default_rng(0).normal(size=(60, 3))
 KINDS: dict[str, Callable[[], Any]] = {
@@ -30,7 +30,7 @@ WEIGHT = np.ones(3)
 
 
 def told(function: Any) -> str:
-    return fingerprint(as_model(function))
+    return model_hash(as_model(function))
 
 
 def network(activation: nn.Module) -> nn.Module:
@@ -48,7 +48,7 @@ def by_global(x: Any) -> Any:
 def test_the_same_weights_in_another_structure_are_another_network():
     first, other = network(nn.ReLU()), network(nn.Tanh())
     other.load_state_dict(first.state_dict())
-    assert fingerprint(first) == fingerprint(copy.deepcopy(first).eval()) != fingerprint(other)
+    assert model_hash(first) == model_hash(copy.deepcopy(first).eval()) != model_hash(other)
 
 
 def test_a_buffer_that_is_not_saved_counts():
@@ -56,7 +56,7 @@ def test_a_buffer_that_is_not_saved_counts():
     first.register_buffer("shift", torch.zeros(2), persistent=False)
     other = copy.deepcopy(first)
     other.shift += 1
-    assert fingerprint(first) == fingerprint(copy.deepcopy(first)) != fingerprint(other)
+    assert model_hash(first) == model_hash(copy.deepcopy(first)) != model_hash(other)
 
 
 @pytest.mark.parametrize("kind", KINDS)
@@ -96,12 +96,12 @@ CODE = """
 import numpy as np
 from sklearn.ensemble import RandomForestClassifier
 from corrigible.explanations.inputs import as_model
-from corrigible.explanations.shards.fingerprint import fingerprint
+from corrigible.explanations.shards.model_hash import model_hash
 x = np.random.default_rng(0).normal(size=(60, 3))
 forest = RandomForestClassifier(3, max_depth=2, random_state=0).fit(x, x[:, 0] > 0)
 names = {"a", "b", "c", "d"}
 functions = forest.predict_proba, lambda x: forest.predict_proba(x) if names and len(x) in {"e", "f", "g"} else None
-found = [fingerprint(as_model(function)) for function in functions]
+found = [model_hash(as_model(function)) for function in functions]
 """
 
 
