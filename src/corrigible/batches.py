@@ -8,7 +8,7 @@ import torch
 from torch import Tensor, nn
 
 from corrigible.data.dataset import rows_of, task_of
-from corrigible.data.protocol import Dataset
+from corrigible.data.protocol import Dataset, extra_of
 from corrigible.errors import RecipeError
 from corrigible.feedback.masks import Marks
 from corrigible.methods import name_of
@@ -73,19 +73,34 @@ def label_batches(
 ) -> Batches:
     """Batches of every row, or of every one of ``rows``, once per epoch, shuffled by the seed and the epoch.
 
-    A single remaining row joins the batch before it, because batch normalisation cannot be trained on one row.
+    A single remaining row joins the batch before it, because batch normalisation cannot be trained on one row. If the
+    task compares rows of a query, each batch holds whole queries, of about ``batch_size`` rows.
     """
+    query = extra_of(dataset).get("query") if "query" in task_of(dataset).extra else None
 
     def batches(epoch: int) -> Iterator[Batch]:
         order = torch.randperm(len(dataset) if rows is None else len(rows), generator=_generator(seed, epoch))
         order = order if rows is None else rows[order]
-        parts = list(order.split(batch_size))
+        parts = list(order.split(batch_size)) if query is None else _of_queries(order, query.cpu(), batch_size)
         if batch_size > 1 and len(parts) > 1 and len(parts[-1]) == 1:
             parts[-2:] = [torch.cat(parts[-2:])]
         for index in parts:
             yield collate(dataset, index, marks)
 
     return batches
+
+
+def _of_queries(order: Tensor, query: Tensor, batch_size: int) -> list[Tensor]:
+    """The rows divided into batches of whole queries, which come in the order of their first row."""
+    members: dict[float, list[int]] = {}
+    for row, name in zip(order.tolist(), query[order].tolist(), strict=True):
+        members.setdefault(name, []).append(row)
+    parts: list[list[int]] = [[]]
+    for rows in members.values():
+        if parts[-1] and len(parts[-1]) + len(rows) > batch_size:
+            parts.append([])
+        parts[-1] += rows
+    return [torch.tensor(part) for part in parts]
 
 
 def reviewed_batches(dataset: Dataset, marks: Marks, rows: Tensor, batch_size: int, seed: int) -> Batches:

@@ -24,7 +24,7 @@ from corrigible.protocols.baselines.recipe_baseline import Baseline
 from corrigible.protocols.schedule import MOST, Schedule, require_range
 from corrigible.protocols.written import written_augment, written_for_training, written_penalties
 from corrigible.recipe_keys import check_keys, notes_of
-from corrigible.tasks import TASKS
+from corrigible.tasks import TASKS, named_with_settings
 from corrigible.types import Task
 
 METRICS_OF_CLASSES = ("accuracy", "flip_rate", "attribution_overlap", "expected_calibration_error")
@@ -159,7 +159,7 @@ def _task(
     name = content.get("name")
     if not isinstance(name, str) or name not in TASKS:
         raise RecipeError(f"[task] {unknown('task', str(name), TASKS)}")
-    with_settings(TASKS[name], {key: value for key, value in content.items() if key != "name"}, "[task]")
+    named_with_settings(content)
     if source is None and name not in KINDS[kind].tasks:
         raise RecipeError(
             f"[task] {name!r} with files of kind {kind!r}, which hold one class per row; load the rows and their "

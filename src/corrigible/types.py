@@ -62,10 +62,15 @@ class Task(NamedTuple):
     """What ``quality`` measures, in words."""
     moved_as: str
     """What ``moved`` measures, in words, with {} for 100 times its value."""
+    chance: float
+    """The mean quality of the best guess that looks at no input; 0 for classes, where it depends on their balance."""
     written: Callable[[float], str]
     """One of ``values`` as text, with its unit."""
     extra: tuple[str, ...] = ()
     """The tensors of ``extra`` that the loss reads: "exposure", or "query" if it compares rows with each other."""
+
+    def __repr__(self) -> str:
+        return f"Task({self.name!r})"
 
 
 @dataclass(frozen=True)

@@ -9,6 +9,7 @@ from hypothesis import strategies as st
 from torch import Tensor
 
 from corrigible.data.dataset import TensorData, as_dataset, rows_of, strata_of, task_of
+from corrigible.errors import DataError
 from corrigible.tasks import CLASSES, TASKS, task_named
 from corrigible.types import Task
 
@@ -137,8 +138,8 @@ def test_the_best_constant_has_quality_0(name: str) -> None:
     task, y = task_of_labels(name)
     outputs = torch.tensor(task.start[0], dtype=torch.float64).expand(len(y), -1)
     found = task.quality(outputs, y, {}).mean().item()
-    expected = {"several_labels": 0.6875, "ranking": 0.5}.get(name, 0.0)
-    assert found == pytest.approx(expected, abs=1e-6)
+    assert found == pytest.approx(task.chance, abs=1e-6)
+    assert task.chance == {"several_labels": 0.6875, "ranking": 0.5}.get(name, 0.0)
 
 
 @every_task
@@ -190,3 +191,15 @@ def test_a_class_is_drawn_as_probabilities_move() -> None:
     own, other = torch.tensor([1]), torch.tensor([0])
     assert CLASSES.drawn(outputs, others, own, other).item() == pytest.approx(rise)
     assert CLASSES.moved(outputs, others).item() == pytest.approx(rise)
+
+
+@every_task
+def test_labels_given_with_a_ready_task_are_checked(name: str) -> None:
+    task, y = task_of_labels(name)
+    given = TensorData(torch.zeros(8, 2), y, task=task)
+    assert as_dataset(given).y.dtype == y.dtype
+    if y.ndim == 1 and y.is_floating_point():
+        column = as_dataset(TensorData(torch.zeros(8, 2), y[:, None], task=task))
+        assert torch.equal(column.y, y)
+        with pytest.raises(DataError, match="nan"):
+            as_dataset(TensorData(torch.zeros(8, 2), torch.full((8,), torch.nan), task=task))

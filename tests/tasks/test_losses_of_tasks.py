@@ -1,5 +1,7 @@
 """The losses of tasks against the distributions of scipy and the deviances of scikit-learn."""
 
+import importlib
+
 import numpy as np
 import pytest
 import torch
@@ -114,7 +116,8 @@ def test_a_ranking_compares_the_pairs_of_a_query() -> None:
     pair = [float(torch.nn.functional.softplus(s[0] - s[k])) for k in (1, 2)]
     found = task.loss(s[:, None], y, {"query": query})
     assert found.tolist() == pytest.approx([sum(pair) / 2, pair[0], pair[1], 0.0])
-    assert task.quality(s[:, None], y, {"query": query}).tolist() == [0.5, 0.0, 1.0, 0.5]
+    assert task.quality(s[:, None], y, {"query": query}).tolist()[:3] == [0.5, 0.0, 1.0]
+    assert task.quality(s[:, None], y, {"query": query})[3].isnan()
     everywhere = task.quality(s[:, None], y, {})
     assert everywhere[3].item() == 0.0
 
@@ -163,3 +166,37 @@ def test_outputs_of_another_shape_are_refused() -> None:
     with pytest.raises(UnsupportedModelError, match="with places"):
         task.outputs(torch.zeros(4, 3, 8, 8))
     assert task_named("amounts", tensor(Y)).outputs(torch.zeros(4)).shape == (4, 1)
+
+
+def test_the_facts_about_counts_are_those_of_rates() -> None:
+    exposure = tensor(GENERATOR.uniform(0.1, 3, 400))
+    y = torch.poisson(2 * exposure, generator=torch.Generator().manual_seed(0))
+    for unit in (1.0, 365.0):
+        task = task_named("counts", y, {"exposure": exposure * unit})
+        rate = float((y.sum() / (exposure * unit).sum()).log())
+        assert task.start[0][0] == pytest.approx(rate)
+        outputs = torch.full((400, 1), rate, dtype=torch.float64)
+        assert task.quality(outputs, y, {"exposure": exposure * unit}).mean().item() == pytest.approx(0.0, abs=1e-9)
+
+
+def test_a_ranking_without_anything_to_compare_is_refused() -> None:
+    with pytest.raises(DataError, match="no two rows of the same query"):
+        task_named("ranking", torch.arange(4.0), {"query": torch.arange(4)})
+
+
+def test_many_pairs_are_compared_a_part_at_a_time(monkeypatch) -> None:
+    y, outputs = tensor(Y), tensor(Y + GENERATOR.normal(0, 10, 50))[:, None]
+    task = task_named("ranking", y)
+    whole = task.quality(outputs, y, {})
+    monkeypatch.setattr(importlib.import_module("corrigible.tasks.ranking"), "MOST_PAIRS", 120)
+    assert torch.equal(task.quality(outputs, y, {}), whole)
+
+
+@pytest.mark.parametrize("num_classes", [-3, 1, 2])
+def test_fewer_classes_than_labels_are_refused(num_classes: int) -> None:
+    with pytest.raises(RecipeError, match="expected at least 3"):
+        task_named({"name": "ordered_classes", "num_classes": num_classes}, torch.tensor([0, 1, 2]))
+
+
+def test_whole_numbers_beyond_32_bits_are_kept() -> None:
+    assert task_named("amounts", torch.tensor([20_000_001, 5])).check(torch.tensor([20_000_001]))[0] == 20_000_001

@@ -1,5 +1,6 @@
 """Checks of rows in memory, and of the tensors beside them."""
 
+import difflib
 from typing import Any
 
 import torch
@@ -38,9 +39,7 @@ def check_rows(data: Any, index: Tensor | None = None) -> None:
             f"y has shape {tuple(data.y.shape)} and holds {data.y.dtype}; expected one class number per row; for a "
             "regression say what y means: TensorData(x, y, task='amounts')"
         )
-    exposure = data.extra.get("exposure")
-    if exposure is not None and not (exposure.ndim == 1 and bool(((exposure > 0) & exposure.isfinite()).all())):
-        raise DataError(f"exposure has shape {tuple(exposure.shape)}; expected one finite number above 0 per row")
+    _check_extra(data)
     if data.tokens is not None and (data.x.ndim != 3 or data.tokens.ids.shape != data.x.shape[:2]):
         found, expected = tuple(data.tokens.ids.shape), tuple(data.x.shape)
         raise DataError(f"the words have shape {found} and x {expected}; expected (row, token) and a vector for each")
@@ -48,3 +47,21 @@ def check_rows(data: Any, index: Tensor | None = None) -> None:
     if len(bad):
         first = int(bad[0] if index is None else index[bad[0]])
         raise DataError(f"row {first} of x is NaN or infinite ({len(bad)} such rows); fill or drop them first")
+
+
+def _check_extra(data: Any) -> None:
+    """Raises DataError for exposures or queries that cannot be used, or a misspelt name of what the task reads."""
+    for name in data.extra:
+        meant = difflib.get_close_matches(name, set(data.task.extra) - set(data.extra), n=1)
+        if meant:
+            raise DataError(f"extra holds {name!r}, unknown to the task {data.task.name!r}; did you mean {meant[0]!r}?")
+    for name in data.task.extra:
+        values = data.extra.get(name)
+        if values is None:
+            continue
+        if values.ndim != 1:
+            raise DataError(f"{name} has shape {tuple(values.shape)}; expected one number per row")
+        is_bad = ~values.isfinite() | ((values <= 0) if name == "exposure" else (values != values.round()))
+        if bool(is_bad.any()):
+            expected = "numbers above 0" if name == "exposure" else "whole numbers"
+            raise DataError(f"{name} of row {int(is_bad.nonzero()[0])} is {values[is_bad][0]:g}; expected {expected}")

@@ -18,7 +18,7 @@ from corrigible.tasks import CLASSES, TaskChoice, task_named
 from corrigible.types import Columns, Task
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class TensorData:
     """A data set held in memory."""
 
@@ -40,10 +40,21 @@ class TensorData:
     """What the labels mean: a name in ``TASKS``, {"name": …, setting: …}, or a `Task`; afterwards always a `Task`."""
 
     def __post_init__(self) -> None:
+        given = {"x": self.x, "y": self.y}
+        if isinstance(given["x"], pd.DataFrame) and self.columns is None:
+            object.__setattr__(self, "columns", frame_columns(given["x"]))
+        for name, values in given.items():
+            if not isinstance(values, Tensor):
+                found = numbers(values, name)
+                object.__setattr__(self, name, found.float() if name == "x" else found)
         if not isinstance(self.task, Task):
-            task = task_named(self.task, self.y)
+            task = task_named(self.task, self.y, self.extra)
             object.__setattr__(self, "task", task)
             object.__setattr__(self, "y", task.check(self.y))
+
+    def __repr__(self) -> str:
+        shape = tuple(self.x.shape[1:])
+        return f"TensorData({len(self)} rows of shape {shape}, task={self.task!r})"
 
     def __len__(self) -> int:
         return len(self.x)
@@ -81,8 +92,15 @@ def as_dataset(data: Any, *, task: Task | None = None) -> Dataset:
     check_beside(data)
     if isinstance(data, TensorData):
         check_rows(data)
+        data = _with_checked_labels(data)
     data = data if isinstance(_chosen(data), Task) else labelled(data)
     return data if task is None or task_of(data) is task else _of_task(data, task)
+
+
+def _with_checked_labels(data: TensorData) -> TensorData:
+    """The data set with its labels as the task needs them."""
+    y = task_of(data).check(data.y)
+    return data if y.shape == data.y.shape and y.dtype == data.y.dtype else replace(data, y=y)
 
 
 def _of_task(dataset: Dataset, task: Task) -> Dataset:
@@ -90,9 +108,14 @@ def _of_task(dataset: Dataset, task: Task) -> Dataset:
     found = task_of(dataset)
     if found.name != task.name:
         raise DataError(f"rows have the task {found.name!r}; expected that of the training rows, {task.name!r}")
-    if isinstance(dataset, TensorData | Labelled):
-        return replace(dataset, task=task)
-    return Labelled(dataset, all_labels(dataset), task)
+    if task.logits is None and found.num_outputs != task.num_outputs:
+        raise DataError(
+            f"rows have {found.num_outputs} labels or levels each; the training rows have {task.num_outputs}"
+        )
+    y = task.check(all_labels(dataset))
+    return (
+        replace(dataset, y=y, task=task) if isinstance(dataset, TensorData | Labelled) else Labelled(dataset, y, task)
+    )
 
 
 def rows_of(dataset: Dataset, index: Int[Tensor, " batch"]) -> TensorData:
@@ -149,7 +172,7 @@ def task_of(dataset: Dataset) -> Task:
         DataError: labels that do not fit the task.
     """
     chosen = _chosen(dataset)
-    return chosen if isinstance(chosen, Task) else task_named(chosen, labels_as_given(dataset))
+    return chosen if isinstance(chosen, Task) else task_named(chosen, labels_as_given(dataset), extra_of(dataset))
 
 
 def _chosen(dataset: Dataset) -> TaskChoice:
@@ -245,7 +268,7 @@ def require_classes(dataset: Dataset) -> None:
         DataError: its labels are not one class per row, or all of the same class.
     """
     task = task_of(dataset)
-    if task.logits is None:
+    if task.name != "classes":
         raise DataError(f"this method needs one class per row; the labels are of the task {task.name!r}")
     require_different(dataset)
 

@@ -10,7 +10,7 @@ import pandas as pd
 
 from corrigible.data.arrays import frame_columns, numbers, whole_numbers
 from corrigible.data.dataset import Labelled, TensorData, all_labels, as_dataset, labelled, labels_as_given, task_of
-from corrigible.data.protocol import Dataset, class_names_of
+from corrigible.data.protocol import Dataset, class_names_of, extra_of
 from corrigible.errors import DataError, RecipeError
 from corrigible.tasks import TaskChoice, task_named
 from corrigible.types import Task
@@ -93,5 +93,5 @@ def _meant(given: Any, chosen: Mapping[str, Any]) -> Any:
     if not (hasattr(given, "__len__") and hasattr(given, "__getitem__")):
         return given  # To be refused as data of any task is.
     y = labels_as_given(given)
-    task = task_named(chosen, y)
+    task = task_named(chosen, y, extra_of(given))
     return Labelled(given, task.check(y), task)

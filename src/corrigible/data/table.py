@@ -186,7 +186,7 @@ def encode(frame: pd.DataFrame, encoder: TableEncoder, *, task: TaskChoice | Non
     if encoder.weight is not None and encoder.weight in frame:  # Rows that are only measured need none.
         weight = torch.from_numpy(row_weights(column_of(frame, encoder.weight)))
     x_tensor, names = torch.from_numpy(x.astype(np.float32)), (encoder.class_names, encoder.group_names)
-    beside: dict[str, Any] = {"weight": weight, "extra": _extra(frame, encoder), "task": task or encoder.task}
+    beside: dict[str, Any] = {"weight": weight, "extra": beside_labels(frame, encoder), "task": task or encoder.task}
     return TensorData(x_tensor, labels_of(frame, encoder), group, encoder.columns, *names, **beside)
 
 
@@ -200,11 +200,12 @@ def labels_of(frame: pd.DataFrame, encoder: TableEncoder) -> Tensor:
     if encoder.task in OF_CLASSES:
         (target,) = encoder.targets
         return codes_of(classes_of(frame, target), encoder.class_names, target)
-    y = torch.from_numpy(label_numbers(frame, encoder.targets)).float()
+    y = torch.from_numpy(label_numbers(frame, encoder.targets))
+    y = y.float() if bool((y.float().double() == y.double()).all()) or not bool((y == y.round()).all()) else y
     return y if encoder.task == "several_labels" else y[:, 0]
 
 
-def _extra(frame: pd.DataFrame, encoder: TableEncoder) -> dict[str, Tensor]:
+def beside_labels(frame: pd.DataFrame, encoder: TableEncoder) -> dict[str, Tensor]:
     found = {}
     if encoder.exposure is not None:
         found["exposure"] = torch.from_numpy(exposures(column_of(frame, encoder.exposure)))

@@ -9,7 +9,7 @@ import pandas as pd
 
 from corrigible.data.dataset import TensorData
 from corrigible.data.labelling import name_of_task, require_ordered
-from corrigible.data.table import TableEncoder, encode, encoder_of, labels_of
+from corrigible.data.table import TableEncoder, beside_labels, encode, encoder_of, labels_of
 from corrigible.errors import DataError, RecipeError
 from corrigible.tasks import TaskChoice, task_named
 
@@ -38,7 +38,7 @@ def load_table(
     train = read_csv(folder / "train.csv")
     beside: dict[str, Any] = {"weight": weight, "exposure": exposure, "query": query, "drop": drop}
     encoder = encoder_of(train, target=target, group=group, task=name_of_task(task), **beside)
-    found = task_named(task, labels_of(train, encoder))
+    found = task_named(task, labels_of(train, encoder), beside_labels(train, encoder))
     for name, column in {"exposure": exposure, "query": query}.items():
         if column is not None and name not in found.extra:
             raise RecipeError(f"[data]: {name} is {column!r}; the task {found.name!r} has no use for it: leave it out")

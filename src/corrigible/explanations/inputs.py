@@ -9,7 +9,7 @@ import torch
 from jaxtyping import Float, Int
 from torch import Tensor, nn
 
-from corrigible.errors import DataError, UnsupportedModelError
+from corrigible.errors import CorrigibleError, DataError, UnsupportedModelError
 from corrigible.explanations.features import check_columns
 from corrigible.models.modes import require_separate_rows
 from corrigible.outputs import as_outputs, class_logits
@@ -128,7 +128,7 @@ def checked_output(model: nn.Module, first: Float[Tensor, " 1 *input"], num_rows
             f"the model cannot be called with one tensor ({error}); wrap it in a module that takes x alone"
         ) from error
     except (RuntimeError, ValueError, IndexError) as error:
-        if not _ABOUT_SHAPE.search(str(error)) or isinstance(error, torch.OutOfMemoryError):
+        if isinstance(error, CorrigibleError | torch.OutOfMemoryError) or not _ABOUT_SHAPE.search(str(error)):
             raise
         raise DataError(f"{shape}, which the model cannot take ({' '.join(str(error).split())}); {hint}") from error
     if len(outputs) != 1:
@@ -154,10 +154,13 @@ def checked_target(target: Any, num_rows: int, num_classes: int | None) -> Int[T
     Raises:
         DataError: not whole numbers, not one per row, or no such class.
     """
-    found = torch.as_tensor(target).detach()
+    try:
+        found = torch.as_tensor(target).detach()
+    except (TypeError, ValueError, RuntimeError) as error:
+        raise DataError(f"target is {target!r}; expected whole numbers, one for all rows or one per row") from error
     found = found.clone() if found.is_inference() else found
     if found.is_floating_point() or found.is_complex() or found.dtype == torch.bool:
-        raise DataError(f"target holds {found.dtype} values; expected class numbers")
+        raise DataError(f"target holds {found.dtype} values; expected whole numbers: of a class, label or level")
     if found.ndim == 0:
         found = found.expand(num_rows)
     if found.shape != (num_rows,):

@@ -8,11 +8,11 @@ import torch
 from jaxtyping import Float, Int
 from torch import Tensor, nn
 
-from corrigible.errors import DataError, RecipeError, UnsupportedModelError, unknown
+from corrigible.errors import DataError, RecipeError, UnsupportedModelError
 from corrigible.explanations.scores import ClassScore, TargetValue, reads_classes, score_for, target_output
 from corrigible.models.forward import Score
 from corrigible.outputs import as_outputs, class_logits, described
-from corrigible.tasks import CLASSES, SINGLE_OUTPUT, TASKS, TaskChoice
+from corrigible.tasks import CLASSES, SINGLE_OUTPUT, TaskChoice, named_with_settings
 from corrigible.types import Task
 
 
@@ -77,9 +77,7 @@ def _task_of(task: TaskChoice | None, output: object, score: str | Score | None)
     if task == "classes":
         return CLASSES
     if task is not None:
-        name = task if isinstance(task, str) else task.get("name")
-        if name not in TASKS:
-            raise RecipeError(unknown("task", str(name), TASKS))
+        named_with_settings(task)
         raise RecipeError(
             f"task is {task!r}; expected 'classes' or the task of a data set, TensorData(x, y, task={task!r}).task: "
             "the labels say what the outputs mean"
@@ -99,7 +97,10 @@ class AtPlaces(nn.Module):
     def __init__(self, model: nn.Module, at: Any) -> None:
         super().__init__()
         self.model = model
-        given = at.cpu() if isinstance(at, Tensor) else torch.as_tensor(np.asarray(at))
+        try:
+            given = at.cpu() if isinstance(at, Tensor) else torch.as_tensor(np.asarray(at))
+        except (TypeError, ValueError) as error:
+            raise DataError(f"at is {at!r}; expected a mask of booleans, or the position of one place") from error
         if given.dtype != torch.bool and (given.ndim > 1 or given.is_floating_point()):
             raise DataError(
                 f"at has shape {tuple(given.shape)} and holds {given.dtype}; expected a mask of booleans, or the "

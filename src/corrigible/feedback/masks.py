@@ -10,7 +10,7 @@ import torch
 from jaxtyping import Bool, Int
 from torch import Tensor
 
-from corrigible.data.dataset import rows_of, shape_of, strata_of
+from corrigible.data.dataset import rows_of, shape_of, strata_of, task_of
 from corrigible.data.protocol import Dataset, columns_of
 from corrigible.errors import FeedbackError, unknown
 from corrigible.feedback.phrases import phrase_rows
@@ -175,6 +175,11 @@ def _check(said: Feedback, dataset: Dataset) -> None:
         raise FeedbackError("feedback with scope 'row' names no row; give row=… or scope='dataset'")
     if said.scope == "class" and said.label is None:
         raise FeedbackError("feedback with scope 'class' names no class; give label=…")
+    if said.scope == "class" and task_of(dataset).logits is None:
+        raise FeedbackError(
+            f"feedback on class {said.label}; the labels of the task {task_of(dataset).name!r} are no classes: give it "
+            "for single rows, or as a rule for all"
+        )
     if said.row is None:
         return
     if not 0 <= said.row < len(dataset):

@@ -38,8 +38,9 @@ def shifts(
     """The regions outside of the marked inputs that matter more after the correction: at most three, largest first.
 
     Candidates are the cells and the border of images and the features of tables; there are none for other data. A
-    region is listed if the quality with other rows' values in it is lower than before, by two standard errors and by
-    0.05. It may be what should tell the class, or another cue: a person must look.
+    region is listed if the quality with other rows' values in it is lower than before, and if exchanging it costs more
+    than before, both by two standard errors and by 0.05. It may be what should tell the class, or another cue: a person
+    must look.
 
     Args:
         marked: True where an input was marked on any row.
@@ -51,15 +52,22 @@ def shifts(
     generator = torch.Generator().manual_seed(seed)
     donors = torch.stack([torch.randperm(len(rows), generator=generator) for _ in range(NUM_DONORS)])
     found = []
+    found_before, found_after = (_qualities(model, rows.x, rows) for model in (before, after))
     for name, mask in _regions(dataset, shape):
         if bool((mask & marked).sum() * 2 > mask.sum()):
             continue
         x = torch.where(mask, rows.x[donors], rows.x).flatten(0, 1)
         was, now = (_qualities(model, x, rows) for model in (before, after))
-        error = float((now - was).std()) / len(was) ** 0.5
-        if float(was.mean() - now.mean()) > max(LEAST, 2 * error):
+        costs = (found_after - now) - (found_before - was)
+        if _mean_above(was - now, LEAST) and _mean_above(costs, LEAST):
             found.append(Shift(name, float(was.mean()), float(now.mean()), task_of(rows).quality_name))
     return sorted(found, key=lambda shift: shift.after - shift.before)[:MOST]
+
+
+def _mean_above(values: Float[Tensor, " row"], least: float) -> bool:
+    """Whether the mean is above this number, and above two standard errors."""
+    error: float = float(values.std()) / len(values) ** 0.5
+    return float(values.mean()) > max(least, 2 * error)
 
 
 def _regions(dataset: Dataset, shape: tuple[int, ...]) -> list[tuple[str, Tensor]]:

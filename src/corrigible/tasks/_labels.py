@@ -36,7 +36,8 @@ def numbers_per_row(num_outputs: int, task: str) -> Callable[[Any], Tensor]:
         found = as_outputs(output)
         if found.shape[1] != num_outputs:
             raise UnsupportedModelError(
-                f"the model gives {described(output)}; the task {task!r} expects (batch, {num_outputs})"
+                f"the model gives {described(output)}; the task {task!r} expects (batch, {num_outputs}); "
+                "other rows take the task of the training rows: TensorData(x, y, task=train.task)"
             )
         return found
 
@@ -55,6 +56,8 @@ def amounts_per_row(y: Any, task: str, *, least: float = -torch.inf, is_open: bo
     if given.ndim != 1 or given.is_complex():
         raise DataError(f"y has shape {tuple(given.shape)}; the task {task!r} expects one number per row")
     found = given if given.is_floating_point() else given.float()
+    if not given.is_floating_point() and bool((found.to(given.dtype) != given).any()):
+        found = given.double()  # Whole numbers that are too large for 32 bits.
     if not bool(found.isfinite().all()):
         row = int((~found.isfinite()).nonzero()[0])
         raise DataError(f"y of row {row} is {float(found[row])}; expected finite numbers: drop rows without a label")

@@ -6,7 +6,7 @@ from collections.abc import Callable, Mapping
 import torch
 from torch import Tensor
 
-from corrigible.tasks._labels import clipped, first_output, numbers_per_row, strata_at, with_unit
+from corrigible.tasks._labels import first_output, numbers_per_row, strata_at, with_unit
 from corrigible.types import Task
 
 Deviance = Callable[[Tensor, Tensor], Tensor]
@@ -23,6 +23,7 @@ def task_of_log_means(
     name: str,
     labels: Tensor,
     *,
+    exposure: Tensor | None,
     loss: Callable[[Tensor, Tensor, Tensor], Tensor],
     deviance: Deviance,
     check: Callable[[object], Tensor],
@@ -34,8 +35,10 @@ def task_of_log_means(
     Args:
         loss: (logarithm of the expected label, expected label, y) -> the loss of each row.
     """
-    mean = max(float(labels.double().mean()), 1e-12)
-    null = float(deviance(labels.double(), torch.tensor(mean)).mean()) or 1.0
+    y, exposures = labels.double(), exposure_of(labels.double(), {} if exposure is None else {"exposure": exposure})
+    # The mean per unit of exposure is the best constant for counts; 1 if every label is 0.
+    mean = float(y.sum() / exposures.sum()) or 1.0
+    null = float(deviance(y, mean * exposures).mean()) or 1.0
 
     return Task(
         name=name,
@@ -57,7 +60,8 @@ def task_of_log_means(
         start=((math.log(mean),), (1.0,)),
         metrics=metrics,
         quality_name="share of the deviance explained",
-        moved_as="predictions by about {} %",
+        moved_as="predictions by {} %",
+        chance=0.0,
         written=with_unit(unit),
         extra=("exposure",),
     )
@@ -70,5 +74,6 @@ def _log_and_mean(outputs: Tensor, y: Tensor, extra: Mapping[str, Tensor]) -> tu
 
 
 def _shift(outputs: Tensor, others: Tensor) -> Tensor:
-    """The logarithm of the ratio of the means, clipped: about how much larger the first is, as a share."""
-    return clipped(outputs[:, 0] - others[:, 0])
+    """The difference of the means as a share of the larger one."""
+    log_ratio = outputs[:, 0] - others[:, 0]
+    return log_ratio.sign() * -torch.expm1(-log_ratio.abs())

@@ -63,6 +63,7 @@ def amounts(y: Any, *, heteroscedastic: bool = False, unit: str = "") -> Task:
         ),
         quality_name="share of the variance explained",
         moved_as="predictions by {} % of the labels' standard deviation",
+        chance=0.0,
         written=with_unit(unit),
     )
 

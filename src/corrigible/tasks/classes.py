@@ -57,6 +57,7 @@ def classes(y: Any = None) -> Task:
         ),
         quality_name="accuracy",
         moved_as="the predicted chances by {} points",
+        chance=0.0,
         written=plain_number,
     )
 

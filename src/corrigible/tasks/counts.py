@@ -12,7 +12,7 @@ from corrigible.tasks._log_means import task_of_log_means
 from corrigible.types import Task
 
 
-def counts(y: Any, *, unit: str = "") -> Task:
+def counts(y: Any, *, exposure: Tensor | None = None, unit: str = "") -> Task:
     """The task of predicting a count, by the Poisson distribution.
 
     The output is the logarithm of the rate, (batch,) or (batch, 1). The expected count is the rate times the row's
@@ -20,6 +20,7 @@ def counts(y: Any, *, unit: str = "") -> Task:
 
     Args:
         y: whole numbers of at least 0, one per row.
+        exposure: of these rows, (row,); the data set's own where it has one.
         unit: of the counts, for people to read.
 
     Raises:
@@ -28,6 +29,7 @@ def counts(y: Any, *, unit: str = "") -> Task:
     return task_of_log_means(
         "counts",
         _counts(y),
+        exposure=exposure,
         loss=_loss,
         deviance=poisson_deviance,
         check=_counts,

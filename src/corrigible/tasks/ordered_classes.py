@@ -8,6 +8,7 @@ from jaxtyping import Float, Int
 from torch import Tensor
 from torch.nn.functional import logsigmoid
 
+from corrigible.errors import RecipeError
 from corrigible.tasks._labels import first_output, numbers_per_row, plain_number
 from corrigible.tasks.classes import class_numbers, require_labels
 from corrigible.types import Task
@@ -26,9 +27,12 @@ def ordered_classes(y: Any, *, num_classes: int | None = None) -> Task:
 
     Raises:
         DataError: labels that are not whole numbers of at least 0.
+        RecipeError: fewer classes than the labels have.
     """
-    count = int(class_numbers(y).max()) + 1 if num_classes is None else num_classes
-    steps = max(1, count - 1)
+    found = int(class_numbers(y).max()) + 1
+    if num_classes is not None and num_classes < max(2, found):
+        raise RecipeError(f"num_classes is {num_classes}; expected at least {max(2, found)}, as many as the labels say")
+    steps = max(1, (num_classes or found) - 1)
 
     def loss(outputs: Tensor, y: Tensor, extra: Mapping[str, Tensor]) -> Tensor:
         require_labels(y, steps + 1)
@@ -60,6 +64,7 @@ def ordered_classes(y: Any, *, num_classes: int | None = None) -> Task:
         ),
         quality_name="accuracy",
         moved_as="predictions by {} % of the scale",
+        chance=0.0,
         written=plain_number,
     )
 

@@ -12,7 +12,7 @@ from corrigible.tasks._log_means import task_of_log_means
 from corrigible.types import Task
 
 
-def positive_amounts(y: Any, *, power: float = 2.0, unit: str = "") -> Task:
+def positive_amounts(y: Any, *, exposure: Tensor | None = None, power: float = 2.0, unit: str = "") -> Task:
     """The task of predicting a positive amount, by the Gamma or a Tweedie distribution.
 
     The output is the logarithm of the mean, (batch,) or (batch, 1). The variance grows with the mean to the given
@@ -21,6 +21,7 @@ def positive_amounts(y: Any, *, power: float = 2.0, unit: str = "") -> Task:
 
     Args:
         y: numbers above 0 for power 2, of at least 0 otherwise, one per row.
+        exposure: of these rows, (row,); the data set's own where it has one.
         power: of the variance, above 1 and at most 2.
         unit: of the amounts, for people to read.
 
@@ -32,10 +33,11 @@ def positive_amounts(y: Any, *, power: float = 2.0, unit: str = "") -> Task:
         raise RecipeError(f"power is {power:g}; expected above 1 and at most 2: for counts use the task 'counts'")
     check = partial(amounts_per_row, task="positive_amounts", least=0.0, is_open=power == 2)
     labels = check(y)
-    scale = max(float(labels.double().mean()), 1e-12)
+    scale = float(labels.double().mean()) or 1.0
     return task_of_log_means(
         "positive_amounts",
         labels,
+        exposure=exposure,
         loss=partial(_loss, power=power, scale=scale),
         deviance=lambda y, mean: tweedie_deviance(y / scale, mean / scale, power),
         check=check,

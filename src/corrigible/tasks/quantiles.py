@@ -60,6 +60,7 @@ def quantiles(y: Any, *, levels: Sequence[float] = (0.1, 0.5, 0.9), unit: str = 
         ),
         quality_name="share of the pinball loss explained",
         moved_as="predictions by {} % of the labels' standard deviation",
+        chance=0.0,
         written=with_unit(unit),
     )
 

@@ -1,32 +1,38 @@
 """Ranking: only the order of the outputs matters."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any
 
 import torch
-from jaxtyping import Bool
+from jaxtyping import Float
 from torch import Tensor
 from torch.nn.functional import softplus
 
+from corrigible.errors import DataError
 from corrigible.tasks._labels import amounts_per_row, first_output, numbers_per_row, plain_number, strata_at
 from corrigible.types import Task
 
 
-def ranking(y: Any) -> Task:
+def ranking(y: Any, *, query: Tensor | None = None) -> Task:
     """The task of ranking rows: those with a larger label should get a larger output.
 
     The output is one number per row, (batch,) or (batch, 1). A row's loss is the mean over the other rows of the batch
     with another label of minus the log-probability that the pair is ordered rightly, the logistic function of the
     difference of their outputs (Burges et al. 2005, RankNet). If ``extra["query"]`` is given, only rows of the same
-    query are compared; a row without any such row has loss 0.
+    query are compared, and batches hold whole queries; a row without any such row has loss 0 and no quality (NaN).
 
     Args:
         y: finite numbers, one per row.
+        query: of these rows, (row,); the data set's own where it has one.
 
     Raises:
-        DataError: labels that are not finite numbers.
+        DataError: labels that are not finite numbers, or no two rows of a query with different labels.
     """
     labels = amounts_per_row(y, "ranking")
+    if query is not None and len(torch.stack([query.double(), labels.double()], dim=1).unique(dim=0)) == len(
+        query.unique()
+    ):
+        raise DataError("no two rows of the same query have different labels; expected some, or leave out query")
 
     def shift(outputs: Tensor, others: Tensor) -> Tensor:
         return 2 * (outputs[:, 0] - others[:, 0]).sigmoid() - 1
@@ -52,31 +58,39 @@ def ranking(y: Any) -> Task:
         metrics=("pair_accuracy", "spearman", "mean_shift", "attribution_overlap"),
         quality_name="share of pairs ordered rightly",
         moved_as="predicted orders by {} points",
+        chance=0.5,
         written=plain_number,
         extra=("query",),
     )
 
 
-def _pairs(y: Tensor, extra: Mapping[str, Tensor]) -> Bool[Tensor, " row other"]:
-    """True where two rows have different labels and belong to the same query."""
-    differ = y[:, None] != y[None]
-    query = extra.get("query")
-    return differ if query is None else differ & (query[:, None] == query[None]).to(y.device)
+Pairwise = Callable[[Tensor], Tensor]
+"""How far the rightly ordered row of each pair is ahead -> a number for each pair."""
+MOST_PAIRS = 2**22
+"""Most pairs in memory at once."""
 
 
-def _per_row(values: Tensor, pairs: Tensor, otherwise: float) -> Tensor:
-    """The mean over each row's pairs; ``otherwise`` for a row without any."""
-    count = pairs.sum(dim=1)
-    mean = torch.where(pairs, values, torch.zeros_like(values)).sum(dim=1) / count.clamp_min(1)
-    return torch.where(count > 0, mean, torch.full_like(mean, otherwise))
+def _over_pairs(
+    outputs: Tensor, y: Tensor, extra: Mapping[str, Tensor], of: Pairwise, otherwise: float
+) -> Float[Tensor, " row"]:
+    """The mean over each row's pairs, rows with another label of the same query; ``otherwise`` if there are none."""
+    query, found = extra.get("query"), []
+    for rows in torch.arange(len(y), device=y.device).split(max(1, MOST_PAIRS // max(1, len(y)))):
+        sign = (y[rows, None] - y[None]).sign()
+        pairs = sign != 0
+        if query is not None:
+            pairs &= (query[rows.to(query.device), None] == query[None]).to(y.device)
+        values = of((outputs[rows] - outputs.T) * sign)
+        count = pairs.sum(dim=1)
+        mean = torch.where(pairs, values, torch.zeros_like(values)).sum(dim=1) / count.clamp_min(1)
+        found.append(torch.where(count > 0, mean, torch.full_like(mean, otherwise)))
+    return torch.cat(found)
 
 
 def _loss(outputs: Tensor, y: Tensor, extra: Mapping[str, Tensor]) -> Tensor:
-    ahead = (outputs - outputs.T) * (y[:, None] - y[None]).sign()
-    return _per_row(softplus(-ahead), _pairs(y, extra), 0.0)
+    return _over_pairs(outputs, y, extra, lambda ahead: softplus(-ahead), 0.0)
 
 
 def _quality(outputs: Tensor, y: Tensor, extra: Mapping[str, Tensor]) -> Tensor:
-    ahead = (outputs - outputs.T) * (y[:, None] - y[None]).sign()
-    right = (ahead > 0).double() + (ahead == 0).double() / 2
-    return _per_row(right, _pairs(y, extra), 0.5)
+    """The share of pairs in the right order; a tie counts half."""
+    return _over_pairs(outputs, y, extra, lambda ahead: ((ahead > 0).double() + (ahead >= 0).double()) / 2, torch.nan)

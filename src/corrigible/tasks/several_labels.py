@@ -26,7 +26,7 @@ def several_labels(y: Any) -> Task:
         DataError: labels that are not 0 or 1, or not (row, label).
     """
     labels = _present(y)
-    rarest_first = labels.sum(dim=0).argsort()
+    rarest_first, share = labels.sum(dim=0).argsort(), labels.double().mean(dim=0)
 
     def strata(y: Tensor) -> Int[Tensor, " row"]:
         """The rarest label that the row has, counted from 1; 0 for rows without any."""
@@ -52,10 +52,11 @@ def several_labels(y: Any) -> Task:
         check=_present,
         strata=strata,
         score="target_output",
-        start=(tuple(_log_odds(labels).tolist()), (1.0,) * labels.shape[1]),
+        start=(tuple(share.clamp(0.01, 0.99).logit().tolist()), (1.0,) * labels.shape[1]),
         metrics=("label_accuracy", "exact_match", "macro_f1", "macro_auc", "mean_shift", "attribution_overlap"),
         quality_name="share of labels right",
         moved_as="a predicted chance by up to {} points",
+        chance=float(torch.maximum(share, 1 - share).mean()),
         written=plain_number,
     )
 
@@ -68,11 +69,6 @@ def _present(y: Any) -> Float[Tensor, " row label"]:
         bad = given[(given != 0) & (given != 1)][0]
         raise DataError(f"y holds {float(bad):g}; the task 'several_labels' expects 1 where a row has a label, else 0")
     return given.float()
-
-
-def _log_odds(labels: Float[Tensor, " row label"]) -> Float[Tensor, " label"]:
-    share = labels.double().mean(dim=0).clamp(0.01, 0.99)
-    return share.logit()
 
 
 def _combined(passes: Float[Tensor, " pass batch label"]) -> Float[Tensor, " batch label"]:

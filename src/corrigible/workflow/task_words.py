@@ -75,7 +75,7 @@ class TaskWords:
         if self.name in IN_UNITS:
             return self._amount(first), self._amount(second)
         if self.name in OF_LOGARITHMS:
-            return percent(math.expm1(first)), percent(math.expm1(second))
+            return percent(first), percent(second)
         if self.name == "ordered_classes":
             return f"{self.size * first:.2f} classes", f"{self.size * second:.2f}"
         share = 0.5 if self.name == "ranking" else 1.0

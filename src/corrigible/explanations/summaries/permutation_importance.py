@@ -113,7 +113,7 @@ def _measure(
     """The quality, and the labels as it takes them."""
     if quality is not None and not isinstance(quality, str):
         return quality, y
-    found = task_named(CLASSES if task is None else task, y)
+    found = task_named(CLASSES if task is None else task, y, extra)
     if quality == "log_likelihood":
         return lambda outputs, y: -found.loss(found.outputs(outputs), y, extra), found.check(y)
     if quality == "accuracy" and found.logits is None:

@@ -73,9 +73,10 @@ def shows_the_class(judge: Judge, after: Judged) -> FeedbackDoubted | None:
     rows.sort(key=lambda row: -drawn[row][0])
     if not rows:
         return None
+    what = "label" if judge.task.logits is None else "class"
     message = (
-        f"what is marked on {len(rows)} of {len(drawn)} reviewed rows still draws other rows to their class: the mask "
-        f"may hold what shows the class; look again at {_named(rows)}"
+        f"what is marked on {len(rows)} of {len(drawn)} reviewed rows still draws other rows to their {what}: the "
+        f"mask may hold what shows the {what}; look again at {_named(rows)}"
     )
     return FeedbackDoubted(tuple(rows), len(drawn), message)
 

@@ -7,17 +7,19 @@ nothing. Content is then exchanged between rows of different strata (`Task.strat
 """
 
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
+from typing import Any, NamedTuple
 
 import torch
-from jaxtyping import Float
+from jaxtyping import Float, Shaped
 from torch import Tensor, nn
 from torch.nn.functional import one_hot
 
 from corrigible.batches import collate
 from corrigible.data.dataset import strata_of, task_of
-from corrigible.data.protocol import Dataset
+from corrigible.data.protocol import Dataset, extra_of
 from corrigible.data.swapping import is_background
 from corrigible.errors import TrainingDivergedError
 from corrigible.feedback.masks import Marks, marks_to_swap
@@ -47,49 +49,85 @@ class Judge:
         Raises:
             TrainingDivergedError: a prediction that is NaN.
         """
-        return joined([_judged(model, rows, self.task) for rows in self.exchanges.rows()])
+        by_part: dict[int, list[_Predicted]] = {}
+        for rows in self.exchanges.rows():
+            by_part.setdefault(rows.part, []).append(_predicted(model, rows, self.task))
+        # All rows of a part together, because in a ranking a row's quality is about the others.
+        return joined([_judged(_together(found), self.task) for found in by_part.values()])
 
     def score(self, model: nn.Module) -> float:
         """The swap score of the model (`Judged.score`)."""
         return self.judged(model).score
 
 
-def _judged(model: nn.Module, rows: Exchanged, task: Task) -> Judged:
-    as_found, scored, others = (_outputs(model, x, task) for x in (rows.found[:, None], rows.scored, rows.compared))
-    num_contents = scored.shape[1]
+class _Predicted(NamedTuple):
+    """Rows without their inputs, and what a model gives for them, on the CPU in float64."""
 
-    def each(measure: Callable[..., Tensor], *values: Tensor) -> Float[Tensor, " row content"]:
-        """The measure of each row and content; what is the same for all contents is repeated."""
-        parts = [part.cpu().expand(-1, num_contents, *part.shape[2:]).flatten(0, 1) for part in values]
-        found: Tensor = measure(*parts).double().unflatten(0, (-1, num_contents))
-        return found
+    part: int
+    y: Shaped[Tensor, " row *label"]
+    source: Shaped[Tensor, " row 1 *label"]
+    other: Shaped[Tensor, " row lent *label"]
+    extra: Mapping[str, Tensor]
+    found: Float[Tensor, " row output"]
+    scored: Float[Tensor, " row content output"]
+    compared: Float[Tensor, " row other output"]
 
-    y, extra = rows.y.cpu(), {name: values.cpu() for name, values in rows.extra.items()}
-    repeated = {name: values.repeat_interleave(num_contents, dim=0) for name, values in extra.items()}
-    losses = each(lambda outputs, y: task.loss(outputs, y, repeated), scored, y[:, None])
-    hits = each(lambda outputs, y: task.quality(outputs, y, repeated), scored, y[:, None])
+
+def _predicted(model: nn.Module, rows: Exchanged, task: Task) -> _Predicted:
+    found, scored, compared = (_outputs(model, x, task) for x in (rows.found[:, None], rows.scored, rows.compared))
+    y, source, other = (labels.cpu() for labels in (rows.y, rows.source, rows.other))
+    extra = {name: values.cpu() for name, values in rows.extra.items()}
+    return _Predicted(rows.part, y, source, other, extra, found[:, 0], scored, compared)
+
+
+def _together(parts: Sequence[_Predicted]) -> _Predicted:
+    """The rows of these pieces of one part, as one."""
+    first = parts[0]
+    tensors = {
+        name: torch.cat([getattr(part, name) for part in parts])
+        for name in first._fields
+        if name not in ("part", "extra")
+    }
+    extra = {name: torch.cat([part.extra[name] for part in parts]) for name in first.extra}
+    return _Predicted(part=first.part, extra=extra, **tensors)
+
+
+def _judged(rows: _Predicted, task: Task) -> Judged:
+    """What the predictions are worth; rows that have no quality, such as the only one of a query, are left out."""
+    num_contents = rows.scored.shape[1]
+
+    def each(measure: Callable[..., Tensor], *values: Tensor, extra: Sequence[Any] = ()) -> Tensor:
+        """The measure of each row, for one content after the other."""
+        parts = [part.expand(-1, num_contents, *part.shape[2:]) for part in values]
+        found = [measure(*(part[:, place] for part in parts), *extra) for place in range(num_contents)]
+        return torch.stack(found, dim=1).double()
+
+    losses, hits = (
+        each(measure, rows.scored, rows.y[:, None], extra=[rows.extra]) for measure in (task.loss, task.quality)
+    )
     if bool(losses.isnan().any()):
         raise TrainingDivergedError("the swap score is not a number; lower the learning rate or the weights")
     # A swapped row as found holds the marked content; a worn row holds it where it is scored.
-    with_and_without = (others, scored) if rows.part == SWAPPED else (scored, others)
-    pull = each(task.drawn, *with_and_without, rows.other, rows.source)
-    predicted = _predicted(task, scored.flatten(0, 1)).unflatten(0, (-1, num_contents))
-    return Judged(
-        torch.full((len(y),), rows.part),
-        task.strata(y) if task.logits is not None else torch.zeros(len(y), dtype=torch.long),
+    pair = (rows.compared, rows.scored) if rows.part == SWAPPED else (rows.scored, rows.compared)
+    found_hits = task.quality(rows.found, rows.y, rows.extra).double()
+    found = Judged(
+        torch.full((len(rows.y),), rows.part),
+        task.strata(rows.y) if task.logits is not None else torch.zeros(len(rows.y), dtype=torch.long),
         (-losses).clamp_min(LEAST_LIKELIHOOD).mean(dim=1),
         hits.mean(dim=1),
-        each(task.moved, scored, others).mean(dim=1),
-        pull.mean(dim=1),
-        predicted.mean(dim=1),
-        task.quality(as_found[:, 0], y, extra).double(),
+        each(task.moved, rows.scored, rows.compared).mean(dim=1),
+        each(task.drawn, *pair, rows.other, rows.source).mean(dim=1),
+        each(partial(_shares, task), rows.scored).mean(dim=1),
+        found_hits,
     )
+    is_known = ~(found.hits.isnan() | found_hits.isnan())
+    return Judged(*(getattr(found, name)[is_known] for name in Judged.__dataclass_fields__))
 
 
-def _predicted(task: Task, outputs: Float[Tensor, " point output"]) -> Float[Tensor, " point num_predicted"]:
+def _shares(task: Task, outputs: Float[Tensor, " row output"]) -> Float[Tensor, " row num_predicted"]:
     """The predicted class as a row of 0 and 1; for tasks without classes the standardised outputs."""
     if task.logits is None:
-        return task.standard(outputs).double()
+        return task.standard(outputs)
     return one_hot(task.observed(outputs)["predicted"], task.logits(outputs).shape[1]).double()
 
 
@@ -139,11 +177,10 @@ def build_judge(
     others = dataset if validation is None else validation
     pool = torch.arange(len(others)) if wear_rows is None or validation is not None else wear_rows
     can_wear = not bool(is_background(reviewed.irrelevant).all()) and not bool(rows[1].irrelevant.everywhere.any())
-    by_class = task.logits is not None
-    swapped = _swaps(index, rows[2], points // 2, generator, by_class=by_class)
+    swapped = _swaps(index, rows[2], points // 2, generator, some=_drawer(task, rows[0]))
     wearing = pool if can_wear else pool[:0]
     lending = task.strata(reviewed.y)
-    worn = _wearers(wearing, strata_of(others), lending, points // 6, generator, by_class=by_class)
+    worn = _wearers(wearing, strata_of(others), lending, points // 6, generator, some=_drawer(task, others))
     covered = torch.cat([rows[2][swapped[0]], strata_of(others)[worn[0]]])
     missing = pool[~torch.isin(strata_of(others)[pool], covered)]
     plain = _some_of_each(missing, strata_of(others), points // 8, generator)
@@ -151,20 +188,32 @@ def build_judge(
     return Judge(exchanges, "training" if validation is None else "validation", task)
 
 
+Drawer = Callable[[Tensor, Tensor, int, torch.Generator], Tensor]
+"""(rows, labels, most, generator) -> some of the rows."""
+
+
+def _drawer(task: Task, dataset: Dataset) -> Drawer:
+    """How rows are drawn: equally many of each class, whole queries, or any."""
+    query = extra_of(dataset).get("query") if "query" in task.extra else None
+    if query is not None:
+        return partial(_some_of_queries, query)
+    return _some_of_each if task.logits is not None else _some_of_all
+
+
 def _swaps(
-    index: Tensor, labels: Tensor, points: int, generator: torch.Generator, *, by_class: bool
+    index: Tensor, labels: Tensor, points: int, generator: torch.Generator, *, some: Drawer
 ) -> tuple[Tensor, Tensor]:
     """Rows to swap, and for each the positions of rows of other classes that lend their content."""
-    index = (_some_of_each if by_class else _some_of_all)(index, labels, points // 4, generator)
+    index = some(index, labels, points // 4, generator)
     num_donors = min(20, max(4, points // max(1, len(index))))
     return index, _of_other_classes(labels[index], labels, num_donors, generator)
 
 
 def _wearers(
-    pool: Tensor, labels: Tensor, reviewed: Tensor, most: int, generator: torch.Generator, *, by_class: bool
+    pool: Tensor, labels: Tensor, reviewed: Tensor, most: int, generator: torch.Generator, *, some: Drawer
 ) -> tuple[Tensor, Tensor, Tensor]:
     """Rows that wear the content of a reviewed row of another class, that row, and one that lends other content."""
-    rows = (_some_of_each if by_class else _some_of_all)(pool, labels, most, generator)
+    rows = some(pool, labels, most, generator)
     lead = _of_other_classes(labels[rows], reviewed, 1, generator)[:, 0]
     has_other = (labels[rows][:, None] != reviewed[None]).any(dim=1)
     donor = torch.randint(len(labels), lead.shape, generator=generator)
@@ -178,6 +227,17 @@ def _some(rows: Tensor, most: int, generator: torch.Generator) -> Tensor:
 def _some_of_all(rows: Tensor, labels: Tensor, most: int, generator: torch.Generator) -> Tensor:
     """At most ``most`` of the rows, whatever their labels."""
     return rows if len(rows) <= most else _some(rows, most, generator)
+
+
+def _some_of_queries(query: Tensor, rows: Tensor, labels: Tensor, most: int, generator: torch.Generator) -> Tensor:
+    """About ``most`` of the rows: all rows of some queries, because only these can be compared."""
+    if len(rows) <= most:
+        return rows
+    of_rows = query.cpu()[rows]
+    names, counts = of_rows.unique(return_counts=True)
+    order = torch.randperm(len(names), generator=generator)
+    kept = names[order[: int((counts[order].cumsum(0) <= max(most, int(counts.max()))).sum())]]
+    return rows[torch.isin(of_rows, kept)]
 
 
 def _some_of_each(rows: Tensor, labels: Tensor, most: int, generator: torch.Generator) -> Tensor:

@@ -11,10 +11,10 @@ from jaxtyping import Float
 from torch import Tensor, nn
 
 from corrigible.batches import collate
-from corrigible.data.protocol import Dataset
+from corrigible.data.dataset import all_labels, task_of
+from corrigible.data.protocol import Dataset, extra_of
 from corrigible.data.swapping import draw_donors, lent, swapped
 from corrigible.feedback.masks import Marks
-from corrigible.losses import task_loss
 from corrigible.models.forward import Forward
 from corrigible.models.modes import device_of, evaluating
 from corrigible.types import Batch
@@ -40,13 +40,15 @@ def swap_log_likelihoods(
     model: nn.Module, dataset: Dataset, marks: Marks, rows: Tensor, *, num_donors: int = 50, seed: int = 0
 ) -> Float[Tensor, " row"]:
     """Each row's term of `swap_score`: the mean log-likelihood of its label over its donors."""
-    found = []
+    parts, task = [], task_of(dataset)
     with evaluating(model), torch.no_grad():
         for batch in swapped_batches(dataset, marks, rows, num_donors=num_donors, seed=seed):
-            batch = batch.to(device_of(model))
-            losses = task_loss(Forward(model, batch, track_input=False), batch)
-            found.append(-losses.cpu().double().view(-1, min(num_donors, len(dataset))).mean(dim=1))
-    return torch.cat(found)
+            parts.append(Forward(model, batch.to(device_of(model)), track_input=False).outputs.cpu())
+    outputs = torch.cat(parts).unflatten(0, (len(rows), -1))
+    y, extra = all_labels(dataset)[rows], {name: values.cpu()[rows] for name, values in extra_of(dataset).items()}
+    # One donor after the other, because in a ranking a row's loss is about the others.
+    losses = [task.loss(outputs[:, donor], y, extra).double() for donor in range(outputs.shape[1])]
+    return -torch.stack(losses, dim=1).mean(dim=1)
 
 
 def swapped_batches(dataset: Dataset, marks: Marks, rows: Tensor, *, num_donors: int, seed: int) -> Iterator[Batch]:

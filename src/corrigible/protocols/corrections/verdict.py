@@ -21,6 +21,8 @@ CLEARLY = 0.8
 """Of the reliance before, above which it is said not to have fallen, unless the attraction fell to half."""
 NO_SPREAD = 0.02
 """Spread of the standardised predictions below which they are nearly the same for every row."""
+FAR_BELOW = 1.0
+"""How far below that of a constant the quality of a model must be, so that its outputs may have another unit."""
 KEPT = 0.01
 """Balanced accuracy that a correction may cost before it counts as failed."""
 COLLAPSED = 0.25
@@ -124,7 +126,7 @@ def _collapses(before: Judged, after: Judged, task: Task, class_names: Sequence[
     """The classes that are hardly predicted any more, or that predictions hardly differ between rows any more."""
     if task.logits is None:
         spread, was = (float(judged.predicted.std(dim=0).max()) for judged in (after, before))
-        collapsed = spread < NO_SPREAD and spread < COLLAPSED * was
+        collapsed = spread < NO_SPREAD <= was and spread < COLLAPSED * was
         return ["it predicts nearly the same for every row"] if collapsed else []
     reasons, labels = [], after.y.unique().tolist()
     for label in labels:
@@ -154,7 +156,7 @@ def _kept(before: Judged, after: Judged, task: Task) -> float:
 
 def judged_as_guess(judged: Judged, task: Task) -> bool:
     """Whether accuracy is about that of chance: then the marked content was all that the label could be told by."""
-    chance = 0.0 if task.logits is None else 1 / max(1, len(judged.y.unique()))
+    chance = task.chance if task.logits is None else 1 / max(1, len(judged.y.unique()))
     return judged.accuracy <= chance + KEPT
 
 
@@ -183,7 +185,10 @@ def _sentence(
         right += ", which is no better than guessing"
     if tuned is not None:
         right += f", trained on without feedback {on}{100 * tuned:.1f} %"
+    then_found = before.balanced(before.found_hits)
     now, then = (f"{on}{100 * judged.balanced(judged.found_hits):.1f} %" for judged in (after, before))
     found = f"on the rows as they are {now}, before {then} ({len(after.y)} rows, {where})"
+    if task.logits is None and then_found < task.chance - FAR_BELOW:
+        found += "; as they are, the model was far worse than a constant: do its outputs have the unit of the labels?"
     why = f" ({'; '.join(reasons)})" if reasons else ""
     return f"{outcome[0].upper()}{outcome[1:]}{why}: {moved}; {right}; {found}."

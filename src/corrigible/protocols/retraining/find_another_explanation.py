@@ -249,5 +249,6 @@ def _parts(data: Any, validation: Any, seed: int) -> tuple[TensorData, TensorDat
 
 
 def _chance(rows: TensorData) -> float:
-    """Accuracy of always predicting the most frequent class; 0 for the quality of other tasks."""
-    return 0.0 if task_of(rows).logits is None else float(rows.y.bincount().max() / len(rows))
+    """Accuracy of always predicting the most frequent class; for other tasks the quality of the best guess."""
+    task = task_of(rows)
+    return task.chance if task.logits is None else float(rows.y.bincount().max() / len(rows))

@@ -10,11 +10,11 @@ from functools import partial
 from typing import Any
 
 import torch
-from jaxtyping import Int
+from jaxtyping import Shaped
 from torch import Tensor, nn
 
 from corrigible.data.dataset import TensorData, all_labels, as_dataset, labelled, require_different, task_of
-from corrigible.data.protocol import Dataset, columns_of, extra_of
+from corrigible.data.protocol import Dataset, columns_of, extra_of, weights_of
 from corrigible.explanations.explaining import Method, attribution_of
 from corrigible.explanations.question import question_of
 from corrigible.explanations.trust.similarity import Comparison, compared
@@ -39,10 +39,11 @@ class LabelRandomisation:
 
 @dataclass(frozen=True)
 class Relabelled:
-    """A map-style data set with other labels."""
+    """A map-style data set with other labels, and what stands beside these."""
 
     rows: Dataset
-    y: Int[Tensor, " row"]
+    y: Shaped[Tensor, " row *label"]
+    extra: Mapping[str, Tensor]
 
     def __len__(self) -> int:
         return len(self.rows)
@@ -62,9 +63,9 @@ class Relabelled:
         return task_of(self.rows)
 
     @property
-    def extra(self) -> Mapping[str, Tensor]:
-        """Those of the underlying data set."""
-        return extra_of(self.rows)
+    def weight(self) -> Tensor | None:
+        """The weights of the underlying data set."""
+        return weights_of(self.rows)
 
 
 def label_randomisation(
@@ -132,7 +133,8 @@ def randomising_labels(
 
 
 def with_shuffled_labels(dataset: Dataset, *, seed: int) -> Dataset:
-    """The same rows with the same labels in another order."""
-    labels = all_labels(dataset)
-    shuffled = labels[torch.randperm(len(labels), generator=torch.Generator().manual_seed(seed))]
-    return replace(dataset, y=shuffled) if isinstance(dataset, TensorData) else Relabelled(dataset, shuffled)
+    """The same rows with the same labels in another order, each with its exposure."""
+    order = torch.randperm(len(dataset), generator=torch.Generator().manual_seed(seed))
+    moved = {name: values[order] for name, values in extra_of(dataset).items() if name == "exposure"}
+    y, extra = all_labels(dataset)[order], {**extra_of(dataset), **moved}
+    return replace(dataset, y=y, extra=extra) if isinstance(dataset, TensorData) else Relabelled(dataset, y, extra)
