@@ -382,12 +382,10 @@ def test_an_exposure_that_the_task_has_no_use_for_changes_nothing():
     assert gather(nn.Linear(3, 1), data, names=["exposure"]).everywhere["exposure"].tolist() == [1] * 30
 
 
-def test_marks_of_a_class_are_marks_of_the_part_in_which_a_label_lies():
+def test_marks_of_a_class_are_refused_where_labels_are_no_classes():
     data = data_of("amounts")
-    said = [Feedback(SITE, scope="class", label=3)]
-    marked = gather(model_of(data), data, names=["shift"], feedback=said).marked
-    assert marked.tolist() == (data.task.strata(data.y) == 3).nonzero().flatten().tolist()
-    assert data.y[marked].min() >= data.y.quantile(0.75)
+    with pytest.raises(FeedbackError, match="labels of the task 'amounts' are no classes"):
+        gather(model_of(data), data, names=["shift"], feedback=[Feedback(SITE, scope="class", label=3)])
 
 
 def test_outputs_that_do_not_fit_the_task_are_refused():

@@ -214,3 +214,12 @@ def test_images_of_amounts_come_from_a_function(tmp_path: Path, monkeypatch: pyt
     assert re.search(r"Row \d+ · label [^·]* €", text) and "(wrong)" not in text
     assert not re.search(r"\bnan\b", text)
     assert "class" not in text
+
+
+def test_a_model_of_another_task_is_not_read_by_the_recipes(tmp_path: Path) -> None:
+    folder = study(tmp_path / "study", "amounts")
+    assert corrigible("train", folder).code == 0
+    recipe = folder / "recipe.toml"
+    recipe.write_text(recipe.read_text("utf-8").replace('name = "amounts"', 'name = "positive_amounts"'), "utf-8")
+    for verb in ("explain", "suspect", "evaluate"):
+        assert "its outputs mean something else; train again" in refused(verb, folder)

@@ -71,7 +71,7 @@ class _Setting:
     device: str
 
     def model(self) -> nn.Module:
-        return load_model(self.trained).to(device_named(self.device))
+        return load_model(self.trained, self.study.recipe).to(device_named(self.device))
 
 
 def compare(

@@ -68,7 +68,7 @@ def _explain_all(
     seed = recipe.seed if seed is None else seed
     source = study.run_named(run) if run else study.latest("train", "correct")
     splits = splits or splits_of(study)
-    model = load_model(source).to(device_named(own_device(device)))
+    model = load_model(source, recipe).to(device_named(own_device(device)))
     parts = {split: load_data(recipe, study.folder, split) for split in splits}
     settings = {"method": explanation.method, "seed": seed, **settings, **explanation.settings}
     if all(tokens_of(data) for data in parts.values()):

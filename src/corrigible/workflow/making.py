@@ -50,21 +50,35 @@ def training_feedback(study: Study) -> tuple[list[Feedback], int]:
     return said, revision
 
 
-def load_model(run: Run) -> nn.Module:
+def load_model(run: Run, recipe: Recipe | None = None) -> nn.Module:
     """The run's network with its weights.
 
+    Args:
+        recipe: that of the data that the network will see; None if it will see none.
+
     Raises:
-        StudyError: the run has no model, or has changed since it was finished.
+        StudyError: the run has no model, has changed since it was finished, or was trained for another task.
         DataError: weights of another network.
     """
     if "weights.safetensors" not in run.record["files"]:
         raise StudyError(f"{run.name} holds no model; name a run of train, correct or a baseline")
     run.require_unchanged()
-    model = build_model(Recipe.parse(run.record["recipe"]), run.record["facts"], 0)
+    trained_by = Recipe.parse(run.record["recipe"])
+    if recipe is not None and _meaning(trained_by) != _meaning(recipe):
+        raise StudyError(
+            f"{run.name} was trained with [task] {_meaning(trained_by)}, and recipe.toml now says {_meaning(recipe)}: "
+            "its outputs mean something else; train again"
+        )
+    model = build_model(trained_by, run.record["facts"], 0)
     if run.record.get("baseline") == "masked_inputs":
         model = MaskedInputs(model, run.record["input_shape"])
     load_weights(model, run.folder / "weights.safetensors")
     return model
+
+
+def _meaning(recipe: Recipe) -> dict[str, Any]:
+    """The recipe's task, without what only people read."""
+    return {key: value for key, value in (recipe.task or {"name": "classes"}).items() if key != "unit"}
 
 
 def written(draft: Draft, progress: Generator[Progress, None, nn.Module]) -> Iterator[Progress]:

@@ -54,7 +54,7 @@ def explain(
     source = study.run_named(run) if run else study.latest("train", "correct")
     data = load_data(recipe, study.folder, recipe.explain.split)
     with study.new_run("explain", parent=source.name, seed=seed, device=device, method=recipe.explain.method) as draft:
-        model = load_model(source).to(device_named(device))
+        model = load_model(source, recipe).to(device_named(device))
         targets, attributions = [], []
         for rows in _in_parts(data):
             targets.append(predicted_target(model, rows.x, task=task_of(rows), seed=seed))
@@ -139,7 +139,7 @@ def _measured(evaluated: _Evaluated) -> Generator[Measured, None, list[dict[str,
     results: list[dict[str, Any]] = []
     first: Observations | None = None
     for place, run in enumerate(evaluated.compared):
-        model = load_model(run).to(device_named(evaluated.device))
+        model = load_model(run, evaluated.recipe).to(device_named(evaluated.device))
         observations = gathered(recipe, model, data, feedback, metrics, seed)
         measurements = measure(observations, metrics, **settings)
         first = first or observations

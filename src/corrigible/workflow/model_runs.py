@@ -59,7 +59,7 @@ def correct(folder: Path, *, seed: int | None = None, device: str = "cpu") -> It
     marks = marks_of(feedback, data)
     terms, changes = terms_of(recipe.penalties or {}, may_be_auto=True), changes_of(recipe.augment or {})
     require_marked(marks, feedback, strata_of(data), [*(term.method for term in terms), *changes])
-    model = load_model(parent).to(device_named(device))
+    model = load_model(parent, recipe).to(device_named(device))
     origin = {"parent": parent.name, "seed": seed, "device": device, "facts": parent.record["facts"]}
     yield Started("correct", "corrected", len(data), len(marks.reviewed_rows(data)))
     with study.new_run("correct", label="corrected", feedback_revision=revision, **origin) as draft:

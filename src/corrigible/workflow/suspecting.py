@@ -38,7 +38,7 @@ def suspect(
     source = study.run_named(run) if run else study.latest("train", "correct")
     data = load_data(study.recipe, study.folder, SPLIT)
     with study.new_run("suspect", parent=source.name, seed=seed, device=device, split=SPLIT) as draft:
-        model = load_model(source).to(device_named(device))
+        model = load_model(source, study.recipe).to(device_named(device))
         found = suspects(model, data, seed=seed)
         shape = shape_of(data)
         records = [_record(rank, entry, len(shape) == 3, data) for rank, entry in enumerate(found, start=1)]

@@ -34,7 +34,7 @@ def verdict_on_split(
         return None
     tuned = next((run for run in compared if run.record.get("baseline") == "fine_tuned"), None)
     before, after, fine_tuned = (
-        None if run is None else judge.judged(load_model(run).to(device_named(device)))
+        None if run is None else judge.judged(load_model(run, study.recipe).to(device_named(device)))
         for run in (compared[0], corrected, tuned)
     )
     assert before is not None and after is not None
@@ -50,7 +50,7 @@ def shifts_on_split(study: Study, compared: Sequence[Run], data: Dataset, *, dev
         return []
     train = load_data(study.recipe, study.folder, "train")
     marked = marked_anywhere(marks_of(feedback_seen(study, corrected), train).irrelevant)
-    before, after = (load_model(run).to(device_named(device)) for run in (compared[0], corrected))
+    before, after = (load_model(run, study.recipe).to(device_named(device)) for run in (compared[0], corrected))
     return shifts(before, after, data, marked, seed=seed)
 
 
