@@ -135,7 +135,8 @@ def details(
             told = f"{change.direction}: {before} before, {after} now{interval}"
         else:
             told = f"is {after} now, {before} before{interval}"
-        beside = "; ".join(["", *_baselines(change)]) if change.metric in TASK or not change.direction else ""
+        shown = change.metric not in RELIANCE or not change.direction
+        beside = "; ".join(["", *_baselines(change, unit=unit)]) if shown else ""
         yield f"{name[0].upper()}{name[1:]} {told}{beside}."
 
 
@@ -211,10 +212,10 @@ def _task(verdict: Mapping[str, Any], changes: Sequence[Change], thing: str, wor
     return f"{name[0].upper()}{name[1:]} {told} {now}; it was {others}."
 
 
-def _baselines(change: Change, thing: str = MARKED) -> list[str]:
+def _baselines(change: Change, thing: str = MARKED, *, unit: str = "") -> list[str]:
     """The values of the baselines, if there are any."""
     found = {f"when retrained without {thing}": change.masked, FINE_TUNED: change.fine_tuned}
-    return [f"{figure(value)} {how}" for how, value in found.items() if value is not None]
+    return [f"{figure(value)}{unit} {how}" for how, value in found.items() if value is not None]
 
 
 def _exchanged(verdict: Mapping[str, Any], words: TaskWords) -> str:
