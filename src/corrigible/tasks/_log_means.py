@@ -35,11 +35,7 @@ def task_of_log_means(
     Args:
         loss: (logarithm of the expected label, expected label, y) -> the loss of each row.
     """
-    y, exposures = labels.double(), exposure_of(labels.double(), {} if exposure is None else {"exposure": exposure})
-    # The mean per unit of exposure is the best constant for counts; 1 if every label is 0.
-    mean = float(y.sum() / exposures.sum()) or 1.0
-    null = float(deviance(y, mean * exposures).mean()) or 1.0
-
+    mean, null = _best_constant(labels.double(), exposure, deviance)
     return Task(
         name=name,
         outputs=numbers_per_row(1, name),
@@ -65,6 +61,13 @@ def task_of_log_means(
         written=with_unit(unit),
         extra=("exposure",),
     )
+
+
+def _best_constant(y: Tensor, exposure: Tensor | None, deviance: Deviance) -> tuple[float, float]:
+    """The mean per unit of exposure, 1 if every label is 0, and its mean deviance."""
+    exposures = exposure_of(y, {} if exposure is None else {"exposure": exposure})
+    mean = float(y.sum() / exposures.sum()) or 1.0
+    return mean, float(deviance(y, mean * exposures).mean()) or 1.0
 
 
 def _log_and_mean(outputs: Tensor, y: Tensor, extra: Mapping[str, Tensor]) -> tuple[Tensor, Tensor]:
