@@ -155,7 +155,7 @@ def _targets(model: nn.Module, rows: Tensor, target: Any, against: Any, meaning:
         chosen = checked_target(target, len(rows), meaning.num_targets).to(rows.device)
     if against is None:
         return chosen
-    other = checked_target(against, len(rows), meaning.num_targets).to(rows.device)
+    other = checked_target(against, len(rows), meaning.num_targets, name="against").to(rows.device)
     if bool((chosen == other).all()):
         raise DataError(f"target and against are the same class in every row, such as {int(other[0])}; expected two")
     return torch.stack([chosen, other], dim=1)

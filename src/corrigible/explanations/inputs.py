@@ -148,7 +148,9 @@ def checked_classes(target: Any, num_rows: int, num_classes: int | None) -> Int[
     return checked_target(given, num_rows, num_classes)
 
 
-def checked_target(target: Any, num_rows: int, num_classes: int | None) -> Int[Tensor, " batch"]:
+def checked_target(
+    target: Any, num_rows: int, num_classes: int | None, *, name: str = "target"
+) -> Int[Tensor, " batch"]:
     """One class per row, or one number of another output; None for ``num_classes`` if any is possible.
 
     Raises:
@@ -157,19 +159,19 @@ def checked_target(target: Any, num_rows: int, num_classes: int | None) -> Int[T
     try:
         found = torch.as_tensor(target).detach()
     except (TypeError, ValueError, RuntimeError) as error:
-        raise DataError(f"target is {target!r}; expected whole numbers, one for all rows or one per row") from error
+        raise DataError(f"{name} is {target!r}; expected whole numbers, one for all rows or one per row") from error
     found = found.clone() if found.is_inference() else found
     if found.is_floating_point() or found.is_complex() or found.dtype == torch.bool:
-        raise DataError(f"target holds {found.dtype} values; expected whole numbers: of a class, label or level")
+        raise DataError(f"{name} holds {found.dtype} values; expected whole numbers: of a class, label or level")
     if found.ndim == 0:
         found = found.expand(num_rows)
     if found.shape != (num_rows,):
-        raise DataError(f"target has shape {tuple(found.shape)}; expected ({num_rows},): one class per row of x")
+        raise DataError(f"{name} has shape {tuple(found.shape)}; expected ({num_rows},): one class per row of x")
     largest = int(found.max()) if num_classes is None else num_classes - 1
     outside = ((found < 0) | (found > largest)).nonzero().flatten()
     if len(outside):
         row = int(outside[0])
-        raise DataError(f"target of row {row} is {int(found[row])}; expected {choices(largest)}")
+        raise DataError(f"{name} of row {row} is {int(found[row])}; expected {choices(largest)}")
     return found.long()
 
 
