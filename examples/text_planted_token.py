@@ -50,7 +50,7 @@ def main():
     for _ in run(fooled, train, Schedule(epochs=8)):
         pass
     feedback = [Feedback(Phrase((word,)), scope="dataset") for word in DECOYS]
-    corrected = correct(fooled, train, feedback, epochs=6)
+    corrected = correct(fooled, train, feedback, epochs=12)
 
     print(f"{'':21s} fooled corrected")
     names = ("accuracy", "flip_rate", "attribution_overlap")
