@@ -98,3 +98,13 @@ def test_example_text_planted_token() -> None:
     assert found["accuracy"][1] > found["accuracy"][0] + 0.05
     assert found["flip_rate"][1] < 0.5 * found["flip_rate"][0]
     assert found["attribution_overlap"][1] < 0.5 * found["attribution_overlap"][0]
+
+
+@pytest.mark.slow
+def test_example_amounts_without_a_column() -> None:
+    said = printed("amounts_without_a_column")
+    assert said.startswith("Corrected: ")
+    plain, corrected = map(float, re.search(r"mean_shift +([\d.]+) +([\d.]+)", said).groups())
+    assert corrected < 0.02 < 0.1 < plain
+    before, after = map(float, re.search(r"r2 +([\d.]+) +([\d.]+)", said).groups())
+    assert after > before - 0.08
