@@ -1,6 +1,6 @@
 """An amount that must not depend on a column: the progression of diabetes, and the patient's sex.
 
-Efron, Hastie, Johnstone and Tibshirani 2004, Least angle regression: 442 patients, ten columns, real (scikit-learn ships
+Efron, Hastie, Johnstone and Tibshirani 2004, Least angle regression: 442 real patients, ten columns (scikit-learn ships
 it). The labels are not classes, so the data set says what they mean. The correction moves the column between rows and
 keeps the attribution off it; the prediction then hardly moves when the column changes.
 
