@@ -294,6 +294,8 @@ def test_rankings_are_judged_by_whole_queries() -> None:
     assert mean_quality(Ordering(), data) == 1.0
     found = correct(Ordering(), data, RULE, epochs=1).verdict
     assert found.as_found_before == found.accuracy_before == 1.0
+    said = [Feedback(torch.tensor([False, False, True]), row=row) for row in range(0, 2000, 100)]
+    assert correct(Ordering(), data, said, epochs=1).verdict.as_found_before == 1.0
     for batch in label_batches(data, 64, 0)(0):
         assert len(batch.extra["query"].unique()) * 4 == len(batch.y) <= 64
 

@@ -84,6 +84,8 @@ def shows_the_class(judge: Judge, after: Judged) -> FeedbackDoubted | None:
 def _attraction_by_mask(judge: Judge, judged: Judged) -> dict[int, tuple[float, float]]:
     """How far each reviewed row's marked content draws rows of other classes to its own, with the standard error."""
     pull = judged.pull[judged.part == WORN]
+    if len(pull) != len(judge.exchanges.wear_lead):  # Rows of a ranking that nothing could be compared with.
+        return {}
     found = {}
     for place in judge.exchanges.wear_lead.unique().tolist():
         of_mask = pull[judge.exchanges.wear_lead == place]
