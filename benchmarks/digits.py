@@ -54,7 +54,7 @@ class Digits:
 
     @property
     def validation_rows(self) -> TensorData:
-        """Validation digits with squares that tell the label: all that a user would have."""
+        """Validation digits with squares that predict the label: all that a user would have."""
         clean = load("clean_validation", seed=self.seed)
         return replace(clean, x=self._planted(clean, informative=True, draw=1).x)
 

@@ -48,7 +48,7 @@ def race_shuffled(table: Table) -> Table:
 
 
 def leaking(seed: int) -> Table:
-    """A column that tells the label with noise in training and validation, and nothing in the test."""
+    """A column that predicts the label with noise in training and validation, and nothing in the test."""
     plain = insurance(seed)
     return Table(
         seed,

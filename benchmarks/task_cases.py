@@ -1,4 +1,4 @@
-"""Rows of every task in which a column that must not matter tells the label, and rows in which it tells nothing."""
+"""Rows of every task in which a column that must not matter predicts the label, and rows in which it tells nothing."""
 
 from collections.abc import Mapping
 from typing import Any
@@ -45,7 +45,7 @@ class Scaled(nn.Module):
 
 
 def rows(case: str, *, num_rows: int, seed: int, is_clean: bool) -> TensorData:
-    """Three columns: two that should tell the label, and one that almost repeats it; shuffled if ``is_clean``."""
+    """Three columns: two that should predict the label, and one that almost repeats it; shuffled if ``is_clean``."""
     generator = torch.Generator().manual_seed(seed)
     age, power, noise, blur = torch.randn(4, num_rows, generator=generator)
     signal = 0.8 * age + 0.5 * power

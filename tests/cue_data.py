@@ -1,4 +1,4 @@
-"""Small data sets in which a cue tells the label, masks on the cue, and networks that see the one or the other."""
+"""Small data sets in which a cue predicts the label, masks on the cue, and networks that see the one or the other."""
 
 from collections.abc import Callable
 from dataclasses import dataclass, replace

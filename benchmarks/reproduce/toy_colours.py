@@ -63,7 +63,7 @@ def one_seed(seed: int) -> Iterator[Row]:
         said = [Feedback(RULES[rule].numpy(), scope="dataset")]
         told = {"penalties": {"right_reasons": "auto"}, "schedule": CORRECT, "validation": held_out, "seed": seed}
         model, weights = finished(correction(model, train, said, **told))
-        numbers[f"told that the {rule} must not matter"] = measured(model, test, seed) | {
+        numbers[f"rule: the {rule} must not matter"] = measured(model, test, seed) | {
             "weight": weights["right_reasons"]
         }
     search = find_another_explanation(mlp(75, 2), train, validation=held_out, search=SEARCH, schedule=TRAIN, seed=seed)

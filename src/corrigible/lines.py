@@ -10,7 +10,7 @@ from rich.markup import escape
 from corrigible.explanations.shards.explaining_all import ShardsPlanned, ShardWritten
 from corrigible.figures import number
 from corrigible.protocols.corrections.defaults import MethodChosen
-from corrigible.protocols.corrections.doubts import FeedbackDoubted
+from corrigible.protocols.corrections.mask_checks import FeedbackDoubted
 from corrigible.protocols.corrections.verdict import Verdict
 from corrigible.protocols.corrections.weight import WeightChoice, WeightTrial
 from corrigible.regions.shifts import Shift
@@ -109,7 +109,7 @@ def _epoch_values(epoch: Epoch) -> str:
 
 
 def _trial_values(trial: WeightTrial) -> str:
-    """The accuracy on rows as they are may fall where the confounder told the label, so it never stands alone."""
+    """The accuracy of a trial with marked content exchanged, and on the rows as found, which may fall rightly."""
     accuracy = f"{trial.measured} {trial.accuracy:.3f} exchanged, {trial.as_found:.3f} as found"
     refused = "  refused" if trial.is_refused else ""
     return f"{trial.weight:g}: swap score {trial.swap_score:.3f}, {accuracy}{refused}"
@@ -173,14 +173,14 @@ def _compared(record: MethodCompared) -> Iterator[str]:
         return
     colour = COLOURS.get(record.outcome, "red")
     name += f" [{colour}]{escape(record.outcome):17}[/{colour}]"
-    told = {
+    figures = {
         "swap score": record.swap_score,
         "swapped accuracy": record.swapped_accuracy,
         "accuracy": record.accuracy,
         "overlap": record.attribution_overlap,
     }
-    told |= {name.replace("_", " "): value for name, value in [*record.measured.items()][:3]}
-    values = "  ".join(f"{what} [bold]{number(value)}[/bold]" for what, value in told.items() if value is not None)
+    figures |= {name.replace("_", " "): value for name, value in [*record.measured.items()][:3]}
+    values = "  ".join(f"{what} [bold]{number(value)}[/bold]" for what, value in figures.items() if value is not None)
     yield f"{name} {values}  step {record.step_cost:.2f} ×"
 
 
@@ -189,7 +189,7 @@ def _suspected(record: Suspected) -> Iterator[str]:
         yield f"[dim]{'':2} {'region':28} {'label':12} {'effect (95 %)':24} {'× others':>8} {'tells':>6}  rows[/dim]"
     effect = f"{record.effect:.3f} ({record.low:.3f} to {record.high:.3f})"
     line = f"{record.rank:2} {record.region:28} {record.label or 'several':12} {effect:24} {record.ratio:8.1f}"
-    yield escape(f"{line} {record.telling:6.2f}  {' '.join(map(str, record.rows))}")
+    yield escape(f"{line} {record.agreement:6.2f}  {' '.join(map(str, record.rows))}")
 
 
 def _listed(record: Listed) -> Iterator[str]:

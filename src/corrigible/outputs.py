@@ -1,4 +1,4 @@
-"""The shapes of what models give."""
+"""Check a model's output and bring it into the shape (batch, output)."""
 
 import torch
 from jaxtyping import Float

@@ -1,4 +1,4 @@
-"""How surely a region tells the label, against the definition written out."""
+"""How surely a region predicts the label, against the definition written out."""
 
 import torch
 

@@ -47,7 +47,7 @@ def test_a_stamp_comes_first_also_where_only_some_rows_have_it(share):
     data = stamped(rows)
     first, *rest = suspects(trained(data), data, cell=2, num_donors=4)
     assert box_of(first.region) == (0, 6, 2, 2)
-    assert (first.size, first.label, first.telling > 0.5) == (4, None, True)
+    assert (first.size, first.label, first.agreement > 0.5) == (4, None, True)
     assert first.test.p_value < 0.1
     assert first.test.low > 0
     assert set(first.rows) <= set(rows.tolist())
@@ -140,7 +140,7 @@ def test_a_leaking_column_comes_first_whatever_the_labels_are(task):
     assert first.region == Features(("leak",))
     assert all(first.score > 2 * other.score for other in rest)
     assert 0 < first.test.low < first.test.effect <= 1
-    assert first.telling > 0.5
+    assert first.agreement > 0.5
     assert first.label is None
 
 

@@ -16,7 +16,7 @@ from corrigible.models import text_bag
 from corrigible.protocols.schedule import Schedule, run
 from corrigible.regions.effects import marked_effects
 from corrigible.regions.suspects import suspects
-from corrigible.regions.words import NUM_DOUBTED, telling_of_words
+from corrigible.regions.words import NUM_DOUBTED, agreement_of_words
 from corrigible.types import Phrase
 
 
@@ -52,7 +52,7 @@ def model(data: TensorData) -> nn.Module:
 def test_a_word_that_moves_about_comes_first_and_is_about_its_class(model, data):
     first, *rest = suspects(model, data, num_donors=4)
     assert (first.region, first.label, first.size) == (Phrase(("zeb",)), 1, 1)
-    assert first.test.low > 0 and first.test.ratio > 1 and first.telling > 0.8
+    assert first.test.low > 0 and first.test.ratio > 1 and first.agreement > 0.8
     assert all("zeb" in data.tokens.row(row) for row in first.rows)
     assert {other.region.words[0] for other in rest} >= {"good", "bad"}
     assert all(first.score > other.score > 0 for other in rest)
@@ -104,7 +104,7 @@ def test_effects_are_the_scores_less_the_mean_over_donors_written_out(model, dat
 def test_what_a_word_tells_is_that_of_a_hand_worked_table():
     ids = torch.tensor([[0, 0, 1], [0, 1, PADDING], [0, PADDING, PADDING], [1, PADDING, PADDING]])
     y = torch.tensor([1, 1, 1, 0])
-    found = telling_of_words(ids, y)
+    found = agreement_of_words(ids, y)
     held = Counter(word for row in ids.tolist() for word in set(row))
     assert (held[0], held[1]) == (3, 3)
     # Word 0: both other rows that hold it are of class 1, as three of four rows are; word 1: one of two.

@@ -111,7 +111,7 @@ def test_without_a_metric_of_the_task_it_is_told_on_exchanged_rows():
 def test_a_fall_on_rows_as_they_are_is_explained_unless_the_correction_failed():
     assert opened()[2].replace("\u00a0", " ") == (
         "On these rows as they are, 80.0 % are now predicted right and 95.0 % were before. That is expected where "
-        "black told the label on these rows."
+        "black predicted the label on these rows."
     )
     assert not any("as they are" in sentence for sentence in opened(replace(CORRECTED, as_found_after=0.945)))
     assert not any("expected" in sentence for sentence in opened(FAILED))

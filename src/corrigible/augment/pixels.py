@@ -73,7 +73,7 @@ def with_pixels_moved(
     """The batch with its own cues replaced, and with marked content or other images' content at drawn places.
 
     Half of the pasted patches are marked content, half are other images' content of the same form, so that neither the
-    cue nor a trace of pasting tells the label. Labels stay unchanged.
+    cue nor a trace of pasting predicts the label. Labels stay unchanged.
     """
     size, draws = len(batch.x), _Draws(generator)
     x = batch.x.clone(memory_format=torch.contiguous_format)

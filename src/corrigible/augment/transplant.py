@@ -1,4 +1,4 @@
-"""Move marked content to other rows, so that it no longer tells the label.
+"""Move marked content to other rows, so that it no longer predicts the label.
 
 Teso and Kersting 2019, Explanatory interactive machine learning (CAIPI), replace the marked content of reviewed rows.
 Here rows of every class also get the marked content of reviewed rows and keep their label, as in Cut, Paste and Learn

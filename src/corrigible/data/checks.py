@@ -50,7 +50,7 @@ def check_rows(data: Any, index: Tensor | None = None) -> None:
 
 
 def _check_extra(data: Any) -> None:
-    """Raises DataError for exposures or queries that cannot be used, or a misspelt name of what the task reads."""
+    """Raises DataError if ``extra`` holds an unusable exposure or query, or a misspelt name of either."""
     for name in data.extra:
         meant = difflib.get_close_matches(name, set(data.task.extra) - set(data.extra), n=1)
         if meant:

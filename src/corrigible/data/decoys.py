@@ -1,4 +1,4 @@
-"""Plant a confounder on purpose: a cue that tells the label in training and nothing afterwards.
+"""Plant a confounder on purpose: a cue that predicts the label in training and nothing afterwards.
 
 Corner squares: Ross, Hughes and Doshi-Velez 2017, "Right for the Right Reasons" (one random corner per image), and
 Bekkemoen's Bayesian feedback (all four corners); the square's grey is 255 - 25 * digit.

@@ -1,4 +1,4 @@
-"""Digits with a grey square in each corner that tells the label: fooled, reviewed on 20 rows, corrected, sealed."""
+"""Digits with a grey square in each corner that predicts the label: fooled, reviewed on 20 rows, corrected, sealed."""
 
 import time
 from collections.abc import Iterator
@@ -23,7 +23,7 @@ NUM_REVIEWED = 20
 
 RECIPE = """\
 format = 1
-title = "Digits whose corners tell the label"
+title = "Digits whose corners predict the label"
 notes = [
     "In training, a grey square in each corner tells the digit; in the test its grey is random.",
     "The clean reference learned from the same digits without the squares, which a user would not have.",
@@ -93,13 +93,13 @@ def _fooled(study: Study) -> Line:
     """
     model = load_model(study.latest("train"))
     test, validation = (load_data(study.recipe, study.folder, split) for split in ("test", "validation"))
-    with_random, with_telling = (accuracy_on(rows)(model)["accuracy"] for rows in (test, validation))
-    if with_random > with_telling - 0.1:
+    with_random, with_corners = (accuracy_on(rows)(model)["accuracy"] for rows in (test, validation))
+    if with_random > with_corners - 0.1:
         raise StudyError(
-            f"the squares fool nobody: {with_telling:.3f} with them, {with_random:.3f} when they are random"
+            f"the squares fool nobody: {with_corners:.3f} with them, {with_random:.3f} when they are random"
         )
     return Line(
-        f"fooled: accuracy {with_telling:.3f} while the corners tell the label, {with_random:.3f} when they do not"
+        f"fooled: accuracy {with_corners:.3f} while the corners predict the label, {with_random:.3f} when they do not"
     )
 
 

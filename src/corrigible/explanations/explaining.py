@@ -81,7 +81,7 @@ def explain(
         rows_at_once = rows_at_once_of(rows_at_once, model, first)
         shared = {"columns": columns, "seed": seed, "differentiable": differentiable, "rows_at_once": rows_at_once}
         explainer = _explainer(method, settings, shared)
-        targets = _targets(model, rows, target, against, meaning, rows_at_once)
+        targets = _targets(model, rows, target, against, meaning=meaning, rows_at_once=rows_at_once)
         parts = []
         for piece, chosen in _pieces(model, rows, targets, explainer, rows_at_once):
             part = explainer(model, piece, chosen)
@@ -147,7 +147,9 @@ def _score_setting(method: Method, chosen: Any, meaning: Meaning) -> dict[str, A
     return {} if has_own or "score" not in settings_of(explainer_of(method)) else {"score": meaning.score}
 
 
-def _targets(model: nn.Module, rows: Tensor, target: Any, against: Any, meaning: Meaning, rows_at_once: int) -> Tensor:
+def _targets(
+    model: nn.Module, rows: Tensor, target: Any, against: Any, *, meaning: Meaning, rows_at_once: int
+) -> Tensor:
     """The target of each row, (batch,), or with ``against`` the two of them, (batch, 2)."""
     if target is None:
         chosen = default_target(model, rows, meaning, rows_at_once)

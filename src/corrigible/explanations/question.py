@@ -222,7 +222,7 @@ def asked_of(
         target: None for class 1 of two, or what the task explains by default.
 
     Raises:
-        RecipeError: an unknown score, or one that is drawn anew for every pass; see `meaning_of`.
+        RecipeError: an unknown score, or a random one; see `meaning_of`.
         DataError: no such target, or none where there are several.
     """
     meaning = meaning_of(task, outputs, score, of_classes=of_classes)

@@ -1,7 +1,7 @@
-"""How well a region alone tells the label: whether a row's nearest neighbours in the region have the same label.
+"""How well a region alone predicts the label: whether a row's nearest neighbours in the region have the same label.
 
 The object in an image moves and changes from row to row, so a few pixels at a fixed place tell little; a stamp, a ruler
-or a leaking column tells the label by itself.
+or a leaking column predicts the label by itself.
 """
 
 import torch

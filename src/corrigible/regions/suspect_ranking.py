@@ -1,4 +1,4 @@
-"""How suspect a region is: its effect on the model times how surely it alone tells the label."""
+"""How suspect a region is: its effect on the model times how well it alone predicts the label."""
 
 from dataclasses import dataclass
 from typing import Any
@@ -14,9 +14,9 @@ NUM_EXAMPLES = 5
 SURELY = 4
 """Exponent of the neighbours' agreement: the chance that four neighbours drawn at random all have the row's label."""
 TOP = 0.1
-"""Share of the rows, those of highest suspicion, that rank a region; a cue may be in few rows."""
+"""Share of the rows, those of the highest score, that rank a region; a cue may be in few rows."""
 ONE_CLASS = 0.9
-"""Share of the suspicion in rows of one class from which a suspect is said to concern that class."""
+"""Share of the scores in rows of one class from which a suspect is said to concern that class."""
 
 
 @dataclass(frozen=True)
@@ -25,20 +25,20 @@ class Suspect:
 
     region: Pixels | Features | Phrase
     label: int | None
-    """The class in whose rows nearly all of the suspicion lies; None if it concerns several or there are none."""
+    """The class in whose rows nearly all of the scores lie; None if it concerns several or there are none."""
     score: float
-    """The ranking score, above 0: mean suspicion over the tenth of the rows with the highest suspicion."""
+    """The ranking score, above 0: the mean score over the tenth of the rows with the highest scores."""
     test: RegionTest
     """The effect on the prediction, with its interval, compared with regions elsewhere.
 
     The effect of a word is measured on the rows that hold it, and compared with those of other words on their rows.
     """
-    telling: float
-    """How surely the region alone tells the label on rows that rely on it, from 0 (as by chance) to 1."""
+    agreement: float
+    """How well the region alone predicts the label on rows that rely on it, from 0 (as by chance) to 1."""
     size: int
     """Number of inputs in the region, counting a pixel once per channel; of a phrase, the number of words."""
     rows: tuple[int, ...]
-    """Positions of the rows with the highest suspicion, the highest first."""
+    """Positions of the rows with the highest scores, the highest first."""
 
 
 def class_of_rows(task: Task, y: Tensor) -> Int[Tensor, " row"] | None:
@@ -46,30 +46,30 @@ def class_of_rows(task: Task, y: Tensor) -> Int[Tensor, " row"] | None:
     return None if task.logits is None else y
 
 
-def suspicion_of(
+def ranking_of(
     effect: Float[Tensor, " row"],
     tells: Float[Tensor, " row"],
     y: Int[Tensor, " row"] | None,
     index: Int[Tensor, " row"],
 ) -> dict[str, Any]:
-    """The ``label``, ``score``, ``telling`` and ``rows`` of a suspect.
+    """The ``label``, ``score``, ``agreement`` and ``rows`` of a suspect.
 
     Args:
         y: the class of each row, if labels are classes.
         index: the rows' positions.
     """
     relied, tells = effect.double().clamp_min(0), tells.double().clamp_min(0)
-    suspicion = relied * tells**SURELY
-    order = suspicion.argsort(descending=True)
+    scores = relied * tells**SURELY
+    order = scores.argsort(descending=True)
     return {
-        "label": None if y is None else _only_class(suspicion, y.cpu()),
-        "score": float(suspicion[order[: max(1, int(TOP * len(relied)))]].mean()),
-        "telling": float((relied * tells).sum() / relied.sum().clamp_min(1e-12)),
-        "rows": tuple(int(index[row]) for row in order[:NUM_EXAMPLES] if suspicion[row] > 0),
+        "label": None if y is None else _only_class(scores, y.cpu()),
+        "score": float(scores[order[: max(1, int(TOP * len(relied)))]].mean()),
+        "agreement": float((relied * tells).sum() / relied.sum().clamp_min(1e-12)),
+        "rows": tuple(int(index[row]) for row in order[:NUM_EXAMPLES] if scores[row] > 0),
     }
 
 
-def _only_class(suspicion: Float[Tensor, " row"], y: Int[Tensor, " row"]) -> int | None:
-    by_class = torch.zeros(int(y.max()) + 1, dtype=torch.double).index_add_(0, y, suspicion)
+def _only_class(scores: Float[Tensor, " row"], y: Int[Tensor, " row"]) -> int | None:
+    by_class = torch.zeros(int(y.max()) + 1, dtype=torch.double).index_add_(0, y, scores)
     is_one = float(by_class.max()) > ONE_CLASS * float(by_class.sum())
     return int(by_class.argmax()) if is_one else None

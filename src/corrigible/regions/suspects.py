@@ -1,8 +1,8 @@
-"""Where to look first: regions that the model relies on and that tell the label by themselves.
+"""Where to look first: regions that the model relies on and that predict the label by themselves.
 
 A confounder such as a stamp or a column lies at the same place in many rows of a class and has the same values there;
-the object in an image does not. So the suspicion of a region is how much replacing it changes the score on rows where
-its values alone tell the label.
+the object in an image does not. So the score of a region is how much replacing it changes the score on rows where
+its values alone predict the label.
 """
 
 from dataclasses import dataclass
@@ -25,7 +25,7 @@ from corrigible.regions.clusters import cluster_explanations
 from corrigible.regions.effects import logit_of_class, predicted, region_effects
 from corrigible.regions.neighbour_agreement import neighbour_agreement
 from corrigible.regions.region_test import compared_with_others
-from corrigible.regions.suspect_ranking import Suspect, class_of_rows, suspicion_of
+from corrigible.regions.suspect_ranking import Suspect, class_of_rows, ranking_of
 from corrigible.regions.words import word_suspects
 from corrigible.types import Task
 
@@ -60,10 +60,10 @@ class _Looked:
         asked: dict[str, Any] = {"score": self.score, "task": self.task, "seed": self.seed}
         return region_effects(self.model, x, self.target, masks, self.donors, **asked).double()
 
-    def suspicion(self, region: "_Region") -> dict[str, Any]:
+    def ranking(self, region: "_Region") -> dict[str, Any]:
         mask, count = region.mask.to(self.rows.x.device), len(self.target)
         tells = neighbour_agreement(self.rows.x, self.strata, mask, num_rows=count)
-        return suspicion_of(region.effect, tells, class_of_rows(self.task, self.rows.y[:count]), self.index[:count])
+        return ranking_of(region.effect, tells, class_of_rows(self.task, self.rows.y[:count]), self.index[:count])
 
 
 class _Region(NamedTuple):
@@ -90,12 +90,12 @@ def suspects(
 
     Candidates are the cells of images, the features of tables, the words of texts or the places of other sequences; for
     images also the cells in which the explanations of a cluster of rows lie (`cluster_explanations`). A word is one
-    region wherever it stands; its presence is what tells the label. The suspicion of a row is the effect of the region
-    on the prediction (`region_effects`) times the fourth power of `neighbour_agreement`, both clipped at 0. Amounts
-    agree if they lie in the same quarter of the labels (`Task.strata`). A region is left out if half of it lies in a
-    more suspected one, or if it contains half of that one.
+    region wherever it stands, whose presence predicts the label. The score of a row is the effect of the region on the
+    prediction (`region_effects`) times the fourth power of `neighbour_agreement`, both clipped at 0. Amounts agree
+    if they lie in the same quarter of the labels (`Task.strata`). A region is left out if half of it lies in a more
+    suspected one, or if it contains half of that one.
 
-    What should tell the label is suspected too if it alone does so at a fixed place, and so are words that should tell
+    What should predict the label is suspected too if it does so at a fixed place, and so are words that should predict
     it. A cue whose place varies from image to image, or from sequence to sequence, is not found.
 
     Args:
@@ -118,7 +118,7 @@ def suspects(
         return word_suspects(
             model, dataset, score=score, num_rows=num_rows, num_donors=num_donors, most=most, seed=seed
         )
-    looked = _looked(model, dataset, score, num_rows, num_donors, seed)
+    looked = _looked(model, dataset, score, num_rows=num_rows, num_donors=num_donors, seed=seed)
     parts = parts_of(tuple(looked.rows.x.shape[1:]), looked.rows.columns, cell=cell)
     masks = masks_of_parts(parts)
     effects = looked.effects(masks)
@@ -128,7 +128,7 @@ def suspects(
     ]
     if parts.ndim == 3 and (clustered := _of_clusters(looked, parts, method)):
         regions += map(_Region, clustered, looked.effects(torch.stack(clustered)).T)
-    told = [looked.suspicion(region) for region in regions]
+    told = [looked.ranking(region) for region in regions]
     kept: list[int] = []
     for place in sorted(range(len(regions)), key=lambda place: -told[place]["score"]):
         is_new = not any(_is_same(regions[place].mask, regions[better].mask) for better in kept)
@@ -148,7 +148,7 @@ def _checked(data: Any, **counts: int) -> Dataset:
 
 
 def _looked(
-    model: nn.Module, dataset: Dataset, score: str | Score | None, num_rows: int, num_donors: int, seed: int
+    model: nn.Module, dataset: Dataset, score: str | Score | None, *, num_rows: int, num_donors: int, seed: int
 ) -> _Looked:
     index = draw_donors(len(dataset), max(NUM_COMPARED, num_rows), seed)
     rows = rows_of(dataset, index)

@@ -1,4 +1,4 @@
-"""Suspect words of texts: words that the model relies on and whose presence anywhere tells the label."""
+"""Suspect words of texts: words that the model relies on and whose presence anywhere predicts the label."""
 
 import torch
 from jaxtyping import Bool, Float, Int
@@ -12,11 +12,11 @@ from corrigible.data.vocabulary import UNKNOWN
 from corrigible.models.forward import Score
 from corrigible.regions.effects import change_of, marked_effects, predicted
 from corrigible.regions.region_test import compared_with_others
-from corrigible.regions.suspect_ranking import SURELY, Suspect, class_of_rows, suspicion_of
+from corrigible.regions.suspect_ranking import SURELY, Suspect, class_of_rows, ranking_of
 from corrigible.types import Phrase
 
 MOST_WORDS = 200
-"""Most words that are looked at: those whose presence best tells the label."""
+"""Most words that are looked at: those whose presence best predicts the label."""
 NUM_DOUBTED = 5
 """Number of imaginary further rows that hold each word, with labels by chance, so that rare words tell less surely."""
 
@@ -46,9 +46,9 @@ def word_suspects(
     rows = rows_of(dataset, index)
     assert rows.tokens is not None
     ids = rows.tokens.ids.cpu()
-    tells = telling_of_words(tokens.ids.cpu(), y)[:, y[index]].T
+    tells = agreement_of_words(tokens.ids.cpu(), y)[:, y[index]].T
     held = presence(ids, tells.shape[1])
-    words = _most_telling(held, tells, tokens.words)
+    words = _most_agreeing(held, tells, tokens.words)
     if not len(words):
         return []
     target = predicted(model, rows.x, task, score, seed=seed)
@@ -62,7 +62,7 @@ def word_suspects(
     for number, word in enumerate(words.tolist()):
         holders = held[:, word]
         others = torch.cat([means[:number], means[number + 1 :]]).expand(int(holders.sum()), -1)
-        told = suspicion_of(effects[number], tells[:, word] * holders, class_of_rows(task, y[index]), index)
+        told = ranking_of(effects[number], tells[:, word] * holders, class_of_rows(task, y[index]), index)
         test = compared_with_others(effects[number][holders], others, seed=seed)
         suspects.append(Suspect(region=Phrase((tokens.words[word],)), test=test, size=1, **told))
     ranked = sorted(suspects, key=lambda suspect: -suspect.score)
@@ -75,7 +75,7 @@ def presence(ids: Int[Tensor, " row token"], num_words: int) -> Bool[Tensor, " r
     return found.scatter_(1, ids.where(ids != PADDING, num_words), True)[:, :-1]
 
 
-def telling_of_words(ids: Int[Tensor, " row token"], y: Int[Tensor, " row"]) -> Float[Tensor, " word class"]:
+def agreement_of_words(ids: Int[Tensor, " row token"], y: Int[Tensor, " row"]) -> Float[Tensor, " word class"]:
     """How much more often rows that hold the word have the class than all rows do.
 
     1 means always, 0 as often as all rows, and below 0 less often. The row itself is not counted. A few imaginary rows
@@ -95,7 +95,7 @@ def telling_of_words(ids: Int[Tensor, " row token"], y: Int[Tensor, " row"]) -> 
     return torch.where(share < 1, lift, torch.zeros_like(lift))
 
 
-def _most_telling(
+def _most_agreeing(
     held: Bool[Tensor, " row word"], tells: Float[Tensor, " row word"], words: tuple[str, ...]
 ) -> Int[Tensor, " looked"]:
     """Numbers of the words that may be suspect and that feedback can name."""

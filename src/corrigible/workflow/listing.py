@@ -54,7 +54,7 @@ FAMILIES: Mapping[str, Mapping[str, Callable[..., Any]]] = {
     "model penalty": MODEL_PENALTIES,
     "augmentation": AUGMENTS,
     "attack": ATTACKS,
-    "suspicion": {f.__name__: f for f in (suspects, region_test, cluster_explanations)},
+    "suspects": {f.__name__: f for f in (suspects, region_test, cluster_explanations)},
     "concept": {f.__name__: f for f in (concept_vector, concept_sensitivity, concept_test, project_out)},
     "task": TASKS,
     "metric": METRICS,

@@ -10,7 +10,7 @@ from corrigible.data.network_facts import model_facts
 from corrigible.feedback.masks import marks_of
 from corrigible.objective import terms_of
 from corrigible.protocols.corrections.correction import Progress, correction, require_marked
-from corrigible.protocols.corrections.doubts import FeedbackDoubted
+from corrigible.protocols.corrections.mask_checks import FeedbackDoubted
 from corrigible.protocols.schedule import require_fit
 from corrigible.protocols.training_facts import changes_of
 from corrigible.recipe import build_model, load_data

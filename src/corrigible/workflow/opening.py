@@ -230,7 +230,7 @@ def _as_found(verdict: Mapping[str, Any], thing: str, words: TaskWords) -> str:
     now = f"{after} are now predicted right and {before} were before"
     if words.name != "classes":
         now = f"the {words.quality} is now {after} and was {before} before"
-    return f"On these rows as they are, {now}. That is expected where {thing} told the label on these rows."
+    return f"On these rows as they are, {now}. That is expected where {thing} predicted the label on these rows."
 
 
 def _judged(verdict: Mapping[str, Any], words: TaskWords) -> str:

@@ -67,8 +67,8 @@ class Suspected:
     ratio: float
     """The effect divided by that of other regions."""
     p_value: float
-    telling: float
-    """How surely the region alone tells the label on rows that rely on it, from 0 (as by chance) to 1."""
+    agreement: float
+    """How well the region alone predicts the label on rows that rely on it, from 0 (as by chance) to 1."""
     size: int
     rows: tuple[int, ...]
 

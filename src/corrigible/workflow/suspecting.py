@@ -61,7 +61,7 @@ def _record(rank: int, found: Suspect, is_image: bool, data: Dataset) -> Suspect
         high=test.high,
         ratio=test.ratio,
         p_value=test.p_value,
-        telling=found.telling,
+        agreement=found.agreement,
         size=found.size,
         rows=found.rows,
     )

@@ -23,7 +23,7 @@ SCHEDULE = Schedule(epochs=10, batch_size=50, learning_rate=0.01)
 
 
 def rows(num_rows: int, share: float, seed: int) -> TensorData:
-    """The first input tells the label with noise; the second is the group, which is the label in this share of rows."""
+    """The first input is the label with noise; the second is the group, which is the label in this share of rows."""
     draws = torch.Generator().manual_seed(seed)
     y = torch.randint(2, (num_rows,), generator=draws)
     group = torch.where(torch.rand(num_rows, generator=draws) < share, y, 1 - y)

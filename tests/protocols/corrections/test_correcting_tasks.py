@@ -1,6 +1,6 @@
 """Corrections of models whose labels are not classes: prices, counts with exposure, quantiles and others.
 
-In each, a column that must not matter tells the label almost by itself; on clean rows it tells nothing.
+In each, a column that must not matter predicts the label almost by itself; on clean rows it tells nothing.
 """
 
 import copy

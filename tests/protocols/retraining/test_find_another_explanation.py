@@ -24,7 +24,7 @@ SEARCH = Search(scope="dataset", share=0.5, weight=30.0)
 
 
 def cues(*columns: int) -> torch.Tensor:
-    """Noise, with columns that each tell the label; the first tells it loudest."""
+    """Noise, with columns that each predict the label; the first tells it loudest."""
     x = 0.5 * NOISE.clone()
     for place, column in enumerate(columns):
         x[:, column] += (4.0 - 2 * place) * SIGN

@@ -21,8 +21,9 @@ from corrigible.models.forward import Loss
 from corrigible.objective import PenaltySettings, Term, terms_of
 from corrigible.protocols.corrections.careful import careful_step
 from corrigible.protocols.corrections.defaults import MethodChosen, default_method
-from corrigible.protocols.corrections.doubts import FeedbackDoubted, beside_the_cue, doubts, shows_the_class
 from corrigible.protocols.corrections.judge import Judge, build_judge
+from corrigible.protocols.corrections.label_conflicts import label_conflicts
+from corrigible.protocols.corrections.mask_checks import FeedbackDoubted, beside_the_cue, shows_the_class
 from corrigible.protocols.corrections.trials import Fold, Trials, folds_of
 from corrigible.protocols.corrections.verdict import Verdict, verdict
 from corrigible.protocols.corrections.weight import WeightChoice, WeightTrial, choose_weight
@@ -256,7 +257,7 @@ def _looked_back(
     found = (
         beside_the_cue(judge, before),
         shows_the_class(judge, after),
-        doubts(corrected, rows.dataset, rows.marks, seed=seed),
+        label_conflicts(corrected, rows.dataset, rows.marks, seed=seed),
     )
     yield from (doubt for doubt in found if doubt is not None)
     result = verdict(before, after, judge.task, where=judge.where, class_names=class_names_of(rows.dataset))

@@ -45,7 +45,7 @@ class Verdict:
     accuracy_fine_tuned: float | None
     """The same for the model trained on for as many epochs without feedback; None if there is none."""
     as_found_before: float
-    """Balanced accuracy on the same rows as found; a good correction may lower it if the confounder tells the label."""
+    """Balanced accuracy on the same rows as found; a good correction may lower it on rows that hold the confounder."""
     as_found_after: float
     worst_class: str
     """The class on which the corrected model is least accurate; empty for labels that are not classes."""
@@ -78,7 +78,7 @@ def verdict(
     tuned = None if fine_tuned is None else fine_tuned.accuracy
     return Verdict(
         outcome,
-        _sentence(outcome, reasons, before, after, tuned, task, where),
+        _sentence(outcome, reasons, before, after, tuned=tuned, task=task, where=where),
         before.reliance,
         after.reliance,
         before.accuracy,
@@ -170,6 +170,7 @@ def _sentence(
     reasons: Sequence[str],
     before: Judged,
     after: Judged,
+    *,
     tuned: float | None,
     task: Task,
     where: str,

@@ -10,15 +10,9 @@ from torch import nn
 from corrigible import Feedback, correct
 from corrigible.data.dataset import TensorData
 from corrigible.feedback.masks import marks_of
-from corrigible.protocols.corrections.doubts import (
-    LEAST_MASKS,
-    NUM_NAMED,
-    beside_the_cue,
-    doubtful_rows,
-    doubts,
-    shows_the_class,
-)
 from corrigible.protocols.corrections.judge import build_judge
+from corrigible.protocols.corrections.label_conflicts import conflicting_rows, label_conflicts
+from corrigible.protocols.corrections.mask_checks import LEAST_MASKS, NUM_NAMED, beside_the_cue, shows_the_class
 from corrigible.protocols.corrections.swap_score import swap_log_likelihoods, swap_score
 from cue_data import CLASSES, KINDS, NUM_ORDINARY, Sees, cue_data
 
@@ -43,7 +37,7 @@ def test_a_row_is_in_doubt_where_its_label_is_less_likely_than_frequent():
     model = sees_second()
     with torch.no_grad():
         model.weight.copy_(torch.tensor([[0.0, -0.3, -2, 0], [0, 0.3, 2, 0]]))
-    found = doubtful_rows(model, DATA, marks, rows, seed=3)
+    found = conflicting_rows(model, DATA, marks, rows, seed=3)
     donors = torch.randperm(80, generator=torch.Generator().manual_seed(3))[:10]
     expected = {}
     for row in range(80):
@@ -68,8 +62,8 @@ def test_rows_parts_make_up_the_swap_score():
 def test_right_feedback_raises_no_doubt_and_wrong_feedback_names_its_rows():
     right = [Feedback(FIRST, row=row) for row in range(30)]
     wrong = [Feedback(SECOND, row=row) for row in range(30, 40)]
-    assert doubts(sees_second(), DATA, marks_of(right, DATA)) is None
-    found = doubts(sees_second(), DATA, marks_of(right + wrong, DATA))
+    assert label_conflicts(sees_second(), DATA, marks_of(right, DATA)) is None
+    found = label_conflicts(sees_second(), DATA, marks_of(right + wrong, DATA))
     assert found.num_rows == 40
     assert set(found.rows) <= set(range(30, 40))
     assert len(found.rows) >= 4
@@ -95,7 +89,7 @@ def test_rows_that_are_hard_to_tell_anyway_raise_no_doubt():
     model = sees_second()
     with torch.no_grad():
         model.weight.copy_(torch.tensor([[0.0, 0, 0, -5], [0, 0, 0, 5]]))
-    assert doubts(model, DATA, marks_of([Feedback(SECOND, scope="dataset")], DATA)) is None
+    assert label_conflicts(model, DATA, marks_of([Feedback(SECOND, scope="dataset")], DATA)) is None
 
 
 def judge_of(case):

@@ -1,35 +1,20 @@
-"""Feedback to look at again: masks beside the cue, masks on what shows the class, or masks that contradict the labels.
+"""Masks to look at again: beside the cue, or on what shows the class.
 
 Reviewed rows are checked against each other. Content that a model relies on draws rows that wear it to the class it is
 from. If most masks hold such content, a mask that does not is beside the cue. After the correction, marked content
 should no longer draw any row; content that still does may be what shows the class.
-
-After a correction the label of a reviewed row should still be likely when its marked inputs hold other rows' values.
-If it is then less likely than a guess by class frequency, and much less likely than on the row as found, the model
-still needs the marked inputs: either the mask holds what shows the label, or the correction was too weak. A person
-should look at that row again.
 """
 
-import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 
 import torch
-from jaxtyping import Float, Int
-from torch import Tensor, nn
 
-from corrigible.data.dataset import all_labels, strata_of, task_of
-from corrigible.data.protocol import Dataset, extra_of
-from corrigible.data.swapping import some_rows
-from corrigible.feedback.masks import Marks, Masks, marks_to_swap
 from corrigible.protocols.corrections.exchanges import WORN
 from corrigible.protocols.corrections.judge import Judge
 from corrigible.protocols.corrections.judged import Judged
-from corrigible.protocols.corrections.swap_score import swap_log_likelihoods
 
-NUM_ROWS, NUM_DONORS, NUM_NAMED = 500, 10, 5
-LEAST_SHARE = 0.25
-"""Share of the reviewed rows below which no doubt is raised; some rows are hard to tell whatever is marked."""
+NUM_NAMED = 5
 LEAST_ATTRACTION, FAR_LESS, STILL = 0.1, 0.3, 0.3
 """Least attraction of the median mask; share of that below which a mask is doubted; attraction too large afterwards."""
 LEAST_MASKS, LEAST_BESIDE = 3, 0.1
@@ -61,7 +46,8 @@ def beside_the_cue(judge: Judge, before: Judged) -> FeedbackDoubted | None:
     rows.sort(key=lambda row: drawn[row][0])
     message = (
         f"{len(rows)} of the {len(drawn)} reviewed rows that could be compared seem to be marked beside the cue: "
-        f"what is marked there hardly moves the model, what is marked on the others does; look again at {_named(rows)}"
+        "what is marked there hardly moves the model, what is marked on the others does; look again at "
+        f"{rows_named(rows)}"
     )
     return FeedbackDoubted(tuple(rows), len(drawn), message)
 
@@ -76,7 +62,7 @@ def shows_the_class(judge: Judge, after: Judged) -> FeedbackDoubted | None:
     what = "label" if judge.task.logits is None else "class"
     message = (
         f"what is marked on {len(rows)} of {len(drawn)} reviewed rows still draws other rows to their {what}: the "
-        f"mask may hold what shows the {what}; look again at {_named(rows)}"
+        f"mask may hold what shows the {what}; look again at {rows_named(rows)}"
     )
     return FeedbackDoubted(tuple(rows), len(drawn), message)
 
@@ -95,49 +81,7 @@ def _attraction_by_mask(judge: Judge, judged: Judged) -> dict[int, tuple[float, 
     return found
 
 
-def _named(rows: Sequence[int]) -> str:
+def rows_named(rows: Sequence[int]) -> str:
+    """The first of these rows, in words, and how many more there are."""
     more = f" and {len(rows) - NUM_NAMED} more" if len(rows) > NUM_NAMED else ""
     return ("rows " if len(rows) > 1 else "row ") + ", ".join(map(str, rows[:NUM_NAMED])) + more
-
-
-def doubts(model: nn.Module, dataset: Dataset, marks: Marks, *, seed: int = 0) -> FeedbackDoubted | None:
-    """The reviewed rows to look at again after a correction; None if few or none are in doubt."""
-    labels = strata_of(dataset)
-    swaps = marks_to_swap(marks, labels)
-    rows = some_rows(swaps.irrelevant.rows(labels), NUM_ROWS, seed)
-    found = doubtful_rows(model, dataset, swaps, rows, seed=seed)
-    if len(found) < max(LEAST_SHARE * len(rows), 2):
-        return None
-    message = (
-        f"on {len(found)} of {len(rows)} reviewed rows the label can no longer be told when what must not matter is "
-        "replaced: the feedback contradicts the labels, or the correction is too weak; look again at "
-        f"{_named(found.tolist())}"
-    )
-    return FeedbackDoubted(tuple(found.tolist()), len(rows), message)
-
-
-def _guess(dataset: Dataset, rows: Int[Tensor, " row"]) -> Float[Tensor, " row"]:
-    """The log-likelihood of each row's label by a guess that looks at no input."""
-    task, labels = task_of(dataset), all_labels(dataset)
-    if task.logits is not None:
-        frequency = torch.bincount(labels).double() / len(labels)
-        return frequency[labels[rows]].log()
-    outputs = torch.tensor(task.start[0], dtype=torch.float64).expand(len(rows), -1)
-    extra = {name: values[rows].cpu() for name, values in extra_of(dataset).items()}
-    return -task.loss(outputs, labels[rows], extra).double()
-
-
-def doubtful_rows(
-    model: nn.Module, dataset: Dataset, marks: Marks, rows: Int[Tensor, " row"], *, seed: int = 0
-) -> Int[Tensor, " doubtful"]:
-    """The rows whose label becomes less likely than by a guess once marked inputs hold other rows' values.
-
-    A guess is the class frequency, or for other tasks the best constant. The label must also be at least twice as
-    likely on the row as found: rows that are hard to tell raise no doubt.
-    """
-    guess = _guess(dataset, rows)
-    likelihood = swap_log_likelihoods(model, dataset, marks, rows, num_donors=NUM_DONORS, seed=seed)
-    nothing = Masks(torch.zeros_like(marks.irrelevant.everywhere), {}, {})
-    whole = swap_log_likelihoods(model, dataset, Marks(nothing, nothing), rows, num_donors=1, seed=seed)
-    is_doubtful = (likelihood < guess) & (whole - likelihood > math.log(2))
-    return rows[is_doubtful][likelihood[is_doubtful].argsort()]
