@@ -28,7 +28,7 @@ def judged(
     classes = torch.tensor(list(y if predicted is None else predicted))
     kind = torch.tensor([part] * size if isinstance(part, int) else list(part))
     shares = one_hot(classes, max([*y, *classes.tolist()]) + 1).double()
-    return Judged(kind, torch.tensor(list(y)), *values, shares, _values(found_hits, size))
+    return Judged(kind, torch.arange(size), torch.tensor(list(y)), *values, shares, _values(found_hits, size))
 
 
 def _values(given: Values, size: int) -> torch.Tensor:

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import fields, replace
+from functools import partial
 from typing import Any
 
 import torch
@@ -24,7 +25,7 @@ def collate(dataset: Dataset, index: Tensor, marks: Marks | None = None) -> Batc
     rows = rows_of(dataset, index)
     task, irrelevant, relevant = task_of(rows), None, None
     if marks is not None:
-        strata = task.strata(rows.y)
+        strata = rows.y if task.logits is not None else index  # Only classes have marks of their own.
         irrelevant, relevant = (
             masks.masks(index, strata).to(rows.x.device) for masks in (marks.irrelevant, marks.relevant)
         )
@@ -76,18 +77,40 @@ def label_batches(
     A single remaining row joins the batch before it, because batch normalisation cannot be trained on one row. If the
     task compares rows of a query, each batch holds whole queries, of about ``batch_size`` rows.
     """
-    query = extra_of(dataset).get("query") if "query" in task_of(dataset).extra else None
+    divided = label_parts(dataset, batch_size, seed, rows=rows)
+    return lambda epoch: (collate(dataset, index, marks) for index in divided(epoch))
 
-    def batches(epoch: int) -> Iterator[Batch]:
+
+def label_parts(
+    dataset: Dataset, batch_size: int, seed: int, *, rows: Tensor | None = None
+) -> Callable[[int], list[Tensor]]:
+    """A function epoch -> the positions of the rows in each of its batches; see `label_batches`."""
+    query = _queries(dataset)
+
+    def parts(epoch: int) -> list[Tensor]:
         order = torch.randperm(len(dataset) if rows is None else len(rows), generator=_generator(seed, epoch))
         order = order if rows is None else rows[order]
-        parts = list(order.split(batch_size)) if query is None else _of_queries(order, query.cpu(), batch_size)
-        if batch_size > 1 and len(parts) > 1 and len(parts[-1]) == 1:
-            parts[-2:] = [torch.cat(parts[-2:])]
-        for index in parts:
-            yield collate(dataset, index, marks)
+        found = list(order.split(batch_size)) if query is None else _of_queries(order, query, batch_size)
+        if batch_size > 1 and len(found) > 1 and len(found[-1]) == 1:
+            found[-2:] = [torch.cat(found[-2:])]
+        return found
 
-    return batches
+    return parts
+
+
+def _queries(dataset: Dataset) -> Tensor | None:
+    """The query of each row, if the task compares the rows of a query; otherwise None."""
+    query = extra_of(dataset).get("query") if "query" in task_of(dataset).extra else None
+    return None if query is None else query.cpu()
+
+
+def _endless(
+    dataset: Dataset, marks: Marks, rows: Tensor, query: Tensor, size: int, seed: int, epoch: int
+) -> Iterator[Batch]:
+    generator = _generator(seed, epoch)
+    while True:
+        order = rows[torch.randperm(len(rows), generator=generator)]
+        yield from (collate(dataset, index, marks) for index in _of_queries(order, query, size))
 
 
 def _of_queries(order: Tensor, query: Tensor, batch_size: int) -> list[Tensor]:
@@ -104,7 +127,13 @@ def _of_queries(order: Tensor, query: Tensor, batch_size: int) -> list[Tensor]:
 
 
 def reviewed_batches(dataset: Dataset, marks: Marks, rows: Tensor, batch_size: int, seed: int) -> Batches:
-    """An endless stream of batches of reviewed rows: all rows in a new order, again and again."""
+    """An endless stream of batches of reviewed rows: all rows in a new order, again and again.
+
+    If the task compares rows of a query, each batch holds whole queries of these rows.
+    """
+    query = _queries(dataset)
+    if query is not None:
+        return partial(_endless, dataset, marks, rows, query, min(batch_size, len(rows)), seed)
 
     def batches(epoch: int) -> Iterator[Batch]:
         generator = _generator(seed, epoch)

@@ -143,7 +143,7 @@ def _verdict(record: Verdict) -> Iterator[str]:
     yield from map(escape, others)
     now, then = 100 * record.as_found_after, 100 * record.as_found_before
     right = f"the {record.measured} is {now:.1f} %, before {then:.1f} %"
-    if record.worst_class:
+    if record.worst_class_accuracy is not None:
         right = (
             f"it is right on {now:.1f} %, before on {then:.1f} %; least often on class {record.worst_class} "
             f"({100 * record.worst_class_accuracy:.1f} % with marked content exchanged)"

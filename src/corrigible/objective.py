@@ -69,9 +69,13 @@ class Term:
     def weight_at(self, epoch: int) -> float:
         assert not isinstance(self.weight, str)
         weight = self.weight(epoch) if callable(self.weight) else self.weight
-        if not isinstance(weight, int | float) or not 0 <= weight <= sys.float_info.max:
+        try:
+            number = float(weight)
+        except (TypeError, ValueError, RuntimeError):
+            number = math.nan
+        if not 0 <= number <= sys.float_info.max:
             raise RecipeError(f"penalty {self.name!r} has weight {weight!r} in epoch {epoch}; expected at least 0")
-        return float(weight)
+        return number
 
 
 @dataclass(frozen=True)

@@ -38,12 +38,13 @@ class Task(NamedTuple):
     loss: Callable[[Tensor, Tensor, Mapping[str, Tensor]], Tensor]
     """(outputs, y, extra) -> (batch,): minus the log-likelihood of each label up to a constant, or the task's loss."""
     quality: Callable[[Tensor, Tensor, Mapping[str, Tensor]], Tensor]
-    """(outputs, y, extra) -> (batch,): 1 is perfect; 0 on average is no better than guessing, or always wrong."""
+    """(outputs, y, extra) -> (batch,): how good each prediction is, at most 1; NaN if it cannot be measured. The mean
+    of the best guess without inputs is ``chance``."""
     moved: Callable[[Tensor, Tensor], Tensor]
-    """How far the prediction lies between these outputs and others of the same rows, (batch,) in [0, 1]."""
+    """(outputs, others) -> (batch,): the distance between the two predictions of each row, from 0 to 1."""
     drawn: Callable[[Tensor, Tensor, Tensor, Tensor], Tensor]
-    """(outputs, others, y, other y) -> (batch,): how far the first lie from the others towards the other label, from
-    -1 to 1."""
+    """(outputs, others, y, other_y) -> (batch,): the move from ``others`` to ``outputs``, positive from ``y`` towards
+    ``other_y``, from -1 to 1."""
     target: Callable[[Tensor], Tensor]
     """The class, label or number that is explained if the caller names none, (batch,)."""
     check: Callable[[Any], Tensor]
@@ -66,6 +67,8 @@ class Task(NamedTuple):
     """The mean quality of the best guess that looks at no input; 0 for classes, where it depends on their balance."""
     written: Callable[[float], str]
     """One of ``values`` as text, with its unit."""
+    is_likelihood: bool = True
+    """Whether the loss is minus a log-likelihood."""
     extra: tuple[str, ...] = ()
     """The tensors of ``extra`` that the loss reads: "exposure", or "query" if it compares rows with each other."""
 

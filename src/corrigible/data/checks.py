@@ -1,6 +1,7 @@
 """Checks of rows in memory, and of the tensors beside them."""
 
 import difflib
+from collections.abc import Mapping
 from typing import Any
 
 import torch
@@ -8,6 +9,7 @@ from torch import Tensor
 
 from corrigible.data.protocol import Dataset, extra_of, weights_of
 from corrigible.errors import DataError
+from corrigible.tasks import OF_ROWS
 
 
 def check_lengths(*parts: Tensor | None) -> None:
@@ -39,7 +41,7 @@ def check_rows(data: Any, index: Tensor | None = None) -> None:
             f"y has shape {tuple(data.y.shape)} and holds {data.y.dtype}; expected one class number per row; for a "
             "regression say what y means: TensorData(x, y, task='amounts')"
         )
-    _check_extra(data)
+    _check_extra(data, index)
     if data.tokens is not None and (data.x.ndim != 3 or data.tokens.ids.shape != data.x.shape[:2]):
         found, expected = tuple(data.tokens.ids.shape), tuple(data.x.shape)
         raise DataError(f"the words have shape {found} and x {expected}; expected (row, token) and a vector for each")
@@ -49,19 +51,42 @@ def check_rows(data: Any, index: Tensor | None = None) -> None:
         raise DataError(f"row {first} of x is NaN or infinite ({len(bad)} such rows); fill or drop them first")
 
 
-def _check_extra(data: Any) -> None:
-    """Raises DataError if ``extra`` holds an unusable exposure or query, or a misspelt name of either."""
-    for name in data.extra:
-        meant = difflib.get_close_matches(name, set(data.task.extra) - set(data.extra), n=1)
-        if meant:
-            raise DataError(f"extra holds {name!r}, unknown to the task {data.task.name!r}; did you mean {meant[0]!r}?")
+def check_labels(y: Tensor, extra: Mapping[str, Any]) -> None:
+    """Raises DataError for labels without a row axis, or exposures and queries that do not fit them."""
+    if y.ndim == 0:
+        raise DataError("y is a single number; expected one label per row")
+    for name in OF_ROWS:
+        values = extra.get(name)
+        if values is not None and (not isinstance(values, Tensor) or values.shape != (len(y),)):
+            found = tuple(values.shape) if isinstance(values, Tensor) else f"a {type(values).__name__}"
+            raise DataError(f"{name} is {found}; expected a tensor of one number for each of the {len(y)} rows")
+        if values is not None:
+            _check_values(name, values, None)
+
+
+def _check_values(name: str, values: Tensor, index: Tensor | None) -> None:
+    """Raises DataError for an exposure that is not above 0, or a query that is no whole number."""
+    is_bad = ~values.isfinite() | ((values <= 0) if name == "exposure" else (values != values.round()))
+    if bool(is_bad.any()):
+        place = int(is_bad.nonzero()[0])
+        row, expected = place if index is None else int(index[place]), "above 0" if name == "exposure" else "whole"
+        raise DataError(f"{name} of row {row} is {float(values[place]):g}; expected finite numbers, {expected}")
+
+
+def _check_extra(data: Any, index: Tensor | None) -> None:
+    """Raises DataError for what the task reads beside the labels and cannot use."""
     for name in data.task.extra:
         values = data.extra.get(name)
         if values is None:
             continue
         if values.ndim != 1:
             raise DataError(f"{name} has shape {tuple(values.shape)}; expected one number per row")
-        is_bad = ~values.isfinite() | ((values <= 0) if name == "exposure" else (values != values.round()))
-        if bool(is_bad.any()):
-            expected = "numbers above 0" if name == "exposure" else "whole numbers"
-            raise DataError(f"{name} of row {int(is_bad.nonzero()[0])} is {values[is_bad][0]:g}; expected {expected}")
+        _check_values(name, values, index)
+
+
+def check_names(data: Any) -> None:
+    """Raises DataError if ``extra`` holds a misspelt name of what the task reads."""
+    for name in data.extra:
+        meant = difflib.get_close_matches(name, set(data.task.extra) - set(data.extra), n=1)
+        if meant:
+            raise DataError(f"extra holds {name!r}, unknown to the task {data.task.name!r}; did you mean {meant[0]!r}?")

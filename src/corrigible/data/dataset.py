@@ -10,7 +10,7 @@ from jaxtyping import Float, Int, Shaped
 from torch import Tensor
 
 from corrigible.data.arrays import frame_columns, numbers, stacked, whole_numbers, whole_numbers_of
-from corrigible.data.checks import check_beside, check_lengths, check_rows
+from corrigible.data.checks import check_beside, check_labels, check_lengths, check_names, check_rows
 from corrigible.data.protocol import Dataset, beside, class_names_of, columns_of, extra_of, tokens_of, weights_of
 from corrigible.data.tokens import Tokens
 from corrigible.errors import DataError
@@ -48,6 +48,7 @@ class TensorData:
                 found = numbers(values, name)
                 object.__setattr__(self, name, found.float() if name == "x" else found)
         if not isinstance(self.task, Task):
+            check_labels(self.y, self.extra)
             task = task_named(self.task, self.y, self.extra)
             object.__setattr__(self, "task", task)
             object.__setattr__(self, "y", task.check(self.y))
@@ -66,9 +67,10 @@ class TensorData:
 
 
 def as_dataset(data: Any, *, task: Task | None = None) -> Dataset:
-    """A data set from ``(x, y)`` or ``(x, y, group)`` arrays, tensors or frames; a map-style data set is unchanged.
+    """A data set from ``(x, y)`` or ``(x, y, group)`` arrays, tensors or frames; a map-style data set stays one.
 
-    Arrays and frames are copied and become float32, tensors of floats keep their type.
+    Arrays and frames are copied and become float32, tensors of floats keep their type. A map-style data set that names
+    a task comes back with its labels in memory.
 
     Args:
         task: that of other rows, such as the training rows, which these rows share; None for the data's own.
@@ -78,13 +80,7 @@ def as_dataset(data: Any, *, task: Task | None = None) -> Dataset:
             groups that are not whole numbers.
     """
     if isinstance(data, tuple) and len(data) in (2, 3):
-        columns = frame_columns(data[0]) if isinstance(data[0], pd.DataFrame) else None
-        x = numbers(data[0], "x")
-        y = (task or CLASSES).check(numbers(data[1], "y"))
-        group = whole_numbers(data[2], "group") if len(data) == 3 else None
-        check_lengths(x, y, group)
-        keeps_type = isinstance(data[0], Tensor) and x.is_floating_point()
-        data = TensorData(x if keeps_type else x.float(), y, group, columns, task=task or CLASSES)
+        data = from_arrays(data, CLASSES if task is None else task)
     if not (hasattr(data, "__len__") and hasattr(data, "__getitem__")):
         raise DataError(f"data is a {type(data).__name__}; expected (x, y) arrays or a map-style data set of (x, y)")
     if len(data) == 0:
@@ -92,9 +88,25 @@ def as_dataset(data: Any, *, task: Task | None = None) -> Dataset:
     check_beside(data)
     if isinstance(data, TensorData):
         check_rows(data)
+        check_names(data)
         data = _with_checked_labels(data)
     data = data if isinstance(_chosen(data), Task) else labelled(data)
     return data if task is None or task_of(data) is task else _of_task(data, task)
+
+
+def from_arrays(arrays: tuple[Any, ...], task: TaskChoice) -> TensorData:
+    """The data set of ``(x, y)`` or ``(x, y, group)`` arrays, tensors or frames, as `as_dataset` takes them.
+
+    Raises:
+        DataError: as `as_dataset`.
+    """
+    columns = frame_columns(arrays[0]) if isinstance(arrays[0], pd.DataFrame) else None
+    x, y = numbers(arrays[0], "x"), numbers(arrays[1], "y")
+    y = task.check(y) if isinstance(task, Task) else y
+    group = whole_numbers(arrays[2], "group") if len(arrays) == 3 else None
+    check_lengths(x, y, group)
+    keeps_type = isinstance(arrays[0], Tensor) and x.is_floating_point()
+    return TensorData(x if keeps_type else x.float(), y, group, columns, task=task)
 
 
 def _with_checked_labels(data: TensorData) -> TensorData:
@@ -152,6 +164,8 @@ def all_rows(dataset: Dataset) -> TensorData:
 
 def all_labels(dataset: Dataset) -> Shaped[Tensor, " row *label"]:
     """Every row's label; taken from the attribute ``y`` if the data set has one."""
+    if isinstance(dataset, TensorData | Labelled):
+        return dataset.y.cpu()
     labels = getattr(dataset, "y", None)
     if labels is not None:
         return task_of(dataset).check(labels).cpu()
@@ -209,12 +223,15 @@ class Labelled:
     rows: Dataset
     y: Shaped[Tensor, " row *label"]
     task: Task
+    moved: Mapping[str, Tensor] = field(default_factory=dict)
+    """What stands beside these labels instead of the data set's own ``extra``."""
 
     def __len__(self) -> int:
         return len(self.rows)
 
     def __getitem__(self, row: int) -> tuple[Any, ...]:
-        return self.rows[row]
+        inputs, _, *others = self.rows[row]
+        return inputs, self.y[row], *others
 
     @property
     def columns(self) -> Columns | None:
@@ -233,8 +250,8 @@ class Labelled:
 
     @property
     def extra(self) -> Mapping[str, Tensor]:
-        """Those of the data set itself."""
-        return extra_of(self.rows)
+        """Those of the data set itself, except where others belong to the labels."""
+        return {**extra_of(self.rows), **self.moved}
 
     @property
     def class_names(self) -> tuple[str, ...]:
@@ -251,9 +268,11 @@ def labelled(dataset: Dataset) -> Dataset:
     """The data set with its labels in memory."""
     if hasattr(dataset, "y") and isinstance(_chosen(dataset), Task):
         return dataset
-    task = task_of(dataset)
-    labels = all_labels(dataset) if isinstance(_chosen(dataset), Task) else task.check(labels_as_given(dataset)).cpu()
-    return Labelled(dataset, labels, task)
+    if isinstance(_chosen(dataset), Task):
+        return Labelled(dataset, all_labels(dataset), task_of(dataset))
+    y = labels_as_given(dataset)
+    task = task_named(_chosen(dataset), y, extra_of(dataset))
+    return Labelled(dataset, task.check(y).cpu(), task)
 
 
 def shape_of(dataset: Dataset) -> tuple[int, ...]:

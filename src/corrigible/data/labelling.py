@@ -6,13 +6,10 @@ from dataclasses import replace
 from itertools import pairwise
 from typing import Any
 
-import pandas as pd
-
-from corrigible.data.arrays import frame_columns, numbers, whole_numbers
-from corrigible.data.dataset import Labelled, TensorData, all_labels, as_dataset, labelled, labels_as_given, task_of
+from corrigible.data.dataset import Labelled, TensorData, as_dataset, from_arrays, labelled, labels_as_given, task_of
 from corrigible.data.protocol import Dataset, class_names_of, extra_of
 from corrigible.errors import DataError, RecipeError
-from corrigible.tasks import TaskChoice, task_named
+from corrigible.tasks import TaskChoice, named_with_settings, task_named
 from corrigible.types import Task
 
 
@@ -30,22 +27,17 @@ def labelled_as(load: Callable[[str], Any], split: str, chosen: Mapping[str, Any
     rows = _read(load(split), chosen, split)
     if split == "train" or task_of(rows).name == "classes":
         return rows
-    return with_task(rows, task_of(_read(load("train"), chosen, "train")))
-
-
-def with_task(rows: Dataset, task: Task) -> Dataset:
-    """The same rows with another task."""
-    y = task.check(all_labels(rows))
-    if isinstance(rows, TensorData | Labelled):
-        return replace(rows, y=y, task=task)
-    return Labelled(rows, y, task)
+    try:
+        return as_dataset(rows, task=task_of(_read(load("train"), chosen, "train")))
+    except DataError as error:
+        raise DataError(f"split {split!r}: {error}") from error
 
 
 def name_of_task(chosen: TaskChoice) -> str:
     """The name of a task, however it is given."""
     if isinstance(chosen, Task):
         return chosen.name
-    return chosen if isinstance(chosen, str) else str(chosen.get("name"))
+    return named_with_settings(chosen)[0]
 
 
 def require_ordered(class_names: Sequence[str]) -> None:
@@ -84,14 +76,11 @@ def _labelled(given: Any, chosen: Mapping[str, Any] | None) -> Dataset:
 def _meant(given: Any, chosen: Mapping[str, Any]) -> Any:
     """Rows without a task of their own, with the chosen one."""
     if isinstance(given, tuple) and len(given) in (2, 3):
-        x, y = numbers(given[0], "x"), numbers(given[1], "y")
-        group = whole_numbers(given[2], "group") if len(given) == 3 else None
-        columns = frame_columns(given[0]) if isinstance(given[0], pd.DataFrame) else None
-        return TensorData(x.float(), y, group, columns, task=chosen)
+        return from_arrays(given, chosen)
     if isinstance(given, TensorData):
         return replace(given, task=chosen)
     if not (hasattr(given, "__len__") and hasattr(given, "__getitem__")):
         return given  # To be refused as data of any task is.
     y = labels_as_given(given)
     task = task_named(chosen, y, extra_of(given))
-    return Labelled(given, task.check(y), task)
+    return Labelled(given, task.check(y).cpu(), task)

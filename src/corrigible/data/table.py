@@ -191,7 +191,7 @@ def encode(frame: pd.DataFrame, encoder: TableEncoder, *, task: TaskChoice | Non
 
 
 def labels_of(frame: pd.DataFrame, encoder: TableEncoder) -> Tensor:
-    """The labels of the rows: class numbers, or float32 numbers, for several labels (row, label).
+    """The labels of the rows: class numbers, or numbers, for several labels (row, label).
 
     Raises:
         DataError: a row without a label, or one that does not fit.
@@ -206,6 +206,11 @@ def labels_of(frame: pd.DataFrame, encoder: TableEncoder) -> Tensor:
 
 
 def beside_labels(frame: pd.DataFrame, encoder: TableEncoder) -> dict[str, Tensor]:
+    """The exposure and query columns of the frame, as `TensorData.extra` takes them.
+
+    Raises:
+        DataError: an exposure that is not above 0, or a missing value.
+    """
     found = {}
     if encoder.exposure is not None:
         found["exposure"] = torch.from_numpy(exposures(column_of(frame, encoder.exposure)))

@@ -160,8 +160,8 @@ class SummedLogProb:
 
 
 @dataclass(frozen=True)
-class SummedOutput:
-    """The standardised outputs of a task without classes, summed."""
+class StandardOutput:
+    """The standardised output of a task without classes."""
 
     task: Task
 
@@ -237,8 +237,8 @@ def plain_score(name: str | Score) -> Score:
 def score_named(name: str | Score, forward: Forward, *, classes: Sequence[int] | None = None) -> Score:
     """The score of that name; a random projection takes its draws from the pass. A function stays as it is.
 
-    For a pass whose task has no classes, every score of classes is the sum of its standardised outputs, and a random
-    projection is one of these.
+    For a pass whose task has no classes, every score of classes is the standardised output, or a random projection of
+    several of them.
 
     Args:
         classes: which log-probabilities enter a score that is made of all of them; None for all. Scores of one class
@@ -255,7 +255,8 @@ def score_named(name: str | Score, forward: Forward, *, classes: Sequence[int] |
     if name not in SCORES:
         raise RecipeError(unknown("score", name, SCORE_NAMES))
     if task.logits is None and name != "target_output":
-        return SummedOutput(task)
+        # Several outputs could cancel in a sum.
+        return StandardOutput(task) if task.num_outputs == 1 else RandomProjection(weakref.ref(forward))
     score = SummedLogProb(chosen) if name == "summed_log_prob" and chosen is not None else SCORES[name]
     return score if task.name == "classes" or name == "target_output" else ClassScore(task, score)
 

@@ -1,6 +1,7 @@
 """The last step of a network whose outputs are numbers in a unit of their own."""
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 
 import torch
 from jaxtyping import Float
@@ -28,8 +29,23 @@ class Affine(nn.Module):
 
 def affine(centre: Numbers, scale: Numbers) -> list[nn.Module]:
     """The modules that bring outputs to this centre and scale: none if they are 0 and 1."""
-    is_plain = isinstance(centre, int | float) and isinstance(scale, int | float) and (centre, scale) == (0, 1)
-    return [] if is_plain else [Affine(centre, scale)]
+    step = Affine(centre, scale)
+    is_plain = bool((step.get_buffer("centre") == 0).all()) and bool((step.get_buffer("scale") == 1).all())
+    return [] if is_plain else [step]
+
+
+@contextmanager
+def centred_at_zero(model: nn.Module) -> Iterator[None]:
+    """A context in which every `Affine` of the model has the centre 0."""
+    steps = [module for module in model.modules() if isinstance(module, Affine)]
+    centres = [step.get_buffer("centre") for step in steps]
+    try:
+        for step in steps:
+            step.register_buffer("centre", torch.zeros_like(step.get_buffer("centre")))
+        yield
+    finally:
+        for step, centre in zip(steps, centres, strict=True):
+            step.register_buffer("centre", centre)
 
 
 def with_affine(network: nn.Module, centre: Numbers, scale: Numbers) -> nn.Module:

@@ -27,11 +27,16 @@ def predictive(model: nn.Module, x: Float[Tensor, " batch *input"], *, task: Tas
     Raises:
         UnsupportedModelError: an output that does not fit the task, or an ensemble of another task.
     """
+    require_same_task(model, task)
     if isinstance(model, Ensemble):
-        if model.task.name != task.name:
-            found = f"the ensemble has the task {model.task.name!r} and the data {task.name!r}"
-            raise UnsupportedModelError(f"{found}; build it with that of the data: Ensemble(members, task=…)")
         passes = model.member_outputs(x)
         return Predictive(model.task.combined(passes), passes)
     outputs = task.outputs(model(x))
     return Predictive(outputs, outputs[None])
+
+
+def require_same_task(model: nn.Module, task: Task) -> None:
+    """Raises UnsupportedModelError for an ensemble that was built for another task."""
+    if isinstance(model, Ensemble) and model.task.name != task.name:
+        found = f"the ensemble has the task {model.task.name!r} and the data {task.name!r}"
+        raise UnsupportedModelError(f"{found}; build it with that of the data: Ensemble(members, task=…)")

@@ -13,6 +13,7 @@ from torch import Tensor
 
 from corrigible.declarations import declared
 from corrigible.explanations.marks.shares import mean_over_marked
+from corrigible.models.affine import centred_at_zero
 from corrigible.models.decomposition import contribution
 from corrigible.models.forward import Forward, centred
 from corrigible.models.modes import like_parameters
@@ -23,7 +24,8 @@ from corrigible.types import Batch
 def contextual_decomposition(forward: Forward, batch: Batch) -> Float[Tensor, ""]:
     """Mean absolute contribution of the marked inputs to the logits, in units of a logit.
 
-    For tasks without classes it is the contribution to the standardised outputs.
+    For tasks without classes it is the contribution to the standardised outputs. The fixed centre of a built-in
+    network's outputs counts for nothing.
 
     In a linear model, the contribution of an input is its weight times its value. So a marked input that is 0
     contributes nothing and gets no correction; the one-hot columns of a category are taken relative to their mean. The
@@ -40,5 +42,8 @@ def contextual_decomposition(forward: Forward, batch: Batch) -> Float[Tensor, ""
         _, contributed = contribution(forward.model, x, part)
         contributed = contributed - contributed.mean(dim=1, keepdim=True)
     else:
-        _, contributed = contribution(forward.model, x, part, read=lambda output: task.standard(task.outputs(output)))
+        with centred_at_zero(forward.model):
+            _, contributed = contribution(
+                forward.model, x, part, read=lambda output: task.standard(task.outputs(output))
+            )
     return mean_over_marked(contributed.abs().mean(dim=1), batch.irrelevant)

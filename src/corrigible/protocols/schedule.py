@@ -9,7 +9,7 @@ import torch
 from torch import Tensor, nn
 from torch.optim import Optimizer
 
-from corrigible.batches import Batches, label_batches, reviewed_batches
+from corrigible.batches import Batches, label_batches, label_parts, reviewed_batches
 from corrigible.data.dataset import rows_of, task_of
 from corrigible.data.protocol import Dataset
 from corrigible.errors import NoGradientError, RecipeError, TrainingDivergedError
@@ -19,7 +19,7 @@ from corrigible.losses import LOSSES
 from corrigible.methods import method_named, name_of
 from corrigible.models.forward import Augment, Loss
 from corrigible.models.modes import evaluating, like_parameters
-from corrigible.models.predictive import predictive
+from corrigible.models.predictive import require_same_task
 from corrigible.objective import PenaltySettings, Term
 from corrigible.outputs import as_outputs
 from corrigible.protocols.ahead import changed_ahead, split_ahead
@@ -157,8 +157,8 @@ def require_fit(model: nn.Module, dataset: Dataset) -> None:
     """
     first = like_parameters(rows_of(dataset, torch.tensor([0])).x, model)
     with evaluating(model), torch.no_grad():
-        checked_output(model, first, len(dataset))
-        predictive(model, first, task=task_of(dataset))
+        require_same_task(model, task_of(dataset))
+        task_of(dataset).outputs(checked_output(model, first, len(dataset)))
 
 
 def _require_finite(model: nn.Module, dataset: Dataset, batch_size: int) -> None:
@@ -205,9 +205,8 @@ def run(
     parameters = [p for p in model.parameters() if p.requires_grad]
     if not parameters:
         raise NoGradientError("the model has no parameter that may be trained; unfreeze some with requires_grad_()")
-    num_rows = len(dataset) if rows is None else len(rows)
     step, loss = schedule.step_factory(step), _own_or_named(loss, schedule)
-    num_steps = schedule.epochs * math.ceil(num_rows / schedule.rows_per_step(num_rows))
+    num_steps = _num_steps(dataset, schedule, seed, rows)
     yield from fit(
         model,
         labelled,
@@ -222,6 +221,16 @@ def run(
         seed=seed,
     )
     _require_finite(model, dataset, schedule.rows_per_step(len(dataset)))
+
+
+def _num_steps(dataset: Dataset, schedule: Schedule, seed: int, rows: Tensor | None) -> int:
+    """The number of steps of a run; batches of whole queries are counted, because their sizes differ."""
+    num_rows = len(dataset) if rows is None else len(rows)
+    size = schedule.rows_per_step(num_rows)
+    if "query" not in task_of(dataset).extra:
+        return schedule.epochs * math.ceil(num_rows / size)
+    parts = label_parts(dataset, size, seed, rows=rows)
+    return sum(len(parts(epoch)) for epoch in range(schedule.epochs))
 
 
 def _own_or_named(loss: Loss | None, schedule: Schedule) -> Loss:

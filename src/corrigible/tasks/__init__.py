@@ -57,6 +57,8 @@ def named_with_settings(chosen: str | Mapping[str, Any]) -> tuple[str, dict[str,
         raise RecipeError(f"task is {chosen!r}; expected a name, {{'name': …, setting: …}} or a Task")
     settings = {"name": chosen} if isinstance(chosen, str) else dict(chosen)
     name = settings.pop("name", None)
+    if name is None:
+        raise RecipeError(f"task is {chosen!r}; expected {{'name': …, setting: …}} with one of {', '.join(TASKS)}")
     if not isinstance(name, str) or name not in TASKS:
         raise RecipeError(unknown("task", str(name), TASKS))
     for key in OF_ROWS:

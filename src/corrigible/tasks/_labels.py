@@ -1,9 +1,10 @@
 """What tasks share: checks of outputs and labels, strata of amounts, numbers in words."""
 
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any
 
+import numpy as np
 import torch
 from jaxtyping import Float, Int
 from torch import Tensor
@@ -36,8 +37,9 @@ def numbers_per_row(num_outputs: int, task: str) -> Callable[[Any], Tensor]:
         found = as_outputs(output)
         if found.shape[1] != num_outputs:
             raise UnsupportedModelError(
-                f"the model gives {described(output)}; the task {task!r} expects (batch, {num_outputs}); "
-                "other rows take the task of the training rows: TensorData(x, y, task=train.task)"
+                f"the model gives {described(output)}; the task {task!r} expects (batch, {num_outputs}): "
+                "give its last layer as many outputs; if these are other rows than the training rows, give them their "
+                "task: TensorData(x, y, task=train.task)"
             )
         return found
 
@@ -70,13 +72,18 @@ def amounts_per_row(y: Any, task: str, *, least: float = -torch.inf, is_open: bo
 
 def spread_of(y: Float[Tensor, " row"]) -> float:
     """The standard deviation of the labels; 1 if they are all equal."""
-    return float(y.double().std(correction=0)) or 1.0
+    return 1.0 if bool((y == y[0]).all()) else float(y.double().std(correction=0))
+
+
+def quantiles_of(y: Float[Tensor, " row"], levels: Sequence[float]) -> Float[Tensor, " level"]:
+    """The quantiles of the labels at these levels, of any number of rows."""
+    return torch.from_numpy(np.quantile(y.detach().cpu().double().numpy(), list(levels)))
 
 
 def strata_at(y: Float[Tensor, " row"]) -> Callable[[Tensor], Tensor]:
     """A function that says in which part of the labels a label lies: quarters, or fewer if many labels are equal."""
-    cuts = torch.quantile(y.double(), torch.linspace(0, 1, NUM_STRATA + 1, dtype=torch.float64)[1:-1]).unique()
-    cuts = cuts[cuts < y.double().max()]
+    cuts = quantiles_of(y, [part / NUM_STRATA for part in range(1, NUM_STRATA)]).unique()
+    cuts = cuts[cuts < y.cpu().double().max()]
 
     def strata(labels: Tensor) -> Int[Tensor, " row"]:
         return torch.bucketize(labels.cpu().double().contiguous(), cuts)

@@ -9,7 +9,15 @@ from jaxtyping import Float
 from torch import Tensor
 
 from corrigible.errors import RecipeError
-from corrigible.tasks._labels import amounts_per_row, clipped, numbers_per_row, spread_of, strata_at, with_unit
+from corrigible.tasks._labels import (
+    amounts_per_row,
+    clipped,
+    numbers_per_row,
+    quantiles_of,
+    spread_of,
+    strata_at,
+    with_unit,
+)
 from corrigible.types import Task
 
 
@@ -33,8 +41,9 @@ def quantiles(y: Any, *, levels: Sequence[float] = (0.1, 0.5, 0.9), unit: str = 
     level = torch.tensor(list(levels), dtype=torch.float64)
     if not len(level) or not bool((level.diff() > 0).all()) or not 0 < float(level[0]) <= float(level[-1]) < 1:
         raise RecipeError(f"levels are {list(levels)}; expected ascending numbers between 0 and 1, such as 0.1, 0.9")
-    constant = torch.quantile(labels.double(), level)
-    null = float(pinball(constant.expand(len(labels), -1), labels.double(), level).mean()) or 1.0
+    constant = quantiles_of(labels, levels)
+    losses = pinball(constant.expand(len(labels), -1), labels.cpu().double(), level)
+    null = 1.0 if bool((labels == labels[0]).all()) else float(losses.mean())
     at = _AtLevels(level, spread_of(labels), null)
     return Task(
         name="quantiles",
@@ -62,6 +71,7 @@ def quantiles(y: Any, *, levels: Sequence[float] = (0.1, 0.5, 0.9), unit: str = 
         moved_as="predictions by {} % of the labels' standard deviation",
         chance=0.0,
         written=with_unit(unit),
+        is_likelihood=False,
     )
 
 

@@ -4,7 +4,7 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 import torch
-from jaxtyping import Float
+from jaxtyping import Bool, Float, Int
 from torch import Tensor
 from torch.nn.functional import softplus
 
@@ -60,6 +60,7 @@ def ranking(y: Any, *, query: Tensor | None = None) -> Task:
         moved_as="predicted orders by {} points",
         chance=0.5,
         written=plain_number,
+        is_likelihood=False,
         extra=("query",),
     )
 
@@ -67,24 +68,44 @@ def ranking(y: Any, *, query: Tensor | None = None) -> Task:
 Pairwise = Callable[[Tensor], Tensor]
 """How far the rightly ordered row of each pair is ahead -> a number for each pair."""
 MOST_PAIRS = 2**22
-"""Most pairs in memory at once."""
+"""Most pairs in memory at once where rows are not of queries."""
 
 
 def _over_pairs(
     outputs: Tensor, y: Tensor, extra: Mapping[str, Tensor], of: Pairwise, otherwise: float
 ) -> Float[Tensor, " row"]:
     """The mean over each row's pairs, rows with another label of the same query; ``otherwise`` if there are none."""
-    query, found = extra.get("query"), []
-    for rows in torch.arange(len(y), device=y.device).split(max(1, MOST_PAIRS // max(1, len(y)))):
-        sign = (y[rows, None] - y[None]).sign()
-        pairs = sign != 0
-        if query is not None:
-            pairs &= (query[rows.to(query.device), None] == query[None]).to(y.device)
-        values = of((outputs[rows] - outputs.T) * sign)
-        count = pairs.sum(dim=1)
-        mean = torch.where(pairs, values, torch.zeros_like(values)).sum(dim=1) / count.clamp_min(1)
-        found.append(torch.where(count > 0, mean, torch.full_like(mean, otherwise)))
-    return torch.cat(found)
+    scores, query = outputs[:, 0], extra.get("query")
+    if query is None:
+        parts = torch.arange(len(y), device=y.device).split(max(1, MOST_PAIRS // max(1, len(y))))
+        return torch.cat(
+            [_means(scores[rows, None], scores[None], y[rows, None], y[None], of, otherwise) for rows in parts]
+        )
+    rows, is_real = _by_query(query.to(y.device))
+    s, label = scores[rows], y[rows].where(is_real, torch.nan)
+    of_rows = _means(s[:, :, None], s[:, None], label[:, :, None], label[:, None], of, otherwise)[is_real]
+    return torch.zeros_like(of_rows).index_put((rows[is_real],), of_rows)
+
+
+def _means(
+    scores: Tensor, others: Tensor, y: Tensor, other_y: Tensor, of: Pairwise, otherwise: float
+) -> Float[Tensor, " *row"]:
+    """The mean over the last axis, the other rows, of those with another label."""
+    sign = (y - other_y).sign().nan_to_num()
+    pairs = sign != 0
+    values, count = of((scores - others) * sign), pairs.sum(dim=-1)
+    mean = torch.where(pairs, values, torch.zeros_like(values)).sum(dim=-1) / count.clamp_min(1)
+    return torch.where(count > 0, mean, torch.full_like(mean, otherwise))
+
+
+def _by_query(query: Tensor) -> tuple[Int[Tensor, " query member"], Bool[Tensor, " query member"]]:
+    """The positions of the rows of each query, and which of them are real: queries may differ in size."""
+    numbers, size = query.unique(return_inverse=True, return_counts=True)[1:]
+    order = numbers.argsort(stable=True)
+    member = torch.arange(int(size.max()), device=query.device)
+    is_real = member < size[:, None]
+    place = (size.cumsum(0) - size)[:, None] + member
+    return order[place.clamp_max(len(order) - 1)], is_real
 
 
 def _loss(outputs: Tensor, y: Tensor, extra: Mapping[str, Tensor]) -> Tensor:

@@ -1,6 +1,7 @@
 """Several labels at once: each row has none, one or more of them."""
 
 from collections.abc import Mapping
+from functools import partial
 from typing import Any
 
 import torch
@@ -30,9 +31,9 @@ def several_labels(y: Any) -> Task:
 
     def strata(y: Tensor) -> Int[Tensor, " row"]:
         """The rarest label that the row has, counted from 1; 0 for rows without any."""
-        found = torch.zeros(len(y), dtype=torch.long)
+        present, found = y.cpu() > 0, torch.zeros(len(y), dtype=torch.long)
         for label in rarest_first.flip(0).tolist():
-            found[y.cpu()[:, label] > 0] = label + 1
+            found[present[:, label]] = label + 1
         return found
 
     return Task(
@@ -49,7 +50,7 @@ def several_labels(y: Any) -> Task:
         moved=lambda outputs, others: (outputs.sigmoid() - others.sigmoid()).abs().amax(dim=1),
         drawn=_drawn,
         target=lambda outputs: outputs.argmax(dim=1),
-        check=_present,
+        check=partial(_present, num_labels=labels.shape[1]),
         strata=strata,
         score="target_output",
         start=(tuple(share.clamp(0.01, 0.99).logit().tolist()), (1.0,) * labels.shape[1]),
@@ -61,10 +62,12 @@ def several_labels(y: Any) -> Task:
     )
 
 
-def _present(y: Any) -> Float[Tensor, " row label"]:
+def _present(y: Any, *, num_labels: int | None = None) -> Float[Tensor, " row label"]:
     given = torch.as_tensor(y)
     if given.ndim != 2:
         raise DataError(f"y has shape {tuple(given.shape)}; the task 'several_labels' expects (row, label)")
+    if num_labels is not None and given.shape[1] != num_labels:
+        raise DataError(f"y has {given.shape[1]} labels; the task was made for {num_labels}: give these rows as many")
     if not bool(((given == 0) | (given == 1)).all()):
         bad = given[(given != 0) & (given != 1)][0]
         raise DataError(f"y holds {float(bad):g}; the task 'several_labels' expects 1 where a row has a label, else 0")

@@ -2,10 +2,11 @@
 
 Accuracy on rows that hold the confounder prefers the fooled model, and the user has no rows without it; so the marked
 content is exchanged (`exchanges`). Each class counts equally: a model that always predicts one class is right on that
-class and wrong on all others. Where labels are not classes, rows count equally: there a constant prediction explains
-nothing. Content is then exchanged between rows of different strata (`Task.strata`).
+class and wrong on all others. Where labels are not classes, each part of the rows counts equally: there a constant
+prediction explains nothing. Content is then exchanged between rows of different strata (`Task.strata`).
 """
 
+import logging
 import math
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
@@ -29,6 +30,7 @@ from corrigible.protocols.corrections.exchanges import MOST_AT_ONCE, SWAPPED, Ex
 from corrigible.protocols.corrections.judged import Judged, joined
 from corrigible.types import Task
 
+log = logging.getLogger(__name__)
 MOST_REVIEWED = 256
 LEAST_LIKELIHOOD = math.log(1e-30)
 """Least log-likelihood that counts."""
@@ -112,16 +114,28 @@ def _judged(rows: _Predicted, task: Task) -> Judged:
     found_hits = task.quality(rows.found, rows.y, rows.extra).double()
     found = Judged(
         torch.full((len(rows.y),), rows.part),
+        torch.arange(len(rows.y)),
         task.strata(rows.y) if task.logits is not None else torch.zeros(len(rows.y), dtype=torch.long),
-        (-losses).clamp_min(LEAST_LIKELIHOOD).mean(dim=1),
+        (-losses if task.logits is None else (-losses).clamp_min(LEAST_LIKELIHOOD)).mean(dim=1),
         hits.mean(dim=1),
         each(task.moved, rows.scored, rows.compared).mean(dim=1),
-        each(task.drawn, *pair, rows.other, rows.source).mean(dim=1),
+        _pull(task, rows, each(task.drawn, *pair, rows.other, rows.source).mean(dim=1)),
         each(partial(_shares, task), rows.scored).mean(dim=1),
         found_hits,
     )
     is_known = ~(found.hits.isnan() | found_hits.isnan())
+    if len(is_known) and not bool(is_known.any()):
+        log.warning(
+            f"{len(is_known)} rows with exchanged content cannot be judged: no two are of the same query with "
+            "different labels; review several rows of a query"
+        )
     return Judged(*(getattr(found, name)[is_known] for name in Judged.__dataclass_fields__))
+
+
+def _pull(task: Task, rows: _Predicted, pull: Float[Tensor, " row"]) -> Float[Tensor, " row"]:
+    """The pull, NaN for texts that lost their words: the label that they are drawn from is not known."""
+    is_unknown = task.logits is None and rows.part == SWAPPED and torch.equal(rows.source, rows.other)
+    return torch.full_like(pull, torch.nan) if is_unknown else pull
 
 
 def _shares(task: Task, outputs: Float[Tensor, " row output"]) -> Float[Tensor, " row num_predicted"]:
@@ -180,10 +194,11 @@ def build_judge(
     swapped = _swaps(index, rows[2], points // 2, generator, some=_drawer(task, rows[0]))
     wearing = pool if can_wear else pool[:0]
     lending = task.strata(reviewed.y)
-    worn = _wearers(wearing, strata_of(others), lending, points // 6, generator, some=_drawer(task, others))
-    covered = torch.cat([rows[2][swapped[0]], strata_of(others)[worn[0]]])
-    missing = pool[~torch.isin(strata_of(others)[pool], covered)]
-    plain = _some_of_each(missing, strata_of(others), points // 8, generator)
+    of_others = strata_of(others)
+    worn = _wearers(wearing, of_others, lending, points // 6, generator, some=_drawer(task, others))
+    covered = torch.cat([rows[2][swapped[0]], of_others[worn[0]]])
+    missing = pool[~torch.isin(of_others[pool], covered)]
+    plain = _some_of_each(missing, of_others, points // 8, generator)
     exchanges = Exchanges(rows[0], rows[1], *swapped, others, *worn, plain, reviewed)
     return Judge(exchanges, "training" if validation is None else "validation", task)
 

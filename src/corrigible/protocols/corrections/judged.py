@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from functools import cached_property
 
 import torch
-from jaxtyping import Float, Int
+from jaxtyping import Bool, Float, Int
 from torch import Tensor
 
 from corrigible.protocols.corrections.exchanges import AS_FOUND, SWAPPED
@@ -17,6 +17,8 @@ class Judged:
 
     part: Int[Tensor, " row"]
     """`SWAPPED` (its marked content was swapped), `WORN` (it wears another row's) or `AS_FOUND`."""
+    place: Int[Tensor, " row"]
+    """The position of the row in its part; rows without a quality, such as the only one of a query, are left out."""
     y: Int[Tensor, " row"]
     """The class of the label; 0 for labels that are not classes."""
     log_likelihood: Float[Tensor, " row"]
@@ -27,8 +29,8 @@ class Judged:
     """How far predictions lie apart with one content and with the other, in [0, 1] (`Task.moved`); for classes the
     total variation distance."""
     pull: Float[Tensor, " row"]
-    """How far marked content draws predictions to the label of its own row, from -1 to 1 (`Task.drawn`); for classes
-    how much more likely it makes that label than other content does.
+    """How far marked content draws predictions to the label of its own row, from -1 to 1 (`Task.drawn`), NaN where it
+    cannot be measured; for classes how much more likely it makes that label than other content does.
 
     Unlike ``change``, it is 0 on average if the content merely hides something.
     """
@@ -100,11 +102,14 @@ class Judged:
     @property
     def attraction(self) -> float:
         """How far marked content draws predictions to its own class: the balanced mean over exchanged rows."""
-        return self._exchanged.balanced(self._exchanged.pull)
+        known = self._where((self.part != AS_FOUND) & ~self.pull.isnan())
+        return known.balanced(known.pull)
 
     @cached_property
     def _exchanged(self) -> "Judged":
-        kept = self.part != AS_FOUND
+        return self._where(self.part != AS_FOUND)
+
+    def _where(self, kept: Bool[Tensor, " row"]) -> "Judged":
         return Judged(*(getattr(self, name)[kept] for name in Judged.__dataclass_fields__))
 
 

@@ -25,7 +25,12 @@ LEAST_SHARE = 0.25
 
 
 def label_conflicts(model: nn.Module, dataset: Dataset, marks: Marks, *, seed: int = 0) -> FeedbackDoubted | None:
-    """The reviewed rows whose masks and labels conflict after a correction; None if there are few or none."""
+    """The reviewed rows whose masks and labels conflict after a correction; None if there are few or none.
+
+    None also for tasks whose loss is no likelihood, quantiles and rankings: there it is not measured.
+    """
+    if not task_of(dataset).is_likelihood:
+        return None
     labels = strata_of(dataset)
     swaps = marks_to_swap(marks, labels)
     rows = some_rows(swaps.irrelevant.rows(labels), NUM_ROWS, seed)

@@ -69,12 +69,10 @@ def shows_the_class(judge: Judge, after: Judged) -> FeedbackDoubted | None:
 
 def _attraction_by_mask(judge: Judge, judged: Judged) -> dict[int, tuple[float, float]]:
     """How far each reviewed row's marked content draws rows of other classes to its own, with the standard error."""
-    pull = judged.pull[judged.part == WORN]
-    if len(pull) != len(judge.exchanges.wear_lead):  # Rows of a ranking that nothing could be compared with.
-        return {}
-    found = {}
-    for place in judge.exchanges.wear_lead.unique().tolist():
-        of_mask = pull[judge.exchanges.wear_lead == place]
+    is_worn, found = judged.part == WORN, {}
+    pull, lead = judged.pull[is_worn], judge.exchanges.wear_lead[judged.place[is_worn]]
+    for place in lead.unique().tolist():
+        of_mask = pull[lead == place]
         if len(of_mask) >= LEAST_WORN:
             error = float(of_mask.std()) / len(of_mask) ** 0.5
             found[int(judge.exchanges.reviewed.index[place])] = (float(of_mask.mean()), error)

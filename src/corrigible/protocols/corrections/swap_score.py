@@ -14,6 +14,7 @@ from corrigible.batches import collate
 from corrigible.data.dataset import all_labels, task_of
 from corrigible.data.protocol import Dataset, extra_of
 from corrigible.data.swapping import draw_donors, lent, swapped
+from corrigible.errors import DataError
 from corrigible.feedback.masks import Marks
 from corrigible.models.forward import Forward
 from corrigible.models.modes import device_of, evaluating
@@ -31,15 +32,23 @@ def swap_score(
     Args:
         rows: positions of the rows to score, each with something marked.
         num_donors: how many other rows lend their values to each.
+
+    Raises:
+        DataError: rows of a ranking of which no two can be compared.
     """
     found = swap_log_likelihoods(model, dataset, marks, rows, num_donors=num_donors, seed=seed)
-    return float(found.mean())
+    if bool(found.isnan().all()):
+        raise DataError("no two of the rows to score are of the same query with different labels; give more rows")
+    return float(found.nanmean())
 
 
 def swap_log_likelihoods(
     model: nn.Module, dataset: Dataset, marks: Marks, rows: Tensor, *, num_donors: int = 50, seed: int = 0
 ) -> Float[Tensor, " row"]:
-    """Each row's term of `swap_score`: the mean log-likelihood of its label over its donors."""
+    """Each row's term of `swap_score`: the mean log-likelihood of its label over its donors.
+
+    NaN for a row of a ranking that no other of these rows can be compared with.
+    """
     parts, task = [], task_of(dataset)
     with evaluating(model), torch.no_grad():
         for batch in swapped_batches(dataset, marks, rows, num_donors=num_donors, seed=seed):
@@ -48,7 +57,8 @@ def swap_log_likelihoods(
     y, extra = all_labels(dataset)[rows], {name: values.cpu()[rows] for name, values in extra_of(dataset).items()}
     # One donor after the other, because in a ranking a row's loss is about the others.
     losses = [task.loss(outputs[:, donor], y, extra).double() for donor in range(outputs.shape[1])]
-    return -torch.stack(losses, dim=1).mean(dim=1)
+    found = -torch.stack(losses, dim=1).mean(dim=1)
+    return found.masked_fill(task.quality(outputs[:, 0], y, extra).isnan(), torch.nan)
 
 
 def swapped_batches(dataset: Dataset, marks: Marks, rows: Tensor, *, num_donors: int, seed: int) -> Iterator[Batch]:

@@ -40,7 +40,7 @@ class Verdict:
     """How far predictions move when marked content is exchanged, in [0, 1] (`Task.moved`), each class equally."""
     reliance_after: float
     accuracy_before: float
-    """Balanced over classes, with marked content exchanged; for other tasks what ``measured`` says, over all rows."""
+    """Balanced over classes, with marked content exchanged; for other tasks what ``measured`` says, over all parts."""
     accuracy_after: float
     accuracy_fine_tuned: float | None
     """The same for the model trained on for as many epochs without feedback; None if there is none."""
@@ -49,7 +49,8 @@ class Verdict:
     as_found_after: float
     worst_class: str
     """The class on which the corrected model is least accurate; empty for labels that are not classes."""
-    worst_class_accuracy: float
+    worst_class_accuracy: float | None
+    """None for labels that are not classes."""
     num_rows: int
     where: str
     """The kind of rows that the verdict was measured on: "validation", "training" or "test"."""
@@ -87,7 +88,7 @@ def verdict(
         before.balanced(before.found_hits),
         after.balanced(after.found_hits),
         class_named(worst, class_names) if task.logits is not None else "",
-        float(recalls[worst]),
+        float(recalls[worst]) if task.logits is not None else None,
         len(after.y),
         where,
         "; ".join(reasons),

@@ -4,17 +4,16 @@ A network that has memorised shuffled labels has found no relation between input
 the same for this network therefore explains no such relation.
 """
 
-from collections.abc import Generator, Mapping
+from collections.abc import Generator
 from dataclasses import dataclass, replace
 from functools import partial
 from typing import Any
 
 import torch
-from jaxtyping import Shaped
-from torch import Tensor, nn
+from torch import nn
 
-from corrigible.data.dataset import TensorData, all_labels, as_dataset, labelled, require_different, task_of
-from corrigible.data.protocol import Dataset, columns_of, extra_of, weights_of
+from corrigible.data.dataset import Labelled, TensorData, all_labels, as_dataset, labelled, require_different, task_of
+from corrigible.data.protocol import Dataset, extra_of
 from corrigible.explanations.explaining import Method, attribution_of
 from corrigible.explanations.question import question_of
 from corrigible.explanations.trust.similarity import Comparison, compared
@@ -22,7 +21,6 @@ from corrigible.models.fresh_weights import untrained
 from corrigible.protocols.mean_quality import mean_quality
 from corrigible.protocols.schedule import Schedule, require_fit, result_of, run
 from corrigible.training import Epoch
-from corrigible.types import Columns, Task
 
 
 @dataclass(frozen=True)
@@ -35,37 +33,6 @@ class LabelRandomisation:
     """Share of the shuffled labels that the network memorised; near chance the check says little: use more epochs."""
     model: nn.Module
     """The network trained on shuffled labels."""
-
-
-@dataclass(frozen=True)
-class Relabelled:
-    """A map-style data set with other labels, and what stands beside these."""
-
-    rows: Dataset
-    y: Shaped[Tensor, " row *label"]
-    extra: Mapping[str, Tensor]
-
-    def __len__(self) -> int:
-        return len(self.rows)
-
-    def __getitem__(self, row: int) -> tuple[Any, ...]:
-        x, _, *others = self.rows[row]
-        return x, self.y[row], *others
-
-    @property
-    def columns(self) -> Columns | None:
-        """The columns of the underlying data set."""
-        return columns_of(self.rows)
-
-    @property
-    def task(self) -> Task:
-        """The task of the underlying data set."""
-        return task_of(self.rows)
-
-    @property
-    def weight(self) -> Tensor | None:
-        """The weights of the underlying data set."""
-        return weights_of(self.rows)
 
 
 def label_randomisation(
@@ -136,5 +103,7 @@ def with_shuffled_labels(dataset: Dataset, *, seed: int) -> Dataset:
     """The same rows with the same labels in another order, each with its exposure."""
     order = torch.randperm(len(dataset), generator=torch.Generator().manual_seed(seed))
     moved = {name: values[order] for name, values in extra_of(dataset).items() if name == "exposure"}
-    y, extra = all_labels(dataset)[order], {**extra_of(dataset), **moved}
-    return replace(dataset, y=y, extra=extra) if isinstance(dataset, TensorData) else Relabelled(dataset, y, extra)
+    y = all_labels(dataset)[order]
+    if isinstance(dataset, TensorData):
+        return replace(dataset, y=y, extra={**dataset.extra, **moved})
+    return Labelled(dataset, y, task_of(dataset), moved)
