@@ -51,7 +51,7 @@ def test_whole_numbers_become_floats(model):
 @pytest.mark.parametrize(
     ("target", "message"),
     [
-        (3, "target of row 0 is 3; expected a class from 0 to 2"),
+        (3, "target of row 0 is 3; expected 0 to 2"),
         ([0, 1, 2, -1, 0], "target of row 3 is -1"),
         ([0, 1], r"target has shape \(2,\); expected \(5,\)"),
         (torch.zeros(5), "target holds torch.float32 values"),
@@ -176,7 +176,7 @@ def test_the_wider_precision_of_rows_and_model_is_kept():
 
 
 def test_a_class_is_not_explained_against_itself(model):
-    with pytest.raises(DataError, match="the same class in every row, such as 2"):
+    with pytest.raises(DataError, match="the same in every row, such as 2"):
         explain(model, X, 2, against=2)
     assert explain(model, X, [0, 2, 1, 0, 1], against=2)[1].count_nonzero() == 0
 

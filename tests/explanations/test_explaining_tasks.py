@@ -159,7 +159,7 @@ def test_of_a_linear_regression_each_input_gets_its_weight_times_its_distance(me
     ("num_outputs", "settings", "error", "message"),
     [
         (1, {"target": 1}, DataError, "target of row 0 is 1; expected 0 or None, the model's only output"),
-        (3, {"target": 3}, DataError, "expected a class from 0 to 2"),
+        (3, {"target": 3}, DataError, "expected 0 to 2"),
         (1, {"task": "amount"}, RecipeError, "unknown task 'amount': did you mean 'amounts'"),
         (1, {"task": "amounts"}, RecipeError, "expected 'classes' or the task of a data set"),
         (1, {"task": task_of("amounts"), "score": "target_prob"}, RecipeError, "the task 'amounts': unknown score"),

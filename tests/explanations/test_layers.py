@@ -108,8 +108,8 @@ def test_a_differentiable_result_that_reaches_no_parameter_is_refused():
 @pytest.mark.parametrize(
     ("target", "settings", "error", "message"),
     [
-        ([0, 5], {}, DataError, "target of row 1 is 5; expected a class from 0 to 1"),
-        ([[0, 1], [1, 3]], {}, DataError, "target of row 1 is 3; expected a class from 0 to 1"),
+        ([0, 5], {}, DataError, "target of row 1 is 5; expected 0 to 1"),
+        ([[0, 1], [1, 3]], {}, DataError, "target of row 1 is 3; expected 0 to 1"),
         (0, {"rows_at_once": 0}, RecipeError, "rows_at_once is 0; expected at least 1"),
     ],
 )

@@ -71,7 +71,7 @@ def test_the_score_is_that_of_the_same_class_in_every_row(target, classes):
 @pytest.mark.parametrize(
     ("call", "error", "message"),
     [
-        (lambda logits: asked_of(logits, 2), DataError, "target is 2; expected a class from 0 to 1"),
+        (lambda logits: asked_of(logits, 2), DataError, "target is 2; expected 0 to 1"),
         (lambda logits: asked_of(logits, (0, -1)), DataError, r"target is \(0, -1\)"),
         (lambda logits: asked_of(logits, 0, score="random_projection"), RecipeError, "unknown score"),
         (lambda logits: answers(nn.Linear(3, 2), rows(), rows_at_once=0), RecipeError, "rows_at_once is 0"),

@@ -92,7 +92,7 @@ def test_what_does_not_fit_is_refused_in_one_line(shap, forest):
         tree_shap(RandomForestClassifier(), X)
     with pytest.raises(DataError, match=r"x has shape \(60, 3\); expected \(batch, 4\)"):
         tree_shap(forest, X[:, :3])
-    with pytest.raises(DataError, match="target of row 0 is 3; expected a class from 0 to 2"):
+    with pytest.raises(DataError, match="target of row 0 is 3; expected 0 to 2"):
         tree_shap(forest, X, 3)
     with pytest.raises(DataError, match="the background has shape"):
         tree_shap(forest, X, background=X[:, :2])

@@ -97,7 +97,7 @@ def test_every_method_sums_or_ranks_alike(method):
         ("a b", {"split": "("}, RecipeError, r"split is '\('; expected a regular expression"),
         ("a b", {"method": "limes"}, RecipeError, "unknown explainer of words 'limes': did you mean 'lime'"),
         ("a b", {"method": "occlusion"}, RecipeError, "unknown explainer of words"),
-        ("a b", {"target": 3}, DataError, "target is 3; expected a class from 0 to 2"),
+        ("a b", {"target": 3}, DataError, "target is 3; expected 0 to 2"),
         ("a b", {"groups": [0]}, DataError, r"groups have shape \(1,\)"),
         ("a b", {"score": "logit"}, RecipeError, "unknown score"),
         ("a b", {"sample": 3}, RecipeError, "unknown setting 'sample'"),

@@ -143,8 +143,15 @@ def _explainer(method: Method, settings: dict[str, Any], shared: dict[str, Any])
 
 def _score_setting(method: Method, chosen: Any, meaning: Meaning) -> dict[str, Any]:
     """The setting ``score`` of the method, resolved for the task; empty if there is nothing to resolve."""
+    if "score" not in settings_of(explainer_of(method)):
+        if chosen is None and meaning.task.score == "target_value":
+            raise RecipeError(
+                f"explainer {name_of(method)!r} has no setting score, but outputs of the task {meaning.task.name!r} "
+                "are not what is explained; give the explainer a setting score, a function (outputs, target)"
+            )
+        return {}
     has_own = chosen is None and meaning.task.name == "classes"
-    return {} if has_own or "score" not in settings_of(explainer_of(method)) else {"score": meaning.score}
+    return {} if has_own else {"score": meaning.score}
 
 
 def _targets(
@@ -159,5 +166,7 @@ def _targets(
         return chosen
     other = checked_target(against, len(rows), meaning.num_targets, name="against").to(rows.device)
     if bool((chosen == other).all()):
-        raise DataError(f"target and against are the same class in every row, such as {int(other[0])}; expected two")
+        raise DataError(
+            f"target and against are the same in every row, such as {int(other[0])}; expected two different ones"
+        )
     return torch.stack([chosen, other], dim=1)

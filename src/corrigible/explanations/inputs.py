@@ -178,5 +178,5 @@ def checked_target(
 def choices(largest: int) -> str:
     """The targets that there are, in words."""
     if largest:
-        return f"a class from 0 to {largest}"
+        return f"0 to {largest}"
     return "0 or None, the model's only output; for a classifier with a single logit say task='classes'"

@@ -16,7 +16,7 @@ from corrigible.errors import DataError
 from corrigible.explanations.inputs import as_model, checked_classes, checked_output, checked_rows, choices
 from corrigible.explanations.passes import score_of, values_index
 from corrigible.explanations.reading import Meaning, meaning_of
-from corrigible.explanations.scores import ClassScore, name_of_score, plain_score
+from corrigible.explanations.scores import name_of_score, plain_score
 from corrigible.models.batch_size import rows_at_once_of
 from corrigible.models.forward import Score
 from corrigible.models.modes import like_parameters, untouched
@@ -27,8 +27,6 @@ from corrigible.types import Columns
 
 Target = SupportsIndex | tuple[SupportsIndex, SupportsIndex]
 """A class, as a Python or NumPy number; or two classes, for the score of the first minus that of the second."""
-MOST_LOOKED_AT = 1000
-"""Most rows whose default targets are looked at where all rows need the same one."""
 
 
 @dataclass(frozen=True)
@@ -131,10 +129,9 @@ def default_target(
     model: nn.Module, x: Float[Tensor, " batch *input"], meaning: Meaning, rows_at_once: int
 ) -> Int[Tensor, " batch"]:
     """What is explained of each row if the caller names nothing, see `Meaning.target`."""
+    if meaning.only_target is not None:
+        return torch.full((len(x),), meaning.only_target, device=x.device)
     with torch.no_grad():
-        first = as_outputs(model(like_parameters(x[:1], model).clone()))
-        if first.shape[1] == 1 and not isinstance(meaning.score, ClassScore):  # There is nothing to choose from.
-            return meaning.target(first).to(x.device).expand(len(x))
         # A copy: without gradients, a model that works in place would overwrite the caller's rows.
         pieces = [like_parameters(piece, model).clone() for piece in x.split(rows_at_once)]
         return torch.cat([meaning.target(as_outputs(model(piece))) for piece in pieces]).to(x.device)
@@ -241,7 +238,10 @@ def _one_target(meaning: Meaning, outputs: Tensor) -> int:
         if count is not None and count > 2:
             raise DataError(f"the model has {count} classes; name one of them as the target")
         return 1
-    found = meaning.target(outputs[:MOST_LOOKED_AT]).unique()
+    found = meaning.target(outputs).unique()
     if len(found) > 1:
-        raise DataError(f"the model has {count} outputs; name one of them as the target")
+        raise DataError(
+            f"the rows have different default targets, such as {int(found[0])} and {int(found[1])}; expected one for "
+            "all rows: name a target"
+        )
     return int(found)

@@ -23,14 +23,22 @@ class Meaning(NamedTuple):
     score: str | Score
     num_targets: int | None
     """How many targets there are to explain; None if a function of the user scores the outputs."""
+    num_outputs: int
+
+    @property
+    def only_target(self) -> int | None:
+        """What is explained of every row if the caller names nothing; None if that depends on the row's outputs.
+
+        A single output is explained itself: as a classifier, it is the logit of class 1.
+        """
+        if self.num_outputs > 1 or isinstance(self.score, ClassScore):
+            return None
+        return int(self.task.name == "classes")
 
     def target(self, outputs: Float[Tensor, " batch output"]) -> Int[Tensor, " batch"]:
-        """What is explained of each row if the caller names nothing: the predicted class, or what the task says.
-
-        A single logit is always explained itself: as a classifier, it is the logit of class 1.
-        """
-        if self.task.name == "classes" and outputs.shape[1] == 1:
-            return torch.ones(len(outputs), dtype=torch.long, device=outputs.device)
+        """What is explained of each row if the caller names nothing: the predicted class, or what the task says."""
+        if self.only_target is not None:
+            return torch.full((len(outputs),), self.only_target, device=outputs.device)
         if isinstance(self.score, ClassScore):
             assert self.task.logits is not None
             return self.task.logits(outputs).argmax(dim=1)
@@ -56,7 +64,7 @@ def meaning_of(
     found = _task_of(task, output, score)
     chosen = score_for(of_classes if score is None and found.name == "classes" else score, found)
     outputs = as_outputs(output) if found.name == "classes" else found.outputs(output)
-    return Meaning(found, chosen, _num_targets(chosen, outputs))
+    return Meaning(found, chosen, _num_targets(chosen, outputs), outputs.shape[1])
 
 
 def _num_targets(score: str | Score, outputs: Float[Tensor, " batch output"]) -> int | None:

@@ -14,6 +14,7 @@ from torch import Tensor
 
 from corrigible.tasks.counts import poisson_deviance
 from corrigible.tasks.positive_amounts import tweedie_deviance
+from corrigible.tasks.rates import all_equal
 
 
 def mean_poisson_deviance(
@@ -47,11 +48,12 @@ def deviance_explained(
 ) -> Float[Tensor, ""]:
     """Share of the Poisson deviance that the predictions explain: 1 is perfect, 0 no better than the mean rate.
 
-    Negative if worse than that; NaN if all rates are equal (D², Hastie, Tibshirani and Wainwright 2015).
+    Negative if worse than that; NaN if all rates are equal but for rounding (D², Hastie, Tibshirani and Wainwright
+    2015).
     """
     rate = y.double() / exposure.double()
     mean = y.double().sum() / exposure.double().sum()
-    if not bool((rate != rate[:1]).any()):
+    if all_equal(rate):
         return _undefined()
     null = _mean_deviance(poisson_deviance, mean.expand(len(y)), y, exposure)
     return 1 - _mean_deviance(poisson_deviance, predicted, y, exposure) / null

@@ -5,15 +5,18 @@ from torch import Tensor
 
 
 def mean_deletion_auc(deletion: Float[Tensor, " n"]) -> Float[Tensor, ""]:
-    """Mean area under the label's probability as the baseline row replaces inputs; lower is better.
+    """Mean area under the score that is explained as the baseline row replaces inputs; lower is better.
 
-    The most attributed inputs are replaced first.
+    For classes this is the label's probability. The most attributed inputs are replaced first.
     """
     return deletion.double().nanmean()
 
 
 def mean_insertion_auc(insertion: Float[Tensor, " n"]) -> Float[Tensor, ""]:
-    """Mean area under the label's probability as inputs are put in, the most attributed first; higher is better."""
+    """Mean area under the score that is explained as inputs are put in; higher is better.
+
+    For classes this is the label's probability. The most attributed inputs are put in first.
+    """
     return insertion.double().nanmean()
 
 

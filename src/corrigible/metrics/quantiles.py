@@ -1,16 +1,16 @@
 """Koenker and Bassett 1978, regression quantiles: how good predicted quantiles are."""
 
-import torch
 from jaxtyping import Float
 from torch import Tensor
+
+from corrigible.tasks.quantiles import pinball
 
 
 def mean_pinball_loss(
     quantiles: Float[Tensor, " n level"], levels: Float[Tensor, " n level"], y: Float[Tensor, " n"]
 ) -> Float[Tensor, ""]:
     """Mean pinball loss over rows and levels, in the unit of the labels; lower is better."""
-    error = y.double()[:, None] - quantiles.double()
-    return torch.maximum(levels.double() * error, (levels.double() - 1) * error).mean()
+    return pinball(quantiles.double(), y.double(), levels.double()).mean()
 
 
 def quantile_calibration_error(

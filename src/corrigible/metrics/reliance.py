@@ -18,7 +18,8 @@ def mean_shift(shift: Float[Tensor, " n"]) -> Float[Tensor, ""]:
     """How far predictions move when the irrelevant inputs are replaced by other rows' values, from 0 to 1.
 
     For classes the total variation distance, for several labels the largest change of a probability, for amounts the
-    change in standard deviations of the labels, for counts and positive amounts that of the logarithm, both at most 1.
+    change in standard deviations of the labels, for counts and positive amounts the difference of the means as a share
+    of the larger one, both at most 1.
     """
     return shift.double().mean()
 

@@ -3,10 +3,10 @@
 from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass, replace
 from functools import partial
-from typing import Any
+from typing import Any, NamedTuple
 
 import torch
-from jaxtyping import Float
+from jaxtyping import Float, Int
 from torch import Tensor
 
 from corrigible.data.protocol import tokens_of
@@ -23,6 +23,7 @@ from corrigible.explanations.quality import (
 from corrigible.explanations.question import predicted_target
 from corrigible.explanations.scores import score_for
 from corrigible.explanations.words import settings_for_texts
+from corrigible.models.forward import Score
 from corrigible.observations.observed import OBSERVATIONS
 from corrigible.observations.rows import Rows
 from corrigible.types import Batch
@@ -36,21 +37,33 @@ class Explainer:
     settings: Mapping[str, Any]
     seed: int
 
-    def explained(self, rows: Rows, batch: Batch) -> Float[Tensor, " batch *input"]:
-        """The attribution of each row's target."""
+    def explained(self, rows: Rows, batch: Batch) -> "Explained":
+        """The rows of a batch with the attribution of each row's target."""
         shared: dict[str, Any] = {"columns": batch.columns, "seed": self.seed, "rows_at_once": rows.batch_size}
         settings = self.settings
         if tokens_of(rows.dataset) is not None:
             settings = settings_for_texts(self.method, settings)
-        target = target_of(rows, batch)
-        return explain(rows.model, batch.x, target, method=self.method, task=rows.task, **shared, **settings)
+        target = self._target(rows, batch)
+        found = explain(rows.model, batch.x, target, method=self.method, task=rows.task, **shared, **settings)
+        return Explained(rows, batch, target, self.settings.get("score"), found)
+
+    def _target(self, rows: Rows, batch: Batch) -> Int[Tensor, " batch"]:
+        """The label where it is a class, and otherwise what the task explains by default."""
+        if rows.task.name == "classes":
+            return batch.y
+        asked: dict[str, Any] = {"task": rows.task, "score": self.settings.get("score"), "seed": self.seed}
+        return predicted_target(rows.model, batch.x, rows_at_once=rows.batch_size, **asked)
 
 
-def target_of(rows: Rows, batch: Batch) -> Tensor:
-    """What is explained of each row: the label where it is a class, and otherwise what the task says."""
-    if rows.task.name == "classes":
-        return batch.y
-    return predicted_target(rows.model, batch.x, task=rows.task, rows_at_once=rows.batch_size)
+class Explained(NamedTuple):
+    """The rows of a batch, and how they were explained."""
+
+    rows: Rows
+    batch: Batch
+    target: Int[Tensor, " batch"]
+    score: str | Score | None
+    """The score that was asked for; None for the default."""
+    attribution: Float[Tensor, " batch *input"]
 
 
 def qualities(rows: Rows, strata: Tensor, names: Collection[str], explainer: Explainer) -> dict[str, Tensor]:
@@ -64,9 +77,9 @@ def qualities(rows: Rows, strata: Tensor, names: Collection[str], explainer: Exp
     if about_relevant.issuperset(asked):
         rows = replace(rows, index=relevant)
     for batch in rows.batches():
-        attribution = explainer.explained(rows, batch)
+        explained = explainer.explained(rows, batch)
         for name in asked:
-            found[name][batch.index.cpu()] = _QUALITIES[name](rows, batch, attribution)
+            found[name][batch.index.cpu()] = _QUALITIES[name](explained)
     return found
 
 
@@ -75,27 +88,28 @@ def attribution_share(rows: Rows, explainer: Explainer) -> Float[Tensor, " row"]
     found = []
     for batch in rows.batches():
         assert batch.irrelevant is not None
-        size = explainer.explained(rows, batch).detach().cpu().double().abs()
+        size = explainer.explained(rows, batch).attribution.detach().cpu().double().abs()
         found.append((size * batch.irrelevant.cpu()).flatten(1).sum(1) / size.flatten(1).sum(1))
     return torch.cat(found)
 
 
-def _area(measure: Callable[..., Tensor], rows: Rows, batch: Batch, attribution: Tensor) -> Tensor:
+def _area(measure: Callable[..., Tensor], explained: Explained) -> Tensor:
+    rows, batch, target, score, attribution = explained
     shared: dict[str, Any] = {"columns": batch.columns, "rows_at_once": rows.batch_size}
     shared["groups"] = None if tokens_of(rows.dataset) is None else TOKEN
     # The score that was explained, except that probabilities of classes are easier to read than logits.
-    shared["score"] = "target_prob" if rows.task.name == "classes" else score_for(None, rows.task)
-    return measure(rows.model, batch.x, target_of(rows, batch), attribution, **shared)
+    shared["score"] = "target_prob" if rows.task.name == "classes" else score_for(score, rows.task)
+    return measure(rows.model, batch.x, target, attribution, **shared)
 
 
-def _against_marks(measure: Callable[..., Tensor], rows: Rows, batch: Batch, attribution: Tensor) -> Tensor:
-    return measure(attribution, batch.relevant)
+def _against_marks(measure: Callable[..., Tensor], explained: Explained) -> Tensor:
+    return measure(explained.attribution, explained.batch.relevant)
 
 
-_QUALITIES: dict[str, Callable[[Rows, Batch, Tensor], Tensor]] = {
+_QUALITIES: dict[str, Callable[[Explained], Tensor]] = {
     "deletion": partial(_area, deletion_auc),
     "insertion": partial(_area, insertion_auc),
-    "sparseness": lambda rows, batch, attribution: sparseness(attribution),
+    "sparseness": lambda explained: sparseness(explained.attribution),
     "pointing": partial(_against_marks, pointing_game),
     "relevance_mass": partial(_against_marks, relevance_mass),
     "relevance_rank": partial(_against_marks, relevance_rank),

@@ -65,10 +65,12 @@ OBSERVATIONS = {
         of_tasks="predicted classes",
     ),
     "deletion": Observation(
-        "area under the label's probability as inputs give way to the baseline row, the most attributed first"
+        "area under the score that is explained, for classes the label's probability, as the baseline row replaces "
+        "inputs, the most attributed first"
     ),
     "insertion": Observation(
-        "area under the label's probability as inputs enter the baseline row, the most attributed first"
+        "area under the score that is explained, for classes the label's probability, as inputs replace the baseline "
+        "row, the most attributed first"
     ),
     "sparseness": Observation("Gini index of absolute attribution", undefined="any attribution"),
     "pointing": Observation(

@@ -42,6 +42,8 @@ def shifts(
     than before, both by two standard errors and by 0.05. It may be what should tell the class, or another cue: a person
     must look.
 
+    Rows without a quality, such as the only one of a query, do not count.
+
     Args:
         marked: True where an input was marked on any row.
     """
@@ -60,14 +62,17 @@ def shifts(
         was, now = (_qualities(model, x, rows) for model in (before, after))
         costs = (found_after - now) - (found_before - was)
         if _mean_above(was - now, LEAST) and _mean_above(costs, LEAST):
-            found.append(Shift(name, float(was.mean()), float(now.mean()), task_of(rows).quality_name))
+            found.append(Shift(name, float(was.nanmean()), float(now.nanmean()), task_of(rows).quality_name))
     return sorted(found, key=lambda shift: shift.after - shift.before)[:MOST]
 
 
 def _mean_above(values: Float[Tensor, " row"], least: float) -> bool:
-    """Whether the mean is above this number, and above two standard errors."""
-    error: float = float(values.std()) / len(values) ** 0.5
-    return float(values.mean()) > max(least, 2 * error)
+    """Whether the mean of the known values is above this number, and above two standard errors."""
+    known = values[values.isfinite()]
+    if len(known) < 2:
+        return False
+    error: float = float(known.std()) / len(known) ** 0.5
+    return float(known.mean()) > max(least, 2 * error)
 
 
 def _regions(dataset: Dataset, shape: tuple[int, ...]) -> list[tuple[str, Tensor]]:

@@ -7,10 +7,9 @@ import torch
 from torch import Tensor
 
 from corrigible.tasks._labels import first_output, numbers_per_row, strata_at, with_unit
+from corrigible.tasks.rates import all_equal
 from corrigible.types import Task
 
-LEAST_DEVIANCE = 1e-9
-"""Mean deviance below which all rates are equal but for rounding."""
 Deviance = Callable[[Tensor, Tensor], Tensor]
 """(y, mean) -> the deviance of each row."""
 
@@ -69,8 +68,7 @@ def _best_constant(y: Tensor, exposure: Tensor | None, deviance: Deviance) -> tu
     """The mean per unit of exposure, 1 if every label is 0, and its mean deviance, 1 if all rates are equal."""
     exposures = exposure_of(y, {} if exposure is None else {"exposure": exposure})
     mean = float(y.sum() / exposures.sum()) or 1.0
-    null = float(deviance(y, mean * exposures).mean())
-    return mean, null if null > LEAST_DEVIANCE else 1.0
+    return mean, 1.0 if all_equal(y / exposures) else float(deviance(y, mean * exposures).mean())
 
 
 def _log_and_mean(outputs: Tensor, y: Tensor, extra: Mapping[str, Tensor]) -> tuple[Tensor, Tensor]:

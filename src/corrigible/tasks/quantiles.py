@@ -110,7 +110,7 @@ class _AtLevels:
 
 
 def pinball(
-    predicted: Float[Tensor, " row level"], y: Float[Tensor, " row"], levels: Float[Tensor, " level"]
+    predicted: Float[Tensor, " row level"], y: Float[Tensor, " row"], levels: Float[Tensor, " *row level"]
 ) -> Float[Tensor, " row level"]:
     """The pinball loss of each quantile: the error times the level, or times the level minus 1 if it is negative."""
     error = y[:, None] - predicted

@@ -31,7 +31,7 @@ from corrigible.penalties import FEEDBACK_LOSSES, FEEDBACK_PENALTIES, MODEL_PENA
 from corrigible.regions.clusters import cluster_explanations
 from corrigible.regions.region_test import region_test
 from corrigible.regions.suspects import suspects
-from corrigible.tasks import TASKS
+from corrigible.tasks import OF_ROWS, TASKS
 from corrigible.workflow.records import Method
 
 TRUST_CHECKS = (
@@ -77,7 +77,8 @@ def summary(function: Callable[..., Any]) -> str:
 
 def settings(function: Callable[..., Any]) -> str:
     """The settings that a recipe may give, with their defaults."""
-    own = {name: default for name, default in settings_of(function).items() if name not in SHARED_SETTINGS}
+    filled_in = (*SHARED_SETTINGS, *OF_ROWS)
+    own = {name: default for name, default in settings_of(function).items() if name not in filled_in}
     return ", ".join(
         name if default is inspect.Parameter.empty else f"{name}={default!r}" for name, default in own.items()
     )

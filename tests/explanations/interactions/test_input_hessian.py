@@ -145,8 +145,8 @@ def test_a_class_may_be_named_once_for_all_rows_or_left_to_the_model(name):
 @pytest.mark.parametrize(
     ("target", "settings", "error", "message"),
     [
-        ([0, 0, 9], {}, DataError, "target of row 2 is 9; expected a class from 0 to 2"),
-        ([[0, 1], [0, 1], [0, -1]], {}, DataError, "target of row 2 is -1; expected a class from 0 to 2"),
+        ([0, 0, 9], {}, DataError, "target of row 2 is 9; expected 0 to 2"),
+        ([[0, 1], [0, 1], [0, -1]], {}, DataError, "target of row 2 is -1; expected 0 to 2"),
         ([0, 1], {}, DataError, r"target has shape \(2,\); expected \(3,\)"),
         (0, {"rows_at_once": 0}, RecipeError, "rows_at_once is 0; expected at least 1"),
     ],

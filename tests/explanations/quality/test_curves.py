@@ -181,5 +181,5 @@ def test_what_does_not_fit_is_refused():
         insertion_auc(model, x, 0, x[:, :1])
     with pytest.raises(DataError, match="row 1 is NaN"):
         insertion_auc(model, x, 0, torch.where(torch.tensor([False, True]).reshape(2, 1, 1, 1), torch.nan, x))
-    with pytest.raises(DataError, match="expected a class from 0 to 2"):
+    with pytest.raises(DataError, match="expected 0 to 2"):
         deletion_auc(model, x, 3, x)

@@ -186,7 +186,7 @@ def test_a_network_and_an_array_function_give_the_same_as_the_formula():
         ({"max_features": 0}, RecipeError, "^max_features is 0; expected at least 1$"),
         ({"score": "logit"}, RecipeError, "unknown score"),
         ({"target": 1}, DataError, "target is 1; expected 0 or None, the model's only output"),
-        ({"target": 2, "task": "classes"}, DataError, "target is 2; expected a class from 0 to 1, or two of them"),
+        ({"target": 2, "task": "classes"}, DataError, "target is 2; expected 0 to 1, or two of them"),
         ({"units": Units((0.0,), (1.0,))}, DataError, "units are those of 1 columns; expected 6"),
     ],
 )
@@ -261,7 +261,9 @@ def test_of_several_outputs_that_are_no_classes_one_is_explained(surrogate):
     assert high.explained == "target_value of top"
     assert middle.predict(x).mean() < high.predict(x).mean()
     labels = TensorData(x, torch.ones(80, 3), task="several_labels").task
-    with pytest.raises(DataError, match="the model has 3 outputs; name one of them as the target"):
+    with pytest.raises(
+        DataError, match="different default targets, such as 0 and 1; expected one for all rows: name a target"
+    ):
         surrogate(bent, x, task=labels, columns=COLUMNS, **FAST)
     around = surrogate(bent, x, task=labels, around=x[4], columns=COLUMNS, **FAST)
     assert around.explained == f"target_output of output {int(bent(x[4:5]).argmax())}"

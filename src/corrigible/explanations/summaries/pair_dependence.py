@@ -11,7 +11,7 @@ from torch import Tensor
 from corrigible.data.original_units import Units, unchanged
 from corrigible.errors import DataError
 from corrigible.explanations.inputs import checked_rows
-from corrigible.explanations.question import Target, answers_to, asked_of
+from corrigible.explanations.question import Target, answers, answers_to, asked_of
 from corrigible.explanations.summaries.grid import Grid, grid_of, named_columns_of
 from corrigible.models.forward import Score
 from corrigible.tasks import TaskChoice
@@ -53,8 +53,8 @@ def pair_dependence(
 ) -> PairDependence:
     """How the mean score depends on the values of two features, with all others as they are in each row.
 
-    The model runs rows × points² times. Arguments and errors are those of `partial_dependence`; the two features must
-    have no column in common.
+    The model runs rows × (points² + 1) times. Arguments and errors are those of `partial_dependence`, except that the
+    default target is that of the rows as they are. The two features must have no column in common.
     """
     rows = checked_rows(x, columns)
     columns = named_columns_of(rows, columns, units)
@@ -63,6 +63,7 @@ def pair_dependence(
     if set(first.places.tolist()) & set(second.places.tolist()):
         raise DataError(f"{first.feature!r} and {second.feature!r} have columns in common; expected two features")
     down, across = len(first.points), len(second.points)
+    asked = asked_of(answers(model, rows, rows_at_once=rows_at_once), target, score=score, task=task)
 
     def cell(number: int) -> Tensor:
         here = torch.tensor([number // across]), torch.tensor([number % across])
@@ -72,6 +73,6 @@ def pair_dependence(
             return second.put(changed, here[1].expand(len(place)))
 
         outputs = answers_to(model, made, len(rows), rows_at_once=rows_at_once)
-        return asked_of(outputs, target, score=score, task=task).of(outputs).double().mean()
+        return asked.of(outputs).double().mean()
 
     return PairDependence(first, second, torch.stack([cell(number) for number in range(down * across)]).view(down, -1))
