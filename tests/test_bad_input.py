@@ -399,7 +399,7 @@ def test_the_same_from_python() -> None:
         (RecipeError, "unknown metric", lambda: evaluate(model, (x, Y), metrics=["acuracy"])),
         (DataError, "label 3", lambda: evaluate(model, (x, Y + 1), metrics=["accuracy"])),
         (RecipeError, "unknown explainer", lambda: explain(model, x, 0, method="gradcam")),
-        (DataError, "class from 0 to 2", lambda: explain(model, x, 3)),
+        (DataError, "expected 0 to 2", lambda: explain(model, x, 3)),
         (UnsupportedModelError, "convolution", lambda: explain(model, x, 0, method="grad_cam")),
         (UnsupportedModelError, "one prediction per row", lambda: corrected_identity(x)),
         (NoGradientError, "parameters", lambda: corrected_frozen(x)),
