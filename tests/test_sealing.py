@@ -20,10 +20,10 @@ from hypothesis import strategies as st
 from torch import nn
 
 from corrigible import manifest as manifest_module
-from corrigible.errors import SealError, StudyError
-from corrigible.manifest import read_manifest, root_of
+from corrigible.errors import ChangedError, SealError, StudyError
+from corrigible.manifest import Manifest, SealedFile, manifest_as_bytes, read_manifest, root_of
 from corrigible.models.weights import load_weights
-from corrigible.sealing import Problem, seal, verify
+from corrigible.sealing import Problem, compared, seal, verify
 from corrigible.types import Measurement
 from verdicts import FAILED
 
@@ -68,10 +68,10 @@ def test_an_untouched_folder_verifies(tmp_path, model):
 
 def test_the_folder_holds_what_was_given_and_a_list_of_it(tmp_path, sealed, model):
     held = snapshot(sealed)
-    assert held.keys() == {*FILES, "model.safetensors", "measurements.json", "manifest.json"}
+    assert held.keys() == {*FILES, "model.safetensors", "measurements.json", "sealed.json", "manifest.json"}
     assert {name: held[name] for name in FILES} == FILES
     written = json.loads(held.pop("manifest.json"))
-    assert (written["format"], written["version"]) == ("corrigible-seal", 1)
+    assert (written["format"], written["version"]) == ("corrigible-seal", 2)
     expected = {name: {"sha256": hashlib.sha256(data).hexdigest(), "bytes": len(data)} for name, data in held.items()}
     assert written["files"] == expected
     other = nn.Sequential(nn.Linear(3, 2), nn.BatchNorm1d(2))
@@ -164,7 +164,7 @@ def replace_by_link(path):
 def test_what_was_done_to_the_folder_is_named(sealed, tamper, expected):
     root = read_manifest(sealed).root
     tamper(sealed)
-    verification = verify(sealed, root=root)
+    verification = compared(sealed, root=root)
     assert kinds(verification) == expected
     assert (verification.ok, verification.root) == (not expected, root)
     assert all("\n" not in problem.path + problem.detail for problem in verification.problems)
@@ -173,14 +173,14 @@ def test_what_was_done_to_the_folder_is_named(sealed, tamper, expected):
 def test_a_rename_names_each_new_file_once(sealed):
     (sealed / "same.txt").rename(sealed / "same2.txt")
     (sealed / "pictures/größe ä.txt").unlink()
-    assert kinds(verify(sealed)) == {("renamed", "pictures/größe ä.txt"), ("missing", "same.txt")}
+    assert kinds(compared(sealed)) == {("renamed", "pictures/größe ä.txt"), ("missing", "same.txt")}
 
 
 def test_exchanged_files_are_changed_files(sealed):
     (sealed / "recipe.toml").rename(sealed / "aside")
     (sealed / "same.txt").rename(sealed / "recipe.toml")
     (sealed / "aside").rename(sealed / "same.txt")
-    assert kinds(verify(sealed)) == {("changed", "recipe.toml"), ("changed", "same.txt")}
+    assert kinds(compared(sealed)) == {("changed", "recipe.toml"), ("changed", "same.txt")}
 
 
 def test_a_link_is_never_followed(sealed, monkeypatch):
@@ -189,7 +189,7 @@ def test_a_link_is_never_followed(sealed, monkeypatch):
     opened, os_open, scanned, scandir = [], os.open, [], os.scandir
     monkeypatch.setattr(os, "open", lambda path, *rest: opened.append(str(path)) or os_open(path, *rest))
     monkeypatch.setattr(os, "scandir", lambda path: scanned.append(str(path)) or scandir(path))
-    verify(sealed)
+    compared(sealed)
     assert scanned == [str(sealed)]
     assert str(sealed / "recipe.toml") in opened
     assert not any("pictures" in path or "same.txt" in path for path in opened)
@@ -208,7 +208,7 @@ def test_files_and_folders_that_cannot_be_read_are_named(sealed, monkeypatch):
 
     monkeypatch.setattr(os, "open", refusing(os_open, "recipe.toml"))
     monkeypatch.setattr(os, "scandir", refusing(scandir, "pictures"))
-    verification = verify(sealed)
+    verification = compared(sealed)
     assert verification.problems == (
         Problem("unreadable", "pictures", "Permission denied"),
         Problem("unreadable", "recipe.toml", "Permission denied"),
@@ -218,17 +218,69 @@ def test_files_and_folders_that_cannot_be_read_are_named(sealed, monkeypatch):
 def rewrite(sealed, change):
     written = json.loads((sealed / "manifest.json").read_text())
     change(written)
-    (sealed / "manifest.json").write_text(json.dumps(written))
+    text = json.dumps(written, indent=2, ensure_ascii=False) + "\n"
+    (sealed / "manifest.json").write_text(text, encoding="utf-8")
+
+
+def test_verify_raises_when_anything_has_changed(sealed):
+    (sealed / "same.txt").unlink()
+    append(sealed / "recipe.toml")
+    with pytest.raises(ChangedError, match=r"changed recipe\.toml .* and 1 more differences") as error:
+        verify(sealed)
+    assert error.value.problems == compared(sealed).problems
+    assert "\n" not in str(error.value)
+
+
+@pytest.mark.parametrize(
+    "written",
+    [lambda text: text.replace("  ", " "), lambda text: text + "\n", lambda text: text.replace("ß", "\\u00df")],
+)
+def test_a_manifest_in_other_words_is_named(sealed, written):
+    manifest = sealed / "manifest.json"
+    manifest.write_text(written(manifest.read_text()))
+    assert kinds(compared(sealed, root=read_manifest(sealed).root)) == {("manifest", "manifest.json")}
+
+
+def test_the_root_covers_the_time_of_sealing(sealed):
+    root = read_manifest(sealed).root
+    later = json.loads((sealed / "sealed.json").read_text()) | {"created": "2001-01-01T00:00:00+00:00"}
+    (sealed / "sealed.json").write_text(json.dumps(later, indent=2))
+    content = (sealed / "sealed.json").read_bytes()
+    entry = {"sha256": hashlib.sha256(content).hexdigest(), "bytes": len(content)}
+    rewrite(sealed, lambda written: written["files"].update({"sealed.json": entry}))
+    rewrite(sealed, lambda written: written.update(root=root_of(read_manifest(sealed).files)))
+    assert verify(sealed).ok
+    assert kinds(compared(sealed, root=root)) == {("root", "manifest.json")}
+
+
+def test_every_flipped_bit_in_a_manifest_is_noticed(sealed):
+    manifest = sealed / "manifest.json"
+    whole = manifest.read_bytes()
+    for place in range(0, 8 * len(whole), 37):
+        flipped = bytearray(whole)
+        flipped[place // 8] ^= 1 << place % 8
+        manifest.write_bytes(flipped)
+        with pytest.raises((SealError, ChangedError)):
+            verify(sealed)
+
+
+def test_a_folder_sealed_by_version_1_still_verifies(sealed):
+    (sealed / "sealed.json").unlink()
+    held = {name: data for name, data in snapshot(sealed).items() if name != "manifest.json"}
+    files = {name: SealedFile(hashlib.sha256(held[name]).hexdigest(), len(held[name])) for name in sorted(held)}
+    dated = {"created": "2026-01-01T00:00:00+00:00", "corrigible": "0.1.0"}
+    (sealed / "manifest.json").write_bytes(manifest_as_bytes(Manifest(files, root_of(files), 1, dated)))
+    assert verify(sealed, root=root_of(files)).ok
 
 
 def test_a_manifest_that_does_not_match_its_root_is_named(sealed):
     rewrite(sealed, lambda written: written.update(root="0" * 64))
-    assert kinds(verify(sealed)) == {("manifest", "manifest.json")}
+    assert kinds(compared(sealed)) == {("manifest", "manifest.json")}
 
 
 def test_a_manifest_with_a_wrong_size_is_named(sealed):
     rewrite(sealed, lambda written: written["files"]["recipe.toml"].update(bytes=3))
-    assert kinds(verify(sealed)) == {("manifest", "recipe.toml")}
+    assert kinds(compared(sealed)) == {("manifest", "recipe.toml")}
 
 
 def test_only_the_quoted_root_finds_a_manifest_written_anew(sealed):
@@ -243,15 +295,15 @@ def test_only_the_quoted_root_finds_a_manifest_written_anew(sealed):
     forged = root_of(read_manifest(sealed).files)
     rewrite(sealed, lambda written: written.update(root=forged))
     assert verify(sealed).ok
-    assert kinds(verify(sealed, root=root)) == {("root", "manifest.json")}
-    assert kinds(verify(sealed, root=root[:8] + "\n")) == {("root", "manifest.json")}
+    assert kinds(compared(sealed, root=root)) == {("root", "manifest.json")}
+    assert kinds(compared(sealed, root=root[:8] + "\n")) == {("root", "manifest.json")}
 
 
 @pytest.mark.parametrize(
     ("change", "message"),
     [
         (lambda written: written.update(format="zip"), "expected an object with format 'corrigible-seal'"),
-        (lambda written: written.update(version=2), "version is 2; the newest known is 1: upgrade corrigible"),
+        (lambda written: written.update(version=3), "version is 3; the newest known is 2: upgrade corrigible"),
         (lambda written: written.update(version=True), "version is True"),
         (lambda written: written.update(signature="me"), "'signature' is missing or unknown"),
         (lambda written: written.pop("root"), "'root' is missing or unknown"),
@@ -286,7 +338,7 @@ def test_a_manifest_that_is_no_manifest_is_refused(sealed, content):
 def refusal_of(folder):
     try:
         verify(folder)
-    except SealError as error:
+    except (SealError, ChangedError) as error:
         return str(error)
     return None
 

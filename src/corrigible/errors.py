@@ -9,7 +9,8 @@ CorrigibleError
 ├── NoGradientError       an explanation or penalty that would not reach the parameters
 ├── TrainingDivergedError a loss that is not a number
 ├── CorrectionRefusedError every weight of a penalty would make the model worse
-└── SealError             a sealed folder that is missing or has no readable manifest
+├── SealError             a sealed folder that is missing or has no readable manifest
+└── ChangedError          a sealed folder that is not as it was sealed
 
 Each message says what was found, what was expected and what to do.
 """
@@ -56,6 +57,14 @@ class CorrectionRefusedError(CorrigibleError, RuntimeError):
 
 class SealError(CorrigibleError, ValueError):
     """A sealed folder that cannot be read."""
+
+
+class ChangedError(CorrigibleError, ValueError):
+    """A sealed folder that is not as it was sealed; ``problems`` are all differences."""
+
+    def __init__(self, message: str, problems: tuple[object, ...] = ()) -> None:
+        super().__init__(message)
+        self.problems = problems
 
 
 def unknown(what: str, found: str, known: Iterable[str]) -> str:

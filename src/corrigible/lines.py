@@ -214,7 +214,7 @@ def _sealed(record: Sealed) -> Iterator[str]:
     if record.outcome:
         colour = COLOURS.get(record.outcome, "red")
         yield f"  verdict [{colour}]{escape(record.outcome)}[/{colour}]"
-    yield f"  root {record.root}  (quote this: it changes if anything in the folder does)"
+    yield f"  root {record.root}  (quote this: it fixes every byte of every file)"
 
 
 def _method(record: Method) -> Iterator[str]:

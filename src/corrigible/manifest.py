@@ -2,16 +2,16 @@ r"""The list of a sealed folder: which files it holds, their hashes, and one has
 
 ::
 
-    {"format": "corrigible-seal", "version": 1, "created": …, "corrigible": …,
-     "files": {path: {"sha256": …, "bytes": …}}, "root": …}
+    {"format": "corrigible-seal", "version": 2, "files": {path: {"sha256": …, "bytes": …}}, "root": …}
 
 The root is the SHA-256 of the text that ``sha256sum`` prints for all files but the manifest, sorted by path. Anyone
 can compute it in the folder::
 
     find . -type f ! -path ./manifest.json -printf '%P\0' | LC_ALL=C sort -z | xargs -0 sha256sum -- | sha256sum
 
-It does not cover ``created`` and ``corrigible``, and does not identify who sealed; a signature over ``root`` would be
-an additional key in a later version.
+The manifest must be byte for byte what ``manifest_as_bytes`` writes for these files. So the root fixes the whole folder
+but for empty folders and what a file system adds, such as permissions. It does not identify who sealed. In version 1
+the keys ``created`` and ``corrigible`` stood in the manifest, where the root does not cover them.
 """
 
 import hashlib
@@ -19,7 +19,7 @@ import json
 import os
 import stat
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -28,7 +28,7 @@ from corrigible.folders import require_plain
 from corrigible.strict_json import described, is_whole, parse
 
 FORMAT = "corrigible-seal"
-VERSION = 1
+VERSION = 2
 MANIFEST = "manifest.json"
 
 
@@ -44,12 +44,13 @@ class SealedFile:
 class Manifest:
     """The list of the sealed files."""
 
-    created: str
-    """Time of sealing, in UTC."""
-    corrigible: str
-    """Version of corrigible that sealed."""
     files: Mapping[str, SealedFile]
     root: str
+    version: int = VERSION
+    uncovered: Mapping[str, str] = field(default_factory=dict)
+    """What the root does not cover: in version 1 the time of sealing and the version of corrigible."""
+    is_canonical: bool = True
+    """Whether the file holds exactly the bytes of ``manifest_as_bytes``."""
 
 
 def root_of(files: Mapping[str, SealedFile]) -> str:
@@ -67,17 +68,25 @@ def read_manifest(folder: str | Path) -> Manifest:
     path = Path(folder, MANIFEST)
     try:
         with open(open_file(path), "rb") as file:
-            return _read(parse(file.read().decode()))
+            data = file.read()
+        manifest = _read(parse(data.decode()))
     except OSError as error:
         raise SealError(f"cannot read {path} ({error.strerror}); expected the manifest of a sealed folder") from error
     except ValueError as error:
         raise SealError(f"{path} is not a manifest: {error}") from error
+    return replace(manifest, is_canonical=data == manifest_as_bytes(manifest))
 
 
 def manifest_as_bytes(manifest: Manifest) -> bytes:
     """The content of ``manifest.json``."""
     files = {path: {"sha256": sealed.sha256, "bytes": sealed.num_bytes} for path, sealed in manifest.files.items()}
-    written = {"format": FORMAT, "version": VERSION, **asdict(manifest), "files": files}
+    written = {
+        "format": FORMAT,
+        "version": manifest.version,
+        **manifest.uncovered,
+        "files": files,
+        "root": manifest.root,
+    }
     return (json.dumps(written, indent=2, ensure_ascii=False) + "\n").encode()
 
 
@@ -88,18 +97,19 @@ def _read(whole: Any) -> Manifest:
         raise SealError(f"version is {described(whole.get('version'))}; expected a whole number from 1 to {VERSION}")
     if whole["version"] > VERSION:
         raise SealError(f"version is {described(whole['version'])}; the newest known is {VERSION}: upgrade corrigible")
-    keys = {"format", "version", "created", "corrigible", "files", "root"}
+    uncovered = ("created", "corrigible") if whole["version"] == 1 else ()
+    keys = {"format", "version", *uncovered, "files", "root"}
     if whole.keys() != keys:
         raise SealError(
             f"{described(min(whole.keys() ^ keys))} is missing or unknown; expected {', '.join(sorted(keys))}"
         )
-    for name in ("created", "corrigible", "root"):
+    for name in (*uncovered, "root"):
         if not isinstance(whole[name], str):
             raise SealError(f"{name} is {described(whole[name])}; expected text")
     if not isinstance(whole["files"], dict):
         raise SealError(f"files is {described(whole['files'])}; expected an object")
     files = {path: _read_file(path, entry) for path, entry in whole["files"].items()}
-    return Manifest(whole["created"], whole["corrigible"], files, whole["root"])
+    return Manifest(files, whole["root"], whole["version"], {name: whole[name] for name in uncovered})
 
 
 def _read_file(path: str, entry: Any) -> SealedFile:

@@ -1,7 +1,8 @@
 """Seal a model with its measurements in a folder, and check later whether anything in that folder has changed.
 
-The folder holds ``model.safetensors``, ``measurements.json``, any other files given, and ``manifest.json``. The
-manifest's root is one hash over all other files: to publish it fixes every byte of them.
+The folder holds ``model.safetensors``, ``measurements.json``, ``sealed.json`` (when, and by which version), any other
+files given, and ``manifest.json``, which follows from them. The manifest's root is one hash over all files: to publish
+it fixes every byte of them.
 """
 
 import hashlib
@@ -17,7 +18,7 @@ from typing import Literal
 from torch import Tensor, nn
 
 from corrigible import __version__
-from corrigible.errors import SealError
+from corrigible.errors import ChangedError, SealError
 from corrigible.folders import inside, new_folder, require_plain, writing_in
 from corrigible.manifest import MANIFEST, Manifest, SealedFile, manifest_as_bytes, open_file, read_manifest, root_of
 from corrigible.models.weights import weights_as_bytes
@@ -25,6 +26,7 @@ from corrigible.types import Measurement
 
 WEIGHTS = "model.safetensors"
 MEASUREMENTS = "measurements.json"
+SEALED = "sealed.json"
 
 ProblemKind = Literal["changed", "missing", "added", "renamed", "emptied", "symlink", "unreadable", "manifest", "root"]
 
@@ -91,7 +93,7 @@ def seal(
         is_taken = os.path.lexists(folder) and (folder.is_symlink() or not folder.is_dir() or any(folder.iterdir()))
     if is_taken:
         raise SealError(f"{folder} exists and is not an empty folder; choose another name, such as with --name")
-    contents = {WEIGHTS: weights_as_bytes(model), MEASUREMENTS: _measurements(evidence)}
+    contents = {WEIGHTS: weights_as_bytes(model), MEASUREMENTS: _measurements(evidence), SEALED: _sealed_now()}
     for name, data in (files or {}).items():
         require_plain(name)
         # Upper and lower case are one on some file systems.
@@ -101,8 +103,7 @@ def seal(
     sealed = {
         name: SealedFile(hashlib.sha256(contents[name]).hexdigest(), len(contents[name])) for name in sorted(contents)
     }
-    created = datetime.now(UTC).isoformat(timespec="seconds")
-    manifest = Manifest(created, __version__, sealed, root_of(sealed))
+    manifest = Manifest(sealed, root_of(sealed))
     with new_folder(folder) as temporary:
         for name, data in {**contents, MANIFEST: manifest_as_bytes(manifest)}.items():
             path = inside(temporary, name)
@@ -112,10 +113,29 @@ def seal(
 
 
 def verify(folder: str | Path, *, root: str | None = None) -> Verification:
-    """Compare a sealed folder with its manifest, and the manifest with a root that was quoted when it was sealed.
+    """The result of comparing a sealed folder with its manifest, if it is unchanged; an error if anything differs.
 
-    Without ``root``, a changed file goes unnoticed if the manifest was rewritten to match. Symbolic links are not
-    followed, nothing is unpickled or run, and empty folders are ignored.
+    Without ``root``, which was told when it was sealed, a changed file goes unnoticed if the manifest was rewritten to
+    match. Symbolic links are not followed, nothing is unpickled or run, and empty folders are ignored.
+
+    Raises:
+        ChangedError: the folder is not as it was sealed; its ``problems`` are all that was found.
+        SealError: the folder does not exist or has no readable manifest.
+    """
+    found = compared(folder, root=root)
+    if found.ok:
+        return found
+    first, others = found.problems[0], len(found.problems) - 1
+    more = f" and {others} more differences" if others else ""
+    raise ChangedError(
+        f"{folder} is not as it was sealed: {first.kind} {first.path} ({first.detail}){more}; use an unchanged copy, "
+        "or seal again",
+        found.problems,
+    )
+
+
+def compared(folder: str | Path, *, root: str | None = None) -> Verification:
+    """All differences of a sealed folder from its manifest, and of the manifest from a quoted root.
 
     Raises:
         SealError: the folder does not exist or has no readable manifest.
@@ -125,6 +145,8 @@ def verify(folder: str | Path, *, root: str | None = None) -> Verification:
     found = _contents(folder)
     listed_root = root_of(manifest.files)
     problems = [*found.problems.values(), *_differences(manifest.files, found)]
+    if not manifest.is_canonical:
+        problems.append(Problem("manifest", MANIFEST, "is not written as `seal` writes it"))
     if manifest.root != listed_root:
         problems.append(Problem("manifest", MANIFEST, f"its root is {manifest.root!r}, its files give {listed_root}"))
     if root is not None and root.strip().lower() != listed_root:
@@ -144,6 +166,11 @@ def _measurements(evidence: Sequence[Measurement]) -> bytes:
     ]
     written = {"format": "corrigible-measurements", "version": 1, "measurements": rows}
     return json.dumps(written, indent=2, ensure_ascii=False, allow_nan=False).encode()
+
+
+def _sealed_now() -> bytes:
+    created = datetime.now(UTC).isoformat(timespec="seconds")
+    return json.dumps({"created": created, "corrigible": __version__}, indent=2).encode()
 
 
 def _contents(folder: Path) -> _Found:

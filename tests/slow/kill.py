@@ -180,7 +180,7 @@ def look(folder: Path, acknowledged: Facts, *, is_tidy: bool = False) -> None:
     if (folder / "export.json").exists():
         assert len(from_json((folder / "export.json").read_text())) >= 100
     for sealed in folder.glob("sealed/[!.]*"):
-        assert sealing.verify(sealed).problems == ()
+        assert sealing.verify(sealed).ok
     if is_tidy:
         assert list(folder.rglob(".writing-*")) == []
 

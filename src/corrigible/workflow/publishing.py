@@ -90,7 +90,7 @@ def verify(folder: Path, *, root: str | None = None) -> Iterator[Verified]:
         runs = open_study(folder).runs()
         yield Verified(str(folder), "", tuple(problem for run in runs for problem in run.problems()))
         return
-    found = sealing.verify(folder, root=root)
+    found = sealing.compared(folder, root=root)
     yield Verified(str(folder), found.root, tuple(f"{p.kind}: {p.path} {p.detail}".strip() for p in found.problems))
 
 
