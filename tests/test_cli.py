@@ -216,3 +216,10 @@ def test_a_misspelt_setting_is_answered_with_the_right_one(tmp_path: Path) -> No
     study = image_study(tmp_path)
     edit(study, "epochs = 2\nbatch_size = 16\n[correct]", "epoch = 2\n[correct]")
     assert "did you mean 'epochs'" in refused("train", study)
+
+
+def test_a_usage_error_echoes_no_control_characters() -> None:
+    for arguments in (("\x1b[2J",), ("train", ".", "--\x1b[2J"), ("methods", "\x1b[2J")):
+        answer = corrigible(*arguments)
+        assert answer.code == 2
+        assert "\x1b" not in answer.stderr

@@ -1,6 +1,7 @@
 """What is shown while a verb runs, and with which code it ends."""
 
 import io
+import logging
 from dataclasses import replace
 
 import pytest
@@ -101,3 +102,30 @@ def test_compared_methods_and_sealed_folders_name_the_outcome(capsys):
     assert told[0].split()[:3] == ["right", "reasons", "failed"]
     assert told[1].split() == ["energy", "outside", "no", "layer"]
     assert [line.strip() for line in told].count("verdict failed") == 1
+
+
+def test_what_somebody_else_wrote_cannot_steer_the_terminal(capsys):
+    told = printed(Sealed("a\x1b[2J\u202e", "f00", 3, ""), capsys=capsys)
+    assert r"a\x1b[2J\u202e" in told
+    assert "\x1b" not in told
+
+
+def test_warnings_of_the_library_are_lines_beside_the_records(capsys):
+    def verb():
+        logging.getLogger("corrigible.somewhere").warning("look\nhere \x1b[2J")
+        yield Sealed("a", "f00", 3, "")
+
+    show(verb, as_json=False)
+    assert capsys.readouterr().err == "warning: look here \\x1b[2J\n"
+    assert not logging.getLogger("corrigible").handlers
+
+
+def test_running_out_of_memory_is_one_line(capsys):
+    def verb():
+        raise MemoryError("cannot allocate\n10 GiB")
+        yield
+
+    with pytest.raises(SystemExit) as ended:
+        show(verb, as_json=False)
+    assert ended.value.code == 1
+    assert capsys.readouterr().err.startswith("error: not enough memory (cannot allocate 10 GiB)")

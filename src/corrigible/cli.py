@@ -1,12 +1,15 @@
 """The command line: parse the arguments, call the verb, print the records that it yields."""
 
-from collections.abc import Callable
+import sys
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
 import click
 
 from corrigible import __version__, demos, workflow
+from corrigible.printable import one_line
 from corrigible.terminal import IF_FAILED, is_failure, show
 
 STUDY = click.argument("study", type=click.Path(path_type=Path, file_okay=False))
@@ -24,7 +27,34 @@ def computing(command: Callable[..., Any]) -> Callable[..., Any]:
     return SEED(DEVICE(JSON(command)))
 
 
-@click.group(context_settings={"help_option_names": ["-h", "--help"]})
+class _Commands(click.Group):
+    """Commands whose usage errors are printable, whatever they echo."""
+
+    def main(self, *arguments: Any, **settings: Any) -> Any:
+        with suppress(AttributeError):  # A stream that somebody put in place of the terminal.
+            for stream in (sys.stdout, sys.stderr):
+                stream.reconfigure(errors="backslashreplace")  # type: ignore[union-attr]
+        return super().main(*arguments, **settings)
+
+    def make_context(self, *arguments: Any, **settings: Any) -> click.Context:
+        with _printable_usage():
+            return super().make_context(*arguments, **settings)
+
+    def invoke(self, context: click.Context) -> Any:
+        with _printable_usage():
+            return super().invoke(context)
+
+
+@contextmanager
+def _printable_usage() -> Iterator[None]:
+    try:
+        yield
+    except click.ClickException as error:
+        vars(error)["message"] = one_line(error.message)
+        raise
+
+
+@click.group(cls=_Commands, context_settings={"help_option_names": ["-h", "--help"]})
 @click.version_option(__version__)
 def main() -> None:
     """Neural networks you can correct: train, explain, review, correct, evaluate, seal.

@@ -12,15 +12,21 @@ CorrigibleError
 ├── SealError             a sealed folder that is missing or has no readable manifest
 └── ChangedError          a sealed folder that is not as it was sealed
 
-Each message says what was found, what was expected and what to do.
+Each message says what was found, what was expected and what to do. It is shown as one printable line of bounded length,
+whatever it echoes.
 """
 
 import difflib
 from collections.abc import Iterable
 
+from corrigible.printable import one_line
+
 
 class CorrigibleError(Exception):
     """Root of the errors that a user can fix."""
+
+    def __str__(self) -> str:
+        return one_line(super().__str__())
 
 
 class StudyError(CorrigibleError, ValueError):

@@ -16,6 +16,7 @@ from torch import Tensor
 from corrigible import figures, pictures
 from corrigible.comparison import comparison, spoken
 from corrigible.plots.page import as_image
+from corrigible.printable import printable
 from corrigible.reported_feedback import features_of, feedback_counts, feedback_features, feedback_masks
 from corrigible.training import Epoch
 from corrigible.types import Feedback, Measurement
@@ -131,6 +132,7 @@ def render(content: ReportContent) -> str:
     environment = Environment(
         loader=PackageLoader("corrigible"),
         autoescape=True,
+        finalize=lambda value: printable(value) if type(value) is str else value,
         undefined=StrictUndefined,
         trim_blocks=True,
         lstrip_blocks=True,

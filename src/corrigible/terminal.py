@@ -2,9 +2,11 @@
 
 import dataclasses
 import json
+import logging
 import math
 import sys
 from collections.abc import Callable, Generator, Iterator
+from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
 import click
@@ -12,6 +14,7 @@ from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TaskID, TextColumn, TimeRemainingColumn
 
 from corrigible.errors import CorrigibleError
+from corrigible.printable import one_line, printable
 
 if TYPE_CHECKING:
     from corrigible.workflow.records import Record
@@ -48,9 +51,13 @@ def show(
     printed = _as_json if as_json else _as_text
     records = verb()
     try:
-        is_found = printed(records, is_problem)
+        with _words_shown():
+            is_found = printed(records, is_problem)
     except CorrigibleError as error:
-        click.echo(f"error: {' '.join(str(error).split())}", err=True)
+        click.echo(f"error: {error}", err=True)
+        sys.exit(1)
+    except MemoryError as error:
+        click.echo(f"error: not enough memory ({one_line(str(error))}); expected data and settings that fit", err=True)
         sys.exit(1)
     except KeyboardInterrupt:
         click.echo("interrupted: nothing finished was lost", err=True)
@@ -64,6 +71,23 @@ def show(
         for line in wrapped(advice) if not as_json else []:
             click.echo(line)
         sys.exit(1)
+
+
+class _Told(logging.Handler):
+    """Prints what the library logs as a warning, one line each, beside the records."""
+
+    def emit(self, record: logging.LogRecord) -> None:
+        click.echo(f"{record.levelname.lower()}: {one_line(record.getMessage())}", err=True)
+
+
+@contextmanager
+def _words_shown() -> Iterator[None]:
+    handler, log = _Told(logging.WARNING), logging.getLogger("corrigible")
+    log.addHandler(handler)
+    try:
+        yield
+    finally:
+        log.removeHandler(handler)
 
 
 def as_line(record: Record) -> str:
@@ -96,11 +120,11 @@ def _as_text(records: Iterator[Record], is_problem: Callable[[Record], bool]) ->
         for record in records:
             shown = told(record)
             if isinstance(shown, Step):
-                bar.advance(*shown)
+                bar.advance(*shown._replace(stage=printable(shown.stage), values=printable(shown.values)))
             else:
                 bar.close()
                 for line in shown:
-                    console.print(line)
+                    console.print(printable(line))
             is_found |= is_problem(record)
     return is_found
 
