@@ -1,6 +1,6 @@
 """The shared nouns: what is passed between stages or written down."""
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field, fields, replace
 from datetime import datetime
 from typing import Any, Literal, NamedTuple
@@ -9,6 +9,8 @@ import numpy as np
 from jaxtyping import Bool, Float, Int
 from numpy.typing import NDArray
 from torch import Tensor
+
+from corrigible.errors import FeedbackError
 
 Polarity = Literal["irrelevant", "relevant"]
 Scope = Literal["row", "class", "dataset"]
@@ -158,20 +160,61 @@ class Phrase:
 Region = Pixels | Features | Phrase
 
 
-def region_of(region: "Region | NDArray[np.bool_] | Tensor | Sequence[str] | str") -> Region:
-    """A region from what people write: a boolean array, or one or several feature names."""
+def region_of(region: Any) -> Region:
+    """A region from what people write: an array of truth values, or one or several feature names.
+
+    An array or an image that holds two values, 0 and 1 or 0 and 255, is True where it is above 0.
+
+    Raises:
+        FeedbackError: something else, or numbers that could also be positions.
+    """
     if isinstance(region, Pixels | Features | Phrase):
         return region
     if isinstance(region, str):
         return Features((region,))
+    if hasattr(region, "getbands"):
+        return Pixels(_marked_of_image(region))
     if isinstance(region, Tensor):
-        region = region.detach().cpu().numpy()
-    if isinstance(region, np.ndarray) and region.dtype == np.bool_:
-        return Pixels(region.copy())  # A copy: the caller may change the array later.
-    if not isinstance(region, np.ndarray) and all(isinstance(name, str) for name in region):
-        return Features(tuple(region))
-    found = f"an array of {region.dtype}" if isinstance(region, np.ndarray) else f"a {type(region).__name__}"
-    raise TypeError(f"region is {found}; expected a boolean array of the shape of one input, or feature names")
+        region = region.detach().cpu()
+        region = (region.float() if region.is_floating_point() else region).numpy()
+    if not isinstance(region, np.ndarray) and isinstance(region, Iterable):
+        region = list(region)
+    if isinstance(region, list) or (isinstance(region, np.ndarray) and region.dtype.kind in "UO" and region.ndim == 1):
+        names = list(region)
+        if names and all(isinstance(name, str) for name in names):
+            return Features(tuple(map(str, names)))
+    return Pixels(_marked(region))
+
+
+def _marked_of_image(image: Any) -> NDArray[np.bool_]:
+    """True where an image of the package Pillow is not black."""
+    if len(image.getbands()) > 1 or image.mode == "P":
+        raise FeedbackError(
+            f"the mask is an image of mode {image.mode!r}; expected one channel: np.asarray(image.convert('L')) > 0"
+        )
+    return _marked(np.asarray(image))
+
+
+def _marked(region: Any) -> NDArray[np.bool_]:
+    expected = "expected a boolean array of the shape of one input, or feature names"
+    try:
+        array = np.asarray(region)
+    except ValueError as error:
+        raise FeedbackError(f"the region is a ragged list; {expected}") from error
+    if array.dtype == np.bool_:
+        return array.copy()  # The caller may change the array later.
+    if array.dtype.kind not in "iuf" or array.ndim == 0 or array.size == 0:
+        what = type(region).__name__ if array.ndim == 0 or array.size == 0 else f"array of {array.dtype}"
+        raise FeedbackError(f"the region is {'an empty' if array.size == 0 else 'a'} {what}; {expected}")
+    if array.ndim == 1 and array.dtype.kind in "iu":
+        raise FeedbackError(
+            "the region is a list of whole numbers, which may be positions; write mask > 0, or give names"
+        )
+    values = set(np.unique(array).tolist())
+    if not values <= {0, 1} and not values <= {0, 255}:
+        other = next(value for value in values if value not in (0, 1, 255)) if values - {0, 1, 255} else 255
+        raise FeedbackError(f"the mask holds numbers such as {other:g}; expected True and False: write mask > 0")
+    return array > 0
 
 
 @dataclass(frozen=True)
@@ -179,7 +222,8 @@ class Feedback:
     """One thing somebody said about a region of the input."""
 
     region: Any
-    """Given as a boolean array of the shape of one input, as feature names or as a Phrase; kept as a Region."""
+    """Given as a boolean array of the shape of one input, a mask of two values, feature names or a Phrase; kept as a
+    Region."""
     polarity: Polarity = "irrelevant"
     row: int | None = None
     """The row that the feedback is about; None for a rule."""

@@ -20,7 +20,7 @@ TEXTS = st.text(st.characters(exclude_categories=["Cs"]), max_size=8)
 ZONES = st.integers(-23 * 60, 23 * 60).map(lambda minutes: timezone(timedelta(minutes=minutes)))
 TIMES = st.datetimes(datetime(2, 1, 1), datetime(9998, 1, 1), timezones=ZONES)
 PHRASES = st.lists(TEXTS.map(lambda text: "".join(text.split()) or "a"), min_size=1, max_size=3).map(tuple)
-REGIONS = PHRASES | st.lists(TEXTS, max_size=3) | arrays(np.bool_, array_shapes(max_dims=3, max_side=6))
+REGIONS = PHRASES | st.lists(TEXTS, min_size=1, max_size=3) | arrays(np.bool_, array_shapes(max_dims=3, max_side=6))
 # Settings, not Feedback: the type checker draws at random, which strategies must not.
 SETTINGS = st.fixed_dictionaries(
     {

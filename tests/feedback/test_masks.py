@@ -3,8 +3,10 @@
 from dataclasses import replace
 
 import numpy as np
+import pandas as pd
 import pytest
 import torch
+from PIL import Image
 
 from corrigible.data.dataset import TensorData
 from corrigible.data.tokens import Tokens
@@ -95,6 +97,12 @@ def test_a_mask_of_height_and_width_is_about_every_channel():
     assert found[:, 0, 0].all()
 
 
+def test_a_mask_of_one_channel_is_about_every_channel():
+    corner = np.zeros((1, 3, 3), dtype=bool)
+    corner[0, 0, :2] = True
+    assert torch.equal(mask_of(Pixels(corner), (2, 3, 3), None), torch.from_numpy(np.concatenate([corner, corner])))
+
+
 def test_a_mask_of_the_input_shape_stays_as_it_is():
     mask = np.zeros((2, 3, 3), dtype=bool)
     mask[1, 2, 0] = True
@@ -106,9 +114,11 @@ def test_a_feature_is_all_of_its_columns():
     assert mask_of(Features(("age", "site")), (3,), COLUMNS).tolist() == [True] * 3
 
 
-@pytest.mark.parametrize("shape", [(3, 4), (3,), (1, 3, 3), (2, 2, 3, 3), ()])
+@pytest.mark.parametrize("shape", [(3, 4), (3,), (3, 3, 1), (2, 2, 3, 3)])
 def test_a_mask_of_another_shape_is_refused(shape):
-    with pytest.raises(FeedbackError, match=r"mask of shape .*; expected \(2, 3, 3\)"):
+    with pytest.raises(
+        FeedbackError, match=r"mask of shape .*; expected \(2, 3, 3\), .*, or \(3, 3\), height and width"
+    ):
         marks_of([said(np.ones(shape, dtype=bool), row=0)], images())
 
 
@@ -118,7 +128,7 @@ def test_a_mask_of_another_shape_is_refused(shape):
         (said("site"), "names no row; give row=… or scope='dataset'"),
         (said("site", scope="class"), "names no class; give label=…"),
         (said("site", row=5), "feedback on row 5; the data set has rows 0 to 4"),
-        (said("site", row=-1), "feedback on row -1"),
+        (said("site", row=-1), "row is -1; expected a whole number from 0"),
         (said("sites", row=0), "unknown feature 'sites': did you mean 'site'"),
         (said("site=a", row=0), "unknown feature 'site=a'"),
         (said("site", row=2, fingerprint="0" * 16), "row 2 has fingerprint .*changed or was reordered"),
@@ -228,3 +238,114 @@ def test_a_phrase_that_does_not_fit_is_refused(phrase, others, message):
 def test_a_phrase_about_data_without_words_is_refused(table):
     with pytest.raises(FeedbackError, match="'good film' is about texts, and this data has no words"):
         marks_of([said(Phrase(("good", "film")), scope="dataset")], table)
+
+
+MARKED = np.array([[True, False], [False, True]])
+
+
+@pytest.mark.parametrize(
+    "mask",
+    [
+        MARKED.astype(np.uint8) * 255,
+        MARKED.astype(np.float32),
+        MARKED.tolist(),
+        MARKED.astype(int).tolist(),
+        torch.from_numpy(MARKED),
+        torch.from_numpy(MARKED).to(torch.bfloat16),
+        Image.fromarray(MARKED.astype(np.uint8) * 255),
+        Image.fromarray(MARKED),
+    ],
+)
+def test_a_mask_of_two_values_is_true_above_0(mask):
+    assert np.array_equal(region_of(mask).mask, MARKED)
+
+
+@pytest.mark.parametrize(
+    ("region", "message"),
+    [
+        (MARKED * 0.3, "numbers such as 0.3; expected True and False: write mask > 0"),
+        (MARKED + 254, "numbers such as 254; .* mask > 0"),
+        (MARKED * np.nan, "numbers such as nan"),
+        ([0, 1], "may be positions; write mask > 0"),
+        ([], "an empty list"),
+        (None, "a NoneType"),
+        (7, "a int"),
+        ([[True], [False, True]], "ragged list"),
+        (Image.new("RGB", (2, 2)), r"mode 'RGB'; .*image.convert\('L'\)\) > 0"),
+    ],
+)
+def test_a_region_that_could_mean_something_else_is_refused(region, message):
+    with pytest.raises(FeedbackError, match=message):
+        Feedback(region, row=0)
+
+
+def test_names_in_any_sequence_are_features():
+    for names in (["age", "site"], ("age", "site"), np.array(["age", "site"]), pd.Index(["age", "site"])):
+        assert region_of(names) == Features(("age", "site"))
+
+
+def misspelt(name, word) -> Feedback:
+    found = said("age", row=1)
+    object.__setattr__(found, name, word)  # The type checker of the tests would not let it pass.
+    return found
+
+
+@pytest.mark.parametrize(
+    ("feedback", "message"),
+    [
+        (misspelt("polarity", "irrelevent"), "unknown polarity 'irrelevent': did you mean 'irrelevant'"),
+        (misspelt("scope", "all"), "unknown scope 'all': .*class, dataset, row"),
+        (said("age", scope="dataset", label=1), "class 1 has scope 'dataset'.*say scope='class'"),
+        ("age", "entry 1 is a str; expected Feedback"),
+    ],
+)
+def test_a_slip_is_answered_with_the_remedy(feedback, message, table):
+    with pytest.raises(FeedbackError, match=message):
+        marks_of([feedback], table)
+
+
+@pytest.mark.parametrize("feedback", [None, said("age", row=1), "age", {"row": 1}])
+def test_feedback_that_is_no_list_is_refused(feedback, table):
+    with pytest.raises(FeedbackError, match=r"expected a list of Feedback, such as \[Feedback"):
+        marks_of(feedback, table)
+
+
+@pytest.mark.parametrize(
+    ("first", "second"),
+    [
+        ({"row": 1}, {"row": 1}),
+        ({"scope": "dataset"}, {"row": 1}),
+        ({"scope": "class", "label": int(Y[1])}, {"row": 1}),
+        ({"scope": "dataset"}, {"scope": "class", "label": 0}),
+        ({"scope": "dataset"}, {"scope": "dataset"}),
+    ],
+)
+@pytest.mark.parametrize("is_reversed", [False, True])
+def test_an_input_cannot_be_both_irrelevant_and_relevant(first, second, is_reversed, table):
+    names = ("relevant", "irrelevant") if is_reversed else ("irrelevant", "relevant")
+    others = [said("age", row=0), said("site", row=2, polarity="relevant")]
+    pair = [said("site", polarity=name, **where) for name, where in zip(names, (first, second), strict=True)]
+    if is_reversed:
+        others = [replace(one, row=3) for one in others]
+    with pytest.raises(
+        FeedbackError, match=r"'irrelevant in .*: site' and 'relevant in .*: site' contradict each other"
+    ):
+        marks_of([*others, *pair], table)
+
+
+def test_what_concerns_other_rows_or_inputs_is_no_contradiction(table):
+    other = 1 - int(Y[1])
+    feedback = [
+        said("site", row=1, polarity="relevant"),
+        said("age", row=1),
+        said("site", row=0),
+        said("site", scope="class", label=other),
+    ]
+    assert marks_of(feedback, table).irrelevant.by_row.keys() == {0, 1}
+
+
+def test_saying_the_same_twice_changes_nothing(table):
+    feedback = [said("age", row=1), said("site", scope="class", label=1)]
+    once, twice = (marks_of(feedback * times, table) for times in (1, 2))
+    rows = torch.arange(len(Y))
+    assert torch.equal(once.irrelevant.masks(rows, Y), twice.irrelevant.masks(rows, Y))

@@ -2,11 +2,11 @@
 
 import operator
 import reprlib
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import replace
 from datetime import UTC, datetime
-from typing import get_args
+from typing import Any, get_args
 
 import numpy as np
 
@@ -19,6 +19,23 @@ MOST_DIMENSIONS = 32
 """Most dimensions of an array in every supported version of NumPy."""
 MOST_WORDS = 1000
 """Most words of a phrase."""
+
+
+def as_list(feedback: Any) -> list[Feedback]:
+    """The feedback as a list.
+
+    Raises:
+        FeedbackError: a single one, or something else.
+    """
+    if isinstance(feedback, Feedback | str | Mapping) or not isinstance(feedback, Iterable):
+        raise FeedbackError(
+            f"feedback is a {type(feedback).__name__}; expected a list of Feedback, such as [Feedback(…)]"
+        )
+    found = list(feedback)
+    for place, said in enumerate(found, start=1):
+        if not isinstance(said, Feedback):
+            raise FeedbackError(f"feedback entry {place} is a {type(said).__name__}; expected Feedback(region, …)")
+    return found
 
 
 def checked_all(feedback: Iterable[Feedback]) -> list[Feedback]:

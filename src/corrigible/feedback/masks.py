@@ -1,9 +1,10 @@
 """Resolve feedback to boolean masks: stored region ↔ tensor."""
 
 import hashlib
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
-from typing import get_args
+from itertools import product
+from typing import Any, get_args
 
 import numpy as np
 import torch
@@ -13,7 +14,9 @@ from torch import Tensor
 from corrigible.data.dataset import rows_of, shape_of, strata_of, task_of
 from corrigible.data.protocol import Dataset, columns_of
 from corrigible.errors import FeedbackError, unknown
+from corrigible.feedback.checks import as_list, checked_all
 from corrigible.feedback.phrases import phrase_rows
+from corrigible.feedback.wording import statement
 from corrigible.types import Columns, Features, Feedback, Phrase, Pixels, Polarity
 
 POLARITIES: tuple[Polarity, ...] = get_args(Polarity)
@@ -35,6 +38,18 @@ class Masks:
                 if mask is not None:
                     found[place] |= mask
         return found
+
+    def at(self, *, label: int | None = None, row: int | None = None) -> Bool[Tensor, " *input"]:
+        """The mask of the rules for every row, and of those for this class and for this row."""
+        found = self.everywhere
+        for mask in (self.by_class.get(label), self.by_row.get(row)):  # type: ignore[arg-type]
+            found = found if mask is None else found | mask
+        return found
+
+    @property
+    def is_empty(self) -> bool:
+        """Whether nothing is marked anywhere."""
+        return not any(bool(mask.any()) for mask in (self.everywhere, *self.by_class.values(), *self.by_row.values()))
 
     def rows(self, y: Int[Tensor, " row"]) -> Int[Tensor, " reviewed"]:
         """Positions of the rows on which anything is marked."""
@@ -65,17 +80,25 @@ class Marks:
         return rows
 
 
-def marks_of(feedback: Iterable[Feedback], dataset: Dataset) -> Marks:
+def marks_of(feedback: Any, dataset: Dataset) -> Marks:
     """Resolve feedback against the data set it is about.
 
     Raises:
-        FeedbackError: a mask of another shape than the inputs, an unknown feature or word, words that do not occur in
-            the row they were marked in, a row out of range, or a row that has changed since the feedback was given.
+        FeedbackError: feedback that is not well formed (see `checked`), a mask of another shape than the inputs, an
+            unknown feature or word, words that do not occur in the row they were marked in, a row out of range, a row
+            that has changed since the feedback was given, or inputs that are said to be both irrelevant and relevant.
     """
-    feedback = list(feedback)
+    feedback = checked_all(as_list(feedback))
     for said in feedback:
         _check(said, dataset)
-    return Marks(_masks(feedback, dataset, "irrelevant"), _masks(feedback, dataset, "relevant"))
+    marks = Marks(_masks(feedback, dataset, "irrelevant"), _masks(feedback, dataset, "relevant"))
+    _require_consistent(marks, feedback, dataset)
+    return marks
+
+
+def marks_of_one(said: Feedback, dataset: Dataset) -> Masks:
+    """Where a single statement, which `marks_of` accepts, applies."""
+    return _masks([said], dataset, said.polarity)
 
 
 def marks_to_swap(marks: Marks, y: Int[Tensor, " row"]) -> Marks:
@@ -119,10 +142,12 @@ def mask_of(region: Pixels | Features, shape: tuple[int, ...], columns: Columns 
     # A mask of words covers all numbers of their vectors.
     if len(shape) == 2 and region.mask.shape == shape[:1]:
         return torch.from_numpy(region.mask.copy())[:, None].expand(shape)
-    # A mask of (height, width) covers all channels.
-    if region.mask.shape != shape[-region.mask.ndim :] or region.mask.ndim not in (len(shape), 2):
-        raise FeedbackError(f"mask of shape {region.mask.shape}; expected {shape}, the shape of one input")
-    return torch.from_numpy(region.mask.copy()).expand(shape)
+    # A mask of (height, width), or of one channel, covers all channels.
+    found = region.mask[0] if len(shape) == 3 and region.mask.shape == (1, *shape[1:]) else region.mask
+    if found.shape != shape[-found.ndim :] or found.ndim not in (len(shape), 2):
+        plane = f", or {shape[1:]}, height and width" if len(shape) == 3 else ""
+        raise FeedbackError(f"mask of shape {region.mask.shape}; expected {shape}, the shape of one input{plane}")
+    return torch.from_numpy(found.copy()).expand(shape)
 
 
 def _mask_of_features(region: Features, columns: Columns | None) -> Tensor:
@@ -170,11 +195,39 @@ def _mark(by_row: dict[int, Tensor], row: int, mask: Tensor) -> None:
     by_row[row] = (before[one_of_each] | mask[one_of_each]).expand_as(mask)
 
 
+def _require_consistent(marks: Marks, feedback: list[Feedback], dataset: Dataset) -> None:
+    """Raises FeedbackError, which names both statements, if the same input of a row is irrelevant and relevant."""
+    for label, row in _places_of(marks, dataset):
+        both = marks.irrelevant.at(label=label, row=row) & marks.relevant.at(label=label, row=row)
+        if not bool(both.any()):
+            continue
+        said = {polarity: [said for said in feedback if said.polarity == polarity] for polarity in POLARITIES}
+        for first, second in product(*said.values()):
+            masks = (marks_of_one(one, dataset).at(label=label, row=row) for one in (first, second))
+            if num_both := int((next(masks) & next(masks)).sum()):
+                raise FeedbackError(
+                    f"{statement(first)} and {statement(second)} contradict each other: they mark {num_both} of "
+                    f"{both.numel()} inputs both irrelevant and relevant; retract or change one of them"
+                )
+
+
+def _places_of(marks: Marks, dataset: Dataset) -> Iterator[tuple[int | None, int | None]]:
+    """Each class and row for which both polarities may mark something; None for rules that cover every one."""
+    both = (marks.irrelevant, marks.relevant)
+    if any(masks.is_empty for masks in both):
+        return
+    classes, rows = ({key for masks in both for key in getattr(masks, name)} for name in ("by_class", "by_row"))
+    yield None, None
+    yield from ((label, None) for label in sorted(classes))
+    labels = strata_of(dataset) if classes else None
+    yield from ((None if labels is None else int(labels[row]), row) for row in sorted(rows))
+
+
 def _check(said: Feedback, dataset: Dataset) -> None:
-    if said.scope == "row" and said.row is None:
-        raise FeedbackError("feedback with scope 'row' names no row; give row=… or scope='dataset'")
-    if said.scope == "class" and said.label is None:
-        raise FeedbackError("feedback with scope 'class' names no class; give label=…")
+    if said.scope == "dataset" and said.label is not None:
+        raise FeedbackError(
+            f"feedback on class {said.label} has scope 'dataset', which covers every class; say scope='class'"
+        )
     if said.scope == "class" and task_of(dataset).logits is None:
         raise FeedbackError(
             f"feedback on class {said.label}; the labels of the task {task_of(dataset).name!r} are no classes: give it "

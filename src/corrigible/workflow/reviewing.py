@@ -17,6 +17,7 @@ from corrigible.errors import FeedbackError, unknown
 from corrigible.feedback.exchange import from_json, to_json
 from corrigible.feedback.masks import fingerprint, marks_of
 from corrigible.feedback.phrases import phrase_rows
+from corrigible.feedback.wording import described
 from corrigible.folders import write_atomically
 from corrigible.recipe import load_data
 from corrigible.study import Study, open_study
@@ -150,16 +151,6 @@ def retract_feedback(folder: Path, number: int, *, author: str = "", note: str =
     with open_study(folder).feedback() as store:
         store.retract(number, author=author, note=note)
     yield Noted("feedback retract", (number,))
-
-
-def described(region: Region) -> str:
-    """The region in a few words."""
-    if isinstance(region, Features):
-        return ", ".join(region.names)
-    if isinstance(region, Phrase):
-        return " ".join(region.words)
-    shape = " × ".join(map(str, region.mask.shape))
-    return f"{int(region.mask.sum())} of {region.mask.size} positions ({shape})"
 
 
 def _class_of(label: int | str, data: Dataset, split: str) -> int:
