@@ -94,7 +94,7 @@ def test_fitting_values_are_taken(settings):
         ({"num_steps": 2.0}, "setting 'num_steps' is 2.0; expected int"),
         ({"num_steps": False}, "setting 'num_steps' is False; expected int"),
         ({"is_fast": 1}, "setting 'is_fast' is 1; expected bool"),
-        ({"edges": "warp"}, "setting 'edges' is 'warp'; expected one of 'wrap', 'zero'"),
+        ({"edges": "warp"}, "setting 'edges' is 'warp'; did you mean 'wrap'\\? expected one of 'wrap', 'zero'"),
         ({"layer": 3}, "setting 'layer' is 3; expected str or None"),
     ],
 )

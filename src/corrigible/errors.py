@@ -20,6 +20,7 @@ import difflib
 from collections.abc import Iterable
 
 from corrigible.printable import one_line
+from corrigible.synonyms import known_as
 
 
 class CorrigibleError(Exception):
@@ -76,6 +77,12 @@ class ChangedError(CorrigibleError, ValueError):
 def unknown(what: str, found: str, known: Iterable[str]) -> str:
     """One line naming what was found, the nearest known name and all known names."""
     names = sorted(known)
-    near = difflib.get_close_matches(found, names, n=1)
-    hint = f"did you mean {near[0]!r}? " if near else ""
-    return f"unknown {what} {found!r}: {hint}known: {', '.join(names) or 'none'}"
+    return f"unknown {what} {found!r}: {suggestion(what, found, names)}known: {', '.join(names) or 'none'}"
+
+
+def suggestion(what: str, found: str, known: Iterable[str]) -> str:
+    """The question whether the nearest known name was meant, with a space after it; empty if none is near."""
+    names = list(known)
+    near = [known_as(what, found, names), *difflib.get_close_matches(found, names, n=1)]
+    best = next((name for name in near if name), None)
+    return f"did you mean {best!r}? " if best else ""

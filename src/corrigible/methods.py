@@ -10,7 +10,7 @@ from types import NoneType, UnionType
 from typing import Any, Literal, get_args, get_origin
 
 from corrigible.declarations import Declaration, declaration_of
-from corrigible.errors import RecipeError, unknown
+from corrigible.errors import RecipeError, suggestion, unknown
 
 
 @dataclass(frozen=True)
@@ -119,7 +119,9 @@ def _check(value: Any, annotation: Any, what: str) -> None:
     """Checks plain values against plain annotations; anything else is left to the function."""
     choices = get_args(annotation) if get_origin(annotation) is Literal else ()
     if choices and value not in choices:
-        raise RecipeError(f"{what} is {value!r}; expected one of {', '.join(map(repr, choices))}")
+        raise RecipeError(
+            f"{what} is {value!r}; {_nearest(value, choices)}expected one of {', '.join(map(repr, choices))}"
+        )
     kinds = get_args(annotation) if isinstance(annotation, UnionType) else (annotation,)
     lists = [kind for kind in kinds if get_origin(kind) is Sequence]
     if len(lists) == 1 and all(kind in (*lists, NoneType, str) for kind in kinds):
@@ -133,6 +135,11 @@ def _check(value: Any, annotation: Any, what: str) -> None:
     if type(value) not in kinds and not is_number:
         expected = " or ".join(kind.__name__ for kind in kinds)
         raise RecipeError(f"{what} is {value!r}; expected {expected}")
+
+
+def _nearest(value: Any, choices: tuple[Any, ...]) -> str:
+    texts = [choice for choice in choices if isinstance(choice, str)]
+    return suggestion("choice", value, texts) if isinstance(value, str) else ""
 
 
 def _check_each(values: Any, annotation: Any, what: str) -> None:

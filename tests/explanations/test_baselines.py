@@ -40,3 +40,8 @@ def test_a_baseline_that_is_given_stays_as_it_is(given):
 def test_columns_of_another_table_are_refused(named):
     with pytest.raises(DataError, match="expected .* one per named column"):
         named(None, X[:, :5], COLUMNS)
+
+
+def test_a_number_of_rows_is_no_background():
+    with pytest.raises(DataError, match="the background is 50; expected the rows themselves"):
+        inspect.unwrap(background_rows)(50, torch.zeros(2, 5))

@@ -5,10 +5,12 @@ import pytest
 import torch
 from torch import nn
 
+from corrigible.data.dataset import TensorData
 from corrigible.errors import DataError, NoGradientError, RecipeError, UnsupportedModelError
 from corrigible.explanations import explain
 from corrigible.explanations.attribution.input_gradient import input_gradient
 from corrigible.explanations.explaining import attribution_of
+from corrigible.explanations.layers import layer_attribution
 from corrigible.methods import name_of
 
 
@@ -176,9 +178,19 @@ def test_the_wider_precision_of_rows_and_model_is_kept():
 
 
 def test_a_class_is_not_explained_against_itself(model):
-    with pytest.raises(DataError, match="the same in every row, such as 2"):
+    with pytest.raises(DataError, match=r"both 2 in row 0 \(5 such rows of 5\)"):
         explain(model, X, 2, against=2)
-    assert explain(model, X, [0, 2, 1, 0, 1], against=2)[1].count_nonzero() == 0
+    with pytest.raises(DataError, match=r"both 2 in row 1 \(2 such rows of 5\)"):
+        explain(model, X, [0, 2, 1, 2, 1], against=2)
+    with pytest.raises(DataError, match=r"both 1 in row 2 \(1 such rows of 5\)"):
+        layer_attribution(model, X, torch.tensor([[0, 1], [2, 0], [1, 1], [0, 1], [2, 1]]), layer="0")
+
+
+def test_data_with_labels_is_no_rows(model):
+    with pytest.raises(DataError, match=r"x is a TensorData.*pass data\.x"):
+        explain(model, TensorData(X, torch.arange(5) % 3), 0)
+    with pytest.raises(DataError, match=r"pass the rows alone"):
+        explain(model, (X.numpy(), [0, 1, 2, 0, 1]), 0)
 
 
 NETWORK = nn.Sequential(nn.Linear(3, 4), nn.Tanh(), nn.Linear(4, 2))

@@ -89,6 +89,11 @@ def background_rows(
         rows = torch.as_tensor(background).detach().to(x)
     except (TypeError, ValueError, RuntimeError) as error:
         raise DataError(f"the {name} is a {type(background).__name__}; expected a tensor of rows") from error
+    if rows.ndim == 0:
+        raise DataError(
+            f"the {name} is {background!r}; expected the rows themselves, an array such as x_train[:50]; only a "
+            "recipe takes their number"
+        )
     if rows.shape[1:] != x.shape[1:] or rows.ndim != x.ndim or len(rows) == 0:
         expected = ", ".join(map(str, x.shape[1:]))
         raise DataError(f"the {name} has shape {tuple(rows.shape)}; expected at least one row, (n, {expected})")

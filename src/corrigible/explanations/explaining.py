@@ -8,10 +8,10 @@ import torch
 from jaxtyping import Float, Int
 from torch import Tensor, nn
 
-from corrigible.errors import DataError, RecipeError
+from corrigible.errors import RecipeError
 from corrigible.explanations.attribution import EXPLAINERS as BY_GRADIENT
 from corrigible.explanations.coalitions import EXPLAINERS as BY_COALITION
-from corrigible.explanations.inputs import as_model, checked_output, checked_rows, checked_target
+from corrigible.explanations.inputs import as_model, checked_output, checked_rows, checked_target, contrast_of
 from corrigible.explanations.passes import require_finite, require_gradient
 from corrigible.explanations.question import default_target
 from corrigible.explanations.reading import AtPlaces, Meaning, meaning_of
@@ -165,8 +165,4 @@ def _targets(
     if against is None:
         return chosen
     other = checked_target(against, len(rows), meaning.num_targets, name="against").to(rows.device)
-    if bool((chosen == other).all()):
-        raise DataError(
-            f"target and against are the same in every row, such as {int(other[0])}; expected two different ones"
-        )
-    return torch.stack([chosen, other], dim=1)
+    return contrast_of(chosen, other)

@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 import torch
 from jaxtyping import Float, Int
+from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from corrigible.errors import CorrigibleError, DataError, UnsupportedModelError
@@ -77,8 +78,10 @@ def checked_rows(x: Any, columns: Columns | None) -> Float[Tensor, " batch *inpu
     Raises:
         DataError: not numbers, no rows, no batch axis, NaN or infinite values, or columns of another table.
     """
+    if hasattr(x, "x") and hasattr(x, "y"):
+        raise DataError(f"x is a {type(x).__name__}, rows with their labels; expected the rows alone: pass data.x")
     if not isinstance(x, Tensor):
-        array = np.asarray(x)
+        array = _as_array(x)
         if array.dtype.kind not in "fiub":
             raise DataError(f"x holds {array.dtype} values; expected numbers: encode text and categories first")
         x = torch.from_numpy(array.copy())
@@ -96,6 +99,16 @@ def checked_rows(x: Any, columns: Columns | None) -> Float[Tensor, " batch *inpu
     if columns is not None:
         check_columns(rows, columns)
     return rows
+
+
+def _as_array(x: Any) -> NDArray[Any]:
+    try:
+        return np.asarray(x)
+    except (TypeError, ValueError) as error:
+        raise DataError(
+            f"x is a {type(x).__name__} whose rows differ in shape; expected an array, (batch, …); of data with "
+            "labels, pass the rows alone, such as data.x"
+        ) from error
 
 
 def num_classes_of(model: nn.Module, first: Float[Tensor, " 1 *input"], num_rows: int) -> int:
@@ -142,10 +155,28 @@ def checked_classes(target: Any, num_rows: int, num_classes: int | None) -> Int[
     Raises:
         DataError: as `checked_target`, for either class of a pair.
     """
+    if isinstance(target, str):
+        return checked_target(target, num_rows, num_classes)
     given = torch.as_tensor(target)
     if given.ndim == 2 and given.shape[1] == 2:
-        return torch.stack([checked_target(of, num_rows, num_classes) for of in given.unbind(1)], dim=1)
+        return contrast_of(*(checked_target(of, num_rows, num_classes) for of in given.unbind(1)))
     return checked_target(given, num_rows, num_classes)
+
+
+def contrast_of(target: Int[Tensor, " batch"], against: Int[Tensor, " batch"]) -> Int[Tensor, " batch 2"]:
+    """The targets as pairs: why the first rather than the second.
+
+    Raises:
+        DataError: both are the same in a row, about which the question has no answer.
+    """
+    same = (target == against).nonzero().flatten()
+    if len(same):
+        row, count = int(same[0]), len(same)
+        raise DataError(
+            f"target and against are both {int(target[row])} in row {row} ({count} such rows of {len(target)}); "
+            "expected two different ones: leave such rows out, or name another"
+        )
+    return torch.stack([target, against], dim=1)
 
 
 def checked_target(

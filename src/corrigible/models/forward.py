@@ -160,7 +160,7 @@ class Forward:
 
     @property
     def layers(self) -> tuple[str, ...]:
-        """The names of the layers that ran and gave a tensor, in the order in which they first finished."""
+        """The names of the layers that ran and gave a tensor, in the order in which they last finished."""
         _ = self.outputs
         return tuple(self._activations)
 
@@ -170,16 +170,27 @@ class Forward:
         Raises:
             UnsupportedModelError: no such layer ran, or its output was overwritten in place afterwards.
         """
-        _ = self.outputs
-        if layer not in self._activations:
-            raise UnsupportedModelError(f"no layer {layer!r} in this pass; it has {', '.join(self._activations)}")
-        value, version = self._activations[layer]
+        value, version = self._kept(layer)
         if value._version != version:
             raise UnsupportedModelError(
                 f"the output of layer {layer!r} is overwritten in place by the layer after it: "
                 "build that layer with inplace=False, or name that layer instead"
             )
         return value
+
+    def shape_of(self, layer: str) -> torch.Size:
+        """The shape of the output of the named layer, whatever happened to it afterwards.
+
+        Raises:
+            UnsupportedModelError: no such layer ran.
+        """
+        return self._kept(layer)[0].shape
+
+    def _kept(self, layer: str) -> tuple[Tensor, int]:
+        _ = self.outputs
+        if layer not in self._activations:
+            raise UnsupportedModelError(f"no layer {layer!r} in this pass; it has {', '.join(self._activations)}")
+        return self._activations[layer]
 
     def input_gradient(
         self, score: Score, target: Tensor, *, create_graph: bool = True
@@ -241,6 +252,7 @@ class Forward:
     def _keep(self, name: str, module: nn.Module, arguments: Any, output: Any) -> None:
         # A pass of another thread over the same model calls this too.
         if isinstance(output, Tensor) and are_running(self._draws):
+            self._activations.pop(name, None)  # The order is that of the last calls.
             self._activations[name] = (output, output._version)
 
 

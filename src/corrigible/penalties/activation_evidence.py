@@ -9,8 +9,7 @@ from jaxtyping import Float
 from torch import Tensor
 
 from corrigible.declarations import declared
-from corrigible.errors import UnsupportedModelError
-from corrigible.explanations.attribution.grad_cam import last_convolution_of
+from corrigible.explanations.attribution.grad_cam import map_layer_of
 from corrigible.explanations.layers import layer_attribution_of
 from corrigible.explanations.marks.upsampling import cells_touched
 from corrigible.models.forward import Forward
@@ -28,16 +27,13 @@ def activation_evidence(
     influential, so it need not be 0 for a network that ignores the marked inputs but uses others at the same position.
 
     Args:
-        layer: name of a layer; None for the last convolution that ran.
+        layer: name of a layer; None for the last convolution with more than one place.
 
     Raises:
-        UnsupportedModelError: no convolution, or a layer or input that is not (batch, channel, height, width).
+        UnsupportedModelError: no such convolution, or a layer or input that is not (batch, channel, height, width), or
+            a layer with a single place.
     """
     assert batch.irrelevant is not None
-    name = last_convolution_of(forward) if layer is None else layer
-    evidence = layer_attribution_of(forward, forward.target, layer=name, score=score)
-    if evidence.ndim != 4 or forward.x.ndim != 4:
-        shapes = f"layer {name!r} gives shape {tuple(evidence.shape)} for x of shape {tuple(forward.x.shape)}"
-        raise UnsupportedModelError(f"{shapes}; activation_evidence needs (batch, channel, height, width) of both")
+    evidence = layer_attribution_of(forward, forward.target, layer=map_layer_of(forward, layer), score=score)
     is_marked = cells_touched(batch.irrelevant, (evidence.shape[2], evidence.shape[3]))
     return (evidence.square().mean(dim=1, keepdim=True) * is_marked).sum() / is_marked.sum().clamp_min(1)

@@ -12,7 +12,7 @@ from jaxtyping import Float
 from torch import Tensor
 
 from corrigible.declarations import declared
-from corrigible.errors import RecipeError
+from corrigible.explanations.counts import require_count
 from corrigible.explanations.marks.replacement import class_mean, noise, other_rows, replaced
 from corrigible.explanations.marks.shares import mean_over_marked
 from corrigible.models.forward import Forward
@@ -44,8 +44,7 @@ def counterexamples(
         DataError: donors or class means of other inputs.
     """
     assert batch.irrelevant is not None
-    if copies < 1:
-        raise RecipeError(f"copies is {copies}; expected at least 1")
+    require_count("copies", copies)
     losses = forward.x.new_zeros(())
     for copy in range(copies):
         values = _values(forward, fill, f"counterexamples/{copy}", donors, class_means)

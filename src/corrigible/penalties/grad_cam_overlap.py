@@ -28,10 +28,11 @@ def grad_cam_overlap(
     its gradient does not vanish on rows of which the network is certain.
 
     Args:
-        layer: name of a layer; None for the last convolution that ran.
+        layer: name of a layer; None for the last convolution with more than one place.
 
     Raises:
-        UnsupportedModelError: no convolution, or a layer or input that is not (batch, channel, height, width).
+        UnsupportedModelError: no such convolution, or a layer or input that is not (batch, channel, height, width), or
+            a layer with a single place.
     """
     assert batch.irrelevant is not None
     heat = class_map_of(forward, forward.target, layer=layer, score=score).relu()

@@ -42,7 +42,7 @@ def should_matter(
     Args:
         attribution: the enlarged Grad-CAM map before its ReLU, or absolute input gradients; None takes Grad-CAM if a
             two-dimensional convolution ran.
-        layer: the layer of Grad-CAM; None for the last convolution that ran.
+        layer: the layer of Grad-CAM; None for the last convolution with more than one place.
 
     Raises:
         UnsupportedModelError: Grad-CAM without a convolution or without images.

@@ -17,7 +17,8 @@ from sklearn.neighbors import kneighbors_graph
 from torch import Tensor
 from torch.nn.functional import adaptive_avg_pool1d, adaptive_avg_pool2d
 
-from corrigible.errors import DataError, RecipeError
+from corrigible.errors import DataError
+from corrigible.explanations.counts import require_count
 
 FEWEST_ROWS = 3
 """Least number of rows of a class; two rows cannot form different clusters of neighbours."""
@@ -73,8 +74,7 @@ def cluster_explanations(
         RecipeError: a setting below 1.
     """
     for name, value in (("side", side), ("num_neighbours", num_neighbours), ("max_clusters", max_clusters)):
-        if value < 1:
-            raise RecipeError(f"{name} is {value}; expected at least 1")
+        require_count(name, value)
     if len(attribution) != len(y):
         raise DataError(f"{len(attribution)} attributions and {len(y)} classes; expected one class per row")
     small = _normed(down_sampled(attribution.detach().cpu(), side))

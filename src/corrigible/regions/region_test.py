@@ -10,7 +10,8 @@ from torch import Tensor, nn
 
 from corrigible.data.dataset import as_dataset, rows_of, shape_of, task_of
 from corrigible.data.swapping import draw_donors
-from corrigible.errors import FeedbackError, RecipeError
+from corrigible.errors import FeedbackError
+from corrigible.explanations.counts import require_count
 from corrigible.feedback.masks import mask_of
 from corrigible.intervals import percentile_interval, resamples
 from corrigible.models.forward import Score
@@ -73,8 +74,7 @@ def region_test(
         RecipeError: an unknown score, or a number below 1.
     """
     for name, value in (("num_rows", num_rows), ("num_donors", num_donors), ("num_elsewhere", num_elsewhere)):
-        if value < 1:
-            raise RecipeError(f"{name} is {value}; expected at least 1")
+        require_count(name, value)
     where = region_of(region)
     if isinstance(where, Phrase):
         raise FeedbackError("the region is words of a text; expected a boolean array or names of features")

@@ -17,7 +17,8 @@ from torch import Tensor, nn
 from corrigible.data.dataset import TensorData, as_dataset, rows_of, task_of
 from corrigible.data.protocol import Dataset, tokens_of
 from corrigible.data.swapping import draw_donors
-from corrigible.errors import DataError, RecipeError
+from corrigible.errors import DataError
+from corrigible.explanations.counts import require_count
 from corrigible.explanations.explaining import explain
 from corrigible.models.forward import Score
 from corrigible.regions.candidates import as_region, elsewhere, masks_of_parts, parts_of
@@ -139,8 +140,7 @@ def suspects(
 
 def _checked(data: Any, **counts: int) -> Dataset:
     for name, value in counts.items():
-        if value < 1:
-            raise RecipeError(f"{name} is {value}; expected at least 1")
+        require_count(name, value)
     dataset = as_dataset(data)
     if len(dataset) < 2:
         raise DataError("the data has 1 row; expected at least 2: a region is tested by giving it another row's values")

@@ -4,6 +4,9 @@ from torch import nn
 
 from corrigible.errors import UnsupportedModelError
 from corrigible.explanations import explain
+from corrigible.models.forward import Forward
+from corrigible.penalties import activation_evidence, grad_cam_overlap, should_matter
+from corrigible.types import Batch
 
 
 class Pooled(nn.Module):
@@ -118,7 +121,56 @@ def test_a_layer_that_cannot_be_a_map_is_refused(layer, message):
         explain(Blocks(), torch.randn(1, 1, 7, 7), method="grad_cam", layer=layer)
 
 
+class Squeezed(nn.Module):
+    """A network whose last convolutions weigh the channels by what the whole image holds."""
+
+    def __init__(self, repeats=1):
+        super().__init__()
+        self.seen, self.weigh = nn.Conv2d(1, 3, 3, padding=1), nn.Conv2d(3, 3, 1)
+        self.head = nn.Linear(3, 2)
+
+    def forward(self, x):
+        h = self.seen(x).relu()
+        return self.head((h * self.weigh(h.mean(dim=(2, 3), keepdim=True)).sigmoid()).mean(dim=(2, 3)))
+
+
+def test_a_convolution_that_sees_no_places_is_passed_over():
+    torch.manual_seed(0)
+    model, x = Squeezed(), torch.rand(3, 1, 6, 6)
+    found = explain(model, x, 1, method="grad_cam")
+    assert torch.equal(found, explain(model, x, 1, method="grad_cam", layer="seen"))
+    assert (found.flatten(1).std(1) > 0).all()
+
+
+def test_a_map_of_a_single_place_is_refused():
+    x = torch.rand(3, 1, 6, 6)
+    with pytest.raises(UnsupportedModelError, match=r"'weigh' gives shape \(3, 3, 1, 1\), a single place.*layer"):
+        explain(Squeezed(), x, 1, method="grad_cam", layer="weigh")
+    whole = nn.Sequential(nn.Conv2d(1, 2, 6), nn.Flatten())
+    for method in ("grad_cam", "guided_grad_cam"):
+        with pytest.raises(UnsupportedModelError, match="setting layer"):
+            explain(nn.Sequential(whole, nn.ReLU()), x, 1, method=method)
+    batch = Batch(torch.arange(3), x, torch.ones(3).long(), irrelevant=x > 0.5, relevant=x <= 0.5)
+    for penalty in (grad_cam_overlap, activation_evidence, should_matter):
+        with pytest.raises(UnsupportedModelError, match="setting layer"):
+            penalty(Forward(whole, batch), batch)
+
+
+def test_the_last_convolution_is_the_one_that_ran_last():
+    class Again(nn.Module):
+        def __init__(self):
+            super().__init__()
+            self.first, self.second = nn.Conv2d(1, 1, 3, padding=1), nn.Conv2d(1, 1, 3, padding=1)
+
+        def forward(self, x):
+            return self.first(self.second(self.first(x)).tanh()).flatten(1)[:, :2]
+
+    torch.manual_seed(0)
+    model, x = Again(), torch.rand(2, 1, 5, 5)
+    assert torch.equal(explain(model, x, 1, method="grad_cam"), explain(model, x, 1, method="grad_cam", layer="first"))
+
+
 def test_an_input_that_is_no_image_is_refused():
     model = nn.Sequential(nn.Unflatten(1, (1, 7, 7)), Blocks())
-    with pytest.raises(UnsupportedModelError, match=r"x has shape \(1, 49\); grad_cam needs"):
+    with pytest.raises(UnsupportedModelError, match=r"x has shape \(1, 49\); a class map needs"):
         explain(model, torch.randn(1, 49), method="grad_cam")

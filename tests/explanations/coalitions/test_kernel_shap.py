@@ -107,5 +107,5 @@ def test_the_plan_is_made_of_what_is_present():
 
 
 def test_fewer_than_two_samples_are_refused():
-    with pytest.raises(RecipeError, match="samples is 1; expected at least 2 coalitions"):
+    with pytest.raises(RecipeError, match="samples is 1; expected at least 2"):
         explain(smooth_net(), rows(1), method="kernel_shap", samples=1, groups=LABELS)

@@ -47,5 +47,5 @@ def test_many_orders_come_close_to_the_exact_values():
 
 
 def test_no_samples_are_refused():
-    with pytest.raises(RecipeError, match="samples is 0; expected at least 1 order"):
+    with pytest.raises(RecipeError, match="samples is 0; expected at least 1"):
         explain(smooth_net(), rows(1), method="permutation_shapley", samples=0)

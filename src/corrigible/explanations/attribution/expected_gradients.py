@@ -6,9 +6,9 @@ import torch
 from jaxtyping import Float, Int
 from torch import Tensor, nn
 
-from corrigible.errors import RecipeError
 from corrigible.explanations.attribution._path_gradients import Points, attribution_along, sum_over_points
 from corrigible.explanations.baselines import background_rows
+from corrigible.explanations.counts import require_count
 from corrigible.explanations.features import shared_by_category
 from corrigible.explanations.question import Question
 from corrigible.models.draws import row_uniform
@@ -34,8 +34,7 @@ def expected_gradients_of(
         RecipeError: fewer than 1 sample.
         DataError: a background that does not fit.
     """
-    if samples < 1:
-        raise RecipeError(f"samples is {samples}; expected at least 1")
+    require_count("samples", samples)
     draws = forward.uniform("expected_gradients", samples, 2)
     references = background_rows(background, forward.x.detach(), columns=forward.batch.columns)
     start, share = _drawn(draws, references, 0, samples)
@@ -73,8 +72,7 @@ def expected_gradients(
         RecipeError: fewer than 1 sample.
         DataError: a background that does not fit.
     """
-    if samples < 1:
-        raise RecipeError(f"samples is {samples}; expected at least 1")
+    require_count("samples", samples)
     references = background_rows(background, x, columns=columns)
 
     def towards(rows: Tensor, index: Tensor) -> Points:

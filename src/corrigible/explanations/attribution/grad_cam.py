@@ -3,6 +3,8 @@
 Equations 1 and 2, enlarged to the size of the input. Maps are not rescaled to [0, 1], so different rows are comparable.
 """
 
+from collections.abc import Sequence
+
 from jaxtyping import Float, Int
 from torch import Tensor, nn
 from torch.nn.functional import interpolate
@@ -27,11 +29,12 @@ def grad_cam_of(
     With ``create_graph`` the weights keep their graph to the parameters too.
 
     Args:
-        layer: name of a layer; None for the last convolution that ran.
+        layer: name of a layer; None for the last convolution with more than one place.
 
     Raises:
-        UnsupportedModelError: no convolution, no such layer, a layer or input that is not
-            (batch, channel, height, width), or an output that the next layer overwrites in place.
+        UnsupportedModelError: no such convolution or layer, a layer or input that is not
+            (batch, channel, height, width), a layer with a single place, or an output that the next layer overwrites in
+            place.
     """
     found = class_map_of(forward, target, layer=layer, score=score, create_graph=create_graph)
     enlarged = interpolate(found.relu(), size=forward.x.shape[2:], mode="bilinear", align_corners=False)
@@ -52,12 +55,7 @@ def class_map_of(
         UnsupportedModelError: see `grad_cam_of`.
     """
     scores = score_named(score, forward)(forward.outputs, target).sum()
-    name = last_convolution_of(forward) if layer is None else layer
-    activation = forward.activation(name)
-    for what, found in ((f"layer {name!r} gives", activation), ("x has", forward.x)):
-        if found.ndim != 4 or len(found) != forward.num_rows:
-            shape = tuple(found.shape)
-            raise UnsupportedModelError(f"{what} shape {shape}; grad_cam needs (batch, channel, height, width)")
+    activation = forward.activation(map_layer_of(forward, layer))
     weights = forward.gradient(scores, activation, create_graph=create_graph).mean(dim=(2, 3), keepdim=True)
     return (weights * activation).sum(dim=1, keepdim=True)
 
@@ -72,7 +70,10 @@ def grad_cam(
     seed: int = 0,
     differentiable: bool = False,
 ) -> Float[Tensor, " batch *input"]:
-    """Grad-CAM: a map, at least 0, of where the last convolution (or the named layer) finds evidence for the score.
+    """Grad-CAM: a map, at least 0, of where the layer finds evidence for the score.
+
+    Args:
+        layer: name of a layer; None for the last convolution with more than one place.
 
     Raises:
         UnsupportedModelError: see `grad_cam_of`.
@@ -83,18 +84,49 @@ def grad_cam(
         return heat if differentiable else heat.detach()
 
 
-def last_convolution_of(forward: Forward) -> str:
-    """The name of the last ``Conv2d`` that ran in this pass.
+def map_layer_of(forward: Forward, layer: str | None) -> str:
+    """The name of the layer whose map is taken: the one that is given, or the last ``Conv2d`` with several places.
+
+    A convolution that sees the whole image at once, such as those of squeeze-and-excitation blocks, has a single place:
+    its map would be the same everywhere.
 
     Raises:
-        UnsupportedModelError: none ran.
+        UnsupportedModelError: there is none, or the given one is not (batch, channel, height, width) with several
+            places.
     """
+    _require_map(forward, "x has", forward.x.shape)
+    if layer is not None:
+        _require_places(forward, layer)
+        return layer
     layers = {name: forward.model.get_submodule(name) for name in forward.layers}
     convolutions = [name for name, module in layers.items() if isinstance(module, nn.Conv2d)]
     if not convolutions:
         kinds = ", ".join(dict.fromkeys(type(module).__name__ for module in layers.values()))
         raise UnsupportedModelError(
-            f"no convolution in this model; grad_cam needs a Conv2d and found {kinds or 'no layers'}: "
-            "name a layer of shape (batch, channel, height, width), or choose another explainer"
+            f"no convolution of images ran in this model, which has {kinds or 'no layers'}; a class map needs a Conv2d "
+            "or another layer of shape (batch, channel, height, width): name it in the setting layer"
         )
-    return convolutions[-1]
+    with_places = [name for name in convolutions if _num_places(forward, forward.shape_of(name)) > 1]
+    if not with_places:
+        _require_places(forward, convolutions[-1])
+    return with_places[-1]
+
+
+def _num_places(forward: Forward, shape: Sequence[int]) -> int:
+    """The number of places in an output of shape (batch, channel, height, width); 0 for another shape."""
+    return shape[2] * shape[3] if len(shape) == 4 and shape[0] == forward.num_rows else 0
+
+
+def _require_places(forward: Forward, layer: str) -> None:
+    shape = forward.shape_of(layer)
+    _require_map(forward, f"layer {layer!r} gives", shape)
+    if _num_places(forward, shape) == 1:
+        raise UnsupportedModelError(
+            f"layer {layer!r} gives shape {tuple(shape)}, a single place: its map would be the same everywhere; "
+            "expected several places: name such a layer in the setting layer"
+        )
+
+
+def _require_map(forward: Forward, what: str, shape: Sequence[int]) -> None:
+    if not _num_places(forward, shape):
+        raise UnsupportedModelError(f"{what} shape {tuple(shape)}; a class map needs (batch, channel, height, width)")

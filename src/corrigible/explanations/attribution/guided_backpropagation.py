@@ -82,7 +82,7 @@ def guided_pass_of(
     if not ran:
         raise UnsupportedModelError(
             "no ReLU ran in this model, and without one guided backpropagation is the plain gradient: "
-            "choose input_gradient or another explainer"
+            "choose input_gradient"
         )
     return forward, rectifiers
 

@@ -25,7 +25,7 @@ def guided_grad_cam(
     """Guided backpropagation times the enlarged Grad-CAM: fine detail where the layer finds evidence for the score.
 
     Args:
-        layer: name of Grad-CAM's layer; None for the last convolution that ran.
+        layer: name of Grad-CAM's layer; None for the last convolution with more than one place.
 
     Raises:
         UnsupportedModelError: no ReLU ran; or see `grad_cam_of`.

@@ -3,15 +3,14 @@
 The path integral is computed by Gauss-Legendre quadrature.
 """
 
-import numpy as np
 import torch
 from jaxtyping import Float, Int
 from torch import Tensor, nn
 
-from corrigible.errors import RecipeError
 from corrigible.explanations.attribution._path_gradients import Points, attribution_along, sum_over_points
 from corrigible.explanations.baselines import Baseline, baseline_row, neutral_row
 from corrigible.explanations.features import shared_by_category
+from corrigible.explanations.quadrature import gauss_legendre
 from corrigible.explanations.question import Question
 from corrigible.models.forward import Forward, Score
 from corrigible.models.modes import untouched
@@ -73,7 +72,5 @@ def integrated_gradients(
 
 def _quadrature(steps: int, like: Tensor) -> tuple[Float[Tensor, " step"], Float[Tensor, " step"]]:
     """Points between 0 and 1 and their weights, which sum to 1 (Gauss-Legendre)."""
-    if steps < 1:
-        raise RecipeError(f"steps is {steps}; expected at least 1")
-    nodes, weights = (torch.tensor(values / 2).to(like) for values in np.polynomial.legendre.leggauss(steps))
-    return nodes + 0.5, weights
+    nodes, weights = (torch.tensor(values).to(like) for values in gauss_legendre(steps))
+    return nodes, weights

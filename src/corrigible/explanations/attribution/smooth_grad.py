@@ -6,6 +6,7 @@ from torch import Tensor, nn
 
 from corrigible.errors import RecipeError
 from corrigible.explanations.attribution._path_gradients import Points, sum_over_points
+from corrigible.explanations.counts import require_count
 from corrigible.explanations.question import Question
 from corrigible.models.forward import Score, centred
 from corrigible.models.modes import untouched
@@ -38,8 +39,7 @@ def smooth_grad(
     Raises:
         RecipeError: fewer than 1 sample, or a negative noise.
     """
-    if samples < 1:
-        raise RecipeError(f"samples is {samples}; expected at least 1")
+    require_count("samples", samples)
     if not 0 <= noise < float("inf"):
         raise RecipeError(f"noise is {noise}; expected a number of at least 0")
 

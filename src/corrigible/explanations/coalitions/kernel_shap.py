@@ -13,8 +13,8 @@ import torch
 from jaxtyping import Bool, Float
 from torch import Tensor
 
-from corrigible.errors import RecipeError
 from corrigible.explanations.coalitions._by_coalition import by_coalition
+from corrigible.explanations.counts import require_room
 from corrigible.explanations.games.evaluate import explained
 from corrigible.explanations.games.game import MOST_PLANNED, Game, Plan, all_coalitions
 
@@ -42,8 +42,7 @@ def kernel_plans_of(num_groups: int, *, samples: int, seed: int) -> Iterator[Pla
     Raises:
         RecipeError: fewer than 2 samples.
     """
-    if samples < 2:
-        raise RecipeError(f"samples is {samples}; expected at least 2 coalitions")
+    require_room("samples", samples, num_groups, least=2)
     coalitions = kernel_coalitions_of(num_groups, samples=samples, seed=seed)
     parts = list(zip(*(part.split(MOST_PLANNED) for part in coalitions), strict=True))
     inverse = torch.linalg.pinv(sum((_weighted(*part).T @ part[0].double() for part in parts), 0.0), hermitian=True)

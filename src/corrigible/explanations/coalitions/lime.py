@@ -14,6 +14,7 @@ from torch import Tensor
 
 from corrigible.errors import RecipeError
 from corrigible.explanations.coalitions._by_coalition import by_coalition
+from corrigible.explanations.counts import require_room
 from corrigible.explanations.games.evaluate import explained
 from corrigible.explanations.games.game import MOST_PLANNED, Game, Plan
 
@@ -43,8 +44,7 @@ def lime_plans_of(num_groups: int, *, samples: int, kernel_width: float, ridge: 
     Raises:
         RecipeError: fewer than 2 samples, a width or ridge that is not positive.
     """
-    if samples < 2:
-        raise RecipeError(f"samples is {samples}; expected at least 2")
+    require_room("samples", samples, num_groups, least=2)
     for name, value in (("kernel_width", kernel_width), ("ridge", ridge)):
         if not value > 0:
             raise RecipeError(f"{name} is {value}; expected a number above 0")

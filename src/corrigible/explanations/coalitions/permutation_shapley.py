@@ -10,8 +10,8 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from corrigible.errors import RecipeError
 from corrigible.explanations.coalitions._by_coalition import by_coalition
+from corrigible.explanations.counts import require_room
 from corrigible.explanations.games.evaluate import explained
 from corrigible.explanations.games.game import MOST_PLANNED, Game, Plan
 
@@ -38,8 +38,7 @@ def permutation_plans_of(num_groups: int, *, samples: int, seed: int) -> Iterato
     Raises:
         RecipeError: no samples.
     """
-    if samples < 1:
-        raise RecipeError(f"samples is {samples}; expected at least 1 order")
+    require_room("samples", samples, num_groups)
     generator = torch.Generator().manual_seed(seed)
     forwards = torch.stack([torch.randperm(num_groups, generator=generator) for _ in range(samples)])
     place = torch.cat([forwards, forwards.flip(1)]).argsort(dim=1)

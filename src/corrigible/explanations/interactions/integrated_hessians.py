@@ -10,14 +10,16 @@ from typing import Any
 import numpy as np
 import torch
 from jaxtyping import Float
-from numpy.polynomial.legendre import leggauss, legval
+from numpy.polynomial.legendre import legval
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from corrigible.errors import RecipeError
 from corrigible.explanations.baselines import Baseline, baseline_row
+from corrigible.explanations.counts import require_count
 from corrigible.explanations.features import shared_by_category
 from corrigible.explanations.passes import pass_over, require_gradient
+from corrigible.explanations.quadrature import MOST_STEPS, gauss_legendre
 from corrigible.explanations.question import Question, checked_question
 from corrigible.explanations.scores import margin, score_named
 from corrigible.models.forward import Score
@@ -69,8 +71,7 @@ def integrated_hessians(
         DataError: an x, target, baseline or columns that do not fit.
         NoGradientError: differentiable, but no parameter would get a gradient.
     """
-    if steps < 1:
-        raise RecipeError(f"steps is {steps}; expected at least 1")
+    require_count("steps", steps, most=MOST_STEPS)
     if score in ("margin", margin):
         raise RecipeError("score 'margin' has kinks; expected a smooth score: give a pair of classes as the target")
     with untouched(model, seed):
@@ -102,7 +103,7 @@ def _interactions(path: _Path, rows: Tensor, steps: int, smooth: Nonlinearities)
     """Sums over the nodes of the weighted first and second derivatives, times row minus baseline."""
     asked = path.question.about(rows)
     x, way = asked.x, asked.x - path.start
-    share, weight = (torch.from_numpy(values).to(x) for values in log_quadrature_of(steps))
+    share, weight = (torch.tensor(values).to(x) for values in log_quadrature_of(steps))
     first = torch.zeros_like(x.flatten(1))
     second = [first] * first.shape[1]
     for place in torch.arange(len(rows) * steps, device=x.device).split(asked.rows_at_once):
@@ -131,7 +132,7 @@ def log_quadrature_of(steps: int) -> tuple[NDArray[np.float64], NDArray[np.float
     integral of its node's interpolating polynomial, written in shifted Legendre polynomials, whose integrals against
     -ln t are 1 for degree 0, and (-1)^k / (k (k + 1)) for degree k.
     """
-    nodes, weights = leggauss(steps)
+    nodes, weights = gauss_legendre(steps)
     degree = np.arange(steps)
     moments = np.where(degree == 0, 1.0, (-1.0) ** degree / np.maximum(degree * (degree + 1), 1))
-    return (nodes + 1) / 2, weights / 2 * legval(nodes, (2 * degree + 1) * moments)
+    return nodes, weights * legval(2 * nodes - 1, (2 * degree + 1) * moments)

@@ -18,6 +18,7 @@ from corrigible.explanations.baselines import Baseline
 from corrigible.explanations.coalitions.exact_shapley import MOST_GROUPS as MOST_EXACT
 from corrigible.explanations.coalitions.exact_shapley import exact_plan_of
 from corrigible.explanations.coalitions.permutation_shapley import permutation_plans_of
+from corrigible.explanations.counts import require_count
 from corrigible.explanations.games.evaluate import by_number_of_groups, evaluated
 from corrigible.explanations.games.game import Game, Plan, all_coalitions, game_of
 from corrigible.explanations.games.removal import Absent
@@ -79,8 +80,7 @@ def shapley_interactions(
         differentiable=differentiable,
     )  # fmt: skip
     game = game_of(question, groups=groups, columns=columns, baseline=baseline, background=background, absent=absent)
-    if samples < 1:
-        raise RecipeError(f"samples is {samples}; expected at least 1")
+    require_count("samples", samples)
     if game.num_groups > MOST_PAIRED:
         raise RecipeError(f"{game.num_groups} groups; expected at most {MOST_PAIRED}: form larger ones")
     found: Tensor = game.x.new_zeros(len(game.x), game.num_groups, game.num_groups)

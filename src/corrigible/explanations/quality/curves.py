@@ -12,8 +12,8 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from corrigible.errors import RecipeError
 from corrigible.explanations.baselines import Baseline, baseline_row
+from corrigible.explanations.counts import require_count
 from corrigible.explanations.groups import Groups, groups_of
 from corrigible.explanations.quality._given import flat_of, require_same_shape_of
 from corrigible.explanations.quality._order import Order, order_of
@@ -160,8 +160,7 @@ class Ranking:
         Raises:
             RecipeError: fewer than 1 step.
         """
-        if steps < 1:
-            raise RecipeError(f"steps is {steps}; expected at least 1")
+        require_count("steps", steps)
         return (self.num_groups * torch.arange(steps + 1) / steps).round()
 
     def taken(self, counts: Float[Tensor, " row step"], rows: slice) -> Float[Tensor, " row step inputs"]:

@@ -9,6 +9,7 @@ from torch import Tensor
 
 from corrigible.errors import DataError, RecipeError, UnsupportedModelError
 from corrigible.explanations.baselines import Baseline, baseline_row
+from corrigible.explanations.counts import require_count
 from corrigible.explanations.groups import Groups, groups_of
 from corrigible.explanations.quality._given import flat_of, require_same_shape_of
 from corrigible.explanations.quality._scoring import blocks, scores
@@ -116,8 +117,7 @@ def _draws(
     columns: Columns | None,
 ) -> Iterator[Tensor]:
     """Factors of x − baseline, (1 or batch, sample, *input), a bounded number of samples at a time."""
-    if samples < 1:
-        raise RecipeError(f"samples is {samples}; expected at least 1")
+    require_count("samples", samples)
     if not sd > 0:
         raise RecipeError(f"sd is {sd}; expected a number above 0")
     at_once = question.rows_at_once

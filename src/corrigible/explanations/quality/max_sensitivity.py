@@ -9,6 +9,7 @@ from jaxtyping import Float
 from torch import Tensor
 
 from corrigible.errors import RecipeError
+from corrigible.explanations.counts import require_count
 from corrigible.explanations.explaining import Method, attribution_of
 from corrigible.explanations.quality._given import flat_of
 from corrigible.explanations.question import Question, question_of
@@ -50,8 +51,7 @@ def max_sensitivity(
         RecipeError: fewer than 1 sample, a radius that is not above 0, an unknown setting, or see `explain`.
         DataError: see `explain`; an attribution that is NaN or infinite.
     """
-    if samples < 1:
-        raise RecipeError(f"samples is {samples}; expected at least 1")
+    require_count("samples", samples)
     if not radius > 0:
         raise RecipeError(f"radius is {radius}; expected a number above 0")
     settings = explainer_settings or {}

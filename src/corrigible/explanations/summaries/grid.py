@@ -9,7 +9,8 @@ from torch import Tensor
 
 from corrigible.data.original_units import Units
 from corrigible.data.table import MISSING
-from corrigible.errors import DataError, RecipeError, unknown
+from corrigible.errors import DataError, unknown
+from corrigible.explanations.counts import require_count
 from corrigible.explanations.features import plain_columns
 from corrigible.types import Columns
 
@@ -62,8 +63,7 @@ def grid_of(
         DataError: no such feature, or one with several columns of numbers.
         RecipeError: fewer than 2 points.
     """
-    if points < 2:
-        raise RecipeError(f"points is {points}; expected at least 2")
+    require_count("points", points, least=2)
     places = _places(feature, columns)
     name = feature if isinstance(feature, str) else columns.names[feature]
     if len(places) > 1 and all(columns.one_hot[place] for place in places):

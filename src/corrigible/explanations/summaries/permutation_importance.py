@@ -14,6 +14,7 @@ from torch import Tensor
 
 from corrigible.data.row_order import in_order_of_values
 from corrigible.errors import DataError, RecipeError, unknown
+from corrigible.explanations.counts import require_count
 from corrigible.explanations.groups import Groups, groups_of
 from corrigible.explanations.inputs import checked_rows
 from corrigible.explanations.question import answers, answers_to
@@ -83,8 +84,8 @@ def permutation_importance(
         RecipeError: an unknown quality or task, fewer than 1 repeat, or with one number for all rows fewer than 2.
         DataError: x, y, columns or groups that do not fit.
     """
-    if repeats < 1 or num_resamples < 1:
-        raise RecipeError(f"repeats is {repeats}, num_resamples {num_resamples}; expected at least 1")
+    require_count("repeats", repeats)
+    require_count("num_resamples", num_resamples)
     if isinstance(quality, str) and quality not in QUALITIES:
         raise RecipeError(unknown("quality", quality, QUALITIES))
     rows = checked_rows(x, columns)

@@ -12,6 +12,7 @@ from torch import Tensor
 
 from corrigible.data.row_order import in_order_of_values
 from corrigible.errors import DataError, RecipeError
+from corrigible.explanations.counts import require_count
 from corrigible.explanations.features import plain_columns
 from corrigible.explanations.inputs import checked_rows
 from corrigible.explanations.question import Asked, Target, answers, asked_of
@@ -87,8 +88,7 @@ def samples_of(
         DataError: x or the row to explain does not fit, fewer than 8 rows, or too few points count around the row.
         RecipeError: too few samples, or a width that is not above 0.
     """
-    if samples < 4 * FEWEST_ROWS:
-        raise RecipeError(f"samples is {samples}; expected at least {4 * FEWEST_ROWS}")
+    require_count("samples", samples, least=4 * FEWEST_ROWS)
     if not width > 0:
         raise RecipeError(f"width is {width}; expected a number above 0")
     rows, center, columns = _checked(x, around, columns)
