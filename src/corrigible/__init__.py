@@ -10,6 +10,8 @@ __version__ = "0.1.0"
 
 if TYPE_CHECKING:
     from corrigible.data.dataset import TensorData as TensorData
+    from corrigible.data.table import encode as encode
+    from corrigible.data.table import encoder_of as encoder_of
     from corrigible.errors import CorrigibleError as CorrigibleError
     from corrigible.evaluation import evaluate as evaluate
     from corrigible.explanations.explaining import explain as explain
@@ -40,6 +42,8 @@ _HOME = {
     "Verdict": "protocols.corrections.verdict",
     "compare": "protocols.comparisons.comparing",
     "correct": "protocols.corrections.correction",
+    "encode": "data.table",
+    "encoder_of": "data.table",
     "evaluate": "evaluation",
     "explain": "explanations.explaining",
     "find_another_explanation": "protocols.retraining.find_another_explanation",

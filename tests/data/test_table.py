@@ -46,16 +46,18 @@ def test_columns_are_as_worked_out_by_hand():
 
 
 def test_constant_columns_are_dropped_with_a_note():
-    notes = encoder_of(small(), target="sick").notes
-    assert ["unit" in notes[0], "zero" in notes[1], len(notes)] == [True, True, 2]
+    encoder = encoder_of(small(), target="sick")
+    assert [note for note in encoder.notes if "dropped" in note] == [
+        "column 'unit' holds one value only and was dropped",
+        "column 'zero' holds one value only and was dropped",
+    ]
 
 
 def test_a_number_known_to_be_constant_leaves_only_where_it_is_missing():
-    frame = pd.DataFrame({"a": [5.0, np.nan, 5.0], "empty": [np.nan] * 3, "y": [0, 1, 0]})
+    frame = pd.DataFrame({"a": [5.0, np.nan, 5.0], "y": [0, 1, 0]})
     encoder = encoder_of(frame, target="y")
     assert encoder.columns.names == ("a=missing",)
     assert encode(frame, encoder).x.tolist() == [[0.0], [1.0], [0.0]]
-    assert "empty" in encoder.notes[0]
 
 
 @pytest.mark.parametrize("dtype", [object, "str", "string", "category"])
@@ -149,7 +151,7 @@ def test_other_text_is_no_encoder(text):
     ("change", "settings", "words"),
     [
         ({"age": [1, 2, np.inf, 4]}, {}, "'age' holds 'inf' in row 2"),
-        ({"sick": ["no", None, "no", "yes"]}, {}, "'sick' holds .* in row 1"),
+        ({"sick": ["no", None, "no", "yes"]}, {}, "'sick' holds no value in row 1"),
         ({"sick": [0.5, 1, 0, 1]}, {}, "'sick' holds .*0.5.* in row 0.*whole numbers"),
         ({"when": pd.to_datetime(["2020-01-01"] * 4)}, {}, "'when' holds datetime64"),
         ({}, {"target": "sik"}, "no column 'sik'"),
@@ -178,7 +180,7 @@ def test_no_rows_and_repeated_names_are_refused():
         ({"age": [1, 2, 3, -np.inf]}, "'age' holds '-inf' in row 3"),
         ({"age": ["1", "2", "old", "4"]}, "'age' holds 'old' in row 2"),
         ({"sick": ["no", "yes", "perhaps", "no"]}, "'perhaps', which the training table lacks; it has no, yes"),
-        ({"sick": ["no", "yes", np.nan, "no"]}, "'sick' holds 'nan' in row 2"),
+        ({"sick": ["no", "yes", np.nan, "no"]}, "'sick' holds no value in row 2"),
     ],
 )
 def test_what_does_not_fit_the_encoder_is_refused(change, words):

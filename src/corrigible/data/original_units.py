@@ -2,7 +2,8 @@
 
 from dataclasses import dataclass
 
-from corrigible.data.table import Numeric, TableEncoder
+from corrigible.data.table_encoder import TableEncoder
+from corrigible.data.table_features import Numeric
 
 
 @dataclass(frozen=True)

@@ -1,128 +1,92 @@
-"""Columns of data frames as numbers, texts and classes; what does not fit is refused in one line."""
+"""Columns of a table as classes, labels and weights; what does not fit is refused in one line."""
 
 from collections.abc import Sequence
-from typing import Any
 
 import numpy as np
 import pandas as pd
 import torch
 from jaxtyping import Int
 from numpy.typing import NDArray
-from pandas.api.types import is_bool_dtype, is_complex_dtype, is_numeric_dtype
 from torch import Tensor
 
+from corrigible.data.cells import Cells, Words
 from corrigible.errors import DataError
 
 MISSING = "missing"
 """The name of a missing category; a cell with this text also counts as missing."""
+LARGEST = float(np.finfo(np.float32).max)
 
 
-def is_categorical(values: "pd.Series[Any]") -> bool:
-    """Whether the column holds categories rather than numbers.
+def require_finite(name: str, numbers: NDArray[np.float64], first_row: int = 0) -> NDArray[np.float64]:
+    """The numbers, none of which is infinite or beyond the range of float32.
 
     Raises:
-        DataError: it holds neither.
+        DataError: there is such a number.
     """
-    if is_bool_dtype(values.dtype) or isinstance(values.dtype, pd.CategoricalDtype | pd.StringDtype):
-        return True
-    if (not is_numeric_dtype(values.dtype) and values.dtype != object) or is_complex_dtype(values.dtype):
-        raise DataError(
-            f"column {values.name!r} holds {values.dtype} values; expected numbers or text: convert or drop it"
-        )
-    return bool(values.dtype == object)
-
-
-def numbers_of(values: "pd.Series[Any]") -> NDArray[np.float64]:
-    """The column as float64, NaN where missing."""
-    known = values if is_numeric_dtype(values.dtype) else pd.to_numeric(values.astype(object), errors="coerce")
-    numbers: NDArray[np.float64] = known.to_numpy(dtype=np.float64, na_value=np.nan)
-    _refuse(values, np.isnan(numbers) & ~values.isna().to_numpy(), "a number")
-    _refuse(values, np.isinf(numbers), "a finite number")
+    refuse(name, numbers, np.abs(numbers) > LARGEST, f"a finite number up to {LARGEST:.1e}", first_row)
     return numbers
 
 
-def row_weights(values: "pd.Series[Any]") -> NDArray[np.float32]:
+def row_weights(name: str, numbers: NDArray[np.float64]) -> NDArray[np.float32]:
     """The weight of each row, at least 0."""
-    found = numbers_of(values)
-    _refuse(values, ~(found >= 0) | np.isinf(found), "numbers of at least 0 that say how much each row counts")
-    return found.astype(np.float32)
+    is_bad = ~(numbers >= 0) | np.isinf(numbers)
+    refuse(name, numbers, is_bad, "numbers of at least 0 that say how much each row counts")
+    return numbers.astype(np.float32)
 
 
-def _refuse(values: "pd.Series[Any]", is_bad: NDArray[np.bool_], expected: str) -> None:
-    if is_bad.any():
-        row = int(is_bad.argmax())
-        found = f"column {values.name!r} holds {str(values.iloc[row])!r} in row {row}"
-        raise DataError(f"{found} ({int(is_bad.sum())} such rows); expected {expected}")
-
-
-def text_of(values: "pd.Series[Any]") -> list[str]:
-    """Each value as text; a whole number is written without a point, however it is stored."""
-    return [MISSING if is_missing else _text(value) for value, is_missing in zip(values, values.isna(), strict=True)]
-
-
-def _text(value: Any) -> str:
-    is_whole = isinstance(value, float | np.floating) and float(value).is_integer()
-    return str(int(value)) if is_whole else str(value)
-
-
-def texts_of(frame: pd.DataFrame, name: str) -> list[str]:
-    """The values of a column of classes or groups, as text."""
-    values = column_of(frame, name)
-    if not is_categorical(values):
-        numbers = numbers_of(values)
-        _refuse(
-            values, ~np.isnan(numbers) & (numbers != np.round(numbers)), "whole numbers or text for classes and groups"
-        )
-    return text_of(values)
-
-
-def classes_of(frame: pd.DataFrame, target: str) -> list[str]:
-    """The class of each row, as text.
-
-    Raises:
-        DataError: a row without one, or numbers that are not whole.
-    """
-    values = column_of(frame, target)
-    _refuse(values, values.isna().to_numpy(), "a class in every row: drop rows without one")
-    return texts_of(frame, target)
-
-
-def label_numbers(frame: pd.DataFrame, targets: Sequence[str]) -> NDArray[np.float64]:
-    """The numbers in these columns, (row, column).
+def label_numbers(name: str, numbers: NDArray[np.float64]) -> NDArray[np.float64]:
+    """The labels of a task of numbers.
 
     Raises:
         DataError: a row without a number.
     """
-    found = []
-    for name in targets:
-        values = column_of(frame, name)
-        numbers = numbers_of(values)
-        _refuse(values, np.isnan(numbers), "a number in every row: drop rows without a label")
-        found.append(numbers)
-    return np.stack(found, axis=1)
+    refuse(name, numbers, np.isnan(numbers), "a number in every row: drop rows without a label")
+    return require_finite(name, numbers)
 
 
-def exposures(values: "pd.Series[Any]") -> NDArray[np.float32]:
+def exposures(name: str, numbers: NDArray[np.float64]) -> NDArray[np.float32]:
     """The exposure of each row.
 
     Raises:
         DataError: a row without one, or one that is not above 0.
     """
-    found = numbers_of(values)
-    _refuse(
-        values, ~(found > 0), "an exposure above 0 in every row, such as the share of a year: drop rows without one"
-    )
-    return found.astype(np.float32)
+    expected = "an exposure above 0 in every row, such as the share of a year: drop rows without one"
+    refuse(name, numbers, ~(numbers > 0), expected)
+    return require_finite(name, numbers).astype(np.float32)
 
 
-def queries(values: "pd.Series[Any]") -> Int[Tensor, " row"]:
+def queries(name: str, cells: Cells) -> Int[Tensor, " row"]:
     """A number for each row that is the same for rows of the same query.
 
     Raises:
         DataError: a row without a query.
     """
-    _refuse(values, values.isna().to_numpy(), "the query of every row: drop rows without one")
-    return torch.from_numpy(pd.factorize(np.array(text_of(values), dtype=object))[0].astype(np.int64))
+    is_empty = cells.codes < 0 if isinstance(cells, Words) else np.isnan(cells)
+    refuse(name, cells, is_empty, "the query of every row: drop rows without one")
+    found = cells.codes if isinstance(cells, Words) else cells
+    return torch.from_numpy(pd.factorize(found)[0].astype(np.int64))
+
+
+def require_whole(name: str, cells: Cells) -> None:
+    """Raises DataError for classes or groups that are numbers with decimals."""
+    if not isinstance(cells, Words):
+        is_bad = ~np.isnan(cells) & (cells != np.round(cells))
+        refuse(name, cells, is_bad, "whole numbers or text for classes and groups")
+
+
+def require_classes(name: str, cells: Cells) -> None:
+    """Raises DataError for a row without a class, or classes that are numbers with decimals."""
+    is_empty = cells.codes < 0 if isinstance(cells, Words) else np.isnan(cells)
+    refuse(name, cells, is_empty, "a class in every row: drop rows without one")
+    require_whole(name, cells)
+
+
+def refuse(name: str, cells: Cells, is_bad: NDArray[np.bool_], expected: str, first_row: int = 0) -> None:
+    """Raises DataError that names the first bad cell, if there is one."""
+    if is_bad.any():
+        row = int(is_bad.argmax())
+        found = f"column {name!r} holds {_shown(cells, row)} in row {first_row + row}"
+        raise DataError(f"{found} ({int(is_bad.sum()):,} such rows); expected {expected}")
 
 
 def codes_of(texts: list[str], names: tuple[str, ...], column: str) -> Int[Tensor, " row"]:
@@ -133,13 +97,18 @@ def codes_of(texts: list[str], names: tuple[str, ...], column: str) -> Int[Tenso
     """
     unknown = sorted(set(texts) - set(names))
     if unknown:
-        known = ", ".join(names)
-        raise DataError(f"column {column!r} holds {unknown[0]!r}, which the training table lacks; it has {known}")
+        raise not_known(column, unknown[0], names)
     numbers = {name: number for number, name in enumerate(names)}
     return torch.tensor([numbers[text] for text in texts])
 
 
-def in_order(texts: list[str]) -> tuple[str, ...]:
+def not_known(column: str, text: str, names: Sequence[str]) -> DataError:
+    """The error about a class or group that the training table lacks."""
+    known = ", ".join(names[:20]) + (f" and {len(names) - 20} more" if len(names) > 20 else "")
+    return DataError(f"column {column!r} holds {text!r}, which the training table lacks; it has {known}")
+
+
+def in_order(texts: Sequence[str]) -> tuple[str, ...]:
     """The different texts, sorted: as numbers if all but the missing ones are whole numbers, else as text."""
     found = set(texts)
     if all(text.removeprefix("-").isdecimal() for text in found - {MISSING}):
@@ -154,18 +123,18 @@ def named(frame: pd.DataFrame) -> pd.DataFrame:
         DataError: two columns of the same name.
     """
     frame = frame.rename(columns=str)
-    repeated = frame.columns[frame.columns.duplicated()]
-    if len(repeated):
-        raise DataError(f"column {repeated[0]!r} occurs more than once; expected different names")
+    require_once(list(frame.columns))
     return frame
 
 
-def column_of(frame: pd.DataFrame, name: str) -> "pd.Series[Any]":
-    """The column of that name.
+def require_once(names: Sequence[str]) -> None:
+    """Raises DataError for names of which two are the same."""
+    repeated = pd.Index(names)[pd.Index(names).duplicated()]
+    if len(repeated):
+        raise DataError(f"column {repeated[0]!r} occurs more than once; expected different names")
 
-    Raises:
-        DataError: there is none.
-    """
-    if name not in frame.columns:
-        raise DataError(f"the table has no column {name!r}; it has {', '.join(frame.columns)}")
-    return frame[name]
+
+def _shown(cells: Cells, row: int) -> str:
+    if isinstance(cells, Words):
+        return repr(cells.texts[cells.codes[row]]) if cells.codes[row] >= 0 else "no value"
+    return "no value" if np.isnan(cells[row]) else f"'{cells[row]:g}'"

@@ -4,13 +4,12 @@ import hashlib
 from collections.abc import Sequence
 from pathlib import Path
 
-import pandas as pd
 from jaxtyping import Int
 from torch import Tensor
 
+from corrigible.data.csv_cells import table_text, texts_as_written
 from corrigible.data.dataset import TensorData
 from corrigible.data.table_columns import codes_of, in_order
-from corrigible.data.tablefile import read_csv
 from corrigible.data.tokens import Tokens
 from corrigible.data.vocabulary import (
     Vocabulary,
@@ -60,10 +59,10 @@ def load_text(
             raise RecipeError(f"[data]: {name} is {number}; expected {least} to {most}")
     training = _columns(folder / "train.csv", text, label)
     rows = training if split == "train" else _columns(folder / f"{split}.csv", text, label)
-    class_names = in_order(training[label].tolist())
-    y = codes_of(rows[label].tolist(), class_names, label)
-    vocabulary = _kept_vocabulary(folder / VOCABULARY_FILE, training[text].tolist(), dimension)
-    return text_data(rows[text].tolist(), y, vocabulary, max_tokens=max_tokens, class_names=class_names)
+    class_names = in_order(training[label])
+    y = codes_of(rows[label], class_names, label)
+    vocabulary = _kept_vocabulary(folder / VOCABULARY_FILE, training[text], dimension)
+    return text_data(rows[text], y, vocabulary, max_tokens=max_tokens, class_names=class_names)
 
 
 def text_data(
@@ -80,19 +79,21 @@ def text_data(
     return TensorData(x, y, class_names=class_names, tokens=Tokens(ids, vocabulary.words))
 
 
-def _columns(path: Path, text: str, label: str) -> pd.DataFrame:
-    """The columns of texts and labels, with every cell as text."""
-    frame = read_csv(path, as_written=True)
-    for name in (text, label):
-        if name not in frame.columns:
-            raise DataError(f"{path} has no column {name!r}; it has {', '.join(map(str, frame.columns))}")
-    if not len(frame):
+def _columns(path: Path, text: str, label: str) -> dict[str, list[str]]:
+    """The columns of texts and labels, with every cell as it is written."""
+    with table_text(path) as source:
+        names = source.layout.names
+        for name in (text, label):
+            if name not in names:
+                raise DataError(f"{path} has no column {name!r}; it has {', '.join(names)}")
+        columns = texts_as_written(source, (text, label))
+    if not columns[label]:
         raise DataError(f"{path} has no rows; expected at least one")
-    empty = (frame[label].str.strip() == "").to_numpy()
-    if empty.any():
-        row, count = int(empty.argmax()), int(empty.sum())
-        raise DataError(f"{path}: row {row} has no {label!r} ({count} such rows); expected a class in every row")
-    return frame
+    empty = [row for row, found in enumerate(columns[label]) if not found.strip()]
+    if empty:
+        found = f"row {empty[0]} has no {label!r} ({len(empty)} such rows)"
+        raise DataError(f"{path}: {found}; expected a class in every row")
+    return columns
 
 
 def _kept_vocabulary(path: Path, texts: list[str], dimension: int) -> Vocabulary:

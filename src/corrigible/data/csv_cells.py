@@ -1,0 +1,224 @@
+"""The cells of a table file, block by block: numbers are read at once as numbers, everything else as text."""
+
+import io
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+
+from corrigible.data.cells import Blocks, Cells, Words, column, merged
+from corrigible.data.column_reading import Reading, numbers_read
+from corrigible.data.csv_layout import Lines, TableText
+from corrigible.data.number_forms import GROUPED, PLAIN, UNKNOWN_WORDS
+from corrigible.errors import DataError
+
+FIRST_CHECK = 2048
+"""So many different texts make a column be checked, and again whenever they have doubled."""
+
+
+@contextmanager
+def table_text(path: Path) -> Iterator[TableText]:
+    """The open table file.
+
+    Raises:
+        DataError: the file is missing, or not a table.
+    """
+    try:
+        file = path.open("rb")
+    except FileNotFoundError as error:
+        raise DataError(f"there is no file {path}; expected one .csv file per split, train.csv among them") from error
+    except OSError as error:
+        raise DataError(f"{path} cannot be read ({error}); expected a table, a .csv file") from error
+    with file:
+        yield TableText(path, file)
+
+
+def training_cells(
+    source: TableText, names: Sequence[str], check: Callable[[str, Words], None]
+) -> tuple[Blocks, dict[str, str]]:
+    """The cells of a training table: of every column in which all is written as plain numbers, those, else texts.
+
+    Beside them, by column, a number whose point may divide thousands, as may those of all others in the column.
+
+    A column that turns out to hold text late is read a second time, so that no text is lost.
+
+    Args:
+        check: raises an error for a column with these texts, whatever may follow.
+
+    Raises:
+        DataError: not a table, or as ``check``.
+    """
+    reader = _Reader(source, names)
+    blocks: Blocks = []
+    limits = dict.fromkeys(names, FIRST_CHECK)
+    for lines in source.blocks():
+        cells = reader.cells(lines)
+        blocks.append(reader.learn_numbers(cells, lines.coded) if not blocks else cells)
+        for name, texts in reader.texts.items():
+            if len(texts) >= limits[name] and name not in reader.late:
+                limits[name] = 2 * len(texts)
+                found = column(blocks, name)
+                assert isinstance(found, Words)
+                check(name, found)
+    if reader.late:
+        _read_again(source, blocks, sorted(reader.late))
+    return blocks, reader.grouped
+
+
+def cells_as_read(source: TableText, readings: Sequence[Reading]) -> Blocks:
+    """The cells of these columns, as the training table was read.
+
+    Raises:
+        DataError: not a table, or a text in a column of numbers.
+    """
+    reader = _Reader(source, [reading.name for reading in readings], {reading.name: reading for reading in readings})
+    return [reader.cells(lines) for lines in source.blocks()]
+
+
+def _read_again(source: TableText, blocks: Blocks, names: Sequence[str]) -> None:
+    """Put texts in the place of numbers in columns that hold both."""
+    with table_text(source.path) as again:
+        reader = _Reader(again, names)
+        for block, lines in zip(blocks, again.blocks(), strict=True):
+            block.update(reader.cells(lines))
+    if again.sha256 != source.sha256:
+        raise DataError(f"{source.path} changed while it was read; try again")
+
+
+def texts_as_written(source: TableText, names: Sequence[str]) -> dict[str, list[str]]:
+    """Every cell of these columns as it is written.
+
+    Raises:
+        DataError: not a table.
+    """
+    places = {name: source.layout.names.index(name) for name in names}
+    found: dict[str, list[str]] = {name: [] for name in names}
+    for lines in source.blocks():
+        frame = _parsed(source, lines, dict.fromkeys(places.values(), object), {})
+        for name, place in places.items():
+            found[name] += frame[place].tolist()
+    return found
+
+
+def _parsed(
+    source: TableText, lines: Lines, types: Mapping[int, Any], unknown: Mapping[int, Sequence[str]]
+) -> pd.DataFrame:
+    """The columns at these places; raises ValueError for a text in a column of numbers."""
+    try:
+        frame = pd.read_csv(
+            io.BytesIO(lines.text),
+            sep=source.layout.separator,
+            header=None,
+            names=range(len(source.layout.names)),
+            index_col=False,
+            usecols=sorted(types),
+            dtype=types,
+            keep_default_na=False,
+            na_values=unknown,  # type: ignore[arg-type]  # Columns may be named by numbers.
+            low_memory=False,
+        )
+    except UnicodeDecodeError as error:
+        raise source.refused("it is not in UTF-8") from error
+    if len(frame) != lines.num_rows:
+        raise source.refused(f"quotation marks inside a value near row {lines.first_row + len(frame)}")
+    return frame
+
+
+class _Reader:
+    """Reads columns of a table file, and keeps how each is read and the texts that were found."""
+
+    def __init__(self, source: TableText, names: Sequence[str], readings: Mapping[str, Reading] | None = None) -> None:
+        places = {name: place for place, name in enumerate(source.layout.names)}
+        self._source = source
+        self._places = {name: places[name] for name in names}
+        self._readings = readings
+        plain = {} if readings is None else {n: r for n, r in readings.items() if r.kind == "numbers" and r.is_plain}
+        self.numbers = {name: set(reading.words) for name, reading in plain.items()}
+        """The columns that are read as numbers, with the texts that stand for an unknown one."""
+        self.texts: dict[str, list[str]] = {}
+        """The texts of the columns that are read as text, in the order in which they were found."""
+        self.late: set[str] = set()
+        """The columns that turned out to hold text after numbers were read."""
+        self.grouped: dict[str, str] = {}
+        """For each column whose first points may all divide thousands, one of its numbers."""
+        self._codes: dict[str, dict[str, int]] = {}
+
+    def cells(self, lines: Lines) -> dict[str, Cells]:
+        """The cells of these lines."""
+        try:
+            frame = self._frame(lines, self.numbers)
+        except ValueError:  # A text among the numbers; pandas does not say in which column.
+            frame = self._frame(lines, {})
+        if self._readings is None:
+            self._move_late(lines.coded)
+        return {name: self._cells(name, frame[place], lines) for name, place in self._places.items()}
+
+    def learn_numbers(self, cells: dict[str, Cells], coded: Iterable[int]) -> dict[str, Cells]:
+        """The cells of the first lines, as numbers in columns that seem to hold no text."""
+        found: dict[str, Cells] = {}
+        for name, words in cells.items():
+            assert isinstance(words, Words)
+            is_number = [text for text in words.texts if PLAIN.fullmatch(text)]
+            if is_number and self._places[name] not in coded:
+                self.numbers[name] = set()
+                numbers = self._plain(name, words)
+                if numbers is not None:
+                    if all(map(GROUPED.fullmatch, is_number)):
+                        self.grouped[name] = is_number[0]
+                    del self.texts[name], self._codes[name]
+                    found[name] = numbers
+                    continue
+                del self.numbers[name]
+            found[name] = words
+        return found
+
+    def _frame(self, lines: Lines, numbers: Mapping[str, set[str]]) -> pd.DataFrame:
+        as_numbers = {self._places[name]: ["", *words] for name, words in numbers.items()}
+        types = {place: np.float64 if place in as_numbers else object for place in self._places.values()}
+        return _parsed(self._source, lines, types, as_numbers)
+
+    def _cells(self, name: str, values: "pd.Series[Any]", lines: Lines) -> Cells:
+        if values.dtype == np.float64:
+            return values.to_numpy()
+        codes, texts = pd.factorize(values.to_numpy())
+        words = Words(codes.astype(np.int32), texts.tolist())
+        if name not in self.numbers:
+            return self._kept(name, words)
+        if self._readings is not None:
+            return numbers_read(merged(words.codes, words.texts), self._readings[name], first_row=lines.first_row)
+        numbers = self._plain(name, merged(words.codes, words.texts))
+        if numbers is not None:
+            return numbers
+        self._move_late([self._places[name]])
+        return self._kept(name, words)
+
+    def _plain(self, name: str, words: Words) -> NDArray[np.float64] | None:
+        """The numbers, if all texts are plain ones or stand for an unknown number; those are remembered."""
+        others = {text for text in words.texts if text and not PLAIN.fullmatch(text)}
+        if not all(text.casefold() in UNKNOWN_WORDS for text in others):
+            return None
+        self.numbers[name] |= others
+        table = [np.nan if not text or text in others else float(text) for text in words.texts]
+        return np.array([*table, np.nan])[words.codes]
+
+    def _move_late(self, places: Iterable[int]) -> None:
+        """Read these columns as text from here on, and once more from the beginning."""
+        moved = {name for name, place in self._places.items() if place in set(places) and name in self.numbers}
+        self.late |= moved
+        for name in moved:
+            del self.numbers[name]
+
+    def _kept(self, name: str, words: Words) -> Words:
+        """The same texts by their places among all that were found in the column."""
+        codes, texts = self._codes.setdefault(name, {}), self.texts.setdefault(name, [])
+        table = np.full(len(words.texts) + 1, -1, np.int32)
+        for place, text in enumerate(map(str.strip, words.texts)):
+            if text and text not in codes:
+                codes[text] = len(texts)
+                texts.append(text)
+            table[place] = codes.get(text, -1)
+        return Words(table[words.codes], texts)

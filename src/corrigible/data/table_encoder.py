@@ -1,0 +1,145 @@
+"""What must be known of a training table to read and encode others like it."""
+
+import json
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass
+from typing import Any, NamedTuple
+
+from corrigible.data.column_reading import Reading
+from corrigible.data.number_forms import NumberForm
+from corrigible.data.table_features import Categorical, Feature, Numeric, columns_of_feature
+from corrigible.errors import DataError
+from corrigible.types import Columns
+
+OF_CLASSES = ("classes", "ordered_classes")
+"""Tasks whose labels are classes; those of all others are numbers."""
+
+
+class Roles(NamedTuple):
+    """The columns that are no features, and the task of the labels."""
+
+    target: str | tuple[str, ...]
+    """The column with the labels; for several labels, one column for each."""
+    group: str | None = None
+    weight: str | None = None
+    exposure: str | None = None
+    query: str | None = None
+    drop: tuple[str, ...] = ()
+    task: str = "classes"
+
+    @property
+    def targets(self) -> tuple[str, ...]:
+        """The columns with the labels."""
+        return (self.target,) if isinstance(self.target, str) else self.target
+
+    @property
+    def beside(self) -> tuple[str, ...]:
+        """The columns that stand beside the labels."""
+        return tuple(name for name in (self.weight, self.exposure, self.query) if name is not None)
+
+    @property
+    def read(self) -> tuple[str, ...]:
+        """The columns that are read although they need not be features."""
+        return (*self.targets, *(() if self.group is None else (self.group,)), *self.beside)
+
+    def may_be_feature(self, name: str) -> bool:
+        """Whether the column may be a feature."""
+        return name not in (*self.targets, *self.beside, *self.drop)
+
+
+def roles_of(target: Any, *, drop: Sequence[str] = (), task: str = "classes", **beside: str | None) -> Roles:
+    """The roles of a table's columns.
+
+    Raises:
+        DataError: a target that is no name, or several for a task of one.
+    """
+    names = (target,) if isinstance(target, str) else target
+    if not isinstance(names, list | tuple) or not names or not all(isinstance(name, str) for name in names):
+        raise DataError(f"target is {target!r}; expected the name of a column, or for several labels a list of names")
+    if len(names) > 1 and task != "several_labels":
+        raise DataError(f"target names {len(names)} columns; the task {task!r} expects one")
+    return Roles(target if isinstance(target, str) else tuple(names), drop=tuple(drop), task=task, **beside)
+
+
+@dataclass(frozen=True)
+class TableEncoder:
+    """The facts about the training table that are needed to read and encode others like it."""
+
+    features: tuple[Feature, ...]
+    target: str | tuple[str, ...]
+    """The column with the labels; for several labels, one column for each."""
+    class_names: tuple[str, ...]
+    """For several labels, the name of each; empty for numbers."""
+    group: str | None = None
+    group_names: tuple[str, ...] = ()
+    notes: tuple[str, ...] = ()
+    """What was read how, a line for each column; also which columns were dropped, and why."""
+    weight: str | None = None
+    """The column with the weight of each row."""
+    task: str = "classes"
+    """The name of the task that the labels are for."""
+    exposure: str | None = None
+    query: str | None = None
+    readings: tuple[Reading, ...] = ()
+    """How each column is read."""
+
+    @property
+    def targets(self) -> tuple[str, ...]:
+        """The columns with the labels."""
+        return (self.target,) if isinstance(self.target, str) else self.target
+
+    @property
+    def columns(self) -> Columns:
+        """Which columns of the encoded ``x`` make up which feature."""
+        found = [
+            (name, feature.name, is_one_hot)
+            for feature in self.features
+            for name, is_one_hot in columns_of_feature(feature)
+        ]
+        names, features, one_hot = zip(*found, strict=True)
+        return Columns(names, features, one_hot)
+
+    @property
+    def read(self) -> tuple[str, ...]:
+        """The columns that are read; those of weights only where there are any."""
+        beside = tuple(name for name in (self.group, self.exposure, self.query) if name is not None)
+        return tuple(dict.fromkeys([*(feature.name for feature in self.features), *self.targets, *beside]))
+
+    def reading(self, name: str) -> Reading:
+        """How the column is read."""
+        kinds = {feature.name: isinstance(feature, Numeric) for feature in self.features}
+        unsaid = Reading(name, "numbers" if kinds.get(name) else "categories", 0, 0)
+        return next((reading for reading in self.readings if reading.name == name), unsaid)
+
+
+def to_json(encoder: TableEncoder) -> str:
+    """The encoder as JSON text; every number comes back exactly."""
+    return json.dumps(asdict(encoder), indent=1)
+
+
+def from_json(text: str) -> TableEncoder:
+    """The encoder that ``to_json`` wrote.
+
+    Raises:
+        DataError: the text is not an encoder.
+    """
+    try:
+        facts = json.loads(text)
+        features = tuple(_feature(feature) for feature in facts.pop("features"))
+        names = {key: tuple(facts.pop(key)) for key in ("class_names", "group_names", "notes")}
+        readings = tuple(_reading(reading) for reading in facts.pop("readings", ()))
+        if not isinstance(facts["target"], str):
+            names["target"] = tuple(facts.pop("target"))
+        return TableEncoder(**{"features": features, "readings": readings, **facts, **names})
+    except (ValueError, KeyError, TypeError, AttributeError) as error:
+        raise DataError(f"not a table encoder ({error!r}); expected the text that to_json writes") from error
+
+
+def _feature(facts: dict[str, Any]) -> Feature:
+    if "categories" in facts:
+        return Categorical(facts["name"], tuple(facts["categories"]))
+    return Numeric(**facts)
+
+
+def _reading(facts: dict[str, Any]) -> Reading:
+    return Reading(**{**facts, "form": NumberForm(*facts["form"]), "words": tuple(facts["words"])})
