@@ -79,7 +79,10 @@ def test_rows_of_a_query_share_its_number(tmp_path):
 @pytest.mark.parametrize(
     ("settings", "said"),
     [
-        ({"target": "hole", "task": "amounts"}, "column 'hole' holds no value in row 1 .*expected a number in every row"),
+        (
+            {"target": "hole", "task": "amounts"},
+            "column 'hole' holds no value in row 1 .*expected a number in every row",
+        ),
         ({"target": "name", "task": "amounts"}, "column 'name' holds 'x' in row 0 .*expected a number"),
         ({"target": "hole"}, "expected a class in every row"),
         ({"target": ["size", "zero"], "task": "amounts"}, "names 2 columns; the task 'amounts' expects one"),
