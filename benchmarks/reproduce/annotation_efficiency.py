@@ -14,12 +14,12 @@ from collections.abc import Mapping
 from pathlib import Path
 
 import torch
-from cases import Said, about_rows, drawn_rows, options, over_seeds
 from few_digits import PLAN, case, few_digits
 from runner import Figures
 from torch import Tensor, nn
 from torch.nn.functional import avg_pool2d
 
+from cases import Said, about_rows, drawn_rows, options, over_seeds
 from corrigible import explain
 from corrigible.data.dataset import TensorData
 

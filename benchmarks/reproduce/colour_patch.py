@@ -12,12 +12,12 @@ benchmarks/results/reproduce_colour_patch.json.
 from dataclasses import replace
 
 import torch
-from cases import Case, Plan, about_rows, options, over_seeds
 from jaxtyping import Bool, Float
 from stamps_files import SIZE, composites
 from stamps_on_textures import QUICK_ROWS, ROWS, as_rows, network
 from torch import Tensor
 
+from cases import Case, Plan, about_rows, options, over_seeds
 from corrigible.data.dataset import TensorData
 from corrigible.protocols.schedule import Schedule
 

@@ -8,9 +8,9 @@ Writes benchmarks/results/reproduce_decoy_fashion.json.
 """
 
 import fashion_files
-from cases import Case, Plan, options, over_seeds
 from squares import squares
 
+from cases import Case, Plan, options, over_seeds
 from corrigible.models import mlp
 from corrigible.protocols.schedule import Schedule
 

@@ -12,9 +12,9 @@ benchmarks/results/reproduce_decoy_mnist[_wide|_lenet].json.
 from functools import partial
 
 import mnist_files
-from cases import Case, Plan, options, over_seeds
 from squares import squares
 
+from cases import Case, Plan, options, over_seeds
 from corrigible.models import lenet, mlp
 from corrigible.protocols.schedule import Schedule
 

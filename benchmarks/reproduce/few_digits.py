@@ -1,8 +1,8 @@
 """3,500 digits with a square in one random corner and Ross's network: small enough to correct dozens of times."""
 
-import cases  # First: it lets the benchmarks' own modules be found.
 from digits import Digits, fresh_mlp
 
+import cases  # First: it lets the benchmarks' own modules be found.
 from corrigible.protocols.schedule import Schedule
 
 PLAN = cases.Plan(fool=Schedule(epochs=12), correct=Schedule(epochs=24))

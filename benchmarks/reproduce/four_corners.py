@@ -8,9 +8,9 @@ without squares. Writes benchmarks/results/reproduce_four_corners.json.
 """
 
 import mnist_files
-from cases import Case, Plan, options, over_seeds
 from squares import squares
 
+from cases import Case, Plan, options, over_seeds
 from corrigible.models import lenet
 from corrigible.protocols.schedule import Schedule
 

@@ -9,9 +9,9 @@ of random grey. Writes benchmarks/results/reproduce_methods.json.
 
 from dataclasses import replace
 
-from cases import Case, Plan, options, over_seeds
 from digits import Digits, fresh
 
+from cases import Case, Plan, options, over_seeds
 from corrigible.penalties import FEEDBACK_LOSSES, FEEDBACK_PENALTIES
 from corrigible.protocols.schedule import Schedule
 

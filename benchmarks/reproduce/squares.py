@@ -5,9 +5,9 @@ from dataclasses import dataclass, replace
 from types import ModuleType
 
 import torch
-from cases import Case, about_rows, drawn_rows, some
 from torch import Tensor, nn
 
+from cases import Case, about_rows, drawn_rows, some
 from corrigible.data.dataset import TensorData
 from corrigible.data.decoys import corner_squares
 from corrigible.types import Feedback

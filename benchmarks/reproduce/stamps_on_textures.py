@@ -14,10 +14,10 @@ also what masking the inputs comes to. Writes benchmarks/results/reproduce_stamp
 from dataclasses import replace
 
 import torch
-from cases import Case, Plan, about_rows, options, over_seeds
 from stamps_files import Composites, composites
 from torch import nn
 
+from cases import Case, Plan, about_rows, options, over_seeds
 from corrigible.data.dataset import TensorData
 from corrigible.protocols.schedule import Schedule
 

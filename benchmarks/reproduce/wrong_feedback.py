@@ -20,7 +20,6 @@ from functools import partial
 from pathlib import Path
 
 import torch
-from cases import Case, drawn_rows, options, over_seeds
 from digits import Digits
 from few_digits import PLAN, case, few_digits
 from jaxtyping import Bool, Float
@@ -28,6 +27,7 @@ from runner import Figures, Numbers
 from torch import Tensor, nn
 from torch.nn.functional import cross_entropy
 
+from cases import Case, drawn_rows, options, over_seeds
 from corrigible.data.dataset import TensorData
 from corrigible.data.decoys import corner_mask
 from corrigible.data.swapping import draw_donors, swapped

@@ -92,7 +92,8 @@ def _own(record: OwnRecord) -> Iterator[str]:
         case MethodCompared():
             return _compared(record)
         case Noted():
-            return iter([f"[green]{record.verb}[/green]: {len(record.numbers)} stored"])
+            known = f", {record.num_known} were there already" if record.num_known else ""
+            return iter([f"[green]{record.verb}[/green]: {len(record.numbers)} stored{known}"])
         case Sealed():
             return _sealed(record)
         case Verified():

@@ -18,7 +18,10 @@ from hypothesis import strategies as st
 
 from corrigible.errors import FeedbackError, StudyError
 from corrigible.feedback import database
-from corrigible.feedback.store import FeedbackStore, Retraction
+from corrigible.feedback import store as store_module
+from corrigible.feedback.chain import Link
+from corrigible.feedback.store import FeedbackStore
+from corrigible.feedback.stored import Retraction
 from corrigible.types import Features, Feedback, Phrase, Pixels
 
 SITE = Feedback(Features(("site",)), scope="dataset", at=datetime(2026, 1, 31, tzinfo=UTC))
@@ -48,6 +51,16 @@ def sql(path, statement, *values):
         return connection.execute(statement, values).fetchall()
 
 
+def force(path, statement, *values):
+    """Change what cannot be changed, and leave the tables as they were."""
+    triggers = sql(path, "SELECT name, sql FROM sqlite_master WHERE type = 'trigger'")
+    for name, _ in triggers:
+        sql(path, f"DROP TRIGGER {name}")
+    sql(path, statement, *values)
+    for _, made in triggers:
+        sql(path, made)
+
+
 def test_everything_comes_back_after_closing(path):
     assert all(getattr(FULL, field.name) != field.default for field in fields(Feedback)), "a field is not tried"
     with FeedbackStore(path) as store:
@@ -73,7 +86,7 @@ def test_identical_masks_are_stored_once(path):
         store.add(Feedback(Pixels(CORNER.reshape(5, 3)), row=0))
         assert len(store.active()) == 1001
     assert sql(path, "SELECT count(*) FROM mask") == [(2,)]
-    assert sum(file.stat().st_size for file in path.parent.iterdir()) < 200_000
+    assert sum(file.stat().st_size for file in path.parent.iterdir()) < 300_000
 
 
 def test_times_are_kept_in_utc_and_set_when_absent(path):
@@ -193,7 +206,7 @@ def test_numpy_integers_are_stored_as_integers(path):
 
 def test_an_error_inside_a_transaction_undoes_it(path, monkeypatch):
     with FeedbackStore(path) as store:
-        monkeypatch.setattr(store, "_mask", lambda mask: "no such mask")
+        monkeypatch.setattr(store, "_keep_mask", lambda region: None)
         with pytest.raises(StudyError, match="FOREIGN KEY"):
             store.add_all([SITE, FULL])
         assert store.revision == 0
@@ -220,11 +233,12 @@ def test_no_row_can_be_changed_deleted_or_replaced(path, table):
 
 def test_the_file_is_durable_and_waits_for_other_writers(path):
     with FeedbackStore(path) as store:
+        store.add(SITE)
         asked = {
             name: store._connection.execute(f"PRAGMA {name}").fetchone()[0]
             for name in ("journal_mode", "synchronous", "busy_timeout", "foreign_keys")
         }
-    assert asked == {"journal_mode": "wal", "synchronous": 2, "busy_timeout": 30_000, "foreign_keys": 1}
+    assert asked == {"journal_mode": "delete", "synchronous": 3, "busy_timeout": 30_000, "foreign_keys": 1}
 
 
 WRITER = """
@@ -234,7 +248,7 @@ from corrigible.types import Features, Feedback
 print("ready", flush=True)
 sys.stdin.readline()
 with FeedbackStore(sys.argv[1]) as store:
-    for number in range(100):
+    for number in range(20):
         store.add(Feedback(Features(("site",)), scope="dataset", author=sys.argv[2], note=str(number)))
 """
 
@@ -250,14 +264,16 @@ def test_two_processes_create_and_write_at_once(path):
     assert ended == [("", "", 0)] * 2
     with FeedbackStore(path) as store:
         said = [feedback for _, feedback in store.active()]
-        assert store.revision == 200
+        assert store.revision == 40
     for name in "ab":
-        assert [feedback.note for feedback in said if feedback.author == name] == [str(n) for n in range(100)]
+        assert [feedback.note for feedback in said if feedback.author == name] == [str(n) for n in range(20)]
     assert [file.name for file in path.parent.iterdir()] == [path.name]
 
 
 def test_a_lock_held_too_long_is_named(path, monkeypatch):
     monkeypatch.setattr(database, "BUSY_TIMEOUT_SECONDS", 0.01)
+    with FeedbackStore(path) as store:
+        store.add(SITE)
     with FeedbackStore(path) as store, closing(sqlite3.connect(path, isolation_level=None)) as other:
         other.execute("BEGIN IMMEDIATE")
         with pytest.raises(StudyError, match="another program has been writing"):
@@ -278,7 +294,8 @@ def test_the_loser_of_a_race_to_create_uses_the_winners_file(path, monkeypatch):
 
     monkeypatch.setattr(database, "_give_name", late)
     with FeedbackStore(path) as loser:
-        assert loser.active() == [(1, SITE)]
+        loser.add(FULL)
+        assert loser.active() == [(1, SITE), (2, FULL)]
 
 
 def test_it_is_created_without_hard_links_too(path, monkeypatch):
@@ -346,8 +363,7 @@ def test_a_mask_that_was_tampered_with_is_noticed(path):
     with FeedbackStore(path) as store:
         store.add(FULL)
         store.add(replace(FULL, region=Pixels(~CORNER)))
-    sql(path, "DROP TRIGGER mask_update")
-    sql(path, "UPDATE mask SET bits = (SELECT max(bits) FROM mask)")
+    force(path, "UPDATE mask SET bits = (SELECT max(bits) FROM mask)")
     with FeedbackStore(path) as store, pytest.raises(StudyError, match=r"mask .* hash does not match"):
         store.active()
 
@@ -355,20 +371,22 @@ def test_a_mask_that_was_tampered_with_is_noticed(path):
 def test_a_row_deleted_by_force_is_noticed(path):
     with FeedbackStore(path) as store:
         store.add_all([SITE, SITE])
-    sql(path, "DROP TRIGGER event_delete")
-    sql(path, "DROP TRIGGER feedback_delete")
-    sql(path, "DELETE FROM feedback WHERE number = 1")
+    force(path, "DELETE FROM feedback WHERE number = 1")
     with pytest.raises(StudyError, match="changes are missing"):
         FeedbackStore(path)
-    sql(path, "DELETE FROM event WHERE number = 1")
+    force(path, "DELETE FROM event WHERE number = 1")
+    with pytest.raises(StudyError, match="a reference leads nowhere"):
+        FeedbackStore(path)
+    force(path, "DELETE FROM chain WHERE number = 1")
     with pytest.raises(StudyError, match="changes are missing"):
         FeedbackStore(path)
 
 
 def test_a_newer_version_is_refused(path):
-    FeedbackStore(path).close()
+    with FeedbackStore(path) as store:
+        store.add(SITE)
     sql(path, "PRAGMA user_version = 7")
-    with pytest.raises(StudyError, match="has version 7; this corrigible knows versions up to 2: upgrade corrigible"):
+    with pytest.raises(StudyError, match="has version 7; this corrigible knows versions up to 3: upgrade corrigible"):
         FeedbackStore(path)
 
 
@@ -376,19 +394,25 @@ def test_an_older_version_is_brought_up_to_date_once(path, monkeypatch):
     with FeedbackStore(path) as store:
         store.add(SITE)
     monkeypatch.setattr(database, "MIGRATIONS", (*database.MIGRATIONS, ("CREATE TABLE later (a)",)))
-    for _ in range(2):
-        with FeedbackStore(path) as store:
-            assert store.active() == [(1, SITE)]
+    with FeedbackStore(path) as store:
+        assert store.active() == [(1, SITE)]
     assert sql(path, "PRAGMA user_version") == [(3,)]
+    for number in (2, 3):
+        with FeedbackStore(path) as store:
+            assert store.add(FULL) == number
+    assert sql(path, "PRAGMA user_version") == [(4,)]
     assert sql(path, "SELECT count(*) FROM later") == [(0,)]
 
 
 def test_a_broken_migration_changes_nothing(path, monkeypatch):
-    FeedbackStore(path).close()
+    with FeedbackStore(path) as store:
+        store.add(SITE)
     monkeypatch.setattr(database, "MIGRATIONS", (*database.MIGRATIONS, ("CREATE TABLE later (a)", "no SQL")))
-    with pytest.raises(StudyError, match="syntax error"):
-        FeedbackStore(path)
-    assert sql(path, "PRAGMA user_version") == [(2,)]
+    with FeedbackStore(path) as store:
+        with pytest.raises(StudyError, match="syntax error"):
+            store.add(FULL)
+        assert store.active() == [(1, SITE)]
+    assert sql(path, "PRAGMA user_version") == [(3,)]
     assert sql(path, "SELECT name FROM sqlite_master WHERE name = 'later'") == []
 
 
@@ -399,11 +423,15 @@ def test_a_folder_that_cannot_be_written_is_named(tmp_path, monkeypatch):
             FeedbackStore(folder / "feedback.sqlite")
 
 
-def test_a_store_that_may_only_be_read_is_refused(path, monkeypatch):
-    FeedbackStore(path).close()
-    monkeypatch.setattr(database, "_open", lambda path: sqlite3.connect(f"file:{path}?mode=ro", uri=True))
-    with pytest.raises(StudyError, match=f"readonly database.*check that {path.parent} is a folder you may write to"):
-        FeedbackStore(path)
+def test_a_store_that_may_only_be_read_is_read_and_refuses_to_add(path, monkeypatch):
+    with FeedbackStore(path) as store:
+        store.add(SITE)
+    opened = database._open
+    monkeypatch.setattr(database, "_open", lambda address, *rest: opened(address.replace("mode=rw", "mode=ro"), *rest))
+    with FeedbackStore(path) as store:
+        with pytest.raises(StudyError, match=f"readonly database.*check that {path.parent} is a folder you may write"):
+            store.add(FULL)
+        assert store.active() == [(1, SITE)]
 
 
 def test_a_closed_store_is_a_mistake_of_the_caller(path):
@@ -422,10 +450,10 @@ def test_a_phrase_comes_back_as_it_was(path):
 
 
 @pytest.mark.parametrize("written", ['{"words": ["a"]}', '{"phrase": 3}', "3"])
-def test_a_region_that_is_something_else_is_damage(path, written):
+def test_a_region_that_is_something_else_is_damage(path, written, monkeypatch):
     with FeedbackStore(path) as store:
         store.add(Feedback(Phrase(("a",)), scope="dataset"))
-    sql(path, "DROP TRIGGER feedback_update")
-    sql(path, f"UPDATE feedback SET features = '{written}'")
+    force(path, f"UPDATE feedback SET features = '{written}'")
+    monkeypatch.setattr(store_module, "links", lambda *rest: [Link(1, "", "", "")])
     with FeedbackStore(path) as store, pytest.raises(StudyError, match="is damaged"):
         store.active()

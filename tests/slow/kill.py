@@ -222,8 +222,9 @@ def _init(study: Path, word: str) -> Iterator[Any]:
 def _import(study: Path, word: str) -> Iterator[Any]:
     region = {"pixels": {"shape": [8, 8], "runs": [0, 2, 62]}}
     entry = {"region": region, "polarity": "irrelevant", "scope": "dataset", "note": f"imported {word}"}
+    entries = [{**entry, "author": author} for author in ("Ada", "Bob", "Eve")]
     source = study.parent / "said.json"
-    source.write_text(json.dumps({"format": "corrigible-feedback", "version": 1, "feedback": [entry] * 3}))
+    source.write_text(json.dumps({"format": "corrigible-feedback", "version": 1, "feedback": entries}))
     return workflow.import_feedback(study, source)  # type: ignore[no-any-return]
 
 

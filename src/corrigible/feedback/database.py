@@ -2,16 +2,22 @@
 
 import os
 import sqlite3
+import textwrap
 from collections.abc import Iterator
-from contextlib import closing, contextmanager
+from contextlib import closing, contextmanager, suppress
+from itertools import chain
 from pathlib import Path
 
 from corrigible.errors import StudyError
+from corrigible.feedback.chain import CHAINED_SINCE, append_links, version_of
 from corrigible.folders import sync, temporary_sibling, writing_in
 
 APPLICATION_ID = 0x436F7272
 """Marks a SQLite file as a feedback store: the letters ``Corr``."""
 BUSY_TIMEOUT_SECONDS = 30.0
+LOCKED_SECONDS = 3.0
+"""How long a reader waits for a lock before it reads what is there."""
+_NOT_WRITABLE = ("SQLITE_CANTOPEN", "SQLITE_READONLY", "SQLITE_IOERR", "SQLITE_FULL", "SQLITE_PERM")
 _TABLES = (
     """CREATE TABLE event (
         number INTEGER PRIMARY KEY,
@@ -62,27 +68,55 @@ MIGRATIONS: tuple[tuple[str, ...], ...] = (
     ),
     # From version 2 on, ``features`` may hold {"phrase": [word, …]} too, which older versions would misread.
     (),
+    (
+        """CREATE TABLE chain (
+            number INTEGER PRIMARY KEY REFERENCES event,
+            run TEXT NOT NULL,
+            sha256 TEXT NOT NULL)""",
+        *_only_grows("chain", "number"),
+    ),
 )
 """The statements that lead from version i to version i + 1. Never edit one that was released; add another."""
 
 
-def connect(path: Path) -> sqlite3.Connection:
-    """A connection to the feedback database of that name, created or upgraded if needed.
+def connect_to_read(path: Path) -> sqlite3.Connection:
+    """A connection for reading, which creates and upgrades nothing; without a file, one to an empty database.
+
+    It needs no disk that can be written to. If another program keeps the file locked, it reads what was last stored.
 
     Raises:
-        StudyError: not a feedback database, made by a newer version, or in a folder that cannot be written to.
+        StudyError: not a feedback database, damaged, made by a newer version, or in a folder that is missing.
+    """
+    with naming(path):
+        if not os.path.lexists(path):
+            return _empty(path)
+        try:
+            return _opened(path, "mode=rw", LOCKED_SECONDS)
+        except sqlite3.OperationalError as error:
+            if not _is_hindered(error) or _has_wal(path):
+                raise
+        with suppress(sqlite3.Error, StudyError):  # Half-written by the other program; what it left is checked.
+            return _opened(path, "mode=ro&immutable=1")
+        return _opened(path, "mode=rw")
+
+
+def connect_to_write(path: Path) -> sqlite3.Connection:
+    """A connection for writing to the feedback database of that name, created or upgraded if needed.
+
+    Raises:
+        StudyError: not a feedback database, damaged, made by a newer version, or in a folder that cannot be written to.
     """
     with naming(path):
         if not os.path.lexists(path):
             _create(path)
-        connection = _open(path)
+        connection = _opened(path, "mode=rw")
         try:
-            _require_ours(connection, path)
-            connection.execute("PRAGMA synchronous = FULL")
+            _leave_wal(connection)
+            connection.execute("PRAGMA synchronous = EXTRA")
             connection.execute("PRAGMA foreign_keys = ON")
+            connection.execute("PRAGMA cache_spill = OFF")  # Which would lock out readers before the end.
             with writing(connection):
-                _migrate(connection, path)
-            _require_whole(connection, path)
+                _migrate(connection)
         except BaseException:
             connection.close()
             raise
@@ -108,21 +142,65 @@ def naming(path: Path) -> Iterator[None]:
         yield
     except sqlite3.ProgrammingError:
         raise  # Using a closed store, or one of another thread, is the caller's mistake.
+    except UnicodeDecodeError as error:
+        raise damaged(path, str(error)) from error
     except sqlite3.Error as error:
         code = getattr(error, "sqlite_errorname", "")
         if code.startswith("SQLITE_BUSY"):
             advice = (
                 f"another program has been writing to it for {BUSY_TIMEOUT_SECONDS:g} seconds; close that one first"
             )
-        elif code.startswith(("SQLITE_CANTOPEN", "SQLITE_READONLY", "SQLITE_IOERR", "SQLITE_FULL", "SQLITE_PERM")):
+        elif code.startswith(_NOT_WRITABLE):
             advice = f"check that {path.parent} is a folder you may write to, with space left"
         else:
             advice = "it is not a feedback store or is damaged; restore a copy, or move it away to start again"
-        raise StudyError(f"cannot use {path} ({error}): {advice}") from error
+        raise StudyError(f"cannot use {path} ({_in_a_line(str(error))}): {advice}") from error
 
 
-def _open(path: Path) -> sqlite3.Connection:
-    return sqlite3.connect(path, timeout=BUSY_TIMEOUT_SECONDS, isolation_level=None)
+def _opened(path: Path, mode: str, seconds: float | None = None) -> sqlite3.Connection:
+    """A connection to a whole database of ours; nothing is created."""
+    connection = _open(f"{path.absolute().as_uri()}?{mode}", seconds)
+    try:
+        _require_ours(connection, path)
+        _require_whole(connection, path)
+        connection.execute(f"PRAGMA busy_timeout = {BUSY_TIMEOUT_SECONDS * 1000:.0f}")
+    except BaseException:
+        connection.close()
+        raise
+    return connection
+
+
+def _open(address: str, seconds: float | None = None) -> sqlite3.Connection:
+    seconds = BUSY_TIMEOUT_SECONDS if seconds is None else min(seconds, BUSY_TIMEOUT_SECONDS)
+    return sqlite3.connect(address, timeout=seconds, isolation_level=None, uri=True)
+
+
+def _empty(path: Path) -> sqlite3.Connection:
+    if not path.parent.is_dir():
+        raise StudyError(f"cannot use {path}; {path.parent} is no folder: check the path")
+    connection = _open(":memory:")
+    _migrate(connection)
+    return connection
+
+
+def _is_hindered(error: sqlite3.OperationalError) -> bool:
+    """Whether the file may be whole and only cannot be locked, or the disk not be written to."""
+    return getattr(error, "sqlite_errorname", "").startswith(("SQLITE_BUSY", *_NOT_WRITABLE))
+
+
+def _has_wal(path: Path) -> bool:
+    """Whether changes of an older version, which wrote them to another file first, have not reached the database."""
+    wal = Path(f"{path}-wal")
+    return wal.is_file() and wal.stat().st_size > 0
+
+
+def _leave_wal(connection: sqlite3.Connection) -> None:
+    """Bring a database of an older version back into one file, unless another program has it open now.
+
+    A damaged byte in its second file would silently drop the last changes.
+    """
+    with suppress(sqlite3.OperationalError):
+        connection.execute("PRAGMA journal_mode = DELETE")
 
 
 def _create(path: Path) -> None:
@@ -131,11 +209,9 @@ def _create(path: Path) -> None:
     with writing_in(path.parent):
         try:
             temporary.touch(exist_ok=False)
-            with closing(_open(temporary)) as connection:
-                connection.execute("PRAGMA journal_mode = WAL")
-                with writing(connection):
-                    connection.execute(f"PRAGMA application_id = {APPLICATION_ID}")
-                    _migrate(connection, path)
+            with closing(_open(f"{temporary.absolute().as_uri()}?mode=rw")) as connection, writing(connection):
+                connection.execute(f"PRAGMA application_id = {APPLICATION_ID}")
+                _migrate(connection)
             _give_name(temporary, path)
         finally:
             temporary.unlink(missing_ok=True)
@@ -165,33 +241,58 @@ def _require_ours(connection: sqlite3.Connection, path: Path) -> None:
 
 
 def _require_whole(connection: sqlite3.Connection, path: Path) -> None:
-    """Check the database's integrity and numbering, because a damaged page may lose rows without any error."""
+    """Check integrity, tables and numbering, because a damaged page may lose rows without any error."""
+    version = version_of(connection)
+    if version > len(MIGRATIONS):
+        raise StudyError(
+            f"{path} has version {version}; this corrigible knows versions up to {len(MIGRATIONS)}: upgrade corrigible"
+        )
     (found,) = connection.execute("PRAGMA integrity_check(1)").fetchone()
-    counts = """SELECT (SELECT count(*) FROM event), (SELECT coalesce(max(number), 0) FROM event),
-        (SELECT count(*) FROM feedback) + (SELECT count(*) FROM retraction)"""
     if found != "ok":
-        what = " ".join(found.split())
+        what = found
+    elif _schema(connection) != _schema_of(version):
+        what = "its tables are not those of a feedback store"
     elif connection.execute("PRAGMA foreign_key_check").fetchone() is not None:
         what = "a reference leads nowhere"
-    elif len(set(connection.execute(counts).fetchone())) > 1:
+    elif len(set(connection.execute(_COUNTS).fetchone())) > 1:
         what = "changes are missing"
     else:
         return
     raise damaged(path, what)
 
 
+_COUNTS = """SELECT (SELECT count(*) FROM event), (SELECT coalesce(max(number), 0) FROM event),
+    (SELECT count(*) FROM feedback) + (SELECT count(*) FROM retraction)"""
+
+
+def _schema(connection: sqlite3.Connection) -> list[tuple[str, ...]]:
+    return connection.execute(
+        "SELECT name, type, tbl_name, sql FROM sqlite_master WHERE sql IS NOT NULL ORDER BY name"
+    ).fetchall()
+
+
+def _schema_of(version: int) -> list[tuple[str, ...]]:
+    """The tables and triggers of that version."""
+    with closing(_open(":memory:")) as connection:
+        for statement in chain.from_iterable(MIGRATIONS[:version]):
+            connection.execute(statement)
+        return _schema(connection)
+
+
 def damaged(path: Path, what: str) -> StudyError:
     """The error for a store whose content is not what was written."""
-    return StudyError(f"{path} is damaged ({what}); restore a copy, or move it away to start again")
+    return StudyError(f"{path} is damaged ({_in_a_line(what)}); restore a copy, or move it away to start again")
 
 
-def _migrate(connection: sqlite3.Connection, path: Path) -> None:
-    (version,) = connection.execute("PRAGMA user_version").fetchone()
-    if version > len(MIGRATIONS):
-        raise StudyError(
-            f"{path} has version {version}; this corrigible knows versions up to {len(MIGRATIONS)}: upgrade corrigible"
-        )
-    for statements in MIGRATIONS[version:]:
-        for statement in statements:
-            connection.execute(statement)
+def _in_a_line(message: str) -> str:
+    """What SQLite said, which may quote a whole table."""
+    return textwrap.shorten(message, 160, placeholder=" …")
+
+
+def _migrate(connection: sqlite3.Connection) -> None:
+    version = version_of(connection)
+    for statement in chain.from_iterable(MIGRATIONS[version:]):
+        connection.execute(statement)
     connection.execute(f"PRAGMA user_version = {len(MIGRATIONS)}")
+    if version < CHAINED_SINCE:
+        append_links(connection, [])

@@ -1,58 +1,47 @@
 """The feedback store: an append-only file of what people said."""
 
-import hashlib
-import json
-import zlib
-from collections.abc import Iterable
-from dataclasses import dataclass
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
 from datetime import UTC, datetime
-from math import prod
 from pathlib import Path
-from typing import Any, NamedTuple
-
-import numpy as np
-from numpy.typing import NDArray
 
 from corrigible.errors import FeedbackError, StudyError
+from corrigible.feedback.chain import append_links, links
 from corrigible.feedback.checks import checked, checked_all, require_text
-from corrigible.feedback.database import connect, damaged, naming, writing
-from corrigible.types import Features, Feedback, Phrase, Pixels, Region
-
-
-@dataclass(frozen=True)
-class Retraction:
-    """The retraction of a piece of feedback."""
-
-    number: int
-    """The number of the change; changes are counted from 1."""
-    at: datetime
-    author: str
-    note: str
-
-
-@dataclass(frozen=True)
-class Record:
-    """A stored piece of feedback, with its retraction if there is one."""
-
-    id: int
-    """The number of the change that added it."""
-    feedback: Feedback
-    retraction: Retraction | None = None
+from corrigible.feedback.database import connect_to_read, connect_to_write, damaged, naming, writing
+from corrigible.feedback.stored import (
+    Record,
+    records_of,
+    statement_of,
+    stored_mask,
+    stored_region,
+    stored_time,
+    times_of_statements,
+)
+from corrigible.types import Feedback, Pixels
 
 
 class FeedbackStore:
     """Feedback in an SQLite file, usable in ``with``; nothing in it is ever changed or deleted.
 
-    Every change has a number, counted from 1, so that a run can name the revision it saw. Several processes may
-    write at once; one store object belongs to the thread that made it. Times are in UTC.
+    Every change has a number, counted from 1, so that a run can name the revision it saw, and a hash of its content and
+    of all changes before it. Whatever is read has been checked against these hashes. The file is created, or upgraded
+    from an older version, when something is first stored; to read needs no right to write. Several processes may write
+    at once; one store object belongs to the thread that made it. Times are in UTC.
+
+    Args:
+        run: what to note with each change about the latest run of a study.
 
     Raises:
         StudyError: the file is not a feedback store, is damaged, has a newer version, or cannot be written to.
     """
 
-    def __init__(self, path: str | Path) -> None:
+    def __init__(self, path: str | Path, *, run: str = "") -> None:
         self._path = Path(path)
-        self._connection = connect(self._path)
+        self._run = run
+        self._may_write = False
+        self._hashes: list[str] = []
+        self._connection = connect_to_read(self._path)
 
     def __enter__(self) -> "FeedbackStore":
         return self
@@ -67,9 +56,22 @@ class FeedbackStore:
     @property
     def revision(self) -> int:
         """The number of the last change; 0 if there is no feedback."""
+        self._check_new()
+        return len(self._hashes)
+
+    def hash_at(self, revision: int) -> str:
+        """The hash of that change and all before it; empty for revision 0.
+
+        Raises:
+            StudyError: the store has not seen that many changes.
+        """
+        self._require_seen(revision)
+        return self._hashes[revision - 1] if revision else ""
+
+    def runs(self) -> list[str]:
+        """What each change notes about the latest run, oldest first; empty before stores kept it."""
         with naming(self._path):
-            (number,) = self._connection.execute("SELECT coalesce(max(number), 0) FROM event").fetchone()
-        return int(number)
+            return [link.run for link in links(self._connection, [])]
 
     def add(self, feedback: Feedback) -> int:
         """Store the feedback, with the current time if it has none, and return its id.
@@ -83,6 +85,23 @@ class FeedbackStore:
         """Store all of the feedback or, if one entry is not well formed, none of it; return the ids."""
         return self._insert(checked_all(feedback))
 
+    def add_new(self, feedback: Iterable[Feedback]) -> list[int]:
+        """Store what the store does not hold yet, retracted or not; return the ids. Storing it again changes nothing.
+
+        Feedback is the same if all of it is the same, its author, note and time included; feedback without a time is
+        the same as any that differs in time alone.
+        """
+        entries = checked_all(feedback)
+        with self._writing():
+            known = times_of_statements(self._connection)
+            numbers = []
+            for said in entries:
+                times = known.setdefault(statement_of(said), set())
+                if not times or (said.at is not None and stored_time(said.at) not in times):
+                    numbers.append(self._insert_one(said))
+                    times.add("" if said.at is None else stored_time(said.at))
+        return numbers
+
     def retract(self, id: int, *, author: str = "", note: str = "") -> None:
         """Retract the feedback with that id; the file keeps it, and who retracted it.
 
@@ -91,7 +110,7 @@ class FeedbackStore:
         """
         require_text("author", author)
         require_text("note", note)
-        with naming(self._path), writing(self._connection):
+        with self._writing():
             if not (0 < id <= self.revision and self._holds("feedback", "number", id)):
                 raise FeedbackError(f"no feedback has id {id}; list the feedback to see the ids there are")
             if self._holds("retraction", "feedback", id):
@@ -113,41 +132,76 @@ class FeedbackStore:
         Raises:
             StudyError: the store has not seen that many changes.
         """
+        self._require_seen(revision)
+        return [(record.id, record.feedback) for record in self._records(revision) if record.retraction is None]
+
+    @contextmanager
+    def _writing(self) -> Iterator[None]:
+        """A transaction whose changes get their hashes at its end."""
+        with naming(self._path):
+            self._connect_to_write()
+            with writing(self._connection):
+                self._check_new()
+                yield
+                added = append_links(self._connection, self._hashes, run=self._run)
+        self._hashes += added
+
+    def _connect_to_write(self) -> None:
+        if self._may_write:
+            return
+        self._connection.execute("SELECT 1")  # An error of the caller if the store is closed.
+        self._connection.close()
+        try:
+            self._connection = connect_to_write(self._path)
+            self._may_write = True
+        except StudyError:
+            self._connection = connect_to_read(self._path)
+            raise
+
+    def _require_seen(self, revision: int) -> None:
         if not 0 <= revision <= self.revision:
             raise StudyError(
                 f"{self._path} has revisions 0 to {self.revision}, not {revision}; was it replaced by another file?"
             )
-        return [(record.id, record.feedback) for record in self._records(revision) if record.retraction is None]
+
+    def _check_new(self) -> None:
+        """Compare each change that was not read before with its hash."""
+        with naming(self._path):
+            try:
+                for link in links(self._connection, self._hashes):
+                    if link.number != len(self._hashes) + 1 or link.stored != link.sha256:
+                        raise damaged(self._path, f"change {len(self._hashes) + 1} is not what was stored")
+                    self._hashes.append(link.sha256)
+            except TypeError as error:
+                raise damaged(self._path, str(error)) from error
 
     def _insert(self, feedback: list[Feedback]) -> list[int]:
-        with naming(self._path), writing(self._connection):
+        with self._writing():
             return [self._insert_one(said) for said in feedback]
 
     def _insert_one(self, said: Feedback) -> int:
         number = self._event(said.at or datetime.now(UTC), said.author, said.note)
-        features = mask = None
-        if isinstance(said.region, Features):
-            features = json.dumps(said.region.names, ensure_ascii=False)
-        elif isinstance(said.region, Phrase):
-            features = json.dumps({"phrase": said.region.words}, ensure_ascii=False)
-        else:
-            mask = self._mask(said.region.mask)
-        self._connection.execute(
-            "INSERT INTO feedback VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)",
-            (number, said.polarity, said.row, said.split, said.scope, said.label, said.fingerprint, features, mask),
+        if isinstance(said.region, Pixels):
+            self._keep_mask(said.region)
+        row = (
+            said.polarity,
+            said.row,
+            said.split,
+            said.scope,
+            said.label,
+            said.fingerprint,
+            *stored_region(said.region),
         )
+        self._connection.execute("INSERT INTO feedback VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)", (number, *row))
         return number
 
-    def _mask(self, mask: NDArray[np.bool_]) -> str:
-        packed = np.packbits(mask).tobytes()
-        name = _mask_hash(mask.shape, packed)
-        if not self._holds("mask", "sha256", name):
-            row = (name, json.dumps(mask.shape), zlib.compress(packed))
+    def _keep_mask(self, region: Pixels) -> None:
+        row = stored_mask(region)
+        if not self._holds("mask", "sha256", row[0]):
             self._connection.execute("INSERT INTO mask VALUES (?, ?, ?)", row)
-        return name
 
     def _event(self, at: datetime, author: str, note: str) -> int:
-        row = (at.isoformat(timespec="microseconds"), author, note)
+        row = (stored_time(at), author, note)
         number = self._connection.execute("INSERT INTO event (at, author, note) VALUES (?, ?, ?)", row).lastrowid
         assert number is not None
         return number
@@ -158,81 +212,7 @@ class FeedbackStore:
 
     def _records(self, revision: int) -> list[Record]:
         with naming(self._path):
-            rows = [_Row(*row) for row in self._connection.execute(_RECORDS, {"revision": revision})]
-            regions = {name: self._region(name) for name in {row.mask for row in rows} if name is not None}
-        try:
-            return [_record(row, regions) for row in rows]
-        except (ValueError, TypeError, KeyError) as error:
-            raise damaged(self._path, str(error)) from error
-
-    def _region(self, name: str) -> Pixels:
-        found = self._connection.execute("SELECT shape, bits FROM mask WHERE sha256 = ?", (name,)).fetchone()
-        try:
-            shape, packed = tuple(json.loads(found[0])), zlib.decompress(found[1])
-            if _mask_hash(shape, packed) != name:
-                raise ValueError("its hash does not match")
-        except (ValueError, TypeError, zlib.error) as error:
-            raise damaged(self._path, f"mask {name[:16]}: {error}") from error
-        mask = np.unpackbits(np.frombuffer(packed, np.uint8), count=prod(shape)).view(np.bool_).reshape(shape)
-        mask.setflags(write=False)  # Shared by all feedback with this mask.
-        return Pixels(mask)
-
-
-class _Row(NamedTuple):
-    number: int
-    at: str
-    author: str
-    note: str
-    polarity: Any
-    row: int | None
-    split: str
-    scope: Any
-    label: int | None
-    fingerprint: str | None
-    features: str | None
-    mask: str | None
-    retraction: int | None
-    retracted_at: str
-    retracted_by: str
-    why: str
-
-
-_RECORDS = """
-    SELECT said.number, spoken.at, spoken.author, spoken.note, said.polarity, said."row", said.split, said.scope,
-           said.label, said.fingerprint, said.features, said.mask, retraction.number, taken.at, taken.author, taken.note
-    FROM feedback AS said
-    JOIN event AS spoken ON spoken.number = said.number
-    LEFT JOIN retraction ON retraction.feedback = said.number AND retraction.number <= :revision
-    LEFT JOIN event AS taken ON taken.number = retraction.number
-    WHERE said.number <= :revision
-    ORDER BY said.number
-"""
-
-
-def _record(row: _Row, regions: dict[str, Pixels]) -> Record:
-    region = _named_region(json.loads(row.features or "[]")) if row.mask is None else regions[row.mask]
-    at = datetime.fromisoformat(row.at)
-    said = Feedback(
-        region,
-        polarity=row.polarity,
-        scope=row.scope,
-        row=row.row,
-        split=row.split,
-        label=row.label,
-        fingerprint=row.fingerprint,
-        author=row.author,
-        at=at,
-        note=row.note,
-    )
-    if row.retraction is None:
-        return Record(row.number, said)
-    taken_back_at = datetime.fromisoformat(row.retracted_at)
-    return Record(row.number, said, Retraction(row.retraction, taken_back_at, row.retracted_by, row.why))
-
-
-def _named_region(written: Any) -> Region:
-    return Phrase(tuple(written["phrase"])) if isinstance(written, dict) else Features(tuple(written))
-
-
-def _mask_hash(shape: tuple[int, ...], packed: bytes) -> str:
-    return hashlib.sha256(repr(tuple(shape)).encode() + packed).hexdigest()
+            try:
+                return records_of(self._connection, revision)
+            except (ValueError, TypeError, KeyError) as error:
+                raise damaged(self._path, str(error)) from error

@@ -96,6 +96,8 @@ class Noted:
 
     verb: str
     numbers: tuple[int, ...]
+    num_known: int = 0
+    """How many of those to import were there already, and were not stored again."""
 
 
 @dataclass(frozen=True)

@@ -75,6 +75,8 @@ def add_feedback(
 def import_feedback(folder: Path, source: Path) -> Iterator[Noted]:
     """Store everything in a JSON file that ``feedback export`` wrote, or in a folder of masks: all of it or nothing.
 
+    What the store holds already, retracted or not, is not stored again.
+
     Masks are image files named like the study's images: ``<source>/irrelevant/<split>/<class>/<name>.png``, or
     ``relevant``; each marks its image where its pixels are above 0.
 
@@ -83,11 +85,13 @@ def import_feedback(folder: Path, source: Path) -> Iterator[Noted]:
         DataError: a mask without a matching image.
     """
     study = open_study(folder)
-    numbers = _import_masks(study, source) if source.is_dir() else _import_json(study, source)
-    yield Noted("feedback import", tuple(numbers))
+    said = _masks_said(study, source) if source.is_dir() else _json_said(study, source)
+    with study.feedback() as store:
+        numbers = store.add_new(said)
+    yield Noted("feedback import", tuple(numbers), len(said) - len(numbers))
 
 
-def _import_masks(study: Study, source: Path) -> list[int]:
+def _masks_said(study: Study, source: Path) -> list[Feedback]:
     said = []
     for polarity, split in polarities_in(source):
         data = load_data(study.recipe, study.folder, split)
@@ -99,11 +103,10 @@ def _import_masks(study: Study, source: Path) -> list[int]:
             region, printed = Pixels(mask.numpy()), _print_of(data, row)
             note = f"mask of {data.files[row]}"
             said.append(Feedback(region, polarity, row, split, fingerprint=printed, note=note))
-    with study.feedback() as store:
-        return store.add_all(said)
+    return said
 
 
-def _import_json(study: Study, source: Path) -> list[int]:
+def _json_said(study: Study, source: Path) -> list[Feedback]:
     try:
         text = source.read_text(encoding="utf-8")
     except (OSError, UnicodeDecodeError) as error:
@@ -113,8 +116,7 @@ def _import_json(study: Study, source: Path) -> list[int]:
     feedback = from_json(text)
     for split in {said.split for said in feedback}:
         _check([said for said in feedback if said.split == split], load_data(study.recipe, study.folder, split))
-    with study.feedback() as store:
-        return store.add_all(feedback)
+    return feedback
 
 
 def export_feedback(folder: Path, target: Path) -> Iterator[Finished]:
