@@ -8,7 +8,8 @@ import pytest
 import torch
 from PIL import Image
 
-from corrigible.data.image_file import ImageForm, read_image, read_mask, stored_size
+from corrigible.data import image_file as module
+from corrigible.data.image_file import ImageForm, read_coverage, read_image, read_mask, stored_size
 from corrigible.errors import DataError, RecipeError
 
 GREY = np.array([[0, 51, 102], [153, 204, 255]], dtype=np.uint8)
@@ -170,13 +171,39 @@ def test_what_is_no_image_is_refused_in_one_line_that_names_it(tmp_path):
         assert name in str(caught.value) and "\n" not in str(caught.value)
 
 
-def test_an_image_too_large_to_be_meant_is_refused(tmp_path, monkeypatch):
-    monkeypatch.setattr(Image, "MAX_IMAGE_PIXELS", 5)
-    with pytest.raises(DataError, match=r"image\.png"):
-        read(saved(tmp_path, GREY))
+def test_a_large_picture_is_read_in_strips_with_the_same_result(tmp_path, monkeypatch):
+    rng = np.random.default_rng(2)
+    path = saved(tmp_path, rng.integers(0, 256, (13, 7, 4), dtype=np.uint8))
+    forms = [ImageForm(size=[5, 3], channels=channels) for channels in (None, 1, 3, 4)]
+    expected = [read_image(path, form) for form in forms]
+    covered = read_coverage(path, forms[0])
+    monkeypatch.setattr(module, "_AT_ONCE", 20)
+    assert all(torch.equal(read_image(path, form), values) for form, values in zip(forms, expected, strict=True))
+    torch.testing.assert_close(read_coverage(path, forms[0]), covered)
 
 
-@pytest.mark.parametrize("kind", ["bmp", "jpg", "png", "tif", "webp"])
+def test_a_picture_too_large_for_an_input_needs_a_size(tmp_path, monkeypatch):
+    monkeypatch.setattr(module, "MOST_NUMBERS", 17)
+    with pytest.raises(DataError, match=r"image\.png has 3 × 2 pixels.*give the setting size"):
+        read(saved(tmp_path, COLOUR))
+    assert read(saved(tmp_path, COLOUR), size=2).shape == (3, 2, 2)
+    with pytest.raises(RecipeError, match="size is 3; expected at most 4 pixels"):
+        ImageForm(size=3)
+
+
+def test_a_mask_in_a_smaller_size_marks_each_place_that_holds_a_marked_pixel(tmp_path):
+    marks = np.zeros((6, 5), dtype=np.uint8)
+    marks[1, 2] = 1
+    path = saved(tmp_path, marks)
+    assert read_mask(path, ImageForm(size=[3, 5])).nonzero().tolist() == [[0, 2]]
+    assert read_mask(path, ImageForm(size=2)).nonzero().tolist() == [[0, 0], [0, 1]]  # Half of the pixel in each.
+    assert read_mask(path, ImageForm(size=[3, 10])).nonzero().tolist() == [[0, 4], [0, 5]]
+    torch.testing.assert_close(
+        read_coverage(path, ImageForm(size=[2, 5]))[0, 2], torch.tensor(1 / 3, dtype=torch.float64)
+    )
+
+
+@pytest.mark.parametrize("kind", ["bmp", "gif", "jpg", "png", "tif", "webp"])
 def test_no_damage_gives_another_error(tmp_path, kind):
     rng = np.random.default_rng(1)
     path = saved(tmp_path, rng.integers(0, 256, (16, 12, 3), dtype=np.uint8), f"whole.{kind}")

@@ -1,5 +1,6 @@
-"""Folders of images: which rows there are, that pixels are read when asked for, and masks of the same names."""
+"""Folders of images: which rows there are, and that pixels are read when asked for."""
 
+import unicodedata
 from pathlib import Path
 
 import numpy as np
@@ -7,11 +8,12 @@ import pytest
 import torch
 from PIL import Image
 
+from corrigible.data import image_file
 from corrigible.data import image_folder as module
 from corrigible.data.dataset import all_labels, all_rows, as_dataset, labelled, rows_of, shape_of
 from corrigible.data.image import load_images
 from corrigible.data.image_file import ImageForm
-from corrigible.data.image_folder import image_folder, masks_for, polarities_in
+from corrigible.data.image_folder import image_folder
 from corrigible.errors import DataError
 
 FILES = ("train/cat/1.png", "train/cat/10.png", "train/dog/2.png", "test/dog/7.png", "test/cat/3.png")
@@ -26,14 +28,6 @@ def draw(folder: Path, *files: str, size: tuple[int, int] = (4, 6)) -> None:
         Image.fromarray(values).save(folder / file)
 
 
-def draw_mask(folder: Path, file: str, *marked: tuple[int, int], size: tuple[int, int] = (4, 6)) -> None:
-    values = np.zeros(size, dtype=np.uint8)
-    for place in marked:
-        values[place] = 255
-    (folder / file).parent.mkdir(parents=True, exist_ok=True)
-    Image.fromarray(values).save(folder / file)
-
-
 @pytest.fixture
 def folder(tmp_path: Path) -> Path:
     draw(tmp_path, *FILES)
@@ -44,13 +38,13 @@ def folder(tmp_path: Path) -> Path:
 def reads(monkeypatch: pytest.MonkeyPatch) -> list[str]:
     """The name of every image that is read."""
     found: list[str] = []
-    read = module.read_image
+    read = module.read_images
 
-    def noted(path: Path, form: ImageForm) -> torch.Tensor:
-        found.append(path.name)
-        return read(path, form)
+    def noted(paths: list[Path], form: ImageForm) -> list[torch.Tensor]:
+        found.extend(path.name for path in paths)
+        return read(paths, form)
 
-    monkeypatch.setattr(module, "read_image", noted)
+    monkeypatch.setattr(module, "read_images", noted)
     return found
 
 
@@ -175,50 +169,6 @@ def test_arrays_take_no_size(tmp_path):
         load_images(tmp_path, "train", size=8)
 
 
-def masked(folder: Path, data: module.ImageFolder) -> dict[int, list[list[int]]]:
-    return {row: mask.nonzero().tolist() for row, mask in masks_for(data, folder / "masks", "irrelevant", "train")}
-
-
-def test_masks_belong_to_the_images_of_their_names(folder):
-    data = load_images(folder, "train")
-    draw_mask(folder, "masks/irrelevant/train/dog/2.bmp", (0, 1), (3, 5))
-    draw_mask(folder, "masks/irrelevant/train/cat/1.png")
-    assert masked(folder, data) == {2: [[0, 1], [3, 5]]}  # The mask of row 0 marks nothing.
-    assert list(polarities_in(folder / "masks")) == [("irrelevant", "train")]
-
-
-def test_masks_are_stretched_as_their_images_are(folder):
-    draw_mask(folder, "masks/irrelevant/train/dog/2.png", (1, 2))
-    assert masked(folder, load_images(folder, "train", size=[8, 12])) == {2: [[2, 4], [2, 5], [3, 4], [3, 5]]}
-
-
-def test_masks_that_fit_no_image_are_refused(folder):
-    data = load_images(folder, "train")
-    draw_mask(folder, "masks/irrelevant/train/dog/3.png", (0, 0))
-    with pytest.raises(DataError, match=r"dog/3\.png has no image of its name"):
-        masked(folder, data)
-    (folder / "masks/irrelevant/train/dog/3.png").unlink()
-    draw_mask(folder, "masks/irrelevant/train/dog/2.png", (0, 0), size=(4, 5))
-    with pytest.raises(DataError, match=r"dog/2\.png is 4 × 5 pixels; expected 4 × 6"):
-        masked(folder, data)
-
-
-def test_a_mask_of_two_images_is_refused(folder):
-    Image.new("L", (6, 4)).save(folder / "train/dog/2.bmp")
-    draw_mask(folder, "masks/irrelevant/train/dog/2.png", (0, 0))
-    with pytest.raises(DataError, match="differ in their suffix only"):
-        masked(folder, load_images(folder, "train"))
-
-
-@pytest.mark.parametrize("name", ["unimportant/train/dog/2.png", None])
-def test_folders_must_say_what_masks_mean(folder, name):
-    (folder / "masks").mkdir()
-    if name is not None:
-        draw_mask(folder, f"masks/{name}", (0, 0))
-    with pytest.raises(DataError, match="expected folders named irrelevant or relevant"):
-        list(polarities_in(folder / "masks"))
-
-
 def test_splits_are_the_folders_that_have_the_classes_of_training(tmp_path):
     for file in ("train/cat", "train/dog", "test/cat", "test/dog", "masks/irrelevant/train", "notes", "old/cat"):
         (tmp_path / file).mkdir(parents=True)
@@ -232,3 +182,58 @@ def test_a_hidden_folder_is_no_class_and_no_split(tmp_path):
     for file in ("train/cat", "train/dog", "test/cat", "test/dog", *hidden):
         (tmp_path / file).mkdir(parents=True)
     assert module.splits_in(tmp_path) == ["test", "train"]
+
+
+def test_what_systems_leave_behind_is_no_class_no_picture_and_no_split(folder):
+    for name in ("__MACOSX/cat", "__MACOSX/dog", "train/__MACOSX", "test/@eaDir"):
+        (folder / name).mkdir(parents=True)
+    for name in ("train/desktop.ini", "train/cat/Thumbs.db", "train/cat/._1.png", "test/dog/.DS_Store"):
+        (folder / name).write_bytes(b"")
+    assert module.splits_in(folder) == ["test", "train"]
+    assert load_images(folder, "train").files == FILES[:3]
+    assert load_images(folder, "test").class_names == ("cat", "dog")
+
+
+def test_a_class_is_one_in_both_spellings_of_unicode(tmp_path):
+    composed, decomposed = (unicodedata.normalize(form, "café") for form in ("NFC", "NFD"))
+    draw(tmp_path, f"train/{decomposed}/1.png", "train/zoo/2.png", f"test/{composed}/3.png", f"test/{composed}/4.png")
+    assert load_images(tmp_path, "train").class_names == (composed, "zoo")
+    found = load_images(tmp_path, "test")
+    assert found.class_names == (composed, "zoo") and found.y.tolist() == [0, 0]
+    assert found[1][0][0, 0, 0] == 4 / 255
+    draw(tmp_path, f"test/{decomposed}/5.png")
+    with pytest.raises(DataError, match="twice, in two Unicode spellings"):
+        load_images(tmp_path, "test")
+
+
+def test_rows_are_in_the_same_order_in_both_spellings(tmp_path):
+    for form in ("NFC", "NFD"):
+        for name in ("a", "e1", "é", "f"):
+            path = tmp_path / form / "train" / "cat" / unicodedata.normalize(form, f"{name}.png")
+            path.parent.mkdir(parents=True, exist_ok=True)
+            Image.new("L", (2, 2)).save(path)
+    both = [[Path(file).name for file in load_images(tmp_path / form, "train").files] for form in ("NFC", "NFD")]
+    assert both[0] == [unicodedata.normalize("NFC", name) for name in both[1]] == ["a.png", "e1.png", "f.png", "é.png"]
+
+
+def test_a_class_without_images_is_refused_for_training_and_said_elsewhere(folder, caplog):
+    (folder / "test/dog/7.png").unlink()
+    assert load_images(folder, "test").class_names == ("cat", "dog")
+    assert load_images(folder, "test").y.tolist() == [0]
+    assert [record.getMessage().split(";")[0] for record in caplog.records] == [
+        f"{folder / 'test'} has no images of dog"
+    ]
+    (folder / "train/mug").mkdir()
+    with pytest.raises(DataError, match=r"train/mug holds no images"):
+        load_images(folder, "train")
+
+
+def test_rows_that_are_read_together_are_those_read_alone(folder, monkeypatch):
+    monkeypatch.setattr(image_file, "num_processors", lambda: 3)
+    data = labelled(as_dataset(load_images(folder, "train", channels=3)))
+    found = rows_of(data, torch.tensor([2, 0, 1, 0]))
+    assert found.y.tolist() == [1, 0, 0, 0]
+    assert torch.equal(found.x, torch.stack([data[row][0] for row in (2, 0, 1, 0)]))
+    (folder / FILES[0]).write_bytes(b"no image")
+    with pytest.raises(DataError, match=r"cat/1\.png"):
+        rows_of(data, torch.tensor([2, 0, 1]))

@@ -40,6 +40,12 @@ def _array(values: Any) -> Any:
     return values.to_numpy(np.float64, na_value=np.nan) if is_numeric else values.to_numpy()
 
 
+def given_rows(dataset: Any, rows: list[int]) -> list[Any]:
+    """These rows as the data set gives them: together, if it has ``__getitems__`` as data sets of PyTorch may have."""
+    together = getattr(dataset, "__getitems__", None)
+    return [dataset[row] for row in rows] if together is None else list(together(rows))
+
+
 def stacked(inputs: list[Any]) -> Tensor:
     """The inputs of several rows as one tensor.
 

@@ -45,6 +45,8 @@ def check_rows(data: Any, index: Tensor | None = None) -> None:
     if data.tokens is not None and (data.x.ndim != 3 or data.tokens.ids.shape != data.x.shape[:2]):
         found, expected = tuple(data.tokens.ids.shape), tuple(data.x.shape)
         raise DataError(f"the words have shape {found} and x {expected}; expected (row, token) and a vector for each")
+    if bool(data.x.sum().isfinite()):
+        return  # Then all are, and a sum takes a tenth of the time.
     bad = (~torch.isfinite(data.x.flatten(1) if data.x.ndim > 1 else data.x[:, None])).any(dim=1).nonzero().flatten()
     if len(bad):
         first = int(bad[0] if index is None else index[bad[0]])

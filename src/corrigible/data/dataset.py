@@ -9,7 +9,7 @@ import torch
 from jaxtyping import Float, Int, Shaped
 from torch import Tensor
 
-from corrigible.data.arrays import frame_columns, numbers, stacked, whole_numbers, whole_numbers_of
+from corrigible.data.arrays import frame_columns, given_rows, numbers, stacked, whole_numbers, whole_numbers_of
 from corrigible.data.checks import check_beside, check_labels, check_lengths, check_names, check_rows
 from corrigible.data.protocol import Dataset, beside, class_names_of, columns_of, extra_of, tokens_of, weights_of
 from corrigible.data.tokens import Tokens
@@ -142,7 +142,7 @@ def rows_of(dataset: Dataset, index: Int[Tensor, " batch"]) -> TensorData:
         tokens = None if dataset.tokens is None else dataset.tokens.of(index)
         x, y = dataset.x[index], dataset.y[index]
         return TensorData(x, y, group, dataset.columns, tokens=tokens, task=dataset.task, **beside(dataset, index))
-    rows = [dataset[row] for row in index.tolist()]
+    rows = given_rows(dataset, index.tolist())
     if not all(isinstance(row, tuple | list) and len(row) in (2, 3) for row in rows):
         raise DataError(f"a row of the data set is a {type(rows[0]).__name__}; expected (x, y) or (x, y, group)")
     x = stacked([row[0] for row in rows])
@@ -197,8 +197,7 @@ def _chosen(dataset: Dataset) -> TaskChoice:
 def labels_as_given(dataset: Dataset) -> Tensor:
     """Every row's label as the data set holds it, unchecked."""
     labels = getattr(dataset, "y", None)
-    given = [dataset[row][1] for row in range(len(dataset))] if labels is None else labels
-    return _as_tensor(given)
+    return _as_tensor([dataset[row][1] for row in range(len(dataset))] if labels is None else labels)
 
 
 def _labels(given: list[Any], task: Task, index: Tensor) -> Tensor:
@@ -230,8 +229,11 @@ class Labelled:
         return len(self.rows)
 
     def __getitem__(self, row: int) -> tuple[Any, ...]:
-        inputs, _, *others = self.rows[row]
-        return inputs, self.y[row], *others
+        return self.__getitems__([row])[0]
+
+    def __getitems__(self, rows: list[int]) -> list[tuple[Any, ...]]:
+        found = given_rows(self.rows, rows)
+        return [(inputs, self.y[row], *others) for row, (inputs, _, *others) in zip(rows, found, strict=True)]
 
     @property
     def columns(self) -> Columns | None:
@@ -266,10 +268,8 @@ class Labelled:
 
 def labelled(dataset: Dataset) -> Dataset:
     """The data set with its labels in memory."""
-    if hasattr(dataset, "y") and isinstance(_chosen(dataset), Task):
-        return dataset
     if isinstance(_chosen(dataset), Task):
-        return Labelled(dataset, all_labels(dataset), task_of(dataset))
+        return dataset if hasattr(dataset, "y") else Labelled(dataset, all_labels(dataset), task_of(dataset))
     y = labels_as_given(dataset)
     task = task_named(_chosen(dataset), y, extra_of(dataset))
     return Labelled(dataset, task.check(y).cpu(), task)

@@ -9,7 +9,8 @@ import numpy as np
 import torch
 
 from corrigible.data.dataset import Labelled, all_labels, rows_of, shape_of, task_of
-from corrigible.data.image_folder import ImageFolder, masks_for, polarities_in
+from corrigible.data.image_folder import ImageFolder
+from corrigible.data.image_masks import masks_for, polarities_in
 from corrigible.data.protocol import Dataset, class_names_of
 from corrigible.data.table import OF_CLASSES
 from corrigible.data.tokens import tokenize

@@ -1,0 +1,95 @@
+"""Masks kept as image files, with the names of the images that they mark.
+
+Masks are ``<masks>/irrelevant/<split>/<class>/<name>.png`` and ``<masks>/relevant/…``; every pixel above 0 is marked.
+"""
+
+from collections.abc import Iterator
+from pathlib import Path
+from typing import get_args
+
+from jaxtyping import Bool, Float
+from torch import Tensor
+
+from corrigible.data.image_file import read_coverage, stored_size
+from corrigible.data.image_folder import ImageFolder
+from corrigible.data.image_names import by_picture, class_folders, entries, image_files, path_inside, sorted_names
+from corrigible.errors import DataError
+from corrigible.types import Polarity
+
+ROUNDING = 1e-6
+
+
+def polarities_in(folder: Path) -> Iterator[tuple[Polarity, str]]:
+    """Each polarity and split for which the folder holds masks.
+
+    Raises:
+        DataError: no masks, or a folder of another name.
+    """
+    known = get_args(Polarity)
+    found = entries(folder, ".")
+    if not found or not set(found) <= set(known):
+        raise DataError(f"{folder} holds {', '.join(found) or 'nothing'}; expected folders named {' or '.join(known)}")
+    for polarity in found:
+        for split in entries(folder, polarity):
+            yield polarity, split  # type: ignore[misc]
+
+
+def masks_for(
+    images: ImageFolder, folder: Path, polarity: Polarity, split: str
+) -> Iterator[tuple[int, Bool[Tensor, " height width"]]]:
+    """Each row with a mask ``<folder>/<polarity>/<split>/<class>/<name>.*`` that marks a pixel, and its mask.
+
+    A mask has the name of its image; its suffix may differ. Where images are read smaller, a mask marks each place that
+    holds a marked pixel. If a mask of the other polarity shares such a place without sharing a pixel, the place belongs
+    to the mask with more of it.
+
+    Raises:
+        DataError: a mask without its image, of another size, or broken.
+    """
+    row_of = by_picture(images.files)
+    others = _mask_files(folder, _other(polarity), split)
+    for name, file in _mask_files(folder, polarity, split).items():
+        row = row_of.get(name)
+        if row is None:
+            raise DataError(
+                f"mask {folder / file} has no image of its name in {images.folder / split}; rename or remove it"
+            )
+        coverage = _coverage(images, row, folder, file)
+        mask = coverage > 0
+        if name in others:
+            mask = _less_the_other(mask, coverage, _coverage(images, row, folder, others[name]), polarity)
+        if bool(mask.any()):
+            yield row, mask
+
+
+def _other(polarity: Polarity) -> Polarity:
+    return "relevant" if polarity == "irrelevant" else "irrelevant"
+
+
+def _mask_files(folder: Path, polarity: Polarity, split: str) -> dict[str, str]:
+    """The masks of a split by the names of their images; empty if the folder has none of this polarity and split."""
+    if not (folder / polarity / split).is_dir():
+        return {}
+    classes = class_folders(folder / polarity, split)
+    of_classes = (image_files(folder / polarity, f"{split}/{classes[name]}") for name in sorted_names(classes))
+    files = [file for found in of_classes for file in found]
+    return {name: f"{polarity}/{files[place]}" for name, place in by_picture(files).items()}
+
+
+def _coverage(images: ImageFolder, row: int, folder: Path, file: str) -> Float[Tensor, " height width"]:
+    """The share of each place of a row that the mask marks."""
+    path = path_inside(folder, file)
+    sizes = stored_size(path), stored_size(path_inside(images.folder, images.files[row]))
+    if sizes[0] != sizes[1]:
+        found, expected = (" × ".join(map(str, size)) for size in sizes)
+        raise DataError(f"mask {path} is {found} pixels; expected {expected}, the size of its image")
+    return read_coverage(path, images.form)
+
+
+def _less_the_other(mask: Tensor, coverage: Tensor, of_other: Tensor, polarity: Polarity) -> Tensor:
+    """The mask without places that both masks share although they share no pixel, and of which the other has more."""
+    if bool((coverage + of_other > 1 + ROUNDING).any()):
+        return mask  # They contradict each other, which must be seen.
+    lost = of_other > coverage if polarity == "irrelevant" else of_other >= coverage
+    left = mask & ~lost
+    return left if bool(left.any()) else mask
