@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from corrigible.errors import StudyError
-from corrigible.study import Draft, Study, create_study, open_study
+from corrigible.study import Draft, Study, create_study, open_study, record_as_bytes
 from studies import IMAGE_RECIPE, corrigible, image_study, refused
 
 
@@ -88,10 +88,86 @@ def test_a_run_that_was_tampered_with_is_reported(tampering: str, finished: Path
 @pytest.mark.parametrize("text", ["", "{", "[]", "null", "{}", '{"format": "1"}', '{"format": 1}', "[" * 100_000])
 def test_a_damaged_record_is_named(text: str, finished: Path) -> None:
     (finished / "runs" / "0001-train" / "run.json").write_text(text)
-    for verb in ("verify", "explain", "correct"):
+    for verb in ("explain", "correct"):
         said = refused(verb, finished)
         assert "0001-train" in said
         assert "damaged" in said
+    answer = corrigible("verify", finished, "--json")
+    assert answer.code == 1
+    assert "the run is damaged" in answer.records[0]["problems"][0]
+
+
+def problems(study: Path) -> list[str]:
+    found: list[str] = corrigible("verify", study, "--json").records[0]["problems"]
+    return found
+
+
+def rewrite(record: Path, **changes: object) -> None:
+    """Change a record so that its own hash fits."""
+    record.write_bytes(record_as_bytes(json.loads(record.read_text()) | changes))
+
+
+def test_a_record_that_was_changed_is_damaged(finished: Path) -> None:
+    record = finished / "runs" / "0005-evaluate" / "run.json"
+    whole = record.read_bytes()
+    for changed in (whole.replace(b"Tiny", b"Tidy"), whole + b" ", whole.replace(b'"format": 2', b'"format": 1')):
+        record.write_bytes(changed)
+        assert "run.json is not as it was written; the run is damaged" in problems(finished)[0]
+
+
+def test_a_record_that_was_written_anew_differs_from_what_the_next_run_and_feedback_noted(finished: Path) -> None:
+    rewrite(finished / "runs" / "0004-baseline" / "run.json", seed=4)
+    assert problems(finished) == ["0004-baseline was changed since 0005-evaluate was made"]
+    rewrite(finished / "runs" / "0001-train" / "run.json", seed=4)
+    assert "0001-train was changed since feedback was given" in problems(finished)
+
+
+def test_a_run_that_is_gone_is_named(finished: Path) -> None:
+    shutil.rmtree(finished / "runs" / "0003-baseline")
+    assert problems(finished) == ["0003-baseline is missing, which was there when 0004-baseline was made"]
+
+
+def test_feedback_that_was_lost_or_exchanged_is_named(finished: Path) -> None:
+    (finished / "feedback.sqlite").unlink()
+    lost = "feedback.sqlite lacks changes that {} saw (0 of 1)"
+    assert problems(finished) == [
+        lost.format(name) for name in ("0002-correct", "0003-baseline", "0004-baseline", "0005-evaluate")
+    ]
+    corrigible("feedback", "add", finished, "--box", 0, 0, 2, 2)
+    assert "feedback.sqlite holds other changes than 0002-correct saw" in problems(finished)
+
+
+def test_data_and_recipe_are_compared_with_what_the_latest_run_saw(finished: Path) -> None:
+    test, more = finished / "data" / "test.npz", finished / "data" / "more.txt"
+    test.write_bytes(test.read_bytes() + b"x")
+    more.write_text("")
+    (finished / "data" / "validation.npz").unlink()
+    (finished / "recipe.toml").write_text(IMAGE_RECIPE + "# more\n")
+    assert problems(finished) == [
+        "recipe.toml is not as it was for 0005-evaluate, the latest run",
+        "data/more.txt was added since 0005-evaluate, the latest run",
+        "data/test.npz was changed since 0005-evaluate, the latest run",
+        "data/validation.npz is missing since 0005-evaluate, the latest run",
+    ]
+
+
+def test_a_changed_file_in_a_sealed_folder_is_a_problem_of_the_study(finished: Path) -> None:
+    corrigible("seal", finished, "--name", "one", "--anyway")
+    assert problems(finished) == []
+    (finished / "sealed" / "one" / "recipe.toml").write_text("")
+    assert [line[:34] for line in problems(finished)] == ["sealed/one: emptied recipe.toml ha"]
+
+
+def test_a_run_of_an_earlier_version_is_read(finished: Path) -> None:
+    record = finished / "runs" / "0005-evaluate" / "run.json"
+    later = ("sha256", "previous", "feedback", "data")
+    old = {key: value for key, value in json.loads(record.read_text()).items() if key not in later}
+    record.write_text(json.dumps({**old, "format": 1}, indent=1))
+    assert problems(finished) == []
+    first = finished / "runs" / "0001-train" / "run.json"
+    no_facts = {key: value for key, value in json.loads(first.read_text()).items() if key not in (*later, "facts")}
+    first.write_text(json.dumps({**no_facts, "format": 1}))
+    assert "run.json lacks the facts about its model; the run is damaged" in refused("explain", finished, "--run", 1)
 
 
 def test_what_a_newer_version_wrote_is_refused(finished: Path) -> None:
@@ -126,7 +202,7 @@ def test_runs_keep_their_order_beyond_four_digits(tmp_path: Path) -> None:
     record = json.loads((first / "run.json").read_text())
     for number in (9999, 10000):
         folder = Path(shutil.copytree(first, first.with_name(f"{number}-train")))
-        (folder / "run.json").write_text(json.dumps({**record, "number": number}))
+        (folder / "run.json").write_bytes(record_as_bytes({**record, "number": number}))
     assert [run.record["number"] for run in study.runs()] == [1, 9999, 10000]
     assert study.latest("train").record["number"] == 10000
     assert _leave(study, "train", "next").published == tmp_path / "runs" / "10001-train"

@@ -1,7 +1,9 @@
 """A study: a folder about one question, to which every verb adds a run.
 
 A run is written under a temporary name and renamed when it is complete, so a run is either complete or absent. A
-finished run is never edited: ``run.json`` holds the SHA-256 of each of its files.
+finished run is never edited: ``run.json`` holds the SHA-256 of each of its files, of itself without that line, of the
+run before it, of what people had said and of the files in ``data`` when it began. So every record but the last is
+fixed by the next one; feedback notes the latest run too.
 """
 
 import fcntl
@@ -26,7 +28,8 @@ from corrigible.feedback.store import FeedbackStore
 from corrigible.folders import sync, temporary_sibling, write_atomically, writing_in
 from corrigible.recipe import Recipe
 
-RUN_FORMAT = 1
+RUN_FORMAT = 2
+"""Format 1 has no hash of the record itself."""
 _RUN_NAME = re.compile(r"(\d{4,})-[a-z]+")
 _RECORDED = {"format": int, "number": int, "verb": str, "recipe": str, "files": dict}
 
@@ -83,11 +86,17 @@ class Study:
 
     def feedback(self) -> FeedbackStore:
         """The study's feedback store, to be used in a ``with`` statement."""
-        return FeedbackStore(self.folder / "feedback.sqlite")
+        latest = self.run_folders()[-1:]
+        note = "".join(f"{folder.name} {record_hash(folder)}" for folder in latest)
+        return FeedbackStore(self.folder / "feedback.sqlite", run=note)
+
+    def run_folders(self) -> list[Path]:
+        """The folders of the finished runs, oldest first."""
+        return [path for _, path in sorted(_numbered(self.folder / "runs"))]
 
     def runs(self) -> list[Run]:
         """The finished runs, oldest first."""
-        return [_read_run(path) for _, path in sorted(_numbered(self.folder / "runs"))]
+        return [read_run(path) for path in self.run_folders()]
 
     def latest(self, *verbs: str) -> Run:
         """The newest run of one of these verbs.
@@ -119,6 +128,10 @@ class Study:
         runs = self.folder / "runs"
         draft = Draft(temporary_sibling(runs / verb), {"verb": verb, **record})
         started = time.perf_counter()
+        with self.feedback() as store:
+            revision = store.revision
+            draft.record["feedback"] = {"revision": revision, "sha256": store.hash_at(revision)}
+        draft.record["data"] = hashes_in(self.folder / "data")
         with writing_in(runs):
             draft.folder.mkdir(parents=True)
             try:
@@ -174,8 +187,6 @@ def create_study(folder: Path | str, recipe: str) -> Study:
     with writing_in(folder):
         (folder / "runs").mkdir(parents=True, exist_ok=True)
         (folder / "data").mkdir(exist_ok=True)
-    with FeedbackStore(folder / "feedback.sqlite"):
-        pass
     write_atomically(folder / "recipe.toml", recipe.encode())
     return Study(folder, parsed)
 
@@ -188,9 +199,11 @@ def _publish(draft: Draft, runs: Path) -> None:
     draft.record["files"] = {path.name: _sha256(path) for path in files}
     with (runs / ".lock").open("w") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)
-        number = 1 + max((number for number, _ in _numbered(runs)), default=0)
-        record = {"format": RUN_FORMAT, "number": number, **draft.record, **_circumstances()}
-        write_atomically(draft.folder / "run.json", json.dumps(record, indent=1).encode())
+        number, before = max(_numbered(runs), default=(0, None))
+        previous = None if before is None else {"run": before.name, "sha256": record_hash(before)}
+        number += 1
+        record = {"format": RUN_FORMAT, "number": number, **draft.record, "previous": previous, **_circumstances()}
+        write_atomically(draft.folder / "run.json", record_as_bytes(record))
         draft.published = runs / f"{number:04d}-{draft.record['verb']}"
         draft.folder.rename(draft.published)
         sync(runs)
@@ -208,10 +221,41 @@ def _numbered(runs: Path) -> Iterator[tuple[int, Path]]:
             yield int(named[1]), path
 
 
-def _read_run(folder: Path) -> Run:
+def record_as_bytes(record: Mapping[str, Any]) -> bytes:
+    """The content of ``run.json``, which ends with its own hash."""
+    written = {key: value for key, value in record.items() if key != "sha256"}
+    content = json.dumps(written, indent=1).encode()
+    return json.dumps({**written, "sha256": hashlib.sha256(content).hexdigest()}, indent=1).encode()
+
+
+def record_hash(folder: Path) -> str:
+    """The hash of the run's record, which covers all of the run."""
+    return _found_hash(folder / "run.json") or ""
+
+
+def hashes_in(folder: Path) -> dict[str, str]:
+    """The SHA-256 of each file in the folder; of a folder inside, that of ``sha256sum``'s lines for it."""
+    found = {}
+    for path in sorted(folder.iterdir()) if folder.is_dir() else ():
+        if path.is_file():
+            found[path.name] = _found_hash(path) or ""
+        elif path.is_dir():
+            inside = sorted(each.relative_to(path).as_posix() for each in path.rglob("*") if each.is_file())
+            lines = "".join(f"{_found_hash(path / name)}  {name}\n" for name in inside)
+            found[path.name] = hashlib.sha256(lines.encode(errors="surrogateescape")).hexdigest()
+    return found
+
+
+def read_run(folder: Path) -> Run:
+    """The finished run in this folder.
+
+    Raises:
+        StudyError: its record is damaged, or a newer version wrote it.
+    """
     path = folder / "run.json"
     try:
-        record = json.loads(path.read_text(encoding="utf-8"))
+        data = path.read_bytes()
+        record = json.loads(data)
         is_whole = isinstance(record["format"], int) and (
             record["format"] > RUN_FORMAT or all(isinstance(record[key], kind) for key, kind in _RECORDED.items())
         )
@@ -222,6 +266,9 @@ def _read_run(folder: Path) -> Run:
     if record["format"] > RUN_FORMAT:
         found = record["format"]
         raise StudyError(f"{folder} has format {found}; this version reads up to {RUN_FORMAT}: upgrade corrigible")
+    is_signed = record["format"] == RUN_FORMAT
+    if (is_signed and data != record_as_bytes(record)) or (not is_signed and "sha256" in record):
+        raise StudyError(f"{path} is not as it was written; the run is damaged: put back a copy, or move {folder} away")
     return Run(folder, record)
 
 

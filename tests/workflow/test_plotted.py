@@ -1,6 +1,5 @@
 """What an evaluation keeps of its explanations, and what the report draws of it."""
 
-import json
 import re
 import shutil
 from hashlib import sha256
@@ -14,7 +13,7 @@ from corrigible import workflow
 from corrigible.data.dataset import TensorData
 from corrigible.explanations.explaining import explain
 from corrigible.recipe import load_data
-from corrigible.study import Run, open_study
+from corrigible.study import Run, open_study, record_as_bytes
 from corrigible.types import Columns
 from corrigible.workflow.explained_rows import MOST_IMAGES, MOST_NUMBERS, MOST_ROWS, explained_rows
 from corrigible.workflow.making import load_model
@@ -56,7 +55,7 @@ def wrote_what_is_there(run: Run) -> None:
         for name in run.record["files"]
         if (run.folder / name).exists()
     }
-    (run.folder / "run.json").write_text(json.dumps({**run.record, "files": files}))
+    (run.folder / "run.json").write_bytes(record_as_bytes({**run.record, "files": files}))
 
 
 def titles(run: Run) -> list[str]:

@@ -12,7 +12,7 @@ from corrigible import workflow
 from corrigible.errors import CorrectionRefusedError, SealError
 from corrigible.protocols.corrections.verdict import CLEARLY, COLLAPSED, FELL, KEPT, LITTLE, Outcome, Verdict
 from corrigible.recipe import load_data
-from corrigible.study import open_study
+from corrigible.study import open_study, record_as_bytes
 from corrigible.workflow import measuring, model_runs
 from corrigible.workflow.measuring import feedback_about, models_to_compare
 from corrigible.workflow.verdicts import verdict_on_split, verdicts_on
@@ -179,7 +179,7 @@ def forget_verdicts(folder: Path) -> None:
             del content["verdict"]
             path.write_text(json.dumps(content))
             record["files"] = {**record["files"], path.name: sha256(path)}
-        (run.folder / "run.json").write_text(json.dumps(record))
+        (run.folder / "run.json").write_bytes(record_as_bytes(record))
 
 
 def sha256(path: Path) -> str:

@@ -63,6 +63,8 @@ def load_model(run: Run, recipe: Recipe | None = None) -> nn.Module:
     if "weights.safetensors" not in run.record["files"]:
         raise StudyError(f"{run.name} holds no model; name a run of train, correct or a baseline")
     run.require_unchanged()
+    if not isinstance(run.record.get("facts"), dict):
+        raise StudyError(f"{run.folder}/run.json lacks the facts about its model; the run is damaged: put back a copy")
     trained_by = Recipe.parse(run.record["recipe"])
     if recipe is not None and _meaning(trained_by) != _meaning(recipe):
         raise StudyError(

@@ -26,6 +26,7 @@ from corrigible.workflow.opening import changes_of, details, moved, opening
 from corrigible.workflow.plotted import explanation_plots
 from corrigible.workflow.plotted_words import texts_of_rows
 from corrigible.workflow.records import Finished, Sealed, Verified
+from corrigible.workflow.study_problems import problems_of
 from corrigible.workflow.task_words import TaskWords, words_in
 from corrigible.workflow.verdicts import FAILED, feedback_seen, verdicts_on
 
@@ -83,12 +84,11 @@ def _require_sound(run: Run, verdict: Mapping[str, Any] | None, anyway: bool) ->
 
 
 def verify(folder: Path, *, root: str | None = None) -> Iterator[Verified]:
-    """Compare a sealed folder with its manifest, or each run of a study with its recorded hashes."""
+    """Compare a sealed folder with its manifest, or all of a study with the hashes that its runs recorded."""
     if (folder / "recipe.toml").is_file() and not (folder / "manifest.json").exists():
         if root is not None:
             raise SealError(f"{folder} is a study; a root hash belongs to a sealed folder inside it")
-        runs = open_study(folder).runs()
-        yield Verified(str(folder), "", tuple(problem for run in runs for problem in run.problems()))
+        yield Verified(str(folder), "", tuple(problems_of(folder)))
         return
     found = sealing.compared(folder, root=root)
     yield Verified(str(folder), found.root, tuple(f"{p.kind}: {p.path} {p.detail}".strip() for p in found.problems))

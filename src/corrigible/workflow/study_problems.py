@@ -1,0 +1,92 @@
+"""What in a study is not as its runs recorded it."""
+
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+
+from corrigible import sealing
+from corrigible.errors import RecipeError, SealError, StudyError
+from corrigible.study import Run, Study, hashes_in, open_study, read_run, record_hash
+
+
+def problems_of(folder: Path) -> list[str]:
+    """A line for each thing that was changed, removed or added; empty for a study as its last run left it.
+
+    A run's record is fixed by the run after it and by later feedback. The recipe and the files in ``data`` are compared
+    with what the latest run saw, what people said with every run, and each sealed folder with its manifest.
+
+    Raises:
+        StudyError: no study.
+    """
+    try:
+        study = open_study(folder)
+    except RecipeError as error:
+        return [f"recipe.toml cannot be used: {error}"]
+    return [*_of_runs(study), *_of_sealed(study)]
+
+
+def _of_runs(study: Study) -> Iterator[str]:
+    runs = []
+    for folder in study.run_folders():
+        try:
+            runs.append(read_run(folder))
+        except StudyError as error:
+            yield str(error)
+    for run in runs:
+        yield from run.problems()
+        previous = run.record.get("previous")
+        if previous is not None:
+            yield from _of_record(study, previous["run"], previous["sha256"], f"{run.name} was made")
+    yield from _of_feedback(study, runs)
+    if runs:
+        yield from _of_inputs(study, runs[-1])
+
+
+def _of_record(study: Study, name: str, sha256: str, since: str) -> Iterator[str]:
+    """Whether the run's record is still what it was then."""
+    found = record_hash(study.folder / "runs" / name)
+    if found != sha256:
+        yield f"{name} was changed since {since}" if found else f"{name} is missing, which was there when {since}"
+
+
+def _of_feedback(study: Study, runs: Sequence[Run]) -> Iterator[str]:
+    try:
+        with study.feedback() as store:
+            store.records()
+            noted = dict.fromkeys(store.runs())
+            for run in runs:
+                seen = run.record.get("feedback")
+                if seen is None:
+                    continue
+                if seen["revision"] > store.revision:
+                    yield f"feedback.sqlite lacks changes that {run.name} saw ({store.revision} of {seen['revision']})"
+                elif store.hash_at(seen["revision"]) != seen["sha256"]:
+                    yield f"feedback.sqlite holds other changes than {run.name} saw"
+    except StudyError as error:
+        yield str(error)
+        return
+    for note in noted:
+        if note:
+            name, _, sha256 = note.partition(" ")
+            yield from _of_record(study, name, sha256, "feedback was given")
+
+
+def _of_inputs(study: Study, latest: Run) -> Iterator[str]:
+    if study.recipe.text != latest.record["recipe"]:
+        yield f"recipe.toml is not as it was for {latest.name}, the latest run"
+    if "data" not in latest.record:
+        return
+    expected, found = latest.record["data"], hashes_in(study.folder / "data")
+    for name in sorted({*expected, *found}):
+        if expected.get(name) != found.get(name):
+            what = "was added" if name not in expected else "was changed" if name in found else "is missing"
+            yield f"data/{name} {what} since {latest.name}, the latest run"
+
+
+def _of_sealed(study: Study) -> Iterator[str]:
+    for folder in sorted((study.folder / "sealed").glob("[!.]*")):
+        try:
+            found = sealing.compared(folder).problems
+        except SealError as error:
+            yield str(error)
+            continue
+        yield from (f"sealed/{folder.name}: {p.kind} {p.path} {p.detail}".strip() for p in found)
