@@ -21,6 +21,7 @@ from corrigible import __version__
 from corrigible.errors import ChangedError, SealError
 from corrigible.folders import inside, new_folder, require_plain, writing_in
 from corrigible.manifest import MANIFEST, Manifest, SealedFile, manifest_as_bytes, open_file, read_manifest, root_of
+from corrigible.models.networks import network_of
 from corrigible.models.weights import weights_as_bytes
 from corrigible.types import Measurement
 
@@ -85,6 +86,7 @@ def seal(
         StudyError: the folder cannot be written.
         ValueError: a path that is not plain, or is taken.
     """
+    model = model if isinstance(model, Mapping) else network_of(model)
     verdict = getattr(model, "verdict", None)
     if getattr(verdict, "outcome", "") == "failed" and not anyway:
         raise SealError(f"{verdict.sentence} Correct it differently, or seal it with anyway=True")  # type: ignore[union-attr]

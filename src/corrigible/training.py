@@ -1,9 +1,9 @@
 """The only training loop."""
 
-import copy
 import time
 from collections import defaultdict
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import nullcontext
 from dataclasses import dataclass, field, replace
 from functools import partial
 from itertools import repeat
@@ -15,8 +15,10 @@ from torch.optim import Optimizer
 from corrigible.batches import Batches, augmented
 from corrigible.errors import RecipeError
 from corrigible.losses import task_loss
+from corrigible.models.checkpoints import refusing_checkpoints
 from corrigible.models.forward import Augment, Loss
 from corrigible.models.modes import PrivateRandomness, device_of, frozen_norms, learning
+from corrigible.models.networks import copied, trainable_network
 from corrigible.objective import (
     Objective,
     PenaltySettings,
@@ -91,13 +93,13 @@ def fit(
         NoGradientError: a penalty has no gradient with respect to any parameter.
         TrainingDivergedError: the objective became NaN or infinite.
     """
-    terms = terms_of(penalties or {})
+    model, terms = trainable_network(model), terms_of(penalties or {})
     objective = partial(objective_of, model, loss=loss, terms=terms)
     randomness = PrivateRandomness(seed)
     # Checked at weight 1: a weight that starts at 0 and grows would otherwise hide that its penalty teaches nothing.
     due = [replace(term, weight=1.0) for term in terms if any(term.weight_at(number) != 0 for number in range(epochs))]
     if due:
-        probe = copy.deepcopy(model)  # Some layers change their buffers whenever they run.
+        probe = copied(model)  # Some layers change their buffers whenever they run.
         with PrivateRandomness(seed), learning(probe), frozen_norms(probe):
             found = _first_objective(probe, partial(objective_of, probe, loss=loss, terms=due), batches, reviewed, seed)
             require_ran(due, found.penalties)
@@ -111,7 +113,8 @@ def fit(
                 draws = _step_seed(seed, number, place)
                 batch = _augmented(model, batch.to(device_of(model)), augment, draws)
                 rows = rows.to(device_of(model)) if rows else None
-                totals.add(_stepped(step, optimizer, partial(objective, batch, rows, epoch=number, seed=draws)))
+                with nullcontext() if number or place else refusing_checkpoints(model):
+                    totals.add(_stepped(step, optimizer, partial(objective, batch, rows, epoch=number, seed=draws)))
         require_ran([term for term in terms if term.weight_at(number) != 0], totals.penalties)
         values = validation(model) if validation else {}
         yield Epoch(number + 1, epochs, totals.loss, totals.penalties, values, time.perf_counter() - started)

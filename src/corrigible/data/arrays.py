@@ -8,6 +8,7 @@ import torch
 from torch import Tensor
 
 from corrigible.errors import DataError
+from corrigible.tensors import unfit
 from corrigible.types import Columns
 
 
@@ -24,11 +25,19 @@ def numbers(values: Any, name: str) -> Tensor:
         DataError: values that are not numbers.
     """
     if isinstance(values, Tensor):
+        require_dense(values, name)
         return values
     array = np.array(_array(values), order="C")
     if array.dtype.kind not in "fiub":
         raise DataError(f"{name} holds {array.dtype} values; expected numbers: encode text and categories first")
     return torch.from_numpy(array)
+
+
+def require_dense(values: Tensor, name: str) -> None:
+    """Raises DataError for a tensor that is sparse, quantised, complex or without values."""
+    problem = unfit(values)
+    if problem:
+        raise DataError(f"{name} is {problem}")
 
 
 def _array(values: Any) -> Any:

@@ -7,6 +7,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from corrigible.data.arrays import require_dense
 from corrigible.data.protocol import Dataset, extra_of, weights_of
 from corrigible.errors import DataError
 from corrigible.tasks import OF_ROWS
@@ -35,6 +36,7 @@ def check_beside(data: Dataset) -> None:
 
 def check_rows(data: Any, index: Tensor | None = None) -> None:
     """Raises DataError for rows in memory that cannot be used; ``index`` are their positions in the data set."""
+    require_dense(data.x, "x")
     check_lengths(data.x, data.y, data.group)
     if data.task.name == "classes" and (data.y.ndim != 1 or data.y.is_floating_point()):
         raise DataError(

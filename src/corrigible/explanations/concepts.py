@@ -23,6 +23,7 @@ from corrigible.explanations.scores import score_named
 from corrigible.models.concept_projection import ends_in_channels
 from corrigible.models.forward import Forward, Score
 from corrigible.models.modes import device_of, untouched
+from corrigible.models.networks import network_of
 from corrigible.tasks import TaskChoice
 
 _CONVOLUTIONS = (nn.Conv1d, nn.Conv2d, nn.Conv3d)
@@ -206,7 +207,7 @@ def _in_parts(
     model: nn.Module, x: Tensor, target: Tensor, read: Callable[[Forward, str], Tensor], *, layer: str | None, seed: int
 ) -> Float[Tensor, " batch channel"]:
     """The values that ``read`` gives for each row, computed a few rows at a time."""
-    found = []
+    model, found = network_of(model), []
     target = target.to(device_of(model))
     with untouched(model, seed):
         for rows, chosen in zip(x.split(_ROWS_AT_ONCE), target.split(_ROWS_AT_ONCE), strict=True):

@@ -1,7 +1,7 @@
 """Checks of the arguments of `explain`: the model, the rows and the target."""
 
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -10,13 +10,22 @@ from jaxtyping import Float, Int
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
+from corrigible.data.arrays import require_dense
 from corrigible.errors import CorrigibleError, DataError, UnsupportedModelError
 from corrigible.explanations.features import check_columns
+from corrigible.models.first_row import watched
 from corrigible.models.modes import require_separate_rows
-from corrigible.outputs import as_outputs, class_logits
+from corrigible.models.networks import network_of, plain_function
+from corrigible.outputs import as_outputs, class_logits, scores_in
+from corrigible.tensors import is_half
 from corrigible.types import Columns
 
 _ABOUT_SHAPE = re.compile(r"shape|\bsizes?\b|dimension|\dD\b|channels", re.IGNORECASE)
+
+_JOINED = (
+    "join its inputs into one x and wrap it in a module that takes x alone: class Joined(torch.nn.Sequential): forward "
+    "= lambda self, x: self[0](x[:, :3], x[:, 3:]); then pass Joined(model)"
+)
 
 
 class FromFunction(nn.Module):
@@ -40,28 +49,39 @@ class FromFunction(nn.Module):
         scores = found if isinstance(found, Tensor) else _as_tensor(found)
         if wants_gradient and not scores.requires_grad:
             raise _no_gradient(self.function)
-        return scores.to(x.device) if scores.is_floating_point() else scores.to(x)
+        return scores.to(x.device, torch.float32) if is_half(scores.dtype) else scores.to(x.device)
 
 
 def as_model(function: Any) -> nn.Module:
-    """The network itself, or any other function of the rows wrapped as a model.
+    """The network itself, without wrappers, or any other function of the rows wrapped as a model.
 
     Raises:
-        UnsupportedModelError: it cannot be called.
+        UnsupportedModelError: it cannot be called, or its parameters have no values yet.
     """
-    if isinstance(function, nn.Module):
-        return function
-    if not callable(function):
-        raise UnsupportedModelError(f"the model is a {type(function).__name__}; expected a network or a function of x")
-    return FromFunction(function)
+    is_of_rows = callable(function) and not isinstance(function, nn.Module | type) and not hasattr(function, "predict")
+    if is_of_rows and not isinstance(function, torch.export.ExportedProgram):
+        return FromFunction(plain_function(function))
+    try:
+        network: nn.Module = network_of(function)
+        return network
+    except UnsupportedModelError as error:
+        if isinstance(function, nn.Module | type | Mapping):
+            raise
+        raise UnsupportedModelError(f"{error}, or a function of x: lambda x: scores of its rows") from None
 
 
 def _as_tensor(found: Any) -> Tensor:
+    if not hasattr(found, "__array__") and (not isinstance(found, list | tuple) or _holds_tensors(found)):
+        return scores_in(found)
     try:
         return torch.as_tensor(np.asarray(found))
     except (TypeError, ValueError) as error:
         kind = type(found).__name__
         raise UnsupportedModelError(f"the function gives a {kind}; expected scores as a tensor or an array") from error
+
+
+def _holds_tensors(values: Sequence[Any]) -> bool:
+    return any(isinstance(value, Tensor) and value.ndim > 0 for value in values)
 
 
 def _no_gradient(function: Callable[..., Any]) -> UnsupportedModelError:
@@ -80,11 +100,19 @@ def checked_rows(x: Any, columns: Columns | None) -> Float[Tensor, " batch *inpu
     """
     if hasattr(x, "x") and hasattr(x, "y"):
         raise DataError(f"x is a {type(x).__name__}, rows with their labels; expected the rows alone: pass data.x")
+    if isinstance(x, tuple | list) and _holds_tensors(x):
+        raise DataError(
+            f"x is a {type(x).__name__} of {len(x)} tensors; expected one tensor: torch.stack(x) if each is a row; for "
+            f"a model of several inputs, {_JOINED}"
+        )
     if not isinstance(x, Tensor):
+        if hasattr(x, "toarray"):
+            raise DataError(f"x is a sparse {type(x).__name__}; expected a dense array: x.toarray()")
         array = _as_array(x)
         if array.dtype.kind not in "fiub":
             raise DataError(f"x holds {array.dtype} values; expected numbers: encode text and categories first")
         x = torch.from_numpy(array.copy())
+    require_dense(x, "x")
     rows: Tensor = x.detach().clone() if x.is_inference() else x.detach()
     rows = rows if rows.is_floating_point() else rows.float()
     if rows.ndim < 2:
@@ -121,8 +149,13 @@ def num_classes_of(model: nn.Module, first: Float[Tensor, " 1 *input"], num_rows
     return class_logits(checked_output(model, first, num_rows)).shape[1]
 
 
-def checked_output(model: nn.Module, first: Float[Tensor, " 1 *input"], num_rows: int) -> Tensor:
-    """The model's output for the first row: (1, output), or a single number.
+def checked_output(
+    model: nn.Module, first: Float[Tensor, " 1 *input"], num_rows: int, *, any_precision: bool = False
+) -> Tensor:
+    """The model's scores for the first row: (1, output), or a single number.
+
+    Args:
+        any_precision: also accept a model that computes in half precision, which is enough to measure its predictions.
 
     Raises:
         DataError, UnsupportedModelError: as `num_classes_of`.
@@ -130,23 +163,25 @@ def checked_output(model: nn.Module, first: Float[Tensor, " 1 *input"], num_rows
     require_separate_rows(model)
     shape = f"x has shape {(num_rows, *first.shape[1:])}"
     hint = "expected the shape the model was trained on, with a batch axis also for a single example"
+    one_for_each = "expected one for each row of x: the shape the model was trained on, and no mean over rows"
     try:
-        with torch.no_grad():
-            output: Tensor = model(first.clone())
-            outputs = as_outputs(output)
+        with torch.no_grad(), watched(model) as seen:
+            scores = scores_in(model(first.clone()))
+            outputs = as_outputs(scores)
     except TypeError as error:
         if isinstance(error, UnsupportedModelError) or "argument" not in str(error):
             raise
-        raise UnsupportedModelError(
-            f"the model cannot be called with one tensor ({error}); wrap it in a module that takes x alone"
-        ) from error
+        raise UnsupportedModelError(f"the model cannot be called with one tensor ({error}); {_JOINED}") from error
     except (RuntimeError, ValueError, IndexError) as error:
+        seen.require_no_tokens(error)
         if isinstance(error, CorrigibleError | torch.OutOfMemoryError) or not _ABOUT_SHAPE.search(str(error)):
             raise
         raise DataError(f"{shape}, which the model cannot take ({' '.join(str(error).split())}); {hint}") from error
     if len(outputs) != 1:
-        raise DataError(f"{shape}; for its first row the model gave {len(outputs)} rows of outputs; {hint}")
-    return output
+        raise DataError(f"{shape}; for its first row the model gave {len(outputs)} rows of outputs; {one_for_each}")
+    if not any_precision:
+        seen.require_precision()
+    return scores
 
 
 def checked_classes(target: Any, num_rows: int, num_classes: int | None) -> Int[Tensor, " batch *contrast"]:

@@ -16,6 +16,7 @@ from corrigible.explanations.question import checked_question
 from corrigible.explanations.scores import score_named
 from corrigible.models.forward import Forward, Score
 from corrigible.models.modes import untouched
+from corrigible.models.networks import network_of
 from corrigible.tasks import TaskChoice
 
 
@@ -62,7 +63,7 @@ def layer_attribution(
         UnsupportedModelError: see `layer_attribution_of`.
         NoGradientError: differentiable, but no parameter would get a gradient.
     """
-    found = []
+    model, found = network_of(model), []
     with untouched(model, seed):
         question = checked_question(model, x, target, score=score, task=task, seed=seed, rows_at_once=rows_at_once)
         size = question.rows_at_once

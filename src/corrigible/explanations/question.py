@@ -21,7 +21,7 @@ from corrigible.models.batch_size import rows_at_once_of
 from corrigible.models.forward import Score
 from corrigible.models.modes import like_parameters, untouched
 from corrigible.models.pooling import QuickPooling
-from corrigible.outputs import as_outputs
+from corrigible.outputs import rows_of_outputs
 from corrigible.tasks import TaskChoice
 from corrigible.types import Columns
 
@@ -134,7 +134,7 @@ def default_target(
     with torch.no_grad():
         # A copy: without gradients, a model that works in place would overwrite the caller's rows.
         pieces = [like_parameters(piece, model).clone() for piece in x.split(rows_at_once)]
-        return torch.cat([meaning.target(as_outputs(model(piece))) for piece in pieces]).to(x.device)
+        return torch.cat([meaning.target(rows_of_outputs(model(piece), len(piece))) for piece in pieces]).to(x.device)
 
 
 def predicted_target(
@@ -186,7 +186,8 @@ def answers_to(
         size = rows_at_once_of(rows_at_once, network, like_parameters(first, network))
         for some in torch.arange(num_rows).split(size):
             # A copy: without gradients, a model that works in place would overwrite the caller's rows.
-            parts.append(as_outputs(network(like_parameters(rows(some), network).clone())).to(first.device))
+            outputs = network(like_parameters(rows(some), network).clone())
+            parts.append(rows_of_outputs(outputs, len(some)).to(first.device))
     return torch.cat(parts)
 
 

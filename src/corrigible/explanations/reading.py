@@ -11,7 +11,7 @@ from torch import Tensor, nn
 from corrigible.errors import DataError, RecipeError, UnsupportedModelError
 from corrigible.explanations.scores import ClassScore, TargetValue, reads_classes, score_for, target_output
 from corrigible.models.forward import Score
-from corrigible.outputs import as_outputs, class_logits, described
+from corrigible.outputs import as_outputs, class_logits, described, scores_in
 from corrigible.tasks import CLASSES, SINGLE_OUTPUT, TaskChoice, named_with_settings
 from corrigible.types import Task
 
@@ -118,8 +118,8 @@ class AtPlaces(nn.Module):
         self.register_buffer("at", given, persistent=False)
 
     def forward(self, x: Float[Tensor, " batch *input"]) -> Float[Tensor, " batch num_classes"]:
-        output = self.model(x)
-        if not isinstance(output, Tensor) or output.ndim < 3:
+        output = scores_in(self.model(x))
+        if output.ndim < 3:
             raise UnsupportedModelError(
                 f"the model gives {described(output)}; ``at`` is for outputs with places, (batch, class, *space)"
             )

@@ -10,6 +10,7 @@ from jaxtyping import Float
 from torch import Tensor, nn
 
 from corrigible.errors import RecipeError
+from corrigible.models.networks import hookable
 
 FEWEST, MOST = 16, 8192
 ON_DEVICE_BYTES = 2**30
@@ -39,6 +40,8 @@ def rows_that_fit(model: nn.Module, first: Float[Tensor, " 1 *input"]) -> int:
     With more rows every layer goes through main memory; with fewer, each layer's fixed cost is paid more often. If 16
     rows take more than half a GiB, as in large networks on photographs, the number is smaller than 16.
     """
+    if any(isinstance(module, torch.jit.ScriptModule) for module in model.modules()):
+        return FEWEST  # Nothing is known about the layers inside of a program.
     budget = cache_bytes() if first.device.type == "cpu" else ON_DEVICE_BYTES
     size = activation_bytes(model, first)
     fewest = 1 << int(math.log2(min(max(LARGE_BYTES // size, 1), FEWEST)))
@@ -53,7 +56,7 @@ def activation_bytes(model: nn.Module, first: Float[Tensor, " 1 *input"]) -> int
         nonlocal found
         found += int(output.nbytes) if isinstance(output, Tensor) else 0
 
-    innermost = [module for module in model.modules() if not any(True for _ in module.children())]
+    innermost = [module for _, module in hookable(model) if not any(True for _ in module.children())]
     hooks = [module.register_forward_hook(add) for module in innermost]
     try:
         with torch.no_grad():

@@ -3,12 +3,11 @@
 P-ClArC: without training, a layer is projected so that a concept is as weak on every row as on rows without it.
 """
 
-import copy
-
 from jaxtyping import Float
 from torch import Tensor, nn
 
 from corrigible.errors import UnsupportedModelError
+from corrigible.models.networks import copied, network_of
 
 
 class ConceptProjection(nn.Module):
@@ -53,15 +52,15 @@ def project_out(
     Raises:
         UnsupportedModelError: no such layer, a direction of 0, or shapes that differ.
     """
-    copied = copy.deepcopy(model)
-    names = [name for name, _ in copied.named_modules() if name]
+    projected = copied(network_of(model))
+    names = [name for name, _ in projected.named_modules() if name]
     if layer not in names:
         raise UnsupportedModelError(f"no layer {layer!r}; this model has {', '.join(names)}")
     if direction.ndim != 1 or direction.shape != mean.shape or not bool(direction.any()):
         found = f"shape {tuple(direction.shape)} and mean of shape {tuple(mean.shape)}"
         raise UnsupportedModelError(f"direction of {found}; expected two vectors (channel,), the first not 0")
-    replaced = copied.get_submodule(layer)
-    like = next((t for t in copied.parameters() if t.is_floating_point()), direction)
+    replaced = projected.get_submodule(layer)
+    like = next((t for t in projected.parameters() if t.is_floating_point()), direction)
     projection = ConceptProjection(replaced, direction.to(like), mean.to(like)).train(replaced.training)
-    copied.set_submodule(layer, projection)
-    return copied
+    projected.set_submodule(layer, projection)
+    return projected

@@ -14,8 +14,9 @@ from corrigible.errors import NoGradientError, UnsupportedModelError
 from corrigible.models.convolution import TwiceDifferentiable
 from corrigible.models.draws import PassDraws, are_running, drawing_from
 from corrigible.models.modes import like_parameters
+from corrigible.models.networks import hookable, require_differentiable
 from corrigible.models.nonlinear import Nonlinearities
-from corrigible.outputs import as_outputs
+from corrigible.outputs import as_outputs, require_each
 from corrigible.tasks import CLASSES
 from corrigible.types import Batch, Columns, Task
 
@@ -139,18 +140,20 @@ class Forward:
     def _run(self) -> Float[Tensor, " batch output"]:
         with self._looking_in() if self._looks_in else nullcontext():
             # Without gradients no activations are needed, and the outputs of all layers would fill the memory.
-            kept = self.model.named_modules() if self._keeps_layers and torch.is_grad_enabled() else ()
+            kept = hookable(self.model) if self._keeps_layers and torch.is_grad_enabled() else ()
             hooks = [module.register_forward_hook(partial(self._keep, name)) for name, module in kept if name]
             try:
                 # A copy if gradients are needed, because a model may change its input in place.
                 entered = self.x.clone() if self.x.requires_grad else self.x
                 self._convolutions.entered = entered if self._is_beside else None
                 with drawing_from(self._draws):
-                    return (self.batch.task.outputs if self.batch.task else as_outputs)(self.model(entered))
+                    found = (self.batch.task.outputs if self.batch.task else as_outputs)(self.model(entered))
             finally:
                 self._convolutions.entered = None
                 for hook in hooks:
                     hook.remove()
+            require_each(found, len(entered))
+            return found
 
     @contextmanager
     def _looking_in(self) -> Iterator[None]:
@@ -222,6 +225,7 @@ class Forward:
 
         The graph is kept, so more gradients can be taken.
         """
+        require_differentiable(self.model)
         if not of.requires_grad:
             return torch.zeros_like(wrt)
         with self._convolutions.inputs_only():

@@ -1,6 +1,5 @@
 """Undo a network's training, layer by layer."""
 
-import copy
 import zlib
 from functools import partial
 from typing import Any
@@ -11,6 +10,7 @@ from torch import Tensor, nn
 
 from corrigible.errors import UnsupportedModelError
 from corrigible.models.modes import PrivateRandomness, untouched
+from corrigible.models.networks import copied, hookable
 from corrigible.outputs import class_logits
 
 
@@ -23,13 +23,13 @@ def weighted_layers(model: nn.Module, x: Float[Tensor, " batch *input"]) -> tupl
     Raises:
         UnsupportedModelError: no layer has parameters.
     """
-    probe = copy.deepcopy(model).requires_grad_(True)
+    probe = copied(model).requires_grad_(True)
     finished: dict[str, int] = {}
 
     def keep(name: str, *call: Any) -> None:
         finished.setdefault(name, len(finished))
 
-    for name, module in probe.named_modules():
+    for name, module in hookable(probe):
         module.register_forward_hook(partial(keep, name))
     with untouched(probe, 0):
         logits = class_logits(probe(x[:1].clone()))
@@ -46,7 +46,7 @@ def with_fresh(model: nn.Module, layers: tuple[str, ...], *, seed: int) -> nn.Mo
     A layer's fresh weights depend only on the seed and its name. Parameters of a layer that cannot initialise itself
     are drawn from a normal distribution with their trained mean and standard deviation.
     """
-    randomised = copy.deepcopy(model)
+    randomised = copied(model)
     for name in layers:
         with PrivateRandomness(zlib.crc32(f"{seed}/{name}".encode())), torch.no_grad():
             _reset(randomised.get_submodule(name))

@@ -1,7 +1,7 @@
 """Context managers that change how a model runs, and restore it afterwards."""
 
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from functools import partial
 from threading import RLock
 
@@ -10,6 +10,8 @@ from jaxtyping import Float
 from torch import Tensor, nn
 
 from corrigible.errors import UnsupportedModelError
+from corrigible.models.networks import is_compiled
+from corrigible.models.remedies import remedies
 
 _RandomState = tuple[Tensor, list[Tensor]]
 """Of the processor, and of each GPU."""
@@ -21,13 +23,36 @@ _SWAP = RLock()
 def in_mode(model: nn.Module, *, training: bool) -> Iterator[nn.Module]:
     """A context with the model in train or eval mode; afterwards every module has its former mode again."""
     modes = [(module, module.training) for module in model.modules()]
-    if any(mode != training for _, mode in modes):
-        model.train(training)
     try:
-        yield model
+        if any(mode != training for _, mode in modes):
+            _switch(model, training)
+        with _as_written(model), remedies():
+            yield model
     finally:
         for module, mode in modes:
             module.training = mode
+
+
+def _switch(model: nn.Module, training: bool) -> None:
+    try:
+        model.train(training)
+    except NotImplementedError as error:
+        raise UnsupportedModelError(
+            f"the model cannot change between train and eval mode ({error}), as an exported program; give the original "
+            "network"
+        ) from error
+
+
+@contextmanager
+def _as_written(model: nn.Module) -> Iterator[None]:
+    """A context in which compiled parts run uncompiled, and autocast around the call does not lower the precision."""
+    device = device_of(model).type
+    with ExitStack() as stack:
+        if is_compiled(model):
+            stack.enter_context(torch.compiler.set_stance("force_eager"))
+        if torch.is_autocast_enabled(device):
+            stack.enter_context(torch.autocast(device, enabled=False))
+        yield
 
 
 evaluating = partial(in_mode, training=False)

@@ -7,6 +7,7 @@ from torch import Tensor, nn
 
 from corrigible.errors import UnsupportedModelError
 from corrigible.models.ensemble import Ensemble
+from corrigible.outputs import require_each
 from corrigible.tasks import CLASSES
 from corrigible.types import Task
 
@@ -32,6 +33,7 @@ def predictive(model: nn.Module, x: Float[Tensor, " batch *input"], *, task: Tas
         passes = model.member_outputs(x)
         return Predictive(model.task.combined(passes), passes)
     outputs = task.outputs(model(x))
+    require_each(outputs, len(x))
     return Predictive(outputs, outputs[None])
 
 

@@ -10,6 +10,7 @@ from torch import Tensor, nn
 
 from corrigible.errors import DataError, UnsupportedModelError
 from corrigible.folders import write_atomically
+from corrigible.models.networks import network_of, own_names
 
 
 def save_weights(model: nn.Module | Mapping[str, Tensor], path: str | Path) -> None:
@@ -36,7 +37,10 @@ def load_weights(model: nn.Module, path: str | Path) -> None:
     except (SafetensorError, KeyError, ValueError) as error:
         raise DataError(f"weights {path} are corrupt ({error}); write or copy the file again") from error
     _check(_tensors(model), found, path)
-    model.load_state_dict(found)
+    network = network_of(model)
+    network.load_state_dict(
+        {name: found[own] for name, own in zip(network.state_dict(), own_names(model), strict=True)}
+    )
 
 
 def weights_as_bytes(model: nn.Module | Mapping[str, Tensor]) -> bytes:
@@ -60,7 +64,7 @@ def weights_as_bytes(model: nn.Module | Mapping[str, Tensor]) -> bytes:
 
 
 def _tensors(model: nn.Module | Mapping[str, Tensor]) -> dict[str, Tensor]:
-    found = dict(model.state_dict() if isinstance(model, nn.Module) else model)
+    found = own_names(model) if isinstance(model, nn.Module) else dict(model)
     for name, value in found.items():
         if not isinstance(value, Tensor) or value.layout != torch.strided or value.is_quantized:
             kind = f"a {value.layout} tensor" if isinstance(value, Tensor) else f"a {type(value).__name__}"

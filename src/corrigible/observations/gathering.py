@@ -12,6 +12,7 @@ from corrigible.data.protocol import class_names_of
 from corrigible.explanations.inputs import checked_output
 from corrigible.feedback.masks import marks_of
 from corrigible.models.modes import PrivateRandomness, evaluating, like_parameters
+from corrigible.models.networks import network_of
 from corrigible.observations.everywhere import on_every_row
 from corrigible.observations.explained import Explainer, attribution_share, qualities
 from corrigible.observations.observed import OBSERVATIONS, Observations
@@ -53,11 +54,11 @@ def gather(
         UnsupportedModelError: a model that cannot be called with one tensor, mixes the rows of a batch, or gives
             outputs that do not fit the task.
     """
-    dataset = as_dataset(data)
+    model, dataset = network_of(model), as_dataset(data)
     task, marks = task_of(dataset), marks_of(feedback, dataset)
     with PrivateRandomness(seed), evaluating(model):
         first = like_parameters(rows_of(dataset, torch.tensor([0])).x, model)
-        task.outputs(checked_output(model, first, len(dataset)))
+        task.outputs(checked_output(model, first, len(dataset), any_precision=True))
         rows = Rows(model, dataset, task, marks, torch.arange(len(dataset)), batch_size)
         everywhere = on_every_row(rows, names)
         strata = task.strata(everywhere["y"])

@@ -204,7 +204,8 @@ def run(
     labelled = changed_ahead(model, labelled, ahead, seed)
     parameters = [p for p in model.parameters() if p.requires_grad]
     if not parameters:
-        raise NoGradientError("the model has no parameter that may be trained; unfreeze some with requires_grad_()")
+        found = "all are frozen: unfreeze some with requires_grad_()" if any(True for _ in model.parameters()) else ""
+        raise NoGradientError(f"the model has no parameter that may be trained; {found or 'it has no parameters'}")
     step, loss = schedule.step_factory(step), _own_or_named(loss, schedule)
     num_steps = _num_steps(dataset, schedule, seed, rows)
     yield from fit(

@@ -15,6 +15,7 @@ from corrigible.explanations.counts import require_count
 from corrigible.feedback.masks import mask_of
 from corrigible.intervals import percentile_interval, resamples
 from corrigible.models.forward import Score
+from corrigible.models.networks import network_of
 from corrigible.regions.candidates import elsewhere
 from corrigible.regions.effects import predicted, region_effects
 from corrigible.types import Phrase, region_of
@@ -78,7 +79,7 @@ def region_test(
     where = region_of(region)
     if isinstance(where, Phrase):
         raise FeedbackError("the region is words of a text; expected a boolean array or names of features")
-    dataset = as_dataset(data)
+    model, dataset = network_of(model), as_dataset(data)
     rows = rows_of(dataset, draw_donors(len(dataset), num_rows, seed))
     donors = rows_of(dataset, draw_donors(len(dataset), num_donors, seed + 1)).x
     mask = mask_of(where, shape_of(dataset), rows.columns)

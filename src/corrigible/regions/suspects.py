@@ -21,6 +21,7 @@ from corrigible.errors import DataError
 from corrigible.explanations.counts import require_count
 from corrigible.explanations.explaining import explain
 from corrigible.models.forward import Score
+from corrigible.models.networks import network_of
 from corrigible.regions.candidates import as_region, elsewhere, masks_of_parts, parts_of
 from corrigible.regions.clusters import cluster_explanations
 from corrigible.regions.effects import logit_of_class, predicted, region_effects
@@ -150,7 +151,7 @@ def _checked(data: Any, **counts: int) -> Dataset:
 def _looked(
     model: nn.Module, dataset: Dataset, score: str | Score | None, *, num_rows: int, num_donors: int, seed: int
 ) -> _Looked:
-    index = draw_donors(len(dataset), max(NUM_COMPARED, num_rows), seed)
+    model, index = network_of(model), draw_donors(len(dataset), max(NUM_COMPARED, num_rows), seed)
     rows = rows_of(dataset, index)
     donors = rows_of(dataset, draw_donors(len(dataset), num_donors, seed + 1)).x
     task = task_of(dataset)

@@ -15,6 +15,7 @@ from corrigible.explanations.question import checked_question
 from corrigible.explanations.scores import score_named
 from corrigible.models.forward import Forward, Score, centred
 from corrigible.models.modes import untouched
+from corrigible.models.networks import network_of
 from corrigible.tasks import TaskChoice
 from corrigible.types import Columns
 
@@ -49,6 +50,7 @@ def input_hessian(
         RecipeError, DataError: an unknown score; an x, target or rows_at_once that does not fit.
         NoGradientError: differentiable, but no parameter would get a gradient.
     """
+    model = network_of(model)
     with untouched(model, seed):
         question = checked_question(
             model, x, target, score=score, task=task, columns=columns, seed=seed, rows_at_once=rows_at_once

@@ -24,6 +24,7 @@ from corrigible.explanations.question import Question, checked_question
 from corrigible.explanations.scores import margin, score_named
 from corrigible.models.forward import Score
 from corrigible.models.modes import untouched
+from corrigible.models.networks import network_of
 from corrigible.models.nonlinear import Nonlinearities
 from corrigible.models.softplus import require_no_maxima_of, smooth_activations_of
 from corrigible.tasks import TaskChoice
@@ -74,6 +75,7 @@ def integrated_hessians(
     require_count("steps", steps, most=MOST_STEPS)
     if score in ("margin", margin):
         raise RecipeError("score 'margin' has kinks; expected a smooth score: give a pair of classes as the target")
+    model = network_of(model)
     with untouched(model, seed):
         question = checked_question(
             model, x, target, score=score, task=task, columns=columns, seed=seed, rows_at_once=rows_at_once,

@@ -1,6 +1,5 @@
 """Rewrite a network as other networks that compute the same function."""
 
-import copy
 from collections import Counter
 from collections.abc import Callable, Iterator
 from itertools import pairwise
@@ -10,6 +9,8 @@ import torch
 from jaxtyping import Float
 from torch import Tensor, nn
 from torch.nn import functional
+
+from corrigible.models.networks import copied
 
 POSITIVELY_HOMOGENEOUS = (nn.ReLU, nn.LeakyReLU, nn.Dropout, nn.Identity, nn.MaxPool2d, nn.AvgPool2d)
 CHANNEL_BY_CHANNEL = (*POSITIVELY_HOMOGENEOUS, nn.SiLU, nn.GELU, nn.ELU, nn.Softplus, nn.Sigmoid, nn.Tanh)
@@ -49,13 +50,13 @@ def equivalent_networks(model: nn.Module) -> Iterator[tuple[str, nn.Module]]:
     rescaled; layers that do nothing are inserted after activations. Any model can be put behind two ReLUs.
     """
     for name, rewrite in _REWRITES.items():
-        changed = copy.deepcopy(model)
+        changed = copied(model)
         if [pair for pair in list(_pairs(changed)) if rewrite(pair)]:
             yield name, changed
-    changed = copy.deepcopy(model)
+    changed = copied(model)
     if [layers for layers in list(changed.modules()) if isinstance(layers, nn.Sequential) and _pass_on(layers)]:
         yield "layers that do nothing", changed
-    yield "input as the difference of two ReLUs", TwoReLUs(copy.deepcopy(model))
+    yield "input as the difference of two ReLUs", TwoReLUs(copied(model))
 
 
 def _pairs(model: nn.Module) -> Iterator[Pair]:

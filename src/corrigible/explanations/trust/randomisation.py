@@ -47,7 +47,7 @@ def cascading_randomisation(
         RecipeError, DataError: see `explain`.
     """
     question = question_of(model, x, target, score=settings.get("score"), task=settings.get("task"))
-    downwards = tuple(reversed(_layers(model, question.x, layers)))
+    downwards = tuple(reversed(_layers(question.model, question.x, layers)))
     sets = accumulate(((name,) for name in downwards), lambda above, below: above + below)
     return _comparisons(question, zip(downwards, sets, strict=True), method, seed, settings)
 
@@ -67,7 +67,7 @@ def independent_randomisation(
     Arguments and errors are those of `cascading_randomisation`; a layer gets the same fresh weights in both.
     """
     question = question_of(model, x, target, score=settings.get("score"), task=settings.get("task"))
-    sets = [(name, (name,)) for name in reversed(_layers(model, question.x, layers))]
+    sets = [(name, (name,)) for name in reversed(_layers(question.model, question.x, layers))]
     return _comparisons(question, sets, method, seed, settings)
 
 

@@ -4,7 +4,6 @@ The loss is a weighted sum of the groups' losses, and at each step a group's wei
 worst group comes to dominate. A step uses all groups of a batch at once, whereas the paper's algorithm draws one group.
 """
 
-import copy
 from collections.abc import Generator
 from typing import Any
 
@@ -16,6 +15,7 @@ from corrigible.data.dataset import as_dataset, labelled, require_classes
 from corrigible.errors import DataError, RecipeError
 from corrigible.losses import cross_entropy
 from corrigible.models.forward import Forward
+from corrigible.models.networks import copied, trainable_network
 from corrigible.protocols.baselines.label_groups import label_groups
 from corrigible.protocols.schedule import Schedule, Validation, require_fit, run
 from corrigible.training import Epoch
@@ -74,13 +74,13 @@ def group_dro(
     """
     if not 0 <= step_size < float("inf"):
         raise RecipeError(f"step_size is {step_size}; expected a number of at least 0, such as 0.01")
-    dataset = labelled(as_dataset(data))
+    model, dataset = trainable_network(model), labelled(as_dataset(data))
     require_classes(dataset)
     require_fit(model, dataset)
     groups = label_groups(dataset)
     if groups is None:
         raise DataError(NEEDS_GROUPS)
-    trained = copy.deepcopy(model)
+    trained = copied(model)
     loss = GroupWeightedLoss(groups, step_size)
     yield from run(trained, dataset, schedule, loss=loss, validation=watch, seed=seed)
     return trained

@@ -4,7 +4,6 @@ The rows that a briefly trained network gets wrong are mostly those on which the
 that is trained fully sees these rows more often. No groups are needed.
 """
 
-import copy
 from collections.abc import Generator, Mapping
 from dataclasses import dataclass, replace
 from typing import Any
@@ -18,6 +17,7 @@ from corrigible.data.protocol import Dataset, beside, columns_of
 from corrigible.errors import RecipeError
 from corrigible.models.batch_size import rows_that_fit
 from corrigible.models.modes import evaluating, like_parameters
+from corrigible.models.networks import copied, trainable_network
 from corrigible.outputs import class_logits
 from corrigible.protocols.schedule import Schedule, Validation, require_fit, run
 from corrigible.training import Epoch
@@ -86,10 +86,10 @@ def just_train_twice(
         )
     if upweight < 1:
         raise RecipeError(f"upweight is {upweight}; expected at least 1")
-    dataset = labelled(as_dataset(data))
+    model, dataset = trainable_network(model), labelled(as_dataset(data))
     require_classes(dataset)
     require_fit(model, dataset)
-    first, second = copy.deepcopy(model), copy.deepcopy(model)
+    first, second = copied(model), copied(model)
     yield from run(first, dataset, replace(schedule, epochs=identification_epochs), seed=seed)
     errors = errors_of(first, dataset)
     index = torch.cat([torch.arange(len(dataset)), errors.repeat(upweight - 1)])

@@ -5,7 +5,6 @@ little weight. So that layer is trained again on equally many rows of each group
 layer is trained by gradient steps; the paper averages several draws and fits a logistic regression with an L1 penalty.
 """
 
-import copy
 from collections.abc import Generator, Iterator
 from contextlib import contextmanager
 from typing import Any
@@ -19,6 +18,7 @@ from corrigible.data.protocol import Dataset, beside
 from corrigible.errors import UnsupportedModelError
 from corrigible.models.batch_size import rows_that_fit
 from corrigible.models.modes import PrivateRandomness, evaluating, like_parameters
+from corrigible.models.networks import copied, trainable_network
 from corrigible.protocols.baselines.label_groups import label_groups
 from corrigible.protocols.schedule import Schedule, require_fit, run
 from corrigible.training import Epoch
@@ -41,10 +41,10 @@ def last_layer_retraining(
     Raises:
         UnsupportedModelError: the output is not that of a linear layer.
     """
-    dataset = labelled(as_dataset(data))
+    model, dataset = trainable_network(model), labelled(as_dataset(data))
     require_classes(dataset)
     require_fit(model, dataset)
-    retrained = copy.deepcopy(model)
+    retrained = copied(model)
     groups = label_groups(dataset)
     chosen = balanced(all_labels(dataset) if groups is None else groups, seed)
     layer, features = last_layer_inputs(retrained, dataset, chosen)

@@ -5,7 +5,6 @@ on swapped rows and memorise them, so the score is computed on rows held out fro
 some of the reviewed rows, for which each method is trained once more without them.
 """
 
-import copy
 from collections.abc import Generator, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
@@ -27,6 +26,7 @@ from corrigible.errors import (
 from corrigible.evaluation import evaluate
 from corrigible.feedback.masks import Marks, marks_of
 from corrigible.models.forward import Loss
+from corrigible.models.networks import copied, trainable_network
 from corrigible.penalties import PENALTIES
 from corrigible.protocols.comparisons.step_costs import step_costs
 from corrigible.protocols.corrections.correction import Progress, as_list, correction, rows_to_judge
@@ -92,6 +92,7 @@ def compare(
     Raises:
         FeedbackError, DataError, RecipeError: as ``correct``.
     """
+    model = trainable_network(model)
     dataset, feedback, test_feedback = labelled(as_dataset(data)), as_list(feedback), as_list(test_feedback)
     marks = marks_of(feedback, dataset)
     how: dict[str, Any] = {"loss": loss, "optimizer": optimizer, "step": step, "learning_rate": learning_rate}
@@ -174,7 +175,7 @@ def candidate(
     if fold.rows is not None:
         known = Known(model, dataset, fold.marks, seed)
         chosen = [replace(term, weight=weights.get(term.name, term.weight)) for term in provided(terms, known)]
-        scored = copy.deepcopy(model)
+        scored = copied(model)
         yield from fold.taught(scored, chosen, changes, schedule, known)
     return Candidate(corrected, weights, fold.judge.score(scored), found)
 

@@ -1,6 +1,5 @@
 """The cost of one correction step, as a ratio to a plain step in the same run, since machines are shared and noisy."""
 
-import copy
 import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
@@ -15,6 +14,7 @@ from corrigible.data.protocol import Dataset
 from corrigible.feedback.masks import Marks
 from corrigible.models.forward import Augment
 from corrigible.models.modes import PrivateRandomness, device_of, learning
+from corrigible.models.networks import copied
 from corrigible.objective import objective_of
 from corrigible.protocols.ahead import changed_ahead, groups, split_ahead
 from corrigible.protocols.schedule import Schedule, batches_of
@@ -74,7 +74,7 @@ def _seconds(work: Callable[[], object]) -> float:
 def _step(
     model: nn.Module, dataset: Dataset, marks: Marks | None, method: Method, schedule: Schedule, seed: int
 ) -> _Step:
-    trained, device = copy.deepcopy(model), device_of(model)
+    trained, device = copied(model), device_of(model)
     labelled, reviewed = batches_of(dataset, schedule, marks, seed)
     rows = next(iter(reviewed(0))).to(device) if reviewed else None
     terms, changes = split_method(method)

@@ -4,7 +4,6 @@ Only the weight of a penalty is chosen, by the judge of exchanged rows. The numb
 weights are kept. The same judge gives the verdict at the end.
 """
 
-import copy
 import logging
 from collections.abc import Generator, Iterable, Sequence
 from dataclasses import dataclass, replace
@@ -18,6 +17,7 @@ from corrigible.errors import DataError, FeedbackError
 from corrigible.feedback.masks import Marks, as_rule, marks_of, marks_to_swap
 from corrigible.methods import ConfiguredMethod
 from corrigible.models.forward import Loss
+from corrigible.models.networks import copied, trainable_network
 from corrigible.objective import PenaltySettings, Term, terms_of
 from corrigible.protocols.corrections.careful import careful_step
 from corrigible.protocols.corrections.defaults import MethodChosen, default_method
@@ -60,8 +60,9 @@ def correct(
 ) -> Network:
     """A corrected copy of the model; the model itself is left as it is.
 
-    If the feedback was used, the copy has an attribute ``verdict`` (`Verdict`), which says in one sentence with figures
-    how the correction went. Any outcome other than "corrected" is also logged as a warning.
+    Of a wrapped model (compiled, DataParallel, an average of weights) it is a copy of the network inside. If the
+    feedback was used, the copy has an attribute ``verdict`` (`Verdict`), which says in one sentence with figures how
+    the correction went. Any outcome other than "corrected" is also logged as a warning.
 
     Args:
         model: gives logits of shape (batch, num_classes), or one logit per row for two classes.
@@ -127,7 +128,7 @@ def correction(
     seed: int = 0,
 ) -> Generator[Progress, None, Network]:
     """Like `correct`, but yields progress records, the verdict last. ``watch`` is reported after each epoch."""
-    dataset, feedback = labelled(as_dataset(data)), as_list(feedback)
+    model, dataset, feedback = trainable_network(model), labelled(as_dataset(data)), as_list(feedback)
     labels = strata_of(dataset)
     require_different(dataset)
     require_fit(model, dataset)
@@ -145,7 +146,7 @@ def correction(
     rows, known = rows_to_judge(dataset, marks, feedback, validation), Known(model, dataset, marks, seed)
     terms = provided(terms, known)
     terms = yield from _with_chosen_weights(rows, terms, changes, schedule, known)
-    corrected = copy.deepcopy(model)
+    corrected = copied(model)
     corrected.__dict__.pop("verdict", None)  # The verdict of an earlier correction.
     taught: dict[str, Any] = {"penalties": terms, "validation": watch, "seed": seed}
     if not terms and not changes:

@@ -3,7 +3,6 @@
 A network memorises the rows it is trained on; a score on these rows would rank it by how well it memorises.
 """
 
-import copy
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
@@ -16,6 +15,7 @@ from corrigible.data.dataset import strata_of
 from corrigible.data.protocol import Dataset
 from corrigible.feedback.masks import Marks, Masks
 from corrigible.methods import ConfiguredMethod
+from corrigible.models.networks import copied
 from corrigible.objective import Term
 from corrigible.protocols.corrections.careful import careful_step
 from corrigible.protocols.corrections.judge import Judge, build_judge
@@ -91,7 +91,7 @@ class Trials:
         short = replace(self.schedule, epochs=max(1, self.schedule.epochs // 2))
         found = []
         for fold in self.folds:
-            tried = copy.deepcopy(known.model)
+            tried = copied(known.model)
             for _ in fold.taught(tried, terms, self.changes, short, known):
                 pass
             found.append(fold.judge.judged(tried))

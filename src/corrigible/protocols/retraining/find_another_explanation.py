@@ -21,6 +21,7 @@ from corrigible.models.batch_size import rows_that_fit
 from corrigible.models.forward import Forward
 from corrigible.models.fresh_weights import untrained
 from corrigible.models.modes import evaluating, like_parameters
+from corrigible.models.networks import trainable_network
 from corrigible.objective import terms_of
 from corrigible.protocols.corrections.swap_score import swap_score
 from corrigible.protocols.corrections.weight import NUM_FIRST, on_grid, starting_weight
@@ -138,7 +139,7 @@ def finding_explanations(
     seed: int = 0,
 ) -> Generator[Epoch | Explanation, None, Explanations]:
     """Like `find_another_explanation`, but yields progress: each epoch of each run, and each trained model."""
-    train, held_out = _parts(data, validation, seed)
+    model, (train, held_out) = trainable_network(model), _parts(data, validation, seed)
     require_different(train)
     require_fit(model, train)
     found: list[Explanation] = []

@@ -18,6 +18,7 @@ from corrigible.explanations.explaining import Method, attribution_of
 from corrigible.explanations.question import question_of
 from corrigible.explanations.trust.similarity import Comparison, compared
 from corrigible.models.fresh_weights import untrained
+from corrigible.models.networks import trainable_network
 from corrigible.protocols.mean_quality import mean_quality
 from corrigible.protocols.schedule import Schedule, require_fit, result_of, run
 from corrigible.training import Epoch
@@ -81,7 +82,7 @@ def randomising_labels(
     **settings: Any,
 ) -> Generator[Epoch, None, LabelRandomisation]:
     """Like `label_randomisation`, but yields each `Epoch`."""
-    dataset = labelled(as_dataset(data))
+    model, dataset = trainable_network(model), labelled(as_dataset(data))
     require_different(dataset)
     require_fit(model, dataset)
     task = task_of(dataset)

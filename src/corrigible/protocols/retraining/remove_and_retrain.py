@@ -22,6 +22,7 @@ from corrigible.explanations.quality.curves import Ranking, ranking_of, without_
 from corrigible.explanations.question import question_of
 from corrigible.models.draws import row_uniform
 from corrigible.models.fresh_weights import untrained
+from corrigible.models.networks import trainable_network
 from corrigible.protocols.mean_quality import mean_quality
 from corrigible.protocols.schedule import Schedule, require_fit, run
 from corrigible.training import Epoch
@@ -101,7 +102,7 @@ def removing_and_retraining(
     for share in shares:
         if not 0 <= share <= 1:
             raise RecipeError(f"share is {share}; expected a number from 0 to 1")
-    taught = all_rows(as_dataset(train))
+    model, taught = trainable_network(model), all_rows(as_dataset(train))
     parts = [taught, all_rows(as_dataset(test, task=task_of(taught)))]
     _require_alike(model, *parts)
     empty = _mean_of(parts[0].x) if baseline is None else baseline_row(baseline, parts[0].x)

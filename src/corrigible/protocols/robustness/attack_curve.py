@@ -16,6 +16,7 @@ from corrigible.explanations.inputs import num_classes_of
 from corrigible.methods import method_named, with_settings
 from corrigible.models.draws import row_uniform
 from corrigible.models.modes import device_of, evaluating, like_parameters
+from corrigible.models.networks import network_of
 from corrigible.outputs import class_logits
 from corrigible.protocols.schedule import require_fit
 
@@ -46,7 +47,7 @@ def accuracy_under_attack(
         RecipeError: an unknown attack or setting.
         DataError: data that the model cannot run on.
     """
-    dataset = as_dataset(data)
+    model, dataset = network_of(model), as_dataset(data)
     require_fit(model, dataset)
     method = with_settings(method_named(attack, ATTACKS, "attack"), settings, f"attack {attack!r}")
     return [(epsilon, _accuracy(model, dataset, method, epsilon, targeted, seed)) for epsilon in epsilons]

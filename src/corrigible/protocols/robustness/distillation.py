@@ -18,6 +18,7 @@ from corrigible.errors import RecipeError
 from corrigible.models.forward import Forward, Loss
 from corrigible.models.fresh_weights import untrained
 from corrigible.models.modes import evaluating
+from corrigible.models.networks import trainable_network
 from corrigible.outputs import class_logits
 from corrigible.protocols.schedule import Schedule, require_fit, run
 from corrigible.training import Epoch
@@ -43,7 +44,7 @@ def distilling(
     """
     if not 0 < temperature < float("inf"):
         raise RecipeError(f"temperature is {temperature}; expected a number above 0")
-    dataset = as_dataset(data)
+    model, dataset = trainable_network(model), as_dataset(data)
     require_fit(model, dataset)
     require_classes(dataset)
     teacher = untrained(model, seed=seed).requires_grad_(True)
