@@ -12,8 +12,9 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
+from corrigible import folders
 from corrigible.errors import StudyError
-from corrigible.folders import inside, new_folder, write_atomically
+from corrigible.folders import draft_file, draft_folder, inside, new_folder, write_atomically
 
 
 def refuse(*arguments, **settings):
@@ -133,3 +134,32 @@ def test_no_accepted_name_leaves_the_folder(name):
     except ValueError:
         return
     assert os.path.normpath(path).startswith("/nowhere/folder/")
+
+
+def test_only_drafts_that_nobody_holds_are_removed(tmp_path):
+    left, old = tmp_path / f".writing-{'0' * 32}", tmp_path / ".writing-00ff-1-00ff"
+    left.mkdir()
+    (left / "half").write_bytes(b"")
+    old.write_bytes(b"")
+    with draft_folder(tmp_path / "a") as folder, draft_file(tmp_path / "b") as file:
+        child = os.fork()
+        if child == 0:
+            write_atomically(tmp_path / "c", b"by another process")
+            os._exit(0)
+        os.waitpid(child, 0)
+        assert {path.name for path in tmp_path.iterdir()} == {folder.name, file.name, old.name, "c"}
+    assert {path.name for path in tmp_path.iterdir()} == {old.name, "c"}
+
+
+def test_a_draft_that_was_removed_before_it_was_locked_is_made_again(tmp_path, monkeypatch):
+    locked, names = folders._locked, []
+
+    def late(draft, how=0):
+        names.append(draft)
+        if len(names) == 1:
+            draft.unlink()
+        return locked(draft, how)
+
+    monkeypatch.setattr(folders, "_locked", late)
+    with draft_file(tmp_path / "a") as draft:
+        assert draft.exists()

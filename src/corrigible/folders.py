@@ -1,15 +1,19 @@
 """Write files and folders that are either complete or absent."""
 
 import os
-import platform
+import re
 import secrets
 import shutil
-import zlib
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path, PurePosixPath, PureWindowsPath
 
 from corrigible.errors import StudyError
+
+try:
+    import fcntl
+except ImportError:  # Windows, where drafts that were left behind stay.
+    fcntl = None  # type: ignore[assignment]
 
 
 def write_atomically(path: str | Path, data: bytes) -> None:
@@ -19,16 +23,12 @@ def write_atomically(path: str | Path, data: bytes) -> None:
         StudyError: the folder is missing, cannot be written to or is full; the old content is unchanged.
     """
     path = Path(path)
-    temporary = temporary_sibling(path)
-    with writing_in(path.parent):
-        try:
-            with open(temporary, "xb") as file:
-                file.write(data)
-                file.flush()
-                os.fsync(file.fileno())
-            temporary.replace(path)
-        finally:
-            temporary.unlink(missing_ok=True)
+    with writing_in(path.parent), draft_file(path) as draft:
+        with open(draft, "wb") as file:
+            file.write(data)
+            file.flush()
+            os.fsync(file.fileno())
+        draft.replace(path)
         sync(path.parent)
 
 
@@ -42,20 +42,16 @@ def new_folder(folder: str | Path) -> Iterator[Path]:
         StudyError: the name is taken by anything but an empty folder, or the parent cannot be written to.
     """
     folder = Path(folder)
-    temporary = temporary_sibling(folder)
     with writing_in(folder.parent):
         folder.parent.mkdir(parents=True, exist_ok=True)
-        temporary.mkdir()
-        try:
-            yield temporary
-            for parent, _, names in os.walk(temporary):
+        with draft_folder(folder) as draft:
+            yield draft
+            for parent, _, names in os.walk(draft):
                 for name in names:
                     sync(Path(parent, name))
                 sync(Path(parent))
             # On POSIX, rename replaces an empty folder and refuses any other, so nothing is overwritten.
-            temporary.rename(folder)
-        finally:
-            shutil.rmtree(temporary, ignore_errors=True)
+            draft.rename(folder)
         sync(folder.parent)
 
 
@@ -105,31 +101,76 @@ def sync(path: Path) -> None:
         os.close(descriptor)
 
 
-def temporary_sibling(path: Path) -> Path:
-    """A free name beside the path for files while they are written; it identifies the writing process.
+@contextmanager
+def draft_file(path: Path) -> Iterator[Path]:
+    """A new empty file beside the path, for its content until it is complete; removed at the end if still there."""
+    with _draft(path, lambda draft: draft.touch(exist_ok=False)) as draft:
+        yield draft
 
-    Removes incomplete files beside the path that dead processes of this machine left behind.
+
+@contextmanager
+def draft_folder(path: Path) -> Iterator[Path]:
+    """A new empty folder beside the path, for its content until it is complete; removed at the end if still there."""
+    with _draft(path, Path.mkdir) as draft:
+        yield draft
+
+
+@contextmanager
+def _draft(path: Path, make: Callable[[Path], None]) -> Iterator[Path]:
+    """A draft that nobody takes for abandoned, because it is locked; abandoned ones beside it are removed.
+
+    The lock ends with the process that holds it, wherever that runs; process numbers mean nothing in another container.
     """
-    for leftover in path.parent.glob(f".writing-{_MACHINE}-*"):
-        if _is_dead(leftover.name.split("-")[2]):
-            _remove(leftover)
-    return path.with_name(f".writing-{_MACHINE}-{os.getpid()}-{secrets.token_hex(8)}")
-
-
-_MACHINE = f"{zlib.crc32(platform.node().encode()):08x}"
-"""Identifies the machine: another one may write to the same disk, and process numbers are valid on one machine only."""
-
-
-def _is_dead(process: str) -> bool:
-    if os.name != "posix" or not process.isdecimal():
-        return False  # Other systems offer no harmless way to ask.
+    for other in path.parent.glob(".writing-*"):
+        if _NAME.fullmatch(other.name):
+            _remove_abandoned(other)
+    while True:
+        draft = path.with_name(f".writing-{secrets.token_hex(16)}")
+        make(draft)
+        lock = _locked(draft)
+        if draft.exists() and (lock is None or _is_same(lock, draft)):
+            break
+        if lock is not None:  # Somebody took it for abandoned in the moment before it was locked.
+            os.close(lock)
     try:
-        os.kill(int(process), 0)
-    except ProcessLookupError:
-        return True
-    except (OSError, OverflowError):
+        yield draft
+    finally:
+        _remove(draft)
+        if lock is not None:
+            os.close(lock)
+
+
+_NAME = re.compile(r"\.writing-[0-9a-f]{32}")
+
+
+def _locked(draft: Path, how: int = 0) -> int | None:
+    """A descriptor that locks the draft; None where that is impossible, so that nobody else can lock it either."""
+    if fcntl is None:
+        return None
+    try:
+        descriptor = os.open(draft, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK)
+    except OSError:
+        return None
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX | how)
+    except OSError:
+        os.close(descriptor)
+        return None
+    return descriptor
+
+
+def _is_same(descriptor: int, path: Path) -> bool:
+    try:
+        return os.path.samestat(os.fstat(descriptor), path.stat(follow_symlinks=False))
+    except OSError:
         return False
-    return False
+
+
+def _remove_abandoned(draft: Path) -> None:
+    lock = None if fcntl is None else _locked(draft, fcntl.LOCK_NB)
+    if lock is not None:
+        _remove(draft)
+        os.close(lock)
 
 
 def _remove(path: Path) -> None:

@@ -11,7 +11,6 @@ import hashlib
 import json
 import platform
 import re
-import shutil
 import time
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
@@ -25,7 +24,7 @@ import torch
 from corrigible import __version__
 from corrigible.errors import StudyError, unknown
 from corrigible.feedback.store import FeedbackStore
-from corrigible.folders import sync, temporary_sibling, write_atomically, writing_in
+from corrigible.folders import draft_folder, sync, write_atomically, writing_in
 from corrigible.recipe import Recipe
 
 RUN_FORMAT = 2
@@ -126,20 +125,19 @@ class Study:
     def new_run(self, verb: str, **record: Any) -> Iterator["Draft"]:
         """A draft to write files into; it becomes a finished run when the block ends without an error."""
         runs = self.folder / "runs"
-        draft = Draft(temporary_sibling(runs / verb), {"verb": verb, **record})
+        record = {"verb": verb, **record}
         started = time.perf_counter()
         with self.feedback() as store:
             revision = store.revision
-            draft.record["feedback"] = {"revision": revision, "sha256": store.hash_at(revision)}
-        draft.record["data"] = hashes_in(self.folder / "data")
+            record["feedback"] = {"revision": revision, "sha256": store.hash_at(revision)}
+        record["data"] = hashes_in(self.folder / "data")
         with writing_in(runs):
-            draft.folder.mkdir(parents=True)
-            try:
+            runs.mkdir(parents=True, exist_ok=True)
+            with draft_folder(runs / verb) as folder:
+                draft = Draft(folder, record)
                 yield draft
                 draft.record |= {"seconds": round(time.perf_counter() - started, 2), "recipe": self.recipe.text}
                 _publish(draft, runs)
-            finally:
-                shutil.rmtree(draft.folder, ignore_errors=True)
 
 
 @dataclass

@@ -10,7 +10,7 @@ from pathlib import Path
 
 from corrigible.errors import StudyError
 from corrigible.feedback.chain import CHAINED_SINCE, append_links, version_of
-from corrigible.folders import sync, temporary_sibling, writing_in
+from corrigible.folders import draft_folder, sync, writing_in
 
 APPLICATION_ID = 0x436F7272
 """Marks a SQLite file as a feedback store: the letters ``Corr``."""
@@ -205,16 +205,14 @@ def _leave_wal(connection: sqlite3.Connection) -> None:
 
 def _create(path: Path) -> None:
     """Create the database under another name first, so that no other process sees an incomplete one."""
-    temporary = temporary_sibling(path)
-    with writing_in(path.parent):
-        try:
-            temporary.touch(exist_ok=False)
-            with closing(_open(f"{temporary.absolute().as_uri()}?mode=rw")) as connection, writing(connection):
-                connection.execute(f"PRAGMA application_id = {APPLICATION_ID}")
-                _migrate(connection)
-            _give_name(temporary, path)
-        finally:
-            temporary.unlink(missing_ok=True)
+    # In a folder of its own, because to close a locked file would end SQLite's locks on it.
+    with writing_in(path.parent), draft_folder(path) as folder:
+        draft = folder / path.name
+        draft.touch(exist_ok=False)
+        with closing(_open(f"{draft.absolute().as_uri()}?mode=rw")) as connection, writing(connection):
+            connection.execute(f"PRAGMA application_id = {APPLICATION_ID}")
+            _migrate(connection)
+        _give_name(draft, path)
         sync(path.parent)
 
 

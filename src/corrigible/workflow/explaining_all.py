@@ -20,7 +20,7 @@ from corrigible.explanations.features import feature_shares
 from corrigible.explanations.shards import explain_all as explain_into
 from corrigible.explanations.shards import read_shards, shard_paths
 from corrigible.explanations.words import by_token, settings_for_texts
-from corrigible.folders import temporary_sibling, writing_in
+from corrigible.folders import draft_folder, writing_in
 from corrigible.models.processes import joined_processes, own_device, process_number
 from corrigible.recipe import Recipe, load_data
 from corrigible.study import Study, open_study
@@ -182,8 +182,7 @@ def _link(source: Path, place: Path) -> None:
 
 def _discard(folder: Path) -> None:
     """Remove a folder so that no incomplete folder is ever left under its name."""
-    leaving = temporary_sibling(folder)
-    folder.rename(leaving)
-    shutil.rmtree(leaving)
+    with draft_folder(folder) as leaving:
+        folder.rename(leaving)
     if not any(folder.parent.iterdir()):
         folder.parent.rmdir()
