@@ -6,7 +6,7 @@ CorrigibleError
 ├── DataError             missing or corrupt files, NaN, wrong shapes, only one class
 ├── FeedbackError         a mask of the wrong shape, a row out of range, a row that has changed
 ├── UnsupportedModelError a model that lacks what a method needs
-├── NoGradientError       an explanation or penalty that would not reach the parameters
+├── NoGradientError       an explanation or penalty that no gradient reaches, or that would not reach the parameters
 ├── TrainingDivergedError a loss that is not a number
 ├── CorrectionRefusedError every weight of a penalty would make the model worse
 ├── SealError             a sealed folder that is missing or has no readable manifest
@@ -51,7 +51,7 @@ class UnsupportedModelError(CorrigibleError, TypeError):
 
 
 class NoGradientError(CorrigibleError, RuntimeError):
-    """A differentiable result that would not reach the parameters."""
+    """A differentiable result that would not reach the parameters, or inputs that no gradient reaches."""
 
 
 class TrainingDivergedError(CorrigibleError, ArithmeticError):

@@ -13,7 +13,8 @@ from corrigible.explanations.attribution import EXPLAINERS as BY_GRADIENT
 from corrigible.explanations.coalitions import EXPLAINERS as BY_COALITION
 from corrigible.explanations.inputs import as_model, checked_output, checked_rows, checked_target, contrast_of
 from corrigible.explanations.passes import require_finite, require_gradient
-from corrigible.explanations.question import default_target
+from corrigible.explanations.question import Question, default_target
+from corrigible.explanations.reached import require_reached
 from corrigible.explanations.reading import AtPlaces, Meaning, meaning_of
 from corrigible.methods import method_named, name_of, settings_of, with_settings
 from corrigible.models.batch_size import rows_at_once_of
@@ -23,6 +24,8 @@ from corrigible.types import Columns
 
 EXPLAINERS = {**BY_GRADIENT, **BY_COALITION}
 """Every explainer by name: those that follow gradients and those that look at coalitions of inputs."""
+FOLLOWING_GRADIENTS = [f for name, f in BY_GRADIENT.items() if name != "deep_lift"]
+"""Explainers whose 0 may mean that no gradient leads to an input; deep_lift refuses what does not sum up."""
 Method = str | Callable[..., Tensor]
 """A name that `explain` takes, or any (model, x, target, *, settings) -> like x."""
 SHARED_SETTINGS = ("columns", "seed", "differentiable", "rows_at_once")
@@ -70,7 +73,8 @@ def explain(
         RecipeError: an unknown method, setting, score or task.
         DataError: an x or target that does not fit, or a result that is NaN or infinite.
         UnsupportedModelError: the model lacks what the method needs.
-        NoGradientError: differentiable, but no parameter would get a gradient.
+        NoGradientError: differentiable, but no parameter would get a gradient; or no gradient leads to inputs that
+            change the score.
     """
     model = as_model(model) if at is None else AtPlaces(as_model(model), at)
     with untouched(model, seed):
@@ -85,13 +89,15 @@ def explain(
         parts = []
         for piece, chosen in _pieces(model, rows, targets, explainer, rows_at_once):
             part = explainer(model, piece, chosen)
-            if part.shape != piece.shape:
-                shapes = f"{tuple(part.shape)}; expected that of its rows, {tuple(piece.shape)}"
-                raise RecipeError(f"explainer {name_of(method)!r} gave shape {shapes}")
+            _require_shape(part, piece, method)
             wider = torch.promote_types(part.dtype, rows.dtype)
             parts.append((part if differentiable else part.detach()).to(rows.device, wider))
         attribution = torch.cat(parts) if len(parts) > 1 else parts[0]
         require_finite(attribution, name_of(method))
+        if explainer.func in FOLLOWING_GRADIENTS:
+            require_reached(
+                _asked(model, rows, targets, explainer, rows_at_once), attribution, name_of(method), columns
+            )
         if differentiable:
             require_gradient(model, attribution, name_of(method))
     return attribution
@@ -139,6 +145,20 @@ def _explainer(method: Method, settings: dict[str, Any], shared: dict[str, Any])
     takes = settings_of(explainer)
     chosen = settings | {key: value for key, value in shared.items() if key in takes}
     return with_settings(explainer, chosen, f"explainer {name_of(method)!r}")
+
+
+def _asked(
+    model: nn.Module, rows: Tensor, targets: Tensor, explainer: "partial[Tensor]", rows_at_once: int
+) -> Question:
+    given = {"score": settings_of(explainer.func)["score"], **explainer.keywords}
+    x = like_parameters(rows, model)
+    return Question(model, x, targets.to(x.device), given["score"], given["seed"], rows_at_once)
+
+
+def _require_shape(part: Tensor, piece: Tensor, method: Method) -> None:
+    if part.shape != piece.shape:
+        shapes = f"{tuple(part.shape)}; expected that of its rows, {tuple(piece.shape)}"
+        raise RecipeError(f"explainer {name_of(method)!r} gave shape {shapes}")
 
 
 def _score_setting(method: Method, chosen: Any, meaning: Meaning) -> dict[str, Any]:

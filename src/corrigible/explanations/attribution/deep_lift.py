@@ -83,5 +83,5 @@ def _check_complete(found: Tensor, score: Tensor, before: Tensor, rescaled: Nonl
     raise UnsupportedModelError(
         f"the attributions of row {row} sum to {float(rows[row].sum()):g}, its score differs from the baseline's by "
         f"{float(gain[row]):g}: DeepLIFT's rule does not cover "
-        f"{', '.join(rescaled.others) or 'a function that cannot be seen'}; choose integrated_gradients"
+        f"{', '.join(rescaled.others) or 'a function that cannot be seen'}; choose integrated_gradients or kernel_shap"
     )

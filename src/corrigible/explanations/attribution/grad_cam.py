@@ -94,7 +94,6 @@ def map_layer_of(forward: Forward, layer: str | None) -> str:
         UnsupportedModelError: there is none, or the given one is not (batch, channel, height, width) with several
             places.
     """
-    _require_map(forward, "x has", forward.x.shape)
     if layer is not None:
         _require_places(forward, layer)
         return layer
@@ -103,9 +102,10 @@ def map_layer_of(forward: Forward, layer: str | None) -> str:
     if not convolutions:
         kinds = ", ".join(dict.fromkeys(type(module).__name__ for module in layers.values()))
         raise UnsupportedModelError(
-            f"no convolution of images ran in this model, which has {kinds or 'no layers'}; a class map needs a Conv2d "
+            f"no convolution of images ran in this model: found {kinds or 'no layers'}; a class map needs a Conv2d "
             "or another layer of shape (batch, channel, height, width): name it in the setting layer"
         )
+    _require_map(forward, "x has", forward.x.shape)
     with_places = [name for name in convolutions if _num_places(forward, forward.shape_of(name)) > 1]
     if not with_places:
         _require_places(forward, convolutions[-1])
@@ -120,6 +120,7 @@ def _num_places(forward: Forward, shape: Sequence[int]) -> int:
 def _require_places(forward: Forward, layer: str) -> None:
     shape = forward.shape_of(layer)
     _require_map(forward, f"layer {layer!r} gives", shape)
+    _require_map(forward, "x has", forward.x.shape)
     if _num_places(forward, shape) == 1:
         raise UnsupportedModelError(
             f"layer {layer!r} gives shape {tuple(shape)}, a single place: its map would be the same everywhere; "

@@ -9,6 +9,7 @@ from torch import Tensor, nn
 
 from corrigible.explanations.attribution._path_gradients import Points, attribution_along, sum_over_points
 from corrigible.explanations.baselines import Baseline, baseline_row, neutral_row
+from corrigible.explanations.completeness import TOLERANCE, require_complete
 from corrigible.explanations.features import shared_by_category
 from corrigible.explanations.quadrature import gauss_legendre
 from corrigible.explanations.question import Question
@@ -37,6 +38,7 @@ def integrated_gradients(
     *,
     steps: int = 50,
     baseline: Baseline = None,
+    tolerance: float = TOLERANCE,
     score: str | Score = "target_logit",
     columns: Columns | None = None,
     seed: int = 0,
@@ -45,17 +47,19 @@ def integrated_gradients(
 ) -> Float[Tensor, " batch *input"]:
     """The input minus the baseline, times the mean gradient on the path between them, in units of the score.
 
-    Complete: the attribution of a row sums to score(x) − score(baseline), up to the quadrature's error. The columns of
-    a category share its total evenly. What all columns of a category have in common contributes nothing, unless they do
-    not sum to 1 in a given baseline, such as zeros.
+    Complete, and checked: the attribution of a row sums to score(x) − score(baseline), up to the quadrature's error.
+    The columns of a category share its total evenly. What all columns of a category have in common contributes nothing,
+    unless they do not sum to 1 in a given baseline, such as zeros.
 
     Args:
         steps: points on each row's path, at least 1. At most ``rows_at_once`` of them are in memory at once, unless the
             result is differentiable.
         baseline: None for zeros (1/k in a category's k columns); a number, or a tensor that broadcasts to one row.
+        tolerance: how far a row's sum may be off, as a share of its gain in score or the sum of its sizes, or of their
+            mean over the rows, whichever is largest.
 
     Raises:
-        RecipeError: fewer than 1 step.
+        RecipeError: fewer than 1 step or more than 10,000, or a row that does not sum to its gain in score.
         DataError: a baseline that does not fit.
     """
     share, weights = _quadrature(steps, x)
@@ -67,7 +71,9 @@ def integrated_gradients(
 
     question = Question(model, x, target, score, seed, rows_at_once, differentiable)
     with untouched(model, seed):
-        return shared_by_category(sum_over_points(question, on_path, steps), columns)
+        found = shared_by_category(sum_over_points(question, on_path, steps), columns)
+        require_complete(question, start, found, tolerance=tolerance)
+        return found
 
 
 def _quadrature(steps: int, like: Tensor) -> tuple[Float[Tensor, " step"], Float[Tensor, " step"]]:

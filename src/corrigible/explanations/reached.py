@@ -1,0 +1,104 @@
+"""Whether a gradient of 0 says that an input does not matter, or only that no gradient leads to it.
+
+A model that detaches, rounds, quantises, compares or computes under ``no_grad`` has a gradient of 0 although its score
+depends on the inputs. Between two points the change of a score is the integral of its gradient. So if the score changes
+while the gradient of the moved inputs is exactly 0 at every point on the way, gradients cannot explain it.
+"""
+
+import logging
+
+import torch
+from jaxtyping import Bool, Float, Int
+from torch import Tensor
+
+from corrigible.errors import NoGradientError
+from corrigible.explanations.passes import pass_over
+from corrigible.explanations.question import Question
+from corrigible.explanations.scores import score_named
+from corrigible.types import Columns
+
+WITHOUT_GRADIENTS = "kernel_shap, occlusion or feature_ablation"
+"""Methods that look at scores alone, for messages."""
+MOST_ROWS, FEW_POINTS, MANY_POINTS, MOST_LOOKS = 4, 2, 16, 8
+log = logging.getLogger(__name__)
+
+
+def require_reached(
+    question: Question, attribution: Float[Tensor, " batch *input"], method: str, columns: Columns | None = None
+) -> None:
+    """Check that inputs to which a gradient method gave exactly 0 in every row do not change the score.
+
+    A few rows are moved towards the next row and towards zeros, in these inputs alone. If some rows, but not all, are 0
+    in all inputs and the score changes between them, a record says so.
+
+    Raises:
+        NoGradientError: the score changes, and the gradient is 0 at every point on the way.
+    """
+    is_zero = attribution.detach().to(question.x.device) == 0
+    never = is_zero.all(dim=0)
+    if bool(never.any()) and (cut := _cut(question, torch.arange(len(is_zero)), never)) is not None:
+        raise NoGradientError(
+            f"{method!r} gives 0 to {_named(cut, columns)}, but the score changes with it: no gradient leads there "
+            f"through the model, which may detach, round, compare or use no_grad; choose {WITHOUT_GRADIENTS}"
+        )
+    empty = is_zero.flatten(1).all(dim=1).nonzero().flatten()
+    if 0 < len(empty) < len(is_zero) and _cut(question, empty, torch.ones_like(never)) is not None:
+        log.warning(
+            f"{method!r} gives 0 to every input of row {int(empty[0])} ({len(empty)} such rows), although its score "
+            f"differs from that of other such rows or of zeros: its gradient is 0 there; choose {WITHOUT_GRADIENTS}"
+        )
+
+
+def _cut(
+    question: Question, rows: Int[Tensor, " some"], moved: Bool[Tensor, " *input"]
+) -> Bool[Tensor, " *input"] | None:
+    """The moved inputs that change the score of one of the rows without a gradient anywhere; None if there are none."""
+    place = torch.linspace(0, len(rows) - 1, min(MOST_ROWS, len(rows))).round().long()
+    chosen, after = (of.to(question.x.device) for of in (rows[place], rows.roll(-1)[place]))
+    towards = torch.stack([question.x[after], torch.zeros_like(question.x[chosen])])
+    num_points = FEW_POINTS
+    for _ in range(MOST_LOOKS):
+        if not bool(moved.any()):
+            return None
+        changes, has_slope = _along(question.about(chosen), towards, moved, num_points)
+        if not changes:
+            return None
+        if num_points == MANY_POINTS and not bool(has_slope.any()):
+            return moved
+        # With inputs that have a gradient left out, the others must change the score alone.
+        moved, num_points = moved & ~has_slope, num_points if bool(has_slope.any()) else MANY_POINTS
+    return None
+
+
+def _along(
+    question: Question, towards: Float[Tensor, " end row *input"], moved: Bool[Tensor, " *input"], num_points: int
+) -> tuple[bool, Bool[Tensor, " *input"]]:
+    """Whether the score changes on the way, and which moved inputs have a gradient other than 0 at some point."""
+    way = (towards - question.x) * moved
+    has_slope = torch.zeros_like(moved)
+    if not bool(way.any()):
+        return False, has_slope
+    share = torch.linspace(0, 1, num_points + 1).to(way).reshape(-1, 1, *[1] * (way.ndim - 1))
+    points = (question.x + share * way).flatten(0, 2)
+    row = torch.arange(len(question.x), device=points.device).repeat(len(points) // len(question.x))
+    scores = []
+    for some in torch.arange(len(points), device=points.device).split(question.rows_at_once):
+        target, index = question.target[row[some]], question.index[row[some]]
+        forward = pass_over(question.model, points[some], target, index=index, seed=question.seed).unobserved()
+        found = score_named(question.score, forward)(forward.outputs, target)
+        has_slope |= moved & (forward.gradient(found.sum(), forward.x, create_graph=False) != 0).any(dim=0)
+        scores.append(found.detach())
+    first, *_, last = torch.cat(scores).view(num_points + 1, -1)
+    least = torch.finfo(first.dtype).eps ** 0.5 * (first.abs() + last.abs())
+    return bool(((last - first).abs() > least).any()), has_slope
+
+
+def _named(cut: Bool[Tensor, " *input"], columns: Columns | None) -> str:
+    """The inputs in words."""
+    places = cut.nonzero()
+    if len(places) == cut.numel():
+        return "every input"
+    names = columns.names if columns is not None and cut.ndim == 1 else None
+    first = tuple(places[0].tolist())
+    word = repr(names[first[0]]) if names else f"{first[0] if len(first) == 1 else first}"
+    return f"input {word} ({len(places)} such inputs of {cut.numel()})"
