@@ -2,7 +2,7 @@
 
 import copy
 import shutil
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
 from functools import cache
 from pathlib import Path
@@ -172,6 +172,13 @@ def smooth_case() -> Case:
         convolution = nn.Conv2d(1, 2, 2)
         model = nn.Sequential(convolution, nn.Softplus(), nn.Flatten(), nn.Linear(8, 2), nn.Softplus(), nn.Linear(2, 3))
         return Case("smooth", model.double().eval(), image_batch(1, 3, 3, num_rows=3))
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _nothing_is_trusted_beyond_the_tests(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("XDG_STATE_HOME", str(tmp_path_factory.mktemp("state")))
+        yield
 
 
 @pytest.fixture(scope="session")

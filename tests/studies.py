@@ -12,6 +12,7 @@ import pandas as pd
 from click.testing import CliRunner
 
 from corrigible.cli import main
+from corrigible.trusted_code import own
 
 IMAGE_RECIPE = """
 format = 1
@@ -146,6 +147,7 @@ def image_study(folder: Path, recipe: str = IMAGE_RECIPE) -> Path:
         x[:, :2, :2] = y[:, None, None] / 2
         save_images(folder, split, x, y)
     (folder / "recipe.toml").write_text(recipe)
+    own(folder)
     return folder
 
 
@@ -164,6 +166,7 @@ def table_study(folder: Path, recipe: str = TABLE_RECIPE) -> Path:
         columns = {"age": rng.normal(50, 9, num_rows).round(1), "site": site, "sex": sex, "label": label}
         pd.DataFrame(columns).to_csv(folder / "data" / f"{split}.csv", index=False)
     (folder / "recipe.toml").write_text(recipe)
+    own(folder)
     return folder
 
 
@@ -178,6 +181,7 @@ def text_study(folder: Path, recipe: str = TEXT_RECIPE) -> Path:
         named = pd.DataFrame({"text": texts, "label": np.where(label, "praise", "blame")})
         named.to_csv(folder / "data" / f"{split}.csv", index=False)
     (folder / "recipe.toml").write_text(recipe)
+    own(folder)
     return folder
 
 

@@ -19,7 +19,9 @@ from hypothesis import strategies as st
 
 from corrigible.data.dataset import TensorData
 from corrigible.errors import CorrigibleError, DataError, RecipeError
+from corrigible.models import MODELS
 from corrigible.recipe import Recipe, build_model, load_data, metrics_of
+from corrigible.recipe_keys import heading_of
 from studies import IMAGE_RECIPE, TABLE_RECIPE, corrigible, image_study
 
 FACTS = {"channels": 1, "inputs": 64, "columns": 8, "num_classes": 3}
@@ -335,3 +337,29 @@ def test_metrics_that_are_not_named_are_those_of_the_task():
 def test_a_target_that_is_no_column_is_refused(tmp_path):
     with pytest.raises(RecipeError, match="'target' is 3"):
         load_data(with_task("", data="target = 3"), tmp_path, "train")
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "message"),
+    [
+        ("hidden = [8]", "hidden = [100000000]", "weights; expected at most 100,000,000"),
+        ("hidden = [8]", f"hidden = [{10**30}]", "hidden is 10+; expected a number of at most 64 bits"),
+        ("num_resamples = 20", "num_resamples = 1000000000", "num_resamples is 1000000000"),
+        ("epochs = 2", "epochs = 1000000000", "epochs is 1000000000"),
+        ("num_donors = 5", "num_donors = 1000000000", "num_donors is 1000000000"),
+    ],
+)
+def test_numbers_that_ask_for_very_much_are_refused_by_name(old, new, message):
+    with pytest.raises(RecipeError, match=message):
+        build_model(Recipe.parse(IMAGE_RECIPE.replace(old, new)), {"inputs": 64, "num_classes": 3}, 0)
+
+
+def test_every_listed_network_can_be_sized_and_then_built():
+    facts = {"inputs": 4, "columns": 4, "channels": 1, "dimension": 4, "num_classes": 2}
+    for name in MODELS:
+        build_model(Recipe.parse(IMAGE_RECIPE.replace('"mlp"\nhidden = [8]', f'"{name}"')), facts, 0)
+
+
+def test_a_heading_looks_up_nothing_that_is_named():
+    heading = heading_of(IMAGE_RECIPE.replace('"input_gradient"', '"no_such_module:method"'))
+    assert (heading.title, heading.kind, heading.explainer) == ("Tiny images", "image", "no_such_module:method")

@@ -84,6 +84,14 @@ def init(study: Path, kind: str, as_json: bool) -> None:
 
 @main.command()
 @STUDY
+@JSON
+def trust(study: Path, as_json: bool) -> None:
+    """Trust the code that the recipe names: read the recipe first, it is a program."""
+    show(lambda: workflow.trust(study), as_json)
+
+
+@main.command()
+@STUDY
 @computing
 def train(study: Path, seed: int | None, device: str, as_json: bool) -> None:
     """Train the recipe's model."""

@@ -3,6 +3,8 @@
 CorrigibleError
 ├── StudyError            a study folder that is missing, broken, read-only or made by a newer version
 ├── RecipeError           an unknown method, a misspelt setting, a value of the wrong type
+├── NamedFunctionError    a function named as module:function that raised, or ended the program
+├── UntrustedError        a recipe that runs code, perhaps somebody else's, and that nobody said to trust
 ├── DataError             missing or corrupt files, NaN, wrong shapes, only one class
 ├── FeedbackError         a mask of the wrong shape, a row out of range, a row that has changed
 ├── UnsupportedModelError a model that lacks what a method needs
@@ -36,6 +38,14 @@ class StudyError(CorrigibleError, ValueError):
 
 class RecipeError(CorrigibleError, ValueError):
     """A recipe or a setting that names something unknown."""
+
+
+class NamedFunctionError(CorrigibleError, RuntimeError):
+    """A function of the user's own, named as ``module:function``, that failed."""
+
+
+class UntrustedError(CorrigibleError, PermissionError):
+    """A recipe that runs code and is not trusted."""
 
 
 class DataError(CorrigibleError, ValueError):

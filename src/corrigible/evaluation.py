@@ -12,7 +12,7 @@ from torch import Tensor, nn
 
 from corrigible.data.dataset import as_dataset, task_of
 from corrigible.errors import DataError, RecipeError, unknown
-from corrigible.intervals import percentile_interval, resamples
+from corrigible.intervals import percentile_interval, require_few, resamples
 from corrigible.methods import method_named, settings_of
 from corrigible.metrics import LABELS, METRICS
 from corrigible.observations import OBSERVATIONS, Observations, gather, left_out, missing
@@ -51,6 +51,7 @@ def evaluate(
         DataError, FeedbackError: as ``gather``, whose documentation also explains the other arguments.
     """
     dataset = as_dataset(data)
+    require_few(num_resamples)
     metrics = task_of(dataset).metrics if metrics is None else metrics
     observations = gather(
         model,
@@ -83,6 +84,7 @@ def measure(
     Raises:
         RecipeError: an unknown metric, or one that asks for an unknown observation.
     """
+    require_few(num_resamples)
     questions = _all_questions(observations, metrics)
     return [
         _measurement(question, _value(question, observations), draws)
@@ -106,6 +108,7 @@ def difference(
         DataError: the two are about different rows, or hold different observations.
         RecipeError: an unknown metric, or one that asks for an unknown observation.
     """
+    require_few(num_resamples)
     _require_same_rows(before, after)
     pairs = zip(_all_questions(before, metrics), _all_questions(after, metrics), strict=True)
     questions = [_about_both(first, second) for first, second in pairs]

@@ -8,7 +8,17 @@ from jaxtyping import Float, Int
 from scipy.stats import t as student
 from torch import Tensor
 
+from corrigible.errors import RecipeError
+
 ENDS = (0.025, 0.975)
+MOST_RESAMPLES = 10**5
+"""Far beyond what the ends of an interval need; each resample measures everything anew."""
+
+
+def require_few(num_resamples: int) -> None:
+    """Raises RecipeError for a number of resamples that is negative, or too large for the memory and the patience."""
+    if not 0 <= num_resamples <= MOST_RESAMPLES:
+        raise RecipeError(f"num_resamples is {num_resamples}; expected a number from 0 to {MOST_RESAMPLES:,}")
 
 
 def resamples(num_rows: int, num_resamples: int, seed: int) -> Iterator[Int[Tensor, " row"]]:
@@ -27,6 +37,7 @@ def bootstrapped_mean(
     values: Float[Tensor, " row *rest"], *, num_resamples: int = 1000, seed: int = 0
 ) -> Float[Tensor, " 2 *rest"]:
     """The percentile interval of the mean over the rows, in float64 on the CPU."""
+    require_few(num_resamples)
     flat = values.detach().double().cpu().reshape(len(values), -1)
     counts = (index.bincount(minlength=len(flat)) for index in resamples(len(flat), num_resamples, seed))
     means = torch.stack([count.double() @ flat for count in counts]) / len(flat)

@@ -16,14 +16,13 @@ the keys ``created`` and ``corrigible`` stood in the manifest, where the root do
 
 import hashlib
 import json
-import os
-import stat
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
 from corrigible.errors import SealError
+from corrigible.files import MOST_RECORD, read_bytes
 from corrigible.folders import require_plain
 from corrigible.strict_json import described, is_whole, parse
 
@@ -67,8 +66,7 @@ def read_manifest(folder: str | Path) -> Manifest:
     """
     path = Path(folder, MANIFEST)
     try:
-        with open(open_file(path), "rb") as file:
-            data = file.read()
+        data = read_bytes(path, most=MOST_RECORD, follow_links=False)
         manifest = _read(parse(data.decode()))
     except OSError as error:
         raise SealError(f"cannot read {path} ({error.strerror}); expected the manifest of a sealed folder") from error
@@ -124,15 +122,3 @@ def _read_file(path: str, entry: Any) -> SealedFile:
     if not is_whole(num_bytes) or num_bytes < 0:
         raise SealError(f"bytes of {described(path)} is {described(num_bytes)}; expected a whole number")
     return SealedFile(sha256, num_bytes)
-
-
-def open_file(path: Path) -> int:
-    """Open a regular file for reading; links and pipes are refused without following or waiting for them."""
-    no_follow = getattr(os, "O_NOFOLLOW", 0) | getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_BINARY", 0)
-    if path.is_symlink():
-        raise OSError(0, "a symbolic link", str(path))
-    descriptor = os.open(path, os.O_RDONLY | no_follow)
-    if not stat.S_ISREG(os.fstat(descriptor).st_mode):
-        os.close(descriptor)
-        raise OSError(0, "not a regular file", str(path))
-    return descriptor

@@ -1,6 +1,5 @@
 """Find a method by name and check the settings given to it."""
 
-import importlib
 import inspect
 import sys
 from collections.abc import Callable, Mapping, Sequence
@@ -11,6 +10,7 @@ from typing import Any, Literal, get_args, get_origin
 
 from corrigible.declarations import Declaration, declaration_of
 from corrigible.errors import RecipeError, suggestion, unknown
+from corrigible.named_functions import function_named
 
 
 @dataclass(frozen=True)
@@ -70,6 +70,7 @@ def method_named(
 
     Raises:
         RecipeError: nothing has that name.
+        NamedFunctionError: the user's module failed while it was imported.
     """
     if not isinstance(name, str):
         if not callable(name):
@@ -79,16 +80,7 @@ def method_named(
         return family[name]
     if ":" not in name:
         raise RecipeError(unknown(what, name, family))
-    module_name, _, function_name = name.partition(":")
-    try:
-        function = getattr(importlib.import_module(module_name), function_name)
-    except (ImportError, SyntaxError, NameError) as error:
-        raise RecipeError(f"{what} {name!r}: cannot import {module_name!r} ({error}); is it on PYTHONPATH?") from error
-    except (AttributeError, TypeError, ValueError) as error:
-        raise RecipeError(f"{what} {name!r}: module {module_name!r} has no {function_name!r}") from error
-    if not callable(function):
-        raise RecipeError(f"{what} {name!r} is a {type(function).__name__}; expected a function")
-    return function  # type: ignore[no-any-return]
+    return function_named(name, what)
 
 
 def settings_of(function: Callable[..., Any]) -> dict[str, Any]:

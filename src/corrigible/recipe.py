@@ -1,29 +1,30 @@
 """Read recipes: TOML that says what a study is about and how its models are trained, corrected and measured."""
 
 import inspect
-import tomllib
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
+import torch
 from torch import nn
 
 from corrigible.data.dataset import as_dataset, labelled
 from corrigible.data.kinds import KINDS
 from corrigible.data.labelling import labelled_as
 from corrigible.data.protocol import Dataset
-from corrigible.errors import DataError, RecipeError, unknown
+from corrigible.errors import DataError, NamedFunctionError, RecipeError, unknown
 from corrigible.explanations import EXPLAINERS
 from corrigible.explanations.explaining import SHARED_SETTINGS
 from corrigible.folders import require_plain
+from corrigible.intervals import MOST_RESAMPLES
 from corrigible.methods import method_named, settings_of, with_settings
 from corrigible.metrics import METRICS
 from corrigible.models import MODELS
 from corrigible.models.modes import PrivateRandomness
 from corrigible.protocols.baselines.recipe_baseline import Baseline
-from corrigible.protocols.schedule import MOST, Schedule, require_range
+from corrigible.protocols.schedule import Schedule, require_range
 from corrigible.protocols.written import written_augment, written_for_training, written_penalties
-from corrigible.recipe_keys import check_keys, notes_of
+from corrigible.recipe_keys import USUAL_EXPLAINER, content_of, notes_of
 from corrigible.tasks import TASKS, named_with_settings
 from corrigible.types import Task
 
@@ -35,9 +36,12 @@ METRICS_OF_CLASSES = ("accuracy", "flip_rate", "attribution_overlap", "expected_
 class ExplainSettings:
     """How predictions are explained."""
 
-    method: str = "input_gradient"
+    method: str = USUAL_EXPLAINER
     split: str = "test"
     settings: Mapping[str, Any] = field(default_factory=dict)
+
+
+MOST_DONORS = 10**4
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -52,8 +56,8 @@ class Evaluation:
     """Number of resamples of the rows, for the intervals."""
 
     def __post_init__(self) -> None:
-        require_range(self, "num_donors", 1, MOST)
-        require_range(self, "num_resamples", 0, MOST)
+        require_range(self, "num_donors", 1, MOST_DONORS)
+        require_range(self, "num_resamples", 0, MOST_RESAMPLES)
 
 
 @dataclass(frozen=True)
@@ -97,11 +101,7 @@ class Recipe:
 
 
 def _parse(text: str) -> Recipe:
-    try:
-        content = tomllib.loads(text)
-    except (ValueError, RecursionError) as error:  # ValueError also for numbers of thousands of digits.
-        raise RecipeError(f"recipe.toml is not valid TOML: {error}") from error
-    check_keys(content)
+    content = content_of(text)
     data, model = dict(content["data"]), dict(content["model"])
     is_default = "penalty" not in content and "augment" not in content
     penalties = None if is_default else written_penalties(content.get("penalty", []))
@@ -227,14 +227,15 @@ def load_data(recipe: Recipe, folder: Any, split: str) -> Dataset:
         DataError: files that are missing, corrupt or of the wrong form.
         RecipeError: a setting that the loading function does not have.
     """
+    split = _plain(split)
     if recipe.source is not None:
         load = complete(method_named(recipe.source, {}, "data source"), recipe.data, "[data]")
         return labelled_as(load, split, recipe.task)
     load = complete(KINDS[recipe.kind].load, recipe.data, "[data]")
     if recipe.kind != "table":
-        return labelled_as(lambda name: load(folder / "data", _plain(name)), split, recipe.task)
+        return labelled_as(lambda name: load(folder / "data", name), split, recipe.task)
     # A table reads the task's facts from its training rows, as it does the encoder's.
-    loaded = load(folder / "data", _plain(split), task=recipe.task or "classes")
+    loaded = load(folder / "data", split, task=recipe.task or "classes")
     try:
         return labelled(as_dataset(loaded))
     except DataError as error:
@@ -261,8 +262,12 @@ def build_model(recipe: Recipe, facts: Mapping[str, Any], seed: int) -> nn.Modul
     wanted = inspect.signature(function).parameters
     given = {name: value for name, value in facts.items() if name in wanted}
     try:
+        if recipe.model in MODELS:
+            _require_moderate(function, given)
         with PrivateRandomness(seed):
             model = function(**given)
+    except NamedFunctionError:
+        raise
     except (TypeError, ValueError, RuntimeError) as error:
         asked = {**given, **recipe.model_settings}
         raise RecipeError(
@@ -271,3 +276,15 @@ def build_model(recipe: Recipe, facts: Mapping[str, Any], seed: int) -> nn.Modul
     if not isinstance(model, nn.Module):
         raise RecipeError(f"model {recipe.model!r} gave a {type(model).__name__}; expected a torch.nn.Module")
     return model
+
+
+MOST_WEIGHTS = 10**8
+"""Most weights of a listed network: training takes four times their memory."""
+
+
+def _require_moderate(function: Callable[..., nn.Module], given: Mapping[str, Any]) -> None:
+    """Raises ValueError for a network with too many weights, which are counted without memory for them."""
+    with torch.device("meta"):
+        found = sum(weights.numel() for weights in function(**given).parameters())
+    if found > MOST_WEIGHTS:
+        raise ValueError(f"it would have {found:,} weights; expected at most {MOST_WEIGHTS:,}: smaller layers")

@@ -1,11 +1,14 @@
-"""The parts of a recipe, and the types of their content."""
+"""The parts of a recipe, and the types of their content; nothing that a recipe names is looked up here."""
 
-from collections.abc import Mapping
+import tomllib
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
 from typing import Any
 
 from corrigible.errors import RecipeError, unknown
 
 RECIPE_FORMAT = 1
+USUAL_EXPLAINER = "input_gradient"
 EXPECTED: dict[str, type] = {
     "format": int,
     "title": str,
@@ -23,6 +26,61 @@ EXPECTED: dict[str, type] = {
     "explain": dict,
     "evaluate": dict,
 }
+
+
+@dataclass(frozen=True)
+class Heading:
+    """What a reader of results is told of a recipe."""
+
+    title: str
+    notes: tuple[str, ...]
+    seed: int
+    kind: str
+    source: str | None
+    explainer: str
+
+
+def heading_of(text: str) -> Heading:
+    """What a reader of results is told of the recipe.
+
+    Raises:
+        RecipeError: the text is no recipe.
+    """
+    content = content_of(text)
+    data, explainer = content["data"], content.get("explain", {}).get("method", USUAL_EXPLAINER)
+    for name, value in (("[data] kind", data.get("kind")), ("[explain] method", explainer)):
+        if not isinstance(value, str):
+            raise RecipeError(f"{name} is {value!r}; expected a name")
+    notes = notes_of(content.get("notes", []))
+    return Heading(content.get("title", ""), notes, content.get("seed", 0), data["kind"], data.get("source"), explainer)
+
+
+def content_of(text: str) -> dict[str, Any]:
+    """The parts of the recipe as they were written.
+
+    Raises:
+        RecipeError: the text is not TOML, has a newer format, lacks a part, has an unknown one or one of the wrong
+            type, or holds a whole number of more than 64 bits.
+    """
+    try:
+        content = tomllib.loads(text)
+    except (ValueError, RecursionError) as error:  # ValueError also for numbers of thousands of digits.
+        raise RecipeError(f"recipe.toml is not valid TOML: {error}") from error
+    check_keys(content)
+    for name, number in _whole_numbers("recipe", content):
+        if abs(number) >= 2**63:
+            raise RecipeError(f"{name} is {number}; expected a number of at most 64 bits")
+    return content
+
+
+def _whole_numbers(name: str, content: Any) -> Iterator[tuple[str, int]]:
+    """Each whole number with the name of its setting."""
+    if isinstance(content, int):
+        yield name, content
+    elif isinstance(content, dict):
+        yield from (found for key, value in content.items() for found in _whole_numbers(key, value))
+    elif isinstance(content, list):
+        yield from (found for value in content for found in _whole_numbers(name, value))
 
 
 def check_keys(content: Mapping[str, Any]) -> None:

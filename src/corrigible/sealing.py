@@ -19,8 +19,9 @@ from torch import Tensor, nn
 
 from corrigible import __version__
 from corrigible.errors import ChangedError, SealError
+from corrigible.files import opened
 from corrigible.folders import inside, new_folder, require_plain, writing_in
-from corrigible.manifest import MANIFEST, Manifest, SealedFile, manifest_as_bytes, open_file, read_manifest, root_of
+from corrigible.manifest import MANIFEST, Manifest, SealedFile, manifest_as_bytes, read_manifest, root_of
 from corrigible.models.networks import network_of
 from corrigible.models.weights import weights_as_bytes
 from corrigible.types import Measurement
@@ -144,7 +145,7 @@ def compared(folder: str | Path, *, root: str | None = None) -> Verification:
     """
     folder = Path(folder)
     manifest = read_manifest(folder)
-    found = _contents(folder)
+    found = _contents(folder, max((sealed.num_bytes for sealed in manifest.files.values()), default=0))
     listed_root = root_of(manifest.files)
     problems = [*found.problems.values(), *_differences(manifest.files, found)]
     if not manifest.is_canonical:
@@ -175,8 +176,8 @@ def _sealed_now() -> bytes:
     return json.dumps({"created": created, "corrigible": __version__}, indent=2).encode()
 
 
-def _contents(folder: Path) -> _Found:
-    """Hashes of all files except the manifest, and the paths that cannot be hashed."""
+def _contents(folder: Path, largest: int) -> _Found:
+    """Hashes of all files except the manifest, and the paths that cannot be hashed; see `_hash_into`."""
     found = _Found()
     waiting = [""]
     while waiting:
@@ -194,15 +195,17 @@ def _contents(folder: Path) -> _Found:
             elif entry.is_dir(follow_symlinks=False):
                 waiting.append(path)
             elif path != MANIFEST:
-                _hash_into(found, path, Path(entry.path))
+                _hash_into(found, path, Path(entry.path), largest)
     return found
 
 
-def _hash_into(found: _Found, path: str, file_path: Path) -> None:
+def _hash_into(found: _Found, path: str, file_path: Path, largest: int) -> None:
+    """Hash the file, unless it is larger than every sealed file: then it is none of them, and may be huge."""
     try:
-        with open(open_file(file_path), "rb") as file:
+        with opened(file_path, most=None, follow_links=False) as file:
             num_bytes = os.fstat(file.fileno()).st_size
-            found.files[path] = SealedFile(hashlib.file_digest(file, "sha256").hexdigest(), num_bytes)
+            digest = hashlib.file_digest(file, "sha256").hexdigest() if num_bytes <= largest else ""
+            found.files[path] = SealedFile(digest, num_bytes)
     except OSError as error:
         found.problems[path] = Problem("unreadable", path, str(error.strerror))
 
@@ -214,7 +217,9 @@ def _differences(sealed: Mapping[str, SealedFile], found: _Found) -> list[Proble
         if was.sha256 != now.sha256:
             kind: ProblemKind = "changed" if now.num_bytes else "emptied"
             problems.append(
-                Problem(kind, path, f"had {was.num_bytes} bytes, has {now.num_bytes}; SHA-256 {now.sha256}")
+                Problem(
+                    kind, path, f"had {was.num_bytes} bytes, has {now.num_bytes}; SHA-256 {now.sha256 or 'not read'}"
+                )
             )
         elif was.num_bytes != now.num_bytes:
             problems.append(

@@ -16,6 +16,7 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
@@ -24,8 +25,19 @@ import torch
 from corrigible import __version__
 from corrigible.errors import StudyError, unknown
 from corrigible.feedback.store import FeedbackStore
+from corrigible.files import (
+    MOST_RECIPE,
+    MOST_RECORD,
+    MOST_RESULTS,
+    found_hash,
+    hashes_in,
+    read_bytes,
+    read_text,
+    sha256_of,
+)
 from corrigible.folders import draft_folder, sync, write_atomically, writing_in
 from corrigible.recipe import Recipe
+from corrigible.trusted_code import own, require_trusted
 
 RUN_FORMAT = 2
 """Format 1 has no hash of the record itself."""
@@ -55,9 +67,19 @@ class Run:
         """The name of the run's model in tables."""
         return str(self.record.get("label", self.verb))
 
+    @cached_property
+    def recipe(self) -> Recipe:
+        """The recipe by which it was made.
+
+        Raises:
+            RecipeError: the recipe cannot be used.
+            UntrustedError: it runs code that nobody said to trust.
+        """
+        return _trusted(self.folder.parent.parent, self.record["recipe"])
+
     def read(self, name: str) -> Any:
         """The JSON file of that name."""
-        return json.loads((self.folder / name).read_text(encoding="utf-8"))
+        return json.loads(read_text(self.folder / name, most=MOST_RESULTS, within=self.folder))
 
     def require_unchanged(self) -> None:
         """Raises StudyError if a file of the run was changed, removed or added since it was finished."""
@@ -70,18 +92,26 @@ class Run:
         present = {path.name for path in self.folder.iterdir()} - {"run.json"}
         found = [f"{self.name}/{name} is missing" for name in sorted(set(expected) - present)]
         found += [f"{self.name}/{name} was added" for name in sorted(present - set(expected))]
-        changed = [
-            name for name in sorted(present & set(expected)) if _found_hash(self.folder / name) != expected[name]
-        ]
+        changed = [name for name in sorted(present & set(expected)) if found_hash(self.folder / name) != expected[name]]
         return found + [f"{self.name}/{name} was changed" for name in changed]
 
 
 @dataclass(frozen=True)
 class Study:
-    """A study folder and its parsed recipe."""
+    """A study folder and the text of its recipe."""
 
     folder: Path
-    recipe: Recipe
+    recipe_text: str
+
+    @cached_property
+    def recipe(self) -> Recipe:
+        """The parsed recipe, for verbs that do what it says.
+
+        Raises:
+            RecipeError: the recipe cannot be used.
+            UntrustedError: it runs code that nobody said to trust.
+        """
+        return _trusted(self.folder, self.recipe_text)
 
     def feedback(self) -> FeedbackStore:
         """The study's feedback store, to be used in a ``with`` statement."""
@@ -136,7 +166,7 @@ class Study:
             with draft_folder(runs / verb) as folder:
                 draft = Draft(folder, record)
                 yield draft
-                draft.record |= {"seconds": round(time.perf_counter() - started, 2), "recipe": self.recipe.text}
+                draft.record |= {"seconds": round(time.perf_counter() - started, 2), "recipe": self.recipe_text}
                 _publish(draft, runs)
 
 
@@ -157,18 +187,19 @@ def open_study(folder: Path | str) -> Study:
     """The study in this folder.
 
     Raises:
-        StudyError: the folder has no recipe.
-        RecipeError: the recipe cannot be used.
+        StudyError: the folder has no readable recipe.
     """
     folder = Path(folder)
     path = folder / "recipe.toml"
-    if not path.is_file():
-        raise StudyError(f"no recipe.toml in {folder}; expected a study folder: `corrigible init {folder}` makes one")
     try:
-        text = path.read_text(encoding="utf-8")
+        text = read_text(path, most=MOST_RECIPE, within=folder)
+    except (FileNotFoundError, NotADirectoryError) as error:
+        raise StudyError(
+            f"no recipe.toml in {folder}; expected a study folder: `corrigible init {folder}` makes one"
+        ) from error
     except (OSError, UnicodeDecodeError) as error:
         raise StudyError(f"cannot read {path} ({error}); expected UTF-8 text") from error
-    return Study(folder, Recipe.parse(text))
+    return Study(folder, text)
 
 
 def create_study(folder: Path | str, recipe: str) -> Study:
@@ -179,14 +210,20 @@ def create_study(folder: Path | str, recipe: str) -> Study:
         RecipeError: the recipe cannot be used.
     """
     folder = Path(folder)
-    parsed = Recipe.parse(recipe)
+    Recipe.parse(recipe)
     if (folder / "recipe.toml").exists():
         raise StudyError(f"{folder} already holds a study; choose another folder")
     with writing_in(folder):
         (folder / "runs").mkdir(parents=True, exist_ok=True)
         (folder / "data").mkdir(exist_ok=True)
+    own(folder)
     write_atomically(folder / "recipe.toml", recipe.encode())
-    return Study(folder, parsed)
+    return Study(folder, recipe)
+
+
+def _trusted(folder: Path, text: str) -> Recipe:
+    require_trusted(folder, text)
+    return Recipe.parse(text)
 
 
 def _publish(draft: Draft, runs: Path) -> None:
@@ -194,7 +231,7 @@ def _publish(draft: Draft, runs: Path) -> None:
     files = sorted(path for path in draft.folder.iterdir())
     for path in files:
         sync(path)
-    draft.record["files"] = {path.name: _sha256(path) for path in files}
+    draft.record["files"] = {path.name: sha256_of(path) for path in files}
     with (runs / ".lock").open("w") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)
         number, before = max(_numbered(runs), default=(0, None))
@@ -228,20 +265,7 @@ def record_as_bytes(record: Mapping[str, Any]) -> bytes:
 
 def record_hash(folder: Path) -> str:
     """The hash of the run's record, which covers all of the run."""
-    return _found_hash(folder / "run.json") or ""
-
-
-def hashes_in(folder: Path) -> dict[str, str]:
-    """The SHA-256 of each file in the folder; of a folder inside, that of ``sha256sum``'s lines for it."""
-    found = {}
-    for path in sorted(folder.iterdir()) if folder.is_dir() else ():
-        if path.is_file():
-            found[path.name] = _found_hash(path) or ""
-        elif path.is_dir():
-            inside = sorted(each.relative_to(path).as_posix() for each in path.rglob("*") if each.is_file())
-            lines = "".join(f"{_found_hash(path / name)}  {name}\n" for name in inside)
-            found[path.name] = hashlib.sha256(lines.encode(errors="surrogateescape")).hexdigest()
-    return found
+    return found_hash(folder / "run.json") or ""
 
 
 def read_run(folder: Path) -> Run:
@@ -252,7 +276,7 @@ def read_run(folder: Path) -> Run:
     """
     path = folder / "run.json"
     try:
-        data = path.read_bytes()
+        data = read_bytes(path, most=MOST_RECORD, within=folder)
         record = json.loads(data)
         is_whole = isinstance(record["format"], int) and (
             record["format"] > RUN_FORMAT or all(isinstance(record[key], kind) for key, kind in _RECORDED.items())
@@ -268,16 +292,3 @@ def read_run(folder: Path) -> Run:
     if (is_signed and data != record_as_bytes(record)) or (not is_signed and "sha256" in record):
         raise StudyError(f"{path} is not as it was written; the run is damaged: put back a copy, or move {folder} away")
     return Run(folder, record)
-
-
-def _found_hash(path: Path) -> str | None:
-    """The file's SHA-256; None if it is not a readable file, such as a folder or a broken link."""
-    try:
-        return _sha256(path)
-    except OSError:
-        return None
-
-
-def _sha256(path: Path) -> str:
-    with path.open("rb") as stream:
-        return hashlib.file_digest(stream, "sha256").hexdigest()

@@ -14,6 +14,7 @@ from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TaskID, TextColumn, TimeRemainingColumn
 
 from corrigible.errors import CorrigibleError
+from corrigible.named_functions import described, own_place
 from corrigible.printable import one_line, printable
 
 if TYPE_CHECKING:
@@ -58,6 +59,11 @@ def show(
         sys.exit(1)
     except MemoryError as error:
         click.echo(f"error: not enough memory ({one_line(str(error))}); expected data and settings that fit", err=True)
+        sys.exit(1)
+    except Exception as error:
+        if not own_place(error):
+            raise  # A fault of the package, to be reported with its traceback.
+        click.echo(f"error: {one_line(described(error))}", err=True)
         sys.exit(1)
     except KeyboardInterrupt:
         click.echo("interrupted: nothing finished was lost", err=True)

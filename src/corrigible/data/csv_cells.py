@@ -15,6 +15,7 @@ from corrigible.data.column_reading import Reading, numbers_read
 from corrigible.data.csv_layout import Lines, TableText
 from corrigible.data.number_forms import GROUPED, PLAIN, UNKNOWN_WORDS
 from corrigible.errors import DataError
+from corrigible.files import MOST_ROWS, opened
 
 FIRST_CHECK = 2048
 """So many different texts make a column be checked, and again whenever they have doubled."""
@@ -28,7 +29,7 @@ def table_text(path: Path) -> Iterator[TableText]:
         DataError: the file is missing, or not a table.
     """
     try:
-        file = path.open("rb")
+        file = opened(path, most=MOST_ROWS, within=path.parent)
     except FileNotFoundError as error:
         raise DataError(f"there is no file {path}; expected one .csv file per split, train.csv among them") from error
     except OSError as error:

@@ -3,6 +3,7 @@
 import zipfile
 import zlib
 from collections.abc import Sequence
+from lzma import LZMAError
 from pathlib import Path
 from typing import Any
 
@@ -14,6 +15,7 @@ from torch import Tensor
 from corrigible.data.dataset import TensorData
 from corrigible.data.image_file import ImageForm
 from corrigible.data.image_folder import AS_STORED, classes_in, image_folder
+from corrigible.data.npy import npz_arrays
 from corrigible.data.protocol import Dataset
 from corrigible.errors import DataError
 
@@ -49,15 +51,17 @@ def load_images(
     if not images.is_dir():
         if form != AS_STORED:
             raise DataError(f"size, channels, mean and std are for image files; there is no folder {images}")
-        return load_arrays(arrays)
+        return load_arrays(arrays, folder)
     if arrays.exists():
         raise DataError(f"there are both {images} and {arrays}; remove the one that is not meant")
     classes = folder / "train" if (folder / "train").is_dir() else images
     return image_folder(folder, split, class_names=classes_in(folder, classes.name), form=form)
 
 
-def load_arrays(path: Path) -> TensorData:
+def load_arrays(path: Path, folder: Path | None = None) -> TensorData:
     """The images, labels and groups in an ``.npz`` file, as (row, channel, height, width) in float32.
+
+    No symbolic link may lead out of the folder, by default that of the file.
 
     The file holds ``x`` of shape (row, height, width) or (row, channel, height, width), ``y`` of shape (row,) and
     optionally ``group`` of shape (row,). Bytes 0 to 255 become 0 to 1; floating-point values are not changed.
@@ -65,7 +69,7 @@ def load_arrays(path: Path) -> TensorData:
     Raises:
         DataError: the file is missing or broken, lacks an array, or holds arrays of another form.
     """
-    arrays = _read(path)
+    arrays = _read(path, folder or path.parent)
     for name in ("x", "y"):
         if name not in arrays:
             raise DataError(f"{path} has no array {name!r}; it has {', '.join(arrays) or 'none'}, expected x and y")
@@ -75,16 +79,15 @@ def load_arrays(path: Path) -> TensorData:
     return TensorData(x, y, group)
 
 
-def _read(path: Path) -> Arrays:
+def _read(path: Path, folder: Path) -> Arrays:
     try:
-        with path.open("rb") as file, np.load(file, allow_pickle=False) as arrays:
-            return {name: arrays[name] for name in arrays.files if name in ("x", "y", "group")}
+        return npz_arrays(path, ("x", "y", "group"), within=folder)
     except FileNotFoundError as error:
         raise DataError(
             f"there is no file {path}; expected one .npz file with arrays x and y, or one "
             f"folder of images per class in {path.with_suffix('')}"
         ) from error
-    except (zipfile.BadZipFile, zlib.error, EOFError, OSError, ValueError, AttributeError, TypeError) as error:
+    except (zipfile.BadZipFile, zlib.error, LZMAError, EOFError, OSError, ValueError, NotImplementedError) as error:
         reason = " ".join(str(error).split())
         raise DataError(f"{path} cannot be read ({reason}); save it again with numpy.savez, numbers only") from error
 

@@ -10,6 +10,7 @@ from pathlib import Path
 from PIL import Image, ImageOps
 
 from corrigible.errors import DataError
+from corrigible.files import MOST_ROWS, opened
 
 SUFFIXES = (".bmp", ".gif", ".jfif", ".jpeg", ".jpg", ".mpo", ".png", ".tif", ".tiff", ".webp")
 FORMATS = ("BMP", "GIF", "JPEG", "PNG", "TIFF", "WEBP")
@@ -33,7 +34,7 @@ def opened_image(path: Path) -> Iterator[Image.Image]:
     """
     try:
         # A file, not its name: by name, Pillow maps the pixels of a TIFF in memory and scrambles turned ones.
-        with path.open("rb") as file, Image.open(file, formats=FORMATS) as image:
+        with opened(path, most=MOST_ROWS) as file, Image.open(file, formats=FORMATS) as image:
             _require_one_picture(image, path)
             _require_small(image, path)
             yield image

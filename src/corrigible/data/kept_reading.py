@@ -8,6 +8,7 @@ from typing import Any, NamedTuple
 
 from corrigible.data.table_encoder import Roles, TableEncoder, from_json, to_json
 from corrigible.errors import StudyError
+from corrigible.files import read_text
 from corrigible.folders import write_atomically
 from corrigible.strict_json import parse
 
@@ -39,9 +40,7 @@ def kept_reading(folder: Path, roles: Roles | None = None) -> Kept | None:
     """
     path = folder / READING_FILE
     try:
-        if path.stat().st_size > LARGEST or not path.is_file():
-            return None
-        facts = parse(path.read_text(encoding="utf-8"))
+        facts = parse(read_text(path, most=LARGEST, within=folder))
         found = {name: facts[name] for name in ("learned_from", "roles", "encoder")}
         if facts["format"] != FORMAT or facts["sha256"] != _hash(found):
             return None

@@ -22,8 +22,8 @@ from corrigible.data.vocabulary import (
 from corrigible.errors import DataError, RecipeError
 
 VOCABULARY_FILE = "vocabulary.safetensors"
-MOST_TOKENS, MOST_NUMBERS = 4096, 4096
-"""Most tokens of a text, and most numbers of a word's vector."""
+MOST_TOKENS, MOST_NUMBERS, MOST_IN_ALL = 4096, 4096, 2**31
+"""Most tokens of a text, most numbers of a word's vector, and most numbers of all rows, which are kept in memory."""
 
 
 def load_text(
@@ -74,6 +74,12 @@ def text_data(
     class_names: tuple[str, ...] = (),
 ) -> TensorData:
     """The texts as rows of word vectors, (row, token, dimension), padded with zeros, with the words beside them."""
+    numbers = len(texts) * max_tokens * vocabulary.vectors.shape[1]
+    if numbers > MOST_IN_ALL:
+        raise DataError(
+            f"{len(texts):,} texts of {max_tokens:,} tokens of {vocabulary.vectors.shape[1]:,} numbers are {numbers:,} "
+            f"numbers; expected at most {MOST_IN_ALL:,}: a smaller max_tokens or dimension"
+        )
     ids = ids_of(texts, vocabulary, max_tokens)
     x = embedded(ids, vocabulary.vectors)
     return TensorData(x, y, class_names=class_names, tokens=Tokens(ids, vocabulary.words))

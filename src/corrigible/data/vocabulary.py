@@ -23,6 +23,7 @@ from torch import Tensor
 
 from corrigible.data.tokens import PADDING, tokenize
 from corrigible.errors import DataError
+from corrigible.files import MOST_ROWS, require_fit
 from corrigible.folders import write_atomically
 from corrigible.strict_json import parse
 
@@ -113,6 +114,7 @@ def read_vocabulary(path: Path) -> tuple[Vocabulary, str]:
         DataError: the file is not a vocabulary, or is broken.
     """
     try:
+        require_fit(path, most=MOST_ROWS, within=path.parent)
         with safe_open(path, "pt") as file:
             facts, vectors = file.metadata() or {}, file.get_tensor("vectors")
         words: Any = parse(facts["words"])

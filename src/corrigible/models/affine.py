@@ -16,8 +16,9 @@ class Affine(nn.Module):
 
     def __init__(self, centre: Numbers, scale: Numbers) -> None:
         super().__init__()
-        self.register_buffer("centre", torch.as_tensor(centre, dtype=torch.float32))
-        self.register_buffer("scale", torch.as_tensor(scale, dtype=torch.float32))
+        # On the CPU also where a network is only sized, without memory for its weights.
+        self.register_buffer("centre", torch.as_tensor(centre, dtype=torch.float32, device="cpu"))
+        self.register_buffer("scale", torch.as_tensor(scale, dtype=torch.float32, device="cpu"))
 
     def forward(self, outputs: Float[Tensor, " batch output"]) -> Float[Tensor, " batch output"]:
         return outputs * self.get_buffer("scale") + self.get_buffer("centre")

@@ -9,6 +9,7 @@ from safetensors.torch import load, save
 from torch import Tensor, nn
 
 from corrigible.errors import DataError, UnsupportedModelError
+from corrigible.files import MOST_ROWS, read_bytes
 from corrigible.folders import write_atomically
 from corrigible.models.networks import network_of, own_names
 
@@ -31,7 +32,7 @@ def load_weights(model: nn.Module, path: str | Path) -> None:
     """
     path = Path(path)
     try:
-        found = load(path.read_bytes())
+        found = load(read_bytes(path, most=MOST_ROWS))
     except OSError as error:
         raise DataError(f"cannot read weights {path} ({error.strerror}); expected a safetensors file") from error
     except (SafetensorError, KeyError, ValueError) as error:

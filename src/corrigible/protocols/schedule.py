@@ -12,7 +12,7 @@ from torch.optim import Optimizer
 from corrigible.batches import Batches, label_batches, label_parts, reviewed_batches
 from corrigible.data.dataset import rows_of, task_of
 from corrigible.data.protocol import Dataset
-from corrigible.errors import NoGradientError, RecipeError, TrainingDivergedError
+from corrigible.errors import NamedFunctionError, NoGradientError, RecipeError, TrainingDivergedError
 from corrigible.explanations.inputs import checked_output
 from corrigible.feedback.masks import Marks
 from corrigible.losses import LOSSES
@@ -27,7 +27,8 @@ from corrigible.protocols.mean_quality import mean_quality
 from corrigible.training import Epoch, Step, fit, plain_step
 
 MOST = 10**9
-"""Upper limit of all counts."""
+"""Upper limit of the rows in a batch."""
+MOST_EPOCHS = 10**5
 LEAST_STEPS = 12
 """Least steps per epoch; with three steps per epoch, a network hardly learns from sixty small photographs."""
 
@@ -66,7 +67,7 @@ class Schedule:
     def __post_init__(self) -> None:
         _ = self.label_loss, self.optimizer_factory, self.step_factory(None)
         for name in ("epochs", "reviewed_batch_size", *(["batch_size"] if self.batch_size is not None else [])):
-            require_range(self, name, 1, MOST)
+            require_range(self, name, 1, MOST_EPOCHS if name == "epochs" else MOST)
             require_whole(self, name)
         require_range(self, "learning_rate", 1e-300, 1e300)
         require_range(self, "weight_decay", 0.0, 1e300)
@@ -97,6 +98,8 @@ class Schedule:
         """
         try:
             found = self.optimizer_factory(parameters, lr=self.learning_rate, weight_decay=self.weight_decay)
+        except NamedFunctionError:
+            raise
         except (TypeError, ValueError) as error:
             raise RecipeError(
                 f"optimizer {name_of(self.optimizer)!r} cannot be made with lr and weight_decay ({error}); "

@@ -23,10 +23,12 @@ if TYPE_CHECKING:
     from corrigible.workflow.reviewing import list_feedback as list_feedback
     from corrigible.workflow.reviewing import retract_feedback as retract_feedback
     from corrigible.workflow.setting_up import init as init
+    from corrigible.workflow.setting_up import trust as trust
     from corrigible.workflow.suspecting import suspect as suspect
 
 _HOME = {
     "init": "setting_up",
+    "trust": "setting_up",
     "train": "model_runs",
     "correct": "model_runs",
     "explain": "measuring",

@@ -58,7 +58,8 @@ def _trained_on(making: Making) -> Made:
 
 
 def _trained_anew(making: Making) -> Made:
-    epochs = trained(making.study, making.model, making.data, making.schedule, making.seed)
+    study, seed = making.study, making.seed
+    epochs = trained(study, making.model, making.data, schedule=making.schedule, watched=watch(study), seed=seed)
     return returning(epochs, making.model)
 
 

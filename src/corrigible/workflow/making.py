@@ -8,7 +8,7 @@ from typing import Any
 from torch import nn
 
 from corrigible.data.protocol import Dataset
-from corrigible.errors import FeedbackError, StudyError
+from corrigible.errors import DataError, FeedbackError, StudyError
 from corrigible.feedback.masks import marks_of, said_about
 from corrigible.models.weights import load_weights, save_weights
 from corrigible.objective import terms_of
@@ -17,7 +17,7 @@ from corrigible.protocols.corrections.correction import Progress
 from corrigible.protocols.corrections.defaults import MethodChosen
 from corrigible.protocols.corrections.verdict import Verdict
 from corrigible.protocols.corrections.weight import WeightChoice
-from corrigible.protocols.schedule import Schedule, accuracy_on, run
+from corrigible.protocols.schedule import Schedule, Validation, accuracy_on, run
 from corrigible.protocols.training_facts import Known, augments_of, changes_of, provided
 from corrigible.recipe import Recipe, build_model, load_data
 from corrigible.study import Draft, Run, Study
@@ -25,12 +25,14 @@ from corrigible.training import Epoch
 from corrigible.types import Feedback
 
 
-def trained(study: Study, model: nn.Module, data: Dataset, schedule: Schedule, seed: int) -> Iterator[Epoch]:
+def trained(
+    study: Study, model: nn.Module, data: Dataset, *, schedule: Schedule, watched: Validation | None, seed: int
+) -> Iterator[Epoch]:
     """Train as the recipe says, with the penalties and augmentations of training itself."""
     recipe, known = study.recipe, Known(model, data, marks_of([], data), seed)
     terms = provided(terms_of(recipe.train_penalties), known)
     augment = augments_of(changes_of(recipe.train_augment), known)
-    return run(model, data, schedule, penalties=terms, augment=augment, validation=watch(study), seed=seed)
+    return run(model, data, schedule, penalties=terms, augment=augment, validation=watched, seed=seed)
 
 
 def training_feedback(study: Study) -> tuple[list[Feedback], int]:
@@ -65,7 +67,7 @@ def load_model(run: Run, recipe: Recipe | None = None) -> nn.Module:
     run.require_unchanged()
     if not isinstance(run.record.get("facts"), dict):
         raise StudyError(f"{run.folder}/run.json lacks the facts about its model; the run is damaged: put back a copy")
-    trained_by = Recipe.parse(run.record["recipe"])
+    trained_by = run.recipe
     if recipe is not None and _meaning(trained_by) != _meaning(recipe):
         raise StudyError(
             f"{run.name} was trained with [task] {_meaning(trained_by)}, and recipe.toml now says {_meaning(recipe)}: "
@@ -111,12 +113,20 @@ def returning(progress: Iterator[Progress], model: nn.Module) -> Generator[Progr
     return model
 
 
-def watch(study: Study) -> Any:
+def watch(study: Study) -> Validation | None:
+    """What is watched after each epoch: how well the model does on the validation rows, if the recipe names any."""
     rows = validation_rows(study)
     return accuracy_on(rows) if rows is not None else None
 
 
 def validation_rows(study: Study) -> Dataset | None:
-    """The rows to watch and to judge corrections on; None if the recipe names none."""
+    """The rows to watch and to judge corrections on; None if the recipe names none.
+
+    Raises:
+        DataError: there are no such rows.
+    """
     split = study.recipe.validation_split
-    return load_data(study.recipe, study.folder, split) if split else None
+    try:
+        return load_data(study.recipe, study.folder, split) if split else None
+    except DataError as error:
+        raise DataError(f"validation_split is {split!r}: {error}; or remove that line from recipe.toml") from error

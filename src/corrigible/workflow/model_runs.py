@@ -37,9 +37,10 @@ def train(folder: Path, *, seed: int | None = None, device: str = "cpu") -> Iter
     facts = model_facts(data)
     model = build_model(study.recipe, facts, seed).to(device_named(device))
     require_fit(model, data)
+    watched = watch(study)
     yield Started("train", "trained", len(data))
     with study.new_run("train", label="trained", parent=None, seed=seed, device=device, facts=facts) as draft:
-        progress = trained(study, model, data, study.recipe.train, seed)
+        progress = trained(study, model, data, schedule=study.recipe.train, watched=watched, seed=seed)
         yield from written(draft, returning(progress, model))
     yield Finished("train", str(draft.published))
 
@@ -61,6 +62,7 @@ def correct(folder: Path, *, seed: int | None = None, device: str = "cpu") -> It
     require_marked(marks, feedback, strata_of(data), [*(term.method for term in terms), *changes])
     model = load_model(parent, recipe).to(device_named(device))
     origin = {"parent": parent.name, "seed": seed, "device": device, "facts": parent.record["facts"]}
+    validation, watched = validation_rows(study), watch(study)
     yield Started("correct", "corrected", len(data), len(marks.reviewed_rows(data)))
     with study.new_run("correct", label="corrected", feedback_revision=revision, **origin) as draft:
         corrected = correction(
@@ -70,8 +72,8 @@ def correct(folder: Path, *, seed: int | None = None, device: str = "cpu") -> It
             augment=recipe.augment,
             penalties=recipe.penalties,
             schedule=recipe.correct,
-            validation=validation_rows(study),
-            watch=watch(study),
+            validation=validation,
+            watch=watched,
             seed=seed,
         )
         yield from written(draft, _verdict_first(corrected))

@@ -15,8 +15,9 @@ from corrigible.comparison import spoken
 from corrigible.data.text import VOCABULARY_FILE
 from corrigible.errors import SealError, StudyError
 from corrigible.feedback.exchange import to_json
+from corrigible.files import MOST_ROWS, read_bytes
 from corrigible.folders import inside, write_atomically
-from corrigible.recipe import Recipe
+from corrigible.recipe_keys import Heading, heading_of
 from corrigible.reporting import Curve, HeatmapRow, ReportContent, ReportedModel, ReportTable, render
 from corrigible.study import Run, Study, open_study
 from corrigible.training import Epoch
@@ -67,7 +68,7 @@ def seal(folder: Path, *, name: str = "", anyway: bool = False) -> Iterator[Seal
         "run.json": (run.folder / "run.json").read_bytes(),
         "feedback.json": to_json(feedback).encode(),
         "report.html": render(_content(study, evaluation)).encode(),
-        **_vocabulary(study, Recipe.parse(run.record["recipe"])),
+        **_vocabulary(study, run),
         **({"verdict.json": json.dumps(verdict, indent=1).encode()} if verdict else {}),
     }
     evidence = [Measurement(**found) for found in measured[run.name]["measurements"]]
@@ -102,13 +103,14 @@ def _sealed_folder(study: Study, name: str) -> Path:
         raise SealError(f"cannot seal under this name: {error}") from error
 
 
-def _vocabulary(study: Study, recipe: Recipe) -> dict[str, bytes]:
+def _vocabulary(study: Study, run: Run) -> dict[str, bytes]:
     """The words and their vectors, which a model of texts needs; empty for other data."""
+    recipe = heading_of(run.record["recipe"])
     if recipe.kind != "text" or recipe.source is not None:
         return {}
     path = study.folder / "data" / VOCABULARY_FILE
     try:
-        return {VOCABULARY_FILE: path.read_bytes()}
+        return {VOCABULARY_FILE: read_bytes(path, most=MOST_ROWS, within=study.folder / "data")}
     except OSError as error:
         raise StudyError(
             f"cannot read {path} ({error}); put back the vocabulary that the model learned with"
@@ -121,8 +123,8 @@ def _content(study: Study, evaluation: Run) -> ReportContent:
     models = tuple(_reported(model, results["class_names"]) for model in results["models"])
     runs = {run.name: run for run in study.runs()}
     compared = [_present(runs, name) for name in evaluation.record["models"]]
-    # The recipe as it was when the models were measured.
-    recipe = Recipe.parse(evaluation.record["recipe"])
+    # The recipe as it was when the models were measured; a report runs no code that it names.
+    recipe = heading_of(evaluation.record["recipe"])
     corrected = next((run for run in compared if run.verb == "correct"), evaluation)
     feedback, verdicts = tuple(feedback_seen(study, corrected)), verdicts_on(corrected, results)
     measured = [Measurement(**change) for change in results["changes"]]
@@ -144,7 +146,7 @@ def _content(study: Study, evaluation: Run) -> ReportContent:
         curves=tuple(Curve(run.label, tuple(_epochs(run))) for run in compared),
         feedback=feedback,
         reproduce=tuple(_commands(study.folder, recipe.seed, [*compared, evaluation])),
-        recipe=recipe.text,
+        recipe=evaluation.record["recipe"],
         provenance=tuple(_provenance(evaluation, compared)),
     )
 
@@ -167,9 +169,9 @@ def _reported(model: Mapping[str, Any], class_names: list[str]) -> ReportedModel
     return ReportedModel(model["name"], measurements, np.array(model["confusion"]), tuple(names))
 
 
-def _explanation(recipe: Recipe, words: TaskWords) -> str:
+def _explanation(recipe: Heading, words: TaskWords) -> str:
     what = "the label's score" if words.name == "classes" else f"the {words.score}"
-    return f"Attributions ({spoken(recipe.explain.method)}) explain {what}."
+    return f"Attributions ({spoken(recipe.explainer)}) explain {what}."
 
 
 def _heatmaps(evaluation: Run, results: Mapping[str, Any]) -> tuple[HeatmapRow, ...]:

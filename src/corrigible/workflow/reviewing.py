@@ -1,8 +1,8 @@
 """The verbs about feedback: add, import, export, list, retract."""
 
-import zipfile
 from collections.abc import Iterator
 from dataclasses import replace
+from math import prod
 from pathlib import Path
 
 import numpy as np
@@ -11,6 +11,7 @@ import torch
 from corrigible.data.dataset import Labelled, all_labels, rows_of, shape_of, task_of
 from corrigible.data.image_folder import ImageFolder
 from corrigible.data.image_masks import masks_for, polarities_in
+from corrigible.data.npy import array_of, npy_file
 from corrigible.data.protocol import Dataset, class_names_of
 from corrigible.data.table import OF_CLASSES
 from corrigible.data.tokens import tokenize
@@ -19,6 +20,7 @@ from corrigible.feedback.exchange import from_json, to_json
 from corrigible.feedback.masks import fingerprint, marks_of
 from corrigible.feedback.phrases import phrase_rows
 from corrigible.feedback.wording import described
+from corrigible.files import MOST_FEEDBACK, read_text
 from corrigible.folders import write_atomically
 from corrigible.recipe import load_data
 from corrigible.study import Study, open_study
@@ -109,7 +111,7 @@ def _masks_said(study: Study, source: Path) -> list[Feedback]:
 
 def _json_said(study: Study, source: Path) -> list[Feedback]:
     try:
-        text = source.read_text(encoding="utf-8")
+        text = read_text(source, most=MOST_FEEDBACK)
     except (OSError, UnicodeDecodeError) as error:
         raise FeedbackError(
             f"cannot read {source} ({error}); expected the JSON of `corrigible feedback export`"
@@ -250,15 +252,16 @@ def _places(places: tuple[int, ...], shape: tuple[int, ...]) -> Region:
 
 def _from_file(mask: Path, shape: tuple[int, ...]) -> Region:
     try:
-        array = np.load(mask, allow_pickle=False)
-    except (OSError, ValueError, EOFError, zipfile.BadZipFile) as error:
-        raise FeedbackError(f"cannot read {mask} ({error}); expected an .npy file with a boolean array") from error
-    if isinstance(array, np.lib.npyio.NpzFile):
-        array.close()
-    if not isinstance(array, np.ndarray) or array.dtype != np.bool_:
-        found = array.dtype if isinstance(array, np.ndarray) else "an archive"
-        raise FeedbackError(f"{mask} holds {found}; expected one boolean array of shape {shape}")
-    return Pixels(array)
+        with npy_file(mask) as (header, file):
+            # Checked before memory is asked for.
+            if header.dtype != np.bool_ or prod(header.shape) > prod(shape):
+                found = f"{header.dtype} of shape {header.shape}"
+                raise FeedbackError(f"mask {mask} holds {found}; expected one boolean array of shape {shape}")
+            return Pixels(array_of(header, file))
+    except (OSError, ValueError) as error:
+        if isinstance(error, FeedbackError):
+            raise
+        raise FeedbackError(f"cannot read mask {mask} ({error}); expected an .npy file of booleans") from error
 
 
 def _box(box: tuple[int, int, int, int], shape: tuple[int, ...]) -> Region:

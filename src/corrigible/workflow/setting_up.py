@@ -1,4 +1,4 @@
-"""The verb that makes a study."""
+"""The verbs that make a study, and that trust one."""
 
 from collections.abc import Iterator
 from importlib import resources
@@ -6,8 +6,9 @@ from pathlib import Path
 
 from corrigible.data.kinds import KINDS
 from corrigible.errors import RecipeError, unknown
-from corrigible.study import create_study
-from corrigible.workflow.records import Finished
+from corrigible.study import create_study, open_study
+from corrigible.trusted_code import code_named, trust_code
+from corrigible.workflow.records import Finished, Line
 
 
 def init(folder: Path, *, kind: str = "image") -> Iterator[Finished]:
@@ -17,3 +18,20 @@ def init(folder: Path, *, kind: str = "image") -> Iterator[Finished]:
     recipe = resources.files("corrigible").joinpath("templates", f"recipe-{kind}.toml").read_text(encoding="utf-8")
     create_study(folder, recipe)
     yield Finished("init", str(folder))
+
+
+def trust(folder: Path) -> Iterator[Line | Finished]:
+    """Trust the code that the study's recipe names, now and in its runs; what is named is listed, and nothing is run.
+
+    Raises:
+        StudyError: the folder is no study, or trust cannot be remembered.
+    """
+    study = open_study(folder)
+    recipes = {"recipe.toml": study.recipe_text, **{run.name: str(run.record["recipe"]) for run in study.runs()}}
+    named = {where: code for where, text in recipes.items() if (code := code_named(text))}
+    for where, code in named.items():
+        trust_code(recipes[where])
+        yield Line(f"{where} runs {', '.join(code)}")
+    if not named:
+        yield Line("the recipe names no code: there is nothing to trust")
+    yield Finished("trust", str(folder))

@@ -5,7 +5,8 @@ from pathlib import Path
 
 from corrigible import sealing
 from corrigible.errors import RecipeError, SealError, StudyError
-from corrigible.study import Run, Study, hashes_in, open_study, read_run, record_hash
+from corrigible.files import hashes_in
+from corrigible.study import Run, Study, open_study, read_run, record_hash
 
 
 def problems_of(folder: Path) -> list[str]:

@@ -14,6 +14,7 @@ from safetensors.torch import load, save
 from torch import Tensor
 
 from corrigible.errors import DataError, RecipeError
+from corrigible.files import MOST_ROWS, read_bytes
 from corrigible.types import Columns
 
 INDEX, TARGET = "index", "target"
@@ -50,7 +51,7 @@ def read_shard(path: Path, file_format: Format) -> Explained:
         DataError: the file cannot be read.
     """
     try:
-        return file_format.decode(path.read_bytes())
+        return file_format.decode(read_bytes(path, most=MOST_ROWS, within=path.parent))
     except (OSError, SafetensorError, KeyError, ValueError) as error:
         raise DataError(f"cannot read {path} ({error}); delete it and explain the data set again") from error
 

@@ -16,6 +16,7 @@ from corrigible.data.dataset import TensorData, rows_of
 from corrigible.data.protocol import Dataset
 from corrigible.errors import StudyError
 from corrigible.explanations.shards.model_hash import digest, name_of
+from corrigible.files import MOST_RECORD, read_text
 from corrigible.folders import write_atomically
 
 SHARD_BYTES, MOST_ROWS = 2**24, 4096
@@ -85,7 +86,7 @@ def read_plan(path: Path) -> ShardPlan:
         StudyError: the file is missing, damaged or of a newer version.
     """
     try:
-        content = json.loads(path.read_text(encoding="utf-8"))
+        content = json.loads(read_text(path, most=MOST_RECORD, within=path.parent))
         plan = ShardPlan(**content)
     except (OSError, ValueError, TypeError) as error:
         raise StudyError(f"cannot read {path} ({error}); expected the plan that explaining a data set wrote") from error
