@@ -242,11 +242,9 @@ class NoisyLinear(nn.Linear):
         return super().forward(x) + torch.randn(len(x), 2)
 
 
-def test_a_model_that_draws_gives_the_same_observations_for_the_same_seed():
-    model = NoisyLinear(3, 2)
-    first, again, other = (gather(model, DATA, names=["probs"], seed=seed).everywhere["probs"] for seed in (1, 1, 2))
-    assert torch.equal(first, again)
-    assert not torch.equal(first, other)
+def test_a_model_that_draws_from_the_global_generator_is_refused():
+    with pytest.raises(UnsupportedModelError, match="the model is random"):
+        gather(NoisyLinear(3, 2), DATA, names=["probs"])
 
 
 def test_probabilities_that_are_nan_are_refused(model):

@@ -13,7 +13,13 @@ from torch import Tensor, nn
 
 from corrigible.batches import Batches, label_batches
 from corrigible.data.dataset import TensorData
-from corrigible.errors import FeedbackError, NoGradientError, RecipeError, TrainingDivergedError
+from corrigible.errors import (
+    FeedbackError,
+    NoGradientError,
+    RecipeError,
+    TrainingDivergedError,
+    UnsupportedModelError,
+)
 from corrigible.losses import cross_entropy
 from corrigible.models.modes import evaluating
 from corrigible.training import Epoch, fit, plain_step
@@ -341,8 +347,8 @@ def test_a_penalty_lowers_what_it_penalises():
             return torch.autograd.grad(model(x).log_softmax(1).sum(), x)[0][:, :2].square().mean()
 
     model, plain = network(), network()
-    trained(model, epochs=20, penalties={"right_reasons": 10.0}, reviewed=reviewed_rows())
-    trained(plain, epochs=20)
+    trained(model, epochs=20, rate=0.01, penalties={"right_reasons": 10.0}, reviewed=reviewed_rows())
+    trained(plain, epochs=20, rate=0.01)
     assert size(model) < size(plain) / 10
 
 
@@ -377,3 +383,13 @@ def test_another_loss_is_followed():
     trained(model, loss=flat)
     trained(half, rate=0.05)
     torch.testing.assert_close(model[4].weight, half[4].weight)
+
+
+def test_steps_that_ruin_the_model_without_nan_are_refused_and_the_rate_named():
+    with pytest.raises(TrainingDivergedError, match=r"far worse.*lower the learning rate .it is 1e\+06"):
+        trained(network(), rate=1e6, epochs=1)
+
+
+def test_probabilities_are_not_trained_on():
+    with pytest.raises(UnsupportedModelError, match="gives probabilities"):
+        trained(nn.Sequential(network(), nn.Softmax(1)))

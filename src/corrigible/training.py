@@ -7,18 +7,20 @@ from contextlib import nullcontext
 from dataclasses import dataclass, field, replace
 from functools import partial
 from itertools import repeat
+from statistics import median
 
 import torch
 from torch import nn
 from torch.optim import Optimizer
 
 from corrigible.batches import Batches, augmented
-from corrigible.errors import RecipeError
+from corrigible.errors import RecipeError, TrainingDivergedError
 from corrigible.losses import task_loss
 from corrigible.models.checkpoints import refusing_checkpoints
 from corrigible.models.forward import Augment, Loss
 from corrigible.models.modes import PrivateRandomness, device_of, frozen_norms, learning
 from corrigible.models.networks import copied, trainable_network
+from corrigible.models.readable import require_readable
 from corrigible.objective import (
     Objective,
     PenaltySettings,
@@ -28,10 +30,18 @@ from corrigible.objective import (
     require_ran,
     terms_of,
 )
+from corrigible.tasks import CLASSES
 from corrigible.types import Batch
 
 Step = Callable[[Optimizer, Callable[[], Objective]], Objective]
 """One optimisation step; each call of its second argument computes the objective at the current parameters."""
+
+
+RUINED, HOPELESS = 30.0, 1e4
+"""How many times the first batch's label loss, or 1 if that is more, a late loss must be for training to be refused: at
+the end, and after any epoch."""
+LATE_STEPS = 5
+"""The steps at the end of an epoch whose median loss is looked at: a single one may be bad luck."""
 
 
 @dataclass(frozen=True)
@@ -91,19 +101,13 @@ def fit(
     Raises:
         FeedbackError: a penalty with a weight never runs, because there are no reviewed rows.
         NoGradientError: a penalty has no gradient with respect to any parameter.
-        TrainingDivergedError: the objective became NaN or infinite.
+        TrainingDivergedError: the objective became NaN or infinite, or the label loss far larger than before training.
     """
     model, terms = trainable_network(model), terms_of(penalties or {})
     objective = partial(objective_of, model, loss=loss, terms=terms)
     randomness = PrivateRandomness(seed)
-    # Checked at weight 1: a weight that starts at 0 and grows would otherwise hide that its penalty teaches nothing.
-    due = [replace(term, weight=1.0) for term in terms if any(term.weight_at(number) != 0 for number in range(epochs))]
-    if due:
-        probe = copied(model)  # Some layers change their buffers whenever they run.
-        with PrivateRandomness(seed), learning(probe), frozen_norms(probe):
-            found = _first_objective(probe, partial(objective_of, probe, loss=loss, terms=due), batches, reviewed, seed)
-            require_ran(due, found.penalties)
-            require_gradients(probe, found)
+    _require_teaching(model, terms, batches, reviewed, loss=loss, epochs=epochs, seed=seed)
+    losses: list[float] = []
     for number in range(epochs):
         started = time.perf_counter()
         totals = _Means()
@@ -111,11 +115,15 @@ def fit(
             pairs = zip(batches(number), reviewed(number) if reviewed else repeat(None), strict=False)
             for place, (batch, rows) in enumerate(pairs):
                 draws = _step_seed(seed, number, place)
+                if number == place == 0 and loss is task_loss:
+                    require_readable(model, batch.x, batch.task or CLASSES)
                 batch = _augmented(model, batch.to(device_of(model)), augment, draws)
                 rows = rows.to(device_of(model)) if rows else None
                 with nullcontext() if number or place else refusing_checkpoints(model):
                     totals.add(_stepped(step, optimizer, partial(objective, batch, rows, epoch=number, seed=draws)))
         require_ran([term for term in terms if term.weight_at(number) != 0], totals.penalties)
+        losses += totals.losses
+        _require_sound(losses, optimizer, is_last=number + 1 == epochs)
         values = validation(model) if validation else {}
         yield Epoch(number + 1, epochs, totals.loss, totals.penalties, values, time.perf_counter() - started)
 
@@ -126,12 +134,16 @@ class _Means:
     def __init__(self) -> None:
         self.num_rows = self.num_steps = 0
         self.loss_sum = 0.0
+        self.losses: list[float] = []
+        """The mean label loss of each step."""
         self.penalty_sums: dict[str, float] = defaultdict(float)
 
     def add(self, found: Objective) -> None:
         self.num_rows += len(found.label_losses)
         self.num_steps += 1
-        self.loss_sum += found.label_losses.sum().item()
+        loss_sum = found.label_losses.sum().item()
+        self.loss_sum += loss_sum
+        self.losses.append(loss_sum / max(len(found.label_losses), 1))
         for name, value in found.penalties.items():
             self.penalty_sums[name] += value.item()
 
@@ -142,6 +154,38 @@ class _Means:
     @property
     def penalties(self) -> dict[str, float]:
         return {name: total / self.num_steps for name, total in self.penalty_sums.items()}
+
+
+def _require_teaching(
+    model: nn.Module,
+    terms: Sequence[Term],
+    batches: Batches,
+    reviewed: Batches | None,
+    *,
+    loss: Loss,
+    epochs: int,
+    seed: int,
+) -> None:
+    """Check on the first batches that every penalty that ever has a weight runs and reaches the parameters."""
+    # Checked at weight 1: a weight that starts at 0 and grows would otherwise hide that its penalty teaches nothing.
+    due = [replace(term, weight=1.0) for term in terms if any(term.weight_at(number) != 0 for number in range(epochs))]
+    if due:
+        probe = copied(model)  # Some layers change their buffers whenever they run.
+        with PrivateRandomness(seed), learning(probe), frozen_norms(probe):
+            found = _first_objective(probe, partial(objective_of, probe, loss=loss, terms=due), batches, reviewed, seed)
+            require_ran(due, found.penalties)
+            require_gradients(probe, found)
+
+
+def _require_sound(losses: Sequence[float], optimizer: Optimizer, *, is_last: bool) -> None:
+    """Raises TrainingDivergedError if the last steps' label loss is far above the first: the steps are too large."""
+    first_loss, late = (losses[0], median(losses[-LATE_STEPS:])) if losses else (0.0, 0.0)
+    if late > (RUINED if is_last else HOPELESS) * max(first_loss, 1.0):
+        rates = ", ".join(dict.fromkeys(f"{group['lr']:g}" for group in optimizer.param_groups))
+        raise TrainingDivergedError(
+            f"training makes the model far worse: the mean label loss is {late:.3g}, before the first step it was "
+            f"{first_loss:.3g}; lower the learning rate (it is {rates}) or the weights of penalties"
+        )
 
 
 def _stepped(step: Step, optimizer: Optimizer, objective: Callable[[], Objective]) -> Objective:

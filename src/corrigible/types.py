@@ -71,6 +71,8 @@ class Task(NamedTuple):
     """One of ``values`` as text, with its unit."""
     is_likelihood: bool = True
     """Whether the loss is minus a log-likelihood."""
+    reads: Literal["logits", "logarithms", "numbers"] = "numbers"
+    """What the outputs must be: logits of probabilities, logarithms of means, or the numbers themselves."""
     extra: tuple[str, ...] = ()
     """The tensors of ``extra`` that the loss reads: "exposure", or "query" if it compares rows with each other."""
 

@@ -12,6 +12,7 @@ from corrigible.explanations.attribution.input_gradient import input_gradient
 from corrigible.explanations.explaining import attribution_of
 from corrigible.explanations.layers import layer_attribution
 from corrigible.methods import name_of
+from corrigible.models import normal_like
 
 
 @pytest.fixture
@@ -130,16 +131,30 @@ def test_a_users_own_explainer_needs_no_registration(model, tmp_path, monkeypatc
         explain(model, X, method="own_explainers:short")
 
 
-def test_a_random_model_is_repeatable_and_the_random_state_private():
-    class Noisy(nn.Linear):
-        def forward(self, x):
-            return super().forward(x * torch.randn_like(x))
+class Noisy(nn.Module):
+    """A network whose noise comes from the pass, or from PyTorch's global generator."""
 
-    model, before = Noisy(4, 2), torch.get_rng_state()
-    first = explain(model, X, 0, method="input_gradient", seed=1)
+    def __init__(self, noise):
+        super().__init__()
+        self.first, self.last, self.noise = nn.Linear(4, 5), nn.Linear(5, 2), noise
+
+    def forward(self, x):
+        h = self.first(x)
+        return self.last(h * self.noise(h))
+
+
+@pytest.mark.parametrize("method", ["input_gradient", "integrated_gradients", "kernel_shap", "occlusion"])
+def test_noise_of_a_pass_belongs_to_rows_whatever_their_order(method):
+    model, before = Noisy(partial(normal_like, name="noise")), torch.get_rng_state()
+    first = explain(model, X, 0, method=method, seed=1)
+    torch.testing.assert_close(explain(model, X.flip(0), 0, method=method, seed=1).flip(0), first)
+    assert not torch.allclose(explain(model, X, 0, method=method, seed=2), first)
     assert torch.equal(torch.get_rng_state(), before)
-    assert torch.equal(explain(model, X, 0, method="input_gradient", seed=1), first)
-    assert not torch.equal(explain(model, X, 0, method="input_gradient", seed=2), first)
+
+
+def test_other_noise_is_refused():
+    with pytest.raises(UnsupportedModelError, match=r"the model is random.*dropout.*normal_like"):
+        explain(Noisy(torch.randn_like), X, 0)
 
 
 @pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a GPU")

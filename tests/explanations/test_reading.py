@@ -91,3 +91,17 @@ def test_places_that_do_not_fit_are_refused_in_one_line(model, settings, error, 
 def test_outputs_without_places_take_none():
     with pytest.raises(CorrigibleError, match=r"``at`` is for outputs with places"):
         explain(nn.Sequential(nn.Flatten(), nn.Linear(36, 3)).double(), X, 0, at=MASK)
+
+
+class Softmax(nn.Linear):
+    def forward(self, x):
+        return super().forward(x).softmax(1)
+
+
+def test_a_probability_is_explained_as_it_is_but_not_as_a_logit():
+    torch.manual_seed(0)
+    model, x = Softmax(4, 3), torch.randn(5, 4)
+    assert explain(model, x, 0, method="input_gradient").any()
+    for score in ("target_prob", "target_log_prob"):
+        with pytest.raises(UnsupportedModelError, match="gives probabilities"):
+            explain(model, x, 0, method="input_gradient", score=score)

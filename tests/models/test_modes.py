@@ -1,13 +1,27 @@
 """What is changed for a moment is given back, also after an error."""
 
+import ast
+import sys
 import threading
+import time
+from pathlib import Path
 
 import pytest
 import torch
 from torch import nn
 
+import corrigible
 from corrigible.errors import UnsupportedModelError
-from corrigible.models.modes import PrivateRandomness, device_of, evaluating, frozen_norms, learning, mixes_rows
+from corrigible.models.modes import (
+    PrivateRandomness,
+    device_of,
+    evaluating,
+    frozen_norms,
+    learning,
+    mixes_rows,
+    untouched,
+)
+from corrigible.models.networks import copied
 
 
 class InterruptionError(Exception):
@@ -154,3 +168,66 @@ def test_a_second_thread_waits_for_its_private_randomness():
         expected = torch.cat([torch.rand(2), torch.rand(2)]) if seed == 11 else torch.rand(4)
         assert torch.equal(drawn, expected)
     assert set(found) == {11, 12}
+
+
+def in_threads(*jobs):
+    """The results of the jobs, each in a thread of its own, which meet often."""
+    found, interval = {}, sys.getswitchinterval()
+    sys.setswitchinterval(1e-5)
+    try:
+        threads = [threading.Thread(target=lambda i=i: found.__setitem__(i, jobs[i]())) for i in range(len(jobs))]
+        for thread in threads:
+            thread.start()
+        for thread in threads:
+            thread.join(timeout=20)
+    finally:
+        sys.setswitchinterval(interval)
+    return [found[place] for place in range(len(jobs))]
+
+
+@pytest.mark.parametrize("context", [evaluating, frozen_norms, lambda model: untouched(model, 0)])
+def test_threads_leave_the_mode_as_it_was_and_see_the_one_that_they_ask_for(context):
+    model = mixed()
+    before = modes(model)
+
+    def job():
+        seen = []
+        for _ in range(20):
+            with context(model):
+                time.sleep(0)
+                seen.append(model[3].training)
+        return seen
+
+    assert [any(seen) for seen in in_threads(job, job, job)] == [False] * 3
+    assert modes(model) == before
+
+
+def test_a_copy_is_not_made_while_another_thread_evaluates():
+    model, inside, found = mixed(), threading.Event(), []
+
+    def evaluate_slowly():
+        with evaluating(model):
+            inside.set()
+            time.sleep(0.05)
+
+    def copy_it():
+        assert inside.wait(timeout=20)
+        found.append(copied(model))
+
+    in_threads(evaluate_slowly, copy_it)
+    assert modes(found[0]) == modes(model)
+
+
+def test_no_generator_of_the_package_waits_inside():
+    """Whoever asks for the next value might never ask, or in another thread."""
+    held = {"evaluating", "learning", "in_mode", "frozen_norms", "untouched", "PrivateRandomness", "randomness"}
+    home = Path(corrigible.__file__).parent
+    for path in home.rglob("*.py"):
+        for function in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+            is_context = any("contextmanager" in ast.dump(of) for of in getattr(function, "decorator_list", ()))
+            if not isinstance(function, ast.FunctionDef) or is_context:
+                continue
+            for block in (node for node in ast.walk(function) if isinstance(node, ast.With)):
+                names = {node.id for item in block.items for node in ast.walk(item) if isinstance(node, ast.Name)}
+                waits = [node for node in ast.walk(block) if isinstance(node, ast.Yield | ast.YieldFrom)]
+                assert not (names & held and waits), f"{path.name}: {function.name} yields inside a context"

@@ -15,7 +15,7 @@ from corrigible.explanations.inputs import as_model, checked_output, checked_row
 from corrigible.explanations.passes import require_finite, require_gradient
 from corrigible.explanations.question import Question, default_target
 from corrigible.explanations.reached import require_reached
-from corrigible.explanations.reading import AtPlaces, Meaning, meaning_of
+from corrigible.explanations.reading import AtPlaces, Meaning, meaning_of, require_sound_answers
 from corrigible.methods import method_named, name_of, settings_of, with_settings
 from corrigible.models.batch_size import rows_at_once_of
 from corrigible.models.modes import like_parameters, untouched
@@ -83,6 +83,7 @@ def explain(
         meaning = meaning_of(task, checked_output(model, first, len(rows)), settings.get("score"))
         settings |= _score_setting(method, settings.get("score"), meaning)
         rows_at_once = rows_at_once_of(rows_at_once, model, first)
+        require_sound_answers(meaning, model, rows, rows_at_once)
         shared = {"columns": columns, "seed": seed, "differentiable": differentiable, "rows_at_once": rows_at_once}
         explainer = _explainer(method, settings, shared)
         targets = _targets(model, rows, target, against, meaning=meaning, rows_at_once=rows_at_once)
@@ -95,9 +96,8 @@ def explain(
         attribution = torch.cat(parts) if len(parts) > 1 else parts[0]
         require_finite(attribution, name_of(method))
         if explainer.func in FOLLOWING_GRADIENTS:
-            require_reached(
-                _asked(model, rows, targets, explainer, rows_at_once), attribution, name_of(method), columns
-            )
+            asked = _asked(model, rows, targets, explainer, rows_at_once)
+            require_reached(asked, attribution, name_of(method), columns)
         if differentiable:
             require_gradient(model, attribution, name_of(method))
     return attribution

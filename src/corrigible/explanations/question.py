@@ -15,11 +15,12 @@ from torch import Tensor, nn
 from corrigible.errors import DataError
 from corrigible.explanations.inputs import as_model, checked_classes, checked_output, checked_rows, choices
 from corrigible.explanations.passes import score_of, values_index
-from corrigible.explanations.reading import Meaning, meaning_of
+from corrigible.explanations.reading import Meaning, meaning_of, require_sound_answers
 from corrigible.explanations.scores import name_of_score, plain_score
 from corrigible.models.batch_size import rows_at_once_of
 from corrigible.models.forward import Score
 from corrigible.models.modes import like_parameters, untouched
+from corrigible.models.own_outputs import MOST_ROWS, require_own_outputs, spread_rows
 from corrigible.models.pooling import QuickPooling
 from corrigible.outputs import rows_of_outputs
 from corrigible.tasks import TaskChoice
@@ -118,6 +119,7 @@ def checked_question(
         output = checked_output(model, rows[:1], len(rows))
         size = rows_at_once_of(rows_at_once, model, rows[:1])
         meaning = meaning_of(task, output, score, of_classes=of_classes)
+    require_sound_answers(meaning, model, rows, size)
     if target is None:
         chosen = default_target(model, rows, meaning, size)
     else:
@@ -184,6 +186,7 @@ def answers_to(
     with untouched(network, seed), torch.no_grad():
         checked_output(network, like_parameters(first, network), num_rows)
         size = rows_at_once_of(rows_at_once, network, like_parameters(first, network))
+        require_own_outputs(network, rows(spread_rows(num_rows, min(size, MOST_ROWS))), rows_at_once=size)
         for some in torch.arange(num_rows).split(size):
             # A copy: without gradients, a model that works in place would overwrite the caller's rows.
             outputs = network(like_parameters(rows(some), network).clone())

@@ -9,11 +9,23 @@ from jaxtyping import Float, Int
 from torch import Tensor, nn
 
 from corrigible.errors import DataError, RecipeError, UnsupportedModelError
-from corrigible.explanations.scores import ClassScore, TargetValue, reads_classes, score_for, target_output
+from corrigible.explanations.scores import (
+    ClassScore,
+    TargetValue,
+    name_of_score,
+    reads_classes,
+    score_for,
+    target_output,
+)
 from corrigible.models.forward import Score
+from corrigible.models.own_outputs import require_own_outputs, spread_rows
+from corrigible.models.readable import require_readable
 from corrigible.outputs import as_outputs, class_logits, described, scores_in
 from corrigible.tasks import CLASSES, SINGLE_OUTPUT, TaskChoice, named_with_settings
 from corrigible.types import Task
+
+OF_PROBABILITIES = ("target_log_prob", "target_prob", "summed_log_prob", "random_projection", "target_value")
+"""Scores that read outputs as logits, or as the logarithm of a mean."""
 
 
 class Meaning(NamedTuple):
@@ -65,6 +77,23 @@ def meaning_of(
     chosen = score_for(of_classes if score is None and found.name == "classes" else score, found)
     outputs = as_outputs(output) if found.name == "classes" else found.outputs(output)
     return Meaning(found, chosen, _num_targets(chosen, outputs), outputs.shape[1])
+
+
+def require_sound_answers(
+    meaning: Meaning, model: nn.Module, x: Float[Tensor, " batch *input"], rows_at_once: int
+) -> None:
+    """Check that each row has outputs of its own, and that the score does not take probabilities for logits.
+
+    The outputs themselves, and differences of them, may be explained whatever they are.
+
+    Raises:
+        DataError, UnsupportedModelError: see `require_own_outputs` and `require_readable`.
+    """
+    require_own_outputs(model, x, rows_at_once=rows_at_once)
+    score = meaning.score
+    name = score if isinstance(score, str) else name_of_score(score)
+    if name in OF_PROBABILITIES:
+        require_readable(model, x[spread_rows(len(x))], meaning.task)
 
 
 def _num_targets(score: str | Score, outputs: Float[Tensor, " batch output"]) -> int | None:

@@ -83,6 +83,9 @@ class PassDraws:
 
 _running: ContextVar[PassDraws | None] = ContextVar("running", default=None)
 
+_outside: ContextVar[int | None] = ContextVar("outside", default=None)
+"""Seed of the draws outside of any pass, which are the same for all rows; None for PyTorch's global generator."""
+
 
 @contextmanager
 def drawing_from(draws: PassDraws) -> Iterator[None]:
@@ -94,6 +97,20 @@ def drawing_from(draws: PassDraws) -> Iterator[None]:
         _running.reset(token)
 
 
+@contextmanager
+def drawing_alike(seed: int) -> Iterator[None]:
+    """A context in which layers of this thread give all rows the same draws while no pass runs.
+
+    Inside another such context the outer seed stays.
+    """
+    outer = _outside.get()
+    token = _outside.set(seed if outer is None else outer)
+    try:
+        yield
+    finally:
+        _outside.reset(token)
+
+
 def are_running(draws: PassDraws) -> bool:
     """Whether the pass with these draws is running in this thread."""
     return _running.get() is draws
@@ -103,8 +120,9 @@ def normal_like(activation: Float[Tensor, " batch *rest"], *, name: str) -> Floa
     """Standard normal draws for the rows of a layer, in the shape of the activation.
 
     A layer calls this while it runs. In a `Forward` pass the draws depend only on its seed, the name and the row.
-    Outside of any pass they come from PyTorch's global generator, as in any layer. A layer that runs in another thread,
-    or again during the backward pass, as with checkpointing, is outside of the pass.
+    Outside of any pass all rows get the same draws while corrigible runs the model in eval mode, so that the order of
+    rows changes nothing; anywhere else draws come from PyTorch's global generator, as in any layer. A layer that runs
+    in another thread, or again during the backward pass, as with checkpointing, is outside of the pass.
 
     Args:
         name: of the draws; the same name gives the same draws in a pass, so each layer needs its own.
@@ -114,7 +132,9 @@ def normal_like(activation: Float[Tensor, " batch *rest"], *, name: str) -> Floa
     """
     draws = _running.get()
     if draws is None:
-        return torch.randn_like(activation)
+        if (seed := _outside.get()) is None:
+            return torch.randn_like(activation)
+        return _same_for_all(seed, name, tuple(activation.shape[1:]), activation).expand_as(activation).clone()
     num_rows = len(draws.index())
     if len(activation) != num_rows:
         raise UnsupportedModelError(
@@ -129,11 +149,15 @@ def normal_like(activation: Float[Tensor, " batch *rest"], *, name: str) -> Floa
 def shared_normal_like(parameter: Float[Tensor, " *shape"], *, name: str) -> Float[Tensor, " *shape"]:
     """Like `normal_like`, with the same draws for all rows: for a layer that perturbs its weights."""
     draws = _running.get()
-    if draws is None:
-        return torch.randn_like(parameter)
+    seed = _outside.get() if draws is None else draws.seed
+    return torch.randn_like(parameter) if seed is None else _same_for_all(seed, name, tuple(parameter.shape), parameter)
+
+
+def _same_for_all(seed: int, name: str, shape: tuple[int, ...], like: Tensor) -> Tensor:
+    """Draws of this shape, which belong to no row."""
     with torch._C.DisableTorchFunction():
-        shared = PassDraws(draws.seed, lambda: torch.zeros(1, dtype=torch.long))
-        return shared.normal(f"shared/{name}", tuple(parameter.shape), like=parameter)[0]
+        shared = PassDraws(seed, lambda: torch.zeros(1, dtype=torch.long))
+        return shared.normal(f"shared/{name}", shape, like=like)[0]
 
 
 def _words(

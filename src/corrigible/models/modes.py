@@ -1,36 +1,36 @@
-"""Context managers that change how a model runs, and restore it afterwards."""
+"""Context managers that change how a model runs, and restore it afterwards: one thread at a time (see `turns`)."""
 
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from functools import partial
-from threading import RLock
 
 import torch
 from jaxtyping import Float
 from torch import Tensor, nn
 
 from corrigible.errors import UnsupportedModelError
+from corrigible.models.draws import drawing_alike
 from corrigible.models.networks import is_compiled
 from corrigible.models.remedies import remedies
+from corrigible.models.turns import TURN
 
 _RandomState = tuple[Tensor, list[Tensor]]
 """Of the processor, and of each GPU."""
-_SWAP = RLock()
-"""Held while the global random state is a private one; a thread may go inside again."""
 
 
 @contextmanager
 def in_mode(model: nn.Module, *, training: bool) -> Iterator[nn.Module]:
     """A context with the model in train or eval mode; afterwards every module has its former mode again."""
-    modes = [(module, module.training) for module in model.modules()]
-    try:
-        if any(mode != training for _, mode in modes):
-            _switch(model, training)
-        with _as_written(model), remedies():
-            yield model
-    finally:
-        for module, mode in modes:
-            module.training = mode
+    with TURN:
+        modes = [(module, module.training) for module in model.modules()]
+        try:
+            if any(mode != training for _, mode in modes):
+                _switch(model, training)
+            with _as_written(model), remedies():
+                yield model
+        finally:
+            for module, mode in modes:
+                module.training = mode
 
 
 def _switch(model: nn.Module, training: bool) -> None:
@@ -55,8 +55,17 @@ def _as_written(model: nn.Module) -> Iterator[None]:
         yield
 
 
-evaluating = partial(in_mode, training=False)
 learning = partial(in_mode, training=True)
+
+
+@contextmanager
+def evaluating(model: nn.Module) -> Iterator[nn.Module]:
+    """A context with the model in eval mode, in which layers that draw outside of a pass give all rows the same draws.
+
+    So predictions depend on neither the order of rows nor their division into parts.
+    """
+    with in_mode(model, training=False), drawing_alike(0):
+        yield model
 
 
 @contextmanager
@@ -67,14 +76,15 @@ def frozen_norms(model: nn.Module) -> Iterator[nn.Module]:
         UnsupportedModelError: see ``require_separate_rows``.
     """
     require_separate_rows(model)
-    norms = [m for m in model.modules() if isinstance(m, nn.modules.batchnorm._NormBase) and m.training]
-    for norm in norms:
-        norm.eval()
-    try:
-        yield model
-    finally:
+    with TURN:
+        norms = [m for m in model.modules() if isinstance(m, nn.modules.batchnorm._NormBase) and m.training]
         for norm in norms:
-            norm.train()
+            norm.eval()
+        try:
+            yield model
+        finally:
+            for norm in norms:
+                norm.train()
 
 
 def mixes_rows(model: nn.Module) -> bool:
@@ -120,22 +130,28 @@ class PrivateRandomness:
         self._inner = _seeded_state(seed)
 
     def __enter__(self) -> None:
-        _SWAP.acquire()
-        self._outer = _random_state()
+        TURN.acquire()
+        self._outer = random_state()
         _set_random_state(self._inner)
 
     def __exit__(self, *error: object) -> None:
         try:
-            self._inner = _random_state()
+            self._inner = random_state()
             _set_random_state(self._outer)
         finally:
-            _SWAP.release()
+            TURN.release()
 
 
 @contextmanager
 def untouched(model: nn.Module, seed: int) -> Iterator[None]:
     """A context with gradients on, the model in eval mode and a private random state; all are restored afterwards."""
-    with PrivateRandomness(seed), evaluating(model), torch.inference_mode(False), torch.enable_grad():
+    with PrivateRandomness(seed), drawing_alike(seed), evaluating(model), _following_gradients():
+        yield
+
+
+@contextmanager
+def _following_gradients() -> Iterator[None]:
+    with torch.inference_mode(False), torch.enable_grad():
         yield
 
 
@@ -147,7 +163,7 @@ def _seeded_state(seed: int) -> _RandomState:
     return first, others
 
 
-def _random_state() -> _RandomState:
+def random_state() -> _RandomState:
     return torch.get_rng_state(), torch.cuda.get_rng_state_all() if torch.cuda.is_available() else []
 
 

@@ -16,6 +16,7 @@ from torch.optim.swa_utils import AveragedModel
 
 from corrigible.errors import UnsupportedModelError
 from corrigible.models.remedies import remedies
+from corrigible.models.turns import TURN
 
 Model = TypeVar("Model")
 
@@ -71,7 +72,7 @@ def copied(model: Model) -> Model:
     Raises:
         UnsupportedModelError: the network holds something that cannot be copied.
     """
-    with remedies():
+    with TURN, remedies():  # While no other thread has it in another mode, or observes its layers.
         return copy.deepcopy(model)
 
 

@@ -1,5 +1,6 @@
 """Observations about every row: predictions, labels and what stands beside them."""
 
+import logging
 from collections.abc import Collection, Mapping
 
 import torch
@@ -8,8 +9,11 @@ from torch import Tensor
 from corrigible.data.dataset import rows_of
 from corrigible.data.protocol import extra_of
 from corrigible.errors import DataError
+from corrigible.models.readable import doubt_of, require_no_probabilities
 from corrigible.observations.rows import Rows, precise
 from corrigible.types import Task
+
+log = logging.getLogger(__name__)
 
 
 def on_every_row(rows: Rows, names: Collection[str]) -> dict[str, Tensor]:
@@ -25,7 +29,10 @@ def on_every_row(rows: Rows, names: Collection[str]) -> dict[str, Tensor]:
         y.append(precise(part.y))
         group += [] if part.group is None else [part.group.cpu()]
     labels, found = torch.cat(y), rows.task.observed(torch.cat(outputs))
+    require_no_probabilities(torch.cat(outputs), rows.task)
     _check(found, labels, rows.task)
+    if doubt := doubt_of(torch.cat(outputs), labels, extra_of(rows.dataset), rows.task):
+        log.warning(doubt)
     asked = _beside(rows, torch.cat(outputs), labels, names)
     return {**found, "y": labels, **({"group": torch.cat(group)} if group else {}), **asked}
 

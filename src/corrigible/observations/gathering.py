@@ -13,6 +13,8 @@ from corrigible.explanations.inputs import checked_output
 from corrigible.feedback.masks import marks_of
 from corrigible.models.modes import PrivateRandomness, evaluating, like_parameters
 from corrigible.models.networks import network_of
+from corrigible.models.own_outputs import require_own_outputs, spread_rows
+from corrigible.models.readable import require_readable
 from corrigible.observations.everywhere import on_every_row
 from corrigible.observations.explained import Explainer, attribution_share, qualities
 from corrigible.observations.observed import OBSERVATIONS, Observations
@@ -59,6 +61,9 @@ def gather(
     with PrivateRandomness(seed), evaluating(model):
         first = like_parameters(rows_of(dataset, torch.tensor([0])).x, model)
         task.outputs(checked_output(model, first, len(dataset), any_precision=True))
+        few = rows_of(dataset, spread_rows(len(dataset))).x
+        require_own_outputs(model, few, rows_at_once=batch_size)
+        require_readable(model, few, task)
         rows = Rows(model, dataset, task, marks, torch.arange(len(dataset)), batch_size)
         everywhere = on_every_row(rows, names)
         strata = task.strata(everywhere["y"])

@@ -1,5 +1,6 @@
 """How long and in what steps a model is trained; every protocol trains with `run`."""
 
+import logging
 import math
 from collections.abc import Callable, Generator, Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -12,19 +13,23 @@ from torch.optim import Optimizer
 from corrigible.batches import Batches, label_batches, label_parts, reviewed_batches
 from corrigible.data.dataset import rows_of, task_of
 from corrigible.data.protocol import Dataset
-from corrigible.errors import NamedFunctionError, NoGradientError, RecipeError, TrainingDivergedError
+from corrigible.errors import NamedFunctionError, NoGradientError, RecipeError
 from corrigible.explanations.inputs import checked_output
 from corrigible.feedback.masks import Marks
 from corrigible.losses import LOSSES
 from corrigible.methods import method_named, name_of
 from corrigible.models.forward import Augment, Loss
 from corrigible.models.modes import evaluating, like_parameters
+from corrigible.models.own_outputs import require_own_outputs, spread_rows
 from corrigible.models.predictive import require_same_task
+from corrigible.models.readable import MOST_ROWS, doubt_of, require_readable
 from corrigible.objective import PenaltySettings, Term
-from corrigible.outputs import as_outputs
 from corrigible.protocols.ahead import changed_ahead, split_ahead
 from corrigible.protocols.mean_quality import mean_quality
+from corrigible.protocols.soundness import soundness_of
 from corrigible.training import Epoch, Step, fit, plain_step
+
+log = logging.getLogger(__name__)
 
 MOST = 10**9
 """Upper limit of the rows in a batch."""
@@ -152,27 +157,22 @@ def require_whole(facts: Any, name: str) -> None:
 
 
 def require_fit(model: nn.Module, dataset: Dataset) -> None:
-    """Check that the model runs on the first row and gives what the task of the data set reads.
+    """Check on a few rows that the model gives what the task of the data set reads, for each row on its own.
 
     Raises:
         DataError: it cannot run on rows of this shape.
-        UnsupportedModelError: its output has another shape than the task expects.
+        UnsupportedModelError: its output has another shape than the task expects, is random, mixes rows, or holds
+            probabilities where the task reads logits.
     """
-    first = like_parameters(rows_of(dataset, torch.tensor([0])).x, model)
+    rows, task = rows_of(dataset, spread_rows(len(dataset), MOST_ROWS)), task_of(dataset)
     with evaluating(model), torch.no_grad():
-        require_same_task(model, task_of(dataset))
-        task_of(dataset).outputs(checked_output(model, first, len(dataset)))
-
-
-def _require_finite(model: nn.Module, dataset: Dataset, batch_size: int) -> None:
-    """Check the model's output after the last step, whose effect on the loss the training loop never sees."""
-    first = like_parameters(rows_of(dataset, torch.arange(min(batch_size, len(dataset)))).x, model)
-    with evaluating(model), torch.no_grad():
-        is_finite = bool(as_outputs(model(first.clone())).isfinite().all())
-    if not is_finite:
-        raise TrainingDivergedError(
-            "after the last step the model's output is no longer a finite number; lower the learning rate or weight"
-        )
+        require_same_task(model, task)
+        task.outputs(checked_output(model, like_parameters(rows.x[:1], model), len(dataset)))
+        require_own_outputs(model, rows.x)
+        require_readable(model, rows.x, task)
+        outputs = torch.cat([task.outputs(model(like_parameters(part, model).clone())) for part in rows.x.split(16)])
+    if doubt := doubt_of(outputs.cpu(), rows.y.cpu(), rows.extra, task):
+        log.warning(doubt)
 
 
 def run(
@@ -200,7 +200,8 @@ def run(
     Raises:
         RecipeError: the schedule names a loss, and the method has its own.
         NoGradientError: every parameter is frozen, or a penalty has no gradient with respect to any.
-        TrainingDivergedError: the objective, or at the end the model's output, became NaN or infinite.
+        TrainingDivergedError: the objective, or at the end the model's output, became NaN, infinite or far
+            worse than before.
     """
     labelled, reviewed = batches_of(dataset, schedule, marks, seed, rows=rows)
     ahead, augment = split_ahead(augment)
@@ -211,6 +212,7 @@ def run(
         raise NoGradientError(f"the model has no parameter that may be trained; {found or 'it has no parameters'}")
     step, loss = schedule.step_factory(step), _own_or_named(loss, schedule)
     num_steps = _num_steps(dataset, schedule, seed, rows)
+    sound = soundness_of(model, dataset, schedule.rows_per_step(len(dataset)))
     yield from fit(
         model,
         labelled,
@@ -224,7 +226,7 @@ def run(
         epochs=schedule.epochs,
         seed=seed,
     )
-    _require_finite(model, dataset, schedule.rows_per_step(len(dataset)))
+    sound.require_kept(model, schedule.learning_rate)
 
 
 def _num_steps(dataset: Dataset, schedule: Schedule, seed: int, rows: Tensor | None) -> int:

@@ -60,6 +60,7 @@ def task_of_log_means(
         moved_as="predictions by {} %",
         chance=0.0,
         written=with_unit(unit),
+        reads="logarithms",
         extra=("exposure",),
     )
 

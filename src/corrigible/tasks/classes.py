@@ -59,6 +59,7 @@ def classes(y: Any = None) -> Task:
         moved_as="the predicted chances by {} points",
         chance=0.0,
         written=plain_number,
+        reads="logits",
     )
 
 

@@ -66,6 +66,7 @@ def ordered_classes(y: Any, *, num_classes: int | None = None) -> Task:
         moved_as="predictions by {} % of the scale",
         chance=0.0,
         written=plain_number,
+        reads="logits",
     )
 
 

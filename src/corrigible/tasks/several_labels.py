@@ -59,6 +59,7 @@ def several_labels(y: Any) -> Task:
         moved_as="a predicted chance by up to {} points",
         chance=float(torch.maximum(share, 1 - share).mean()),
         written=plain_number,
+        reads="logits",
     )
 
 
