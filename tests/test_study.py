@@ -158,6 +158,14 @@ def test_a_changed_file_in_a_sealed_folder_is_a_problem_of_the_study(finished: P
     assert [line[:34] for line in problems(finished)] == ["sealed/one: emptied recipe.toml ha"]
 
 
+def test_a_changed_report_is_named(finished: Path) -> None:
+    corrigible("report", finished)
+    assert problems(finished) == []
+    report = finished / "report.html"
+    report.write_bytes(report.read_bytes().replace(b"Tiny", b"Tidy", 1))
+    assert problems(finished) == ["report.html is not as it was written; make it again"]
+
+
 def test_a_run_of_an_earlier_version_is_read(finished: Path) -> None:
     record = finished / "runs" / "0005-evaluate" / "run.json"
     later = ("sha256", "previous", "feedback", "data")

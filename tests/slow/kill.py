@@ -1,4 +1,4 @@
-"""Kill every writing verb at random moments and look at what is left.
+"""Kill every verb at random moments and look at what is left.
 
 ::
 
@@ -245,6 +245,8 @@ VERBS: dict[str, Callable[[Path, str], Iterator[Any]]] = {
     "feedback export": lambda study, _: workflow.export_feedback(study, study / "export.json"),
     "correct": lambda study, _: workflow.correct(study),
     "evaluate": lambda study, _: workflow.evaluate(study),
+    "suspect": lambda study, _: workflow.suspect(study),
+    "compare": lambda study, _: workflow.compare(study),
     "report": lambda study, _: workflow.report(study),
     "seal": lambda study, word: workflow.seal(study, name=word),
 }

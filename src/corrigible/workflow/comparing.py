@@ -22,6 +22,7 @@ from corrigible.errors import FeedbackError, RecipeError, unknown
 from corrigible.evaluation import measure
 from corrigible.feedback.masks import Marks, marks_of
 from corrigible.figures import number
+from corrigible.folders import write_atomically
 from corrigible.models.weights import save_weights
 from corrigible.penalties import PENALTIES
 from corrigible.plots.method_scatter import MethodResult, method_scatter
@@ -44,6 +45,7 @@ from corrigible.workflow.devices import device_named
 from corrigible.workflow.making import load_model, logged, training_feedback, validation_rows, watch
 from corrigible.workflow.measuring import feedback_about, gathered
 from corrigible.workflow.records import Finished, MethodCompared, Record, Started
+from corrigible.workflow.study_problems import with_hash
 from corrigible.workflow.verdicts import FAILED
 
 OUTCOME_CELL = Markup('<span style="display: block; text-align: left; white-space: nowrap; {}">{}</span>')
@@ -200,6 +202,7 @@ def _publish(setting: _Setting, runs: Mapping[str, Run], found: Sequence[MethodC
     target = setting.study.folder / "comparison.html"
     title = f"Methods compared: {setting.study.recipe.title or setting.study.folder.name}"
     page({"How to read this": Markup("<p>{}</p>").format(ABOUT), **parts}, title=title, path=target)
+    write_atomically(target, with_hash(target.read_bytes()))
     yield Finished("compare", str(draft.published))
     yield Finished("compare", str(target))
 

@@ -27,7 +27,7 @@ from corrigible.workflow.opening import changes_of, details, moved, opening
 from corrigible.workflow.plotted import explanation_plots
 from corrigible.workflow.plotted_words import texts_of_rows
 from corrigible.workflow.records import Finished, Sealed, Verified
-from corrigible.workflow.study_problems import problems_of
+from corrigible.workflow.study_problems import problems_of, with_hash
 from corrigible.workflow.task_words import TaskWords, words_in
 from corrigible.workflow.verdicts import FAILED, feedback_seen, verdicts_on
 
@@ -36,7 +36,7 @@ def report(folder: Path) -> Iterator[Finished]:
     """Write report.html: the results of the latest evaluation, before and after the correction."""
     study = open_study(folder)
     target = study.folder / "report.html"
-    write_atomically(target, render(_content(study, study.latest("evaluate"))).encode())
+    write_atomically(target, with_hash(render(_content(study, study.latest("evaluate"))).encode()))
     yield Finished("report", str(target))
 
 

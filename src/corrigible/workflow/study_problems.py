@@ -1,5 +1,7 @@
 """What in a study is not as its runs recorded it."""
 
+import hashlib
+import re
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
@@ -7,6 +9,15 @@ from corrigible import sealing
 from corrigible.errors import RecipeError, SealError, StudyError
 from corrigible.files import hashes_in
 from corrigible.study import Run, Study, open_study, read_run, record_hash
+
+PAGES = ("report.html", "comparison.html")
+_HASH = re.compile(rb"<!-- sha256 [0-9a-f]{64} -->(?=</html>\s*\Z)")
+
+
+def with_hash(page: bytes) -> bytes:
+    """A web page with a comment at its end that holds the hash of the rest."""
+    before, end, after = page.rpartition(b"</html>")
+    return before + f"<!-- sha256 {hashlib.sha256(page).hexdigest()} -->".encode() + end + after
 
 
 def problems_of(folder: Path) -> list[str]:
@@ -22,7 +33,7 @@ def problems_of(folder: Path) -> list[str]:
         study = open_study(folder)
     except RecipeError as error:
         return [f"recipe.toml cannot be used: {error}"]
-    return [*_of_runs(study), *_of_sealed(study)]
+    return [*_of_runs(study), *_of_pages(study), *_of_sealed(study)]
 
 
 def _of_runs(study: Study) -> Iterator[str]:
@@ -81,6 +92,13 @@ def _of_inputs(study: Study, latest: Run) -> Iterator[str]:
         if expected.get(name) != found.get(name):
             what = "was added" if name not in expected else "was changed" if name in found else "is missing"
             yield f"data/{name} {what} since {latest.name}, the latest run"
+
+
+def _of_pages(study: Study) -> Iterator[str]:
+    for path in (study.folder / name for name in PAGES):
+        page = path.read_bytes() if path.is_file() else b""
+        if page != (with_hash(_HASH.sub(b"", page)) if page else b""):
+            yield f"{path.name} is not as it was written; make it again"
 
 
 def _of_sealed(study: Study) -> Iterator[str]:
