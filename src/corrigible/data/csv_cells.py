@@ -1,6 +1,7 @@
 """The cells of a table file, block by block: numbers are read at once as numbers, everything else as text."""
 
 import io
+import warnings
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
@@ -99,29 +100,34 @@ def texts_as_written(source: TableText, names: Sequence[str]) -> dict[str, list[
     places = {name: source.layout.names.index(name) for name in names}
     found: dict[str, list[str]] = {name: [] for name in names}
     for lines in source.blocks():
-        frame = _parsed(source, lines, dict.fromkeys(places.values(), object), {})
+        frame = _parsed(source, lines, list(places.values()), {})
         for name, place in places.items():
             found[name] += frame[place].tolist()
     return found
 
 
 def _parsed(
-    source: TableText, lines: Lines, types: Mapping[int, Any], unknown: Mapping[int, Sequence[str]]
+    source: TableText, lines: Lines, places: Sequence[int], unknown: Mapping[int, Sequence[str]]
 ) -> pd.DataFrame:
-    """The columns at these places; raises ValueError for a text in a column of numbers."""
+    """The columns at these places: texts as they are written, or numbers where it is said what stands for unknown ones.
+
+    Columns of numbers that hold something else come back with other types.
+    """
     try:
-        frame = pd.read_csv(
-            io.BytesIO(lines.text),
-            sep=source.layout.separator,
-            header=None,
-            names=range(len(source.layout.names)),
-            index_col=False,
-            usecols=sorted(types),
-            dtype=types,
-            keep_default_na=False,
-            na_values=unknown,  # type: ignore[arg-type]  # Columns may be named by numbers.
-            low_memory=False,
-        )
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", pd.errors.DtypeWarning)  # Such columns are read again.
+            frame = pd.read_csv(
+                io.BytesIO(lines.text),
+                sep=source.layout.separator,
+                header=None,
+                names=range(len(source.layout.names)),
+                index_col=False,
+                usecols=sorted(places),
+                # Naming float64 as the type of a column would more than double the time.
+                dtype=dict.fromkeys(set(places) - set(unknown), object),
+                keep_default_na=False,
+                na_values=unknown,  # type: ignore[arg-type]  # Columns may be named by numbers.
+            )
     except UnicodeDecodeError as error:
         raise source.refused("it is not in UTF-8") from error
     if len(frame) != lines.num_rows:
@@ -150,13 +156,19 @@ class _Reader:
 
     def cells(self, lines: Lines) -> dict[str, Cells]:
         """The cells of these lines."""
-        try:
-            frame = self._frame(lines, self.numbers)
-        except ValueError:  # A text among the numbers; pandas does not say in which column.
+        frame = self._frame(lines, self.numbers)
+        kinds = dict(zip(frame.columns, (dtype.kind for dtype in frame.dtypes), strict=True))
+        if any(kinds[self._places[name]] not in "iuf" for name in self.numbers):  # There are texts among the numbers.
             frame = self._frame(lines, {})
+            kinds = dict.fromkeys(frame.columns, "O")
         if self._readings is None:
             self._move_late(lines.coded)
-        return {name: self._cells(name, frame[place], lines) for name, place in self._places.items()}
+        plain = [place for place, kind in kinds.items() if kind in "iuf"]
+        numbers = dict(zip(plain, frame[plain].to_numpy(np.float64).T, strict=True))
+        return {
+            name: numbers[place] if place in numbers else self._from_texts(name, frame[place], lines)
+            for name, place in self._places.items()
+        }
 
     def learn_numbers(self, cells: dict[str, Cells], coded: Iterable[int]) -> dict[str, Cells]:
         """The cells of the first lines, as numbers in columns that seem to hold no text."""
@@ -179,12 +191,9 @@ class _Reader:
 
     def _frame(self, lines: Lines, numbers: Mapping[str, set[str]]) -> pd.DataFrame:
         as_numbers = {self._places[name]: ["", *words] for name, words in numbers.items()}
-        types = {place: np.float64 if place in as_numbers else object for place in self._places.values()}
-        return _parsed(self._source, lines, types, as_numbers)
+        return _parsed(self._source, lines, list(self._places.values()), as_numbers)
 
-    def _cells(self, name: str, values: "pd.Series[Any]", lines: Lines) -> Cells:
-        if values.dtype == np.float64:
-            return values.to_numpy()
+    def _from_texts(self, name: str, values: "pd.Series[Any]", lines: Lines) -> Cells:
         codes, texts = pd.factorize(values.to_numpy())
         words = Words(codes.astype(np.int32), texts.tolist())
         if name not in self.numbers:

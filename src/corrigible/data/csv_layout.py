@@ -17,6 +17,8 @@ BLOCK = 1 << 23
 """Bytes that are read at once."""
 FIRST = 1 << 18
 """Bytes of the first block, from which is learned how each column is read fastest."""
+SLICE = 1 << 18
+"""Bytes that are looked at together, so that they stay in the processor's cache."""
 LONGEST_LINE = 1 << 26
 SEPARATORS = {",": "commas", ";": "semicolons", "\t": "tabs", "|": "bars"}
 LINES_TRIED = 20
@@ -158,14 +160,19 @@ class TableText:
     def _lines(self, text: bytes, row: int) -> Lines:
         if b"\x00" in text:
             raise self.refused("it holds a zero byte, as no text does")
-        if text.count(b"\r") != text.count(b"\r\n"):
+        if b"\r" in text and text.count(b"\r") != text.count(b"\r\n"):
             raise self.refused("lines end with a carriage return alone")
         content = np.frombuffer(text, np.uint8)
         width = len(self.layout.names)
         ends = _ends(content, ord(self.layout.separator))
-        is_end_of_line = content[ends] == NEWLINE
-        if len(ends) % width or not _is_even(is_end_of_line, width):
-            self._refuse_uneven(is_end_of_line, row)
+        if b'"' in text:
+            # Inside quotation marks is what stands behind an odd number of them.
+            ends = ends[np.searchsorted(np.flatnonzero(content == QUOTE), ends) % 2 == 0]
+        if not _is_even(content[ends] == NEWLINE, width):
+            ends = _without_empty_lines(content, ends)
+            is_end_of_line = content[ends] == NEWLINE
+            if not _is_even(is_end_of_line, width):
+                self._refuse_uneven(is_end_of_line, row)
         return Lines(text, row, len(ends) // width, _coded(content, ends, width))
 
     def _refuse_uneven(self, is_end_of_line: NDArray[np.bool_], row: int) -> None:
@@ -184,29 +191,24 @@ def _parsed(text: str, separator: str) -> Iterator[list[str]]:
     return (line for line in csv.reader(text.splitlines(keepends=True), delimiter=separator) if line)
 
 
-def _outside(content: NDArray[np.uint8]) -> NDArray[np.bool_] | None:
-    """Where the text is outside quotation marks; None if there are none."""
-    is_quote = content == QUOTE
-    if not is_quote.any():
-        return None
-    is_outside: NDArray[np.bool_] = np.bitwise_xor.accumulate(is_quote.view(np.uint8)) == 0
-    return is_outside
-
-
 def _ends(content: NDArray[np.uint8], separator: int) -> NDArray[np.int64]:
-    """Where values end, without lines that hold nothing."""
-    is_end = (content == separator) | (content == NEWLINE)
-    outside = _outside(content)
-    if outside is not None:
-        is_end &= outside
-    ends = np.flatnonzero(is_end)
-    # A line that holds nothing ends where the line before it ends, but for a carriage return.
+    """Where values end."""
+    found = []
+    for start in range(0, len(content), SLICE):
+        part = content[start : start + SLICE]
+        is_end = part == separator
+        is_end |= part == NEWLINE
+        found.append(np.flatnonzero(is_end) + start)
+    return np.concatenate(found)
+
+
+def _without_empty_lines(content: NDArray[np.uint8], ends: NDArray[np.int64]) -> NDArray[np.int64]:
+    """The ends of values, without lines that hold nothing."""
     starts = np.concatenate([[0], ends[:-1] + 1])
     is_line = content[ends] == NEWLINE
-    after_line = np.concatenate([[True], is_line[:-1]])
     length = ends - starts
-    is_empty = is_line & after_line & ((length == 0) | ((length == 1) & (content[starts] == RETURN)))
-    return ends[~is_empty] if is_empty.any() else ends
+    holds_nothing = (length == 0) | ((length == 1) & (content[starts] == RETURN))
+    return ends[~(is_line & np.concatenate([[True], is_line[:-1]]) & holds_nothing)]
 
 
 def _coded(content: NDArray[np.uint8], ends: NDArray[np.int64], width: int) -> frozenset[int]:
@@ -224,18 +226,21 @@ def _coded(content: NDArray[np.uint8], ends: NDArray[np.int64], width: int) -> f
 
 def _is_even(is_end_of_line: NDArray[np.bool_], width: int) -> bool:
     """Whether each line has that many values."""
+    if len(is_end_of_line) % width:
+        return False
     lines = is_end_of_line.reshape(-1, width)
-    return bool(lines[:, -1].all()) and not bool(lines[:, :-1].any())
+    return bool(lines[:, -1].all()) and np.count_nonzero(is_end_of_line) == len(lines)
 
 
 def _last_end(text: bytes) -> int:
     """Where the last line ends that is not inside quotation marks; 0 if none does."""
-    if b'"' not in text:
-        return text.rfind(b"\n") + 1
-    content = np.frombuffer(text, np.uint8)
-    outside = _outside(content)
-    ends = np.flatnonzero((content == NEWLINE) & (True if outside is None else outside))
-    return int(ends[-1]) + 1 if len(ends) else 0
+    end, num_quotes = len(text), text.count(b'"')
+    while (newline := text.rfind(b"\n", 0, end)) >= 0:
+        num_quotes -= text.count(b'"', newline, end)
+        if num_quotes % 2 == 0:
+            return newline + 1
+        end = newline
+    return 0
 
 
 def _first_end(text: bytes) -> int:

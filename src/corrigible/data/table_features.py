@@ -68,6 +68,9 @@ def fill(x: NDArray[np.float32], feature: Feature, cells: Cells) -> None:
     assert not isinstance(cells, Words)
     missing = np.isnan(cells)
     if feature.sd > 0:
-        x[:, 0] = np.where(missing, 0.0, cells - feature.mean) / feature.sd
+        standard = cells - feature.mean
+        standard /= feature.sd
+        standard[missing] = 0.0
+        x[:, 0] = standard
     if feature.has_missing:
         x[:, -1] = missing

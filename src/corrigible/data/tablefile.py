@@ -66,6 +66,20 @@ def load_table(
     return encoded(blocks, encoder, task=found)
 
 
+def table_outline(folder: Path, **settings: Any) -> TensorData | None:
+    """What is known of the training table without reading it: its columns and classes, with a row of zeros for each.
+
+    It comes from the reading that is kept beside the table; None where there is none for these settings, or where the
+    labels are no classes.
+    """
+    target, task = settings.pop("target"), settings.pop("task", "classes")
+    kept = kept_reading(folder, roles_of(target, task=name_of_task(task), **settings))
+    if kept is None or kept.encoder.task != "classes":
+        return None
+    columns, names = kept.encoder.columns, kept.encoder.class_names
+    return TensorData(torch.zeros(len(names), len(columns.names)), torch.arange(len(names)), None, columns, names)
+
+
 def folder_encoder(folder: Path, *, target: str | Sequence[str], **settings: Any) -> TableEncoder:
     """The encoder for the tables of a folder, learned from its ``train.csv``, with the settings of `encoder_of`."""
     return _training(folder, roles_of(target, **settings), wants_rows=False)[0]
