@@ -4,6 +4,7 @@ import importlib
 import pkgutil
 from pathlib import Path
 
+import pandas as pd
 import pytest
 import torch
 
@@ -40,6 +41,7 @@ def calls(folder):
     """One call of each public name."""
     model = torch.nn.Linear(3, 2)
     x, y = torch.randn(6, 3), torch.tensor([0, 1, 0, 1, 0, 1])
+    frame = pd.DataFrame({"a": [1.0, 2.0], "b": ["x", "y"]})
     feedback = corrigible.Feedback(torch.tensor([True, False, False]), row=1)
     batch = corrigible.Batch(torch.arange(6), x, y)
     optimizer = torch.optim.SGD(model.parameters())
@@ -54,6 +56,8 @@ def calls(folder):
         "Verdict": lambda: corrigible.Verdict(**vars(CORRECTED)),
         "compare": lambda: corrigible.compare(model, (x, y), [feedback], test=(x, y), methods={}, epochs=1),
         "correct": lambda: corrigible.correct(model, (x, y), [feedback], epochs=1),
+        "encode": lambda: corrigible.encode(frame, corrigible.encoder_of(frame, target="b")),
+        "encoder_of": lambda: corrigible.encoder_of(frame, target="b"),
         "evaluate": lambda: corrigible.evaluate(model, (x, y), metrics=["accuracy"]),
         "explain": lambda: corrigible.explain(model, x),
         "find_another_explanation": lambda: corrigible.find_another_explanation(

@@ -93,6 +93,8 @@ with corrigible.FeedbackStore("feedback.sqlite") as store:
     store.retract(number, author="Ada")
     standing: list[Feedback] = [said for _, said in store.active()]
 
+encoder = corrigible.encoder_of(table, target="method", drop=["rank"])
+names: tuple[str, ...] = corrigible.encode(table, encoder).class_names
 data = corrigible.TensorData(x, y, columns=corrigible.Columns(("a",), ("a",), (False,)))
 batch = Batch(torch.arange(len(data)), data.x, data.y)
 optimizer = torch.optim.SGD(model.parameters(), lr=0.1)

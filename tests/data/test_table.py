@@ -214,3 +214,38 @@ def test_the_encoder_of_several_labels_comes_back_as_it_was():
     frame = small().assign(loud=[0, 1, 0, 1], late=[1, 1, 0, 0])
     encoder = encoder_of(frame, target=["loud", "late"], exposure="age", task="several_labels")
     assert from_json(to_json(encoder)) == encoder and encoder.targets == ("loud", "late")
+
+
+@pytest.mark.parametrize(
+    ("values", "said"),
+    [
+        ([None] * 4, "column 'a' holds no value in any row"),
+        ([1, "x", 2.5, True], "column 'a' holds values of the types bool, float, int, str"),
+        ([1e39, 1, 2, 3], "column 'a' holds '1e\\+39' in row 0"),
+        ([1 + 1j] * 4, "column 'a' holds complex128 values"),
+    ],
+)
+def test_columns_that_would_be_read_wrongly_are_refused(values, said):
+    with pytest.raises(DataError, match=said):
+        encoder_of(small().assign(a=values), target="sick")
+
+
+def test_objects_that_are_all_numbers_are_numbers():
+    frame = pd.DataFrame({"a": pd.Series([1, None, 2.5], dtype=object), "y": [0, 1, 0]})
+    assert encoder_of(frame, target="y").columns.names == ("a", "a=missing")
+
+
+def test_memory_grows_with_rows_and_not_with_their_square():
+    frame = pd.DataFrame({"name": [f"p{k % 900}" for k in range(1800)], "y": [0, 1] * 900})
+    data = encode(frame, encoder_of(frame, target="y"))
+    assert data.x.shape == (1800, 900) and data.x.sum(dim=1).eq(1).all()
+    for number, said in ((1100, "1,100 different texts"), (1800, "a different text in each of 1,800 rows")):
+        with pytest.raises(DataError, match=f"column 'name' holds {said}"):
+            encoder_of(frame.assign(name=[f"p{k % number}" for k in range(1800)]), target="y")
+
+
+def test_what_looks_wrong_is_said(caplog):
+    frame = pd.DataFrame({"id": range(60), "s": ["Yes", "yes", "no"] * 20, "y": [0, 1] * 30})
+    encoder_of(frame, target="y")
+    assert "'id': numbers; no cell unknown; another whole number in every row" in caplog.text
+    assert "'Yes', 'yes' are different categories" in caplog.text

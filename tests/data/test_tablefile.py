@@ -1,11 +1,17 @@
 """Reading tables: test rows are encoded as the training rows say."""
 
+import logging
+
+import numpy as np
 import pandas as pd
 import pytest
 import torch
 
+import corrigible
+from corrigible.data import csv_layout
+from corrigible.data.kept_reading import READING_FILE
 from corrigible.data.table import encode
-from corrigible.data.tablefile import folder_encoder, load_table
+from corrigible.data.tablefile import folder_encoder, load_table, table_outline
 from corrigible.errors import DataError, RecipeError
 
 TRAIN = "age,site,sick\n1,a,no\n3,b,yes\n"
@@ -106,3 +112,140 @@ def test_a_column_that_the_task_has_no_use_for_is_refused(tmp_path):
     for name in ("exposure", "query"):
         with pytest.raises(RecipeError, match=f"{name} is 'years'; the task 'amounts' has no use for it"):
             load_table(folder, "train", target="price", task="amounts", **{name: "years"})
+
+
+def written(tmp_path, train, test=None):
+    (tmp_path / "train.csv").write_text(train, encoding="utf-8")
+    (tmp_path / "test.csv").write_text(train if test is None else test, encoding="utf-8")
+    return tmp_path
+
+
+def of_feature(data, name):
+    places = [place for place, feature in enumerate(data.columns.feature) if feature == name]
+    return data.x[:, places]
+
+
+def test_codes_stay_codes_in_every_split(tmp_path):
+    folder = written(tmp_path, "ward,y\n07,0\n08,1\n10,0\n", "ward,y\n08,1\n07,0\n")
+    assert load_table(folder, "train", target="y").columns.names == ("ward=07", "ward=08", "ward=10")
+    assert load_table(folder, "test", target="y").x.tolist() == [[0, 1, 0], [1, 0, 0]]
+
+
+@pytest.mark.parametrize("block", [24, 1 << 18])
+def test_a_code_or_a_text_far_down_makes_all_of_the_column_texts(tmp_path, monkeypatch, block):
+    monkeypatch.setattr(csv_layout, "FIRST", block)
+    monkeypatch.setattr(csv_layout, "BLOCK", block)
+    folder = written(tmp_path, "a,b,y\n" + "1,7,0\n2,8,1\n" * 8 + "03,x,0\n")
+    found = load_table(folder, "train", target="y")
+    assert found.columns.names == ("a=1", "a=2", "a=03", "b=7", "b=8", "b=x")
+    assert found.x.sum(dim=1).tolist() == [2.0] * 17 and found.x[-1].tolist() == [0, 0, 1, 0, 0, 1]
+
+
+def test_words_for_unknown_numbers_are_gaps_and_are_noted(tmp_path, caplog):
+    folder = written(tmp_path, "w,y\n?,0\n1.5,1\n2.5,0\nn/a,1\n,0\n", "w,y\nNaN,1\n2.5,0\n")
+    data = load_table(folder, "train", target="y")
+    assert data.columns.names == ("w", "w=missing") and data.x[:, 1].tolist() == [1, 0, 0, 1, 1]
+    assert "column 'w': numbers; 3 of 5 cells unknown, also those with '?', 'n/a'" in caplog.text
+    assert load_table(folder, "test", target="y").x.tolist() == [[0, 1], [1, 0]]
+
+
+def test_words_among_categories_are_categories(tmp_path):
+    data = load_table(written(tmp_path, "i,y\nNone,no\nfull,None\n,yes\n"), "train", target="y")
+    assert data.columns.names == ("i=None", "i=full", "i=missing") and data.class_names == ("None", "no", "yes")
+
+
+@pytest.mark.parametrize(
+    ("train", "test", "expected"),
+    [
+        (("no", "yes"), ("Yes", "NO"), [[0, 1], [1, 0]]),
+        (("False", "True"), ("1", "0"), [[0, 1], [1, 0]]),
+        (("no", "yes"), ("maybe", "yes"), [[0, 0], [0, 1]]),
+    ],
+)
+def test_other_spellings_are_read_as_in_training_and_said(tmp_path, caplog, train, test, expected):
+    lines = ["s,y\n" + "".join(f"{value},{place}\n" for place, value in enumerate(pair)) for pair in (train, test)]
+    with caplog.at_level(logging.WARNING):
+        assert load_table(written(tmp_path, *lines), "test", target="y").x.tolist() == expected
+    assert f"column 's' holds '{test[0]}'" in caplog.text
+
+
+def test_numbers_in_other_forms_are_read_as_in_training(tmp_path):
+    folder = written(tmp_path, "p;y\n1.234,5;0\n0,5;1\n", "p;y\n1.000,0;1\n")
+    mean, sd = np.mean([1234.5, 0.5]), np.std([1234.5, 0.5])
+    assert load_table(folder, "test", target="y").x[0, 0] == pytest.approx((1000 - mean) / sd)
+    assert folder_encoder(folder, target="y").notes[0] == "values are separated by semicolons"
+
+
+@pytest.mark.parametrize(
+    ("train", "said"),
+    [
+        ("a,b,y\n,1,0\n,2,1\n", "train.csv: column 'a' holds no value in any row"),
+        ("a,b,y\n?,1,0\n?,2,1\n", "column 'a' holds nothing but '\\?'"),
+        ("a,y\n2020-01-05,0\n2021-02-03,1\n", "column 'a' holds dates or times"),
+        (
+            "a,y\n" + "".join(f"{k}.5,0\n" for k in range(30)) + "low,1\n",
+            "column 'a' holds 30 different numbers and also 'low'",
+        ),
+        (
+            "a,y\n" + "".join(f"p{k},{k % 2}\n" for k in range(60)),
+            "different text in each of 60 rows, as identifiers do",
+        ),
+        ("a,y\n1e300,0\n2,1\n", "column 'a' holds '1e\\+300' in row 0"),
+        (",a,y\n5,1,0\n5,2,1\n", "a column has no name"),
+        ("a;b;y\n1.234;0,5;0\n2.345;1,5;1\n", "column 'a' holds '1.234', which may be"),
+    ],
+)
+def test_columns_that_cannot_be_read_rightly_are_refused_by_name(tmp_path, train, said):
+    with pytest.raises(DataError, match=said) as caught:
+        load_table(written(tmp_path, train), "train", target="y")
+    assert "\n" not in str(caught.value)
+
+
+def test_columns_without_a_name_that_number_the_rows_or_hold_nothing_are_dropped(tmp_path):
+    folder = written(tmp_path, ",a,y,\n4,1,0,\n2,2,1,\n")
+    assert load_table(folder, "train", target="y").columns.names == ("a",)
+    assert [note for note in folder_encoder(folder, target="y").notes if "dropped" in note] == [
+        "column 'Unnamed: 0', which has no name and numbers the rows, was dropped",
+        "column 'Unnamed: 3', which has no name and holds nothing, was dropped",
+    ]
+
+
+def test_too_many_categories_are_refused_before_all_is_read(tmp_path):
+    text = "".join(f"p{k % 3000},{k % 2}\n" for k in range(6000))
+    with pytest.raises(DataError, match="column 'a' holds 3,000 different texts; expected at most 1,000"):
+        load_table(written(tmp_path, "a,y\n" + text), "train", target="y")
+
+
+def test_the_reading_is_kept_and_a_changed_table_is_read_anew(tmp_path, caplog):
+    folder = written(tmp_path, "a,y\n1,0\n3,1\n")
+    first = load_table(folder, "test", target="y")
+    kept = (folder / READING_FILE).read_bytes()
+    assert torch.equal(load_table(folder, "train", target="y").x, first.x)
+    assert (folder / READING_FILE).read_bytes() == kept
+    (folder / "train.csv").write_text("a,y\n1,0\n5,1\n")
+    assert load_table(folder, "test", target="y").x.tolist() == [[-1.0], [0.0]]
+    assert "has changed since its reading was kept" in caplog.text
+    (folder / READING_FILE).write_bytes(kept.replace(b"learned", b"lerned"))
+    assert load_table(folder, "test", target="y").x.tolist() == [[-1.0], [0.0]]
+
+
+def test_an_outline_needs_no_rows(tmp_path):
+    folder = written(tmp_path, "a,s,y\n1,x,0\n3,z,1\n")
+    assert table_outline(folder, target="y").columns.features == ("a", "s")
+    load_table(folder, "train", target="y")
+    (folder / "train.csv").unlink()
+    outline = table_outline(folder, target="y")
+    assert outline.columns.names == ("a", "s=x", "s=z") and outline.class_names == ("0", "1")
+
+
+def test_frames_of_other_libraries_are_read_alike(tmp_path):
+    pyarrow = pytest.importorskip("pyarrow")
+    frame = pd.DataFrame(
+        {"a": [1, 2, 3], "b": [0.5, None, 1.5], "c": ["x", None, "y"], "d": [True, False, True], "y": [0, 1, 0]}
+    )
+    table = pyarrow.table({name: pyarrow.array(frame[name], from_pandas=True) for name in frame})
+    encoder = corrigible.encoder_of(table, target="y")
+    assert encoder == corrigible.encoder_of(frame, target="y")
+    assert torch.equal(corrigible.encode(table, encoder).x, corrigible.encode(frame, encoder).x)
+    with pytest.raises(DataError, match="expected a data frame"):
+        corrigible.encoder_of([1, 2], target="y")

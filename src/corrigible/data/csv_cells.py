@@ -1,11 +1,12 @@
 """The cells of a table file, block by block: numbers are read at once as numbers, everything else as text."""
 
 import io
+import mmap
 import warnings
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 import pandas as pd
@@ -22,6 +23,16 @@ FIRST_CHECK = 2048
 """So many different texts make a column be checked, and again whenever they have doubled."""
 
 
+class TrainingCells(NamedTuple):
+    """The cells of a training table, and what was found where numbers were read."""
+
+    blocks: Blocks
+    words: Mapping[str, Sequence[str]]
+    """By column, the texts that stand for an unknown number."""
+    grouped: Mapping[str, str]
+    """By column, a number whose point may divide thousands, as may all others at the beginning of the column."""
+
+
 @contextmanager
 def table_text(path: Path) -> Iterator[TableText]:
     """The open table file.
@@ -29,6 +40,8 @@ def table_text(path: Path) -> Iterator[TableText]:
     Raises:
         DataError: the file is missing, or not a table.
     """
+    if path.exists() and not path.is_file():
+        raise DataError(f"{path} is no file with content of its own; expected a table, a .csv file")
     try:
         file = opened(path, most=MOST_ROWS, within=path.parent)
     except FileNotFoundError as error:
@@ -39,12 +52,8 @@ def table_text(path: Path) -> Iterator[TableText]:
         yield TableText(path, file)
 
 
-def training_cells(
-    source: TableText, names: Sequence[str], check: Callable[[str, Words], None]
-) -> tuple[Blocks, dict[str, str]]:
+def training_cells(source: TableText, names: Sequence[str], check: Callable[[str, Words], None]) -> TrainingCells:
     """The cells of a training table: of every column in which all is written as plain numbers, those, else texts.
-
-    Beside them, by column, a number whose point may divide thousands, as may those of all others in the column.
 
     A column that turns out to hold text late is read a second time, so that no text is lost.
 
@@ -68,7 +77,7 @@ def training_cells(
                 check(name, found)
     if reader.late:
         _read_again(source, blocks, sorted(reader.late))
-    return blocks, reader.grouped
+    return TrainingCells(blocks, {name: sorted(words) for name, words in reader.numbers.items()}, reader.grouped)
 
 
 def cells_as_read(source: TableText, readings: Sequence[Reading]) -> Blocks:
@@ -135,6 +144,15 @@ def _parsed(
     return frame
 
 
+def _kept_apart(numbers: NDArray[np.float64]) -> NDArray[np.float64]:
+    """A copy in memory that the system gets back at once when it is let go; that of the heap would stay."""
+    if not numbers.size:
+        return numbers
+    kept = np.frombuffer(mmap.mmap(-1, numbers.nbytes), np.float64).reshape(numbers.shape)
+    kept[:] = numbers
+    return kept
+
+
 class _Reader:
     """Reads columns of a table file, and keeps how each is read and the texts that were found."""
 
@@ -157,14 +175,14 @@ class _Reader:
     def cells(self, lines: Lines) -> dict[str, Cells]:
         """The cells of these lines."""
         frame = self._frame(lines, self.numbers)
-        kinds = dict(zip(frame.columns, (dtype.kind for dtype in frame.dtypes), strict=True))
+        kinds = dict(zip(map(int, frame.columns), (dtype.kind for dtype in frame.dtypes), strict=True))
         if any(kinds[self._places[name]] not in "iuf" for name in self.numbers):  # There are texts among the numbers.
             frame = self._frame(lines, {})
-            kinds = dict.fromkeys(frame.columns, "O")
+            kinds = dict.fromkeys(kinds, "O")
         if self._readings is None:
             self._move_late(lines.coded)
         plain = [place for place, kind in kinds.items() if kind in "iuf"]
-        numbers = dict(zip(plain, frame[plain].to_numpy(np.float64).T, strict=True))
+        numbers = dict(zip(plain, _kept_apart(frame[plain].to_numpy(np.float64).T), strict=True))
         return {
             name: numbers[place] if place in numbers else self._from_texts(name, frame[place], lines)
             for name, place in self._places.items()

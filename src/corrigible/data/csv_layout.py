@@ -208,7 +208,8 @@ def _without_empty_lines(content: NDArray[np.uint8], ends: NDArray[np.int64]) ->
     is_line = content[ends] == NEWLINE
     length = ends - starts
     holds_nothing = (length == 0) | ((length == 1) & (content[starts] == RETURN))
-    return ends[~(is_line & np.concatenate([[True], is_line[:-1]]) & holds_nothing)]
+    kept: NDArray[np.int64] = ends[~(is_line & np.concatenate([[True], is_line[:-1]]) & holds_nothing)]
+    return kept
 
 
 def _coded(content: NDArray[np.uint8], ends: NDArray[np.int64], width: int) -> frozenset[int]:
@@ -229,7 +230,7 @@ def _is_even(is_end_of_line: NDArray[np.bool_], width: int) -> bool:
     if len(is_end_of_line) % width:
         return False
     lines = is_end_of_line.reshape(-1, width)
-    return bool(lines[:, -1].all()) and np.count_nonzero(is_end_of_line) == len(lines)
+    return bool(lines[:, -1].all() and np.count_nonzero(is_end_of_line) == len(lines))
 
 
 def _last_end(text: bytes) -> int:

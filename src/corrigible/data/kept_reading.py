@@ -58,6 +58,12 @@ def identity(encoder: TableEncoder) -> str:
     return _hash({"features": facts["features"], "class_names": facts["class_names"], "readings": read})[:16]
 
 
+def kept_identity(folder: Path) -> str:
+    """The identity of the reading that was kept; empty if there is none."""
+    kept = kept_reading(folder)
+    return "" if kept is None else identity(kept.encoder)
+
+
 def _as_json(roles: Roles) -> dict[str, Any]:
     found: dict[str, Any] = json.loads(json.dumps(roles._asdict()))
     return found

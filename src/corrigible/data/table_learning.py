@@ -3,12 +3,13 @@
 import difflib
 import logging
 import re
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
+from types import MappingProxyType
 
 import numpy as np
 
 from corrigible.data.cells import Blocks, Cells, Words, column, put_back
-from corrigible.data.column_reading import Reading, numbers_read, reading_of, require_categories
+from corrigible.data.column_reading import Reading, numbers_read, reading_of, require_categories, with_words
 from corrigible.data.spelling import as_words
 from corrigible.data.table_columns import (
     MISSING,
@@ -26,12 +27,20 @@ UNNAMED = re.compile(r"Unnamed: \d+")
 log = logging.getLogger(__name__)
 
 
-def learned(blocks: Blocks, roles: Roles, *, is_typed: bool, notes: Sequence[str] = ()) -> TableEncoder:
+def learned(
+    blocks: Blocks,
+    roles: Roles,
+    *,
+    is_typed: bool,
+    notes: Sequence[str] = (),
+    words: Mapping[str, Sequence[str]] = MappingProxyType({}),
+) -> TableEncoder:
     """The encoder of a table with these cells, which are read as numbers where they turn out to be numbers.
 
     Args:
         is_typed: text is meant to be text, as in a frame; not in a file, where everything is.
         notes: what was noted when the cells were read.
+        words: by column, the texts that stood for an unknown number.
 
     Raises:
         DataError: a column that cannot be read or used, a missing label, no feature left.
@@ -39,7 +48,7 @@ def learned(blocks: Blocks, roles: Roles, *, is_typed: bool, notes: Sequence[str
     if not blocks:
         raise DataError("the training table has no rows; expected at least one")
     said = [*notes, *_without_unnamed(blocks, roles)]
-    readings = {name: _read(blocks, name, roles, is_typed) for name in blocks[0]}
+    readings = {name: with_words(_read(blocks, name, roles, is_typed), words.get(name, ())) for name in blocks[0]}
     class_names = _label_names(blocks, roles)
     features: list[Feature] = []
     for name, reading in readings.items():

@@ -22,7 +22,7 @@ from corrigible.data.table_encoding import beside_labels_in, encoded, labels_in
 from corrigible.data.table_learning import learned, require_columns
 from corrigible.errors import DataError, RecipeError
 from corrigible.tasks import TaskChoice, task_named
-from corrigible.types import Task
+from corrigible.types import Columns, Task
 
 log = logging.getLogger(__name__)
 TRAIN = "train.csv"
@@ -66,18 +66,37 @@ def load_table(
     return encoded(blocks, encoder, task=found)
 
 
-def table_outline(folder: Path, **settings: Any) -> TensorData | None:
-    """What is known of the training table without reading it: its columns and classes, with a row of zeros for each.
+def table_outline(
+    folder: Path,
+    *,
+    target: str | Sequence[str],
+    group: str | None = None,
+    weight: str | None = None,
+    exposure: str | None = None,
+    query: str | None = None,
+    drop: Sequence[str] = (),
+    task: TaskChoice = "classes",
+) -> TensorData:
+    """The columns and classes of the training table without its rows: one row of zeros for each class, or one.
 
-    It comes from the reading that is kept beside the table; None where there is none for these settings, or where the
-    labels are no classes.
+    They come from the reading that was kept beside the table. Where there is none, only the line of names is read: then
+    no classes are known, and each column is taken for a feature.
+
+    Raises:
+        DataError: a file that is missing or not a table, or that lacks a column.
     """
-    target, task = settings.pop("target"), settings.pop("task", "classes")
-    kept = kept_reading(folder, roles_of(target, task=name_of_task(task), **settings))
-    if kept is None or kept.encoder.task != "classes":
-        return None
-    columns, names = kept.encoder.columns, kept.encoder.class_names
-    return TensorData(torch.zeros(len(names), len(columns.names)), torch.arange(len(names)), None, columns, names)
+    beside: dict[str, Any] = {"weight": weight, "exposure": exposure, "query": query, "group": group, "drop": drop}
+    roles = roles_of(target, task=name_of_task(task), **beside)
+    kept = kept_reading(folder, roles)
+    if kept is not None:
+        columns, names = kept.encoder.columns, kept.encoder.class_names
+    else:
+        with table_text(folder / TRAIN) as source, _naming(source.path):
+            require_columns(source.layout.names, (*roles.read, *roles.drop))
+            features = tuple(name for name in source.layout.names if roles.may_be_feature(name))
+        columns, names = Columns(features, features, (False,) * len(features)), ()
+    rows = len(names) or 1
+    return TensorData(torch.zeros(rows, len(columns.names)), torch.arange(rows), None, columns, names)
 
 
 def folder_encoder(folder: Path, *, target: str | Sequence[str], **settings: Any) -> TableEncoder:
@@ -105,14 +124,14 @@ def _learned(source: TableText, roles: Roles) -> tuple[TableEncoder, Blocks]:
     with _naming(source.path):
         require_columns(names, (*roles.read, *roles.drop))
         wanted = [name for name in names if name in roles.read or roles.may_be_feature(name)]
-        blocks, grouped = training_cells(source, wanted, partial(_require_usable, roles))
+        cells = training_cells(source, wanted, partial(_require_usable, roles))
         separator = source.layout.separator
         notes = [] if separator == "," else [f"values are separated by {SEPARATORS[separator]}"]
-        encoder = learned(blocks, roles, is_typed=False, notes=notes)
+        encoder = learned(cells.blocks, roles, is_typed=False, notes=notes, words=cells.words)
         if any(reading.form.decimal == "," for reading in encoder.readings):
-            for name in grouped:
-                ambiguous(name, grouped[name])
-        return encoder, blocks
+            for name, number in cells.grouped.items():
+                ambiguous(name, number)
+        return encoder, cells.blocks
 
 
 def _require_usable(roles: Roles, name: str, words: Words) -> None:

@@ -7,6 +7,7 @@ from typing import Any
 
 from torch import nn
 
+from corrigible.data.kept_reading import kept_identity
 from corrigible.data.protocol import Dataset
 from corrigible.errors import DataError, FeedbackError, StudyError
 from corrigible.feedback.masks import marks_of, said_about
@@ -73,11 +74,31 @@ def load_model(run: Run, recipe: Recipe | None = None) -> nn.Module:
             f"{run.name} was trained with [task] {_meaning(trained_by)}, and recipe.toml now says {_meaning(recipe)}: "
             "its outputs mean something else; train again"
         )
+    if recipe is not None:
+        _require_same_reading(run, recipe)
     model = build_model(trained_by, run.record["facts"], 0)
     if run.record.get("baseline") == "masked_inputs":
         model = MaskedInputs(model, run.record["input_shape"])
     load_weights(model, run.folder / "weights.safetensors")
     return model
+
+
+def reading_facts(study: Study) -> dict[str, str]:
+    """What a run keeps of how a study's table is read: an identity, so that another reading is noticed."""
+    if study.recipe.kind != "table" or study.recipe.source is not None:
+        return {}
+    return {"table_reading": kept_identity(study.folder / "data")}
+
+
+def _require_same_reading(run: Run, recipe: Recipe) -> None:
+    """Raises StudyError if the study's table is now read otherwise than when the run's network was trained."""
+    before = run.record["facts"].get("table_reading")
+    now = kept_identity(run.folder.parent.parent / "data") if before and recipe.kind == "table" else ""
+    if before and now and before != now:
+        raise StudyError(
+            f"{run.name} was trained when data/train.csv, or [data] in recipe.toml, was another: its columns mean "
+            "something else now; put them back, or train again"
+        )
 
 
 def _meaning(recipe: Recipe) -> dict[str, Any]:

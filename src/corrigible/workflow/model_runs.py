@@ -19,6 +19,7 @@ from corrigible.workflow import baselines
 from corrigible.workflow.devices import device_named
 from corrigible.workflow.making import (
     load_model,
+    reading_facts,
     returning,
     trained,
     training_feedback,
@@ -34,7 +35,7 @@ def train(folder: Path, *, seed: int | None = None, device: str = "cpu") -> Iter
     study = open_study(folder)
     seed = study.recipe.seed if seed is None else seed
     data = load_data(study.recipe, study.folder, "train")
-    facts = model_facts(data)
+    facts = {**model_facts(data), **reading_facts(study)}
     model = build_model(study.recipe, facts, seed).to(device_named(device))
     require_fit(model, data)
     watched = watch(study)

@@ -22,7 +22,7 @@ from corrigible.feedback.phrases import phrase_rows
 from corrigible.feedback.wording import described
 from corrigible.files import MOST_FEEDBACK, read_text
 from corrigible.folders import write_atomically
-from corrigible.recipe import load_data
+from corrigible.recipe import load_data, outline_of
 from corrigible.study import Study, open_study
 from corrigible.types import Features, Feedback, Phrase, Pixels, Region
 from corrigible.workflow.records import Finished, Listed, Noted
@@ -60,7 +60,10 @@ def add_feedback(
     if row is not None and label is not None:
         raise FeedbackError(f"row {row} and class {label} are given; say it about one row or about a class")
     study = open_study(folder)
-    data = load_data(study.recipe, study.folder, split)
+    # A rule about features needs no rows; only where classes are not yet known, they are learned from the table.
+    data = outline_of(study.recipe, study.folder) if features and row is None else None
+    if data is None or (label is not None and not class_names_of(data)):
+        data = load_data(study.recipe, study.folder, split)
     scope = "row" if row is not None else "class" if label is not None else "dataset"
     said = Feedback(
         _region(features, box, mask, phrase, tokens, data),
