@@ -1,8 +1,11 @@
+import logging
+
 import pytest
 import torch
 
 from corrigible.errors import DataError, RecipeError
-from corrigible.explanations.groups import by_group, groups_of, numbered_anew, shared_evenly
+from corrigible.explanations import explain
+from corrigible.explanations.groups import by_group, default_segments, groups_of, numbered_anew, shared_evenly
 from corrigible.explanations.segments import grid_segments, slic_segments
 from corrigible.types import Columns
 
@@ -58,3 +61,42 @@ def test_a_name_is_refused_where_there_is_nothing_to_cut():
         groups_of(torch.rand(2, 5), "slic", None)
     with pytest.raises(DataError, match="expected their numbers"):
         by_group(torch.rand(2, 1, 8, 8), "grid")
+
+
+@pytest.mark.parametrize(
+    ("shape", "most", "count"),
+    [
+        ((3, 28, 28), 256, 49),
+        ((1, 24, 24), 16, 16),
+        ((1, 16, 16), 256, None),
+        ((12, 1000), 256, 12),
+        ((1, 1000), 256, 49),
+        ((2, 12, 12, 12), 256, 27),
+        ((300,), 256, None),
+    ],
+)
+def test_rows_of_many_inputs_are_cut_into_segments_which_is_said(shape, most, count, caplog):
+    with caplog.at_level(logging.WARNING, logger="corrigible"):
+        found = default_segments(torch.zeros(2, *shape), most)
+    if count is None:
+        assert found is None and not caplog.records
+    else:
+        assert found.shape == shape and found.unique().tolist() == list(range(count))
+        assert found[0].unique().numel() == count or len(shape) == 2
+        assert f"in {count} segments; give groups" in caplog.text
+
+
+def test_a_large_picture_is_explained_in_segments_unless_groups_are_given():
+    x = torch.rand(1, 1, 18, 18, generator=torch.Generator().manual_seed(0))
+    model = torch.nn.Sequential(torch.nn.Flatten(), torch.nn.Linear(324, 2))
+    default = explain(model, x, 0, method="kernel_shap", samples=100)
+    segments = default_segments(x, 256)
+    assert torch.equal(default, explain(model, x, 0, method="kernel_shap", samples=100, groups=segments))
+    single = explain(model, x, 0, method="permutation_shapley", samples=1, groups=torch.arange(324).view(1, 18, 18))
+    assert single.unique().numel() > 49
+
+
+def test_fewer_samples_than_groups_are_said(caplog):
+    with caplog.at_level(logging.WARNING, logger="corrigible"):
+        explain(torch.nn.Linear(40, 2), torch.ones(1, 40), 0, method="lime", samples=30)
+    assert "30 samples cannot tell 40 groups apart" in caplog.text

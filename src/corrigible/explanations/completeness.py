@@ -34,6 +34,7 @@ def _itself(index: Tensor) -> Tensor:
     return index
 
 
+@torch.no_grad()
 def require_complete(
     question: Question,
     start: Float[Tensor, " *input"],

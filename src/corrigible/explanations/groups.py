@@ -1,5 +1,6 @@
 """Groups of inputs that are present or absent together: a table's feature, an image's segment, a word."""
 
+import logging
 from collections.abc import Sequence
 from typing import Any
 
@@ -16,8 +17,9 @@ Groups = Tensor | NDArray[Any] | Sequence[Any] | str | None
 """The number of each input's group, counted from 0: in the shape of one row, or of x if rows differ (segments of
 images). ``grid`` cuts images into 7 × 7 rectangles, ``slic`` into about 50 superpixels; ``token`` groups the numbers of
 each word's vector, in texts of (token, dimension). None for the features that ``columns`` names, or every input on its
-own."""
+own; methods whose work grows fast with the groups take segments of large pictures and sequences instead, and say so."""
 GRID = 7
+log = logging.getLogger(__name__)
 TOKEN = "token"
 
 
@@ -45,6 +47,31 @@ def groups_of(
         bad = lowest if lowest < 0 else highest
         raise DataError(f"groups hold {bad}; expected numbers from 0 to {most - 1}, as a row has {most} inputs")
     return (groups if groups.shape == x.shape else groups[None]).to(x.device, torch.long)
+
+
+def default_segments(x: Float[Tensor, " batch *input"], most_single: int) -> Int[Tensor, " *input"] | None:
+    """Groups for rows of more than ``most_single`` inputs, which a record names; None for fewer inputs, and for tables.
+
+    Pictures and volumes are cut into boxes of all channels, about 7 × 7 of them or fewer; sequences into the places
+    along their first axis, or if they have one such place or too many, into pieces of equal length.
+    """
+    count = x[0].numel()
+    if x.ndim == 2 or count <= most_single:
+        return None
+    most = min(GRID**2, most_single)
+    axes = (1,) if x.ndim == 3 and x.shape[1] > 1 else tuple(range(2, x.ndim))
+    most = most_single if axes == (1,) and x.shape[1] <= most_single else most
+    parts = max(1, int(most ** (1 / len(axes)) + 1e-9))
+    labels = torch.zeros(x.shape[1:], dtype=torch.long)
+    for axis in axes:
+        size = x.shape[axis]
+        place = torch.arange(size) * min(parts, size) // size
+        labels = labels * min(parts, size) + place.reshape(-1, *[1] * (x.ndim - 1 - axis))
+    log.warning(
+        f"{count} inputs in each row: they are explained in {int(labels.max()) + 1} segments; give groups for others, "
+        f"such as torch.arange({count}).reshape{tuple(x.shape[1:])} for single inputs"
+    )
+    return labels
 
 
 def _named(x: Float[Tensor, " batch *input"], name: str) -> Int[Tensor, " *labelled"]:

@@ -17,6 +17,8 @@ from corrigible.models.forward import Score
 from corrigible.types import Columns
 
 Explainer = Callable[..., Float[Tensor, " batch *input"]]
+MOST_SINGLE = 256
+"""Most inputs of pictures and sequences that Shapley values and regressions take one by one."""
 SETTINGS = """
     Settings of the game, which all methods share:
         groups: inputs that are present or absent together; see `corrigible.explanations.groups`.
@@ -30,20 +32,23 @@ SETTINGS = """
     """
 
 
-def by_coalition(method: Callable[..., Tensor]) -> Explainer:
+def by_coalition(method: Callable[..., Tensor], *, most_single: int | None = None) -> Explainer:
     """The explainer (model, x, target, *, settings) -> like x of a method (game, *, settings) -> like the game's x.
+
+    With more inputs than ``most_single`` and no groups, pictures and sequences are explained in segments.
 
     The explainer takes the settings of the method and those of `game_with`. A setting of the method that the game has
     too is the game's, with the values that the method allows.
     """
     own = _keyword_only(method)
-    of_game = _keyword_only(game_with)
+    of_game = {name: kind for name, kind in _keyword_only(game_with).items() if name != "most_single"}
 
     @wraps(method)
     def explainer(
         model: nn.Module, x: Float[Tensor, " batch *input"], target: Int[Tensor, " batch *contrast"], **settings: Any
     ) -> Float[Tensor, " batch *input"]:
-        game = game_with(model, x, target, **{name: settings[name] for name in of_game if name in settings})
+        chosen = {name: settings[name] for name in of_game if name in settings}
+        game = game_with(model, x, target, most_single=most_single, **chosen)
         return method(game, **{name: value for name, value in settings.items() if name in own or name not in of_game})
 
     first = list(inspect.signature(game_with).parameters.values())[:3]
@@ -72,6 +77,7 @@ def game_with(
     seed: int = 0,
     differentiable: bool = False,
     rows_at_once: int = 256,
+    most_single: int | None = None,
 ) -> Game:
     """The game for the score of these rows.
 
@@ -80,4 +86,7 @@ def game_with(
         DataError: groups, a baseline or a background that do not fit.
     """
     question = Question(model, x, target, score, seed, rows_at_once, differentiable)
-    return game_of(question, groups=groups, columns=columns, baseline=baseline, background=background, absent=absent)
+    return game_of(
+        question, groups=groups, columns=columns, baseline=baseline, background=background, absent=absent,
+        most_single=most_single,
+    )  # fmt: skip

@@ -1,5 +1,6 @@
 """Shapley 1953, A value for n-person games; as an explanation, Štrumbelj and Kononenko 2010, equation 3."""
 
+from functools import partial
 from math import comb
 
 import torch
@@ -14,7 +15,7 @@ from corrigible.explanations.games.game import Game, Plan, all_coalitions
 MOST_GROUPS = 16
 
 
-@by_coalition
+@partial(by_coalition, most_single=MOST_GROUPS)
 def exact_shapley(game: Game) -> Float[Tensor, " batch *input"]:
     """Exact Shapley values: each group's mean contribution over all orders of joining, from all 2ⁿ coalitions.
 

@@ -13,13 +13,13 @@ import torch
 from jaxtyping import Bool, Float
 from torch import Tensor
 
-from corrigible.explanations.coalitions._by_coalition import by_coalition
-from corrigible.explanations.counts import require_room
+from corrigible.explanations.coalitions._by_coalition import MOST_SINGLE, by_coalition
+from corrigible.explanations.counts import require_room, say_if_few
 from corrigible.explanations.games.evaluate import explained
 from corrigible.explanations.games.game import MOST_PLANNED, Game, Plan, all_coalitions
 
 
-@by_coalition
+@partial(by_coalition, most_single=MOST_SINGLE)
 def kernel_shap(game: Game, *, samples: int = 2048) -> Float[Tensor, " batch *input"]:
     """Shapley values by weighted regression on sampled coalitions, which all rows share.
 
@@ -43,6 +43,7 @@ def kernel_plans_of(num_groups: int, *, samples: int, seed: int) -> Iterator[Pla
         RecipeError: fewer than 2 samples.
     """
     require_room("samples", samples, num_groups, least=2)
+    say_if_few(samples, num_groups)
     coalitions = kernel_coalitions_of(num_groups, samples=samples, seed=seed)
     parts = list(zip(*(part.split(MOST_PLANNED) for part in coalitions), strict=True))
     inverse = torch.linalg.pinv(sum((_weighted(*part).T @ part[0].double() for part in parts), 0.0), hermitian=True)

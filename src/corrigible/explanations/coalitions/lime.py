@@ -13,13 +13,13 @@ from jaxtyping import Float
 from torch import Tensor
 
 from corrigible.errors import RecipeError
-from corrigible.explanations.coalitions._by_coalition import by_coalition
-from corrigible.explanations.counts import require_room
+from corrigible.explanations.coalitions._by_coalition import MOST_SINGLE, by_coalition
+from corrigible.explanations.counts import require_room, say_if_few
 from corrigible.explanations.games.evaluate import explained
 from corrigible.explanations.games.game import MOST_PLANNED, Game, Plan
 
 
-@by_coalition
+@partial(by_coalition, most_single=MOST_SINGLE)
 def lime(
     game: Game, *, samples: int = 1000, kernel_width: float = 0.25, ridge: float = 1.0
 ) -> Float[Tensor, " batch *input"]:
@@ -45,6 +45,7 @@ def lime_plans_of(num_groups: int, *, samples: int, kernel_width: float, ridge: 
         RecipeError: fewer than 2 samples, a width or ridge that is not positive.
     """
     require_room("samples", samples, num_groups, least=2)
+    say_if_few(samples, num_groups)
     for name, value in (("kernel_width", kernel_width), ("ridge", ridge)):
         if not value > 0:
             raise RecipeError(f"{name} is {value}; expected a number above 0")

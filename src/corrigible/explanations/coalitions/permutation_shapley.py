@@ -10,13 +10,13 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from corrigible.explanations.coalitions._by_coalition import by_coalition
+from corrigible.explanations.coalitions._by_coalition import MOST_SINGLE, by_coalition
 from corrigible.explanations.counts import require_room
 from corrigible.explanations.games.evaluate import explained
 from corrigible.explanations.games.game import MOST_PLANNED, Game, Plan
 
 
-@by_coalition
+@partial(by_coalition, most_single=MOST_SINGLE)
 def permutation_shapley(game: Game, *, samples: int = 10) -> Float[Tensor, " batch *input"]:
     """Shapley values from sampled orders: each group's mean contribution when it joins; all rows share the orders.
 

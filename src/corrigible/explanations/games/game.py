@@ -14,7 +14,7 @@ from torch import Tensor
 from corrigible.errors import DataError, RecipeError
 from corrigible.explanations.baselines import Baseline
 from corrigible.explanations.games.removal import Absent, Removal, removal_of
-from corrigible.explanations.groups import Groups, groups_of, numbered_anew
+from corrigible.explanations.groups import Groups, default_segments, groups_of, numbered_anew
 from corrigible.explanations.question import Question
 from corrigible.outputs import as_outputs
 from corrigible.types import Columns
@@ -84,14 +84,20 @@ def game_of(
     baseline: Baseline,
     background: Tensor | None,
     absent: Absent,
+    most_single: int | None = None,
 ) -> Game:
     """The game for a question with these settings.
+
+    Args:
+        most_single: with more inputs than this, pictures and sequences are cut into segments unless groups are given.
 
     Raises:
         RecipeError: more than 4096 groups.
         DataError: see `groups_of` and `removal_of`.
     """
     x, seed = question.x, question.seed
+    if groups is None and columns is None and most_single is not None:
+        groups = default_segments(x, most_single)
     labels = numbered_anew(groups_of(x, groups, columns))
     num_groups = int(labels.max()) + 1
     if num_groups > MOST_GROUPS:

@@ -79,7 +79,10 @@ def shapley_interactions(
         model, x, target, score=score, task=task, columns=columns, seed=seed, rows_at_once=rows_at_once,
         differentiable=differentiable,
     )  # fmt: skip
-    game = game_of(question, groups=groups, columns=columns, baseline=baseline, background=background, absent=absent)
+    game = game_of(
+        question, groups=groups, columns=columns, baseline=baseline, background=background, absent=absent,
+        most_single=MOST_PAIRED,
+    )  # fmt: skip
     require_count("samples", samples)
     if game.num_groups > MOST_PAIRED:
         raise RecipeError(f"{game.num_groups} groups; expected at most {MOST_PAIRED}: form larger ones")
