@@ -1,3 +1,5 @@
+import logging
+
 import pytest
 import torch
 from torch import nn
@@ -134,10 +136,12 @@ class Squeezed(nn.Module):
         return self.head((h * self.weigh(h.mean(dim=(2, 3), keepdim=True)).sigmoid()).mean(dim=(2, 3)))
 
 
-def test_a_convolution_that_sees_no_places_is_passed_over():
+def test_a_convolution_that_sees_no_places_is_passed_over(caplog):
     torch.manual_seed(0)
     model, x = Squeezed(), torch.rand(3, 1, 6, 6)
-    found = explain(model, x, 1, method="grad_cam")
+    with caplog.at_level(logging.INFO, logger="corrigible"):
+        found = explain(model, x, 1, method="grad_cam")
+    assert "layer 'seen' gives the class map: 'weigh'" in caplog.text
     assert torch.equal(found, explain(model, x, 1, method="grad_cam", layer="seen"))
     assert (found.flatten(1).std(1) > 0).all()
 

@@ -3,6 +3,7 @@
 Equations 1 and 2, enlarged to the size of the input. Maps are not rescaled to [0, 1], so different rows are comparable.
 """
 
+import logging
 from collections.abc import Sequence
 
 from jaxtyping import Float, Int
@@ -14,6 +15,8 @@ from corrigible.explanations.passes import pass_over
 from corrigible.explanations.scores import score_named
 from corrigible.models.forward import Forward, Score
 from corrigible.models.modes import untouched
+
+log = logging.getLogger(__name__)
 
 
 def grad_cam_of(
@@ -109,6 +112,10 @@ def map_layer_of(forward: Forward, layer: str | None) -> str:
     with_places = [name for name in convolutions if _num_places(forward, forward.shape_of(name)) > 1]
     if not with_places:
         _require_places(forward, convolutions[-1])
+    elif with_places[-1] != convolutions[-1]:
+        log.info(
+            f"layer {with_places[-1]!r} gives the class map: {convolutions[-1]!r}, which runs later, has no places"
+        )
     return with_places[-1]
 
 
