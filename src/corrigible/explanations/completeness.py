@@ -9,6 +9,7 @@ from torch import Tensor
 from corrigible.errors import RecipeError
 from corrigible.explanations.question import Question
 from corrigible.explanations.reached import WITHOUT_GRADIENTS
+from corrigible.models.draws import PassDraws, drawing_from
 from corrigible.outputs import as_outputs
 
 ROUNDING = 64
@@ -20,11 +21,12 @@ def gains_of(question: Question, start: Float[Tensor, " *input"]) -> Float[Tenso
     """The score of each row and the baseline's score for the row's target."""
     found = []
     with torch.no_grad():
-        before = as_outputs(question.model(start[None].clone()))
         for some in torch.arange(len(question.x), device=question.x.device).split(question.rows_at_once):
             asked = question.about(some)
-            outputs = as_outputs(question.model(asked.x.clone()))
-            both = torch.cat([outputs, before.expand_as(outputs)])
+            # A row and its baseline share the draws that its gradients had.
+            with drawing_from(PassDraws(question.seed, partial(_itself, asked.index))):
+                ends = (asked.x.clone(), start.expand_as(asked.x).clone())
+                both = torch.cat([as_outputs(question.model(rows)) for rows in ends])
             target, index = (torch.cat([values] * 2) for values in (asked.target, asked.index))
             found.append(question.scored(both, target, partial(_itself, index)).view(2, -1))
     return torch.cat(found, dim=1)
