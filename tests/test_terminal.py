@@ -129,3 +129,16 @@ def test_running_out_of_memory_is_one_line(capsys):
         show(verb, as_json=False)
     assert ended.value.code == 1
     assert capsys.readouterr().err.startswith("error: not enough memory (cannot allocate 10 GiB)")
+
+
+def test_steps_inside_a_stage_have_a_bar_of_their_own_that_goes_when_they_are_done():
+    with _Bar(Console(file=io.StringIO(), force_terminal=True)) as bar:
+        bar.step("batch", 1, None)
+        assert [task.description for task in bar.progress.tasks] == ["batch"]
+        bar.advance("epoch", 1, 3, "", False)
+        bar.step("batch", 1, 2)
+        assert [task.description for task in bar.progress.tasks] == ["epoch", "batch"]
+        bar.step("batch", 2, 2)
+        assert [task.description for task in bar.progress.tasks] == ["epoch"]
+        bar.step("judged", 1, None)
+    assert bar.progress is None

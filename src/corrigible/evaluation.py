@@ -16,6 +16,7 @@ from corrigible.intervals import percentile_interval, require_few, resamples
 from corrigible.methods import method_named, settings_of
 from corrigible.metrics import LABELS, METRICS
 from corrigible.observations import OBSERVATIONS, Observations, gather, left_out, missing
+from corrigible.progress import counted
 from corrigible.types import Feedback, Measurement
 
 Metric = Callable[..., Tensor]
@@ -223,7 +224,8 @@ def _resampled(questions: Sequence[_Question], observations: Observations, num_r
         }
         rows = observations.of({name for question in asked.values() for name in question.needs})
         num_rows = len(next(iter(rows.values()), ()))
-        for sample, index in enumerate(resamples(num_rows, num_resamples if asked else 0, seed)):
+        drawing = resamples(num_rows, num_resamples if asked else 0, seed)
+        for sample, index in enumerate(counted("intervals: resample", drawing, total=num_resamples)):
             drawn = {name: value[index] for name, value in rows.items()}
             for place, question in asked.items():
                 found[place, sample] = question.ask(drawn)

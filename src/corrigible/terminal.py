@@ -16,6 +16,7 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TaskID, TextC
 from corrigible.errors import CorrigibleError
 from corrigible.named_functions import described, own_place
 from corrigible.printable import one_line, printable
+from corrigible.progress import shown, watched
 
 if TYPE_CHECKING:
     from corrigible.workflow.records import Record
@@ -111,9 +112,10 @@ def _finite(value: Any) -> Any:
 
 def _as_json(records: Iterator[Record], is_problem: Callable[[Record], bool]) -> bool:
     is_found = False
-    for record in records:
-        click.echo(as_line(record))
-        is_found |= is_problem(record)
+    with shown(False if sys.stdout.isatty() else None):
+        for record in records:
+            click.echo(as_line(record))
+            is_found |= is_problem(record)
     return is_found
 
 
@@ -122,14 +124,14 @@ def _as_text(records: Iterator[Record], is_problem: Callable[[Record], bool]) ->
 
     console = Console(highlight=False, soft_wrap=True)
     is_found = False
-    with _Bar(console) as bar:
+    with _Bar(console) as bar, watched(bar.step) if console.is_terminal else shown(None):
         for record in records:
-            shown = told(record)
-            if isinstance(shown, Step):
-                bar.advance(*shown._replace(stage=printable(shown.stage), values=printable(shown.values)))
+            step = told(record)
+            if isinstance(step, Step):
+                bar.advance(*step._replace(stage=printable(step.stage), values=printable(step.values)))
             else:
                 bar.close()
-                for line in shown:
+                for line in step:
                     console.print(printable(line))
             is_found |= is_problem(record)
     return is_found
@@ -142,6 +144,7 @@ class _Bar:
         self.console = console
         self.stage = ""
         self.progress: Progress | None = None
+        self.inner: TaskID | None = None
 
     def __enter__(self) -> "_Bar":
         return self
@@ -152,8 +155,21 @@ class _Bar:
     def close(self) -> None:
         """Leave the current bar as it is; the next epoch, trial or shard starts a new one."""
         if self.progress is not None:
+            if self.inner is not None:
+                self.progress.remove_task(self.inner)
             self.progress.stop()
-        self.progress = None
+        self.progress = self.inner = None
+
+    def step(self, stage: str, number: int, total: int | None) -> None:
+        """Show how far something inside a stage, or before the first, is: a second bar, gone when it is finished."""
+        if self.progress is None:
+            self.stage, self.progress = "", _started_progress(self.console, transient=True)
+        if self.inner is None:
+            self.inner = self.progress.add_task(stage, total=total, values="")
+        self.progress.update(self.inner, description=stage, completed=number, total=total)
+        if number == total:
+            self.progress.remove_task(self.inner)
+            self.inner = None
 
     def advance(self, stage: str, number: int, total: int, values: str, is_noted: bool) -> None:
         if not self.console.is_terminal:
@@ -162,11 +178,12 @@ class _Bar:
             return
         if self.progress is None or stage != self.stage:
             self.close()
-            self.stage, self.progress = stage, _started_progress(self.console, stage, total)
+            self.stage, self.progress = stage, _started_progress(self.console)
+            self.progress.add_task(stage, total=total, values="")
         self.progress.update(TaskID(0), completed=number, total=total, values=values)
 
 
-def _started_progress(console: Console, stage: str, total: int) -> Progress:
+def _started_progress(console: Console, *, transient: bool = False) -> Progress:
     columns = (
         TextColumn("  {task.description}"),
         BarColumn(bar_width=16),
@@ -174,7 +191,6 @@ def _started_progress(console: Console, stage: str, total: int) -> Progress:
         TextColumn("{task.fields[values]}"),
         TimeRemainingColumn(compact=True, elapsed_when_finished=True),
     )
-    progress = Progress(*columns, console=console)
-    progress.add_task(stage, total=total, values="")
+    progress = Progress(*columns, console=console, transient=transient)
     progress.start()
     return progress

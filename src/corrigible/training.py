@@ -30,6 +30,7 @@ from corrigible.objective import (
     require_ran,
     terms_of,
 )
+from corrigible.progress import counted
 from corrigible.tasks import CLASSES
 from corrigible.types import Batch
 
@@ -108,12 +109,14 @@ def fit(
     randomness = PrivateRandomness(seed)
     _require_teaching(model, terms, batches, reviewed, loss=loss, epochs=epochs, seed=seed)
     losses: list[float] = []
+    num_steps = None
     for number in range(epochs):
         started = time.perf_counter()
         totals = _Means()
         with randomness, learning(model):
             pairs = zip(batches(number), reviewed(number) if reviewed else repeat(None), strict=False)
-            for place, (batch, rows) in enumerate(pairs):
+            steps = counted(f"epoch {number + 1}/{epochs}: batch", pairs, total=num_steps)
+            for place, (batch, rows) in enumerate(steps):
                 draws = _step_seed(seed, number, place)
                 if number == place == 0 and loss is task_loss:
                     require_readable(model, batch.x, batch.task or CLASSES)
@@ -121,6 +124,7 @@ def fit(
                 rows = rows.to(device_of(model)) if rows else None
                 with nullcontext() if number or place else refusing_checkpoints(model):
                     totals.add(_stepped(step, optimizer, partial(objective, batch, rows, epoch=number, seed=draws)))
+        num_steps = totals.num_steps
         require_ran([term for term in terms if term.weight_at(number) != 0], totals.penalties)
         losses += totals.losses
         _require_sound(losses, optimizer, is_last=number + 1 == epochs)

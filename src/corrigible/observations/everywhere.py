@@ -11,6 +11,7 @@ from corrigible.data.protocol import extra_of
 from corrigible.errors import DataError
 from corrigible.models.readable import doubt_of, require_no_probabilities
 from corrigible.observations.rows import Rows, precise
+from corrigible.progress import counted
 from corrigible.types import Task
 
 log = logging.getLogger(__name__)
@@ -23,7 +24,7 @@ def on_every_row(rows: Rows, names: Collection[str]) -> dict[str, Tensor]:
         DataError: predictions that are not finite, or a label that the model has no class for.
     """
     outputs, y, group = [], [], []
-    for index in torch.arange(len(rows.dataset)).split(rows.batch_size):
+    for index in counted("predictions: batch", torch.arange(len(rows.dataset)).split(rows.batch_size)):
         part = rows_of(rows.dataset, index)
         outputs.append(rows.outputs(part.x))
         y.append(precise(part.y))

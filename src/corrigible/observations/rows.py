@@ -12,6 +12,7 @@ from corrigible.data.protocol import Dataset
 from corrigible.feedback.masks import Marks
 from corrigible.models.modes import device_of, like_parameters
 from corrigible.models.predictive import predictive
+from corrigible.progress import counted
 from corrigible.types import Batch, Task
 
 
@@ -28,7 +29,7 @@ class Rows:
 
     def batches(self) -> Iterator[Batch]:
         """The rows in their order, on the model's device."""
-        for index in self.index.split(self.batch_size):
+        for index in counted("observations: batch", self.index.split(self.batch_size)):
             yield collate(self.dataset, index, self.marks).to(device_of(self.model))
 
     @torch.no_grad()

@@ -14,6 +14,7 @@ from corrigible.models.batch_size import rows_that_fit
 from corrigible.models.forward import Score
 from corrigible.models.modes import like_parameters, untouched
 from corrigible.outputs import as_outputs, class_logits
+from corrigible.progress import counted
 from corrigible.tasks import CLASSES
 from corrigible.types import Task
 
@@ -96,7 +97,8 @@ def marked_effects(
         fit = rows_that_fit(model, rows[:1])
         before = torch.cat([_outputs(model, part) for part in rows.split(fit)])
         size, gone = max(1, fit // len(lent)), []
-        for places, mask in zip(row.split(size), marks.split(size), strict=True):
+        pairs = list(zip(row.split(size), marks.split(size), strict=True))
+        for places, mask in counted("regions exchanged: part", pairs):
             changed = swapped(rows[places], mask[:, :, None].expand(-1, -1, rows.shape[2]), lent).flatten(0, 1)
             of_pair = places.repeat_interleave(len(lent))
             change = of(before[of_pair], _outputs(model, changed), target[of_pair])

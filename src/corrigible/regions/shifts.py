@@ -12,6 +12,7 @@ from corrigible.data.swapping import some_rows
 from corrigible.models.batch_size import rows_that_fit
 from corrigible.models.modes import evaluating, like_parameters
 from corrigible.models.predictive import predictive
+from corrigible.progress import counted
 from corrigible.regions.candidates import masks_of_parts, parts_of
 
 NUM_ROWS, NUM_DONORS, NUM_CELLS, MOST = 200, 4, 4, 3
@@ -55,7 +56,7 @@ def shifts(
     donors = torch.stack([torch.randperm(len(rows), generator=generator) for _ in range(NUM_DONORS)])
     found = []
     found_before, found_after = (_qualities(model, rows.x, rows) for model in (before, after))
-    for name, mask in _regions(dataset, shape):
+    for name, mask in counted("regions compared: region", _regions(dataset, shape)):
         if bool((mask & marked).sum() * 2 > mask.sum()):
             continue
         x = torch.where(mask, rows.x[donors], rows.x).flatten(0, 1)

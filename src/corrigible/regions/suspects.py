@@ -22,6 +22,7 @@ from corrigible.explanations.counts import require_count
 from corrigible.explanations.explaining import explain
 from corrigible.models.forward import Score
 from corrigible.models.networks import network_of
+from corrigible.progress import counted
 from corrigible.regions.candidates import as_region, elsewhere, masks_of_parts, parts_of
 from corrigible.regions.clusters import cluster_explanations
 from corrigible.regions.effects import logit_of_class, predicted, region_effects
@@ -130,7 +131,7 @@ def suspects(
     ]
     if parts.ndim == 3 and (clustered := _of_clusters(looked, parts, method)):
         regions += map(_Region, clustered, looked.effects(torch.stack(clustered)).T)
-    told = [looked.ranking(region) for region in regions]
+    told = [looked.ranking(region) for region in counted("regions ranked: region", regions)]
     kept: list[int] = []
     for place in sorted(range(len(regions)), key=lambda place: -told[place]["score"]):
         is_new = not any(_is_same(regions[place].mask, regions[better].mask) for better in kept)

@@ -22,6 +22,7 @@ from corrigible.feedback.masks import marks_of, said_about
 from corrigible.models.batch_size import rows_that_fit
 from corrigible.models.modes import evaluating, like_parameters
 from corrigible.observations import Observations, gather
+from corrigible.progress import counted
 from corrigible.protocols.corrections.verdict import Verdict
 from corrigible.recipe import Recipe, load_data, metrics_of
 from corrigible.regions.shifts import Shift
@@ -235,7 +236,7 @@ def _keep_explanations(draft: Draft, evaluated: _Evaluated, rows: dict[str, Tens
 
 def _in_parts(data: Dataset) -> Iterator[TensorData]:
     """All rows, a bounded number of them in memory at once."""
-    for index in torch.arange(len(data)).split(ROWS_AT_ONCE):
+    for index in counted("explanations: part of the rows", torch.arange(len(data)).split(ROWS_AT_ONCE)):
         yield rows_of(data, index)
 
 

@@ -13,6 +13,7 @@ from corrigible.explanations.question import Question
 from corrigible.explanations.scores import score_named
 from corrigible.models.forward import Forward, Score
 from corrigible.models.modes import frozen_norms, untouched
+from corrigible.progress import counted
 
 
 class Points(NamedTuple):
@@ -49,7 +50,8 @@ def sum_over_points(
         for rows, chosen in zip(x.split(rows_at_once), target.split(rows_at_once), strict=True):
             index = values_index(rows)
             points, total = points_of(rows, index), torch.zeros_like(rows)
-            for which in _slices(num_points, max(rows_at_once // len(rows), 1)):
+            at_once = _slices(num_points, max(rows_at_once // len(rows), 1))
+            for which in counted("explanations: part of the points", at_once):
                 at, factors = points.at(which)
                 weights = None if points.weights is None else points.weights[which]
                 gradient = gradients(at, weights, chosen, index)

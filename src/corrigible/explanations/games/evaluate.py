@@ -15,6 +15,7 @@ from corrigible.explanations.games.game import Game, Plan
 from corrigible.explanations.games.values import Values, conditional_values, filled_values
 from corrigible.explanations.groups import shared_evenly
 from corrigible.models.modes import untouched
+from corrigible.progress import counted
 
 
 def explained(game: Game, plans_for: Callable[[int], Iterable[Plan]]) -> Float[Tensor, " batch *input"]:
@@ -68,7 +69,8 @@ def _weighted(
     weights = weights.to(game.x.device, torch.float64)
     total = weights.new_zeros(len(game.x), weights.shape[1])
     with game.question.looking():
-        for some, parts in parts_of_values(game, len(weights), values_of, most_rows=most_rows):
+        found = parts_of_values(game, len(weights), values_of, most_rows=most_rows)
+        for some, parts in counted("explanations: part of the coalitions", found):
             weight = weights[some]
             total = total + torch.cat([part.double() @ weight for part in parts])
     return total

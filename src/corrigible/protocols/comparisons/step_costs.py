@@ -16,6 +16,7 @@ from corrigible.models.forward import Augment
 from corrigible.models.modes import PrivateRandomness, device_of, learning
 from corrigible.models.networks import copied
 from corrigible.objective import objective_of
+from corrigible.progress import counted
 from corrigible.protocols.ahead import changed_ahead, groups, split_ahead
 from corrigible.protocols.schedule import Schedule, batches_of
 from corrigible.protocols.training_facts import Known, augments_of, provided, split_method
@@ -48,7 +49,7 @@ def step_costs(
         steps = {name: _step(model, dataset, marks, method, schedule, seed) for name, method in methods.items()}
         times: dict[str, list[float]] = {name: [] for name in steps}
         of_plain: list[float] = []
-        for number in range(NUM_UNTIMED + num_steps):
+        for number in counted("costs of a step: trial", range(NUM_UNTIMED + num_steps)):
             for found, step in [(of_plain, plain), *((times[name], step) for name, step in steps.items())]:
                 seconds = _seconds(step.alone) + _seconds(step.ahead) / step.num_batches
                 if number >= NUM_UNTIMED:

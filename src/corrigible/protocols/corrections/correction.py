@@ -19,6 +19,7 @@ from corrigible.methods import ConfiguredMethod
 from corrigible.models.forward import Loss
 from corrigible.models.networks import copied, trainable_network
 from corrigible.objective import PenaltySettings, Term, terms_of
+from corrigible.progress import shown
 from corrigible.protocols.corrections.careful import careful_step
 from corrigible.protocols.corrections.defaults import MethodChosen, default_method
 from corrigible.protocols.corrections.judge import Judge, build_judge
@@ -57,6 +58,7 @@ def correct(
     learning_rate: float = 1e-3,
     validation: Any = None,
     seed: int = 0,
+    progress: bool | None = None,
 ) -> Network:
     """A corrected copy of the model; the model itself is left as it is.
 
@@ -81,6 +83,8 @@ def correct(
         batch_size: rows per step; None for 64, or fewer if an epoch would otherwise have less than a dozen steps.
         validation: rows that were not trained on and may hold the confounder; weights and the verdict are judged on
             them. None judges on training rows.
+        progress: whether a line of the standard error says how far the work is; None for only on a terminal or in a
+            notebook.
 
     Raises:
         FeedbackError: no feedback, or feedback that does not fit the data.
@@ -92,27 +96,30 @@ def correct(
     """
     how: dict[str, Any] = {"loss": loss, "optimizer": optimizer, "step": step, "learning_rate": learning_rate}
     schedule = Schedule(epochs=epochs, batch_size=batch_size, **how)
-    running = correction(
-        model,
-        data,
-        feedback,
-        augment=augment,
-        penalties=penalties,
-        schedule=schedule,
-        validation=validation,
-        seed=seed,
-    )
-    while True:
-        try:
-            progress = next(running)
-        except StopIteration as finished:
-            return finished.value  # type: ignore[no-any-return]
-        if isinstance(progress, WeightChoice):
-            log.log(logging.INFO if progress.weight else logging.WARNING, progress.message)
-        if isinstance(progress, FeedbackDoubted):
-            log.warning(progress.message)
-        if isinstance(progress, Verdict):
-            log.log(logging.INFO if progress.outcome == "corrected" else logging.WARNING, progress.sentence)
+    asked: dict[str, Any] = {"augment": augment, "penalties": penalties, "validation": validation, "seed": seed}
+    running = correction(model, data, feedback, schedule=schedule, **asked)
+    with shown(progress) as clear:
+        while True:
+            try:
+                record = next(running)
+            except StopIteration as finished:
+                return finished.value  # type: ignore[no-any-return]
+            if said := _said(record):
+                clear()
+                log.log(*said)
+
+
+def _said(record: Progress) -> tuple[int, str] | None:
+    """The level and the words of what is logged of a record; None where nothing is."""
+    match record:
+        case WeightChoice():
+            return logging.INFO if record.weight else logging.WARNING, record.message
+        case FeedbackDoubted():
+            return logging.WARNING, record.message
+        case Verdict():
+            return logging.INFO if record.outcome == "corrected" else logging.WARNING, record.sentence
+        case _:
+            return None
 
 
 def correction(

@@ -26,6 +26,7 @@ from corrigible.errors import TrainingDivergedError
 from corrigible.feedback.masks import Marks, marks_to_swap
 from corrigible.models.modes import evaluating, like_parameters
 from corrigible.models.predictive import predictive
+from corrigible.progress import counted
 from corrigible.protocols.corrections.exchanges import MOST_AT_ONCE, SWAPPED, Exchanged, Exchanges
 from corrigible.protocols.corrections.judged import Judged, joined
 from corrigible.types import Task
@@ -52,7 +53,7 @@ class Judge:
             TrainingDivergedError: a prediction that is NaN.
         """
         by_part: dict[int, list[_Predicted]] = {}
-        for rows in self.exchanges.rows():
+        for rows in counted("judged: part of the exchanged rows", self.exchanges.rows()):
             by_part.setdefault(rows.part, []).append(_predicted(model, rows, self.task))
         # All rows of a part together, because in a ranking a row's quality is about the others.
         return joined([_judged(_together(found), self.task) for found in by_part.values()])
