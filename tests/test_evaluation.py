@@ -125,7 +125,7 @@ def test_rows_that_a_quality_says_nothing_about_are_counted_apart(model):
 def test_what_is_undefined_on_these_rows_is_said():
     (found,) = measure(right(3, 8), ["auc"])
     assert (found.value, found.low, found.high, found.count) == (None, None, None, 8)
-    assert found.note == "not defined on these rows"
+    assert found.note == "not defined on these rows; every row has the same label"
 
 
 def test_the_interval_of_a_share_is_about_the_normal_one():
@@ -377,4 +377,16 @@ def test_a_function_of_ones_own_may_be_about_any_labels():
 def test_amounts_that_a_deviance_does_not_have_are_said():
     data = data_of("amounts")
     (found,) = evaluate(model_of(data), data, metrics=["mean_poisson_deviance"], num_resamples=3)
-    assert (found.value, found.note) == (None, "not defined on these rows")
+    assert found.value is None
+    assert found.note.startswith("not defined on these rows; a prediction is not above 0")
+
+
+@pytest.mark.parametrize("metrics", ["accuracy", {"accuracy": 1}, 3, [3]])
+def test_metrics_that_are_no_list_of_names_are_refused(metrics):
+    with pytest.raises(RecipeError, match="list"):
+        measure(right(3, 8), metrics)
+
+
+def test_a_generator_of_metrics_is_a_list(model):
+    assert [m.metric for m in measure(right(3, 8), (name for name in ["accuracy"]))] == ["accuracy"]
+    assert [m.metric for m in evaluate(model, DATA, metrics=iter(["accuracy"]), num_resamples=0)] == ["accuracy"]

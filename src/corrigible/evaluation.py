@@ -15,9 +15,9 @@ from corrigible.errors import DataError, RecipeError, unknown
 from corrigible.intervals import percentile_interval, require_few, resamples
 from corrigible.methods import method_named, settings_of
 from corrigible.metrics import LABELS, METRICS
-from corrigible.observations import OBSERVATIONS, Observations, gather, left_out, missing
+from corrigible.observations import OBSERVATIONS, Observations, gather, left_out, missing, unmeasured
 from corrigible.progress import counted
-from corrigible.types import Feedback, Measurement
+from corrigible.types import Measurement
 
 Metric = Callable[..., Tensor]
 """Observations by name -> one number; NaN where it is undefined."""
@@ -30,30 +30,30 @@ def evaluate(
     model: nn.Module,
     data: Any,
     *,
-    metrics: Sequence[str | Metric] | None = None,
-    feedback: Sequence[Feedback] = (),
+    metrics: Any = None,
+    feedback: Any = (),
     method: str = "input_gradient",
     explainer_settings: Mapping[str, Any] | None = None,
-    num_donors: int = 50,
-    num_resamples: int = 1000,
-    batch_size: int = 256,
-    seed: int = 0,
+    num_donors: Any = 50,
+    num_resamples: Any = 1000,
+    batch_size: Any = 256,
+    seed: Any = 0,
 ) -> list[Measurement]:
     """Measure a model on a data set: one `Measurement` per metric, or per class or group where a metric asks for one.
 
     Calls ``gather`` for the observations that the metrics need, then ``measure``.
 
     Args:
-        metrics: names in ``METRICS``, ``module:function`` names, or functions whose arguments name the observations;
-            None for what the task of the data set measures by default.
+        metrics: a list of names in ``METRICS``, ``module:function`` names, or functions whose arguments name the
+            observations; None for what the task of the data set measures by default.
 
     Raises:
         RecipeError: an unknown metric, or one that asks for an unknown observation.
         DataError, FeedbackError: as ``gather``, whose documentation also explains the other arguments.
     """
-    dataset = as_dataset(data)
     require_few(num_resamples)
-    metrics = task_of(dataset).metrics if metrics is None else metrics
+    dataset = as_dataset(data)
+    metrics = task_of(dataset).metrics if metrics is None else metric_list(metrics)
     observations = gather(
         model,
         dataset,
@@ -70,10 +70,10 @@ def evaluate(
 
 def measure(
     observations: Observations,
-    metrics: Sequence[str | Metric] | None = None,
+    metrics: Any = None,
     *,
-    num_resamples: int = 1000,
-    seed: int = 0,
+    num_resamples: Any = 1000,
+    seed: Any = 0,
 ) -> list[Measurement]:
     """Each metric's value on these observations, with a 95 % percentile bootstrap interval over rows (Efron 1979).
 
@@ -96,10 +96,10 @@ def measure(
 def difference(
     before: Observations,
     after: Observations,
-    metrics: Sequence[str | Metric] | None = None,
+    metrics: Any = None,
     *,
-    num_resamples: int = 1000,
-    seed: int = 0,
+    num_resamples: Any = 1000,
+    seed: Any = 0,
 ) -> list[Measurement]:
     """How much each metric changed between two models on the same rows: after minus before.
 
@@ -127,6 +127,22 @@ def observations_for(metrics: Iterable[str | Metric]) -> set[str]:
         RecipeError: an unknown metric, or one that asks for an unknown observation.
     """
     return {name for metric in metrics for name in _needs(*_resolved(metric))}
+
+
+def metric_list(metrics: Any) -> list[str | Metric]:
+    """The metrics as a list.
+
+    Raises:
+        RecipeError: a single one, or something else.
+    """
+    if isinstance(metrics, str | Mapping) or not isinstance(metrics, Iterable):
+        found = repr(metrics) if isinstance(metrics, str) else f"a {type(metrics).__name__}"
+        raise RecipeError(f"metrics is {found}; expected a list of names or functions, such as ['accuracy']")
+    found_all = list(metrics)
+    for metric in found_all:
+        if not isinstance(metric, str) and not callable(metric):
+            raise RecipeError(f"the list of metrics holds {metric!r}; expected names or functions")
+    return found_all
 
 
 @dataclass(frozen=True)
@@ -168,8 +184,8 @@ def _needs(name: str, metric: Metric) -> tuple[str, ...]:
     return needs
 
 
-def _all_questions(observations: Observations, metrics: Iterable[str | Metric] | None) -> list[_Question]:
-    chosen = observations.task.metrics if metrics is None else metrics
+def _all_questions(observations: Observations, metrics: Any) -> list[_Question]:
+    chosen = observations.task.metrics if metrics is None else metric_list(metrics)
     return [question for metric in chosen for question in _questions(observations, *_resolved(metric))]
 
 
@@ -180,7 +196,10 @@ def _questions(observations: Observations, name: str, metric: Metric) -> Iterato
         yield _Question(name, metric, needs, note=f"not measured: needs {lacking}", is_measurable=False)
         return
     rows = observations.of({*needs, "y"})
-    question = _Question(name, metric, needs, "", *left_out(observations, rows, needs))
+    count, note = left_out(observations, rows, needs)
+    listed = metric.func if isinstance(metric, partial) else metric
+    note = "; ".join(filter(None, (note, unmeasured(observations, name) if METRICS.get(name) is listed else "")))
+    question = _Question(name, metric, needs, count=count, note=note)
     unset = [setting for setting, default in settings_of(metric).items() if default is inspect.Parameter.empty]
     if not unset:
         yield question
@@ -193,6 +212,9 @@ def _questions(observations: Observations, name: str, metric: Metric) -> Iterato
         part = f"{kind} {names[value] if 0 <= value < len(names) else value}"
         count = int((rows[key] == value).sum())
         yield replace(question, metric=partial(metric, **{unset[0]: value}), part=part, count=count)
+    for value in sorted(set(range(len(names))) - set(rows[key].tolist())):
+        note = f"not measured: no row has this {kind}"
+        yield _Question(name, metric, needs, f"{kind} {names[value]}", note=note, is_measurable=False)
 
 
 def _about_both(before: _Question, after: _Question) -> _Question:

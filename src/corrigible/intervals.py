@@ -1,6 +1,7 @@
 """95 % confidence intervals."""
 
 from collections.abc import Iterator
+from typing import Any
 
 import numpy as np
 import torch
@@ -8,17 +9,16 @@ from jaxtyping import Float, Int
 from scipy.stats import t as student
 from torch import Tensor
 
-from corrigible.errors import RecipeError
+from corrigible.arguments import whole_number
 
 ENDS = (0.025, 0.975)
 MOST_RESAMPLES = 10**5
 """Far beyond what the ends of an interval need; each resample measures everything anew."""
 
 
-def require_few(num_resamples: int) -> None:
+def require_few(num_resamples: Any) -> None:
     """Raises RecipeError for a number of resamples that is negative, or too large for the memory and the patience."""
-    if not 0 <= num_resamples <= MOST_RESAMPLES:
-        raise RecipeError(f"num_resamples is {num_resamples}; expected a number from 0 to {MOST_RESAMPLES:,}")
+    whole_number("num_resamples", num_resamples, 0, MOST_RESAMPLES)
 
 
 def resamples(num_rows: int, num_resamples: int, seed: int) -> Iterator[Int[Tensor, " row"]]:

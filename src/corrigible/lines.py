@@ -92,8 +92,7 @@ def _own(record: OwnRecord) -> Iterator[str]:
         case MethodCompared():
             return _compared(record)
         case Noted():
-            known = f", {record.num_known} were there already" if record.num_known else ""
-            return iter([f"[green]{record.verb}[/green]: {len(record.numbers)} stored{known}"])
+            return iter(_noted(record))
         case Sealed():
             return _sealed(record)
         case Verified():
@@ -227,3 +226,9 @@ def _method(record: Method) -> Iterator[str]:
 def shift_in_words(record: Shift) -> str:
     """How good predictions are with other rows' values in the region."""
     return f"{record.measured} {record.after:.0%} when it is exchanged, before {record.before:.0%}"
+
+
+def _noted(record: Noted) -> list[str]:
+    known = f", {record.num_known} were there already" if record.num_known else ""
+    doubts = (f"  [yellow]check the feedback: {escape(words)}[/yellow]" for words in record.doubts)
+    return [f"[green]{record.verb}[/green]: {len(record.numbers)} stored{known}", *doubts]

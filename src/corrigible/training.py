@@ -8,11 +8,13 @@ from dataclasses import dataclass, field, replace
 from functools import partial
 from itertools import repeat
 from statistics import median
+from typing import Any
 
 import torch
 from torch import nn
 from torch.optim import Optimizer
 
+from corrigible.arguments import whole_number
 from corrigible.batches import Batches, augmented
 from corrigible.errors import RecipeError, TrainingDivergedError
 from corrigible.losses import task_loss
@@ -80,8 +82,8 @@ def fit(
     augment: Sequence[Augment] = (),
     step: Step = plain_step,
     optimizer: Optimizer,
-    epochs: int,
-    seed: int = 0,
+    epochs: Any,
+    seed: Any = 0,
 ) -> Iterator[Epoch]:
     """Train the model in place and yield an `Epoch` after each pass over the labelled rows.
 
@@ -104,11 +106,11 @@ def fit(
         NoGradientError: a penalty has no gradient with respect to any parameter.
         TrainingDivergedError: the objective became NaN or infinite, or the label loss far larger than before training.
     """
-    model, terms = trainable_network(model), terms_of(penalties or {})
+    model, epochs, seed = trainable_network(model), whole_number("epochs", epochs, 0), whole_number("seed", seed)
+    terms = terms_of(penalties or {})
     objective = partial(objective_of, model, loss=loss, terms=terms)
-    randomness = PrivateRandomness(seed)
+    randomness, losses = PrivateRandomness(seed), list[float]()
     _require_teaching(model, terms, batches, reviewed, loss=loss, epochs=epochs, seed=seed)
-    losses: list[float] = []
     num_steps = None
     for number in range(epochs):
         started = time.perf_counter()

@@ -4,10 +4,11 @@ import difflib
 from collections.abc import Mapping
 from typing import Any
 
+import pandas as pd
 import torch
 from torch import Tensor
 
-from corrigible.data.arrays import require_dense
+from corrigible.data.arrays import require_dense, require_scaled
 from corrigible.data.protocol import Dataset, extra_of, weights_of
 from corrigible.errors import DataError
 from corrigible.tasks import OF_ROWS
@@ -15,9 +16,23 @@ from corrigible.tasks import OF_ROWS
 
 def check_lengths(*parts: Tensor | None) -> None:
     """Raises DataError for x, y and group that do not have as many rows each."""
-    lengths = [len(part) for part in parts if part is not None]
+    given = {name: part for name, part in zip(("x", "y", "group"), parts, strict=False) if part is not None}
+    lengths = [len(part) if part.ndim else 1 for part in given.values()]
     if len(set(lengths)) > 1:
-        raise DataError(f"x, y and group have {', '.join(map(str, lengths))} rows; expected the same number")
+        shape = tuple(given["x"].shape)
+        raise DataError(
+            f"{' and '.join(given)} have {' and '.join(map(str, lengths))} rows; expected the same number; x has shape "
+            f"{shape}, rows first"
+        )
+
+
+def check_order(x: Any, y: Any) -> None:
+    """Raises DataError for a frame and labels whose indices hold the same names in another order."""
+    first, second = getattr(x, "index", None), getattr(y, "index", None)
+    if not isinstance(first, pd.Index) or not isinstance(second, pd.Index) or len(first) != len(second):
+        return
+    if not first.equals(second) and first.is_unique and not len(first.difference(second)):
+        raise DataError("x and y have the same index in another order; put them in one order: y = y.loc[x.index]")
 
 
 def check_beside(data: Dataset) -> None:
@@ -38,6 +53,7 @@ def check_rows(data: Any, index: Tensor | None = None) -> None:
     """Raises DataError for rows in memory that cannot be used; ``index`` are their positions in the data set."""
     require_dense(data.x, "x")
     check_lengths(data.x, data.y, data.group)
+    require_scaled(data.x)
     if data.task.name == "classes" and (data.y.ndim != 1 or data.y.is_floating_point()):
         raise DataError(
             f"y has shape {tuple(data.y.shape)} and holds {data.y.dtype}; expected one class number per row; for a "

@@ -4,13 +4,13 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any
 
-import pandas as pd
 import torch
 from jaxtyping import Float, Int, Shaped
 from torch import Tensor
 
-from corrigible.data.arrays import frame_columns, given_rows, numbers, stacked, whole_numbers, whole_numbers_of
-from corrigible.data.checks import check_beside, check_labels, check_lengths, check_names, check_rows
+from corrigible.data.arrays import columns_in, given_rows, inputs, numbers, stacked, whole_numbers, whole_numbers_of
+from corrigible.data.checks import check_beside, check_labels, check_lengths, check_names, check_order, check_rows
+from corrigible.data.given import given_data
 from corrigible.data.protocol import Dataset, beside, class_names_of, columns_of, extra_of, tokens_of, weights_of
 from corrigible.data.tokens import Tokens
 from corrigible.errors import DataError
@@ -40,12 +40,13 @@ class TensorData:
     """What the labels mean: a name in ``TASKS``, {"name": …, setting: …}, or a `Task`; afterwards always a `Task`."""
 
     def __post_init__(self) -> None:
-        given = {"x": self.x, "y": self.y}
-        if isinstance(given["x"], pd.DataFrame) and self.columns is None:
-            object.__setattr__(self, "columns", frame_columns(given["x"]))
+        given: dict[str, Any] = {"x": self.x, "y": self.y}
+        if self.columns is None:
+            object.__setattr__(self, "columns", columns_in(given["x"]))
+        check_order(given["x"], given["y"])
         for name, values in given.items():
             if not isinstance(values, Tensor):
-                found = numbers(values, name)
+                found = inputs(values) if name == "x" else numbers(values, name)
                 object.__setattr__(self, name, found.float() if name == "x" else found)
         if not isinstance(self.task, Task):
             check_labels(self.y, self.extra)
@@ -67,7 +68,7 @@ class TensorData:
 
 
 def as_dataset(data: Any, *, task: Task | None = None) -> Dataset:
-    """A data set from ``(x, y)`` or ``(x, y, group)`` arrays, tensors or frames; a map-style data set stays one.
+    """A data set from ``(x, y)`` or ``(x, y, group)`` arrays, tensors or frames, or a DataLoader's data set.
 
     Arrays and frames are copied and become float32, tensors of floats keep their type. A map-style data set that names
     a task comes back with its labels in memory.
@@ -79,10 +80,9 @@ def as_dataset(data: Any, *, task: Task | None = None) -> Dataset:
         DataError: no rows, arrays of different length, inputs that are not numbers, NaN or infinite inputs, labels or
             groups that are not whole numbers.
     """
-    if isinstance(data, tuple) and len(data) in (2, 3):
+    data = given_data(data)
+    if isinstance(data, tuple):
         data = from_arrays(data, CLASSES if task is None else task)
-    if not (hasattr(data, "__len__") and hasattr(data, "__getitem__")):
-        raise DataError(f"data is a {type(data).__name__}; expected (x, y) arrays or a map-style data set of (x, y)")
     if len(data) == 0:
         raise DataError("the data set has no rows; expected at least one")
     check_beside(data)
@@ -100,8 +100,8 @@ def from_arrays(arrays: tuple[Any, ...], task: TaskChoice) -> TensorData:
     Raises:
         DataError: as `as_dataset`.
     """
-    columns = frame_columns(arrays[0]) if isinstance(arrays[0], pd.DataFrame) else None
-    x, y = numbers(arrays[0], "x"), numbers(arrays[1], "y")
+    check_order(arrays[0], arrays[1])
+    columns, x, y = columns_in(arrays[0]), inputs(arrays[0]), numbers(arrays[1], "y")
     y = task.check(y) if isinstance(task, Task) else y
     group = whole_numbers(arrays[2], "group") if len(arrays) == 3 else None
     check_lengths(x, y, group)
@@ -149,8 +149,7 @@ def rows_of(dataset: Dataset, index: Int[Tensor, " batch"]) -> TensorData:
     task = task_of(dataset)
     y = _labels([row[1] for row in rows], task, index)
     group = whole_numbers_of([row[2] for row in rows], "group", index) if len(rows[0]) == 3 else None
-    tokens = tokens_of(dataset)
-    kept = None if tokens is None else tokens.of(index)
+    kept = None if (tokens := tokens_of(dataset)) is None else tokens.of(index)
     x = x if x.is_floating_point() else x.float()
     found = TensorData(x, y, group, columns_of(dataset), tokens=kept, task=task, **beside(dataset, index))
     check_rows(found, index)

@@ -37,7 +37,7 @@ def polarities_in(folder: Path) -> Iterator[tuple[Polarity, str]]:
 def masks_for(
     images: ImageFolder, folder: Path, polarity: Polarity, split: str
 ) -> Iterator[tuple[int, Bool[Tensor, " height width"]]]:
-    """Each row with a mask ``<folder>/<polarity>/<split>/<class>/<name>.*`` that marks a pixel, and its mask.
+    """Each row with a mask ``<folder>/<polarity>/<split>/<class>/<name>.*``, and the mask, which may mark nothing.
 
     A mask has the name of its image; its suffix may differ. Where images are read smaller, a mask marks each place that
     holds a marked pixel. If a mask of the other polarity shares such a place without sharing a pixel, the place belongs
@@ -58,8 +58,7 @@ def masks_for(
         mask = coverage > 0
         if name in others:
             mask = _less_the_other(mask, coverage, _coverage(images, row, folder, others[name]), polarity)
-        if bool(mask.any()):
-            yield row, mask
+        yield row, mask
 
 
 def _other(polarity: Polarity) -> Polarity:

@@ -8,6 +8,9 @@ import torch
 from jaxtyping import Float, Int
 from torch import Tensor, nn
 
+from corrigible.arguments import whole_number
+from corrigible.data.arrays import columns_in
+from corrigible.data.trained_columns import require_columns
 from corrigible.errors import RecipeError
 from corrigible.explanations.attribution import EXPLAINERS as BY_GRADIENT
 from corrigible.explanations.coalitions import EXPLAINERS as BY_COALITION
@@ -42,7 +45,7 @@ def explain(
     task: TaskChoice | None = None,
     at: Any = None,
     columns: Columns | None = None,
-    seed: int = 0,
+    seed: Any = 0,
     differentiable: bool = False,
     rows_at_once: int | None = None,
     **settings: Any,
@@ -54,7 +57,7 @@ def explain(
 
     Args:
         model: a network, or for methods that only look at scores, any function of the rows that gives scores.
-        x: rows, (batch, …), as a tensor or array of finite numbers.
+        x: rows, (batch, …), as a tensor, array or frame of finite numbers.
         target: the class to explain, or for other tasks the number of the output, label or quantile: one for all rows
             or one per row. None for the predicted class, or for what the task explains by default.
         against: a class, or one per row: explain why the target rather than this one.
@@ -76,7 +79,7 @@ def explain(
         NoGradientError: differentiable, but no parameter would get a gradient; or no gradient leads to inputs that
             change the score.
     """
-    model = as_model(model) if at is None else AtPlaces(as_model(model), at)
+    model, seed = _network(model, x, at), whole_number("seed", seed)
     with untouched(model, seed):
         rows = checked_rows(x, columns)
         first = like_parameters(rows[:1], model)
@@ -101,6 +104,13 @@ def explain(
         if differentiable:
             require_gradient(model, attribution, name_of(method))
     return attribution
+
+
+def _network(model: Any, x: Any, at: Any) -> nn.Module:
+    """The model as a network, at some places of its output; DataError if it was corrected on other columns."""
+    network = as_model(model)
+    require_columns(network, columns_in(x))
+    return network if at is None else AtPlaces(network, at)
 
 
 def explainer_of(method: Method) -> Callable[..., Tensor]:

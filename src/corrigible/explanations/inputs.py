@@ -7,10 +7,9 @@ from typing import Any
 import numpy as np
 import torch
 from jaxtyping import Float, Int
-from numpy.typing import NDArray
 from torch import Tensor, nn
 
-from corrigible.data.arrays import require_dense
+from corrigible.data.arrays import frame_of, inputs
 from corrigible.errors import CorrigibleError, DataError, UnsupportedModelError
 from corrigible.explanations.features import check_columns
 from corrigible.models.first_row import watched
@@ -98,21 +97,14 @@ def checked_rows(x: Any, columns: Columns | None) -> Float[Tensor, " batch *inpu
     Raises:
         DataError: not numbers, no rows, no batch axis, NaN or infinite values, or columns of another table.
     """
-    if hasattr(x, "x") and hasattr(x, "y"):
+    if frame_of(x) is None and hasattr(x, "x") and hasattr(x, "y"):
         raise DataError(f"x is a {type(x).__name__}, rows with their labels; expected the rows alone: pass data.x")
     if isinstance(x, tuple | list) and _holds_tensors(x):
         raise DataError(
             f"x is a {type(x).__name__} of {len(x)} tensors; expected one tensor: torch.stack(x) if each is a row; for "
             f"a model of several inputs, {_JOINED}"
         )
-    if not isinstance(x, Tensor):
-        if hasattr(x, "toarray"):
-            raise DataError(f"x is a sparse {type(x).__name__}; expected a dense array: x.toarray()")
-        array = _as_array(x)
-        if array.dtype.kind not in "fiub":
-            raise DataError(f"x holds {array.dtype} values; expected numbers: encode text and categories first")
-        x = torch.from_numpy(array.copy())
-    require_dense(x, "x")
+    x = inputs(x)
     rows: Tensor = x.detach().clone() if x.is_inference() else x.detach()
     rows = rows if rows.is_floating_point() else rows.float()
     if rows.ndim < 2:
@@ -127,16 +119,6 @@ def checked_rows(x: Any, columns: Columns | None) -> Float[Tensor, " batch *inpu
     if columns is not None:
         check_columns(rows, columns)
     return rows
-
-
-def _as_array(x: Any) -> NDArray[Any]:
-    try:
-        return np.asarray(x)
-    except (TypeError, ValueError) as error:
-        raise DataError(
-            f"x is a {type(x).__name__} whose rows differ in shape; expected an array, (batch, …); of data with "
-            "labels, pass the rows alone, such as data.x"
-        ) from error
 
 
 def num_classes_of(model: nn.Module, first: Float[Tensor, " 1 *input"], num_rows: int) -> int:

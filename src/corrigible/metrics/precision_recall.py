@@ -1,7 +1,8 @@
 """Precision, recall and their harmonic mean.
 
 With two classes, they are those of class 1. With more, they are averaged with equal weight over the classes that occur
-among labels or predictions. A share of no rows is 0.
+among labels or predictions. A share of no rows is not measured: such a class is left out, and without any other class
+the result is NaN.
 """
 
 import torch
@@ -28,9 +29,7 @@ def f1(probs: Float[Tensor, " n num_classes"], y: Int[Tensor, " n"]) -> Float[Te
 
 
 def macro_f1(predicted: Int[Tensor, " n label"], y: Shaped[Tensor, " n label"]) -> Float[Tensor, ""]:
-    """Harmonic mean of each label's precision and recall, averaged over the labels; 0 where nothing is right."""
-    if not len(y):
-        return torch.tensor(torch.nan, dtype=torch.float64)
+    """Harmonic mean of each label's precision and recall, averaged over the labels that occur in either."""
     present, said = y.double(), predicted.double()
     hits, num_either = (present * said).sum(dim=0), (present + said).sum(dim=0)
     return _mean_share(2 * hits, num_either)
@@ -49,4 +48,5 @@ def _counts(probs: Tensor, y: Tensor) -> tuple[Tensor, Tensor, Tensor]:
 
 
 def _mean_share(part: Tensor, whole: Tensor) -> Tensor:
-    return (part / whole.clamp_min(1)).mean()
+    """The mean of part / whole where the whole is not 0."""
+    return (part / whole)[whole > 0].mean()

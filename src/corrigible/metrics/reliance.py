@@ -1,4 +1,7 @@
-"""How much the model relies on inputs that must not matter; 0 means not at all."""
+"""How much the model relies on inputs that must not matter; 0 means not at all.
+
+Rows on which nothing could be exchanged, because the other rows hold the same values there, are left out.
+"""
 
 from jaxtyping import Float
 from torch import Tensor
@@ -6,12 +9,12 @@ from torch import Tensor
 
 def flip_rate(flipped: Float[Tensor, " n"]) -> Float[Tensor, ""]:
     """Share of predictions that change when the irrelevant inputs are replaced by other rows' values."""
-    return flipped.double().mean()
+    return flipped.double().nanmean()
 
 
 def swapped_accuracy(swapped_hits: Float[Tensor, " n"]) -> Float[Tensor, ""]:
     """Share of predictions that are right when the irrelevant inputs are replaced by other rows' values."""
-    return swapped_hits.double().mean()
+    return swapped_hits.double().nanmean()
 
 
 def mean_shift(shift: Float[Tensor, " n"]) -> Float[Tensor, ""]:
@@ -21,7 +24,7 @@ def mean_shift(shift: Float[Tensor, " n"]) -> Float[Tensor, ""]:
     change in standard deviations of the labels, for counts and positive amounts the difference of the means as a share
     of the larger one, both at most 1.
     """
-    return shift.double().mean()
+    return shift.double().nanmean()
 
 
 def mean_loss(loss: Float[Tensor, " n"]) -> Float[Tensor, ""]:
@@ -31,7 +34,7 @@ def mean_loss(loss: Float[Tensor, " n"]) -> Float[Tensor, ""]:
 
 def mean_swapped_loss(swapped_loss: Float[Tensor, " n"]) -> Float[Tensor, ""]:
     """Mean loss of the labels when the irrelevant inputs are replaced by other rows' values; lower is better."""
-    return swapped_loss.double().mean()
+    return swapped_loss.double().nanmean()
 
 
 def attribution_overlap(attribution_share: Float[Tensor, " n"]) -> Float[Tensor, ""]:
@@ -46,4 +49,4 @@ def flip_effect(
 
     ½ Σ |p − p′|, in [0, 1]. For an input that is 0 or 1, reflecting is flipping it.
     """
-    return (probs.double() - reflected_probs.double()).abs().sum(dim=1).mean() / 2
+    return (probs.double() - reflected_probs.double()).abs().sum(dim=1).nanmean() / 2

@@ -2,6 +2,6 @@
 
 from corrigible.observations.gathering import gather
 from corrigible.observations.observed import OBSERVATIONS, Observation, Observations
-from corrigible.observations.reasons import left_out, missing
+from corrigible.observations.reasons import left_out, missing, unmeasured
 
-__all__ = ["OBSERVATIONS", "Observation", "Observations", "gather", "left_out", "missing"]
+__all__ = ["OBSERVATIONS", "Observation", "Observations", "gather", "left_out", "missing", "unmeasured"]

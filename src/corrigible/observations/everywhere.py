@@ -12,6 +12,7 @@ from corrigible.errors import DataError
 from corrigible.models.readable import doubt_of, require_no_probabilities
 from corrigible.observations.rows import Rows, precise
 from corrigible.progress import counted
+from corrigible.tasks.classes import known_classes
 from corrigible.types import Task
 
 log = logging.getLogger(__name__)
@@ -65,4 +66,4 @@ def _check(observed: Mapping[str, Tensor], y: Tensor, task: Task) -> None:
     bad = ((y < 0) | (y >= num_classes)).nonzero().flatten()
     if len(bad):
         row = int(bad[0])
-        raise DataError(f"row {row} has label {int(y[row])}; expected 0 to {num_classes - 1}, the model's classes")
+        raise DataError(f"row {row} has label {int(y[row])}; {known_classes(num_classes)}")

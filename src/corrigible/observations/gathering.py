@@ -1,14 +1,16 @@
 """Run a model on a data set and write down what metrics ask for."""
 
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Mapping
 from dataclasses import replace
 from typing import Any
 
 import torch
 from torch import Tensor, nn
 
+from corrigible.arguments import whole_number
 from corrigible.data.dataset import as_dataset, rows_of, task_of
-from corrigible.data.protocol import class_names_of
+from corrigible.data.protocol import class_names_of, columns_of
+from corrigible.data.trained_columns import require_columns
 from corrigible.explanations.inputs import checked_output
 from corrigible.feedback.masks import marks_of
 from corrigible.models.modes import PrivateRandomness, evaluating, like_parameters
@@ -20,7 +22,6 @@ from corrigible.observations.explained import Explainer, attribution_share, qual
 from corrigible.observations.observed import OBSERVATIONS, Observations
 from corrigible.observations.rows import Rows
 from corrigible.observations.swaps import reflected_probs, swaps
-from corrigible.types import Feedback
 
 
 def gather(
@@ -28,12 +29,12 @@ def gather(
     data: Any,
     *,
     names: Collection[str] = tuple(OBSERVATIONS),
-    feedback: Sequence[Feedback] = (),
+    feedback: Any = (),
     method: str = "input_gradient",
     explainer_settings: Mapping[str, Any] | None = None,
-    num_donors: int = 50,
-    batch_size: int = 256,
-    seed: int = 0,
+    num_donors: Any = 50,
+    batch_size: Any = 256,
+    seed: Any = 0,
 ) -> Observations:
     """The observations of these names, as far as the task, the data set and the feedback allow.
 
@@ -56,7 +57,11 @@ def gather(
         UnsupportedModelError: a model that cannot be called with one tensor, mixes the rows of a batch, or gives
             outputs that do not fit the task.
     """
-    model, dataset = network_of(model), as_dataset(data)
+    num_donors, batch_size = (
+        whole_number(name, value, 1) for name, value in (("num_donors", num_donors), ("batch_size", batch_size))
+    )
+    model, dataset, seed = network_of(model), as_dataset(data), whole_number("seed", seed)
+    require_columns(model, columns_of(dataset))
     task, marks = task_of(dataset), marks_of(feedback, dataset)
     with PrivateRandomness(seed), evaluating(model):
         first = like_parameters(rows_of(dataset, torch.tensor([0])).x, model)

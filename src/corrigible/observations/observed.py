@@ -24,6 +24,7 @@ class Observation(NamedTuple):
     """What the rows lack on which it is NaN; empty if there are none."""
 
 
+OTHER_VALUES = "a donor with other values there"
 OBSERVATIONS = {
     "probs": Observation("probability of each class or label", of_tasks="predicted probabilities"),
     "predicted": Observation(
@@ -42,17 +43,22 @@ OBSERVATIONS = {
     "shift": Observation(
         "how far donors' values, in place of the irrelevant inputs, move the prediction, from 0 to 1",
         about="irrelevant",
+        undefined=OTHER_VALUES,
     ),
-    "swapped_loss": Observation("the task's loss of the label with such values", about="irrelevant"),
+    "swapped_loss": Observation(
+        "the task's loss of the label with such values", about="irrelevant", undefined=OTHER_VALUES
+    ),
     "flipped": Observation(
         "share of donors whose values, in place of the irrelevant inputs, change the predicted class",
         about="irrelevant",
         of_tasks="predicted classes",
+        undefined=OTHER_VALUES,
     ),
     "swapped_hits": Observation(
         "share of such donors whose values leave the label as the predicted class",
         about="irrelevant",
         of_tasks="predicted classes",
+        undefined=OTHER_VALUES,
     ),
     "attribution_share": Observation(
         "share of absolute attribution on irrelevant inputs",
@@ -63,6 +69,7 @@ OBSERVATIONS = {
         "probabilities when each irrelevant input v becomes min + max − v over the data set",
         about="irrelevant",
         of_tasks="predicted classes",
+        undefined="irrelevant inputs that this changes",
     ),
     "deletion": Observation(
         "area under the score that is explained, for classes the label's probability, as the baseline row replaces "

@@ -1,10 +1,15 @@
 """Why a metric cannot be measured, and which rows it leaves out, in words."""
 
+import inspect
 from collections.abc import Iterable, Mapping
 
 from torch import Tensor
 
+from corrigible.metrics.unmeasured import UNMEASURED, Unmeasured
 from corrigible.observations.observed import OBSERVATIONS, Observations
+
+MOST_NAMED = 5
+"""Most groups or classes that a note names."""
 
 
 def missing(observations: Observations, needs: Iterable[str]) -> str:
@@ -29,7 +34,27 @@ def left_out(observations: Observations, rows: Mapping[str, Tensor], needs: Iter
     if count < len(observations.everywhere["y"]):
         notes.append(f"left out, without irrelevant inputs: {len(observations.everywhere['y']) - count} rows")
     for name, known in OBSERVATIONS.items():
-        if known.undefined and name in needs and (empty := int(rows[name].isnan().sum())):
+        if known.undefined and name in needs and (empty := _num_undefined(rows[name])):
             notes.append(f"left out, without {known.undefined}: {empty} rows")
             count -= empty
     return count, "; ".join(notes)
+
+
+def _num_undefined(values: Tensor) -> int:
+    """The number of rows with a NaN."""
+    return int(values.isnan().view(len(values), -1).any(dim=1).sum())
+
+
+def unmeasured(observations: Observations, metric: str) -> str:
+    """What the listed metric of this name cannot measure on these rows, in words; empty if nothing."""
+    asked = UNMEASURED.get(metric)
+    if asked is None or missing(observations, needs := inspect.signature(asked).parameters.keys()):
+        return ""
+    return "; ".join(_in_words(found, observations) for found in asked(**observations.of(needs)))
+
+
+def _in_words(found: Unmeasured, observations: Observations) -> str:
+    names = {"group": observations.group_names, "class": observations.class_names}.get(found.kind, ())
+    values = [str(names[value]) if 0 <= value < len(names) else str(value) for value in found.values]
+    more = f" and {len(values) - MOST_NAMED} more" if len(values) > MOST_NAMED else ""
+    return f"{found.why}: {found.kind} {', '.join(values[:MOST_NAMED])}{more}" if found.values else found.why

@@ -4,7 +4,7 @@ from collections.abc import Collection, Iterator, Mapping
 from typing import NamedTuple
 
 import torch
-from jaxtyping import Float
+from jaxtyping import Bool, Float
 from torch import Tensor
 
 from corrigible.batches import collate
@@ -24,6 +24,8 @@ class _Swapped(NamedTuple):
 
     before: Float[Tensor, " row output"]
     after: Float[Tensor, " row donor output"]
+    differs: Bool[Tensor, " row donor"]
+    """Whether the donor holds any other value there."""
     y: Tensor
     extra: Mapping[str, Tensor]
 
@@ -56,17 +58,21 @@ def _swapped(rows: Rows, num_donors: int, seed: int) -> Iterator[_Swapped]:
         for x, irrelevant, y, *beside in zip(*parts, strict=True):
             # A copy: a model that works in place would change x.
             before = rows.outputs(x.clone())
-            after = rows.outputs(swapped(x, irrelevant, donors).flatten(0, 1)).view(len(x), len(donors), -1)
-            yield _Swapped(before, after, y, dict(zip(extra, beside, strict=True)))
+            changed = swapped(x, irrelevant, donors)
+            differs = (changed != x[:, None]).flatten(2).any(dim=2).cpu()
+            after = rows.outputs(changed.flatten(0, 1)).view(len(x), len(donors), -1)
+            yield _Swapped(before, after, differs, y, dict(zip(extra, beside, strict=True)))
 
 
 def _joined(pieces: list[_Swapped]) -> _Swapped:
-    before, after, y = (torch.cat(list(parts)) for parts in list(zip(*pieces, strict=True))[:3])
-    return _Swapped(before, after, y, {name: torch.cat([p.extra[name] for p in pieces]) for name in pieces[0].extra})
+    before, after, differs, y = (torch.cat(list(parts)) for parts in list(zip(*pieces, strict=True))[:4])
+    return _Swapped(
+        before, after, differs, y, {name: torch.cat([p.extra[name] for p in pieces]) for name in pieces[0].extra}
+    )
 
 
 def _compared(task: Task, rows: _Swapped, wanted: Collection[str]) -> dict[str, Float[Tensor, " row"]]:
-    """What is observed of each row, the mean over donors."""
+    """What is observed of each row, the mean over donors; NaN where no donor holds another value."""
     num_donors, after = rows.after.shape[1], rows.after.flatten(0, 1)
 
     def repeated(values: Tensor) -> Tensor:
@@ -84,17 +90,22 @@ def _compared(task: Task, rows: _Swapped, wanted: Collection[str]) -> dict[str, 
     elif "swapped_loss" in wanted:
         extra = {name: repeated(values) for name, values in rows.extra.items()}
         found["swapped_loss"] = task.loss(after, repeated(rows.y), extra)
-    return {name: found[name].double().view(-1, num_donors).mean(dim=1) for name in wanted}
+    means = {name: found[name].double().view(-1, num_donors).mean(dim=1) for name in wanted}
+    return {name: mean.where(rows.differs.any(dim=1), torch.nan) for name, mean in means.items()}
 
 
 def reflected_probs(rows: Rows) -> Float[Tensor, " row num_classes"]:
-    """The probabilities when each irrelevant input is mirrored between its extremes."""
+    """The probabilities when each irrelevant input is mirrored between its extremes; NaN where that changes nothing."""
     ends = _low_plus_high(rows.dataset, rows.batch_size).to(device_of(rows.model))
     found = []
     for batch in rows.batches():
         assert batch.irrelevant is not None
-        found.append(rows.outputs(torch.where(batch.irrelevant, ends - batch.x, batch.x)))
-    return rows.task.observed(torch.cat(found))["probs"]
+        reflected = torch.where(batch.irrelevant, ends - batch.x, batch.x)
+        # A model that works in place would change what is compared.
+        differs = (reflected != batch.x).flatten(1).any(dim=1).cpu()
+        probs = rows.task.observed(rows.outputs(reflected))["probs"]
+        found.append(probs.where(differs[:, None], torch.nan))
+    return torch.cat(found)
 
 
 def _low_plus_high(dataset: Dataset, batch_size: int) -> Tensor:

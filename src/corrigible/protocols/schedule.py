@@ -4,6 +4,7 @@ import logging
 import math
 from collections.abc import Callable, Generator, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from numbers import Real
 from typing import Any, TypeVar
 
 import torch
@@ -12,7 +13,8 @@ from torch.optim import Optimizer
 
 from corrigible.batches import Batches, label_batches, label_parts, reviewed_batches
 from corrigible.data.dataset import rows_of, task_of
-from corrigible.data.protocol import Dataset
+from corrigible.data.protocol import Dataset, columns_of
+from corrigible.data.trained_columns import require_columns
 from corrigible.errors import NamedFunctionError, NoGradientError, RecipeError
 from corrigible.explanations.inputs import checked_output
 from corrigible.feedback.masks import Marks
@@ -146,7 +148,7 @@ def result_of(running: Generator[Any, None, T]) -> T:
 def require_range(facts: Any, name: str, least: int | float, most: int | float) -> None:
     """Raises RecipeError if the attribute of that name is NaN or outside the range."""
     value = getattr(facts, name)
-    if not isinstance(value, int | float) or not least <= value <= most:
+    if not isinstance(value, Real) or isinstance(value, bool) or not least <= float(value) <= most:
         raise RecipeError(f"{name} is {value!r}; expected a number from {least:g} to {most:g}")
 
 
@@ -164,6 +166,7 @@ def require_fit(model: nn.Module, dataset: Dataset) -> None:
         UnsupportedModelError: its output has another shape than the task expects, is random, mixes rows, or holds
             probabilities where the task reads logits.
     """
+    require_columns(model, columns_of(dataset))
     rows, task = rows_of(dataset, spread_rows(len(dataset), MOST_ROWS)), task_of(dataset)
     with evaluating(model), torch.no_grad():
         require_same_task(model, task)

@@ -71,19 +71,23 @@ def class_numbers(y: Any) -> Int[Tensor, " row"]:
     """
     given = torch.as_tensor(y)
     if given.ndim != 1:
-        raise DataError(
-            f"y has shape {tuple(given.shape)}; expected one class number per row: for several labels per row, say "
-            "what y means with task='several_labels'"
+        one_column = given.ndim == 2 and given.shape[1] == 1
+        remedy = (
+            "y[:, 0]" if one_column else "y.argmax(1) if each row marks its one class, task='several_labels' if more"
         )
+        raise DataError(f"y has shape {tuple(given.shape)}; expected one class number per row: {remedy}")
     found = given.long()
     is_whole = found == given
+    if given.is_floating_point() and bool(given.isnan().any()):
+        raise DataError(f"y of row {int(given.isnan().nonzero()[0])} is NaN; drop rows without a label")
     if not bool(is_whole.all()):
         raise DataError(
             f"y holds {given[~is_whole][0]:g}; expected classes, whole numbers from 0 up; for a regression say what y "
             "means: TensorData(x, y, task='amounts')"
         )
     if len(found) and int(found.min()) < 0:
-        raise DataError(f"y holds {int(found.min())}; expected classes, whole numbers from 0 up")
+        hint = ": for -1 and 1 write (y + 1) // 2" if int(found.min()) == -1 else ""
+        raise DataError(f"y holds {int(found.min())}; expected classes, whole numbers from 0 up{hint}")
     return found
 
 
@@ -104,7 +108,14 @@ def require_labels(y: Int[Tensor, " batch"], num_classes: int) -> None:
     outside = (y < 0) | (y >= num_classes)
     if bool(outside.any()):
         found = int(y[outside][0])
-        raise DataError(f"label {found}; the model has {num_classes} classes, 0 to {num_classes - 1}")
+        raise DataError(f"label {found}; {known_classes(num_classes)}")
+
+
+def known_classes(num_classes: int) -> str:
+    """The labels that a model knows, in words."""
+    return (
+        f"the model has {num_classes} classes, counted from 0: 0 to {num_classes - 1}; subtract 1 if yours count from 1"
+    )
 
 
 def _combined(passes: Tensor) -> Tensor:

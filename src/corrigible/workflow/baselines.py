@@ -13,6 +13,7 @@ from corrigible.data.dataset import rows_of, shape_of
 from corrigible.data.protocol import Dataset, tokens_of
 from corrigible.errors import DataError, RecipeError
 from corrigible.feedback.masks import marks_of
+from corrigible.models.devices import device_named
 from corrigible.protocols.baselines.group_dro import NEEDS_GROUPS, group_dro
 from corrigible.protocols.baselines.just_train_twice import just_train_twice
 from corrigible.protocols.baselines.last_layer_retraining import last_layer_retraining
@@ -22,7 +23,6 @@ from corrigible.protocols.schedule import Schedule, run
 from corrigible.recipe import build_model, load_data
 from corrigible.study import Study
 from corrigible.types import Feedback
-from corrigible.workflow.devices import device_named
 from corrigible.workflow.making import returning, trained, watch, written
 from corrigible.workflow.records import Finished, Record, Started
 

@@ -23,6 +23,7 @@ from corrigible.evaluation import measure
 from corrigible.feedback.masks import Marks, marks_of
 from corrigible.figures import number
 from corrigible.folders import write_atomically
+from corrigible.models.devices import device_named
 from corrigible.models.weights import save_weights
 from corrigible.penalties import PENALTIES
 from corrigible.plots.method_scatter import MethodResult, method_scatter
@@ -41,7 +42,6 @@ from corrigible.recipe import load_data, metrics_of
 from corrigible.study import Run, Study, open_study
 from corrigible.types import Feedback, Task
 from corrigible.workflow.backgrounds import with_background
-from corrigible.workflow.devices import device_named
 from corrigible.workflow.making import load_model, logged, training_feedback, validation_rows, watch
 from corrigible.workflow.measuring import feedback_about, gathered
 from corrigible.workflow.records import Finished, MethodCompared, Record, Started

@@ -21,11 +21,11 @@ from corrigible.explanations.shards import explain_all as explain_into
 from corrigible.explanations.shards import read_shards, shard_paths
 from corrigible.explanations.words import by_token, settings_for_texts
 from corrigible.folders import draft_folder, writing_in
+from corrigible.models.devices import device_named
 from corrigible.models.processes import joined_processes, own_device, process_number
 from corrigible.recipe import Recipe, load_data
 from corrigible.study import Study, open_study
 from corrigible.workflow.backgrounds import with_background
-from corrigible.workflow.devices import device_named
 from corrigible.workflow.explained_words import WORDS_FILE, word_shares, words_of_rows
 from corrigible.workflow.making import load_model
 from corrigible.workflow.measuring import NUM_TOLD_WORDS

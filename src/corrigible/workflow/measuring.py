@@ -20,6 +20,7 @@ from corrigible.explanations.question import predicted_target
 from corrigible.explanations.words import by_token, settings_for_texts
 from corrigible.feedback.masks import marks_of, said_about
 from corrigible.models.batch_size import rows_that_fit
+from corrigible.models.devices import device_named
 from corrigible.models.modes import evaluating, like_parameters
 from corrigible.observations import Observations, gather
 from corrigible.progress import counted
@@ -29,7 +30,6 @@ from corrigible.regions.shifts import Shift
 from corrigible.study import Draft, Run, Study, open_study
 from corrigible.types import Feedback, Measurement
 from corrigible.workflow.backgrounds import with_background
-from corrigible.workflow.devices import device_named
 from corrigible.workflow.explained_features import explained_features, keep_features
 from corrigible.workflow.explained_rows import explained_by, explained_rows, keep
 from corrigible.workflow.explained_words import WORDS_FILE, word_shares, words_of_rows

@@ -7,16 +7,16 @@ from torch import nn
 
 from corrigible.data.dataset import strata_of
 from corrigible.data.network_facts import model_facts
-from corrigible.feedback.masks import marks_of
+from corrigible.models.devices import device_named
 from corrigible.objective import terms_of
-from corrigible.protocols.corrections.correction import Progress, correction, require_marked
+from corrigible.protocols.corrections.correction import Progress, correction
 from corrigible.protocols.corrections.mask_checks import FeedbackDoubted
+from corrigible.protocols.corrections.usable_feedback import require_marked, usable_marks
 from corrigible.protocols.schedule import require_fit
 from corrigible.protocols.training_facts import changes_of
 from corrigible.recipe import build_model, load_data
 from corrigible.study import open_study
 from corrigible.workflow import baselines
-from corrigible.workflow.devices import device_named
 from corrigible.workflow.making import (
     load_model,
     reading_facts,
@@ -58,7 +58,7 @@ def correct(folder: Path, *, seed: int | None = None, device: str = "cpu") -> It
     data = load_data(recipe, study.folder, "train")
     baselines.require_made(study, data)
     feedback, revision = training_feedback(study)
-    marks = marks_of(feedback, data)
+    marks = usable_marks(feedback, data)
     terms, changes = terms_of(recipe.penalties or {}, may_be_auto=True), changes_of(recipe.augment or {})
     require_marked(marks, feedback, strata_of(data), [*(term.method for term in terms), *changes])
     model = load_model(parent, recipe).to(device_named(device))

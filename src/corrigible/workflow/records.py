@@ -98,6 +98,8 @@ class Noted:
     numbers: tuple[int, ...]
     num_known: int = 0
     """How many of those to import were there already, and were not stored again."""
+    doubts: tuple[str, ...] = ()
+    """What a person should check about it."""
 
 
 @dataclass(frozen=True)

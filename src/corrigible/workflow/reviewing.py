@@ -17,6 +17,7 @@ from corrigible.data.table import OF_CLASSES
 from corrigible.data.tokens import tokenize
 from corrigible.errors import FeedbackError, unknown
 from corrigible.feedback.exchange import from_json, to_json
+from corrigible.feedback.extent import doubtful_extents, empty_masks
 from corrigible.feedback.masks import fingerprint, marks_of
 from corrigible.feedback.phrases import phrase_rows
 from corrigible.feedback.wording import described
@@ -75,7 +76,7 @@ def add_feedback(
         author=author,
         note=note,
     )
-    yield Noted("feedback add", tuple(_store(study, [said], data)))
+    yield Noted("feedback add", tuple(_store(study, [said], data)), doubts=_doubts([said], data))
 
 
 def import_feedback(folder: Path, source: Path) -> Iterator[Noted]:
@@ -91,28 +92,41 @@ def import_feedback(folder: Path, source: Path) -> Iterator[Noted]:
         DataError: a mask without a matching image.
     """
     study = open_study(folder)
-    said = _masks_said(study, source) if source.is_dir() else _json_said(study, source)
+    said, doubts = _masks_said(study, source) if source.is_dir() else _json_said(study, source)
     with study.feedback() as store:
         numbers = store.add_new(said)
-    yield Noted("feedback import", tuple(numbers), len(said) - len(numbers))
+    yield Noted("feedback import", tuple(numbers), len(said) - len(numbers), tuple(doubts))
 
 
-def _masks_said(study: Study, source: Path) -> list[Feedback]:
-    said = []
+def _masks_said(study: Study, source: Path) -> tuple[list[Feedback], list[str]]:
+    """What the masks say, and what to check about it; a mask that marks nothing says nothing."""
+    said: list[Feedback] = []
+    empty, doubts = list[str](), list[str]()
     for polarity, split in polarities_in(source):
         data = load_data(study.recipe, study.folder, split)
         if isinstance(data, Labelled):
             data = data.rows
         if not isinstance(data, ImageFolder):
             raise FeedbackError(f"split {split!r} is not kept as image files; expected masks as JSON or --mask")
+        found = []
         for row, mask in masks_for(data, source, polarity, split):
             region, printed = Pixels(mask.numpy()), _print_of(data, row)
             note = f"mask of {data.files[row]}"
-            said.append(Feedback(region, polarity, row, split, fingerprint=printed, note=note))
-    return said
+            if not region.mask.any():
+                empty.append(data.files[row])
+                continue
+            found.append(Feedback(region, polarity, row, split, fingerprint=printed, note=note))
+        doubts += _doubts(found, data)
+        said += found
+    return said, doubts + empty_masks(empty)
 
 
-def _json_said(study: Study, source: Path) -> list[Feedback]:
+def _doubts(feedback: list[Feedback], data: Dataset) -> tuple[str, ...]:
+    """What a person should check about the extent of the feedback."""
+    return tuple(doubt.words for doubt in doubtful_extents(feedback, data))
+
+
+def _json_said(study: Study, source: Path) -> tuple[list[Feedback], list[str]]:
     try:
         text = read_text(source, most=MOST_FEEDBACK)
     except (OSError, UnicodeDecodeError) as error:
@@ -120,9 +134,13 @@ def _json_said(study: Study, source: Path) -> list[Feedback]:
             f"cannot read {source} ({error}); expected the JSON of `corrigible feedback export`"
         ) from error
     feedback = from_json(text)
+    doubts: list[str] = []
     for split in {said.split for said in feedback}:
-        _check([said for said in feedback if said.split == split], load_data(study.recipe, study.folder, split))
-    return feedback
+        of_split = [said for said in feedback if said.split == split]
+        data = load_data(study.recipe, study.folder, split)
+        _check(of_split, data)
+        doubts += _doubts(of_split, data)
+    return feedback, doubts
 
 
 def export_feedback(folder: Path, target: Path) -> Iterator[Finished]:

@@ -12,13 +12,13 @@ from safetensors.torch import save
 from corrigible.data.dataset import shape_of, task_of
 from corrigible.data.protocol import Dataset, class_named, class_names_of, columns_of, tokens_of
 from corrigible.feedback.masks import mask_of
+from corrigible.models.devices import device_named
 from corrigible.recipe import load_data
 from corrigible.regions.candidates import box_of
 from corrigible.regions.suspect_ranking import Suspect
 from corrigible.regions.suspects import suspects
 from corrigible.study import Draft, open_study
 from corrigible.types import Columns, Features, Phrase, Region
-from corrigible.workflow.devices import device_named
 from corrigible.workflow.making import load_model
 from corrigible.workflow.records import Finished, Suspected
 

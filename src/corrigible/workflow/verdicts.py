@@ -6,6 +6,7 @@ from typing import Any
 from corrigible.data.dataset import as_dataset, strata_of, task_of
 from corrigible.data.protocol import Dataset, class_names_of
 from corrigible.feedback.masks import marks_of, marks_to_swap, said_about
+from corrigible.models.devices import device_named
 from corrigible.protocols.baselines.recipe_baseline import marked_anywhere
 from corrigible.protocols.corrections.judge import Judge, build_judge
 from corrigible.protocols.corrections.verdict import Verdict, verdict
@@ -13,7 +14,6 @@ from corrigible.recipe import load_data
 from corrigible.regions.shifts import Shift, shifts
 from corrigible.study import Run, Study
 from corrigible.types import Feedback
-from corrigible.workflow.devices import device_named
 from corrigible.workflow.making import load_model
 
 FAILED = "failed"

@@ -13,9 +13,10 @@ from torch import Tensor, nn
 from corrigible import Feedback, correct
 from corrigible.data.dataset import TensorData
 from corrigible.errors import DataError, FeedbackError, RecipeError, TrainingDivergedError
+from corrigible.feedback.checks import as_list
 from corrigible.feedback.masks import fingerprint, marks_of
 from corrigible.objective import terms_of
-from corrigible.protocols.corrections.correction import as_list, correction, rows_to_judge
+from corrigible.protocols.corrections.correction import correction, rows_to_judge
 from corrigible.protocols.corrections.defaults import MethodChosen
 from corrigible.protocols.corrections.verdict import FELL, Verdict
 from corrigible.protocols.corrections.weight import WeightChoice, WeightTrial, starting_weight

@@ -58,3 +58,8 @@ def marked_of(relevant: Bool[Tensor, " ..."], attribution: Float[Tensor, " batch
     except RuntimeError as error:
         found, expected = tuple(relevant.shape), tuple(attribution.shape)
         raise DataError(f"relevant has shape {found}; expected one that broadcasts to {expected}") from error
+
+
+def are_some(marked: Bool[Tensor, " batch inputs"]) -> Bool[Tensor, " batch"]:
+    """True on rows that have marked and unmarked inputs: otherwise no attribution could hit or miss."""
+    return marked.any(dim=1) & ~marked.all(dim=1)

@@ -4,7 +4,7 @@ import torch
 from jaxtyping import Bool, Float
 from torch import Tensor
 
-from corrigible.explanations.quality._given import marked_of, sizes_of
+from corrigible.explanations.quality._given import are_some, marked_of, sizes_of
 
 
 def pointing_game(
@@ -13,7 +13,8 @@ def pointing_game(
     """1 where the input of largest |attribution| is marked as relevant, otherwise 0; its mean over rows is an accuracy.
 
     If several inputs are largest, the result is the share of them that is marked, as for pointing at one of them at
-    random. NaN without marks or any attribution.
+    random. NaN without marked and unmarked inputs, or any
+    attribution.
 
     Args:
         relevant: in the shape of the attribution, or one that broadcasts to it.
@@ -24,4 +25,4 @@ def pointing_game(
     size, marked = sizes_of(attribution), marked_of(relevant, attribution)
     largest = size == size.amax(dim=1, keepdim=True)
     hits = (largest & marked).sum(dim=1).double() / largest.sum(dim=1)
-    return torch.where(size.any(dim=1) & marked.any(dim=1), hits, torch.nan)
+    return torch.where(size.any(dim=1) & are_some(marked), hits, torch.nan)

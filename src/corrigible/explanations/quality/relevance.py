@@ -6,14 +6,15 @@ import torch
 from jaxtyping import Bool, Float
 from torch import Tensor
 
-from corrigible.explanations.quality._given import marked_of, sizes_of
+from corrigible.explanations.quality._given import are_some, marked_of, sizes_of
 from corrigible.explanations.quality._order import top_share_of
 
 
 def relevance_mass(
     attribution: Float[Tensor, " batch *input"], relevant: Bool[Tensor, " ..."]
 ) -> Float[Tensor, " batch"]:
-    """Share of |attribution| that lies on the inputs marked as relevant; NaN without marks or any attribution.
+    """Share of |attribution| that lies on the inputs marked as relevant; NaN without marked and unmarked inputs, or any
+    attribution.
 
     Args:
         relevant: in the shape of the attribution, or one that broadcasts to it.
@@ -23,7 +24,7 @@ def relevance_mass(
     """
     size, marked = sizes_of(attribution), marked_of(relevant, attribution)
     share = (size * marked).sum(dim=1) / size.sum(dim=1)
-    return torch.where(marked.any(dim=1), share, torch.nan)
+    return torch.where(are_some(marked), share, torch.nan)
 
 
 def relevance_rank(
@@ -31,7 +32,8 @@ def relevance_rank(
 ) -> Float[Tensor, " batch"]:
     """Share of the K inputs of largest |attribution| that are marked as relevant, where K inputs are marked.
 
-    Inputs that tie at the K-th place count by the same share. NaN without marks or any attribution.
+    Inputs that tie at the K-th place count by the same share. NaN without marked and unmarked inputs, or any
+    attribution.
 
     Args:
         relevant: in the shape of the attribution, or one that broadcasts to it.
@@ -42,4 +44,4 @@ def relevance_rank(
     size, marked = sizes_of(attribution), marked_of(relevant, attribution)
     num_marked = marked.sum(dim=1, keepdim=True).double()
     found = (top_share_of(size, num_marked) * marked).sum(dim=1) / num_marked[:, 0]
-    return torch.where(size.any(dim=1), found, torch.nan)
+    return torch.where(size.any(dim=1) & are_some(marked), found, torch.nan)

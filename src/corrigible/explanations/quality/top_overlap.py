@@ -4,7 +4,7 @@ import torch
 from jaxtyping import Bool, Float
 from torch import Tensor
 
-from corrigible.explanations.quality._given import marked_of, sizes_of
+from corrigible.explanations.quality._given import are_some, marked_of, sizes_of
 from corrigible.explanations.quality._order import top_count_of, top_share_of
 
 
@@ -13,7 +13,8 @@ def top_overlap(
 ) -> Float[Tensor, " batch"]:
     """Intersection over union of the ``top`` inputs of largest |attribution| and the inputs marked as relevant.
 
-    Inputs that tie at the last place count by the same share. NaN without marks or any attribution.
+    Inputs that tie at the last place count by the same share. NaN without marked and unmarked inputs, or any
+    attribution.
 
     Args:
         relevant: in the shape of the attribution, or one that broadcasts to it.
@@ -28,4 +29,4 @@ def top_overlap(
     count = num_marked if top is None else torch.full_like(num_marked, top_count_of(top, size.shape[1]))
     common = (top_share_of(size, count) * marked).sum(dim=1)
     overlap = common / (count + num_marked)[:, 0].sub(common)
-    return torch.where(size.any(dim=1) & marked.any(dim=1), overlap, torch.nan)
+    return torch.where(size.any(dim=1) & are_some(marked), overlap, torch.nan)

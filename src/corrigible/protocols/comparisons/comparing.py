@@ -5,13 +5,15 @@ on swapped rows and memorise them, so the score is computed on rows held out fro
 some of the reviewed rows, for which each method is trained once more without them.
 """
 
-from collections.abc import Generator, Iterable, Mapping, Sequence
+import logging
+from collections.abc import Generator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
 import pandas as pd
 from torch import nn
 
+from corrigible.arguments import whole_number
 from corrigible.augment import AUGMENTS
 from corrigible.data.dataset import as_dataset, labelled, strata_of, task_of
 from corrigible.data.protocol import Dataset
@@ -23,18 +25,23 @@ from corrigible.errors import (
     TrainingDivergedError,
     UnsupportedModelError,
 )
-from corrigible.evaluation import evaluate
+from corrigible.evaluation import evaluate, metric_list
+from corrigible.feedback.checks import as_list
+from corrigible.feedback.extent import doubtful_extents
 from corrigible.feedback.masks import Marks, marks_of
 from corrigible.models.forward import Loss
 from corrigible.models.networks import copied, trainable_network
 from corrigible.penalties import PENALTIES
 from corrigible.protocols.comparisons.step_costs import step_costs
-from corrigible.protocols.corrections.correction import Progress, as_list, correction, rows_to_judge
+from corrigible.protocols.corrections.correction import Progress, correction, rows_to_judge
+from corrigible.protocols.corrections.usable_feedback import usable_marks
 from corrigible.protocols.corrections.verdict import Verdict
 from corrigible.protocols.corrections.weight import WeightChoice
 from corrigible.protocols.schedule import OptimizerFactory, Schedule, StepFactory, Validation, result_of
 from corrigible.protocols.training_facts import Known, provided, split_method
 from corrigible.types import Feedback, Measurement, Task
+
+log = logging.getLogger(__name__)
 
 WITHOUT_FEEDBACK = "without feedback"
 """Name of the method that trains on for as many epochs without any penalty."""
@@ -60,12 +67,12 @@ class Candidate:
 def compare(
     model: nn.Module,
     data: Any,
-    feedback: Iterable[Feedback],
+    feedback: Any,
     *,
     test: Any,
-    test_feedback: Iterable[Feedback] = (),
+    test_feedback: Any = (),
     methods: Mapping[str, Mapping[Any, Any]] | None = None,
-    metrics: Sequence[str] | None = None,
+    metrics: Any = None,
     loss: str | Loss = "task_loss",
     optimizer: str | OptimizerFactory = "Adam",
     step: str | StepFactory | None = None,
@@ -73,7 +80,7 @@ def compare(
     batch_size: int | None = None,
     learning_rate: float = 1e-3,
     validation: Any = None,
-    seed: int = 0,
+    seed: Any = 0,
 ) -> pd.DataFrame:
     """Correct with several methods and return a table: one row per method, with metrics on the test rows.
 
@@ -94,11 +101,11 @@ def compare(
     """
     model = trainable_network(model)
     dataset, feedback, test_feedback = labelled(as_dataset(data)), as_list(feedback), as_list(test_feedback)
-    marks = marks_of(feedback, dataset)
+    marks, seed = _marks(feedback, dataset), whole_number("seed", seed)
     how: dict[str, Any] = {"loss": loss, "optimizer": optimizer, "step": step, "learning_rate": learning_rate}
     schedule = Schedule(epochs=epochs, batch_size=batch_size, **how)
     test = as_dataset(test, task=task_of(dataset))
-    metrics = compared_metrics(task_of(dataset)) if metrics is None else metrics
+    metrics = compared_metrics(task_of(dataset)) if metrics is None else metric_list(metrics)
     chosen = {WITHOUT_FEEDBACK: {}, **_checked(methods_for(marks, dataset) if methods is None else methods)}
     rows: dict[str, dict[str, Any]] = {}
     for name, method in chosen.items():
@@ -114,6 +121,14 @@ def compare(
     for name, cost in step_costs(model, dataset, marks, applied, schedule, seed=seed).items():
         rows[name]["step_cost"] = cost
     return _table(rows, ["swap_score", "verdict", *metrics, "step_cost", "weights", "note"])
+
+
+def _marks(feedback: list[Feedback], dataset: Dataset) -> Marks:
+    """The marks that methods learn from; what is doubtful about their extent is logged once for all methods."""
+    marks = usable_marks(feedback, dataset)
+    for doubt in doubtful_extents(feedback, dataset):
+        log.warning(doubt.words)
+    return marks
 
 
 def _row(found: Candidate, measured: Sequence[Measurement]) -> dict[str, Any]:

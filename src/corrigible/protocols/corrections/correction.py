@@ -5,18 +5,24 @@ weights are kept. The same judge gives the verdict at the end.
 """
 
 import logging
-from collections.abc import Generator, Iterable, Sequence
+from collections.abc import Generator, Sequence
 from dataclasses import dataclass, replace
 from typing import Any, TypeVar
 
-from torch import Tensor, nn
+from torch import nn
 
+from corrigible.arguments import whole_number
 from corrigible.data.dataset import as_dataset, labelled, require_different, shape_of, strata_of, task_of
-from corrigible.data.protocol import Dataset, class_names_of
-from corrigible.errors import DataError, FeedbackError
+from corrigible.data.protocol import Dataset, class_names_of, columns_of
+from corrigible.data.trained_columns import remember_columns, require_same_columns
+from corrigible.errors import DataError
+from corrigible.feedback.checks import as_list
+from corrigible.feedback.extent import doubtful_extents
 from corrigible.feedback.masks import Marks, as_rule, marks_of, marks_to_swap
 from corrigible.methods import ConfiguredMethod
+from corrigible.models.devices import device_named
 from corrigible.models.forward import Loss
+from corrigible.models.modes import device_of
 from corrigible.models.networks import copied, trainable_network
 from corrigible.objective import PenaltySettings, Term, terms_of
 from corrigible.progress import shown
@@ -26,6 +32,7 @@ from corrigible.protocols.corrections.judge import Judge, build_judge
 from corrigible.protocols.corrections.label_conflicts import label_conflicts
 from corrigible.protocols.corrections.mask_checks import FeedbackDoubted, beside_the_cue, shows_the_class
 from corrigible.protocols.corrections.trials import Fold, Trials, folds_of
+from corrigible.protocols.corrections.usable_feedback import require_marked, usable_marks
 from corrigible.protocols.corrections.verdict import Verdict, verdict
 from corrigible.protocols.corrections.weight import WeightChoice, WeightTrial, choose_weight
 from corrigible.protocols.schedule import OptimizerFactory, Schedule, StepFactory, Validation, require_fit, run
@@ -46,7 +53,7 @@ Progress = Epoch | MethodChosen | WeightTrial | WeightChoice | FeedbackDoubted |
 def correct(
     model: Network,
     data: Any,
-    feedback: Iterable[Feedback],
+    feedback: Any,
     *,
     augment: AugmentSettings | None = None,
     penalties: PenaltySettings | None = None,
@@ -57,7 +64,8 @@ def correct(
     batch_size: int | None = None,
     learning_rate: float = 1e-3,
     validation: Any = None,
-    seed: int = 0,
+    device: Any = None,
+    seed: Any = 0,
     progress: bool | None = None,
 ) -> Network:
     """A corrected copy of the model; the model itself is left as it is.
@@ -68,7 +76,8 @@ def correct(
 
     Args:
         model: gives logits of shape (batch, num_classes), or one logit per row for two classes.
-        data: what the model was trained on: ``(x, y)`` arrays or a map-style data set of (x, y).
+        data: what the model was trained on: ``(x, y)`` arrays or frames, a map-style data set of (x, y), or a
+            DataLoader, whose data set is taken.
         feedback: what people said about rows of ``data``.
         augment: name or function -> settings of changes of the label batches, such as ``{"transplant": {}}``.
         penalties: name or function -> weight, or -> {"weight": …, setting: …}; the weight "auto" is chosen by swap
@@ -83,11 +92,12 @@ def correct(
         batch_size: rows per step; None for 64, or fewer if an epoch would otherwise have less than a dozen steps.
         validation: rows that were not trained on and may hold the confounder; weights and the verdict are judged on
             them. None judges on training rows.
+        device: where to train, such as "cuda"; the copy comes back to the device of ``model``. None for that device.
         progress: whether a line of the standard error says how far the work is; None for only on a terminal or in a
             notebook.
 
     Raises:
-        FeedbackError: no feedback, or feedback that does not fit the data.
+        FeedbackError: no feedback, or feedback that does not fit the data, contradicts itself or leaves no input.
         DataError: data with one class only, NaN or infinite inputs.
         RecipeError: an unknown penalty, augmentation or setting.
         NoGradientError: a penalty has no gradient with respect to any parameter.
@@ -97,13 +107,15 @@ def correct(
     how: dict[str, Any] = {"loss": loss, "optimizer": optimizer, "step": step, "learning_rate": learning_rate}
     schedule = Schedule(epochs=epochs, batch_size=batch_size, **how)
     asked: dict[str, Any] = {"augment": augment, "penalties": penalties, "validation": validation, "seed": seed}
-    running = correction(model, data, feedback, schedule=schedule, **asked)
+    there = model if device is None else copied(trainable_network(model)).to(device_named(device))
+    running = correction(there, data, feedback, schedule=schedule, **asked)
     with shown(progress) as clear:
         while True:
             try:
                 record = next(running)
             except StopIteration as finished:
-                return finished.value  # type: ignore[no-any-return]
+                corrected: Network = finished.value
+                return corrected if device is None else corrected.to(device_of(trainable_network(model)))
             if said := _said(record):
                 clear()
                 log.log(*said)
@@ -125,25 +137,24 @@ def _said(record: Progress) -> tuple[int, str] | None:
 def correction(
     model: Network,
     data: Any,
-    feedback: Iterable[Feedback],
+    feedback: Any,
     *,
     augment: AugmentSettings | Sequence[ConfiguredMethod] | None = None,
     penalties: PenaltySettings | Sequence[Term] | None = None,
     schedule: Schedule,
     validation: Any = None,
     watch: Validation | None = None,
-    seed: int = 0,
+    seed: Any = 0,
 ) -> Generator[Progress, None, Network]:
     """Like `correct`, but yields progress records, the verdict last. ``watch`` is reported after each epoch."""
     model, dataset, feedback = trainable_network(model), labelled(as_dataset(data)), as_list(feedback)
     labels = strata_of(dataset)
     require_different(dataset)
     require_fit(model, dataset)
-    if not feedback:
-        raise FeedbackError("no feedback; expected at least one marked region: add feedback, then correct")
-    marks = marks_of(feedback, dataset)
+    seed, marks = whole_number("seed", seed), usable_marks(feedback, dataset)
     terms, changes = terms_of(penalties or {}, may_be_auto=True), changes_of(augment or {})
     require_marked(marks, feedback, labels, [*(term.method for term in terms), *changes])
+    yield from (FeedbackDoubted(d.rows, len(feedback), d.words) for d in doubtful_extents(feedback, dataset))
     if augment is None and penalties is None:
         method = default_method(dataset, marks)
         terms, changes = terms_of(method.penalties, may_be_auto=True), changes_of(method.augment)
@@ -155,6 +166,7 @@ def correction(
     terms = yield from _with_chosen_weights(rows, terms, changes, schedule, known)
     corrected = copied(model)
     corrected.__dict__.pop("verdict", None)  # The verdict of an earlier correction.
+    remember_columns(corrected, columns_of(dataset))
     taught: dict[str, Any] = {"penalties": terms, "validation": watch, "seed": seed}
     if not terms and not changes:
         yield from run(corrected, dataset, schedule, **taught)
@@ -169,17 +181,6 @@ def _warn_where_none_learns(methods: Sequence[ConfiguredMethod]) -> None:
     if methods and not any(method.declaration.serves for method in methods):
         names = ", ".join(method.name for method in methods)
         log.warning(f"nothing of {names} learns from the feedback; name transplant, or a penalty that does, beside it")
-
-
-def as_list(feedback: Any) -> list[Feedback]:
-    """The feedback as a list.
-
-    Raises:
-        FeedbackError: a single one, or something else.
-    """
-    if isinstance(feedback, Feedback) or not isinstance(feedback, Iterable):
-        raise FeedbackError(f"feedback is a {type(feedback).__name__}; expected a list of Feedback")
-    return list(feedback)
 
 
 @dataclass(frozen=True)
@@ -225,6 +226,9 @@ def rows_to_judge(dataset: Dataset, marks: Marks, feedback: list[Feedback], vali
 
 def _require_like(validation: Dataset, dataset: Dataset) -> None:
     """Raises DataError if validation rows have another shape, unknown classes, or one class only."""
+    names, expected_names = columns_of(validation), columns_of(dataset)
+    if names is not None and expected_names is not None:
+        require_same_columns(names.names, expected_names.names, "the training rows have")
     found, expected = shape_of(validation), shape_of(dataset)
     if found != expected:
         raise DataError(f"validation rows have shape {found}; expected {expected}, that of the training rows")
@@ -271,26 +275,3 @@ def _looked_back(
     result = verdict(before, after, judge.task, where=judge.where, class_names=class_names_of(rows.dataset))
     corrected.verdict = result  # type: ignore[assignment]
     yield result
-
-
-def require_marked(marks: Marks, feedback: list[Feedback], labels: Tensor, methods: Sequence[ConfiguredMethod]) -> None:
-    """Raises FeedbackError if the feedback marks nothing that these penalties or augmentations could use."""
-    classes = set(labels.tolist())
-    absent = [said.label for said in feedback if said.scope == "class" and said.label not in classes]
-    if absent:
-        raise FeedbackError(f"feedback on class {absent[0]}; the data has {', '.join(map(str, sorted(classes)))}")
-    said = marks.said(labels)
-    if not said:
-        raise FeedbackError("the feedback marks no input of any row; expected a mask with at least one True")
-    for method in methods:
-        serves = method.declaration.serves
-        if serves == {"irrelevant"} and not said & serves:
-            raise FeedbackError(
-                f"the feedback only says what should matter; {method.name} needs to know what must not: "
-                "mark some inputs irrelevant"
-            )
-        if serves == {"relevant"} and not said & serves:
-            raise FeedbackError(
-                f"the feedback only says what must not matter; {method.name} needs to know what should: "
-                "mark some inputs relevant"
-            )

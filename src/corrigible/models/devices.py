@@ -5,7 +5,7 @@ import torch
 from corrigible.errors import RecipeError
 
 
-def device_named(name: str) -> torch.device:
+def device_named(name: "str | torch.device") -> torch.device:
     """The device of that name, after a test that it can be used.
 
     Raises:
@@ -14,7 +14,7 @@ def device_named(name: str) -> torch.device:
     try:
         device = torch.device(name)
         torch.zeros(1, device=device).tolist()
-    except (RuntimeError, AssertionError, NotImplementedError) as error:
+    except (RuntimeError, AssertionError, NotImplementedError, TypeError) as error:
         reason = str(error).splitlines()[0]
         raise RecipeError(
             f"device {name!r} cannot be used here ({reason}); use cpu, or cuda or mps where present"

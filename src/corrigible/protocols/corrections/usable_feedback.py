@@ -1,0 +1,48 @@
+"""Whether feedback can teach anything; said before training."""
+
+from collections.abc import Sequence
+
+from torch import Tensor
+
+from corrigible.data.protocol import Dataset
+from corrigible.errors import FeedbackError
+from corrigible.feedback.extent import require_something_left
+from corrigible.feedback.masks import Marks, marks_of
+from corrigible.methods import ConfiguredMethod
+from corrigible.types import Feedback
+
+
+def usable_marks(feedback: list[Feedback], dataset: Dataset) -> Marks:
+    """The marks of the feedback on the rows that it is to teach.
+
+    Raises:
+        FeedbackError: no feedback, feedback that does not fit or contradicts itself, or that leaves no input.
+    """
+    if not feedback:
+        raise FeedbackError("no feedback; expected at least one marked region: add feedback, then correct")
+    marks = marks_of(feedback, dataset)
+    require_something_left(marks.irrelevant)
+    return marks
+
+
+def require_marked(marks: Marks, feedback: list[Feedback], labels: Tensor, methods: Sequence[ConfiguredMethod]) -> None:
+    """Raises FeedbackError if the feedback marks nothing that these penalties or augmentations could use."""
+    classes = set(labels.tolist())
+    absent = [said.label for said in feedback if said.scope == "class" and said.label not in classes]
+    if absent:
+        raise FeedbackError(f"feedback on class {absent[0]}; the data has {', '.join(map(str, sorted(classes)))}")
+    said = marks.said(labels)
+    if not said:
+        raise FeedbackError("the feedback marks no input of any row; expected a mask with at least one True")
+    for method in methods:
+        serves = method.declaration.serves
+        if serves == {"irrelevant"} and not said & serves:
+            raise FeedbackError(
+                f"the feedback only says what should matter; {method.name} needs to know what must not: "
+                "mark some inputs irrelevant"
+            )
+        if serves == {"relevant"} and not said & serves:
+            raise FeedbackError(
+                f"the feedback only says what must not matter; {method.name} needs to know what should: "
+                "mark some inputs relevant"
+            )
