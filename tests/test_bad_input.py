@@ -340,14 +340,14 @@ def test_a_lenet_on_images_of_another_size(tmp_path: Path) -> None:
 
 def test_a_users_data_that_is_none(own: Path) -> None:
     edit(own, 'kind = "image"', 'kind = "image"\nsource = "own_methods:nonsense"')
-    assert "split 'train': a row of the data set is a" in refused("train", own)
+    assert "split 'train': data is a list of int; expected (x, y)" in refused("train", own)
 
 
 def test_labels_outside_the_classes_that_were_trained(own: Path) -> None:
     edit(own, 'kind = "image"', 'kind = "image"\nsource = "own_methods:two_classes_then_five"')
     edit(own, 'validation_split = "validation"\n', "")
     assert corrigible("train", own).code == 0
-    assert "expected 0 to 1" in refused("evaluate", own)
+    assert "counted from 0: 0 to 1" in refused("evaluate", own)
 
 
 def test_a_penalty_that_reaches_no_parameter(own: Path) -> None:
@@ -380,7 +380,7 @@ def test_the_same_from_python() -> None:
         (FeedbackError, "rows 0 to 59", lambda: corrected(said=[Feedback(np.ones((8, 8), dtype=bool), row=60)])),
         (FeedbackError, "expected", lambda: corrected(said=[Feedback(np.ones((3, 8), dtype=bool), row=0)])),
         (DataError, "at least two classes", lambda: corrected((x, Y * 0))),
-        (DataError, "60, 59 rows", lambda: corrected((x, Y[1:]))),
+        (DataError, "60 and 59 rows", lambda: corrected((x, Y[1:]))),
         (DataError, "row 7", lambda: corrected((_changed(X, (7, 0, 0), np.nan), Y))),
         (DataError, "cannot take", lambda: corrected((X[:, :7], Y))),
         (RecipeError, "epochs is -1", lambda: corrected(epochs=-1)),
