@@ -172,7 +172,7 @@ def test_a_recipe_that_cannot_be_read(damage: str, tmp_path: Path) -> None:
     else:
         DAMAGES[damage](path)
     said = refused("train", study)
-    assert {"noise": "expected UTF-8", "toml": "not valid TOML", "folder": "no recipe.toml"}[damage] in said
+    assert {"noise": "expected UTF-8", "toml": "not valid TOML", "folder": "it is a folder"}[damage] in said
     _from_python("train", study, RecipeError if damage == "toml" else StudyError, "recipe.toml")
 
 
@@ -185,7 +185,7 @@ def test_feedback_that_does_not_fit(tmp_path: Path) -> None:
     np.save(mask, np.ones((8, 8)))
     assert "holds float64; expected one boolean array" in refused("feedback", "add", study, "--mask", mask)
     np.savez(tmp_path / "mask.npz", np.ones((8, 8), dtype=bool))
-    assert "holds an archive" in refused("feedback", "add", study, "--mask", tmp_path / "mask.npz")
+    assert "does not begin as an .npy array" in refused("feedback", "add", study, "--mask", tmp_path / "mask.npz")
     mask.write_bytes(b"\x93NUMPY\x01\x00nonsense")
     assert "cannot read" in refused("feedback", "add", study, "--mask", mask)
     assert "cannot read" in refused("feedback", "add", study, "--mask", tmp_path / "absent.npy")

@@ -172,6 +172,7 @@ def test_feedback_on_a_class_of_amounts_is_refused(tmp_path: Path) -> None:
 SOURCE = """
 import torch
 from corrigible.data.dataset import TensorData
+from corrigible.trusted_code import own
 
 
 def load(split):
@@ -205,6 +206,7 @@ def test_images_of_amounts_come_from_a_function(tmp_path: Path, monkeypatch: pyt
     folder = tmp_path / "study"
     folder.mkdir()
     (folder / "recipe.toml").write_text(IMAGE_RECIPE, encoding="utf-8")
+    own(folder)
     assert corrigible("train", folder).code == 0
     assert corrigible("feedback", "add", folder, "--box", 0, 0, 2, 2, "--row", 1).code == 0
     corrigible("correct", folder)

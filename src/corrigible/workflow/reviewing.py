@@ -276,7 +276,7 @@ def _from_file(mask: Path, shape: tuple[int, ...]) -> Region:
         with npy_file(mask) as (header, file):
             # Checked before memory is asked for.
             if header.dtype != np.bool_ or prod(header.shape) > prod(shape):
-                found = f"{header.dtype} of shape {header.shape}"
+                found = f"{header.dtype}" if header.dtype != np.bool_ else f"shape {header.shape}"
                 raise FeedbackError(f"mask {mask} holds {found}; expected one boolean array of shape {shape}")
             return Pixels(array_of(header, file))
     except (OSError, ValueError) as error:
