@@ -57,5 +57,8 @@ def test_a_link_may_lead_within_the_folder_and_not_out_of_it(tmp_path):
     require_fit(inside / "bad", most=1)
     with pytest.raises(OSError, match="link leads out of"):
         require_fit(inside / "bad", most=1, within=inside)
+    (inside / "loop").symlink_to("loop")
+    with pytest.raises(OSError, match="leads to itself"):
+        require_fit(inside / "loop", most=1, within=inside)
     with pytest.raises(OSError, match="not followed"):
         read_bytes(inside / "good", most=1, follow_links=False)

@@ -120,15 +120,16 @@ def test_warnings_of_the_library_are_lines_beside_the_records(capsys):
     assert not logging.getLogger("corrigible").handlers
 
 
-def test_running_out_of_memory_is_one_line(capsys):
+@pytest.mark.parametrize("kind", [MemoryError, RuntimeError])
+def test_running_out_of_memory_is_one_line(kind, capsys):
     def verb():
-        raise MemoryError("cannot allocate\n10 GiB")
+        raise kind("cannot allocate memory:\n10 GiB")
         yield
 
     with pytest.raises(SystemExit) as ended:
         show(verb, as_json=False)
     assert ended.value.code == 1
-    assert capsys.readouterr().err.startswith("error: not enough memory (cannot allocate 10 GiB)")
+    assert capsys.readouterr().err.startswith("error: not enough memory (cannot allocate memory: 10 GiB)")
 
 
 def test_steps_inside_a_stage_have_a_bar_of_their_own_that_goes_when_they_are_done():

@@ -101,7 +101,11 @@ def sha256_of(path: Path) -> str:
 
 def require_fit(path: Path, *, most: int | None, within: Path | None = None) -> None:
     """Raises OSError unless this is a regular file of at most so many bytes, and no link leads out of the folder."""
-    if within is not None and not path.resolve().is_relative_to(within.resolve()):
+    try:
+        is_inside = within is None or path.resolve().is_relative_to(within.resolve())
+    except RuntimeError as error:  # What pathlib makes of links that lead to each other.
+        raise refusal("a symbolic link leads to itself; expected a regular file") from error
+    if not is_inside:
         raise refusal(f"a symbolic link leads out of {within}; expected the file itself inside that folder")
     found = path.stat()
     if not stat.S_ISREG(found.st_mode):

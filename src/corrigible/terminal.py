@@ -58,13 +58,11 @@ def show(
     except CorrigibleError as error:
         click.echo(f"error: {error}", err=True)
         sys.exit(1)
-    except MemoryError as error:
-        click.echo(f"error: not enough memory ({one_line(str(error))}); expected data and settings that fit", err=True)
-        sys.exit(1)
     except Exception as error:
-        if not own_place(error):
+        said = _foreign(error)
+        if not said:
             raise  # A fault of the package, to be reported with its traceback.
-        click.echo(f"error: {one_line(described(error))}", err=True)
+        click.echo(f"error: {one_line(said)}", err=True)
         sys.exit(1)
     except KeyboardInterrupt:
         click.echo("interrupted: nothing finished was lost", err=True)
@@ -78,6 +76,14 @@ def show(
         for line in wrapped(advice) if not as_json else []:
             click.echo(line)
         sys.exit(1)
+
+
+def _foreign(error: Exception) -> str:
+    """What to say of an error that is no fault of the package: too little memory, or a file of the user's own."""
+    # PyTorch raises a RuntimeError where the memory of the CPU is not enough, and a subclass of it for a GPU's.
+    if isinstance(error, MemoryError) or "allocate memory" in str(error) or "out of memory" in str(error):
+        return f"not enough memory ({error}); expected data and settings that fit"
+    return described(error) if own_place(error) else ""
 
 
 class _Told(logging.Handler):
