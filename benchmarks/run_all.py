@@ -16,6 +16,7 @@ CORRECTING = (
     "tasks",
     "corner_decoys",
     "scale",
+    "image_scale",
     "weights",
     "table_methods",
     "right_reasons_scores",
