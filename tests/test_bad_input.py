@@ -370,7 +370,7 @@ def test_the_same_from_python() -> None:
     torch.manual_seed(0)
     model = mlp(64, 3, hidden=(4,))
     x = torch.from_numpy(X)
-    feedback = [Feedback(np.ones((8, 8), dtype=bool), row=0)]
+    feedback = [Feedback(np.eye(8) > 0, row=0)]
 
     def corrected(data: Any = (x, Y), said: Any = feedback, **settings: Any) -> object:
         return correct(model, data, said, **{"epochs": 1, **settings})
@@ -410,12 +410,12 @@ def test_the_same_from_python() -> None:
 
 
 def corrected_identity(x: torch.Tensor) -> object:
-    return correct(nn.Identity(), (x, Y), [Feedback(np.ones((8, 8), dtype=bool), row=0)], epochs=1)
+    return correct(nn.Identity(), (x, Y), [Feedback(np.eye(8) > 0, row=0)], epochs=1)
 
 
 def corrected_frozen(x: torch.Tensor) -> object:
     model = mlp(64, 3, hidden=(4,)).requires_grad_(False)
-    return correct(model, (x, Y), [Feedback(np.ones((8, 8), dtype=bool), row=0)], epochs=1)
+    return correct(model, (x, Y), [Feedback(np.eye(8) > 0, row=0)], epochs=1)
 
 
 def test_an_explanation_loss_that_cannot_reach_the_parameters() -> None:

@@ -99,7 +99,7 @@ def test_the_loop_in_python(kind: str, tmp_path: Path, capfd: pytest.CaptureFixt
 def test_a_correction_with_a_weight_given_repeats_bit_for_bit() -> None:
     x, y, _ = rows(40)
     model = Network()
-    feedback = [corrigible.Feedback(region=np.ones((8, 8), dtype=bool), row=row) for row in (3, 4)]
+    feedback = [corrigible.Feedback(region=np.eye(8) > 0, row=row) for row in (3, 4)]
 
     def weights(seed: int) -> dict[str, Tensor]:
         penalties = {"right_reasons": 10.0}

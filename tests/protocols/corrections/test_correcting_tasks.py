@@ -198,7 +198,7 @@ def test_what_does_not_fit_the_task_is_refused() -> None:
         correct(scaled(data), data, RULE, epochs=1, validation=rows("counts with exposure", num_rows=50))
     segmenting = nn.Sequential(nn.Unflatten(1, (1, 1, 3)), nn.Conv2d(1, 2, 1))
     with pytest.raises(UnsupportedModelError, match="with places"):
-        correct(segmenting, (data.x, torch.arange(50) % 2), [Feedback(torch.ones(3) > 0, row=0)], epochs=1)
+        correct(segmenting, (data.x, torch.arange(50) % 2), [Feedback(torch.arange(3) > 1, row=0)], epochs=1)
     with pytest.raises(UnsupportedModelError, match="Ensemble\\(members, task"):
         correct(Ensemble([scaled(data), scaled(data)]), data, RULE, epochs=1)
 
