@@ -40,8 +40,6 @@ def table_text(path: Path) -> Iterator[TableText]:
     Raises:
         DataError: the file is missing, or not a table.
     """
-    if path.exists() and not path.is_file():
-        raise DataError(f"{path} is no file with content of its own; expected a table, a .csv file")
     try:
         file = opened(path, most=MOST_ROWS, within=path.parent)
     except FileNotFoundError as error:
@@ -144,13 +142,15 @@ def _parsed(
     return frame
 
 
-def _kept_apart(numbers: NDArray[np.float64]) -> NDArray[np.float64]:
-    """A copy in memory that the system gets back at once when it is let go; that of the heap would stay."""
-    if not numbers.size:
-        return numbers
-    kept = np.frombuffer(mmap.mmap(-1, numbers.nbytes), np.float64).reshape(numbers.shape)
-    kept[:] = numbers
-    return kept
+def _numbers_in(frame: pd.DataFrame, places: Sequence[int]) -> NDArray[np.float64]:
+    """These columns, (column, row), in memory that goes back to the system as soon as it is let go."""
+    shape = (len(places), len(frame))
+    if 0 in shape:
+        return np.empty(shape)
+    numbers = np.frombuffer(mmap.mmap(-1, 8 * len(places) * len(frame)), np.float64).reshape(shape)
+    for row, place in zip(numbers, places, strict=True):
+        row[:] = frame[place].to_numpy()
+    return numbers
 
 
 class _Reader:
@@ -182,7 +182,7 @@ class _Reader:
         if self._readings is None:
             self._move_late(lines.coded)
         plain = [place for place, kind in kinds.items() if kind in "iuf"]
-        numbers = dict(zip(plain, _kept_apart(frame[plain].to_numpy(np.float64).T), strict=True))
+        numbers = dict(zip(plain, _numbers_in(frame, plain), strict=True))
         return {
             name: numbers[place] if place in numbers else self._from_texts(name, frame[place], lines)
             for name, place in self._places.items()
