@@ -1,4 +1,4 @@
-"""Does any input end in a traceback, or use more than 2 GB or 20 s?
+"""Does any input end in a traceback, use more than 2 GB or 20 s of processor time, or wait for two minutes?
 
     python benchmarks/hostile.py [--seeds 15] [--resume]
 
@@ -8,6 +8,7 @@ command line ``error: …`` with exit code 1, or 2 for usage; in Python a Corrig
 Writes benchmarks/results/hostile.json, and each input that does not hold to the terminal.
 """
 
+import math
 import os
 import resource
 import shutil
@@ -25,13 +26,13 @@ from hostile_answers import OUTCOMES
 from hostile_inputs import FAMILIES, IMAGES, TABLE, finished
 from runner import Row, measure, options, units_of
 
-SECONDS, BYTES, PER_UNIT = 20, 2 << 30, 20
+SECONDS, WAITED, BYTES, PER_UNIT = 20, 120, 2 << 30, 20
 
 
 def main() -> None:
     asked = options(__doc__, seeds=15).parse_args()
     families = {name: partial(tried, name) for name in FAMILIES}
-    settings = {"seconds": SECONDS, "bytes": BYTES, "inputs_per_seed": PER_UNIT}
+    settings = {"seconds": SECONDS, "waited": WAITED, "bytes": BYTES, "inputs_per_seed": PER_UNIT}
     measure(units_of(families, asked), asked, settings=settings)
 
 
@@ -54,7 +55,7 @@ def came_out(family: str, number: int) -> tuple[str, str]:
     if not child:
         _end(folder, family, Random(f"{family} {number}"))
     started, ended, status = time.monotonic(), 0, 0
-    while not ended and time.monotonic() - started < SECONDS:
+    while not ended and time.monotonic() - started < WAITED:
         ended, status = os.waitpid(child, os.WNOHANG)
         time.sleep(0.005)
     if not ended:
@@ -73,6 +74,8 @@ def _end(folder: Path, family: str, chance: Random) -> None:
         os.dup2(quiet, stream)
     os.environ["XDG_STATE_HOME"] = str(folder / "state")
     call = FAMILIES[family](chance, folder)
+    used = math.ceil(sum(resource.getrusage(resource.RUSAGE_SELF)[:2]))
+    resource.setrlimit(resource.RLIMIT_CPU, (used + SECONDS, used + SECONDS))
     resource.setrlimit(resource.RLIMIT_DATA, (BYTES, resource.RLIM_INFINITY))
     outcome, said = call()
     (folder / "report").write_text(f"{outcome}\n{said}", errors="replace")
