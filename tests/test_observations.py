@@ -165,7 +165,7 @@ def test_explanations_are_looked_at_only_where_asked_and_marked(model):
     assert gather(model, DATA).everywhere.keys() == basic | always
 
 
-@pytest.mark.parametrize("feedback", [EVERY_ROW + RELEVANT, TWO_ROWS + RELEVANT])
+@pytest.mark.parametrize("feedback", [EVERY_ROW + RELEVANT[:1], TWO_ROWS + RELEVANT])
 def test_batch_size_changes_nothing(model, feedback):
     large, small = (gather(model, DATA, feedback=feedback, batch_size=size) for size in (256, 4))
     for name in OBSERVATIONS.keys() - OF_OTHER_TASKS:
@@ -254,7 +254,7 @@ def test_probabilities_that_are_nan_are_refused(model):
 
 
 def test_a_label_the_model_has_no_class_for_is_refused(model):
-    with pytest.raises(DataError, match="row 2 has label 2; expected 0 to 1"):
+    with pytest.raises(DataError, match="row 2 has label 2; the model has 2 classes"):
         gather(model, (X[:3], torch.tensor([0, 1, 2])))
 
 

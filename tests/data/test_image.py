@@ -36,7 +36,7 @@ def test_floating_point_stays_as_it_is(tmp_path):
     [
         ({"x": X}, "no array 'y'; it has x"),
         ({"y": Y}, "no array 'x'; it has y"),
-        ({"x": np.array([X, None], dtype=object), "y": Y}, "Object arrays"),
+        ({"x": np.array([X, None], dtype=object), "y": Y}, "not that of an .npy array of numbers"),
         ({"x": X[0], "y": Y}, r"shape \(3, 4\)"),
         ({"x": X[:0], "y": Y[:0]}, r"shape \(0, 3, 4\)"),
         ({"x": np.zeros((2, 8, 8, 3), np.uint8), "y": Y}, "channels last"),

@@ -93,7 +93,7 @@ def test_every_method_sums_or_ranks_alike(method):
 @pytest.mark.parametrize(
     ("text", "settings", "error", "message"),
     [
-        ("  ", {}, DataError, "the text '  ' holds no words"),
+        ("  ", {}, DataError, "the text ' *' holds no words"),
         ("a b", {"split": "("}, RecipeError, r"split is '\('; expected a regular expression"),
         ("a b", {"method": "limes"}, RecipeError, "unknown explainer of words 'limes': did you mean 'lime'"),
         ("a b", {"method": "occlusion"}, RecipeError, "unknown explainer of words"),

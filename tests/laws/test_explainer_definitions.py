@@ -108,6 +108,7 @@ def slow_gradient_x_input(model, row, score):
 def slow_smooth_grad(model, row, score):
     """The mean over the noisy copies, which are the same for every model."""
     seen, probe = [], nn.Sequential(nn.Flatten(), nn.Linear(36, 2)).double()
+    explain(probe, row[None], method="smooth_grad")  # A first look at the model.
     probe.register_forward_pre_hook(lambda module, arguments: seen.extend(arguments[0].detach().clone()))
     explain(probe, row[None], method="smooth_grad", **SETTINGS["smooth_grad"])
     copies = [point for point in seen if not torch.equal(point, row)]

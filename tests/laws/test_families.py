@@ -25,7 +25,10 @@ FAMILIES = {
     "corrigible.explanations.quality": ("QUALITIES",),
     "corrigible.metrics": ("METRICS",),
 }
-PARTS = {"corrigible.augment": {"chances", "columns", "patches", "pixels", "sightings", "words"}}
+PARTS = {
+    "corrigible.augment": {"chances", "columns", "patches", "pixels", "sightings", "words"},
+    "corrigible.metrics": {"unmeasured"},
+}
 """Files that hold what methods are made of, and no method, where their names do not begin with ``_``."""
 every_family = pytest.mark.parametrize("folder", FAMILIES)
 

@@ -93,7 +93,7 @@ def require_sound_answers(
     score = meaning.score
     name = score if isinstance(score, str) else name_of_score(score)
     if name in OF_PROBABILITIES:
-        require_readable(model, x[spread_rows(len(x))], meaning.task)
+        require_readable(model, x[spread_rows(len(x))], meaning.task, rows_at_once=rows_at_once)
 
 
 def _num_targets(score: str | Score, outputs: Float[Tensor, " batch output"]) -> int | None:

@@ -42,7 +42,7 @@ def require_own_outputs(
         UnsupportedModelError: the outputs are random, or depend on the other rows or on their order.
         DataError: the model does not give one row of outputs for each row.
     """
-    now = _weights(model), tuple(x.shape[1:]), x.dtype
+    now = weights_now(model), tuple(x.shape[1:]), x.dtype
     if _CHECKED.get(model) == now:
         return
     x = like_parameters(x[spread_rows(len(x))], model)
@@ -63,8 +63,8 @@ def spread_rows(num_rows: int, most: int = MOST_ROWS) -> Int[Tensor, " some"]:
     return torch.linspace(0, num_rows - 1, min(most, num_rows)).long()
 
 
-def _weights(model: nn.Module) -> Hashable:
-    """Differs when weights or buffers were changed or replaced."""
+def weights_now(model: nn.Module) -> Hashable:
+    """A value that differs once weights or buffers were changed or replaced."""
     tensors = [*model.parameters(), *model.buffers()]
     return tuple((tensor.data_ptr(), 0 if tensor.is_inference() else tensor._version) for tensor in tensors)
 

@@ -5,8 +5,9 @@ would say so. Two things are looked at: the last step that ran in the model, and
 log-probabilities are logits already, because softmax(log p) = p.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Hashable, Mapping, Sequence
 from typing import Any
+from weakref import WeakKeyDictionary
 
 import torch
 from jaxtyping import Float
@@ -16,6 +17,7 @@ from torch.overrides import TorchFunctionMode
 from corrigible.errors import UnsupportedModelError
 from corrigible.models.ensemble import Ensemble
 from corrigible.models.modes import PrivateRandomness, evaluating, like_parameters
+from corrigible.models.own_outputs import weights_now
 from corrigible.outputs import as_outputs
 from corrigible.types import Task
 
@@ -41,8 +43,13 @@ CLEARLY = 0.05
 """How much smaller than of logits and of a constant guess the mean loss must be before outputs look like chances."""
 MOST_ROWS, ROWS_AT_ONCE = 32, 16
 
+_CHECKED: "WeakKeyDictionary[nn.Module, Hashable]" = WeakKeyDictionary()
+"""Each model that passed, with the weights, the number of rows and the task that it passed with."""
 
-def require_readable(model: nn.Module, x: Float[Tensor, " batch *input"], task: Task) -> None:
+
+def require_readable(
+    model: nn.Module, x: Float[Tensor, " batch *input"], task: Task, *, rows_at_once: int = ROWS_AT_ONCE
+) -> None:
     """Check on these rows that the model does not give probabilities where the task reads logits, and the like.
 
     Raises:
@@ -51,20 +58,24 @@ def require_readable(model: nn.Module, x: Float[Tensor, " batch *input"], task: 
     """
     if task.reads == "numbers":
         return
+    now = weights_now(model), min(len(x), MOST_ROWS), task.name
+    if _CHECKED.get(model) == now:
+        return
     for each in model.members if isinstance(model, Ensemble) else (model,):
         with PrivateRandomness(0), evaluating(each), torch.no_grad():
-            steps = _LastSteps()
-            with steps:
-                outputs = as_outputs(each(like_parameters(x[:2], each).clone()))
-            name = steps.name_of(outputs)
-            if name in UNREADABLE[task.reads]:
-                raise _unreadable(f"its last step is {name.strip('_')}", task)
-            require_no_probabilities(_outputs(each, x), task)
+            _check(each, x[:MOST_ROWS].split(min(rows_at_once, ROWS_AT_ONCE)), task)
+    _CHECKED[model] = now
 
 
-def _outputs(model: nn.Module, x: Tensor) -> Tensor:
-    parts = (like_parameters(part, model).clone() for part in x[:MOST_ROWS].split(ROWS_AT_ONCE))
-    return torch.cat([as_outputs(model(part)) for part in parts])
+def _check(model: nn.Module, parts: Sequence[Tensor], task: Task) -> None:
+    steps = _LastSteps()
+    with steps:
+        outputs = as_outputs(model(like_parameters(parts[0], model).clone()))
+    name = steps.name_of(outputs)
+    if name in UNREADABLE[task.reads]:
+        raise _unreadable(f"its last step is {name.strip('_')}", task)
+    others = [as_outputs(model(like_parameters(part, model).clone())) for part in parts[1:]]
+    require_no_probabilities(torch.cat([outputs, *others]), task)
 
 
 def require_no_probabilities(outputs: Float[Tensor, " batch output"], task: Task) -> None:

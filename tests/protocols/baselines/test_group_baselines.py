@@ -180,7 +180,7 @@ def test_without_groups_the_last_layer_learns_from_as_many_rows_of_each_class(pl
 
 
 def test_a_model_that_does_not_end_in_a_linear_layer_is_refused():
-    model = nn.Sequential(nn.Linear(2, 2), nn.Softmax(dim=1))
+    model = nn.Sequential(nn.Linear(2, 2), nn.Tanh())
     with pytest.raises(UnsupportedModelError, match="not that of a linear layer"):
         next(last_layer_retraining(model, TEST, schedule=SCHEDULE))
 

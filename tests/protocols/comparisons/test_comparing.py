@@ -65,7 +65,7 @@ def test_a_method_in_the_table_is_what_correct_gives(fooled):
 
 def test_methods_are_those_that_the_feedback_serves():
     data = TensorData(X, Y)
-    relevant = [Feedback(FIRST, "relevant", row=2)]
+    relevant = [Feedback(~FIRST, "relevant", row=2)]
     about_irrelevant = set(FEEDBACK_PENALTIES) | set(FEEDBACK_LOSSES) | {"transplant"}
     assert set(methods_for(marks_of(RULE, data), data)) == about_irrelevant
     assert set(methods_for(marks_of(relevant, data), data)) == set(RELEVANCE_PENALTIES) | {"energy_outside"}

@@ -17,7 +17,9 @@ PENALTY = {"energy_outside": {"weight": "auto"}}
 @pytest.mark.parametrize("polarities", [("irrelevant",), ("irrelevant", "relevant")])
 def test_marked_content_is_moved_between_rows(kind, polarities):
     case = cue_data(kind, num_rows=30, num_reviewed=4)
-    said = [Feedback(one.region, polarity, row=one.row) for polarity in polarities for one in case.said]
+    said = [
+        Feedback(one.region, polarities[place % len(polarities)], row=one.row) for place, one in enumerate(case.said)
+    ]
     found = default_method(case.data, marks_of(said, case.data))
     assert (found.augment, found.penalties) == ({"transplant": {}}, {})
     assert found.message.startswith("method: transplant; ")

@@ -13,8 +13,9 @@ from corrigible.explanations.quality._order import top_share_of
 def relevance_mass(
     attribution: Float[Tensor, " batch *input"], relevant: Bool[Tensor, " ..."]
 ) -> Float[Tensor, " batch"]:
-    """Share of |attribution| that lies on the inputs marked as relevant; NaN without marked and unmarked inputs, or any
-    attribution.
+    """Share of |attribution| that lies on the inputs marked as relevant.
+
+    NaN without marked inputs, without unmarked ones, or without any attribution.
 
     Args:
         relevant: in the shape of the attribution, or one that broadcasts to it.
