@@ -4,8 +4,8 @@
 
 Tables of numbers with six decimals (one has gaps and categories too), written once to a temporary folder. Each reading
 runs in a process of its own, which imports everything first: its peak is the largest resident size less that before the
-reading. Pandas' own reading is ``pandas.read_csv`` in its default settings. "train" learns how the table is read; "kept"
-reads it with what was kept beside it; "rule" adds feedback about one column, which reads no table.
+reading. Pandas' own reading is ``pandas.read_csv`` in its default settings. "train" learns how the table is read;
+"kept" reads it with what was kept beside it; "rule" adds feedback about one column, which reads no table.
 Writes benchmarks/results/table_scale.json.
 """
 

@@ -9,6 +9,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from corrigible.trusted_code import own
 from studies import corrigible, refused
 
 RECIPE = """
@@ -36,7 +37,7 @@ batch_size = 32
 name = "fine_tuned"
 [explain]
 method = "integrated_gradients"
-steps = 4
+steps = 32
 [evaluate]
 num_donors = 4
 num_resamples = 10
@@ -172,7 +173,6 @@ def test_feedback_on_a_class_of_amounts_is_refused(tmp_path: Path) -> None:
 SOURCE = """
 import torch
 from corrigible.data.dataset import TensorData
-from corrigible.trusted_code import own
 
 
 def load(split):

@@ -169,8 +169,8 @@ def test_what_does_not_fit_is_refused_in_one_line(settings, message):
 
 
 def test_single_pixels_of_a_photograph_are_too_many_groups():
+    pixels = torch.arange(4107).reshape(3, 37, 37)
     with pytest.raises(RecipeError, match="4107 groups; expected at most 4096: form groups"):
-        pixels = torch.arange(4107).reshape(3, 37, 37)
         explain(lambda x: x.flatten(1).sum(1), torch.ones(1, 3, 37, 37), method="lime", groups=pixels)
 
 
