@@ -1,6 +1,6 @@
 """Rectifiers that guided backpropagation cannot guide: written out by hand, or inside code that cannot be seen.
 
-A rule for the function ``relu`` misses ``x * (x > 0)``, a rectifier in a custom `torch.autograd.Function` or in compiled
+A rule for ``relu`` misses ``x * (x > 0)``, a rectifier in a custom `torch.autograd.Function` or in compiled
 code, and would give the plain gradient there. So every call in the model is watched, and the graph is looked through.
 """
 
