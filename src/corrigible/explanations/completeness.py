@@ -66,5 +66,6 @@ def require_complete(
         raise RecipeError(
             f"the attributions of row {row} sum to {float(rows[row].sum()):.4g}, but its score differs from the "
             f"baseline's by {float(gain[row]):.4g} ({int(too_far.sum())} such rows, off by more than {tolerance:g}): "
-            f"give more steps or a larger tolerance; if the model cuts gradients off, choose {WITHOUT_GRADIENTS}"
+            f"give more steps or a larger tolerance (completeness_gap gives each row's); if the model "
+            f"cuts gradients off, choose {WITHOUT_GRADIENTS}"
         )

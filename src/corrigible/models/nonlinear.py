@@ -8,7 +8,7 @@ one, so that the rules themselves can be differentiated.
 import inspect
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, Protocol, runtime_checkable
 
 import torch
 from torch import Tensor
@@ -69,12 +69,28 @@ Rule = Callable[[Call], tuple[Tensor, Backward | None]]
 """-> the call's result, and how a gradient passes back through it; None for the true gradient."""
 
 
-class Nonlinearities(TorchFunctionMode):
-    """A mode in which calls of nonlinear functions follow a rule."""
+@runtime_checkable
+class Watch(Protocol):
+    """Looks at every call in a pass, before and after it runs."""
 
-    def __init__(self, rule: Rule) -> None:
+    def before(self, args: Sequence[Any], kwargs: Mapping[str, Any]) -> None: ...
+
+    def after(
+        self, function: Callable[..., Any], args: Sequence[Any], kwargs: Mapping[str, Any], found: Any
+    ) -> None: ...
+
+
+class Nonlinearities(TorchFunctionMode):
+    """A mode in which calls of nonlinear functions follow a rule.
+
+    Args:
+        watch: looks at every call, also of functions that the rule does not see.
+    """
+
+    def __init__(self, rule: Rule, watch: Watch | None = None) -> None:
         super().__init__()
         self.rule = rule
+        self.watch = watch
         self.others: dict[str, None] = {}
         """Names of the functions that ran, are not linear, and did not follow the rule."""
         self._is_replacing = False
@@ -93,7 +109,16 @@ class Nonlinearities(TorchFunctionMode):
             self._is_replacing = False
 
     def __torch_function__(self, function: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
-        known, kwargs = FUNCTIONS.get(function), kwargs or {}
+        kwargs = kwargs or {}
+        if self.watch is None:
+            return self._called(function, args, kwargs)
+        self.watch.before(args, kwargs)
+        found = self._called(function, args, kwargs)
+        self.watch.after(function, args, kwargs, found)
+        return found
+
+    def _called(self, function: Callable[..., Any], args: Sequence[Any], kwargs: Mapping[str, Any]) -> Any:
+        known = FUNCTIONS.get(function)
         if known is None or not is_of_one_tensor(known, args, kwargs):
             return self._other(function, args, kwargs)
         x, call = called(known, args, kwargs)
@@ -123,6 +148,11 @@ class _Replaced(Function):
         if ctx.mode.is_replacing:
             return ctx.rule(gradient), None, None, None
         return None, gradient, None, None
+
+
+def is_replaced(node: Any) -> bool:
+    """Whether this step of an autograd graph is a call that follows a rule; its first part is the call's argument."""
+    return getattr(node, "_forward_cls", None) is _Replaced
 
 
 class _Known(NamedTuple):

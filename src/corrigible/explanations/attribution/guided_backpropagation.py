@@ -8,6 +8,7 @@ from jaxtyping import Float, Int
 from torch import Tensor, nn
 
 from corrigible.errors import UnsupportedModelError
+from corrigible.explanations.attribution._hidden_rectifiers import HiddenRectifiers
 from corrigible.explanations.passes import pass_over
 from corrigible.explanations.scores import score_named
 from corrigible.models.forward import Forward, Score, centred
@@ -42,11 +43,15 @@ def guided_backpropagation(
 ) -> Float[Tensor, " batch *input"]:
     """Gradient of the score with negative gradients set to 0 at every ReLU: it shows what would raise the score.
 
-    ReLUs may be layers, functions or in place; ReLU6 counts as a ReLU. Other functions pass gradients unchanged. The
-    result is centred over the columns of each category, as in `input_gradient`.
+    ReLUs may be layers, functions or in place; ReLU6, hard tanh and clamping from 0 on, a threshold of 0 with value 0
+    and a leaky ReLU of slope 0 count as ReLUs. Functions that cut nothing off at 0 pass gradients unchanged, such as
+    GELU or a leaky ReLU. What may be a ReLU in a form that cannot be guided is refused: values times, or chosen by, a
+    comparison of such values (``x * (x > 0)``, ``torch.where(x > 0, x, 0)``), a maximum or minimum with 0, bounds of 0
+    in tensors, `abs`, a custom `torch.autograd.Function`, compiled code. The result is centred over the columns of each
+    category, as in `input_gradient`.
 
     Raises:
-        UnsupportedModelError: no ReLU ran.
+        UnsupportedModelError: no ReLU ran, or something that may be one cannot be guided.
     """
     with untouched(model, seed):
         forward, rectifiers = guided_pass_of(model, x, target, columns=columns, seed=seed)
@@ -64,7 +69,7 @@ def guided_pass_of(
     """A pass through the model, and the context in which its gradients are guided.
 
     Raises:
-        UnsupportedModelError: no ReLU ran.
+        UnsupportedModelError: no ReLU ran, or something that may be one cannot be guided.
     """
     ran = []
 
@@ -76,9 +81,11 @@ def guided_pass_of(
         is_open = (found > bounds[0]) & (found < bounds[1])
         return found, lambda gradient: gradient.relu() * is_open
 
-    rectifiers = Nonlinearities(guided)
+    hidden = HiddenRectifiers()
+    rectifiers = Nonlinearities(guided, hidden)
     forward = pass_over(model, x, target, columns=columns, seed=seed, nonlinearities=rectifiers)
-    _ = forward.outputs
+    hidden.starts_from(forward.x)
+    hidden.require_none(forward.outputs)
     if not ran:
         raise UnsupportedModelError(
             "no ReLU ran in this model, and without one guided backpropagation is the plain gradient: "
@@ -95,8 +102,16 @@ def _bounds(call: Call) -> tuple[float, float] | None:
         return None
     names = _BOUND_NAMES[call.name]
     given = {**dict(zip(names, call.args, strict=False)), **call.kwargs}
+    if call.name in _CUTS:
+        return (0.0, torch.inf) if all(given.get(name) == 0 for name in names) else None
     high = given.get(names[1], 1.0 if call.name == "hardtanh" else None)
     return (0.0, torch.inf if high is None else float(high)) if given.get(names[0]) == 0 else None
 
 
-_BOUND_NAMES = {"hardtanh": ("min_val", "max_val"), **dict.fromkeys(("clamp", "clip", "clamp_min"), ("min", "max"))}
+_CUTS = {"threshold": ("threshold", "value"), "leaky_relu": ("negative_slope",)}
+"""Functions that are a ReLU where all these arguments are 0."""
+_BOUND_NAMES = {
+    **_CUTS,
+    "hardtanh": ("min_val", "max_val"),
+    **dict.fromkeys(("clamp", "clip", "clamp_min"), ("min", "max")),
+}

@@ -28,7 +28,7 @@ def guided_grad_cam(
         layer: name of Grad-CAM's layer; None for the last convolution with more than one place.
 
     Raises:
-        UnsupportedModelError: no ReLU ran; or see `grad_cam_of`.
+        UnsupportedModelError: see `guided_backpropagation` and `grad_cam_of`.
     """
     with untouched(model, seed):
         forward, rectifiers = guided_pass_of(model, x, target, seed=seed)

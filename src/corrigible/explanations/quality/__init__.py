@@ -17,6 +17,7 @@ from collections.abc import Callable
 from torch import Tensor
 
 from corrigible.explanations.quality.agreement import agreement, rank_correlation, sign_agreement, top_agreement
+from corrigible.explanations.quality.completeness_gap import completeness_gap
 from corrigible.explanations.quality.complexity import complexity, effective_inputs
 from corrigible.explanations.quality.curves import deletion_auc, deletion_curve, insertion_auc, insertion_curve
 from corrigible.explanations.quality.infidelity import infidelity
@@ -30,6 +31,7 @@ from corrigible.explanations.quality.top_overlap import top_overlap
 __all__ = [
     "QUALITIES",
     "agreement",
+    "completeness_gap",
     "complexity",
     "deletion_auc",
     "deletion_curve",
@@ -58,6 +60,7 @@ QUALITIES: dict[str, Callable[..., Tensor]] = {
         deletion_auc,
         insertion_auc,
         infidelity,
+        completeness_gap,
         max_sensitivity,
         sparseness,
         complexity,
