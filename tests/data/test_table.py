@@ -249,3 +249,9 @@ def test_what_looks_wrong_is_said(caplog):
     encoder_of(frame, target="y")
     assert "'id': numbers; no cell unknown; another whole number in every row" in caplog.text
     assert "'Yes', 'yes' are different categories" in caplog.text
+
+
+def test_rows_without_labels_are_refused_with_what_to_add():
+    frame = pd.DataFrame({"age": [31, 45, 60, 20], "ill": ["no", "yes"] * 2})
+    with pytest.raises(DataError, match="no column 'ill', which held the labels in training.*any known label"):
+        encode(frame[["age"]], encoder_of(frame, target="ill"))

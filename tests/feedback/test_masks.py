@@ -349,3 +349,8 @@ def test_saying_the_same_twice_changes_nothing(table):
     once, twice = (marks_of(feedback * times, table) for times in (1, 2))
     rows = torch.arange(len(Y))
     assert torch.equal(once.irrelevant.masks(rows, Y), twice.irrelevant.masks(rows, Y))
+
+
+def test_true_is_no_row():
+    with pytest.raises(FeedbackError, match="row is True; expected a whole number"):
+        marks_of([Feedback(np.array([True, False]), row=True)], TensorData(torch.zeros(3, 2), torch.tensor([0, 1, 0])))

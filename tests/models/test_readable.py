@@ -7,7 +7,7 @@ from torch.nn import functional as F
 
 from corrigible.errors import UnsupportedModelError
 from corrigible.models.ensemble import Ensemble
-from corrigible.models.readable import doubt_of, require_readable
+from corrigible.models.readable import doubt_of, require_no_probabilities, require_readable
 from corrigible.tasks import CLASSES, task_named
 
 X = torch.randn(40, 5, generator=torch.Generator().manual_seed(2))
@@ -115,3 +115,24 @@ def test_a_single_column_that_fits_as_probabilities_is_doubted():
     assert doubt_of(right[:5], LABELS[:5], {}, CLASSES) == ""
     untrained = torch.linspace(0.3, 0.6, 40)[torch.randperm(40, generator=torch.Generator().manual_seed(0))][:, None]
     assert doubt_of(untrained, LABELS, {}, CLASSES) == ""
+
+
+@pytest.mark.parametrize(
+    "form",
+    [lambda p: p, lambda p: 100 * p, lambda p: -p.log(), lambda p: p.log10()],
+    ids=["p", "percent", "-ln", "log10"],
+)
+def test_probabilities_in_any_form_are_refused_by_their_sums(form):
+    with pytest.raises(UnsupportedModelError, match="gives probabilities"):
+        require_no_probabilities(form(X[:, :3].softmax(1)), CLASSES)
+
+
+def test_logits_that_are_sure_and_natural_logarithms_are_no_probabilities():
+    sure = torch.tensor([[0.0, 9.0], [0.0, 12.0], [0.0, 10.0]])
+    for outputs in (sure, -sure, 10 * sure, X[:, :3].log_softmax(1), X[:, :3]):
+        require_no_probabilities(outputs, CLASSES)
+
+
+def test_a_single_logit_that_fits_as_a_probability_is_doubted_as_the_pair_it_stands_for():
+    right = torch.where(LABELS == 1, 0.9, 0.1)[:, None]
+    assert "sigmoid" in doubt_of(torch.cat([torch.zeros_like(right), right], 1), LABELS, {}, CLASSES)

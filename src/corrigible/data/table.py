@@ -73,6 +73,12 @@ def encode(frame: Any, encoder: TableEncoder, *, task: TaskChoice | None = None)
             group.
     """
     frame = named(as_frame(frame))
+    absent = [name for name in encoder.targets if name not in frame.columns]
+    if absent:
+        raise DataError(
+            f"no column {absent[0]!r}, which held the labels in training; expected it in other rows too: if they have "
+            "no labels and are only to be explained, add the column with any known label"
+        )
     require_columns(list(frame.columns), encoder.read)
     if not len(frame):
         raise DataError("the table has no rows; expected at least one")

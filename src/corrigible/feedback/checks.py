@@ -122,6 +122,8 @@ def _whole(what: str, value: object) -> int | None:
     if value is None:
         return None
     try:
+        if isinstance(value, bool | np.bool_):
+            raise TypeError(what)
         number = operator.index(value)  # type: ignore[arg-type]
     except TypeError as error:
         raise FeedbackError(f"{what} is {shortened(value)}; expected a whole number") from error

@@ -5,7 +5,7 @@ would say so. Two things are looked at: the last step that ran in the model, and
 log-probabilities are logits already, because softmax(log p) = p.
 """
 
-from collections.abc import Hashable, Mapping, Sequence
+from collections.abc import Callable, Hashable, Mapping, Sequence
 from typing import Any
 from weakref import WeakKeyDictionary
 
@@ -38,6 +38,14 @@ KEEPS = (
 """Functions after which probabilities are probabilities and means are means; ``1 - p`` among them."""
 AWAY = 5e-3
 """How far a row of probabilities in half precision may sum from 1."""
+FORMS: Mapping[str, Callable[[Tensor], Tensor]] = {
+    "every row lies between 0 and 1 and sums to 1": lambda outputs: outputs,
+    "every row lies between 0 and 100 and sums to 100": lambda outputs: outputs / 100,
+    "every row is minus the logarithms of probabilities": lambda outputs: (-outputs).exp(),
+    "every row is the logarithms of probabilities to base 10": lambda outputs: 10**outputs,
+}
+"""How rows of outputs show that they are made of probabilities. Natural logarithms are logits."""
+SURE = 0.99
 LEAST_ROWS = 8
 CLEARLY = 0.05
 """How much smaller than of logits and of a constant guess the mean loss must be before outputs look like chances."""
@@ -83,9 +91,15 @@ def require_no_probabilities(outputs: Float[Tensor, " batch output"], task: Task
     if task.name != "classes" or len(outputs) < 2 or outputs.shape[1] < 2:
         return
     found = outputs.detach().double()
-    is_share = bool(((found >= 0) & (found <= 1 + AWAY)).all())
-    if is_share and bool(((found.sum(dim=1) - 1).abs() <= AWAY).all()) and not bool((found == found[0]).all()):
-        raise _unreadable("every row lies between 0 and 1 and sums to 1", task)
+    if bool((found == found[0]).all()):
+        return
+    for why, shares in FORMS.items():
+        each = shares(found)
+        # A row such as (0, 9) of a network that ends in a ReLU is no pair of logarithms: some row must be unsure.
+        is_telling = each is found or bool((each.amax(dim=1) < SURE).any())
+        is_share = bool(((each >= 0) & (each <= 1 + AWAY)).all())
+        if is_telling and is_share and bool(((each.sum(dim=1) - 1).abs() <= AWAY).all()):
+            raise _unreadable(why, task)
 
 
 def doubt_of(outputs: Float[Tensor, " batch output"], y: Tensor, extra: Mapping[str, Tensor], task: Task) -> str:
@@ -93,6 +107,8 @@ def doubt_of(outputs: Float[Tensor, " batch output"], y: Tensor, extra: Mapping[
 
     A single column does not have to sum to 1, and logits may lie between 0 and 1 by chance: that alone is no sign.
     """
+    if task.name == "classes" and outputs.shape[1] == 2 and bool((outputs[:, 0] == 0).all()):
+        outputs = outputs[:, 1:]  # A single logit, which stands for (0, z).
     is_inside = len(outputs) >= LEAST_ROWS and bool(((outputs >= 0) & (outputs <= 1)).all())
     if not is_inside or task.reads != "logits" or (task.name == "classes" and outputs.shape[1] > 1):
         return ""

@@ -146,7 +146,8 @@ def _cuts_at_0(node: Step) -> bool:
     if "self" in ZERO_AT.get(name, ""):
         # Values computed from the input are 0 by chance, or after another rectifier; constants are not.
         sides = zip(saved, node.next_functions, strict=True)
-        return any(bool((value == 0).all() if part else (value == 0).any()) for value, (part, _) in sides)
+        zeros = [(torch.as_tensor(value) == 0, part) for value, (part, _) in sides]
+        return any(bool(zero.all() if part else zero.any()) for zero, part in zeros)
     return any(bool((torch.as_tensor(value) == 0).any()) for value in saved if value is not None)
 
 

@@ -49,5 +49,5 @@ def completeness_gap(
     require_same_shape_of(attribution, question.x.shape, "x")
     total = flat_of(attribution).sum(dim=1)
     with question.looking():
-        score_of_row, before = gains_of(question, baseline_row(baseline, question.x, columns)).cpu().double()
-    return total - (score_of_row - before)
+        scores = gains_of(question, baseline_row(baseline, question.x, columns)).cpu().double()
+    return total - (scores[0] - scores[1])
