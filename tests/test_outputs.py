@@ -110,3 +110,8 @@ def test_one_row_for_many_is_neither_measured_nor_trained():
         corrigible.evaluate(Pooled(), DATA)
     with pytest.raises(CorrigibleError, match="one for each"):
         corrigible.correct(Pooled(), DATA, RULE)
+
+
+def test_a_model_that_gives_no_number_is_refused():
+    with pytest.raises(UnsupportedModelError, match=r"expected at least one for each row"):
+        as_outputs(torch.zeros(3, 0))

@@ -29,7 +29,7 @@ def as_outputs(output: object) -> Float[Tensor, " batch output"]:
     Of an output with several parts, the one that is named ``logits`` is used.
 
     Raises:
-        UnsupportedModelError: neither (batch,) nor (batch, output), or not dense real numbers.
+        UnsupportedModelError: neither (batch,) nor (batch, output) with an output, or not dense real numbers.
     """
     scores = scores_in(output)
     if scores.ndim > 2:
@@ -39,6 +39,10 @@ def as_outputs(output: object) -> Float[Tensor, " batch output"]:
         )
     if scores.ndim == 0:
         raise UnsupportedModelError(f"the model gives {described(scores)}; expected (batch,) or (batch, num_outputs)")
+    if scores.ndim == 2 and scores.shape[1] == 0:
+        raise UnsupportedModelError(
+            f"the model gives {described(scores)}, no number; expected at least one for each row"
+        )
     return scores[:, None] if scores.ndim == 1 else scores
 
 

@@ -8,6 +8,7 @@ import torch
 from jaxtyping import Float
 from torch import Tensor, nn
 
+from corrigible.arguments import whole_number
 from corrigible.errors import UnsupportedModelError
 from corrigible.models.draws import drawing_alike
 from corrigible.models.networks import is_compiled
@@ -127,7 +128,7 @@ class PrivateRandomness:
     """
 
     def __init__(self, seed: int) -> None:
-        self._inner = _seeded_state(seed)
+        self._inner = _seeded_state(whole_number("seed", seed))
 
     def __enter__(self) -> None:
         TURN.acquire()
