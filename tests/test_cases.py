@@ -10,7 +10,16 @@ from pathlib import Path
 import pytest
 
 RUN = Path(__file__).parent / "cases" / "run.py"
-SLOW = ("a_thousand_million_resamples",)
+SLOW = (
+    "a_compiled_network",
+    "a_date_changed_in_a_manifest",
+    "a_network_in_training_is_left_in_training",
+    "a_scan_of_a_hundred_megapixels",
+    "a_small_file_of_81_megapixels",
+    "class_maps_from_four_threads",
+    "corrections_in_three_threads",
+    "values_of_a_network_in_training",
+)
 """Cases of more than a second of processor time."""
 
 
