@@ -105,7 +105,7 @@ def _queries(dataset: Dataset) -> Tensor | None:
 
 
 def _endless(
-    dataset: Dataset, marks: Marks, rows: Tensor, query: Tensor, size: int, seed: int, epoch: int
+    epoch: int, *, dataset: Dataset, marks: Marks, rows: Tensor, query: Tensor, size: int, seed: int
 ) -> Iterator[Batch]:
     generator = _generator(seed, epoch)
     while True:
@@ -133,7 +133,8 @@ def reviewed_batches(dataset: Dataset, marks: Marks, rows: Tensor, batch_size: i
     """
     query = _queries(dataset)
     if query is not None:
-        return partial(_endless, dataset, marks, rows, query, min(batch_size, len(rows)), seed)
+        size = min(batch_size, len(rows))
+        return partial(_endless, dataset=dataset, marks=marks, rows=rows, query=query, size=size, seed=seed)
 
     def batches(epoch: int) -> Iterator[Batch]:
         generator = _generator(seed, epoch)

@@ -96,7 +96,7 @@ def column(blocks: Blocks, name: str) -> Cells:
 
 
 def put_back(blocks: Blocks, name: str, cells: Cells) -> None:
-    """Put other cells in the place of a column's."""
+    """Replace the cells of a column."""
     start = 0
     for block in blocks:
         rows = num_rows(block[name])

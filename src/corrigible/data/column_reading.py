@@ -14,7 +14,7 @@ from corrigible.errors import DataError
 MOST_CATEGORIES = 1000
 """Most categories of one column; each takes a column of the encoded table."""
 LEAST_OF_IDS = 50
-"""From so many rows on, a different text in every row is an identifier, not a category."""
+"""The fewest rows for which a column with a different text in each row is taken for an identifier."""
 MOST_MIXED = 20
 """So many different texts, of which half are numbers, are still taken for categories."""
 

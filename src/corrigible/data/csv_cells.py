@@ -89,7 +89,7 @@ def cells_as_read(source: TableText, readings: Sequence[Reading]) -> Blocks:
 
 
 def _read_again(source: TableText, blocks: Blocks, names: Sequence[str]) -> None:
-    """Put texts in the place of numbers in columns that hold both."""
+    """Replace the numbers by texts in columns that hold both."""
     with table_text(source.path) as again:
         reader = _Reader(again, names)
         for block, lines in zip(blocks, again.blocks(), strict=True):

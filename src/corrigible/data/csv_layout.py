@@ -71,7 +71,7 @@ class TableText:
 
     @property
     def sha256(self) -> str:
-        """The hash of what was read so far."""
+        """The SHA-256 of the bytes read until now."""
         return self._digest.hexdigest()
 
     def blocks(self) -> Iterator[Lines]:

@@ -102,7 +102,7 @@ def _placed(name: str, cells: Cells, names: tuple[str, ...]) -> Tensor:
 
 
 def _resolve(blocks: Blocks, feature: Feature, encoder: TableEncoder) -> None:
-    """Put numbers, or the places of categories, where the feature's cells were."""
+    """Replace the feature's cells by numbers, or by the places of categories."""
     cells = column(blocks, feature.name)
     if isinstance(feature, Categorical):
         put_back(blocks, feature.name, as_categories(feature.name, cells, feature.categories))

@@ -74,7 +74,7 @@ def infidelity(
     slopes = flat_of(attribution)
     is_noise = isinstance(perturbation, str) and perturbation == "noise"
     away = torch.ones_like(question.x) if is_noise else question.x - baseline_row(baseline, question.x, columns)
-    draws = _draws(question, perturbation, samples, sd, patch, groups, columns)
+    draws = _draws(question, perturbation, samples=samples, sd=sd, patch=patch, groups=groups, columns=columns)
     products, drops = _measured(question, slopes, away, draws)
     if scaled:
         products = products * _best_factor(products, drops)
@@ -110,6 +110,7 @@ def _best_factor(products: Tensor, drops: Tensor) -> Tensor:
 def _draws(
     question: Question,
     perturbation: str | Tensor,
+    *,
     samples: int,
     sd: float,
     patch: int,

@@ -105,7 +105,9 @@ def permutation_importance(
         permuted = _permuted(rows, labels[0] == feature, repeats, np.random.default_rng([seed, feature]))
         outputs = answers_to(model, permuted, repeats * len(rows), rows_at_once=rows_at_once, seed=seed)
         drops.append(torch.stack([whole - measure(part, y) for part in outputs.split(len(rows))]))
-    return _importance(torch.stack(drops), whole, _names(labels[0], columns, groups), len(rows), num_resamples, seed)
+    shown = _names(labels[0], columns, groups)
+    settings = {"num_rows": len(rows), "num_resamples": num_resamples, "seed": seed}
+    return _importance(torch.stack(drops), whole, shown, **settings)
 
 
 def _measure(
@@ -138,7 +140,7 @@ def _permuted(
 
 
 def _importance(
-    drops: Tensor, whole: Tensor, names: tuple[str, ...], num_rows: int, num_resamples: int, seed: int
+    drops: Tensor, whole: Tensor, names: tuple[str, ...], *, num_rows: int, num_resamples: int, seed: int
 ) -> PermutationImportance:
     """The importance from drops of shape (feature, repeat), or (feature, repeat, row)."""
     if drops.ndim not in (2, 3) or (drops.ndim == 3 and drops.shape[2] != num_rows):
