@@ -20,7 +20,7 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "tests" / "slow"))
 import kill
 
 from corrigible import workflow
-from corrigible.errors import StudyError
+from corrigible.errors import CorrigibleError
 from corrigible.feedback.store import FeedbackStore
 from corrigible.workflow.study_problems import problems_of
 
@@ -89,7 +89,7 @@ def flip(study: Path, file: Path, rng: random.Random, said: list[object]) -> str
 def is_found(study: Path) -> bool:
     try:
         return bool(problems_of(study))
-    except StudyError:
+    except CorrigibleError:
         return True
 
 
@@ -98,7 +98,7 @@ def records(study: Path) -> list[object] | None:
     try:
         with FeedbackStore(study / STORE) as store:
             return list(store.records())
-    except StudyError:
+    except CorrigibleError:
         return None
 
 
