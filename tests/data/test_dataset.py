@@ -199,3 +199,14 @@ def test_labels_are_read_row_by_row_so_that_the_inputs_need_not_fit_in_memory(mo
     monkeypatch.setattr(torch, "stack", lambda parts, *rest: sizes.append(len(parts)) or stack(parts, *rest))
     assert all_labels([(torch.zeros(3), row % 2) for row in range(20)]).tolist() == [row % 2 for row in range(20)]
     assert set(sizes) == {1}
+
+
+@pytest.mark.parametrize(
+    ("group", "words"),
+    [(torch.full((3,), torch.nan), "group holds torch.float32"), (torch.tensor([0, -1, 1]), "row 1")],
+)
+def test_groups_that_are_no_numbers_of_groups_are_refused(group, words):
+    data = TensorData(torch.tensor(X), torch.tensor(Y), torch.tensor([0, 1, 1]))
+    object.__setattr__(data, "group", group)  # Past the checks of array annotations, which users do not have.
+    with pytest.raises(DataError, match=words):
+        as_dataset(data)

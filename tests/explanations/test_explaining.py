@@ -247,3 +247,10 @@ def test_a_function_is_taken_as_its_name_is(rows_at_once):
     model, x = nn.Linear(3, 2), torch.rand(5, 3)
     by_name = explain(model, x, 0, method="input_gradient", rows_at_once=rows_at_once)
     assert torch.equal(explain(model, x, 0, method=input_gradient, rows_at_once=rows_at_once), by_name)
+
+
+def test_numbers_beyond_the_precision_of_the_model_are_refused():
+    x = torch.tensor([[1e300, 1.0]], dtype=torch.float64)
+    with pytest.raises(DataError, match=r"numbers of size 1e\+300, which the model's torch.float32 cannot hold"):
+        explain(nn.Linear(2, 2), x, 0, method="input_gradient")
+    assert explain(nn.Linear(2, 2).double(), x, 0, method="input_gradient").isfinite().all()

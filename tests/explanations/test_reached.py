@@ -82,3 +82,23 @@ def test_rows_without_any_slope_among_others_are_told(caplog):
         found = explain(Stepped(), rows, 0, method="input_gradient", score="target_output")
     assert found.flatten().tolist() == [0, 1, 0]
     assert "0 to every input of row 0 (2 such rows)" in caplog.text and "kernel_shap" in caplog.text
+
+
+def test_a_cut_in_some_rows_alone_is_told(caplog):
+    class HalfDetached(nn.Module):
+        def forward(self, x):
+            out = torch.cat([x.sum(1, keepdim=True), -x.sum(1, keepdim=True)], dim=1)
+            return torch.where(x[:, :1] > 0, out.detach(), out)
+
+    rows = torch.tensor([[1.0, 2.0], [-1.0, 0.5], [2.0, -4.0], [-2.0, 1.0]])
+    with caplog.at_level(logging.WARNING, logger="corrigible"):
+        explain(HalfDetached(), rows, 0, method="input_gradient", score="target_output")
+    assert "0 to every input of row 0 (2 such rows)" in caplog.text
+
+
+def test_rows_at_rest_among_others_raise_no_doubt(caplog):
+    with caplog.at_level(logging.WARNING, logger="corrigible"):
+        explain(
+            nn.Sequential(nn.ReLU(), nn.Linear(1, 2)), torch.tensor([[-5.0], [3.0], [-1.0]]), 0, method="input_gradient"
+        )
+    assert caplog.text == ""

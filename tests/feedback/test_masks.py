@@ -354,3 +354,10 @@ def test_saying_the_same_twice_changes_nothing(table):
 def test_true_is_no_row():
     with pytest.raises(FeedbackError, match="row is True; expected a whole number"):
         marks_of([Feedback(np.array([True, False]), row=True)], TensorData(torch.zeros(3, 2), torch.tensor([0, 1, 0])))
+
+
+def test_rows_of_two_splits_are_refused():
+    mask, data = np.array([True, False]), TensorData(torch.zeros(3, 2), torch.tensor([0, 1, 0]))
+    with pytest.raises(FeedbackError, match="the splits 'train' and 'test'; expected one"):
+        marks_of([Feedback(mask, row=1), Feedback(mask, row=1, split="test")], data)
+    marks_of([Feedback(mask, row=1, split="test"), Feedback(mask, scope="dataset")], data)

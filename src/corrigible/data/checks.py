@@ -49,11 +49,27 @@ def check_beside(data: Dataset) -> None:
         raise DataError("weight holds negative or no finite numbers, or only 0; expected numbers of at least 0")
 
 
+def _check_groups(group: Tensor | None, index: Tensor | None) -> None:
+    if group is None:
+        return
+    if group.is_floating_point() or group.is_complex():
+        raise DataError(
+            f"group holds {group.dtype}; expected one whole number from 0 for each row: leave out rows without"
+        )
+    if len(group) and int(group.min()) < 0:
+        row = int(group.argmin() if index is None else index[group.argmin()])
+        raise DataError(
+            f"row {row} has group {int(group.min())}; expected whole numbers from 0: leave out rows without a group, or "
+            "give them one of their own"
+        )
+
+
 def check_rows(data: Any, index: Tensor | None = None) -> None:
     """Raises DataError for rows in memory that cannot be used; ``index`` are their positions in the data set."""
     require_dense(data.x, "x")
     check_lengths(data.x, data.y, data.group)
     require_scaled(data.x)
+    _check_groups(data.group, index)
     if data.task.name == "classes" and (data.y.ndim != 1 or data.y.is_floating_point()):
         raise DataError(
             f"y has shape {tuple(data.y.shape)} and holds {data.y.dtype}; expected one class number per row; for a "

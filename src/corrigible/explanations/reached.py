@@ -42,7 +42,7 @@ def require_reached(
             f"through the model, which may detach, round, compare or use no_grad; choose {WITHOUT_GRADIENTS}"
         )
     empty = is_zero.flatten(1).all(dim=1).nonzero().flatten()
-    if 0 < len(empty) < len(is_zero) and _cut(question, empty, torch.ones_like(never)) is not None:
+    if 0 < len(empty) < len(is_zero) and _jumps(question, empty):
         log.warning(
             f"{method!r} gives 0 to every input of row {int(empty[0])} ({len(empty)} such rows), although its score "
             f"differs from that of other such rows or of zeros: its gradient is 0 there; choose {WITHOUT_GRADIENTS}"
@@ -53,16 +53,15 @@ def _cut(
     question: Question, rows: Int[Tensor, " some"], moved: Bool[Tensor, " *input"]
 ) -> Bool[Tensor, " *input"] | None:
     """The moved inputs that change the score of one of the rows without a gradient anywhere; None if there are none."""
-    place = torch.linspace(0, len(rows) - 1, min(MOST_ROWS, len(rows))).round().long()
-    chosen, after = (of.to(question.x.device) for of in (rows[place], rows.roll(-1)[place]))
-    towards = torch.stack([question.x[after], torch.zeros_like(question.x[chosen])])
+    chosen, towards = _ways(question, rows)
     num_points = FEW_POINTS
     for _ in range(MOST_LOOKS):
         if not bool(moved.any()):
             return None
-        changes, has_slope = _along(question.about(chosen), towards, moved, num_points)
-        if not changes:
+        changes, slopes = _along(question.about(chosen), towards, moved, num_points)
+        if not bool(changes.any()):
             return None
+        has_slope = slopes.flatten(0, 1).any(dim=0)
         if num_points == MANY_POINTS and not bool(has_slope.any()):
             return moved
         # With inputs that have a gradient left out, the others must change the score alone.
@@ -70,27 +69,46 @@ def _cut(
     return None
 
 
+def _jumps(question: Question, rows: Int[Tensor, " some"]) -> bool:
+    """Whether the score of one of the rows changes on a way on which no input has a gradient anywhere."""
+    chosen, towards = _ways(question, rows)
+    asked, moved = question.about(chosen), torch.ones_like(question.x[0], dtype=torch.bool)
+    for num_points in (FEW_POINTS, MANY_POINTS):
+        changes, slopes = _along(asked, towards, moved, num_points)
+        if not bool((changes & ~slopes.flatten(2).any(dim=2)).any()):
+            return False
+    return True
+
+
+def _ways(
+    question: Question, rows: Int[Tensor, " some"]
+) -> tuple[Int[Tensor, " row"], Float[Tensor, " end row *input"]]:
+    """A few of the rows, and where each is moved to: the next of them, and zeros."""
+    place = torch.linspace(0, len(rows) - 1, min(MOST_ROWS, len(rows))).round().long()
+    chosen, after = (of.to(question.x.device) for of in (rows[place], rows.roll(-1)[place]))
+    return chosen, torch.stack([question.x[after], torch.zeros_like(question.x[chosen])])
+
+
 def _along(
     question: Question, towards: Float[Tensor, " end row *input"], moved: Bool[Tensor, " *input"], num_points: int
-) -> tuple[bool, Bool[Tensor, " *input"]]:
-    """Whether the score changes on the way, and which moved inputs have a gradient other than 0 at some point."""
+) -> tuple[Bool[Tensor, " end row"], Bool[Tensor, " end row *input"]]:
+    """On which ways the score changes, and which moved inputs have a gradient other than 0 at some point of each."""
     way = (towards - question.x) * moved
-    has_slope = torch.zeros_like(moved)
     if not bool(way.any()):
-        return False, has_slope
+        return torch.zeros(way.shape[:2], dtype=torch.bool, device=way.device), torch.zeros_like(way, dtype=torch.bool)
     share = torch.linspace(0, 1, num_points + 1).to(way).reshape(-1, 1, *[1] * (way.ndim - 1))
     points = (question.x + share * way).flatten(0, 2)
     row = torch.arange(len(question.x), device=points.device).repeat(len(points) // len(question.x))
-    scores = []
+    scores, slopes = [], []
     for some in torch.arange(len(points), device=points.device).split(question.rows_at_once):
         target, index = question.target[row[some]], question.index[row[some]]
         forward = pass_over(question.model, points[some], target, index=index, seed=question.seed).unobserved()
         found = score_named(question.score, forward)(forward.outputs, target)
-        has_slope |= moved & (forward.gradient(found.sum(), forward.x, create_graph=False) != 0).any(dim=0)
+        slopes.append(moved & (forward.gradient(found.sum(), forward.x, create_graph=False) != 0))
         scores.append(found.detach())
-    first, *_, last = torch.cat(scores).view(num_points + 1, -1)
+    first, *_, last = torch.cat(scores).view(num_points + 1, *way.shape[:2])
     least = torch.finfo(first.dtype).eps ** 0.5 * (first.abs() + last.abs())
-    return bool(((last - first).abs() > least).any()), has_slope
+    return (last - first).abs() > least, torch.cat(slopes).view(num_points + 1, *way.shape).any(dim=0)
 
 
 def _named(cut: Bool[Tensor, " *input"], columns: Columns | None) -> str:

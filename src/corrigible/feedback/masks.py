@@ -89,11 +89,22 @@ def marks_of(feedback: Any, dataset: Dataset) -> Marks:
             that has changed since the feedback was given, or inputs that are said to be both irrelevant and relevant.
     """
     feedback = checked_all(as_list(feedback))
+    _require_one_split(feedback)
     for said in feedback:
         _check(said, dataset)
     marks = Marks(_masks(feedback, dataset, "irrelevant"), _masks(feedback, dataset, "relevant"))
     _require_consistent(marks, feedback, dataset)
     return marks
+
+
+def _require_one_split(feedback: list[Feedback]) -> None:
+    """Raises FeedbackError for rows of several splits, since the rows of one data set are counted together."""
+    splits = list(dict.fromkeys(said.split for said in feedback if said.row is not None))
+    if len(splits) > 1:
+        raise FeedbackError(
+            f"feedback on rows of the splits {splits[0]!r} and {splits[1]!r}; expected one: give only the feedback on "
+            "the rows of this data set"
+        )
 
 
 def marks_of_one(said: Feedback, dataset: Dataset) -> Masks:

@@ -1,5 +1,6 @@
 """Context managers that change how a model runs, and restore it afterwards: one thread at a time (see `turns`)."""
 
+import math
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from functools import partial
@@ -9,7 +10,7 @@ from jaxtyping import Float
 from torch import Tensor, nn
 
 from corrigible.arguments import whole_number
-from corrigible.errors import UnsupportedModelError
+from corrigible.errors import DataError, UnsupportedModelError
 from corrigible.models.draws import drawing_alike
 from corrigible.models.networks import is_compiled
 from corrigible.models.remedies import remedies
@@ -114,9 +115,21 @@ def device_of(model: nn.Module) -> torch.device:
 
 
 def like_parameters(x: Float[Tensor, " batch *input"], model: nn.Module) -> Float[Tensor, " batch *input"]:
-    """The rows on the model's device and in its precision."""
+    """The rows on the model's device and in its precision.
+
+    Raises:
+        DataError: a number that is too large for this precision.
+    """
     dtype = next((p.dtype for p in model.parameters() if p.is_floating_point()), x.dtype)
-    return x.to(device_of(model), dtype)
+    found = x.to(device_of(model), dtype)
+    if x.dtype == torch.float64 and dtype != x.dtype and not bool(found.sum().isfinite()):
+        most = float(x.abs().max())
+        if math.isfinite(most) and most > torch.finfo(dtype).max:
+            raise DataError(
+                f"x holds numbers of size {most:.3g}, which the model's {dtype} cannot hold; expected at most "
+                f"{torch.finfo(dtype).max:.3g}: scale or drop that input"
+            )
+    return found
 
 
 class PrivateRandomness:
