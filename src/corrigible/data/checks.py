@@ -59,8 +59,8 @@ def _check_groups(group: Tensor | None, index: Tensor | None) -> None:
     if len(group) and int(group.min()) < 0:
         row = int(group.argmin() if index is None else index[group.argmin()])
         raise DataError(
-            f"row {row} has group {int(group.min())}; expected whole numbers from 0: leave out rows without a group, or "
-            "give them one of their own"
+            f"row {row} has group {int(group.min())}; expected whole numbers from 0: leave out rows without a "
+            "group, or give them one of their own"
         )
 
 
