@@ -7,7 +7,7 @@ import pytest
 
 import own_code
 from corrigible.errors import RecipeError, StudyError, UntrustedError
-from corrigible.trusted_code import code_named, own, require_trusted, trust_code
+from corrigible.trusted_code import ORIGIN, code_named, is_origin_damaged, own, require_trusted, trust_code
 from studies import corrigible, edit, refused, table_study
 
 CODE = """format = 1
@@ -98,3 +98,24 @@ def test_somebody_elses_recipe_runs_nothing_until_it_is_trusted(tmp_path):
     assert "recipe.toml runs own_code:rows" in answer.stdout
     refused("suspect", study)  # For want of a model: the code may run now.
     assert "nothing to trust" in corrigible("trust", table_study(tmp_path / "plain")).stdout
+
+
+def test_every_flipped_bit_of_the_origin_is_noticed(tmp_path):
+    assert not is_origin_damaged(tmp_path)
+    own(tmp_path)
+    whole = (tmp_path / ORIGIN).read_bytes()
+    assert not is_origin_damaged(tmp_path)
+    for place in range(8 * len(whole)):
+        changed = bytearray(whole)
+        changed[place // 8] ^= 1 << place % 8
+        (tmp_path / ORIGIN).write_bytes(changed)
+        assert is_origin_damaged(tmp_path)
+
+
+def test_verify_names_a_damaged_origin(tmp_path):
+    study = table_study(tmp_path)
+    own(study)
+    assert corrigible("verify", study).code == 0
+    (study / ORIGIN).write_text("another", encoding="utf-8")
+    found = corrigible("verify", study)
+    assert found.code == 1 and f"{ORIGIN} is damaged" in found.stdout

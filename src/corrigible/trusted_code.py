@@ -19,7 +19,7 @@ from corrigible.folders import write_atomically
 from corrigible.recipe_keys import content_of
 
 ORIGIN = ".origin"
-"""A random word in the study's folder, which a copy made elsewhere cannot know."""
+"""A random word in the study's folder, which a copy made elsewhere cannot know, and the beginning of its hash."""
 _PROSE = ("format", "title", "notes", "seed", "validation_split", "task")
 log = logging.getLogger(__name__)
 
@@ -45,7 +45,8 @@ def trust_code(text: str) -> None:
 
 def own(folder: Path) -> None:
     """Remember that this user made this study here, so that what its recipe names may run."""
-    origin = secrets.token_hex(16)
+    word = secrets.token_hex(16)
+    origin = f"{word} {_check_of(word)}"
     write_atomically(folder / ORIGIN, origin.encode())
     try:
         _remember(_hash_of_place(folder, origin), str(folder.resolve()))
@@ -59,6 +60,17 @@ def is_own(folder: Path) -> bool:
         return _is_remembered(_hash_of_place(folder, read_text(folder / ORIGIN, most=100, within=folder)))
     except (OSError, UnicodeDecodeError):
         return False
+
+
+def is_origin_damaged(folder: Path) -> bool:
+    """Whether the file by which this user's studies are known is there, but not as `own` wrote it."""
+    try:
+        word, _, check = read_text(folder / ORIGIN, most=100, within=folder).partition(" ")
+    except FileNotFoundError:
+        return False
+    except (OSError, UnicodeDecodeError):
+        return True
+    return check != _check_of(word)
 
 
 def code_named(text: str) -> tuple[str, ...]:
@@ -87,6 +99,10 @@ def _texts(content: Any) -> Iterator[str]:
         yield from (found for value in content.values() for found in _texts(value))
     elif isinstance(content, list):
         yield from (found for value in content for found in _texts(value))
+
+
+def _check_of(word: str) -> str:
+    return hashlib.sha256(word.encode()).hexdigest()[:16]
 
 
 def _hash_of_code(text: str) -> str:

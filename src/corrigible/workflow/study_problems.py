@@ -9,6 +9,7 @@ from corrigible import sealing
 from corrigible.errors import RecipeError, SealError, StudyError
 from corrigible.files import hashes_in
 from corrigible.study import Run, Study, open_study, read_run, record_hash
+from corrigible.trusted_code import ORIGIN, is_origin_damaged
 
 PAGES = ("report.html", "comparison.html")
 _HASH = re.compile(rb"<!-- sha256 [0-9a-f]{64} -->(?=</html>\s*\Z)")
@@ -33,7 +34,12 @@ def problems_of(folder: Path) -> list[str]:
         study = open_study(folder)
     except RecipeError as error:
         return [f"recipe.toml cannot be used: {error}"]
-    return [*_of_runs(study), *_of_pages(study), *_of_sealed(study)]
+    return [*_of_runs(study), *_of_pages(study), *_of_sealed(study), *_of_origin(study)]
+
+
+def _of_origin(study: Study) -> Iterator[str]:
+    if is_origin_damaged(study.folder):
+        yield f"{ORIGIN} is damaged: delete it, and trust the recipe if it names code that you know"
 
 
 def _of_runs(study: Study) -> Iterator[str]:
