@@ -9,11 +9,9 @@ import torch
 from PIL import Image
 
 from corrigible.data import image_file
-from corrigible.data import image_folder as module
 from corrigible.data.dataset import all_labels, all_rows, as_dataset, labelled, rows_of, shape_of
 from corrigible.data.image import load_images
-from corrigible.data.image_file import ImageForm
-from corrigible.data.image_folder import image_folder
+from corrigible.data.image_folder import image_folder, splits_in
 from corrigible.errors import DataError
 
 FILES = ("train/cat/1.png", "train/cat/10.png", "train/dog/2.png", "test/dog/7.png", "test/cat/3.png")
@@ -38,13 +36,13 @@ def folder(tmp_path: Path) -> Path:
 def reads(monkeypatch: pytest.MonkeyPatch) -> list[str]:
     """The name of every image that is read."""
     found: list[str] = []
-    read = module.read_images
+    decoded = image_file.decoded
 
-    def noted(paths: list[Path], form: ImageForm) -> list[torch.Tensor]:
-        found.extend(path.name for path in paths)
-        return read(paths, form)
+    def noted(path: Path) -> Image.Image:
+        found.append(path.name)
+        return decoded(path)
 
-    monkeypatch.setattr(module, "read_images", noted)
+    monkeypatch.setattr(image_file, "decoded", noted)
     return found
 
 
@@ -87,7 +85,7 @@ def test_rows_are_those_of_the_files(folder):
 def test_images_of_another_size_are_refused_by_name_unless_a_size_is_given(folder):
     draw(folder, "train/dog/20.png", size=(5, 6))
     with pytest.raises(
-        DataError, match=r"train/dog/20\.png has 1 × 5 × 6 .* train/cat/1\.png has 1 × 4 × 6.* give size"
+        DataError, match=r"train/dog/20\.png has 1 × 5 × 6 .* the first image has 1 × 4 × 6.* give size"
     ):
         all_rows(load_images(folder, "train"))
     assert all_rows(load_images(folder, "train", size=3)).x.shape == (4, 1, 3, 3)
@@ -172,16 +170,16 @@ def test_arrays_take_no_size(tmp_path):
 def test_splits_are_the_folders_that_have_the_classes_of_training(tmp_path):
     for file in ("train/cat", "train/dog", "test/cat", "test/dog", "masks/irrelevant/train", "notes", "old/cat"):
         (tmp_path / file).mkdir(parents=True)
-    assert module.splits_in(tmp_path) == ["test", "train"]
-    assert module.splits_in(tmp_path / "old") == []
-    assert module.splits_in(tmp_path / "nothing") == []
+    assert splits_in(tmp_path) == ["test", "train"]
+    assert splits_in(tmp_path / "old") == []
+    assert splits_in(tmp_path / "nothing") == []
 
 
 def test_a_hidden_folder_is_no_class_and_no_split(tmp_path):
     hidden = ("train/.ipynb_checkpoints", ".cache/cat", ".cache/dog")
     for file in ("train/cat", "train/dog", "test/cat", "test/dog", *hidden):
         (tmp_path / file).mkdir(parents=True)
-    assert module.splits_in(tmp_path) == ["test", "train"]
+    assert splits_in(tmp_path) == ["test", "train"]
 
 
 def test_what_systems_leave_behind_is_no_class_no_picture_and_no_split(folder):
@@ -189,7 +187,7 @@ def test_what_systems_leave_behind_is_no_class_no_picture_and_no_split(folder):
         (folder / name).mkdir(parents=True)
     for name in ("train/desktop.ini", "train/cat/Thumbs.db", "train/cat/._1.png", "test/dog/.DS_Store"):
         (folder / name).write_bytes(b"")
-    assert module.splits_in(folder) == ["test", "train"]
+    assert splits_in(folder) == ["test", "train"]
     assert load_images(folder, "train").files == FILES[:3]
     assert load_images(folder, "test").class_names == ("cat", "dog")
 

@@ -139,11 +139,21 @@ def stacked(inputs: list[Any]) -> Tensor:
         DataError: inputs of different shapes, not numbers, or pictures of bytes.
     """
     try:
-        found = torch.stack([torch.as_tensor(x) for x in inputs])
+        rows = [torch.as_tensor(x) for x in inputs]
+        whole = rows[0]._base if rows else None
+        found = whole if whole is not None and _are_rows_of(whole, rows) else torch.stack(rows)
     except (TypeError, ValueError, RuntimeError) as error:
         raise DataError(f"inputs cannot be joined ({error}); expected numbers of one shape in every row") from error
     require_scaled(found)
     return found
+
+
+def _are_rows_of(whole: Tensor, rows: list[Tensor]) -> bool:
+    """Whether these are all the rows of the tensor, in order, so that nothing needs to be copied."""
+    return len(rows) == len(whole) and all(
+        row._base is whole and row.shape == whole.shape[1:] and row.data_ptr() == expected.data_ptr()
+        for row, expected in zip(rows, whole, strict=True)
+    )
 
 
 def whole_numbers_of(values: list[Any], name: str, index: Tensor) -> Tensor:

@@ -3,14 +3,16 @@
 import os
 from collections import deque
 from collections.abc import Callable, Iterator, Sequence
-from concurrent.futures import Future, ThreadPoolExecutor
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import torch
 from jaxtyping import Bool, Float
+from numpy.typing import NDArray
 from PIL import Image
 from torch import Tensor
 from torch.nn.functional import interpolate
@@ -84,42 +86,49 @@ def read_image(path: Path, form: ImageForm) -> Float[Tensor, " channel height wi
     Raises:
         DataError: a file that is missing, broken, too large, or not an image of 8 or 16 bits.
     """
-    return read_images([path], form)[0]
+    with damage_ignored():
+        x, white = _in_form(path, form)
+    return torch.from_numpy(np.divide(x, np.float32(white), dtype=np.float32, order="C"))
 
 
-def read_images(paths: Sequence[Path], form: ImageForm) -> list[Float[Tensor, " channel height width"]]:
+def read_images(
+    paths: Sequence[Path], form: ImageForm, shape: tuple[int, ...]
+) -> Float[Tensor, " image channel height width"]:
     """The images in this form, in the order of their paths: see ``read_image``.
 
-    Threads decode the next files, as many as there are processors, while this one converts the last.
+    Threads read them, as many as there are processors, each into its place of the result.
+
+    Args:
+        shape: (channels, height, width) that every image must have.
 
     Raises:
-        DataError: see ``read_image``; the first file that cannot be read.
+        DataError: see ``read_image``; an image of another shape. The first such file is named.
     """
-    num_threads = min(len(paths), num_processors(), MOST_THREADS)
-    with damage_ignored():
-        if num_threads <= 1:
-            return [_in_form(decoded(path), path, form) for path in paths]
-        with ThreadPoolExecutor(num_threads) as pool:
-            return [_in_form(picture, path, form) for path, picture in _decoded_ahead(pool, paths, num_threads)]
+    found = np.empty((len(paths), *shape), dtype=np.float32)
+
+    def read(first: int, after: int) -> None:
+        for path, place in zip(paths[first:after], found[first:after], strict=True):
+            x, white = _in_form(path, form)
+            _require_shape(x.shape, shape, path)
+            place[...] = x
+            if white != 1:
+                place /= np.float32(white)
+
+    # A part of the files for each thread: to hand them out one by one takes as long as to decode them.
+    num_threads = max(1, min(len(paths), num_processors(), MOST_THREADS))
+    bounds = [len(paths) * part // num_threads for part in range(num_threads + 1)]
+    with damage_ignored(), ThreadPoolExecutor(num_threads) as pool:
+        deque(pool.map(read, bounds[:-1], bounds[1:]), maxlen=0)
+    return torch.from_numpy(found)
 
 
-def _decoded_ahead(
-    pool: ThreadPoolExecutor, paths: Sequence[Path], num_ahead: int
-) -> Iterator[tuple[Path, Image.Image]]:
-    """Each path with its picture, while the next few are decoded; not more, which might not fit in memory."""
-    waiting: deque[tuple[Path, Future[Image.Image]]] = deque()
-    try:
-        for path in paths:
-            waiting.append((path, pool.submit(decoded, path)))
-            if len(waiting) > num_ahead:
-                first, picture = waiting.popleft()
-                yield first, picture.result()
-        while waiting:
-            first, picture = waiting.popleft()
-            yield first, picture.result()
-    finally:
-        for _, picture in waiting:
-            picture.cancel()
+def _require_shape(found: tuple[int, ...], expected: tuple[int, ...], path: Path) -> None:
+    if found != expected:
+        has, first_has = (" × ".join(map(str, shape)) for shape in (found, expected))
+        raise DataError(
+            f"{path} has {has} (channels × height × width), the first image has {first_has}; expected the same "
+            "everywhere: give size and channels"
+        )
 
 
 def num_processors() -> int:
@@ -164,19 +173,29 @@ def _is_side(value: object) -> bool:
     return isinstance(value, int) and not isinstance(value, bool) and value >= 1
 
 
-def _in_form(picture: Image.Image, path: Path, form: ImageForm) -> Float[Tensor, " channel height width"]:
+def _in_form(path: Path, form: ImageForm) -> tuple[NDArray[Any], int]:
+    """The image, (channel, height, width), and the value by which it has yet to be divided.
+
+    Bytes remain bytes where that changes nothing: they are small, and what waits for its turn holds memory.
+    """
+    picture = decoded(path)
     if form.shape in (None, (picture.height, picture.width)):
         _require_kept(picture, path)
-        x, largest = _stored(picture, path)
-        if len(x) == (form.channels or len(x)) and not len(form.mean) + len(form.std):
-            return x.float().div_(largest)  # The same numbers as by way of float64.
-        x = _with_channels(x.double().div_(largest), form.channels)
+        pixels, white = _pixels(picture, path)
+        if (
+            pixels.dtype == np.uint8
+            and len(pixels) == (form.channels or len(pixels))
+            and not form.mean
+            and not form.std
+        ):
+            return pixels, white
+        x = _with_channels(torch.from_numpy(pixels.astype(np.float64)).div_(white), form.channels)
     else:
         # In float64: the same on every machine once it is rounded to float32, which fingerprints rely on.
         x = _resized(_strips(picture, partial(_values, path=path, channels=form.channels)), form.shape, _bilinear)
     for values, change in ((form.mean, Tensor.sub), (form.std, Tensor.div)):
         x = change(x, torch.tensor(values, dtype=x.dtype)[:, None, None]) if len(values) else x
-    return x.float()
+    return x.float().numpy(), 1
 
 
 def _require_kept(picture: Image.Image, path: Path) -> None:
@@ -196,25 +215,22 @@ def _strips(picture: Image.Image, read: Callable[[Image.Image], Tensor]) -> Iter
         yield read(picture if is_whole else picture.crop((0, top, picture.width, min(top + height, picture.height))))
 
 
-def _stored(picture: Image.Image, path: Path) -> tuple[Tensor, int]:
+def _pixels(picture: Image.Image, path: Path) -> tuple[NDArray[Any], int]:
     """The pixels as they are stored, (channel, height, width): grey or colour, perhaps with opacity; and white."""
     found = plain(picture, path)
-    pixels = np.atleast_3d(np.asarray(found)).transpose(2, 0, 1)
-    return torch.from_numpy(np.array(pixels, dtype=pixels.dtype.newbyteorder("="), order="C")), LARGEST_VALUE[
-        found.mode
-    ]
+    return np.atleast_3d(np.asarray(found)).transpose(2, 0, 1), LARGEST_VALUE[found.mode]
 
 
 def _values(picture: Image.Image, path: Path, channels: int | None) -> Float[Tensor, " channel height width"]:
     """The pixels from 0 to 1 in float64."""
-    x, largest = _stored(picture, path)
-    return _with_channels(x.double().div_(largest), channels)
+    pixels, largest = _pixels(picture, path)
+    return _with_channels(torch.from_numpy(pixels.astype(np.float64)).div_(largest), channels)
 
 
 def _marked(picture: Image.Image, path: Path) -> Float[Tensor, " 1 height width"]:
     """1 where any colour is above 0 and not transparent, otherwise 0."""
-    x, _ = _stored(picture, path)
-    colour, opacity = _parts(x.double())
+    pixels, _ = _pixels(picture, path)
+    colour, opacity = _parts(torch.from_numpy(pixels.astype(np.float64)))
     return (colour * opacity > 0).any(dim=0, keepdim=True).double()
 
 

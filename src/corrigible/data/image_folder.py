@@ -8,11 +8,11 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from jaxtyping import Float, Int
+from jaxtyping import Int
 from torch import Tensor
 
 from corrigible.data.image_decoding import SUFFIXES
-from corrigible.data.image_file import ImageForm, read_images
+from corrigible.data.image_file import ImageForm, read_image, read_images
 from corrigible.data.image_names import (
     class_folders,
     image_files,
@@ -47,23 +47,15 @@ class ImageFolder:
 
     def __getitems__(self, rows: Sequence[int]) -> list[tuple[Any, ...]]:
         """Several rows, which are read faster together."""
-        found = list(zip(rows, self._read(rows), strict=True))
-        for row, x in found:
-            if x.shape != self.shape:
-                sizes = (" × ".join(map(str, shape)) for shape in (x.shape, self.shape))
-                raise DataError(
-                    f"{self.folder / self.files[row]} has {next(sizes)} (channels × height × width), {self.files[0]} "
-                    f"has {next(sizes)}; expected the same everywhere: give size and channels"
-                )
-        return [(x, self.y[row]) for row, x in found]
+        return list(zip(read_images(self._paths(rows), self.form, self.shape), self.y[list(rows)], strict=True))
 
     @cached_property
     def shape(self) -> tuple[int, ...]:
         """Channels, height and width of the first image, which all others must have."""
-        return tuple(self._read([0])[0].shape)
+        return tuple(read_image(self._paths([0])[0], self.form).shape)
 
-    def _read(self, rows: Sequence[int]) -> list[Float[Tensor, " channel height width"]]:
-        return read_images(paths_inside(self.folder, [self.files[row] for row in rows]), self.form)
+    def _paths(self, rows: Sequence[int]) -> list[Path]:
+        return paths_inside(self.folder, [self.files[row] for row in rows])
 
 
 def image_folder(

@@ -124,7 +124,9 @@ def paths_inside(folder: Path, files: Iterable[str]) -> list[Path]:
     """
     root = os.path.realpath(folder)
     paths = [folder / file for file in files]
+    places = {parent: os.path.realpath(parent) + os.sep for parent in {path.parent for path in paths}}
     for path in paths:
-        if not os.path.realpath(path).startswith(root + os.sep):
+        place = os.path.realpath(path) if path.is_symlink() else places[path.parent]
+        if not place.startswith(root + os.sep):
             path_inside(folder, str(path.relative_to(folder)))  # Which says what is wrong.
     return paths
