@@ -1,5 +1,6 @@
 """Verdicts on the rows of an evaluation, and which of two verdicts is decisive."""
 
+import logging
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -18,6 +19,8 @@ from corrigible.workflow.making import load_model
 
 FAILED = "failed"
 
+log = logging.getLogger(__name__)
+
 
 def verdict_on_split(
     study: Study, compared: Sequence[Run], data: Dataset, feedback: Sequence[Feedback], *, device: str, seed: int
@@ -31,6 +34,12 @@ def verdict_on_split(
     corrected = next((run for run in compared if run.verb == "correct"), None)
     judge = None if corrected is None else _judge(study, corrected, data, feedback, seed)
     if corrected is None or judge is None:
+        return None
+    if judge.exchanges.change_nothing():
+        log.warning(
+            f"no verdict on the {study.recipe.evaluate.split} rows: all hold the same where they are marked, so that "
+            "reliance on it cannot be measured there"
+        )
         return None
     tuned = next((run for run in compared if run.record.get("baseline") == "fine_tuned"), None)
     before, after, fine_tuned = (

@@ -81,6 +81,22 @@ def test_feedback_on_a_class_that_no_row_has_is_refused(fooled):
         correct(fooled, (X, Y), said)
 
 
+@pytest.mark.parametrize("how", [{}, {"penalties": {"right_reasons": 1.0}}])
+@pytest.mark.parametrize("said", [{"scope": "dataset"}, {"row": 3}])
+def test_what_is_the_same_in_every_row_is_refused_because_nothing_can_be_measured(fooled, said, how):
+    same = X.clone()
+    same[:, 0] = 1.0
+    with pytest.raises(FeedbackError, match=r"all compared rows \(training\) hold the same where they are marked"):
+        correct(fooled, (same, Y), [Feedback(FIRST, **said)], **how)
+    correct(fooled, (same, Y), [Feedback(FIRST, **said)], penalties={}, epochs=1)  # Which nothing is measured of.
+
+
+def test_feedback_on_rows_of_another_split_is_refused_and_rules_made_there_are_not(fooled):
+    with pytest.raises(FeedbackError, match="of the split 'test' would mark the training rows of the same numbers"):
+        correct(fooled, (X, Y), [Feedback(FIRST, row=3, split="test")])
+    correct(fooled, (X, Y), [Feedback(FIRST, row=3, split="test", scope="dataset")], epochs=1)
+
+
 def test_rules_are_judged_on_validation_rows_unless_these_have_no_such_class():
     data, said = TensorData(X, Y), [Feedback(FIRST, scope="class", label=1)]
     marks = marks_of(said, data)

@@ -162,6 +162,9 @@ def correction(
     else:
         _warn_where_none_learns([*(term.method for term in terms), *changes])
     rows, known = rows_to_judge(dataset, marks, feedback, validation), Known(model, dataset, marks, seed)
+    judge = rows.judge(schedule, seed)
+    if terms or changes:
+        judge.require_changes()
     terms = provided(terms, known)
     terms = yield from _with_chosen_weights(rows, terms, changes, schedule, known)
     corrected = copied(model)
@@ -173,7 +176,7 @@ def correction(
         return corrected
     taught |= {"marks": marks if terms else None, "augment": augments_of(changes, known)}
     yield from run(corrected, dataset, schedule, step=careful_step, **taught)
-    yield from _looked_back(model, corrected, rows, schedule, seed)
+    yield from _looked_back(model, corrected, rows, judge, seed)
     return corrected
 
 
@@ -261,10 +264,9 @@ def _with_chosen_weights(
 
 
 def _looked_back(
-    model: nn.Module, corrected: nn.Module, rows: JudgedRows, schedule: Schedule, seed: int
+    model: nn.Module, corrected: nn.Module, rows: JudgedRows, judge: Judge, seed: int
 ) -> Generator[Progress, None, None]:
     """Yield the feedback to doubt and then the verdict, which the corrected model keeps."""
-    judge = rows.judge(schedule, seed)
     before, after = judge.judged(model), judge.judged(corrected)
     found = (
         beside_the_cue(judge, before),

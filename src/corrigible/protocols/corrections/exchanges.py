@@ -69,6 +69,11 @@ class Exchanges:
             own = rows.y[:, None]
             yield Exchanged(AS_FOUND, rows.y, rows.x, rows.x[:, None], rows.x[:, None], own, own, rows.extra)
 
+    def change_nothing(self) -> bool:
+        """Whether every exchange leaves its row as it was, because all rows hold the same where they are marked."""
+        exchanged = (rows for rows in self.rows() if rows.part != AS_FOUND)
+        return all(bool((rows.scored == rows.compared).all()) for rows in exchanged)
+
     def _swapped(self) -> Iterator[Exchanged]:
         num_donors = self.swap_donor.shape[1]
         is_text = tokens_of(self.swap_rows) is not None

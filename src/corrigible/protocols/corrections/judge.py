@@ -22,7 +22,7 @@ from corrigible.batches import collate
 from corrigible.data.dataset import strata_of, task_of
 from corrigible.data.protocol import Dataset, extra_of
 from corrigible.data.swapping import is_background
-from corrigible.errors import TrainingDivergedError
+from corrigible.errors import FeedbackError, TrainingDivergedError
 from corrigible.feedback.masks import Marks, marks_to_swap
 from corrigible.models.modes import evaluating, like_parameters
 from corrigible.models.predictive import predictive
@@ -45,6 +45,14 @@ class Judge:
     where: str
     """Which rows these are: "validation" or "training"."""
     task: Task
+
+    def require_changes(self) -> None:
+        """Raises FeedbackError if exchanging what was marked changes no row, so that nothing could be measured."""
+        if self.exchanges.change_nothing():
+            raise FeedbackError(
+                f"all compared rows ({self.where}) hold the same where they are marked: exchanging it changes nothing, "
+                "so that reliance on it can be neither measured nor corrected; mark inputs that differ between rows"
+            )
 
     def judged(self, model: nn.Module) -> Judged:
         """The model's predictions for the judge's rows; the model is left unchanged.

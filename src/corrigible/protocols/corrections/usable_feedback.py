@@ -6,6 +6,7 @@ from torch import Tensor
 
 from corrigible.data.protocol import Dataset
 from corrigible.errors import FeedbackError
+from corrigible.feedback.checks import checked_all
 from corrigible.feedback.extent import require_something_left
 from corrigible.feedback.masks import Marks, marks_of
 from corrigible.methods import ConfiguredMethod
@@ -16,10 +17,17 @@ def usable_marks(feedback: list[Feedback], dataset: Dataset) -> Marks:
     """The marks of the feedback on the rows that it is to teach.
 
     Raises:
-        FeedbackError: no feedback, feedback that does not fit or contradicts itself, or that leaves no input.
+        FeedbackError: no feedback, feedback that does not fit or contradicts itself, that is about rows of another
+            split, or that leaves no input.
     """
     if not feedback:
         raise FeedbackError("no feedback; expected at least one marked region: add feedback, then correct")
+    elsewhere = {said.split for said in checked_all(feedback) if said.scope == "row"} - {"train"}
+    if elsewhere:
+        raise FeedbackError(
+            f"feedback on rows of the split {min(elsewhere)!r} would mark the training rows of the same numbers; "
+            "expected the split 'train': give the other feedback to evaluate"
+        )
     marks = marks_of(feedback, dataset)
     require_something_left(marks.irrelevant)
     return marks
