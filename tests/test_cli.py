@@ -219,6 +219,13 @@ def test_a_misspelt_setting_is_answered_with_the_right_one(tmp_path: Path) -> No
     assert "did you mean 'epochs'" in refused("train", study)
 
 
+@pytest.mark.parametrize("verb", ["init", "train", "verify", "report", "seal"])
+def test_a_name_that_no_file_can_have_is_refused_in_a_short_line(verb: str) -> None:
+    answer = corrigible(verb, "h" * 5000)
+    assert answer.code == 2
+    assert "cannot be used as a path (File name too long)" in answer.stderr and len(answer.stderr) < 1000
+
+
 def test_a_usage_error_echoes_no_control_characters() -> None:
     for arguments in (("\x1b[2J",), ("train", ".", "--\x1b[2J"), ("methods", "\x1b[2J")):
         answer = corrigible(*arguments)

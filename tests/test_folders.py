@@ -123,6 +123,9 @@ def test_a_link_out_of_the_folder_is_refused(tmp_path):
     with pytest.raises(ValueError, match="symbolic link"):
         inside(tmp_path / "folder", "out/a")
     assert inside(tmp_path / "folder", "in/a") == tmp_path / "folder" / "in" / "a"
+    (tmp_path / "folder" / "round").symlink_to(tmp_path / "folder" / "round")
+    with pytest.raises(ValueError, match="'round' .* is a symbolic link to itself"):
+        inside(tmp_path / "folder", "round")
 
 
 @given(st.text(st.sampled_from("ab./\\:~ \n"), max_size=12))

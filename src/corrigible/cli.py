@@ -1,5 +1,6 @@
 """The command line: parse the arguments, call the verb, print the records that it yields."""
 
+import errno
 import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
@@ -12,7 +13,25 @@ from corrigible import __version__, demos, workflow
 from corrigible.printable import one_line
 from corrigible.terminal import IF_FAILED, is_failure, show
 
-STUDY = click.argument("study", type=click.Path(path_type=Path, file_okay=False))
+
+class _Place(click.Path):
+    """A path that this computer can have: missing is for the verb to say, too long or led in a circle is for here."""
+
+    def __init__(self, **settings: Any) -> None:
+        super().__init__(path_type=Path, **settings)
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
+        try:
+            Path(value).stat()
+        except OSError as error:
+            if error.errno in (errno.ENAMETOOLONG, errno.ELOOP):
+                self.fail(f"{one_line(str(value))!r} cannot be used as a path ({error.strerror}).", param, ctx)
+        except ValueError as error:
+            self.fail(f"{one_line(str(value))!r} cannot be used as a path ({error}).", param, ctx)
+        return super().convert(value, param, ctx)
+
+
+STUDY = click.argument("study", type=_Place(file_okay=False))
 SEED = click.option(
     "--seed", type=click.IntRange(0, 2**31 - 1), help="Seed of every random choice [default: the recipe's]."
 )
@@ -65,7 +84,7 @@ def main() -> None:
 
 @main.command()
 @click.argument("name", type=click.Choice(sorted(demos.DEMOS)))
-@click.argument("folder", type=click.Path(path_type=Path, file_okay=False), required=False)
+@click.argument("folder", type=_Place(file_okay=False), required=False)
 @computing
 def demo(name: str, folder: Path | None, seed: int | None, device: str, as_json: bool) -> None:
     """Run the whole loop on real data, into FOLDER [default: demo-studies/NAME]."""
@@ -166,7 +185,7 @@ def seal(study: Path, name: str, anyway: bool, as_json: bool) -> None:
 
 
 @main.command()
-@click.argument("folder", type=click.Path(path_type=Path, file_okay=False))
+@click.argument("folder", type=_Place(file_okay=False))
 @click.option("--root", help="Root hash that was quoted for this folder.")
 @JSON
 def verify(folder: Path, root: str | None, as_json: bool) -> None:
@@ -199,7 +218,7 @@ def feedback() -> None:
 @STUDY
 @click.option("--feature", "features", multiple=True, help="Name of a table's feature; may be given several times.")
 @click.option("--box", type=int, nargs=4, help="Rectangle in pixels: top left height width.")
-@click.option("--mask", type=click.Path(path_type=Path, dir_okay=False), help="An .npy file with a boolean array.")
+@click.option("--mask", type=_Place(dir_okay=False), help="An .npy file with a boolean array.")
 @click.option("--phrase", default="", help="Words of a text, wherever they stand side by side.")
 @click.option("--token", "tokens", type=int, multiple=True, help="Place of a word, from 0; may be given several times.")
 @click.option("--row", type=int, help="Row it is about [default: every row].")
@@ -216,7 +235,7 @@ def add_feedback(study: Path, as_json: bool, **said: Any) -> None:
 
 @feedback.command("import")
 @STUDY
-@click.argument("source", type=click.Path(path_type=Path))
+@click.argument("source", type=_Place())
 @JSON
 def import_feedback(study: Path, source: Path, as_json: bool) -> None:
     """Add everything in a JSON file, or in a folder of masks: all of it or nothing."""
@@ -225,7 +244,7 @@ def import_feedback(study: Path, source: Path, as_json: bool) -> None:
 
 @feedback.command("export")
 @STUDY
-@click.argument("file", type=click.Path(path_type=Path, dir_okay=False))
+@click.argument("file", type=_Place(dir_okay=False))
 @JSON
 def export_feedback(study: Path, file: Path, as_json: bool) -> None:
     """Write the feedback that stands to a JSON file."""

@@ -59,11 +59,15 @@ def inside(folder: str | Path, relative: str) -> Path:
     """The path of that name in the folder.
 
     Raises:
-        ValueError: the name is not plain, or a symbolic link on the way leads out of the folder.
+        ValueError: the name is not plain, or a symbolic link on the way leads out of the folder, or to itself.
     """
     require_plain(relative)
     path = Path(folder, relative)
-    if not path.resolve().is_relative_to(Path(folder).resolve()):
+    try:
+        is_inside = path.resolve().is_relative_to(Path(folder).resolve())
+    except (OSError, RuntimeError) as error:  # What pathlib makes of links that lead to each other.
+        raise ValueError(f"{relative!r} in {folder} is a symbolic link to itself; expected a file or folder") from error
+    if not is_inside:
         raise ValueError(f"{relative!r} leads out of {folder} through a symbolic link; expected a path inside it")
     return path
 

@@ -107,7 +107,7 @@ def fit(
         TrainingDivergedError: the objective became NaN or infinite, or the label loss far larger than before training.
     """
     model, epochs, seed = trainable_network(model), whole_number("epochs", epochs, 0), whole_number("seed", seed)
-    terms = terms_of(penalties or {})
+    terms = terms_of({} if penalties is None else penalties)
     objective = partial(objective_of, model, loss=loss, terms=terms)
     randomness, losses = PrivateRandomness(seed), list[float]()
     _require_teaching(model, terms, batches, reviewed, loss=loss, epochs=epochs, seed=seed)

@@ -1,5 +1,6 @@
 """How a column of the training table is read, so that other tables are read alike."""
 
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import Literal
@@ -17,6 +18,7 @@ LEAST_OF_IDS = 50
 """The fewest rows for which a column with a different text in each row is taken for an identifier."""
 MOST_MIXED = 20
 """So many different texts, of which half are numbers, are still taken for categories."""
+_WHOLE = re.compile(r"[+-]?\d+")
 
 
 @dataclass(frozen=True)
@@ -47,11 +49,16 @@ class Reading:
         return f"column {self.name!r}: {self.kind}{form}; {gaps}{words}{self.remark and f'; {self.remark}'}"
 
 
-def reading_of(name: str, cells: Cells, *, is_typed: bool, is_label: bool = False) -> Reading:
+TextOf = Literal["file", "frame", "categories"]
+"""Where text is from: a file, where everything is text; a frame, where text may be meant; a column of categories."""
+
+
+def reading_of(name: str, cells: Cells, *, text: TextOf, is_label: bool = False) -> Reading:
     """The reading of a column of the training table, learned from all its cells.
 
     Args:
-        is_typed: text is meant to be text, as in a frame; not in a file, where everything is.
+        text: where it is from. In a frame whole numbers that are kept as text are categories, unless the column also
+            holds words for unknown numbers; other numbers were text to the reader alone.
         is_label: the column holds classes or groups, of which none is unseen: it is no feature.
 
     Raises:
@@ -72,7 +79,8 @@ def reading_of(name: str, cells: Cells, *, is_typed: bool, is_label: bool = Fals
     if not known and not (is_label and unknown_words):
         raise _unknown_everywhere(name, _listed(unknown_words))
     has_codes = any(map(CODE.fullmatch, known))
-    form = None if is_typed or has_codes or not known else form_of(known, name)
+    is_meant = text == "categories" or (text == "frame" and not unknown_words and all(map(_WHOLE.fullmatch, known)))
+    form = None if has_codes or is_meant or not known else form_of(known, name)
     if form is not None:
         missing = sum(int(count) for text, count in zip(cells.texts, counts, strict=True) if text in unknown_words)
         return Reading(name, "numbers", rows, empty + missing, form, unknown_words)

@@ -46,7 +46,7 @@ def load_images(
         DataError: files that are missing, broken or of the wrong form; both a folder and a file of arrays.
         RecipeError: a setting that is out of range or does not fit the other settings.
     """
-    form = ImageForm(size=size, channels=channels, mean=tuple(mean), std=tuple(std))
+    form = ImageForm(size=size, channels=channels, mean=_as_tuple(mean), std=_as_tuple(std))
     arrays, images = folder / f"{split}.npz", folder / split
     if not images.is_dir():
         if form != AS_STORED:
@@ -56,6 +56,10 @@ def load_images(
         raise DataError(f"there are both {images} and {arrays}; remove the one that is not meant")
     classes = folder / "train" if (folder / "train").is_dir() else images
     return image_folder(folder, split, class_names=classes_in(folder, classes.name), form=form)
+
+
+def _as_tuple(given: Any) -> Any:
+    return tuple(given) if isinstance(given, list) else given
 
 
 def load_arrays(path: Path, folder: Path | None = None) -> TensorData:

@@ -55,7 +55,7 @@ class ImageForm:
     """Per channel, divides the values after that; empty for none."""
 
     def __post_init__(self) -> None:
-        sides = () if self.size is None else (self.size,) if isinstance(self.size, int) else tuple(self.size)
+        sides = tuple(self.size) if isinstance(self.size, list | tuple) else (self.size,)
         if self.size is not None and (len(sides) not in (1, 2) or not all(_is_side(side) for side in sides)):
             raise RecipeError(f"size is {self.size!r}; expected pixels: one number, or [height, width]")
         if self.shape is not None and self.shape[0] * self.shape[1] * 4 > MOST_NUMBERS:
@@ -64,6 +64,8 @@ class ImageForm:
             raise RecipeError(f"channels is {self.channels!r}; expected 1 (grey), 3 (colour) or 4 (colour and opacity)")
         for name in ("mean", "std"):
             values = getattr(self, name)
+            if not isinstance(values, list | tuple) or not all(isinstance(value, int | float) for value in values):
+                raise RecipeError(f"{name} is {values!r}; expected a list of numbers, one per channel")
             if len(values) and (self.channels is None or len(values) != self.channels):
                 raise RecipeError(f"{name} is {values!r}; expected one number per channel, and the setting channels")
         if any(not value > 0 for value in self.std):

@@ -3,7 +3,10 @@
 from collections.abc import Sequence
 from typing import Any
 
+import pandas as pd
+
 from corrigible.data.cells import Blocks, cells_of
+from corrigible.data.column_reading import TextOf
 from corrigible.data.dataset import TensorData
 from corrigible.data.frames import as_frame
 from corrigible.data.table_columns import MISSING as MISSING
@@ -34,8 +37,10 @@ def encoder_of(
     Columns of numbers are standardised by their mean and population standard deviation; missing numbers become the
     mean, and a column ``name=missing`` marks them. Columns of booleans, text or categories become one-hot columns, with
     an additional category for missing values if there are any. Integer columns are numbers: convert them to text to
-    make them categories. Constant columns are dropped; ``notes`` says what was read how. The group column is also a
-    feature unless ``drop`` names it; the columns of weight, exposure and query are not features.
+    make them categories. Other numbers that are kept as text, such as 1,234.5, are numbers, and so are all beside words
+    for unknown numbers, such as ?; a column of the type category is never read as numbers. Constant columns are
+    dropped; ``notes`` says what was read how. The group column is also a feature unless ``drop`` names it; the columns
+    of weight, exposure and query are not features.
 
     Args:
         frame: a data frame of pandas, Polars, PyArrow or another library that narwhals knows.
@@ -55,7 +60,10 @@ def encoder_of(
     if not len(frame):
         raise DataError("the training table has no rows; expected at least one")
     names = [name for name in frame.columns if name in roles.read or roles.may_be_feature(name)]
-    return learned([{name: cells_of(frame[name]) for name in names}], roles, is_typed=True)
+    texts: dict[str, TextOf] = {
+        name: "categories" if isinstance(frame[name].dtype, pd.CategoricalDtype) else "frame" for name in names
+    }
+    return learned([{name: cells_of(frame[name]) for name in names}], roles, texts=texts)
 
 
 def encode(frame: Any, encoder: TableEncoder, *, task: TaskChoice | None = None) -> TensorData:

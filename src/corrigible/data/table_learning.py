@@ -9,7 +9,7 @@ from types import MappingProxyType
 import numpy as np
 
 from corrigible.data.cells import Blocks, Cells, Words, column, put_back
-from corrigible.data.column_reading import Reading, numbers_read, reading_of, require_categories, with_words
+from corrigible.data.column_reading import Reading, TextOf, numbers_read, reading_of, require_categories, with_words
 from corrigible.data.spelling import as_words
 from corrigible.data.table_columns import (
     MISSING,
@@ -31,14 +31,14 @@ def learned(
     blocks: Blocks,
     roles: Roles,
     *,
-    is_typed: bool,
+    texts: Mapping[str, TextOf] = MappingProxyType({}),
     notes: Sequence[str] = (),
     words: Mapping[str, Sequence[str]] = MappingProxyType({}),
 ) -> TableEncoder:
     """The encoder of a table with these cells, which are read as numbers where they turn out to be numbers.
 
     Args:
-        is_typed: text is meant to be text, as in a frame; not in a file, where everything is.
+        texts: where the text of each column is from; from a file if it is not named.
         notes: what was noted when the cells were read.
         words: by column, the texts that stood for an unknown number.
 
@@ -48,7 +48,9 @@ def learned(
     if not blocks:
         raise DataError("the training table has no rows; expected at least one")
     said = [*notes, *_without_unnamed(blocks, roles)]
-    readings = {name: with_words(_read(blocks, name, roles, is_typed), words.get(name, ())) for name in blocks[0]}
+    readings = {
+        name: with_words(_read(blocks, name, roles, texts.get(name, "file")), words.get(name, ())) for name in blocks[0]
+    }
     class_names = _label_names(blocks, roles)
     features: list[Feature] = []
     for name, reading in readings.items():
@@ -78,13 +80,13 @@ def require_columns(names: Sequence[str], wanted: Sequence[str]) -> None:
             raise DataError(f"the table has no column {name!r}{hint}; it has {shown}")
 
 
-def _read(blocks: Blocks, name: str, roles: Roles, is_typed: bool) -> Reading:
+def _read(blocks: Blocks, name: str, roles: Roles, text: TextOf) -> Reading:
     """The column's reading; where it holds numbers written as text, the blocks hold numbers afterwards."""
     of_numbers = (roles.weight, roles.exposure, *(() if roles.task in OF_CLASSES else roles.targets))
     must_be_numbers = name in of_numbers
     is_label = name in roles.read and not roles.may_be_feature(name)
     cells = column(blocks, name)
-    reading = reading_of(name, cells, is_typed=is_typed and not must_be_numbers, is_label=is_label)
+    reading = reading_of(name, cells, text="file" if must_be_numbers else text, is_label=is_label)
     if isinstance(cells, Words) and (reading.kind == "numbers" or must_be_numbers):
         put_back(blocks, name, numbers_read(cells, reading))
     return reading

@@ -127,7 +127,7 @@ def _learned(source: TableText, roles: Roles) -> tuple[TableEncoder, Blocks]:
         cells = training_cells(source, wanted, partial(_require_usable, roles))
         separator = source.layout.separator
         notes = [] if separator == "," else [f"values are separated by {SEPARATORS[separator]}"]
-        encoder = learned(cells.blocks, roles, is_typed=False, notes=notes, words=cells.words)
+        encoder = learned(cells.blocks, roles, notes=notes, words=cells.words)
         if any(reading.form.decimal == "," for reading in encoder.readings):
             for name, number in cells.grouped.items():
                 ambiguous(name, number)
@@ -136,7 +136,7 @@ def _learned(source: TableText, roles: Roles) -> tuple[TableEncoder, Blocks]:
 
 def _require_usable(roles: Roles, name: str, words: Words) -> None:
     """Raises DataError for a feature whose texts are too many to be categories, and no numbers."""
-    if roles.may_be_feature(name) and reading_of(name, words, is_typed=False).kind == "categories":
+    if roles.may_be_feature(name) and reading_of(name, words, text="file").kind == "categories":
         require_categories(name, words)
 
 

@@ -152,7 +152,8 @@ def correction(
     require_different(dataset)
     require_fit(model, dataset)
     seed, marks = whole_number("seed", seed), usable_marks(feedback, dataset)
-    terms, changes = terms_of(penalties or {}, may_be_auto=True), changes_of(augment or {})
+    terms = terms_of({} if penalties is None else penalties, may_be_auto=True)
+    changes = changes_of({} if augment is None else augment)
     require_marked(marks, feedback, labels, [*(term.method for term in terms), *changes])
     yield from (FeedbackDoubted(d.rows, len(feedback), d.words) for d in doubtful_extents(feedback, dataset))
     if augment is None and penalties is None:
