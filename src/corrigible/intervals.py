@@ -6,7 +6,6 @@ from typing import Any
 import numpy as np
 import torch
 from jaxtyping import Float, Int
-from scipy.stats import t as student
 from torch import Tensor
 
 from corrigible.arguments import whole_number
@@ -48,7 +47,9 @@ def half_width(values: Float[np.ndarray, " row *rest"]) -> Float[np.ndarray, " *
     """Half of Student's interval for the mean over the rows; None for a single row."""
     if len(values) < 2:
         return None
+    from scipy.special import stdtrit  # Here, because not every command needs it.
+
     width: Float[np.ndarray, " *rest"] = (
-        student.ppf(ENDS[1], len(values) - 1) * values.std(axis=0, ddof=1) / np.sqrt(len(values))
+        stdtrit(len(values) - 1, ENDS[1]) * values.std(axis=0, ddof=1) / np.sqrt(len(values))
     )
     return width

@@ -25,6 +25,7 @@ from pathlib import Path
 from typing import Any
 
 import torch
+import torch._dynamo  # Which the first step of an optimizer loads: once here, and not in every fork.
 
 sys.path.insert(0, str(Path(__file__).parents[1]))
 torch.set_num_threads(1)  # Before anything is computed: threads do not survive a fork.

@@ -12,7 +12,6 @@ from typing import Literal
 
 import torch
 from jaxtyping import Float, Int
-from sklearn.linear_model import LogisticRegression
 from torch import Tensor, nn
 from torch.nn.functional import normalize
 
@@ -108,6 +107,8 @@ def pattern(
 
 
 def _normal(present: Tensor, absent: Tensor) -> Tensor:
+    from sklearn.linear_model import LogisticRegression  # Here, because it takes seconds to load.
+
     activations = torch.cat([present, absent]).double()
     is_present = [1] * len(present) + [0] * len(absent)
     # Otherwise weight decay would suppress channels with small activations.

@@ -9,9 +9,6 @@ import numpy as np
 import torch
 from jaxtyping import Float
 from numpy.typing import NDArray
-from sklearn.base import BaseEstimator
-from sklearn.exceptions import NotFittedError
-from sklearn.utils.validation import check_is_fitted
 from torch import Tensor
 
 from corrigible.errors import DataError, RecipeError, UnsupportedModelError
@@ -69,8 +66,7 @@ def _values_and_means(
         import shap
     except ImportError as error:
         raise RecipeError("tree_shap needs shap, which is not installed; pip install 'corrigible[trees]'") from error
-    if isinstance(model, BaseEstimator):
-        _check_fitted(model)
+    _check_fitted(model)
     try:
         explainer = shap.TreeExplainer(model, data=background)
     except ValueError as error:
@@ -80,7 +76,13 @@ def _values_and_means(
     return values.reshape(*x.shape, -1), means
 
 
-def _check_fitted(model: BaseEstimator) -> None:
+def _check_fitted(model: Any) -> None:
+    from sklearn.base import BaseEstimator
+    from sklearn.exceptions import NotFittedError
+    from sklearn.utils.validation import check_is_fitted
+
+    if not isinstance(model, BaseEstimator):
+        return
     try:
         check_is_fitted(model)
     except NotFittedError as error:

@@ -4,7 +4,6 @@ import numpy as np
 import torch
 from jaxtyping import Float, Shaped
 from numpy.typing import NDArray
-from scipy.stats import kendalltau, rankdata
 from torch import Tensor
 
 
@@ -16,6 +15,8 @@ def spearman(
     The prediction of a label is the predicted mean times the exposure. Ties share their mean rank. NaN if all
     predictions or all labels are equal.
     """
+    from scipy.stats import rankdata  # Here, because it takes a second to load.
+
     given = (predicted.double() * exposure.double(), y)
     ranks = [rankdata(values.numpy(force=True)) - (len(y) + 1) / 2 for values in given]
     spread = [np.sqrt((rank**2).sum()) for rank in ranks]
@@ -43,7 +44,7 @@ def pair_accuracy(
 
 def _within(place: NDArray[np.integer], values: NDArray[np.generic]) -> NDArray[np.integer]:
     """Ranks of the values within their query, above all ranks of the queries before: these pairs are always right."""
-    ranks: NDArray[np.integer] = place * (len(place) + 1) + rankdata(values, method="dense").astype(np.int64)
+    ranks: NDArray[np.integer] = place * (len(place) + 1) + np.unique(values, return_inverse=True)[1]
     return ranks
 
 
@@ -55,6 +56,8 @@ def _num_tied(values: NDArray[np.integer]) -> float:
 
 def _right_less_wrong(scores: NDArray[np.integer], labels: NDArray[np.integer]) -> float:
     """The number of pairs in the same order minus that of pairs in the opposite one, n log n by Knight 1966."""
+    from scipy.stats import kendalltau  # Here, because it takes a second to load.
+
     num_pairs = len(scores) * (len(scores) - 1) / 2
     untied = [num_pairs - _num_tied(values) for values in (scores, labels)]
     if not untied[0] or not untied[1]:

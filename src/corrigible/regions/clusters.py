@@ -11,9 +11,6 @@ from dataclasses import dataclass
 import numpy as np
 import torch
 from jaxtyping import Float, Int
-from scipy.sparse.csgraph import laplacian
-from sklearn.cluster import KMeans
-from sklearn.neighbors import kneighbors_graph
 from torch import Tensor
 from torch.nn.functional import adaptive_avg_pool1d, adaptive_avg_pool2d
 
@@ -109,6 +106,9 @@ def _normed(values: Tensor) -> Float[np.ndarray, " row value"]:
 
 def _spectrum(values: Float[np.ndarray, " row value"], num_neighbours: int) -> tuple[Tensor, Tensor]:
     """The eigenvalues and eigenvectors of the normalised Laplacian of the graph of nearest neighbours."""
+    from scipy.sparse.csgraph import laplacian
+    from sklearn.neighbors import kneighbors_graph  # Here, because it takes seconds to load.
+
     graph = kneighbors_graph(values, min(num_neighbours, len(values) - 1)).toarray()
     eigenvalues, vectors = np.linalg.eigh(laplacian(np.maximum(graph, graph.T), normed=True))
     return torch.from_numpy(eigenvalues.clip(min=0.0)), torch.from_numpy(vectors)
@@ -116,6 +116,8 @@ def _spectrum(values: Float[np.ndarray, " row value"], num_neighbours: int) -> t
 
 def _clusters(vectors: Tensor, seed: int) -> Int[Tensor, " row"]:
     """The cluster of each row, numbered from the largest."""
+    from sklearn.cluster import KMeans  # Here, because it takes seconds to load.
+
     count = vectors.shape[1]
     if count == 1:
         return torch.zeros(len(vectors), dtype=torch.long)

@@ -13,8 +13,6 @@ import numpy as np
 import torch
 from jaxtyping import Float
 from numpy.typing import NDArray
-from sklearn.exceptions import ConvergenceWarning
-from sklearn.linear_model import lars_path
 from torch import Tensor
 
 from corrigible.data.original_units import Units
@@ -159,6 +157,9 @@ def _growing(drawn: Samples, score: NDArray[np.float64], max_features: int) -> I
 
 def _entering_order(points: Answered, score: NDArray[np.float64], columns: Columns) -> list[str]:
     """The features in the order in which the first of their columns enters the LASSO path."""
+    from sklearn.exceptions import ConvergenceWarning  # Here, because it takes seconds to load.
+    from sklearn.linear_model import lars_path
+
     x, y = (values - points.weight @ values for values in (points.x, score))
     root = np.sqrt(points.weight)
     size = np.linalg.norm(x * root[:, None], axis=0)

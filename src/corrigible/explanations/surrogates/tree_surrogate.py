@@ -12,7 +12,6 @@ import numpy as np
 import torch
 from jaxtyping import Float
 from numpy.typing import NDArray
-from sklearn.tree import DecisionTreeClassifier, DecisionTreeRegressor
 from torch import Tensor
 
 from corrigible.data.original_units import Units
@@ -183,6 +182,8 @@ def tree_surrogate(
 
 def _growing(points: Answered, asked: Asked | None, max_leaves: int, seed: int) -> Iterator[Node]:
     """Trees with one more leaf each, until no further split is possible."""
+    from sklearn.tree import DecisionTreeClassifier, DecisionTreeRegressor  # Here, because it takes seconds to load.
+
     y = points.predicted if asked is None else asked.of(points.outputs).numpy()
     grower = DecisionTreeClassifier if asked is None else DecisionTreeRegressor
     for num_leaves in range(2, max_leaves + 1):
