@@ -41,7 +41,7 @@ def killed(name: str, num_kills: int, seed: int) -> Iterator[Row]:
     """How often the verb was killed; an error if anything was lost."""
     with tempfile.TemporaryDirectory() as folder:
         study = Path(folder, "study")
-        kill.in_fork(lambda _: kill.prepare(study))
+        kill.in_fork(lambda _: kill.prepare(study, 10 * num_kills))
         verb = kill.Verb(name, kill.VERBS[name])
         kill.kill(verb, study, num_kills, random.Random(f"{name} {seed}"))
     yield Row({"what": f"killed: {name}"}, {"count": float(verb.num_killed), "lost": 0.0})

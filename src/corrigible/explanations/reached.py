@@ -35,11 +35,10 @@ def require_reached(
         NoGradientError: the score changes, and the gradient is 0 at every point on the way.
     """
     is_zero = attribution.detach().to(question.x.device) == 0
-    never = is_zero.all(dim=0)
-    if bool(never.any()) and (cut := _cut(question, torch.arange(len(is_zero)), never)) is not None:
+    if (cut := unreached(question, is_zero.all(dim=0))) is not None:
         raise NoGradientError(
-            f"{method!r} gives 0 to {_named(cut, columns)}, but the score changes with it: no gradient leads there "
-            f"through the model, which may detach, round, compare or use no_grad; choose {WITHOUT_GRADIENTS}"
+            f"{method!r} gives 0 to {inputs_named(cut, columns)}, but the score changes with it: no gradient leads "
+            f"there through the model, which may detach, round, compare or use no_grad; choose {WITHOUT_GRADIENTS}"
         )
     empty = is_zero.flatten(1).all(dim=1).nonzero().flatten()
     if 0 < len(empty) < len(is_zero) and _jumps(question, empty):
@@ -49,11 +48,9 @@ def require_reached(
         )
 
 
-def _cut(
-    question: Question, rows: Int[Tensor, " some"], moved: Bool[Tensor, " *input"]
-) -> Bool[Tensor, " *input"] | None:
+def unreached(question: Question, moved: Bool[Tensor, " *input"]) -> Bool[Tensor, " *input"] | None:
     """The moved inputs that change the score of one of the rows without a gradient anywhere; None if there are none."""
-    chosen, towards = _ways(question, rows)
+    chosen, towards = _ways(question, torch.arange(len(question.x)))
     num_points = FEW_POINTS
     for _ in range(MOST_LOOKS):
         if not bool(moved.any()):
@@ -111,7 +108,7 @@ def _along(
     return (last - first).abs() > least, torch.cat(slopes).view(num_points + 1, *way.shape).any(dim=0)
 
 
-def _named(cut: Bool[Tensor, " *input"], columns: Columns | None) -> str:
+def inputs_named(cut: Bool[Tensor, " *input"], columns: Columns | None) -> str:
     """The inputs in words."""
     places = cut.nonzero()
     if len(places) == cut.numel():

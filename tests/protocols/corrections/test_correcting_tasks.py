@@ -32,6 +32,7 @@ from corrigible.protocols.schedule import Schedule, result_of, run
 from corrigible.tasks import TASKS
 
 RULE = [Feedback(("secret",), scope="dataset")]
+QUICK = ("several labels", "amounts", "counts with exposure", "quantiles")
 BEST = {
     "counts with exposure": 0.12,
     "positive amounts (Gamma)": 0.8,
@@ -62,7 +63,9 @@ def test_every_task_is_corrected() -> None:
     assert {rows(kind, num_rows=10).task.name for kind in CHOICES} == set(TASKS)
 
 
-@pytest.mark.parametrize("kind", CHOICES)
+@pytest.mark.parametrize(
+    "kind", [kind if kind in QUICK else pytest.param(kind, marks=pytest.mark.slow) for kind in CHOICES]
+)
 def test_a_model_that_relies_on_a_forbidden_column_is_corrected(kind: str) -> None:
     data, clean = rows(kind), rows(kind, seed=1, is_clean=True)
     model = trained(data)
@@ -170,6 +173,7 @@ def test_methods_are_compared_on_amounts() -> None:
     assert set(table.index) == {"moved", "without feedback"}
 
 
+@pytest.mark.slow
 def test_another_explanation_is_found_for_amounts() -> None:
     data = rows("amounts", num_rows=800)
     found = find_another_explanation(

@@ -12,7 +12,7 @@ from torch import Tensor, nn
 
 from corrigible import Feedback, correct
 from corrigible.data.dataset import TensorData
-from corrigible.errors import DataError, FeedbackError, RecipeError, TrainingDivergedError
+from corrigible.errors import DataError, FeedbackError, NoGradientError, RecipeError, TrainingDivergedError
 from corrigible.feedback.checks import as_list
 from corrigible.feedback.masks import fingerprint, marks_of
 from corrigible.objective import terms_of
@@ -95,6 +95,27 @@ def test_feedback_on_rows_of_another_split_is_refused_and_rules_made_there_are_n
     with pytest.raises(FeedbackError, match="of the split 'test' would mark the training rows of the same numbers"):
         correct(fooled, (X, Y), [Feedback(FIRST, row=3, split="test")])
     correct(fooled, (X, Y), [Feedback(FIRST, row=3, split="test", scope="dataset")], epochs=1)
+
+
+class Rounded(nn.Module):
+    """Whose first input no gradient reaches."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        torch.manual_seed(0)
+        self.layer = nn.Linear(4, 2)
+
+    def forward(self, x: Tensor) -> Tensor:
+        return self.layer(torch.cat([x[:, :1].round().detach(), x[:, 1:]], dim=1))
+
+
+def test_a_penalty_whose_gradient_does_not_lead_to_what_was_marked_is_refused_and_transplant_is_not():
+    rule = [Feedback(FIRST, scope="dataset")]
+    with pytest.raises(NoGradientError, match="input 0 .* must not matter, .* right_reasons could teach nothing there"):
+        correct(Rounded(), (X, Y), rule, penalties={"right_reasons": 1.0})
+    correct(Rounded(), (X, Y), rule, augment={"transplant": {}}, epochs=1)
+    other = [Feedback(np.arange(4) == 1, scope="dataset")]
+    correct(Rounded(), (X, Y), other, penalties={"right_reasons": 1.0}, epochs=1)
 
 
 def test_rules_are_judged_on_validation_rows_unless_these_have_no_such_class():

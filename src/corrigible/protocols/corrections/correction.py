@@ -31,6 +31,7 @@ from corrigible.protocols.corrections.defaults import MethodChosen, default_meth
 from corrigible.protocols.corrections.judge import Judge, build_judge
 from corrigible.protocols.corrections.label_conflicts import label_conflicts
 from corrigible.protocols.corrections.mask_checks import FeedbackDoubted, beside_the_cue, shows_the_class
+from corrigible.protocols.corrections.reaching import require_reached_marks
 from corrigible.protocols.corrections.trials import Fold, Trials, folds_of
 from corrigible.protocols.corrections.usable_feedback import require_marked, usable_marks
 from corrigible.protocols.corrections.verdict import Verdict, verdict
@@ -100,7 +101,8 @@ def correct(
         FeedbackError: no feedback, or feedback that does not fit the data, contradicts itself or leaves no input.
         DataError: data with one class only, NaN or infinite inputs.
         RecipeError: an unknown penalty, augmentation or setting.
-        NoGradientError: a penalty has no gradient with respect to any parameter.
+        NoGradientError: a penalty has no gradient with respect to any parameter, or follows gradients that do not lead
+            to what was marked.
         TrainingDivergedError: the loss became NaN or infinite.
         CorrectionRefusedError: every weight of a penalty would make the model worse.
     """
@@ -166,6 +168,7 @@ def correction(
     judge = rows.judge(schedule, seed)
     if terms or changes:
         judge.require_changes()
+    require_reached_marks(model, dataset, marks, [term.method for term in terms])
     terms = provided(terms, known)
     terms = yield from _with_chosen_weights(rows, terms, changes, schedule, known)
     corrected = copied(model)
