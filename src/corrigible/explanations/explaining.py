@@ -102,10 +102,7 @@ def explain(
         attribution = torch.cat(parts) if len(parts) > 1 else parts[0]
         require_finite(attribution, name_of(method))
         if explainer.func in FOLLOWING_GRADIENTS:
-            asked = _asked(model, rows, targets, explainer, rows_at_once)
-            require_reached(asked, attribution, name_of(method), columns)
-            if explainer.func.__name__ in WITHOUT_SUMS:
-                warn_of_other_slopes(asked, name_of(method))
+            _check_gradients(_asked(model, rows, targets, explainer, rows_at_once), attribution, method, columns)
         if differentiable:
             require_gradient(model, attribution, name_of(method))
     return attribution
@@ -168,6 +165,13 @@ def _asked(
     given = {"score": settings_of(explainer.func)["score"], **explainer.keywords}
     x = like_parameters(rows, model)
     return Question(model, x, targets.to(x.device), given["score"], given["seed"], rows_at_once)
+
+
+def _check_gradients(asked: Question, attribution: Tensor, method: Method, columns: Columns | None) -> None:
+    """Raises NoGradientError where a 0 was not measured; logs a warning if gradients are not how the score changes."""
+    require_reached(asked, attribution, name_of(method), columns)
+    if name_of(method) in WITHOUT_SUMS:
+        warn_of_other_slopes(asked, name_of(method))
 
 
 def _require_shape(part: Tensor, piece: Tensor, method: Method) -> None:

@@ -165,15 +165,10 @@ def correction(
     else:
         _warn_where_none_learns([*(term.method for term in terms), *changes])
     rows, known = rows_to_judge(dataset, marks, feedback, validation), Known(model, dataset, marks, seed)
-    judge = rows.judge(schedule, seed)
-    if terms or changes:
-        judge.require_changes()
-    require_reached_marks(model, dataset, marks, [term.method for term in terms])
+    _require_effect(judge := rows.judge(schedule, seed), known, terms, changes)
     terms = provided(terms, known)
     terms = yield from _with_chosen_weights(rows, terms, changes, schedule, known)
-    corrected = copied(model)
-    corrected.__dict__.pop("verdict", None)  # The verdict of an earlier correction.
-    remember_columns(corrected, columns_of(dataset))
+    corrected = _copy_to_correct(model, dataset)
     taught: dict[str, Any] = {"penalties": terms, "validation": watch, "seed": seed}
     if not terms and not changes:
         yield from run(corrected, dataset, schedule, **taught)
@@ -181,6 +176,20 @@ def correction(
     taught |= {"marks": marks if terms else None, "augment": augments_of(changes, known)}
     yield from run(corrected, dataset, schedule, step=careful_step, **taught)
     yield from _looked_back(model, corrected, rows, judge, seed)
+    return corrected
+
+
+def _require_effect(judge: Judge, known: Known, terms: Sequence[Term], changes: Sequence[ConfiguredMethod]) -> None:
+    """Raises FeedbackError or NoGradientError if the correction could teach nothing that can be measured."""
+    if terms or changes:
+        judge.require_changes()
+    require_reached_marks(known.model, known.dataset, known.marks, [term.method for term in terms])
+
+
+def _copy_to_correct(model: Network, dataset: Dataset) -> Network:
+    corrected = copied(model)
+    corrected.__dict__.pop("verdict", None)  # The verdict of an earlier correction.
+    remember_columns(corrected, columns_of(dataset))
     return corrected
 
 
