@@ -28,15 +28,17 @@ def checked(defined: Any) -> Any:
     if "<locals>" in defined.__qualname__:
         return defined
     quoted = any(isinstance(annotation, str) for annotation in defined.__annotations__.values())
-    if quoted or isgeneratorfunction(defined):  # which runs on after its call, when sizes may be those of another
+    if quoted:
+        return _jaxtyped(defined, typechecker=beartype)
+    if "jaxtyping." not in repr(defined.__annotations__):
+        return beartype(defined)
+    if isgeneratorfunction(defined):  # which runs on after its call, when sizes may be those of another
         return _jaxtyped(defined, typechecker=beartype)
     return _compiled(defined)
 
 
 def _compiled(function: FunctionType) -> Callable[..., Any]:
     check = beartype(function)
-    if "jaxtyping." not in repr(function.__annotations__):
-        return check
 
     @wraps(check)
     def call(*args: Any, **settings: Any) -> Any:

@@ -1,6 +1,5 @@
 """Bad input is answered in one line that says what was found, what was expected and what to do."""
 
-import subprocess
 import sys
 from collections.abc import Callable
 from pathlib import Path
@@ -437,19 +436,3 @@ def test_an_explanation_loss_that_cannot_reach_the_parameters() -> None:
 def test_data_given_as_tensors_keeps_its_checks() -> None:
     with pytest.raises(DataError, match="row 1 of x"):
         correct(mlp(1, 2), TensorData(torch.tensor([[0.0], [float("nan")]]), torch.tensor([0, 1])), [])
-
-
-FRAME = """
-import numpy as np, pandas as pd, torch, corrigible
-frame = pd.DataFrame({"age": np.arange(30.0), "leak": np.arange(30.0) % 7})
-data = corrigible.TensorData(frame, frame["age"] * 2.5, task="amounts")
-model = torch.nn.Linear(2, 1)
-corrected = corrigible.correct(model, data, [corrigible.Feedback(("leak",), scope="dataset")], epochs=1)
-measured = corrigible.evaluate(corrected, data, num_resamples=0)
-print(data, len(measured), [m.metric for m in measured if m.value is None])
-"""
-
-
-def test_a_frame_and_an_array_become_a_data_set_of_amounts():
-    found = subprocess.run([sys.executable, "-c", FRAME], capture_output=True, text=True, check=False)
-    assert "TensorData(30 rows of shape (2,), task=Task('amounts'))" in found.stdout, found.stderr

@@ -85,7 +85,7 @@ CASES: dict[str, tuple[str, str, str, Labels]] = {
     "ranking": ("ranking", 'target = "clicks"\nquery = "search"', "", ranked),
 }
 
-QUICK = ("amounts", "several_labels")
+QUICK = ("amounts",)
 
 
 def study(folder: Path, case: str) -> Path:

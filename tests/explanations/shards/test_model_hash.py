@@ -105,6 +105,7 @@ found = [model_hash(as_model(function)) for function in functions]
 """
 
 
+@pytest.mark.slow
 def test_another_process_tells_the_same():
     here: dict[str, Any] = {"__name__": "__main__"}
     exec(CODE, here)

@@ -32,7 +32,7 @@ from corrigible.protocols.schedule import Schedule, result_of, run
 from corrigible.tasks import TASKS
 
 RULE = [Feedback(("secret",), scope="dataset")]
-QUICK = ("several labels", "amounts", "counts with exposure", "quantiles")
+QUICK = ("several labels", "counts with exposure")
 BEST = {
     "counts with exposure": 0.12,
     "positive amounts (Gamma)": 0.8,
@@ -82,6 +82,7 @@ def test_a_model_that_relies_on_a_forbidden_column_is_corrected(kind: str) -> No
     assert all(torch.equal(value, before[name]) for name, value in model.state_dict().items())
 
 
+@pytest.mark.slow
 def test_a_weight_is_chosen_for_amounts_on_rows_held_back_or_validation_rows() -> None:
     data, clean = rows("amounts"), rows("amounts", seed=1, is_clean=True)
     model, validation = trained(data), rows("amounts", seed=2)
