@@ -23,7 +23,7 @@ demo: install
 	@echo "Reports: demo-studies/digits/report.html demo-studies/insurance/report.html"
 
 test: install
-	@PYTHONDONTWRITEBYTECODE= OMP_NUM_THREADS=1 $(RUN)/python -m pytest -n 2
+	@PYTHONDONTWRITEBYTECODE= OMP_NUM_THREADS=1 $(RUN)/python -m pytest -n 2 --dist worksteal
 
 check: install
 	@$(RUN)/ruff format --check src tests tools benchmarks examples
