@@ -117,19 +117,44 @@ def test_text_of_the_user_is_printed_as_it_was_written(tmp_path: Path) -> None:
     assert "[red]not[/red] [markup" in ok("feedback", "list", study).stdout
 
 
-def test_help_and_methods_group_load_neither_torch_nor_numpy() -> None:
+HEAVY = {"torch", "pandas", "sklearn", "scipy", "matplotlib", "jinja2"}
+
+
+def loaded_by(*commands: tuple[object, ...], unwanted: set[str]) -> str:
+    """Which of the packages these commands load, in a process of their own."""
     script = f"""
 import sys
 from click.testing import CliRunner
 from corrigible.cli import main
-for path in {COMMANDS!r}:
-    result = CliRunner().invoke(main, [*path, "--help"])
-    assert result.exit_code == 0 and "Usage" in result.output, (path, result)
-assert CliRunner().invoke(main, ["--version"]).exit_code == 0
-print(sorted({{"torch", "numpy", "pandas", "sqlite3", "matplotlib", "jinja2"}} & set(sys.modules)))
+for command in {[[*map(str, command)] for command in commands]!r}:
+    result = CliRunner().invoke(main, command)
+    assert result.exit_code == 0 and result.output, (command, result, result.output)
+print(sorted({unwanted!r} & set(sys.modules)))
 """
-    found = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True)
-    assert found.stdout.strip() == "[]"
+    found = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True)
+    assert found.returncode == 0, found.stderr
+    return found.stdout.strip()
+
+
+def test_help_and_methods_load_neither_torch_nor_numpy() -> None:
+    helps = [(*path, "--help") for path in COMMANDS]
+    assert loaded_by(*helps, ("--version",), ("methods",), unwanted=HEAVY | {"numpy", "sqlite3"}) == "[]"
+
+
+def test_what_is_said_of_features_is_stored_listed_and_retracted_without_torch(tmp_path: Path) -> None:
+    study, other = table_study(tmp_path / "table"), image_study(tmp_path / "images")
+    ok("feedback", "add", other, "--box", 0, 0, 2, 2)
+    quick = [
+        ("init", tmp_path / "new", "--kind", "table"),
+        ("feedback", "add", study, "--feature", "site"),
+        ("feedback", "list", study),
+        ("feedback", "list", other),
+        ("feedback", "export", study, tmp_path / "said.json"),
+        ("feedback", "retract", study, "1"),
+    ]
+    assert loaded_by(*quick, unwanted=HEAVY) == "[]"
+    ok("train", study)  # Whose reading of the table tells the classes.
+    assert loaded_by(("feedback", "add", study, "--feature", "age", "--label", "1"), unwanted=HEAVY) == "[]"
 
 
 def test_every_command_explains_itself() -> None:
@@ -231,3 +256,34 @@ def test_a_usage_error_echoes_no_control_characters() -> None:
         answer = corrigible(*arguments)
         assert answer.code == 2
         assert "\x1b" not in answer.stderr
+
+
+def test_a_range_of_feedback_is_taken_back_at_once_and_what_was_taken_back_before_is_passed_over(
+    tmp_path: Path,
+) -> None:
+    study = table_study(tmp_path)
+    for feature in ("site", "age", "site", "age", "site"):
+        ok("feedback", "add", study, "--feature", feature)
+    ok("feedback", "retract", study, "2")
+    (retracted,) = ok("feedback", "retract", study, "1-3", "5", "--json").records
+    assert retracted["numbers"] == [1, 3, 5]
+    standing = [
+        entry["number"] for entry in ok("feedback", "list", study, "--json").records if not entry["is_retracted"]
+    ]
+    assert standing == [4]
+    assert "no feedback from 1 to 3 still stands" in refused("feedback", "retract", study, "4", "1-3")
+    assert "feedback 1 is retracted already" in refused("feedback", "retract", study, "4", "1")
+    assert [entry["is_retracted"] for entry in ok("feedback", "list", study, "--json").records].count(False) == 1
+    assert corrigible("feedback", "retract", study, "4-x").code == 2
+
+
+def test_a_rule_about_features_is_checked_against_the_names_of_the_table(tmp_path: Path) -> None:
+    study = table_study(tmp_path)
+    assert "did you mean 'site'" in refused("feedback", "add", study, "--feature", "sit")
+    assert "unknown class 'north'" in refused("feedback", "add", study, "--feature", "site", "--label", "north")
+    ok("train", study)
+    assert "unknown class 'north'" in refused("feedback", "add", study, "--feature", "site", "--label", "north")
+    assert "the table has classes 0 to 1" in refused("feedback", "add", study, "--feature", "site", "--label", "2")
+    every = [word for name in ("age", "site", "sex") for word in ("--feature", name)]
+    (noted,) = ok("feedback", "add", study, *every, "--json").records
+    assert "up to 100% of the input" in noted["doubts"][0]

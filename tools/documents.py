@@ -1,8 +1,9 @@
-"""Write docs/methods.md from the code and tables of results from benchmarks/results; --check says what is stale.
+"""Write docs/methods.md, the list of methods, and tables of results from benchmarks/results; --check says what is stale.
 
 The form of the results is told in benchmarks/runner.py.
 """
 
+import dataclasses
 import inspect
 import json
 import re
@@ -15,11 +16,13 @@ import correction_tables
 import explanation_tables
 
 from corrigible.explanations.trust import axiom_markdown
-from corrigible.workflow.listing import FAMILIES, settings, summary
+from corrigible.workflow.method_families import FAMILIES, listed, settings, summary
 
 ROOT = Path(__file__).resolve().parent.parent
 RESULTS = ROOT / "benchmarks" / "results"
 METHODS = ROOT / "docs" / "methods.md"
+METHODS_LISTED = ROOT / "src" / "corrigible" / "templates" / "methods.json"
+"""What `corrigible methods` prints."""
 README = ROOT / "README.md"
 MEASURED = ROOT / "docs" / "measured.md"
 REPRODUCTIONS = ROOT / "docs" / "reproductions.md"
@@ -51,6 +54,10 @@ def methods_page() -> str:
             lines.append("| " + " | ".join(cell.replace("|", "\\|") for cell in cells) + " |")
     lines += ["", "## Which explainer satisfies which axiom", "", AXIOMS, "", axiom_markdown()]
     return "\n".join(lines).rstrip() + "\n"
+
+
+def methods_listed() -> str:
+    return json.dumps([dataclasses.asdict(method) for method in listed()], indent=1, ensure_ascii=False) + "\n"
 
 
 def source(function: Callable[..., Any]) -> str:
@@ -243,7 +250,7 @@ TABLES |= {"explain_proofs": explanation_tables.explain_proofs}
 
 
 def main() -> int:
-    wanted = {METHODS: methods_page()}
+    wanted = {METHODS: methods_page(), METHODS_LISTED: methods_listed()}
     pages = (README, MEASURED, REPRODUCTIONS, CHOOSING)
     wanted |= {page: with_tables(page.read_text(encoding="utf-8")) for page in pages}
     stale = [path for path, text in wanted.items() if not path.exists() or path.read_text(encoding="utf-8") != text]

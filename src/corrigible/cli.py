@@ -31,6 +31,18 @@ class _Place(click.Path):
         return super().convert(value, param, ctx)
 
 
+class _Numbers(click.ParamType):
+    """A number such as 3, or all from one to another, such as 3-17."""
+
+    name = "number"
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
+        first, dash, last = str(value).partition("-")
+        if not first.isdecimal() or (dash and not last.isdecimal()) or len(value) > 30:
+            self.fail(f"{one_line(str(value))!r} is no number; expected one such as 3, or a range such as 3-17.")
+        return range(int(first), int(last) + 1) if dash else int(first)
+
+
 STUDY = click.argument("study", type=_Place(file_okay=False))
 SEED = click.option(
     "--seed", type=click.IntRange(0, 2**31 - 1), help="Seed of every random choice [default: the recipe's]."
@@ -261,10 +273,10 @@ def list_feedback(study: Path, as_json: bool) -> None:
 
 @feedback.command("retract")
 @STUDY
-@click.argument("number", type=int)
+@click.argument("numbers", type=_Numbers(), nargs=-1, required=True)
 @AUTHOR
 @NOTE
 @JSON
-def retract_feedback(study: Path, number: int, author: str, note: str, as_json: bool) -> None:
-    """Take one statement back; the history keeps it."""
-    show(lambda: workflow.retract_feedback(study, number, author=author, note=note), as_json)
+def retract_feedback(study: Path, numbers: tuple[int | range, ...], author: str, note: str, as_json: bool) -> None:
+    """Take statements back: by number, or from one number to another; the history keeps them."""
+    show(lambda: workflow.retract_feedback(study, *numbers, author=author, note=note), as_json)

@@ -12,7 +12,6 @@ from corrigible.data.dataset import as_dataset, labelled
 from corrigible.data.kinds import KINDS
 from corrigible.data.labelling import labelled_as
 from corrigible.data.protocol import Dataset
-from corrigible.data.tablefile import table_outline
 from corrigible.errors import DataError, NamedFunctionError, RecipeError, unknown
 from corrigible.explanations import EXPLAINERS
 from corrigible.explanations.explaining import SHARED_SETTINGS
@@ -241,14 +240,6 @@ def load_data(recipe: Recipe, folder: Any, split: str) -> Dataset:
         return labelled(as_dataset(loaded))
     except DataError as error:
         raise DataError(f"split {split!r}: {error}") from error
-
-
-def outline_of(recipe: Recipe, folder: Any) -> Dataset | None:
-    """The columns and classes of a study's table, without reading its rows; None for other data."""
-    if recipe.kind != "table" or recipe.source is not None:
-        return None
-    outlined = complete(table_outline, recipe.data, "[data]")
-    return outlined(folder / "data", task=recipe.task or "classes")  # type: ignore[no-any-return]
 
 
 def _plain(split: str) -> str:

@@ -18,9 +18,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from functools import cached_property
 from pathlib import Path
-from typing import Any
-
-import torch
+from typing import TYPE_CHECKING, Any
 
 from corrigible import __version__
 from corrigible.errors import StudyError, unknown
@@ -36,8 +34,11 @@ from corrigible.files import (
     sha256_of,
 )
 from corrigible.folders import draft_folder, sync, write_atomically, writing_in
-from corrigible.recipe import Recipe
+from corrigible.recipe_keys import content_of
 from corrigible.trusted_code import own, require_trusted
+
+if TYPE_CHECKING:
+    from corrigible.recipe import Recipe
 
 RUN_FORMAT = 2
 """Format 1 has no hash of the record itself."""
@@ -68,7 +69,7 @@ class Run:
         return str(self.record.get("label", self.verb))
 
     @cached_property
-    def recipe(self) -> Recipe:
+    def recipe(self) -> "Recipe":
         """The recipe by which it was made.
 
         Raises:
@@ -104,7 +105,7 @@ class Study:
     recipe_text: str
 
     @cached_property
-    def recipe(self) -> Recipe:
+    def recipe(self) -> "Recipe":
         """The parsed recipe, for verbs that do what it says.
 
         Raises:
@@ -207,10 +208,10 @@ def create_study(folder: Path | str, recipe: str) -> Study:
 
     Raises:
         StudyError: the folder already holds a study, or cannot be written.
-        RecipeError: the recipe cannot be used.
+        RecipeError: the recipe lacks a part or has an unknown one; the rest is checked when it is used.
     """
     folder = Path(folder)
-    Recipe.parse(recipe)
+    content_of(recipe)
     if (folder / "recipe.toml").exists():
         raise StudyError(f"{folder} already holds a study; choose another folder")
     with writing_in(folder):
@@ -221,7 +222,9 @@ def create_study(folder: Path | str, recipe: str) -> Study:
     return Study(folder, recipe)
 
 
-def _trusted(folder: Path, text: str) -> Recipe:
+def _trusted(folder: Path, text: str) -> "Recipe":
+    from corrigible.recipe import Recipe  # Loads PyTorch, which listing feedback does not need.
+
     require_trusted(folder, text)
     return Recipe.parse(text)
 
@@ -245,6 +248,8 @@ def _publish(draft: Draft, runs: Path) -> None:
 
 
 def _circumstances() -> dict[str, Any]:
+    import torch
+
     versions = {"corrigible": __version__, "torch": torch.__version__, "python": platform.python_version()}
     return {"created": datetime.now(UTC).isoformat(timespec="seconds"), "versions": versions}
 

@@ -71,7 +71,7 @@ def show(
         if isinstance(records, Generator):
             records.close()  # At once, because closing removes what is half-written.
     if is_found:
-        from corrigible.lines import wrapped
+        from corrigible.lines.printing import wrapped
 
         for line in wrapped(advice) if not as_json else []:
             click.echo(line)
@@ -126,7 +126,8 @@ def _as_json(records: Iterator[Record], is_problem: Callable[[Record], bool]) ->
 
 
 def _as_text(records: Iterator[Record], is_problem: Callable[[Record], bool]) -> bool:
-    from corrigible.lines import Step, told  # Loads PyTorch, as every verb does.
+    from corrigible.lines.printing import Step
+    from corrigible.lines.telling import told
 
     console = Console(highlight=False, soft_wrap=True)
     is_found = False

@@ -1,19 +1,20 @@
 """The shared nouns: what is passed between stages or written down."""
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, fields, replace
-from datetime import datetime
 from typing import Any, Literal, NamedTuple
 
-import numpy as np
 from jaxtyping import Bool, Float, Int
-from numpy.typing import NDArray
 from torch import Tensor
 
-from corrigible.errors import FeedbackError
-
-Polarity = Literal["irrelevant", "relevant"]
-Scope = Literal["row", "class", "dataset"]
+from corrigible.said import Features as Features
+from corrigible.said import Feedback as Feedback
+from corrigible.said import Phrase as Phrase
+from corrigible.said import Pixels as Pixels
+from corrigible.said import Polarity as Polarity
+from corrigible.said import Region as Region
+from corrigible.said import Scope as Scope
+from corrigible.said import region_of as region_of
 
 
 class Task(NamedTuple):
@@ -130,119 +131,6 @@ class Columns:
     @property
     def has_categories(self) -> bool:
         return any(self.one_hot)
-
-
-@dataclass(frozen=True)
-class Pixels:
-    """A region given as a boolean array: the shape of one input, (height, width) of an image or (token,) of a text."""
-
-    mask: NDArray[np.bool_]
-
-    def __eq__(self, other: object) -> bool:
-        return isinstance(other, Pixels) and np.array_equal(self.mask, other.mask)
-
-    def __hash__(self) -> int:
-        return hash((self.mask.shape, self.mask.tobytes()))
-
-
-@dataclass(frozen=True)
-class Features:
-    """A region given as names of a table's features."""
-
-    names: tuple[str, ...]
-
-
-@dataclass(frozen=True)
-class Phrase:
-    """A region given as consecutive words of a text: every place where they occur in this order."""
-
-    words: tuple[str, ...]
-
-
-Region = Pixels | Features | Phrase
-
-
-def region_of(region: Any) -> Region:
-    """A region from what people write: an array of truth values, or one or several feature names.
-
-    An array or an image that holds two values, 0 and 1 or 0 and 255, is True where it is above 0.
-
-    Raises:
-        FeedbackError: something else, or numbers that could also be positions.
-    """
-    if isinstance(region, Pixels | Features | Phrase):
-        return region
-    if isinstance(region, str):
-        return Features((region,))
-    if hasattr(region, "getbands"):
-        return Pixels(_marked_of_image(region))
-    if isinstance(region, Tensor):
-        region = region.detach().cpu()
-        region = (region.float() if region.is_floating_point() else region).numpy()
-    if not isinstance(region, np.ndarray) and isinstance(region, Iterable):
-        region = list(region)
-    if isinstance(region, list) or (isinstance(region, np.ndarray) and region.dtype.kind in "UO" and region.ndim == 1):
-        names = list(region)
-        if names and all(isinstance(name, str) for name in names):
-            return Features(tuple(map(str, names)))
-    return Pixels(_marked(region))
-
-
-def _marked_of_image(image: Any) -> NDArray[np.bool_]:
-    """True where an image of the package Pillow is not black."""
-    if len(image.getbands()) > 1 or image.mode == "P":
-        raise FeedbackError(
-            f"the mask is an image of mode {image.mode!r}; expected one channel: np.asarray(image.convert('L')) > 0"
-        )
-    return _marked(np.asarray(image))
-
-
-def _marked(region: Any) -> NDArray[np.bool_]:
-    expected = "expected a boolean array of the shape of one input, or feature names"
-    try:
-        array = np.asarray(region)
-    except ValueError as error:
-        raise FeedbackError(f"the region is a ragged list; {expected}") from error
-    if array.dtype == np.bool_:
-        return array.copy()  # The caller may change the array later.
-    if array.dtype.kind not in "iuf" or array.ndim == 0 or array.size == 0:
-        what = type(region).__name__ if array.ndim == 0 or array.size == 0 else f"array of {array.dtype}"
-        raise FeedbackError(f"the region is {'an empty' if array.size == 0 else 'a'} {what}; {expected}")
-    if array.ndim == 1 and array.dtype.kind in "iu":
-        raise FeedbackError(
-            "the region is a list of whole numbers, which may be positions; write mask > 0, or give names"
-        )
-    values = set(np.unique(array).tolist())
-    if not values <= {0, 1} and not values <= {0, 255}:
-        other = next(value for value in values if value not in (0, 1, 255)) if values - {0, 1, 255} else 255
-        raise FeedbackError(f"the mask holds numbers such as {other:g}; expected True and False: write mask > 0")
-    return array > 0
-
-
-@dataclass(frozen=True)
-class Feedback:
-    """One thing somebody said about a region of the input."""
-
-    region: Any
-    """Given as a boolean array of the shape of one input, a mask of two values, feature names or a Phrase; kept as a
-    Region."""
-    polarity: Polarity = "irrelevant"
-    row: int | None = None
-    """The row that the feedback is about; None for a rule."""
-    split: str = "train"
-    """The split of the data that ``row`` is an index of."""
-    scope: Scope = "row"
-    """Which rows it applies to: that row, every row of one class, or every row."""
-    label: int | None = None
-    """The class, for ``scope="class"``."""
-    fingerprint: str | None = None
-    """Hash of the row that the feedback is about; a mismatch is an error."""
-    author: str = ""
-    at: datetime | None = None
-    note: str = ""
-
-    def __post_init__(self) -> None:
-        object.__setattr__(self, "region", region_of(self.region))
 
 
 @dataclass(frozen=True)

@@ -11,7 +11,9 @@ import corrigible
 from corrigible.data import csv_layout
 from corrigible.data.kept_reading import READING_FILE
 from corrigible.data.table import encode
-from corrigible.data.tablefile import folder_encoder, load_table, table_outline
+from corrigible.data.table_outline import table_outline
+from corrigible.data.table_roles import roles_of
+from corrigible.data.tablefile import folder_encoder, load_table
 from corrigible.errors import DataError, RecipeError
 
 TRAIN = "age,site,sick\n1,a,no\n3,b,yes\n"
@@ -231,11 +233,11 @@ def test_the_reading_is_kept_and_a_changed_table_is_read_anew(tmp_path, caplog):
 
 def test_an_outline_needs_no_rows(tmp_path):
     folder = written(tmp_path, "a,s,y\n1,x,0\n3,z,1\n")
-    assert table_outline(folder, target="y").columns.features == ("a", "s")
+    assert table_outline(folder, roles_of("y")).num_columns == {"a": 1, "s": 1}
     load_table(folder, "train", target="y")
     (folder / "train.csv").unlink()
-    outline = table_outline(folder, target="y")
-    assert outline.columns.names == ("a", "s=x", "s=z") and outline.class_names == ("0", "1")
+    outline = table_outline(folder, roles_of("y"))
+    assert outline.num_columns == {"a": 1, "s": 2} and outline.class_names == ("0", "1")
 
 
 def test_frames_of_other_libraries_are_read_alike(tmp_path):

@@ -3,9 +3,7 @@
 import io
 import mmap
 import warnings
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
-from pathlib import Path
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -15,9 +13,9 @@ from numpy.typing import NDArray
 from corrigible.data.cells import Blocks, Cells, Words, column, merged
 from corrigible.data.column_reading import Reading, numbers_read
 from corrigible.data.csv_layout import Lines, TableText
+from corrigible.data.csv_layout import table_text as table_text
 from corrigible.data.number_forms import GROUPED, PLAIN, UNKNOWN_WORDS
 from corrigible.errors import DataError
-from corrigible.files import MOST_ROWS, opened
 
 FIRST_CHECK = 2048
 """So many different texts make a column be checked, and again whenever they have doubled."""
@@ -31,23 +29,6 @@ class TrainingCells(NamedTuple):
     """By column, the texts that stand for an unknown number."""
     grouped: Mapping[str, str]
     """By column, a number whose point may divide thousands, as may all others at the beginning of the column."""
-
-
-@contextmanager
-def table_text(path: Path) -> Iterator[TableText]:
-    """The open table file.
-
-    Raises:
-        DataError: the file is missing, or not a table.
-    """
-    try:
-        file = opened(path, most=MOST_ROWS, within=path.parent)
-    except FileNotFoundError as error:
-        raise DataError(f"there is no file {path}; expected one .csv file per split, train.csv among them") from error
-    except OSError as error:
-        raise DataError(f"{path} cannot be read ({error}); expected a table, a .csv file") from error
-    with file:
-        yield TableText(path, file)
 
 
 def training_cells(source: TableText, names: Sequence[str], check: Callable[[str, Words], None]) -> TrainingCells:

@@ -3,6 +3,7 @@
 import csv
 import hashlib
 from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import BinaryIO
@@ -10,8 +11,9 @@ from typing import BinaryIO
 import numpy as np
 from numpy.typing import NDArray
 
-from corrigible.data.table_columns import require_once
+from corrigible.data.table_roles import require_once
 from corrigible.errors import DataError
+from corrigible.files import MOST_ROWS, opened
 
 BLOCK = 1 << 23
 """Bytes that are read at once."""
@@ -185,6 +187,23 @@ class TableText:
         raise self.refused(
             f"{found}, separated by {SEPARATORS[self.layout.separator]}; quote a value that holds a separator"
         )
+
+
+@contextmanager
+def table_text(path: Path) -> Iterator[TableText]:
+    """The open table file.
+
+    Raises:
+        DataError: the file is missing, or not a table.
+    """
+    try:
+        file = opened(path, most=MOST_ROWS, within=path.parent)
+    except FileNotFoundError as error:
+        raise DataError(f"there is no file {path}; expected one .csv file per split, train.csv among them") from error
+    except OSError as error:
+        raise DataError(f"{path} cannot be read ({error}); expected a table, a .csv file") from error
+    with file:
+        yield TableText(path, file)
 
 
 def _parsed(text: str, separator: str) -> Iterator[list[str]]:

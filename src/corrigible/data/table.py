@@ -16,7 +16,8 @@ from corrigible.data.table_encoder import TableEncoder, roles_of
 from corrigible.data.table_encoder import from_json as from_json
 from corrigible.data.table_encoder import to_json as to_json
 from corrigible.data.table_encoding import encoded
-from corrigible.data.table_learning import learned, require_columns
+from corrigible.data.table_learning import learned
+from corrigible.data.table_roles import require_columns
 from corrigible.errors import DataError
 from corrigible.tasks import TaskChoice
 

@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from corrigible.data.cells import Cells, Words
+from corrigible.data.table_roles import require_once
 from corrigible.errors import DataError
 
 MISSING = "missing"
@@ -125,13 +126,6 @@ def named(frame: pd.DataFrame) -> pd.DataFrame:
     frame = frame.rename(columns=str)
     require_once(list(frame.columns))
     return frame
-
-
-def require_once(names: Sequence[str]) -> None:
-    """Raises DataError for names of which two are the same."""
-    repeated = pd.Index(names)[pd.Index(names).duplicated()]
-    if len(repeated):
-        raise DataError(f"column {repeated[0]!r} occurs more than once; expected different names")
 
 
 def _shown(cells: Cells, row: int) -> str:

@@ -1,64 +1,17 @@
 """What must be known of a training table to read and encode others like it."""
 
 import json
-from collections.abc import Sequence
 from dataclasses import asdict, dataclass
-from typing import Any, NamedTuple
+from typing import Any
 
 from corrigible.data.column_reading import Reading
 from corrigible.data.number_forms import NumberForm
 from corrigible.data.table_features import Categorical, Feature, Numeric, columns_of_feature
+from corrigible.data.table_roles import OF_CLASSES as OF_CLASSES
+from corrigible.data.table_roles import Roles as Roles
+from corrigible.data.table_roles import roles_of as roles_of
 from corrigible.errors import DataError
 from corrigible.types import Columns
-
-OF_CLASSES = ("classes", "ordered_classes")
-"""Tasks whose labels are classes; those of all others are numbers."""
-
-
-class Roles(NamedTuple):
-    """The columns that are no features, and the task of the labels."""
-
-    target: str | tuple[str, ...]
-    """The column with the labels; for several labels, one column for each."""
-    group: str | None = None
-    weight: str | None = None
-    exposure: str | None = None
-    query: str | None = None
-    drop: tuple[str, ...] = ()
-    task: str = "classes"
-
-    @property
-    def targets(self) -> tuple[str, ...]:
-        """The columns with the labels."""
-        return (self.target,) if isinstance(self.target, str) else self.target
-
-    @property
-    def beside(self) -> tuple[str, ...]:
-        """The columns that stand beside the labels."""
-        return tuple(name for name in (self.weight, self.exposure, self.query) if name is not None)
-
-    @property
-    def read(self) -> tuple[str, ...]:
-        """The columns that are read although they need not be features."""
-        return (*self.targets, *(() if self.group is None else (self.group,)), *self.beside)
-
-    def may_be_feature(self, name: str) -> bool:
-        """Whether the column may be a feature."""
-        return name not in (*self.targets, *self.beside, *self.drop)
-
-
-def roles_of(target: Any, *, drop: Sequence[str] = (), task: str = "classes", **beside: str | None) -> Roles:
-    """The roles of a table's columns.
-
-    Raises:
-        DataError: a target that is no name, or several for a task of one.
-    """
-    names = (target,) if isinstance(target, str) else target
-    if not isinstance(names, list | tuple) or not names or not all(isinstance(name, str) for name in names):
-        raise DataError(f"target is {target!r}; expected the name of a column, or for several labels a list of names")
-    if len(names) > 1 and task != "several_labels":
-        raise DataError(f"target names {len(names)} columns; the task {task!r} expects one")
-    return Roles(target if isinstance(target, str) else tuple(names), drop=tuple(drop), task=task, **beside)
 
 
 @dataclass(frozen=True)

@@ -1,6 +1,5 @@
 """Learn from the cells of a training table how it, and others like it, are read and encoded."""
 
-import difflib
 import logging
 import re
 from collections.abc import Iterable, Mapping, Sequence
@@ -68,16 +67,6 @@ def learned(
     group_names = _group_names(blocks, roles.group)
     facts = (tuple(features), roles.target, class_names, roles.group, group_names, tuple(said), roles.weight)
     return TableEncoder(*facts, roles.task, roles.exposure, roles.query, tuple(readings.values()))
-
-
-def require_columns(names: Sequence[str], wanted: Sequence[str]) -> None:
-    """Raises DataError if the table lacks one of these columns."""
-    for name in wanted:
-        if name not in names:
-            near = difflib.get_close_matches(name, names, n=1, cutoff=0.5)
-            hint = f": did you mean {near[0]!r}?" if near else ""
-            shown = ", ".join(names[:20]) + (f" and {len(names) - 20} more" if len(names) > 20 else "")
-            raise DataError(f"the table has no column {name!r}{hint}; it has {shown}")
 
 
 def _read(blocks: Blocks, name: str, roles: Roles, text: TextOf) -> Reading:

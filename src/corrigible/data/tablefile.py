@@ -1,8 +1,7 @@
 """Tables kept as text in ``<folder>/train.csv`` and ``<folder>/<split>.csv``."""
 
 import logging
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Sequence
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -19,10 +18,11 @@ from corrigible.data.labelling import name_of_task, require_ordered
 from corrigible.data.number_forms import ambiguous
 from corrigible.data.table_encoder import Roles, TableEncoder, roles_of
 from corrigible.data.table_encoding import beside_labels_in, encoded, labels_in
-from corrigible.data.table_learning import learned, require_columns
-from corrigible.errors import DataError, RecipeError
+from corrigible.data.table_learning import learned
+from corrigible.data.table_roles import naming_file, require_columns
+from corrigible.errors import RecipeError
 from corrigible.tasks import TaskChoice, task_named
-from corrigible.types import Columns, Task
+from corrigible.types import Task
 
 log = logging.getLogger(__name__)
 TRAIN = "train.csv"
@@ -66,39 +66,6 @@ def load_table(
     return encoded(blocks, encoder, task=found)
 
 
-def table_outline(
-    folder: Path,
-    *,
-    target: str | Sequence[str],
-    group: str | None = None,
-    weight: str | None = None,
-    exposure: str | None = None,
-    query: str | None = None,
-    drop: Sequence[str] = (),
-    task: TaskChoice = "classes",
-) -> TensorData:
-    """The columns and classes of the training table without its rows: one row of zeros for each class, or one.
-
-    They come from the reading that was kept beside the table. Where there is none, only the line of names is read: then
-    no classes are known, and each column is taken for a feature.
-
-    Raises:
-        DataError: a file that is missing or not a table, or that lacks a column.
-    """
-    beside: dict[str, Any] = {"weight": weight, "exposure": exposure, "query": query, "group": group, "drop": drop}
-    roles = roles_of(target, task=name_of_task(task), **beside)
-    kept = kept_reading(folder, roles)
-    if kept is not None:
-        columns, names = kept.encoder.columns, kept.encoder.class_names
-    else:
-        with table_text(folder / TRAIN) as source, _naming(source.path):
-            require_columns(source.layout.names, (*roles.read, *roles.drop))
-            features = tuple(name for name in source.layout.names if roles.may_be_feature(name))
-        columns, names = Columns(features, features, (False,) * len(features)), ()
-    rows = len(names) or 1
-    return TensorData(torch.zeros(rows, len(columns.names)), torch.arange(rows), None, columns, names)
-
-
 def folder_encoder(folder: Path, *, target: str | Sequence[str], **settings: Any) -> TableEncoder:
     """The encoder for the tables of a folder, learned from its ``train.csv``, with the settings of `encoder_of`."""
     return _training(folder, roles_of(target, **settings), wants_rows=False)[0]
@@ -121,7 +88,7 @@ def _training(folder: Path, roles: Roles, *, wants_rows: bool) -> tuple[TableEnc
 
 def _learned(source: TableText, roles: Roles) -> tuple[TableEncoder, Blocks]:
     names = source.layout.names
-    with _naming(source.path):
+    with naming_file(source.path):
         require_columns(names, (*roles.read, *roles.drop))
         wanted = [name for name in names if name in roles.read or roles.may_be_feature(name)]
         cells = training_cells(source, wanted, partial(_require_usable, roles))
@@ -142,7 +109,7 @@ def _require_usable(roles: Roles, name: str, words: Words) -> None:
 
 def _rows(path: Path, encoder: TableEncoder, names: Sequence[str]) -> tuple[Blocks, str]:
     """The cells of these columns, and the hash of the file."""
-    with table_text(path) as source, _naming(path):
+    with table_text(path) as source, naming_file(path):
         require_columns(source.layout.names, names)
         weight = [encoder.weight] if encoder.weight in source.layout.names else []
         readings = [encoder.reading(name) for name in dict.fromkeys([*names, *weight]) if name is not None]
@@ -157,15 +124,6 @@ def _task(folder: Path, encoder: TableEncoder, blocks: Blocks, task: TaskChoice)
         beside = [name for name in (encoder.exposure, encoder.query) if name is not None]
         blocks, _ = _rows(folder / TRAIN, encoder, (*encoder.targets, *beside))
     return task_named(task, labels_in(blocks, encoder), beside_labels_in(blocks, encoder))
-
-
-@contextmanager
-def _naming(path: Path) -> Iterator[None]:
-    """A context that puts the file's name in front of errors about its content."""
-    try:
-        yield
-    except DataError as error:
-        raise error if str(path) in str(error) else DataError(f"{path.name}: {error}") from error
 
 
 def _hash_of(path: Path) -> str:

@@ -11,7 +11,7 @@ from typing import Any, get_args
 import numpy as np
 
 from corrigible.errors import FeedbackError, unknown
-from corrigible.types import Features, Feedback, Phrase, Polarity, Scope
+from corrigible.said import Features, Feedback, Phrase, Polarity, Scope
 
 LARGEST_INTEGER = 2**63 - 1
 """The largest integer that a database column and other readers of JSON can hold."""

@@ -34,8 +34,8 @@ from corrigible.feedback.checks import (
     require_known,
     shortened,
 )
+from corrigible.said import Features, Feedback, Phrase, Pixels, Region
 from corrigible.strict_json import described, is_whole, parse
-from corrigible.types import Features, Feedback, Phrase, Pixels, Region
 
 FORMAT = "corrigible-feedback"
 VERSION = 2

@@ -9,11 +9,8 @@ from torch import Tensor
 from corrigible.data.protocol import Dataset
 from corrigible.errors import FeedbackError
 from corrigible.feedback.masks import Masks, marks_of_one
-from corrigible.feedback.wording import statement
+from corrigible.feedback.wording import MOST, many, marks_most
 from corrigible.types import Feedback, Pixels
-
-MOST = 0.9
-"""The largest share of an input that a mask marks without a word."""
 
 
 class Doubt(NamedTuple):
@@ -33,12 +30,10 @@ def doubtful_extents(feedback: Iterable[Feedback], dataset: Dataset) -> Iterator
     nothing = [said for said, share in shares if share == 0]
     most = [said for said, share in shares if share > MOST]
     if nothing:
-        words = f"{_many(nothing)} nothing; check that the mask is True, or above 0, where something is meant"
+        words = f"{many(nothing)} nothing; check that the mask is True, or above 0, where something is meant"
         yield Doubt(_rows(nothing), words)
     if most:
-        share = max(share for _, share in shares)
-        words = f"{_many(most)} up to {share:.0%} of the input; check that the mask is not the wrong way round"
-        yield Doubt(_rows(most), words)
+        yield Doubt(_rows(most), marks_most(most, max(share for _, share in shares)))
 
 
 def empty_masks(files: list[str]) -> list[str]:
@@ -70,12 +65,6 @@ def _largest_share(said: Feedback, dataset: Dataset) -> float:
     masks = marks_of_one(said, dataset)
     every: list[Tensor] = [masks.everywhere, *masks.by_class.values(), *masks.by_row.values()]
     return max(float(mask.to(torch.float64).mean()) for mask in every)
-
-
-def _many(statements: list[Feedback]) -> str:
-    if len(statements) == 1:
-        return f"{statement(statements[0])} marks"
-    return f"{len(statements)} statements, such as {statement(statements[0])}, mark"
 
 
 def _rows(statements: list[Feedback]) -> tuple[int, ...]:

@@ -18,7 +18,7 @@ from corrigible.feedback.stored import (
     stored_time,
     times_of_statements,
 )
-from corrigible.types import Feedback, Pixels
+from corrigible.said import Feedback, Pixels
 
 
 class FeedbackStore:
@@ -108,15 +108,48 @@ class FeedbackStore:
         Raises:
             FeedbackError: no such feedback, or it was retracted before.
         """
+        self.retract_all([id], author=author, note=note)
+
+    def retract_all(self, ids: Iterable[int | range], *, author: str = "", note: str = "") -> list[int]:
+        """Retract the feedback with these ids, or none of it; return the ids.
+
+        Args:
+            ids: of a range, what still stands is retracted.
+
+        Raises:
+            FeedbackError: an id that no feedback has, or whose feedback was retracted before; a range in which nothing
+                stands.
+        """
         require_text("author", author)
         require_text("note", note)
         with self._writing():
-            if not (0 < id <= self.revision and self._holds("feedback", "number", id)):
-                raise FeedbackError(f"no feedback has id {id}; list the feedback to see the ids there are")
-            if self._holds("retraction", "feedback", id):
-                raise FeedbackError(f"feedback {id} is retracted already; there is nothing left to do")
-            number = self._event(datetime.now(UTC), author, note)
-            self._connection.execute("INSERT INTO retraction VALUES (?, ?)", (number, id))
+            retracted = list(dict.fromkeys(said for some in ids for said in self._to_retract(some)))
+            for said in retracted:
+                number = self._event(datetime.now(UTC), author, note)
+                self._connection.execute("INSERT INTO retraction VALUES (?, ?)", (number, said))
+        return retracted
+
+    def _to_retract(self, some: int | range) -> list[int]:
+        """The ids that are meant: the one, or of a range those that stand."""
+        if isinstance(some, int):
+            self._require_standing(some)
+            return [some]
+        known = range(max(some.start, 1), min(some.stop, self.revision + 1))
+        standing = [said for said in known if self._holds("feedback", "number", said) and not self._is_retracted(said)]
+        if not standing:
+            raise FeedbackError(
+                f"no feedback from {some.start} to {some.stop - 1} still stands; list the feedback to see the ids"
+            )
+        return standing
+
+    def _require_standing(self, id: int) -> None:
+        if not (0 < id <= self.revision and self._holds("feedback", "number", id)):
+            raise FeedbackError(f"no feedback has id {id}; list the feedback to see the ids there are")
+        if self._is_retracted(id):
+            raise FeedbackError(f"feedback {id} is retracted already; there is nothing left to do")
+
+    def _is_retracted(self, id: int) -> bool:
+        return self._holds("retraction", "feedback", id)
 
     def active(self) -> list[tuple[int, Feedback]]:
         """The id and feedback of all entries that are not retracted, oldest first."""

@@ -11,7 +11,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from corrigible.types import Features, Feedback, Phrase, Pixels, Region
+from corrigible.said import Features, Feedback, Phrase, Pixels, Region
 
 
 @dataclass(frozen=True)

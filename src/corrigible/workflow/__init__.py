@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from corrigible.workflow.comparing import compare as compare
     from corrigible.workflow.explaining_all import explain_all as explain_all
+    from corrigible.workflow.importing import import_feedback as import_feedback
     from corrigible.workflow.listing import methods as methods
     from corrigible.workflow.measuring import evaluate as evaluate
     from corrigible.workflow.measuring import explain as explain
@@ -19,7 +20,6 @@ if TYPE_CHECKING:
     from corrigible.workflow.publishing import verify as verify
     from corrigible.workflow.reviewing import add_feedback as add_feedback
     from corrigible.workflow.reviewing import export_feedback as export_feedback
-    from corrigible.workflow.reviewing import import_feedback as import_feedback
     from corrigible.workflow.reviewing import list_feedback as list_feedback
     from corrigible.workflow.reviewing import retract_feedback as retract_feedback
     from corrigible.workflow.setting_up import init as init
@@ -37,7 +37,7 @@ _HOME = {
     "suspect": "suspecting",
     "evaluate": "measuring",
     "add_feedback": "reviewing",
-    "import_feedback": "reviewing",
+    "import_feedback": "importing",
     "export_feedback": "reviewing",
     "list_feedback": "reviewing",
     "retract_feedback": "reviewing",

@@ -2,10 +2,12 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
 
-from corrigible.explanations.shards.explaining_all import ShardsPlanned, ShardWritten
-from corrigible.protocols.corrections.correction import Progress
-from corrigible.regions.shifts import Shift
+if TYPE_CHECKING:
+    from corrigible.explanations.shards.explaining_all import ShardsPlanned, ShardWritten
+    from corrigible.protocols.corrections.correction import Progress
+    from corrigible.regions.shifts import Shift
 
 
 @dataclass(frozen=True)
@@ -181,5 +183,19 @@ OwnRecord = (
     | Line
 )
 """What is defined here."""
-Record = OwnRecord | Progress | Shift | ShardsPlanned | ShardWritten
-"""What any verb or demo yields; to be told apart with ``match``, and written as JSON with its class's name."""
+if TYPE_CHECKING:
+    LongRecord = Progress | Shift | ShardsPlanned | ShardWritten
+    """What long work yields, which loads PyTorch."""
+    Record = OwnRecord | LongRecord
+    """What any verb or demo yields; to be told apart with ``match``, and written as JSON with its class's name."""
+else:  # The quick verbs yield own records alone, and need no PyTorch for it.
+
+    def __getattr__(name: str) -> Any:
+        if name not in ("LongRecord", "Record"):
+            raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+        from corrigible.explanations.shards.explaining_all import ShardsPlanned, ShardWritten
+        from corrigible.protocols.corrections.correction import Progress
+        from corrigible.regions.shifts import Shift
+
+        long_record = Progress | Shift | ShardsPlanned | ShardWritten
+        return long_record if name == "LongRecord" else OwnRecord | long_record

@@ -4,7 +4,6 @@ from collections.abc import Iterator
 from importlib import resources
 from pathlib import Path
 
-from corrigible.data.kinds import KINDS
 from corrigible.errors import RecipeError, unknown
 from corrigible.study import create_study, open_study
 from corrigible.trusted_code import code_named, trust_code
@@ -13,9 +12,12 @@ from corrigible.workflow.records import Finished, Line
 
 def init(folder: Path, *, kind: str = "image") -> Iterator[Finished]:
     """Make a study folder with a commented recipe for this kind of data."""
-    if kind not in KINDS:
-        raise RecipeError(unknown("kind", kind, KINDS))
-    recipe = resources.files("corrigible").joinpath("templates", f"recipe-{kind}.toml").read_text(encoding="utf-8")
+    templates = resources.files("corrigible").joinpath("templates")
+    names = sorted(template.name for template in templates.iterdir())
+    kinds = [name.removeprefix("recipe-").removesuffix(".toml") for name in names if name.startswith("recipe-")]
+    if kind not in kinds:
+        raise RecipeError(unknown("kind", kind, kinds))
+    recipe = templates.joinpath(f"recipe-{kind}.toml").read_text(encoding="utf-8")
     create_study(folder, recipe)
     yield Finished("init", str(folder))
 

@@ -1,0 +1,80 @@
+"""The printed form of what long work yields: a step of a progress bar, or lines of text; it loads PyTorch."""
+
+from collections.abc import Iterator
+from typing import assert_never
+
+from rich.markup import escape
+
+from corrigible.explanations.shards.explaining_all import ShardsPlanned, ShardWritten
+from corrigible.lines.printing import COLOURS, Step, wrapped
+from corrigible.protocols.corrections.defaults import MethodChosen
+from corrigible.protocols.corrections.mask_checks import FeedbackDoubted
+from corrigible.protocols.corrections.verdict import Verdict
+from corrigible.protocols.corrections.weight import WeightChoice, WeightTrial
+from corrigible.regions.shifts import Shift
+from corrigible.training import Epoch
+from corrigible.workflow.records import LongRecord
+
+
+def told_of_long_work(record: LongRecord) -> Step | Iterator[str]:
+    """The record as a step of a progress bar, or as lines with rich's markup."""
+    match record:
+        case Epoch():
+            return Step("epoch", record.number, record.num_epochs, _epoch_values(record), False)
+        case WeightTrial():
+            return Step("weight", record.number, record.num_trials, _trial_values(record), True)
+        case ShardWritten():
+            return Step(f"{record.name}: shard", record.number, record.num_shards, "", False)
+        case MethodChosen() | WeightChoice():
+            return iter([f"  {escape(record.message)}"])
+        case FeedbackDoubted():
+            return iter([f"  [yellow]{escape(record.message)}[/yellow]"])
+        case Shift():
+            return iter([escape(f"  matters more now: {record.region}; {_shift_in_words(record)}")])
+        case Verdict():
+            return _verdict(record)
+        case ShardsPlanned():
+            return _planned(record)
+        case _:
+            assert_never(record)
+
+
+def _epoch_values(epoch: Epoch) -> str:
+    named = {"loss": epoch.loss, **epoch.penalties, **{f"val. {k}": v for k, v in epoch.validation.items()}}
+    return "  ".join(f"{name} {value:.3g}" for name, value in named.items())
+
+
+def _trial_values(trial: WeightTrial) -> str:
+    """The accuracy of a trial with marked content exchanged, and on the rows as found, which may fall rightly."""
+    accuracy = f"{trial.measured} {trial.accuracy:.3f} exchanged, {trial.as_found:.3f} as found"
+    refused = "  refused" if trial.is_refused else ""
+    return f"{trial.weight:g}: swap score {trial.swap_score:.3f}, {accuracy}{refused}"
+
+
+def _planned(record: ShardsPlanned) -> Iterator[str]:
+    kept = f"; goes on after {record.num_kept} finished before" if record.num_kept else ""
+    shards = f"{record.num_shards} shards" if record.num_shards > 1 else "1 shard"
+    yield f"[bold]{escape(record.name)}[/bold]: {record.num_rows} rows in {shards}{kept}"
+
+
+def _verdict(record: Verdict) -> Iterator[str]:
+    """The outcome in its colour, the sentence, and what to read it with."""
+    colour = COLOURS.get(record.outcome, "red")
+    first, *others = wrapped(record.sentence)  # Which begins with the outcome.
+    end = len("  ") + len(record.outcome)
+    yield f"[bold {colour}]{escape(first[:end])}[/bold {colour}]{escape(first[end:])}"
+    yield from map(escape, others)
+    now, then = 100 * record.as_found_after, 100 * record.as_found_before
+    right = f"the {record.measured} is {now:.1f} %, before {then:.1f} %"
+    if record.worst_class_accuracy is not None:
+        right = (
+            f"it is right on {now:.1f} %, before on {then:.1f} %; least often on class {record.worst_class} "
+            f"({100 * record.worst_class_accuracy:.1f} % with marked content exchanged)"
+        )
+    about = f"judged on {record.num_rows} {record.where} rows; on these rows as they are {right}"
+    yield from (f"[dim]{escape(line)}[/dim]" for line in wrapped(about))
+
+
+def _shift_in_words(record: Shift) -> str:
+    """How good predictions are with other rows' values in the region."""
+    return f"{record.measured} {record.after:.0%} when it is exchanged, before {record.before:.0%}"

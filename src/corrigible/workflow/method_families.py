@@ -1,0 +1,84 @@
+"""Everything that a recipe can name, by family; it loads every method."""
+
+import inspect
+from collections.abc import Callable, Iterator, Mapping
+from typing import Any
+
+from corrigible.augment import ATTACKS, AUGMENTS
+from corrigible.explanations import EXPLAINERS
+from corrigible.explanations.concepts import concept_sensitivity, concept_test, concept_vector
+from corrigible.explanations.explaining import SHARED_SETTINGS
+from corrigible.explanations.interactions import INTERACTIONS
+from corrigible.explanations.layers import LAYER_EXPLAINERS, unit_importance
+from corrigible.explanations.quality import QUALITIES
+from corrigible.explanations.scores import SCORES, RandomProjection
+from corrigible.explanations.summaries import SUMMARIES
+from corrigible.explanations.surrogates import SURROGATES
+from corrigible.explanations.trees import tree_shap
+from corrigible.explanations.trust import (
+    attack_explanation,
+    cascading_randomisation,
+    check_axioms,
+    explanation_robustness,
+    independent_randomisation,
+)
+from corrigible.explanations.words import explain_words
+from corrigible.methods import settings_of
+from corrigible.metrics import METRICS
+from corrigible.models import MODELS
+from corrigible.models.concept_projection import project_out
+from corrigible.penalties import FEEDBACK_LOSSES, FEEDBACK_PENALTIES, MODEL_PENALTIES, RELEVANCE_PENALTIES
+from corrigible.regions.clusters import cluster_explanations
+from corrigible.regions.region_test import region_test
+from corrigible.regions.suspects import suspects
+from corrigible.tasks import OF_ROWS, TASKS
+from corrigible.workflow.records import Method
+
+TRUST_CHECKS = (
+    *(check_axioms, cascading_randomisation, independent_randomisation),
+    *(attack_explanation, explanation_robustness),
+)
+FAMILIES: Mapping[str, Mapping[str, Callable[..., Any]]] = {
+    "explainer": EXPLAINERS,
+    "text or tree explainer": {f.__name__: f for f in (explain_words, tree_shap)},
+    "layer explainer": LAYER_EXPLAINERS,
+    "interaction": INTERACTIONS,
+    "summary": {**SUMMARIES, unit_importance.__name__: unit_importance},
+    "surrogate": SURROGATES,
+    "explanation quality": QUALITIES,
+    "trust check": {f.__name__: f for f in TRUST_CHECKS},
+    "score": {**SCORES, "random_projection": RandomProjection},
+    "feedback penalty": FEEDBACK_PENALTIES,
+    "relevance penalty": RELEVANCE_PENALTIES,
+    "feedback loss": FEEDBACK_LOSSES,
+    "model penalty": MODEL_PENALTIES,
+    "augmentation": AUGMENTS,
+    "attack": ATTACKS,
+    "suspects": {f.__name__: f for f in (suspects, region_test, cluster_explanations)},
+    "concept": {f.__name__: f for f in (concept_vector, concept_sensitivity, concept_test, project_out)},
+    "task": TASKS,
+    "metric": METRICS,
+    "model": MODELS,
+}
+
+
+def listed() -> Iterator[Method]:
+    """Every method of every family with its first sentence and its settings."""
+    for family, members in FAMILIES.items():
+        for name, function in members.items():
+            yield Method(family, name, summary(function), settings(function))
+
+
+def summary(function: Callable[..., Any]) -> str:
+    """The first sentence of the docstring."""
+    text = (inspect.getdoc(function) or "").partition("\n\n")[0]
+    return " ".join(text.split())
+
+
+def settings(function: Callable[..., Any]) -> str:
+    """The settings that a recipe may give, with their defaults."""
+    filled_in = (*SHARED_SETTINGS, *OF_ROWS)
+    own = {name: default for name, default in settings_of(function).items() if name not in filled_in}
+    return ", ".join(
+        name if default is inspect.Parameter.empty else f"{name}={default!r}" for name, default in own.items()
+    )
