@@ -17,7 +17,7 @@ from corrigible.methods import method_named, settings_of
 from corrigible.metrics import LABELS, METRICS
 from corrigible.observations import OBSERVATIONS, Observations, gather, left_out, missing, unmeasured
 from corrigible.progress import counted
-from corrigible.types import Measurement
+from corrigible.types import Measurement, Measurements
 
 Metric = Callable[..., Tensor]
 """Observations by name -> one number; NaN where it is undefined."""
@@ -38,10 +38,11 @@ def evaluate(
     num_resamples: Any = 1000,
     batch_size: Any = 256,
     seed: Any = 0,
-) -> list[Measurement]:
+) -> Measurements:
     """Measure a model on a data set: one `Measurement` per metric, or per class or group where a metric asks for one.
 
-    Calls ``gather`` for the observations that the metrics need, then ``measure``.
+    A notebook shows them as a table; ``pandas.DataFrame(measured)`` is a data frame of them. Calls ``gather`` for the
+    observations that the metrics need, then ``measure``.
 
     Args:
         metrics: a list of names in ``METRICS``, ``module:function`` names, or functions whose arguments name the
@@ -74,7 +75,7 @@ def measure(
     *,
     num_resamples: Any = 1000,
     seed: Any = 0,
-) -> list[Measurement]:
+) -> Measurements:
     """Each metric's value on these observations, with a 95 % percentile bootstrap interval over rows (Efron 1979).
 
     Without ``metrics``, those of the task are measured. A metric that cannot be measured, because its labels are of
@@ -87,10 +88,11 @@ def measure(
     """
     require_few(num_resamples)
     questions = _all_questions(observations, metrics)
-    return [
+    resampled = _resampled(questions, observations, num_resamples, seed)
+    return Measurements(
         _measurement(question, _value(question, observations), draws)
-        for question, draws in zip(questions, _resampled(questions, observations, num_resamples, seed), strict=True)
-    ]
+        for question, draws in zip(questions, resampled, strict=True)
+    )
 
 
 def difference(
@@ -100,7 +102,7 @@ def difference(
     *,
     num_resamples: Any = 1000,
     seed: Any = 0,
-) -> list[Measurement]:
+) -> Measurements:
     """How much each metric changed between two models on the same rows: after minus before.
 
     The interval is paired: both models are measured on the same resamples, so it covers the change itself.
@@ -114,10 +116,10 @@ def difference(
     pairs = zip(_all_questions(before, metrics), _all_questions(after, metrics), strict=True)
     questions = [_about_both(first, second) for first, second in pairs]
     first, second = (_resampled(questions, observations, num_resamples, seed) for observations in (before, after))
-    return [
+    return Measurements(
         _measurement(question, _value(question, after) - _value(question, before), draws)
         for question, draws in zip(questions, second - first, strict=True)
-    ]
+    )
 
 
 def observations_for(metrics: Iterable[str | Metric]) -> set[str]:

@@ -21,9 +21,12 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
+from markupsafe import Markup
+
 from corrigible.errors import SealError
 from corrigible.files import MOST_RECORD, read_bytes
 from corrigible.folders import require_plain
+from corrigible.html_table import table_html
 from corrigible.strict_json import described, is_whole, parse
 
 FORMAT = "corrigible-seal"
@@ -50,6 +53,14 @@ class Manifest:
     """What the root does not cover: in version 1 the time of sealing and the version of corrigible."""
     is_canonical: bool = True
     """Whether the file holds exactly the bytes of ``manifest_as_bytes``."""
+
+    def __repr__(self) -> str:
+        return f"Manifest({', '.join(self.files)}; root {self.root})"
+
+    def _repr_html_(self) -> str:
+        rows = [(name, f"{file.num_bytes:,}", file.sha256) for name, file in self.files.items()]
+        quoted = Markup("<p>root <code>{}</code></p>").format(self.root)
+        return quoted + table_html(("file", "bytes", "SHA-256"), rows)
 
 
 def root_of(files: Mapping[str, SealedFile]) -> str:

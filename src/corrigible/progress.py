@@ -8,9 +8,14 @@ import logging
 import sys
 import threading
 import time
+import uuid
 from collections.abc import Callable, Iterable, Iterator, Sized
 from contextlib import contextmanager
 from typing import TypeVar
+
+from markupsafe import Markup
+
+from corrigible.notebook import html_of
 
 log = logging.getLogger(__name__)
 Item = TypeVar("Item")
@@ -53,27 +58,29 @@ def watched(show: Show) -> Iterator[None]:
 
 
 @contextmanager
-def shown(is_wanted: bool | None) -> Iterator[Callable[[], None]]:
-    """A context in which one line of the standard error says how far the work is; the line is gone afterwards.
+def shown(is_wanted: bool | None) -> Iterator["_Line | _Cell"]:
+    """A context in which a bar in a notebook, or a line of the standard error, says how far the work is.
 
-    It gives a function that clears the line, to be called before anything else is printed.
+    Both are gone afterwards. What the context gives clears the line, to be called before anything else is printed, and
+    keeps what a notebook shows below the bar.
 
     Args:
         is_wanted: None for only on a terminal or in a notebook.
     """
-    line = _Line()
-    if not (_is_watched() if is_wanted is None else is_wanted):
-        yield line.clear
+    is_watched = _is_notebook() or (sys.stderr is not None and sys.stderr.isatty())
+    view = _Cell() if _is_notebook() and is_wanted is not False else _Line()
+    if not (is_watched if is_wanted is None else is_wanted):
+        yield view
         return
     try:
-        with watched(line.show):
-            yield line.clear
+        with watched(view.show):
+            yield view
     finally:
-        line.clear()
+        view.clear()
 
 
-def _is_watched() -> bool:
-    return sys.stderr is not None and (sys.stderr.isatty() or type(sys.stderr).__module__.startswith("ipykernel"))
+def _is_notebook() -> bool:
+    return type(sys.stderr).__module__.startswith("ipykernel")
 
 
 class _Line:
@@ -94,7 +101,51 @@ class _Line:
             sys.stderr.write("\r")
             sys.stderr.flush()
 
+    def keep(self, found: object) -> bool:
+        """False: nothing is kept here, and who gave it says it elsewhere."""
+        return False
+
     def _write(self, text: str) -> None:
         sys.stderr.write("\r" + text.ljust(self.width))
         sys.stderr.flush()
         self.width = len(text)
+
+
+class _Cell:
+    """The output of a notebook's cell: what is kept, and a bar below it while work goes on."""
+
+    def __init__(self) -> None:
+        self.kept: list[object] = []
+        self.bar, self.place, self.written = Markup(""), "", -SECONDS_BETWEEN
+
+    def show(self, stage: str, number: int, total: int | None) -> None:
+        now = time.monotonic()
+        if now - self.written >= SECONDS_BETWEEN:
+            ends = Markup(' max="{}" value="{}"').format(total, number) if total else Markup("")
+            counted = f"{stage} {number}" + (f"/{total}" if total else "")
+            self.bar = Markup("<div><progress{}></progress> {}</div>").format(ends, counted)
+            self._display(counted)
+            self.written = now
+
+    def keep(self, found: object) -> bool:
+        """True: the reader sees it."""
+        self.kept.append(found)
+        self._display()
+        return True
+
+    def clear(self) -> None:
+        if self.bar:
+            self.bar = Markup("")
+            self._display()
+
+    def _display(self, running: str = "") -> None:
+        """Write the cell's output again; IPython is there, because it runs the cell."""
+        from IPython.display import display, update_display
+
+        html = Markup("").join(Markup("<div>{}</div>").format(html_of(found)) for found in self.kept) + self.bar
+        data = {"text/plain": "\n".join([*map(str, self.kept), running]).strip(), "text/html": str(html)}
+        if self.place:
+            update_display(data, raw=True, display_id=self.place)
+        else:
+            self.place = uuid.uuid4().hex
+            display(data, raw=True, display_id=self.place)

@@ -6,9 +6,12 @@ from datetime import datetime
 from typing import Any, Literal
 
 import numpy as np
+from markupsafe import Markup
 from numpy.typing import NDArray
 
 from corrigible.errors import FeedbackError
+from corrigible.html_table import table_html
+from corrigible.notebook import html_of, mask_image
 
 Polarity = Literal["irrelevant", "relevant"]
 Scope = Literal["row", "class", "dataset"]
@@ -26,6 +29,17 @@ class Pixels:
     def __hash__(self) -> int:
         return hash((self.mask.shape, self.mask.tobytes()))
 
+    def __str__(self) -> str:
+        what = "positions" if self.mask.ndim == 1 else "pixels" if self.mask.ndim == 2 else "values"
+        return f"{int(self.mask.sum())} of {self.mask.size} {what}"
+
+    def __repr__(self) -> str:
+        return f"Pixels({self})"
+
+    def _repr_html_(self) -> str:
+        picture = mask_image(self.mask, alt="") if self.mask.ndim in (2, 3) and self.mask.size else Markup("")
+        return picture + Markup(" {}").format(str(self))
+
 
 @dataclass(frozen=True)
 class Features:
@@ -33,12 +47,18 @@ class Features:
 
     names: tuple[str, ...]
 
+    def __str__(self) -> str:
+        return ", ".join(self.names)
+
 
 @dataclass(frozen=True)
 class Phrase:
     """A region given as consecutive words of a text: every place where they occur in this order."""
 
     words: tuple[str, ...]
+
+    def __str__(self) -> str:
+        return " ".join(self.words)
 
 
 Region = Pixels | Features | Phrase
@@ -125,3 +145,32 @@ class Feedback:
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "region", region_of(self.region))
+
+    @property
+    def about(self) -> str:
+        """Which rows it is about, in words."""
+        split = "" if self.split == "train" else f" of {self.split}"
+        return {"row": f"row {self.row}{split}", "class": f"class {self.label}", "dataset": "every row"}[self.scope]
+
+    def __repr__(self) -> str:
+        by = f", by {self.author}" if self.author else ""
+        note = f", {self.note!r}" if self.note else ""
+        return f"Feedback({self.polarity}: {self.region}, {self.about}{by}{note})"
+
+    def _repr_html_(self) -> str:
+        return statements_html([self])
+
+
+def statements_html(feedback: Iterable[Feedback], **columns: list[str]) -> str:
+    """A table of what was said, for a notebook; ``columns`` stand before it."""
+    said = list(feedback)
+    cells: dict[str, list[str]] = {
+        **columns,
+        "says": [one.polarity for one in said],
+        "of": [html_of(one.region) for one in said],
+        "in": [one.about for one in said],
+        "by": [one.author for one in said],
+        "note": [one.note for one in said],
+    }
+    shown = {name: column for name, column in cells.items() if name not in ("by", "note") or any(column)}
+    return table_html(list(shown), list(zip(*shown.values(), strict=True)))

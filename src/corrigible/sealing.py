@@ -15,12 +15,14 @@ from datetime import UTC, datetime
 from pathlib import Path, PurePosixPath
 from typing import Literal
 
+from markupsafe import Markup
 from torch import Tensor, nn
 
 from corrigible import __version__
 from corrigible.errors import ChangedError, SealError
 from corrigible.files import opened
 from corrigible.folders import inside, new_folder, require_plain, writing_in
+from corrigible.html_table import table_html
 from corrigible.manifest import MANIFEST, Manifest, SealedFile, manifest_as_bytes, read_manifest, root_of
 from corrigible.models.networks import network_of
 from corrigible.models.weights import weights_as_bytes
@@ -55,6 +57,21 @@ class Verification:
     def ok(self) -> bool:
         """Whether everything is as it was sealed."""
         return not self.problems
+
+    def __repr__(self) -> str:
+        listed = "".join(f"\n  {found.kind} {found.path}: {found.detail}" for found in self.problems)
+        return f"Verification({self._result}, root {self.root}){listed}"
+
+    def _repr_html_(self) -> str:
+        said = Markup("<p><b>{}</b>, root <code>{}</code></p>").format(self._result, self.root)
+        rows = [(found.kind, found.path, found.detail) for found in self.problems]
+        return said + (table_html(("what", "file", "detail"), rows) if rows else Markup(""))
+
+    @property
+    def _result(self) -> str:
+        if self.ok:
+            return "unchanged"
+        return f"{len(self.problems)} differences" if len(self.problems) > 1 else "1 difference"
 
 
 @dataclass(frozen=True)

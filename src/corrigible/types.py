@@ -7,6 +7,8 @@ from typing import Any, Literal, NamedTuple
 from jaxtyping import Bool, Float, Int
 from torch import Tensor
 
+from corrigible.figures import number
+from corrigible.html_table import table_html
 from corrigible.said import Features as Features
 from corrigible.said import Feedback as Feedback
 from corrigible.said import Phrase as Phrase
@@ -146,3 +148,37 @@ class Measurement:
     part: str = ""
     """The class or group it is about; empty for all rows."""
     note: str = ""
+
+    def __str__(self) -> str:
+        name = f"{self.metric} of {self.part}" if self.part else self.metric
+        if self.value is None:
+            return f"{name}: {self.note or 'not measured'}"
+        interval = "" if self.low is None or self.high is None else f"{number(self.low)} to {number(self.high)}, "
+        note = f"; {self.note}" if self.note else ""
+        return f"{name}: {number(self.value)} ({interval}{self.count} {'row' if self.count == 1 else 'rows'}){note}"
+
+    def __repr__(self) -> str:
+        return f"Measurement({self})"
+
+    def _repr_html_(self) -> str:
+        return Measurements([self])._repr_html_()
+
+
+class Measurements(list[Measurement]):
+    """Measurements, which a notebook shows as a table; ``pandas.DataFrame(measured)`` is a data frame of them."""
+
+    def __repr__(self) -> str:
+        return "\n".join(map(str, self)) or "no measurements"
+
+    def _repr_html_(self) -> str:
+        shown = (("part", [m.part for m in self]), ("note", [m.note for m in self]))
+        columns = {
+            "metric": [m.metric for m in self],
+            "value": ["not measured" if m.value is None else number(m.value) for m in self],
+            "95 % interval": [
+                "" if m.low is None or m.high is None else f"{number(m.low)} to {number(m.high)}" for m in self
+            ],
+            "rows": [f"{m.count:,}" if m.value is not None else "" for m in self],
+            **{name: cells for name, cells in shown if any(cells)},
+        }
+        return table_html(list(columns), list(zip(*columns.values(), strict=True)))

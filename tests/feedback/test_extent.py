@@ -23,10 +23,8 @@ def test_nothing_and_most_are_doubted():
     feedback = [marked(0, row=1), marked(12, row=2), marked(24, row=3), marked(25, row=0, polarity="relevant")]
     nothing, most = doubtful_extents(feedback, IMAGES)
     assert (nothing.rows, most.rows) == ((1,), (3, 0))
-    assert nothing.words.startswith("'irrelevant in row 1: 0 of 25 positions (5 × 5)' marks nothing")
-    assert most.words.startswith(
-        "2 statements, such as 'irrelevant in row 3: 24 of 25 positions (5 × 5)', mark up to 100%"
-    )
+    assert nothing.words.startswith("'irrelevant in row 1: 0 of 25 pixels' marks nothing")
+    assert most.words.startswith("2 statements, such as 'irrelevant in row 3: 24 of 25 pixels', mark up to 100%")
 
 
 def test_ordinary_masks_and_features_raise_no_doubt():

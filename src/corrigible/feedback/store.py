@@ -1,11 +1,14 @@
 """The feedback store: an append-only file of what people said."""
 
+import sqlite3
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from datetime import UTC, datetime
 from pathlib import Path
 
-from corrigible.errors import FeedbackError, StudyError
+from markupsafe import Markup
+
+from corrigible.errors import CorrigibleError, FeedbackError, StudyError
 from corrigible.feedback.chain import append_links, links
 from corrigible.feedback.checks import checked, checked_all, require_text
 from corrigible.feedback.database import connect_to_read, connect_to_write, damaged, naming, writing
@@ -18,7 +21,10 @@ from corrigible.feedback.stored import (
     stored_time,
     times_of_statements,
 )
-from corrigible.said import Feedback, Pixels
+from corrigible.said import Feedback, Pixels, statements_html
+
+MOST_SHOWN = 50
+"""Statements that a notebook lists, the latest."""
 
 
 class FeedbackStore:
@@ -48,6 +54,26 @@ class FeedbackStore:
 
     def __exit__(self, *error: object) -> None:
         self.close()
+
+    def __repr__(self) -> str:
+        try:
+            records = self.records()
+        except (CorrigibleError, sqlite3.ProgrammingError):
+            return f"FeedbackStore({str(self._path)!r}, closed or not readable)"
+        num_active = sum(record.retraction is None for record in records)
+        retracted = f", {len(records) - num_active} retracted" if num_active < len(records) else ""
+        return f"FeedbackStore({str(self._path)!r}, {num_active} active{retracted}, revision {self.revision})"
+
+    def _repr_html_(self) -> str:
+        said = Markup("<p>{}</p>").format(repr(self))
+        try:
+            active = self.active()
+        except (CorrigibleError, sqlite3.ProgrammingError):
+            return said
+        ids = [str(number) for number, _ in active[-MOST_SHOWN:]]
+        table = statements_html((found for _, found in active[-MOST_SHOWN:]), id=ids)
+        left_out = len(active) - len(ids)
+        return said + table + (Markup("<p>and {} earlier ones</p>").format(left_out) if left_out else Markup(""))
 
     def close(self) -> None:
         """Release the file; the store cannot be used afterwards."""

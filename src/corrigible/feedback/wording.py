@@ -2,27 +2,16 @@
 
 from collections.abc import Sequence
 
-from corrigible.said import Features, Feedback, Phrase, Region
+from corrigible.said import Feedback
 
 MOST = 0.9
 """The largest share of an input that a mask marks without a word."""
 
 
-def described(region: Region) -> str:
-    """The region in a few words."""
-    if isinstance(region, Features):
-        return ", ".join(region.names)
-    if isinstance(region, Phrase):
-        return " ".join(region.words)
-    shape = " × ".join(map(str, region.mask.shape))
-    return f"{int(region.mask.sum())} of {region.mask.size} positions ({shape})"
-
-
 def statement(said: Feedback) -> str:
     """What was said: about which rows, what, and by whom if that is known."""
-    where = {"row": f"row {said.row}", "class": f"class {said.label}", "dataset": "every row"}[said.scope]
     by = f", by {said.author}" if said.author else ""
-    return f"'{said.polarity} in {where}: {described(said.region)}{by}'"
+    return f"'{said.polarity} in {said.about}: {said.region}{by}'"
 
 
 def marks_most(statements: Sequence[Feedback], share: float) -> str:

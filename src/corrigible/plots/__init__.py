@@ -5,6 +5,7 @@ matplotlib's settings stay as they are. `describe` gives a figure its text for r
 several on one web page.
 """
 
+from corrigible.html_table import table_html
 from corrigible.plots.attack_curves import attack_curves
 from corrigible.plots.beeswarm import beeswarm
 from corrigible.plots.coloured_text import coloured_text, coloured_text_html
@@ -19,7 +20,6 @@ from corrigible.plots.page import page
 from corrigible.plots.style import describe, description
 from corrigible.plots.surrogate_bars import surrogate_bars
 from corrigible.plots.surrogate_tree import surrogate_tree
-from corrigible.plots.table import table_html
 from corrigible.plots.waterfall import waterfall
 
 __all__ = [

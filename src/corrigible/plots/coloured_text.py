@@ -14,6 +14,7 @@ from matplotlib.textpath import TextPath
 from torch import Tensor
 
 from corrigible.errors import DataError
+from corrigible.notebook import Shown
 from corrigible.pictures import shared_limit
 from corrigible.plots.style import DIVERGING, LARGE, WIDTH, describe, ink_on, new_figure, plain, shortened
 
@@ -56,7 +57,7 @@ def coloured_text(
     return describe(figure, f"{title or 'Text'}: {_told(words, values)}")
 
 
-def coloured_text_html(words: Sequence[str], values: Float[Tensor, " word"], *, limit: float | None = None) -> Markup:
+def coloured_text_html(words: Sequence[str], values: Float[Tensor, " word"], *, limit: float | None = None) -> Shown:
     """The same as a paragraph for a web page; each word tells its value when pointed at.
 
     Raises:
@@ -68,7 +69,7 @@ def coloured_text_html(words: Sequence[str], values: Float[Tensor, " word"], *, 
         )
         for word, value, colour in zip(words, values.tolist(), _colours(words, values, limit), strict=True)
     ]
-    return Markup('<p class="coloured-text" style="line-height:1.9">{}</p>').format(Markup(" ").join(spans))
+    return Shown('<p class="coloured-text" style="line-height:1.9">{}</p>').format(Markup(" ").join(spans))
 
 
 class _Box(NamedTuple):

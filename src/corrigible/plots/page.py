@@ -14,8 +14,10 @@ from corrigible.errors import DataError
 from corrigible.folders import write_atomically
 from corrigible.plots.style import description
 
-DOTS_PER_INCH = 200
+LINES_PER_INCH = 200
 """Of points and lines that are too many for vectors."""
+
+FRAME_HEIGHT = 640
 
 PAGE = Markup(
     """<!doctype html>
@@ -43,7 +45,26 @@ img {{ display: block; max-width: 100%; height: auto; }}
 )
 
 
-def page(figures: Mapping[str, Figure | Markup], *, title: str, path: Path | None = None) -> Markup:
+class Page(Markup):
+    """The HTML of a page; a notebook shows it in a frame of its own, whose height a reader can change."""
+
+    def _repr_html_(self) -> str:
+        return Markup(
+            '<iframe sandbox="" title="{}" srcdoc="{}" style="width:100%;height:{}px;border:1px solid #d5dbe1;'
+            'resize:vertical"></iframe>'
+        ).format(self._title, str(self), FRAME_HEIGHT)
+
+    def __repr__(self) -> str:
+        count = str(self).count("<figcaption>")
+        figures = "1 figure" if count == 1 else f"{count} figures"
+        return f"Page({self._title!r}, {figures}, {len(self) / 1000:,.0f} kB)"
+
+    @property
+    def _title(self) -> str:
+        return Markup(str(self).partition("<title>")[2].partition("</title>")[0]).unescape()
+
+
+def page(figures: Mapping[str, Figure | Markup], *, title: str, path: Path | None = None) -> Page:
     """One HTML page with each figure under its name; written to ``path``, where one is given.
 
     Figures are embedded as SVG, with what `describe` said about them for readers who cannot see them. `Markup`, such as
@@ -60,7 +81,7 @@ def page(figures: Mapping[str, Figure | Markup], *, title: str, path: Path | Non
             raise DataError(f"{name!r} is a {type(figure).__name__}; expected a figure, or Markup")
         drawn = as_image(figure, alt=name) if isinstance(figure, Figure) else figure
         parts.append(Markup("<figure>\n<figcaption>{}</figcaption>\n{}\n</figure>").format(name, drawn))
-    written = PAGE.format(title=title, figures=Markup("\n").join(parts))
+    written = Page(PAGE.format(title=title, figures=Markup("\n").join(parts)))
     if path is not None:
         write_atomically(path, written.encode())
     return written
@@ -87,6 +108,6 @@ def svg_of(figure: Figure) -> bytes:
     ):
         warnings.filterwarnings("ignore", message="Glyph .* missing from")
         nothing = {"Date": None, "Creator": None, "Format": None, "Type": None}
-        figure.savefig(written, format="svg", dpi=DOTS_PER_INCH, metadata=nothing)
+        figure.savefig(written, format="svg", dpi=LINES_PER_INCH, metadata=nothing)
     figure.set_layout_engine("none")
     return written.getvalue()

@@ -3,7 +3,10 @@
 Figures are made without pyplot and without touching matplotlib's settings: nothing is opened, kept or left changed.
 """
 
+import copy
+import io
 import textwrap
+import warnings
 from collections.abc import Sequence
 from typing import Any
 
@@ -25,6 +28,8 @@ SMALL, NORMAL, LARGE = 8.0, 9.0, 11.0
 WIDTH = 6.0
 """Inches; with these type sizes a figure can stand in a column of about 500 pixels."""
 LONGEST_NAME, LONGEST_TITLE = 28, 110
+DOTS_PER_INCH = 96
+"""Of a screen."""
 
 DIVERGING = LinearSegmentedColormap.from_list(
     "corrigible_diverging", [[channel / 255 for channel in stop] for stop in STOPS], N=511
@@ -34,11 +39,28 @@ VALUES = LinearSegmentedColormap.from_list("corrigible_values", colormaps["plasm
 """Dark blue for low values, orange for high ones; evenly spaced for any colour vision, and no pale end."""
 
 
+class ShownFigure(Figure):
+    """A figure that a notebook shows as the last line of a cell, though pyplot does not know it."""
+
+    def _repr_png_(self) -> tuple[bytes, dict[str, Any]]:
+        """The picture at twice the size that it is shown in, and that size with the text for readers who cannot see."""
+        written = io.BytesIO()
+        with warnings.catch_warnings():
+            warnings.filterwarnings("ignore", message="Glyph .* missing from")
+            # A copy, because drawing fixes a layout, which another form of the picture would begin from.
+            copy.deepcopy(self).savefig(written, format="png", dpi=2 * DOTS_PER_INCH)
+        width, height = (round(DOTS_PER_INCH * inches) for inches in self.get_size_inches())
+        return written.getvalue(), {"width": width, "height": height, "alt": description(self)}
+
+    def __repr__(self) -> str:
+        return f"Figure({description(self)})"
+
+
 def new_figure(height: float, *, width: float = WIDTH, title: str = "") -> Figure:
     """An empty figure of that size in inches, and as much higher as the title at its upper left takes."""
     # 0.105 inches per character of this size, on average.
     lines = textwrap.wrap(shortened(title, longest=LONGEST_TITLE), int(width / 0.105))
-    figure = Figure(figsize=(width, height + 0.23 * len(lines)), layout="constrained", facecolor="white")
+    figure = ShownFigure(figsize=(width, height + 0.23 * len(lines)), layout="constrained", facecolor="white")
     if lines:
         style: dict[str, Any] = {"fontsize": LARGE, "fontweight": "bold", "color": INK, "linespacing": 1.25}
         figure.suptitle("\n".join(lines), x=0.06 / width, ha="left", **style).set_parse_math(False)

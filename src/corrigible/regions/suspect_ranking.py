@@ -7,6 +7,10 @@ import torch
 from jaxtyping import Float, Int
 from torch import Tensor
 
+from corrigible.figures import number, short_number
+from corrigible.html_table import table_html
+from corrigible.notebook import html_of
+from corrigible.regions.candidates import box_of
 from corrigible.regions.region_test import RegionTest
 from corrigible.types import Features, Phrase, Pixels, Task
 
@@ -39,6 +43,57 @@ class Suspect:
     """Number of inputs in the region, counting a pixel once per channel; of a phrase, the number of words."""
     rows: tuple[int, ...]
     """Positions of the rows with the highest scores, the highest first."""
+
+    @property
+    def about(self) -> str:
+        """The class that it concerns, in words."""
+        return "no single class" if self.label is None else f"class {self.label}"
+
+    @property
+    def where(self) -> str:
+        """The region in words, of an image with the top, left, height and width of the box around it."""
+        box = None if isinstance(self.region, Phrase) else box_of(self.region)
+        return str(self.region) if box is None else f"{self.region} in the box {' '.join(map(str, box))}"
+
+    def __str__(self) -> str:
+        test = self.test
+        effect = f"effect {number(test.effect)} ({number(test.low)} to {number(test.high)})"
+        times = f"{_times(test.ratio)} times that elsewhere"
+        return f"{self.where}, {self.about}: {effect}, {times}, tells {self.agreement:.2f}"
+
+    def __repr__(self) -> str:
+        return f"Suspect({self})"
+
+    def _repr_html_(self) -> str:
+        return Suspects([self])._repr_html_()
+
+
+class Suspects(list[Suspect]):
+    """Suspects, the most suspected first, which a notebook shows as a table."""
+
+    def __repr__(self) -> str:
+        return "\n".join(f"{rank}. {found}" for rank, found in enumerate(self, start=1)) or "no suspects"
+
+    def _repr_html_(self) -> str:
+        header = ("rank", "region", "in", "effect", "95 % interval", "times elsewhere", "tells the label", "rows")
+        rows = [
+            (
+                str(rank),
+                html_of(found.region) if isinstance(found.region, Pixels) else found.where,
+                found.about,
+                number(found.test.effect),
+                f"{number(found.test.low)} to {number(found.test.high)}",
+                _times(found.test.ratio),
+                f"{found.agreement:.2f}",
+                " ".join(map(str, found.rows)),
+            )
+            for rank, found in enumerate(self, start=1)
+        ]
+        return table_html(header, rows)
+
+
+def _times(ratio: float) -> str:
+    return short_number(float(f"{ratio:.3g}"))
 
 
 def class_of_rows(task: Task, y: Tensor) -> Int[Tensor, " row"] | None:

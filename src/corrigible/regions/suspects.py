@@ -28,7 +28,7 @@ from corrigible.regions.clusters import cluster_explanations
 from corrigible.regions.effects import logit_of_class, predicted, region_effects
 from corrigible.regions.neighbour_agreement import neighbour_agreement
 from corrigible.regions.region_test import compared_with_others
-from corrigible.regions.suspect_ranking import Suspect, class_of_rows, ranking_of
+from corrigible.regions.suspect_ranking import Suspect, Suspects, class_of_rows, ranking_of
 from corrigible.regions.words import word_suspects
 from corrigible.types import Task
 
@@ -88,7 +88,7 @@ def suspects(
     num_donors: int = 8,
     most: int = 10,
     seed: int = 0,
-) -> list[Suspect]:
+) -> Suspects:
     """Regions that the model may rely on by mistake, the most suspected first, for a person to look at.
 
     Candidates are the cells of images, the features of tables, the words of texts or the places of other sequences; for
@@ -118,9 +118,8 @@ def suspects(
     dataset = _checked(data, num_rows=num_rows, num_donors=num_donors, most=most)
     score = logit_of_class if score is None and task_of(dataset).name == "classes" else score
     if tokens_of(dataset) is not None:
-        return word_suspects(
-            model, dataset, score=score, num_rows=num_rows, num_donors=num_donors, most=most, seed=seed
-        )
+        counts = {"num_rows": num_rows, "num_donors": num_donors, "most": most}
+        return Suspects(word_suspects(model, dataset, score=score, **counts, seed=seed))
     looked = _looked(model, dataset, score, num_rows=num_rows, num_donors=num_donors, seed=seed)
     parts = parts_of(tuple(looked.rows.x.shape[1:]), looked.rows.columns, cell=cell)
     masks = masks_of_parts(parts)
@@ -137,7 +136,7 @@ def suspects(
         is_new = not any(_is_same(regions[place].mask, regions[better].mask) for better in kept)
         if told[place]["score"] > 0 and is_new and len(kept) < most:
             kept.append(place)
-    return [_suspect(looked, regions[place], told[place]) for place in kept]
+    return Suspects(_suspect(looked, regions[place], told[place]) for place in kept)
 
 
 def _checked(data: Any, **counts: int) -> Dataset:

@@ -23,12 +23,12 @@ from corrigible.evaluation import measure
 from corrigible.feedback.masks import Marks, marks_of
 from corrigible.figures import number
 from corrigible.folders import write_atomically
+from corrigible.html_table import table_html
 from corrigible.models.devices import device_named
 from corrigible.models.weights import save_weights
 from corrigible.penalties import PENALTIES
 from corrigible.plots.method_scatter import MethodResult, method_scatter
 from corrigible.plots.page import page
-from corrigible.plots.table import table_html
 from corrigible.protocols.comparisons.comparing import (
     CANNOT_BE_APPLIED,
     WITHOUT_FEEDBACK,

@@ -18,7 +18,6 @@ from corrigible.errors import FeedbackError, unknown
 from corrigible.feedback.extent import doubtful_extents
 from corrigible.feedback.masks import fingerprint, marks_of
 from corrigible.feedback.phrases import phrase_rows
-from corrigible.feedback.wording import described
 from corrigible.recipe import load_data
 from corrigible.study import Study
 from corrigible.types import Features, Feedback, Phrase, Pixels, Region
@@ -77,9 +76,7 @@ def check(feedback: list[Feedback], data: Dataset) -> None:
             raise FeedbackError(f"feedback on class {said.label}; the split {said.split!r} has {known}")
         if isinstance(said.region, Phrase) and not phrase_rows(said, data):
             where = "no row" if said.scope == "dataset" else f"no row of class {said.label}"
-            raise FeedbackError(
-                f"{described(said.region)!r} stands in {where} of split {said.split!r}; check its spelling"
-            )
+            raise FeedbackError(f"{str(said.region)!r} stands in {where} of split {said.split!r}; check its spelling")
 
 
 def _require_classes(data: Dataset) -> None:

@@ -8,7 +8,6 @@ from pathlib import Path
 
 from corrigible.errors import FeedbackError
 from corrigible.feedback.exchange import to_json
-from corrigible.feedback.wording import described
 from corrigible.folders import write_atomically
 from corrigible.said import Features
 from corrigible.study import open_study
@@ -89,7 +88,7 @@ def list_feedback(folder: Path) -> Iterator[Listed]:
                 said.split,
                 said.row,
                 said.label,
-                described(said.region),
+                str(said.region),
                 said.author,
                 said.at.isoformat(timespec="seconds") if said.at else "",
                 said.note,

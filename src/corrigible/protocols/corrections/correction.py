@@ -94,8 +94,8 @@ def correct(
         validation: rows that were not trained on and may hold the confounder; weights and the verdict are judged on
             them. None judges on training rows.
         device: where to train, such as "cuda"; the copy comes back to the device of ``model``. None for that device.
-        progress: whether a line of the standard error says how far the work is; None for only on a terminal or in a
-            notebook.
+        progress: whether a line of the standard error says how far the work is, in a notebook a bar, which ends as the
+            chosen weights and the verdict; None for only on a terminal or in a notebook.
 
     Raises:
         FeedbackError: no feedback, or feedback that does not fit the data, contradicts itself or leaves no input.
@@ -111,7 +111,7 @@ def correct(
     asked: dict[str, Any] = {"augment": augment, "penalties": penalties, "validation": validation, "seed": seed}
     there = model if device is None else copied(trainable_network(model)).to(device_named(device))
     running = correction(there, data, feedback, schedule=schedule, **asked)
-    with shown(progress) as clear:
+    with shown(progress) as view:
         while True:
             try:
                 record = next(running)
@@ -119,13 +119,18 @@ def correct(
                 corrected: Network = finished.value
                 return corrected if device is None else corrected.to(device_of(trainable_network(model)))
             if said := _said(record):
-                clear()
-                log.log(*said)
+                view.clear()
+                # Without a handler, logging prints warnings, which would repeat what the notebook shows.
+                is_seen = view.keep(record if isinstance(record, Verdict) else said[1])
+                if not is_seen or log.hasHandlers():
+                    log.log(*said)
 
 
 def _said(record: Progress) -> tuple[int, str] | None:
     """The level and the words of what is logged of a record; None where nothing is."""
     match record:
+        case MethodChosen():
+            return logging.INFO, record.message
         case WeightChoice():
             return logging.INFO if record.weight else logging.WARNING, record.message
         case FeedbackDoubted():

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from typing import Literal
 
 import torch
+from markupsafe import Markup
 from torch import Tensor
 
 from corrigible.data.protocol import class_named
@@ -58,6 +59,19 @@ class Verdict:
     """Why the correction failed; empty if it did not."""
     measured: str = "accuracy"
     """What the fields named accuracy hold, in words."""
+
+    def __str__(self) -> str:
+        return self.sentence
+
+    def __repr__(self) -> str:
+        return f"Verdict({self.sentence})"
+
+    def _repr_html_(self) -> str:
+        colour = {"corrected": "#00755a", "failed": "#b3261e"}.get(self.outcome, "#9a5b00")
+        return Markup(
+            '<p style="border-left:4px solid {0};padding:2px 0 2px 12px;max-width:70em">'
+            '<b style="color:{0}">{1}</b>{2}</p>'
+        ).format(colour, self.sentence[: len(self.outcome)], self.sentence[len(self.outcome) :])
 
 
 def verdict(

@@ -1,7 +1,7 @@
 import pytest
 
 from corrigible.errors import DataError
-from corrigible.plots.table import table_html
+from corrigible.html_table import table_html
 
 
 def test_cells_are_escaped_and_words_stand_left():

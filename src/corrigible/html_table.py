@@ -1,10 +1,11 @@
-"""A table as part of a web page; every cell is text and is escaped."""
+"""A table as part of a web page or a notebook; cells that are no Markup are escaped."""
 
 from collections.abc import Iterable, Sequence
 
 from markupsafe import Markup
 
 from corrigible.errors import DataError
+from corrigible.notebook import Shown
 
 STYLE = Markup(
     "<style>table.told {border-collapse: collapse; font-size: 14px; font-variant-numeric: tabular-nums}"
@@ -15,7 +16,7 @@ STYLE = Markup(
 )
 
 
-def table_html(header: Sequence[str], rows: Sequence[Sequence[str]]) -> Markup:
+def table_html(header: Sequence[str], rows: Sequence[Sequence[str]]) -> Shown:
     """The rows under their header; numbers stand right, the first column and cells of several words left.
 
     Raises:
@@ -27,7 +28,9 @@ def table_html(header: Sequence[str], rows: Sequence[Sequence[str]]) -> Markup:
     kinds = [_kind(column) for column in zip(*rows, strict=True)] or [Markup("")] * len(header)
     head = Markup("").join(Markup("<th{}>{}</th>").format(*pair) for pair in zip(kinds, header, strict=True))
     body = Markup("").join(Markup("<tr>{}</tr>").format(Markup("").join(map(_cell, row))) for row in rows)
-    return STYLE + Markup('<table class="told"><thead><tr>{}</tr></thead><tbody>{}</tbody></table>').format(head, body)
+    return Shown(
+        STYLE + Markup('<table class="told"><thead><tr>{}</tr></thead><tbody>{}</tbody></table>').format(head, body)
+    )
 
 
 def _cell(text: str) -> Markup:
