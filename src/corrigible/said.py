@@ -1,5 +1,7 @@
 """What somebody said about which region of the input; it loads no PyTorch, so that saying it is quick."""
 
+import base64
+import io
 from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import datetime
@@ -11,10 +13,13 @@ from numpy.typing import NDArray
 
 from corrigible.errors import FeedbackError
 from corrigible.html_table import table_html
-from corrigible.notebook import html_of, mask_image
+from corrigible.notebook import html_of
 
 Polarity = Literal["irrelevant", "relevant"]
 Scope = Literal["row", "class", "dataset"]
+LONGEST_SIDE = 96
+"""Of the small picture of a mask, in pixels of the screen."""
+MARKED, UNMARKED = (196, 81, 11), (238, 241, 244)
 
 
 @dataclass(frozen=True)
@@ -37,7 +42,7 @@ class Pixels:
         return f"Pixels({self})"
 
     def _repr_html_(self) -> str:
-        picture = mask_image(self.mask, alt="") if self.mask.ndim in (2, 3) and self.mask.size else Markup("")
+        picture = _picture(self.mask, alt="") if self.mask.ndim in (2, 3) and self.mask.size else Markup("")
         return picture + Markup(" {}").format(str(self))
 
 
@@ -174,3 +179,19 @@ def statements_html(feedback: Iterable[Feedback], **columns: list[str]) -> str:
     }
     shown = {name: column for name, column in cells.items() if name not in ("by", "note") or any(column)}
     return table_html(list(shown), list(zip(*shown.values(), strict=True)))
+
+
+def _picture(mask: NDArray[np.bool_], *, alt: str) -> Markup:
+    """A small picture of a mask of shape (height, width) or (channel, height, width), marked pixels in colour."""
+    from PIL import Image
+
+    is_marked = np.asarray(mask if mask.ndim == 2 else mask.any(axis=0))
+    colours = np.where(is_marked[..., None], MARKED, UNMARKED).astype(np.uint8)
+    written = io.BytesIO()
+    Image.fromarray(colours).save(written, format="PNG")
+    scale = LONGEST_SIDE / max(is_marked.shape)
+    height, width = (max(1, round(scale * side)) for side in is_marked.shape)
+    return Markup(
+        '<img width="{}" height="{}" alt="{}" style="image-rendering:pixelated;vertical-align:middle"'
+        ' src="data:image/png;base64,{}">'
+    ).format(width, height, alt, base64.b64encode(written.getvalue()).decode())
