@@ -263,7 +263,7 @@ def test_a_change_says_whose_rows_were_left_out():
     )
     (found,) = difference(before, after, ["attribution_overlap"], num_resamples=0)
     assert (found.value, found.count) == (-0.5, 1)
-    assert found.note == "before: all rows; after: left out, without any attribution: 1 rows"
+    assert found.note == "before: all rows; after: left out, without any attribution: 1 row"
 
 
 @pytest.mark.slow

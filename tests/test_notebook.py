@@ -101,7 +101,7 @@ def test_a_verdict_a_seal_and_its_verification(tmp_path: Path) -> None:
     with pytest.raises(ChangedError):
         corrigible.verify(tmp_path / "sealed")
     found = compared(tmp_path / "sealed")
-    assert repr(found).startswith("Verification(1 difference, root ") and "\n  added <b>: 1 bytes" in repr(found)
+    assert repr(found).startswith("Verification(1 difference, root ") and "\n  added <b>: 1 byte" in repr(found)
     assert "&lt;b&gt;" in found._repr_html_()
 
 

@@ -101,7 +101,7 @@ def test_one_row_for_many_is_refused(method):
     for model in (Pooled(), lambda x: x[:1]):
         with pytest.raises(CorrigibleError, match="one for each"):
             corrigible.explain(model, X, method=method)
-    with pytest.raises(UnsupportedModelError, match="1 rows of outputs for 8 rows of x"):
+    with pytest.raises(UnsupportedModelError, match="1 row of outputs for 8 rows of x"):
         rows_of_outputs(SCORES[:1], 8)
 
 

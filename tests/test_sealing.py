@@ -225,7 +225,7 @@ def rewrite(sealed, change):
 def test_verify_raises_when_anything_has_changed(sealed):
     (sealed / "same.txt").unlink()
     append(sealed / "recipe.toml")
-    with pytest.raises(ChangedError, match=r"changed recipe\.toml .* and 1 more differences") as error:
+    with pytest.raises(ChangedError, match=r"changed recipe\.toml .* and 1 more difference") as error:
         verify(sealed)
     assert error.value.problems == compared(sealed).problems
     assert "\n" not in str(error.value)

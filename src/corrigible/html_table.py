@@ -6,6 +6,7 @@ from markupsafe import Markup
 
 from corrigible.errors import DataError
 from corrigible.notebook import Shown
+from corrigible.printable import plural
 
 STYLE = Markup(
     "<style>table.told {border-collapse: collapse; font-size: 14px; font-variant-numeric: tabular-nums}"
@@ -24,7 +25,7 @@ def table_html(header: Sequence[str], rows: Sequence[Sequence[str]]) -> Shown:
     """
     for row in rows:
         if len(row) != len(header):
-            raise DataError(f"a row has {len(row)} cells; expected {len(header)}, as the header")
+            raise DataError(f"a row has {plural(len(row), 'cell')}; expected {len(header)}, as the header")
     kinds = [_kind(column) for column in zip(*rows, strict=True)] or [Markup("")] * len(header)
     head = Markup("").join(Markup("<th{}>{}</th>").format(*pair) for pair in zip(kinds, header, strict=True))
     body = Markup("").join(Markup("<tr>{}</tr>").format(Markup("").join(map(_cell, row))) for row in rows)

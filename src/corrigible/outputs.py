@@ -9,6 +9,7 @@ from jaxtyping import Float
 from torch import Tensor
 
 from corrigible.errors import UnsupportedModelError
+from corrigible.printable import plural
 from corrigible.tensors import plain_name, unfit
 
 
@@ -83,8 +84,8 @@ def require_each(outputs: Tensor, num_rows: int) -> None:
     """Raises UnsupportedModelError if there is not one row of outputs for each row of x."""
     if len(outputs) != num_rows:
         raise UnsupportedModelError(
-            f"the model gives {len(outputs)} rows of outputs for {num_rows} rows of x; expected one for each: compute "
-            "over the other axes, and keep the first"
+            f"the model gives {plural(len(outputs), 'row')} of outputs for {plural(num_rows, 'row')} of x; "
+            "expected one for each: compute over the other axes, and keep the first"
         )
 
 

@@ -26,6 +26,11 @@ def one_line(text: str) -> str:
     return _shortened(printable(" ".join(_shortened(word, LONGEST_WORD) for word in words)), MOST_CHARACTERS)
 
 
+def plural(count: int, one: str, more: str = "") -> str:
+    """The number with its noun, such as "1 row" or "3,000 rows"; ``more`` is what a plain "s" does not give."""
+    return f"{count:,} {one if count == 1 else more or one + 's'}"
+
+
 def _is_harmless(character: str) -> bool:
     return character.isprintable() or character in _JOINERS or (character.isspace() and character not in _STEERING)
 

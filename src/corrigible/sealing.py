@@ -26,6 +26,7 @@ from corrigible.html_table import table_html
 from corrigible.manifest import MANIFEST, Manifest, SealedFile, manifest_as_bytes, read_manifest, root_of
 from corrigible.models.networks import network_of
 from corrigible.models.weights import weights_as_bytes
+from corrigible.printable import plural
 from corrigible.types import Measurement
 
 WEIGHTS = "model.safetensors"
@@ -71,7 +72,7 @@ class Verification:
     def _result(self) -> str:
         if self.ok:
             return "unchanged"
-        return f"{len(self.problems)} differences" if len(self.problems) > 1 else "1 difference"
+        return plural(len(self.problems), "difference")
 
 
 @dataclass(frozen=True)
@@ -146,7 +147,7 @@ def verify(folder: str | Path, *, root: str | None = None) -> Verification:
     if found.ok:
         return found
     first, others = found.problems[0], len(found.problems) - 1
-    more = f" and {others} more differences" if others else ""
+    more = f" and {plural(others, 'more difference')}" if others else ""
     raise ChangedError(
         f"{folder} is not as it was sealed: {first.kind} {first.path} ({first.detail}){more}; use an unchanged copy, "
         "or seal again",
@@ -235,12 +236,16 @@ def _differences(sealed: Mapping[str, SealedFile], found: _Found) -> list[Proble
             kind: ProblemKind = "changed" if now.num_bytes else "emptied"
             problems.append(
                 Problem(
-                    kind, path, f"had {was.num_bytes} bytes, has {now.num_bytes}; SHA-256 {now.sha256 or 'not read'}"
+                    kind,
+                    path,
+                    f"had {plural(was.num_bytes, 'byte')}, has {now.num_bytes}; SHA-256 {now.sha256 or 'not read'}",
                 )
             )
         elif was.num_bytes != now.num_bytes:
             problems.append(
-                Problem("manifest", path, f"lists {was.num_bytes} bytes; the sealed content has {now.num_bytes}")
+                Problem(
+                    "manifest", path, f"lists {plural(was.num_bytes, 'byte')}; the sealed content has {now.num_bytes}"
+                )
             )
     added = sorted(found.files.keys() - sealed.keys())
     for path in sorted(sealed.keys() - found.files.keys()):
@@ -249,11 +254,11 @@ def _differences(sealed: Mapping[str, SealedFile], found: _Found) -> list[Proble
             continue
         new_name = next((name for name in added if found.files[name].sha256 == sealed[path].sha256), None)
         if new_name is None:
-            problems.append(Problem("missing", path, f"was sealed with {sealed[path].num_bytes} bytes"))
+            problems.append(Problem("missing", path, f"was sealed with {plural(sealed[path].num_bytes, 'byte')}"))
         else:
             added.remove(new_name)
             problems.append(Problem("renamed", path, f"is now {new_name!r}"))
-    problems += [Problem("added", path, f"{found.files[path].num_bytes} bytes") for path in added]
+    problems += [Problem("added", path, f"{plural(found.files[path].num_bytes, 'byte')}") for path in added]
     return problems
 
 

@@ -9,6 +9,7 @@ from torch import Tensor
 
 from corrigible.figures import number
 from corrigible.html_table import table_html
+from corrigible.printable import plural
 from corrigible.said import Features as Features
 from corrigible.said import Feedback as Feedback
 from corrigible.said import Phrase as Phrase
@@ -155,7 +156,7 @@ class Measurement:
             return f"{name}: {self.note or 'not measured'}"
         interval = "" if self.low is None or self.high is None else f"{number(self.low)} to {number(self.high)}, "
         note = f"; {self.note}" if self.note else ""
-        return f"{name}: {number(self.value)} ({interval}{self.count} {'row' if self.count == 1 else 'rows'}){note}"
+        return f"{name}: {number(self.value)} ({interval}{plural(self.count, 'row')}){note}"
 
     def __repr__(self) -> str:
         return f"Measurement({self})"

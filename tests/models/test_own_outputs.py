@@ -111,7 +111,7 @@ def test_a_model_that_takes_one_row_passes_with_one_row():
 
 
 def test_one_row_of_outputs_for_many_is_refused():
-    with pytest.raises(DataError, match="gives 1 rows of scores for 4 rows"):
+    with pytest.raises(DataError, match="gives 1 row of scores for 4 rows"):
         require_own_outputs(Then(lambda h: h.mean(0, keepdim=True)), X)
 
 

@@ -81,7 +81,7 @@ def test_bad_input_is_answered_in_one_line() -> None:
     ):
         with pytest.raises(DataError, match=said):
             heat_map(*arguments)
-    with pytest.raises(DataError, match="1 titles for 2 images"):
+    with pytest.raises(DataError, match="1 title for 2 images"):
         heat_map(x, x, titles=["a"])
     with pytest.raises(DataError, match="the limit is 0.0; expected a number above 0"):
         heat_map(x, x, limit=0.0)

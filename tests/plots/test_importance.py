@@ -18,7 +18,7 @@ def test_dots_are_values_and_whiskers_their_intervals_largest_on_top() -> None:
 
 
 def test_bad_input_is_answered_in_one_line() -> None:
-    with pytest.raises(DataError, match="1 names, and 2, 1 and 1 values and ends; expected one each"):
+    with pytest.raises(DataError, match="1 name, and 2, 1 and 1 values and ends; expected one each"):
         dots_and_whiskers(["a"], [1.0, 2.0], [0.0], [3.0])
     with pytest.raises(DataError, match="NaN or infinite"):
         dots_and_whiskers(["a"], [1.0], [0.0], [float("inf")])

@@ -53,5 +53,5 @@ def test_bad_input_is_answered_in_one_line() -> None:
         interaction_matrix(VALUES[:2], TABLE)
     with pytest.raises(DataError, match="not finite and symmetric"):
         interaction_matrix(VALUES.triu(), TABLE)
-    with pytest.raises(DataError, match="1 names for 3 columns"):
+    with pytest.raises(DataError, match="1 name for 3 columns"):
         interaction_matrix(VALUES, ["a"])

@@ -14,6 +14,7 @@ from corrigible.data.given import given_data
 from corrigible.data.protocol import Dataset, beside, class_names_of, columns_of, extra_of, tokens_of, weights_of
 from corrigible.data.tokens import Tokens
 from corrigible.errors import DataError
+from corrigible.printable import plural
 from corrigible.tasks import CLASSES, TaskChoice, task_named
 from corrigible.types import Columns, Task
 
@@ -56,7 +57,7 @@ class TensorData:
 
     def __repr__(self) -> str:
         shape = tuple(self.x.shape[1:])
-        return f"TensorData({len(self)} rows of shape {shape}, task={self.task!r})"
+        return f"TensorData({plural(len(self), 'row')} of shape {shape}, task={self.task!r})"
 
     def __len__(self) -> int:
         return len(self.x)

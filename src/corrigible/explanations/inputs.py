@@ -16,6 +16,7 @@ from corrigible.models.first_row import watched
 from corrigible.models.modes import require_separate_rows
 from corrigible.models.networks import network_of, plain_function
 from corrigible.outputs import as_outputs, class_logits, scores_in
+from corrigible.printable import plural
 from corrigible.tensors import is_half
 from corrigible.types import Columns
 
@@ -160,7 +161,9 @@ def checked_output(
             raise
         raise DataError(f"{shape}, which the model cannot take ({' '.join(str(error).split())}); {hint}") from error
     if len(outputs) != 1:
-        raise DataError(f"{shape}; for its first row the model gave {len(outputs)} rows of outputs; {one_for_each}")
+        raise DataError(
+            f"{shape}; for its first row the model gave {plural(len(outputs), 'row')} of outputs; {one_for_each}"
+        )
     if not any_precision:
         seen.require_precision()
     return scores

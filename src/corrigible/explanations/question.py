@@ -23,6 +23,7 @@ from corrigible.models.modes import like_parameters, untouched
 from corrigible.models.own_outputs import MOST_ROWS, require_own_outputs, spread_rows
 from corrigible.models.pooling import QuickPooling
 from corrigible.outputs import rows_of_outputs
+from corrigible.printable import plural
 from corrigible.tasks import TaskChoice
 from corrigible.types import Columns
 
@@ -240,7 +241,7 @@ def _one_target(meaning: Meaning, outputs: Tensor) -> int:
     count = meaning.num_targets
     if meaning.task.name == "classes":
         if count is not None and count > 2:
-            raise DataError(f"the model has {count} classes; name one of them as the target")
+            raise DataError(f"the model has {plural(count, 'class', 'classes')}; name one of them as the target")
         return 1
     found = meaning.target(outputs).unique()
     if len(found) > 1:

@@ -34,6 +34,7 @@ from corrigible.feedback.checks import (
     require_known,
     shortened,
 )
+from corrigible.printable import plural
 from corrigible.said import Features, Feedback, Phrase, Pixels, Region
 from corrigible.strict_json import described, is_whole, parse
 
@@ -152,7 +153,7 @@ def _region(value: Any) -> Region:
                 f"run {place + 1} is {described(run)}; expected a whole number from {least} to {num_positions}"
             )
     if sum(runs) != num_positions:
-        raise FeedbackError(f"runs add up to {sum(runs)}; shape {shape} has {num_positions} positions")
+        raise FeedbackError(f"runs add up to {sum(runs)}; shape {shape} has {plural(num_positions, 'position')}")
     marked = np.arange(len(runs)) % 2 == 1
     return Pixels(np.repeat(marked, runs).reshape(shape))
 
@@ -161,12 +162,14 @@ def _num_positions(entry: Any) -> int:
     """The number of positions of the entry's mask, computed before memory is allocated for it."""
     region = _object("region", _object("entry", entry, _KEYS).get("region"), ("features", "phrase", "pixels"))
     if len(region) != 1:
-        raise FeedbackError(f"region has {len(region)} keys; expected one of 'features', 'phrase' and 'pixels'")
+        raise FeedbackError(
+            f"region has {plural(len(region), 'key')}; expected one of 'features', 'phrase' and 'pixels'"
+        )
     if "pixels" not in region:
         return 0
     shape = _list("shape", _object("pixels", region["pixels"], ("shape", "runs")).get("shape"))
     if not 1 <= len(shape) <= MOST_DIMENSIONS:
-        raise FeedbackError(f"shape has {len(shape)} sizes; expected 1 to {MOST_DIMENSIONS}")
+        raise FeedbackError(f"shape has {plural(len(shape), 'size')}; expected 1 to {MOST_DIMENSIONS}")
     for size in shape:
         if not is_whole(size) or size < 1:
             raise FeedbackError(f"shape holds {described(size)}; expected whole numbers of at least 1")

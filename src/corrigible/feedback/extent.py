@@ -40,10 +40,10 @@ def empty_masks(files: list[str]) -> list[str]:
     """What a person should know about mask files that mark nothing, named by their images."""
     if not files:
         return []
-    return [
-        f"{len(files)} masks mark nothing and were left out, such as that of {files[0]}: a pixel is marked where a "
-        "colour is above 0, and black or transparent pixels are not"
-    ]
+    found = f"the mask of {files[0]} marks nothing and was left out"
+    if len(files) > 1:
+        found = f"{len(files)} masks mark nothing and were left out, such as that of {files[0]}"
+    return [f"{found}: a pixel is marked where a colour is above 0, and black or transparent pixels are not"]
 
 
 def require_something_left(irrelevant: Masks) -> None:

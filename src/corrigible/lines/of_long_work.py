@@ -7,6 +7,7 @@ from rich.markup import escape
 
 from corrigible.explanations.shards.explaining_all import ShardsPlanned, ShardWritten
 from corrigible.lines.printing import COLOURS, Step, wrapped
+from corrigible.printable import plural
 from corrigible.protocols.corrections.defaults import MethodChosen
 from corrigible.protocols.corrections.mask_checks import FeedbackDoubted
 from corrigible.protocols.corrections.verdict import Verdict
@@ -53,7 +54,7 @@ def _trial_values(trial: WeightTrial) -> str:
 
 def _planned(record: ShardsPlanned) -> Iterator[str]:
     kept = f"; goes on after {record.num_kept} finished before" if record.num_kept else ""
-    shards = f"{record.num_shards} shards" if record.num_shards > 1 else "1 shard"
+    shards = plural(record.num_shards, "shard")
     yield f"[bold]{escape(record.name)}[/bold]: {record.num_rows} rows in {shards}{kept}"
 
 

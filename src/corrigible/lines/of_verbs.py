@@ -7,6 +7,7 @@ from rich.markup import escape
 
 from corrigible.figures import number
 from corrigible.lines.printing import COLOURS
+from corrigible.printable import plural
 from corrigible.workflow.records import (
     FeatureShare,
     Finished,
@@ -113,12 +114,12 @@ def _verified(record: Verified) -> Iterator[str]:
     if not record.problems:
         yield f"[green]unchanged[/green]: {escape(record.path)}" + (f", root {record.root}" if record.root else "")
         return
-    yield f"[red]{len(record.problems)} problems[/red] in {escape(record.path)}"
+    yield f"[red]{plural(len(record.problems), 'problem')}[/red] in {escape(record.path)}"
     yield from (f"  {escape(problem)}" for problem in record.problems)
 
 
 def _sealed(record: Sealed) -> Iterator[str]:
-    yield f"[green]sealed[/green]: {record.num_files} files in {escape(record.path)}"
+    yield f"[green]sealed[/green]: {plural(record.num_files, 'file')} in {escape(record.path)}"
     if record.outcome:
         colour = COLOURS.get(record.outcome, "red")
         yield f"  verdict [{colour}]{escape(record.outcome)}[/{colour}]"

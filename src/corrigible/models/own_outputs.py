@@ -16,6 +16,7 @@ from torch import Tensor, nn
 from corrigible.errors import DataError, UnsupportedModelError
 from corrigible.models.modes import PrivateRandomness, evaluating, like_parameters, random_state
 from corrigible.outputs import as_outputs
+from corrigible.printable import plural
 
 MOST_ROWS = 4
 NUM_TRIES = 8
@@ -74,7 +75,8 @@ def _outputs(model: nn.Module, rows: Tensor) -> Float[Tensor, " batch output"]:
     outputs = as_outputs(model(rows.clone()))
     if len(outputs) != len(rows):
         raise DataError(
-            f"the model gives {len(outputs)} rows of scores for {len(rows)} rows of x; expected one for each"
+            f"the model gives {plural(len(outputs), 'row')} of scores for {plural(len(rows), 'row')} of x; "
+            "expected one for each"
         )
     return outputs.detach().cpu().double()
 

@@ -7,6 +7,7 @@ from torch import Tensor
 
 from corrigible.metrics.unmeasured import UNMEASURED, Unmeasured
 from corrigible.observations.observed import OBSERVATIONS, Observations
+from corrigible.printable import plural
 
 MOST_NAMED = 5
 """Most groups or classes that a note names."""
@@ -35,7 +36,7 @@ def left_out(observations: Observations, rows: Mapping[str, Tensor], needs: Iter
         notes.append(f"left out, without irrelevant inputs: {len(observations.everywhere['y']) - count} rows")
     for name, known in OBSERVATIONS.items():
         if known.undefined and name in needs and (empty := _num_undefined(rows[name])):
-            notes.append(f"left out, without {known.undefined}: {empty} rows")
+            notes.append(f"left out, without {known.undefined}: {plural(empty, 'row')}")
             count -= empty
     return count, "; ".join(notes)
 

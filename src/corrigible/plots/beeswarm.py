@@ -37,6 +37,7 @@ from corrigible.plots.style import (
     shortened,
     text_style,
 )
+from corrigible.printable import plural
 
 NUM_BINS = 120
 """Over the whole width; where more points fall into a bin, the swarm is thicker."""
@@ -95,7 +96,7 @@ def beeswarm(
         _name_categories(all_axes[-1], in_rows, level)
     if any(in_rows.number is not None for in_rows in held):
         _colour_legend(figure, all_axes)
-    return describe(figure, f"{title or 'Beeswarm'}: {len(x)} rows; strongest first: {', '.join(names)}")
+    return describe(figure, f"{title or 'Beeswarm'}: {plural(len(x), 'row')}; strongest first: {', '.join(names)}")
 
 
 def _check(panels: Mapping[str, Tensor], x: Tensor) -> None:

@@ -17,6 +17,7 @@ from corrigible.errors import DataError
 from corrigible.notebook import Shown
 from corrigible.pictures import shared_limit
 from corrigible.plots.style import DIVERGING, LARGE, WIDTH, describe, ink_on, new_figure, plain, shortened
+from corrigible.printable import plural
 
 LINE_HEIGHT = 1.75
 """Times the size of the type."""
@@ -104,7 +105,9 @@ def _length(word: str) -> float:
 
 def _colours(words: Sequence[str], values: Tensor, limit: float | None) -> list[str]:
     if not len(words) or values.shape != (len(words),):
-        raise DataError(f"{len(words)} words and values of shape {tuple(values.shape)}; expected one value per word")
+        raise DataError(
+            f"{plural(len(words), 'word')} and values of shape {tuple(values.shape)}; expected one value per word"
+        )
     if limit is not None and not 0 < limit < float("inf"):
         raise DataError(f"the limit is {limit}; expected a number above 0")
     end = limit or shared_limit([values[None].float()])
@@ -115,4 +118,4 @@ def _colours(words: Sequence[str], values: Tensor, limit: float | None) -> list[
 def _told(words: Sequence[str], values: Tensor) -> str:
     order = values.abs().nan_to_num(0).argsort(descending=True, stable=True)[:5].tolist()
     strong = ", ".join(f"{plain(words[place])} {float(values[place]):+.3g}" for place in order)
-    return f"{len(words)} words; strongest: {strong}"
+    return f"{plural(len(words), 'word')}; strongest: {strong}"

@@ -12,6 +12,7 @@ from corrigible.errors import DataError
 from corrigible.explanations.features import feature_index, separate_columns
 from corrigible.explanations.groups import by_group
 from corrigible.plots.style import plain
+from corrigible.printable import plural
 from corrigible.types import Columns
 
 FeatureNames = Columns | Sequence[str]
@@ -37,7 +38,7 @@ def columns_named(names: FeatureNames, num_columns: int) -> Columns:
     """
     columns = names if isinstance(names, Columns) else separate_columns([*map(str, names)])
     if len(columns.names) != num_columns:
-        raise DataError(f"{len(columns.names)} names for {num_columns} columns; expected one each")
+        raise DataError(f"{plural(len(columns.names), 'name')} for {plural(num_columns, 'column')}; expected one each")
     return columns
 
 

@@ -28,6 +28,7 @@ from corrigible.plots.style import (
     shortened,
     text_style,
 )
+from corrigible.printable import plural
 
 IMAGES_ACROSS = 6
 PANEL = 1.15
@@ -87,7 +88,7 @@ def heat_map(
     figure = _under_each_other(images, maps[""], title) if is_alone else _side_by_side(images, maps, title)
     _say_what_outlines_mean(figure, irrelevant, relevant, is_alone)
     names = "" if is_alone else " by " + ", ".join(methods)
-    return describe(figure, f"{title or 'Heat maps'}: {len(x)} images with attributions{names}")
+    return describe(figure, f"{title or 'Heat maps'}: {plural(len(x), 'image')} with attributions{names}")
 
 
 class _Image(NamedTuple):
@@ -219,6 +220,6 @@ def _check(
         if values is not None and values.shape != x.shape:
             raise DataError(f"{name} has shape {tuple(values.shape)}; expected that of x, {tuple(x.shape)}")
     if titles and len(titles) != len(x):
-        raise DataError(f"{len(titles)} titles for {len(x)} images; expected one each")
+        raise DataError(f"{plural(len(titles), 'title')} for {plural(len(x), 'image')}; expected one each")
     if limit is not None and not 0 < limit < float("inf"):
         raise DataError(f"the limit is {limit}; expected a number above 0")

@@ -9,6 +9,7 @@ from corrigible.errors import DataError
 from corrigible.explanations.summaries.permutation_importance import PermutationImportance
 from corrigible.plots.features import strongest
 from corrigible.plots.style import FAINT, colour_of, describe, label_axes, name_rows, new_figure, quiet, row_height
+from corrigible.printable import plural
 
 
 def importance(found: PermutationImportance, *, max_features: int = 20, title: str = "") -> Figure:
@@ -42,7 +43,7 @@ def dots_and_whiskers(
     told = np.array([values, low, high], dtype=float) if len({len(values), len(low), len(high)}) == 1 else None
     if told is None or told.shape != (3, len(names)) or not len(names):
         counts = f"{len(values)}, {len(low)} and {len(high)}"
-        raise DataError(f"{len(names)} names, and {counts} values and ends; expected one each")
+        raise DataError(f"{plural(len(names), 'name')}, and {counts} values and ends; expected one each")
     if not np.isfinite(told).all():
         raise DataError("a value or an end of an interval is NaN or infinite; leave such names out")
     order = strongest(told[0], max_features)

@@ -13,6 +13,7 @@ from matplotlib.figure import Figure
 from corrigible.errors import DataError
 from corrigible.folders import write_atomically
 from corrigible.plots.style import description
+from corrigible.printable import plural
 
 LINES_PER_INCH = 200
 """Of points and lines that are too many for vectors."""
@@ -56,8 +57,7 @@ class Page(Markup):
 
     def __repr__(self) -> str:
         count = str(self).count("<figcaption>")
-        figures = "1 figure" if count == 1 else f"{count} figures"
-        return f"Page({self._title!r}, {figures}, {len(self) / 1000:,.0f} kB)"
+        return f"Page({self._title!r}, {plural(count, 'figure')}, {len(self) / 1000:,.0f} kB)"
 
     @property
     def _title(self) -> str:

@@ -175,5 +175,5 @@ def test_single_pixels_of_a_photograph_are_too_many_groups():
 
 
 def test_a_function_that_loses_rows_is_refused():
-    with pytest.raises(DataError, match="the model gives 1 rows of scores for [0-9]+ rows of x; expected one for each"):
+    with pytest.raises(DataError, match="the model gives 1 row of scores for [0-9]+ rows of x; expected one for each"):
         explain(lambda x: x.mean()[None], rows(3), method="exact_shapley", rows_at_once=1000)

@@ -58,7 +58,7 @@ def test_segments_may_differ_between_rows():
     [
         ({"by": {"label": torch.zeros(3, dtype=torch.long)}}, r"'label' has shape \(3,\)"),
         ({"by": {"label": torch.zeros(2)}}, "expected one whole number per row"),
-        ({"names": ["a"]}, "1 names for 3 features"),
+        ({"names": ["a"]}, "1 name for 3 features"),
         ({"columns": Columns(("a",), ("a",), (False,))}, "expected .* one per named column"),
     ],
 )

@@ -71,7 +71,7 @@ def test_the_model_is_left_as_it_was_found():
         ({}, DataError, "the model has 3 classes; name one of them as the target"),
         ({"score": "logit"}, RecipeError, "unknown score"),
         ({"points": 1}, RecipeError, "points is 1"),
-        ({"units": Units((0.0,), (1.0,))}, DataError, "units are those of 1 columns"),
+        ({"units": Units((0.0,), (1.0,))}, DataError, "units are those of 1 column"),
     ],
 )
 def test_what_does_not_fit_is_refused(name, settings, error, message):

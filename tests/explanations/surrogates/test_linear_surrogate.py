@@ -187,7 +187,7 @@ def test_a_network_and_an_array_function_give_the_same_as_the_formula():
         ({"score": "logit"}, RecipeError, "unknown score"),
         ({"target": 1}, DataError, "target is 1; expected 0 or None, the model's only output"),
         ({"target": 2, "task": "classes"}, DataError, "target is 2; expected 0 to 1, or two of them"),
-        ({"units": Units((0.0,), (1.0,))}, DataError, "units are those of 1 columns; expected 6"),
+        ({"units": Units((0.0,), (1.0,))}, DataError, "units are those of 1 column; expected 6"),
     ],
 )
 def test_settings_that_do_not_fit_are_refused(settings, error, message):

@@ -17,6 +17,7 @@ from corrigible.explanations.games.removal import Absent, Removal, removal_of
 from corrigible.explanations.groups import Groups, default_segments, groups_of, numbered_anew
 from corrigible.explanations.question import Question
 from corrigible.outputs import as_outputs
+from corrigible.printable import plural
 from corrigible.types import Columns
 
 MOST_GROUPS = 4096
@@ -65,7 +66,10 @@ class Game:
         logits = as_outputs(self.question.model(inputs.flatten(0, len(points) - 1)))
         if len(logits) != points.numel():
             found, expected = len(logits), points.numel()
-            raise DataError(f"the model gives {found} rows of scores for {expected} rows of x; expected one for each")
+            raise DataError(
+                f"the model gives {plural(found, 'row')} of scores for {plural(expected, 'row')} of x; "
+                "expected one for each"
+            )
         return self.scored(logits.view(*points, -1), rows)
 
 

@@ -12,6 +12,7 @@ from corrigible.data.table import MISSING
 from corrigible.errors import DataError, unknown
 from corrigible.explanations.counts import require_count
 from corrigible.explanations.features import plain_columns
+from corrigible.printable import plural
 from corrigible.types import Columns
 
 
@@ -47,7 +48,7 @@ def named_columns_of(x: Tensor, columns: Columns | None, units: Units | None) ->
     if x.ndim != 2:
         raise DataError(f"x has shape {tuple(x.shape)}; expected (row, column): a table")
     if units is not None and not len(units.shift) == len(units.scale) == x.shape[1]:
-        raise DataError(f"units are those of {len(units.scale)} columns; expected {x.shape[1]}")
+        raise DataError(f"units are those of {plural(len(units.scale), 'column')}; expected {x.shape[1]}")
     return plain_columns(x.shape[1]) if columns is None else columns
 
 

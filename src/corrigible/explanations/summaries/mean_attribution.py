@@ -13,6 +13,7 @@ from torch import Tensor
 
 from corrigible.errors import DataError
 from corrigible.explanations.groups import Groups, by_group, groups_of
+from corrigible.printable import plural
 from corrigible.types import Columns
 
 
@@ -112,7 +113,7 @@ def _parts(
 
 def _names(num_groups: int, columns: Columns | None, names: Sequence[str]) -> tuple[str, ...]:
     if names and len(names) != num_groups:
-        raise DataError(f"{len(names)} names for {num_groups} features; expected one each")
+        raise DataError(f"{plural(len(names), 'name')} for {plural(num_groups, 'feature')}; expected one each")
     if names or columns is not None:
         return tuple(names or columns.features)  # type: ignore[union-attr]
     return tuple(f"input {place}" for place in range(num_groups))

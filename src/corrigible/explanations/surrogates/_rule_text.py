@@ -9,6 +9,7 @@ from corrigible.data.table import MISSING
 from corrigible.errors import DataError
 from corrigible.explanations.question import Asked
 from corrigible.explanations.scores import ClassScore, reads_classes
+from corrigible.printable import plural
 from corrigible.types import Columns
 
 
@@ -75,5 +76,5 @@ def rule_text_of(columns: Columns, units: Units | None, class_names: Sequence[st
     """
     units = unchanged(len(columns.names)) if units is None else units
     if not len(units.shift) == len(units.scale) == len(columns.names):
-        raise DataError(f"units are those of {len(units.scale)} columns; expected {len(columns.names)}")
+        raise DataError(f"units are those of {plural(len(units.scale), 'column')}; expected {len(columns.names)}")
     return RuleText(columns, units, tuple(class_names))

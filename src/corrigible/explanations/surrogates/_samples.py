@@ -21,6 +21,7 @@ from corrigible.explanations.surrogates._synthetic import SyntheticPoints, point
 from corrigible.explanations.surrogates.fidelity import effective_number_of
 from corrigible.models.forward import Score
 from corrigible.outputs import class_logits
+from corrigible.printable import plural
 from corrigible.tasks import TaskChoice
 from corrigible.types import Columns
 
@@ -133,7 +134,9 @@ def _checked(x: Any, around: Any, columns: Columns | None) -> tuple[Tensor, NDAr
     if rows.ndim != 2:
         raise DataError(f"x has shape {tuple(rows.shape)}; expected (row, column): surrogates are for tables")
     if len(rows) < FEWEST_ROWS:
-        raise DataError(f"x has {len(rows)} rows; expected at least {FEWEST_ROWS}, to fit and judge on different ones")
+        raise DataError(
+            f"x has {plural(len(rows), 'row')}; expected at least {FEWEST_ROWS}, to fit and judge on different ones"
+        )
     columns = plain_columns(rows.shape[1]) if columns is None else columns
     if around is None:
         return rows, None, columns

@@ -9,6 +9,7 @@ from markupsafe import Markup
 from torch import Tensor
 
 from corrigible.data.protocol import class_named
+from corrigible.printable import plural
 from corrigible.protocols.corrections.judged import Judged
 from corrigible.types import Task
 
@@ -203,7 +204,7 @@ def _sentence(
         right += f", trained on without feedback {on}{100 * tuned:.1f} %"
     then_found = before.balanced(before.found_hits)
     now, then = (f"{on}{100 * judged.balanced(judged.found_hits):.1f} %" for judged in (after, before))
-    found = f"on the rows as they are {now}, before {then} ({len(after.y)} rows, {where})"
+    found = f"on the rows as they are {now}, before {then} ({plural(len(after.y), 'row')}, {where})"
     if task.logits is None and then_found < task.chance - FAR_BELOW:
         found += "; as they are, the model was far worse than a constant: do its outputs have the unit of the labels?"
     why = f" ({'; '.join(reasons)})" if reasons else ""
