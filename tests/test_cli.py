@@ -34,7 +34,7 @@ COMMANDS = _commands(main)
 @pytest.mark.parametrize("kind", ["image", "table"])
 def test_every_command_on_a_tiny_study(kind: str, tmp_path: Path) -> None:
     study = tmp_path / "study"
-    (made,) = ok("init", study, "--kind", kind, "--json").records
+    made, _ = ok("init", study, "--kind", kind, "--json").records
     assert made == {"record": "Finished", "verb": "init", "path": str(study)}
     (image_study if kind == "image" else table_study)(study, IMAGE_RECIPE if kind == "image" else TABLE_RECIPE)
 

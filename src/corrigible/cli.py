@@ -106,10 +106,10 @@ def demo(name: str, folder: Path | None, seed: int | None, device: str, as_json:
 
 @main.command()
 @STUDY
-@click.option("--kind", default="image", show_default=True, help="Kind of data: image, table or text.")
+@click.option("--kind", help="Kind of data: image, table or text [default: that of the files in STUDY/data, or image].")
 @JSON
-def init(study: Path, kind: str, as_json: bool) -> None:
-    """Make a study folder with a commented recipe."""
+def init(study: Path, kind: str | None, as_json: bool) -> None:
+    """Make a study folder with a commented recipe that fits the files in STUDY/data."""
     show(lambda: workflow.init(study, kind=kind), as_json)
 
 
@@ -230,10 +230,11 @@ def feedback() -> None:
 @STUDY
 @click.option("--feature", "features", multiple=True, help="Name of a table's feature; may be given several times.")
 @click.option("--box", type=int, nargs=4, help="Rectangle in pixels: top left height width.")
-@click.option("--mask", type=_Place(dir_okay=False), help="An .npy file with a boolean array.")
+@click.option("--mask", type=_Place(dir_okay=False), help="An image, marked where not black, or an .npy of booleans.")
 @click.option("--phrase", default="", help="Words of a text, wherever they stand side by side.")
 @click.option("--token", "tokens", type=int, multiple=True, help="Place of a word, from 0; may be given several times.")
 @click.option("--row", type=int, help="Row it is about [default: every row].")
+@click.option("--file", default="", help="Image file it is about, in place of --row: train/cat/043.jpg.")
 @click.option("--label", help="Class whose rows it is about, by name or number.")
 @click.option("--split", default="train", show_default=True, help="Split of the data that --row belongs to.")
 @click.option("--polarity", type=click.Choice(["irrelevant", "relevant"]), default="irrelevant", show_default=True)

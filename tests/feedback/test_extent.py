@@ -42,9 +42,9 @@ def test_ordinary_masks_and_features_raise_no_doubt():
 )
 def test_something_must_be_left_to_decide_by(feedback, where):
     with pytest.raises(FeedbackError, match=f"every input is marked irrelevant in {where}, so nothing is left"):
-        require_something_left(marks_of(feedback, TABLE).irrelevant)
+        require_something_left(marks_of(feedback, TABLE).irrelevant, TABLE)
 
 
 def test_what_leaves_an_input_is_taken():
     feedback = [Feedback("a", scope="dataset"), Feedback("b", row=2), Feedback("c", row=1)]
-    require_something_left(marks_of(feedback, TABLE).irrelevant)
+    require_something_left(marks_of(feedback, TABLE).irrelevant, TABLE)

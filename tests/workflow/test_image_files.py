@@ -112,7 +112,7 @@ def test_a_changed_image_is_noticed(of_files: Path) -> None:
     corrigible("train", of_files)
     corrigible("feedback", "import", of_files, of_files / "masks")
     save(of_files / "data/train/ant/001.png", np.zeros((8, 8), dtype=np.uint8))
-    assert "row 1 has fingerprint" in refused("correct", of_files)
+    assert "train/ant/001.png has fingerprint" in refused("correct", of_files)
 
 
 def test_one_wrong_mask_and_nothing_is_stored(of_files: Path) -> None:
@@ -125,3 +125,56 @@ def test_one_wrong_mask_and_nothing_is_stored(of_files: Path) -> None:
 def test_masks_need_images_kept_as_files(of_arrays: Path, of_files: Path) -> None:
     with pytest.raises(FeedbackError, match="is not kept as image files"):
         list(workflow.import_feedback(of_arrays, of_files / "masks"))
+
+
+def test_a_file_stands_where_a_row_number_does(of_files: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    for given in ("train/bee/009.png", "data/train/bee/009.png", of_files / "data/train/bee/009.png"):
+        assert corrigible("feedback", "add", of_files, "--box", 0, 0, 2, 2, "--file", given).code == 0
+    monkeypatch.chdir(of_files / "data")
+    assert corrigible("feedback", "add", of_files, "--box", 0, 0, 2, 2, "--file", "test/cow/011.png").code == 0
+    assert corrigible("feedback", "add", of_files, "--box", 0, 0, 2, 2, "--label", "bee").code == 0
+    with open_study(of_files).feedback() as store:
+        said = [feedback for _, feedback in store.active()]
+    assert [(one.split, one.row) for one in said[:4]] == [*[("train", 9)] * 3, ("test", 11)]
+    assert said[0].fingerprint and said[4].label == 1
+    listed = corrigible("feedback", "list", of_files, "--json").records
+    assert [entry["file"] for entry in listed] == [*["train/bee/009.png"] * 3, "test/cow/011.png", ""]
+    assert listed[4]["class_name"] == "bee"
+    shown = corrigible("feedback", "list", of_files).stdout
+    assert "train/bee/009.png" in shown and "class bee" in shown
+    add = ("feedback", "add", of_files, "--box", 0, 0, 2, 2)
+    assert "did you mean 'train/bee/009.png'" in refused(*add, "--file", "train/bee/09.png")
+    assert "say it about one row" in refused(*add, "--file", "train/bee/009.png", "--row", 3)
+    assert "leave out the split" in refused(*add, "--file", "train/bee/009.png", "--split", "test")
+    assert "expected one inside" in refused(*add, "--file", "009.png")
+
+
+def test_files_need_images_kept_as_files(of_arrays: Path) -> None:
+    said = refused("feedback", "add", of_arrays, "--box", 0, 0, 2, 2, "--file", "train/bee/009.png")
+    assert "the rows of this study are not files" in said
+
+
+def test_an_image_is_a_mask(of_files: Path, of_arrays: Path, tmp_path: Path) -> None:
+    mask = np.zeros((8, 8), dtype=np.uint8)
+    mask[5:, 6:] = 1
+    save(tmp_path / "mask.png", mask)
+    for study, place in ((of_files, ("--file", "train/ant/001.png")), (of_arrays, ()), (of_files, ())):
+        assert corrigible("feedback", "add", study, "--mask", tmp_path / "mask.png", *place).code == 0
+        with open_study(study).feedback() as store:
+            assert np.array_equal(store.active()[-1][1].region.mask, mask > 0)
+    save(tmp_path / "small.png", mask[:4])
+    said = refused("feedback", "add", of_files, "--mask", tmp_path / "small.png")
+    assert "is 4 × 8 pixels" in said and "expected 8 × 8" in said
+
+
+def test_doubts_name_files(of_files: Path) -> None:
+    mask = of_files.parent / "all.npy"
+    np.save(mask, np.ones((8, 8), dtype=bool))
+    (noted,) = corrigible("feedback", "add", of_files, "--mask", mask, "--file", "train/cow/020.png", "--json").records
+    assert "'irrelevant in train/cow/020.png" in noted["doubts"][0]
+    assert "every input is marked irrelevant in train/cow/020.png" in refused_correction(of_files)
+
+
+def refused_correction(study: Path) -> str:
+    corrigible("train", study)
+    return refused("correct", study)

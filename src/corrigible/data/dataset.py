@@ -56,8 +56,7 @@ class TensorData:
             object.__setattr__(self, "y", task.check(self.y))
 
     def __repr__(self) -> str:
-        shape = tuple(self.x.shape[1:])
-        return f"TensorData({plural(len(self), 'row')} of shape {shape}, task={self.task!r})"
+        return f"TensorData({plural(len(self), 'row')} of shape {tuple(self.x.shape[1:])}, task={self.task!r})"
 
     def __len__(self) -> int:
         return len(self.x)
@@ -146,8 +145,7 @@ def rows_of(dataset: Dataset, index: Int[Tensor, " batch"]) -> TensorData:
     rows = given_rows(dataset, index.tolist())
     if not all(isinstance(row, tuple | list) and len(row) in (2, 3) for row in rows):
         raise DataError(f"a row of the data set is a {type(rows[0]).__name__}; expected (x, y) or (x, y, group)")
-    x = stacked([row[0] for row in rows])
-    task = task_of(dataset)
+    x, task = stacked([row[0] for row in rows]), task_of(dataset)
     y = _labels([row[1] for row in rows], task, index)
     group = whole_numbers_of([row[2] for row in rows], "group", index) if len(rows[0]) == 3 else None
     kept = None if (tokens := tokens_of(dataset)) is None else tokens.of(index)
@@ -166,8 +164,7 @@ def all_labels(dataset: Dataset) -> Shaped[Tensor, " row *label"]:
     """Every row's label; taken from the attribute ``y`` if the data set has one."""
     if isinstance(dataset, TensorData | Labelled):
         return dataset.y.cpu()
-    labels = getattr(dataset, "y", None)
-    if labels is not None:
+    if (labels := getattr(dataset, "y", None)) is not None:
         return task_of(dataset).check(labels).cpu()
     # One row at a time: the inputs need not fit in memory.
     return torch.cat([rows_of(dataset, index).y for index in torch.arange(len(dataset)).split(1)])
@@ -190,8 +187,7 @@ def task_of(dataset: Dataset) -> Task:
 
 
 def _chosen(dataset: Dataset) -> TaskChoice:
-    chosen: TaskChoice = getattr(dataset, "task", CLASSES)
-    return chosen
+    return getattr(dataset, "task", CLASSES)
 
 
 def labels_as_given(dataset: Dataset) -> Tensor:
@@ -261,6 +257,11 @@ class Labelled:
         return class_names_of(self.rows)
 
     @property
+    def files(self) -> tuple[str, ...]:
+        """Those of the data set itself."""
+        return tuple(getattr(self.rows, "files", ()))
+
+    @property
     def group_names(self) -> tuple[str, ...]:
         """Those of the data set itself."""
         return tuple(getattr(self.rows, "group_names", ()))
@@ -286,8 +287,7 @@ def require_classes(dataset: Dataset) -> None:
     Raises:
         DataError: its labels are not one class per row, or all of the same class.
     """
-    task = task_of(dataset)
-    if task.name != "classes":
+    if (task := task_of(dataset)).name != "classes":
         raise DataError(f"this method needs one class per row; the labels are of the task {task.name!r}")
     require_different(dataset)
 
@@ -296,5 +296,5 @@ def require_different(dataset: Dataset) -> None:
     """Raises DataError if all labels are equal, from which nothing can be learned."""
     labels = all_labels(dataset)
     if bool((labels == labels[:1]).all()):
-        what = "classes" if task_of(dataset).logits is not None else "labels"
+        what = "labels" if task_of(dataset).logits is None else "classes"
         raise DataError(f"every label is {labels[0].tolist()}; expected at least two {what}")

@@ -15,7 +15,7 @@ from corrigible.data.image_decoding import SUFFIXES
 from corrigible.data.image_file import ImageForm, read_image, read_images
 from corrigible.data.image_names import (
     class_folders,
-    image_files,
+    files_by_class,
     is_left_behind,
     one_spelling,
     paths_inside,
@@ -77,9 +77,10 @@ def image_folder(
         raise DataError(
             f"{folder / split} has a class {min(unknown)!r}; expected those of training: {', '.join(names)}"
         )
+    of_classes = files_by_class(folder, split, names)
     files, labels = [], []
     for label, name in enumerate(names):
-        found = image_files(folder, f"{split}/{folders[name]}") if name in folders else []
+        found = of_classes[name]
         files += found
         labels += [label] * len(found)
     if not files:

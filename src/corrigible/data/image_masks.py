@@ -10,9 +10,11 @@ from typing import get_args
 from jaxtyping import Bool, Float
 from torch import Tensor
 
-from corrigible.data.image_file import read_coverage, stored_size
+from corrigible.data.dataset import Labelled, shape_of
+from corrigible.data.image_file import ImageForm, read_coverage, stored_size
 from corrigible.data.image_folder import ImageFolder
 from corrigible.data.image_names import by_picture, class_folders, entries, image_files, path_inside, sorted_names
+from corrigible.data.protocol import Dataset
 from corrigible.errors import DataError
 from corrigible.types import Polarity
 
@@ -59,6 +61,32 @@ def masks_for(
         if name in others:
             mask = _less_the_other(mask, coverage, _coverage(images, row, folder, others[name]), polarity)
         yield row, mask
+
+
+def images_of(data: Dataset) -> ImageFolder | None:
+    """The image files that are the rows of the data; None if these are kept in another form."""
+    found = data.rows if isinstance(data, Labelled) else data
+    return found if isinstance(found, ImageFolder) else None
+
+
+def picture_mask(path: Path, data: Dataset, row: int | None) -> Bool[Tensor, " height width"]:
+    """True where any colour of an image is above 0: a mask of the row, or of every row.
+
+    It has the size of the row's image file, and is stretched with it, or that of an input.
+
+    Raises:
+        DataError: no image, one of another size, or rows that are no images.
+    """
+    images, shape = images_of(data), shape_of(data)
+    if len(shape) != 3:
+        raise DataError(f"mask {path} is an image, and the rows have shape {shape}; expected rows that are images")
+    found, sizes = stored_size(path), {shape[1:]}
+    if images is not None:
+        sizes.add(stored_size(path_inside(images.folder, images.files[row or 0])))
+    if found not in sizes:
+        has, expected = (" × ".join(map(str, size)) for size in (found, min(sizes)))
+        raise DataError(f"mask {path} is {has} pixels (height × width); expected {expected}, the size of its image")
+    return read_coverage(path, ImageForm(size=list(shape[1:]))) > 0
 
 
 def _other(polarity: Polarity) -> Polarity:

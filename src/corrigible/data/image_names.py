@@ -85,6 +85,16 @@ def image_files(folder: Path, relative: str) -> list[str]:
     return found
 
 
+def files_by_class(folder: Path, split: str, names: Iterable[str]) -> dict[str, list[str]]:
+    """The image files of each of these classes in a split; none for a class that it lacks.
+
+    Raises:
+        DataError: as `class_folders` and `image_files`.
+    """
+    folders = class_folders(folder, split)
+    return {name: image_files(folder, f"{split}/{folders[name]}") if name in folders else [] for name in names}
+
+
 def by_picture(files: Iterable[str]) -> dict[str, int]:
     """The place of each file by its name without suffix, which a picture and its mask share.
 

@@ -1,11 +1,13 @@
 """What a data set offers: its rows, and attributes that it may have."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from typing import Any, Protocol, runtime_checkable
 
 from jaxtyping import Int
 from torch import Tensor
 
+from corrigible.data.naming import Names
+from corrigible.data.naming import class_named as class_named
 from corrigible.data.tokens import Tokens
 from corrigible.types import Columns
 
@@ -44,9 +46,15 @@ def class_names_of(dataset: Dataset) -> tuple[str, ...]:
     return tuple(getattr(dataset, "class_names", ()))
 
 
-def class_named(label: int, class_names: Sequence[str]) -> str:
-    """The name of the class; its number if it has no name."""
-    return class_names[label] if label < len(class_names) else str(label)
+def files_of(dataset: Dataset) -> tuple[str, ...]:
+    """The data set's attribute ``files``, each row's file as ``<split>/<class>/<name>``; empty if rows are no files."""
+    files = getattr(dataset, "files", ())
+    return files if isinstance(files, tuple) and len(files) == len(dataset) else ()
+
+
+def names_of(dataset: Dataset) -> Names:
+    """The files of the rows and the names of the classes."""
+    return Names(files_of(dataset), class_names_of(dataset))
 
 
 def beside(dataset: Dataset, index: Int[Tensor, " batch"]) -> dict[str, Any]:

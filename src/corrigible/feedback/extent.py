@@ -6,7 +6,7 @@ from typing import NamedTuple
 import torch
 from torch import Tensor
 
-from corrigible.data.protocol import Dataset
+from corrigible.data.protocol import Dataset, names_of
 from corrigible.errors import FeedbackError
 from corrigible.feedback.masks import Masks, marks_of_one
 from corrigible.feedback.wording import MOST, many, marks_most
@@ -30,10 +30,11 @@ def doubtful_extents(feedback: Iterable[Feedback], dataset: Dataset) -> Iterator
     nothing = [said for said, share in shares if share == 0]
     most = [said for said, share in shares if share > MOST]
     if nothing:
-        words = f"{many(nothing)} nothing; check that the mask is True, or above 0, where something is meant"
+        said = many(nothing, names_of(dataset))
+        words = f"{said} nothing; check that the mask is True, or above 0, where something is meant"
         yield Doubt(_rows(nothing), words)
     if most:
-        yield Doubt(_rows(most), marks_most(most, max(share for _, share in shares)))
+        yield Doubt(_rows(most), marks_most(most, max(share for _, share in shares), names_of(dataset)))
 
 
 def empty_masks(files: list[str]) -> list[str]:
@@ -46,12 +47,12 @@ def empty_masks(files: list[str]) -> list[str]:
     return [f"{found}: a pixel is marked where a colour is above 0, and black or transparent pixels are not"]
 
 
-def require_something_left(irrelevant: Masks) -> None:
+def require_something_left(irrelevant: Masks, dataset: Dataset) -> None:
     """Raises FeedbackError if every input of a row, of a class or of all rows is irrelevant."""
     places = [(None, None), *((label, None) for label in irrelevant.by_class), *((None, r) for r in irrelevant.by_row)]
     for label, row in places:
         if bool(irrelevant.at(label=label, row=row).all()):
-            where = "every row" if label is None and row is None else f"class {label}" if row is None else f"row {row}"
+            where = names_of(dataset).place(label=label, row=row)
             raise FeedbackError(
                 f"every input is marked irrelevant in {where}, so nothing is left to decide by; mark only what must "
                 "not matter, and retract the rest"

@@ -12,7 +12,7 @@ from jaxtyping import Bool, Int
 from torch import Tensor
 
 from corrigible.data.dataset import rows_of, shape_of, strata_of, task_of
-from corrigible.data.protocol import Dataset, columns_of
+from corrigible.data.protocol import Dataset, columns_of, names_of
 from corrigible.errors import FeedbackError, unknown
 from corrigible.feedback.checks import as_list, checked_all
 from corrigible.feedback.phrases import phrase_rows
@@ -215,10 +215,11 @@ def _require_consistent(marks: Marks, feedback: list[Feedback], dataset: Dataset
         said = {polarity: [said for said in feedback if said.polarity == polarity] for polarity in POLARITIES}
         for first, second in product(*said.values()):
             masks = (marks_of_one(one, dataset).at(label=label, row=row) for one in (first, second))
+            names = names_of(dataset)
             if num_both := int((next(masks) & next(masks)).sum()):
                 raise FeedbackError(
-                    f"{statement(first)} and {statement(second)} contradict each other: they mark {num_both} of "
-                    f"{both.numel()} inputs both irrelevant and relevant; retract or change one of them"
+                    f"{statement(first, names)} and {statement(second, names)} contradict each other: they mark "
+                    f"{num_both} of {both.numel()} inputs both irrelevant and relevant; retract or change one of them"
                 )
 
 
@@ -252,6 +253,6 @@ def _check(said: Feedback, dataset: Dataset) -> None:
         found = fingerprint(rows_of(dataset, torch.tensor([said.row])).x[0])
         if found != said.fingerprint:
             raise FeedbackError(
-                f"row {said.row} has fingerprint {found}, the feedback was given for {said.fingerprint}: "
-                "the data changed or was reordered; review the row again"
+                f"{names_of(dataset).row(said.row)} has fingerprint {found}, the feedback was given for "
+                f"{said.fingerprint}: the data changed or was reordered; review the row again"
             )

@@ -98,12 +98,12 @@ def _suspected(record: Suspected) -> Iterator[str]:
         yield f"[dim]{'':2} {'region':28} {'label':12} {'effect (95 %)':24} {'× others':>8} {'tells':>6}  rows[/dim]"
     effect = f"{record.effect:.3f} ({record.low:.3f} to {record.high:.3f})"
     line = f"{record.rank:2} {record.region:28} {record.label or 'several':12} {effect:24} {record.ratio:8.1f}"
-    yield escape(f"{line} {record.agreement:6.2f}  {' '.join(map(str, record.rows))}")
+    yield escape(f"{line} {record.agreement:6.2f}  {' '.join(record.files or map(str, record.rows))}")
 
 
 def _listed(record: Listed) -> Iterator[str]:
-    about = f"{record.split} row {record.row}" if record.row is not None else ""
-    about = about or (f"class {record.label}" if record.label is not None else "every row")
+    about = record.file or (f"{record.split} row {record.row}" if record.row is not None else "")
+    about = about or (f"class {record.class_name or record.label}" if record.label is not None else "every row")
     state = "  [red](retracted)[/red]" if record.is_retracted else ""
     said = f"{record.number:5}  {record.polarity:10}  {about:18}  {record.region}"
     said += f"  {record.author}  {record.at}  {record.note}"

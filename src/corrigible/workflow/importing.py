@@ -3,9 +3,7 @@
 from collections.abc import Iterator
 from pathlib import Path
 
-from corrigible.data.dataset import Labelled
-from corrigible.data.image_folder import ImageFolder
-from corrigible.data.image_masks import masks_for, polarities_in
+from corrigible.data.image_masks import images_of, masks_for, polarities_in
 from corrigible.errors import FeedbackError
 from corrigible.feedback.exchange import from_json
 from corrigible.feedback.extent import empty_masks
@@ -42,16 +40,15 @@ def _masks_said(study: Study, source: Path) -> tuple[list[Feedback], list[str]]:
     empty, doubts = list[str](), list[str]()
     for polarity, split in polarities_in(source):
         data = load_data(study.recipe, study.folder, split)
-        if isinstance(data, Labelled):
-            data = data.rows
-        if not isinstance(data, ImageFolder):
+        images = images_of(data)
+        if images is None:
             raise FeedbackError(f"split {split!r} is not kept as image files; expected masks as JSON or --mask")
         found = []
-        for row, mask in masks_for(data, source, polarity, split):
+        for row, mask in masks_for(images, source, polarity, split):
             region, printed = Pixels(mask.numpy()), print_of(data, row)
-            note = f"mask of {data.files[row]}"
+            note = f"mask of {images.files[row]}"
             if not region.mask.any():
-                empty.append(data.files[row])
+                empty.append(images.files[row])
                 continue
             found.append(Feedback(region, polarity, row, split, fingerprint=printed, note=note))
         doubts += doubts_of(found, data)

@@ -10,8 +10,10 @@ import numpy as np
 import torch
 
 from corrigible.data.dataset import all_labels, rows_of, shape_of, task_of
+from corrigible.data.image_decoding import SUFFIXES
+from corrigible.data.image_masks import picture_mask
 from corrigible.data.npy import array_of, npy_file
-from corrigible.data.protocol import Dataset, class_names_of
+from corrigible.data.protocol import Dataset, class_names_of, names_of
 from corrigible.data.table import OF_CLASSES
 from corrigible.data.tokens import tokenize
 from corrigible.errors import FeedbackError, unknown
@@ -38,7 +40,7 @@ def said_and_stored(
     data = load_data(study.recipe, study.folder, split)
     scope = "row" if row is not None else "class" if label is not None else "dataset"
     number = None if label is None else _class_of(label, data, split)
-    said = Feedback(_region(*region, data), scope=scope, label=number, **about)  # type: ignore[arg-type]
+    said = Feedback(_region(*region, data, row), scope=scope, label=number, **about)  # type: ignore[arg-type]
     check([said], data)
     printed = said if row is None else replace(said, fingerprint=print_of(data, row))
     with study.feedback() as store:
@@ -72,10 +74,10 @@ def check(feedback: list[Feedback], data: Dataset) -> None:
         classes = set(all_labels(data).tolist()) | set(range(len(class_names_of(data))))
     for said in feedback:
         if said.label is not None and said.label not in classes:
-            known = ", ".join(map(str, sorted(classes)))
+            known = ", ".join(map(names_of(data).label, sorted(classes)))
             raise FeedbackError(f"feedback on class {said.label}; the split {said.split!r} has {known}")
         if isinstance(said.region, Phrase) and not phrase_rows(said, data):
-            where = "no row" if said.scope == "dataset" else f"no row of class {said.label}"
+            where = "no row" + (f" of {names_of(data).place(label=said.label)}" if said.scope == "class" else "")
             raise FeedbackError(f"{str(said.region)!r} stands in {where} of split {said.split!r}; check its spelling")
 
 
@@ -92,7 +94,7 @@ def print_of(data: Dataset, row: int) -> str:
     return fingerprint(rows_of(data, torch.tensor([row])).x[0])
 
 
-def _region(option: str, given: Any, data: Dataset) -> Region:
+def _region(option: str, given: Any, data: Dataset, row: int | None) -> Region:
     match option:
         case "--feature":
             return Features(given)
@@ -102,6 +104,8 @@ def _region(option: str, given: Any, data: Dataset) -> Region:
             return _phrase(given)
         case "--token":
             return _places(given, shape_of(data))
+        case _ if given.suffix.lower() in SUFFIXES:
+            return Pixels(picture_mask(given, data, row).numpy())
         case _:
             return _from_file(given, shape_of(data))
 
@@ -135,7 +139,9 @@ def _from_file(mask: Path, shape: tuple[int, ...]) -> Region:
     except (OSError, ValueError) as error:
         if isinstance(error, FeedbackError):
             raise
-        raise FeedbackError(f"cannot read mask {mask} ({error}); expected an .npy file of booleans") from error
+        raise FeedbackError(
+            f"cannot read mask {mask} ({error}); expected an image, or an .npy file of booleans"
+        ) from error
 
 
 def _box(box: tuple[int, int, int, int], shape: tuple[int, ...]) -> Region:

@@ -5,7 +5,6 @@ from pathlib import Path
 
 from torch import nn
 
-from corrigible.data.dataset import strata_of
 from corrigible.data.network_facts import model_facts
 from corrigible.models.devices import device_named
 from corrigible.objective import terms_of
@@ -60,7 +59,8 @@ def correct(folder: Path, *, seed: int | None = None, device: str = "cpu") -> It
     feedback, revision = training_feedback(study)
     marks = usable_marks(feedback, data)
     terms, changes = terms_of(recipe.penalties or {}, may_be_auto=True), changes_of(recipe.augment or {})
-    require_marked(marks, feedback, strata_of(data), [*(term.method for term in terms), *changes])
+    learning = [*(term.method for term in terms), *changes]
+    require_marked(marks, feedback, data, learning)
     model = load_model(parent, recipe).to(device_named(device))
     origin = {"parent": parent.name, "seed": seed, "device": device, "facts": parent.record["facts"]}
     validation, watched = validation_rows(study), watch(study)

@@ -73,6 +73,10 @@ class Suspected:
     """How well the region alone predicts the label on rows that rely on it, from 0 (as by chance) to 1."""
     size: int
     rows: tuple[int, ...]
+    files: tuple[str, ...] = ()
+    """Those of ``rows``; empty if rows are no files."""
+    tells_label: bool = True
+    """Whether the region predicts the label by itself. If not, it may be the object itself that is seen there."""
 
 
 @dataclass(frozen=True)
@@ -90,6 +94,10 @@ class Listed:
     at: str
     note: str
     is_retracted: bool
+    file: str = ""
+    """The row's file; empty if rows are no files."""
+    class_name: str = ""
+    """The name of the class ``label``; empty if it has none."""
 
 
 @dataclass(frozen=True)

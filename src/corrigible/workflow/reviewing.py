@@ -3,15 +3,17 @@
 What is said of rows is looked up in the data by `marking`, which does load it.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 
+from corrigible.data.naming import Names
 from corrigible.errors import FeedbackError
 from corrigible.feedback.exchange import to_json
 from corrigible.folders import write_atomically
 from corrigible.said import Features
-from corrigible.study import open_study
+from corrigible.study import Study, open_study
 from corrigible.workflow.records import Finished, Listed, Noted
+from corrigible.workflow.row_names import names_in, row_of_file, split_of_file
 from corrigible.workflow.table_rules import checked_rule, outline_of
 
 
@@ -24,6 +26,7 @@ def add_feedback(
     phrase: str = "",
     tokens: tuple[int, ...] = (),
     row: int | None = None,
+    file: str = "",
     label: int | str | None = None,
     split: str = "train",
     polarity: str = "irrelevant",
@@ -35,23 +38,26 @@ def add_feedback(
     Args:
         features: names of a table's features.
         box: top, left, height and width of a rectangle in pixels.
-        mask: an ``.npy`` file with a boolean array of the shape of one input.
+        mask: an image whose pixels above 0 are marked, or an ``.npy`` file with a boolean array of the shape of one
+            input.
         phrase: words of a text, marked wherever they stand side by side.
         tokens: places of words in a text, counted from 0; punctuation marks count as words.
+        file: an image file, ``train/cat/043.jpg``, in place of its row; it also names the split.
         label: a class, by its name or its number.
 
     Raises:
         FeedbackError: an unknown class, a region or row that does not fit the data, or words that stand in no row that
             it is about.
     """
-    if row is not None and label is not None:
-        raise FeedbackError(f"row {row} and class {label} are given; say it about one row or about a class")
+    _require_one_place({"row": row, "file": file or None, "class": label})
     given = {"--feature": features, "--box": box, "--mask": mask, "--phrase": phrase, "--token": tokens}
     regions = {option: region for option, region in given.items() if region}
     if len(regions) != 1:
         found = " and ".join(regions) or "nothing"
         raise FeedbackError(f"{found} given; expected exactly one region: {', '.join(given)}")
     study = open_study(folder)
+    if file:
+        split, row = _place_of(study, file, split)
     about = {"polarity": polarity, "row": row, "split": split, "author": author, "note": note}
     # A rule about features needs no rows; only where classes are not yet known, they are learned from the table.
     outline = outline_of(study) if features and row is None else None
@@ -67,6 +73,20 @@ def add_feedback(
     yield Noted("feedback add", tuple(numbers), doubts=doubts)
 
 
+def _require_one_place(given: Mapping[str, int | str | None]) -> None:
+    named = [f"{kind} {place}" for kind, place in given.items() if place is not None]
+    if len(named) > 1:
+        raise FeedbackError(f"{' and '.join(named)} are given; say it about one row or about a class")
+
+
+def _place_of(study: Study, given: str, split: str) -> tuple[str, int]:
+    """The split and row of an image file."""
+    found, file = split_of_file(study, given)
+    if split not in ("train", found):
+        raise FeedbackError(f"split {split!r} and file {file!r} are given; leave out the split, which the file names")
+    return found, row_of_file(file, names_in(study, found).files)
+
+
 def export_feedback(folder: Path, target: Path) -> Iterator[Finished]:
     """Write all feedback that has not been retracted as JSON."""
     study = open_study(folder)
@@ -78,9 +98,12 @@ def export_feedback(folder: Path, target: Path) -> Iterator[Finished]:
 
 def list_feedback(folder: Path) -> Iterator[Listed]:
     """List all feedback ever given, oldest first."""
-    with open_study(folder).feedback() as store:
+    study = open_study(folder)
+    known: dict[str, Names] = {}
+    with study.feedback() as store:
         for record in store.records():
             said = record.feedback
+            names = known[said.split] = known.get(said.split) or names_in(study, said.split)
             yield Listed(
                 record.id,
                 said.scope,
@@ -93,6 +116,8 @@ def list_feedback(folder: Path) -> Iterator[Listed]:
                 said.at.isoformat(timespec="seconds") if said.at else "",
                 said.note,
                 record.retraction is not None,
+                file="" if said.row is None or said.row >= len(names.files) else names.files[said.row],
+                class_name="" if said.label is None or not names.class_names else names.label(said.label),
             )
 
 

@@ -7,19 +7,32 @@ from pathlib import Path
 from corrigible.errors import RecipeError, unknown
 from corrigible.study import create_study, open_study
 from corrigible.trusted_code import code_named, trust_code
+from corrigible.workflow.fitted_recipe import fitted_recipe, next_steps
+from corrigible.workflow.found_data import found_in
 from corrigible.workflow.records import Finished, Line
 
 
-def init(folder: Path, *, kind: str = "image") -> Iterator[Finished]:
-    """Make a study folder with a commented recipe for this kind of data."""
+def init(folder: Path, *, kind: str | None = None) -> Iterator[Finished | Line]:
+    """Make a study folder with a commented recipe, fitted to the data that is there already.
+
+    Args:
+        kind: of the data; None for that of the files in ``data``, or if there are none, images.
+
+    Raises:
+        StudyError: the folder holds a study already.
+        DataError: data that no recipe fits as it lies there; the message says where to put it.
+    """
     templates = resources.files("corrigible").joinpath("templates")
     names = sorted(template.name for template in templates.iterdir())
     kinds = [name.removeprefix("recipe-").removesuffix(".toml") for name in names if name.startswith("recipe-")]
-    if kind not in kinds:
+    if kind is not None and kind not in kinds:
         raise RecipeError(unknown("kind", kind, kinds))
-    recipe = templates.joinpath(f"recipe-{kind}.toml").read_text(encoding="utf-8")
-    create_study(folder, recipe)
+    is_new = not (folder / "recipe.toml").exists()  # A folder that is none is refused below.
+    found = found_in(folder / "data") if is_new else None
+    kind = kind or ("image" if found is None else found.kind)
+    create_study(folder, fitted_recipe(kind, found, folder.resolve().name))
     yield Finished("init", str(folder))
+    yield from map(Line, next_steps(folder, kind, found))
 
 
 def trust(folder: Path) -> Iterator[Line | Finished]:

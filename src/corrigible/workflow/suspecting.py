@@ -10,7 +10,7 @@ import torch
 from safetensors.torch import save
 
 from corrigible.data.dataset import shape_of, task_of
-from corrigible.data.protocol import Dataset, class_named, class_names_of, columns_of, tokens_of
+from corrigible.data.protocol import Dataset, class_named, class_names_of, columns_of, files_of, tokens_of
 from corrigible.feedback.masks import mask_of
 from corrigible.models.devices import device_named
 from corrigible.recipe import load_data
@@ -64,6 +64,7 @@ def _record(rank: int, found: Suspect, is_image: bool, data: Dataset) -> Suspect
         agreement=found.agreement,
         size=found.size,
         rows=found.rows,
+        files=tuple(files_of(data)[row] for row in found.rows if files_of(data)),
     )
 
 

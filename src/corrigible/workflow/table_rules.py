@@ -3,6 +3,7 @@
 from collections.abc import Mapping
 from typing import Any
 
+from corrigible.data.naming import Names
 from corrigible.data.table_outline import TableOutline, table_outline
 from corrigible.data.table_roles import roles_of
 from corrigible.errors import FeedbackError, unknown
@@ -46,7 +47,7 @@ def checked_rule(
     number = None if label is None else _class_of(label, outline.class_names)
     said = Feedback(region, scope="dataset" if label is None else "class", label=number, **about)
     share = sum(outline.num_columns[name] for name in set(region.names)) / sum(outline.num_columns.values())
-    return said, (marks_most([said], share),) if share > MOST else ()
+    return said, (marks_most([said], share, Names((), outline.class_names)),) if share > MOST else ()
 
 
 def _class_of(label: int | str, names: tuple[str, ...]) -> int:

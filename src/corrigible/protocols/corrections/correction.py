@@ -13,7 +13,7 @@ from torch import nn
 
 from corrigible.arguments import whole_number
 from corrigible.data.dataset import as_dataset, labelled, require_different, shape_of, strata_of, task_of
-from corrigible.data.protocol import Dataset, class_names_of, columns_of
+from corrigible.data.protocol import Dataset, class_names_of, columns_of, files_of
 from corrigible.data.trained_columns import remember_columns, require_same_columns
 from corrigible.errors import DataError
 from corrigible.feedback.checks import as_list
@@ -155,20 +155,20 @@ def correction(
 ) -> Generator[Progress, None, Network]:
     """Like `correct`, but yields progress records, the verdict last. ``watch`` is reported after each epoch."""
     model, dataset, feedback = trainable_network(model), labelled(as_dataset(data)), as_list(feedback)
-    labels = strata_of(dataset)
     require_different(dataset)
     require_fit(model, dataset)
     seed, marks = whole_number("seed", seed), usable_marks(feedback, dataset)
     terms = terms_of({} if penalties is None else penalties, may_be_auto=True)
     changes = changes_of({} if augment is None else augment)
-    require_marked(marks, feedback, labels, [*(term.method for term in terms), *changes])
+    learning = [*(term.method for term in terms), *changes]
+    require_marked(marks, feedback, dataset, learning)
     yield from (FeedbackDoubted(d.rows, len(feedback), d.words) for d in doubtful_extents(feedback, dataset))
     if augment is None and penalties is None:
         method = default_method(dataset, marks)
         terms, changes = terms_of(method.penalties, may_be_auto=True), changes_of(method.augment)
         yield method
     else:
-        _warn_where_none_learns([*(term.method for term in terms), *changes])
+        _warn_where_none_learns(learning)
     rows, known = rows_to_judge(dataset, marks, feedback, validation), Known(model, dataset, marks, seed)
     _require_effect(judge := rows.judge(schedule, seed), known, terms, changes)
     terms = provided(terms, known)
@@ -286,9 +286,10 @@ def _looked_back(
 ) -> Generator[Progress, None, None]:
     """Yield the feedback to doubt and then the verdict, which the corrected model keeps."""
     before, after = judge.judged(model), judge.judged(corrected)
+    files = files_of(rows.dataset)
     found = (
-        beside_the_cue(judge, before),
-        shows_the_class(judge, after),
+        beside_the_cue(judge, before, files),
+        shows_the_class(judge, after, files),
         label_conflicts(corrected, rows.dataset, rows.marks, seed=seed),
     )
     yield from (doubt for doubt in found if doubt is not None)

@@ -13,10 +13,11 @@ from jaxtyping import Float, Int
 from torch import Tensor, nn
 
 from corrigible.data.dataset import all_labels, strata_of, task_of
-from corrigible.data.protocol import Dataset, extra_of
+from corrigible.data.naming import rows_named
+from corrigible.data.protocol import Dataset, extra_of, files_of
 from corrigible.data.swapping import some_rows
 from corrigible.feedback.masks import Marks, Masks, marks_to_swap
-from corrigible.protocols.corrections.mask_checks import FeedbackDoubted, rows_named
+from corrigible.protocols.corrections.mask_checks import NUM_NAMED, FeedbackDoubted
 from corrigible.protocols.corrections.swap_score import swap_log_likelihoods
 
 NUM_ROWS, NUM_DONORS = 500, 10
@@ -40,7 +41,7 @@ def label_conflicts(model: nn.Module, dataset: Dataset, marks: Marks, *, seed: i
     message = (
         f"on {len(found)} of {len(rows)} reviewed rows the label can no longer be predicted when what must not matter "
         "is replaced: the feedback contradicts the labels, or the correction is too weak; look again at "
-        f"{rows_named(found.tolist())}"
+        f"{rows_named(found.tolist(), files_of(dataset), most=NUM_NAMED)}"
     )
     return FeedbackDoubted(tuple(found.tolist()), len(rows), message)
 

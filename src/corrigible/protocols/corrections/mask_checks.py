@@ -10,6 +10,7 @@ from dataclasses import dataclass
 
 import torch
 
+from corrigible.data.naming import rows_named
 from corrigible.protocols.corrections.exchanges import WORN
 from corrigible.protocols.corrections.judge import Judge
 from corrigible.protocols.corrections.judged import Judged
@@ -34,8 +35,12 @@ class FeedbackDoubted:
     message: str
 
 
-def beside_the_cue(judge: Judge, before: Judged) -> FeedbackDoubted | None:
-    """Masks whose content hardly draws the uncorrected model to its class, while that of most others does."""
+def beside_the_cue(judge: Judge, before: Judged, files: Sequence[str] = ()) -> FeedbackDoubted | None:
+    """Masks whose content hardly draws the uncorrected model to its class, while that of most others does.
+
+    Args:
+        files: of the training rows, to name them by.
+    """
     drawn = _attraction_by_mask(judge, before)
     if len(drawn) < LEAST_MASKS:
         return None
@@ -47,13 +52,17 @@ def beside_the_cue(judge: Judge, before: Judged) -> FeedbackDoubted | None:
     message = (
         f"{len(rows)} of the {len(drawn)} reviewed rows that could be compared seem to be marked beside the cue: "
         "what is marked there hardly moves the model, what is marked on the others does; look again at "
-        f"{rows_named(rows)}"
+        f"{rows_named(rows, files, most=NUM_NAMED)}"
     )
     return FeedbackDoubted(tuple(rows), len(drawn), message)
 
 
-def shows_the_class(judge: Judge, after: Judged) -> FeedbackDoubted | None:
-    """Masks whose content still draws the corrected model to its class, while that of most others no longer does."""
+def shows_the_class(judge: Judge, after: Judged, files: Sequence[str] = ()) -> FeedbackDoubted | None:
+    """Masks whose content still draws the corrected model to its class, while that of most others no longer does.
+
+    Args:
+        files: of the training rows, to name them by.
+    """
     drawn = _attraction_by_mask(judge, after)
     rows = [row for row, (mean, error) in drawn.items() if mean - error > STILL]
     rows.sort(key=lambda row: -drawn[row][0])
@@ -62,7 +71,7 @@ def shows_the_class(judge: Judge, after: Judged) -> FeedbackDoubted | None:
     what = "label" if judge.task.logits is None else "class"
     message = (
         f"what is marked on {len(rows)} of {len(drawn)} reviewed rows still draws other rows to their {what}: the "
-        f"mask may hold what shows the {what}; look again at {rows_named(rows)}"
+        f"mask may hold what shows the {what}; look again at {rows_named(rows, files, most=NUM_NAMED)}"
     )
     return FeedbackDoubted(tuple(rows), len(drawn), message)
 
@@ -77,9 +86,3 @@ def _attraction_by_mask(judge: Judge, judged: Judged) -> dict[int, tuple[float, 
             error = float(of_mask.std()) / len(of_mask) ** 0.5
             found[int(judge.exchanges.reviewed.index[place])] = (float(of_mask.mean()), error)
     return found
-
-
-def rows_named(rows: Sequence[int]) -> str:
-    """The first of these rows, in words, and how many more there are."""
-    more = f" and {len(rows) - NUM_NAMED} more" if len(rows) > NUM_NAMED else ""
-    return ("rows " if len(rows) > 1 else "row ") + ", ".join(map(str, rows[:NUM_NAMED])) + more

@@ -2,9 +2,8 @@
 
 from collections.abc import Sequence
 
-from torch import Tensor
-
-from corrigible.data.protocol import Dataset
+from corrigible.data.dataset import strata_of
+from corrigible.data.protocol import Dataset, class_named, class_names_of
 from corrigible.errors import FeedbackError
 from corrigible.feedback.checks import checked_all
 from corrigible.feedback.extent import require_something_left
@@ -29,16 +28,24 @@ def usable_marks(feedback: list[Feedback], dataset: Dataset) -> Marks:
             "expected the split 'train': give the other feedback to evaluate"
         )
     marks = marks_of(feedback, dataset)
-    require_something_left(marks.irrelevant)
+    require_something_left(marks.irrelevant, dataset)
     return marks
 
 
-def require_marked(marks: Marks, feedback: list[Feedback], labels: Tensor, methods: Sequence[ConfiguredMethod]) -> None:
+def require_marked(
+    marks: Marks, feedback: list[Feedback], dataset: Dataset, methods: Sequence[ConfiguredMethod]
+) -> None:
     """Raises FeedbackError if the feedback marks nothing that these penalties or augmentations could use."""
+    labels, class_names = strata_of(dataset), class_names_of(dataset)
     classes = set(labels.tolist())
-    absent = [said.label for said in feedback if said.scope == "class" and said.label not in classes]
+    absent = [
+        said.label
+        for said in feedback
+        if said.label is not None and said.scope == "class" and said.label not in classes
+    ]
     if absent:
-        raise FeedbackError(f"feedback on class {absent[0]}; the data has {', '.join(map(str, sorted(classes)))}")
+        known = ", ".join(class_named(label, class_names) for label in sorted(classes))
+        raise FeedbackError(f"feedback on class {class_named(absent[0], class_names)}; the data has {known}")
     said = marks.said(labels)
     if not said:
         raise FeedbackError("the feedback marks no input of any row; expected a mask with at least one True")
