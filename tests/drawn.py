@@ -3,6 +3,7 @@
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.text import Text
+from matplotlib.ticker import FixedFormatter
 
 HOSTILE = "$a_1$ ^{ <script>\n\t" + "long words that go on and on " * 9
 """A name that must neither be read as a formula or a tag, nor leave the canvas."""
@@ -31,6 +32,24 @@ def outside(figure: Figure) -> list[str]:
         box = text.get_window_extent()
         if box.x0 < -1 or box.y0 < -1 or box.x1 > width + 1 or box.y1 > height + 1:
             found.append(text.get_text())
+    return found
+
+
+def unnamed_axes(figure: Figure) -> list[str]:
+    """Which axes show numbers and have no name."""
+    figure.draw_without_rendering()
+    found = []
+    for axes in figure.axes:
+        if not axes.get_visible() or not axes.axison:
+            continue
+        for which, axis in (("x", axes.xaxis), ("y", axes.yaxis)):
+            shown = [label.get_text() for label in axis.get_ticklabels() if label.get_visible()]
+            has_numbers = any(text[:1].isdigit() or text[:1] == "−" for text in shown) and axis.get_visible()
+            has_numbers &= not isinstance(axis.get_major_formatter(), FixedFormatter)
+            # The middle panels of a row that shares its axis have no numbers of their own.
+            is_drawn = bool(axis.get_tick_params().get(f"label{'bottom' if which == 'x' else 'left'}", True))
+            if has_numbers and is_drawn and not axis.get_label_text():
+                found.append(which)
     return found
 
 

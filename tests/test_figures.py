@@ -26,7 +26,9 @@ def test_a_scale_holds_zero_and_all_values_without_much_to_spare(values):
         (-1.25, "−1.250"),
         (0.00012345, "0.000123"),
         (12345.6, "12,346"),
-        (1.5e9, "1.5e+09"),
+        (1.5e9, "1,500,000,000"),
+        (-2.5e-8, "−2.5 × 10⁻⁸"),
+        (0.000012, "0.000012"),
         (0.0, "0.000"),
     ],
 )
@@ -50,8 +52,14 @@ def chart(*values: float) -> str:
     return line_chart("loss", [Line("fooled", list(enumerate(values, start=1)), 0)])
 
 
+def read(text: str) -> float:
+    """The number that was written for people."""
+    factor, _, power = text.replace("−", "-").replace(",", "").partition(" × 10")
+    return float(factor) * 10.0 ** int(power.translate(str.maketrans("⁻⁰¹²³⁴⁵⁶⁷⁸⁹", "-0123456789")) or 0)
+
+
 def ticks(svg: str) -> list[float]:
-    return [float(t.replace("−", "-")) for t in re.findall(r'text-anchor="end">([^<]*)<', svg)]
+    return [read(t) for t in re.findall(r'text-anchor="end">([^<]*)<', svg)]
 
 
 @given(st.lists(FINITE, min_size=1, max_size=6))

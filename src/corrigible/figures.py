@@ -10,6 +10,9 @@ from markupsafe import Markup
 # Okabe and Ito's colours, which people with any colour vision tell apart, darkened for contrast on white.
 COLOURS = ("#c4510b", "#0067a6", "#5f6672", "#00755a", "#8a3e7d")
 DASHES = ("", "7 3", "2 3", "9 3 2 3", "4 2")
+SMALLEST, LARGEST = 1e-6, 1e15
+"""Numbers beyond are written as powers of ten."""
+RAISED = str.maketrans("-0123456789", "⁻⁰¹²³⁴⁵⁶⁷⁸⁹")
 LOG_FROM = 100.0
 """Positive values that span more than this factor are drawn on a logarithmic axis."""
 
@@ -25,17 +28,37 @@ class Line:
 
 
 def number(value: float) -> str:
-    """The value as people read it: three decimals, or three significant digits for very small and large ones."""
-    if value == 0 or 0.001 <= abs(value) < 1000:
+    """The value as people read it: three decimals, none from 1,000 on, three significant digits below 0.001."""
+    size = abs(value)
+    if value == 0 or 0.001 <= size < 1000:
         return f"{value:.3f}".replace("-", "−")
-    if 1000 <= abs(value) < 1e7:
-        return f"{value:,.0f}".replace("-", "−")
-    return f"{value:.3g}".replace("-", "−")
+    return f"{value:,.0f}".replace("-", "−") if 1000 <= size < LARGEST else _significant(value, 3)
 
 
 def short_number(value: float) -> str:
-    """The value without trailing zeros, for the ends and ticks of an axis."""
-    return f"{value:.4g}".replace("-", "−")
+    """The value with at most four digits behind the first one that counts, and no trailing zeros."""
+    size = abs(value)
+    if value == 0 or 1000 <= size < LARGEST:
+        return f"{value + 0.0:,.0f}".replace("-", "−")
+    return _significant(value, 4)
+
+
+def signed(value: float) -> str:
+    """The number with its sign, also where it is above 0."""
+    return ("+" if value > 0 else "") + number(value)
+
+
+def _significant(value: float, digits: int) -> str:
+    """Without trailing zeros; as a power of ten where it would take too many places."""
+    if not math.isfinite(value):
+        return {math.inf: "∞", -math.inf: "−∞"}.get(value, "unknown")
+    rounded = float(f"{value:.{digits}g}")
+    exponent = math.floor(math.log10(abs(rounded)))
+    if SMALLEST <= abs(rounded) < LARGEST:
+        text = f"{rounded:,.{max(digits - 1 - exponent, 0)}f}"
+        return (text.rstrip("0").rstrip(".") if "." in text else text).replace("-", "−")
+    factor = f"{rounded / 10.0**exponent:.{digits - 1}f}".rstrip("0").rstrip(".").replace("-", "−")
+    return f"{factor} × 10{str(exponent).translate(RAISED)}"
 
 
 def scale_of(values: Iterable[float]) -> tuple[float, float]:

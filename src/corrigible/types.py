@@ -125,6 +125,9 @@ class Columns:
     """The feature that each column belongs to, e.g. ``site``."""
     one_hot: tuple[bool, ...]
     """True where the column is one of the one-hot columns of a category."""
+    shift: tuple[float, ...] = field(default=(), compare=False)
+    """How each column was encoded: as (value − ``shift``) / ``scale``; empty where nothing was changed."""
+    scale: tuple[float, ...] = field(default=(), compare=False)
 
     @property
     def features(self) -> tuple[str, ...]:

@@ -18,7 +18,7 @@ def test_the_line_is_the_mean_and_the_band_students_interval() -> None:
     heights = band.get_paths()[0].vertices[:, 1]
     assert np.allclose([heights.min(), heights.max()], [0.4 - half, 0.4 + half], atol=1e-3)
     assert [text.get_text() for text in axes.get_legend().get_texts()] == ["plain", "defended"]
-    assert "_plain 0.950, 0.400, 0.000" in description(figure)
+    assert "plain 0.950, 0.400, 0.000" in description(figure)
 
 
 def test_bad_input_is_answered_in_one_line() -> None:

@@ -12,7 +12,7 @@ def test_the_line_is_the_mean_and_the_legend_its_area() -> None:
     (axes,) = deletion_insertion_curves({"_lime": CURVES}).axes
     (line,) = axes.get_lines()
     assert np.allclose(line.get_xydata(), [[0, 1.0], [0.5, 0.25], [1, 0.0]])
-    assert axes.get_legend().get_texts()[0].get_text() == "lime, area 0.375"
+    assert axes.get_legend().get_texts()[0].get_text() == "lime: area 0.375"
 
 
 def test_the_band_is_students_interval_and_one_row_has_none() -> None:

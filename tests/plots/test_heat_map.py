@@ -34,7 +34,7 @@ def test_each_explainer_has_its_own_scale_over_its_rows_and_the_figure_says_so()
     ends = [image.get_clim()[1] for image in maps(figure)]
     assert len(set(ends[::2])) == len(set(ends[1::2])) == 1
     assert ends[1] == pytest.approx(100 * ends[0])
-    assert "each method has its own scale, shared over its rows" in figure.get_supxlabel().replace("\n", " ")
+    assert "each method has its own scale for all rows" in figure.get_supxlabel().replace("\n", " ")
     assert [axes.get_title() for axes in figure.axes if axes.get_title()] == ["input", "one", "hundred"]
 
 

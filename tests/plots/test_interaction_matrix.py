@@ -46,6 +46,17 @@ def test_numbers_have_as_many_decimals_as_the_limit_needs_and_fit_their_cells() 
     assert numbers(interaction_matrix(matrix * 1e-4, list("abc"))) == []
 
 
+def test_pairs_within_sampling_error_are_left_without_colour() -> None:
+    rows = torch.tensor([1.0, 1.0, 1.0, 1.1])[:, None, None] * VALUES
+    rows[:, 0, 1] = rows[:, 1, 0] = torch.tensor([1.0, -1.0, 1.0, -1.0])
+    figure = interaction_matrix(rows, list("abc"), diagonal=False)
+    shown = np.ma.masked_invalid(figure.axes[0].get_images()[0].get_array()).mask
+    assert shown[0, 1] and not shown[0, 2]
+    assert "within sampling error" in figure.get_supxlabel()
+    alone = interaction_matrix(VALUES, list("abc"), half=torch.full((3, 3), 0.6), diagonal=False)
+    assert np.ma.masked_invalid(alone.axes[0].get_images()[0].get_array()).mask[1, 2]
+
+
 def test_bad_input_is_answered_in_one_line() -> None:
     with pytest.raises(DataError, match="the limit is 0.0; expected a number above 0"):
         interaction_matrix(VALUES, TABLE, limit=0.0)

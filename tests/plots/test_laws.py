@@ -4,16 +4,19 @@ import re
 import warnings
 
 import matplotlib
+import pandas as pd
 import pytest
 import torch
 from matplotlib.figure import Figure
 from torch import nn
 
+from corrigible.data.table import encode, encoder_of
 from corrigible.explanations.summaries import mean_attribution
 from corrigible.explanations.summaries.partial_dependence import partial_dependence as dependence_of
 from corrigible.explanations.summaries.permutation_importance import permutation_importance
 from corrigible.explanations.surrogates import linear_surrogate, tree_surrogate
 from corrigible.plots import (
+    attack_curves,
     beeswarm,
     coloured_text,
     deletion_insertion_curves,
@@ -24,15 +27,17 @@ from corrigible.plots import (
     importance,
     interaction_matrix,
     mean_bars,
+    method_scatter,
     page,
     partial_dependence,
     surrogate_bars,
     surrogate_tree,
     waterfall,
 )
+from corrigible.plots.method_scatter import MethodResult
 from corrigible.plots.page import svg_of
 from corrigible.types import Columns
-from drawn import HOSTILE, outside, texts
+from drawn import HOSTILE, outside, row_names, texts, unnamed_axes
 
 NAMES = ("_age", HOSTILE + "1", HOSTILE + "2", HOSTILE + "3")
 TABLE = Columns(NAMES, ("_age", "site" + HOSTILE, "site" + HOSTILE, HOSTILE), (False, True, True, False))
@@ -112,6 +117,90 @@ def test_no_name_is_a_formula_or_leaves_the_canvas(name: str) -> None:
     figure = PLOTS[name]()
     assert outside(figure) == []
     assert not any(text.get_parse_math() for text in texts(figure) if "$" in text.get_text())
+
+
+IDENTIFIER = re.compile(r"[a-z]+_[a-z_]+|\bnan\b|\d[eE][+-]\d|(?<![\w.-])-\d")
+"""What a reader of results must not meet: names from the code, and numbers as computers write them."""
+PLAIN = Columns(("age", "site=a", "site=b", "dose"), ("age", "site", "site", "dose"), (False, True, True, False))
+
+
+def plain_plots() -> dict[str, Figure]:
+    """One figure of each kind, with names that people gave and methods as the code names them."""
+    y, model, names = torch.arange(40) % 2, network(), ["no", "yes"]
+    curves = {"input_gradient": noise(5, 9), "expected_gradients": noise(5, 9)}
+    shown = {"columns": PLAIN, "samples": 200, "class_names": names, "fidelity": 1.0}
+    return {
+        "heat_map": heat_map(noise(2, 8, 8), {name: noise(2, 8, 8) for name in curves}, titles=["a", "b"]),
+        "heat_map_alone": heat_map(noise(2, 8, 8), noise(2, 8, 8)),
+        "beeswarm": beeswarm(noise(40, 4), rows(), PLAIN),
+        "mean_bars": mean_bars({"before": noise(40, 4)}, PLAIN),
+        "waterfall": waterfall(noise(4), PLAIN, baseline=0.1, score=-3.0, x=rows()[0]),
+        "coloured_text": coloured_text(["not", "bad"], noise(2)),
+        "interaction_matrix": interaction_matrix(noise(9, 4, 1) * noise(9, 4, 1).mT, PLAIN),
+        "deletion_insertion": deletion_insertion_curves(curves, curves, random_order={"deletion": curves}),
+        "importance": importance(permutation_importance(model, rows(), y, columns=PLAIN, num_resamples=9)),
+        "partial_dependence": partial_dependence([dependence_of(model, rows(), "age", columns=PLAIN)]),
+        "attack_curves": attack_curves([0.0, 0.1], {"right_reasons": torch.rand(2, 2)}),
+        "method_scatter": method_scatter([MethodResult("right_reasons", 0.9, 0.8, 0.95, 0.2, 1.4)]),
+        "surrogate_tree": surrogate_tree(tree_surrogate(model, rows(64), **shown)),
+        "surrogate_tree_of_scores": surrogate_tree(tree_surrogate(model, rows(64), target=1, **shown)),
+        "surrogate_bars": surrogate_bars(linear_surrogate(model, rows(64), **shown)),
+    }
+
+
+def test_readers_meet_no_name_of_the_code_and_every_axis_with_numbers_says_what_they_are() -> None:
+    drawn = plain_plots()
+    assert {name: outside(figure) for name, figure in drawn.items() if outside(figure)} == {}
+    said = {name: [text.get_text() for text in texts(figure)] for name, figure in drawn.items()}
+    assert {name: bad for name, found in said.items() if (bad := [t for t in found if IDENTIFIER.search(t)])} == {}
+    assert {name: axes for name, figure in drawn.items() if (axes := unnamed_axes(figure))} == {}
+    assert not any(IDENTIFIER.search(description(figure)) for figure in drawn.values())
+
+
+def test_an_axis_without_a_name_is_found() -> None:
+    figure = plain_plots()["attack_curves"]
+    figure.axes[0].set_xlabel("")
+    assert unnamed_axes(figure) == ["x"]
+
+
+def test_surrogates_that_do_not_follow_their_model_say_so_in_the_title() -> None:
+    wanted = {"columns": PLAIN, "samples": 200}
+    bad = tree_surrogate(
+        lambda x: torch.stack([x[:, 0] * x[:, 3], x[:, 0] - x[:, 0]], dim=1),
+        rows(64),
+        **wanted,
+        max_leaves=2,
+        fidelity=1.0,
+    )
+    assert "does not follow the model" in surrogate_tree(bad).get_suptitle().replace("\n", " ")
+    assert (
+        "does not follow"
+        not in surrogate_bars(linear_surrogate(network(), rows(64), target=1, **wanted)).get_suptitle()
+    )
+
+
+def test_arrays_lists_and_frames_are_drawn_as_tensors_are() -> None:
+    found, x = noise(40, 4), rows()
+    frame = pd.DataFrame(x.numpy(), columns=["age", "a", "b", "dose"])
+    expected = svg_of(beeswarm(found, x, ["age", "a", "b", "dose"]))
+    assert svg_of(beeswarm(found.numpy(), frame)) == svg_of(beeswarm(found.tolist(), frame)) == expected
+    assert svg_of(mean_bars(found.tolist(), list("abcd"))) == svg_of(mean_bars(found, list("abcd")))
+    images = noise(2, 8, 8)
+    assert svg_of(heat_map(images.numpy(), images.tolist())) == svg_of(heat_map(images, images))
+    assert svg_of(coloured_text(["not", "bad"], [0.5, -1.0])) == svg_of(
+        coloured_text(["not", "bad"], torch.tensor([0.5, -1.0]))
+    )
+
+
+def test_values_are_in_original_units_with_the_words_of_their_categories() -> None:
+    rows_of_people = {"age": [30.0, 50.0, 71.5], "site": ["a", "b", "a"], "smoker": [1, 0, 1], "y": [0, 1, 0]}
+    frame = pd.DataFrame(rows_of_people)
+    encoder = encoder_of(frame, target="y")
+    x = encode(frame, encoder).x
+    names = row_names(waterfall(noise(x.shape[1]), encoder, baseline=0.0, score=1.0, x=x[0]).axes[0])
+    assert {"age = 30", "site = a", "smoker = 1"} <= set(names)
+    figure = partial_dependence(dependence_of(lambda rows: rows[:, 0], x, "smoker", columns=encoder.columns))
+    assert [tick.get_text() for tick in figure.axes[0].get_xticklabels()] == ["0", "1"]
 
 
 @pytest.mark.parametrize("name", PLOTS)

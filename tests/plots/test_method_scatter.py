@@ -27,7 +27,7 @@ def test_each_mark_stands_at_its_numbers_and_a_dearer_step_is_larger():
 def test_names_are_written_as_they_are_and_stay_on_the_canvas():
     figure = method_scatter(METHODS, title=HOSTILE)
     assert outside(figure) == []
-    assert any("right reasons (1.40 ×)" in text.get_text() for text in texts(figure))
+    assert any("right reasons (step: 1.40 ×)" in text.get_text() for text in texts(figure))
 
 
 def test_nothing_to_draw_is_refused():

@@ -18,7 +18,7 @@ def bars(figure) -> list[tuple[float, float]]:
 
 def test_each_bar_starts_where_the_last_one_ended() -> None:
     figure = waterfall(ATTRIBUTION, TABLE, baseline=1.0, score=-0.25, x=torch.tensor([2.0, 0, 1, -1]))
-    assert row_names(figure.axes[0]) == ["baseline", "site = b", "age = 2", "dose = −1", "score"]
+    assert row_names(figure.axes[0]) == ["baseline", "site = b", "age = 2", "dose = −1", "this row"]
     assert bars(figure) == [(1.0, -1.0), (-1.0, -0.5), (-0.5, -0.25)]
     written = {text.get_text() for text in texts(figure)}
     assert {"1.000", "−2.000", "+0.500", "+0.250", "−0.250"} <= written
@@ -26,7 +26,7 @@ def test_each_bar_starts_where_the_last_one_ended() -> None:
 
 def test_what_the_attributions_leave_open_has_a_bar_of_its_own() -> None:
     figure = waterfall(ATTRIBUTION, TABLE, baseline=1.0, score=0.75)
-    assert row_names(figure.axes[0])[-2:] == ["not explained", "score"]
+    assert row_names(figure.axes[0])[-2:] == ["not explained", "this row"]
     assert bars(figure)[-1] == (-0.25, 0.75)
 
 
@@ -37,6 +37,15 @@ def test_weak_features_are_joined_but_never_one_alone() -> None:
     assert bars(figure)[-1] == (7.0, 10.0)
     figure = waterfall(many, list("abcd"), baseline=0.0, score=10.0, max_features=3)
     assert row_names(figure.axes[0])[1:-1] == ["a", "b", "c", "d"]
+
+
+def test_the_same_row_before_and_after_has_the_same_features_on_one_scale() -> None:
+    found = {"before": ATTRIBUTION, "after": 0.1 * ATTRIBUTION}
+    ends = {"before": -0.25, "after": 0.875}
+    figure = waterfall(found, TABLE, baseline=1.0, score=ends, order=["dose"])
+    assert row_names(figure.axes[0]) == ["baseline", "dose", "site", "age", "this row"]
+    assert figure.axes[0].get_xlim() == figure.axes[1].get_xlim()
+    assert [axes.get_title(loc="left") for axes in figure.axes] == ["before", "after"]
 
 
 def test_bad_input_is_answered_in_one_line() -> None:

@@ -126,5 +126,6 @@ def leaking_column(data: TensorData, *, informative: bool, seed: int, noise: flo
     order = torch.randperm(len(data), generator=generator).to(data.y.device)
     draws = torch.randn(len(data), generator=generator).to(data.x)
     leak = (data.y if informative else data.y[order]).to(data.x) + noise * draws
-    extended = Columns((*columns.names, LEAK), (*columns.feature, LEAK), (*columns.one_hot, False))
+    units = ((*columns.shift, 0.0), (*columns.scale, 1.0)) if columns.scale else ()
+    extended = Columns((*columns.names, LEAK), (*columns.feature, LEAK), (*columns.one_hot, False), *units)
     return replace(data, x=torch.cat([data.x, leak[:, None]], dim=1), columns=extended)

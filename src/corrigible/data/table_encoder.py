@@ -45,12 +45,11 @@ class TableEncoder:
     def columns(self) -> Columns:
         """Which columns of the encoded ``x`` make up which feature."""
         found = [
-            (name, feature.name, is_one_hot)
+            (name, feature.name, is_one_hot, *_encoded_by(feature, name))
             for feature in self.features
             for name, is_one_hot in columns_of_feature(feature)
         ]
-        names, features, one_hot = zip(*found, strict=True)
-        return Columns(names, features, one_hot)
+        return Columns(*zip(*found, strict=True))
 
     @property
     def read(self) -> tuple[str, ...]:
@@ -86,6 +85,12 @@ def from_json(text: str) -> TableEncoder:
         return TableEncoder(**{"features": features, "readings": readings, **facts, **names})
     except (ValueError, KeyError, TypeError, AttributeError) as error:
         raise DataError(f"not a table encoder ({error!r}); expected the text that to_json writes") from error
+
+
+def _encoded_by(feature: Feature, column: str) -> tuple[float, float]:
+    """What is taken from the column's values, and what they are divided by."""
+    is_scaled = isinstance(feature, Numeric) and column == feature.name
+    return (feature.mean, feature.sd) if is_scaled else (0.0, 1.0)  # type: ignore[union-attr]
 
 
 def _feature(facts: dict[str, Any]) -> Feature:

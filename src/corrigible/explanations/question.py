@@ -16,7 +16,7 @@ from corrigible.errors import DataError
 from corrigible.explanations.inputs import as_model, checked_classes, checked_output, checked_rows, choices
 from corrigible.explanations.passes import score_of, values_index
 from corrigible.explanations.reading import Meaning, meaning_of, require_sound_answers
-from corrigible.explanations.scores import name_of_score, plain_score
+from corrigible.explanations.scores import plain_score, score_in_words
 from corrigible.models.batch_size import rows_at_once_of
 from corrigible.models.forward import Score
 from corrigible.models.modes import like_parameters, untouched
@@ -233,7 +233,7 @@ def asked_of(
         target = _one_target(meaning, outputs)
     elif count is not None and not all(0 <= index(of) < count for of in np.atleast_1d(np.asarray(target))):
         raise DataError(f"target is {target}; expected {choices(count - 1)}{', or two of them' if count > 1 else ''}")
-    return Asked(plain, target, name_of_score(meaning.score), count)
+    return Asked(plain, target, score_in_words(meaning.score), count)
 
 
 def _one_target(meaning: Meaning, outputs: Tensor) -> int:

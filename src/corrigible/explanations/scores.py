@@ -186,6 +186,17 @@ OF_ALL_CLASSES = ("summed_log_prob", "random_projection")
 OF_OUTPUTS = ("target_output", "target_value")
 """Scores that every task has."""
 SCORE_NAMES = (*SCORES, "random_projection")
+IN_WORDS = {
+    "target_logit": "logit",
+    "target_log_prob": "log-probability",
+    "target_prob": "probability",
+    "predicted_logit": "largest logit",
+    "summed_log_prob": "sum of the log-probabilities",
+    "margin": "margin",
+    "target_output": "value",
+    "target_value": "predicted value",
+}
+"""Scores as they are called in front of "of class 1"."""
 
 
 def reads_classes(score: object) -> bool:
@@ -200,6 +211,12 @@ def name_of_score(score: str | Score) -> str:
     if isinstance(score, TargetValue):
         return "target_value"
     return name_of(score.score if isinstance(score, ClassScore) else score)
+
+
+def score_in_words(score: str | Score) -> str:
+    """What a reader of results is told that the score is; its name for a user's own function."""
+    name = score if isinstance(score, str) else name_of_score(score)
+    return IN_WORDS.get(name, name)
 
 
 def score_for(chosen: str | Score | None, task: Task) -> str | Score:

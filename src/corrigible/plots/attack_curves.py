@@ -2,50 +2,52 @@
 
 from collections.abc import Mapping, Sequence
 from itertools import pairwise
+from typing import Any
 
-from jaxtyping import Float
 from matplotlib.figure import Figure
 from torch import Tensor
 
 from corrigible.errors import DataError
 from corrigible.figures import DASHES, number
 from corrigible.intervals import half_width
-from corrigible.plots.style import WIDTH, add_legend, colour_of, describe, label_axes, new_figure, quiet
+from corrigible.plots.features import numbers_in
+from corrigible.plots.style import WIDTH, add_legend, colour_of, describe, label_axes, new_figure, quiet, spoken_method
 
 
 def attack_curves(
     epsilons: Sequence[float],
-    accuracies: Mapping[str, Float[Tensor, " seed size"]],
+    accuracies: Mapping[str, Any],
     *,
     title: str = "",
-    label: str = "attack size",
+    label: str = "attack size, in units of the input",
 ) -> Figure:
     """The mean accuracy of each model over seeds at each attack size, with Student's 95 % interval.
 
     Args:
         epsilons: the attack sizes, rising.
-        accuracies: model -> its accuracy by seed and attack size.
+        accuracies: model -> its accuracy, (seed, attack size), a tensor, array or list.
 
     Raises:
         DataError: no models, fewer than two sizes, sizes that do not rise, or accuracies of another shape.
     """
-    _check(epsilons, accuracies)
+    given = {name: numbers_in(found, f"accuracies of {name}") for name, found in accuracies.items()}
+    _check(epsilons, given)
     figure = new_figure(2.6 + 0.18 * len(accuracies), width=0.75 * WIDTH, title=title)
     axes = quiet(figure.subplots(), grid="y")
     lines, told = [], []
-    for place, (name, found) in enumerate(accuracies.items()):
-        values = found.detach().double().cpu().numpy()
+    for place, (name, found) in enumerate(given.items()):
+        values = found.double().numpy()
         mean, half = values.mean(axis=0), half_width(values)
         dash = DASHES[place % len(DASHES)]
         pattern = (0, tuple(float(part) / 2 for part in dash.split())) if dash else "solid"
         lines += axes.plot(epsilons, mean, color=colour_of(place), linewidth=1.6, linestyle=pattern)
         if half is not None:
             axes.fill_between(epsilons, mean - half, mean + half, color=colour_of(place), alpha=0.15, linewidth=0)
-        told.append(f"{name} {', '.join(number(value) for value in mean)}")
-    axes.set_ylim(0, 1)
+        told.append(f"{spoken_method(name)} {', '.join(number(value) for value in mean)}")
+    axes.set_ylim(0, 1.02)
     axes.set_xlim(epsilons[0], epsilons[-1])
-    label_axes(axes, x=label, y="accuracy")
-    names = [name.replace("_", " ") for name in accuracies]
+    label_axes(axes, x=label, y="accuracy (share of rows predicted right)")
+    names = [spoken_method(name) for name in accuracies]
     add_legend(axes, lines, names, loc="upper left", bbox_to_anchor=(-0.02, -0.2), borderaxespad=0, handlelength=2.4)
     sizes = ", ".join(number(size) for size in epsilons)
     return describe(figure, f"{title or 'Accuracy under attack'} at {label} {sizes}: {'; '.join(told)}")

@@ -16,9 +16,10 @@ from corrigible.plots.features import (
     FeatureNames,
     FeatureValues,
     columns_named,
+    in_order,
+    numbers_in,
     require_finite,
     signed_by_feature,
-    strongest,
     values_of,
 )
 from corrigible.plots.style import (
@@ -30,6 +31,7 @@ from corrigible.plots.style import (
     colour_of,
     describe,
     label_axes,
+    limits_around,
     name_rows,
     new_figure,
     quiet,
@@ -51,46 +53,54 @@ COLOUR_QUANTILES = (0.05, 0.95)
 
 
 def beeswarm(
-    attribution: Float[Tensor, " row column"] | Mapping[str, Float[Tensor, " row column"]],
-    x: Float[Tensor, " ..."],
-    columns: FeatureNames,
+    attribution: Any,
+    x: Any,
+    columns: FeatureNames = None,
     *,
     max_features: int = 15,
+    order: Sequence[str] = (),
     title: str = "",
-    label: str = "attribution",
+    label: str = "attribution, in units of the explained score",
 ) -> Figure:
     """Every row's attribution to each feature, the feature with the largest mean absolute attribution on top.
 
-    A feature's columns are summed. Numbers are coloured from low to high; the few categories of a feature have a
-    colour each, many are grey. The same attributions always give the same points. Several attributions of the same rows
-    by name, such as those of a model before and after correction, stand side by side on one scale.
+    A feature's columns are summed. Numbers are coloured from low to high; the few categories of a feature, or the 0 and
+    1 of a yes or no, have a colour each, many are grey. The same attributions always give the same points.
 
     Args:
-        columns: which columns make up which feature, or one name per column.
+        attribution: (row, column), a tensor, array, list or frame; or several of the same rows by name, such as those
+            of a model before and after correction, which stand side by side on one scale.
+        x: the rows that were explained, in the same shape.
+        columns: which columns make up which feature: `Columns`, the table's encoder, or one name per column.
+        order: features that stand on top, in this order.
         label: of the axis.
 
     Raises:
         DataError: an x of another shape, names for another number of columns, no rows, or values that are not finite.
     """
-    panels = attribution if isinstance(attribution, Mapping) else {"": attribution}
+    given = attribution if isinstance(attribution, Mapping) else {"": attribution}
+    panels = {name: numbers_in(found, f"the attribution {name}".rstrip()) for name, found in given.items()}
+    named_by, x = x, numbers_in(x, "x")
     _check(panels, x)
-    named = columns_named(columns, x.shape[1])
+    named = columns_named(columns, x.shape[1], named_by, *given.values())
     signed = {name: signed_by_feature(found, named) for name, found in panels.items()}
-    order = strongest(np.max([np.abs(values).mean(axis=0) for values in signed.values()], axis=0), max_features)
-    names = [named.features[place] for place in order]
+    sizes = np.max([np.abs(values).mean(axis=0) for values in signed.values()], axis=0)
+    shown = in_order(named, order, sizes, max_features)
+    names = [named.features[place] for place in shown]
     held = [values_of(x, named, name) for name in names]
-    ends = np.array([(values[:, order].min(), values[:, order].max()) for values in signed.values()])
+    ends = np.array([(values[:, shown].min(), values[:, shown].max()) for values in signed.values()])
     span = float(ends.max() - ends.min()) or 1.0
     figure = new_figure(
-        0.9 + (row_height(names) + 0.04) * len(order) + 0.2 * (len(panels) > 1),
+        0.9 + (row_height(names) + 0.04) * len(shown) + 0.2 * (len(panels) > 1),
         width=WIDTH if len(panels) == 1 else 1.2 + 4.5 * len(panels),
         title=title,
     )
     all_axes = figure.subplots(1, len(panels), sharex=True, sharey=True, squeeze=False)[0]
     for axes, (panel, values) in zip(all_axes, signed.items(), strict=True):
-        _draw_panel(quiet(axes, grid="x"), values[:, order], held, span)
+        _draw_panel(quiet(axes, grid="x"), values[:, shown], held, span)
         axes.set_title(shortened(panel, longest=50), loc="left", **text_style(color=INK, fontweight="bold"))
         label_axes(axes, x=label)
+    all_axes[0].set_xlim(*limits_around(min(float(ends.min()), 0.0), max(float(ends.max()), 0.0)))
     name_rows(all_axes[0], names)
     for level, in_rows in enumerate(held):
         _name_categories(all_axes[-1], in_rows, level)
@@ -165,7 +175,7 @@ def _name_categories(axes: Axes, values: FeatureValues, level: int) -> None:
     style = text_style(va="center", ha="left", clip_on=False)
     beside, count = axes.get_yaxis_transform(), len(values.categories)
     if count > MOST_COLOURED:
-        axes.text(1.02, level, f"{count} categories", transform=beside, **style)
+        axes.text(1.02, level, f"{count} categories (grey)", transform=beside, **style)
         return
     longest = 16 if count <= LINES_OF_A_KEY else 12
     keys = [(shortened(name, longest=longest), colour_of(place)) for place, name in enumerate(values.categories)]

@@ -1,10 +1,9 @@
 """A text whose words are coloured by their attribution."""
 
 from collections.abc import Sequence
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
-from jaxtyping import Float
 from markupsafe import Markup
 from matplotlib.colors import Normalize, to_hex
 from matplotlib.figure import Figure
@@ -14,9 +13,11 @@ from matplotlib.textpath import TextPath
 from torch import Tensor
 
 from corrigible.errors import DataError
+from corrigible.figures import signed
 from corrigible.notebook import Shown
 from corrigible.pictures import shared_limit
-from corrigible.plots.style import DIVERGING, LARGE, WIDTH, describe, ink_on, new_figure, plain, shortened
+from corrigible.plots.features import numbers_in
+from corrigible.plots.style import DIVERGING, LARGE, WIDTH, describe, ink_on, new_figure, plain, shortened, text_style
 from corrigible.printable import plural
 
 LINE_HEIGHT = 1.75
@@ -26,7 +27,7 @@ LONGEST_WORD = 60
 
 def coloured_text(
     words: Sequence[str],
-    values: Float[Tensor, " word"],
+    values: Any,
     *,
     limit: float | None = None,
     width: float = WIDTH,
@@ -37,15 +38,17 @@ def coloured_text(
     The colours end at ``limit``, or at the 99.5th percentile of the absolute values; unknown values (NaN) are grey.
 
     Args:
+        values: one per word, a tensor, array or list.
         width: of the figure in inches.
 
     Raises:
         DataError: no words, another number of values, or a limit that is not above 0.
     """
+    values = numbers_in(values, "values").float()
     colours = _colours(words, values, limit)
     boxes = _placed(words, (width - 0.2) * 72)
     num_lines = boxes[-1].line + 1
-    figure = new_figure(num_lines * LINE_HEIGHT * LARGE / 72 + 0.2, width=width, title=title)
+    figure = new_figure(num_lines * LINE_HEIGHT * LARGE / 72 + 0.4, width=width, title=title)
     axes = figure.subplots()
     axes.set_axis_off()
     for box, colour in zip(boxes, colours, strict=True):
@@ -55,18 +58,20 @@ def coloured_text(
         axes.text(*middle, box.word, fontsize=LARGE, color=ink_on(colour), ha="center", va="center", parse_math=False)
     axes.set_xlim(0, (width - 0.2) * 72)
     axes.set_ylim(-num_lines * LINE_HEIGHT * LARGE, 0)
+    figure.supxlabel("red: raises the score · blue: lowers it", **text_style(x=0.02, ha="left"))
     return describe(figure, f"{title or 'Text'}: {_told(words, values)}")
 
 
-def coloured_text_html(words: Sequence[str], values: Float[Tensor, " word"], *, limit: float | None = None) -> Shown:
+def coloured_text_html(words: Sequence[str], values: Any, *, limit: float | None = None) -> Shown:
     """The same as a paragraph for a web page; each word tells its value when pointed at.
 
     Raises:
         DataError: as ``coloured_text``.
     """
+    values = numbers_in(values, "values").float()
     spans = [
         Markup('<span style="background:{};color:{};padding:1px 3px;border-radius:2px" title="{}">{}</span>').format(
-            colour, ink_on(colour), f"{value:+.3g}".replace("-", "−"), plain(word)
+            colour, ink_on(colour), signed(value), plain(word)
         )
         for word, value, colour in zip(words, values.tolist(), _colours(words, values, limit), strict=True)
     ]
@@ -117,5 +122,5 @@ def _colours(words: Sequence[str], values: Tensor, limit: float | None) -> list[
 
 def _told(words: Sequence[str], values: Tensor) -> str:
     order = values.abs().nan_to_num(0).argsort(descending=True, stable=True)[:5].tolist()
-    strong = ", ".join(f"{plain(words[place])} {float(values[place]):+.3g}" for place in order)
+    strong = ", ".join(f"{plain(words[place])} {signed(float(values[place]))}" for place in order)
     return f"{plural(len(words), 'word')}; strongest: {strong}"

@@ -1,9 +1,9 @@
 """Deletion and insertion: the score while inputs are taken away or put back, the strongest first."""
 
 from collections.abc import Mapping
+from typing import Any
 
 import numpy as np
-from jaxtyping import Float
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from torch import Tensor
@@ -11,6 +11,7 @@ from torch import Tensor
 from corrigible.errors import DataError
 from corrigible.figures import DASHES, number
 from corrigible.intervals import half_width
+from corrigible.plots.features import numbers_in
 from corrigible.plots.style import (
     INK,
     WIDTH,
@@ -18,72 +19,97 @@ from corrigible.plots.style import (
     colour_of,
     describe,
     label_axes,
+    limits_around,
     new_figure,
     quiet,
+    spoken_method,
     text_style,
 )
 
-Curves = Mapping[str, Float[Tensor, " row point"]]
+Curves = Mapping[str, Any]
 """The score by method: each row's, at equal steps from all inputs as they are to all changed."""
 
 
 def deletion_insertion_curves(
-    deletion: Curves, insertion: Curves | None = None, *, title: str = "", label: str = "score"
+    deletion: Curves,
+    insertion: Curves | None = None,
+    *,
+    random_order: Mapping[str, Curves] | None = None,
+    title: str = "",
+    label: str = "score of the explained class",
 ) -> Figure:
     """The mean curve of each method over the rows, with Student's 95 % interval, and the area under it.
 
     An explainer that names the inputs that matter makes the score fall early in deletion, for a small area, and rise
     early in insertion, for a large one.
 
+    Args:
+        deletion: the score by method: each row's, (row, point), at equal steps from all inputs as they are to all
+            changed. ``insertion`` likewise, the other way round.
+        random_order: under "deletion" and "insertion" the curves of the same methods' models while inputs change in
+            random order: dotted. An explanation that is no better than that says nothing.
+
     Raises:
         DataError: no methods, fewer than two points, or scores that are not finite.
     """
-    panels = {"deletion": deletion} | ({"insertion": insertion} if insertion else {})
-    for kind, curves in panels.items():
-        _check(kind, curves)
-    longest = max(len(curves) for curves in panels.values())
+    given = {"deletion": deletion} | ({"insertion": insertion} if insertion else {})
+    panels = {kind: _numbers(kind, curves) for kind, curves in given.items()}
+    beside = {kind: _numbers(kind, (random_order or {}).get(kind, {}), least=0) for kind in panels}
+    longest = max(len(panels[kind]) + len(beside[kind]) for kind in panels)
     height = 2.6 + 0.18 * longest
     figure = new_figure(height, width=WIDTH if len(panels) == 2 else 0.7 * WIDTH, title=title)
     told = []
     styles = {name: place for place, name in enumerate(dict.fromkeys([*deletion, *(insertion or ())]))}
     found = figure.subplots(1, len(panels), sharey=True, squeeze=False)[0]
     for axes, (kind, curves) in zip(found, panels.items(), strict=True):
-        areas = _draw(quiet(axes, grid="y"), curves, styles)
+        areas = _draw(quiet(axes, grid="y"), curves, beside[kind], styles)
         axes.set_title(kind, loc="left", **text_style(color=INK, fontweight="bold"))
         label_axes(axes, x=f"share of inputs {'removed' if kind == 'deletion' else 'put back'}")
         told += [f"{kind} {name} area {number(area)}" for name, area in areas.items()]
     label_axes(found[0], x=found[0].get_xlabel(), y=label)
+    drawn = np.concatenate([axes.dataLim.intervaly for axes in found])
+    found[0].set_ylim(*limits_around(float(drawn.min()), float(drawn.max())))
     return describe(figure, f"{title or 'Deletion and insertion curves'}: {'; '.join(told)}")
 
 
-def _draw(axes: Axes, curves: Curves, styles: Mapping[str, int]) -> dict[str, float]:
+def _draw(axes: Axes, curves: Curves, random_order: Curves, styles: Mapping[str, int]) -> dict[str, float]:
     """The area under each mean curve."""
     lines, legend, areas = [], [], {}
-    for name, curve in curves.items():
-        scores = curve.detach().double().cpu().numpy()
+    every = [(name, curve, False) for name, curve in curves.items()]
+    every += [(name, curve, True) for name, curve in random_order.items()]
+    for name, curve, is_random in every:
+        scores = curve.double().numpy()
         share, mean = np.linspace(0, 1, scores.shape[1]), scores.mean(axis=0)
-        style = styles[name]
-        dash = DASHES[style % len(DASHES)]
-        pattern = (0, tuple(float(part) / 2 for part in dash.split())) if dash else "solid"
-        lines += axes.plot(share, mean, color=colour_of(style), linewidth=1.6, linestyle=pattern)
-        half = half_width(scores)
+        style = styles.get(name, len(styles))
+        pattern = (0, (1, 1.5)) if is_random else _pattern(style)
+        width = 1.2 if is_random else 1.6
+        lines += axes.plot(share, mean, color=colour_of(style), linewidth=width, linestyle=pattern)
+        half = None if is_random else half_width(scores)
         if half is not None:
             axes.fill_between(share, mean - half, mean + half, color=colour_of(style), alpha=0.15, linewidth=0)
-        areas[name] = float((mean[1:] + mean[:-1]).mean() / 2)
-        legend.append(f"{name.replace('_', ' ')}, area {number(areas[name])}")
+        said = f"{spoken_method(name)}{', random order' if is_random else ''}"
+        areas[said] = float((mean[1:] + mean[:-1]).mean() / 2)
+        legend.append(f"{said}: area {number(areas[said])}")
     axes.set_xlim(0, 1)
     add_legend(axes, lines, legend, loc="upper left", bbox_to_anchor=(-0.02, -0.2), borderaxespad=0, handlelength=2.4)
     return areas
 
 
-def _check(kind: str, curves: Curves) -> None:
-    if not curves:
+def _pattern(style: int) -> Any:
+    dash = DASHES[style % len(DASHES)]
+    return (0, tuple(float(part) / 2 for part in dash.split())) if dash else "solid"
+
+
+def _numbers(kind: str, curves: Curves, *, least: int = 1) -> dict[str, Tensor]:
+    if len(curves) < least:
         raise DataError(f"no curves for {kind}; expected at least one method")
-    for name, curve in curves.items():
+    found = {name: numbers_in(curve, f"{kind} curves of {name}") for name, curve in curves.items()}
+    for name, curve in found.items():
         if curve.ndim != 2 or not len(curve) or curve.shape[1] < 2:
-            found = tuple(curve.shape)
+            shape = tuple(curve.shape)
             raise DataError(
-                f"{kind} curves of {name} have shape {found}; expected (row, point) with two points or more"
+                f"{kind} curves of {name} have shape {shape}; expected (row, point) with two points or more"
             )
         if not bool(curve.isfinite().all()):
             raise DataError(f"{kind} curves of {name} hold NaN or infinite scores; leave such rows out")
+    return found

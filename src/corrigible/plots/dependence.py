@@ -1,25 +1,33 @@
 """Partial dependence: the mean score over the values of a feature, and the line of every row."""
 
+import math
 from collections.abc import Mapping, Sequence
 from itertools import cycle
+from typing import Any
 
 import numpy as np
-from jaxtyping import Float
+import torch
 from matplotlib.axes import Axes
 from matplotlib.collections import LineCollection
 from matplotlib.figure import Figure
+from matplotlib.lines import Line2D
+from matplotlib.patches import Patch
 from torch import Tensor
 
 from corrigible.errors import DataError
 from corrigible.explanations.summaries.partial_dependence import PartialDependence
+from corrigible.figures import number, short_number
+from corrigible.plots.features import numbers_in
 from corrigible.plots.style import (
     FAINT,
     INK,
     MUTED,
+    SMALL,
     WIDTH,
     colour_of,
     describe,
     label_axes,
+    limits_around,
     new_figure,
     quiet,
     shortened,
@@ -34,13 +42,16 @@ Panels = Sequence[PartialDependence]
 
 
 def partial_dependence(
-    found: PartialDependence | Panels | Mapping[str, Panels], *, title: str = "", label: str = "score"
+    found: PartialDependence | Panels | Mapping[str, Panels],
+    *,
+    title: str = "",
+    label: str = "score of the explained class",
 ) -> Figure:
     """The mean score over each feature's values, with the lines of single rows behind and the data's places below.
 
-    All panels share the upright axis. A category has a point per value, wider marks standing for the spread of rows
-    from the 5th to the 95th percentile. Those of several models by name, such as before and after correction, stand
-    side by side, one feature below the other.
+    All panels share the upright axis. A category has a point per value, as has a number with only two, wider marks
+    standing for the spread of rows from the 5th to the 95th percentile. Those of several models by name, such as before
+    and after correction, stand side by side, one feature below the other.
 
     Raises:
         DataError: nothing to draw, other features in one model than in another, or scores that are not finite.
@@ -51,13 +62,16 @@ def partial_dependence(
         raise DataError("no partial dependence; expected at least one")
     across = len(names) or min(len(panels), PANELS_ACROSS)
     down = -(-len(panels) // across)
-    figure = new_figure(2.6 * down, width=max(0.62, across / 2.4) * WIDTH, title=title)
+    figure = new_figure(2.6 * down + 0.4, width=max(0.62, across / 2.4) * WIDTH, title=title)
     grid = figure.subplots(down, across, squeeze=False, sharey=True)
     for axes, panel in zip(grid.ravel(), panels, strict=False):
         categories, observed = panel.grid.categories, panel.grid.observed
         _draw_panel(quiet(axes, grid="y"), panel.grid.points, panel.lines, categories, observed)
         label_axes(axes, x=shortened(panel.grid.feature))
-    _leave_room(grid[0, 0], [bool(panel.grid.categories) for panel in panels])
+    drawn = torch.cat([panel.lines.detach().double().cpu().flatten() for panel in panels])
+    have_points = [bool(_values_of(panel.grid.points, panel.grid.categories)) for panel in panels]
+    _leave_room(grid[0, 0], drawn, all(have_points))
+    _explain_colours(figure, have_points, True)
     for axes in grid.ravel()[len(panels) :]:
         axes.set_visible(False)
     for axes in grid[:, 0]:
@@ -82,16 +96,16 @@ def _in_order(found: PartialDependence | Panels | Mapping[str, Panels]) -> list[
 
 
 def dependence_lines(
-    grid: Float[Tensor, " point"],
-    lines: Float[Tensor, " ..."],
+    grid: Any,
+    lines: Any,
     *,
     feature: str,
     categories: Sequence[str] = (),
-    observed: Float[Tensor, " _"] | None = None,
+    observed: Any = None,
     title: str = "",
-    label: str = "score",
+    label: str = "score of the explained class",
 ) -> Figure:
-    """The same for one feature from plain numbers.
+    """The same for one feature from plain numbers: tensors, arrays or lists.
 
     Args:
         grid: the feature's values; for categories their numbers, from 0.
@@ -101,13 +115,17 @@ def dependence_lines(
     Raises:
         DataError: other numbers of points, lines or categories, or scores that are not finite.
     """
+    grid, lines = numbers_in(grid, "grid"), numbers_in(lines, "lines").double()
+    observed = None if observed is None else numbers_in(observed, "observed")
     if lines.shape[1:] != grid.shape or not len(lines) or (categories and len(categories) != len(grid)):
         found = f"{len(grid)} points, lines of shape {tuple(lines.shape)}, {len(categories)} categories"
         raise DataError(f"{found}; expected one score per row and point, and a name per point or none")
-    figure = new_figure(2.5 if not categories else 3.2, width=0.62 * WIDTH, title=title)
+    figure = new_figure(2.9 if not categories else 3.6, width=0.62 * WIDTH, title=title)
     axes = quiet(figure.subplots(), grid="y")
     _draw_panel(axes, grid, lines, categories, observed)
-    _leave_room(axes, [bool(categories)])
+    has_points = bool(_values_of(grid, categories))
+    _leave_room(axes, lines.flatten(), has_points)
+    _explain_colours(figure, [has_points], observed is not None)
     label_axes(axes, x=shortened(feature), y=label)
     told = _told(feature, grid, lines.mean(dim=0), categories)
     return describe(figure, f"{title or 'Partial dependence'} of the {label}: {told}")
@@ -119,12 +137,28 @@ def _draw_panel(axes: Axes, grid: Tensor, lines: Tensor, categories: Sequence[st
     points, scores = grid.double().cpu().numpy(), lines.detach().double().cpu().numpy()
     held = np.empty(0) if observed is None else observed.double().cpu().numpy()
     held = held[np.isfinite(held)]
-    (_draw_categories if categories else _draw_numbers)(axes, points, scores, held)
-    if categories:
-        axes.set_xticks(range(len(categories)), [shortened(name, longest=14) for name in categories], parse_math=False)
-        axes.set_xlim(-0.6, len(categories) - 0.4)
-        if len(categories) > 6 or max(map(len, categories)) > 5:
-            axes.tick_params(axis="x", labelrotation=90)
+    values = _values_of(grid, categories)
+    if not values:
+        _draw_numbers(axes, points, scores, held)
+        return
+    places = np.arange(len(points), dtype=float)
+    _draw_categories(axes, places, scores, np.abs(held[:, None] - points).argmin(axis=1) if len(held) else held)
+    axes.set_xticks(places, [shortened(name, longest=14) for name in values], parse_math=False)
+    axes.set_xlim(-0.6, len(values) - 0.4)
+    if len(values) > 6 or max(map(len, values)) > 5:
+        axes.tick_params(axis="x", labelrotation=90)
+
+
+def _values_of(points: Tensor, categories: Sequence[str]) -> Sequence[str]:
+    """The values that stand side by side: the categories, or the two numbers of a yes or no; none for other numbers."""
+    is_yes_or_no = not categories and len(points) == 2
+    return _written(points) if is_yes_or_no else categories
+
+
+def _written(points: Tensor) -> list[str]:
+    """The values as text; what is 0 but for rounding is 0."""
+    largest = float(points.abs().max()) or 1.0
+    return [short_number(round(value, 5 - math.floor(math.log10(largest)))) for value in points.tolist()]
 
 
 def _draw_numbers(axes: Axes, points: np.ndarray, scores: np.ndarray, held: np.ndarray) -> None:
@@ -157,10 +191,25 @@ def _draw_histogram(axes: Axes, held: np.ndarray, points: np.ndarray) -> None:
     )
 
 
-def _leave_room(axes: Axes, are_categories: Sequence[bool]) -> None:
-    """Below the lines for the histograms, once all is drawn: the upright axis may be shared."""
-    low, high = axes.get_ylim()
-    axes.set_ylim(low - 0.12 * (high - low) * (not all(are_categories)), high)
+def _explain_colours(figure: Figure, have_points: Sequence[bool], has_histogram: bool) -> None:
+    """A key below the panels."""
+    keys: list[tuple[Any, str]] = [(Line2D([], [], color=colour_of(0), linewidth=2.2), "mean over the rows")]
+    if any(have_points):
+        keys[0] = (Line2D([], [], color=colour_of(0), linewidth=2.2, marker="o"), "mean over the rows")
+        keys.append((Line2D([], [], color=FAINT, linewidth=3.0), "middle 90 % of the rows"))
+    if not all(have_points):
+        keys.append((Line2D([], [], color=MUTED, linewidth=0.6), "single rows"))
+        if has_histogram:
+            keys.append((Patch(color=FAINT), "where the data lie"))
+    across = 2 if figure.get_figwidth() < WIDTH else 4
+    style: dict[str, Any] = {"frameon": False, "fontsize": SMALL, "labelcolor": INK, "loc": "outside lower left"}
+    figure.legend([mark for mark, _ in keys], [text for _, text in keys], ncols=across, **style)
+
+
+def _leave_room(axes: Axes, drawn: Tensor, has_no_histogram: bool) -> None:
+    """Round ends, with room below the lines for the histograms, once all is drawn: the upright axis may be shared."""
+    low, high = float(drawn.min()), float(drawn.max())
+    axes.set_ylim(*limits_around(low - 0.12 * (high - low) * (not has_no_histogram), high))
 
 
 def _draw_categories(axes: Axes, points: np.ndarray, scores: np.ndarray, held: np.ndarray) -> None:
@@ -173,5 +222,5 @@ def _draw_categories(axes: Axes, points: np.ndarray, scores: np.ndarray, held: n
 
 def _told(feature: str, grid: Tensor, mean: Tensor, categories: Sequence[str]) -> str:
     low, high = int(mean.argmin()), int(mean.argmax())
-    named = list(categories) or [f"{value:.4g}" for value in grid.tolist()]
-    return f"{feature} from {float(mean[low]):.3g} at {named[low]} to {float(mean[high]):.3g} at {named[high]}"
+    named = list(categories) or _written(grid)
+    return f"{feature} from {number(float(mean[low]))} at {named[low]} to {number(float(mean[high]))} at {named[high]}"

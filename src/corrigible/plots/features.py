@@ -2,21 +2,26 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import torch
 from jaxtyping import Float
 from torch import Tensor
 
+from corrigible.data.arrays import columns_in, numbers
+from corrigible.data.original_units import units_in
+from corrigible.data.table_encoder import TableEncoder
 from corrigible.errors import DataError
-from corrigible.explanations.features import feature_index, separate_columns
+from corrigible.explanations.features import feature_index, plain_columns, separate_columns
 from corrigible.explanations.groups import by_group
 from corrigible.plots.style import plain
 from corrigible.printable import plural
 from corrigible.types import Columns
 
-FeatureNames = Columns | Sequence[str]
-"""Which columns of a table make up which feature, or one name per column."""
+FeatureNames = Columns | TableEncoder | Sequence[str] | None
+"""Which columns of a table make up which feature: `Columns`, the encoder that made them, or one name per column; None
+for the names of the frames that were given, or the columns' numbers."""
 
 
 @dataclass(frozen=True)
@@ -30,16 +35,33 @@ class FeatureValues:
     """The number of each row's category; -1 for none."""
 
 
-def columns_named(names: FeatureNames, num_columns: int) -> Columns:
+def columns_named(names: FeatureNames, num_columns: int, *given: Any) -> Columns:
     """Which columns make up which feature.
+
+    Args:
+        given: what was given as rows or attributions; the first frame names the columns where ``names`` is None.
 
     Raises:
         DataError: another number of columns, or a feature's name twice.
     """
+    if isinstance(names, TableEncoder):
+        names = names.columns
+    if names is None or not (isinstance(names, Columns) or len(names)):
+        in_frames = (columns_in(values) for values in given)
+        names = next((found for found in in_frames if found is not None), plain_columns(num_columns))
     columns = names if isinstance(names, Columns) else separate_columns([*map(str, names)])
     if len(columns.names) != num_columns:
         raise DataError(f"{plural(len(columns.names), 'name')} for {plural(num_columns, 'column')}; expected one each")
     return columns
+
+
+def numbers_in(values: Any, name: str) -> Tensor:
+    """The values of a tensor, an array, a list or a frame, in the processor's memory.
+
+    Raises:
+        DataError: values that are not numbers.
+    """
+    return numbers(values, name).detach().cpu()
 
 
 def signed_by_feature(attribution: Float[Tensor, " row column"], columns: Columns) -> Float[np.ndarray, " row feature"]:
@@ -56,6 +78,13 @@ def require_finite(values: Float[Tensor, " row column"], name: str) -> None:
         raise DataError(f"row {int(bad[0])} of {name} is NaN or infinite ({len(bad)} such rows); leave such rows out")
 
 
+def in_order(columns: Columns, order: Sequence[str], sizes: Float[np.ndarray, " feature"], most: int) -> list[int]:
+    """Positions of at most so many features with the largest sizes: those in ``order`` first, then by size."""
+    place = {name: rank for rank, name in enumerate(order)}
+    found = strongest(sizes, most)
+    return sorted(found, key=lambda feature: place.get(columns.features[feature], len(place)))
+
+
 def strongest(sizes: Float[np.ndarray, " feature"], most: int) -> list[int]:
     """Positions of the largest sizes, the largest first; at least one.
 
@@ -70,7 +99,8 @@ def strongest(sizes: Float[np.ndarray, " feature"], most: int) -> list[int]:
 def values_of(x: Float[Tensor, " row column"], columns: Columns, feature: str) -> FeatureValues:
     """What the rows hold in the feature: its one number, or its category.
 
-    A number's further columns (``age=missing``) tell where it is unknown.
+    Numbers are in the units that the columns know of; one that is only ever 0 or 1 is a category. A number's further
+    columns (``age=missing``) tell where it is unknown.
     """
     places = [place for place, name in enumerate(columns.feature) if name == feature]
     held = x[:, places].detach().double().cpu()
@@ -79,4 +109,8 @@ def values_of(x: Float[Tensor, " row column"], columns: Columns, feature: str) -
         names = tuple(plain(columns.names[place]).removeprefix(f"{plain(feature)}=") for place in places)
         return FeatureValues(categories=names, category=category.numpy())
     is_missing = (held[:, 1:] > 0.5).any(dim=1) if held.shape[1] > 1 else torch.zeros(len(held), dtype=torch.bool)
-    return FeatureValues(number=held[:, 0].masked_fill(is_missing, torch.nan).numpy())
+    number = units_in(columns).originals(places[0], held[:, 0].masked_fill(is_missing, torch.nan).numpy())
+    known = number[np.isfinite(number)]
+    if set(known.tolist()) == {0.0, 1.0}:
+        return FeatureValues(categories=("0", "1"), category=np.nan_to_num(number, nan=-1).astype(int))
+    return FeatureValues(number=number)

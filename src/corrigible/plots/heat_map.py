@@ -5,7 +5,6 @@ from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple
 
 import numpy as np
-from jaxtyping import Bool, Float
 from matplotlib.axes import Axes
 from matplotlib.colors import Normalize
 from matplotlib.figure import Figure
@@ -16,6 +15,7 @@ from torch import Tensor
 from corrigible.errors import DataError
 from corrigible.figures import short_number
 from corrigible.pictures import border, brightness_of, channels_of, marked_plane, shades, shared_limit
+from corrigible.plots.features import numbers_in
 from corrigible.plots.style import (
     DIVERGING,
     INK,
@@ -26,6 +26,7 @@ from corrigible.plots.style import (
     describe,
     new_figure,
     shortened,
+    spoken_method,
     text_style,
 )
 from corrigible.printable import plural
@@ -39,12 +40,12 @@ SHARPEST = 64
 
 
 def heat_map(
-    x: Float[Tensor, " ..."],
-    attribution: Float[Tensor, " ..."] | Mapping[str, Float[Tensor, " ..."]],
+    x: Any,
+    attribution: Any,
     *,
     titles: Sequence[str] = (),
-    irrelevant: Bool[Tensor, " ..."] | None = None,
-    relevant: Bool[Tensor, " ..."] | None = None,
+    irrelevant: Any = None,
+    relevant: Any = None,
     limit: float | None = None,
     over_input: bool = False,
     title: str = "",
@@ -56,7 +57,9 @@ def heat_map(
     percentile of the absolute attribution, or at ``limit``; unknown values (NaN) are grey.
 
     Args:
-        x: images, (row, channel, height, width) or (row, height, width); three channels are red, green and blue.
+        x: images, (row, channel, height, width) or (row, height, width), a tensor, array or list; three channels are
+            red, green and blue.
+        attribution: in the shape of x; or several by the name of their explainer.
         titles: one per image.
         irrelevant: outlined. ``relevant`` has a dashed outline.
         over_input: draw the maps over a faint copy of their image, opaque where the attribution is strong.
@@ -64,7 +67,10 @@ def heat_map(
     Raises:
         DataError: no images, other shapes than x has, another number of titles, or a limit that is not above 0.
     """
-    methods = attribution if isinstance(attribution, Mapping) else {"": attribution}
+    given = attribution if isinstance(attribution, Mapping) else {"": attribution}
+    methods = {name: numbers_in(found, f"the attribution {name}".rstrip()) for name, found in given.items()}
+    x = numbers_in(x, "x")
+    irrelevant, relevant = _marks(irrelevant), _marks(relevant)
     _check(x, methods, irrelevant, relevant, titles, limit)
     brightness = brightness_of([x])
     images = [
@@ -87,8 +93,12 @@ def heat_map(
     is_alone = not isinstance(attribution, Mapping)
     figure = _under_each_other(images, maps[""], title) if is_alone else _side_by_side(images, maps, title)
     _say_what_outlines_mean(figure, irrelevant, relevant, is_alone)
-    names = "" if is_alone else " by " + ", ".join(methods)
+    names = "" if is_alone else " by " + ", ".join(map(spoken_method, methods))
     return describe(figure, f"{title or 'Heat maps'}: {plural(len(x), 'image')} with attributions{names}")
+
+
+def _marks(given: Any) -> Tensor | None:
+    return None if given is None else numbers_in(given, "marks").bool()
 
 
 class _Image(NamedTuple):
@@ -121,7 +131,16 @@ def _under_each_other(images: list[_Image], maps: _Maps, title: str) -> Figure:
         drawn = _draw_map(below, image, maps, place)
     for panel in panels.ravel():
         panel.set_visible(panel.has_data())
-    colour_bar(figure, drawn, ax=panels, label="attribution", location="right", fraction=0.05, aspect=25, pad=0.02)
+    colour_bar(
+        figure,
+        drawn,
+        ax=panels,
+        label="attribution (red raises the score)",
+        location="right",
+        fraction=0.05,
+        aspect=25,
+        pad=0.02,
+    )
     return figure
 
 
@@ -141,7 +160,9 @@ def _side_by_side(images: list[_Image], maps: Mapping[str, _Maps], title: str) -
         drawn = [_draw_map(panels[place, column], image, found, place) for place, image in enumerate(images)]
         panels[0, column].set_title(_on_two_lines(name), **text_style(color=INK, fontsize=NORMAL), pad=5)
         ends = [-found.limit, 0, found.limit]
-        bar = colour_bar(figure, drawn[0], cax=panels[-1, column], orientation="horizontal", ticks=ends)
+        bar = colour_bar(
+            figure, drawn[0], cax=panels[-1, column], label="attribution", orientation="horizontal", ticks=ends
+        )
         bar.set_ticklabels([short_number(float(f"{end:.2g}")) for end in ends])
     panels[0, 0].set_title("input", **text_style(color=INK, fontsize=NORMAL), pad=5)
     panels[-1, 0].set_visible(False)
@@ -150,7 +171,7 @@ def _side_by_side(images: list[_Image], maps: Mapping[str, _Maps], title: str) -
 
 def _on_two_lines(name: str) -> str:
     """A method's name as words, on at most two short lines."""
-    lines = textwrap.wrap(shortened(name.replace("_", " "), longest=60), width=14)
+    lines = textwrap.wrap(shortened(spoken_method(name), longest=60), width=14)
     return "\n".join(lines[:2]) + ("…" if len(lines) > 2 else "")
 
 
@@ -192,7 +213,7 @@ def _finish(panel: Axes, image: _Image) -> None:
 
 
 def _say_what_outlines_mean(figure: Figure, irrelevant: Tensor | None, relevant: Tensor | None, is_alone: bool) -> None:
-    lines = [] if is_alone else ["each method has its own scale, shared over its rows"]
+    lines = [] if is_alone else ["red raises the score, blue lowers it", "each method has its own scale for all rows"]
     lines += ["outlined: marked irrelevant"] if irrelevant is not None else []
     lines += ["dashed: marked relevant"] if relevant is not None else []
     if lines:

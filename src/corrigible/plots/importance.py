@@ -7,8 +7,21 @@ from matplotlib.figure import Figure
 
 from corrigible.errors import DataError
 from corrigible.explanations.summaries.permutation_importance import PermutationImportance
+from corrigible.figures import number
 from corrigible.plots.features import strongest
-from corrigible.plots.style import FAINT, colour_of, describe, label_axes, name_rows, new_figure, quiet, row_height
+from corrigible.plots.style import (
+    ABOVE,
+    FAINT,
+    add_legend,
+    colour_of,
+    describe,
+    label_axes,
+    limits_around,
+    name_rows,
+    new_figure,
+    quiet,
+    row_height,
+)
 from corrigible.printable import plural
 
 
@@ -19,7 +32,7 @@ def importance(found: PermutationImportance, *, max_features: int = 20, title: s
         DataError: no features.
     """
     about = "rows" if found.interval_of == "rows" else "permutations"
-    label = f"loss of quality without the feature, of {found.whole:.3g} (95 % intervals over {about})"
+    label = f"loss of quality without the feature, of {number(found.whole)} with all (95 % intervals over {about})"
     return dots_and_whiskers(
         found.features, found.drop, found.low, found.high, max_features=max_features, title=title, label=label
     )
@@ -33,9 +46,11 @@ def dots_and_whiskers(
     *,
     max_features: int = 20,
     title: str = "",
-    label: str = "",
+    label: str = "value with its 95 % interval",
 ) -> Figure:
     """One dot per name and a line over its interval, the largest value on top, zero marked.
+
+    Grey are those whose interval holds 0: they are within sampling error of nothing.
 
     Raises:
         DataError: no names, another number of values or ends, or values that are not finite.
@@ -52,10 +67,17 @@ def dots_and_whiskers(
     axes = quiet(figure.subplots(), grid="x")
     levels = range(len(order))
     axes.axvline(0, color=FAINT, linewidth=1.0, zorder=0.5)
-    axes.hlines(levels, told[1, order], told[2, order], color=colour_of(1), linewidth=1.4)
-    axes.plot(told[0, order], levels, marker="o", markersize=5, linestyle="none", color=colour_of(1))
+    is_clear = (told[1, order] > 0) | (told[2, order] < 0)
+    colours = [colour_of(1) if clear else FAINT for clear in is_clear]
+    axes.hlines(levels, told[1, order], told[2, order], color=colours, linewidth=1.4)
+    axes.scatter(told[0, order], levels, s=25, c=colours, zorder=2)
+    axes.set_xlim(*limits_around(min(told[:, order].min(), 0.0), max(told[:, order].max(), 0.0)))
     name_rows(axes, shown)
+    if not is_clear.all():
+        keys = [(colour_of(1), "clear of 0")] * bool(is_clear.any()) + [(FAINT, "within sampling error of 0")]
+        marks = [axes.scatter([], [], s=25, c=[colour]) for colour, _ in keys]
+        add_legend(axes, marks, [text for _, text in keys], **ABOVE, ncols=2)
     num_left_out = len(names) - len(order)
     label_axes(axes, x=label + (f"; {num_left_out} smaller ones not shown" if num_left_out else ""))
-    said = ", ".join(f"{names[k]} {told[0, k]:.3g} ({told[1, k]:.3g} to {told[2, k]:.3g})" for k in order)
-    return describe(figure, f"{title or label or 'Values with intervals'}: {said}")
+    said = ", ".join(f"{names[k]} {number(told[0, k])} ({number(told[1, k])} to {number(told[2, k])})" for k in order)
+    return describe(figure, f"{title or label}: {said}")

@@ -1,20 +1,24 @@
 """Which features act together: a symmetric heat map."""
 
 from collections.abc import Sequence
+from typing import Any
 
 import numpy as np
 import torch
-from jaxtyping import Float
 from matplotlib.axes import Axes
 from matplotlib.colors import Normalize
 from matplotlib.figure import Figure
 from torch import Tensor
 
 from corrigible.errors import DataError
-from corrigible.plots.features import FeatureNames, columns_named, signed_by_feature, strongest
+from corrigible.explanations.features import by_feature_pairs
+from corrigible.figures import number
+from corrigible.intervals import half_width
+from corrigible.plots.features import FeatureNames, columns_named, numbers_in, strongest
 from corrigible.plots.style import (
     DIVERGING,
     INK,
+    MUTED,
     RULE,
     SMALL,
     colour_bar,
@@ -23,28 +27,36 @@ from corrigible.plots.style import (
     on_two_lines,
     text_style,
 )
+from corrigible.types import Columns
 
 MOST_NUMBERED, MOST_CHARACTERS = 9, 7
 """With at most so many features the numbers are written into the cells, where none is longer than that."""
 
 
 def interaction_matrix(
-    values: Float[Tensor, " ..."],
-    columns: FeatureNames,
+    values: Any,
+    columns: FeatureNames = None,
     *,
+    half: Any = None,
     diagonal: bool = True,
     max_features: int = 20,
+    order: Sequence[str] = (),
     limit: float | None = None,
     title: str = "",
-    label: str = "interaction",
+    label: str = "interaction, in units of the explained score",
 ) -> Figure:
     """The interaction of each pair of features; white at zero, the same distance from zero equally strong.
 
+    Where intervals are known, pairs whose interval holds 0 are grey: they are within sampling error of nothing.
+
     Args:
-        values: one per pair of columns, summed over the columns of each feature.
-        columns: which columns make up which feature, or one name per column.
+        values: one per pair of columns, (column, column), summed over the columns of each feature; or of several rows,
+            (row, column, column), whose mean is drawn with Student's 95 % intervals. A tensor, array or list.
+        columns: which columns make up which feature: `Columns`, the table's encoder, or one name per column.
+        half: half the width of each pair's 95 % interval, in the shape of ``values``, for one value per feature pair.
         diagonal: show each feature's own value; otherwise it is left empty, and the colours belong to the pairs alone.
-        max_features: those that interact most strongly, summed over their pairs, in the order of ``columns``.
+        max_features: those that interact most strongly, summed over their pairs.
+        order: features that come first, in this order; all others follow in the order of ``columns``.
         limit: the value with the full colour, for several matrices on one scale; None for the largest shown.
 
     Raises:
@@ -53,34 +65,52 @@ def interaction_matrix(
     """
     if limit is not None and not 0 < limit < float("inf"):
         raise DataError(f"the limit is {limit}; expected a number above 0")
-    if values.ndim != 2 or values.shape[0] != values.shape[1] or not len(values):
-        raise DataError(
-            f"values have shape {tuple(values.shape)}; expected (column, column), of one row or the mean of all"
-        )
-    given = values.detach().double().cpu()
-    if not bool(given.isfinite().all()) or not torch.allclose(
-        given, given.T, rtol=1e-3, atol=1e-5 * float(given.abs().max())
-    ):
-        raise DataError("the values are not finite and symmetric; give (m + m.T) / 2 of finite numbers")
-    named = columns_named(columns, len(values))
-    names: Sequence[str] = named.features
-    matrix = signed_by_feature(torch.from_numpy(signed_by_feature(given, named).T), named)
+    given = numbers_in(values, "values").double()
+    _check(given)
+    named = columns_named(columns, given.shape[-1])
+    matrix, widths = _of_features(given, named, half)
     if not diagonal:
         np.fill_diagonal(matrix, np.nan)
-    shown = sorted(strongest(np.nansum(np.abs(matrix), axis=1), max_features))
-    matrix, names = matrix[np.ix_(shown, shown)], [names[place] for place in shown]
+    names = named.features
+    shown = strongest(np.nansum(np.abs(matrix), axis=1), max_features)
+    shown = sorted(shown, key=lambda place: (order.index(names[place]) if names[place] in order else len(order), place))
+    matrix, names = matrix[np.ix_(shown, shown)], tuple(names[place] for place in shown)
+    noise = None if widths is None else np.abs(matrix) <= widths[np.ix_(shown, shown)]
     limit = limit or (float(np.nanmax(np.abs(matrix))) if np.isfinite(matrix).any() else 0.0) or 1.0
-    side = max(0.36 * len(names), 1.5)
-    figure = new_figure(side + 1.5, width=max(side + 2.9, 4.0), title=title)
+    side = max(0.4 * len(names), 1.5)
+    figure = new_figure(side + 1.7, width=max(side + 2.9, 4.4), title=title)
     axes = figure.subplots()
+    coloured = matrix if noise is None else np.where(noise, np.nan, matrix)
     drawn = axes.imshow(
-        matrix, cmap=DIVERGING.with_extremes(bad=RULE), norm=Normalize(-limit, limit), interpolation="nearest"
+        coloured, cmap=DIVERGING.with_extremes(bad=RULE), norm=Normalize(-limit, limit), interpolation="nearest"
     )
     _name_both_ways(axes, names)
     if len(names) <= MOST_NUMBERED:
-        _write_numbers(axes, matrix, limit)
+        _write_numbers(axes, matrix, limit, noise)
     colour_bar(figure, drawn, ax=axes, label=label, shrink=0.9, aspect=18)
+    if noise is not None:
+        figure.supxlabel("grey: within sampling error of 0", **text_style(x=0.02, ha="left"))
     return describe(figure, f"{title or 'Interactions'} of {len(names)} features{_strongest_pair(matrix, names)}")
+
+
+def _check(given: Tensor) -> None:
+    if given.ndim not in (2, 3) or given.shape[-1] != given.shape[-2] or not given.numel():
+        raise DataError(f"values have shape {tuple(given.shape)}; expected (column, column), or (row, column, column)")
+    is_symmetric = torch.allclose(given, given.mT, rtol=1e-3, atol=1e-5 * float(given.abs().max()))
+    if not bool(given.isfinite().all()) or not is_symmetric:
+        raise DataError("the values are not finite and symmetric; give (m + m.mT) / 2 of finite numbers")
+
+
+def _of_features(given: Tensor, columns: Columns, half: Any) -> tuple[np.ndarray, np.ndarray | None]:
+    """The value of each pair of features, and half the width of its interval where that is known."""
+    rows = by_feature_pairs(given if given.ndim == 3 else given[None], columns).numpy()
+    if half is None:
+        flat = half_width(rows.reshape(len(rows), -1)) if len(rows) > 1 else None
+        return rows.mean(axis=0), None if flat is None else flat.reshape(rows.shape[1:])
+    widths = numbers_in(half, "half").double().numpy()
+    if widths.shape != rows.shape[1:]:
+        raise DataError(f"half has shape {widths.shape}; expected {rows.shape[1:]}: one per pair of features")
+    return rows.mean(axis=0), widths
 
 
 def _name_both_ways(axes: Axes, names: Sequence[str]) -> None:
@@ -96,14 +126,15 @@ def _name_both_ways(axes: Axes, names: Sequence[str]) -> None:
     axes.tick_params(which="minor", length=0)
 
 
-def _write_numbers(axes: Axes, matrix: np.ndarray, limit: float) -> None:
+def _write_numbers(axes: Axes, matrix: np.ndarray, limit: float, noise: np.ndarray | None) -> None:
     """All with the decimals that give the limit two digits; none where one would not fit into its cell."""
     decimals = max(1 - int(np.floor(np.log10(limit))), 0)
     shown = {place: f"{value:.{decimals}f}" for place, value in np.ndenumerate(matrix) if np.isfinite(value)}
     if max(map(len, shown.values()), default=0) > MOST_CHARACTERS:
         return
     for (down, across), text in shown.items():
-        ink = "white" if abs(matrix[down, across]) > 0.75 * limit else INK
+        is_noise = noise is not None and noise[down, across]
+        ink = MUTED if is_noise else "white" if abs(matrix[down, across]) > 0.75 * limit else INK
         written = text.replace("-", "−") if float(text) else "0"
         axes.text(across, down, written, **text_style(color=ink, fontsize=6.5, ha="center", va="center"))
 
@@ -113,4 +144,4 @@ def _strongest_pair(matrix: np.ndarray, names: Sequence[str]) -> str:
         return ""
     pairs = np.abs(np.triu(np.nan_to_num(matrix), k=1))
     one, other = divmod(int(pairs.argmax()), len(names))
-    return f"; strongest pair: {names[one]} and {names[other]}, {matrix[one, other]:.3g}"
+    return f"; strongest pair: {names[one]} and {names[other]}, {number(float(matrix[one, other]))}"

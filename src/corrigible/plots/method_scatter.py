@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from matplotlib.figure import Figure
 
 from corrigible.errors import DataError
-from corrigible.plots.style import add_legend, colour_of, describe, label_axes, new_figure, quiet
+from corrigible.plots.style import add_legend, colour_of, describe, label_axes, new_figure, quiet, spoken_method
 
 MARKERS = "osD^vPX<>p*d8"
 """As many as share no factor with the number of colours: more methods can be told apart."""
@@ -49,11 +49,15 @@ def method_scatter(methods: Sequence[MethodResult], *, title: str = "") -> Figur
         mark = {"marker": marker, "color": colour, "edgecolors": "white", "linewidths": 0.8}
         axes.scatter(found.overlap, found.accuracy, s=size, zorder=3, **mark)  # type: ignore[arg-type]
         handles.append(axes.scatter([], [], s=36, **mark))  # type: ignore[arg-type]
-    label_axes(axes, x="share of attribution on marked inputs", y="accuracy with these swapped")
-    names = [f"{m.name} ({m.step_cost:.2f} ×)" if m.step_cost else m.name for m in shown]
+    label_axes(
+        axes, x="share of absolute attribution on marked inputs (0 to 1)", y="accuracy with these swapped (0 to 1)"
+    )
+    names = [
+        f"{spoken_method(m.name)} (step: {m.step_cost:.2f} ×)" if m.step_cost else spoken_method(m.name) for m in shown
+    ]
     add_legend(axes, handles, names, loc="upper left", bbox_to_anchor=(1.01, 1.02), borderaxespad=0, labelspacing=0.7)
     said = "; ".join(
-        f"{m.name}: accuracy {m.accuracy:.3f}, overlap {m.overlap:.3f}, step {m.step_cost or float('nan'):.2f} ×"
+        f"{spoken_method(m.name)}: accuracy {m.accuracy:.3f}, overlap {m.overlap:.3f}, step {m.step_cost or float('nan'):.2f} ×"
         for m in shown
     )
     return describe(figure, f"{title or 'Methods compared'}: {said}")

@@ -5,6 +5,7 @@ Figures are made without pyplot and without touching matplotlib's settings: noth
 
 import copy
 import io
+import math
 import textwrap
 import warnings
 from collections.abc import Sequence
@@ -16,8 +17,10 @@ from matplotlib.axes import Axes
 from matplotlib.colors import LinearSegmentedColormap
 from matplotlib.figure import Figure
 from matplotlib.text import Text
+from matplotlib.ticker import FuncFormatter
 
-from corrigible.figures import COLOURS
+from corrigible.explanations.surrogates.fidelity import Fidelity
+from corrigible.figures import COLOURS, short_number
 from corrigible.pictures import STOPS, UNKNOWN
 
 INK, MUTED, RULE = "#1b1f24", "#57606a", "#d5dbe1"
@@ -27,6 +30,8 @@ NEGATIVE, POSITIVE = (tuple(channel / 255 for channel in stop) for stop in (STOP
 SMALL, NORMAL, LARGE = 8.0, 9.0, 11.0
 WIDTH = 6.0
 """Inches; with these type sizes a figure can stand in a column of about 500 pixels."""
+ABOVE: dict[str, Any] = {"loc": "lower left", "bbox_to_anchor": (-0.01, 1.0), "borderaxespad": 0.2}
+"""Where a legend above the axes stands."""
 LONGEST_NAME, LONGEST_TITLE = 28, 110
 DOTS_PER_INCH = 96
 """Of a screen."""
@@ -76,10 +81,26 @@ def quiet(axes: Axes, *, grid: str | None = None) -> Axes:
         spine.set_linewidth(0.8)
     axes.tick_params(labelsize=SMALL, labelcolor=MUTED, color=FAINT, length=3, width=0.8)
     axes.grid(visible=False)
+    for axis in (axes.xaxis, axes.yaxis):
+        axis.set_major_formatter(FuncFormatter(lambda value, _: short_number(float(f"{value:.12g}"))))
     if grid is not None:
         axes.grid(visible=True, axis=grid, color="#e6e9ed", linewidth=0.8, linestyle="-")  # type: ignore[arg-type]
         axes.set_axisbelow(True)
     return axes
+
+
+def unfaithful_title(title: str, fidelity: Fidelity) -> str:
+    """The title of a surrogate, which says so where it does not follow its model as well as was wanted."""
+    return title if fidelity.is_reached else f"{title} (does not follow the model well enough to trust)"
+
+
+def limits_around(low: float, high: float) -> tuple[float, float]:
+    """Round ends of an axis that no value from ``low`` to ``high`` touches."""
+    span = high - low or abs(high) or 1.0
+    unit = 10.0 ** math.floor(math.log10(span / 6))
+    step = next(unit * factor for factor in (1, 2, 5, 10) if unit * factor >= span / 6)
+    ends = step * math.floor((low - 0.02 * span) / step), step * math.ceil((high + 0.02 * span) / step)
+    return float(f"{ends[0]:.12g}"), float(f"{ends[1]:.12g}")
 
 
 def label_axes(axes: Axes, *, x: str = "", y: str = "") -> None:
@@ -120,6 +141,7 @@ def colour_bar(figure: Figure, drawn: Any, *, label: str = "", **place: Any) -> 
     """The legend of a colour scale; ``place`` is what ``Figure.colorbar`` takes."""
     bar = figure.colorbar(drawn, **place)
     bar.outline.set_visible(False)
+    bar.formatter = FuncFormatter(lambda value, _: short_number(float(f"{value:.12g}")))
     bar.ax.tick_params(labelsize=SMALL, labelcolor=MUTED, color=FAINT, length=3, width=0.8)
     bar.set_label(label, fontsize=SMALL, color=MUTED)
     for text in (bar.ax.xaxis.label, bar.ax.yaxis.label):
@@ -143,6 +165,11 @@ def ink_on(colour: str) -> str:
 def plain(text: str) -> str:
     """The text on one line, with single spaces and without characters that draw nothing."""
     return " ".join("".join(c if c.isprintable() or c.isspace() else "·" for c in str(text)).split())
+
+
+def spoken_method(name: str) -> str:
+    """A method's name as words; the name of anything else as it is."""
+    return name.replace("_", " ") if name.isidentifier() and name.islower() else name
 
 
 def shortened(name: str, *, longest: int = LONGEST_NAME) -> str:

@@ -4,7 +4,7 @@ import numpy as np
 from matplotlib.figure import Figure
 
 from corrigible.explanations.surrogates.linear_surrogate import LinearSurrogate
-from corrigible.figures import number
+from corrigible.figures import number, signed
 from corrigible.plots.features import strongest
 from corrigible.plots.style import (
     FAINT,
@@ -13,11 +13,13 @@ from corrigible.plots.style import (
     POSITIVE,
     describe,
     label_axes,
+    limits_around,
     name_rows,
     new_figure,
     quiet,
     row_height,
     text_style,
+    unfaithful_title,
 )
 
 
@@ -30,6 +32,7 @@ def surrogate_bars(found: LinearSurrogate, *, max_terms: int = 20, title: str = 
     Raises:
         DataError: fewer than one term wanted.
     """
+    title = unfaithful_title(title or "Weighted sum that imitates the model", found.fidelity)
     weights = np.array(found.coefficients)
     chosen = [place for place in strongest(np.abs(weights), max_terms) if weights[place]]
     columns = found.rule_text.columns
@@ -48,12 +51,13 @@ def surrogate_bars(found: LinearSurrogate, *, max_terms: int = 20, title: str = 
     for level, weight in enumerate(shown.tolist()):
         side = 1 if weight > 0 else -1
         style = text_style(color=INK, va="center", ha="left" if side > 0 else "right")
-        axes.text(weight + side * 0.02 * span, level, ("+" if side > 0 else "") + number(weight), **style)
+        axes.text(weight + side * 0.02 * span, level, signed(weight), **style)
     low, high = min(shown.min(initial=0.0), 0.0), max(shown.max(initial=0.0), 0.0)
-    axes.set_xlim(low - 0.25 * span * (low < 0) - 0.02 * span, high + 0.25 * span * (high > 0) + 0.02 * span)
+    axes.set_xlim(*limits_around(low - 0.2 * span * (low < 0), high + 0.2 * span * (high > 0)))
     name_rows(axes, names)
     num_left_out = int((weights != 0).sum()) - len(chosen)
     rest = f"; {num_left_out} smaller terms not shown" if num_left_out else ""
-    label_axes(axes, x=f"weight in {found.explained}; constant {number(found.intercept)}{rest}")
+    label = f"weight in the {found.explained}, per standard deviation or for being the category"
+    label_axes(axes, x=f"{label}; constant {number(found.intercept)}{rest}")
     figure.supxlabel(str(found.fidelity), **text_style(x=0.02, ha="left"))
-    return describe(figure, f"{title or 'Linear surrogate'}: {found.rules()}")
+    return describe(figure, f"{title}: {found.rules()}")

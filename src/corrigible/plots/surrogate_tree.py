@@ -9,7 +9,7 @@ from matplotlib.colors import to_hex
 from matplotlib.figure import Figure
 
 from corrigible.explanations.surrogates.tree_surrogate import Leaf, Node, TreeSurrogate, leaves_of
-from corrigible.figures import COLOURS, shaded
+from corrigible.figures import COLOURS, shaded, short_number
 from corrigible.plots.style import (
     DIVERGING,
     INK,
@@ -20,6 +20,7 @@ from corrigible.plots.style import (
     new_figure,
     shortened,
     text_style,
+    unfaithful_title,
 )
 
 BRANCH = 1.75
@@ -43,8 +44,9 @@ def surrogate_tree(found: TreeSurrogate, *, title: str = "") -> Figure:
     """The tree's questions from left to right; thicker branches are taken by more points.
 
     Each leaf says what the surrogate says there, and the share of points that arrive. The last line says how well the
-    surrogate follows the model.
+    surrogate follows the model; where that is worse than was wanted, the title says so.
     """
+    title = unfaithful_title(title or "Decision tree that imitates the model", found.fidelity)
     num_leaves = found.num_leaves
     root = _placed(found, found.root, 0, iter(range(num_leaves)), "")
     placed = list(_all(root))
@@ -55,13 +57,18 @@ def surrogate_tree(found: TreeSurrogate, *, title: str = "") -> Figure:
     axes.set_axis_off()
     axes.set_xlim(-0.08, deepest + ANSWER / BRANCH)
     axes.set_ylim(num_leaves - 0.5, -0.8)
-    axes.text(-0.08, -0.75, shortened(found.explained, longest=60), **text_style(va="top"))
+    axes.text(
+        -0.08,
+        -0.75,
+        shortened(f"Explained: {found.explained}. Thicker branches: more points.", longest=90),
+        **text_style(va="top"),
+    )
     for node in placed:
         _draw_branches(axes, node)
         if isinstance(node.node, Leaf):
             _draw_leaf(axes, found, node, deepest)
     figure.supxlabel(str(found.fidelity), **text_style(x=0.02, ha="left"))
-    return describe(figure, f"{title or 'Decision tree'}: {found.rules()}")
+    return describe(figure, f"{title}: {found.rules()}")
 
 
 def _placed(found: TreeSurrogate, node: Node, level: int, rows: Iterator[int], question: str) -> _Placed:
@@ -107,7 +114,7 @@ def _answer(found: TreeSurrogate, leaf: Leaf) -> tuple[str, str]:
     """What the leaf says, and its colour: by class and certainty, or by the score's distance from zero."""
     if len(leaf.value) == 1:
         largest = max(abs(other.value[0]) for other, _ in leaves_of(found.root)) or 1.0
-        return f"{leaf.value[0]:.4g}".replace("-", "−"), to_hex(DIVERGING(0.5 + 0.5 * leaf.value[0] / largest))
+        return short_number(leaf.value[0]), to_hex(DIVERGING(0.5 + 0.5 * leaf.value[0] / largest))
     best = int(np.argmax(leaf.value))
     return f"{found.rule_text.of_class(best)}, {leaf.value[best]:.0%} sure", shaded(
         leaf.value[best], best % len(COLOURS)

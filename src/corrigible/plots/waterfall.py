@@ -1,19 +1,20 @@
 """Waterfall: from the baseline's score, feature by feature, to the score of one row."""
 
-from collections.abc import Sequence
-from typing import NamedTuple
+from collections.abc import Mapping, Sequence
+from typing import Any, NamedTuple
 
 import numpy as np
-from jaxtyping import Float
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from torch import Tensor
 
 from corrigible.errors import DataError
-from corrigible.figures import number, short_number
+from corrigible.figures import number, short_number, signed
 from corrigible.plots.features import (
     FeatureNames,
     columns_named,
+    in_order,
+    numbers_in,
     require_finite,
     signed_by_feature,
     strongest,
@@ -25,81 +26,140 @@ from corrigible.plots.style import (
     MUTED,
     NEGATIVE,
     POSITIVE,
+    WIDTH,
     describe,
     label_axes,
+    limits_around,
     name_rows,
     new_figure,
     quiet,
     row_height,
+    shortened,
     text_style,
 )
 from corrigible.types import Columns
 
 TOLERANCE = 0.01
 """What the attributions leave unexplained is drawn from this share of the distance between baseline and score on."""
+ROOM = 0.13
+"""Beside the bars for their numbers, as a share of their span."""
 
 
-class _Step(NamedTuple):
-    name: str
-    size: float
-    is_feature: bool = True
+class _Panel(NamedTuple):
+    """One model's way from the baseline to the score."""
+
+    sizes: list[float]
+    """What each row of the figure adds, in its order."""
+    baseline: float
+    score: float
+
+    @property
+    def ends(self) -> np.ndarray:
+        return self.baseline + np.cumsum([0.0, *self.sizes])
 
 
 def waterfall(
-    attribution: Float[Tensor, " column"],
-    columns: FeatureNames,
+    attribution: Any,
+    columns: FeatureNames = None,
     *,
-    baseline: float,
-    score: float,
-    x: Float[Tensor, " column"] | None = None,
+    baseline: float | Mapping[str, float],
+    score: float | Mapping[str, float],
+    x: Any = None,
     max_features: int = 10,
+    order: Sequence[str] = (),
     title: str = "",
     label: str = "score",
 ) -> Figure:
-    """One row's attributions, added up from the baseline's score; the strongest feature first.
+    """One row's attributions, added up from the baseline's score: red bars raise the score, blue ones lower it.
 
-    What lies between their sum and the row's score is a bar of its own: zero for a complete explainer. The weakest
-    features are joined in one bar.
+    What lies between their sum and the row's score is a bar of its own, "not explained": there is none for a complete
+    explainer. The weakest features are joined in one bar.
 
     Args:
-        columns: which columns make up which feature, or one name per column.
-        baseline: the score where every feature is absent. ``score`` is that of the row.
+        attribution: (column,), a tensor, array or list; or several of the same row by name, such as those of a model
+            before and after correction. They stand side by side, with the same features on one scale.
+        columns: which columns make up which feature: `Columns`, the table's encoder, or one name per column.
+        baseline: the score where every feature is absent. ``score`` is that of the row. By name, if there are several.
         x: the row, to write its values beside the names.
+        order: features that stand on top, in this order; the others follow, the strongest first.
 
     Raises:
-        DataError: names for another number of columns, an x of another shape, or values that are not finite.
+        DataError: names for another number of columns, an x of another shape, no score for an attribution, or values
+            that are not finite.
     """
-    if x is not None and x.shape != attribution.shape:
-        raise DataError(f"x has shape {tuple(x.shape)}; expected {tuple(attribution.shape)}: one row")
-    if not np.isfinite([baseline, score]).all():
-        raise DataError(f"the scores are {baseline} and {score}; expected finite numbers")
-    require_finite(attribution[None], "the attribution")
-    named = columns_named(columns, len(attribution))
-    steps = _steps(attribution, named, x, max_features)
-    missing = score - baseline - sum(step.size for step in steps)
-    if abs(missing) > TOLERANCE * max(abs(score - baseline), 1e-12):
-        steps.append(_Step("not explained", missing, is_feature=False))
-    names = ["baseline", *(step.name for step in steps), label]
-    figure = new_figure(0.75 + row_height(names) * len(names), title=title)
-    axes = quiet(figure.subplots(), grid="x")
-    _draw(axes, steps, baseline, score)
-    name_rows(axes, names)
-    label_axes(axes, x=label)
-    told = "; ".join(f"{step.name} {_signed(step.size)}" for step in steps)
-    return describe(figure, f"{title or 'Waterfall'}: baseline {number(baseline)}; {told}; {label} {number(score)}")
+    given = attribution if isinstance(attribution, Mapping) else {"": attribution}
+    found = {name: numbers_in(values, "the attribution") for name, values in given.items()}
+    row = None if x is None else numbers_in(x, "x")
+    ends = {name: (_of(baseline, name), _of(score, name)) for name in found}
+    _check(found, row, ends)
+    named = columns_named(columns, len(next(iter(found.values()))))
+    names, sizes = _steps(found, named, row, max_features, order)
+    panels = {name: _Panel(steps, *ends[name]) for name, steps in sizes.items()}
+    names, panels = _with_unexplained(names, panels)
+    rows = ["baseline", *names, "this row"]
+    width = WIDTH if len(panels) == 1 else 1.6 + 3.9 * len(panels)
+    figure = new_figure(0.75 + row_height(rows) * len(rows) + 0.2 * (len(panels) > 1), width=width, title=title)
+    all_axes = figure.subplots(1, len(panels), sharex=True, sharey=True, squeeze=False)[0]
+    reached = np.concatenate([[*panel.ends, panel.score] for panel in panels.values()])
+    span = float(np.ptp(reached)) or 1.0
+    for axes, (name, panel) in zip(all_axes, panels.items(), strict=True):
+        _draw(quiet(axes, grid="x"), panel, span, [step.endswith("other features") for step in names])
+        axes.set_title(shortened(name, longest=44), loc="left", **text_style(color=INK, fontweight="bold"))
+        label_axes(axes, x=label)
+    all_axes[0].set_xlim(*limits_around(reached.min() - ROOM * span, reached.max() + ROOM * span))
+    name_rows(all_axes[0], rows)
+    said = "; ".join(f"{name}{': ' * bool(name)}{_told(panel, names, label)}" for name, panel in panels.items())
+    return describe(figure, f"{title or 'Waterfall'}: {said}")
 
 
-def _steps(attribution: Tensor, columns: Columns, x: Tensor | None, max_features: int) -> list[_Step]:
-    signed = signed_by_feature(attribution[None], columns)[0]
-    shown = strongest(np.abs(signed), max_features)
-    if len(signed) == len(shown) + 1:  # One bar for one feature had better be named.
-        shown = strongest(np.abs(signed), max_features + 1)
-    steps = [_Step(_with_value(columns, columns.features[place], x), float(signed[place])) for place in shown]
-    num_others = len(signed) - len(shown)
+def _of(value: float | Mapping[str, float], name: str) -> float:
+    if not isinstance(value, Mapping):
+        return float(value)
+    if name not in value:
+        raise DataError(f"no score of {name!r}; there are {', '.join(map(str, value))}")
+    return float(value[name])
+
+
+def _check(found: Mapping[str, Tensor], x: Tensor | None, ends: Mapping[str, tuple[float, float]]) -> None:
+    if not found:
+        raise DataError("no attributions by name; expected at least one")
+    for name, attribution in found.items():
+        if attribution.ndim != 1 or len(attribution) != len(next(iter(found.values()))):
+            raise DataError(f"the attribution {name} has shape {tuple(attribution.shape)}; expected (column,): one row")
+        if x is not None and x.shape != attribution.shape:
+            raise DataError(f"x has shape {tuple(x.shape)}; expected {tuple(attribution.shape)}: one row")
+        if not np.isfinite(ends[name]).all():
+            raise DataError(f"the scores are {ends[name][0]} and {ends[name][1]}; expected finite numbers")
+        require_finite(attribution[None], "the attribution")
+
+
+def _steps(
+    found: Mapping[str, Tensor], columns: Columns, x: Tensor | None, max_features: int, order: Sequence[str]
+) -> tuple[list[str], dict[str, list[float]]]:
+    """The names of the bars, and for each model their sizes: the same features for all models."""
+    by_name = {name: signed_by_feature(values[None], columns)[0] for name, values in found.items()}
+    sizes = np.max([np.abs(of_model) for of_model in by_name.values()], axis=0)
+    num_shown = max_features + (len(sizes) == len(strongest(sizes, max_features)) + 1)  # One left had better be named.
+    shown = in_order(columns, order, sizes, num_shown)
+    names = [_with_value(columns, columns.features[place], x) for place in shown]
+    steps = {name: of_model[shown].tolist() for name, of_model in by_name.items()}
+    num_others = len(sizes) - len(shown)
     if num_others:
-        others = float(signed.sum() - signed[shown].sum())
-        steps.append(_Step(f"{num_others} other features", others, is_feature=False))
-    return steps
+        names.append(f"{num_others} other features")
+        for name, of_model in by_name.items():
+            steps[name].append(float(of_model.sum() - of_model[shown].sum()))
+    return names, steps
+
+
+def _with_unexplained(names: list[str], panels: dict[str, _Panel]) -> tuple[list[str], dict[str, _Panel]]:
+    """A last bar for what the attributions leave open, where that is more than rounding in any model."""
+    missing = {name: panel.score - float(panel.ends[-1]) for name, panel in panels.items()}
+    if not any(
+        abs(missing[name]) > TOLERANCE * max(abs(panel.score - panel.baseline), 1e-12) for name, panel in panels.items()
+    ):
+        return names, panels
+    wider = {name: panel._replace(sizes=[*panel.sizes, missing[name]]) for name, panel in panels.items()}
+    return [*names, "not explained"], wider
 
 
 def _with_value(columns: Columns, feature: str, x: Tensor | None) -> str:
@@ -108,28 +168,27 @@ def _with_value(columns: Columns, feature: str, x: Tensor | None) -> str:
     values = values_of(x[None], columns, feature)
     if values.number is not None:
         held = float(values.number[0])
-        return f"{feature} = {short_number(float(f'{held:.3g}')) if np.isfinite(held) else 'missing'}"
+        return f"{feature} = {short_number(held) if np.isfinite(held) else 'missing'}"
     assert values.category is not None
     place = int(values.category[0])
     return f"{feature} = {values.categories[place] if place >= 0 else 'none'}"
 
 
-def _draw(axes: Axes, steps: Sequence[_Step], baseline: float, score: float) -> None:
-    ends = baseline + np.cumsum([0.0, *(step.size for step in steps)])
-    span = float(np.ptp([*ends, score])) or 1.0
-    for level, (step, start, end) in enumerate(zip(steps, ends, ends[1:], strict=False), start=1):
-        colour = POSITIVE if step.size >= 0 else NEGATIVE
-        axes.barh(level, step.size, left=start, height=0.62, color=colour, alpha=1.0 if step.is_feature else 0.45)
+def _draw(axes: Axes, panel: _Panel, span: float, is_joined: Sequence[bool]) -> None:
+    ends = panel.ends
+    for level, (size, start, end) in enumerate(zip(panel.sizes, ends, ends[1:], strict=False), start=1):
+        colour = POSITIVE if size >= 0 else NEGATIVE
+        is_faint = level > len(is_joined) or is_joined[level - 1]
+        axes.barh(level, size, left=start, height=0.62, color=colour, alpha=0.45 if is_faint else 1.0)
         axes.plot([end, end], [level - 0.31, level + 1.31], color=FAINT, linewidth=0.8)
-        is_right = step.size >= 0
-        style = text_style(color=INK, va="center", ha="left" if is_right else "right")
-        axes.text(end + span * (0.012 if is_right else -0.012), level, _signed(step.size), **style)
+        style = text_style(color=INK, va="center", ha="left" if size >= 0 else "right")
+        axes.text(end + span * (0.012 if size >= 0 else -0.012), level, signed(size), **style)
     axes.plot([ends[0], ends[0]], [-0.31, 1.31], color=FAINT, linewidth=0.8)
-    for level, value in ((0, baseline), (len(steps) + 1, score)):
+    for level, value in ((0, panel.baseline), (len(panel.sizes) + 1, panel.score)):
         axes.plot([value], [level], marker="D", markersize=5, color=MUTED if level == 0 else INK, linestyle="none")
         axes.text(value + span * 0.025, level, number(value), **text_style(color=INK, va="center"))
-    axes.set_xlim(min(*ends, score) - 0.16 * span, max(*ends, score) + 0.16 * span)
 
 
-def _signed(value: float) -> str:
-    return ("+" if value > 0 else "") + number(value)
+def _told(panel: _Panel, names: Sequence[str], label: str) -> str:
+    steps = "; ".join(f"{name} {signed(size)}" for name, size in zip(names, panel.sizes, strict=True))
+    return f"baseline {number(panel.baseline)}; {steps}; {label} {number(panel.score)}"

@@ -124,7 +124,7 @@ def test_the_score_by_default_is_the_margin_of_the_class_predicted_there():
     predicted = "abc"[int(bent(x[4:5]).argmax())]
     assert found.explained == f"margin of {predicted}"
     pair = linear_surrogate(bent, x, target=(0, 2), columns=COLUMNS, score="target_logit", fidelity=1.0, **FAST)
-    assert pair.explained == "target_logit of class 0 rather than class 2"
+    assert pair.explained == "logit of class 0 rather than class 2"
     points = drawn(bent, x).held_out
     contrast = asked_of(points.outputs, (0, 2)).of(points.outputs).numpy()
     predicted = pair.predict(torch.from_numpy(points.x)).numpy()
@@ -135,7 +135,7 @@ def test_the_rules_are_a_sum_in_original_units():
     found = linear_surrogate(linear, rows(), columns=COLUMNS, units=UNITS, fidelity=1 - 1e-9, **FAST)
     lines = found.rules().splitlines()
     # 0.25 + 5/3 − 2 · 40 / 10 + 0.5 · 25 / 5
-    assert lines[0] == "target_output ≈ -3.583"
+    assert lines[0] == "value ≈ −3.583"
     assert set(lines[1:-1]) == {
         "  + 0.2 × age",
         "  − 0.1 × bmi",
@@ -238,13 +238,13 @@ def test_a_regression_network_is_approximated_in_the_unit_of_its_task(surrogate)
     settings = {"columns": COLUMNS, "samples": 2000}
     plain, named = surrogate(model, x, **settings), surrogate(model, x, task=amounts, **settings)
     assert plain.predict(x).tolist() == named.predict(x).tolist()
-    assert plain.explained == named.explained == "target_output"
+    assert plain.explained == named.explained == "value"
     assert plain.fidelity.measure == "r2" and plain.fidelity.value > 0.6
     assert r2_score(y, plain.predict(x)) > 0.6
     rates = surrogate(
         model, x, task=TensorData(x, y.exp().round(), task="counts").task, score="target_value", **settings
     )
-    assert rates.explained == "target_value"
+    assert rates.explained == "predicted value"
     assert r2_score(y.exp(), rates.predict(x)) > 0.6
 
 
@@ -257,8 +257,8 @@ def test_of_several_outputs_that_are_no_classes_one_is_explained(surrogate):
         surrogate(bent, x, **settings),
         surrogate(bent, x, target=2, class_names=["a", "b", "top"], **settings),
     )
-    assert middle.explained == "target_value of output 1"
-    assert high.explained == "target_value of top"
+    assert middle.explained == "predicted value of output 1"
+    assert high.explained == "predicted value of top"
     assert middle.predict(x).mean() < high.predict(x).mean()
     labels = TensorData(x, torch.ones(80, 3), task="several_labels").task
     with pytest.raises(
@@ -266,4 +266,4 @@ def test_of_several_outputs_that_are_no_classes_one_is_explained(surrogate):
     ):
         surrogate(bent, x, task=labels, columns=COLUMNS, **FAST)
     around = surrogate(bent, x, task=labels, around=x[4], columns=COLUMNS, **FAST)
-    assert around.explained == f"target_output of output {int(bent(x[4:5]).argmax())}"
+    assert around.explained == f"value of output {int(bent(x[4:5]).argmax())}"

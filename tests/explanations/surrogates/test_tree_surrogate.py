@@ -83,7 +83,7 @@ def test_the_fidelity_is_that_on_the_held_out_points(around):
     contrast = points.outputs[:, 2] - points.outputs[:, 0]
     expected = r2_score(contrast, by_score.predict(x), sample_weight=points.weight)
     assert by_score.fidelity.value == pytest.approx(expected)
-    assert by_score.explained == "target_logit of class 2 rather than class 0"
+    assert by_score.explained == "logit of class 2 rather than class 0"
 
 
 def test_leaves_hold_the_shares_of_the_points_for_growing_that_arrive():
@@ -168,7 +168,7 @@ def test_settings_that_do_not_fit_are_refused(settings, error, message):
 def test_a_class_may_be_a_number_of_numpy():
     found = tree_surrogate(three_classes, rows(), target=np.int64(2), columns=COLUMNS, **FAST)
     assert found == tree_surrogate(three_classes, rows(), target=2, columns=COLUMNS, **FAST)
-    assert found.explained == "target_logit of class 2"
+    assert found.explained == "logit of class 2"
 
 
 def test_around_a_row_the_effective_number_of_of_held_out_points_is_told():

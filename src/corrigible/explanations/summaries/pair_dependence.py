@@ -8,7 +8,7 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from corrigible.data.original_units import Units, unchanged
+from corrigible.data.original_units import Units, units_in
 from corrigible.errors import DataError
 from corrigible.explanations.inputs import checked_rows
 from corrigible.explanations.question import Target, answers, answers_to, asked_of
@@ -58,7 +58,7 @@ def pair_dependence(
     """
     rows = checked_rows(x, columns)
     columns = named_columns_of(rows, columns, units)
-    units = units or unchanged(len(columns.names))
+    units = units or units_in(columns)
     first, second = (grid_of(rows, feature, columns, units, points=points) for feature in features)
     if set(first.places.tolist()) & set(second.places.tolist()):
         raise DataError(f"{first.feature!r} and {second.feature!r} have columns in common; expected two features")

@@ -11,7 +11,7 @@ from typing import Any
 from jaxtyping import Float
 from torch import Tensor
 
-from corrigible.data.original_units import Units, unchanged
+from corrigible.data.original_units import Units, units_in
 from corrigible.explanations.inputs import checked_rows
 from corrigible.explanations.question import Target, answers_to, asked_of
 from corrigible.explanations.summaries.grid import Grid, grid_of, named_columns_of
@@ -61,7 +61,7 @@ def partial_dependence(
         score, task: as in `explain`; None for the task's own score.
         points: quantiles of a feature of numbers; a category has a point for each of its values.
         columns: which columns make up which feature.
-        units: for a grid in original units.
+        units: for a grid in original units, where ``columns`` do not know them.
 
     Raises:
         DataError: x, feature, target, columns or units that do not fit.
@@ -69,7 +69,7 @@ def partial_dependence(
     """
     rows = checked_rows(x, columns)
     columns = named_columns_of(rows, columns, units)
-    grid = grid_of(rows, feature, columns, units or unchanged(len(columns.names)), points=points)
+    grid = grid_of(rows, feature, columns, units or units_in(columns), points=points)
     count = len(grid.points)
     outputs = answers_to(
         model,

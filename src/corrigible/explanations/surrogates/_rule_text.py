@@ -4,7 +4,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from operator import index
 
-from corrigible.data.original_units import Units, unchanged
+from corrigible.data.original_units import Units, units_in
 from corrigible.data.table import MISSING
 from corrigible.errors import DataError
 from corrigible.explanations.question import Asked
@@ -61,11 +61,16 @@ class RuleText:
         name = self.columns.names[column]
         if name == f"{self.columns.feature[column]}={MISSING}":
             return f"{self.columns.feature[column]} is {'known' if low == float('-inf') else 'missing'}"
-        below = f"{self.units.original(column, high):.4g}"
-        above = f"{self.units.original(column, low):.4g}"
+        below = written(self.units.original(column, high))
+        above = written(self.units.original(column, low))
         if low == float("-inf"):
             return f"{name} ≤ {below}"
         return f"{name} > {above}" if high == float("inf") else f"{above} < {name} ≤ {below}"
+
+
+def written(value: float) -> str:
+    """With four digits that count, or all before the point."""
+    return (f"{value:,.0f}" if abs(value) >= 1000 else f"{value:.4g}").replace("-", "−")
 
 
 def rule_text_of(columns: Columns, units: Units | None, class_names: Sequence[str]) -> RuleText:
@@ -74,7 +79,7 @@ def rule_text_of(columns: Columns, units: Units | None, class_names: Sequence[st
     Raises:
         DataError: units of another table.
     """
-    units = unchanged(len(columns.names)) if units is None else units
+    units = units_in(columns) if units is None else units
     if not len(units.shift) == len(units.scale) == len(columns.names):
         raise DataError(f"units are those of {plural(len(units.scale), 'column')}; expected {len(columns.names)}")
     return RuleText(columns, units, tuple(class_names))

@@ -18,7 +18,7 @@ from torch import Tensor
 from corrigible.data.original_units import Units
 from corrigible.explanations.features import check_columns
 from corrigible.explanations.question import Target
-from corrigible.explanations.surrogates._rule_text import RuleText, rule_text_of
+from corrigible.explanations.surrogates._rule_text import RuleText, rule_text_of, written
 from corrigible.explanations.surrogates._samples import Answered, Samples, samples_of
 from corrigible.explanations.surrogates.fidelity import (
     Fidelity,
@@ -66,7 +66,7 @@ class LinearSurrogate:
                 terms.append(f"{_signed(weight)} where {columns.feature[place]} is {self.rule_text.of_category(place)}")
             else:
                 terms.append(f"{_signed(weight)} × {columns.names[place]}")
-        return "\n".join([f"{self.explained} ≈ {start:.4g}", *(f"  {term}" for term in terms), str(self.fidelity)])
+        return "\n".join([f"{self.explained} ≈ {written(start)}", *(f"  {term}" for term in terms), str(self.fidelity)])
 
 
 def linear_surrogate(
@@ -107,7 +107,7 @@ def linear_surrogate(
         samples: synthetic points in all; half of them are for fitting.
         width: width of the proximity kernel around a row, see `points_of`.
         columns: which columns make up which feature and enter together; categories stay categories.
-        units: for rules in original units.
+        units: for rules in original units, where ``columns`` do not know them.
 
     Raises:
         DataError: x, around, the target or units do not fit; or the row is far from the data, so that fewer than 30

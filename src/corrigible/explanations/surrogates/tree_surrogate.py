@@ -18,7 +18,7 @@ from corrigible.data.original_units import Units
 from corrigible.explanations.features import check_columns
 from corrigible.explanations.question import Asked, Target
 from corrigible.explanations.reading import meaning_of
-from corrigible.explanations.surrogates._rule_text import RuleText, rule_text_of
+from corrigible.explanations.surrogates._rule_text import RuleText, rule_text_of, written
 from corrigible.explanations.surrogates._samples import Answered, samples_of
 from corrigible.explanations.surrogates.fidelity import (
     Fidelity,
@@ -92,7 +92,7 @@ class TreeSurrogate:
 
     def _said(self, leaf: Leaf) -> str:
         if len(leaf.value) == 1:
-            return f"{leaf.value[0]:.4g}"
+            return written(leaf.value[0])
         best = int(np.argmax(leaf.value))
         return f"{self.rule_text.of_class(best)}, {leaf.value[best]:.0%} sure"
 
@@ -149,7 +149,7 @@ def tree_surrogate(
         samples: synthetic points in all; half of them are for fitting.
         width: width of the proximity kernel around a row, see `points_of`.
         columns: which columns make up which feature; categories stay categories.
-        units: for rules in original units.
+        units: for rules in original units, where ``columns`` do not know them.
 
     Raises:
         DataError: x, around, the target or units do not fit; or the row is far from the data, so that fewer than 30
