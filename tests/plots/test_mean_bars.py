@@ -53,5 +53,5 @@ def test_bad_input_is_answered_in_one_line() -> None:
         mean_bars({}, TABLE)
     with pytest.raises(DataError, match=r"the attribution b has shape \(0, 3\)"):
         mean_bars({"b": ATTRIBUTION[:0]}, TABLE)
-    with pytest.raises(DataError, match="1 names for 3 columns"):
+    with pytest.raises(DataError, match="1 name for 3 columns"):
         mean_bars(ATTRIBUTION, ["a"])

@@ -57,7 +57,6 @@ def method_scatter(methods: Sequence[MethodResult], *, title: str = "") -> Figur
     ]
     add_legend(axes, handles, names, loc="upper left", bbox_to_anchor=(1.01, 1.02), borderaxespad=0, labelspacing=0.7)
     said = "; ".join(
-        f"{spoken_method(m.name)}: accuracy {m.accuracy:.3f}, overlap {m.overlap:.3f}, step {m.step_cost or float('nan'):.2f} ×"
-        for m in shown
+        f"{name}: accuracy {m.accuracy:.3f}, overlap {m.overlap:.3f}" for name, m in zip(names, shown, strict=True)
     )
     return describe(figure, f"{title or 'Methods compared'}: {said}")
