@@ -21,7 +21,7 @@ def test_each_mark_stands_at_its_numbers_and_a_dearer_step_is_larger():
     assert [tuple(c.get_offsets().data[0]) for c in found] == [(0.05, 0.94), (0.6, 0.52), (0.3, 0.7)]
     sizes = [c.get_sizes()[0] for c in found]
     assert sizes[0] == pytest.approx(1.4 * sizes[1])
-    assert "right reasons: accuracy 0.940, overlap 0.050, step 1.40 ×" in description(figure)
+    assert "right reasons (step: 1.40 ×): accuracy 0.940, overlap 0.050" in description(figure)
 
 
 def test_names_are_written_as_they_are_and_stay_on_the_canvas():
