@@ -1,4 +1,4 @@
-"""Write docs/methods.md, the list of methods, and tables of results from benchmarks/results; --check says what is stale.
+"""Write docs/methods.md, the list of methods, and tables from benchmarks/results; --check says what is stale.
 
 The form of the results is told in benchmarks/runner.py.
 """
