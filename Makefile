@@ -2,10 +2,10 @@
 # make test   install, run the tests
 # make check  install, static checks: format, lint, types, imports, size
 # make slow   the slow tests: kills at random times, statistics
-# make bench  measure every figure in the README again (hours)
+# make bench  measure every figure in the documents again (hours)
 # make lowest the lowest versions that pyproject.toml allows, in a venv of its own; with uv. Else WITH=python3.13 or
 #             VERSIONS=highest; on Linux UV_TORCH_BACKEND=cpu saves 3 GB
-# make docs   write docs/methods.md and the README's tables again
+# make docs   write docs/methods.md and the tables in the documents again
 PYTHON ?= $(shell command -v python3.11 || command -v python3)
 RUN = .venv/bin
 WITH ?= $(PYTHON)

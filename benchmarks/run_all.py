@@ -1,4 +1,4 @@
-"""Measure every figure in the README again, one benchmark after another, and write the README's tables.
+"""Measure every figure in the documents again, one benchmark after another, and write their tables.
 
 python benchmarks/run_all.py
 """
@@ -9,6 +9,7 @@ from pathlib import Path
 
 FOLDER = Path(__file__).resolve().parent
 CORRECTING = (
+    "front_page",
     "step_cost",
     "draws",
     "insurance",

@@ -1,5 +1,6 @@
 """What the documents say is so: commands, links, the Python of the how-to pages, and what is generated."""
 
+import importlib
 import re
 from dataclasses import fields
 from pathlib import Path
@@ -13,9 +14,11 @@ from corrigible.feedback.exchange import from_json
 from corrigible.metrics import METRICS
 from corrigible.protocols.schedule import Schedule
 from corrigible.recipe import Baseline, Evaluation, ExplainSettings
+from corrigible.workflow.method_families import FAMILIES
 
 ROOT = Path(__file__).resolve().parent.parent
 PAGES = [*sorted(ROOT.glob("*.md")), *sorted((ROOT / "docs").rglob("*.md"))]
+README, METHODS = ROOT / "README.md", ROOT / "docs" / "methods.md"
 HOW_TO = sorted((ROOT / "docs" / "how-to").glob("*.md"))
 
 
@@ -65,8 +68,35 @@ def test_every_key_of_a_recipe_is_described() -> None:
 
 
 def test_every_metric_is_explained() -> None:
-    page = (ROOT / "docs" / "how-to" / "read-the-report.md").read_text(encoding="utf-8").lower()
-    assert [name for name in METRICS if name.replace("_", " ") not in page] == []
+    page = (ROOT / "docs" / "how-to" / "read-the-report.md").read_text(encoding="utf-8")
+    assert [name for name in METRICS if f"`{name}`" not in page] == []
+
+
+def test_every_method_stands_in_a_how_to_or_an_example() -> None:
+    pages = [*HOW_TO, *sorted((ROOT / "examples").glob("*.py"))]
+    words = set(re.findall(r"\w+", "\n".join(page.read_text(encoding="utf-8") for page in pages)))
+    assert [name for members in FAMILIES.values() for name in members if name not in words] == []
+
+
+def test_every_method_can_be_imported_from_where_its_page_says() -> None:
+    rows = re.findall(
+        r"^\| `(\w+)`(?:, `(\w+)`)? \| `(corrigible[\w.]*)` \|", METHODS.read_text(encoding="utf-8"), flags=re.M
+    )
+    assert len(rows) == sum(map(len, FAMILIES.values()))
+    missing = [row for row in rows if not hasattr(importlib.import_module(row[2]), row[1] or row[0])]
+    assert missing == []
+
+
+def test_the_front_page_is_short_and_begins_with_python_that_runs(capsys: pytest.CaptureFixture[str]) -> None:
+    text = README.read_text(encoding="utf-8")
+    assert len(text.encode()) <= 6000
+    ((_, code),) = python_blocks(README)
+    assert text.index("```python") < text.index("make ")
+    exec(compile(code, str(README), "exec"), {"__name__": "readme"})
+    printed = capsys.readouterr().out
+    assert (
+        printed.startswith("1. hospital, ") and "\nCorrected: exchanging what was marked moved the predicted" in printed
+    )
 
 
 def test_the_feedback_shown_as_json_can_be_imported() -> None:

@@ -1,6 +1,6 @@
-"""The tables of benchmarks/never_ruins.py and benchmarks/transplant.py, written from their results."""
+"""The tables of what the default correction reaches, written from the results of its benchmarks."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import Any
 
 
@@ -35,6 +35,38 @@ def transplant(found: dict[str, Any]) -> Iterator[str]:
     for row in found["rows"]:
         cells = [f"{row[key]['mean']:.3f} ± {row[key]['sd']:.3f}" if key in row else "" for key in shown]
         yield f"| {row['model']} | {row['cost']['count']} | " + " | ".join(cells) + " |"
+
+
+DATA = {
+    "digits": "digits, 20 masks",
+    "photographs": "180 photographs, 20 masks",
+    "tweets": "tweets, a word marked on 20",
+    "insurance": "insurance table, one rule",
+}
+MODELS = (
+    *("trained", "trained on without feedback", "retrained without what was marked"),
+    "corrected",
+)
+
+
+def front_page(found: dict[str, Any]) -> Iterator[str]:
+    """One line per data set, the means only."""
+    yield from _quality_of_each(found, lambda value: f"{value['mean']:.2f}")
+
+
+def front_page_spread(found: dict[str, Any]) -> Iterator[str]:
+    yield from _quality_of_each(found, _cell)
+
+
+def _quality_of_each(found: dict[str, Any], written: Callable[[dict[str, float]], str]) -> Iterator[str]:
+    seeds = f"quality, mean of {len(found['seeds'])} seeds"
+    yield f"| {seeds} | " + " | ".join((*MODELS[:-1], "**corrected, by default**")) + " | cost over training on |"
+    yield "|---" * (len(MODELS) + 2) + "|"
+    for case, data in DATA.items():
+        of = {row["model"]: row for row in found["rows"] if row["case"] == case}
+        cells = [written(of[model]["quality"]) for model in MODELS]
+        cells[-1] = f"**{cells[-1]}**"
+        yield f"| {data} | " + " | ".join(cells) + f" | {of['corrected']['cost']['median']:.1f} × |"
 
 
 def tasks(found: dict[str, Any]) -> Iterator[str]:

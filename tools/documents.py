@@ -16,7 +16,7 @@ import correction_tables
 import explanation_tables
 
 from corrigible.explanations.trust import axiom_markdown
-from corrigible.workflow.method_families import FAMILIES, listed, settings, summary
+from corrigible.workflow.method_families import FAMILIES, home, listed, settings, summary
 
 ROOT = Path(__file__).resolve().parent.parent
 RESULTS = ROOT / "benchmarks" / "results"
@@ -27,6 +27,17 @@ README = ROOT / "README.md"
 MEASURED = ROOT / "docs" / "measured.md"
 REPRODUCTIONS = ROOT / "docs" / "reproductions.md"
 CHOOSING = ROOT / "docs" / "how-to" / "choose-a-method.md"
+PLURALS = {
+    "summary": "summaries",
+    "explanation quality": "explanation qualities",
+    "feedback loss": "feedback losses",
+    "loss": "losses",
+    "feedback penalty": "feedback penalties",
+    "relevance penalty": "relevance penalties",
+    "model penalty": "model penalties",
+    "suspects": "suspects",
+}
+"""Names of families that take more than an s."""
 AXIOMS = """Tested on small functions whose truth is known (`corrigible.explanations.trust.check_axioms`), zero as the
 baseline; sampling methods with 1,000 samples hold up to their sampling error. Test your own method, or one on your own
 model, in the same way."""
@@ -38,15 +49,17 @@ def methods_page() -> str:
         "",
         "Written by `make docs` from the code. `corrigible methods` prints the same list.",
         "A recipe, `corrigible.explain`, `corrigible.correct` and `corrigible.evaluate` take the names and settings of",
-        "explainers, penalties, metrics and models; the other families are called from Python. A recipe gives a",
-        '`background` as a number of training rows, and `groups` of images as `"grid"` or `"slic"`.',
+        "explainers, penalties, augmentations, losses, tasks, metrics and models; the other families are called from",
+        "Python. A recipe gives a `background` as a number of training rows, and `groups` of images as "
+        '`"grid"` or `"slic"`.',
     ]
     for family, members in FAMILIES.items():
-        heading = f"{family}s".replace("ys", "ies").replace("sss", "sses").capitalize()
-        lines += ["", f"## {heading}", "", "| name | what it is | settings | source |", "|---|---|---|---|"]
+        lines += ["", f"## {PLURALS.get(family, family + 's').capitalize()}", ""]
+        lines += ["| name | import from | what it is | settings | source |", "|---|---|---|---|---|"]
         for name, function in members.items():
             cells = (
-                f"`{name}`",
+                f"`{name}`" if function.__name__ == name else f"`{name}`, `{function.__name__}`",
+                f"`{home(function)}`",
                 summary(function),
                 f"`{settings(function)}`" if settings(function) else "",
                 source(function),
@@ -244,7 +257,12 @@ TABLES |= {f.__name__: f for f in (adversarial_robustness, suspects)}
 TABLES |= {
     f.__name__: f for f in (correction_tables.never_ruins, correction_tables.transplant, correction_tables.tasks)
 }
-RESULTS_OF = {"explain_proofs": "explain", "adversarial_robustness": "reproduce_adversarial_robustness"}
+TABLES |= {f.__name__: f for f in (correction_tables.front_page, correction_tables.front_page_spread)}
+RESULTS_OF = {
+    "front_page_spread": "front_page",
+    "explain_proofs": "explain",
+    "adversarial_robustness": "reproduce_adversarial_robustness",
+}
 TABLES |= {"explain_proofs": explanation_tables.explain_proofs}
 """A second table from the same file of results."""
 

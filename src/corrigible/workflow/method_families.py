@@ -1,5 +1,6 @@
-"""Everything that a recipe can name, by family; it loads every method."""
+"""Every method by family: what a recipe can name, and what is called from Python; it loads every method."""
 
+import importlib
 import inspect
 from collections.abc import Callable, Iterator, Mapping
 from typing import Any
@@ -23,11 +24,22 @@ from corrigible.explanations.trust import (
     independent_randomisation,
 )
 from corrigible.explanations.words import explain_words
+from corrigible.losses import LOSSES
 from corrigible.methods import settings_of
 from corrigible.metrics import METRICS
 from corrigible.models import MODELS
 from corrigible.models.concept_projection import project_out
 from corrigible.penalties import FEEDBACK_LOSSES, FEEDBACK_PENALTIES, MODEL_PENALTIES, RELEVANCE_PENALTIES
+from corrigible.protocols.baselines.group_dro import group_dro
+from corrigible.protocols.baselines.just_train_twice import just_train_twice
+from corrigible.protocols.baselines.last_layer_retraining import last_layer_retraining
+from corrigible.protocols.comparisons.comparing import compare
+from corrigible.protocols.corrections.correction import correct
+from corrigible.protocols.retraining.find_another_explanation import find_another_explanation
+from corrigible.protocols.retraining.label_randomisation import label_randomisation
+from corrigible.protocols.retraining.remove_and_retrain import remove_and_retrain
+from corrigible.protocols.robustness.attack_curve import accuracy_under_attack
+from corrigible.protocols.robustness.distillation import distilling
 from corrigible.regions.clusters import cluster_explanations
 from corrigible.regions.region_test import region_test
 from corrigible.regions.suspects import suspects
@@ -38,6 +50,12 @@ TRUST_CHECKS = (
     *(check_axioms, cascading_randomisation, independent_randomisation),
     *(attack_explanation, explanation_robustness),
 )
+PROTOCOLS = (
+    *(correct, compare, find_another_explanation),
+    *(group_dro, just_train_twice, last_layer_retraining),
+    *(remove_and_retrain, label_randomisation, accuracy_under_attack, distilling),
+)
+"""What trains several times, or a model of its own."""
 FAMILIES: Mapping[str, Mapping[str, Callable[..., Any]]] = {
     "explainer": EXPLAINERS,
     "text or tree explainer": {f.__name__: f for f in (explain_words, tree_shap)},
@@ -58,7 +76,9 @@ FAMILIES: Mapping[str, Mapping[str, Callable[..., Any]]] = {
     "concept": {f.__name__: f for f in (concept_vector, concept_sensitivity, concept_test, project_out)},
     "task": TASKS,
     "metric": METRICS,
+    "loss": LOSSES,
     "model": MODELS,
+    "protocol": {f.__name__: f for f in PROTOCOLS},
 }
 
 
@@ -67,6 +87,13 @@ def listed() -> Iterator[Method]:
     for family, members in FAMILIES.items():
         for name, function in members.items():
             yield Method(family, name, summary(function), settings(function))
+
+
+def home(function: Callable[..., Any]) -> str:
+    """The shortest public module that the function can be imported from."""
+    parts = function.__module__.split(".")
+    modules = [".".join(parts[:length]) for length in range(1, len(parts) + 1)]
+    return next(m for m in modules if getattr(importlib.import_module(m), function.__name__, None) is function)
 
 
 def summary(function: Callable[..., Any]) -> str:

@@ -57,7 +57,7 @@ def test_a_comparison_tells_sizes_from_signs():
 
 def test_a_mean_leaves_out_undefined_rows_and_says_how_many():
     found = mean_over_rows("some", torch.tensor([1.0, torch.nan, 3.0]))
-    assert (found.value, found.count, found.note) == (2.0, 2, "left out, not defined: 1 row")
+    assert (found.value, found.count, found.note) == (2.0, 2, "left out, not defined: 1 rows")
     assert (found.low, found.high) == (1.0, 3.0)
     assert mean_over_rows("some", torch.tensor([torch.nan])).value is None
 
