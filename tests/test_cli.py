@@ -35,7 +35,7 @@ COMMANDS = _commands(main)
 def test_every_command_on_a_tiny_study(kind: str, tmp_path: Path) -> None:
     study = tmp_path / "study"
     made, _ = ok("init", study, "--kind", kind, "--json").records
-    assert made == {"record": "Finished", "verb": "init", "path": str(study)}
+    assert made == {"record": "Finished", "verb": "init", "path": str(study), "page": ""}
     (image_study if kind == "image" else table_study)(study, IMAGE_RECIPE if kind == "image" else TABLE_RECIPE)
 
     records = ok("train", study, "--json").records

@@ -132,6 +132,7 @@ def train(study: Path, seed: int | None, device: str, as_json: bool) -> None:
 @main.command()
 @STUDY
 @click.option("--run", help="Run whose model to explain [default: the latest].")
+@click.option("--file", "files", multiple=True, help="Image file to explain, test/cat/043.jpg [default: every row].")
 @click.option(
     "--all", "every_row", is_flag=True, help="Every row of every split, in shards; goes on where interrupted."
 )
@@ -143,10 +144,17 @@ def explain(study: Path, every_row: bool, as_json: bool, **chosen: Any) -> None:
     """Explain a model's predictions row by row."""
     about_shards = {name: chosen.pop(name) for name in ("splits", "format", "rows_per_shard")}
     given = {name: value for name, value in about_shards.items() if value}
+    files = chosen.pop("files")
+    if files and every_row:
+        raise click.UsageError("--file names single rows; leave out --all")
     if given and not every_row:
         raise click.UsageError("--split, --format and --rows-per-shard need --all")
     show(
-        lambda: workflow.explain_all(study, **given, **chosen) if every_row else workflow.explain(study, **chosen),
+        lambda: (
+            workflow.explain_all(study, **given, **chosen)
+            if every_row
+            else workflow.explain(study, files=files, **chosen)
+        ),
         as_json,
     )
 

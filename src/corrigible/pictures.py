@@ -17,6 +17,8 @@ LIMIT_QUANTILE = 0.995
 """A colour scale ends here, so that a few extreme pixels do not make all others pale."""
 STOPS = ((33, 102, 172), (146, 197, 222), (255, 255, 255), (244, 165, 130), (178, 24, 43))
 """Blue, white, red: told apart with any colour vision."""
+FAINT = 0.4
+"""Contrast of an image under its map."""
 UNKNOWN = (150, 150, 150)
 MARKED, UNMARKED = (27, 31, 36), (238, 241, 244)
 
@@ -52,6 +54,24 @@ def attribution_picture(
 ) -> Markup:
     """One attribution, summed over channels, with the outline of the marked region."""
     return _picture(diverging(_plane(attribution), limit=limit), marked_plane(irrelevant), alt)
+
+
+def map_over_picture(
+    x: Float[Tensor, " *input"],
+    attribution: Float[Tensor, " *input"],
+    *,
+    limit: float,
+    brightness: tuple[float, float],
+    alt: str,
+) -> Markup:
+    """One attribution, summed over channels, over a faint grey copy of its image; opaque where it is strong."""
+    plane = _plane(attribution)
+    grey = shades(_shrunk(channels_of(x)), brightness=brightness).mean(axis=-1, keepdims=True)
+    faint = 255 - FAINT * (255 - grey)
+    share = np.clip(np.abs(np.nan_to_num(plane, nan=limit)) / limit, 0, 1)
+    opacity = np.sqrt(share)[..., None]
+    mixed = opacity * diverging(plane, limit=limit) + (1 - opacity) * faint
+    return _picture(mixed.round().astype(np.uint8), None, alt)
 
 
 def mask_picture(mask: Bool[np.ndarray, " height width"], *, alt: str) -> Markup:

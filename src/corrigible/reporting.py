@@ -8,7 +8,6 @@ from typing import Literal, NamedTuple
 
 import numpy as np
 from jaxtyping import Bool, Float, Int
-from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup
 from matplotlib.figure import Figure
 from torch import Tensor
@@ -16,7 +15,7 @@ from torch import Tensor
 from corrigible import figures, pictures
 from corrigible.comparison import comparison, spoken
 from corrigible.plots.page import as_image
-from corrigible.printable import printable
+from corrigible.rendered import rendered
 from corrigible.reported_feedback import features_of, feedback_counts, feedback_features, feedback_masks
 from corrigible.training import Epoch
 from corrigible.types import Feedback, Measurement
@@ -129,20 +128,12 @@ def render(content: ReportContent) -> str:
     Raises:
         ValueError: a heat map that is not an image, or a confusion matrix without a name for each class.
     """
-    environment = Environment(
-        loader=PackageLoader("corrigible"),
-        autoescape=True,
-        finalize=lambda value: printable(value) if type(value) is str else value,
-        undefined=StrictUndefined,
-        trim_blocks=True,
-        lstrip_blocks=True,
-        keep_trailing_newline=True,
-    )
     rows = comparison([model.measurements for model in content.models], content.unit)
     heatmaps, colour_scale = _heatmaps(content.heatmaps)
     shares, longest, num_left_out = _share_rows(content)
     class_names = next((model.class_names for model in content.models if model.class_names), ())
-    return environment.get_template("report.html.jinja").render(
+    return rendered(
+        "report.html.jinja",
         content=content,
         names=[_name(content, 0, "before"), _name(content, 1, "after")],
         colours=figures.COLOURS,

@@ -31,7 +31,8 @@ def told_of_verbs(record: OwnRecord) -> Iterator[str]:
         case Started():
             return _started(record)
         case Finished():
-            return iter([f"[green]{record.verb}[/green]: {escape(record.path)}"])
+            look = [f"  look at {escape(record.page)}"] if record.page else []
+            return iter([f"[green]{record.verb}[/green]: {escape(record.path)}", *look])
         case Line():
             return iter([escape(record.text)])
         case Measured():

@@ -8,11 +8,11 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from corrigible.workflow.comparing import compare as compare
+    from corrigible.workflow.explaining import explain as explain
     from corrigible.workflow.explaining_all import explain_all as explain_all
     from corrigible.workflow.importing import import_feedback as import_feedback
     from corrigible.workflow.listing import methods as methods
     from corrigible.workflow.measuring import evaluate as evaluate
-    from corrigible.workflow.measuring import explain as explain
     from corrigible.workflow.model_runs import correct as correct
     from corrigible.workflow.model_runs import train as train
     from corrigible.workflow.publishing import report as report
@@ -31,7 +31,7 @@ _HOME = {
     "trust": "setting_up",
     "train": "model_runs",
     "correct": "model_runs",
-    "explain": "measuring",
+    "explain": "explaining",
     "explain_all": "explaining_all",
     "compare": "comparing",
     "suspect": "suspecting",

@@ -27,8 +27,8 @@ from corrigible.recipe import Recipe, load_data
 from corrigible.study import Study, open_study
 from corrigible.workflow.backgrounds import with_background
 from corrigible.workflow.explained_words import WORDS_FILE, word_shares, words_of_rows
+from corrigible.workflow.explaining import NUM_TOLD_WORDS
 from corrigible.workflow.making import load_model
-from corrigible.workflow.measuring import NUM_TOLD_WORDS
 from corrigible.workflow.records import FeatureShare, Finished, Record
 
 UNFINISHED = ".unfinished-explain"

@@ -1,7 +1,7 @@
-"""The verbs that examine models: explain and evaluate."""
+"""The verb that measures models: evaluate."""
 
 import dataclasses
-from collections.abc import Generator, Iterable, Iterator, Sequence
+from collections.abc import Generator, Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -11,19 +11,14 @@ from safetensors.torch import save
 from torch import Tensor, nn
 
 from corrigible.batches import collate
-from corrigible.data.dataset import TensorData, rows_of, task_of
+from corrigible.data.dataset import rows_of, task_of
 from corrigible.data.protocol import Dataset, class_names_of, columns_of, tokens_of
 from corrigible.evaluation import difference, measure, observations_for
-from corrigible.explanations.explaining import explain as attribute
-from corrigible.explanations.features import feature_shares
-from corrigible.explanations.question import predicted_target
-from corrigible.explanations.words import by_token, settings_for_texts
 from corrigible.feedback.masks import marks_of, said_about
 from corrigible.models.batch_size import rows_that_fit
 from corrigible.models.devices import device_named
 from corrigible.models.modes import evaluating, like_parameters
 from corrigible.observations import Observations, gather
-from corrigible.progress import counted
 from corrigible.protocols.corrections.verdict import Verdict
 from corrigible.recipe import Recipe, load_data, metrics_of
 from corrigible.regions.shifts import Shift
@@ -32,42 +27,21 @@ from corrigible.types import Feedback, Measurement
 from corrigible.workflow.backgrounds import with_background
 from corrigible.workflow.explained_features import explained_features, keep_features
 from corrigible.workflow.explained_rows import explained_by, explained_rows, keep
-from corrigible.workflow.explained_words import WORDS_FILE, word_shares, words_of_rows
+from corrigible.workflow.explaining import (
+    attribution_of,
+    explained_target,
+    in_parts,
+    keep_words,
+    of_words,
+    shares_of,
+)
 from corrigible.workflow.making import load_model
-from corrigible.workflow.records import FeatureShare, Finished, Measured
+from corrigible.workflow.records import Finished, Measured
 from corrigible.workflow.row_texts import errors_table, label_texts, outputs_of, predicted_texts
 from corrigible.workflow.task_words import words_of
 from corrigible.workflow.verdicts import shifts_on_split, verdict_on_split
 
 NUM_DRAWN_ROWS = 8
-NUM_TOLD_WORDS = 20
-ROWS_AT_ONCE = 256
-"""Rows in memory at once, of a data set that may not fit."""
-
-
-def explain(
-    folder: Path, *, run: str | None = None, seed: int | None = None, device: str = "cpu"
-) -> Iterator[FeatureShare | Finished]:
-    """Explain a run's model on the rows of the recipe's split; the latest model if no run is named."""
-    study = open_study(folder)
-    recipe = with_background(study)
-    seed = recipe.seed if seed is None else seed
-    source = study.run_named(run) if run else study.latest("train", "correct")
-    data = load_data(recipe, study.folder, recipe.explain.split)
-    with study.new_run("explain", parent=source.name, seed=seed, device=device, method=recipe.explain.method) as draft:
-        model = load_model(source, recipe).to(device_named(device))
-        targets, attributions = [], []
-        for rows in _in_parts(data):
-            targets.append(predicted_target(model, rows.x, task=task_of(rows), seed=seed))
-            attributions.append(_of_words(_attribution(recipe, model, rows, targets[-1], seed), rows))
-        tensors = {"attribution": torch.cat(attributions), "target": torch.cat(targets)}
-        tensors["index"] = torch.arange(len(data))
-        (draft.folder / "attributions.safetensors").write_bytes(save(tensors))
-        shares = [FeatureShare(*pair) for pair in _shares(attributions, data)]
-        draft.write_json("shares.json", [dataclasses.asdict(share) for share in shares])
-        _keep_words(draft, data)
-    yield from shares[: NUM_TOLD_WORDS if tokens_of(data) else None]
-    yield Finished("explain", str(draft.published))
 
 
 def evaluate(
@@ -106,7 +80,7 @@ def evaluate(
         }
         draft.write_json("evaluation.json", {**written, **texts, "models": results, "changes": changes})
         (draft.folder / "rows.safetensors").write_bytes(save(evaluated.drawn))
-        _keep_words(draft, rows_of(data, evaluated.drawn["row"]))
+        keep_words(draft, rows_of(data, evaluated.drawn["row"]))
         _keep_explanations(draft, evaluated, explained)
     yield Finished("evaluate", str(draft.published))
 
@@ -147,8 +121,8 @@ def _measured(evaluated: _Evaluated) -> Generator[Measured, None, list[dict[str,
         if run.verb == "correct":
             evaluated.changes = difference(first, observations, metrics, **settings)
         yield from (Measured(run.label, **found) for found in _as_dicts(measurements))
-        target = _explained_target(model, rows, seed)
-        drawn[f"attribution.{place}"] = _attribution(recipe, model, rows, target, seed).contiguous()
+        target = explained_target(model, rows, seed)
+        drawn[f"attribution.{place}"] = attribution_of(recipe, model, rows, target, seed).contiguous()
         drawn[f"predicted.{place}"] = observations.everywhere["predicted"][drawn["row"]]
         if run.verb != "baseline":
             evaluated.explained[place] = model
@@ -234,46 +208,10 @@ def _keep_explanations(draft: Draft, evaluated: _Evaluated, rows: dict[str, Tens
         keep_features(draft, explained_features(recipe, models, rows, columns, seed, task_of(data)))
 
 
-def _in_parts(data: Dataset) -> Iterator[TensorData]:
-    """All rows, a bounded number of them in memory at once."""
-    for index in counted("explanations: part of the rows", torch.arange(len(data)).split(ROWS_AT_ONCE)):
-        yield rows_of(data, index)
-
-
-def _attribution(recipe: Recipe, model: nn.Module, rows: TensorData, target: Tensor, seed: int) -> Tensor:
-    method, settings = recipe.explain.method, dict(recipe.explain.settings)
-    if rows.tokens is not None:
-        settings = settings_for_texts(method, settings)
-    shared: dict[str, Any] = {"task": task_of(rows), "columns": rows.columns, "seed": seed}
-    return attribute(model, rows.x, target, method=method, **shared, **settings)
-
-
-def _explained_target(model: nn.Module, rows: TensorData, seed: int) -> Tensor:
-    """The label where it is a class, otherwise what the task explains by default."""
-    task = task_of(rows)
-    return rows.y if task.name == "classes" else predicted_target(model, rows.x, task=task, seed=seed)
-
-
-def _of_words(attribution: Tensor, rows: TensorData) -> Tensor:
-    """The attribution with one number per word for texts; unchanged for other data."""
-    return attribution if rows.tokens is None else by_token(attribution)
-
-
-def _keep_words(draft: Draft, data: Dataset) -> None:
-    tokens = tokens_of(data)
-    if tokens is not None:
-        draft.write_json(WORDS_FILE, words_of_rows(tokens))
-
-
-def _shares(attributions: Iterable[Tensor], data: Dataset) -> list[tuple[str, float]]:
-    tokens = tokens_of(data)
-    return feature_shares(attributions, columns_of(data)) if tokens is None else word_shares(attributions, tokens)
-
-
 def _shares_of_labels(recipe: Recipe, model: nn.Module, data: Dataset, seed: int) -> list[tuple[str, float]]:
     """The share of each feature or word in attributions to the labels or predictions; empty for data without either."""
     if columns_of(data) is None and tokens_of(data) is None:
         return []
-    explained = ((rows, _explained_target(model, rows, seed)) for rows in _in_parts(data))
-    parts = (_of_words(_attribution(recipe, model, rows, target, seed), rows) for rows, target in explained)
-    return _shares(parts, data)
+    explained = ((rows, explained_target(model, rows, seed)) for rows in in_parts(data))
+    parts = (of_words(attribution_of(recipe, model, rows, target, seed), rows) for rows, target in explained)
+    return shares_of(parts, data)

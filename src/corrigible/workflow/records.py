@@ -28,6 +28,8 @@ class Finished:
 
     verb: str
     path: str
+    page: str = ""
+    """A page to look at; empty if there is none."""
 
 
 @dataclass(frozen=True)

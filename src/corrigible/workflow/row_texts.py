@@ -18,6 +18,8 @@ from corrigible.workflow.task_words import percent
 
 MOST_PARTS, LEAST_ROWS = 10, 20
 """Most parts that the rows are divided into, and least rows of a part."""
+NEARLY = 0.999
+"""No probability above this is written as a number, lest 100 % be read."""
 NUM_LABELS = 40
 """Most labels of a table of several labels."""
 
@@ -64,6 +66,28 @@ def predicted_texts(
         spans = [f"{task.written(low)} to {task.written(high)}" for low, high in ends]
         return [f"{text} ({span})" for text, span in zip(found, spans, strict=True)]
     return found
+
+
+def certainty_texts(
+    outputs: Float[Tensor, " every_row output"], data: Dataset, index: Int[Tensor, " row"]
+) -> list[str]:
+    """The probability of what is predicted for each of these rows; empty texts where the task has none."""
+    task = task_of(data)
+    if task.name not in OF_CLASSES:
+        return [""] * len(index)
+    found = task.observed(outputs[index])
+    chosen = found["probs"].gather(1, found["predicted"][:, None])[:, 0]
+    return [f"over {percent(NEARLY)}" if share > NEARLY else percent(share) for share in chosen.tolist()]
+
+
+def error_texts(outputs: Float[Tensor, " every_row output"], data: Dataset, index: Int[Tensor, " row"]) -> list[str]:
+    """How far each prediction is from its label, in the unit of the labels; empty texts where labels are no numbers."""
+    task = task_of(data)
+    if task.name in (*OF_CLASSES, "several_labels", "ranking"):
+        return [""] * len(index)
+    rows = rows_of(data, index)
+    predicted = task.observed(outputs[index])["predicted"].double() * _exposure(rows, task)
+    return [task.written(error) for error in (predicted - rows.y.cpu().double()).abs().tolist()]
 
 
 def errors_table(outputs: Float[Tensor, " row output"], data: Dataset) -> dict[str, Any] | None:
