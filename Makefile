@@ -1,6 +1,6 @@
-# make demo   install, run both demos on real data
-# make test   install, run the tests
-# make check  install, static checks: format, lint, types, imports, size
+# make demo   install what the demos need, run both on real data
+# make test   install what the tests need, run them
+# make check  install the development tools, static checks: format, lint, types, imports, size
 # make slow   the slow tests: kills at random times, statistics
 # make bench  measure every figure in the documents again (hours)
 # make lowest the lowest versions that pyproject.toml allows, in a venv of its own; with uv. Else WITH=python3.13 or
@@ -15,14 +15,16 @@ TRIED ?= tests/test_quickstart.py tests/test_cli.py tests/laws tests/protocols t
 .PHONY: install demo test check slow bench lowest docs
 
 install:
-	@$(PYTHON) tools/install.py
+	@$(PYTHON) tools/install.py dev
 
-demo: install
+demo:
+	@$(PYTHON) tools/install.py demo
 	@$(RUN)/corrigible demo digits demo-studies/digits
 	@$(RUN)/corrigible demo insurance demo-studies/insurance
 	@echo "Reports: demo-studies/digits/report.html demo-studies/insurance/report.html"
 
-test: install
+test:
+	@$(PYTHON) tools/install.py test
 	@PYTHONDONTWRITEBYTECODE= OMP_NUM_THREADS=1 $(RUN)/python -m pytest -n 2 --dist worksteal
 
 check: install

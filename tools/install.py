@@ -1,4 +1,9 @@
-"""Create .venv and install the project with its development tools; does nothing when the lock has not changed.
+"""Create .venv and install the project with what a level needs; does nothing where that is installed already.
+
+    python tools/install.py demo | test | dev | bench
+
+`demo` is what the demos need, `test` also what the tests need, `dev` also the tools of `make check`, and `bench` the
+libraries that the benchmarks compare with.
 
 Standard library only: it runs on a bare Python 3.11. The lock leaves torch out, because the right build of torch
 depends on the machine; here the CPU build is taken from PIP_FIND_LINKS if it lies there, else from PyTorch's own index.
@@ -16,6 +21,13 @@ PYTHON = VENV / "bin" / "python"
 STAMP = VENV / "installed"
 TORCH = "2.13.0"
 UV = "0.13.9"
+LOCKS = ROOT / "locks"
+LEVELS = {
+    "demo": ("build", "demo"),
+    "test": ("build", "demo", "parquet", "peers", "test", "trees"),
+    "dev": ("dev",),
+}
+"""The extras of each level; a level includes those before it."""
 CPU_INDEX = "https://download.pytorch.org/whl/cpu"
 
 
@@ -30,9 +42,15 @@ def quietly(*command: str) -> bool:
 def wanted() -> str:
     """Hash of everything that decides what is installed."""
     digest = hashlib.sha256(sys.version.encode())
-    for name in ("requirements.lock", "pyproject.toml", "tools/install.py"):
-        digest.update((ROOT / name).read_bytes())
+    for path in (*sorted(LOCKS.iterdir()), ROOT / "pyproject.toml", Path(__file__)):
+        digest.update(path.read_bytes())
     return digest.hexdigest()
+
+
+def installed_levels() -> list[str]:
+    """The levels that are installed as they are now."""
+    stamp = STAMP.read_text().split() if STAMP.exists() else []
+    return stamp[1:] if stamp[:1] == [wanted()] else []
 
 
 def installer() -> list[str]:
@@ -53,24 +71,28 @@ def install_torch(install: list[str]) -> bool:
 
 
 def main() -> int:
-    """Install what development needs; with ``bench`` also the libraries that the benchmarks compare with."""
-    failed = install_project()
-    if failed or sys.argv[1:] != ["bench"]:
+    asked = sys.argv[1] if len(sys.argv) > 1 else "dev"
+    if asked not in (*LEVELS, "bench"):
+        print(f"found {asked!r}, expected one of {', '.join(LEVELS)}, bench", file=sys.stderr)
+        return 2
+    failed = install_project("dev" if asked == "bench" else asked)
+    if failed or asked != "bench":
         return failed
     torch = f"torch=={TORCH}" + ("+cpu" if sys.platform == "linux" else "")
     return 0 if run(*installer(), "-e", ".[bench]", torch) else 1
 
 
-def install_project() -> int:
+def install_project(level: str) -> int:
     if sys.version_info < (3, 11):
         print(
             f"found Python {sys.version.split()[0]}, need 3.11 or newer: set PYTHON=/path/to/python3.11",
             file=sys.stderr,
         )
         return 1
-    if STAMP.exists() and STAMP.read_text() == wanted():
+    levels = list(LEVELS)[: list(LEVELS).index(level) + 1]
+    if level in installed_levels():
         return 0
-    print("Installing into .venv (once; later runs skip this) …", flush=True)
+    print(f"Installing what {level} needs into .venv (once; later runs skip this) …", flush=True)
     STAMP.unlink(missing_ok=True)
     if not PYTHON.exists() and not run(sys.executable, "-m", "venv", str(VENV)):
         return 1
@@ -81,10 +103,12 @@ def install_project() -> int:
             file=sys.stderr,
         )
         return 1
-    lock = run(*install, "--no-deps", "--require-hashes", "-r", "requirements.lock")
-    if not lock or not run(*install, "--no-deps", "--no-build-isolation", "-e", "."):
+    locks = [part for name in levels for part in ("-r", str(LOCKS / f"{name}.txt"))]
+    if not run(*install, "--no-deps", "--require-hashes", *locks) or not run(
+        *install, "--no-deps", "--no-build-isolation", "-e", "."
+    ):
         return 1
-    STAMP.write_text(wanted())
+    STAMP.write_text(" ".join([wanted(), *levels]))
     return 0
 
 
