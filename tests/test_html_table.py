@@ -12,5 +12,5 @@ def test_cells_are_escaped_and_words_stand_left():
 
 
 def test_rows_as_long_as_the_header():
-    with pytest.raises(DataError, match="a row has 1 cells; expected 2"):
+    with pytest.raises(DataError, match="a row has 1 cell; expected 2"):
         table_html(["a", "b"], [["a"]])

@@ -40,4 +40,8 @@ def _cell(text: str) -> Markup:
 
 def _kind(texts: Iterable[str]) -> Markup:
     """What marks cells of several words, and the head of a column that has one."""
-    return Markup(' class="text"' if any(" " in text and text[0].isalpha() for text in texts) else "")
+    return Markup(' class="text"' if any(_is_text(text) for text in texts) else "")
+
+
+def _is_text(cell: str) -> bool:
+    return isinstance(cell, Markup) or (" " in cell and cell[0].isalpha())

@@ -17,7 +17,7 @@ from corrigible.notebook import html_of
 
 Polarity = Literal["irrelevant", "relevant"]
 Scope = Literal["row", "class", "dataset"]
-LONGEST_SIDE = 96
+LONGEST_SIDE = 48
 """Of the small picture of a mask, in pixels of the screen."""
 MARKED, UNMARKED = (196, 81, 11), (238, 241, 244)
 
@@ -192,6 +192,6 @@ def _picture(mask: NDArray[np.bool_], *, alt: str) -> Markup:
     scale = LONGEST_SIDE / max(is_marked.shape)
     height, width = (max(1, round(scale * side)) for side in is_marked.shape)
     return Markup(
-        '<img width="{}" height="{}" alt="{}" style="image-rendering:pixelated;vertical-align:middle"'
+        '<img width="{}" height="{}" alt="{}" style="image-rendering:pixelated;display:inline-block;margin:0;vertical-align:middle"'
         ' src="data:image/png;base64,{}">'
     ).format(width, height, alt, base64.b64encode(written.getvalue()).decode())

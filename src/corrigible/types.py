@@ -175,10 +175,13 @@ class Measurements(list[Measurement]):
         return "\n".join(map(str, self)) or "no measurements"
 
     def _repr_html_(self) -> str:
-        shown = (("part", [m.part for m in self]), ("note", [m.note for m in self]))
+        shown = (
+            ("part", [m.part for m in self]),
+            ("note", [m.note or ("not measured" if m.value is None else "") for m in self]),
+        )
         columns = {
             "metric": [m.metric for m in self],
-            "value": ["not measured" if m.value is None else number(m.value) for m in self],
+            "value": ["–" if m.value is None else number(m.value) for m in self],
             "95 % interval": [
                 "" if m.low is None or m.high is None else f"{number(m.low)} to {number(m.high)}" for m in self
             ],

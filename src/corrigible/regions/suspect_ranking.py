@@ -79,7 +79,7 @@ class Suspects(list[Suspect]):
         rows = [
             (
                 str(rank),
-                html_of(found.region) if isinstance(found.region, Pixels) else found.where,
+                html_of(found.region),
                 found.about,
                 number(found.test.effect),
                 f"{number(found.test.low)} to {number(found.test.high)}",
