@@ -192,6 +192,6 @@ def _picture(mask: NDArray[np.bool_], *, alt: str) -> Markup:
     scale = LONGEST_SIDE / max(is_marked.shape)
     height, width = (max(1, round(scale * side)) for side in is_marked.shape)
     return Markup(
-        '<img width="{}" height="{}" alt="{}" style="image-rendering:pixelated;display:inline-block;margin:0;vertical-align:middle"'
-        ' src="data:image/png;base64,{}">'
+        '<img width="{}" height="{}" alt="{}" src="data:image/png;base64,{}"'
+        ' style="image-rendering:pixelated;display:inline-block;margin:0;vertical-align:middle">'
     ).format(width, height, alt, base64.b64encode(written.getvalue()).decode())
