@@ -187,7 +187,7 @@ def test_feedback_that_does_not_fit(tmp_path: Path) -> None:
     assert "does not begin as an .npy array" in refused("feedback", "add", study, "--mask", tmp_path / "mask.npz")
     mask.write_bytes(b"\x93NUMPY\x01\x00nonsense")
     assert "cannot read" in refused("feedback", "add", study, "--mask", mask)
-    assert "cannot read" in refused("feedback", "add", study, "--mask", tmp_path / "absent.npy")
+    assert "there is no file" in refused("feedback", "add", study, "--mask", tmp_path / "absent.npy")
     assert "does not lie inside" in refused("feedback", "add", study, "--box", 7, 7, 2, 2)
     assert "rows 0 to 59" in refused("feedback", "add", study, *BOX, "--row", 60)
     assert "row is -1" in refused("feedback", "add", study, *BOX, "--row", -1)
@@ -198,7 +198,7 @@ def test_feedback_that_does_not_fit(tmp_path: Path) -> None:
     assert "without named features" in refused("feedback", "add", study, "--feature", "age")
     assert "did you mean 'site'" in refused("feedback", "add", table, "--feature", "sites")
     assert "no feedback has id 7" in refused("feedback", "retract", study, 7)
-    assert "cannot read" in refused("feedback", "import", study, tmp_path / "absent.json")
+    assert "there is no file" in refused("feedback", "import", study, tmp_path / "absent.json")
     assert corrigible("feedback", "list", study, "--json").records == []
 
 
@@ -274,7 +274,7 @@ def test_folders_that_cannot_be_written(finished: Path, tmp_path: Path) -> None:
     file = tmp_path / "file"
     file.write_text("")
     assert "cannot write in" in refused("init", file / "study")
-    assert "cannot write in" in refused("feedback", "export", finished, file / "said.json")
+    assert "there is no folder" in refused("feedback", "export", finished, file / "said.json")
     study = image_study(tmp_path / "study")
     (study / "runs").write_text("")
     assert "cannot write in" in refused("train", study)

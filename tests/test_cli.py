@@ -34,8 +34,9 @@ COMMANDS = _commands(main)
 @pytest.mark.parametrize("kind", ["image", "table"])
 def test_every_command_on_a_tiny_study(kind: str, tmp_path: Path) -> None:
     study = tmp_path / "study"
-    made, _ = ok("init", study, "--kind", kind, "--json").records
-    assert made == {"record": "Finished", "verb": "init", "path": str(study), "page": ""}
+    (made,) = ok("init", study, "--kind", kind, "--json").records
+    empty = {"page": "", "result": ""}
+    assert {**made, "next": []} == {"record": "Finished", "verb": "init", "path": str(study), "next": [], **empty}
     (image_study if kind == "image" else table_study)(study, IMAGE_RECIPE if kind == "image" else TABLE_RECIPE)
 
     records = ok("train", study, "--json").records
@@ -70,7 +71,7 @@ def test_every_command_on_a_tiny_study(kind: str, tmp_path: Path) -> None:
     (sealed,) = ok("seal", study, "--name", "first", "--anyway", "--json").records
     assert sealed["outcome"] in ("corrected", "partly corrected", "no reliance found", "failed")
     (verified,) = ok("verify", study / "sealed" / "first", "--root", sealed["root"], "--json").records
-    assert verified == {"record": "Verified", "path": sealed["path"], "root": sealed["root"], "problems": []}
+    assert (verified["path"], verified["root"], verified["problems"]) == (sealed["path"], sealed["root"], [])
     assert ok("verify", study, "--json").records[0]["problems"] == []
     assert {"right_reasons", "accuracy", "mlp"} <= {record["name"] for record in ok("methods", "--json").records}
     assert "right_reasons" in ok("methods").stdout
@@ -172,7 +173,7 @@ def test_ctrl_c_is_one_line_and_leaves_no_half_run(tmp_path: Path, monkeypatch: 
     def interrupted(record: object) -> str:
         nonlocal shown
         shown += 1
-        if shown == 2:
+        if shown == 3:  # While the run is being written.
             raise KeyboardInterrupt
         return write(record)
 
@@ -287,3 +288,13 @@ def test_a_rule_about_features_is_checked_against_the_names_of_the_table(tmp_pat
     every = [word for name in ("age", "site", "sex") for word in ("--feature", name)]
     (noted,) = ok("feedback", "add", study, *every, "--json").records
     assert "up to 100% of the input" in noted["doubts"][0]
+
+
+def test_what_is_missing_is_called_missing(tmp_path: Path) -> None:
+    study, absent = image_study(tmp_path / "study"), tmp_path / "absent"
+    for command in (("train", absent), ("verify", absent), ("feedback", "list", absent), ("report", absent / "deep")):
+        assert refused(*command).startswith(f"there is no folder {command[-1]}; "), command
+    assert refused("feedback", "export", study, absent / "x.json").startswith(f"there is no folder {absent}; ")
+    assert refused("feedback", "import", study, absent).startswith(f"there is no file or folder {absent}; ")
+    assert refused("feedback", "add", study, "--mask", absent).startswith(f"there is no file {absent}; ")
+    assert "no recipe.toml" in refused("train", tmp_path)

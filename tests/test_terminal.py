@@ -1,25 +1,35 @@
 """What is shown while a verb runs, and with which code it ends."""
 
 import io
+import json
 import logging
+import time
 from dataclasses import replace
 
 import pytest
 from rich.console import Console
 
+from corrigible.lines import beats, pace
+from corrigible.lines.bars import Bars
+from corrigible.lines.printing import Step
 from corrigible.protocols.corrections.defaults import MethodChosen
 from corrigible.protocols.corrections.weight import WeightTrial
-from corrigible.terminal import _Bar, is_failure, show
-from corrigible.workflow.records import MethodCompared, Sealed, Verified
+from corrigible.terminal import is_failure, show
+from corrigible.workflow.records import Finished, Measured, MethodCompared, Sealed, Verified
 from verdicts import CORRECTED, FAILED
 
 
+def terminal_console() -> Console:
+    return Console(file=io.StringIO(), force_terminal=True, width=80)
+
+
 def test_a_bar_grows_when_more_is_tried_than_was_announced():
-    with _Bar(Console(file=io.StringIO(), force_terminal=True)) as bar:
+    with Bars(terminal_console()) as bars:
         for number in range(1, 7):
-            bar.advance("weight", number, max(5, number), "", True)
-        (task,) = bar.progress.tasks
+            bars.advance(Step("weight", number, max(5, number), "", True))
+        (task,) = bars.progress.tasks
         assert (task.completed, task.total) == (6, 6)
+    assert bars.console.file.getvalue().count("weight") >= 6
 
 
 def printed(*records, capsys, is_terminal=False, monkeypatch=None):
@@ -43,7 +53,8 @@ def test_a_trial_tells_its_accuracies_beside_its_swap_score_and_whether_it_is_re
     )
     told = printed(trial, replace(trial, number=3, is_refused=True), capsys=capsys)
     line = "30: swap score -0.734, accuracy 0.577 exchanged, 0.900 as found"
-    assert told == f"  weight 2/9  {line}\n  weight 3/9  {line}  refused\n"
+    spent = "(elapsed 0:00)"
+    assert told == f"  weight 2/9  {line}  {spent}\n  weight 3/9  {line}  refused  {spent}\n"
 
 
 def test_a_method_that_was_chosen_is_one_line(capsys):
@@ -55,21 +66,22 @@ def test_a_method_that_was_chosen_is_one_line(capsys):
     [("corrected", "32"), ("partly corrected", "33"), ("no reliance found", "33"), ("failed", "31")],
 )
 def test_the_outcome_stands_first_in_its_colour(outcome, colour, capsys, monkeypatch):
-    said = replace(CORRECTED, outcome=outcome, sentence=f"{outcome.capitalize()}: a sentence.")
+    said = replace(CORRECTED, outcome=outcome, reasons="it got worse")
     told = printed(said, capsys=capsys, is_terminal=True, monkeypatch=monkeypatch)
-    assert told.startswith(f"\x1b[1;{colour}m  {outcome.capitalize()}\x1b[0m: a sentence.")
+    assert told.startswith(f"\x1b[1;{colour}m  {outcome.capitalize()}\x1b[0m: ")
 
 
-def test_a_verdict_is_wrapped_and_says_what_it_was_judged_on(capsys, monkeypatch):
-    monkeypatch.setenv("COLUMNS", "60")
-    told = printed(replace(CORRECTED, sentence=f"Corrected: {'many [red]words[/red] ' * 20}on 59.6 %."), capsys=capsys)
+def test_a_verdict_says_on_how_many_rows_and_of_what_each_percentage_is(capsys):
+    told = printed(CORRECTED, capsys=capsys)
     lines = told.splitlines()
-    assert all(len(line) <= 60 and line.startswith("  ") for line in lines)
-    assert " ".join(told.split()).count("many [red]words[/red]") == 20
-    assert "judged on 500 test rows; on these rows as they are it is right on 80.0 %, before on 95.0 %" in " ".join(
-        told.split()
-    )
+    assert all(len(line) <= 80 and line.startswith("  ") for line in lines) and len(lines) <= 8
+    assert "On 500 test rows, with what was marked exchanged between rows:" in told
+    assert "On these rows as they are, 80.0 % are predicted right; before, 95.0 %." in told
     assert not any(line.strip().startswith("%") for line in lines)
+
+
+def test_what_failed_is_told_with_its_reasons(capsys):
+    assert FAILED.reasons in " ".join(printed(FAILED, capsys=capsys).split())
 
 
 def test_what_counts_as_a_problem_is_the_commands_to_say(capsys):
@@ -81,26 +93,49 @@ def test_what_counts_as_a_problem_is_the_commands_to_say(capsys):
     capsys.readouterr()
 
 
-def test_advice_is_the_last_line_where_there_was_a_problem_and_no_json(capsys):
-    settings = {"is_problem": is_failure, "advice": "Mark more rows."}
-    for as_json in (False, True):
-        with pytest.raises(SystemExit, match="1"):
-            show(lambda: iter([FAILED, CORRECTED]), as_json, **settings)
-        assert (capsys.readouterr().out.splitlines()[-1] == "  Mark more rows.") == (not as_json)
-    show(lambda: iter([CORRECTED]), False, **settings)
-    assert "Mark more rows." not in capsys.readouterr().out
+def test_what_comes_next_is_said_last_and_once(capsys):
+    first, second = (Finished("train", "runs/1", result="it went well", next=(f"corrigible {verb} x",)) for verb in ("a", "b"))
+    show(lambda: iter([first, second]), False)
+    lines = capsys.readouterr().out.splitlines()
+    assert lines.count("  it went well") == 2
+    assert lines[-1] == "next: corrigible b x" and not any("corrigible a" in line for line in lines)
+    show(lambda: iter([first]), True)
+    assert json.loads(capsys.readouterr().out)["next"] == ["corrigible a x"]
+
+
+def test_models_are_columns_and_metrics_are_rows(capsys):
+    def measured(model: str, metric: str, value: float | None, **facts: object) -> Measured:
+        return Measured(model, metric, "", value, 0.1, 0.9, 50, "", **facts)
+
+    names = ("trained", "corrected", "fine-tuned without feedback", "clean reference")
+    accuracies = [measured(name, "accuracy", 0.5, is_better=True if name == "corrected" else None) for name in names]
+    absent = [Measured(name, "f1", "", None, None, None, 0, "needs two classes") for name in names]
+    told = printed(*accuracies, *absent, replace(accuracies[0], part="class 3"), capsys=capsys)
+    lines = told.splitlines()
+    assert max(map(len, lines)) <= 80
+    assert lines[0].split() == ["trained", "corrected", "fine-tuned"]
+    assert [line.split()[:3] for line in lines if line.startswith("  accuracy")] == [
+        ["accuracy", "0.500", "0.500"],
+        ["accuracy", "0.500"],
+    ]
+    assert told.count("▲") == 2 and told.count("0.100 to 0.900") == 4
+    assert told.count("– F1: needs two classes") == 1 and "class 3" not in told
 
 
 def test_compared_methods_and_sealed_folders_name_the_outcome(capsys):
     told = printed(
-        MethodCompared("right_reasons", outcome="failed", swap_score=-1.0, step_cost=2.0),
+        MethodCompared("transplant", outcome="corrected", swap_score=-0.5, flip_rate=0.1, step_cost=1.2),
+        MethodCompared("right_reasons", outcome="failed", swap_score=-1.0, flip_rate=0.0, step_cost=2.0),
         MethodCompared("energy_outside", note="no layer"),
         Sealed("folder", "ab12", 7, "failed"),
         Sealed("other", "ab12", 7),
         capsys=capsys,
     ).splitlines()
-    assert told[0].split()[:3] == ["right", "reasons", "failed"]
-    assert told[1].split() == ["energy", "outside", "no", "layer"]
+    assert told[0].split() == ["transplant", "right", "reasons"]
+    assert told[1].split() == ["outcome", "corrected", "failed"]
+    assert told[2].split() == ["swap", "score", "−0.500", "▲", "−1.000"]
+    assert told[3].split() == ["flip", "rate", "0.100", "0.000", "▲"]
+    assert "  energy outside: no layer" in told
     assert [line.strip() for line in told].count("verdict failed") == 1
 
 
@@ -133,13 +168,65 @@ def test_running_out_of_memory_is_one_line(kind, capsys):
 
 
 def test_steps_inside_a_stage_have_a_bar_of_their_own_that_goes_when_they_are_done():
-    with _Bar(Console(file=io.StringIO(), force_terminal=True)) as bar:
-        bar.step("batch", 1, None)
-        assert [task.description for task in bar.progress.tasks] == ["batch"]
-        bar.advance("epoch", 1, 3, "", False)
-        bar.step("batch", 1, 2)
-        assert [task.description for task in bar.progress.tasks] == ["epoch", "batch"]
-        bar.step("batch", 2, 2)
-        assert [task.description for task in bar.progress.tasks] == ["epoch"]
-        bar.step("judged", 1, None)
-    assert bar.progress is None
+    def shown() -> list[str]:
+        return [task.description for task in bars.progress.tasks]
+
+    with Bars(terminal_console()) as bars:
+        assert shown() == ["starting"]
+        bars.step("batch", 1, None)
+        assert shown() == ["batch"]
+        bars.advance(Step("epoch", 1, 3, "", False))
+        bars.step("batch", 1, 2)
+        assert shown() == ["epoch", "batch"]
+        bars.step("batch", 2, 2)
+        assert shown() == ["epoch"]
+        bars.say("a line")
+        bars.step("judged", 0, None)
+        assert shown() == ["judged"]
+
+
+def test_bars_label_the_time_spent_and_the_time_left_and_fit_80_columns():
+    with Bars(terminal_console()) as bars:
+        bars.plan(2, 48)
+        bars.advance(Step("epoch", 1, 24, "loss 0.00123  validation accuracy 0.975", False))
+        bars.step("epoch 2/24: batch", 3, 22)
+        drawn = Console(file=io.StringIO(), width=80)
+        drawn.print(bars.progress)
+    lines = drawn.file.getvalue().splitlines()
+    assert len(lines) == 3 and max(map(len, lines)) <= 80
+    assert "all 2 runs: epoch" in lines[0] and "1/48" in lines[0] and "elapsed 0:00, left 0:" in lines[0]
+    assert all("elapsed 0:00" in line for line in lines)
+
+
+def test_where_there_is_no_terminal_a_line_comes_at_least_every_3_seconds(monkeypatch):
+    monkeypatch.setattr(beats, "LEAST_SECONDS", 0.05)
+    console = Console(file=io.StringIO(), width=80)
+    with beats.Beats(console) as work:
+        work.plan(1, 4)
+        work.step("loading the train rows", 0, None)
+        time.sleep(0.7)
+        work.advance(Step("epoch", 1, 4, "loss 1", False))
+        work.step("epoch 2/4: batch", 2, 9)
+        time.sleep(0.7)
+        work.advance(Step("epoch", 4, 4, "loss 0.5", False))
+    lines = console.file.getvalue().splitlines()
+    assert "  loading the train rows, elapsed 0:00" in lines
+    assert any(line.startswith("  epoch 2/4: batch 2/9, elapsed 0:01, left 0:0") for line in lines)
+    assert lines[-1] == "  epoch 4/4  loss 0.5  (elapsed 0:01)"
+
+
+def test_the_time_left_is_that_of_the_epochs_that_are_missing(monkeypatch):
+    now = 0.0
+    monkeypatch.setattr(pace.time, "monotonic", lambda: now)
+    found = pace.Pace()
+    found.plan(6)
+    assert found.left is None
+    for epoch in (1, 2, 3):
+        now += 9.0 if epoch == 1 else 2.0  # The first one includes the start.
+        found.advance(epoch)
+    assert found.left == pytest.approx(3 * 2)
+    now += 1.0
+    assert found.left == pytest.approx(5)
+    found.advance(1)
+    assert found.left == pytest.approx(4)
+    assert pace.clock(61.0) == "1:01" and pace.clock(3662.0) == "1:01:02"

@@ -1,105 +1,36 @@
 """The command line: parse the arguments, call the verb, print the records that it yields."""
 
-import errno
-import sys
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
 import click
 
 from corrigible import __version__, demos, workflow
-from corrigible.printable import one_line
-from corrigible.terminal import IF_FAILED, is_failure, show
+from corrigible.cli_feedback import feedback
+from corrigible.cli_options import EPOCHS, JSON, STUDY, Commands, Place, Weight, computing
+from corrigible.terminal import is_failure, show
 
 
-class _Place(click.Path):
-    """A path that this computer can have: missing is for the verb to say, too long or led in a circle is for here."""
-
-    def __init__(self, **settings: Any) -> None:
-        super().__init__(path_type=Path, **settings)
-
-    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
-        try:
-            Path(value).stat()
-        except OSError as error:
-            if error.errno in (errno.ENAMETOOLONG, errno.ELOOP):
-                self.fail(f"{one_line(str(value))!r} cannot be used as a path ({error.strerror}).", param, ctx)
-        except ValueError as error:
-            self.fail(f"{one_line(str(value))!r} cannot be used as a path ({error}).", param, ctx)
-        return super().convert(value, param, ctx)
-
-
-class _Numbers(click.ParamType):
-    """A number such as 3, or all from one to another, such as 3-17."""
-
-    name = "number"
-
-    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
-        first, dash, last = str(value).partition("-")
-        if not first.isdecimal() or (dash and not last.isdecimal()) or len(value) > 30:
-            self.fail(f"{one_line(str(value))!r} is no number; expected one such as 3, or a range such as 3-17.")
-        return range(int(first), int(last) + 1) if dash else int(first)
-
-
-STUDY = click.argument("study", type=_Place(file_okay=False))
-SEED = click.option(
-    "--seed", type=click.IntRange(0, 2**31 - 1), help="Seed of every random choice [default: the recipe's]."
-)
-DEVICE = click.option("--device", default="cpu", show_default=True, help="Where to compute: cpu, cuda, cuda:1, mps.")
-JSON = click.option("--json", "as_json", is_flag=True, help="Print each record as one JSON line.")
-AUTHOR = click.option("--author", default="", help="Who says so.")
-NOTE = click.option("--note", default="", help="Why.")
-
-
-def computing(command: Callable[..., Any]) -> Callable[..., Any]:
-    """Add the options that every computing verb shares: --seed, --device and --json."""
-    return SEED(DEVICE(JSON(command)))
-
-
-class _Commands(click.Group):
-    """Commands whose usage errors are printable, whatever they echo."""
-
-    def main(self, *arguments: Any, **settings: Any) -> Any:
-        with suppress(AttributeError):  # A stream that somebody put in place of the terminal.
-            for stream in (sys.stdout, sys.stderr):
-                stream.reconfigure(errors="backslashreplace")  # type: ignore[union-attr]
-        return super().main(*arguments, **settings)
-
-    def make_context(self, *arguments: Any, **settings: Any) -> click.Context:
-        with _printable_usage():
-            return super().make_context(*arguments, **settings)
-
-    def invoke(self, context: click.Context) -> Any:
-        with _printable_usage():
-            return super().invoke(context)
-
-
-@contextmanager
-def _printable_usage() -> Iterator[None]:
-    try:
-        yield
-    except click.ClickException as error:
-        vars(error)["message"] = one_line(error.message)
-        raise
-
-
-@click.group(cls=_Commands, context_settings={"help_option_names": ["-h", "--help"]})
+@click.group(cls=Commands, context_settings={"help_option_names": ["-h", "--help"]})
 @click.version_option(__version__)
 def main() -> None:
     """Neural networks you can correct: train, explain, review, correct, evaluate, seal.
 
-    Each command works on a study: a folder with a recipe.toml, to which it adds a run.
+    Each command works on a study: a folder with a recipe.toml, to which it adds a run, and says what to do next.
     """
 
 
 @main.command()
 @click.argument("name", type=click.Choice(sorted(demos.DEMOS)))
-@click.argument("folder", type=_Place(file_okay=False), required=False)
+@click.argument("folder", type=Place(file_okay=False), required=False)
 @computing
 def demo(name: str, folder: Path | None, seed: int | None, device: str, as_json: bool) -> None:
-    """Run the whole loop on real data, into FOLDER [default: demo-studies/NAME]."""
+    """Run the whole loop on real data, into FOLDER [default: demo-studies/NAME].
+
+    It trains, explains, marks, corrects, evaluates, reports, seals and verifies.
+
+    Example: corrigible demo digits
+    """
     target = folder or Path("demo-studies") / name
     show(lambda: demos.run(name, target, seed=seed, device=device), as_json)
 
@@ -109,7 +40,12 @@ def demo(name: str, folder: Path | None, seed: int | None, device: str, as_json:
 @click.option("--kind", help="Kind of data: image, table or text [default: that of the files in STUDY/data, or image].")
 @JSON
 def init(study: Path, kind: str | None, as_json: bool) -> None:
-    """Make a study folder with a commented recipe that fits the files in STUDY/data."""
+    """Make a study folder with a commented recipe that fits the files in STUDY/data.
+
+    It makes STUDY/recipe.toml, which says what the study is about, and the folders data and runs.
+
+    Example: corrigible init credit --kind table
+    """
     show(lambda: workflow.init(study, kind=kind), as_json)
 
 
@@ -117,16 +53,27 @@ def init(study: Path, kind: str | None, as_json: bool) -> None:
 @STUDY
 @JSON
 def trust(study: Path, as_json: bool) -> None:
-    """Trust the code that the recipe names: read the recipe first, it is a program."""
+    """Trust the code that the recipe names: read the recipe first, it is a program.
+
+    Needed for a study from somebody else whose recipe names module:function. Nothing is run.
+
+    Example: corrigible trust credit
+    """
     show(lambda: workflow.trust(study), as_json)
 
 
 @main.command()
 @STUDY
+@EPOCHS
 @computing
-def train(study: Path, seed: int | None, device: str, as_json: bool) -> None:
-    """Train the recipe's model."""
-    show(lambda: workflow.train(study, seed=seed, device=device), as_json)
+def train(study: Path, as_json: bool, **chosen: Any) -> None:
+    """Train the recipe's model.
+
+    It makes runs/…-train with the weights. It reads [data], [task], [model], [train] and validation_split.
+
+    Example: corrigible train credit --epochs 5
+    """
+    show(lambda: workflow.train(study, **chosen), as_json)
 
 
 @main.command()
@@ -141,7 +88,12 @@ def train(study: Path, seed: int | None, device: str, as_json: bool) -> None:
 @click.option("--rows-per-shard", type=click.IntRange(1), help="With --all [default: as many as make 16 MiB].")
 @computing
 def explain(study: Path, every_row: bool, as_json: bool, **chosen: Any) -> None:
-    """Explain a model's predictions row by row."""
+    """Explain a model's predictions row by row.
+
+    It makes runs/…-explain with an attribution for each row. It reads [explain]: method, split and settings.
+
+    Example: corrigible explain credit --run 0001-train
+    """
     about_shards = {name: chosen.pop(name) for name in ("splits", "format", "rows_per_shard")}
     given = {name: value for name, value in about_shards.items() if value}
     files = chosen.pop("files")
@@ -161,28 +113,55 @@ def explain(study: Path, every_row: bool, as_json: bool, **chosen: Any) -> None:
 
 @main.command()
 @STUDY
+@EPOCHS
+@click.option("--penalty", default="", help="For one try: this method instead of the recipe's; or an augmentation.")
+@click.option("--weight", type=Weight(), help="For one try: the weight of the penalty, a number or auto.")
+@click.option("--only", multiple=True, help="Make this baseline alone, or none; may be given several times.")
 @computing
-def correct(study: Path, seed: int | None, device: str, as_json: bool) -> None:
-    """Train again on the feedback given so far; exit with 1 where the correction failed."""
-    show(lambda: workflow.correct(study, seed=seed, device=device), as_json, is_problem=is_failure, advice=IF_FAILED)
+def correct(study: Path, as_json: bool, **chosen: Any) -> None:
+    """Train again on the feedback given so far; exit with 1 where the correction failed.
+
+    It makes runs/…-correct with the corrected weights and a verdict, then runs/…-baseline for each [[baseline]]. It
+    reads [correct], [[augment]], [[penalty]] and [[baseline]]. The options are for one try: the run records them, the
+    recipe stays as it is.
+
+    Example: corrigible correct credit --penalty right_reasons --weight 10 --only none
+    """
+    show(lambda: workflow.correct(study, **chosen), as_json, is_problem=is_failure)
 
 
 @main.command()
 @STUDY
 @click.option(
-    "--method", "methods", multiple=True, help="A penalty or augmentation; several times for several [default: all]."
+    "--only",
+    "--method",
+    "methods",
+    multiple=True,
+    help="A penalty or augmentation; several times for several; all for all [default: the usual one].",
 )
+@EPOCHS
 @computing
-def compare(study: Path, methods: tuple[str, ...], seed: int | None, device: str, as_json: bool) -> None:
-    """Correct with several methods on the same feedback: one table and one plot."""
-    show(lambda: workflow.compare(study, methods=methods, seed=seed, device=device), as_json)
+def compare(study: Path, as_json: bool, **chosen: Any) -> None:
+    """Correct with several methods on the same feedback: one table and one plot.
+
+    It makes a run for each method, and comparison.html. It reads [correct]. By default it compares the usual method
+    with training on without feedback, in at most the time of three corrections; --only all takes much longer.
+
+    Example: corrigible compare credit --only transplant --only right_reasons
+    """
+    show(lambda: workflow.compare(study, **chosen), as_json)
 
 
 @main.command()
 @STUDY
 @computing
 def evaluate(study: Path, seed: int | None, device: str, as_json: bool) -> None:
-    """Measure the models before and after on the same rows."""
+    """Measure the models before and after on the same rows.
+
+    It makes runs/…-evaluate: the verdict on these rows, and a table of models and metrics. It reads [evaluate].
+
+    Example: corrigible evaluate credit
+    """
     show(lambda: workflow.evaluate(study, seed=seed, device=device), as_json)
 
 
@@ -190,7 +169,12 @@ def evaluate(study: Path, seed: int | None, device: str, as_json: bool) -> None:
 @STUDY
 @JSON
 def report(study: Path, as_json: bool) -> None:
-    """Write report.html from the latest evaluation."""
+    """Write report.html from the latest evaluation.
+
+    One file that needs no network: what was asked, what came out, figures and how to repeat it.
+
+    Example: corrigible report credit
+    """
     show(lambda: workflow.report(study), as_json)
 
 
@@ -200,16 +184,24 @@ def report(study: Path, as_json: bool) -> None:
 @click.option("--anyway", is_flag=True, help="Also a correction whose verdict is failed.")
 @JSON
 def seal(study: Path, name: str, anyway: bool, as_json: bool) -> None:
-    """Seal the latest evaluated model with a manifest of hashes."""
+    """Seal the latest evaluated model with a manifest of hashes.
+
+    It makes sealed/NAME with the weights, the measurements, the report and a root hash that fixes every byte.
+
+    Example: corrigible seal credit --name 2026-05
+    """
     show(lambda: workflow.seal(study, name=name, anyway=anyway), as_json)
 
 
 @main.command()
-@click.argument("folder", type=_Place(file_okay=False))
+@click.argument("folder", type=Place(file_okay=False))
 @click.option("--root", help="Root hash that was quoted for this folder.")
 @JSON
 def verify(folder: Path, root: str | None, as_json: bool) -> None:
-    """Check a sealed folder, or every run of a study; exit with 1 if anything was changed."""
+    """Check a sealed folder, or every run of a study; exit with 1 if anything was changed.
+
+    Example: corrigible verify credit/sealed/2026-05 --root 3b0e…
+    """
     show(lambda: workflow.verify(folder, root=root), as_json)
 
 
@@ -218,74 +210,23 @@ def verify(folder: Path, root: str | None, as_json: bool) -> None:
 @click.option("--run", help="Run whose model to look at [default: the latest].")
 @computing
 def suspect(study: Path, run: str | None, seed: int | None, device: str, as_json: bool) -> None:
-    """Rank regions that the model may rely on by mistake, for a person to look at."""
+    """Rank regions that the model may rely on by mistake, for a person to look at.
+
+    It makes runs/…-suspect and marks nothing: `feedback add` takes a region as it is printed.
+
+    Example: corrigible suspect credit
+    """
     show(lambda: workflow.suspect(study, run=run, seed=seed, device=device), as_json)
 
 
 @main.command()
 @JSON
 def methods(as_json: bool) -> None:
-    """List every explainer, score, penalty, task, metric and model with its settings."""
+    """List every explainer, score, penalty, task, metric and model with its settings.
+
+    Example: corrigible methods | grep penalty
+    """
     show(workflow.methods, as_json)
 
 
-@main.group()
-def feedback() -> None:
-    """Say which inputs must not matter, or should."""
-
-
-@feedback.command("add")
-@STUDY
-@click.option("--feature", "features", multiple=True, help="Name of a table's feature; may be given several times.")
-@click.option("--box", type=int, nargs=4, help="Rectangle in pixels: top left height width.")
-@click.option("--mask", type=_Place(dir_okay=False), help="An image, marked where not black, or an .npy of booleans.")
-@click.option("--phrase", default="", help="Words of a text, wherever they stand side by side.")
-@click.option("--token", "tokens", type=int, multiple=True, help="Place of a word, from 0; may be given several times.")
-@click.option("--row", type=int, help="Row it is about [default: every row].")
-@click.option("--file", default="", help="Image file it is about, in place of --row: train/cat/043.jpg.")
-@click.option("--label", help="Class whose rows it is about, by name or number.")
-@click.option("--split", default="train", show_default=True, help="Split of the data that --row belongs to.")
-@click.option("--polarity", type=click.Choice(["irrelevant", "relevant"]), default="irrelevant", show_default=True)
-@AUTHOR
-@NOTE
-@JSON
-def add_feedback(study: Path, as_json: bool, **said: Any) -> None:
-    """Mark one region as irrelevant or relevant."""
-    show(lambda: workflow.add_feedback(study, **said), as_json)
-
-
-@feedback.command("import")
-@STUDY
-@click.argument("source", type=_Place())
-@JSON
-def import_feedback(study: Path, source: Path, as_json: bool) -> None:
-    """Add everything in a JSON file, or in a folder of masks: all of it or nothing."""
-    show(lambda: workflow.import_feedback(study, source), as_json)
-
-
-@feedback.command("export")
-@STUDY
-@click.argument("file", type=_Place(dir_okay=False))
-@JSON
-def export_feedback(study: Path, file: Path, as_json: bool) -> None:
-    """Write the feedback that stands to a JSON file."""
-    show(lambda: workflow.export_feedback(study, file), as_json)
-
-
-@feedback.command("list")
-@STUDY
-@JSON
-def list_feedback(study: Path, as_json: bool) -> None:
-    """List everything that was said, also what was retracted."""
-    show(lambda: workflow.list_feedback(study), as_json)
-
-
-@feedback.command("retract")
-@STUDY
-@click.argument("numbers", type=_Numbers(), nargs=-1, required=True)
-@AUTHOR
-@NOTE
-@JSON
-def retract_feedback(study: Path, numbers: tuple[int | range, ...], author: str, note: str, as_json: bool) -> None:
-    """Take statements back: by number, or from one number to another; the history keeps them."""
-    show(lambda: workflow.retract_feedback(study, *numbers, author=author, note=note), as_json)
+main.add_command(feedback)

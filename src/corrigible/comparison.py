@@ -13,6 +13,26 @@ IN_UNIT = ("mean_absolute_error", "root_mean_squared_error", "mean_pinball_loss"
 """Metrics in the unit of the labels."""
 
 
+LOWER_IS_BETTER = frozenset(
+    (
+        *("expected_calibration_error", "quantile_calibration_error", "mean_loss", "mean_swapped_loss"),
+        *("demographic_parity_difference", "equalized_odds_difference", "group_accuracy_gap", "group_prob_gap"),
+        *("group_mean_gap", "flip_rate", "flip_effect", "mean_shift", "attribution_overlap", "mean_deletion_auc"),
+        *("mean_absolute_error", "root_mean_squared_error", "mean_pinball_loss"),
+        *("mean_poisson_deviance", "mean_gamma_deviance", "mean_tweedie_deviance"),
+    )
+)
+NEITHER_IS_BETTER = frozenset(("interval_coverage", "mean_sparseness"))
+"""Metrics that are best at some value between."""
+HIGHER_IS_BETTER = frozenset(
+    (
+        *("accuracy", "class_accuracy", "group_accuracy", "worst_class_accuracy", "macro_group_accuracy"),
+        *("worst_group_accuracy", "precision", "recall", "f1", "auc", "swapped_accuracy", "quadratic_kappa"),
+        *("label_accuracy", "exact_match", "macro_f1", "macro_auc", "r2", "deviance_explained", "spearman"),
+        *("pair_accuracy", "gini", "mean_insertion_auc", "pointing_game_accuracy", "mean_relevance_mass"),
+        "mean_relevance_rank",
+    )
+)
 NAMES = {
     "auc": "AUC",
     "f1": "F1",
@@ -63,6 +83,15 @@ def comparison(models: Sequence[Sequence[Measurement]], unit: str = "") -> list[
         for by_part in found.values()
         for by_model in by_part.values()
     ]
+
+
+def is_improvement(change: Measurement) -> bool | None:
+    """Whether a metric changed for the better; None where it did not clearly change, or no direction is better."""
+    if change.low is None or change.high is None or change.low <= 0 <= change.high:
+        return None
+    if change.metric in HIGHER_IS_BETTER:
+        return change.low > 0
+    return change.high < 0 if change.metric in LOWER_IS_BETTER else None
 
 
 def spoken(name: str) -> str:

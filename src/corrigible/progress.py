@@ -20,7 +20,7 @@ from corrigible.notebook import html_of
 log = logging.getLogger(__name__)
 Item = TypeVar("Item")
 Show = Callable[[str, int, int | None], object]
-"""(stage, number, total) -> shown; the total is None where it is not known."""
+"""(stage, number, total) -> shown; number 0 where a stage only begins, the total None where it is not known."""
 SECONDS_BETWEEN = 0.1
 
 
@@ -30,6 +30,11 @@ def counted(stage: str, items: Iterable[Item], *, total: int | None = None) -> I
     for number, item in enumerate(items, start=1):
         yield item
         log.info("%s %d/%s", stage, number, total or "?", extra={"progress": (stage, number, total)})
+
+
+def begun(stage: str) -> None:
+    """Record that a stage begins of which it is not known how far it is."""
+    log.info("%s", stage, extra={"progress": (stage, 0, None)})
 
 
 class _Handler(logging.Handler):
@@ -92,7 +97,8 @@ class _Line:
     def show(self, stage: str, number: int, total: int | None) -> None:
         now = time.monotonic()
         if now - self.written >= SECONDS_BETWEEN:
-            self._write(f"{stage} {number}" + (f"/{total}" if total else ""))
+            how_far = f" {number}" + (f"/{total}" if total else "") if number else ""
+            self._write(stage + how_far)
             self.written = now
 
     def clear(self) -> None:
@@ -122,7 +128,7 @@ class _Cell:
         now = time.monotonic()
         if now - self.written >= SECONDS_BETWEEN:
             ends = Markup(' max="{}" value="{}"').format(total, number) if total else Markup("")
-            counted = f"{stage} {number}" + (f"/{total}" if total else "")
+            counted = stage + (f" {number}" if number else "") + (f"/{total}" if total else "")
             self.bar = Markup("<div><progress{}></progress> {}</div>").format(ends, counted)
             self._display(counted)
             self.written = now

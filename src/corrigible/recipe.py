@@ -21,6 +21,7 @@ from corrigible.methods import method_named, settings_of, with_settings
 from corrigible.metrics import METRICS
 from corrigible.models import MODELS
 from corrigible.models.modes import PrivateRandomness
+from corrigible.progress import begun
 from corrigible.protocols.baselines.recipe_baseline import Baseline
 from corrigible.protocols.schedule import Schedule, require_range
 from corrigible.protocols.written import written_augment, written_for_training, written_penalties
@@ -228,6 +229,7 @@ def load_data(recipe: Recipe, folder: Any, split: str) -> Dataset:
         RecipeError: a setting that the loading function does not have.
     """
     split = _plain(split)
+    begun(f"loading the {split} rows")
     if recipe.source is not None:
         load = complete(method_named(recipe.source, {}, "data source"), recipe.data, "[data]")
         return labelled_as(load, split, recipe.task)

@@ -7,14 +7,13 @@ fixed by the next one; feedback notes the latest run too.
 """
 
 import fcntl
-import hashlib
 import json
 import platform
 import re
 import time
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from functools import cached_property
 from pathlib import Path
@@ -35,6 +34,8 @@ from corrigible.files import (
 )
 from corrigible.folders import draft_folder, sync, write_atomically, writing_in
 from corrigible.recipe_keys import content_of
+from corrigible.run_records import record_as_bytes as record_as_bytes
+from corrigible.run_records import record_hash as record_hash
 from corrigible.trusted_code import own, require_trusted
 
 if TYPE_CHECKING:
@@ -103,6 +104,8 @@ class Study:
 
     folder: Path
     recipe_text: str
+    options: Mapping[str, Any] = field(default_factory=dict)
+    """What a command's options say in place of the recipe, for its runs to record."""
 
     @cached_property
     def recipe(self) -> "Recipe":
@@ -113,6 +116,12 @@ class Study:
             UntrustedError: it runs code that nobody said to trust.
         """
         return _trusted(self.folder, self.recipe_text)
+
+    def with_recipe(self, recipe: "Recipe", options: Mapping[str, Any]) -> "Study":
+        """The same study with a recipe that these options have changed."""
+        changed = replace(self, options=options)
+        changed.__dict__["recipe"] = recipe
+        return changed
 
     def feedback(self) -> FeedbackStore:
         """The study's feedback store, to be used in a ``with`` statement."""
@@ -156,7 +165,7 @@ class Study:
     def new_run(self, verb: str, **record: Any) -> Iterator["Draft"]:
         """A draft to write files into; it becomes a finished run when the block ends without an error."""
         runs = self.folder / "runs"
-        record = {"verb": verb, **record}
+        record = {"verb": verb, **record, **({"options": dict(self.options)} if self.options else {})}
         started = time.perf_counter()
         with self.feedback() as store:
             revision = store.revision
@@ -195,6 +204,8 @@ def open_study(folder: Path | str) -> Study:
     try:
         text = read_text(path, most=MOST_RECIPE, within=folder)
     except (FileNotFoundError, NotADirectoryError) as error:
+        if not folder.exists():
+            raise StudyError(f"there is no folder {folder}; check the name, or `corrigible init {folder}`") from error
         raise StudyError(
             f"no recipe.toml in {folder}; expected a study folder: `corrigible init {folder}` makes one"
         ) from error
@@ -259,18 +270,6 @@ def _numbered(runs: Path) -> Iterator[tuple[int, Path]]:
         named = _RUN_NAME.fullmatch(path.name)
         if named and path.is_dir():
             yield int(named[1]), path
-
-
-def record_as_bytes(record: Mapping[str, Any]) -> bytes:
-    """The content of ``run.json``, which ends with its own hash."""
-    written = {key: value for key, value in record.items() if key != "sha256"}
-    content = json.dumps(written, indent=1).encode()
-    return json.dumps({**written, "sha256": hashlib.sha256(content).hexdigest()}, indent=1).encode()
-
-
-def record_hash(folder: Path) -> str:
-    """The hash of the run's record, which covers all of the run."""
-    return found_hash(folder / "run.json") or ""
 
 
 def read_run(folder: Path) -> Run:

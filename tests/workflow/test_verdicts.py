@@ -46,7 +46,7 @@ def test_a_correction_that_fails_ends_with_1_and_is_kept_with_its_baselines(revi
     judge_as(monkeypatch, FAILED, None)
     answer = corrigible("correct", reviewed)
     assert (answer.code, answer.stderr) == (1, "")
-    assert "`seal` refuses it" in " ".join(answer.stdout.split())
+    assert "next: look again at what was marked" in answer.stdout
     assert [run.verb for run in open_study(reviewed).runs()] == ["train", "correct", "baseline", "baseline"]
     run = open_study(reviewed).latest("correct")
     assert run.record["verdict"] == asdict(FAILED)
@@ -65,8 +65,8 @@ def test_the_verdict_comes_before_doubts_and_is_one_json_line(reviewed, monkeypa
     judge_as(monkeypatch, FAILED, None)
     answer = corrigible("correct", reviewed, "--json")
     assert answer.code == 1
-    assert [record["record"] for record in answer.records][:4] == ["Started", "Verdict", "FeedbackDoubted", "Finished"]
-    assert answer.records[1] == {"record": "Verdict", **asdict(FAILED)}
+    assert [record["record"] for record in answer.records][1:5] == ["Started", "Verdict", "FeedbackDoubted", "Finished"]
+    assert answer.records[2] == {"record": "Verdict", **asdict(FAILED)}
 
 
 def test_a_correction_that_is_refused_is_one_line_and_no_run(reviewed, monkeypatch):

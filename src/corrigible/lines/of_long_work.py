@@ -6,7 +6,8 @@ from typing import assert_never
 from rich.markup import escape
 
 from corrigible.explanations.shards.explaining_all import ShardsPlanned, ShardWritten
-from corrigible.lines.printing import COLOURS, Step, wrapped
+from corrigible.lines.of_verdicts import verdict_lines
+from corrigible.lines.printing import Step, wrapped
 from corrigible.printable import plural
 from corrigible.protocols.corrections.defaults import MethodChosen
 from corrigible.protocols.corrections.mask_checks import FeedbackDoubted
@@ -27,13 +28,13 @@ def told_of_long_work(record: LongRecord) -> Step | Iterator[str]:
         case ShardWritten():
             return Step(f"{record.name}: shard", record.number, record.num_shards, "", False)
         case MethodChosen() | WeightChoice():
-            return iter([f"  {escape(record.message)}"])
+            return map(escape, wrapped(record.message))
         case FeedbackDoubted():
-            return iter([f"  [yellow]{escape(record.message)}[/yellow]"])
+            return (f"[yellow]{escape(line)}[/yellow]" for line in wrapped(record.message))
         case Shift():
-            return iter([escape(f"  matters more now: {record.region}; {_shift_in_words(record)}")])
+            return map(escape, wrapped(f"matters more now: {record.region}; {_shift_in_words(record)}"))
         case Verdict():
-            return _verdict(record)
+            return verdict_lines(record)
         case ShardsPlanned():
             return _planned(record)
         case _:
@@ -41,7 +42,7 @@ def told_of_long_work(record: LongRecord) -> Step | Iterator[str]:
 
 
 def _epoch_values(epoch: Epoch) -> str:
-    named = {"loss": epoch.loss, **epoch.penalties, **{f"val. {k}": v for k, v in epoch.validation.items()}}
+    named = {"loss": epoch.loss, **epoch.penalties, **{f"validation {k}": v for k, v in epoch.validation.items()}}
     return "  ".join(f"{name} {value:.3g}" for name, value in named.items())
 
 
@@ -56,24 +57,6 @@ def _planned(record: ShardsPlanned) -> Iterator[str]:
     kept = f"; goes on after {record.num_kept} finished before" if record.num_kept else ""
     shards = plural(record.num_shards, "shard")
     yield f"[bold]{escape(record.name)}[/bold]: {record.num_rows} rows in {shards}{kept}"
-
-
-def _verdict(record: Verdict) -> Iterator[str]:
-    """The outcome in its colour, the sentence, and what to read it with."""
-    colour = COLOURS.get(record.outcome, "red")
-    first, *others = wrapped(record.sentence)  # Which begins with the outcome.
-    end = len("  ") + len(record.outcome)
-    yield f"[bold {colour}]{escape(first[:end])}[/bold {colour}]{escape(first[end:])}"
-    yield from map(escape, others)
-    now, then = 100 * record.as_found_after, 100 * record.as_found_before
-    right = f"the {record.measured} is {now:.1f} %, before {then:.1f} %"
-    if record.worst_class_accuracy is not None:
-        right = (
-            f"it is right on {now:.1f} %, before on {then:.1f} %; least often on class {record.worst_class} "
-            f"({100 * record.worst_class_accuracy:.1f} % with marked content exchanged)"
-        )
-    about = f"judged on {record.num_rows} {record.where} rows; on these rows as they are {right}"
-    yield from (f"[dim]{escape(line)}[/dim]" for line in wrapped(about))
 
 
 def _shift_in_words(record: Shift) -> str:

@@ -5,10 +5,10 @@ from typing import assert_never
 
 from rich.markup import escape
 
-from corrigible.figures import number
-from corrigible.lines.printing import COLOURS
+from corrigible.lines.printing import COLOURS, wrapped
 from corrigible.printable import plural
 from corrigible.workflow.records import (
+    Ahead,
     FeatureShare,
     Finished,
     Line,
@@ -28,23 +28,23 @@ from corrigible.workflow.records import (
 def told_of_verbs(record: OwnRecord) -> Iterator[str]:
     """The lines of a record that a verb itself yields, with rich's markup."""
     match record:
+        case Ahead():
+            return _ahead(record)
         case Started():
             return _started(record)
         case Finished():
             look = [f"  look at {escape(record.page)}"] if record.page else []
-            return iter([f"[green]{record.verb}[/green]: {escape(record.path)}", *look])
+            return iter([f"[green]{record.verb}[/green]: {escape(record.path)}", *look, *_result(record)])
         case Line():
             return iter([escape(record.text)])
-        case Measured():
-            return _measured(record)
         case FeatureShare():
             return iter([f"  {escape(record.feature):32} {record.share:.3f}"])
         case Suspected():
             return _suspected(record)
         case Listed():
             return _listed(record)
-        case MethodCompared():
-            return _compared(record)
+        case Measured() | MethodCompared():  # Which are told together, as a table.
+            return iter(())
         case Noted():
             return iter(_noted(record))
         case Sealed():
@@ -57,49 +57,30 @@ def told_of_verbs(record: OwnRecord) -> Iterator[str]:
             assert_never(record)
 
 
+def _ahead(record: Ahead) -> Iterator[str]:
+    each = ", ".join(f"{name} {number}" for name, number in zip(record.runs, record.epochs, strict=True))
+    runs = f"{len(record.runs)} runs, {sum(record.epochs)} epochs: {each}"
+    if len(record.runs) < 2:
+        runs = f"1 run of {record.epochs[0]} epochs" if record.runs else "no run"
+    yield from map(escape, wrapped(f"ahead: {runs}{record.note and f'; {record.note}'}"))
+
+
+def _result(record: Finished | Noted | Sealed | Verified) -> list[str]:
+    return [escape(line) for line in wrapped(record.result)] if record.result else []
+
+
 def _started(record: Started) -> Iterator[str]:
     reviewed = f", {record.num_reviewed} of them with feedback" if record.num_reviewed else ""
     yield f"[bold]{escape(record.label)}[/bold]: {record.num_rows} rows{reviewed}"
 
 
-def _measured(record: Measured) -> Iterator[str]:
-    """One line; what is about a single class or group is left to the report and to --json."""
-    if record.part:
-        return
-    name = record.metric
-    if record.value is None:
-        yield f"  {escape(record.model):36} {escape(name):28} {escape(record.note)}"
-        return
-    interval = ""
-    if record.low is not None and record.high is not None:
-        interval = f"[dim]{number(record.low)} to {number(record.high)}[/dim]"
-    yield f"  {escape(record.model):36} {escape(name):28} [bold]{number(record.value)}[/bold]  {interval}"
-
-
-def _compared(record: MethodCompared) -> Iterator[str]:
-    name = f"  {escape(record.method.replace('_', ' ')):32}"
-    if record.note:
-        yield f"{name} [dim]{escape(record.note)}[/dim]"
-        return
-    colour = COLOURS.get(record.outcome, "red")
-    name += f" [{colour}]{escape(record.outcome):17}[/{colour}]"
-    figures = {
-        "swap score": record.swap_score,
-        "swapped accuracy": record.swapped_accuracy,
-        "accuracy": record.accuracy,
-        "overlap": record.attribution_overlap,
-    }
-    figures |= {name.replace("_", " "): value for name, value in [*record.measured.items()][:3]}
-    values = "  ".join(f"{what} [bold]{number(value)}[/bold]" for what, value in figures.items() if value is not None)
-    yield f"{name} {values}  step {record.step_cost:.2f} ×"
-
-
 def _suspected(record: Suspected) -> Iterator[str]:
     if record.rank == 1:
-        yield f"[dim]{'':2} {'region':28} {'label':12} {'effect (95 %)':24} {'× others':>8} {'tells':>6}  rows[/dim]"
+        yield "[dim]   region                     label        effect (95 %)          × others  tells[/dim]"
     effect = f"{record.effect:.3f} ({record.low:.3f} to {record.high:.3f})"
-    line = f"{record.rank:2} {record.region:28} {record.label or 'several':12} {effect:24} {record.ratio:8.1f}"
-    yield escape(f"{line} {record.agreement:6.2f}  {' '.join(record.files or map(str, record.rows))}")
+    line = f"{record.rank:2} {record.region:26} {record.label or 'several':12} {effect:22} {record.ratio:8.1f}"
+    yield escape(f"{line} {record.agreement:6.2f}")
+    yield f"[dim]   such as {escape(' '.join(record.files) or 'rows ' + ' '.join(map(str, record.rows)))}[/dim]"
 
 
 def _listed(record: Listed) -> Iterator[str]:
@@ -113,7 +94,10 @@ def _listed(record: Listed) -> Iterator[str]:
 
 def _verified(record: Verified) -> Iterator[str]:
     if not record.problems:
-        yield f"[green]unchanged[/green]: {escape(record.path)}" + (f", root {record.root}" if record.root else "")
+        yield f"[green]unchanged[/green]: {escape(record.path)}"
+        if record.root:
+            yield f"  root {record.root}"
+        yield from _result(record)
         return
     yield f"[red]{plural(len(record.problems), 'problem')}[/red] in {escape(record.path)}"
     yield from (f"  {escape(problem)}" for problem in record.problems)
@@ -124,7 +108,9 @@ def _sealed(record: Sealed) -> Iterator[str]:
     if record.outcome:
         colour = COLOURS.get(record.outcome, "red")
         yield f"  verdict [{colour}]{escape(record.outcome)}[/{colour}]"
-    yield f"  root {record.root}  (quote this: it fixes every byte of every file)"
+    yield f"  root {record.root}"
+    yield "  quote this root: it fixes every byte of every file"
+    yield from _result(record)
 
 
 def _method(record: Method) -> Iterator[str]:
@@ -136,4 +122,14 @@ def _method(record: Method) -> Iterator[str]:
 def _noted(record: Noted) -> list[str]:
     known = f", {record.num_known} were there already" if record.num_known else ""
     doubts = (f"  [yellow]check the feedback: {escape(words)}[/yellow]" for words in record.doubts)
-    return [f"[green]{record.verb}[/green]: {len(record.numbers)} stored{known}", *doubts]
+    done = "taken back" if record.verb == "feedback retract" else "stored"
+    numbers = f" ({_listed_numbers(record.numbers)})" if record.numbers else ""
+    return [f"[green]{record.verb}[/green]: {len(record.numbers)} {done}{numbers}{known}", *doubts, *_result(record)]
+
+
+def _listed_numbers(numbers: tuple[int, ...]) -> str:
+    """The numbers in the form that `feedback retract` takes."""
+    if len(numbers) > 1 and numbers == tuple(range(numbers[0], numbers[-1] + 1)):
+        return f"numbers {numbers[0]}-{numbers[-1]}"
+    shown = " ".join(map(str, numbers[:10])) + (" …" if len(numbers) > 10 else "")
+    return f"number {shown}" if len(numbers) == 1 else f"numbers {shown}"

@@ -4,9 +4,11 @@ import shutil
 import textwrap
 from typing import NamedTuple
 
+from corrigible.lines.pace import times
+
 COLOURS = {"corrected": "green", "partly corrected": "yellow", "no reliance found": "yellow", "failed": "red"}
 """The colour of each outcome of a verdict."""
-MOST_COLUMNS = 100
+MOST_COLUMNS = 80
 
 
 class Step(NamedTuple):
@@ -19,6 +21,11 @@ class Step(NamedTuple):
     """Further values to print."""
     is_noted: bool
     """Whether each step is a line if the output is no terminal; otherwise only the last step is."""
+
+
+def step_in_words(step: Step, seconds: float) -> str:
+    """The line that is left of a step or, after the last one, of its stage."""
+    return f"  {step.stage} {step.number}/{step.total}  {step.values}".rstrip() + f"  ({times(seconds, None)})"
 
 
 def wrapped(text: str) -> list[str]:

@@ -20,7 +20,7 @@ from corrigible.protocols.baselines.last_layer_retraining import last_layer_retr
 from corrigible.protocols.baselines.recipe_baseline import BASELINE_SETTINGS, Baseline, MaskedInputs, marked_anywhere
 from corrigible.protocols.corrections.correction import Progress
 from corrigible.protocols.schedule import Schedule, run
-from corrigible.recipe import build_model, load_data
+from corrigible.recipe import Recipe, build_model, load_data
 from corrigible.study import Study
 from corrigible.types import Feedback
 from corrigible.workflow.making import returning, trained, watch, written
@@ -99,6 +99,14 @@ def require_made(study: Study, data: Dataset) -> None:
             "the baseline masked_inputs hides the same inputs of every row, but words stand elsewhere in each text; "
             "leave it out for texts: the baseline fine_tuned and the metric flip_rate serve them"
         )
+
+
+def epochs_of(recipe: Recipe, baseline: Baseline) -> int:
+    """For how many epochs the baseline is trained, the extra ones of just_train_twice included."""
+    if KINDS[baseline.name].starts == "trained":
+        return recipe.correct.epochs
+    extra = baseline.identification_epochs if baseline.name == "just_train_twice" else 0
+    return recipe.train.epochs + recipe.correct.epochs + extra
 
 
 def made(

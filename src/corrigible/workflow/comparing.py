@@ -29,6 +29,7 @@ from corrigible.models.weights import save_weights
 from corrigible.penalties import PENALTIES
 from corrigible.plots.method_scatter import MethodResult, method_scatter
 from corrigible.plots.page import page
+from corrigible.progress import begun
 from corrigible.protocols.comparisons.comparing import (
     CANNOT_BE_APPLIED,
     WITHOUT_FEEDBACK,
@@ -38,18 +39,24 @@ from corrigible.protocols.comparisons.comparing import (
     methods_for,
 )
 from corrigible.protocols.comparisons.step_costs import step_costs
+from corrigible.protocols.corrections.defaults import default_method
+from corrigible.protocols.corrections.weight import MOST_TRIALS
 from corrigible.recipe import load_data, metrics_of
 from corrigible.study import Run, Study, open_study
 from corrigible.types import Feedback, Task
 from corrigible.workflow.backgrounds import with_background
 from corrigible.workflow.making import load_model, logged, training_feedback, validation_rows, watch
 from corrigible.workflow.measuring import feedback_about, gathered
-from corrigible.workflow.records import Finished, MethodCompared, Record, Started
+from corrigible.workflow.next_steps import next_steps
+from corrigible.workflow.records import Ahead, Finished, MethodCompared, Record, Started
+from corrigible.workflow.results import compared_in_words
 from corrigible.workflow.study_problems import with_hash
+from corrigible.workflow.tries import tried
 from corrigible.workflow.verdicts import FAILED
 
 OUTCOME_CELL = Markup('<span style="display: block; text-align: left; white-space: nowrap; {}">{}</span>')
 WIDE = Markup('<div style="overflow-x: auto">{}</div>')
+ALL = "all"
 COLUMNS = ("swap_score", "swapped_accuracy", "accuracy", "worst_class_accuracy", "attribution_overlap", "flip_rate")
 ABOUT = (
     "Each method corrected the same model with the same feedback. They are ranked by swap score, the mean "
@@ -77,22 +84,30 @@ class _Setting:
 
 
 def compare(
-    folder: Path, *, methods: Sequence[str] = (), seed: int | None = None, device: str = "cpu"
+    folder: Path,
+    *,
+    methods: Sequence[str] = (),
+    epochs: int | None = None,
+    seed: int | None = None,
+    device: str = "cpu",
 ) -> Iterator[Record]:
     """Correct the latest trained model with one method after another, and set what they reached side by side.
 
     Methods that were compared before, on the same model, feedback, recipe and seed, are not trained again.
 
     Args:
-        methods: names of penalties or augmentations; empty for every method that can use the feedback.
+        methods: names of penalties or augmentations; "all" for every method that can use the feedback; empty for the
+            default method of this feedback, which takes no longer than three corrections.
+        epochs: in place of those of the recipe's [correct].
 
     Raises:
         RecipeError: a name that is neither.
         FeedbackError: no feedback, or none that a named method could use.
     """
-    setting = _setting(open_study(folder), seed, device)
+    setting = _setting(tried(open_study(folder), "correct", epochs=epochs), seed, device)
     runs, reasons = {}, {}
     chosen = _chosen(methods, setting)
+    yield _ahead(setting, chosen, is_default=not methods)
     for name, method in chosen.items():
         run = _finished(setting, name, method)
         if run is None:
@@ -106,12 +121,27 @@ def compare(
         runs[name] = run
     applied = {name: chosen[name] for name in runs}
     schedule = setting.study.recipe.correct
+    begun("costs of a step")
     costs = step_costs(setting.model(), setting.data, setting.marks, applied, schedule, seed=setting.record["seed"])
     found = [_result(name, run, costs[name], task_of(setting.test)) for name, run in runs.items()]
     found.sort(key=_rank)
     found += [MethodCompared(name, note=reason) for name, reason in reasons.items()]
     yield from found
     yield from _publish(setting, runs, found)
+
+
+def _ahead(setting: _Setting, chosen: Mapping[str, Mapping[str, Any]], *, is_default: bool) -> Ahead:
+    """A run for each method that was not compared before."""
+    names = [name for name, method in chosen.items() if _finished(setting, name, method) is None]
+    epochs = setting.study.recipe.correct.epochs
+    notes = []
+    if is_default:
+        others = [name for name in methods_for(setting.marks, setting.data) if name not in chosen]
+        more = f"--only NAME for others ({', '.join(others[:3])}, …), --only all for all {len(others)}"
+        notes += [more] if others else []
+    if any("auto" in method.values() for method in chosen.values()):
+        notes.append(f"a penalty takes up to {MOST_TRIALS} trials of {max(1, epochs // 2)} epochs more")
+    return Ahead("compare", tuple(names), (epochs,) * len(names), "; ".join(notes))
 
 
 def _setting(study: Study, seed: int | None, device: str) -> _Setting:
@@ -127,20 +157,31 @@ def _setting(study: Study, seed: int | None, device: str) -> _Setting:
 
 def _chosen(methods: Sequence[str], setting: _Setting) -> dict[str, dict[str, Any]]:
     known = [name for name, method in {**PENALTIES, **AUGMENTS}.items() if declaration_of(method).serves]
+    served = methods_for(setting.marks, setting.data)
+    if tuple(methods) == (ALL,):
+        return {WITHOUT_FEEDBACK: {}, **served}
     for name in methods:
         if name not in known:
             raise RecipeError(unknown("method that feedback serves", name, known))
-    served = methods_for(setting.marks, setting.data)
     for name in methods:
         if name not in served:  # Checked before anything is trained.
             raise FeedbackError(f"{name} has no use for this feedback; it serves {', '.join(served) or 'no method'}")
-    named = {name: served[name] for name in methods} or served
+    named = {name: served[name] for name in methods} or _default(setting)
     return {WITHOUT_FEEDBACK: {}, **named}
+
+
+def _default(setting: _Setting) -> dict[str, dict[str, Any]]:
+    """The default method, and the first part of it alone if it has several."""
+    method = default_method(setting.data, setting.marks)
+    parts = {**method.augment, **{name: settings["weight"] for name, settings in method.penalties.items()}}
+    first = next(iter(parts))
+    return {first: {first: parts[first]}, " and ".join(parts): parts}
 
 
 def _finished(setting: _Setting, name: str, method: Mapping[str, Any]) -> Run | None:
     """The earlier run of this method in the same setting; None if there is none."""
-    wanted = {**setting.record, "label": name, "method": method, "recipe": setting.study.recipe.text}
+    asked = {"options": dict(setting.study.options) or None, "recipe": setting.study.recipe.text}
+    wanted = {**setting.record, "label": name, "method": method, **asked}
     same = (run for run in setting.study.runs() if run.verb == "compare")
     return next((run for run in same if all(run.record.get(key) == value for key, value in wanted.items())), None)
 
@@ -204,7 +245,8 @@ def _publish(setting: _Setting, runs: Mapping[str, Run], found: Sequence[MethodC
     page({"How to read this": Markup("<p>{}</p>").format(ABOUT), **parts}, title=title, path=target)
     write_atomically(target, with_hash(target.read_bytes()))
     yield Finished("compare", str(draft.published))
-    yield Finished("compare", str(target))
+    steps = next_steps(setting.study.folder, "compare")
+    yield Finished("compare", str(target), result=compared_in_words(found), next=steps)
 
 
 def _table(found: Sequence[MethodCompared]) -> tuple[list[str], list[list[str]]]:

@@ -10,6 +10,7 @@ from jaxtyping import Int
 from safetensors.torch import save
 from torch import Tensor, nn
 
+from corrigible.comparison import spoken
 from corrigible.data.dataset import TensorData, rows_of, task_of
 from corrigible.data.protocol import Dataset, columns_of, files_of, tokens_of
 from corrigible.errors import FeedbackError
@@ -25,6 +26,7 @@ from corrigible.workflow.backgrounds import with_background
 from corrigible.workflow.explained_page import PAGE_FILE, Explanations, explained_page
 from corrigible.workflow.explained_words import WORDS_FILE, word_shares, words_of_rows
 from corrigible.workflow.making import load_model
+from corrigible.workflow.next_steps import next_steps
 from corrigible.workflow.records import FeatureShare, Finished
 from corrigible.workflow.row_names import row_of_file, split_of_file
 from corrigible.workflow.row_texts import outputs_of
@@ -66,7 +68,9 @@ def explain(
         _write_page(draft, found, study, source, split, is_chosen=bool(files))
     yield from shares[: NUM_TOLD_WORDS if tokens_of(data) else None]
     assert draft.published is not None
-    yield Finished("explain", str(draft.published), page=str(draft.published / PAGE_FILE))
+    result = f"{spoken(recipe.explain.method)} of {source.name} on {len(index):,} {split} rows"
+    steps = next_steps(folder, "explain")
+    yield Finished("explain", str(draft.published), str(draft.published / PAGE_FILE), result, steps)
 
 
 def _split_of(study: Study, files: Sequence[str]) -> tuple[str, list[str]]:

@@ -12,6 +12,7 @@ from urllib.parse import quote
 
 import torch
 
+from corrigible.comparison import spoken
 from corrigible.data.image_folder import splits_in
 from corrigible.data.protocol import Dataset, columns_of, tokens_of
 from corrigible.data.tokens import Tokens
@@ -29,6 +30,7 @@ from corrigible.workflow.backgrounds import with_background
 from corrigible.workflow.explained_words import WORDS_FILE, word_shares, words_of_rows
 from corrigible.workflow.explaining import NUM_TOLD_WORDS
 from corrigible.workflow.making import load_model
+from corrigible.workflow.next_steps import next_steps
 from corrigible.workflow.records import FeatureShare, Finished, Record
 
 UNFINISHED = ".unfinished-explain"
@@ -125,7 +127,8 @@ def _publish(study: Study, parts: Mapping[str, Dataset], record: dict[str, Any])
     for split in parts:
         _discard(_unfinished(study, split))
     yield from shares[: NUM_TOLD_WORDS if _tokens(parts) else None]
-    yield Finished("explain", str(draft.published))
+    result = f"{spoken(record['method'])} of {record['parent']} on {sum(record['rows'].values()):,} rows"
+    yield Finished("explain", str(draft.published), result=result, next=next_steps(study.folder, "explain"))
 
 
 def _shares(folder: Path, parts: Mapping[str, Dataset]) -> list[tuple[str, float]]:

@@ -32,11 +32,11 @@ def fitted_recipe(kind: str, found: Found | None, title: str) -> str:
     return _for_images(text, found) if isinstance(found, FoundImages) else _for_table(text, found)
 
 
-def next_steps(folder: Path, kind: str, found: Found | None) -> Iterator[str]:
+def first_steps(folder: Path, kind: str, found: Found | None) -> Iterator[str]:
     """What to do after ``init``, one sentence each."""
     where, recipe = shlex.quote(str(folder)), folder / "recipe.toml"
     if found is None or found.kind != kind:
-        yield f"next: put the data into {folder / 'data'} as {recipe} says, then `corrigible train {where}`"
+        yield f"put the data into {folder / 'data'} as {recipe} says, then `corrigible train {where}`"
         return
     if "test" not in found.splits:
         place = "test.csv" if isinstance(found, FoundTable) else "test/" if _are_files(found) else "test.npz"
@@ -46,9 +46,9 @@ def next_steps(folder: Path, kind: str, found: Found | None) -> Iterator[str]:
         )
     if isinstance(found, FoundTable) and not _label(found):
         key = "target" if kind == "table" else "label"
-        yield f'next: name the column to predict in {recipe} ({key} = "…"), then `corrigible train {where}`'
+        yield f'name the column to predict in {recipe} ({key} = "…"), then `corrigible train {where}`'
     else:
-        yield f"next: `corrigible train {where}`, then `corrigible explain {where}`"
+        yield f"corrigible train {where}  # then corrigible explain {where}"
 
 
 def _are_files(found: Found) -> bool:

@@ -12,6 +12,7 @@ from corrigible.recipe import load_data
 from corrigible.study import Study, open_study
 from corrigible.types import Feedback, Pixels
 from corrigible.workflow.marking import check, doubts_of, print_of
+from corrigible.workflow.next_steps import next_steps
 from corrigible.workflow.records import Noted
 
 
@@ -31,7 +32,14 @@ def import_feedback(folder: Path, source: Path) -> Iterator[Noted]:
     said, doubts = _masks_said(study, source) if source.is_dir() else _json_said(study, source)
     with study.feedback() as store:
         numbers = store.add_new(said)
-    yield Noted("feedback import", tuple(numbers), len(said) - len(numbers), tuple(doubts))
+    result = f"to take this import back: feedback retract {_as_range(numbers)}" if numbers else ""
+    known, steps = len(said) - len(numbers), next_steps(folder, "feedback")
+    yield Noted("feedback import", tuple(numbers), known, tuple(doubts), result, steps)
+
+
+def _as_range(numbers: list[int]) -> str:
+    """The numbers of one import, which follow each other, as `feedback retract` takes them."""
+    return f"{numbers[0]}-{numbers[-1]}" if len(numbers) > 1 else str(numbers[0])
 
 
 def _masks_said(study: Study, source: Path) -> tuple[list[Feedback], list[str]]:
@@ -59,6 +67,10 @@ def _masks_said(study: Study, source: Path) -> tuple[list[Feedback], list[str]]:
 def _json_said(study: Study, source: Path) -> tuple[list[Feedback], list[str]]:
     try:
         text = read_text(source, most=MOST_FEEDBACK)
+    except FileNotFoundError as error:
+        raise FeedbackError(
+            f"there is no file or folder {source}; expected JSON of `corrigible feedback export`, or masks in a folder"
+        ) from error
     except (OSError, UnicodeDecodeError) as error:
         raise FeedbackError(
             f"cannot read {source} ({error}); expected the JSON of `corrigible feedback export`"

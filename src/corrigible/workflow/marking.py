@@ -136,6 +136,8 @@ def _from_file(mask: Path, shape: tuple[int, ...]) -> Region:
                 found = f"{header.dtype}" if header.dtype != np.bool_ else f"shape {header.shape}"
                 raise FeedbackError(f"mask {mask} holds {found}; expected one boolean array of shape {shape}")
             return Pixels(array_of(header, file))
+    except FileNotFoundError as error:
+        raise FeedbackError(f"there is no file {mask}; expected an .npy file of booleans") from error
     except (OSError, ValueError) as error:
         if isinstance(error, FeedbackError):
             raise

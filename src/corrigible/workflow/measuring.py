@@ -11,6 +11,7 @@ from safetensors.torch import save
 from torch import Tensor, nn
 
 from corrigible.batches import collate
+from corrigible.comparison import is_improvement
 from corrigible.data.dataset import rows_of, task_of
 from corrigible.data.protocol import Dataset, class_names_of, columns_of, tokens_of
 from corrigible.evaluation import difference, measure, observations_for
@@ -36,7 +37,9 @@ from corrigible.workflow.explaining import (
     shares_of,
 )
 from corrigible.workflow.making import load_model
+from corrigible.workflow.next_steps import next_steps
 from corrigible.workflow.records import Finished, Measured
+from corrigible.workflow.results import evaluated_in_words
 from corrigible.workflow.row_texts import errors_table, label_texts, outputs_of, predicted_texts
 from corrigible.workflow.task_words import words_of
 from corrigible.workflow.verdicts import shifts_on_split, verdict_on_split
@@ -82,7 +85,8 @@ def evaluate(
         (draft.folder / "rows.safetensors").write_bytes(save(evaluated.drawn))
         keep_words(draft, rows_of(data, evaluated.drawn["row"]))
         _keep_explanations(draft, evaluated, explained)
-    yield Finished("evaluate", str(draft.published))
+    result = evaluated_in_words(evaluated.told, data)
+    yield Finished("evaluate", str(draft.published), result=result, next=next_steps(folder, "evaluate"))
 
 
 @dataclass
@@ -101,6 +105,8 @@ class _Evaluated:
     """Models whose explanations are plotted, by their number."""
     changes: list[Measurement] = field(default_factory=list)
     """The changes from the trained model to its correction."""
+    told: list[Measured] = field(default_factory=list)
+    """The measurements of all models until now."""
 
 
 def _measured(evaluated: _Evaluated) -> Generator[Measured, None, list[dict[str, Any]]]:
@@ -120,15 +126,19 @@ def _measured(evaluated: _Evaluated) -> Generator[Measured, None, list[dict[str,
         first = first or observations
         if run.verb == "correct":
             evaluated.changes = difference(first, observations, metrics, **settings)
-        yield from (Measured(run.label, **found) for found in _as_dicts(measurements))
+        better = {(change.metric, change.part): is_improvement(change) for change in evaluated.changes}
+        for found in measurements:
+            is_better = better.get((found.metric, found.part)) if run.verb == "correct" else None
+            evaluated.told.append(Measured(run.label, **dataclasses.asdict(found), is_better=is_better))
+            yield evaluated.told[-1]
         target = explained_target(model, rows, seed)
         drawn[f"attribution.{place}"] = attribution_of(recipe, model, rows, target, seed).contiguous()
         drawn[f"predicted.{place}"] = observations.everywhere["predicted"][drawn["row"]]
         if run.verb != "baseline":
             evaluated.explained[place] = model
-        found = {"measurements": _as_dicts(measurements), **_predictions(model, data, observations, drawn["row"])}
-        found["shares"] = _shares_of_labels(recipe, model, data, seed)
-        results.append({"name": run.label, "run": run.name, **found})
+        made = {"measurements": _as_dicts(measurements), **_predictions(model, data, observations, drawn["row"])}
+        made["shares"] = _shares_of_labels(recipe, model, data, seed)
+        results.append({"name": run.label, "run": run.name, **made})
     return results
 
 

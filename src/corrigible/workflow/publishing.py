@@ -17,18 +17,21 @@ from corrigible.errors import SealError, StudyError
 from corrigible.feedback.exchange import to_json
 from corrigible.files import MOST_ROWS, read_bytes
 from corrigible.folders import inside, write_atomically
+from corrigible.progress import begun
 from corrigible.recipe_keys import Heading, heading_of
 from corrigible.reporting import Curve, HeatmapRow, ReportContent, ReportedModel, ReportTable, render
 from corrigible.study import Run, Study, open_study
 from corrigible.training import Epoch
 from corrigible.types import Measurement
 from corrigible.workflow.making import load_model
+from corrigible.workflow.next_steps import next_steps
 from corrigible.workflow.opening import changes_of, details, moved, opening
 from corrigible.workflow.plotted import explanation_plots
 from corrigible.workflow.plotted_words import texts_of_rows
 from corrigible.workflow.records import Finished, Sealed, Verified
 from corrigible.workflow.study_problems import problems_of, with_hash
 from corrigible.workflow.task_words import TaskWords, words_in
+from corrigible.workflow.tries import option_words
 from corrigible.workflow.verdicts import FAILED, feedback_seen, verdicts_on
 
 
@@ -36,8 +39,9 @@ def report(folder: Path) -> Iterator[Finished]:
     """Write report.html: the results of the latest evaluation, before and after the correction."""
     study = open_study(folder)
     target = study.folder / "report.html"
+    begun("writing the report")
     write_atomically(target, with_hash(render(_content(study, study.latest("evaluate"))).encode()))
-    yield Finished("report", str(target))
+    yield Finished("report", str(target), next=next_steps(folder, "report"))
 
 
 def seal(folder: Path, *, name: str = "", anyway: bool = False) -> Iterator[Sealed]:
@@ -73,7 +77,8 @@ def seal(folder: Path, *, name: str = "", anyway: bool = False) -> Iterator[Seal
     }
     evidence = [Measurement(**found) for found in measured[run.name]["measurements"]]
     manifest = sealing.seal(load_model(run), target, evidence=evidence, files=files)
-    yield Sealed(str(target), manifest.root, len(manifest.files), verdict["outcome"] if verdict else "")
+    steps = (f"corrigible verify {shlex.quote(str(target))} --root {manifest.root}",)
+    yield Sealed(str(target), manifest.root, len(manifest.files), verdict["outcome"] if verdict else "", next=steps)
 
 
 def _require_sound(run: Run, verdict: Mapping[str, Any] | None, anyway: bool) -> None:
@@ -91,6 +96,8 @@ def verify(folder: Path, *, root: str | None = None) -> Iterator[Verified]:
             raise SealError(f"{folder} is a study; a root hash belongs to a sealed folder inside it")
         yield Verified(str(folder), "", tuple(problems_of(folder)))
         return
+    if not folder.exists():
+        raise SealError(f"there is no folder {folder}; expected a sealed folder, or a study")
     found = sealing.compared(folder, root=root)
     yield Verified(str(folder), found.root, tuple(f"{p.kind}: {p.path} {p.detail}".strip() for p in found.problems))
 
@@ -214,7 +221,10 @@ def _commands(folder: Path, usual_seed: int, runs: list[Run]) -> Iterator[str]:
     for run in runs:
         if run.verb != "baseline":  # `correct` makes them too.
             seed = run.record["seed"]
-            yield f"corrigible {run.verb} {where}" + (f" --seed {seed}" if seed != usual_seed else "")
+            options = option_words(run.record.get("options", {}))
+            yield " ".join(
+                [f"corrigible {run.verb} {where}", *options, *([f"--seed {seed}"] if seed != usual_seed else [])]
+            )
     yield f"corrigible report {where}"
 
 
@@ -223,6 +233,8 @@ def _provenance(evaluation: Run, compared: list[Run]) -> Iterator[tuple[str, str
         parent = f", from {run.record['parent']}" if run.record.get("parent") else ""
         weights = run.record["files"].get("weights.safetensors")
         yield run.name, f"{run.label}{parent}, seed {run.record['seed']}" + (f", weights {weights}" if weights else "")
+        if "options" in run.record:
+            yield f"instead of the recipe, for {run.name}", " ".join(option_words(run.record["options"]))
         if "method_chosen" in run.record:
             yield f"chosen for {run.name}", run.record["method_chosen"]
         for penalty, weight in run.record.get("weights", {}).items():

@@ -11,6 +11,19 @@ if TYPE_CHECKING:
 
 
 @dataclass(frozen=True)
+class Ahead:
+    """The work that lies ahead of a verb, before it begins."""
+
+    verb: str
+    runs: tuple[str, ...]
+    """The models that are to be trained, in their order."""
+    epochs: tuple[int, ...]
+    """The epochs of each."""
+    note: str = ""
+    """What comes beside them."""
+
+
+@dataclass(frozen=True)
 class Started:
     """The training of a model begins."""
 
@@ -30,6 +43,10 @@ class Finished:
     path: str
     page: str = ""
     """A page to look at; empty if there is none."""
+    result: str = ""
+    """What came out, in one plain sentence; empty where another record says it."""
+    next: tuple[str, ...] = ()
+    """What to do next: commands, each with a comment that says what for, and advice."""
 
 
 @dataclass(frozen=True)
@@ -44,6 +61,9 @@ class Measured:
     high: float | None
     count: int
     note: str
+    is_better: bool | None = None
+    """Of a corrected model, whether it is better than before the correction by more than chance; None where neither
+    is clear."""
 
 
 @dataclass(frozen=True)
@@ -112,6 +132,10 @@ class Noted:
     """How many of those to import were there already, and were not stored again."""
     doubts: tuple[str, ...] = ()
     """What a person should check about it."""
+    result: str = ""
+    """What came out, in one plain sentence; empty where another record says it."""
+    next: tuple[str, ...] = ()
+    """What to do next: commands, each with a comment that says what for, and advice."""
 
 
 @dataclass(frozen=True)
@@ -123,6 +147,10 @@ class Sealed:
     num_files: int
     outcome: str = ""
     """Of the verdict on a sealed correction; empty where there is none."""
+    result: str = ""
+    """What came out, in one plain sentence; empty where another record says it."""
+    next: tuple[str, ...] = ()
+    """What to do next: commands, each with a comment that says what for, and advice."""
 
 
 @dataclass(frozen=True)
@@ -132,6 +160,10 @@ class Verified:
     path: str
     root: str
     problems: tuple[str, ...]
+    result: str = ""
+    """What came out, in one plain sentence; empty where another record says it."""
+    next: tuple[str, ...] = ()
+    """What to do next: commands, each with a comment that says what for, and advice."""
 
 
 @dataclass(frozen=True)
@@ -179,7 +211,8 @@ class Line:
 
 
 OwnRecord = (
-    Started
+    Ahead
+    | Started
     | Finished
     | Measured
     | FeatureShare

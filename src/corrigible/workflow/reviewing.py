@@ -12,6 +12,7 @@ from corrigible.feedback.exchange import to_json
 from corrigible.folders import write_atomically
 from corrigible.said import Features
 from corrigible.study import Study, open_study
+from corrigible.workflow.next_steps import next_steps
 from corrigible.workflow.records import Finished, Listed, Noted
 from corrigible.workflow.row_names import names_in, row_of_file, split_of_file
 from corrigible.workflow.table_rules import checked_rule, outline_of
@@ -54,7 +55,7 @@ def add_feedback(
     regions = {option: region for option, region in given.items() if region}
     if len(regions) != 1:
         found = " and ".join(regions) or "nothing"
-        raise FeedbackError(f"{found} given; expected exactly one region: {', '.join(given)}")
+        raise FeedbackError(f"{found} given; give exactly one region: {', '.join(given)}")
     study = open_study(folder)
     if file:
         split, row = _place_of(study, file, split)
@@ -70,7 +71,7 @@ def add_feedback(
 
         ((option, region),) = regions.items()
         numbers, doubts = said_and_stored(study, (option, region), label, about)
-    yield Noted("feedback add", tuple(numbers), doubts=doubts)
+    yield Noted("feedback add", tuple(numbers), doubts=doubts, next=next_steps(folder, "feedback"))
 
 
 def _require_one_place(given: Mapping[str, int | str | None]) -> None:
@@ -90,6 +91,8 @@ def _place_of(study: Study, given: str, split: str) -> tuple[str, int]:
 def export_feedback(folder: Path, target: Path) -> Iterator[Finished]:
     """Write all feedback that has not been retracted as JSON."""
     study = open_study(folder)
+    if not target.absolute().parent.is_dir():
+        raise FeedbackError(f"there is no folder {target.absolute().parent}; make it first, or export to another")
     with study.feedback() as store:
         text = to_json([said for _, said in store.active()])
     write_atomically(target, text.encode())
@@ -133,4 +136,4 @@ def retract_feedback(folder: Path, *numbers: int | range, author: str = "", note
     """
     with open_study(folder).feedback() as store:
         retracted = store.retract_all(numbers, author=author, note=note)
-    yield Noted("feedback retract", tuple(retracted))
+    yield Noted("feedback retract", tuple(retracted), next=next_steps(folder, "feedback"))

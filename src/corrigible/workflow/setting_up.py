@@ -7,12 +7,13 @@ from pathlib import Path
 from corrigible.errors import RecipeError, unknown
 from corrigible.study import create_study, open_study
 from corrigible.trusted_code import code_named, trust_code
-from corrigible.workflow.fitted_recipe import fitted_recipe, next_steps
+from corrigible.workflow.fitted_recipe import first_steps, fitted_recipe
 from corrigible.workflow.found_data import found_in
+from corrigible.workflow.next_steps import next_steps
 from corrigible.workflow.records import Finished, Line
 
 
-def init(folder: Path, *, kind: str | None = None) -> Iterator[Finished | Line]:
+def init(folder: Path, *, kind: str | None = None) -> Iterator[Finished]:
     """Make a study folder with a commented recipe, fitted to the data that is there already.
 
     Args:
@@ -31,8 +32,7 @@ def init(folder: Path, *, kind: str | None = None) -> Iterator[Finished | Line]:
     found = found_in(folder / "data") if is_new else None
     kind = kind or ("image" if found is None else found.kind)
     create_study(folder, fitted_recipe(kind, found, folder.resolve().name))
-    yield Finished("init", str(folder))
-    yield from map(Line, next_steps(folder, kind, found))
+    yield Finished("init", str(folder), next=tuple(first_steps(folder, kind, found)))
 
 
 def trust(folder: Path) -> Iterator[Line | Finished]:
@@ -49,4 +49,4 @@ def trust(folder: Path) -> Iterator[Line | Finished]:
         yield Line(f"{where} runs {', '.join(code)}")
     if not named:
         yield Line("the recipe names no code: there is nothing to trust")
-    yield Finished("trust", str(folder))
+    yield Finished("trust", str(folder), next=next_steps(folder, "trust"))

@@ -20,6 +20,7 @@ from corrigible.regions.suspects import suspects
 from corrigible.study import Draft, open_study
 from corrigible.types import Columns, Features, Phrase, Region
 from corrigible.workflow.making import load_model
+from corrigible.workflow.next_steps import next_steps
 from corrigible.workflow.records import Finished, Suspected
 
 SPLIT = "train"
@@ -46,7 +47,12 @@ def suspect(
         if tokens_of(data) is None:  # A word has no fixed place.
             _keep_masks(draft, [entry.region for entry in found], shape, columns_of(data))
     yield from records
-    yield Finished("suspect", str(draft.published))
+    result = (
+        "nothing stands out"
+        if not records
+        else f"{len(records)} regions to look at, by how much the model relies on them"
+    )
+    yield Finished("suspect", str(draft.published), result=result, next=next_steps(folder, "suspect"))
 
 
 def _record(rank: int, found: Suspect, is_image: bool, data: Dataset) -> Suspected:

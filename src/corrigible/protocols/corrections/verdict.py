@@ -60,6 +60,8 @@ class Verdict:
     """Why the correction failed; empty if it did not."""
     measured: str = "accuracy"
     """What the fields named accuracy hold, in words."""
+    moved_as: str = "predictions by {} %"
+    """What the fields named reliance measure, in words, with {} for 100 times their value."""
 
     def __str__(self) -> str:
         return self.sentence
@@ -108,6 +110,7 @@ def verdict(
         where,
         "; ".join(reasons),
         task.quality_name,
+        task.moved_as,
     )
 
 
@@ -170,10 +173,15 @@ def _kept(before: Judged, after: Judged, task: Task) -> float:
     return KEPT if task.logits is not None else max(KEPT, 2 * after.error_of(after.hits - before.hits))
 
 
-def judged_as_guess(judged: Judged, task: Task) -> bool:
-    """Whether accuracy is about that of chance: then the marked content was all that the label could be told by."""
+def beside_chance(judged: Judged, task: Task) -> str:
+    """What to say of an accuracy about that of chance, where the marked content may be all that the label could be told
+    by, and of one below; empty above."""
     chance = task.chance if task.logits is None else 1 / max(1, len(judged.y.unique()))
-    return judged.accuracy <= chance + KEPT
+    if judged.accuracy > chance + KEPT:
+        return ""
+    return (
+        ", which is no better than guessing" if judged.accuracy >= chance - KEPT else ", which is worse than guessing"
+    )
 
 
 def _shares(judged: Judged) -> Tensor:
@@ -198,8 +206,7 @@ def _sentence(
     now, then = (f"{on}{100 * judged.accuracy:.1f} %" for judged in (after, before))
     measured = "the model is right" if is_of_classes else f"the {task.quality_name} is"
     right = f"with it exchanged {measured} {now}{of_rows}, before {then}"
-    if judged_as_guess(after, task):
-        right += ", which is no better than guessing"
+    right += beside_chance(after, task)
     if tuned is not None:
         right += f", trained on without feedback {on}{100 * tuned:.1f} %"
     then_found = before.balanced(before.found_hits)

@@ -1,0 +1,53 @@
+"""How long work has taken, and how long the rest of it will take at the same pace."""
+
+import time
+
+
+def clock(seconds: float) -> str:
+    """A time in minutes and seconds, or in hours, minutes and seconds."""
+    minutes, rest = divmod(round(seconds), 60)
+    hours, minutes = divmod(minutes, 60)
+    return f"{hours}:{minutes:02d}:{rest:02d}" if hours else f"{minutes}:{rest:02d}"
+
+
+def times(elapsed: float, left: float | None) -> str:
+    """The time spent and, where it is known, the time left, with the words that say which is which."""
+    return f"elapsed {clock(elapsed)}" + ("" if left is None else f", left {clock(left)}")
+
+
+class Pace:
+    """The epochs of all runs that were announced, and the time that each of those done until now took."""
+
+    def __init__(self) -> None:
+        self.num_epochs = self.num_done = 0
+        self.began = self.latest = time.monotonic()
+        self._first = 0.0
+        """Seconds of a first epoch, which also hold what came before the run."""
+        self._seconds: list[float] = []
+
+    def plan(self, num_epochs: int) -> None:
+        """Note how many epochs lie ahead."""
+        self.num_epochs, self.num_done = num_epochs, 0
+        self.began = self.latest = time.monotonic()
+
+    def advance(self, number: int) -> None:
+        """Note the end of the epoch with this number, counted from 1 in each run."""
+        now = time.monotonic()
+        if number > 1:
+            self._seconds.append(now - self.latest)
+        else:
+            self._first = now - self.latest
+        self.num_done, self.latest = self.num_done + 1, now
+
+    @property
+    def elapsed(self) -> float:
+        return time.monotonic() - self.began
+
+    @property
+    def left(self) -> float | None:
+        """Seconds until all epochs are done; None before one was, and where none were announced."""
+        missing = self.num_epochs - self.num_done
+        if not self.num_done or missing < 0 or not self.num_epochs:
+            return None
+        each = sum(self._seconds) / len(self._seconds) if self._seconds else self._first
+        return max(0.0, missing * each - (time.monotonic() - self.latest))
