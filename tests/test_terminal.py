@@ -94,7 +94,9 @@ def test_what_counts_as_a_problem_is_the_commands_to_say(capsys):
 
 
 def test_what_comes_next_is_said_last_and_once(capsys):
-    first, second = (Finished("train", "runs/1", result="it went well", next=(f"corrigible {verb} x",)) for verb in ("a", "b"))
+    first, second = (
+        Finished("train", "runs/1", result="it went well", next=(f"corrigible {verb} x",)) for verb in ("a", "b")
+    )
     show(lambda: iter([first, second]), False)
     lines = capsys.readouterr().out.splitlines()
     assert lines.count("  it went well") == 2
