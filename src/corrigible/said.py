@@ -42,7 +42,7 @@ class Pixels:
         return f"Pixels({self})"
 
     def _repr_html_(self) -> str:
-        picture = _picture(self.mask, alt="") if self.mask.ndim in (2, 3) and self.mask.size else Markup("")
+        picture = _picture(self.mask) if self.mask.ndim in (2, 3) and self.mask.size else Markup("")
         return picture + Markup(" {}").format(str(self))
 
 
@@ -181,7 +181,7 @@ def statements_html(feedback: Iterable[Feedback], **columns: list[str]) -> str:
     return table_html(list(shown), list(zip(*shown.values(), strict=True)))
 
 
-def _picture(mask: NDArray[np.bool_], *, alt: str) -> Markup:
+def _picture(mask: NDArray[np.bool_]) -> Markup:
     """A small picture of a mask of shape (height, width) or (channel, height, width), marked pixels in colour."""
     from PIL import Image
 
@@ -192,6 +192,6 @@ def _picture(mask: NDArray[np.bool_], *, alt: str) -> Markup:
     scale = LONGEST_SIDE / max(is_marked.shape)
     height, width = (max(1, round(scale * side)) for side in is_marked.shape)
     return Markup(
-        '<img width="{}" height="{}" alt="{}" src="data:image/png;base64,{}"'
+        '<img width="{}" height="{}" alt="" src="data:image/png;base64,{}"'
         ' style="image-rendering:pixelated;display:inline-block;margin:0;vertical-align:middle">'
-    ).format(width, height, alt, base64.b64encode(written.getvalue()).decode())
+    ).format(width, height, base64.b64encode(written.getvalue()).decode())
