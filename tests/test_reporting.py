@@ -285,10 +285,10 @@ def test_a_confusion_matrix_of_other_classes_is_refused():
 
 
 def test_feedback_is_counted_by_author_polarity_and_scope():
-    assert "maria irrelevant one row each 3" in text_of(render(image_content()))
+    assert "maria irrelevant one row of train each correcting and measuring 3" in text_of(render(image_content()))
     text = text_of(render(table_content()))
-    assert "jonas irrelevant every row 1" in text
-    assert "not named relevant every row of class dogs 1" in text
+    assert "jonas irrelevant every row correcting and measuring 1" in text
+    assert "not named relevant every row of class dogs correcting and measuring 1" in text
 
 
 def test_the_thumbnail_is_the_union_of_the_regions():

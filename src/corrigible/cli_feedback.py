@@ -57,13 +57,14 @@ def import_feedback(study: Path, source: Path, as_json: bool) -> None:
 @feedback.command("export")
 @STUDY
 @click.argument("file", type=Place(dir_okay=False))
+@click.option("--revision", type=click.IntRange(0), help="As it stood after that change [default: as it stands now].")
 @JSON
-def export_feedback(study: Path, file: Path, as_json: bool) -> None:
+def export_feedback(study: Path, file: Path, revision: int | None, as_json: bool) -> None:
     """Write the feedback that stands to a JSON file.
 
     Example: corrigible feedback export credit said.json
     """
-    show(lambda: workflow.export_feedback(study, file), as_json)
+    show(lambda: workflow.export_feedback(study, file, revision=revision), as_json)
 
 
 @feedback.command("list")

@@ -25,7 +25,7 @@ from corrigible.progress import begun
 from corrigible.protocols.baselines.recipe_baseline import Baseline
 from corrigible.protocols.schedule import Schedule, require_range
 from corrigible.protocols.written import written_augment, written_for_training, written_penalties
-from corrigible.recipe_keys import USUAL_EXPLAINER, content_of, notes_of
+from corrigible.recipe_keys import USUAL_EXPLAINER, content_of, labels_of, notes_of
 from corrigible.tasks import TASKS, named_with_settings
 from corrigible.types import Task
 
@@ -90,6 +90,8 @@ class Recipe:
     baselines: tuple[Baseline, ...]
     explain: ExplainSettings
     evaluate: Evaluation
+    labels: Mapping[str, str]
+    """The words for columns, categories and classes, in place of their names."""
 
     @staticmethod
     def parse(text: str) -> "Recipe":
@@ -134,6 +136,7 @@ def _parse(text: str) -> Recipe:
         baselines=tuple(_section(Baseline, entry, "[[baseline]]") for entry in content.get("baseline", [])),
         explain=_explanation(content.get("explain", {})),
         evaluate=_evaluation(content.get("evaluate", {})),
+        labels=labels_of(content.get("labels", {})),
     )
 
 

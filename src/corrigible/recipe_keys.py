@@ -25,6 +25,7 @@ EXPECTED: dict[str, type] = {
     "baseline": list,
     "explain": dict,
     "evaluate": dict,
+    "labels": dict,
 }
 
 
@@ -38,6 +39,8 @@ class Heading:
     kind: str
     source: str | None
     explainer: str
+    labels: Mapping[str, str]
+    """The words for columns, categories and classes, in place of their names."""
 
 
 def heading_of(text: str) -> Heading:
@@ -52,7 +55,8 @@ def heading_of(text: str) -> Heading:
         if not isinstance(value, str):
             raise RecipeError(f"{name} is {value!r}; expected a name")
     notes = notes_of(content.get("notes", []))
-    return Heading(content.get("title", ""), notes, content.get("seed", 0), data["kind"], data.get("source"), explainer)
+    source, labels = data.get("source"), labels_of(content.get("labels", {}))
+    return Heading(content.get("title", ""), notes, content.get("seed", 0), data["kind"], source, explainer, labels)
 
 
 def content_of(text: str) -> dict[str, Any]:
@@ -105,6 +109,22 @@ def check_keys(content: Mapping[str, Any]) -> None:
 
 
 _WORDS: dict[type, str] = {int: "whole number", str: "text", dict: "table, written [name]", list: "list"}
+
+
+def labels_of(labels: Mapping[str, Any]) -> Mapping[str, str]:
+    """The words of the part ``[labels]``: a column, a class or ``"column=category"`` -> what reports call it.
+
+    Raises:
+        RecipeError: something other than text, or the same words for two columns or two classes.
+    """
+    for name, words in labels.items():
+        if not isinstance(words, str) or not words.strip():
+            raise RecipeError(f"[labels] {name!r} is {words!r}; expected the words that a reader is shown")
+    plain = [name for name in labels if "=" not in name]
+    twice = next((name for name in plain if [labels[other] for other in plain].count(labels[name]) > 1), None)
+    if twice is not None:
+        raise RecipeError(f"[labels] calls two names {labels[twice]!r}; expected words that tell them apart")
+    return dict(labels)
 
 
 def notes_of(notes: list[Any]) -> tuple[str, ...]:

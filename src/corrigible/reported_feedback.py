@@ -11,16 +11,31 @@ from corrigible.data.protocol import class_named
 from corrigible.types import Features, Feedback, Phrase, Pixels
 
 
-def feedback_counts(feedback: Sequence[Feedback], class_names: Sequence[str]) -> list[tuple[str, str, str, int]]:
-    """(author, polarity, which rows it applies to, count) of the feedback."""
-    counted = Counter((f.author, f.polarity, _applies_to(f, class_names)) for f in feedback)
+def feedback_counts(
+    feedback: Sequence[Feedback], class_names: Sequence[str], later: Sequence[Feedback] = ()
+) -> list[tuple[str, str, str, str, int]]:
+    """(author, polarity, which rows it applies to, what it is used for, count) of the feedback.
+
+    Args:
+        later: what of it was given after the correction.
+    """
+    after = set(later)
+    counted = Counter(
+        (f.author, f.polarity, _applies_to(f, class_names), _used_for(f, is_later=f in after)) for f in feedback
+    )
     return [(*key, count) for key, count in sorted(counted.items())]
 
 
 def _applies_to(said: Feedback, class_names: Sequence[str]) -> str:
     if said.scope == "class" and said.label is not None:
         return f"every row of class {class_named(said.label, class_names)}"
-    return "every row" if said.scope == "dataset" else "one row each"
+    return "every row" if said.scope == "dataset" else f"one row of {said.split} each"
+
+
+def _used_for(said: Feedback, *, is_later: bool) -> str:
+    if said.split != "train" and said.scope == "row":
+        return "measuring only"
+    return "measuring only: given after the correction" if is_later else "correcting and measuring"
 
 
 def feedback_masks(feedback: Sequence[Feedback]) -> list[tuple[str, int, Markup]]:

@@ -16,6 +16,7 @@ from corrigible import figures, pictures
 from corrigible.comparison import comparison, spoken
 from corrigible.plots.page import as_image
 from corrigible.rendered import rendered
+from corrigible.reported_confusion import classes_used, confusion_table
 from corrigible.reported_feedback import features_of, feedback_counts, feedback_features, feedback_masks
 from corrigible.training import Epoch
 from corrigible.types import Feedback, Measurement
@@ -58,6 +59,10 @@ class HeatmapRow:
     irrelevant: Bool[Tensor, " *input"] | None = None
     is_right_or_wrong: bool = True
     """Whether a prediction that is not the label is called wrong."""
+    source: str = ""
+    """Where the row is from: the part of the data, its file, and why it is shown."""
+    certainties: tuple[str, ...] = ()
+    """The probability of what is predicted, before and after."""
 
 
 @dataclass(frozen=True)
@@ -105,6 +110,8 @@ class ReportContent:
     """The model before correction, then the corrected one, then others."""
     explanation: str = ""
     """What the attributions are, in one sentence."""
+    map_explanation: str = ""
+    """What the maps of images are; empty if they are the attributions."""
     heatmaps: tuple[HeatmapRow, ...] = ()
     feature_shares: tuple[tuple[str, float | None, float | None], ...] = ()
     """(feature, before, after): its share of the mean absolute attribution, in [0, 1]."""
@@ -112,6 +119,9 @@ class ReportContent:
     """Plots of the explanations of many rows."""
     curves: tuple[Curve, ...] = ()
     feedback: tuple[Feedback, ...] = ()
+    """All of it, also about rows that were used only for measuring."""
+    later: tuple[Feedback, ...] = ()
+    """What of it was given after the correction."""
     reproduce: tuple[str, ...] = ()
     """Commands, in order."""
     recipe: str = ""
@@ -131,6 +141,11 @@ def render(content: ReportContent) -> str:
     rows = comparison([model.measurements for model in content.models], content.unit)
     heatmaps, colour_scale = _heatmaps(content.heatmaps)
     shares, longest, num_left_out = _share_rows(content)
+    confusions = [
+        confusion_table(model.name, model.confusion, model.class_names)
+        for model in content.models
+        if model.confusion is not None
+    ]
     class_names = next((model.class_names for model in content.models if model.class_names), ())
     return rendered(
         "report.html.jinja",
@@ -146,9 +161,10 @@ def render(content: ReportContent) -> str:
         plots=[(plots, [as_image(figure) for figure in plots.figures]) for plots in content.plots],
         legend=[(curve.name, figures.line_sample(style)) for curve, style in _styled(content)],
         charts=_charts(content),
-        confusions=[_confusion(model) for model in content.models if model.confusion is not None],
+        collapsed=[(table.model, used) for table in confusions[:2] if (used := classes_used(table)) is not None],
+        confusions=confusions,
         errors=[(model.name, model.errors) for model in content.models if model.errors is not None],
-        feedback_counts=feedback_counts(content.feedback, class_names),
+        feedback_counts=feedback_counts(content.feedback, class_names, content.later),
         feedback_masks=feedback_masks(content.feedback),
         feedback_features=feedback_features(content.feedback),
     )
@@ -157,8 +173,8 @@ def render(content: ReportContent) -> str:
 class _HeatmapView(NamedTuple):
     row: HeatmapRow
     image: Markup
-    maps: list[tuple[Markup, str, float | None]]
-    """(picture, predicted class, share of the attribution in the marked region), before and after."""
+    maps: list[tuple[Markup, str, str]]
+    """(picture, predicted class with its probability, the part of the map in the marked region), before and after."""
 
 
 def _heatmaps(rows: Sequence[HeatmapRow]) -> tuple[list[_HeatmapView], Markup]:
@@ -175,11 +191,24 @@ def _heatmap(row: HeatmapRow, limit: float, brightness: tuple[float, float]) -> 
         row.x, row.irrelevant, brightness=brightness, alt=f"input of row {row.row}, label {row.label}"
     )
     maps = []
-    for when, (predicted, attribution) in zip(("before", "after"), _attributions(row), strict=False):
-        share = pictures.share_in(attribution, row.irrelevant)
+    for place, (when, (predicted, attribution)) in enumerate(
+        zip(("before", "after"), _attributions(row), strict=False)
+    ):
         alt = f"heat map of row {row.row} {when} correction"
-        maps.append((pictures.attribution_picture(attribution, row.irrelevant, limit=limit, alt=alt), predicted, share))
+        sure = row.certainties[place] if place < len(row.certainties) else ""
+        said = f"{predicted} ({sure})" if sure else predicted
+        picture = pictures.attribution_picture(attribution, row.irrelevant, limit=limit, alt=alt)
+        maps.append((picture, said, _in_outline(attribution, row.irrelevant)))
     return _HeatmapView(row, image, maps)
+
+
+def _in_outline(attribution: Tensor, irrelevant: Tensor | None) -> str:
+    """The share of the map in the outline, beside the share of the area, which chance would give."""
+    share = pictures.share_in(attribution, irrelevant)
+    if share is None or irrelevant is None:
+        return ""
+    area = float(irrelevant.double().mean())
+    return f"{100 * share:.1f}\u00a0% in outline: {share / area:.1f} times its area"
 
 
 def _attributions(row: HeatmapRow) -> list[tuple[str, Tensor]]:
@@ -232,29 +261,6 @@ def _charts(content: ReportContent) -> list[Markup]:
     order = ("Label", "Penalty", "Validation")
     quantities_in_order = sorted(panels, key=lambda quantity: order.index(quantity.split(" ")[0].rstrip(":")))
     return [figures.line_chart(quantity, panels[quantity]) for quantity in quantities_in_order]
-
-
-class _Confusion(NamedTuple):
-    model: str
-    class_names: tuple[str, ...]
-    rows: list[tuple[str, list[tuple[int, str]]]]
-    """(label, [(number of rows, colour)])."""
-
-
-def _confusion(model: ReportedModel) -> _Confusion:
-    """The cells of a confusion matrix, shaded by their share of the label's rows: blue if right, orange if wrong."""
-    assert model.confusion is not None
-    names = model.class_names or tuple(map(str, range(len(model.confusion))))
-    if len(names) != len(model.confusion):
-        raise ValueError(f"model {model.name!r} has {len(names)} class names for {len(model.confusion)} classes")
-    rows = []
-    for label, counts in enumerate(model.confusion.tolist()):
-        total = max(sum(counts), 1)
-        # The root, so that a few wrong predictions still show.
-        shades = [figures.shaded(math.sqrt(n / total), style=int(k == label)) for k, n in enumerate(counts)]
-        cells = list(zip(counts, shades, strict=True))
-        rows.append((names[label], cells))
-    return _Confusion(model.name, names, rows)
 
 
 def _finite(value: float | None) -> float | None:

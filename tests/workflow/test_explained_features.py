@@ -80,7 +80,7 @@ def test_what_is_kept_is_read_as_it_was(tmp_path: Path, places: tuple[int, ...])
     given = rows() | {f"attribution.{place}": rows()["attribution.0"] for place in places}
     features = explained_features(recipe(), {place: Product() for place in places}, given, TABLE, seed=0)
     keep_features(Draft(tmp_path, {}), features)
-    read = kept_features(Run(tmp_path, {}))
+    read = kept_features(Run(tmp_path, {}), {})
     assert read is not None
     assert (read.target, read.paired) == (features.target, features.paired)
     assert list(read.dependence) == list(read.interactions) == list(places)
@@ -97,4 +97,4 @@ def test_what_is_kept_is_read_as_it_was(tmp_path: Path, places: tuple[int, ...])
 
 
 def test_where_nothing_was_kept_nothing_is_read(tmp_path: Path) -> None:
-    assert kept_features(Run(tmp_path, {})) is None
+    assert kept_features(Run(tmp_path, {}), {}) is None

@@ -21,7 +21,7 @@ from corrigible.workflow.plotted import explanation_plots
 from studies import TABLE_RECIPE, table_study
 
 OF_FEATURES = ["What if a feature had another value?", "Which features act together?"]
-CURVES = ["Do the maps name what matters?"]
+CURVES = ["Do the attributions name what matters?"]
 
 
 @pytest.fixture(scope="module")
@@ -85,15 +85,15 @@ def test_an_evaluation_keeps_what_both_models_say_of_the_second_class(study: Pat
 
 def test_the_report_draws_it_and_is_the_same_each_time(study: Path) -> None:
     drawn = list(explanation_plots(evaluation(study)))
-    assert [len(plots.figures) for plots in drawn] == [1, 2, 6, 1, 2]
+    assert [len(plots.figures) for plots in drawn] == [1, 2, 3, 1, 2]
     assert [plots.title for plots in drawn[-2:]] == OF_FEATURES
-    assert "score of class 1" in drawn[0].note
+    assert "logit of class 1" in drawn[0].note
     written = []
     for _ in range(2):
         list(workflow.report(study))
         written.append((study / "report.html").read_bytes())
     assert written[0] == written[1]
-    assert len(re.findall(rb'<img class="plot"', written[0])) == 12
+    assert len(re.findall(rb'<img class="plot"', written[0])) == 9
     assert len(written[0]) < 500_000
 
 

@@ -213,7 +213,7 @@ def test_images_of_amounts_come_from_a_function(tmp_path: Path, monkeypatch: pyt
     for command in (["evaluate"], ["report"], ["explain"], ["seal", "--anyway"], ["verify"]):
         assert corrigible(command[0], folder, *command[1:]).code == 0, command
     text = report_text(folder)
-    assert re.search(r"Row \d+ · label [^·]* €", text) and "(wrong)" not in text
+    assert re.search(r"Row \d+ of \w+ · [^·]*(· )?label [^·]* €", text) and "(wrong)" not in text
     assert not re.search(r"\bnan\b", text)
     assert "class" not in text
 

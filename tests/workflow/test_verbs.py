@@ -1,6 +1,7 @@
 """What the verbs yield, and that they leave PyTorch's random state alone."""
 
 import dataclasses
+import re
 from pathlib import Path
 from typing import Any
 
@@ -161,12 +162,13 @@ def test_report_and_seal_tell_of_the_feedback_and_recipe_that_were_used(finished
     edit(finished, 'title = "Another title"', 'title = "A third title"')
     list(workflow.report(finished))
     page = (finished / "report.html").read_text()
-    assert "Too late" not in page
+    assert re.search(r"Too late</td>.*?measuring only: given after the correction", page)
     assert "Another title" in page
     assert "A third title" not in page
-    assert f"corrigible evaluate {finished.name} --seed 99" in page
+    assert "corrigible evaluate again --seed 99" in page
     (sealed,) = workflow.seal(finished)
     assert "Too late" not in (Path(sealed.path) / "feedback.json").read_text()
+    assert "Too late" in (Path(sealed.path) / "feedback_later.json").read_text()
 
 
 def test_feedback_is_about_one_row_or_about_a_class(tmp_path: Path) -> None:

@@ -4,6 +4,7 @@ from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
+import torch
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from torch import Tensor
@@ -19,7 +20,7 @@ from corrigible.plots.style import (
     colour_of,
     describe,
     label_axes,
-    limits_around,
+    limits_of_scores,
     new_figure,
     quiet,
     spoken_method,
@@ -57,7 +58,11 @@ def deletion_insertion_curves(
     beside = {kind: _numbers(kind, (random_order or {}).get(kind, {}), least=0) for kind in panels}
     longest = max(len(panels[kind]) + len(beside[kind]) for kind in panels)
     height = 2.6 + 0.18 * longest
-    figure = new_figure(height, width=WIDTH if len(panels) == 2 else 0.7 * WIDTH, title=title)
+    figure = new_figure(
+        height,
+        width=(1.25 if any(beside.values()) else 1.0) * (WIDTH if len(panels) == 2 else 0.7 * WIDTH),
+        title=title,
+    )
     told = []
     styles = {name: place for place, name in enumerate(dict.fromkeys([*deletion, *(insertion or ())]))}
     found = figure.subplots(1, len(panels), sharey=True, squeeze=False)[0]
@@ -67,8 +72,10 @@ def deletion_insertion_curves(
         label_axes(axes, x=f"share of inputs {'removed' if kind == 'deletion' else 'put back'}")
         told += [f"{kind} {name} area {number(area)}" for name, area in areas.items()]
     label_axes(found[0], x=found[0].get_xlabel(), y=label)
-    drawn = np.concatenate([axes.dataLim.intervaly for axes in found])
-    found[0].set_ylim(*limits_around(float(drawn.min()), float(drawn.max())))
+    means = torch.cat(
+        [curve.double().mean(dim=0) for of in (*panels.values(), *beside.values()) for curve in of.values()]
+    )
+    found[0].set_ylim(*limits_of_scores(float(means.min()), float(means.max())))
     return describe(figure, f"{title or 'Deletion and insertion curves'}: {'; '.join(told)}")
 
 

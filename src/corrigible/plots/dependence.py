@@ -27,7 +27,7 @@ from corrigible.plots.style import (
     colour_of,
     describe,
     label_axes,
-    limits_around,
+    limits_of_scores,
     new_figure,
     quiet,
     shortened,
@@ -209,7 +209,7 @@ def _explain_colours(figure: Figure, have_points: Sequence[bool], has_histogram:
 def _leave_room(axes: Axes, drawn: Tensor, has_no_histogram: bool) -> None:
     """Round ends, with room below the lines for the histograms, once all is drawn: the upright axis may be shared."""
     low, high = float(drawn.min()), float(drawn.max())
-    axes.set_ylim(*limits_around(low - 0.12 * (high - low) * (not has_no_histogram), high))
+    axes.set_ylim(*limits_of_scores(low, high, room=0.0 if has_no_histogram else 0.12))
 
 
 def _draw_categories(axes: Axes, points: np.ndarray, scores: np.ndarray, held: np.ndarray) -> None:

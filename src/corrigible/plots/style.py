@@ -103,6 +103,13 @@ def limits_around(low: float, high: float) -> tuple[float, float]:
     return float(f"{ends[0]:.12g}"), float(f"{ends[1]:.12g}")
 
 
+def limits_of_scores(low: float, high: float, *, room: float = 0.0) -> tuple[float, float]:
+    """Round ends around scores, with that share of the range left free below; from 0 to 1 for probabilities."""
+    if low >= 0 and high <= 1 and high - low > 0.2:
+        return -0.02 - room, 1.02
+    return limits_around(low - room * (high - low), high)
+
+
 def label_axes(axes: Axes, *, x: str = "", y: str = "") -> None:
     """The names of both axes, as they were given."""
     style: dict[str, Any] = {"fontsize": SMALL + 0.5, "color": MUTED, "parse_math": False}

@@ -11,11 +11,13 @@ from jaxtyping import Float, Int
 from safetensors.torch import load_file, save
 from torch import Tensor, nn
 
+from corrigible.data.shown_names import Labels, in_words
 from corrigible.explanations.features import feature_index
 from corrigible.explanations.interactions.shapley_interactions import shapley_interactions
 from corrigible.explanations.scores import TargetValue
 from corrigible.explanations.summaries.grid import Grid
 from corrigible.explanations.summaries.partial_dependence import PartialDependence, partial_dependence
+from corrigible.intervals import half_width
 from corrigible.plots.features import signed_by_feature, strongest
 from corrigible.recipe import Recipe
 from corrigible.study import Draft, Run
@@ -41,6 +43,8 @@ class ExplainedFeatures:
     """The features and the group of the others."""
     interactions: Mapping[int, Float[Tensor, " feature other_feature"]]
     """For each model, the Shapley interactions averaged over the same rows."""
+    half_widths: Mapping[int, Float[Tensor, " feature other_feature"]]
+    """Half the width of the 95 % interval of each; empty for evaluations of older versions."""
 
 
 def explained_features(
@@ -76,10 +80,16 @@ def explained_features(
         score_of(recipe, task) or ("target_logit" if task.name == "classes" else value),
     )
     shared: dict[str, Any] = {"groups": groups, "columns": columns, "baseline": baseline, "score": score, "seed": seed}
-    interactions = {
-        place: shapley_interactions(model, x, y, **shared).mean(dim=0).cpu() for place, model in models.items()
-    }
-    return ExplainedFeatures(target, dependence, paired, interactions)
+    of_rows = {place: shapley_interactions(model, x, y, **shared).cpu() for place, model in models.items()}
+    widths = {place: _half_width(found) for place, found in of_rows.items() if len(found) > 1}
+    means = {place: found.mean(dim=0) for place, found in of_rows.items()}
+    return ExplainedFeatures(target, dependence, paired, means, widths)
+
+
+def _half_width(found: Float[Tensor, " row feature other_feature"]) -> Float[Tensor, " feature other_feature"]:
+    half = half_width(found.double().flatten(1).numpy())
+    assert half is not None
+    return torch.from_numpy(half).view(found.shape[1:])
 
 
 def keep_features(draft: Draft, found: ExplainedFeatures) -> None:
@@ -93,28 +103,39 @@ def keep_features(draft: Draft, found: ExplainedFeatures) -> None:
     for place, panels in found.dependence.items():
         tensors |= {f"lines.{place}.{k}": panel.lines.cpu() for k, panel in enumerate(panels)}
         tensors[f"interactions.{place}"] = found.interactions[place]
+        if place in found.half_widths:
+            tensors[f"half_widths.{place}"] = found.half_widths[place]
     whole = {name: value.contiguous() for name, value in tensors.items()}
     (draft.folder / TENSORS_FILE).write_bytes(save(whole))
     models = list(found.dependence)
     draft.write_json(FACTS_FILE, {"target": found.target, "models": models, "axes": facts, "paired": found.paired})
 
 
-def kept_features(run: Run) -> ExplainedFeatures | None:
-    """The features that an evaluation kept; None for images, and for evaluations of older versions."""
+def kept_features(run: Run, labels: Labels) -> ExplainedFeatures | None:
+    """The features that an evaluation kept; None for images, and for evaluations of older versions.
+
+    Args:
+        labels: the words for columns and categories, in place of their names.
+    """
     if not (run.folder / FACTS_FILE).exists():
         return None
     facts, tensors = run.read(FACTS_FILE), load_file(run.folder / TENSORS_FILE)
     grids = []
     for k, of_grid in enumerate(facts["axes"]):
         parts = {field.name: tensors.get(f"axis.{k}.{_stored(field.name)}") for field in dataclasses.fields(Grid)}
-        grids.append(Grid(**(parts | of_grid | {"categories": tuple(of_grid["categories"])})))
+        name = of_grid["feature"]
+        categories = tuple(labels.get(f"{name}={category}", category) for category in of_grid["categories"])
+        grids.append(Grid(**(parts | of_grid | {"feature": in_words(name, labels), "categories": categories})))
     models = facts["models"]
     dependence = {
         place: [PartialDependence(grid, tensors[f"lines.{place}.{k}"]) for k, grid in enumerate(grids)]
         for place in models
     }
     interactions = {place: tensors[f"interactions.{place}"] for place in models}
-    return ExplainedFeatures(facts["target"], dependence, tuple(facts["paired"]), interactions)
+    widths = {place: tensors[f"half_widths.{place}"] for place in models if f"half_widths.{place}" in tensors}
+    return ExplainedFeatures(
+        facts["target"], dependence, tuple(in_words(name, labels) for name in facts["paired"]), interactions, widths
+    )
 
 
 def _stored(name: str) -> str:

@@ -57,7 +57,7 @@ def explained_by(
     """For a table, the model's attributions of these rows, and the scores of rows and baseline if the method has one.
 
     For images and texts, the probability of each row's label, or the predicted value, while inputs are removed, or put
-    back, by attribution.
+    back, by attribution; and the mean over the rows where that happens in random order.
     """
     columns, task = columns_of(data), task_of(data)
     method, settings, groups = recipe.explain.method, dict(recipe.explain.settings), None
@@ -72,7 +72,18 @@ def explained_by(
         drawn |= {} if task.name == "classes" else {"score": TargetValue(task)}
         curves = {"deletion": deletion_curve, "insertion": insertion_curve}
         found = {name: curve(model, x, target, attribution, **drawn) for name, curve in curves.items()}
+        by_chance = _random_order(attribution, seed)
+        found |= {
+            f"random_{name}": curve(model, x, target, by_chance, **drawn).mean(dim=0, keepdim=True)
+            for name, curve in curves.items()
+        }
     return {name: value.cpu().contiguous() for name, value in found.items()}
+
+
+def _random_order(attribution: Tensor, seed: int) -> Tensor:
+    """Attributions by which inputs come in random order."""
+    draws = torch.rand(attribution.shape, generator=torch.Generator().manual_seed(seed), dtype=torch.float64)
+    return draws.to(attribution)
 
 
 def score_of(recipe: Recipe, task: Task) -> str | Score | None:

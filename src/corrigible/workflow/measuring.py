@@ -10,12 +10,11 @@ import torch
 from safetensors.torch import save
 from torch import Tensor, nn
 
-from corrigible.batches import collate
 from corrigible.comparison import is_improvement
 from corrigible.data.dataset import rows_of, task_of
 from corrigible.data.protocol import Dataset, class_names_of, columns_of, tokens_of
 from corrigible.evaluation import difference, measure, observations_for
-from corrigible.feedback.masks import marks_of, said_about
+from corrigible.feedback.masks import said_about
 from corrigible.models.batch_size import rows_that_fit
 from corrigible.models.devices import device_named
 from corrigible.models.modes import evaluating, like_parameters
@@ -26,25 +25,18 @@ from corrigible.regions.shifts import Shift
 from corrigible.study import Draft, Run, Study, open_study
 from corrigible.types import Feedback, Measurement
 from corrigible.workflow.backgrounds import with_background
+from corrigible.workflow.examples import Shown, examples_for
 from corrigible.workflow.explained_features import explained_features, keep_features
 from corrigible.workflow.explained_rows import explained_by, explained_rows, keep
-from corrigible.workflow.explaining import (
-    attribution_of,
-    explained_target,
-    in_parts,
-    keep_words,
-    of_words,
-    shares_of,
-)
+from corrigible.workflow.explained_words import WORDS_FILE
+from corrigible.workflow.explaining import attribution_of, explained_target, in_parts, of_words, shares_of
 from corrigible.workflow.making import load_model
 from corrigible.workflow.next_steps import next_steps
 from corrigible.workflow.records import Finished, Measured
 from corrigible.workflow.results import evaluated_in_words
-from corrigible.workflow.row_texts import errors_table, label_texts, outputs_of, predicted_texts
+from corrigible.workflow.row_texts import errors_table, explained_texts, label_texts, outputs_of
 from corrigible.workflow.task_words import words_of
 from corrigible.workflow.verdicts import shifts_on_split, verdict_on_split
-
-NUM_DRAWN_ROWS = 8
 
 
 def evaluate(
@@ -73,17 +65,17 @@ def evaluate(
             "verdict": None if found is None else dataclasses.asdict(found),
             "shifts": [dataclasses.asdict(shift) for shift in moved],
         }
-        evaluated = _Evaluated(recipe, data, feedback, compared, seed, device, _drawn_rows(data, feedback))
+        evaluated = _Evaluated(recipe, data, feedback, compared, seed, device, revision)
         results = yield from _measured(evaluated)
         changes = _as_dicts(evaluated.changes)
+        shown = _examples(study, evaluated, results)
         explained = explained_rows(data)
-        texts = {
-            "row_labels": label_texts(data, evaluated.drawn["row"]),
-            "explained_labels": label_texts(data, explained["row"]),
-        }
+        texts = {**shown.facts, "explained_labels": label_texts(data, explained["row"])}
+        texts |= explained_texts(recipe, evaluated.explained, data, explained["row"])
         draft.write_json("evaluation.json", {**written, **texts, "models": results, "changes": changes})
-        (draft.folder / "rows.safetensors").write_bytes(save(evaluated.drawn))
-        keep_words(draft, rows_of(data, evaluated.drawn["row"]))
+        (draft.folder / "rows.safetensors").write_bytes(save(dict(shown.tensors)))
+        if shown.words:
+            draft.write_json(WORDS_FILE, shown.words)
         _keep_explanations(draft, evaluated, explained)
     result = evaluated_in_words(evaluated.told, data)
     yield Finished("evaluate", str(draft.published), result=result, next=next_steps(folder, "evaluate"))
@@ -99,10 +91,12 @@ class _Evaluated:
     compared: list[Run]
     seed: int
     device: str
-    drawn: dict[str, Tensor]
-    """A few rows, with each model's prediction and attribution of them."""
+    revision: int
+    """Of the feedback."""
     explained: dict[int, nn.Module] = field(default_factory=dict)
     """Models whose explanations are plotted, by their number."""
+    predicted: list[Tensor] = field(default_factory=list)
+    """What these models predict of every row."""
     changes: list[Measurement] = field(default_factory=list)
     """The changes from the trained model to its correction."""
     told: list[Measured] = field(default_factory=list)
@@ -116,7 +110,6 @@ def _measured(evaluated: _Evaluated) -> Generator[Measured, None, list[dict[str,
         metrics_of(recipe, task_of(data)),
         {"num_resamples": recipe.evaluate.num_resamples, "seed": seed},
     )
-    drawn, rows = evaluated.drawn, rows_of(data, evaluated.drawn["row"])
     results: list[dict[str, Any]] = []
     first: Observations | None = None
     for place, run in enumerate(evaluated.compared):
@@ -131,15 +124,25 @@ def _measured(evaluated: _Evaluated) -> Generator[Measured, None, list[dict[str,
             is_better = better.get((found.metric, found.part)) if run.verb == "correct" else None
             evaluated.told.append(Measured(run.label, **dataclasses.asdict(found), is_better=is_better))
             yield evaluated.told[-1]
-        target = explained_target(model, rows, seed)
-        drawn[f"attribution.{place}"] = attribution_of(recipe, model, rows, target, seed).contiguous()
-        drawn[f"predicted.{place}"] = observations.everywhere["predicted"][drawn["row"]]
         if run.verb != "baseline":
             evaluated.explained[place] = model
-        made = {"measurements": _as_dicts(measurements), **_predictions(model, data, observations, drawn["row"])}
+            evaluated.predicted.append(observations.everywhere["predicted"].cpu())
+        made = {"measurements": _as_dicts(measurements), **_predictions(model, data, observations)}
         made["shares"] = _shares_of_labels(recipe, model, data, seed)
         results.append({"name": run.label, "run": run.name, **made})
     return results
+
+
+def _examples(study: Study, evaluated: _Evaluated, results: list[dict[str, Any]]) -> Shown:
+    """The rows that the report shows one by one; what models predict of them is added to their results."""
+    with study.feedback() as store:
+        said = [feedback for _, feedback in store.at_revision(evaluated.revision)]
+    shown = examples_for(
+        study, evaluated.recipe, evaluated.data, said, evaluated.predicted, evaluated.explained, evaluated.seed
+    )
+    for place, predictions in shown.predictions.items():
+        results[place] |= predictions
+    return shown
 
 
 def models_to_compare(study: Study) -> list[Run]:
@@ -189,22 +192,13 @@ def _confusion(observations: Observations) -> list[list[int]]:
     return counts.view(num_classes, num_classes).tolist()
 
 
-def _predictions(model: nn.Module, data: Dataset, observations: Observations, drawn: Tensor) -> dict[str, Any]:
-    """What was predicted of the drawn rows, and over all rows the confusion matrix or the table of errors."""
+def _predictions(model: nn.Module, data: Dataset, observations: Observations) -> dict[str, Any]:
+    """What was predicted over all rows: the confusion matrix, or the table of errors."""
     outputs = outputs_of(model, data)
     return {
-        "row_predictions": predicted_texts(outputs, data, drawn),
         "confusion": None if task_of(data).logits is None else _confusion(observations),
         "errors": errors_table(outputs, data),
     }
-
-
-def _drawn_rows(data: Dataset, feedback: list[Feedback]) -> dict[str, Tensor]:
-    """A few rows spread over the data set, with their marks, for the report."""
-    index = torch.linspace(0, len(data) - 1, min(NUM_DRAWN_ROWS, len(data))).round().long()
-    rows = collate(data, index, marks_of(feedback, data))
-    assert rows.irrelevant is not None
-    return {"row": index, "x": rows.x.contiguous(), "y": rows.y, "irrelevant": rows.irrelevant}
 
 
 def _keep_explanations(draft: Draft, evaluated: _Evaluated, rows: dict[str, Tensor]) -> None:

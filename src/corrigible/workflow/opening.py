@@ -19,6 +19,8 @@ TASK = (
 )
 """Metrics of how well the model does its task; higher is better for each."""
 RELIANCE = ("attribution_overlap", "flip_rate", "flip_effect", "mean_shift")
+STILL, ON_MARKED = 0.01, 0.02
+"""Below this flip rate hardly a prediction moves; above this share attributions visibly lie on what was marked."""
 MOST_NAMED = 3
 GLOSS = {
     "auc": " (0.5 is guessing, 1 is perfect)",
@@ -122,6 +124,7 @@ def details(
     for verdict in verdicts[1:]:
         if verdict["outcome"] != verdicts[0]["outcome"]:
             yield f"On {verdict['where']} rows: {verdict['sentence']}"
+    yield from disagreement(changes)
     for change in sorted(changes, key=lambda change: change.metric not in RELIANCE):
         name = spoken(change.metric)
         interval = ""
@@ -138,6 +141,20 @@ def details(
         shown = change.metric not in RELIANCE or not change.direction
         beside = "; ".join(["", *_baselines(change, unit=unit)]) if shown else ""
         yield f"{name[0].upper()}{name[1:]} {told}{beside}."
+
+
+def disagreement(changes: Sequence[Change]) -> Iterator[str]:
+    """A sentence where attributions still lie on what was marked, though changing that moves no prediction."""
+    found = {change.metric: change for change in changes}
+    shown, moved = found.get("attribution_overlap"), found.get("flip_rate") or found.get("flip_effect")
+    if shown is None or moved is None or moved.after >= STILL:
+        return
+    if shown.after > ON_MARKED and shown.after >= 0.9 * shown.before:
+        yield (
+            f"These two seem to disagree: {percent(shown.after)} of the attribution lies on {MARKED} now "
+            f"({percent(shown.before)} before), though changing it moves hardly any prediction. Attributions also show "
+            "small effects on the score, which decide no prediction; for what the model goes by, trust the change."
+        )
 
 
 def _why_failed(verdict: Mapping[str, Any]) -> str:

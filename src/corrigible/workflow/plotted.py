@@ -1,14 +1,18 @@
 """Plots of the explanations of an evaluation, for the report."""
 
 from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from typing import Any
 
+import numpy as np
 import torch
 from safetensors.torch import load_file
 from torch import Tensor
 
+from corrigible.data.shown_names import Labels, columns_in_words
 from corrigible.plots.beeswarm import beeswarm
 from corrigible.plots.deletion_insertion import deletion_insertion_curves
+from corrigible.plots.features import signed_by_feature
 from corrigible.plots.mean_bars import mean_bars
 from corrigible.plots.waterfall import waterfall
 from corrigible.reporting import Plots
@@ -23,12 +27,20 @@ from corrigible.workflow.task_words import TaskWords, words_in
 
 MOST_CLASSES = 4
 """With more classes, none has bars of its own."""
-NUM_WATERFALLS = 3
+NUM_WATERFALLS, MOST_MOVED = 3, 2
+"""Rows that are shown feature by feature, and how many of them are rows whose prediction changed."""
 
 
-def explanation_plots(evaluation: Run) -> Iterator[Plots]:
-    """The plots of an evaluation's explanations; none if too few values are finite."""
-    results = evaluation.read("evaluation.json")
+def explanation_plots(
+    evaluation: Run, labels: Labels | None = None, results: Mapping[str, Any] | None = None
+) -> Iterator[Plots]:
+    """The plots of an evaluation's explanations; none if too few values are finite.
+
+    Args:
+        labels: the words for columns and categories, in place of their names.
+        results: those of the evaluation, in words; None for the evaluation's own.
+    """
+    results = evaluation.read("evaluation.json") if results is None else results
     names = [model["name"] for model in results["models"]]
     # Older evaluations of images kept the curves with the drawn rows.
     file = ROWS_FILE if (evaluation.folder / ROWS_FILE).exists() else "rows.safetensors"
@@ -40,71 +52,123 @@ def explanation_plots(evaluation: Run) -> Iterator[Plots]:
         yield from _of_images(rows, names, words)
         return
     columns = Columns(*(tuple(part) for part in evaluation.read(COLUMNS_FILE).values()))
-    yield from _of_table(rows, names, columns, results)
-    features = kept_features(evaluation)
+    columns = columns_in_words(columns, labels or {})
+    order: tuple[str, ...] = ()
+    table = _table(rows, names, columns, results)
+    if table is not None:
+        order = table.order
+        yield from _of_table(table)
+    features = kept_features(evaluation, labels or {})
     if features is not None:
-        yield from feature_plots(features, names, results["class_names"], words)
+        yield from feature_plots(features, names, results["class_names"], words, order)
 
 
 def _of_images(rows: Mapping[str, Tensor], names: Sequence[str], words: TaskWords) -> Iterator[Plots]:
-    deletion, insertion = (
+    deletion, insertion, *by_chance = (
         {name: rows[f"{kind}.{k}"] for k, name in enumerate(names) if f"{kind}.{k}" in rows}
-        for kind in ("deletion", "insertion")
+        for kind in ("deletion", "insertion", "random_deletion", "random_insertion")
     )
     if deletion and all(bool(curves.isfinite().all()) for curves in [*deletion.values(), *insertion.values()]):
         label = "probability of the label" if words.name == "classes" else words.value(0, ())
-        figure = deletion_insertion_curves(deletion, insertion, label=label)
+        random_order = dict(zip(("deletion", "insertion"), by_chance, strict=True))
+        figure = deletion_insertion_curves(deletion, insertion, random_order=random_order, label=label)
         note = (
             f"The mean over {len(rows['row'])} rows spread over the data, as inputs give way to the baseline, the most "
-            "attributed first, or are put back in that order. Where the maps name what a model goes by, the first "
-            "curve falls early and the second rises early."
+            "attributed first, or are put back in that order. Where the attributions name what a model goes by, the "
+            "first curve falls early and the second rises early, before the dotted ones, where the order is random."
         )
-        yield Plots("Do the maps name what matters?", note, (figure,))
+        yield Plots("Do the attributions name what matters?", note, (figure,))
 
 
-def _of_table(
+@dataclass(frozen=True)
+class _Table:
+    """The explained rows of a table, all of them finite."""
+
+    rows: Mapping[str, Tensor]
+    models: Mapping[str, Tensor]
+    """The attributions by the model's name."""
+    columns: Columns
+    words: TaskWords
+    class_names: Sequence[str]
+    order: tuple[str, ...]
+    """The features, those with the largest attributions over all models first: the same in all figures."""
+    titles: list[list[str]]
+    """For each model and row, what is predicted and how certainly."""
+    labels: list[str]
+    score: str
+    """The explained score without its class, such as "logit"."""
+
+    def explained(self, row: int) -> str:
+        """The score of a row that is explained."""
+        if self.words.name != "classes":
+            return self.words.score
+        return f"{self.score} of class {self.class_names[int(self.rows['target'][row])]}"
+
+
+def _table(
     rows: Mapping[str, Tensor], names: Sequence[str], columns: Columns, results: Mapping[str, Any]
-) -> Iterator[Plots]:
+) -> _Table | None:
+    """What is to be drawn; None if no row is finite."""
     is_finite = torch.stack([rows[name].isfinite().all(dim=1) for name in rows if "attribution" in name]).all(dim=0)
-    rows = {name: value[is_finite] for name, value in rows.items()}
-    if not len(rows["x"]):
-        return
-    words, labels = words_in(results), results.get("explained_labels", [])
-    labels = [label for label, is_kept in zip(labels, is_finite.tolist(), strict=True) if is_kept] if labels else []
+    rows, kept = {name: value[is_finite] for name, value in rows.items()}, is_finite.nonzero().flatten().tolist()
+    if not kept:
+        return None
+    words = words_in(results)
     models = {name: rows[f"attribution.{k}"] for k, name in enumerate(names) if f"attribution.{k}" in rows}
-    has_scores = all(f"score.{k}" in rows for k in range(len(models)))
-    if words.name != "classes":
-        yield _beeswarm(models, rows, columns, words.score, "raises it")
-        if has_scores:
-            yield _waterfalls(models, rows, columns, labels, [words.score] * len(labels))
-        return
-    class_names = results["class_names"]
-    classes = list(class_names) or [str(k) for k in range(int(torch.maximum(rows["y"], rows["target"]).max()) + 1)]
-    targets = [f"score of class {classes[target]}" for target in rows["target"].tolist()]
-    whose = f"class {classes[int(rows['target'][0])]}" if len(set(targets)) == 1 else "the label"
-    yield _beeswarm(models, rows, columns, f"score of {whose}", f"speaks for {whose}")
-    if len(classes) <= MOST_CLASSES:
-        yield _bars_by_class(models, rows["y"], classes, columns)
+    sizes = [np.abs(signed_by_feature(found, columns)).mean(axis=0) for found in models.values()]
+    order = np.argsort(-np.max(sizes, axis=0), kind="stable")
+    class_names = list(results["class_names"])
+    if not class_names and words.name == "classes":
+        class_names = [str(k) for k in range(int(torch.maximum(rows["y"], rows["target"]).max()) + 1)]
+    labels = results.get("explained_labels") or [class_names[label] for label in rows["y"].tolist()]
+    predicted, sure = (results.get(f"explained_{what}", {}) for what in ("predictions", "certainties"))
+    titles = [
+        [_said(predicted[str(place)][row], sure[str(place)][row]) for row in kept] if str(place) in predicted else []
+        for place in range(len(models))
+    ]
+    return _Table(
+        rows, models, columns, words, class_names, tuple(columns.features[place] for place in order), titles,
+        [labels[row] for row in kept] if "explained_labels" in results else labels,
+        results.get("explained_score") or "score",
+    )  # fmt: skip
+
+
+def _said(prediction: str, certainty: str) -> str:
+    return f"predicts {prediction}" + (f" ({certainty})" if certainty else "")
+
+
+def _of_table(table: _Table) -> Iterator[Plots]:
+    has_scores = all(f"score.{k}" in table.rows for k in range(len(table.models)))
+    if table.words.name != "classes":
+        yield _beeswarm(table, table.words.score, "raises it")
+    else:
+        is_one = len(set(table.rows["target"].tolist())) == 1
+        whose = f"class {table.class_names[int(table.rows['target'][0])]}" if is_one else "the label"
+        yield _beeswarm(table, f"{table.score} of {whose}", f"speaks for {whose}")
+        if len(table.class_names) <= MOST_CLASSES:
+            yield _bars_by_class(table)
     if has_scores:
-        yield _waterfalls(models, rows, columns, [classes[label] for label in rows["y"].tolist()], targets)
+        yield _waterfalls(table)
 
 
-def _beeswarm(
-    models: Mapping[str, Tensor], rows: Mapping[str, Tensor], columns: Columns, explained: str, does: str
-) -> Plots:
-    label = f"attribution: right of 0 {does}"
-    figure = beeswarm(models, rows["x"], columns, max_features=12, label=label)
-    note = f"Explained is the {explained}. Each point is one of {len(rows['x'])} rows spread over the data."
+def _beeswarm(table: _Table, explained: str, does: str) -> Plots:
+    label = f"attribution to the {explained}: right of 0 {does}"
+    x = table.rows["x"]
+    figure = beeswarm(table.models, x, table.columns, max_features=12, order=table.order, label=label)
+    note = f"Explained is the {explained}. Each point is one of {len(x)} rows spread over the data."
     return Plots("What each feature does, row by row", note, (figure,))
 
 
-def _bars_by_class(models: Mapping[str, Tensor], y: Tensor, classes: list[str], columns: Columns) -> Plots:
+def _bars_by_class(table: _Table) -> Plots:
+    y = table.rows["y"]
     figures = [
         mean_bars(
-            {name: found[y == k] for name, found in models.items()},
-            columns,
+            {name: found[y == k] for name, found in table.models.items()},
+            table.columns,
             max_features=10,
-            title=f"Rows of class {classes[k]}",
+            order=table.order,
+            title=f"Rows of class {table.class_names[k]}",
+            label=f"mean absolute attribution to the {table.score}",
         )
         for k in sorted(set(y.tolist()))
     ]
@@ -112,27 +176,45 @@ def _bars_by_class(models: Mapping[str, Tensor], y: Tensor, classes: list[str], 
     return Plots("How much each feature counts, by class", note, tuple(figures))
 
 
-def _waterfalls(
-    models: Mapping[str, Tensor],
-    rows: Mapping[str, Tensor],
-    columns: Columns,
-    labels: Sequence[str],
-    explained: Sequence[str],
-) -> Plots:
-    chosen = torch.linspace(0, len(rows["x"]) - 1, min(NUM_WATERFALLS, len(rows["x"]))).round().long().tolist()
-    figures = [
-        waterfall(
-            attribution[at],
-            columns,
-            baseline=float(rows[f"baseline.{place}"][at]),
-            score=float(rows[f"score.{place}"][at]),
-            x=rows["x"][at],
-            max_features=8,
-            title=f"Row {int(rows['row'][at])}, label {labels[at]}: {name}",
-            label=explained[at],
+def _waterfalls(table: _Table) -> Plots:
+    rows = table.rows
+    figures = []
+    for at in _shown(table):
+        names = [
+            f"{name} {titles[at]}" if titles else name for name, titles in zip(table.models, table.titles, strict=True)
+        ]
+        found = dict(zip(names, (attribution[at] for attribution in table.models.values()), strict=True))
+        ends = [
+            {name: float(rows[f"{what}.{place}"][at]) for place, name in enumerate(names)}
+            for what in ("baseline", "score")
+        ]
+        figures.append(
+            waterfall(
+                found,
+                table.columns,
+                baseline=ends[0],
+                score=ends[1],
+                x=rows["x"][at],
+                max_features=8,
+                order=table.order,
+                title=f"Row {int(rows['row'][at])}, label {table.labels[at]}",
+                label=table.explained(at),
+            )
         )
-        for at in chosen
-        for place, (name, attribution) in enumerate(models.items())
-    ]
-    note = "A few rows, feature by feature; numbers are in standard deviations from the mean, as the model sees them."
+    note = (
+        "A few rows, feature by feature, first those whose prediction changed: from the score of the baseline, where "
+        "every feature has a neutral value, to the score of the row. Red raises the score, blue lowers it."
+    )
     return Plots("From the baseline's score to the row's", note, tuple(figures))
+
+
+def _shown(table: _Table) -> list[int]:
+    """The rows to show: first some whose prediction changed, then others, spread over all."""
+    count = len(table.rows["x"])
+    moved: list[int] = []
+    if len(table.titles) > 1 and all(table.titles[:2]):
+        before, after = ([title.partition(" (")[0] for title in titles] for titles in table.titles[:2])
+        moved = [place for place in range(count) if before[place] != after[place]] if table.words.has_classes else []
+    chosen = [moved[place] for place in np.linspace(0, len(moved) - 1, min(MOST_MOVED, len(moved))).round().astype(int)]
+    spread = np.linspace(0, count - 1, min(NUM_WATERFALLS, count)).round().astype(int).tolist()
+    return list(dict.fromkeys([*chosen, *spread]))[:NUM_WATERFALLS]

@@ -16,7 +16,11 @@ NOISE = 1e-5
 
 
 def feature_plots(
-    found: ExplainedFeatures, names: Sequence[str], class_names: Sequence[str], words: TaskWords
+    found: ExplainedFeatures,
+    names: Sequence[str],
+    class_names: Sequence[str],
+    words: TaskWords,
+    order: Sequence[str] = (),
 ) -> Iterator[Plots]:
     """Plots of partial dependence and interactions; none if a value is not finite."""
     panels = [panel for of_model in found.dependence.values() for panel in of_model]
@@ -24,7 +28,7 @@ def feature_plots(
         yield _dependence(found, names, words.value(found.target, class_names))
     is_finite = all(bool(matrix.isfinite().all()) for matrix in found.interactions.values())
     if is_finite and len(found.paired) > 1:
-        yield _interactions(found, names)
+        yield _interactions(found, names, order)
 
 
 def _dependence(found: ExplainedFeatures, names: Sequence[str], value: str) -> Plots:
@@ -34,22 +38,30 @@ def _dependence(found: ExplainedFeatures, names: Sequence[str], value: str) -> P
     note = (
         f"The strongest features, each set to other values in {num_rows} rows, all else as it is. Coloured is the mean "
         "over the rows; grey are single rows, for categories the range of all but the lowest and highest 5 %; along "
-        "the lower edge stands where the data lie. Where the mean is flat, the model does not go by the feature alone. "
-        "Numbers are in standard deviations from the mean."
+        "the lower edge stands where the data lie. Where the mean is flat, the model does not go by the feature alone."
     )
     return Plots("What if a feature had another value?", note, (figure,))
 
 
-def _interactions(found: ExplainedFeatures, names: Sequence[str]) -> Plots:
+def _interactions(found: ExplainedFeatures, names: Sequence[str], order: Sequence[str]) -> Plots:
     pairs = {place: _of_pairs(matrix) for place, matrix in found.interactions.items()}
     limit = max(float(matrix.abs().max()) for matrix in pairs.values()) or 1.0
     figures = [
-        interaction_matrix(matrix, found.paired, diagonal=False, limit=limit, title=names[place])
+        interaction_matrix(
+            matrix,
+            found.paired,
+            half=2 * found.half_widths[place] if place in found.half_widths else None,
+            diagonal=False,
+            order=order,
+            limit=limit,
+            title=names[place],
+        )
         for place, matrix in pairs.items()
     ]
     note = (
         "Mean Shapley interaction: what two features together add to the score beyond what each adds alone; red where "
-        "they strengthen each other, blue where one takes away from the other. All other features count as one."
+        "they strengthen each other, blue where one takes away from the other, grey where the mean over the rows may "
+        "be 0 but for chance. All other features count as one."
     )
     return Plots("Which features act together?", note, tuple(figures))
 

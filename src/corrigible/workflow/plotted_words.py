@@ -29,7 +29,11 @@ def word_plots(
         if limit == 0.0:
             continue
         for place, (name, found) in enumerate(zip(values, of_models, strict=True)):
-            title = f"Row {int(drawn['row'][at])}, label {labels[at]}: {name} says {predictions[place][at]}"
+            title = f"{_row(drawn, results, at)}, label {labels[at]}: {name} predicts {predictions[place][at]}"
+            sure = results["models"][place].get("row_certainties", [])
+            title += f" ({sure[at]})" if sure and sure[at] else ""
+            if words_in(results).has_classes and predictions[place][at] != labels[at]:
+                title += " – wrong"
             figures.append(coloured_text(text, found, limit=limit, title=title))
     if not figures:
         return
@@ -37,16 +41,26 @@ def word_plots(
     if not words_in(results).has_classes:
         speak = "raise the prediction, blue ones lower it"
     note = (
-        f"A few texts spread over the data. Red words {speak}; both models of a text "
-        "share their colours. Words are as the model sees them: in lower case, rare ones as [unknown]."
+        f"Texts that were reviewed, then some whose prediction changed, then others. Red words {speak}; both models "
+        "of a text share their colours. Words are as the model sees them: in lower case, rare ones as [unknown]."
     )
     yield Plots("What each word does", note, tuple(figures))
+
+
+def _row(drawn: Mapping[str, Tensor], results: Mapping[str, Any], at: int) -> str:
+    """The number of the row, the part of the data that it is from, and why it is shown."""
+    number = f"Row {int(drawn['row'][at])}"
+    if "row_splits" not in results:
+        return number
+    reason = results["row_reasons"][at]
+    return f"{number} of {results['row_splits'][at]}" + (f" ({reason})" if reason else "")
 
 
 def texts_of_rows(drawn: Mapping[str, Tensor], results: Mapping[str, Any]) -> tuple[list[str], list[list[str]]]:
     """The label of each drawn row, and what each of the evaluation's models predicts, as text."""
     if "row_labels" in results:
-        return results["row_labels"], [model["row_predictions"] for model in results["models"]]
+        predictions = [model["row_predictions"] for model in results["models"] if "row_predictions" in model]
+        return results["row_labels"], predictions
     # Evaluations of older versions, which are all about classes.
     named = [
         [class_named(label, results["class_names"]) for label in drawn[name].tolist()]

@@ -15,20 +15,24 @@ from corrigible.comparison import spoken
 from corrigible.data.text import VOCABULARY_FILE
 from corrigible.errors import SealError, StudyError
 from corrigible.feedback.exchange import to_json
+from corrigible.figures import short_number
 from corrigible.files import MOST_ROWS, read_bytes
 from corrigible.folders import inside, write_atomically
+from corrigible.plots.style import spoken_method
 from corrigible.progress import begun
 from corrigible.recipe_keys import Heading, heading_of
 from corrigible.reporting import Curve, HeatmapRow, ReportContent, ReportedModel, ReportTable, render
 from corrigible.study import Run, Study, open_study
 from corrigible.training import Epoch
 from corrigible.types import Measurement
+from corrigible.workflow.in_words import feedback_in_words, results_in_words
 from corrigible.workflow.making import load_model
 from corrigible.workflow.next_steps import next_steps
 from corrigible.workflow.opening import changes_of, details, moved, opening
 from corrigible.workflow.plotted import explanation_plots
 from corrigible.workflow.plotted_words import texts_of_rows
 from corrigible.workflow.records import Finished, Sealed, Verified
+from corrigible.workflow.reproducing import FEEDBACK, LATER, all_feedback, commands
 from corrigible.workflow.study_problems import problems_of, with_hash
 from corrigible.workflow.task_words import TaskWords, words_in
 from corrigible.workflow.tries import option_words
@@ -66,11 +70,10 @@ def seal(folder: Path, *, name: str = "", anyway: bool = False) -> Iterator[Seal
         raise StudyError(f"{run.name} has not been evaluated; run `corrigible evaluate {folder}`, then seal")
     verdict = next(iter(verdicts_on(run, results)), None)
     _require_sound(run, verdict, anyway)
-    feedback = feedback_seen(study, run if run.verb == "correct" else evaluation)
     files = {
         "recipe.toml": run.record["recipe"].encode(),
         "run.json": (run.folder / "run.json").read_bytes(),
-        "feedback.json": to_json(feedback).encode(),
+        **_feedback_files(study, run if run.verb == "correct" else evaluation, evaluation),
         "report.html": render(_content(study, evaluation)).encode(),
         **_vocabulary(study, run),
         **({"verdict.json": json.dumps(verdict, indent=1).encode()} if verdict else {}),
@@ -79,6 +82,14 @@ def seal(folder: Path, *, name: str = "", anyway: bool = False) -> Iterator[Seal
     manifest = sealing.seal(load_model(run), target, evidence=evidence, files=files)
     steps = (f"corrigible verify {shlex.quote(str(target))} --root {manifest.root}",)
     yield Sealed(str(target), manifest.root, len(manifest.files), verdict["outcome"] if verdict else "", next=steps)
+
+
+def _feedback_files(study: Study, corrected: Run, evaluation: Run) -> dict[str, bytes]:
+    """The feedback that the correction was made with, and apart from it what was given until the evaluation."""
+    found = {name: all_feedback(study, run) for name, run in ((FEEDBACK, corrected), (LATER, evaluation))}
+    if found[LATER] == found[FEEDBACK]:
+        del found[LATER]
+    return {name: to_json(said).encode() for name, said in found.items()}
 
 
 def _require_sound(run: Run, verdict: Mapping[str, Any] | None, anyway: bool) -> None:
@@ -126,14 +137,15 @@ def _vocabulary(study: Study, run: Run) -> dict[str, bytes]:
 
 def _content(study: Study, evaluation: Run) -> ReportContent:
     evaluation.require_unchanged()
-    results = evaluation.read("evaluation.json")
+    # The recipe as it was when the models were measured; a report runs no code that it names.
+    recipe = heading_of(evaluation.record["recipe"])
+    results = results_in_words(evaluation.read("evaluation.json"), recipe.labels)
     models = tuple(_reported(model, results["class_names"]) for model in results["models"])
     runs = {run.name: run for run in study.runs()}
     compared = [_present(runs, name) for name in evaluation.record["models"]]
-    # The recipe as it was when the models were measured; a report runs no code that it names.
-    recipe = heading_of(evaluation.record["recipe"])
     corrected = next((run for run in compared if run.verb == "correct"), evaluation)
-    feedback, verdicts = tuple(feedback_seen(study, corrected)), verdicts_on(corrected, results)
+    seen, verdicts = feedback_in_words(feedback_seen(study, corrected), recipe.labels), verdicts_on(corrected, results)
+    said, earlier = all_feedback(study, evaluation), set(all_feedback(study, corrected))
     measured = [Measurement(**change) for change in results["changes"]]
     words = words_in(results)
     changes = changes_of(models, [str(run.record.get("baseline", "")) for run in compared], measured)
@@ -141,18 +153,20 @@ def _content(study: Study, evaluation: Run) -> ReportContent:
         title=recipe.title or study.folder.name,
         kind=recipe.kind,  # type: ignore[arg-type]
         created=datetime.fromisoformat(evaluation.record["created"]),
-        opening=opening(verdicts[0], changes, feedback, models[0].class_names, words) if verdicts else None,
+        opening=opening(verdicts[0], changes, seen, models[0].class_names, words) if verdicts else None,
         summary=(*details(verdicts, changes, words), *moved(results.get("shifts", []), words)),
         notes=recipe.notes,
         unit=words.unit,
         models=models,
         explanation=_explanation(recipe, words),
+        map_explanation=_map_explanation(results, words),
         heatmaps=_heatmaps(evaluation, results) if recipe.kind == "image" else (),
         feature_shares=_shares(results["models"]),
-        plots=tuple(explanation_plots(evaluation)),
-        curves=tuple(Curve(run.label, tuple(_epochs(run))) for run in compared),
-        feedback=feedback,
-        reproduce=tuple(_commands(study.folder, recipe.seed, [*compared, evaluation])),
+        plots=tuple(explanation_plots(evaluation, recipe.labels, results)),
+        curves=tuple(Curve(spoken_method(run.label), tuple(_epochs(run))) for run in compared),
+        feedback=tuple(feedback_in_words(said, recipe.labels)),
+        later=tuple(feedback_in_words((found for found in said if found not in earlier), recipe.labels)),
+        reproduce=tuple(commands(study, recipe.seed, [*compared, evaluation])),
         recipe=evaluation.record["recipe"],
         provenance=tuple(_provenance(evaluation, compared)),
     )
@@ -181,6 +195,18 @@ def _explanation(recipe: Heading, words: TaskWords) -> str:
     return f"Attributions ({spoken(recipe.explainer)}) explain {what}."
 
 
+def _map_explanation(results: Mapping[str, Any], words: TaskWords) -> str:
+    """What the maps of images show; empty for evaluations of older versions, whose maps are attributions."""
+    patch = results.get("map_patch", 0)
+    if not patch:
+        return ""
+    what = "the score of the label" if words.name == "classes" else f"the {words.score}"
+    return (
+        f"Each map shows how far {what} drops when a patch of {patch} × {patch} pixels there is covered. Red: what is "
+        "there raises the score. Blue: it lowers the score."
+    )
+
+
 def _heatmaps(evaluation: Run, results: Mapping[str, Any]) -> tuple[HeatmapRow, ...]:
     rows = load_file(evaluation.folder / "rows.safetensors")
     labels, predictions = texts_of_rows(rows, results)
@@ -189,6 +215,8 @@ def _heatmaps(evaluation: Run, results: Mapping[str, Any]) -> tuple[HeatmapRow, 
         second = "attribution.1" in rows
         return HeatmapRow(
             row=int(rows["row"][place]),
+            source=_source(results, place),
+            certainties=_certainties(results, place),
             x=rows["x"][place],
             label=labels[place],
             predicted_before=predictions[0][place],
@@ -200,6 +228,19 @@ def _heatmaps(evaluation: Run, results: Mapping[str, Any]) -> tuple[HeatmapRow, 
         )
 
     return tuple(row(place) for place in range(len(rows["row"])))
+
+
+def _source(results: Mapping[str, Any], place: int) -> str:
+    """The part of the data that a drawn row is from, its file and why it is shown, as far as they are known."""
+    if "row_splits" not in results:
+        return ""
+    found = (results["row_files"][place], results["row_reasons"][place])
+    return " · ".join([f"of {results['row_splits'][place]}", *(text for text in found if text)])
+
+
+def _certainties(results: Mapping[str, Any], place: int) -> tuple[str, ...]:
+    found = [model["row_certainties"][place] for model in results["models"] if "row_certainties" in model]
+    return tuple(found[:2])
 
 
 def _shares(models: list[Mapping[str, Any]]) -> tuple[tuple[str, float | None, float | None], ...]:
@@ -215,30 +256,18 @@ def _epochs(run: Run) -> Iterator[Epoch]:
             yield Epoch(**record)
 
 
-def _commands(folder: Path, usual_seed: int, runs: list[Run]) -> Iterator[str]:
-    """The commands that made these runs, with the seed if it was not the recipe's."""
-    where = shlex.quote(folder.name)
-    for run in runs:
-        if run.verb != "baseline":  # `correct` makes them too.
-            seed = run.record["seed"]
-            options = option_words(run.record.get("options", {}))
-            yield " ".join(
-                [f"corrigible {run.verb} {where}", *options, *([f"--seed {seed}"] if seed != usual_seed else [])]
-            )
-    yield f"corrigible report {where}"
-
-
 def _provenance(evaluation: Run, compared: list[Run]) -> Iterator[tuple[str, str]]:
     for run in (*compared, evaluation):
         parent = f", from {run.record['parent']}" if run.record.get("parent") else ""
         weights = run.record["files"].get("weights.safetensors")
-        yield run.name, f"{run.label}{parent}, seed {run.record['seed']}" + (f", weights {weights}" if weights else "")
+        made = f"{spoken_method(run.label)}{parent}, seed {run.record['seed']}"
+        yield run.name, made + (f", weights {weights}" if weights else "")
         if "options" in run.record:
             yield f"instead of the recipe, for {run.name}", " ".join(option_words(run.record["options"]))
         if "method_chosen" in run.record:
-            yield f"chosen for {run.name}", run.record["method_chosen"]
+            yield f"chosen for {run.name}", spoken(run.record["method_chosen"])
         for penalty, weight in run.record.get("weights", {}).items():
-            yield f"weight of {penalty}", f"{weight:g}, chosen by swap score"
+            yield f"weight of {spoken(penalty)}", f"{short_number(weight)}, chosen by swap score"
     for run in (*compared, evaluation):
         if "feedback_revision" in run.record:
             yield f"feedback revision of {run.name}", str(run.record["feedback_revision"])

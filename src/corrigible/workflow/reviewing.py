@@ -88,13 +88,21 @@ def _place_of(study: Study, given: str, split: str) -> tuple[str, int]:
     return found, row_of_file(file, names_in(study, found).files)
 
 
-def export_feedback(folder: Path, target: Path) -> Iterator[Finished]:
-    """Write all feedback that has not been retracted as JSON."""
+def export_feedback(folder: Path, target: Path, *, revision: int | None = None) -> Iterator[Finished]:
+    """Write all feedback that has not been retracted as JSON.
+
+    Args:
+        revision: write what stood right after that change instead.
+
+    Raises:
+        StudyError: there were not so many changes.
+    """
     study = open_study(folder)
     if not target.absolute().parent.is_dir():
         raise FeedbackError(f"there is no folder {target.absolute().parent}; make it first, or export to another")
     with study.feedback() as store:
-        text = to_json([said for _, said in store.active()])
+        found = store.active() if revision is None else store.at_revision(revision)
+        text = to_json([said for _, said in found])
     write_atomically(target, text.encode())
     yield Finished("feedback export", str(target))
 

@@ -1,6 +1,6 @@
 """Labels and predictions of single rows, written for people to read, and tables of both over many rows."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 import torch
@@ -10,10 +10,13 @@ from torch import Tensor, nn
 from corrigible.data.dataset import all_labels, rows_of, task_of
 from corrigible.data.protocol import Dataset, class_named, class_names_of, extra_of
 from corrigible.data.table import OF_CLASSES
+from corrigible.explanations.scores import score_in_words
 from corrigible.models.batch_size import rows_that_fit
 from corrigible.models.modes import evaluating, like_parameters
 from corrigible.models.predictive import predictive
+from corrigible.recipe import Recipe
 from corrigible.types import Task
+from corrigible.workflow.explained_rows import score_of
 from corrigible.workflow.task_words import percent
 
 MOST_PARTS, LEAST_ROWS = 10, 20
@@ -51,8 +54,13 @@ def predicted_texts(
     outputs: Float[Tensor, " every_row output"], data: Dataset, index: Int[Tensor, " row"]
 ) -> list[str]:
     """The prediction for each of these rows in the form of its label; counts and amounts are for the row's exposure."""
-    rows, task, names = rows_of(data, index), task_of(data), class_names_of(data)
-    observed = task.observed(outputs[index])
+    return prediction_texts(outputs[index], rows_of(data, index), class_names_of(data))
+
+
+def prediction_texts(outputs: Float[Tensor, " row output"], rows: Dataset, names: Sequence[str]) -> list[str]:
+    """The same for rows that are at hand; ``names`` are those of the classes, or of several labels."""
+    task = task_of(rows)
+    observed = task.observed(outputs)
     predicted = observed["predicted"]
     if task.name in OF_CLASSES:
         return [class_named(label, names) for label in predicted.tolist()]
@@ -88,6 +96,22 @@ def error_texts(outputs: Float[Tensor, " every_row output"], data: Dataset, inde
     rows = rows_of(data, index)
     predicted = task.observed(outputs[index])["predicted"].double() * _exposure(rows, task)
     return [task.written(error) for error in (predicted - rows.y.cpu().double()).abs().tolist()]
+
+
+def explained_texts(
+    recipe: Recipe, models: Mapping[int, nn.Module], data: Dataset, index: Int[Tensor, " row"]
+) -> dict[str, Any]:
+    """What is explained, and what each of the models predicts of these rows, by the model's number."""
+    rows, names = rows_of(data, index), class_names_of(data)
+    outputs = {place: outputs_of(model, rows) for place, model in models.items()}
+    predicted = {str(place): prediction_texts(found, rows, names) for place, found in outputs.items()}
+    sure = {str(place): certainty_texts(found, rows, torch.arange(len(rows))) for place, found in outputs.items()}
+    score = score_of(recipe, task_of(data))
+    return {
+        "explained_predictions": predicted,
+        "explained_certainties": sure,
+        "explained_score": "" if score is None else score_in_words(score),
+    }
 
 
 def errors_table(outputs: Float[Tensor, " row output"], data: Dataset) -> dict[str, Any] | None:

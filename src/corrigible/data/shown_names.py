@@ -1,0 +1,29 @@
+"""The words that people gave for columns, categories and classes, shown in place of the names in the data."""
+
+from collections.abc import Mapping
+from dataclasses import replace
+
+from corrigible.types import Columns
+
+Labels = Mapping[str, str]
+"""Name of a column or class, or ``column=category`` -> words."""
+
+
+def in_words(name: str, labels: Labels) -> str:
+    """The words for a column, a class or ``column=category``; the name itself where there are none."""
+    feature, has_category, category = name.partition("=")
+    if name in labels or not has_category or feature not in labels:
+        return labels.get(name, name)
+    return f"{labels[feature]}={category}"
+
+
+def columns_in_words(columns: Columns, labels: Labels) -> Columns:
+    """The columns by the words for them and for their categories."""
+    if not labels:
+        return columns
+    features = tuple(in_words(feature, labels) for feature in columns.feature)
+    names = []
+    for name, feature, words in zip(columns.names, columns.feature, features, strict=True):
+        category = name.removeprefix(f"{feature}=")
+        names.append(words if name == feature else f"{words}={labels.get(name, category)}")
+    return replace(columns, names=tuple(names), feature=features)
