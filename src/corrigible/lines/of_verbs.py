@@ -24,6 +24,9 @@ from corrigible.workflow.records import (
     Verified,
 )
 
+MOST_FILES = 3
+"""Most files that are named of one suspect."""
+
 
 def told_of_verbs(record: OwnRecord) -> Iterator[str]:
     """The lines of a record that a verb itself yields, with rich's markup."""
@@ -79,8 +82,13 @@ def _suspected(record: Suspected) -> Iterator[str]:
         yield "[dim]   region                     label        effect (95 %)          × others  tells[/dim]"
     effect = f"{record.effect:.3f} ({record.low:.3f} to {record.high:.3f})"
     line = f"{record.rank:2} {record.region:26} {record.label or 'several':12} {effect:22} {record.ratio:8.1f}"
-    yield escape(f"{line} {record.agreement:6.2f}")
-    yield f"[dim]   such as {escape(' '.join(record.files) or 'rows ' + ' '.join(map(str, record.rows)))}[/dim]"
+    line = escape(f"{line} {record.agreement:6.2f}")
+    if not record.tells_label:
+        yield f"[dim]{line}[/dim]"
+        return
+    yield line
+    named = " ".join(record.files[:MOST_FILES]) or "rows " + " ".join(map(str, record.rows))
+    yield f"[dim]   such as {escape(named)}[/dim]"
 
 
 def _listed(record: Listed) -> Iterator[str]:

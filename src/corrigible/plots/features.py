@@ -15,6 +15,7 @@ from corrigible.data.table_encoder import TableEncoder
 from corrigible.errors import DataError
 from corrigible.explanations.features import feature_index, plain_columns, separate_columns
 from corrigible.explanations.groups import by_group
+from corrigible.figures import short_number
 from corrigible.plots.style import plain
 from corrigible.printable import plural
 from corrigible.types import Columns
@@ -114,3 +115,22 @@ def values_of(x: Float[Tensor, " row column"], columns: Columns, feature: str) -
     if set(known.tolist()) == {0.0, 1.0}:
         return FeatureValues(categories=("0", "1"), category=np.nan_to_num(number, nan=-1).astype(int))
     return FeatureValues(number=number)
+
+
+def with_value(columns: Columns, feature: str, x: Float[Tensor, " column"] | None) -> str:
+    """The feature with what a row holds in it; its name alone without a row."""
+    if x is None:
+        return feature
+    values = values_of(x[None], columns, feature)
+    if values.number is not None:
+        held = float(values.number[0])
+        return f"{feature} = {_written(held) if np.isfinite(held) else 'missing'}"
+    assert values.category is not None
+    place = int(values.category[0])
+    return f"{feature} = {values.categories[place] if place >= 0 else 'none'}"
+
+
+def _written(number: float) -> str:
+    """The number; without a comma below 10,000, because it may be a year."""
+    written = short_number(number)
+    return written.replace(",", "") if abs(number) < 10_000 else written

@@ -9,7 +9,7 @@ from matplotlib.figure import Figure
 from torch import Tensor
 
 from corrigible.errors import DataError
-from corrigible.figures import number, short_number, signed
+from corrigible.figures import number, signed
 from corrigible.plots.features import (
     FeatureNames,
     columns_named,
@@ -18,7 +18,7 @@ from corrigible.plots.features import (
     require_finite,
     signed_by_feature,
     strongest,
-    values_of,
+    with_value,
 )
 from corrigible.plots.style import (
     FAINT,
@@ -141,7 +141,7 @@ def _steps(
     sizes = np.max([np.abs(of_model) for of_model in by_name.values()], axis=0)
     num_shown = max_features + (len(sizes) == len(strongest(sizes, max_features)) + 1)  # One left had better be named.
     shown = in_order(columns, order, sizes, num_shown)
-    names = [_with_value(columns, columns.features[place], x) for place in shown]
+    names = [with_value(columns, columns.features[place], x) for place in shown]
     steps = {name: of_model[shown].tolist() for name, of_model in by_name.items()}
     num_others = len(sizes) - len(shown)
     if num_others:
@@ -160,18 +160,6 @@ def _with_unexplained(names: list[str], panels: dict[str, _Panel]) -> tuple[list
         return names, panels
     wider = {name: panel._replace(sizes=[*panel.sizes, missing[name]]) for name, panel in panels.items()}
     return [*names, "not explained"], wider
-
-
-def _with_value(columns: Columns, feature: str, x: Tensor | None) -> str:
-    if x is None:
-        return feature
-    values = values_of(x[None], columns, feature)
-    if values.number is not None:
-        held = float(values.number[0])
-        return f"{feature} = {short_number(held) if np.isfinite(held) else 'missing'}"
-    assert values.category is not None
-    place = int(values.category[0])
-    return f"{feature} = {values.categories[place] if place >= 0 else 'none'}"
 
 
 def _draw(axes: Axes, panel: _Panel, span: float, is_joined: Sequence[bool]) -> None:

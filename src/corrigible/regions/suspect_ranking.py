@@ -17,6 +17,8 @@ from corrigible.types import Features, Phrase, Pixels, Task
 NUM_EXAMPLES = 5
 SURELY = 4
 """Exponent of the neighbours' agreement: the chance that four neighbours drawn at random all have the row's label."""
+TELLS = 0.5
+"""Agreement from which a region is said to tell the label by itself."""
 TOP = 0.1
 """Share of the rows, those of the highest score, that rank a region; a cue may be in few rows."""
 ONE_CLASS = 0.9
@@ -43,6 +45,11 @@ class Suspect:
     """Number of inputs in the region, counting a pixel once per channel; of a phrase, the number of words."""
     rows: tuple[int, ...]
     """Positions of the rows with the highest scores, the highest first."""
+
+    @property
+    def tells_label(self) -> bool:
+        """Whether the region predicts the label by itself; if not, it may be the object itself that is seen there."""
+        return self.agreement >= TELLS
 
     @property
     def about(self) -> str:

@@ -12,7 +12,6 @@ from corrigible import pictures
 from corrigible.data.dataset import TensorData, rows_of, task_of
 from corrigible.data.protocol import Dataset, class_names_of, columns_of, names_of, tokens_of
 from corrigible.data.table import OF_CLASSES
-from corrigible.figures import short_number
 from corrigible.pages.explained import (
     ExplainedGroup,
     ExplainedPage,
@@ -21,9 +20,8 @@ from corrigible.pages.explained import (
     render_explained,
 )
 from corrigible.plots.coloured_text import coloured_text_html
-from corrigible.plots.features import signed_by_feature, strongest, values_of
+from corrigible.plots.features import signed_by_feature, strongest, with_value
 from corrigible.printable import plural
-from corrigible.types import Columns
 from corrigible.workflow.instructive_rows import WRONG, Instructive, instructive_rows
 from corrigible.workflow.row_texts import certainty_texts, error_texts, label_texts, predicted_texts
 from corrigible.workflow.task_words import words_of
@@ -186,22 +184,10 @@ def _bars(rows: TensorData, attribution: Tensor) -> list[Markup]:
     drawn = []
     for x, values in zip(rows.x, by_feature, strict=True):
         order = strongest(abs(values), MOST_BARS)
-        named = [(_held(x, columns, columns.features[place]), float(values[place])) for place in order]
+        named = [(with_value(columns, columns.features[place], x), float(values[place])) for place in order]
         others = float(values.sum() - values[order].sum())
         drawn.append(feature_bars(named, longest=longest, num_others=len(values) - len(order), others=others))
     return drawn
-
-
-def _held(x: Tensor, columns: Columns, feature: str) -> str:
-    """The feature with the row's value."""
-    values = values_of(x[None], columns, feature)
-    if values.category is not None:
-        place = int(values.category[0])
-        return f"{feature} = {values.categories[place] if place >= 0 else 'none'}"
-    assert values.number is not None
-    held = float(values.number[0])
-    written = "missing" if held != held else short_number(float(f"{held:.4g}"))
-    return f"{feature} = {written.replace(',', '') if abs(held) < 10_000 else written}"  # Years have no comma.
 
 
 def _words(rows: TensorData, attribution: Tensor) -> list[Markup]:

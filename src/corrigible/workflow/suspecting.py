@@ -22,6 +22,7 @@ from corrigible.types import Columns, Features, Phrase, Region
 from corrigible.workflow.making import load_model
 from corrigible.workflow.next_steps import next_steps
 from corrigible.workflow.records import Finished, Suspected
+from corrigible.workflow.suspect_page import PAGE_FILE, suspect_page
 
 SPLIT = "train"
 """Training rows, because these hold the confounder."""
@@ -37,22 +38,34 @@ def suspect(
     study = open_study(folder)
     seed = study.recipe.seed if seed is None else seed
     source = study.run_named(run) if run else study.latest("train", "correct")
-    data = load_data(study.recipe, study.folder, SPLIT)
+    data, title = load_data(study.recipe, study.folder, SPLIT), study.recipe.title or study.folder.name
     with study.new_run("suspect", parent=source.name, seed=seed, device=device, split=SPLIT) as draft:
         model = load_model(source, study.recipe).to(device_named(device))
         found = suspects(model, data, seed=seed)
         shape = shape_of(data)
         records = [_record(rank, entry, len(shape) == 3, data) for rank, entry in enumerate(found, start=1)]
         draft.write_json("suspects.json", [dataclasses.asdict(record) for record in records])
+        page = suspect_page(found, records, data, title=title, model=f"{source.name} ({source.label})", folder=folder)
+        (draft.folder / PAGE_FILE).write_text(page, encoding="utf-8")
         if tokens_of(data) is None:  # A word has no fixed place.
             _keep_masks(draft, [entry.region for entry in found], shape, columns_of(data))
     yield from records
-    result = (
-        "nothing stands out"
-        if not records
-        else f"{len(records)} regions to look at, by how much the model relies on them"
-    )
-    yield Finished("suspect", str(draft.published), result=result, next=next_steps(folder, "suspect"))
+    assert draft.published is not None
+    page, steps = str(draft.published / PAGE_FILE), next_steps(folder, "suspect")
+    yield Finished("suspect", str(draft.published), page, _result(found, is_image=len(shape) == 3), steps)
+
+
+def _result(found: Sequence[Suspect], *, is_image: bool) -> str:
+    """Which of the suspects are to be taken seriously."""
+    telling = sum(suspect.tells_label for suspect in found)
+    what = "may be the object itself" if is_image else "may be what should count"
+    if not found:
+        return "nothing stands out"
+    if not telling:
+        return f"nothing tells the label by itself: what you see in these regions {what}"
+    if telling < len(found):
+        return f"{telling} of {len(found)} tell the label by themselves; the others {what}"
+    return f"{len(found)} regions to look at, by how much the model relies on them"
 
 
 def _record(rank: int, found: Suspect, is_image: bool, data: Dataset) -> Suspected:
@@ -70,6 +83,7 @@ def _record(rank: int, found: Suspect, is_image: bool, data: Dataset) -> Suspect
         agreement=found.agreement,
         size=found.size,
         rows=found.rows,
+        tells_label=found.tells_label,
         files=tuple(files_of(data)[row] for row in found.rows if files_of(data)),
     )
 

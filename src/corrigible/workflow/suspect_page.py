@@ -1,0 +1,118 @@
+"""The page that ``suspect`` writes: the regions on example rows, with the command that says they must not matter."""
+
+import shlex
+from collections.abc import Sequence
+from pathlib import Path
+
+import torch
+from markupsafe import Markup
+
+from corrigible import pictures
+from corrigible.data.dataset import TensorData, rows_of, shape_of, task_of
+from corrigible.data.protocol import Dataset, files_of, names_of, tokens_of
+from corrigible.data.tokens import occurrences
+from corrigible.feedback.masks import mask_of
+from corrigible.figures import number, short_number
+from corrigible.pages.suspected import SuspectCard, SuspectExample, SuspectPage, render_suspected
+from corrigible.plots.features import with_value
+from corrigible.regions.suspect_ranking import Suspect
+from corrigible.types import Features, Phrase, Pixels
+from corrigible.workflow.records import Suspected
+from corrigible.workflow.row_texts import label_texts
+
+PAGE_FILE = "suspect.html"
+NUM_EXAMPLES = 3
+
+
+def suspect_page(
+    found: Sequence[Suspect], records: Sequence[Suspected], data: Dataset, *, title: str, model: str, folder: Path
+) -> str:
+    """The HTML of the page.
+
+    Args:
+        records: the suspects as they are printed.
+        model: the name of the run.
+        folder: of the study, as the command was given it.
+    """
+    cards = [_card(suspect, record, data, folder) for suspect, record in zip(found, records, strict=True)]
+    is_image = len(shape_of(data)) == 3
+    return render_suspected(
+        SuspectPage(
+            title=f"{title}: what the model may rely on by mistake",
+            kind="image" if is_image else "text" if tokens_of(data) is not None else "table",
+            about=(
+                f"Model {model}, training rows. A suspicion, not a finding: it creates no feedback. Look at the "
+                "examples, and say what must not matter.",
+            ),
+            telling=tuple(card for card, suspect in zip(cards, found, strict=True) if suspect.tells_label),
+            others=tuple(card for card, suspect in zip(cards, found, strict=True) if not suspect.tells_label),
+        )
+    )
+
+
+def _card(suspect: Suspect, record: Suspected, data: Dataset, folder: Path) -> SuspectCard:
+    rows = torch.tensor(suspect.rows[:NUM_EXAMPLES], dtype=torch.long)
+    labels, names = label_texts(data, rows), names_of(data)
+    examples = [
+        SuspectExample(names.row(row) if names.files else f"Row {row}", label, drawing)
+        for row, label, drawing in zip(rows.tolist(), labels, _drawn(suspect, rows_of(data, rows)), strict=True)
+    ]
+    test = suspect.test
+    moves = "score of the predicted class falls" if task_of(data).name == "classes" else "prediction moves"
+    times = short_number(float(f"{test.ratio:.2g}"))
+    sentence = (
+        f"With other rows’ values there, the {moves} by {number(test.effect)} (95\u00a0% interval {number(test.low)} "
+        f"to {number(test.high)}), {times} times as much as elsewhere. Alone it tells the label to "
+        f"{suspect.agreement:.2f}, where 1 is always and 0 as by chance."
+    )
+    about = f", on rows of {record.label}" if record.label else ""
+    commands = _commands(record, data, folder) if suspect.tells_label else ()
+    return SuspectCard(record.rank, f"{_title(suspect)}{about}", sentence, tuple(examples), commands)
+
+
+def _title(suspect: Suspect) -> str:
+    if isinstance(suspect.region, Pixels):
+        return "The outlined place"
+    return f"“{suspect.region}”" if isinstance(suspect.region, Phrase) else str(suspect.region)
+
+
+def _commands(record: Suspected, data: Dataset, folder: Path) -> tuple[tuple[str, str], ...]:
+    """The same for one example, where it has a place of its own, and for every row."""
+    command = f"corrigible feedback add {shlex.quote(str(folder))} {record.region}"
+    everywhere = ("If it must not matter on any row:", command)
+    if not record.region.startswith("--box") or not record.rows:
+        return (everywhere,)
+    row = record.rows[0]
+    place = f"--file {shlex.quote(files_of(data)[row])}" if files_of(data) else f"--row {row}"
+    return everywhere, ("If it must not matter on the first of these alone:", f"{command} {place}")
+
+
+def _drawn(suspect: Suspect, rows: TensorData) -> list[Markup]:
+    region = suspect.region
+    if isinstance(region, Phrase):
+        return _words(rows, region)
+    if isinstance(region, Features):
+        assert rows.columns is not None
+        line = Markup("<br>")
+        return [line.join(with_value(rows.columns, feature, x) for feature in region.names) for x in rows.x]
+    if rows.x.ndim != 4 or not len(rows.x):
+        return [Markup("")] * len(rows.x)
+    mask, brightness = mask_of(region, tuple(rows.x.shape[1:]), None), pictures.brightness_of(list(rows.x))
+    alt = "the image with the region outlined"
+    return [pictures.input_picture(x, mask, brightness=brightness, alt=alt) for x in rows.x]
+
+
+def _words(rows: TensorData, region: Phrase) -> list[Markup]:
+    """Each text with the phrase marked."""
+    tokens = rows.tokens
+    assert tokens is not None
+    marks = occurrences(tokens, region.words)
+    return [
+        Markup("<p>{}</p>").format(
+            Markup(" ").join(
+                Markup("<mark>{}</mark>").format(word) if marked else word
+                for word, marked in zip(tokens.row(row), marks[row].tolist(), strict=False)
+            )
+        )
+        for row in range(len(rows.x))
+    ]
