@@ -76,6 +76,16 @@ def test_a_table_shows_its_own_values(tmp_path: Path) -> None:
     assert re.search(r"predicted <strong>[01]</strong>, \d+\.\d\u00a0%", html)
 
 
+def test_the_recipe_s_words_stand_for_columns_categories_and_classes(tmp_path: Path) -> None:
+    words = '[labels]\nsite = "Place"\n"site=north" = "the north"\n"1" = "ill"\n[data]\n'
+    study = table_study(tmp_path, TABLE_RECIPE.replace("[data]\n", words))
+    html, _ = explained(study)
+    assert "Place = the north" in html and "label <strong>ill</strong>" in html
+    *_, finished = corrigible("suspect", study, "--json").records
+    page = Path(finished["page"]).read_text(encoding="utf-8")
+    assert "Place" in page and "label ill" in page
+
+
 def test_words_are_coloured(tmp_path: Path) -> None:
     html, _ = explained(text_study(tmp_path))
     assert re.search(r'<p class="coloured-text".*>zeb1<', html)

@@ -11,10 +11,11 @@ import torch
 from corrigible.data.dataset import TensorData
 from corrigible.regions.region_test import RegionTest
 from corrigible.regions.suspect_ranking import TELLS, Suspect
+from corrigible.study import Study
 from corrigible.types import Pixels
 from corrigible.workflow.records import Suspected
 from corrigible.workflow.suspect_page import suspect_page
-from studies import corrigible, edit, image_study, table_study, text_study
+from studies import IMAGE_RECIPE, corrigible, edit, image_study, table_study, text_study
 
 CORNER = np.zeros((4, 4), dtype=bool)
 CORNER[:2, 1:] = True
@@ -28,7 +29,9 @@ def shown(*suspects: Suspect) -> str:
         Suspected(rank, "--box 0 1 2 3", "dog", 1.0, 1.0, 0.5, 1.5, 10.0, 0.01, found.agreement, 6, found.rows)
         for rank, found in enumerate(suspects, start=1)
     ]
-    return suspect_page(suspects, records, data, title="<b>pets", model="0001-train", folder=Path("my study"))
+    return suspect_page(
+        suspects, records, data, title="<b>pets", model="0001-train", study=Study(Path("my study"), IMAGE_RECIPE)
+    )
 
 
 def test_a_region_that_tells_the_label_is_outlined_with_its_command() -> None:

@@ -11,6 +11,7 @@ from torch import Tensor
 from corrigible import pictures
 from corrigible.data.dataset import TensorData, rows_of, task_of
 from corrigible.data.protocol import Dataset, class_names_of, columns_of, names_of, tokens_of
+from corrigible.data.shown_names import Labels, columns_in_words, in_words
 from corrigible.data.table import OF_CLASSES
 from corrigible.pages.explained import (
     ExplainedGroup,
@@ -42,6 +43,8 @@ class Explanations:
     target: Int[Tensor, " row"]
     attribution: Float[Tensor, " row *input"]
     """Of texts one number per word."""
+    labels: Labels
+    """The recipe's words for columns, categories and classes."""
 
 
 def explained_page(found: Explanations, *, title: str, model: str, method: str, split: str, is_chosen: bool) -> str:
@@ -83,8 +86,8 @@ def _group(kind: Instructive, found: Explanations, rows: Dataset, drawings: dict
     shown = [
         ExplainedRow(
             name=_capital(names.row(int(found.index[row]))) if not names.files else names.row(int(found.index[row])),
-            predicted=predicted[place],
-            label=labels[place],
+            predicted=in_words(predicted[place], found.labels),
+            label=in_words(labels[place], found.labels),
             drawing=drawings[row],
             certainty=certainty[place],
             error=errors[place],
@@ -157,7 +160,7 @@ def _drawings(found: Explanations, shown: Int[Tensor, " shown"]) -> list[Markup]
         case "image":
             return _pictures(rows, attribution)
         case "table":
-            return _bars(rows, attribution)
+            return _bars(rows, attribution, found.labels)
         case "text":
             return _words(rows, attribution)
         case _:
@@ -176,9 +179,9 @@ def _pictures(rows: TensorData, attribution: Tensor) -> list[Markup]:
     ]
 
 
-def _bars(rows: TensorData, attribution: Tensor) -> list[Markup]:
-    columns = rows.columns
-    assert columns is not None
+def _bars(rows: TensorData, attribution: Tensor, labels: Labels) -> list[Markup]:
+    assert rows.columns is not None
+    columns = columns_in_words(rows.columns, labels)
     by_feature = signed_by_feature(attribution.nan_to_num(0), columns)
     longest = float(abs(by_feature).max()) or 1.0
     drawn = []

@@ -88,7 +88,9 @@ def _explained(recipe: Recipe, model: nn.Module, data: Dataset, index: Tensor, s
         outputs.append(outputs_of(model, rows))
         targets.append(predicted_target(model, rows.x, task=task_of(rows), seed=seed))
         attributions.append(of_words(attribution_of(recipe, model, rows, targets[-1], seed), rows))
-    return Explanations(data, index, torch.cat(outputs), torch.cat(targets).cpu(), torch.cat(attributions).cpu())
+    return Explanations(
+        data, index, torch.cat(outputs), torch.cat(targets).cpu(), torch.cat(attributions).cpu(), recipe.labels
+    )
 
 
 def _write_page(draft: Draft, found: Explanations, study: Study, source: Run, split: str, *, is_chosen: bool) -> None:

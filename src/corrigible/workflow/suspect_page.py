@@ -10,12 +10,14 @@ from markupsafe import Markup
 from corrigible import pictures
 from corrigible.data.dataset import TensorData, rows_of, shape_of, task_of
 from corrigible.data.protocol import Dataset, files_of, names_of, tokens_of
+from corrigible.data.shown_names import Labels, columns_in_words, in_words
 from corrigible.data.tokens import occurrences
 from corrigible.feedback.masks import mask_of
 from corrigible.figures import number, short_number
 from corrigible.pages.suspected import SuspectCard, SuspectExample, SuspectPage, render_suspected
 from corrigible.plots.features import with_value
 from corrigible.regions.suspect_ranking import Suspect
+from corrigible.study import Study
 from corrigible.types import Features, Phrase, Pixels
 from corrigible.workflow.records import Suspected
 from corrigible.workflow.row_texts import label_texts
@@ -25,16 +27,15 @@ NUM_EXAMPLES = 3
 
 
 def suspect_page(
-    found: Sequence[Suspect], records: Sequence[Suspected], data: Dataset, *, title: str, model: str, folder: Path
+    found: Sequence[Suspect], records: Sequence[Suspected], data: Dataset, *, title: str, model: str, study: Study
 ) -> str:
     """The HTML of the page.
 
     Args:
         records: the suspects as they are printed.
         model: the name of the run.
-        folder: of the study, as the command was given it.
     """
-    cards = [_card(suspect, record, data, folder) for suspect, record in zip(found, records, strict=True)]
+    cards = [_card(suspect, record, data, study) for suspect, record in zip(found, records, strict=True)]
     is_image = len(shape_of(data)) == 3
     return render_suspected(
         SuspectPage(
@@ -50,12 +51,12 @@ def suspect_page(
     )
 
 
-def _card(suspect: Suspect, record: Suspected, data: Dataset, folder: Path) -> SuspectCard:
+def _card(suspect: Suspect, record: Suspected, data: Dataset, study: Study) -> SuspectCard:
     rows = torch.tensor(suspect.rows[:NUM_EXAMPLES], dtype=torch.long)
-    labels, names = label_texts(data, rows), names_of(data)
+    labels, names, words = label_texts(data, rows), names_of(data), study.recipe.labels
     examples = [
-        SuspectExample(names.row(row) if names.files else f"Row {row}", label, drawing)
-        for row, label, drawing in zip(rows.tolist(), labels, _drawn(suspect, rows_of(data, rows)), strict=True)
+        SuspectExample(names.row(row) if names.files else f"Row {row}", in_words(label, words), drawing)
+        for row, label, drawing in zip(rows.tolist(), labels, _drawn(suspect, rows_of(data, rows), words), strict=True)
     ]
     test = suspect.test
     moves = "score of the predicted class falls" if task_of(data).name == "classes" else "prediction moves"
@@ -65,15 +66,17 @@ def _card(suspect: Suspect, record: Suspected, data: Dataset, folder: Path) -> S
         f"to {number(test.high)}), {times} times as much as elsewhere. Alone it tells the label to "
         f"{suspect.agreement:.2f}, where 1 is always and 0 as by chance."
     )
-    about = f", on rows of {record.label}" if record.label else ""
-    commands = _commands(record, data, folder) if suspect.tells_label else ()
-    return SuspectCard(record.rank, f"{_title(suspect)}{about}", sentence, tuple(examples), commands)
+    about = f", on rows of {in_words(record.label, words)}" if record.label else ""
+    commands = _commands(record, data, study.folder) if suspect.tells_label else ()
+    return SuspectCard(record.rank, f"{_title(suspect, words)}{about}", sentence, tuple(examples), commands)
 
 
-def _title(suspect: Suspect) -> str:
+def _title(suspect: Suspect, words: Labels) -> str:
     if isinstance(suspect.region, Pixels):
         return "The outlined place"
-    return f"“{suspect.region}”" if isinstance(suspect.region, Phrase) else str(suspect.region)
+    if isinstance(suspect.region, Features):
+        return ", ".join(in_words(name, words) for name in suspect.region.names)
+    return f"“{suspect.region}”"
 
 
 def _commands(record: Suspected, data: Dataset, folder: Path) -> tuple[tuple[str, str], ...]:
@@ -87,14 +90,14 @@ def _commands(record: Suspected, data: Dataset, folder: Path) -> tuple[tuple[str
     return everywhere, ("If it must not matter on the first of these alone:", f"{command} {place}")
 
 
-def _drawn(suspect: Suspect, rows: TensorData) -> list[Markup]:
+def _drawn(suspect: Suspect, rows: TensorData, words: Labels) -> list[Markup]:
     region = suspect.region
     if isinstance(region, Phrase):
         return _words(rows, region)
     if isinstance(region, Features):
         assert rows.columns is not None
-        line = Markup("<br>")
-        return [line.join(with_value(rows.columns, feature, x) for feature in region.names) for x in rows.x]
+        columns, names = columns_in_words(rows.columns, words), [in_words(name, words) for name in region.names]
+        return [Markup("<br>").join(with_value(columns, name, x) for name in names) for x in rows.x]
     if rows.x.ndim != 4 or not len(rows.x):
         return [Markup("")] * len(rows.x)
     mask, brightness = mask_of(region, tuple(rows.x.shape[1:]), None), pictures.brightness_of(list(rows.x))

@@ -45,7 +45,7 @@ def suspect(
         shape = shape_of(data)
         records = [_record(rank, entry, len(shape) == 3, data) for rank, entry in enumerate(found, start=1)]
         draft.write_json("suspects.json", [dataclasses.asdict(record) for record in records])
-        page = suspect_page(found, records, data, title=title, model=f"{source.name} ({source.label})", folder=folder)
+        page = suspect_page(found, records, data, title=title, model=f"{source.name} ({source.label})", study=study)
         (draft.folder / PAGE_FILE).write_text(page, encoding="utf-8")
         if tokens_of(data) is None:  # A word has no fixed place.
             _keep_masks(draft, [entry.region for entry in found], shape, columns_of(data))
