@@ -329,3 +329,27 @@ def test_a_browser_shows_all_sections(tmp_path: Path):
     sections += ("reproduce",)
     assert [name for name in sections if f'id="{name}"' not in dom] == []
     assert dom.count("<svg") == page.read_text(encoding="utf-8").count("<svg")
+
+
+def test_tables_of_classes_stand_first_where_a_model_predicts_few_of_them():
+    def with_confusion(counts: list[list[int]]) -> str:
+        names = ("cats", "dogs", "owls")
+        models = (ReportedModel("trained", confusion=np.array(counts), class_names=names),)
+        return render(ReportContent(title="Pets", kind="image", created=image_content().created, models=models))
+
+    collapsed, sound = (
+        with_confusion([[9, 0, 0], [8, 1, 0], [9, 0, 0]]),
+        with_confusion([[9, 0, 0], [0, 9, 0], [1, 0, 8]]),
+    )
+    assert "hardly predicts most classes any more: only cats of 3 classes" in text_of(collapsed)
+    assert collapsed.index('<h2 id="confusion"') < collapsed.index('<h2 id="measurements"')
+    assert "hardly predicts" not in text_of(sound)
+    assert sound.index('<h2 id="confusion"') > sound.index('<h2 id="measurements"')
+
+
+def test_the_share_in_the_outline_stands_beside_its_area():
+    row = image_content().heatmaps[0]
+    marked = torch.zeros_like(row.x, dtype=torch.bool)
+    marked[..., :2] = True
+    flat = replace(row, irrelevant=marked, attribution_before=torch.ones_like(row.x))
+    assert "in outline: 1.0 times its area" in text_of(render(replace(image_content(), heatmaps=(flat,))))

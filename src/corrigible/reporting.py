@@ -21,6 +21,8 @@ from corrigible.reported_feedback import features_of, feedback_counts, feedback_
 from corrigible.training import Epoch
 from corrigible.types import Feedback, Measurement
 
+READABLE = 0.72
+"""The share of its full size to which a figure may shrink."""
 MOST_FEATURES = 30
 """Features shown besides the marked ones."""
 
@@ -158,7 +160,9 @@ def render(content: ReportContent) -> str:
         shares=shares,
         longest=longest,
         num_left_out=num_left_out,
-        plots=[(plots, [as_image(figure) for figure in plots.figures]) for plots in content.plots],
+        plots=[
+            (plots, [(as_image(figure), _least_width(figure)) for figure in plots.figures]) for plots in content.plots
+        ],
         legend=[(curve.name, figures.line_sample(style)) for curve, style in _styled(content)],
         charts=_charts(content),
         collapsed=[(table.model, used) for table in confusions[:2] if (used := classes_used(table)) is not None],
@@ -261,6 +265,11 @@ def _charts(content: ReportContent) -> list[Markup]:
     order = ("Label", "Penalty", "Validation")
     quantities_in_order = sorted(panels, key=lambda quantity: order.index(quantity.split(" ")[0].rstrip(":")))
     return [figures.line_chart(quantity, panels[quantity]) for quantity in quantities_in_order]
+
+
+def _least_width(figure: Figure) -> int:
+    """The pixels that a figure needs for its texts to be read."""
+    return round(READABLE * 96 * figure.get_figwidth())
 
 
 def _finite(value: float | None) -> float | None:
