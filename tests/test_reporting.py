@@ -337,10 +337,8 @@ def test_tables_of_classes_stand_first_where_a_model_predicts_few_of_them():
         models = (ReportedModel("trained", confusion=np.array(counts), class_names=names),)
         return render(ReportContent(title="Pets", kind="image", created=image_content().created, models=models))
 
-    collapsed, sound = (
-        with_confusion([[9, 0, 0], [8, 1, 0], [9, 0, 0]]),
-        with_confusion([[9, 0, 0], [0, 9, 0], [1, 0, 8]]),
-    )
+    collapsed = with_confusion([[9, 0, 0], [8, 1, 0], [9, 0, 0]])
+    sound = with_confusion([[9, 0, 0], [0, 9, 0], [1, 0, 8]])
     assert "hardly predicts most classes any more: only cats of 3 classes" in text_of(collapsed)
     assert collapsed.index('<h2 id="confusion"') < collapsed.index('<h2 id="measurements"')
     assert "hardly predicts" not in text_of(sound)

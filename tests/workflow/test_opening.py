@@ -9,7 +9,7 @@ import torch
 
 from corrigible.reporting import ReportedModel
 from corrigible.types import Feedback, Measurement, Phrase, region_of
-from corrigible.workflow.opening import Change, changes_of, details, opening
+from corrigible.workflow.opening import Change, changes_of, details, disagreement, opening
 from corrigible.workflow.task_words import points
 from verdicts import CORRECTED, FAILED
 
@@ -173,3 +173,14 @@ def test_changes_know_what_the_baselines_reached():
 
 def test_points_of_a_chance():
     assert [points(share) for share in (0.146, 0.0004, 0.00004, 0.0, 0.0123)] == ["14.6", "0.04", "0", "0", "1.2"]
+
+
+def test_attributions_that_stay_while_no_prediction_moves_are_explained_in_one_sentence() -> None:
+    def told(overlap: float, flip_rate: float) -> list[str]:
+        shares = Change("attribution_overlap", 0.2, overlap, None, None, None, None)
+        flips = Change("flip_rate", 0.4, flip_rate, None, None, None, None)
+        return list(disagreement([shares, flips]))
+
+    (sentence,) = told(0.25, 0.0)
+    assert "seem to disagree: 25.0\u00a0% of the attribution" in sentence and "trust the change" in sentence
+    assert told(0.05, 0.0) == told(0.25, 0.2) == []
