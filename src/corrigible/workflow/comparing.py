@@ -37,9 +37,11 @@ from corrigible.protocols.comparisons.comparing import (
     candidate,
     compared_metrics,
     methods_for,
+    num_epochs,
 )
 from corrigible.protocols.comparisons.step_costs import step_costs
 from corrigible.protocols.corrections.defaults import default_method
+from corrigible.protocols.corrections.trials import short
 from corrigible.protocols.corrections.weight import MOST_TRIALS
 from corrigible.recipe import load_data, metrics_of
 from corrigible.study import Run, Study, open_study
@@ -133,14 +135,15 @@ def compare(
 def _ahead(setting: _Setting, chosen: Mapping[str, Mapping[str, Any]], *, is_default: bool) -> Ahead:
     """A run for each method that was not compared before."""
     names = [name for name, method in chosen.items() if _finished(setting, name, method) is None]
-    epochs = setting.study.recipe.correct.epochs
+    schedule, seed = setting.study.recipe.correct, setting.record["seed"]
+    epochs = num_epochs(setting.data, setting.feedback, validation_rows(setting.study), schedule, seed)
     notes = []
     if is_default:
         others = [name for name in methods_for(setting.marks, setting.data) if name not in chosen]
         more = f"--only NAME for others ({', '.join(others[:3])}, …), --only all for all {len(others)}"
         notes += [more] if others else []
     if any("auto" in method.values() for method in chosen.values()):
-        notes.append(f"a penalty takes up to {MOST_TRIALS} trials of {max(1, epochs // 2)} epochs more")
+        notes.append(f"a penalty takes up to {MOST_TRIALS} trials of {short(schedule).epochs} epochs more")
     return Ahead("compare", tuple(names), (epochs,) * len(names), "; ".join(notes))
 
 

@@ -176,3 +176,11 @@ def test_the_sentence_begins_with_the_outcome_and_is_one(after):
     assert re.fullmatch(r"[A-Z][^\n]*\.", found.sentence)
     assert bool(found.reasons) == (found.outcome == "failed")
     assert all(reason in found.sentence for reason in found.reasons)
+
+
+@pytest.mark.parametrize(
+    ("hits", "told"), [(0.0, "worse than guessing"), (0.5, "no better than guessing"), (0.51, "no better"), (0.6, "")]
+)
+def test_what_is_below_chance_is_not_called_as_good_as_it(hits, told):
+    sentence = said(relying(0.4, hits=0.0), relying(0.0, hits=hits)).sentence
+    assert told in sentence and ("guessing" in sentence) == bool(told)

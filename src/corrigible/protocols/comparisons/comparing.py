@@ -2,7 +2,7 @@
 
 Methods are ranked by swap score, as weights are, because users have no rows without the confounder. Some methods train
 on swapped rows and memorise them, so the score is computed on rows held out from training: on validation rows, or on
-some of the reviewed rows, for which each method is trained once more without them.
+some of the reviewed rows, for which each method is trained once more without them, for half of the epochs.
 """
 
 import logging
@@ -34,6 +34,7 @@ from corrigible.models.networks import copied, trainable_network
 from corrigible.penalties import PENALTIES
 from corrigible.protocols.comparisons.step_costs import step_costs
 from corrigible.protocols.corrections.correction import Progress, correction, rows_to_judge
+from corrigible.protocols.corrections.trials import Fold, short
 from corrigible.protocols.corrections.usable_feedback import usable_marks
 from corrigible.protocols.corrections.verdict import Verdict
 from corrigible.protocols.corrections.weight import WeightChoice
@@ -184,15 +185,25 @@ def candidate(
         if isinstance(progress, Verdict):
             found = progress
         yield progress
-    marks = marks_of(feedback, dataset)
-    fold = rows_to_judge(dataset, marks, feedback, validation).folds(seed)[0]
+    fold = _fold(dataset, feedback, validation, seed)
     scored = corrected
     if fold.rows is not None:
         known = Known(model, dataset, fold.marks, seed)
         chosen = [replace(term, weight=weights.get(term.name, term.weight)) for term in provided(terms, known)]
         scored = copied(model)
-        yield from fold.taught(scored, chosen, changes, schedule, known)
+        yield from fold.taught(scored, chosen, changes, short(schedule), known)
     return Candidate(corrected, weights, fold.judge.score(scored), found)
+
+
+def num_epochs(dataset: Dataset, feedback: list[Feedback], validation: Any, schedule: Schedule, seed: int) -> int:
+    """For how many epochs `candidate` trains, besides the trials that choose a weight."""
+    is_taught_again = _fold(dataset, feedback, validation, seed).rows is not None
+    return schedule.epochs + (short(schedule).epochs if is_taught_again else 0)
+
+
+def _fold(dataset: Dataset, feedback: list[Feedback], validation: Any, seed: int) -> Fold:
+    """The rows that a method is scored on, and those that teach it for that."""
+    return rows_to_judge(dataset, marks_of(feedback, dataset), feedback, validation).folds(seed)[0]
 
 
 def methods_for(marks: Marks, dataset: Dataset) -> dict[str, dict[str, Any]]:

@@ -88,14 +88,19 @@ class Trials:
         Raises:
             TrainingDivergedError: the objective, the output or a probability is not a number.
         """
-        short = replace(self.schedule, epochs=max(1, self.schedule.epochs // 2))
+        schedule = short(self.schedule)
         found = []
         for fold in self.folds:
             tried = copied(known.model)
-            for _ in fold.taught(tried, terms, self.changes, short, known):
+            for _ in fold.taught(tried, terms, self.changes, schedule, known):
                 pass
             found.append(fold.judge.judged(tried))
         return joined(found)
+
+
+def short(schedule: Schedule) -> Schedule:
+    """The schedule with half of the epochs, and at least one."""
+    return replace(schedule, epochs=max(1, schedule.epochs // 2))
 
 
 def folds_of(
