@@ -6,6 +6,7 @@ from typing import Any
 
 import pytest
 
+from corrigible.workflow.reproducing import AGAIN
 from studies import Answer, corrigible, edit, image_study, refused
 
 
@@ -45,8 +46,8 @@ def test_the_report_and_the_sealed_copy_say_how_to_repeat_it(study: Path) -> Non
     before = (study / "runs" / "0002-correct" / "weights.safetensors").read_bytes()
     assert corrigible("evaluate", study).code == corrigible("report", study).code == 0
     page = (study / "report.html").read_text()
-    repeated = f"corrigible correct {study.name} --epochs 1 --penalty transplant --only none"
-    assert f"corrigible train {study.name} --epochs 1" in page and repeated in page
+    repeated = f"corrigible correct {AGAIN} --epochs 1 --penalty transplant --only none"
+    assert f"corrigible train {AGAIN} --epochs 1" in page and repeated in page
     corrigible("seal", study, "--name", "one", "--anyway")
     assert json.loads((study / "sealed" / "one" / "run.json").read_text())["options"]["penalty"] == "transplant"
     corrigible("correct", study, *repeated.split()[3:])
