@@ -92,7 +92,7 @@ def _after_feedback(state: _State) -> list[str]:
 def _after_comparing(state: _State) -> list[str]:
     return [
         f"open {state.where}/comparison.html",
-        f"corrigible correct {state.where} --penalty METHOD  # the one you choose, or name it in recipe.toml",
+        f"corrigible correct {state.where} --penalty METHOD  # the one you choose",
     ]
 
 

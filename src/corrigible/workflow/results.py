@@ -55,7 +55,7 @@ def corrected_in_words(found: Verdict) -> str:
 def why_failed(found: Verdict, *, epochs: int, learning_rate: float, where: str) -> tuple[str, ...]:
     """What to try after a failed correction, the likeliest first."""
     advice = [
-        "look again at what was marked: is it what the model relies on, and not what shows the label?",
+        "look again at what was marked: it must not be what shows the label",
         f"corrigible compare {where}  # try other methods",
     ]
     is_hardly_changed = found.reliance_after > HARDLY_CHANGED * found.reliance_before
