@@ -48,7 +48,7 @@ class Shown:
 def shown(*words: str, folder: Path) -> Shown:
     """Run ``corrigible`` with these words in a pseudo-terminal, in this folder."""
     leader, follower = pty.openpty()
-    environment = os.environ | {"COLUMNS": "80", "LINES": "40", "TERM": "xterm", "OMP_NUM_THREADS": "2"}
+    environment = os.environ | {"COLUMNS": "80", "LINES": "40", "TERM": "xterm", "OMP_NUM_THREADS": "1"}
     command = [sys.executable, "-m", "corrigible", *words]
     process = subprocess.Popen(
         command, stdin=follower, stdout=follower, stderr=follower, cwd=folder, env=environment, close_fds=True
