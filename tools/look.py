@@ -30,7 +30,6 @@ _TEXT = """
 for (const code of document.querySelectorAll("code, pre, style, script")) code.remove();
 return document.body.innerText + " " + [...document.querySelectorAll("svg text")].map(t => t.textContent).join(" ");
 """
-_ESCAPE = re.compile(rb"\x1b\[[0-9;?]*[A-Za-z]")
 
 
 @dataclass(frozen=True)
@@ -38,8 +37,8 @@ class Shown:
     """What one command showed."""
 
     command: str
-    text: str
-    """As it came, with carriage returns where a line was written again."""
+    lines: list[str]
+    """What stands on the terminal at the end."""
     silence_seconds: float
     """The longest time without a character."""
     code: int
@@ -70,13 +69,26 @@ def shown(*words: str, folder: Path) -> Shown:
         elif process.poll() is not None:
             break
     os.close(leader)
-    text = _ESCAPE.sub(b"", found).decode(errors="replace").replace("\r\n", "\n")
-    return Shown("corrigible " + " ".join(words), text, silence, process.wait())
+    return Shown("corrigible " + " ".join(words), screen(found.decode(errors="replace")), silence, process.wait())
 
 
-def kept_lines(text: str) -> list[str]:
-    """What stands on the terminal at the end: of a line that was written again, the last."""
-    return [line.rsplit("\r", 1)[-1].rstrip() for line in text.split("\n")]
+def screen(printed: str) -> list[str]:
+    """The lines of a terminal that never scrolls, after all was printed: lines written again show what came last."""
+    lines, row, column = [""], 0, 0
+    for part in re.split(r"(\x1b\[[0-9;?]*[A-Za-z]|\r|\n)", printed):
+        if part == "\n":
+            row, column = row + 1, 0
+            lines += [""] * (row + 1 - len(lines))
+        elif part == "\r":
+            column = 0
+        elif part.endswith("A") and part.startswith("\x1b"):
+            row = max(0, row - int(part[2:-1] or 1))
+        elif part.endswith("K") and part.startswith("\x1b"):
+            lines[row] = "" if part == "\x1b[2K" else lines[row][:column]
+        elif not part.startswith("\x1b"):
+            lines[row] = lines[row][:column].ljust(column) + part + lines[row][column + len(part) :]
+            column += len(part)
+    return [line.rstrip() for line in lines]
 
 
 def images(study: Path) -> list[list[str]]:
@@ -185,7 +197,7 @@ def look(kind: str, folder: Path) -> list[Shown]:
     lines = []
     for each in found:
         lines += [f"$ {each.command}    # exit {each.code}, silent for at most {each.silence_seconds:.1f} s"]
-        lines += [*kept_lines(each.text), ""]
+        lines += each.lines
     (folder / "terminal.txt").write_text("\n".join(lines), encoding="utf-8")
     return found
 
