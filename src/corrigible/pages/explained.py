@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 from markupsafe import Markup
 
-from corrigible.figures import short_number
+from corrigible.figures import signed
 from corrigible.rendered import rendered
 
 
@@ -54,6 +54,10 @@ def render_explained(page: ExplainedPage) -> str:
     return rendered("explain.html.jinja", page=page)
 
 
+LEAST_SHARE = 0.0005
+"""Of the longest bar; a smaller value is written as 0."""
+
+
 def feature_bars(values: Sequence[tuple[str, float]], *, longest: float, num_others: int, others: float) -> Markup:
     """One bar for each feature, to the right of the middle where it speaks for the prediction.
 
@@ -72,9 +76,9 @@ def _bar(name: str, value: float, share: float) -> Markup:
     return Markup(
         '<div class="bar"><span class="name">{}</span><span class="track"><i class="{}" style="width:{:.1f}%"></i>'
         '</span><span class="number">{}</span></div>'
-    ).format(name, side, 50 * share, _short(value))
+    ).format(name, side, 50 * share, _beside(value, share))
 
 
-def _short(value: float) -> str:
-    """The value with its sign and three significant digits."""
-    return ("+" if value > 0 else "") + short_number(float(f"{value:.3g}"))
+def _beside(value: float, share: float) -> str:
+    """The value with its sign; 0 where it is nothing beside the longest bar."""
+    return "0" if share < LEAST_SHARE else signed(value)
