@@ -35,17 +35,28 @@ def number(value: float) -> str:
     return f"{value:,.0f}".replace("-", "−") if 1000 <= size < LARGEST else _significant(value, 3)
 
 
+def number_beside(value: float, largest: float) -> str:
+    """The value with as many decimals as the largest one that it stands beside."""
+    if value == 0 or abs(largest) < 1000 or abs(largest) >= LARGEST:
+        return number(value)
+    return f"{value:,.0f}".replace("-", "−")
+
+
 def short_number(value: float) -> str:
-    """The value with at most four digits behind the first one that counts, and no trailing zeros."""
+    """The value with at most four digits behind the first one that counts, and no trailing zeros.
+
+    Thousands are divided from 10,000 on: a smaller number may be a year.
+    """
     size = abs(value)
     if value == 0 or 1000 <= size < LARGEST:
-        return f"{value + 0.0:,.0f}".replace("-", "−")
+        written = f"{value + 0.0:,.0f}" if round(size) >= 10_000 else f"{value + 0.0:.0f}"
+        return written.replace("-", "−")
     return _significant(value, 4)
 
 
-def signed(value: float) -> str:
-    """The number with its sign, also where it is above 0."""
-    return ("+" if value > 0 else "") + number(value)
+def signed(value: float, largest: float = 0.0) -> str:
+    """The number with its sign, also where it is above 0; with the decimals of the largest that it stands beside."""
+    return ("+" if value > 0 else "") + number_beside(value, largest)
 
 
 def _significant(value: float, digits: int) -> str:

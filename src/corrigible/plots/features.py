@@ -124,13 +124,7 @@ def with_value(columns: Columns, feature: str, x: Float[Tensor, " column"] | Non
     values = values_of(x[None], columns, feature)
     if values.number is not None:
         held = float(values.number[0])
-        return f"{feature} = {_written(held) if np.isfinite(held) else 'missing'}"
+        return f"{feature} = {short_number(held) if np.isfinite(held) else 'missing'}"
     assert values.category is not None
     place = int(values.category[0])
     return f"{feature} = {values.categories[place] if place >= 0 else 'none'}"
-
-
-def _written(number: float) -> str:
-    """The number; without a comma below 10,000, because it may be a year."""
-    written = short_number(number)
-    return written.replace(",", "") if abs(number) < 10_000 else written

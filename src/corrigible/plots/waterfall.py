@@ -6,10 +6,11 @@ from typing import Any, NamedTuple
 import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
+from matplotlib.ticker import MaxNLocator
 from torch import Tensor
 
 from corrigible.errors import DataError
-from corrigible.figures import number, signed
+from corrigible.figures import number_beside, signed
 from corrigible.plots.features import (
     FeatureNames,
     columns_named,
@@ -52,6 +53,11 @@ class _Panel(NamedTuple):
     """What each row of the figure adds, in its order."""
     baseline: float
     score: float
+
+    @property
+    def largest(self) -> float:
+        """The size of the largest number that is written."""
+        return max(map(abs, (*self.sizes, self.baseline, self.score)))
 
     @property
     def ends(self) -> np.ndarray:
@@ -106,6 +112,7 @@ def waterfall(
         _draw(quiet(axes, grid="x"), panel, span, [step.endswith("other features") for step in names])
         axes.set_title(shortened(name, longest=44), loc="left", **text_style(color=INK, fontweight="bold"))
         label_axes(axes, x=label)
+    all_axes[0].xaxis.set_major_locator(MaxNLocator(5))
     all_axes[0].set_xlim(*limits_around(reached.min() - ROOM * span, reached.max() + ROOM * span))
     name_rows(all_axes[0], rows)
     said = "; ".join(f"{name}{': ' * bool(name)}{_told(panel, names, label)}" for name, panel in panels.items())
@@ -170,13 +177,16 @@ def _draw(axes: Axes, panel: _Panel, span: float, is_joined: Sequence[bool]) -> 
         axes.barh(level, size, left=start, height=0.62, color=colour, alpha=0.45 if is_faint else 1.0)
         axes.plot([end, end], [level - 0.31, level + 1.31], color=FAINT, linewidth=0.8)
         style = text_style(color=INK, va="center", ha="left" if size >= 0 else "right")
-        axes.text(end + span * (0.012 if size >= 0 else -0.012), level, signed(size), **style)
+        axes.text(end + span * (0.012 if size >= 0 else -0.012), level, signed(size, panel.largest), **style)
     axes.plot([ends[0], ends[0]], [-0.31, 1.31], color=FAINT, linewidth=0.8)
     for level, value in ((0, panel.baseline), (len(panel.sizes) + 1, panel.score)):
         axes.plot([value], [level], marker="D", markersize=5, color=MUTED if level == 0 else INK, linestyle="none")
-        axes.text(value + span * 0.025, level, number(value), **text_style(color=INK, va="center"))
+        axes.text(
+            value + span * 0.025, level, number_beside(value, panel.largest), **text_style(color=INK, va="center")
+        )
 
 
 def _told(panel: _Panel, names: Sequence[str], label: str) -> str:
-    steps = "; ".join(f"{name} {signed(size)}" for name, size in zip(names, panel.sizes, strict=True))
-    return f"baseline {number(panel.baseline)}; {steps}; {label} {number(panel.score)}"
+    steps = "; ".join(f"{name} {signed(size, panel.largest)}" for name, size in zip(names, panel.sizes, strict=True))
+    ends = [number_beside(value, panel.largest) for value in (panel.baseline, panel.score)]
+    return f"baseline {ends[0]}; {steps}; {label} {ends[1]}"
