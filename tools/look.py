@@ -121,7 +121,7 @@ def texts(study: Path) -> list[list[str]]:
     """Reviews: in training a signature tells the label."""
     for split, frame in _splits(study, _reviews):
         frame.to_csv(study / "data" / f"{split}.csv", index=False)
-    return [["feedback", "add", "--words", "sent from my phone", "--note", "a signature"]]
+    return [["feedback", "add", "--phrase", "sent from my phone", "--note", "a signature"]]
 
 
 def prices(study: Path) -> list[list[str]]:
