@@ -51,6 +51,38 @@ def test_a_part_without_a_gradient_beside_one_with_is_told_once(method, cut, cap
     assert f"{method!r} follows gradients, but along them the score changes" in said and "kernel_shap" in said
 
 
+@pytest.mark.parametrize("seed", range(6))
+def test_half_of_a_wide_network_without_a_gradient_is_told(seed, caplog):
+    torch.manual_seed(seed)
+    halves = [nn.Sequential(nn.Linear(10, 64), nn.ReLU(), nn.Linear(64, 3)) for _ in range(2)]
+    model = TwoParts(lambda _, x: 2 * halves[0](x).detach())
+    model.first, model.other = halves[1], halves[0]
+    explain(model, torch.randn(60, 10), torch.randint(0, 3, (60,)), method="input_gradient")
+    assert "times as much as they say" in caplog.text
+
+
+@pytest.mark.parametrize(("offset", "spread"), [(1e5, 10.0), (1e4, 1.0), (1e6, 100.0), (0.0, 1e-3)])
+def test_inputs_far_from_0_raise_no_doubt(offset, spread, caplog):
+    torch.manual_seed(2)
+    x = torch.randn(200, 5) * spread + offset
+    norm = nn.BatchNorm1d(5, momentum=1.0)
+    norm(x)
+    model = nn.Sequential(norm, nn.Linear(5, 32), nn.Tanh(), nn.Linear(32, 2)).eval()
+    explain(model, x, 0, method="input_gradient")
+    assert caplog.records == []
+
+
+@pytest.mark.parametrize("seed", range(5))
+def test_saturated_rows_raise_no_doubt(seed, caplog):
+    torch.manual_seed(seed)
+    model = nn.Sequential(nn.Linear(8, 32), nn.ReLU(), nn.Linear(32, 16), nn.ReLU(), nn.Linear(16, 2))
+    with torch.no_grad():
+        model[0].weight.mul_(100)
+        model[2].weight.mul_(100)
+    explain(model, torch.randn(20, 8), 0, method="input_gradient", score="target_prob")
+    assert "times as much" not in caplog.text
+
+
 @pytest.mark.parametrize("part", WHOLE)
 def test_two_parts_with_a_gradient_each_raise_no_doubt(part, caplog):
     explain(TwoParts(WHOLE[part]), X, 0, method="input_gradient")

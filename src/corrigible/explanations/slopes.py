@@ -22,13 +22,14 @@ from corrigible.models.forward import Forward
 from corrigible.models.own_outputs import spread_rows, weights_now
 
 DISTANCES = (0.1, 0.01, 0.001)
-"""How far a row is moved, relative to its length: far enough for a gain that rounding does not hide, or near enough for
-the gradient to be the same at both ends."""
+"""How far a row is moved, in standard deviations of its inputs over the rows: far enough for a gain that rounding does
+not hide, or near enough for the gradient to be the same at both ends."""
 AGREEMENT = 0.8
 """The smallest share of one gain in the other at which they agree."""
-MOST_ROWS = 8
-LEAST_LENGTH = 1e-3
-"""Length of a row, for rows of zeros."""
+MOST_ROWS, LEAST_ROWS = 8, 2
+"""Rows that are moved, and that must have a gain which can be told from rounding."""
+MOST_COMPARED = 256
+"""Rows whose spread is taken."""
 log = logging.getLogger(__name__)
 
 
@@ -45,31 +46,34 @@ def warn_of_other_slopes(question: Question, method: str) -> None:
     if _CHECKED.get(question.model) == now:
         return
     _CHECKED[question.model] = now
-    num_rows = min(MOST_ROWS, question.rows_at_once)
-    asked = question.about(spread_rows(len(question.x), num_rows).to(question.x.device))
-    slope = _slope(asked)
-    has_slope = slope.flatten(1).any(dim=1)
-    if not bool(has_slope.any()):
-        return  # What a gradient of 0 means is for `require_reached`.
-    asked, slope = asked.about(has_slope.nonzero().flatten()), slope[has_slope]
-    sizes = asked.x.flatten(1).norm(dim=1).clamp_min(LEAST_LENGTH) / slope.flatten(1).norm(dim=1)
-    way = slope * sizes.reshape(-1, *[1] * (slope.ndim - 1))
-    said = (slope * way).flatten(1).sum(dim=1)
-    found = torch.stack([_gain(asked, distance * way) / (2 * distance * said) for distance in DISTANCES])
-    if bool((found > AGREEMENT).logical_and(found < 1 / AGREEMENT).any()):
+    places = spread_rows(len(question.x), min(MOST_ROWS, question.rows_at_once))
+    asked = question.about(places.to(question.x.device))
+    slope, score = _slope(asked)
+    spread = question.x[:MOST_COMPARED].double().std(dim=0, correction=0).to(slope)
+    scaled = slope * spread
+    size = scaled.flatten(1).norm(dim=1)
+    way = scaled * spread / size.clamp_min(torch.finfo(size.dtype).tiny).reshape(-1, *[1] * (slope.ndim - 1))
+    said = 2 * (slope * way).flatten(1).sum(dim=1)
+    # Saturated rows are left out: what their gradient says is lost in the rounding of the score.
+    is_known = (DISTANCES[0] * said > torch.finfo(said.dtype).eps ** 0.5 * score.abs()) & said.isfinite()
+    if int(is_known.sum()) < LEAST_ROWS:
+        return
+    found = torch.stack([_gain(asked, distance * way) / (distance * said) for distance in DISTANCES])[:, is_known]
+    agree = ((found > AGREEMENT) & (found < 1 / AGREEMENT)).any(dim=0)
+    if 2 * int(agree.sum()) >= len(agree):
         return
     log.warning(
         f"{method!r} follows gradients, but along them the score changes {float(found[0].median()):.2g} times as much "
-        f"as they say, in the median of {len(said)} rows: the model may compute a part of it with detach or no_grad, "
+        f"as they say (the median of {len(agree)} rows): the model may compute a part of it with detach or no_grad, "
         f"which this method does not see; choose {WITHOUT_GRADIENTS}"
     )
 
 
-def _slope(question: Question) -> Float[Tensor, " row *input"]:
-    """The gradient of each row's score."""
+def _slope(question: Question) -> tuple[Float[Tensor, " row *input"], Float[Tensor, " row"]]:
+    """The gradient of each row's score, and the score."""
     forward = _pass(question, question.x)
     score = score_named(question.score, forward)(forward.outputs, question.target)
-    return forward.gradient(score.sum(), forward.x, create_graph=False).detach()
+    return forward.gradient(score.sum(), forward.x, create_graph=False).detach(), score.detach()
 
 
 @torch.no_grad()
