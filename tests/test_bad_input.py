@@ -191,7 +191,7 @@ def test_feedback_that_does_not_fit(tmp_path: Path) -> None:
     assert "does not lie inside" in refused("feedback", "add", study, "--box", 7, 7, 2, 2)
     assert "rows 0 to 59" in refused("feedback", "add", study, *BOX, "--row", 60)
     assert "row is -1" in refused("feedback", "add", study, *BOX, "--row", -1)
-    assert "class 9" in refused("feedback", "add", study, *BOX, "--label", 9)
+    assert "unknown class '9'" in refused("feedback", "add", study, *BOX, "--label", 9)
     assert "night.npz" in refused("feedback", "add", study, *BOX, "--split", "night")
     assert "exactly one region" in refused("feedback", "add", study)
     assert "exactly one region" in refused("feedback", "add", study, *BOX, "--mask", mask)

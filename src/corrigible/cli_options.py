@@ -38,6 +38,8 @@ class Numbers(click.ParamType):  # type: ignore[type-arg]
         first, dash, last = str(value).partition("-")
         if not first.isdecimal() or (dash and not last.isdecimal()) or len(value) > 30:
             self.fail(f"{one_line(str(value))!r} is no number; expected one such as 3, or a range such as 3-17.")
+        if dash and int(last) < int(first):
+            self.fail(f"{one_line(str(value))!r} goes backwards; expected the smaller number first, such as 3-17.")
         return range(int(first), int(last) + 1) if dash else int(first)
 
 

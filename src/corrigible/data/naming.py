@@ -3,6 +3,8 @@
 from collections.abc import Sequence
 from typing import NamedTuple
 
+from corrigible.errors import FeedbackError, unknown
+
 
 class Names(NamedTuple):
     """The files of the rows and the names of the classes; empty where there are none."""
@@ -28,6 +30,22 @@ class Names(NamedTuple):
 def class_named(label: int, class_names: Sequence[str]) -> str:
     """The name of the class; its number if it has no name."""
     return class_names[label] if label < len(class_names) else str(label)
+
+
+def class_number(label: int | str, class_names: Sequence[str]) -> int:
+    """The number of the class with this name; or the number itself, unless names are numbers.
+
+    Raises:
+        FeedbackError: no class has that name or number.
+    """
+    if label in class_names:
+        return class_names.index(str(label))
+    are_numbers = any(name.lstrip("-").isdecimal() for name in class_names)
+    if isinstance(label, str) and (are_numbers or not label.isdecimal()):
+        raise FeedbackError(unknown("class", label, class_names))
+    if not 0 <= int(label) < len(class_names):
+        raise FeedbackError(f"there is no class {label}; expected a name, or a number from 0 to {len(class_names) - 1}")
+    return int(label)
 
 
 def row_named(row: int, files: Sequence[str]) -> str:

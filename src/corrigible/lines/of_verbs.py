@@ -6,7 +6,7 @@ from typing import assert_never
 from rich.markup import escape
 
 from corrigible.lines.printing import COLOURS, wrapped
-from corrigible.printable import plural
+from corrigible.printable import one_line, plural
 from corrigible.workflow.records import (
     Ahead,
     FeatureShare,
@@ -64,7 +64,7 @@ def _ahead(record: Ahead) -> Iterator[str]:
     each = ", ".join(f"{name} {number}" for name, number in zip(record.runs, record.epochs, strict=True))
     runs = f"{len(record.runs)} runs, {sum(record.epochs)} epochs: {each}"
     if len(record.runs) < 2:
-        runs = f"1 run of {record.epochs[0]} epochs" if record.runs else "no run"
+        runs = f"1 run of {plural(record.epochs[0], 'epoch')}" if record.runs else "no run"
     yield from map(escape, wrapped(f"ahead: {runs}{record.note and f'; {record.note}'}"))
 
 
@@ -96,7 +96,7 @@ def _listed(record: Listed) -> Iterator[str]:
     about = about or (f"class {record.class_name or record.label}" if record.label is not None else "every row")
     state = "  [red](retracted)[/red]" if record.is_retracted else ""
     said = f"{record.number:5}  {record.polarity:10}  {about:18}  {record.region}"
-    said += f"  {record.author}  {record.at}  {record.note}"
+    said += f"  {one_line(record.author)}  {record.at}  {one_line(record.note)}"
     yield escape(said.rstrip()) + state
 
 

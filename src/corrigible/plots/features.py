@@ -12,7 +12,7 @@ from torch import Tensor
 from corrigible.data.arrays import columns_in, numbers
 from corrigible.data.original_units import units_in
 from corrigible.data.table_encoder import TableEncoder
-from corrigible.errors import DataError
+from corrigible.errors import DataError, unknown
 from corrigible.explanations.features import feature_index, plain_columns, separate_columns
 from corrigible.explanations.groups import by_group
 from corrigible.figures import short_number
@@ -80,7 +80,14 @@ def require_finite(values: Float[Tensor, " row column"], name: str) -> None:
 
 
 def in_order(columns: Columns, order: Sequence[str], sizes: Float[np.ndarray, " feature"], most: int) -> list[int]:
-    """Positions of at most so many features with the largest sizes: those in ``order`` first, then by size."""
+    """Positions of at most so many features with the largest sizes: those in ``order`` first, then by size.
+
+    Raises:
+        DataError: a name in ``order`` that no feature has.
+    """
+    for name in order:
+        if name not in columns.features:
+            raise DataError(unknown("feature in order", name, columns.features))
     place = {name: rank for rank, name in enumerate(order)}
     found = strongest(sizes, most)
     return sorted(found, key=lambda feature: place.get(columns.features[feature], len(place)))

@@ -12,11 +12,12 @@ import torch
 from corrigible.data.dataset import all_labels, rows_of, shape_of, task_of
 from corrigible.data.image_decoding import SUFFIXES
 from corrigible.data.image_masks import picture_mask
+from corrigible.data.naming import class_number
 from corrigible.data.npy import array_of, npy_file
 from corrigible.data.protocol import Dataset, class_names_of, names_of
 from corrigible.data.table import OF_CLASSES
 from corrigible.data.tokens import tokenize
-from corrigible.errors import FeedbackError, unknown
+from corrigible.errors import FeedbackError
 from corrigible.feedback.extent import doubtful_extents
 from corrigible.feedback.masks import fingerprint, marks_of
 from corrigible.feedback.phrases import phrase_rows
@@ -39,7 +40,7 @@ def said_and_stored(
     row, split = about["row"], about["split"]
     data = load_data(study.recipe, study.folder, split)
     scope = "row" if row is not None else "class" if label is not None else "dataset"
-    number = None if label is None else _class_of(label, data, split)
+    number = None if label is None else _class_of(label, data)
     said = Feedback(_region(*region, data, row), scope=scope, label=number, **about)  # type: ignore[arg-type]
     check([said], data)
     printed = said if row is None else replace(said, fingerprint=print_of(data, row))
@@ -52,17 +53,11 @@ def doubts_of(feedback: list[Feedback], data: Dataset) -> tuple[str, ...]:
     return tuple(doubt.words for doubt in doubtful_extents(feedback, data))
 
 
-def _class_of(label: int | str, data: Dataset, split: str) -> int:
-    """The number of the class with this name, or the number itself; names come first."""
+def _class_of(label: int | str, data: Dataset) -> int:
+    """The number of the class with this name, or the number itself where classes have no names that are numbers."""
     _require_classes(data)
     names = class_names_of(data)
-    if label in names:
-        return names.index(str(label))
-    try:
-        return int(label)
-    except ValueError:
-        known = names or tuple(map(str, all_labels(data).unique().tolist()))
-        raise FeedbackError(f"split {split!r}: {unknown('class', str(label), known)}") from None
+    return class_number(label, names or tuple(map(str, range(int(all_labels(data).max()) + 1))))
 
 
 def check(feedback: list[Feedback], data: Dataset) -> None:

@@ -60,6 +60,8 @@ def _card(suspect: Suspect, record: Suspected, data: Dataset, study: Study) -> S
     ]
     test = suspect.test
     moves = "score of the predicted class falls" if task_of(data).name == "classes" else "prediction moves"
+    if test.effect < 0:
+        moves = "score of the predicted class does not fall but changes"
     times = short_number(float(f"{test.ratio:.2g}"))
     sentence = (
         f"With other rows’ values there, the {moves} by {number(test.effect)} (95\u00a0% interval {number(test.low)} "

@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from typing import Any
 
-from corrigible.data.naming import Names
+from corrigible.data.naming import Names, class_number
 from corrigible.data.table_outline import TableOutline, table_outline
 from corrigible.data.table_roles import roles_of
 from corrigible.errors import FeedbackError, unknown
@@ -44,20 +44,7 @@ def checked_rule(
     for name in region.names:
         if name not in outline.num_columns:
             raise FeedbackError(unknown("feature", name, outline.num_columns))
-    number = None if label is None else _class_of(label, outline.class_names)
+    number = None if label is None else class_number(label, outline.class_names)
     said = Feedback(region, scope="dataset" if label is None else "class", label=number, **about)
     share = sum(outline.num_columns[name] for name in set(region.names)) / sum(outline.num_columns.values())
     return said, (marks_most([said], share, Names((), outline.class_names)),) if share > MOST else ()
-
-
-def _class_of(label: int | str, names: tuple[str, ...]) -> int:
-    """The number of the class with this name, or the number itself; names come first."""
-    if label in names:
-        return names.index(str(label))
-    try:
-        number = int(label)
-    except ValueError:
-        raise FeedbackError(unknown("class", str(label), names)) from None
-    if not 0 <= number < len(names):
-        raise FeedbackError(f"feedback on class {number}; the table has classes 0 to {len(names) - 1}")
-    return number

@@ -87,7 +87,9 @@ def _with_method(recipe: Recipe, name: str, weight: float | str | None) -> Recip
 
 def _chosen(recipe: Recipe, only: Sequence[str]) -> tuple[Any, ...]:
     """The recipe's baselines with these names or labels, in its order."""
-    if tuple(only) == (NONE,):
+    if NONE in only:
+        if len(set(only)) > 1:
+            raise RecipeError(f"--only {NONE} beside --only {next(name for name in only if name != NONE)}; name one")
         return ()
     known = [name for baseline in recipe.baselines for name in (baseline.name, baseline.label) if name]
     for name in only:
