@@ -84,6 +84,8 @@ def test_the_recipe_s_words_stand_for_columns_categories_and_classes(tmp_path: P
     *_, finished = corrigible("suspect", study, "--json").records
     page = Path(finished["page"]).read_text(encoding="utf-8")
     assert "Place" in page and "label ill" in page
+    edit(study, 'site = "Place"', 'sites = "Place"')
+    assert "unknown name in [labels] 'sites': did you mean 'site'?" in corrigible("explain", study).stderr
 
 
 def test_words_are_coloured(tmp_path: Path) -> None:

@@ -3,6 +3,7 @@
 Masks are ``<masks>/irrelevant/<split>/<class>/<name>.png`` and ``<masks>/relevant/…``; every pixel above 0 is marked.
 """
 
+import logging
 from collections.abc import Iterator
 from pathlib import Path
 from typing import get_args
@@ -19,6 +20,8 @@ from corrigible.errors import DataError
 from corrigible.types import Polarity
 
 ROUNDING = 1e-6
+LOSSY = (".jpg", ".jpeg", ".jfif", ".mpo")
+log = logging.getLogger(__name__)
 
 
 def polarities_in(folder: Path) -> Iterator[tuple[Polarity, str]]:
@@ -86,6 +89,8 @@ def picture_mask(path: Path, data: Dataset, row: int | None) -> Bool[Tensor, " h
     if found not in sizes:
         has, expected = (" × ".join(map(str, size)) for size in (found, min(sizes)))
         raise DataError(f"mask {path} is {has} pixels (height × width); expected {expected}, the size of its image")
+    if path.suffix.lower() in LOSSY:
+        log.warning(f"mask {path} is compressed with loss, which may mark pixels beside the edges; save it as PNG")
     return read_coverage(path, ImageForm(size=list(shape[1:]))) > 0
 
 

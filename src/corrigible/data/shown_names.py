@@ -1,12 +1,25 @@
 """The words that people gave for columns, categories and classes, shown in place of the names in the data."""
 
-from collections.abc import Mapping
+import logging
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 
+from corrigible.errors import unknown
 from corrigible.types import Columns
 
 Labels = Mapping[str, str]
 """Name of a column or class, or ``column=category`` -> words."""
+log = logging.getLogger(__name__)
+
+
+def tell_unused(labels: Labels, columns: Columns | None, class_names: Sequence[str]) -> None:
+    """Log a warning for words that name nothing of the data: a column, ``column=category``, category or class."""
+    known = set(class_names)
+    if columns is not None:
+        known |= {*columns.names, *columns.feature, *(name.partition("=")[2] for name in columns.names)}
+    for name in labels:
+        if name not in known:
+            log.warning(unknown("name in [labels]", name, known))
 
 
 def in_words(name: str, labels: Labels) -> str:

@@ -12,7 +12,8 @@ from torch import Tensor, nn
 
 from corrigible.comparison import spoken
 from corrigible.data.dataset import TensorData, rows_of, task_of
-from corrigible.data.protocol import Dataset, columns_of, files_of, tokens_of
+from corrigible.data.protocol import Dataset, class_names_of, columns_of, files_of, tokens_of
+from corrigible.data.shown_names import tell_unused
 from corrigible.errors import FeedbackError
 from corrigible.explanations.explaining import explain as attribute
 from corrigible.explanations.features import feature_shares
@@ -55,6 +56,7 @@ def explain(
     source = study.run_named(run) if run else study.latest("train", "correct")
     split, names = _split_of(study, files) if files else (recipe.explain.split, [])
     data = load_data(recipe, study.folder, split)
+    tell_unused(recipe.labels, columns_of(data), class_names_of(data) or ())
     index = torch.tensor([row_of_file(name, files_of(data)) for name in names]) if names else torch.arange(len(data))
     origin = {"parent": source.name, "seed": seed, "device": device, "method": recipe.explain.method, "split": split}
     with study.new_run("explain", **origin) as draft:

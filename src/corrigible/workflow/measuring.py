@@ -13,6 +13,7 @@ from torch import Tensor, nn
 from corrigible.comparison import is_improvement
 from corrigible.data.dataset import rows_of, task_of
 from corrigible.data.protocol import Dataset, class_names_of, columns_of, tokens_of
+from corrigible.data.shown_names import tell_unused
 from corrigible.evaluation import difference, measure, observations_for
 from corrigible.feedback.masks import said_about
 from corrigible.models.batch_size import rows_that_fit
@@ -50,6 +51,7 @@ def evaluate(
     recipe = with_background(study)
     seed = recipe.seed if seed is None else seed
     data = load_data(recipe, study.folder, recipe.evaluate.split)
+    tell_unused(recipe.labels, columns_of(data), class_names_of(data) or ())
     feedback, revision = feedback_about(study, recipe.evaluate.split)
     compared = models_to_compare(study)
     record = {"parent": compared[-1].name, "seed": seed, "device": device, "feedback_revision": revision}
