@@ -115,7 +115,7 @@ def test_models_are_columns_and_metrics_are_rows(capsys):
     told = printed(*accuracies, *absent, replace(accuracies[0], part="class 3"), capsys=capsys)
     lines = told.splitlines()
     assert max(map(len, lines)) <= 80
-    assert lines[0].split() == ["trained", "corrected", "fine-tuned"]
+    assert lines[0].split() == ["trained", "corrected", "fine-tuned", "without"]
     assert [line.split()[:3] for line in lines if line.startswith("  accuracy")] == [
         ["accuracy", "0.500", "0.500"],
         ["accuracy", "0.500"],

@@ -18,13 +18,13 @@ def test_each_is_made_measured_and_reported(tmp_path):
     corrigible("correct", study)
     baselines = [run.record for run in open_study(study).runs() if run.verb == "baseline"]
     assert [(made["baseline"], made["label"]) for made in baselines] == [
-        ("group_dro", "group_dro"),
+        ("group_dro", "group dro"),
         ("just_train_twice", "twice"),
-        ("last_layer_retraining", "last_layer_retraining"),
+        ("last_layer_retraining", "last layer retraining"),
     ]
     records = corrigible("evaluate", study, "--json").records
     worst = {r["model"]: r["value"] for r in records if r.get("metric") == "worst_group_accuracy"}
-    assert list(worst) == ["trained", "corrected", "group_dro", "twice", "last_layer_retraining"]
+    assert list(worst) == ["trained", "corrected", "group dro", "twice", "last layer retraining"]
     assert all(0 <= value <= 1 for value in worst.values())
     assert corrigible("report", study).code == 0
     text = (study / "report.html").read_text()

@@ -31,7 +31,7 @@ def test_the_run_does_and_records_what_was_asked_for(study: Path) -> None:
     asked = ("--epochs", 3, "--penalty", "gradient_size", "--weight", 0.5, "--only", "fine_tuned")
     answer = corrigible("correct", study, *asked, "--json")
     (ahead,) = kinds(answer, "Ahead")
-    assert (ahead["runs"], ahead["epochs"]) == (["corrected", "fine_tuned"], [3, 3])
+    assert (ahead["runs"], ahead["epochs"]) == (["corrected", "fine tuned"], [3, 3])
     epochs = kinds(answer, "Epoch")
     assert len(epochs) == 6 and list(epochs[0]["penalties"]) == ["gradient_size"]
     assert not kinds(answer, "WeightTrial")

@@ -56,15 +56,15 @@ def test_a_correction_names_its_reviewed_rows_its_weight_and_its_baselines(tmp_p
         *["Started", "Epoch", "Epoch", "Finished"] * 1,
         *("Started", *["Epoch"] * 4, "Finished"),
     ]
-    assert (records[0].runs, records[0].epochs) == (("corrected", "fine_tuned", "masked_inputs"), (2, 2, 4))
+    assert (records[0].runs, records[0].epochs) == (("corrected", "fine tuned", "masked inputs"), (2, 2, 4))
     assert records[0].note == "before, up to 9 trials of 1 epochs choose the weight of right_reasons"
     assert records[1].num_reviewed == 1
     (verdict,) = (record for record in records if kinds([record]) == ["Verdict"])
     assert records[-1].result.startswith(f"{verdict.outcome}: exchanging what was marked moves") and records[-1].next
     assert [record.label for record in records if kinds([record]) == ["Started"]] == [
         "corrected",
-        "fine_tuned",
-        "masked_inputs",
+        "fine tuned",
+        "masked inputs",
     ]
 
 

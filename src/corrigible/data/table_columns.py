@@ -72,7 +72,8 @@ def require_whole(name: str, cells: Cells) -> None:
     """Raises DataError for classes or groups that are numbers with decimals."""
     if not isinstance(cells, Words):
         is_bad = ~np.isnan(cells) & (cells != np.round(cells))
-        refuse(name, cells, is_bad, "whole numbers or text for classes and groups")
+        expected = "whole numbers or text for classes and groups; if these are amounts, name the task: in a recipe "
+        refuse(name, cells, is_bad, expected + "[task] with name = 'amounts', in Python task='amounts'")
 
 
 def require_classes(name: str, cells: Cells) -> None:

@@ -163,7 +163,10 @@ def mask_of(region: Pixels | Features, shape: tuple[int, ...], columns: Columns 
 
 def _mask_of_features(region: Features, columns: Columns | None) -> Tensor:
     if columns is None:
-        raise FeedbackError(f"feature names {region.names} for data without named features; give a boolean mask")
+        raise FeedbackError(
+            f"feature names {region.names} for data without named features; give a boolean mask, or for texts "
+            'Feedback(corrigible.types.Phrase(("the", "words")), …)'
+        )
     for name in region.names:
         if name not in columns.features:
             raise FeedbackError(unknown("feature", name, columns.features))

@@ -13,7 +13,7 @@ from corrigible.lines.printing import COLOURS
 from corrigible.workflow.records import Measured, MethodCompared
 
 WIDTH = 80
-FIRST, EACH = 24, 18
+FIRST, EACH = 20, 20
 """The width of the names of rows, and of each column."""
 MOST_COLUMNS = (WIDTH - FIRST) // EACH
 MARKS = {True: "[green]▲[/green]", False: "[red]▼[/red]", None: " "}

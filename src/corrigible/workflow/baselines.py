@@ -9,6 +9,7 @@ from typing import Any, Literal, NamedTuple
 import torch
 from torch import nn
 
+from corrigible.comparison import spoken
 from corrigible.data.dataset import rows_of, shape_of
 from corrigible.data.protocol import Dataset, tokens_of
 from corrigible.errors import DataError, RecipeError
@@ -115,7 +116,7 @@ def made(
     """Make a baseline, trained for as many epochs in all as the corrected model."""
     recipe, seed, kind = study.recipe, origin["seed"], KINDS[baseline.name]
     data = load_data(recipe, study.folder, baseline.split)
-    label = baseline.label or baseline.name
+    label = baseline.label or spoken(baseline.name)
     facts: dict[str, Any] = {"label": label, "baseline": baseline.name, **origin}
     model, schedule = copy.deepcopy(uncorrected), recipe.correct
     if kind.starts == "fresh":

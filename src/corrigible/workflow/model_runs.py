@@ -7,6 +7,7 @@ from pathlib import Path
 
 from torch import nn
 
+from corrigible.comparison import spoken
 from corrigible.data.network_facts import model_facts
 from corrigible.data.protocol import Dataset
 from corrigible.feedback.masks import marks_of
@@ -132,7 +133,9 @@ def _ahead(recipe: Recipe) -> Ahead:
     epochs = recipe.correct.epochs
     auto = [term.name for term in terms_of(recipe.penalties or {}, may_be_auto=True) if term.is_auto]
     trials = f"before, up to {MOST_TRIALS} trials of {max(1, epochs // 2)} epochs choose the weight of "
-    runs = {baseline.label or baseline.name: baselines.epochs_of(recipe, baseline) for baseline in recipe.baselines}
+    runs = {
+        baseline.label or spoken(baseline.name): baselines.epochs_of(recipe, baseline) for baseline in recipe.baselines
+    }
     note = trials + ", and as many that of ".join(auto) if auto else ""
     return Ahead("correct", ("corrected", *runs), (epochs, *runs.values()), note)
 

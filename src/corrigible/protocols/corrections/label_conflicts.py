@@ -39,7 +39,7 @@ def label_conflicts(model: nn.Module, dataset: Dataset, marks: Marks, *, seed: i
     if len(found) < max(LEAST_SHARE * len(rows), 2):
         return None
     message = (
-        f"on {len(found)} of {len(rows)} reviewed rows the label can no longer be predicted when what must not matter "
+        f"on {len(found)} of {len(rows)} marked rows the label can no longer be predicted when what must not matter "
         "is replaced: the feedback contradicts the labels, or the correction is too weak; look again at "
         f"{rows_named(found.tolist(), files_of(dataset), most=NUM_NAMED)}"
     )

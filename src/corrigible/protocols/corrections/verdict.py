@@ -91,6 +91,8 @@ def verdict(
     outcome = "failed" if reasons else _outcome(before, after)
     if outcome == "failed" and not reasons:
         reasons = ["the reliance on what was marked did not fall"]
+    if outcome in ("corrected", "partly corrected") and beside_chance(after, task):
+        outcome, reasons = "failed", ["with what was marked exchanged it predicts no better than guessing"]
     recalls = after.by_class(after.hits)
     worst = min(recalls, key=lambda label: float(recalls[label]))
     tuned = None if fine_tuned is None else fine_tuned.accuracy
