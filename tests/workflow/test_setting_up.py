@@ -1,5 +1,6 @@
 """``init`` on data that is there already: a recipe that fits it, or one line about where to put it."""
 
+import shutil
 from pathlib import Path
 
 import numpy as np
@@ -48,7 +49,8 @@ def test_colour_pictures_get_their_size_channels_and_a_network_that_learns_from_
     ],
 )
 def test_the_form_fits_what_is_stored(mode: str, size: tuple[int, int], expected: object, tmp_path: Path) -> None:
-    pictures(tmp_path / "data/train/a", mode=mode, size=size)
+    for name in "ab":
+        pictures(tmp_path / "data/train" / name, mode=mode, size=size)
     recipe, lines = made(tmp_path)
     assert (recipe.data, recipe.model) == expected
     assert recipe.validation_split == ""
@@ -97,3 +99,16 @@ def test_an_empty_folder_gets_a_template_of_the_kind_that_is_asked_for(tmp_path:
     for kind in ("image", "table", "text"):
         assert corrigible("init", tmp_path / kind, "--kind", kind).code == 0
         assert open_study(tmp_path / kind).recipe.kind == kind
+
+
+def test_init_says_what_it_found_and_refuses_a_single_class(tmp_path: Path) -> None:
+    study = tmp_path / "study"
+    for name in ("cat", "dog"):
+        folder = study / "data" / "train" / name
+        folder.mkdir(parents=True)
+        Image.new("RGB", (9, 7)).save(folder / "1.png")
+    said = corrigible("init", study).stdout
+    assert "found 2 training images of cat, dog, 7 × 9 pixels, in colour, for train" in " ".join(said.split())
+    (study / "recipe.toml").unlink()
+    shutil.rmtree(study / "data" / "train" / "dog")
+    assert "holds one class, 'cat'; expected a folder for each of two" in refused("init", study)

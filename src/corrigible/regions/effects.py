@@ -69,7 +69,10 @@ def region_effects(
         target, masks = target.to(rows.device), regions.to(rows.device)
         size = rows_that_fit(model, rows[:1])
         before = torch.cat([_outputs(model, part) for part in rows.split(size)])
-        gone = [_effect(model, rows, target, mask.expand(rows.shape[1:]), lent, before, of, size) for mask in masks]
+        gone = [
+            _effect(model, rows, target, mask.expand(rows.shape[1:]), lent, before, of, size)
+            for mask in counted("regions exchanged: region", list(masks))
+        ]
     return torch.stack(gone, dim=1).cpu()
 
 

@@ -17,6 +17,7 @@ from corrigible.data.image_names import class_folders, files_by_class, is_left_b
 from corrigible.data.npy import header_of
 from corrigible.data.number_forms import form_of
 from corrigible.errors import DataError
+from corrigible.printable import plural
 
 OTHER_NAMES = {"validation": ("validation", "valid", "val", "dev"), "test": ("test", "testing")}
 """What people call the splits; the first name that is there is taken."""
@@ -62,6 +63,19 @@ class FoundTable:
 
 
 Found = FoundImages | FoundTable
+
+
+def found_in_words(found: Found | None) -> str:
+    """What was found, in one sentence; empty if there was nothing."""
+    if found is None:
+        return ""
+    splits = ", ".join(found.splits)
+    if isinstance(found, FoundTable):
+        return f"found a table of {plural(len(found.columns), 'column')} ({', '.join(found.columns[:8])}) for {splits}"
+    sizes = " × ".join(map(str, found.sizes[0])) + (" and other sizes" if len(found.sizes) > 1 else "")
+    of_classes = f" of {', '.join(list(found.classes)[:8])}" if found.classes else ""
+    colour = "grey" if found.channels == 1 else "in colour"
+    return f"found {plural(found.num_rows, 'training image')}{of_classes}, {sizes} pixels, {colour}, for {splits}"
 
 
 def found_in(data: Path) -> Found | None:
@@ -124,6 +138,8 @@ def _of_files(data: Path, splits: Mapping[str, str]) -> FoundImages:
     looked = [_looked(path_inside(data, file)) for file in files[::step]]
     sizes = tuple(size for size, _ in Counter(size for size, _ in looked).most_common())
     classes = {name: len(found) for name, found in of_classes.items()}
+    if len(classes) == 1:
+        raise DataError(f"{data / 'train'} holds one class, {next(iter(classes))!r}; expected a folder for each of two")
     return FoundImages(splits, sizes, max(channels for _, channels in looked), classes, len(files), True)
 
 

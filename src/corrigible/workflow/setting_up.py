@@ -8,7 +8,7 @@ from corrigible.errors import RecipeError, unknown
 from corrigible.study import create_study, open_study
 from corrigible.trusted_code import code_named, trust_code
 from corrigible.workflow.fitted_recipe import first_steps, fitted_recipe
-from corrigible.workflow.found_data import found_in
+from corrigible.workflow.found_data import found_in, found_in_words
 from corrigible.workflow.next_steps import next_steps
 from corrigible.workflow.records import Finished, Line
 
@@ -32,7 +32,7 @@ def init(folder: Path, *, kind: str | None = None) -> Iterator[Finished]:
     found = found_in(folder / "data") if is_new else None
     kind = kind or ("image" if found is None else found.kind)
     create_study(folder, fitted_recipe(kind, found, folder.resolve().name))
-    yield Finished("init", str(folder), next=tuple(first_steps(folder, kind, found)))
+    yield Finished("init", str(folder), result=found_in_words(found), next=tuple(first_steps(folder, kind, found)))
 
 
 def trust(folder: Path) -> Iterator[Line | Finished]:
