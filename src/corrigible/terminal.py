@@ -64,6 +64,10 @@ def show(
         sys.exit(1)
 
 
+LONGEST_STEP = 74
+"""A longer command, with what it is for, takes two lines."""
+
+
 class _Seen:
     """What is kept of the records that pass."""
 
@@ -126,6 +130,12 @@ def _as_json(verb: Callable[[], Iterator[Record]], seen: _Seen) -> None:
             click.echo(as_line(record))
 
 
+def _step_lines(step: str) -> list[str]:
+    """The step; where the line would be long, what it is for stands on a line of its own, so that it can be copied."""
+    command, comment, why = step.partition("  # ")
+    return [step] if len(step) <= LONGEST_STEP or not comment else [f"# {why}", command]
+
+
 def _as_text(verb: Callable[[], Iterator[Record]], seen: _Seen) -> None:
     from corrigible.lines.bars import Bars
     from corrigible.lines.beats import Beats
@@ -144,4 +154,6 @@ def _as_text(verb: Callable[[], Iterator[Record]], seen: _Seen) -> None:
                 case _:
                     work.say(printable(said))
     for place, step in enumerate(seen.next):
-        console.print(f"{'next: ' if place == 0 else '      '}{escape(printable(step))}")
+        for line in _step_lines(printable(step)):
+            console.print(f"{'next: ' if place == 0 else '      '}{escape(line)}")
+            place = 1
