@@ -5,6 +5,7 @@ from typing import assert_never
 
 from rich.markup import escape
 
+from corrigible.comparison import spoken
 from corrigible.explanations.shards.explaining_all import ShardsPlanned, ShardWritten
 from corrigible.lines.of_verdicts import verdict_lines
 from corrigible.lines.printing import Step, wrapped
@@ -42,7 +43,11 @@ def told_of_long_work(record: LongRecord) -> Step | Iterator[str]:
 
 
 def _epoch_values(epoch: Epoch) -> str:
-    named = {"loss": epoch.loss, **epoch.penalties, **{f"validation {k}": v for k, v in epoch.validation.items()}}
+    named = {
+        "loss": epoch.loss,
+        **{spoken(name): value for name, value in epoch.penalties.items()},
+        **{f"validation {k}": v for k, v in epoch.validation.items()},
+    }
     return "  ".join(f"{name} {value:.3g}" for name, value in named.items())
 
 

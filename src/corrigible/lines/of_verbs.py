@@ -79,7 +79,7 @@ def _started(record: Started) -> Iterator[str]:
 
 def _suspected(record: Suspected) -> Iterator[str]:
     if record.rank == 1:
-        yield "[dim]   region                    label        effect (95 %)          × others  tells[/dim]"
+        yield "[dim]   region                    label        effect (95 %)         × others  tells[/dim]"
     effect = f"{record.effect:.3f} ({record.low:.3f} to {record.high:.3f})"
     line = f"{record.rank:2} {record.region:25} {record.label or 'several':12} {effect:22} {record.ratio:8.1f}"
     line = escape(f"{line} {record.agreement:6.2f}")

@@ -24,8 +24,9 @@ class Step(NamedTuple):
 
 
 def step_in_words(step: Step, seconds: float) -> str:
-    """The line that is left of a step or, after the last one, of its stage."""
-    return f"  {step.stage} {step.number}/{step.total}  {step.values}".rstrip() + f"  ({times(seconds, None)})"
+    """What is left of a step or, after the last one, of its stage: a line, or several if it is long."""
+    said = f"{step.stage} {step.number}/{step.total}  {step.values}".rstrip() + f"  ({times(seconds, None)})"
+    return "\n".join(wrapped(said))
 
 
 def wrapped(text: str) -> list[str]:
