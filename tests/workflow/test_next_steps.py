@@ -10,7 +10,8 @@ def said_after(*arguments: object) -> list[str]:
     """The commands that are named last, without what they are for."""
     lines = corrigible(*arguments).stdout.splitlines()
     place = next(place for place, line in enumerate(lines) if line.startswith("next: "))
-    return [line[len("next: ") :].partition("  #")[0] for line in lines[place:]]
+    steps = [line[len("next: ") :].partition("  #")[0] for line in lines[place:]]
+    return [step for step in steps if not step.startswith("# ")]
 
 
 def test_each_verb_names_the_one_that_follows(tmp_path: Path) -> None:
@@ -55,8 +56,9 @@ def test_a_correction_that_failed_for_want_of_training_says_so_first(tmp_path: P
     corrigible("feedback", "add", study, "--box", 0, 0, 2, 2)
     answer = corrigible("correct", study, "--penalty", "transplant", "--only", "none")
     assert answer.code == 1 and "Failed" in answer.stdout
-    said = answer.stdout[answer.stdout.index("next: ") :].splitlines()
-    assert f"corrigible correct {study} --epochs 24" in said[0]
-    assert "it had only 2 epochs and a learning rate of 1e-05" in said[0]
-    assert "look again at what was marked" in said[1] and f"corrigible compare {study}" in said[2]
+    said = answer.stdout[answer.stdout.index("next: ") :]
+    first, rest = said.split("look again at what was marked")
+    assert f"corrigible correct {study} --epochs 24" in first
+    assert "it had only 2 epochs and a learning rate of 1e-05" in first
+    assert f"corrigible compare {study}" in rest
     assert corrigible("seal", study).code == 1
