@@ -9,11 +9,11 @@ from corrigible.notebook import Shown
 from corrigible.printable import plural
 
 STYLE = Markup(
-    "<style>table.told {border-collapse: collapse; font-size: 14px; font-variant-numeric: tabular-nums}"
-    "table.told th, table.told td {padding: 5px 10px; border-bottom: 1px solid #d5dbe1; text-align: right;"
+    "<style>table.values {border-collapse: collapse; font-size: 14px; font-variant-numeric: tabular-nums}"
+    "table.values th, table.values td {padding: 5px 10px; border-bottom: 1px solid #d5dbe1; text-align: right;"
     " vertical-align: top}"
-    "table.told td {white-space: nowrap} table.told td.text {white-space: normal}"
-    "table.told th:first-child, table.told td:first-child, table.told .text {text-align: left}</style>"
+    "table.values td {white-space: nowrap} table.values td.text {white-space: normal}"
+    "table.values th:first-child, table.values td:first-child, table.values .text {text-align: left}</style>"
 )
 
 
@@ -30,7 +30,7 @@ def table_html(header: Sequence[str], rows: Sequence[Sequence[str]]) -> Shown:
     head = Markup("").join(Markup("<th{}>{}</th>").format(*pair) for pair in zip(kinds, header, strict=True))
     body = Markup("").join(Markup("<tr>{}</tr>").format(Markup("").join(map(_cell, row))) for row in rows)
     return Shown(
-        STYLE + Markup('<table class="told"><thead><tr>{}</tr></thead><tbody>{}</tbody></table>').format(head, body)
+        STYLE + Markup('<table class="values"><thead><tr>{}</tr></thead><tbody>{}</tbody></table>').format(head, body)
     )
 
 

@@ -31,7 +31,7 @@ EXPECTED: dict[str, type] = {
 
 @dataclass(frozen=True)
 class Heading:
-    """What a reader of results is told of a recipe."""
+    """The parts of a recipe that reports and seals show."""
 
     title: str
     notes: tuple[str, ...]
@@ -44,7 +44,7 @@ class Heading:
 
 
 def heading_of(text: str) -> Heading:
-    """What a reader of results is told of the recipe.
+    """The parts of the recipe that reports and seals show.
 
     Raises:
         RecipeError: the text is no recipe.

@@ -50,6 +50,8 @@ def require_reached(
 
 def unreached(question: Question, moved: Bool[Tensor, " *input"]) -> Bool[Tensor, " *input"] | None:
     """The moved inputs that change the score of one of the rows without a gradient anywhere; None if there are none."""
+    if not bool(moved.any()):
+        return None
     chosen, towards = _ways(question, torch.arange(len(question.x)))
     num_points = FEW_POINTS
     for _ in range(MOST_LOOKS):

@@ -214,7 +214,7 @@ def name_of_score(score: str | Score) -> str:
 
 
 def score_in_words(score: str | Score) -> str:
-    """What a reader of results is told that the score is; its name for a user's own function."""
+    """The score in words, for people who read results; a user's own function by its name."""
     name = score if isinstance(score, str) else name_of_score(score)
     return IN_WORDS.get(name, name)
 

@@ -27,7 +27,7 @@ not hide, or near enough for the gradient to be the same at both ends."""
 AGREEMENT = 0.8
 """The smallest share of one gain in the other at which they agree."""
 MOST_ROWS, LEAST_ROWS = 8, 2
-"""Rows that are moved, and that must have a gain which can be told from rounding."""
+"""How many rows are moved, and how many of them must change the score by more than rounding does."""
 MOST_COMPARED = 256
 """Rows whose spread is taken."""
 log = logging.getLogger(__name__)

@@ -22,7 +22,7 @@ def marks_most(statements: Sequence[Feedback], share: float, names: Names) -> st
 
 
 def many(statements: Sequence[Feedback], names: Names) -> str:
-    """The statements as the subject of what they mark."""
+    """The beginning of a sentence about what the statements mark: the only one and "marks", or several and "mark"."""
     if len(statements) == 1:
         return f"{statement(statements[0], names)} marks"
     return f"{len(statements)} statements, such as {statement(statements[0], names)}, mark"

@@ -1,4 +1,7 @@
-"""Work in progress on a terminal: bars of all runs, of the stage, and of what is inside it, gone when they are done."""
+"""Progress bars on a terminal: one for all runs, one for the stage, one for the steps inside it.
+
+They disappear when the work is done.
+"""
 
 import threading
 import time
@@ -36,8 +39,8 @@ def _bar(task: Task) -> Text:
 def _facts(task: Task) -> str:
     pace: Pace | None = task.fields["pace"]
     count = f" {task.completed:.0f}/{task.total:.0f}" if task.total else ""
-    told = times(task.elapsed or 0.0, task.time_remaining if pace is None else pace.left)
-    return f"{count}  {told}  {task.fields['values']}".rstrip()
+    time_taken = times(task.elapsed or 0.0, task.time_remaining if pace is None else pace.left)
+    return f"{count}  {time_taken}  {task.fields['values']}".rstrip()
 
 
 class Bars:

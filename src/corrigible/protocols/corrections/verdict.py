@@ -91,7 +91,7 @@ def verdict(
     outcome = "failed" if reasons else _outcome(before, after)
     if outcome == "failed" and not reasons:
         reasons = ["the reliance on what was marked did not fall"]
-    if outcome in ("corrected", "partly corrected") and beside_chance(after, task):
+    if outcome in ("corrected", "partly corrected") and after.accuracy <= _chance(after, task) + KEPT:
         outcome, reasons = "failed", ["with what was marked exchanged it predicts no better than guessing"]
     recalls = after.by_class(after.hits)
     worst = min(recalls, key=lambda label: float(recalls[label]))
@@ -176,14 +176,16 @@ def _kept(before: Judged, after: Judged, task: Task) -> float:
 
 
 def beside_chance(judged: Judged, task: Task) -> str:
-    """What to say of an accuracy about that of chance, where the marked content may be all that the label could be told
-    by, and of one below; empty above."""
-    chance = task.chance if task.logits is None else 1 / max(1, len(judged.y.unique()))
-    if judged.accuracy > chance + KEPT:
+    """What to say of an accuracy about that of chance, and of one below it; empty above."""
+    above = judged.accuracy - _chance(judged, task)
+    if above > KEPT:
         return ""
-    return (
-        ", which is no better than guessing" if judged.accuracy >= chance - KEPT else ", which is worse than guessing"
-    )
+    return ", which is no better than guessing" if above >= -KEPT else ", which is worse than guessing"
+
+
+def _chance(judged: Judged, task: Task) -> float:
+    """The accuracy of a guess; for other tasks the quality of a constant."""
+    return task.chance if task.logits is None else 1 / max(1, len(judged.y.unique()))
 
 
 def _shares(judged: Judged) -> Tensor:
