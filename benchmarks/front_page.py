@@ -5,8 +5,9 @@
 Each network learned from rows with a cue that tells the label, and is tested on rows where the cue tells nothing. It is
 then trained on for as many epochs without feedback, trained again from fresh weights without what was marked, and
 corrected by the defaults of `corrigible.correct`. Without what was marked means: for digits and photographs every place
-that is marked on any reviewed row is 0, in training and in use; for tweets the word is taken out of every text; for the
-table its column is left out. Quality is accuracy, for the table AUC. Cost: processor time over that of training on.
+that is marked on any reviewed row is 0, in training and in use; for tweets the word's vector is 0 in every text; for
+the table the column is 0, which amounts to leaving it out. Quality is accuracy, for the
+table AUC. Cost: processor time over that of training on.
 Writes benchmarks/results/front_page.json.
 """
 

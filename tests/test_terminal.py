@@ -141,6 +141,35 @@ def test_compared_methods_and_sealed_folders_name_the_outcome(capsys):
     assert [line.strip() for line in told].count("verdict failed") == 1
 
 
+def test_one_method_of_all_is_the_best_also_where_the_table_has_several_parts(capsys):
+    scores = [0.5, 0.9, 0.7, 0.8, 0.6]
+    found = [
+        MethodCompared(f"m{place}", accuracy=score, measured={"interval_coverage": score})
+        for place, score in enumerate(scores)
+    ]
+    found[0] = replace(found[0], accuracy=None)  # What the first lacks is told of the others.
+    lines = printed(*found, capsys=capsys).splitlines()
+    told = [line for line in lines if line.startswith("  accuracy")]
+    assert " ".join(told).count("▲") == 1 and "0.900 ▲" in told[0] and "0.800" in told[1]
+    assert not any("▲" in line for line in lines if "coverage" in line)  # Neither end of it is better.
+    assert not any("time of a step" in line for line in lines)
+
+
+def test_a_stage_begins_where_what_came_before_it_ended(monkeypatch):
+    now = 0.0
+    monkeypatch.setattr(pace.time, "monotonic", lambda: now)
+    clock = pace.StageClock()
+    now = 1.0
+    clock.tell()
+    for number, expected in ((1, 2.0), (2, 4.0)):
+        now += 2.0
+        assert clock.advance("epoch", number, is_noted=False) == expected
+    now += 3.0
+    clock.tell()
+    now += 5.0
+    assert clock.advance("weight", 1, is_noted=True) == 5.0
+
+
 def test_what_somebody_else_wrote_cannot_steer_the_terminal(capsys):
     told = printed(Sealed("a\x1b[2J\u202e", "f00", 3, ""), capsys=capsys)
     assert r"a\x1b[2J\u202e" in told

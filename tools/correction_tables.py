@@ -66,7 +66,7 @@ def _quality_of_each(found: dict[str, Any], written: Callable[[dict[str, float]]
         of = {row["model"]: row for row in found["rows"] if row["case"] == case}
         cells = [written(of[model]["quality"]) for model in MODELS]
         cells[-1] = f"**{cells[-1]}**"
-        yield f"| {data} | " + " | ".join(cells) + f" | {of['corrected']['cost']['median']:.1f} × |"
+        yield f"| {data} | " + " | ".join(cells) + f" | {of['corrected']['cost']['mean']:.1f} × |"
 
 
 def tasks(found: dict[str, Any]) -> Iterator[str]:

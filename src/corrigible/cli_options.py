@@ -13,7 +13,7 @@ from corrigible.printable import one_line
 
 
 class Place(click.Path):
-    """A path that this computer can have: missing is for the verb to say, too long or led in a circle is for here."""
+    """A path; one that is too long or leads in a circle is refused here, a missing one by the verb."""
 
     def __init__(self, **settings: Any) -> None:
         super().__init__(path_type=Path, **settings)

@@ -66,8 +66,8 @@ def watched(show: Show) -> Iterator[None]:
 def shown(is_wanted: bool | None) -> Iterator["_Line | _Cell"]:
     """A context in which a bar in a notebook, or a line of the standard error, says how far the work is.
 
-    Both are gone afterwards. What the context gives clears the line, to be called before anything else is printed, and
-    keeps what a notebook shows below the bar.
+    Both are gone afterwards. The context gives an object: call its ``clear`` before anything else is printed, and its
+    ``keep`` for what a notebook goes on showing.
 
     Args:
         is_wanted: None for only on a terminal or in a notebook.

@@ -10,7 +10,7 @@ from jaxtyping import Int
 from corrigible import figures
 
 HARDLY = 0.25
-"""A class that is predicted for less than this share of its number of rows is hardly predicted any more."""
+"""A class that is predicted for less than this share of its number of rows is hardly ever predicted."""
 
 
 class ConfusionTable(NamedTuple):
@@ -43,11 +43,12 @@ def confusion_table(
 
 
 def classes_used(table: ConfusionTable) -> str | None:
-    """The classes that a model still predicts, in words, if they are at most half of those that occur; else None."""
+    """Which classes a model hardly ever predicts, in words; None if it still predicts more than half of them."""
     counts = np.array([[count for count, _ in cells] for _, cells in table.rows])
     rows, predicted = counts.sum(axis=1), counts.sum(axis=0)
     is_used = (rows > 0) & (predicted >= HARDLY * rows)
     if not rows.any() or 2 * is_used.sum() > (rows > 0).sum():
         return None
-    used = ", ".join(name for name, is_there in zip(table.class_names, is_used, strict=True) if is_there) or "none"
-    return f"only {used} of {int((rows > 0).sum())} classes"
+    used = ", ".join(name for name, is_there in zip(table.class_names, is_used, strict=True) if is_there)
+    num_there = int((rows > 0).sum())
+    return f"hardly ever predicts {num_there - int(is_used.sum())} of {num_there} classes, only {used or 'others'}"

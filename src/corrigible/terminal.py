@@ -153,7 +153,6 @@ def _as_text(verb: Callable[[], Iterator[Record]], seen: _Seen) -> None:
                     work.plan(len(said.runs), sum(said.epochs))
                 case _:
                     work.say(printable(said))
-    for place, step in enumerate(seen.next):
-        for line in _step_lines(printable(step)):
-            console.print(f"{'next: ' if place == 0 else '      '}{escape(line)}")
-            place = 1
+    lines = (line for step in seen.next for line in _step_lines(printable(step)))
+    for place, line in enumerate(lines):
+        console.print(f"{'      ' if place else 'next: '}{escape(line)}")

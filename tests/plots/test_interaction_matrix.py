@@ -50,11 +50,13 @@ def test_pairs_within_sampling_error_are_left_without_colour() -> None:
     rows = torch.tensor([1.0, 1.0, 1.0, 1.1])[:, None, None] * VALUES
     rows[:, 0, 1] = rows[:, 1, 0] = torch.tensor([1.0, -1.0, 1.0, -1.0])
     figure = interaction_matrix(rows, list("abc"), diagonal=False)
-    shown = np.ma.masked_invalid(figure.axes[0].get_images()[0].get_array()).mask
-    assert shown[0, 1] and not shown[0, 2]
+    grey = ~np.ma.masked_invalid(figure.axes[0].get_images()[1].get_array()).mask
+    assert grey[0, 1] and not grey[0, 2] and not grey.diagonal().any()  # What is left out is no sampling error.
     assert "within sampling error" in figure.get_supxlabel()
     alone = interaction_matrix(VALUES, list("abc"), half=torch.full((3, 3), 0.6), diagonal=False)
-    assert np.ma.masked_invalid(alone.axes[0].get_images()[0].get_array()).mask[1, 2]
+    assert not np.ma.masked_invalid(alone.axes[0].get_images()[1].get_array()).mask[1, 2]
+    with pytest.raises(DataError, match="unknown feature in order 'z'"):
+        interaction_matrix(VALUES, list("abc"), order=["z"])
 
 
 def test_bad_input_is_answered_in_one_line() -> None:

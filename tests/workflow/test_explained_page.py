@@ -5,13 +5,14 @@ from pathlib import Path
 
 import numpy as np
 import pandas as pd
-import pytest
 import torch
 from PIL import Image
 from safetensors.torch import load_file
 
 from corrigible.data.dataset import TensorData
+from corrigible.explanations.explaining import EXPLAINERS
 from corrigible.trusted_code import own
+from corrigible.workflow.explained_page import GRADIENTS
 from corrigible.workflow.instructive_rows import WRONG, instructive_rows
 from studies import IMAGE_RECIPE, TABLE_RECIPE, corrigible, edit, image_study, refused, table_study, text_study
 
@@ -61,9 +62,7 @@ def test_files_stand_for_rows_and_can_be_chosen(tmp_path: Path) -> None:
     assert load_file(folder / "attributions.safetensors")["index"].tolist() == [7, 5]
     assert html.index("train/cat/3.png") < html.index("train/cat/1.png") and html.count("<figcaption>") == 2
     assert "did you mean 'test/cat/3.png'" in refused("explain", study, "--file", "test/cat/33.png")
-    assert "name those of one split" in refused(
-        "explain", study, "--file", "test/cat/3.png", "--file", "train/cat/3.png"
-    )
+    assert "expected files of one" in refused("explain", study, "--file", "test/cat/3.png", "--file", "train/cat/3.png")
 
 
 def test_a_table_shows_its_own_values(tmp_path: Path) -> None:
@@ -123,6 +122,10 @@ def test_there_are_a_few_dozen_at_most_and_some_of_each_class() -> None:
     assert sorted(last.rows) == [0, 1, 2]
 
 
-@pytest.mark.parametrize("more", [("--all", "--file", "test/cat/1.png")])
-def test_shards_take_no_single_files(tmp_path: Path, more: tuple[str, ...]) -> None:
-    assert corrigible("explain", tmp_path, *more).code == 2
+def test_shards_take_no_single_files(tmp_path: Path) -> None:
+    answer = corrigible("explain", tmp_path, "--all", "--file", "test/cat/1.png")
+    assert answer.code == 2 and "leave out --all" in answer.stderr
+
+
+def test_methods_whose_sign_speaks_for_nothing_are_methods() -> None:
+    assert set(GRADIENTS) <= set(EXPLAINERS)

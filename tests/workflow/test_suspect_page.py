@@ -12,9 +12,10 @@ from corrigible.data.dataset import TensorData
 from corrigible.regions.region_test import RegionTest
 from corrigible.regions.suspect_ranking import TELLS, Suspect
 from corrigible.study import Study
-from corrigible.types import Pixels
+from corrigible.tasks import CLASSES, amounts
+from corrigible.types import Features, Pixels, Task
 from corrigible.workflow.records import Suspected
-from corrigible.workflow.suspect_page import suspect_page
+from corrigible.workflow.suspect_page import sentence_of, suspect_page
 from studies import IMAGE_RECIPE, corrigible, edit, image_study, table_study, text_study
 
 CORNER = np.zeros((4, 4), dtype=bool)
@@ -69,3 +70,15 @@ def test_every_kind_of_study_gets_a_page_that_verifies(tmp_path: Path) -> None:
         assert ("nothing tells" in finished["result"]) == (telling == 0)
         assert corrigible("verify", study).code == 0
     assert "<mark>zeb" in page
+
+
+def test_a_region_that_lowers_nothing_is_not_said_to_lower_it() -> None:
+    def said(effect: float, task: Task) -> str:
+        found = RegionTest(effect, -0.2, 0.4, 0.1, effect / 0.1, 0.0, 1.0, 0.5, 10)
+        return sentence_of(Suspect(Features(("a",)), None, 1.0, found, 0.25, 1, (0,)), task)
+
+    assert "the score of the predicted class falls by 0.300, 3 times as much as elsewhere (95" in said(0.3, CLASSES)
+    risen = said(-0.3, CLASSES)
+    assert "rises by 0.300 (95" in risen and "fall: −0.200 to 0.400" in risen and "times" not in risen
+    assert "does not change" in said(0.0, CLASSES)
+    assert "the prediction moves by 0.300" in said(0.3, amounts(torch.tensor([1.0, 2.0, 5.0])))

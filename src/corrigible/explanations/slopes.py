@@ -40,7 +40,8 @@ _CHECKED: "WeakKeyDictionary[nn.Module, Hashable]" = WeakKeyDictionary()
 def warn_of_other_slopes(question: Question, method: str) -> None:
     """Log a warning if the score changes along its gradient by something else than the gradient says.
 
-    This takes seven passes over up to eight rows, once for a model, its weights and the score.
+    This takes seven passes over up to eight rows, unless the last call was about the same model,
+    weights, kind of rows and score.
     """
     now = weights_now(question.model), tuple(question.x.shape[1:]), name_of_score(question.score)
     if _CHECKED.get(question.model) == now:

@@ -4,13 +4,12 @@ They disappear when the work is done.
 """
 
 import threading
-import time
 
 from rich.console import Console
 from rich.progress import Progress, ProgressColumn, Task, TaskID
 from rich.text import Text
 
-from corrigible.lines.pace import Pace, times
+from corrigible.lines.pace import Pace, StageClock, times
 from corrigible.lines.printing import Step, step_in_words
 
 STAGE, BAR = 28, 10
@@ -52,7 +51,8 @@ class Bars:
         self.progress = Progress(_Line(), console=console, transient=True)
         self.pace = Pace()
         self.stage = ""
-        self.began = time.monotonic()
+        self.clock = StageClock()
+        self.inner_stage = ""
         self.all: TaskID | None = None
         self.outer: TaskID | None = None
         self.inner: TaskID | None = None
@@ -80,10 +80,10 @@ class Bars:
 
     def step(self, stage: str, number: int, total: int | None) -> None:
         """Show how far something inside a stage, or before the first, is; number 0 where it only begins."""
-        if self.inner is not None and self.progress.tasks[-1].description != stage:
+        if self.inner is not None and stage != self.inner_stage:
             self._leave_inner()
         if self.inner is None:
-            self.inner = self._added(stage, total)
+            self.inner, self.inner_stage = self._added(stage, total), stage
         self.progress.update(self.inner, completed=number, total=total)
         if number == total:
             self._leave_inner()
@@ -93,15 +93,17 @@ class Bars:
         self._leave_inner()
         if self.outer is None or step.stage != self.stage:
             self._leave_outer()
-            self.stage, self.began = step.stage, time.monotonic()
+            self.stage = step.stage
             self.outer = self._added(step.stage, step.total)
         self.progress.update(self.outer, completed=step.number, total=step.total, values=step.values)
+        seconds = self.clock.advance(step.stage, step.number, is_noted=step.is_noted)
         if step.stage == "epoch":
             self.pace.advance(step.number)
             if self.all is not None:
                 self.progress.update(self.all, completed=self.pace.num_done)
         if step.is_noted or step.number == step.total:
-            self.console.print(step_in_words(step, time.monotonic() - self.began))
+            self.console.print(step_in_words(step, seconds))
+            self.clock.tell()
         if step.number == step.total and not step.is_noted:
             self._leave_outer()
 
@@ -110,6 +112,7 @@ class Bars:
         self._leave_inner()
         self._leave_outer()
         self.console.print(line)
+        self.clock.tell()
 
     def _start(self) -> None:
         with self._lock:

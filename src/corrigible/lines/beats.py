@@ -5,12 +5,12 @@ import time
 
 from rich.console import Console
 
-from corrigible.lines.pace import Pace, times
+from corrigible.lines.pace import Pace, StageClock, times
 from corrigible.lines.printing import Step, step_in_words
 
 LEAST_SECONDS = 2.5
-"""The longest time without a line; in long work, a twentieth of the time spent until then."""
 SHARE = 0.05
+"""The longest time without a line, in seconds; or this share of the time spent so far, where that is longer."""
 
 
 class Beats:
@@ -20,8 +20,8 @@ class Beats:
         self.console = console
         self.pace = Pace()
         self.num_runs = 1
-        self.stage = ""
-        self.began = self.started = self.written = time.monotonic()
+        self.clock = StageClock()
+        self.started = self.written = time.monotonic()
         self.inner: tuple[str, int, int | None] = ("starting", 0, None)
         self._lock = threading.Lock()
         self._is_over = threading.Event()
@@ -46,16 +46,19 @@ class Beats:
 
     def advance(self, step: Step) -> None:
         """Note how far a stage is, and print a line when it is done."""
-        if step.stage != self.stage or step.number == 1:
-            self.stage, self.began = step.stage, time.monotonic()
+        seconds = self.clock.advance(step.stage, step.number, is_noted=step.is_noted)
         self.inner = (step.stage, step.number, step.total)
         if step.stage == "epoch":
             self.pace.advance(step.number)
         if step.is_noted or step.number == step.total:
-            self.say(step_in_words(step, time.monotonic() - self.began))
+            self.say(step_in_words(step, seconds))
 
     def say(self, line: str) -> None:
         """Print a line."""
+        self._print(line)
+        self.clock.tell()
+
+    def _print(self, line: str) -> None:
         with self._lock:
             self.console.print(line)
             self.written = time.monotonic()
@@ -64,7 +67,7 @@ class Beats:
         while not self._is_over.wait(0.25):
             now = time.monotonic()
             if now - self.written >= max(LEAST_SECONDS, SHARE * (now - self.started)):
-                self.say(f"  {self._doing()}")
+                self._print(f"  {self._doing()}")
 
     def _doing(self) -> str:
         stage, number, total = self.inner

@@ -15,12 +15,31 @@ def times(elapsed: float, left: float | None) -> str:
     return f"elapsed {clock(elapsed)}" + ("" if left is None else f", left {clock(left)}")
 
 
+class StageClock:
+    """The time that each stage takes, which begins where what came before it ended."""
+
+    def __init__(self) -> None:
+        self.stage = ""
+        self.began = self.reached = self.told = time.monotonic()
+
+    def advance(self, stage: str, number: int, *, is_noted: bool) -> float:
+        """Note that so much of the stage is done; the seconds of the stage or, if each step is noted, of the step."""
+        if stage != self.stage or number == 1:
+            self.stage, self.began = stage, self.reached
+        self.reached = time.monotonic()
+        return self.reached - (self.told if is_noted else self.began)
+
+    def tell(self) -> None:
+        """Note that a line was printed, after which the next stage or step begins."""
+        self.reached = self.told = time.monotonic()
+
+
 class Pace:
     """The epochs of all runs that were announced, and the time that each of those done until now took."""
 
     def __init__(self) -> None:
         self.num_epochs = self.num_done = 0
-        self.began = self.latest = time.monotonic()
+        self.latest = time.monotonic()
         self._first = 0.0
         """Seconds of a first epoch, which also hold what came before the run."""
         self._seconds: list[float] = []
@@ -28,7 +47,7 @@ class Pace:
     def plan(self, num_epochs: int) -> None:
         """Note how many epochs lie ahead."""
         self.num_epochs, self.num_done = num_epochs, 0
-        self.began = self.latest = time.monotonic()
+        self.latest = time.monotonic()
 
     def advance(self, number: int) -> None:
         """Note the end of the epoch with this number, counted from 1 in each run."""
@@ -38,10 +57,6 @@ class Pace:
         else:
             self._first = now - self.latest
         self.num_done, self.latest = self.num_done + 1, now
-
-    @property
-    def elapsed(self) -> float:
-        return time.monotonic() - self.began
 
     @property
     def left(self) -> float | None:

@@ -24,7 +24,7 @@ class Step(NamedTuple):
 
 
 def step_in_words(step: Step, seconds: float) -> str:
-    """What is left of a step or, after the last one, of its stage: a line, or several if it is long."""
+    """The text that stays on the screen when a step is done, with the time it took; long text takes several lines."""
     said = f"{step.stage} {step.number}/{step.total}  {step.values}".rstrip() + f"  ({times(seconds, None)})"
     return "\n".join(wrapped(said))
 

@@ -7,7 +7,7 @@ from typing import NamedTuple
 
 from rich.markup import escape
 
-from corrigible.comparison import LOWER_IS_BETTER, spoken
+from corrigible.comparison import LOWER_IS_BETTER, NEITHER_IS_BETTER, spoken
 from corrigible.figures import number
 from corrigible.lines.printing import COLOURS
 from corrigible.workflow.records import Measured, MethodCompared
@@ -48,15 +48,17 @@ def models_table(measured: Sequence[Measured]) -> Iterator[str]:
 def methods_table(compared: Sequence[MethodCompared]) -> Iterator[str]:
     """Methods as columns, the best first; those that could not be applied are lines below."""
     applied = [found for found in compared if not found.note]
+    names = list(dict.fromkeys(name for found in applied for name in _values(found)))
     for some in _parts(applied):
         yield from _header([spoken(found.method) for found in some])
         outcomes = [_Cell(found.outcome, _coloured(found.outcome)) for found in some]
         yield from _row("outcome", outcomes)
-        for name in _values(applied[0]):
+        for name in names:
             values = [_values(found).get(name) for found in some]
-            yield from _row(spoken(name), _ranked(name, values))
+            yield from _row(spoken(name), _ranked(values, _best(name, applied)))
         costs = ["" if found.step_cost is None else f"{found.step_cost:.2f} ×" for found in some]
-        yield from _row("time of a step", [_plain(cost) for cost in costs])
+        if any(costs):
+            yield from _row("time of a step", [_plain(cost) for cost in costs])
     if applied:
         yield "  [dim]▲ best of the row; sorted by swap score, failed corrections last[/dim]"
     for found in compared:
@@ -103,15 +105,21 @@ def _values(found: MethodCompared) -> Mapping[str, float | None]:
     return {name: value for name, value in named.items() if value is not None}
 
 
-def _ranked(name: str, values: Sequence[float | None]) -> list[_Cell]:
+def _best(name: str, compared: Sequence[MethodCompared]) -> float | None:
+    """The best value of a metric over all methods; None where they are equal or no value is better than another."""
+    found = [_values(method).get(name) for method in compared]
+    known = [value for value in found if value is not None]
+    if name in NEITHER_IS_BETTER or len(set(known)) < 2:
+        return None
+    return min(known) if name in LOWER_IS_BETTER else max(known)
+
+
+def _ranked(values: Sequence[float | None], best: float | None) -> list[_Cell]:
     """The values of a row, the best of them marked."""
-    known = [value for value in values if value is not None]
-    best = min(known, default=None) if name in LOWER_IS_BETTER else max(known, default=None)
-    has_best = len(set(known)) > 1
     cells = []
     for value in values:
         text = "" if value is None else number(value)
-        is_best = has_best and value == best
+        is_best = value is not None and value == best
         cells.append(_Cell(f"{text} ▲", f"{escape(text)} [green]▲[/green]") if is_best else _plain(text))
     return cells
 

@@ -9,7 +9,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from torch import Tensor
 
-from corrigible.errors import DataError
+from corrigible.errors import DataError, unknown
 from corrigible.figures import DASHES, number
 from corrigible.intervals import half_width
 from corrigible.plots.features import numbers_in
@@ -55,6 +55,9 @@ def deletion_insertion_curves(
     """
     given = {"deletion": deletion} | ({"insertion": insertion} if insertion else {})
     panels = {kind: _numbers(kind, curves) for kind, curves in given.items()}
+    for kind in random_order or {}:
+        if kind not in panels:
+            raise DataError(unknown("kind of curves in random_order", kind, tuple(panels)))
     beside = {kind: _numbers(kind, (random_order or {}).get(kind, {}), least=0) for kind in panels}
     longest = max(len(panels[kind]) + len(beside[kind]) for kind in panels)
     height = 2.6 + 0.18 * longest

@@ -49,8 +49,8 @@ def partial_dependence(
 ) -> Figure:
     """The mean score over each feature's values, with the lines of single rows behind and the data's places below.
 
-    All panels share the upright axis. A category has a point per value, as has a number with only two, wider marks
-    standing for the spread of rows from the 5th to the 95th percentile. Those of several models by name, such as before
+    All panels share the upright axis. Categories, and numbers with only two values, have a point per value; the bar
+    behind it reaches from the 5th to the 95th percentile of the rows. The features of several models by name, such as before
     and after correction, stand side by side, one feature below the other.
 
     Raises:

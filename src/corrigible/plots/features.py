@@ -85,12 +85,17 @@ def in_order(columns: Columns, order: Sequence[str], sizes: Float[np.ndarray, " 
     Raises:
         DataError: a name in ``order`` that no feature has.
     """
-    for name in order:
-        if name not in columns.features:
-            raise DataError(unknown("feature in order", name, columns.features))
+    require_features(order, columns)
     place = {name: rank for rank, name in enumerate(order)}
     found = strongest(sizes, most)
     return sorted(found, key=lambda feature: place.get(columns.features[feature], len(place)))
+
+
+def require_features(order: Sequence[str], columns: Columns) -> None:
+    """Raises DataError for a name in ``order`` that no feature has."""
+    for name in order:
+        if name not in columns.features:
+            raise DataError(unknown("feature in order", name, columns.features))
 
 
 def strongest(sizes: Float[np.ndarray, " feature"], most: int) -> list[int]:

@@ -6,7 +6,7 @@ from typing import Any
 import numpy as np
 import torch
 from matplotlib.axes import Axes
-from matplotlib.colors import Normalize
+from matplotlib.colors import ListedColormap, Normalize
 from matplotlib.figure import Figure
 from torch import Tensor
 
@@ -14,7 +14,7 @@ from corrigible.errors import DataError
 from corrigible.explanations.features import by_feature_pairs
 from corrigible.figures import number
 from corrigible.intervals import half_width
-from corrigible.plots.features import FeatureNames, columns_named, numbers_in, strongest
+from corrigible.plots.features import FeatureNames, columns_named, numbers_in, require_features, strongest
 from corrigible.plots.style import (
     DIVERGING,
     INK,
@@ -71,6 +71,7 @@ def interaction_matrix(
     matrix, widths = _of_features(given, named, half)
     if not diagonal:
         np.fill_diagonal(matrix, np.nan)
+    require_features(order, named)
     names = named.features
     shown = strongest(np.nansum(np.abs(matrix), axis=1), max_features)
     shown = sorted(shown, key=lambda place: (order.index(names[place]) if names[place] in order else len(order), place))
@@ -80,10 +81,7 @@ def interaction_matrix(
     side = max(0.4 * len(names), 1.5)
     figure = new_figure(side + 1.7, width=max(side + 2.9, 4.4), title=title)
     axes = figure.subplots()
-    coloured = matrix if noise is None else np.where(noise, np.nan, matrix)
-    drawn = axes.imshow(
-        coloured, cmap=DIVERGING.with_extremes(bad=RULE), norm=Normalize(-limit, limit), interpolation="nearest"
-    )
+    drawn = _drawn(axes, matrix, limit, noise)
     _name_both_ways(axes, names)
     if len(names) <= MOST_NUMBERED:
         _write_numbers(axes, matrix, limit, noise)
@@ -91,6 +89,15 @@ def interaction_matrix(
     if noise is not None:
         figure.supxlabel("grey: within sampling error of 0", **text_style(x=0.02, ha="left"))
     return describe(figure, f"{title or 'Interactions'} of {len(names)} features{_strongest_pair(matrix, names)}")
+
+
+def _drawn(axes: Axes, matrix: np.ndarray, limit: float, noise: np.ndarray | None) -> Any:
+    """The coloured squares, those within sampling error in grey over them; what is not given stays white."""
+    norm = Normalize(-limit, limit)
+    drawn = axes.imshow(matrix, cmap=DIVERGING.with_extremes(bad="white"), norm=norm, interpolation="nearest")
+    if noise is not None:
+        axes.imshow(np.where(noise, 0.0, np.nan), cmap=ListedColormap([RULE]), interpolation="nearest")
+    return drawn
 
 
 def _check(given: Tensor) -> None:

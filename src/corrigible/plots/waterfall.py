@@ -16,9 +16,7 @@ from corrigible.plots.features import (
     columns_named,
     in_order,
     numbers_in,
-    require_finite,
     signed_by_feature,
-    strongest,
     with_value,
 )
 from corrigible.plots.style import (
@@ -96,7 +94,7 @@ def waterfall(
     given = attribution if isinstance(attribution, Mapping) else {"": attribution}
     found = {name: numbers_in(values, "the attribution") for name, values in given.items()}
     row = None if x is None else numbers_in(x, "x")
-    ends = {name: (_of(baseline, name), _of(score, name)) for name in found}
+    ends = {name: (_of(baseline, name, "baseline"), _of(score, name, "score")) for name in found}
     _check(found, row, ends)
     named = columns_named(columns, len(next(iter(found.values()))))
     names, sizes = _steps(found, named, row, max_features, order)
@@ -119,11 +117,12 @@ def waterfall(
     return describe(figure, f"{title or 'Waterfall'}: {said}")
 
 
-def _of(value: float | Mapping[str, float], name: str) -> float:
+def _of(value: float | Mapping[str, float], name: str, what: str) -> float:
     if not isinstance(value, Mapping):
         return float(value)
     if name not in value:
-        raise DataError(f"no score of {name!r}; there are {', '.join(map(str, value))}")
+        known = ", ".join(map(str, value)) or "none"
+        raise DataError(f"no {what} of {name!r}; there are those of {known}: give one for each attribution")
     return float(value[name])
 
 
@@ -131,13 +130,18 @@ def _check(found: Mapping[str, Tensor], x: Tensor | None, ends: Mapping[str, tup
     if not found:
         raise DataError("no attributions by name; expected at least one")
     for name, attribution in found.items():
-        if attribution.ndim != 1 or len(attribution) != len(next(iter(found.values()))):
-            raise DataError(f"the attribution {name} has shape {tuple(attribution.shape)}; expected (column,): one row")
+        said = f"the attribution {name}".rstrip()
+        if attribution.ndim != 1:
+            raise DataError(f"{said} has shape {tuple(attribution.shape)}; expected (column,): give one row")
+        first = next(iter(found.values()))
+        if len(attribution) != len(first):
+            raise DataError(f"{said} has {len(attribution)} columns; expected {len(first)}, as the first one has")
         if x is not None and x.shape != attribution.shape:
             raise DataError(f"x has shape {tuple(x.shape)}; expected {tuple(attribution.shape)}: one row")
         if not np.isfinite(ends[name]).all():
             raise DataError(f"the scores are {ends[name][0]} and {ends[name][1]}; expected finite numbers")
-        require_finite(attribution[None], "the attribution")
+        if not bool(attribution.isfinite().all()):
+            raise DataError(f"{said} holds NaN or infinite values; expected finite numbers: explain another row")
 
 
 def _steps(
@@ -146,7 +150,7 @@ def _steps(
     """The names of the bars, and for each model their sizes: the same features for all models."""
     by_name = {name: signed_by_feature(values[None], columns)[0] for name, values in found.items()}
     sizes = np.max([np.abs(of_model) for of_model in by_name.values()], axis=0)
-    num_shown = max_features + (len(sizes) == len(strongest(sizes, max_features)) + 1)  # One left had better be named.
+    num_shown = max_features + (len(sizes) == max_features + 1)  # One left had better be named.
     shown = in_order(columns, order, sizes, num_shown)
     names = [with_value(columns, columns.features[place], x) for place in shown]
     steps = {name: of_model[shown].tolist() for name, of_model in by_name.items()}
@@ -161,9 +165,10 @@ def _steps(
 def _with_unexplained(names: list[str], panels: dict[str, _Panel]) -> tuple[list[str], dict[str, _Panel]]:
     """A last bar for what the attributions leave open, where that is more than rounding in any model."""
     missing = {name: panel.score - float(panel.ends[-1]) for name, panel in panels.items()}
-    if not any(
-        abs(missing[name]) > TOLERANCE * max(abs(panel.score - panel.baseline), 1e-12) for name, panel in panels.items()
-    ):
+    least = {
+        name: max(TOLERANCE * abs(panel.score - panel.baseline), 1e-6 * panel.largest) for name, panel in panels.items()
+    }
+    if all(abs(missing[name]) <= least[name] for name in panels):
         return names, panels
     wider = {name: panel._replace(sizes=[*panel.sizes, missing[name]]) for name, panel in panels.items()}
     return [*names, "not explained"], wider

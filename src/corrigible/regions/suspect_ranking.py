@@ -65,8 +65,8 @@ class Suspect:
     def __str__(self) -> str:
         test = self.test
         effect = f"effect {number(test.effect)} ({number(test.low)} to {number(test.high)})"
-        times = f"{_times(test.ratio)} times that elsewhere"
-        return f"{self.where}, {self.about}: {effect}, {times}, tells {self.agreement:.2f}"
+        beside = f"{times(test.ratio)} times that elsewhere"
+        return f"{self.where}, {self.about}: {effect}, {beside}, tells {self.agreement:.2f}"
 
     def __repr__(self) -> str:
         return f"Suspect({self})"
@@ -90,7 +90,7 @@ class Suspects(list[Suspect]):
                 found.about,
                 number(found.test.effect),
                 f"{number(found.test.low)} to {number(found.test.high)}",
-                _times(found.test.ratio),
+                times(found.test.ratio),
                 f"{found.agreement:.2f}",
                 " ".join(map(str, found.rows)),
             )
@@ -99,7 +99,8 @@ class Suspects(list[Suspect]):
         return table_html(header, rows)
 
 
-def _times(ratio: float) -> str:
+def times(ratio: float) -> str:
+    """The ratio with three digits."""
     return short_number(float(f"{ratio:.3g}"))
 
 

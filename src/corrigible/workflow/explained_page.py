@@ -9,6 +9,7 @@ from markupsafe import Markup
 from torch import Tensor
 
 from corrigible import pictures
+from corrigible.comparison import spoken
 from corrigible.data.dataset import TensorData, rows_of, task_of
 from corrigible.data.protocol import Dataset, class_names_of, columns_of, names_of, tokens_of
 from corrigible.data.shown_names import Labels, columns_in_words, in_words
@@ -27,7 +28,7 @@ from corrigible.workflow.instructive_rows import WRONG, Instructive, instructive
 from corrigible.workflow.row_texts import certainty_texts, error_texts, label_texts, predicted_texts
 from corrigible.workflow.task_words import words_of
 
-GRADIENTS = ("input_gradient", "smooth_grad", "guided_backprop")
+GRADIENTS = ("input_gradient", "smooth_grad", "guided_backpropagation")
 """Methods whose sign says which way a change would work, not what speaks for the prediction."""
 PAGE_FILE = "explain.html"
 MOST_BARS = 6
@@ -68,7 +69,7 @@ def explained_page(found: Explanations, *, title: str, model: str, method: str, 
             title=f"{title}: what speaks for each prediction",
             kind=_kind(found.data),
             about=(
-                *_about(found, model, method, split, len(shown)),
+                *_about(found, model, method, split, len(shown), is_chosen=is_chosen),
                 _reading(found.data, method),
                 *(() if is_chosen else _none_wrong(chosen, found.data)),
             ),
@@ -102,15 +103,18 @@ def _capital(text: str) -> str:
     return text[:1].upper() + text[1:]
 
 
-def _about(found: Explanations, model: str, method: str, split: str, num_shown: int) -> tuple[str, ...]:
+def _about(
+    found: Explanations, model: str, method: str, split: str, num_shown: int, *, is_chosen: bool
+) -> tuple[str, ...]:
     task = task_of(found.data)
     score = "score of the class that is predicted"
     if task.name != "classes":
         score = words_of(task, class_names_of(found.data)).score
+    which = "all that were asked for" if is_chosen else "the most instructive first"
+    rows = plural(len(found.index), "row")
     return (
-        f"Model {model} on {plural(len(found.index), 'row')} of {split}; {num_shown:,} of them are shown, the most "
-        "instructive first.",
-        f"Explained by {method.replace('_', ' ')} is the {score}.",
+        f"Model {model} on {rows} of {split}; {num_shown:,} of them are shown, {which}.",
+        f"The maps or bars explain the {score}, by {spoken(method)}.",
     )
 
 

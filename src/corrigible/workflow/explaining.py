@@ -79,7 +79,8 @@ def _split_of(study: Study, files: Sequence[str]) -> tuple[str, list[str]]:
     """The one split of these files, and their paths inside of the data."""
     found = [split_of_file(study, file) for file in files]
     if len({split for split, _ in found}) > 1:
-        raise FeedbackError(f"files of {' and '.join(sorted({split for split, _ in found}))}; name those of one split")
+        splits = " and ".join(sorted({split for split, _ in found}))
+        raise FeedbackError(f"files of the splits {splits}; expected files of one: explain each split by itself")
     return found[0][0], [name for _, name in found]
 
 

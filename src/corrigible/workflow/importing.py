@@ -53,12 +53,12 @@ def _masks_said(study: Study, source: Path) -> tuple[list[Feedback], list[str]]:
             raise FeedbackError(f"split {split!r} is not kept as image files; expected masks as JSON or --mask")
         found = []
         for row, mask in masks_for(images, source, polarity, split):
-            region, printed = Pixels(mask.numpy()), print_of(data, row)
+            region = Pixels(mask.numpy())
             note = f"mask of {images.files[row]}"
             if not region.mask.any():
                 empty.append(images.files[row])
                 continue
-            found.append(Feedback(region, polarity, row, split, fingerprint=printed, note=note))
+            found.append(Feedback(region, polarity, row, split, fingerprint=print_of(data, row), note=note))
         doubts += doubts_of(found, data)
         said += found
     return said, doubts + empty_masks(empty)
@@ -77,7 +77,7 @@ def _json_said(study: Study, source: Path) -> tuple[list[Feedback], list[str]]:
         ) from error
     feedback = from_json(text)
     doubts: list[str] = []
-    for split in {said.split for said in feedback}:
+    for split in dict.fromkeys(said.split for said in feedback):
         of_split = [said for said in feedback if said.split == split]
         data = load_data(study.recipe, study.folder, split)
         check(of_split, data)

@@ -46,15 +46,15 @@ def _of_classes(probs: Tensor, predicted: Tensor, y: Tensor) -> list[Instructive
     is_wrong = predicted != y
     apart = _told_apart(is_wrong, probs.amax(dim=1))
     shown = {row for kind in apart for row in kind.rows}
-    right = [row for row in (~is_wrong).nonzero().flatten().tolist() if row not in shown]
-    labels = y[right].unique().tolist()
+    is_usual = ~is_wrong
+    is_usual[list(shown)] = False
+    labels = y[is_usual].unique().tolist()
     each = max(1, MOST_USUAL // max(len(labels), 1))
     rows = [
-        row
-        for label in labels[:MOST_USUAL]
-        for row in _spread(torch.tensor([row for row in right if int(y[row]) == label]), each)
+        row for label in labels[:MOST_USUAL] for row in _spread((is_usual & (y == label)).nonzero().flatten(), each)
     ]
-    return [*apart, Instructive("Some right predictions of each class", tuple(rows), int((~is_wrong).sum()))]
+    of = "each class" if len(labels) <= MOST_USUAL else f"{MOST_USUAL} of {len(labels)} classes"
+    return [*apart, Instructive(f"Some right predictions of {of}", tuple(rows), int((~is_wrong).sum()))]
 
 
 def _told_apart(is_wrong: Tensor, sure: Tensor) -> list[Instructive]:

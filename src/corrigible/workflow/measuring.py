@@ -196,10 +196,10 @@ def _confusion(observations: Observations) -> list[list[int]]:
 
 def _predictions(model: nn.Module, data: Dataset, observations: Observations) -> dict[str, Any]:
     """What was predicted over all rows: the confusion matrix, or the table of errors."""
-    outputs = outputs_of(model, data)
+    is_of_classes = task_of(data).logits is not None
     return {
-        "confusion": None if task_of(data).logits is None else _confusion(observations),
-        "errors": errors_table(outputs, data),
+        "confusion": _confusion(observations) if is_of_classes else None,
+        "errors": None if is_of_classes else errors_table(outputs_of(model, data), data),
     }
 
 

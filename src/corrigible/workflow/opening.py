@@ -147,7 +147,7 @@ def disagreement(changes: Sequence[Change]) -> Iterator[str]:
     """A sentence where attributions still lie on what was marked, though changing that moves no prediction."""
     found = {change.metric: change for change in changes}
     shown, moved = found.get("attribution_overlap"), found.get("flip_rate") or found.get("flip_effect")
-    if shown is None or moved is None or moved.after >= STILL:
+    if shown is None or moved is None or abs(moved.after) >= STILL:
         return
     if shown.after > ON_MARKED and shown.after >= 0.9 * shown.before:
         yield (

@@ -36,7 +36,7 @@ def chance_in_words(data: Dataset) -> str:
     if task.logits is None:
         return f"the best guess without inputs gives {number(task.chance)}"
     counts = strata_of(data).bincount()
-    num_classes, most = len(counts), int(counts.argmax())
+    num_classes, most = max(len(class_names_of(data) or ()), len(counts)), int(counts.argmax())
     share = float(counts.max() / counts.sum())
     told = f"chance with {num_classes} classes is {number(1 / num_classes)}"
     if share > 1 / num_classes + CLEARLY_MORE:
@@ -83,8 +83,9 @@ def evaluated_in_words(measured: Sequence[Measured], data: Dataset) -> str:
 
 def compared_in_words(found: Sequence[MethodCompared]) -> str:
     """The best method of a comparison."""
-    best = found[0]
-    if best.swap_score is None:
-        return "no method could be applied"
+    ranked = [result for result in found if result.swap_score is not None]
+    if not ranked:
+        return f"none of {len(found)} methods has a swap score: see the notes"
+    best = ranked[0]
     outcome = f" ({best.outcome})" if best.outcome else ""
-    return f"the best of {len(found)} by swap score: {spoken(best.method)}{outcome}"
+    return f"the best of {len(ranked)} by swap score: {spoken(best.method)}{outcome}"

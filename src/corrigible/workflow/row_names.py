@@ -58,6 +58,7 @@ def row_of_file(file: str, files: Sequence[str]) -> int:
     rows = {one_spelling(name): row for row, name in enumerate(files)}
     wanted = one_spelling(file)
     if wanted not in rows:
-        near = difflib.get_close_matches(wanted, rows, n=1, cutoff=0.0)
-        raise FeedbackError(f"there is no file {file!r} in the data; did you mean {near[0]!r}?")
+        near = difflib.get_close_matches(wanted, rows, n=1, cutoff=0.5)
+        hint = f"did you mean {near[0]!r}?" if near else f"expected one such as {files[0]!r}"
+        raise FeedbackError(f"there is no file {file!r} in the data; {hint}")
     return rows[wanted]

@@ -13,12 +13,12 @@ from corrigible.data.protocol import Dataset, files_of, names_of, tokens_of
 from corrigible.data.shown_names import Labels, columns_in_words, in_words
 from corrigible.data.tokens import occurrences
 from corrigible.feedback.masks import mask_of
-from corrigible.figures import number, short_number
+from corrigible.figures import number
 from corrigible.pages.suspected import SuspectCard, SuspectExample, SuspectPage, render_suspected
 from corrigible.plots.features import with_value
-from corrigible.regions.suspect_ranking import Suspect
+from corrigible.regions.suspect_ranking import Suspect, times
 from corrigible.study import Study
-from corrigible.types import Features, Phrase, Pixels
+from corrigible.types import Features, Phrase, Pixels, Task
 from corrigible.workflow.records import Suspected
 from corrigible.workflow.row_texts import label_texts
 
@@ -51,6 +51,23 @@ def suspect_page(
     )
 
 
+def sentence_of(suspect: Suspect, task: Task) -> str:
+    """How far the prediction goes by the region, and how well the region alone tells the label."""
+    test, is_of_classes = suspect.test, task.name == "classes"
+    what, falls, fall = ("score of the predicted class", "falls", "fall")
+    if not is_of_classes:
+        what, falls, fall = ("prediction", "moves", "move")
+    beside = f", {times(test.ratio)} times as much as elsewhere" if test.effect > 0 else ""
+    does = (
+        f"{falls if test.effect > 0 else 'rises'} by {number(abs(test.effect))}" if test.effect else "does not change"
+    )
+    return (
+        f"With other rows’ values there, the {what} {does}{beside} (95\u00a0% interval of the {fall}: "
+        f"{number(test.low)} to {number(test.high)}). Alone it tells the label to {suspect.agreement:.2f}, where 1 is "
+        "always and 0 as by chance."
+    )
+
+
 def _card(suspect: Suspect, record: Suspected, data: Dataset, study: Study) -> SuspectCard:
     rows = torch.tensor(suspect.rows[:NUM_EXAMPLES], dtype=torch.long)
     labels, names, words = label_texts(data, rows), names_of(data), study.recipe.labels
@@ -58,19 +75,11 @@ def _card(suspect: Suspect, record: Suspected, data: Dataset, study: Study) -> S
         SuspectExample(names.row(row) if names.files else f"Row {row}", in_words(label, words), drawing)
         for row, label, drawing in zip(rows.tolist(), labels, _drawn(suspect, rows_of(data, rows), words), strict=True)
     ]
-    test = suspect.test
-    moves = "score of the predicted class falls" if task_of(data).name == "classes" else "prediction moves"
-    if test.effect < 0:
-        moves = "score of the predicted class does not fall but changes"
-    times = short_number(float(f"{test.ratio:.2g}"))
-    sentence = (
-        f"With other rows’ values there, the {moves} by {number(test.effect)} (95\u00a0% interval {number(test.low)} "
-        f"to {number(test.high)}), {times} times as much as elsewhere. Alone it tells the label to "
-        f"{suspect.agreement:.2f}, where 1 is always and 0 as by chance."
-    )
     about = f", on rows of {in_words(record.label, words)}" if record.label else ""
     commands = _commands(record, data, study.folder) if suspect.tells_label else ()
-    return SuspectCard(record.rank, f"{_title(suspect, words)}{about}", sentence, tuple(examples), commands)
+    return SuspectCard(
+        record.rank, f"{_title(suspect, words)}{about}", sentence_of(suspect, task_of(data)), tuple(examples), commands
+    )
 
 
 def _title(suspect: Suspect, words: Labels) -> str:

@@ -13,6 +13,7 @@ from corrigible.data.dataset import shape_of, task_of
 from corrigible.data.protocol import Dataset, class_named, class_names_of, columns_of, files_of, tokens_of
 from corrigible.feedback.masks import mask_of
 from corrigible.models.devices import device_named
+from corrigible.printable import plural
 from corrigible.recipe import load_data
 from corrigible.regions.candidates import box_of
 from corrigible.regions.suspect_ranking import Suspect
@@ -64,8 +65,8 @@ def _result(found: Sequence[Suspect], *, is_image: bool) -> str:
     if not telling:
         return f"nothing tells the label by itself: what you see in these regions {what}"
     if telling < len(found):
-        return f"{telling} of {len(found)} tell the label by themselves; the others {what}"
-    return f"{len(found)} regions to look at, by how much the model relies on them"
+        return f"{telling} of {len(found)} tell the label alone; the others {what}"
+    return f"{plural(len(found), 'region')} to look at; all of them tell the label alone"
 
 
 def _record(rank: int, found: Suspect, is_image: bool, data: Dataset) -> Suspected:

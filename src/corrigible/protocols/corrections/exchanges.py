@@ -71,6 +71,8 @@ class Exchanges:
 
     def change_nothing(self) -> bool:
         """Whether every exchange leaves its row as it was, because all rows hold the same where they are marked."""
+        if not len(self.swap_index) + len(self.wear_index):
+            return False  # Then nothing is exchanged, which is not the same.
         exchanged = (rows for rows in self.rows() if rows.part != AS_FOUND)
         return all(bool((rows.scored == rows.compared).all()) for rows in exchanged)
 

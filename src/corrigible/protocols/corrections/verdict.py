@@ -91,8 +91,8 @@ def verdict(
     outcome = "failed" if reasons else _outcome(before, after)
     if outcome == "failed" and not reasons:
         reasons = ["the reliance on what was marked did not fall"]
-    if outcome in ("corrected", "partly corrected") and after.accuracy <= _chance(after, task) + KEPT:
-        outcome, reasons = "failed", ["with what was marked exchanged it predicts no better than guessing"]
+    if outcome in ("corrected", "partly corrected") and (than_guessing := beside_chance(after, task)):
+        outcome, reasons = "failed", [f"with what was marked exchanged it predicts {than_guessing}"]
     recalls = after.by_class(after.hits)
     worst = min(recalls, key=lambda label: float(recalls[label]))
     tuned = None if fine_tuned is None else fine_tuned.accuracy
@@ -176,16 +176,11 @@ def _kept(before: Judged, after: Judged, task: Task) -> float:
 
 
 def beside_chance(judged: Judged, task: Task) -> str:
-    """What to say of an accuracy about that of chance, and of one below it; empty above."""
-    above = judged.accuracy - _chance(judged, task)
-    if above > KEPT:
+    """How good an accuracy about that of a guess, or a quality about that of a constant, is; empty above it."""
+    chance = task.chance if task.logits is None else 1 / max(1, len(judged.y.unique()))
+    if judged.accuracy > chance + KEPT:
         return ""
-    return ", which is no better than guessing" if above >= -KEPT else ", which is worse than guessing"
-
-
-def _chance(judged: Judged, task: Task) -> float:
-    """The accuracy of a guess; for other tasks the quality of a constant."""
-    return task.chance if task.logits is None else 1 / max(1, len(judged.y.unique()))
+    return "no better than guessing" if judged.accuracy >= chance - KEPT else "worse than guessing"
 
 
 def _shares(judged: Judged) -> Tensor:
@@ -210,7 +205,9 @@ def _sentence(
     now, then = (f"{on}{100 * judged.accuracy:.1f} %" for judged in (after, before))
     measured = "the model is right" if is_of_classes else f"the {task.quality_name} is"
     right = f"with it exchanged {measured} {now}{of_rows}, before {then}"
-    right += beside_chance(after, task)
+    than_guessing = beside_chance(after, task)
+    if than_guessing and not any(than_guessing in reason for reason in reasons):
+        right += f", which is {than_guessing}"
     if tuned is not None:
         right += f", trained on without feedback {on}{100 * tuned:.1f} %"
     then_found = before.balanced(before.found_hits)
