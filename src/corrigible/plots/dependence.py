@@ -50,8 +50,8 @@ def partial_dependence(
     """The mean score over each feature's values, with the lines of single rows behind and the data's places below.
 
     All panels share the upright axis. Categories, and numbers with only two values, have a point per value; the bar
-    behind it reaches from the 5th to the 95th percentile of the rows. The features of several models by name, such as before
-    and after correction, stand side by side, one feature below the other.
+    behind it reaches from the 5th to the 95th percentile of the rows. The features of several models by name, such as
+    before and after correction, stand side by side, one feature below the other.
 
     Raises:
         DataError: nothing to draw, other features in one model than in another, or scores that are not finite.
