@@ -110,7 +110,8 @@ def verdict_now(folder: Path) -> Verdict | None:
     split = study.recipe.evaluate.split
     feedback, _ = feedback_about(study, split)
     data = load_data(study.recipe, study.folder, split)
-    return verdict_on_split(study, models_to_compare(study), data, feedback, device="cpu", seed=0)
+    train = load_data(study.recipe, study.folder, "train")
+    return verdict_on_split(study, models_to_compare(study), data, feedback, train=train, device="cpu", seed=0)
 
 
 def test_rules_that_the_correction_never_saw_do_not_judge_it(finished):

@@ -43,11 +43,12 @@ from corrigible.protocols.comparisons.step_costs import step_costs
 from corrigible.protocols.corrections.defaults import default_method
 from corrigible.protocols.corrections.trials import short
 from corrigible.protocols.corrections.weight import MOST_TRIALS
+from corrigible.protocols.schedule import accuracy_on
 from corrigible.recipe import load_data, metrics_of
 from corrigible.study import Run, Study, open_study
 from corrigible.types import Feedback, Task
 from corrigible.workflow.backgrounds import with_background
-from corrigible.workflow.making import load_model, logged, training_feedback, validation_rows, watch
+from corrigible.workflow.making import load_model, logged, training_feedback, validation_rows
 from corrigible.workflow.measuring import feedback_about, gathered
 from corrigible.workflow.next_steps import next_steps
 from corrigible.workflow.records import Ahead, Finished, MethodCompared, Record, Started
@@ -80,6 +81,7 @@ class _Setting:
     test_feedback: list[Feedback]
     record: Mapping[str, Any]
     device: str
+    validation: Dataset | None
 
     def model(self) -> nn.Module:
         return load_model(self.trained, self.study.recipe).to(device_named(self.device))
@@ -136,7 +138,7 @@ def _ahead(setting: _Setting, chosen: Mapping[str, Mapping[str, Any]], *, is_def
     """A run for each method that was not compared before."""
     names = [name for name, method in chosen.items() if _finished(setting, name, method) is None]
     schedule, seed = setting.study.recipe.correct, setting.record["seed"]
-    epochs = num_epochs(setting.data, setting.feedback, validation_rows(setting.study), schedule, seed)
+    epochs = num_epochs(setting.data, setting.feedback, setting.validation, schedule, seed)
     notes = []
     if is_default:
         others = [name for name in methods_for(setting.marks, setting.data) if name not in chosen]
@@ -155,7 +157,7 @@ def _setting(study: Study, seed: int | None, device: str) -> _Setting:
     test_feedback, _ = feedback_about(study, recipe.evaluate.split)
     record = {"parent": trained.name, "seed": seed, "feedback_revision": revision, "facts": trained.record["facts"]}
     marks = marks_of(feedback, data)
-    return _Setting(study, trained, data, feedback, marks, test, test_feedback, record, device)
+    return _Setting(study, trained, data, feedback, marks, test, test_feedback, record, device, validation_rows(study))
 
 
 def _chosen(methods: Sequence[str], setting: _Setting) -> dict[str, dict[str, Any]]:
@@ -199,8 +201,8 @@ def _train(setting: _Setting, name: str, method: Mapping[str, Any]) -> Iterator[
             setting.feedback,
             method=method,
             schedule=recipe.correct,
-            validation=validation_rows(study),
-            watch=watch(study),
+            validation=setting.validation,
+            watch=None if setting.validation is None else accuracy_on(setting.validation),
             seed=seed,
         )
         found: Candidate = yield from logged(draft, corrected)

@@ -56,11 +56,8 @@ def evaluate(
     compared = models_to_compare(study)
     record = {"parent": compared[-1].name, "seed": seed, "device": device, "feedback_revision": revision}
     with study.new_run("evaluate", models=[run.name for run in compared], **record) as draft:
-        found = verdict_on_split(study, compared, data, feedback, device=device, seed=seed)
-        if found is not None:
-            yield found
-        moved = shifts_on_split(study, compared, data, device=device, seed=seed)
-        yield from moved
+        found, moved = _of_correction(study, compared, data, feedback, device=device, seed=seed)
+        yield from (record for record in (found, *moved) if record is not None)
         written = {
             "class_names": class_names_of(data),
             "task": dataclasses.asdict(words_of(task_of(data), class_names_of(data))),
@@ -81,6 +78,17 @@ def evaluate(
         _keep_explanations(draft, evaluated, explained)
     result = evaluated_in_words(evaluated.told, data)
     yield Finished("evaluate", str(draft.published), result=result, next=next_steps(folder, "evaluate"))
+
+
+def _of_correction(
+    study: Study, compared: list[Run], data: Dataset, feedback: list[Feedback], **how: Any
+) -> tuple[Verdict | None, list[Shift]]:
+    """The verdict on the correction and what it relies on more than before; nothing if there is none."""
+    if not any(run.verb == "correct" for run in compared):
+        return None, []
+    about = (study, compared, data)
+    train = load_data(study.recipe, study.folder, "train")
+    return verdict_on_split(*about, feedback, train=train, **how), shifts_on_split(*about, train=train, **how)
 
 
 @dataclass

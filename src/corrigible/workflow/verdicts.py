@@ -11,7 +11,6 @@ from corrigible.models.devices import device_named
 from corrigible.protocols.baselines.recipe_baseline import marked_anywhere
 from corrigible.protocols.corrections.judge import Judge, build_judge
 from corrigible.protocols.corrections.verdict import Verdict, verdict
-from corrigible.recipe import load_data
 from corrigible.regions.shifts import Shift, shifts
 from corrigible.study import Run, Study
 from corrigible.types import Feedback
@@ -23,16 +22,24 @@ log = logging.getLogger(__name__)
 
 
 def verdict_on_split(
-    study: Study, compared: Sequence[Run], data: Dataset, feedback: Sequence[Feedback], *, device: str, seed: int
+    study: Study,
+    compared: Sequence[Run],
+    data: Dataset,
+    feedback: Sequence[Feedback],
+    *,
+    train: Dataset,
+    device: str,
+    seed: int,
 ) -> Verdict | None:
     """The verdict on the evaluation's rows; None if there is no correction or nothing is marked.
 
     Args:
         compared: the runs of the trained model, its correction, and that correction's baselines.
         feedback: the feedback about these rows.
+        train: the training rows.
     """
     corrected = next((run for run in compared if run.verb == "correct"), None)
-    judge = None if corrected is None else _judge(study, corrected, data, feedback, seed)
+    judge = None if corrected is None else _judge(study, corrected, data, feedback, train=train, seed=seed)
     if corrected is None or judge is None:
         return None
     if judge.exchanges.change_nothing():
@@ -52,23 +59,25 @@ def verdict_on_split(
     return verdict(before, after, judge.task, where=where, fine_tuned=fine_tuned, class_names=names)
 
 
-def shifts_on_split(study: Study, compared: Sequence[Run], data: Dataset, *, device: str, seed: int) -> list[Shift]:
+def shifts_on_split(
+    study: Study, compared: Sequence[Run], data: Dataset, *, train: Dataset, device: str, seed: int
+) -> list[Shift]:
     """The regions that the corrected model relies on more than before, on the evaluation's rows."""
     corrected = next((run for run in compared if run.verb == "correct"), None)
     if corrected is None:
         return []
-    train = load_data(study.recipe, study.folder, "train")
     marked = marked_anywhere(marks_of(feedback_seen(study, corrected), train).irrelevant)
     before, after = (load_model(run, study.recipe).to(device_named(device)) for run in (compared[0], corrected))
     return shifts(before, after, data, marked, seed=seed)
 
 
-def _judge(study: Study, corrected: Run, data: Dataset, feedback: Sequence[Feedback], seed: int) -> Judge | None:
+def _judge(
+    study: Study, corrected: Run, data: Dataset, feedback: Sequence[Feedback], *, train: Dataset, seed: int
+) -> Judge | None:
     """A judge of these rows: swapped if anything is marked on them, otherwise wearing marked content of training rows.
 
     It uses the rules that the correction was made with, and all feedback on single rows, including later feedback.
     """
-    train = load_data(study.recipe, study.folder, "train")
     seen = feedback_seen(study, corrected)
     marks = marks_of(seen, train)
     if not len(marks.reviewed_rows(train)):

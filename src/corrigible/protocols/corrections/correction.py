@@ -170,25 +170,18 @@ def correction(
     else:
         _warn_where_none_learns(learning)
     rows, known = rows_to_judge(dataset, marks, feedback, validation), Known(model, dataset, marks, seed)
-    _require_effect(judge := rows.judge(schedule, seed), known, terms, changes)
-    terms = provided(terms, known)
-    terms = yield from _with_chosen_weights(rows, terms, changes, schedule, known)
     corrected = _copy_to_correct(model, dataset)
-    taught: dict[str, Any] = {"penalties": terms, "validation": watch, "seed": seed}
+    watched: dict[str, Any] = {"validation": watch, "seed": seed}
     if not terms and not changes:
-        yield from run(corrected, dataset, schedule, **taught)
+        yield from run(corrected, dataset, schedule, **watched)
         return corrected
-    taught |= {"marks": marks if terms else None, "augment": augments_of(changes, known)}
+    judge = rows.judge(schedule, seed)
+    require_reached_marks(model, dataset, marks, [term.method for term in terms])
+    terms = yield from _with_chosen_weights(rows, provided(terms, known), changes, schedule, known)
+    taught = {"penalties": terms, "marks": marks if terms else None, "augment": augments_of(changes, known), **watched}
     yield from run(corrected, dataset, schedule, step=careful_step, **taught)
     yield from _looked_back(model, corrected, rows, judge, seed)
     return corrected
-
-
-def _require_effect(judge: Judge, known: Known, terms: Sequence[Term], changes: Sequence[ConfiguredMethod]) -> None:
-    """Raises FeedbackError or NoGradientError if the correction could teach nothing that can be measured."""
-    if terms or changes:
-        judge.require_changes()
-    require_reached_marks(known.model, known.dataset, known.marks, [term.method for term in terms])
 
 
 def _copy_to_correct(model: Network, dataset: Dataset) -> Network:
@@ -221,9 +214,13 @@ class JudgedRows:
         )
 
     def judge(self, schedule: Schedule, seed: int) -> Judge:
-        """The judge for the verdict; running it costs about a tenth of the training."""
+        """The judge for the verdict; running it costs about a tenth of the training.
+
+        Raises:
+            FeedbackError: exchanging what was marked changes no row.
+        """
         points = round(POINTS_PER_STEP * len(self.dataset) * schedule.epochs)
-        return build_judge(
+        found = build_judge(
             self.dataset,
             self.marks,
             validation=self.validation,
@@ -231,6 +228,8 @@ class JudgedRows:
             points=min(max(points, LEAST_POINTS), MOST_POINTS),
             seed=seed,
         )
+        found.require_changes()
+        return found
 
 
 def rows_to_judge(dataset: Dataset, marks: Marks, feedback: list[Feedback], validation: Any) -> JudgedRows:
