@@ -15,6 +15,7 @@ from corrigible.explanations.explaining import explain
 from corrigible.recipe import load_data
 from corrigible.study import Run, open_study, record_as_bytes
 from corrigible.types import Columns
+from corrigible.workflow import explained_features
 from corrigible.workflow.explained_rows import MOST_IMAGES, MOST_NUMBERS, MOST_ROWS, explained_rows
 from corrigible.workflow.making import load_model
 from corrigible.workflow.plotted import explanation_plots
@@ -95,6 +96,14 @@ def test_the_report_draws_it_and_is_the_same_each_time(study: Path) -> None:
     assert written[0] == written[1]
     assert len(re.findall(rb'<img class="plot"', written[0])) == 9
     assert len(written[0]) < 500_000
+
+
+def test_features_that_are_paired_as_one_group_have_no_place_of_their_own(
+    study: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(explained_features, "MOST_PAIRED", 1)
+    list(workflow.evaluate(study))
+    assert titles(evaluation(study))[-2:] == OF_FEATURES
 
 
 def test_without_a_baseline_there_is_no_waterfall(tmp_path: Path) -> None:

@@ -52,7 +52,7 @@ def _interactions(found: ExplainedFeatures, names: Sequence[str], order: Sequenc
             found.paired,
             half=2 * found.half_widths[place] if place in found.half_widths else None,
             diagonal=False,
-            order=order,
+            order=[name for name in order if name in found.paired],
             limit=limit,
             title=names[place],
         )
