@@ -1,6 +1,7 @@
 """What somebody said about which region of the input; it loads no PyTorch, so that saying it is quick."""
 
 import base64
+import hashlib
 import io
 from collections.abc import Iterable
 from dataclasses import dataclass
@@ -164,6 +165,26 @@ class Feedback:
 
     def _repr_html_(self) -> str:
         return statements_html([self])
+
+
+@dataclass(frozen=True)
+class Proposal:
+    """A region that a model looks at on some rows, for a person to accept with one click or to pass over."""
+
+    region: Region
+    share: float
+    """The region's share of the absolute attribution of these rows, from 0 to 1."""
+    area: float
+    """The region's share of the inputs: pixels, features or words, from 0 to 1."""
+    rows: tuple[int, ...]
+    """Positions in the data of the rows that it is about: one, or all that share the region."""
+
+    @property
+    def id(self) -> str:
+        """A name that the same region on the same rows always has: 12 digits of a hash."""
+        region = self.region
+        what = (region.mask.shape, region.mask.tobytes()) if isinstance(region, Pixels) else region
+        return hashlib.sha256(repr((type(region).__name__, what, self.rows)).encode()).hexdigest()[:12]
 
 
 def statements_html(feedback: Iterable[Feedback], **columns: list[str]) -> str:

@@ -15,6 +15,7 @@ from corrigible.said import Feedback as Feedback
 from corrigible.said import Phrase as Phrase
 from corrigible.said import Pixels as Pixels
 from corrigible.said import Polarity as Polarity
+from corrigible.said import Proposal as Proposal
 from corrigible.said import Region as Region
 from corrigible.said import Scope as Scope
 from corrigible.said import region_of as region_of
