@@ -1,0 +1,89 @@
+// Who said what when; retract, export, import.
+import { read, send, sendFile } from "./api.js";
+import { button, el, plural, when } from "./dom.js";
+import { reviewer } from "./who.js";
+
+const MEANINGS = { irrelevant: "must not matter", relevant: "should matter" };
+
+export async function mount(main) {
+  const asked = { state: "active" };
+  const list = el("div", { "aria-live": "polite" });
+  const show = async () => list.replaceChildren(...entries(await read("/api/feedback", asked), asked, show));
+  const set = (name) => (event) => {
+    asked[name] = event.target.value.trim();
+    delete asked.page;
+    show();
+  };
+  const field = (words, name, options) => el("label", {}, words, " ", el("select", { onchange: set(name) },
+    options.map(([value, shown]) => el("option", { value, selected: value === (asked[name] || "") }, shown))));
+  main.replaceChildren(
+    el("h1", {}, "Feedback"),
+    el("form", { class: "filters", onsubmit: (event) => event.preventDefault() },
+      field("Show", "state", [["active", "what holds"], ["retracted", "what was retracted"], ["all", "all"]]),
+      field("Meaning", "polarity", [["", "both"], ...Object.entries(MEANINGS)]),
+      el("label", {}, "Said by ", el("input", { type: "search", onchange: set("author"), autocomplete: "off" }))),
+    list, files(show));
+  await show();
+}
+
+function entries({ total, page, pages, entries: found, conflicts, agreement }, asked, show) {
+  const move = (to) => () => {
+    asked.page = to;
+    show();
+  };
+  return [
+    conflicts.length ? el("section", { class: "caution" }, el("h2", {}, "Where people contradict each other"),
+      el("ul", {}, conflicts.map(({ sentence, href }) => el("li", {}, sentence, " ", href ? el("a", { href }, "look") : null)))) : null,
+    agreement?.sentence ? el("p", { class: "muted" }, agreement.sentence) : null,
+    el("p", { class: "muted" }, plural(total, "entry").replace(/entrys$/, "entries")),
+    found.length ? el("ul", { class: "entries" }, found.map((each) => entry(each, show))) : null,
+    pages > 1 ? el("p", { class: "pages" }, button("Back", move(page - 1), { disabled: page <= 1 }), ` page ${page} of ${pages} `,
+      button("Next", move(page + 1), { disabled: page >= pages })) : null,
+  ].filter(Boolean);
+}
+
+function entry(each, show) {
+  const { id, polarity, about, href, region, picture, author, at, note, retracted } = each;
+  const trouble = el("p", { class: "trouble", role: "alert" });
+  const key = crypto.randomUUID();
+  const retract = async () => {
+    try {
+      await send("/api/retract", { key, numbers: [id], author: reviewer(), note: "" });
+      await show();
+    } catch (error) {
+      trouble.textContent = error.message;
+    }
+  };
+  return el("li", { class: retracted ? "is-retracted" : "" },
+    picture ? el("img", { src: picture, alt: "" }) : null,
+    el("div", {},
+      el("p", {}, el("strong", {}, region), ` ${MEANINGS[polarity] || polarity}, `, href ? el("a", { href }, about) : about),
+      el("p", { class: "muted" }, `${author || "somebody"}, ${when(at)}`, note ? `: ${note}` : ""),
+      retracted ? el("p", { class: "muted" }, `Retracted by ${retracted.by || "somebody"}, ${when(retracted.at)}`, retracted.note ? `: ${retracted.note}` : "") : null,
+      trouble),
+    retracted ? null : button("Retract", retract, { "aria-label": `Retract: ${region}, ${about}` }));
+}
+
+function files(show) {
+  const told = el("p", { role: "status" });
+  const input = el("input", { type: "file", accept: ".json,.zip,.png" });
+  const take = async () => {
+    if (!input.files.length) return;
+    told.textContent = "Reading the file";
+    try {
+      const found = await sendFile("/api/import", input.files[0]);
+      told.textContent = found.sentence || found.result || "Read.";
+      await show();
+    } catch (error) {
+      told.textContent = error.message;
+    }
+    input.value = "";
+  };
+  input.addEventListener("change", take);
+  return el("section", {}, el("h2", {}, "Files"),
+    el("p", { class: "buttons" },
+      el("a", { class: "button", href: "/api/export/feedback.json", download: "feedback.json" }, "All feedback (JSON)"),
+      el("a", { class: "button", href: "/api/export/masks.zip", download: "masks.zip" }, "Masks (PNG)"),
+      el("a", { class: "button", href: "/api/export/coco.json", download: "coco.json" }, "Masks (COCO)")),
+    el("p", {}, el("label", {}, "Read feedback from a file ", input)), told);
+}

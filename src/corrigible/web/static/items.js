@@ -1,0 +1,58 @@
+// All items, to find some.
+import { itemHref, read } from "./api.js";
+import { button, chance, el, plural, settled } from "./dom.js";
+
+const SHOWN = [["all", "all"], ["wrong", "predicted wrongly"], ["unreviewed", "not reviewed"], ["reviewed", "reviewed"],
+  ["marked", "with marks"], ["disagree", "reviewers disagree"]];
+
+export async function mount(main, study) {
+  const asked = Object.fromEntries(new URLSearchParams(location.search));
+  const list = el("div", { class: "found", "aria-live": "polite" });
+  const show = async () => {
+    const query = new URLSearchParams(Object.entries(asked).filter(([, value]) => value));
+    history.replaceState({}, "", query.size ? `/items?${query}` : "/items");
+    list.replaceChildren(...found(await read("/api/items", asked), asked, show));
+  };
+  const set = (name) => (event) => {
+    asked[name] = event.target.value;
+    delete asked.page;
+    show();
+  };
+  const field = (words, name, options) => el("label", {}, words, " ", el("select", { onchange: set(name) },
+    options.map(([value, shown]) => el("option", { value, selected: value === (asked[name] || "") }, shown))));
+  const search = el("input", { type: "search", value: asked.text || "", "aria-label": "Search by name or words", placeholder: "Search" });
+  search.addEventListener("input", settled(250, () => set("text")({ target: search })));
+  main.replaceChildren(
+    el("h1", {}, "Items"),
+    el("form", { class: "filters", role: "search", onsubmit: (event) => event.preventDefault() },
+      field("Show", "show", SHOWN.map(([value, words]) => [value === "all" ? "" : value, words])),
+      field("Part", "split", [["", "all"], ...(study.splits || ["train", "validation", "test"]).map((name) => [name, name])]),
+      study.classes.length ? field("Label", "class", [["", "all"], ...study.classes.map((name) => [name, name])]) : null,
+      search,
+      asked.suspect ? button(`Only suspect ${asked.suspect} ✕`, (event) => { delete asked.suspect; event.target.remove(); show(); }) : null),
+    list);
+  await show();
+}
+
+function found({ total, page, pages, items }, asked, show) {
+  const move = (to) => () => {
+    asked.page = to;
+    show();
+    scrollTo(0, 0);
+  };
+  return [
+    el("p", { class: "muted" }, plural(total, "item")),
+    el("ul", { class: `tiles ${items.some((item) => item.thumb) ? "pictures" : "lines"}` }, items.map(tile)),
+    pages > 1 ? el("p", { class: "pages" },
+      button("Back", move(page - 1), { disabled: page <= 1 }), ` page ${page} of ${pages} `, button("Next", move(page + 1), { disabled: page >= pages })) : null,
+  ].filter(Boolean);
+}
+
+function tile({ split, row, name, label, prediction, is_right: isRight, certainty, answer, marks, thumb, snippet }) {
+  return el("li", {}, el("a", { href: itemHref(split, row) },
+    thumb ? el("img", { src: thumb, alt: "", loading: "lazy" }) : null,
+    el("span", { class: "words-of-tile" },
+      el("strong", {}, name), snippet ? el("span", { class: "snippet" }, snippet) : null,
+      el("span", { class: isRight ? "" : "wrong" }, isRight ? label : `${label}, predicted ${prediction}`, ` (${chance(certainty)})`),
+      answer || marks ? el("span", { class: "muted" }, [answer, marks ? plural(marks, "mark") : ""].filter(Boolean).join(", ")) : null)));
+}

@@ -1,0 +1,81 @@
+// What a correction changed, on the same items, and the decision about it.
+import { itemHref } from "./api.js";
+import { button, chance, el } from "./dom.js";
+import { reviewer } from "./who.js";
+
+const TONES = { corrected: "good", "partly corrected": "middling", "no reliance found": "middling", failed: "bad" };
+
+/** The parts of the page that show an outcome; `decide(decision, author, note)` stores the decision. */
+export function outcome(found, decide) {
+  return [
+    el("section", { class: `verdict ${TONES[found.verdict.outcome] || "middling"}` },
+      el("p", { class: "outcome" }, el("strong", {}, found.verdict.outcome)),
+      el("p", { class: "lead" }, found.verdict.sentence)),
+    decision(found, decide),
+    found.doubts.length ? el("section", { class: "caution" }, el("h2", {}, "Look again at"), el("ul", {}, found.doubts.map((words) => el("li", {}, words)))) : null,
+    el("section", {}, el("h2", {}, "The same items, before and after"), el("div", { class: "cards" }, found.items.map(card))),
+    measurements(found),
+  ].filter(Boolean);
+}
+
+function decision(found, decide) {
+  if (found.decided) {
+    return el("section", { class: "decision" }, el("p", { class: "lead" }, found.decided === "kept"
+      ? "This correction was kept: it is the model that all else works with now."
+      : "This correction was discarded: the model before it is used. Nothing was deleted."));
+  }
+  const note = el("input", { type: "text", maxlength: 500, placeholder: "optional", autocomplete: "off" });
+  const trouble = el("p", { class: "trouble", role: "alert" });
+  const choose = (value) => async () => {
+    try {
+      await decide(value, reviewer(), note.value.trim());
+    } catch (error) {
+      trouble.textContent = error.message;
+    }
+  };
+  return el("section", { class: "decision", "aria-label": "Keep or discard" },
+    el("label", { class: "note" }, "Why ", note),
+    el("p", { class: "buttons" }, button("Keep", choose("keep"), { class: "main" }), button("Discard", choose("discard"))), trouble);
+}
+
+function card(item) {
+  const { split, row, name, label, before, after, picture, reviewed } = item;
+  const sides = [["before", before], ["after", after]];
+  return el("figure", { class: "card" },
+    el("figcaption", {}, el("a", { class: "file", href: itemHref(split, row) }, name), `label ${label}`, reviewed ? ", reviewed" : ""),
+    el("div", { class: "pair" }, sides.map(([when, side]) => el("div", {},
+      picture ? el("div", { class: "over" }, el("img", { src: picture, alt: `${name}, ${when}` }), side.map ? el("img", { src: side.map, alt: "", class: "heat" }) : null) : null,
+      side.table ? bars(side.table) : null, side.text ? words(side.text) : null,
+      el("p", { class: side.prediction === label ? "" : "wrong" }, el("span", { class: "muted" }, `${when}: `), side.prediction, ` (${chance(side.certainty)})`)))));
+}
+
+function bars(table) {
+  const largest = Math.max(...table.map(({ share }) => Math.abs(share)), 1e-9);
+  return el("ul", { class: "small-bars" }, table.slice(0, 8).map(({ title, share }) => {
+    const bar = el("i", { class: share >= 0 ? "for" : "against" });
+    bar.style.width = `${(50 * Math.abs(share)) / largest}%`;
+    return el("li", {}, el("span", {}, title), el("span", { class: "track" }, bar));
+  }));
+}
+
+function words(text) {
+  const largest = Math.max(...text.map(({ share }) => Math.abs(share)), 1e-9);
+  return el("p", { class: "words" }, text.flatMap(({ word, share }) => {
+    const node = el("span", { class: `word ${share >= 0 ? "for" : "against"}` }, word);
+    node.style.setProperty("--strength", `${Math.round((55 * Math.abs(share)) / largest)}%`);
+    return [node, " "];
+  }));
+}
+
+function measurements({ measurements: found }) {
+  if (!found.length) return null;
+  const cell = (side) => (side === null || side === undefined ? "not measured" : typeof side === "string" ? side
+    : [el("strong", {}, side.value), side.low ? el("span", { class: "muted" }, ` ${side.low} – ${side.high}`) : null]);
+  return el("section", {}, el("h2", {}, "Measured"),
+    el("div", { class: "wide" }, el("table", {},
+      el("thead", {}, el("tr", {}, ["What", "On", "Before", "After", ""].map((name) => el("th", { scope: "col" }, name)))),
+      el("tbody", {}, found.map(({ metric, part, before, after, is_better: isBetter, note }) => el("tr", {},
+        el("th", { scope: "row" }, metric), el("td", {}, part === "all" ? "all rows" : part), el("td", {}, cell(before)), el("td", {}, cell(after)),
+        el("td", {}, isBetter === true ? el("span", { class: "badge right" }, "better") : isBetter === false ? el("span", { class: "badge wrong" }, "worse") : null,
+          note ? el("span", { class: "muted" }, ` ${note}`) : null)))))));
+}

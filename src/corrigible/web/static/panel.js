@@ -1,0 +1,136 @@
+// What a reviewer says about an item: proposals to choose, what a mark means, where it applies, and the answers.
+import { button, choice, el, percent, settled, when } from "./dom.js";
+
+const POLARITIES = { irrelevant: "Must not matter", relevant: "Should matter" };
+const ANSWERS = [
+  { answer: "nothing wrong", key: "n", words: "Nothing wrong" },
+  { answer: "label is wrong", key: "l", words: "Label is wrong" },
+  { answer: "not sure", key: "u", words: "Not sure" },
+  { answer: "skipped", key: "x", words: "Skip" },
+];
+const THINGS = { image: "image", table: "row", text: "text" };
+let latest = 0;
+
+export class Panel {
+  /** `work()` is the view of the item, `answer(answer)` gives an answer, `count(body)` says how many rows a rule is about. */
+  constructor(item, { work, answer, count, help }) {
+    Object.assign(this, { item, work, answer, count, help });
+    this.polarity = "irrelevant";
+    this.scope = "row";
+    this.number = ++latest;
+    this.ask = settled(250, () => this.counted());
+    this.node = el("div", { class: "say" }, this.parts());
+  }
+
+  parts() {
+    const thing = THINGS[this.item.kind];
+    this.proposals = el("ol", { class: "proposals" }, this.item.proposals.map((each, place) => this.proposal(each, place)));
+    this.meaning = choice("What I mark", `polarity-${this.number}`, Object.entries(POLARITIES), this.polarity, (value) => this.setPolarity(value));
+    this.where = choice("It holds for", `scope-${this.number}`,
+      [["row", `this ${thing}`], ["class", `all of ${this.item.label}`], ["dataset", `every ${thing}`]], this.scope, (value) => this.setScope(value));
+    this.counts = el("p", { class: "counts", "aria-live": "polite" });
+    this.noteField = el("input", { type: "text", maxlength: 500, placeholder: "optional", autocomplete: "off" });
+    this.save = button("", () => this.answer("marked"), { class: "main save", title: "Save and next (Enter)" });
+    this.trouble = el("p", { class: "trouble", role: "alert" });
+    return [
+      this.item.proposals.length ? el("section", {}, el("h2", {}, "What the model looks at"), this.proposals) : null,
+      el("section", { class: "mark" }, this.meaning, this.where, this.counts,
+        el("label", { class: "note" }, "Why ", this.noteField)),
+      el("section", { class: "answers" }, this.trouble, this.save, ANSWERS.map(({ answer, key, words }) =>
+        button(words, () => this.answer(answer), { title: `${words} (${key.toUpperCase()})`, "data-answer": answer })),
+      button(["All of it by keyboard: ", el("kbd", {}, "?")], () => this.help(), { class: "keys-hint" })),
+      this.item.said.length ? el("section", { class: "said" }, el("h2", {}, "Said so far"), el("ul", {}, this.item.said.map(remark))) : null,
+    ];
+  }
+
+  proposal({ id, title, share, area }, place) {
+    const facts = this.item.kind === "image"
+      ? `${percent(share)} of the heat on ${percent(area)} of the picture`
+      : `${percent(share)} of the explanation`;
+    return el("li", {}, el("button", {
+      type: "button", "aria-pressed": "false", "data-proposal": id,
+      onclick: () => this.choose(id),
+      onpointerenter: () => this.work()?.point?.(id), onpointerleave: () => this.work()?.point?.(null),
+      onfocus: () => this.work()?.point?.(id), onblur: () => this.work()?.point?.(null),
+    }, el("kbd", {}, String(place + 1)), el("span", {}, el("strong", {}, title), el("small", {}, facts))));
+  }
+
+  begin() {
+    this.setPolarity(this.polarity);
+    this.changed();
+  }
+
+  get note() {
+    return this.noteField.value.trim();
+  }
+
+  choose(id) {
+    this.work()?.choose(id);
+  }
+
+  setPolarity(polarity) {
+    this.polarity = polarity;
+    this.meaning.choose(polarity);
+    this.work()?.setPolarity(polarity);
+    this.node.dataset.polarity = polarity;
+  }
+
+  setScope(scope) {
+    this.scope = scope;
+    this.where.choose(scope);
+    this.changed();
+  }
+
+  /** The marks, or where they apply, are others than before. */
+  changed() {
+    const work = this.work();
+    if (!work) return;
+    for (const each of this.proposals.querySelectorAll("button")) {
+      const chosen = work.chosen(each.dataset.proposal);
+      each.setAttribute("aria-pressed", String(Boolean(chosen)));
+      each.dataset.chosen = chosen || "";
+    }
+    this.save.textContent = "Save and next";
+    this.save.setAttribute("aria-disabled", String(work.isEmpty));
+    this.counts.textContent = this.scope === "row" || work.isEmpty ? "" : "Counting the rows that this is about";
+    if (this.counts.textContent) this.ask();
+  }
+
+  /** Says about how many rows a rule is, before it is saved. */
+  async counted() {
+    const { scope } = this;
+    const regions = await this.work().regions();
+    try {
+      const found = await Promise.all(regions.map(({ region }) =>
+        this.count({ region, scope, label: this.item.label, split: this.item.split, row: this.item.row })));
+      if (scope !== this.scope || this.work()?.isEmpty) return;
+      this.counts.textContent = found.map(({ sentence }) => sentence).join(" ");
+      if (found.length === 1) this.save.textContent = `Save for ${found[0].rows.toLocaleString("en")} ${found[0].rows === 1 ? "row" : "rows"} and next`;
+    } catch (error) {
+      this.counts.textContent = `How many rows this is about is not known: ${error.message}`;
+    }
+  }
+
+  problem(words) {
+    this.trouble.textContent = words;
+  }
+
+  get keys() {
+    const chosen = this.item.proposals.slice(0, 9).map(({ id, title }, place) => ({ key: String(place + 1), words: title, act: () => this.choose(id) }));
+    const scopes = ["row", "class", "dataset"];
+    return [
+      { key: "Enter", words: "Save what is marked, and next", act: () => this.answer("marked") },
+      ...ANSWERS.map(({ answer, key, words }) => ({ key, words, act: () => this.answer(answer) })),
+      ...chosen,
+      { key: "m", words: "Mark what must not matter", act: () => this.setPolarity("irrelevant") },
+      { key: "s", words: "Mark what should matter", act: () => this.setPolarity("relevant") },
+      { key: "a", words: "Where it holds: this one, its class, all", act: () => this.setScope(scopes[(scopes.indexOf(this.scope) + 1) % 3]) },
+    ];
+  }
+}
+
+function remark({ author, at, polarity, text, note }) {
+  const meant = POLARITIES[polarity] ? POLARITIES[polarity].toLowerCase() : polarity;
+  return el("li", {}, el("strong", {}, author || "somebody"), " ", el("span", { class: "muted" }, when(at)), el("br"),
+    text || meant, note ? el("span", { class: "muted" }, ` (${note})`) : null);
+}
