@@ -3,8 +3,8 @@
     python tools/look.py FOLDER [KIND …]
 
 Every verb runs in a pseudo-terminal of 80 columns. FOLDER/KIND/terminal.txt is what was on it, with the longest
-silence of each command; the pages are drawn by a headless Chromium at 1280, 768 and 390 pixels. Needs a Chromium and
-its chromedriver, and the extra ``bench``.
+silence of each command; the pages are drawn by a headless Chromium at 1280, 768 and 390 pixels, and so is a notebook
+of this kind. Needs a Chromium and the extra ``bench``.
 """
 
 import os
@@ -22,14 +22,16 @@ from pathlib import Path
 
 import numpy as np
 import pandas as pd
+from notebooks import NOTEBOOKS, as_page, executed
 from PIL import Image, ImageDraw
 
 WIDTHS = (1280, 768, 390)
 SILENCE_SECONDS = 3.0
-_TEXT = """
-for (const code of document.querySelectorAll("code, pre, style, script")) code.remove();
-return document.body.innerText + " " + [...document.querySelectorAll("svg text")].map(t => t.textContent).join(" ");
-"""
+_TEXT = """() => {
+    for (const code of document.querySelectorAll("code, pre, style, script")) code.remove();
+    const drawn = [...document.querySelectorAll("svg text")].map(text => text.textContent);
+    return document.body.innerText + " " + drawn.join(" ");
+}"""
 
 
 @dataclass(frozen=True)
@@ -205,30 +207,24 @@ def look(kind: str, folder: Path) -> list[Shown]:
 @contextmanager
 def browser() -> Iterator[Callable[[Path, int, Path], str]]:
     """A function (page, width, where to) that draws the whole page as a PNG and returns its text without code."""
-    from selenium import webdriver
+    from playwright.sync_api import sync_playwright
 
-    options = webdriver.ChromeOptions()
-    for flag in ("--headless=new", "--no-sandbox", "--disable-gpu", "--hide-scrollbars"):
-        options.add_argument(flag)
-    service = webdriver.ChromeService(executable_path=shutil.which("chromedriver"))
-    driver = webdriver.Chrome(options=options, service=service)
+    flags = ["--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run", "--disable-background-networking"]
+    with sync_playwright() as playwright:
+        chromium = playwright.chromium.launch(executable_path=shutil.which("chromium"), args=flags)
+        tab = chromium.new_page()
 
-    def drawn(page: Path, width: int, target: Path) -> str:
-        metrics = {"width": width, "height": 900, "deviceScaleFactor": 1, "mobile": False}
-        driver.execute_cdp_cmd("Emulation.setDeviceMetricsOverride", metrics)
-        driver.get(page.resolve().as_uri())
-        height = driver.execute_script("return document.documentElement.scrollHeight")
-        driver.execute_cdp_cmd("Emulation.setDeviceMetricsOverride", metrics | {"height": height})
-        driver.save_screenshot(str(target))
-        wide = driver.execute_script("return document.documentElement.scrollWidth")
-        if wide > width:
-            raise AssertionError(f"{page.name} is {wide} pixels wide on a screen of {width}")
-        return str(driver.execute_script(_TEXT))
+        def drawn(page: Path, width: int, target: Path) -> str:
+            tab.set_viewport_size({"width": width, "height": 900})
+            tab.goto(page.resolve().as_uri())
+            tab.screenshot(path=target, full_page=True)
+            wide = tab.evaluate("document.documentElement.scrollWidth")
+            if wide > width:
+                raise AssertionError(f"{page.name} is {wide} pixels wide on a screen of {width}")
+            return str(tab.evaluate(_TEXT))
 
-    try:
         yield drawn
-    finally:
-        driver.quit()
+        chromium.close()
 
 
 def pages(folder: Path) -> dict[str, str]:
@@ -242,6 +238,14 @@ def pages(folder: Path) -> dict[str, str]:
     return found
 
 
+def notebook(kind: str, folder: Path) -> None:
+    """Run the notebook of this kind and draw what its cells show."""
+    page = folder / "notebook.html"
+    page.write_text(as_page(executed(NOTEBOOKS[kind], folder)), encoding="utf-8")
+    with browser() as drawn:
+        drawn(page, WIDTHS[0], folder / "notebook.png")
+
+
 def main() -> None:
     target = Path(sys.argv[1])
     for kind in sys.argv[2:] or KINDS:
@@ -249,6 +253,7 @@ def main() -> None:
         shutil.rmtree(folder, ignore_errors=True)
         found = look(kind, folder)
         print(f"{kind}: {len(pages(folder))} pages in {folder}")
+        notebook(kind, folder)
         for each in found:
             if each.code or each.silence_seconds > SILENCE_SECONDS:
                 print(f"  {each.command}: exit {each.code}, silent for {each.silence_seconds:.1f} s")
