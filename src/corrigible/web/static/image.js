@@ -43,7 +43,7 @@ class ImageWork {
 
   // What the tools ask for.
   scale() { return this.view.scale; }
-  announce(words) { this.context.announce(words); }
+  announce = (words) => this.context.announce(words);
   segments = () => (this.labels ??= segmentsOf(this.item.image.segments, this.view.width, this.view.height));
 
   prepareStage() {

@@ -75,6 +75,7 @@ class Session {
       return;
     }
     this.isMoving = true;
+    this.place.setAttribute("aria-busy", "true");
     try {
       await this.transport.answer({
         key: crypto.randomUUID(), split: item.split, row: item.row, name: item.name, version: item.version,
@@ -89,6 +90,7 @@ class Session {
       this.panel.problem(error.message);
     } finally {
       this.isMoving = false;
+      this.place.removeAttribute("aria-busy");
     }
   }
 

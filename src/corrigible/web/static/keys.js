@@ -31,15 +31,15 @@ export class Shortcuts {
   help() {
     const close = () => dialog.close();
     const rows = this.list().map(({ key, shown, words, isShift }) =>
-      el("tr", {}, el("th", { scope: "row" }, isShift ? [el("kbd", {}, "Shift"), " "] : null, el("kbd", {}, shown || named(key))), el("td", {}, words)));
+      el("div", {}, el("dt", {}, isShift ? [el("kbd", {}, "Shift"), " "] : null, el("kbd", {}, shown || named(key))), el("dd", {}, words)));
     const dialog = el("dialog", { class: "help", "aria-labelledby": "help-title", onclose: () => dialog.remove() },
       el("h2", { id: "help-title" }, "Keys"),
-      el("table", {}, el("tbody", {}, rows)),
+      el("dl", {}, rows),
       el("label", {}, el("input", {
         type: "checkbox", checked: isOn(),
         onchange: (event) => localStorage.setItem(PLACE, event.target.checked ? "on" : "off"),
       }), " Single letters are shortcuts"),
-      el("p", { class: "buttons" }, button("Close", close, { class: "main" })));
+      el("p", { class: "buttons" }, button("Close", close, { class: "main", autofocus: true })));
     (this.target.body ?? this.target).append(dialog);
     dialog.showModal();
   }
