@@ -220,6 +220,24 @@ def suspect(study: Path, run: str | None, seed: int | None, device: str, as_json
 
 
 @main.command()
+@STUDY
+@click.option("--port", type=click.IntRange(1, 65535), help="Port on this computer [default: 8765, or a free one].")
+@click.option("--author", default="", help="Who reviews [default: asked on the page].")
+@click.option("--no-browser", is_flag=True, help="Only print the address.")
+@JSON
+def review(study: Path, port: int | None, author: str, no_browser: bool, as_json: bool) -> None:
+    """Look at items in the browser, say what must not matter, correct, and see what changed.
+
+    It serves a page on this computer alone until Ctrl-C. What is said goes into the study's feedback at once.
+
+    Example: corrigible review credit --author Ada
+    """
+    from corrigible.web import serving  # Loads the web server, which no other command needs.
+
+    show(lambda: serving.review(study, port=port, author=author, opens_browser=not no_browser), as_json)
+
+
+@main.command()
 @JSON
 def methods(as_json: bool) -> None:
     """List every explainer, score, penalty, task, metric and model with its settings.

@@ -18,6 +18,7 @@ from corrigible.notebook import html_of
 
 Polarity = Literal["irrelevant", "relevant"]
 Scope = Literal["row", "class", "dataset"]
+Judgement = Literal["marked", "nothing wrong", "label is wrong", "not sure", "skipped"]
 LONGEST_SIDE = 48
 """Of the small picture of a mask, in pixels of the screen."""
 MARKED, UNMARKED = (196, 81, 11), (238, 241, 244)
@@ -185,6 +186,29 @@ class Proposal:
         region = self.region
         what = (region.mask.shape, region.mask.tobytes()) if isinstance(region, Pixels) else region
         return hashlib.sha256(repr((type(region).__name__, what, self.rows)).encode()).hexdigest()[:12]
+
+
+@dataclass(frozen=True)
+class Answer:
+    """What a reviewer answered about one row, whether or not anything was marked on it."""
+
+    row: int
+    answer: Judgement
+    split: str = "train"
+    key: str = ""
+    """Chosen by whoever sends it, such as a UUID: the same key again is the same answer. Empty for one made when it is
+    stored."""
+    seconds: float | None = None
+    """How long the reviewer looked; None if it was not measured."""
+    fingerprint: str | None = None
+    """Hash of the row that was looked at."""
+    author: str = ""
+    at: datetime | None = None
+    note: str = ""
+    shown: tuple[str, ...] = ()
+    """The proposals that the reviewer saw."""
+    feedback: tuple[int, ...] = ()
+    """The ids of the feedback that was stored with it."""
 
 
 def statements_html(feedback: Iterable[Feedback], **columns: list[str]) -> str:

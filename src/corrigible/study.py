@@ -34,6 +34,7 @@ from corrigible.files import (
 )
 from corrigible.folders import draft_folder, sync, write_atomically, writing_in
 from corrigible.recipe_keys import content_of
+from corrigible.run_records import discarded
 from corrigible.run_records import record_as_bytes as record_as_bytes
 from corrigible.run_records import record_hash as record_hash
 from corrigible.trusted_code import own, require_trusted
@@ -138,12 +139,14 @@ class Study:
         return [read_run(path) for path in self.run_folders()]
 
     def latest(self, *verbs: str) -> Run:
-        """The newest run of one of these verbs.
+        """The newest run of one of these verbs, except corrections that were discarded.
 
         Raises:
             StudyError: there is none.
         """
-        found = [run for run in self.runs() if run.verb in verbs]
+        runs = self.runs()
+        left_out = discarded(run.record for run in runs)
+        found = [run for run in runs if run.verb in verbs and run.name not in left_out]
         if not found:
             wanted = " or ".join(verbs)
             raise StudyError(f"no {wanted} run in {self.folder}; run `corrigible {verbs[0]} {self.folder}` first")

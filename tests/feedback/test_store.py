@@ -396,7 +396,7 @@ def test_an_older_version_is_brought_up_to_date_once(path, monkeypatch):
     monkeypatch.setattr(database, "MIGRATIONS", (*database.MIGRATIONS, ("CREATE TABLE later (a)",)))
     with FeedbackStore(path) as store:
         assert store.active() == [(1, SITE)]
-    assert sql(path, "PRAGMA user_version") == [(3,)]
+    assert sql(path, "PRAGMA user_version") == [(4,)]
     for number in (2, 3):
         with FeedbackStore(path) as store:
             assert store.add(FULL) == number
@@ -412,7 +412,7 @@ def test_a_broken_migration_changes_nothing(path, monkeypatch):
         with pytest.raises(StudyError, match="syntax error"):
             store.add(FULL)
         assert store.active() == [(1, SITE)]
-    assert sql(path, "PRAGMA user_version") == [(3,)]
+    assert sql(path, "PRAGMA user_version") == [(4,)]
     assert sql(path, "SELECT name FROM sqlite_master WHERE name = 'later'") == []
 
 

@@ -13,6 +13,8 @@ from typing import NamedTuple
 
 CHAINED_SINCE = 3
 """The version of the store from which on it keeps the hashes."""
+ANSWERED_SINCE = 4
+"""The version from which on it keeps answers."""
 
 
 class Link(NamedTuple):
@@ -36,9 +38,16 @@ def links(connection: sqlite3.Connection, known: Sequence[str], *, run: str = ""
         TypeError: an event holds a value of a type that is never written.
     """
     previous = known[-1] if known else ""
-    is_chained = version_of(connection) >= CHAINED_SINCE
-    query = _EVENTS.format(*(_STORED if is_chained else _NOT_STORED))
-    for number, said_after, stored, *said in connection.execute(query, {"run": run, "known": len(known)}).fetchall():
+    version = version_of(connection)
+    is_chained = version >= CHAINED_SINCE
+    columns, tables = _STORED if is_chained else _NOT_STORED
+    answer, answers = _ANSWERED if version >= ANSWERED_SINCE else _NOT_ANSWERED
+    query = _EVENTS.format(columns, answer, tables, answers)
+    for row in connection.execute(query, {"run": run, "known": len(known)}).fetchall():
+        number, said_after, stored, *said = row
+        said, answered = said[:-_NUM_ANSWERED], said[-_NUM_ANSWERED:]
+        # An event that is no answer has the same hash as before answers were kept.
+        said += [] if answered[0] is None else [answered]
         content = json.dumps([previous, number, said_after, *said])
         previous = hashlib.sha256(content.encode()).hexdigest()
         yield Link(number, previous, stored if is_chained else previous, said_after)
@@ -61,12 +70,20 @@ def version_of(connection: sqlite3.Connection) -> int:
 
 _STORED = ("coalesce(chain.run, :run), chain.sha256", "LEFT JOIN chain ON chain.number = event.number")
 _NOT_STORED = (":run, NULL", "")
+_NUM_ANSWERED = 8
+_ANSWERED = (
+    """answer.key, answer.split, answer."row", answer.answer, answer.seconds, answer.fingerprint, answer.shown,
+    answer.feedback""",
+    "LEFT JOIN answer ON answer.number = event.number",
+)
+_NOT_ANSWERED = (", ".join(["NULL"] * _NUM_ANSWERED), "")
 _EVENTS = """
     SELECT event.number, {}, event.at, event.author, event.note, said.polarity, said."row", said.split, said.scope,
-           said.label, said.fingerprint, said.features, said.mask, retraction.feedback
+           said.label, said.fingerprint, said.features, said.mask, retraction.feedback, {}
     FROM event
     LEFT JOIN feedback AS said ON said.number = event.number
     LEFT JOIN retraction ON retraction.number = event.number
+    {}
     {}
     WHERE event.number > :known
     ORDER BY event.number

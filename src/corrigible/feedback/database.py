@@ -9,7 +9,9 @@ from itertools import chain
 from pathlib import Path
 
 from corrigible.errors import StudyError
-from corrigible.feedback.chain import CHAINED_SINCE, append_links, version_of
+from corrigible.feedback.answers import ANSWER_TABLES
+from corrigible.feedback.chain import ANSWERED_SINCE, CHAINED_SINCE, append_links, version_of
+from corrigible.feedback.only_grows import only_grows
 from corrigible.folders import draft_folder, sync, writing_in
 
 APPLICATION_ID = 0x436F7272
@@ -47,24 +49,13 @@ _TABLES = (
 )
 
 
-def _only_grows(table: str, key: str) -> tuple[str, ...]:
-    """Triggers that refuse to change or delete a row; the third is for INSERT OR REPLACE, which fires no other."""
-    refuse = "BEGIN SELECT RAISE(ABORT, 'feedback is append-only'); END"
-    present = f"WHEN EXISTS (SELECT 1 FROM {table} WHERE {key} = NEW.{key})"
-    return (
-        f"CREATE TRIGGER {table}_update BEFORE UPDATE ON {table} {refuse}",
-        f"CREATE TRIGGER {table}_delete BEFORE DELETE ON {table} {refuse}",
-        f"CREATE TRIGGER {table}_replace BEFORE INSERT ON {table} {present} {refuse}",
-    )
-
-
 MIGRATIONS: tuple[tuple[str, ...], ...] = (
     (
         *_TABLES,
-        *_only_grows("event", "number"),
-        *_only_grows("mask", "sha256"),
-        *_only_grows("feedback", "number"),
-        *_only_grows("retraction", "feedback"),
+        *only_grows("event", "number"),
+        *only_grows("mask", "sha256"),
+        *only_grows("feedback", "number"),
+        *only_grows("retraction", "feedback"),
     ),
     # From version 2 on, ``features`` may hold {"phrase": [word, …]} too, which older versions would misread.
     (),
@@ -73,8 +64,9 @@ MIGRATIONS: tuple[tuple[str, ...], ...] = (
             number INTEGER PRIMARY KEY REFERENCES event,
             run TEXT NOT NULL,
             sha256 TEXT NOT NULL)""",
-        *_only_grows("chain", "number"),
+        *only_grows("chain", "number"),
     ),
+    ANSWER_TABLES,
 )
 """The statements that lead from version i to version i + 1. Never edit one that was released; add another."""
 
@@ -252,7 +244,7 @@ def _require_whole(connection: sqlite3.Connection, path: Path) -> None:
         what = "its tables are not those of a feedback store"
     elif connection.execute("PRAGMA foreign_key_check").fetchone() is not None:
         what = "a reference leads nowhere"
-    elif len(set(connection.execute(_COUNTS).fetchone())) > 1:
+    elif len(set(connection.execute(_COUNTS + _ANSWERS * (version >= ANSWERED_SINCE)).fetchone())) > 1:
         what = "changes are missing"
     else:
         return
@@ -261,6 +253,7 @@ def _require_whole(connection: sqlite3.Connection, path: Path) -> None:
 
 _COUNTS = """SELECT (SELECT count(*) FROM event), (SELECT coalesce(max(number), 0) FROM event),
     (SELECT count(*) FROM feedback) + (SELECT count(*) FROM retraction)"""
+_ANSWERS = " + (SELECT count(*) FROM answer)"
 
 
 def _schema(connection: sqlite3.Connection) -> list[tuple[str, ...]]:

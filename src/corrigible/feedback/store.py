@@ -3,25 +3,19 @@
 import sqlite3
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
-from datetime import UTC, datetime
 from pathlib import Path
 
 from markupsafe import Markup
 
-from corrigible.errors import CorrigibleError, FeedbackError, StudyError
-from corrigible.feedback.chain import append_links, links
+from corrigible.errors import CorrigibleError, StudyError
+from corrigible.feedback.answers import answer_with_key, answers_where, checked_answer, insert_answer, last_change
+from corrigible.feedback.chain import ANSWERED_SINCE, append_links, links, version_of
 from corrigible.feedback.checks import checked, checked_all, require_text
 from corrigible.feedback.database import connect_to_read, connect_to_write, damaged, naming, writing
-from corrigible.feedback.stored import (
-    Record,
-    records_of,
-    statement_of,
-    stored_mask,
-    stored_region,
-    stored_time,
-    times_of_statements,
-)
-from corrigible.said import Feedback, Pixels, statements_html
+from corrigible.feedback.stored import Change, Record, changes_after, records_of, statement_of, times_of_statements
+from corrigible.feedback.stored import stored_time as stored_time
+from corrigible.feedback.writing import insert_event, insert_feedback, insert_retractions, to_retract
+from corrigible.said import Answer, Feedback, statements_html
 
 MOST_SHOWN = 50
 """Statements that a notebook lists, the latest."""
@@ -124,7 +118,7 @@ class FeedbackStore:
             for said in entries:
                 times = known.setdefault(statement_of(said), set())
                 if not times or (said.at is not None and stored_time(said.at) not in times):
-                    numbers.append(self._insert_one(said))
+                    numbers.append(insert_feedback(self._connection, said))
                     times.add("" if said.at is None else stored_time(said.at))
         return numbers
 
@@ -149,33 +143,43 @@ class FeedbackStore:
         require_text("author", author)
         require_text("note", note)
         with self._writing():
-            retracted = list(dict.fromkeys(said for some in ids for said in self._to_retract(some)))
-            for said in retracted:
-                number = self._event(datetime.now(UTC), author, note)
-                self._connection.execute("INSERT INTO retraction VALUES (?, ?)", (number, said))
+            revision = len(self._hashes)
+            meant = (said for some in ids for said in to_retract(self._connection, some, revision))
+            retracted = list(dict.fromkeys(meant))
+            insert_retractions(self._connection, retracted, author, note)
         return retracted
 
-    def _to_retract(self, some: int | range) -> list[int]:
-        """The ids that are meant: the one, or of a range those that stand."""
-        if isinstance(some, int):
-            self._require_standing(some)
-            return [some]
-        known = range(max(some.start, 1), min(some.stop, self.revision + 1))
-        standing = [said for said in known if self._holds("feedback", "number", said) and not self._is_retracted(said)]
-        if not standing:
-            raise FeedbackError(
-                f"no feedback from {some.start} to {some.stop - 1} still stands; list the feedback to see the ids"
-            )
-        return standing
+    def answer(self, answer: Answer, feedback: Iterable[Feedback] = ()) -> tuple[int, ...]:
+        """Store an answer and the feedback that was given with it, all or nothing, and return the feedback's ids.
 
-    def _require_standing(self, id: int) -> None:
-        if not (0 < id <= self.revision and self._holds("feedback", "number", id)):
-            raise FeedbackError(f"no feedback has id {id}; list the feedback to see the ids there are")
-        if self._is_retracted(id):
-            raise FeedbackError(f"feedback {id} is retracted already; there is nothing left to do")
+        An answer with a key that the store holds changes nothing; the ids are those of the first time.
 
-    def _is_retracted(self, id: int) -> bool:
-        return self._holds("retraction", "feedback", id)
+        Raises:
+            FeedbackError: an answer or feedback that is not well formed, see `checked_answer` and ``checks.checked``.
+        """
+        answer, entries = checked_answer(answer), checked_all(feedback)
+        with self._writing():
+            known = answer_with_key(self._connection, answer.key)
+            if known is not None:
+                return known[1].feedback
+            numbers = tuple(insert_feedback(self._connection, said) for said in entries)
+            number = insert_event(self._connection, answer.at, answer.author, answer.note)
+            insert_answer(self._connection, number, answer, numbers)
+        return numbers
+
+    def answers(self, *, after: int = 0) -> list[tuple[int, Answer]]:
+        """The number and answer of all answers after that change, oldest first."""
+        return self._answers("answer.number > ?", after)
+
+    def answered(self, key: str) -> Answer | None:
+        """The answer with that key; None if there is none."""
+        return next((answer for _, answer in self._answers("answer.key = ?", key)), None)
+
+    def version(self, split: str, row: int) -> int:
+        """The number of the last change about that row: answer, feedback or retraction; 0 if there is none."""
+        self._check_new()
+        with naming(self._path):
+            return last_change(self._connection, split, row) if self._has_answers else 0
 
     def active(self) -> list[tuple[int, Feedback]]:
         """The id and feedback of all entries that are not retracted, oldest first."""
@@ -184,6 +188,16 @@ class FeedbackStore:
     def records(self) -> list[Record]:
         """All entries ever stored, oldest first, with their retractions."""
         return self._records(self.revision)
+
+    def changes(self, *, after: int = 0) -> list[Change]:
+        """Every statement and retraction after that change, oldest first, without the regions."""
+        self._check_new()
+        with naming(self._path):
+            return changes_after(self._connection, after)
+
+    def records_of(self, ids: Iterable[int]) -> list[Record]:
+        """The entries with these ids, oldest first, with their retractions; ids of no entry are left out."""
+        return self._records(self.revision, ids)
 
     def at_revision(self, revision: int) -> list[tuple[int, Feedback]]:
         """The id and feedback of all entries active right after that change, oldest first; revision 0 is empty.
@@ -236,42 +250,23 @@ class FeedbackStore:
 
     def _insert(self, feedback: list[Feedback]) -> list[int]:
         with self._writing():
-            return [self._insert_one(said) for said in feedback]
+            return [insert_feedback(self._connection, said) for said in feedback]
 
-    def _insert_one(self, said: Feedback) -> int:
-        number = self._event(said.at or datetime.now(UTC), said.author, said.note)
-        if isinstance(said.region, Pixels):
-            self._keep_mask(said.region)
-        row = (
-            said.polarity,
-            said.row,
-            said.split,
-            said.scope,
-            said.label,
-            said.fingerprint,
-            *stored_region(said.region),
-        )
-        self._connection.execute("INSERT INTO feedback VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)", (number, *row))
-        return number
+    @property
+    def _has_answers(self) -> bool:
+        return version_of(self._connection) >= ANSWERED_SINCE
 
-    def _keep_mask(self, region: Pixels) -> None:
-        row = stored_mask(region)
-        if not self._holds("mask", "sha256", row[0]):
-            self._connection.execute("INSERT INTO mask VALUES (?, ?, ?)", row)
-
-    def _event(self, at: datetime, author: str, note: str) -> int:
-        row = (stored_time(at), author, note)
-        number = self._connection.execute("INSERT INTO event (at, author, note) VALUES (?, ?, ?)", row).lastrowid
-        assert number is not None
-        return number
-
-    def _holds(self, table: str, key: str, value: int | str) -> bool:
-        found = self._connection.execute(f"SELECT 1 FROM {table} WHERE {key} = ?", (value,))
-        return found.fetchone() is not None
-
-    def _records(self, revision: int) -> list[Record]:
+    def _answers(self, condition: str, *values: int | str) -> list[tuple[int, Answer]]:
+        self._check_new()
         with naming(self._path):
             try:
-                return records_of(self._connection, revision)
+                return list(answers_where(self._connection, condition, *values)) if self._has_answers else []
+            except (ValueError, TypeError) as error:
+                raise damaged(self._path, str(error)) from error
+
+    def _records(self, revision: int, ids: Iterable[int] | None = None) -> list[Record]:
+        with naming(self._path):
+            try:
+                return records_of(self._connection, revision, ids)
             except (ValueError, TypeError, KeyError) as error:
                 raise damaged(self._path, str(error)) from error

@@ -4,6 +4,7 @@ import hashlib
 import json
 import sqlite3
 import zlib
+from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import datetime
 from math import prod
@@ -35,13 +36,42 @@ class Record:
     retraction: Retraction | None = None
 
 
-def records_of(connection: sqlite3.Connection, revision: int) -> list[Record]:
-    """All entries up to that change, oldest first, with their retractions up to then.
+@dataclass(frozen=True)
+class Change:
+    """A statement or a retraction, without the region."""
+
+    number: int
+    retracts: int | None
+    """The statement that is retracted; None for a statement."""
+    polarity: str | None
+    scope: str | None
+    split: str | None
+    row: int | None
+    label: int | None
+    author: str
+    region: str | None
+    """What the region is named by: the same text for the same region."""
+
+
+def changes_after(connection: sqlite3.Connection, number: int) -> list[Change]:
+    """Every statement and retraction after that change, oldest first."""
+    return [Change(*row) for row in connection.execute(_CHANGES, (number,))]
+
+
+def records_of(connection: sqlite3.Connection, revision: int, ids: Iterable[int] | None = None) -> list[Record]:
+    """All entries up to that change, or those with these ids, oldest first, with their retractions up to then.
 
     Raises:
         ValueError, TypeError, KeyError: a value that is never written.
     """
-    rows = [_Row(*row) for row in connection.execute(_RECORDS, {"revision": revision})]
+    if ids is None:
+        found = connection.execute(_RECORDS.format(""), {"revision": revision}).fetchall()
+    else:
+        one = _RECORDS.format("AND said.number = :id")
+        found = [
+            row for number in sorted(set(ids)) for row in connection.execute(one, {"revision": revision, "id": number})
+        ]
+    rows = [_Row(*row) for row in found]
     regions = {name: _marked(connection, name) for name in {row.mask for row in rows} if name is not None}
     return [_record(row, regions) for row in rows]
 
@@ -125,8 +155,17 @@ _RECORDS = """
     JOIN event AS spoken ON spoken.number = said.number
     LEFT JOIN retraction ON retraction.feedback = said.number AND retraction.number <= :revision
     LEFT JOIN event AS taken ON taken.number = retraction.number
-    WHERE said.number <= :revision
+    WHERE said.number <= :revision {}
     ORDER BY said.number
+"""
+_CHANGES = """
+    SELECT event.number, retraction.feedback, said.polarity, said.scope, said.split, said."row", said.label,
+           event.author, coalesce(said.mask, said.features)
+    FROM event
+    LEFT JOIN feedback AS said ON said.number = event.number
+    LEFT JOIN retraction ON retraction.number = event.number
+    WHERE event.number > ? AND coalesce(said.number, retraction.number) IS NOT NULL
+    ORDER BY event.number
 """
 
 

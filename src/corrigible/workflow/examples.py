@@ -147,11 +147,15 @@ def _map(recipe: Recipe, model: nn.Module, rows: TensorData, seed: int) -> Tenso
     target = explained_target(model, rows, seed)
     if not _are_images(rows):
         return attribution_of(recipe, model, rows, target, seed)
-    patch = _patch(rows.x)
-    middle = rows.x.flatten(2).transpose(0, 1).flatten(1).median(dim=1).values if rows.x.ndim == 4 else rows.x.median()
-    cover = middle.view(-1, 1, 1).expand(rows.x.shape[1:]) if rows.x.ndim == 4 else float(middle)
-    settings: dict[str, Any] = {"patch": patch, "stride": max(patch // 2, 1), "baseline": cover}
-    return explain(model, rows.x, target, method="occlusion", task=task_of(rows), seed=seed, **settings)
+    return explain(model, rows.x, target, method="occlusion", task=task_of(rows), seed=seed, **covering(rows.x))
+
+
+def covering(x: Tensor) -> dict[str, Any]:
+    """The settings with which patches of images, (row, channel, height, width) or without channels, are covered."""
+    patch = _patch(x)
+    middle = x.flatten(2).transpose(0, 1).flatten(1).median(dim=1).values if x.ndim == 4 else x.median()
+    cover = middle.view(-1, 1, 1).expand(x.shape[1:]) if x.ndim == 4 else float(middle)
+    return {"patch": patch, "stride": max(patch // 2, 1), "baseline": cover}
 
 
 def _are_images(rows: TensorData) -> bool:

@@ -1,0 +1,163 @@
+"""The routes of the review page: read the request, ask the review, answer."""
+
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
+from typing import Any
+
+from starlette.applications import Starlette
+from starlette.exceptions import HTTPException
+from starlette.requests import Request
+from starlette.responses import Response
+from starlette.routing import Route
+
+from corrigible.errors import CorrigibleError
+from corrigible.web.answers import as_json, as_page, as_png, asked_in, query_of, static_files
+from corrigible.web.security import Guard
+from corrigible.workflow.reviews.desk import Conflict
+from corrigible.workflow.reviews.review import Review
+
+PAGES = {"/": "start", "/items": "items", "/feedback": "feedback", "/correct": "correct", "/report": "report"}
+LONGEST_SPLIT = 200
+
+
+def app_of(open_review: Callable[[], Review], *, port: int) -> Guard:
+    """The app for one review, behind its guard.
+
+    Args:
+        open_review: is called when the server starts.
+    """
+
+    @asynccontextmanager
+    async def lifespan(app: Starlette) -> AsyncIterator[None]:
+        async with open_review() as review:
+            app.state.review = review
+            yield
+
+    handlers: dict[Any, Any] = {CorrigibleError: _refused, HTTPException: _missing}
+    app = Starlette(routes=_routes(), lifespan=lifespan, exception_handlers=handlers)
+    return Guard(app, port=port, refuse=_refusal)
+
+
+def _routes() -> list[Route]:
+    place = "/{split}/{row:int}"
+    found = [Route(path, _page, name=name) for path, name in PAGES.items()]
+    found += [
+        Route(f"/item{place}", _item_page),
+        Route("/static/{name}", _static),
+        Route("/api/study", _study),
+        Route("/api/items", _items),
+        Route("/api/next", _next),
+        Route(f"/api/item{place}", _item),
+        Route("/api/feedback", _history),
+        Route(f"/picture{place}.png", _picture),
+        Route(f"/thumb{place}.png", _thumb),
+        Route(f"/map{place}/{{method}}.png", _map),
+        Route(f"/segments{place}.png", _segments),
+    ]
+    posts = {"answer": _answer, "whatif": _what_if, "count": _count, "retract": _retract}
+    return found + [Route(f"/api/{name}", answer, methods=["POST"]) for name, answer in posts.items()]
+
+
+def _review(request: Request) -> Review:
+    review: Review = request.app.state.review
+    return review
+
+
+def _place(request: Request) -> tuple[str, int]:
+    """The split and row in the address."""
+    split, row = request.path_params["split"], request.path_params["row"]
+    if len(split) > LONGEST_SPLIT or row >= 2**53:
+        raise HTTPException(404)
+    return split, row
+
+
+async def _page(request: Request) -> Response:
+    page = PAGES[request.url.path]
+    return as_page("page", page=page, **await _named(request))
+
+
+async def _item_page(request: Request) -> Response:
+    split, row = _place(request)
+    return as_page("page", page="item", split=split, row=row, **await _named(request))
+
+
+async def _named(request: Request) -> dict[str, str]:
+    review = _review(request)
+    return {"title": await review.title(), "study": str(review.folder.resolve())}
+
+
+async def _static(request: Request) -> Response:
+    found = static_files().get(request.path_params["name"])
+    if found is None:
+        raise HTTPException(404)
+    return Response(found[0], media_type=found[1], headers={"cache-control": "no-cache"})
+
+
+async def _study(request: Request) -> Response:
+    return as_json(await _review(request).study())
+
+
+async def _items(request: Request) -> Response:
+    return as_json(await _review(request).items(query_of(request)))
+
+
+async def _next(request: Request) -> Response:
+    return as_json(await _review(request).next_item(query_of(request)))
+
+
+async def _item(request: Request) -> Response:
+    method = request.query_params.get("method", "")
+    return as_json(await _review(request).item(*_place(request), method))
+
+
+async def _history(request: Request) -> Response:
+    return as_json(await _review(request).history(query_of(request)))
+
+
+async def _picture(request: Request) -> Response:
+    return as_png(await _review(request).picture(*_place(request)))
+
+
+async def _thumb(request: Request) -> Response:
+    return as_png(await _review(request).picture(*_place(request), is_small=True))
+
+
+async def _map(request: Request) -> Response:
+    return as_png(await _review(request).attribution_map(*_place(request), request.path_params["method"]))
+
+
+async def _segments(request: Request) -> Response:
+    return as_png(await _review(request).segments(*_place(request)))
+
+
+async def _answer(request: Request) -> Response:
+    found = await _review(request).answer(await asked_in(request))
+    return as_json(found.body, 409) if isinstance(found, Conflict) else as_json(found)
+
+
+async def _what_if(request: Request) -> Response:
+    return as_json(await _review(request).what_if(await asked_in(request)))
+
+
+async def _count(request: Request) -> Response:
+    return as_json(await _review(request).count(await asked_in(request)))
+
+
+async def _retract(request: Request) -> Response:
+    return as_json(await _review(request).retract(await asked_in(request)))
+
+
+async def _refused(request: Request, error: Exception) -> Response:
+    """One line about what the user can put right."""
+    return as_json({"error": str(error)}, 422)
+
+
+async def _missing(request: Request, error: Exception) -> Response:
+    status = error.status_code if isinstance(error, HTTPException) else 500
+    if request.url.path.startswith("/api/"):
+        return as_json({"error": "there is nothing at this address"}, status)
+    return _refusal(status, "There is nothing at this address.")
+
+
+def _refusal(status: int, sentence: str) -> Response:
+    return as_page("refused", status, title="corrigible review", sentence=sentence)

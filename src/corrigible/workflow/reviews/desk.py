@@ -1,0 +1,250 @@
+"""What a review reads and writes without a model: the store, what stands in it, and the index of items.
+
+One thread owns it, as it owns the store's connection.
+"""
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any, NamedTuple
+
+from corrigible.errors import FeedbackError
+from corrigible.feedback.stored import Record
+from corrigible.said import Answer, Feedback
+from corrigible.study import open_study
+from corrigible.workflow.reviews.asked import key_in, list_in, number_in, object_in, text_in, texts_in
+from corrigible.workflow.reviews.items import PER_PAGE, SHOWN, Items, Wanted
+from corrigible.workflow.reviews.regions import region_as_json, region_from, region_in_words
+from corrigible.workflow.reviews.standing import Place, Standing
+
+MOST_SECONDS = 6 * 3600
+
+
+class Conflict(NamedTuple):
+    """Somebody said something about the row since the page showed it."""
+
+    body: Mapping[str, Any]
+
+
+class Desk:
+    """The study's feedback, and its items once they are known."""
+
+    def __init__(self, folder: Path) -> None:
+        self.study = open_study(folder)
+        self.store = self.study.feedback()
+        self.standing = Standing()
+        self.items: Items | None = None
+        self.facts: Mapping[str, Any] = {}
+        self.catch_up()
+
+    def close(self) -> None:
+        self.store.close()
+
+    def catch_up(self) -> None:
+        """Read what was stored since the last time."""
+        self.standing.catch_up(self.store)
+        if self.items is not None:
+            self.items.touch(self.standing)
+
+    def renew(self) -> None:
+        """Open the store again, which notes the study's latest run with what is stored."""
+        self.store.close()
+        self.store = self.study.feedback()
+        self.catch_up()
+
+    def hear_facts(self, facts: Mapping[str, Any]) -> None:
+        """Begin the index; what is predicted follows."""
+        self.facts, self.items = facts, Items(facts)
+        self.standing.touched = {*self.standing.answers, *self.standing.by_row}
+        self.items.touch(self.standing)
+
+    def hear_predictions(self, split: str, start: int, said: Sequence[Mapping[str, Any]]) -> None:
+        if self.items is not None:
+            self.items.splits[split].hear(start, said)
+
+    def known_items(self) -> Items:
+        """The index.
+
+        Raises:
+            FeedbackError: it is not there yet.
+        """
+        if self.items is None:
+            raise FeedbackError("the data is still being loaded; look again in a moment")
+        return self.items
+
+    def place(self, split: str, row: int) -> Place:
+        """The place itself.
+
+        Raises:
+            FeedbackError: there is no such row.
+        """
+        splits = self.known_items().splits
+        if split not in splits or not 0 <= row < splits[split].count:
+            known = ", ".join(f"{name} (0 to {rows.count - 1})" for name, rows in splits.items())
+            raise FeedbackError(f"there is no row {row} of {split!r}; expected one of {known}")
+        return split, row
+
+    def page(
+        self, asked: Mapping[str, Any], rows: Sequence[int] | None = None, holding: Sequence[int] = ()
+    ) -> dict[str, Any]:
+        """A page of items.
+
+        Args:
+            rows: those of a suspect, if one is asked for.
+            holding: rows whose text holds what is sought.
+        """
+        self.catch_up()
+        items = self.known_items()
+        split = text_in(asked, "split", default="") or items.first
+        self.place(split, 0)
+        show = text_in(asked, "show", default="all") or "all"
+        if show not in SHOWN:
+            raise FeedbackError(f"show is {show!r}; expected {', '.join(SHOWN)}")
+        wanted = Wanted(split, show, self._label(asked), text_in(asked, "text", default=""), rows, holding)
+        found = items.found(wanted)
+        pages = max(1, -(-len(found) // PER_PAGE))
+        page = min(max(1, number_in(asked, "page", default=1)), pages)
+        shown = found[(page - 1) * PER_PAGE : page * PER_PAGE].tolist()
+        kind = self.facts["kind"]
+        listed = [items.as_json(split, row, self.standing, kind) for row in shown]
+        return {"total": len(found), "page": page, "pages": pages, "items": listed}
+
+    def _label(self, asked: Mapping[str, Any]) -> int | None:
+        """The class that is asked for, by its name or number."""
+        wanted = text_in(asked, "class", default="")
+        if not wanted:
+            return None
+        classes = list(self.known_items().classes)
+        if wanted in classes:
+            return classes.index(wanted)
+        if wanted.isdecimal() and int(wanted) < len(classes):
+            return int(wanted)
+        raise FeedbackError(f"there is no class {wanted!r}; expected one of {', '.join(classes)}")
+
+    def said_of(self, place: Place) -> dict[str, Any]:
+        """What was said about a row, or in general, and the version of it."""
+        self.catch_up()
+        numbers = self.standing.by_row.get(place, [])
+        found = self.store.records_of(self.standing.standing(numbers))
+        return {"version": self.standing.version(place), "said": [self.said(record) for record in found]}
+
+    def said(self, record: Record) -> dict[str, Any]:
+        """One statement in the form that a page reads."""
+        said = record.feedback
+        return {
+            "id": record.id,
+            "polarity": said.polarity,
+            "scope": said.scope,
+            "author": said.author,
+            "at": said.at.isoformat(timespec="seconds") if said.at else "",
+            "note": said.note,
+            "region": region_as_json(said.region),
+            "text": self.region_text(said),
+        }
+
+    def region_text(self, said: Feedback) -> str:
+        """The region in words."""
+        return region_in_words(said.region, self.facts.get("titles", {}))
+
+    def answer(self, asked: Mapping[str, Any], fingerprint: str) -> dict[str, Any] | Conflict:
+        """Store an answer with its feedback; a Conflict where somebody said something about the row since.
+
+        An answer that is stored already, by its key, is only looked up.
+
+        Raises:
+            FeedbackError: an answer that is not well formed, or does not fit the data.
+        """
+        asked, key = object_in(asked, "the answer"), key_in(asked)
+        place = self.place(text_in(asked, "split"), number_in(asked, "row"))
+        known = self.store.answered(key)
+        if known is None:
+            self.catch_up()
+            version = self.standing.version(place)
+            if version != number_in(asked, "version") and asked.get("force") is not True:
+                return Conflict({**self.said_of(place), "sentence": self._since(place, number_in(asked, "version"))})
+            answer, feedback = self._read(asked, key, place, fingerprint)
+            self.store.answer(answer, feedback)
+            self.catch_up()
+            known = self.store.answered(key)
+            assert known is not None
+        return {"numbers": list(known.feedback), "version": self.standing.version(place)}
+
+    def _since(self, place: Place, version: int) -> str:
+        answers = [answer.author for number, answer in self.standing.answers.get(place, ()) if number > version]
+        said = [self.standing.said[number].author for number in self.standing.by_row.get(place, ()) if number > version]
+        who = " and ".join(dict.fromkeys(name or "somebody" for name in (*answers, *said))) or "somebody"
+        return f"Meanwhile {who} said something about this item. Look at it, then save again: both are kept."
+
+    def _read(
+        self, asked: Mapping[str, Any], key: str, place: Place, fingerprint: str
+    ) -> tuple[Answer, list[Feedback]]:
+        split, row = place
+        author, note = text_in(asked, "author", default=""), text_in(asked, "note", default="")
+        feedback = [self._statement(said, place, author, note, fingerprint) for said in list_in(asked, "says")]
+        answer = text_in(asked, "answer", default="marked" if feedback else "")
+        if (answer == "marked") != bool(feedback):
+            raise FeedbackError(
+                "the answer is marked and nothing is; mark a region, or answer that nothing is wrong"
+                if answer == "marked"
+                else f"the answer is {answer!r} and something is marked; expected one of both"
+            )
+        seconds = asked.get("seconds")
+        is_measured = isinstance(seconds, int | float) and not isinstance(seconds, bool) and seconds >= 0
+        about = {"author": author, "note": note, "shown": texts_in(asked, "shown"), "fingerprint": fingerprint}
+        looked = min(float(seconds), MOST_SECONDS) if is_measured else None  # type: ignore[arg-type]
+        return Answer(row, answer, split, key, seconds=looked, **about), feedback  # type: ignore[arg-type]
+
+    def _statement(self, said: Any, place: Place, author: str, note: str, fingerprint: str) -> Feedback:
+        said = object_in(said, "what is said")
+        scope, polarity = text_in(said, "scope", default="row"), text_in(said, "polarity", default="irrelevant")
+        region = region_from(said.get("region"), tuple(self.facts["shape"]))
+        label = None
+        if scope == "class":
+            rows = self.known_items().splits[place[0]]
+            if rows.labels is None:
+                raise FeedbackError("the labels are no classes; say it about this item, or about all")
+            label = int(rows.labels[place[1]])
+        about = {"author": author, "note": note, "fingerprint": fingerprint}
+        return Feedback(region, polarity, place[1], place[0], scope, label, **about)  # type: ignore[arg-type]
+
+    def retract(self, asked: Mapping[str, Any]) -> dict[str, Any]:
+        """Take statements back; those that were taken back before are left as they are.
+
+        Raises:
+            FeedbackError: numbers of no statements.
+        """
+        numbers = [number_in({"number": number}, "number") for number in list_in(asked, "numbers")]
+        key_in(asked)
+        self.catch_up()
+        standing = [n for n in dict.fromkeys(numbers) if n not in self.standing.retracted]
+        author, note = text_in(asked, "author", default=""), text_in(asked, "note", default="")
+        self.store.retract_all(standing, author=author, note=note)
+        self.catch_up()
+        return {"numbers": numbers}
+
+    def next_item(self, split: str, after: Place | None) -> dict[str, Any]:
+        """The next item to look at."""
+        self.catch_up()
+        items = self.known_items()
+        split = split or (after[0] if after else items.first)
+        self.place(split, 0)
+        found = items.next_row(split, self.standing, after[1] if after and after[0] == split else None)
+        if found is None:
+            return {"done": True, "sentence": "Every item of this part has an answer."}
+        row, reason, left = found
+        return {"split": split, "row": row, "reason": reason, "left": left}
+
+    def reviewed_places(self) -> list[tuple[str, int]]:
+        """Rows that somebody marked, then all others that were answered, each in the order of the last change."""
+        marked = [place for place in self.standing.by_row if self.standing.marks(place)]
+        return sorted(marked, key=self.standing.version)
+
+    def counts(self) -> dict[str, int]:
+        """How many rows there are, and of how many something is known."""
+        self.catch_up()
+        splits = self.items.splits.values() if self.items is not None else ()
+        return {
+            "rows": sum(rows.count for rows in splits),
+            "reviewed": sum(int(rows.reviewed.sum()) for rows in splits),
+            "marked": sum(int(rows.marked.sum()) for rows in splits),
+            "said": len(self.standing.said) - len(self.standing.retracted),
+        }

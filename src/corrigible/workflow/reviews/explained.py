@@ -1,0 +1,115 @@
+"""One item as a page shows it: what is predicted and why, what was proposed, and its parts in words."""
+
+from typing import Any
+
+import torch
+
+from corrigible.data.dataset import TensorData
+from corrigible.errors import CorrigibleError
+from corrigible.feedback.masks import fingerprint
+from corrigible.regions.proposals import proposals
+from corrigible.types import Features, Pixels, Proposal, Region
+from corrigible.workflow.reviews.regions import region_as_json
+from corrigible.workflow.reviews.subject import TITLES, Subject
+from corrigible.workflow.reviews.tables import table_of
+from corrigible.workflow.task_words import percent
+
+MOST_PROPOSALS = 6
+SHARP = 64
+"""Pictures up to this side are shown with their pixels."""
+
+
+def item_of(subject: Subject, split: str, row: int, method: str = "") -> dict[str, Any]:
+    """The item in the form that a page reads, without what was said about it.
+
+    Raises:
+        CorrigibleError: the method does not fit the model.
+    """
+    method = subject.known_method(method)
+    rows = subject.rows(split, [row])
+    said = subject.said(split, rows, [row])[0]
+    found: dict[str, Any] = {
+        "kind": subject.kind,
+        "split": split,
+        "row": row,
+        "name": subject.name(split, row),
+        **said,
+        "method": {"name": method, "title": TITLES.get(method, method.replace("_", " "))},
+        "explains": explains(subject, rows, said),
+        "fingerprint": fingerprint(rows.x[0]),
+        "proposals": _proposals(subject, split, row),
+    }
+    if subject.kind == "image":
+        found["image"] = _image(subject, split, row, method)
+        return found
+    values = subject.attribution(rows, method)[0]
+    found[subject.kind] = table_of(subject, rows, values) if subject.kind == "table" else words_of(rows, values)
+    return found
+
+
+def explains(subject: Subject, rows: TensorData, said: dict[str, Any]) -> str:
+    """What is explained, as the start of a sentence."""
+    first, other = subject.pair(rows)
+    if first is None or other is None:
+        return f"why the prediction is {said['prediction']}"
+    names = subject.class_names
+    return f"why “{names[int(first[0])]}” rather than “{names[int(other[0])]}”"
+
+
+def words_of(rows: TensorData, values: torch.Tensor) -> list[dict[str, Any]]:
+    """Each word of a text with its share of the absolute attribution, signed."""
+    assert rows.tokens is not None
+    words = rows.tokens.row(0)
+    total = float(values[: len(words)].abs().sum()) or 1.0
+    return [{"word": word, "share": float(value) / total} for word, value in zip(words, values, strict=False)]
+
+
+def _image(subject: Subject, split: str, row: int, method: str) -> dict[str, Any]:
+    _, height, width = subject.shape
+    return {
+        "picture": f"/picture/{split}/{row}.png",
+        "map": f"/map/{split}/{row}/{method}.png",
+        "segments": f"/segments/{split}/{row}.png",
+        "width": width,
+        "height": height,
+        "pixelated": max(height, width) <= SHARP,
+    }
+
+
+def _proposals(subject: Subject, split: str, row: int) -> list[dict[str, Any]]:
+    """What may be accepted with one click; nothing for models into which the methods cannot look."""
+    try:
+        (found,) = proposals(subject.model, subject.data[split], [row], most=MOST_PROPOSALS, seed=subject.seed)
+    except CorrigibleError:
+        return []
+    return [proposal_as_json(subject, proposal) for proposal in found]
+
+
+def proposal_as_json(subject: Subject, proposal: Proposal) -> dict[str, Any]:
+    """The proposal in the form that a page reads."""
+    return {
+        "id": proposal.id,
+        "title": f"{_named(subject, proposal.region)}: {percent(proposal.share)} of the explanation",
+        "share": proposal.share,
+        "area": proposal.area,
+        "region": region_as_json(proposal.region),
+    }
+
+
+def _named(subject: Subject, region: Region) -> str:
+    if isinstance(region, Features):
+        return ", ".join(map(subject.in_words, region.names))
+    if isinstance(region, Pixels):
+        mask = region.mask
+        if mask.ndim == 1:
+            return f"word {int(mask.argmax()) + 1}"
+        return f"{_where(mask)}, {percent(float(mask.mean()))} of the picture"
+    return f"“{' '.join(region.words)}”"
+
+
+def _where(mask: Any) -> str:
+    """Where the middle of a mask lies, in words."""
+    down, across = (float(places.mean()) / size for places, size in zip(mask.nonzero(), mask.shape, strict=True))
+    level = "upper" if down < 1 / 3 else "lower" if down > 2 / 3 else "middle"
+    side = "left" if across < 1 / 3 else "right" if across > 2 / 3 else "centre"
+    return "centre" if (level, side) == ("middle", "centre") else f"{level} {side}"

@@ -1,0 +1,230 @@
+"""A review that is going on: everything that the page asks for, as JSON and PNG; it loads no PyTorch.
+
+The desk (store, index) belongs to one thread, the model to another process; what was looked at lately is kept here.
+"""
+
+import asyncio
+import functools
+from collections import OrderedDict
+from collections.abc import Callable, Mapping
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from typing import Any, TypeVar
+
+from corrigible.errors import FeedbackError
+from corrigible.study import open_study
+from corrigible.workflow.reviews.asked import number_in, object_in, text_in
+from corrigible.workflow.reviews.desk import Conflict, Desk
+from corrigible.workflow.reviews.history import history
+from corrigible.workflow.reviews.start import study_json, suspect_rows, title_of
+from corrigible.workflow.reviews.worker import Worker
+
+MOST_BYTES = 32 * 2**20
+"""Of items and pictures in memory."""
+THUMB, LARGE = 96, 1024
+NUM_AHEAD = 3
+SNIPPETS_SECONDS = 0.3
+"""How long a page waits for the beginnings of texts while the model is busy."""
+Found = TypeVar("Found")
+
+
+class Review:
+    """A study that is being reviewed, usable in ``async with``.
+
+    Raises:
+        CorrigibleError: no study, or one without a model.
+    """
+
+    def __init__(self, folder: Path, *, reviewer: str = "") -> None:
+        self.folder, self.reviewer = folder, reviewer
+        self.warnings: list[str] = []
+        self._thread = ThreadPoolExecutor(1, thread_name_prefix="desk")
+        self._kept: OrderedDict[tuple[Any, ...], tuple[Any, bytes]] = OrderedDict()
+        self._num_bytes = 0
+        self._is_closed = False
+        self.run = open_study(folder).latest("train", "correct")
+        self.desk = self._thread.submit(Desk, folder).result()
+        self.worker = Worker(str(folder), self.run.name, self._hear)
+
+    async def __aenter__(self) -> "Review":
+        return self
+
+    async def __aexit__(self, *error: object) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """End the model's process and close the store; once more changes nothing."""
+        if self._is_closed:
+            return
+        self._is_closed = True
+        self.worker.close()
+        self._thread.submit(self.desk.close).result()
+        self._thread.shutdown()
+
+    async def title(self) -> str:
+        """The study's title; its folder's name where it has none."""
+        return title_of(self.desk.study)
+
+    async def study(self) -> dict[str, Any]:
+        """The first page."""
+        return await self._at_desk(study_json, self.desk, self.run, reviewer=self.reviewer, warnings=self.warnings)
+
+    async def items(self, asked: Mapping[str, Any]) -> dict[str, Any]:
+        """A page of items."""
+        rows, holding = None, ()
+        if asked.get("suspect") is not None:
+            rows = await self._at_desk(suspect_rows, self.desk.study, number_in(asked, "suspect"))
+        facts = self.desk.facts
+        text = text_in(asked, "text", default="")
+        if text and facts.get("kind") == "text":
+            split = text_in(asked, "split", default="") or next(iter(facts["splits"]))
+            holding, _ = await self._look("search", split=split, words=text.lower().split())
+        page = await self._at_desk(self.desk.page, asked, rows, holding)
+        if facts.get("kind") == "text" and page["items"]:
+            await self._with_snippets(page["items"])
+        return page
+
+    async def _with_snippets(self, items: list[dict[str, Any]]) -> None:
+        split, rows = items[0]["split"], [item["row"] for item in items]
+        try:
+            found, _ = await asyncio.wait_for(self._look("snippets", split=split, rows=rows), SNIPPETS_SECONDS)
+        except TimeoutError:
+            return
+        for item, snippet in zip(items, found, strict=True):
+            item["snippet"] = snippet
+
+    async def next_item(self, asked: Mapping[str, Any]) -> dict[str, Any]:
+        """The next item to look at."""
+        after = text_in(asked, "after", default="")
+        split, _, row = after.rpartition("/")
+        place = (split, int(row)) if split and row.isdecimal() and len(row) < 15 else None
+        return await self._at_desk(self.desk.next_item, text_in(asked, "split", default=""), place)
+
+    async def item(self, split: str, row: int, method: str = "") -> dict[str, Any]:
+        """One item, with what was said about it."""
+        place = await self._at_desk(self.desk.place, split, row)
+        found, _ = await self._look("item", split=split, row=row, method=self._method(method))
+        said = await self._at_desk(self.desk.said_of, place)
+        await self._prepare(split, row)
+        return {**found, **said}
+
+    async def picture(self, split: str, row: int, *, is_small: bool = False) -> bytes:
+        """The picture of an image."""
+        return await self._drawn("picture", split, row, longest=THUMB if is_small else LARGE)
+
+    async def attribution_map(self, split: str, row: int, method: str) -> bytes:
+        """Where the model looks, as a picture to lay over the image."""
+        return await self._drawn("map", split, row, method=self._method(method))
+
+    async def segments(self, split: str, row: int) -> bytes:
+        """The segments of an image."""
+        return await self._drawn("segments", split, row)
+
+    async def _drawn(self, do: str, split: str, row: int, **more: Any) -> bytes:
+        await self._at_desk(self.desk.place, split, row)
+        if self.desk.facts["kind"] != "image":
+            raise FeedbackError("these items are no images; there is no picture of them")
+        _, payload = await self._look(do, split=split, row=row, **more)
+        return payload
+
+    async def answer(self, asked: Any) -> dict[str, Any] | Conflict:
+        """Store an answer; it is on the disk when this returns."""
+        asked = object_in(asked, "the answer")
+        split, row = text_in(asked, "split"), number_in(asked, "row")
+        await self._at_desk(self.desk.place, split, row)
+        fingerprint, _ = await self._look("print", split=split, row=row)
+        return await self._at_desk(self.desk.answer, asked, fingerprint)
+
+    async def what_if(self, asked: Any) -> dict[str, Any]:
+        """What would be predicted with other values."""
+        asked = object_in(asked, "the question")
+        split, row = await self._at_desk(self.desk.place, text_in(asked, "split"), number_in(asked, "row"))
+        values, method = object_in(asked.get("values"), "values"), text_in(asked, "method", default="")
+        found, _ = await self._ask("what_if", split=split, row=row, values=values, method=self._method(method))
+        return found  # type: ignore[no-any-return]
+
+    async def count(self, asked: Any) -> dict[str, Any]:
+        """How many rows a statement would be about."""
+        asked = object_in(asked, "the question")
+        label = asked.get("label")
+        classes = list(self.desk.facts.get("classes", ()))
+        number = classes.index(label) if label in classes else label if type(label) is int else None
+        about = {"region": object_in(asked.get("region"), "region"), "scope": text_in(asked, "scope"), "label": number}
+        found, _ = await self._ask("count", **about)
+        return found  # type: ignore[no-any-return]
+
+    async def history(self, asked: Mapping[str, Any]) -> dict[str, Any]:
+        """A page of what was said."""
+        return await self._at_desk(history, self.desk, asked)
+
+    async def retract(self, asked: Any) -> dict[str, Any]:
+        """Take statements back."""
+        return await self._at_desk(self.desk.retract, object_in(asked, "the request"))
+
+    async def _prepare(self, split: str, row: int) -> None:
+        """Have the items explained that are likely to be looked at next."""
+        items, what, after = self.desk.items, [], row
+        for _ in range(NUM_AHEAD):
+            found = await self._at_desk(items.next_row, split, self.desk.standing, after) if items else None
+            if found is None:
+                break
+            after = found[0]
+            what.append({"split": split, "row": after, "method": self._method("")})
+        self.worker.prepare(what)
+
+    def _method(self, method: str) -> str:
+        """A method that can be chosen; the usual one for any other name."""
+        names = [found["name"] for found in self.desk.facts.get("methods", ())]
+        return method if method in names else self.desk.facts.get("method", "")
+
+    async def _at_desk(self, function: Callable[..., Found], *given: Any, **named: Any) -> Found:
+        loop = asyncio.get_running_loop()
+        return await loop.run_in_executor(self._thread, functools.partial(function, *given, **named))
+
+    async def _look(self, do: str, **about: Any) -> tuple[Any, bytes]:
+        """What the looker finds; kept for the next time where it depends on the row alone."""
+        key = (self.run.name, do, *map(str, about.values()))
+        if key in self._kept:
+            self._kept.move_to_end(key)
+            return self._kept[key]
+        found = await self._ask(do, **about)
+        if key[0] == self.run.name and do not in ("search", "snippets"):
+            self._keep(key, found)
+        return found
+
+    async def _ask(self, do: str, **about: Any) -> tuple[Any, bytes]:
+        return await asyncio.wrap_future(self.worker.ask(do, **about))
+
+    def _keep(self, key: tuple[Any, ...], found: tuple[Any, bytes]) -> None:
+        self._kept[key] = found
+        self._num_bytes += _size(found)
+        while self._num_bytes > MOST_BYTES:
+            _, oldest = self._kept.popitem(last=False)
+            self._num_bytes -= _size(oldest)
+
+    def _hear(self, message: Mapping[str, Any]) -> None:
+        """What the looker tells, in a thread of its own."""
+        match message["event"]:
+            case "ready":
+                self._thread.submit(self.desk.hear_facts, message["facts"])
+            case "predicted":
+                self._thread.submit(self.desk.hear_predictions, message["split"], message["start"], message["said"])
+            case "restarted":
+                self._warn("The model’s process ended and was started again; nothing that was saved is lost.")
+            case "gone":
+                self._warn(
+                    "The model’s process ends again and again; stop `corrigible review` and look at its messages."
+                )
+            case "failed":
+                self._warn(f"The model cannot be loaded: {message['error']}")
+            case "not predicted":
+                self._warn(f"Some items of {message['split']} cannot be predicted: {message['error']}")
+
+    def _warn(self, warning: str) -> None:
+        if warning not in self.warnings:
+            self.warnings.append(warning)
+
+
+def _size(found: tuple[Any, bytes]) -> int:
+    """About how many bytes it takes."""
+    return len(found[1]) + 8 * len(str(found[0]))

@@ -1,0 +1,152 @@
+"""What the first page says: how well the model does, what to look at, and what to do next."""
+
+import math
+import shlex
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+
+from corrigible.errors import StudyError
+from corrigible.recipe_keys import content_of
+from corrigible.run_records import decisions
+from corrigible.said import Features, Phrase, Pixels, Region
+from corrigible.study import Run, Study
+from corrigible.workflow.reviews.desk import Desk
+from corrigible.workflow.reviews.regions import mask_url, region_as_json, region_in_words
+
+WIDTH = 1.959964
+"""Of a 95 % interval, in standard deviations."""
+MOST_SUSPECTS = 12
+
+
+def study_json(desk: Desk, run: Run, *, reviewer: str, warnings: list[str]) -> dict[str, Any]:
+    """The study as the first page shows it."""
+    content, facts = content_of(desk.study.recipe_text), desk.facts
+    suspects = suspects_of(desk.study, facts)
+    return {
+        "title": title_of(desk.study),
+        "kind": facts.get("kind", content["data"].get("kind", "image")),
+        "task": facts.get("task", "classes"),
+        "classes": list(facts.get("classes", [])),
+        "splits": list(facts.get("splits", {})),
+        "model": {"run": run.name, "label": run.label},
+        "reviewer": reviewer,
+        "counts": desk.counts(),
+        "methods": list(facts.get("methods", [])),
+        "accuracy": accuracy_of(desk),
+        "suspects": suspects,
+        "next": next_of(desk, run, bool(suspects)),
+        "warnings": warnings + ([] if facts else ["The model and the data are being loaded."]),
+    }
+
+
+def title_of(study: Study) -> str:
+    """The study's title; its folder's name where it has none."""
+    return str(content_of(study.recipe_text).get("title") or study.folder.resolve().name)
+
+
+def accuracy_of(desk: Desk) -> list[dict[str, Any]]:
+    """The share of rows that are predicted right, of all and of each class, on the rows that are measured.
+
+    Nothing where labels are no classes, or as long as not every row is predicted.
+    """
+    if desk.items is None:
+        return []
+    rows = list(desk.items.splits.values())[-1]
+    if rows.labels is None or (rows.is_right < 0).any():
+        return []
+    found = [_share("all", rows.is_right)]
+    for label, name in enumerate(desk.items.classes):
+        of_class = rows.is_right[rows.labels == label]
+        if len(of_class):
+            found.append(_share(name, of_class))
+    return found
+
+
+def _share(part: str, is_right: Any) -> dict[str, Any]:
+    """The share with Wilson's interval (Wilson 1927), which holds for few rows too."""
+    count, share = len(is_right), float(np.mean(is_right))
+    middle = (share + WIDTH**2 / (2 * count)) / (1 + WIDTH**2 / count)
+    half = WIDTH * math.sqrt(share * (1 - share) / count + WIDTH**2 / (4 * count**2)) / (1 + WIDTH**2 / count)
+    low, high = max(0.0, middle - half), min(1.0, middle + half)
+    texts = {name: _percent(value) for name, value in (("value", share), ("low", low), ("high", high))}
+    return {"part": part, **texts, "count": count}
+
+
+def _percent(share: float) -> str:
+    return f"{100 * share:.1f}\u00a0%"
+
+
+def suspects_of(study: Study, facts: Mapping[str, Any]) -> list[dict[str, Any]]:
+    """The regions that the latest ``suspect`` ranked; none if nobody asked."""
+    if not facts:
+        return []
+    try:
+        run = study.latest("suspect")
+    except StudyError:
+        return []
+    return [_suspect(found, facts) for found in run.read("suspects.json")[:MOST_SUSPECTS]]
+
+
+def suspect_rows(study: Study, rank: int) -> list[int]:
+    """The training rows that the suspect of that rank names."""
+    found = study.latest("suspect").read("suspects.json")
+    return [int(row) for suspect in found if suspect["rank"] == rank for row in suspect["rows"]]
+
+
+def _suspect(found: Mapping[str, Any], facts: Mapping[str, Any]) -> dict[str, Any]:
+    region = _region(found["region"], tuple(facts["shape"]))
+    split = next(iter(facts["splits"]))
+    for_class = f" for “{found['label']}”" if found["label"] else ""
+    told = (
+        f"With other items’ content there, the score{for_class} falls by {found['effect']:.3f} "
+        f"({found['low']:.3f} to {found['high']:.3f}), {found['ratio']:.1f} times as much as elsewhere."
+    )
+    is_mask = isinstance(region, Pixels) and region.mask.ndim >= 2
+    return {
+        "rank": found["rank"],
+        "title": _title(region, facts) + for_class,
+        "sentence": told,
+        "tells_label": found["tells_label"],
+        "picture": mask_url(region.mask) if is_mask else None,  # type: ignore[union-attr]
+        "rows": [[split, row] for row in found["rows"]],
+        "region": region_as_json(region),
+    }
+
+
+def _title(region: Region, facts: Mapping[str, Any]) -> str:
+    if isinstance(region, Pixels) and region.mask.ndim >= 2:
+        down, across = region.mask.any(axis=1).nonzero()[0], region.mask.any(axis=0).nonzero()[0]
+        size = f"{len(across)} × {len(down)} pixels"
+        return f"{size}, {int(across[0])} from the left and {int(down[0])} from the top"
+    return region_in_words(region, facts.get("titles", {}))
+
+
+def _region(written: str, shape: tuple[int, ...]) -> Region:
+    """The region that a suspect names in the form that ``feedback add`` takes."""
+    option, *values = shlex.split(written)
+    if option == "--feature":
+        return Features(tuple(value for value in [option, *values] if value != "--feature"))
+    if option == "--phrase":
+        return Phrase(tuple(values[0].split()))
+    if option == "--token":
+        return Pixels(np.isin(np.arange(shape[0]), [int(value) for value in values if value != "--token"]))
+    top, left, height, width = map(int, values)
+    mask = np.zeros(shape[-2:], bool)
+    mask[top : top + height, left : left + width] = True
+    return Pixels(mask)
+
+
+def next_of(desk: Desk, run: Run, has_suspects: bool) -> dict[str, str]:
+    """What to do next, and where."""
+    counts = desk.counts()
+    if run.verb == "correct" and run.name not in decisions(found.record for found in desk.study.runs()):
+        return {"sentence": "The model was corrected. See what changed, and keep or discard it.", "href": "/report"}
+    if counts["said"]:
+        said = counts["said"]
+        things = "1 statement" if said == 1 else f"{said:,} statements"
+        return {"sentence": f"{things} so far. Mark more, or correct the model now.", "href": "/correct"}
+    if has_suspects:
+        return {"sentence": "Look at the regions below: may the model go by them?", "href": "/items?suspect=1"}
+    return {"sentence": "Look at items where the model is wrong, and mark what must not matter.", "href": "/items"}
