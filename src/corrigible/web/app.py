@@ -35,7 +35,7 @@ def app_of(open_review: Callable[[], Review], *, port: int) -> Guard:
 
     handlers: dict[Any, Any] = {CorrigibleError: _refused, HTTPException: _missing}
     app = Starlette(routes=_routes(), lifespan=lifespan, exception_handlers=handlers)
-    return Guard(app, port=port, refuse=_refusal)
+    return Guard(app, port=port, refuse=_refused_to)
 
 
 def _routes() -> list[Route]:
@@ -157,6 +157,12 @@ async def _missing(request: Request, error: Exception) -> Response:
     if request.url.path.startswith("/api/"):
         return as_json({"error": "there is nothing at this address"}, status)
     return _refusal(status, "There is nothing at this address.")
+
+
+def _refused_to(request: Request, status: int, sentence: str) -> Response:
+    """What the guard answers: JSON to who asks for JSON, otherwise a page."""
+    is_page = request.method == "GET" and not request.url.path.startswith("/api/")
+    return _refusal(status, sentence) if is_page else as_json({"error": sentence}, status)
 
 
 def _refusal(status: int, sentence: str) -> Response:

@@ -14,7 +14,7 @@ from starlette.requests import Request
 from starlette.responses import RedirectResponse, Response
 
 Scope = MutableMapping[str, Any]
-Refuse = Callable[[int, str], Response]
+Refuse = Callable[[Request, int, str], Response]
 JSON, BYTES = "application/json", "application/octet-stream"
 POLICY = (
     "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data: blob:; connect-src 'self'; "
@@ -36,7 +36,7 @@ class Guard:
 
     Args:
         port: the one that the server listens on.
-        refuse: makes the answer to a request that is refused, from its status and a sentence.
+        refuse: makes the answer to a request that is refused, from the request, a status and a sentence.
     """
 
     def __init__(self, app: Any, *, port: int, refuse: Refuse) -> None:
@@ -60,25 +60,25 @@ class Guard:
         """The answer to a request that does not reach the app; None where it does."""
         host, path = request.headers.get("host", ""), request.url.path
         if host not in self.hosts or len(request.headers.getlist("host")) != 1:
-            return self.refuse(421, f"This page is at http://{self.hosts[0]}/ and at no other name.")
+            return self.refuse(request, 421, f"This page is at http://{self.hosts[0]}/ and at no other name.")
         if request.headers.get("sec-fetch-site", "none") not in ("none", "same-origin"):
-            return self.refuse(403, "Another site asked for this; open the page yourself.")
+            return self.refuse(request, 403, "Another site asked for this; open the page yourself.")
         if request.method not in ("GET", "HEAD", "POST"):
-            return self.refuse(405, "This is not possible here.")
+            return self.refuse(request, 405, "This is not possible here.")
         if path.startswith("/static/") and request.method == "GET":
             return None
         if path == "/" and "token" in request.query_params and request.method == "GET":
             return self._exchanged(request)
         if not self._has_cookie(request):
-            return self.refuse(403, OPEN_AGAIN)
+            return self.refuse(request, 403, OPEN_AGAIN)
         return self._refused_post(request, host) if request.method == "POST" else None
 
     def _refused_post(self, request: Request, host: str) -> Response | None:
         if request.headers.get("origin") != f"http://{host}":
-            return self.refuse(403, "Another site sent this; nothing was stored.")
+            return self.refuse(request, 403, "Another site sent this; nothing was stored.")
         found, wanted = request.headers.get("content-type", ""), BYTES if request.url.path == "/api/import" else JSON
         if found.partition(";")[0].strip().lower() != wanted:
-            return self.refuse(415, f"The content is {found or 'of no type'}; expected {wanted}.")
+            return self.refuse(request, 415, f"The content is {found or 'of no type'}; expected {wanted}.")
         return None
 
     def _exchanged(self, request: Request) -> Response:
@@ -86,7 +86,7 @@ class Guard:
         tokens = parse_qs(request.url.query).get("token", [""])
         is_right = bool(self.token) and len(tokens) == 1 and _same(tokens[0], self.token)
         if not is_right and not self._has_cookie(request):
-            return self.refuse(403, f"This address was used before, or is an old one. {OPEN_AGAIN}")
+            return self.refuse(request, 403, f"This address was used before, or is an old one. {OPEN_AGAIN}")
         answer = RedirectResponse("/", status_code=303)
         if is_right:
             self.token = ""

@@ -4,6 +4,7 @@ import logging
 import socket
 import webbrowser
 from collections.abc import Iterator
+from contextlib import suppress
 from pathlib import Path
 
 import uvicorn
@@ -38,10 +39,8 @@ def review(folder: Path, *, port: int | None = None, author: str = "", opens_bro
         if opens_browser:
             webbrowser.open(address)
         server = uvicorn.Server(_config(guard))
-        try:
+        with suppress(KeyboardInterrupt):  # Uvicorn has closed everything by then.
             server.run(sockets=[listening])
-        except KeyboardInterrupt:
-            pass  # Uvicorn has closed everything by then.
         yield Line("the review has ended; everything that was saved is in the study")
     finally:
         opened.close()

@@ -57,12 +57,8 @@ def overlap(first: Region, second: Region) -> float:
 
 def answers_by_author(standing: Standing) -> Mapping[Place, Mapping[str, str]]:
     """The latest answer of each reviewer about each row; skipping is no answer."""
-    found: dict[Place, dict[str, str]] = {}
-    for place, answers in standing.answers.items():
-        latest = {answer.author: answer.answer for _, answer in answers if answer.answer != "skipped"}
-        if latest:
-            found[place] = latest
-    return found
+    found = {place: standing.answer_of_each(place) for place in standing.answers}
+    return {place: latest for place, latest in found.items() if latest}
 
 
 def conflicts_of(standing: Standing, items: Items | None) -> list[dict[str, str]]:

@@ -1,4 +1,4 @@
-"""What a review page asks for, checked: everything that comes from outside is text, a number or a list of a known form."""
+"""What a review page asks for, checked: what comes from outside is text, a number or a list of a known form."""
 
 import re
 from collections.abc import Mapping

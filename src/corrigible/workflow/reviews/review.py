@@ -11,7 +11,7 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any, TypeVar
 
-from corrigible.errors import FeedbackError
+from corrigible.errors import FeedbackError, StudyError
 from corrigible.study import open_study
 from corrigible.workflow.reviews.asked import number_in, object_in, text_in
 from corrigible.workflow.reviews.desk import Conflict, Desk
@@ -23,6 +23,8 @@ MOST_BYTES = 32 * 2**20
 """Of items and pictures in memory."""
 THUMB, LARGE = 96, 1024
 NUM_AHEAD = 3
+LOADING_SECONDS, PAUSE_SECONDS = 120.0, 0.05
+"""The longest time that a request waits for the data, and how often it looks."""
 SNIPPETS_SECONDS = 0.3
 """How long a page waits for the beginnings of texts while the model is busy."""
 Found = TypeVar("Found")
@@ -38,6 +40,8 @@ class Review:
     def __init__(self, folder: Path, *, reviewer: str = "") -> None:
         self.folder, self.reviewer = folder, reviewer
         self.warnings: list[str] = []
+        self.failure = ""
+        """Why the model or the data cannot be loaded."""
         self._thread = ThreadPoolExecutor(1, thread_name_prefix="desk")
         self._kept: OrderedDict[tuple[Any, ...], tuple[Any, bytes]] = OrderedDict()
         self._num_bytes = 0
@@ -69,8 +73,23 @@ class Review:
         """The first page."""
         return await self._at_desk(study_json, self.desk, self.run, reviewer=self.reviewer, warnings=self.warnings)
 
+    async def _loaded(self) -> None:
+        """Wait until the data is there.
+
+        Raises:
+            StudyError: that takes too long, or it cannot be loaded.
+        """
+        for _ in range(round(LOADING_SECONDS / PAUSE_SECONDS)):
+            if self.desk.items is not None:
+                return
+            if self.failure:
+                break
+            await asyncio.sleep(PAUSE_SECONDS)
+        raise StudyError(self.failure or "the data is still being loaded; look again in a moment")
+
     async def items(self, asked: Mapping[str, Any]) -> dict[str, Any]:
         """A page of items."""
+        await self._loaded()
         rows, holding = None, ()
         if asked.get("suspect") is not None:
             rows = await self._at_desk(suspect_rows, self.desk.study, number_in(asked, "suspect"))
@@ -95,6 +114,7 @@ class Review:
 
     async def next_item(self, asked: Mapping[str, Any]) -> dict[str, Any]:
         """The next item to look at."""
+        await self._loaded()
         after = text_in(asked, "after", default="")
         split, _, row = after.rpartition("/")
         place = (split, int(row)) if split and row.isdecimal() and len(row) < 15 else None
@@ -102,6 +122,7 @@ class Review:
 
     async def item(self, split: str, row: int, method: str = "") -> dict[str, Any]:
         """One item, with what was said about it."""
+        await self._loaded()
         place = await self._at_desk(self.desk.place, split, row)
         found, _ = await self._look("item", split=split, row=row, method=self._method(method))
         said = await self._at_desk(self.desk.said_of, place)
@@ -121,6 +142,7 @@ class Review:
         return await self._drawn("segments", split, row)
 
     async def _drawn(self, do: str, split: str, row: int, **more: Any) -> bytes:
+        await self._loaded()
         await self._at_desk(self.desk.place, split, row)
         if self.desk.facts["kind"] != "image":
             raise FeedbackError("these items are no images; there is no picture of them")
@@ -130,6 +152,7 @@ class Review:
     async def answer(self, asked: Any) -> dict[str, Any] | Conflict:
         """Store an answer; it is on the disk when this returns."""
         asked = object_in(asked, "the answer")
+        await self._loaded()
         split, row = text_in(asked, "split"), number_in(asked, "row")
         await self._at_desk(self.desk.place, split, row)
         fingerprint, _ = await self._look("print", split=split, row=row)
@@ -138,6 +161,7 @@ class Review:
     async def what_if(self, asked: Any) -> dict[str, Any]:
         """What would be predicted with other values."""
         asked = object_in(asked, "the question")
+        await self._loaded()
         split, row = await self._at_desk(self.desk.place, text_in(asked, "split"), number_in(asked, "row"))
         values, method = object_in(asked.get("values"), "values"), text_in(asked, "method", default="")
         found, _ = await self._ask("what_if", split=split, row=row, values=values, method=self._method(method))
@@ -146,6 +170,7 @@ class Review:
     async def count(self, asked: Any) -> dict[str, Any]:
         """How many rows a statement would be about."""
         asked = object_in(asked, "the question")
+        await self._loaded()
         label = asked.get("label")
         classes = list(self.desk.facts.get("classes", ()))
         number = classes.index(label) if label in classes else label if type(label) is int else None
@@ -216,7 +241,8 @@ class Review:
                     "The model’s process ends again and again; stop `corrigible review` and look at its messages."
                 )
             case "failed":
-                self._warn(f"The model cannot be loaded: {message['error']}")
+                self.failure = f"the model or the data cannot be loaded: {message['error']}"
+                self._warn(f"The model or the data cannot be loaded: {message['error']}")
             case "not predicted":
                 self._warn(f"Some items of {message['split']} cannot be predicted: {message['error']}")
 

@@ -78,12 +78,14 @@ class Standing:
         numbers = [*said, *(self.retracted[number] for number in said if number in self.retracted)]
         return max([*numbers, *(number for number, _ in self.answers.get(place, ()))], default=0)
 
+    def answer_of_each(self, place: Place) -> dict[str, str]:
+        """The latest answer of each reviewer about that row; skipping is no answer."""
+        answers = self.answers.get(place, ())
+        return {answer.author: answer.answer for _, answer in answers if answer.answer != "skipped"}
+
     def disagree(self, place: Place) -> bool:
         """Whether two reviewers answered otherwise about that row, or marked the same region both ways."""
-        latest = {
-            answer.author: answer.answer for _, answer in self.answers.get(place, ()) if answer.answer != "skipped"
-        }
-        if len(set(latest.values())) > 1:
+        if len(set(self.answer_of_each(place).values())) > 1:
             return True
         marked: dict[str, set[str]] = {}
         for number in self.standing(self.by_row.get(place, ())):
