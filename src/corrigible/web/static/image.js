@@ -13,9 +13,7 @@ const HEAT_AT_FIRST = 55;
 export async function mountImage(item, context) {
   const { image } = item;
   const [base, map] = await Promise.all([picture(image.picture), image.map ? picture(image.map).catch(() => null) : null]);
-  const work = new ImageWork(item, context, base, map);
-  await work.loadProposals();
-  return work;
+  return new ImageWork(item, context, base, map);
 }
 
 class ImageWork {
@@ -39,6 +37,7 @@ class ImageWork {
     this.prepareStage();
     this.build(map !== null);
     this.heat(HEAT_AT_FIRST);
+    this.ready = this.loadProposals().catch(() => this.announce("The proposals could not be loaded."));
   }
 
   // What the tools ask for.
@@ -101,8 +100,9 @@ class ImageWork {
   async loadProposals() {
     const { width, height } = this.view;
     const masks = this.item.proposals.filter(({ region }) => region.type === "mask");
-    this.proposals = await Promise.all(masks.map(async (each) => ({ ...each, mask: await maskOf(each.region.png, width, height) })));
-    for (const each of this.proposals) {
+    const found = await Promise.all(masks.map(async (each) => ({ ...each, mask: await maskOf(each.region.png, width, height) })));
+    this.proposals.push(...found);
+    for (const each of found) {
       each.outline = this.lines.add("proposal", each.outlines?.length ? pathOf(each.outlines) : outlineOf(each.mask));
       this.lines.label(String(this.item.proposals.findIndex(({ id }) => id === each.id) + 1), firstPixel(each.mask));
     }
@@ -186,7 +186,11 @@ class ImageWork {
   regions() { return this.marking.regions(this.proposals); }
   setPolarity(polarity) { this.marking.polarity = polarity; }
   chosen(id) { return this.marking.chosen.get(id); }
-  choose(id) { this.tools.cancel(); return this.marking.toggle(this.proposals.find((each) => each.id === id)); }
+  async choose(id) {
+    await this.ready;
+    this.tools.cancel();
+    this.marking.toggle(this.proposals.find((each) => each.id === id));
+  }
   point(id) { for (const each of this.proposals) each.outline.node.classList.toggle("is-pointed", each.id === id); }
   back() { this.tools.cancel(); return this.marking.back(); }
   forward() { return this.marking.forward(); }

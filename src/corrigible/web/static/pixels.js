@@ -1,6 +1,8 @@
 // Pictures as numbers: masks and segments as PNG files and back, and the outline of a mask.
 import { Mask } from "./mask.js";
 
+const FINEST = 640;
+
 /** The decoded picture of this address. */
 export async function picture(url) {
   const image = new Image();
@@ -51,26 +53,29 @@ export async function pngOf(mask) {
   });
 }
 
-/** The borders between marked and other pixels, as the path of an SVG in the picture's pixels. */
+/** The borders between marked and other pixels, as the path of an SVG in the picture's pixels; of a large mask, as it is
+ * on a grid of at most about FINEST places. */
 export function outlineOf(mask) {
-  const { width, height, data } = mask;
-  const at = (x, y) => (x >= 0 && y >= 0 && x < width && y < height ? data[y * width + x] : 0);
-  const parts = [];
-  for (let y = 0; y <= height; y++) {
-    for (let x = 0; x < width; x++) {
-      const start = x;
-      while (x < width && at(x, y - 1) !== at(x, y)) x++;
-      if (x > start) parts.push(`M${start} ${y}h${x - start}`);
+  const step = Math.ceil(Math.max(mask.width, mask.height) / FINEST);
+  const width = Math.ceil(mask.width / step), height = Math.ceil(mask.height / step);
+  const at = (x, y) => (x >= 0 && y >= 0 && x < width && y < height ? mask.data[y * step * mask.width + x * step] : 0);
+  return [
+    ...runs(height + 1, width, (y, x) => at(x, y - 1) !== at(x, y), (y, x, length) => `M${x * step} ${y * step}h${length * step}`),
+    ...runs(width + 1, height, (x, y) => at(x - 1, y) !== at(x, y), (x, y, length) => `M${x * step} ${y * step}v${length * step}`),
+  ].join("");
+}
+
+/** What `made(line, start, length)` makes of each run of places on each line where `is(line, place)` holds. */
+function runs(lines, places, is, made) {
+  const found = [];
+  for (let line = 0; line < lines; line++) {
+    for (let place = 0; place < places; place++) {
+      const start = place;
+      while (place < places && is(line, place)) place++;
+      if (place > start) found.push(made(line, start, place - start));
     }
   }
-  for (let x = 0; x <= width; x++) {
-    for (let y = 0; y < height; y++) {
-      const start = y;
-      while (y < height && at(x - 1, y) !== at(x, y)) y++;
-      if (y > start) parts.push(`M${x} ${start}v${y - start}`);
-    }
-  }
-  return parts.join("");
+  return found;
 }
 
 /** The path of outlines that the server sends as lists of points. */

@@ -20,9 +20,12 @@ async function begin() {
   watchSaving(queue, document.getElementById("saving"), document.getElementById("notices"));
   queue.flush();
   try {
-    const [study, page] = await Promise.all([read("/api/study"), PAGES[main.dataset.page]()]);
+    const asked = read("/api/study");
+    const page = await PAGES[main.dataset.page]();
+    const prepared = page.prepare?.(main);
+    const study = await asked;
     mountReviewer(document.getElementById("who"), study.reviewer);
-    await page.mount(main, study, queue);
+    await page.mount(main, study, queue, prepared);
     main.dataset.ready = "true";
   } catch (error) {
     main.replaceChildren(el("p", { class: "trouble", role: "alert" }, error.message));

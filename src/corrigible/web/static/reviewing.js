@@ -4,11 +4,17 @@ import { el } from "./dom.js";
 import { mountItem } from "./item.js";
 import { reviewer } from "./who.js";
 
-export async function mount(main, study, queue) {
-  const asked = new URLSearchParams(location.search);
-  const order = asked.get("strategy") || "";
+const PAUSE = 150;
+
+/** What can be asked for before the study is known. */
+export function prepare({ dataset: { split, row } }) {
+  return read(address({ split, row }));
+}
+
+export async function mount(main, study, queue, prepared) {
+  const order = new URLSearchParams(location.search).get("strategy") || "";
   const trail = new Trail(study, order);
-  const item = await load(study, main.dataset.split, Number(main.dataset.row));
+  const item = { ...(await prepared), methods: study.methods };
   trail.at(item);
   const place = el("div", {});
   main.replaceChildren(place);
@@ -52,7 +58,8 @@ class Trail {
 
   at(item) {
     this.current = item;
-    this.ahead = this.load().catch(() => null);
+    // The item at hand comes first.
+    this.ahead = new Promise((resolve) => setTimeout(resolve, PAUSE)).then(() => this.load()).catch(() => null);
   }
 
   async load() {
