@@ -7,7 +7,7 @@ import click
 
 from corrigible import __version__, demos, workflow
 from corrigible.cli_feedback import feedback
-from corrigible.cli_options import EPOCHS, JSON, STUDY, Commands, Place, Weight, computing
+from corrigible.cli_options import AUTHOR, EPOCHS, JSON, NOTE, STUDY, Commands, Place, Weight, computing
 from corrigible.terminal import is_failure, show
 
 
@@ -217,6 +217,34 @@ def suspect(study: Path, run: str | None, seed: int | None, device: str, as_json
     Example: corrigible suspect credit
     """
     show(lambda: workflow.suspect(study, run=run, seed=seed, device=device), as_json)
+
+
+@main.command()
+@STUDY
+@click.option("--run", default="", help="The correction [default: the latest].")
+@AUTHOR
+@NOTE
+@JSON
+def keep(study: Path, run: str, author: str, note: str, as_json: bool) -> None:
+    """Say that a correction is to be used; a run records who says so.
+
+    Example: corrigible keep credit --author Ada
+    """
+    show(lambda: workflow.keep(study, run=run, author=author, note=note), as_json)
+
+
+@main.command()
+@STUDY
+@click.option("--run", default="", help="The correction [default: the latest].")
+@AUTHOR
+@NOTE
+@JSON
+def discard(study: Path, run: str, author: str, note: str, as_json: bool) -> None:
+    """Say that a correction is not to be used: all commands then pass over it. Nothing is deleted.
+
+    Example: corrigible discard credit --run 0003-correct --note "forgot the scanner's mark"
+    """
+    show(lambda: workflow.discard(study, run=run, author=author, note=note), as_json)
 
 
 @main.command()

@@ -40,6 +40,39 @@ def add_feedback(study: Path, as_json: bool, **said: Any) -> None:
     show(lambda: workflow.add_feedback(study, **said), as_json)
 
 
+@feedback.command("answer")
+@STUDY
+@click.option("--row", type=int, help="Row that was looked at.")
+@click.option("--file", default="", help="Image file that was looked at, in place of --row: train/cat/043.jpg.")
+@click.option("--split", default="train", show_default=True, help="Split of the data that --row belongs to.")
+@click.option(
+    "--says",
+    type=click.Choice(["nothing wrong", "label is wrong", "not sure", "skipped"]),
+    required=True,
+    help="The answer; what is marked, `feedback add` says.",
+)
+@AUTHOR
+@NOTE
+@JSON
+def answer_feedback(study: Path, as_json: bool, **said: Any) -> None:
+    """Say of one row that nothing is wrong with it, that its label is, or that you are not sure.
+
+    Example: corrigible feedback answer scans --file train/cat/043.jpg --says "nothing wrong" --author Ada
+    """
+    show(lambda: workflow.answer_feedback(study, **said), as_json)
+
+
+@feedback.command("conflicts")
+@STUDY
+@JSON
+def conflicts(study: Path, as_json: bool) -> None:
+    """List where people contradict each other, and say how far they agree.
+
+    Example: corrigible feedback conflicts credit
+    """
+    show(lambda: workflow.conflicts(study), as_json)
+
+
 @feedback.command("import")
 @STUDY
 @click.argument("source", type=Place())

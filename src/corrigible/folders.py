@@ -119,15 +119,20 @@ def draft_folder(path: Path) -> Iterator[Path]:
         yield draft
 
 
+def remove_abandoned(folder: Path) -> None:
+    """Remove the drafts in the folder whose process was killed."""
+    for draft in folder.glob(".writing-*"):
+        if _NAME.fullmatch(draft.name):
+            _remove_abandoned(draft)
+
+
 @contextmanager
 def _draft(path: Path, make: Callable[[Path], None]) -> Iterator[Path]:
     """A draft that nobody takes for abandoned, because it is locked; abandoned ones beside it are removed.
 
     The lock ends with the process that holds it, wherever that runs; process numbers mean nothing in another container.
     """
-    for other in path.parent.glob(".writing-*"):
-        if _NAME.fullmatch(other.name):
-            _remove_abandoned(other)
+    remove_abandoned(path.parent)
     while True:
         draft = path.with_name(f".writing-{secrets.token_hex(16)}")
         make(draft)

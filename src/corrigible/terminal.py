@@ -1,9 +1,6 @@
 """Records on a terminal: lines, tables and a progress bar, or JSON lines."""
 
-import dataclasses
-import json
 import logging
-import math
 import sys
 from collections.abc import Callable, Generator, Iterator
 from contextlib import contextmanager
@@ -14,6 +11,7 @@ from rich.console import Console
 from rich.markup import escape
 
 from corrigible.errors import CorrigibleError
+from corrigible.lines.as_json import as_line
 from corrigible.named_functions import described, own_place
 from corrigible.printable import one_line, printable
 from corrigible.progress import shown, watched
@@ -109,19 +107,6 @@ def _words_shown() -> Iterator[None]:
         yield
     finally:
         log.removeHandler(handler)
-
-
-def as_line(record: Record) -> str:
-    """The record as one line of JSON, which has no NaN or infinity: such a number becomes null."""
-    return json.dumps(_finite({"record": type(record).__name__, **dataclasses.asdict(record)}), allow_nan=False)
-
-
-def _finite(value: Any) -> Any:
-    if isinstance(value, float):
-        return value if math.isfinite(value) else None
-    if isinstance(value, dict):
-        return {key: _finite(part) for key, part in value.items()}
-    return [_finite(part) for part in value] if isinstance(value, list | tuple) else value
 
 
 def _as_json(verb: Callable[[], Iterator[Record]], seen: _Seen) -> None:

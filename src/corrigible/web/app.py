@@ -11,13 +11,16 @@ from starlette.responses import Response
 from starlette.routing import Route
 
 from corrigible.errors import CorrigibleError
-from corrigible.web.answers import as_json, as_page, as_png, asked_in, query_of, static_files
+from corrigible.web import jobs
+from corrigible.web.answers import as_json, as_page, as_png, asked_in, body_of, query_of, static_files
 from corrigible.web.security import Guard
 from corrigible.workflow.reviews.desk import Conflict
 from corrigible.workflow.reviews.review import Review
 
 PAGES = {"/": "start", "/items": "items", "/feedback": "feedback", "/correct": "correct", "/report": "report"}
 LONGEST_SPLIT = 200
+MOST_IMPORT = 64 * 2**20
+"""Most bytes of a file that somebody brings."""
 
 
 def app_of(open_review: Callable[[], Review], *, port: int) -> Guard:
@@ -54,7 +57,15 @@ def _routes() -> list[Route]:
         Route(f"/map{place}/{{method}}.png", _map),
         Route(f"/segments{place}.png", _segments),
     ]
-    posts = {"answer": _answer, "whatif": _what_if, "count": _count, "retract": _retract}
+    found += [Route("/api/outcome", _outcome), Route("/api/export/{name}", _export), *jobs.routes()]
+    posts = {
+        "decide": _decide,
+        "import": _import,
+        "answer": _answer,
+        "whatif": _what_if,
+        "count": _count,
+        "retract": _retract,
+    }
     return found + [Route(f"/api/{name}", answer, methods=["POST"]) for name, answer in posts.items()]
 
 
@@ -145,6 +156,26 @@ async def _count(request: Request) -> Response:
 
 async def _retract(request: Request) -> Response:
     return as_json(await _review(request).retract(await asked_in(request)))
+
+
+async def _outcome(request: Request) -> Response:
+    return as_json(await _review(request).outcome(query_of(request)))
+
+
+async def _decide(request: Request) -> Response:
+    return as_json(await _review(request).decide(await asked_in(request)))
+
+
+async def _export(request: Request) -> Response:
+    name = request.path_params["name"]
+    found = await _review(request).export(name)
+    kind = "application/zip" if name.endswith(".zip") else "application/json"
+    return Response(found, media_type=kind, headers={"content-disposition": f'attachment; filename="{name}"'})
+
+
+async def _import(request: Request) -> Response:
+    written = await body_of(request, most=MOST_IMPORT)
+    return as_json(await _review(request).bring(written, request.headers.get("x-name", "")))
 
 
 async def _refused(request: Request, error: Exception) -> Response:

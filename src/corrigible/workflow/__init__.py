@@ -7,7 +7,11 @@ import importlib
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from corrigible.workflow.answering import answer_feedback as answer_feedback
+    from corrigible.workflow.answering import conflicts as conflicts
     from corrigible.workflow.comparing import compare as compare
+    from corrigible.workflow.deciding import discard as discard
+    from corrigible.workflow.deciding import keep as keep
     from corrigible.workflow.explaining import explain as explain
     from corrigible.workflow.explaining_all import explain_all as explain_all
     from corrigible.workflow.importing import import_feedback as import_feedback
@@ -33,10 +37,14 @@ _HOME = {
     "correct": "model_runs",
     "explain": "explaining",
     "explain_all": "explaining_all",
+    "keep": "deciding",
+    "discard": "deciding",
     "compare": "comparing",
     "suspect": "suspecting",
     "evaluate": "measuring",
     "add_feedback": "reviewing",
+    "answer_feedback": "answering",
+    "conflicts": "answering",
     "import_feedback": "importing",
     "export_feedback": "reviewing",
     "list_feedback": "reviewing",

@@ -16,13 +16,12 @@ from corrigible.feedback.masks import marks_of, said_about
 from corrigible.recipe import Recipe, load_data
 from corrigible.study import Study
 from corrigible.types import Feedback
+from corrigible.workflow.covered import covering, patch_of
 from corrigible.workflow.explained_words import words_of_rows
 from corrigible.workflow.explaining import attribution_of, explained_target
 from corrigible.workflow.row_texts import certainty_texts, label_texts, outputs_of, prediction_texts
 
 NUM_EXAMPLES, MOST_REVIEWED, MOST_MOVED = 8, 3, 3
-PATCHES_ACROSS = 7
-"""How many patches that do not overlap cover an image from side to side."""
 REVIEWED, MOVED, OTHER = "reviewed", "prediction changed", ""
 
 
@@ -109,7 +108,7 @@ def examples_for(
         "row_reasons": [example.reason for part in parts for example in part.examples],
         "row_files": [name for part in parts for name in part.files],
         "row_labels": [text for part in parts for text in part.labels],
-        "map_patch": _patch(parts[0].rows.x) if _are_images(parts[0].rows) else 0,
+        "map_patch": patch_of(parts[0].rows.x) if _are_images(parts[0].rows) else 0,
     }
     words = [row for part in parts if part.rows.tokens for row in words_of_rows(part.rows.tokens)]
     return Shown(tensors, facts, words, predictions)
@@ -150,20 +149,8 @@ def _map(recipe: Recipe, model: nn.Module, rows: TensorData, seed: int) -> Tenso
     return explain(model, rows.x, target, method="occlusion", task=task_of(rows), seed=seed, **covering(rows.x))
 
 
-def covering(x: Tensor) -> dict[str, Any]:
-    """The settings with which patches of images, (row, channel, height, width) or without channels, are covered."""
-    patch = _patch(x)
-    middle = x.flatten(2).transpose(0, 1).flatten(1).median(dim=1).values if x.ndim == 4 else x.median()
-    cover = middle.view(-1, 1, 1).expand(x.shape[1:]) if x.ndim == 4 else float(middle)
-    return {"patch": patch, "stride": max(patch // 2, 1), "baseline": cover}
-
-
 def _are_images(rows: TensorData) -> bool:
     return columns_of(rows) is None and rows.tokens is None and rows.x.ndim in (3, 4)
-
-
-def _patch(x: Tensor) -> int:
-    return max(1, min(x.shape[-2:]) // PATCHES_ACROSS)
 
 
 def _predicted(model: nn.Module, part: _Part) -> tuple[list[str], list[str]]:

@@ -89,6 +89,18 @@ def print_of(data: Dataset, row: int) -> str:
     return fingerprint(rows_of(data, torch.tensor([row])).x[0])
 
 
+def print_of_row(study: Study, split: str, row: int) -> str:
+    """The hash of one row of a study.
+
+    Raises:
+        FeedbackError: the data has no such row.
+    """
+    data = load_data(study.recipe, study.folder, split)
+    if not 0 <= row < len(data):
+        raise FeedbackError(f"there is no row {row}; the split {split!r} has rows 0 to {len(data) - 1}")
+    return print_of(data, row)
+
+
 def _region(option: str, given: Any, data: Dataset, row: int | None) -> Region:
     match option:
         case "--feature":

@@ -99,7 +99,8 @@ def agreement_of(standing: Standing, store: FeedbackStore) -> dict[str, Any]:
         return {"sentence": "No item was answered by two reviewers, so agreement is not measured.", "value": None}
     alpha = krippendorff_alpha(several)
     shares = _overlaps(standing, store)
-    told = f"{len(several):,} items were answered by two reviewers or more"
+    were = "item was" if len(several) == 1 else "items were"
+    told = f"{len(several):,} {were} answered by two reviewers or more"
     told += (
         f": Krippendorff’s alpha is {alpha:.2f} (1 is perfect, 0 as by chance)"
         if alpha is not None

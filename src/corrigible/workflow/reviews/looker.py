@@ -22,8 +22,9 @@ from corrigible.printable import one_line
 from corrigible.study import open_study
 from corrigible.workflow.reviews import drawn
 from corrigible.workflow.reviews.counting import count_of, rows_with
+from corrigible.workflow.reviews.exchanging import exported, imported
 from corrigible.workflow.reviews.explained import item_of
-from corrigible.workflow.reviews.outcome import outcome_items
+from corrigible.workflow.reviews.outcome import outcome_of
 from corrigible.workflow.reviews.regions import region_from
 from corrigible.workflow.reviews.subject import Subject, subject_of
 from corrigible.workflow.reviews.tables import titles_of, what_if
@@ -198,7 +199,15 @@ def _snippets(subject: Subject, split: str, rows: list[int]) -> Answered:
 
 
 def _outcome(subject: Subject, folder: str, run: str, reviewed: list[list[Any]]) -> Answered:
-    return outcome_items(open_study(Path(folder)), run, [(split, row) for split, row in reviewed]), b""
+    return outcome_of(open_study(Path(folder)), run, [(split, row) for split, row in reviewed]), b""
+
+
+def _export(subject: Subject, folder: str, name: str) -> Answered:
+    return None, exported(open_study(Path(folder)), subject, name)
+
+
+def _import(subject: Subject, folder: str, source: str) -> Answered:
+    return imported(Path(folder), Path(source)), b""
 
 
 ANSWERS: Mapping[str, Callable[..., Answered]] = {
@@ -212,6 +221,8 @@ ANSWERS: Mapping[str, Callable[..., Answered]] = {
     "search": _search,
     "snippets": _snippets,
     "outcome": _outcome,
+    "export": _export,
+    "import": _import,
 }
 KEPT = ("item", "map", "segments", "print")
 """What is kept, the latest asked for."""

@@ -1,12 +1,19 @@
-"""What a correction changed on single items: what is predicted and where the model looks, before and after."""
+"""What a correction changed, for people who do not program: the verdict, measurements, and single items both ways."""
 
 import base64
+import json
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import torch
 
-from corrigible.errors import StudyError
-from corrigible.study import Study
+from corrigible.comparison import is_improvement, spoken
+from corrigible.data.shown_names import in_words
+from corrigible.figures import number
+from corrigible.run_records import DISCARD, decisions
+from corrigible.study import Run, Study
+from corrigible.types import Measurement
+from corrigible.workflow.deciding import correction_named
 from corrigible.workflow.reviews.drawn import map_png
 from corrigible.workflow.reviews.explained import words_of
 from corrigible.workflow.reviews.regions import BEGINS
@@ -18,22 +25,81 @@ MOST_LOOKED_AT = 500
 """Rows never reviewed that are looked at for those whose prediction changed."""
 
 
-def outcome_items(study: Study, run: str, reviewed: list[tuple[str, int]]) -> list[dict[str, Any]]:
-    """Items that were reviewed, and items that never were, with both models.
+def outcome_of(study: Study, run: str, reviewed: Sequence[tuple[str, int]]) -> dict[str, Any]:
+    """What the correction of that name changed; the latest that was not discarded if none is named.
 
     Args:
-        run: the correction.
         reviewed: rows that something was said about, the latest last.
 
     Raises:
         StudyError: no such correction.
     """
-    corrected = study.run_named(run)
-    if corrected.verb != "correct":
-        raise StudyError(f"{run} is no correction; name a run of correct")
+    corrected = correction_named(study, run)
+    decided = decisions(found.record for found in study.runs()).get(corrected.name)
+    verdict = corrected.record.get("verdict")
+    return {
+        "run": corrected.name,
+        "decided": None if decided is None else "discarded" if decided["verb"] == DISCARD else "kept",
+        "verdict": {"outcome": verdict["outcome"], "sentence": verdict["sentence"]} if verdict else None,
+        "measurements": _measurements(study, corrected),
+        "items": _items(study, corrected, list(dict.fromkeys(reversed(reviewed)))),
+        "doubts": _doubts(corrected),
+    }
+
+
+def _measurements(study: Study, corrected: Run) -> list[dict[str, Any]]:
+    """What the latest evaluation of the correction measured; nothing if there is none."""
+    found = [run for run in study.runs() if run.verb == "evaluate" and corrected.name in run.record["models"]]
+    if not found:
+        return []
+    results, labels = found[-1].read("evaluation.json"), study.recipe.labels
+    models = {model["run"]: model["measurements"] for model in results["models"]}
+    before = {(one["metric"], one["part"]): one for one in models[results["models"][0]["run"]]}
+    changes = {(one["metric"], one["part"]): Measurement(**one) for one in results["changes"]}
+    return [_measurement(one, before, changes, labels) for one in models[corrected.name]]
+
+
+def _measurement(
+    after: Mapping[str, Any], before: Mapping[Any, Any], changes: Mapping[Any, Measurement], labels: Mapping[str, str]
+) -> dict[str, Any]:
+    key = (after["metric"], after["part"])
+    kind, space, name = after["part"].partition(" ")
+    change = changes.get(key)
+    return {
+        "metric": spoken(after["metric"]),
+        "part": f"{kind}{space}{in_words(name, labels)}",
+        "before": _value(before.get(key)),
+        "after": _value(after),
+        "is_better": None if change is None else is_improvement(change),
+        "note": after["note"],
+        "count": after["count"],
+    }
+
+
+def _value(found: Mapping[str, Any] | None) -> str:
+    """The value with its interval; what was not measured is not 0."""
+    if found is None or found["value"] is None:
+        return "not measured"
+    has_interval = found["low"] is not None and found["high"] is not None
+    interval = f" ({number(found['low'])} to {number(found['high'])})" if has_interval else ""
+    return f"{number(found['value'])}{interval}"
+
+
+def _doubts(corrected: Run) -> list[str]:
+    """What should be looked at again of the feedback."""
+    found = []
+    for line in (corrected.folder / "log.jsonl").read_text(encoding="utf-8").splitlines():
+        record = json.loads(line)
+        if record.get("record") == "FeedbackDoubted":
+            found.append(str(record["message"]))
+    return found
+
+
+def _items(study: Study, corrected: Run, reviewed: list[tuple[str, int]]) -> list[dict[str, Any]]:
+    """Items that were reviewed, and items that never were, with both models."""
     before = subject_of(study, study.run_named(corrected.record["parent"]))
     after = subject_of(study, corrected)
-    seen = [(split, row) for split, row in dict.fromkeys(reversed(reviewed)) if split in before.data]
+    seen = [(split, row) for split, row in reviewed if split in before.data and row < len(before.data[split])]
     chosen = [(*place, True) for place in seen[:MOST_REVIEWED]]
     chosen += [(*place, False) for place in _others(before, after, set(seen))]
     return [_item(before, after, split, row, is_reviewed) for split, row, is_reviewed in chosen]
@@ -44,6 +110,8 @@ def _others(before: Subject, after: Subject, reviewed: set[tuple[str, int]]) -> 
     split, data = list(before.data.items())[-1]
     index = torch.linspace(0, len(data) - 1, min(len(data), MOST_LOOKED_AT)).round().long().unique().tolist()
     index = [row for row in index if (split, row) not in reviewed]
+    if not index:
+        return []
     rows = before.rows(split, index)
     said = [subject.said(split, rows, index) for subject in (before, after)]
     moved = [row for row, *both in zip(index, *said, strict=True) if both[0]["prediction"] != both[1]["prediction"]]
@@ -67,7 +135,7 @@ def _item(before: Subject, after: Subject, split: str, row: int, is_reviewed: bo
         found["label"] = said.pop("label")
         values = subject.attribution(rows, before.method)[0]
         if before.kind == "image":
-            said["map"] = _url(map_png(values))
+            said["map"] = BEGINS + base64.b64encode(map_png(values)).decode()
         elif before.kind == "table":
             said["table"] = table_of(subject, rows, values)
         else:
@@ -76,7 +144,3 @@ def _item(before: Subject, after: Subject, split: str, row: int, is_reviewed: bo
     if before.kind == "image":
         found["picture"] = f"/picture/{split}/{row}.png"
     return found
-
-
-def _url(written: bytes) -> str:
-    return BEGINS + base64.b64encode(written).decode()

@@ -9,8 +9,10 @@ from collections import OrderedDict
 from collections.abc import Callable, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any, TypeVar
 
+from corrigible import workflow
 from corrigible.errors import FeedbackError, StudyError
 from corrigible.study import open_study
 from corrigible.workflow.reviews.asked import number_in, object_in, text_in
@@ -46,6 +48,7 @@ class Review:
         self._kept: OrderedDict[tuple[Any, ...], tuple[Any, bytes]] = OrderedDict()
         self._num_bytes = 0
         self._is_closed = False
+        self._runs_seen = len(open_study(folder).run_folders())
         self.run = open_study(folder).latest("train", "correct")
         self.desk = self._thread.submit(Desk, folder).result()
         self.worker = Worker(str(folder), self.run.name, self._hear)
@@ -71,6 +74,7 @@ class Review:
 
     async def study(self) -> dict[str, Any]:
         """The first page."""
+        await self.refresh()
         return await self._at_desk(study_json, self.desk, self.run, reviewer=self.reviewer, warnings=self.warnings)
 
     async def _loaded(self) -> None:
@@ -79,6 +83,7 @@ class Review:
         Raises:
             StudyError: that takes too long, or it cannot be loaded.
         """
+        await self.refresh()
         for _ in range(round(LOADING_SECONDS / PAUSE_SECONDS)):
             if self.desk.items is not None:
                 return
@@ -186,6 +191,59 @@ class Review:
         """Take statements back."""
         return await self._at_desk(self.desk.retract, object_in(asked, "the request"))
 
+    async def outcome(self, asked: Mapping[str, Any]) -> dict[str, Any]:
+        """What the latest correction changed, or the one that is asked for."""
+        await self._loaded()
+        reviewed = await self._at_desk(self.desk.reviewed_places)
+        run = text_in(asked, "run", default="", most=100)
+        about = {"folder": str(self.folder), "run": run, "reviewed": reviewed[-20:]}
+        return (await self._look("outcome", as_of=self._runs_seen, **about))[0]  # type: ignore[no-any-return]
+
+    async def decide(self, asked: Any) -> dict[str, Any]:
+        """Keep or discard a correction.
+
+        Raises:
+            FeedbackError: another decision.
+        """
+        asked = object_in(asked, "the decision")
+        verbs = {"keep": workflow.keep, "discard": workflow.discard}
+        verb = verbs.get(text_in(asked, "decision"))
+        if verb is None:
+            raise FeedbackError("the decision is neither keep nor discard; choose one")
+        about = {name: text_in(asked, name, default="") for name in ("run", "author", "note")}
+        (finished,) = await asyncio.to_thread(lambda: list(verb(self.folder, **about)))
+        await self.refresh()
+        return {"run": about["run"], "sentence": finished.result}
+
+    async def export(self, name: str) -> bytes:
+        """All that stands, as a file."""
+        await self._loaded()
+        _, found = await self._ask("export", folder=str(self.folder), name=name)
+        return found
+
+    async def bring(self, written: bytes, name: str) -> dict[str, Any]:
+        """Store the feedback in a file that somebody brings: JSON, or an archive of masks."""
+        await self._loaded()
+        suffix = ".zip" if name.lower().endswith(".zip") else ".json"
+        with TemporaryDirectory() as place:
+            source = Path(place) / f"brought{suffix}"
+            await asyncio.to_thread(source.write_bytes, written)
+            found, _ = await self._ask("import", folder=str(self.folder), source=str(source))
+        await self._at_desk(self.desk.catch_up)
+        return found  # type: ignore[no-any-return]
+
+    async def refresh(self) -> None:
+        """Look at the latest model if there is another one by now."""
+        folders = await asyncio.to_thread(self.desk.study.run_folders)
+        if len(folders) == self._runs_seen:
+            return
+        self._runs_seen = len(folders)
+        await self._at_desk(self.desk.renew)
+        run = await asyncio.to_thread(self.desk.study.latest, "train", "correct")
+        if run.name != self.run.name:
+            self.run = run
+            self.worker.use(run.name)
+
     async def _prepare(self, split: str, row: int) -> None:
         """Have the items explained that are likely to be looked at next."""
         items, what, after = self.desk.items, [], row
@@ -206,9 +264,9 @@ class Review:
         loop = asyncio.get_running_loop()
         return await loop.run_in_executor(self._thread, functools.partial(function, *given, **named))
 
-    async def _look(self, do: str, **about: Any) -> tuple[Any, bytes]:
-        """What the looker finds; kept for the next time where it depends on the row alone."""
-        key = (self.run.name, do, *map(str, about.values()))
+    async def _look(self, do: str, *, as_of: int = 0, **about: Any) -> tuple[Any, bytes]:
+        """What the looker finds; kept for the next time, as long as nothing that it depends on changes."""
+        key = (self.run.name, do, as_of, *map(str, about.values()))
         if key in self._kept:
             self._kept.move_to_end(key)
             return self._kept[key]
