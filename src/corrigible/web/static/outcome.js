@@ -62,7 +62,7 @@ function words(text) {
   const largest = Math.max(...text.map(({ share }) => Math.abs(share)), 1e-9);
   return el("p", { class: "words" }, text.flatMap(({ word, share }) => {
     const node = el("span", { class: `word ${share >= 0 ? "for" : "against"}` }, word);
-    node.style.setProperty("--strength", `${Math.round((55 * Math.abs(share)) / largest)}%`);
+    node.style.setProperty("--strength", `${Math.round((48 * Math.abs(share)) / largest)}%`);
     return [node, " "];
   }));
 }
@@ -73,7 +73,7 @@ function measurements({ measurements: found }) {
     : [el("strong", {}, side.value), side.low ? el("span", { class: "muted" }, ` ${side.low} – ${side.high}`) : null]);
   return el("section", {}, el("h2", {}, "Measured"),
     el("div", { class: "wide" }, el("table", {},
-      el("thead", {}, el("tr", {}, ["What", "On", "Before", "After", ""].map((name) => el("th", { scope: "col" }, name)))),
+      el("thead", {}, el("tr", {}, ["What", "On", "Before", "After", "Change"].map((name) => el("th", { scope: "col" }, name)))),
       el("tbody", {}, found.map(({ metric, part, before, after, is_better: isBetter, note }) => el("tr", {},
         el("th", { scope: "row" }, metric), el("td", {}, part === "all" ? "all rows" : part), el("td", {}, cell(before)), el("td", {}, cell(after)),
         el("td", {}, isBetter === true ? el("span", { class: "badge right" }, "better") : isBetter === false ? el("span", { class: "badge wrong" }, "worse") : null,

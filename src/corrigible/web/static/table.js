@@ -61,7 +61,7 @@ class TableWork {
       const words = { irrelevant: "must not matter", relevant: "should matter" };
       mark.setAttribute("aria-pressed", String(Boolean(polarity)));
       mark.textContent = polarity ? words[polarity] : "mark";
-      mark.setAttribute("aria-label", `${entry.title}: ${polarity ? words[polarity] : words[this.marks.polarity]}`);
+      mark.setAttribute("aria-label", `${mark.textContent}: ${entry.title}${polarity ? "" : ` ${words[this.marks.polarity]}`}`);
       node.dataset.marked = polarity || "";
     }
     this.context.changed();

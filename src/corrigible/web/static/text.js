@@ -32,7 +32,7 @@ class TextWork {
       title: `${word}: ${percent(share, { signed: true })}`,
     }, word);
     const largest = Math.max(...this.item.text.map((each) => Math.abs(each.share)), 1e-9);
-    node.style.setProperty("--strength", `${Math.round((55 * Math.abs(share)) / largest)}%`);
+    node.style.setProperty("--strength", `${Math.round((48 * Math.abs(share)) / largest)}%`);
     node.classList.add(share >= 0 ? "for" : "against");
     return node;
   }
