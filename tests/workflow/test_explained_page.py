@@ -40,6 +40,14 @@ def test_arrays_of_images_are_drawn_under_their_row_numbers_and_verified(tmp_pat
     assert f"look at {tmp_path}" in corrigible("explain", tmp_path).stdout
 
 
+def test_maps_that_are_speckle_are_replaced_by_covered_patches(tmp_path: Path) -> None:
+    html, _ = explained(image_study(tmp_path))
+    assert "when a patch there is covered" in html
+    edit(tmp_path, "input_gradient", "integrated_gradients")
+    html, _ = explained(tmp_path)
+    assert "by integrated gradients" in html and "is covered" not in html
+
+
 def picture_study(folder: Path) -> Path:
     rng = np.random.default_rng(0)
     for split in ("train", "validation", "test"):

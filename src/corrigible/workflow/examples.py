@@ -9,14 +9,13 @@ from jaxtyping import Int
 from torch import Tensor, nn
 
 from corrigible.batches import collate
-from corrigible.data.dataset import TensorData, rows_of, task_of
-from corrigible.data.protocol import Dataset, class_names_of, columns_of, files_of
-from corrigible.explanations.explaining import explain
+from corrigible.data.dataset import TensorData, rows_of
+from corrigible.data.protocol import Dataset, class_names_of, files_of
 from corrigible.feedback.masks import marks_of, said_about
 from corrigible.recipe import Recipe, load_data
 from corrigible.study import Study
 from corrigible.types import Feedback
-from corrigible.workflow.covered import covering, patch_of
+from corrigible.workflow.covered_patches import are_images, patch_maps, patch_of
 from corrigible.workflow.explained_words import words_of_rows
 from corrigible.workflow.explaining import attribution_of, explained_target
 from corrigible.workflow.row_texts import certainty_texts, label_texts, outputs_of, prediction_texts
@@ -108,7 +107,7 @@ def examples_for(
         "row_reasons": [example.reason for part in parts for example in part.examples],
         "row_files": [name for part in parts for name in part.files],
         "row_labels": [text for part in parts for text in part.labels],
-        "map_patch": patch_of(parts[0].rows.x) if _are_images(parts[0].rows) else 0,
+        "map_patch": patch_of(parts[0].rows.x) if are_images(parts[0].rows) else 0,
     }
     words = [row for part in parts if part.rows.tokens for row in words_of_rows(part.rows.tokens)]
     return Shown(tensors, facts, words, predictions)
@@ -144,13 +143,9 @@ def _parts(
 def _map(recipe: Recipe, model: nn.Module, rows: TensorData, seed: int) -> Tensor:
     """For images, how far the score drops when a patch is covered; otherwise what the recipe's explainer says."""
     target = explained_target(model, rows, seed)
-    if not _are_images(rows):
-        return attribution_of(recipe, model, rows, target, seed)
-    return explain(model, rows.x, target, method="occlusion", task=task_of(rows), seed=seed, **covering(rows.x))
-
-
-def _are_images(rows: TensorData) -> bool:
-    return columns_of(rows) is None and rows.tokens is None and rows.x.ndim in (3, 4)
+    if are_images(rows):
+        return patch_maps(model, rows, target, seed)
+    return attribution_of(recipe, model, rows, target, seed)
 
 
 def _predicted(model: nn.Module, part: _Part) -> tuple[list[str], list[str]]:

@@ -1,6 +1,6 @@
 """The page that ``explain`` writes: a few dozen rows with what speaks for their predictions."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 import torch
@@ -48,7 +48,13 @@ class Explanations:
     """The recipe's words for columns, categories and classes."""
 
 
-def explained_page(found: Explanations, *, title: str, model: str, method: str, split: str, is_chosen: bool) -> str:
+Maps = Callable[[TensorData, Tensor], Tensor | None]
+"""(rows, target) -> what is drawn of them in place of their attributions; None for the attributions themselves."""
+
+
+def explained_page(
+    found: Explanations, maps: Maps, *, title: str, model: str, method: str, split: str, is_chosen: bool
+) -> str:
     """The HTML of the page.
 
     Args:
@@ -63,17 +69,20 @@ def explained_page(found: Explanations, *, title: str, model: str, method: str, 
         else instructive_rows(found.outputs, rows)
     )
     shown = list(dict.fromkeys(row for kind in chosen for row in kind.rows))
-    drawings = dict(zip(shown, _drawings(found, torch.tensor(shown)), strict=True))
+    index = torch.tensor(shown)
+    readable = maps(rows_of(found.data, found.index[index]), found.target[index])
+    drawn = found.attribution[index] if readable is None else readable
+    drawings = dict(zip(shown, _drawings(found, index, drawn), strict=True))
     return render_explained(
         ExplainedPage(
             title=f"{title}: what speaks for each prediction",
             kind=_kind(found.data),
             about=(
-                *_about(found, model, method, split, len(shown), is_chosen=is_chosen),
-                _reading(found.data, method),
+                *_about(found, model, method, split, len(shown), is_chosen=is_chosen, is_covered=readable is not None),
+                _reading(found.data, method if readable is None else ""),
                 *(() if is_chosen else _none_wrong(chosen, found.data)),
             ),
-            legend=_legend(found, torch.tensor(shown)),
+            legend=_legend(found, drawn),
             groups=tuple(_group(kind, found, rows, drawings) for kind in chosen),
         )
     )
@@ -104,7 +113,7 @@ def _capital(text: str) -> str:
 
 
 def _about(
-    found: Explanations, model: str, method: str, split: str, num_shown: int, *, is_chosen: bool
+    found: Explanations, model: str, method: str, split: str, num_shown: int, *, is_chosen: bool, is_covered: bool
 ) -> tuple[str, ...]:
     task = task_of(found.data)
     score = "score of the class that is predicted"
@@ -112,10 +121,13 @@ def _about(
         score = words_of(task, class_names_of(found.data)).score
     which = "all that were asked for" if is_chosen else "the most instructive first"
     rows = plural(len(found.index), "row")
-    return (
-        f"Model {model} on {rows} of {split}; {num_shown:,} of them are shown, {which}.",
-        f"The maps or bars explain the {score}, by {spoken(method)}.",
-    )
+    how = f"The maps or bars explain the {score}, by {spoken(method)}."
+    if is_covered:
+        how = (
+            f"Each map shows how far the {score} drops when a patch there is covered, because a map by "
+            f"{spoken(method)} is speckle; its attributions are in the folder of the run."
+        )
+    return (f"Model {model} on {rows} of {split}; {num_shown:,} of them are shown, {which}.", how)
 
 
 def _none_wrong(chosen: Sequence[Instructive], data: Dataset) -> list[str]:
@@ -152,14 +164,16 @@ def _kind(data: Dataset) -> str:
     return "image" if rows_of(data, torch.tensor([0])).x.ndim == 4 else "other"
 
 
-def _legend(found: Explanations, shown: Int[Tensor, " shown"]) -> Markup:
+def _legend(found: Explanations, drawn: Float[Tensor, " shown *input"]) -> Markup:
     if _kind(found.data) != "image":
         return Markup("")
-    return pictures.colour_scale(pictures.shared_limit(list(found.attribution[shown])))
+    return pictures.colour_scale(pictures.shared_limit(list(drawn)))
 
 
-def _drawings(found: Explanations, shown: Int[Tensor, " shown"]) -> list[Markup]:
-    rows, attribution = rows_of(found.data, found.index[shown]), found.attribution[shown]
+def _drawings(
+    found: Explanations, shown: Int[Tensor, " shown"], attribution: Float[Tensor, " shown *input"]
+) -> list[Markup]:
+    rows = rows_of(found.data, found.index[shown])
     match _kind(found.data):
         case "image":
             return _pictures(rows, attribution)

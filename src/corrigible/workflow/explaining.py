@@ -2,6 +2,7 @@
 
 import dataclasses
 from collections.abc import Iterable, Iterator, Sequence
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -24,7 +25,8 @@ from corrigible.progress import counted
 from corrigible.recipe import Recipe, load_data
 from corrigible.study import Draft, Run, Study, open_study
 from corrigible.workflow.backgrounds import with_background
-from corrigible.workflow.explained_page import PAGE_FILE, Explanations, explained_page
+from corrigible.workflow.covered_patches import are_images, patch_maps
+from corrigible.workflow.explained_page import GRADIENTS, PAGE_FILE, Explanations, Maps, explained_page
 from corrigible.workflow.explained_words import WORDS_FILE, word_shares, words_of_rows
 from corrigible.workflow.making import load_model
 from corrigible.workflow.next_steps import next_steps
@@ -67,7 +69,8 @@ def explain(
         shares = [FeatureShare(*pair) for pair in shares_of([found.attribution], data)]
         draft.write_json("shares.json", [dataclasses.asdict(share) for share in shares])
         keep_words(draft, data)
-        _write_page(draft, found, study, source, split, is_chosen=bool(files))
+        maps = partial(_readable, model, recipe, seed=seed)
+        _write_page(draft, found, maps, study, source, split, is_chosen=bool(files))
     yield from shares[: NUM_TOLD_WORDS if tokens_of(data) else None]
     assert draft.published is not None
     result = f"{spoken(recipe.explain.method)} of {source.name} on {len(index):,} {split} rows"
@@ -96,9 +99,18 @@ def _explained(recipe: Recipe, model: nn.Module, data: Dataset, index: Tensor, s
     )
 
 
-def _write_page(draft: Draft, found: Explanations, study: Study, source: Run, split: str, *, is_chosen: bool) -> None:
+def _readable(model: nn.Module, recipe: Recipe, rows: TensorData, target: Tensor, *, seed: int) -> Tensor | None:
+    """Maps in place of attributions of images that no reader can make out; None for all others."""
+    is_speckle = recipe.explain.method in GRADIENTS and are_images(rows)
+    return patch_maps(model, rows, target, seed).cpu() if is_speckle else None
+
+
+def _write_page(
+    draft: Draft, found: Explanations, maps: Maps, study: Study, source: Run, split: str, *, is_chosen: bool
+) -> None:
     html = explained_page(
         found,
+        maps,
         title=study.recipe.title or study.folder.name,
         model=f"{source.name} ({source.label})",
         method=study.recipe.explain.method,

@@ -18,7 +18,7 @@ from corrigible.recipe import load_data
 from corrigible.study import Run, Study
 from corrigible.types import Task
 from corrigible.workflow.backgrounds import with_background
-from corrigible.workflow.covered import covering
+from corrigible.workflow.covered_patches import covering
 from corrigible.workflow.making import load_model
 from corrigible.workflow.row_texts import certainty_texts, label_texts, outputs_of, prediction_texts
 
