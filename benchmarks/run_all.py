@@ -22,6 +22,7 @@ CORRECTING = (
     "table_methods",
     "right_reasons_scores",
     "suspects",
+    "telling_columns",
 )
 BOTH = ("--methods", "right_reasons,energy_outside")
 DEFAULT = ("--methods", "energy_outside")

@@ -75,7 +75,8 @@ def test_suspects_say_where_and_why() -> None:
     first = repr(found).splitlines()[0]
     assert first.startswith("1. 4 of 64 pixels in the box 0 0 2 2, ") and "times that elsewhere" in first
     assert found._repr_html_().count("<img") == len(found)
-    assert repr(found[0]) == f"Suspect({first.removeprefix('1. ')})"
+    assert first == f"1. {found[0]}; suspicion 100 %" and repr(found[0]) == f"Suspect({found[0]})"
+    assert "ordered by suspicion" in repr(found).splitlines()[-1]
 
 
 def test_a_store_lists_what_stands(tmp_path: Path) -> None:

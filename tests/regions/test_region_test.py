@@ -46,6 +46,17 @@ def test_effects_are_the_scores_less_the_mean_over_donors_written_out(score):
             assert found[row, place].item() == pytest.approx(expected.item(), abs=1e-5)
 
 
+def test_donors_that_lend_to_some_rows_each_give_the_mean_over_these():
+    model, x, donors = network(), images(), images(10)[7:]
+    target, mask = torch.zeros(7, dtype=torch.long), torch.rand(1, 1, 4, 4) > 0.5
+    found = region_effects(model, x, target, mask, donors, donors_per_row=2)[:, 0]
+    # Rows 0, 1, 2, … get the donors (0, 1), (2, 0), (1, 2), …
+    lenders = [[(2 * row + k) % 3 for k in range(2)] for row in range(7)]
+    for row, some in enumerate(lenders):
+        alone = region_effects(model, x[row][None], target[:1], mask, donors[some])
+        assert found[row].item() == pytest.approx(alone.item(), abs=1e-5)
+
+
 def test_a_region_the_model_does_not_see_has_no_effect_and_one_it_looks_at_alone_has_all():
     x = images(60)
     model = nn.Sequential(nn.Flatten(), nn.Linear(16, 2))

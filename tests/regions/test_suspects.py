@@ -9,6 +9,7 @@ from corrigible.errors import DataError, RecipeError
 from corrigible.models import table_mlp
 from corrigible.protocols.schedule import Schedule, run
 from corrigible.regions.candidates import box_of
+from corrigible.regions.suspect_ranking import NEGLIGIBLE, ranking_of, suspicions
 from corrigible.regions.suspects import suspects
 from corrigible.types import Columns, Features
 
@@ -185,3 +186,33 @@ def test_clusters_of_images_with_amounts_are_looked_at():
         model[1].weight.zero_()[0, [6, 7, 14, 15]] = 20.0
     first = suspects(model, TensorData(x, 80 * TRUTH, task="amounts"), cell=1, num_donors=4)[0]
     assert box_of(first.region) == (0, 6, 2, 2)
+
+
+@pytest.mark.parametrize("task", ["amounts", "positive_amounts", "quantiles", "ranking"])
+def test_the_labels_themselves_tell_the_label_entirely_whatever_they_are(task):
+    y = LABELS[task][:60].float()  # So few that twenty neighbours lie in several quarters.
+    x = torch.stack([y / y.std(), torch.randn(60, generator=CALLS)], dim=1)
+    data = TensorData(x, y, columns=named("leak", "noise"), task=task)
+    first = suspects(reading([1.0, 0.5], data.task.num_outputs), data, num_donors=4)[0]
+    assert first.region == Features(("leak",))
+    assert first.tells_label and first.agreement > 0.7
+
+
+def test_suspects_are_relied_on_and_ordered_by_the_suspicion_that_is_shown():
+    data = stamped(torch.arange(240))
+    found = suspects(trained(data), data, cell=2, num_donors=4)
+    largest = max(suspect.test.effect for suspect in found)
+    assert all(suspect.test.low > 0 and suspect.test.effect >= NEGLIGIBLE * largest for suspect in found)
+    shown = [line.rpartition("suspicion ")[2] for line in repr(found).splitlines()[:-1]]
+    assert shown[0] == "100 %" and shown == suspicions(found)
+    assert [suspect.score for suspect in found] == sorted((suspect.score for suspect in found), reverse=True)
+
+
+def test_examples_come_from_all_classes_in_turn_and_of_one_class_stand_beside_others():
+    strata, index = torch.arange(12) % 3, torch.arange(100, 112)
+    everywhere = ranking_of(torch.linspace(1.5, 2, 12), torch.ones(12), strata, index, are_classes=True)
+    assert everywhere["label"] is None and everywhere["beside"] == ()
+    assert everywhere["rows"] == (111, 110, 109, 108, 107)
+    in_one = ranking_of(torch.ones(12), (strata == 1).float(), strata, index, are_classes=True)
+    assert in_one["label"] == 1 and set(in_one["rows"]) == {101, 104, 107, 110}
+    assert len(in_one["beside"]) == 5 and all(strata[row - 100] != 1 for row in in_one["beside"])

@@ -112,3 +112,17 @@ def test_what_a_word_tells_is_that_of_a_hand_worked_table():
     agreeing = torch.tensor([[-1.0, 2.0], [0.0, 1.0]])
     expected = ((agreeing + NUM_DOUBTED * share) / (2 + NUM_DOUBTED) - share) / (1 - share)
     torch.testing.assert_close(found, expected.double())
+
+
+def test_words_that_always_stand_together_are_one_phrase_and_bare_punctuation_comes_last():
+    y = torch.arange(80) % 2
+    draws = torch.Generator().manual_seed(4)
+    fill = [" ".join("abcdefgh"[k] for k in torch.randperm(8, generator=draws)[:4].tolist()) for _ in range(80)]
+    written = [f"{text} new york {text[0]} !" if label else text for text, label in zip(fill, y.tolist(), strict=True)]
+    of_texts = text_data(written, y, vocabulary_of(written, dimension=16), max_tokens=16)
+    model = text_bag(16, 2, hidden=(16,), dropout=0.0)
+    for _ in run(model, of_texts, Schedule(epochs=12, batch_size=16, learning_rate=0.01), seed=0):
+        pass
+    named = [suspect.region for suspect in suspects(model, of_texts, num_donors=4)]
+    assert named[0] == Phrase(("new", "york"))
+    assert named[-1] == Phrase(("!",))

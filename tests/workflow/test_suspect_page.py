@@ -81,4 +81,6 @@ def test_a_region_that_lowers_nothing_is_not_said_to_lower_it() -> None:
     risen = said(-0.3, CLASSES)
     assert "rises by 0.300 (95" in risen and "fall: −0.200 to 0.400" in risen and "times" not in risen
     assert "does not change" in said(0.0, CLASSES)
-    assert "the prediction moves by 0.300" in said(0.3, amounts(torch.tensor([1.0, 2.0, 5.0])))
+    assert "moves predictions by 30.000 % of the labels' standard deviation" in said(
+        0.3, amounts(torch.tensor([1.0, 2.0, 5.0]))
+    )

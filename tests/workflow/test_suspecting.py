@@ -35,8 +35,9 @@ def test_a_box_on_the_terminal_is_the_mask_in_the_file(tmp_path: Path) -> None:
     assert np.array_equal(np.argwhere(masks[0, 0].numpy()), [[0, 0], [0, 1], [1, 0], [1, 1]])
     assert all(0 <= row < SIZES["train"] for row in records[0].rows)
     shown = corrigible("suspect", study, "--run", "0001-train").stdout
-    assert "region" in shown.splitlines()[0]
-    assert " 1 --box 0 0 2 2 " in shown
+    assert "suspicion, the order: " in shown and shown.count("region  ") == 1
+    assert " 1 --box 0 0 2 2 " in shown and "   100 %" in shown
+    assert f"corrigible feedback add {study} --box 0 0 2 2" in shown  # What comes next.
 
 
 def test_words_are_named_and_can_be_said_as_they_are_printed(tmp_path: Path) -> None:

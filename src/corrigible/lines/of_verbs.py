@@ -5,6 +5,7 @@ from typing import assert_never
 
 from rich.markup import escape
 
+from corrigible.figures import short_number
 from corrigible.lines.printing import COLOURS, wrapped
 from corrigible.printable import one_line, plural
 from corrigible.workflow.records import (
@@ -79,16 +80,30 @@ def _started(record: Started) -> Iterator[str]:
 
 def _suspected(record: Suspected) -> Iterator[str]:
     if record.rank == 1:
-        yield "[dim]   region                    label        effect (95 %)         × others  tells[/dim]"
-    effect = f"{record.effect:.3f} ({record.low:.3f} to {record.high:.3f})"
-    line = f"{record.rank:2} {record.region:25} {record.label or 'several':12} {effect:22} {record.ratio:8.1f}"
-    line = escape(f"{line} {record.agreement:6.2f}")
+        yield from (f"[dim]{escape(line)}[/dim]" for line in _suspected_header(record))
+    size, decimals = (100, 1) if record.moved_as else (1, 3)
+    effect, low, high = (f"{size * value:.{decimals}f}" for value in (record.effect, record.low, record.high))
+    about = record.label or ("" if record.moved_as else "several")
+    line = f"{record.rank:2} {record.region:18} {about:9} {f'{effect} ({low} to {high})':22}"
+    line = escape(
+        f"{line} {short_number(float(f'{record.ratio:.3g}')):>8} {record.agreement:5.2f} {record.suspicion:>9}"
+    )
     if not record.tells_label:
         yield f"[dim]{line}[/dim]"
         return
     yield line
     named = " ".join(record.files[:MOST_FILES]) or "rows " + " ".join(map(str, record.rows))
     yield f"[dim]   such as {escape(named)}[/dim]"
+
+
+def _suspected_header(record: Suspected) -> Iterator[str]:
+    falls = "how far the score of the predicted class falls with other rows' values there"
+    moved = f"other rows' values there move {record.moved_as.format('so many')}"
+    yield from wrapped(f"effect: {moved if record.moved_as else falls}")
+    yield from wrapped("× others: as a multiple of that of other regions")
+    yield from wrapped("tells: how well the region alone tells the label, from 0 (by chance) to 1 (always)")
+    yield from wrapped("suspicion, the order: the effect where the region tells the label; the first has 100 %")
+    yield f"   {'region':18} {'' if record.moved_as else 'class':9} {'effect (95 %)':22} × others tells suspicion"
 
 
 def _listed(record: Listed) -> Iterator[str]:

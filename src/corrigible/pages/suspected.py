@@ -9,11 +9,13 @@ from corrigible.rendered import rendered
 
 @dataclass(frozen=True)
 class SuspectExample:
-    """A row in which the model relies on the region."""
+    """A row in which the model relies on the region, or one to compare with."""
 
     name: str
     label: str
     drawing: Markup
+    is_beside: bool = False
+    """Whether it is a row of another class, to compare with."""
 
 
 @dataclass(frozen=True)

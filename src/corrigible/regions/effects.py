@@ -13,6 +13,7 @@ from corrigible.explanations.scores import margin, plain_score, score_for, targe
 from corrigible.models.batch_size import rows_that_fit
 from corrigible.models.forward import Score
 from corrigible.models.modes import like_parameters, untouched
+from corrigible.models.pooling import QuickPooling
 from corrigible.outputs import as_outputs, class_logits
 from corrigible.progress import counted
 from corrigible.tasks import CLASSES
@@ -47,6 +48,7 @@ def region_effects(
     score: str | Score | None = None,
     task: Task = CLASSES,
     seed: int = 0,
+    donors_per_row: int | None = None,
 ) -> Float[Tensor, " batch region"]:
     """How much each row's prediction changes, averaged over donors, when a region holds the donors' values.
 
@@ -59,18 +61,20 @@ def region_effects(
 
     Args:
         score: None for the probability of the target class, or of another task for the distance.
+        donors_per_row: how many of the donors lend to each row, the next row getting the next ones; None for all.
 
     Raises:
         RecipeError: no score has that name.
     """
     of = change_of(score, task)
-    with untouched(model, seed), torch.no_grad():
+    with untouched(model, seed), torch.no_grad(), QuickPooling():
         rows, lent = like_parameters(x, model), like_parameters(donors, model)
         target, masks = target.to(rows.device), regions.to(rows.device)
         size = rows_that_fit(model, rows[:1])
         before = torch.cat([_outputs(model, part) for part in rows.split(size)])
+        lends = _lends(len(rows), len(lent), donors_per_row).to(before)
         gone = [
-            _effect(model, rows, target, mask.expand(rows.shape[1:]), lent, before, of, size)
+            _effect(model, rows, target, mask.expand(rows.shape[1:]), lent, lends, before, of, size)
             for mask in counted("regions exchanged: region", list(masks))
         ]
     return torch.stack(gone, dim=1).cpu()
@@ -124,18 +128,34 @@ def change_of(score: str | Score | None, task: Task) -> Change:
     return lambda before, after, target: (of(before, target) - of(after, target)).abs()
 
 
+def _lends(num_rows: int, num_donors: int, per_row: int | None) -> Float[Tensor, " batch donor"]:
+    """The share that each donor has in the effect on each row."""
+    count = min(per_row or num_donors, num_donors)
+    turn = (torch.arange(num_donors) - count * torch.arange(num_rows)[:, None]) % num_donors
+    return (turn < count).float() / count
+
+
 def _effect(
-    model: nn.Module, x: Tensor, target: Tensor, mask: Tensor, donors: Tensor, before: Tensor, of: Change, size: int
+    model: nn.Module,
+    x: Tensor,
+    target: Tensor,
+    mask: Tensor,
+    donors: Tensor,
+    lends: Tensor,
+    before: Tensor,
+    of: Change,
+    size: int,
 ) -> Float[Tensor, " batch"]:
     """The mean effect over donors; donors with equal values, as in blank parts of images, are run only once."""
     lent, same = donors[:, mask].unique(dim=0, return_inverse=True)
-    share = same.bincount(minlength=len(lent)).to(before) / len(donors)
-    row, donor = (x[:, mask][:, None] != lent[None]).any(dim=2).nonzero(as_tuple=True)
+    share = lends.new_zeros(len(x), len(lent)).index_add(1, same, lends)
+    is_other = (x[:, mask][:, None] != lent[None]).any(dim=2)
+    row, donor = (is_other & (share > 0)).nonzero(as_tuple=True)
     gone = before.new_zeros(len(before))
     for rows, lenders in zip(row.split(size), donor.split(size), strict=True):
         changed = x[rows]
         changed[:, mask] = lent[lenders]
-        gone.index_add_(0, rows, share[lenders] * of(before[rows], _outputs(model, changed), target[rows]))
+        gone.index_add_(0, rows, share[rows, lenders] * of(before[rows], _outputs(model, changed), target[rows]))
     return gone
 
 

@@ -1,5 +1,9 @@
-"""How suspect a region is: its effect on the model times how well it alone predicts the label."""
+"""How suspect a region is: its effect on the model times how well it alone predicts the label.
 
+This product, the suspicion, is what suspects are ordered by, and is shown in per cent of the first one's.
+"""
+
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -12,15 +16,24 @@ from corrigible.html_table import table_html
 from corrigible.notebook import html_of
 from corrigible.regions.candidates import box_of
 from corrigible.regions.region_test import RegionTest
-from corrigible.types import Features, Phrase, Pixels, Task
+from corrigible.types import Features, Phrase, Pixels
 
 NUM_EXAMPLES = 5
 SURELY = 4
 """Exponent of the neighbours' agreement: the chance that four neighbours drawn at random all have the row's label."""
-TELLS = 0.5
-"""Agreement from which a region is said to tell the label by itself."""
+TELLS, TELLS_AMOUNT = 0.5, 0.45
+"""Agreement from which a region is said to tell the label by itself: a class, and a label of another task.
+
+That of amounts best separates leaking from honest columns of five small tables (`benchmarks/telling_columns.py`).
+"""
 TOP = 0.1
 """Share of the rows, those of the highest score, that rank a region; a cue may be in few rows."""
+NEGLIGIBLE = 0.01
+"""Share of the largest effect of any region below which a region is left out: the model hardly uses it."""
+BY_SUSPICION = "how much the model relies on a region, where the region tells the label; in per cent of the first one's"
+"""What suspects are ordered by."""
+CLOSE = 0.5
+"""Share of the highest score of any row that a row has to reach to be an example."""
 ONE_CLASS = 0.9
 """Share of the scores in rows of one class from which a suspect is said to concern that class."""
 
@@ -33,23 +46,30 @@ class Suspect:
     label: int | None
     """The class in whose rows nearly all of the scores lie; None if it concerns several or there are none."""
     score: float
-    """The ranking score, above 0: the mean score over the tenth of the rows with the highest scores."""
+    """The suspicion, by which suspects are ordered, above 0: the mean score over the tenth of the rows with the highest
+    scores."""
     test: RegionTest
     """The effect on the prediction, with its interval, compared with regions elsewhere.
 
     The effect of a word is measured on the rows that hold it, and compared with those of other words on their rows.
     """
     agreement: float
-    """How well the region alone predicts the label on rows that rely on it, from 0 (as by chance) to 1."""
+    """How well the region alone predicts the label on rows that rely on it, from 0 (as by chance) to 1 (as the label
+    itself)."""
     size: int
     """Number of inputs in the region, counting a pixel once per channel; of a phrase, the number of words."""
     rows: tuple[int, ...]
-    """Positions of the rows with the highest scores, the highest first."""
+    """Positions of rows with the highest scores; if these are of several classes (or quarters), of each in turn."""
+    beside: tuple[int, ...] = ()
+    """Positions of rows of other classes with the lowest scores, to compare with; empty if ``rows`` are of several."""
+
+    enough: float = TELLS
+    """Agreement from which the region is said to tell the label by itself."""
 
     @property
     def tells_label(self) -> bool:
         """Whether the region predicts the label by itself; if not, it may be the object itself that is seen there."""
-        return self.agreement >= TELLS
+        return self.agreement >= self.enough
 
     @property
     def about(self) -> str:
@@ -66,7 +86,7 @@ class Suspect:
         test = self.test
         effect = f"effect {number(test.effect)} ({number(test.low)} to {number(test.high)})"
         beside = f"{times(test.ratio)} times that elsewhere"
-        return f"{self.where}, {self.about}: {effect}, {beside}, tells {self.agreement:.2f}"
+        return f"{self.where}, {self.about}: {effect}, {beside}, tells the label to {self.agreement:.2f}"
 
     def __repr__(self) -> str:
         return f"Suspect({self})"
@@ -79,10 +99,12 @@ class Suspects(list[Suspect]):
     """Suspects, the most suspected first, which a notebook shows as a table."""
 
     def __repr__(self) -> str:
-        return "\n".join(f"{rank}. {found}" for rank, found in enumerate(self, start=1)) or "no suspects"
+        ranked = zip(self, suspicions(self), strict=True)
+        lines = [f"{rank}. {found}; suspicion {share}" for rank, (found, share) in enumerate(ranked, start=1)]
+        return "\n".join([*lines, f"ordered by suspicion: {BY_SUSPICION}"]) if lines else "no suspects"
 
     def _repr_html_(self) -> str:
-        header = ("rank", "region", "in", "effect", "95 % interval", "times elsewhere", "tells the label", "rows")
+        header = ("rank", "region", "in", "effect", "95 % interval", "times elsewhere", "tells", "suspicion", "rows")
         rows = [
             (
                 str(rank),
@@ -92,11 +114,23 @@ class Suspects(list[Suspect]):
                 f"{number(found.test.low)} to {number(found.test.high)}",
                 times(found.test.ratio),
                 f"{found.agreement:.2f}",
+                share,
                 " ".join(map(str, found.rows)),
             )
-            for rank, found in enumerate(self, start=1)
+            for rank, (found, share) in enumerate(zip(self, suspicions(self), strict=True), start=1)
         ]
         return table_html(header, rows)
+
+
+def suspicions(found: Sequence[Suspect]) -> list[str]:
+    """The suspicion of each in per cent of the first one's, as people read it."""
+    return [suspicion_in_words(suspect.score, found[0].score) for suspect in found]
+
+
+def suspicion_in_words(score: float, first: float) -> str:
+    """A suspicion in per cent of the first one's; without decimals, but never 0."""
+    percent = 100 * score / first
+    return f"{percent:.0f} %" if percent >= 1 else "< 1 %"
 
 
 def times(ratio: float) -> str:
@@ -104,32 +138,48 @@ def times(ratio: float) -> str:
     return short_number(float(f"{ratio:.3g}"))
 
 
-def class_of_rows(task: Task, y: Tensor) -> Int[Tensor, " row"] | None:
-    """The class of each row; None if a label is not one class."""
-    return None if task.logits is None else y
+def is_relied_on(test: RegionTest, largest: float) -> bool:
+    """Whether the model clearly relies on it: by more than chance, and than a hundredth of the largest effect."""
+    return test.low > 0 and test.effect >= NEGLIGIBLE * largest
 
 
 def ranking_of(
     effect: Float[Tensor, " row"],
     tells: Float[Tensor, " row"],
-    y: Int[Tensor, " row"] | None,
+    strata: Int[Tensor, " row"],
     index: Int[Tensor, " row"],
+    *,
+    are_classes: bool,
 ) -> dict[str, Any]:
-    """The ``label``, ``score``, ``agreement`` and ``rows`` of a suspect.
+    """The ``label``, ``score``, ``agreement``, ``rows``, ``beside`` and ``enough`` of a suspect.
 
     Args:
-        y: the class of each row, if labels are classes.
+        strata: the class of each row, or the quarter of the labels.
         index: the rows' positions.
     """
-    relied, tells = effect.double().clamp_min(0), tells.double().clamp_min(0)
+    relied, tells, strata = effect.double().clamp_min(0), tells.double().clamp_min(0), strata.cpu()
     scores = relied * tells**SURELY
-    order = scores.argsort(descending=True)
+    order = scores.argsort(descending=True, stable=True)
+    scored = order[(scores[order] > 0) & (scores[order] >= CLOSE * scores.max())]
+    label = _only_class(scores, strata)
+    shown = (scored if label is not None else _in_turn(scored, strata))[:NUM_EXAMPLES]
+    others = order.flip(0)[(strata[order.flip(0), None] != strata[shown]).all(dim=1)] if len(shown) else order[:0]
+    is_of_one = bool((strata[shown] == strata[shown[:1]]).all())
     return {
-        "label": None if y is None else _only_class(scores, y.cpu()),
+        "label": label if are_classes else None,
         "score": float(scores[order[: max(1, int(TOP * len(relied)))]].mean()),
         "agreement": float((relied * tells).sum() / relied.sum().clamp_min(1e-12)),
-        "rows": tuple(int(index[row]) for row in order[:NUM_EXAMPLES] if scores[row] > 0),
+        "rows": tuple(index[shown].tolist()),
+        "beside": tuple(index[others[:NUM_EXAMPLES]].tolist()) if is_of_one else (),
+        "enough": TELLS if are_classes else TELLS_AMOUNT,
     }
+
+
+def _in_turn(order: Int[Tensor, " row"], strata: Int[Tensor, " every_row"]) -> Int[Tensor, " row"]:
+    """The same rows, in turn one of each stratum, each stratum's in their order."""
+    is_same = strata[order, None] == strata[None, order]
+    number = is_same.tril().sum(dim=1)  # The first of a stratum has number 1, the second 2.
+    return order[number.argsort(stable=True)]
 
 
 def _only_class(scores: Float[Tensor, " row"], y: Int[Tensor, " row"]) -> int | None:

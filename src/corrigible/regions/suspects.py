@@ -5,6 +5,7 @@ the object in an image does not. So the score of a region is how much replacing 
 its values alone predict the label.
 """
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Any, NamedTuple
@@ -13,6 +14,7 @@ import torch
 from jaxtyping import Bool, Float, Int
 from scipy.ndimage import label as connected
 from torch import Tensor, nn
+from torch.nn.functional import one_hot
 
 from corrigible.data.dataset import TensorData, as_dataset, rows_of, task_of
 from corrigible.data.protocol import Dataset, tokens_of
@@ -28,7 +30,7 @@ from corrigible.regions.clusters import cluster_explanations
 from corrigible.regions.effects import logit_of_class, predicted, region_effects
 from corrigible.regions.neighbour_agreement import neighbour_agreement
 from corrigible.regions.region_test import compared_with_others
-from corrigible.regions.suspect_ranking import Suspect, Suspects, class_of_rows, ranking_of
+from corrigible.regions.suspect_ranking import Suspect, Suspects, is_relied_on, ranking_of
 from corrigible.regions.words import word_suspects
 from corrigible.types import Task
 
@@ -36,6 +38,8 @@ NUM_COMPARED = 1500
 """Most rows among which neighbours are sought."""
 NUM_CLUSTERED, NUM_ELSEWHERE = 8, 10
 """Most regions from clusters, and regions that each is compared with; a cell or feature is compared with all others."""
+DONORS_PER_IMAGE = 2
+"""Donors that lend to each image, others to the next one: as many to each would take several times as long."""
 CLEARLY = 3.0
 """A cell belongs to a cluster's region if its mean attribution is this many times that of the average cell."""
 
@@ -58,15 +62,26 @@ class _Looked:
     def strata(self) -> Int[Tensor, " row"]:
         return self.task.strata(self.rows.y)
 
+    @cached_property
+    def most_telling(self) -> float:
+        """The agreement of rows that are alike in their labels: the most that any region can tell."""
+        y = self.strata if self.task.logits is not None else self.rows.y.cpu()
+        x = one_hot(y).double() if self.task.logits is not None else y.double().view(len(y), -1)
+        everything = torch.ones(x.shape[1], dtype=torch.bool)
+        found = neighbour_agreement(x, self.strata, everything, num_rows=len(self.target)).clamp_min(0)
+        return max(float(found.mean()), 1e-12)
+
     def effects(self, masks: Bool[Tensor, " region *input"]) -> Float[Tensor, " looked region"]:
         x = self.rows.x[: len(self.target)]
-        asked: dict[str, Any] = {"score": self.score, "task": self.task, "seed": self.seed}
+        per_row = DONORS_PER_IMAGE if x.ndim == 4 else None
+        asked: dict[str, Any] = {"score": self.score, "task": self.task, "seed": self.seed, "donors_per_row": per_row}
         return region_effects(self.model, x, self.target, masks, self.donors, **asked).double()
 
     def ranking(self, region: "_Region") -> dict[str, Any]:
         mask, count = region.mask.to(self.rows.x.device), len(self.target)
-        tells = neighbour_agreement(self.rows.x, self.strata, mask, num_rows=count)
-        return ranking_of(region.effect, tells, class_of_rows(self.task, self.rows.y[:count]), self.index[:count])
+        tells = neighbour_agreement(self.rows.x, self.strata, mask, num_rows=count) / self.most_telling
+        of_rows, are_classes = self.strata[:count], self.task.logits is not None
+        return ranking_of(region.effect, tells.clamp_max(1), of_rows, self.index[:count], are_classes=are_classes)
 
 
 class _Region(NamedTuple):
@@ -94,9 +109,10 @@ def suspects(
     Candidates are the cells of images, the features of tables, the words of texts or the places of other sequences; for
     images also the cells in which the explanations of a cluster of rows lie (`cluster_explanations`). A word is one
     region wherever it stands, whose presence predicts the label. The score of a row is the effect of the region on the
-    prediction (`region_effects`) times the fourth power of `neighbour_agreement`, both clipped at 0. Amounts agree
-    if they lie in the same quarter of the labels (`Task.strata`). A region is left out if half of it lies in a more
-    suspected one, or if it contains half of that one.
+    prediction (`region_effects`) times the fourth power of `neighbour_agreement`, relative to that of the labels
+    themselves, both clipped at 0. Amounts agree if they lie in the same quarter of the labels (`Task.strata`). A region
+    is left out if half of it lies in a more suspected one, or if it contains half of that one; or if the model does not
+    clearly rely on it: the interval of its effect holds 0, or the effect is below a hundredth of the largest.
 
     What should predict the label is suspected too if it does so at a fixed place, and so are words that should predict
     it. A cue whose place varies from image to image, or from sequence to sequence, is not found.
@@ -108,7 +124,7 @@ def suspects(
         cell: side of an image's cells in pixels; None for a seventh of the longer side.
         score: None for the logit of the predicted class, or of other tasks for how far the prediction moves.
         num_rows: rows drawn from the data; all if there are fewer.
-        num_donors: rows that lend their values to each row.
+        num_donors: rows that lend their values to each row; to an image two of them, to the next one the next two.
         most: most suspects to return.
 
     Raises:
@@ -131,12 +147,25 @@ def suspects(
     if parts.ndim == 3 and (clustered := _of_clusters(looked, parts, method)):
         regions += map(_Region, clustered, looked.effects(torch.stack(clustered)).T)
     told = [looked.ranking(region) for region in counted("regions ranked: region", regions)]
-    kept: list[int] = []
+    return Suspects(_most_suspected(looked, regions, told, most))
+
+
+def _most_suspected(
+    looked: _Looked, regions: list[_Region], told: list[dict[str, Any]], most: int
+) -> Iterator[Suspect]:
+    """The suspects on which the model relies, the most suspected first, and none that lies in a more suspected one."""
+    largest = max(float(region.effect.mean()) for region in regions)
+    kept: list[_Region] = []
     for place in sorted(range(len(regions)), key=lambda place: -told[place]["score"]):
-        is_new = not any(_is_same(regions[place].mask, regions[better].mask) for better in kept)
-        if told[place]["score"] > 0 and is_new and len(kept) < most:
-            kept.append(place)
-    return Suspects(_suspect(looked, regions[place], told[place]) for place in kept)
+        if len(kept) == most or told[place]["score"] <= 0:
+            return
+        region = regions[place]
+        if any(_is_same(region.mask, better.mask) for better in kept):
+            continue
+        found = _suspect(looked, region, told[place])
+        if is_relied_on(found.test, largest):
+            kept.append(region)
+            yield found
 
 
 def _checked(data: Any, **counts: int) -> Dataset:

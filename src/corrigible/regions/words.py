@@ -1,4 +1,9 @@
-"""Suspect words of texts: words that the model relies on and whose presence anywhere predicts the label."""
+"""Suspect words of texts: words that the model relies on and whose presence anywhere predicts the label.
+
+Words that nearly always stand side by side are one phrase.
+"""
+
+from collections.abc import Iterator
 
 import torch
 from jaxtyping import Bool, Float, Int
@@ -7,16 +12,18 @@ from torch import Tensor, nn
 from corrigible.data.dataset import rows_of, strata_of, task_of
 from corrigible.data.protocol import Dataset, tokens_of
 from corrigible.data.swapping import draw_donors
-from corrigible.data.tokens import PADDING
+from corrigible.data.tokens import PADDING, occurrences
 from corrigible.data.vocabulary import UNKNOWN
 from corrigible.models.forward import Score
 from corrigible.regions.effects import change_of, marked_effects, predicted
 from corrigible.regions.region_test import compared_with_others
-from corrigible.regions.suspect_ranking import SURELY, Suspect, class_of_rows, ranking_of
-from corrigible.types import Phrase
+from corrigible.regions.suspect_ranking import SURELY, Suspect, is_relied_on, ranking_of
+from corrigible.types import Features, Phrase, Pixels
 
 MOST_WORDS = 200
 """Most words that are looked at: those whose presence best predicts the label."""
+TOGETHER = 0.9
+"""Share of the places of each of two words at which they stand side by side, from which they are one phrase."""
 NUM_DOUBTED = 5
 """Number of imaginary further rows that hold each word, with labels by chance, so that rare words tell less surely."""
 
@@ -33,8 +40,9 @@ def word_suspects(
 ) -> list[Suspect]:
     """Words that the model may rely on by mistake, the most suspected first.
 
-    Candidates are words that at least two of the drawn rows hold. The effect of a word on a row that holds it is how
-    much the prediction changes when other rows' words stand in its places (`region_effects`).
+    Candidates are words that at least two of the drawn rows hold, and phrases: words that nearly always stand side by
+    side. The effect of a phrase on a row that holds it is how much the prediction changes when other rows' words stand
+    in its places (`region_effects`). Punctuation marks that belong to no phrase come last.
 
     Raises:
         RecipeError: no score has that name.
@@ -49,24 +57,54 @@ def word_suspects(
     tells = agreement_of_words(tokens.ids.cpu(), y)[:, y[index]].T
     held = presence(ids, tells.shape[1])
     words = _most_agreeing(held, tells, tokens.words)
-    if not len(words):
+    phrases = _phrases(words, ids)
+    if not phrases:
         return []
+    of_phrase = [occurrences(rows.tokens, [tokens.words[word] for word in phrase]).cpu() for phrase in phrases]
+    marked = torch.stack(of_phrase)
     target = predicted(model, rows.x, task, score, seed=seed)
     donors = rows_of(dataset, draw_donors(len(dataset), num_donors, seed + 1)).x
-    place, row = held[:, words].T.nonzero(as_tuple=True)
-    marks = ids[row] == words[place, None]
-    found = marked_effects(model, rows.x, target, row, marks, donors, score=score, task=task, seed=seed).double()
-    effects = torch.zeros(len(words), len(index), dtype=torch.double).index_put((place, row), found)
-    means = effects.sum(dim=1) / held[:, words].sum(dim=0)
+    has = marked.any(dim=2)
+    place, row = has.nonzero(as_tuple=True)
+    found = marked_effects(model, rows.x, target, row, marked[place, row], donors, score=score, task=task, seed=seed)
+    effects = torch.zeros(has.shape, dtype=torch.double).index_put((place, row), found.double())
+    means = effects.sum(dim=1) / has.sum(dim=1)
     suspects = []
-    for number, word in enumerate(words.tolist()):
-        holders = held[:, word]
-        others = torch.cat([means[:number], means[number + 1 :]]).expand(int(holders.sum()), -1)
-        told = ranking_of(effects[number], tells[:, word] * holders, class_of_rows(task, y[index]), index)
-        test = compared_with_others(effects[number][holders], others, seed=seed)
-        suspects.append(Suspect(region=Phrase((tokens.words[word],)), test=test, size=1, **told))
-    ranked = sorted(suspects, key=lambda suspect: -suspect.score)
-    return [suspect for suspect in ranked if suspect.score > 0][:most]
+    for number, phrase in enumerate(phrases):
+        others = torch.cat([means[:number], means[number + 1 :]]).expand(int(has[number].sum()), -1)
+        tell = (tells[:, list(phrase)] * has[number, :, None]).amax(dim=1)
+        told = ranking_of(effects[number], tell, y[index], index, are_classes=task.logits is not None)
+        test = compared_with_others(effects[number][has[number]], others, seed=seed)
+        region = Phrase(tuple(tokens.words[word] for word in phrase))
+        suspects.append(Suspect(region=region, test=test, size=len(phrase), **told))
+    largest = float(means.max())
+    relied_on = [found for found in suspects if found.score > 0 and is_relied_on(found.test, largest)]
+    return sorted(relied_on, key=lambda found: (_is_punctuation(found.region), -found.score))[:most]
+
+
+def _is_punctuation(region: Pixels | Features | Phrase) -> bool:
+    return isinstance(region, Phrase) and not any(map(str.isalnum, "".join(region.words)))
+
+
+def _phrases(words: Int[Tensor, " looked"], ids: Int[Tensor, " row token"]) -> list[tuple[int, ...]]:
+    """The words, joined where they stand side by side nearly wherever either of them stands."""
+    known = set(words.tolist())
+    counts = ids[ids != PADDING].bincount().tolist()
+    pairs, together = torch.stack([ids[:, :-1], ids[:, 1:]], dim=-1).view(-1, 2).unique(dim=0, return_counts=True)
+    follows = {
+        before: after
+        for (before, after), count in zip(pairs.tolist(), together.tolist(), strict=True)
+        if {before, after} <= known and before != after and count >= TOGETHER * max(counts[before], counts[after])
+    }
+    begins = sorted(known - set(follows.values()))
+    return [tuple(_chain(word, follows)) for word in begins]
+
+
+def _chain(word: int, follows: dict[int, int]) -> Iterator[int]:
+    yield word
+    while word in follows:
+        word = follows[word]
+        yield word
 
 
 def presence(ids: Int[Tensor, " row token"], num_words: int) -> Bool[Tensor, " row word"]:

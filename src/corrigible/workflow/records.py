@@ -99,6 +99,10 @@ class Suspected:
     """Those of ``rows``; empty if rows are no files."""
     tells_label: bool = True
     """Whether the region predicts the label by itself. If not, it may be the object itself that is seen there."""
+    suspicion: str = ""
+    """The score in per cent of the first one's, by which suspects are ordered."""
+    moved_as: str = ""
+    """Where labels are no classes, what the effect measures, with {} for 100 times its value."""
 
 
 @dataclass(frozen=True)

@@ -16,14 +16,15 @@ from corrigible.feedback.masks import mask_of
 from corrigible.figures import number
 from corrigible.pages.suspected import SuspectCard, SuspectExample, SuspectPage, render_suspected
 from corrigible.plots.features import with_value
-from corrigible.regions.suspect_ranking import Suspect, times
+from corrigible.regions.suspect_ranking import BY_SUSPICION, Suspect, times
 from corrigible.study import Study
 from corrigible.types import Features, Phrase, Pixels, Task
 from corrigible.workflow.records import Suspected
 from corrigible.workflow.row_texts import label_texts
 
 PAGE_FILE = "suspect.html"
-NUM_EXAMPLES = 3
+NUM_EXAMPLES, NUM_BESIDE = 3, 2
+"""Examples of a suspect, and rows of other classes to compare with."""
 
 
 def suspect_page(
@@ -44,6 +45,7 @@ def suspect_page(
             about=(
                 f"Model {model}, training rows. A suspicion, not a finding: it creates no feedback. Look at the "
                 "examples, and say what must not matter.",
+                f"They are ordered by suspicion: {BY_SUSPICION}.",
             ),
             telling=tuple(card for card, suspect in zip(cards, found, strict=True) if suspect.tells_label),
             others=tuple(card for card, suspect in zip(cards, found, strict=True) if not suspect.tells_label),
@@ -53,32 +55,40 @@ def suspect_page(
 
 def sentence_of(suspect: Suspect, task: Task) -> str:
     """How far the prediction goes by the region, and how well the region alone tells the label."""
-    test, is_of_classes = suspect.test, task.name == "classes"
-    what, falls, fall = ("score of the predicted class", "falls", "fall")
-    if not is_of_classes:
-        what, falls, fall = ("prediction", "moves", "move")
+    test = suspect.test
     beside = f", {times(test.ratio)} times as much as elsewhere" if test.effect > 0 else ""
-    does = (
-        f"{falls if test.effect > 0 else 'rises'} by {number(abs(test.effect))}" if test.effect else "does not change"
-    )
+    does = f"{'falls' if test.effect > 0 else 'rises'} by {number(abs(test.effect))}"
+    does = f"the score of the predicted class {does if test.effect else 'does not change'}"
+    fall, percent = "fall", 1
+    if task.name != "classes":
+        fall, percent = "move", 100
+        does = f"the model moves {task.moved_as.format(number(percent * test.effect))}"
     return (
-        f"With other rows’ values there, the {what} {does}{beside} (95\u00a0% interval of the {fall}: "
-        f"{number(test.low)} to {number(test.high)}). Alone it tells the label to {suspect.agreement:.2f}, where 1 is "
-        "always and 0 as by chance."
+        f"With other rows’ values there, {does}{beside} (95\u00a0% interval of the {fall}: "
+        f"{number(percent * test.low)} to {number(percent * test.high)}). Alone it tells the label to "
+        f"{suspect.agreement:.2f}, where 1 is always and 0 as by chance."
     )
 
 
 def _card(suspect: Suspect, record: Suspected, data: Dataset, study: Study) -> SuspectCard:
-    rows = torch.tensor(suspect.rows[:NUM_EXAMPLES], dtype=torch.long)
+    # A text without the words shows nothing to compare with.
+    beside = () if isinstance(suspect.region, Phrase) else suspect.beside[:NUM_BESIDE]
+    rows = torch.tensor([*suspect.rows[:NUM_EXAMPLES], *beside], dtype=torch.long)
     labels, names, words = label_texts(data, rows), names_of(data), study.recipe.labels
     examples = [
-        SuspectExample(names.row(row) if names.files else f"Row {row}", in_words(label, words), drawing)
+        SuspectExample(
+            names.row(row) if names.files else f"Row {row}", in_words(label, words), drawing, is_beside=row in beside
+        )
         for row, label, drawing in zip(rows.tolist(), labels, _drawn(suspect, rows_of(data, rows), words), strict=True)
     ]
     about = f", on rows of {in_words(record.label, words)}" if record.label else ""
     commands = _commands(record, data, study.folder) if suspect.tells_label else ()
     return SuspectCard(
-        record.rank, f"{_title(suspect, words)}{about}", sentence_of(suspect, task_of(data)), tuple(examples), commands
+        record.rank,
+        f"{_title(suspect, words)}{about}",
+        f"{sentence_of(suspect, task_of(data))} Suspicion: {record.suspicion}.",
+        tuple(examples),
+        commands,
     )
 
 

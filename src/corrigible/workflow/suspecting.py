@@ -16,12 +16,11 @@ from corrigible.models.devices import device_named
 from corrigible.printable import plural
 from corrigible.recipe import load_data
 from corrigible.regions.candidates import box_of
-from corrigible.regions.suspect_ranking import Suspect
+from corrigible.regions.suspect_ranking import Suspect, suspicions
 from corrigible.regions.suspects import suspects
 from corrigible.study import Draft, open_study
 from corrigible.types import Columns, Features, Phrase, Region
 from corrigible.workflow.making import load_model
-from corrigible.workflow.next_steps import next_steps
 from corrigible.workflow.records import Finished, Suspected
 from corrigible.workflow.suspect_page import PAGE_FILE, suspect_page
 
@@ -44,7 +43,8 @@ def suspect(
         model = load_model(source, study.recipe).to(device_named(device))
         found = suspects(model, data, seed=seed)
         shape = shape_of(data)
-        records = [_record(rank, entry, len(shape) == 3, data) for rank, entry in enumerate(found, start=1)]
+        ranked = enumerate(zip(found, suspicions(found), strict=True), start=1)
+        records = [_record(rank, entry, share, data) for rank, (entry, share) in ranked]
         draft.write_json("suspects.json", [dataclasses.asdict(record) for record in records])
         page = suspect_page(found, records, data, title=title, model=f"{source.name} ({source.label})", study=study)
         (draft.folder / PAGE_FILE).write_text(page, encoding="utf-8")
@@ -52,8 +52,18 @@ def suspect(
             _keep_masks(draft, [entry.region for entry in found], shape, columns_of(data))
     yield from records
     assert draft.published is not None
-    page, steps = str(draft.published / PAGE_FILE), next_steps(folder, "suspect")
-    yield Finished("suspect", str(draft.published), page, _result(found, is_image=len(shape) == 3), steps)
+    page, result = str(draft.published / PAGE_FILE), _result(found, is_image=len(shape) == 3)
+    yield Finished("suspect", str(draft.published), page, result, _next(records, folder))
+
+
+def _next(records: Sequence[Suspected], folder: Path) -> tuple[str, ...]:
+    """The command that marks the first region that tells the label; if none does, to measure the model."""
+    where = shlex.quote(str(folder))
+    for record in records:
+        if record.tells_label:
+            why = f"if number {record.rank}, above, must not matter"
+            return (f"corrigible feedback add {where} {record.region}  # {why}",)
+    return (f"corrigible evaluate {where}  # how good the model is",)
 
 
 def _result(found: Sequence[Suspect], *, is_image: bool) -> str:
@@ -65,15 +75,16 @@ def _result(found: Sequence[Suspect], *, is_image: bool) -> str:
     if not telling:
         return f"nothing tells the label by itself: what you see in these regions {what}"
     if telling < len(found):
-        return f"{telling} of {len(found)} tell the label alone; the others {what}"
-    return f"{plural(len(found), 'region')} to look at; all of them tell the label alone"
+        return f"{telling} of {len(found)} {'tells' if telling == 1 else 'tell'} the label alone; the others {what}"
+    those = "it tells" if telling == 1 else "all of them tell"
+    return f"{plural(telling, 'region')} to look at; {those} the label alone"
 
 
-def _record(rank: int, found: Suspect, is_image: bool, data: Dataset) -> Suspected:
-    test = found.test
+def _record(rank: int, found: Suspect, suspicion: str, data: Dataset) -> Suspected:
+    test, task = found.test, task_of(data)
     return Suspected(
         rank=rank,
-        region=in_words(found.region, is_image=is_image),
+        region=in_words(found.region, is_image=len(shape_of(data)) == 3),
         label="" if found.label is None else _part_named(found.label, data),
         score=found.score,
         effect=test.effect,
@@ -86,6 +97,8 @@ def _record(rank: int, found: Suspect, is_image: bool, data: Dataset) -> Suspect
         rows=found.rows,
         tells_label=found.tells_label,
         files=tuple(files_of(data)[row] for row in found.rows if files_of(data)),
+        suspicion=suspicion,
+        moved_as="" if task.name == "classes" else task.moved_as,
     )
 
 
