@@ -144,8 +144,7 @@ class Study:
         Raises:
             StudyError: there is none.
         """
-        runs = self.runs()
-        left_out = discarded(run.record for run in runs)
+        left_out = discarded(run.record for run in (runs := self.runs()))
         found = [run for run in runs if run.verb in verbs and run.name not in left_out]
         if not found:
             wanted = " or ".join(verbs)

@@ -81,8 +81,14 @@ def answers_where(connection: sqlite3.Connection, condition: str, *values: Any) 
     for number, at, author, note, key, split, row, answer, seconds, fingerprint, shown, feedback in connection.execute(
         query, values
     ):
-        lists = {"shown": tuple(json.loads(shown)), "feedback": tuple(json.loads(feedback))}
-        about = {"key": key, "seconds": seconds, "fingerprint": fingerprint, "author": author, "note": note}
+        lists: dict[str, Any] = {"shown": tuple(json.loads(shown)), "feedback": tuple(json.loads(feedback))}
+        about: dict[str, Any] = {
+            "key": key,
+            "seconds": seconds,
+            "fingerprint": fingerprint,
+            "author": author,
+            "note": note,
+        }
         yield number, Answer(row, answer, split, at=datetime.fromisoformat(at), **about, **lists)
 
 

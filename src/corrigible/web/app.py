@@ -92,7 +92,7 @@ async def _item_page(request: Request) -> Response:
     return as_page("page", page="item", split=split, row=row, **await _named(request))
 
 
-async def _named(request: Request) -> dict[str, str]:
+async def _named(request: Request) -> dict[str, Any]:
     review = _review(request)
     return {"title": await review.title(), "study": str(review.folder.resolve())}
 

@@ -11,7 +11,7 @@ from starlette.routing import Route
 
 from corrigible.jobs import kept
 from corrigible.web.answers import as_json, asked_in
-from corrigible.workflow.reviews.asked import object_in
+from corrigible.workflow.reviews.asked import object_in, text_in
 
 PAUSE_SECONDS, BEAT_SECONDS = 0.25, 15.0
 """How often a file is looked into, and the longest time without a sign that the stream lives."""
@@ -45,7 +45,7 @@ async def _list(request: Request) -> Response:
 
 async def _start(request: Request) -> Response:
     asked = object_in(await asked_in(request), "the job")
-    started = await asyncio.to_thread(kept.start, _folder(request), asked.get("verb"), asked.get("options") or {})
+    started = await asyncio.to_thread(kept.start, _folder(request), text_in(asked, "verb"), asked.get("options") or {})
     return as_json({"id": started})
 
 

@@ -23,6 +23,7 @@ from corrigible.observations import Observations, gather
 from corrigible.protocols.corrections.verdict import Verdict
 from corrigible.recipe import Recipe, load_data, metrics_of
 from corrigible.regions.shifts import Shift
+from corrigible.run_records import discarded
 from corrigible.study import Draft, Run, Study, open_study
 from corrigible.types import Feedback, Measurement
 from corrigible.workflow.backgrounds import with_background
@@ -156,10 +157,11 @@ def _examples(study: Study, evaluated: _Evaluated, results: list[dict[str, Any]]
 
 
 def models_to_compare(study: Study) -> list[Run]:
-    """The latest trained model, the latest correction of it, and the baselines of that correction."""
+    """The latest trained model, its latest correction that was not discarded, and the baselines of that correction."""
     trained = study.latest("train")
     made = [run for run in study.runs() if run.record.get("parent") == trained.name]
-    corrected = [run for run in made if run.verb == "correct"][-1:]
+    left_out = discarded(run.record for run in study.runs())
+    corrected = [run for run in made if run.verb == "correct" and run.name not in left_out][-1:]
     names = {run.name for run in corrected}
     return [trained, *corrected, *(run for run in made if run.record.get("correction") in names)]
 

@@ -89,6 +89,12 @@ def _after_feedback(state: _State) -> list[str]:
     return _onwards(state)
 
 
+def _after_keeping(state: _State) -> list[str]:
+    if not state.has_since("evaluate", "correct"):
+        return [f"corrigible evaluate {state.where}  # measure before and after"]
+    return [f"corrigible seal {state.where}"]
+
+
 def _after_comparing(state: _State) -> list[str]:
     return [
         f"open {state.where}/comparison.html",
@@ -97,11 +103,13 @@ def _after_comparing(state: _State) -> list[str]:
 
 
 _AFTER: Mapping[str, Callable[[_State], list[str]]] = {
+    "keep": _after_keeping,
     "train": _after_training,
     "suspect": lambda state: [state.marked],
     "feedback": _after_feedback,
     "correct": lambda state: [f"corrigible evaluate {state.where}  # measure before and after"],
     "compare": _after_comparing,
+    "discard": lambda state: [state.marked, f"corrigible correct {state.where}  # train again on what was said"],
     "evaluate": lambda state: [f"corrigible report {state.where}"],
     "report": lambda state: [f"open {state.where}/report.html", f"corrigible seal {state.where}"],
 }

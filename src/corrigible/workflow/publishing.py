@@ -22,6 +22,7 @@ from corrigible.plots.style import spoken_method
 from corrigible.progress import begun
 from corrigible.recipe_keys import Heading, heading_of
 from corrigible.reporting import Curve, HeatmapRow, ReportContent, ReportedModel, ReportTable, render
+from corrigible.run_records import DISCARD, decisions
 from corrigible.study import Run, Study, open_study
 from corrigible.training import Epoch
 from corrigible.types import Measurement
@@ -155,7 +156,7 @@ def _content(study: Study, evaluation: Run) -> ReportContent:
         created=datetime.fromisoformat(evaluation.record["created"]),
         opening=opening(verdicts[0], changes, seen, models[0].class_names, words) if verdicts else None,
         summary=(*details(verdicts, changes, words), *moved(results.get("shifts", []), words)),
-        notes=recipe.notes,
+        notes=(*recipe.notes, *_decision(study, corrected)),
         unit=words.unit,
         models=models,
         explanation=_explanation(recipe, words),
@@ -170,6 +171,19 @@ def _content(study: Study, evaluation: Run) -> ReportContent:
         recipe=evaluation.record["recipe"],
         provenance=tuple(_provenance(evaluation, compared)),
     )
+
+
+def _decision(study: Study, corrected: Run) -> Iterator[str]:
+    """Who decided to keep or discard the correction, if anybody did."""
+    found = decisions(run.record for run in study.runs()).get(corrected.name)
+    if found is None:
+        return
+    by = f" by {found['author']}" if found.get("author") else ""
+    note = f": {found['note']}" if found.get("note") else ""
+    if found["verb"] == DISCARD:
+        yield f"{corrected.name} was discarded{by} and is not in use{note}"
+    else:
+        yield f"{corrected.name} was kept{by}{note}"
 
 
 def _present(runs: Mapping[str, Run], name: str) -> Run:

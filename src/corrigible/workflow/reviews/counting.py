@@ -51,7 +51,7 @@ def rows_with(data: Dataset, words: Sequence[str]) -> list[int]:
     """The rows whose text holds these words side by side; none for rows that are no texts."""
     if tokens_of(data) is None:
         return []
-    return _holding(data, words).nonzero().flatten().tolist()  # type: ignore[no-any-return]
+    return _holding(data, words).nonzero().flatten().tolist()
 
 
 def _holding(data: Dataset, words: Sequence[str]) -> Bool[Tensor, " row"]:

@@ -68,11 +68,11 @@ def segments(subject: Subject, split: str, row: int) -> bytes:
 
 def _brightness(subject: Subject) -> tuple[float, float]:
     """The values that are drawn black and white, the same for all rows."""
-    known = subject.__dict__.get("_brightness")
+    known = subject.kept.get("brightness")
     if known is None:
         index = torch.linspace(0, len(subject.first) - 1, min(NUM_SAMPLED, len(subject.first))).round().long()
         known = brightness_of([subject.rows(next(iter(subject.data)), index.unique().tolist()).x])
-        subject.__dict__["_brightness"] = known
+        subject.kept["brightness"] = known
     found: tuple[float, float] = known
     return found
 

@@ -100,7 +100,8 @@ def _is_mask_of_row(said: Feedback, subject: Subject) -> bool:
 
 def _plane(said: Feedback) -> NDArray[np.bool_]:
     assert isinstance(said.region, Pixels)
-    return said.region.mask.reshape(-1, *said.region.mask.shape[-2:]).any(axis=0)
+    planes = said.region.mask.reshape(-1, *said.region.mask.shape[-2:])
+    return np.asarray(planes.any(axis=0))
 
 
 def _masks(subject: Subject, said: list[Feedback]) -> bytes:

@@ -116,7 +116,7 @@ class Items:
     def _shown(rows: Rows, show: str) -> NDArray[np.bool_]:
         match show:
             case "wrong":
-                return rows.is_right == 0
+                return np.equal(rows.is_right, 0)
             case "unreviewed":
                 return ~rows.reviewed
             case "reviewed":

@@ -61,7 +61,7 @@ class _Looking:
         self.kept: OrderedDict[tuple[str, ...], Answered] = OrderedDict()
         self.waiting: list[dict[str, Any]] = []
         self.ahead: list[dict[str, Any]] = []
-        self.predicting = self._predictions()
+        self.predicting: Iterator[bool] | None = self._predictions()
 
     def serve(self) -> None:
         while True:
@@ -118,7 +118,7 @@ class _Looking:
         except Exception:
             log.debug("nothing prepared", exc_info=True)
 
-    def _predictions(self) -> Iterator[bool] | None:
+    def _predictions(self) -> Iterator[bool]:
         for split, data in self.subject.data.items():
             for index in torch.arange(len(data)).split(ROWS_AT_ONCE):
                 rows = index.tolist()

@@ -5,7 +5,6 @@ The desk (store, index) belongs to one thread, the model to another process; wha
 
 import asyncio
 import functools
-from collections import OrderedDict
 from collections.abc import Callable, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -18,11 +17,10 @@ from corrigible.study import open_study
 from corrigible.workflow.reviews.asked import number_in, object_in, text_in
 from corrigible.workflow.reviews.desk import Conflict, Desk
 from corrigible.workflow.reviews.history import history
+from corrigible.workflow.reviews.kept import Kept
 from corrigible.workflow.reviews.start import study_json, suspect_rows, title_of
 from corrigible.workflow.reviews.worker import Worker
 
-MOST_BYTES = 32 * 2**20
-"""Of items and pictures in memory."""
 THUMB, LARGE = 96, 1024
 NUM_AHEAD = 3
 LOADING_SECONDS, PAUSE_SECONDS = 120.0, 0.05
@@ -45,8 +43,7 @@ class Review:
         self.failure = ""
         """Why the model or the data cannot be loaded."""
         self._thread = ThreadPoolExecutor(1, thread_name_prefix="desk")
-        self._kept: OrderedDict[tuple[Any, ...], tuple[Any, bytes]] = OrderedDict()
-        self._num_bytes = 0
+        self._kept = Kept()
         self._is_closed = False
         self._runs_seen = len(open_study(folder).run_folders())
         self.run = open_study(folder).latest("train", "correct")
@@ -267,23 +264,15 @@ class Review:
     async def _look(self, do: str, *, as_of: int = 0, **about: Any) -> tuple[Any, bytes]:
         """What the looker finds; kept for the next time, as long as nothing that it depends on changes."""
         key = (self.run.name, do, as_of, *map(str, about.values()))
-        if key in self._kept:
-            self._kept.move_to_end(key)
-            return self._kept[key]
-        found = await self._ask(do, **about)
-        if key[0] == self.run.name and do not in ("search", "snippets"):
-            self._keep(key, found)
+        found = self._kept.at(key)
+        if found is None:
+            found = await self._ask(do, **about)
+            if key[0] == self.run.name and do not in ("search", "snippets"):
+                self._kept.keep(key, found)
         return found
 
     async def _ask(self, do: str, **about: Any) -> tuple[Any, bytes]:
         return await asyncio.wrap_future(self.worker.ask(do, **about))
-
-    def _keep(self, key: tuple[Any, ...], found: tuple[Any, bytes]) -> None:
-        self._kept[key] = found
-        self._num_bytes += _size(found)
-        while self._num_bytes > MOST_BYTES:
-            _, oldest = self._kept.popitem(last=False)
-            self._num_bytes -= _size(oldest)
 
     def _hear(self, message: Mapping[str, Any]) -> None:
         """What the looker tells, in a thread of its own."""
@@ -307,8 +296,3 @@ class Review:
     def _warn(self, warning: str) -> None:
         if warning not in self.warnings:
             self.warnings.append(warning)
-
-
-def _size(found: tuple[Any, bytes]) -> int:
-    """About how many bytes it takes."""
-    return len(found[1]) + 8 * len(str(found[0]))

@@ -117,7 +117,7 @@ def _suspect(found: Mapping[str, Any], facts: Mapping[str, Any]) -> dict[str, An
 
 def _title(region: Region, facts: Mapping[str, Any]) -> str:
     if isinstance(region, Pixels) and region.mask.ndim >= 2:
-        down, across = region.mask.any(axis=1).nonzero()[0], region.mask.any(axis=0).nonzero()[0]
+        down, across = (np.flatnonzero(region.mask.any(axis=axis)) for axis in (1, 0))
         size = f"{len(across)} × {len(down)} pixels"
         return f"{size}, {int(across[0])} from the left and {int(down[0])} from the top"
     return region_in_words(region, facts.get("titles", {}))

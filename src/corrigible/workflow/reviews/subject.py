@@ -29,6 +29,8 @@ METHODS = {
     "text": ("integrated_gradients", "feature_ablation", "lime"),
 }
 """The explainers that a reviewer can choose between, by kind of data, beside the recipe's own."""
+MOST_SAMPLED = 10_000
+"""Training rows from which it is learned what is usual of a table's features."""
 TITLES = {
     COVERED: "Covered patches",
     "feature_ablation": "Left out one by one",
@@ -56,6 +58,8 @@ class Subject:
     seed: int = 0
     run: str = ""
     label: str = ""
+    kept: dict[Any, Any] = field(default_factory=dict, repr=False, compare=False)
+    """What was found out about the data, by name."""
 
     @cached_property
     def first(self) -> Dataset:
@@ -77,6 +81,12 @@ class Subject:
     @cached_property
     def task(self) -> Task:
         return task_of(self.first)
+
+    @cached_property
+    def sample(self) -> Tensor:
+        """Inputs of rows spread over the first split, flattened, from which it is learned what is usual."""
+        index = torch.linspace(0, len(self.first) - 1, min(len(self.first), MOST_SAMPLED)).round().long().unique()
+        return rows_of(self.first, index).x.flatten(1)
 
     @cached_property
     def class_names(self) -> tuple[str, ...]:

@@ -3,13 +3,11 @@
 import math
 from collections.abc import Mapping
 from dataclasses import replace
-from functools import lru_cache
 from typing import Any, NamedTuple
 
-import torch
 from torch import Tensor
 
-from corrigible.data.dataset import Dataset, TensorData, rows_of
+from corrigible.data.dataset import TensorData
 from corrigible.data.original_units import units_in
 from corrigible.data.protocol import columns_of
 from corrigible.data.table_columns import MISSING
@@ -19,8 +17,6 @@ from corrigible.feedback.checks import shortened
 from corrigible.types import Columns
 from corrigible.workflow.reviews.subject import Subject
 
-MOST_SAMPLED = 10_000
-"""Training rows from which it is learned what is usual."""
 LOW, HIGH = 0.05, 0.95
 YES, NO = "yes", "no"
 
@@ -84,7 +80,7 @@ def _feature(subject: Subject, columns: Columns, name: str, x: Tensor, share: fl
         value = shown[chosen[0]] if chosen else "unknown"
         return {**found, "value": value, "kind": "category", "levels": list(shown.values()), "population": None}
     number = _number(columns, name, places, x)
-    usual = _usual(subject.first, columns, places[0])
+    usual = _usual(subject, columns, places[0])
     if usual.is_yes_no:
         value = "unknown" if number is None else YES if number else NO
         return {**found, "value": value, "kind": "yes_no", "levels": [NO, YES], "population": None}
@@ -99,19 +95,16 @@ def _number(columns: Columns, name: str, places: list[int], x: Tensor) -> float 
     return units_in(columns).original(places[0], float(x[places[0]]))
 
 
-@lru_cache(maxsize=4096)
-def _usual(data: Dataset, columns: Columns, place: int) -> Usual:
-    index = torch.linspace(0, len(data) - 1, min(len(data), MOST_SAMPLED)).round().long().unique()
-    found = _sample(data, tuple(index.tolist()))[:, place].double()
-    units = units_in(columns)
-    values = (units.shift[place] + units.scale[place] * found).sort().values
-    rounded = values.round(decimals=4)
-    return Usual(values, bool(((rounded == 0) | (rounded == 1)).all()))
-
-
-@lru_cache(maxsize=2)
-def _sample(data: Dataset, index: tuple[int, ...]) -> Tensor:
-    return rows_of(data, torch.tensor(index)).x.flatten(1)
+def _usual(subject: Subject, columns: Columns, place: int) -> Usual:
+    known = subject.kept.get(("usual", place))
+    if known is None:
+        units = units_in(columns)
+        values = (units.shift[place] + units.scale[place] * subject.sample[:, place].double()).sort().values
+        rounded = values.round(decimals=4)
+        known = Usual(values, bool(((rounded == 0) | (rounded == 1)).all()))
+        subject.kept["usual", place] = known
+    found: Usual = known
+    return found
 
 
 def _population(values: Tensor, number: float | None) -> dict[str, Any]:
