@@ -34,9 +34,7 @@ from corrigible.files import (
 )
 from corrigible.folders import draft_folder, sync, write_atomically, writing_in
 from corrigible.recipe_keys import content_of
-from corrigible.run_records import discarded
-from corrigible.run_records import record_as_bytes as record_as_bytes
-from corrigible.run_records import record_hash as record_hash
+from corrigible.run_records import discarded, record_as_bytes, record_hash
 from corrigible.trusted_code import own, require_trusted
 
 if TYPE_CHECKING:
@@ -144,7 +142,8 @@ class Study:
         Raises:
             StudyError: there is none.
         """
-        left_out = discarded(run.record for run in (runs := self.runs()))
+        runs = self.runs()
+        left_out = discarded(run.record for run in runs)
         found = [run for run in runs if run.verb in verbs and run.name not in left_out]
         if not found:
             wanted = " or ".join(verbs)
@@ -209,7 +208,7 @@ def open_study(folder: Path | str) -> Study:
         if not folder.exists():
             raise StudyError(f"there is no folder {folder}; check the name, or `corrigible init {folder}`") from error
         raise StudyError(
-            f"no recipe.toml in {folder}; expected a study folder: `corrigible init {folder}` makes one"
+            f"no recipe.toml in {folder}; expected a study: `corrigible init {folder}` makes one"
         ) from error
     except (OSError, UnicodeDecodeError) as error:
         raise StudyError(f"cannot read {path} ({error}); expected UTF-8 text") from error

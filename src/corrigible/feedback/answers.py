@@ -81,15 +81,10 @@ def answers_where(connection: sqlite3.Connection, condition: str, *values: Any) 
     for number, at, author, note, key, split, row, answer, seconds, fingerprint, shown, feedback in connection.execute(
         query, values
     ):
-        lists: dict[str, Any] = {"shown": tuple(json.loads(shown)), "feedback": tuple(json.loads(feedback))}
-        about: dict[str, Any] = {
-            "key": key,
-            "seconds": seconds,
-            "fingerprint": fingerprint,
-            "author": author,
-            "note": note,
-        }
-        yield number, Answer(row, answer, split, at=datetime.fromisoformat(at), **about, **lists)
+        about: dict[str, Any] = {"key": key, "seconds": seconds, "fingerprint": fingerprint}
+        about |= {"at": datetime.fromisoformat(at), "author": author, "note": note}
+        about |= {"shown": tuple(json.loads(shown)), "feedback": tuple(json.loads(feedback))}
+        yield number, Answer(row, answer, split, **about)
 
 
 def last_change(connection: sqlite3.Connection, split: str, row: int) -> int:

@@ -8,7 +8,8 @@ from pathlib import Path
 from corrigible import sealing
 from corrigible.errors import RecipeError, SealError, StudyError
 from corrigible.files import hashes_in
-from corrigible.study import Run, Study, open_study, read_run, record_hash
+from corrigible.run_records import record_hash
+from corrigible.study import Run, Study, open_study, read_run
 from corrigible.trusted_code import ORIGIN, is_origin_damaged
 
 PAGES = ("report.html", "comparison.html")
