@@ -7,15 +7,16 @@ from typing import Any
 from starlette.applications import Starlette
 from starlette.exceptions import HTTPException
 from starlette.requests import Request
-from starlette.responses import Response
+from starlette.responses import FileResponse, Response
 from starlette.routing import Route
 
 from corrigible.errors import CorrigibleError
 from corrigible.web import jobs
 from corrigible.web.answers import as_json, as_page, as_png, asked_in, body_of, query_of, static_files
-from corrigible.web.security import Guard
+from corrigible.web.security import REPORT_POLICY, Guard
 from corrigible.workflow.reviews.desk import Conflict
 from corrigible.workflow.reviews.review import Review
+from corrigible.workflow.reviews.start import REPORT
 
 PAGES = {"/": "start", "/items": "items", "/feedback": "feedback", "/correct": "correct", "/report": "report"}
 LONGEST_SPLIT = 200
@@ -57,6 +58,7 @@ def _routes() -> list[Route]:
         Route(f"/map{place}/{{method}}.png", _map),
         Route(f"/segments{place}.png", _segments),
     ]
+    found += [Route("/report.html", _report)]
     found += [Route("/api/outcome", _outcome), Route("/api/export/{name}", _export), *jobs.routes()]
     posts = {
         "decide": _decide,
@@ -119,6 +121,13 @@ async def _next(request: Request) -> Response:
 async def _item(request: Request) -> Response:
     method = request.query_params.get("method", "")
     return as_json(await _review(request).item(*_place(request), method))
+
+
+async def _report(request: Request) -> Response:
+    path = _review(request).folder / REPORT
+    if not path.is_file():
+        raise HTTPException(404)
+    return FileResponse(path, media_type="text/html", headers={"content-security-policy": REPORT_POLICY})
 
 
 async def _history(request: Request) -> Response:

@@ -20,6 +20,8 @@ POLICY = (
     "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data: blob:; connect-src 'self'; "
     "form-action 'self'; frame-ancestors 'none'; base-uri 'none'"
 )
+REPORT_POLICY = "default-src 'none'; style-src 'unsafe-inline'; img-src data:; frame-ancestors 'none'; base-uri 'none'"
+"""Of a written report, which holds its styles and pictures itself and has no script."""
 HEADERS = {
     "content-security-policy": POLICY,
     "x-content-type-options": "nosniff",
@@ -106,9 +108,9 @@ def _with_headers(send: Callable[[Any], Awaitable[None]]) -> Callable[[Any], Awa
 
     async def sending(message: MutableMapping[str, Any]) -> None:
         if message["type"] == "http.response.start":
-            given = [(name, value) for name, value in message.get("headers", []) if name.decode() not in HEADERS]
-            added = [(name.encode(), value.encode()) for name, value in HEADERS.items()]
+            given = list(message.get("headers", []))
             names = {name for name, _ in given}
+            added = [(name.encode(), value.encode()) for name, value in HEADERS.items() if name.encode() not in names]
             if b"cache-control" not in names:
                 added.append((b"cache-control", b"no-store"))
             message["headers"] = given + added

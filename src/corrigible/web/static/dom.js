@@ -53,6 +53,15 @@ export function plural(count, word) {
   return `${count.toLocaleString("en")} ${word}${count === 1 ? "" : "s"}`;
 }
 
+export function capitalised(words) {
+  return words.slice(0, 1).toUpperCase() + words.slice(1);
+}
+
+/** What the two colours of an explanation mean. */
+export function colourKey(prediction) {
+  return [el("span", { class: "key for" }), `for ${prediction}`, el("span", { class: "key against" }), "against it"];
+}
+
 /** The time of day, or the date where it was not today. */
 export function when(at) {
   const time = new Date(at);

@@ -1,6 +1,6 @@
 // An image to review: the picture with its heat, proposals as outlines, and tools to mark what is meant.
 import { LineLayer, MarkLayer, Stage } from "./canvas.js";
-import { button, el } from "./dom.js";
+import { button, colourKey, el } from "./dom.js";
 import { Marking } from "./marking.js";
 import { maskOf, outlineOf, pathOf, picture, segmentsOf } from "./pixels.js";
 import { Pointing } from "./pointing.js";
@@ -94,7 +94,8 @@ class ImageWork {
     this.besideButton = button("Side by side", () => this.beside(), { "aria-pressed": "false", title: "Side by side (D)" });
     return el("div", { class: "heat-bar" },
       el("label", { class: "slider" }, "Heat ", this.slider),
-      el("label", {}, "Explained by ", this.menu), this.besideButton);
+      el("label", {}, "Explained by ", this.menu), this.besideButton,
+      el("span", { class: "muted" }, colourKey(this.item.prediction)));
   }
 
   async loadProposals() {

@@ -1,6 +1,6 @@
 // One item to review, of any kind. It knows no address but those in the item, and asks all else of its `transport`:
 // answer(body), whatif(values), count(body), next(), explain(method), reviewer(); so a notebook can show it too.
-import { chance, el, plural } from "./dom.js";
+import { capitalised, chance, el, plural } from "./dom.js";
 import { mountImage } from "./image.js";
 import { Shortcuts } from "./keys.js";
 import { Panel } from "./panel.js";
@@ -126,7 +126,7 @@ function head(item) {
       el("span", {}, "The model says ", el("strong", {}, item.prediction), ` (${chance(item.certainty)})`, el("span", { class: "if-changed" })),
       el("span", { class: `badge ${verdict}` }, verdict),
       item.left ? el("span", { class: "muted" }, `${plural(item.left, "item")} left`) : null),
-    item.explains ? el("p", { class: "explains" }, item.explains) : null);
+    item.explains ? el("p", { class: "explains" }, capitalised(item.explains)) : null);
 }
 
 /** Seconds that an item was looked at: a hidden page does not count. */

@@ -26,7 +26,7 @@ export async function mount(main, study) {
     el("h1", {}, "Items"),
     el("form", { class: "filters", role: "search", onsubmit: (event) => event.preventDefault() },
       field("Show", "show", SHOWN.map(([value, words]) => [value === "all" ? "" : value, words])),
-      field("Part", "split", [["", "all"], ...(study.splits || ["train", "validation", "test"]).map((name) => [name, name])]),
+      field("Part", "split", study.splits.map((name, place) => [place ? name : "", name])),
       study.classes.length ? field("Label", "class", [["", "all"], ...study.classes.map((name) => [name, name])]) : null,
       search,
       asked.suspect ? button(`Only suspect ${asked.suspect} ✕`, (event) => { delete asked.suspect; event.target.remove(); show(); }) : null),
@@ -42,14 +42,14 @@ function found({ total, page, pages, items }, asked, show) {
   };
   return [
     el("p", { class: "muted" }, plural(total, "item")),
-    el("ul", { class: `tiles ${items.some((item) => item.thumb) ? "pictures" : "lines"}` }, items.map(tile)),
+    el("ul", { class: `tiles ${items.some((item) => item.thumb) ? "pictures" : "lines"}` }, items.map((item) => tile(item, asked.suspect))),
     pages > 1 ? el("p", { class: "pages" },
       button("Back", move(page - 1), { disabled: page <= 1 }), ` page ${page} of ${pages} `, button("Next", move(page + 1), { disabled: page >= pages })) : null,
   ].filter(Boolean);
 }
 
-function tile({ split, row, name, label, prediction, is_right: isRight, certainty, answer, marks, thumb, snippet }) {
-  return el("li", {}, el("a", { href: itemHref(split, row) },
+function tile({ split, row, name, label, prediction, is_right: isRight, certainty, answer, marks, thumb, snippet }, suspect) {
+  return el("li", {}, el("a", { href: itemHref(split, row) + (suspect ? `?suspect=${suspect}` : "") },
     thumb ? el("img", { src: thumb, alt: "", loading: "lazy" }) : null,
     el("span", { class: "words-of-tile" },
       el("strong", {}, name), snippet ? el("span", { class: "snippet" }, snippet) : null,

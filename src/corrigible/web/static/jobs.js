@@ -11,7 +11,7 @@ export function startJob(verb, words, { options = {}, onend = () => location.rel
     start.disabled = true;
     try {
       const { id } = await send("/api/jobs", { verb, options });
-      watchJob(place, id, onend);
+      watchJob(place, { id, verb }, onend);
     } catch (error) {
       trouble.textContent = error.message;
       start.disabled = false;
@@ -27,8 +27,8 @@ export async function runningJob() {
   return running === null ? null : jobs.find((job) => job.id === running) ?? { id: running, verb: "" };
 }
 
-/** Shows a job in the place until it ends; then `onend({state, sentence})`. */
-export function watchJob(place, id, onend) {
+/** Shows a job in the place until it ends; then `onend({state, sentence}, place, verb)`. */
+export function watchJob(place, { id, verb }, onend) {
   const line = el("p", { class: "job-line", role: "status" }, "Beginning");
   const bar = el("progress", { max: 1, "aria-label": "How far it is" });
   const log = el("ol", { class: "log" });
@@ -54,7 +54,7 @@ export function watchJob(place, id, onend) {
     line.textContent = ended.sentence;
     cancel.remove();
     bar.remove();
-    onend(ended, place);
+    onend(ended, place, verb);
   });
   return () => stream.close();
 }

@@ -1,6 +1,6 @@
 // What a correction changed, on the same items, and the decision about it.
 import { itemHref } from "./api.js";
-import { button, chance, el } from "./dom.js";
+import { button, capitalised, chance, el } from "./dom.js";
 import { reviewer } from "./who.js";
 
 const TONES = { corrected: "good", "partly corrected": "middling", "no reliance found": "middling", failed: "bad" };
@@ -8,9 +8,9 @@ const TONES = { corrected: "good", "partly corrected": "middling", "no reliance 
 /** The parts of the page that show an outcome; `decide(decision, author, note)` stores the decision. */
 export function outcome(found, decide) {
   return [
-    el("section", { class: `verdict ${TONES[found.verdict.outcome] || "middling"}` },
-      el("p", { class: "outcome" }, el("strong", {}, found.verdict.outcome)),
-      el("p", { class: "lead" }, found.verdict.sentence)),
+    found.verdict ? el("section", { class: `verdict ${TONES[found.verdict.outcome] || "middling"}` },
+      el("p", { class: "outcome" }, el("strong", {}, capitalised(found.verdict.outcome))),
+      el("p", { class: "lead" }, found.verdict.sentence)) : null,
     decision(found, decide),
     found.doubts.length ? el("section", { class: "caution" }, el("h2", {}, "Look again at"), el("ul", {}, found.doubts.map((words) => el("li", {}, words)))) : null,
     el("section", {}, el("h2", {}, "The same items, before and after"), el("div", { class: "cards" }, found.items.map(card))),
@@ -69,13 +69,11 @@ function words(text) {
 
 function measurements({ measurements: found }) {
   if (!found.length) return null;
-  const cell = (side) => (side === null || side === undefined ? "not measured" : typeof side === "string" ? side
-    : [el("strong", {}, side.value), side.low ? el("span", { class: "muted" }, ` ${side.low} – ${side.high}`) : null]);
   return el("section", {}, el("h2", {}, "Measured"),
     el("div", { class: "wide" }, el("table", {},
       el("thead", {}, el("tr", {}, ["What", "On", "Before", "After", "Change"].map((name) => el("th", { scope: "col" }, name)))),
       el("tbody", {}, found.map(({ metric, part, before, after, is_better: isBetter, note }) => el("tr", {},
-        el("th", { scope: "row" }, metric), el("td", {}, part === "all" ? "all rows" : part), el("td", {}, cell(before)), el("td", {}, cell(after)),
+        el("th", { scope: "row" }, metric), el("td", {}, part === "all" ? "all rows" : part), el("td", {}, before), el("td", {}, after),
         el("td", {}, isBetter === true ? el("span", { class: "badge right" }, "better") : isBetter === false ? el("span", { class: "badge wrong" }, "worse") : null,
           note ? el("span", { class: "muted" }, ` ${note}`) : null)))))));
 }

@@ -27,7 +27,7 @@ export class Panel {
     this.proposals = el("ol", { class: "proposals" }, this.item.proposals.map((each, place) => this.proposal(each, place)));
     this.meaning = choice("What I mark", `polarity-${this.number}`, Object.entries(POLARITIES), this.polarity, (value) => this.setPolarity(value));
     this.where = choice("It holds for", `scope-${this.number}`,
-      [["row", `this ${thing}`], ["class", `all of ${this.item.label}`], ["dataset", `every ${thing}`]], this.scope, (value) => this.setScope(value));
+      [["row", `this ${thing}`], ["class", `all “${this.item.label}”`], ["dataset", `every ${thing}`]], this.scope, (value) => this.setScope(value));
     this.counts = el("p", { class: "counts", "aria-live": "polite" });
     this.noteField = el("input", { type: "text", maxlength: 500, placeholder: "optional", autocomplete: "off" });
     this.save = button("", () => this.answer("marked"), { class: "main save", title: "Save and next (Enter)" });
@@ -43,16 +43,14 @@ export class Panel {
     ];
   }
 
-  proposal({ id, title, share, area }, place) {
-    const facts = this.item.kind === "image"
-      ? `${percent(share)} of the heat on ${percent(area)} of the picture`
-      : `${percent(share)} of the explanation`;
+  proposal({ id, title, share }, place) {
+    const [name, ...facts] = /\d\s?%/.test(title) ? title.split(/[,:] (?=[\d<])/) : [title, share === null ? "suspected" : `${percent(share)} of the explanation`];
     return el("li", {}, el("button", {
       type: "button", "aria-pressed": "false", "data-proposal": id,
       onclick: () => this.choose(id),
       onpointerenter: () => this.work()?.point?.(id), onpointerleave: () => this.work()?.point?.(null),
       onfocus: () => this.work()?.point?.(id), onblur: () => this.work()?.point?.(null),
-    }, el("kbd", {}, String(place + 1)), el("span", {}, el("strong", {}, title), el("small", {}, facts))));
+    }, el("kbd", {}, String(place + 1)), el("span", {}, el("strong", {}, name), el("small", {}, facts.join(" · ")))));
   }
 
   begin() {

@@ -11,7 +11,7 @@ export async function mount(main, study) {
       startJob("report", study.report ? "Write it again" : "Write the report", { onend: told })),
     el("section", {}, el("h2", {}, "Seal"),
       el("p", {}, "The model with its measurements, its feedback and the hash of each file, so that everybody can check that nothing was changed."),
-      study.sealed ? el("p", { class: "muted" }, study.sealed) : null,
+      study.sealed.length ? el("p", { class: "muted" }, `Sealed so far: ${study.sealed.join(", ")}`) : null,
       startJob("seal", "Seal the model", { onend: told, isMain: false })));
 }
 

@@ -12,9 +12,8 @@ export function prepare({ dataset: { split, row } }) {
 }
 
 export async function mount(main, study, queue, prepared) {
-  const order = new URLSearchParams(location.search).get("strategy") || "";
-  const trail = new Trail(study, order);
-  const item = { ...(await prepared), methods: study.methods };
+  const trail = new Trail(study);
+  const item = completed(await prepared, study);
   trail.at(item);
   const place = el("div", {});
   main.replaceChildren(place);
@@ -23,7 +22,7 @@ export async function mount(main, study, queue, prepared) {
     next: async () => {
       const next = await trail.next();
       if (!next.done) {
-        history.pushState({}, "", itemHref(next.split, next.row) + location.search);
+        history.pushState({}, "", itemHref(next.split, next.row) + (next.isOfSuspect ? location.search : ""));
         scrollTo(0, 0);
       }
       return next;
@@ -47,13 +46,27 @@ function address({ split, row }) {
 }
 
 async function load(study, split, row) {
-  return { ...(await read(address({ split, row }))), methods: study.methods };
+  return completed(await read(address({ split, row })), study);
+}
+
+/** The suspect whose rows are looked at one after the other, if any. */
+function suspectOf(study) {
+  const rank = Number(new URLSearchParams(location.search).get("suspect"));
+  return study.suspects.find((each) => each.rank === rank) ?? null;
+}
+
+/** The item with the study's methods; where a suspect is looked at, its region is the first proposal. */
+function completed(item, study) {
+  const suspect = suspectOf(study);
+  if (!suspect) return { ...item, methods: study.methods };
+  const offered = { id: `suspect-${suspect.rank}`, title: "the suspected region", share: null, area: 0, region: suspect.region };
+  return { ...item, methods: study.methods, proposals: [offered, ...item.proposals] };
 }
 
 /** Which item comes next, asked for while the one before it is looked at. */
 class Trail {
-  constructor(study, order) {
-    Object.assign(this, { study, order });
+  constructor(study) {
+    this.study = study;
   }
 
   at(item) {
@@ -63,12 +76,20 @@ class Trail {
   }
 
   async load() {
-    const { split, row } = this.current;
-    const next = await read("/api/next", { strategy: this.order, after: `${split}/${row}` });
+    const next = this.ofSuspect() ?? (await read("/api/next", { after: `${this.current.split}/${this.current.row}` }));
     if (next.done) return next;
     const item = await load(this.study, next.split, next.row);
     for (const url of [item.image?.picture, item.image?.map]) if (url) new Image().src = url;
-    return { ...item, reason: next.reason, left: next.left };
+    return { ...item, left: next.left, isOfSuspect: next.isOfSuspect === true };
+  }
+
+  /** The next example of the suspect that is looked at; after the last one the usual order goes on. */
+  ofSuspect() {
+    const rows = suspectOf(this.study)?.rows ?? [];
+    const place = rows.findIndex(([split, row]) => split === this.current.split && row === this.current.row);
+    if (place < 0 || place + 1 >= rows.length) return null;
+    const [split, row] = rows[place + 1];
+    return { split, row, left: rows.length - place - 1, isOfSuspect: true };
   }
 
   async next() {

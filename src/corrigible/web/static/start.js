@@ -1,40 +1,70 @@
 // The study in one look.
-import { itemHref } from "./api.js";
+import { itemHref, read } from "./api.js";
 import { el, plural } from "./dom.js";
 import { startJob } from "./jobs.js";
 
+const PAUSE = 1500, MOST_LOOKS = 200;
+
 export async function mount(main, study) {
-  const { counts } = study;
+  show(main, study);
+  let shown = JSON.stringify(study);
+  for (let look = 0; look < MOST_LOOKS && isBeingLoaded(study); look++) {
+    await new Promise((resolve) => setTimeout(resolve, PAUSE));
+    study = await read("/api/study").catch(() => study);
+    if (JSON.stringify(study) !== shown) show(main, study);
+    shown = JSON.stringify(study);
+  }
+}
+
+/** Whether the server still loads the data, or asks the model about each row. */
+function isBeingLoaded({ counts, classes, accuracy: found }) {
+  return counts.rows === 0 || (classes.length > 0 && found.length === 0);
+}
+
+function show(main, study) {
+  const { counts, next } = study;
+  const isLoading = counts.rows === 0;
   main.replaceChildren(
     el("h1", {}, study.title),
     el("section", { class: "next-step" },
-      el("p", { class: "lead" }, study.next.sentence),
-      el("p", { class: "buttons" }, el("a", { class: "button main", href: study.next.href }, words(study.next.href)))),
-    ...study.warnings.map((warning) => el("p", { class: "caution" }, warning)),
-    el("section", { class: "counts-line", "aria-label": "So far" },
-      figure(counts.reviewed, `of ${plural(counts.rows, "row")} reviewed`),
-      figure(counts.marked, "rows with marks"), figure(counts.said, counts.said === 1 ? "thing said" : "things said")),
-    accuracy(study),
-    suspects(study),
+      el("p", { class: "lead" }, isLoading ? "The model and the data are being loaded." : next.sentence),
+      isLoading ? el("progress", { "aria-label": "Loading" }) : nextButton(next)),
+    ...study.warnings.slice(isLoading ? 1 : 0).map((warning) => el("p", { class: "caution" }, warning)),
+    ...(isLoading ? [] : [
+      el("section", { class: "counts-line", "aria-label": "So far" },
+        figure(counts.reviewed, `of ${plural(counts.rows, "row")} reviewed`),
+        figure(counts.marked, counts.marked === 1 ? "row with marks" : "rows with marks"),
+        figure(counts.said, counts.said === 1 ? "thing said" : "things said")),
+      accuracy(study),
+      suspects(study),
+    ]),
   );
 }
 
-function words(href) {
-  if (href.startsWith("/item")) return "Review items";
-  if (href.startsWith("/correct")) return "To the correction";
-  if (href.startsWith("/report")) return "To the report";
-  return "Go on";
+/** The one thing to do next; where that is to review, the item itself. */
+function nextButton({ href }) {
+  const words = { "/items": "Begin with the first", "/items?suspect=1": "Look at them", "/correct": "To the correction", "/report": "To the report" };
+  const go = async (event) => {
+    if (href !== "/items") return;
+    event.preventDefault();
+    const next = await read("/api/next");
+    location.href = next.done ? href : itemHref(next.split, next.row);
+  };
+  return el("p", { class: "buttons" },
+    el("a", { class: "button main", href, onclick: go }, words[href] || "Go on"),
+    href === "/items" ? null : el("a", { class: "button", href: "/items" }, "Review items"));
 }
 
 function figure(value, text) {
   return el("p", { class: "figure" }, el("strong", {}, value.toLocaleString("en")), " ", text);
 }
 
-function accuracy({ accuracy: found, model }) {
-  if (!found.length) return el("section", {}, el("h2", {}, "How good the model is"), el("p", { class: "muted" }, "Not measured yet."));
+function accuracy({ accuracy: found, model, classes }) {
+  const missing = classes.length ? "The model is being asked about each row." : "Measured by Report, for labels that are no classes.";
+  if (!found.length) return el("section", {}, el("h2", {}, "How good the model is"), el("p", { class: "muted" }, missing));
   return el("section", {},
     el("h2", {}, "How good the model is"),
-    el("p", { class: "muted" }, `${model.label}; with the interval that chance alone explains`),
+    el("p", { class: "muted" }, `The ${model.label} model, with 95 % intervals`),
     el("table", { class: "accuracy" },
       el("thead", {}, el("tr", {}, ["Part", "Value", "From – to", "Rows"].map((name) => el("th", { scope: "col" }, name)), el("th", { scope: "col" }, el("span", { class: "unseen" }, "Drawn")))),
       el("tbody", {}, found.map(({ part, value, low, high, count }) => el("tr", {},
@@ -70,10 +100,17 @@ function suspects({ suspects: found }) {
 
 function suspect({ rank, title, sentence, tells_label: tells, picture, rows }) {
   const [first] = rows;
-  return el("li", {}, el("a", { href: first ? `${itemHref(first[0], first[1])}?strategy=suspect:${rank}` : `/items?suspect=${rank}`, class: "suspect" },
-    picture ? el("img", { src: picture, alt: "", width: 96, height: 96 }) : el("span", { class: "no-picture", "aria-hidden": "true" }, String(rank)),
+  return el("li", {}, el("a", { href: first ? `${itemHref(first[0], first[1])}?suspect=${rank}` : `/items?suspect=${rank}`, class: "suspect" },
+    picture && first ? marked(`/thumb/${first[0]}/${first[1]}.png`, picture) : el("span", { class: "no-picture", "aria-hidden": "true" }, String(rank)),
     el("span", {}, el("strong", {}, title), el("span", { class: "sentence" }, sentence),
       el("small", {}, tells ? "It tells the label by itself. " : "It does not tell the label by itself. ", plural(rows.length, "example")))),
   el("a", { class: "all-rows", href: `/items?suspect=${rank}` }, "all its rows"));
 }
 
+
+/** A small picture with a region coloured. */
+function marked(thumb, mask) {
+  const region = el("span", { class: "region" });
+  region.style.maskImage = `url("${mask}")`;
+  return el("span", { class: "thumb" }, el("img", { src: thumb, alt: "" }), region);
+}

@@ -1,6 +1,6 @@
 // A row of a table to review: the share of each feature beside its value and where that lies among all rows; features to
 // mark, and values to change.
-import { button, el, percent, settled } from "./dom.js";
+import { button, colourKey, el, percent, settled } from "./dom.js";
 import { FeatureMarks } from "./marks.js";
 
 /** Builds the view of a row; `context` offers changed(), announce(words), whatif(values) and predicted(…). */
@@ -21,7 +21,7 @@ class TableWork {
     this.resetButton = button("Back to the values of the row", () => this.reset(), { hidden: true });
     this.node = el("div", { class: "table-work" },
       el("p", { class: "key-line" },
-        el("span", { class: "key for" }), `for ${item.prediction}`, el("span", { class: "key against" }), "against it",
+        colourKey(item.prediction),
         el("span", { class: "buttons" }, this.changeButton, this.resetButton)),
       el("ul", { class: "features" }, [...this.rows.values()].map((row) => row.node)));
     this.draw(item.table);

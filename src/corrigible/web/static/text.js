@@ -1,5 +1,5 @@
 // A text to review: its words coloured by their share; words to click, or a phrase to mark wherever it stands.
-import { el, percent } from "./dom.js";
+import { colourKey, el, percent } from "./dom.js";
 import { FeatureMarks } from "./marks.js";
 
 /** Builds the view of a text; `context` offers changed() and announce(words), `scope()` where marks hold. */
@@ -20,7 +20,7 @@ class TextWork {
       onpointermove: (event) => this.drag(event), onpointerup: () => { this.from = null; }, onpointercancel: () => { this.from = null; },
     }, this.words.flatMap((word) => [word, " "]));
     this.node = el("div", { class: "text-work" },
-      el("p", { class: "key-line" }, el("span", { class: "key for" }), `for ${item.prediction}`, el("span", { class: "key against" }), "against it"),
+      el("p", { class: "key-line" }, colourKey(item.prediction)),
       this.list,
       el("p", { class: "muted" }, "Click words, or drag over a phrase. With “every text”, the phrase is marked wherever it stands."));
     this.changed();

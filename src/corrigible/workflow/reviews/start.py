@@ -18,6 +18,7 @@ from corrigible.workflow.reviews.regions import mask_url, region_as_json, region
 WIDTH = 1.959964
 """Of a 95 % interval, in standard deviations."""
 MOST_SUSPECTS = 12
+REPORT = "report.html"
 
 
 def study_json(desk: Desk, run: Run, *, reviewer: str, warnings: list[str]) -> dict[str, Any]:
@@ -37,8 +38,19 @@ def study_json(desk: Desk, run: Run, *, reviewer: str, warnings: list[str]) -> d
         "accuracy": accuracy_of(desk),
         "suspects": suspects,
         "next": next_of(desk, run, bool(suspects)),
+        "correction": correction_of(desk.study),
+        "report": "/report.html" if (desk.study.folder / REPORT).is_file() else None,
+        "sealed": sorted(found.name for found in (desk.study.folder / "sealed").glob("*/")),
         "warnings": warnings + ([] if facts else ["The model and the data are being loaded."]),
     }
+
+
+def correction_of(study: Study) -> str | None:
+    """The name of the latest correction that was not discarded; None if there is none."""
+    try:
+        return study.latest("correct").name
+    except StudyError:
+        return None
 
 
 def title_of(study: Study) -> str:
@@ -142,7 +154,7 @@ def next_of(desk: Desk, run: Run, has_suspects: bool) -> dict[str, str]:
     """What to do next, and where."""
     counts = desk.counts()
     if run.verb == "correct" and run.name not in decisions(found.record for found in desk.study.runs()):
-        return {"sentence": "The model was corrected. See what changed, and keep or discard it.", "href": "/report"}
+        return {"sentence": "The model was corrected. See what changed, and keep or discard it.", "href": "/correct"}
     if counts["said"]:
         said = counts["said"]
         things = "1 statement" if said == 1 else f"{said:,} statements"
