@@ -179,6 +179,8 @@ class Proposal:
     """The region's share of the inputs: pixels, features or words, from 0 to 1."""
     rows: tuple[int, ...]
     """Positions in the data of the rows that it is about: one, or all that share the region."""
+    effect: float | None = None
+    """How far the prediction falls when the region holds other rows' content; None where that was not measured."""
 
     @property
     def id(self) -> str:

@@ -93,7 +93,9 @@ def test_effects_are_the_scores_less_the_mean_over_donors_written_out(model, dat
     x, ids, donors = data.x[:6], data.tokens.ids[:6], data.x[100:103]
     row = torch.tensor([0, 3, 3, 5])
     marks = torch.stack([ids[place] == ids[place, 1] for place in row.tolist()])
-    found = marked_effects(model, x, torch.ones(6, dtype=torch.long), row, marks, donors, score="target_logit")
+    found = marked_effects(
+        model, x, torch.ones(6, dtype=torch.long), row, marks[:, :, None], donors, score="target_logit"
+    )
     model.eval()
     for pair, place in enumerate(row.tolist()):
         after = [model(torch.where(marks[pair, :, None], donor, x[place])[None])[0, 1] for donor in donors]

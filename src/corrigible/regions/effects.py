@@ -82,17 +82,20 @@ def region_effects(
 
 def marked_effects(
     model: nn.Module,
-    x: Float[Tensor, " batch token dimension"],
+    x: Float[Tensor, " batch *input"],
     target: Int[Tensor, " batch"],
     row: Int[Tensor, " pair"],
-    marks: Bool[Tensor, " pair token"],
-    donors: Float[Tensor, " donor token dimension"],
+    marks: Bool[Tensor, " pair *mask"],
+    donors: Float[Tensor, " donor *input"],
     *,
     score: str | Score | None = None,
     task: Task = CLASSES,
     seed: int = 0,
 ) -> Float[Tensor, " pair"]:
-    """Like `region_effects`, for texts, in which each pair has its own region: places ``marks[i]`` of row ``row[i]``.
+    """Like `region_effects`, where each pair has its own region: ``marks[i]`` of row ``row[i]``.
+
+    Args:
+        marks: of a shape that expands to that of a row.
 
     Raises:
         RecipeError: no score has that name.
@@ -106,7 +109,7 @@ def marked_effects(
         size, gone = max(1, fit // len(lent)), []
         pairs = list(zip(row.split(size), marks.split(size), strict=True))
         for places, mask in counted("regions exchanged: part", pairs):
-            changed = swapped(rows[places], mask[:, :, None].expand(-1, -1, rows.shape[2]), lent).flatten(0, 1)
+            changed = swapped(rows[places], mask.expand(-1, *rows.shape[1:]), lent).flatten(0, 1)
             of_pair = places.repeat_interleave(len(lent))
             change = of(before[of_pair], _outputs(model, changed), target[of_pair])
             gone.append(change.view(-1, len(lent)).mean(dim=1))

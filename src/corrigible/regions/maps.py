@@ -1,7 +1,7 @@
-"""Where a model looks on each row: the maps that proposals and queries start from."""
+"""Where a model looks on each row, from one pass where that is possible: what proposals and queries start from."""
 
 import logging
-from typing import Any, Literal, NamedTuple
+from typing import Any, Literal
 
 import torch
 from jaxtyping import Float, Int
@@ -14,79 +14,92 @@ from corrigible.explanations.attribution.grad_cam import class_map_of
 from corrigible.explanations.explaining import Method, explain
 from corrigible.explanations.features import by_feature
 from corrigible.explanations.passes import pass_over, require_finite
+from corrigible.explanations.reading import meaning_of
+from corrigible.explanations.scores import score_named
 from corrigible.explanations.words import by_token, settings_for_texts
 from corrigible.models.batch_size import rows_that_fit
+from corrigible.models.forward import Forward
 from corrigible.models.modes import like_parameters, untouched
-from corrigible.regions.effects import logit_of_class
+from corrigible.outputs import class_logits
+from corrigible.regions.effects import logit_of_class, predicted
 
 log = logging.getLogger(__name__)
 
 Sign = Literal["absolute", "positive", "negative"]
 """Which attribution counts: all of it, that for the prediction, or that against it."""
+CLASS_MAP = "input_gradient x class map"
+"""The name of the map of images: the input gradient times Grad-CAM without its ReLU."""
 PLAIN_METHOD = "integrated_gradients"
-"""The explainer of tables and texts, and of networks without a convolution."""
+"""The explainer of tables, texts and sequences, and of networks that give no class map."""
 
 
-class ImageMaps(NamedTuple):
-    """Where a network looks in images."""
+def places_looked_at(
+    model: nn.Module, rows: TensorData, *, method: Method | None = None, sign: Sign = "absolute", seed: int = 0
+) -> tuple[Int[Tensor, " row"], Float[Tensor, " row *place"]]:
+    """What is explained of each row, and how much each pixel, feature or word counts for it, at least 0.
 
-    gradient: Float[Tensor, " row channel height width"]
-    """The explainer's map, with its sign."""
-    class_map: Float[Tensor, " row 1 height width"] | None
-    """Grad-CAM without its ReLU; None where the network has no layer that gives one."""
+    The places are (height, width), (feature,) or (word,). A network that gives no class map is explained by
+    ``PLAIN_METHOD``, and a record of the log says so.
 
+    Args:
+        method: an explainer; None for ``CLASS_MAP`` of images, and ``PLAIN_METHOD`` of other data.
 
-def place_attribution(
-    model: nn.Module, rows: TensorData, target: Int[Tensor, " row"], *, method: Method = PLAIN_METHOD, seed: int = 0
-) -> Float[Tensor, " row *place"]:
-    """The attribution of each pixel, feature or word, with its sign: sums over channels, columns and vectors.
-
-    The shape is (row, height, width), (row, feature) or (row, word); a feature's attribution is at least 0.
+    Raises:
+        RecipeError: an unknown method.
+        DataError: an attribution that is NaN or infinite.
     """
+    if rows.x.ndim == 4 and method is None:
+        found = _class_maps(model, rows, sign, seed)
+        if found is not None:
+            return found
+        log.info(f"this network gives no class map; {PLAIN_METHOD} shows where it looks")
+    target = predicted(model, rows.x, task_of(rows), None, seed=seed)
+    return target, _attribution(model, rows, target, method or PLAIN_METHOD, sign, seed)
+
+
+def _attribution(
+    model: nn.Module, rows: TensorData, target: Tensor, method: Method, sign: Sign, seed: int
+) -> Float[Tensor, " row *place"]:
     settings: dict[str, Any] = {"task": task_of(rows), "columns": rows.columns, "seed": seed}
     if rows.tokens is not None and isinstance(method, str):
         settings |= settings_for_texts(method, {})
     found = explain(model, rows.x, target, method=method, **settings).cpu()
     if rows.columns is not None:
-        return by_feature(found, rows.columns)
-    return by_token(found) if found.ndim == 3 else found.sum(dim=1) if found.ndim == 4 else found
+        return by_feature(signed(found, sign), rows.columns)
+    if found.ndim == 3:
+        return signed(by_token(found), sign)
+    return signed(found, sign).sum(dim=1) if found.ndim == 4 else signed(found, sign)
 
 
-def image_maps(
-    model: nn.Module, rows: TensorData, target: Int[Tensor, " row"], *, method: Method = "input_gradient", seed: int = 0
-) -> ImageMaps:
-    """The explainer's map and Grad-CAM's without its ReLU, at the images' resolution, from as few passes as it takes.
-
-    A network without a layer for Grad-CAM is explained by ``PLAIN_METHOD`` in place of the input gradient, and a
-    record of the log says so.
-    """
-    x = like_parameters(rows.x, model)
-    size = rows_that_fit(model, x[:1])
-    parts = [
-        _maps(model, x[start : start + size], target[start : start + size], seed) for start in range(0, len(x), size)
-    ]
-    gradient = torch.cat([part.gradient for part in parts])
-    class_maps = [part.class_map for part in parts if part.class_map is not None]
-    class_map = torch.cat(class_maps) if class_maps else None
-    if class_map is None and method == "input_gradient":
-        log.info(f"this network gives no class map; {PLAIN_METHOD} alone shows where it looks")
-        method = PLAIN_METHOD
-    if method != "input_gradient":
-        gradient = explain(model, rows.x, target, method=method, task=task_of(rows), seed=seed).cpu()
-    require_finite(gradient, "input_gradient")
-    return ImageMaps(gradient, class_map)
-
-
-def _maps(model: nn.Module, x: Tensor, target: Tensor, seed: int) -> ImageMaps:
+def _class_maps(
+    model: nn.Module, rows: TensorData, sign: Sign, seed: int
+) -> tuple[Int[Tensor, " row"], Float[Tensor, " row height width"]] | None:
+    """The prediction and the map of each image from one pass; None where the network gives no class map."""
+    x, parts = like_parameters(rows.x, model), []
+    size = rows_that_fit(model, x[:1]) if len(x) > 1 else 1
     with untouched(model, seed):
-        forward = pass_over(model, x, target.to(x.device), seed=seed)
-        gradient = forward.input_gradient(logit_of_class, forward.batch.y, create_graph=False).detach().cpu()
-        try:
-            found = class_map_of(forward, forward.batch.y, score=logit_of_class, create_graph=False).detach()
-        except UnsupportedModelError:
-            return ImageMaps(gradient, None)
-        enlarged = interpolate(found, size=x.shape[2:], mode="bilinear", align_corners=False)
-        return ImageMaps(gradient, enlarged.cpu())
+        for part in x.split(size):
+            forward = pass_over(model, part, torch.zeros(len(part), dtype=torch.long, device=part.device), seed=seed)
+            try:
+                parts.append(_class_map(forward, rows, sign))
+            except UnsupportedModelError:
+                return None
+    target, maps = (torch.cat(both) for both in zip(*parts, strict=True))
+    require_finite(maps, CLASS_MAP)
+    return target, maps
+
+
+def _class_map(forward: Forward, rows: TensorData, sign: Sign) -> tuple[Tensor, Tensor]:
+    task, outputs = task_of(rows), forward.outputs
+    meaning = meaning_of(task, outputs, None, of_classes=logit_of_class)
+    is_classes = task.name == "classes"
+    target = class_logits(outputs).argmax(dim=1) if is_classes else meaning.target(outputs)
+    score = score_named(meaning.score, forward)
+    found = class_map_of(forward, target, score=score, create_graph=False)
+    gradient = forward.input_gradient(score, target, create_graph=False).detach()
+    enlarged = interpolate(found.detach(), size=gradient.shape[2:], mode="bilinear", align_corners=False)
+    product = signed(gradient, sign).sum(dim=1) * signed(enlarged[:, 0], sign)
+    return target.detach().cpu(), product.cpu()
 
 
 def signed(values: Tensor, sign: Sign) -> Tensor:
@@ -99,7 +112,7 @@ def kept(values: Float[Tensor, " *place"], share: float) -> Float[Tensor, " *pla
     flat = values.flatten()
     order = flat.argsort(descending=True, stable=True)
     sums = flat[order].double().cumsum(0)
-    count = int((sums < share * sums[-1] * (1 - 1e-12)).sum()) + 1 if sums[-1] > 0 else 0
+    count = int((sums < share * sums[-1] * (1 - 1e-12)).sum()) + 1 if len(flat) and sums[-1] > 0 else 0
     found = torch.zeros_like(flat)
     found[order[:count]] = flat[order[:count]]
     return found.view(values.shape)

@@ -1,8 +1,11 @@
-"""Regions to accept with one click: segments, features and words in which a model's attribution lies.
+"""Regions to accept with one click: segments, features and words on which a model's prediction rests.
 
-Bekkemoen 2021, Bayesian neural networks corrected by feedback, chapter 4: a segment of the image for a brush stroke.
+After Bekkemoen 2021, Bayesian neural networks that are corrected by feedback, chapter 4: where the input gradient and
+Grad-CAM agree, the segments of the image are proposed. Here the segments in which most of it lies are then tried: those
+come first whose content, exchanged for that of other rows, moves the prediction most.
 """
 
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import numpy as np
@@ -12,15 +15,25 @@ from torch import Tensor, nn
 
 from corrigible.arguments import whole_number
 from corrigible.data.dataset import TensorData, as_dataset, rows_of, task_of
+from corrigible.data.protocol import Dataset
+from corrigible.data.swapping import draw_donors
 from corrigible.data.vocabulary import UNKNOWN
 from corrigible.errors import DataError, RecipeError
 from corrigible.explanations.counts import require_count
 from corrigible.explanations.explaining import Method
 from corrigible.models.networks import network_of
-from corrigible.regions.effects import predicted
-from corrigible.regions.maps import PLAIN_METHOD, ImageMaps, Sign, image_maps, kept, place_attribution, signed
-from corrigible.regions.segmentations import segmentations_of
+from corrigible.regions.effects import marked_effects
+from corrigible.regions.maps import Sign, kept, places_looked_at
+from corrigible.regions.objects import Segmenter, merged
+from corrigible.regions.segmentations import flat_pieces_of, segments_of
 from corrigible.types import Features, Phrase, Pixels, Proposal, Region
+
+NUM_CANDIDATES, NUM_DONORS = 12, 8
+"""Segments of an image that are tried, and rows that lend their content to each."""
+MOST_TRIED = 128**2
+"""Most pixels of an image whose segments are tried; larger ones are ranked by their share of the attribution."""
+ENOUGH_IN_BOTH = 0.5
+"""Two segments are the same proposal if this share of the smaller one lies in the other."""
 
 
 def proposals(
@@ -30,39 +43,48 @@ def proposals(
     *,
     method: Method | None = None,
     sign: Sign = "absolute",
-    share: float = 0.5,
+    share: float = 0.95,
+    objects: str | Segmenter | None = None,
     most: int = 10,
     seed: int = 0,
 ) -> list[list[Proposal]]:
-    """For each row the regions in which the model's attribution to its prediction lies, the largest share first.
+    """For each row the regions on which the model's prediction rests, the most important first.
+
+    Segments of images are ranked by how far the prediction falls when they hold other rows' content; those of images
+    above 128 × 128 pixels, features and words by their share of the attribution.
 
     Args:
-        data: as `corrigible.explain` takes it with labels: (x, y), or a map-style data set.
+        data: (x, y), or a map-style data set of them.
         index: positions of the rows in the data.
-        method: an explainer; None for the input gradient of images beside Grad-CAM, integrated gradients of other data.
+        method: an explainer; None for the input gradient times Grad-CAM of images, and integrated gradients of other
+            data and of networks without a convolution.
         sign: which attribution counts.
-        share: the part of the attribution that the smallest set of places holds from which segments are chosen.
+        share: of the attribution, that the places which are proposed hold together.
+        objects: a segmentation model, or its name ``module:function``: (channel, height, width) -> masks
+            (object, height, width), or boxes (object, 4) of top, left, height and width. Segments inside of one of them
+            are one proposal.
         most: most proposals per row.
 
     Raises:
         RecipeError: an unknown method, a share outside of 0 to 1, or a number below 1.
-        DataError: positions that the data does not have.
+        DataError: positions that the data does not have, or objects in another form.
     """
     require_count("most", most)
     if not 0 < share <= 1:
         raise RecipeError(f"share is {share}; expected more than 0 and at most 1")
     dataset, model, seed = as_dataset(data), network_of(model), whole_number("seed", seed)
     index = positions(index, len(dataset))
+    if not len(index):
+        return []
     rows = rows_of(dataset, index)
-    target = predicted(model, rows.x, task_of(dataset), None, seed=seed)
+    target, values = places_looked_at(model, rows, method=method, sign=sign, seed=seed)
     if rows.x.ndim == 4:
-        maps = image_maps(model, rows, target, method=method or "input_gradient", seed=seed)
-        found = [_of_image(x, product_map(maps, place, sign, share)) for place, x in enumerate(rows.x)]
+        tried = _effects_on(model, dataset, rows, target, seed)
+        found = [_of_image(rows.x[row], values[row], share, objects, tried(row)) for row in range(len(index))]
     else:
-        values = signed(place_attribution(model, rows, target, method=method or PLAIN_METHOD, seed=seed), sign)
-        found = [_of_places(rows, place, values[place], share) for place in range(len(index))]
+        found = [_of_places(rows, row, values[row], share) for row in range(len(index))]
     return [
-        [Proposal(region, part, area, (row,)) for region, part, area in of_row[:most]]
+        [Proposal(region, part, area, (row,), effect) for region, part, area, effect in of_row[:most]]
         for row, of_row in zip(index.tolist(), found, strict=True)
     ]
 
@@ -74,64 +96,97 @@ def positions(index: Any, num_rows: int) -> Int[Tensor, " row"]:
         DataError: one that the data does not have.
     """
     found = torch.as_tensor(index, dtype=torch.long).reshape(-1).cpu()
-    if len(found) and not (int(found.min()) >= 0 and int(found.max()) < num_rows):
-        raise DataError(f"rows {int(found.min())} to {int(found.max())} are asked for; the data has {num_rows}")
+    wrong = [row for row in found.tolist() if not 0 <= row < num_rows]
+    if wrong:
+        raise DataError(f"row {wrong[0]} is asked for; the data has rows 0 to {num_rows - 1}")
     return found
 
 
-def product_map(maps: ImageMaps, place: int, sign: Sign, share: float) -> Float[Tensor, " height width"]:
-    """What is kept of both maps of one image, multiplied."""
-    gradient = signed(maps.gradient[place], sign).sum(dim=0)
-    if maps.class_map is None:
-        return kept(gradient, share)
-    return kept(gradient * signed(maps.class_map[place, 0], sign), share)
+Found = list[tuple[Region, float, float, float | None]]
+"""Regions with their shares of attribution and of area, and their effects where these were measured."""
+Tried = Callable[[Bool[Tensor, " region height width"]], Float[Tensor, " region"]]
+"""How far the prediction of a row falls when each region holds other rows' content."""
 
 
-Found = list[tuple[Region, float, float]]
-"""Regions with their shares of attribution and of area."""
+def _effects_on(
+    model: nn.Module, dataset: Dataset, rows: TensorData, target: Int[Tensor, " row"], seed: int
+) -> Callable[[int], Tried | None]:
+    """For each row how its regions are tried; None for large images."""
+    if rows.x[0, 0].numel() > MOST_TRIED or len(dataset) < 2:
+        return lambda row: None
+    task = task_of(dataset)
+    donors = rows_of(dataset, draw_donors(len(dataset), NUM_DONORS, seed)).x
+    score = "target_log_prob" if task.name == "classes" else None
+
+    def of_row(row: int) -> Tried:
+        one, about = rows.x[row][None], target[row][None]
+
+        def tried(masks: Tensor) -> Tensor:
+            first = torch.zeros(len(masks), dtype=torch.long)
+            asked: dict[str, Any] = {"score": score, "task": task, "seed": seed}
+            return marked_effects(model, one, about, first, masks[:, None], donors, **asked)
+
+        return tried
+
+    return of_row
 
 
-def _of_image(x: Float[Tensor, " channel height width"], values: Float[Tensor, " height width"]) -> Found:
+def _of_image(
+    x: Float[Tensor, " channel height width"],
+    values: Float[Tensor, " height width"],
+    share: float,
+    objects: str | Segmenter | None,
+    tried: Tried | None,
+) -> Found:
     total = float(values.sum())
     if total <= 0:
         return []
-    best: tuple[int, Tensor] | None = None
-    for segments in segmentations_of(x):
-        touched = segments[values > 0].unique()
-        area = int(torch.isin(segments, touched).sum())
-        if best is None or area < best[0]:
-            best = area, segments
-    assert best is not None
-    segments = best[1]
-    sums = torch.zeros(int(segments.max()) + 1).index_add(0, segments.flatten(), values.flatten().float())
-    order = sums.argsort(descending=True, stable=True)
-    found: Found = []
-    for segment in order[sums[order] > 0].tolist():
-        mask = segments == segment
-        found.append((Pixels(mask.numpy()), float(sums[segment]) / total, float(mask.float().mean())))
-    return found
-
-
-def _of_places(rows: TensorData, place: int, values: Float[Tensor, " place"], share: float) -> Found:
-    """Features, words or places of one row, the largest share first."""
-    count, total = len(values), float(values.sum())
-    if rows.tokens is not None:
-        count = len(rows.tokens.row(place))
-        values, total = values[:count], float(values[:count].sum())
-    if total <= 0:
-        return []
-    held = kept(values, share)
-    order = held.argsort(descending=True, stable=True)
+    masks = _candidates((segments_of(x), flat_pieces_of(x)), kept(values, share))
+    masks = masks if objects is None else merged(masks, x, objects)
+    parts = [float(values[mask].sum()) / total for mask in masks]
+    effects = None if tried is None else tried(torch.stack(masks)).tolist()
+    ranked = sorted(range(len(masks)), key=lambda place: -(parts if effects is None else effects)[place])
     return [
-        (_region(rows, place, number), float(values[number]) / total, 1 / count)
-        for number in order[held[order] > 0].tolist()
+        (
+            Pixels(masks[place].numpy()),
+            parts[place],
+            float(masks[place].float().mean()),
+            None if effects is None else effects[place],
+        )
+        for place in ranked
     ]
 
 
-def _region(rows: TensorData, place: int, number: int) -> Region:
+def _candidates(
+    segmentations: Sequence[Int[Tensor, " height width"]], values: Float[Tensor, " height width"]
+) -> list[Bool[Tensor, " height width"]]:
+    """Segments of any segmentation that hold the most attribution, none of which is mostly another one."""
+    held = []
+    for segments in segmentations:
+        sums = torch.zeros(int(segments.max()) + 1).index_add(0, segments.flatten(), values.flatten().float())
+        best = sums.topk(min(NUM_CANDIDATES, len(sums)))
+        held += [(part, segments == number) for part, number in zip(best.values.tolist(), best.indices, strict=True)]
+    found: list[Tensor] = []
+    for part, mask in sorted(held, key=lambda pair: -pair[0]):
+        size = int(mask.sum())
+        if part > 0 and all(int((mask & old).sum()) < ENOUGH_IN_BOTH * min(size, int(old.sum())) for old in found):
+            found.append(mask)
+    return found[:NUM_CANDIDATES]
+
+
+def _of_places(rows: TensorData, row: int, values: Float[Tensor, " place"], share: float) -> Found:
+    """Features, words or places of one row, the largest share first."""
+    values = values if rows.tokens is None else values[: len(rows.tokens.row(row))]
+    held, total = kept(values, share), float(values.sum())
+    order = held.argsort(descending=True, stable=True)
+    numbers = order[held[order] > 0].tolist()
+    return [(_region(rows, row, number), float(values[number]) / total, 1 / len(values), None) for number in numbers]
+
+
+def _region(rows: TensorData, row: int, number: int) -> Region:
     if rows.columns is not None:
         return Features((rows.columns.features[number],))
-    word = rows.tokens.row(place)[number] if rows.tokens is not None else UNKNOWN
+    word = rows.tokens.row(row)[number] if rows.tokens is not None else UNKNOWN
     if word != UNKNOWN:
         return Phrase((word,))
     mask: Bool[np.ndarray, " place"] = np.zeros(rows.x.shape[1], dtype=bool)

@@ -1,51 +1,54 @@
-"""Images cut into segments of one colour, coarse to fine: what a click on a picture marks."""
-
-from collections.abc import Iterator
+"""Images cut into segments of one colour: what one click on a picture marks."""
 
 import numpy as np
 import torch
 from jaxtyping import Float, Int
 from numpy.typing import NDArray
-from scipy.ndimage import label as connected
-from skimage.segmentation import slic
+from skimage.measure import label as connected
+from skimage.segmentation import felzenszwalb, slic
 from torch import Tensor
 
-NUM_SEGMENTS = (25, 50, 100)
-"""Approximate numbers of segments of one image."""
-COMPACTNESS = 10.0
-"""Importance of place beside colour, for colours in Lab, whose lightness ranges from 0 to 100."""
-LIGHTNESS = 100
-LEAST_PIXELS = 3.0
-"""A segment has at least this many pixels on average, so that very small images are cut into fewer segments."""
+NUM_SEGMENTS = 50
+"""Approximate number of superpixels of one image."""
+COMPACTNESS, LIGHTNESS = 10.0, 100
+"""Importance of place beside colour, for colours in Lab; and the range of their lightness, other values' being 1."""
+LEAST_PIXELS = 3
+"""A superpixel has at least as many pixels on average, so that very small images are cut into fewer."""
+LEAST_SHARE_OF_MEAN = 0.2
+"""A superpixel below this share of the mean size joins a neighbour: less than usual, so that small patches stay."""
+FLATNESS, PIECES = 50, 2500
+"""How much a flat piece may vary, and the least size of one: one of so many parts of the image, at least 4 pixels."""
 
 
 def segments_of(x: Float[Tensor, " channel height width"]) -> Int[Tensor, " height width"]:
-    """The number of the segment in which each pixel lies, from 0, at a medium coarseness."""
-    return next(segmentations_of(x, NUM_SEGMENTS[1:2]))
+    """The number of the superpixel in which each pixel lies, from 0; each is connected.
 
-
-def segmentations_of(
-    x: Float[Tensor, " channel height width"], num_segments: tuple[int, ...] = NUM_SEGMENTS
-) -> Iterator[Int[Tensor, " height width"]]:
-    """For each approximate number of segments, the number of the segment in which each pixel lies, from 0.
-
-    Superpixels (SLIC; Achanta et al. 2012) of the image in its own colours. Every segment is connected. The same image
-    gives the same segments.
+    SLIC (Achanta et al. 2012) of the image in its own colours, in about 50 superpixels. The same image gives the same.
     """
     image, is_colour = _as_picture(x)
-    most = max(1, int(image.shape[0] * image.shape[1] / LEAST_PIXELS))
-    for number in dict.fromkeys(min(number, most) for number in num_segments):
-        compactness = COMPACTNESS if is_colour else COMPACTNESS / LIGHTNESS
-        found = slic(
-            image,
-            number,
-            compactness,
-            start_label=0,
-            channel_axis=-1,
-            convert2lab=is_colour,
-            min_size_factor=0.2,
-        )
-        yield torch.from_numpy(_connected(found))
+    number = max(1, min(NUM_SEGMENTS, image.shape[0] * image.shape[1] // LEAST_PIXELS))
+    compactness = COMPACTNESS if is_colour else COMPACTNESS / LIGHTNESS
+    found = slic(
+        image,
+        number,
+        compactness,
+        start_label=0,
+        channel_axis=-1,
+        convert2lab=is_colour,
+        min_size_factor=LEAST_SHARE_OF_MEAN,
+    )
+    return _numbered(found)
+
+
+def flat_pieces_of(x: Float[Tensor, " channel height width"]) -> Int[Tensor, " height width"]:
+    """The number of the piece of nearly one colour in which each pixel lies, from 0; each is connected.
+
+    Felzenszwalb and Huttenlocher 2004, Efficient graph-based image segmentation: pieces are as large as their colour
+    reaches, so a small patch is a piece of its own, which superpixels of one size may swallow.
+    """
+    image, _ = _as_picture(x)
+    least = max(4, image.shape[0] * image.shape[1] // PIECES)
+    return _numbered(felzenszwalb(image, scale=FLATNESS, sigma=0, min_size=least, channel_axis=-1))
 
 
 def _as_picture(x: Tensor) -> tuple[NDArray[np.float64], bool]:
@@ -55,11 +58,6 @@ def _as_picture(x: Tensor) -> tuple[NDArray[np.float64], bool]:
     return (image - low) / (high - low if high > low else 1.0), image.shape[2] == 3
 
 
-def _connected(labels: NDArray[np.int64]) -> NDArray[np.int64]:
-    """The segments, those that fell apart numbered apart, from 0."""
-    found, count = np.zeros(labels.shape, dtype=np.int64), 0
-    for segment in np.unique(labels):
-        parts, number = connected(labels == segment)
-        found[parts > 0] = parts[parts > 0] + count - 1
-        count += number
-    return found
+def _numbered(labels: NDArray[np.int64]) -> Int[Tensor, " height width"]:
+    """The segments, those that fell apart numbered apart."""
+    return torch.from_numpy(connected(labels, background=-1, connectivity=1).astype(np.int64) - 1)

@@ -66,7 +66,8 @@ def word_suspects(
     donors = rows_of(dataset, draw_donors(len(dataset), num_donors, seed + 1)).x
     has = marked.any(dim=2)
     place, row = has.nonzero(as_tuple=True)
-    found = marked_effects(model, rows.x, target, row, marked[place, row], donors, score=score, task=task, seed=seed)
+    marks = marked[place, row][:, :, None]
+    found = marked_effects(model, rows.x, target, row, marks, donors, score=score, task=task, seed=seed)
     effects = torch.zeros(has.shape, dtype=torch.double).index_put((place, row), found.double())
     means = effects.sum(dim=1) / has.sum(dim=1)
     suspects = []
