@@ -60,7 +60,8 @@ def agreements(table: str, seed: int, size: int, noise: float) -> Iterator[tuple
 
 
 def standard(values: np.ndarray) -> np.ndarray:
-    return (values - values.mean(axis=0)) / values.std(axis=0)
+    found: np.ndarray = (values - values.mean(axis=0)) / values.std(axis=0)
+    return found
 
 
 def housing(draws: np.random.Generator, count: int = 400) -> Table:
@@ -78,11 +79,13 @@ def wages(draws: np.random.Generator, count: int = 400) -> Table:
 
 
 def diabetes(draws: np.random.Generator) -> Table:
-    return load_diabetes(return_X_y=True)
+    found: Table = load_diabetes(return_X_y=True)
+    return found
 
 
 def friedman(draws: np.random.Generator, count: int = 400) -> Table:
-    return make_friedman1(count, 6, noise=1.5, random_state=int(draws.integers(2**31)))
+    found: Table = make_friedman1(count, 6, noise=1.5, random_state=int(draws.integers(2**31)))
+    return found
 
 
 def cars(draws: np.random.Generator, count: int = 400) -> Table:

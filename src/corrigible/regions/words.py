@@ -3,7 +3,7 @@
 Words that nearly always stand side by side are one phrase.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 
 import torch
 from jaxtyping import Bool, Float, Int
@@ -12,7 +12,7 @@ from torch import Tensor, nn
 from corrigible.data.dataset import rows_of, strata_of, task_of
 from corrigible.data.protocol import Dataset, tokens_of
 from corrigible.data.swapping import draw_donors
-from corrigible.data.tokens import PADDING, occurrences
+from corrigible.data.tokens import PADDING, Tokens, occurrences
 from corrigible.data.vocabulary import UNKNOWN
 from corrigible.models.forward import Score
 from corrigible.regions.effects import change_of, marked_effects, predicted
@@ -60,8 +60,7 @@ def word_suspects(
     phrases = _phrases(words, ids)
     if not phrases:
         return []
-    of_phrase = [occurrences(rows.tokens, [tokens.words[word] for word in phrase]).cpu() for phrase in phrases]
-    marked = torch.stack(of_phrase)
+    marked = torch.stack([_marks(phrase, rows.tokens) for phrase in phrases])
     target = predicted(model, rows.x, task, score, seed=seed)
     donors = rows_of(dataset, draw_donors(len(dataset), num_donors, seed + 1)).x
     has = marked.any(dim=2)
@@ -76,11 +75,14 @@ def word_suspects(
         tell = (tells[:, list(phrase)] * has[number, :, None]).amax(dim=1)
         told = ranking_of(effects[number], tell, y[index], index, are_classes=task.logits is not None)
         test = compared_with_others(effects[number][has[number]], others, seed=seed)
-        region = Phrase(tuple(tokens.words[word] for word in phrase))
-        suspects.append(Suspect(region=region, test=test, size=len(phrase), **told))
+        suspects.append(Suspect(Phrase(tuple(tokens.words[k] for k in phrase)), test=test, size=len(phrase), **told))
     largest = float(means.max())
     relied_on = [found for found in suspects if found.score > 0 and is_relied_on(found.test, largest)]
     return sorted(relied_on, key=lambda found: (_is_punctuation(found.region), -found.score))[:most]
+
+
+def _marks(phrase: Sequence[int], tokens: Tokens) -> Bool[Tensor, " row token"]:
+    return occurrences(tokens, [tokens.words[word] for word in phrase]).cpu()
 
 
 def _is_punctuation(region: Pixels | Features | Phrase) -> bool:
