@@ -93,7 +93,9 @@ def test_a_store_lists_what_stands(tmp_path: Path) -> None:
 def test_a_verdict_a_seal_and_its_verification(tmp_path: Path) -> None:
     corrected = corrigible.correct(network(), rows(), [corrigible.Feedback(corner, row=0)], epochs=1)
     verdict = corrected.verdict
-    assert str(verdict) == verdict.sentence and repr(verdict) == f"Verdict({verdict.sentence})"
+    assert str(verdict).splitlines()[: len(verdict.lines)] == list(verdict.lines)
+    assert bool(verdict.to_try) == (verdict.outcome != "corrected") == ("To try next: " in str(verdict))
+    assert repr(verdict) == f"Verdict({verdict.sentence})"
     assert f">{verdict.outcome.capitalize()}</b>" in verdict._repr_html_()
     manifest = corrigible.seal(corrected, tmp_path / "sealed", anyway=True)
     assert f"root {manifest.root}" in repr(manifest) and manifest._repr_html_().count("<tr>") == 4
@@ -151,7 +153,7 @@ def test_a_correction_in_a_notebook_shows_a_bar_then_the_verdict(monkeypatch: py
     assert any("<progress" in data["text/html"] for data, _ in displayed)
     last = displayed[-1][0]
     assert "<progress" not in last["text/html"] and corrected.verdict._repr_html_() in last["text/html"]
-    assert "right_reasons" in last["text/plain"] and corrected.verdict.sentence in last["text/plain"]
+    assert "right_reasons" in last["text/plain"] and str(corrected.verdict) in last["text/plain"]
     displayed.clear()
     corrigible.correct(network(), rows(), said, epochs=1, progress=False)
     assert displayed == []

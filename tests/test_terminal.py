@@ -75,7 +75,7 @@ def test_a_verdict_says_on_how_many_rows_and_of_what_each_percentage_is(capsys):
     told = printed(CORRECTED, capsys=capsys)
     lines = told.splitlines()
     assert all(len(line) <= 80 and line.startswith("  ") for line in lines) and len(lines) <= 8
-    assert "On 500 test rows, with what was marked exchanged between rows:" in told
+    assert "On 500 test rows drawn to compare, with what was marked exchanged:" in told
     assert "On these rows as they are, 80.0 % are predicted right; before, 95.0 %." in told
     assert not any(line.strip().startswith("%") for line in lines)
 

@@ -42,8 +42,9 @@ def extra_of(dataset: Dataset) -> Mapping[str, Tensor]:
 
 
 def class_names_of(dataset: Dataset) -> tuple[str, ...]:
-    """The data set's attribute ``class_names``, the name of each class; empty if it has none."""
-    return tuple(getattr(dataset, "class_names", ()))
+    """The data set's attribute ``class_names``, or ``classes`` as torchvision has it: each class's name; else empty."""
+    names = getattr(dataset, "class_names", ()) or getattr(dataset, "classes", ())
+    return tuple(names) if isinstance(names, list | tuple) and all(isinstance(name, str) for name in names) else ()
 
 
 def files_of(dataset: Dataset) -> tuple[str, ...]:

@@ -63,6 +63,8 @@ class Suspect:
     beside: tuple[int, ...] = ()
     """Positions of rows of other classes with the lowest scores, to compare with; empty if ``rows`` are of several."""
 
+    class_name: str = ""
+    """The name of the class ``label``; empty if it has none."""
     enough: float = TELLS
     """Agreement from which the region is said to tell the label by itself."""
 
@@ -74,7 +76,7 @@ class Suspect:
     @property
     def about(self) -> str:
         """The class that it concerns, in words."""
-        return "no single class" if self.label is None else f"class {self.label}"
+        return "no single class" if self.label is None else f"class {self.class_name or self.label}"
 
     @property
     def where(self) -> str:
@@ -150,8 +152,9 @@ def ranking_of(
     index: Int[Tensor, " row"],
     *,
     are_classes: bool,
+    class_names: Sequence[str] = (),
 ) -> dict[str, Any]:
-    """The ``label``, ``score``, ``agreement``, ``rows``, ``beside`` and ``enough`` of a suspect.
+    """The ``label``, ``score``, ``agreement``, ``rows``, ``beside``, ``class_name`` and ``enough`` of a suspect.
 
     Args:
         strata: the class of each row, or the quarter of the labels.
@@ -167,6 +170,7 @@ def ranking_of(
     is_of_one = bool((strata[shown] == strata[shown[:1]]).all())
     return {
         "label": label if are_classes else None,
+        "class_name": class_names[label] if are_classes and label is not None and label < len(class_names) else "",
         "score": float(scores[order[: max(1, int(TOP * len(relied)))]].mean()),
         "agreement": float((relied * tells).sum() / relied.sum().clamp_min(1e-12)),
         "rows": tuple(index[shown].tolist()),

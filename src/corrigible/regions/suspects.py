@@ -17,7 +17,7 @@ from torch import Tensor, nn
 from torch.nn.functional import one_hot
 
 from corrigible.data.dataset import TensorData, as_dataset, rows_of, task_of
-from corrigible.data.protocol import Dataset, tokens_of
+from corrigible.data.protocol import Dataset, class_names_of, tokens_of
 from corrigible.data.swapping import draw_donors
 from corrigible.errors import DataError
 from corrigible.explanations.counts import require_count
@@ -56,6 +56,7 @@ class _Looked:
     donors: Float[Tensor, " donor *input"]
     score: str | Score | None
     task: Task
+    class_names: tuple[str, ...]
     seed: int
 
     @cached_property
@@ -81,7 +82,8 @@ class _Looked:
         mask, count = region.mask.to(self.rows.x.device), len(self.target)
         tells = neighbour_agreement(self.rows.x, self.strata, mask, num_rows=count) / self.most_telling
         of_rows, are_classes = self.strata[:count], self.task.logits is not None
-        return ranking_of(region.effect, tells.clamp_max(1), of_rows, self.index[:count], are_classes=are_classes)
+        about: dict[str, Any] = {"are_classes": are_classes, "class_names": self.class_names}
+        return ranking_of(region.effect, tells.clamp_max(1), of_rows, self.index[:count], **about)
 
 
 class _Region(NamedTuple):
@@ -185,7 +187,7 @@ def _looked(
     donors = rows_of(dataset, draw_donors(len(dataset), num_donors, seed + 1)).x
     task = task_of(dataset)
     target = predicted(model, rows.x[:num_rows], task, score, seed=seed)
-    return _Looked(model, index, rows, target, donors, score, task, seed)
+    return _Looked(model, index, rows, target, donors, score, task, class_names_of(dataset), seed)
 
 
 def _suspect(looked: _Looked, region: _Region, told: dict[str, Any]) -> Suspect:

@@ -4,13 +4,14 @@ Words that nearly always stand side by side are one phrase.
 """
 
 from collections.abc import Iterator, Sequence
+from typing import Any
 
 import torch
 from jaxtyping import Bool, Float, Int
 from torch import Tensor, nn
 
 from corrigible.data.dataset import rows_of, strata_of, task_of
-from corrigible.data.protocol import Dataset, tokens_of
+from corrigible.data.protocol import Dataset, class_names_of, tokens_of
 from corrigible.data.swapping import draw_donors
 from corrigible.data.tokens import PADDING, Tokens, occurrences
 from corrigible.data.vocabulary import UNKNOWN
@@ -69,11 +70,12 @@ def word_suspects(
     found = marked_effects(model, rows.x, target, row, marks, donors, score=score, task=task, seed=seed)
     effects = torch.zeros(has.shape, dtype=torch.double).index_put((place, row), found.double())
     means = effects.sum(dim=1) / has.sum(dim=1)
+    about: dict[str, Any] = {"are_classes": task.logits is not None, "class_names": class_names_of(dataset)}
     suspects = []
     for number, phrase in enumerate(phrases):
         others = torch.cat([means[:number], means[number + 1 :]]).expand(int(has[number].sum()), -1)
         tell = (tells[:, list(phrase)] * has[number, :, None]).amax(dim=1)
-        told = ranking_of(effects[number], tell, y[index], index, are_classes=task.logits is not None)
+        told = ranking_of(effects[number], tell, y[index], index, **about)
         test = compared_with_others(effects[number][has[number]], others, seed=seed)
         suspects.append(Suspect(Phrase(tuple(tokens.words[k] for k in phrase)), test=test, size=len(phrase), **told))
     largest = float(means.max())

@@ -72,8 +72,8 @@ def correct(
     """A corrected copy of the model; the model itself is left as it is.
 
     Of a wrapped model (compiled, DataParallel, an average of weights) it is a copy of the network inside. If the
-    feedback was used, the copy has an attribute ``verdict`` (`Verdict`), which says in one sentence with figures how
-    the correction went. Any outcome other than "corrected" is also logged as a warning.
+    feedback was used, the copy has an attribute ``verdict`` (`Verdict`), which says with figures how the
+    correction went, and what to try next. Any outcome other than "corrected" is also logged as a warning.
 
     Args:
         model: gives logits of shape (batch, num_classes), or one logit per row for two classes.
@@ -136,9 +136,16 @@ def _said(record: Progress) -> tuple[int, str] | None:
         case FeedbackDoubted():
             return logging.WARNING, record.message
         case Verdict():
-            return logging.INFO if record.outcome == "corrected" else logging.WARNING, record.sentence
+            went_well = record.outcome == "corrected"
+            return logging.INFO if went_well else logging.WARNING, _verdict_in_brief(record)
         case _:
             return None
+
+
+def _verdict_in_brief(found: Verdict) -> str:
+    """The outcome without the figures, which the corrected model's verdict shows."""
+    there = "print(corrected.verdict) shows the figures" + (" and what to try next" if found.to_try else "")
+    return f"{found.lines[0].removesuffix('.')}; {there}"
 
 
 def correction(

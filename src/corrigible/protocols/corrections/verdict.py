@@ -1,6 +1,6 @@
-"""The verdict: how a correction went, in one sentence with its figures."""
+"""The verdict: how a correction went, in one sentence with its figures, or in a few lines."""
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Literal
 
@@ -29,6 +29,20 @@ KEPT = 0.01
 """Balanced accuracy that a correction may cost before it counts as failed."""
 COLLAPSED = 0.25
 """Share of a class's fair share of predictions, below which it counts as hardly ever predicted."""
+MEANS = {
+    "corrected": "what was marked hardly matters any more.",
+    "partly corrected": "what was marked matters less than before, and still matters.",
+    "no reliance found": "the model hardly used what was marked, so there was little to correct.",
+}
+"""What an outcome means; of a failed correction, the reasons say it."""
+TO_TRY = {
+    "failed": "look again at what was marked, which must not be what shows the label; train longer (epochs=…, "
+    "learning_rate=…); or let corrigible.compare(model, data, feedback) try other methods",
+    "partly corrected": "train longer (epochs=…), mark more rows, or let corrigible.compare(model, data, feedback) try "
+    "other methods",
+    "no reliance found": "corrigible.suspects(model, data) shows what the model does rely on",
+}
+"""What to try next in Python."""
 
 
 @dataclass(frozen=True)
@@ -63,18 +77,53 @@ class Verdict:
     moved_as: str = "predictions by {} %"
     """What the fields named reliance measure, in words, with {} for 100 times their value."""
 
+    @property
+    def lines(self) -> tuple[str, ...]:
+        """The outcome and what it means; then on how many rows, what was measured, and each percentage of what."""
+        means = MEANS.get(self.outcome, f"{self.reasons}.")
+        return f"{self.outcome[0].upper()}{self.outcome[1:]}: {means}", *self._figures()
+
+    @property
+    def to_try(self) -> str:
+        """What to try next; empty for a correction that went well."""
+        return TO_TRY.get(self.outcome, "")
+
+    def _figures(self) -> Iterator[str]:
+        moved = self.moved_as.format(f"{100 * self.reliance_after:.1f}")
+        tuned = self.accuracy_fine_tuned
+        beside = "" if tuned is None else f"; trained on without feedback, {_percent(tuned)}"
+        now, before = _percent(self.accuracy_after), _percent(self.accuracy_before)
+        found_now, found_before = _percent(self.as_found_after), _percent(self.as_found_before)
+        yield f"On {self.num_rows:,} {self.where} rows drawn to compare, with what was marked exchanged:"
+        yield f"- that moves {moved}; before, {100 * self.reliance_before:.1f}"
+        if self.worst_class_accuracy is None:
+            yield f"- the {self.measured} is {now}; before, {before}{beside}"
+            yield f"On these rows as they are, it is {found_now}; before, {found_before}."
+            return
+        yield f"- {now} are predicted right; before, {before}{beside}"
+        yield f"- least often right is class {self.worst_class}: {_percent(self.worst_class_accuracy)} of its rows"
+        yield f"On these rows as they are, {found_now} are predicted right; before, {found_before}."
+        yield "(Each class counts the same.)"
+
     def __str__(self) -> str:
-        return self.sentence
+        return "\n".join([*self.lines, *([f"To try next: {self.to_try}."] if self.to_try else [])])
 
     def __repr__(self) -> str:
         return f"Verdict({self.sentence})"
 
     def _repr_html_(self) -> str:
         colour = {"corrected": "#00755a", "failed": "#b3261e"}.get(self.outcome, "#9a5b00")
+        first, *others = str(self).splitlines()
+        outcome = Markup('<b style="color:{}">{}</b>{}').format(
+            colour, first[: len(self.outcome)], first[len(self.outcome) :]
+        )
         return Markup(
-            '<p style="border-left:4px solid {0};padding:2px 0 2px 12px;max-width:70em">'
-            '<b style="color:{0}">{1}</b>{2}</p>'
-        ).format(colour, self.sentence[: len(self.outcome)], self.sentence[len(self.outcome) :])
+            '<div style="border-left:4px solid {};padding:2px 0 2px 12px;max-width:70em;line-height:1.5">{}</div>'
+        ).format(colour, Markup("<br>").join([outcome, *others]))
+
+
+def _percent(share: float) -> str:
+    return f"{100 * share:.1f} %"
 
 
 def verdict(
