@@ -67,11 +67,13 @@ class Session {
   }
 
   async answer(answer) {
-    if (this.isMoving) return;
-    const { item, work, panel } = this;
+    const { item, panel } = this;
+    await panel.choosing;
+    if (this.isMoving || this.item !== item) return;
+    const { work } = this;
     const says = answer === "marked" ? (await work.regions()).map((each) => ({ ...each, scope: panel.scope })) : [];
     if (answer === "marked" && !says.length) {
-      this.announce("Nothing is marked yet.");
+      panel.problem("Nothing is marked yet. If there is nothing to mark, choose one of the answers below.");
       return;
     }
     this.isMoving = true;
@@ -102,7 +104,8 @@ class Session {
   }
 
   keys() {
-    if (!this.work) return [];
+    if (!this.panel) return [];
+    if (!this.work) return this.panel.keys;
     return [
       ...this.panel.keys,
       { key: "z", words: "Undo", act: () => this.work.back() },

@@ -18,6 +18,7 @@ export class Panel {
     this.polarity = "irrelevant";
     this.scope = "row";
     this.number = ++latest;
+    this.choosing = new Promise((resolve) => { this.isReady = resolve; });
     this.ask = settled(250, () => this.counted());
     this.node = el("div", { class: "say" }, this.parts());
   }
@@ -53,9 +54,11 @@ export class Panel {
     }, el("kbd", {}, String(place + 1)), el("span", {}, el("strong", {}, name), el("small", {}, facts.join(" · ")))));
   }
 
+  /** The view of the item is there; what was chosen before that is chosen now. */
   begin() {
     this.setPolarity(this.polarity);
     this.changed();
+    this.isReady();
   }
 
   get note() {
@@ -63,7 +66,7 @@ export class Panel {
   }
 
   choose(id) {
-    this.work()?.choose(id);
+    this.choosing = this.choosing.then(() => this.work()?.choose(id));
   }
 
   setPolarity(polarity) {
@@ -88,6 +91,7 @@ export class Panel {
       each.setAttribute("aria-pressed", String(Boolean(chosen)));
       each.dataset.chosen = chosen || "";
     }
+    if (!work.isEmpty) this.problem("");
     this.save.textContent = "Save and next";
     this.save.setAttribute("aria-disabled", String(work.isEmpty));
     this.counts.textContent = this.scope === "row" || work.isEmpty ? "" : "Counting the rows that this is about";
