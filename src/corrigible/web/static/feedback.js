@@ -1,6 +1,7 @@
 // Who said what when; retract, export, import.
 import { read, send, sendFile } from "./api.js";
 import { button, el, plural, when } from "./dom.js";
+import { markedThumb } from "./thumbs.js";
 import { reviewer } from "./who.js";
 
 const MEANINGS = { irrelevant: "must not matter", relevant: "should matter" };
@@ -55,13 +56,20 @@ function entry(each, show) {
     }
   };
   return el("li", { class: retracted ? "is-retracted" : "" },
-    picture ? el("img", { src: picture, alt: "" }) : null,
+    thumb(href, picture),
     el("div", {},
       el("p", {}, el("strong", {}, region), ` ${MEANINGS[polarity] || polarity}, `, href ? el("a", { href }, about) : about),
       el("p", { class: "muted" }, `${author || "somebody"}, ${when(at)}`, note ? `: ${note}` : ""),
       retracted ? el("p", { class: "muted" }, `Retracted by ${retracted.by || "somebody"}, ${when(retracted.at)}`, retracted.note ? `: ${retracted.note}` : "") : null,
       trouble),
     retracted ? null : button("Retract", retract, { "aria-label": `Retract: ${region}, ${about}` }));
+}
+
+/** The region on its item; by itself where it belongs to no item. */
+function thumb(href, picture) {
+  if (!picture) return null;
+  const [, page, split, row] = (href || "").split("/");
+  return page === "item" ? markedThumb(decodeURIComponent(split), row, picture) : el("img", { src: picture, alt: "" });
 }
 
 function files(show) {

@@ -1,6 +1,6 @@
 // One item to review, of any kind. It knows no address but those in the item, and asks all else of its `transport`:
 // answer(body), whatif(values), count(body), next(), explain(method), reviewer(); so a notebook can show it too.
-import { capitalised, chance, el, plural } from "./dom.js";
+import { button, capitalised, chance, el, plural } from "./dom.js";
 import { mountImage } from "./image.js";
 import { Shortcuts } from "./keys.js";
 import { Panel } from "./panel.js";
@@ -44,7 +44,24 @@ class Session {
     const seen = el("div", { class: "see" }, el("p", { class: "muted" }, "Loading"));
     this.place.dataset.kind = item.kind;
     this.place.replaceChildren(head(item), el("div", { class: "work" }, seen, this.panel.node));
-    const work = await KINDS[item.kind](item, {
+    const work = await this.mounted(item).catch((error) => {
+      const again = button("Try again", () => this.show(item), { class: "main" });
+      seen.replaceChildren(el("p", { class: "trouble", role: "alert" }, `This cannot be shown now: ${error.message}`), again);
+      return null;
+    });
+    if (!work) return;
+    if (this.item !== item) {
+      work.destroy?.();
+      return;
+    }
+    this.work = work;
+    seen.replaceChildren(work.node);
+    this.panel.begin();
+    this.clock.start();
+  }
+
+  mounted(item) {
+    return KINDS[item.kind](item, {
       announce: (words) => this.announce(words),
       changed: () => this.panel.changed(),
       explain: (method) => this.transport.explain(method),
@@ -52,12 +69,6 @@ class Session {
       predicted: (prediction, certainty) => this.predicted(prediction, certainty),
       scope: () => this.panel.scope,
     });
-    if (this.item !== item) return work.destroy?.();
-    this.work = work;
-    seen.replaceChildren(work.node);
-    this.panel.begin();
-    this.clock.start();
-    return null;
   }
 
   /** What the model would say of changed values; null for the values of the row. */

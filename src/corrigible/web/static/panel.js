@@ -45,7 +45,7 @@ export class Panel {
   }
 
   proposal({ id, title, share }, place) {
-    const [name, ...facts] = /\d\s?%/.test(title) ? title.split(/[,:] (?=[\d<])/) : [title, share === null ? "suspected" : `${percent(share)} of the explanation`];
+    const [name, ...facts] = /\d\s?%/.test(title) ? title.split(/[,:] (?=[\d<])/) : [title, share === null ? "it is ranked among the suspects" : `${percent(share)} of the explanation`];
     return el("li", {}, el("button", {
       type: "button", "aria-pressed": "false", "data-proposal": id,
       onclick: () => this.choose(id),

@@ -7,7 +7,11 @@ const FINEST = 640;
 export async function picture(url) {
   const image = new Image();
   image.src = url;
-  await image.decode();
+  try {
+    await image.decode();
+  } catch {
+    throw new Error("a picture could not be loaded.");
+  }
   return image;
 }
 

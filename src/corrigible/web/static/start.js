@@ -1,6 +1,7 @@
 // The study in one look.
 import { itemHref, read } from "./api.js";
 import { el, plural } from "./dom.js";
+import { markedThumb } from "./thumbs.js";
 import { startJob } from "./jobs.js";
 
 const PAUSE = 1500, MOST_LOOKS = 200;
@@ -101,16 +102,9 @@ function suspects({ suspects: found }) {
 function suspect({ rank, title, sentence, tells_label: tells, picture, rows }) {
   const [first] = rows;
   return el("li", {}, el("a", { href: first ? `${itemHref(first[0], first[1])}?suspect=${rank}` : `/items?suspect=${rank}`, class: "suspect" },
-    picture && first ? marked(`/thumb/${first[0]}/${first[1]}.png`, picture) : el("span", { class: "no-picture", "aria-hidden": "true" }, String(rank)),
+    picture && first ? markedThumb(first[0], first[1], picture) : el("span", { class: "no-picture", "aria-hidden": "true" }, String(rank)),
     el("span", {}, el("strong", {}, title), el("span", { class: "sentence" }, sentence),
       el("small", {}, tells ? "It tells the label by itself. " : "It does not tell the label by itself. ", plural(rows.length, "example")))),
   el("a", { class: "all-rows", href: `/items?suspect=${rank}` }, "all its rows"));
 }
 
-
-/** A small picture with a region coloured. */
-function marked(thumb, mask) {
-  const region = el("span", { class: "region" });
-  region.style.maskImage = `url("${mask}")`;
-  return el("span", { class: "thumb" }, el("img", { src: thumb, alt: "" }), region);
-}
