@@ -45,7 +45,8 @@ async def _list(request: Request) -> Response:
 
 async def _start(request: Request) -> Response:
     asked = object_in(await asked_in(request), "the job")
-    started = await asyncio.to_thread(kept.start, _folder(request), text_in(asked, "verb"), asked.get("options") or {})
+    verb, options = text_in(asked, "verb"), object_in(asked.get("options") or {}, "options")
+    started = await asyncio.to_thread(kept.start, _folder(request), verb, options)
     return as_json({"id": started})
 
 

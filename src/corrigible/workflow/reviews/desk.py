@@ -5,11 +5,13 @@ One thread owns it, as it owns the store's connection.
 
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, get_args
 
 from corrigible.errors import FeedbackError
+from corrigible.feedback.answers import ANSWERS
+from corrigible.feedback.checks import require_known
 from corrigible.feedback.stored import Record
-from corrigible.said import Answer, Feedback
+from corrigible.said import Answer, Feedback, Polarity, Scope
 from corrigible.study import open_study
 from corrigible.workflow.reviews.asked import key_in, list_in, number_in, object_in, text_in, texts_in
 from corrigible.workflow.reviews.items import PER_PAGE, SHOWN, Items, Wanted
@@ -181,6 +183,7 @@ class Desk:
         author, note = text_in(asked, "author", default=""), text_in(asked, "note", default="")
         feedback = [self._statement(said, place, author, note, fingerprint) for said in list_in(asked, "says")]
         answer = text_in(asked, "answer", default="marked" if feedback else "")
+        require_known("answer", answer, ANSWERS)
         if (answer == "marked") != bool(feedback):
             raise FeedbackError(
                 "the answer is marked and nothing is; mark a region, or answer that nothing is wrong"
@@ -196,6 +199,8 @@ class Desk:
     def _statement(self, said: Any, place: Place, author: str, note: str, fingerprint: str) -> Feedback:
         said = object_in(said, "what is said")
         scope, polarity = text_in(said, "scope", default="row"), text_in(said, "polarity", default="irrelevant")
+        require_known("scope", scope, get_args(Scope))
+        require_known("polarity", polarity, get_args(Polarity))
         region = region_from(said.get("region"), tuple(self.facts["shape"]))
         label = None
         if scope == "class":
