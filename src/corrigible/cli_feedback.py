@@ -25,7 +25,7 @@ def feedback() -> None:
 @click.option("--row", type=int, help="Row it is about [default: every row].")
 @click.option("--file", default="", help="Image file it is about, in place of --row: train/cat/043.jpg.")
 @click.option("--label", help="Class whose rows it is about, by name or number.")
-@click.option("--split", default="train", show_default=True, help="Split of the data that --row belongs to.")
+@click.option("--split", help="Split of the data that --row belongs to [default: train].")
 @click.option("--polarity", type=click.Choice(["irrelevant", "relevant"]), default="irrelevant", show_default=True)
 @AUTHOR
 @NOTE

@@ -146,7 +146,24 @@ def test_a_file_stands_where_a_row_number_does(of_files: Path, tmp_path: Path, m
     assert "did you mean 'train/bee/009.png'" in refused(*add, "--file", "train/bee/09.png")
     assert "say it about one row" in refused(*add, "--file", "train/bee/009.png", "--row", 3)
     assert "leave out the split" in refused(*add, "--file", "train/bee/009.png", "--split", "test")
-    assert "expected one inside" in refused(*add, "--file", "009.png")
+    assert "files are named '009.png'; expected one, such as test/" in refused(*add, "--file", "009.png")
+    assert "there is no file '909.png' inside" in refused(*add, "--file", "909.png")
+    assert "leave out the split" in refused(*add, "--file", "test/cow/011.png", "--split", "train")
+
+
+def test_a_name_that_one_file_alone_has_needs_no_folder(of_files: Path) -> None:
+    (of_files / "data/train/bee/009.png").rename(of_files / "data/train/bee/zoo.png")
+    add = ("feedback", "add", of_files, "--box", 0, 0, 2, 2)
+    assert corrigible(*add, "--file", "zoo.png").code == corrigible(*add, "--file", "bee/zoo.png").code == 0
+    listed = corrigible("feedback", "list", of_files, "--json").records
+    assert {entry["file"] for entry in listed} == {"train/bee/zoo.png"}
+
+
+@pytest.mark.parametrize("box", [(0, 0, 9, 2), (0, -1, 2, 2), (0, 0, 0, 2), (7, 7, 2, 1)])
+def test_a_box_outside_of_the_images_is_refused_whether_or_not_rows_are_read(of_files: Path, box: tuple) -> None:
+    add = ("feedback", "add", of_files, "--box", *box)
+    assert "does not lie inside images of 8 × 8 pixels" in refused(*add)
+    assert "does not lie inside images of 8 × 8 pixels" in refused(*add, "--row", 0)
 
 
 def test_files_need_images_kept_as_files(of_arrays: Path) -> None:

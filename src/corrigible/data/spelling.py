@@ -7,7 +7,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from corrigible.data.cells import Cells, Words, written
-from corrigible.data.table_columns import MISSING, not_known
+from corrigible.data.class_order import MISSING
+from corrigible.data.table_columns import not_known
 
 log = logging.getLogger(__name__)
 

@@ -6,10 +6,10 @@ from typing import Any
 import pandas as pd
 
 from corrigible.data.cells import Blocks, cells_of
+from corrigible.data.class_order import MISSING as MISSING
 from corrigible.data.column_reading import TextOf
 from corrigible.data.dataset import TensorData
 from corrigible.data.frames import as_frame
-from corrigible.data.table_columns import MISSING as MISSING
 from corrigible.data.table_columns import named
 from corrigible.data.table_encoder import OF_CLASSES as OF_CLASSES
 from corrigible.data.table_encoder import TableEncoder, roles_of

@@ -13,8 +13,6 @@ from corrigible.data.cells import Cells, Words
 from corrigible.data.table_roles import require_once
 from corrigible.errors import DataError
 
-MISSING = "missing"
-"""The name of a missing category; a cell with this text also counts as missing."""
 LARGEST = float(np.finfo(np.float32).max)
 
 
@@ -108,14 +106,6 @@ def not_known(column: str, text: str, names: Sequence[str]) -> DataError:
     """The error about a class or group that the training table lacks."""
     known = ", ".join(names[:20]) + (f" and {len(names) - 20} more" if len(names) > 20 else "")
     return DataError(f"column {column!r} holds {text!r}, which the training table lacks; it has {known}")
-
-
-def in_order(texts: Sequence[str]) -> tuple[str, ...]:
-    """The different texts, sorted: as numbers if all but the missing ones are whole numbers, else as text."""
-    found = set(texts)
-    if all(text.removeprefix("-").isdecimal() for text in found - {MISSING}):
-        return tuple(sorted(found, key=lambda text: (text == MISSING, 0 if text == MISSING else int(text), text)))
-    return tuple(sorted(found))
 
 
 def named(frame: pd.DataFrame) -> pd.DataFrame:

@@ -6,8 +6,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from corrigible.data.cells import Cells, Words
+from corrigible.data.class_order import MISSING, in_order
 from corrigible.data.spelling import as_words
-from corrigible.data.table_columns import MISSING, in_order
 
 
 @dataclass(frozen=True)

@@ -8,16 +8,10 @@ from types import MappingProxyType
 import numpy as np
 
 from corrigible.data.cells import Blocks, Cells, Words, column, put_back
+from corrigible.data.class_order import MISSING, in_order
 from corrigible.data.column_reading import Reading, TextOf, numbers_read, reading_of, require_categories, with_words
 from corrigible.data.spelling import as_words
-from corrigible.data.table_columns import (
-    MISSING,
-    in_order,
-    label_numbers,
-    require_classes,
-    require_finite,
-    require_whole,
-)
+from corrigible.data.table_columns import label_numbers, require_classes, require_finite, require_whole
 from corrigible.data.table_encoder import OF_CLASSES, Roles, TableEncoder
 from corrigible.data.table_features import Feature, categorical_of, columns_of_feature, numeric_of
 from corrigible.errors import DataError

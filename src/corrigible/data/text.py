@@ -7,9 +7,10 @@ from pathlib import Path
 from jaxtyping import Int
 from torch import Tensor
 
+from corrigible.data.class_order import in_order
 from corrigible.data.csv_cells import table_text, texts_as_written
 from corrigible.data.dataset import TensorData
-from corrigible.data.table_columns import codes_of, in_order
+from corrigible.data.table_columns import codes_of
 from corrigible.data.tokens import Tokens
 from corrigible.data.vocabulary import (
     Vocabulary,

@@ -18,6 +18,7 @@ from corrigible.data.protocol import Dataset, class_names_of, names_of
 from corrigible.data.table import OF_CLASSES
 from corrigible.data.tokens import tokenize
 from corrigible.errors import FeedbackError
+from corrigible.feedback.boxes import box_region
 from corrigible.feedback.extent import doubtful_extents
 from corrigible.feedback.masks import fingerprint, marks_of
 from corrigible.feedback.phrases import phrase_rows
@@ -106,7 +107,7 @@ def _region(option: str, given: Any, data: Dataset, row: int | None) -> Region:
         case "--feature":
             return Features(given)
         case "--box":
-            return _box(given, shape_of(data))
+            return box_region(given, shape_of(data))
         case "--phrase":
             return _phrase(given)
         case "--token":
@@ -151,18 +152,3 @@ def _from_file(mask: Path, shape: tuple[int, ...]) -> Region:
         raise FeedbackError(
             f"cannot read mask {mask} ({error}); expected an image, or an .npy file of booleans"
         ) from error
-
-
-def _box(box: tuple[int, int, int, int], shape: tuple[int, ...]) -> Region:
-    top, left, height, width = box
-    if (
-        len(shape) != 3
-        or min(top, left) < 0
-        or min(height, width) < 1
-        or top + height > shape[1]
-        or left + width > shape[2]
-    ):
-        raise FeedbackError(f"box {box} (top, left, height, width) does not lie inside inputs of shape {shape}")
-    mask = torch.zeros(shape[1:], dtype=torch.bool)
-    mask[top : top + height, left : left + width] = True
-    return Pixels(mask.numpy())

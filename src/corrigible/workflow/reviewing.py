@@ -5,13 +5,15 @@ What is said of rows is looked up in the data by `marking`, which does load it.
 
 from collections.abc import Iterator, Mapping
 from pathlib import Path
+from typing import Any
 
 from corrigible.data.naming import Names
 from corrigible.errors import FeedbackError
 from corrigible.feedback.exchange import to_json
 from corrigible.folders import write_atomically
-from corrigible.said import Features
+from corrigible.said import Features, Feedback
 from corrigible.study import Study, open_study
+from corrigible.workflow.image_rules import checked_box
 from corrigible.workflow.next_steps import next_steps
 from corrigible.workflow.records import Finished, Listed, Noted
 from corrigible.workflow.row_names import names_in, row_of_file, split_of_file
@@ -29,7 +31,7 @@ def add_feedback(
     row: int | None = None,
     file: str = "",
     label: int | str | None = None,
-    split: str = "train",
+    split: str | None = None,
     polarity: str = "irrelevant",
     author: str = "",
     note: str = "",
@@ -45,6 +47,7 @@ def add_feedback(
         tokens: places of words in a text, counted from 0; punctuation marks count as words.
         file: an image file, ``train/cat/043.jpg``, in place of its row; it also names the split.
         label: a class, by its name or its number.
+        split: None for the one that the file names, or for the training rows.
 
     Raises:
         FeedbackError: an unknown class, a region or row that does not fit the data, or words that stand in no row that
@@ -59,19 +62,32 @@ def add_feedback(
     study = open_study(folder)
     if file:
         split, row = _place_of(study, file, split)
+    split = split or "train"
     about = {"polarity": polarity, "row": row, "split": split, "author": author, "note": note}
-    # A rule about features needs no rows; only where classes are not yet known, they are learned from the table.
-    outline = outline_of(study) if features and row is None else None
-    if outline is not None and (label is None or outline.class_names):
-        said, doubts = checked_rule(Features(features), label, outline, about)
+    ((option, region),) = regions.items()
+    rule = _rule(study, option, region, label, about) if row is None else None
+    if rule is not None:
+        said, doubts = rule
         with study.feedback() as store:
             numbers = [store.add(said)]
     else:
         from corrigible.workflow.marking import said_and_stored  # Loads PyTorch.
 
-        ((option, region),) = regions.items()
         numbers, doubts = said_and_stored(study, (option, region), label, about)
     yield Noted("feedback add", tuple(numbers), doubts=doubts, next=next_steps(folder, "feedback"))
+
+
+def _rule(
+    study: Study, option: str, region: Any, label: int | str | None, about: Mapping[str, Any]
+) -> tuple[Feedback, tuple[str, ...]] | None:
+    """A rule that is checked without any row, and what a person should check about it; None where rows are needed."""
+    if option == "--box":
+        return checked_box(study, region, label, about)
+    outline = outline_of(study) if option == "--feature" else None
+    # Where classes are not yet known, they are learned from the table.
+    if outline is None or (label is not None and not outline.class_names):
+        return None
+    return checked_rule(Features(region), label, outline, about)
 
 
 def _require_one_place(given: Mapping[str, int | str | None]) -> None:
@@ -80,10 +96,10 @@ def _require_one_place(given: Mapping[str, int | str | None]) -> None:
         raise FeedbackError(f"{' and '.join(named)} are given; say it about one row or about a class")
 
 
-def _place_of(study: Study, given: str, split: str) -> tuple[str, int]:
+def _place_of(study: Study, given: str, split: str | None) -> tuple[str, int]:
     """The split and row of an image file."""
     found, file = split_of_file(study, given)
-    if split not in ("train", found):
+    if split not in (None, found):
         raise FeedbackError(f"split {split!r} and file {file!r} are given; leave out the split, which the file names")
     return found, row_of_file(file, names_in(study, found).files)
 

@@ -7,10 +7,10 @@ from typing import Any, NamedTuple
 
 from torch import Tensor
 
+from corrigible.data.class_order import MISSING
 from corrigible.data.dataset import TensorData
 from corrigible.data.original_units import units_in
 from corrigible.data.protocol import columns_of
-from corrigible.data.table_columns import MISSING
 from corrigible.errors import FeedbackError, unknown
 from corrigible.explanations.features import separate_columns
 from corrigible.feedback.checks import shortened
