@@ -5,7 +5,7 @@ Grad-CAM agree, the segments of the image are proposed. Here the segments in whi
 come first whose content, exchanged for that of other rows, moves the prediction most.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
@@ -28,8 +28,8 @@ from corrigible.regions.objects import Segmenter, merged
 from corrigible.regions.segmentations import flat_pieces_of, segments_of
 from corrigible.types import Features, Phrase, Pixels, Proposal, Region
 
-NUM_CANDIDATES, NUM_DONORS = 12, 8
-"""Segments of an image that are tried, and rows that lend their content to each."""
+NUM_FLAT_PIECES, NUM_SUPERPIXELS, NUM_DONORS = 20, 10, 16
+"""Segments of an image that are tried, of both kinds, and rows that lend their content to each."""
 MOST_TRIED = 128**2
 """Most pixels of an image whose segments are tried; larger ones are ranked by their share of the attribution."""
 ENOUGH_IN_BOTH = 0.5
@@ -141,7 +141,7 @@ def _of_image(
     total = float(values.sum())
     if total <= 0:
         return []
-    masks = _candidates((segments_of(x), flat_pieces_of(x)), kept(values, share))
+    masks = _candidates(x, kept(values, share))
     masks = masks if objects is None else merged(masks, x, objects)
     parts = [float(values[mask].sum()) / total for mask in masks]
     effects = None if tried is None else tried(torch.stack(masks)).tolist()
@@ -158,20 +158,21 @@ def _of_image(
 
 
 def _candidates(
-    segmentations: Sequence[Int[Tensor, " height width"]], values: Float[Tensor, " height width"]
+    x: Float[Tensor, " channel height width"], values: Float[Tensor, " height width"]
 ) -> list[Bool[Tensor, " height width"]]:
-    """Segments of any segmentation that hold the most attribution, none of which is mostly another one."""
-    held = []
-    for segments in segmentations:
-        sums = torch.zeros(int(segments.max()) + 1).index_add(0, segments.flatten(), values.flatten().float())
-        best = sums.topk(min(NUM_CANDIDATES, len(sums)))
-        held += [(part, segments == number) for part, number in zip(best.values.tolist(), best.indices, strict=True)]
+    """The segments that hold the most attribution, none of which is mostly another one.
+
+    Flat pieces come first: a superpixel that holds a small patch and what is around it would hold more.
+    """
     found: list[Tensor] = []
-    for part, mask in sorted(held, key=lambda pair: -pair[0]):
-        size = int(mask.sum())
-        if part > 0 and all(int((mask & old).sum()) < ENOUGH_IN_BOTH * min(size, int(old.sum())) for old in found):
-            found.append(mask)
-    return found[:NUM_CANDIDATES]
+    for segments, most in ((flat_pieces_of(x), NUM_FLAT_PIECES), (segments_of(x), NUM_SUPERPIXELS)):
+        sums = torch.zeros(int(segments.max()) + 1).index_add(0, segments.flatten(), values.flatten().float())
+        best = sums.topk(min(most, int((sums > 0).sum()))).indices
+        for mask in (segments == number for number in best):
+            sizes = ((int((mask & old).sum()), int(old.sum())) for old in found)
+            if all(shared < ENOUGH_IN_BOTH * min(int(mask.sum()), size) for shared, size in sizes):
+                found.append(mask)
+    return found
 
 
 def _of_places(rows: TensorData, row: int, values: Float[Tensor, " place"], share: float) -> Found:
