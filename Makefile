@@ -22,6 +22,7 @@ demo:
 	@$(RUN)/corrigible demo digits demo-studies/digits
 	@$(RUN)/corrigible demo insurance demo-studies/insurance
 	@echo "Reports: demo-studies/digits/report.html demo-studies/insurance/report.html"
+	@echo "Look at items, mark and correct: $(RUN)/corrigible review demo-studies/digits"
 
 test:
 	@$(PYTHON) tools/install.py test
