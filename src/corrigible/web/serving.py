@@ -66,6 +66,7 @@ def _listening(port: int | None) -> socket.socket:
         found.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         try:
             found.bind((HOST, wanted))
+            found.listen()  # So that the printed address can be opened at once.
             return found
         except OSError as error:
             found.close()

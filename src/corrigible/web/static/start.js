@@ -8,6 +8,11 @@ const PAUSE = 1500, MOST_LOOKS = 200;
 
 export async function mount(main, study) {
   show(main, study);
+  follow(main, study);
+}
+
+/** Shows what the server finds out while it loads. */
+async function follow(main, study) {
   let shown = JSON.stringify(study);
   for (let look = 0; look < MOST_LOOKS && isBeingLoaded(study); look++) {
     await new Promise((resolve) => setTimeout(resolve, PAUSE));

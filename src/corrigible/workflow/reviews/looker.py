@@ -46,9 +46,11 @@ def look(folder: str, run: str, pipe: Connection) -> None:
         looking = _Looking(study.folder, subject_of(study, study.run_named(run)), pipe)
         looking.tell({"event": "ready", "facts": facts_of(looking.subject)})
         looking.serve()
-    except (EOFError, OSError, KeyboardInterrupt):
+    except KeyboardInterrupt:
         return
     except Exception as error:
+        if isinstance(error, (EOFError, OSError)) and not isinstance(error, CorrigibleError):
+            return  # Nobody listens any more.
         log.debug("the looker ends", exc_info=True)
         pipe.send_bytes(json.dumps({"event": "failed", "error": _said(error)}).encode() + b"\n")
 
