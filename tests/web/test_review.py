@@ -186,7 +186,8 @@ def test_a_region_that_is_none_is_refused(browser, study, sent):
 @pytest.mark.parametrize("change", [
     {"key": "../../x"}, {"key": ""}, {"row": 10**9}, {"row": -1}, {"row": "1"}, {"split": "../train"}, {"split": ""},
     {"answer": "fine"}, {"answer": "nothing wrong"}, {"says": []},
-    {"answer": "fine", "says": []}, {"says": [{"polarity": "maybe"}]}, {"says": [{"scope": "all"}]}, {"says": "x"}, {"note": "x" * 10_000},
+    {"answer": "fine", "says": []}, {"says": [{"polarity": "maybe"}]}, {"says": [{"scope": "all"}]},
+    {"says": "x"}, {"note": "x" * 10_000},
     {"note": "\ud800"}, {"version": "1"}, {"shown": [1]}, {"author": 1},
 ])  # fmt: skip
 def test_an_answer_that_is_not_well_formed_is_refused(browser, study, change):

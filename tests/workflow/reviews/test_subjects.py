@@ -1,0 +1,146 @@
+"""What a page shows of one item: shares add up, values are in their own unit, changed values are predicted anew."""
+
+import io
+
+import numpy as np
+import pytest
+import torch
+from PIL import Image
+from torch import nn
+
+from corrigible.data.dataset import TensorData
+from corrigible.data.tokens import Tokens
+from corrigible.errors import FeedbackError
+from corrigible.types import Columns, Features, Phrase
+from corrigible.workflow.reviews import drawn
+from corrigible.workflow.reviews.counting import count_of, rows_with
+from corrigible.workflow.reviews.explained import item_of
+from corrigible.workflow.reviews.subject import Subject
+from corrigible.workflow.reviews.tables import what_if
+
+COLUMNS = Columns(
+    names=("age", "age=missing", "site=a", "site=b", "sick"),
+    feature=("age", "age", "site", "site", "sick"),
+    one_hot=(False, False, True, True, False),
+    shift=(50.0, 0.0, 0.0, 0.0, 0.0),
+    scale=(10.0, 1.0, 1.0, 1.0, 1.0),
+)
+
+
+def linear(weights):
+    """Two classes whose difference is this linear function."""
+    model = nn.Linear(len(weights), 2)
+    with torch.no_grad():
+        model.weight.zero_()
+        model.bias.zero_()
+        model.weight[1] = torch.tensor(weights)
+    return model
+
+
+@pytest.fixture
+def table():
+    age = torch.linspace(-2, 2, 41)
+    site, sick = torch.arange(41) % 2, (torch.arange(41) % 3 == 0).float()
+    x = torch.stack([age, torch.zeros(41), 1.0 - site, site.float(), sick], dim=1)
+    data = TensorData(x, (torch.arange(41) > 20).long(), columns=COLUMNS, class_names=("no", "yes"))
+    model = linear([1.0, 0.0, 0.0, 2.0, 0.0])
+    return Subject(
+        model, {"train": data}, "integrated_gradients", {"steps": 8}, {"age": "age in years", "site=a": "Aachen"}
+    )
+
+
+def test_a_tables_item_is_in_its_own_units(table):
+    item = item_of(table, "train", 40)
+    age, site, sick = item["table"]
+    assert (age["title"], age["value"], age["kind"]) == ("age in years", "70", "number")
+    assert age["population"] == {"low": 32.0, "median": 50.0, "high": 68.0, "at": 1.0}
+    assert (age["min"], age["max"]) == (30.0, 70.0)
+    assert (site["value"], site["levels"], site["kind"]) == ("Aachen", ["Aachen", "b"], "category")
+    assert (sick["value"], sick["kind"]) == ("no", "yes_no")
+    assert sum(abs(part["share"]) for part in item["table"]) == pytest.approx(1)
+    assert item["explains"] == "why “yes” rather than “no”"
+    assert item["proposals"][0]["region"] == {"type": "features", "names": ["age"]}
+
+
+def test_what_if_is_what_the_model_predicts_of_the_changed_row(table):
+    item = item_of(table, "train", 40)
+    changed = what_if(table, "train", 40, {"age": "30", "site": "b", "sick": "yes"}, "")
+    assert [part["value"] for part in changed["table"]] == ["30", "b", "yes"]
+    probability = torch.sigmoid(torch.tensor(-2.0 + 2.0)).item()
+    assert changed["certainty"] == f"{100 * probability:.1f}\u00a0%"
+    assert item_of(table, "train", 40)["table"] == item["table"]  # The data stay as they are.
+
+
+@pytest.mark.parametrize("values", [{"age": "old"}, {"age": float("nan")}, {"site": "c"}, {"wage": 1}, {"age": None}])
+def test_a_value_that_does_not_fit_is_refused(table, values):
+    with pytest.raises(FeedbackError):
+        what_if(table, "train", 0, values, "")
+
+
+def test_rules_say_how_many_rows_they_are_about(table):
+    assert count_of(table, Features(("age",)), "dataset", None)["rows"] == 41
+    found = count_of(table, Features(("age",)), "class", 1)
+    assert (found["rows"], found["of"]) == (20, 20)
+    assert "“yes”" in found["sentence"]
+    with pytest.raises(FeedbackError):
+        count_of(table, Features(("age",)), "class", 7)
+
+
+@pytest.fixture
+def texts():
+    words = ("good", "bad", "film", "the")
+    ids = torch.tensor([[3, 2, 0, -1], [3, 2, 1, -1], [0, 2, -1, -1]])
+    x = torch.nn.functional.one_hot(ids.clamp_min(0), 4).float() * (ids >= 0)[..., None]
+    data = TensorData(x, torch.tensor([1, 0, 1]), tokens=Tokens(ids, words))
+
+    class Bag(nn.Module):
+        def __init__(self):
+            super().__init__()
+            self.read = linear([1.0, -1.0, 0.0, 0.0])
+
+        def forward(self, x):
+            return self.read(x.sum(dim=1))
+
+    return Subject(Bag(), {"train": data}, "integrated_gradients", {"steps": 4})
+
+
+def test_a_texts_item_has_a_share_for_each_word(texts):
+    item = item_of(texts, "train", 1)
+    assert [part["word"] for part in item["text"]] == ["the", "film", "bad"]
+    assert [abs(part["share"]) for part in item["text"]] == pytest.approx([0, 0, 1])
+    assert item["kind"] == "text"
+
+
+def test_phrases_are_found_where_they_stand(texts):
+    assert rows_with(texts.data["train"], ["film", "good"]) == [0]
+    assert rows_with(texts.data["train"], ["unheard"]) == []
+    assert count_of(texts, Phrase(("film",)), "class", 1)["rows"] == 2
+
+
+@pytest.fixture
+def images():
+    x = torch.rand(6, 1, 8, 8, generator=torch.Generator().manual_seed(0))
+    y = torch.arange(6) % 2
+    return Subject(nn.Sequential(nn.Flatten(), nn.Linear(64, 2)), {"train": TensorData(x, y)}, "occlusion")
+
+
+def test_pictures_maps_and_segments_have_the_inputs_size(images):
+    for written, mode in (
+        (drawn.picture(images, "train", 0), "RGB"),
+        (drawn.attribution_map(images, "train", 0, ""), "RGBA"),
+        (drawn.segments(images, "train", 0), "RGB"),
+    ):
+        found = Image.open(io.BytesIO(written))
+        assert (found.size, found.mode) == ((8, 8), mode)
+
+
+def test_a_map_is_red_where_the_score_rises_and_opaque_where_it_is_strong():
+    found = np.asarray(Image.open(io.BytesIO(drawn.map_png(torch.tensor([[[1.0, -0.5], [0.0, 0.0]]])))))
+    red, blue = found[0, 0], found[0, 1]
+    assert red[0] > red[2]
+    assert blue[2] > blue[0]
+    assert red[3] > blue[3] > found[1, 0, 3] == 0
+
+
+def test_an_unknown_method_is_the_usual_one(images):
+    assert item_of(images, "train", 0, "os:system")["method"]["name"] == "occlusion"
