@@ -5,20 +5,17 @@ One thread owns it, as it owns the store's connection.
 
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any, NamedTuple, get_args
+from typing import Any, NamedTuple
 
 from corrigible.errors import FeedbackError
-from corrigible.feedback.answers import ANSWERS
-from corrigible.feedback.checks import require_known
 from corrigible.feedback.stored import Record
-from corrigible.said import Answer, Feedback, Polarity, Scope
+from corrigible.said import Feedback
 from corrigible.study import open_study
-from corrigible.workflow.reviews.asked import key_in, list_in, number_in, object_in, text_in, texts_in
+from corrigible.workflow.reviews.asked import key_in, list_in, number_in, object_in, text_in
 from corrigible.workflow.reviews.items import PER_PAGE, SHOWN, Items, Wanted
-from corrigible.workflow.reviews.regions import region_as_json, region_from, region_in_words
+from corrigible.workflow.reviews.regions import region_as_json, region_in_words
 from corrigible.workflow.reviews.standing import Place, Standing
-
-MOST_SECONDS = 6 * 3600
+from corrigible.workflow.reviews.statements import About, answer_in
 
 
 class Conflict(NamedTuple):
@@ -163,7 +160,8 @@ class Desk:
             version = self.standing.version(place)
             if version != number_in(asked, "version") and asked.get("force") is not True:
                 return Conflict({**self.said_of(place), "sentence": self._since(place, number_in(asked, "version"))})
-            answer, feedback = self._read(asked, key, place, fingerprint)
+            about = About(place, fingerprint, tuple(self.facts["shape"]), self._class_of(place))
+            answer, feedback = answer_in(asked, key, about)
             self.store.answer(answer, feedback)
             self.catch_up()
             known = self.store.answered(key)
@@ -176,40 +174,10 @@ class Desk:
         who = " and ".join(dict.fromkeys(name or "somebody" for name in (*answers, *said))) or "somebody"
         return f"Meanwhile {who} said something about this item. Look at it, then save again: both are kept."
 
-    def _read(
-        self, asked: Mapping[str, Any], key: str, place: Place, fingerprint: str
-    ) -> tuple[Answer, list[Feedback]]:
-        split, row = place
-        author, note = text_in(asked, "author", default=""), text_in(asked, "note", default="")
-        feedback = [self._statement(said, place, author, note, fingerprint) for said in list_in(asked, "says")]
-        answer = text_in(asked, "answer", default="marked" if feedback else "")
-        require_known("answer", answer, ANSWERS)
-        if (answer == "marked") != bool(feedback):
-            raise FeedbackError(
-                "the answer is marked and nothing is; mark a region, or answer that nothing is wrong"
-                if answer == "marked"
-                else f"the answer is {answer!r} and something is marked; expected one of both"
-            )
-        seconds = asked.get("seconds")
-        is_measured = isinstance(seconds, int | float) and not isinstance(seconds, bool) and seconds >= 0
-        about = {"author": author, "note": note, "shown": texts_in(asked, "shown"), "fingerprint": fingerprint}
-        looked = min(float(seconds), MOST_SECONDS) if is_measured else None  # type: ignore[arg-type]
-        return Answer(row, answer, split, key, seconds=looked, **about), feedback  # type: ignore[arg-type]
-
-    def _statement(self, said: Any, place: Place, author: str, note: str, fingerprint: str) -> Feedback:
-        said = object_in(said, "what is said")
-        scope, polarity = text_in(said, "scope", default="row"), text_in(said, "polarity", default="irrelevant")
-        require_known("scope", scope, get_args(Scope))
-        require_known("polarity", polarity, get_args(Polarity))
-        region = region_from(said.get("region"), tuple(self.facts["shape"]))
-        label = None
-        if scope == "class":
-            rows = self.known_items().splits[place[0]]
-            if rows.labels is None:
-                raise FeedbackError("the labels are no classes; say it about this item, or about all")
-            label = int(rows.labels[place[1]])
-        about = {"author": author, "note": note, "fingerprint": fingerprint}
-        return Feedback(region, polarity, place[1], place[0], scope, label, **about)  # type: ignore[arg-type]
+    def _class_of(self, place: Place) -> int | None:
+        """The class of a row, as a number; None where labels are no classes."""
+        labels = self.known_items().splits[place[0]].labels
+        return None if labels is None else int(labels[place[1]])
 
     def retract(self, asked: Mapping[str, Any]) -> dict[str, Any]:
         """Take statements back; those that were taken back before are left as they are.
