@@ -219,31 +219,34 @@ def test_steps_inside_a_stage_have_a_bar_of_their_own_that_goes_when_they_are_do
 def test_bars_label_the_time_spent_and_the_time_left_and_fit_80_columns():
     with Bars(terminal_console()) as bars:
         bars.plan(2, 48)
-        bars.advance(Step("epoch", 1, 24, "loss 0.00123  validation accuracy 0.975", False))
-        bars.step("epoch 2/24: batch", 3, 22)
+        for number in (1, 2, 3):
+            bars.advance(Step("epoch", number, 24, "loss 0.00123  validation accuracy 0.975", False))
+        bars.step("epoch 4/24: batch", 3, 22)
         drawn = Console(file=io.StringIO(), width=80)
         drawn.print(bars.progress)
     lines = drawn.file.getvalue().splitlines()
     assert len(lines) == 3 and max(map(len, lines)) <= 80
-    assert "all 2 runs: epoch" in lines[0] and "1/48" in lines[0] and "elapsed 0:00, left 0:" in lines[0]
+    assert "all 2 runs: epoch" in lines[0] and "3/48" in lines[0] and "elapsed 0:00, left 0:" in lines[0]
     assert all("elapsed 0:00" in line for line in lines)
 
 
-def test_where_there_is_no_terminal_a_line_comes_at_least_every_3_seconds(monkeypatch):
+def test_where_there_is_no_terminal_lines_come_more_rarely_as_time_goes_on(monkeypatch):
+    assert beats.LEAST_SECONDS <= 3 and beats.SHARE == 0.25 and beats.MOST_SECONDS == 60
     monkeypatch.setattr(beats, "LEAST_SECONDS", 0.05)
     console = Console(file=io.StringIO(), width=80)
     with beats.Beats(console) as work:
-        work.plan(1, 4)
+        work.plan(1, 5)
         work.step("loading the train rows", 0, None)
         time.sleep(0.7)
-        work.advance(Step("epoch", 1, 4, "loss 1", False))
-        work.step("epoch 2/4: batch", 2, 9)
+        for number in (1, 2, 3):
+            work.advance(Step("epoch", number, 5, "loss 1", False))
+        work.step("epoch 4/5: batch", 2, 9)
         time.sleep(0.7)
-        work.advance(Step("epoch", 4, 4, "loss 0.5", False))
+        work.advance(Step("epoch", 5, 5, "loss 0.5", False))
     lines = console.file.getvalue().splitlines()
     assert "  loading the train rows, elapsed 0:00" in lines
-    assert any(line.startswith("  epoch 2/4: batch 2/9, elapsed 0:01, left 0:0") for line in lines)
-    assert lines[-1] == "  epoch 4/4  loss 0.5  (elapsed 0:01)"
+    assert any(line.startswith("  epoch 4/5: batch 2/9, elapsed 0:01, left 0:0") for line in lines)
+    assert lines[-1] == "  epoch 5/5  loss 0.5  (elapsed 0:01)"
 
 
 def test_the_time_left_is_that_of_the_epochs_that_are_missing(monkeypatch):
@@ -254,6 +257,7 @@ def test_the_time_left_is_that_of_the_epochs_that_are_missing(monkeypatch):
     assert found.left is None
     for epoch in (1, 2, 3):
         now += 9.0 if epoch == 1 else 2.0  # The first one includes the start.
+        assert found.left is None  # Too little was measured.
         found.advance(epoch)
     assert found.left == pytest.approx(3 * 2)
     now += 1.0

@@ -12,6 +12,7 @@ from corrigible.data.dataset import as_dataset, labelled
 from corrigible.data.kinds import KINDS
 from corrigible.data.labelling import labelled_as
 from corrigible.data.protocol import Dataset
+from corrigible.data.table_targets import require_classes, require_target
 from corrigible.errors import DataError, NamedFunctionError, RecipeError, unknown
 from corrigible.explanations import EXPLAINERS
 from corrigible.explanations.explaining import SHARED_SETTINGS
@@ -236,13 +237,14 @@ def load_data(recipe: Recipe, folder: Any, split: str) -> Dataset:
     if recipe.source is not None:
         load = complete(method_named(recipe.source, {}, "data source"), recipe.data, "[data]")
         return labelled_as(load, split, recipe.task)
+    require_target(recipe.kind, recipe.data, folder / "data")
     load = complete(KINDS[recipe.kind].load, recipe.data, "[data]")
     if recipe.kind != "table":
         return labelled_as(lambda name: load(folder / "data", name), split, recipe.task)
     # A table reads the task's facts from its training rows, as it does the encoder's.
     loaded = load(folder / "data", split, task=recipe.task or "classes")
     try:
-        return labelled(as_dataset(loaded))
+        return require_classes(labelled(as_dataset(loaded)), split, recipe.task)
     except DataError as error:
         raise DataError(f"split {split!r}: {error}") from error
 

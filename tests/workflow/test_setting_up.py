@@ -10,7 +10,7 @@ from PIL import Image
 
 from corrigible.recipe import Recipe
 from corrigible.study import open_study
-from studies import corrigible, image_study, refused
+from studies import corrigible, edit, image_study, refused
 
 
 def pictures(folder: Path, *, mode: str = "RGB", size: tuple[int, int] = (20, 12), count: int = 3) -> None:
@@ -73,7 +73,32 @@ def test_the_target_of_a_table_is_only_suggested(tmp_path: Path) -> None:
     assert (recipe.kind, recipe.data, recipe.task) == ("table", {}, None)
     assert '# target = "price \\"\\u20ac\\""' in recipe.text
     assert "name the column to predict" in line
-    assert "has no target" in refused("train", tmp_path)
+    assert "has no target; below kind = in recipe.toml write target = " in refused("train", tmp_path)
+
+
+def test_prices_get_their_metrics_and_texts_are_not_suggested_as_target(tmp_path: Path) -> None:
+    (tmp_path / "data").mkdir()
+    rows = range(60)
+    columns = {
+        "area": [k % 7 for k in rows],
+        "price": [100 * k + 7 for k in rows],
+        "note": [f"the number {k} is a good one" for k in rows],
+    }
+    for split in ("train", "test"):
+        pd.DataFrame(columns | {"town": ["a", "b"] * 30}).to_csv(tmp_path / "data" / f"{split}.csv", index=False)
+    recipe, _ = made(tmp_path)
+    assert '# target = "price"' in recipe.text and '# metrics = ["mean_absolute_error", "r2"' in recipe.text
+    edit(tmp_path, '# target = "price"', 'target = "price"\ndrop = ["note"]')
+    said = refused("train", tmp_path)
+    assert "holds 60 different numbers in 60 rows" in said and 'name = "amounts"' in said
+    edit(tmp_path, "# [task]", "[task]")
+    edit(tmp_path, '# name = "amounts"', 'name = "amounts"')
+    assert open_study(tmp_path).recipe.task == {"name": "amounts"}
+    pd.DataFrame({"town": ["a", "b"] * 30, "note": notes}).assign(more=1, other=2)[
+        ["town", "more", "other", "note"]
+    ].to_csv(tmp_path / "data" / "train.csv", index=False)
+    (tmp_path / "recipe.toml").unlink()
+    assert '# target = "other"' in made(tmp_path)[0].text
 
 
 def test_short_tables_of_sentences_are_texts(tmp_path: Path) -> None:

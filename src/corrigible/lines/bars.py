@@ -14,6 +14,8 @@ from corrigible.lines.printing import Step, step_in_words
 
 STAGE, BAR = 28, 10
 """The width of a stage's name and of a bar."""
+LEAST_STEPS, LEAST_SECONDS = 3, 2.0
+"""Steps and seconds of a stage from which on the time left is told."""
 SECONDS_BEFORE = 0.4
 """So long nothing is shown: most quick verbs are over by then."""
 
@@ -38,8 +40,14 @@ def _bar(task: Task) -> Text:
 def _facts(task: Task) -> str:
     pace: Pace | None = task.fields["pace"]
     count = f" {task.completed:.0f}/{task.total:.0f}" if task.total else ""
-    time_taken = times(task.elapsed or 0.0, task.time_remaining if pace is None else pace.left)
+    time_taken = times(task.elapsed or 0.0, _left(task) if pace is None else pace.left)
     return f"{count}  {time_taken}  {task.fields['values']}".rstrip()
+
+
+def _left(task: Task) -> float | None:
+    """Seconds until the stage is done; None before enough of it was measured."""
+    is_enough = task.completed >= LEAST_STEPS and (task.elapsed or 0.0) >= LEAST_SECONDS
+    return None if task.time_remaining is None or not is_enough else float(task.time_remaining)
 
 
 class Bars:

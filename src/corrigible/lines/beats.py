@@ -8,9 +8,9 @@ from rich.console import Console
 from corrigible.lines.pace import Pace, StageClock, times
 from corrigible.lines.printing import Step, step_in_words
 
-LEAST_SECONDS = 2.5
-SHARE = 0.05
-"""The longest time without a line, in seconds; or this share of the time spent so far, where that is longer."""
+LEAST_SECONDS, MOST_SECONDS = 2.5, 60.0
+SHARE = 0.25
+"""The longest time without a line is this share of the time spent so far, but within these seconds."""
 
 
 class Beats:
@@ -66,7 +66,7 @@ class Beats:
     def _beat(self) -> None:
         while not self._is_over.wait(0.25):
             now = time.monotonic()
-            if now - self.written >= max(LEAST_SECONDS, SHARE * (now - self.started)):
+            if now - self.written >= min(max(LEAST_SECONDS, SHARE * (now - self.started)), MOST_SECONDS):
                 self._print(f"  {self._doing()}")
 
     def _doing(self) -> str:

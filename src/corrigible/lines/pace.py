@@ -2,6 +2,9 @@
 
 import time
 
+LEAST_EPOCHS = 2
+"""Epochs after the first from which on the time left is told."""
+
 
 def clock(seconds: float) -> str:
     """A time in minutes and seconds, or in hours, minutes and seconds."""
@@ -40,8 +43,6 @@ class Pace:
     def __init__(self) -> None:
         self.num_epochs = self.num_done = 0
         self.latest = time.monotonic()
-        self._first = 0.0
-        """Seconds of a first epoch, which also hold what came before the run."""
         self._seconds: list[float] = []
 
     def plan(self, num_epochs: int) -> None:
@@ -52,17 +53,15 @@ class Pace:
     def advance(self, number: int) -> None:
         """Note the end of the epoch with this number, counted from 1 in each run."""
         now = time.monotonic()
-        if number > 1:
+        if number > 1:  # The first also holds what came before the run.
             self._seconds.append(now - self.latest)
-        else:
-            self._first = now - self.latest
         self.num_done, self.latest = self.num_done + 1, now
 
     @property
     def left(self) -> float | None:
-        """Seconds until all epochs are done; None before one was, and where none were announced."""
+        """Seconds until all epochs are done; None before enough were, and where none were announced."""
         missing = self.num_epochs - self.num_done
-        if not self.num_done or missing < 0 or not self.num_epochs:
+        if len(self._seconds) < LEAST_EPOCHS or missing < 0 or not self.num_epochs:
             return None
-        each = sum(self._seconds) / len(self._seconds) if self._seconds else self._first
+        each = sum(self._seconds) / len(self._seconds)
         return max(0.0, missing * each - (time.monotonic() - self.latest))

@@ -24,7 +24,7 @@ from corrigible.explanations.counts import require_count
 from corrigible.explanations.explaining import explain
 from corrigible.models.forward import Score
 from corrigible.models.networks import network_of
-from corrigible.progress import counted
+from corrigible.progress import begun, counted
 from corrigible.regions.candidates import as_region, elsewhere, masks_of_parts, parts_of
 from corrigible.regions.clusters import cluster_explanations
 from corrigible.regions.effects import logit_of_class, predicted, region_effects
@@ -183,6 +183,7 @@ def _looked(
     model: nn.Module, dataset: Dataset, score: str | Score | None, *, num_rows: int, num_donors: int, seed: int
 ) -> _Looked:
     model, index = network_of(model), draw_donors(len(dataset), max(NUM_COMPARED, num_rows), seed)
+    begun("predictions of the rows that are looked at")
     rows = rows_of(dataset, index)
     donors = rows_of(dataset, draw_donors(len(dataset), num_donors, seed + 1)).x
     task = task_of(dataset)
@@ -207,6 +208,7 @@ def _of_clusters(looked: _Looked, parts: Int[Tensor, " *input"], method: str) ->
     count = len(looked.target)
     rows = looked.rows.x[:count]
     attribution = explain(looked.model, rows, looked.target, method=method, task=looked.task, seed=looked.seed)
+    begun("clusters of explanations")
     found: list[Tensor] = []
     clusters = [
         (size, mean)

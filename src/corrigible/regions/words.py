@@ -16,6 +16,7 @@ from corrigible.data.swapping import draw_donors
 from corrigible.data.tokens import PADDING, Tokens, occurrences
 from corrigible.data.vocabulary import UNKNOWN
 from corrigible.models.forward import Score
+from corrigible.progress import begun
 from corrigible.regions.effects import change_of, marked_effects, predicted
 from corrigible.regions.region_test import compared_with_others
 from corrigible.regions.suspect_ranking import SURELY, Suspect, is_relied_on, ranking_of
@@ -50,15 +51,14 @@ def word_suspects(
     """
     tokens, y, task = tokens_of(dataset), strata_of(dataset), task_of(dataset)
     change_of(score, task)  # An unknown score is refused even where there is no word to look at.
-    assert tokens is not None
+    assert tokens
+    begun("how well words tell the label")
     index = draw_donors(len(dataset), num_rows, seed)
     rows = rows_of(dataset, index)
     assert rows.tokens is not None
     ids = rows.tokens.ids.cpu()
     tells = agreement_of_words(tokens.ids.cpu(), y)[:, y[index]].T
-    held = presence(ids, tells.shape[1])
-    words = _most_agreeing(held, tells, tokens.words)
-    phrases = _phrases(words, ids)
+    phrases = _phrases(_most_agreeing(presence(ids, tells.shape[1]), tells, tokens.words), ids)
     if not phrases:
         return []
     marked = torch.stack([_marks(phrase, rows.tokens) for phrase in phrases])
@@ -76,11 +76,15 @@ def word_suspects(
         others = torch.cat([means[:number], means[number + 1 :]]).expand(int(has[number].sum()), -1)
         tell = (tells[:, list(phrase)] * has[number, :, None]).amax(dim=1)
         told = ranking_of(effects[number], tell, y[index], index, **about)
-        test = compared_with_others(effects[number][has[number]], others, seed=seed)
-        suspects.append(Suspect(Phrase(tuple(tokens.words[k] for k in phrase)), test=test, size=len(phrase), **told))
-    largest = float(means.max())
+        told["test"] = compared_with_others(effects[number][has[number]], others, seed=seed)
+        suspects.append(Suspect(Phrase(tuple(tokens.words[k] for k in phrase)), size=len(phrase), **told))
+    return _ranked(suspects, float(means.max()))[:most]
+
+
+def _ranked(suspects: list[Suspect], largest: float) -> list[Suspect]:
+    """The suspects on which the model relies, the most suspected first, and bare punctuation last."""
     relied_on = [found for found in suspects if found.score > 0 and is_relied_on(found.test, largest)]
-    return sorted(relied_on, key=lambda found: (_is_punctuation(found.region), -found.score))[:most]
+    return sorted(relied_on, key=lambda found: (_is_punctuation(found.region), -found.score))
 
 
 def _marks(phrase: Sequence[int], tokens: Tokens) -> Bool[Tensor, " row token"]:

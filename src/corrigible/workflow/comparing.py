@@ -250,7 +250,8 @@ def _publish(setting: _Setting, runs: Mapping[str, Run], found: Sequence[MethodC
     page({"How to read this": Markup("<p>{}</p>").format(ABOUT), **parts}, title=title, path=target)
     write_atomically(target, with_hash(target.read_bytes()))
     yield Finished("compare", str(draft.published))
-    steps = next_steps(setting.study.folder, "compare")
+    best = next((one.method for one in found if one.swap_score is not None and one.outcome != FAILED), "")
+    steps = next_steps(setting.study.folder, "compare", best=best)
     yield Finished("compare", str(target), result=compared_in_words(found), next=steps)
 
 

@@ -18,6 +18,7 @@ MANY_ROWS = 2000
 USUAL_TARGETS = ("label", "target", "class", "outcome", "y", "price", "result")
 MOST_NAMED = 30
 """Most columns that a comment names."""
+OF_AMOUNTS = '# metrics = ["mean_absolute_error", "r2", "mean_shift", "attribution_overlap"]\n'
 MANY_NUMBERS = 10
 """From so many different numbers on, a column is taken for amounts."""
 
@@ -107,7 +108,13 @@ def _for_table(text: str, found: FoundTable) -> str:
         f"# The columns are {named}.\n# Name the one to predict, for several labels a list of them. Perhaps it is this "
         f"one ({kind}):\n# target = {_quoted(suggested)}\n"
     )
-    return _changed(text, _lines_with(text, 'target = "label"'), choice)
+    text = _changed(text, _lines_with(text, 'target = "label"'), choice)
+    if not is_amount:
+        return text
+    of_classes = _lines_with(text, '# metrics = ["accuracy"')
+    return _changed(
+        text, of_classes, '# metrics = ["mean_absolute_error", "r2", "mean_shift", "attribution_overlap"]\n'
+    )
 
 
 def _label(found: FoundTable) -> bool:
@@ -116,7 +123,7 @@ def _label(found: FoundTable) -> bool:
 
 
 def _suggested(found: FoundTable) -> str:
-    others = [name for name in found.columns if name != found.text]
+    others = [name for name in found.columns if name not in found.texts]
     usual = (name for wanted in USUAL_TARGETS for name in others if name.lower() == wanted)
     return next(usual, others[-1] if others else found.columns[-1])
 

@@ -57,9 +57,11 @@ class FoundTable:
     numbers: frozenset[str]
     """Columns of numbers."""
     text: str
-    """The column with texts; empty if there is none."""
+    """The column with texts of a table of texts; empty for other tables."""
     num_rows: int
     kind: str
+    texts: tuple[str, ...] = ()
+    """All columns that hold texts, which are no labels."""
 
 
 Found = FoundImages | FoundTable
@@ -175,7 +177,7 @@ def _of_table(data: Path, splits: Mapping[str, str]) -> FoundTable:
     is_text = len(texts) == 1 and len(names) <= MOST_BESIDE_TEXTS
     different = {name: len(set(values)) for name, values in columns.items()}
     kind = "text" if is_text else "table"
-    return FoundTable(splits, names, different, numbers, texts[0] if is_text else "", num_rows, kind)
+    return FoundTable(splits, names, different, numbers, texts[0] if is_text else "", num_rows, kind, tuple(texts))
 
 
 def _are_numbers(name: str, values: Sequence[str]) -> bool:

@@ -2,7 +2,7 @@
 
 import shlex
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from corrigible.errors import CorrigibleError
@@ -25,6 +25,8 @@ class _State:
     num_standing: int
     """Pieces of feedback that were not retracted."""
     has_data: bool
+    best: str = ""
+    """The best method of a comparison; empty if none could be applied."""
 
     @property
     def marked(self) -> str:
@@ -38,10 +40,14 @@ class _State:
         return verb in later and (since not in later or later.index(verb) < later.index(since))
 
 
-def next_steps(folder: Path, verb: str) -> tuple[str, ...]:
-    """What to do after this verb; empty where nothing is left to do, or the study cannot be read."""
+def next_steps(folder: Path, verb: str, *, best: str = "") -> tuple[str, ...]:
+    """What to do after this verb; empty where nothing is left to do, or the study cannot be read.
+
+    Args:
+        best: the best method of a comparison.
+    """
     try:
-        return tuple(_AFTER.get(verb, _onwards)(_state_of(folder)))
+        return tuple(_AFTER.get(verb, _onwards)(replace(_state_of(folder), best=best)))
     except CorrigibleError:
         return ()
 
@@ -96,10 +102,8 @@ def _after_keeping(state: _State) -> list[str]:
 
 
 def _after_comparing(state: _State) -> list[str]:
-    return [
-        f"open {state.where}/comparison.html",
-        f"corrigible correct {state.where} --penalty METHOD  # the one you choose",
-    ]
+    chosen = f"corrigible correct {state.where} --penalty {state.best}  # the best by swap score"
+    return [f"open {state.where}/comparison.html", *([chosen] if state.best else [])]
 
 
 _AFTER: Mapping[str, Callable[[_State], list[str]]] = {

@@ -14,6 +14,7 @@ from corrigible.explanations.scores import score_in_words
 from corrigible.models.batch_size import rows_that_fit
 from corrigible.models.modes import evaluating, like_parameters
 from corrigible.models.predictive import predictive
+from corrigible.progress import counted
 from corrigible.recipe import Recipe
 from corrigible.types import Task
 from corrigible.workflow.explained_rows import score_of
@@ -35,7 +36,7 @@ def outputs_of(model: nn.Module, data: Dataset) -> Float[Tensor, " row output"]:
         parts = [
             # A copy: a model that works in place would change x.
             predictive(model, like_parameters(rows_of(data, index).x.clone(), model), task=task).outputs.cpu().double()
-            for index in torch.arange(len(data)).split(size)
+            for index in counted("predictions: part of the rows", torch.arange(len(data)).split(size))
         ]
     return torch.cat(parts)
 

@@ -136,16 +136,11 @@ def _said(record: Progress) -> tuple[int, str] | None:
         case FeedbackDoubted():
             return logging.WARNING, record.message
         case Verdict():
-            went_well = record.outcome == "corrected"
-            return logging.INFO if went_well else logging.WARNING, _verdict_in_brief(record)
+            # Without the figures, which the verdict itself shows.
+            told = f"{record.lines[0].removesuffix('.')}; print(corrected.verdict) says more"
+            return logging.WARNING if record.to_try else logging.INFO, told
         case _:
             return None
-
-
-def _verdict_in_brief(found: Verdict) -> str:
-    """The outcome without the figures, which the corrected model's verdict shows."""
-    there = "print(corrected.verdict) shows the figures" + (" and what to try next" if found.to_try else "")
-    return f"{found.lines[0].removesuffix('.')}; {there}"
 
 
 def correction(
