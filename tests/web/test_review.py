@@ -3,6 +3,7 @@
 import base64
 import io
 import json
+import shutil
 import sqlite3
 import struct
 import time
@@ -16,9 +17,10 @@ from browser import HERE, PORT, Browser
 from PIL import Image
 
 from corrigible.study import open_study
+from corrigible.trusted_code import own
 from corrigible.web.app import app_of
 from corrigible.workflow.reviews.review import Review
-from studies import corrigible, edit, image_study
+from studies import corrigible, edit, image_study, refused
 
 EVIL = "Ada'); DROP TABLE event; -- <img src=x onerror=alert(1)>"
 
@@ -265,3 +267,23 @@ def test_the_model_is_looked_at_again_after_its_process_dies(study):
             time.sleep(0.1)
         assert answer.json()["row"] == 1
         assert any("started again" in warning for warning in client.get("/api/study").json()["warnings"])
+
+
+def test_data_that_cannot_be_loaded_are_told_once(study, tmp_path):
+    copied = tmp_path / "copied"
+    shutil.copytree(study, copied)
+    (copied / "data" / "train.npz").write_bytes(b"no data")
+    own(copied)
+    guard = app_of(lambda: Review(copied), port=PORT)
+    with Browser(guard) as client:
+        client.get(f"/?token={guard.token}")
+        answer = client.get("/api/next")
+        assert answer.status_code == 422 and "cannot be loaded" in answer.json()["error"]
+        assert len(client.get("/api/study").json()["warnings"]) == 1
+
+
+def test_a_study_whose_code_nobody_trusts_is_not_reviewed(study, tmp_path):
+    copied = tmp_path / "copied"
+    shutil.copytree(study, copied)
+    edit(copied, 'kind = "image"', 'source = "somewhere:load"')
+    assert "corrigible trust" in refused("review", copied, "--no-browser")

@@ -23,27 +23,28 @@ async function follow(main, study) {
 }
 
 /** Whether the server still loads the data, or asks the model about each row. */
-function isBeingLoaded({ counts, classes, accuracy: found }) {
-  return counts.rows === 0 || (classes.length > 0 && found.length === 0);
+function isBeingLoaded({ loading, classes, accuracy: found }) {
+  return loading || (classes.length > 0 && found.length === 0);
 }
 
 function show(main, study) {
-  const { counts, next } = study;
-  const isLoading = counts.rows === 0;
+  const { counts, next, loading } = study;
+  const isThere = counts.rows > 0;
+  const lead = loading ? "The model and the data are being loaded." : isThere ? next.sentence : "There is nothing to review yet.";
   main.replaceChildren(
     el("h1", {}, study.title),
     el("section", { class: "next-step" },
-      el("p", { class: "lead" }, isLoading ? "The model and the data are being loaded." : next.sentence),
-      isLoading ? el("progress", { "aria-label": "Loading" }) : nextButton(next)),
-    ...study.warnings.slice(isLoading ? 1 : 0).map((warning) => el("p", { class: "caution" }, warning)),
-    ...(isLoading ? [] : [
+      el("p", { class: "lead" }, lead),
+      loading ? el("progress", { "aria-label": "Loading" }) : isThere ? nextButton(next) : null),
+    ...study.warnings.map((warning) => el("p", { class: "caution" }, warning)),
+    ...(isThere ? [
       el("section", { class: "counts-line", "aria-label": "So far" },
         figure(counts.reviewed, `of ${plural(counts.rows, "row")} reviewed`),
         figure(counts.marked, counts.marked === 1 ? "row with marks" : "rows with marks"),
         figure(counts.said, counts.said === 1 ? "thing said" : "things said")),
       accuracy(study),
       suspects(study),
-    ]),
+    ] : []),
   );
 }
 

@@ -11,6 +11,7 @@ from corrigible.errors import FeedbackError
 from corrigible.feedback.stored import Record
 from corrigible.said import Feedback
 from corrigible.study import open_study
+from corrigible.trusted_code import require_trusted
 from corrigible.workflow.reviews.asked import key_in, list_in, number_in, object_in, text_in
 from corrigible.workflow.reviews.items import PER_PAGE, SHOWN, Items, Wanted
 from corrigible.workflow.reviews.regions import region_as_json, region_in_words
@@ -29,6 +30,7 @@ class Desk:
 
     def __init__(self, folder: Path) -> None:
         self.study = open_study(folder)
+        require_trusted(self.study.folder, self.study.recipe_text)
         self.store = self.study.feedback()
         self.standing = Standing()
         self.items: Items | None = None

@@ -8,6 +8,7 @@ import json
 import logging
 from collections import OrderedDict
 from collections.abc import Callable, Iterator, Mapping
+from contextlib import suppress
 from multiprocessing.connection import Connection
 from pathlib import Path
 from typing import Any
@@ -46,13 +47,12 @@ def look(folder: str, run: str, pipe: Connection) -> None:
         looking = _Looking(study.folder, subject_of(study, study.run_named(run)), pipe)
         looking.tell({"event": "ready", "facts": facts_of(looking.subject)})
         looking.serve()
-    except KeyboardInterrupt:
+    except (BrokenPipeError, ConnectionResetError, EOFError, KeyboardInterrupt):
         return
     except Exception as error:
-        if isinstance(error, (EOFError, OSError)) and not isinstance(error, CorrigibleError):
-            return  # Nobody listens any more.
         log.debug("the looker ends", exc_info=True)
-        pipe.send_bytes(json.dumps({"event": "failed", "error": _said(error)}).encode() + b"\n")
+        with suppress(OSError):
+            pipe.send_bytes(json.dumps({"event": "failed", "error": _said(error)}).encode() + b"\n")
 
 
 class _Looking:

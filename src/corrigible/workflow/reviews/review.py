@@ -72,7 +72,8 @@ class Review:
     async def study(self) -> dict[str, Any]:
         """The first page."""
         await self.refresh()
-        return await self._at_desk(study_json, self.desk, self.run, reviewer=self.reviewer, warnings=self.warnings)
+        about = {"reviewer": self.reviewer, "warnings": self.warnings, "failure": self.failure}
+        return await self._at_desk(study_json, self.desk, self.run, **about)
 
     async def _loaded(self) -> None:
         """Wait until the data is there.
@@ -283,7 +284,7 @@ class Review:
                 self._thread.submit(self.desk.hear_predictions, message["split"], message["start"], message["said"])
             case "restarted":
                 self._warn("The model’s process ended and was started again; nothing that was saved is lost.")
-            case "gone":
+            case "gone" if not self.failure:
                 self._warn(
                     "The model’s process ends again and again; stop `corrigible review` and look at its messages."
                 )

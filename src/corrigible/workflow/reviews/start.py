@@ -21,8 +21,12 @@ MOST_SUSPECTS = 12
 REPORT = "report.html"
 
 
-def study_json(desk: Desk, run: Run, *, reviewer: str, warnings: list[str]) -> dict[str, Any]:
-    """The study as the first page shows it."""
+def study_json(desk: Desk, run: Run, *, reviewer: str, warnings: list[str], failure: str) -> dict[str, Any]:
+    """The study as the first page shows it.
+
+    Args:
+        failure: why the data cannot be loaded; empty where it is or is being loaded.
+    """
     content, facts = content_of(desk.study.recipe_text), desk.facts
     suspects = suspects_of(desk.study, facts)
     return {
@@ -41,7 +45,8 @@ def study_json(desk: Desk, run: Run, *, reviewer: str, warnings: list[str]) -> d
         "correction": correction_of(desk.study),
         "report": "/report.html" if (desk.study.folder / REPORT).is_file() else None,
         "sealed": sorted(found.name for found in (desk.study.folder / "sealed").glob("*/")),
-        "warnings": warnings + ([] if facts else ["The model and the data are being loaded."]),
+        "loading": not facts and not failure,
+        "warnings": warnings,
     }
 
 

@@ -117,7 +117,8 @@ class Worker:
                 head, _, payload = pipe.recv_bytes().partition(b"\n")
                 message = json.loads(head)
                 if "event" in message:
-                    self._failures = 0 if message["event"] == "ready" else self._failures
+                    if message["event"] in ("ready", "failed"):  # What cannot be loaded now, cannot a second later.
+                        self._failures = 0 if message["event"] == "ready" else MOST_STARTS
                     self.hear(message)
                 else:
                     self._resolve(message, payload)
