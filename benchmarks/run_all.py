@@ -35,7 +35,7 @@ REPRODUCING = (
 )
 """Their data are fetched as benchmarks/reproduce/README.md says."""
 ON_OTHER_SEEDS = ("random_corner", "insurance")
-EXPLAINING = ("explain", "explanation_quality", "explain_memory", "scaffolding")
+EXPLAINING = ("explain", "explanation_quality", "explain_memory", "scaffolding", "review_load")
 
 
 def main() -> None:
