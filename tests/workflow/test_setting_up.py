@@ -79,11 +79,8 @@ def test_the_target_of_a_table_is_only_suggested(tmp_path: Path) -> None:
 def test_prices_get_their_metrics_and_texts_are_not_suggested_as_target(tmp_path: Path) -> None:
     (tmp_path / "data").mkdir()
     rows = range(60)
-    columns = {
-        "area": [k % 7 for k in rows],
-        "price": [100 * k + 7 for k in rows],
-        "note": [f"the number {k} is a good one" for k in rows],
-    }
+    notes = [f"the number {k} is a good one" for k in rows]
+    columns = {"area": [k % 7 for k in rows], "price": [100 * k + 7 for k in rows], "note": notes}
     for split in ("train", "test"):
         pd.DataFrame(columns | {"town": ["a", "b"] * 30}).to_csv(tmp_path / "data" / f"{split}.csv", index=False)
     recipe, _ = made(tmp_path)
