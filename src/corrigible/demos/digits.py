@@ -77,7 +77,7 @@ def run(folder: Path, *, seed: int, device: str) -> Iterator[Record]:
     yield from workflow.train(folder, device=device)
     yield _fooled(study)
     yield from workflow.explain(folder, device=device)
-    yield _review(study, seed)
+    yield reviewed(study, seed)
     yield from corrected_and_sealed(folder, device)
     yield from table(study, ("accuracy", "worst_class_accuracy", "flip_rate", "attribution_overlap"))
     yield Line(
@@ -103,7 +103,7 @@ def _fooled(study: Study) -> Line:
     )
 
 
-def _review(study: Study, seed: int) -> Line:
+def reviewed(study: Study, seed: int) -> Line:
     """An oracle in place of a person marks the squares, on a few training rows and, for measuring, on the test rows."""
     train, test = (all_rows(load_data(study.recipe, study.folder, split)) for split in ("train", "test"))
     rows = torch.randperm(len(train), generator=torch.Generator().manual_seed(seed))[:NUM_REVIEWED].tolist()
