@@ -11,12 +11,12 @@ import pytest
 sys.path.insert(0, str(Path(__file__).parents[3] / "tools"))
 
 from served import Served, chromium, entered
-from studies import table_study, text_study
 
 from corrigible import workflow
 from corrigible.demos.digits import RECIPE
 from corrigible.demos.story import opened
 from corrigible.trusted_code import own
+from studies import table_study, text_study
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:

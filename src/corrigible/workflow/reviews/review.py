@@ -33,11 +33,14 @@ Found = TypeVar("Found")
 class Review:
     """A study that is being reviewed, usable in ``async with``.
 
+    Args:
+        look_with: what answers about the model, made from the folder, the run's name and a function that hears events.
+
     Raises:
         CorrigibleError: no study, or one without a model.
     """
 
-    def __init__(self, folder: Path, *, reviewer: str = "") -> None:
+    def __init__(self, folder: Path, *, reviewer: str = "", look_with: Callable[..., Worker] = Worker) -> None:
         self.folder, self.reviewer = folder, reviewer
         self.warnings: list[str] = []
         self.failure = ""
@@ -48,7 +51,7 @@ class Review:
         self._runs_seen = len(open_study(folder).run_folders())
         self.run = open_study(folder).latest("train", "correct")
         self.desk = self._thread.submit(Desk, folder).result()
-        self.worker = Worker(str(folder), self.run.name, self._hear)
+        self.worker = look_with(str(folder), self.run.name, self._hear)
 
     async def __aenter__(self) -> "Review":
         return self
