@@ -50,10 +50,10 @@ def test_filters_apply_together(items, standing):
 
 def test_the_next_item_is_a_wrong_one_and_none_that_was_answered_or_skipped(items, standing):
     items.touch(standing)
-    assert items.next_row("train", standing, None)[0] == 3
-    assert items.next_row("train", standing, 3)[0] == 4
+    assert items.next_row("train", None)[0] == 3
+    assert items.next_row("train", 3)[0] == 4
     items.splits["train"].reviewed[:] = True
-    assert items.next_row("train", standing, None) is None
+    assert items.next_row("train", None) is None
 
 
 def test_a_hundred_thousand_items_are_found_in_a_moment():

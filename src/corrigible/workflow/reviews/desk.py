@@ -35,6 +35,8 @@ class Desk:
         self.standing = Standing()
         self.items: Items | None = None
         self.facts: Mapping[str, Any] = {}
+        self.computed: dict[Any, Any] = {}
+        """What takes a while and holds until something else is said."""
         self.catch_up()
 
     def close(self) -> None:
@@ -202,7 +204,7 @@ class Desk:
         items = self.known_items()
         split = split or (after[0] if after else items.first)
         self.place(split, 0)
-        found = items.next_row(split, self.standing, after[1] if after and after[0] == split else None)
+        found = items.next_row(split, after[1] if after and after[0] == split else None)
         if found is None:
             return {"done": True, "sentence": "Every item of this part has an answer."}
         row, reason, left = found

@@ -4,7 +4,6 @@ from collections.abc import Mapping
 from typing import Any
 
 from corrigible.errors import FeedbackError
-from corrigible.feedback.stored import Change
 from corrigible.said import Pixels
 from corrigible.workflow.reviews.agreement import agreement_of, conflicts_of
 from corrigible.workflow.reviews.asked import number_in, text_in
@@ -22,32 +21,46 @@ def history(desk: Desk, asked: Mapping[str, Any]) -> dict[str, Any]:
         FeedbackError: an unknown filter.
     """
     desk.catch_up()
-    found = [change.number for change in desk.standing.said.values() if _is_wanted(desk, change, asked)][::-1]
+    found = _wanted(desk, asked)[::-1]
     pages = max(1, -(-len(found) // PER_PAGE))
     page = min(max(1, number_in(asked, "page", default=1)), pages)
     records = desk.store.records_of(found[(page - 1) * PER_PAGE : page * PER_PAGE])
-    conflicts = conflicts_of(desk.standing, desk.known_items() if desk.items else None)[:MOST_CONFLICTS]
+    conflicts, agreement = _agreement(desk)
     return {
         "total": len(found),
         "page": page,
         "pages": pages,
         "entries": [_entry(desk, record) for record in reversed(records)],
         "conflicts": conflicts,
-        "agreement": agreement_of(desk.standing, desk.store),
+        "agreement": agreement,
     }
 
 
-def _is_wanted(desk: Desk, change: Change, asked: Mapping[str, Any]) -> bool:
+def _agreement(desk: Desk) -> tuple[list[dict[str, str]], dict[str, Any]]:
+    """Contradictions and agreement, computed once until something else is said."""
+    key = (desk.standing.seen, desk.items is None)
+    if key not in desk.computed:
+        desk.computed.clear()
+        conflicts = conflicts_of(desk.standing, desk.items)[:MOST_CONFLICTS]
+        desk.computed[key] = conflicts, agreement_of(desk.standing, desk.store)
+    found: tuple[list[dict[str, str]], dict[str, Any]] = desk.computed[key]
+    return found
+
+
+def _wanted(desk: Desk, asked: Mapping[str, Any]) -> list[int]:
+    """The numbers of the statements that are asked for, oldest first."""
     author, polarity = text_in(asked, "author", default=""), text_in(asked, "polarity", default="")
     state = text_in(asked, "state", default="all") or "all"
     if state not in ("all", "active", "retracted"):
         raise FeedbackError(f"state is {state!r}; expected active, retracted or all")
-    is_retracted = change.number in desk.standing.retracted
-    return (
-        (not author or change.author == author)
+    retracted = desk.standing.retracted
+    return [
+        change.number
+        for change in desk.standing.said.values()
+        if (not author or change.author == author)
         and (not polarity or change.polarity == polarity)
-        and (state == "all" or is_retracted == (state == "retracted"))
-    )
+        and (state == "all" or (change.number in retracted) == (state == "retracted"))
+    ]
 
 
 def _entry(desk: Desk, record: Any) -> dict[str, Any]:

@@ -45,7 +45,7 @@ class Rows:
         self.predicted, self.certain = Texts(count), Texts(count)
         self.is_right = np.full(count, -1, np.int8)
         """-1 where it is not known, or where a prediction is neither right nor wrong."""
-        self.reviewed, self.marked, self.disagreed = (np.zeros(count, bool) for _ in range(3))
+        self.reviewed, self.skipped, self.marked, self.disagreed = (np.zeros(count, bool) for _ in range(4))
 
     def hear(self, start: int, said: Sequence[Mapping[str, Any]]) -> None:
         """Note what is predicted of the rows from ``start`` on."""
@@ -92,7 +92,7 @@ class Items:
             if rows is not None and row < rows.count:
                 place = (split, row)
                 answer = standing.answer(place)
-                rows.reviewed[row] = bool(answer) and answer != "skipped"
+                rows.reviewed[row], rows.skipped[row] = bool(answer) and answer != "skipped", answer == "skipped"
                 rows.marked[row] = standing.marks(place) > 0
                 rows.disagreed[row] = standing.disagree(place)
         standing.touched.clear()
@@ -154,12 +154,10 @@ class Items:
         label = int(rows.labels[place[1]])
         return self.classes[label] if label < len(self.classes) else str(label)
 
-    def next_row(self, split: str, standing: Standing, after: int | None) -> tuple[int, str, int] | None:
+    def next_row(self, split: str, after: int | None) -> tuple[int, str, int] | None:
         """The next row to look at, why, and how many are left; wrong predictions come first, each in order."""
         rows = self.splits[split]
-        answered = np.array([row for place, row in standing.answers if place == split and row < rows.count], np.int64)
-        is_open = ~rows.reviewed
-        is_open[answered] = False
+        is_open = ~(rows.reviewed | rows.skipped)
         if after is not None and after < rows.count:
             is_open[after] = False
         left = int(is_open.sum())

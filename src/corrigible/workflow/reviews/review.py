@@ -5,6 +5,7 @@ The desk (store, index) belongs to one thread, the model to another process; wha
 
 import asyncio
 import functools
+import time
 from collections.abc import Callable, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -48,6 +49,7 @@ class Review:
         self._thread = ThreadPoolExecutor(1, thread_name_prefix="desk")
         self._kept = Kept()
         self._is_closed = False
+        self._refreshed = 0.0
         self._runs_seen = len(open_study(folder).run_folders())
         self.run = open_study(folder).latest("train", "correct")
         self.desk = self._thread.submit(Desk, folder).result()
@@ -213,6 +215,7 @@ class Review:
             raise FeedbackError("the decision is neither keep nor discard; choose one")
         about = {name: text_in(asked, name, default="") for name in ("run", "author", "note")}
         (finished,) = await asyncio.to_thread(lambda: list(verb(self.folder, **about)))
+        self._refreshed = 0.0
         await self.refresh()
         return {"run": about["run"], "sentence": finished.result}
 
@@ -234,7 +237,10 @@ class Review:
         return found  # type: ignore[no-any-return]
 
     async def refresh(self) -> None:
-        """Look at the latest model if there is another one by now."""
+        """Look at the latest model if there is another one by now; at most once a second."""
+        if time.monotonic() - self._refreshed < 1:
+            return
+        self._refreshed = time.monotonic()
         folders = await asyncio.to_thread(self.desk.study.run_folders)
         if len(folders) == self._runs_seen:
             return
@@ -249,7 +255,7 @@ class Review:
         """Have the items explained that are likely to be looked at next."""
         items, what, after = self.desk.items, [], row
         for _ in range(NUM_AHEAD):
-            found = await self._at_desk(items.next_row, split, self.desk.standing, after) if items else None
+            found = await self._at_desk(items.next_row, split, after) if items else None
             if found is None:
                 break
             after = found[0]

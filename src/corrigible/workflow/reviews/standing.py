@@ -66,11 +66,13 @@ class Standing:
         return len(self.standing(self.by_row.get(place, ())))
 
     def answer(self, place: Place) -> str:
-        """The latest answer about that row; "marked" where something stands and nobody answered; empty for none."""
-        found = self.answers.get(place)
-        if found:
-            return found[-1][1].answer
-        return "marked" if self.marks(place) else ""
+        """The latest answer about that row; "marked" where something stands and nobody answered; empty for none.
+
+        Who skips it says less than who answered before.
+        """
+        found = [answer.answer for _, answer in self.answers.get(place, ())]
+        told = [answer for answer in found if answer != "skipped"]
+        return told[-1] if told else "marked" if self.marks(place) else "skipped" if found else ""
 
     def version(self, place: Place) -> int:
         """The number of the last change about that row."""
