@@ -1,4 +1,4 @@
-"""A review page that is served as a person starts it, and a Chromium to look at it with; for tests, times and pictures."""
+"""A review page that is served as a person starts it, and a Chromium to look at it; for tests, times and pictures."""
 
 import os
 import re

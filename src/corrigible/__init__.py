@@ -23,6 +23,7 @@ if TYPE_CHECKING:
         find_another_explanation as find_another_explanation,
     )
     from corrigible.regions.suspects import suspects as suspects
+    from corrigible.reviewing import review as review
     from corrigible.sealing import seal as seal
     from corrigible.sealing import verify as verify
     from corrigible.training import fit as fit
@@ -48,6 +49,7 @@ _HOME = {
     "explain": "explanations.explaining",
     "find_another_explanation": "protocols.retraining.find_another_explanation",
     "fit": "training",
+    "review": "reviewing",
     "seal": "sealing",
     "suspects": "regions.suspects",
     "verify": "sealing",

@@ -52,7 +52,7 @@ def test_changed_values_move_the_prediction_and_the_bars(table_tab: Any, table: 
     shares = tab.locator(".features .number").all_inner_texts()
     tab.keyboard.press("w")
     field = tab.locator(".features li", has_text="site").locator(".field")
-    other = [option for option in field.locator("option").all_inner_texts() if option != field.input_value()][0]
+    other = next(option for option in field.locator("option").all_inner_texts() if option != field.input_value())
     field.select_option(other)
     tab.wait_for_function("() => document.querySelector('.if-changed').textContent.includes('→')")
     assert tab.locator(".features .number").all_inner_texts() != shares

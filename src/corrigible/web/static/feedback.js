@@ -1,6 +1,7 @@
 // Who said what when; retract, export, import.
 import { read, send, sendFile } from "./api.js";
 import { button, el, plural, when } from "./dom.js";
+import { newKey } from "./memory.js";
 import { markedThumb } from "./thumbs.js";
 import { reviewer } from "./who.js";
 
@@ -46,7 +47,7 @@ function entries({ total, page, pages, entries: found, conflicts, agreement }, a
 function entry(each, show) {
   const { id, polarity, about, href, region, picture, author, at, note, retracted } = each;
   const trouble = el("p", { class: "trouble", role: "alert" });
-  const key = crypto.randomUUID();
+  const key = newKey();
   const retract = async () => {
     try {
       await send("/api/retract", { key, numbers: [id], author: reviewer(), note: "" });

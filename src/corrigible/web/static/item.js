@@ -3,6 +3,7 @@
 import { button, capitalised, chance, el, plural } from "./dom.js";
 import { mountImage } from "./image.js";
 import { Shortcuts } from "./keys.js";
+import { newKey } from "./memory.js";
 import { Panel } from "./panel.js";
 import { mountTable } from "./table.js";
 import { mountText } from "./text.js";
@@ -91,13 +92,14 @@ class Session {
     this.place.setAttribute("aria-busy", "true");
     try {
       await this.transport.answer({
-        key: crypto.randomUUID(), split: item.split, row: item.row, name: item.name, version: item.version,
+        key: newKey(), split: item.split, row: item.row, name: item.name, version: item.version,
         author: this.transport.reviewer(), seconds: this.clock.seconds(), answer, note: panel.note, says,
         shown: item.proposals.map(({ id }) => id),
       });
       const next = await this.transport.next();
       if (next.done) this.finish(next.sentence);
       else await this.show(next);
+      if (!next.done) this.panel.tell(this.transport.told?.(item) ?? "");
       if (!next.done) this.announce(`Next: ${next.name}`);
     } catch (error) {
       this.panel.problem(error.message);

@@ -1,8 +1,9 @@
 // Shortcuts: one list for what keys do and for the help that `?` shows.
 import { button, el } from "./dom.js";
+import { recall, remember } from "./memory.js";
 
 const PLACE = "corrigible-shortcuts";
-const isOn = () => localStorage.getItem(PLACE) !== "off";
+const isOn = () => recall(PLACE) !== "off";
 
 /** Listens on the target for the keys that `list()` names now: [{key, shown?, words, act, isShift?}]. */
 export class Shortcuts {
@@ -37,7 +38,7 @@ export class Shortcuts {
       el("dl", {}, rows),
       el("label", {}, el("input", {
         type: "checkbox", checked: isOn(),
-        onchange: (event) => localStorage.setItem(PLACE, event.target.checked ? "on" : "off"),
+        onchange: (event) => remember(PLACE, event.target.checked ? "on" : "off"),
       }), " Single letters are shortcuts"),
       el("p", { class: "buttons" }, button("Close", close, { class: "main", autofocus: true })));
     (this.target.body ?? this.target).append(dialog);

@@ -33,11 +33,12 @@ export class Panel {
     this.noteField = el("input", { type: "text", maxlength: 500, placeholder: "optional", autocomplete: "off" });
     this.save = button("", () => this.answer("marked"), { class: "main save", title: "Save and next (Enter)" });
     this.trouble = el("p", { class: "trouble", role: "alert" });
+    this.told = el("p", { class: "told", role: "status" });
     return [
       this.item.proposals.length ? el("section", {}, el("h2", {}, "What the model looks at"), this.proposals) : null,
       el("section", { class: "mark" }, this.meaning, this.where, this.counts,
         el("label", { class: "note" }, "Why ", this.noteField)),
-      el("section", { class: "answers" }, this.trouble, this.save, ANSWERS.map(({ answer, key, words }) =>
+      el("section", { class: "answers" }, this.trouble, this.told, this.save, ANSWERS.map(({ answer, key, words }) =>
         button(words, () => this.answer(answer), { title: `${words} (${key.toUpperCase()})`, "data-answer": answer })),
       button(["All of it by keyboard: ", el("kbd", {}, "?")], () => this.help(), { class: "keys-hint" })),
       this.item.said.length ? el("section", { class: "said" }, el("h2", {}, "Said so far"), el("ul", {}, this.item.said.map(remark))) : null,
@@ -111,6 +112,11 @@ export class Panel {
     } catch (error) {
       this.counts.textContent = `How many rows this is about is not known: ${error.message}`;
     }
+  }
+
+  /** What became of the answer before. */
+  tell(words) {
+    this.told.textContent = words;
   }
 
   problem(words) {
