@@ -62,7 +62,8 @@ def _config(guard: object) -> uvicorn.Config:
 def _listening(port: int | None) -> socket.socket:
     """A socket on this computer alone."""
     for wanted in (USUAL_PORT, 0) if port is None else (port,):
-        found = socket.socket(socket.AF_INET, socket.SOCK_STREAM)
+        # Named as TCP, which makes asyncio send small answers at once: else each may wait 40 ms for the browser.
+        found = socket.socket(socket.AF_INET, socket.SOCK_STREAM, socket.IPPROTO_TCP)
         found.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         try:
             found.bind((HOST, wanted))

@@ -210,6 +210,16 @@ class Desk:
         row, reason, left = found
         return {"split": split, "row": row, "reason": reason, "left": left}
 
+    def ahead(self, split: str, row: int, count: int) -> list[int]:
+        """The rows that are looked at after this one."""
+        found = list[int]()
+        while self.items is not None and len(found) < count:
+            later = self.items.next_row(split, found[-1] if found else row)
+            if later is None or later[0] in found:
+                break
+            found.append(later[0])
+        return found
+
     def reviewed_places(self) -> list[tuple[str, int]]:
         """Rows that somebody marked, then all others that were answered, each in the order of the last change."""
         marked = [place for place in self.standing.by_row if self.standing.marks(place)]

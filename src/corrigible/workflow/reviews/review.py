@@ -8,6 +8,7 @@ import functools
 import time
 from collections.abc import Callable, Mapping
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any, TypeVar
@@ -113,18 +114,15 @@ class Review:
 
     async def _with_snippets(self, items: list[dict[str, Any]]) -> None:
         split, rows = items[0]["split"], [item["row"] for item in items]
-        try:
+        with suppress(TimeoutError):
             found, _ = await asyncio.wait_for(self._look("snippets", split=split, rows=rows), SNIPPETS_SECONDS)
-        except TimeoutError:
-            return
-        for item, snippet in zip(items, found, strict=True):
-            item["snippet"] = snippet
+            for item, snippet in zip(items, found, strict=True):
+                item["snippet"] = snippet
 
     async def next_item(self, asked: Mapping[str, Any]) -> dict[str, Any]:
         """The next item to look at."""
         await self._loaded()
-        after = text_in(asked, "after", default="")
-        split, _, row = after.rpartition("/")
+        split, _, row = text_in(asked, "after", default="").rpartition("/")
         place = (split, int(row)) if split and row.isdecimal() and len(row) < 15 else None
         return await self._at_desk(self.desk.next_item, text_in(asked, "split", default=""), place)
 
@@ -253,14 +251,8 @@ class Review:
 
     async def _prepare(self, split: str, row: int) -> None:
         """Have the items explained that are likely to be looked at next."""
-        items, what, after = self.desk.items, [], row
-        for _ in range(NUM_AHEAD):
-            found = await self._at_desk(items.next_row, split, after) if items else None
-            if found is None:
-                break
-            after = found[0]
-            what.append({"split": split, "row": after, "method": self._method("")})
-        self.worker.prepare(what)
+        rows = await self._at_desk(self.desk.ahead, split, row, NUM_AHEAD)
+        self.worker.prepare([{"split": split, "row": later, "method": self._method("")} for later in rows])
 
     def _method(self, method: str) -> str:
         """A method that can be chosen; the usual one for any other name."""
