@@ -1,0 +1,246 @@
+"""Which rows to ask a person about next: each strategy gives every row a number, and the largest is asked about first.
+
+The strategies look at explanations, because a model that is right for a wrong reason is sure of itself: uncertainty, by
+which active learning asks for labels (Settles 2009), does not show it.
+"""
+
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass
+from typing import NamedTuple
+
+import torch
+from jaxtyping import Float, Int
+from torch import Tensor
+from torch.nn.functional import cosine_similarity
+
+from corrigible.errors import UnsupportedModelError
+from corrigible.explanations.counts import require_count
+from corrigible.explanations.quality.complexity import effective_inputs
+from corrigible.methods import method_named
+from corrigible.regions.looked import Looked
+from corrigible.regions.maps import kept
+from corrigible.types import Feedback
+
+USUAL = 0.8
+"""Share of the attribution of a class's rows that its usual places hold."""
+RARE = 0.1
+"""A place is rare in a class if at most this share of its rows have more than an even share of attribution there."""
+UNIFORM_EVERY = 10
+"""Of so many rows one is drawn at random, so that nothing is missed for ever."""
+ALIKE = 0.5
+"""A row is like a rejected one if it has this share of the most attribution that any rejected region ever has."""
+
+
+class Wishes(NamedTuple):
+    """How much a strategy wants to ask about each row, and why."""
+
+    score: Float[Tensor, " row"]
+    reason: Callable[[int], str]
+    """Of the row at a place, in plain words."""
+
+
+Strategy = Callable[[Looked], Wishes]
+
+
+@dataclass(frozen=True)
+class Query:
+    """A row to ask a person about."""
+
+    row: int
+    """Its position in the data."""
+    reason: str
+    """Why, in plain words."""
+    score: float
+    """How much the strategy wants to ask about it; comparable within one strategy only."""
+
+
+def uniform(looked: Looked) -> Wishes:
+    """Rows drawn at random: the only strategy that tells how often something occurs."""
+    draws = torch.rand(len(looked), generator=torch.Generator().manual_seed(looked.seed), dtype=torch.float64)
+    return Wishes(draws, lambda place: "drawn at random, so that nothing is missed for ever")
+
+
+def cluster_medoids(looked: Looked) -> Wishes:
+    """The row in the middle of each cluster of a class's explanations, clusters of the most alike rows first.
+
+    What stands at the same place in every image gives explanations that are more alike than what the class looks like.
+    """
+    score = torch.full((len(looked),), -2.0 * len(looked), dtype=torch.float64)
+    sizes = torch.ones(len(looked), dtype=torch.long)
+    for of_class in looked.clusters:
+        for number, mean in enumerate(of_class.means):
+            rows = of_class.rows[of_class.cluster == number]
+            likeness = cosine_similarity(looked.shares[rows].double(), mean.double()[None])
+            order = likeness.argsort(descending=True, stable=True)
+            # The mean likeness is at most 1, so that every cluster has its turn before the next round.
+            score[rows[order]] = likeness.mean() - 2 * torch.arange(len(rows), dtype=torch.float64)
+            sizes[rows] = len(rows)
+    return Wishes(score, lambda place: f"typical of {sizes[place]} rows that the model predicts for the same reasons")
+
+
+def unusual_places(looked: Looked) -> Wishes:
+    """Rows whose attribution lies where the attribution of their class usually does not."""
+    outside = torch.zeros(len(looked), dtype=torch.float64)
+    for label in looked.target.unique().tolist():
+        rows = (looked.target == label).nonzero().flatten()
+        usual = kept(looked.shares[rows].mean(dim=0), USUAL) > 0
+        outside[rows] = looked.shares[rows][:, ~usual].sum(dim=1).double()
+    return Wishes(
+        outside, lambda place: f"{_percent(outside[place])} of the explanation lies where its class usually has little"
+    )
+
+
+def concentrated_attribution(looked: Looked) -> Wishes:
+    """Rows whose prediction hangs on the fewest parts of the input: by the entropy of the attribution."""
+    parts = effective_inputs(looked.shares.double()).nan_to_num(looked.shares.shape[1])
+    return Wishes(
+        -parts.log(), lambda place: f"the prediction hangs on about {max(1, round(float(parts[place])))} parts"
+    )
+
+
+def confidence_without_support(looked: Looked) -> Wishes:
+    """Rows that the model is sure of for a reason that few rows of the class have.
+
+    The largest probability times the share of the attribution in places where at most a tenth of the class's rows have
+    more than an even share. Where the task has no classes, every row counts as sure.
+    """
+    rare = torch.zeros(len(looked), dtype=torch.float64)
+    for label in looked.target.unique().tolist():
+        rows = (looked.target == label).nonzero().flatten()
+        shares = looked.shares[rows]
+        is_rare = (shares > 1 / shares.shape[1]).double().mean(dim=0) <= RARE
+        rare[rows] = shares[:, is_rare].sum(dim=1).double()
+    sure = torch.ones_like(rare) if looked.log_probs is None else _mean_log_probs(looked).exp().amax(dim=1)
+    return Wishes(
+        rare * sure, lambda place: f"sure, and {_percent(rare[place])} of the reason is one that few rows have"
+    )
+
+
+def more_like_this(looked: Looked) -> Wishes:
+    """Rows whose attribution lies most in a region that was marked as irrelevant on another row."""
+    inside = _in_rejected(looked)
+    return Wishes(
+        inside, lambda place: f"{_percent(inside[place])} of the explanation lies where another row was marked"
+    )
+
+
+def prediction_entropy(looked: Looked) -> Wishes:
+    """Rows whose prediction is least certain: by the entropy of the mean probabilities over passes.
+
+    Raises:
+        UnsupportedModelError: the task has no classes.
+    """
+    log_probs = _mean_log_probs(looked)
+    entropy = -torch.xlogy(log_probs.exp(), log_probs.exp()).sum(dim=1)
+    return Wishes(entropy, lambda place: f"uncertain: {_percent(log_probs[place].max().exp())} for the predicted class")
+
+
+def disagreement(looked: Looked) -> Wishes:
+    """Rows on which the passes of the network disagree most (BALD; Houlsby et al. 2011).
+
+    Raises:
+        UnsupportedModelError: the task has no classes, or the network predicts in a single pass.
+    """
+    log_probs = _mean_log_probs(looked)
+    assert looked.log_probs is not None
+    if len(looked.log_probs) == 1:
+        raise UnsupportedModelError(
+            "the network predicts in a single pass; disagreement needs several, as an Ensemble's"
+        )
+    probs = looked.log_probs.double().exp()
+    within = -torch.xlogy(probs, probs).sum(dim=2).mean(dim=0)
+    total = -torch.xlogy(log_probs.exp(), log_probs.exp()).sum(dim=1)
+    return Wishes((total - within).clamp_min(0), lambda place: "the passes of the network disagree about it")
+
+
+def alike_after_medoids(looked: Looked) -> Wishes:
+    """The usual order: until something is marked, rows that stand for many; then rows like those that were marked.
+
+    Every tenth row is drawn at random.
+    """
+    inside = _in_rejected(looked)
+    alike, typical, drawn = more_like_this(looked), cluster_medoids(looked), uniform(looked)
+    is_alike = inside >= ALIKE * inside.max() if bool(inside.any()) else inside > 0
+    first = (alike if place else typical for place in is_alike.tolist())
+    reasons = [wishes.reason for wishes in first]
+    order = [place for place in _order(inside) if is_alike[place]]
+    order += [place for place in _order(typical.score) if not is_alike[place]]
+    score = torch.zeros(len(looked), dtype=torch.float64)
+    by_chance, waiting, taken = iter(_order(drawn.score)), iter(order), ~looked.is_open
+    for position in range(looked.num_done, len(looked)):
+        is_drawn = position % UNIFORM_EVERY == UNIFORM_EVERY - 1
+        place = next(place for place in (by_chance if is_drawn else waiting) if not taken[place])
+        taken[place] = True
+        score[place] = len(looked) - position
+        if is_drawn:
+            reasons[place] = drawn.reason
+    return Wishes(score, lambda place: reasons[place](place))
+
+
+QUERIES: Mapping[str, Strategy] = {
+    strategy.__name__: strategy
+    for strategy in (
+        alike_after_medoids,
+        uniform,
+        cluster_medoids,
+        unusual_places,
+        concentrated_attribution,
+        confidence_without_support,
+        more_like_this,
+        prediction_entropy,
+        disagreement,
+    )
+}
+"""Every strategy by name; the first is the usual one."""
+USUAL_STRATEGY = "alike_after_medoids"
+
+
+def next_queries(
+    looked: Looked,
+    *,
+    strategy: str | Strategy = USUAL_STRATEGY,
+    count: int = 20,
+    feedback: Iterable[Feedback] = (),
+    answered: Iterable[int] = (),
+) -> list[Query]:
+    """The rows to ask about next, in their order; rows that were answered about or marked are passed over.
+
+    Args:
+        looked: what `looked_at` saw, to which no feedback was added yet.
+        feedback: what stands of what was said about these rows, about classes and about every row.
+        answered: positions of rows in the data about which somebody answered without marking anything.
+
+    Raises:
+        RecipeError: no strategy has that name, or a count below 1.
+        UnsupportedModelError: the strategy needs what the model does not give.
+    """
+    require_count("count", count)
+    looked = looked.after(feedback, answered)
+    wishes = method_named(strategy, QUERIES, "strategy")(looked)
+    places = [place for place in _order(wishes.score) if looked.is_open[place]][:count]
+    return [Query(int(looked.index[place]), wishes.reason(place), float(wishes.score[place])) for place in places]
+
+
+def _order(score: Float[Tensor, " row"]) -> list[int]:
+    found: Int[Tensor, " row"] = score.argsort(descending=True, stable=True)
+    return found.tolist()
+
+
+def _percent(share: float | Tensor) -> str:
+    return f"{100 * float(share):.0f}\u00a0%"
+
+
+def _in_rejected(looked: Looked) -> Float[Tensor, " row"]:
+    """The largest share of each row's attribution that lies in one rejected region; 0 where nothing is rejected."""
+    if looked.rejected is None:
+        return torch.zeros(len(looked), dtype=torch.float64)
+    return (looked.shares.double() @ looked.rejected.double().T).amax(dim=1)
+
+
+def _mean_log_probs(looked: Looked) -> Float[Tensor, " row num_classes"]:
+    if looked.log_probs is None:
+        raise UnsupportedModelError(
+            "the task has no probabilities of classes; name a strategy that looks at explanations"
+        )
+    found: Tensor = looked.log_probs.double().logsumexp(dim=0) - torch.tensor(float(len(looked.log_probs))).log()
+    return found
