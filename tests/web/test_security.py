@@ -1,5 +1,7 @@
 """Nobody but the one browser that was given the address can read or say anything."""
 
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -190,3 +192,10 @@ def test_a_job_names_no_code_and_no_path(client, verb, options):
     headers = {"origin": HERE}
     answer = client.post("/api/jobs", json={"verb": verb, "options": options}, headers=headers)
     assert answer.status_code == 422, answer.text
+
+
+def test_the_server_loads_no_torch():
+    script = "import sys, corrigible.web.serving; print({'torch', 'pandas', 'scipy', 'sklearn'} & set(sys.modules))"
+    assert (
+        subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True).stdout == "set()\n"
+    )

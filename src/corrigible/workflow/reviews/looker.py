@@ -6,7 +6,6 @@ why. The process ends with the pipe, so that none is left behind by a parent tha
 
 import json
 import logging
-from collections import OrderedDict
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import suppress
 from multiprocessing.connection import Connection
@@ -25,6 +24,7 @@ from corrigible.workflow.reviews import drawn
 from corrigible.workflow.reviews.counting import count_of, rows_with
 from corrigible.workflow.reviews.exchanging import exported, imported
 from corrigible.workflow.reviews.explained import item_of
+from corrigible.workflow.reviews.kept import Kept
 from corrigible.workflow.reviews.outcome import outcome_of
 from corrigible.workflow.reviews.regions import region_from
 from corrigible.workflow.reviews.subject import Subject, subject_of
@@ -32,8 +32,6 @@ from corrigible.workflow.reviews.tables import titles_of, what_if
 from corrigible.workflow.row_texts import label_texts
 
 ROWS_AT_ONCE = 256
-MOST_KEPT = 256
-"""Explained items in memory."""
 MOST_WORDS_SHOWN = 24
 log = logging.getLogger(__name__)
 Answered = tuple[Any, bytes]
@@ -60,7 +58,7 @@ class _Looking:
 
     def __init__(self, folder: Path, subject: Subject, pipe: Connection) -> None:
         self.folder, self.subject, self.pipe = folder, subject, pipe
-        self.kept: OrderedDict[tuple[str, ...], Answered] = OrderedDict()
+        self.kept = Kept()
         self.waiting: list[dict[str, Any]] = []
         self.ahead: list[dict[str, Any]] = []
         self.predicting: Iterator[bool] | None = self._predictions()
@@ -105,12 +103,11 @@ class _Looking:
         if do not in KEPT:
             return ANSWERS[do](self.subject, **about)
         key = (do, *(str(about[name]) for name in sorted(about)))
-        if key not in self.kept:
-            self.kept[key] = ANSWERS[do](self.subject, **about)
-        self.kept.move_to_end(key)
-        while len(self.kept) > MOST_KEPT:
-            self.kept.popitem(last=False)
-        return self.kept[key]
+        found = self.kept.at(key)
+        if found is None:
+            found = ANSWERS[do](self.subject, **about)
+            self.kept.keep(key, found)
+        return found
 
     def _prepare(self, about: dict[str, Any]) -> None:
         try:
