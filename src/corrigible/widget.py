@@ -1,5 +1,6 @@
 """Review in a notebook: the item view of the review page as a widget, which a kernel answers."""
 
+import json
 import re
 from functools import cache
 from importlib.resources import files
@@ -22,7 +23,7 @@ class ReviewWidget(anywidget.AnyWidget):  # type: ignore[misc]
 
     def __init__(self, session: Session, *, author: str = "") -> None:
         self.session = session
-        super().__init__(_esm=script(), _css=styles(), author=author)
+        super().__init__(_esm=script(), author=author)
         self.on_msg(self._hear)
 
     @property
@@ -42,10 +43,13 @@ class ReviewWidget(anywidget.AnyWidget):  # type: ignore[misc]
 
 @cache
 def script() -> str:
-    """The page's modules as one, since a widget has a single file: each becomes a function that returns its exports."""
+    """The page's modules and styles as one, since a widget has a single file: a module becomes a function that returns
+    its exports.
+    """
     parts: dict[str, str] = {}
     _add(ENTRY, parts)
-    return "\n".join([*parts.values(), f"export default {{ render: {ENTRY}_module.render }};"])
+    rendering = f"render: (given) => {ENTRY}_module.render(given, {json.dumps(styles())})"
+    return "\n".join([*parts.values(), f"export default {{ {rendering} }};"])
 
 
 def _add(name: str, parts: dict[str, str]) -> None:

@@ -4,14 +4,14 @@ import { mountItem } from "./item.js";
 
 const LONGEST_WAIT = 120_000;
 
-/** Shows the review in the element that the notebook gives. */
-export async function render({ model, el: root }) {
+/** Shows the review, in these styles, in the element that the notebook gives. */
+export async function render({ model, el: root }, styles) {
   // Keys are for the review, not for the notebook around it.
   root.setAttribute("data-lm-suppress-shortcuts", "true");
   root.setAttribute("data-jp-suppress-context-menu", "true");
   root.classList.add("corrigible-review");
   const place = el("div", { tabindex: "-1" }, el("p", { class: "muted" }, "Loading"));
-  root.replaceChildren(place);
+  root.replaceChildren(el("style", {}, styles), place);
   for (const name of ["keydown", "keyup", "keypress"]) place.addEventListener(name, (event) => event.stopPropagation());
   const kernel = new Kernel(model);
   const first = await kernel.ask("next", {});
