@@ -36,6 +36,7 @@ PLURALS = {
     "relevance penalty": "relevance penalties",
     "model penalty": "model penalties",
     "suspects": "suspects",
+    "query strategy": "query strategies",
 }
 """Names of families that take more than an s."""
 AXIOMS = """Tested on small functions whose truth is known (`corrigible.explanations.trust.check_axioms`), zero as the

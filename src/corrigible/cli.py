@@ -7,6 +7,7 @@ import click
 
 from corrigible import __version__, demos, workflow
 from corrigible.cli_feedback import feedback
+from corrigible.cli_looking import propose, queue, suspect
 from corrigible.cli_options import AUTHOR, EPOCHS, JSON, NOTE, STUDY, Commands, Place, Weight, computing
 from corrigible.terminal import is_failure, show
 
@@ -207,20 +208,6 @@ def verify(folder: Path, root: str | None, as_json: bool) -> None:
 
 @main.command()
 @STUDY
-@click.option("--run", help="Run whose model to look at [default: the latest].")
-@computing
-def suspect(study: Path, run: str | None, seed: int | None, device: str, as_json: bool) -> None:
-    """Rank regions that the model may rely on by mistake, for a person to look at.
-
-    It makes runs/…-suspect and marks nothing: `feedback add` takes a region as it is printed.
-
-    Example: corrigible suspect credit
-    """
-    show(lambda: workflow.suspect(study, run=run, seed=seed, device=device), as_json)
-
-
-@main.command()
-@STUDY
 @click.option("--run", default="", help="The correction [default: the latest].")
 @AUTHOR
 @NOTE
@@ -275,4 +262,5 @@ def methods(as_json: bool) -> None:
     show(workflow.methods, as_json)
 
 
-main.add_command(feedback)
+for command in (suspect, propose, queue, feedback):
+    main.add_command(command)

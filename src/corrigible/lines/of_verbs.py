@@ -10,6 +10,7 @@ from corrigible.lines.printing import COLOURS, wrapped
 from corrigible.printable import one_line, plural
 from corrigible.workflow.records import (
     Ahead,
+    AskedNext,
     FeatureShare,
     Finished,
     Line,
@@ -19,6 +20,7 @@ from corrigible.workflow.records import (
     MethodCompared,
     Noted,
     OwnRecord,
+    Proposed,
     Sealed,
     Started,
     Suspected,
@@ -45,6 +47,11 @@ def told_of_verbs(record: OwnRecord) -> Iterator[str]:
             return iter([f"  {escape(record.feature):32} {record.share:.3f}"])
         case Suspected():
             return _suspected(record)
+        case Proposed():
+            return _proposed(record)
+        case AskedNext():
+            place = record.file or f"{record.split} row {record.row}"
+            return iter([escape(f"{record.rank:4}  {place:18}  {record.reason}")])
         case Listed():
             return _listed(record)
         case Measured() | MethodCompared():  # Which are told together, as a table.
@@ -104,6 +111,16 @@ def _suspected_header(record: Suspected) -> Iterator[str]:
     yield from wrapped("tells: how well the region alone tells the label, from 0 (by chance) to 1 (always)")
     yield from wrapped("suspicion, the order: the effect where the region tells the label; the first has 100 %")
     yield f"   {'region':18} {'' if record.moved_as else 'class':9} {'effect (95 %)':22} × others tells suspicion"
+
+
+def _proposed(record: Proposed) -> Iterator[str]:
+    if len(record.rows) > 1:
+        named = " ".join(record.files[:MOST_FILES]) or "rows " + " ".join(map(str, record.rows[:MOST_FILES]))
+        about = f"{len(record.rows)} rows share it, such as {named}"
+    else:
+        about = record.files[0] if record.files else f"row {record.rows[0]}"
+    told = f"{100 * record.share:.0f} % of the explanation on {100 * record.area:.1f} % of the input"
+    yield escape(f"{record.rank:4}  {record.region}  {told}; {about}")
 
 
 def _listed(record: Listed) -> Iterator[str]:

@@ -19,6 +19,8 @@ if TYPE_CHECKING:
     from corrigible.workflow.measuring import evaluate as evaluate
     from corrigible.workflow.model_runs import correct as correct
     from corrigible.workflow.model_runs import train as train
+    from corrigible.workflow.proposing import propose as propose
+    from corrigible.workflow.proposing import queue as queue
     from corrigible.workflow.publishing import report as report
     from corrigible.workflow.publishing import seal as seal
     from corrigible.workflow.publishing import verify as verify
@@ -41,6 +43,8 @@ _HOME = {
     "discard": "deciding",
     "compare": "comparing",
     "suspect": "suspecting",
+    "propose": "proposing",
+    "queue": "proposing",
     "evaluate": "measuring",
     "add_feedback": "reviewing",
     "answer_feedback": "answering",

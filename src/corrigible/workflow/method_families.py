@@ -41,6 +41,8 @@ from corrigible.protocols.retraining.remove_and_retrain import remove_and_retrai
 from corrigible.protocols.robustness.attack_curve import accuracy_under_attack
 from corrigible.protocols.robustness.distillation import distilling
 from corrigible.regions.clusters import cluster_explanations
+from corrigible.regions.proposals import proposals
+from corrigible.regions.queries import QUERIES
 from corrigible.regions.region_test import region_test
 from corrigible.regions.suspects import suspects
 from corrigible.tasks import OF_ROWS, TASKS
@@ -72,7 +74,8 @@ FAMILIES: Mapping[str, Mapping[str, Callable[..., Any]]] = {
     "model penalty": MODEL_PENALTIES,
     "augmentation": AUGMENTS,
     "attack": ATTACKS,
-    "suspects": {f.__name__: f for f in (suspects, region_test, cluster_explanations)},
+    "suspects": {f.__name__: f for f in (suspects, region_test, cluster_explanations, proposals)},
+    "query strategy": QUERIES,
     "concept": {f.__name__: f for f in (concept_vector, concept_sensitivity, concept_test, project_out)},
     "task": TASKS,
     "metric": METRICS,

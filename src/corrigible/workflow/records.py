@@ -106,6 +106,42 @@ class Suspected:
 
 
 @dataclass(frozen=True)
+class Proposed:
+    """A region to accept with one click, as ``corrigible propose`` ranks those of a row."""
+
+    rank: int
+    id: str
+    """The name of the proposal, by which an answer says that it was seen."""
+    region: str
+    """The region in the form that ``feedback add`` takes."""
+    rows: tuple[int, ...]
+    """The row that it is about, or all that share it."""
+    share: float
+    """Of the absolute attribution, from 0 to 1."""
+    area: float
+    """The share of the inputs that it covers, from 0 to 1."""
+    effect: float | None = None
+    """How far the prediction falls when the region holds other rows' content; None where that was not measured."""
+    files: tuple[str, ...] = ()
+    """Those of ``rows``; empty if rows are no files."""
+
+
+@dataclass(frozen=True)
+class AskedNext:
+    """A row to ask a person about, as ``corrigible queue`` lists it."""
+
+    rank: int
+    split: str
+    row: int
+    reason: str
+    """Why, in plain words."""
+    score: float
+    """How much the strategy wants to ask about it; comparable within one strategy only."""
+    file: str = ""
+    """The row's file; empty if rows are no files."""
+
+
+@dataclass(frozen=True)
 class Listed:
     """One piece of feedback in the store."""
 
@@ -221,6 +257,8 @@ OwnRecord = (
     | Measured
     | FeatureShare
     | Suspected
+    | Proposed
+    | AskedNext
     | Listed
     | Noted
     | Sealed

@@ -1,0 +1,59 @@
+"""The commands that say where to look: suspect, propose and queue."""
+
+from pathlib import Path
+from typing import Any
+
+import click
+
+from corrigible import workflow
+from corrigible.cli_options import STUDY, computing
+from corrigible.terminal import show
+
+
+@click.command()
+@STUDY
+@click.option("--run", help="Run whose model to look at [default: the latest].")
+@computing
+def suspect(study: Path, run: str | None, seed: int | None, device: str, as_json: bool) -> None:
+    """Rank regions that the model may rely on by mistake, for a person to look at.
+
+    It makes runs/…-suspect and marks nothing: `feedback add` takes a region as it is printed.
+
+    Example: corrigible suspect credit
+    """
+    show(lambda: workflow.suspect(study, run=run, seed=seed, device=device), as_json)
+
+
+@click.command()
+@STUDY
+@click.option("--run", help="Run whose model to look at [default: the latest].")
+@click.option("--file", "files", multiple=True, help="Image file to look at, train/cat/043.jpg.")
+@click.option("--row", "rows", type=click.IntRange(0), multiple=True, help="Row to look at [default: 50 drawn rows].")
+@click.option("--split", default="train", show_default=True, help="Part of the data that rows count in.")
+@click.option("--objects", default="", help="Segmentation model, module:function, whose objects join segments.")
+@computing
+def propose(study: Path, as_json: bool, **chosen: Any) -> None:
+    """Propose regions on which predictions rest, to be marked with one click or command.
+
+    It makes runs/…-propose and marks nothing: `feedback add` takes a region as it is printed.
+
+    Example: corrigible propose credit --row 3
+    """
+    show(lambda: workflow.propose(study, **chosen), as_json)
+
+
+@click.command()
+@STUDY
+@click.option("--run", help="Run whose model to look at [default: the latest].")
+@click.option("--strategy", default="alike_after_medoids", show_default=True, help="See `corrigible methods`.")
+@click.option("--count", type=click.IntRange(1), default=20, show_default=True, help="Number of rows.")
+@click.option("--split", default="train", show_default=True, help="Part of the data.")
+@computing
+def queue(study: Path, as_json: bool, **chosen: Any) -> None:
+    """List the rows to ask a person about next, and why.
+
+    Rows that were answered or marked are passed over. Nothing is written.
+
+    Example: corrigible queue credit --count 10
+    """
+    show(lambda: workflow.queue(study, **chosen), as_json)
