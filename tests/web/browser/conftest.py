@@ -10,11 +10,10 @@ import pytest
 
 sys.path.insert(0, str(Path(__file__).parents[3] / "tools"))
 
+import review_studies
 from served import Served, chromium, entered
 
 from corrigible import workflow
-from corrigible.demos.digits import RECIPE
-from corrigible.demos.story import opened
 from corrigible.trusted_code import own
 from studies import table_study, text_study
 
@@ -31,11 +30,7 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 def trained_digits(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The study of ``corrigible demo digits`` after training, with fewer epochs and without baselines."""
     folder = tmp_path_factory.mktemp("digits") / "study"
-    head, tail = RECIPE.format(seed=0).split("[[baseline]]", 1)
-    recipe = head.replace("epochs = 12", "epochs = 4").replace("epochs = 24", "epochs = 6")
-    opened(folder, recipe + "[explain]" + tail.split("[explain]", 1)[1])
-    list(workflow.train(folder))
-    return folder
+    return review_studies.trained_digits(folder, epochs=4, correct_epochs=6)
 
 
 @pytest.fixture(scope="session")

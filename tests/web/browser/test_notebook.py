@@ -1,6 +1,7 @@
 """The item view in a notebook: the example runs by itself, and in JupyterLab what is clicked is in the list."""
 
 import os
+import re
 import socket
 import subprocess
 import sys
@@ -63,8 +64,10 @@ def lab(tmp_path: Path) -> Iterator[str]:
 def test_what_is_clicked_in_jupyterlab_is_in_the_list(browser: Any, lab: str) -> None:
     tab = watched(browser.new_context(viewport={"width": 1400, "height": 1000}).new_page())
     tab.goto(lab)
-    tab.get_by_role("menuitem", name="Run", exact=True).click(timeout=LONG_MS)
-    tab.locator(".lm-Menu-item", has_text="Run All Cells").first.click()
+    tab.locator(".jp-Notebook .jp-Cell").first.wait_for(timeout=LONG_MS)
+    tab.wait_for_selector(".jp-NotebookPanel-toolbar [data-status=idle]", state="attached", timeout=LONG_MS)
+    tab.get_by_role("menuitem", name="Run", exact=True).click()
+    tab.get_by_role("menuitem", name="Run All Cells", exact=True).click()
     view = tab.locator(".corrigible-review").first
     view.locator(".stage").first.wait_for(timeout=LONG_MS)
     name = view.locator("h1").inner_text()
@@ -78,7 +81,6 @@ def test_what_is_clicked_in_jupyterlab_is_in_the_list(browser: Any, lab: str) ->
     )
     tab.locator(".jp-Cell", has_text="len(said)").locator(".cm-content").click()
     tab.keyboard.press("Shift+Enter")
-    tab.wait_for_function(
-        "() => [...document.querySelectorAll('.jp-OutputArea-output pre')].some((out) => out.textContent.trim() === '1')"
-    )
+    outputs = tab.locator(".jp-OutputArea-output pre")
+    outputs.filter(has_text=re.compile(r"^\s*1\s*$")).first.wait_for(timeout=LONG_MS)
     tab.context.close()
