@@ -82,7 +82,7 @@ def by_page(browser: Any, served: Served) -> dict[str, float]:
         for place in chosen:
             marked |= proposed(tab)[place]
             tab.locator(".proposals button").nth(place).click()
-        tab.get_by_role("button", name="every image").click()
+        tab.get_by_role("radio", name="every image").click()
         clicks += len(chosen) + 2
         next_item(tab, tab.locator(".save").click)
     saved(tab)
