@@ -132,7 +132,7 @@ class Looked:
 
 def _places(mask: Shaped[np.ndarray, " ..."], shape: tuple[int, ...]) -> Bool[Tensor, " *place"]:
     """The mask of one input as one of its places: a pixel or word is marked if any of its numbers is."""
-    found = torch.from_numpy(np.asarray(mask, dtype=bool))
+    found = torch.from_numpy(np.array(mask, dtype=bool))  # A copy: stored masks cannot be written to.
     if tuple(found.shape) == shape:
         return found
     return found.any(dim=0) if len(shape) == 2 else found.any(dim=-1)

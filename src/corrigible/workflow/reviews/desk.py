@@ -3,16 +3,17 @@
 One thread owns it, as it owns the store's connection.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from corrigible.errors import FeedbackError
+from corrigible.errors import FeedbackError, unknown
 from corrigible.feedback.stored import Record
 from corrigible.said import Feedback
 from corrigible.study import open_study
 from corrigible.trusted_code import require_trusted
 from corrigible.workflow.reviews.asked import key_in, list_in, number_in, object_in, text_in
+from corrigible.workflow.reviews.asking import LEAST_ROWS, Asking, Wish
 from corrigible.workflow.reviews.items import PER_PAGE, SHOWN, Items, Wanted
 from corrigible.workflow.reviews.regions import region_as_json, region_in_words
 from corrigible.workflow.reviews.standing import Place, Standing
@@ -28,7 +29,8 @@ class Conflict(NamedTuple):
 class Desk:
     """The study's feedback, and its items once they are known."""
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path, tell: Callable[[str], None]) -> None:
+        self.asking = Asking(str(folder), tell)
         self.study = open_study(folder)
         require_trusted(self.study.folder, self.study.recipe_text)
         self.store = self.study.feedback()
@@ -41,6 +43,7 @@ class Desk:
 
     def close(self) -> None:
         self.store.close()
+        self.asking.close()
 
     def catch_up(self) -> None:
         """Read what was stored since the last time."""
@@ -198,17 +201,36 @@ class Desk:
         self.catch_up()
         return {"numbers": numbers}
 
-    def next_item(self, split: str, after: Place | None) -> dict[str, Any]:
-        """The next item to look at."""
+    def next_item(self, split: str, after: Place | None, strategy: str, run: str) -> dict[str, Any]:
+        """The next item to look at: one that the strategy asks for, or else a wrong one, or else the next in order.
+
+        Raises:
+            FeedbackError: an unknown part of the data or strategy.
+        """
         self.catch_up()
         items = self.known_items()
         split = split or (after[0] if after else items.first)
         self.place(split, 0)
-        found = items.next_row(split, after[1] if after and after[0] == split else None)
+        if strategy and strategy not in self.facts.get("strategies", ()):
+            raise FeedbackError(unknown("strategy", strategy[:60], self.facts.get("strategies", ())))
+        before = after[1] if after and after[0] == split else None
+        found = self._asked(split, before, strategy, run) or items.next_row(split, before)
         if found is None:
             return {"done": True, "sentence": "Every item of this part has an answer."}
         row, reason, left = found
         return {"split": split, "row": row, "reason": reason, "left": left}
+
+    def _asked(self, split: str, after: int | None, strategy: str, run: str) -> tuple[int, str, int] | None:
+        """The first open row that the strategy asks for; None where it has found none yet."""
+        rows = self.known_items().splits[split]
+        if rows.count < LEAST_ROWS:
+            return None
+        is_open = ~(rows.reviewed | rows.skipped)
+        wanted = self.asking.rows(Wish(run, split, strategy), int((~is_open).sum()))
+        for row, reason in wanted:
+            if row != after and row < rows.count and is_open[row]:
+                return row, f"{reason[0].upper()}{reason[1:]}.", int(is_open.sum()) - (after is not None)
+        return None
 
     def ahead(self, split: str, row: int, count: int) -> list[int]:
         """The rows that are looked at after this one."""

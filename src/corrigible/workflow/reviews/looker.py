@@ -19,6 +19,7 @@ from corrigible.data.protocol import class_names_of, files_of, tokens_of
 from corrigible.errors import CorrigibleError
 from corrigible.feedback.masks import fingerprint
 from corrigible.printable import one_line
+from corrigible.regions.queries import QUERIES
 from corrigible.study import open_study
 from corrigible.workflow.reviews import drawn
 from corrigible.workflow.reviews.counting import count_of, rows_with
@@ -149,6 +150,7 @@ def facts_of(subject: Subject) -> dict[str, Any]:
         "given_names": list(class_names_of(subject.first)),
         "methods": subject.methods,
         "method": subject.method,
+        "strategies": list(QUERIES),
         "titles": titles_of(subject),
         "model": {"run": subject.run, "label": subject.label},
         "splits": splits,

@@ -53,7 +53,7 @@ class Review:
         self._refreshed = 0.0
         self._runs_seen = len(open_study(folder).run_folders())
         self.run = open_study(folder).latest("train", "correct")
-        self.desk = self._thread.submit(Desk, folder).result()
+        self.desk = self._thread.submit(Desk, folder, self._warn).result()
         self.worker = look_with(str(folder), self.run.name, self._hear)
 
     async def __aenter__(self) -> "Review":
@@ -72,7 +72,6 @@ class Review:
         self._thread.shutdown()
 
     async def title(self) -> str:
-        """The study's title; its folder's name where it has none."""
         return title_of(self.desk.study)
 
     async def study(self) -> dict[str, Any]:
@@ -124,7 +123,8 @@ class Review:
         await self._loaded()
         split, _, row = text_in(asked, "after", default="").rpartition("/")
         place = (split, int(row)) if split and row.isdecimal() and len(row) < 15 else None
-        return await self._at_desk(self.desk.next_item, text_in(asked, "split", default=""), place)
+        part, strategy = (text_in(asked, name, default="") for name in ("split", "strategy"))
+        return await self._at_desk(self.desk.next_item, part, place, strategy, self.run.name)
 
     async def item(self, split: str, row: int, method: str = "") -> dict[str, Any]:
         """One item, with what was said about it."""
