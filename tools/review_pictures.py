@@ -2,8 +2,8 @@
 
     python tools/review_pictures.py [STUDY]
 
-STUDY is a trained study of ``corrigible demo digits`` without feedback; without it one is trained. It is copied, so that
-nothing is said in it. Needs a Chromium and the extra ``bench``.
+STUDY is a trained study of ``corrigible demo digits`` without feedback; without it one is trained. It is copied, so
+that nothing is said in it. Needs a Chromium and the extra ``bench``.
 """
 
 import io
@@ -18,12 +18,15 @@ from review_studies import trained_digits
 from served import Served, chromium, entered, next_item, saved
 
 from corrigible import workflow
+from corrigible.study import open_study
 from corrigible.trusted_code import own
 
 IMAGES = Path(__file__).resolve().parent.parent / "docs" / "images"
 SIZE, SHOWN = {"width": 1180, "height": 800}, (826, 560)
 LONG_MS = 600_000
 COLOURS = 96
+EVERY = 8
+"""Half seconds of training between two pictures."""
 
 
 class Film:
@@ -55,7 +58,7 @@ def main() -> None:
             own(study)
         else:
             trained_digits(study)
-        if not any(run.verb == "suspect" for run in workflow.runs(study)):
+        if not any(run.verb == "suspect" for run in open_study(study).runs()):
             list(workflow.suspect(study))
         IMAGES.mkdir(exist_ok=True)
         with chromium() as browser, Served(study) as served:
@@ -117,10 +120,14 @@ def corrected(film: Film, served: Served) -> None:
     button.wait_for()
     film.take(1200)
     button.click()
-    for epoch in (2, 6, 12, 18, 23):
-        tab.wait_for_selector(f".job-line:has-text('Epoch {epoch} of')", timeout=LONG_MS)
-        film.take(450)
-    tab.wait_for_selector(".card .pair", timeout=LONG_MS)
+    tab.wait_for_selector(".curve-end[cx]", timeout=LONG_MS)
+    is_done, number = False, 0
+    while not is_done:
+        if number % EVERY == 0:
+            film.take(400)
+        number += 1
+        tab.wait_for_timeout(500)
+        is_done = tab.locator(".card .pair").count() > 0
     tab.wait_for_timeout(800)
     tab.locator(".verdict").scroll_into_view_if_needed()
     tab.evaluate("document.querySelector('.verdict').scrollIntoView()")

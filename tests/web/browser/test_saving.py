@@ -56,7 +56,7 @@ def test_a_server_that_is_killed_in_the_middle_of_a_stroke_loses_nothing(tab: An
     ready(tab)
     saved(tab)
     answers, masks = _stored(digits)
-    assert answers == ["marked"] and len(masks) == 1 and masks[0] > 10
+    assert answers == ["marked"] and len(masks) == 1 and masks[0] >= 5
     tab.reload()
     ready(tab)
     assert _stored(digits) == (answers, masks)
