@@ -72,12 +72,24 @@ def test_a_strategy_orders_all_rows_the_same_again_and_says_why(looked: Looked, 
 def test_after_a_rejection_rows_like_it_come_next_and_every_tenth_by_chance() -> None:
     torch.manual_seed(0)
     looked = looked_at(*images())
-    found = next_queries(looked, feedback=[Feedback(CORNER, row=5)], count=20)
+    found = next_queries(looked, feedback=[Feedback(CORNER, row=5)], answered=[1, 2, 3], count=20)
     holders = {row for row in range(60) if HOLDS[row]} - {5}
-    assert {query.row for query in found[:8]} <= holders
-    assert [place for place, query in enumerate(found, start=1) if "at random" in query.reason] == [9, 19]
+    assert {query.row for query in found[:5]} <= holders
+    assert [place for place, query in enumerate(found, start=1) if "at random" in query.reason] == [6, 16]
     assert {query.row for query in found if "where another row was marked" in query.reason} <= holders
     assert 5 not in {query.row for query in found}
+
+
+def test_places_that_were_marked_take_turns() -> None:
+    torch.manual_seed(0)
+    other = CORNER[::-1, ::-1].copy()
+    x = torch.rand(60, 1, 8, 8, generator=DRAWS)
+    x[:20, :, :2, :2] += 30
+    x[20:40, :, 6:, 6:] += 30
+    looked = looked_at(nn.Sequential(nn.Flatten(), nn.Linear(64, 2)), TensorData(x, Y))
+    said = [Feedback(CORNER, row=0), Feedback(CORNER, row=1), Feedback(other, row=20)]
+    found = next_queries(looked, feedback=said, answered=[50], count=4)
+    assert [query.row < 20 for query in found] == [False, True, False, True]
 
 
 def test_what_a_rule_says_already_is_not_looked_at_any_more() -> None:

@@ -89,7 +89,7 @@ class Looked:
         return replace(
             self,
             shares=self._without([one for one in said if one.scope != "row"]),
-            rejected=torch.stack(found).unique(dim=0) if found else None,
+            rejected=torch.stack(found) if found else None,
             done=done,
         )
 

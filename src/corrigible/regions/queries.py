@@ -6,6 +6,7 @@ which active learning asks for labels (Settles 2009), does not show it.
 
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
+from itertools import zip_longest
 from typing import NamedTuple
 
 import torch
@@ -27,8 +28,13 @@ RARE = 0.1
 """A place is rare in a class if at most this share of its rows have more than an even share of attribution there."""
 UNIFORM_EVERY = 10
 """Of so many rows one is drawn at random, so that nothing is missed for ever."""
+NUM_TYPICAL = 4
+"""Rows that stand for many are asked about first, also when something was marked already: there may be several cues."""
 ALIKE = 0.5
-"""A row is like a rejected one if it has this share of the most attribution that any rejected region ever has."""
+"""A row is like a rejected one if it has this share of the most attribution that any row has there; and two marked
+regions are one place if their cosine is as large."""
+MOST_TURNS = 1000
+"""More clusters than any class has."""
 
 
 class Wishes(NamedTuple):
@@ -64,16 +70,22 @@ def cluster_medoids(looked: Looked) -> Wishes:
     """The row in the middle of each cluster of a class's explanations, clusters of the most alike rows first.
 
     What stands at the same place in every image gives explanations that are more alike than what the class looks like.
+    Classes take turns, because all rows of a class may look alike; then come the rows next to the middle.
     """
-    score = torch.full((len(looked),), -2.0 * len(looked), dtype=torch.float64)
+    score = torch.full((len(looked),), -3.0 * MOST_TURNS * len(looked), dtype=torch.float64)
     sizes = torch.ones(len(looked), dtype=torch.long)
     for of_class in looked.clusters:
-        for number, mean in enumerate(of_class.means):
-            rows = of_class.rows[of_class.cluster == number]
-            likeness = cosine_similarity(looked.shares[rows].double(), mean.double()[None])
-            order = likeness.argsort(descending=True, stable=True)
-            # The mean likeness is at most 1, so that every cluster has its turn before the next round.
-            score[rows[order]] = likeness.mean() - 2 * torch.arange(len(rows), dtype=torch.float64)
+        clusters = [of_class.rows[of_class.cluster == number] for number in range(len(of_class.means))]
+        likeness = [
+            cosine_similarity(looked.shares[rows].double(), mean.double()[None])
+            for rows, mean in zip(clusters, of_class.means, strict=True)
+        ]
+        turns = sorted(range(len(clusters)), key=lambda number: -float(likeness[number].mean()))
+        for turn, number in enumerate(turns):
+            rows, order = clusters[number], likeness[number].argsort(descending=True, stable=True)
+            rounds = torch.arange(len(rows), dtype=torch.float64) * MOST_TURNS + turn
+            # The mean likeness is at most 1, so that every class has its turn before the next round.
+            score[rows[order]] = likeness[number].mean() - 2 * rounds
             sizes[rows] = len(rows)
     return Wishes(score, lambda place: f"typical of {sizes[place]} rows that the model predicts for the same reasons")
 
@@ -154,27 +166,47 @@ def disagreement(looked: Looked) -> Wishes:
 
 
 def alike_after_medoids(looked: Looked) -> Wishes:
-    """The usual order: until something is marked, rows that stand for many; then rows like those that were marked.
+    """The usual order: first rows that stand for many, then rows like each of those that were marked, in turn.
 
-    Every tenth row is drawn at random.
+    Every tenth row is drawn at random. Where nothing is marked, rows that stand for many go on.
     """
-    inside = _in_rejected(looked)
-    alike, typical, drawn = more_like_this(looked), cluster_medoids(looked), uniform(looked)
-    is_alike = inside >= ALIKE * inside.max() if bool(inside.any()) else inside > 0
-    first = (alike if place else typical for place in is_alike.tolist())
-    reasons = [wishes.reason for wishes in first]
-    order = [place for place in _order(inside) if is_alike[place]]
-    order += [place for place in _order(typical.score) if not is_alike[place]]
+    typical, drawn, alike = cluster_medoids(looked), uniform(looked), more_like_this(looked)
+    wishes = {"typical": typical, "drawn": drawn, "alike": alike}
+    orders = {"typical": _order(typical.score), "drawn": _order(drawn.score), "alike": _in_turn(looked)}
+    waiting = {kind: iter(order) for kind, order in orders.items()}
+    taken, kinds = ~looked.is_open, ["typical"] * len(looked)
     score = torch.zeros(len(looked), dtype=torch.float64)
-    by_chance, waiting, taken = iter(_order(drawn.score)), iter(order), ~looked.is_open
     for position in range(looked.num_done, len(looked)):
         is_drawn = position % UNIFORM_EVERY == UNIFORM_EVERY - 1
-        place = next(place for place in (by_chance if is_drawn else waiting) if not taken[place])
-        taken[place] = True
-        score[place] = len(looked) - position
-        if is_drawn:
-            reasons[place] = drawn.reason
-    return Wishes(score, lambda place: reasons[place](place))
+        tried = ("drawn",) if is_drawn else ("typical",) if position < NUM_TYPICAL else ("alike", "typical")
+        kind, place = next((kind, place) for kind in tried for place in waiting[kind] if not taken[place])
+        taken[place], kinds[place], score[place] = True, kind, len(looked) - position
+    return Wishes(score, lambda place: wishes[kinds[place]].reason(place))
+
+
+def _in_turn(looked: Looked) -> list[int]:
+    """Rows like each place that was rejected, the most alike first; places take turns, the least often marked first."""
+    if looked.rejected is None:
+        return []
+    marked: list[Tensor] = []
+    counts: list[int] = []
+    for region in looked.rejected.double():
+        same = [number for number, old in enumerate(marked) if cosine_similarity(old, region, dim=0) >= ALIKE]
+        if same:
+            counts[same[0]] += 1
+        else:
+            marked.append(region)
+            counts.append(1)
+    inside = looked.shares.double() @ torch.stack(marked).T
+    queues = []
+    for number in sorted(range(len(marked)), key=lambda number: counts[number]):
+        of_place = inside[:, number]
+        queues.append(
+            [row for row in _order(of_place) if of_place[row] >= ALIKE * of_place.max() and of_place[row] > 0]
+        )
+    is_open = looked.is_open.tolist()
+    left = [[row for row in queue if is_open[row]] for queue in queues]
+    return [row for turn in zip_longest(*left) for row in turn if row is not None]
 
 
 QUERIES: Mapping[str, Strategy] = {
