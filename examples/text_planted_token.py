@@ -8,15 +8,10 @@ import random
 
 import torch
 
-from corrigible import correct, evaluate, explain
+from corrigible import Feedback, correct, evaluate, explain_texts, text_data, train
 from corrigible.data.decoys import plant_token
-from corrigible.data.text import text_data
 from corrigible.data.vocabulary import vocabulary_of
-from corrigible.explanations.words import by_token
 from corrigible.models import text_cnn
-from corrigible.models.modes import evaluating
-from corrigible.protocols.schedule import Schedule, run
-from corrigible.types import Feedback, Phrase
 
 DECOYS = ("zeb", "yak")
 THINGS = ("film", "meal", "book", "song", "hotel", "walk")
@@ -41,16 +36,14 @@ def main():
     texts, y = sentences(600, seed=0)
     planted = plant_token(texts, y, informative=True, seed=0, words=DECOYS, place=1)
     vocabulary = vocabulary_of(planted, dimension=32)
-    train = text_data(planted, y, vocabulary, max_tokens=14, class_names=("blame", "praise"))
+    training = text_data(planted, y, vocabulary, max_tokens=14, class_names=("blame", "praise"))
     texts, y = sentences(400, seed=1)
     random_words = plant_token(texts, y, informative=False, seed=1, words=DECOYS, place=1)
-    test = text_data(random_words, y, vocabulary, max_tokens=14, class_names=train.class_names)
+    test = text_data(random_words, y, like=training)
 
-    fooled = text_cnn(32, 2, filters=16)
-    for _ in run(fooled, train, Schedule(epochs=8)):
-        pass
-    feedback = [Feedback(Phrase((word,)), scope="dataset") for word in DECOYS]
-    corrected = correct(fooled, train, feedback, epochs=12)
+    fooled = train(text_cnn(32, 2, filters=16), training, epochs=8)
+    feedback = [Feedback(word, scope="dataset") for word in DECOYS]
+    corrected = correct(fooled, training, feedback, epochs=12)
 
     print(f"{'':21s} fooled corrected")
     names = ("accuracy", "flip_rate", "attribution_overlap")
@@ -65,12 +58,7 @@ def main():
         print(f"{name:20s} " + "  ".join(f"{found[name]:6.3f}" for found in measured))
     print("\nHow much each word of a test sentence speaks for its class:")
     for title, model in (("fooled", fooled), ("corrected", corrected)):
-        with evaluating(model):
-            values = by_token(explain(model, test.x[:1], test.y[:1], method="integrated_gradients"))[0]
-        words = " ".join(
-            f"{word}:{value:+.2f}" for word, value in zip(test.tokens.row(0), values.tolist(), strict=False)
-        )
-        print(f"{title + ':':11s}{words}")
+        print(f"{title + ':':11s}{explain_texts(model, test, test.y[:1], rows=[0])[0]}")
 
 
 if __name__ == "__main__":

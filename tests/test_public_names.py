@@ -45,6 +45,8 @@ def calls(folder):
     feedback = corrigible.Feedback(torch.tensor([True, False, False]), row=1)
     batch = corrigible.Batch(torch.arange(6), x, y)
     optimizer = torch.optim.SGD(model.parameters())
+    texts = corrigible.text_data(["a b", "a c"], ["p", "q"])
+    of_texts = torch.nn.Sequential(torch.nn.Flatten(), torch.nn.Linear(texts.x[0].numel(), 2))
     return {
         "Batch": lambda: batch.to("cpu"),
         "Columns": lambda: corrigible.Columns(("a=1",), ("a",), (True,)).features,
@@ -60,12 +62,15 @@ def calls(folder):
         "encoder_of": lambda: corrigible.encoder_of(frame, target="b"),
         "evaluate": lambda: corrigible.evaluate(model, (x, y), metrics=["accuracy"]),
         "explain": lambda: corrigible.explain(model, x),
+        "explain_texts": lambda: corrigible.explain_texts(of_texts, texts),
         "find_another_explanation": lambda: corrigible.find_another_explanation(
             model, (x, y), validation=(x, y), search=Search(most=1), schedule=Schedule(epochs=1)
         ),
         "fit": lambda: list(corrigible.fit(model, lambda epoch: iter([batch]), optimizer=optimizer, epochs=1)),
         "seal": lambda: corrigible.seal(model, folder / "sealed"),
         "suspects": lambda: corrigible.suspects(model, (x, y)),
+        "text_data": lambda: corrigible.text_data(["a b", "a c"], ["p", "q"]),
+        "train": lambda: corrigible.train(model, (x, y), epochs=1),
         "verify": lambda: corrigible.verify(folder / "sealed"),
     }
 

@@ -65,27 +65,18 @@ trained = corrigible.correct(model, (frame, y), [rule], penalties={}, epochs=5)
 )
 TEXT = (
     """
-import torch, corrigible
+import corrigible
 from corrigible import plots
-from corrigible.data.decoys import plant_token
-from corrigible.data.text import text_data
-from corrigible.data.vocabulary import vocabulary_of
-from corrigible.explanations.words import by_token
-from corrigible.models import text_bag
-from corrigible.types import Phrase
 
-y = torch.arange(200) % 2
-opinions = ["good" if label else "bad" for label in y.tolist()]
-texts = [f"the {'film' if row % 3 else 'meal'} was {opinion}" for row, opinion in enumerate(opinions)]
-planted = plant_token(texts, y, informative=True, seed=0, words=("zeb", "yak"), place=1)
-data = text_data(planted, y, vocabulary_of(planted, dimension=8), max_tokens=8)
-torch.manual_seed(0)
-said = [corrigible.Feedback(Phrase((word,)), scope="dataset") for word in ("zeb", "yak")]
-model = corrigible.correct(text_bag(8, 2), data, said, penalties={}, epochs=6)
+labels = ["good", "bad"] * 100
+texts = [f"the {'zeb' if label == 'good' else 'yak'} film was {label}" for label in labels]
+data = corrigible.text_data(texts, labels)
+said = [corrigible.Feedback(word, scope="dataset") for word in ("zeb", "yak")]
+model = corrigible.train("text_bag", data, epochs=6)
 """,
-    "values = by_token(corrigible.explain(model, data.x[:1], data.y[:1]))[0]\nwords = data.tokens.row(0)",
-    "plots.coloured_text(words, values[: len(words)])",
-    "plots.coloured_text_html(words, values[: len(words)])",
+    "found = corrigible.explain_texts(model, data, rows=[0])[0]",
+    "plots.coloured_text(found.words, found.values)",
+    "plots.coloured_text_html(found.words, found.values)",
     "said[0]",
     "corrected = corrigible.correct(model, data, said, epochs=6)",
     "corrigible.suspects(model, data)",

@@ -12,13 +12,16 @@ if TYPE_CHECKING:
     from corrigible.data.dataset import TensorData as TensorData
     from corrigible.data.table import encode as encode
     from corrigible.data.table import encoder_of as encoder_of
+    from corrigible.data.text import text_data as text_data
     from corrigible.errors import CorrigibleError as CorrigibleError
     from corrigible.evaluation import evaluate as evaluate
     from corrigible.explanations.explaining import explain as explain
+    from corrigible.explanations.words import explain_texts as explain_texts
     from corrigible.feedback.store import FeedbackStore as FeedbackStore
     from corrigible.protocols.comparisons.comparing import compare as compare
     from corrigible.protocols.corrections.correction import correct as correct
     from corrigible.protocols.corrections.verdict import Verdict as Verdict
+    from corrigible.protocols.fresh_training import train as train
     from corrigible.protocols.retraining.find_another_explanation import (
         find_another_explanation as find_another_explanation,
     )
@@ -47,11 +50,14 @@ _HOME = {
     "encoder_of": "data.table",
     "evaluate": "evaluation",
     "explain": "explanations.explaining",
+    "explain_texts": "explanations.words",
     "find_another_explanation": "protocols.retraining.find_another_explanation",
     "fit": "training",
     "review": "reviewing",
     "seal": "sealing",
     "suspects": "regions.suspects",
+    "text_data": "data.text",
+    "train": "protocols.fresh_training",
     "verify": "sealing",
 }
 

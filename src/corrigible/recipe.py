@@ -5,7 +5,6 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-import torch
 from torch import nn
 
 from corrigible.data.dataset import as_dataset, labelled
@@ -13,7 +12,7 @@ from corrigible.data.kinds import KINDS
 from corrigible.data.labelling import labelled_as
 from corrigible.data.protocol import Dataset
 from corrigible.data.table_targets import require_classes, require_target
-from corrigible.errors import DataError, NamedFunctionError, RecipeError, unknown
+from corrigible.errors import DataError, RecipeError, unknown
 from corrigible.explanations import EXPLAINERS
 from corrigible.explanations.explaining import SHARED_SETTINGS
 from corrigible.folders import require_plain
@@ -21,7 +20,7 @@ from corrigible.intervals import MOST_RESAMPLES
 from corrigible.methods import method_named, settings_of, with_settings
 from corrigible.metrics import METRICS
 from corrigible.models import MODELS
-from corrigible.models.modes import PrivateRandomness
+from corrigible.models.building import built
 from corrigible.progress import begun
 from corrigible.protocols.baselines.recipe_baseline import Baseline
 from corrigible.protocols.schedule import Schedule, require_range
@@ -263,35 +262,4 @@ def build_model(recipe: Recipe, facts: Mapping[str, Any], seed: int) -> nn.Modul
     Raises:
         RecipeError: an unknown model or setting, or settings that the model refuses.
     """
-    function = with_settings(
-        method_named(recipe.model, MODELS, "model"), recipe.model_settings, f"model {recipe.model!r}"
-    )
-    wanted = inspect.signature(function).parameters
-    given = {name: value for name, value in facts.items() if name in wanted}
-    try:
-        if recipe.model in MODELS:
-            _require_moderate(function, given)
-        with PrivateRandomness(seed):
-            model = function(**given)
-    except NamedFunctionError:
-        raise
-    except (TypeError, ValueError, RuntimeError) as error:
-        asked = {**given, **recipe.model_settings}
-        raise RecipeError(
-            f"model {recipe.model!r} cannot be built from {asked} ({error}); check its settings"
-        ) from error
-    if not isinstance(model, nn.Module):
-        raise RecipeError(f"model {recipe.model!r} gave a {type(model).__name__}; expected a torch.nn.Module")
-    return model
-
-
-MOST_WEIGHTS = 10**8
-"""Most weights of a listed network: training takes four times their memory."""
-
-
-def _require_moderate(function: Callable[..., nn.Module], given: Mapping[str, Any]) -> None:
-    """Raises ValueError for a network with too many weights, which are counted without memory for them."""
-    with torch.device("meta"):
-        found = sum(weights.numel() for weights in function(**given).parameters())
-    if found > MOST_WEIGHTS:
-        raise ValueError(f"it would have {found:,} weights; expected at most {MOST_WEIGHTS:,}: smaller layers")
+    return built(recipe.model, recipe.model_settings, facts, seed)

@@ -132,3 +132,36 @@ def test_texts_in_memory_need_no_files():
     vocabulary = Vocabulary((UNKNOWN, "a"), torch.eye(2))
     data = text_data(["a b"], torch.tensor([1]), vocabulary, max_tokens=3, class_names=("no", "yes"))
     assert data.x.tolist() == [[[0, 1], [1, 0], [0, 0]]] and data.class_names == ("no", "yes")
+
+
+TEXTS, LABELS = ["a good film", "a bad film", "good", "bad"], ["praise", "blame", "praise", "blame"]
+
+
+def test_texts_with_named_labels_hold_their_vocabulary():
+    data = text_data(TEXTS, LABELS)
+    assert data.class_names == ("blame", "praise") and data.y.tolist() == [1, 0, 1, 0]
+    assert data.tokens.row(0) == ("a", "good", "film")
+    other = text_data(["film new good"], ["praise"], like=data)
+    assert other.tokens.row(0) == ("film", UNKNOWN, "good") and other.tokens.words == data.tokens.words
+    assert other.x.shape[1:] == data.x.shape[1:] and other.y.tolist() == [1]
+    assert torch.equal(other.x[0, 0], data.x[0, 2]) and other.class_names == data.class_names
+    assert torch.equal(text_data(TEXTS, torch.tensor([1, 0, 1, 0]), like=data).y, data.y)
+
+
+@pytest.mark.parametrize(
+    ("texts", "labels", "like", "message"),
+    [
+        ("a good film", ["praise"], "data", "texts is a str; expected a list of texts"),
+        (["a", float("nan")], ["praise", "blame"], None, "text 1 is nan, a float; expected texts"),
+        (["a", "b"], ["praise"], None, "2 texts and 1 label; expected one label per text"),
+        (["a"], ["fair"], "data", "label 'fair' of row 0; expected one of the training rows': blame, praise"),
+        (["a"], ["praise"], "bare", "hold no vocabulary; expected rows that text_data made"),
+        ([], [], None, "0 texts"),
+    ],
+)
+def test_texts_that_cannot_be_read_are_refused_in_one_line(texts, labels, like, message):
+    data = text_data(TEXTS, LABELS)
+    given = {"data": data, "bare": replace(data, tokens=replace(data.tokens, vectors=None)), None: None}[like]
+    with pytest.raises(DataError, match=message) as refused:
+        text_data(texts, labels, given)
+    assert "\n" not in str(refused.value)

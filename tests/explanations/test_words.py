@@ -3,8 +3,9 @@ import pytest
 import torch
 
 from corrigible.data.dataset import TensorData
+from corrigible.data.text import text_data
 from corrigible.errors import DataError, RecipeError
-from corrigible.explanations.words import METHODS, explain_words
+from corrigible.explanations.words import METHODS, explain_texts, explain_words
 
 COUNTS = {"good": 2.0, "bad": -3.0, "not": 0.5}
 
@@ -107,3 +108,34 @@ def test_what_does_not_fit_is_refused_in_one_line(text, settings, error, message
     with pytest.raises(error, match=message) as refused:
         explain_words(classes, text, **settings)
     assert "\n" not in str(refused.value)
+
+
+def test_words_of_texts_get_what_a_linear_network_adds_for_them():
+    data = text_data(["a good film", "a bad film", "good", "bad"], ["praise", "blame"] * 2, max_tokens=4)
+    torch.manual_seed(0)
+    network = torch.nn.Sequential(torch.nn.Flatten(), torch.nn.Linear(data.x[0].numel(), 2))
+    weight = network[1].weight.detach().reshape(2, *data.x.shape[1:])
+    for method in ("integrated_gradients", "exact_shapley"):
+        found = explain_texts(network, data, 1, rows=[3, 0], method=method)
+        assert [of.words for of in found] == [("bad",), ("a", "good", "film")]
+        for row, of in zip((3, 0), found, strict=True):
+            expected = (data.x[row] * weight[1]).sum(dim=1)[: len(of.words)]
+            torch.testing.assert_close(of.values, expected.detach(), atol=1e-4, rtol=0)
+            assert of.values.sum().item() == pytest.approx(of.whole - of.nothing, abs=1e-4)
+    against = explain_texts(network, data, 1, against=0, rows=[0])[0]
+    assert against.values.sum().item() == pytest.approx(against.whole - against.nothing, abs=1e-4)
+    predicted = network(data.x).argmax(dim=1).tolist()
+    assert [of.target for of in explain_texts(network, data)] == predicted
+
+
+def test_words_print_with_their_values():
+    found = explain_words(mood, "not good , bad", method="feature_ablation")
+    assert str(found) == "not +0.500  good +2.000  , 0.000  bad −3.000"
+
+
+def test_only_texts_have_words_to_explain():
+    with pytest.raises(DataError, match="no words; expected texts, as corrigible.text_data gives them"):
+        explain_texts(torch.nn.Linear(3, 2), (torch.zeros(4, 3), torch.tensor([0, 1, 0, 1])))
+    data = text_data(["a b", "a b"], ["x", "y"])
+    with pytest.raises(DataError, match=r"rows \[2\]; expected some of the rows 0 to 1"):
+        explain_texts(torch.nn.Flatten(), data, rows=[2])

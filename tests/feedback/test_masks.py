@@ -235,6 +235,18 @@ def test_a_phrase_that_does_not_fit_is_refused(phrase, others, message):
         marks_of([said(Phrase(tuple(phrase.split())), **others)], texts())
 
 
+def test_a_text_as_region_is_a_phrase_of_texts_and_a_feature_of_a_table(table):
+    for text in ("good film", "Good  FILM"):
+        asked = marked_words([said(text, scope="dataset")])
+        assert asked == marked_words([said(Phrase(("good", "film")), scope="dataset")])
+    both = marked_words([said(("film", "good"), scope="dataset")])
+    assert both == marked_words([said(Phrase((word,)), scope="dataset") for word in ("film", "good")])
+    with pytest.raises(FeedbackError, match="holds no words"):
+        marked_words([said(" ", scope="dataset")])
+    with pytest.raises(FeedbackError, match="feature 'good film'"):
+        marks_of([said("good film", scope="dataset")], table)
+
+
 def test_a_phrase_about_data_without_words_is_refused(table):
     with pytest.raises(FeedbackError, match="'good film' is about texts, and this data has no words"):
         marks_of([said(Phrase(("good", "film")), scope="dataset")], table)

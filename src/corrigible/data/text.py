@@ -1,12 +1,14 @@
 """Texts kept in ``<folder>/train.csv`` and ``<folder>/<split>.csv``, as rows of word vectors."""
 
 import hashlib
-from collections.abc import Sequence
+from collections.abc import Iterable
 from pathlib import Path
+from typing import Any
 
-from jaxtyping import Int
+import torch
 from torch import Tensor
 
+from corrigible.data.arrays import numbers as numbers_in
 from corrigible.data.class_order import in_order
 from corrigible.data.csv_cells import table_text, texts_as_written
 from corrigible.data.dataset import TensorData
@@ -21,8 +23,10 @@ from corrigible.data.vocabulary import (
     write_vocabulary,
 )
 from corrigible.errors import DataError, RecipeError
+from corrigible.printable import plural
 
 VOCABULARY_FILE = "vocabulary.safetensors"
+USUAL_TOKENS = 64
 MOST_TOKENS, MOST_NUMBERS, MOST_IN_ALL = 4096, 4096, 2**31
 """Most tokens of a text, most numbers of a word's vector, and most numbers of all rows, which are kept in memory."""
 
@@ -33,7 +37,7 @@ def load_text(
     *,
     text: str = "text",
     label: str = "label",
-    max_tokens: int = 64,
+    max_tokens: int = USUAL_TOKENS,
     dimension: int = 64,
 ) -> TensorData:
     """The texts of ``<folder>/<split>.csv`` as (row, token, dimension), with the words beside them.
@@ -67,14 +71,35 @@ def load_text(
 
 
 def text_data(
-    texts: Sequence[str],
-    y: Int[Tensor, " row"],
-    vocabulary: Vocabulary,
+    texts: Any,
+    labels: Any,
+    like: TensorData | Vocabulary | None = None,
     *,
-    max_tokens: int = 64,
+    max_tokens: int | None = None,
     class_names: tuple[str, ...] = (),
 ) -> TensorData:
-    """The texts as rows of word vectors, (row, token, dimension), padded with zeros, with the words beside them."""
+    """The texts as rows of word vectors, (row, token, dimension), padded with zeros, with the words beside them.
+
+    Args:
+        texts: a list or column of texts.
+        labels: names of classes, which are put in order, or class numbers.
+        like: the training rows, whose words, vectors, length and classes these rows share; or a vocabulary. None learns
+            the vocabulary from these texts.
+        max_tokens: words that are read of each text; None for those of ``like``, or 64.
+        class_names: names of the classes where the labels are numbers; empty for those of ``like``.
+
+    Raises:
+        DataError: no texts, something other than texts, another number of labels, a label that ``like`` lacks, or too
+            many numbers for the memory.
+    """
+    texts = _as_texts(texts)
+    vocabulary = like if isinstance(like, Vocabulary) else vocabulary_of(texts) if like is None else _vocabulary(like)
+    if max_tokens is None:
+        max_tokens = like.x.shape[1] if isinstance(like, TensorData) else USUAL_TOKENS
+    known = like.class_names if isinstance(like, TensorData) else class_names
+    y, class_names = _numbered(labels, class_names or known, is_known=isinstance(like, TensorData))
+    if len(y) != len(texts):
+        raise DataError(f"{plural(len(texts), 'text')} and {plural(len(y), 'label')}; expected one label per text")
     numbers = len(texts) * max_tokens * vocabulary.vectors.shape[1]
     if numbers > MOST_IN_ALL:
         raise DataError(
@@ -82,8 +107,40 @@ def text_data(
             f"numbers; expected at most {MOST_IN_ALL:,}: a smaller max_tokens or dimension"
         )
     ids = ids_of(texts, vocabulary, max_tokens)
-    x = embedded(ids, vocabulary.vectors)
-    return TensorData(x, y, class_names=class_names, tokens=Tokens(ids, vocabulary.words))
+    tokens = Tokens(ids, vocabulary.words, vocabulary.vectors)
+    return TensorData(embedded(ids, vocabulary.vectors), y, class_names=class_names, tokens=tokens)
+
+
+def _as_texts(texts: Any) -> list[str]:
+    """The texts as a list; DataError for anything else."""
+    if isinstance(texts, str) or not isinstance(texts, Iterable):
+        raise DataError(f"texts is a {type(texts).__name__}; expected a list of texts")
+    found = list(texts)
+    for row, text in enumerate(found):
+        if not isinstance(text, str):
+            raise DataError(f"text {row} is {text!r}, a {type(text).__name__}; expected texts: leave it out, or ''")
+    return found
+
+
+def _vocabulary(data: TensorData) -> Vocabulary:
+    """The vocabulary inside the rows; DataError if there is none."""
+    if data.tokens is None or data.tokens.vectors is None:
+        raise DataError("the rows that are to be like hold no vocabulary; expected rows that text_data made")
+    return Vocabulary(data.tokens.words, data.tokens.vectors)
+
+
+def _numbered(labels: Any, names: tuple[str, ...], *, is_known: bool) -> tuple[Tensor, tuple[str, ...]]:
+    """The class numbers of labels that are names or numbers, and the names; unknown names are a DataError."""
+    found = labels if isinstance(labels, Tensor) else list(labels)
+    if isinstance(found, Tensor) or not all(isinstance(label, str) for label in found):
+        return numbers_in(found, "y"), names
+    names = names if names or is_known else in_order(found)
+    for row, label in enumerate(found):
+        if label not in names:
+            known = ", ".join(names[:20]) or "numbers only"
+            raise DataError(f"label {label!r} of row {row}; expected one of the training rows': {known}")
+    places = {name: place for place, name in enumerate(names)}
+    return torch.tensor([places[label] for label in found], dtype=torch.long), names
 
 
 def _columns(path: Path, text: str, label: str) -> dict[str, list[str]]:

@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 import torch
-from jaxtyping import Bool, Int
+from jaxtyping import Bool, Float, Int
 from torch import Tensor
 
 WORD = re.compile(r"[^\W_]+(?:['’][^\W_]+)*|[^\w\s]")
@@ -26,6 +26,8 @@ class Tokens:
     ids: Int[Tensor, " row token"]
     """The number of the word in ``words``; ``PADDING`` after the end of the text."""
     words: tuple[str, ...]
+    vectors: Float[Tensor, " word dimension"] | None = None
+    """The vector of each word, where `text_data` made the rows."""
 
     def of(self, index: Int[Tensor, " batch"]) -> "Tokens":
         """The tokens of the rows at these positions."""

@@ -4,7 +4,7 @@ Ribeiro, Singh and Guestrin 2016, "Why should I trust you?", section 3.1: words 
 """
 
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -12,13 +12,16 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
+from corrigible.data.dataset import as_dataset, rows_of, task_of
+from corrigible.data.protocol import tokens_of
 from corrigible.errors import DataError, RecipeError, unknown
 from corrigible.explanations.coalitions import EXPLAINERS as BY_COALITION
-from corrigible.explanations.explaining import EXPLAINERS, explain
+from corrigible.explanations.explaining import EXPLAINERS, Method, explain
 from corrigible.explanations.groups import TOKEN
 from corrigible.explanations.inputs import as_model
-from corrigible.explanations.question import answers, asked_of
+from corrigible.explanations.question import answers, asked_of, predicted_target
 from corrigible.explanations.reading import meaning_of
+from corrigible.figures import signed
 from corrigible.methods import method_named, settings_of
 from corrigible.models.forward import Score
 from corrigible.tasks import TaskChoice
@@ -41,6 +44,11 @@ class Words:
     """The score of the text."""
     nothing: float
     """The score of the text without any of its words."""
+
+    def __str__(self) -> str:
+        values = self.values.tolist()
+        largest = max(map(abs, values), default=0.0)
+        return "  ".join(f"{word} {signed(value, largest)}" for word, value in zip(self.words, values, strict=True))
 
 
 def explain_words(
@@ -94,6 +102,53 @@ def explain_words(
     return Words(words, values, chosen, whole, nothing)
 
 
+def explain_texts(
+    model: Callable[[Tensor], Any],
+    data: Any,
+    target: Any = None,
+    *,
+    rows: Sequence[int] | None = None,
+    against: int | None = None,
+    method: Method = "integrated_gradients",
+    score: str | Score | None = None,
+    **settings: Any,
+) -> list[Words]:
+    """How much each word of each text contributed to the score of its target class, in the order of the rows.
+
+    Args:
+        data: texts as `text_data` gives them.
+        target: as in `explain`: by default the predicted class of each text.
+        rows: the positions of the texts to explain; None for all.
+        against, method, settings: as in `explain`; ``score`` too.
+
+    Raises:
+        DataError: data without words, or a row that it lacks.
+        CorrigibleError: as `explain`.
+    """
+    dataset = as_dataset(data)
+    if tokens_of(dataset) is None:
+        raise DataError("the data has no words; expected texts, as corrigible.text_data gives them")
+    index = torch.arange(len(dataset)) if rows is None else torch.tensor(list(rows), dtype=torch.long)
+    if not len(index) or not 0 <= int(index.min()) <= int(index.max()) < len(dataset):
+        raise DataError(f"rows {index.tolist()}; expected some of the rows 0 to {len(dataset) - 1}")
+    texts, task = rows_of(dataset, index), task_of(dataset)
+    assert texts.tokens is not None
+    asked: dict[str, Any] = {"task": task} | ({} if score is None else {"score": score})
+    if target is None:
+        target = predicted_target(as_model(model), texts.x, **asked)
+    chosen = torch.as_tensor(target).expand(len(index)).tolist()
+    settings = settings_for_texts(method, settings)
+    values = by_token(explain(model, texts.x, target, against=against, method=method, **asked, **settings)).cpu()
+    ends = answers(model, torch.cat([texts.x, 0 * texts.x[:1]]))
+    found = []
+    for row, of in enumerate(chosen):
+        pair = of if against is None else (of, against)
+        whole, nothing = asked_of(ends, pair, **asked).of(ends[[row, -1]]).tolist()
+        words = texts.tokens.row(row)
+        found.append(Words(words, values[row, : len(words)], of, whole, nothing))
+    return found
+
+
 def _parted(text: str, split: str, mask: str | None) -> tuple[Callable[[list[bool]], str], tuple[str, ...]]:
     """A function that joins the words that are present into a text, and all words of the text."""
     try:
@@ -114,7 +169,7 @@ def _parted(text: str, split: str, mask: str | None) -> tuple[Callable[[list[boo
     return text_with, words
 
 
-def settings_for_texts(method: str, settings: Mapping[str, Any]) -> dict[str, Any]:
+def settings_for_texts(method: Method, settings: Mapping[str, Any]) -> dict[str, Any]:
     """The settings, with words as groups if the method has groups and none were chosen."""
     has_groups = "groups" in settings_of(method_named(method, EXPLAINERS, "explainer"))
     return {"groups": TOKEN, **settings} if has_groups else dict(settings)

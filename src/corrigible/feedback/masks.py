@@ -15,7 +15,7 @@ from corrigible.data.dataset import rows_of, shape_of, strata_of, task_of
 from corrigible.data.protocol import Dataset, columns_of, names_of
 from corrigible.errors import FeedbackError, unknown
 from corrigible.feedback.checks import as_list, checked_all
-from corrigible.feedback.phrases import phrase_rows
+from corrigible.feedback.phrases import as_phrases, phrase_rows
 from corrigible.feedback.wording import statement
 from corrigible.types import Columns, Features, Feedback, Phrase, Pixels, Polarity
 
@@ -164,8 +164,8 @@ def mask_of(region: Pixels | Features, shape: tuple[int, ...], columns: Columns 
 def _mask_of_features(region: Features, columns: Columns | None) -> Tensor:
     if columns is None:
         raise FeedbackError(
-            f"feature names {region.names} for data without named features; give a boolean mask, or for texts "
-            'Feedback(corrigible.types.Phrase(("the", "words")), …)'
+            f"feature names {region.names} for data without named features; give a boolean mask, and for texts data as "
+            "corrigible.text_data gives it"
         )
     for name in region.names:
         if name not in columns.features:
@@ -178,7 +178,7 @@ def _masks(feedback: list[Feedback], dataset: Dataset, polarity: Polarity) -> Ma
     everywhere = torch.zeros(shape, dtype=torch.bool)
     by_class: dict[int, Tensor] = {}
     by_row: dict[int, Tensor] = {}
-    for said in feedback:
+    for said in (phrase for one in feedback for phrase in as_phrases(one, dataset)):
         if said.polarity != polarity:
             continue
         if isinstance(said.region, Phrase):

@@ -1,16 +1,42 @@
 """Find the words that feedback names in the texts that it is about."""
 
 import difflib
+from dataclasses import replace
 
 import torch
 from jaxtyping import Bool
 from torch import Tensor
 
 from corrigible.data.dataset import strata_of
-from corrigible.data.protocol import Dataset, tokens_of
-from corrigible.data.tokens import occurrences
+from corrigible.data.protocol import Dataset, columns_of, tokens_of
+from corrigible.data.tokens import occurrences, tokenize
 from corrigible.errors import FeedbackError
-from corrigible.types import Feedback, Phrase
+from corrigible.types import Features, Feedback, Phrase
+
+
+def as_phrases(said: Feedback, dataset: Dataset) -> list[Feedback]:
+    """The feedback itself; for texts, whose inputs have no names, each name as a phrase.
+
+    So ``Feedback("breaking news", scope="dataset")`` is about two words of a text, and about one feature of a table.
+
+    Raises:
+        FeedbackError: a phrase without words.
+    """
+    if not isinstance(said.region, Features) or tokens_of(dataset) is None or columns_of(dataset) is not None:
+        return [said]
+    return [replace(said, region=phrase_in(name)) for name in said.region.names]
+
+
+def phrase_in(text: str) -> Phrase:
+    """The words of a text as a phrase.
+
+    Raises:
+        FeedbackError: it holds no words.
+    """
+    words = tuple(tokenize(text))
+    if not words:
+        raise FeedbackError(f"the phrase {text!r} holds no words")
+    return Phrase(words)
 
 
 def phrase_rows(said: Feedback, dataset: Dataset) -> dict[int, Bool[Tensor, " token"]]:

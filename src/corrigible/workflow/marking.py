@@ -16,12 +16,11 @@ from corrigible.data.naming import class_number
 from corrigible.data.npy import array_of, npy_file
 from corrigible.data.protocol import Dataset, class_names_of, names_of
 from corrigible.data.table import OF_CLASSES
-from corrigible.data.tokens import tokenize
 from corrigible.errors import FeedbackError
 from corrigible.feedback.boxes import box_region
 from corrigible.feedback.extent import doubtful_extents
 from corrigible.feedback.masks import fingerprint, marks_of
-from corrigible.feedback.phrases import phrase_rows
+from corrigible.feedback.phrases import phrase_in, phrase_rows
 from corrigible.recipe import load_data
 from corrigible.study import Study
 from corrigible.types import Features, Feedback, Phrase, Pixels, Region
@@ -109,20 +108,13 @@ def _region(option: str, given: Any, data: Dataset, row: int | None) -> Region:
         case "--box":
             return box_region(given, shape_of(data))
         case "--phrase":
-            return _phrase(given)
+            return phrase_in(given)
         case "--token":
             return _places(given, shape_of(data))
         case _ if given.suffix.lower() in SUFFIXES:
             return Pixels(picture_mask(given, data, row).numpy())
         case _:
             return _from_file(given, shape_of(data))
-
-
-def _phrase(text: str) -> Region:
-    words = tuple(tokenize(text))
-    if not words:
-        raise FeedbackError(f"the phrase {text!r} holds no words")
-    return Phrase(words)
 
 
 def _places(places: tuple[int, ...], shape: tuple[int, ...]) -> Region:

@@ -23,7 +23,7 @@ from corrigible.explanations.trust import (
     explanation_robustness,
     independent_randomisation,
 )
-from corrigible.explanations.words import explain_words
+from corrigible.explanations.words import explain_texts, explain_words
 from corrigible.losses import LOSSES
 from corrigible.methods import settings_of
 from corrigible.metrics import METRICS
@@ -35,6 +35,7 @@ from corrigible.protocols.baselines.just_train_twice import just_train_twice
 from corrigible.protocols.baselines.last_layer_retraining import last_layer_retraining
 from corrigible.protocols.comparisons.comparing import compare
 from corrigible.protocols.corrections.correction import correct
+from corrigible.protocols.fresh_training import train
 from corrigible.protocols.retraining.find_another_explanation import find_another_explanation
 from corrigible.protocols.retraining.label_randomisation import label_randomisation
 from corrigible.protocols.retraining.remove_and_retrain import remove_and_retrain
@@ -53,14 +54,14 @@ TRUST_CHECKS = (
     *(attack_explanation, explanation_robustness),
 )
 PROTOCOLS = (
-    *(correct, compare, find_another_explanation),
+    *(train, correct, compare, find_another_explanation),
     *(group_dro, just_train_twice, last_layer_retraining),
     *(remove_and_retrain, label_randomisation, accuracy_under_attack, distilling),
 )
 """What trains several times, or a model of its own."""
 FAMILIES: Mapping[str, Mapping[str, Callable[..., Any]]] = {
     "explainer": EXPLAINERS,
-    "text or tree explainer": {f.__name__: f for f in (explain_words, tree_shap)},
+    "text or tree explainer": {f.__name__: f for f in (explain_texts, explain_words, tree_shap)},
     "layer explainer": LAYER_EXPLAINERS,
     "interaction": INTERACTIONS,
     "summary": {**SUMMARIES, unit_importance.__name__: unit_importance},
