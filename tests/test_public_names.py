@@ -2,6 +2,7 @@
 
 import importlib
 import pkgutil
+from importlib.util import find_spec
 from pathlib import Path
 
 import pandas as pd
@@ -67,6 +68,7 @@ def calls(folder):
             model, (x, y), validation=(x, y), search=Search(most=1), schedule=Schedule(epochs=1)
         ),
         "fit": lambda: list(corrigible.fit(model, lambda epoch: iter([batch]), optimizer=optimizer, epochs=1)),
+        "review": lambda: find_spec("anywidget") and corrigible.review(model, (x, y)),
         "seal": lambda: corrigible.seal(model, folder / "sealed"),
         "suspects": lambda: corrigible.suspects(model, (x, y)),
         "text_data": lambda: corrigible.text_data(["a b", "a c"], ["p", "q"]),
