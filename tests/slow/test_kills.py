@@ -25,6 +25,14 @@ def test_200_kills_over_every_writing_verb() -> None:
     assert int(found.stdout.splitlines()[-1].split()[0]) >= 200
 
 
+def test_200_kills_of_the_server_while_it_saves() -> None:
+    script = Path(__file__).with_name("kill_review.py")
+    found = subprocess.run([sys.executable, script], capture_output=True, text=True, check=False)
+    sys.stdout.write(found.stdout)
+    assert found.returncode == 0, found.stdout + found.stderr
+    assert "nothing acknowledged was lost, nothing was stored twice" in found.stdout
+
+
 def test_verbs_at_the_same_time_all_leave_their_runs(tmp_path: Path) -> None:
     study = image_study(tmp_path)
     corrigible("train", study)
