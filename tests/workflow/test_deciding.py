@@ -39,4 +39,7 @@ def test_answers_and_conflicts_from_the_command_line(finished):
     assert "Krippendorff" in found
     assert "there is no row 999" in refused("feedback", "answer", finished, "--row", 999, "--says", "skipped")
     assert "give --row or --file" in refused("feedback", "answer", finished, "--says", "skipped")
-    assert len(corrigible("feedback", "list", finished, "--json").records) == 1
+    listed = corrigible("feedback", "list", finished, "--json").records
+    assert [record["record"] for record in listed] == ["Listed", "Answered", "Answered"]
+    assert [record["number"] for record in listed] == [1, 2, 3]
+    assert "train row 3" in corrigible("feedback", "list", finished).stdout

@@ -10,6 +10,7 @@ from corrigible.lines.printing import COLOURS, wrapped
 from corrigible.printable import one_line, plural
 from corrigible.workflow.records import (
     Ahead,
+    Answered,
     AskedNext,
     FeatureShare,
     Finished,
@@ -54,6 +55,11 @@ def told_of_verbs(record: OwnRecord) -> Iterator[str]:
             return iter([escape(f"{record.rank:4}  {place:18}  {record.reason}")])
         case Listed():
             return _listed(record)
+        case Answered():
+            about = record.file or f"{record.split} row {record.row}"
+            said = f"{record.number:5}  {'answer':10}  {about:18}  {record.answer}"
+            said += f"  {one_line(record.author)}  {record.at}  {one_line(record.note)}"
+            return iter([escape(said.rstrip())])
         case Measured() | MethodCompared():  # Which are told together, as a table.
             return iter(())
         case Noted():

@@ -16,9 +16,8 @@ class Ahead:
 
     verb: str
     runs: tuple[str, ...]
-    """The models that are to be trained, in their order."""
+    """The models that are to be trained, in their order; and the epochs of each."""
     epochs: tuple[int, ...]
-    """The epochs of each."""
     note: str = ""
     """What comes beside them."""
 
@@ -163,6 +162,20 @@ class Listed:
 
 
 @dataclass(frozen=True)
+class Answered:
+    """What a reviewer answered about one row; ``file`` is empty if rows are no files."""
+
+    number: int
+    answer: str
+    split: str
+    row: int
+    author: str
+    at: str
+    note: str
+    file: str
+
+
+@dataclass(frozen=True)
 class Noted:
     """The numbers of feedback that was stored, retracted or imported."""
 
@@ -260,6 +273,7 @@ OwnRecord = (
     | Proposed
     | AskedNext
     | Listed
+    | Answered
     | Noted
     | Sealed
     | Verified

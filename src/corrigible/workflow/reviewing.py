@@ -10,12 +10,13 @@ from typing import Any
 from corrigible.data.naming import Names
 from corrigible.errors import FeedbackError
 from corrigible.feedback.exchange import to_json
+from corrigible.feedback.stored import Record
 from corrigible.folders import write_atomically
-from corrigible.said import Features, Feedback
+from corrigible.said import Answer, Features, Feedback
 from corrigible.study import Study, open_study
 from corrigible.workflow.image_rules import checked_box
 from corrigible.workflow.next_steps import next_steps
-from corrigible.workflow.records import Finished, Listed, Noted
+from corrigible.workflow.records import Answered, Finished, Listed, Noted
 from corrigible.workflow.row_names import names_in, row_of_file, split_of_file
 from corrigible.workflow.table_rules import checked_rule, outline_of
 
@@ -123,29 +124,48 @@ def export_feedback(folder: Path, target: Path, *, revision: int | None = None) 
     yield Finished("feedback export", str(target))
 
 
-def list_feedback(folder: Path) -> Iterator[Listed]:
-    """List all feedback ever given, oldest first."""
+def list_feedback(folder: Path) -> Iterator[Listed | Answered]:
+    """List all feedback and answers ever given, oldest first."""
     study = open_study(folder)
     known: dict[str, Names] = {}
+
+    def names_of(split: str) -> Names:
+        if split not in known:
+            known[split] = names_in(study, split)
+        return known[split]
+
     with study.feedback() as store:
-        for record in store.records():
-            said = record.feedback
-            names = known[said.split] = known.get(said.split) or names_in(study, said.split)
-            yield Listed(
-                record.id,
-                said.scope,
-                said.polarity,
-                said.split,
-                said.row,
-                said.label,
-                str(said.region),
-                said.author,
-                said.at.isoformat(timespec="seconds") if said.at else "",
-                said.note,
-                record.retraction is not None,
-                file="" if said.row is None or said.row >= len(names.files) else names.files[said.row],
-                class_name="" if said.label is None or not names.class_names else names.label(said.label),
-            )
+        listed: list[Listed | Answered] = [
+            _listed(record, names_of(record.feedback.split)) for record in store.records()
+        ]
+        listed += [_answered(number, answer, names_of(answer.split)) for number, answer in store.answers()]
+    yield from sorted(listed, key=lambda found: found.number)
+
+
+def _listed(record: Record, names: Names) -> Listed:
+    said = record.feedback
+    return Listed(
+        record.id,
+        said.scope,
+        said.polarity,
+        said.split,
+        said.row,
+        said.label,
+        str(said.region),
+        said.author,
+        said.at.isoformat(timespec="seconds") if said.at else "",
+        said.note,
+        record.retraction is not None,
+        file="" if said.row is None or said.row >= len(names.files) else names.files[said.row],
+        class_name="" if said.label is None or not names.class_names else names.label(said.label),
+    )
+
+
+def _answered(number: int, answer: Answer, names: Names) -> Answered:
+    at = answer.at.isoformat(timespec="seconds") if answer.at else ""
+    file = names.files[answer.row] if answer.row < len(names.files) else ""
+    said = (answer.answer, answer.split, answer.row, answer.author, at, answer.note)
+    return Answered(number, *said, file)
 
 
 def retract_feedback(folder: Path, *numbers: int | range, author: str = "", note: str = "") -> Iterator[Noted]:
