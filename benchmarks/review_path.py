@@ -5,7 +5,7 @@
 The digits of `corrigible demo digits` after training, without any feedback, served by `corrigible review`. A script in
 place of a person begins where the page says so and looks at items in the order in which they are offered. On each it
 chooses the proposals that lie in a corner of the picture, says that these must not matter for every image, and goes on
-until a whole item shows no corner that was not marked; then it presses Correct now and Keep. It never sees the planted
+until three items show no corner that was not marked; then it presses Correct now and Keep. It never sees the planted
 masks. Beside it, a copy of the same study is corrected with the masks of 20 rows that the demo plants. Accuracy is that
 of the test rows, whose corners tell nothing. Machine time is that of the correction, its baselines and its measurement,
 without the person's. Needs a Chromium and the extra ``bench``. Writes benchmarks/results/review_path.json.
@@ -35,15 +35,15 @@ sys.path.insert(0, str(Path(__file__).parents[1] / "tools"))
 
 from served import READY_MS, Served, chromium, entered, next_item, ready, saved
 
-MOST_ITEMS, CORNER, MOST_AREA = 4, 8, 0.1
-"""Most items that the person looks at; pixels from a corner that count as corner; largest share of the picture that a
-person takes for a square."""
+PATIENCE, CORNER, MOST_AREA = 3, 8, 0.1
+"""Items in a row that show nothing new before the person corrects; pixels from a corner that count as corner; largest
+share of the picture that a person takes for a square."""
 LONG_MS = 900_000
 
 
 def main() -> None:
     asked = options(__doc__, seeds=3).parse_args()
-    settings = {"most_items": MOST_ITEMS, "corner_pixels": CORNER, "most_area": MOST_AREA}
+    settings = {"patience": PATIENCE, "corner_pixels": CORNER, "most_area": MOST_AREA}
     measure(units_of({"digits": both}, asked), asked, settings=settings)
 
 
@@ -72,19 +72,20 @@ def by_page(browser: Any, served: Served) -> dict[str, float]:
     clicks = 0
     tab.get_by_role("link", name="Begin with the first").click()
     clicks += 1
-    marked, items = np.zeros((28, 28), bool), 0
-    for _ in range(MOST_ITEMS):
+    marked, items, nothing_new = np.zeros((28, 28), bool), 0, 0
+    while nothing_new < PATIENCE:
         tab.wait_for_selector(".proposals button", timeout=READY_MS)
         items += 1
-        chosen = [place for place, mask in enumerate(proposed(tab)) if in_a_corner(mask) and not marked[mask].all()]
-        if not chosen:
-            break
+        masks = proposed(tab)
+        chosen = [place for place, mask in enumerate(masks) if in_a_corner(mask) and not marked[mask].all()]
+        nothing_new = 0 if chosen else nothing_new + 1
         for place in chosen:
-            marked |= proposed(tab)[place]
+            marked |= masks[place]
             tab.locator(".proposals button").nth(place).click()
-        tab.get_by_role("radio", name="every image").click()
-        clicks += len(chosen) + 2
-        next_item(tab, tab.locator(".save").click)
+        if chosen:
+            tab.get_by_role("radio", name="every image").click()
+        clicks += len(chosen) + 1 + bool(chosen)
+        next_item(tab, (tab.locator(".save") if chosen else tab.get_by_role("button", name="Skip")).click)
     saved(tab)
     tab.get_by_role("link", name="Correct", exact=True).click()
     ready(tab)
