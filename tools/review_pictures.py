@@ -24,7 +24,7 @@ from corrigible.trusted_code import own
 IMAGES = Path(__file__).resolve().parent.parent / "docs" / "images"
 SIZE, SHOWN = {"width": 1180, "height": 800}, (826, 560)
 LONG_MS = 600_000
-COLOURS = 96
+COLOURS = 200
 EVERY = 8
 """Half seconds of training between two pictures."""
 
@@ -43,9 +43,12 @@ class Film:
         self.times.append(milliseconds)
 
     def save(self, path: Path) -> None:
-        """All frames in the colours of the fullest, so that what does not change takes no room."""
-        fullest = max(self.frames, key=lambda frame: len(frame.getcolors(2**20) or ()))
-        palette = fullest.quantize(COLOURS, dither=Image.Dither.NONE)
+        """All frames in the same colours, so that what does not change takes no room."""
+        width, height = SHOWN
+        together = Image.new("RGB", (width, height * len(self.frames)))
+        for place, frame in enumerate(self.frames):
+            together.paste(frame, (0, place * height))
+        palette = together.quantize(COLOURS, method=Image.Quantize.MAXCOVERAGE, dither=Image.Dither.NONE)
         drawn = [frame.quantize(palette=palette, dither=Image.Dither.NONE) for frame in self.frames]
         drawn[0].save(path, save_all=True, append_images=drawn[1:], duration=self.times, loop=0, optimize=True)
 

@@ -23,6 +23,7 @@ export async function mount(main, study, queue, prepared) {
       const next = await trail.next();
       if (!next.done) {
         history.pushState({}, "", itemHref(next.split, next.row) + (next.isOfSuspect ? location.search : ""));
+        document.title = `${next.name} · ${study.title}`;
         scrollTo(0, 0);
       }
       return next;
