@@ -249,7 +249,8 @@ def review(study: Path, port: int | None, author: str, no_browser: bool, as_json
     """
     from corrigible.web import serving  # Loads the web server, which no other command needs.
 
-    show(lambda: serving.review(study, port=port, author=author, opens_browser=not no_browser), as_json)
+    about = {"port": port, "author": author, "opens_browser": not no_browser}
+    show(lambda: serving.review(study, **about), as_json, is_work=False)  # type: ignore[arg-type]
 
 
 @main.command()

@@ -33,16 +33,23 @@ def is_failure(record: Record) -> bool:
 
 
 def show(
-    verb: Callable[[], Iterator[Record]], as_json: bool, *, is_problem: Callable[[Record], bool] = has_problems
+    verb: Callable[[], Iterator[Record]],
+    as_json: bool,
+    *,
+    is_problem: Callable[[Record], bool] = has_problems,
+    is_work: bool = True,
 ) -> None:
     """Run the verb and print its records; exit with code 1 and one line on an error that the user can fix.
 
     What to do next is printed last. If a record is a problem, the verb runs to its end, and the exit code is 1 too.
+
+    Args:
+        is_work: whether to say how far it is; False for what waits for people.
     """
     seen = _Seen(is_problem)
     try:
         with _words_shown():
-            (_as_json if as_json else _as_text)(verb, seen)
+            (_as_json if as_json else _as_text if is_work else _as_lines)(verb, seen)
     except CorrigibleError as error:
         click.echo(f"error: {error}", err=True)
         sys.exit(1)
@@ -119,6 +126,15 @@ def _step_lines(step: str) -> list[str]:
     """The step; where the line would be long, what it is for stands on a line of its own, so that it can be copied."""
     command, comment, why = step.partition("  # ")
     return [step] if len(step) <= LONGEST_STEP or not comment else [f"# {why}", command]
+
+
+def _as_lines(verb: Callable[[], Iterator[Record]], seen: _Seen) -> None:
+    from corrigible.lines.telling import told
+
+    console = Console(highlight=False, soft_wrap=True)
+    for said in told(seen.passing(verb())):
+        if isinstance(said, str):
+            console.print(printable(said))
 
 
 def _as_text(verb: Callable[[], Iterator[Record]], seen: _Seen) -> None:
