@@ -1,10 +1,13 @@
+import ast
 import re
+from pathlib import Path
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from corrigible.figures import COLOURS, Line, bar_pair, dot_and_whisker, line_chart, number, scale_of, shaded
+from corrigible import figures
+from corrigible.figures import COLOURS, Line, bar_pair, dot_and_whisker, line_chart, number, percent, scale_of, shaded
 
 FINITE = st.floats(-1e6, 1e6, allow_subnormal=False)
 
@@ -92,3 +95,18 @@ def test_dark_text_can_be_read_on_every_shade():
     assert shaded(0.0, 0) == "#ffffff"
     for style in (0, 1):
         assert (luminance(shaded(1.0, style)) + 0.05) / (luminance("#1b1f24") + 0.05) >= 4.5
+
+
+def test_no_text_writes_a_share_in_its_own_way():
+    """Shares are written by `percent`: with a space before the sign and a minus that is one."""
+    assert percent(-0.774) == "−77.4\u00a0%" and percent(0.5, 0) == "50\u00a0%" and percent(0.0004) == "0.0\u00a0%"
+    sources = Path(figures.__file__).parent.rglob("*.py")
+    specs = (
+        (path.name, part.value)
+        for path in sources
+        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8")))
+        if isinstance(node, ast.FormattedValue) and isinstance(node.format_spec, ast.JoinedStr)
+        for part in node.format_spec.values
+        if isinstance(part, ast.Constant)
+    )
+    assert [found for found in specs if found[1].endswith("%")] == []

@@ -3,6 +3,7 @@
 import io
 import json
 import logging
+import re
 import time
 from dataclasses import replace
 
@@ -14,8 +15,9 @@ from corrigible.lines.bars import Bars
 from corrigible.lines.printing import Step
 from corrigible.protocols.corrections.defaults import MethodChosen
 from corrigible.protocols.corrections.weight import WeightTrial
+from corrigible.regions.shifts import Shift
 from corrigible.terminal import is_failure, show
-from corrigible.workflow.records import Finished, Measured, MethodCompared, Sealed, Verified
+from corrigible.workflow.records import Finished, Measured, MethodCompared, Sealed, Suspected, Verified
 from verdicts import CORRECTED, FAILED
 
 
@@ -52,7 +54,7 @@ def test_a_trial_tells_its_accuracies_beside_its_swap_score_and_whether_it_is_re
         num_trials=9,
     )
     told = printed(trial, replace(trial, number=3, is_refused=True), capsys=capsys)
-    line = "30: swap score -0.734, accuracy 0.577 exchanged, 0.900 as found"
+    line = "30: swap score −0.734, accuracy 0.577 exchanged, 0.900 as found"
     spent = "(elapsed 0:00)"
     assert " ".join(told.split()) == f"weight 2/9 {line} {spent} weight 3/9 {line} refused {spent}"
 
@@ -116,9 +118,9 @@ def test_models_are_columns_and_metrics_are_rows(capsys):
     lines = told.splitlines()
     assert max(map(len, lines)) <= 80
     assert lines[0].split() == ["trained", "corrected", "fine-tuned", "without"]
-    assert [line.split()[:3] for line in lines if line.startswith("  accuracy")] == [
-        ["accuracy", "0.500", "0.500"],
-        ["accuracy", "0.500"],
+    assert [line.split()[:3] for line in lines if line.startswith("  Accuracy")] == [
+        ["Accuracy", "0.500", "0.500"],
+        ["Accuracy", "0.500"],
     ]
     assert told.count("▲") == 2 and told.count("0.100 to 0.900") == 4
     assert told.count("– F1: needs two classes") == 1 and "class 3" not in told
@@ -134,9 +136,9 @@ def test_compared_methods_and_sealed_folders_name_the_outcome(capsys):
         capsys=capsys,
     ).splitlines()
     assert told[0].split() == ["transplant", "right", "reasons"]
-    assert told[1].split() == ["outcome", "corrected", "failed"]
-    assert told[2].split() == ["swap", "score", "−0.500", "▲", "−1.000"]
-    assert told[3].split() == ["flip", "rate", "0.100", "0.000", "▲"]
+    assert told[1].split() == ["Outcome", "corrected", "failed"]
+    assert told[2].split() == ["Swap", "score", "−0.500", "▲", "−1.000"]
+    assert told[3].split() == ["Flip", "rate", "0.100", "0.000", "▲"]
     assert "  energy outside: no layer" in told
     assert [line.strip() for line in told].count("verdict failed") == 1
 
@@ -149,10 +151,31 @@ def test_one_method_of_all_is_the_best_also_where_the_table_has_several_parts(ca
     ]
     found[0] = replace(found[0], accuracy=None)  # What the first lacks is told of the others.
     lines = printed(*found, capsys=capsys).splitlines()
-    told = [line for line in lines if line.startswith("  accuracy")]
+    told = [line for line in lines if line.startswith("  Accuracy")]
     assert " ".join(told).count("▲") == 1 and "0.900 ▲" in told[0] and "0.800" in told[1]
     assert not any("▲" in line for line in lines if "coverage" in line)  # Neither end of it is better.
-    assert not any("time of a step" in line for line in lines)
+    assert not any("Time of a step" in line for line in lines)
+
+
+def test_every_number_is_written_alike(capsys):
+    measured = Measured("trained", "mean_absolute_error", "", -36645.2, -1234.5, -0.1, 300, "", unit="€")
+    suspected = Suspected(
+        1, "race", "1", 0.1, -0.5, -0.6, -0.4, 2.0, 0.01, 0.5, 1, (3,), moved_as="predictions by {} %"
+    )
+    compared = MethodCompared("transplant", swap_score=-0.5, measured={"mean_absolute_error": -2.0}, unit="€")
+    records = (
+        Shift("size", -0.5, -0.77, "share of the variance explained"),
+        WeightTrial("right_reasons", -1.0, -0.7, -0.5, -0.4, False, 2, 9),
+        measured,
+        suspected,
+        compared,
+    )
+    for record in records:
+        told = printed(record, capsys=capsys)
+        assert told.count("−") >= 2 - (record is compared), told
+        assert not re.search(r"(?<![\w])-\d|\d%", told), told
+    assert "Mean absolute error (€)" in " ".join(printed(measured, capsys=capsys).split())
+    assert "(€)" in printed(compared, capsys=capsys)
 
 
 def test_a_stage_begins_where_what_came_before_it_ended(monkeypatch):

@@ -41,6 +41,7 @@ NAMES = {
     "poisson": "Poisson",
     "gamma": "Gamma",
     "tweedie": "Tweedie",
+    "spearman": "Spearman’s rank correlation",
 }
 """Words of methods' names that are written with capitals."""
 
@@ -100,6 +101,16 @@ def spoken(name: str) -> str:
     return " ".join(NAMES.get(word, word) for word in words)
 
 
+def titled(metric: str, unit: str) -> str:
+    """The metric's words, with the unit behind them where it has one."""
+    return spoken(metric) + (f" ({unit})" if unit else "")
+
+
+def unit_of(metric: str, unit: str) -> str:
+    """The unit of the labels for a metric that is measured in it, otherwise empty."""
+    return unit if metric in IN_UNIT else ""
+
+
 def _row(by_model: Mapping[int, Measurement], num_models: int, unit: str, scale: tuple[float, float]) -> ComparisonRow:
     some = next(iter(by_model.values()))
     measured = [m for m in by_model.values() if _finite(m.value) is not None]
@@ -108,7 +119,7 @@ def _row(by_model: Mapping[int, Measurement], num_models: int, unit: str, scale:
     counts = dict.fromkeys(f"{m.count:,}" for m in measured)
     cells = [_cell(by_model.get(place), scale, place, said=note) for place in range(num_models)]
     ends = f"{short_number(scale[0])} to {short_number(scale[1])}" if measured else ""
-    name = spoken(some.metric) + (f" ({unit})" if unit and some.metric in IN_UNIT else "")
+    name = titled(some.metric, unit_of(some.metric, unit))
     return ComparisonRow(name, some.part, ends, " / ".join(counts), note, cells)
 
 

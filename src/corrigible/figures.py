@@ -54,6 +54,11 @@ def short_number(value: float) -> str:
     return _significant(value, 4)
 
 
+def percent(share: float, decimals: int = 1) -> str:
+    """The share in per cent, with a space that does not break a line."""
+    return f"{100 * share:,.{decimals}f}\u00a0%".replace("-", "−")
+
+
 def signed(value: float, largest: float = 0.0) -> str:
     """The number with its sign, also where it is above 0; with the decimals of the largest that it stands beside."""
     return ("+" if value > 0 else "") + number_beside(value, largest)

@@ -24,7 +24,7 @@ def test_nothing_and_most_are_doubted():
     nothing, most = doubtful_extents(feedback, IMAGES)
     assert (nothing.rows, most.rows) == ((1,), (3, 0))
     assert nothing.words.startswith("'irrelevant in row 1: 0 of 25 pixels' marks nothing")
-    assert most.words.startswith("2 statements, such as 'irrelevant in row 3: 24 of 25 pixels', mark up to 100%")
+    assert most.words.startswith("2 statements, such as 'irrelevant in row 3: 24 of 25 pixels', mark up to 100\u00a0%")
 
 
 def test_ordinary_masks_and_features_raise_no_doubt():

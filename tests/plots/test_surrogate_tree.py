@@ -17,19 +17,25 @@ TREE = TreeSurrogate("predicted class", ROOT, FIDELITY, rule_text_of(TABLE, None
 def test_every_branch_has_its_question_and_every_leaf_its_answer() -> None:
     written = {text.get_text() for text in texts(surrogate_tree(TREE))}
     assert {"site is not a", "site is a", "age ≤ 41.5", "age > 41.5"} <= written
-    assert {"well, 90% sure", "ill, 80% sure", "ill, 100% sure", "25% of points", "50% of points"} <= written
+    assert {
+        "well, 90 % sure",
+        "ill, 80 % sure",
+        "ill, 100 % sure",
+        "25\u00a0% of points",
+        "50\u00a0% of points",
+    } <= written
     assert str(FIDELITY) in written
 
 
 def test_answers_stand_beside_their_branch_in_order() -> None:
     places = {text.get_text(): text.get_position() for text in texts(surrogate_tree(TREE))}
-    assert [round(places[said][1] + 0.1, 6) for said in ("well, 90% sure", "ill, 80% sure", "ill, 100% sure")] == [
+    assert [round(places[said][1] + 0.1, 6) for said in ("well, 90 % sure", "ill, 80 % sure", "ill, 100 % sure")] == [
         0,
         1,
         2,
     ]
     assert places["age ≤ 41.5"][0] > places["site is not a"][0]
-    assert places["age ≤ 41.5"][1] == pytest.approx(places["well, 90% sure"][1])
+    assert places["age ≤ 41.5"][1] == pytest.approx(places["well, 90 % sure"][1])
 
 
 def test_thicker_branches_carry_more_points() -> None:

@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 
 from corrigible.data.naming import Names
+from corrigible.figures import percent
 from corrigible.said import Feedback
 
 MOST = 0.9
@@ -18,7 +19,8 @@ def statement(said: Feedback, names: Names) -> str:
 
 def marks_most(statements: Sequence[Feedback], share: float, names: Names) -> str:
     """What a person should know about statements that mark nearly everything, up to this share of an input."""
-    return f"{many(statements, names)} up to {share:.0%} of the input; check that the mask is not the wrong way round"
+    check = "check that the mask is not the wrong way round"
+    return f"{many(statements, names)} up to {percent(share, 0)} of the input; {check}"
 
 
 def many(statements: Sequence[Feedback], names: Names) -> str:

@@ -7,6 +7,7 @@ from rich.markup import escape
 
 from corrigible.comparison import spoken
 from corrigible.explanations.shards.explaining_all import ShardsPlanned, ShardWritten
+from corrigible.figures import number, percent, short_number
 from corrigible.lines.of_verdicts import verdict_lines
 from corrigible.lines.printing import Step, wrapped
 from corrigible.printable import plural
@@ -48,14 +49,14 @@ def _epoch_values(epoch: Epoch) -> str:
         **{spoken(name): value for name, value in epoch.penalties.items()},
         **{f"validation {k}": v for k, v in epoch.validation.items()},
     }
-    return "  ".join(f"{name} {value:.3g}" for name, value in named.items())
+    return "  ".join(f"{name} {number(value)}" for name, value in named.items())
 
 
 def _trial_values(trial: WeightTrial) -> str:
     """The accuracy of a trial with marked content exchanged, and on the rows as found, which may fall rightly."""
-    accuracy = f"{trial.measured} {trial.accuracy:.3f} exchanged, {trial.as_found:.3f} as found"
+    accuracy = f"{trial.measured} {number(trial.accuracy)} exchanged, {number(trial.as_found)} as found"
     refused = "  refused" if trial.is_refused else ""
-    return f"{trial.weight:g}: swap score {trial.swap_score:.3f}, {accuracy}{refused}"
+    return f"{short_number(trial.weight)}: swap score {number(trial.swap_score)}, {accuracy}{refused}"
 
 
 def _planned(record: ShardsPlanned) -> Iterator[str]:
@@ -66,4 +67,4 @@ def _planned(record: ShardsPlanned) -> Iterator[str]:
 
 def _shift_in_words(record: Shift) -> str:
     """How good predictions are with other rows' values in the region."""
-    return f"{record.measured} {record.after:.0%} when it is exchanged, before {record.before:.0%}"
+    return f"{record.measured} {percent(record.after, 0)} when it is exchanged, before {percent(record.before, 0)}"

@@ -5,7 +5,7 @@ from typing import assert_never
 
 from rich.markup import escape
 
-from corrigible.figures import short_number
+from corrigible.figures import percent, short_number
 from corrigible.lines.printing import COLOURS, wrapped
 from corrigible.printable import one_line, plural
 from corrigible.workflow.records import (
@@ -95,7 +95,9 @@ def _suspected(record: Suspected) -> Iterator[str]:
     if record.rank == 1:
         yield from (f"[dim]{escape(line)}[/dim]" for line in _suspected_header(record))
     size, decimals = (100, 1) if record.moved_as else (1, 3)
-    effect, low, high = (f"{size * value:.{decimals}f}" for value in (record.effect, record.low, record.high))
+    effect, low, high = (
+        f"{size * value:.{decimals}f}".replace("-", "−") for value in (record.effect, record.low, record.high)
+    )
     about = record.label or ("" if record.moved_as else "several")
     line = f"{record.rank:2} {record.region:18} {about:9} {f'{effect} ({low} to {high})':22}"
     line = escape(
@@ -125,7 +127,7 @@ def _proposed(record: Proposed) -> Iterator[str]:
         about = f"{len(record.rows)} rows share it, such as {named}"
     else:
         about = record.files[0] if record.files else f"row {record.rows[0]}"
-    told = f"{100 * record.share:.0f} % of the explanation on {100 * record.area:.1f} % of the input"
+    told = f"{percent(record.share, 0)} of the explanation on {percent(record.area)} of the input"
     yield escape(f"{record.rank:4}  {record.region}  {told}; {about}")
 
 

@@ -7,7 +7,7 @@ from typing import NamedTuple
 
 from rich.markup import escape
 
-from corrigible.comparison import LOWER_IS_BETTER, NEITHER_IS_BETTER, spoken
+from corrigible.comparison import LOWER_IS_BETTER, NEITHER_IS_BETTER, spoken, titled, unit_of
 from corrigible.figures import number
 from corrigible.lines.printing import COLOURS
 from corrigible.workflow.records import Measured, MethodCompared
@@ -38,7 +38,8 @@ def models_table(measured: Sequence[Measured]) -> Iterator[str]:
         yield from _header(some)
         for metric in metrics:
             cells = [_measured(by_place.get((metric, model))) for model in some]
-            yield from _row(spoken(metric), *zip(*cells, strict=True))
+            unit = next(found.unit for found in whole if found.metric == metric)
+            yield from _row(_title(metric, unit), *zip(*cells, strict=True))
     if any(found.is_better is not None for found in whole):
         yield LEGEND
     notes = dict.fromkeys((found.metric, found.note) for found in whole if found.value is None)
@@ -52,19 +53,25 @@ def methods_table(compared: Sequence[MethodCompared]) -> Iterator[str]:
     for some in _parts(applied):
         yield from _header([spoken(found.method) for found in some])
         outcomes = [_Cell(found.outcome, _coloured(found.outcome)) for found in some]
-        yield from _row("outcome", outcomes)
+        yield from _row("Outcome", outcomes)
         for name in names:
             values = [_values(found).get(name) for found in some]
-            yield from _row(spoken(name), _ranked(values, _best(name, applied)))
+            yield from _row(_title(name, unit_of(name, applied[0].unit)), _ranked(values, _best(name, applied)))
         costs = ["" if found.step_cost is None else f"{found.step_cost:.2f} ×" for found in some]
         if any(costs):
-            yield from _row("time of a step", [_plain(cost) for cost in costs])
+            yield from _row("Time of a step", [_plain(cost) for cost in costs])
     if applied:
         yield "  [dim]▲ best of the row; sorted by swap score, failed corrections last[/dim]"
     for found in compared:
         if found.note:
             note = textwrap.wrap(f"{spoken(found.method)}: {found.note}", WIDTH - 4, subsequent_indent="  ")
             yield from (f"  {escape(line)}" for line in note)
+
+
+def _title(metric: str, unit: str) -> str:
+    """The metric as the report writes it at the beginning of a row."""
+    words = titled(metric, unit)
+    return words[:1].upper() + words[1:]
 
 
 def _parts(columns: Sequence[object]) -> Iterator[list]:  # type: ignore[type-arg]

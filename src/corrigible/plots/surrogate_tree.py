@@ -9,7 +9,7 @@ from matplotlib.colors import to_hex
 from matplotlib.figure import Figure
 
 from corrigible.explanations.surrogates.tree_surrogate import Leaf, Node, TreeSurrogate, leaves_of
-from corrigible.figures import COLOURS, shaded, short_number
+from corrigible.figures import COLOURS, percent, shaded, short_number
 from corrigible.plots.style import (
     DIVERGING,
     INK,
@@ -106,7 +106,10 @@ def _draw_leaf(axes: Axes, found: TreeSurrogate, placed: _Placed, deepest: int) 
     style = text_style(color=ink_on(colour), fontsize=NORMAL, va="center", bbox=box)
     axes.text(deepest + 0.05, placed.down - 0.1, shortened(said, longest=24), **style)
     axes.text(
-        deepest + 0.05, placed.down + 0.22, f"{leaf.share:.0%} of points", **text_style(va="center", fontsize=6.5)
+        deepest + 0.05,
+        placed.down + 0.22,
+        f"{percent(leaf.share, 0)} of points",
+        **text_style(va="center", fontsize=6.5),
     )
 
 
@@ -116,6 +119,6 @@ def _answer(found: TreeSurrogate, leaf: Leaf) -> tuple[str, str]:
         largest = max(abs(other.value[0]) for other, _ in leaves_of(found.root)) or 1.0
         return short_number(leaf.value[0]), to_hex(DIVERGING(0.5 + 0.5 * leaf.value[0] / largest))
     best = int(np.argmax(leaf.value))
-    return f"{found.rule_text.of_class(best)}, {leaf.value[best]:.0%} sure", shaded(
+    return f"{found.rule_text.of_class(best)}, {percent(leaf.value[best], 0)} sure", shaded(
         leaf.value[best], best % len(COLOURS)
     )

@@ -14,14 +14,14 @@ from markupsafe import Markup
 from torch import nn
 
 from corrigible.augment import AUGMENTS
-from corrigible.comparison import spoken
+from corrigible.comparison import spoken, titled, unit_of
 from corrigible.data.dataset import task_of
 from corrigible.data.protocol import Dataset
 from corrigible.declarations import declaration_of
 from corrigible.errors import FeedbackError, RecipeError, unknown
 from corrigible.evaluation import measure
 from corrigible.feedback.masks import Marks, marks_of
-from corrigible.figures import number
+from corrigible.figures import number, short_number
 from corrigible.folders import write_atomically
 from corrigible.html_table import table_html
 from corrigible.models.devices import device_named
@@ -54,6 +54,7 @@ from corrigible.workflow.next_steps import next_steps
 from corrigible.workflow.records import Ahead, Finished, MethodCompared, Record, Started
 from corrigible.workflow.results import compared_in_words
 from corrigible.workflow.study_problems import with_hash
+from corrigible.workflow.task_words import words_of
 from corrigible.workflow.tries import tried
 from corrigible.workflow.verdicts import FAILED
 
@@ -228,7 +229,7 @@ def _result(name: str, run: Run, step_cost: float, task: Task) -> MethodCompared
     if task.name == "classes":
         values |= {end: measured["swapped_accuracy"][end] for end in ("low", "high")}
     else:
-        values = {"measured": values}
+        values = {"measured": values, "unit": words_of(task, ()).unit}
     facts = {"weights": run.record.get("weights", {}), "outcome": run.record.get("verdict", {}).get("outcome", "")}
     score = run.record["swap_score"]
     return MethodCompared(name, run.name, swap_score=score, **values, step_cost=step_cost, **facts)
@@ -258,13 +259,14 @@ def _publish(setting: _Setting, runs: Mapping[str, Run], found: Sequence[MethodC
 def _table(found: Sequence[MethodCompared]) -> tuple[list[str], list[list[str]]]:
     others = list(dict.fromkeys(name for result in found for name in result.measured))
     columns = ("swap_score", *others) if others else COLUMNS
-    header = ["method", OUTCOME_CELL.format("", "outcome"), *map(spoken, columns), "step cost", "weight", "note"]
+    titles = [titled(column, unit_of(column, found[0].unit)) for column in columns]
+    header = ["method", OUTCOME_CELL.format("", "outcome"), *titles, "step cost", "weight", "note"]
     rows = []
     for result in found:
         values = [result.measured.get(column, getattr(result, column, None)) for column in columns]
         cells = ["" if value is None else number(value) for value in values]
         cost = "" if result.step_cost is None else f"{result.step_cost:.2f} ×"
-        weights = ", ".join(f"{weight:g}" for weight in result.weights.values())
+        weights = ", ".join(short_number(weight) for weight in result.weights.values())
         mark = Markup("color: #b3261e; font-weight: 650") if result.outcome == FAILED else ""
         outcome = OUTCOME_CELL.format(mark, result.outcome)
         rows.append([spoken(result.method), outcome, *cells, cost, weights, result.note])

@@ -10,7 +10,7 @@ import torch
 from safetensors.torch import save
 from torch import Tensor, nn
 
-from corrigible.comparison import is_improvement
+from corrigible.comparison import is_improvement, unit_of
 from corrigible.data.dataset import rows_of, task_of
 from corrigible.data.protocol import Dataset, class_names_of, columns_of, tokens_of
 from corrigible.data.shown_names import tell_unused
@@ -133,8 +133,10 @@ def _measured(evaluated: _Evaluated) -> Generator[Measured, None, list[dict[str,
         better = {(change.metric, change.part): is_improvement(change) for change in evaluated.changes}
         for found in measurements:
             is_better = better.get((found.metric, found.part)) if run.verb == "correct" else None
-            evaluated.told.append(Measured(run.label, **dataclasses.asdict(found), is_better=is_better))
-            yield evaluated.told[-1]
+            unit = unit_of(found.metric, words_of(task_of(data), ()).unit)
+            told = Measured(run.label, **dataclasses.asdict(found), unit=unit, is_better=is_better)
+            evaluated.told.append(told)
+            yield told
         if run.verb != "baseline":
             evaluated.explained[place] = model
             evaluated.predicted.append(observations.everywhere["predicted"].cpu())

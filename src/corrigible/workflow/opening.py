@@ -5,10 +5,11 @@ from dataclasses import dataclass
 from typing import Any, Literal
 
 from corrigible.comparison import IN_UNIT, spoken
+from corrigible.figures import percent
 from corrigible.protocols.corrections.verdict import KEPT
 from corrigible.reporting import Opening, ReportedModel
 from corrigible.types import Features, Feedback, Measurement, Phrase
-from corrigible.workflow.task_words import OF_CLASSES_ALONE, TaskWords, percent, plain
+from corrigible.workflow.task_words import OF_CLASSES_ALONE, TaskWords, plain
 from corrigible.workflow.verdicts import FAILED
 
 TASK = (

@@ -60,6 +60,8 @@ class Measured:
     high: float | None
     count: int
     note: str
+    unit: str = ""
+    """Of the value, for a metric in the unit of the labels."""
     is_better: bool | None = None
     """Of a corrected model, whether it is better than before the correction by more than chance; None where neither
     is clear."""
@@ -238,6 +240,8 @@ class MethodCompared:
     high: float | None = None
     measured: Mapping[str, float | None] = field(default_factory=dict)
     """For labels that are no classes, the metrics of the task."""
+    unit: str = ""
+    """Of the labels, and so of some of ``measured``."""
     step_cost: float | None = None
     """Time of a step divided by that of plain training."""
     weights: Mapping[str, float] = field(default_factory=dict)

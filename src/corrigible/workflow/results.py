@@ -75,7 +75,9 @@ def evaluated_in_words(measured: Sequence[Measured], data: Dataset) -> str:
         return "nothing could be measured"
     first = whole[0].metric
     values = [
-        f"{found.model} {number(found.value)}" for found in whole if found.metric == first and found.value is not None
+        f"{found.model} {number(found.value)} {found.unit}".rstrip()
+        for found in whole
+        if found.metric == first and found.value is not None
     ]
     chance = f"; {chance_in_words(data)}" if first == "accuracy" else ""
     return f"{spoken(first)} on {whole[0].count:,} rows: {', '.join(values)}{chance}"

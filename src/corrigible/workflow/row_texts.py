@@ -11,6 +11,7 @@ from corrigible.data.dataset import all_labels, rows_of, task_of
 from corrigible.data.protocol import Dataset, class_named, class_names_of, extra_of
 from corrigible.data.table import OF_CLASSES
 from corrigible.explanations.scores import score_in_words
+from corrigible.figures import percent
 from corrigible.models.batch_size import rows_that_fit
 from corrigible.models.modes import evaluating, like_parameters
 from corrigible.models.predictive import predictive
@@ -18,7 +19,6 @@ from corrigible.progress import counted
 from corrigible.recipe import Recipe
 from corrigible.types import Task
 from corrigible.workflow.explained_rows import score_of
-from corrigible.workflow.task_words import percent
 
 MOST_PARTS, LEAST_ROWS = 10, 20
 """Most parts that the rows are divided into, and least rows of a part."""

@@ -7,6 +7,7 @@ from typing import Any
 
 from corrigible.data.protocol import class_named
 from corrigible.data.table import OF_CLASSES
+from corrigible.figures import percent as percent
 from corrigible.types import Task
 
 IN_UNITS = ("amounts", "quantiles")
@@ -120,11 +121,6 @@ def points(share: float) -> str:
     if value < 0.005:
         return "0"
     return f"{value:.2f}" if value < 1 else f"{value:.1f}"
-
-
-def percent(share: float) -> str:
-    """The share in percent, with one decimal."""
-    return f"{100 * share:.1f}\u00a0%".replace("-", "−")
 
 
 def plain(value: float) -> str:

@@ -128,7 +128,7 @@ def test_it_says_when_the_wanted_fidelity_is_not_reached():
 def test_a_constant_model_is_one_leaf():
     found = tree_surrogate(lambda x: -torch.ones(len(x)), rows(), columns=COLUMNS, task="classes", **FAST)
     assert found.root == Leaf((1.0, 0.0), 1.0)
-    assert "if anything: class 0, 100% sure (100% of points)" in found.rules()
+    assert "if anything: class 0, 100\u00a0% sure (100\u00a0% of points)" in found.rules()
     assert found.predict(rows()).tolist() == [0] * 80
 
 

@@ -116,7 +116,7 @@ def test_where_every_weight_is_refused_a_line_says_what_to_do(monkeypatch):
     assert isinstance(error, CorrectionRefusedError)
     assert "\n" not in str(error)
     assert str(error).startswith(f"right_reasons makes a class worse with each of {len(tried)} weights")
-    assert "the log-likelihood of class 1 is -9.000, uncorrected -3.000" in str(error)
+    assert "the log-likelihood of class 1 is −9.000, uncorrected −3.000" in str(error)
     assert "review more rows, or look at the masks again" in str(error)
     assert len(tried) <= MOST_TRIALS
     assert not told
@@ -156,8 +156,8 @@ def test_a_penalty_without_a_gradient_gets_weight_0(monkeypatch):
 def test_the_message_says_whether_rows_were_held_back(monkeypatch):
     _, told, _ = searched(monkeypatch, peak_at(1))
     assert told[-1].message == (
-        "right_reasons gets weight 3: swap score -0.100 ± 0.000, uncorrected -3.000; accuracy 100% with marked content "
-        "exchanged (uncorrected 0%), 100% on these rows as they are"
+        "right_reasons gets weight 3: swap score −0.100 ± 0.000, uncorrected −3.000; accuracy 100\u00a0% "
+        "with marked content exchanged (uncorrected 0\u00a0%), 100\u00a0% on these rows as they are"
     )
     monkeypatch.setattr(Trials, "are_held_out", False)
     _, told, _ = searched(monkeypatch, peak_at(1))

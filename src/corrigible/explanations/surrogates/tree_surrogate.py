@@ -29,6 +29,7 @@ from corrigible.explanations.surrogates.fidelity import (
     r2_of,
     require_growth_of,
 )
+from corrigible.figures import percent
 from corrigible.models.forward import Score
 from corrigible.tasks import TaskChoice
 from corrigible.types import Columns
@@ -85,7 +86,7 @@ class TreeSurrogate:
     def rules(self) -> str:
         """One line per leaf: its conditions in original units, its output, and its share of the points."""
         lines = [
-            f"if {self.rule_text.of_path(path)}: {self._said(leaf)} ({leaf.share:.0%} of points)"
+            f"if {self.rule_text.of_path(path)}: {self._said(leaf)} ({percent(leaf.share, 0)} of points)"
             for leaf, path in leaves_of(self.root)
         ]
         return "\n".join([self.explained, *(f"  {line}" for line in lines), str(self.fidelity)])
@@ -94,7 +95,7 @@ class TreeSurrogate:
         if len(leaf.value) == 1:
             return written(leaf.value[0])
         best = int(np.argmax(leaf.value))
-        return f"{self.rule_text.of_class(best)}, {leaf.value[best]:.0%} sure"
+        return f"{self.rule_text.of_class(best)}, {percent(leaf.value[best], 0)} sure"
 
 
 def leaves_of(node: Node) -> Iterator[tuple[Leaf, dict[int, tuple[float, float]]]]:

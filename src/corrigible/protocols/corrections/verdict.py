@@ -9,6 +9,7 @@ from markupsafe import Markup
 from torch import Tensor
 
 from corrigible.data.protocol import class_named
+from corrigible.figures import percent
 from corrigible.printable import plural
 from corrigible.protocols.corrections.judged import Judged
 from corrigible.types import Task
@@ -123,7 +124,8 @@ class Verdict:
 
 
 def _percent(share: float) -> str:
-    return f"{100 * share:.1f} %"
+    """With a plain space, like the words that tasks have for moves."""
+    return percent(share).replace("\u00a0", " ")
 
 
 def verdict(
@@ -251,16 +253,16 @@ def _sentence(
     moved = f"exchanging what was marked moved {moved} before, {100 * after.reliance:.1f} now"
     is_of_classes = task.logits is not None
     on, of_rows = ("on ", " of rows") if is_of_classes else ("", "")
-    now, then = (f"{on}{100 * judged.accuracy:.1f} %" for judged in (after, before))
+    now, then = (f"{on}{_percent(judged.accuracy)}" for judged in (after, before))
     measured = "the model is right" if is_of_classes else f"the {task.quality_name} is"
     right = f"with it exchanged {measured} {now}{of_rows}, before {then}"
     than_guessing = beside_chance(after, task)
     if than_guessing and not any(than_guessing in reason for reason in reasons):
         right += f", which is {than_guessing}"
     if tuned is not None:
-        right += f", trained on without feedback {on}{100 * tuned:.1f} %"
+        right += f", trained on without feedback {on}{_percent(tuned)}"
     then_found = before.balanced(before.found_hits)
-    now, then = (f"{on}{100 * judged.balanced(judged.found_hits):.1f} %" for judged in (after, before))
+    now, then = (f"{on}{_percent(judged.balanced(judged.found_hits))}" for judged in (after, before))
     found = f"on the rows as they are {now}, before {then} ({plural(len(after.y), 'row')}, {where})"
     if task.logits is None and then_found < task.chance - FAR_BELOW:
         found += "; as they are, the model was far worse than a constant: do its outputs have the unit of the labels?"

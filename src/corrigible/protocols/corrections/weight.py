@@ -12,6 +12,7 @@ from corrigible.data.protocol import class_named, class_names_of
 from corrigible.data.swapping import some_rows
 from corrigible.errors import CorrectionRefusedError, NoGradientError, TrainingDivergedError
 from corrigible.feedback.masks import Marks, marks_to_swap
+from corrigible.figures import number, percent, short_number
 from corrigible.models.forward import Forward, Loss
 from corrigible.models.modes import device_of, evaluating
 from corrigible.objective import Term, parameter_gradient
@@ -173,15 +174,16 @@ def _choice(search: _Search, trials: Trials, task: Task, class_names: tuple[str,
         worse = "predictions" if task.logits is None else "a class"
         raise CorrectionRefusedError(
             f"{search.name} makes {worse} worse with each of {len(search.trials)} weights; with the best of them the "
-            f"log-likelihood of {what} is {now:.3f}, uncorrected {then:.3f}: "
+            f"log-likelihood of {what} is {number(now)}, uncorrected {number(then)}: "
             "use another method, review more rows, or look at the masks again"
         )
     place = least_reliant_of_the_best(allowed)
     chosen, found = search.trials[place], allowed[place]
     message = (
-        f"{search.name} gets weight {chosen.weight:g}: swap score {found.score:.3f} ± {found.error:.3f}, uncorrected "
-        f"{before.score:.3f}; {task.quality_name} {found.accuracy:.0%} with marked content exchanged (uncorrected "
-        f"{before.accuracy:.0%}), {chosen.as_found:.0%} on these rows as they are"
+        f"{search.name} gets weight {short_number(chosen.weight)}: swap score {number(found.score)} ± "
+        f"{found.error:.3f}, uncorrected {number(before.score)}; {task.quality_name} {percent(found.accuracy, 0)} "
+        f"with marked content exchanged (uncorrected {percent(before.accuracy, 0)}), {percent(chosen.as_found, 0)} on "
+        "these rows as they are"
     )
     if not trials.are_held_out:
         message += "; too few rows are reviewed to hold any back: these rows taught it"
