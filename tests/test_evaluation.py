@@ -390,3 +390,13 @@ def test_metrics_that_are_no_list_of_names_are_refused(metrics):
 def test_a_generator_of_metrics_is_a_list(model):
     assert [m.metric for m in measure(right(3, 8), (name for name in ["accuracy"]))] == ["accuracy"]
     assert [m.metric for m in evaluate(model, DATA, metrics=iter(["accuracy"]), num_resamples=0)] == ["accuracy"]
+
+
+def test_what_is_measured_by_default_asks_for_groups_only_where_there_are_some():
+    x, y = torch.randn(20, 3, generator=torch.Generator().manual_seed(0)), torch.arange(20) % 2
+    model, group = torch.nn.Linear(3, 2), torch.arange(20) // 10
+    without = [found.metric for found in evaluate(model, (x, y), num_resamples=0)]
+    with_groups = [found.metric for found in evaluate(model, (x, y, group), num_resamples=0)]
+    assert not any("group" in name for name in without)
+    assert [name for name in with_groups if "group" not in name] == without
+    assert {"macro_group_accuracy", "worst_group_accuracy"} <= set(with_groups)

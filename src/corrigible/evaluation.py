@@ -46,7 +46,8 @@ def evaluate(
 
     Args:
         metrics: a list of names in ``METRICS``, ``module:function`` names, or functions whose arguments name the
-            observations; None for what the task of the data set measures by default.
+            observations; None for what the task of the data set measures by default, without metrics of groups where
+            the data has none.
 
     Raises:
         RecipeError: an unknown metric, or one that asks for an unknown observation.
@@ -54,11 +55,11 @@ def evaluate(
     """
     require_few(num_resamples)
     dataset = as_dataset(data)
-    metrics = task_of(dataset).metrics if metrics is None else metric_list(metrics)
+    metrics = None if metrics is None else metric_list(metrics)
     observations = gather(
         model,
         dataset,
-        names=observations_for(metrics),
+        names=observations_for(task_of(dataset).metrics if metrics is None else metrics),
         feedback=feedback,
         method=method,
         explainer_settings=explainer_settings,
@@ -78,9 +79,9 @@ def measure(
 ) -> Measurements:
     """Each metric's value on these observations, with a 95 % percentile bootstrap interval over rows (Efron 1979).
 
-    Without ``metrics``, those of the task are measured. A metric that cannot be measured, because its labels are of
-    another kind or the data lacks something, has the value None and a note that says why. All metrics see the same
-    resamples.
+    Without ``metrics``, those of the task are measured, of groups only where the data has some. A metric that cannot
+    be measured, because its labels are of another kind or the data lacks something, has the value None and a note that
+    says why. All metrics see the same resamples.
     The interval is too narrow if there are few rows or a rate is near 0 or 1; ``num_resamples=0`` leaves it out.
 
     Raises:
@@ -187,8 +188,14 @@ def _needs(name: str, metric: Metric) -> tuple[str, ...]:
 
 
 def _all_questions(observations: Observations, metrics: Any) -> list[_Question]:
-    chosen = observations.task.metrics if metrics is None else metric_list(metrics)
+    chosen = _usual(observations) if metrics is None else metric_list(metrics)
     return [question for metric in chosen for question in _questions(observations, *_resolved(metric))]
+
+
+def _usual(observations: Observations) -> list[str | Metric]:
+    """The metrics of the task; those that need groups only where there are any."""
+    has_groups = not missing(observations, ("group",))
+    return [name for name in observations.task.metrics if has_groups or "group" not in _needs(*_resolved(name))]
 
 
 def _questions(observations: Observations, name: str, metric: Metric) -> Iterator[_Question]:

@@ -1,18 +1,21 @@
 from itertools import combinations
 
 import numpy as np
+import pandas as pd
 import pytest
 import torch
 from hypothesis import given
 from hypothesis import strategies as st
 from matplotlib.colors import to_rgba
 
+import corrigible
 from corrigible.errors import DataError
 from corrigible.plots import beeswarm
 from corrigible.plots.beeswarm import swarm
+from corrigible.plots.page import svg_of
 from corrigible.plots.style import FAINT, VALUES, colour_of
 from corrigible.types import Columns
-from drawn import outside, row_names
+from drawn import outside, row_names, texts
 
 TABLE = Columns(("age", "site=a", "site=b", "dose", "dose=missing"), ("age", "site", "site", "dose", "dose"), (False, True, True, False, False))  # noqa: E501  # fmt: skip
 ATTRIBUTION = torch.tensor([[0.1, 0.5, 0.5, 0.0, 0.2], [-0.3, -1.0, 2.0, 0.1, 0.0], [0.2, 0.0, 0.0, 0.5, 0.4]])
@@ -99,3 +102,23 @@ def test_bad_input_is_answered_in_one_line() -> None:
         beeswarm(ATTRIBUTION.index_fill(0, torch.tensor([1]), torch.nan), X, TABLE)
     with pytest.raises(DataError, match="max_features is 0"):
         beeswarm(ATTRIBUTION, X, TABLE, max_features=0)
+
+
+def test_a_frame_with_words_shows_them_as_categories() -> None:
+    frame = pd.DataFrame({"age": [1.0, 2.0, 3.0], "site": ["a", "b", None], "kind": pd.Categorical([7, 8, 7])})
+    figure = beeswarm(ATTRIBUTION[:, :3], frame)
+    assert row_names(figure.axes[0]) == ["kind", "site", "age"]
+    kind, site, _ = (found.get_facecolors()[:, :3] for found in figure.axes[0].collections)
+    first, second, grey = (to_rgba(colour)[:3] for colour in (colour_of(0), colour_of(1), FAINT))
+    assert np.allclose(site, [first, second, grey]) and np.allclose(kind, [first, second, first])
+    assert {"a", "b", "7", "8"} <= {text.get_text() for text in texts(figure)}
+
+
+def test_a_frame_with_words_is_encoded_by_the_tables_encoder() -> None:
+    frame = pd.DataFrame({"age": [30.0, 40.0, 50.0], "site": ["a", "b", "a"], "y": ["no", "yes", "no"]})
+    encoder = corrigible.encoder_of(frame, target="y")
+    encoded = corrigible.encode(frame, encoder).x
+    attribution = ATTRIBUTION[:, : encoded.shape[1]]
+    assert svg_of(beeswarm(attribution, frame, encoder)) == svg_of(beeswarm(attribution, encoded, encoder))
+    with pytest.raises(DataError, match="no column 'y'"):
+        beeswarm(attribution, frame.drop(columns="y"), encoder)

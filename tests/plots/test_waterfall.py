@@ -3,6 +3,7 @@ import torch
 
 from corrigible.errors import DataError
 from corrigible.plots import waterfall
+from corrigible.plots.waterfall import BASELINE
 from corrigible.types import Columns
 from drawn import row_names, texts
 
@@ -18,7 +19,7 @@ def bars(figure) -> list[tuple[float, float]]:
 
 def test_each_bar_starts_where_the_last_one_ended() -> None:
     figure = waterfall(ATTRIBUTION, TABLE, baseline=1.0, score=-0.25, x=torch.tensor([2.0, 0, 1, -1]))
-    assert row_names(figure.axes[0]) == ["baseline", "site = b", "age = 2", "dose = −1", "this row"]
+    assert row_names(figure.axes[0]) == [BASELINE, "site = b", "age = 2", "dose = −1", "this row"]
     assert bars(figure) == [(1.0, -1.0), (-1.0, -0.5), (-0.5, -0.25)]
     written = {text.get_text() for text in texts(figure)}
     assert {"1.000", "−2.000", "+0.500", "+0.250", "−0.250"} <= written
@@ -43,7 +44,7 @@ def test_the_same_row_before_and_after_has_the_same_features_on_one_scale() -> N
     found = {"before": ATTRIBUTION, "after": 0.1 * ATTRIBUTION}
     ends = {"before": -0.25, "after": 0.875}
     figure = waterfall(found, TABLE, baseline=1.0, score=ends, order=["dose"])
-    assert row_names(figure.axes[0]) == ["baseline", "dose", "site", "age", "this row"]
+    assert row_names(figure.axes[0]) == [BASELINE, "dose", "site", "age", "this row"]
     assert figure.axes[0].get_xlim() == figure.axes[1].get_xlim()
     assert [axes.get_title(loc="left") for axes in figure.axes] == ["before", "after"]
 
@@ -51,5 +52,14 @@ def test_the_same_row_before_and_after_has_the_same_features_on_one_scale() -> N
 def test_bad_input_is_answered_in_one_line() -> None:
     with pytest.raises(DataError, match="the scores are nan and 1.0; expected finite numbers"):
         waterfall(ATTRIBUTION, TABLE, baseline=float("nan"), score=1.0)
+    with pytest.raises(DataError, match=r"no baseline; expected .*every feature is absent, such as float\(model"):
+        waterfall(ATTRIBUTION, TABLE, score=1.0)
+    with pytest.raises(DataError, match=r"no score; expected .* for this row, such as float\(model\(row"):
+        waterfall(ATTRIBUTION, TABLE, baseline=1.0)
     with pytest.raises(DataError, match="3 names for 4 columns"):
         waterfall(ATTRIBUTION, list("abc"), baseline=0.0, score=1.0)
+
+
+def test_a_feature_whose_name_ends_like_the_joined_bar_is_not_faint() -> None:
+    figure = waterfall([1.0, 2.0], ["no other features", "b"], baseline=0.0, score=3.0)
+    assert {patch.get_alpha() for container in figure.axes[0].containers for patch in container} == {1.0}

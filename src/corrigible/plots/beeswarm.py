@@ -19,6 +19,7 @@ from corrigible.plots.features import (
     in_order,
     numbers_in,
     require_finite,
+    rows_in,
     signed_by_feature,
     values_of,
 )
@@ -70,7 +71,8 @@ def beeswarm(
     Args:
         attribution: (row, column), a tensor, array, list or frame; or several of the same rows by name, such as those
             of a model before and after correction, which stand side by side on one scale.
-        x: the rows that were explained, in the same shape.
+        x: the rows that were explained, in the same shape. A frame may hold words, each of them a category; with the
+            table's encoder as ``columns`` it is encoded first.
         columns: which columns make up which feature: `Columns`, the table's encoder, or one name per column.
         order: features that stand on top, in this order.
         label: of the axis.
@@ -80,14 +82,14 @@ def beeswarm(
     """
     given = attribution if isinstance(attribution, Mapping) else {"": attribution}
     panels = {name: numbers_in(found, f"the attribution {name}".rstrip()) for name, found in given.items()}
-    named_by, x = x, numbers_in(x, "x")
+    named_by, (x, words) = x, rows_in(x, columns)
     _check(panels, x)
     named = columns_named(columns, x.shape[1], named_by, *given.values())
     signed = {name: signed_by_feature(found, named) for name, found in panels.items()}
     sizes = np.max([np.abs(values).mean(axis=0) for values in signed.values()], axis=0)
     shown = in_order(named, order, sizes, max_features)
     names = [named.features[place] for place in shown]
-    held = [values_of(x, named, name) for name in names]
+    held = [words[name] if name in words else values_of(x, named, name) for name in names]
     ends = np.array([(values[:, shown].min(), values[:, shown].max()) for values in signed.values()])
     span = float(ends.max() - ends.min()) or 1.0
     figure = new_figure(

@@ -1,16 +1,18 @@
 """A table's attributions by feature, as its plots show them."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
+import pandas as pd
 import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from corrigible.data.arrays import columns_in, numbers
+from corrigible.data.arrays import PLAIN_OBJECTS, columns_in, frame_of, numbers
 from corrigible.data.original_units import units_in
+from corrigible.data.table import encode
 from corrigible.data.table_encoder import TableEncoder
 from corrigible.errors import DataError, unknown
 from corrigible.explanations.features import feature_index, plain_columns, separate_columns
@@ -63,6 +65,34 @@ def numbers_in(values: Any, name: str) -> Tensor:
         DataError: values that are not numbers.
     """
     return numbers(values, name).detach().cpu()
+
+
+def rows_in(x: Any, columns: FeatureNames) -> tuple[Tensor, Mapping[str, FeatureValues]]:
+    """The rows as numbers, and by feature what the columns of a frame hold that are words.
+
+    A frame with words is encoded if the columns are its encoder; otherwise the number of a word is its place.
+
+    Raises:
+        DataError: values that are neither numbers nor words, or a frame that the encoder does not read.
+    """
+    frame = frame_of(x)
+    texts = [] if frame is None else [name for name in frame.columns if not _holds_numbers(frame[name])]
+    if frame is None or not texts:
+        return numbers_in(x, "x"), {}
+    if isinstance(columns, TableEncoder):
+        return encode(frame, columns).x, {}
+    words, frame = dict[str, FeatureValues](), frame.copy()
+    for name in texts:
+        places, categories = pd.factorize(frame[name].astype(str).where(frame[name].notna()), sort=True)
+        words[str(name)] = FeatureValues(categories=tuple(map(plain, map(str, categories))), category=places)
+        frame[name] = places
+    return numbers_in(frame, "x"), words
+
+
+def _holds_numbers(column: "pd.Series[Any]") -> bool:
+    if isinstance(column.dtype, pd.CategoricalDtype):
+        return False
+    return pd.api.types.is_numeric_dtype(column) or pd.api.types.infer_dtype(column, skipna=True) in PLAIN_OBJECTS
 
 
 def signed_by_feature(attribution: Float[Tensor, " row column"], columns: Columns) -> Float[np.ndarray, " row feature"]:

@@ -40,6 +40,7 @@ from corrigible.types import Columns
 
 TOLERANCE = 0.01
 """What the attributions leave unexplained is drawn from this share of the distance between baseline and score on."""
+BASELINE = "baseline: all absent"
 ROOM = 0.13
 """Beside the bars for their numbers, as a share of their span."""
 
@@ -66,13 +67,13 @@ def waterfall(
     attribution: Any,
     columns: FeatureNames = None,
     *,
-    baseline: float | Mapping[str, float],
-    score: float | Mapping[str, float],
+    baseline: float | Mapping[str, float] | None = None,
+    score: float | Mapping[str, float] | None = None,
     x: Any = None,
     max_features: int = 10,
     order: Sequence[str] = (),
     title: str = "",
-    label: str = "score",
+    label: str = "score of what is explained",
 ) -> Figure:
     """One row's attributions, added up from the baseline's score: red bars raise the score, blue ones lower it.
 
@@ -83,13 +84,16 @@ def waterfall(
         attribution: (column,), a tensor, array or list; or several of the same row by name, such as those of a model
             before and after correction. They stand side by side, with the same features on one scale.
         columns: which columns make up which feature: `Columns`, the table's encoder, or one name per column.
-        baseline: the score where every feature is absent. ``score`` is that of the row. By name, if there are several.
+        baseline: what the model gives for the explained class or value where every feature is absent: of the row that
+            the explainer starts from, by default zeros, ``float(model(0 * row[None])[0, target])``, or the mean over
+            its background. It is needed, like ``score``; by name, if there are several attributions.
+        score: the same of the row itself, ``float(model(row[None])[0, target])``.
         x: the row, to write its values beside the names.
         order: features that stand on top, in this order; the others follow, the strongest first.
 
     Raises:
-        DataError: names for another number of columns, an x of another shape, no score for an attribution, or values
-            that are not finite.
+        DataError: no baseline or score, also for one of several attributions; names for another number of columns, an x
+            of another shape, or values that are not finite.
     """
     given = attribution if isinstance(attribution, Mapping) else {"": attribution}
     found = {name: numbers_in(values, "the attribution") for name, values in given.items()}
@@ -97,17 +101,18 @@ def waterfall(
     ends = {name: (_of(baseline, name, "baseline"), _of(score, name, "score")) for name in found}
     _check(found, row, ends)
     named = columns_named(columns, len(next(iter(found.values()))))
-    names, sizes = _steps(found, named, row, max_features, order)
+    names, sizes, num_joined = _steps(found, named, row, max_features, order)
+    is_joined = [False] * (len(names) - num_joined) + [True] * num_joined
     panels = {name: _Panel(steps, *ends[name]) for name, steps in sizes.items()}
     names, panels = _with_unexplained(names, panels)
-    rows = ["baseline", *names, "this row"]
+    rows = [BASELINE, *names, "this row"]
     width = WIDTH if len(panels) == 1 else 1.6 + 3.9 * len(panels)
     figure = new_figure(0.75 + row_height(rows) * len(rows) + 0.2 * (len(panels) > 1), width=width, title=title)
     all_axes = figure.subplots(1, len(panels), sharex=True, sharey=True, squeeze=False)[0]
     reached = np.concatenate([[*panel.ends, panel.score] for panel in panels.values()])
     span = float(np.ptp(reached)) or 1.0
     for axes, (name, panel) in zip(all_axes, panels.items(), strict=True):
-        _draw(quiet(axes, grid="x"), panel, span, [step.endswith("other features") for step in names])
+        _draw(quiet(axes, grid="x"), panel, span, is_joined)
         axes.set_title(shortened(name, longest=44), loc="left", **text_style(color=INK, fontweight="bold"))
         label_axes(axes, x=label)
     all_axes[0].xaxis.set_major_locator(MaxNLocator(5))
@@ -117,7 +122,14 @@ def waterfall(
     return describe(figure, f"{title or 'Waterfall'}: {said}")
 
 
-def _of(value: float | Mapping[str, float], name: str, what: str) -> float:
+def _of(value: float | Mapping[str, float] | None, name: str, what: str) -> float:
+    if value is None:
+        of = (
+            "where every feature is absent, such as float(model(0 * row[None])"
+            if what == "baseline"
+            else ("for this row, such as float(model(row[None])")
+        )
+        raise DataError(f"no {what}; expected what the model gives {of}[0, target])")
     if not isinstance(value, Mapping):
         return float(value)
     if name not in value:
@@ -146,8 +158,8 @@ def _check(found: Mapping[str, Tensor], x: Tensor | None, ends: Mapping[str, tup
 
 def _steps(
     found: Mapping[str, Tensor], columns: Columns, x: Tensor | None, max_features: int, order: Sequence[str]
-) -> tuple[list[str], dict[str, list[float]]]:
-    """The names of the bars, and for each model their sizes: the same features for all models."""
+) -> tuple[list[str], dict[str, list[float]], int]:
+    """The names of the bars, for each model their sizes, and how many at the end join several features: 0 or 1."""
     by_name = {name: signed_by_feature(values[None], columns)[0] for name, values in found.items()}
     sizes = np.max([np.abs(of_model) for of_model in by_name.values()], axis=0)
     num_shown = max_features + (len(sizes) == max_features + 1)  # One left had better be named.
@@ -159,7 +171,7 @@ def _steps(
         names.append(f"{num_others} other features")
         for name, of_model in by_name.items():
             steps[name].append(float(of_model.sum() - of_model[shown].sum()))
-    return names, steps
+    return names, steps, int(num_others > 0)
 
 
 def _with_unexplained(names: list[str], panels: dict[str, _Panel]) -> tuple[list[str], dict[str, _Panel]]:
