@@ -36,6 +36,12 @@ def lab(tmp_path: Path) -> Iterator[str]:
     """The address of a JupyterLab in which the example is open."""
     pytest.importorskip("jupyterlab", reason="needs the extra bench")
     (tmp_path / "review.ipynb").write_bytes(EXAMPLE.read_bytes())
+    # Else a cell that is not on the screen is not drawn.
+    settings = (
+        tmp_path / "JUPYTER_CONFIG_DIR/lab/user-settings/@jupyterlab/notebook-extension/tracker.jupyterlab-settings"
+    )
+    settings.parent.mkdir(parents=True)
+    settings.write_text('{"windowingMode": "none"}')
     with socket.socket() as found:
         found.bind(("127.0.0.1", 0))
         port = found.getsockname()[1]
@@ -65,11 +71,12 @@ def test_what_is_clicked_in_jupyterlab_is_in_the_list(browser: Any, lab: str) ->
     tab = watched(browser.new_context(viewport={"width": 1400, "height": 1000}).new_page())
     tab.goto(lab)
     tab.locator(".jp-Notebook .jp-Cell").first.wait_for(timeout=LONG_MS)
-    tab.wait_for_selector(".jp-NotebookPanel-toolbar [data-status=idle]", state="attached", timeout=LONG_MS)
+    tab.get_by_text("(ipykernel) | Idle").wait_for(timeout=LONG_MS)
     tab.get_by_role("menuitem", name="Run", exact=True).click()
     tab.get_by_role("menuitem", name="Run All Cells", exact=True).click()
     view = tab.locator(".corrigible-review").first
-    view.locator(".stage").first.wait_for(timeout=LONG_MS)
+    view.locator(".stage").first.wait_for(state="attached", timeout=LONG_MS)
+    view.scroll_into_view_if_needed()
     name = view.locator("h1").inner_text()
     view.locator(".proposals button").first.click()
     view.locator(".save").click()
