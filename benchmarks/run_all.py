@@ -22,6 +22,8 @@ CORRECTING = (
     "table_methods",
     "right_reasons_scores",
     "suspects",
+    "proposals",
+    "queries",
     "telling_columns",
 )
 BOTH = ("--methods", "right_reasons,energy_outside")

@@ -49,7 +49,7 @@ def test_words_are_proposed_and_rows_that_were_marked_are_not_asked_about(tmp_pa
     corrigible("feedback", "add", study, "--phrase", "zeb0", "--row", 0)
     after = corrigible("queue", study, "--count", 60, "--json").records
     assert sorted(record["row"] for record in after) == list(range(1, 60))
-    assert "where another row was marked" in after[0]["reason"]
+    assert any("where another row was marked" in record["reason"] for record in after)
     assert "train row" in corrigible("queue", study, "--count", 2, "--strategy", "uniform").stdout
 
 
