@@ -7,8 +7,8 @@ each class; in 2 %, of one class. In the test half of the rows of all classes ho
 asked about a row, they mark the square if there is one, and else say that nothing is wrong; each answer is known
 before the next row is chosen. Hits: marked rows among 20. Accuracy: on the test, corrected by default on these rows;
 where nothing was marked, there is nothing to correct and the network stays. disagreement asks an ensemble of three.
-The network is an MLP, as in Ross, Hughes and Doshi-Velez 2017. Strategies were chosen on seeds 100 to 104; seeds count
-from 0. Writes benchmarks/results/queries.json.
+The network is an MLP, as in Ross, Hughes and Doshi-Velez 2017. The usual strategy was chosen on seeds 0 to 4 and 100 to
+106; seeds count from 5. Writes benchmarks/results/queries.json.
 """
 
 from collections.abc import Iterator
@@ -44,7 +44,7 @@ class Planted:
 
 
 def main() -> None:
-    asked = options(__doc__, seeds=5).parse_args()
+    asked = options(__doc__, seeds=5, first_seed=5).parse_args()
     cases = {"15 % of the rows": 0.15, "2 % of the rows": 0.02}
     works = {case: partial(of_share, case, share) for case, share in cases.items()}
     measure(units_of(works, asked), asked, settings={"rows": NUM_ROWS, "asked": NUM_ASKED, "epochs": TRAIN.epochs})
