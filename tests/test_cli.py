@@ -287,7 +287,7 @@ def test_a_rule_about_features_is_checked_against_the_names_of_the_table(tmp_pat
     assert "unknown class '2': known: 0, 1" in refused("feedback", "add", study, "--feature", "site", "--label", "2")
     every = [word for name in ("age", "site", "sex") for word in ("--feature", name)]
     (noted,) = ok("feedback", "add", study, *every, "--json").records
-    assert "up to 100% of the input" in noted["doubts"][0]
+    assert "up to 100\u00a0% of the input" in noted["doubts"][0]
 
 
 def test_what_is_missing_is_called_missing(tmp_path: Path) -> None:

@@ -17,7 +17,7 @@ from corrigible.protocols.corrections.defaults import MethodChosen
 from corrigible.protocols.corrections.weight import WeightTrial
 from corrigible.regions.shifts import Shift
 from corrigible.terminal import is_failure, show
-from corrigible.workflow.records import Finished, Measured, MethodCompared, Sealed, Suspected, Verified
+from corrigible.workflow.records import FeatureShare, Finished, Measured, MethodCompared, Sealed, Suspected, Verified
 from verdicts import CORRECTED, FAILED
 
 
@@ -176,6 +176,11 @@ def test_every_number_is_written_alike(capsys):
         assert not re.search(r"(?<![\w])-\d|\d%", told), told
     assert "error (€)" in printed(measured, capsys=capsys)
     assert "(€)" in printed(compared, capsys=capsys)
+
+
+def test_shares_of_features_stand_beside_the_words_for_them(capsys):
+    told = printed(FeatureShare("fchild", 0.25, "child of the family"), FeatureShare("age", 0.5), capsys=capsys)
+    assert [line.split()[:2] for line in told.splitlines()] == [["child", "of"], ["age", "0.500"]]
 
 
 def test_a_stage_begins_where_what_came_before_it_ended(monkeypatch):

@@ -129,6 +129,8 @@ class Columns:
     shift: tuple[float, ...] = field(default=(), compare=False)
     """How each column was encoded: as (value − ``shift``) / ``scale``; empty where nothing was changed."""
     scale: tuple[float, ...] = field(default=(), compare=False)
+    words: tuple[tuple[str, str], ...] = field(default=(), compare=False)
+    """What readers are shown in place of values of columns of numbers: ``("smoker=1", "smokes")``."""
 
     @property
     def features(self) -> tuple[str, ...]:

@@ -1,7 +1,9 @@
 import pytest
+import torch
 
-from corrigible.data.shown_names import columns_in_words, in_words
+from corrigible.data.shown_names import columns_in_words, in_words, tell_unused
 from corrigible.errors import RecipeError
+from corrigible.plots.features import values_of, with_value
 from corrigible.recipe_keys import labels_of
 from corrigible.types import Columns
 
@@ -24,3 +26,18 @@ def test_words_that_do_not_tell_two_columns_apart_are_refused() -> None:
         labels_of({"x": "a", "y": "a"})
     with pytest.raises(RecipeError, match=r"\[labels\] 'x' is 3; expected the words"):
         labels_of({"x": 3})
+
+
+def test_values_of_a_column_of_numbers_have_words(caplog: pytest.LogCaptureFixture) -> None:
+    columns = Columns(("smoker", "site=1", "age"), ("smoker", "site", "age"), (False, True, False))
+    labels = {"smoker": "smoking", "smoker=0": "never", "smoker=1": "smokes", "site=1": "Dayton"}
+    shown = columns_in_words(columns, labels)
+    assert shown.words == (("smoking=0", "never"), ("smoking=1", "smokes"))
+    x = torch.tensor([[1.0, 1.0, 3.0], [0.0, 1.0, 4.0]])
+    assert with_value(shown, "smoking", x[0]) == "smoking = smokes"
+    assert values_of(x, shown, "smoking").categories == ("never", "smokes")
+    assert with_value(shown, "age", x[0]) == "age = 3"
+    tell_unused(labels, columns, ())
+    assert caplog.messages == []
+    tell_unused({"smoker=yes": "a", "dose=1": "b"}, columns, ())
+    assert len(caplog.messages) == 2

@@ -99,7 +99,7 @@ def test_the_command_prints_a_column_for_each_method(finished):
     assert "ahead: 2 runs, 4 epochs: without feedback 2, right_reasons 2" in text
     headers = [sorted(line.split()) for line in text.splitlines() if line.startswith(" " * 20)]
     assert headers == [["feedback", "reasons", "right", "without"]]
-    assert text.count("swapped accuracy") == 1
+    assert text.count("Swapped accuracy") == 1
     records = corrigible("compare", finished, "--method", "right_reasons", "--json").records
     assert [record["record"] for record in records].count("MethodCompared") == 2
 

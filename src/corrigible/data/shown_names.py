@@ -18,8 +18,14 @@ def tell_unused(labels: Labels, columns: Columns | None, class_names: Sequence[s
     if columns is not None:
         known |= {*columns.names, *columns.feature, *(name.partition("=")[2] for name in columns.names)}
     for name in labels:
-        if name not in known:
+        if name not in known and not (columns is not None and _is_value(name, columns)):
             log.warning(unknown("name in [labels]", name, known))
+
+
+def _is_value(name: str, columns: Columns) -> bool:
+    """Whether it is ``column=number`` of a column of numbers."""
+    feature, _, value = name.rpartition("=")
+    return value.isdecimal() and (feature, False) in zip(columns.feature, columns.one_hot, strict=True)
 
 
 def in_words(name: str, labels: Labels) -> str:
@@ -39,4 +45,9 @@ def columns_in_words(columns: Columns, labels: Labels) -> Columns:
     for name, feature, words in zip(columns.names, columns.feature, features, strict=True):
         category = name.removeprefix(f"{feature}=")
         names.append(words if name == feature else f"{words}={labels.get(name, category)}")
-    return replace(columns, names=tuple(names), feature=features)
+    values = []
+    for name in labels:
+        if _is_value(name, columns) and name not in columns.names:
+            feature, _, value = name.rpartition("=")
+            values.append((f"{in_words(feature, labels)}={value}", labels[name]))
+    return replace(columns, names=tuple(names), feature=features, words=tuple(values))

@@ -45,7 +45,7 @@ def told_of_verbs(record: OwnRecord) -> Iterator[str]:
         case Line():
             return iter([escape(record.text)])
         case FeatureShare():
-            return iter([f"  {escape(record.feature):32} {record.share:.3f}"])
+            return iter([f"  {escape(record.title or record.feature):32} {record.share:.3f}"])
         case Suspected():
             return _suspected(record)
         case Proposed():

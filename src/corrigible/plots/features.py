@@ -155,7 +155,9 @@ def values_of(x: Float[Tensor, " row column"], columns: Columns, feature: str) -
     number = units_in(columns).originals(places[0], held[:, 0].masked_fill(is_missing, torch.nan).numpy())
     known = number[np.isfinite(number)]
     if set(known.tolist()) == {0.0, 1.0}:
-        return FeatureValues(categories=("0", "1"), category=np.nan_to_num(number, nan=-1).astype(int))
+        words = dict(columns.words)
+        categories = tuple(words.get(f"{feature}={value}", value) for value in ("0", "1"))
+        return FeatureValues(categories=categories, category=np.nan_to_num(number, nan=-1).astype(int))
     return FeatureValues(number=number)
 
 
@@ -166,7 +168,8 @@ def with_value(columns: Columns, feature: str, x: Float[Tensor, " column"] | Non
     values = values_of(x[None], columns, feature)
     if values.number is not None:
         held = float(values.number[0])
-        return f"{feature} = {short_number(held) if np.isfinite(held) else 'missing'}"
+        value = short_number(held) if np.isfinite(held) else "missing"
+        return f"{feature} = {dict(columns.words).get(f'{feature}={value}', value)}"
     assert values.category is not None
     place = int(values.category[0])
     return f"{feature} = {values.categories[place] if place >= 0 else 'none'}"

@@ -1,7 +1,6 @@
 """The verb ``explain``, and what other verbs share with it."""
 
-import dataclasses
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -66,12 +65,12 @@ def explain(
         found = _explained(recipe, model, data, index, seed)
         tensors = {"attribution": found.attribution, "target": found.target, "index": index}
         (draft.folder / "attributions.safetensors").write_bytes(save(tensors))
-        shares = [FeatureShare(*pair) for pair in shares_of([found.attribution], data)]
-        draft.write_json("shares.json", [dataclasses.asdict(share) for share in shares])
+        shares = shares_of([found.attribution], data)
+        keep_shares(draft, shares)
         keep_words(draft, data)
         maps = partial(_readable, model, recipe, seed=seed)
         _write_page(draft, found, maps, study, source, split, is_chosen=bool(files))
-    yield from shares[: NUM_TOLD_WORDS if tokens_of(data) else None]
+    yield from told_shares(shares, recipe.labels, of_words=tokens_of(data) is not None)
     assert draft.published is not None
     result = f"{spoken(recipe.explain.method)} of {source.name} on {len(index):,} {split} rows"
     steps = next_steps(folder, "explain")
@@ -150,6 +149,18 @@ def keep_words(draft: Draft, data: Dataset) -> None:
     tokens = tokens_of(data)
     if tokens is not None:
         draft.write_json(WORDS_FILE, words_of_rows(tokens))
+
+
+def keep_shares(draft: Draft, shares: Sequence[tuple[str, float]]) -> None:
+    draft.write_json("shares.json", [{"feature": feature, "share": share} for feature, share in shares])
+
+
+def told_shares(
+    shares: Sequence[tuple[str, float]], labels: Mapping[str, str], *, of_words: bool
+) -> Iterator[FeatureShare]:
+    """The shares to print: of all features, with the recipe's words for them; or of the first words of texts."""
+    for feature, share in shares[: NUM_TOLD_WORDS if of_words else None]:
+        yield FeatureShare(feature, share, "" if of_words else labels.get(feature, ""))
 
 
 def shares_of(attributions: Iterable[Tensor], data: Dataset) -> list[tuple[str, float]]:

@@ -1,6 +1,5 @@
 """The verb that explains every row of a study, in a run that can be interrupted and resumed."""
 
-import dataclasses
 import fcntl
 import os
 import shutil
@@ -28,10 +27,10 @@ from corrigible.recipe import Recipe, load_data
 from corrigible.study import Study, open_study
 from corrigible.workflow.backgrounds import with_background
 from corrigible.workflow.explained_words import WORDS_FILE, word_shares, words_of_rows
-from corrigible.workflow.explaining import NUM_TOLD_WORDS
+from corrigible.workflow.explaining import keep_shares, told_shares
 from corrigible.workflow.making import load_model
 from corrigible.workflow.next_steps import next_steps
-from corrigible.workflow.records import FeatureShare, Finished, Record
+from corrigible.workflow.records import Finished, Record
 
 UNFINISHED = ".unfinished-explain"
 """The folder in ``runs`` that holds the shards of a run until all are finished."""
@@ -122,11 +121,11 @@ def _publish(study: Study, parts: Mapping[str, Dataset], record: dict[str, Any])
             tokens = tokens_of(data)
             if tokens is not None:
                 draft.write_json(f"{_plain(split)}-{WORDS_FILE}", words_of_rows(tokens))
-        shares = [FeatureShare(*pair) for pair in _shares(draft.folder, parts)]
-        draft.write_json("shares.json", [dataclasses.asdict(share) for share in shares])
+        shares = _shares(draft.folder, parts)
+        keep_shares(draft, shares)
     for split in parts:
         _discard(_unfinished(study, split))
-    yield from shares[: NUM_TOLD_WORDS if _tokens(parts) else None]
+    yield from told_shares(shares, study.recipe.labels, of_words=_tokens(parts) is not None)
     result = f"{spoken(record['method'])} of {record['parent']} on {sum(record['rows'].values()):,} rows"
     yield Finished("explain", str(draft.published), result=result, next=next_steps(study.folder, "explain"))
 

@@ -13,7 +13,7 @@ from torch import Tensor, nn
 from corrigible.comparison import is_improvement, unit_of
 from corrigible.data.dataset import rows_of, task_of
 from corrigible.data.protocol import Dataset, class_names_of, columns_of, tokens_of
-from corrigible.data.shown_names import tell_unused
+from corrigible.data.shown_names import in_words, tell_unused
 from corrigible.evaluation import difference, measure, observations_for
 from corrigible.feedback.masks import said_about
 from corrigible.models.batch_size import rows_that_fit
@@ -58,7 +58,8 @@ def evaluate(
     record = {"parent": compared[-1].name, "seed": seed, "device": device, "feedback_revision": revision}
     with study.new_run("evaluate", models=[run.name for run in compared], **record) as draft:
         found, moved = _of_correction(study, compared, data, feedback, device=device, seed=seed)
-        yield from (record for record in (found, *moved) if record is not None)
+        named = (dataclasses.replace(shift, region=in_words(shift.region, recipe.labels)) for shift in moved)
+        yield from (record for record in (found, *named) if record is not None)
         written = {
             "class_names": class_names_of(data),
             "task": dataclasses.asdict(words_of(task_of(data), class_names_of(data))),

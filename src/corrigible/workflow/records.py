@@ -36,7 +36,7 @@ class Started:
 
 @dataclass(frozen=True)
 class Finished:
-    """Something was written and is complete."""
+    """Something was written and is complete; ``result`` and ``next`` mean the same in other records."""
 
     verb: str
     path: str
@@ -73,6 +73,8 @@ class FeatureShare:
 
     feature: str
     share: float
+    title: str = ""
+    """The words for the feature in the recipe's [labels]; empty where there are none."""
 
 
 @dataclass(frozen=True)
@@ -188,9 +190,7 @@ class Noted:
     doubts: tuple[str, ...] = ()
     """What a person should check about it."""
     result: str = ""
-    """What came out, in one plain sentence; empty where another record says it."""
     next: tuple[str, ...] = ()
-    """What to do next: commands, each with a comment that says what for, and advice."""
 
 
 @dataclass(frozen=True)
@@ -203,9 +203,7 @@ class Sealed:
     outcome: str = ""
     """Of the verdict on a sealed correction; empty where there is none."""
     result: str = ""
-    """What came out, in one plain sentence; empty where another record says it."""
     next: tuple[str, ...] = ()
-    """What to do next: commands, each with a comment that says what for, and advice."""
 
 
 @dataclass(frozen=True)
@@ -216,9 +214,7 @@ class Verified:
     root: str
     problems: tuple[str, ...]
     result: str = ""
-    """What came out, in one plain sentence; empty where another record says it."""
     next: tuple[str, ...] = ()
-    """What to do next: commands, each with a comment that says what for, and advice."""
 
 
 @dataclass(frozen=True)
