@@ -8,19 +8,18 @@ const HATCH = 7;
 
 /** A picture with heat above it, drawn at a view that several may share. */
 export class Stage {
-  constructor(view, { image, map, pixelated, label }) {
+  constructor(view, { image, hasMap, pixelated, label }) {
     this.view = view;
     this.pixelated = pixelated;
     this.base = layer(image);
-    this.heat = map ? layer(map) : null;
+    this.heat = hasMap ? layer(null) : null;
     this.box = el("div", { class: "stage", role: "img", "aria-label": label }, this.base.canvas, this.heat?.canvas);
     this.isDue = false;
   }
 
   setMap(map) {
-    if (!this.heat) return;
     this.heat.picture = map;
-    this.redraw();
+    this.paint(this.heat);
   }
 
   /** Takes the room that its box has now. */
@@ -34,7 +33,7 @@ export class Stage {
   }
 
   redraw() {
-    for (const part of [this.base, this.heat]) if (part) this.paint(part);
+    for (const part of [this.base, this.heat]) if (part?.picture) this.paint(part);
   }
 
   paint({ canvas, context, picture }) {

@@ -11,19 +11,22 @@ const HEAT_AT_FIRST = 55;
 
 /** Builds the view of an image; `context` offers announce(words), changed() and explain(method). */
 export async function mountImage(item, context) {
-  const { image } = item;
-  const [base, map] = await Promise.all([picture(image.picture), image.map ? picture(image.map).catch(() => null) : null]);
-  return new ImageWork(item, context, base, map);
+  return new ImageWork(item, context, await picture(item.image.picture));
+}
+
+/** When the browser has drawn what is there: what takes long then delays nothing that can be seen. */
+function drawn() {
+  return new Promise((resolve) => requestAnimationFrame(() => setTimeout(resolve)));
 }
 
 class ImageWork {
-  constructor(item, context, base, map) {
+  constructor(item, context, base) {
     const { image } = item;
     this.item = item;
     this.context = context;
     this.view = new View(image.width, image.height);
-    this.stage = new Stage(this.view, { image: base, map, pixelated: image.pixelated, label: `The picture ${item.name}` });
-    this.twin = new Stage(this.view, { image: base, map, pixelated: image.pixelated, label: "The same picture with what the model looks at" });
+    this.stage = new Stage(this.view, { image: base, hasMap: Boolean(image.map), pixelated: image.pixelated, label: `The picture ${item.name}` });
+    this.twin = new Stage(this.view, { image: base, hasMap: Boolean(image.map), pixelated: image.pixelated, label: "The same picture with what the model looks at" });
     this.marking = new Marking(image.width, image.height, {
       touched: (box, mask) => this.marks.touch(box, mask),
       changed: () => this.changed(),
@@ -35,9 +38,9 @@ class ImageWork {
     this.tools.size = Math.max(1, Math.round(Math.max(image.width, image.height) / 18));
     this.isBeside = false;
     this.prepareStage();
-    this.build(map !== null);
+    this.build(Boolean(image.map));
     this.heat(HEAT_AT_FIRST);
-    this.ready = this.loadProposals().catch(() => this.announce("The proposals could not be loaded."));
+    this.ready = drawn().then(() => this.loadMap()).then(() => this.loadProposals()).catch(() => this.announce("The proposals could not be loaded."));
   }
 
   // What the tools ask for.
@@ -96,6 +99,13 @@ class ImageWork {
       el("label", { class: "slider" }, "Heat ", this.slider),
       el("label", {}, "Explained by ", this.menu), this.besideButton,
       el("span", { class: "muted" }, colourKey(this.item.prediction)));
+  }
+
+  async loadMap() {
+    if (!this.item.image.map) return;
+    const map = await picture(this.item.image.map).catch(() => null);
+    if (map) for (const stage of [this.stage, this.twin]) stage.setMap(map);
+    else this.announce("The map could not be loaded.");
   }
 
   async loadProposals() {

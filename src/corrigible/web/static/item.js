@@ -59,6 +59,7 @@ class Session {
     seen.replaceChildren(work.node);
     this.panel.begin();
     this.clock.start();
+    requestAnimationFrame(() => setTimeout(() => performance.mark("first-view")));
   }
 
   mounted(item) {
