@@ -11,11 +11,11 @@ import torch
 from torch import Tensor, nn
 
 from corrigible.data.dataset import as_dataset, task_of
-from corrigible.errors import DataError, RecipeError, unknown
+from corrigible.errors import RecipeError, unknown
 from corrigible.intervals import percentile_interval, require_few, resamples
 from corrigible.methods import method_named, settings_of
-from corrigible.metrics import LABELS, METRICS
-from corrigible.observations import OBSERVATIONS, Observations, gather, left_out, missing, unmeasured
+from corrigible.metrics import LABELS, METRICS, OWN_INTERVALS
+from corrigible.observations import OBSERVATIONS, Observations, gather, left_out, missing, require_same_rows, unmeasured
 from corrigible.progress import counted
 from corrigible.types import Measurement, Measurements
 
@@ -82,7 +82,8 @@ def measure(
     Without ``metrics``, those of the task are measured, of groups only where the data has some. A metric that cannot
     be measured, because its labels are of another kind or the data lacks something, has the value None and a note that
     says why. All metrics see the same resamples.
-    The interval is too narrow if there are few rows or a rate is near 0 or 1; ``num_resamples=0`` leaves it out.
+    The interval is too narrow if there are few rows or a rate is near 0 or 1; ``num_resamples=0`` leaves it out. The
+    expected calibration error has one of its own (`calibration_interval`).
 
     Raises:
         RecipeError: an unknown metric, or one that asks for an unknown observation.
@@ -90,10 +91,10 @@ def measure(
     require_few(num_resamples)
     questions = _all_questions(observations, metrics)
     resampled = _resampled(questions, observations, num_resamples, seed)
-    return Measurements(
-        _measurement(question, _value(question, observations), draws)
-        for question, draws in zip(questions, resampled, strict=True)
-    )
+    pairs = zip(questions, resampled, strict=True)
+    found = [_measurement(question, _value(question, observations), draws) for question, draws in pairs]
+    how = {"num_resamples": num_resamples, "seed": seed}
+    return Measurements(_with_own_interval(m, q, observations, **how) for m, q in zip(found, questions, strict=True))
 
 
 def difference(
@@ -113,7 +114,7 @@ def difference(
         RecipeError: an unknown metric, or one that asks for an unknown observation.
     """
     require_few(num_resamples)
-    _require_same_rows(before, after)
+    require_same_rows(before, after)
     pairs = zip(_all_questions(before, metrics), _all_questions(after, metrics), strict=True)
     questions = [_about_both(first, second) for first, second in pairs]
     first, second = (_resampled(questions, observations, num_resamples, seed) for observations in (before, after))
@@ -276,20 +277,12 @@ def _measurement(question: _Question, value: float, draws: Tensor) -> Measuremen
     return Measurement(question.name, value, low, high, question.count, question.part, question.note)
 
 
-def _require_same_rows(before: Observations, after: Observations) -> None:
-    fixed = [
-        {name: torch.empty(0) for name in (*observations.everywhere, *observations.on_marked)}
-        | {
-            name: observations.everywhere[name]
-            for name in ("y", "group", "exposure", "query")
-            if name in observations.everywhere
-        }
-        | {"marked": observations.marked}
-        for observations in (before, after)
-    ]
-    first, second = fixed
-    if first.keys() != second.keys() or not all(torch.equal(first[name], second[name]) for name in first):
-        raise DataError(
-            "before and after are about different rows or hold different observations; "
-            "gather both on the same data, with the same feedback and names"
-        )
+def _with_own_interval(found: Measurement, question: _Question, observations: Observations, **how: Any) -> Measurement:
+    """The measurement with the interval of a metric that has one of its own."""
+    metric = question.metric
+    listed, settings = (metric.func, metric.keywords) if isinstance(metric, partial) else (metric, {})
+    if found.low is None or listed not in OWN_INTERVALS:
+        return found
+    rows = observations.of(question.needs)
+    low, high = OWN_INTERVALS[listed](**{name: rows[name] for name in question.needs}, **settings, **how)
+    return replace(found, low=low, high=high)

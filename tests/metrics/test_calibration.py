@@ -1,7 +1,11 @@
+from functools import partial
+
 import pytest
 import torch
 
+import corrigible
 from corrigible.metrics import expected_calibration_error
+from corrigible.metrics.calibration import calibration_interval
 
 
 def slow_definition(probs, y, num_bins):
@@ -32,3 +36,36 @@ def test_a_bin_holds_its_upper_edge():
 
 def test_certain_and_right_is_calibrated():
     assert expected_calibration_error(torch.eye(3), torch.arange(3)) == 0
+
+
+def calibrated_up_to(error: float, num_rows: int, seed: int) -> tuple[torch.Tensor, torch.Tensor]:
+    """Rows of a model that is too sure by this much at every confidence: its true calibration error."""
+    rng = torch.Generator().manual_seed(seed)
+    sure = 0.7 + 0.3 * torch.rand(num_rows, generator=rng, dtype=torch.float64)
+    is_right = torch.rand(num_rows, generator=rng, dtype=torch.float64) < sure - error
+    return torch.stack([1 - sure, sure], dim=1), is_right.long()
+
+
+@pytest.mark.parametrize("error", [0.0, 0.05, 0.2])
+@pytest.mark.parametrize("num_rows", [60, 400])
+def test_the_interval_holds_the_value_and_in_19_of_20_cases_the_true_error(error, num_rows):
+    hits = 0
+    for seed in range(60):
+        probs, y = calibrated_up_to(error, num_rows, seed)
+        low, high = calibration_interval(probs, y, num_resamples=200, seed=seed)
+        value = expected_calibration_error(probs, y).item()
+        assert 0 <= low <= value <= high <= 1
+        hits += low <= error <= high
+    assert hits >= 53  # Of 60 at 95 %, fewer have a probability of 1 %.
+
+
+def test_evaluate_gives_this_interval():
+    torch.manual_seed(0)
+    model, x, y = torch.nn.Linear(3, 2), torch.randn(80, 3), torch.arange(80) % 2
+    (found,) = corrigible.evaluate(model, (x, y), metrics=["expected_calibration_error"], num_resamples=100)
+    expected = calibration_interval(model(x).detach().softmax(dim=1), y, num_resamples=100)
+    assert (found.low, found.high) == pytest.approx(expected, abs=1e-6)
+    coarse = partial(expected_calibration_error, num_bins=2)
+    (found,) = corrigible.evaluate(model, (x, y), metrics=[coarse], num_resamples=100)
+    expected = calibration_interval(model(x).detach().softmax(dim=1), y, num_bins=2, num_resamples=100)
+    assert (found.low, found.high) == pytest.approx(expected, abs=1e-6)

@@ -2,6 +2,15 @@
 
 from corrigible.observations.gathering import gather
 from corrigible.observations.observed import OBSERVATIONS, Observation, Observations
-from corrigible.observations.reasons import left_out, missing, unmeasured
+from corrigible.observations.reasons import left_out, missing, require_same_rows, unmeasured
 
-__all__ = ["OBSERVATIONS", "Observation", "Observations", "gather", "left_out", "missing", "unmeasured"]
+__all__ = [
+    "OBSERVATIONS",
+    "Observation",
+    "Observations",
+    "gather",
+    "left_out",
+    "missing",
+    "require_same_rows",
+    "unmeasured",
+]

@@ -3,8 +3,10 @@
 import inspect
 from collections.abc import Iterable, Mapping
 
+import torch
 from torch import Tensor
 
+from corrigible.errors import DataError
 from corrigible.metrics.unmeasured import UNMEASURED, Unmeasured
 from corrigible.observations.observed import OBSERVATIONS, Observations
 from corrigible.printable import plural
@@ -59,3 +61,23 @@ def _in_words(found: Unmeasured, observations: Observations) -> str:
     values = [str(names[value]) if 0 <= value < len(names) else str(value) for value in found.values]
     more = f" and {len(values) - MOST_NAMED} more" if len(values) > MOST_NAMED else ""
     return f"{found.why}: {found.kind} {', '.join(values[:MOST_NAMED])}{more}" if found.values else found.why
+
+
+def require_same_rows(before: Observations, after: Observations) -> None:
+    """Raises DataError for observations of different rows, or of different names."""
+    fixed = [
+        {name: torch.empty(0) for name in (*observations.everywhere, *observations.on_marked)}
+        | {
+            name: observations.everywhere[name]
+            for name in ("y", "group", "exposure", "query")
+            if name in observations.everywhere
+        }
+        | {"marked": observations.marked}
+        for observations in (before, after)
+    ]
+    first, second = fixed
+    if first.keys() != second.keys() or not all(torch.equal(first[name], second[name]) for name in first):
+        raise DataError(
+            "before and after are about different rows or hold different observations; "
+            "gather both on the same data, with the same feedback and names"
+        )
