@@ -37,7 +37,15 @@ REPRODUCING = (
 )
 """Their data are fetched as benchmarks/reproduce/README.md says."""
 ON_OTHER_SEEDS = ("random_corner", "insurance")
-EXPLAINING = ("explain", "explanation_quality", "explain_memory", "scaffolding", "review_load", "review_time", "review_path")
+EXPLAINING = (
+    "explain",
+    "explanation_quality",
+    "explain_memory",
+    "scaffolding",
+    "review_load",
+    "review_time",
+    "review_path",
+)
 
 
 def main() -> None:

@@ -93,6 +93,11 @@ with corrigible.FeedbackStore("feedback.sqlite") as store:
     store.retract(number, author="Ada")
     standing: list[Feedback] = [said for _, said in store.active()]
 
+said = corrigible.text_data(["a good film", "a bad film"], ["good", "bad"])
+reader = corrigible.train("text_bag", said, epochs=1)
+words: list[str] = [str(found) for found in corrigible.explain_texts(reader, said)]
+corrigible.review(reader, said, author="Ada")
+
 encoder = corrigible.encoder_of(table, target="method", drop=["rank"])
 names: tuple[str, ...] = corrigible.encode(table, encoder).class_names
 data = corrigible.TensorData(x, y, columns=corrigible.Columns(("a",), ("a",), (False,)))
