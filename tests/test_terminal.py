@@ -4,6 +4,7 @@ import io
 import json
 import logging
 import re
+import sys
 import time
 from dataclasses import replace
 
@@ -13,6 +14,7 @@ from rich.console import Console
 from corrigible.lines import beats, pace
 from corrigible.lines.bars import Bars
 from corrigible.lines.printing import Step
+from corrigible.progress import begun
 from corrigible.protocols.corrections.defaults import MethodChosen
 from corrigible.protocols.corrections.weight import WeightTrial
 from corrigible.regions.shifts import Shift
@@ -293,3 +295,16 @@ def test_the_time_left_is_that_of_the_epochs_that_are_missing(monkeypatch):
     found.advance(1)
     assert found.left == pytest.approx(4)
     assert pace.clock(61.0) == "1:01" and pace.clock(3662.0) == "1:01:02"
+
+
+def test_a_warning_takes_the_line_about_progress_away_first(capsys, monkeypatch):
+    def verb():
+        begun("first batches")
+        logging.getLogger("corrigible.data").warning("look at this")
+        yield Finished("train", "runs/0001")
+
+    monkeypatch.setattr(sys.stderr, "isatty", lambda: True)
+    show(verb, as_json=True)
+    told = capsys.readouterr().err
+    line = next(line for line in told.split("\n") if "look at this" in line)
+    assert line.split("\r")[-1] == "warning: look at this" and "first batches" in told

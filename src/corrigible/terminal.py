@@ -48,7 +48,7 @@ def show(
     """
     seen = _Seen(is_problem)
     try:
-        with _words_shown():
+        with _words_shown(seen):
             (_as_json if as_json else _as_text if is_work else _as_lines)(verb, seen)
     except CorrigibleError as error:
         click.echo(f"error: {error}", err=True)
@@ -81,6 +81,8 @@ class _Seen:
         self.is_problem_found = False
         self.next: tuple[str, ...] = ()
         """What the last verb says to do next."""
+        self.clear: Callable[[], object] = bool
+        """Takes away the line that says how far the work is, before another is printed."""
         self._is_problem = is_problem
 
     def passing(self, records: Iterator[Record]) -> Iterator[Record]:
@@ -102,13 +104,18 @@ def _foreign(error: Exception) -> str:
 class _Told(logging.Handler):
     """Prints what the library logs as a warning, one line each, beside the records."""
 
+    def __init__(self, seen: _Seen) -> None:
+        super().__init__(logging.WARNING)
+        self.seen = seen
+
     def emit(self, record: logging.LogRecord) -> None:
+        self.seen.clear()
         click.echo(f"{record.levelname.lower()}: {one_line(record.getMessage())}", err=True)
 
 
 @contextmanager
-def _words_shown() -> Iterator[None]:
-    handler, log = _Told(logging.WARNING), logging.getLogger("corrigible")
+def _words_shown(seen: _Seen) -> Iterator[None]:
+    handler, log = _Told(seen), logging.getLogger("corrigible")
     log.addHandler(handler)
     try:
         yield
@@ -117,7 +124,8 @@ def _words_shown() -> Iterator[None]:
 
 
 def _as_json(verb: Callable[[], Iterator[Record]], seen: _Seen) -> None:
-    with shown(False if sys.stdout.isatty() else None):
+    with shown(False if sys.stdout.isatty() else None) as view:
+        seen.clear = view.clear
         for record in seen.passing(verb()):
             click.echo(as_line(record))
 

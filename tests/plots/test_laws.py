@@ -157,6 +157,14 @@ def test_readers_meet_no_name_of_the_code_and_every_axis_with_numbers_says_what_
     assert not any(IDENTIFIER.search(description(figure)) for figure in drawn.values())
 
 
+def test_what_colours_bands_and_whiskers_mean_stands_in_the_figure() -> None:
+    said = {name: " ".join(text.get_text() for text in texts(figure)) for name, figure in plain_plots().items()}
+    signed = ("heat_map", "heat_map_alone", "waterfall", "coloured_text", "surrogate_bars")
+    uncertain = ("mean_bars", "importance", "attack_curves", "deletion_insertion", "method_scatter")
+    assert [name for name in signed if "red" not in said[name]] == []
+    assert [name for name in uncertain if "95 % interval" not in " ".join(said[name].split())] == []
+
+
 def test_an_axis_without_a_name_is_found() -> None:
     figure = plain_plots()["attack_curves"]
     figure.axes[0].set_xlabel("")

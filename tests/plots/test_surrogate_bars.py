@@ -16,7 +16,9 @@ def test_bars_are_the_weights_strongest_on_top_without_those_that_are_zero() -> 
     figure = surrogate_bars(FOUND)
     assert row_names(figure.axes[0]) == ["site is b", "site is a", "age"]
     assert [bar.get_width() for bar in figure.axes[0].containers[0]] == [2.5, -2.0, 1.0]
-    assert {"+2.500", "−2.000", "+1.000", str(FIDELITY)} <= {text.get_text() for text in texts(figure)}
+    assert {"+2.500", "−2.000", "+1.000", str(FIDELITY)} <= {
+        line for text in texts(figure) for line in text.get_text().splitlines()
+    }
     assert figure.axes[0].get_xlabel().startswith("weight in the margin of ill, per standard")
 
 

@@ -8,7 +8,7 @@ from corrigible.lines.pace import times
 
 COLOURS = {"corrected": "green", "partly corrected": "yellow", "no reliance found": "yellow", "failed": "red"}
 """The colour of each outcome of a verdict."""
-MOST_COLUMNS = 80
+WIDTH = 80
 
 
 class Step(NamedTuple):
@@ -31,7 +31,7 @@ def step_in_words(step: Step, seconds: float) -> str:
 
 def wrapped(text: str) -> list[str]:
     """Lines that are read with ease, the second and later ones indented; a number stays with its %."""
-    width = min(MOST_COLUMNS, shutil.get_terminal_size().columns)
+    width = min(WIDTH, shutil.get_terminal_size().columns)
     joined = text.replace(" %", "\u00a0%")
     lines = textwrap.wrap(joined, width, initial_indent="  ", subsequent_indent="    ", break_long_words=False)
     return [line.replace("\u00a0", " ") for line in lines]

@@ -9,13 +9,12 @@ from rich.markup import escape
 
 from corrigible.comparison import LOWER_IS_BETTER, NEITHER_IS_BETTER, spoken, titled, unit_of
 from corrigible.figures import number
-from corrigible.lines.printing import COLOURS
+from corrigible.lines.printing import COLOURS, WIDTH
 from corrigible.workflow.records import Measured, MethodCompared
 
-WIDTH = 80
 FIRST, EACH = 20, 20
-"""The width of the names of rows, and of each column."""
-MOST_COLUMNS = (WIDTH - FIRST) // EACH
+"""The width of the names of rows, and of each cell."""
+CELLS_BESIDE = (WIDTH - FIRST) // EACH
 MARKS = {True: "[green]▲[/green]", False: "[red]▼[/red]", None: " "}
 LEGEND = "  [dim]▲ better, ▼ worse than before the correction by more than chance[/dim]"
 COMPARED = ("swap_score", "swapped_accuracy", "accuracy", "worst_class_accuracy", "attribution_overlap", "flip_rate")
@@ -75,8 +74,8 @@ def _title(metric: str, unit: str) -> str:
 
 
 def _parts(columns: Sequence[object]) -> Iterator[list]:  # type: ignore[type-arg]
-    for start in range(0, len(columns), MOST_COLUMNS):
-        yield list(columns[start : start + MOST_COLUMNS])
+    for start in range(0, len(columns), CELLS_BESIDE):
+        yield list(columns[start : start + CELLS_BESIDE])
 
 
 def _header(names: Sequence[str]) -> Iterator[str]:

@@ -8,10 +8,21 @@ from matplotlib.figure import Figure
 from torch import Tensor
 
 from corrigible.errors import DataError
-from corrigible.figures import DASHES, number
+from corrigible.figures import number
 from corrigible.intervals import half_width
 from corrigible.plots.features import numbers_in
-from corrigible.plots.style import WIDTH, add_legend, colour_of, describe, label_axes, new_figure, quiet, spoken_method
+from corrigible.plots.style import (
+    WIDTH,
+    add_legend,
+    colour_of,
+    dashes_of,
+    describe,
+    key_below,
+    label_axes,
+    new_figure,
+    quiet,
+    spoken_method,
+)
 
 
 def attack_curves(
@@ -32,15 +43,13 @@ def attack_curves(
     """
     given = {name: numbers_in(found, f"accuracies of {name}") for name, found in accuracies.items()}
     _check(epsilons, given)
-    figure = new_figure(2.6 + 0.18 * len(accuracies), width=0.75 * WIDTH, title=title)
+    figure = new_figure(2.75 + 0.18 * len(accuracies), width=0.75 * WIDTH, title=title)
     axes = quiet(figure.subplots(), grid="y")
     lines, told = [], []
     for place, (name, found) in enumerate(given.items()):
         values = found.double().numpy()
         mean, half = values.mean(axis=0), half_width(values)
-        dash = DASHES[place % len(DASHES)]
-        pattern = (0, tuple(float(part) / 2 for part in dash.split())) if dash else "solid"
-        lines += axes.plot(epsilons, mean, color=colour_of(place), linewidth=1.6, linestyle=pattern)
+        lines += axes.plot(epsilons, mean, color=colour_of(place), linewidth=1.6, linestyle=dashes_of(place))
         if half is not None:
             axes.fill_between(epsilons, mean - half, mean + half, color=colour_of(place), alpha=0.15, linewidth=0)
         told.append(f"{spoken_method(name)} {', '.join(number(value) for value in mean)}")
@@ -49,6 +58,8 @@ def attack_curves(
     label_axes(axes, x=label, y="accuracy (share of rows predicted right)")
     names = [spoken_method(name) for name in accuracies]
     add_legend(axes, lines, names, loc="upper left", bbox_to_anchor=(-0.02, -0.2), borderaxespad=0, handlelength=2.4)
+    if any(len(found) > 1 for found in given.values()):
+        key_below(figure, "bands: 95 % intervals over seeds")
     sizes = ", ".join(number(size) for size in epsilons)
     return describe(figure, f"{title or 'Accuracy under attack'} at {label} {sizes}: {'; '.join(told)}")
 

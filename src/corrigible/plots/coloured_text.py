@@ -17,7 +17,19 @@ from corrigible.figures import signed
 from corrigible.notebook import Shown
 from corrigible.pictures import shared_limit
 from corrigible.plots.features import numbers_in
-from corrigible.plots.style import DIVERGING, LARGE, WIDTH, describe, ink_on, new_figure, plain, shortened, text_style
+from corrigible.plots.style import (
+    DIVERGING,
+    LARGE,
+    SIGNS,
+    WIDTH,
+    describe,
+    ink_on,
+    key_below,
+    new_figure,
+    plain,
+    require_limit,
+    shortened,
+)
 from corrigible.printable import plural
 
 LINE_HEIGHT = 1.75
@@ -58,7 +70,7 @@ def coloured_text(
         axes.text(*middle, box.word, fontsize=LARGE, color=ink_on(colour), ha="center", va="center", parse_math=False)
     axes.set_xlim(0, (width - 0.2) * 72)
     axes.set_ylim(-num_lines * LINE_HEIGHT * LARGE, 0)
-    figure.supxlabel("red: raises the score · blue: lowers it", **text_style(x=0.02, ha="left"))
+    key_below(figure, SIGNS)
     return describe(figure, f"{title or 'Text'}: {_told(words, values)}")
 
 
@@ -113,8 +125,7 @@ def _colours(words: Sequence[str], values: Tensor, limit: float | None) -> list[
         raise DataError(
             f"{plural(len(words), 'word')} and values of shape {tuple(values.shape)}; expected one value per word"
         )
-    if limit is not None and not 0 < limit < float("inf"):
-        raise DataError(f"the limit is {limit}; expected a number above 0")
+    require_limit(limit)
     end = limit or shared_limit([values[None].float()])
     shares = Normalize(-end, end, clip=True)(np.ma.masked_invalid(values.detach().double().cpu().numpy()))
     return [to_hex(colour) for colour in DIVERGING(shares)]

@@ -10,7 +10,7 @@ from matplotlib.figure import Figure
 from torch import Tensor
 
 from corrigible.errors import DataError, unknown
-from corrigible.figures import DASHES, number
+from corrigible.figures import number
 from corrigible.intervals import half_width
 from corrigible.plots.features import numbers_in
 from corrigible.plots.style import (
@@ -18,6 +18,7 @@ from corrigible.plots.style import (
     WIDTH,
     add_legend,
     colour_of,
+    dashes_of,
     describe,
     label_axes,
     limits_of_scores,
@@ -60,7 +61,7 @@ def deletion_insertion_curves(
             raise DataError(unknown("kind of curves in random_order", kind, tuple(panels)))
     beside = {kind: _numbers(kind, (random_order or {}).get(kind, {}), least=0) for kind in panels}
     longest = max(len(panels[kind]) + len(beside[kind]) for kind in panels)
-    height = 2.6 + 0.18 * longest
+    height = 2.6 + 0.18 * (longest + 1)
     figure = new_figure(
         height,
         width=(1.25 if any(beside.values()) else 1.0) * (WIDTH if len(panels) == 2 else 0.7 * WIDTH),
@@ -84,30 +85,28 @@ def deletion_insertion_curves(
 
 def _draw(axes: Axes, curves: Curves, random_order: Curves, styles: Mapping[str, int]) -> dict[str, float]:
     """The area under each mean curve."""
-    lines, legend, areas = [], [], {}
+    lines, legend, areas, band = list[Any](), list[str](), dict[str, float](), None
     every = [(name, curve, False) for name, curve in curves.items()]
     every += [(name, curve, True) for name, curve in random_order.items()]
     for name, curve, is_random in every:
         scores = curve.double().numpy()
         share, mean = np.linspace(0, 1, scores.shape[1]), scores.mean(axis=0)
         style = styles.get(name, len(styles))
-        pattern = (0, (1, 1.5)) if is_random else _pattern(style)
+        pattern = (0, (1, 1.5)) if is_random else dashes_of(style)
         width = 1.2 if is_random else 1.6
         lines += axes.plot(share, mean, color=colour_of(style), linewidth=width, linestyle=pattern)
         half = None if is_random else half_width(scores)
         if half is not None:
-            axes.fill_between(share, mean - half, mean + half, color=colour_of(style), alpha=0.15, linewidth=0)
+            band = axes.fill_between(share, mean - half, mean + half, color=colour_of(style), alpha=0.15, linewidth=0)
         said = f"{spoken_method(name)}{', random order' if is_random else ''}"
         areas[said] = float((mean[1:] + mean[:-1]).mean() / 2)
         legend.append(f"{said}: area {number(areas[said])}")
     axes.set_xlim(0, 1)
+    if band is not None:
+        lines.append(band)
+        legend.append("band: 95 % interval over rows")
     add_legend(axes, lines, legend, loc="upper left", bbox_to_anchor=(-0.02, -0.2), borderaxespad=0, handlelength=2.4)
     return areas
-
-
-def _pattern(style: int) -> Any:
-    dash = DASHES[style % len(DASHES)]
-    return (0, tuple(float(part) / 2 for part in dash.split())) if dash else "solid"
 
 
 def _numbers(kind: str, curves: Curves, *, least: int = 1) -> dict[str, Tensor]:

@@ -25,6 +25,7 @@ from corrigible.plots.style import (
     colour_bar,
     describe,
     new_figure,
+    require_limit,
     shortened,
     spoken_method,
     text_style,
@@ -242,5 +243,4 @@ def _check(
             raise DataError(f"{name} has shape {tuple(values.shape)}; expected that of x, {tuple(x.shape)}")
     if titles and len(titles) != len(x):
         raise DataError(f"{plural(len(titles), 'title')} for {plural(len(x), 'image')}; expected one each")
-    if limit is not None and not 0 < limit < float("inf"):
-        raise DataError(f"the limit is {limit}; expected a number above 0")
+    require_limit(limit)

@@ -23,8 +23,10 @@ from corrigible.plots.style import (
     SMALL,
     colour_bar,
     describe,
+    key_below,
     new_figure,
     on_two_lines,
+    require_limit,
     text_style,
 )
 from corrigible.types import Columns
@@ -63,8 +65,7 @@ def interaction_matrix(
         DataError: a matrix that is not square, symmetric and finite, a limit that is not above 0, or names for another
             number of columns.
     """
-    if limit is not None and not 0 < limit < float("inf"):
-        raise DataError(f"the limit is {limit}; expected a number above 0")
+    require_limit(limit)
     given = numbers_in(values, "values").double()
     _check(given)
     named = columns_named(columns, given.shape[-1])
@@ -87,7 +88,7 @@ def interaction_matrix(
         _write_numbers(axes, matrix, limit, noise)
     colour_bar(figure, drawn, ax=axes, label=label, shrink=0.9, aspect=18)
     if noise is not None:
-        figure.supxlabel("grey: within sampling error of 0", **text_style(x=0.02, ha="left"))
+        key_below(figure, "grey: within sampling error of 0")
     return describe(figure, f"{title or 'Interactions'} of {len(names)} features{_strongest_pair(matrix, names)}")
 
 

@@ -18,6 +18,7 @@ from corrigible.plots.style import (
     add_legend,
     colour_of,
     describe,
+    key_below,
     label_axes,
     limits_around,
     name_rows,
@@ -69,12 +70,14 @@ def mean_bars(
     shown = [names[place] for place in places]
     num_left_out = len(names) - len(places)
     thickness = max(row_height(shown), 0.15 * len(series) + 0.12)
-    figure = new_figure(0.9 + thickness * len(places) + 0.2 * len(series), title=title)
+    figure = new_figure(1.05 + thickness * len(places) + 0.2 * len(series), title=title)
     axes = quiet(figure.subplots(), grid="x")
     _draw(axes, list(series.values()), places)
     name_rows(axes, shown)
     axes.set_xlim(0, limits_around(0.0, max(axes.dataLim.x1, 0.0))[1])
     label_axes(axes, x=label + (f" ({num_left_out} smaller features not shown)" if num_left_out else ""))
+    if any(bars.half is not None for bars in series.values()):
+        key_below(figure, "lines: 95 % intervals over rows")
     if len(series) > 1:
         across = len(series) if sum(map(len, series)) + 6 * len(series) < 66 else 1
         add_legend(axes, axes.containers[: len(series)], list(series), **ABOVE, ncols=across)

@@ -6,7 +6,16 @@ from dataclasses import dataclass
 from matplotlib.figure import Figure
 
 from corrigible.errors import DataError
-from corrigible.plots.style import add_legend, colour_of, describe, label_axes, new_figure, quiet, spoken_method
+from corrigible.plots.style import (
+    add_legend,
+    colour_of,
+    describe,
+    key_below,
+    label_axes,
+    new_figure,
+    quiet,
+    spoken_method,
+)
 
 MARKERS = "osD^vPX<>p*d8"
 """As many as share no factor with the number of colours: more methods can be told apart."""
@@ -56,6 +65,8 @@ def method_scatter(methods: Sequence[MethodResult], *, title: str = "") -> Figur
         f"{spoken_method(m.name)} (step: {m.step_cost:.2f} ×)" if m.step_cost else spoken_method(m.name) for m in shown
     ]
     add_legend(axes, handles, names, loc="upper left", bbox_to_anchor=(1.01, 1.02), borderaxespad=0, labelspacing=0.7)
+    if any(found.low is not None for found in shown):
+        key_below(figure, "lines: 95 % intervals")
     said = "; ".join(
         f"{name}: accuracy {m.accuracy:.3f}, overlap {m.overlap:.3f}" for name, m in zip(names, shown, strict=True)
     )

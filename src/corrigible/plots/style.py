@@ -19,8 +19,9 @@ from matplotlib.figure import Figure
 from matplotlib.text import Text
 from matplotlib.ticker import FuncFormatter
 
+from corrigible.errors import DataError
 from corrigible.explanations.surrogates.fidelity import Fidelity
-from corrigible.figures import COLOURS, short_number
+from corrigible.figures import COLOURS, DASHES, short_number
 from corrigible.pictures import STOPS, UNKNOWN
 
 INK, MUTED, RULE = "#1b1f24", "#57606a", "#d5dbe1"
@@ -61,6 +62,9 @@ class ShownFigure(Figure):
         return f"Figure({description(self)})"
 
 
+SIGNS = "red: raises the score · blue: lowers it"
+
+
 def new_figure(height: float, *, width: float = WIDTH, title: str = "") -> Figure:
     """An empty figure of that size in inches, and as much higher as the title at its upper left takes."""
     # 0.105 inches per character of this size, on average.
@@ -70,6 +74,11 @@ def new_figure(height: float, *, width: float = WIDTH, title: str = "") -> Figur
         style: dict[str, Any] = {"fontsize": LARGE, "fontweight": "bold", "color": INK, "linespacing": 1.25}
         figure.suptitle("\n".join(lines), x=0.06 / width, ha="left", **style).set_parse_math(False)
     return figure
+
+
+def _ticks() -> FuncFormatter:
+    """Numbers beside an axis, without the errors of their last digits."""
+    return FuncFormatter(lambda value, _: short_number(float(f"{value:.12g}")))
 
 
 def quiet(axes: Axes, *, grid: str | None = None) -> Axes:
@@ -82,7 +91,7 @@ def quiet(axes: Axes, *, grid: str | None = None) -> Axes:
     axes.tick_params(labelsize=SMALL, labelcolor=MUTED, color=FAINT, length=3, width=0.8)
     axes.grid(visible=False)
     for axis in (axes.xaxis, axes.yaxis):
-        axis.set_major_formatter(FuncFormatter(lambda value, _: short_number(float(f"{value:.12g}"))))
+        axis.set_major_formatter(_ticks())
     if grid is not None:
         axes.grid(visible=True, axis=grid, color="#e6e9ed", linewidth=0.8, linestyle="-")  # type: ignore[arg-type]
         axes.set_axisbelow(True)
@@ -148,7 +157,7 @@ def colour_bar(figure: Figure, drawn: Any, *, label: str = "", **place: Any) -> 
     """The legend of a colour scale; ``place`` is what ``Figure.colorbar`` takes."""
     bar = figure.colorbar(drawn, **place)
     bar.outline.set_visible(False)
-    bar.formatter = FuncFormatter(lambda value, _: short_number(float(f"{value:.12g}")))
+    bar.formatter = _ticks()
     bar.ax.tick_params(labelsize=SMALL, labelcolor=MUTED, color=FAINT, length=3, width=0.8)
     bar.set_label(label, fontsize=SMALL, color=MUTED)
     for text in (bar.ax.xaxis.label, bar.ax.yaxis.label):
@@ -159,6 +168,23 @@ def colour_bar(figure: Figure, drawn: Any, *, label: str = "", **place: Any) -> 
 def colour_of(place: int) -> str:
     """The colour of the curve, class or group at this place, as in the report."""
     return COLOURS[place % len(COLOURS)]
+
+
+def dashes_of(place: int) -> Any:
+    """The line style of the curve at this place, as matplotlib takes it."""
+    dash = DASHES[place % len(DASHES)]
+    return (0, tuple(float(part) / 2 for part in dash.split())) if dash else "solid"
+
+
+def key_below(figure: Figure, *lines: str) -> None:
+    """What colours, bands and whiskers mean, at the foot of the figure; empty lines are left out."""
+    figure.supxlabel("\n".join(filter(None, lines)), **text_style(x=0.02, ha="left"))
+
+
+def require_limit(limit: float | None) -> None:
+    """Raises DataError for an end of a colour scale that is not above 0."""
+    if limit is not None and not 0 < limit < float("inf"):
+        raise DataError(f"the limit is {limit}; expected a number above 0")
 
 
 def ink_on(colour: str) -> str:

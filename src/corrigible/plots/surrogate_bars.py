@@ -11,7 +11,9 @@ from corrigible.plots.style import (
     INK,
     NEGATIVE,
     POSITIVE,
+    SIGNS,
     describe,
+    key_below,
     label_axes,
     limits_around,
     name_rows,
@@ -42,7 +44,7 @@ def surrogate_bars(found: LinearSurrogate, *, max_terms: int = 20, title: str = 
         else columns.names[place]
         for place in chosen
     ]
-    figure = new_figure(1.0 + row_height(names) * max(len(chosen), 1), title=title)
+    figure = new_figure(1.15 + row_height(names) * max(len(chosen), 1), title=title)
     axes = quiet(figure.subplots(), grid="x")
     shown = weights[chosen]
     axes.barh(range(len(chosen)), shown, height=0.62, color=[POSITIVE if w > 0 else NEGATIVE for w in shown])
@@ -59,5 +61,5 @@ def surrogate_bars(found: LinearSurrogate, *, max_terms: int = 20, title: str = 
     rest = f"; {num_left_out} smaller terms not shown" if num_left_out else ""
     label = f"weight in the {found.explained}, per standard deviation or for being the category"
     label_axes(axes, x=f"{label}; constant {number(found.intercept)}{rest}")
-    figure.supxlabel(str(found.fidelity), **text_style(x=0.02, ha="left"))
+    key_below(figure, SIGNS, str(found.fidelity))
     return describe(figure, f"{title}: {found.rules()}")

@@ -17,6 +17,7 @@ from corrigible.plots.style import (
     NORMAL,
     describe,
     ink_on,
+    key_below,
     new_figure,
     shortened,
     text_style,
@@ -67,7 +68,7 @@ def surrogate_tree(found: TreeSurrogate, *, title: str = "") -> Figure:
         _draw_branches(axes, node)
         if isinstance(node.node, Leaf):
             _draw_leaf(axes, found, node, deepest)
-    figure.supxlabel(str(found.fidelity), **text_style(x=0.02, ha="left"))
+    key_below(figure, str(found.fidelity))
     return describe(figure, f"{title}: {found.rules()}")
 
 

@@ -25,8 +25,10 @@ from corrigible.plots.style import (
     MUTED,
     NEGATIVE,
     POSITIVE,
+    SIGNS,
     WIDTH,
     describe,
+    key_below,
     label_axes,
     limits_around,
     name_rows,
@@ -105,9 +107,10 @@ def waterfall(
     is_joined = [False] * (len(names) - num_joined) + [True] * num_joined
     panels = {name: _Panel(steps, *ends[name]) for name, steps in sizes.items()}
     names, panels = _with_unexplained(names, panels)
+    is_pale = num_joined > 0 or len(names) > len(is_joined)
     rows = [BASELINE, *names, "this row"]
     width = WIDTH if len(panels) == 1 else 1.6 + 3.9 * len(panels)
-    figure = new_figure(0.75 + row_height(rows) * len(rows) + 0.2 * (len(panels) > 1), width=width, title=title)
+    figure = new_figure(0.95 + row_height(rows) * len(rows) + 0.2 * (len(panels) > 1), width=width, title=title)
     all_axes = figure.subplots(1, len(panels), sharex=True, sharey=True, squeeze=False)[0]
     reached = np.concatenate([[*panel.ends, panel.score] for panel in panels.values()])
     span = float(np.ptp(reached)) or 1.0
@@ -118,6 +121,7 @@ def waterfall(
     all_axes[0].xaxis.set_major_locator(MaxNLocator(5))
     all_axes[0].set_xlim(*limits_around(reached.min() - ROOM * span, reached.max() + ROOM * span))
     name_rows(all_axes[0], rows)
+    key_below(figure, SIGNS + (" · pale: several features, or what they leave open" if is_pale else ""))
     said = "; ".join(f"{name}{': ' * bool(name)}{_told(panel, names, label)}" for name, panel in panels.items())
     return describe(figure, f"{title or 'Waterfall'}: {said}")
 

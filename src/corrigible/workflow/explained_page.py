@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 
 import torch
 from jaxtyping import Float, Int
@@ -47,6 +48,15 @@ class Explanations:
     labels: Labels
     """The recipe's words for columns, categories and classes."""
 
+    @cached_property
+    def kind(self) -> str:
+        """What its rows are drawn as: "text", "table", "image" or "other"."""
+        if tokens_of(self.data) is not None:
+            return "text"
+        if columns_of(self.data) is not None:
+            return "table"
+        return "image" if rows_of(self.data, torch.tensor([0])).x.ndim == 4 else "other"
+
 
 Maps = Callable[[TensorData, Tensor], Tensor | None]
 """(rows, target) -> what is drawn of them in place of their attributions; None for the attributions themselves."""
@@ -76,10 +86,10 @@ def explained_page(
     return render_explained(
         ExplainedPage(
             title=f"{title}: what speaks for each prediction",
-            kind=_kind(found.data),
+            kind=found.kind,
             about=(
                 *_about(found, model, method, split, len(shown), is_chosen=is_chosen, is_covered=readable is not None),
-                _reading(found.data, method if readable is None else ""),
+                _reading(found, method if readable is None else ""),
                 *(() if is_chosen else _none_wrong(chosen, found.data)),
             ),
             legend=_legend(found, drawn),
@@ -140,12 +150,12 @@ def _none_wrong(chosen: Sequence[Instructive], data: Dataset) -> list[str]:
     )
 
 
-def _reading(data: Dataset, method: str) -> str:
-    is_class = task_of(data).logits is not None
+def _reading(found: Explanations, method: str) -> str:
+    is_class = task_of(found.data).logits is not None
     does = "speaks for the prediction, blue against it" if is_class else "raises the prediction, blue lowers it"
     if method in GRADIENTS:
         does = "means that a higher value there would raise that score, blue that it would lower it"
-    match _kind(data):
+    match found.kind:
         case "image":
             return f"Beside each image is a map over a faint copy of it: red {does}."
         case "table":
@@ -156,16 +166,8 @@ def _reading(data: Dataset, method: str) -> str:
             return "The inputs of these rows cannot be drawn; their attributions are in the folder of the run."
 
 
-def _kind(data: Dataset) -> str:
-    if tokens_of(data) is not None:
-        return "text"
-    if columns_of(data) is not None:
-        return "table"
-    return "image" if rows_of(data, torch.tensor([0])).x.ndim == 4 else "other"
-
-
 def _legend(found: Explanations, drawn: Float[Tensor, " shown *input"]) -> Markup:
-    if _kind(found.data) != "image":
+    if found.kind != "image":
         return Markup("")
     return pictures.colour_scale(pictures.shared_limit(list(drawn)))
 
@@ -174,7 +176,7 @@ def _drawings(
     found: Explanations, shown: Int[Tensor, " shown"], attribution: Float[Tensor, " shown *input"]
 ) -> list[Markup]:
     rows = rows_of(found.data, found.index[shown])
-    match _kind(found.data):
+    match found.kind:
         case "image":
             return _pictures(rows, attribution)
         case "table":

@@ -92,6 +92,8 @@ class _Table:
     class_names: Sequence[str]
     order: tuple[str, ...]
     """The features, those with the largest attributions over all models first: the same in all figures."""
+    predicted: list[list[str]]
+    """For each model and row, what is predicted; empty for a model where that was not kept."""
     titles: list[list[str]]
     """For each model and row, what is predicted and how certainly."""
     labels: list[str]
@@ -122,12 +124,16 @@ def _table(
         class_names = [str(k) for k in range(int(torch.maximum(rows["y"], rows["target"]).max()) + 1)]
     labels = results.get("explained_labels") or [class_names[label] for label in rows["y"].tolist()]
     predicted, sure = (results.get(f"explained_{what}", {}) for what in ("predictions", "certainties"))
+    of_models = [
+        [predicted[str(place)][row] for row in kept] if str(place) in predicted else [] for place in range(len(models))
+    ]
     titles = [
-        [_said(predicted[str(place)][row], sure[str(place)][row]) for row in kept] if str(place) in predicted else []
-        for place in range(len(models))
+        [_said(text, sure[str(place)][row]) for text, row in zip(texts, kept, strict=True)] if texts else []
+        for place, texts in enumerate(of_models)
     ]
     return _Table(
-        rows, models, columns, words, class_names, tuple(columns.features[place] for place in order), titles,
+        rows, models, columns, words, class_names, tuple(columns.features[place] for place in order),
+        of_models, titles,
         [labels[row] for row in kept] if "explained_labels" in results else labels,
         results.get("explained_score") or "score",
     )  # fmt: skip
@@ -213,7 +219,7 @@ def _shown(table: _Table) -> list[int]:
     count = len(table.rows["x"])
     moved: list[int] = []
     if len(table.titles) > 1 and all(table.titles[:2]):
-        before, after = ([title.partition(" (")[0] for title in titles] for titles in table.titles[:2])
+        before, after = table.predicted[:2]
         moved = [place for place in range(count) if before[place] != after[place]] if table.words.has_classes else []
     chosen = [moved[place] for place in np.linspace(0, len(moved) - 1, min(MOST_MOVED, len(moved))).round().astype(int)]
     spread = np.linspace(0, count - 1, min(NUM_WATERFALLS, count)).round().astype(int).tolist()

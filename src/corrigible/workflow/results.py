@@ -46,10 +46,8 @@ def chance_in_words(data: Dataset) -> str:
 
 def corrected_in_words(found: Verdict) -> str:
     """The outcome, and how far the reliance fell."""
-    before, now = (
-        found.moved_as.format(f"{100 * reliance:.1f}") for reliance in (found.reliance_before, found.reliance_after)
-    )
-    return f"{found.outcome}: exchanging what was marked moves {now}, {before.partition(' by ')[2]} before"
+    now = found.moved_as.format(f"{100 * found.reliance_after:.1f}")
+    return f"{found.outcome}: exchanging what was marked moves {now}; before, {100 * found.reliance_before:.1f}"
 
 
 def why_failed(found: Verdict, *, epochs: int, learning_rate: float, where: str) -> tuple[str, ...]:
