@@ -121,14 +121,11 @@ from corrigible import correkt  # wrong
 model, rows = torch.nn.Linear(3, 2), (torch.ones(6, 3), torch.arange(6) % 2)
 feedback = corrigible.Feedback("age", row=1)
 
-corrigible.correct(model, rows, 3)  # wrong
-corrigible.correct(model, rows, feedback)  # wrong
 corrigible.correct(model, rows, [feedback], epoch=3)  # wrong
 corrigible.correct(model, rows, [feedback], epochs="3")  # wrong
 corrigible.explian(model, rows[0])  # wrong
 corrigible.Feedback("age", polarity="unimportant")  # wrong
 corrigible.Feedback("age", row="first")  # wrong
-corrigible.evaluate(model, rows, metrics=3)  # wrong
 corrigible.evaluate(model, rows)[0].value + 1.0  # wrong
 corrigible.suspects(model, rows)[0].name  # wrong
 corrigible.verify("sealed").okay  # wrong
