@@ -344,7 +344,8 @@ def test_inputs_that_the_model_ignores_move_nothing(choice):
     model = model_of(data)
     model[0].weight.data[:, 1] = 0
     found = gather(model, data, names=["shift", "attribution_share"], feedback=SAID).on_marked
-    assert found["shift"].abs().max() == 0
+    # Some processors round float32 products by where a row stands in its batch.
+    assert found["shift"].abs().max() < 1e-6
     assert found["attribution_share"].abs().max() == 0
 
 

@@ -351,3 +351,10 @@ def test_the_share_in_the_outline_stands_beside_its_area():
     marked[..., :2] = True
     flat = replace(row, irrelevant=marked, attribution_before=torch.ones_like(row.x))
     assert "in outline: 1.0 times its area" in text_of(render(replace(image_content(), heatmaps=(flat,))))
+
+
+def test_the_reasons_that_people_gave_are_told():
+    day = datetime(2026, 3, 4, tzinfo=UTC)
+    said = (Feedback("age", scope="dataset", note="<i>set later</i>", author="Ada", at=day),) * 2
+    text = text_of(render(replace(table_content(), feedback=said)))
+    assert "&lt;i&gt;set later&lt;/i&gt; (Ada, 2026-03-04, 2 times)" in text

@@ -237,7 +237,7 @@ def discard(study: Path, run: str, author: str, note: str, as_json: bool) -> Non
 @main.command()
 @STUDY
 @click.option("--port", type=click.IntRange(1, 65535), help="Port on this computer [default: 8765, or a free one].")
-@click.option("--author", default="", help="Who reviews [default: asked on the page].")
+@click.option("--author", default="", help="Who reviews; it can be changed on the page.")
 @click.option("--no-browser", is_flag=True, help="Only print the address.")
 @JSON
 def review(study: Path, port: int | None, author: str, no_browser: bool, as_json: bool) -> None:

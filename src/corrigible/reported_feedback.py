@@ -26,6 +26,14 @@ def feedback_counts(
     return [(*key, count) for key, count in sorted(counted.items())]
 
 
+def feedback_notes(feedback: Sequence[Feedback]) -> list[tuple[str, str, str, int]]:
+    """(note, author, day of the first, count) of the reasons that people wrote down, in the order of time."""
+    noted = [said for said in feedback if said.note]
+    counted = Counter((said.note, said.author) for said in noted)
+    days = {(said.note, said.author): said.at.date().isoformat() for said in reversed(noted) if said.at}
+    return [(note, author, days.get((note, author), ""), count) for (note, author), count in counted.items()]
+
+
 def _applies_to(said: Feedback, class_names: Sequence[str]) -> str:
     if said.scope == "class" and said.label is not None:
         return f"every row of class {class_named(said.label, class_names)}"

@@ -17,7 +17,7 @@ from corrigible.comparison import comparison, spoken
 from corrigible.plots.page import as_image
 from corrigible.rendered import rendered
 from corrigible.reported_confusion import classes_used, confusion_table
-from corrigible.reported_feedback import features_of, feedback_counts, feedback_features, feedback_masks
+from corrigible.reported_feedback import features_of, feedback_counts, feedback_features, feedback_masks, feedback_notes
 from corrigible.training import Epoch
 from corrigible.types import Feedback, Measurement
 
@@ -171,6 +171,7 @@ def render(content: ReportContent) -> str:
         feedback_counts=feedback_counts(content.feedback, class_names, content.later),
         feedback_masks=feedback_masks(content.feedback),
         feedback_features=feedback_features(content.feedback),
+        feedback_notes=feedback_notes(content.feedback),
     )
 
 

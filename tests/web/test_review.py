@@ -10,6 +10,7 @@ import time
 import uuid
 import zlib
 from contextlib import closing
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -20,8 +21,11 @@ from corrigible.study import open_study
 from corrigible.trusted_code import own
 from corrigible.web.app import app_of
 from corrigible.workflow.reviews.review import Review
+from corrigible.workflow.reviews.start import suspect_rows, suspects_of
 from studies import corrigible, edit, image_study, refused
 
+SUSPECT = {"rank": 1, "region": "--box 0 0 2 2", "label": "", "tells_label": True, "rows": [3]}
+SUSPECT |= {"effect": 0.5, "low": 0.4, "high": 0.6, "ratio": 2.0}
 EVIL = "Ada'); DROP TABLE event; -- <img src=x onerror=alert(1)>"
 
 
@@ -287,3 +291,14 @@ def test_a_study_whose_code_nobody_trusts_is_not_reviewed(study, tmp_path):
     shutil.copytree(study, copied)
     edit(copied, 'kind = "image"', 'source = "somewhere:load"')
     assert "corrigible trust" in refused("review", copied, "--no-browser")
+
+
+def test_suspects_are_those_of_the_model_that_is_looked_at(study):
+    opened, model = open_study(study), open_study(study).latest("train")
+    facts = {"shape": [1, 8, 8], "splits": {"train": {}}}
+    with opened.new_run("suspect", parent=model.name) as draft:
+        draft.write_json("suspects.json", [SUSPECT])
+    assert [found["rank"] for found in suspects_of(opened, model, facts)] == [1]
+    assert suspect_rows(opened, model, 1) == [3]
+    other = replace(model, folder=model.folder.parent / "0099-correct")
+    assert suspects_of(opened, other, facts) == [] and suspect_rows(opened, other, 1) == []

@@ -30,7 +30,9 @@ HEADERS = {
     "cross-origin-resource-policy": "same-origin",
     "cross-origin-opener-policy": "same-origin",
 }
-OPEN_AGAIN = "Open the address that `corrigible review` printed; it works once, in one browser."
+DAYS = 30 * 24 * 3600
+"""Seconds that a browser which was closed is still let in, as long as the server runs."""
+OPEN_AGAIN = "The address that `corrigible review` printed works once, in one browser: start it again for a new one."
 
 
 class Guard:
@@ -92,7 +94,7 @@ class Guard:
         answer = RedirectResponse("/", status_code=303)
         if is_right:
             self.token = ""
-            answer.set_cookie(self.cookie_name, self._cookie, path="/", httponly=True, samesite="strict")
+            answer.set_cookie(self.cookie_name, self._cookie, path="/", httponly=True, samesite="strict", max_age=DAYS)
         return answer
 
     def _has_cookie(self, request: Request) -> bool:

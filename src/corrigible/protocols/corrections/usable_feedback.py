@@ -48,7 +48,10 @@ def require_marked(
         raise FeedbackError(f"feedback on class {class_named(absent[0], class_names)}; the data has {known}")
     said = marks.said(labels)
     if not said:
-        raise FeedbackError("the feedback marks no input of any row; expected a mask with at least one True")
+        raise FeedbackError(
+            f"the feedback ({feedback[0].region}) marks no input of any row; expected marked pixels, features of the "
+            "table, or a phrase that stands in some row"
+        )
     for method in methods:
         serves = method.declaration.serves
         if serves == {"irrelevant"} and not said & serves:

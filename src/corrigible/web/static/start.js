@@ -111,6 +111,6 @@ function suspect({ rank, title, sentence, tells_label: tells, picture, rows }) {
     picture && first ? markedThumb(first[0], first[1], picture) : el("span", { class: "no-picture", "aria-hidden": "true" }, String(rank)),
     el("span", {}, el("strong", {}, title), el("span", { class: "sentence" }, sentence),
       el("small", {}, tells ? "It tells the label by itself. " : "It does not tell the label by itself. ", plural(rows.length, "example")))),
-  el("a", { class: "all-rows", href: `/items?suspect=${rank}` }, "all its rows"));
+  el("a", { class: "all-rows", href: `/items?suspect=${rank}` }, "its examples"));
 }
 

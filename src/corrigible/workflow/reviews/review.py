@@ -100,7 +100,7 @@ class Review:
         await self._loaded()
         rows, holding = None, ()
         if asked.get("suspect") is not None:
-            rows = await self._at_desk(suspect_rows, self.desk.study, number_in(asked, "suspect"))
+            rows = await self._at_desk(suspect_rows, self.desk.study, self.run, number_in(asked, "suspect"))
         facts = self.desk.facts
         text = text_in(asked, "text", default="")
         if text and facts.get("kind") == "text":

@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 
 from corrigible.errors import StudyError
+from corrigible.printable import plural
 from corrigible.recipe_keys import content_of
 from corrigible.run_records import decisions
 from corrigible.said import Features, Phrase, Pixels, Region
@@ -28,7 +29,7 @@ def study_json(desk: Desk, run: Run, *, reviewer: str, warnings: list[str], fail
         failure: why the data cannot be loaded; empty where it is or is being loaded.
     """
     content, facts = content_of(desk.study.recipe_text), desk.facts
-    suspects = suspects_of(desk.study, facts)
+    suspects = suspects_of(desk.study, run, facts)
     return {
         "title": title_of(desk.study),
         "kind": facts.get("kind", content["data"].get("kind", "image")),
@@ -95,21 +96,19 @@ def _percent(share: float) -> str:
     return f"{100 * share:.1f}\u00a0%"
 
 
-def suspects_of(study: Study, facts: Mapping[str, Any]) -> list[dict[str, Any]]:
-    """The regions that the latest ``suspect`` ranked; none if nobody asked."""
-    if not facts:
-        return []
-    try:
-        run = study.latest("suspect")
-    except StudyError:
-        return []
-    return [_suspect(found, facts) for found in run.read("suspects.json")[:MOST_SUSPECTS]]
+def suspects_of(study: Study, model: Run, facts: Mapping[str, Any]) -> list[dict[str, Any]]:
+    """The regions that the latest ``suspect`` of this model ranked; none if nobody asked."""
+    return [_suspect(found, facts) for found in _ranked(study, model)[:MOST_SUSPECTS]] if facts else []
 
 
-def suspect_rows(study: Study, rank: int) -> list[int]:
-    """The training rows that the suspect of that rank names."""
-    found = study.latest("suspect").read("suspects.json")
-    return [int(row) for suspect in found if suspect["rank"] == rank for row in suspect["rows"]]
+def suspect_rows(study: Study, model: Run, rank: int) -> list[int]:
+    """The training rows that the model's suspect of that rank names."""
+    return [int(row) for suspect in _ranked(study, model) if suspect["rank"] == rank for row in suspect["rows"]]
+
+
+def _ranked(study: Study, model: Run) -> list[Mapping[str, Any]]:
+    runs = [run for run in study.runs() if run.verb == "suspect" and run.record.get("parent") == model.name]
+    return runs[-1].read("suspects.json") if runs else []
 
 
 def _suspect(found: Mapping[str, Any], facts: Mapping[str, Any]) -> dict[str, Any]:
@@ -157,13 +156,19 @@ def _region(written: str, shape: tuple[int, ...]) -> Region:
 
 def next_of(desk: Desk, run: Run, has_suspects: bool) -> dict[str, str]:
     """What to do next, and where."""
-    counts = desk.counts()
-    if run.verb == "correct" and run.name not in decisions(found.record for found in desk.study.runs()):
-        return {"sentence": "The model was corrected. See what changed, and keep or discard it.", "href": "/correct"}
-    if counts["said"]:
-        said = counts["said"]
-        things = "1 statement" if said == 1 else f"{said:,} statements"
-        return {"sentence": f"{things} so far. Mark more, or correct the model now.", "href": "/correct"}
+    desk.catch_up()
+    said = desk.standing.standing(list(desk.standing.said))
+    if run.verb == "correct":
+        if run.name not in decisions(found.record for found in desk.study.runs()):
+            sentence = "The model was corrected. See what changed, and keep or discard it."
+            return {"sentence": sentence, "href": "/correct"}
+        said = [number for number in said if number > run.record.get("feedback_revision", 0)]
+        if not said and not has_suspects:
+            sentence = "The corrected model was kept. Write the report, or look for other regions."
+            return {"sentence": sentence, "href": "/report"}
+    if said:
+        things = plural(len(said), "statement") + (" since the correction" if run.verb == "correct" else " so far")
+        return {"sentence": f"{things}. Mark more, or correct the model now.", "href": "/correct"}
     if has_suspects:
         return {"sentence": "Look at the regions below: may the model go by them?", "href": "/items?suspect=1"}
     return {"sentence": "Look at items where the model is wrong, and mark what must not matter.", "href": "/items"}
