@@ -29,7 +29,7 @@ function begin(study, end) {
   const { said, marked } = study.counts;
   return el("section", { class: "next-step" },
     el("p", { class: "lead" }, said
-      ? `The model is trained again with what was said so far: ${plural(said, "remark")} on ${plural(marked, "row")}. The model before stays as it is.`
+      ? `The model is trained again with what was said so far: ${plural(said, "statement")}, made on ${plural(marked, "row")}. The model before stays as it is.`
       : "Nothing was said yet. Review a few items first, then correct."),
     said ? again(end) : el("p", { class: "buttons" }, el("a", { class: "button main", href: study.next.href }, "Review items")));
 }
