@@ -30,7 +30,7 @@ from cue_cases import case, case_of, schedules
 from cue_studies import COLOURS, SPLITS, Part, photographs, texts
 from digits import TRAIN, Digits, fresh_mlp, trained
 from PIL import Image
-from runner import Numbers, Row, Unit, measure, options, units_of
+from runner import Numbers, Row, measure, options, units_of
 from skimage.segmentation import slic
 from tables import leaking, table_trained
 from torch import Tensor, nn
@@ -52,8 +52,8 @@ Subject = tuple[nn.Module, TensorData, Tensor]
 
 def main() -> None:
     asked = options(__doc__, seeds=3).parse_args()
-    units = units_of({name: partial(of_case, name) for name in CASES}, asked)
-    measure([*units, Unit("time", timed)], asked, settings={"rows": NUM_ROWS})
+    works = {**{name: partial(of_case, name) for name in CASES}, "time": timed}
+    measure(units_of(works, asked), asked, settings={"rows": NUM_ROWS})
 
 
 def of_case(name: str, seed: int) -> Iterator[Row]:
@@ -196,10 +196,10 @@ CASES: dict[str, Callable[[int], Subject]] = {
 }
 
 
-def timed() -> Iterator[Row]:
+def timed(seed: int) -> Iterator[Row]:
     from efficientnet_lite_pytorch import EfficientNet
 
-    torch.manual_seed(0)
+    torch.manual_seed(seed)
     model = EfficientNet.from_name("efficientnet-lite0").eval()
     picture = Image.fromarray(skimage.data.astronaut()).resize((224, 224))
     x = torch.from_numpy(np.asarray(picture, dtype=np.float32) / 255).permute(2, 0, 1)[None]

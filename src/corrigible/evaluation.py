@@ -83,7 +83,7 @@ def measure(
     be measured, because its labels are of another kind or the data lacks something, has the value None and a note that
     says why. All metrics see the same resamples.
     The interval is too narrow if there are few rows or a rate is near 0 or 1; ``num_resamples=0`` leaves it out. The
-    expected calibration error has one of its own (`calibration_interval`).
+    expected calibration error has one of its own (`calibration_interval_of`).
 
     Raises:
         RecipeError: an unknown metric, or one that asks for an unknown observation.

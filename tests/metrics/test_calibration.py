@@ -5,7 +5,7 @@ import torch
 
 import corrigible
 from corrigible.metrics import expected_calibration_error
-from corrigible.metrics.calibration import calibration_interval
+from corrigible.metrics.calibration import calibration_interval_of
 
 
 def slow_definition(probs, y, num_bins):
@@ -52,7 +52,7 @@ def test_the_interval_holds_the_value_and_in_19_of_20_cases_the_true_error(error
     hits = 0
     for seed in range(60):
         probs, y = calibrated_up_to(error, num_rows, seed)
-        low, high = calibration_interval(probs, y, num_resamples=200, seed=seed)
+        low, high = calibration_interval_of(probs, y, num_resamples=200, seed=seed)
         value = expected_calibration_error(probs, y).item()
         assert 0 <= low <= value <= high <= 1
         hits += low <= error <= high
@@ -63,9 +63,9 @@ def test_evaluate_gives_this_interval():
     torch.manual_seed(0)
     model, x, y = torch.nn.Linear(3, 2), torch.randn(80, 3), torch.arange(80) % 2
     (found,) = corrigible.evaluate(model, (x, y), metrics=["expected_calibration_error"], num_resamples=100)
-    expected = calibration_interval(model(x).detach().softmax(dim=1), y, num_resamples=100)
+    expected = calibration_interval_of(model(x).detach().softmax(dim=1), y, num_resamples=100)
     assert (found.low, found.high) == pytest.approx(expected, abs=1e-6)
     coarse = partial(expected_calibration_error, num_bins=2)
     (found,) = corrigible.evaluate(model, (x, y), metrics=[coarse], num_resamples=100)
-    expected = calibration_interval(model(x).detach().softmax(dim=1), y, num_bins=2, num_resamples=100)
+    expected = calibration_interval_of(model(x).detach().softmax(dim=1), y, num_bins=2, num_resamples=100)
     assert (found.low, found.high) == pytest.approx(expected, abs=1e-6)

@@ -17,6 +17,7 @@ import pytest
 from browser import HERE, PORT, Browser
 from PIL import Image
 
+from corrigible.errors import StudyError
 from corrigible.study import open_study
 from corrigible.trusted_code import own
 from corrigible.web.app import app_of
@@ -222,6 +223,7 @@ def test_what_was_said_is_taken_back_once(browser, study):
 
 
 def test_what_is_exported_can_be_brought_back(browser, tmp_path):
+    assert browser.say("/api/answer", an_answer(browser, 11)).status_code == 200
     written = browser.get("/api/export/feedback.json").content
     headers = {"origin": HERE, "content-type": "application/octet-stream", "x-name": "../../said.json"}
     found = browser.post("/api/import", content=written, headers=headers).json()
@@ -302,3 +304,34 @@ def test_suspects_are_those_of_the_model_that_is_looked_at(study):
     assert suspect_rows(opened, model, 1) == [3]
     other = replace(model, folder=model.folder.parent / "0099-correct")
     assert suspects_of(opened, other, facts) == [] and suspect_rows(opened, other, 1) == []
+
+
+def test_a_mark_on_an_item_that_was_changed_meanwhile_is_refused(browser, study):
+    before = revision(study)
+    answer = browser.say("/api/answer", an_answer(browser, 7, fingerprint="of another item"))
+    assert answer.status_code == 422 and "the data changed" in answer.json()["error"]
+    shown = browser.get("/api/item/train/7").json()["fingerprint"]
+    assert browser.say("/api/answer", an_answer(browser, 7, fingerprint=shown)).status_code == 200
+    assert revision(study) > before
+
+
+@pytest.mark.parametrize("other", [{"type": "features", "names": ["age"]}, {"type": "phrase", "words": ["age"]}])
+def test_a_region_of_another_kind_of_data_is_refused(browser, study, other):
+    before = revision(study)
+    says = [{"polarity": "irrelevant", "scope": "row", "region": other}]
+    answer = browser.say("/api/answer", an_answer(browser, 8, says=says))
+    assert answer.status_code == 422 and "mark something on the item" in answer.json()["error"]
+    assert revision(study) == before
+
+
+def test_an_answer_that_cannot_be_stored_now_is_to_be_sent_again(study, monkeypatch):
+    guard = app_of(lambda: Review(study), port=PORT)
+    with Browser(guard) as client:
+        client.get(f"/?token={guard.token}")
+        answer = an_answer(client, 9)
+
+        def failing(*about):
+            raise StudyError("the disk is full")
+
+        monkeypatch.setattr(guard.app.state.review.desk, "answer", failing)
+        assert client.say("/api/answer", answer).status_code == 503

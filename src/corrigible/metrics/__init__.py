@@ -31,7 +31,7 @@ from corrigible.metrics.accuracy import (
 )
 from corrigible.metrics.agreement import quadratic_kappa
 from corrigible.metrics.amounts import mean_absolute_error, r2, root_mean_squared_error
-from corrigible.metrics.calibration import calibration_interval, expected_calibration_error
+from corrigible.metrics.calibration import calibration_interval_of, expected_calibration_error
 from corrigible.metrics.coverage import interval_coverage
 from corrigible.metrics.deviances import (
     deviance_explained,
@@ -125,6 +125,6 @@ METRICS: dict[str, Callable[..., Tensor]] = {f.__name__: f for _, metrics in FAM
 LABELS = tuple((f, labels) for labels, metrics in FAMILIES for f in metrics)
 """Every metric with the labels it is about; a function that is not listed may be about any."""
 OWN_INTERVALS: dict[Callable[..., Tensor], Callable[..., tuple[float, float]]] = {
-    expected_calibration_error: calibration_interval
+    expected_calibration_error: calibration_interval_of
 }
 """For metrics that are biased on few rows, more so on resamples: the interval, from the same observations."""

@@ -19,7 +19,7 @@ def expected_calibration_error(
     return place.bincount(weights=excess).abs().sum() / len(y)
 
 
-def calibration_interval(
+def calibration_interval_of(
     probs: Float[Tensor, " n num_classes"],
     y: Int[Tensor, " n"],
     *,

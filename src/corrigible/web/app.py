@@ -10,7 +10,7 @@ from starlette.requests import Request
 from starlette.responses import FileResponse, Response
 from starlette.routing import Route
 
-from corrigible.errors import CorrigibleError
+from corrigible.errors import CorrigibleError, StudyError
 from corrigible.web import jobs
 from corrigible.web.answers import as_json, as_page, as_png, asked_in, body_of, query_of, static_files
 from corrigible.web.security import REPORT_POLICY, Guard
@@ -188,8 +188,9 @@ async def _import(request: Request) -> Response:
 
 
 async def _refused(request: Request, error: Exception) -> Response:
-    """One line about what the user can put right."""
-    return as_json({"error": str(error)}, 422)
+    """One line: 503 where the same answer may be stored a moment later, so that it is sent again; otherwise 422."""
+    may_pass = isinstance(error, StudyError) and request.url.path == "/api/answer"
+    return as_json({"error": str(error)}, 503 if may_pass else 422)
 
 
 async def _missing(request: Request, error: Exception) -> Response:

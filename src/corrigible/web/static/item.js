@@ -76,7 +76,7 @@ class Session {
   /** What the model would say of changed values; null for the values of the row. */
   predicted(prediction, certainty) {
     const place = this.place.querySelector(".if-changed");
-    place.textContent = prediction === null ? "" : ` → ${prediction} (${chance(certainty)})`;
+    place.textContent = prediction === null ? "" : ` → ${prediction}${certainty ? ` (${chance(certainty)})` : ""}`;
   }
 
   async answer(answer) {
@@ -93,7 +93,7 @@ class Session {
     this.place.setAttribute("aria-busy", "true");
     try {
       await this.transport.answer({
-        key: newKey(), split: item.split, row: item.row, name: item.name, version: item.version,
+        key: newKey(), split: item.split, row: item.row, name: item.name, version: item.version, fingerprint: item.fingerprint,
         author: this.transport.reviewer(), seconds: this.clock.seconds(), answer, note: panel.note, says,
         shown: item.proposals.map(({ id }) => id),
       });
@@ -135,13 +135,13 @@ class Session {
 }
 
 function head(item) {
-  const verdict = item.is_right ? "right" : "wrong";
+  const verdict = item.is_right === null ? "" : item.is_right ? "right" : "wrong";
   return el("header", { class: "item-head" },
     el("h1", {}, item.name),
     el("p", { class: "facts" },
       el("span", {}, "Label ", el("strong", {}, item.label)),
-      el("span", {}, "The model says ", el("strong", {}, item.prediction), ` (${chance(item.certainty)})`, el("span", { class: "if-changed" })),
-      el("span", { class: `badge ${verdict}` }, verdict),
+      el("span", {}, "The model says ", el("strong", {}, item.prediction), item.certainty ? ` (${chance(item.certainty)})` : "", el("span", { class: "if-changed" })),
+      verdict ? el("span", { class: `badge ${verdict}` }, verdict) : null,
       item.left ? el("span", { class: "muted" }, `${plural(item.left, "item")} left`) : null),
     item.explains ? el("p", { class: "explains" }, capitalised(item.explains)) : null);
 }

@@ -53,6 +53,6 @@ function tile({ split, row, name, label, prediction, is_right: isRight, certaint
     thumb ? el("img", { src: thumb, alt: "", loading: "lazy" }) : null,
     el("span", { class: "words-of-tile" },
       el("strong", {}, name), snippet ? el("span", { class: "snippet" }, snippet) : null,
-      el("span", { class: isRight ? "" : "wrong" }, isRight ? label : `${label}, predicted ${prediction}`, ` (${chance(certainty)})`),
+      el("span", { class: isRight === false ? "wrong" : "" }, isRight ? label : `${label}, predicted ${prediction}`, certainty ? ` (${chance(certainty)})` : ""),
       answer || marks ? el("span", { class: "muted" }, [answer, marks ? plural(marks, "mark") : ""].filter(Boolean).join(", ")) : null)));
 }

@@ -23,12 +23,17 @@ export class Panel {
     this.node = el("div", { class: "say" }, this.parts());
   }
 
+  /** Whether labels are classes; amounts have no rows of the same label. */
+  get hasClasses() {
+    return this.item.is_right !== null;
+  }
+
   parts() {
     const thing = THINGS[this.item.kind];
     this.proposals = el("ol", { class: "proposals" }, this.item.proposals.map((each, place) => this.proposal(each, place)));
     this.meaning = choice("What I mark", `polarity-${this.number}`, Object.entries(POLARITIES), this.polarity, (value) => this.setPolarity(value));
     this.where = choice("It holds for", `scope-${this.number}`,
-      [["row", `this ${thing}`], ["class", `all “${this.item.label}”`], ["dataset", `every ${thing}`]], this.scope, (value) => this.setScope(value));
+      [["row", `this ${thing}`], ...(this.hasClasses ? [["class", `all “${this.item.label}”`]] : []), ["dataset", `every ${thing}`]], this.scope, (value) => this.setScope(value));
     this.counts = el("p", { class: "counts", "aria-live": "polite" });
     this.noteField = el("input", { type: "text", maxlength: 500, placeholder: "optional", autocomplete: "off" });
     this.save = button("", () => this.answer("marked"), { class: "main save", title: "Save and next (Enter)" });
@@ -125,14 +130,14 @@ export class Panel {
 
   get keys() {
     const chosen = this.item.proposals.slice(0, 9).map(({ id, title }, place) => ({ key: String(place + 1), words: title, act: () => this.choose(id) }));
-    const scopes = ["row", "class", "dataset"];
+    const scopes = this.hasClasses ? ["row", "class", "dataset"] : ["row", "dataset"];
     return [
       { key: "Enter", words: "Save what is marked, and next", act: () => this.answer("marked") },
       ...ANSWERS.map(({ answer, key, words }) => ({ key, words, act: () => this.answer(answer) })),
       ...chosen,
       { key: "m", words: "Mark what must not matter", act: () => this.setPolarity("irrelevant") },
       { key: "s", words: "Mark what should matter", act: () => this.setPolarity("relevant") },
-      { key: "a", words: "Where it holds: this one, its class, all", act: () => this.setScope(scopes[(scopes.indexOf(this.scope) + 1) % 3]) },
+      { key: "a", words: "Where it holds: this one, its class, all", act: () => this.setScope(scopes[(scopes.indexOf(this.scope) + 1) % scopes.length]) },
     ];
   }
 }

@@ -9,7 +9,7 @@ from typing import Any, NamedTuple
 
 from corrigible.errors import FeedbackError, unknown
 from corrigible.feedback.stored import Record
-from corrigible.said import Feedback
+from corrigible.said import Features, Feedback, Phrase, Pixels, Region
 from corrigible.study import open_study
 from corrigible.trusted_code import require_trusted
 from corrigible.workflow.reviews.asked import key_in, list_in, number_in, object_in, text_in
@@ -18,6 +18,9 @@ from corrigible.workflow.reviews.items import PER_PAGE, SHOWN, Items, Wanted
 from corrigible.workflow.reviews.regions import region_as_json, region_in_words
 from corrigible.workflow.reviews.standing import Place, Standing
 from corrigible.workflow.reviews.statements import About, answer_in
+
+FITTING: Mapping[str, Any] = {"image": Pixels, "table": Features, "text": (Pixels, Phrase)}
+"""The regions that can be marked on each kind of data; those of a text are places or words."""
 
 
 class Conflict(NamedTuple):
@@ -169,11 +172,25 @@ class Desk:
                 return Conflict({**self.said_of(place), "sentence": self._since(place, number_in(asked, "version"))})
             about = About(place, fingerprint, tuple(self.facts["shape"]), self._class_of(place))
             answer, feedback = answer_in(asked, key, about)
+            for said in feedback:
+                self._require_fit(said.region)
             self.store.answer(answer, feedback)
             self.catch_up()
             known = self.store.answered(key)
             assert known is not None
         return {"numbers": list(known.feedback), "version": self.standing.version(place)}
+
+    def _require_fit(self, region: Region) -> None:
+        """Raises FeedbackError for a region that is none of this kind of data, or names what a table does not have."""
+        kind, titles = self.facts["kind"], self.facts.get("titles", {})
+        if not isinstance(region, FITTING[kind]):
+            raise FeedbackError(f"no {kind} has such a region ({region}); mark something on the item itself")
+        if isinstance(region, Features):
+            unknown = [name for name in region.names if name not in titles]
+            if unknown and not titles:
+                raise FeedbackError("the columns of the data have no names, by which features are marked; name them")
+            if unknown:
+                raise FeedbackError(f"the table has no feature {unknown[0]!r}; expected one of {', '.join(titles)}")
 
     def _since(self, place: Place, version: int) -> str:
         answers = [answer.author for number, answer in self.standing.answers.get(place, ()) if number > version]

@@ -14,7 +14,7 @@ from corrigible.workflow.reviews.subject import TITLES, Subject
 from corrigible.workflow.reviews.tables import table_of
 from corrigible.workflow.task_words import percent
 
-MOST_PROPOSALS = 6
+MOST_PROPOSALS = 9
 SHARP = 64
 """Pictures up to this side are shown with their pixels."""
 

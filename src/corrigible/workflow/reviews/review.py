@@ -162,6 +162,10 @@ class Review:
         split, row = text_in(asked, "split"), number_in(asked, "row")
         await self._at_desk(self.desk.place, split, row)
         fingerprint, _ = await self._look("print", split=split, row=row)
+        if text_in(asked, "fingerprint", default=fingerprint) != fingerprint:
+            raise FeedbackError(
+                "the item is another one than was shown, because the data changed; open and mark it again"
+            )
         return await self._at_desk(self.desk.answer, asked, fingerprint)
 
     async def what_if(self, asked: Any) -> dict[str, Any]:
