@@ -166,6 +166,8 @@ class Desk:
         place = self.place(text_in(asked, "split"), number_in(asked, "row"))
         known = self.store.answered(key)
         if known is None:
+            if text_in(asked, "fingerprint", default=fingerprint) != fingerprint:
+                raise FeedbackError("the data changed: this is not the item that was shown; open and mark it again")
             self.catch_up()
             version = self.standing.version(place)
             if version != number_in(asked, "version") and asked.get("force") is not True:

@@ -45,8 +45,7 @@ class Review:
     def __init__(self, folder: Path, *, reviewer: str = "", look_with: Callable[..., Worker] = Worker) -> None:
         self.folder, self.reviewer = folder, reviewer
         self.warnings: list[str] = []
-        self.failure = ""
-        """Why the model or the data cannot be loaded."""
+        self.failure = ""  # Why the model or the data cannot be loaded.
         self._thread = ThreadPoolExecutor(1, thread_name_prefix="desk")
         self._kept = Kept()
         self._is_closed = False
@@ -162,10 +161,6 @@ class Review:
         split, row = text_in(asked, "split"), number_in(asked, "row")
         await self._at_desk(self.desk.place, split, row)
         fingerprint, _ = await self._look("print", split=split, row=row)
-        if text_in(asked, "fingerprint", default=fingerprint) != fingerprint:
-            raise FeedbackError(
-                "the item is another one than was shown, because the data changed; open and mark it again"
-            )
         return await self._at_desk(self.desk.answer, asked, fingerprint)
 
     async def what_if(self, asked: Any) -> dict[str, Any]:
@@ -290,12 +285,10 @@ class Review:
             case "restarted":
                 self._warn("The model’s process ended and was started again; nothing that was saved is lost.")
             case "gone" if not self.failure:
-                self._warn(
-                    "The model’s process ends again and again; stop `corrigible review` and look at its messages."
-                )
+                self._warn("The model’s process ends again and again; look at what `corrigible review` prints.")
             case "failed":
-                self.failure = f"the model or the data cannot be loaded: {message['error']}"
-                self._warn(f"The model or the data cannot be loaded: {message['error']}")
+                self.failure = f"The model or the data cannot be loaded: {message['error']}"
+                self._warn(self.failure)
             case "not predicted":
                 self._warn(f"Some items of {message['split']} cannot be predicted: {message['error']}")
 
