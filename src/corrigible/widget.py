@@ -2,12 +2,10 @@
 
 import json
 import re
+from contextlib import suppress
 from functools import cache
 from importlib.resources import files
 from typing import Any
-
-import anywidget
-import traitlets
 
 from corrigible.workflow.reviews.session import Session
 
@@ -16,29 +14,33 @@ _IMPORT = re.compile(r'^import \{ ([\w, ]+) \} from "\./(\w+)\.js";$', re.MULTIL
 _EXPORT = re.compile(r"^export (?:async )?(?:function|class|const) (\w+)", re.MULTILINE)
 
 
-class ReviewWidget(anywidget.AnyWidget):  # type: ignore[misc]
-    """The item view; what was said is in ``feedback``, which grows while somebody reviews."""
+with suppress(ImportError):  # Its packages are optional; `reviewing` says what to install.
+    import anywidget
+    import traitlets
 
-    author = traitlets.Unicode().tag(sync=True)
+    class ReviewWidget(anywidget.AnyWidget):  # type: ignore[misc]
+        """The item view; what was said is in ``feedback``, which grows while somebody reviews."""
 
-    def __init__(self, session: Session, *, author: str = "") -> None:
-        self.session = session
-        super().__init__(_esm=script(), author=author)
-        self.on_msg(self._hear)
+        author = traitlets.Unicode().tag(sync=True)
 
-    @property
-    def feedback(self) -> list[Any]:
-        """All that was said, for `corrigible.correct`."""
-        return self.session.feedback
+        def __init__(self, session: Session, *, author: str = "") -> None:
+            self.session = session
+            super().__init__(_esm=script(), author=author)
+            self.on_msg(self._hear)
 
-    @property
-    def answers(self) -> list[Any]:
-        """What was answered about each item, also where nothing was marked."""
-        return self.session.answers
+        @property
+        def feedback(self) -> list[Any]:
+            """All that was said, for `corrigible.correct`."""
+            return self.session.feedback
 
-    def _hear(self, widget: Any, content: Any, buffers: Any) -> None:
-        found = self.session.asked(content["act"], content["body"])
-        self.send({"number": content["number"], "found": found})
+        @property
+        def answers(self) -> list[Any]:
+            """What was answered about each item, also where nothing was marked."""
+            return self.session.answers
+
+        def _hear(self, widget: Any, content: Any, buffers: Any) -> None:
+            found = self.session.asked(content["act"], content["body"])
+            self.send({"number": content["number"], "found": found})
 
 
 @cache
