@@ -69,7 +69,8 @@ def explain(
         keep_shares(draft, shares)
         keep_words(draft, data)
         maps = partial(_readable, model, recipe, seed=seed)
-        _write_page(draft, found, maps, study, source, split, is_chosen=bool(files))
+        page = _page(found, maps, study, source, split=split, is_chosen=bool(files))
+        (draft.folder / PAGE_FILE).write_text(page, encoding="utf-8")
     yield from told_shares(shares, recipe.labels, of_words=tokens_of(data) is not None)
     assert draft.published is not None
     result = f"{spoken(recipe.explain.method)} of {source.name} on {len(index):,} {split} rows"
@@ -104,10 +105,8 @@ def _readable(model: nn.Module, recipe: Recipe, rows: TensorData, target: Tensor
     return patch_maps(model, rows, target, seed).cpu() if is_speckle else None
 
 
-def _write_page(
-    draft: Draft, found: Explanations, maps: Maps, study: Study, source: Run, split: str, *, is_chosen: bool
-) -> None:
-    html = explained_page(
+def _page(found: Explanations, maps: Maps, study: Study, source: Run, *, split: str, is_chosen: bool) -> str:
+    return explained_page(
         found,
         maps,
         title=study.recipe.title or study.folder.name,
@@ -116,7 +115,6 @@ def _write_page(
         split=split,
         is_chosen=is_chosen,
     )
-    (draft.folder / PAGE_FILE).write_text(html, encoding="utf-8")
 
 
 def in_parts(data: Dataset, index: Int[Tensor, " row"] | None = None) -> Iterator[TensorData]:
