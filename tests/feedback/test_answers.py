@@ -10,6 +10,7 @@ import pytest
 
 from corrigible.errors import FeedbackError, StudyError
 from corrigible.feedback import database
+from corrigible.feedback.answers import KeyUsedError
 from corrigible.feedback.chain import append_links
 from corrigible.feedback.store import FeedbackStore
 from corrigible.said import Answer
@@ -37,7 +38,9 @@ def test_an_answer_comes_back_with_the_ids_of_its_feedback(path):
 def test_the_same_key_changes_nothing(path):
     with FeedbackStore(path) as store:
         first = store.answer(ANSWER, [MARK])
-        assert store.answer(replace(ANSWER, answer="not sure"), [MARK, MARK]) == first
+        for other, said in ((replace(ANSWER, answer="not sure"), [MARK]), (ANSWER, [MARK, MARK]), (ANSWER, [])):
+            with pytest.raises(KeyUsedError, match="nothing was stored"):
+                store.answer(other, said)
         assert store.revision == 2
     with FeedbackStore(path) as store:
         assert store.answer(ANSWER, [MARK]) == first

@@ -19,6 +19,7 @@ def written(tmp_path):
     def write(*lines, name="1", end="\n"):
         place = tmp_path / kept.JOBS
         place.mkdir(parents=True, exist_ok=True)
+        (tmp_path / "recipe.toml").touch()
         (place / f"{name}.jsonl").write_text("\n".join(map(json.dumps, lines)) + end)
         return tmp_path
 
@@ -71,3 +72,29 @@ def test_options_are_those_of_the_verb():
     assert checked_options("correct", {"epochs": 2, "penalty": "", "weight": "auto"}) == {"epochs": 2, "weight": "auto"}
     with pytest.raises(FeedbackError, match="did you mean 'epochs'"):
         checked_options("correct", {"epoch": 2})
+
+
+@pytest.mark.parametrize("head", ["{", "[1]", '{"job": 1, "at": 5}', "\x00", "[" * 100_000])
+def test_a_damaged_first_line_hides_neither_the_job_nor_the_others(written, head):
+    folder = written(HEAD, BEGUN, END)
+    path = folder / kept.JOBS / "2.jsonl"
+    path.write_text(f"{head}\nnot JSON\n")
+    assert [job.state for job in kept.jobs(folder)] == ["failed", "done"]
+    assert [content.get("event") for _, content in kept.Told(folder, "2").new()] == [None, None, "end"]
+    with path.open("rb") as file:
+        fcntl.flock(file, fcntl.LOCK_EX)
+        assert kept.job(folder, "2").state == "running"
+        with pytest.raises(StudyError, match="does not say which process"):
+            kept.cancel(folder, "2")
+
+
+def test_no_job_begins_where_the_study_was(tmp_path):
+    with pytest.raises(StudyError, match="no folder"):
+        kept.start(tmp_path / "moved", "report", {})
+    assert not (tmp_path / "moved").exists()
+
+
+@pytest.mark.parametrize("weight", [10**400, float("inf"), float("nan"), 0, -1, True, 1e300])
+def test_a_weight_is_a_number_that_can_be_used(weight):
+    with pytest.raises(FeedbackError, match="expected a number above 0"):
+        checked_options("correct", {"weight": weight})

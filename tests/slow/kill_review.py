@@ -17,7 +17,6 @@ import tempfile
 import threading
 import time
 import uuid
-from concurrent.futures import Future
 from pathlib import Path
 from typing import Any
 
@@ -27,36 +26,16 @@ import httpx
 import numpy as np
 import uvicorn
 
-from corrigible import workflow
 from corrigible.said import Pixels
 from corrigible.study import open_study
 from corrigible.web.app import app_of
 from corrigible.workflow.reviews.regions import region_as_json
 from corrigible.workflow.reviews.review import Review
-from studies import image_study
+from reviewed import NUM_ROWS, Known, untrained
 
-NUM_ROWS, PORT = 60, 8765
-FACTS = {
-    "kind": "image", "task": "classes", "shape": [1, 8, 8], "classes": ["0", "1", "2"], "methods": [], "method": "",
-    "titles": {}, "splits": {"train": {"rows": NUM_ROWS, "labels": [0] * NUM_ROWS, "texts": None, "files": []}},
-}  # fmt: skip
+PORT = 8765
 MARK = np.zeros((8, 8), bool)
 MARK[:2, :2] = True
-
-
-class Known:
-    """Stands for the model's process, so that a server is up in a moment."""
-
-    def __init__(self, folder: str, run: str, hear: Any) -> None:
-        hear({"event": "ready", "facts": FACTS})
-
-    def ask(self, do: str, **about: Any) -> Future[tuple[Any, bytes]]:
-        found: Future[tuple[Any, bytes]] = Future()
-        found.set_result(("0" * 16, b""))
-        return found
-
-    def close(self) -> None:
-        pass
 
 
 class Server:
@@ -105,9 +84,7 @@ def main() -> int:
     rng, num_cut = random.Random(seed), 0
     acknowledged: dict[str, list[int]] = {}
     with tempfile.TemporaryDirectory() as place, socket.create_server(("127.0.0.1", 0)) as listening:
-        folder = image_study(Path(place) / "study")
-        for _ in workflow.train(folder):
-            pass
+        folder = untrained(Path(place) / "study")
         waiting: list[dict[str, Any]] = []
         for _ in range(num_kills):
             server = Server(folder, listening)

@@ -88,7 +88,7 @@ def test_an_item_says_what_is_predicted_and_why(browser):
 def test_an_answer_is_stored_once(browser, study):
     body, before = an_answer(browser, 5), revision(study)
     first = browser.say("/api/answer", body)
-    again = browser.say("/api/answer", {**body, "note": "sent again"})
+    again = browser.say("/api/answer", body)
     assert first.status_code == again.status_code == 200
     assert first.json() == again.json()
     assert revision(study) == before + 2
@@ -264,7 +264,7 @@ def test_the_model_is_looked_at_again_after_its_process_dies(study):
     with Browser(guard) as client:
         client.get(f"/?token={guard.token}")
         client.get("/api/item/train/0")
-        guard.app.state.review.worker._process.kill()
+        guard.app.state.review.looks._worker._process.kill()
         for _ in range(200):
             answer = client.get("/api/item/train/1")
             if answer.status_code == 200:
@@ -333,5 +333,5 @@ def test_an_answer_that_cannot_be_stored_now_is_to_be_sent_again(study, monkeypa
         def failing(*about):
             raise StudyError("the disk is full")
 
-        monkeypatch.setattr(guard.app.state.review.desk, "answer", failing)
+        monkeypatch.setattr(guard.app.state.review.desk.store, "answer", failing)
         assert client.say("/api/answer", answer).status_code == 503

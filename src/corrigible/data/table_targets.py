@@ -26,7 +26,11 @@ def require_target(kind: str, settings: Mapping[str, Any], folder: Path) -> None
 
 
 def require_classes(rows: Dataset, split: str, task: object) -> Dataset:
-    """The same rows; raises DataError if labels without a task are so many different numbers that they are amounts."""
+    """The rows as they were given, after a check that their labels can be classes.
+
+    Raises:
+        DataError: the recipe has no [task], and the labels are so many different numbers that they look like amounts.
+    """
     names = class_names_of(rows)
     if (
         task is not None

@@ -4,7 +4,7 @@ import json
 import math
 import sqlite3
 import uuid
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import replace
 from datetime import datetime
 from typing import Any, get_args
@@ -12,7 +12,8 @@ from typing import Any, get_args
 from corrigible.errors import FeedbackError
 from corrigible.feedback.checks import LARGEST_INTEGER, in_utc, require_known, require_text, shortened
 from corrigible.feedback.only_grows import only_grows
-from corrigible.said import Answer, Judgement
+from corrigible.feedback.stored import records_of, statement_of
+from corrigible.said import Answer, Feedback, Judgement
 
 MOST_SECONDS = 7 * 24 * 3600.0
 """The longest time that a reviewer may have looked."""
@@ -36,6 +37,10 @@ ANSWER_TABLES = (
     'CREATE INDEX feedback_place ON feedback (split, "row")',
 )
 """What version 4 adds: answers, and where to find what was said about a row without reading all of it."""
+
+
+class KeyUsedError(FeedbackError):
+    """The key of an answer with which another answer was stored before."""
 
 
 def checked_answer(answer: Answer) -> Answer:
@@ -70,9 +75,27 @@ def insert_answer(connection: sqlite3.Connection, number: int, answer: Answer, f
     connection.execute("INSERT INTO answer VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)", (number, *about, *lists))
 
 
-def answer_with_key(connection: sqlite3.Connection, key: str) -> tuple[int, Answer] | None:
-    """The number and answer with that key; None if there is none."""
-    return next(answers_where(connection, "answer.key = ?", key), None)
+def stored_with_key(
+    connection: sqlite3.Connection, answer: Answer, feedback: Iterable[Feedback]
+) -> tuple[int, ...] | None:
+    """The ids of the feedback that was stored with this answer, as its key says; None if it is not stored yet.
+
+    When the answer and its feedback were made does not count.
+
+    Raises:
+        KeyUsedError: another answer was stored with this key.
+    """
+    stored = next((found for _, found in answers_where(connection, "answer.key = ?", answer.key)), None)
+    if stored is None:
+        return None
+    said = records_of(connection, LARGEST_INTEGER, stored.feedback)
+    is_same = replace(stored, at=None, feedback=()) == replace(answer, at=None, feedback=())
+    if not is_same or [statement_of(record.feedback) for record in said] != [*map(statement_of, feedback)]:
+        raise KeyUsedError(
+            f"the key {shortened(answer.key)} was used for another answer, about row {stored.row} of {stored.split}; "
+            "nothing was stored: open the item and answer again"
+        )
+    return stored.feedback
 
 
 def answers_where(connection: sqlite3.Connection, condition: str, *values: Any) -> Iterator[tuple[int, Answer]]:

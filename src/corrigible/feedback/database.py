@@ -71,6 +71,15 @@ MIGRATIONS: tuple[tuple[str, ...], ...] = (
 """The statements that lead from version i to version i + 1. Never edit one that was released; add another."""
 
 
+def identity(path: Path) -> tuple[int, int] | None:
+    """What tells the file of that name from any other; None where there is none that can be seen."""
+    try:
+        found = path.stat()
+    except OSError:
+        return None
+    return found.st_dev, found.st_ino
+
+
 def connect_to_read(path: Path) -> sqlite3.Connection:
     """A connection for reading, which creates and upgrades nothing; without a file, one to an empty database.
 

@@ -8,10 +8,10 @@ from pathlib import Path
 from markupsafe import Markup
 
 from corrigible.errors import CorrigibleError, StudyError
-from corrigible.feedback.answers import answer_with_key, answers_where, checked_answer, insert_answer, last_change
+from corrigible.feedback.answers import answers_where, checked_answer, insert_answer, last_change, stored_with_key
 from corrigible.feedback.chain import ANSWERED_SINCE, append_links, links, version_of
 from corrigible.feedback.checks import checked, checked_all, require_text
-from corrigible.feedback.database import connect_to_read, connect_to_write, damaged, naming, writing
+from corrigible.feedback.database import connect_to_read, connect_to_write, damaged, identity, naming, writing
 from corrigible.feedback.stored import Change, Record, changes_after, records_of, statement_of, times_of_statements
 from corrigible.feedback.stored import stored_time as stored_time
 from corrigible.feedback.writing import insert_event, insert_feedback, insert_retractions, to_retract
@@ -27,7 +27,8 @@ class FeedbackStore:
     Every change has a number, counted from 1, so that a run can name the revision it saw, and a hash of its content and
     of all changes before it. Whatever is read has been checked against these hashes. The file is created, or upgraded
     from an older version, when something is first stored; to read needs no right to write. Several processes may write
-    at once; one store object belongs to the thread that made it. Times are in UTC.
+    at once; one store object belongs to the thread that made it. Where the file is made, replaced or moved away
+    meanwhile, what has its name is read from then on. Times are in UTC.
 
     Args:
         run: what to note with each change about the latest run of a study.
@@ -41,6 +42,7 @@ class FeedbackStore:
         self._run = run
         self._may_write = False
         self._hashes: list[str] = []
+        self._file = identity(self._path)
         self._connection = connect_to_read(self._path)
 
     def __enter__(self) -> "FeedbackStore":
@@ -152,16 +154,17 @@ class FeedbackStore:
     def answer(self, answer: Answer, feedback: Iterable[Feedback] = ()) -> tuple[int, ...]:
         """Store an answer and the feedback that was given with it, all or nothing, and return the feedback's ids.
 
-        An answer with a key that the store holds changes nothing; the ids are those of the first time.
+        The same answer with a key that the store holds changes nothing; the ids are those of the first time.
 
         Raises:
             FeedbackError: an answer or feedback that is not well formed, see `checked_answer` and ``checks.checked``.
+            KeyUsedError: another answer was stored with this key.
         """
         answer, entries = checked_answer(answer), checked_all(feedback)
         with self._writing():
-            known = answer_with_key(self._connection, answer.key)
+            known = stored_with_key(self._connection, answer, entries)
             if known is not None:
-                return known[1].feedback
+                return known
             numbers = tuple(insert_feedback(self._connection, said) for said in entries)
             number = insert_event(self._connection, answer.at, answer.author, answer.note)
             insert_answer(self._connection, number, answer, numbers)
@@ -212,9 +215,10 @@ class FeedbackStore:
     def _writing(self) -> Iterator[None]:
         """A transaction whose changes get their hashes at its end."""
         with naming(self._path):
+            self._follow_file()
             self._connect_to_write()
             with writing(self._connection):
-                self._check_new()
+                self._check_links()
                 yield
                 added = append_links(self._connection, self._hashes, run=self._run)
         self._hashes += added
@@ -226,10 +230,21 @@ class FeedbackStore:
         self._connection.close()
         try:
             self._connection = connect_to_write(self._path)
-            self._may_write = True
+            self._file, self._may_write = identity(self._path), True
         except StudyError:
             self._connection = connect_to_read(self._path)
             raise
+
+    def _follow_file(self) -> None:
+        """Connect again where another file has the store's name by now, or none."""
+        found = identity(self._path)
+        if found == self._file:
+            return
+        self._connection.execute("SELECT 1")  # As above.
+        connection = connect_to_read(self._path)
+        self._connection.close()
+        self._connection, self._file = connection, found
+        self._may_write, self._hashes = False, []
 
     def _require_seen(self, revision: int) -> None:
         if not 0 <= revision <= self.revision:
@@ -238,6 +253,12 @@ class FeedbackStore:
             )
 
     def _check_new(self) -> None:
+        """Read what was stored since, also where that is in another file of this name."""
+        with naming(self._path):
+            self._follow_file()
+        self._check_links()
+
+    def _check_links(self) -> None:
         """Compare each change that was not read before with its hash."""
         with naming(self._path):
             try:

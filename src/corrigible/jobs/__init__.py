@@ -1,1 +1,1 @@
-"""Verbs that run in a process of their own, one at a time, and what they told, kept in the study."""
+"""Verbs that the review page starts, one at a time, and their progress, which is kept in the study."""

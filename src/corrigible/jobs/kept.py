@@ -1,7 +1,8 @@
-"""Jobs: start a verb in a process of its own, read what it told, cancel it.
+"""Start a job, list the jobs of a study, read a job's progress, cancel a job.
 
-A job is a file of JSON lines in the study, ``review/jobs/NUMBER.jsonl``. Its process holds a lock on that file as long
-as it lives, so that every reader knows whether it still does, whoever started it and whatever happened to them.
+A job is a verb that runs in a process of its own. Its progress is a file of JSON lines in the study,
+``review/jobs/NUMBER.jsonl``. The process locks that file for as long as it lives, so any reader can tell whether it
+still does. A line that is damaged says nothing; the others are read.
 """
 
 import fcntl
@@ -23,13 +24,20 @@ from typing import Any
 from corrigible.errors import StudyError
 from corrigible.folders import remove_abandoned, writing_in
 from corrigible.jobs.options import checked_options
+from corrigible.study import open_study
 
 JOBS = Path("review") / "jobs"
 NUMBER = re.compile(r"[1-9]\d{0,8}")
 MOST_SHOWN = 50
+MOST_LAST = 65536
+"""Bytes at the end of a file in which its last line is sought."""
 PATIENCE_SECONDS = 3.0
 """How long a cancelled verb may take to clean up before it is killed."""
+UNKNOWN = "unknown"
+"""The verb of a job whose file does not say it."""
 RUNNING, DONE, FAILED, CANCELLED = "running", "done", "failed", "cancelled"
+BEGINS = {"evaluate": "measuring begins: the models and the rows are being loaded"}
+"""What a job tells at once, while its process still loads what it needs."""
 DIED = "its process ended before it was done; nothing of it was kept but what had been finished"
 
 
@@ -50,13 +58,15 @@ def start(folder: Path, verb: str, options: Mapping[str, Any]) -> str:
     """Start the verb in a process of its own, and return the job's id.
 
     Raises:
-        StudyError: another job runs, or the study cannot be written to.
+        StudyError: another job runs, or the study is not there or cannot be written to.
         FeedbackError: an unknown verb or option.
     """
     checked = checked_options(verb, options)
+    open_study(folder)  # Or a folder would be made where the study was before somebody moved it.
     place = folder / JOBS
     with writing_in(folder):
-        place.mkdir(parents=True, exist_ok=True)
+        for part in (place.parent, place):
+            part.mkdir(exist_ok=True)
         with _alone(place):
             for job in jobs(folder):
                 if job.state == RUNNING:
@@ -74,7 +84,7 @@ def _begin(folder: Path, path: Path, verb: str, options: Mapping[str, Any]) -> N
         head = {"job": verb, "options": options, "at": datetime.now(UTC).isoformat(timespec="seconds")}
         file.write(json.dumps(head).encode() + b"\n")
         # The lock goes with the open file, which the new process keeps.
-        given = [str(folder), verb, json.dumps(options), str(file.fileno())]
+        given = [str(folder.absolute()), verb, json.dumps(options), str(file.fileno())]
         process = subprocess.Popen(
             [sys.executable, "-m", "corrigible.jobs.running", *given],
             pass_fds=[file.fileno()],
@@ -83,7 +93,8 @@ def _begin(folder: Path, path: Path, verb: str, options: Mapping[str, Any]) -> N
             stdout=subprocess.DEVNULL,
             stderr=subprocess.DEVNULL,
         )
-        file.write(json.dumps({"process": process.pid, "record": "Begun", "line": f"{verb} begins"}).encode() + b"\n")
+        begun = {"process": process.pid, "record": "Begun", "line": BEGINS.get(verb, f"{verb} begins")}
+        file.write(json.dumps(begun).encode() + b"\n")
     threading.Thread(target=process.wait, daemon=True).start()  # Or its number would never be free again.
 
 
@@ -106,10 +117,10 @@ def cancel(folder: Path, id: str) -> Job:
     """End a job that runs; a verb removes what it has half written.
 
     Raises:
-        StudyError: there is no such job.
+        StudyError: there is no such job, or its file does not say which process it is.
     """
     path = _file(folder, id)
-    with _alone(path.parent):
+    with writing_in(folder), _alone(path.parent):
         found = _job(path)
         if found.state != RUNNING:
             return found
@@ -126,7 +137,7 @@ def cancel(folder: Path, id: str) -> Job:
 
 
 class Told:
-    """What a job told, to be read again and again; each call gives what is new.
+    """The lines of a job's file; each call of `new` gives those that were written since the last one.
 
     Args:
         after: the number of the last line that is known; 0 for none.
@@ -143,7 +154,18 @@ class Told:
 
     def new(self) -> Iterator[tuple[int, dict[str, Any]]]:
         """The number and content of each new line, the end last; a job whose process died ends too."""
-        is_alive = _is_alive(self._path)
+        try:
+            is_alive = _is_alive(self._path)
+            yield from self._lines()
+        except OSError as error:
+            is_alive, reason = False, f"its file cannot be read ({error.strerror})"
+        else:
+            reason = DIED
+        if not is_alive and not self.is_over:
+            self.is_over = True
+            yield self._number + 1, {"event": "end", "state": FAILED, "sentence": reason}
+
+    def _lines(self) -> Iterator[tuple[int, dict[str, Any]]]:
         with self._path.open("rb") as file:
             file.seek(self._offset)
             for line in file:
@@ -151,34 +173,50 @@ class Told:
                     break  # Half written.
                 self._offset += len(line)
                 self._number += 1
-                content = json.loads(line)
+                content = _content(line)
                 self.is_over = content.get("event") == "end"
                 if self._number > self._after:
                     yield self._number, content
-        if not is_alive and not self.is_over:
-            self.is_over = True
-            yield self._number + 1, {"event": "end", "state": FAILED, "sentence": DIED}
 
 
 def _job(path: Path) -> Job:
-    is_alive = _is_alive(path)
-    with path.open("rb") as file:
-        head = json.loads(file.readline() or b"{}")
-        file.seek(max(0, path.stat().st_size - 65536))
-        last = file.read().rstrip(b"\n").rpartition(b"\n")[2]
-    with suppress(ValueError):
-        end = json.loads(last)
-        if end.get("event") == "end":
-            seconds = end.get("seconds")
-            return Job(path.stem, head["job"], end["state"], head["at"], seconds, end["sentence"])
+    """The job of that file, as far as the file can be read."""
+    try:
+        is_alive = _is_alive(path)
+        with path.open("rb") as file:
+            head = _content(file.readline())
+            file.seek(max(0, path.stat().st_size - MOST_LAST))
+            last = _content(file.read().rstrip(b"\n").rpartition(b"\n")[2])
+    except OSError as error:
+        return Job(path.stem, UNKNOWN, FAILED, "", None, f"its file cannot be read ({error.strerror})")
+    verb, at = str(head.get("job", UNKNOWN)), str(head.get("at", ""))
+    if last.get("event") == "end":
+        state = last["state"] if last.get("state") in (DONE, FAILED, CANCELLED) else FAILED
+        return Job(path.stem, verb, state, at, last.get("seconds"), str(last.get("sentence", "")))
     if not is_alive:
-        return Job(path.stem, head.get("job", "?"), FAILED, head.get("at", ""), None, DIED)
-    seconds = (datetime.now(UTC) - datetime.fromisoformat(head["at"])).total_seconds()
-    return Job(path.stem, head["job"], RUNNING, head["at"], seconds)
+        return Job(path.stem, verb, FAILED, at, None, DIED)
+    return Job(path.stem, verb, RUNNING, at, _seconds_since(at))
+
+
+def _content(line: bytes) -> dict[str, Any]:
+    """What a line says; nothing where it is damaged."""
+    try:
+        found = json.loads(line)
+    except (ValueError, RecursionError):
+        return {}
+    return found if isinstance(found, dict) else {}
+
+
+def _seconds_since(at: str) -> float | None:
+    """The seconds since that time; None where it is none."""
+    try:
+        return (datetime.now(UTC) - datetime.fromisoformat(at)).total_seconds()
+    except (ValueError, TypeError):
+        return None
 
 
 def _files(folder: Path) -> list[Path]:
-    return [path for path in (folder / JOBS).glob("*.jsonl") if NUMBER.fullmatch(path.stem)]
+    return [path for path in (folder / JOBS).glob("*.jsonl") if NUMBER.fullmatch(path.stem) and path.is_file()]
 
 
 def _file(folder: Path, id: str) -> Path:
@@ -207,10 +245,17 @@ def _is_alive(path: Path) -> bool:
 
 
 def _process(path: Path) -> int:
-    """The number of the job's process, which is that of its group."""
+    """The number of the job's process, which is that of its group.
+
+    Raises:
+        StudyError: the file does not say it.
+    """
     with path.open("rb") as file:
         file.readline()
-        return int(json.loads(file.readline())["process"])
+        found = _content(file.readline()).get("process")
+    if type(found) is not int or found <= 1 or found == os.getpgrp():
+        raise StudyError(f"{path} is damaged and does not say which process to end; wait until the job has ended")
+    return found
 
 
 def _wait(path: Path, seconds: float) -> bool:

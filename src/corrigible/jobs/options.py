@@ -3,7 +3,6 @@
 Methods are the package's own, by name: nothing that a page sends names code to run.
 """
 
-import math
 import re
 from collections.abc import Mapping
 from typing import Any
@@ -20,6 +19,7 @@ VERBS: Mapping[str, tuple[str, ...]] = {
     "propose": (),
 }
 MOST_EPOCHS = 10_000
+MOST_WEIGHT = 1e12
 _PLAIN = re.compile(r"[a-z][a-z0-9_]{0,60}")
 _FOLDER = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,60}")
 
@@ -46,7 +46,7 @@ def checked_options(verb: Any, options: Any) -> dict[str, Any]:
 _EXPECTED = {
     "epochs": f"expected a whole number from 1 to {MOST_EPOCHS}",
     "penalty": "expected the name of a method, as `corrigible methods` lists it",
-    "weight": "expected a number above 0, or auto",
+    "weight": f"expected a number above 0 and up to {MOST_WEIGHT:g}, or auto",
     "only": "expected a list of baselines by name",
     "name": "expected the name of a new folder: letters, digits, dots and hyphens",
     "anyway": "expected true or false",
@@ -60,7 +60,7 @@ def _is_right(name: str, value: Any) -> bool:
         case "penalty":
             return isinstance(value, str) and bool(_PLAIN.fullmatch(value))
         case "weight":
-            is_number = type(value) in (int, float) and math.isfinite(value) and value > 0
+            is_number = type(value) in (int, float) and 0 < value <= MOST_WEIGHT
             return value == "auto" or is_number
         case "only":
             return isinstance(value, list) and all(isinstance(v, str) and _PLAIN.fullmatch(v) for v in value)

@@ -14,8 +14,8 @@ from corrigible.errors import CorrigibleError, StudyError
 from corrigible.web import jobs
 from corrigible.web.answers import as_json, as_page, as_png, asked_in, body_of, query_of, static_files
 from corrigible.web.security import REPORT_POLICY, Guard
-from corrigible.workflow.reviews.desk import Conflict
 from corrigible.workflow.reviews.review import Review
+from corrigible.workflow.reviews.saving import Conflict
 from corrigible.workflow.reviews.start import REPORT
 
 PAGES = {"/": "start", "/items": "items", "/feedback": "feedback", "/correct": "correct", "/report": "report"}

@@ -5,28 +5,18 @@ One thread owns it, as it owns the store's connection.
 
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any
 
 from corrigible.errors import FeedbackError, unknown
 from corrigible.feedback.stored import Record
-from corrigible.said import Features, Feedback, Phrase, Pixels, Region
+from corrigible.said import Feedback
 from corrigible.study import open_study
 from corrigible.trusted_code import require_trusted
-from corrigible.workflow.reviews.asked import key_in, list_in, number_in, object_in, text_in
+from corrigible.workflow.reviews.asked import number_in, text_in
 from corrigible.workflow.reviews.asking import LEAST_ROWS, Asking, Wish
 from corrigible.workflow.reviews.items import PER_PAGE, SHOWN, Items, Wanted
 from corrigible.workflow.reviews.regions import region_as_json, region_in_words
 from corrigible.workflow.reviews.standing import Place, Standing
-from corrigible.workflow.reviews.statements import About, answer_in
-
-FITTING: Mapping[str, Any] = {"image": Pixels, "table": Features, "text": (Pixels, Phrase)}
-"""The regions that can be marked on each kind of data; those of a text are places or words."""
-
-
-class Conflict(NamedTuple):
-    """Somebody said something about the row since the page showed it."""
-
-    body: Mapping[str, Any]
 
 
 class Desk:
@@ -55,9 +45,14 @@ class Desk:
             self.items.touch(self.standing)
 
     def renew(self) -> None:
-        """Open the store again, which notes the study's latest run with what is stored."""
+        """Open the store again, which notes the study's latest run with what is stored.
+
+        Raises:
+            StudyError: it cannot be opened; the one that is open stays in use.
+        """
+        store = self.study.feedback()
         self.store.close()
-        self.store = self.study.feedback()
+        self.store = store
         self.catch_up()
 
     def hear_facts(self, facts: Mapping[str, Any]) -> None:
@@ -69,6 +64,14 @@ class Desk:
     def hear_predictions(self, split: str, start: int, said: Sequence[Mapping[str, Any]]) -> None:
         if self.items is not None:
             self.items.splits[split].hear(start, said)
+
+    def hear_fingerprint(self, place: Place, fingerprint: str) -> None:
+        if self.items is not None and not self.fingerprint(place):
+            self.items.splits[place[0]].fingerprints[place[1]] = fingerprint
+
+    def fingerprint(self, place: Place) -> str:
+        """The hash of the row's input; empty as long as it is not known."""
+        return str(self.known_items().splits[place[0]].fingerprints[place[1]])
 
     def known_items(self) -> Items:
         """The index.
@@ -154,71 +157,10 @@ class Desk:
         """The region in words."""
         return region_in_words(said.region, self.facts.get("titles", {}))
 
-    def answer(self, asked: Mapping[str, Any], fingerprint: str) -> dict[str, Any] | Conflict:
-        """Store an answer with its feedback; a Conflict where somebody said something about the row since.
-
-        An answer that is stored already, by its key, is only looked up.
-
-        Raises:
-            FeedbackError: an answer that is not well formed, or does not fit the data.
-        """
-        asked, key = object_in(asked, "the answer"), key_in(asked)
-        place = self.place(text_in(asked, "split"), number_in(asked, "row"))
-        known = self.store.answered(key)
-        if known is None:
-            if text_in(asked, "fingerprint", default=fingerprint) != fingerprint:
-                raise FeedbackError("the data changed: this is not the item that was shown; open and mark it again")
-            self.catch_up()
-            version = self.standing.version(place)
-            if version != number_in(asked, "version") and asked.get("force") is not True:
-                return Conflict({**self.said_of(place), "sentence": self._since(place, number_in(asked, "version"))})
-            about = About(place, fingerprint, tuple(self.facts["shape"]), self._class_of(place))
-            answer, feedback = answer_in(asked, key, about)
-            for said in feedback:
-                self._require_fit(said.region)
-            self.store.answer(answer, feedback)
-            self.catch_up()
-            known = self.store.answered(key)
-            assert known is not None
-        return {"numbers": list(known.feedback), "version": self.standing.version(place)}
-
-    def _require_fit(self, region: Region) -> None:
-        """Raises FeedbackError for a region that is none of this kind of data, or names what a table does not have."""
-        kind, titles = self.facts["kind"], self.facts.get("titles", {})
-        if not isinstance(region, FITTING[kind]):
-            raise FeedbackError(f"no {kind} has such a region ({region}); mark something on the item itself")
-        if isinstance(region, Features):
-            unknown = [name for name in region.names if name not in titles]
-            if unknown and not titles:
-                raise FeedbackError("the columns of the data have no names, by which features are marked; name them")
-            if unknown:
-                raise FeedbackError(f"the table has no feature {unknown[0]!r}; expected one of {', '.join(titles)}")
-
-    def _since(self, place: Place, version: int) -> str:
-        answers = [answer.author for number, answer in self.standing.answers.get(place, ()) if number > version]
-        said = [self.standing.said[number].author for number in self.standing.by_row.get(place, ()) if number > version]
-        who = " and ".join(dict.fromkeys(name or "somebody" for name in (*answers, *said))) or "somebody"
-        return f"Meanwhile {who} said something about this item. Look at it, then save again: both are kept."
-
-    def _class_of(self, place: Place) -> int | None:
+    def class_of(self, place: Place) -> int | None:
         """The class of a row, as a number; None where labels are no classes."""
         labels = self.known_items().splits[place[0]].labels
         return None if labels is None else int(labels[place[1]])
-
-    def retract(self, asked: Mapping[str, Any]) -> dict[str, Any]:
-        """Take statements back; those that were taken back before are left as they are.
-
-        Raises:
-            FeedbackError: numbers of no statements.
-        """
-        numbers = [number_in({"number": number}, "number") for number in list_in(asked, "numbers")]
-        key_in(asked)
-        self.catch_up()
-        standing = [n for n in dict.fromkeys(numbers) if n not in self.standing.retracted]
-        author, note = text_in(asked, "author", default=""), text_in(asked, "note", default="")
-        self.store.retract_all(standing, author=author, note=note)
-        self.catch_up()
-        return {"numbers": numbers}
 
     def next_item(self, split: str, after: Place | None, strategy: str, run: str) -> dict[str, Any]:
         """The next item to look at: one that the strategy asks for, or else a wrong one, or else the next in order.

@@ -42,17 +42,22 @@ class Rows:
         self.labels = None if facts["labels"] is None else np.asarray(facts["labels"])
         self.label_texts: Sequence[str] = facts["texts"] or ()
         self.files: Sequence[str] = facts["files"]
+        self.num_words: Sequence[int] = facts["words"]
+        """Of each row; empty where rows are no texts."""
+        self.fingerprints = np.zeros(count, "U16")
+        """The hash of each row's input; empty where it is not known."""
         self.predicted, self.certain = Texts(count), Texts(count)
         self.is_right = np.full(count, -1, np.int8)
         """-1 where it is not known, or where a prediction is neither right nor wrong."""
         self.reviewed, self.skipped, self.marked, self.disagreed = (np.zeros(count, bool) for _ in range(4))
 
     def hear(self, start: int, said: Sequence[Mapping[str, Any]]) -> None:
-        """Note what is predicted of the rows from ``start`` on."""
+        """Note what is predicted of the rows from ``start`` on, and the hashes of their inputs."""
         for row, found in enumerate(said, start=start):
             self.predicted.put(row, found["prediction"])
             self.certain.put(row, found["certainty"])
             self.is_right[row] = -1 if found["is_right"] is None else int(found["is_right"])
+            self.fingerprints[row] = found["fingerprint"]
 
     def name(self, row: int) -> str:
         """The row by its file, or its number."""

@@ -16,6 +16,7 @@ import torch
 
 from corrigible.data.dataset import all_labels, task_of
 from corrigible.data.protocol import class_names_of, files_of, tokens_of
+from corrigible.data.tokens import PADDING
 from corrigible.errors import CorrigibleError
 from corrigible.feedback.masks import fingerprint
 from corrigible.printable import one_line
@@ -123,7 +124,7 @@ class _Looking:
             for index in torch.arange(len(data)).split(ROWS_AT_ONCE):
                 rows = index.tolist()
                 try:
-                    said = self.subject.said(split, self.subject.rows(split, rows), rows)
+                    said = _predicted(self.subject, split, rows)
                 except Exception as error:  # noqa: BLE001  As above; other rows may be whole.
                     self.tell({"event": "not predicted", "split": split, "start": rows[0], "error": _said(error)})
                     continue
@@ -131,16 +132,24 @@ class _Looking:
                 yield True
 
 
+def _predicted(subject: Subject, split: str, index: list[int]) -> list[dict[str, Any]]:
+    """What is predicted of each of these rows, with the hash of its input, so that saving need not ask for it."""
+    rows = subject.rows(split, index)
+    said = subject.said(split, rows, index)
+    return [{**one, "fingerprint": fingerprint(x)} for one, x in zip(said, rows.x, strict=True)]
+
+
 def facts_of(subject: Subject) -> dict[str, Any]:
     """What is known before any row is explained."""
     splits = {}
     for split, data in subject.data.items():
-        has_classes = task_of(data).logits is not None
+        has_classes, tokens = task_of(data).logits is not None, tokens_of(data)
         splits[split] = {
             "rows": len(data),
             "labels": all_labels(data).tolist() if has_classes else None,
             "texts": None if has_classes else label_texts(data, torch.arange(len(data))),
             "files": list(files_of(data)),
+            "words": [] if tokens is None else (tokens.ids != PADDING).sum(dim=1).tolist(),
         }
     return {
         "kind": subject.kind,

@@ -17,9 +17,10 @@ from corrigible import workflow
 from corrigible.errors import FeedbackError, StudyError
 from corrigible.study import open_study
 from corrigible.workflow.reviews.asked import number_in, object_in, text_in
-from corrigible.workflow.reviews.desk import Conflict, Desk
+from corrigible.workflow.reviews.desk import Desk
 from corrigible.workflow.reviews.history import history
-from corrigible.workflow.reviews.kept import Kept
+from corrigible.workflow.reviews.looks import Looks
+from corrigible.workflow.reviews.saving import Conflict, retract, save, stored_before
 from corrigible.workflow.reviews.start import study_json, suspect_rows, title_of
 from corrigible.workflow.reviews.worker import Worker
 
@@ -44,16 +45,14 @@ class Review:
 
     def __init__(self, folder: Path, *, reviewer: str = "", look_with: Callable[..., Worker] = Worker) -> None:
         self.folder, self.reviewer = folder, reviewer
-        self.warnings: list[str] = []
-        self.failure = ""  # Why the model or the data cannot be loaded.
         self._thread = ThreadPoolExecutor(1, thread_name_prefix="desk")
-        self._kept = Kept()
         self._is_closed = False
         self._refreshed = 0.0
         self._runs_seen = len(open_study(folder).run_folders())
         self.run = open_study(folder).latest("train", "correct")
-        self.desk = self._thread.submit(Desk, folder, self._warn).result()
-        self.worker = look_with(str(folder), self.run.name, self._hear)
+        self.looks: Looks
+        self.desk = self._thread.submit(Desk, folder, lambda warning: self.looks.warn(warning)).result()
+        self.looks = Looks(str(folder), self.run.name, self._hear, look_with)
 
     async def __aenter__(self) -> "Review":
         return self
@@ -66,7 +65,7 @@ class Review:
         if self._is_closed:
             return
         self._is_closed = True
-        self.worker.close()
+        self.looks.close()
         self._thread.submit(self.desk.close).result()
         self._thread.shutdown()
 
@@ -76,8 +75,8 @@ class Review:
     async def study(self) -> dict[str, Any]:
         """The first page."""
         await self.refresh()
-        about = {"reviewer": self.reviewer, "warnings": self.warnings, "failure": self.failure}
-        return await self._at_desk(study_json, self.desk, self.run, **about)
+        about: dict[str, Any] = {"warnings": self.looks.warnings, "failure": self.looks.failure}
+        return await self._at_desk(study_json, self.desk, self.run, reviewer=self.reviewer, **about)
 
     async def _loaded(self) -> None:
         """Wait until the data is there.
@@ -89,10 +88,10 @@ class Review:
         for _ in range(round(LOADING_SECONDS / PAUSE_SECONDS)):
             if self.desk.items is not None:
                 return
-            if self.failure:
+            if self.looks.failure:
                 break
             await asyncio.sleep(PAUSE_SECONDS)
-        raise StudyError(self.failure or "the data is still being loaded; look again in a moment")
+        raise StudyError(self.looks.failure or "the data is still being loaded; look again in a moment")
 
     async def items(self, asked: Mapping[str, Any]) -> dict[str, Any]:
         """A page of items."""
@@ -104,7 +103,7 @@ class Review:
         text = text_in(asked, "text", default="")
         if text and facts.get("kind") == "text":
             split = text_in(asked, "split", default="") or next(iter(facts["splits"]))
-            holding, _ = await self._look("search", split=split, words=text.lower().split())
+            holding, _ = await self.looks.look("search", split=split, words=text.lower().split())
         page = await self._at_desk(self.desk.page, asked, rows, holding)
         if facts.get("kind") == "text" and page["items"]:
             await self._with_snippets(page["items"])
@@ -113,7 +112,7 @@ class Review:
     async def _with_snippets(self, items: list[dict[str, Any]]) -> None:
         split, rows = items[0]["split"], [item["row"] for item in items]
         with suppress(TimeoutError):
-            found, _ = await asyncio.wait_for(self._look("snippets", split=split, rows=rows), SNIPPETS_SECONDS)
+            found, _ = await asyncio.wait_for(self.looks.look("snippets", split=split, rows=rows), SNIPPETS_SECONDS)
             for item, snippet in zip(items, found, strict=True):
                 item["snippet"] = snippet
 
@@ -129,7 +128,8 @@ class Review:
         """One item, with what was said about it."""
         await self._loaded()
         place = await self._at_desk(self.desk.place, split, row)
-        found, _ = await self._look("item", split=split, row=row, method=self._method(method))
+        found, _ = await self.looks.look("item", split=split, row=row, method=self._method(method))
+        await self._at_desk(self.desk.hear_fingerprint, place, found["fingerprint"])
         said = await self._at_desk(self.desk.said_of, place)
         await self._prepare(split, row)
         return {**found, **said}
@@ -151,17 +151,24 @@ class Review:
         await self._at_desk(self.desk.place, split, row)
         if self.desk.facts["kind"] != "image":
             raise FeedbackError("these items are no images; there is no picture of them")
-        _, payload = await self._look(do, split=split, row=row, **more)
+        _, payload = await self.looks.look(do, split=split, row=row, **more)
         return payload
 
     async def answer(self, asked: Any) -> dict[str, Any] | Conflict:
-        """Store an answer; it is on the disk when this returns."""
+        """Store an answer; it is on the disk when this returns.
+
+        The looker is asked only for the hash of a row that was neither predicted nor shown yet.
+        """
         asked = object_in(asked, "the answer")
         await self._loaded()
-        split, row = text_in(asked, "split"), number_in(asked, "row")
-        await self._at_desk(self.desk.place, split, row)
-        fingerprint, _ = await self._look("print", split=split, row=row)
-        return await self._at_desk(self.desk.answer, asked, fingerprint)
+        found = await self._at_desk(stored_before, self.desk, asked)
+        if found is not None:
+            return found
+        place = split, row = text_in(asked, "split"), number_in(asked, "row")
+        fingerprint = await self._at_desk(self.desk.fingerprint, place)
+        if not fingerprint:
+            fingerprint, _ = await self.looks.look("print", split=split, row=row)
+        return await self._at_desk(save, self.desk, asked, fingerprint)
 
     async def what_if(self, asked: Any) -> dict[str, Any]:
         """What would be predicted with other values."""
@@ -169,7 +176,7 @@ class Review:
         await self._loaded()
         split, row = await self._at_desk(self.desk.place, text_in(asked, "split"), number_in(asked, "row"))
         values, method = object_in(asked.get("values"), "values"), text_in(asked, "method", default="")
-        found, _ = await self._ask("what_if", split=split, row=row, values=values, method=self._method(method))
+        found, _ = await self.looks.ask("what_if", split=split, row=row, values=values, method=self._method(method))
         return found  # type: ignore[no-any-return]
 
     async def count(self, asked: Any) -> dict[str, Any]:
@@ -180,7 +187,7 @@ class Review:
         classes = list(self.desk.facts.get("classes", ()))
         number = classes.index(label) if label in classes else label if type(label) is int else None
         about = {"region": object_in(asked.get("region"), "region"), "scope": text_in(asked, "scope"), "label": number}
-        found, _ = await self._ask("count", **about)
+        found, _ = await self.looks.ask("count", **about)
         return found  # type: ignore[no-any-return]
 
     async def history(self, asked: Mapping[str, Any]) -> dict[str, Any]:
@@ -189,7 +196,7 @@ class Review:
 
     async def retract(self, asked: Any) -> dict[str, Any]:
         """Take statements back."""
-        return await self._at_desk(self.desk.retract, object_in(asked, "the request"))
+        return await self._at_desk(retract, self.desk, object_in(asked, "the request"))
 
     async def outcome(self, asked: Mapping[str, Any]) -> dict[str, Any]:
         """What the latest correction changed, or the one that is asked for."""
@@ -197,7 +204,7 @@ class Review:
         reviewed = await self._at_desk(self.desk.reviewed_places)
         run = text_in(asked, "run", default="", most=100)
         about = {"folder": str(self.folder), "run": run, "reviewed": reviewed[-20:]}
-        return (await self._look("outcome", as_of=self._runs_seen, **about))[0]  # type: ignore[no-any-return]
+        return (await self.looks.look("outcome", as_of=self._runs_seen, **about))[0]  # type: ignore[no-any-return]
 
     async def decide(self, asked: Any) -> dict[str, Any]:
         """Keep or discard a correction.
@@ -219,7 +226,7 @@ class Review:
     async def export(self, name: str) -> bytes:
         """All that stands, as a file."""
         await self._loaded()
-        _, found = await self._ask("export", folder=str(self.folder), name=name)
+        _, found = await self.looks.ask("export", folder=str(self.folder), name=name)
         return found
 
     async def bring(self, written: bytes, name: str) -> dict[str, Any]:
@@ -229,29 +236,33 @@ class Review:
         with TemporaryDirectory() as place:
             source = Path(place) / f"brought{suffix}"
             await asyncio.to_thread(source.write_bytes, written)
-            found, _ = await self._ask("import", folder=str(self.folder), source=str(source))
+            found, _ = await self.looks.ask("import", folder=str(self.folder), source=str(source))
         await self._at_desk(self.desk.catch_up)
         return found  # type: ignore[no-any-return]
 
     async def refresh(self) -> None:
-        """Look at the latest model if there is another one by now; at most once a second."""
+        """Look at the latest model if there is another one by now, at most once a second.
+
+        Raises:
+            StudyError: the store, or a run, cannot be read.
+        """
         if time.monotonic() - self._refreshed < 1:
             return
-        self._refreshed = time.monotonic()
+        self.looks.try_again()
         folders = await asyncio.to_thread(self.desk.study.run_folders)
-        if len(folders) == self._runs_seen:
-            return
-        self._runs_seen = len(folders)
-        await self._at_desk(self.desk.renew)
-        run = await asyncio.to_thread(self.desk.study.latest, "train", "correct")
-        if run.name != self.run.name:
-            self.run = run
-            self.worker.use(run.name)
+        if len(folders) != self._runs_seen:
+            await self._at_desk(self.desk.renew)
+            run = await asyncio.to_thread(self.desk.study.latest, "train", "correct")
+            if run.name != self.run.name:
+                self.run = run
+                self.looks.use(run.name)
+            self._runs_seen = len(folders)
+        self._refreshed = time.monotonic()
 
     async def _prepare(self, split: str, row: int) -> None:
         """Have the items explained that are likely to be looked at next."""
         rows = await self._at_desk(self.desk.ahead, split, row, NUM_AHEAD)
-        self.worker.prepare([{"split": split, "row": later, "method": self._method("")} for later in rows])
+        self.looks.prepare([{"split": split, "row": later, "method": self._method("")} for later in rows])
 
     def _method(self, method: str) -> str:
         """A method that can be chosen; the usual one for any other name."""
@@ -262,36 +273,9 @@ class Review:
         loop = asyncio.get_running_loop()
         return await loop.run_in_executor(self._thread, functools.partial(function, *given, **named))
 
-    async def _look(self, do: str, *, as_of: int = 0, **about: Any) -> tuple[Any, bytes]:
-        """What the looker finds; kept for the next time, as long as nothing that it depends on changes."""
-        key = (self.run.name, do, as_of, *map(str, about.values()))
-        found = self._kept.at(key)
-        if found is None:
-            found = await self._ask(do, **about)
-            if key[0] == self.run.name and do not in ("search", "snippets"):
-                self._kept.keep(key, found)
-        return found
-
-    async def _ask(self, do: str, **about: Any) -> tuple[Any, bytes]:
-        return await asyncio.wrap_future(self.worker.ask(do, **about))
-
     def _hear(self, message: Mapping[str, Any]) -> None:
-        """What the looker tells, in a thread of its own."""
-        match message["event"]:
-            case "ready":
-                self._thread.submit(self.desk.hear_facts, message["facts"])
-            case "predicted":
-                self._thread.submit(self.desk.hear_predictions, message["split"], message["start"], message["said"])
-            case "restarted":
-                self._warn("The model’s process ended and was started again; nothing that was saved is lost.")
-            case "gone" if not self.failure:
-                self._warn("The model’s process ends again and again; look at what `corrigible review` prints.")
-            case "failed":
-                self.failure = f"The model or the data cannot be loaded: {message['error']}"
-                self._warn(self.failure)
-            case "not predicted":
-                self._warn(f"Some items of {message['split']} cannot be predicted: {message['error']}")
-
-    def _warn(self, warning: str) -> None:
-        if warning not in self.warnings:
-            self.warnings.append(warning)
+        """What the looker tells about the data, in a thread of its own."""
+        if message["event"] == "ready":
+            self._thread.submit(self.desk.hear_facts, message["facts"])
+        else:
+            self._thread.submit(self.desk.hear_predictions, message["split"], message["start"], message["said"])

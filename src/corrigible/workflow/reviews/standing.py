@@ -17,6 +17,8 @@ class Standing:
 
     seen: int = 0
     """The number of the last change that was read."""
+    sha256: str = ""
+    """The hash of that change and all before it."""
     said: dict[int, Change] = field(default_factory=dict)
     """Every statement by its number."""
     retracted: dict[int, int] = field(default_factory=dict)
@@ -33,6 +35,8 @@ class Standing:
     def catch_up(self, store: FeedbackStore) -> None:
         """Read what was stored since the last time, by whatever process."""
         revision = store.revision
+        if revision < self.seen or store.hash_at(self.seen) != self.sha256:
+            self._forget()
         if revision == self.seen:
             return
         for change in store.changes(after=self.seen):
@@ -41,7 +45,14 @@ class Standing:
             place = (answer.split, answer.row)
             self.answers.setdefault(place, []).append((number, answer))
             self.touched.add(place)
-        self.seen = revision
+        self.seen, self.sha256 = revision, store.hash_at(revision)
+
+    def _forget(self) -> None:
+        """Begin anew: the store's file was replaced by another one."""
+        self.touched |= {*self.by_row, *self.answers}
+        self.seen, self.sha256 = 0, ""
+        for known in (self.said, self.retracted, self.by_row, self.answers):
+            known.clear()
 
     def _add(self, change: Change) -> None:
         if change.retracts is not None:

@@ -43,11 +43,15 @@ def answer_in(asked: Mapping[str, Any], key: str, about: About) -> tuple[Answer,
             if answer == "marked"
             else f"the answer is {answer!r} and something is marked; expected one of both"
         )
-    seconds = asked.get("seconds")
-    is_measured = isinstance(seconds, int | float) and not isinstance(seconds, bool) and seconds >= 0
     named = {"author": author, "note": note, "shown": texts_in(asked, "shown"), "fingerprint": about.fingerprint}
-    looked = min(float(seconds), MOST_SECONDS) if is_measured else None  # type: ignore[arg-type]
-    return Answer(row, answer, split, key, seconds=looked, **named), feedback  # type: ignore[arg-type]
+    return Answer(row, answer, split, key, seconds=_seconds(asked.get("seconds")), **named), feedback  # type: ignore[arg-type]
+
+
+def _seconds(found: Any) -> float | None:
+    """How long somebody looked; None where that is no such number, since the answer does not depend on it."""
+    if isinstance(found, bool) or not isinstance(found, int | float) or not found >= 0:
+        return None
+    return float(min(found, MOST_SECONDS))
 
 
 def _statement(said: Any, about: About, author: str, note: str) -> Feedback:

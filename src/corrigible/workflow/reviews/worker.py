@@ -4,18 +4,23 @@ import json
 import logging
 import multiprocessing
 import threading
+import time
 from collections.abc import Callable, Mapping
 from concurrent.futures import Future
 from itertools import count
 from multiprocessing.connection import Connection
+from queue import SimpleQueue
 from typing import Any
 
 from corrigible.errors import StudyError
 
 log = logging.getLogger(__name__)
 ENDED = "the model's process ended while it worked on this; it starts again: look once more in a moment"
+DOWN = "the model's process does not run; load the page again, which starts it"
 MOST_STARTS = 5
 """How often in a row the process is started that ends before it is ready."""
+PAUSE_SECONDS = 3.0
+"""So long after it ended for good the process is not started once more."""
 Hear = Callable[[Mapping[str, Any]], None]
 
 
@@ -26,8 +31,28 @@ def _look(folder: str, run: str, pipe: Connection) -> None:
     looker.look(folder, run, pipe)
 
 
+class _Question:
+    """What was asked, and the future of its answer."""
+
+    def __init__(self, number: int, do: str, about: Mapping[str, Any]) -> None:
+        self.message = json.dumps({"id": number, "do": do, "about": about}).encode()
+        self.found: Future[tuple[Any, bytes]] = Future()
+
+    def fail(self, reason: str) -> None:
+        if self.found.set_running_or_notify_cancel():
+            self.found.set_exception(StudyError(reason))
+
+    def answer(self, message: Mapping[str, Any], payload: bytes) -> None:
+        if "error" in message:
+            self.fail(message["error"])
+        elif self.found.set_running_or_notify_cancel():
+            self.found.set_result((message["found"], payload))
+
+
 class Worker:
-    """The looker for one run of a study, usable in ``with``; it is started again when it ends.
+    """The looker for one run of a study; it is started again when it ends, unless it does so before it is ready.
+
+    No method waits for the process: what is asked is sent by a thread of its own.
 
     Args:
         hear: is called, in a thread of its own, with each event that the looker tells.
@@ -35,76 +60,81 @@ class Worker:
 
     def __init__(self, folder: str, run: str, hear: Hear) -> None:
         self.folder, self.run, self.hear = folder, run, hear
-        self.num_restarts = 0
         self._numbers = count(1)
-        self._lock = threading.Lock()
-        self._pending: dict[int, Future[tuple[Any, bytes]]] = {}
+        self._lock = threading.RLock()
+        self._pending: dict[int, _Question] = {}
         self._is_over = False
-        self._is_wanted = False
-        """Whether the process is to end, so that another run's can start."""
         self._failures = 0
-        self._pipe: Connection | None = None
+        self._ended = 0.0
+        """When the process ended for good."""
         self._process: Any = None
-        self._start()
-
-    def __enter__(self) -> "Worker":
-        return self
-
-    def __exit__(self, *error: object) -> None:
-        self.close()
+        """None where it does not run, and is not started again by itself."""
+        self._sent = SimpleQueue[bytes | None]()
+        with self._lock:
+            self._begin()
 
     def ask(self, do: str, **about: Any) -> Future[tuple[Any, bytes]]:
         """What the looker finds, and bytes; a StudyError where it cannot."""
-        number, found = next(self._numbers), Future[tuple[Any, bytes]]()
-        found.add_done_callback(lambda done: self._drop(number) if done.cancelled() else None)
+        number = next(self._numbers)
+        question = _Question(number, do, about)
         with self._lock:
-            self._pending[number] = found
-        self._send({"id": number, "do": do, "about": about})
-        return found
+            if self._process is None:
+                question.fail(DOWN)
+                return question.found
+            self._pending[number] = question
+            self._sent.put(question.message)
+        question.found.add_done_callback(lambda done: self._drop(number) if done.cancelled() else None)
+        return question.found
 
     def prepare(self, what: list[dict[str, Any]]) -> None:
         """Have these items explained when nothing else is asked for."""
         self._send({"do": "ahead", "what": what})
 
     def use(self, run: str) -> None:
-        """Look at another run's model from now on."""
-        self.run, self._is_wanted = run, True
-        self._end()  # Whoever listens starts the next one.
+        """Look at another run's model from now on; what was asked and not answered is asked there."""
+        with self._lock:
+            before, self.run, self._failures = self._process, run, 0
+            if before is not None:
+                before.kill()
+            self._begin()
+
+    def start_again(self) -> bool:
+        """Start the process once where it does not run, unless it ended just now; whether it was started."""
+        with self._lock:
+            if self._process is not None or self._is_over or time.monotonic() - self._ended < PAUSE_SECONDS:
+                return False
+            self._failures = MOST_STARTS
+            self._begin()
+            return True
 
     def close(self) -> None:
         """End the process."""
-        self._is_over = True
-        self._end()
+        with self._lock:
+            self._is_over = True
+            process, self._process = self._process, None
+            self._sent.put(None)
+            self._fail_all(DOWN)
+        if process is not None:
+            process.kill()
+            process.join()
 
-    @property
-    def process_id(self) -> int:
-        """That of the process, to watch it."""
-        return int(self._process.pid)
-
-    def _start(self) -> None:
+    def _begin(self) -> None:
+        """Start the process, and the threads that listen and send; send what is not answered yet."""
         context = multiprocessing.get_context("spawn")
         here, there = context.Pipe()
         process = context.Process(target=_look, args=(self.folder, self.run, there), daemon=True)
         process.start()
         there.close()
-        self._pipe, self._process = here, process
+        self._sent.put(None)
+        self._process, self._sent = process, SimpleQueue()
+        for question in self._pending.values():
+            self._sent.put(question.message)
+        threading.Thread(target=_pass_on, args=(self._sent, here), daemon=True).start()
         threading.Thread(target=self._listen, args=(here, process), daemon=True).start()
-
-    def _end(self) -> None:
-        self._process.terminate()
-        self._process.join(2)
-        if self._process.is_alive():
-            self._process.kill()
 
     def _send(self, message: Mapping[str, Any]) -> None:
         with self._lock:
-            try:
-                assert self._pipe is not None
-                self._pipe.send_bytes(json.dumps(message).encode())
-            except (OSError, ValueError):
-                found = self._pending.pop(message.get("id", 0), None)
-                if found is not None and not found.cancelled():
-                    found.set_exception(StudyError(ENDED))
+            self._sent.put(json.dumps(message).encode())
 
     def _drop(self, number: int) -> None:
         with self._lock:
@@ -115,46 +145,57 @@ class Worker:
         try:
             while True:
                 head, _, payload = pipe.recv_bytes().partition(b"\n")
-                message = json.loads(head)
-                if "event" in message:
-                    if message["event"] in ("ready", "failed"):  # What cannot be loaded now, cannot a second later.
-                        self._failures = 0 if message["event"] == "ready" else MOST_STARTS
-                    self.hear(message)
-                else:
-                    self._resolve(message, payload)
+                if self._process is not process:
+                    break
+                self._take(json.loads(head), payload)
         except (EOFError, OSError):
             pass
         process.join()
-        self._restart()
+        pipe.close()
+        self._restart(process)
 
-    def _resolve(self, message: Mapping[str, Any], payload: bytes) -> None:
-        with self._lock:
-            found = self._pending.pop(message["id"], None)
-        if found is None or not found.set_running_or_notify_cancel():
+    def _take(self, message: Mapping[str, Any], payload: bytes) -> None:
+        """Take an event, or the answer to a question."""
+        if "event" not in message:
+            with self._lock:
+                question = self._pending.pop(message["id"], None)
+            if question is not None:
+                question.answer(message, payload)
             return
-        if "error" in message:
-            found.set_exception(StudyError(message["error"]))
-        else:
-            found.set_result((message["found"], payload))
+        if message["event"] in ("ready", "failed"):  # What cannot be loaded now, cannot a second later.
+            self._failures = 0 if message["event"] == "ready" else MOST_STARTS
+        self.hear(message)
 
-    def _restart(self) -> None:
+    def _restart(self, process: Any) -> None:
+        """Start the process again that ended by itself; where it does so before it is ready, a few times only."""
         with self._lock:
-            lost = list(self._pending.values())
-            self._pending.clear()
-        for found in lost:
-            if found.set_running_or_notify_cancel():
-                found.set_exception(StudyError(ENDED))
-        if self._is_over:
-            return
-        if self._is_wanted:
-            self._is_wanted = False
-            self._start()
-            return
-        self._failures += 1
-        self.num_restarts += 1
-        if self._failures > MOST_STARTS:
+            if self._process is not process:
+                return  # Another one took its place, or all is over.
+            self._failures += 1
+            is_gone = self._failures > MOST_STARTS
+            self._fail_all(DOWN if is_gone else ENDED)
+            if is_gone:
+                self._process, self._ended = None, time.monotonic()
+                self._sent.put(None)
+            else:
+                self._begin()
+        if is_gone:
             self.hear({"event": "gone"})
+        else:
+            log.warning("the process that holds the model ended and is started again")
+            self.hear({"event": "restarted"})
+
+    def _fail_all(self, reason: str) -> None:
+        lost = list(self._pending.values())
+        self._pending.clear()
+        for question in lost:
+            question.fail(reason)
+
+
+def _pass_on(messages: SimpleQueue[bytes | None], pipe: Connection) -> None:
+    """Send the messages until the end, None, or until nobody reads them."""
+    while (message := messages.get()) is not None:
+        try:
+            pipe.send_bytes(message)
+        except (OSError, ValueError):
             return
-        log.warning("the process that holds the model ended and is started again")
-        self.hear({"event": "restarted"})
-        self._start()
