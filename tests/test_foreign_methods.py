@@ -160,6 +160,8 @@ def test_own_loss_optimizer_and_step(own):
     ("settings", "message"),
     [
         ({"loss": "cross_entrpy"}, "unknown loss 'cross_entrpy': did you mean 'cross_entropy'"),
+        ({"loss": {"name": "focal", "gama": 1.0}}, "loss 'focal': unknown setting 'gama': did you mean 'gamma'"),
+        ({"loss": {"gamma": 1.0}}, "loss is .*gamma.*; expected .*name"),
         ({"optimizer": "adam"}, "unknown optimizer 'adam': did you mean 'Adam'"),
         ({"step": "careful"}, "unknown step 'careful'"),
     ],

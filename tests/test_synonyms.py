@@ -8,6 +8,7 @@ from corrigible.augment import ATTACKS, AUGMENTS
 from corrigible.errors import RecipeError, suggestion, unknown
 from corrigible.explanations.explaining import EXPLAINERS
 from corrigible.explanations.scores import SCORE_NAMES
+from corrigible.losses import LOSSES
 from corrigible.methods import with_settings
 from corrigible.metrics import METRICS
 from corrigible.penalties import PENALTIES
@@ -22,6 +23,7 @@ FAMILIES = {
     "attack": ATTACKS,
     "metric": METRICS,
     "score": SCORE_NAMES,
+    "loss": LOSSES,
     "task": TASKS,
     "baseline": get_args(get_type_hints(Baseline)["name"]),
 }

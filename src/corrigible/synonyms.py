@@ -69,6 +69,12 @@ SYNONYMS: Mapping[str, Mapping[str, str]] = {
         "smoothness": "attribution_smoothness",
         "core_risk": "worst_case",
         "rand_core": "noise_consistency",
+        "l2": "weight_norm",
+        "ridge": "weight_norm",
+        "lasso": "weight_norm",
+        "weight_decay": "weight_norm",
+        "activity_regularization": "activation_norm",
+        "activity_regularizer": "activation_norm",
     },
     "augmentation": {
         "adversarial": "adversarial_rows",
@@ -144,6 +150,13 @@ SYNONYMS: Mapping[str, Mapping[str, str]] = {
         "raw": "target_output",
         "max_logit": "predicted_logit",
         "difference": "margin",
+    },
+    "loss": {
+        "focal_loss": "focal",
+        "ce": "cross_entropy",
+        "nll": "cross_entropy",
+        "log_loss": "cross_entropy",
+        "categorical_cross_entropy": "cross_entropy",
     },
     "task": {
         "classification": "classes",

@@ -55,6 +55,7 @@ SEEN_BY_PENALTIES = {
     "bounded_gradient": "it searches around the row, each column on its own",
     "worst_case": "it bounds what each column on its own could do",
     "contextual_decomposition": "it shares the bias out between what is marked and what is not",
+    "weight_norm": "it is about the weights themselves",
 }
 """Penalties whose size a constant changes, and why."""
 PENALTY_SETTINGS = {"attribution_graph": {"edges": [[0, 1]]}}

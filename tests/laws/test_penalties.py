@@ -26,14 +26,22 @@ SETTINGS: dict[str, dict[str, Any]] = {"attribution_graph": {"edges": [[0, 1], [
 CONSTANT = {"7.bias", "9.bias", "11.bias", "hidden.bias", "block.norm2.bias", "out.bias"}
 CONSTANT |= {"6.bias", "classifier.bias", "classifier.5.bias", *(f"convolutions.{n}.bias" for n in range(3))}
 """What is added behind the last layer that is not piecewise linear changes no gradient of a logit."""
-UNREACHED = {"grad_cam_overlap": CONSTANT, "should_matter": CONSTANT}
+UNREACHED: dict[str, Callable[[nn.Module], set[str]]] = {
+    "grad_cam_overlap": lambda model: CONSTANT,
+    "should_matter": lambda model: CONSTANT,
+    "weight_norm": lambda model: {name for name, parameter in model.named_parameters() if parameter.ndim < 2},
+    "activation_norm": lambda model: set(list(dict(model.named_parameters()))[-2:]),
+}
 """penalty -> parameters that its default settings cannot reach; all others must be reached."""
 OF_ACTIVATIONS = {"grad_cam_overlap", "activation_evidence"}
 """Penalties that look at activations, which stay under an input that the network does not see."""
 OF_PLACES = OF_ACTIVATIONS | {"should_matter", "attribution_smoothness", "attribution_graph"}
 """Penalties for which it matters where an input lies: an image's double is another image."""
 WITHOUT_IMAGES = {"one_hot_table", "text_bag", "text_cnn"}
+WITH_FUNCTIONS = {"batchnorm_resnet", "functional_relu", "text_cnn"}
+"""Networks whose activation functions are no layers."""
 REFUSED = dict.fromkeys(["grad_cam_overlap", "activation_evidence", "attribution_smoothness"], WITHOUT_IMAGES)
+REFUSED["activation_norm"] = WITH_FUNCTIONS
 """penalty -> networks that it cannot be applied to and must refuse."""
 
 
@@ -135,7 +143,8 @@ def test_is_zero_when_the_marked_inputs_have_no_influence(name, case):
 
 @every_penalty
 def test_gradient_alone_reaches_every_layer_it_should(name, case):
-    expected = {parameter for parameter, _ in case.model.named_parameters()} - UNREACHED.get(name, set())
+    expected = {parameter for parameter, _ in case.model.named_parameters()}
+    expected -= UNREACHED[name](case.model) if name in UNREACHED else set()
     assert reached(case.model, value(name, case.model, case.batch)) == expected
 
 

@@ -1,9 +1,16 @@
-"""Label losses: one number per row."""
+"""Label losses: one number per row. Those of tasks are in `corrigible.tasks`, such as RankNet's of pairs."""
+
+from collections.abc import Mapping
+from typing import Any
 
 from corrigible.losses.cross_entropy import cross_entropy
+from corrigible.losses.focal import focal
 from corrigible.losses.member_cross_entropy import member_cross_entropy
 from corrigible.losses.task_loss import task_loss
+from corrigible.models.forward import Loss
 
-LOSSES = {f.__name__: f for f in (task_loss, cross_entropy, member_cross_entropy)}
+LOSSES = {f.__name__: f for f in (task_loss, cross_entropy, focal, member_cross_entropy)}
+LossChoice = str | Mapping[str, Any] | Loss
+"""A label loss, its name, or {"name": …, setting: …}."""
 
-__all__ = ["LOSSES", "cross_entropy", "member_cross_entropy", "task_loss"]
+__all__ = ["LOSSES", "LossChoice", "cross_entropy", "focal", "member_cross_entropy", "task_loss"]

@@ -15,6 +15,7 @@ from typing import Any
 
 from corrigible.declarations import Declaration, declaration_of
 from corrigible.penalties.activation_evidence import activation_evidence
+from corrigible.penalties.activation_norm import activation_norm
 from corrigible.penalties.attribution_graph import attribution_graph
 from corrigible.penalties.attribution_smoothness import attribution_smoothness
 from corrigible.penalties.attribution_sparsity import attribution_sparsity
@@ -31,6 +32,7 @@ from corrigible.penalties.noise_consistency import noise_consistency
 from corrigible.penalties.right_for_better_reasons import right_for_better_reasons
 from corrigible.penalties.right_reasons import right_reasons
 from corrigible.penalties.should_matter import should_matter
+from corrigible.penalties.weight_norm import weight_norm
 from corrigible.penalties.worst_case import worst_case
 
 PENALTIES: dict[str, Callable[..., Any]] = {
@@ -54,6 +56,8 @@ PENALTIES: dict[str, Callable[..., Any]] = {
         attribution_smoothness,
         attribution_graph,
         local_independence,
+        weight_norm,
+        activation_norm,
     )
 }
 

@@ -18,8 +18,8 @@ from corrigible.data.trained_columns import require_columns
 from corrigible.errors import NamedFunctionError, NoGradientError, RecipeError
 from corrigible.explanations.inputs import checked_output
 from corrigible.feedback.masks import Marks
-from corrigible.losses import LOSSES
-from corrigible.methods import method_named, name_of
+from corrigible.losses import LOSSES, LossChoice
+from corrigible.methods import method_named, method_of, name_of
 from corrigible.models.forward import Augment, Loss
 from corrigible.models.modes import evaluating, like_parameters
 from corrigible.models.own_outputs import require_own_outputs, spread_rows
@@ -62,9 +62,9 @@ class Schedule:
     """Reviewed rows per step, unless every row is reviewed; all of them if there are fewer."""
     learning_rate: float = 1e-3
     weight_decay: float = 0.0
-    loss: str | Loss = "task_loss"
+    loss: LossChoice = "task_loss"
     """The label loss, by default that of the task: a name in ``LOSSES``, ``my_module:my_loss``, or (forward, batch) ->
-    one loss per row."""
+    one loss per row; or {"name": one of these, setting: …}."""
     optimizer: str | OptimizerFactory = "Adam"
     """A class of torch.optim, ``my_module:my_factory``, or (parameters, lr=…, weight_decay=…) -> optimizer."""
     step: str | StepFactory | None = None
@@ -84,9 +84,14 @@ class Schedule:
         """The label loss.
 
         Raises:
-            RecipeError: nothing has that name.
+            RecipeError: nothing has that name, or a setting is unknown or of the wrong type.
         """
-        return method_named(self.loss, LOSSES, "loss")
+        if not isinstance(self.loss, Mapping):
+            return method_named(self.loss, LOSSES, "loss")
+        if "name" not in self.loss:
+            raise RecipeError(f'loss is {dict(self.loss)}; expected {{"name": …, setting: …}}')
+        settings = {name: value for name, value in self.loss.items() if name != "name"}
+        return method_of(self.loss["name"], settings, LOSSES, "loss").filled
 
     @property
     def optimizer_factory(self) -> OptimizerFactory:
@@ -248,7 +253,8 @@ def _own_or_named(loss: Loss | None, schedule: Schedule) -> Loss:
         return schedule.label_loss
     if schedule.loss != Schedule.loss:
         raise RecipeError(
-            f"this method has a label loss of its own, and {name_of(schedule.loss)!r} is named too: leave out loss"
+            f"this method has a label loss of its own, and {name_of(schedule.label_loss)!r} is named too: leave out "
+            "loss"
         )
     return loss
 

@@ -29,7 +29,7 @@ from corrigible.evaluation import evaluate, metric_list
 from corrigible.feedback.checks import as_list
 from corrigible.feedback.extent import doubtful_extents
 from corrigible.feedback.masks import Marks, marks_of
-from corrigible.models.forward import Loss
+from corrigible.losses import LossChoice
 from corrigible.models.networks import copied, trainable_network
 from corrigible.penalties import PENALTIES
 from corrigible.protocols.comparisons.step_costs import step_costs
@@ -74,7 +74,7 @@ def compare(
     test_feedback: Any = (),
     methods: Mapping[str, Mapping[Any, Any]] | None = None,
     metrics: Any = None,
-    loss: str | Loss = "task_loss",
+    loss: LossChoice = "task_loss",
     optimizer: str | OptimizerFactory = "Adam",
     step: str | StepFactory | None = None,
     epochs: int = 24,

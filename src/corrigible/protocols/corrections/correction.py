@@ -19,9 +19,9 @@ from corrigible.errors import DataError
 from corrigible.feedback.checks import as_list
 from corrigible.feedback.extent import doubtful_extents
 from corrigible.feedback.masks import Marks, as_rule, marks_of, marks_to_swap
+from corrigible.losses import LossChoice
 from corrigible.methods import ConfiguredMethod
 from corrigible.models.devices import device_named
-from corrigible.models.forward import Loss
 from corrigible.models.modes import device_of
 from corrigible.models.networks import copied, trainable_network
 from corrigible.objective import PenaltySettings, Term, terms_of
@@ -58,7 +58,7 @@ def correct(
     *,
     augment: AugmentSettings | None = None,
     penalties: PenaltySettings | None = None,
-    loss: str | Loss = "task_loss",
+    loss: LossChoice = "task_loss",
     optimizer: str | OptimizerFactory = "Adam",
     step: str | StepFactory | None = None,
     epochs: int = 24,
@@ -84,8 +84,8 @@ def correct(
         penalties: name or function -> weight, or -> {"weight": …, setting: …}; the weight "auto" is chosen by swap
             score. A function declares what it sees and needs with `corrigible.declarations.declared`. If neither
             ``augment`` nor ``penalties`` is given, `default_method` chooses the method.
-        loss: the label loss: a name in ``LOSSES`` or (forward, batch) -> one loss per row. Rows are weighted by the
-            data set's ``weight``.
+        loss: the label loss: a name in ``LOSSES``, {"name": …, setting: …}, or (forward, batch) -> one loss per row.
+            Rows are weighted by the data set's ``weight``.
         optimizer: a class of torch.optim by its name, or (parameters, lr=…, weight_decay=…) -> optimizer.
         step: number of steps -> one optimisation step (`corrigible.training.Step`); None for careful steps: the
             learning rate warms up and falls, and gradients are clipped.
