@@ -33,7 +33,6 @@ from corrigible.workflow.reviews.regions import region_as_json
 from corrigible.workflow.reviews.review import Review
 from reviewed import NUM_ROWS, Known, untrained
 
-PORT = 8765
 MARK = np.zeros((8, 8), bool)
 MARK[:2, :2] = True
 

@@ -1,45 +1,18 @@
 """What is said is stored whether or not the model is there, and stays what it was."""
 
-import shutil
 import uuid
 
 import numpy as np
 import pytest
-from browser import PORT, Browser
 
 from corrigible.said import Answer, Pixels
 from corrigible.study import open_study
-from corrigible.web.app import app_of
 from corrigible.workflow.reviews.regions import region_as_json
-from corrigible.workflow.reviews.review import Review
-from reviewed import FACTS, OF_ROWS, PRINT, Known, untrained
+from reviewed import FACTS, OF_ROWS, PRINT, Known
 
 MARK = np.zeros((8, 8), bool)
 MARK[:2, :2] = True
 SAYS = [{"polarity": "irrelevant", "scope": "row", "region": region_as_json(Pixels(MARK))}]
-
-
-@pytest.fixture(scope="module")
-def made(tmp_path_factory):
-    return untrained(tmp_path_factory.mktemp("untrained") / "study")
-
-
-@pytest.fixture
-def study(made, tmp_path):
-    return shutil.copytree(made, tmp_path / "study")
-
-
-@pytest.fixture
-def review(study):
-    return Review(study, look_with=Known)
-
-
-@pytest.fixture
-def browser(review):
-    guard = app_of(lambda: review, port=PORT)
-    with Browser(guard) as client:
-        client.get(f"/?token={guard.token}")
-        yield client
 
 
 def an_answer(row, **change):

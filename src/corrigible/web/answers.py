@@ -1,6 +1,5 @@
 """What routes share: reading a request within bounds, and answers as pages, JSON and pictures."""
 
-import json
 from collections.abc import Mapping
 from functools import cache
 from importlib.resources import files
@@ -11,6 +10,8 @@ from starlette.responses import HTMLResponse, JSONResponse, Response
 
 from corrigible.errors import FeedbackError
 from corrigible.rendered import rendered
+from corrigible.strict_json import parse
+from corrigible.workflow.reviews.asked import whole_number
 
 MOST_BODY = 8 * 2**20
 """Most bytes of a request with masks."""
@@ -23,9 +24,9 @@ async def body_of(request: Request, *, most: int = MOST_BODY) -> bytes:
     Raises:
         FeedbackError: it is longer than is allowed; no more than that is read.
     """
-    said = request.headers.get("content-length", "0")
-    if said.isdecimal() and int(said) > most:
-        raise FeedbackError(f"the request has {int(said):,} bytes; expected at most {most:,}")
+    said = whole_number(request.headers.get("content-length", "0"))
+    if said is not None and said > most:
+        raise FeedbackError(f"the request has {said:,} bytes; expected at most {most:,}")
     found = bytearray()
     async for part in request.stream():
         found += part
@@ -41,11 +42,11 @@ async def asked_in(request: Request) -> Any:
         FeedbackError: it is too long, or no JSON.
     """
     try:
-        return json.loads(await body_of(request))
-    except (ValueError, RecursionError) as error:
-        if isinstance(error, FeedbackError):
-            raise
-        raise FeedbackError("the request is not JSON; load the page again") from error
+        return parse((await body_of(request)).decode())
+    except FeedbackError:
+        raise
+    except ValueError as error:
+        raise FeedbackError(f"the request is not JSON ({error}); load the page again") from error
 
 
 def query_of(request: Request) -> dict[str, Any]:
@@ -57,9 +58,10 @@ def query_of(request: Request) -> dict[str, Any]:
     found: dict[str, Any] = dict(request.query_params)
     for name in ("page", "suspect"):
         if name in found:
-            if not (found[name].isascii() and found[name].isdecimal() and len(found[name]) < 10):
+            number = whole_number(found[name])
+            if number is None:
                 raise FeedbackError(f"{name} is {found[name][:30]!r}; expected a whole number")
-            found[name] = int(found[name])
+            found[name] = number
     return found
 
 
@@ -73,9 +75,10 @@ def as_page(template: str, status: int = 200, **values: Any) -> Response:
     return HTMLResponse(rendered(f"review/{template}.html.jinja", **values), status_code=status)
 
 
-def as_png(found: bytes) -> Response:
-    """A picture, which the browser may keep for a while: another model's has the same address."""
-    return Response(found, media_type="image/png", headers={"cache-control": "private, max-age=60"})
+def as_png(found: bytes, *, may_be_kept: bool = True) -> Response:
+    """A picture, which the browser may keep for a while where the same address always gives the same one."""
+    keeping = "private, max-age=60" if may_be_kept else "no-store"
+    return Response(found, media_type="image/png", headers={"cache-control": keeping})
 
 
 @cache

@@ -12,8 +12,17 @@ from starlette.routing import Route
 
 from corrigible.errors import CorrigibleError, StudyError
 from corrigible.web import jobs
-from corrigible.web.answers import as_json, as_page, as_png, asked_in, body_of, query_of, static_files
+from corrigible.web.answers import (
+    as_json,
+    as_page,
+    as_png,
+    asked_in,
+    body_of,
+    query_of,
+    static_files,
+)
 from corrigible.web.security import REPORT_POLICY, Guard
+from corrigible.workflow.reviews.asked import whole_number
 from corrigible.workflow.reviews.review import Review
 from corrigible.workflow.reviews.saving import Conflict
 from corrigible.workflow.reviews.start import REPORT
@@ -43,7 +52,7 @@ def app_of(open_review: Callable[[], Review], *, port: int) -> Guard:
 
 
 def _routes() -> list[Route]:
-    place = "/{split}/{row:int}"
+    place = "/{split:path}/{row}"  # A split may be a folder inside another one.
     found = [Route(path, _page, name=name) for path, name in PAGES.items()]
     found += [
         Route(f"/item{place}", _item_page),
@@ -78,8 +87,8 @@ def _review(request: Request) -> Review:
 
 def _place(request: Request) -> tuple[str, int]:
     """The split and row in the address."""
-    split, row = request.path_params["split"], request.path_params["row"]
-    if len(split) > LONGEST_SPLIT or row >= 2**53:
+    split, row = request.path_params["split"], whole_number(request.path_params["row"])
+    if len(split) > LONGEST_SPLIT or row is None:
         raise HTTPException(404)
     return split, row
 
@@ -143,7 +152,9 @@ async def _thumb(request: Request) -> Response:
 
 
 async def _map(request: Request) -> Response:
-    return as_png(await _review(request).attribution_map(*_place(request), request.path_params["method"]))
+    review, run = _review(request), request.query_params.get("run")
+    found = await review.attribution_map(*_place(request), request.path_params["method"])
+    return as_png(found, may_be_kept=run == review.run.name)
 
 
 async def _segments(request: Request) -> Response:

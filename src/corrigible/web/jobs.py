@@ -11,7 +11,7 @@ from starlette.routing import Route
 
 from corrigible.jobs import kept
 from corrigible.web.answers import as_json, asked_in
-from corrigible.workflow.reviews.asked import object_in, text_in
+from corrigible.workflow.reviews.asked import object_in, text_in, whole_number
 
 PAUSE_SECONDS, BEAT_SECONDS = 0.25, 15.0
 """How often a file is looked into, and the longest time without a sign that the stream lives."""
@@ -57,8 +57,7 @@ async def _cancel(request: Request) -> Response:
 
 
 async def _events(request: Request) -> Response:
-    last = request.headers.get("last-event-id", "")
-    after = int(last) if last.isascii() and last.isdecimal() and len(last) < 10 else 0
+    after = whole_number(request.headers.get("last-event-id", "")) or 0
     told = kept.Told(_folder(request), request.path_params["id"], after=after)
     headers = {"cache-control": "no-store", "x-accel-buffering": "no"}
     return StreamingResponse(_stream(told, request), media_type="text/event-stream", headers=headers)

@@ -71,7 +71,8 @@ def test_what_if_is_what_the_model_predicts_of_the_changed_row(table):
     assert item_of(table, "train", 40)["table"] == item["table"]  # The data stay as they are.
 
 
-@pytest.mark.parametrize("values", [{"age": "old"}, {"age": float("nan")}, {"site": "c"}, {"wage": 1}, {"age": None}])
+@pytest.mark.parametrize("values", [{"age": "old"}, {"age": float("nan")}, {"site": "c"}, {"wage": 1}, {"age": None},
+                                    {"age": 1e300}, {"age": 10**400}, {"age": "9" * 5000}])  # fmt: skip
 def test_a_value_that_does_not_fit_is_refused(table, values):
     with pytest.raises(FeedbackError):
         what_if(table, "train", 0, values, "")

@@ -13,6 +13,7 @@ import numpy as np
 
 from corrigible.feedback.store import FeedbackStore
 from corrigible.said import Pixels, Region
+from corrigible.workflow.reviews.addresses import item_address
 from corrigible.workflow.reviews.items import Items
 from corrigible.workflow.reviews.standing import Place, Standing
 
@@ -89,7 +90,7 @@ def _conflict(place: Place, items: Items | None, told: str) -> dict[str, str]:
     split, row = place
     is_known = items is not None and split in items.splits and row < items.splits[split].count
     name = items.splits[split].name(row) if is_known and items is not None else f"row {row}"
-    return {"sentence": f"{name} of {split}: {told}.", "href": f"/item/{split}/{row}"}
+    return {"sentence": f"{name} of {split}: {told}.", "href": item_address(split, row)}
 
 
 def agreement_of(standing: Standing, store: FeedbackStore) -> dict[str, Any]:

@@ -11,6 +11,8 @@ KEY = re.compile(r"[0-9A-Za-z-]{8,64}")
 MOST_TEXT = 2000
 """Longest author, note or search, in characters."""
 MOST_LIST = 1000
+MOST_DIGITS = 15
+"""Most digits of a number in an address; every such number is exact in JavaScript too."""
 
 
 def text_in(asked: Mapping[str, Any], name: str, *, default: str | None = None, most: int = MOST_TEXT) -> str:
@@ -37,6 +39,11 @@ def number_in(asked: Mapping[str, Any], name: str, *, default: int | None = None
     if type(found) is not int or not 0 <= found <= LARGEST_INTEGER:
         raise FeedbackError(f"{name} is {shortened(found)}; expected a whole number from 0")
     return found
+
+
+def whole_number(text: str) -> int | None:
+    """The number that is written in the text in at most 15 decimal digits; None for anything else."""
+    return int(text) if text.isascii() and text.isdecimal() and len(text) <= MOST_DIGITS else None
 
 
 def list_in(asked: Mapping[str, Any], name: str) -> list[Any]:

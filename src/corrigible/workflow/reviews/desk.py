@@ -12,7 +12,7 @@ from corrigible.feedback.stored import Record
 from corrigible.said import Feedback
 from corrigible.study import open_study
 from corrigible.trusted_code import require_trusted
-from corrigible.workflow.reviews.asked import number_in, text_in
+from corrigible.workflow.reviews.asked import number_in, text_in, whole_number
 from corrigible.workflow.reviews.asking import LEAST_ROWS, Asking, Wish
 from corrigible.workflow.reviews.items import PER_PAGE, SHOWN, Items, Wanted
 from corrigible.workflow.reviews.regions import region_as_json, region_in_words
@@ -128,8 +128,9 @@ class Desk:
         classes = list(self.known_items().classes)
         if wanted in classes:
             return classes.index(wanted)
-        if wanted.isdecimal() and int(wanted) < len(classes):
-            return int(wanted)
+        label = whole_number(wanted)
+        if label is not None and label < len(classes):
+            return label
         raise FeedbackError(f"there is no class {wanted!r}; expected one of {', '.join(classes)}")
 
     def said_of(self, place: Place) -> dict[str, Any]:

@@ -9,6 +9,7 @@ from corrigible.errors import CorrigibleError
 from corrigible.feedback.masks import fingerprint
 from corrigible.regions.proposals import proposals
 from corrigible.types import Features, Pixels, Proposal, Region
+from corrigible.workflow.reviews.addresses import map_address, picture_address, segments_address
 from corrigible.workflow.reviews.regions import region_as_json
 from corrigible.workflow.reviews.subject import TITLES, Subject
 from corrigible.workflow.reviews.tables import table_of
@@ -67,9 +68,9 @@ def words_of(rows: TensorData, values: torch.Tensor) -> list[dict[str, Any]]:
 def _image(subject: Subject, split: str, row: int, method: str) -> dict[str, Any]:
     _, height, width = subject.shape
     return {
-        "picture": f"/picture/{split}/{row}.png",
-        "map": f"/map/{split}/{row}/{method}.png",
-        "segments": f"/segments/{split}/{row}.png",
+        "picture": picture_address(split, row),
+        "map": map_address(split, row, method, subject.run),
+        "segments": segments_address(split, row),
         "width": width,
         "height": height,
         "pixelated": max(height, width) <= SHARP,

@@ -5,6 +5,7 @@ from typing import Any
 
 from corrigible.errors import FeedbackError
 from corrigible.said import Pixels
+from corrigible.workflow.reviews.addresses import item_address
 from corrigible.workflow.reviews.agreement import agreement_of, conflicts_of
 from corrigible.workflow.reviews.asked import number_in, text_in
 from corrigible.workflow.reviews.desk import Desk
@@ -38,7 +39,7 @@ def history(desk: Desk, asked: Mapping[str, Any]) -> dict[str, Any]:
 
 def _agreement(desk: Desk) -> tuple[list[dict[str, str]], dict[str, Any]]:
     """Contradictions and agreement, computed once until something else is said."""
-    key = (desk.standing.seen, desk.items is None)
+    key = (desk.standing.sha256, desk.items is None)
     if key not in desk.computed:
         desk.computed.clear()
         conflicts = conflicts_of(desk.standing, desk.items)[:MOST_CONFLICTS]
@@ -69,7 +70,7 @@ def _entry(desk: Desk, record: Any) -> dict[str, Any]:
     href, about = None, "every row"
     if said.scope == "row" and known and said.row < desk.items.splits[said.split].count:  # type: ignore[union-attr]
         about = desk.items.splits[said.split].name(said.row)  # type: ignore[union-attr]
-        href = f"/item/{said.split}/{said.row}"
+        href = item_address(said.split, said.row)
     elif said.scope == "row":
         about = f"row {said.row} of {said.split}"
     elif said.scope == "class":

@@ -7,6 +7,7 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
+from corrigible.workflow.reviews.addresses import thumb_address
 from corrigible.workflow.reviews.standing import Place, Standing
 
 PER_PAGE = 48
@@ -147,7 +148,7 @@ class Items:
             "certainty": certainty,
             "answer": standing.answer(place) or None,
             "marks": standing.marks(place),
-            "thumb": f"/thumb/{split}/{row}.png" if kind == "image" else None,
+            "thumb": thumb_address(split, row) if kind == "image" else None,
             "snippet": None,
         }
 

@@ -14,6 +14,7 @@ from corrigible.run_records import DISCARD, decisions
 from corrigible.study import Run, Study
 from corrigible.types import Measurement
 from corrigible.workflow.deciding import correction_named
+from corrigible.workflow.reviews.addresses import picture_address
 from corrigible.workflow.reviews.drawn import map_png
 from corrigible.workflow.reviews.explained import words_of
 from corrigible.workflow.reviews.regions import BEGINS
@@ -142,5 +143,5 @@ def _item(before: Subject, after: Subject, split: str, row: int, is_reviewed: bo
             said["text"] = words_of(rows, values)
         found[when] = said
     if before.kind == "image":
-        found["picture"] = f"/picture/{split}/{row}.png"
+        found["picture"] = picture_address(split, row)
     return found

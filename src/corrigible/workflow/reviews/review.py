@@ -16,7 +16,7 @@ from typing import Any, TypeVar
 from corrigible import workflow
 from corrigible.errors import FeedbackError, StudyError
 from corrigible.study import open_study
-from corrigible.workflow.reviews.asked import number_in, object_in, text_in
+from corrigible.workflow.reviews.asked import number_in, object_in, text_in, whole_number
 from corrigible.workflow.reviews.desk import Desk
 from corrigible.workflow.reviews.history import history
 from corrigible.workflow.reviews.looks import Looks
@@ -119,8 +119,9 @@ class Review:
     async def next_item(self, asked: Mapping[str, Any]) -> dict[str, Any]:
         """The next item to look at."""
         await self._loaded()
-        split, _, row = text_in(asked, "after", default="").rpartition("/")
-        place = (split, int(row)) if split and row.isdecimal() and len(row) < 15 else None
+        split, _, written = text_in(asked, "after", default="").rpartition("/")
+        row = whole_number(written)
+        place = (split, row) if split and row is not None else None
         part, strategy = (text_in(asked, name, default="") for name in ("split", "strategy"))
         return await self._at_desk(self.desk.next_item, part, place, strategy, self.run.name)
 
@@ -185,7 +186,7 @@ class Review:
         await self._loaded()
         label = asked.get("label")
         classes = list(self.desk.facts.get("classes", ()))
-        number = classes.index(label) if label in classes else label if type(label) is int else None
+        number = classes.index(label) if label in classes else None if label is None else number_in(asked, "label")
         about = {"region": object_in(asked.get("region"), "region"), "scope": text_in(asked, "scope"), "label": number}
         found, _ = await self.looks.ask("count", **about)
         return found  # type: ignore[no-any-return]
@@ -207,17 +208,20 @@ class Review:
         return (await self.looks.look("outcome", as_of=self._runs_seen, **about))[0]  # type: ignore[no-any-return]
 
     async def decide(self, asked: Any) -> dict[str, Any]:
-        """Keep or discard a correction.
+        """Keep or discard the correction that is named.
 
         Raises:
-            FeedbackError: another decision.
+            FeedbackError: another decision, or no run is named.
+            StudyError: there is no such correction.
         """
         asked = object_in(asked, "the decision")
         verbs = {"keep": workflow.keep, "discard": workflow.discard}
-        verb = verbs.get(text_in(asked, "decision"))
+        verb = verbs.get(text_in(asked, "decision", default=""))
         if verb is None:
             raise FeedbackError("the decision is neither keep nor discard; choose one")
         about = {name: text_in(asked, name, default="") for name in ("run", "author", "note")}
+        if not about["run"]:
+            raise FeedbackError("the decision names no run; load the page again, which shows the correction")
         (finished,) = await asyncio.to_thread(lambda: list(verb(self.folder, **about)))
         self._refreshed = 0.0
         await self.refresh()

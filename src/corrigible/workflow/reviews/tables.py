@@ -19,6 +19,8 @@ from corrigible.workflow.reviews.subject import Subject
 
 LOW, HIGH = 0.05, 0.95
 YES, NO = "yes", "no"
+MOST_INPUT = 1e12
+"""Largest size of an input, in the unit of the model's inputs, for which it is said what the model predicts."""
 
 
 class Usual(NamedTuple):
@@ -138,7 +140,19 @@ def _write(x: Tensor, columns: Columns, name: str, value: Any, subject: Subject)
     units = units_in(columns)
     for place in places:
         is_indicator = columns.names[place] == f"{name}={MISSING}"
-        x[place] = 0.0 if is_indicator else (_as_number(name, value) - units.shift[place]) / units.scale[place]
+        x[place] = 0.0 if is_indicator else _scaled(name, value, units.shift[place], units.scale[place])
+
+
+def _scaled(name: str, value: Any, shift: Any, scale: Any) -> float:
+    """The value in the unit of the model's inputs.
+
+    Raises:
+        FeedbackError: no number, or one that such inputs cannot hold.
+    """
+    found = float((_as_number(name, value) - shift) / scale)
+    if not abs(found) <= MOST_INPUT:
+        raise FeedbackError(f"{name} is {shortened(value)}; expected a number that is nearer to usual ones")
+    return found
 
 
 def _as_number(name: str, value: Any) -> float:
