@@ -9,7 +9,7 @@ import torch
 from torch import nn
 
 from corrigible.errors import UnsupportedModelError
-from corrigible.losses import member_cross_entropy
+from corrigible.losses import member_task_loss
 from corrigible.models.ensemble import Ensemble, disagreement
 from corrigible.models.forward import Forward, centred
 from corrigible.penalties.local_independence import local_independence
@@ -113,7 +113,7 @@ def trained(weight: float) -> tuple[Ensemble, Batch]:
     optimizer = torch.optim.Adam(model.parameters(), lr=0.1)
     for step in range(40):
         forward = Forward(model, batch, seed=step)
-        objective = member_cross_entropy(forward, batch).mean() + weight * local_independence(forward, batch)
+        objective = member_task_loss(forward, batch).mean() + weight * local_independence(forward, batch)
         optimizer.zero_grad()
         objective.backward()
         optimizer.step()

@@ -41,7 +41,7 @@ def test_a_setting_of_training_changes_what_is_trained_in_the_same_way_each_time
 
 
 def test_a_named_loss_is_the_one_that_trains(tmp_path):
-    recipe = TABLE_RECIPE.replace("batch_size = 32\n", 'batch_size = 32\nloss = "member_cross_entropy"\n')
+    recipe = TABLE_RECIPE.replace("batch_size = 32\n", 'batch_size = 32\nloss = "member_task_loss"\n')
     with pytest.raises(UnsupportedModelError, match="no Ensemble in it"):
         weights(table_study(tmp_path, recipe))
 

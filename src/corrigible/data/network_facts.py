@@ -1,23 +1,38 @@
 """Facts about a data set that a network is built by."""
 
 import math
+from collections.abc import Container
 from typing import Any
 
-from corrigible.data.dataset import all_labels, require_different, shape_of, task_of
-from corrigible.data.protocol import Dataset, class_names_of
+import torch
+from torch import Tensor
+
+from corrigible.data.dataset import all_labels, require_different, rows_of, shape_of, task_of
+from corrigible.data.protocol import Dataset, class_names_of, columns_of
 from corrigible.types import Task
 
+MOST_KNOTS = 49
+"""Most knots of a column: the 2 % quantiles."""
+ROWS_FOR_KNOTS = 50_000
 
-def model_facts(data: Dataset) -> dict[str, Any]:
+
+def model_facts(data: Dataset, wanted: Container[str] = ()) -> dict[str, Any]:
     """Facts about the data by name; a model's function gets those that its arguments name.
 
     ``num_classes`` is the number of the model's outputs; ``centre`` and ``scale`` are only given where these should not
-    begin around 0.
+    begin around 0. A table also has ``one_hot``, for each column whether it is one of a category.
+
+    Args:
+        wanted: the names of the arguments; ``knots``, the quantiles of each column of numbers, are only found if they
+            are among them.
     """
     task = task_of(data)
     require_different(data)
     shape = shape_of(data)
-    sizes = {"channels": shape[0], "inputs": math.prod(shape), "columns": shape[-1], "dimension": shape[-1]}
+    sizes: dict[str, Any] = {"channels": shape[0], "inputs": math.prod(shape)}
+    sizes |= {"columns": shape[-1], "dimension": shape[-1]}
+    if "one_hot" in wanted or "knots" in wanted:
+        sizes |= _of_columns(data, shape[-1])
     if task.name == "classes":
         return {**sizes, "num_classes": max(len(class_names_of(data)), int(all_labels(data).max()) + 1)}
     return {**sizes, "num_classes": task.num_outputs, **_start(task)}
@@ -31,3 +46,19 @@ def _start(task: Task) -> dict[str, Any]:
     if len(centre) == 1:
         return {"centre": centre[0], "scale": scale[0]}
     return {"centre": list(centre), "scale": list(scale)}
+
+
+def _of_columns(data: Dataset, width: int) -> dict[str, Any]:
+    """Which columns are of categories, and the quantiles of the others over the training rows."""
+    columns = columns_of(data)
+    one_hot = [False] * width if columns is None else list(columns.one_hot)
+    few = torch.linspace(0, len(data) - 1, min(len(data), ROWS_FOR_KNOTS)).round().long()
+    numbers = rows_of(data, few).x.reshape(len(few), width)[:, ~torch.tensor(one_hot)].double()
+    at = torch.linspace(0, 1, MOST_KNOTS, dtype=torch.float64)
+    return {"one_hot": one_hot, "knots": [_knots(column, at) for column in numbers.T]}
+
+
+def _knots(column: Tensor, at: Tensor) -> list[float]:
+    """The column's quantiles that differ; at least two."""
+    found: list[float] = column.quantile(at).float().unique().tolist()
+    return found if len(found) > 1 else [found[0], found[0] + 1.0]

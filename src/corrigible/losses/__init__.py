@@ -5,12 +5,12 @@ from typing import Any
 
 from corrigible.losses.cross_entropy import cross_entropy
 from corrigible.losses.focal import focal
-from corrigible.losses.member_cross_entropy import member_cross_entropy
+from corrigible.losses.member_task_loss import member_task_loss
 from corrigible.losses.task_loss import task_loss
 from corrigible.models.forward import Loss
 
-LOSSES = {f.__name__: f for f in (task_loss, cross_entropy, focal, member_cross_entropy)}
+LOSSES = {f.__name__: f for f in (task_loss, cross_entropy, focal, member_task_loss)}
 LossChoice = str | Mapping[str, Any] | Loss
 """A label loss, its name, or {"name": …, setting: …}."""
 
-__all__ = ["LOSSES", "LossChoice", "cross_entropy", "focal", "member_cross_entropy", "task_loss"]
+__all__ = ["LOSSES", "LossChoice", "cross_entropy", "focal", "member_task_loss", "task_loss"]

@@ -5,9 +5,10 @@ from corrigible.models.forward import Augment, Forward, Loss, Penalty, Score
 from corrigible.models.lenet import lenet
 from corrigible.models.mlp import mlp, table_mlp
 from corrigible.models.small_cnn import small_cnn
+from corrigible.models.tabm import tabm
 from corrigible.models.text import text_bag, text_cnn
 
-MODELS = {f.__name__: f for f in (lenet, mlp, small_cnn, table_mlp, text_bag, text_cnn)}
+MODELS = {f.__name__: f for f in (lenet, mlp, small_cnn, table_mlp, tabm, text_bag, text_cnn)}
 
 __all__ = [
     "MODELS",
@@ -22,6 +23,7 @@ __all__ = [
     "shared_normal_like",
     "small_cnn",
     "table_mlp",
+    "tabm",
     "text_bag",
     "text_cnn",
 ]

@@ -20,7 +20,7 @@ class Affine(nn.Module):
         self.register_buffer("centre", torch.as_tensor(centre, dtype=torch.float32, device="cpu"))
         self.register_buffer("scale", torch.as_tensor(scale, dtype=torch.float32, device="cpu"))
 
-    def forward(self, outputs: Float[Tensor, " batch output"]) -> Float[Tensor, " batch output"]:
+    def forward(self, outputs: Float[Tensor, " *rows output"]) -> Float[Tensor, " *rows output"]:
         return outputs * self.get_buffer("scale") + self.get_buffer("centre")
 
     def extra_repr(self) -> str:

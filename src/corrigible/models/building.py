@@ -36,11 +36,20 @@ def built(name: str, settings: Mapping[str, Any], facts: Mapping[str, Any], seed
     except NamedFunctionError:
         raise
     except (TypeError, ValueError, RuntimeError) as error:
-        asked = {**given, **settings}
+        asked = {**{fact: value for fact, value in given.items() if isinstance(value, int | float)}, **settings}
         raise RecipeError(f"model {name!r} cannot be built from {asked} ({error}); check its settings") from error
     if not isinstance(model, nn.Module):
         raise RecipeError(f"model {name!r} gave a {type(model).__name__}; expected a torch.nn.Module")
     return model
+
+
+def facts_wanted(name: str) -> frozenset[str]:
+    """The names of the arguments of the network's function, each a fact that it may get.
+
+    Raises:
+        RecipeError: an unknown model.
+    """
+    return frozenset(inspect.signature(method_named(name, MODELS, "model")).parameters)
 
 
 def _require_moderate(function: Callable[..., nn.Module], given: Mapping[str, Any]) -> None:

@@ -2,6 +2,7 @@
 
 import math
 from collections.abc import Sequence
+from typing import TypeGuard
 
 import torch
 from jaxtyping import Float
@@ -11,6 +12,7 @@ from torch.nn.functional import log_softmax
 from corrigible.errors import UnsupportedModelError
 from corrigible.models.forward import Forward
 from corrigible.models.modes import evaluating, like_parameters
+from corrigible.models.tabm import TabM
 from corrigible.tasks import CLASSES
 from corrigible.types import Task
 
@@ -34,11 +36,20 @@ class Ensemble(nn.Module):
         self.members = nn.ModuleList(members)
 
     def forward(self, x: Float[Tensor, " batch *input"]) -> Float[Tensor, " batch output"]:
-        return self.task.combined(self.member_outputs(x))
+        return self.combined(self.member_outputs(x))
+
+    def combined(self, outputs: Float[Tensor, " member batch output"]) -> Float[Tensor, " batch output"]:
+        """The outputs whose prediction is the mean over the members."""
+        return self.task.combined(outputs)
 
     def member_outputs(self, x: Float[Tensor, " batch *input"]) -> Float[Tensor, " member batch output"]:
         """The outputs of each member; each gets its own copy of x, because it may change x in place."""
         return torch.stack([self.task.outputs(member(x.clone())) for member in self.members])
+
+
+def is_ensemble(model: nn.Module) -> TypeGuard[Ensemble | TabM]:
+    """Whether several members answer together, which share their weights or do not."""
+    return isinstance(model, Ensemble | TabM)
 
 
 def disagreement(
@@ -54,14 +65,15 @@ def disagreement(
     Raises:
         UnsupportedModelError: the model is not an ensemble, or of a task without classes.
     """
-    if not isinstance(model, Ensemble):
+    if not is_ensemble(model):
         raise UnsupportedModelError(_no_ensemble(model))
-    if model.task.logits is None:
-        raise UnsupportedModelError(f"disagreement is about classes; the ensemble's task is {model.task.name!r}")
+    task = model.task if isinstance(model, Ensemble) else CLASSES
+    if task.logits is None:
+        raise UnsupportedModelError(f"disagreement is about classes; the ensemble's task is {task.name!r}")
     found = []
     with evaluating(model), torch.no_grad():
         for rows in like_parameters(x, model).split(rows_at_once):
-            log_probs = torch.stack([log_softmax(model.task.logits(of), dim=1) for of in model.member_outputs(rows)])
+            log_probs = torch.stack([log_softmax(task.logits(of), dim=1) for of in model.member_outputs(rows)])
             found.append((_entropy(_log_mean(log_probs)) - _entropy(log_probs).mean(dim=0)).clamp_min(0))
     return torch.cat(found)
 
@@ -72,12 +84,14 @@ def member_outputs(forward: Forward) -> list[Float[Tensor, " batch output"]]:
     Raises:
         UnsupportedModelError: there is no ensemble in the model.
     """
-    named = ((name, module) for name, module in forward.model.named_modules() if isinstance(module, Ensemble))
+    named = ((name, module) for name, module in forward.model.named_modules() if is_ensemble(module))
     name, ensemble = next(named, (None, None))
     if ensemble is None:
         raise UnsupportedModelError(_no_ensemble(forward.model))
     prefix = f"{name}.members" if name else "members"
     read = forward.task.outputs
+    if isinstance(ensemble, TabM):
+        return [read(outputs) for outputs in ensemble.by_member(forward.activation(prefix))]
     return [read(forward.activation(f"{prefix}.{place}")) for place in range(len(ensemble.members))]
 
 

@@ -6,7 +6,7 @@ from jaxtyping import Float
 from torch import Tensor, nn
 
 from corrigible.errors import UnsupportedModelError
-from corrigible.models.ensemble import Ensemble
+from corrigible.models.ensemble import Ensemble, is_ensemble
 from corrigible.outputs import require_each
 from corrigible.tasks import CLASSES
 from corrigible.types import Task
@@ -29,9 +29,9 @@ def predictive(model: nn.Module, x: Float[Tensor, " batch *input"], *, task: Tas
         UnsupportedModelError: an output that does not fit the task, or an ensemble of another task.
     """
     require_same_task(model, task)
-    if isinstance(model, Ensemble):
+    if is_ensemble(model):
         passes = model.member_outputs(x)
-        return Predictive(model.task.combined(passes), passes)
+        return Predictive(model.combined(passes), passes)
     outputs = task.outputs(model(x))
     require_each(outputs, len(x))
     return Predictive(outputs, outputs[None])

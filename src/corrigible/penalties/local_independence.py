@@ -24,7 +24,7 @@ def local_independence(forward: Forward, batch: Batch, *, score: str = "target_l
 
     It is 0 if no two members respond to the same change of the input. A member whose gradient is 0 is independent of
     all others. It shares the label pass: if a normalisation layer mixes the rows of a batch, the gradients mix them
-    too. Train the members with `member_cross_entropy`, so that each learns the labels by itself.
+    too. Train the members with `member_task_loss`, so that each learns the labels by itself.
 
     Raises:
         UnsupportedModelError: the model is not an ensemble, or has a single member.

@@ -9,7 +9,7 @@ from corrigible.data.dataset import as_dataset, labelled
 from corrigible.data.network_facts import model_facts
 from corrigible.data.protocol import columns_of
 from corrigible.data.trained_columns import remember_columns
-from corrigible.models.building import built
+from corrigible.models.building import built, facts_wanted
 from corrigible.models.networks import copied, trainable_network
 from corrigible.progress import shown
 from corrigible.protocols.schedule import Schedule, require_fit, run
@@ -44,8 +44,10 @@ def train(
     """
     dataset, seed = labelled(as_dataset(data)), whole_number("seed", seed)
     schedule = Schedule(epochs=epochs, batch_size=batch_size, learning_rate=learning_rate)
-    facts = model_facts(dataset)
-    network = built(model, {}, facts, seed) if isinstance(model, str) else copied(trainable_network(model))
+    if isinstance(model, str):
+        network = built(model, {}, model_facts(dataset, facts_wanted(model)), seed)
+    else:
+        network = copied(trainable_network(model))
     require_fit(network, dataset)
     remember_columns(network, columns_of(dataset))
     with shown(progress):

@@ -11,6 +11,7 @@ from corrigible.comparison import spoken
 from corrigible.data.network_facts import model_facts
 from corrigible.data.protocol import Dataset
 from corrigible.feedback.masks import marks_of
+from corrigible.models.building import facts_wanted
 from corrigible.models.devices import device_named
 from corrigible.objective import terms_of
 from corrigible.progress import begun
@@ -52,7 +53,7 @@ def train(folder: Path, *, seed: int | None = None, device: str = "cpu", epochs:
     study = tried(open_study(folder), "train", epochs=epochs)
     seed = study.recipe.seed if seed is None else seed
     data = load_data(study.recipe, study.folder, "train")
-    facts = {**model_facts(data), **reading_facts(study)}
+    facts = {**model_facts(data, facts_wanted(study.recipe.model)), **reading_facts(study)}
     model = build_model(study.recipe, facts, seed).to(device_named(device))
     require_fit(model, data)
     rows = validation_rows(study)
