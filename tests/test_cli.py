@@ -3,13 +3,16 @@
 import json
 import subprocess
 import sys
+from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
 
 import click
 import pytest
 
 from corrigible import terminal
 from corrigible.cli import main
+from corrigible.lines.as_json import as_fields
 from studies import IMAGE_RECIPE, TABLE_RECIPE, Answer, corrigible, edit, image_study, refused, table_study
 
 REGIONS = {"image": ("--box", 0, 0, 2, 2), "table": ("--feature", "site")}
@@ -127,6 +130,7 @@ def loaded_by(*commands: tuple[object, ...], unwanted: set[str]) -> str:
 import sys
 from click.testing import CliRunner
 from corrigible.cli import main
+from corrigible.lines.as_json import as_fields
 for command in {[[*map(str, command)] for command in commands]!r}:
     result = CliRunner().invoke(main, command)
     assert result.exit_code == 0 and result.output, (command, result, result.output)
@@ -170,12 +174,12 @@ def test_ctrl_c_is_one_line_and_leaves_no_half_run(tmp_path: Path, monkeypatch: 
     shown = 0
     write = terminal.as_line
 
-    def interrupted(record: object) -> str:
+    def interrupted(fields: Mapping[str, Any]) -> str:
         nonlocal shown
         shown += 1
         if shown == 3:  # While the run is being written.
             raise KeyboardInterrupt
-        return write(record)
+        return write(fields)
 
     monkeypatch.setattr(terminal, "as_line", interrupted)
     answer = corrigible("train", study, "--json")
@@ -187,7 +191,7 @@ def test_ctrl_c_is_one_line_and_leaves_no_half_run(tmp_path: Path, monkeypatch: 
 def test_json_lines_hold_no_nan_and_no_infinity() -> None:
     from corrigible.training import Epoch
 
-    line = terminal.as_line(Epoch(1, 2, float("nan"), {"right_reasons": float("inf")}))
+    line = terminal.as_line(as_fields(Epoch(1, 2, float("nan"), {"right_reasons": float("inf")})))
     found = json.loads(line, parse_constant=lambda name: pytest.fail(name))
     assert found["loss"] is None
     assert found["penalties"] == {"right_reasons": None}

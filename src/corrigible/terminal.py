@@ -11,7 +11,7 @@ from rich.console import Console
 from rich.markup import escape
 
 from corrigible.errors import CorrigibleError
-from corrigible.lines.as_json import as_line
+from corrigible.lines.as_json import as_line, fields_of
 from corrigible.named_functions import described, own_place
 from corrigible.printable import one_line, printable
 from corrigible.progress import shown, watched
@@ -126,8 +126,8 @@ def _words_shown(seen: _Seen) -> Iterator[None]:
 def _as_json(verb: Callable[[], Iterator[Record]], seen: _Seen) -> None:
     with shown(False if sys.stdout.isatty() else None) as view:
         seen.clear = view.clear
-        for record in seen.passing(verb()):
-            click.echo(as_line(record))
+        for _, fields in fields_of(seen.passing(verb())):
+            click.echo(as_line(fields))
 
 
 def _step_lines(step: str) -> list[str]:

@@ -10,7 +10,7 @@ from safetensors.torch import load_file
 
 from corrigible import workflow
 from corrigible.data.image_folder import ImageFolder
-from corrigible.errors import DataError, FeedbackError
+from corrigible.errors import DataError
 from corrigible.recipe import load_data
 from corrigible.study import open_study
 from studies import IMAGE_RECIPE, corrigible, refused, save_images
@@ -123,7 +123,7 @@ def test_one_wrong_mask_and_nothing_is_stored(of_files: Path) -> None:
 
 
 def test_masks_need_images_kept_as_files(of_arrays: Path, of_files: Path) -> None:
-    with pytest.raises(FeedbackError, match="is not kept as image files"):
+    with pytest.raises(DataError, match=r"names no row; expected row-0\.png"):
         list(workflow.import_feedback(of_arrays, of_files / "masks"))
 
 

@@ -45,7 +45,7 @@ def opened_image(path: Path) -> Iterator[Image.Image]:
     except Image.DecompressionBombError as error:
         most = 2 * (Image.MAX_IMAGE_PIXELS or 0)
         raise DataError(f"{path} has more than {most:,} pixels; shrink the picture first") from error
-    except _BROKEN as error:
+    except BROKEN as error:
         reason = " ".join(str(error).split())
         raise DataError(f"{path} cannot be read as an image ({reason}); replace or remove it") from error
 
@@ -128,7 +128,7 @@ def _require_small(image: Image.Image, path: Path, copies: int = 1) -> None:
         )
 
 
-_BROKEN = (
+BROKEN = (
     *(OSError, SyntaxError, ValueError, EOFError, TypeError, KeyError, IndexError, OverflowError),
     *(struct.error, zlib.error, MemoryError),
 )

@@ -4,7 +4,8 @@ Masks are ``<masks>/irrelevant/<split>/<class>/<name>.png`` and ``<masks>/releva
 """
 
 import logging
-from collections.abc import Iterator
+import re
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import get_args
 
@@ -14,12 +15,22 @@ from torch import Tensor
 from corrigible.data.dataset import Labelled, shape_of
 from corrigible.data.image_file import ImageForm, read_coverage, stored_size
 from corrigible.data.image_folder import ImageFolder
-from corrigible.data.image_names import by_picture, class_folders, entries, image_files, path_inside, sorted_names
+from corrigible.data.image_names import (
+    by_picture,
+    class_folders,
+    entries,
+    image_files,
+    one_spelling,
+    path_inside,
+    places_by_name,
+    sorted_names,
+)
 from corrigible.data.protocol import Dataset
 from corrigible.errors import DataError
 from corrigible.types import Polarity
 
 ROUNDING = 1e-6
+ROW = re.compile(r"row-(\d{1,15})\.[a-z]+", re.ASCII)
 LOSSY = (".jpg", ".jpeg", ".jfif", ".mpo")
 log = logging.getLogger(__name__)
 
@@ -44,26 +55,64 @@ def masks_for(
 ) -> Iterator[tuple[int, Bool[Tensor, " height width"]]]:
     """Each row with a mask ``<folder>/<polarity>/<split>/<class>/<name>.*``, and the mask, which may mark nothing.
 
-    A mask has the name of its image; its suffix may differ. Where images are read smaller, a mask marks each place that
-    holds a marked pixel. If a mask of the other polarity shares such a place without sharing a pixel, the place belongs
-    to the mask with more of it.
+    A mask has the name of its image; its suffix may differ, or follow the image's whole name. Where images are read
+    smaller, a mask marks each place that holds a marked pixel. If a mask of the other polarity shares such a place
+    without sharing a pixel, the place belongs to the mask with more of it.
 
     Raises:
-        DataError: a mask without its image, of another size, or broken.
+        DataError: a mask without its image or with several, of another size, or broken.
     """
-    row_of = by_picture(images.files)
+    rows_of = places_by_name(images.files)
     others = _mask_files(folder, _other(polarity), split)
     for name, file in _mask_files(folder, polarity, split).items():
-        row = row_of.get(name)
-        if row is None:
+        rows = rows_of.get(name, [])
+        if not rows:
             raise DataError(
                 f"mask {folder / file} has no image of its name in {images.folder / split}; rename or remove it"
             )
+        if len(rows) > 1:
+            first, second = (images.files[row] for row in rows[:2])
+            raise DataError(
+                f"mask {folder / file} may be of {first} or {second}, which differ in their suffix only (or in Unicode "
+                f"spelling): name it after the whole name of its image, {Path(first).name}.png"
+            )
+        row = rows[0]
         coverage = _coverage(images, row, folder, file)
         mask = coverage > 0
         if name in others:
             mask = _less_the_other(mask, coverage, _coverage(images, row, folder, others[name]), polarity)
         yield row, mask
+
+
+def mask_name(file: str, known: Mapping[str, Sequence[int]]) -> str:
+    """The name without suffix by which `masks_for` knows the mask of an image.
+
+    Args:
+        known: `places_by_name` of all images.
+
+    Raises:
+        DataError: every name of the image is also that of another one.
+    """
+    for name in (str(Path(file).with_suffix("")), file):
+        if len(known[one_spelling(name)]) == 1:
+            return name
+    raise DataError(f"{file} has the name of another image; rename one of them, so that masks can be named after them")
+
+
+def masks_of_rows(
+    data: Dataset, folder: Path, polarity: Polarity, split: str
+) -> Iterator[tuple[int, Bool[Tensor, " height width"]]]:
+    """Each row with a mask ``<folder>/<polarity>/<split>/row-<number>.*``, for images that are not kept as files.
+
+    Raises:
+        DataError: a mask of no row, of another size than an input, or broken; rows that are no images.
+    """
+    place = path_inside(folder, f"{polarity}/{split}")
+    for name in entries(place, "."):
+        number = ROW.fullmatch(name)
+        if number is None or int(number[1]) >= len(data):
+            raise DataError(f"mask {place / name} names no row; expected row-0.png to row-{len(data) - 1}.png")
+        yield int(number[1]), picture_mask(path_inside(place, name), data, int(number[1]))
 
 
 def images_of(data: Dataset) -> ImageFolder | None:

@@ -114,6 +114,15 @@ def by_picture(files: Iterable[str]) -> dict[str, int]:
     return places
 
 
+def places_by_name(files: Iterable[str]) -> dict[str, list[int]]:
+    """The places of the files that each name may stand for: a file's name without its suffix, and its whole name."""
+    places: dict[str, list[int]] = {}
+    for place, file in enumerate(files):
+        for name in (str(Path(file).with_suffix("")), file):
+            places.setdefault(one_spelling(name), []).append(place)
+    return places
+
+
 def path_inside(folder: Path, relative: str) -> Path:
     """The path of that name in the folder.
 

@@ -36,7 +36,10 @@ PATIENCE_SECONDS = 3.0
 UNKNOWN = "unknown"
 """The verb of a job whose file does not say it."""
 RUNNING, DONE, FAILED, CANCELLED = "running", "done", "failed", "cancelled"
-BEGINS = {"evaluate": "measuring begins: the models and the rows are being loaded"}
+BEGINS = {
+    "correct": "correcting: the model and the rows are being loaded",
+    "evaluate": "measuring: the models and the rows are being loaded",
+}
 """What a job tells at once, while its process still loads what it needs."""
 DIED = "its process ended before it was done; nothing of it was kept but what had been finished"
 

@@ -18,7 +18,7 @@ from rich.text import Text
 
 from corrigible import workflow
 from corrigible.errors import CorrigibleError
-from corrigible.lines.as_json import as_fields
+from corrigible.lines.as_json import fields_of
 from corrigible.lines.printing import Step, step_in_words
 from corrigible.lines.telling import told
 from corrigible.printable import one_line, printable
@@ -96,9 +96,9 @@ def _run(file: _File, records: Any) -> str:
 
 
 def _passing(file: _File, records: Iterator[Any], found: list[Any]) -> Iterator[Any]:
-    for record in records:
+    for record, fields in fields_of(records):
         found[:] = [record]
-        file.tell({**as_fields(record), "line": ""})
+        file.tell({**fields, "line": ""})
         yield record
 
 

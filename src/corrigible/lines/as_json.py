@@ -3,7 +3,10 @@
 import dataclasses
 import json
 import math
+from collections.abc import Iterator, Mapping
 from typing import TYPE_CHECKING, Any
+
+from corrigible.workflow.records import Finished, Started
 
 if TYPE_CHECKING:
     from corrigible.workflow.records import Record
@@ -17,9 +20,21 @@ def as_fields(record: Record) -> dict[str, Any]:
     return found
 
 
-def as_line(record: Record) -> str:
-    """The record as one line of JSON, which has no NaN or infinity: such a number becomes null."""
-    return json.dumps(as_fields(record), allow_nan=False)
+def fields_of(records: Iterator[Record]) -> Iterator[tuple[Record, dict[str, Any]]]:
+    """Each record and its fields; while a model is trained, ``model`` among them is that model's label.
+
+    So it can be told to which of several models a loss belongs, or a verdict.
+    """
+    model = ""
+    for record in records:
+        model = record.label if isinstance(record, Started) else model
+        yield record, {**({"model": model} if model else {}), **as_fields(record)}
+        model = "" if isinstance(record, Finished) else model
+
+
+def as_line(fields: Mapping[str, Any]) -> str:
+    """The fields of a record as one line of JSON."""
+    return json.dumps(fields, allow_nan=False)
 
 
 def _finite(value: Any) -> Any:

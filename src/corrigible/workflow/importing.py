@@ -3,7 +3,8 @@
 from collections.abc import Iterator
 from pathlib import Path
 
-from corrigible.data.image_masks import images_of, masks_for, polarities_in
+from corrigible.data.image_masks import images_of, masks_for, masks_of_rows, polarities_in
+from corrigible.data.protocol import names_of
 from corrigible.errors import FeedbackError
 from corrigible.feedback.exchange import from_json
 from corrigible.feedback.extent import empty_masks
@@ -22,7 +23,8 @@ def import_feedback(folder: Path, source: Path) -> Iterator[Noted]:
     What the store holds already, retracted or not, is not stored again.
 
     Masks are image files named like the study's images: ``<source>/irrelevant/<split>/<class>/<name>.png``, or
-    ``relevant``; each marks its image where its pixels are above 0.
+    ``relevant``; each marks its image where its pixels are above 0. Images that are not kept as files have masks
+    ``<source>/irrelevant/<split>/row-<number>.png``.
 
     Raises:
         FeedbackError: the file is not feedback, or does not fit the data.
@@ -48,15 +50,17 @@ def _masks_said(study: Study, source: Path) -> tuple[list[Feedback], list[str]]:
     empty, doubts = list[str](), list[str]()
     for polarity, split in polarities_in(source):
         data = load_data(study.recipe, study.folder, split)
-        images = images_of(data)
-        if images is None:
-            raise FeedbackError(f"split {split!r} is not kept as image files; expected masks as JSON or --mask")
-        found = []
-        for row, mask in masks_for(images, source, polarity, split):
-            region = Pixels(mask.numpy())
-            note = f"mask of {images.files[row]}"
+        images, found = images_of(data), []
+        masks = (
+            masks_of_rows(data, source, polarity, split)
+            if images is None
+            else masks_for(images, source, polarity, split)
+        )
+        for row, mask in masks:
+            region, name = Pixels(mask.numpy()), names_of(data).row(row)
+            note = f"mask of {name}"
             if not region.mask.any():
-                empty.append(images.files[row])
+                empty.append(name)
                 continue
             found.append(Feedback(region, polarity, row, split, fingerprint=print_of(data, row), note=note))
         doubts += doubts_of(found, data)

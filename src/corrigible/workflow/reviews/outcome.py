@@ -20,6 +20,7 @@ from corrigible.workflow.reviews.explained import words_of
 from corrigible.workflow.reviews.regions import BEGINS
 from corrigible.workflow.reviews.subject import Subject, subject_of
 from corrigible.workflow.reviews.tables import table_of
+from corrigible.workflow.verdicts import verdicts_on
 
 MOST_REVIEWED, MOST_OTHER = 4, 8
 MOST_LOOKED_AT = 500
@@ -37,23 +38,28 @@ def outcome_of(study: Study, run: str, reviewed: Sequence[tuple[str, int]]) -> d
     """
     corrected = correction_named(study, run)
     decided = decisions(found.record for found in study.runs()).get(corrected.name)
-    verdict = corrected.record.get("verdict")
+    evaluation = _evaluation(study, corrected)
+    # The decisive one, which the report states too.
+    verdict = next(iter(verdicts_on(corrected, evaluation)), None)
     return {
         "run": corrected.name,
         "decided": None if decided is None else "discarded" if decided["verb"] == DISCARD else "kept",
-        "verdict": {"outcome": verdict["outcome"], "sentence": verdict["sentence"]} if verdict else None,
-        "measurements": _measurements(study, corrected),
+        "measured": bool(evaluation),
+        "verdict": {name: verdict[name] for name in ("outcome", "sentence", "where")} if verdict else None,
+        "measurements": _measurements(evaluation, corrected, study.recipe.labels) if evaluation else [],
         "items": _items(study, corrected, list(dict.fromkeys(reversed(reviewed)))),
         "doubts": _doubts(corrected),
     }
 
 
-def _measurements(study: Study, corrected: Run) -> list[dict[str, Any]]:
-    """What the latest evaluation of the correction measured; nothing if there is none."""
+def _evaluation(study: Study, corrected: Run) -> Mapping[str, Any]:
+    """The results of the latest evaluation of the correction; empty if there is none."""
     found = [run for run in study.runs() if run.verb == "evaluate" and corrected.name in run.record["models"]]
-    if not found:
-        return []
-    results, labels = found[-1].read("evaluation.json"), study.recipe.labels
+    return found[-1].read("evaluation.json") if found else {}
+
+
+def _measurements(results: Mapping[str, Any], corrected: Run, labels: Mapping[str, str]) -> list[dict[str, Any]]:
+    """What an evaluation measured of the correction, before and after it."""
     models = {model["run"]: model["measurements"] for model in results["models"]}
     before = {(one["metric"], one["part"]): one for one in models[results["models"][0]["run"]]}
     changes = {(one["metric"], one["part"]): Measurement(**one) for one in results["changes"]}

@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from corrigible.data.image_decoding import damage_ignored
+from corrigible.data.image_decoding import BROKEN, damage_ignored
 from corrigible.errors import FeedbackError
 from corrigible.feedback.checks import shortened
 from corrigible.said import Features, Phrase, Pixels, Region
@@ -115,7 +115,7 @@ def _decoded(written: bytes) -> NDArray[np.bool_]:
             pixels = np.asarray(image.convert("RGBA"))
     except FeedbackError:
         raise
-    except Exception as error:
+    except BROKEN as error:
         reason = " ".join(str(error).split())
         raise FeedbackError(f"the mask cannot be read ({reason}); draw it again") from error
     marked: NDArray[np.bool_] = (pixels[..., :3] > 0).any(axis=-1) & (pixels[..., 3] > 0)

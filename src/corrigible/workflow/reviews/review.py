@@ -200,7 +200,8 @@ class Review:
         return await self._at_desk(retract, self.desk, object_in(asked, "the request"))
 
     async def outcome(self, asked: Mapping[str, Any]) -> dict[str, Any]:
-        """What the latest correction changed, or the one that is asked for."""
+        """What the latest correction changed, or the one that is asked for, and what was measured of it until now."""
+        await self.refresh(is_due=True)
         await self._loaded()
         reviewed = await self._at_desk(self.desk.reviewed_places)
         run = text_in(asked, "run", default="", most=100)
@@ -223,8 +224,7 @@ class Review:
         if not about["run"]:
             raise FeedbackError("the decision names no run; load the page again, which shows the correction")
         (finished,) = await asyncio.to_thread(lambda: list(verb(self.folder, **about)))
-        self._refreshed = 0.0
-        await self.refresh()
+        await self.refresh(is_due=True)
         return {"run": about["run"], "sentence": finished.result}
 
     async def export(self, name: str) -> bytes:
@@ -244,13 +244,13 @@ class Review:
         await self._at_desk(self.desk.catch_up)
         return found  # type: ignore[no-any-return]
 
-    async def refresh(self) -> None:
-        """Look at the latest model if there is another one by now, at most once a second.
+    async def refresh(self, *, is_due: bool = False) -> None:
+        """Look at the latest model if there is another one by now, at most once a second unless it is due now.
 
         Raises:
             StudyError: the store, or a run, cannot be read.
         """
-        if time.monotonic() - self._refreshed < 1:
+        if time.monotonic() - self._refreshed < 1 and not is_due:
             return
         self.looks.try_again()
         folders = await asyncio.to_thread(self.desk.study.run_folders)
