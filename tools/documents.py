@@ -36,6 +36,7 @@ PLURALS = {
     "feedback penalty": "feedback penalties",
     "relevance penalty": "relevance penalties",
     "model penalty": "model penalties",
+    "change of a model": "changes of a model",
     "suspects": "suspects",
     "query strategy": "query strategies",
 }

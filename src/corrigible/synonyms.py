@@ -69,6 +69,8 @@ SYNONYMS: Mapping[str, Mapping[str, str]] = {
         "smoothness": "attribution_smoothness",
         "core_risk": "worst_case",
         "rand_core": "noise_consistency",
+        "l0": "l0_norm",
+        "hard_concrete": "l0_norm",
         "l2": "weight_norm",
         "ridge": "weight_norm",
         "lasso": "weight_norm",

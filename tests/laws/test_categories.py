@@ -50,7 +50,14 @@ OF_CHANGED_ROWS = [
     *(("infidelity", {"perturbation": perturbation}) for perturbation in ("noise", "groups")),
 ]
 """What is measured on changed rows, with settings."""
-OF_IMAGES_OR_ENSEMBLES = {"grad_cam_overlap", "activation_evidence", "attribution_smoothness", "local_independence"}
+OF_OTHER_NETWORKS = {
+    "grad_cam_overlap",
+    "activation_evidence",
+    "attribution_smoothness",
+    "local_independence",
+    "l0_norm",
+}
+"""Penalties of images, ensembles or gates."""
 SEEN_BY_PENALTIES = {
     "bounded_gradient": "it searches around the row, each column on its own",
     "worst_case": "it bounds what each column on its own could do",
@@ -163,7 +170,7 @@ def test_a_constant_changes_nothing_that_is_measured_of_an_attribution(quality, 
     same(of_twin, found)
 
 
-@pytest.mark.parametrize("name", sorted(PENALTIES.keys() - OF_IMAGES_OR_ENSEMBLES))
+@pytest.mark.parametrize("name", sorted(PENALTIES.keys() - OF_OTHER_NETWORKS))
 def test_a_constant_changes_no_penalty(name):
     case = case_named("one_hot_table")
     batch = case.batch

@@ -2,6 +2,7 @@
 
 from corrigible.models.draws import normal_like, shared_normal_like
 from corrigible.models.forward import Augment, Forward, Loss, Penalty, Score
+from corrigible.models.gates import with_gates, without_gates
 from corrigible.models.lenet import lenet
 from corrigible.models.mlp import mlp, table_mlp
 from corrigible.models.small_cnn import small_cnn
@@ -26,4 +27,6 @@ __all__ = [
     "tabm",
     "text_bag",
     "text_cnn",
+    "with_gates",
+    "without_gates",
 ]

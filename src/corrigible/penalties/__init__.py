@@ -27,6 +27,7 @@ from corrigible.penalties.energy_outside import energy_outside
 from corrigible.penalties.expected_gradients_on_marks import expected_gradients_on_marks
 from corrigible.penalties.grad_cam_overlap import grad_cam_overlap
 from corrigible.penalties.gradient_size import gradient_size
+from corrigible.penalties.l0_norm import l0_norm
 from corrigible.penalties.local_independence import local_independence
 from corrigible.penalties.noise_consistency import noise_consistency
 from corrigible.penalties.right_for_better_reasons import right_for_better_reasons
@@ -58,6 +59,7 @@ PENALTIES: dict[str, Callable[..., Any]] = {
         local_independence,
         weight_norm,
         activation_norm,
+        l0_norm,
     )
 }
 

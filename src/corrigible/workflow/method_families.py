@@ -27,7 +27,7 @@ from corrigible.explanations.words import explain_texts, explain_words
 from corrigible.losses import LOSSES
 from corrigible.methods import settings_of
 from corrigible.metrics import METRICS
-from corrigible.models import MODELS
+from corrigible.models import MODELS, with_gates, without_gates
 from corrigible.models.concept_projection import project_out
 from corrigible.penalties import FEEDBACK_LOSSES, FEEDBACK_PENALTIES, MODEL_PENALTIES, RELEVANCE_PENALTIES
 from corrigible.protocols.baselines.group_dro import group_dro
@@ -82,6 +82,7 @@ FAMILIES: Mapping[str, Mapping[str, Callable[..., Any]]] = {
     "metric": METRICS,
     "loss": LOSSES,
     "model": MODELS,
+    "change of a model": {f.__name__: f for f in (with_gates, without_gates)},
     "protocol": {f.__name__: f for f in PROTOCOLS},
 }
 
