@@ -37,6 +37,7 @@ from torch import Tensor, nn
 
 from corrigible.data.dataset import TensorData
 from corrigible.data.decoys import LEAK
+from corrigible.data.tokens import occurrences
 from corrigible.feedback.masks import mask_of
 from corrigible.regions.maps import kept, places_looked_at
 from corrigible.regions.proposals import proposals
@@ -116,7 +117,7 @@ def as_mask(region: Pixels | Features | Phrase, data: TensorData, row: int) -> T
     shape = tuple(data.x.shape[1:])
     if isinstance(region, Phrase):
         assert data.tokens is not None
-        is_word = data.tokens.ids[row] == data.tokens.words.index(region.words[0])
+        is_word = occurrences(data.tokens.of(torch.tensor([row])), region.words)[0]
         return is_word[:, None].expand(shape)
     return mask_of(region, shape, data.columns)
 
@@ -125,7 +126,7 @@ def smallest_touched(model: nn.Module, data: TensorData, index: Tensor, share: f
     found = []
     for row in index.tolist():
         x = data.x[row]
-        _, product = places_looked_at(model, TensorData(x[None], data.y[row][None]))
+        _, product, _ = places_looked_at(model, TensorData(x[None], data.y[row][None]))
         values = kept(product[0], share)
         best = min((segments_of_slic(x, number) for number in (25, 50, 100)), key=partial(touched_area, values=values))
         sums = torch.zeros(int(best.max()) + 1).index_add(0, best.flatten(), values.flatten())

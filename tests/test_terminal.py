@@ -19,7 +19,8 @@ from corrigible.protocols.corrections.defaults import MethodChosen
 from corrigible.protocols.corrections.weight import WeightTrial
 from corrigible.regions.shifts import Shift
 from corrigible.terminal import is_failure, show
-from corrigible.workflow.records import FeatureShare, Finished, Measured, MethodCompared, Sealed, Suspected, Verified
+from corrigible.workflow.looking_records import Suspected
+from corrigible.workflow.records import FeatureShare, Finished, Measured, MethodCompared, Sealed, Verified
 from verdicts import CORRECTED, FAILED
 
 

@@ -181,6 +181,8 @@ class Proposal:
     """Positions in the data of the rows that it is about: one, or all that share the region."""
     effect: float | None = None
     """How far the prediction falls when the region holds other rows' content; None where that was not measured."""
+    method: str = ""
+    """The explainer whose attribution the share is of."""
 
     @property
     def id(self) -> str:

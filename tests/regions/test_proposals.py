@@ -13,6 +13,7 @@ from corrigible.models import lenet
 from corrigible.regions.objects import object_masks
 from corrigible.regions.proposals import proposals
 from corrigible.regions.segmentations import flat_pieces_of, segments_of
+from corrigible.regions.shared_proposals import shared_proposals
 from corrigible.types import Columns, Features, Phrase, Pixels, Proposal
 
 DRAWS = torch.Generator().manual_seed(0)
@@ -96,6 +97,28 @@ def test_words_are_named_and_places_beyond_the_text_are_none() -> None:
     assert {one.region for one in first} == {Phrase((word,)) for word in ("good", "zeb", "film")}
     assert {one.region for one in second} == {Phrase((word,)) for word in ("zeb", "bad")}
     assert first[0].area == pytest.approx(1 / 3)
+
+
+def test_words_that_always_stand_side_by_side_are_one_phrase_and_repeated_words_one_proposal() -> None:
+    texts = ["zeb one good zeb one", "bad film good bad", "film zeb one"]
+    data = text_data(texts, torch.tensor([0, 1, 1]), vocabulary_of(texts, dimension=6), max_tokens=5)
+    torch.manual_seed(0)
+    first, second = proposals(nn.Sequential(nn.Flatten(), nn.Linear(30, 2)), data, [0, 1], share=1.0)
+    assert {one.region: one.area for one in first} == {Phrase(("zeb", "one")): 4 / 5, Phrase(("good",)): 1 / 5}
+    areas = {"bad": 2 / 4, "film": 1 / 4, "good": 1 / 4}
+    assert {one.region: one.area for one in second} == {Phrase((word,)): area for word, area in areas.items()}
+    assert sum(one.share for one in first) == pytest.approx(1)
+
+
+def test_a_cue_that_is_never_among_the_first_of_its_row_is_shared_by_all_rows() -> None:
+    corner = np.zeros((6, 6), dtype=bool)
+    corner[:2, :2] = True
+    of_rows = []
+    for row in range(4):
+        others = [np.roll(corner, (2, row), axis=(0, 1)), np.roll(corner, (4, row), axis=(0, 1))]
+        of_rows.append([Proposal(Pixels(mask), 0.4, 4 / 36, (row,)) for mask in [*others, corner]])
+    (shared, *_) = shared_proposals(of_rows)
+    assert (shared.region, shared.rows) == (Pixels(corner), (0, 1, 2, 3))
 
 
 def test_segments_inside_of_one_object_are_one_proposal() -> None:

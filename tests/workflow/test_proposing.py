@@ -1,6 +1,7 @@
 """The verbs propose and queue: what is printed can be said as feedback, and repeats; what was said is passed over."""
 
 import json
+import re
 from pathlib import Path
 
 import numpy as np
@@ -21,14 +22,21 @@ def test_a_proposal_of_a_table_is_marked_as_it_is_printed(tmp_path: Path) -> Non
     assert written[0]["id"] == records[0]["id"]
     *again, _ = corrigible("propose", study, "--json").records
     assert again == records
-    assert "rows share it, such as rows" in corrigible("propose", study).stdout
+    printed = corrigible("propose", study).stdout
+    assert re.search(r"^ 1  site +\d+\s% +33.3\s%  --feature site +50 rows$", printed, re.MULTILINE)
+    assert f"feedback add {study} --feature site" in printed.replace("\n", " ") and f"review {study}" in printed
 
 
 def test_a_mask_that_is_no_rectangle_is_written_as_an_image(tmp_path: Path) -> None:
     study = image_study(tmp_path)
     corrigible("train", study)
     *records, finished = workflow.propose(study, rows=[2, 5])
+    assert [record.share for record in records] == sorted((record.share for record in records), reverse=True)
+    assert finished.result.endswith(
+        "the network has no convolution that gives a map, so integrated gradients say where it looks"
+    )
     folder = Path(finished.path)
+    assert json.loads((folder / "run.json").read_text())["method"] == "integrated_gradients"
     masks = load_file(folder / "masks.safetensors")["mask"]
     kept = json.loads((folder / "proposals.json").read_text())
     assert len(masks) == len(kept) >= 2

@@ -14,7 +14,7 @@ from corrigible.regions.suspect_ranking import TELLS, Suspect
 from corrigible.study import Study
 from corrigible.tasks import CLASSES, amounts
 from corrigible.types import Features, Pixels, Task
-from corrigible.workflow.records import Suspected
+from corrigible.workflow.looking_records import Suspected
 from corrigible.workflow.suspect_page import sentence_of, suspect_page
 from studies import IMAGE_RECIPE, corrigible, edit, image_study, table_study, text_study
 

@@ -130,7 +130,7 @@ def test_feedback_on_training_rows_alone_is_worn_by_the_evaluations_rows(tmp_pat
     list(workflow.correct(study))
     found = verdict_now(study)
     assert found is not None
-    assert found.where == "test"
+    assert found.where == "training and test"
 
 
 @pytest.mark.parametrize(("run", "evaluation"), [(FAILED, CORRECTED), (CORRECTED, FAILED), (FAILED, None)])

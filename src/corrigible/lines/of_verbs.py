@@ -1,6 +1,7 @@
 """The printed form of what a verb itself yields: lines of text; it loads no PyTorch."""
 
 from collections.abc import Iterator
+from pathlib import Path
 from typing import assert_never
 
 from rich.markup import escape
@@ -8,10 +9,10 @@ from rich.markup import escape
 from corrigible.figures import percent, short_number
 from corrigible.lines.printing import COLOURS, wrapped
 from corrigible.printable import one_line, plural
+from corrigible.workflow.looking_records import AskedNext, Proposed, Suspected
 from corrigible.workflow.records import (
     Ahead,
     Answered,
-    AskedNext,
     FeatureShare,
     Finished,
     Line,
@@ -21,10 +22,8 @@ from corrigible.workflow.records import (
     MethodCompared,
     Noted,
     OwnRecord,
-    Proposed,
     Sealed,
     Started,
-    Suspected,
     Verified,
 )
 
@@ -122,13 +121,19 @@ def _suspected_header(record: Suspected) -> Iterator[str]:
 
 
 def _proposed(record: Proposed) -> Iterator[str]:
-    if len(record.rows) > 1:
-        named = " ".join(record.files[:MOST_FILES]) or "rows " + " ".join(map(str, record.rows[:MOST_FILES]))
-        about = f"{len(record.rows)} rows share it, such as {named}"
-    else:
-        about = record.files[0] if record.files else f"row {record.rows[0]}"
-    told = f"{percent(record.share, 0)} of the explanation on {percent(record.area)} of the input"
-    yield escape(f"{record.rank:4}  {record.region}  {told}; {about}")
+    if record.rank == 1:
+        yield from (f"[dim]{escape(line)}[/dim]" for line in _proposed_header())
+    about = f"{len(record.rows)} rows" if len(record.rows) > 1 else (*record.files, f"row {record.rows[0]}")[0]
+    option, _, region = record.region.partition(" ")
+    region = f"{option} …/{Path(region).name}" if option == "--mask" else record.region
+    size = f"{percent(record.share, 0):>6} {percent(record.area):>7}"
+    yield escape(f"{record.rank:2}  {record.title:22} {size}  {region:22} {about}")
+
+
+def _proposed_header() -> Iterator[str]:
+    yield from wrapped("share: of the explanation, the order; regions that several rows share come first")
+    yield from wrapped("area: of the input · said as: with `feedback add`; … is the folder of this run")
+    yield f"    {'region':22} {'share':>6} {'area':>7}  {'said as':22} where"
 
 
 def _listed(record: Listed) -> Iterator[str]:

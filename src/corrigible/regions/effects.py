@@ -1,6 +1,7 @@
 """The effect of a region: how much the prediction changes with other rows' values in the region."""
 
 from collections.abc import Callable
+from typing import NamedTuple
 
 import torch
 from jaxtyping import Bool, Float, Int
@@ -73,9 +74,9 @@ def region_effects(
         size = rows_that_fit(model, rows[:1])
         before = torch.cat([_outputs(model, part) for part in rows.split(size)])
         lends = _lends(len(rows), len(lent), donors_per_row).to(before)
+        asked = _Asked(model, rows, target, before, lent, lends, of, size)
         gone = [
-            _effect(model, rows, target, mask.expand(rows.shape[1:]), lent, lends, before, of, size)
-            for mask in counted("regions exchanged: region", list(masks))
+            _effect(asked, mask.expand(rows.shape[1:])) for mask in counted("regions exchanged: region", list(masks))
         ]
     return torch.stack(gone, dim=1).cpu()
 
@@ -138,27 +139,35 @@ def _lends(num_rows: int, num_donors: int, per_row: int | None) -> Float[Tensor,
     return (turn < count).float() / count
 
 
-def _effect(
-    model: nn.Module,
-    x: Tensor,
-    target: Tensor,
-    mask: Tensor,
-    donors: Tensor,
-    lends: Tensor,
-    before: Tensor,
-    of: Change,
-    size: int,
-) -> Float[Tensor, " batch"]:
+class _Asked(NamedTuple):
+    """Rows whose regions are exchanged, and what is exchanged for what; the same for every region."""
+
+    model: nn.Module
+    x: Float[Tensor, " batch *input"]
+    target: Int[Tensor, " batch"]
+    before: Float[Tensor, " batch output"]
+    """The outputs for the rows as they are."""
+    donors: Float[Tensor, " donor *input"]
+    lends: Float[Tensor, " batch donor"]
+    """The share that each donor has in the effect on each row."""
+    change: Change
+    size: int
+    """Rows that the model takes at once."""
+
+
+def _effect(asked: _Asked, mask: Bool[Tensor, " *input"]) -> Float[Tensor, " batch"]:
     """The mean effect over donors; donors with equal values, as in blank parts of images, are run only once."""
-    lent, same = donors[:, mask].unique(dim=0, return_inverse=True)
-    share = lends.new_zeros(len(x), len(lent)).index_add(1, same, lends)
+    x, before, target = asked.x, asked.before, asked.target
+    lent, same = asked.donors[:, mask].unique(dim=0, return_inverse=True)
+    share = asked.lends.new_zeros(len(x), len(lent)).index_add(1, same, asked.lends)
     is_other = (x[:, mask][:, None] != lent[None]).any(dim=2)
     row, donor = (is_other & (share > 0)).nonzero(as_tuple=True)
     gone = before.new_zeros(len(before))
-    for rows, lenders in zip(row.split(size), donor.split(size), strict=True):
+    for rows, lenders in zip(row.split(asked.size), donor.split(asked.size), strict=True):
         changed = x[rows]
         changed[:, mask] = lent[lenders]
-        gone.index_add_(0, rows, share[rows, lenders] * of(before[rows], _outputs(model, changed), target[rows]))
+        change = asked.change(before[rows], _outputs(asked.model, changed), target[rows])
+        gone.index_add_(0, rows, share[rows, lenders] * change)
     return gone
 
 

@@ -172,7 +172,7 @@ def looked_at(
 def _part(model: nn.Module, rows: TensorData, method: Method | None, seed: int) -> tuple[Tensor, Tensor, Tensor | None]:
     """The target, the attribution of places or cells, and the log-probabilities of some rows."""
     task = task_of(rows)
-    target, places = places_looked_at(model, rows, method=method, seed=seed)
+    target, places, _ = places_looked_at(model, rows, method=method, seed=seed)
     parts = parts_of_places(places.float(), mean=False) if places.ndim == 3 else places.float()
     require_finite(parts, "attribution")
     if task.logits is None:

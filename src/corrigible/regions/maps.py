@@ -1,7 +1,6 @@
 """Where a model looks on each row, from one pass where that is possible: what proposals and queries start from."""
 
-import logging
-from typing import Any, Literal
+from typing import Any, Literal, NamedTuple
 
 import torch
 from jaxtyping import Float, Int
@@ -23,8 +22,6 @@ from corrigible.models.modes import like_parameters, untouched
 from corrigible.outputs import class_logits
 from corrigible.regions.effects import logit_of_class, predicted
 
-log = logging.getLogger(__name__)
-
 Sign = Literal["absolute", "positive", "negative"]
 """Which attribution counts: all of it, that for the prediction, or that against it."""
 CLASS_MAP = "input_gradient x class map"
@@ -33,13 +30,24 @@ PLAIN_METHOD = "integrated_gradients"
 """The explainer of tables, texts and sequences, and of networks that give no class map."""
 
 
+class LookedAt(NamedTuple):
+    """Where a model looks on some rows."""
+
+    target: Int[Tensor, " row"]
+    """What is explained of each row: for classes, the predicted one."""
+    places: Float[Tensor, " row *place"]
+    """How much each pixel, feature or word counts, at least 0."""
+    method: str
+    """The name of the explainer that says so."""
+
+
 def places_looked_at(
     model: nn.Module, rows: TensorData, *, method: Method | None = None, sign: Sign = "absolute", seed: int = 0
-) -> tuple[Int[Tensor, " row"], Float[Tensor, " row *place"]]:
-    """What is explained of each row, and how much each pixel, feature or word counts for it, at least 0.
+) -> LookedAt:
+    """What is explained of each row, how much each pixel, feature or word counts for it, and by which explainer.
 
-    The places are (height, width), (feature,) or (word,). A network that gives no class map is explained by
-    ``PLAIN_METHOD``, and a record of the log says so.
+    The places are (height, width), (feature,) or (word,). Images are explained by ``PLAIN_METHOD`` where the network
+    gives no class map, as one without a convolution.
 
     Args:
         method: an explainer; None for ``CLASS_MAP`` of images, and ``PLAIN_METHOD`` of other data.
@@ -51,14 +59,16 @@ def places_looked_at(
     if rows.x.ndim == 4 and method is None:
         found = _class_maps(model, rows, sign, seed)
         if found is not None:
-            return found
-        log.info(f"this network gives no class map; {PLAIN_METHOD} shows where it looks")
-    target = predicted(model, rows.x, task_of(rows), None, seed=seed)
-    return target, _attribution(model, rows, target, method or PLAIN_METHOD, sign, seed)
+            return LookedAt(*found, CLASS_MAP)
+    target, chosen = predicted(model, rows.x, task_of(rows), None, seed=seed), method or PLAIN_METHOD
+    places = _attribution(model, rows, target, method=chosen, sign=sign, seed=seed)
+    return LookedAt(
+        target, places, chosen if isinstance(chosen, str) else getattr(chosen, "__name__", type(chosen).__name__)
+    )
 
 
 def _attribution(
-    model: nn.Module, rows: TensorData, target: Tensor, method: Method, sign: Sign, seed: int
+    model: nn.Module, rows: TensorData, target: Tensor, *, method: Method, sign: Sign, seed: int
 ) -> Float[Tensor, " row *place"]:
     settings: dict[str, Any] = {"task": task_of(rows), "columns": rows.columns, "seed": seed}
     if rows.tokens is not None and isinstance(method, str):

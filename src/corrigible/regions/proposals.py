@@ -8,7 +8,6 @@ come first whose content, exchanged for that of other rows, moves the prediction
 from collections.abc import Callable
 from typing import Any
 
-import numpy as np
 import torch
 from jaxtyping import Bool, Float, Int
 from torch import Tensor, nn
@@ -17,7 +16,6 @@ from corrigible.arguments import whole_number
 from corrigible.data.dataset import TensorData, as_dataset, rows_of, task_of
 from corrigible.data.protocol import Dataset
 from corrigible.data.swapping import draw_donors
-from corrigible.data.vocabulary import UNKNOWN
 from corrigible.errors import DataError, RecipeError
 from corrigible.explanations.counts import require_count
 from corrigible.explanations.explaining import Method
@@ -25,8 +23,9 @@ from corrigible.models.networks import network_of
 from corrigible.regions.effects import marked_effects
 from corrigible.regions.maps import Sign, kept, places_looked_at
 from corrigible.regions.objects import Segmenter, merged
+from corrigible.regions.proposed_places import Found, proposed_places
 from corrigible.regions.segmentations import flat_pieces_of, segments_of
-from corrigible.types import Features, Phrase, Pixels, Proposal, Region
+from corrigible.types import Pixels, Proposal
 
 NUM_FLAT_PIECES, NUM_SUPERPIXELS, NUM_DONORS = 20, 10, 16
 """Segments of an image that are tried, of both kinds, and rows that lend their content to each."""
@@ -51,7 +50,8 @@ def proposals(
     """For each row the regions on which the model's prediction rests, the most important first.
 
     Segments of images are ranked by how far the prediction falls when they hold other rows' content; those of images
-    above 128 × 128 pixels, features and words by their share of the attribution.
+    above 128 × 128 pixels, features and words by their share of the attribution. Words that stand side by side nearly
+    wherever either of them stands, in all of the data, are one phrase.
 
     Args:
         data: (x, y), or a map-style data set of them.
@@ -77,14 +77,14 @@ def proposals(
     if not len(index):
         return []
     rows = rows_of(dataset, index)
-    target, values = places_looked_at(model, rows, method=method, sign=sign, seed=seed)
+    target, values, shown_by = places_looked_at(model, rows, method=method, sign=sign, seed=seed)
     if rows.x.ndim == 4:
         tried = _effects_on(model, dataset, rows, target, seed)
         found = [_of_image(rows.x[row], values[row], share, objects, tried(row)) for row in range(len(index))]
     else:
-        found = [_of_places(rows, row, values[row], share) for row in range(len(index))]
+        found = proposed_places(dataset, rows, values, share)
     return [
-        [Proposal(region, part, area, (row,), effect) for region, part, area, effect in of_row[:most]]
+        [Proposal(region, part, area, (row,), effect, shown_by) for region, part, area, effect in of_row[:most]]
         for row, of_row in zip(index.tolist(), found, strict=True)
     ]
 
@@ -102,8 +102,6 @@ def positions(index: Any, num_rows: int) -> Int[Tensor, " row"]:
     return found
 
 
-Found = list[tuple[Region, float, float, float | None]]
-"""Regions with their shares of attribution and of area, and their effects where these were measured."""
 Tried = Callable[[Bool[Tensor, " region height width"]], Float[Tensor, " region"]]
 """How far the prediction of a row falls when each region holds other rows' content."""
 
@@ -173,23 +171,3 @@ def _candidates(
             if all(shared < ENOUGH_IN_BOTH * min(int(mask.sum()), size) for shared, size in sizes):
                 found.append(mask)
     return found
-
-
-def _of_places(rows: TensorData, row: int, values: Float[Tensor, " place"], share: float) -> Found:
-    """Features, words or places of one row, the largest share first."""
-    values = values if rows.tokens is None else values[: len(rows.tokens.row(row))]
-    held, total = kept(values, share), float(values.sum())
-    order = held.argsort(descending=True, stable=True)
-    numbers = order[held[order] > 0].tolist()
-    return [(_region(rows, row, number), float(values[number]) / total, 1 / len(values), None) for number in numbers]
-
-
-def _region(rows: TensorData, row: int, number: int) -> Region:
-    if rows.columns is not None:
-        return Features((rows.columns.features[number],))
-    word = rows.tokens.row(row)[number] if rows.tokens is not None else UNKNOWN
-    if word != UNKNOWN:
-        return Phrase((word,))
-    mask: Bool[np.ndarray, " place"] = np.zeros(rows.x.shape[1], dtype=bool)
-    mask[number] = True
-    return Pixels(mask)

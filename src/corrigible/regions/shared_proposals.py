@@ -4,17 +4,15 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from corrigible.types import Features, Phrase, Pixels, Proposal, Region
+from corrigible.types import Features, Phrase, Pixels, Proposal
 
-FIRST = 3
-"""Proposals of each row that are compared with those of others."""
 FEWEST_ROWS = 3
 OVERLAP = 0.5
 """Masks are of one place if they share this part of what either covers; a pixel is in if so many of them have it."""
 
 
 def shared_proposals(found: Sequence[Sequence[Proposal]], *, fewest: int = FEWEST_ROWS) -> list[Proposal]:
-    """Regions that are among the first three proposals of several rows, those of the most rows first.
+    """Regions that are among the proposals of several rows, those of the most rows first.
 
     Masks count as one region where they cover nearly the same place; the shared region is what half of them cover.
 
@@ -24,8 +22,8 @@ def shared_proposals(found: Sequence[Sequence[Proposal]], *, fewest: int = FEWES
     """
     groups: list[list[Proposal]] = []
     for of_row in found:
-        for proposal in of_row[:FIRST]:
-            group = next((group for group in groups if _is_alike(group[0].region, proposal.region)), None)
+        for proposal in of_row:
+            group = next((group for group in groups if is_shared(group[0], proposal)), None)
             if group is None:
                 groups.append([proposal])
             else:
@@ -34,10 +32,13 @@ def shared_proposals(found: Sequence[Sequence[Proposal]], *, fewest: int = FEWES
     return sorted(shared, key=lambda one: (-len(one.rows), -one.share))
 
 
-def _is_alike(first: Region, second: Region) -> bool:
+def is_shared(one: Proposal, other: Proposal) -> bool:
+    """Whether both propose one region: the same feature or words, or masks of nearly the same place."""
+    first, second = one.region, other.region
     if not isinstance(first, Pixels) or not isinstance(second, Pixels):
         return first == second
-    if first.mask.shape != second.mask.shape:
+    # Masks whose areas differ by more cannot overlap so far; most pairs end here.
+    if first.mask.shape != second.mask.shape or min(one.area, other.area) < OVERLAP * max(one.area, other.area):
         return False
     shared, either = int((first.mask & second.mask).sum()), int((first.mask | second.mask).sum())
     return shared >= OVERLAP * either
@@ -52,4 +53,4 @@ def _joined(group: Sequence[Proposal]) -> Proposal:
     rows = tuple(sorted({row for one in group for row in one.rows}))
     effects = [one.effect for one in group if one.effect is not None]
     effect = float(np.mean(effects)) if effects else None
-    return Proposal(region, float(np.mean([one.share for one in group])), area, rows, effect)
+    return Proposal(region, float(np.mean([one.share for one in group])), area, rows, effect, group[0].method)

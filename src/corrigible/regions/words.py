@@ -97,16 +97,26 @@ def _is_punctuation(region: Pixels | Features | Phrase) -> bool:
 
 def _phrases(words: Int[Tensor, " looked"], ids: Int[Tensor, " row token"]) -> list[tuple[int, ...]]:
     """The words, joined where they stand side by side nearly wherever either of them stands."""
-    known = set(words.tolist())
-    counts = ids[ids != PADDING].bincount().tolist()
-    pairs, together = torch.stack([ids[:, :-1], ids[:, 1:]], dim=-1).view(-1, 2).unique(dim=0, return_counts=True)
-    follows = {
-        before: after
-        for (before, after), count in zip(pairs.tolist(), together.tolist(), strict=True)
-        if {before, after} <= known and before != after and count >= TOGETHER * max(counts[before], counts[after])
-    }
-    begins = sorted(known - set(follows.values()))
+    follows = words_that_follow(words, ids)
+    begins = sorted(set(words.tolist()) - set(follows.values()))
     return [tuple(_chain(word, follows)) for word in begins]
+
+
+def words_that_follow(words: Int[Tensor, " looked"], ids: Int[Tensor, " row token"]) -> dict[int, int]:
+    """The words that have another of them behind them nearly wherever either of the two stands, each with that one."""
+    if not len(words):
+        return {}
+    is_looked = torch.zeros(int(max(words.max(), ids.max())) + 1, dtype=torch.bool).index_fill(0, words, True)
+    counts = ids[ids != PADDING].bincount(minlength=len(is_looked)).tolist()
+    before, after = ids[:, :-1], ids[:, 1:]
+    beside = (before != PADDING) & (after != PADDING) & (before != after)
+    beside &= is_looked[before.clamp_min(0)] & is_looked[after.clamp_min(0)]
+    pairs, together = torch.stack([before[beside], after[beside]], dim=-1).unique(dim=0, return_counts=True)
+    return {
+        first: second
+        for (first, second), count in zip(pairs.tolist(), together.tolist(), strict=True)
+        if count >= TOGETHER * max(counts[first], counts[second])
+    }
 
 
 def _chain(word: int, follows: dict[int, int]) -> Iterator[int]:

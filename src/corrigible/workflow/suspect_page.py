@@ -19,7 +19,7 @@ from corrigible.plots.features import with_value
 from corrigible.regions.suspect_ranking import BY_SUSPICION, Suspect, times
 from corrigible.study import Study
 from corrigible.types import Features, Phrase, Pixels, Task
-from corrigible.workflow.records import Suspected
+from corrigible.workflow.looking_records import Suspected
 from corrigible.workflow.row_texts import label_texts
 
 PAGE_FILE = "suspect.html"

@@ -20,8 +20,9 @@ from corrigible.regions.suspect_ranking import Suspect, suspicions
 from corrigible.regions.suspects import suspects
 from corrigible.study import Draft, open_study
 from corrigible.types import Columns, Features, Phrase, Region
+from corrigible.workflow.looking_records import Suspected
 from corrigible.workflow.making import load_model
-from corrigible.workflow.records import Finished, Suspected
+from corrigible.workflow.records import Finished
 from corrigible.workflow.suspect_page import PAGE_FILE, suspect_page
 
 SPLIT = "train"

@@ -55,8 +55,8 @@ def verdict_on_split(
     )
     assert before is not None and after is not None
     names = class_names_of(data)
-    where = study.recipe.evaluate.split
-    return verdict(before, after, judge.task, where=where, fine_tuned=fine_tuned, class_names=names)
+    rows = (judge.exchanges.num_rows, judge.exchanges.kinds(study.recipe.evaluate.split))
+    return verdict(before, after, judge.task, rows=rows, fine_tuned=fine_tuned, class_names=names)
 
 
 def shifts_on_split(

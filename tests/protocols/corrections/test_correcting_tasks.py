@@ -107,7 +107,7 @@ def test_a_model_that_answers_the_same_for_every_row_fails(kind: str) -> None:
     for weights in constant.net[-1].parameters():
         nn.init.zeros_(weights)
     judge = build_judge(data, marks_of(RULE, data))
-    found = verdict(judge.judged(model), judge.judged(constant), data.task, where="training")
+    found = verdict(judge.judged(model), judge.judged(constant), data.task, rows=judge.rows)
     assert found.outcome == "failed" and "nearly the same for every row" in found.reasons
 
 

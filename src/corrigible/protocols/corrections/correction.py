@@ -294,6 +294,6 @@ def _looked_back(
         label_conflicts(corrected, rows.dataset, rows.marks, seed=seed),
     )
     yield from (doubt for doubt in found if doubt is not None)
-    result = verdict(before, after, judge.task, where=judge.where, class_names=class_names_of(rows.dataset))
+    result = verdict(before, after, judge.task, rows=judge.rows, class_names=class_names_of(rows.dataset))
     corrected.verdict = result  # type: ignore[assignment]
     yield result

@@ -60,6 +60,24 @@ class Exchanges:
     """Rows of classes that nothing else judges, as they were found."""
     reviewed: Batch
 
+    @property
+    def num_rows(self) -> int:
+        """How many rows of the data these are; one that is both swapped and wears content counts once."""
+        worn = torch.cat([self.wear_index, self.plain_index]).cpu()
+        if self.swap_rows is self.wear_rows:
+            return len(torch.cat([self.swap_index.cpu(), worn]).unique())
+        return len(self.swap_index.unique()) + len(worn.unique())
+
+    def kinds(self, wearing: str) -> str:
+        """Which rows these are, in words: training rows that are swapped beside others that wear are named too.
+
+        Args:
+            wearing: the name of the rows that wear content.
+        """
+        if self.swap_rows is self.wear_rows or not len(self.swap_index):
+            return wearing
+        return f"training and {wearing}" if len(self.wear_index) + len(self.plain_index) else "training"
+
     def rows(self) -> Iterator[Exchanged]:
         """The exchanged rows, a part at a time."""
         yield from self._swapped()

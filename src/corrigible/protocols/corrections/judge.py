@@ -66,6 +66,11 @@ class Judge:
         # All rows of a part together, because in a ranking a row's quality is about the others.
         return joined([_judged(_together(found), self.task) for found in by_part.values()])
 
+    @property
+    def rows(self) -> tuple[int, str]:
+        """How many rows of the data are judged, and of which kind, in words."""
+        return self.exchanges.num_rows, self.exchanges.kinds(self.where)
+
     def score(self, model: nn.Module) -> float:
         """The swap score of the model (`Judged.score`)."""
         return self.judged(model).score

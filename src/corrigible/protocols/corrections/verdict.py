@@ -69,8 +69,9 @@ class Verdict:
     worst_class_accuracy: float | None
     """None for labels that are not classes."""
     num_rows: int
+    """Rows that the verdict was measured on; a row that is exchanged in two ways counts once."""
     where: str
-    """The kind of rows that the verdict was measured on: "validation", "training" or "test"."""
+    """The kind of these rows: "validation", "training", "test", or "training and validation"."""
     reasons: str = ""
     """Why the correction failed; empty if it did not."""
     measured: str = "accuracy"
@@ -133,11 +134,15 @@ def verdict(
     after: Judged,
     task: Task,
     *,
-    where: str,
+    rows: tuple[int, str],
     fine_tuned: Judged | None = None,
     class_names: Sequence[str] = (),
 ) -> Verdict:
-    """Compare a model before and after a correction on the same judged rows."""
+    """Compare a model before and after a correction on the same judged rows.
+
+    Args:
+        rows: how many rows of the data these are, and of which kind (`Exchanges`).
+    """
     reasons = _collapses(before, after, task, class_names) + _losses(before, after, fine_tuned, task)
     outcome = "failed" if reasons else _outcome(before, after)
     if outcome == "failed" and not reasons:
@@ -149,7 +154,7 @@ def verdict(
     tuned = None if fine_tuned is None else fine_tuned.accuracy
     return Verdict(
         outcome,
-        _sentence(outcome, reasons, before, after, tuned=tuned, task=task, where=where),
+        _sentence(outcome, reasons, before, after, tuned=tuned, task=task, rows=rows),
         before.reliance,
         after.reliance,
         before.accuracy,
@@ -159,8 +164,7 @@ def verdict(
         after.balanced(after.found_hits),
         class_named(worst, class_names) if task.logits is not None else "",
         float(recalls[worst]) if task.logits is not None else None,
-        len(after.y),
-        where,
+        *rows,
         "; ".join(reasons),
         task.quality_name,
         task.moved_as,
@@ -247,7 +251,7 @@ def _sentence(
     *,
     tuned: float | None,
     task: Task,
-    where: str,
+    rows: tuple[int, str],
 ) -> str:
     moved = task.moved_as.format(f"{100 * before.reliance:.1f}")
     moved = f"exchanging what was marked moved {moved} before, {100 * after.reliance:.1f} now"
@@ -263,7 +267,7 @@ def _sentence(
         right += f", trained on without feedback {on}{_percent(tuned)}"
     then_found = before.balanced(before.found_hits)
     now, then = (f"{on}{_percent(judged.balanced(judged.found_hits))}" for judged in (after, before))
-    found = f"on the rows as they are {now}, before {then} ({plural(len(after.y), 'row')}, {where})"
+    found = f"on the rows as they are {now}, before {then} ({plural(rows[0], 'row')}, {rows[1]})"
     if task.logits is None and then_found < task.chance - FAR_BELOW:
         found += "; as they are, the model was far worse than a constant: do its outputs have the unit of the labels?"
     why = f" ({'; '.join(reasons)})" if reasons else ""

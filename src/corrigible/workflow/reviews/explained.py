@@ -8,7 +8,8 @@ from corrigible.data.dataset import TensorData
 from corrigible.errors import CorrigibleError
 from corrigible.feedback.masks import fingerprint
 from corrigible.regions.proposals import proposals
-from corrigible.types import Features, Pixels, Proposal, Region
+from corrigible.types import Pixels, Proposal
+from corrigible.workflow.region_titles import region_title
 from corrigible.workflow.reviews.addresses import map_address, picture_address, segments_address
 from corrigible.workflow.reviews.regions import region_as_json
 from corrigible.workflow.reviews.subject import TITLES, Subject
@@ -88,29 +89,13 @@ def _proposals(subject: Subject, split: str, row: int) -> list[dict[str, Any]]:
 
 def proposal_as_json(subject: Subject, proposal: Proposal) -> dict[str, Any]:
     """The proposal in the form that a page reads."""
+    title, region = region_title(proposal.region, subject.labels), proposal.region
+    if isinstance(region, Pixels) and region.mask.ndim > 1:
+        title += f", {percent(proposal.area)} of the picture"
     return {
         "id": proposal.id,
-        "title": f"{_named(subject, proposal.region)}: {percent(proposal.share)} of the explanation",
+        "title": f"{title}: {percent(proposal.share)} of the explanation",
         "share": proposal.share,
         "area": proposal.area,
-        "region": region_as_json(proposal.region),
+        "region": region_as_json(region),
     }
-
-
-def _named(subject: Subject, region: Region) -> str:
-    if isinstance(region, Features):
-        return ", ".join(map(subject.in_words, region.names))
-    if isinstance(region, Pixels):
-        mask = region.mask
-        if mask.ndim == 1:
-            return f"word {int(mask.argmax()) + 1}"
-        return f"{_where(mask)}, {percent(float(mask.mean()))} of the picture"
-    return f"“{' '.join(region.words)}”"
-
-
-def _where(mask: Any) -> str:
-    """Where the middle of a mask lies, in words."""
-    down, across = (float(places.mean()) / size for places, size in zip(mask.nonzero(), mask.shape, strict=True))
-    level = "upper" if down < 1 / 3 else "lower" if down > 2 / 3 else "middle"
-    side = "left" if across < 1 / 3 else "right" if across > 2 / 3 else "centre"
-    return "centre" if (level, side) == ("middle", "centre") else f"{level} {side}"

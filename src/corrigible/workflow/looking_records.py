@@ -1,0 +1,75 @@
+"""What the verbs yield that say where to look: suspect, propose and queue."""
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True)
+class Suspected:
+    """A region that a person should look at, as ``corrigible suspect`` ranks it."""
+
+    rank: int
+    region: str
+    """The region in the form that ``feedback add`` takes."""
+    label: str
+    """The class, or the part of the labels, that it is about; empty for several."""
+    score: float
+    effect: float
+    """Mean fall of the score of the prediction when the region holds other rows' values."""
+    low: float
+    high: float
+    ratio: float
+    """The effect divided by that of other regions."""
+    p_value: float
+    agreement: float
+    """How well the region alone predicts the label on rows that rely on it, from 0 (as by chance) to 1."""
+    size: int
+    rows: tuple[int, ...]
+    files: tuple[str, ...] = ()
+    """Those of ``rows``; empty if rows are no files."""
+    tells_label: bool = True
+    """Whether the region predicts the label by itself. If not, it may be the object itself that is seen there."""
+    suspicion: str = ""
+    """The score in per cent of the first one's, by which suspects are ordered."""
+    moved_as: str = ""
+    """Where labels are no classes, what the effect measures, with {} for 100 times its value."""
+
+
+@dataclass(frozen=True)
+class Proposed:
+    """A region to accept with one click, as ``corrigible propose`` ranks them."""
+
+    rank: int
+    """First those that several rows share, then those of one row, each by their share."""
+    id: str
+    """The name of the proposal, by which an answer says that it was seen."""
+    region: str
+    """The region in the form that ``feedback add`` takes."""
+    rows: tuple[int, ...]
+    """The row that it is about, or all that share it."""
+    share: float
+    """Of the absolute attribution, from 0 to 1."""
+    area: float
+    """The share of the inputs that it covers, from 0 to 1."""
+    effect: float | None = None
+    """How far the prediction falls when the region holds other rows' content; None where that was not measured."""
+    files: tuple[str, ...] = ()
+    """Those of ``rows``; empty if rows are no files."""
+    title: str = ""
+    """The region in words."""
+    method: str = ""
+    """The explainer whose attribution the share is of."""
+
+
+@dataclass(frozen=True)
+class AskedNext:
+    """A row to ask a person about, as ``corrigible queue`` lists it."""
+
+    rank: int
+    split: str
+    row: int
+    reason: str
+    """Why, in plain words."""
+    score: float
+    """How much the strategy wants to ask about it; comparable within one strategy only."""
+    file: str = ""
+    """The row's file; empty if rows are no files."""
