@@ -66,7 +66,7 @@ def test_the_verdict_comes_before_doubts_and_is_one_json_line(reviewed, monkeypa
     answer = corrigible("correct", reviewed, "--json")
     assert answer.code == 1
     assert [record["record"] for record in answer.records][1:5] == ["Started", "Verdict", "FeedbackDoubted", "Finished"]
-    assert answer.records[2] == {"record": "Verdict", **asdict(FAILED)}
+    assert answer.records[2] == {"record": "Verdict", "model": "corrected", **asdict(FAILED)}
 
 
 def test_a_correction_that_is_refused_is_one_line_and_no_run(reviewed, monkeypatch):
