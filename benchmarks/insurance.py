@@ -67,12 +67,17 @@ def masked(table: Table, seed: int) -> nn.Module:
 
 def without_column(table: Table, seed: int) -> dict[str, float]:
     """Learned from rows that do not have the column: it cannot rely on it."""
-    train, validation, test = (load(split, seed=seed, use_race=False) for split in ("train", "validation", "test"))
-    bare = replace(table, train=train, validation=validation, test=test, feature=train.columns.features[0])
+    bare = bare_of(table, seed)
     numbers = table_measured(
         table_trained(bare, seed, WHOLE), bare, ("auc", "group_prob_gap", "demographic_parity_difference")
     )
     return {**numbers, "attribution_overlap": 0.0, "flip_effect": 0.0, "flip_rate": 0.0}
+
+
+def bare_of(table: Table, seed: int) -> Table:
+    """The same rows without the column."""
+    train, validation, test = (load(split, seed=seed, use_race=False) for split in ("train", "validation", "test"))
+    return replace(table, train=train, validation=validation, test=test, feature=train.columns.features[0])
 
 
 if __name__ == "__main__":

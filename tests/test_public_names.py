@@ -68,6 +68,7 @@ def calls(folder):
             model, (x, y), validation=(x, y), search=Search(most=1), schedule=Schedule(epochs=1)
         ),
         "fit": lambda: list(corrigible.fit(model, lambda epoch: iter([batch]), optimizer=optimizer, epochs=1)),
+        "limit_influence": lambda: corrigible.limit_influence(model, (x, y), inputs=feedback.region, removal="mean"),
         "review": lambda: find_spec("anywidget") and corrigible.review(model, (x, y)),
         "seal": lambda: corrigible.seal(model, folder / "sealed"),
         "suspects": lambda: corrigible.suspects(model, (x, y)),

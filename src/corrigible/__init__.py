@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from corrigible.protocols.corrections.correction import correct as correct
     from corrigible.protocols.corrections.verdict import Verdict as Verdict
     from corrigible.protocols.fresh_training import train as train
+    from corrigible.protocols.limiting.limit_influence import limit_influence as limit_influence
     from corrigible.protocols.retraining.find_another_explanation import (
         find_another_explanation as find_another_explanation,
     )
@@ -53,6 +54,7 @@ _HOME = {
     "explain_texts": "explanations.words",
     "find_another_explanation": "protocols.retraining.find_another_explanation",
     "fit": "training",
+    "limit_influence": "protocols.limiting.limit_influence",
     "review": "reviewing",
     "seal": "sealing",
     "suspects": "regions.suspects",

@@ -5,8 +5,6 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import torch
-from sklearn.linear_model import LogisticRegression
-from sklearn.metrics import roc_auc_score
 
 from corrigible import workflow
 from corrigible.data.dataset import all_rows
@@ -15,6 +13,7 @@ from corrigible.demos.story import corrected_and_sealed, opened, table
 from corrigible.errors import StudyError
 from corrigible.recipe import load_data
 from corrigible.study import Study
+from corrigible.surgery import told_by
 from corrigible.types import Features, Feedback
 from corrigible.workflow.records import Line, Record
 
@@ -88,8 +87,9 @@ def race_from_the_rest(study: Study) -> float:
     train, test = (all_rows(load_data(study.recipe, study.folder, split)) for split in ("train", "test"))
     assert train.columns is not None and train.group is not None and test.group is not None
     others = torch.tensor([feature != RACE for feature in train.columns.feature])
-    model = LogisticRegression(max_iter=1000).fit(train.x[:, others].numpy(), train.group.numpy())
-    return float(roc_auc_score(test.group.numpy(), model.predict_proba(test.x[:, others].numpy())[:, 1]))
+    found = told_by(RACE, train.x[:, others], train.group, test.x[:, others], test.group)
+    assert found.value is not None
+    return found.value
 
 
 def _relies_on_race(study: Study) -> Line:

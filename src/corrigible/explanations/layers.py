@@ -5,6 +5,7 @@ order it is how much the score falls when the unit is set to 0 (Molchanov, Tyree
 convolutional neural networks for resource efficient inference).
 """
 
+from collections.abc import Iterator
 from typing import Any
 
 import torch
@@ -12,7 +13,7 @@ from jaxtyping import Float, Int
 from torch import Tensor, nn
 
 from corrigible.explanations.passes import pass_over, require_gradient
-from corrigible.explanations.question import checked_question
+from corrigible.explanations.question import Question, checked_question
 from corrigible.explanations.scores import score_named
 from corrigible.models.forward import Forward, Score
 from corrigible.models.modes import untouched
@@ -33,9 +34,17 @@ def layer_attribution_of(
     Raises:
         UnsupportedModelError: no such layer ran, or the next one overwrites its output in place.
     """
+    activation, gradient = _with_gradient(forward, target, layer, score, create_graph=create_graph)
+    return activation * gradient
+
+
+def _with_gradient(
+    forward: Forward, target: Int[Tensor, " batch *contrast"], layer: str, score: str | Score, *, create_graph: bool
+) -> tuple[Float[Tensor, " batch *unit"], Float[Tensor, " batch *unit"]]:
+    """The layer's output in this pass, and the score's gradient with respect to it."""
     activation = forward.activation(layer)
     scores = score_named(score, forward)(forward.outputs, target).sum()
-    return activation * forward.gradient(scores, activation, create_graph=create_graph)
+    return activation, forward.gradient(scores, activation, create_graph=create_graph)
 
 
 def layer_attribution(
@@ -63,18 +72,29 @@ def layer_attribution(
         UnsupportedModelError: see `layer_attribution_of`.
         NoGradientError: differentiable, but no parameter would get a gradient.
     """
-    model, found = network_of(model), []
+    model = network_of(model)
     with untouched(model, seed):
-        question = checked_question(model, x, target, score=score, task=task, seed=seed, rows_at_once=rows_at_once)
-        size = question.rows_at_once
-        for rows, chosen in zip(question.x.split(size), question.target.split(size), strict=True):
-            forward = pass_over(model, rows, chosen, seed=seed)
-            part = layer_attribution_of(forward, chosen, layer=layer, score=question.score, create_graph=differentiable)
-            found.append(part if differentiable else part.detach())
-        attribution = torch.cat(found)
+        asked: dict[str, Any] = {"rows_at_once": rows_at_once, "differentiable": differentiable}
+        question = checked_question(model, x, target, score=score, task=task, seed=seed, **asked)
+        attribution = torch.cat([activation * gradient for activation, gradient in layer_passes(question, layer=layer)])
         if differentiable:
             require_gradient(model, attribution, "layer_attribution")
         return attribution
+
+
+def layer_passes(
+    question: Question, *, layer: str
+) -> Iterator[tuple[Float[Tensor, " some *unit"], Float[Tensor, " some *unit"]]]:
+    """The layer's output for some rows after the other, and the gradient of their scores with respect to it.
+
+    Raises:
+        UnsupportedModelError: see `layer_attribution_of`.
+    """
+    keeps, size = question.differentiable, question.rows_at_once
+    for rows, chosen in zip(question.x.split(size), question.target.split(size), strict=True):
+        forward = pass_over(question.model, rows, chosen, seed=question.seed)
+        pair = _with_gradient(forward, chosen, layer, question.score, create_graph=keeps)
+        yield pair if keeps else (pair[0].detach(), pair[1].detach())
 
 
 def unit_importance(attribution: Float[Tensor, " batch unit *position"]) -> Float[Tensor, " unit"]:

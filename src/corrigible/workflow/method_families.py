@@ -36,6 +36,7 @@ from corrigible.protocols.baselines.last_layer_retraining import last_layer_retr
 from corrigible.protocols.comparisons.comparing import compare
 from corrigible.protocols.corrections.correction import correct
 from corrigible.protocols.fresh_training import train
+from corrigible.protocols.limiting.limit_influence import limit_influence
 from corrigible.protocols.retraining.find_another_explanation import find_another_explanation
 from corrigible.protocols.retraining.label_randomisation import label_randomisation
 from corrigible.protocols.retraining.remove_and_retrain import remove_and_retrain
@@ -56,7 +57,7 @@ TRUST_CHECKS = (
 PROTOCOLS = (
     *(train, correct, compare, find_another_explanation),
     *(group_dro, just_train_twice, last_layer_retraining),
-    *(remove_and_retrain, label_randomisation, accuracy_under_attack, distilling),
+    *(remove_and_retrain, label_randomisation, accuracy_under_attack, distilling, limit_influence),
 )
 """What trains several times, or a model of its own."""
 FAMILIES: Mapping[str, Mapping[str, Callable[..., Any]]] = {

@@ -1,0 +1,24 @@
+"""Surgery: a model → a model in which inputs or units have less influence, without training."""
+
+from corrigible.surgery.limited_inputs import LimitedInputs
+from corrigible.surgery.limited_units import LimitedUnits, limited_units, unit_contributions
+from corrigible.surgery.proxies import Proxy, as_known, told_by
+from corrigible.surgery.reopening import limited_as
+from corrigible.surgery.replacements import REMOVALS, Replacement, replacement_of
+from corrigible.surgery.shares import bounded, share_of
+
+__all__ = [
+    "REMOVALS",
+    "LimitedInputs",
+    "LimitedUnits",
+    "Proxy",
+    "Replacement",
+    "bounded",
+    "limited_as",
+    "limited_units",
+    "replacement_of",
+    "share_of",
+    "as_known",
+    "told_by",
+    "unit_contributions",
+]
