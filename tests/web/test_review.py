@@ -297,7 +297,7 @@ def test_a_study_whose_code_nobody_trusts_is_not_reviewed(study, tmp_path):
 
 def test_suspects_are_those_of_the_model_that_is_looked_at(study):
     opened, model = open_study(study), open_study(study).latest("train")
-    facts = {"shape": [1, 8, 8], "splits": {"train": {}}}
+    facts = {"kind": "image", "shape": [1, 8, 8], "splits": {"train": {}}}
     with opened.new_run("suspect", parent=model.name) as draft:
         draft.write_json("suspects.json", [SUSPECT])
     assert [found["rank"] for found in suspects_of(opened, model, facts)] == [1]

@@ -105,7 +105,7 @@ async def _item_page(request: Request) -> Response:
 
 async def _named(request: Request) -> dict[str, Any]:
     review = _review(request)
-    return {"title": await review.title(), "study": str(review.folder.resolve())}
+    return {**await review.heading(), "study": str(review.folder.resolve())}
 
 
 async def _static(request: Request) -> Response:

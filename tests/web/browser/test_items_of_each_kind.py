@@ -35,14 +35,14 @@ def test_a_feature_is_marked_for_all_rows_and_taken_back(table_tab: Any, table: 
     open_item(tab, table, "train", 0)
     tab.locator(".features li", has_text="site").locator(".mark-one").click()
     tab.get_by_label("every row").check(force=True)
-    tab.wait_for_selector(".save:has-text('rows')")
+    tab.wait_for_selector(".save:has-text('Save for')")
     next_item(tab, tab.locator(".save").click)
     saved(tab)
     (feedback,) = _active(table)
     assert (feedback.scope, str(feedback.region)) == ("dataset", "site")
     tab.goto(f"{table.address}/feedback")
     tab.get_by_role("button", name="Retract").click()
-    tab.wait_for_selector("text=0 entries")
+    tab.wait_for_selector("text=0 remarks")
     assert _active(table) == []
 
 
@@ -69,7 +69,7 @@ def test_a_phrase_is_marked_wherever_it_stands(text_tab: Any, text: Served) -> N
     words.nth(1).click()
     words.nth(2).click()
     tab.get_by_label("every text").check(force=True)
-    tab.wait_for_selector(".save:has-text('row')")
+    tab.wait_for_selector(".save:has-text('Save for')")
     assert tab.locator(".counts").inner_text()
     next_item(tab, tab.locator(".save").click)
     saved(tab)

@@ -109,7 +109,7 @@ def test_everything_can_be_done_by_keyboard(tab: Any, digits: Served) -> None:
         tab.keyboard.press("ArrowUp")
     tab.keyboard.press(" ")
     tab.keyboard.press("a")
-    tab.wait_for_selector(".save:has-text('row')")
+    tab.wait_for_selector(".save:has-text('Save for')")
     next_item(tab, lambda: tab.keyboard.press("Enter"))
     next_item(tab, lambda: tab.keyboard.press("n"))
     saved(tab)

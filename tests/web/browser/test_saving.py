@@ -27,7 +27,7 @@ def test_the_second_of_two_tabs_hears_what_the_first_said_and_both_are_kept(tab:
     next_item(other, other.locator(".save").click)
     notice = other.locator(".notice")
     notice.wait_for()
-    assert "row 0" in notice.inner_text() and "Ada" in notice.inner_text()
+    assert "image 0" in notice.inner_text() and "Ada" in notice.inner_text()
     assert _stored(digits)[0] == ["marked"]
     notice.get_by_role("button", name="Keep both").click()
     notice.wait_for(state="detached")

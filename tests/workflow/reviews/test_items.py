@@ -15,7 +15,7 @@ SAID = {"prediction": "cat", "certainty": "90 %", "fingerprint": "0" * 16}
 
 @pytest.fixture
 def items():
-    found = Items({"classes": ["cat", "dog"], "splits": {"train": FACTS}})
+    found = Items({"kind": "image", "classes": ["cat", "dog"], "splits": {"train": FACTS}})
     said = [{**SAID, "is_right": label == 0} for label in FACTS["labels"]]
     found.splits["train"].hear(0, said[:4])
     return found
@@ -61,6 +61,6 @@ def test_the_next_item_is_a_wrong_one_and_none_that_was_answered_or_skipped(item
 def test_a_hundred_thousand_items_are_found_in_a_moment():
     count = 100_000
     facts = {"rows": count, "labels": np.arange(count) % 10, "texts": None, "files": [], "words": []}
-    items = Items({"classes": [str(k) for k in range(10)], "splits": {"train": facts}})
-    assert rows(items, text="row 99999") == [99_999]
+    items = Items({"kind": "image", "classes": [str(k) for k in range(10)], "splits": {"train": facts}})
+    assert rows(items, text="image 99999") == [99_999]
     assert len(rows(items, label=3, show="unreviewed")) == count // 10

@@ -1,21 +1,32 @@
-// Loss and quality per epoch, as they come: two small charts that grow.
+// Loss and quality per epoch, as they come: small charts that grow, below the name of the model that is trained.
 import { el, number, svg } from "./dom.js";
 
 const WIDTH = 300, HEIGHT = 96, EDGE = 6;
 
 export class Curves {
   constructor() {
-    this.charts = new Map();
-    this.node = el("div", { class: "curves" });
+    this.node = el("div", { class: "trainings" });
+    this.charts = null;
   }
 
-  /** Another training begins: its curves replace the ones before. */
-  begin() {
-    this.charts.clear();
-    this.node.replaceChildren();
+  /** Whether a model is being trained. */
+  get isDrawing() {
+    return this.charts !== null;
+  }
+
+  /** The training of another model begins; those before stay. */
+  begin(name) {
+    this.charts = new Map();
+    this.row = el("div", { class: "curves" });
+    this.node.append(el("section", { class: "training", "aria-label": `Training of “${name}”` }, el("h3", {}, name), this.row));
+  }
+
+  end() {
+    this.charts = null;
   }
 
   add({ number: epoch, num_epochs: epochs, loss, penalties = {}, validation = {} }) {
+    if (!this.charts) this.begin("training");
     const values = { loss, ...penalties, ...Object.fromEntries(Object.entries(validation).map(([name, value]) => [`validation ${name}`, value])) };
     for (const [name, value] of Object.entries(values)) if (Number.isFinite(value)) this.chart(name.replaceAll("_", " ")).add(epoch, epochs, value);
   }
@@ -24,7 +35,7 @@ export class Curves {
     if (!this.charts.has(name)) {
       const made = new Chart(name);
       this.charts.set(name, made);
-      this.node.append(made.node);
+      this.row.append(made.node);
     }
     return this.charts.get(name);
   }

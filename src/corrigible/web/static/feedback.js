@@ -10,7 +10,7 @@ const MEANINGS = { irrelevant: "must not matter", relevant: "should matter" };
 export async function mount(main) {
   const asked = { state: "active" };
   const list = el("div", { "aria-live": "polite" });
-  const show = async () => list.replaceChildren(...entries(await read("/api/feedback", asked), asked, show));
+  const show = async () => list.replaceChildren(...remarks(await read("/api/feedback", asked), asked, show));
   const set = (name) => (event) => {
     asked[name] = event.target.value.trim();
     delete asked.page;
@@ -28,7 +28,7 @@ export async function mount(main) {
   await show();
 }
 
-function entries({ total, page, pages, entries: found, conflicts, agreement }, asked, show) {
+function remarks({ total, page, pages, entries: found, conflicts, agreement }, asked, show) {
   const move = (to) => () => {
     asked.page = to;
     show();
@@ -37,15 +37,15 @@ function entries({ total, page, pages, entries: found, conflicts, agreement }, a
     conflicts.length ? el("section", { class: "caution" }, el("h2", {}, "Where people contradict each other"),
       el("ul", {}, conflicts.map(({ sentence, href }) => el("li", {}, sentence, " ", href ? el("a", { href }, "look") : null)))) : null,
     agreement?.sentence ? el("p", { class: "muted" }, agreement.sentence) : null,
-    el("p", { class: "muted" }, plural(total, "entry").replace(/entrys$/, "entries")),
-    found.length ? el("ul", { class: "entries" }, found.map((each) => entry(each, show))) : null,
+    el("p", { class: "muted" }, plural(total, "remark")),
+    found.length ? el("ul", { class: "remarks" }, found.map((each) => remark(each, show))) : null,
     pages > 1 ? el("p", { class: "pages" }, button("Back", move(page - 1), { disabled: page <= 1 }), ` page ${page} of ${pages} `,
       button("Next", move(page + 1), { disabled: page >= pages })) : null,
   ].filter(Boolean);
 }
 
-function entry(each, show) {
-  const { id, polarity, about, href, region, picture, author, at, note, retracted } = each;
+function remark(each, show) {
+  const { id, polarity, about, href, region, author, at, note, retracted } = each;
   const trouble = el("p", { class: "trouble", role: "alert" });
   const key = newKey();
   const retract = async () => {
@@ -57,7 +57,7 @@ function entry(each, show) {
     }
   };
   return el("li", { class: retracted ? "is-retracted" : "" },
-    thumb(href, picture),
+    thumb(each),
     el("div", {},
       el("p", {}, el("strong", {}, region), ` ${MEANINGS[polarity] || polarity}, `, href ? el("a", { href }, about) : about),
       el("p", { class: "muted" }, `${author || "somebody"}, ${when(at)}`, note ? `: ${note}` : ""),
@@ -66,11 +66,9 @@ function entry(each, show) {
     retracted ? null : button("Retract", retract, { "aria-label": `Retract: ${region}, ${about}` }));
 }
 
-/** The region on its item; by itself where it belongs to no item. */
-function thumb(href, picture) {
-  if (!picture) return null;
-  const [, page, split, row] = (href || "").split("/");
-  return page === "item" ? markedThumb(decodeURIComponent(split), row, picture) : el("img", { src: picture, alt: "" });
+/** The region on the image where it was marked; by itself where that is not known. */
+function thumb({ picture, said_at: place }) {
+  return picture ? markedThumb(place, picture) : null;
 }
 
 function files(show) {

@@ -4,7 +4,7 @@ import { button, capitalised, chance, el, plural } from "./dom.js";
 import { mountImage } from "./image.js";
 import { Shortcuts } from "./keys.js";
 import { newKey } from "./memory.js";
-import { Panel } from "./panel.js";
+import { Panel, THINGS } from "./panel.js";
 import { mountTable } from "./table.js";
 import { mountText } from "./text.js";
 
@@ -142,7 +142,7 @@ function head(item) {
       el("span", {}, "Label ", el("strong", {}, item.label)),
       el("span", {}, "The model says ", el("strong", {}, item.prediction), item.certainty ? ` (${chance(item.certainty)})` : "", el("span", { class: "if-changed" })),
       verdict ? el("span", { class: `badge ${verdict}` }, verdict) : null,
-      item.left ? el("span", { class: "muted" }, `${plural(item.left, "item")} left`) : null),
+      item.left ? el("span", { class: "muted" }, `${plural(item.left, THINGS[item.kind])} left`) : null),
     item.explains ? el("p", { class: "explains" }, capitalised(item.explains)) : null);
 }
 

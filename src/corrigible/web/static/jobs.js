@@ -3,6 +3,8 @@ import { read, send } from "./api.js";
 import { button, el, number } from "./dom.js";
 import { Curves } from "./curves.js";
 
+const DOING = { correct: "Correcting", evaluate: "Measuring", suspect: "Looking for regions", report: "Writing the report", seal: "Sealing" };
+
 /** A button that begins a verb and then shows how it goes, in its own place. */
 export function startJob(verb, words, { options = {}, onend = () => location.reload(), isMain = true } = {}) {
   const place = el("div", { class: "job" });
@@ -29,7 +31,7 @@ export async function runningJob() {
 
 /** Shows a job in the place until it ends; then `onend({state, sentence}, place, verb)`. */
 export function watchJob(place, { id, verb }, onend) {
-  const line = el("p", { class: "job-line", role: "status" }, "Beginning");
+  const line = el("p", { class: "job-line", role: "status" }, `${doing(verb)} …`);
   const bar = el("progress", { max: 1, "aria-label": "How far it is" });
   const log = el("ol", { class: "log" });
   const curves = new Curves();
@@ -46,7 +48,7 @@ export function watchJob(place, { id, verb }, onend) {
     const record = JSON.parse(event.data);
     if (Number(event.lastEventId) && Number(event.lastEventId) <= lastLine) return;
     lastLine = Number(event.lastEventId) || lastLine;
-    tell(record, { line, bar, curves, log });
+    tell(record, { verb, line, bar, curves, log });
   };
   stream.addEventListener("end", (event) => {
     stream.close();
@@ -59,18 +61,35 @@ export function watchJob(place, { id, verb }, onend) {
   return () => stream.close();
 }
 
-function tell(record, { line, bar, curves, log }) {
-  if (record.record === "Epoch") {
-    bar.value = record.number / record.num_epochs;
-    line.textContent = `Epoch ${record.number} of ${record.num_epochs}`;
-    curves.add(record);
-    return;
+/** One record: progress changes the line and the bar alone, all else is also written down. */
+function tell(record, { verb, line, bar, curves, log }) {
+  const say = (words) => { line.textContent = `${doing(verb)}: ${words.trim()}`; };
+  switch (record.record) {
+    case "Progress":
+      say(record.line);
+      if (record.total && !curves.isDrawing) bar.value = record.number / record.total;
+      return;
+    case "Started":
+      curves.begin(record.label);
+      break;
+    case "Epoch":
+      curves.add(record);
+      bar.value = record.number / record.num_epochs;
+      break;
+    case "Verdict":
+    case "Finished":
+      curves.end();
+      break;
+    case "WeightTrial":
+      say(`weight ${number(record.weight)}, ${record.number} of at most ${record.num_trials}`);
+      break;
   }
-  if (record.record === "WeightTrial") line.textContent = `Trying weight ${number(record.weight)}: ${record.number} of at most ${record.num_trials}`;
-  else if (record.record === "Counted" && record.total) {
-    bar.value = record.number / record.total;
-    line.textContent = record.line;
-  } else if (record.line) line.textContent = record.line.split("\n")[0];
-  if (record.record === "Started") curves.begin();
-  if (record.line) log.append(el("li", {}, record.line));
+  if (record.line) {
+    say(record.line.split("\n")[0]);
+    log.append(el("li", {}, record.line));
+  }
+}
+
+function doing(verb) {
+  return DOING[verb] ?? "Working";
 }

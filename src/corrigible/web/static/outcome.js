@@ -5,22 +5,28 @@ import { reviewer } from "./who.js";
 
 const TONES = { corrected: "good", "partly corrected": "middling", "no reliance found": "middling", failed: "bad" };
 
-/** The parts of the page that show an outcome; `decide(decision, author, note)` stores the decision. */
-export function outcome(found, decide) {
+/** The parts of the page that show an outcome; `decide(decision, author, note)` stores the decision, `measure()`
+ * measures both models. */
+export function outcome(found, { things, isMeasuring, measure, decide }) {
   return [
-    found.verdict ? el("section", { class: `verdict ${TONES[found.verdict.outcome] || "middling"}` },
-      el("p", { class: "outcome" }, el("strong", {}, capitalised(found.verdict.outcome))),
-      el("p", { class: "lead" }, found.verdict.sentence)) : null,
-    decision(found, decide),
+    found.verdict ? verdict(found) : null,
+    decision(found, { isMeasuring, measure, decide }),
     found.doubts.length ? el("section", { class: "caution" }, el("h2", {}, "Look again at"), el("ul", {}, found.doubts.map((words) => el("li", {}, words)))) : null,
-    el("section", {}, el("h2", {}, "The same items, before and after"), el("div", { class: "cards" }, found.items.map(card))),
+    el("section", {}, el("h2", {}, `The same ${things}, before and after`), el("div", { class: "cards" }, found.items.map(card))),
     measurements(found),
   ].filter(Boolean);
 }
 
-function decision(found, decide) {
+function verdict({ verdict: { outcome: found, sentence, where }, measured }) {
+  const on = measured ? `Verdict on ${where} rows, which nobody trained with` : `First verdict, on ${where} rows; the final one follows when it is measured`;
+  return el("section", { class: `verdict ${measured ? TONES[found] || "middling" : "middling"}` },
+    el("p", { class: "outcome" }, el("strong", {}, capitalised(found)), el("span", { class: "muted" }, ` · ${on}`)),
+    el("p", { class: "lead" }, sentence));
+}
+
+function decision(found, { isMeasuring, measure, decide }) {
   if (found.decided) {
-    return el("section", { class: "decision" }, el("p", { class: "lead" }, found.decided === "kept"
+    return el("section", { class: "decision" }, el("p", { class: "lead", role: "status" }, found.decided === "kept"
       ? "This correction was kept: it is the model that all else works with now."
       : "This correction was discarded: the model before it is used. Nothing was deleted."));
   }
@@ -33,9 +39,24 @@ function decision(found, decide) {
       trouble.textContent = error.message;
     }
   };
+  const isGood = found.verdict?.outcome !== "failed";
+  const keep = button("Keep", choose("keep"), { class: isGood ? "main" : "", disabled: !found.measured, "aria-describedby": "why-not-yet" });
   return el("section", { class: "decision", "aria-label": "Keep or discard" },
     el("label", { class: "note" }, "Why ", note),
-    el("p", { class: "buttons" }, button("Keep", choose("keep"), { class: "main" }), button("Discard", choose("discard"))), trouble);
+    el("p", { class: "buttons" }, keep, button("Discard", choose("discard"), { class: isGood ? "" : "main" })),
+    found.measured ? null : unmeasured(isMeasuring, measure), trouble);
+}
+
+/** Why the correction cannot be kept yet, and how it can. */
+function unmeasured(isMeasuring, measure) {
+  const why = el("p", { class: "muted", id: "why-not-yet" },
+    isMeasuring ? "It can be kept when it is measured, which is going on." : "It can be kept when it is measured on rows that nobody trained with.");
+  if (isMeasuring) return why;
+  const start = button("Measure now", () => {
+    start.disabled = true;
+    return measure();
+  }, { class: "main" });
+  return el("div", {}, why, start);
 }
 
 function card(item) {

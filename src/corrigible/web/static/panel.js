@@ -1,5 +1,5 @@
 // What a reviewer says about an item: proposals to choose, what a mark means, where it applies, and the answers.
-import { button, choice, el, percent, settled, when } from "./dom.js";
+import { button, choice, el, percent, plural, settled, when } from "./dom.js";
 
 const POLARITIES = { irrelevant: "Must not matter", relevant: "Should matter" };
 const ANSWERS = [
@@ -8,11 +8,11 @@ const ANSWERS = [
   { answer: "not sure", key: "u", words: "Not sure" },
   { answer: "skipped", key: "x", words: "Skip" },
 ];
-const THINGS = { image: "image", table: "row", text: "text" };
+export const THINGS = { image: "image", table: "row", text: "text" };
 let latest = 0;
 
 export class Panel {
-  /** `work()` is the view of the item, `answer(answer)` gives an answer, `count(body)` says how many rows a rule is about. */
+  /** `work()` is the view of the item, `answer(answer)` gives an answer, `count(body)` says how many a rule is about. */
   constructor(item, { work, answer, count, help }) {
     Object.assign(this, { item, work, answer, count, help });
     this.polarity = "irrelevant";
@@ -46,7 +46,7 @@ export class Panel {
       el("section", { class: "answers" }, this.trouble, this.told, this.save, ANSWERS.map(({ answer, key, words }) =>
         button(words, () => this.answer(answer), { title: `${words} (${key.toUpperCase()})`, "data-answer": answer })),
       button(["All of it by keyboard: ", el("kbd", {}, "?")], () => this.help(), { class: "keys-hint" })),
-      this.item.said.length ? el("section", { class: "said" }, el("h2", {}, "Said so far"), el("ul", {}, this.item.said.map(remark))) : null,
+      this.item.said.length ? el("section", { class: "said" }, el("h2", {}, "Remarks so far"), el("ul", {}, this.item.said.map(remark))) : null,
     ];
   }
 
@@ -100,7 +100,7 @@ export class Panel {
     if (!work.isEmpty) this.problem("");
     this.save.textContent = "Save and next";
     this.save.setAttribute("aria-disabled", String(work.isEmpty));
-    this.counts.textContent = this.scope === "row" || work.isEmpty ? "" : "Counting the rows that this is about";
+    this.counts.textContent = this.scope === "row" || work.isEmpty ? "" : `Counting the ${THINGS[this.item.kind]}s that this is about`;
     if (this.counts.textContent) this.ask();
   }
 
@@ -113,9 +113,9 @@ export class Panel {
         this.count({ region, scope, label: this.item.label, split: this.item.split, row: this.item.row })));
       if (scope !== this.scope || this.work()?.isEmpty) return;
       this.counts.textContent = found.map(({ sentence }) => sentence).join(" ");
-      if (found.length === 1) this.save.textContent = `Save for ${found[0].rows.toLocaleString("en")} ${found[0].rows === 1 ? "row" : "rows"} and next`;
+      if (found.length === 1) this.save.textContent = `Save for ${plural(found[0].rows, THINGS[this.item.kind])} and next`;
     } catch (error) {
-      this.counts.textContent = `How many rows this is about is not known: ${error.message}`;
+      this.counts.textContent = `How many ${THINGS[this.item.kind]}s this is about is not known: ${error.message}`;
     }
   }
 

@@ -12,8 +12,10 @@ export function prepare({ dataset: { split, row } }) {
 }
 
 export async function mount(main, study, queue, prepared) {
+  const first = await prepared;
+  if (study.loading) study = await read("/api/study"); // What was asked for while it was loaded names no methods.
   const trail = new Trail(study);
-  const item = completed(await prepared, study);
+  const item = completed(first, study);
   trail.at(item);
   const place = el("div", {});
   main.replaceChildren(place);

@@ -1,6 +1,6 @@
 // The study in one look.
 import { itemHref, read } from "./api.js";
-import { el, plural } from "./dom.js";
+import { capitalised, el, plural } from "./dom.js";
 import { markedThumb } from "./thumbs.js";
 import { startJob } from "./jobs.js";
 
@@ -28,20 +28,20 @@ function isBeingLoaded({ loading, classes, accuracy: found }) {
 }
 
 function show(main, study) {
-  const { counts, next, loading } = study;
+  const { counts, next, loading, thing } = study;
   const isThere = counts.rows > 0;
   const lead = loading ? "The model and the data are being loaded." : isThere ? next.sentence : "There is nothing to review yet.";
   main.replaceChildren(
     el("h1", {}, study.title),
     el("section", { class: "next-step" },
       el("p", { class: "lead" }, lead),
-      loading ? el("progress", { "aria-label": "Loading" }) : isThere ? nextButton(next) : null),
+      loading ? el("progress", { "aria-label": "Loading" }) : isThere ? nextButton(next, thing) : null),
     ...study.warnings.map((warning) => el("p", { class: "caution" }, warning)),
     ...(isThere ? [
       el("section", { class: "counts-line", "aria-label": "So far" },
-        figure(counts.reviewed, `of ${plural(counts.rows, "row")} reviewed`),
-        figure(counts.marked, counts.marked === 1 ? "row with marks" : "rows with marks"),
-        figure(counts.said, counts.said === 1 ? "thing said" : "things said")),
+        figure(counts.reviewed, `of ${plural(counts.rows, thing)} reviewed`),
+        figure(counts.marked, `${thing}${counts.marked === 1 ? "" : "s"} with marks`),
+        figure(counts.said, counts.said === 1 ? "remark" : "remarks")),
       accuracy(study),
       suspects(study),
     ] : []),
@@ -49,7 +49,7 @@ function show(main, study) {
 }
 
 /** The one thing to do next; where that is to review, the item itself. */
-function nextButton({ href }) {
+function nextButton({ href }, thing) {
   const words = { "/items": "Begin with the first", "/items?suspect=1": "Look at them", "/correct": "To the correction", "/report": "To the report" };
   const go = async (event) => {
     if (href !== "/items") return;
@@ -59,23 +59,23 @@ function nextButton({ href }) {
   };
   return el("p", { class: "buttons" },
     el("a", { class: "button main", href, onclick: go }, words[href] || "Go on"),
-    href === "/items" ? null : el("a", { class: "button", href: "/items" }, "Review items"));
+    href === "/items" ? null : el("a", { class: "button", href: "/items" }, `Review ${thing}s`));
 }
 
 function figure(value, text) {
   return el("p", { class: "figure" }, el("strong", {}, value.toLocaleString("en")), " ", text);
 }
 
-function accuracy({ accuracy: found, model, classes }) {
-  const missing = classes.length ? "The model is being asked about each row." : "Measured by Report, for labels that are no classes.";
+function accuracy({ accuracy: found, model, classes, thing, measured_on: split }) {
+  const missing = classes.length ? `The model is being asked about each ${thing}.` : "The report measures it: the labels are no classes.";
   if (!found.length) return el("section", {}, el("h2", {}, "How good the model is"), el("p", { class: "muted" }, missing));
   return el("section", {},
     el("h2", {}, "How good the model is"),
-    el("p", { class: "muted" }, `The ${model.label} model, with 95 % intervals`),
+    el("p", { class: "muted" }, `The ${model.label} model on the ${plural(found[0].count, thing)} of ${split}: the share that it predicts right, with a 95 % interval.`),
     el("table", { class: "accuracy" },
-      el("thead", {}, el("tr", {}, ["Part", "Value", "From – to", "Rows"].map((name) => el("th", { scope: "col" }, name)), el("th", { scope: "col" }, el("span", { class: "unseen" }, "Drawn")))),
+      el("thead", {}, el("tr", {}, ["Class", "Right", "95 % interval", capitalised(`${thing}s`)].map((name) => el("th", { scope: "col" }, name)), el("th", { scope: "col" }, el("span", { class: "unseen" }, "Drawn")))),
       el("tbody", {}, found.map(({ part, value, low, high, count }) => el("tr", {},
-        el("th", { scope: "row" }, part === "all" ? "all rows" : part), el("td", {}, value), el("td", {}, low && high ? `${low} – ${high}` : "–"),
+        el("th", { scope: "row" }, part === "all" ? `all ${thing}s` : part), el("td", {}, value), el("td", {}, low && high ? `${low} – ${high}` : "–"),
         el("td", { class: "count" }, count.toLocaleString("en")), el("td", {}, whisker(value, low, high)))))));
 }
 
@@ -108,7 +108,7 @@ function suspects({ suspects: found }) {
 function suspect({ rank, title, sentence, tells_label: tells, picture, rows }) {
   const [first] = rows;
   return el("li", {}, el("a", { href: first ? `${itemHref(first[0], first[1])}?suspect=${rank}` : `/items?suspect=${rank}`, class: "suspect" },
-    picture && first ? markedThumb(first[0], first[1], picture) : el("span", { class: "no-picture", "aria-hidden": "true" }, String(rank)),
+    picture && first ? markedThumb(first, picture) : el("span", { class: "no-picture", "aria-hidden": "true" }, String(rank)),
     el("span", {}, el("strong", {}, title), el("span", { class: "sentence" }, sentence),
       el("small", {}, tells ? "It tells the label by itself. " : "It does not tell the label by itself. ", plural(rows.length, "example")))),
   el("a", { class: "all-rows", href: `/items?suspect=${rank}` }, "its examples"));

@@ -78,7 +78,7 @@ def conflicts_of(standing: Standing, items: Items | None) -> list[dict[str, str]
         if len(polarities) < 2:
             continue
         numbers = " and ".join(str(some[0]) for some in polarities.values())
-        told = f"statements {numbers} mark the same region as irrelevant and as relevant; take one of them back"
+        told = f"remarks {numbers} mark the same region as irrelevant and as relevant; take one of them back"
         if where in ("class", "dataset"):
             found.append({"sentence": f"As a rule, {told}.", "href": "/feedback"})
         else:

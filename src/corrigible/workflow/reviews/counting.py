@@ -13,6 +13,7 @@ from corrigible.data.tokens import occurrences
 from corrigible.errors import FeedbackError
 from corrigible.printable import plural
 from corrigible.types import Phrase, Region
+from corrigible.workflow.reviews.items import THINGS
 from corrigible.workflow.reviews.subject import Subject
 
 NUM_EXAMPLES = 6
@@ -26,12 +27,13 @@ def count_of(subject: Subject, region: Region, scope: str, label: int | None) ->
     """
     split, data = next(iter(subject.data.items()))
     chosen = torch.ones(len(data), dtype=torch.bool)
-    where = "training rows"
+    thing = THINGS[subject.kind]
+    where = f"training {thing}s"
     if scope == "class":
         if label is None or not 0 <= label < len(subject.class_names):
-            raise FeedbackError("a statement on a class names none; choose the class")
+            raise FeedbackError("a remark about a class names none; choose the class")
         chosen = strata_of(data) == label
-        where = f"training rows of “{subject.class_names[label]}”"
+        where = f"training {thing}s of “{subject.class_names[label]}”"
     elif scope not in ("dataset", "row"):
         raise FeedbackError(f"scope is {scope!r}; expected row, class or dataset")
     num_of = int(chosen.sum())
@@ -39,7 +41,7 @@ def count_of(subject: Subject, region: Region, scope: str, label: int | None) ->
         chosen = chosen & _holding(data, region.words)
     rows = chosen.nonzero().flatten()
     count = len(rows)
-    sentence = f"This is about {plural(count, 'row')} of {num_of:,} {where}."
+    sentence = f"This is about {plural(count, thing)} of {num_of:,} {where}."
     if count == num_of:
         sentence = f"This is about all {num_of:,} {where}."
     places = torch.linspace(0, max(count - 1, 0), min(count, NUM_EXAMPLES)).round().long()

@@ -14,7 +14,7 @@ from corrigible.study import open_study
 from corrigible.trusted_code import require_trusted
 from corrigible.workflow.reviews.asked import number_in, text_in, whole_number
 from corrigible.workflow.reviews.asking import LEAST_ROWS, Asking, Wish
-from corrigible.workflow.reviews.items import PER_PAGE, SHOWN, Items, Wanted
+from corrigible.workflow.reviews.items import PER_PAGE, SHOWN, THINGS, Items, Wanted
 from corrigible.workflow.reviews.regions import region_as_json, region_in_words
 from corrigible.workflow.reviews.standing import Place, Standing
 
@@ -33,6 +33,11 @@ class Desk:
         self.computed: dict[Any, Any] = {}
         """What takes a while and holds until something else is said."""
         self.catch_up()
+
+    @property
+    def thing(self) -> str:
+        """What the page calls an item."""
+        return THINGS[self.facts.get("kind", "table")]
 
     def close(self) -> None:
         self.store.close()
@@ -178,7 +183,7 @@ class Desk:
         before = after[1] if after and after[0] == split else None
         found = self._asked(split, before, strategy, run) or items.next_row(split, before)
         if found is None:
-            return {"done": True, "sentence": "Every item of this part has an answer."}
+            return {"done": True, "sentence": f"Every {self.thing} of {split} has an answer."}
         row, reason, left = found
         return {"split": split, "row": row, "reason": reason, "left": left}
 

@@ -67,15 +67,17 @@ def _wanted(desk: Desk, asked: Mapping[str, Any]) -> list[int]:
 def _entry(desk: Desk, record: Any) -> dict[str, Any]:
     said, taken = record.feedback, record.retraction
     known = desk.items is not None and said.split in desk.items.splits
-    href, about = None, "every row"
-    if said.scope == "row" and known and said.row < desk.items.splits[said.split].count:  # type: ignore[union-attr]
+    thing, href = desk.thing, None
+    about = f"every {thing}"
+    is_known = said.row is not None and known and said.row < desk.items.splits[said.split].count  # type: ignore[union-attr]
+    if said.scope == "row" and is_known:
         about = desk.items.splits[said.split].name(said.row)  # type: ignore[union-attr]
         href = item_address(said.split, said.row)
     elif said.scope == "row":
-        about = f"row {said.row} of {said.split}"
+        about = f"{thing} {said.row} of {said.split}"
     elif said.scope == "class":
         classes = desk.items.classes if desk.items else ()
-        about = f"class “{classes[said.label] if said.label < len(classes) else said.label}”"
+        about = f"all {thing}s of “{classes[said.label] if said.label < len(classes) else said.label}”"
     is_mask = isinstance(said.region, Pixels) and said.region.mask.ndim >= 2
     return {
         "id": record.id,
@@ -85,6 +87,7 @@ def _entry(desk: Desk, record: Any) -> dict[str, Any]:
         "href": href,
         "region": desk.region_text(said),
         "picture": mask_url(said.region.mask) if is_mask else None,
+        "said_at": [said.split, said.row] if is_known else None,
         "author": said.author,
         "at": said.at.isoformat(timespec="seconds") if said.at else "",
         "note": said.note,

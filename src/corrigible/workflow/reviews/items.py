@@ -11,6 +11,8 @@ from corrigible.workflow.reviews.addresses import thumb_address
 from corrigible.workflow.reviews.standing import Place, Standing
 
 PER_PAGE = 48
+THINGS = {"image": "image", "table": "row", "text": "text"}
+"""What a page calls an item, by the kind of data."""
 SHOWN = ("all", "wrong", "unreviewed", "reviewed", "marked", "disagree")
 
 
@@ -37,9 +39,10 @@ class Texts:
 class Rows:
     """One split: labels, what is predicted as far as it is known, and what was answered."""
 
-    def __init__(self, facts: Mapping[str, Any]) -> None:
+    def __init__(self, facts: Mapping[str, Any], thing: str) -> None:
         count = facts["rows"]
         self.count: int = count
+        self.thing = thing
         self.labels = None if facts["labels"] is None else np.asarray(facts["labels"])
         self.label_texts: Sequence[str] = facts["texts"] or ()
         self.files: Sequence[str] = facts["files"]
@@ -62,7 +65,7 @@ class Rows:
 
     def name(self, row: int) -> str:
         """The row by its file, or its number."""
-        return self.files[row] if self.files else f"row {row}"
+        return self.files[row] if self.files else f"{self.thing} {row}"
 
     def prediction(self, row: int) -> tuple[str | None, str | None, bool | None]:
         """What is predicted, how certain, and whether it is right; None as long as it is not known."""
@@ -88,7 +91,8 @@ class Items:
 
     def __init__(self, facts: Mapping[str, Any]) -> None:
         self.classes: Sequence[str] = facts["classes"]
-        self.splits = {split: Rows(found) for split, found in facts["splits"].items()}
+        thing = THINGS[facts["kind"]]
+        self.splits = {split: Rows(found, thing) for split, found in facts["splits"].items()}
         self.first = next(iter(self.splits))
 
     def touch(self, standing: Standing) -> None:
@@ -181,5 +185,5 @@ def _named(rows: Rows, text: str) -> list[int]:
     if rows.files:
         wanted = text.casefold()
         return [row for row, name in enumerate(rows.files) if wanted in name.casefold()]
-    number = re.fullmatch(r"(?:row )?(\d{1,12})", text.strip())
+    number = re.fullmatch(rf"(?:{rows.thing} |row )?(\d{{1,12}})", text.strip())
     return [int(number[1])] if number and int(number[1]) < rows.count else []

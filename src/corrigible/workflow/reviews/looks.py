@@ -91,7 +91,7 @@ class Looks:
             case "failed":
                 self._fail(f"The model or the data cannot be loaded: {message['error']}")
             case "not predicted":
-                self.warn(f"Some items of {message['split']} cannot be predicted: {message['error']}")
+                self.warn(f"Some rows of {message['split']} cannot be predicted: {message['error']}")
 
     def _fail(self, why: str) -> None:
         self.failure = why

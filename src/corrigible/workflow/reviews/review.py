@@ -21,7 +21,7 @@ from corrigible.workflow.reviews.desk import Desk
 from corrigible.workflow.reviews.history import history
 from corrigible.workflow.reviews.looks import Looks
 from corrigible.workflow.reviews.saving import Conflict, retract, save, stored_before
-from corrigible.workflow.reviews.start import study_json, suspect_rows, title_of
+from corrigible.workflow.reviews.start import heading_of, study_json, suspect_rows
 from corrigible.workflow.reviews.worker import Worker
 
 THUMB, LARGE = 96, 1024
@@ -69,8 +69,8 @@ class Review:
         self._thread.submit(self.desk.close).result()
         self._thread.shutdown()
 
-    async def title(self) -> str:
-        return title_of(self.desk.study)
+    async def heading(self) -> dict[str, str]:
+        return heading_of(self.desk)
 
     async def study(self) -> dict[str, Any]:
         """The first page."""
@@ -151,7 +151,7 @@ class Review:
         await self._loaded()
         await self._at_desk(self.desk.place, split, row)
         if self.desk.facts["kind"] != "image":
-            raise FeedbackError("these items are no images; there is no picture of them")
+            raise FeedbackError("these rows are no images; there is no picture of them")
         _, payload = await self.looks.look(do, split=split, row=row, **more)
         return payload
 

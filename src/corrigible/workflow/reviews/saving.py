@@ -48,7 +48,7 @@ def save(desk: Desk, asked: Mapping[str, Any], fingerprint: str) -> dict[str, An
         return found
     place = desk.place(text_in(asked, "split"), number_in(asked, "row"))
     if text_in(asked, "fingerprint", default=fingerprint) != fingerprint:
-        raise FeedbackError("the data changed: this is not the item that was shown; open and mark it again")
+        raise FeedbackError("the data changed: this is not what was shown; open and mark it again")
     desk.catch_up()
     seen = number_in(asked, "version")
     if desk.standing.version(place) != seen and asked.get("force") is not True:
@@ -78,7 +78,7 @@ def _require_fit(desk: Desk, place: Place, region: Region) -> None:
     """Raises FeedbackError for a region that the row cannot have: of another kind, an unknown feature, no such word."""
     kind, titles = desk.facts["kind"], desk.facts.get("titles", {})
     if not isinstance(region, FITTING[kind]):
-        raise FeedbackError(f"no {kind} has such a region ({region}); mark something on the item itself")
+        raise FeedbackError(f"no {kind} has such a region ({region}); mark something on what is shown")
     if isinstance(region, Features):
         unknown = [name for name in region.names if name not in titles]
         if unknown and not titles:
@@ -106,7 +106,7 @@ def _since(desk: Desk, place: Place, version: int) -> str:
     answers = [answer.author for number, answer in standing.answers.get(place, ()) if number > version]
     said = [standing.said[number].author for number in standing.by_row.get(place, ()) if number > version]
     who = " and ".join(dict.fromkeys(name or "somebody" for name in (*answers, *said))) or "somebody"
-    return f"Meanwhile {who} said something about this item. Look at it, then save again: both are kept."
+    return f"Meanwhile {who} said something about this {desk.thing}. Look at it, then save again: both are kept."
 
 
 def retract(desk: Desk, asked: Mapping[str, Any]) -> dict[str, Any]:

@@ -14,6 +14,7 @@ from corrigible.run_records import decisions
 from corrigible.said import Features, Phrase, Pixels, Region
 from corrigible.study import Run, Study
 from corrigible.workflow.reviews.desk import Desk
+from corrigible.workflow.reviews.items import THINGS
 from corrigible.workflow.reviews.regions import mask_url, region_as_json, region_in_words
 
 WIDTH = 1.959964
@@ -28,11 +29,12 @@ def study_json(desk: Desk, run: Run, *, reviewer: str, warnings: list[str], fail
     Args:
         failure: why the data cannot be loaded; empty where it is or is being loaded.
     """
-    content, facts = content_of(desk.study.recipe_text), desk.facts
+    facts = desk.facts
     suspects = suspects_of(desk.study, run, facts)
     return {
         "title": title_of(desk.study),
-        "kind": facts.get("kind", content["data"].get("kind", "image")),
+        "kind": kind_of(desk),
+        "thing": THINGS[kind_of(desk)],
         "task": facts.get("task", "classes"),
         "classes": list(facts.get("classes", [])),
         "splits": list(facts.get("splits", {})),
@@ -41,6 +43,7 @@ def study_json(desk: Desk, run: Run, *, reviewer: str, warnings: list[str], fail
         "counts": desk.counts(),
         "methods": list(facts.get("methods", [])),
         "accuracy": accuracy_of(desk),
+        "measured_on": list(facts.get("splits", {"": None}))[-1],
         "suspects": suspects,
         "next": next_of(desk, run, bool(suspects)),
         "correction": correction_of(desk.study),
@@ -62,6 +65,16 @@ def correction_of(study: Study) -> str | None:
 def title_of(study: Study) -> str:
     """The study's title; its folder's name where it has none."""
     return str(content_of(study.recipe_text).get("title") or study.folder.resolve().name)
+
+
+def heading_of(desk: Desk) -> dict[str, str]:
+    """What stands in the head of every page: the study's title, and what its items are called."""
+    return {"title": title_of(desk.study), "things": f"{THINGS[kind_of(desk)]}s"}
+
+
+def kind_of(desk: Desk) -> str:
+    """image, table or text: as the data is, or until it is loaded as the recipe says."""
+    return str(desk.facts.get("kind") or content_of(desk.study.recipe_text)["data"].get("kind", "image"))
 
 
 def accuracy_of(desk: Desk) -> list[dict[str, Any]]:
@@ -114,9 +127,10 @@ def _ranked(study: Study, model: Run) -> list[Mapping[str, Any]]:
 def _suspect(found: Mapping[str, Any], facts: Mapping[str, Any]) -> dict[str, Any]:
     region = _region(found["region"], tuple(facts["shape"]))
     split = next(iter(facts["splits"]))
+    things = f"{THINGS[facts['kind']]}s"
     for_class = f" for “{found['label']}”" if found["label"] else ""
     told = (
-        f"With other items’ content there, the score{for_class} falls by {found['effect']:.3f} "
+        f"With the content of other {things} there, the score{for_class} falls by {found['effect']:.3f} "
         f"({found['low']:.3f} to {found['high']:.3f}), {found['ratio']:.1f} times as much as elsewhere."
     )
     is_mask = isinstance(region, Pixels) and region.mask.ndim >= 2
@@ -157,6 +171,7 @@ def _region(written: str, shape: tuple[int, ...]) -> Region:
 def next_of(desk: Desk, run: Run, has_suspects: bool) -> dict[str, str]:
     """What to do next, and where."""
     desk.catch_up()
+    things = f"{THINGS[kind_of(desk)]}s"
     said = desk.standing.standing(list(desk.standing.said))
     if run.verb == "correct":
         if run.name not in decisions(found.record for found in desk.study.runs()):
@@ -167,8 +182,8 @@ def next_of(desk: Desk, run: Run, has_suspects: bool) -> dict[str, str]:
             sentence = "The corrected model was kept. Write the report, or look for other regions."
             return {"sentence": sentence, "href": "/report"}
     if said:
-        things = plural(len(said), "statement") + (" since the correction" if run.verb == "correct" else " so far")
+        things = plural(len(said), "remark") + (" since the correction" if run.verb == "correct" else " so far")
         return {"sentence": f"{things}. Mark more, or correct the model now.", "href": "/correct"}
     if has_suspects:
         return {"sentence": "Look at the regions below: may the model go by them?", "href": "/items?suspect=1"}
-    return {"sentence": "Look at items where the model is wrong, and mark what must not matter.", "href": "/items"}
+    return {"sentence": f"Look at {things} where the model is wrong, and mark what must not matter.", "href": "/items"}

@@ -61,7 +61,7 @@ def _statement(said: Any, about: About, author: str, note: str) -> Feedback:
     require_known("polarity", polarity, get_args(Polarity))
     region = region_from(said.get("region"), about.shape)
     if scope == "class" and about.label is None:
-        raise FeedbackError("the labels are no classes; say it about this item, or about all")
+        raise FeedbackError("the labels are no classes; say it about this one, or about all")
     split, row = about.place
     label = about.label if scope == "class" else None
     named = {"author": author, "note": note, "fingerprint": about.fingerprint}

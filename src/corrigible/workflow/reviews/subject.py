@@ -9,7 +9,7 @@ import torch
 from torch import Tensor, nn
 
 from corrigible.data.dataset import TensorData, rows_of, shape_of, task_of
-from corrigible.data.protocol import Dataset, class_named, class_names_of, columns_of, names_of, tokens_of
+from corrigible.data.protocol import Dataset, class_named, class_names_of, columns_of, files_of, tokens_of
 from corrigible.data.shown_names import in_words
 from corrigible.explanations.explaining import EXPLAINERS, explain
 from corrigible.explanations.words import by_token, settings_for_texts
@@ -20,6 +20,7 @@ from corrigible.types import Task
 from corrigible.workflow.backgrounds import with_background
 from corrigible.workflow.covered_patches import covering
 from corrigible.workflow.making import load_model
+from corrigible.workflow.reviews.items import THINGS
 from corrigible.workflow.row_texts import certainty_texts, label_texts, outputs_of, prediction_texts
 
 COVERED = "occlusion"
@@ -109,7 +110,8 @@ class Subject:
 
     def name(self, split: str, row: int) -> str:
         """The row by its file, or its number."""
-        return names_of(self.data[split]).row(row)
+        files = files_of(self.data[split])
+        return files[row] if files else f"{THINGS[self.kind]} {row}"
 
     def in_words(self, name: str) -> str:
         """The words for a name of the data."""
