@@ -27,11 +27,11 @@ class Untouched(Review):
     async def __aexit__(self, *error):
         pass
 
-    async def title(self):
-        return "<script>alert(1)</script>"
+    async def heading(self):
+        return {"title": "<script>alert(1)</script>", "things": "images"}
 
     def __getattribute__(self, name):
-        assert name in ("folder", "title", "__class__", "__dict__", "__aenter__", "__aexit__"), f"{name} was reached"
+        assert name in ("folder", "heading", "__class__", "__dict__", "__aenter__", "__aexit__"), f"{name} was reached"
         return super().__getattribute__(name)
 
 
