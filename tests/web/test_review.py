@@ -320,7 +320,7 @@ def test_a_region_of_another_kind_of_data_is_refused(browser, study, other):
     before = revision(study)
     says = [{"polarity": "irrelevant", "scope": "row", "region": other}]
     answer = browser.say("/api/answer", an_answer(browser, 8, says=says))
-    assert answer.status_code == 422 and "mark something on the item" in answer.json()["error"]
+    assert answer.status_code == 422 and "mark something on what is shown" in answer.json()["error"]
     assert revision(study) == before
 
 
