@@ -63,7 +63,8 @@ export function watchJob(place, { id, verb }, onend) {
 
 /** One record: progress changes the line and the bar alone, all else is also written down. */
 function tell(record, { verb, line, bar, curves, log }) {
-  const say = (words) => { line.textContent = `${doing(verb)}: ${words.trim()}`; };
+  const said = `${doing(verb)}: `;
+  const say = (words) => { line.textContent = said + words.trim().replace(new RegExp(`^${said}`, "i"), ""); };
   switch (record.record) {
     case "Progress":
       say(record.line);
