@@ -79,7 +79,7 @@ def test_is_built_from_facts_about_a_table():
     data = TensorData(x, torch.arange(100) % 2, columns=columns)
     facts = model_facts(data, facts_wanted("tabm"))
     assert facts["one_hot"] == [False, True, True, False] and facts["knots"][1] == [1.0, 2.0]
-    assert facts["knots"][0][0] == x[:, 0].min() and len(facts["knots"][0]) == 49
+    assert set(x[:, 0].tolist()) <= set(facts["knots"][0]) and len(facts["knots"][0]) <= 100 + 129
     assert "knots" not in model_facts(data, facts_wanted("table_mlp"))
     model = built("tabm", {"members": 2, "hidden": [8]}, facts, 0)
     assert model.member_outputs(x).shape == (2, 100, 2)

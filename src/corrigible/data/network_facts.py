@@ -11,8 +11,8 @@ from corrigible.data.dataset import all_labels, require_different, rows_of, shap
 from corrigible.data.protocol import Dataset, class_names_of, columns_of
 from corrigible.types import Task
 
-MOST_KNOTS = 49
-"""Most knots of a column: the 2 % quantiles."""
+QUANTILES = 129
+"""How many quantiles of a column become knots, of its rows and of its different values each."""
 ROWS_FOR_KNOTS = 50_000
 
 
@@ -54,11 +54,16 @@ def _of_columns(data: Dataset, width: int) -> dict[str, Any]:
     one_hot = [False] * width if columns is None else list(columns.one_hot)
     few = torch.linspace(0, len(data) - 1, min(len(data), ROWS_FOR_KNOTS)).round().long()
     numbers = rows_of(data, few).x.reshape(len(few), width)[:, ~torch.tensor(one_hot)].double()
-    at = torch.linspace(0, 1, MOST_KNOTS, dtype=torch.float64)
-    return {"one_hot": one_hot, "knots": [_knots(column, at) for column in numbers.T]}
+    return {"one_hot": one_hot, "knots": [_knots(column) for column in numbers.T]}
 
 
-def _knots(column: Tensor, at: Tensor) -> list[float]:
-    """The column's quantiles that differ; at least two."""
-    found: list[float] = column.quantile(at).float().unique().tolist()
+def _knots(column: Tensor) -> list[float]:
+    """Quantiles over the rows, where most values lie, and over the different values, which reach into long tails.
+
+    A column that is 0 in nearly all rows has no other quantile over its rows, and its few amounts may decide. There are
+    at least two knots.
+    """
+    at, different = torch.linspace(0, 1, QUANTILES, dtype=torch.float64), column.unique()
+    of_values = different if len(different) <= QUANTILES else different.quantile(at)
+    found: list[float] = torch.cat([column.quantile(at), of_values]).float().unique().tolist()
     return found if len(found) > 1 else [found[0], found[0] + 1.0]
