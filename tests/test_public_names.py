@@ -55,6 +55,8 @@ def calls(folder):
         "Feedback": lambda: feedback.region,
         "FeedbackStore": lambda: corrigible.FeedbackStore(folder / "feedback.sqlite").close(),
         "Measurement": lambda: corrigible.Measurement("accuracy", 0.5),
+        "TabularClassifier": lambda: corrigible.TabularClassifier().get_params(),
+        "TabularRegressor": lambda: corrigible.TabularRegressor().get_params(),
         "TensorData": lambda: corrigible.TensorData(x, y)[0],
         "Verdict": lambda: corrigible.Verdict(**vars(CORRECTED)),
         "compare": lambda: corrigible.compare(model, (x, y), [feedback], test=(x, y), methods={}, epochs=1),

@@ -14,6 +14,8 @@ if TYPE_CHECKING:
     from corrigible.data.table import encoder_of as encoder_of
     from corrigible.data.text import text_data as text_data
     from corrigible.errors import CorrigibleError as CorrigibleError
+    from corrigible.estimators.classifier import TabularClassifier as TabularClassifier
+    from corrigible.estimators.regressor import TabularRegressor as TabularRegressor
     from corrigible.evaluation import evaluate as evaluate
     from corrigible.explanations.explaining import explain as explain
     from corrigible.explanations.words import explain_texts as explain_texts
@@ -43,6 +45,8 @@ _HOME = {
     "Feedback": "types",
     "FeedbackStore": "feedback.store",
     "Measurement": "types",
+    "TabularClassifier": "estimators.classifier",
+    "TabularRegressor": "estimators.regressor",
     "TensorData": "data.dataset",
     "Verdict": "protocols.corrections.verdict",
     "compare": "protocols.comparisons.comparing",

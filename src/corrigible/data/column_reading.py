@@ -87,7 +87,7 @@ def reading_of(name: str, cells: Cells, *, text: TextOf, is_label: bool = False)
     if not is_label and known and all(map(DATE.fullmatch, known)):
         raise DataError(
             f"column {name!r} holds dates or times such as {known[0]!r}; expected numbers or categories: turn them "
-            "into numbers, such as days since the first one, or name the column in drop"
+            "into numbers, such as days since the first one, or drop the column"
         )
     if not has_codes:
         _require_one_kind(name, known, is_label)
@@ -107,7 +107,7 @@ def require_categories(name: str, cells: Words) -> None:
         found = f"holds {number:,} different texts; expected at most {MOST_CATEGORIES:,} categories"
     else:
         return
-    raise DataError(f"column {name!r} {found}: name it in drop, or put rare ones together under one name")
+    raise DataError(f"column {name!r} {found}: drop it, or put rare ones together under one name")
 
 
 def numbers_read(cells: Cells, reading: Reading, *, first_row: int = 0) -> NDArray[np.float64]:
@@ -192,12 +192,12 @@ def _doubts_of_numbers(name: str, numbers: NDArray[np.float64]) -> str:
     has_no_gap = numbers.max() - numbers.min() == len(numbers) - 1
     if not (is_named or has_no_gap) or len(np.unique(numbers)) < len(numbers):
         return ""
-    return "another whole number in every row, as identifiers have: name the column in drop if they are such"
+    return "another whole number in every row, as identifiers have: drop the column if they are such"
 
 
 def _unknown_everywhere(name: str, words: str) -> DataError:
     found = f"nothing but {words}" if words else "no value in any row"
-    return DataError(f"column {name!r} holds {found}; expected some that are known: name it in drop")
+    return DataError(f"column {name!r} holds {found}; expected some that are known: drop it")
 
 
 def _listed(texts: Sequence[str]) -> str:

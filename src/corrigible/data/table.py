@@ -4,6 +4,8 @@ from collections.abc import Sequence
 from typing import Any
 
 import pandas as pd
+from jaxtyping import Float
+from torch import Tensor
 
 from corrigible.data.cells import Blocks, cells_of
 from corrigible.data.class_order import MISSING as MISSING
@@ -15,7 +17,7 @@ from corrigible.data.table_encoder import OF_CLASSES as OF_CLASSES
 from corrigible.data.table_encoder import TableEncoder, roles_of
 from corrigible.data.table_encoder import from_json as from_json
 from corrigible.data.table_encoder import to_json as to_json
-from corrigible.data.table_encoding import encoded
+from corrigible.data.table_encoding import encoded, inputs_in
 from corrigible.data.table_learning import learned
 from corrigible.data.table_roles import require_columns
 from corrigible.errors import DataError
@@ -25,7 +27,7 @@ from corrigible.tasks import TaskChoice
 def encoder_of(
     frame: Any,
     *,
-    target: str | Sequence[str],
+    target: str | Sequence[str] | None,
     group: str | None = None,
     weight: str | None = None,
     exposure: str | None = None,
@@ -45,7 +47,8 @@ def encoder_of(
 
     Args:
         frame: a data frame of pandas, Polars, PyArrow or another library that narwhals knows.
-        target: the column with the labels, or for several labels one column for each.
+        target: the column with the labels, or for several labels one column for each; None if the frame holds features
+            alone, which `inputs_of` then encodes.
         exposure: the column with the exposure of each row, for counts and costs.
         query: the column that says which rows are ranked among each other.
         task: the name of the task that the labels are for.
@@ -81,12 +84,14 @@ def encode(frame: Any, encoder: TableEncoder, *, task: TaskChoice | None = None)
         DataError: no rows, an absent column, an infinite number, text in a column of numbers, an unknown class or
             group.
     """
+    if not encoder.targets:
+        raise DataError("the encoder was learned from a table without labels; expected one with target=…")
     frame = named(as_frame(frame))
     absent = [name for name in encoder.targets if name not in frame.columns]
     if absent:
         raise DataError(
             f"no column {absent[0]!r}, which held the labels in training; expected it in other rows too: if they have "
-            "no labels and are only to be explained, add the column with any known label"
+            "no labels, corrigible.data.table.inputs_of(frame, encoder) gives their x"
         )
     require_columns(list(frame.columns), encoder.read)
     if not len(frame):
@@ -94,3 +99,17 @@ def encode(frame: Any, encoder: TableEncoder, *, task: TaskChoice | None = None)
     names = [*encoder.read, *([encoder.weight] if encoder.weight in frame.columns else [])]
     blocks: Blocks = [{name: cells_of(frame[name]) for name in names if name is not None}]
     return encoded(blocks, encoder, task=task)
+
+
+def inputs_of(frame: Any, encoder: TableEncoder) -> Float[Tensor, " row column"]:
+    """The features of the frame's rows as float32 columns, as `encode` gives them; no labels are needed.
+
+    Raises:
+        DataError: as `encode`.
+    """
+    frame = named(as_frame(frame))
+    names = [feature.name for feature in encoder.features]
+    require_columns(list(frame.columns), names)
+    if not len(frame):
+        raise DataError("the table has no rows; expected at least one")
+    return inputs_in([{name: cells_of(frame[name]) for name in names}], encoder)

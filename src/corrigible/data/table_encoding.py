@@ -5,6 +5,7 @@ from typing import Any
 
 import numpy as np
 import torch
+from jaxtyping import Float
 from numpy.typing import NDArray
 from torch import Tensor
 
@@ -47,12 +48,21 @@ def encoded(blocks: Blocks, encoder: TableEncoder, *, task: TaskChoice | None = 
     if encoder.weight is not None and encoder.weight in blocks[0]:  # Rows that are only measured need none.
         numbers = _numbers(blocks, encoder.weight, encoder)
         weight = torch.from_numpy(row_weights(encoder.weight, numbers))
-    for feature in encoder.features:
-        _resolve(blocks, feature, encoder)
-    x = torch.from_numpy(_filled(blocks, encoder))
+    x = inputs_in(blocks, encoder)
     names = (encoder.class_names, encoder.group_names)
     more: dict[str, Any] = {"weight": weight, "extra": beside, "task": task or encoder.task}
     return TensorData(x, y, group, encoder.columns, *names, **more)
+
+
+def inputs_in(blocks: Blocks, encoder: TableEncoder) -> Float[Tensor, " row column"]:
+    """The features of the rows as columns; the cells are used up.
+
+    Raises:
+        DataError: a cell that does not fit the encoder.
+    """
+    for feature in encoder.features:
+        _resolve(blocks, feature, encoder)
+    return torch.from_numpy(_filled(blocks, encoder))
 
 
 def labels_in(blocks: Blocks, encoder: TableEncoder) -> Tensor:
@@ -67,9 +77,14 @@ def labels_in(blocks: Blocks, encoder: TableEncoder) -> Tensor:
         require_classes(target, cells)
         return _placed(target, cells, encoder.class_names)
     found = [label_numbers(name, _numbers(blocks, name, encoder)) for name in encoder.targets]
-    y = torch.from_numpy(np.stack(found, axis=1))
-    y = y.float() if bool((y.float().double() == y.double()).all()) or not bool((y == y.round()).all()) else y
+    y = label_tensor(np.stack(found, axis=1))
     return y if encoder.task == "several_labels" else y[:, 0]
+
+
+def label_tensor(numbers: NDArray[np.float64]) -> Tensor:
+    """The labels as float32, or as float64 where whole numbers would lose digits."""
+    y = torch.from_numpy(numbers)
+    return y.float() if bool((y.float().double() == y).all()) or not bool((y == y.round()).all()) else y
 
 
 def beside_labels_in(blocks: Blocks, encoder: TableEncoder) -> dict[str, Tensor]:

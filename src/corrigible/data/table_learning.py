@@ -55,8 +55,8 @@ def learned(
         said.append(reading.note if is_kept else f"column {name!r} holds one value only and was dropped")
         features.extend([feature] * is_kept)
     if not features:
-        beside = ", ".join((*roles.read, *roles.drop))
-        raise DataError(f"no feature left beside {beside}; expected a column that is not constant")
+        beside = f" beside {', '.join(others)}" if (others := (*roles.read, *roles.drop)) else ""
+        raise DataError(f"no feature left{beside}; expected a column that is not constant")
     _tell(readings.values(), said)
     group_names = _group_names(blocks, roles.group)
     facts = (tuple(features), roles.target, class_names, roles.group, group_names, tuple(said), roles.weight)
@@ -107,6 +107,8 @@ def _feature(name: str, cells: Cells, reading: Reading) -> Feature:
 
 
 def _label_names(blocks: Blocks, roles: Roles) -> tuple[str, ...]:
+    if not roles.targets:
+        return ()
     if roles.task in OF_CLASSES:
         cells = column(blocks, roles.targets[0])
         require_classes(roles.targets[0], cells)

@@ -46,11 +46,13 @@ class Roles(NamedTuple):
 
 
 def roles_of(target: Any, *, drop: Sequence[str] = (), task: str = "classes", **beside: str | None) -> Roles:
-    """The roles of a table's columns.
+    """The roles of a table's columns; the target is None for a table without labels.
 
     Raises:
         DataError: a target that is no name, or several for a task of one.
     """
+    if target is None:
+        return Roles((), drop=tuple(drop), task=task, **beside)
     names = (target,) if isinstance(target, str) else target
     if not isinstance(names, list | tuple) or not names or not all(isinstance(name, str) for name in names):
         raise DataError(f"target is {target!r}; expected the name of a column, or for several labels a list of names")

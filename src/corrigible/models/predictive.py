@@ -2,11 +2,14 @@
 
 from typing import NamedTuple
 
+import torch
 from jaxtyping import Float
 from torch import Tensor, nn
 
 from corrigible.errors import UnsupportedModelError
+from corrigible.models.batch_size import rows_that_fit
 from corrigible.models.ensemble import Ensemble, is_ensemble
+from corrigible.models.modes import evaluating, like_parameters
 from corrigible.outputs import require_each
 from corrigible.tasks import CLASSES
 from corrigible.types import Task
@@ -35,6 +38,20 @@ def predictive(model: nn.Module, x: Float[Tensor, " batch *input"], *, task: Tas
     outputs = task.outputs(model(x))
     require_each(outputs, len(x))
     return Predictive(outputs, outputs[None])
+
+
+def all_outputs(
+    model: nn.Module, x: Float[Tensor, " row *input"], *, task: Task = CLASSES
+) -> Float[Tensor, " row output"]:
+    """The outputs for any number of rows, in eval mode and without gradients, on the CPU.
+
+    Raises:
+        UnsupportedModelError: as `predictive`.
+    """
+    with evaluating(model), torch.no_grad():
+        size = rows_that_fit(model, like_parameters(x[:1], model))
+        parts = [predictive(model, like_parameters(part, model), task=task).outputs.cpu() for part in x.split(size)]
+    return torch.cat(parts)
 
 
 def require_same_task(model: nn.Module, task: Task) -> None:

@@ -1,0 +1,214 @@
+"""What scikit-learn's users give, as a frame and arrays: checked, or refused in one line."""
+
+import numbers
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from decimal import Decimal
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import torch
+from numpy.typing import NDArray
+from sklearn.base import BaseEstimator
+from sklearn.utils import check_array, column_or_1d
+from sklearn.utils.multiclass import check_classification_targets
+from sklearn.utils.validation import validate_data
+from torch import Tensor
+
+from corrigible.data.cells import cells_of
+from corrigible.data.class_order import MISSING, in_order
+from corrigible.data.dataset import TensorData
+from corrigible.data.frames import as_frame
+from corrigible.data.spelling import as_words, places_among
+from corrigible.data.table_encoding import label_tensor
+from corrigible.data.table_roles import require_once
+from corrigible.errors import DataError
+from corrigible.tasks import TaskChoice
+from corrigible.types import Columns
+
+PLAIN = (str, numbers.Number, np.bool_, Decimal)
+"""What a cell of an array of objects may hold, beside nothing."""
+
+
+@dataclass(frozen=True)
+class GivenRows:
+    """Rows with their labels, checked."""
+
+    frame: pd.DataFrame
+    y: NDArray[Any]
+    """Classes, their numbers, or the labels themselves."""
+    weight: NDArray[np.float64]
+    exposure: NDArray[np.float64] | None = None
+    group: NDArray[np.int64] | None = None
+    group_names: tuple[str, ...] = ()
+    class_names: tuple[str, ...] = ()
+
+    def at(self, places: NDArray[np.int64]) -> "GivenRows":
+        """The rows at these places."""
+        beside = {name: getattr(self, name) for name in ("y", "weight", "exposure", "group")}
+        taken: dict[str, Any] = {name: values[places] for name, values in beside.items() if values is not None}
+        return replace(self, frame=self.frame.iloc[places], **taken)
+
+    def data(self, x: Tensor, columns: Columns | None, task: TaskChoice) -> TensorData:
+        """The rows with these encoded features as a data set."""
+        y = torch.from_numpy(self.y) if self.class_names else label_tensor(self.y)
+        extra = {} if self.exposure is None else {"exposure": torch.from_numpy(self.exposure).float()}
+        group = None if self.group is None else torch.from_numpy(self.group)
+        more: dict[str, Any] = {"weight": _relative(self.weight), "extra": extra, "task": task}
+        return TensorData(x, y, group, columns, self.class_names, self.group_names, **more)
+
+
+def given_rows(
+    frame: pd.DataFrame,
+    y: NDArray[Any],
+    *,
+    sensitive_features: Any = None,
+    sample_weight: Any = None,
+    exposure: Any = None,
+) -> GivenRows:
+    """The rows of a frame with their labels and what stands beside them.
+
+    Raises:
+        DataError: another number of rows, a weight below 0 or none above it, an exposure that is not above 0.
+    """
+    num_rows = len(frame)
+    weight = np.ones(num_rows) if sample_weight is None else _row_numbers("sample_weight", sample_weight, num_rows)
+    exposure = None if exposure is None else _row_numbers("exposure", exposure, num_rows)
+    if bool((weight < 0).any()) or not bool((weight > 0).any()):
+        found = f"holds {weight.min():g}" if weight.min() < 0 else "is zero in every row"
+        raise DataError(f"sample_weight {found}; expected weights of at least zero, and one above")
+    if exposure is not None and bool((exposure <= 0).any()):
+        raise DataError(
+            f"exposure of row {int((exposure <= 0).argmax())} is {exposure.min():g}; expected numbers above 0"
+        )
+    group, names = (None, ()) if sensitive_features is None else _groups(sensitive_features, num_rows)
+    return GivenRows(frame, y, weight, exposure, group, names)
+
+
+def frame_of(X: Any, estimator: BaseEstimator, *, names: Sequence[str] | None = None) -> pd.DataFrame:
+    """The rows as a frame whose columns have texts as names; nothing of what was given is changed.
+
+    Args:
+        names: of the columns in training, whose place the columns take; None for the training rows themselves.
+
+    Raises:
+        DataError: a name that occurs twice, or a frame without rows or columns.
+        ValueError, TypeError: as scikit-learn's own estimators; other columns than in training.
+    """
+    least_rows = 2 if names is None else 1
+    if hasattr(X, "columns"):
+        frame = as_frame(X)
+        validate_data(estimator, frame, skip_check_array=True, reset=names is None)
+    else:
+        array = _checked(X, estimator, least_rows=least_rows)
+        validate_data(estimator, array, skip_check_array=True, reset=names is None)
+        frame = _framed(array)
+    _require_some(frame, least_rows=least_rows)
+    found = list(map(str, frame.columns))
+    require_once(found)
+    return frame.set_axis(found if names is None else list(names), axis=1)
+
+
+def classes_of(y: Any, num_rows: int) -> NDArray[Any]:
+    """The class of each row.
+
+    Raises:
+        DataError: a row without a class.
+        ValueError: another number of rows, or labels that are amounts.
+    """
+    found = _column(y, num_rows)
+    if bool(pd.isna(found).any()):
+        raise DataError(f"y of row {int(pd.isna(found).argmax())} is missing; expected a class: drop rows without one")
+    check_classification_targets(found)
+    return found
+
+
+def amounts_of(y: Any, num_rows: int) -> NDArray[np.float64]:
+    """The number of each row.
+
+    Raises:
+        DataError: a row without a number, or an infinite one.
+        ValueError: another number of rows, or labels that are no numbers.
+    """
+    found = pd.to_numeric(pd.Series(_column(y, num_rows)), errors="raise").to_numpy(np.float64, na_value=np.nan)
+    return _finite("y", found.copy())
+
+
+def _row_numbers(name: str, given: Any, num_rows: int) -> NDArray[np.float64]:
+    """One number for each row."""
+    found = np.array(given, dtype=np.float64)
+    if found.shape != (num_rows,):
+        raise DataError(f"{name} has shape {found.shape}; expected one number for each of the {num_rows} rows")
+    return _finite(name, found)
+
+
+def _relative(weight: NDArray[np.float64]) -> Tensor | None:
+    """The weights with a mean of 1; None if all are equal."""
+    return None if bool((weight == weight[0]).all()) else torch.from_numpy(weight / weight.mean()).float()
+
+
+def _groups(given: Any, num_rows: int) -> tuple[NDArray[np.int64], tuple[str, ...]]:
+    """The group of each row as a number, and the names of the groups."""
+    found = np.asarray(given)
+    if found.shape != (num_rows,):
+        raise DataError(
+            f"sensitive_features has shape {found.shape}; expected one value for each of the {num_rows} rows: join "
+            "several columns to one"
+        )
+    words = as_words(cells_of(pd.Series(found, name="sensitive_features").infer_objects()))
+    names = in_order([*words.texts, *([MISSING] if (words.codes < 0).any() else [])])
+    return places_among("sensitive_features", words, names).astype(np.int64), names
+
+
+def _checked(X: Any, estimator: BaseEstimator, *, least_rows: int) -> NDArray[Any]:
+    """The rows as an array of two axes, as scikit-learn checks it; texts beside numbers stay what they are."""
+    is_mixed = isinstance(X, list | tuple) and np.asarray(X, dtype=object).ndim == 2 and _has_text(X)
+    given = np.asarray(X, dtype=object) if is_mixed else X
+    dense: dict[str, Any] = {"dtype": None, "ensure_all_finite": False, "ensure_min_samples": least_rows}
+    found: NDArray[Any] = check_array(given, estimator=estimator, input_name="X", **dense)
+    if found.dtype == object:
+        _require_plain(found)
+    return found
+
+
+def _has_text(X: Sequence[Any]) -> bool:
+    return any(isinstance(cell, str) for row in X for cell in row)
+
+
+def _require_plain(array: NDArray[Any]) -> None:
+    """Raises TypeError for a cell that is neither a text nor a number, in scikit-learn's words."""
+    for place, cell in enumerate(array.ravel()):
+        if cell is not None and cell is not pd.NA and not isinstance(cell, PLAIN):
+            row, column = divmod(place, array.shape[1])
+            raise TypeError(
+                f"X holds a {type(cell).__name__} in row {row}, column {column}; each cell of the argument must be a "
+                "string or a real number"
+            )
+
+
+def _framed(array: NDArray[Any]) -> pd.DataFrame:
+    frame = pd.DataFrame(array, columns=[f"x{place}" for place in range(array.shape[1])])
+    return frame.infer_objects() if array.dtype == object else frame
+
+
+def _require_some(frame: pd.DataFrame, *, least_rows: int) -> None:
+    rows, columns = frame.shape
+    if not columns:
+        raise DataError(f"X has 0 feature(s) (shape=({rows}, 0)) while a minimum of 1 is required.")
+    if rows < least_rows:
+        raise DataError(f"X has {rows} sample(s) (shape=({rows}, {columns})); expected at least {least_rows}")
+
+
+def _column(y: Any, num_rows: int) -> NDArray[Any]:
+    found: NDArray[Any] = column_or_1d(np.asarray(y), warn=True)
+    if len(found) != num_rows:
+        raise DataError(f"y has {len(found)} rows and X has {num_rows}; expected one label for each row")
+    return found
+
+
+def _finite(name: str, numbers: NDArray[np.float64]) -> NDArray[np.float64]:
+    if not bool(np.isfinite(numbers).all()):
+        row = int((~np.isfinite(numbers)).argmax())
+        raise DataError(f"{name} of row {row} is {numbers[row]:g}; expected finite numbers: drop rows without one")
+    return numbers

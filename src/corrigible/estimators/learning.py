@@ -1,0 +1,139 @@
+"""From a frame with labels to a trained network: encode, merge equal rows, hold some out, train."""
+
+import logging
+from collections.abc import Sequence
+from dataclasses import dataclass, fields, replace
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import torch
+from torch import Tensor, nn
+
+from corrigible.data.dataset import TensorData, task_of
+from corrigible.data.network_facts import model_facts
+from corrigible.data.table import encoder_of, inputs_of
+from corrigible.data.table_encoder import TableEncoder
+from corrigible.data.trained_columns import remember_columns
+from corrigible.errors import RecipeError
+from corrigible.estimators.distinct_rows import DistinctRows, distinct_rows
+from corrigible.estimators.given_rows import GivenRows
+from corrigible.models.devices import device_named
+from corrigible.models.tabular import TabularFacts, tabular_network
+from corrigible.protocols.early_stopping import Watched, until_flat
+from corrigible.protocols.schedule import Schedule, require_fit, result_of
+from corrigible.tasks import TaskChoice
+
+log = logging.getLogger(__name__)
+
+LEAST_TO_HOLD_OUT = 200
+"""Different rows below which none is held out: so few could neither be spared nor tell when to stop."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class HowToLearn:
+    """The parameters of an estimator that are about its network and its training."""
+
+    hidden_layer_sizes: Sequence[int]
+    max_epochs: int
+    batch_size: int | None
+    learning_rate: float
+    weight_decay: float
+    validation_fraction: float
+    patience: int
+    device: Any
+    seed: int
+
+    @property
+    def schedule(self) -> Schedule:
+        """How long and in what steps the network is trained."""
+        steps: dict[str, Any] = {"learning_rate": self.learning_rate, "weight_decay": self.weight_decay}
+        return Schedule(epochs=self.max_epochs, batch_size=self.batch_size, optimizer="AdamW", **steps)
+
+
+SETTINGS = tuple(field.name for field in fields(HowToLearn) if field.name != "seed")
+
+
+@dataclass(frozen=True, kw_only=True)
+class Fitted:
+    """What an estimator knows of its training, beside the weights."""
+
+    encoder: TableEncoder
+    facts: TabularFacts
+    task: TaskChoice
+    names: tuple[str, ...]
+    """Of the columns in training."""
+    seed: int
+    watched: Watched
+
+
+@dataclass(frozen=True)
+class Learned:
+    """What was learned from a table."""
+
+    fitted: Fitted
+    network: nn.Module
+    data: TensorData
+    """The rows as they were given, with their weights."""
+
+
+def learned(rows: GivenRows, task: TaskChoice, how: HowToLearn) -> Learned:
+    """The encoder and the network of these rows; the same for rows in any order, and for equal rows as for weights.
+
+    Raises:
+        DataError: a column that cannot be encoded, or labels that do not fit the task.
+        RecipeError: a setting out of range.
+        TrainingDivergedError: as `corrigible.fit`.
+    """
+    beside = [rows.y.astype(np.float64), *([] if rows.exposure is None else [rows.exposure])]
+    parts = distinct_rows(rows.frame, beside, rows.weight)
+    encoder = encoder_of(rows.frame.iloc[parts.index], target=None, drop=_without_values(rows.frame))
+    x = inputs_of(rows.frame, encoder)
+    # The task takes its figures from the parts, so that these do not depend on the order of rows either.
+    of_parts = replace(rows.at(parts.index), weight=parts.weight)
+    data = of_parts.data(x[torch.from_numpy(parts.index)], encoder.columns, task)
+    facts = _facts_of(data, how.hidden_layer_sizes)
+    network = tabular_network(facts, seed=how.seed).to(device_named(how.device or "cpu"))
+    require_fit(network, data)
+    kept, held_out = _held_out(data, parts, how)
+    waiting: dict[str, Any] = {"patience": how.patience, "seed": how.seed}
+    watched = result_of(until_flat(network, data, how.schedule, rows=kept, held_out=held_out, **waiting))
+    remember_columns(network, encoder.columns)
+    names = tuple(rows.frame.columns)
+    fitted = Fitted(encoder=encoder, facts=facts, task=task, names=names, seed=how.seed, watched=watched)
+    return Learned(fitted, network.cpu(), rows.data(x, encoder.columns, task_of(data)))
+
+
+def _without_values(frame: pd.DataFrame) -> list[str]:
+    """The columns without any value, as a part of a table may have: nothing can be learned from them."""
+    found = [name for name in frame.columns if bool(frame[name].isna().all())]
+    if found:
+        log.info("columns without any value were dropped: %s", ", ".join(map(repr, found)))
+    return found
+
+
+def _facts_of(data: TensorData, hidden: Sequence[int]) -> TabularFacts:
+    facts = model_facts(data)
+    assert data.columns is not None
+    begin = {name: facts[name] for name in ("centre", "scale") if name in facts}
+    return TabularFacts(data.columns, facts["num_classes"], tuple(hidden), **begin)
+
+
+def _held_out(data: TensorData, parts: DistinctRows, how: HowToLearn) -> tuple[Tensor, Tensor]:
+    """The parts to learn from and those to watch: of each class, or quarter of the labels, the same share of its rows.
+
+    All parts of a row are on the same side.
+    """
+    fraction = how.validation_fraction
+    if not 0 <= fraction < 1:
+        raise RecipeError(f"validation_fraction is {fraction!r}; expected a number from 0 to below 1")
+    is_held = torch.zeros(parts.num_rows, dtype=torch.bool)
+    number = torch.from_numpy(parts.number)
+    first = torch.from_numpy(np.unique(parts.number, return_index=True)[1])
+    strata = task_of(data).strata(data.y[first])
+    generator = torch.Generator().manual_seed(how.seed)
+    for stratum in strata.unique() if parts.num_rows >= LEAST_TO_HOLD_OUT else ():
+        members = (strata == stratum).nonzero().flatten()
+        drawn = torch.randperm(len(members), generator=generator)[: int(fraction * len(members))]
+        is_held[members[drawn]] = True
+    return (~is_held[number]).nonzero().flatten(), is_held[number].nonzero().flatten()

@@ -1,0 +1,93 @@
+"""Train until the loss no longer falls.
+
+The loss is that of rows held out for it, whose best weights are kept (Prechelt 1998, Early stopping, but when?).
+Without such rows it is the training loss, as in scikit-learn's networks, and the last weights are kept.
+"""
+
+import copy
+import math
+from collections.abc import Generator
+from dataclasses import dataclass
+
+import torch
+from jaxtyping import Int
+from torch import Tensor, nn
+
+from corrigible.arguments import whole_number
+from corrigible.data.dataset import TensorData, rows_of, task_of
+from corrigible.data.protocol import Dataset
+from corrigible.models.predictive import all_outputs
+from corrigible.protocols.schedule import Schedule, Validation, run
+from corrigible.protocols.soundness import soundness_of
+from corrigible.training import Epoch
+
+LEAST_FALL = 1e-4
+"""What the loss must fall by to count as lower; losses are in units of the labels' spread, or nats."""
+WATCHED = "loss"
+
+
+@dataclass(frozen=True)
+class Watched:
+    """How a training run went."""
+
+    losses: tuple[float, ...]
+    """The mean label loss of each epoch."""
+    held_out_losses: tuple[float, ...]
+    """The mean label loss of the rows held out, after each epoch; empty without such rows."""
+    has_converged: bool
+    """Whether the loss had stopped falling when training ended."""
+
+
+def until_flat(
+    model: nn.Module,
+    dataset: Dataset,
+    schedule: Schedule,
+    *,
+    rows: Int[Tensor, " row"],
+    held_out: Int[Tensor, " held"],
+    patience: int,
+    seed: int = 0,
+) -> Generator[Epoch, None, Watched]:
+    """Train the model in place on these rows until so many epochs in a row brought no lower loss.
+
+    Args:
+        rows: positions of the rows to learn from.
+        held_out: positions of rows to watch, none of them in ``rows``; may be empty.
+        patience: the number of epochs.
+
+    Raises:
+        RecipeError: a patience that is no whole number of at least 1.
+        TrainingDivergedError: as `run`.
+    """
+    patience = whole_number("patience", patience, 1)
+    watch = _loss_on(rows_of(dataset, held_out)) if len(held_out) else None
+    sound = soundness_of(model, dataset, schedule.rows_per_step(len(rows)))
+    best, waited, kept = math.inf, 0, dict[str, Tensor]()
+    losses, held_out_losses = list[float](), list[float]()
+    running = run(model, dataset, schedule, rows=rows, validation=watch, seed=seed)
+    for epoch in running:
+        yield epoch
+        losses.append(epoch.loss)
+        found = epoch.validation[WATCHED] if watch else epoch.loss
+        if watch and found < min(held_out_losses, default=math.inf):
+            kept = copy.deepcopy(model.state_dict())
+        held_out_losses += [found] if watch else []
+        best, waited = (found, 0) if found < best - LEAST_FALL else (best, waited + 1)
+        if waited >= patience:
+            break
+    if kept:
+        model.load_state_dict(kept)
+    sound.require_kept(model, schedule.learning_rate)
+    return Watched(tuple(losses), tuple(held_out_losses), waited >= patience)
+
+
+def _loss_on(rows: TensorData) -> Validation:
+    """A function that gives a model's mean label loss on these rows."""
+    task = task_of(rows)
+    weight = torch.ones(len(rows)) if rows.weight is None else rows.weight
+
+    def validation(model: nn.Module) -> dict[str, float]:
+        losses = task.loss(all_outputs(model, rows.x, task=task), rows.y, rows.extra)
+        return {WATCHED: float((losses * weight).double().sum() / weight.double().sum())}
+
+    return validation
