@@ -16,14 +16,14 @@ from corrigible.data.table_encoder import to_json as encoder_to_json
 from corrigible.errors import DataError
 from corrigible.estimators.learning import Fitted
 from corrigible.files import MOST_RECORD, read_text
-from corrigible.models.tabular import TabularFacts
+from corrigible.models import MODELS
+from corrigible.models.tabular import TableNetwork
 from corrigible.protocols.corrections.verdict import Verdict
 from corrigible.protocols.early_stopping import Watched
 from corrigible.strict_json import parse
 
 KEPT = "estimator.json"
 FORMAT, VERSION = "corrigible-estimator", 1
-OF_FACTS = ("num_outputs", "hidden", "centre", "scale")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -56,7 +56,7 @@ def as_json(kept: Kept) -> bytes:
         "names": list(fitted.names),
         "is_named": kept.is_named,
         "classes": None if kept.classes is None else _classes(kept.classes),
-        "network": {name: getattr(fitted.facts, name) for name in OF_FACTS},
+        "network": asdict(fitted.network),
         "seed": fitted.seed,
         "watched": asdict(fitted.watched),
         "verdict": None if kept.verdict is None else asdict(kept.verdict),
@@ -100,11 +100,13 @@ def _kept(found: Mapping[str, Any]) -> Kept:
 
 def _fitted(found: Mapping[str, Any]) -> Fitted:
     encoder = encoder_from_json(json.dumps(found["encoder"]))
-    facts = {name: found["network"][name] for name in OF_FACTS}
+    network = TableNetwork(**found["network"])
+    if network.name not in MODELS:  # Else it might name a function of somebody's, which building would run.
+        raise ValueError(f"the network {network.name!r} is unknown")
     curves = {key: tuple(map(float, found["watched"][key])) for key in ("losses", "held_out_losses")}
     return Fitted(
         encoder=encoder,
-        facts=TabularFacts(encoder.columns, **{**facts, "hidden": tuple(facts["hidden"])}),
+        network=network,
         task=found["task"],
         names=tuple(map(str, found["names"])),
         seed=whole_number("seed", found["seed"]),

@@ -18,8 +18,9 @@ from corrigible.data.trained_columns import remember_columns
 from corrigible.errors import RecipeError
 from corrigible.estimators.distinct_rows import DistinctRows, distinct_rows
 from corrigible.estimators.given_rows import GivenRows
+from corrigible.models.building import facts_wanted
 from corrigible.models.devices import device_named
-from corrigible.models.tabular import TabularFacts, tabular_network
+from corrigible.models.tabular import NETWORK, TableNetwork, table_network
 from corrigible.protocols.early_stopping import Watched, until_flat
 from corrigible.protocols.schedule import Schedule, require_fit, result_of
 from corrigible.tasks import TaskChoice
@@ -59,7 +60,7 @@ class Fitted:
     """What an estimator knows of its training, beside the weights."""
 
     encoder: TableEncoder
-    facts: TabularFacts
+    network: TableNetwork
     task: TaskChoice
     names: tuple[str, ...]
     """Of the columns in training."""
@@ -92,15 +93,15 @@ def learned(rows: GivenRows, task: TaskChoice, how: HowToLearn) -> Learned:
     # The task takes its figures from the parts, so that these do not depend on the order of rows either.
     of_parts = replace(rows.at(parts.index), weight=parts.weight)
     data = of_parts.data(x[torch.from_numpy(parts.index)], encoder.columns, task)
-    facts = _facts_of(data, how.hidden_layer_sizes)
-    network = tabular_network(facts, seed=how.seed).to(device_named(how.device or "cpu"))
+    built_as = table_network(model_facts(data, facts_wanted(NETWORK)), hidden=how.hidden_layer_sizes)
+    network = built_as.built(how.seed).to(device_named(how.device or "cpu"))
     require_fit(network, data)
     kept, held_out = _held_out(data, parts, how)
     waiting: dict[str, Any] = {"patience": how.patience, "seed": how.seed}
     watched = result_of(until_flat(network, data, how.schedule, rows=kept, held_out=held_out, **waiting))
     remember_columns(network, encoder.columns)
     names = tuple(rows.frame.columns)
-    fitted = Fitted(encoder=encoder, facts=facts, task=task, names=names, seed=how.seed, watched=watched)
+    fitted = Fitted(encoder=encoder, network=built_as, task=task, names=names, seed=how.seed, watched=watched)
     return Learned(fitted, network.cpu(), rows.data(x, encoder.columns, task_of(data)))
 
 
@@ -110,13 +111,6 @@ def _without_values(frame: pd.DataFrame) -> list[str]:
     if found:
         log.info("columns without any value were dropped: %s", ", ".join(map(repr, found)))
     return found
-
-
-def _facts_of(data: TensorData, hidden: Sequence[int]) -> TabularFacts:
-    facts = model_facts(data)
-    assert data.columns is not None
-    begin = {name: facts[name] for name in ("centre", "scale") if name in facts}
-    return TabularFacts(data.columns, facts["num_classes"], tuple(hidden), **begin)
 
 
 def _held_out(data: TensorData, parts: DistinctRows, how: HowToLearn) -> tuple[Tensor, Tensor]:

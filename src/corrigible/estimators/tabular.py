@@ -32,7 +32,6 @@ from corrigible.folders import new_folder
 from corrigible.manifest import Manifest
 from corrigible.models.networks import copied
 from corrigible.models.predictive import all_outputs
-from corrigible.models.tabular import tabular_network
 from corrigible.models.weights import load_weights, save_weights
 from corrigible.protocols.corrections.verdict import Verdict
 from corrigible.sealing import WEIGHTS, seal
@@ -293,7 +292,7 @@ class TabularEstimator(BaseEstimator):  # type: ignore[misc]
             self.feature_names_in_ = np.array(names, dtype=object)
         if kept.classes is not None:
             self.classes_ = kept.classes
-        self._show(tabular_network(kept.fitted.facts))
+        self._show(kept.fitted.network.built())
         remember_columns(self.network_, kept.fitted.encoder.columns)
         if kept.verdict is not None:
             self.verdict_ = kept.verdict

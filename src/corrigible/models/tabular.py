@@ -1,35 +1,41 @@
 """The network that a table is learned by, unless another is chosen."""
 
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 from torch import nn
 
-from corrigible.models.affine import Numbers
-from corrigible.models.building import built
-from corrigible.types import Columns
+from corrigible.models.building import built, facts_wanted
+
+NETWORK = "table_mlp"
+"""Its name in ``MODELS``."""
 
 
 @dataclass(frozen=True)
-class TabularFacts:
-    """What the network of a table is built by; the same facts give a network that takes the same weights."""
+class TableNetwork:
+    """How a network is built; what the same description builds takes the same weights."""
 
-    columns: Columns
-    """The encoded columns, with the feature that each belongs to and whether it is one of a category."""
-    num_outputs: int
-    hidden: tuple[int, ...]
-    """The number of units of each hidden layer."""
-    centre: Numbers = 0.0
-    scale: Numbers = 1.0
-    """Where the outputs should begin, see `corrigible.types.Task.start`."""
+    name: str
+    settings: Mapping[str, Any]
+    facts: Mapping[str, Any]
+    """About the data: numbers and lists of them."""
+
+    def built(self, seed: int = 0) -> nn.Module:
+        """The network with fresh weights.
+
+        Raises:
+            RecipeError: an unknown name, or settings that the network refuses.
+        """
+        return built(self.name, self.settings, self.facts, seed)
 
 
-def tabular_network(facts: TabularFacts, *, seed: int = 0) -> nn.Module:
-    """A fresh network for an encoded table.
+def table_network(facts: Mapping[str, Any], *, hidden: Sequence[int]) -> TableNetwork:
+    """The network for a table about which these facts are known, see `corrigible.data.network_facts`.
 
-    Raises:
-        RecipeError: sizes that are no whole numbers of at least 1, or that make too many weights.
+    Args:
+        hidden: the number of units of each hidden layer.
     """
-    given: dict[str, Any] = {"columns": len(facts.columns.names), "num_classes": facts.num_outputs}
-    given |= {"centre": facts.centre, "scale": facts.scale}
-    return built("table_mlp", {"hidden": list(facts.hidden)}, given, seed)
+    wanted = facts_wanted(NETWORK)
+    known = {name: value for name, value in facts.items() if name in wanted}
+    return TableNetwork(NETWORK, {"hidden": list(hidden)}, known)
