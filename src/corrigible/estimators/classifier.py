@@ -81,7 +81,7 @@ class TabularClassifier(ClassifierMixin, TabularEstimator):  # type: ignore[misc
         """The rows with the numbers of their classes, which are those that occur."""
         self.classes_, numbers = np.unique(rows.y, return_inverse=True)
         if len(self.classes_) < 2:
-            raise DataError(f"y holds one class, {self.classes_[0]!r}; expected rows of at least two classes")
+            raise DataError(f"y holds one class, {self._class_names[0]!r}; expected rows of at least two classes")
         return replace(rows, y=numbers, class_names=self._class_names)
 
     def _numbered(self, labels: NDArray[Any]) -> NDArray[np.int64]:
@@ -93,7 +93,7 @@ class TabularClassifier(ClassifierMixin, TabularEstimator):  # type: ignore[misc
         numbers = pd.Index(self.classes_).get_indexer(pd.Index(labels))
         if bool((numbers < 0).any()):
             known = ", ".join(self._class_names)
-            raise DataError(f"y holds {labels[numbers < 0][0]!r}, which training lacks; it has {known}")
+            raise DataError(f"y holds {str(labels[numbers < 0][0])!r}, which training lacks; it has {known}")
         found: NDArray[np.int64] = numbers.astype(np.int64)
         return found
 

@@ -10,6 +10,7 @@ import numpy as np
 import pandas as pd
 import torch
 from numpy.typing import NDArray
+from pandas.api.types import is_numeric_dtype
 from sklearn.base import BaseEstimator
 from sklearn.utils import check_array, column_or_1d
 from sklearn.utils.multiclass import check_classification_targets
@@ -18,9 +19,10 @@ from torch import Tensor
 
 from corrigible.data.cells import cells_of
 from corrigible.data.class_order import MISSING, in_order
-from corrigible.data.dataset import TensorData
+from corrigible.data.dataset import TensorData, task_of
 from corrigible.data.frames import as_frame
 from corrigible.data.spelling import as_words, places_among
+from corrigible.data.table_columns import require_finite
 from corrigible.data.table_encoding import label_tensor
 from corrigible.data.table_roles import require_once
 from corrigible.errors import DataError
@@ -51,12 +53,21 @@ class GivenRows:
         return replace(self, frame=self.frame.iloc[places], **taken)
 
     def data(self, x: Tensor, columns: Columns | None, task: TaskChoice) -> TensorData:
-        """The rows with these encoded features as a data set."""
+        """The rows with these encoded features as a data set.
+
+        Raises:
+            DataError: labels that do not fit the task, or an exposure that it does not read.
+        """
         y = torch.from_numpy(self.y) if self.class_names else label_tensor(self.y)
         extra = {} if self.exposure is None else {"exposure": torch.from_numpy(self.exposure).float()}
         group = None if self.group is None else torch.from_numpy(self.group)
         more: dict[str, Any] = {"weight": _relative(self.weight), "extra": extra, "task": task}
-        return TensorData(x, y, group, columns, self.class_names, self.group_names, **more)
+        found = TensorData(x, y, group, columns, self.class_names, self.group_names, **more)
+        if self.exposure is not None and "exposure" not in task_of(found).extra:
+            raise DataError(
+                f"the task {task_of(found).name!r} takes no exposure; leave it out, or choose task='counts'"
+            )
+        return found
 
 
 def given_rows(
@@ -93,21 +104,24 @@ def frame_of(X: Any, estimator: BaseEstimator, *, names: Sequence[str] | None = 
         names: of the columns in training, whose place the columns take; None for the training rows themselves.
 
     Raises:
-        DataError: a name that occurs twice, or a frame without rows or columns.
+        DataError: a name that occurs twice, a frame without rows or columns, or an infinite number.
         ValueError, TypeError: as scikit-learn's own estimators; other columns than in training.
     """
     least_rows = 2 if names is None else 1
     if hasattr(X, "columns"):
         frame = as_frame(X)
+        require_once(list(map(str, frame.columns)))
         validate_data(estimator, frame, skip_check_array=True, reset=names is None)
     else:
         array = _checked(X, estimator, least_rows=least_rows)
         validate_data(estimator, array, skip_check_array=True, reset=names is None)
         frame = _framed(array)
     _require_some(frame, least_rows=least_rows)
-    found = list(map(str, frame.columns))
-    require_once(found)
-    return frame.set_axis(found if names is None else list(names), axis=1)
+    frame = frame.set_axis(list(map(str, frame.columns)) if names is None else list(names), axis=1)
+    for name in frame.columns:
+        if is_numeric_dtype(frame[name].dtype) and isinstance(cells := cells_of(frame[name]), np.ndarray):
+            require_finite(name, cells)
+    return frame
 
 
 def classes_of(y: Any, num_rows: int) -> NDArray[Any]:

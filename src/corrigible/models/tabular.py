@@ -6,6 +6,7 @@ from typing import Any
 
 from torch import nn
 
+from corrigible.errors import RecipeError
 from corrigible.models.building import built, facts_wanted
 
 NETWORK = "table_mlp"
@@ -35,7 +36,12 @@ def table_network(facts: Mapping[str, Any], *, hidden: Sequence[int]) -> TableNe
 
     Args:
         hidden: the number of units of each hidden layer.
+
+    Raises:
+        RecipeError: a number in place of several.
     """
+    if not isinstance(hidden, Sequence) or isinstance(hidden, str):
+        raise RecipeError(f"hidden layers are {hidden!r}; expected a number for each, such as (64, 32)")
     wanted = facts_wanted(NETWORK)
     known = {name: value for name, value in facts.items() if name in wanted}
     return TableNetwork(NETWORK, {"hidden": list(hidden)}, known)

@@ -17,7 +17,7 @@ from corrigible.arguments import whole_number
 from corrigible.data.dataset import TensorData, rows_of, task_of
 from corrigible.data.protocol import Dataset
 from corrigible.models.predictive import all_outputs
-from corrigible.protocols.schedule import Schedule, Validation, run
+from corrigible.protocols.schedule import MOST_EPOCHS, Schedule, Validation, run
 from corrigible.protocols.soundness import soundness_of
 from corrigible.training import Epoch
 
@@ -59,7 +59,7 @@ def until_flat(
         RecipeError: a patience that is no whole number of at least 1.
         TrainingDivergedError: as `run`.
     """
-    patience = whole_number("patience", patience, 1)
+    patience = whole_number("patience", patience, 1, MOST_EPOCHS)
     watch = _loss_on(rows_of(dataset, held_out)) if len(held_out) else None
     sound = soundness_of(model, dataset, schedule.rows_per_step(len(rows)))
     best, waited, kept = math.inf, 0, dict[str, Tensor]()
