@@ -71,6 +71,7 @@ SYNONYMS: Mapping[str, Mapping[str, str]] = {
         "rand_core": "noise_consistency",
         "l0": "l0_norm",
         "hard_concrete": "l0_norm",
+        "contrastive_loss": "contrastive",
         "l2": "weight_norm",
         "ridge": "weight_norm",
         "lasso": "weight_norm",

@@ -21,8 +21,11 @@ from corrigible.objective import objective_of, require_gradients, terms_of
 from corrigible.penalties import FEEDBACK_PENALTIES, ON_REVIEWED_ROWS, PENALTIES, RELEVANCE_PENALTIES
 from corrigible.types import Batch, Columns
 
-SETTINGS: dict[str, dict[str, Any]] = {"attribution_graph": {"edges": [[0, 1], [1, 2], [0, 3]]}}
-"""What must be given."""
+SETTINGS: dict[str, dict[str, Any]] = {
+    "attribution_graph": {"edges": [[0, 1], [1, 2], [0, 3]]},
+    "layer_sparsity": {"share_per_layer": 0.9, "most": 0.9},
+}
+"""What must be given, or lets a few rows show what they should: the weakest units are shut on all of them."""
 CONSTANT = {"7.bias", "9.bias", "11.bias", "hidden.bias", "block.norm2.bias", "out.bias"}
 CONSTANT |= {"6.bias", "classifier.bias", "classifier.5.bias", *(f"convolutions.{n}.bias" for n in range(3))}
 """What is added behind the last layer that is not piecewise linear changes no gradient of a logit."""
@@ -30,7 +33,10 @@ UNREACHED: dict[str, Callable[[nn.Module], set[str]]] = {
     "grad_cam_overlap": lambda model: CONSTANT,
     "should_matter": lambda model: CONSTANT,
     "weight_norm": lambda model: {name for name, parameter in model.named_parameters() if parameter.ndim < 2},
-    "activation_norm": lambda model: set(list(dict(model.named_parameters()))[-2:]),
+    **dict.fromkeys(
+        ("activation_norm", "layer_sparsity", "contrastive"),
+        lambda model: set(list(dict(model.named_parameters()))[-2:]),  # of the last layer
+    ),
 }
 """penalty -> parameters that its default settings cannot reach; all others must be reached."""
 OF_ACTIVATIONS = {"grad_cam_overlap", "activation_evidence"}
@@ -41,7 +47,8 @@ WITHOUT_IMAGES = {"one_hot_table", "text_bag", "text_cnn"}
 WITH_FUNCTIONS = {"batchnorm_resnet", "functional_relu", "text_cnn"}
 """Networks whose activation functions are no layers."""
 REFUSED = dict.fromkeys(["grad_cam_overlap", "activation_evidence", "attribution_smoothness"], WITHOUT_IMAGES)
-REFUSED |= {"activation_norm": WITH_FUNCTIONS, "l0_norm": set(CASES)}
+REFUSED |= dict.fromkeys(["activation_norm", "layer_sparsity", "contrastive"], WITH_FUNCTIONS)
+REFUSED["l0_norm"] = set(CASES)
 """penalty -> networks that it cannot be applied to and must refuse."""
 
 

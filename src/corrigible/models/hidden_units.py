@@ -1,8 +1,9 @@
-"""The layers whose outputs are the activations of hidden units."""
+"""Hidden units: the layers whose outputs are their activations, and how active each unit is."""
 
 from collections.abc import Sequence
 
-from torch import nn
+from jaxtyping import Float
+from torch import Tensor, nn
 from torch.nn.modules import activation
 
 from corrigible.errors import UnsupportedModelError
@@ -37,3 +38,8 @@ def hidden_layers(forward: Forward, layers: Sequence[str] | None) -> tuple[str, 
     if not layers:
         raise UnsupportedModelError("layers is empty; expected names of layers, or None for all activation functions")
     return tuple(name for name in forward.layers if name in layers)
+
+
+def per_unit(activation: Float[Tensor, " batch unit *position"]) -> Float[Tensor, " batch unit"]:
+    """Each unit's activation; for the channel of an image or a sequence the mean over its positions."""
+    return activation if activation.ndim == 2 else activation.flatten(2).mean(dim=2)

@@ -22,12 +22,14 @@ from corrigible.penalties.attribution_sparsity import attribution_sparsity
 from corrigible.penalties.bounded_gradient import bounded_gradient
 from corrigible.penalties.concept_gradient import concept_gradient
 from corrigible.penalties.contextual_decomposition import contextual_decomposition
+from corrigible.penalties.contrastive import contrastive
 from corrigible.penalties.counterexamples import counterexamples
 from corrigible.penalties.energy_outside import energy_outside
 from corrigible.penalties.expected_gradients_on_marks import expected_gradients_on_marks
 from corrigible.penalties.grad_cam_overlap import grad_cam_overlap
 from corrigible.penalties.gradient_size import gradient_size
 from corrigible.penalties.l0_norm import l0_norm
+from corrigible.penalties.layer_sparsity import layer_sparsity
 from corrigible.penalties.local_independence import local_independence
 from corrigible.penalties.noise_consistency import noise_consistency
 from corrigible.penalties.right_for_better_reasons import right_for_better_reasons
@@ -60,6 +62,8 @@ PENALTIES: dict[str, Callable[..., Any]] = {
         weight_norm,
         activation_norm,
         l0_norm,
+        layer_sparsity,
+        contrastive,
     )
 }
 

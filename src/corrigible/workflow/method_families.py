@@ -7,6 +7,7 @@ from typing import Any
 
 from corrigible.augment import ATTACKS, AUGMENTS
 from corrigible.explanations import EXPLAINERS
+from corrigible.explanations.active_units import active_unit_overlap, active_units
 from corrigible.explanations.concepts import concept_sensitivity, concept_test, concept_vector
 from corrigible.explanations.explaining import SHARED_SETTINGS
 from corrigible.explanations.interactions import INTERACTIONS
@@ -65,7 +66,7 @@ FAMILIES: Mapping[str, Mapping[str, Callable[..., Any]]] = {
     "text or tree explainer": {f.__name__: f for f in (explain_texts, explain_words, tree_shap)},
     "layer explainer": LAYER_EXPLAINERS,
     "interaction": INTERACTIONS,
-    "summary": {**SUMMARIES, unit_importance.__name__: unit_importance},
+    "summary": {**SUMMARIES, **{f.__name__: f for f in (unit_importance, active_units, active_unit_overlap)}},
     "surrogate": SURROGATES,
     "explanation quality": QUALITIES,
     "trust check": {f.__name__: f for f in TRUST_CHECKS},
