@@ -36,3 +36,16 @@ def test_bad_input_is_answered_in_one_line() -> None:
         deletion_insertion_curves({"a": CURVES[:, :1]})
     with pytest.raises(DataError, match="insertion curves of b hold NaN"):
         deletion_insertion_curves({"a": CURVES}, {"b": CURVES * torch.nan})
+
+
+def test_curves_that_chance_explains_are_called_no_better_than_random() -> None:
+    falls = torch.tensor([[1.0, 0.1, 0.0], [1.0, 0.2, 0.0], [1.0, 0.15, 0.0]])
+    by_chance = torch.tensor([[1.0, 0.5, 0.0]])
+    unsure = torch.tensor([[1.0, 0.1, 0.0], [1.0, 0.9, 0.0], [1.0, 0.4, 0.0]])
+    curves = {"good": falls, "bad": unsure, "one": falls[:1]}
+    beside = {"deletion": dict.fromkeys(curves, by_chance), "insertion": dict.fromkeys(curves, by_chance)}
+    said = [
+        [text.get_text() for text in axes.get_legend().get_texts() if "no better" in text.get_text()]
+        for axes in deletion_insertion_curves(curves, curves, random_order=beside).axes
+    ]
+    assert [[text.split(":")[0] for text in of_panel] for of_panel in said] == [["bad"], ["good", "bad"]]

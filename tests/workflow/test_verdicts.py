@@ -220,3 +220,12 @@ def test_the_page_on_reports_names_the_thresholds_and_outcomes():
     assert f"below {100 * LITTLE:g} points" in table["no reliance found"]
     assert f"by more than {100 * KEPT:g} point;" in table["failed"]
     assert f"by more than {100 * 2 * KEPT:g} points" in table["failed"]
+
+
+def test_classes_are_named_by_the_words_of_the_recipe_where_a_verdict_is_printed(reviewed, monkeypatch):
+    edit(reviewed, "[explain]", '[labels]\n"2" = "bright corner"\n[explain]')
+    reason = "class 2 is hardly ever predicted any more"
+    judge_as(monkeypatch, replace(FAILED, worst_class="2", reasons=reason, sentence=f"Failed ({reason})."), None)
+    printed = corrigible("correct", reviewed).stdout
+    assert "class bright corner is hardly ever" in printed and "least often right is class bright corner" in printed
+    assert open_study(reviewed).latest("correct").record["verdict"]["worst_class"] == "2"

@@ -32,6 +32,30 @@ Curves = Mapping[str, Any]
 """The score by method: each row's, at equal steps from all inputs as they are to all changed."""
 
 
+def is_better_than_random(kind: str, curves: Any, random_order: Any) -> bool | None:
+    """Whether the area under the rows' curves is better than in random order by more than chance; None for one row.
+
+    For deletion a smaller area is better, for insertion a larger one. It is no better if the 95 % interval of the mean
+    difference holds 0.
+
+    Args:
+        kind: "deletion" or "insertion".
+        curves: the score of each row, (row, point); ``random_order`` likewise, or the mean over the rows, (1, point).
+    """
+    areas, by_chance = _areas(curves), _areas(random_order)
+    gain = areas - (by_chance if len(by_chance) == len(areas) else by_chance.mean())
+    half, mean = half_width(gain[:, None]), float(gain.mean())
+    if half is None:
+        return None
+    return mean < -float(half[0]) if kind == "deletion" else mean > float(half[0])
+
+
+def _areas(curves: Any) -> Any:
+    """The area under each row's curve."""
+    scores = numbers_in(curves, "curves").double().numpy()
+    return (scores[:, 1:] + scores[:, :-1]).mean(axis=1) / 2
+
+
 def deletion_insertion_curves(
     deletion: Curves,
     insertion: Curves | None = None,
@@ -49,7 +73,7 @@ def deletion_insertion_curves(
         deletion: the score by method: each row's, (row, point), at equal steps from all inputs as they are to all
             changed. ``insertion`` likewise, the other way round.
         random_order: under "deletion" and "insertion" the curves of the same methods' models while inputs change in
-            random order: dotted. An explanation that is no better than that says nothing.
+            random order: dotted. An explanation that is no better than that says nothing; the key then says so.
 
     Raises:
         DataError: no methods, fewer than two points, or scores that are not finite.
@@ -71,7 +95,7 @@ def deletion_insertion_curves(
     styles = {name: place for place, name in enumerate(dict.fromkeys([*deletion, *(insertion or ())]))}
     found = figure.subplots(1, len(panels), sharey=True, squeeze=False)[0]
     for axes, (kind, curves) in zip(found, panels.items(), strict=True):
-        areas = _draw(quiet(axes, grid="y"), curves, beside[kind], styles)
+        areas = _draw(quiet(axes, grid="y"), kind, curves, beside[kind], styles)
         axes.set_title(kind, loc="left", **text_style(color=INK, fontweight="bold"))
         label_axes(axes, x=f"share of inputs {'removed' if kind == 'deletion' else 'put back'}")
         told += [f"{kind} {name} area {number(area)}" for name, area in areas.items()]
@@ -83,7 +107,7 @@ def deletion_insertion_curves(
     return describe(figure, f"{title or 'Deletion and insertion curves'}: {'; '.join(told)}")
 
 
-def _draw(axes: Axes, curves: Curves, random_order: Curves, styles: Mapping[str, int]) -> dict[str, float]:
+def _draw(axes: Axes, kind: str, curves: Curves, random_order: Curves, styles: Mapping[str, int]) -> dict[str, float]:
     """The area under each mean curve."""
     lines, legend, areas, band = list[Any](), list[str](), dict[str, float](), None
     every = [(name, curve, False) for name, curve in curves.items()]
@@ -99,8 +123,11 @@ def _draw(axes: Axes, curves: Curves, random_order: Curves, styles: Mapping[str,
         if half is not None:
             band = axes.fill_between(share, mean - half, mean + half, color=colour_of(style), alpha=0.15, linewidth=0)
         said = f"{spoken_method(name)}{', random order' if is_random else ''}"
-        areas[said] = float((mean[1:] + mean[:-1]).mean() / 2)
-        legend.append(f"{said}: area {number(areas[said])}")
+        areas[said] = float(_areas(mean[None])[0])
+        is_compared = not is_random and name in random_order
+        is_better = is_better_than_random(kind, curve, random_order[name]) if is_compared else None
+        worth = ", no better than random" if is_better is False else ""
+        legend.append(f"{said}: area {number(areas[said])}{worth}")
     axes.set_xlim(0, 1)
     if band is not None:
         lines.append(band)

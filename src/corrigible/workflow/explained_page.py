@@ -15,6 +15,7 @@ from corrigible.data.dataset import TensorData, rows_of, task_of
 from corrigible.data.protocol import Dataset, class_names_of, columns_of, names_of, tokens_of
 from corrigible.data.shown_names import Labels, columns_in_words, in_words
 from corrigible.data.table import OF_CLASSES
+from corrigible.data.tokens import PADDING
 from corrigible.pages.explained import (
     ExplainedGroup,
     ExplainedPage,
@@ -25,6 +26,7 @@ from corrigible.pages.explained import (
 from corrigible.plots.coloured_text import coloured_text_html
 from corrigible.plots.features import signed_by_feature, strongest, with_value
 from corrigible.printable import plural
+from corrigible.workflow import strongest_part
 from corrigible.workflow.instructive_rows import WRONG, Instructive, instructive_rows
 from corrigible.workflow.row_texts import certainty_texts, error_texts, label_texts, predicted_texts
 from corrigible.workflow.task_words import words_of
@@ -90,6 +92,7 @@ def explained_page(
             about=(
                 *_about(found, model, method, split, len(shown), is_chosen=is_chosen, is_covered=readable is not None),
                 _reading(found, method if readable is None else ""),
+                *filter(None, [_none_stands_out(found, drawn)]),
                 *(() if is_chosen else _none_wrong(chosen, found.data)),
             ),
             legend=_legend(found, drawn),
@@ -164,6 +167,24 @@ def _reading(found: Explanations, method: str) -> str:
             return f"Red {does}. Words are as the model sees them: in lower case, rare ones as [unknown]."
         case _:
             return "The inputs of these rows cannot be drawn; their attributions are in the folder of the run."
+
+
+def _none_stands_out(found: Explanations, drawn: Float[Tensor, " shown *input"]) -> str:
+    """Says that no part stands out in the maps that are drawn, or in the rows of a table or texts; else empty."""
+    match found.kind:
+        case "image":
+            return strongest_part.of_images(drawn)
+        case "table":
+            columns = columns_of(found.data)
+            assert columns is not None
+            return strongest_part.of_tables(found.attribution, columns)
+        case "text":
+            tokens = tokens_of(found.data)
+            assert tokens is not None
+            lengths = (tokens.ids[found.index.to(tokens.ids.device)] != PADDING).sum(dim=1).cpu()
+            return strongest_part.of_texts(found.attribution, lengths)
+        case _:
+            return ""
 
 
 def _legend(found: Explanations, drawn: Float[Tensor, " shown *input"]) -> Markup:

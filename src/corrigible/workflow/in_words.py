@@ -1,11 +1,12 @@
 """Results and feedback with the recipe's words in place of the names of columns, categories and classes."""
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import replace
+from dataclasses import asdict, replace
 from typing import Any
 
 from corrigible.data.shown_names import Labels, in_words
 from corrigible.plots.style import spoken_method
+from corrigible.protocols.corrections.verdict import NAMED, Verdict
 from corrigible.types import Features, Feedback
 
 TEXTS = ("row_labels", "explained_labels", "row_predictions")
@@ -22,9 +23,20 @@ def results_in_words(results: Mapping[str, Any], labels: Labels) -> dict[str, An
         found["explained_predictions"] = {place: _all(texts, labels) for place, texts in predictions}
     found["shifts"] = [shift | {"region": in_words(shift["region"], labels)} for shift in results.get("shifts", [])]
     if results.get("verdict"):
-        worst = results["verdict"].get("worst_class", "")
-        found["verdict"] = results["verdict"] | {"worst_class": in_words(worst, labels)}
+        found["verdict"] = results["verdict"] | _of_verdict(results["verdict"], labels)
     return found
+
+
+def verdict_in_words(found: Verdict, labels: Labels) -> Verdict:
+    """The verdict with the words for the classes that it names."""
+    return replace(found, **_of_verdict(asdict(found), labels))
+
+
+def _of_verdict(found: Mapping[str, Any], labels: Labels) -> dict[str, str]:
+    named = {key: str(found.get(key, "")) for key in ("sentence", "reasons")}
+    for name, words in labels.items():
+        named = {key: text.replace(NAMED.format(name), NAMED.format(words)) for key, text in named.items()}
+    return {**named, "worst_class": in_words(found.get("worst_class", ""), labels)}
 
 
 def feedback_in_words(feedback: Iterable[Feedback], labels: Labels) -> list[Feedback]:

@@ -32,6 +32,7 @@ from corrigible.workflow.explained_features import explained_features, keep_feat
 from corrigible.workflow.explained_rows import explained_by, explained_rows, keep
 from corrigible.workflow.explained_words import WORDS_FILE
 from corrigible.workflow.explaining import attribution_of, explained_target, in_parts, of_words, shares_of
+from corrigible.workflow.in_words import verdict_in_words
 from corrigible.workflow.making import load_model
 from corrigible.workflow.next_steps import next_steps
 from corrigible.workflow.records import Finished, Measured
@@ -59,7 +60,8 @@ def evaluate(
     with study.new_run("evaluate", models=[run.name for run in compared], **record) as draft:
         found, moved = _of_correction(study, compared, data, feedback, device=device, seed=seed)
         named = (dataclasses.replace(shift, region=in_words(shift.region, recipe.labels)) for shift in moved)
-        yield from (record for record in (found, *named) if record is not None)
+        told = None if found is None else verdict_in_words(found, recipe.labels)
+        yield from (record for record in (told, *named) if record is not None)
         written = {
             "class_names": class_names_of(data),
             "task": dataclasses.asdict(words_of(task_of(data), class_names_of(data))),

@@ -27,6 +27,7 @@ from corrigible.study import Study, open_study
 from corrigible.training import Epoch
 from corrigible.types import Feedback
 from corrigible.workflow import baselines
+from corrigible.workflow.in_words import verdict_in_words
 from corrigible.workflow.making import (
     load_model,
     reading_facts,
@@ -99,8 +100,8 @@ def correct(
     found: Verdict | None = None
     with study.new_run("correct", label="corrected", feedback_revision=revision, **origin) as draft:
         for record in written(draft, _verdict_first(_correction(study, model, data, feedback, seed))):
-            yield record
             found = record if isinstance(record, Verdict) else found
+            yield verdict_in_words(record, study.recipe.labels) if isinstance(record, Verdict) else record
     assert draft.published is not None
     finished, origin = Finished("correct", str(draft.published)), {**origin, "correction": draft.published.name}
     for baseline in study.recipe.baselines:

@@ -11,9 +11,10 @@ from torch import Tensor
 
 from corrigible.data.shown_names import Labels, columns_in_words
 from corrigible.plots.beeswarm import beeswarm
-from corrigible.plots.deletion_insertion import deletion_insertion_curves
+from corrigible.plots.deletion_insertion import deletion_insertion_curves, is_better_than_random
 from corrigible.plots.features import signed_by_feature
 from corrigible.plots.mean_bars import mean_bars
+from corrigible.plots.style import spoken_method
 from corrigible.plots.waterfall import waterfall
 from corrigible.reporting import Plots
 from corrigible.study import Run
@@ -76,8 +77,25 @@ def _of_images(rows: Mapping[str, Tensor], names: Sequence[str], words: TaskWord
             f"The mean over {len(rows['row'])} rows spread over the data, as inputs give way to the baseline, the most "
             "attributed first, or are put back in that order. Where the attributions name what a model goes by, the "
             "first curve falls early and the second rises early, before the dotted ones, where the order is random."
+            + _no_better(deletion, insertion, random_order)
         )
         yield Plots("Do the attributions name what matters?", note, (figure,))
+
+
+def _no_better(
+    deletion: Mapping[str, Tensor], insertion: Mapping[str, Tensor], random_order: Mapping[str, Mapping[str, Tensor]]
+) -> str:
+    """Says of which models the attributions are no better than a random order, by more than chance."""
+    said = ""
+    for kind, curves in (("deletion", deletion), ("insertion", insertion)):
+        by_chance = random_order.get(kind, {})
+        names = [
+            spoken_method(name)
+            for name in curves
+            if name in by_chance and is_better_than_random(kind, curves[name], by_chance[name]) is False
+        ]
+        said += f" In {kind}, no better than a random order: {', '.join(names)}." if names else ""
+    return said
 
 
 @dataclass(frozen=True)

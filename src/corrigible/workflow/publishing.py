@@ -2,12 +2,13 @@
 
 import json
 import shlex
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from datetime import datetime
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+import torch
 from safetensors.torch import load_file
 
 from corrigible import sealing
@@ -34,6 +35,7 @@ from corrigible.workflow.plotted import explanation_plots
 from corrigible.workflow.plotted_words import texts_of_rows
 from corrigible.workflow.records import Finished, Sealed, Verified
 from corrigible.workflow.reproducing import FEEDBACK, LATER, all_feedback, commands
+from corrigible.workflow.strongest_part import of_images, of_shares
 from corrigible.workflow.study_problems import problems_of, with_hash
 from corrigible.workflow.task_words import TaskWords, words_in
 from corrigible.workflow.tries import option_words
@@ -149,6 +151,7 @@ def _content(study: Study, evaluation: Run) -> ReportContent:
     said, earlier = all_feedback(study, evaluation), set(all_feedback(study, corrected))
     measured = [Measurement(**change) for change in results["changes"]]
     words = words_in(results)
+    heatmaps = _heatmaps(evaluation, results) if recipe.kind == "image" else ()
     changes = changes_of(models, [str(run.record.get("baseline", "")) for run in compared], measured)
     return ReportContent(
         title=recipe.title or study.folder.name,
@@ -159,9 +162,9 @@ def _content(study: Study, evaluation: Run) -> ReportContent:
         notes=(*recipe.notes, *_decision(study, corrected)),
         unit=words.unit,
         models=models,
-        explanation=_explanation(recipe, words),
-        map_explanation=_map_explanation(results, words),
-        heatmaps=_heatmaps(evaluation, results) if recipe.kind == "image" else (),
+        explanation=_explanation(recipe, words, results),
+        map_explanation=_map_explanation(results, words, heatmaps),
+        heatmaps=heatmaps,
         feature_shares=_shares(results["models"]),
         plots=tuple(explanation_plots(evaluation, recipe.labels, results)),
         curves=tuple(Curve(spoken_method(run.label), tuple(_epochs(run))) for run in compared),
@@ -204,20 +207,23 @@ def _reported(model: Mapping[str, Any], class_names: list[str]) -> ReportedModel
     return ReportedModel(model["name"], measurements, np.array(model["confusion"]), tuple(names))
 
 
-def _explanation(recipe: Heading, words: TaskWords) -> str:
+def _explanation(recipe: Heading, words: TaskWords, results: Mapping[str, Any]) -> str:
     what = "the label's score" if words.name == "classes" else f"the {words.score}"
-    return f"Attributions ({spoken(recipe.explainer)}) explain {what}."
+    part = "word" if recipe.kind == "text" else "feature"
+    said = of_shares((share for _, share in results["models"][0]["shares"]), part)
+    return f"Attributions ({spoken(recipe.explainer)}) explain {what}. {said}".rstrip()
 
 
-def _map_explanation(results: Mapping[str, Any], words: TaskWords) -> str:
+def _map_explanation(results: Mapping[str, Any], words: TaskWords, drawn: Sequence[HeatmapRow]) -> str:
     """What the maps of images show; empty for evaluations of older versions, whose maps are attributions."""
     patch = results.get("map_patch", 0)
     if not patch:
         return ""
     what = "the score of the label" if words.name == "classes" else f"the {words.score}"
+    said = of_images(torch.stack([row.attribution_before for row in drawn])) if drawn else ""
     return (
         f"Each map shows how far {what} drops when a patch of {patch} × {patch} pixels there is covered. Red: what is "
-        "there raises the score. Blue: it lowers the score."
+        f"there raises the score. Blue: it lowers the score. {said}"
     )
 
 

@@ -30,6 +30,8 @@ KEPT = 0.01
 """Balanced accuracy that a correction may cost before it counts as failed."""
 COLLAPSED = 0.25
 """Share of a class's fair share of predictions, below which it counts as hardly ever predicted."""
+NAMED = "class {} is hardly ever"
+"""How a reason names a class."""
 MEANS = {
     "corrected": "what was marked hardly matters any more.",
     "partly corrected": "what was marked matters less than before, and still matters.",
@@ -208,7 +210,7 @@ def _collapses(before: Judged, after: Judged, task: Task, class_names: Sequence[
     for label in labels:
         share = float(_shares(after)[label])
         if share < COLLAPSED / len(labels) and share < float(_shares(before)[label]):
-            reasons.append(f"class {class_named(label, class_names)} is hardly ever predicted any more")
+            reasons.append(f"{NAMED.format(class_named(label, class_names))} predicted any more")
     return reasons
 
 
