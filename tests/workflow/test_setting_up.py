@@ -134,3 +134,27 @@ def test_init_says_what_it_found_and_refuses_a_single_class(tmp_path: Path) -> N
     (study / "recipe.toml").unlink()
     shutil.rmtree(study / "data" / "train" / "dog")
     assert "holds one class, 'cat'; expected a folder for each of two" in refused("init", study)
+
+
+def test_columns_that_name_single_rows_are_said_with_the_key_that_leaves_them_out(tmp_path: Path) -> None:
+    (tmp_path / "data").mkdir()
+    rows = range(40)
+    columns = {
+        "customer_id": [7919 * row % 100_003 for row in rows],
+        "seen": [f"2024-01-{row % 28 + 1:02}" for row in rows],
+        "place": [f"ward {row}" for row in rows],
+        "line": list(rows),
+        "paid": [331 * row % 10_007 for row in rows],
+        "weight": [0.5 + row / 7 for row in rows],
+        "label": [row % 2 for row in rows],
+    }
+    for split in ("train", "test"):
+        pd.DataFrame(columns).to_csv(tmp_path / "data" / f"{split}.csv", index=False)
+    said = corrigible("init", tmp_path).stderr.splitlines()
+    assert [line.split("'")[1] for line in said] == ["customer_id", "seen", "place", "line"]
+    assert "column 'seen' holds dates or times" in said[1] and 'drop = ["seen"] in [data]' in said[1]
+    edit(
+        tmp_path, '# drop = ["customer_id", "seen", "place", "line"]', 'drop = ["customer_id", "seen", "place", "line"]'
+    )
+    edit(tmp_path, '# target = "label"', 'target = "label"')
+    assert corrigible("train", tmp_path, "--epochs", 1).code == 0

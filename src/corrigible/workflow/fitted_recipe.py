@@ -101,6 +101,11 @@ def _for_table(text: str, found: FoundTable) -> str:
             return text
         choice = f"# The column to predict, one of {named}:\n# label = {_quoted(_suggested(found))}\n"
         return _changed(text, _lines_with(text, 'label = "label"'), choice)
+    if found.names_of_rows:
+        named_rows = ", ".join(map(_quoted, found.names_of_rows))
+        text = _changed(
+            text, _lines_with(text, "# drop = "), f"# drop = [{named_rows}]  # columns that the model must not see\n"
+        )
     suggested = _suggested(found)
     is_amount = suggested in found.numbers and found.different[suggested] >= MANY_NUMBERS
     kind = "numbers: it needs the part [task] below" if is_amount else f"{found.different[suggested]} different values"
@@ -112,9 +117,7 @@ def _for_table(text: str, found: FoundTable) -> str:
     if not is_amount:
         return text
     of_classes = _lines_with(text, '# metrics = ["accuracy"')
-    return _changed(
-        text, of_classes, '# metrics = ["mean_absolute_error", "r2", "mean_shift", "attribution_overlap"]\n'
-    )
+    return _changed(text, of_classes, OF_AMOUNTS)
 
 
 def _label(found: FoundTable) -> bool:
@@ -123,7 +126,7 @@ def _label(found: FoundTable) -> bool:
 
 
 def _suggested(found: FoundTable) -> str:
-    others = [name for name in found.columns if name not in found.texts]
+    others = [name for name in found.columns if name not in found.texts and name not in found.names_of_rows]
     usual = (name for wanted in USUAL_TARGETS for name in others if name.lower() == wanted)
     return next(usual, others[-1] if others else found.columns[-1])
 

@@ -2,10 +2,11 @@
 
 import csv
 import io
+import re
 import zipfile
 from collections import Counter
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from io import BufferedIOBase
 from itertools import islice
 from pathlib import Path
@@ -15,7 +16,7 @@ from corrigible.data.csv_layout import table_text
 from corrigible.data.image_decoding import SUFFIXES, damage_ignored, opened_image, upright_size
 from corrigible.data.image_names import class_folders, files_by_class, is_left_behind, path_inside, sorted_names
 from corrigible.data.npy import header_of
-from corrigible.data.number_forms import form_of
+from corrigible.data.number_forms import DATE, form_of
 from corrigible.errors import DataError
 from corrigible.printable import plural
 
@@ -27,6 +28,10 @@ LEAST_WORDS, LEAST_DIFFERENT = 4, 0.3
 """Mean number of words, and share of different values, from which a column holds texts."""
 MOST_BESIDE_TEXTS = 3
 """Most columns of a table of texts."""
+FEWEST = 20
+"""Fewest rows of which another value in each is taken for an id."""
+ID = re.compile(r"(?:^|[\W_])(?:id|Id|ID|nr|no|number|key|uuid|index)$|[a-z]I[Dd]$")
+"""How names of columns with ids end."""
 GREY_MODES = ("1", "L", "LA", "I", "F")
 
 
@@ -62,6 +67,8 @@ class FoundTable:
     kind: str
     texts: tuple[str, ...] = ()
     """All columns that hold texts, which are no labels."""
+    names_of_rows: Mapping[str, str] = field(default_factory=dict)
+    """What each column holds that names single rows, such as "dates"; from such a column nothing can be learned."""
 
 
 Found = FoundImages | FoundTable
@@ -176,8 +183,24 @@ def _of_table(data: Path, splits: Mapping[str, str]) -> FoundTable:
     texts = [name for name in names if name not in numbers and _are_texts(columns[name])]
     is_text = len(texts) == 1 and len(names) <= MOST_BESIDE_TEXTS
     different = {name: len(set(values)) for name, values in columns.items()}
-    kind = "text" if is_text else "table"
-    return FoundTable(splits, names, different, numbers, texts[0] if is_text else "", num_rows, kind, tuple(texts))
+    named = {name: said for name in names if (said := _names_rows(name, columns[name]))}
+    text, kind = (texts[0], "text") if is_text else ("", "table")
+    return FoundTable(splits, names, different, numbers, text, num_rows, kind, tuple(texts), named)
+
+
+def _names_rows(name: str, values: Sequence[str]) -> str:
+    """What the column holds if that names single rows; empty for other columns, and for amounts that all differ."""
+    known = [value.strip() for value in values if value.strip()]
+    if known and all(map(DATE.fullmatch, known)):
+        return "dates or times"
+    if len(known) < FEWEST or len(set(known)) < len(known):
+        return ""
+    if not _are_numbers(name, known):
+        return "another text in every row"
+    if not all(map(str.isdecimal, known)):
+        return ""
+    is_counted = int(max(known, key=int)) - int(min(known, key=int)) < 2 * len(known)
+    return "another whole number in every row, as ids do" if is_counted or ID.search(name) else ""
 
 
 def _are_numbers(name: str, values: Sequence[str]) -> bool:

@@ -32,7 +32,7 @@ def verdict_in_words(found: Verdict, labels: Labels) -> Verdict:
     return replace(found, **_of_verdict(asdict(found), labels))
 
 
-def _of_verdict(found: Mapping[str, Any], labels: Labels) -> dict[str, str]:
+def _of_verdict(found: Mapping[str, Any], labels: Labels) -> dict[str, Any]:
     named = {key: str(found.get(key, "")) for key in ("sentence", "reasons")}
     for name, words in labels.items():
         named = {key: text.replace(NAMED.format(name), NAMED.format(words)) for key, text in named.items()}

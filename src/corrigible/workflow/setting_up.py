@@ -1,5 +1,7 @@
 """The verbs that make a study, and that trust one."""
 
+import json
+import logging
 from collections.abc import Iterator
 from importlib import resources
 from pathlib import Path
@@ -8,9 +10,11 @@ from corrigible.errors import RecipeError, unknown
 from corrigible.study import create_study, open_study
 from corrigible.trusted_code import code_named, trust_code
 from corrigible.workflow.fitted_recipe import first_steps, fitted_recipe
-from corrigible.workflow.found_data import found_in, found_in_words
+from corrigible.workflow.found_data import FoundTable, found_in, found_in_words
 from corrigible.workflow.next_steps import next_steps
 from corrigible.workflow.records import Finished, Line
+
+log = logging.getLogger(__name__)
 
 
 def init(folder: Path, *, kind: str | None = None) -> Iterator[Finished]:
@@ -32,6 +36,11 @@ def init(folder: Path, *, kind: str | None = None) -> Iterator[Finished]:
     found = found_in(folder / "data") if is_new else None
     kind = kind or ("image" if found is None else found.kind)
     create_study(folder, fitted_recipe(kind, found, folder.resolve().name))
+    for name, holds in found.names_of_rows.items() if isinstance(found, FoundTable) and kind == "table" else ():
+        log.warning(
+            f"column {name!r} holds {holds}, from which nothing can be learned about other rows; leave it out: "
+            f"drop = [{json.dumps(name, ensure_ascii=False)}] in [data] of recipe.toml"
+        )
     yield Finished("init", str(folder), result=found_in_words(found), next=tuple(first_steps(folder, kind, found)))
 
 
