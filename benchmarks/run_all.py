@@ -13,6 +13,7 @@ CORRECTING = (
     "step_cost",
     "draws",
     "insurance",
+    "limiting",
     "random_corner",
     "tasks",
     "corner_decoys",

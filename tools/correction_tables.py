@@ -83,3 +83,15 @@ def tasks(found: dict[str, Any]) -> Iterator[str]:
 
 def _cell(value: dict[str, float]) -> str:
     return f"{value['mean']:.3f} ± {value['sd']:.3f}"
+
+
+def limiting(found: dict[str, Any]) -> Iterator[str]:
+    seeds = f"{len(found['seeds'])} seeds, mean ± sd, test rows"
+    of = "AUC minus retrained | flip effect, of before | calibration error | gap between groups | seconds"
+    yield f"| {seeds} | {of} |"
+    yield "|---|---|---|---|---|---|"
+    for row in found["rows"]:
+        if row["split"] == "test":
+            keys = ("auc_minus_without", "effect_ratio", "expected_calibration_error", "group_prob_gap", "seconds")
+            cells = [_cell(row[key]) if key in row else "" for key in keys]
+            yield f"| {row['model']} | " + " | ".join(cells) + " |"

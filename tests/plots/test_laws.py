@@ -11,7 +11,8 @@ from matplotlib.figure import Figure
 from torch import nn
 
 from corrigible.data.table import encode, encoder_of
-from corrigible.explanations.summaries import mean_attribution
+from corrigible.explanations.summaries import mean_attribution, node_importance
+from corrigible.explanations.summaries.node_importance import NodeImportance
 from corrigible.explanations.summaries.partial_dependence import partial_dependence as dependence_of
 from corrigible.explanations.summaries.permutation_importance import permutation_importance
 from corrigible.explanations.surrogates import linear_surrogate, tree_surrogate
@@ -25,6 +26,7 @@ from corrigible.plots import (
     dots_and_whiskers,
     heat_map,
     importance,
+    importance_flow,
     interaction_matrix,
     mean_bars,
     method_scatter,
@@ -62,6 +64,12 @@ def network() -> nn.Module:
     return model
 
 
+def nodes(columns: Columns) -> NodeImportance:
+    torch.manual_seed(0)
+    model = nn.Sequential(nn.Linear(4, 6), nn.Tanh(), nn.Linear(6, 5), nn.Tanh(), nn.Linear(5, 2))
+    return node_importance(model, rows(), 1, columns=columns, most=3)
+
+
 def symmetric(size: int) -> torch.Tensor:
     return noise(size, size) + noise(size, size).T
 
@@ -93,6 +101,7 @@ PLOTS = {
         permutation_importance(network(), rows(), torch.arange(40) % 2, columns=TABLE, repeats=2, num_resamples=9),
         title=HOSTILE,
     ),
+    "importance_flow": lambda: importance_flow(nodes(TABLE), max_features=2, output=HOSTILE, title=HOSTILE),
     "dots_and_whiskers": lambda: dots_and_whiskers(NAMES, [1.0, 2.0, 3.0, 4.0], [0.0] * 4, [5.0] * 4, label=HOSTILE),
     "partial_dependence": lambda: partial_dependence(
         [dependence_of(network(), rows(), name, columns=TABLE) for name in TABLE.features], title=HOSTILE
@@ -139,6 +148,7 @@ def plain_plots() -> dict[str, Figure]:
         "interaction_matrix": interaction_matrix(noise(9, 4, 1) * noise(9, 4, 1).mT, PLAIN),
         "deletion_insertion": deletion_insertion_curves(curves, curves, random_order={"deletion": curves}),
         "importance": importance(permutation_importance(model, rows(), y, columns=PLAIN, num_resamples=9)),
+        "importance_flow": importance_flow(nodes(PLAIN)),
         "partial_dependence": partial_dependence([dependence_of(model, rows(), "age", columns=PLAIN)]),
         "attack_curves": attack_curves([0.0, 0.1], {"right_reasons": torch.rand(2, 2)}),
         "method_scatter": method_scatter([MethodResult("right_reasons", 0.9, 0.8, 0.95, 0.2, 1.4)]),
@@ -159,7 +169,7 @@ def test_readers_meet_no_name_of_the_code_and_every_axis_with_numbers_says_what_
 
 def test_what_colours_bands_and_whiskers_mean_stands_in_the_figure() -> None:
     said = {name: " ".join(text.get_text() for text in texts(figure)) for name, figure in plain_plots().items()}
-    signed = ("heat_map", "heat_map_alone", "waterfall", "coloured_text", "surrogate_bars")
+    signed = ("heat_map", "heat_map_alone", "importance_flow", "waterfall", "coloured_text", "surrogate_bars")
     uncertain = ("mean_bars", "importance", "attack_curves", "deletion_insertion", "method_scatter")
     assert [name for name in signed if "red" not in said[name]] == []
     assert [name for name in uncertain if "95 % interval" not in " ".join(said[name].split())] == []

@@ -13,6 +13,7 @@ from corrigible.plots.deletion_insertion import deletion_insertion_curves
 from corrigible.plots.dependence import dependence_lines, partial_dependence
 from corrigible.plots.heat_map import heat_map
 from corrigible.plots.importance import dots_and_whiskers, importance
+from corrigible.plots.importance_flow import importance_flow
 from corrigible.plots.interaction_matrix import interaction_matrix
 from corrigible.plots.mean_bars import mean_bars
 from corrigible.plots.method_scatter import method_scatter
@@ -34,6 +35,7 @@ __all__ = [
     "dots_and_whiskers",
     "heat_map",
     "importance",
+    "importance_flow",
     "interaction_matrix",
     "mean_bars",
     "method_scatter",
