@@ -20,6 +20,7 @@ from corrigible.models.batch_size import rows_that_fit
 from corrigible.models.devices import device_named
 from corrigible.models.modes import evaluating, like_parameters
 from corrigible.observations import Observations, gather
+from corrigible.progress import begun
 from corrigible.protocols.corrections.verdict import Verdict
 from corrigible.recipe import Recipe, load_data, metrics_of
 from corrigible.regions.shifts import Shift
@@ -127,6 +128,7 @@ def _measured(evaluated: _Evaluated) -> Generator[Measured, None, list[dict[str,
     results: list[dict[str, Any]] = []
     first: Observations | None = None
     for place, run in enumerate(evaluated.compared):
+        begun(f"measuring the model {run.label}")
         model = load_model(run, evaluated.recipe).to(device_named(evaluated.device))
         observations = gathered(recipe, model, data, feedback, metrics, seed)
         measurements = measure(observations, metrics, **settings)
