@@ -156,7 +156,7 @@ def test_no_id_from_outside_names_a_file(client, job):
     assert posted(client, f"/api/jobs/{job}/cancel").status_code in (404, 422)
 
 
-@pytest.mark.parametrize("place", ["train/-1", "train/1.5", "train/x", f"train/{10**30}", "a/b/0"])
+@pytest.mark.parametrize("place", ["train/-1", "train/1.5", "train/x", f"train/{10**30}"])
 def test_a_row_is_a_number(client, place):
     assert client.get(f"/item/{place}").status_code == 404
 

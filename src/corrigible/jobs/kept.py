@@ -41,7 +41,7 @@ BEGINS = {
     "evaluate": "measuring: the models and the rows are being loaded",
 }
 """What a job tells at once, while its process still loads what it needs."""
-DIED = "its process ended before it was done; nothing of it was kept but what had been finished"
+DIED = "its process ended before it was done; only what had been finished before that was kept"
 
 
 @dataclass(frozen=True)

@@ -8,7 +8,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from corrigible.errors import FeedbackError, unknown
-from corrigible.feedback.checks import shortened
+from corrigible.strict_json import described
 
 VERBS: Mapping[str, tuple[str, ...]] = {
     "correct": ("epochs", "penalty", "weight", "only"),
@@ -31,15 +31,15 @@ def checked_options(verb: Any, options: Any) -> dict[str, Any]:
         FeedbackError: an unknown verb or option, or a value out of range.
     """
     if not isinstance(verb, str) or verb not in VERBS:
-        raise FeedbackError(unknown("verb", shortened(verb), VERBS))
+        raise FeedbackError(unknown("verb", verb if isinstance(verb, str) else described(verb), VERBS))
     if not isinstance(options, Mapping):
-        raise FeedbackError(f"options is {shortened(options)}; expected an object")
+        raise FeedbackError(f"options is {described(options)}; expected an object")
     found = {name: value for name, value in options.items() if value not in (None, "", [])}
     for name, value in found.items():
         if name not in VERBS[verb]:
             raise FeedbackError(unknown(f"option of {verb}", str(name), VERBS[verb]))
         if not _is_right(name, value):
-            raise FeedbackError(f"{name} is {shortened(value)}; {_EXPECTED[name]}")
+            raise FeedbackError(f"{name} is {described(value)}; {_EXPECTED[name]}")
     return found
 
 

@@ -46,7 +46,7 @@ def app_of(open_review: Callable[[], Review], *, port: int) -> Guard:
             app.state.review = review
             yield
 
-    handlers: dict[Any, Any] = {CorrigibleError: _refused, HTTPException: _missing}
+    handlers: dict[Any, Any] = {CorrigibleError: _refused, HTTPException: _missing, Exception: _failed}
     app = Starlette(routes=_routes(), lifespan=lifespan, exception_handlers=handlers)
     return Guard(app, port=port, refuse=_refused_to)
 
@@ -205,10 +205,16 @@ async def _refused(request: Request, error: Exception) -> Response:
 
 
 async def _missing(request: Request, error: Exception) -> Response:
-    status = error.status_code if isinstance(error, HTTPException) else 500
+    status = error.status_code if isinstance(error, HTTPException) else 404
     if request.url.path.startswith("/api/"):
         return as_json({"error": "there is nothing at this address"}, status)
     return _refusal(status, "There is nothing at this address.")
+
+
+async def _failed(request: Request, error: Exception) -> Response:
+    """A fault of the server, whose traceback is printed where it was started."""
+    sentence = "The server made a mistake, which is printed where `corrigible review` was started; report it."
+    return as_json({"error": sentence}, 500) if request.url.path.startswith("/api/") else _refusal(500, sentence)
 
 
 def _refused_to(request: Request, status: int, sentence: str) -> Response:

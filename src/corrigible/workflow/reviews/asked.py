@@ -5,7 +5,8 @@ from collections.abc import Mapping
 from typing import Any
 
 from corrigible.errors import FeedbackError
-from corrigible.feedback.checks import LARGEST_INTEGER, shortened
+from corrigible.feedback.checks import LARGEST_INTEGER
+from corrigible.strict_json import described
 
 KEY = re.compile(r"[0-9A-Za-z-]{8,64}")
 MOST_TEXT = 2000
@@ -23,7 +24,7 @@ def text_in(asked: Mapping[str, Any], name: str, *, default: str | None = None, 
     """
     found = asked.get(name, default)
     if not isinstance(found, str):
-        raise FeedbackError(f"{name} is {shortened(found)}; expected text")
+        raise FeedbackError(f"{name} is {described(found)}; expected text")
     if len(found) > most:
         raise FeedbackError(f"{name} has {len(found):,} characters; expected at most {most:,}: shorten it")
     return found
@@ -37,7 +38,7 @@ def number_in(asked: Mapping[str, Any], name: str, *, default: int | None = None
     """
     found = asked.get(name, default)
     if type(found) is not int or not 0 <= found <= LARGEST_INTEGER:
-        raise FeedbackError(f"{name} is {shortened(found)}; expected a whole number from 0")
+        raise FeedbackError(f"{name} is {described(found)}; expected a whole number from 0")
     return found
 
 
@@ -54,7 +55,7 @@ def list_in(asked: Mapping[str, Any], name: str) -> list[Any]:
     """
     found = asked.get(name, [])
     if not isinstance(found, list) or len(found) > MOST_LIST:
-        raise FeedbackError(f"{name} is {shortened(found)}; expected a list of at most {MOST_LIST} entries")
+        raise FeedbackError(f"{name} is {described(found)}; expected a list of at most {MOST_LIST} entries")
     return found
 
 
@@ -84,7 +85,7 @@ def key_in(asked: Mapping[str, Any]) -> str:
     """
     key = text_in(asked, "key")
     if not KEY.fullmatch(key):
-        raise FeedbackError(f"key is {shortened(key)}; expected 8 to 64 letters, digits and hyphens, such as a UUID")
+        raise FeedbackError(f"key is {described(key)}; expected 8 to 64 letters, digits and hyphens, such as a UUID")
     return key
 
 
@@ -95,5 +96,5 @@ def object_in(asked: Any, what: str) -> Mapping[str, Any]:
         FeedbackError: something else.
     """
     if not isinstance(asked, Mapping):
-        raise FeedbackError(f"{what} is {shortened(asked)}; expected an object")
+        raise FeedbackError(f"{what} is {described(asked)}; expected an object")
     return asked

@@ -10,7 +10,7 @@ from typing import Any
 from corrigible.errors import FeedbackError, unknown
 from corrigible.feedback.stored import Record
 from corrigible.said import Feedback
-from corrigible.study import open_study
+from corrigible.study import Run, open_study
 from corrigible.trusted_code import require_trusted
 from corrigible.workflow.reviews.asked import number_in, text_in, whole_number
 from corrigible.workflow.reviews.asking import LEAST_ROWS, Asking, Wish
@@ -30,6 +30,7 @@ class Desk:
         self.standing = Standing()
         self.items: Items | None = None
         self.facts: Mapping[str, Any] = {}
+        self._runs: list[Run] = []
         self.computed: dict[Any, Any] = {}
         """What takes a while and holds until something else is said."""
         self.catch_up()
@@ -78,6 +79,17 @@ class Desk:
         """The hash of the row's input; empty as long as it is not known."""
         return str(self.known_items().splits[place[0]].fingerprints[place[1]])
 
+    def runs(self) -> list[Run]:
+        """The finished runs, oldest first; they are read again only where there are others, because none ever changes.
+
+        Raises:
+            StudyError: the record of one is damaged.
+        """
+        folders = self.study.run_folders()
+        if folders != [run.folder for run in self._runs]:
+            self._runs = self.study.runs()
+        return self._runs
+
     def known_items(self) -> Items:
         """The index.
 
@@ -113,6 +125,8 @@ class Desk:
         items = self.known_items()
         split = text_in(asked, "split", default="") or items.first
         self.place(split, 0)
+        if rows is not None and split != items.first:
+            rows = ()  # Suspects are about training rows.
         show = text_in(asked, "show", default="all") or "all"
         if show not in SHOWN:
             raise FeedbackError(f"show is {show!r}; expected {', '.join(SHOWN)}")
@@ -210,7 +224,7 @@ class Desk:
         return found
 
     def reviewed_places(self) -> list[tuple[str, int]]:
-        """Rows that somebody marked, then all others that were answered, each in the order of the last change."""
+        """The rows on which something is marked, in the order of the last change about them."""
         marked = [place for place in self.standing.by_row if self.standing.marks(place)]
         return sorted(marked, key=self.standing.version)
 

@@ -53,9 +53,17 @@ def outcome_of(study: Study, run: str, reviewed: Sequence[tuple[str, int]]) -> d
 
 
 def _evaluation(study: Study, corrected: Run) -> Mapping[str, Any]:
-    """The results of the latest evaluation of the correction; empty if there is none."""
+    """The results of the latest evaluation of the correction; empty if there is none.
+
+    Raises:
+        StudyError: they were changed.
+    """
     found = [run for run in study.runs() if run.verb == "evaluate" and corrected.name in run.record["models"]]
-    return found[-1].read("evaluation.json") if found else {}
+    if not found:
+        return {}
+    found[-1].require_unchanged()
+    results: Mapping[str, Any] = found[-1].read("evaluation.json")
+    return results
 
 
 def _measurements(results: Mapping[str, Any], corrected: Run, labels: Mapping[str, str]) -> list[dict[str, Any]]:

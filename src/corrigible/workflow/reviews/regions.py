@@ -12,8 +12,8 @@ from numpy.typing import NDArray
 
 from corrigible.data.image_decoding import BROKEN, damage_ignored
 from corrigible.errors import FeedbackError
-from corrigible.feedback.checks import shortened
 from corrigible.said import Features, Phrase, Pixels, Region
+from corrigible.strict_json import described
 from corrigible.workflow.reviews.asked import numbers_in, object_in, text_in, texts_in
 
 MOST_PNG = 4 * 2**20
@@ -39,7 +39,7 @@ def region_from(written: Any, shape: tuple[int, ...]) -> Region:
         case "places":
             return _places(_some(numbers_in(written, "places"), "places"), shape)
         case other:
-            raise FeedbackError(f"region has type {shortened(other)}; expected mask, features, phrase or places")
+            raise FeedbackError(f"region has type {described(other)}; expected mask, features, phrase or places")
 
 
 def region_as_json(region: Region) -> dict[str, Any]:
@@ -79,7 +79,7 @@ def mask_from(url: str, shape: tuple[int, ...]) -> NDArray[np.bool_]:
     if len(shape) != 3:
         raise FeedbackError("a mask for rows that are no images; mark features or words")
     if not url.startswith(BEGINS):
-        raise FeedbackError(f"the mask begins with {shortened(url[:30])!r}; expected {BEGINS!r}")
+        raise FeedbackError(f"the mask begins with {url[:30]!r}; expected {BEGINS!r}")
     try:
         written = base64.b64decode(url[len(BEGINS) :], validate=True)
     except (binascii.Error, ValueError) as error:

@@ -15,6 +15,7 @@ from typing import Any, TypeVar
 
 from corrigible import workflow
 from corrigible.errors import FeedbackError, StudyError
+from corrigible.folders import writing_in
 from corrigible.study import open_study
 from corrigible.workflow.reviews.asked import number_in, object_in, text_in, whole_number
 from corrigible.workflow.reviews.desk import Desk
@@ -98,11 +99,13 @@ class Review:
         await self._loaded()
         rows, holding = None, ()
         if asked.get("suspect") is not None:
-            rows = await self._at_desk(suspect_rows, self.desk.study, self.run, number_in(asked, "suspect"))
+            runs = await self._at_desk(self.desk.runs)
+            rows = await self._at_desk(suspect_rows, runs, self.run, number_in(asked, "suspect"))
         facts = self.desk.facts
         text = text_in(asked, "text", default="")
         if text and facts.get("kind") == "text":
             split = text_in(asked, "split", default="") or next(iter(facts["splits"]))
+            await self._at_desk(self.desk.place, split, 0)
             holding, _ = await self.looks.look("search", split=split, words=text.lower().split())
         page = await self._at_desk(self.desk.page, asked, rows, holding)
         if facts.get("kind") == "text" and page["items"]:
@@ -239,7 +242,8 @@ class Review:
         suffix = ".zip" if name.lower().endswith(".zip") else ".json"
         with TemporaryDirectory() as place:
             source = Path(place) / f"brought{suffix}"
-            await asyncio.to_thread(source.write_bytes, written)
+            with writing_in(Path(place)):
+                await asyncio.to_thread(source.write_bytes, written)
             found, _ = await self.looks.ask("import", folder=str(self.folder), source=str(source))
         await self._at_desk(self.desk.catch_up)
         return found  # type: ignore[no-any-return]
@@ -279,6 +283,8 @@ class Review:
 
     def _hear(self, message: Mapping[str, Any]) -> None:
         """What the looker tells about the data, in a thread of its own."""
+        if self._is_closed:
+            return
         if message["event"] == "ready":
             self._thread.submit(self.desk.hear_facts, message["facts"])
         else:

@@ -2,7 +2,7 @@
 
 import math
 import shlex
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -10,7 +10,7 @@ import numpy as np
 from corrigible.errors import StudyError
 from corrigible.printable import plural
 from corrigible.recipe_keys import content_of
-from corrigible.run_records import decisions
+from corrigible.run_records import decisions, discarded
 from corrigible.said import Features, Phrase, Pixels, Region
 from corrigible.study import Run, Study
 from corrigible.workflow.reviews.desk import Desk
@@ -29,8 +29,11 @@ def study_json(desk: Desk, run: Run, *, reviewer: str, warnings: list[str], fail
     Args:
         failure: why the data cannot be loaded; empty where it is or is being loaded.
     """
-    facts = desk.facts
-    suspects = suspects_of(desk.study, run, facts)
+    facts, runs = desk.facts, desk.runs()
+    try:
+        suspects = suspects_of(runs, run, facts)
+    except StudyError as error:
+        suspects, warnings = [], [*warnings, str(error)]
     return {
         "title": title_of(desk.study),
         "kind": kind_of(desk),
@@ -45,8 +48,8 @@ def study_json(desk: Desk, run: Run, *, reviewer: str, warnings: list[str], fail
         "accuracy": accuracy_of(desk),
         "measured_on": list(facts.get("splits", {"": None}))[-1],
         "suspects": suspects,
-        "next": next_of(desk, run, bool(suspects)),
-        "correction": correction_of(desk.study),
+        "next": next_of(desk, run, runs, has_suspects=bool(suspects)),
+        "correction": correction_of(runs),
         "report": "/report.html" if (desk.study.folder / REPORT).is_file() else None,
         "sealed": sorted(found.name for found in (desk.study.folder / "sealed").glob("*/")),
         "loading": not facts and not failure,
@@ -54,12 +57,11 @@ def study_json(desk: Desk, run: Run, *, reviewer: str, warnings: list[str], fail
     }
 
 
-def correction_of(study: Study) -> str | None:
+def correction_of(runs: Sequence[Run]) -> str | None:
     """The name of the latest correction that was not discarded; None if there is none."""
-    try:
-        return study.latest("correct").name
-    except StudyError:
-        return None
+    left_out = discarded(run.record for run in runs)
+    found = [run.name for run in runs if run.verb == "correct" and run.name not in left_out]
+    return found[-1] if found else None
 
 
 def title_of(study: Study) -> str:
@@ -109,19 +111,31 @@ def _percent(share: float) -> str:
     return f"{100 * share:.1f}\u00a0%"
 
 
-def suspects_of(study: Study, model: Run, facts: Mapping[str, Any]) -> list[dict[str, Any]]:
-    """The regions that the latest ``suspect`` of this model ranked; none if nobody asked."""
-    return [_suspect(found, facts) for found in _ranked(study, model)[:MOST_SUSPECTS]] if facts else []
+def suspects_of(runs: Sequence[Run], model: Run, facts: Mapping[str, Any]) -> list[dict[str, Any]]:
+    """The regions that the latest ``suspect`` of this model ranked; none if nobody asked.
+
+    Raises:
+        StudyError: that run was changed.
+    """
+    return [_suspect(found, facts) for found in _ranked(runs, model)[:MOST_SUSPECTS]] if facts else []
 
 
-def suspect_rows(study: Study, model: Run, rank: int) -> list[int]:
-    """The training rows that the model's suspect of that rank names."""
-    return [int(row) for suspect in _ranked(study, model) if suspect["rank"] == rank for row in suspect["rows"]]
+def suspect_rows(runs: Sequence[Run], model: Run, rank: int) -> list[int]:
+    """The training rows that the model's suspect of that rank names.
+
+    Raises:
+        StudyError: the run that ranked it was changed.
+    """
+    return [int(row) for suspect in _ranked(runs, model) if suspect["rank"] == rank for row in suspect["rows"]]
 
 
-def _ranked(study: Study, model: Run) -> list[Mapping[str, Any]]:
-    runs = [run for run in study.runs() if run.verb == "suspect" and run.record.get("parent") == model.name]
-    return runs[-1].read("suspects.json") if runs else []
+def _ranked(runs: Sequence[Run], model: Run) -> list[Mapping[str, Any]]:
+    found = [run for run in runs if run.verb == "suspect" and run.record.get("parent") == model.name]
+    if not found:
+        return []
+    found[-1].require_unchanged()
+    ranked: list[Mapping[str, Any]] = found[-1].read("suspects.json")
+    return ranked
 
 
 def _suspect(found: Mapping[str, Any], facts: Mapping[str, Any]) -> dict[str, Any]:
@@ -168,13 +182,13 @@ def _region(written: str, shape: tuple[int, ...]) -> Region:
     return Pixels(mask)
 
 
-def next_of(desk: Desk, run: Run, has_suspects: bool) -> dict[str, str]:
+def next_of(desk: Desk, run: Run, runs: Sequence[Run], *, has_suspects: bool) -> dict[str, str]:
     """What to do next, and where."""
     desk.catch_up()
     things = f"{THINGS[kind_of(desk)]}s"
     said = desk.standing.standing(list(desk.standing.said))
     if run.verb == "correct":
-        if run.name not in decisions(found.record for found in desk.study.runs()):
+        if run.name not in decisions(found.record for found in runs):
             sentence = "The model was corrected. See what changed, and keep or discard it."
             return {"sentence": sentence, "href": "/correct"}
         said = [number for number in said if number > run.record.get("feedback_revision", 0)]

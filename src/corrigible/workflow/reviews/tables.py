@@ -13,7 +13,7 @@ from corrigible.data.original_units import units_in
 from corrigible.data.protocol import columns_of
 from corrigible.errors import FeedbackError, unknown
 from corrigible.explanations.features import separate_columns
-from corrigible.feedback.checks import shortened
+from corrigible.strict_json import described
 from corrigible.types import Columns
 from corrigible.workflow.reviews.subject import Subject
 
@@ -151,7 +151,7 @@ def _scaled(name: str, value: Any, shift: Any, scale: Any) -> float:
     """
     found = float((_as_number(name, value) - shift) / scale)
     if not abs(found) <= MOST_INPUT:
-        raise FeedbackError(f"{name} is {shortened(value)}; expected a number that is nearer to usual ones")
+        raise FeedbackError(f"{name} is {described(value)}; expected a number that is nearer to usual ones")
     return found
 
 
@@ -167,7 +167,7 @@ def _as_number(name: str, value: Any) -> float:
     except ValueError:
         number = math.nan
     if not math.isfinite(number):
-        raise FeedbackError(f"{name} is {shortened(value)}; expected a number")
+        raise FeedbackError(f"{name} is {described(value)}; expected a number")
     return number
 
 

@@ -134,7 +134,8 @@ class Worker:
 
     def _send(self, message: Mapping[str, Any]) -> None:
         with self._lock:
-            self._sent.put(json.dumps(message).encode())
+            if self._process is not None:
+                self._sent.put(json.dumps(message).encode())
 
     def _drop(self, number: int) -> None:
         with self._lock:
