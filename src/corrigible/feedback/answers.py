@@ -93,7 +93,7 @@ def stored_with_key(
     if not is_same or [statement_of(record.feedback) for record in said] != [*map(statement_of, feedback)]:
         raise KeyUsedError(
             f"the key {shortened(answer.key)} was used for another answer, about row {stored.row} of {stored.split}; "
-            "nothing was stored: open the item and answer again"
+            "nothing was stored: open it and answer again"
         )
     return stored.feedback
 
