@@ -8,8 +8,10 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from corrigible.data.dataset import rows_of, task_of
+from corrigible.data.dataset import rows_of, strata_of, task_of
+from corrigible.data.group_values import all_groups
 from corrigible.data.protocol import Dataset, extra_of
+from corrigible.data.representative import Target, representative_parts, shares_of
 from corrigible.errors import RecipeError
 from corrigible.feedback.masks import Marks
 from corrigible.methods import name_of
@@ -79,6 +81,39 @@ def label_batches(
     """
     divided = label_parts(dataset, batch_size, seed, rows=rows)
     return lambda epoch: (collate(dataset, index, marks) for index in divided(epoch))
+
+
+def representative_batches(
+    dataset: Dataset,
+    batch_size: int,
+    seed: int,
+    *,
+    target: Target | None = None,
+    marks: Marks | None = None,
+    rows: Tensor | None = None,
+) -> Batches:
+    """Batches that each hold every group with every label by its share, to within one row.
+
+    Without a target the shares are those of the rows, and an epoch holds every row once, as with `label_batches`; with
+    one, every row is still seen, those of a stratum equally often: see `representative_parts`.
+
+    Args:
+        target: (group, label) → share, with the sum 1; the group is 0 for data without groups. Labels that are not
+            classes are divided into quarters.
+        rows: only these.
+
+    Raises:
+        RecipeError: a target that does not fit, or a task that compares the rows of a query.
+    """
+    if _queries(dataset) is not None:
+        raise RecipeError("batches of this task hold whole queries, so they cannot be representative of strata")
+    label, group = strata_of(dataset), all_groups(dataset)
+    pairs = torch.stack([torch.zeros_like(label) if group is None else group, label], dim=1)
+    chosen = torch.arange(len(dataset)) if rows is None else rows
+    kinds, strata = pairs[chosen].unique(dim=0, return_inverse=True)
+    shares = None if target is None else shares_of(target, kinds)
+    divided = representative_parts(strata, batch_size, seed, shares=shares)
+    return lambda epoch: (collate(dataset, chosen[part], marks) for part in divided(epoch))
 
 
 def label_parts(

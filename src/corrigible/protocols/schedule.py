@@ -11,7 +11,7 @@ import torch
 from torch import Tensor, nn
 from torch.optim import Optimizer
 
-from corrigible.batches import Batches, label_batches, label_parts, reviewed_batches
+from corrigible.batches import Batches, label_batches, label_parts, representative_batches, reviewed_batches
 from corrigible.data.dataset import rows_of, task_of
 from corrigible.data.protocol import Dataset, columns_of
 from corrigible.data.trained_columns import require_columns
@@ -70,6 +70,8 @@ class Schedule:
     step: str | StepFactory | None = None
     """``my_module:my_factory`` or num_steps -> one optimisation step; None for plain steps in training and for
     careful steps in corrections."""
+    representative: bool = False
+    """Whether each batch holds every group with every label by its share of the rows, to within one row."""
 
     def __post_init__(self) -> None:
         _ = self.label_loss, self.optimizer_factory, self.step_factory(None)
@@ -264,15 +266,16 @@ def batches_of(
 ) -> tuple[Batches, Batches | None]:
     """The label batches and the batches of reviewed rows; None for these if there are none or label batches serve."""
     size = schedule.rows_per_step(len(dataset) if rows is None else len(rows))
+    divided = representative_batches if schedule.representative else label_batches
     if marks is None:
-        return label_batches(dataset, size, seed, rows=rows), None
+        return divided(dataset, size, seed, rows=rows), None
     reviewed = marks.reviewed_rows(dataset)
     if rows is not None:
         reviewed = reviewed[torch.isin(reviewed, rows)]
     if len(reviewed) == len(dataset if rows is None else rows):
-        return label_batches(dataset, size, seed, marks=marks, rows=rows), None
+        return divided(dataset, size, seed, marks=marks, rows=rows), None
     of_reviewed = reviewed_batches(dataset, marks, reviewed, schedule.reviewed_batch_size, seed)
-    return label_batches(dataset, size, seed, rows=rows), of_reviewed
+    return divided(dataset, size, seed, rows=rows), of_reviewed
 
 
 def accuracy_on(dataset: Dataset) -> Validation:

@@ -8,6 +8,7 @@ from jaxtyping import Bool, Float
 from torch import Tensor, nn
 
 from corrigible.data.dataset import all_rows, task_of
+from corrigible.data.group_values import all_groups
 from corrigible.data.protocol import Dataset, columns_of
 from corrigible.evaluation import difference, measure, observations_for
 from corrigible.explanations.question import answers
@@ -53,7 +54,7 @@ def _of_quality(rows: Dataset) -> list[str]:
 
 def _of_reliance(rows: Dataset, region: Region) -> list[str]:
     """How far predictions move; mirrored values are those of a row only where they are numbers."""
-    has_groups = all_rows(rows).group is not None
+    has_groups = all_groups(rows) is not None
     if task_of(rows).logits is None:
         return ["mean_shift"]
     columns = columns_of(rows)
