@@ -64,9 +64,7 @@ class GivenRows:
         more: dict[str, Any] = {"weight": _relative(self.weight), "extra": extra, "task": task}
         found = TensorData(x, y, group, columns, self.class_names, self.group_names, **more)
         if self.exposure is not None and "exposure" not in task_of(found).extra:
-            raise DataError(
-                f"the task {task_of(found).name!r} takes no exposure; leave it out, or choose task='counts'"
-            )
+            raise DataError(f"the task {task_of(found).name!r} takes no exposure; leave it out, or choose 'counts'")
         return found
 
 

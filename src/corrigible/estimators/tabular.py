@@ -144,7 +144,7 @@ class TabularEstimator(BaseEstimator):  # type: ignore[misc]
         Args:
             feedback: about these rows, by the names of columns: ``Feedback("race", scope="dataset")``. The label of
                 feedback about a class is its place in ``classes_``.
-            settings: as `corrigible.correct` takes them.
+            settings: as `corrigible.correct` takes them; the learning rate is that of the estimator.
 
         Raises:
             NotFittedError: before `fit`.
@@ -156,10 +156,10 @@ class TabularEstimator(BaseEstimator):  # type: ignore[misc]
         if rows is None:
             found = "this estimator was loaded or copied, and holds no rows to correct it on"
             raise DataError(f"{found}; fit it here: fit(X, y, feedback=…)")
-        settings = {"seed": self._fitted.seed, "device": self.device, **settings}
+        own = {"seed": self._fitted.seed, "learning_rate": self.learning_rate, "device": self.device}
         corrected: Estimator = clone(self)
         corrected.__dict__.update(vars(self))
-        corrected.network_ = corrected_network(self.network_, rows, feedback, **settings)
+        corrected.network_ = corrected_network(self.network_, rows, feedback, **{**own, **settings})
         corrected.verdict_ = getattr(corrected.network_, "verdict", None)
         return corrected
 
