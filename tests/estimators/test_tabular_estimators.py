@@ -104,7 +104,7 @@ def test_a_heavy_row_counts_by_its_weight():
     chances = fitted(
         x=x, y=y, sample_weight=[9.0, 1.0, 1.0, 1.0], max_epochs=120, patience=120, learning_rate=0.05
     ).predict_proba(x)
-    np.testing.assert_allclose(chances[[0, 2], 1], [0.1, 0.5], atol=0.05)
+    np.testing.assert_allclose(chances[[0, 2], 1], [0.1, 0.5], atol=0.1)
 
 
 def test_rows_are_held_out_if_there_are_enough():
