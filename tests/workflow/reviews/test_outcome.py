@@ -2,6 +2,7 @@
 
 from corrigible.study import open_study
 from corrigible.workflow.reviews.outcome import outcome_of
+from corrigible.workflow.reviews.subject import subject_of
 from corrigible.workflow.verdicts import verdicts_on
 from studies import corrigible
 
@@ -9,14 +10,16 @@ from studies import corrigible
 def test_the_verdict_is_the_reports_once_the_correction_was_measured(finished):
     study = open_study(finished)
     corrected, evaluation = study.latest("correct"), study.latest("evaluate")
-    found = outcome_of(study, "", [("train", 3)])
+    subject = subject_of(study, study.latest("train"))
+    found = outcome_of(study, "", [("train", 3)], subject=subject)
+    assert (found["items"][0]["row"], len(found["items"])) == (3, 9)
     assert found["measured"] and found["measurements"]
     decisive = verdicts_on(corrected, evaluation.read("evaluation.json"))[0]
     assert found["verdict"] == {name: decisive[name] for name in ("outcome", "sentence", "where")}
     corrigible("keep", finished)
-    assert outcome_of(study, corrected.name, [])["verdict"] == found["verdict"]
+    assert outcome_of(study, corrected.name, [], subject=subject)["verdict"] == found["verdict"]
     (finished / "runs" / evaluation.name).rename(finished / "gone")
-    before = outcome_of(study, "", [])
+    before = outcome_of(study, "", [], subject=subject)
     assert not before["measured"] and before["measurements"] == []
     assert before["verdict"]["sentence"] == corrected.record["verdict"]["sentence"]
 

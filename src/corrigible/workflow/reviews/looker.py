@@ -49,7 +49,7 @@ def look(folder: str, run: str, pipe: Connection) -> None:
         looking.serve()
     except (BrokenPipeError, ConnectionResetError, EOFError, KeyboardInterrupt):
         return
-    except Exception as error:
+    except Exception as error:  # Whatever it is, also of the user's own code: the page must say why nothing is shown.
         log.debug("the looker ends", exc_info=True)
         with suppress(OSError):
             pipe.send_bytes(json.dumps({"event": "failed", "error": _said(error)}).encode() + b"\n")
@@ -96,7 +96,7 @@ class _Looking:
             self.tell({"id": asked["id"], "found": found}, payload)
         except (EOFError, OSError):
             raise
-        except Exception as error:
+        except Exception as error:  # As above; other questions can be answered.
             log.debug("no answer", exc_info=True)
             self.tell({"id": asked["id"], "error": _said(error)})
 
@@ -116,7 +116,7 @@ class _Looking:
             self._found({"do": "item", "about": about})
             if self.subject.kind == "image":
                 self._found({"do": "map", "about": about})
-        except Exception:
+        except Exception:  # Who asks for it is told.
             log.debug("nothing prepared", exc_info=True)
 
     def _predictions(self) -> Iterator[bool]:
@@ -209,7 +209,8 @@ def _snippets(subject: Subject, split: str, rows: list[int]) -> Answered:
 
 
 def _outcome(subject: Subject, folder: str, run: str, reviewed: list[list[Any]]) -> Answered:
-    return outcome_of(open_study(Path(folder)), run, [(split, row) for split, row in reviewed]), b""
+    places = [(split, row) for split, row in reviewed]
+    return outcome_of(open_study(Path(folder)), run, places, subject=subject), b""
 
 
 def _export(subject: Subject, folder: str, name: str) -> Answered:

@@ -18,7 +18,7 @@ from corrigible.workflow.reviews.addresses import picture_address
 from corrigible.workflow.reviews.drawn import map_png
 from corrigible.workflow.reviews.explained import words_of
 from corrigible.workflow.reviews.regions import BEGINS
-from corrigible.workflow.reviews.subject import Subject, subject_of
+from corrigible.workflow.reviews.subject import Subject, seen_by
 from corrigible.workflow.reviews.tables import table_of
 from corrigible.workflow.verdicts import verdicts_on
 
@@ -27,11 +27,12 @@ MOST_LOOKED_AT = 500
 """Rows never reviewed that are looked at for those whose prediction changed."""
 
 
-def outcome_of(study: Study, run: str, reviewed: Sequence[tuple[str, int]]) -> dict[str, Any]:
+def outcome_of(study: Study, run: str, reviewed: Sequence[tuple[str, int]], *, subject: Subject) -> dict[str, Any]:
     """What the correction of that name changed; the latest that was not discarded if none is named.
 
     Args:
         reviewed: rows that something was said about, the latest last.
+        subject: the rows of the study, with any of its models.
 
     Raises:
         StudyError: no such correction.
@@ -47,7 +48,7 @@ def outcome_of(study: Study, run: str, reviewed: Sequence[tuple[str, int]]) -> d
         "measured": bool(evaluation),
         "verdict": {name: verdict[name] for name in ("outcome", "sentence", "where")} if verdict else None,
         "measurements": _measurements(evaluation, corrected, study.recipe.labels) if evaluation else [],
-        "items": _items(study, corrected, list(dict.fromkeys(reversed(reviewed)))),
+        "items": _items(study, corrected, list(dict.fromkeys(reversed(reviewed))), subject),
         "doubts": _doubts(corrected),
     }
 
@@ -110,10 +111,10 @@ def _doubts(corrected: Run) -> list[str]:
     return found
 
 
-def _items(study: Study, corrected: Run, reviewed: list[tuple[str, int]]) -> list[dict[str, Any]]:
+def _items(study: Study, corrected: Run, reviewed: list[tuple[str, int]], subject: Subject) -> list[dict[str, Any]]:
     """Items that were reviewed, and items that never were, with both models."""
-    before = subject_of(study, study.run_named(corrected.record["parent"]))
-    after = subject_of(study, corrected)
+    before = seen_by(subject, study, study.run_named(corrected.record["parent"]))
+    after = seen_by(subject, study, corrected)
     seen = [(split, row) for split, row in reviewed if split in before.data and row < len(before.data[split])]
     chosen = [(*place, True) for place in seen[:MOST_REVIEWED]]
     chosen += [(*place, False) for place in _others(before, after, set(seen))]

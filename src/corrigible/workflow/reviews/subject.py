@@ -1,7 +1,7 @@
 """What is looked at: a model, its data by split, and how predictions are explained and said in words."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 from typing import Any
 
@@ -13,7 +13,6 @@ from corrigible.data.protocol import Dataset, class_named, class_names_of, colum
 from corrigible.data.shown_names import in_words
 from corrigible.explanations.explaining import EXPLAINERS, explain
 from corrigible.explanations.words import by_token, settings_for_texts
-from corrigible.models.devices import device_named
 from corrigible.recipe import load_data
 from corrigible.study import Run, Study
 from corrigible.types import Task
@@ -170,7 +169,16 @@ class Subject:
         return method if method in names and (method in EXPLAINERS or method == self.method) else self.method
 
 
-def subject_of(study: Study, run: Run, *, device: str = "cpu") -> Subject:
+def seen_by(subject: Subject, study: Study, run: Run) -> Subject:
+    """The same rows, looked at with the model of another run.
+
+    Raises:
+        CorrigibleError: the run has no model, or one of other data.
+    """
+    return replace(subject, model=load_model(run, study.recipe), run=run.name, label=run.label)
+
+
+def subject_of(study: Study, run: Run) -> Subject:
     """The run's model, with the study's training rows, those that are watched and those that are measured.
 
     Raises:
@@ -179,7 +187,7 @@ def subject_of(study: Study, run: Run, *, device: str = "cpu") -> Subject:
     recipe = with_background(study)
     splits = dict.fromkeys(split for split in ("train", recipe.validation_split, recipe.evaluate.split) if split)
     data = {split: load_data(recipe, study.folder, split) for split in splits}
-    model = load_model(run, recipe).to(device_named(device))
+    model = load_model(run, recipe)
     is_image = columns_of(data["train"]) is None and tokens_of(data["train"]) is None
     # As in a report: what a patch does is what people who do not program understand.
     method, settings = (COVERED, {}) if is_image else (recipe.explain.method, recipe.explain.settings)
