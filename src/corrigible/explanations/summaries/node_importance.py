@@ -16,7 +16,6 @@ from jaxtyping import Float
 from torch import Tensor, nn
 
 from corrigible.arguments import whole_number
-from corrigible.errors import RecipeError, UnsupportedModelError
 from corrigible.explanations.explaining import explain
 from corrigible.explanations.features import feature_index, plain_columns
 from corrigible.explanations.groups import by_group
@@ -26,6 +25,7 @@ from corrigible.explanations.passes import pass_over
 from corrigible.explanations.question import Question, checked_question
 from corrigible.explanations.scores import score_named
 from corrigible.models.forward import Score
+from corrigible.models.hidden_units import hidden_layers
 from corrigible.models.modes import untouched
 from corrigible.models.networks import network_of
 from corrigible.tasks import TaskChoice
@@ -99,21 +99,19 @@ def node_importance(
     Args:
         x: rows, (batch, …), as `explain` takes them.
         target: a class, one per row, or None as in `explain`.
-        layers: names of layers from the inputs on; None for every activation function that is a module.
+        layers: names of layers; None for every activation function that is a layer of its own.
         most: the units per layer whose drivers and links are found.
         columns: which columns of a table make up which feature; without them each column is one.
 
     Raises:
-        RecipeError: most below 1, an unknown score, or no layers.
-        DataError, UnsupportedModelError: as `layer_attribution`; no activation function is a module.
+        RecipeError: most below 1, or an unknown score.
+        DataError, UnsupportedModelError: as `layer_attribution`, see `hidden_layers`.
     """
     network, most = network_of(model), whole_number("most", most, 1)
     with untouched(network, seed):
         asked: dict[str, Any] = {"columns": columns, "seed": seed, "rows_at_once": rows_at_once}
         question = checked_question(network, x, target, score=score, task=task, **asked)
-        names = _layers(question) if layers is None else tuple(layers)
-        if not names:
-            raise RecipeError("layers is empty; name at least one, as in model.named_modules()")
+        names = hidden_layers(pass_over(network, question.x[:1], question.target[:1], seed=seed), layers)
         passes = {layer: _passes(question, layer) for layer in names}
         units = {layer: _ranked(layer, *passes[layer]) for layer in names}
         gap = {layer: _gap(question, layer, passes[layer][0]) for layer in names}
@@ -130,18 +128,6 @@ def node_importance(
     }
     first = [link for unit in units[names[0]][:most] for link in drivers[unit.layer, unit.number]]
     return NodeImportance(units, (*first, *between), drivers, gap, most)
-
-
-def _layers(question: Question) -> tuple[str, ...]:
-    """The activation functions that ran, in their order."""
-    ran = pass_over(question.model, question.x[:1], question.target[:1], seed=question.seed).layers
-    home = nn.modules.activation.__name__
-    found = [name for name in ran if type(question.model.get_submodule(name)).__module__ == home]
-    if not found:
-        raise UnsupportedModelError(
-            f"no activation function of the model is a module; name layers=…, of which it has {', '.join(ran)}"
-        )
-    return tuple(found)
 
 
 def _passes(question: Question, layer: str) -> tuple[Float[Tensor, " row unit"], Float[Tensor, " row unit"]]:
