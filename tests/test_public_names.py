@@ -61,6 +61,7 @@ def calls(folder):
         "Verdict": lambda: corrigible.Verdict(**vars(CORRECTED)),
         "compare": lambda: corrigible.compare(model, (x, y), [feedback], test=(x, y), methods={}, epochs=1),
         "correct": lambda: corrigible.correct(model, (x, y), [feedback], epochs=1),
+        "distil": lambda: corrigible.distil(model, (x, y), model=model, epochs=1),
         "encode": lambda: corrigible.encode(frame, corrigible.encoder_of(frame, target="b")),
         "encoder_of": lambda: corrigible.encoder_of(frame, target="b"),
         "evaluate": lambda: corrigible.evaluate(model, (x, y), metrics=["accuracy"]),

@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from corrigible.protocols.comparisons.comparing import compare as compare
     from corrigible.protocols.corrections.correction import correct as correct
     from corrigible.protocols.corrections.verdict import Verdict as Verdict
+    from corrigible.protocols.distilling import distil as distil
     from corrigible.protocols.fresh_training import train as train
     from corrigible.protocols.limiting.limit_influence import limit_influence as limit_influence
     from corrigible.protocols.retraining.find_another_explanation import (
@@ -51,6 +52,7 @@ _HOME = {
     "Verdict": "protocols.corrections.verdict",
     "compare": "protocols.comparisons.comparing",
     "correct": "protocols.corrections.correction",
+    "distil": "protocols.distilling",
     "encode": "data.table",
     "encoder_of": "data.table",
     "evaluate": "evaluation",

@@ -156,6 +156,8 @@ SYNONYMS: Mapping[str, Mapping[str, str]] = {
     },
     "loss": {
         "focal_loss": "focal",
+        "distillation": "soft_targets",
+        "soft_labels": "soft_targets",
         "ce": "cross_entropy",
         "nll": "cross_entropy",
         "log_loss": "cross_entropy",

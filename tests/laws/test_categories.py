@@ -56,8 +56,9 @@ OF_OTHER_NETWORKS = {
     "attribution_smoothness",
     "local_independence",
     "l0_norm",
+    "similarity_preserving",
 }
-"""Penalties of images, ensembles or gates."""
+"""Penalties of images, ensembles, gates or a teacher."""
 SEEN_BY_PENALTIES = {
     "bounded_gradient": "it searches around the row, each column on its own",
     "worst_case": "it bounds what each column on its own could do",

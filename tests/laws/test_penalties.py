@@ -9,7 +9,7 @@ import pytest
 import torch
 from torch import Tensor, nn
 
-from conftest import CASES, case_named
+from conftest import CASES, Case, case_named
 from corrigible.declarations import declared
 from corrigible.errors import NoGradientError, UnsupportedModelError
 from corrigible.losses import cross_entropy
@@ -34,7 +34,7 @@ UNREACHED: dict[str, Callable[[nn.Module], set[str]]] = {
     "should_matter": lambda model: CONSTANT,
     "weight_norm": lambda model: {name for name, parameter in model.named_parameters() if parameter.ndim < 2},
     **dict.fromkeys(
-        ("activation_norm", "layer_sparsity", "contrastive"),
+        ("activation_norm", "layer_sparsity", "contrastive", "similarity_preserving"),
         lambda model: set(list(dict(model.named_parameters()))[-2:]),  # of the last layer
     ),
 }
@@ -47,7 +47,7 @@ WITHOUT_IMAGES = {"one_hot_table", "text_bag", "text_cnn"}
 WITH_FUNCTIONS = {"batchnorm_resnet", "functional_relu", "text_cnn"}
 """Networks whose activation functions are no layers."""
 REFUSED = dict.fromkeys(["grad_cam_overlap", "activation_evidence", "attribution_smoothness"], WITHOUT_IMAGES)
-REFUSED |= dict.fromkeys(["activation_norm", "layer_sparsity", "contrastive"], WITH_FUNCTIONS)
+REFUSED |= dict.fromkeys(["activation_norm", "layer_sparsity", "contrastive", "similarity_preserving"], WITH_FUNCTIONS)
 REFUSED["l0_norm"] = set(CASES)
 """penalty -> networks that it cannot be applied to and must refuse."""
 
@@ -62,6 +62,22 @@ OF_ANY_NETWORK = [name for name in PENALTIES if REFUSED.get(name) != set(CASES)]
 every_penalty = on_networks(PENALTIES)
 every_penalty_on_reviewed_rows = on_networks(ON_REVIEWED_ROWS)
 every_penalty_of_inputs = on_networks(name for name in FEEDBACK_PENALTIES if name not in OF_ACTIVATIONS)
+
+
+@pytest.fixture
+def case(request: pytest.FixtureRequest) -> Case:
+    """Each of the networks, with a teacher's features beside its rows."""
+    return taught(case_named(request.param))
+
+
+@pytest.fixture
+def smooth_case(smooth_case: Case) -> Case:
+    return taught(smooth_case)
+
+
+def taught(case: Case) -> Case:
+    features = case.batch.x.flatten(1)[:, :4].square()
+    return replace(case, batch=replace(case.batch, extra={"teacher": features}))
 
 
 class Blind(nn.Module):
@@ -107,7 +123,8 @@ def changed(model: nn.Module) -> nn.Module:
 
 def taken(batch: Batch, places: list[int]) -> Batch:
     tensors = ("index", "x", "y", "irrelevant", "relevant")
-    return replace(batch, **{tensor: getattr(batch, tensor)[places] for tensor in tensors})
+    extra = {name: values[places] for name, values in batch.extra.items()}
+    return replace(batch, **{tensor: getattr(batch, tensor)[places] for tensor in tensors}, extra=extra)
 
 
 def unmarked(batch: Batch) -> Batch:
@@ -274,7 +291,7 @@ def test_every_choice_of_a_setting_works(name, settings, case):
     ("name", "network"), [(name, network) for name in REFUSED for network in sorted(REFUSED[name])]
 )
 def test_refuses_a_network_that_it_cannot_look_into(name, network):
-    refused = case_named(network)
+    refused = taught(case_named(network))
     with pytest.raises(UnsupportedModelError):
         value(name, refused.model, refused.batch)
 

@@ -35,6 +35,7 @@ from corrigible.penalties.noise_consistency import noise_consistency
 from corrigible.penalties.right_for_better_reasons import right_for_better_reasons
 from corrigible.penalties.right_reasons import right_reasons
 from corrigible.penalties.should_matter import should_matter
+from corrigible.penalties.similarity_preserving import similarity_preserving
 from corrigible.penalties.weight_norm import weight_norm
 from corrigible.penalties.worst_case import worst_case
 
@@ -64,6 +65,7 @@ PENALTIES: dict[str, Callable[..., Any]] = {
         l0_norm,
         layer_sparsity,
         contrastive,
+        similarity_preserving,
     )
 }
 

@@ -7,7 +7,7 @@ from torch import nn
 from corrigible.arguments import whole_number
 from corrigible.data.dataset import as_dataset, labelled
 from corrigible.data.network_facts import model_facts
-from corrigible.data.protocol import columns_of
+from corrigible.data.protocol import Dataset, columns_of
 from corrigible.data.trained_columns import remember_columns
 from corrigible.models.building import built, facts_wanted
 from corrigible.models.networks import copied, trainable_network
@@ -44,13 +44,23 @@ def train(
     """
     dataset, seed = labelled(as_dataset(data)), whole_number("seed", seed)
     schedule = Schedule(epochs=epochs, batch_size=batch_size, learning_rate=learning_rate)
+    network = network_for(model, dataset, seed)
+    with shown(progress):
+        for _ in run(network, dataset, schedule, seed=seed):
+            pass
+    return network
+
+
+def network_for(model: nn.Module | str, dataset: Dataset, seed: int) -> nn.Module:
+    """A copy of the network, or a fresh network of that name, which fits the data set and remembers its columns.
+
+    Raises:
+        RecipeError, DataError, UnsupportedModelError: as `train`.
+    """
     if isinstance(model, str):
         network = built(model, {}, model_facts(dataset, facts_wanted(model)), seed)
     else:
         network = copied(trainable_network(model))
     require_fit(network, dataset)
     remember_columns(network, columns_of(dataset))
-    with shown(progress):
-        for _ in run(network, dataset, schedule, seed=seed):
-            pass
     return network

@@ -36,6 +36,7 @@ from corrigible.protocols.baselines.just_train_twice import just_train_twice
 from corrigible.protocols.baselines.last_layer_retraining import last_layer_retraining
 from corrigible.protocols.comparisons.comparing import compare
 from corrigible.protocols.corrections.correction import correct
+from corrigible.protocols.distilling import distil
 from corrigible.protocols.fresh_training import train
 from corrigible.protocols.limiting.limit_influence import limit_influence
 from corrigible.protocols.retraining.find_another_explanation import find_another_explanation
@@ -56,7 +57,7 @@ TRUST_CHECKS = (
     *(attack_explanation, explanation_robustness),
 )
 PROTOCOLS = (
-    *(train, correct, compare, find_another_explanation),
+    *(train, distil, correct, compare, find_another_explanation),
     *(group_dro, just_train_twice, last_layer_retraining),
     *(remove_and_retrain, label_randomisation, accuracy_under_attack, distilling, limit_influence),
 )

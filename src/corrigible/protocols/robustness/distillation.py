@@ -6,21 +6,21 @@ predicts.
 """
 
 from collections.abc import Generator
+from functools import partial
 from typing import Any
 
-import torch
 from jaxtyping import Float
 from torch import Tensor, nn
 from torch.nn.functional import log_softmax
 
 from corrigible.data.dataset import as_dataset, require_classes
 from corrigible.errors import RecipeError
+from corrigible.losses import soft_targets
 from corrigible.models.forward import Forward, Loss
 from corrigible.models.fresh_weights import untrained
-from corrigible.models.modes import evaluating
 from corrigible.models.networks import trainable_network
-from corrigible.outputs import class_logits
 from corrigible.protocols.schedule import Schedule, require_fit, run
+from corrigible.protocols.teacher import network_says, with_teacher
 from corrigible.training import Epoch
 from corrigible.types import Batch
 
@@ -49,8 +49,10 @@ def distilling(
     require_classes(dataset)
     teacher = untrained(model, seed=seed).requires_grad_(True)
     student = untrained(model, seed=seed + 1).requires_grad_(True)
-    for learner, loss in ((teacher, divided(temperature)), (student, soft_labels(teacher, temperature))):
-        yield from run(learner, dataset, schedule, loss=loss, seed=seed)
+    yield from run(teacher, dataset, schedule, loss=divided(temperature), seed=seed)
+    soft = partial(soft_targets, temperature=temperature, share=1.0)
+    taught = with_teacher(dataset, network_says(teacher, dataset))
+    yield from run(student, taught, schedule, loss=soft, seed=seed)
     return student
 
 
@@ -60,16 +62,5 @@ def divided(temperature: float) -> Loss:
     def loss(forward: Forward, batch: Batch) -> Float[Tensor, " batch"]:
         log_probs = log_softmax(forward.logits / temperature, dim=1)
         return -log_probs.gather(1, batch.y[:, None])[:, 0]
-
-    return loss
-
-
-def soft_labels(teacher: nn.Module, temperature: float) -> Loss:
-    """The cross-entropy to the teacher's probabilities, with both models' logits divided by the temperature."""
-
-    def loss(forward: Forward, batch: Batch) -> Float[Tensor, " batch"]:
-        with evaluating(teacher), torch.no_grad():
-            probs = (class_logits(teacher(forward.x.detach().clone())) / temperature).softmax(dim=1)
-        return -(probs * log_softmax(forward.logits / temperature, dim=1)).sum(dim=1)
 
     return loss

@@ -1,0 +1,60 @@
+"""Hinton, Vinyals and Dean 2015, Distilling the knowledge in a neural network: a student learns a teacher's
+probabilities.
+"""
+
+from jaxtyping import Float
+from torch import Tensor
+from torch.nn.functional import log_softmax
+
+from corrigible.errors import DataError, RecipeError
+from corrigible.models.forward import Forward
+from corrigible.types import Batch
+
+
+def soft_targets(
+    forward: Forward, batch: Batch, *, temperature: float = 2.0, share: float = 0.9
+) -> Float[Tensor, " batch"]:
+    """The cross-entropy to the teacher's softened probabilities, and for the rest of the share the task's loss.
+
+    ``extra["teacher"]`` holds what the teacher says of each row. For classes these are logits, or logarithms of
+    probabilities, (row, class): both models' logits are divided by the temperature, and the cross-entropy is multiplied
+    by its square, so that its gradient keeps its size. For other tasks they are predictions in the form of the labels,
+    which take the labels' place in the task's loss.
+
+    Args:
+        temperature: above 0; the larger it is, the more classes other than the likeliest count.
+        share: of the teacher in the loss, from 0 to 1; 1 leaves the labels out.
+
+    Raises:
+        RecipeError: a temperature that is not above 0, or a share outside 0 to 1.
+        DataError: no ``extra["teacher"]``, or one of another shape than the logits.
+    """
+    if not (0 < temperature < float("inf") and 0 <= share <= 1):
+        raise RecipeError(
+            f"temperature is {temperature} and share is {share}; expected a temperature above 0 and a share from 0 to 1"
+        )
+    taught = _from_teacher(forward, batch, temperature)
+    return taught if share == 1 else share * taught + (1 - share) * _task_loss(forward, batch.y, batch)
+
+
+def _from_teacher(forward: Forward, batch: Batch, temperature: float) -> Float[Tensor, " batch"]:
+    if "teacher" not in batch.extra:
+        raise DataError(
+            "soft_targets finds no extra['teacher'] beside the rows: give TensorData(…, extra={'teacher': logits}), or "
+            "call corrigible.distil"
+        )
+    teacher = batch.extra["teacher"].to(forward.outputs)
+    if forward.task.logits is None:
+        return _task_loss(forward, teacher, batch)
+    logits = forward.logits
+    if teacher.shape != logits.shape:
+        raise DataError(
+            f"extra['teacher'] has shape {tuple(teacher.shape)} on these rows; the model gives {tuple(logits.shape)}: "
+            "expected a number for each row and class"
+        )
+    probs = (teacher / temperature).softmax(dim=1)
+    return -(temperature**2) * (probs * log_softmax(logits / temperature, dim=1)).sum(dim=1)
+
+
+def _task_loss(forward: Forward, y: Tensor, batch: Batch) -> Float[Tensor, " batch"]:
+    return forward.task.loss(forward.outputs, y, batch.extra)
