@@ -58,11 +58,16 @@ def test_what_was_not_answered_is_asked_of_the_next_run_and_a_long_question_hold
     assert large.result(20) == ("0002-correct", b"")
 
 
-def test_it_is_started_again_where_it_ended(looker, heard):
-    with pytest.raises(StudyError, match="starts again"):
+def test_it_is_started_again_where_it_ended_and_asked_again_once(looker, heard):
+    waiting, other = looker.ask("sleep"), looker.ask("anything")
+    until(lambda: heard)
+    waiting.cancel()
+    looker._process.kill()
+    assert other.result(20) == ("0001-train", b"")
+    with pytest.raises(StudyError, match="ended twice"):
         looker.ask("end").result(20)
     assert looker.ask("anything").result(20) == ("0001-train", b"")
-    assert heard == ["ready", "restarted", "ready"]
+    assert heard == ["ready"] + ["restarted", "ready"] * 3
 
 
 def test_one_that_could_not_begin_is_started_again_when_somebody_asks(tmp_path, looker, heard):

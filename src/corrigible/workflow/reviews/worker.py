@@ -15,7 +15,7 @@ from typing import Any
 from corrigible.errors import StudyError
 
 log = logging.getLogger(__name__)
-ENDED = "the model's process ended while it worked on this; it starts again: look once more in a moment"
+ENDED = "the model's process ended twice while it worked on this; it starts again: look at something else"
 DOWN = "the model's process does not run; load the page again, which starts it"
 MOST_STARTS = 5
 """How often in a row the process is started that ends before it is ready."""
@@ -37,6 +37,8 @@ class _Question:
     def __init__(self, number: int, do: str, about: Mapping[str, Any]) -> None:
         self.message = json.dumps({"id": number, "do": do, "about": about}).encode()
         self.found: Future[tuple[Any, bytes]] = Future()
+        self.is_suspect = False
+        """Whether the process ended once before it answered this."""
 
     def fail(self, reason: str) -> None:
         if self.found.set_running_or_notify_cancel():
@@ -52,7 +54,8 @@ class _Question:
 class Worker:
     """The looker for one run of a study; it is started again when it ends, unless it does so before it is ready.
 
-    No method waits for the process: what is asked is sent by a thread of its own.
+    What was asked before it ended is asked again, once. No method waits for the process: a thread of its own sends what
+    is asked.
 
     Args:
         hear: is called, in a thread of its own, with each event that the looker tells.
@@ -152,7 +155,6 @@ class Worker:
         except (EOFError, OSError):
             pass
         process.join()
-        pipe.close()
         self._restart(process)
 
     def _take(self, message: Mapping[str, Any], payload: bytes) -> None:
@@ -174,17 +176,25 @@ class Worker:
                 return  # Another one took its place, or all is over.
             self._failures += 1
             is_gone = self._failures > MOST_STARTS
-            self._fail_all(DOWN if is_gone else ENDED)
             if is_gone:
                 self._process, self._ended = None, time.monotonic()
                 self._sent.put(None)
+                self._fail_all(DOWN)
             else:
+                self._suspect_all()
                 self._begin()
         if is_gone:
             self.hear({"event": "gone"})
         else:
             log.warning("the process that holds the model ended and is started again")
             self.hear({"event": "restarted"})
+
+    def _suspect_all(self) -> None:
+        """Keep what was asked, to ask it again; what was asked at two such ends may be their cause."""
+        for number, question in list(self._pending.items()):
+            if question.is_suspect:
+                self._pending.pop(number).fail(ENDED)
+            question.is_suspect = True
 
     def _fail_all(self, reason: str) -> None:
         lost = list(self._pending.values())
