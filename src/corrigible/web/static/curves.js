@@ -18,7 +18,7 @@ export class Curves {
   begin(name) {
     this.charts = new Map();
     this.row = el("div", { class: "curves" });
-    this.node.append(el("section", { class: "training", "aria-label": `Training of “${name}”` }, el("h3", {}, name), this.row));
+    this.node.append(el("section", { class: "training", "aria-label": `Training of “${name}”` }, el("h2", {}, name), this.row));
   }
 
   end() {

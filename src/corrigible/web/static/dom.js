@@ -57,9 +57,10 @@ export function capitalised(words) {
   return words.slice(0, 1).toUpperCase() + words.slice(1);
 }
 
-/** What the two colours of an explanation mean. */
-export function colourKey(prediction) {
-  return [el("span", { class: "key for" }), `for ${prediction}`, el("span", { class: "key against" }), "against it"];
+/** What the two colours of an explanation mean; with a scale, how many times the average has the full colour. */
+export function colourKey(prediction, { fullAt, part, thing } = {}) {
+  if (!fullAt) return [el("span", { class: "key for" }), `for ${prediction}`, el("span", { class: "key against" }), "against it"];
+  return ["against it ", el("span", { class: "scale", "aria-hidden": "true" }), ` for ${prediction}. Full colour: ${fullAt} times the average ${part}, in every ${thing}.`];
 }
 
 /** The time of day, or the date where it was not today. */

@@ -98,7 +98,7 @@ class ImageWork {
     return el("div", { class: "heat-bar" },
       el("label", { class: "slider" }, "Heat ", this.slider),
       el("label", {}, "Explained by ", this.menu), this.besideButton,
-      el("span", { class: "muted" }, colourKey(this.item.prediction)));
+      el("span", { class: "muted" }, colourKey(this.item.prediction, { fullAt: this.item.image.full_at, part: "pixel", thing: "image" })));
   }
 
   async loadMap() {

@@ -1,8 +1,10 @@
 // What a correction changed, on the same items, and the decision about it.
 import { itemHref } from "./api.js";
-import { button, capitalised, chance, el } from "./dom.js";
+import { button, capitalised, chance, colourKey, el, percent } from "./dom.js";
+import { coloured, WORDS_SCALE } from "./text.js";
 import { reviewer } from "./who.js";
 
+const MOST_BARS = 8;
 const TONES = { corrected: "good", "partly corrected": "middling", "no reliance found": "middling", failed: "bad" };
 
 /** The parts of the page that show an outcome; `decide(decision, author, note)` stores the decision, `measure()`
@@ -12,7 +14,7 @@ export function outcome(found, { things, isMeasuring, measure, decide }) {
     found.verdict ? verdict(found) : null,
     decision(found, { isMeasuring, measure, decide }),
     found.doubts.length ? el("section", { class: "caution" }, el("h2", {}, "Look again at"), el("ul", {}, found.doubts.map((words) => el("li", {}, words)))) : null,
-    el("section", {}, el("h2", {}, `The same ${things}, before and after`), el("div", { class: "cards" }, found.items.map(card))),
+    el("section", {}, el("h2", {}, `The same ${things}, before and after`), key(found), el("div", { class: "cards" }, found.items.map(card))),
     measurements(found),
   ].filter(Boolean);
 }
@@ -59,6 +61,13 @@ function unmeasured(isMeasuring, measure) {
   return el("div", {}, why, start);
 }
 
+/** What the colours of the cards mean. */
+function key({ items: [first], full_at: fullAt }) {
+  if (!first) return null;
+  const scale = first.picture ? { fullAt, part: "pixel", thing: "image" } : first.after.text ? WORDS_SCALE : {};
+  return el("p", { class: "key-line" }, colourKey("what is predicted", scale));
+}
+
 function card(item) {
   const { split, row, name, label, before, after, picture, reviewed } = item;
   const sides = [["before", before], ["after", after]];
@@ -66,26 +75,26 @@ function card(item) {
     el("figcaption", {}, el("a", { class: "file", href: itemHref(split, row) }, name), `label ${label}`, reviewed ? ", reviewed" : ""),
     el("div", { class: "pair" }, sides.map(([when, side]) => el("div", {},
       picture ? el("div", { class: "over" }, el("img", { src: picture, alt: `${name}, ${when}` }), side.map ? el("img", { src: side.map, alt: "", class: "heat" }) : null) : null,
-      side.table ? bars(side.table) : null, side.text ? words(side.text) : null,
+      side.table ? bars(item, side) : null, side.text ? words(side.text) : null,
       el("p", { class: side.prediction === label ? "" : "wrong" }, el("span", { class: "muted" }, `${when}: `), side.prediction, ` (${chance(side.certainty)})`)))));
 }
 
-function bars(table) {
-  const largest = Math.max(...table.map(({ share }) => Math.abs(share)), 1e-9);
-  return el("ul", { class: "small-bars" }, table.slice(0, 8).map(({ title, share }) => {
+/** The features that weigh most, before or after, on a scale that both sides share. */
+function bars({ before, after }, side) {
+  const size = ({ share }) => Math.abs(share);
+  const largest = Math.max(...before.table.map(size), ...after.table.map(size), 1e-9);
+  const weight = (entry, place) => Math.max(size(entry), size(after.table[place]));
+  const places = before.table.map((entry, place) => [weight(entry, place), place]).sort(([one], [other]) => other - one).slice(0, MOST_BARS);
+  return el("ul", { class: "small-bars" }, places.map(([, place]) => {
+    const { title, share } = side.table[place];
     const bar = el("i", { class: share >= 0 ? "for" : "against" });
     bar.style.width = `${(50 * Math.abs(share)) / largest}%`;
-    return el("li", {}, el("span", {}, title), el("span", { class: "track" }, bar));
+    return el("li", {}, el("span", {}, title), el("span", { class: "track" }, bar), el("span", { class: "number" }, percent(share, { signed: true })));
   }));
 }
 
 function words(text) {
-  const largest = Math.max(...text.map(({ share }) => Math.abs(share)), 1e-9);
-  return el("p", { class: "words" }, text.flatMap(({ word, share }) => {
-    const node = el("span", { class: `word ${share >= 0 ? "for" : "against"}` }, word);
-    node.style.setProperty("--strength", `${Math.round((48 * Math.abs(share)) / largest)}%`);
-    return [node, " "];
-  }));
+  return el("p", { class: "words" }, text.flatMap(({ word, share }) => [coloured(el("span", { class: "word" }, word), share, text.length), " "]));
 }
 
 function measurements({ measurements: found }) {

@@ -40,7 +40,8 @@ export class Panel {
     this.trouble = el("p", { class: "trouble", role: "alert" });
     this.told = el("p", { class: "told", role: "status" });
     return [
-      this.item.proposals.length ? el("section", {}, el("h2", {}, "What the model looks at"), this.proposals) : null,
+      el("section", {}, el("h2", {}, "What the model looks at"), this.order(), this.proposals,
+        this.item.absence ? el("p", { class: "absence" }, this.item.absence) : null),
       el("section", { class: "mark" }, this.meaning, this.where, this.counts,
         el("label", { class: "note" }, "Why ", this.noteField)),
       el("section", { class: "answers" }, this.trouble, this.told, this.save, ANSWERS.map(({ answer, key, words }) =>
@@ -50,14 +51,21 @@ export class Panel {
     ];
   }
 
+  /** What the numbers beside proposals are, and in which order they stand. */
+  order() {
+    const { proposals } = this.item;
+    if (!proposals.length) return null;
+    const isByEffect = proposals.some(({ effect }) => Number.isFinite(effect));
+    return el("p", { class: "order" }, el("span", {}, isByEffect ? "Strongest effect first" : "Largest share first"), el("span", {}, "Share of the explanation"));
+  }
+
   proposal({ id, title, share }, place) {
-    const [name, ...facts] = /\d\s?%/.test(title) ? title.split(/[,:] (?=[\d<])/) : [title, share === null ? "it is ranked among the suspects" : `${percent(share)} of the explanation`];
     return el("li", {}, el("button", {
       type: "button", "aria-pressed": "false", "data-proposal": id,
       onclick: () => this.choose(id),
       onpointerenter: () => this.work()?.point?.(id), onpointerleave: () => this.work()?.point?.(null),
       onfocus: () => this.work()?.point?.(id), onblur: () => this.work()?.point?.(null),
-    }, el("kbd", {}, String(place + 1)), el("span", {}, el("strong", {}, name), el("small", {}, facts.join(" · ")))));
+    }, el("kbd", {}, String(place + 1)), el("strong", {}, title), el("small", {}, share === null ? "suspected" : percent(share))));
   }
 
   /** The view of the item is there; what was chosen before that is chosen now. */

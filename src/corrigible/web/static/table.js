@@ -23,6 +23,7 @@ class TableWork {
       el("p", { class: "key-line" },
         colourKey(item.prediction),
         el("span", { class: "buttons" }, this.changeButton, this.resetButton)),
+      el("p", { class: "features-head", "aria-hidden": "true" }, ["Feature", "Value", "Against or for", "Share", "Among all rows", ""].map((words) => el("span", {}, words))),
       el("ul", { class: "features" }, [...this.rows.values()].map((row) => row.node)));
     this.draw(item.table);
     this.changed();
@@ -98,7 +99,7 @@ class TableWork {
   reset() {
     this.asked += 1;
     this.values = {};
-    for (const { field, entry } of this.rows.values()) field.value = entry.value;
+    for (const { field, entry } of this.rows.values()) field.value = entry.kind === "number" ? plain(entry.value) : entry.value;
     this.resetButton.hidden = true;
     this.draw(this.item.table);
     this.context.predicted(null);
@@ -140,11 +141,17 @@ function population(entry, dot) {
     el("span", { class: "line" }, dot), el("small", {}, el("span", {}, String(low)), el("span", {}, String(high))));
 }
 
+/** A number as a field takes it, without narrow spaces and with a hyphen; empty where it is unknown. */
+function plain(value) {
+  const found = String(value).replace(/\s/g, "").replace("−", "-");
+  return Number.isNaN(Number(found)) ? "" : found;
+}
+
 function entryField({ title, kind, value, levels, min, max }, edited) {
   const label = `What if ${title} were`;
   if (kind === "number") {
     const field = el("input", {
-      type: "number", step: "any", min, max, value, "aria-label": label, class: "field",
+      type: "number", step: "any", min, max, value: plain(value), "aria-label": label, class: "field",
       oninput: () => edited(field.value === "" ? null : Number(field.value)),
     });
     return field;

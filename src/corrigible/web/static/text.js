@@ -2,9 +2,20 @@
 import { colourKey, el, percent } from "./dom.js";
 import { FeatureMarks } from "./marks.js";
 
+const FULL_AT = 4;
+export const WORDS_SCALE = { fullAt: FULL_AT, part: "word", thing: "text" };
+
 /** Builds the view of a text; `context` offers changed() and announce(words), `scope()` where marks hold. */
 export async function mountText(item, context) {
   return new TextWork(item, context);
+}
+
+/** Colours a word by its share of the explanation; full from FULL_AT times the average of so many words on, so that
+ * colours of several texts compare. */
+export function coloured(node, share, count) {
+  node.style.setProperty("--strength", `${Math.round(48 * Math.min(1, (Math.abs(share) * count) / FULL_AT))}%`);
+  node.classList.add(share >= 0 ? "for" : "against");
+  return node;
 }
 
 class TextWork {
@@ -20,7 +31,7 @@ class TextWork {
       onpointermove: (event) => this.drag(event), onpointerup: () => { this.from = null; }, onpointercancel: () => { this.from = null; },
     }, this.words.flatMap((word) => [word, " "]));
     this.node = el("div", { class: "text-work" },
-      el("p", { class: "key-line" }, colourKey(item.prediction)),
+      el("p", { class: "key-line" }, colourKey(item.prediction, WORDS_SCALE)),
       this.list,
       el("p", { class: "muted" }, "Click words, or drag over a phrase. With “every text”, the phrase is marked wherever it stands."));
     this.changed();
@@ -31,10 +42,7 @@ class TextWork {
       class: "word", role: "option", id: `word-${this.item.split}-${this.item.row}-${place}`, "aria-selected": "false",
       title: `${word}: ${percent(share, { signed: true })}`,
     }, word);
-    const largest = Math.max(...this.item.text.map((each) => Math.abs(each.share)), 1e-9);
-    node.style.setProperty("--strength", `${Math.round((48 * Math.abs(share)) / largest)}%`);
-    node.classList.add(share >= 0 ? "for" : "against");
-    return node;
+    return coloured(node, share, this.item.text.length);
   }
 
   placeOf(target) {

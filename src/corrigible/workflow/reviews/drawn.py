@@ -10,12 +10,14 @@ from torch import Tensor
 from corrigible.data.image_decoding import damage_ignored, decoded, plain
 from corrigible.data.image_masks import images_of
 from corrigible.data.image_names import path_inside
-from corrigible.pictures import LIMIT_QUANTILE, brightness_of, channels_of, diverging, shades
+from corrigible.pictures import brightness_of, channels_of, diverging, shades
 from corrigible.regions.segmentations import segments_of
 from corrigible.workflow.reviews.subject import Subject
 
 LONGEST_SIDE, THUMB = 1024, 96
 """Of a picture and of a small one, in pixels."""
+FULL_AT = 8
+"""How many times its average a pixel has the full colour: the same in every picture, so that colours compare."""
 NUM_SAMPLED = 64
 """Rows from which it is learned which values are black and white."""
 
@@ -49,11 +51,10 @@ def attribution_map(subject: Subject, split: str, row: int, method: str) -> byte
 
 
 def map_png(attribution: Tensor) -> bytes:
-    """One attribution of an image, summed over channels."""
+    """One attribution of an image, summed over channels; full colour from ``FULL_AT`` times its average pixel on."""
     plane = channels_of(attribution.float()).sum(dim=0).numpy()
     sizes = np.abs(plane)
-    limit = float(np.quantile(sizes, LIMIT_QUANTILE) or sizes.max()) or 1.0
-    opacity = np.clip(sizes / limit, 0, 1)
+    opacity = np.clip(sizes / (FULL_AT * (sizes.mean() or 1.0)), 0, 1)
     # The full colour everywhere: how strong it is, the opacity says.
     colours = diverging(np.sign(plane), limit=1.0)
     return _png(Image.fromarray(np.dstack([colours, (opacity * 255).round().astype(np.uint8)]), mode="RGBA"))

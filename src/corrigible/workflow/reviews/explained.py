@@ -1,5 +1,6 @@
 """One item as a page shows it: what is predicted and why, what was proposed, and its parts in words."""
 
+from collections.abc import Sequence
 from typing import Any
 
 import torch
@@ -8,9 +9,10 @@ from corrigible.data.dataset import TensorData
 from corrigible.errors import CorrigibleError
 from corrigible.feedback.masks import fingerprint
 from corrigible.regions.proposals import proposals
-from corrigible.types import Pixels, Proposal
+from corrigible.types import Proposal
 from corrigible.workflow.region_titles import region_title
 from corrigible.workflow.reviews.addresses import map_address, picture_address, segments_address
+from corrigible.workflow.reviews.drawn import FULL_AT
 from corrigible.workflow.reviews.regions import region_as_json
 from corrigible.workflow.reviews.subject import TITLES, Subject
 from corrigible.workflow.reviews.tables import table_of
@@ -19,6 +21,8 @@ from corrigible.workflow.task_words import percent
 MOST_PROPOSALS = 9
 SHARP = 64
 """Pictures up to this side are shown with their pixels."""
+STANDS_OUT, DENSE = 0.15, 2.0
+"""The share of the explanation, and how many times its area, that a part holds which stands out."""
 
 
 def item_of(subject: Subject, split: str, row: int, method: str = "") -> dict[str, Any]:
@@ -39,8 +43,10 @@ def item_of(subject: Subject, split: str, row: int, method: str = "") -> dict[st
         "method": {"name": method, "title": TITLES.get(method, method.replace("_", " "))},
         "explains": explains(subject, rows, said),
         "fingerprint": fingerprint(rows.x[0]),
-        "proposals": _proposals(subject, split, row),
     }
+    offered, trouble = _proposals(subject, split, row)
+    found["proposals"] = [proposal_as_json(subject, proposal) for proposal in offered]
+    found["absence"] = trouble or absence_of(offered)
     if subject.kind == "image":
         found["image"] = _image(subject, split, row, method)
         return found
@@ -75,27 +81,39 @@ def _image(subject: Subject, split: str, row: int, method: str) -> dict[str, Any
         "width": width,
         "height": height,
         "pixelated": max(height, width) <= SHARP,
+        "full_at": FULL_AT,
     }
 
 
-def _proposals(subject: Subject, split: str, row: int) -> list[dict[str, Any]]:
-    """What may be accepted with one click; nothing for models into which the methods cannot look."""
+def _proposals(subject: Subject, split: str, row: int) -> tuple[list[Proposal], str]:
+    """What may be accepted with one click; nothing, and why, for models into which the methods cannot look."""
     try:
         (found,) = proposals(subject.model, subject.data[split], [row], most=MOST_PROPOSALS, seed=subject.seed)
-    except CorrigibleError:
-        return []
-    return [proposal_as_json(subject, proposal) for proposal in found]
+    except CorrigibleError as error:
+        return [], f"Nothing is proposed: {error}."
+    return found, ""
+
+
+def absence_of(offered: Sequence[Proposal]) -> str:
+    """A sentence that says that no part stands out; empty where one holds much of the explanation in little room.
+
+    That is ``STANDS_OUT`` of the explanation, and ``DENSE`` times as much as its area would hold of an even one.
+    """
+    if not offered:
+        return "No part stands out: the explanation is 0 everywhere."
+    if any(each.share >= max(STANDS_OUT, DENSE * each.area) for each in offered):
+        return ""
+    strongest = max(offered, key=lambda each: each.share)
+    return f"No single part stands out: the strongest holds {percent(strongest.share)} of the explanation."
 
 
 def proposal_as_json(subject: Subject, proposal: Proposal) -> dict[str, Any]:
     """The proposal in the form that a page reads."""
-    title, region = region_title(proposal.region, subject.labels), proposal.region
-    if isinstance(region, Pixels) and region.mask.ndim > 1:
-        title += f", {percent(proposal.area)} of the picture"
     return {
         "id": proposal.id,
-        "title": f"{title}: {percent(proposal.share)} of the explanation",
+        "title": region_title(proposal.region, subject.labels),
         "share": proposal.share,
         "area": proposal.area,
-        "region": region_as_json(region),
+        "effect": proposal.effect,
+        "region": region_as_json(proposal.region),
     }

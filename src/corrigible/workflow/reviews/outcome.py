@@ -15,7 +15,7 @@ from corrigible.study import Run, Study
 from corrigible.types import Measurement
 from corrigible.workflow.deciding import correction_named
 from corrigible.workflow.reviews.addresses import picture_address
-from corrigible.workflow.reviews.drawn import map_png
+from corrigible.workflow.reviews.drawn import FULL_AT, map_png
 from corrigible.workflow.reviews.explained import words_of
 from corrigible.workflow.reviews.regions import BEGINS
 from corrigible.workflow.reviews.subject import Subject, seen_by
@@ -48,6 +48,7 @@ def outcome_of(study: Study, run: str, reviewed: Sequence[tuple[str, int]], *, s
         "measured": bool(evaluation),
         "verdict": {name: verdict[name] for name in ("outcome", "sentence", "where")} if verdict else None,
         "measurements": _measurements(evaluation, corrected, study.recipe.labels) if evaluation else [],
+        "full_at": FULL_AT,
         "items": _items(study, corrected, list(dict.fromkeys(reversed(reviewed))), subject),
         "doubts": _doubts(corrected),
     }

@@ -18,6 +18,8 @@ from corrigible.types import Columns
 from corrigible.workflow.reviews.subject import Subject
 
 LOW, HIGH = 0.05, 0.95
+NOISE = 1e-6
+"""What numbers of 32 bits cannot tell from 0, as a share of how far the values lie apart."""
 YES, NO = "yes", "no"
 MOST_INPUT = 1e12
 """Largest size of an input, in the unit of the model's inputs, for which it is said what the model predicts."""
@@ -86,7 +88,8 @@ def _feature(subject: Subject, columns: Columns, name: str, x: Tensor, share: fl
     if usual.is_yes_no:
         value = "unknown" if number is None else YES if number else NO
         return {**found, "value": value, "kind": "yes_no", "levels": [NO, YES], "population": None}
-    return {**found, "value": _told(number), "kind": "number", **_population(usual.values, number)}
+    span = float(usual.values[-1] - usual.values[0])
+    return {**found, "value": _told(number, span), "kind": "number", **_population(usual.values, number, span)}
 
 
 def _number(columns: Columns, name: str, places: list[int], x: Tensor) -> float | None:
@@ -109,20 +112,21 @@ def _usual(subject: Subject, columns: Columns, place: int) -> Usual:
     return found
 
 
-def _population(values: Tensor, number: float | None) -> dict[str, Any]:
+def _population(values: Tensor, number: float | None, span: float) -> dict[str, Any]:
     low, median, high = (float(values.quantile(q)) for q in (LOW, 0.5, HIGH))
     at = None if number is None else float((values <= number + 1e-6 * (1 + abs(number))).double().mean())
-    told = {"low": _rounded(low), "median": _rounded(median), "high": _rounded(high), "at": at}
-    return {"population": told, "min": _rounded(float(values[0])), "max": _rounded(float(values[-1]))}
+    told = {"low": _told(low, span), "median": _told(median, span), "high": _told(high, span), "at": at}
+    return {"population": told, "min": _rounded(float(values[0]), span), "max": _rounded(float(values[-1]), span)}
 
 
-def _rounded(value: float) -> float:
-    """The value as far as numbers of 32 bits tell."""
-    return float(f"{value:.6g}")
+def _rounded(value: float, span: float) -> float:
+    """The value as far as numbers of 32 bits tell it, beside others that lie this far apart."""
+    largest = max(span, abs(value))
+    return float(f"{value:.6g}") if abs(value) > NOISE * largest else 0.0
 
 
-def _told(number: float | None) -> str:
-    return "unknown" if number is None else f"{_rounded(number):,.6g}".replace(",", "\u202f").replace("-", "−")
+def _told(number: float | None, span: float) -> str:
+    return "unknown" if number is None else f"{_rounded(number, span):,.6g}".replace(",", "\u202f").replace("-", "−")
 
 
 def _write(x: Tensor, columns: Columns, name: str, value: Any, subject: Subject) -> None:
