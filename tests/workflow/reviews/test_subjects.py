@@ -11,10 +11,10 @@ from torch import nn
 from corrigible.data.dataset import TensorData
 from corrigible.data.tokens import Tokens
 from corrigible.errors import FeedbackError
-from corrigible.types import Columns, Features, Phrase
+from corrigible.types import Columns, Features, Phrase, Proposal
 from corrigible.workflow.reviews import drawn
 from corrigible.workflow.reviews.counting import count_of, rows_with
-from corrigible.workflow.reviews.explained import item_of
+from corrigible.workflow.reviews.explained import absence_of, item_of
 from corrigible.workflow.reviews.subject import Subject
 from corrigible.workflow.reviews.tables import what_if
 
@@ -53,7 +53,7 @@ def test_a_tables_item_is_in_its_own_units(table):
     item = item_of(table, "train", 40)
     age, site, sick = item["table"]
     assert (age["title"], age["value"], age["kind"]) == ("age in years", "70", "number")
-    assert age["population"] == {"low": 32.0, "median": 50.0, "high": 68.0, "at": 1.0}
+    assert age["population"] == {"low": "32", "median": "50", "high": "68", "at": 1.0}
     assert (age["min"], age["max"]) == (30.0, 70.0)
     assert (site["value"], site["levels"], site["kind"]) == ("Aachen", ["Aachen", "b"], "category")
     assert (sick["value"], sick["kind"]) == ("no", "yes_no")
@@ -145,3 +145,34 @@ def test_a_map_is_red_where_the_score_rises_and_opaque_where_it_is_strong():
 
 def test_an_unknown_method_is_the_usual_one(images):
     assert item_of(images, "train", 0, "os:system")["method"]["name"] == "occlusion"
+
+
+def test_what_32_bits_make_of_a_zero_is_shown_as_zero():
+    x = torch.tensor([[-0.1], [2.3], [5.0]])
+    columns = Columns(("wage",), ("wage",), (False,), shift=(1e4,), scale=(1e5,))
+    data = TensorData((x * 1e5 - 1e4) / 1e5, torch.tensor([0, 0, 1]), columns=columns)
+    x[0] = -0.1 + 1e-9
+    shown = item_of(Subject(linear([1.0]), {"train": data}, "integrated_gradients"), "train", 0)["table"][0]["value"]
+    assert shown == "−10\u202f000"
+    zero = TensorData(torch.full((3, 1), -0.1) + torch.tensor([[0.0], [1e-9], [1.0]]), data.y, columns=columns)
+    subject = Subject(linear([1.0]), {"train": zero}, "integrated_gradients")
+    assert item_of(subject, "train", 0)["table"][0]["value"] == "0"
+
+
+@pytest.mark.parametrize(("shares", "told"), [
+    ([(0.5, 0.1), (0.2, 0.4)], ""),
+    ([(0.1, 0.01), (0.6, 0.5)], "No single part stands out: the strongest holds 60"),
+    ([(0.14, 0.01)], "No single part stands out: the strongest holds 14"),
+    ([], "No part stands out: the explanation is 0 everywhere."),
+])  # fmt: skip
+def test_it_is_said_where_no_part_stands_out(shares, told):
+    offered = [Proposal(Features((f"f{place}",)), *each, (0,)) for place, each in enumerate(shares)]
+    assert absence_of(offered).startswith(told) and bool(absence_of(offered)) == bool(told)
+
+
+def test_the_same_colour_means_the_same_multiple_of_the_average():
+    even, spot = torch.ones(1, 8, 8), torch.zeros(1, 8, 8)
+    spot[0, 0, 0] = 3.0
+    opacity = [np.asarray(Image.open(io.BytesIO(drawn.map_png(values))))[..., 3] for values in (even, 100 * even, spot)]
+    assert (opacity[0] == round(255 / drawn.FULL_AT)).all() and (opacity[1] == opacity[0]).all()
+    assert opacity[2][0, 0] == 255 and opacity[2].sum() == 255

@@ -11,6 +11,7 @@ from torch import Tensor, nn
 from corrigible.data.dataset import TensorData, rows_of, shape_of, task_of
 from corrigible.data.protocol import Dataset, class_named, class_names_of, columns_of, files_of, tokens_of
 from corrigible.data.shown_names import in_words
+from corrigible.errors import StudyError
 from corrigible.explanations.explaining import EXPLAINERS, explain
 from corrigible.explanations.words import by_token, settings_for_texts
 from corrigible.recipe import load_data
@@ -192,4 +193,7 @@ def subject_of(study: Study, run: Run) -> Subject:
     # As in a report: what a patch does is what people who do not program understand.
     method, settings = (COVERED, {}) if is_image else (recipe.explain.method, recipe.explain.settings)
     about: dict[str, Any] = {"labels": recipe.labels, "seed": recipe.seed, "run": run.name, "label": run.label}
-    return Subject(model, data, method, settings, **about)
+    subject = Subject(model, data, method, settings, **about)
+    if subject.kind == "table" and columns_of(subject.first) is None:
+        raise StudyError("the columns of the data have no names, by which they are marked; name them in its columns")
+    return subject

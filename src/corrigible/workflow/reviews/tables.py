@@ -71,7 +71,7 @@ def _columns(subject: Subject, rows: TensorData) -> Columns:
     """The columns; numbered ones for rows without names."""
     if rows.columns is not None:
         return rows.columns
-    return separate_columns([f"input {place + 1}" for place in range(math.prod(subject.shape))])
+    return separate_columns([f"column {place}" for place in range(math.prod(subject.shape))])
 
 
 def _feature(subject: Subject, columns: Columns, name: str, x: Tensor, share: float) -> dict[str, Any]:
