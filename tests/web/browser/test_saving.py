@@ -1,5 +1,6 @@
 """Nothing that was said is lost or stored twice: two tabs, a server that is killed, a reload."""
 
+import json
 from typing import Any
 
 from served import Served, next_item, open_item, ready, saved, watched
@@ -77,3 +78,41 @@ def test_an_answer_that_was_stored_but_not_acknowledged_is_not_stored_again(tab:
     answers, masks = _stored(digits)
     assert (answers, len(masks)) == (["marked"], 1)
     tab.problems = [problem for problem in tab.problems if "Failed to load resource" not in problem]
+
+
+def test_a_refused_answer_is_edited_with_its_marks_in_place(tab: Any, digits: Served) -> None:
+    refusal = {"status": 422, "content_type": "application/json", "body": json.dumps({"error": "the data changed"})}
+    tab.route("**/api/answer", lambda route: route.fulfill(**refusal), times=1)
+    open_item(tab, digits, "train", 0)
+    tab.locator(".proposals button").first.click()
+    tab.locator(".note input").fill("its edge")
+    next_item(tab, tab.locator(".save").click)
+    notice = tab.locator(".notice")
+    notice.get_by_text("the data changed").wait_for()
+    assert _stored(digits)[0] == []
+    notice.get_by_role("link", name="Edit").click()
+    ready(tab)
+    tab.wait_for_selector(".save[aria-disabled=false]")
+    assert tab.locator(".note input").input_value() == "its edge"
+    proposed = tab.evaluate("fetch('/api/item/train/0').then((r) => r.json())")["proposals"][0]
+    next_item(tab, tab.locator(".save").click)
+    saved(tab)
+    notice.wait_for(state="detached")
+    answers, masks = _stored(digits)
+    assert answers == ["marked"] and masks[0] == round(28 * 28 * proposed["area"])
+    tab.problems = [problem for problem in tab.problems if "422" not in problem]
+
+
+def test_who_has_no_name_is_asked_once(tab: Any, digits: Served) -> None:
+    def anonymous(route: Any) -> None:
+        response = route.fetch()
+        route.fulfill(response=response, json={**response.json(), "reviewer": ""})
+
+    tab.route("**/api/study", anonymous)
+    open_item(tab, digits, "train", 0)
+    tab.keyboard.press("n")
+    tab.wait_for_selector(".introduction input:focus")
+    next_item(tab, tab.get_by_role("button", name="Stay anonymous").click)
+    next_item(tab, lambda: tab.keyboard.press("n"))
+    saved(tab)
+    assert _stored(digits)[0] == ["nothing wrong", "nothing wrong"]

@@ -14,7 +14,6 @@ export class Stage {
     this.base = layer(image);
     this.heat = hasMap ? layer(null) : null;
     this.box = el("div", { class: "stage", role: "img", "aria-label": label }, this.base.canvas, this.heat?.canvas);
-    this.isDue = false;
   }
 
   setMap(map) {
@@ -192,11 +191,11 @@ export class LineLayer {
     return node;
   }
 
-  /** A line with a light border, kept until it is removed; its path can be changed. */
+  /** A line with a light border, whose path can be changed. */
   add(kind, path = "") {
     const parts = ["halo", "line"].map((name) => svg("path", { class: `${name} ${kind}`, d: path, "vector-effect": "non-scaling-stroke" }));
     const node = svg("g", {}, parts);
     this.group.append(node);
-    return { node, path: (d) => parts.forEach((part) => part.setAttribute("d", d)), remove: () => node.remove() };
+    return { node, path: (d) => parts.forEach((part) => part.setAttribute("d", d)) };
   }
 }

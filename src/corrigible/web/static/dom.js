@@ -84,6 +84,19 @@ export function choice(legend, name, options, chosen, onchange) {
   return group;
 }
 
+/** A menu [[value, words], …] with a label. */
+export function menu(words, options, chosen, onchange) {
+  return el("label", {}, words, " ", el("select", { onchange: (event) => onchange(event.target.value) },
+    options.map(([value, shown]) => el("option", { value, selected: value === chosen }, shown))));
+}
+
+/** Which of several pages is shown, and buttons to the others; nothing for a single one. */
+export function pager(page, pages, move) {
+  if (pages <= 1) return null;
+  return el("p", { class: "pages" }, button("Back", () => move(page - 1), { disabled: page <= 1 }), ` page ${page} of ${pages} `,
+    button("Next", () => move(page + 1), { disabled: page >= pages }));
+}
+
 /** Calls the function once, when nothing has asked for it during so many milliseconds. */
 export function settled(milliseconds, call) {
   let timer = null;

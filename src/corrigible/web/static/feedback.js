@@ -1,6 +1,6 @@
 // Who said what when; retract, export, import.
 import { read, send, sendFile } from "./api.js";
-import { button, el, plural, when } from "./dom.js";
+import { button, el, menu, pager, plural, when } from "./dom.js";
 import { newKey } from "./memory.js";
 import { markedThumb } from "./thumbs.js";
 import { reviewer } from "./who.js";
@@ -11,25 +11,24 @@ export async function mount(main) {
   const asked = { state: "active" };
   const list = el("div", { "aria-live": "polite" });
   const show = async () => list.replaceChildren(...remarks(await read("/api/feedback", asked), asked, show));
-  const set = (name) => (event) => {
-    asked[name] = event.target.value.trim();
+  const set = (name) => (value) => {
+    asked[name] = value.trim();
     delete asked.page;
     show();
   };
-  const field = (words, name, options) => el("label", {}, words, " ", el("select", { onchange: set(name) },
-    options.map(([value, shown]) => el("option", { value, selected: value === (asked[name] || "") }, shown))));
+  const field = (words, name, options) => menu(words, options, asked[name] || "", set(name));
   main.replaceChildren(
     el("h1", {}, "Feedback"),
     el("form", { class: "filters", onsubmit: (event) => event.preventDefault() },
       field("Show", "state", [["active", "what holds"], ["retracted", "what was retracted"], ["all", "all"]]),
       field("Meaning", "polarity", [["", "both"], ...Object.entries(MEANINGS)]),
-      el("label", {}, "Said by ", el("input", { type: "search", onchange: set("author"), autocomplete: "off" }))),
+      el("label", {}, "Said by ", el("input", { type: "search", onchange: (event) => set("author")(event.target.value), autocomplete: "off" }))),
     list, files(show));
   await show();
 }
 
 function remarks({ total, page, pages, entries: found, conflicts, agreement }, asked, show) {
-  const move = (to) => () => {
+  const move = (to) => {
     asked.page = to;
     show();
   };
@@ -39,8 +38,7 @@ function remarks({ total, page, pages, entries: found, conflicts, agreement }, a
     agreement?.sentence ? el("p", { class: "muted" }, agreement.sentence) : null,
     el("p", { class: "muted" }, plural(total, "remark")),
     found.length ? el("ul", { class: "remarks" }, found.map((each) => remark(each, show))) : null,
-    pages > 1 ? el("p", { class: "pages" }, button("Back", move(page - 1), { disabled: page <= 1 }), ` page ${page} of ${pages} `,
-      button("Next", move(page + 1), { disabled: page >= pages })) : null,
+    pager(page, pages, move),
   ].filter(Boolean);
 }
 
@@ -60,8 +58,8 @@ function remark(each, show) {
     thumb(each),
     el("div", {},
       el("p", {}, el("strong", {}, region), ` ${MEANINGS[polarity] || polarity}, `, href ? el("a", { href }, about) : about),
-      el("p", { class: "muted" }, `${author || "somebody"}, ${when(at)}`, note ? `: ${note}` : ""),
-      retracted ? el("p", { class: "muted" }, `Retracted by ${retracted.by || "somebody"}, ${when(retracted.at)}`, retracted.note ? `: ${retracted.note}` : "") : null,
+      el("p", { class: "muted" }, `${author || "anonymous"}, ${when(at)}`, note ? `: ${note}` : ""),
+      retracted ? el("p", { class: "muted" }, `Retracted by ${retracted.by || "anonymous"}, ${when(retracted.at)}`, retracted.note ? `: ${retracted.note}` : "") : null,
       trouble),
     retracted ? null : button("Retract", retract, { "aria-label": `Retract: ${region}, ${about}` }));
 }

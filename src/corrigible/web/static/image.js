@@ -203,9 +203,15 @@ class ImageWork {
     this.marking.toggle(this.proposals.find((each) => each.id === id));
   }
   point(id) { for (const each of this.proposals) each.outline.node.classList.toggle("is-pointed", each.id === id); }
+  async restore(says) {
+    await this.ready;
+    for (const { polarity, region } of says) {
+      const mask = await maskOf(region.png, this.view.width, this.view.height);
+      this.marking.once((own, value) => own.of(mask, value), { polarity });
+    }
+  }
   back() { this.tools.cancel(); return this.marking.back(); }
   forward() { return this.marking.forward(); }
-  clear() { this.tools.cancel(); this.marking.clear(); }
   destroy() { this.observer.disconnect(); }
 
   get keys() {

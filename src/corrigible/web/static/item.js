@@ -1,5 +1,6 @@
 // One item to review, of any kind. It knows no address but those in the item, and asks all else of its `transport`:
-// answer(body), whatif(values), count(body), next(), explain(method), reviewer(); so a notebook can show it too.
+// answer(body), whatif(values), count(body), next(), explain(method), reviewer(), and where there are names to ask for
+// introduce(place, then); so a notebook can show it too.
 import { button, capitalised, chance, el, plural } from "./dom.js";
 import { mountImage } from "./image.js";
 import { Shortcuts } from "./keys.js";
@@ -89,6 +90,7 @@ class Session {
       panel.problem("Nothing is marked yet. If there is nothing to mark, choose one of the answers below.");
       return;
     }
+    if (this.transport.introduce?.(panel.introduction, () => this.answer(answer))) return;
     this.isMoving = true;
     this.place.setAttribute("aria-busy", "true");
     try {
@@ -108,6 +110,13 @@ class Session {
       this.isMoving = false;
       this.place.removeAttribute("aria-busy");
     }
+  }
+
+  /** Puts back what an answer of before says: its marks, where they hold, and why. */
+  async restore({ says, note }) {
+    if (!this.work) return;
+    await this.work.restore(says);
+    this.panel.restore({ scope: says[0]?.scope ?? "row", note });
   }
 
   finish(sentence) {

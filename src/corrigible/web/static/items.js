@@ -1,6 +1,6 @@
 // All items, to find some.
 import { itemHref, read } from "./api.js";
-import { button, capitalised, chance, el, plural, settled } from "./dom.js";
+import { button, capitalised, chance, el, menu, pager, plural, settled } from "./dom.js";
 
 const SHOWN = [["all", "all"], ["wrong", "predicted wrongly"], ["unreviewed", "not reviewed"], ["reviewed", "reviewed"],
   ["marked", "with marks"], ["disagree", "reviewers disagree"]];
@@ -18,15 +18,14 @@ export async function mount(main, study) {
     history.replaceState({}, "", query.size ? `/items?${query}` : "/items");
     list.replaceChildren(...found(await read("/api/items", asked), { thing: study.thing, asked, show }));
   };
-  const set = (name) => (event) => {
-    asked[name] = event.target.value;
+  const set = (name) => (value) => {
+    asked[name] = value;
     delete asked.page;
     show();
   };
-  const field = (words, name, options) => el("label", {}, words, " ", el("select", { onchange: set(name) },
-    options.map(([value, shown]) => el("option", { value, selected: value === (asked[name] || "") }, shown))));
+  const field = (words, name, options) => menu(words, options, asked[name] || "", set(name));
   const search = el("input", { type: "search", value: asked.text || "", "aria-label": "Search by name or words", placeholder: "Search" });
-  search.addEventListener("input", settled(250, () => set("text")({ target: search })));
+  search.addEventListener("input", settled(250, () => set("text")(search.value)));
   main.replaceChildren(
     el("h1", {}, capitalised(`${study.thing}s`)),
     el("form", { class: "filters", role: "search", onsubmit: (event) => event.preventDefault() },
@@ -40,7 +39,7 @@ export async function mount(main, study) {
 }
 
 function found({ total, page, pages, items }, { thing, asked, show }) {
-  const move = (to) => () => {
+  const move = (to) => {
     asked.page = to;
     show();
     scrollTo(0, 0);
@@ -48,8 +47,7 @@ function found({ total, page, pages, items }, { thing, asked, show }) {
   return [
     el("p", { class: "muted" }, plural(total, thing)),
     el("ul", { class: `tiles ${items.some((item) => item.thumb) ? "pictures" : "lines"}` }, items.map((item) => tile(item, asked.suspect))),
-    pages > 1 ? el("p", { class: "pages" },
-      button("Back", move(page - 1), { disabled: page <= 1 }), ` page ${page} of ${pages} `, button("Next", move(page + 1), { disabled: page >= pages })) : null,
+    pager(page, pages, move),
   ].filter(Boolean);
 }
 

@@ -58,7 +58,6 @@ export function watchJob(place, { id, verb }, onend) {
     bar.remove();
     onend(ended, place, verb);
   });
-  return () => stream.close();
 }
 
 /** One record: progress changes the line and the bar alone, all else is also written down. */

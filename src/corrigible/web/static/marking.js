@@ -28,9 +28,8 @@ export class Marking {
     };
   }
 
-  /** Paints with a function (mask, value) -> box: marked for the current polarity, or erased from both. */
-  paint(act, { isErasing = false } = {}) {
-    const own = this.polarity;
+  /** Paints with a function (mask, value) -> box: marked for a polarity, by default the current one, or erased from both. */
+  paint(act, { isErasing = false, polarity: own = this.polarity } = {}) {
     if (!isErasing) this.isUsed[own] = true;
     for (const name of [own, OTHER[own]]) {
       if (!this.isUsed[name]) continue;
@@ -84,13 +83,6 @@ export class Marking {
     for (const { mask } of step.changes) this.touched(step.box, mask);
     this.changed();
     return true;
-  }
-
-  clear() {
-    this.open();
-    this.chosen.clear();
-    this.paint((mask) => (mask.isEmpty ? null : mask.rectangle({ x: 0, y: 0 }, { x: mask.width - 1, y: mask.height - 1 }, 0)), { isErasing: true });
-    this.close();
   }
 
   /** Chooses a proposal {id, mask} for the current polarity, or gives it back. */

@@ -23,9 +23,11 @@ function notice(queue, entry) {
   const said = (entry.said.said || []).map((each) => el("li", {}, each.text || `${each.author}: ${each.note}`));
   const isAsked = entry.state === "asked";
   return el("section", { class: "notice", role: "alert" },
-    el("p", {}, about, ": ", entry.said.sentence || (isAsked ? "Somebody else said something about it meanwhile." : "It was not accepted.")),
+    el("p", {}, about, ": ", entry.said.sentence || (isAsked ? "Somebody else said something about it meanwhile." : "It could not be stored.")),
     said.length ? el("ul", {}, said) : null,
     el("p", { class: "buttons" },
-      isAsked ? button("Keep both", () => queue.keepBoth(entry.key), { class: "main" }) : null,
-      button(isAsked ? "Withdraw mine" : "Put it away", () => queue.drop(entry.key))));
+      isAsked
+        ? button("Keep both", () => queue.keepBoth(entry.key), { class: "main" })
+        : el("a", { class: "button main", href: `${itemHref(split, row)}?edit=${encodeURIComponent(entry.key)}` }, "Edit"),
+      button(isAsked ? "Withdraw mine" : "Discard", () => queue.drop(entry.key))));
 }

@@ -37,6 +37,7 @@ export class Panel {
     this.counts = el("p", { class: "counts", "aria-live": "polite" });
     this.noteField = el("input", { type: "text", maxlength: 500, placeholder: "optional", autocomplete: "off" });
     this.save = button("", () => this.answer("marked"), { class: "main save", title: "Save and next (Enter)" });
+    this.introduction = el("div", { class: "introduction" });
     this.trouble = el("p", { class: "trouble", role: "alert" });
     this.told = el("p", { class: "told", role: "status" });
     return [
@@ -44,7 +45,7 @@ export class Panel {
         this.item.absence ? el("p", { class: "absence" }, this.item.absence) : null),
       el("section", { class: "mark" }, this.meaning, this.where, this.counts,
         el("label", { class: "note" }, "Why ", this.noteField)),
-      el("section", { class: "answers" }, this.trouble, this.told, this.save, ANSWERS.map(({ answer, key, words }) =>
+      el("section", { class: "answers" }, this.introduction, this.trouble, this.told, this.save, ANSWERS.map(({ answer, key, words }) =>
         button(words, () => this.answer(answer), { title: `${words} (${key.toUpperCase()})`, "data-answer": answer })),
       button(["All of it by keyboard: ", el("kbd", {}, "?")], () => this.help(), { class: "keys-hint" })),
       this.item.said.length ? el("section", { class: "said" }, el("h2", {}, "Remarks so far"), el("ul", {}, this.item.said.map(remark))) : null,
@@ -77,6 +78,11 @@ export class Panel {
 
   get note() {
     return this.noteField.value.trim();
+  }
+
+  restore({ scope, note }) {
+    this.noteField.value = note;
+    this.setScope(scope);
   }
 
   choose(id) {
@@ -152,6 +158,6 @@ export class Panel {
 
 function remark({ author, at, polarity, text, note }) {
   const meant = POLARITIES[polarity] ? POLARITIES[polarity].toLowerCase() : polarity;
-  return el("li", {}, el("strong", {}, author || "somebody"), " ", el("span", { class: "muted" }, when(at)), el("br"),
+  return el("li", {}, el("strong", {}, author || "anonymous"), " ", el("span", { class: "muted" }, when(at)), el("br"),
     text || meant, note ? el("span", { class: "muted" }, ` (${note})`) : null);
 }

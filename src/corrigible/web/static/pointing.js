@@ -21,8 +21,7 @@ export class Pointing {
     on("focus", () => { if (box.matches(":focus-visible")) this.showCross(this.cross ?? this.centre()); });
   }
 
-  at(event) {
-    const { left, top } = this.box.getBoundingClientRect();
+  at(event, { left, top } = this.box.getBoundingClientRect()) {
     return { x: event.clientX - left, y: event.clientY - top };
   }
 
@@ -41,7 +40,8 @@ export class Pointing {
   }
 
   move(event) {
-    const now = this.at(event), before = this.pointers.get(event.pointerId);
+    const place = this.box.getBoundingClientRect(); // Once for all points: it may cost a layout.
+    const now = this.at(event, place), before = this.pointers.get(event.pointerId);
     if (event.pointerType !== "touch") this.showRing(this.view.inPicture(now));
     if (before) this.pointers.set(event.pointerId, now);
     if (this.pinch) return this.pinched();
@@ -50,7 +50,7 @@ export class Pointing {
       return this.redrawn();
     }
     const events = event.getCoalescedEvents?.() ?? [];
-    const points = (events.length ? events : [event]).map((each) => this.view.inPicture(this.at(each)));
+    const points = (events.length ? events : [event]).map((each) => this.view.inPicture(this.at(each, place)));
     return this.tools.move(points);
   }
 

@@ -2,7 +2,7 @@
 import { itemHref, read, send } from "./api.js";
 import { el } from "./dom.js";
 import { mountItem } from "./item.js";
-import { reviewer } from "./who.js";
+import { introduce, reviewer } from "./who.js";
 
 const PAUSE = 150;
 
@@ -17,10 +17,15 @@ export async function mount(main, study, queue, prepared) {
   const trail = new Trail(study);
   const item = completed(first, study);
   trail.at(item);
+  let edited = await queue.refused(new URLSearchParams(location.search).get("edit"));
   const place = el("div", {});
   main.replaceChildren(place);
   const session = await mountItem(place, item, {
-    answer: (body) => queue.put(body),
+    answer: async (body) => {
+      await queue.put(body);
+      if (edited) await queue.drop(edited.key);
+      edited = null;
+    },
     next: async () => {
       const next = await trail.next();
       if (!next.done) {
@@ -34,10 +39,13 @@ export async function mount(main, study, queue, prepared) {
     whatif: (values) => send("/api/whatif", { split: session.item.split, row: session.item.row, values }),
     count: (body) => send("/api/count", body),
     reviewer,
+    introduce,
   });
+  if (edited) await session.restore(edited.body);
   document.title = `${item.name} · ${study.title}`;
   addEventListener("popstate", async () => {
     const [, , split, row] = location.pathname.split("/");
+    edited = null;
     const found = await load(study, decodeURIComponent(split), Number(row));
     trail.at(found);
     session.show(found);

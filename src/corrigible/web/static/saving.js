@@ -56,6 +56,11 @@ export class Queue extends EventTarget {
     this.flush();
   }
 
+  /** The answer of that key that was refused, or null. */
+  async refused(key) {
+    return (await this.entries()).find((each) => each.key === key && each.state === "refused") ?? null;
+  }
+
   async drop(key) {
     await within(await this.opened, "readwrite", (store) => store.delete(key));
     this.changed();

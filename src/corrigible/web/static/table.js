@@ -116,6 +116,7 @@ class TableWork {
     const names = id === null ? [] : this.namesOf(id);
     for (const [feature, { node }] of this.rows) node.classList.toggle("is-pointed", names.includes(feature));
   }
+  async restore(says) { for (const { polarity, region } of says) this.marks.set(region.names, polarity); }
   back() { return this.marks.back(); }
   forward() { return this.marks.forward(); }
   get keys() {

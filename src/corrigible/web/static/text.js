@@ -112,7 +112,10 @@ class TextWork {
   }
 
   placesOf(id) {
-    const region = this.item.proposals.find((each) => each.id === id)?.region;
+    return this.placesIn(this.item.proposals.find((each) => each.id === id)?.region);
+  }
+
+  placesIn(region) {
     if (!region) return [];
     return region.type === "places" ? region.places : occurrences(this.item.text.map(({ word }) => word), region.words);
   }
@@ -127,6 +130,7 @@ class TextWork {
     const places = id === null ? [] : this.placesOf(id);
     this.words.forEach((word, place) => word.classList.toggle("is-pointed", places.includes(place)));
   }
+  async restore(says) { for (const { polarity, region } of says) this.marks.set(this.placesIn(region), polarity); }
   back() { return this.marks.back(); }
   forward() { return this.marks.forward(); }
   get keys() { return []; }

@@ -97,10 +97,10 @@ def agreement_of(standing: Standing, store: FeedbackStore) -> dict[str, Any]:
     """How far reviewers agree in their answers, and in where they marked, as a sentence and a number."""
     several = [list(latest.values()) for latest in answers_by_author(standing).values() if len(latest) > 1]
     if not several:
-        return {"sentence": "No item was answered by two reviewers, so agreement is not measured.", "value": None}
+        return {"sentence": "Nothing was answered by two reviewers, so agreement is not measured.", "value": None}
     alpha = krippendorff_alpha(several)
     shares = _overlaps(standing, store)
-    were = "item was" if len(several) == 1 else "items were"
+    were = "was" if len(several) == 1 else "were"
     told = f"{len(several):,} {were} answered by two reviewers or more"
     told += (
         f": Krippendorff’s alpha is {alpha:.2f} (1 is perfect, 0 as by chance)"
@@ -108,7 +108,7 @@ def agreement_of(standing: Standing, store: FeedbackStore) -> dict[str, Any]:
         else ", always with the same answer, so that alpha is not defined"
     )
     if shares:
-        told += f"; where two marked the same item, {100 * float(np.mean(shares)):.0f}\u00a0% of the area is common"
+        told += f"; where two marked the same one, {100 * float(np.mean(shares)):.0f}\u00a0% of the area is common"
     return {"sentence": f"{told}.", "value": alpha}
 
 

@@ -37,7 +37,7 @@ class Session:
         model: anything that `corrigible.correct` takes.
         data: likewise; rows of it are reviewed.
         feedback: what is known already, a list of `Feedback`.
-        rows: their numbers; what to look at, in this order; by default rows that are predicted wrongly, then the others.
+        rows: what to look at, in this order, by number; by default what is predicted wrongly, then the others.
         method: the explainer; by default the usual one for such data.
 
     Raises:
