@@ -50,6 +50,7 @@ from corrigible.regions.queries import QUERIES
 from corrigible.regions.region_test import region_test
 from corrigible.regions.suspects import suspects
 from corrigible.tasks import OF_ROWS, TASKS
+from corrigible.tasks.cut_points import class_at, kappa_cut_points
 from corrigible.workflow.records import Method
 
 TRUST_CHECKS = (
@@ -82,6 +83,7 @@ FAMILIES: Mapping[str, Mapping[str, Callable[..., Any]]] = {
     "query strategy": QUERIES,
     "concept": {f.__name__: f for f in (concept_vector, concept_sensitivity, concept_test, project_out)},
     "task": TASKS,
+    "cut point": {f.__name__: f for f in (kappa_cut_points, class_at)},
     "metric": METRICS,
     "loss": LOSSES,
     "model": MODELS,
