@@ -1,6 +1,6 @@
 """Limits the influence of the race column without retraining, by each of the choices of what stands in its place.
 
-    python benchmarks/limiting.py [--seeds 3]
+    python benchmarks/limiting.py [--seeds 5]
 
 On validation rows, by which the default was chosen, and on test rows; both are of other persons. Beside the limited
 models: the plain one, and one that was retrained without the column for as long as plain and corrected models together.
@@ -33,7 +33,7 @@ CHOICES = {
 
 
 def main() -> None:
-    asked = options(__doc__, seeds=3).parse_args()
+    asked = options(__doc__, seeds=5).parse_args()
     measure(units_of({"race": one_seed}, asked), asked, settings={"epochs": [TRAIN.epochs, WHOLE.epochs]})
 
 

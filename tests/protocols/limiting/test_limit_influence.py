@@ -11,7 +11,7 @@ from corrigible.errors import RecipeError
 from corrigible.protocols.limiting import measuring
 from corrigible.protocols.schedule import Schedule
 from corrigible.surgery import share_of
-from corrigible.types import Columns
+from corrigible.types import Columns, Phrase
 
 
 @pytest.fixture(autouse=True)
@@ -135,6 +135,9 @@ def test_a_limited_model_is_explained_corrected_and_sealed(trained, tmp_path):
         ({}, "expected either inputs=…, or layer=… and units=…"),
         ({"inputs": "group", "layer": "1", "units": [0]}, "expected either"),
         ({"layer": "1"}, "expected either"),
+        ({"layer": "1", "units": 3}, r"units is 3; expected their numbers in a list"),
+        ({"layer": "1", "units": [-1]}, "a unit is -1"),
+        ({"inputs": Phrase(("film",))}, "stands elsewhere in each text"),
         ({"layer": "1", "units": [0], "rescale": True}, "are about inputs"),
         ({"inputs": "group", "share": 1.5}, "share is 1.5; expected a number from 0 to 1"),
         ({"inputs": "group", "removal": "zero"}, "unknown removal 'zero'"),

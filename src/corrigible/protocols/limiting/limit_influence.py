@@ -1,7 +1,7 @@
 """Take away the influence of inputs or units, or bound it, without retraining."""
 
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping
 from typing import Any, NamedTuple
 
 from jaxtyping import Bool
@@ -22,7 +22,7 @@ from corrigible.protocols.limiting.limited import Limited
 from corrigible.protocols.limiting.measuring import MOST_ROWS, compared, proxies_of, told_by_predictions, unit_proxies
 from corrigible.protocols.schedule import Schedule, require_fit, run
 from corrigible.surgery import LimitedInputs, bounded, limited_units, replacement_of, unit_contributions
-from corrigible.types import Region, region_of
+from corrigible.types import Phrase, Region, region_of
 
 IN_WORDS: Mapping[str, str] = {
     "expected": "replaced by what the other inputs tell of it",
@@ -47,7 +47,7 @@ def limit_influence(
     *,
     inputs: Any = None,
     layer: str | None = None,
-    units: Sequence[int] | None = None,
+    units: Any = None,
     share: float = 0.0,
     removal: str = "expected",
     rescale: bool = False,
@@ -90,7 +90,7 @@ def limit_influence(
     if inputs is not None:
         return _of_inputs(network, wanted, rows, region_of(inputs), removal=removal, rescale=rescale)
     assert layer is not None and units is not None
-    return _of_units(network, wanted, rows, layer, [int(unit) for unit in units])
+    return _of_units(network, wanted, rows, layer, [whole_number("a unit", unit, 0) for unit in units])
 
 
 def _check(inputs: Any, layer: Any, units: Any, *, share: float, changes_inputs: bool) -> None:
@@ -98,6 +98,10 @@ def _check(inputs: Any, layer: Any, units: Any, *, share: float, changes_inputs:
         raise RecipeError("expected either inputs=…, or layer=… and units=…: name what to limit")
     if units is not None and changes_inputs:
         raise RecipeError("removal and rescale are about inputs; units are held at their mean: leave them out")
+    if units is not None and (isinstance(units, str) or not isinstance(units, Iterable)):
+        raise RecipeError(f"units is {units!r}; expected their numbers in a list, such as [0, 3]")
+    if isinstance(inputs, Phrase):
+        raise RecipeError(f"inputs is {inputs!r}, which stands elsewhere in each text; expected features or a mask")
     if isinstance(share, bool) or not isinstance(share, int | float) or not 0 <= share <= 1:
         raise RecipeError(f"share is {share!r}; expected a number from 0 to 1, a share of the explanation")
 

@@ -9,6 +9,9 @@ from corrigible.html_table import table_html
 from corrigible.surgery import Proxy
 from corrigible.types import Measurement, Measurements
 
+ROUNDING = 1e-6
+"""What is smaller is written as 0: a network rounds a row differently in batches of different size."""
+
 
 @dataclass(frozen=True)
 class Limited:
@@ -76,7 +79,7 @@ def _named(found: Measurement) -> str:
 
 
 def _value(found: Measurement) -> str:
-    return "not measured" if found.value is None else number(found.value)
+    return "not measured" if found.value is None else number(found.value if abs(found.value) > ROUNDING else 0.0)
 
 
 def _told(found: Proxy) -> str:
