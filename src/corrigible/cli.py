@@ -8,7 +8,7 @@ import click
 from corrigible import __version__, demos, workflow
 from corrigible.cli_feedback import feedback
 from corrigible.cli_looking import propose, queue, suspect
-from corrigible.cli_options import AUTHOR, EPOCHS, JSON, NOTE, STUDY, Commands, Place, Weight, computing
+from corrigible.cli_options import EPOCHS, JSON, STUDY, Commands, Place, Weight, computing, deciding
 from corrigible.terminal import is_failure, show
 
 
@@ -207,11 +207,7 @@ def verify(folder: Path, root: str | None, as_json: bool) -> None:
 
 
 @main.command()
-@STUDY
-@click.option("--run", default="", help="The correction [default: the latest].")
-@AUTHOR
-@NOTE
-@JSON
+@deciding
 def keep(study: Path, run: str, author: str, note: str, as_json: bool) -> None:
     """Say that a correction is to be used; a run records who says so.
 
@@ -221,11 +217,7 @@ def keep(study: Path, run: str, author: str, note: str, as_json: bool) -> None:
 
 
 @main.command()
-@STUDY
-@click.option("--run", default="", help="The correction [default: the latest].")
-@AUTHOR
-@NOTE
-@JSON
+@deciding
 def discard(study: Path, run: str, author: str, note: str, as_json: bool) -> None:
     """Say that a correction is not to be used: all commands then pass over it. Nothing is deleted.
 

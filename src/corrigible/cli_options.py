@@ -65,6 +65,12 @@ AUTHOR = click.option("--author", default="", help="Who says so.")
 NOTE = click.option("--note", default="", help="Why.")
 
 
+def deciding(command: Callable[..., Any]) -> Callable[..., Any]:
+    """Add what the verbs that decide about a correction share: STUDY, --run, --author, --note and --json."""
+    run = click.option("--run", default="", help="The correction [default: the latest].")
+    return STUDY(run(AUTHOR(NOTE(JSON(command)))))
+
+
 def computing(command: Callable[..., Any]) -> Callable[..., Any]:
     """Add the options that every computing verb shares: --seed, --device and --json."""
     return SEED(DEVICE(JSON(command)))

@@ -131,8 +131,9 @@ def _proposed(record: Proposed) -> Iterator[str]:
 
 
 def _proposed_header() -> Iterator[str]:
-    yield from wrapped("share: of the explanation, the order; regions that several rows share come first")
-    yield from wrapped("area: of the input · said as: with `feedback add`; … is the folder of this run")
+    yield from wrapped("regions on which predictions rest; those of several rows come first, then sorted by share")
+    yield from wrapped("share: part of the explanation that lies there; area: part of the input that it covers")
+    yield from wrapped("said as: how `feedback add` names it; … is the folder of this run")
     yield f"    {'region':22} {'share':>6} {'area':>7}  {'said as':22} where"
 
 

@@ -82,7 +82,7 @@ def propose(
     printed = records[: min(MOST_PRINTED, len(telling))]
     printed = [dataclasses.replace(record, region=record.region.replace("RUN", place)) for record in printed]
     yield from printed
-    result = _result(records, printed, len(chosen), is_image=len(shape_of(data)) == 3)
+    result = _result(records, printed, len(chosen), draft.published.name, is_image=len(shape_of(data)) == 3)
     yield Finished("propose", place, result=result, next=_next(printed, folder, split))
 
 
@@ -148,14 +148,16 @@ def _ranked(found: Sequence[Sequence[Proposal]]) -> tuple[list[Proposal], list[P
     return telling, others
 
 
-def _result(records: Sequence[Proposed], printed: Sequence[Proposed], num_rows: int, *, is_image: bool) -> str:
+def _result(
+    records: Sequence[Proposed], printed: Sequence[Proposed], num_rows: int, run: str, *, is_image: bool
+) -> str:
     """How many there are, where the others are, and what shows where the model looks if that is not the usual."""
     if not records:
         return f"nothing to propose: no input of the {plural(num_rows, 'row')} has an attribution other than 0"
     shared = sum(len(record.rows) > 1 for record in records)
     more = len(records) - len(printed)
     said = f"{plural(len(records), 'proposal')} on {plural(num_rows, 'row')}, {shared} of them shared by several rows"
-    said += f"; {more} more in proposals.json of this run" if more else ""
+    said += f"; {more} more in runs/{run}/proposals.json" if more else ""
     if is_image and records[0].method == PLAIN_METHOD:
         said += "; the network has no convolution that gives a map, so integrated gradients say where it looks"
     return said

@@ -6,6 +6,7 @@ from corrigible.comparison import spoken
 from corrigible.data.dataset import strata_of, task_of
 from corrigible.data.protocol import Dataset, class_named, class_names_of
 from corrigible.figures import number
+from corrigible.printable import plural
 from corrigible.protocols.corrections.verdict import Verdict
 from corrigible.training import Epoch
 from corrigible.workflow.records import Measured, MethodCompared
@@ -57,7 +58,7 @@ def why_failed(found: Verdict, *, epochs: int, learning_rate: float, where: str)
         f"corrigible compare {where}  # try other methods",
     ]
     is_hardly_changed = found.reliance_after > HARDLY_CHANGED * found.reliance_before
-    short = [f"only {epochs} epochs"] if epochs < FEW_EPOCHS else []
+    short = [f"only {plural(epochs, 'epoch')}"] if epochs < FEW_EPOCHS else []
     slow = [f"a learning rate of {learning_rate:g}"] if learning_rate < SLOW else []
     if is_hardly_changed and (short or slow):
         longer = f"corrigible correct {where} --epochs {max(24, 3 * epochs)}" if short else "raise learning_rate"
