@@ -74,7 +74,7 @@ def main() -> None:
 
 
 def reviewed(film: Film, served: Served) -> None:
-    """The start, and a few items: a suspect, a proposal, the brush."""
+    """The start, and a few images: a suspect, a proposal, the brush."""
     tab = film.tab
     tab.wait_for_selector(".suspects li", timeout=LONG_MS)
     tab.wait_for_selector(".accuracy", timeout=LONG_MS)
@@ -116,7 +116,7 @@ def brushed(film: Film) -> None:
 
 
 def corrected(film: Film, served: Served) -> None:
-    """Correct now, its curves, and the same items before and after."""
+    """Correct now, its curves, the final verdict, and the same images before and after."""
     tab = film.tab
     tab.goto(f"{served.address}/correct")
     button = tab.get_by_role("button", name="Correct now")
@@ -131,8 +131,8 @@ def corrected(film: Film, served: Served) -> None:
         number += 1
         tab.wait_for_timeout(500)
         is_done = tab.locator(".card .pair").count() > 0
+    tab.wait_for_selector("h2:text-is('Measured')", timeout=LONG_MS)
     tab.wait_for_timeout(800)
-    tab.locator(".verdict").scroll_into_view_if_needed()
     tab.evaluate("document.querySelector('.verdict').scrollIntoView()")
     tab.wait_for_timeout(300)
     film.take(3200)

@@ -26,7 +26,7 @@ class Correcting {
     const { said, marked } = this.study.counts;
     return el("section", { class: "next-step" },
       el("p", { class: "lead" }, said
-        ? `The model is trained again with what was said so far: ${plural(said, "remark")} about ${plural(marked, this.study.thing)}. The model before stays as it is.`
+        ? `The model is trained again with what was said so far: ${plural(said, "remark")}${marked ? ` about ${plural(marked, this.study.thing)}` : ""}. The model before stays as it is.`
         : `Nothing was said yet. Review a few ${this.study.thing}s first, then correct.`),
       said ? this.again() : el("p", { class: "buttons" }, el("a", { class: "button main", href: this.study.next.href }, `Review ${this.study.thing}s`)));
   }

@@ -75,7 +75,7 @@ function accuracy({ accuracy: found, model, classes, thing, measured_on: split }
     el("table", { class: "accuracy" },
       el("thead", {}, el("tr", {}, ["Class", "Right", "95 % interval", capitalised(`${thing}s`)].map((name) => el("th", { scope: "col" }, name)), el("th", { scope: "col" }, el("span", { class: "unseen" }, "Drawn")))),
       el("tbody", {}, found.map(({ part, value, low, high, count }) => el("tr", {},
-        el("th", { scope: "row" }, part === "all" ? `all ${thing}s` : part), el("td", {}, value), el("td", {}, low && high ? `${low} – ${high}` : "–"),
+        el("th", { scope: "row" }, part), el("td", {}, value), el("td", {}, low && high ? `${low} – ${high}` : "–"),
         el("td", { class: "count" }, count.toLocaleString("en")), el("td", {}, whisker(value, low, high)))))));
 }
 
