@@ -20,7 +20,7 @@ export function outcome(found, { things, isMeasuring, measure, decide }) {
 }
 
 function verdict({ verdict: { outcome: found, sentence, where }, measured }) {
-  const on = measured ? `Verdict on ${where} rows, which nobody trained with` : `First verdict, on ${where} rows; the final one follows when it is measured`;
+  const on = measured ? `Verdict on ${where} rows` : `First verdict, on ${where} rows; the final one follows when it is measured`;
   return el("section", { class: `verdict ${measured ? TONES[found] || "middling" : "middling"}` },
     el("p", { class: "outcome" }, el("strong", {}, capitalised(found)), el("span", { class: "muted" }, ` · ${on}`)),
     el("p", { class: "lead" }, sentence));
