@@ -24,7 +24,7 @@ from corrigible.trusted_code import own
 IMAGES = Path(__file__).resolve().parent.parent / "docs" / "images"
 SIZE, SHOWN = {"width": 1180, "height": 800}, (826, 560)
 LONG_MS = 600_000
-COLOURS = 200
+COLOURS = 255
 EVERY = 8
 """Half seconds of training between two pictures."""
 
