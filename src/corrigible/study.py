@@ -16,6 +16,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from functools import cached_property
+from importlib.metadata import version
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -260,9 +261,8 @@ def _publish(draft: Draft, runs: Path) -> None:
 
 
 def _circumstances() -> dict[str, Any]:
-    import torch
-
-    versions = {"corrigible": __version__, "torch": torch.__version__, "python": platform.python_version()}
+    # Not by its own attribute: a decision about a run needs no PyTorch, which would stay in the memory of a server.
+    versions = {"corrigible": __version__, "torch": version("torch"), "python": platform.python_version()}
     return {"created": datetime.now(UTC).isoformat(timespec="seconds"), "versions": versions}
 
 

@@ -5,6 +5,7 @@ import json
 import pytest
 from browser import HERE
 
+from corrigible.study import open_study
 from reviewed import FACTS, OF_ROWS
 
 ODD = "new #1? 50% ä/b c"
@@ -58,3 +59,11 @@ def test_a_time_that_no_number_holds_is_no_reason_to_lose_an_answer(browser):
 def test_a_length_that_no_number_holds_is_refused_or_read(browser):
     headers = {"origin": HERE, "content-type": "application/json", "content-length": "9" * 5000}
     assert browser.post("/api/retract", content=b"{}", headers=headers).status_code == 422
+
+
+def test_a_decision_names_its_correction(browser, study):
+    with open_study(study).new_run("correct", label="corrected", parent="0001-train"):
+        pass
+    body = {"decision": "discard", "run": "0002-correct", "author": "Ada", "note": "x"}
+    assert browser.say("/api/decide", body).json()["run"] == "0002-correct"
+    assert open_study(study).runs()[-1].record["parent"] == "0002-correct"

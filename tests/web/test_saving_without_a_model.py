@@ -87,6 +87,18 @@ def test_a_store_that_cannot_be_opened_when_a_run_appears_is_used_again_when_it_
     assert browser.say("/api/answer", an_answer(2)).status_code == 200
 
 
+def test_a_damaged_run_keeps_nobody_from_saving(browser, review, study):
+    (study / "runs" / "0002-correct").mkdir()
+    (study / "runs" / "0002-correct" / "run.json").write_text("{")
+    renewed(review)
+    assert browser.say("/api/answer", an_answer(1)).status_code == 200
+    assert "move" in browser.get("/api/study").json()["error"]
+    assert "0002-correct" in review.looks.warnings[0]
+    (study / "runs" / "0002-correct").rename(study / "damaged")
+    renewed(review)
+    assert browser.get("/api/study").json()["warnings"] == []
+
+
 def test_a_study_that_is_moved_away_is_refused_in_a_line_until_it_is_back(browser, review, study):
     study.rename(study.parent / "away")
     for path in ("/api/study", "/api/items", "/api/feedback", "/api/item/train/0", "/api/jobs"):

@@ -97,8 +97,9 @@ export class Queue extends EventTarget {
       this.saved += 1;
     } catch (error) {
       const status = error instanceof Refused ? error.status : 0;
-      if (status === 409) await this.change(entry.key, (each) => ({ ...each, state: "asked", said: error.reply }));
-      else if (status === 422) await this.change(entry.key, (each) => ({ ...each, state: "refused", said: { sentence: error.message } }));
+      const isAnother = status === 409 && error.reply.error;  // Its key was used for another answer.
+      if (status === 409 && !isAnother) await this.change(entry.key, (each) => ({ ...each, state: "asked", said: error.reply }));
+      else if (status === 422 || isAnother) await this.change(entry.key, (each) => ({ ...each, state: "refused", said: { sentence: error.message } }));
       else return this.later(error);
     }
     this.changed();

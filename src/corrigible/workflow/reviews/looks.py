@@ -25,7 +25,7 @@ class Looks:
         self, folder: str, run: str, hear: Callable[[Mapping[str, Any]], None], look_with: Callable[..., Worker]
     ) -> None:
         self.run = run
-        self.warnings: list[str] = []
+        self._warnings: dict[str, str] = {}
         self.failure = ""
         """Why the model or the data cannot be loaded."""
         self._hear_data = hear
@@ -71,10 +71,18 @@ class Looks:
             raise StudyError(self.failure)
         return await asyncio.wrap_future(self._worker.ask(do, **about))
 
-    def warn(self, warning: str) -> None:
-        """Have people told, once."""
-        if warning not in self.warnings:
-            self.warnings.append(warning)
+    @property
+    def warnings(self) -> list[str]:
+        """What people are told on the first page."""
+        return list(self._warnings.values())
+
+    def warn(self, warning: str, *, about: str = "") -> None:
+        """Have people told, once; of what a warning is about, the latest is told until it is settled."""
+        self._warnings[about or warning] = warning
+
+    def settle(self, about: str) -> None:
+        """Have people told no longer."""
+        self._warnings.pop(about, None)
 
     def _hear(self, message: Mapping[str, Any]) -> None:
         """What the looker tells, in a thread of its own."""
@@ -95,9 +103,8 @@ class Looks:
 
     def _fail(self, why: str) -> None:
         self.failure = why
-        self.warn(why)
+        self.warn(why, about="model")
 
     def _clear_failure(self) -> None:
-        if self.failure in self.warnings:
-            self.warnings.remove(self.failure)
         self.failure = ""
+        self.settle("model")

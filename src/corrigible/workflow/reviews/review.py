@@ -13,11 +13,11 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any, TypeVar
 
-from corrigible import workflow
 from corrigible.errors import FeedbackError, StudyError
 from corrigible.folders import writing_in
 from corrigible.study import open_study
 from corrigible.workflow.reviews.asked import number_in, object_in, text_in, whole_number
+from corrigible.workflow.reviews.deciding import decide
 from corrigible.workflow.reviews.desk import Desk
 from corrigible.workflow.reviews.history import history
 from corrigible.workflow.reviews.looks import Looks
@@ -49,8 +49,9 @@ class Review:
         self._thread = ThreadPoolExecutor(1, thread_name_prefix="desk")
         self._is_closed = False
         self._refreshed = 0.0
-        self._runs_seen = len(open_study(folder).run_folders())
-        self.run = open_study(folder).latest("train", "correct")
+        study = open_study(folder)
+        self._runs_noted = self._runs_seen = len(study.run_folders())
+        self.run = study.latest("train", "correct")
         self.looks: Looks
         self.desk = self._thread.submit(Desk, folder, lambda warning: self.looks.warn(warning)).result()
         self.looks = Looks(str(folder), self.run.name, self._hear, look_with)
@@ -76,8 +77,8 @@ class Review:
     async def study(self) -> dict[str, Any]:
         """The first page."""
         await self.refresh()
-        about: dict[str, Any] = {"warnings": self.looks.warnings, "failure": self.looks.failure}
-        return await self._at_desk(study_json, self.desk, self.run, reviewer=self.reviewer, **about)
+        told = {"warnings": self.looks.warnings, "failure": self.looks.failure, "reviewer": self.reviewer}
+        return await self._at_desk(study_json, self.desk, self.run, **told)
 
     async def _loaded(self) -> None:
         """Wait until the data is there.
@@ -212,23 +213,10 @@ class Review:
         return (await self.looks.look("outcome", as_of=self._runs_seen, **about))[0]  # type: ignore[no-any-return]
 
     async def decide(self, asked: Any) -> dict[str, Any]:
-        """Keep or discard the correction that is named.
-
-        Raises:
-            FeedbackError: another decision, or no run is named.
-            StudyError: there is no such correction.
-        """
-        asked = object_in(asked, "the decision")
-        verbs = {"keep": workflow.keep, "discard": workflow.discard}
-        verb = verbs.get(text_in(asked, "decision", default=""))
-        if verb is None:
-            raise FeedbackError("the decision is neither keep nor discard; choose one")
-        about = {name: text_in(asked, name, default="") for name in ("run", "author", "note")}
-        if not about["run"]:
-            raise FeedbackError("the decision names no run; load the page again, which shows the correction")
-        (finished,) = await asyncio.to_thread(lambda: list(verb(self.folder, **about)))
+        """Keep or discard the correction that is named."""
+        found = await asyncio.to_thread(decide, self.folder, object_in(asked, "the decision"))
         await self.refresh(is_due=True)
-        return {"run": about["run"], "sentence": finished.result}
+        return found
 
     async def export(self, name: str) -> bytes:
         """All that stands, as a file."""
@@ -252,20 +240,30 @@ class Review:
         """Look at the latest model if there is another one by now, at most once a second unless it is due now.
 
         Raises:
-            StudyError: the store, or a run, cannot be read.
+            StudyError: the store cannot be read. A damaged run is a warning, since it must keep nobody from saving.
         """
         if time.monotonic() - self._refreshed < 1 and not is_due:
             return
         self.looks.try_again()
         folders = await asyncio.to_thread(self.desk.study.run_folders)
-        if len(folders) != self._runs_seen:
+        if len(folders) != self._runs_noted:
             await self._at_desk(self.desk.renew)
-            run = await asyncio.to_thread(self.desk.study.latest, "train", "correct")
-            if run.name != self.run.name:
-                self.run = run
-                self.looks.use(run.name)
-            self._runs_seen = len(folders)
+            self._runs_noted = len(folders)
+        self.looks.settle("run")
+        if len(folders) != self._runs_seen:
+            await self._look_at_latest(len(folders))
         self._refreshed = time.monotonic()
+
+    async def _look_at_latest(self, num_runs: int) -> None:
+        try:
+            run = await asyncio.to_thread(self.desk.study.latest, "train", "correct")
+        except StudyError as error:
+            self.looks.warn(str(error), about="run")
+            return
+        self._runs_seen = num_runs
+        if run.name != self.run.name:
+            self.run = run
+            self.looks.use(run.name)
 
     async def _prepare(self, split: str, row: int) -> None:
         """Have the items explained that are likely to be looked at next."""
@@ -278,8 +276,8 @@ class Review:
         return method if method in names else self.desk.facts.get("method", "")
 
     async def _at_desk(self, function: Callable[..., Found], *given: Any, **named: Any) -> Found:
-        loop = asyncio.get_running_loop()
-        return await loop.run_in_executor(self._thread, functools.partial(function, *given, **named))
+        work = functools.partial(function, *given, **named)
+        return await asyncio.get_running_loop().run_in_executor(self._thread, work)
 
     def _hear(self, message: Mapping[str, Any]) -> None:
         """What the looker tells about the data, in a thread of its own."""
