@@ -20,8 +20,10 @@ class TabularClassifier(ClassifierMixin, TabularEstimator):  # type: ignore[misc
     Args:
         task: "classes", or "ordered_classes" for classes whose order is that of ``classes_``. None for the first.
         hidden_layer_sizes: the number of units of each hidden layer.
-        max_epochs: most passes over the rows.
-        batch_size: rows per step; None for 64, or fewer if an epoch would otherwise have less than a dozen steps.
+        ensemble: how many networks answer together; they share most weights, see `corrigible.models.tabm`.
+        max_epochs: most passes over the rows, in which the learning rate falls to 0. None for about a thousand steps:
+            from 10 to 100 passes.
+        batch_size: rows per step; None for 256, or fewer if an epoch would otherwise have less than a dozen steps.
         learning_rate, weight_decay: of the optimizer, AdamW.
         validation_fraction: the share of rows held out to say when to stop, if there are at least 200 different ones;
             0 to watch the training loss instead.

@@ -1,6 +1,7 @@
 """From a frame with labels to a trained network: encode, merge equal rows, hold some out, train."""
 
 import logging
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass, fields, replace
 from typing import Any
@@ -21,12 +22,17 @@ from corrigible.estimators.given_rows import GivenRows
 from corrigible.models.building import facts_wanted
 from corrigible.models.devices import device_named
 from corrigible.models.tabular import NETWORK, TableNetwork, table_network
+from corrigible.protocols.corrections.careful import careful_step
 from corrigible.protocols.early_stopping import Watched, until_flat
 from corrigible.protocols.schedule import Schedule, require_fit, result_of
 from corrigible.tasks import TaskChoice
 
 log = logging.getLogger(__name__)
 
+BATCH_SIZES = (256, 128, 64, 32)
+LEAST_STEPS, ENOUGH_STEPS = 12, 1000
+"""Least steps per epoch, if there are rows for it; and steps that are enough, where the number of epochs is not given."""
+LEAST_EPOCHS, MOST_EPOCHS = 10, 100
 LEAST_TO_HOLD_OUT = 200
 """Different rows below which none is held out: so few could neither be spared nor tell when to stop."""
 
@@ -36,7 +42,8 @@ class HowToLearn:
     """The parameters of an estimator that are about its network and its training."""
 
     hidden_layer_sizes: Sequence[int]
-    max_epochs: int
+    ensemble: int
+    max_epochs: int | None
     batch_size: int | None
     learning_rate: float
     weight_decay: float
@@ -45,11 +52,14 @@ class HowToLearn:
     device: Any
     seed: int
 
-    @property
-    def schedule(self) -> Schedule:
-        """How long and in what steps the network is trained."""
+    def schedule(self, num_rows: int) -> Schedule:
+        """How long and in what steps the network is trained on so many rows."""
         steps: dict[str, Any] = {"learning_rate": self.learning_rate, "weight_decay": self.weight_decay}
-        return Schedule(epochs=self.max_epochs, batch_size=self.batch_size, optimizer="AdamW", **steps)
+        size = self.batch_size or next((size for size in BATCH_SIZES if num_rows >= LEAST_STEPS * size), None)
+        found = Schedule(batch_size=size, optimizer="AdamW", loss="member_task_loss", step=careful_step, **steps)
+        in_an_epoch = math.ceil(num_rows / found.rows_per_step(num_rows))
+        epochs = min(max(ENOUGH_STEPS // in_an_epoch, LEAST_EPOCHS), MOST_EPOCHS)
+        return replace(found, epochs=epochs if self.max_epochs is None else self.max_epochs)
 
 
 SETTINGS = tuple(field.name for field in fields(HowToLearn) if field.name != "seed")
@@ -93,12 +103,12 @@ def learned(rows: GivenRows, task: TaskChoice, how: HowToLearn) -> Learned:
     # The task takes its figures from the parts, so that these do not depend on the order of rows either.
     of_parts = replace(rows.at(parts.index), weight=parts.weight)
     data = of_parts.data(x[torch.from_numpy(parts.index)], encoder.columns, task)
-    built_as = table_network(model_facts(data, facts_wanted(NETWORK)), hidden=how.hidden_layer_sizes)
+    built_as = table_network(model_facts(data, facts_wanted(NETWORK)), hidden=how.hidden_layer_sizes, members=how.ensemble)
     network = built_as.built(how.seed).to(device_named(how.device or "cpu"))
     require_fit(network, data)
     kept, held_out = _held_out(data, parts, how)
     waiting: dict[str, Any] = {"patience": how.patience, "seed": how.seed}
-    watched = result_of(until_flat(network, data, how.schedule, rows=kept, held_out=held_out, **waiting))
+    watched = result_of(until_flat(network, data, how.schedule(len(kept)), rows=kept, held_out=held_out, **waiting))
     remember_columns(network, encoder.columns)
     names = tuple(rows.frame.columns)
     fitted = Fitted(encoder=encoder, network=built_as, task=task, names=names, seed=how.seed, watched=watched)

@@ -52,18 +52,20 @@ class TabularEstimator(BaseEstimator):  # type: ignore[misc]
         self,
         *,
         task: TaskChoice | None = None,
-        hidden_layer_sizes: Sequence[int] = (64, 32),
-        max_epochs: int = 200,
+        hidden_layer_sizes: Sequence[int] = (128, 128),
+        ensemble: int = 8,
+        max_epochs: int | None = None,
         batch_size: int | None = None,
-        learning_rate: float = 1e-3,
-        weight_decay: float = 1e-4,
+        learning_rate: float = 2e-3,
+        weight_decay: float = 3e-4,
         validation_fraction: float = 0.1,
-        patience: int = 10,
+        patience: int = 20,
         random_state: Any = None,
         device: Any = None,
     ) -> None:
         self.task = task
         self.hidden_layer_sizes = hidden_layer_sizes
+        self.ensemble = ensemble
         self.max_epochs = max_epochs
         self.batch_size = batch_size
         self.learning_rate = learning_rate
@@ -111,7 +113,7 @@ class TabularEstimator(BaseEstimator):  # type: ignore[misc]
         return self
 
     def explain(
-        self, X: Any, y: Any = None, *, method: Method = "integrated_gradients", **settings: Any
+        self, X: Any, y: Any = None, *, method: Method = "deep_lift", **settings: Any
     ) -> pd.DataFrame:
         """How much each feature contributed to each row's prediction: a frame like X, one number per row and feature.
 
@@ -157,6 +159,7 @@ class TabularEstimator(BaseEstimator):  # type: ignore[misc]
             found = "this estimator was loaded or copied, and holds no rows to correct it on"
             raise DataError(f"{found}; fit it here: fit(X, y, feedback=…)")
         own = {"seed": self._fitted.seed, "learning_rate": self.learning_rate, "device": self.device}
+        own["loss"] = "member_task_loss"
         corrected: Estimator = clone(self)
         corrected.__dict__.update(vars(self))
         corrected.network_ = corrected_network(self.network_, rows, feedback, **{**own, **settings})
@@ -235,7 +238,7 @@ class TabularEstimator(BaseEstimator):  # type: ignore[misc]
         self._show(found.network)
         self.__dict__.pop("verdict_", None)
         if not self._fitted.watched.has_converged:
-            told = f"training ended after max_epochs={self.max_epochs}, while the loss still fell; raise max_epochs"
+            told = f"training ended after {self.n_iter_} epochs, while the loss still fell; raise max_epochs"
             warnings.warn(f"{told} or learning_rate", ConvergenceWarning, stacklevel=3)
 
     def _framed(self, X: Any) -> pd.DataFrame:

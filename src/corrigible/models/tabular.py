@@ -9,7 +9,7 @@ from torch import nn
 from corrigible.errors import RecipeError
 from corrigible.models.building import built, facts_wanted
 
-NETWORK = "table_mlp"
+NETWORK = "tabm"
 """Its name in ``MODELS``."""
 
 
@@ -31,11 +31,12 @@ class TableNetwork:
         return built(self.name, self.settings, self.facts, seed)
 
 
-def table_network(facts: Mapping[str, Any], *, hidden: Sequence[int]) -> TableNetwork:
+def table_network(facts: Mapping[str, Any], *, hidden: Sequence[int], members: int) -> TableNetwork:
     """The network for a table about which these facts are known, see `corrigible.data.network_facts`.
 
     Args:
         hidden: the number of units of each hidden layer.
+        members: how many networks answer together; they share most weights.
 
     Raises:
         RecipeError: a number in place of several.
@@ -44,4 +45,4 @@ def table_network(facts: Mapping[str, Any], *, hidden: Sequence[int]) -> TableNe
         raise RecipeError(f"hidden layers are {hidden!r}; expected a number for each, such as (64, 32)")
     wanted = facts_wanted(NETWORK)
     known = {name: value for name, value in facts.items() if name in wanted}
-    return TableNetwork(NETWORK, {"hidden": list(hidden)}, known)
+    return TableNetwork(NETWORK, {"hidden": list(hidden), "members": members}, known)
