@@ -115,7 +115,7 @@ def test_rows_are_held_out_if_there_are_enough():
 
 
 def test_training_that_ends_too_early_is_told():
-    with pytest.warns(ConvergenceWarning, match="ended after max_epochs=1, while the loss still fell"):
+    with pytest.warns(ConvergenceWarning, match="ended after 1 epochs, while the loss still fell"):
         TabularClassifier(max_epochs=1, random_state=0).fit(X, Y)
 
 

@@ -31,7 +31,7 @@ log = logging.getLogger(__name__)
 
 BATCH_SIZES = (256, 128, 64, 32)
 LEAST_STEPS, ENOUGH_STEPS = 12, 1000
-"""Least steps per epoch, if there are rows for it; and steps that are enough, where the number of epochs is not given."""
+"""Least steps per epoch, if there are rows for it; and steps in all, where the number of epochs is not given."""
 LEAST_EPOCHS, MOST_EPOCHS = 10, 100
 LEAST_TO_HOLD_OUT = 200
 """Different rows below which none is held out: so few could neither be spared nor tell when to stop."""
@@ -103,7 +103,9 @@ def learned(rows: GivenRows, task: TaskChoice, how: HowToLearn) -> Learned:
     # The task takes its figures from the parts, so that these do not depend on the order of rows either.
     of_parts = replace(rows.at(parts.index), weight=parts.weight)
     data = of_parts.data(x[torch.from_numpy(parts.index)], encoder.columns, task)
-    built_as = table_network(model_facts(data, facts_wanted(NETWORK)), hidden=how.hidden_layer_sizes, members=how.ensemble)
+    built_as = table_network(
+        model_facts(data, facts_wanted(NETWORK)), hidden=how.hidden_layer_sizes, members=how.ensemble
+    )
     network = built_as.built(how.seed).to(device_named(how.device or "cpu"))
     require_fit(network, data)
     kept, held_out = _held_out(data, parts, how)

@@ -112,9 +112,7 @@ class TabularEstimator(BaseEstimator):  # type: ignore[misc]
             self.__dict__.update(vars(self.correct(feedback)))
         return self
 
-    def explain(
-        self, X: Any, y: Any = None, *, method: Method = "deep_lift", **settings: Any
-    ) -> pd.DataFrame:
+    def explain(self, X: Any, y: Any = None, *, method: Method = "deep_lift", **settings: Any) -> pd.DataFrame:
         """How much each feature contributed to each row's prediction: a frame like X, one number per row and feature.
 
         For classes, the logit of the predicted class is explained, or of the class that ``y`` names; for other tasks

@@ -29,7 +29,8 @@ class MemberLinear(nn.Module):
         self.bias = nn.Parameter(torch.empty(members, outputs).uniform_(-1, 1) / inputs**0.5)
 
     def forward(self, x: Float[Tensor, " batch _ inputs"]) -> Float[Tensor, " batch member outputs"]:
-        return self.shared(x * self.input_scale) * self.output_scale + self.bias
+        found: Tensor = self.shared(x * self.input_scale) * self.output_scale + self.bias
+        return found
 
 
 class MemberHeads(nn.Module):

@@ -6,7 +6,7 @@ Without such rows it is the training loss, as in scikit-learn's networks, and th
 
 import copy
 import math
-from collections.abc import Generator
+from collections.abc import Generator, Sequence
 from dataclasses import dataclass
 
 import torch
@@ -23,6 +23,8 @@ from corrigible.training import Epoch
 
 LEAST_FALL = 1e-4
 """What the loss must fall by to count as lower; losses are in units of the labels' spread, or nats."""
+SMALL_FALL = 0.01
+"""The share of the loss by which the last epoch may lower it, if training is to count as ended."""
 WATCHED = "loss"
 
 
@@ -78,7 +80,13 @@ def until_flat(
     if kept:
         model.load_state_dict(kept)
     sound.require_kept(model, schedule.learning_rate)
-    return Watched(tuple(losses), tuple(held_out_losses), waited >= patience)
+    has_converged = waited >= patience or _is_flat(held_out_losses if watch else losses)
+    return Watched(tuple(losses), tuple(held_out_losses), has_converged)
+
+
+def _is_flat(losses: Sequence[float]) -> bool:
+    """Whether the last epoch changed little, as at the end of a learning rate that falls to 0."""
+    return len(losses) > 1 and losses[-2] - losses[-1] < SMALL_FALL * abs(losses[-2])
 
 
 def _loss_on(rows: TensorData) -> Validation:
