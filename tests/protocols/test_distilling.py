@@ -8,6 +8,7 @@ from sklearn.ensemble import RandomForestClassifier, RandomForestRegressor
 from torch import nn
 
 import corrigible
+from corrigible.batches import label_batches
 from corrigible.data.dataset import as_dataset
 from corrigible.errors import DataError, UnsupportedModelError
 from corrigible.models import mlp
@@ -77,6 +78,21 @@ def test_of_amounts_predictions_are_learned():
     student = corrigible.distil(forest, data, model="table_mlp", epochs=30, learning_rate=0.01)
     left = (student.eval()(X)[:, 0] - predicted).square().mean() / predicted.var()
     assert left < 0.15
+
+
+def test_a_map_style_data_set_keeps_what_stands_beside_its_rows():
+    rows = as_dataset([(x, int(y)) for x, y in zip(X, Y, strict=True)])
+    network = nn.Linear(3, 2)
+    taught = with_teacher(rows, said(network, rows))
+    batch = next(label_batches(taught, 16, seed=0)(0))
+    torch.testing.assert_close(batch.extra["teacher"], network(batch.x).detach())
+
+
+def test_counts_are_the_teachers_rate_times_the_exposure():
+    years = torch.linspace(0.5, 3, 200)
+    data = corrigible.TensorData(X, Y.float(), task="counts", extra={"exposure": years})
+    network = nn.Linear(3, 1)
+    torch.testing.assert_close(said(network, data, 1), (years * network(X)[:, 0].exp()).detach())
 
 
 @pytest.mark.parametrize(
