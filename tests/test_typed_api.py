@@ -106,6 +106,13 @@ optimizer = torch.optim.SGD(model.parameters(), lr=0.1)
 for epoch in corrigible.fit(model, lambda epoch: iter([batch]), optimizer=optimizer, epochs=2):
     progress: str = f"{epoch.number} of {epoch.num_epochs}: {epoch.loss:.3f}"
 
+classifier = corrigible.TabularClassifier(max_epochs=2, random_state=0).fit(table, table.index, feedback=feedback)
+shares: float = classifier.correct(feedback).explain(table).abs().max().max()
+again = corrigible.TabularClassifier.load("saved")
+chances: float = again.predict_proba(table)[0, 1]
+amounts = corrigible.TabularRegressor(task={"name": "quantiles", "levels": [0.1, 0.9]}).fit(table, np.ones(3))
+lowest: float = amounts.predict(table).min()
+
 try:
     evaluate(model, (x, y), metrics=["acuracy"])
 except corrigible.CorrigibleError as error:

@@ -1,5 +1,6 @@
 """What the estimators do beyond scikit-learn: explain, correct, measure, seal, save; and how they learn."""
 
+import doctest
 import json
 import pickle
 import warnings
@@ -192,3 +193,10 @@ def test_ordered_classes_have_probabilities():
     found = fitted(y=level, task="ordered_classes", max_epochs=15)
     np.testing.assert_allclose(found.predict_proba(X).sum(axis=1), 1)
     assert found.score(X, level) > 0.8
+
+
+@pytest.mark.parametrize("kind", [TabularClassifier, TabularRegressor])
+def test_the_example_of_the_documentation_runs(kind):
+    finder = doctest.DocTestFinder(recurse=False)
+    (example,) = finder.find(kind, kind.__name__, globs={})
+    assert example.examples and doctest.DocTestRunner().run(example).failed == 0

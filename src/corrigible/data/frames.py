@@ -32,8 +32,10 @@ def as_frame(given: Any) -> pd.DataFrame:
 
 def _as_series(column: Any) -> "pd.Series[Any]":
     """The column with its gaps: numbers stay numbers, dates stay dates, everything else becomes Python objects."""
-    if column.dtype.is_numeric() and not column.dtype.is_decimal():
-        dtype = "Int64" if column.dtype.is_integer() else "Float64"
+    import narwhals.stable.v1 as nw
+
+    if column.dtype.is_numeric() and column.dtype != nw.Decimal:
+        dtype = "Int64" if "Int" in str(column.dtype) else "Float64"
         if not column.is_null().any():
             return pd.Series(column.to_numpy())
         return pd.Series(pd.array(column.to_list(), dtype=dtype))
