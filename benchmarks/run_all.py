@@ -26,6 +26,7 @@ CORRECTING = (
     "proposals",
     "queries",
     "telling_columns",
+    "boosting",
 )
 BOTH = ("--methods", "right_reasons,energy_outside")
 DEFAULT = ("--methods", "energy_outside")
