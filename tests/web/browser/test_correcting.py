@@ -28,10 +28,10 @@ def test_from_marking_to_keeping_a_corrected_model(tab: Any, digits: Served) -> 
     assert [name.inner_text() for name in tab.locator(".training h2").all()] == ["corrected"]
     assert tab.locator(".card .over").count() >= 4
     tab.wait_for_selector("h2:text-is('Measured')", timeout=LONG_MS)
-    tab.locator(".outcome", has_text="Verdict on").wait_for()
+    tab.locator(".verdict", has_text="Verdict on").wait_for()
     tab.get_by_role("button", name="Keep", exact=True).click()
     tab.wait_for_selector("text=This correction was kept", timeout=READY_MS)
-    assert tab.locator(".outcome", has_text="Verdict on").is_visible()
+    assert tab.locator(".verdict", has_text="Verdict on").is_visible()
     verbs = [run.verb for run in open_study(digits.study).runs()]
     assert verbs == ["train", "correct", "evaluate", "keep"]
     tab.goto(f"{digits.address}/report")

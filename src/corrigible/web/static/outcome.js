@@ -1,6 +1,6 @@
 // What a correction changed, on the same items, and the decision about it.
 import { itemHref } from "./api.js";
-import { button, capitalised, chance, colourKey, el, percent } from "./dom.js";
+import { button, chance, colourKey, el, percent } from "./dom.js";
 import { coloured, WORDS_SCALE } from "./text.js";
 import { reviewer } from "./who.js";
 
@@ -22,8 +22,7 @@ export function outcome(found, { things, isMeasuring, measure, decide }) {
 function verdict({ verdict: { outcome: found, sentence, where }, measured }) {
   const on = measured ? `Verdict on ${where} rows` : `First verdict, on ${where} rows; the final one follows when it is measured`;
   return el("section", { class: `verdict ${measured ? TONES[found] || "middling" : "middling"}` },
-    el("p", { class: "outcome" }, el("strong", {}, capitalised(found)), el("span", { class: "muted" }, ` · ${on}`)),
-    el("p", { class: "lead" }, sentence));
+    el("p", { class: "lead" }, sentence), el("p", { class: "muted" }, on));
 }
 
 function decision(found, { isMeasuring, measure, decide }) {
