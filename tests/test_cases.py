@@ -36,6 +36,7 @@ def case_names() -> list[str]:
     return [line.split(":")[0].removesuffix(" (control)") for line in listed.splitlines()]
 
 
+@pytest.mark.slow
 def test_quick_cases_hold() -> None:
     assert fall_short(*(name for name in case_names() if name not in SLOW)) == []
 

@@ -34,7 +34,7 @@ def _commands(group: click.Group, path: tuple[str, ...] = ()) -> list[tuple[str,
 COMMANDS = _commands(main)
 
 
-@pytest.mark.parametrize("kind", ["image", "table"])
+@pytest.mark.parametrize("kind", ["image", pytest.param("table", marks=pytest.mark.slow)])
 def test_every_command_on_a_tiny_study(kind: str, tmp_path: Path) -> None:
     study = tmp_path / "study"
     (made,) = ok("init", study, "--kind", kind, "--json").records

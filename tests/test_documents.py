@@ -20,6 +20,8 @@ ROOT = Path(__file__).resolve().parent.parent
 PAGES = [*sorted(ROOT.glob("*.md")), *sorted((ROOT / "docs").rglob("*.md"))]
 README, METHODS = ROOT / "README.md", ROOT / "docs" / "methods.md"
 HOW_TO = sorted((ROOT / "docs" / "how-to").glob("*.md"))
+SLOW = ("add-your-own-penalty", "correct-a-text-model", "explain")
+"""Pages of more than two seconds of processor time."""
 
 
 def commands(group: click.Group, path: str = "corrigible") -> list[str]:
@@ -52,7 +54,14 @@ def python_blocks(page: Path) -> list[tuple[int, str]]:
     ]
 
 
-@pytest.mark.parametrize("page", [page for page in HOW_TO if python_blocks(page)], ids=lambda page: page.stem)
+@pytest.mark.parametrize(
+    "page",
+    [
+        pytest.param(page, id=page.stem, marks=[pytest.mark.slow] if page.stem in SLOW else [])
+        for page in HOW_TO
+        if python_blocks(page)
+    ],
+)
 def test_the_python_of_a_page_runs(page: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
     namespace = {"__name__": page.stem}

@@ -253,6 +253,7 @@ with FeedbackStore(sys.argv[1]) as store:
 """
 
 
+@pytest.mark.slow
 def test_two_processes_create_and_write_at_once(path):
     pipes = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE, "stderr": subprocess.PIPE, "text": True}
     writers = [subprocess.Popen([sys.executable, "-c", WRITER, str(path), name], **pipes) for name in "ab"]

@@ -221,6 +221,7 @@ def test_values_are_in_original_units_with_the_words_of_their_categories() -> No
     assert [tick.get_text() for tick in figure.axes[0].get_xticklabels()] == ["0", "1"]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", PLOTS)
 def test_the_same_input_gives_the_same_bytes_and_a_description(name: str) -> None:
     before = dict(matplotlib.rcParams)

@@ -275,6 +275,7 @@ def test_the_model_is_looked_at_again_after_its_process_dies(study):
         assert any("started again" in warning for warning in client.get("/api/study").json()["warnings"])
 
 
+@pytest.mark.slow
 def test_data_that_cannot_be_loaded_are_told_once(study, tmp_path):
     copied = tmp_path / "copied"
     shutil.copytree(study, copied)
