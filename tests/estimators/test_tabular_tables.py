@@ -122,7 +122,7 @@ def test_tables_that_nothing_can_be_learned_from(x, said):
         (Y, {"exposure": np.ones(N)}, DataError, "the task 'classes' takes no exposure"),
         (Y, {"sensitive_features": ["a"]}, DataError, r"sensitive_features has shape \(1,\)"),
         (Y, {"task": "amounts"}, RecipeError, "task is 'amounts'; expected one of classes, ordered_classes"),
-        (Y, {"hidden_layer_sizes": (8, 0)}, RecipeError, r"hidden sizes are \[8, 0\]; expected numbers of at least 1"),
+        (Y, {"hidden_layer_sizes": (8, 0)}, RecipeError, r"hidden=\[8, 0\]; expected at least 1 each"),
         (Y, {"validation_fraction": 1.0}, RecipeError, "validation_fraction is 1.0; expected a number from 0 to"),
         (Y, {"feedback": []}, FeedbackError, "feedback"),
     ],

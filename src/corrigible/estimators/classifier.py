@@ -45,7 +45,7 @@ class TabularClassifier(ClassifierMixin, TabularEstimator):  # type: ignore[misc
         >>> from corrigible import TabularClassifier
         >>> X = pd.DataFrame({"age": [30, 41, 52, None] * 10, "ward": ["a", "b", "b", "a"] * 10})
         >>> y = ["well", "ill", "ill", "well"] * 10
-        >>> model = TabularClassifier(max_epochs=100, learning_rate=0.1, random_state=0).fit(X, y)
+        >>> model = TabularClassifier(random_state=0).fit(X, y)
         >>> model.predict(X.head(2)).tolist()
         ['well', 'ill']
         >>> model.explain(X.head(2)).columns.tolist()

@@ -31,7 +31,7 @@ class TabularRegressor(RegressorMixin, TabularEstimator):  # type: ignore[misc]
         >>> import numpy as np
         >>> from corrigible import TabularRegressor
         >>> X = np.linspace(0, 1, 40)[:, None]
-        >>> model = TabularRegressor(max_epochs=100, learning_rate=0.1, random_state=0).fit(X, 3 * X[:, 0])
+        >>> model = TabularRegressor(random_state=0).fit(X, 3 * X[:, 0])
         >>> model.predict(X).shape
         (40,)
         >>> bool(model.score(X, 3 * X[:, 0]) > 0.9)

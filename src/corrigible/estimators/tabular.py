@@ -112,7 +112,7 @@ class TabularEstimator(BaseEstimator):  # type: ignore[misc]
             self.__dict__.update(vars(self.correct(feedback)))
         return self
 
-    def explain(self, X: Any, y: Any = None, *, method: Method = "deep_lift", **settings: Any) -> pd.DataFrame:
+    def explain(self, X: Any, y: Any = None, *, method: Method | None = None, **settings: Any) -> pd.DataFrame:
         """How much each feature contributed to each row's prediction: a frame like X, one number per row and feature.
 
         For classes, the logit of the predicted class is explained, or of the class that ``y`` names; for other tasks
@@ -120,7 +120,8 @@ class TabularEstimator(BaseEstimator):  # type: ignore[misc]
 
         Args:
             y: for classes, the class to explain of each row.
-            method, settings: as `corrigible.explain` takes them.
+            method, settings: as `corrigible.explain` takes them. None for deep_lift; for quantiles and ordered classes,
+                which are not linear in the outputs, permutation_shapley.
 
         Raises:
             NotFittedError: before `fit`.
@@ -129,11 +130,11 @@ class TabularEstimator(BaseEstimator):  # type: ignore[misc]
         frame = self._framed(X)
         if y is not None:
             settings["target"] = self._target(y, frame)
-        columns = self.encoder_.columns
-        x = inputs_of(frame, self.encoder_)
-        attribution = explain(self.network_, x, task=self._task, method=method, columns=columns, **settings).double()
+        x, columns, task = inputs_of(frame, self.encoder_), self.encoder_.columns, self._task
+        method = method or ("permutation_shapley" if task.score == "target_value" else "deep_lift")
+        attribution = explain(self.network_, x, task=task, method=method, columns=columns, **settings).double()
         sums = by_group(attribution, feature_index(columns), num_groups=len(columns.features))
-        found = pd.DataFrame(sums.numpy(), columns=list(columns.features), index=frame.index)
+        found = pd.DataFrame(sums.numpy(), frame.index, list(columns.features))
         return found.reindex(columns=list(self._fitted.names), fill_value=0.0)
 
     def correct(self: Estimator, feedback: Any, **settings: Any) -> Estimator:
@@ -236,8 +237,8 @@ class TabularEstimator(BaseEstimator):  # type: ignore[misc]
         self._show(found.network)
         self.__dict__.pop("verdict_", None)
         if not self._fitted.watched.has_converged:
-            told = f"training ended after {self.n_iter_} epochs, while the loss still fell; raise max_epochs"
-            warnings.warn(f"{told} or learning_rate", ConvergenceWarning, stacklevel=3)
+            told = f"training ended after {self.n_iter_} epochs, while the loss still fell: raise max_epochs"
+            warnings.warn(told, ConvergenceWarning, stacklevel=3)
 
     def _framed(self, X: Any) -> pd.DataFrame:
         check_is_fitted(self)
@@ -274,12 +275,10 @@ class TabularEstimator(BaseEstimator):  # type: ignore[misc]
         self.n_iter_ = len(watched.losses)
 
     def _kept(self) -> Kept:
-        params = self.get_params(deep=False)
-        if not isinstance(self.random_state, int | None):
-            params["random_state"] = self._fitted.seed
+        seed = self.random_state if isinstance(self.random_state, int | None) else self._fitted.seed
         return Kept(
             name=type(self).__name__,
-            params=params,
+            params={**self.get_params(deep=False), "random_state": seed},
             fitted=self._fitted,
             is_named=hasattr(self, "feature_names_in_"),
             classes=getattr(self, "classes_", None),

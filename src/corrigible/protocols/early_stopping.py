@@ -86,7 +86,7 @@ def until_flat(
 
 def _is_flat(losses: Sequence[float]) -> bool:
     """Whether the last epoch changed little, as at the end of a learning rate that falls to 0."""
-    return len(losses) > 1 and losses[-2] - losses[-1] < SMALL_FALL * abs(losses[-2])
+    return len(losses) > 1 and losses[-2] - losses[-1] < max(SMALL_FALL * abs(losses[-2]), LEAST_FALL)
 
 
 def _loss_on(rows: TensorData) -> Validation:
