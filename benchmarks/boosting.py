@@ -158,7 +158,8 @@ def drawn(x: pd.DataFrame, y: NDArray[Any], seed: int) -> Rows:
 def with_categories(table: pd.DataFrame) -> pd.DataFrame:
     """The table with columns of text, and the numbers of plans and sites, as categories."""
     names = [name for name in table if not pd.api.types.is_numeric_dtype(table[name]) or name in ("plan", "site")]
-    return table.assign(**{name: table[name].astype("string").astype("category") for name in names})
+    words = {name: table[name].astype(str).where(table[name].notna(), None).astype(object) for name in names}
+    return table.assign(**{name: column.astype("category") for name, column in words.items()})
 
 
 if __name__ == "__main__":

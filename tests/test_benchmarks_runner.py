@@ -58,6 +58,7 @@ def run(tmp_path, monkeypatch):
     sys.modules.pop("runner", None)
 
 
+@pytest.mark.slow
 def test_killed_and_resumed_it_ends_with_the_same_file(run, tmp_path):
     whole, units = run()
     assert units == ["even 0", "odd 0", "even 1", "odd 1", "even 2", "odd 2"]

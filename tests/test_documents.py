@@ -20,7 +20,10 @@ ROOT = Path(__file__).resolve().parent.parent
 PAGES = [*sorted(ROOT.glob("*.md")), *sorted((ROOT / "docs").rglob("*.md"))]
 README, METHODS = ROOT / "README.md", ROOT / "docs" / "methods.md"
 HOW_TO = sorted((ROOT / "docs" / "how-to").glob("*.md"))
-SLOW = ("add-your-own-penalty", "correct-a-text-model", "explain")
+SLOW = (
+    *("add-your-own-penalty", "correct-a-text-model", "explain", "limit-an-influence", "scikit-learn"),
+    "train-a-sparse-network",
+)
 """Pages of more than two seconds of processor time."""
 
 

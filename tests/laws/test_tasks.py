@@ -98,6 +98,7 @@ def test_the_order_of_rows_changes_nothing(name: str) -> None:
         torch.testing.assert_close(measure(outputs[order], y[order], {}), measure(outputs, y, {})[order])
 
 
+@pytest.mark.slow
 @every_task
 def test_training_on_the_loss_raises_the_quality(name: str) -> None:
     task, y = task_of_labels(name)

@@ -69,6 +69,7 @@ def test_methods_that_failed_are_marked_and_stand_below_all_that_did_not(finishe
     assert "failed" in corrigible("compare", finished, "--only", "all").stdout
 
 
+@pytest.mark.slow
 def test_goes_on_where_it_was_interrupted(finished, few):
     started = []
     running = workflow.compare(finished, methods=("all",))

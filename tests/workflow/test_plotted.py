@@ -84,6 +84,7 @@ def test_an_evaluation_keeps_what_both_models_say_of_the_second_class(study: Pat
     assert "attribution.2" not in rows
 
 
+@pytest.mark.slow
 def test_the_report_draws_it_and_is_the_same_each_time(study: Path) -> None:
     drawn = list(explanation_plots(evaluation(study)))
     assert [len(plots.figures) for plots in drawn] == [1, 2, 3, 1, 2]

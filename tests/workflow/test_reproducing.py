@@ -26,6 +26,7 @@ def numbers(study: Path) -> list[object]:
     return [results["verdict"], results["changes"], [(m["name"], m["measurements"]) for m in results["models"]]]
 
 
+@pytest.mark.slow
 def test_the_commands_of_the_report_give_the_same_numbers_in_a_fresh_folder(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

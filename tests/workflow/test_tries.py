@@ -73,6 +73,7 @@ def test_a_weight_alone_is_that_of_the_only_penalty(study: Path) -> None:
     assert "unknown baseline of this recipe 'tuned'" in refused("correct", study, "--only", "tuned")
 
 
+@pytest.mark.slow
 def test_a_try_of_a_comparison_is_not_taken_for_another(study: Path) -> None:
     runs = [
         kinds(corrigible("compare", study, *more, "--json"), "Ahead")[0]["epochs"] for more in [("--epochs", 1)] * 2

@@ -84,8 +84,8 @@ def test_what_is_undone_is_not_marked(tab: Any, digits: Served) -> None:
         tab.mouse.click(*_pixel(tab, *corner))
     tab.keyboard.press("Enter")
     tab.keyboard.press("w")
-    tab.mouse.click(*_pixel(tab, 25, 1))
-    tab.wait_for_selector("button:text-is('Undo'):not([disabled])")
+    with tab.expect_response("**/segments/**"):
+        tab.mouse.click(*_pixel(tab, 25, 1))
     tab.wait_for_timeout(300)
     tab.keyboard.press("z")
     next_item(tab, lambda: tab.keyboard.press("Enter"))
