@@ -356,6 +356,7 @@ def test_numbers_that_ask_for_very_much_are_refused_by_name(old, new, message):
 
 def test_every_listed_network_can_be_sized_and_then_built():
     facts = {"inputs": 4, "columns": 4, "channels": 1, "dimension": 4, "num_classes": 2}
+    facts |= {"one_hot": [False, True, True, False], "knots": [[0.0, 1.0], [0.0, 1.0]]}
     for name in MODELS:
         build_model(Recipe.parse(IMAGE_RECIPE.replace('"mlp"\nhidden = [8]', f'"{name}"')), facts, 0)
 

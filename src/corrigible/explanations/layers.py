@@ -76,13 +76,13 @@ def layer_attribution(
     with untouched(model, seed):
         asked: dict[str, Any] = {"rows_at_once": rows_at_once, "differentiable": differentiable}
         question = checked_question(model, x, target, score=score, task=task, seed=seed, **asked)
-        attribution = torch.cat([activation * gradient for activation, gradient in layer_passes(question, layer=layer)])
+        attribution = torch.cat([activation * gradient for activation, gradient in layer_passes_of(question, layer=layer)])
         if differentiable:
             require_gradient(model, attribution, "layer_attribution")
         return attribution
 
 
-def layer_passes(
+def layer_passes_of(
     question: Question, *, layer: str
 ) -> Iterator[tuple[Float[Tensor, " some *unit"], Float[Tensor, " some *unit"]]]:
     """The layer's output for some rows after the other, and the gradient of their scores with respect to it.

@@ -7,6 +7,7 @@ from torch import nn
 
 from corrigible.arguments import whole_number
 from corrigible.data.dataset import as_dataset, labelled, task_of
+from corrigible.figures import percent
 from corrigible.progress import shown
 from corrigible.protocols.fresh_training import network_for
 from corrigible.protocols.schedule import Schedule, run
@@ -65,5 +66,5 @@ def distil(
             pass
     if task_of(dataset).logits is not None:
         same = network_says(student, dataset).argmax(dim=1) == said.argmax(dim=1)
-        log.info(f"the student agrees with the teacher on {float(same.double().mean()):.1%} of the training rows")
+        log.info(f"the student agrees with the teacher on {percent(float(same.double().mean()))} of the training rows")
     return student

@@ -14,7 +14,7 @@ from jaxtyping import Float
 from torch import Tensor, nn
 
 from corrigible.errors import RecipeError
-from corrigible.explanations.layers import layer_passes
+from corrigible.explanations.layers import layer_passes_of
 from corrigible.explanations.question import Question
 from corrigible.models.concept_projection import ends_in_channels
 from corrigible.models.networks import copied
@@ -78,7 +78,7 @@ def unit_contributions(question: Question, *, layer: str) -> tuple[Float[Tensor,
     """Each unit's mean activation over rows and positions, and its mean size of deviation × gradient."""
     named = dict(question.model.named_modules())
     axis = -1 if layer in named and ends_in_channels(named[layer]) else 1
-    passes = [[part.movedim(axis, 0).flatten(1) for part in pair] for pair in layer_passes(question, layer=layer)]
+    passes = [[part.movedim(axis, 0).flatten(1) for part in pair] for pair in layer_passes_of(question, layer=layer)]
     activations, gradients = (torch.cat(parts, dim=1) for parts in zip(*passes, strict=True))
     mean = activations.mean(dim=1)
     return mean, ((activations - mean[:, None]) * gradients).abs().mean(dim=1)

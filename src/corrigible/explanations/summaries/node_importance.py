@@ -20,7 +20,7 @@ from corrigible.explanations.explaining import explain
 from corrigible.explanations.features import feature_index, plain_columns
 from corrigible.explanations.groups import by_group
 from corrigible.explanations.layer_output import LayerOutput, by_unit, score_at, score_without
-from corrigible.explanations.layers import layer_passes
+from corrigible.explanations.layers import layer_passes_of
 from corrigible.explanations.passes import pass_over
 from corrigible.explanations.question import Question, checked_question
 from corrigible.explanations.scores import score_named
@@ -134,7 +134,7 @@ def _passes(question: Question, layer: str) -> tuple[Float[Tensor, " row unit"],
     """Each unit's contribution, and the gradient of the score; both summed over positions."""
     pairs = [
         (by_unit(activation * gradient, question.model, layer), by_unit(gradient, question.model, layer))
-        for activation, gradient in layer_passes(question, layer=layer)
+        for activation, gradient in layer_passes_of(question, layer=layer)
     ]
     contribution, gradient = (torch.cat(parts).double() for parts in zip(*pairs, strict=True))
     return contribution, gradient
