@@ -38,14 +38,14 @@ def _training_may_end_early() -> Iterator[None]:
 
 @pytest.mark.parametrize("check", QUICK, ids=lambda check: check.__name__)
 def test_a_classifier_passes(check) -> None:
-    check("TabularClassifier", TabularClassifier(max_epochs=3, learning_rate=0.01))
+    check("TabularClassifier", TabularClassifier(ensemble=2, max_epochs=3, learning_rate=0.01))
 
 
 @pytest.mark.parametrize(
     "check", [check_regressors_int, check_sample_weight_equivalence_on_dense_data], ids=lambda check: check.__name__
 )
 def test_a_regressor_passes(check) -> None:
-    check("TabularRegressor", TabularRegressor(max_epochs=3, learning_rate=0.01))
+    check("TabularRegressor", TabularRegressor(ensemble=2, max_epochs=3, learning_rate=0.01))
 
 
 @pytest.mark.slow

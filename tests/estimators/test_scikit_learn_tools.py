@@ -20,7 +20,7 @@ N = 60
 ILL = np.arange(N) % 2
 X = pd.DataFrame({"age": 40 + 20 * ILL + np.arange(N) % 7, "ward": np.where(np.arange(N) % 3 == 0, "A", "B")})
 Y = np.where(ILL == 1, "ill", "well")
-QUICK = TabularClassifier(max_epochs=20, learning_rate=0.05, random_state=0)
+QUICK = TabularClassifier(hidden_layer_sizes=(16,), ensemble=2, max_epochs=20, learning_rate=0.05, random_state=0)
 
 
 @pytest.fixture(autouse=True)

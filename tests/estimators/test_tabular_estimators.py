@@ -30,7 +30,8 @@ RULE = [Feedback("ward", scope="dataset")]
 
 
 def fitted(kind=TabularClassifier, x=X, y=Y, *, sample_weight=None, exposure=None, **params):
-    params = {"max_epochs": 8, "learning_rate": 0.02, "random_state": 0, **params}
+    params = {"hidden_layer_sizes": (32,), "ensemble": 2, "max_epochs": 8, "learning_rate": 0.02, **params}
+    params = {"random_state": 0, **params}
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", ConvergenceWarning)
         return kind(**params).fit(x, y, sample_weight=sample_weight, exposure=exposure)
@@ -166,10 +167,10 @@ AMOUNTS = 100 + 20 * X.age.to_numpy()
 @pytest.mark.parametrize(
     ("task", "y", "shape"),
     [
-        ("amounts", AMOUNTS, (N,)),
+        pytest.param("amounts", AMOUNTS, (N,), marks=pytest.mark.slow),
         ("counts", np.round(X.age.to_numpy() / 10), (N,)),
-        ("positive_amounts", AMOUNTS, (N,)),
-        ({"name": "quantiles", "levels": [0.5]}, AMOUNTS, (N,)),
+        pytest.param("positive_amounts", AMOUNTS, (N,), marks=pytest.mark.slow),
+        pytest.param({"name": "quantiles", "levels": [0.5]}, AMOUNTS, (N,), marks=pytest.mark.slow),
         ({"name": "quantiles", "levels": [0.1, 0.9]}, AMOUNTS, (N, 2)),
     ],
 )
@@ -195,6 +196,7 @@ def test_ordered_classes_have_probabilities():
     assert found.score(X, level) > 0.8 and found.explain(X.head(4)).abs().mean().idxmax() == "age"
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("kind", [TabularClassifier, TabularRegressor])
 def test_the_example_of_the_documentation_runs(kind):
     finder = doctest.DocTestFinder(recurse=False)
