@@ -76,7 +76,9 @@ def layer_attribution(
     with untouched(model, seed):
         asked: dict[str, Any] = {"rows_at_once": rows_at_once, "differentiable": differentiable}
         question = checked_question(model, x, target, score=score, task=task, seed=seed, **asked)
-        attribution = torch.cat([activation * gradient for activation, gradient in layer_passes_of(question, layer=layer)])
+        attribution = torch.cat(
+            [activation * gradient for activation, gradient in layer_passes_of(question, layer=layer)]
+        )
         if differentiable:
             require_gradient(model, attribution, "layer_attribution")
         return attribution
