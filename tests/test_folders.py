@@ -95,7 +95,7 @@ def test_a_new_folder_replaces_an_empty_one_and_no_other(tmp_path):
     (tmp_path / "a").mkdir()
     with new_folder(tmp_path / "a") as temporary:
         (temporary / "file").write_bytes(b"first")
-    with pytest.raises(StudyError, match="cannot write in"), new_folder(tmp_path / "a") as temporary:
+    with pytest.raises(StudyError, match="is not an empty folder"), new_folder(tmp_path / "a") as temporary:
         (temporary / "file").write_bytes(b"second")
     assert (tmp_path / "a" / "file").read_bytes() == b"first"
     assert [path.name for path in tmp_path.iterdir()] == ["a"]

@@ -43,6 +43,8 @@ def new_folder(folder: str | Path) -> Iterator[Path]:
     """
     folder = Path(folder)
     with writing_in(folder.parent):
+        if os.path.lexists(folder) and (not folder.is_dir() or any(folder.iterdir())):
+            raise StudyError(f"{folder} exists and is not an empty folder; choose another name")
         folder.parent.mkdir(parents=True, exist_ok=True)
         with draft_folder(folder) as draft:
             yield draft

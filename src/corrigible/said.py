@@ -157,7 +157,8 @@ class Feedback:
     def about(self) -> str:
         """Which rows it is about, in words."""
         split = "" if self.split == "train" else f" of {self.split}"
-        return {"row": f"row {self.row}{split}", "class": f"class {self.label}", "dataset": "every row"}[self.scope]
+        known = {"row": f"row {self.row}{split}", "class": f"class {self.label}", "dataset": "every row"}
+        return known.get(self.scope, f"scope {self.scope!r}")
 
     def __repr__(self) -> str:
         by = f", by {self.author}" if self.author else ""

@@ -202,3 +202,20 @@ def test_the_example_of_the_documentation_runs(kind):
     finder = doctest.DocTestFinder(recurse=False)
     (example,) = finder.find(kind, kind.__name__, globs={})
     assert example.examples and doctest.DocTestRunner().run(example).failed == 0
+
+
+def test_a_second_correction_keeps_to_what_the_first_was_told(corrected):
+    again = corrected.correct([Feedback("smoker", scope="dataset")], epochs=4)
+    assert [said.region.names for said in again._said] == [("ward",), ("smoker",)]
+    shares = again.explain(X).abs().mean()
+    assert shares["ward"] < 0.2 * shares["age"]
+
+
+def test_labels_that_would_be_taken_otherwise_than_meant_are_refused():
+    level = pd.Categorical(np.where(ILL == 1, "high", "low"), ["low", "high"], ordered=True)
+    with pytest.raises(DataError, match="y is ordered low < high, and classes are taken in the order high, low"):
+        fitted(y=pd.Series(level))
+    with pytest.raises(DataError, match="y holds values of datetime64"):
+        fitted(TabularRegressor, y=pd.Series(pd.date_range("2026-01-01", periods=N)))
+    with pytest.raises(DataError, match="y holds what is no number"):
+        fitted(TabularRegressor, y=Y)

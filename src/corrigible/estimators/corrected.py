@@ -11,6 +11,7 @@ from torch import nn
 from corrigible.data.dataset import TensorData
 from corrigible.errors import FeedbackError
 from corrigible.feedback.checks import as_list
+from corrigible.models.networks import copied
 from corrigible.protocols.corrections.correction import correct
 from corrigible.types import Feedback
 
@@ -33,7 +34,9 @@ def corrected_network(network: nn.Module, rows: FittedRows, feedback: Any, **set
     Raises:
         FeedbackError: feedback about a row that was not learned from.
     """
-    return correct(network, rows.data, _moved(as_list(feedback), rows.places), **settings)
+    uncorrected = copied(network)
+    uncorrected.__dict__.pop("verdict", None)  # All that was said before is said again.
+    return correct(uncorrected, rows.data, _moved(as_list(feedback), rows.places), **settings)
 
 
 def _moved(feedback: Sequence[Feedback], places: NDArray[np.int64]) -> list[Feedback]:

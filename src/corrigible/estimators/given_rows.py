@@ -130,20 +130,37 @@ def classes_of(y: Any, num_rows: int) -> NDArray[Any]:
         ValueError: another number of rows, or labels that are amounts.
     """
     found = _column(y, num_rows)
+    if (order := getattr(getattr(y, "dtype", None), "categories", None)) is not None and y.dtype.ordered:
+        _require_sorted(list(map(str, order)))
     if bool(pd.isna(found).any()):
         raise DataError(f"y of row {int(pd.isna(found).argmax())} is missing; expected a class: drop rows without one")
     check_classification_targets(found)
     return found
 
 
+def _require_sorted(order: Sequence[str]) -> None:
+    """Raises DataError for ordered categories in another order than the sorted one, which ``classes_`` has."""
+    if list(order) != sorted(order):
+        raise DataError(
+            f"y is ordered {' < '.join(order)}, and classes are taken in the order {', '.join(sorted(order))}; "
+            "give numbers (y.cat.codes), or a category without an order"
+        )
+
+
 def amounts_of(y: Any, num_rows: int) -> NDArray[np.float64]:
     """The number of each row.
 
     Raises:
-        DataError: a row without a number, or an infinite one.
-        ValueError: another number of rows, or labels that are no numbers.
+        DataError: a row without a number, an infinite one, dates or text.
+        ValueError: another number of rows.
     """
-    found = pd.to_numeric(pd.Series(_column(y, num_rows)), errors="raise").to_numpy(np.float64, na_value=np.nan)
+    column = pd.Series(_column(y, num_rows)).infer_objects()
+    if pd.api.types.is_datetime64_any_dtype(column) or pd.api.types.is_timedelta64_dtype(column):
+        raise DataError(f"y holds values of {column.dtype}; expected numbers: a date says how many days since another")
+    try:
+        found = pd.to_numeric(column, errors="raise").to_numpy(np.float64, na_value=np.nan)
+    except (ValueError, TypeError) as error:
+        raise DataError(f"y holds what is no number ({error}); expected numbers, or use TabularClassifier") from error
     return _finite("y", found.copy())
 
 

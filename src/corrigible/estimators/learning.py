@@ -29,6 +29,7 @@ from corrigible.tasks import TaskChoice
 
 log = logging.getLogger(__name__)
 
+LOSS = "member_task_loss"
 BATCH_SIZES = (256, 128, 64, 32)
 LEAST_STEPS, ENOUGH_STEPS = 12, 1000
 """Least steps per epoch, if there are rows for it; and steps in all, where the number of epochs is not given."""
@@ -56,7 +57,7 @@ class HowToLearn:
         """How long and in what steps the network is trained on so many rows."""
         steps: dict[str, Any] = {"learning_rate": self.learning_rate, "weight_decay": self.weight_decay}
         size = self.batch_size or next((size for size in BATCH_SIZES if num_rows >= LEAST_STEPS * size), None)
-        found = Schedule(batch_size=size, optimizer="AdamW", loss="member_task_loss", step=careful_step, **steps)
+        found = Schedule(batch_size=size, optimizer="AdamW", loss=LOSS, step=careful_step, **steps)
         in_an_epoch = math.ceil(num_rows / found.rows_per_step(num_rows))
         epochs = min(max(ENOUGH_STEPS // in_an_epoch, LEAST_EPOCHS), MOST_EPOCHS)
         return replace(found, epochs=epochs if self.max_epochs is None else self.max_epochs)

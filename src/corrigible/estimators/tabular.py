@@ -23,11 +23,12 @@ from corrigible.errors import DataError, RecipeError
 from corrigible.estimators.corrected import FittedRows, corrected_network
 from corrigible.estimators.given_rows import GivenRows, frame_of, given_rows
 from corrigible.estimators.kept import KEPT, Kept, as_json, read_kept
-from corrigible.estimators.learning import SETTINGS, HowToLearn, learned
+from corrigible.estimators.learning import LOSS, SETTINGS, HowToLearn, learned
 from corrigible.evaluation import evaluate
 from corrigible.explanations.explaining import Method, explain
 from corrigible.explanations.features import feature_index
 from corrigible.explanations.groups import by_group
+from corrigible.feedback.checks import as_list
 from corrigible.folders import new_folder
 from corrigible.manifest import Manifest
 from corrigible.models.networks import copied
@@ -36,7 +37,7 @@ from corrigible.models.weights import load_weights, save_weights
 from corrigible.protocols.corrections.verdict import Verdict
 from corrigible.sealing import WEIGHTS, seal
 from corrigible.tasks import TaskChoice, task_named
-from corrigible.types import Measurement, Measurements, Task
+from corrigible.types import Feedback, Measurement, Measurements, Task
 
 Estimator = TypeVar("Estimator", bound="TabularEstimator")
 
@@ -47,6 +48,7 @@ class TabularEstimator(BaseEstimator):  # type: ignore[misc]
     tasks: tuple[str, ...] = ()
     """The tasks whose labels it learns, the usual one first."""
     verdict_: Verdict | None
+    _said: list[Feedback]  # What the corrections so far were told.
 
     def __init__(
         self,
@@ -92,11 +94,10 @@ class TabularEstimator(BaseEstimator):  # type: ignore[misc]
         (``validation_fraction``) is held out to say when to stop.
 
         Args:
-            X: a frame of pandas, Polars or PyArrow, or an array, (row, feature). A column may hold numbers, text,
-                truth values or categories, and cells without a value.
+            X: a frame of pandas, Polars or PyArrow, or an array, (row, feature), of numbers, text or truth values.
             y: the label of each row.
-            sensitive_features: the group of each row. It is no feature, and predictions never need it; training leaves
-                it alone, penalties given to `correct` find it in ``batch.group``.
+            sensitive_features: the group of each row, no feature: predictions never need it, and only penalties given
+                to `correct` use it, as ``batch.group``.
             sample_weight: how much each row counts, at least 0; rows of weight 0 are left out.
             exposure: for counts and positive amounts, such as the years of a contract; above 0.
             feedback: what must not matter, by the names of columns, see `correct`.
@@ -144,7 +145,7 @@ class TabularEstimator(BaseEstimator):  # type: ignore[misc]
 
         Args:
             feedback: about these rows, by the names of columns: ``Feedback("race", scope="dataset")``. The label of
-                feedback about a class is its place in ``classes_``.
+                feedback about a class is its place in ``classes_``. Feedback of earlier corrections holds on.
             settings: as `corrigible.correct` takes them; the learning rate is that of the estimator.
 
         Raises:
@@ -157,21 +158,20 @@ class TabularEstimator(BaseEstimator):  # type: ignore[misc]
         if rows is None:
             found = "this estimator was loaded or copied, and holds no rows to correct it on"
             raise DataError(f"{found}; fit it here: fit(X, y, feedback=…)")
-        own = {"seed": self._fitted.seed, "learning_rate": self.learning_rate, "device": self.device}
-        own["loss"] = "member_task_loss"
+        own = {"seed": self._fitted.seed, "learning_rate": self.learning_rate, "loss": LOSS, "device": self.device}
         corrected: Estimator = clone(self)
         corrected.__dict__.update(vars(self))
-        corrected.network_ = corrected_network(self.network_, rows, feedback, **{**own, **settings})
+        corrected._said = [*self._said, *as_list(feedback)]
+        corrected.network_ = corrected_network(self.network_, rows, corrected._said, **{**own, **settings})
         corrected.verdict_ = getattr(corrected.network_, "verdict", None)
         return corrected
 
     def evaluate(
         self, X: Any, y: Any, *, sensitive_features: Any = None, exposure: Any = None, **settings: Any
     ) -> Measurements:
-        """Measurements on these rows, each with its 95 % interval; of groups too if ``sensitive_features`` are given.
+        """Measurements on these rows, each with its 95 % interval; by group if ``sensitive_features`` are given.
 
-        Args:
-            settings: as `corrigible.evaluate` takes them, such as ``metrics``.
+        ``settings`` are those of `corrigible.evaluate`, such as ``metrics``.
 
         Raises:
             NotFittedError: before `fit`.
@@ -233,6 +233,7 @@ class TabularEstimator(BaseEstimator):  # type: ignore[misc]
         chosen = {name: value for name, value in self.get_params(deep=False).items() if name in SETTINGS}
         seed = int(check_random_state(self.random_state).randint(2**31 - 1))
         found = learned(rows, self._choice, HowToLearn(**chosen, seed=seed))
+        self._said = []
         self._fitted, self._rows = found.fitted, FittedRows(found.data, places)
         self._show(found.network)
         self.__dict__.pop("verdict_", None)

@@ -33,7 +33,7 @@ from corrigible.protocols.corrections.label_conflicts import label_conflicts
 from corrigible.protocols.corrections.mask_checks import FeedbackDoubted, beside_the_cue, shows_the_class
 from corrigible.protocols.corrections.reaching import require_reached_marks
 from corrigible.protocols.corrections.trials import Fold, Trials, folds_of
-from corrigible.protocols.corrections.usable_feedback import require_marked, usable_marks
+from corrigible.protocols.corrections.usable_feedback import require_marked, usable_marks, warn_if_corrected
 from corrigible.protocols.corrections.verdict import Verdict, verdict
 from corrigible.protocols.corrections.weight import WeightChoice, WeightTrial, choose_weight
 from corrigible.protocols.schedule import OptimizerFactory, Schedule, StepFactory, Validation, require_fit, run
@@ -137,7 +137,7 @@ def _said(record: Progress) -> tuple[int, str] | None:
             return logging.WARNING, record.message
         case Verdict():
             # Without the figures, which the verdict itself shows.
-            told = f"{record.lines[0].removesuffix('.')}; print(corrected.verdict) says more"
+            told = f"{record.lines[0].removesuffix('.')}; print the corrected model's verdict for more"
             return logging.WARNING if record.to_try else logging.INFO, told
         case _:
             return None

@@ -1,6 +1,9 @@
 """Whether feedback can teach anything; said before training."""
 
+import logging
 from collections.abc import Sequence
+
+from torch import nn
 
 from corrigible.data.dataset import strata_of
 from corrigible.data.protocol import Dataset, class_named, class_names_of
@@ -10,6 +13,14 @@ from corrigible.feedback.extent import require_something_left
 from corrigible.feedback.masks import Marks, marks_of
 from corrigible.methods import ConfiguredMethod
 from corrigible.types import Feedback
+
+log = logging.getLogger(__name__)
+
+
+def warn_if_corrected(model: nn.Module) -> None:
+    """Say that feedback given to an earlier correction is not known here; a new correction may undo what it did."""
+    if getattr(model, "verdict", None) is not None:
+        log.warning("the model was corrected before, on feedback that is not given here; give all feedback together")
 
 
 def usable_marks(feedback: list[Feedback], dataset: Dataset) -> Marks:
