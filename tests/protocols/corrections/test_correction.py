@@ -52,6 +52,14 @@ def test_a_fooled_model_is_corrected_and_left_as_it_is(fooled):
     assert all(torch.equal(p, old) for p, old in zip(fooled.parameters(), before, strict=True))
 
 
+def test_a_model_that_was_corrected_before_is_told_of(fooled, caplog):
+    said = [Feedback(FIRST, row=3)]
+    once = correct(fooled, (X, Y), said, epochs=1)
+    assert "was corrected before" not in caplog.text
+    correct(once, (X, Y), said, epochs=1)
+    assert "was corrected before, on feedback that is not given here; give all feedback together" in caplog.text
+
+
 def test_the_same_seed_gives_the_same_model_and_another_seed_another(fooled):
     first, second, other = (
         correct(fooled, (X, Y), [Feedback(FIRST, row=3)], epochs=2, seed=seed)[0].weight for seed in (5, 5, 6)

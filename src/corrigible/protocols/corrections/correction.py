@@ -187,6 +187,7 @@ def correction(
 
 
 def _copy_to_correct(model: Network, dataset: Dataset) -> Network:
+    warn_if_corrected(model)
     corrected = copied(model)
     corrected.__dict__.pop("verdict", None)  # The verdict of an earlier correction.
     remember_columns(corrected, columns_of(dataset))
