@@ -325,6 +325,7 @@ def test_a_region_of_another_kind_of_data_is_refused(browser, study, other):
     assert revision(study) == before
 
 
+@pytest.mark.slow
 def test_an_answer_that_cannot_be_stored_now_is_to_be_sent_again(study, monkeypatch):
     guard = app_of(lambda: Review(study), port=PORT)
     with Browser(guard) as client:
