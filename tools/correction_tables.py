@@ -95,3 +95,15 @@ def limiting(found: dict[str, Any]) -> Iterator[str]:
             keys = ("auc_minus_without", "effect_ratio", "expected_calibration_error", "group_prob_gap", "seconds")
             cells = [_cell(row[key]) if key in row else "" for key in keys]
             yield f"| {row['model']} | " + " | ".join(cells) + " |"
+
+
+def boosting(found: dict[str, Any]) -> Iterator[str]:
+    """One line per table: the network, boosting, and the network minus boosting on the same rows."""
+    yield f"| {len(found['seeds'])} seeds, mean ± sd, test rows | measure | network | boosting | difference |"
+    yield "|---|---|---|---|---|"
+    for table in dict.fromkeys(row["table"] for row in found["rows"]):
+        of = {row["model"]: row for row in found["rows"] if row["table"] == table}
+        for key, name in (("auc", "AUC"), ("accuracy", "accuracy"), ("deviance", "Poisson deviance, lower is better")):
+            if key in of["difference"]:
+                cells = [_cell(of[model][key]) for model in ("network", "boosting", "difference")]
+                yield f"| {table} | {name} | " + " | ".join(cells) + " |"
