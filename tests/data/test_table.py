@@ -60,8 +60,11 @@ def test_a_number_known_to_be_constant_leaves_only_where_it_is_missing():
     assert encode(frame, encoder).x.tolist() == [[0.0], [1.0], [0.0]]
 
 
-@pytest.mark.parametrize("dtype", [object, "str", "string", "category"])
+@pytest.mark.parametrize("dtype", [object, "str", "string", "category", "string[pyarrow]", "arrow"])
 def test_text_of_every_dtype_is_a_category(dtype):
+    if "arrow" in str(dtype):
+        pyarrow = pytest.importorskip("pyarrow")
+        dtype = pd.ArrowDtype(pyarrow.string()) if dtype == "arrow" else dtype
     frame = small().astype({"site": dtype})
     expected = encode(small(), encoder_of(small(), target="sick"))
     found = encode(frame, encoder_of(frame, target="sick"))

@@ -118,6 +118,7 @@ def test_tables_that_nothing_can_be_learned_from(x, said):
         (Y * 0, {}, DataError, "y holds one class, '0'; expected rows of at least two classes"),
         (Y[1:], {}, DataError, f"y has {N - 1} rows and X has {N}"),
         (Y, {"sample_weight": -np.ones(N)}, DataError, "sample_weight holds -1; expected weights of at least zero"),
+        (Y, {"exposure": "years"}, DataError, "exposure holds what is no number"),
         (Y, {"sample_weight": np.ones(3)}, DataError, r"sample_weight has shape \(3,\); expected one number for each"),
         (Y, {"exposure": np.ones(N)}, DataError, "the task 'classes' takes no exposure"),
         (Y, {"sensitive_features": ["a"]}, DataError, r"sensitive_features has shape \(1,\)"),

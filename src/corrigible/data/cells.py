@@ -46,7 +46,7 @@ def cells_of(values: "pd.Series[Any]") -> Cells:
         return words_of(values)
     if is_numeric_dtype(values.dtype):
         return _numbers(values)
-    if isinstance(values.dtype, pd.CategoricalDtype | pd.StringDtype):
+    if isinstance(values.dtype, pd.CategoricalDtype) or values.dtype.type is str:  # Also PyArrow's, in pandas.
         return words_of(values)
     if values.dtype != object:
         raise _refused(values, f"{values.dtype} values")

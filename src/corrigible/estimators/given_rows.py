@@ -166,7 +166,10 @@ def amounts_of(y: Any, num_rows: int) -> NDArray[np.float64]:
 
 def _row_numbers(name: str, given: Any, num_rows: int) -> NDArray[np.float64]:
     """One number for each row."""
-    found = np.array(given, dtype=np.float64)
+    try:
+        found = np.array(given, dtype=np.float64)
+    except (ValueError, TypeError) as error:
+        raise DataError(f"{name} holds what is no number ({error}); expected one number for each row") from error
     if found.shape != (num_rows,):
         raise DataError(f"{name} has shape {found.shape}; expected one number for each of the {num_rows} rows")
     return _finite(name, found)
