@@ -40,3 +40,12 @@ def proposals(found: dict[str, Any]) -> Iterator[str]:
 
 def _number(value: dict[str, float]) -> str:
     return f"{value['mean']:.3f} ± {value['sd']:.3f}"
+
+
+def review_path(found: dict[str, Any]) -> Iterator[str]:
+    """One line per model: how it came about, and its accuracy where corners tell nothing."""
+    yield f"| {len(found['seeds'])} seeds, mean ± sd | accuracy | clicks | images | machine time, s |"
+    yield "|---|---|---|---|---|"
+    for row in found["rows"]:
+        rest = [f"{row[key]['mean']:.0f}" if key in row else "" for key in ("clicks", "items", "machine_seconds")]
+        yield f"| {row['model']} | " + " | ".join([_number(row["accuracy"]), *rest]) + " |"

@@ -257,7 +257,7 @@ TABLES |= {f"reproduce_{case}": reproduction for case in CASES}
 TABLES |= dict.fromkeys(("table_methods", "right_reasons_scores"), reproduction)
 TABLES |= {f"reproduce_{case}": reproduction for case in ("decoy_mnist_from_3", "methods_from_2")}
 TABLES |= {f.__name__: f for f in (adversarial_robustness, suspects)}
-TABLES |= {f.__name__: f for f in (asking_tables.queries, asking_tables.proposals)}
+TABLES |= {f.__name__: f for f in (asking_tables.queries, asking_tables.proposals, asking_tables.review_path)}
 TABLES |= {
     f.__name__: f for f in (correction_tables.never_ruins, correction_tables.transplant, correction_tables.tasks)
 }
