@@ -258,3 +258,10 @@ def test_rows_without_labels_are_refused_with_what_to_add():
     frame = pd.DataFrame({"age": [31, 45, 60, 20], "ill": ["no", "yes"] * 2})
     with pytest.raises(DataError, match="no column 'ill', which held the labels in training.*inputs_of"):
         encode(frame[["age"]], encoder_of(frame, target="ill"))
+
+
+@pytest.mark.parametrize("group", [None, "ward"])
+def test_empty_cells_beside_the_word_that_names_them_are_refused(group):
+    frame = pd.DataFrame({"ward": ["a", None, "missing"], "age": [1.0, 2.0, 3.0], "ill": ["yes", "no", "no"]})
+    with pytest.raises(DataError, match="column 'ward' has empty cells and cells with the text 'missing'"):
+        encoder_of(frame, target="ill", group=group)

@@ -117,7 +117,7 @@ def test_rows_are_held_out_if_there_are_enough():
 
 
 def test_training_that_ends_too_early_is_told():
-    with pytest.warns(ConvergenceWarning, match="ended after 1 epochs, while the loss still fell"):
+    with pytest.warns(ConvergenceWarning, match="the loss was still falling after 1 epochs"):
         TabularClassifier(max_epochs=1, random_state=0).fit(X, Y)
 
 
@@ -187,6 +187,10 @@ def test_counts_are_per_unit_of_exposure():
     years = np.tile([1.0, 4.0], N // 2)
     found = fitted(TabularRegressor, y=2 * years, task="counts", exposure=years, max_epochs=15)
     np.testing.assert_allclose(found.predict(X), 2, rtol=0.1)
+    assert found.score(X, 2 * years, exposure=years) > 0.9
+    for measure in (found.score, found.evaluate):
+        with pytest.raises(DataError, match="the training rows had an exposure; give that of these rows too"):
+            measure(X, 2 * years)
 
 
 def test_ordered_classes_have_probabilities():

@@ -115,3 +115,15 @@ def test_outputs_that_are_none_are_refused(teacher, message):
 def test_other_rows_are_refused():
     with pytest.raises(DataError, match="rows has 3 rows, the data set 200"):
         said(lambda x: x, rows=X[:3])
+
+
+def test_a_teacher_of_other_rows_is_refused_in_one_line():
+    frame = pd.DataFrame({"a": ["u", "v"] * 100, "b": np.arange(200.0)})
+    teacher = RandomForestClassifier(2, random_state=0).fit(frame[["b"]].to_numpy(), Y.numpy())
+    with pytest.raises(UnsupportedModelError, match=r"the teacher fails \(X has 3 features.* give the rows"):
+        said(teacher)
+
+
+def test_a_student_that_hardly_agrees_is_warned_of(caplog):
+    corrigible.distil(lambda x: x[:, 0] > 0, (X, Y), model=mlp(3, 2), epochs=1, learning_rate=1e-9)
+    assert "of the training rows; train it for more epochs" in caplog.text

@@ -8,6 +8,7 @@ from numpy.typing import NDArray
 from corrigible.data.cells import Cells, Words
 from corrigible.data.class_order import MISSING, in_order
 from corrigible.data.spelling import as_words
+from corrigible.errors import DataError
 
 
 @dataclass(frozen=True)
@@ -47,8 +48,23 @@ def numeric_of(name: str, numbers: NDArray[np.float64]) -> Numeric:
 def categorical_of(name: str, cells: Cells) -> Categorical:
     """The categories that occur, with one for empty cells if there are any."""
     words = as_words(cells)
+    return Categorical(name, names_with_missing(name, words))
+
+
+def names_with_missing(name: str, words: Words) -> tuple[str, ...]:
+    """The texts that occur in the column, in order, and ``missing`` where cells are empty.
+
+    Raises:
+        DataError: cells are empty and others hold that very word.
+    """
     found = [text for text, count in zip(words.texts, words.counts, strict=True) if count]
-    return Categorical(name, in_order([*found, MISSING] if (words.codes < 0).any() else found))
+    is_empty = bool((words.codes < 0).any())
+    if is_empty and MISSING in found:
+        raise DataError(
+            f"column {name!r} has empty cells and cells with the text {MISSING!r}, by which empty ones are named; "
+            "write another word, or empty those cells"
+        )
+    return in_order([*found, MISSING] if is_empty else found)
 
 
 def columns_of_feature(feature: Feature) -> list[tuple[str, bool]]:

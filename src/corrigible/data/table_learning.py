@@ -8,12 +8,12 @@ from types import MappingProxyType
 import numpy as np
 
 from corrigible.data.cells import Blocks, Cells, Words, column, put_back
-from corrigible.data.class_order import MISSING, in_order
+from corrigible.data.class_order import in_order
 from corrigible.data.column_reading import Reading, TextOf, numbers_read, reading_of, require_categories, with_words
 from corrigible.data.spelling import as_words
 from corrigible.data.table_columns import label_numbers, require_classes, require_finite, require_whole
 from corrigible.data.table_encoder import OF_CLASSES, Roles, TableEncoder
-from corrigible.data.table_features import Feature, categorical_of, columns_of_feature, numeric_of
+from corrigible.data.table_features import Feature, categorical_of, columns_of_feature, names_with_missing, numeric_of
 from corrigible.errors import DataError
 
 UNNAMED = re.compile(r"Unnamed: \d+")
@@ -125,8 +125,7 @@ def _group_names(blocks: Blocks, name: str | None) -> tuple[str, ...]:
         return ()
     cells = column(blocks, name)
     require_whole(name, cells)
-    words = as_words(cells)
-    return in_order([*words.texts, *([MISSING] if (words.codes < 0).any() else [])])
+    return names_with_missing(name, as_words(cells))
 
 
 def _tell(readings: Iterable[Reading], notes: Sequence[str]) -> None:

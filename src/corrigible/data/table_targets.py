@@ -29,7 +29,7 @@ def require_classes(rows: Dataset, split: str, task: object) -> Dataset:
     """The rows as they were given, after a check that their labels can be classes.
 
     Raises:
-        DataError: the recipe has no [task], and the labels are so many different numbers that they look like amounts.
+        DataError: the recipe names no [task], and the labels look like amounts.
     """
     names = class_names_of(rows)
     if (

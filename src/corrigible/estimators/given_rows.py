@@ -18,12 +18,12 @@ from sklearn.utils.validation import validate_data
 from torch import Tensor
 
 from corrigible.data.cells import cells_of
-from corrigible.data.class_order import MISSING, in_order
 from corrigible.data.dataset import TensorData, task_of
 from corrigible.data.frames import as_frame
 from corrigible.data.spelling import as_words, places_among
 from corrigible.data.table_columns import require_finite
 from corrigible.data.table_encoding import label_tensor
+from corrigible.data.table_features import names_with_missing
 from corrigible.data.table_roles import require_once
 from corrigible.errors import DataError
 from corrigible.tasks import TaskChoice
@@ -96,7 +96,7 @@ def given_rows(
 
 
 def frame_of(X: Any, estimator: BaseEstimator, *, names: Sequence[str] | None = None) -> pd.DataFrame:
-    """The rows as a frame whose columns have texts as names; nothing of what was given is changed.
+    """A frame of the rows whose column names are text; ``X`` itself stays as it is.
 
     Args:
         names: of the columns in training, whose place the columns take; None for the training rows themselves.
@@ -189,7 +189,7 @@ def _groups(given: Any, num_rows: int) -> tuple[NDArray[np.int64], tuple[str, ..
             "several columns to one"
         )
     words = as_words(cells_of(pd.Series(found, name="sensitive_features").infer_objects()))
-    names = in_order([*words.texts, *([MISSING] if (words.codes < 0).any() else [])])
+    names = names_with_missing("sensitive_features", words)
     return places_among("sensitive_features", words, names).astype(np.int64), names
 
 

@@ -58,6 +58,7 @@ def as_json(kept: Kept) -> bytes:
         "classes": None if kept.classes is None else _classes(kept.classes),
         "network": asdict(fitted.network),
         "seed": fitted.seed,
+        "has_exposure": fitted.has_exposure,
         "watched": asdict(fitted.watched),
         "verdict": None if kept.verdict is None else asdict(kept.verdict),
         "encoder": json.loads(encoder_to_json(fitted.encoder)),
@@ -110,6 +111,7 @@ def _fitted(found: Mapping[str, Any]) -> Fitted:
         task=found["task"],
         names=tuple(map(str, found["names"])),
         seed=whole_number("seed", found["seed"]),
+        has_exposure=bool(found["has_exposure"]),
         watched=Watched(**curves, has_converged=bool(found["watched"]["has_converged"])),
     )
 

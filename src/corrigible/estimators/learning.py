@@ -16,7 +16,7 @@ from corrigible.data.network_facts import model_facts
 from corrigible.data.table import encoder_of, inputs_of
 from corrigible.data.table_encoder import TableEncoder
 from corrigible.data.trained_columns import remember_columns
-from corrigible.errors import RecipeError
+from corrigible.errors import DataError, RecipeError
 from corrigible.estimators.distinct_rows import DistinctRows, distinct_rows
 from corrigible.estimators.given_rows import GivenRows
 from corrigible.models.building import facts_wanted
@@ -54,7 +54,7 @@ class HowToLearn:
     seed: int
 
     def schedule(self, num_rows: int) -> Schedule:
-        """How long and in what steps the network is trained on so many rows."""
+        """The epochs, batch size and optimizer to train on ``num_rows`` rows."""
         steps: dict[str, Any] = {"learning_rate": self.learning_rate, "weight_decay": self.weight_decay}
         size = self.batch_size or next((size for size in BATCH_SIZES if num_rows >= LEAST_STEPS * size), None)
         found = Schedule(batch_size=size, optimizer="AdamW", loss=LOSS, step=careful_step, **steps)
@@ -77,6 +77,12 @@ class Fitted:
     """Of the columns in training."""
     seed: int
     watched: Watched
+    has_exposure: bool
+
+    def require_exposure(self, exposure: Any) -> None:
+        """Raises DataError where the training rows had an exposure, and these rows, which are measured, have none."""
+        if self.has_exposure and exposure is None:
+            raise DataError("the training rows had an exposure; give that of these rows too: exposure=…")
 
 
 @dataclass(frozen=True)
@@ -114,7 +120,15 @@ def learned(rows: GivenRows, task: TaskChoice, how: HowToLearn) -> Learned:
     watched = result_of(until_flat(network, data, how.schedule(len(kept)), rows=kept, held_out=held_out, **waiting))
     remember_columns(network, encoder.columns)
     names = tuple(rows.frame.columns)
-    fitted = Fitted(encoder=encoder, network=built_as, task=task, names=names, seed=how.seed, watched=watched)
+    fitted = Fitted(
+        encoder=encoder,
+        network=built_as,
+        task=task,
+        names=names,
+        seed=how.seed,
+        watched=watched,
+        has_exposure=rows.exposure is not None,
+    )
     return Learned(fitted, network.cpu(), rows.data(x, encoder.columns, task_of(data)))
 
 

@@ -66,6 +66,7 @@ class TabularRegressor(RegressorMixin, TabularEstimator):  # type: ignore[misc]
         if task.name == "amounts":
             return float(super().score(X, y, sample_weight))
         frame = self._framed(X)
+        self._fitted.require_exposure(exposure)
         rows = given_rows(frame, self._labels(y, frame), sample_weight=sample_weight, exposure=exposure)
         data = rows.data(outputs.new_zeros(len(frame), 1), None, self._labels_mean)
         quality = task_of(data).quality(outputs, data.y, data.extra)

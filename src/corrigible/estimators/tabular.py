@@ -48,7 +48,7 @@ class TabularEstimator(BaseEstimator):  # type: ignore[misc]
     tasks: tuple[str, ...] = ()
     """The tasks whose labels it learns, the usual one first."""
     verdict_: Verdict | None
-    _said: list[Feedback]  # What the corrections so far were told.
+    _said: list[Feedback]  # The feedback of all corrections so far.
 
     def __init__(
         self,
@@ -178,6 +178,7 @@ class TabularEstimator(BaseEstimator):  # type: ignore[misc]
             DataError: rows or labels that do not fit.
         """
         frame = self._framed(X)
+        self._fitted.require_exposure(exposure)
         labels = self._numbered(self._labels(y, frame))
         rows = given_rows(frame, labels, sensitive_features=sensitive_features, exposure=exposure)
         rows = replace(rows, class_names=self._class_names)
@@ -238,7 +239,7 @@ class TabularEstimator(BaseEstimator):  # type: ignore[misc]
         self._show(found.network)
         self.__dict__.pop("verdict_", None)
         if not self._fitted.watched.has_converged:
-            told = f"training ended after {self.n_iter_} epochs, while the loss still fell: raise max_epochs"
+            told = f"the loss was still falling after {self.n_iter_} epochs; raise max_epochs"
             warnings.warn(told, ConvergenceWarning, stacklevel=3)
 
     def _framed(self, X: Any) -> pd.DataFrame:
@@ -252,11 +253,7 @@ class TabularEstimator(BaseEstimator):  # type: ignore[misc]
 
     @property
     def _choice(self) -> TaskChoice:
-        """The task that was chosen, or the usual one.
-
-        Raises:
-            RecipeError: a task for other labels.
-        """
+        """The task that was chosen, or the usual one; raises RecipeError for a task of other labels."""
         chosen = self.tasks[0] if self.task is None else self.task
         if (name := name_of_task(chosen)) not in self.tasks:
             raise RecipeError(f"task is {name!r}; expected one of {', '.join(self.tasks)}")

@@ -15,6 +15,9 @@ from corrigible.protocols.teacher import network_says, said_by, with_teacher
 
 log = logging.getLogger(__name__)
 
+LEAST_AGREEMENT = 0.9
+"""The share of training rows on which student and teacher should agree; below it a warning is logged."""
+
 
 def distil(
     teacher: Any,
@@ -66,5 +69,10 @@ def distil(
             pass
     if task_of(dataset).logits is not None:
         same = network_says(student, dataset).argmax(dim=1) == said.argmax(dim=1)
-        log.info(f"the student agrees with the teacher on {percent(float(same.double().mean()))} of the training rows")
+        agreeing = float(same.double().mean())
+        told = f"the student agrees with the teacher on {percent(agreeing)} of the training rows"
+        if agreeing < LEAST_AGREEMENT:
+            log.warning(f"{told}; train it for more epochs, or encode the table so that its columns have one scale")
+        else:
+            log.info(told)
     return student

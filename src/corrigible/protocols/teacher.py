@@ -92,7 +92,13 @@ def _of_function(ask: Callable[[Any], Any], dataset: Dataset, rows: Any) -> Floa
     given = all_rows(dataset).x.numpy(force=True) if rows is None else rows
     if len(given) != len(dataset):
         raise DataError(f"rows has {len(given)} rows, the data set {len(dataset)}; expected the same rows in its order")
-    found: NDArray[np.float64] = np.asarray(ask(given), dtype=np.float64)
+    try:
+        found: NDArray[np.float64] = np.asarray(ask(given), dtype=np.float64)
+    except (ValueError, TypeError, KeyError, IndexError, AttributeError) as error:
+        what = "the inputs of the data set, as an array; give the rows that it was trained on: rows=…"
+        raise UnsupportedModelError(
+            f"the teacher fails ({error}) on {what if rows is None else 'rows; expected a model of such rows'}"
+        ) from error
     if found.ndim not in (1, 2) or len(found) != len(dataset):
         raise UnsupportedModelError(
             f"the teacher gives shape {found.shape} for {len(dataset)} rows; expected a number, or one for each class, "

@@ -57,7 +57,7 @@ def test_a_model_that_was_corrected_before_is_told_of(fooled, caplog):
     once = correct(fooled, (X, Y), said, epochs=1)
     assert "was corrected before" not in caplog.text
     correct(once, (X, Y), said, epochs=1)
-    assert "was corrected before, on feedback that is not given here; give all feedback together" in caplog.text
+    assert "was corrected before, and this may undo it; give all feedback together" in caplog.text
 
 
 def test_the_same_seed_gives_the_same_model_and_another_seed_another(fooled):

@@ -18,9 +18,9 @@ log = logging.getLogger(__name__)
 
 
 def warn_if_corrected(model: nn.Module) -> None:
-    """Say that feedback given to an earlier correction is not known here; a new correction may undo what it did."""
+    """Warn, in the log, that correcting a corrected model may undo the earlier correction."""
     if getattr(model, "verdict", None) is not None:
-        log.warning("the model was corrected before, on feedback that is not given here; give all feedback together")
+        log.warning("the model was corrected before, and this may undo it; give all feedback together")
 
 
 def usable_marks(feedback: list[Feedback], dataset: Dataset) -> Marks:
