@@ -36,8 +36,8 @@ def test_a_notebook_of_images(tmp_path) -> None:
     assert said["text/plain"] == "Feedback(irrelevant: 4 of 64 pixels, row 0)" and "<img" in said["text/html"]
     assert "20 active" in store["text/plain"] and "<table" in store["text/html"]
     assert "energy_outside" in corrected["text/plain"] and "<progress" not in corrected["text/html"]
-    sentence = verdict["text/plain"].removeprefix("Verdict(").removesuffix(")")
-    assert sentence in corrected["text/plain"] and verdict["text/html"] in corrected["text/html"]
+    outcome = verdict["text/plain"].removeprefix("Verdict(").partition(":")[0]
+    assert f"\n{outcome}: " in corrected["text/plain"] and verdict["text/html"] in corrected["text/html"]
     assert "accuracy" in measured["text/plain"] and "<table" in measured["text/html"]
     assert "flip_rate" in frame["text/plain"]
     root = manifest["text/plain"].partition("root ")[2]

@@ -40,9 +40,9 @@ MEANS = {
 """What an outcome means; of a failed correction, the reasons say it."""
 TO_TRY = {
     "failed": "look again at what was marked, which must not be what shows the label; train longer (epochs=…, "
-    "learning_rate=…); or let corrigible.compare(model, data, feedback) try other methods",
-    "partly corrected": "train longer (epochs=…), mark more rows, or let corrigible.compare(model, data, feedback) try "
-    "other methods",
+    "learning_rate=…); or let corrigible.compare(model, data, feedback, test=…) try other methods",
+    "partly corrected": "train longer (epochs=…), mark more rows, or let "
+    "corrigible.compare(model, data, feedback, test=…) try other methods",
     "no reliance found": "corrigible.suspects(model, data) shows what the model does rely on",
 }
 """What to try next in Python."""
