@@ -21,10 +21,10 @@ import torch
 from cue_cases import STUDIES, accuracy, schedules
 from digits import TRAIN, Digits, trained
 from digits import fresh as fresh_lenet
+from insurance_tables import CORRECT as TABLE_CORRECT
+from insurance_tables import TRAIN as TABLE_TRAIN
+from insurance_tables import leaking, table_measured
 from runner import Row, measure, options, units_of
-from tables import CORRECT as TABLE_CORRECT
-from tables import TRAIN as TABLE_TRAIN
-from tables import leaking, table_measured
 from torch import nn
 from tweets import WORD, planted_tweets
 

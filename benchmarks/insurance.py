@@ -13,8 +13,8 @@ from dataclasses import replace
 
 import torch
 from digits import finished
+from insurance_tables import CORRECT, TRAIN, WHOLE, Table, insurance, table_measured, table_trained
 from runner import Row, measure, options, rows_of, units_of
-from tables import CORRECT, TRAIN, WHOLE, Table, insurance, table_measured, table_trained
 from torch import nn
 
 from corrigible.demos.insurance_data import load

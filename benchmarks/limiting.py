@@ -11,8 +11,8 @@ from collections.abc import Iterator
 from dataclasses import replace
 
 from insurance import bare_of
+from insurance_tables import TRAIN, WHOLE, insurance, table_measured, table_trained
 from runner import Row, measure, options, rows_of, units_of
-from tables import TRAIN, WHOLE, insurance, table_measured, table_trained
 
 from corrigible import limit_influence
 from corrigible.protocols.schedule import Schedule

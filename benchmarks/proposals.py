@@ -29,10 +29,10 @@ import torch
 from cue_cases import case, case_of, schedules
 from cue_studies import COLOURS, SPLITS, Part, photographs, texts
 from digits import TRAIN, Digits, fresh_mlp, trained
+from insurance_tables import leaking, table_trained
 from PIL import Image
 from runner import Numbers, Row, measure, options, units_of
 from skimage.segmentation import slic
-from tables import leaking, table_trained
 from torch import Tensor, nn
 
 from corrigible.data.dataset import TensorData

@@ -26,7 +26,7 @@ CORRECTING = (
     "proposals",
     "queries",
     "telling_columns",
-    "boosting",
+    "tables",
 )
 BOTH = ("--methods", "right_reasons,energy_outside")
 DEFAULT = ("--methods", "energy_outside")

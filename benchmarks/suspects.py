@@ -15,9 +15,9 @@ from collections.abc import Iterator
 from functools import partial
 
 from digits import TRAIN, Digits, fresh, trained
+from insurance_tables import leaking, table_trained
 from runner import Numbers, Row, measure, options, units_of
 from sklearn.metrics import roc_auc_score
-from tables import leaking, table_trained
 from torch import Tensor, nn
 
 from corrigible.data.dataset import TensorData

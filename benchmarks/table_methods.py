@@ -16,8 +16,8 @@ from typing import Any
 
 import torch
 from digits import finished
+from insurance_tables import CORRECT, WHOLE, Table, insurance, leaking, race_shuffled, table_measured, table_trained
 from runner import Row, measure, options, rows_of, units_of
-from tables import CORRECT, WHOLE, Table, insurance, leaking, race_shuffled, table_measured, table_trained
 from torch import nn
 
 from corrigible.errors import CorrectionRefusedError, NoGradientError, UnsupportedModelError

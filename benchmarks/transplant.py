@@ -20,9 +20,9 @@ import torch
 from cue_cases import STUDIES, accuracy, schedules
 from digits import CLEAN, TRAIN, Digits, fresh, trained
 from insurance import without_column
+from insurance_tables import CORRECT as TABLE_CORRECT
+from insurance_tables import insurance, table_measured, table_trained
 from runner import Numbers, Row, measure, options, units_of
-from tables import CORRECT as TABLE_CORRECT
-from tables import insurance, table_measured, table_trained
 from torch import nn
 from tweets import planted_tweets
 

@@ -13,8 +13,8 @@ from collections.abc import Callable, Iterator
 from functools import partial
 
 from digits import TRAIN, Digits, corrected, finished, fresh, measured, trained
+from insurance_tables import CORRECT, Table, insurance, leaking, race_shuffled, table_measured, table_trained
 from runner import Row, measure, options, units_of
-from tables import CORRECT, Table, insurance, leaking, race_shuffled, table_measured, table_trained
 from torch import nn
 
 from corrigible.protocols.corrections.correction import correction

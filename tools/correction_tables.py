@@ -97,7 +97,7 @@ def limiting(found: dict[str, Any]) -> Iterator[str]:
             yield f"| {row['model']} | " + " | ".join(cells) + " |"
 
 
-def boosting(found: dict[str, Any]) -> Iterator[str]:
+def tables(found: dict[str, Any]) -> Iterator[str]:
     """One line per table: the network, boosting, and the network minus boosting on the same rows."""
     yield f"| {len(found['seeds'])} seeds, mean ± sd, test rows | measure | network | boosting | difference |"
     yield "|---|---|---|---|---|"

@@ -261,7 +261,7 @@ TABLES |= {f.__name__: f for f in (asking_tables.queries, asking_tables.proposal
 TABLES |= {
     f.__name__: f for f in (correction_tables.never_ruins, correction_tables.transplant, correction_tables.tasks)
 }
-TABLES |= {f.__name__: f for f in (correction_tables.limiting, correction_tables.boosting)}
+TABLES |= {f.__name__: f for f in (correction_tables.limiting, correction_tables.tables)}
 TABLES |= {f.__name__: f for f in (correction_tables.front_page, correction_tables.front_page_spread)}
 RESULTS_OF = {
     "front_page_spread": "front_page",
