@@ -43,13 +43,18 @@ class GivenRows:
     weight: NDArray[np.float64]
     exposure: NDArray[np.float64] | None = None
     group: NDArray[np.int64] | None = None
+    """Of `sensitive_features`."""
+    cluster: NDArray[np.int64] | None = None
+    """The number, from 0 up, of the person, or whatever else has several rows that are held out together."""
     group_names: tuple[str, ...] = ()
     class_names: tuple[str, ...] = ()
 
     def at(self, places: NDArray[np.int64]) -> "GivenRows":
         """The rows at these places."""
-        beside = {name: getattr(self, name) for name in ("y", "weight", "exposure", "group")}
+        beside = {name: getattr(self, name) for name in ("y", "weight", "exposure", "group", "cluster")}
         taken: dict[str, Any] = {name: values[places] for name, values in beside.items() if values is not None}
+        if self.cluster is not None:
+            taken["cluster"] = np.unique(taken["cluster"], return_inverse=True)[1]
         return replace(self, frame=self.frame.iloc[places], **taken)
 
     def data(self, x: Tensor, columns: Columns | None, task: TaskChoice) -> TensorData:
@@ -75,11 +80,13 @@ def given_rows(
     sensitive_features: Any = None,
     sample_weight: Any = None,
     exposure: Any = None,
+    groups: Any = None,
 ) -> GivenRows:
     """The rows of a frame with their labels and what stands beside them.
 
     Raises:
-        DataError: another number of rows, a weight below 0 or none above it, an exposure that is not above 0.
+        DataError: another number of rows, a weight below 0 or none above it, an exposure that is not above 0, rows
+            that are all of one group.
     """
     num_rows = len(frame)
     weight = np.ones(num_rows) if sample_weight is None else _row_numbers("sample_weight", sample_weight, num_rows)
@@ -91,8 +98,9 @@ def given_rows(
         raise DataError(
             f"exposure of row {int((exposure <= 0).argmax())} is {exposure.min():g}; expected numbers above 0"
         )
-    group, names = (None, ()) if sensitive_features is None else _groups(sensitive_features, num_rows)
-    return GivenRows(frame, y, weight, exposure, group, names)
+    group, names = (None, ()) if sensitive_features is None else _named(sensitive_features, num_rows)
+    cluster = None if groups is None else _clusters(groups, num_rows)
+    return GivenRows(frame, y, weight, exposure, group, cluster, names)
 
 
 def frame_of(X: Any, estimator: BaseEstimator, *, names: Sequence[str] | None = None) -> pd.DataFrame:
@@ -180,14 +188,33 @@ def _relative(weight: NDArray[np.float64]) -> Tensor | None:
     return None if bool((weight == weight[0]).all()) else torch.from_numpy(weight / weight.mean()).float()
 
 
-def _groups(given: Any, num_rows: int) -> tuple[NDArray[np.int64], tuple[str, ...]]:
-    """The group of each row as a number, and the names of the groups."""
+def _clusters(given: Any, num_rows: int) -> NDArray[np.int64]:
+    """The number of each row's group among the sorted groups."""
+    found = pd.Series(_one_each("groups", given, num_rows)).infer_objects()
+    if bool(found.isna().any()):
+        row = int(found.isna().argmax())
+        raise DataError(f"groups of row {row} is missing; expected a group: give a row that stands alone its own")
+    # Numbers among each other and texts among each other, else the order would be that of the rows.
+    keys = found if is_numeric_dtype(found.dtype) else found.map(str)
+    codes, names = pd.factorize(keys, sort=True)
+    if len(names) < 2:
+        raise DataError(f"groups holds one group, {str(names[0])!r}; expected at least two, or leave it out")
+    return codes.astype(np.int64)
+
+
+def _one_each(name: str, given: Any, num_rows: int) -> NDArray[Any]:
     found = np.asarray(given)
     if found.shape != (num_rows,):
         raise DataError(
-            f"sensitive_features has shape {found.shape}; expected one value for each of the {num_rows} rows: join "
-            "several columns to one"
+            f"{name} has shape {found.shape}; expected one value for each of the {num_rows} rows: join several columns "
+            "to one"
         )
+    return found
+
+
+def _named(given: Any, num_rows: int) -> tuple[NDArray[np.int64], tuple[str, ...]]:
+    """The group of each row as a number, and the names of the groups."""
+    found = _one_each("sensitive_features", given, num_rows)
     words = as_words(cells_of(pd.Series(found, name="sensitive_features").infer_objects()))
     names = names_with_missing("sensitive_features", words)
     return places_among("sensitive_features", words, names).astype(np.int64), names

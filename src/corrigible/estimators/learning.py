@@ -9,16 +9,17 @@ from typing import Any
 import numpy as np
 import pandas as pd
 import torch
-from torch import Tensor, nn
+from torch import nn
 
 from corrigible.data.dataset import TensorData, task_of
 from corrigible.data.network_facts import model_facts
 from corrigible.data.table import encoder_of, inputs_of
 from corrigible.data.table_encoder import TableEncoder
 from corrigible.data.trained_columns import remember_columns
-from corrigible.errors import DataError, RecipeError
-from corrigible.estimators.distinct_rows import DistinctRows, distinct_rows
+from corrigible.errors import DataError
+from corrigible.estimators.distinct_rows import distinct_rows
 from corrigible.estimators.given_rows import GivenRows
+from corrigible.estimators.holding_out import divided
 from corrigible.models.building import facts_wanted
 from corrigible.models.devices import device_named
 from corrigible.models.tabular import NETWORK, TableNetwork, table_network
@@ -34,8 +35,6 @@ BATCH_SIZES = (256, 128, 64, 32)
 LEAST_STEPS, ENOUGH_STEPS = 12, 1000
 """Least steps per epoch, if there are rows for it; and steps in all, where the number of epochs is not given."""
 LEAST_EPOCHS, MOST_EPOCHS = 10, 100
-LEAST_TO_HOLD_OUT = 200
-"""Different rows below which none is held out: so few could neither be spared nor tell when to stop."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -103,7 +102,7 @@ def learned(rows: GivenRows, task: TaskChoice, how: HowToLearn) -> Learned:
         RecipeError: a setting out of range.
         TrainingDivergedError: as `corrigible.fit`.
     """
-    beside = [rows.y.astype(np.float64), *([] if rows.exposure is None else [rows.exposure])]
+    beside = [given.astype(np.float64) for given in (rows.y, rows.exposure, rows.cluster) if given is not None]
     parts = distinct_rows(rows.frame, beside, rows.weight)
     encoder = encoder_of(rows.frame.iloc[parts.index], target=None, drop=_without_values(rows.frame))
     x = inputs_of(rows.frame, encoder)
@@ -115,7 +114,7 @@ def learned(rows: GivenRows, task: TaskChoice, how: HowToLearn) -> Learned:
     )
     network = built_as.built(how.seed).to(device_named(how.device or "cpu"))
     require_fit(network, data)
-    kept, held_out = _held_out(data, parts, how)
+    kept, held_out = divided(data, parts, of_parts.cluster, fraction=how.validation_fraction, seed=how.seed)
     waiting: dict[str, Any] = {"patience": how.patience, "seed": how.seed}
     watched = result_of(until_flat(network, data, how.schedule(len(kept)), rows=kept, held_out=held_out, **waiting))
     remember_columns(network, encoder.columns)
@@ -138,23 +137,3 @@ def _without_values(frame: pd.DataFrame) -> list[str]:
     if found:
         log.info("columns without any value were dropped: %s", ", ".join(map(repr, found)))
     return found
-
-
-def _held_out(data: TensorData, parts: DistinctRows, how: HowToLearn) -> tuple[Tensor, Tensor]:
-    """The parts to learn from and those to watch: of each class, or quarter of the labels, the same share of its rows.
-
-    All parts of a row are on the same side.
-    """
-    fraction = how.validation_fraction
-    if not 0 <= fraction < 1:
-        raise RecipeError(f"validation_fraction is {fraction!r}; expected a number from 0 to below 1")
-    is_held = torch.zeros(parts.num_rows, dtype=torch.bool)
-    number = torch.from_numpy(parts.number)
-    first = torch.from_numpy(np.unique(parts.number, return_index=True)[1])
-    strata = task_of(data).strata(data.y[first])
-    generator = torch.Generator().manual_seed(how.seed)
-    for stratum in strata.unique() if parts.num_rows >= LEAST_TO_HOLD_OUT else ():
-        members = (strata == stratum).nonzero().flatten()
-        drawn = torch.randperm(len(members), generator=generator)[: int(fraction * len(members))]
-        is_held[members[drawn]] = True
-    return (~is_held[number]).nonzero().flatten(), is_held[number].nonzero().flatten()

@@ -57,6 +57,7 @@ class TabularEstimator(TableVerbs):
         sensitive_features: Any = None,
         sample_weight: Any = None,
         exposure: Any = None,
+        groups: Any = None,
         feedback: Any = None,
     ) -> Estimator:
         """The estimator itself, fitted; with feedback, also corrected.
@@ -72,6 +73,8 @@ class TabularEstimator(TableVerbs):
                 to `correct` use it, as ``batch.group``.
             sample_weight: how much each row counts, at least 0; rows of weight 0 are left out.
             exposure: for counts and positive amounts, such as the years of a contract; above 0.
+            groups: the person, or whatever else has several rows, of each row; no feature. Rows of one group are held
+                out together, as in scikit-learn's ``GroupKFold``.
             feedback: what must not matter, by the names of columns, see `correct`.
 
         Raises:
@@ -79,8 +82,8 @@ class TabularEstimator(TableVerbs):
             RecipeError: a parameter out of range.
         """
         frame = frame_of(X, self)
-        given = {"sensitive_features": sensitive_features, "sample_weight": sample_weight, "exposure": exposure}
-        self._learn(given_rows(frame, self._labels(y, frame), **given))
+        beside = {"sensitive_features": sensitive_features, "sample_weight": sample_weight, "exposure": exposure}
+        self._learn(given_rows(frame, self._labels(y, frame), groups=groups, **beside))
         if feedback is not None:
             self.__dict__.update(vars(self.correct(feedback)))
         return self
