@@ -1,6 +1,7 @@
 """A fitted estimator: its network and encoder, and its way into a folder and back."""
 
-from collections.abc import Sequence
+import copy
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -23,9 +24,11 @@ from corrigible.folders import new_folder
 from corrigible.manifest import Manifest
 from corrigible.models.networks import copied
 from corrigible.models.predictive import all_outputs
-from corrigible.models.weights import load_weights, save_weights
+from corrigible.models.weights import load_weights, read_weights, save_weights
 from corrigible.protocols.corrections.verdict import Verdict
+from corrigible.protocols.limiting.limited import Limited
 from corrigible.sealing import WEIGHTS, seal
+from corrigible.surgery import limited_as
 from corrigible.tasks import task_named
 from corrigible.types import Feedback, Measurement, Task
 
@@ -38,6 +41,7 @@ class FittedTable(BaseEstimator):  # type: ignore[misc]
     tasks: tuple[str, ...] = ()
     """The tasks whose labels it learns, the usual one first."""
     verdict_: Verdict | None
+    limited_: Limited
     _said: list[Feedback]  # The feedback of all corrections so far.
     network_: nn.Module
     encoder_: TableEncoder
@@ -74,12 +78,23 @@ class FittedTable(BaseEstimator):  # type: ignore[misc]
         """
         kept = read_kept(Path(folder), cls.__name__)
         found = cls(**kept.params)
-        found._put_back(kept)
-        load_weights(found.network_, Path(folder, WEIGHTS))
+        found._put_back(kept, Path(folder, WEIGHTS))
         return found
 
     def __getstate__(self) -> dict[str, Any]:
         return {name: value for name, value in super().__getstate__().items() if name != "_rows"}
+
+    def __deepcopy__(self: Estimator, memo: dict[int, Any]) -> Estimator:
+        """A copy in memory, which keeps the rows, as pickles do not."""
+        return self._copied({name: copy.deepcopy(value, memo) for name, value in vars(self).items()})
+
+    def __copy__(self: Estimator) -> Estimator:
+        return self._copied(vars(self))
+
+    def _copied(self: Estimator, values: Mapping[str, Any]) -> Estimator:
+        found = type(self).__new__(type(self))
+        found.__dict__.update(values)
+        return found
 
     def __sklearn_tags__(self) -> Tags:
         tags = super().__sklearn_tags__()
@@ -117,16 +132,22 @@ class FittedTable(BaseEstimator):  # type: ignore[misc]
             is_named=hasattr(self, "feature_names_in_"),
             classes=getattr(self, "classes_", None),
             verdict=getattr(self, "verdict_", None),
+            limited=getattr(self, "limited_", None),
         )
 
-    def _put_back(self, kept: Kept) -> None:
+    def _put_back(self, kept: Kept, weights: Path) -> None:
         self._fitted, names = kept.fitted, kept.fitted.names
         self.n_features_in_ = len(names)
         if kept.is_named:
             self.feature_names_in_ = np.array(names, dtype=object)
         if kept.classes is not None:
             self.classes_ = kept.classes
-        self._show(kept.fitted.network.built())
+        network = kept.fitted.network.built()
+        if kept.limited is not None:
+            self.limited_ = kept.limited
+            network = limited_as(network, read_weights(weights), task=self._task)
+        load_weights(network, weights)
+        self._show(network)
         remember_columns(self.network_, kept.fitted.encoder.columns)
         if kept.verdict is not None:
             self.verdict_ = kept.verdict

@@ -20,10 +20,13 @@ from corrigible.models import MODELS
 from corrigible.models.tabular import TableNetwork
 from corrigible.protocols.corrections.verdict import Verdict
 from corrigible.protocols.early_stopping import Watched
+from corrigible.protocols.limiting.limited import Limited
 from corrigible.strict_json import parse
+from corrigible.surgery import Proxy
+from corrigible.types import Measurement, Measurements
 
 KEPT = "estimator.json"
-FORMAT, VERSION = "corrigible-estimator", 1
+FORMAT, VERSION = "corrigible-estimator", 2
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -38,6 +41,7 @@ class Kept:
     """Whether the training rows had names of their own."""
     classes: NDArray[Any] | None
     verdict: Verdict | None
+    limited: Limited | None
 
 
 def as_json(kept: Kept) -> bytes:
@@ -61,6 +65,7 @@ def as_json(kept: Kept) -> bytes:
         "has_exposure": fitted.has_exposure,
         "watched": asdict(fitted.watched),
         "verdict": None if kept.verdict is None else asdict(kept.verdict),
+        "limited": None if kept.limited is None else asdict(kept.limited),
         "encoder": json.loads(encoder_to_json(fitted.encoder)),
     }
     return json.dumps(written, indent=1, ensure_ascii=False, allow_nan=False).encode()
@@ -88,7 +93,7 @@ def read_kept(folder: Path, name: str) -> Kept:
 
 
 def _kept(found: Mapping[str, Any]) -> Kept:
-    verdict = found["verdict"]
+    verdict, limited = found["verdict"], found["limited"]
     return Kept(
         name=str(found["estimator"]),
         params={key: tuple(value) if isinstance(value, list) else value for key, value in found["params"].items()},
@@ -96,7 +101,14 @@ def _kept(found: Mapping[str, Any]) -> Kept:
         is_named=bool(found["is_named"]),
         classes=None if found["classes"] is None else _array(found["classes"]),
         verdict=None if verdict is None else Verdict(**verdict),
+        limited=None if limited is None else _limited(limited),
     )
+
+
+def _limited(found: Mapping[str, Any]) -> Limited:
+    measured = {name: Measurements(Measurement(**of) for of in found[name]) for name in ("before", "after", "change")}
+    told = {name: tuple(Proxy(*of) for of in found[name]) for name in ("proxies", "told_before", "told_after")}
+    return Limited(**{**found, **measured, **told})
 
 
 def _fitted(found: Mapping[str, Any]) -> Fitted:

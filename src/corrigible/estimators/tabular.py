@@ -97,7 +97,8 @@ class TabularEstimator(TableVerbs):
         self._said = []
         self._fitted, self._rows = found.fitted, FittedRows(found.data, places)
         self._show(found.network)
-        self.__dict__.pop("verdict_", None)
+        for name in ("verdict_", "limited_"):
+            self.__dict__.pop(name, None)
         if not self._fitted.watched.has_converged:
             told = f"the loss was still falling after {self.n_iter_} epochs; raise max_epochs"
             warnings.warn(told, ConvergenceWarning, stacklevel=3)

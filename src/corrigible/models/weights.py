@@ -31,17 +31,26 @@ def load_weights(model: nn.Module, path: str | Path) -> None:
         DataError: the file is missing or corrupt, or a name, shape or dtype differs; the first one is named.
     """
     path = Path(path)
-    try:
-        found = load(read_bytes(path, most=MOST_ROWS))
-    except OSError as error:
-        raise DataError(f"cannot read weights {path} ({error.strerror}); expected a safetensors file") from error
-    except (SafetensorError, KeyError, ValueError) as error:
-        raise DataError(f"weights {path} are corrupt ({error}); write or copy the file again") from error
+    found = read_weights(path)
     _check(_tensors(model), found, path)
     network = network_of(model)
     network.load_state_dict(
         {name: found[own] for name, own in zip(network.state_dict(), own_names(model), strict=True)}
     )
+
+
+def read_weights(path: Path) -> dict[str, Tensor]:
+    """The file's weights by name.
+
+    Raises:
+        DataError: the file is missing or corrupt.
+    """
+    try:
+        return load(read_bytes(path, most=MOST_ROWS))
+    except OSError as error:
+        raise DataError(f"cannot read weights {path} ({error.strerror}); expected a safetensors file") from error
+    except (SafetensorError, KeyError, ValueError) as error:
+        raise DataError(f"weights {path} are corrupt ({error}); write or copy the file again") from error
 
 
 def weights_as_bytes(model: nn.Module | Mapping[str, Tensor]) -> bytes:

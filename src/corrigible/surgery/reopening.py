@@ -5,6 +5,7 @@ from collections.abc import Mapping
 import torch
 from torch import Tensor, nn
 
+from corrigible.errors import DataError
 from corrigible.models.networks import copied, network_of
 from corrigible.surgery.limited_inputs import LimitedInputs
 from corrigible.surgery.limited_units import LimitedUnits
@@ -13,6 +14,7 @@ from corrigible.tasks import CLASSES
 from corrigible.types import Task
 
 OF_UNITS, OF_INPUTS = ".factor", "is_limited"
+OF_LIMITS = ("values", "repeats", "start")
 
 
 def limited_as(network: nn.Module, weights: Mapping[str, Tensor], *, task: Task = CLASSES) -> nn.Module:
@@ -25,6 +27,7 @@ def limited_as(network: nn.Module, weights: Mapping[str, Tensor], *, task: Task 
 
     Raises:
         UnsupportedModelError: the network lacks a layer whose units were limited.
+        DataError: the weights of limited inputs lack a part.
     """
     opened = copied(network_of(network))
     limits_inputs = OF_INPUTS in weights
@@ -34,6 +37,8 @@ def limited_as(network: nn.Module, weights: Mapping[str, Tensor], *, task: Task 
         opened.set_submodule(layer, LimitedUnits(opened.get_submodule(layer), mean, factor))
     if not limits_inputs:
         return opened
+    if missing := [name for name in OF_LIMITS if name not in weights]:
+        raise DataError(f"the weights lack {missing[0]!r} of the limited inputs; write or copy the file again")
     replacement = Replacement(weights["values"], weights["repeats"], weights.get("slope"))
     return LimitedInputs(
         opened, weights[OF_INPUTS].to(torch.bool), replacement, num_outputs=len(weights["start"]), task=task

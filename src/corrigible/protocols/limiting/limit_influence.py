@@ -66,7 +66,8 @@ def limit_influence(
         inputs: names of features, or a boolean mask in the shape of one row.
         layer, units: instead of inputs, the name of a layer and the numbers of its units or channels.
         share: the largest share of the explanation that they keep, from 0 to 1, measured on up to 256 of the rows:
-            for inputs by integrated gradients, together; for units by deviation from the mean × gradient, to first
+            for inputs by integrated gradients, together (by DeepLIFT or Shapley values for networks with piecewise
+            linear embeddings, such as ``tabm``); for units by deviation from the mean × gradient, to first
             order. Deviations from what stands in place are scaled, for inputs by a factor found by bisection.
         removal: what stands in place of inputs. "expected": what the other inputs tell of them, linearly, which is
             what a model trained without them could know; "average": nothing, the prediction is the mean over their
@@ -77,7 +78,8 @@ def limit_influence(
         validation: rows on which all is measured; None for those of ``data``, on which a model looks better than it is.
 
     Raises:
-        RecipeError: not either inputs or units, a share outside [0, 1], or settings of the other.
+        RecipeError: not either inputs or units, a share outside [0, 1], settings of the other, or a model whose inputs
+            are limited already.
         FeedbackError: inputs that the data does not have.
         DataError: too few rows for "expected", or a share that no limit reaches.
         UnsupportedModelError: no such layer, or a model that does not fit the data.
@@ -85,6 +87,9 @@ def limit_influence(
     network, dataset, seed = copied(trainable_network(model)), as_dataset(data), whole_number("seed", seed)
     rows = dataset if validation is None else as_dataset(validation, task=task_of(dataset))
     _check(inputs, layer, units, share=share, changes_inputs=rescale or removal != "expected")
+    if inputs is not None and isinstance(network, LimitedInputs):
+        # What would stand in place of the new ones would be told by those that are limited already.
+        raise RecipeError("inputs of this model are limited already; name all of them together, on the model before")
     require_fit(network, dataset)
     wanted = _Wanted(dataset, float(share), schedule, seed)
     if inputs is not None:
@@ -116,19 +121,19 @@ def _of_inputs(
     if wanted.schedule is not None:
         _train_on(limited, wanted)
     if wanted.share > 0 or rescale:
-        explained = explained_rows(network, dataset, seed)
+        explained = explained_rows(network, dataset, seed, averages=removal == "average")
         _keep(limited, explained, mask, wanted.share)
         if rescale:
             _stretch(limited, network, explained)
     remember_columns(limited, columns)
     seconds = time.perf_counter() - started
-    measured = explained_rows(network, rows, seed)
+    measured = explained_rows(network, rows, seed, averages=removal == "average")
     found = compared(network, limited, rows, region, seed=seed)
     limited.limited = Limited(  # type: ignore[assignment]
         what=str(region),
         how=IN_WORDS[removal],
         share_before=measured.share(network, mask),
-        share_after=measured.share(limited, mask),
+        share_after=0.0 if float(limited.kept) == 0 else measured.share(limited, mask),
         before=found.before,
         after=found.after,
         change=found.change,

@@ -22,7 +22,8 @@ class Limited:
     how: str
     """What stands in their place."""
     share_before: float
-    """Of the explanation: integrated gradients over inputs, or deviation × gradient over the units of a layer."""
+    """Of the explanation: over inputs by integrated gradients, DeepLIFT or Shapley values, over the units of a layer by
+    deviation × gradient."""
     share_after: float
     before: Measurements
     """Quality; for inputs also how far predictions move when they hold other rows' values (``mean_shift``) or are
