@@ -10,6 +10,7 @@ from torch import nn
 
 from corrigible.data.dataset import TensorData
 from corrigible.errors import FeedbackError
+from corrigible.estimators.balance import balance
 from corrigible.feedback.checks import as_list
 from corrigible.models.networks import copied
 from corrigible.protocols.corrections.correction import correct
@@ -25,7 +26,7 @@ class FittedRows(NamedTuple):
 
 
 def corrected_network(network: nn.Module, rows: FittedRows, feedback: Any, **settings: Any) -> nn.Module:
-    """A corrected copy of the network.
+    """A corrected copy of the network, whose predictions sum to the labels again where they did before.
 
     Args:
         feedback: about the rows that were given.
@@ -36,7 +37,9 @@ def corrected_network(network: nn.Module, rows: FittedRows, feedback: Any, **set
     """
     uncorrected = copied(network)
     uncorrected.__dict__.pop("verdict", None)  # All that was said before is said again.
-    return correct(uncorrected, rows.data, _moved(as_list(feedback), rows.places), **settings)
+    corrected = correct(uncorrected, rows.data, _moved(as_list(feedback), rows.places), **settings)
+    balance(corrected, rows.data)
+    return corrected
 
 
 def _moved(feedback: Sequence[Feedback], places: NDArray[np.int64]) -> list[Feedback]:

@@ -17,6 +17,7 @@ from corrigible.data.table import encoder_of, inputs_of
 from corrigible.data.table_encoder import TableEncoder
 from corrigible.data.trained_columns import remember_columns
 from corrigible.errors import DataError
+from corrigible.estimators.balance import balance
 from corrigible.estimators.distinct_rows import distinct_rows
 from corrigible.estimators.given_rows import GivenRows
 from corrigible.estimators.holding_out import divided
@@ -117,6 +118,7 @@ def learned(rows: GivenRows, task: TaskChoice, how: HowToLearn) -> Learned:
     kept, held_out = divided(data, parts, of_parts.cluster, fraction=how.validation_fraction, seed=how.seed)
     waiting: dict[str, Any] = {"patience": how.patience, "seed": how.seed}
     watched = result_of(until_flat(network, data, how.schedule(len(kept)), rows=kept, held_out=held_out, **waiting))
+    balance(network.cpu(), data)
     remember_columns(network, encoder.columns)
     names = tuple(rows.frame.columns)
     fitted = Fitted(
@@ -128,7 +130,7 @@ def learned(rows: GivenRows, task: TaskChoice, how: HowToLearn) -> Learned:
         watched=watched,
         has_exposure=rows.exposure is not None,
     )
-    return Learned(fitted, network.cpu(), rows.data(x, encoder.columns, task_of(data)))
+    return Learned(fitted, network, rows.data(x, encoder.columns, task_of(data)))
 
 
 def _without_values(frame: pd.DataFrame) -> list[str]:

@@ -7,7 +7,7 @@ import torch
 from jaxtyping import Float
 from torch import Tensor, nn
 
-from corrigible.models.affine import Numbers, affine
+from corrigible.models.affine import Affine, Numbers, affine
 from corrigible.models.numeric_embeddings import PiecewiseLinear
 
 
@@ -73,6 +73,13 @@ class TabM(nn.Module):
     def combined(self, outputs: Float[Tensor, " member batch output"]) -> Float[Tensor, " batch output"]:
         """The network's output from those of its members."""
         return outputs.mean(dim=0)
+
+    @torch.no_grad()
+    def shift(self, by: Float[Tensor, " output"]) -> None:
+        """Add numbers to the outputs of all members, and so to the network's own, in place."""
+        heads = next(module for module in self.members.modules() if isinstance(module, MemberHeads))
+        scales = [module.get_buffer("scale") for module in self.members.modules() if isinstance(module, Affine)]
+        heads.bias += (by.to(heads.bias) / scales[0]) if scales else by.to(heads.bias)
 
     def forward(self, x: Float[Tensor, " batch column"]) -> Float[Tensor, " batch output"]:
         return self.combined(self.member_outputs(x))
