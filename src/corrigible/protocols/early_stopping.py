@@ -1,13 +1,14 @@
 """Train until the loss no longer falls.
 
 The loss is that of rows held out for it, whose best weights are kept (Prechelt 1998, Early stopping, but when?).
-Without such rows it is the training loss, as in scikit-learn's networks, and the last weights are kept.
+Without such rows it is the training loss, as in scikit-learn's networks, and the last weights are kept. The weights are
+means over the last steps, because training may end while steps are still large.
 """
 
 import copy
 import math
 from collections.abc import Generator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import torch
 from jaxtyping import Int
@@ -17,6 +18,7 @@ from corrigible.arguments import whole_number
 from corrigible.data.dataset import TensorData, rows_of, task_of
 from corrigible.data.protocol import Dataset
 from corrigible.models.predictive import all_outputs
+from corrigible.protocols.averaging import RunningMean
 from corrigible.protocols.schedule import MOST_EPOCHS, Schedule, Validation, run
 from corrigible.protocols.soundness import soundness_of
 from corrigible.training import Epoch
@@ -66,19 +68,21 @@ def until_flat(
     sound = soundness_of(model, dataset, schedule.rows_per_step(len(rows)))
     best, waited, kept = math.inf, 0, dict[str, Tensor]()
     losses, held_out_losses = list[float](), list[float]()
-    running = run(model, dataset, schedule, rows=rows, validation=watch, seed=seed)
+    average = RunningMean(model)
+    schedule = replace(schedule, step=average.after(schedule.step_factory(None)))
+    validation = (lambda _: watch(average.mean)) if watch else None
+    running = run(model, dataset, schedule, rows=rows, validation=validation, seed=seed)
     for epoch in running:
         yield epoch
         losses.append(epoch.loss)
         found = epoch.validation[WATCHED] if watch else epoch.loss
         if watch and found < min(held_out_losses, default=math.inf):
-            kept = copy.deepcopy(model.state_dict())
+            kept = copy.deepcopy(average.mean.state_dict())
         held_out_losses += [found] if watch else []
         best, waited = (found, 0) if found < best - LEAST_FALL else (best, waited + 1)
         if waited >= patience:
             break
-    if kept:
-        model.load_state_dict(kept)
+    model.load_state_dict(kept or average.mean.state_dict())
     sound.require_kept(model, schedule.learning_rate)
     has_converged = waited >= patience or _is_flat(held_out_losses if watch else losses)
     return Watched(tuple(losses), tuple(held_out_losses), has_converged)
