@@ -21,12 +21,13 @@ from corrigible.estimators.balance import balance
 from corrigible.estimators.distinct_rows import distinct_rows
 from corrigible.estimators.given_rows import GivenRows
 from corrigible.estimators.holding_out import divided
+from corrigible.estimators.two_tries import trained
 from corrigible.models.building import facts_wanted
 from corrigible.models.devices import device_named
 from corrigible.models.tabular import NETWORK, TableNetwork, table_network
 from corrigible.protocols.corrections.careful import careful_step
-from corrigible.protocols.early_stopping import Watched, until_flat
-from corrigible.protocols.schedule import Schedule, require_fit, result_of
+from corrigible.protocols.early_stopping import Watched
+from corrigible.protocols.schedule import Schedule, require_fit
 from corrigible.tasks import TaskChoice
 
 log = logging.getLogger(__name__)
@@ -36,6 +37,8 @@ BATCH_SIZES = (256, 128, 64, 32)
 LEAST_STEPS, ENOUGH_STEPS = 12, 1000
 """Least steps per epoch, if there are rows for it; and steps in all, where the number of epochs is not given."""
 LEAST_EPOCHS, MOST_EPOCHS = 10, 100
+DECAYS = (3e-4, 1.0)
+"""Weight decay of the first and of the second try, where none is given."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -47,7 +50,7 @@ class HowToLearn:
     max_epochs: int | None
     batch_size: int | None
     learning_rate: float
-    weight_decay: float
+    weight_decay: float | None
     validation_fraction: float
     patience: int
     device: Any
@@ -55,7 +58,8 @@ class HowToLearn:
 
     def schedule(self, num_rows: int) -> Schedule:
         """The epochs, batch size and optimizer to train on ``num_rows`` rows."""
-        steps: dict[str, Any] = {"learning_rate": self.learning_rate, "weight_decay": self.weight_decay}
+        decay = DECAYS[0] if self.weight_decay is None else self.weight_decay
+        steps: dict[str, Any] = {"learning_rate": self.learning_rate, "weight_decay": decay}
         size = self.batch_size or next((size for size in BATCH_SIZES if num_rows >= LEAST_STEPS * size), None)
         found = Schedule(batch_size=size, optimizer="AdamW", loss=LOSS, step=careful_step, **steps)
         in_an_epoch = math.ceil(num_rows / found.rows_per_step(num_rows))
@@ -116,8 +120,16 @@ def learned(rows: GivenRows, task: TaskChoice, how: HowToLearn) -> Learned:
     network = built_as.built(how.seed).to(device_named(how.device or "cpu"))
     require_fit(network, data)
     kept, held_out = divided(data, parts, of_parts.cluster, fraction=how.validation_fraction, seed=how.seed)
-    waiting: dict[str, Any] = {"patience": how.patience, "seed": how.seed}
-    watched = result_of(until_flat(network, data, how.schedule(len(kept)), rows=kept, held_out=held_out, **waiting))
+    watched = trained(
+        network,
+        data,
+        how.schedule(len(kept)),
+        decay_of_second=DECAYS[1] if how.weight_decay is None else how.weight_decay,
+        rows=kept,
+        held_out=held_out,
+        patience=how.patience,
+        seed=how.seed,
+    )
     balance(network.cpu(), data)
     remember_columns(network, encoder.columns)
     names = tuple(rows.frame.columns)

@@ -31,7 +31,7 @@ class TabularEstimator(TableVerbs):
         max_epochs: int | None = None,
         batch_size: int | None = None,
         learning_rate: float = 2e-3,
-        weight_decay: float = 3e-4,
+        weight_decay: float | None = None,
         validation_fraction: float = 0.1,
         patience: int = 20,
         random_state: Any = None,

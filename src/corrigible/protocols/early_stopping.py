@@ -41,6 +41,11 @@ class Watched:
     has_converged: bool
     """Whether the loss had stopped falling when training ended."""
 
+    @property
+    def best_epoch(self) -> int:
+        """The number of the epoch, from 1, after which the loss of the rows held out was lowest."""
+        return 1 + self.held_out_losses.index(min(self.held_out_losses))
+
 
 def until_flat(
     model: nn.Module,
