@@ -2,6 +2,7 @@
 
 import gzip
 import importlib.util
+import lzma
 import os
 import pickle
 import struct
@@ -118,3 +119,13 @@ def test_an_idx_file_is_its_header_and_its_values(monkeypatch):
     ]:
         with pytest.raises(DataError, match=complaint):
             idx_array(broken)
+
+
+def test_a_table_that_asks_for_more_than_frames_is_refused(monkeypatch, tmp_path):
+    table_data = pytest.importorskip("table_data")
+    packed = lzma.compress(HOSTILE["system"](tmp_path / "touched"))
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
+    monkeypatch.setattr(table_data, "pinned_bytes", lambda package, path, sha256: packed)
+    with pytest.raises(pickle.UnpicklingError, match="the file asks for .*system; expected a frame"):
+        table_data.unpickled("some/hostile", "0" * 64)
+    assert not (tmp_path / "touched").exists() and not list(tmp_path.rglob("*.parquet"))

@@ -55,7 +55,7 @@ def front_page(found: dict[str, Any]) -> Iterator[str]:
 
 
 def front_page_spread(found: dict[str, Any]) -> Iterator[str]:
-    yield from _quality_of_each(found, _cell)
+    yield from _quality_of_each(found, mean_and_sd)
 
 
 def _quality_of_each(found: dict[str, Any], written: Callable[[dict[str, float]], str]) -> Iterator[str]:
@@ -76,12 +76,12 @@ def tasks(found: dict[str, Any]) -> Iterator[str]:
     yield "|---|---|---|---|---|---|"
     for case in dict.fromkeys(row["case"] for row in found["rows"]):
         of = {row["model"]: row for row in found["rows"] if row["case"] == case}
-        cells = [_cell(of[name]["quality"]) for name in ("fooled", "corrected", "retrained without the column")]
-        cells.append(_cell(of["corrected"]["share_of_gap"]) if "share_of_gap" in of["corrected"] else "")
-        yield f"| {case} | " + " | ".join([*cells, _cell(of["corrected"]["shift_ratio"])]) + " |"
+        cells = [mean_and_sd(of[name]["quality"]) for name in ("fooled", "corrected", "retrained without the column")]
+        cells.append(mean_and_sd(of["corrected"]["share_of_gap"]) if "share_of_gap" in of["corrected"] else "")
+        yield f"| {case} | " + " | ".join([*cells, mean_and_sd(of["corrected"]["shift_ratio"])]) + " |"
 
 
-def _cell(value: dict[str, float]) -> str:
+def mean_and_sd(value: dict[str, float]) -> str:
     return f"{value['mean']:.3f} ± {value['sd']:.3f}"
 
 
@@ -93,17 +93,5 @@ def limiting(found: dict[str, Any]) -> Iterator[str]:
     for row in found["rows"]:
         if row["split"] == "test":
             keys = ("auc_minus_without", "effect_ratio", "expected_calibration_error", "group_prob_gap", "seconds")
-            cells = [_cell(row[key]) if key in row else "" for key in keys]
+            cells = [mean_and_sd(row[key]) if key in row else "" for key in keys]
             yield f"| {row['model']} | " + " | ".join(cells) + " |"
-
-
-def tables(found: dict[str, Any]) -> Iterator[str]:
-    """One line per table: the network, boosting, and the network minus boosting on the same rows."""
-    yield f"| {len(found['seeds'])} seeds, mean ± sd, test rows | measure | network | boosting | difference |"
-    yield "|---|---|---|---|---|"
-    for table in dict.fromkeys(row["table"] for row in found["rows"]):
-        of = {row["model"]: row for row in found["rows"] if row["table"] == table}
-        for key, name in (("auc", "AUC"), ("accuracy", "accuracy"), ("deviance", "Poisson deviance, lower is better")):
-            if key in of["difference"]:
-                cells = [_cell(of[model][key]) for model in ("network", "boosting", "difference")]
-                yield f"| {table} | {name} | " + " | ".join(cells) + " |"

@@ -15,6 +15,7 @@ from typing import Any
 import asking_tables
 import correction_tables
 import explanation_tables
+import table_figures
 
 from corrigible.explanations.trust import axiom_markdown
 from corrigible.workflow.method_families import FAMILIES, home, listed, settings, summary
@@ -261,10 +262,13 @@ TABLES |= {f.__name__: f for f in (asking_tables.queries, asking_tables.proposal
 TABLES |= {
     f.__name__: f for f in (correction_tables.never_ruins, correction_tables.transplant, correction_tables.tasks)
 }
-TABLES |= {f.__name__: f for f in (correction_tables.limiting, correction_tables.tables)}
+TABLES |= {f.__name__: f for f in (correction_tables.limiting, table_figures.tables, table_figures.table_peers)}
+TABLES |= {f.__name__: f for f in (table_figures.table_quantiles, table_figures.table_balance)}
 TABLES |= {f.__name__: f for f in (correction_tables.front_page, correction_tables.front_page_spread)}
 RESULTS_OF = {
     "front_page_spread": "front_page",
+    "table_quantiles": "tables",
+    "table_balance": "tables",
     "explain_proofs": "explain",
     "adversarial_robustness": "reproduce_adversarial_robustness",
 }

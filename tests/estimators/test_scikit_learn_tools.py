@@ -51,13 +51,15 @@ def test_what_stands_beside_the_labels_is_routed() -> None:
     seen = []
 
     class Watching(TabularRegressor):
-        def fit(self, X, y, *, sensitive_features=None, sample_weight=None, exposure=None, feedback=None):  # noqa: N803
-            seen.append((len(X), sensitive_features, len(sample_weight), len(exposure)))
-            return super().fit(X, y, sample_weight=sample_weight, exposure=exposure)
+        def fit(self, X, y, *, sensitive_features=None, sample_weight=None, exposure=None, groups=None):  # noqa: N803
+            seen.append((len(X), sensitive_features, len(sample_weight), len(exposure), len(groups)))
+            return super().fit(X, y, sample_weight=sample_weight, exposure=exposure, groups=groups)
 
     with sklearn.config_context(enable_metadata_routing=True):
         model = Watching(task="counts", max_epochs=2, random_state=0)
-        model.set_fit_request(sample_weight=True, exposure=True).set_score_request(exposure=True, sample_weight=True)
-        given = {"sample_weight": np.ones(N), "exposure": years}
+        model.set_fit_request(sample_weight=True, exposure=True, groups=True).set_score_request(
+            exposure=True, sample_weight=True
+        )
+        given = {"sample_weight": np.ones(N), "exposure": years, "groups": np.arange(N) // 2}
         scores = cross_validate(model, X, counts, params=given, cv=2)["test_score"]
-    assert seen == [(N // 2, None, N // 2, N // 2)] * 2 and np.isfinite(scores).all()
+    assert seen == [(N // 2, None, N // 2, N // 2, N // 2)] * 2 and np.isfinite(scores).all()

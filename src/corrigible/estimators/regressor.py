@@ -17,7 +17,8 @@ from corrigible.tasks import TaskChoice
 class TabularRegressor(RegressorMixin, TabularEstimator):  # type: ignore[misc]
     """A network that predicts a number for each row of a table, and that people can correct.
 
-    The parameters are those of `TabularClassifier`, except for the task.
+    The parameters are those of `TabularClassifier`, except for the task. Means are balanced: on the rows of `fit`, and
+    after `correct`, the predicted amounts, counts or positive amounts sum to the labels, by weight and exposure.
 
     Args:
         task: "amounts" (the mean, by squared error), "counts" (Poisson), "positive_amounts" (Gamma or Tweedie) or

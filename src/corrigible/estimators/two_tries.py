@@ -49,8 +49,7 @@ def trained(
         return first
     of_first = copy.deepcopy(network.state_dict())
     network.load_state_dict(fresh)
-    slower = {"learning_rate": SLOWER * schedule.learning_rate, "weight_decay": decay_of_second}
-    schedule = replace(schedule, **slower)
+    schedule = replace(schedule, learning_rate=SLOWER * schedule.learning_rate, weight_decay=decay_of_second)
     second = result_of(until_flat(network, data, schedule, rows=rows, held_out=held_out, **settings))
     if min(second.held_out_losses) < min(first.held_out_losses):
         return second

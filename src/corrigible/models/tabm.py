@@ -79,7 +79,7 @@ class TabM(nn.Module):
         """Add numbers to the outputs of all members, and so to the network's own, in place."""
         heads = next(module for module in self.members.modules() if isinstance(module, MemberHeads))
         scales = [module.get_buffer("scale") for module in self.members.modules() if isinstance(module, Affine)]
-        heads.bias += (by.to(heads.bias) / scales[0]) if scales else by.to(heads.bias)
+        heads.bias.add_(by.to(heads.bias) / (scales[0] if scales else 1.0))
 
     def forward(self, x: Float[Tensor, " batch column"]) -> Float[Tensor, " batch output"]:
         return self.combined(self.member_outputs(x))

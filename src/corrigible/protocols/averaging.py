@@ -37,8 +37,8 @@ class RunningMean:
         share = max(1 - DECAY, LATEST / (LATEST + self.num_steps))
         for mean, latest in zip(self.mean.parameters(), self.network.parameters(), strict=True):
             mean.lerp_(latest, share)
-        for mean, latest in zip(self.mean.buffers(), self.network.buffers(), strict=True):
-            mean.copy_(latest)
+        for kept, now in zip(self.mean.buffers(), self.network.buffers(), strict=True):
+            kept.copy_(now)
 
     def after(self, steps: StepFactory | None) -> StepFactory:
         """A factory of the same steps, each of which is counted in; None for plain steps."""

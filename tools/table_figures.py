@@ -1,0 +1,63 @@
+"""The tables of estimators beside other learners of tables, written from the results of their benchmarks."""
+
+from collections.abc import Iterator
+from typing import Any
+
+from correction_tables import mean_and_sd
+
+MEASURES = {
+    "auc": "AUC",
+    "accuracy": "accuracy",
+    "deviance": "Poisson deviance, lower is better",
+    "kappa": "quadratic kappa, expected class rounded",
+    "kappa with cut points": "quadratic kappa, fitted cut points",
+}
+
+
+def tables(found: dict[str, Any]) -> Iterator[str]:
+    """One line per table and measure: the network, boosting, and the network minus boosting on the same rows."""
+    yield f"| {len(found['seeds'])} seeds, mean ± sd, test rows | measure | network | boosting | difference |"
+    yield "|---|---|---|---|---|"
+    for table in dict.fromkeys(row["table"] for row in found["rows"]):
+        of = {row["model"]: row for row in found["rows"] if row["table"] == table}
+        theirs = [name for name in of if name.startswith("boosting")]
+        for key, name in MEASURES.items():
+            if key in of.get("difference", {}):
+                best = max(theirs, key=lambda model: of[model][key]["mean"])
+                cells = [mean_and_sd(of[model][key]) for model in ("network", best, "difference")]
+                yield f"| {table} | {name} | " + " | ".join(cells) + " |"
+
+
+def table_quantiles(found: dict[str, Any]) -> Iterator[str]:
+    """One line per table and level: the pinball loss of both, and that of the network over that of boosting."""
+    yield f"| {len(found['seeds'])} seeds, mean ± sd, test rows | level | network | boosting | ratio |"
+    yield "|---|---|---|---|---|"
+    for row in found["rows"]:
+        if row["model"] == "ratio":
+            of = {other["model"]: other for other in found["rows"] if other["table"] == row["table"]}
+            for key in (key for key in row if key.startswith("pinball")):
+                cells = [mean_and_sd(of[model][key]) for model in ("network", "boosting", "ratio")]
+                yield f"| {row['table']} | {key.removeprefix('pinball ')} | " + " | ".join(cells) + " |"
+
+
+def table_balance(found: dict[str, Any]) -> Iterator[str]:
+    """What the sum of visits predicted for training rows is off, and what the deviance on test rows is."""
+    yield f"| {len(found['seeds'])} seeds, mean ± sd | visits to a doctor, predicted less observed | Poisson deviance |"
+    yield "|---|---|---|"
+    for row in found["rows"]:
+        if "imbalance" in row and row["model"] != "difference":
+            off = row["imbalance"]
+            cell = f"{100 * off['mean']:.3f} ± {100 * off['sd']:.3f} %"
+            yield f"| {row['model']} | {cell} | {mean_and_sd(row['deviance'])} |"
+
+
+def table_peers(found: dict[str, Any]) -> Iterator[str]:
+    """One line per table: the area under the curve, or the deviance, of each learner."""
+    models = list(dict.fromkeys(row["model"] for row in found["rows"]))
+    yield f"| {len(found['seeds'])} seeds, mean ± sd, test rows | " + " | ".join(models) + " |"
+    yield "|---" * (len(models) + 1) + "|"
+    for table in dict.fromkeys(row["table"] for row in found["rows"]):
+        of = {row["model"]: row for row in found["rows"] if row["table"] == table}
+        key = next((key for key in ("auc", "deviance") if any(key in row for row in of.values())), "")
+        cells = [mean_and_sd(of[model][key]) if model in of else "" for model in models]
+        yield f"| {table}, {MEASURES[key]} | " + " | ".join(cells) + " |"
