@@ -9,7 +9,7 @@ from torch import Tensor
 
 from corrigible.data.dataset import all_labels, require_different, rows_of, shape_of, task_of
 from corrigible.data.protocol import Dataset, class_names_of, columns_of
-from corrigible.types import Task
+from corrigible.types import Columns, Task
 
 QUANTILES = 129
 """How many quantiles of a column become knots, of its rows and of its different values each."""
@@ -20,7 +20,9 @@ def model_facts(data: Dataset, wanted: Container[str] = ()) -> dict[str, Any]:
     """Facts about the data by name; a model's function gets those that its arguments name.
 
     ``num_classes`` is the number of the model's outputs; ``centre`` and ``scale`` are only given where these should not
-    begin around 0. A table also has ``one_hot``, for each column whether it is one of a category.
+    begin around 0; ``output_directions`` say of each output whether it rises or falls with the prediction. A table also
+    has ``one_hot``, for each column whether it is one of a category, and ``features``, the name of the
+    number or category in it, or its own where it marks missing numbers.
 
     Args:
         wanted: the names of the arguments; ``knots``, the quantiles of each column of numbers, are only found if they
@@ -34,8 +36,12 @@ def model_facts(data: Dataset, wanted: Container[str] = ()) -> dict[str, Any]:
     if "one_hot" in wanted or "knots" in wanted:
         sizes |= _of_columns(data, shape[-1])
     if task.name == "classes":
-        return {**sizes, "num_classes": max(len(class_names_of(data)), int(all_labels(data).max()) + 1)}
-    return {**sizes, "num_classes": task.num_outputs, **_start(task)}
+        num_classes = max(len(class_names_of(data)), int(all_labels(data).max()) + 1)
+        return {**sizes, "num_classes": num_classes, "output_directions": [-1, 1] if num_classes == 2 else []}
+    directions = [1] * task.num_outputs
+    if task.name == "amounts":
+        directions[1:] = [0] * len(directions[1:])  # The spread beside the mean.
+    return {**sizes, "num_classes": task.num_outputs, "output_directions": directions, **_start(task)}
 
 
 def _start(task: Task) -> dict[str, Any]:
@@ -54,7 +60,14 @@ def _of_columns(data: Dataset, width: int) -> dict[str, Any]:
     one_hot = [False] * width if columns is None else list(columns.one_hot)
     few = torch.linspace(0, len(data) - 1, min(len(data), ROWS_FOR_KNOTS)).round().long()
     numbers = rows_of(data, few).x.reshape(len(few), width)[:, ~torch.tensor(one_hot)].double()
-    return {"one_hot": one_hot, "knots": [_knots(column) for column in numbers.T]}
+    features = [str(place) for place in range(width)] if columns is None else _features(columns)
+    return {"one_hot": one_hot, "features": features, "knots": [_knots(column) for column in numbers.T]}
+
+
+def _features(columns: Columns) -> list[str]:
+    """The feature of each column; of a column that marks missing numbers its own name."""
+    named = zip(columns.names, columns.feature, columns.one_hot, strict=True)
+    return [feature if is_one_hot else name for name, feature, is_one_hot in named]
 
 
 def _knots(column: Tensor) -> list[float]:

@@ -30,6 +30,10 @@ class TabularClassifier(ClassifierMixin, TabularEstimator):  # type: ignore[misc
         validation_fraction: the share of rows held out to say when to stop, if there are at least 200 different ones;
             0 to watch the training loss instead.
         patience: epochs without a lower loss after which training ends.
+        monotonic_cst: how the prediction may change with a column of numbers, by its name, or one number per column: 1
+            if it must never fall as the number grows, -1 if it must never rise, 0 if it is free. The prediction is the
+            probability of the second of two classes, or of being above each of several ordered ones. It holds for all
+            numbers, and after `correct`. A missing number is free.
         random_state: a whole number, or a state of NumPy; None for another network each time.
         device: where to train, such as "cuda"; the network comes back to the CPU.
 
@@ -63,8 +67,7 @@ class TabularClassifier(ClassifierMixin, TabularEstimator):  # type: ignore[misc
             NotFittedError: before `fit`.
             DataError, ValueError: rows that do not fit those of training.
         """
-        outputs = self._outputs(X)
-        found: NDArray[Any] = self.classes_[self._task.observed(outputs)["predicted"].numpy()]
+        found: NDArray[Any] = self.classes_[self._predicted(X)["predicted"].numpy()]
         return found
 
     def predict_proba(self, X: Any) -> NDArray[np.float64]:
@@ -74,8 +77,7 @@ class TabularClassifier(ClassifierMixin, TabularEstimator):  # type: ignore[misc
             NotFittedError: before `fit`.
             DataError, ValueError: rows that do not fit those of training.
         """
-        outputs = self._outputs(X)
-        found: NDArray[np.float64] = self._task.observed(outputs)["probs"].numpy()
+        found: NDArray[np.float64] = self._predicted(X)["probs"].numpy()
         return found
 
     def _labels(self, y: Any, frame: pd.DataFrame) -> NDArray[Any]:

@@ -20,10 +20,9 @@ from corrigible.data.trained_columns import remember_columns
 from corrigible.estimators.given_rows import frame_of
 from corrigible.estimators.kept import KEPT, Kept, as_json, read_kept
 from corrigible.estimators.learning import Fitted
+from corrigible.estimators.predicted import outputs_of, predicted
 from corrigible.folders import new_folder
 from corrigible.manifest import Manifest
-from corrigible.models.networks import copied
-from corrigible.models.predictive import all_outputs
 from corrigible.models.weights import load_weights, read_weights, save_weights
 from corrigible.protocols.corrections.verdict import Verdict
 from corrigible.protocols.limiting.limited import Limited
@@ -106,9 +105,10 @@ class FittedTable(BaseEstimator):  # type: ignore[misc]
         return frame_of(X, self, names=self._fitted.names)
 
     def _outputs(self, X: Any) -> Float[Tensor, " row output"]:
-        """The network's outputs, in float64: in float32 the last digits depend on how many rows run at once."""
-        x = inputs_of(self._framed(X), self.encoder_)
-        return all_outputs(copied(self.network_).double(), x, task=self._task)
+        return outputs_of(self.network_, inputs_of(self._framed(X), self.encoder_), self._task)
+
+    def _predicted(self, X: Any) -> dict[str, Tensor]:
+        return predicted(self.network_, inputs_of(self._framed(X), self.encoder_), self._task)
 
     @property
     def _task(self) -> Task:

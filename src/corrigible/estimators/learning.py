@@ -18,6 +18,7 @@ from corrigible.data.table_encoder import TableEncoder
 from corrigible.data.trained_columns import remember_columns
 from corrigible.errors import DataError
 from corrigible.estimators.balance import balance
+from corrigible.estimators.directed_columns import directed_columns
 from corrigible.estimators.distinct_rows import distinct_rows
 from corrigible.estimators.given_rows import GivenRows
 from corrigible.estimators.holding_out import divided
@@ -53,6 +54,7 @@ class HowToLearn:
     weight_decay: float | None
     validation_fraction: float
     patience: int
+    monotonic_cst: Any
     device: Any
     seed: int
 
@@ -115,7 +117,10 @@ def learned(rows: GivenRows, task: TaskChoice, how: HowToLearn) -> Learned:
     of_parts = replace(rows.at(parts.index), weight=parts.weight)
     data = of_parts.data(x[torch.from_numpy(parts.index)], encoder.columns, task)
     built_as = table_network(
-        model_facts(data, facts_wanted(NETWORK)), hidden=how.hidden_layer_sizes, members=how.ensemble
+        model_facts(data, facts_wanted(NETWORK)),
+        hidden=how.hidden_layer_sizes,
+        members=how.ensemble,
+        monotonic_cst=directed_columns(how.monotonic_cst, rows.frame, encoder),
     )
     network = built_as.built(how.seed).to(device_named(how.device or "cpu"))
     require_fit(network, data)

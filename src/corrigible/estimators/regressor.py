@@ -50,8 +50,7 @@ class TabularRegressor(RegressorMixin, TabularEstimator):  # type: ignore[misc]
             NotFittedError: before `fit`.
             DataError, ValueError: rows that do not fit those of training.
         """
-        outputs, task = self._outputs(X), self._task
-        found = task.observed(outputs)
+        found, task = self._predicted(X), self._task
         several = task.name == "quantiles" and task.num_outputs > 1
         values: NDArray[np.float64] = found["quantiles" if several else "predicted"].numpy()
         return values

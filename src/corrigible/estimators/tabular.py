@@ -34,6 +34,7 @@ class TabularEstimator(TableVerbs):
         weight_decay: float | None = None,
         validation_fraction: float = 0.1,
         patience: int = 20,
+        monotonic_cst: Any = None,
         random_state: Any = None,
         device: Any = None,
     ) -> None:
@@ -46,6 +47,7 @@ class TabularEstimator(TableVerbs):
         self.weight_decay = weight_decay
         self.validation_fraction = validation_fraction
         self.patience = patience
+        self.monotonic_cst = monotonic_cst
         self.random_state = random_state
         self.device = device
 

@@ -6,6 +6,11 @@ import torch
 from jaxtyping import Float
 from torch import Tensor, nn
 
+from corrigible.models.monotone import magnitude
+
+FIRST_WEIGHT = 0.01
+"""Of a place, in a column with a direction."""
+
 
 class PiecewiseLinear(nn.Module):
     """Embeds each column of numbers on its own, as a function that is linear between knots.
@@ -18,9 +23,11 @@ class PiecewiseLinear(nn.Module):
     Args:
         knots: for each column at least two numbers that increase, such as quantiles over the training rows.
         size: length of a column's embedding.
+        directions: for each column 1 if each number of its embedding may only rise with the column, -1 if it may only
+            fall, 0 if it is free; None if all are.
     """
 
-    def __init__(self, knots: Sequence[Sequence[float]], size: int) -> None:
+    def __init__(self, knots: Sequence[Sequence[float]], size: int, directions: Sequence[int] | None = None) -> None:
         super().__init__()
         start, width, first, last, used = _intervals(knots)
         for name, facts in (("start", start), ("width", width), ("first", first), ("last", last), ("used", used)):
@@ -29,6 +36,12 @@ class PiecewiseLinear(nn.Module):
         self.slope = nn.Parameter(torch.empty(columns, size).uniform_(-1, 1))
         self.offset = nn.Parameter(torch.empty(columns, size).uniform_(-1, 1))
         self.weight = nn.Parameter(torch.zeros(columns, intervals, size))
+        self.directed = directions is not None and any(directions)
+        if directions is not None and self.directed:
+            # On the CPU also where a network is only sized, without memory for its weights.
+            self.register_buffer("direction", torch.tensor(list(directions), dtype=torch.float32, device="cpu"))
+            with torch.no_grad():  # At 0 the magnitude of a weight has no gradient.
+                self.weight[self.get_buffer("direction") != 0] = FIRST_WEIGHT
 
     def places(self, x: Float[Tensor, " batch column"]) -> Float[Tensor, " batch column interval"]:
         """Each number's place among the knots."""
@@ -37,8 +50,18 @@ class PiecewiseLinear(nn.Module):
         return torch.where(self.get_buffer("last"), above, above.clamp_max(1)) * self.get_buffer("used")
 
     def forward(self, x: Float[Tensor, " batch column"]) -> Float[Tensor, " batch column size"]:
-        of_places = torch.einsum("bci,cis->bcs", self.places(x), self.weight)
-        return torch.addcmul(of_places + self.offset, x[..., None], self.slope)
+        weight, slope = self._in_their_directions()
+        of_places = torch.einsum("bci,cis->bcs", self.places(x), weight)
+        return torch.addcmul(of_places + self.offset, x[..., None], slope)
+
+    def _in_their_directions(self) -> tuple[Tensor, Tensor]:
+        """The weights of the places and of the numbers themselves."""
+        if not self.directed:
+            return self.weight, self.slope
+        direction = self.get_buffer("direction")[:, None]
+        is_free = direction == 0
+        slope = torch.where(is_free, self.slope, magnitude(self.slope) * direction)
+        return torch.where(is_free[..., None], self.weight, magnitude(self.weight) * direction[..., None]), slope
 
 
 def _intervals(knots: Sequence[Sequence[float]]) -> tuple[Tensor, ...]:

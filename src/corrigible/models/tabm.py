@@ -1,6 +1,6 @@
 """Gorishniy, Kotelnikov and Babenko 2025, TabM: advancing tabular deep learning with parameter-efficient ensembling."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from itertools import pairwise
 
 import torch
@@ -8,41 +8,9 @@ from jaxtyping import Float
 from torch import Tensor, nn
 
 from corrigible.models.affine import Affine, Numbers, affine
+from corrigible.models.members import MemberHeads, MemberLinear
+from corrigible.models.monotone import MonotoneBody, MonotoneHeads, directions_of
 from corrigible.models.numeric_embeddings import PiecewiseLinear
-
-
-class MemberLinear(nn.Module):
-    """A linear layer whose weights all members share; each scales its inputs and outputs by numbers of its own.
-
-    From Wen, Tran and Ba 2020, BatchEnsemble, equation 5.
-
-    Args:
-        differ: whether the members' input scales begin at random signs; else at 1, so that they begin alike.
-    """
-
-    def __init__(self, inputs: int, outputs: int, members: int, *, differ: bool = False) -> None:
-        super().__init__()
-        self.shared = nn.Linear(inputs, outputs, bias=False)
-        signs = torch.randint(0, 2, (members, inputs)).mul(2).sub(1).float()
-        self.input_scale = nn.Parameter(signs if differ else torch.ones(members, inputs))
-        self.output_scale = nn.Parameter(torch.ones(members, outputs))
-        self.bias = nn.Parameter(torch.empty(members, outputs).uniform_(-1, 1) / inputs**0.5)
-
-    def forward(self, x: Float[Tensor, " batch _ inputs"]) -> Float[Tensor, " batch member outputs"]:
-        found: Tensor = self.shared(x * self.input_scale) * self.output_scale + self.bias
-        return found
-
-
-class MemberHeads(nn.Module):
-    """A linear layer of its own for each member."""
-
-    def __init__(self, inputs: int, outputs: int, members: int) -> None:
-        super().__init__()
-        self.weight = nn.Parameter(torch.empty(members, inputs, outputs).uniform_(-1, 1) / inputs**0.5)
-        self.bias = nn.Parameter(torch.empty(members, outputs).uniform_(-1, 1) / inputs**0.5)
-
-    def forward(self, x: Float[Tensor, " batch member inputs"]) -> Float[Tensor, " batch member outputs"]:
-        return torch.einsum("bmi,mio->bmo", x, self.weight) + self.bias
 
 
 class TabM(nn.Module):
@@ -92,10 +60,13 @@ def tabm(
     scale: Numbers = 1.0,
     *,
     knots: Sequence[Sequence[float]],
+    features: Sequence[str] = (),
+    output_directions: Sequence[int] = (),
     members: int = 8,
     hidden: Sequence[int] = (256, 256),
     embedding: int = 16,
     dropout: float = 0.1,
+    monotonic_cst: Mapping[str, int] | None = None,
 ) -> TabM:
     """Network for an encoded table: numbers embedded as piecewise linear functions, members that share most weights.
 
@@ -104,16 +75,29 @@ def tabm(
         num_classes: number of outputs.
         centre, scale: of the outputs, for amounts in their own unit.
         knots: for each column of numbers, where its embedding may bend: quantiles over the training rows.
+        features: for each column the name of its feature.
+        output_directions: for each output 1 if it rises with the prediction, -1 if it falls; 0 if a column in
+            ``monotonic_cst`` must not reach it.
         members: how many networks answer together.
         embedding: length of the embedding of a number.
+        monotonic_cst: by the name of a feature 1 if the prediction must never fall as its number grows, -1 if it must
+            never rise, 0 if it is free.
     """
     if members < 1 or embedding < 1 or any(size < 1 for size in hidden):
         raise ValueError(f"members={members}, embedding={embedding}, hidden={list(hidden)}; expected at least 1 each")
     if len(knots) != len(one_hot) - sum(one_hot):
         raise ValueError(f"knots are for {len(knots)} columns; expected one list for each column of numbers")
+    directions = directions_of(monotonic_cst or {}, features, one_hot, output_directions)
+    embedded = PiecewiseLinear(knots, embedding, [d for d, is_one in zip(directions, one_hot, strict=True) if not is_one])
+    last = affine(centre, scale)
+    if any(directions):
+        rises = [bool(d) for d, is_one in zip(directions, one_hot, strict=True) if not is_one for _ in range(embedding)]
+        body = MonotoneBody([*rises, *[False] * sum(one_hot)], hidden, members, dropout)
+        heads = MonotoneHeads(body.sizes, output_directions, members)
+        return TabM(one_hot, embedded, body, nn.Sequential(heads, *last))
     sizes = [len(knots) * embedding + sum(one_hot), *hidden]
     layers: list[nn.Module] = []
     for place, (before, after) in enumerate(pairwise(sizes)):
         layers += [MemberLinear(before, after, members, differ=place == 0), nn.ReLU(), nn.Dropout(dropout)]
-    heads = nn.Sequential(MemberHeads(sizes[-1], num_classes, members), *affine(centre, scale))
-    return TabM(one_hot, PiecewiseLinear(knots, embedding), nn.Sequential(*layers), heads)
+    heads_of_all = nn.Sequential(MemberHeads(sizes[-1], num_classes, members), *last)
+    return TabM(one_hot, embedded, nn.Sequential(*layers), heads_of_all)

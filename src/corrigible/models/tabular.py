@@ -8,6 +8,7 @@ from torch import nn
 
 from corrigible.errors import RecipeError
 from corrigible.models.building import built, facts_wanted
+from corrigible.models.monotone import directions_of
 
 NETWORK = "tabm"
 """Its name in ``MODELS``."""
@@ -31,18 +32,28 @@ class TableNetwork:
         return built(self.name, self.settings, self.facts, seed)
 
 
-def table_network(facts: Mapping[str, Any], *, hidden: Sequence[int], members: int) -> TableNetwork:
+def table_network(
+    facts: Mapping[str, Any], *, hidden: Sequence[int], members: int, monotonic_cst: Mapping[str, int]
+) -> TableNetwork:
     """The network for a table about which these facts are known, see `corrigible.data.network_facts`.
 
     Args:
         hidden: the number of units of each hidden layer.
         members: how many networks answer together; they share most weights.
+        monotonic_cst: the columns of numbers with a direction, see `corrigible.models.tabm`.
 
     Raises:
-        RecipeError: a number in place of several.
+        RecipeError: a number in place of several, or a direction that cannot be kept.
     """
     if not isinstance(hidden, Sequence) or isinstance(hidden, str):
         raise RecipeError(f"hidden layers are {hidden!r}; expected a number for each, such as (64, 32)")
     wanted = facts_wanted(NETWORK)
     known = {name: value for name, value in facts.items() if name in wanted}
-    return TableNetwork(NETWORK, {"hidden": list(hidden), "members": members}, known)
+    settings: dict[str, Any] = {"hidden": list(hidden), "members": members}
+    if monotonic_cst:
+        try:
+            directions_of(monotonic_cst, facts["features"], facts["one_hot"], facts["output_directions"])
+        except ValueError as error:
+            raise RecipeError(str(error)) from error
+        settings["monotonic_cst"] = dict(monotonic_cst)
+    return TableNetwork(NETWORK, settings, known)
