@@ -143,8 +143,8 @@ def _array(written: Mapping[str, Any]) -> NDArray[Any]:
 
 def _plain(what: str, value: Any) -> Any:
     """The value in JSON's types."""
-    if isinstance(value, np.generic):
-        value = value.item()
+    if isinstance(value, np.generic | np.ndarray):
+        value = value.tolist()
     if isinstance(value, torch.device):
         value = str(value)
     if isinstance(value, Mapping):
