@@ -21,7 +21,14 @@ PAGES = [*sorted(ROOT.glob("*.md")), *sorted((ROOT / "docs").rglob("*.md"))]
 README, METHODS = ROOT / "README.md", ROOT / "docs" / "methods.md"
 HOW_TO = sorted((ROOT / "docs" / "how-to").glob("*.md"))
 SLOW = (
-    *("add-your-own-penalty", "correct-a-text-model", "explain", "limit-an-influence", "scikit-learn"),
+    *(
+        "add-your-own-penalty",
+        "correct-a-text-model",
+        "explain",
+        "limit-an-influence",
+        "monotone-and-interactions",
+        "scikit-learn",
+    ),
     "train-a-sparse-network",
 )
 """Pages of more than two seconds of processor time."""

@@ -117,7 +117,9 @@ def test_what_cannot_be_kept_is_refused_in_one_line(cst, told):
 
 
 def test_classes_without_an_order_are_refused():
-    with pytest.raises(RecipeError, match="is for two classes, ordered classes or numbers; these classes have no order"):
+    with pytest.raises(
+        RecipeError, match="is for two classes, ordered classes or numbers; these classes have no order"
+    ):
         fitted(TabularClassifier, np.digitize(WILD, [-3, 0]))
 
 

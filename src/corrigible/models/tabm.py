@@ -88,7 +88,9 @@ def tabm(
     if len(knots) != len(one_hot) - sum(one_hot):
         raise ValueError(f"knots are for {len(knots)} columns; expected one list for each column of numbers")
     directions = directions_of(monotonic_cst or {}, features, one_hot, output_directions)
-    embedded = PiecewiseLinear(knots, embedding, [d for d, is_one in zip(directions, one_hot, strict=True) if not is_one])
+    embedded = PiecewiseLinear(
+        knots, embedding, [d for d, is_one in zip(directions, one_hot, strict=True) if not is_one]
+    )
     last = affine(centre, scale)
     if any(directions):
         rises = [bool(d) for d, is_one in zip(directions, one_hot, strict=True) if not is_one for _ in range(embedding)]
