@@ -79,6 +79,8 @@ def test_the_chance_of_the_second_class_never_falls_also_when_corrected_and_load
     loaded = TabularClassifier.load(tmp_path / "kept")
     assert np.array_equal(loaded.predict_proba(X), corrected.predict_proba(X))
     assert model.explain(X.head(3)).shape == (3, 3)
+    with pytest.raises(RecipeError, match="may break monotonic_cst; choose removal='average', 'mean' or 'baseline'"):
+        model.limit_influence("ward")
 
 
 @pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceWarning")

@@ -51,7 +51,14 @@ def test_the_facts_of_a_network_follow_from_the_task():
     spread = model_facts(prices({"name": "amounts", "heteroscedastic": True}))
     assert spread["num_classes"] == 2 and spread["centre"][1] == 0.0 and spread["scale"][1] == 1.0
     classes = model_facts(TensorData(torch.zeros(3, 2), torch.tensor([0, 1, 2])))
-    assert classes == {"channels": 2, "inputs": 2, "columns": 2, "dimension": 2, "num_classes": 3}
+    assert classes == {
+        "channels": 2,
+        "inputs": 2,
+        "columns": 2,
+        "dimension": 2,
+        "num_classes": 3,
+        "output_directions": [],
+    }
 
 
 def test_amounts_of_thousands_are_learned_at_the_usual_learning_rate():

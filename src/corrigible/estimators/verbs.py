@@ -10,7 +10,7 @@ from sklearn.utils.validation import check_is_fitted
 
 from corrigible.data.dataset import TensorData
 from corrigible.data.table import inputs_of
-from corrigible.errors import DataError
+from corrigible.errors import DataError, RecipeError
 from corrigible.estimators.corrected import FittedRows, corrected_network
 from corrigible.estimators.fitted_table import FittedTable
 from corrigible.estimators.given_rows import given_rows
@@ -20,6 +20,7 @@ from corrigible.explanations.explaining import Method, explain
 from corrigible.explanations.features import feature_index
 from corrigible.explanations.groups import by_group
 from corrigible.feedback.checks import as_list
+from corrigible.models.monotone import has_directions
 from corrigible.protocols.limiting.limit_influence import limit_influence
 from corrigible.surgery import LimitedInputs
 from corrigible.types import Measurements
@@ -105,8 +106,12 @@ class TableVerbs(FittedTable):
             NotFittedError: before `fit`.
             DataError: the estimator was loaded or unpickled, and holds no rows; rows that do not fit.
             FeedbackError: a column that the network does not see.
-            RecipeError: settings out of range, or a copy whose influence is limited already.
+            RecipeError: settings out of range, a copy whose influence is limited already, or with ``monotonic_cst``
+                the removal "expected", which may break it.
         """
+        if has_directions(self.network_) and settings.get("removal", "expected") == "expected":
+            told = "what other columns tell of a limited one may break monotonic_cst"
+            raise RecipeError(f"{told}; choose removal='average', 'mean' or 'baseline'")
         rows = self._rows_of_fit("limit it on").data
         measured = rows if X is None else self._measured(X, y, sensitive_features, exposure)
         asked = {"seed": self._fitted.seed, "validation": measured, **settings}
