@@ -163,7 +163,7 @@ def test_own_loss_optimizer_and_step(own):
         ({"loss": {"name": "focal", "gama": 1.0}}, "loss 'focal': unknown setting 'gama': did you mean 'gamma'"),
         ({"loss": {"gamma": 1.0}}, "loss is .*gamma.*; expected .*name"),
         ({"optimizer": "adam"}, "unknown optimizer 'adam': did you mean 'Adam'"),
-        ({"step": "careful"}, "unknown step 'careful'"),
+        ({"step": "carefull"}, "unknown step 'carefull': did you mean 'careful'"),
     ],
 )
 def test_an_unknown_loss_optimizer_or_step_is_refused(settings, message):

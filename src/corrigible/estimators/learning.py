@@ -26,7 +26,7 @@ from corrigible.estimators.two_tries import trained
 from corrigible.models.building import facts_wanted
 from corrigible.models.devices import device_named
 from corrigible.models.tabular import NETWORK, TableNetwork, table_network
-from corrigible.protocols.corrections.careful import careful_step
+from corrigible.protocols.careful import careful_step
 from corrigible.protocols.early_stopping import Watched
 from corrigible.protocols.schedule import Schedule, require_fit
 from corrigible.tasks import TaskChoice

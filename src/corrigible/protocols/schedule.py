@@ -27,6 +27,7 @@ from corrigible.models.predictive import require_same_task
 from corrigible.models.readable import MOST_ROWS, doubt_of, require_readable
 from corrigible.objective import PenaltySettings, Term
 from corrigible.protocols.ahead import changed_ahead, split_ahead
+from corrigible.protocols.careful import careful_step
 from corrigible.protocols.mean_quality import mean_quality
 from corrigible.protocols.soundness import soundness_of
 from corrigible.training import Epoch, Step, fit, plain_step
@@ -48,6 +49,7 @@ OPTIMIZERS: Mapping[str, OptimizerFactory] = {
     for name, kind in vars(torch.optim).items()
     if isinstance(kind, type) and issubclass(kind, Optimizer) and kind is not Optimizer
 }
+STEPS: Mapping[str, StepFactory] = {"careful": careful_step}
 T = TypeVar("T")
 
 
@@ -68,8 +70,8 @@ class Schedule:
     optimizer: str | OptimizerFactory = "Adam"
     """A class of torch.optim, ``my_module:my_factory``, or (parameters, lr=…, weight_decay=…) -> optimizer."""
     step: str | StepFactory | None = None
-    """``my_module:my_factory`` or num_steps -> one optimisation step; None for plain steps in training and for
-    careful steps in corrections."""
+    """A name in ``STEPS``, ``my_module:my_factory``, or num_steps -> one optimisation step; None for plain steps in
+    training and for careful steps in corrections."""
     representative: bool = False
     """Whether each batch holds every group with every label by its share of the rows, to within one row."""
 
@@ -134,7 +136,7 @@ class Schedule:
         Raises:
             RecipeError: nothing has that name.
         """
-        return default if self.step is None else method_named(self.step, {}, "step")
+        return default if self.step is None else method_named(self.step, STEPS, "step")
 
     def rows_per_step(self, num_rows: int) -> int:
         """The batch size for ``num_rows`` rows; a power of two if none was given."""

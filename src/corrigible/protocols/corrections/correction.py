@@ -26,7 +26,7 @@ from corrigible.models.modes import device_of
 from corrigible.models.networks import copied, trainable_network
 from corrigible.objective import PenaltySettings, Term, terms_of
 from corrigible.progress import shown
-from corrigible.protocols.corrections.careful import careful_step
+from corrigible.protocols.careful import careful_step
 from corrigible.protocols.corrections.defaults import MethodChosen, default_method
 from corrigible.protocols.corrections.judge import Judge, build_judge
 from corrigible.protocols.corrections.label_conflicts import label_conflicts

@@ -17,7 +17,7 @@ from corrigible.feedback.masks import Marks, Masks
 from corrigible.methods import ConfiguredMethod
 from corrigible.models.networks import copied
 from corrigible.objective import Term
-from corrigible.protocols.corrections.careful import careful_step
+from corrigible.protocols.careful import careful_step
 from corrigible.protocols.corrections.judge import Judge, build_judge
 from corrigible.protocols.corrections.judged import Judged, joined
 from corrigible.protocols.schedule import Schedule, run

@@ -5,7 +5,7 @@ from types import SimpleNamespace
 import pytest
 import torch
 
-from corrigible.protocols.corrections.careful import MOST_GRADIENT, WARM_UP, careful_step, share_of_rate
+from corrigible.protocols.careful import MOST_GRADIENT, WARM_UP, careful_step, share_of_rate
 from corrigible.protocols.schedule import Schedule
 
 
