@@ -26,6 +26,7 @@ CORRECTING = (
     "proposals",
     "queries",
     "telling_columns",
+    "students",
     "tables",
 )
 BOTH = ("--methods", "right_reasons,energy_outside")

@@ -95,3 +95,14 @@ def limiting(found: dict[str, Any]) -> Iterator[str]:
             keys = ("auc_minus_without", "effect_ratio", "expected_calibration_error", "group_prob_gap", "seconds")
             cells = [mean_and_sd(row[key]) if key in row else "" for key in keys]
             yield f"| {row['model']} | " + " | ".join(cells) + " |"
+
+
+def students(found: dict[str, Any]) -> Iterator[str]:
+    """One line per table, teacher and model."""
+    yield "| mean ± sd, test rows | model | seeds | AUC | minus teacher | same class | effect of race | of before |"
+    yield "|---|---|---|---|---|---|---|---|"
+    for row in found["rows"]:
+        keys = ("auc", "auc_minus_teacher", "agreement", "effect", "effect_ratio")
+        cells = [mean_and_sd(row[key]) if key in row else "" for key in keys]
+        case = f"{row['table']}, {row['teacher']}"
+        yield f"| {case} | {row['model']} | {row['auc']['count']} | " + " | ".join(cells) + " |"

@@ -17,6 +17,8 @@ from corrigible.models.tabm import TabM
 def balance(network: nn.Module, data: TensorData) -> None:
     """Shift the network's outputs, in place, so that predictions of these rows sum to their labels.
 
+    Those of a student sum to what its teacher says.
+
     Weights of rows count, and a mean per unit of exposure is taken times the exposure. A network that is no `TabM`, or
     of a task without such a sum, is left as it is.
     """
@@ -24,7 +26,7 @@ def balance(network: nn.Module, data: TensorData) -> None:
     if not isinstance(network, TabM) or task.name not in ("amounts", "counts", "positive_amounts"):
         return
     outputs = all_outputs(network, data.x, task=task)[:, 0].double()
-    y = data.y.to(outputs)
+    y = data.extra.get("teacher", data.y).to(outputs)
     weight = torch.ones_like(y) if data.weight is None else data.weight.to(y)
     if task.name == "amounts":
         by = (weight * (y - outputs)).sum() / weight.sum()

@@ -48,10 +48,18 @@ class GivenRows:
     """The number, from 0 up, of the person, or whatever else has several rows that are held out together."""
     group_names: tuple[str, ...] = ()
     class_names: tuple[str, ...] = ()
+    taught: NDArray[np.float64] | None = None
+    """What a teacher says: logits of classes, (row, class), or a prediction of each row."""
+
+    @property
+    def numbers(self) -> list[NDArray[np.float64]]:
+        """What belongs to each row beside its columns, without its weight and group."""
+        beside = (self.y, self.exposure, self.cluster, self.taught)
+        return [given.astype(np.float64) for given in beside if given is not None]
 
     def at(self, places: NDArray[np.int64]) -> "GivenRows":
         """The rows at these places."""
-        beside = {name: getattr(self, name) for name in ("y", "weight", "exposure", "group", "cluster")}
+        beside = {name: getattr(self, name) for name in ("y", "weight", "exposure", "group", "cluster", "taught")}
         taken: dict[str, Any] = {name: values[places] for name, values in beside.items() if values is not None}
         if self.cluster is not None:
             taken["cluster"] = np.unique(taken["cluster"], return_inverse=True)[1]
@@ -64,7 +72,8 @@ class GivenRows:
             DataError: labels that do not fit the task, or an exposure that it does not read.
         """
         y = torch.from_numpy(self.y) if self.class_names else label_tensor(self.y)
-        extra = {} if self.exposure is None else {"exposure": torch.from_numpy(self.exposure).float()}
+        beside = {"exposure": self.exposure, "teacher": self.taught}
+        extra = {name: torch.from_numpy(values).float() for name, values in beside.items() if values is not None}
         group = None if self.group is None else torch.from_numpy(self.group)
         more: dict[str, Any] = {"weight": _relative(self.weight), "extra": extra, "task": task}
         found = TensorData(x, y, group, columns, self.class_names, self.group_names, **more)

@@ -6,7 +6,6 @@ from collections.abc import Sequence
 from dataclasses import dataclass, fields, replace
 from typing import Any
 
-import numpy as np
 import pandas as pd
 import torch
 from torch import nn
@@ -22,15 +21,19 @@ from corrigible.estimators.directed_columns import directed_columns
 from corrigible.estimators.distinct_rows import distinct_rows
 from corrigible.estimators.given_rows import GivenRows
 from corrigible.estimators.holding_out import divided
+from corrigible.estimators.students import LOSS_OF_STUDENTS, loss_of_students
 from corrigible.estimators.two_tries import trained
+from corrigible.losses import LossChoice
 from corrigible.models.building import facts_wanted
 from corrigible.models.devices import device_named
 from corrigible.models.tabular import NETWORK, TableNetwork, table_network
 from corrigible.protocols.careful import careful_step
+from corrigible.protocols.distilling import tell_agreement
 from corrigible.protocols.early_stopping import Watched
 from corrigible.protocols.schedule import Schedule, require_fit
 from corrigible.tasks import TaskChoice
 
+ADVICE = "measure it on other rows, and train longer (max_epochs, patience) or a larger network"
 log = logging.getLogger(__name__)
 
 LOSS = "member_task_loss"
@@ -58,12 +61,12 @@ class HowToLearn:
     device: Any
     seed: int
 
-    def schedule(self, num_rows: int) -> Schedule:
+    def schedule(self, num_rows: int, loss: LossChoice) -> Schedule:
         """The epochs, batch size and optimizer to train on ``num_rows`` rows."""
         decay = DECAYS[0] if self.weight_decay is None else self.weight_decay
         steps: dict[str, Any] = {"learning_rate": self.learning_rate, "weight_decay": decay}
         size = self.batch_size or next((size for size in BATCH_SIZES if num_rows >= LEAST_STEPS * size), None)
-        found = Schedule(batch_size=size, optimizer="AdamW", loss=LOSS, step=careful_step, **steps)
+        found = Schedule(batch_size=size, optimizer="AdamW", loss=loss, step=careful_step, **steps)
         in_an_epoch = math.ceil(num_rows / found.rows_per_step(num_rows))
         epochs = min(max(ENOUGH_STEPS // in_an_epoch, LEAST_EPOCHS), MOST_EPOCHS)
         return replace(found, epochs=epochs if self.max_epochs is None else self.max_epochs)
@@ -91,6 +94,11 @@ class Fitted:
             raise DataError("the training rows had an exposure; give that of these rows too: exposure=…")
 
 
+def loss_for(data: TensorData) -> LossChoice:
+    """The label loss: each member learns the labels, or what a teacher says."""
+    return LOSS_OF_STUDENTS if "teacher" in data.extra else LOSS
+
+
 @dataclass(frozen=True)
 class Learned:
     """What was learned from a table."""
@@ -109,8 +117,7 @@ def learned(rows: GivenRows, task: TaskChoice, how: HowToLearn) -> Learned:
         RecipeError: a setting out of range.
         TrainingDivergedError: as `corrigible.fit`.
     """
-    beside = [given.astype(np.float64) for given in (rows.y, rows.exposure, rows.cluster) if given is not None]
-    parts = distinct_rows(rows.frame, beside, rows.weight)
+    parts = distinct_rows(rows.frame, rows.numbers, rows.weight)
     encoder = encoder_of(rows.frame.iloc[parts.index], target=None, drop=_without_values(rows.frame))
     x = inputs_of(rows.frame, encoder)
     # The task takes its figures from the parts, so that these do not depend on the order of rows either.
@@ -128,14 +135,17 @@ def learned(rows: GivenRows, task: TaskChoice, how: HowToLearn) -> Learned:
     watched = trained(
         network,
         data,
-        how.schedule(len(kept)),
+        how.schedule(len(kept), loss_for(data)),
         decay_of_second=DECAYS[1] if how.weight_decay is None else how.weight_decay,
         rows=kept,
         held_out=held_out,
         patience=how.patience,
         seed=how.seed,
+        watched_loss=None if rows.taught is None else loss_of_students(task_of(data)),
     )
     balance(network.cpu(), data)
+    if rows.taught is not None:
+        tell_agreement(network, data, advice=ADVICE)
     remember_columns(network, encoder.columns)
     names = tuple(rows.frame.columns)
     fitted = Fitted(

@@ -5,6 +5,7 @@ from collections.abc import Sequence
 from typing import Any, TypeVar
 
 import numpy as np
+from numpy.typing import NDArray
 from sklearn.exceptions import ConvergenceWarning
 from sklearn.utils import check_random_state
 
@@ -13,6 +14,7 @@ from corrigible.errors import RecipeError
 from corrigible.estimators.corrected import FittedRows
 from corrigible.estimators.given_rows import GivenRows, frame_of, given_rows
 from corrigible.estimators.learning import SETTINGS, HowToLearn, learned
+from corrigible.estimators.students import labels_of, taught
 from corrigible.estimators.verbs import TableVerbs
 from corrigible.tasks import TaskChoice
 
@@ -54,8 +56,9 @@ class TabularEstimator(TableVerbs):
     def fit(
         self: Estimator,
         X: Any,
-        y: Any,
+        y: Any = None,
         *,
+        teacher: Any = None,
         sensitive_features: Any = None,
         sample_weight: Any = None,
         exposure: Any = None,
@@ -70,7 +73,10 @@ class TabularEstimator(TableVerbs):
 
         Args:
             X: a frame of pandas, Polars or PyArrow, or an array, (row, feature), of numbers, text or truth values.
-            y: the label of each row.
+            y: the label of each row; with a teacher, None for the labels that it predicts.
+            teacher: a model to learn the predictions of, instead of the labels: fitted boosting, a pipeline, or any
+                function of X. Of classes it gives probabilities, by ``predict_proba`` or as a function of rows, in the
+                order of ``classes_``; else predictions, per unit of exposure. Corrections then learn from it too.
             sensitive_features: the group of each row, no feature: predictions never need it, and only penalties given
                 to `correct` use it, as ``batch.group``.
             sample_weight: how much each row counts, at least 0; rows of weight 0 are left out.
@@ -82,17 +88,20 @@ class TabularEstimator(TableVerbs):
         Raises:
             DataError: columns or labels that cannot be learned from.
             RecipeError: a parameter out of range.
+            UnsupportedModelError: a teacher whose answers do not fit.
         """
         frame = frame_of(X, self)
         beside = {"sensitive_features": sensitive_features, "sample_weight": sample_weight, "exposure": exposure}
-        self._learn(given_rows(frame, self._labels(y, frame), groups=groups, **beside))
+        y = labels_of(teacher, X, of_classes="classes" in self.tasks) if y is None else y
+        rows = given_rows(frame, self._labels(y, frame), groups=groups, **beside)
+        places = np.flatnonzero(rows.weight > 0)
+        rows = self._with_numbers(rows.at(places))
+        self._learn(rows if teacher is None else taught(rows, teacher, X, places, self._choice), places)
         if feedback is not None:
             self.__dict__.update(vars(self.correct(feedback)))
         return self
 
-    def _learn(self, rows: GivenRows) -> None:
-        places = np.flatnonzero(rows.weight > 0)
-        rows = self._with_numbers(rows.at(places))
+    def _learn(self, rows: GivenRows, places: NDArray[np.int64]) -> None:
         chosen = {name: value for name, value in self.get_params(deep=False).items() if name in SETTINGS}
         seed = int(check_random_state(self.random_state).randint(2**31 - 1))
         found = learned(rows, self._choice, HowToLearn(**chosen, seed=seed))

@@ -14,7 +14,7 @@ from corrigible.errors import DataError, RecipeError
 from corrigible.estimators.corrected import FittedRows, corrected_network
 from corrigible.estimators.fitted_table import FittedTable
 from corrigible.estimators.given_rows import given_rows
-from corrigible.estimators.learning import LOSS
+from corrigible.estimators.learning import loss_for
 from corrigible.evaluation import evaluate
 from corrigible.explanations.explaining import Method, explain
 from corrigible.explanations.features import feature_index
@@ -74,7 +74,12 @@ class TableVerbs(FittedTable):
         rows = self._rows_of_fit("correct it on")
         if hasattr(self, "limited_"):
             raise DataError(f"the influence of {self.limited_.what} is limited already; correct first, then limit")
-        own = {"seed": self._fitted.seed, "learning_rate": self.learning_rate, "loss": LOSS, "device": self.device}
+        own = {
+            "seed": self._fitted.seed,
+            "learning_rate": self.learning_rate,
+            "loss": loss_for(rows.data),
+            "device": self.device,
+        }
         corrected = copy.copy(self)
         corrected._said = [*self._said, *as_list(feedback)]
         corrected.network_ = corrected_network(self.network_, rows, corrected._said, **{**own, **settings})

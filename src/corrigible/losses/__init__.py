@@ -5,13 +5,23 @@ from typing import Any
 
 from corrigible.losses.cross_entropy import cross_entropy
 from corrigible.losses.focal import focal
+from corrigible.losses.member_soft_targets import member_soft_targets
 from corrigible.losses.member_task_loss import member_task_loss
 from corrigible.losses.soft_targets import soft_targets
 from corrigible.losses.task_loss import task_loss
 from corrigible.models.forward import Loss
 
-LOSSES = {f.__name__: f for f in (task_loss, cross_entropy, focal, soft_targets, member_task_loss)}
+LOSSES = {f.__name__: f for f in (task_loss, cross_entropy, focal, soft_targets, member_task_loss, member_soft_targets)}
 LossChoice = str | Mapping[str, Any] | Loss
 """A label loss, its name, or {"name": …, setting: …}."""
 
-__all__ = ["LOSSES", "LossChoice", "cross_entropy", "focal", "member_task_loss", "soft_targets", "task_loss"]
+__all__ = [
+    "LOSSES",
+    "LossChoice",
+    "cross_entropy",
+    "focal",
+    "member_soft_targets",
+    "member_task_loss",
+    "soft_targets",
+    "task_loss",
+]

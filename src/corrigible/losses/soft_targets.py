@@ -2,13 +2,15 @@
 probabilities.
 """
 
+from collections.abc import Mapping
+
 from jaxtyping import Float
 from torch import Tensor
 from torch.nn.functional import log_softmax
 
 from corrigible.errors import DataError, RecipeError
 from corrigible.models.forward import Forward
-from corrigible.types import Batch
+from corrigible.types import Batch, Task
 
 
 def soft_targets(
@@ -29,24 +31,33 @@ def soft_targets(
         RecipeError: a temperature that is not above 0, or a share outside 0 to 1.
         DataError: no ``extra["teacher"]``, or one of another shape than the logits.
     """
+    return taught_loss(forward.task, forward.outputs, batch.y, batch.extra, temperature=temperature, share=share)
+
+
+def taught_loss(
+    task: Task, outputs: Tensor, y: Tensor, extra: Mapping[str, Tensor], *, temperature: float, share: float
+) -> Float[Tensor, " batch"]:
+    """`soft_targets` of any outputs."""
     if not (0 < temperature < float("inf") and 0 <= share <= 1):
         raise RecipeError(
             f"temperature is {temperature} and share is {share}; expected a temperature above 0 and a share from 0 to 1"
         )
-    taught = _from_teacher(forward, batch, temperature)
-    return taught if share == 1 else share * taught + (1 - share) * _task_loss(forward, batch.y, batch)
+    taught = _from_teacher(task, outputs, extra, temperature)
+    return taught if share == 1 else share * taught + (1 - share) * task.loss(outputs, y, extra)
 
 
-def _from_teacher(forward: Forward, batch: Batch, temperature: float) -> Float[Tensor, " batch"]:
-    if "teacher" not in batch.extra:
+def _from_teacher(
+    task: Task, outputs: Tensor, extra: Mapping[str, Tensor], temperature: float
+) -> Float[Tensor, " batch"]:
+    if "teacher" not in extra:
         raise DataError(
             "soft_targets finds no extra['teacher'] beside the rows: give TensorData(…, extra={'teacher': logits}), or "
             "call corrigible.distil"
         )
-    teacher = batch.extra["teacher"].to(forward.outputs)
-    if forward.task.logits is None:
-        return _task_loss(forward, teacher, batch)
-    logits = forward.logits
+    teacher = extra["teacher"].to(outputs)
+    if task.logits is None:
+        return task.loss(outputs, teacher, extra)
+    logits = task.logits(outputs)
     if teacher.shape != logits.shape:
         raise DataError(
             f"extra['teacher'] has shape {tuple(teacher.shape)} on these rows; the model gives {tuple(logits.shape)}: "
@@ -54,7 +65,3 @@ def _from_teacher(forward: Forward, batch: Batch, temperature: float) -> Float[T
         )
     probs = (teacher / temperature).softmax(dim=1)
     return -(temperature**2) * (probs * log_softmax(logits / temperature, dim=1)).sum(dim=1)
-
-
-def _task_loss(forward: Forward, y: Tensor, batch: Batch) -> Float[Tensor, " batch"]:
-    return forward.task.loss(forward.outputs, y, batch.extra)

@@ -7,6 +7,7 @@ from torch import nn
 
 from corrigible.arguments import whole_number
 from corrigible.data.dataset import as_dataset, labelled, task_of
+from corrigible.data.protocol import Dataset, extra_of
 from corrigible.figures import percent
 from corrigible.progress import shown
 from corrigible.protocols.fresh_training import network_for
@@ -15,6 +16,7 @@ from corrigible.protocols.teacher import network_says, said_by, with_teacher
 
 log = logging.getLogger(__name__)
 
+ADVICE = "train it for more epochs, or encode the table so that its columns have one scale"
 LEAST_AGREEMENT = 0.9
 """The share of training rows on which student and teacher should agree; below it a warning is logged."""
 
@@ -37,7 +39,8 @@ def distil(
 
     The teacher may be a boosted tree or a service that no gradient passes; the student is a network that can be
     explained and corrected. How often both agree is logged; measure it on rows that were not trained on. The loss is
-    `soft_targets`.
+    `soft_targets`. For a table, ``TabularClassifier().fit(X, y, teacher=…)`` also encodes the columns and says when to
+    stop.
 
     Args:
         teacher: a network with the data set's outputs; a model with scikit-learn's ``predict_proba``, or ``predict``
@@ -63,16 +66,22 @@ def distil(
     schedule = Schedule(epochs=epochs, batch_size=batch_size, learning_rate=learning_rate, loss=loss)
     student = network_for(model, dataset, seed)
     num_classes = network_says(student, dataset, 1).shape[-1]
-    said = said_by(teacher, dataset, rows=rows, num_classes=num_classes)
+    taught = with_teacher(dataset, said_by(teacher, dataset, rows=rows, num_classes=num_classes))
     with shown(progress):
-        for _ in run(student, with_teacher(dataset, said), schedule, seed=seed):
+        for _ in run(student, taught, schedule, seed=seed):
             pass
-    if task_of(dataset).logits is not None:
-        same = network_says(student, dataset).argmax(dim=1) == said.argmax(dim=1)
-        agreeing = float(same.double().mean())
-        told = f"the student agrees with the teacher on {percent(agreeing)} of the training rows"
-        if agreeing < LEAST_AGREEMENT:
-            log.warning(f"{told}; train it for more epochs, or encode the table so that its columns have one scale")
-        else:
-            log.info(told)
+    tell_agreement(student, taught, advice=ADVICE)
     return student
+
+
+def tell_agreement(student: nn.Module, taught: Dataset, *, advice: str) -> None:
+    """Log on which share of the rows student and teacher name the same class; a warning with advice if it is low."""
+    if task_of(taught).logits is None:
+        return
+    same = network_says(student, taught).argmax(dim=1) == extra_of(taught)["teacher"].argmax(dim=1)
+    agreeing = float(same.double().mean())
+    told = f"the student agrees with the teacher on {percent(agreeing)} of the training rows"
+    if agreeing < LEAST_AGREEMENT:
+        log.warning(f"{told}; {advice}")
+    else:
+        log.info(told)

@@ -7,7 +7,7 @@ means over the last steps, because training may end while steps are still large.
 
 import copy
 import math
-from collections.abc import Generator, Sequence
+from collections.abc import Callable, Generator, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 import torch
@@ -28,6 +28,8 @@ LEAST_FALL = 1e-4
 SMALL_FALL = 0.01
 """The share of the loss by which the last epoch may lower it, if training is to count as ended."""
 WATCHED = "loss"
+RowLoss = Callable[[Tensor, Tensor, Mapping[str, Tensor]], Tensor]
+"""(outputs, labels, what stands beside them) -> one loss per row."""
 
 
 @dataclass(frozen=True)
@@ -56,6 +58,7 @@ def until_flat(
     held_out: Int[Tensor, " held"],
     patience: int,
     seed: int = 0,
+    watched_loss: RowLoss | None = None,
 ) -> Generator[Epoch, None, Watched]:
     """Train the model in place on these rows until so many epochs in a row brought no lower loss.
 
@@ -63,13 +66,14 @@ def until_flat(
         rows: positions of the rows to learn from.
         held_out: positions of rows to watch, none of them in ``rows``; may be empty.
         patience: the number of epochs.
+        watched_loss: of the rows to watch; None for the task's loss of their labels.
 
     Raises:
         RecipeError: a patience that is no whole number of at least 1.
         TrainingDivergedError: as `run`.
     """
     patience = whole_number("patience", patience, 1, MOST_EPOCHS)
-    watch = _loss_on(rows_of(dataset, held_out)) if len(held_out) else None
+    watch = _loss_on(rows_of(dataset, held_out), watched_loss) if len(held_out) else None
     sound = soundness_of(model, dataset, schedule.rows_per_step(len(rows)))
     best, waited, kept = math.inf, 0, dict[str, Tensor]()
     losses, held_out_losses = list[float](), list[float]()
@@ -98,13 +102,14 @@ def _is_flat(losses: Sequence[float]) -> bool:
     return len(losses) > 1 and losses[-2] - losses[-1] < max(SMALL_FALL * abs(losses[-2]), LEAST_FALL)
 
 
-def _loss_on(rows: TensorData) -> Validation:
-    """A function that gives a model's mean label loss on these rows."""
+def _loss_on(rows: TensorData, loss: RowLoss | None) -> Validation:
+    """A function that gives a model's mean loss on these rows."""
     task = task_of(rows)
+    loss = loss or task.loss
     weight = torch.ones(len(rows)) if rows.weight is None else rows.weight
 
     def validation(model: nn.Module) -> dict[str, float]:
-        losses = task.loss(all_outputs(model, rows.x, task=task), rows.y, rows.extra)
+        losses = loss(all_outputs(model, rows.x, task=task), rows.y, rows.extra)
         return {WATCHED: float((losses * weight).double().sum() / weight.double().sum())}
 
     return validation

@@ -1,0 +1,100 @@
+"""Estimators as students of models without gradients."""
+
+import warnings
+
+import numpy as np
+import pandas as pd
+import pytest
+from sklearn.ensemble import HistGradientBoostingRegressor, RandomForestClassifier
+from sklearn.pipeline import make_pipeline
+from sklearn.preprocessing import OrdinalEncoder
+
+from corrigible import Feedback, TabularClassifier, TabularRegressor
+from corrigible.errors import DataError, RecipeError, UnsupportedModelError
+from corrigible.models import mlp
+
+RNG = np.random.default_rng(0)
+N = 240
+X = pd.DataFrame({"size": 1000 * RNG.normal(size=N), "race": RNG.choice(["b", "w"], N)})
+TRUE = (X["size"] > 0) ^ (X.race == "b")
+NOISY = np.where(RNG.random(N) < 0.2, ~TRUE, TRUE)
+Y = np.where(NOISY, "yes", "no")
+
+
+def chance(rows):
+    """A teacher: the probability of class 1."""
+    return np.where((rows["size"] > 0) ^ (rows.race == "b"), 0.9, 0.2)
+
+
+def student(kind=TabularClassifier, y=Y, x=X, **given):
+    params = {"hidden_layer_sizes": (16,), "ensemble": 2, "max_epochs": 25, "learning_rate": 0.02, "random_state": 0}
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        return kind(**params).fit(x, y, **given)
+
+
+def test_a_student_predicts_what_its_teacher_says_rather_than_the_labels():
+    found = student(teacher=chance)
+    assert found.classes_.tolist() == ["no", "yes"]
+    assert np.abs(found.predict_proba(X)[:, 1] - chance(X)).mean() < 0.05
+    assert np.abs(found.predict_proba(X)[:, 1] - chance(X)).mean() < np.abs(NOISY - chance(X)).mean() / 3
+
+
+def test_rows_without_labels_teach_too():
+    forest = make_pipeline(OrdinalEncoder(), RandomForestClassifier(20, min_samples_leaf=20, random_state=0)).fit(X, Y)
+    found = student(y=None, teacher=forest)
+    assert found.classes_.tolist() == ["no", "yes"]
+    assert (found.predict(X) == forest.predict(X)).mean() > 0.95
+    assert student(y=None, teacher=chance).classes_.tolist() == [0, 1]
+    with pytest.raises(DataError, match="y is None; give y, or teacher="):
+        student(y=None)
+
+
+def test_a_corrected_student_still_learns_from_its_teacher():
+    found = student(teacher=chance)
+    corrected = found.correct([Feedback("race", scope="dataset")], epochs=5)
+    flipped = X.assign(race=np.where(X.race == "b", "w", "b"))
+    moved = [np.abs(m.predict_proba(flipped) - m.predict_proba(X)).mean() for m in (found, corrected)]
+    assert moved[1] < moved[0] / 5
+    # Half of each kind of row is of either race: without race, the mean of what the teacher says remains.
+    assert corrected.predict_proba(X)[:, 1].mean() == pytest.approx(0.55, abs=0.1)
+
+
+def test_weights_are_of_rows_that_the_teacher_is_asked_about():
+    asked = []
+
+    def teacher(rows):
+        asked.append(len(rows))
+        return chance(rows)
+
+    weight = np.where(np.arange(N) < 40, 0.0, 1.0)
+    found = student(teacher=teacher, sample_weight=weight)
+    assert asked == [N - 40]
+    part = student(teacher=chance, x=X[40:], y=Y[40:])
+    assert (found.predict_proba(X) == part.predict_proba(X)).all()
+
+
+def test_of_counts_a_teacher_says_the_rate_per_unit_of_exposure():
+    years = RNG.uniform(0.5, 2, N)
+    claims = RNG.poisson(years * 2)
+    found = student(TabularRegressor, claims.astype(float), teacher=lambda rows: np.full(len(rows), 3.0))
+    assert found.predict(X) == pytest.approx(np.full(N, 3.0), rel=0.1)
+    rates = TabularRegressor(task="counts", ensemble=2, max_epochs=20, learning_rate=0.02, random_state=0)
+    rates.fit(X, claims, exposure=years, teacher=lambda rows: np.full(len(rows), 3.0))
+    assert rates.predict(X) == pytest.approx(np.full(N, 3.0), rel=0.1)
+
+
+def test_a_regressor_learns_from_boosting():
+    y = X["size"].abs()
+    boosting = HistGradientBoostingRegressor(categorical_features=["race"], random_state=0).fit(X, y)
+    found = student(TabularRegressor, None, teacher=boosting)
+    assert np.corrcoef(found.predict(X), boosting.predict(X))[0, 1] > 0.98
+
+
+def test_teachers_that_do_not_fit_are_refused_in_one_line():
+    with pytest.raises(UnsupportedModelError, match="the teacher is a network, which reads encoded rows"):
+        student(teacher=mlp(2, 2))
+    with pytest.raises(UnsupportedModelError, match="expected probabilities that sum to 1"):
+        student(teacher=lambda rows: np.ones((len(rows), 2)))
+    with pytest.raises(RecipeError, match="no quantiles; expected task='amounts'"):
+        TabularRegressor(task="quantiles").fit(X, X["size"], teacher=chance)
