@@ -32,6 +32,7 @@ from corrigible.models import MODELS, with_gates, without_gates
 from corrigible.models.concept_projection import project_out
 from corrigible.penalties import FEEDBACK_LOSSES, FEEDBACK_PENALTIES, MODEL_PENALTIES, RELEVANCE_PENALTIES
 from corrigible.protocols.baselines.adversarial_debiasing import adversarial_debiasing
+from corrigible.protocols.baselines.adversarial_labels import adversarial_labels
 from corrigible.protocols.baselines.group_dro import group_dro
 from corrigible.protocols.baselines.just_train_twice import just_train_twice
 from corrigible.protocols.baselines.last_layer_retraining import last_layer_retraining
@@ -60,7 +61,7 @@ TRUST_CHECKS = (
 )
 PROTOCOLS = (
     *(train, distil, correct, compare, find_another_explanation),
-    *(group_dro, adversarial_debiasing, just_train_twice, last_layer_retraining),
+    *(group_dro, adversarial_debiasing, adversarial_labels, just_train_twice, last_layer_retraining),
     *(remove_and_retrain, label_randomisation, accuracy_under_attack, distilling, limit_influence),
 )
 """What trains several times, or a model of its own."""
