@@ -16,8 +16,8 @@ MEASURES = {
 
 def tables(found: dict[str, Any]) -> Iterator[str]:
     """One line per table and measure: the network, boosting, and the network minus boosting on the same rows."""
-    yield f"| {len(found['seeds'])} seeds, mean ± sd, test rows | measure | network | boosting | difference |"
-    yield "|---|---|---|---|---|"
+    yield "| mean ± sd, test rows | seeds | measure | network | boosting | difference |"
+    yield "|---|---|---|---|---|---|"
     for table in dict.fromkeys(row["table"] for row in found["rows"]):
         of = {row["model"]: row for row in found["rows"] if row["table"] == table}
         theirs = [name for name in of if name.startswith("boosting")]
@@ -25,39 +25,47 @@ def tables(found: dict[str, Any]) -> Iterator[str]:
             if key in of.get("difference", {}):
                 best = max(theirs, key=lambda model: of[model][key]["mean"])
                 cells = [mean_and_sd(of[model][key]) for model in ("network", best, "difference")]
-                yield f"| {table} | {name} | " + " | ".join(cells) + " |"
+                yield f"| {table} | {of['difference'][key]['count']} | {name} | " + " | ".join(cells) + " |"
 
 
 def table_quantiles(found: dict[str, Any]) -> Iterator[str]:
     """One line per table and level: the pinball loss of both, and that of the network over that of boosting."""
-    yield f"| {len(found['seeds'])} seeds, mean ± sd, test rows | level | network | boosting | ratio |"
-    yield "|---|---|---|---|---|"
+    yield "| mean ± sd, test rows | seeds | level | network | boosting | ratio |"
+    yield "|---|---|---|---|---|---|"
     for row in found["rows"]:
         if row["model"] == "ratio":
             of = {other["model"]: other for other in found["rows"] if other["table"] == row["table"]}
             for key in (key for key in row if key.startswith("pinball")):
                 cells = [mean_and_sd(of[model][key]) for model in ("network", "boosting", "ratio")]
-                yield f"| {row['table']} | {key.removeprefix('pinball ')} | " + " | ".join(cells) + " |"
+                yield (
+                    f"| {row['table']} | {row[key]['count']} | {key.removeprefix('pinball ')} | "
+                    + " | ".join(cells)
+                    + " |"
+                )
 
 
 def table_balance(found: dict[str, Any]) -> Iterator[str]:
     """What the sum of visits predicted for training rows is off, and what the deviance on test rows is."""
-    yield f"| {len(found['seeds'])} seeds, mean ± sd | visits to a doctor, predicted less observed | Poisson deviance |"
-    yield "|---|---|---|"
+    yield "| mean ± sd | seeds | visits of training rows, predicted less observed | Poisson deviance of test rows |"
+    yield "|---|---|---|---|"
     for row in found["rows"]:
         if "imbalance" in row and row["model"] != "difference":
             off = row["imbalance"]
             cell = f"{100 * off['mean']:.3f} ± {100 * off['sd']:.3f} %"
-            yield f"| {row['model']} | {cell} | {mean_and_sd(row['deviance'])} |"
+            yield f"| {row['model']} | {off['count']} | {cell} | {mean_and_sd(row['deviance'])} |"
 
 
 def table_peers(found: dict[str, Any]) -> Iterator[str]:
     """One line per table: the area under the curve, or the deviance, of each learner."""
     models = list(dict.fromkeys(row["model"] for row in found["rows"]))
-    yield f"| {len(found['seeds'])} seeds, mean ± sd, test rows | " + " | ".join(models) + " |"
-    yield "|---" * (len(models) + 1) + "|"
+    yield "| mean ± sd, test rows | seeds | " + " | ".join(models) + " |"
+    yield "|---" * (len(models) + 2) + "|"
     for table in dict.fromkeys(row["table"] for row in found["rows"]):
         of = {row["model"]: row for row in found["rows"] if row["table"] == table}
         key = next((key for key in ("auc", "deviance") if any(key in row for row in of.values())), "")
         cells = [mean_and_sd(of[model][key]) if model in of else "" for model in models]
-        yield f"| {table}, {MEASURES[key]} | " + " | ".join(cells) + " |"
+        yield (
+            f"| {table}, {MEASURES[key]} | {min(row[key]['count'] for row in of.values())} | "
+            + " | ".join(cells)
+            + " |"
+        )
