@@ -138,11 +138,11 @@ def indicators(train: pd.DataFrame) -> Callable[[pd.DataFrame], pd.DataFrame]:
     """A function that gives rows as standardised numbers and indicators of the categories of the training rows."""
     numbers = train.select_dtypes("number")
     median, centre, scale = numbers.median(), numbers.mean(), numbers.std().replace(0, 1)
-    known = pd.get_dummies(train.select_dtypes("category"), dtype=float).columns
+    categories = train.select_dtypes("category").columns
 
     def design(x: pd.DataFrame) -> pd.DataFrame:
-        words = pd.get_dummies(x.select_dtypes("category"), dtype=float).reindex(columns=known, fill_value=0.0)
-        return pd.concat([(x[numbers.columns].fillna(median) - centre) / scale, words], axis=1)
+        words = [pd.get_dummies(x[name], prefix=name, dtype=float) for name in categories]
+        return pd.concat([(x[numbers.columns].fillna(median) - centre) / scale, *words], axis=1)
 
     return design
 
