@@ -123,12 +123,7 @@ def learned(rows: GivenRows, task: TaskChoice, how: HowToLearn) -> Learned:
     # The task takes its figures from the parts, so that these do not depend on the order of rows either.
     of_parts = replace(rows.at(parts.index), weight=parts.weight)
     data = of_parts.data(x[torch.from_numpy(parts.index)], encoder.columns, task)
-    built_as = table_network(
-        model_facts(data, facts_wanted(NETWORK)),
-        hidden=how.hidden_layer_sizes,
-        members=how.ensemble,
-        monotonic_cst=directed_columns(how.monotonic_cst, rows.frame, encoder),
-    )
+    built_as = _described(data, rows.frame, encoder, how)
     network = built_as.built(how.seed).to(device_named(how.device or "cpu"))
     require_fit(network, data)
     kept, held_out = divided(data, parts, of_parts.cluster, fraction=how.validation_fraction, seed=how.seed)
@@ -158,6 +153,16 @@ def learned(rows: GivenRows, task: TaskChoice, how: HowToLearn) -> Learned:
         has_exposure=rows.exposure is not None,
     )
     return Learned(fitted, network, rows.data(x, encoder.columns, task_of(data)))
+
+
+def _described(data: TensorData, frame: pd.DataFrame, encoder: TableEncoder, how: HowToLearn) -> TableNetwork:
+    """The network for these rows, not built yet."""
+    return table_network(
+        model_facts(data, facts_wanted(NETWORK)),
+        hidden=how.hidden_layer_sizes,
+        members=how.ensemble,
+        monotonic_cst=directed_columns(how.monotonic_cst, frame, encoder),
+    )
 
 
 def _without_values(frame: pd.DataFrame) -> list[str]:
