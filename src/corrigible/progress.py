@@ -155,3 +155,14 @@ class _Cell:
         else:
             self.place = uuid.uuid4().hex
             display(data, raw=True, display_id=self.place)
+
+
+@contextmanager
+def quiet() -> Iterator[None]:
+    """A context in which nothing is printed of what is logged, unless the caller has set a handler."""
+    package, handler = logging.getLogger("corrigible"), logging.NullHandler()
+    package.addHandler(handler)
+    try:
+        yield
+    finally:
+        package.removeHandler(handler)

@@ -41,12 +41,14 @@ LABELS = {
 }
 
 
-def fitted(task="classes", **given):
+def fitted(task="classes", x=X, max_epochs=4, **given):
     kind = TabularClassifier if "classes" in task else TabularRegressor
-    model = kind(task=task, hidden_layer_sizes=(8,), ensemble=2, max_epochs=4, learning_rate=0.02, random_state=0)
+    model = kind(
+        task=task, hidden_layer_sizes=(8,), ensemble=2, max_epochs=max_epochs, learning_rate=0.02, random_state=0
+    )
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
-        return model.fit(X, LABELS[task], **given)
+        return model.fit(x, LABELS[task], **given)
 
 
 def answers(model, rows=X):

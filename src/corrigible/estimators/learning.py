@@ -139,15 +139,13 @@ def learned(rows: GivenRows, task: TaskChoice, how: HowToLearn) -> Learned:
         watched_loss=None if rows.taught is None else loss_of_students(task_of(data)),
     )
     balance(network.cpu(), data)
-    if rows.taught is not None:
-        tell_agreement(network, data, advice=ADVICE)
+    tell_agreement(network, data, advice=ADVICE)
     remember_columns(network, encoder.columns)
-    names = tuple(rows.frame.columns)
     fitted = Fitted(
         encoder=encoder,
         network=built_as,
         task=task,
-        names=names,
+        names=tuple(rows.frame.columns),
         seed=how.seed,
         watched=watched,
         has_exposure=rows.exposure is not None,

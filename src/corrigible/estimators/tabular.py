@@ -16,6 +16,7 @@ from corrigible.estimators.given_rows import GivenRows, frame_of, given_rows
 from corrigible.estimators.learning import SETTINGS, HowToLearn, learned
 from corrigible.estimators.students import labels_of, taught
 from corrigible.estimators.verbs import TableVerbs
+from corrigible.progress import quiet
 from corrigible.tasks import TaskChoice
 
 Estimator = TypeVar("Estimator", bound="TabularEstimator")
@@ -83,7 +84,8 @@ class TabularEstimator(TableVerbs):
             exposure: for counts and positive amounts, such as the years of a contract; above 0.
             groups: the person, or whatever else has several rows, of each row; no feature. Rows of one group are held
                 out together, as in scikit-learn's ``GroupKFold``.
-            feedback: what must not matter, by the names of columns, see `correct`.
+            feedback: what must not matter, by the names of columns, see `correct`. The verdict is not printed, as folds
+                would print many: it is ``verdict_``, and logged if a handler is set.
 
         Raises:
             DataError: columns or labels that cannot be learned from.
@@ -98,7 +100,8 @@ class TabularEstimator(TableVerbs):
         rows = self._with_numbers(rows.at(places))
         self._learn(rows if teacher is None else taught(rows, teacher, X, places, self._choice), places)
         if feedback is not None:
-            self.__dict__.update(vars(self.correct(feedback)))
+            with quiet():
+                self.__dict__.update(vars(self.correct(feedback, progress=False)))
         return self
 
     def _learn(self, rows: GivenRows, places: NDArray[np.int64]) -> None:

@@ -6,25 +6,32 @@ from dataclasses import replace
 from typing import Any, TypeVar
 
 import pandas as pd
+import torch
 from sklearn.utils.validation import check_is_fitted
 
 from corrigible.data.dataset import TensorData
 from corrigible.data.table import inputs_of
-from corrigible.errors import DataError, RecipeError
+from corrigible.errors import DataError, FeedbackError, RecipeError
 from corrigible.estimators.corrected import FittedRows, corrected_network
 from corrigible.estimators.fitted_table import FittedTable
 from corrigible.estimators.given_rows import given_rows
 from corrigible.estimators.learning import loss_for
 from corrigible.evaluation import evaluate
+from corrigible.explanations.baselines import neutral_row
 from corrigible.explanations.explaining import Method, explain
 from corrigible.explanations.features import feature_index
 from corrigible.explanations.groups import by_group
+from corrigible.explanations.question import predicted_target
+from corrigible.explanations.scores import plain_score, score_for
 from corrigible.feedback.checks import as_list
 from corrigible.models.monotone import has_directions
+from corrigible.models.predictive import all_outputs
 from corrigible.protocols.limiting.limit_influence import limit_influence
+from corrigible.regions.suspects import suspects
 from corrigible.surgery import LimitedInputs
-from corrigible.types import Measurements
+from corrigible.types import Feedback, Measurements
 
+SUSPECTED = ("column", "suspicion", "effect", "low", "high", "times_others", "tells_label", "label")
 Estimator = TypeVar("Estimator", bound="TableVerbs")
 
 
@@ -56,6 +63,59 @@ class TableVerbs(FittedTable):
         found = pd.DataFrame(sums.numpy(), frame.index, list(columns.features))
         return found.reindex(columns=list(self._fitted.names), fill_value=0.0)
 
+    def base_values(self, X: Any, y: Any = None) -> "pd.Series[float]":
+        """The score from which each row's contributions start: with the row's sum in `explain`, the explained score.
+
+        It is the score of the row that stands for "nothing here": the mean of each number, an even mix of a category's
+        values. The sum is exact for methods that are complete, such as the usual ones. For classes it depends on which
+        class is explained.
+
+        Args:
+            y: as in `explain`.
+
+        Raises:
+            NotFittedError, DataError: as `explain`.
+        """
+        frame = self._framed(X)
+        x, columns, task = inputs_of(frame, self.encoder_), self.encoder_.columns, self._task
+        of_classes = None if y is None else torch.from_numpy(self._target(y, frame))
+        target = predicted_target(self.network_, x, task=task) if of_classes is None else of_classes
+        outputs = all_outputs(self.network_, neutral_row(x, columns)[None], task=task)
+        found = plain_score(score_for(None, task))(outputs.double().expand(len(x), -1), target)
+        return pd.Series(found.numpy(), frame.index, name="base value")
+
+    def suspects(self, **settings: Any) -> pd.DataFrame:
+        """The columns that the network may rely on by mistake, the most suspected first; a person looks at them.
+
+        A column is suspected if the predictions rest on it and it tells the label by itself. For each: its suspicion,
+        in per cent of the first one's; the fall in the score of the predicted class, or for other tasks how far the
+        prediction moves, when it holds other rows' values, with its 95 % interval, and how many times that of the
+        other columns it is; how well it alone tells the label, from 0 to 1; and the class it concerns, if it is one.
+
+        Args:
+            settings: as `corrigible.suspects` takes them.
+
+        Raises:
+            NotFittedError: before `fit`.
+            DataError: the estimator was loaded or unpickled, and holds no rows.
+        """
+        found = suspects(self.network_, self._rows_of_fit("look at").data, **{"seed": self._fitted.seed, **settings})
+        first = found[0].score if found else 1.0
+        rows = [
+            {
+                "column": ", ".join(getattr(one.region, "names", ())),
+                "suspicion": 100 * one.score / first,
+                "effect": one.test.effect,
+                "low": one.test.low,
+                "high": one.test.high,
+                "times_others": one.test.ratio,
+                "tells_label": one.agreement,
+                "label": one.class_name,
+            }
+            for one in found
+        ]
+        return pd.DataFrame(rows, columns=list(SUSPECTED)).set_index("column")
+
     def correct(self: Estimator, feedback: Any, **settings: Any) -> Estimator:
         """A corrected copy, fitted, with the attribute ``verdict_``; the estimator itself is left as it is.
 
@@ -81,7 +141,7 @@ class TableVerbs(FittedTable):
             "device": self.device,
         }
         corrected = copy.copy(self)
-        corrected._said = [*self._said, *as_list(feedback)]
+        corrected._said = [*self._said, *map(self._understood, as_list(feedback))]
         corrected.network_ = corrected_network(self.network_, rows, corrected._said, **{**own, **settings})
         corrected.verdict_ = getattr(corrected.network_, "verdict", None)
         return corrected
@@ -138,6 +198,18 @@ class TableVerbs(FittedTable):
             DataError: rows or labels that do not fit.
         """
         return evaluate(self.network_, self._measured(X, y, sensitive_features, exposure), **settings)
+
+    def _understood(self, said: Feedback) -> Feedback:
+        """The feedback itself; raises FeedbackError for a class by its name, with the number to give."""
+        names = self._class_names
+        if isinstance(said.label, str):
+            place = (
+                f"label={names.index(said.label)}" if said.label in names else f"one of {', '.join(names) or 'none'}"
+            )
+            raise FeedbackError(
+                f"the feedback's label is {said.label!r}; expected the class's place in classes_: {place}"
+            )
+        return said
 
     def _measured(self, X: Any, y: Any, sensitive_features: Any, exposure: Any) -> TensorData:
         """Rows to measure on, checked and encoded."""

@@ -75,8 +75,11 @@ def distil(
 
 
 def tell_agreement(student: nn.Module, taught: Dataset, *, advice: str) -> None:
-    """Log on which share of the rows student and teacher name the same class; a warning with advice if it is low."""
-    if task_of(taught).logits is None:
+    """Log on which share of the rows student and teacher name the same class; a warning with advice if it is low.
+
+    Nothing is said of rows without a teacher or without classes.
+    """
+    if task_of(taught).logits is None or "teacher" not in extra_of(taught):
         return
     same = network_says(student, taught).argmax(dim=1) == extra_of(taught)["teacher"].argmax(dim=1)
     agreeing = float(same.double().mean())

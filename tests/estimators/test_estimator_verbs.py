@@ -1,0 +1,56 @@
+"""Base values and suspects of fitted estimators, and what is said of names."""
+
+import logging
+
+import numpy as np
+import pytest
+from test_limited_estimators import LABELS, X, fitted
+
+from corrigible import Feedback
+from corrigible.errors import FeedbackError
+
+
+@pytest.mark.parametrize("task", LABELS)
+def test_the_base_value_and_the_contributions_sum_to_what_is_explained(task):
+    model = fitted(task)
+    rows = X[:7]
+    sums = model.base_values(rows) + model.explain(rows).sum(axis=1)
+    if task == "classes":
+        probs = model.predict_proba(rows)
+        # Two logits; that of the predicted class, and of the other one, tell the probability.
+        other = model.classes_[1 - probs.argmax(1)]
+        less = model.base_values(rows, other) + model.explain(rows, other).sum(axis=1)
+        expected = probs.max(1)
+        sums = 1 / (1 + np.exp(less - sums))
+    elif task == "ordered_classes":
+        expected = model.predict_proba(rows) @ np.arange(len(model.classes_))
+    elif task == "quantiles":
+        expected = model.predict(rows)[:, 1]
+    elif task in ("counts", "positive_amounts"):
+        expected = np.log(model.predict(rows))
+    else:
+        expected = model.predict(rows)
+    assert sums.to_numpy() == pytest.approx(expected, abs=1e-4)
+
+
+def test_suspects_are_a_frame_of_columns():
+    leaking = X.assign(leak=np.where(LABELS["classes"], "A", "B"))
+    model = fitted(max_epochs=20, x=leaking)
+    found = model.suspects()
+    assert found.index.name == "column" and found.suspicion.iloc[0] == 100
+    assert found.tells_label["leak"] > 0.95
+    assert (found.low <= found.effect).all() and (found.effect <= found.high).all()
+
+
+def test_fit_with_feedback_is_quiet_and_says_all_in_the_verdict(capfd, monkeypatch):
+    monkeypatch.setattr(logging.getLogger(), "handlers", [])  # Those of pytest itself.
+    found = fitted(feedback=[Feedback("race", scope="dataset")])
+    assert found.verdict_ is not None
+    assert capfd.readouterr() == ("", "")
+
+
+def test_a_class_by_name_is_refused_with_its_number():
+    said = Feedback("race", scope="class", label=1)
+    object.__setattr__(said, "label", "True")
+    with pytest.raises(FeedbackError, match="label is 'True'; expected the class's place in classes_: label=1"):
+        fitted().correct([said])
