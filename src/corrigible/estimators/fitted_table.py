@@ -122,6 +122,7 @@ class FittedTable(BaseEstimator):  # type: ignore[misc]
         watched = self._fitted.watched
         self.loss_curve_, self.validation_loss_curve_ = list(watched.losses), list(watched.held_out_losses)
         self.n_iter_ = len(watched.losses)
+        self.interactions_ = [tuple(pair) for pair in self._fitted.network.settings.get("interactions", ())]
 
     def _kept(self) -> Kept:
         seed = self.random_state if isinstance(self.random_state, int | None) else self._fitted.seed

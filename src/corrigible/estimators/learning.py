@@ -58,6 +58,8 @@ class HowToLearn:
     validation_fraction: float
     patience: int
     monotonic_cst: Any
+    interactions: Any
+    """Pairs of names; see `chosen_pairs` for a number of them."""
     device: Any
     seed: int
 
@@ -160,6 +162,7 @@ def _described(data: TensorData, frame: pd.DataFrame, encoder: TableEncoder, how
         hidden=how.hidden_layer_sizes,
         members=how.ensemble,
         monotonic_cst=directed_columns(how.monotonic_cst, frame, encoder),
+        interactions=how.interactions,
     )
 
 

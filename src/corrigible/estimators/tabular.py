@@ -11,9 +11,10 @@ from sklearn.utils import check_random_state
 
 from corrigible.data.labelling import name_of_task
 from corrigible.errors import RecipeError
+from corrigible.estimators.chosen_pairs import learned_with_pairs
 from corrigible.estimators.corrected import FittedRows
 from corrigible.estimators.given_rows import GivenRows, frame_of, given_rows
-from corrigible.estimators.learning import SETTINGS, HowToLearn, learned
+from corrigible.estimators.learning import SETTINGS, HowToLearn
 from corrigible.estimators.students import labels_of, taught
 from corrigible.estimators.verbs import TableVerbs
 from corrigible.progress import quiet
@@ -38,6 +39,7 @@ class TabularEstimator(TableVerbs):
         validation_fraction: float = 0.1,
         patience: int = 20,
         monotonic_cst: Any = None,
+        interactions: Any = 0,
         random_state: Any = None,
         device: Any = None,
     ) -> None:
@@ -51,6 +53,7 @@ class TabularEstimator(TableVerbs):
         self.validation_fraction = validation_fraction
         self.patience = patience
         self.monotonic_cst = monotonic_cst
+        self.interactions = interactions
         self.random_state = random_state
         self.device = device
 
@@ -107,7 +110,7 @@ class TabularEstimator(TableVerbs):
     def _learn(self, rows: GivenRows, places: NDArray[np.int64]) -> None:
         chosen = {name: value for name, value in self.get_params(deep=False).items() if name in SETTINGS}
         seed = int(check_random_state(self.random_state).randint(2**31 - 1))
-        found = learned(rows, self._choice, HowToLearn(**chosen, seed=seed))
+        found = learned_with_pairs(rows, self._choice, HowToLearn(**chosen, seed=seed))
         self._said = []
         self._fitted, self._rows = found.fitted, FittedRows(found.data, places)
         self._show(found.network)

@@ -11,6 +11,7 @@ from corrigible.models.affine import Affine, Numbers, affine
 from corrigible.models.members import MemberHeads, MemberLinear
 from corrigible.models.monotone import MonotoneBody, MonotoneHeads, directions_of
 from corrigible.models.numeric_embeddings import PiecewiseLinear
+from corrigible.models.pair_products import PairProducts, columns_of_pairs
 
 
 class TabM(nn.Module):
@@ -20,18 +21,26 @@ class TabM(nn.Module):
     learns the labels by itself.
     """
 
-    def __init__(self, one_hot: Sequence[bool], embedding: nn.Module, body: nn.Module, members: nn.Module) -> None:
+    def __init__(
+        self,
+        one_hot: Sequence[bool],
+        embedding: nn.Module,
+        body: nn.Module,
+        members: nn.Module,
+        products: PairProducts | None = None,
+    ) -> None:
         super().__init__()
         # On the CPU also where a network is only sized, without memory for its weights.
         is_category = torch.tensor(list(one_hot), dtype=torch.bool, device="cpu")
         self.register_buffer("numbers", (~is_category).nonzero()[:, 0])
         self.register_buffer("categories", is_category.nonzero()[:, 0])
-        self.embedding, self.body, self.members = embedding, body, members
+        self.embedding, self.body, self.members, self.products = embedding, body, members, products
 
     def member_outputs(self, x: Float[Tensor, " batch column"]) -> Float[Tensor, " member batch output"]:
         """The outputs of each member."""
         embedded = self.embedding(x[:, self.get_buffer("numbers")]).flatten(1)
-        inputs = torch.cat([embedded, x[:, self.get_buffer("categories")]], dim=1)
+        beside = [] if self.products is None else [self.products(x)]
+        inputs = torch.cat([embedded, x[:, self.get_buffer("categories")], *beside], dim=1)
         return self.by_member(self.members(self.body(inputs[:, None])))
 
     def by_member(self, outputs: Float[Tensor, " batch member output"]) -> Float[Tensor, " member batch output"]:
@@ -67,6 +76,7 @@ def tabm(
     embedding: int = 16,
     dropout: float = 0.1,
     monotonic_cst: Mapping[str, int] | None = None,
+    interactions: Sequence[Sequence[str]] = (),
 ) -> TabM:
     """Network for an encoded table: numbers embedded as piecewise linear functions, members that share most weights.
 
@@ -82,6 +92,7 @@ def tabm(
         embedding: length of the embedding of a number.
         monotonic_cst: by the name of a feature 1 if the prediction must never fall as its number grows, -1 if it must
             never rise, 0 if it is free.
+        interactions: pairs of names of features whose products are inputs too.
     """
     if members < 1 or embedding < 1 or any(size < 1 for size in hidden):
         raise ValueError(f"members={members}, embedding={embedding}, hidden={list(hidden)}; expected at least 1 each")
@@ -91,15 +102,17 @@ def tabm(
     embedded = PiecewiseLinear(
         knots, embedding, [d for d, is_one in zip(directions, one_hot, strict=True) if not is_one]
     )
+    pairs = columns_of_pairs(interactions, features, one_hot, directions)
+    products = PairProducts(pairs) if pairs else None
     last = affine(centre, scale)
     if any(directions):
         rises = [bool(d) for d, is_one in zip(directions, one_hot, strict=True) if not is_one for _ in range(embedding)]
-        body = MonotoneBody([*rises, *[False] * sum(one_hot)], hidden, members, dropout)
+        body = MonotoneBody([*rises, *[False] * (sum(one_hot) + len(pairs))], hidden, members, dropout)
         heads = MonotoneHeads(body.sizes, output_directions, members)
-        return TabM(one_hot, embedded, body, nn.Sequential(heads, *last))
-    sizes = [len(knots) * embedding + sum(one_hot), *hidden]
+        return TabM(one_hot, embedded, body, nn.Sequential(heads, *last), products)
+    sizes = [len(knots) * embedding + sum(one_hot) + len(pairs), *hidden]
     layers: list[nn.Module] = []
     for place, (before, after) in enumerate(pairwise(sizes)):
         layers += [MemberLinear(before, after, members, differ=place == 0), nn.ReLU(), nn.Dropout(dropout)]
     heads_of_all = nn.Sequential(MemberHeads(sizes[-1], num_classes, members), *last)
-    return TabM(one_hot, embedded, nn.Sequential(*layers), heads_of_all)
+    return TabM(one_hot, embedded, nn.Sequential(*layers), heads_of_all, products)
