@@ -2,6 +2,7 @@
 
 import copy
 import shutil
+from collections import Counter
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
 from functools import cache
@@ -190,3 +191,15 @@ def _finished_once(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def finished(_finished_once: Path, tmp_path: Path) -> Path:
     """A tiny image study of its own: trained, with feedback, corrected and evaluated."""
     return Path(shutil.copytree(_finished_once, tmp_path / "finished"))
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Of tests marked ``every(n)``, the first and each n-th case after it run at once; the others are slow."""
+    seen = Counter[str]()
+    for item in items:
+        if marker := item.get_closest_marker("every"):
+            name = item.nodeid.partition("[")[0]
+            if seen[name] % marker.args[0]:
+                item.add_marker(pytest.mark.slow)
+            seen[name] += 1

@@ -222,6 +222,7 @@ def test_the_result_equals_the_definition_written_out_slowly(method, score):
             torch.testing.assert_close(attribution, expected, rtol=1e-5, atol=near)
 
 
+@pytest.mark.every(3)
 @pytest.mark.parametrize("make", [small_net, lambda method: Kinked()], ids=["chain", "kinked"])
 @pytest.mark.parametrize(("method", "score"), [(m, score) for m in METHODS for score in scores_of(m, SCORE_NAMES)])
 def test_the_parameter_gradient_equals_finite_differences(method, score, make):

@@ -307,6 +307,7 @@ def keeping_all(term):
     return replace(term, method=replace(term.method, function=whole, settings={}))
 
 
+@pytest.mark.every(5)
 @pytest.mark.parametrize("is_shared", [False, True])
 @on_networks(name for name in PENALTIES if name != "local_independence")
 def test_what_a_pass_keeps_changes_no_gradient(name, case, is_shared):

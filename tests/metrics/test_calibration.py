@@ -46,6 +46,7 @@ def calibrated_up_to(error: float, num_rows: int, seed: int) -> tuple[torch.Tens
     return torch.stack([1 - sure, sure], dim=1), is_right.long()
 
 
+@pytest.mark.every(5)
 @pytest.mark.parametrize("error", [0.0, 0.05, 0.2])
 @pytest.mark.parametrize("num_rows", [60, 400])
 def test_the_interval_holds_the_value_and_in_19_of_20_cases_the_true_error(error, num_rows):

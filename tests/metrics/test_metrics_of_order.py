@@ -43,6 +43,7 @@ def test_without_any_order_there_is_no_correlation():
     assert spearman(-y, y, ONES).item() == pytest.approx(-1)
 
 
+@pytest.mark.every(4)
 @pytest.mark.parametrize("decimals", [1, 2, 12])
 @pytest.mark.parametrize("num_queries", [1, 4, 60])
 def test_pair_accuracy_is_the_share_of_pairs_of_one_query(decimals, num_queries):

@@ -61,6 +61,7 @@ def test_the_facts_of_a_network_follow_from_the_task():
     }
 
 
+@pytest.mark.slow
 def test_amounts_of_thousands_are_learned_at_the_usual_learning_rate():
     data = prices("amounts")
     facts = model_facts(data)

@@ -133,6 +133,7 @@ def test_feedback_on_training_rows_alone_is_worn_by_the_evaluations_rows(tmp_pat
     assert found.where == "training and test"
 
 
+@pytest.mark.every(3)
 @pytest.mark.parametrize(("run", "evaluation"), [(FAILED, CORRECTED), (CORRECTED, FAILED), (FAILED, None)])
 def test_a_failed_correction_is_sealed_only_when_told_to(run, evaluation, reviewed, monkeypatch):
     judge_as(monkeypatch, run, evaluation)

@@ -36,6 +36,8 @@ seed = {seed}
 
 [model]
 name = "tabm"
+hidden = [128, 128]
+members = 4
 
 # As the estimators train it: each of its members learns by itself, and the learning rate falls to 0.
 [train]

@@ -55,6 +55,7 @@ def test_neither_the_order_of_the_rows_nor_their_company_matters(method, absent)
     torch.testing.assert_close(explained(method, model, x[1:2], target[1:2], absent), found[1:2])
 
 
+@pytest.mark.every(5)
 @pytest.mark.parametrize("rows_at_once", [1, 5])
 @every_way
 def test_rows_at_once_bounds_what_the_model_sees_and_changes_nothing(method, absent, rows_at_once):

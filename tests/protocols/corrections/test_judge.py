@@ -54,6 +54,7 @@ def test_rows_as_they_were_found_say_nothing_about_reliance():
     assert found.attraction == pytest.approx(0.2)
 
 
+@pytest.mark.every(4)
 @cued_classes
 @every_kind
 def test_no_constant_scores_above_a_network_that_is_right(kind, cued):
@@ -70,6 +71,7 @@ def test_no_constant_scores_above_a_network_that_is_right(kind, cued):
             assert least_reliant_of_the_best({0: constant, 1: right}) == 1
 
 
+@pytest.mark.every(4)
 @cued_classes
 @every_kind
 def test_a_network_that_goes_by_the_cue_is_found_out(kind, cued):
@@ -83,6 +85,7 @@ def test_a_network_that_goes_by_the_cue_is_found_out(kind, cued):
         assert wrong.attraction > 0.1 > 0.05 > right.attraction
 
 
+@pytest.mark.every(4)
 @cued_classes
 @every_kind
 def test_every_class_is_judged_also_those_that_nobody_reviewed(kind, cued):
