@@ -27,7 +27,7 @@ from corrigible.protocols.schedule import Schedule, run
 
 TABLES = {"breast cancer": load_breast_cancer, "digits": load_digits, "wine": load_wine}
 HIDDEN = {"two layers": (64, 64), "ten layers": (64,) * 10}
-STEPS = 1500
+STEPS = 400
 PENALTIES = {
     "plain": {},
     "5 % a layer, up to 50 %": {"layer_sparsity": 1.0, "contrastive": 1.0},
@@ -64,7 +64,8 @@ def one_seed(table: str, depth: str, seed: int) -> Iterator[Row]:
     plain = numbers["plain"]
     for found in numbers.values():
         found["active_of_plain"] = found["active"] / plain["active"]
-        found["overlap_of_plain"] = found["overlap"] / plain["overlap"]
+        if plain["overlap"]:
+            found["overlap_of_plain"] = found["overlap"] / plain["overlap"]
         found["accuracy_minus_plain"] = found["accuracy"] - plain["accuracy"]
     yield from rows_of(numbers, table=table, network=depth)
 
