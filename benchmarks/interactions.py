@@ -24,7 +24,7 @@ from tables import fit, of_kind
 
 from corrigible import TabularClassifier
 from corrigible.data.table import inputs_of
-from corrigible.explanations.interactions import strongest_interactions
+from corrigible.explanations.strongest_interactions import strongest_interactions
 
 PAIRS = 10
 PLANTED = {"numbers": ("a", "b"), "number and category": ("c", "k"), "categories": ("k", "m")}

@@ -27,7 +27,8 @@ SLOW = (
         "explain",
         "limit-an-influence",
         "monotone-and-interactions",
-        "scikit-learn",
+        "tabular-classifier",
+        "tabular-regressor",
     ),
     "train-a-sparse-network",
 )

@@ -17,6 +17,7 @@ SMALL = {"hidden_layer_sizes": (), "ensemble": 2, "max_epochs": 20, "learning_ra
 pytestmark = pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceWarning")
 
 
+@pytest.mark.slow
 def test_the_planted_pair_is_found_and_a_network_without_hidden_layers_learns_it(tmp_path, caplog):
     train, test = slice(0, 300), slice(300, None)
     alone = TabularClassifier(**SMALL).fit(X[train], XOR[train])

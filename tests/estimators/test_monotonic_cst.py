@@ -52,6 +52,7 @@ def never_falls(predict):
 
 
 @pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceWarning")
+@pytest.mark.every(2)
 @pytest.mark.parametrize(
     ("task", "y"),
     [

@@ -41,7 +41,7 @@ def test_a_student_predicts_what_its_teacher_says_rather_than_the_labels():
 
 
 def test_rows_without_labels_teach_too():
-    forest = make_pipeline(OrdinalEncoder(), RandomForestClassifier(20, min_samples_leaf=20, random_state=0)).fit(X, Y)
+    forest = make_pipeline(OrdinalEncoder(), RandomForestClassifier(10, min_samples_leaf=20, random_state=0)).fit(X, Y)
     found = student(y=None, teacher=forest)
     assert found.classes_.tolist() == ["no", "yes"]
     assert (found.predict(X) == forest.predict(X)).mean() > 0.95
@@ -74,6 +74,7 @@ def test_weights_are_of_rows_that_the_teacher_is_asked_about():
     assert (found.predict_proba(X) == part.predict_proba(X)).all()
 
 
+@pytest.mark.slow
 def test_of_counts_a_teacher_says_the_rate_per_unit_of_exposure():
     years = RNG.uniform(0.5, 2, N)
     claims = RNG.poisson(years * 2)
@@ -84,6 +85,7 @@ def test_of_counts_a_teacher_says_the_rate_per_unit_of_exposure():
     assert rates.predict(X) == pytest.approx(np.full(N, 3.0), rel=0.1)
 
 
+@pytest.mark.slow
 def test_a_regressor_learns_from_boosting():
     y = X["size"].abs()
     boosting = HistGradientBoostingRegressor(categorical_features=["race"], random_state=0).fit(X, y)

@@ -171,11 +171,11 @@ AMOUNTS = 100 + 20 * X.age.to_numpy()
         ("counts", np.round(X.age.to_numpy() / 10), (N,)),
         pytest.param("positive_amounts", AMOUNTS, (N,), marks=pytest.mark.slow),
         pytest.param({"name": "quantiles", "levels": [0.5]}, AMOUNTS, (N,), marks=pytest.mark.slow),
-        ({"name": "quantiles", "levels": [0.1, 0.9]}, AMOUNTS, (N, 2)),
+        pytest.param({"name": "quantiles", "levels": [0.1, 0.9]}, AMOUNTS, (N, 2), marks=pytest.mark.slow),
     ],
 )
 def test_numbers_of_several_tasks(task, y, shape, tmp_path):
-    found = fitted(TabularRegressor, y=y, task=task, max_epochs=40)
+    found = fitted(TabularRegressor, y=y, task=task, max_epochs=20)
     assert found.predict(X).shape == shape and found.score(X, y) > 0.5
     assert found.explain(X.head(4)).abs().mean().idxmax() == "age"
     assert all(measured.value is not None or measured.note for measured in found.evaluate(X, y, num_resamples=0))

@@ -9,7 +9,7 @@ from corrigible.data.dataset import task_of
 from corrigible.errors import RecipeError
 from corrigible.estimators.given_rows import GivenRows
 from corrigible.estimators.learning import HowToLearn, Learned, learned
-from corrigible.explanations.interactions import strongest_interactions
+from corrigible.explanations.strongest_interactions import strongest_interactions
 from corrigible.tasks import TaskChoice
 
 log = logging.getLogger(__name__)

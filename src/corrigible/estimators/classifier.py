@@ -36,7 +36,7 @@ class TabularClassifier(ClassifierMixin, TabularEstimator):  # type: ignore[misc
             numbers, and after `correct`. A missing number is free.
         interactions: pairs of columns whose products are inputs too, of standardised numbers and of the 0 and 1 of
             each category: pairs of names, or how many to choose. Then a network is fitted first, and the pairs that it
-            combines most are taken, see `corrigible.explanations.interactions.strongest_interactions`. With
+            combines most are taken, see `corrigible.explanations.strongest_interactions`. With
             ``hidden_layer_sizes=()`` the logit, amount or logarithm is a sum of curves of single columns and of these.
         random_state: a whole number, or a state of NumPy; None for another network each time.
         device: where to train, such as "cuda"; the network comes back to the CPU.

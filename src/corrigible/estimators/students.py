@@ -14,7 +14,7 @@ from corrigible.data.labelling import name_of_task
 from corrigible.errors import DataError, RecipeError, UnsupportedModelError
 from corrigible.estimators.given_rows import GivenRows
 from corrigible.losses import LossChoice
-from corrigible.losses.soft_targets import taught_loss
+from corrigible.losses.soft_targets import soft_targets_of
 from corrigible.protocols.early_stopping import RowLoss
 from corrigible.protocols.teacher import said_by
 from corrigible.tasks import TaskChoice
@@ -61,7 +61,7 @@ def taught(rows: GivenRows, teacher: Any, X: Any, places: NDArray[np.int64], tas
 
 def loss_of_students(task: Task) -> RowLoss:
     """How far outputs are from what the teacher says: what is watched to say when to stop."""
-    return lambda outputs, y, extra: taught_loss(task, outputs, y, extra, **SOFTENED)
+    return lambda outputs, y, extra: soft_targets_of(task, outputs, y, extra, **SOFTENED)
 
 
 def _num_rows(X: Any) -> int:

@@ -4,7 +4,7 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from corrigible.losses.soft_targets import taught_loss
+from corrigible.losses.soft_targets import soft_targets_of
 from corrigible.models.ensemble import member_outputs
 from corrigible.models.forward import Forward
 from corrigible.types import Batch
@@ -23,5 +23,7 @@ def member_soft_targets(
         UnsupportedModelError: the model is not an ensemble.
     """
     settings = {"temperature": temperature, "share": share}
-    losses = [taught_loss(forward.task, member, batch.y, batch.extra, **settings) for member in member_outputs(forward)]
+    losses = [
+        soft_targets_of(forward.task, member, batch.y, batch.extra, **settings) for member in member_outputs(forward)
+    ]
     return torch.stack(losses).mean(dim=0)

@@ -31,10 +31,10 @@ def soft_targets(
         RecipeError: a temperature that is not above 0, or a share outside 0 to 1.
         DataError: no ``extra["teacher"]``, or one of another shape than the logits.
     """
-    return taught_loss(forward.task, forward.outputs, batch.y, batch.extra, temperature=temperature, share=share)
+    return soft_targets_of(forward.task, forward.outputs, batch.y, batch.extra, temperature=temperature, share=share)
 
 
-def taught_loss(
+def soft_targets_of(
     task: Task, outputs: Tensor, y: Tensor, extra: Mapping[str, Tensor], *, temperature: float, share: float
 ) -> Float[Tensor, " batch"]:
     """`soft_targets` of any outputs."""

@@ -14,6 +14,7 @@ from corrigible.explanations.interactions import INTERACTIONS
 from corrigible.explanations.layers import LAYER_EXPLAINERS, unit_importance
 from corrigible.explanations.quality import QUALITIES
 from corrigible.explanations.scores import SCORES, RandomProjection
+from corrigible.explanations.strongest_interactions import strongest_interactions
 from corrigible.explanations.summaries import SUMMARIES
 from corrigible.explanations.surrogates import SURROGATES
 from corrigible.explanations.trees import tree_shap
@@ -65,12 +66,13 @@ PROTOCOLS = (
     *(remove_and_retrain, label_randomisation, accuracy_under_attack, distilling, limit_influence),
 )
 """What trains several times, or a model of its own."""
+OF_UNITS = (unit_importance, active_units, active_unit_overlap)
 FAMILIES: Mapping[str, Mapping[str, Callable[..., Any]]] = {
     "explainer": EXPLAINERS,
     "text or tree explainer": {f.__name__: f for f in (explain_texts, explain_words, tree_shap)},
     "layer explainer": LAYER_EXPLAINERS,
     "interaction": INTERACTIONS,
-    "summary": {**SUMMARIES, **{f.__name__: f for f in (unit_importance, active_units, active_unit_overlap)}},
+    "summary": {**SUMMARIES, **{f.__name__: f for f in (*OF_UNITS, strongest_interactions)}},
     "surrogate": SURROGATES,
     "explanation quality": QUALITIES,
     "trust check": {f.__name__: f for f in TRUST_CHECKS},

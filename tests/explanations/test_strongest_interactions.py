@@ -5,7 +5,7 @@ import torch
 from torch import nn
 
 from corrigible.errors import DataError
-from corrigible.explanations.interactions import strongest_interactions
+from corrigible.explanations.strongest_interactions import strongest_interactions
 from corrigible.tasks import task_named
 from corrigible.types import Columns
 
