@@ -400,3 +400,9 @@ def test_what_is_measured_by_default_asks_for_groups_only_where_there_are_some()
     assert not any("group" in name for name in without)
     assert [name for name in with_groups if "group" not in name] == without
     assert {"macro_group_accuracy", "worst_group_accuracy"} <= set(with_groups)
+
+
+def test_of_two_classes_the_positive_one_is_named():
+    model, rows = torch.nn.Linear(2, 2), TensorData(torch.randn(20, 2), torch.arange(20) % 2, class_names=("no", "yes"))
+    told = {m.metric: m.note for m in evaluate(model, rows, metrics=["recall", "accuracy"], num_resamples=0)}
+    assert told == {"recall": "the positive class is yes", "accuracy": ""}

@@ -15,7 +15,16 @@ from corrigible.errors import RecipeError, unknown
 from corrigible.intervals import percentile_interval, require_few, resamples
 from corrigible.methods import method_named, settings_of
 from corrigible.metrics import LABELS, METRICS, OWN_INTERVALS
-from corrigible.observations import OBSERVATIONS, Observations, gather, left_out, missing, require_same_rows, unmeasured
+from corrigible.observations import (
+    OBSERVATIONS,
+    Observations,
+    gather,
+    left_out,
+    missing,
+    positive_class,
+    require_same_rows,
+    unmeasured,
+)
 from corrigible.progress import counted
 from corrigible.types import Measurement, Measurements
 
@@ -208,7 +217,8 @@ def _questions(observations: Observations, name: str, metric: Metric) -> Iterato
     rows = observations.of({*needs, "y"})
     count, note = left_out(observations, rows, needs)
     listed = metric.func if isinstance(metric, partial) else metric
-    note = "; ".join(filter(None, (note, unmeasured(observations, name) if METRICS.get(name) is listed else "")))
+    if METRICS.get(name) is listed:
+        note = "; ".join(filter(None, (note, positive_class(observations, name), unmeasured(observations, name))))
     question = _Question(name, metric, needs, count=count, note=note)
     unset = [setting for setting, default in settings_of(metric).items() if default is inspect.Parameter.empty]
     if not unset:

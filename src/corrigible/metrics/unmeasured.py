@@ -158,6 +158,11 @@ def _is_constant(values: Tensor) -> bool:
     return not bool((values != values[:1]).any())
 
 
+OF_THE_POSITIVE_CLASS = (
+    *("precision", "recall", "f1"),
+    *("demographic_parity_difference", "equalized_odds_difference", "group_prob_gap"),
+)
+"""Metrics of two classes that are about the second."""
 UNMEASURED: dict[str, Callable[..., Iterator[Unmeasured]]] = {
     "demographic_parity_difference": small_groups,
     "group_accuracy_gap": small_groups,

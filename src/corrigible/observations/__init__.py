@@ -2,7 +2,7 @@
 
 from corrigible.observations.gathering import gather
 from corrigible.observations.observed import OBSERVATIONS, Observation, Observations
-from corrigible.observations.reasons import left_out, missing, require_same_rows, unmeasured
+from corrigible.observations.reasons import left_out, missing, positive_class, require_same_rows, unmeasured
 
 __all__ = [
     "OBSERVATIONS",
@@ -11,6 +11,7 @@ __all__ = [
     "gather",
     "left_out",
     "missing",
+    "positive_class",
     "require_same_rows",
     "unmeasured",
 ]

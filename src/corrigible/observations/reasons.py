@@ -7,7 +7,7 @@ import torch
 from torch import Tensor
 
 from corrigible.errors import DataError
-from corrigible.metrics.unmeasured import UNMEASURED, Unmeasured
+from corrigible.metrics.unmeasured import OF_THE_POSITIVE_CLASS, UNMEASURED, Unmeasured
 from corrigible.observations.observed import OBSERVATIONS, Observations
 from corrigible.printable import plural
 
@@ -54,6 +54,13 @@ def unmeasured(observations: Observations, metric: str) -> str:
     if asked is None or missing(observations, needs := inspect.signature(asked).parameters.keys()):
         return ""
     return "; ".join(_in_words(found, observations) for found in asked(**observations.of(needs)))
+
+
+def positive_class(observations: Observations, metric: str) -> str:
+    """Which of two classes the listed metric of this name is about, in words; empty for other metrics."""
+    if metric not in OF_THE_POSITIVE_CLASS or len(observations.class_names) != 2:
+        return ""
+    return f"the positive class is {observations.class_names[1]}"
 
 
 def _in_words(found: Unmeasured, observations: Observations) -> str:
