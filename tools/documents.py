@@ -264,7 +264,7 @@ TABLES |= {
 }
 TABLES |= {f.__name__: f for f in (correction_tables.limiting, table_figures.tables, table_figures.table_peers)}
 TABLES |= {f.__name__: f for f in (table_figures.table_quantiles, table_figures.table_balance)}
-TABLES["students"] = correction_tables.students
+TABLES |= {f.__name__: f for f in (table_figures.layer_wise, table_figures.monotone, correction_tables.students)}
 TABLES |= {f.__name__: f for f in (correction_tables.front_page, correction_tables.front_page_spread)}
 RESULTS_OF = {
     "front_page_spread": "front_page",

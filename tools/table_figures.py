@@ -69,3 +69,25 @@ def table_peers(found: dict[str, Any]) -> Iterator[str]:
             + " | ".join(cells)
             + " |"
         )
+
+
+def layer_wise(found: dict[str, Any]) -> Iterator[str]:
+    """One line per table, network and penalties."""
+    about = "penalties | active units | of plain | overlap | of plain | accuracy | minus plain"
+    yield f"| {len(found['seeds'])} seeds, mean ± sd, test rows | {about} |"
+    yield "|---|---|---|---|---|---|---|---|"
+    for row in found["rows"]:
+        keys = ("active", "active_of_plain", "overlap", "overlap_of_plain", "accuracy", "accuracy_minus_plain")
+        cells = [mean_and_sd(row[key]) if key in row else "" for key in keys]
+        yield f"| {row['table']}, {row['network']} | {row['model']} | " + " | ".join(cells) + " |"
+
+
+def monotone(found: dict[str, Any]) -> Iterator[str]:
+    """One line per table and model."""
+    yield "| mean ± sd, test rows | seeds | model | AUC | minus free | broken of 100,000 pairs |"
+    yield "|---|---|---|---|---|---|"
+    for row in found["rows"]:
+        if "auc" in row:
+            cells = [mean_and_sd(row["auc"]), mean_and_sd(row["auc_minus_free"]) if "auc_minus_free" in row else ""]
+            broken = f"{row['broken']['mean']:,.0f}" if "broken" in row else ""
+            yield f"| {row['table']} | {row['auc']['count']} | {row['model']} | " + " | ".join([*cells, broken]) + " |"
