@@ -6,7 +6,9 @@ import pytest
 import torch
 
 from corrigible import Feedback, TabularClassifier, TabularRegressor
+from corrigible.data.table import encoder_of
 from corrigible.errors import RecipeError
+from corrigible.estimators.directed_columns import directed_columns
 from corrigible.estimators.predicted import predicted
 from corrigible.tasks import CLASSES
 
@@ -130,3 +132,11 @@ def test_classes_without_an_order_are_refused():
 def test_a_column_of_one_value_keeps_any_direction():
     model = TabularRegressor(monotonic_cst={"same": -1}, max_epochs=1, random_state=0)
     assert model.fit(X[["age"]].assign(same=1.0), WILD).predict(X[["age"]].assign(same=2.0)).shape == (N,)
+
+
+def test_a_series_with_names_means_them_and_not_their_order():
+    encoder = encoder_of(X, target=None)
+    assert directed_columns(pd.Series({"ward": 0, "priors": -1, "age": 1}), X, encoder) == {"priors": -1, "age": 1}
+    assert directed_columns(pd.Series([1, 0, 0]), X, encoder) == {"age": 1}
+    with pytest.raises(RecipeError, match="expected 1, -1 or 0"):
+        directed_columns({"age": np.array([1, 0])}, X, encoder)

@@ -1,6 +1,7 @@
 """Estimators as students of models without gradients."""
 
 import warnings
+from dataclasses import replace
 
 import numpy as np
 import pandas as pd
@@ -11,6 +12,8 @@ from sklearn.preprocessing import OrdinalEncoder
 
 from corrigible import Feedback, TabularClassifier, TabularRegressor
 from corrigible.errors import DataError, RecipeError, UnsupportedModelError
+from corrigible.estimators.given_rows import given_rows
+from corrigible.estimators.students import taught
 from corrigible.models import mlp
 
 RNG = np.random.default_rng(0)
@@ -100,3 +103,59 @@ def test_teachers_that_do_not_fit_are_refused_in_one_line():
         student(teacher=lambda rows: np.ones((len(rows), 2)))
     with pytest.raises(RecipeError, match="no quantiles; expected task='amounts'"):
         TabularRegressor(task="quantiles").fit(X, X["size"], teacher=chance)
+
+
+class OfClasses:
+    """A teacher with probabilities of the classes that it names."""
+
+    def __init__(self, classes, probs):
+        self.classes_, self.probs = np.array(classes), probs
+
+    def predict_proba(self, rows):
+        return self.probs[: len(rows)]
+
+
+def said(y, classes, probs):
+    """What a teacher says of the classes of y, as probabilities."""
+    names, codes = np.unique(y, return_inverse=True)
+    rows = given_rows(X[: len(y)], codes)
+    rows = replace(rows, class_names=tuple(map(str, names)))
+    found = taught(rows, OfClasses(classes, np.array(probs)), X[: len(y)], np.arange(len(y)), "classes")
+    return np.exp(found.taught).round(3).tolist()
+
+
+def test_a_teachers_classes_are_found_as_numbers_of_any_type_and_never_counted_twice():
+    probs = [[0.25, 0.75]] * 3
+    assert said([1, 2, 3], [1.0, 2.0], probs)[0] == [0.25, 0.75, 0]
+    assert said([False, True, True], [0, 1], probs)[0] == [0.25, 0.75]
+    assert said([0, 1, 1], [False, True], probs)[0] == [0.25, 0.75]
+    assert said(["a", "b", "b"], ["b", "a"], np.array(probs)[:, ::-1])[0] == [0.25, 0.75]
+    with pytest.raises(UnsupportedModelError, match="the teacher's classes are 0, 1; expected class numbers"):
+        said([1, 2, 2], [0, 1], probs)  # 1 is the name of the first class, and would be its second place too.
+
+
+@pytest.mark.parametrize(
+    ("teacher", "told"),
+    [
+        (5, "the teacher is of type int; expected a network"),
+        (TabularClassifier, "the teacher fails"),
+        (TabularClassifier(), "the teacher fails .*not fitted"),
+        (lambda rows: None, r"gives what is no number|gives shape \(\)"),
+        (lambda rows: rows.race, "gives what is no number"),
+        (lambda rows: rows["size"] * np.nan, "gives NaN or infinite numbers"),
+        (lambda rows: chance(rows)[:9], r"gives shape \(9,\) for 240 rows"),
+        (lambda rows: 3 + chance(rows), "expected probabilities"),
+    ],
+)
+@pytest.mark.parametrize("y", [Y, None])
+def test_answers_that_do_not_fit_are_refused_with_labels_and_without(teacher, told, y):
+    if y is not None and isinstance(teacher, type):
+        told = "the teacher is the class"
+    with pytest.raises(UnsupportedModelError, match=told):
+        TabularClassifier().fit(X, y, teacher=teacher)
+
+
+@pytest.mark.parametrize(("task", "rate"), [("counts", -1.0), ("counts", 0.0), ("positive_amounts", 0.0)])
+def test_means_below_zero_or_all_zero_are_refused(task, rate):
+    with pytest.raises(UnsupportedModelError, match="expected numbers (at least 0, and one above|above 0)"):
+        TabularRegressor(task=task).fit(X, np.arange(N) + 1, teacher=lambda rows: np.full(len(rows), rate))

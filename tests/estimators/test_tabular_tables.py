@@ -6,6 +6,7 @@ import numpy as np
 import pandas as pd
 import pyarrow as pa
 import pytest
+from sklearn.exceptions import NotFittedError
 
 from corrigible import TabularClassifier, TabularRegressor
 from corrigible.errors import DataError, FeedbackError, RecipeError
@@ -160,3 +161,18 @@ def test_other_rows_must_have_the_columns_of_training(x, said):
     model = learned()
     with pytest.raises(ValueError, match=said):
         model.predict(x)
+
+
+def test_before_fit_each_question_is_refused_as_scikit_learn_does_it():
+    x, fresh = pd.DataFrame({"a": [1.0, 2.0]}), TabularClassifier()
+    asked = [fresh.predict, fresh.predict_proba, fresh.explain, fresh.base_values]
+    for ask in [*(lambda ask=ask: ask(x) for ask in asked), fresh.suspects, lambda: fresh.limit_influence("a")]:
+        with pytest.raises(NotFittedError):
+            ask()
+    with pytest.raises(NotFittedError):
+        fresh.evaluate(x, x.a)
+
+
+def test_classes_of_mixed_types_are_refused_in_one_line():
+    with pytest.raises(DataError, match="text beside numbers"):
+        TabularClassifier().fit(pd.DataFrame({"a": [1.0, 2.0]}), np.array(["b", 1], dtype=object))

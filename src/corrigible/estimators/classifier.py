@@ -72,7 +72,8 @@ class TabularClassifier(ClassifierMixin, TabularEstimator):  # type: ignore[misc
             NotFittedError: before `fit`.
             DataError, ValueError: rows that do not fit those of training.
         """
-        found: NDArray[Any] = self.classes_[self._predicted(X)["predicted"].numpy()]
+        places = self._predicted(X)["predicted"].numpy()
+        found: NDArray[Any] = self.classes_[places]
         return found
 
     def predict_proba(self, X: Any) -> NDArray[np.float64]:

@@ -105,10 +105,12 @@ class FittedTable(BaseEstimator):  # type: ignore[misc]
         return frame_of(X, self, names=self._fitted.names)
 
     def _outputs(self, X: Any) -> Float[Tensor, " row output"]:
-        return outputs_of(self.network_, inputs_of(self._framed(X), self.encoder_), self._task)
+        frame = self._framed(X)
+        return outputs_of(self.network_, inputs_of(frame, self.encoder_), self._task)
 
     def _predicted(self, X: Any) -> dict[str, Tensor]:
-        return predicted(self.network_, inputs_of(self._framed(X), self.encoder_), self._task)
+        frame = self._framed(X)
+        return predicted(self.network_, inputs_of(frame, self.encoder_), self._task)
 
     @property
     def _task(self) -> Task:

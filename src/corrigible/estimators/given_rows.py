@@ -143,7 +143,7 @@ def classes_of(y: Any, num_rows: int) -> NDArray[Any]:
     """The class of each row.
 
     Raises:
-        DataError: a row without a class.
+        DataError: a row without a class, or text beside numbers.
         ValueError: another number of rows, or labels that are amounts.
     """
     found = _column(y, num_rows)
@@ -151,6 +151,8 @@ def classes_of(y: Any, num_rows: int) -> NDArray[Any]:
         _require_sorted(list(map(str, order)))
     if bool(pd.isna(found).any()):
         raise DataError(f"y of row {int(pd.isna(found).argmax())} is missing; expected a class: drop rows without one")
+    if found.dtype == object and len({isinstance(label, str) for label in found}) > 1:
+        raise DataError("y holds text beside numbers; expected classes of one type: convert them, as by astype(str)")
     check_classification_targets(found)
     return found
 

@@ -15,8 +15,9 @@ from corrigible.errors import DataError, RecipeError, UnsupportedModelError
 from corrigible.estimators.given_rows import GivenRows
 from corrigible.losses import LossChoice
 from corrigible.losses.soft_targets import soft_targets_of
+from corrigible.models.networks import described_model
 from corrigible.protocols.early_stopping import RowLoss
-from corrigible.protocols.teacher import said_by
+from corrigible.protocols.teacher import EXPECTED, asked, numbers_said, probabilities, said_by
 from corrigible.tasks import TaskChoice
 from corrigible.types import Task
 
@@ -30,14 +31,22 @@ def labels_of(teacher: Any, X: Any, *, of_classes: bool) -> NDArray[Any]:
 
     Raises:
         DataError: there is no teacher.
+        UnsupportedModelError: a teacher that fails, or whose answers do not fit.
     """
     if teacher is None:
         raise DataError("fit requires y to be passed, but the target y is None; give y, or teacher=… to learn from")
     _require_of_rows(teacher)
-    found = np.asarray(teacher.predict(X) if hasattr(teacher, "predict") else teacher(X))
-    if hasattr(teacher, "predict") or not of_classes:
-        return found
-    return found.argmax(axis=1) if found.ndim == 2 and found.shape[1] > 1 else (found.ravel() > 0.5).astype(np.int64)
+    if hasattr(teacher, "predict"):
+        return np.asarray(asked(teacher.predict, X))
+    ask = teacher.predict_proba if of_classes and hasattr(teacher, "predict_proba") else teacher
+    if isinstance(ask, type) or not callable(ask):
+        raise UnsupportedModelError(f"the teacher is {described_model(teacher)}; expected {EXPECTED}")
+    found = numbers_said(ask, X, _num_rows(X))
+    if not of_classes:
+        return found.numpy()
+    places = probabilities(found).argmax(dim=1).numpy()
+    classes = getattr(teacher, "classes_", None)
+    return places if classes is None else np.asarray(classes)[places]
 
 
 def taught(rows: GivenRows, teacher: Any, X: Any, places: NDArray[np.int64], task: TaskChoice) -> GivenRows:

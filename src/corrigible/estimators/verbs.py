@@ -99,7 +99,8 @@ class TableVerbs(FittedTable):
             NotFittedError: before `fit`.
             DataError: the estimator was loaded or unpickled, and holds no rows.
         """
-        found = suspects(self.network_, self._rows_of_fit("look at").data, **{"seed": self._fitted.seed, **settings})
+        data = self._rows_of_fit("look at").data
+        found = suspects(self.network_, data, **{"seed": self._fitted.seed, **settings})
         first = found[0].score if found else 1.0
         rows = [
             {
@@ -174,10 +175,10 @@ class TableVerbs(FittedTable):
             RecipeError: settings out of range, a copy whose influence is limited already, or with ``monotonic_cst``
                 the removal "expected", which may break it.
         """
+        rows = self._rows_of_fit("limit it on").data
         if has_directions(self.network_) and settings.get("removal", "expected") == "expected":
             told = "what other columns tell of a limited one may break monotonic_cst"
             raise RecipeError(f"{told}; choose removal='average', 'mean' or 'baseline'")
-        rows = self._rows_of_fit("limit it on").data
         measured = rows if X is None else self._measured(X, y, sensitive_features, exposure)
         asked = {"seed": self._fitted.seed, "validation": measured, **settings}
         limited = copy.copy(self)
@@ -197,7 +198,8 @@ class TableVerbs(FittedTable):
             NotFittedError: before `fit`.
             DataError: rows or labels that do not fit.
         """
-        return evaluate(self.network_, self._measured(X, y, sensitive_features, exposure), **settings)
+        measured = self._measured(X, y, sensitive_features, exposure)
+        return evaluate(self.network_, measured, **settings)
 
     def _understood(self, said: Feedback) -> Feedback:
         """The feedback itself; raises FeedbackError for a class by its name, with the number to give."""

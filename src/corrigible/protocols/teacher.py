@@ -1,5 +1,6 @@
 """What a teacher says of rows: a network, a scikit-learn model, or any function, read and checked."""
 
+import numbers
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 from typing import Any
@@ -49,14 +50,17 @@ def said_by(teacher: Any, dataset: Dataset, *, rows: Any = None, num_classes: in
     if isinstance(teacher, nn.Module):
         found = network_says(network_of(teacher), dataset)
     else:
-        found = _of_function(_question(teacher, task), dataset, rows)
-    if not bool(found.isfinite().all()):
-        raise UnsupportedModelError("the teacher gives NaN or infinite numbers; expected finite numbers of each row")
+        given = all_rows(dataset).x.numpy(force=True) if rows is None else rows
+        if len(given) != len(dataset):
+            told = "expected the same rows in its order"
+            raise DataError(f"rows has {len(given)} rows, the data set {len(dataset)}; {told}")
+        found = numbers_said(_question(teacher, task), given, len(dataset), of_arrays=rows is None)
+    _require_finite(found)
     if task.logits is None:
         return _like_labels(found, dataset)
     if not isinstance(teacher, nn.Module):
         labels, names = getattr(teacher, "classes_", None), class_names_of(dataset)
-        probs = _probabilities(found)
+        probs = probabilities(found)
         probs = probs if labels is None else _in_order(probs, list(labels), names, num_classes)
         found = probs.clamp_min(LEAST_PROB).log()
     if found.shape[1] != num_classes:
@@ -88,23 +92,48 @@ def _read(outputs: Float[Tensor, " batch output"], rows: TensorData, task: Task)
     return said * rows.extra["exposure"].to(said) if "exposure" in task.extra and "exposure" in rows.extra else said
 
 
-def _of_function(ask: Callable[[Any], Any], dataset: Dataset, rows: Any) -> Float[Tensor, " row *number"]:
-    given = all_rows(dataset).x.numpy(force=True) if rows is None else rows
-    if len(given) != len(dataset):
-        raise DataError(f"rows has {len(given)} rows, the data set {len(dataset)}; expected the same rows in its order")
+def numbers_said(
+    ask: Callable[[Any], Any], rows: Any, num_rows: int, *, of_arrays: bool = False
+) -> Float[Tensor, " row *number"]:
+    """The finite numbers that a function gives for rows, one or several of each row.
+
+    Args:
+        of_arrays: whether the rows are an array because no others were given.
+
+    Raises:
+        UnsupportedModelError: a function that fails, or gives NaN, infinity or another number of rows.
+    """
+    said = asked(ask, rows, of_arrays=of_arrays)
     try:
-        found: NDArray[np.float64] = np.asarray(ask(given), dtype=np.float64)
+        # A copy: an answer may be read-only or lie in memory in another order.
+        found: NDArray[np.float64] = np.array(said, dtype=np.float64)
+    except (ValueError, TypeError) as error:
+        raise UnsupportedModelError(f"the teacher gives what is no number ({error}); expected numbers") from error
+    if found.ndim not in (1, 2) or len(found) != num_rows:
+        raise UnsupportedModelError(
+            f"the teacher gives shape {found.shape} for {num_rows} rows; expected a number, or one for each class, "
+            "of each row"
+        )
+    given = torch.from_numpy(found)
+    _require_finite(given)
+    return given
+
+
+def asked(ask: Callable[[Any], Any], rows: Any, *, of_arrays: bool = False) -> Any:
+    """What a function gives for rows; raises UnsupportedModelError if it fails, see `numbers_said`."""
+    try:
+        said = ask(rows)
     except (ValueError, TypeError, KeyError, IndexError, AttributeError) as error:
         what = "the inputs of the data set, as an array; give the rows that it was trained on: rows=…"
         raise UnsupportedModelError(
-            f"the teacher fails ({error}) on {what if rows is None else 'rows; expected a model of such rows'}"
+            f"the teacher fails ({error}) on {what if of_arrays else 'rows; expected a model of such rows'}"
         ) from error
-    if found.ndim not in (1, 2) or len(found) != len(dataset):
-        raise UnsupportedModelError(
-            f"the teacher gives shape {found.shape} for {len(dataset)} rows; expected a number, or one for each class, "
-            "of each row"
-        )
-    return torch.from_numpy(found)
+    return said.numpy(force=True) if isinstance(said, Tensor) else said
+
+
+def _require_finite(found: Tensor) -> None:
+    if not bool(found.isfinite().all()):
+        raise UnsupportedModelError("the teacher gives NaN or infinite numbers; expected finite numbers of each row")
 
 
 def _question(teacher: Any, task: Task) -> Callable[[Any], Any]:
@@ -120,7 +149,7 @@ def _question(teacher: Any, task: Task) -> Callable[[Any], Any]:
     return teacher  # type: ignore[no-any-return]
 
 
-def _probabilities(found: Float[Tensor, " row *number"]) -> Float[Tensor, " row num_classes"]:
+def probabilities(found: Float[Tensor, " row *number"]) -> Float[Tensor, " row num_classes"]:
     """One column per class; one number per row is the probability of class 1 of two."""
     one = found.flatten()
     probs = torch.stack([1 - one, one], dim=1) if found.numel() == len(found) else found
@@ -136,13 +165,26 @@ def _in_order(
     probs: Float[Tensor, " row column"], labels: Sequence[Any], names: tuple[str, ...], num_classes: int
 ) -> Float[Tensor, " row num_classes"]:
     """A column for each class number, from columns that a scikit-learn model names; 0 for classes it never saw."""
-    numbers = [names.index(str(label)) if str(label) in names else label for label in labels]
-    if len(numbers) != probs.shape[1] or not all(number in range(num_classes) for number in numbers):
+    places = [_place(label, names) for label in labels]
+    found: Sequence[Any] = labels if all(place is None for place in places) else places
+    if len(found) != probs.shape[1] or not all(number in range(num_classes) for number in found):
         raise UnsupportedModelError(
             f"the teacher's classes are {', '.join(map(str, labels))}; expected class numbers from 0 to "
             f"{num_classes - 1}, or the data set's class_names"
         )
-    return probs.new_zeros(len(probs), num_classes).index_copy(1, torch.tensor([int(n) for n in numbers]), probs)
+    return probs.new_zeros(len(probs), num_classes).index_copy(
+        1, torch.tensor([int(number) for number in found]), probs
+    )
+
+
+def _place(label: Any, names: tuple[str, ...]) -> int | None:
+    """The place of a label among the names of classes, in which 1 and 1.0 are the same; None if it has none."""
+    if str(label) in names:
+        return names.index(str(label))
+    if isinstance(label, numbers.Real) and not isinstance(label, bool) and float(label).is_integer():
+        whole = str(int(float(label)))
+        return names.index(whole) if whole in names else None
+    return None
 
 
 def _like_labels(found: Tensor, dataset: Dataset) -> Tensor:
@@ -154,4 +196,14 @@ def _like_labels(found: Tensor, dataset: Dataset) -> Tensor:
         )
     if y.ndim == 2 and bool(((said < 0) | (said > 1)).any()):
         raise UnsupportedModelError("the teacher gives numbers outside 0 to 1; expected a probability for each label")
+    _require_means(said, task_of(dataset).name)
     return said.float()
+
+
+def _require_means(said: Tensor, task: str) -> None:
+    """Raises UnsupportedModelError for means of counts or positive amounts that are out of range, or all 0."""
+    if task not in ("counts", "positive_amounts"):
+        return
+    if bool((said < 0).any() or not (said > 0).any() or (task == "positive_amounts" and (said == 0).any())):
+        least = "at least 0, and one above" if task == "counts" else "above 0"
+        raise UnsupportedModelError(f"the teacher gives {float(said.min()):.3g}; expected numbers {least}")
