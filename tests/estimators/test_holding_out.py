@@ -68,3 +68,9 @@ def test_groups_that_cannot_be_used_are_refused():
     ):
         with pytest.raises(DataError, match=refused):
             fitted(groups)
+
+
+def test_rows_of_weight_0_are_no_second_group():
+    x, weight = pd.DataFrame({"a": np.arange(4.0)}), np.array([1.0, 1.0, 0.0, 0.0])
+    with pytest.raises(DataError, match="groups holds one group, '7'"):
+        TabularClassifier().fit(x, [0, 1, 0, 1], groups=[7, 7, 8, 8], sample_weight=weight)

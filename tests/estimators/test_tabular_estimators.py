@@ -145,6 +145,9 @@ def test_a_file_names_no_network_of_somebody_else(corrected, tmp_path):
     corrected.save(tmp_path / "model")
     path = tmp_path / "model" / "estimator.json"
     written = json.loads(path.read_text())
+    path.write_text(json.dumps({**written, "params": {**written["params"], "trees": 9}}))
+    with pytest.raises(DataError, match="holds the unknown parameters trees"):
+        TabularClassifier.load(tmp_path / "model")
     written["network"]["name"] = "os:getcwd"
     path.write_text(json.dumps(written))
     with pytest.raises(DataError, match="the network 'os:getcwd' is unknown"):

@@ -17,6 +17,7 @@ from torch import Tensor, nn
 from corrigible.data.table import inputs_of
 from corrigible.data.table_encoder import TableEncoder
 from corrigible.data.trained_columns import remember_columns
+from corrigible.errors import DataError
 from corrigible.estimators.given_rows import frame_of
 from corrigible.estimators.kept import KEPT, Kept, as_json, read_kept
 from corrigible.estimators.learning import Fitted
@@ -76,6 +77,8 @@ class FittedTable(BaseEstimator):  # type: ignore[misc]
             DataError: files that are missing, corrupt or of another estimator.
         """
         kept = read_kept(Path(folder), cls.__name__)
+        if unknown := sorted(set(kept.params) - set(cls._get_param_names())):
+            raise DataError(f"{Path(folder, KEPT)} holds the unknown parameters {', '.join(unknown)}; save it again")
         found = cls(**kept.params)
         found._put_back(kept, Path(folder, WEIGHTS))
         return found

@@ -108,7 +108,7 @@ def given_rows(
             f"exposure of row {int((exposure <= 0).argmax())} is {exposure.min():g}; expected numbers above 0"
         )
     group, names = (None, ()) if sensitive_features is None else _named(sensitive_features, num_rows)
-    cluster = None if groups is None else _clusters(groups, num_rows)
+    cluster = None if groups is None else _clusters(groups, num_rows, weight > 0)
     return GivenRows(frame, y, weight, exposure, group, cluster, names)
 
 
@@ -199,8 +199,8 @@ def _relative(weight: NDArray[np.float64]) -> Tensor | None:
     return None if bool((weight == weight[0]).all()) else torch.from_numpy(weight / weight.mean()).float()
 
 
-def _clusters(given: Any, num_rows: int) -> NDArray[np.int64]:
-    """The number of each row's group among the sorted groups."""
+def _clusters(given: Any, num_rows: int, counts: NDArray[np.bool_]) -> NDArray[np.int64]:
+    """The number of each row's group among the sorted groups; several must be among the rows that count."""
     found = pd.Series(_one_each("groups", given, num_rows)).infer_objects()
     if bool(found.isna().any()):
         row = int(found.isna().argmax())
@@ -208,8 +208,8 @@ def _clusters(given: Any, num_rows: int) -> NDArray[np.int64]:
     # Numbers among each other and texts among each other, else the order would be that of the rows.
     keys = found if is_numeric_dtype(found.dtype) else found.map(str)
     codes, names = pd.factorize(keys, sort=True)
-    if len(names) < 2:
-        raise DataError(f"groups holds one group, {str(names[0])!r}; expected at least two, or leave it out")
+    if len(left := np.unique(codes[counts])) < 2:
+        raise DataError(f"groups holds one group, {str(names[left[0]])!r}; expected at least two, or leave it out")
     return codes.astype(np.int64)
 
 
