@@ -61,3 +61,10 @@ def test_more_pairs_than_there_are_are_refused():
     small = {**SMALL, "max_epochs": 1}
     with pytest.raises(RecipeError, match="interactions is 2; 2 columns without a direction form 1 pairs"):
         TabularClassifier(interactions=2, monotonic_cst={"c": 1}, **small).fit(X[["a", "b", "c"]], XOR)
+
+
+def test_settings_may_be_whole_numbers_of_numpy():
+    x = pd.DataFrame({"a": [1.0, 2.0, 3.0, 4.0], "b": [1.0, 0.0, 2.0, 1.0]})
+    two = dict.fromkeys(("ensemble", "max_epochs", "batch_size", "interactions"), np.int64(2))
+    with pytest.raises(RecipeError, match="2 columns without a direction form 1 pairs"):
+        TabularRegressor(hidden_layer_sizes=(4,)).set_params(**two).fit(x, x.a)

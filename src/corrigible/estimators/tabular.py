@@ -108,7 +108,11 @@ class TabularEstimator(TableVerbs):
         return self
 
     def _learn(self, rows: GivenRows, places: NDArray[np.int64]) -> None:
-        chosen = {name: value for name, value in self.get_params(deep=False).items() if name in SETTINGS}
+        given = {name: value for name, value in self.get_params(deep=False).items() if name in SETTINGS}
+        # Searches over an arange give NumPy's whole numbers.
+        chosen: dict[str, Any] = {
+            name: int(value) if isinstance(value, np.integer) else value for name, value in given.items()
+        }
         seed = int(check_random_state(self.random_state).randint(2**31 - 1))
         found = learned_with_pairs(rows, self._choice, HowToLearn(**chosen, seed=seed))
         self._said = []
