@@ -125,7 +125,8 @@ class TableVerbs(FittedTable):
         Args:
             feedback: about these rows, by the names of columns: ``Feedback("race", scope="dataset")``. The label of
                 feedback about a class is its place in ``classes_``. Feedback of earlier corrections holds on.
-            settings: as `corrigible.correct` takes them; the learning rate is that of the estimator.
+            settings: as `corrigible.correct` takes them. The learning rate is that of the estimator, and where `fit`
+                held rows out, the correction takes half as many epochs as `fit` took until these were predicted best.
 
         Raises:
             NotFittedError: before `fit`.
@@ -140,6 +141,7 @@ class TableVerbs(FittedTable):
             "learning_rate": self.learning_rate,
             "loss": loss_for(rows.data),
             "device": self.device,
+            **self._fitted.watched.epochs_to_correct(),
         }
         corrected = copy.copy(self)
         corrected._said = [*self._said, *map(self._understood, as_list(feedback))]

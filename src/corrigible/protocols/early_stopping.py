@@ -27,6 +27,8 @@ LEAST_FALL = 1e-4
 """What the loss must fall by to count as lower; losses are in units of the labels' spread, or nats."""
 SMALL_FALL = 0.01
 """The share of the loss by which the last epoch may lower it, if training is to count as ended."""
+LEAST_TO_CORRECT = 3
+"""Least epochs of a correction."""
 WATCHED = "loss"
 RowLoss = Callable[[Tensor, Tensor, Mapping[str, Tensor]], Tensor]
 """(outputs, labels, what stands beside them) -> one loss per row."""
@@ -47,6 +49,16 @@ class Watched:
     def best_epoch(self) -> int:
         """The number of the epoch, from 1, after which the loss of the rows held out was lowest."""
         return 1 + self.held_out_losses.index(min(self.held_out_losses))
+
+    def epochs_to_correct(self) -> dict[str, int]:
+        """How long to train on in a correction, as a setting of `correct`; empty if no rows were held out.
+
+        Half as long as it took until the held-out rows were predicted best, at least 3 epochs: a network that is
+        trained on for longer learns its training rows by heart.
+        """
+        if not self.held_out_losses:
+            return {}
+        return {"epochs": min(max(math.ceil(self.best_epoch / 2), LEAST_TO_CORRECT), Schedule.epochs)}
 
 
 def until_flat(
