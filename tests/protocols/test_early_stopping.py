@@ -7,7 +7,7 @@ from corrigible import TensorData
 from corrigible.errors import RecipeError
 from corrigible.models import mlp
 from corrigible.models.predictive import all_outputs
-from corrigible.protocols.early_stopping import until_flat
+from corrigible.protocols.early_stopping import Watched, until_flat
 from corrigible.protocols.schedule import Schedule, result_of
 
 NOBODY = torch.tensor([], dtype=torch.long)
@@ -49,3 +49,10 @@ def test_training_that_still_improves_goes_on(noise):
 def test_a_patience_of_no_epoch_is_refused(noise):
     with pytest.raises(RecipeError, match="patience is 0; expected a whole number from 1"):
         watched(noise, patience=0)
+
+
+@pytest.mark.parametrize(("best", "epochs"), [(1, 3), (7, 4), (20, 10), (60, 24)])
+def test_a_correction_takes_half_as_long_as_it_took_to_the_best_epoch(best, epochs):
+    held_out = tuple(float(abs(epoch - best)) for epoch in range(1, 71))
+    assert Watched((0.0,) * 70, held_out, True).epochs_to_correct() == {"epochs": epochs}
+    assert Watched((0.0,) * 70, (), True).epochs_to_correct() == {}
