@@ -55,6 +55,7 @@ def answers(model, rows=X):
     return model.predict_proba(rows) if hasattr(model, "predict_proba") else model.predict(rows)
 
 
+@pytest.mark.every(5)
 @pytest.mark.parametrize("task", LABELS)
 @pytest.mark.parametrize(("removal", "columns"), [("expected", ["race", "income"]), ("average", ["race"])])
 def test_limited_columns_have_no_influence_whatever_the_task(task, removal, columns, tmp_path):

@@ -53,6 +53,7 @@ def test_rows_without_labels_teach_too():
         student(y=None)
 
 
+@pytest.mark.slow
 def test_a_corrected_student_still_learns_from_its_teacher():
     found = student(teacher=chance)
     corrected = found.correct([Feedback("race", scope="dataset")], epochs=5)
@@ -63,6 +64,7 @@ def test_a_corrected_student_still_learns_from_its_teacher():
     assert corrected.predict_proba(X)[:, 1].mean() == pytest.approx(0.55, abs=0.1)
 
 
+@pytest.mark.slow
 def test_weights_are_of_rows_that_the_teacher_is_asked_about():
     asked = []
 

@@ -37,6 +37,7 @@ def test_without_the_package_shap_it_says_how_to_install_it(monkeypatch, forest)
         tree_shap(forest, X)
 
 
+@pytest.mark.slow
 def test_with_a_background_they_are_the_shapley_values_by_definition(shap, forest):
     background, target = X[50:55], torch.tensor([2, 0])
     found = tree_shap(forest, X[:2], target, background=background)

@@ -70,6 +70,7 @@ label = "retrained without the column"
 method = "deep_lift"
 
 [evaluate]
+num_donors = 10
 metrics = [
     "auc", "accuracy", "expected_calibration_error", "attribution_overlap", "flip_effect", "flip_rate",
     "demographic_parity_difference", "group_prob_gap", "equalized_odds_difference", "group_accuracy",
