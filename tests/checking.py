@@ -27,6 +27,8 @@ def checked(defined: Any) -> Any:
         return defined
     if "<locals>" in defined.__qualname__:
         return defined
+    if defined.__name__ == "__init__" and defined.__module__.startswith("corrigible.estimators"):
+        return defined  # Constructors of estimators take anything, as scikit-learn asks; fit refuses.
     quoted = any(isinstance(annotation, str) for annotation in defined.__annotations__.values())
     if quoted:
         return _jaxtyped(defined, typechecker=beartype)
