@@ -65,7 +65,7 @@ label = "may use race: fine-tuned, no feedback"
 name = "masked_inputs"
 label = "retrained without the column"
 
-# Complete in one pass. Integrated gradients need hundreds of steps for a network that bends at so many knots.
+# Its contributions sum to the score in one pass. For this network, integrated gradients would need hundreds of steps.
 [explain]
 method = "deep_lift"
 

@@ -107,8 +107,8 @@ def _kept(found: Mapping[str, Any]) -> Kept:
 
 def _limited(found: Mapping[str, Any]) -> Limited:
     measured = {name: Measurements(Measurement(**of) for of in found[name]) for name in ("before", "after", "change")}
-    told = {name: tuple(Proxy(*of) for of in found[name]) for name in ("proxies", "told_before", "told_after")}
-    return Limited(**{**found, **measured, **told})
+    proxies = {name: tuple(Proxy(*of) for of in found[name]) for name in ("proxies", "told_before", "told_after")}
+    return Limited(**{**found, **measured, **proxies})
 
 
 def _fitted(found: Mapping[str, Any]) -> Fitted:

@@ -121,8 +121,8 @@ class TabularEstimator(TableVerbs):
         for name in ("verdict_", "limited_"):
             self.__dict__.pop(name, None)
         if not self._fitted.watched.has_converged:
-            told = f"the loss was still falling after {self.n_iter_} epochs; raise max_epochs"
-            warnings.warn(told, ConvergenceWarning, stacklevel=3)
+            found = f"the loss was still falling after {self.n_iter_} epochs; raise max_epochs"
+            warnings.warn(found, ConvergenceWarning, stacklevel=3)
 
     @property
     def _choice(self) -> TaskChoice:

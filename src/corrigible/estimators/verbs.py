@@ -179,8 +179,8 @@ class TableVerbs(FittedTable):
         """
         rows = self._rows_of_fit("limit it on").data
         if has_directions(self.network_) and settings.get("removal", "expected") == "expected":
-            told = "what other columns tell of a limited one may break monotonic_cst"
-            raise RecipeError(f"{told}; choose removal='average', 'mean' or 'baseline'")
+            found = "removal='expected' computes a limited column from others, which may break monotonic_cst"
+            raise RecipeError(f"{found}; choose removal='average', 'mean' or 'baseline'")
         measured = rows if X is None else self._measured(X, y, sensitive_features, exposure)
         asked = {"seed": self._fitted.seed, "validation": measured, **settings}
         limited = copy.copy(self)

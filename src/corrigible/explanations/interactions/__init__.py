@@ -10,5 +10,3 @@ from corrigible.explanations.interactions.integrated_hessians import integrated_
 from corrigible.explanations.interactions.shapley_interactions import shapley_interactions
 
 INTERACTIONS = {f.__name__: f for f in (input_hessian, integrated_hessians, shapley_interactions)}
-
-__all__ = ["INTERACTIONS", "input_hessian", "integrated_hessians", "shapley_interactions"]

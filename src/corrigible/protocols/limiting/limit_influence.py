@@ -88,7 +88,7 @@ def limit_influence(
     rows = dataset if validation is None else as_dataset(validation, task=task_of(dataset))
     _check(inputs, layer, units, share=share, changes_inputs=rescale or removal != "expected")
     if inputs is not None and isinstance(network, LimitedInputs):
-        # What would stand in place of the new ones would be told by those that are limited already.
+        # The replacements of new inputs are computed from all others, so that inputs limited before would act again.
         raise RecipeError("inputs of this model are limited already; name all of them together, on the model before")
     require_fit(network, dataset)
     wanted = _Wanted(dataset, float(share), schedule, seed)
