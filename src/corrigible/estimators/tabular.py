@@ -121,8 +121,8 @@ class TabularEstimator(TableVerbs):
         for name in ("verdict_", "limited_"):
             self.__dict__.pop(name, None)
         if not self._fitted.watched.has_converged:
-            found = f"the loss was still falling after {self.n_iter_} epochs; raise max_epochs"
-            warnings.warn(found, ConvergenceWarning, stacklevel=3)
+            falling = f"the loss was still falling after {self.n_iter_} epochs; raise max_epochs"
+            warnings.warn(falling, ConvergenceWarning, stacklevel=3)
 
     @property
     def _choice(self) -> TaskChoice:

@@ -82,7 +82,8 @@ class _Changed:
     ) -> Float[Tensor, " change row output"]:
         """The change when the columns of each mask take these values."""
         replaced = torch.where(masks[:, None], values, self.rows)
-        return self._outputs(replaced.flatten(0, 1)).unflatten(0, replaced.shape[:2]) - self.plain
+        found: Tensor = self._outputs(replaced.flatten(0, 1)).unflatten(0, replaced.shape[:2])
+        return found - self.plain
 
     def _outputs(self, x: Tensor) -> Tensor:
         outputs = all_outputs(self.model, x, task=self.task).double()

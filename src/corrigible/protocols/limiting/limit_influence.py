@@ -133,6 +133,7 @@ def _of_inputs(
         what=str(region),
         how=IN_WORDS[removal],
         share_before=measured.share(network, mask),
+        # Nothing of inputs that are replaced as a whole passes on, so that nothing is left to explain by them.
         share_after=0.0 if float(limited.kept) == 0 else measured.share(limited, mask),
         before=found.before,
         after=found.after,
