@@ -37,11 +37,13 @@ def learned_with_pairs(rows: GivenRows, task: TaskChoice, how: HowToLearn) -> Le
         rows, task, replace(how, interactions=[], hidden_layer_sizes=how.hidden_layer_sizes or MEASURED_WITH)
     )
     chosen = _chosen(first, asked, how.seed)
-    log.info("pairs of columns that interact most: %s", ", ".join(f"{one} × {other}" for one, other in chosen))
-    return learned(rows, task, replace(how, interactions=chosen))
+    strengths = ", ".join(f"{one} × {other} ({strength:.2g})" for one, other, strength in chosen)
+    log.info("pairs of columns that interact most, with the strengths in the network's output: %s", strengths)
+    return learned(rows, task, replace(how, interactions=[(one, other) for one, other, _ in chosen]))
 
 
-def _chosen(first: Learned, count: int, seed: int) -> list[tuple[str, str]]:
+def _chosen(first: Learned, count: int, seed: int) -> list[tuple[str, str, float]]:
+    """The pairs that the network combines most, with their interactions."""
     facts, directed = first.fitted.network.facts, first.fitted.network.settings.get("monotonic_cst", {})
     columns = first.fitted.encoder.columns
     free = [name for name in columns.features if name in facts["features"] and name not in directed]
@@ -50,4 +52,4 @@ def _chosen(first: Learned, count: int, seed: int) -> list[tuple[str, str]]:
         raise RecipeError(f"interactions is {count}; {len(free)} columns without a direction form {possible} pairs")
     found = strongest_interactions(first.network, first.data.x, columns, task=task_of(first.data), seed=seed)
     of_free = found[(found.feature != found.other) & found.feature.isin(free) & found.other.isin(free)]
-    return list(of_free.head(count)[["feature", "other"]].itertuples(index=False, name=None))
+    return list(of_free.head(count)[["feature", "other", "interaction"]].itertuples(index=False, name=None))
