@@ -5,6 +5,7 @@ tests often run.
 """
 
 import hashlib
+import inspect
 import json
 import math
 import os
@@ -20,6 +21,7 @@ from hypothesis import strategies as st
 from torch import nn
 
 from corrigible import manifest as manifest_module
+from corrigible import sealing
 from corrigible.errors import ChangedError, SealError, StudyError
 from corrigible.manifest import Manifest, SealedFile, manifest_as_bytes, read_manifest, root_of
 from corrigible.models.weights import load_weights
@@ -425,3 +427,10 @@ def test_a_correction_that_failed_is_sealed_only_when_told_to(tmp_path):
     with pytest.raises(SealError, match="seal it with anyway=True"):
         seal(model, tmp_path / "sealed")
     assert verify(tmp_path / "sealed", root=seal(model, tmp_path / "sealed", anyway=True).root).ok
+
+
+@pytest.mark.parametrize("evidence", ["accuracy .9", [0.9]])
+def test_evidence_that_is_no_measurement_is_refused(evidence):
+    unchecked = inspect.unwrap(sealing._measurements)
+    with pytest.raises(SealError, match="evidence holds .*; expected measurements, as `evaluate` gives them"):
+        unchecked(evidence)

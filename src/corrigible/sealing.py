@@ -101,7 +101,7 @@ def seal(
         anyway: also seal a model whose verdict is "failed".
 
     Raises:
-        SealError: the folder is not empty, or the correction failed.
+        SealError: the folder is not empty, the correction failed, or the evidence is no measurements.
         StudyError: the folder cannot be written.
         ValueError: a path that is not plain, or is taken.
     """
@@ -178,6 +178,9 @@ def compared(folder: str | Path, *, root: str | None = None) -> Verification:
 
 def _measurements(evidence: Sequence[Measurement]) -> bytes:
     """The measurements as JSON, which has no NaN: such numbers become the texts ``nan``, ``inf`` and ``-inf``."""
+    for found in evidence:
+        if not isinstance(found, Measurement):
+            raise SealError(f"evidence holds {found!r}; expected measurements, as `evaluate` gives them")
     rows = [
         {
             name: str(value) if isinstance(value, float) and not math.isfinite(value) else value

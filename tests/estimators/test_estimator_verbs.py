@@ -7,7 +7,7 @@ import pytest
 from test_limited_estimators import LABELS, X, fitted
 
 from corrigible import Feedback
-from corrigible.errors import FeedbackError
+from corrigible.errors import DataError, FeedbackError
 
 
 @pytest.mark.parametrize("task", LABELS)
@@ -31,6 +31,43 @@ def test_the_base_value_and_the_contributions_sum_to_what_is_explained(task):
     else:
         expected = model.predict(rows)
     assert sums.to_numpy() == pytest.approx(expected, abs=1e-4)
+
+
+def test_a_class_by_name_against_another_and_with_another_score():
+    model, rows = fitted("classes"), X[:7]
+    why = model.explain(rows, target="True", against="False")
+    base = model.base_values(rows, target="True", against="False")
+    logits = np.log(model.predict_proba(rows))
+    assert (base + why.sum(axis=1)).to_numpy() == pytest.approx(logits[:, 1] - logits[:, 0], abs=1e-4)
+    of_probs = {"target": 1, "score": "target_prob"}
+    sums = model.base_values(rows, **of_probs) + model.explain(
+        rows, **of_probs, method="permutation_shapley", samples=4
+    ).sum(axis=1)
+    assert sums.to_numpy() == pytest.approx(model.predict_proba(rows)[:, 1], abs=1e-4)
+
+
+@pytest.mark.parametrize(
+    ("asked", "said"),
+    [
+        ({"target": "maybe"}, "target is 'maybe'; expected one of False, True"),
+        ({"target": 1, "y": [True] * 7}, "both y and target"),
+        ({"target": "True", "against": 1}, "target and against are both 1"),
+    ],
+)
+@pytest.mark.parametrize("verb", ["explain", "base_values"])
+def test_targets_that_are_unknown_or_named_twice_are_refused(verb, asked, said):
+    with pytest.raises(DataError, match=said):
+        getattr(fitted("classes"), verb)(X[:7], **asked)
+
+
+def test_validation_rows_are_a_frame_with_labels():
+    model, x, y = fitted("classes"), X[:100], LABELS["classes"][:100]
+    said = [Feedback("race", scope="dataset")]
+    framed = model.correct(said, epochs=3, validation=(x, y), progress=False)
+    measured = model._measured(x, y, None, None)
+    assert framed.verdict_ == model.correct(said, epochs=3, validation=measured, progress=False).verdict_
+    with pytest.raises(DataError, match=r"validation is a DataFrame; expected \(X, y\)"):
+        model.correct(said, validation=x)
 
 
 def test_suspects_are_a_frame_of_columns():

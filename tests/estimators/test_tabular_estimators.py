@@ -152,6 +152,15 @@ def test_a_file_names_no_network_of_somebody_else(corrected, tmp_path):
     path.write_text(json.dumps(written))
     with pytest.raises(DataError, match="the network 'os:getcwd' is unknown"):
         TabularClassifier.load(tmp_path / "model")
+    written["network"]["name"] = "tabm"
+    for part, value, said in (
+        ("task", "weather", "weather"),
+        ("network", {**written["network"], "settings": {"hidden": [4], "members": -1}}, "members"),
+        ("names", ["age", "other"], "are not those of the encoder"),
+    ):
+        path.write_text(json.dumps({**written, part: value}))
+        with pytest.raises(DataError, match=rf"is not as `save` wrote it \(.*{said}"):
+            TabularClassifier.load(tmp_path / "model")
     path.write_text("{}")
     with pytest.raises(DataError, match="is not as `save` wrote it"):
         TabularClassifier.load(tmp_path / "model")

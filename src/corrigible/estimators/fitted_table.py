@@ -17,7 +17,7 @@ from torch import Tensor, nn
 from corrigible.data.table import inputs_of
 from corrigible.data.table_encoder import TableEncoder
 from corrigible.data.trained_columns import remember_columns
-from corrigible.errors import DataError
+from corrigible.errors import DataError, RecipeError
 from corrigible.estimators.given_rows import frame_of
 from corrigible.estimators.kept import KEPT, Kept, as_json, read_kept
 from corrigible.estimators.learning import Fitted
@@ -80,7 +80,11 @@ class FittedTable(BaseEstimator):  # type: ignore[misc]
         if unknown := sorted(set(kept.params) - set(cls._get_param_names())):
             raise DataError(f"{Path(folder, KEPT)} holds the unknown parameters {', '.join(unknown)}; save it again")
         found = cls(**kept.params)
-        found._put_back(kept, Path(folder, WEIGHTS))
+        try:
+            found._put_back(kept, Path(folder, WEIGHTS))
+        except RecipeError as error:
+            found_there = f"{Path(folder, KEPT)} is not as `save` wrote it ({error})"
+            raise DataError(f"{found_there}; save the estimator again") from error
         return found
 
     def __getstate__(self) -> dict[str, Any]:
@@ -148,10 +152,10 @@ class FittedTable(BaseEstimator):  # type: ignore[misc]
             self.feature_names_in_ = np.array(names, dtype=object)
         if kept.classes is not None:
             self.classes_ = kept.classes
-        network = kept.fitted.network.built()
+        network, task = kept.fitted.network.built(), self._task
         if kept.limited is not None:
             self.limited_ = kept.limited
-            network = limited_as(network, read_weights(weights), task=self._task)
+            network = limited_as(network, read_weights(weights), task=task)
         load_weights(network, weights)
         self._show(network)
         remember_columns(self.network_, kept.fitted.encoder.columns)

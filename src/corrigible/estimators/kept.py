@@ -116,12 +116,15 @@ def _fitted(found: Mapping[str, Any]) -> Fitted:
     network = TableNetwork(**found["network"])
     if network.name not in MODELS:  # Else it might name a function of somebody's, which building would run.
         raise ValueError(f"the network {network.name!r} is unknown")
+    names = tuple(map(str, found["names"]))
+    if len(set(names)) < len(names) or not set(encoder.columns.features) <= set(names):
+        raise ValueError(f"the names {names} are not those of the encoder, {encoder.columns.features}")
     curves = {key: tuple(map(float, found["watched"][key])) for key in ("losses", "held_out_losses")}
     return Fitted(
         encoder=encoder,
         network=network,
         task=found["task"],
-        names=tuple(map(str, found["names"])),
+        names=names,
         seed=whole_number("seed", found["seed"]),
         has_exposure=bool(found["has_exposure"]),
         watched=Watched(**curves, has_converged=bool(found["watched"]["has_converged"])),

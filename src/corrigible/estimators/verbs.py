@@ -1,12 +1,11 @@
 """The verbs of a fitted estimator: explain, correct and measure."""
 
 import copy
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import Any, TypeVar
 
 import pandas as pd
-import torch
 from sklearn.utils.validation import check_is_fitted
 
 from corrigible.data.dataset import TensorData
@@ -21,9 +20,10 @@ from corrigible.explanations.baselines import neutral_row
 from corrigible.explanations.explaining import Method, explain
 from corrigible.explanations.features import feature_index
 from corrigible.explanations.groups import by_group
-from corrigible.explanations.question import predicted_target
-from corrigible.explanations.scores import plain_score, score_for
+from corrigible.explanations.inputs import checked_target, contrast_of
+from corrigible.explanations.question import question_of
 from corrigible.feedback.checks import as_list
+from corrigible.models.forward import Score
 from corrigible.models.monotone import has_directions
 from corrigible.models.predictive import all_outputs
 from corrigible.protocols.limiting.limit_influence import limit_influence
@@ -48,14 +48,15 @@ class TableVerbs(FittedTable):
             y: for classes, the class to explain of each row.
             method, settings: as `corrigible.explain` takes them. None for deep_lift; for quantiles and ordered classes,
                 which are not linear in the outputs, and where an influence is averaged out, permutation_shapley.
+                ``target`` and ``against`` may name a class: ``target="ill", against="well"``; a number is its place in
+                ``classes_``.
 
         Raises:
             NotFittedError: before `fit`.
             DataError: rows that do not fit, a class that is unknown.
         """
         frame = self._framed(X)
-        if y is not None:
-            settings["target"] = self._target(y, frame)
+        settings |= self._targets(frame, y, settings)
         x, columns, task = inputs_of(frame, self.encoder_), self.encoder_.columns, self._task
         method = method or self._explainer
         attribution = explain(self.network_, x, task=task, method=method, columns=columns, **settings).double()
@@ -63,7 +64,9 @@ class TableVerbs(FittedTable):
         found = pd.DataFrame(sums.numpy(), frame.index, list(columns.features))
         return found.reindex(columns=list(self._fitted.names), fill_value=0.0)
 
-    def base_values(self, X: Any, y: Any = None) -> "pd.Series[float]":
+    def base_values(
+        self, X: Any, y: Any = None, *, target: Any = None, against: Any = None, score: str | Score | None = None
+    ) -> "pd.Series[float]":
         """The score from which each row's contributions start: with the row's sum in `explain`, the explained score.
 
         It is the score of the row that stands for "nothing here": the mean of each number, an even mix of a category's
@@ -71,17 +74,21 @@ class TableVerbs(FittedTable):
         class is explained.
 
         Args:
-            y: as in `explain`.
+            y, target, against, score: as given to `explain`.
 
         Raises:
-            NotFittedError, DataError: as `explain`.
+            NotFittedError, DataError, RecipeError: as `explain`.
         """
         frame = self._framed(X)
         x, columns, task = inputs_of(frame, self.encoder_), self.encoder_.columns, self._task
-        of_classes = None if y is None else torch.from_numpy(self._target(y, frame))
-        target = predicted_target(self.network_, x, task=task) if of_classes is None else of_classes
-        outputs = all_outputs(self.network_, neutral_row(x, columns)[None], task=task)
-        found = plain_score(score_for(None, task))(outputs.double().expand(len(x), -1), target)
+        given = self._targets(frame, y, {"target": target, "against": against})
+        asked = question_of(self.network_, x, given["target"], score=score, task=task)
+        chosen = asked.target.cpu()
+        if against is not None:
+            others = checked_target(given["against"], len(x), task.num_outputs, name="against")
+            chosen = contrast_of(chosen, others)
+        outputs = all_outputs(self.network_, neutral_row(x, columns)[None], task=task).double()
+        found = asked.scored(outputs.expand(len(x), -1), chosen, lambda: asked.index)
         return pd.Series(found.numpy(), frame.index, name="base value")
 
     def suspects(self, **settings: Any) -> pd.DataFrame:
@@ -125,8 +132,9 @@ class TableVerbs(FittedTable):
         Args:
             feedback: about these rows, by the names of columns: ``Feedback("race", scope="dataset")``. The label of
                 feedback about a class is its place in ``classes_``. Feedback of earlier corrections holds on.
-            settings: as `corrigible.correct` takes them. The learning rate is that of the estimator, and where `fit`
-                held rows out, the correction takes half as many epochs as `fit` took until these were predicted best.
+            settings: as `corrigible.correct` takes them; ``validation`` is (X, y), rows that were not learned from. The
+                learning rate is that of the estimator, and where `fit` held rows out, the correction takes half as many
+                epochs as `fit` took until these were predicted best.
 
         Raises:
             NotFittedError: before `fit`.
@@ -143,6 +151,8 @@ class TableVerbs(FittedTable):
             "device": self.device,
             **self._fitted.watched.epochs_to_correct(),
         }
+        if settings.get("validation") is not None:
+            settings["validation"] = self._validation(settings["validation"])
         corrected = copy.copy(self)
         corrected._said = [*self._said, *map(self._understood, as_list(feedback))]
         corrected.network_ = corrected_network(self.network_, rows, corrected._said, **{**own, **settings})
@@ -214,6 +224,34 @@ class TableVerbs(FittedTable):
                 f"the feedback's label is {said.label!r}; expected the class's place in classes_: {place}"
             )
         return said
+
+    def _validation(self, given: Any) -> TensorData:
+        """Rows to judge a correction on: encoded, if they are not yet."""
+        if isinstance(given, TensorData):
+            return given
+        if not isinstance(given, tuple) or len(given) not in (2, 3):
+            raise DataError(f"validation is a {type(given).__name__}; expected (X, y), or (X, y, exposure)")
+        return self._measured(given[0], given[1], None, *(given[2:] or (None,)))
+
+    def _targets(self, frame: pd.DataFrame, y: Any, asked: Mapping[str, Any]) -> dict[str, Any]:
+        """What ``target`` and ``against`` are as numbers; DataError for a class that is unknown, or named twice."""
+        found = {
+            name: self._place(name, asked[name]) if isinstance(asked[name], str) else asked[name]
+            for name in ("target", "against")
+            if name in asked
+        }
+        if y is None:
+            return found
+        if found.get("target") is not None:
+            raise DataError("both y and target say which class to explain; expected one of them")
+        return {**found, "target": self._target(y, frame)}
+
+    def _place(self, name: str, label: str) -> int:
+        if label not in self._class_names:
+            known = ", ".join(self._class_names) or "no classes: give the number of the output"
+            raise DataError(f"{name} is {label!r}; expected one of {known}")
+        place: int = self._class_names.index(label)
+        return place
 
     def _measured(self, X: Any, y: Any, sensitive_features: Any, exposure: Any) -> TensorData:
         """Rows to measure on, checked and encoded."""
