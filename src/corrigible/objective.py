@@ -123,6 +123,13 @@ def _term(key: str | Callable[..., Any], given: Any) -> Term:
     return Term(method_of(key, settings, PENALTIES, "penalty"), float(weight) if is_number else weight)
 
 
+def warm_up(epochs: int, *, to: float = 1.0) -> Callable[[int], float]:
+    """A weight that rises in equal steps over the first epochs and then stays: ``to`` / epochs in the first one."""
+    if epochs < 1:
+        raise ValueError(f"epochs is {epochs}; expected at least 1")
+    return lambda epoch: to * min(1.0, (epoch + 1) / epochs)
+
+
 def objective_of(
     model: nn.Module, batch: Batch, reviewed: Batch | None, *, loss: Loss, terms: Sequence[Term], epoch: int, seed: int
 ) -> Objective:

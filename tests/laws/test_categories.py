@@ -56,9 +56,10 @@ OF_OTHER_NETWORKS = {
     "attribution_smoothness",
     "local_independence",
     "l0_norm",
+    "kl_divergence",
     "similarity_preserving",
 }
-"""Penalties of images, ensembles, gates or a teacher."""
+"""Penalties of images, ensembles, gates, distributions of weights or a teacher."""
 SEEN_BY_PENALTIES = {
     "bounded_gradient": "it searches around the row, each column on its own",
     "worst_case": "it bounds what each column on its own could do",

@@ -24,6 +24,7 @@ from corrigible.types import Batch, Columns
 SETTINGS: dict[str, dict[str, Any]] = {
     "attribution_graph": {"edges": [[0, 1], [1, 2], [0, 3]]},
     "layer_sparsity": {"share_per_layer": 0.9, "most": 0.9},
+    "kl_divergence": {"num_rows": 4},
 }
 """What must be given, or lets a few rows show what they should: the weakest units are shut on all of them."""
 CONSTANT = {"7.bias", "9.bias", "11.bias", "hidden.bias", "block.norm2.bias", "out.bias"}
@@ -48,7 +49,7 @@ WITH_FUNCTIONS = {"batchnorm_resnet", "functional_relu", "text_cnn"}
 """Networks whose activation functions are no layers."""
 REFUSED = dict.fromkeys(["grad_cam_overlap", "activation_evidence", "attribution_smoothness"], WITHOUT_IMAGES)
 REFUSED |= dict.fromkeys(["activation_norm", "layer_sparsity", "contrastive", "similarity_preserving"], WITH_FUNCTIONS)
-REFUSED["l0_norm"] = set(CASES)
+REFUSED |= {name: set(CASES) for name in ("l0_norm", "kl_divergence")}
 """penalty -> networks that it cannot be applied to and must refuse."""
 
 

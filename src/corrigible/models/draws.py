@@ -10,7 +10,8 @@ import math
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from contextvars import ContextVar
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from typing import Any
 
 import torch
 from jaxtyping import Float, Int
@@ -73,6 +74,8 @@ class PassDraws:
     seed: int
     index: Callable[[], Int[Tensor, " batch"]]
     """Returns a number for each row that determines its draws; called when first needed."""
+    moments: dict[Any, Callable[[], tuple[Tensor, Tensor]]] = field(default_factory=dict, compare=False)
+    """For each layer that draws its activations, a function that returns their mean and variance."""
 
     def normal(self, name: str, shape: tuple[int, ...], *, like: Tensor) -> Float[Tensor, " batch *shape"]:
         return row_normal(self.index().to(like.device), shape, seed=self.seed, name=name, dtype=like.dtype)
@@ -144,6 +147,16 @@ def normal_like(activation: Float[Tensor, " batch *rest"], *, name: str) -> Floa
     # Rules for nonlinear functions are about the model's own: they must not see how draws are made.
     with torch._C.DisableTorchFunction():
         return draws.normal(name, tuple(activation.shape[1:]), like=activation)
+
+
+def keep_moments(layer: Any, moments: Callable[[], tuple[Tensor, Tensor]]) -> None:
+    """Let the pass that runs keep how the layer's activations are distributed, for `Forward.moments`.
+
+    A layer calls this while it runs. Nothing is kept without gradients, or outside of a pass.
+    """
+    draws = _running.get()
+    if draws is not None and torch.is_grad_enabled():
+        draws.moments[layer] = moments
 
 
 def shared_normal_like(parameter: Float[Tensor, " *shape"], *, name: str) -> Float[Tensor, " *shape"]:

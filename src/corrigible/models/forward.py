@@ -189,6 +189,21 @@ class Forward:
         """
         return self._kept(layer)[0].shape
 
+    def moments(self, layer: str) -> tuple[Tensor, Tensor]:
+        """Mean and variance of the named layer's activations, before they are drawn (in its last call).
+
+        Raises:
+            UnsupportedModelError: no such layer ran, or its weights have no distribution.
+        """
+        _ = self._kept(layer)
+        found = self._draws.moments.get(self.model.get_submodule(layer))
+        if found is None:
+            raise UnsupportedModelError(
+                f"layer {layer!r} does not draw its activations; give its weights a distribution: bayesian(model)"
+            )
+        with self._looking_in() if self._looks_in else nullcontext():
+            return found()
+
     def _kept(self, layer: str) -> tuple[Tensor, int]:
         _ = self.outputs
         if layer not in self._activations:

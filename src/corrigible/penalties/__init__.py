@@ -28,6 +28,7 @@ from corrigible.penalties.energy_outside import energy_outside
 from corrigible.penalties.expected_gradients_on_marks import expected_gradients_on_marks
 from corrigible.penalties.grad_cam_overlap import grad_cam_overlap
 from corrigible.penalties.gradient_size import gradient_size
+from corrigible.penalties.kl_divergence import kl_divergence
 from corrigible.penalties.l0_norm import l0_norm
 from corrigible.penalties.layer_sparsity import layer_sparsity
 from corrigible.penalties.local_independence import local_independence
@@ -63,6 +64,7 @@ PENALTIES: dict[str, Callable[..., Any]] = {
         weight_norm,
         activation_norm,
         l0_norm,
+        kl_divergence,
         layer_sparsity,
         contrastive,
         similarity_preserving,

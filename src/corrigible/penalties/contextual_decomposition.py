@@ -15,6 +15,7 @@ from corrigible.declarations import declared
 from corrigible.explanations.marks.shares import mean_over_marked
 from corrigible.models.affine import centred_at_zero
 from corrigible.models.decomposition import contribution
+from corrigible.models.draws import PassDraws, drawing_from
 from corrigible.models.forward import Forward, centred
 from corrigible.models.modes import like_parameters
 from corrigible.types import Batch
@@ -37,13 +38,17 @@ def contextual_decomposition(forward: Forward, batch: Batch) -> Float[Tensor, ""
     assert batch.irrelevant is not None
     x = like_parameters(batch.x.detach(), forward.model)
     part = torch.where(batch.irrelevant, centred(x, batch.columns), 0.0)
+    # Layers that draw get the draws of the pass.
+    with drawing_from(PassDraws(forward.seed, lambda: batch.index)):
+        contributed = _contributed(forward, x, part)
+    return mean_over_marked(contributed.abs().mean(dim=1), batch.irrelevant)
+
+
+def _contributed(forward: Forward, x: Tensor, part: Tensor) -> Float[Tensor, " batch output"]:
     task = forward.task
     if task.name == "classes":
-        _, contributed = contribution(forward.model, x, part)
-        contributed = contributed - contributed.mean(dim=1, keepdim=True)
-    else:
-        with centred_at_zero(forward.model):
-            _, contributed = contribution(
-                forward.model, x, part, read=lambda output: task.standard(task.outputs(output))
-            )
-    return mean_over_marked(contributed.abs().mean(dim=1), batch.irrelevant)
+        _, found = contribution(forward.model, x, part)
+        return found - found.mean(dim=1, keepdim=True)
+    with centred_at_zero(forward.model):
+        _, found = contribution(forward.model, x, part, read=lambda output: task.standard(task.outputs(output)))
+    return found

@@ -141,6 +141,7 @@ PROVIDERS: Mapping[str, Callable[[Known], Any]] = {
     "class_means": _class_means,
     "input_range": _input_range,
     "cues": _cues,
+    "num_rows": lambda known: len(known.dataset),
 }
 
 
