@@ -12,8 +12,9 @@ from torch import Tensor, nn
 from corrigible.data.dataset import TensorData
 from corrigible.errors import DataError, RecipeError
 from corrigible.evaluation import difference, evaluate, measure, observations_for
-from corrigible.metrics import METRICS, accuracy, expected_calibration_error
+from corrigible.metrics import METRICS, accuracy, expected_calibration_error, gaps_of
 from corrigible.observations import OBSERVATIONS, Observations, gather
+from corrigible.tasks import task_named
 from corrigible.types import Feedback, Pixels
 from of_tasks import CHOICES, SAID, data_of, model_of
 
@@ -30,10 +31,17 @@ FEEDBACK += [Feedback(RELEVANT, "relevant", row=row) for row in (5, 9)]
 NEEDING = {
     "ordered_classes": ("quadratic_kappa",),
     "several_labels": ("label_accuracy", "exact_match", "macro_f1", "macro_auc"),
-    "amounts": ("mean_absolute_error", "root_mean_squared_error", "r2", "group_mean_gap", "spearman"),
+    "amounts": ("mean_absolute_error", "root_mean_squared_error", "r2", "spearman"),
     "normal": ("interval_coverage",),
     "quantiles": ("mean_pinball_loss", "quantile_calibration_error"),
-    "counts": ("mean_poisson_deviance", "deviance_explained", "gini", "mean_tweedie_deviance"),
+    "counts": (
+        "mean_poisson_deviance",
+        "deviance_explained",
+        "gini",
+        "mean_tweedie_deviance",
+        "group_mean_gap",
+        "group_balance_gap",
+    ),
     "positive_amounts": ("mean_gamma_deviance",),
     "ranking": ("pair_accuracy",),
 }
@@ -300,7 +308,9 @@ def test_every_task_has_metrics_that_are_measured_by_default(choice):
     data = data_of(choice)
     model = model_of(data)
     found = evaluate(model, data, feedback=SAID, num_resamples=30)
-    assert tuple(m.metric for m in found) == data.task.metrics
+    names = tuple(m.metric for m in found)
+    assert names[: len(data.task.metrics)] == data.task.metrics
+    assert set(names[len(data.task.metrics) :]) <= set(gaps_of(data.task))
     assert all(math.isfinite(m.value) and m.low <= m.high and m.count > 0 for m in found), found
     assert measure(gather(model, data, feedback=SAID), num_resamples=30) == found
     after = gather(model, data, feedback=SAID)
@@ -398,11 +408,27 @@ def test_what_is_measured_by_default_asks_for_groups_only_where_there_are_some()
     without = [found.metric for found in evaluate(model, (x, y), num_resamples=0)]
     with_groups = [found.metric for found in evaluate(model, (x, y, group), num_resamples=0)]
     assert not any("group" in name for name in without)
-    assert [name for name in with_groups if "group" not in name] == without
-    assert {"macro_group_accuracy", "worst_group_accuracy"} <= set(with_groups)
+    assert [name for name in with_groups if "group" not in name and not name.endswith("difference")] == without
+    assert {"macro_group_accuracy", "worst_group_accuracy", *gaps_of(task_named("classes", y))} <= set(with_groups)
 
 
 def test_of_two_classes_the_positive_one_is_named():
     model, rows = torch.nn.Linear(2, 2), TensorData(torch.randn(20, 2), torch.arange(20) % 2, class_names=("no", "yes"))
     told = {m.metric: m.note for m in evaluate(model, rows, metrics=["recall", "accuracy"], num_resamples=0)}
     assert told == {"recall": "the positive class is yes", "accuracy": ""}
+
+
+@pytest.mark.parametrize(
+    ("choice", "gaps"),
+    [
+        ("ordered_classes", {"group_accuracy_gap", "group_loss_gap"}),
+        ("several_labels", {"group_loss_gap"}),
+        ("counts", {"group_mean_gap", "group_balance_gap", "group_loss_gap"}),
+        ("ranking", set()),
+    ],
+)
+def test_of_groups_all_differences_that_mean_something_are_measured(choice, gaps):
+    data = data_of(choice)
+    found = {m.metric: m for m in evaluate(model_of(data), data, num_resamples=20)}
+    assert {name for name in found if name.endswith(("_gap", "_difference"))} == gaps
+    assert all(found[name].low is not None for name in gaps)

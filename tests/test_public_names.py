@@ -61,6 +61,9 @@ def calls(folder):
         "Verdict": lambda: corrigible.Verdict(**vars(CORRECTED)),
         "compare": lambda: corrigible.compare(model, (x, y), [feedback], test=(x, y), methods={}, epochs=1),
         "correct": lambda: corrigible.correct(model, (x, y), [feedback], epochs=1),
+        "discrimination_free_price": lambda: corrigible.discrimination_free_price(
+            lambda r: r["a"], frame, attributes="b"
+        ),
         "distil": lambda: corrigible.distil(model, (x, y), model=model, epochs=1),
         "encode": lambda: corrigible.encode(frame, corrigible.encoder_of(frame, target="b")),
         "encoder_of": lambda: corrigible.encoder_of(frame, target="b"),
@@ -72,10 +75,13 @@ def calls(folder):
         ),
         "fit": lambda: list(corrigible.fit(model, lambda epoch: iter([batch]), optimizer=optimizer, epochs=1)),
         "limit_influence": lambda: corrigible.limit_influence(model, (x, y), inputs=feedback.region, removal="mean"),
+        "predicted_over_observed": lambda: corrigible.predicted_over_observed([1, 2], [1, 2], ["a", "b"]),
+        "price_changes": lambda: corrigible.price_changes([1, 2], [2, 1], ["a", "b"]),
         "review": lambda: find_spec("anywidget") and corrigible.review(model, (x, y)),
         "seal": lambda: corrigible.seal(model, folder / "sealed"),
         "suspects": lambda: corrigible.suspects(model, (x, y)),
         "text_data": lambda: corrigible.text_data(["a b", "a c"], ["p", "q"]),
+        "transported_prices": lambda: corrigible.transported_prices([1, 2, 3, 4], ["a", "a", "b", "b"]),
         "train": lambda: corrigible.train(model, (x, y), epochs=1),
         "verify": lambda: corrigible.verify(folder / "sealed"),
     }

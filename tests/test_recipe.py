@@ -327,11 +327,19 @@ def test_a_task_that_cannot_be_used_is_refused_in_one_line(task, settings, said)
 
 def test_metrics_that_are_not_named_are_those_of_the_task():
     y = torch.tensor([0, 1])
-    amounts, classes = (TensorData(torch.zeros(2, 1), y, task=name).task for name in ("amounts", "classes"))
-    assert metrics_of(with_task(""), amounts) == amounts.metrics
+    amounts, classes = (TensorData(torch.zeros(2, 1), y, task=name) for name in ("amounts", "classes"))
+    assert metrics_of(with_task(""), amounts) == amounts.task.metrics
     assert "flip_rate" in metrics_of(with_task(""), classes)
     named = with_task('[evaluate]\nmetrics = ["accuracy"]')
     assert metrics_of(named, amounts) == ("accuracy",)
+
+
+def test_one_difference_between_groups_is_measured_with_all_others():
+    data = TensorData(torch.zeros(4, 1), torch.tensor([0, 1, 0, 1]), torch.tensor([0, 0, 1, 1]))
+    of_gap, of_none = (with_task(f'[evaluate]\nmetrics = ["{name}"]') for name in ("group_prob_gap", "accuracy"))
+    assert {"equalized_odds_difference", "group_loss_gap"} <= set(metrics_of(of_gap, data))
+    assert "group_loss_gap" in metrics_of(with_task(""), data)
+    assert metrics_of(of_none, data) == ("accuracy",)
 
 
 def test_a_target_that_is_no_column_is_refused(tmp_path):

@@ -20,6 +20,10 @@ if TYPE_CHECKING:
     from corrigible.explanations.explaining import explain as explain
     from corrigible.explanations.words import explain_texts as explain_texts
     from corrigible.feedback.store import FeedbackStore as FeedbackStore
+    from corrigible.prices.discrimination_free import discrimination_free_price as discrimination_free_price
+    from corrigible.prices.price_changes import price_changes as price_changes
+    from corrigible.prices.price_level import predicted_over_observed as predicted_over_observed
+    from corrigible.prices.transport import transported_prices as transported_prices
     from corrigible.protocols.comparisons.comparing import compare as compare
     from corrigible.protocols.corrections.correction import correct as correct
     from corrigible.protocols.corrections.verdict import Verdict as Verdict
@@ -52,6 +56,7 @@ _HOME = {
     "Verdict": "protocols.corrections.verdict",
     "compare": "protocols.comparisons.comparing",
     "correct": "protocols.corrections.correction",
+    "discrimination_free_price": "prices.discrimination_free",
     "distil": "protocols.distilling",
     "encode": "data.table",
     "encoder_of": "data.table",
@@ -61,11 +66,14 @@ _HOME = {
     "find_another_explanation": "protocols.retraining.find_another_explanation",
     "fit": "training",
     "limit_influence": "protocols.limiting.limit_influence",
+    "predicted_over_observed": "prices.price_level",
+    "price_changes": "prices.price_changes",
     "review": "reviewing",
     "seal": "sealing",
     "suspects": "regions.suspects",
     "text_data": "data.text",
     "train": "protocols.fresh_training",
+    "transported_prices": "prices.transport",
     "verify": "sealing",
 }
 

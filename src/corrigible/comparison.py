@@ -1,7 +1,7 @@
 """Measurements of several models side by side, formatted for display."""
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from typing import NamedTuple
 
 from markupsafe import Markup
@@ -9,15 +9,20 @@ from markupsafe import Markup
 from corrigible.figures import dot_and_whisker, number, scale_of, short_number
 from corrigible.types import Measurement
 
-IN_UNIT = ("mean_absolute_error", "root_mean_squared_error", "mean_pinball_loss")
+IN_UNIT = ("mean_absolute_error", "root_mean_squared_error", "mean_pinball_loss", "group_mean_gap")
 """Metrics in the unit of the labels."""
 
 
+GAPS = (
+    *("demographic_parity_difference", "equal_opportunity_difference", "equalized_odds_difference"),
+    *("group_accuracy_gap", "group_prob_gap", "group_calibration_gap", "group_loss_gap"),
+    *("group_mean_gap", "group_balance_gap"),
+)
+"""Differences between groups."""
 LOWER_IS_BETTER = frozenset(
     (
         *("expected_calibration_error", "quantile_calibration_error", "mean_loss", "mean_swapped_loss"),
-        *("demographic_parity_difference", "equalized_odds_difference", "group_accuracy_gap", "group_prob_gap"),
-        *("group_mean_gap", "flip_rate", "flip_effect", "mean_shift", "attribution_overlap", "mean_deletion_auc"),
+        *(*GAPS, "flip_rate", "flip_effect", "mean_shift", "attribution_overlap", "mean_deletion_auc"),
         *("mean_absolute_error", "root_mean_squared_error", "mean_pinball_loss"),
         *("mean_poisson_deviance", "mean_gamma_deviance", "mean_tweedie_deviance"),
     )
@@ -53,6 +58,8 @@ class Cell(NamedTuple):
     interval: str = ""
     figure: Markup = Markup("")
     note: str = ""
+    is_opened: bool = False
+    """Whether it is a difference between groups that a correction made larger."""
 
 
 class ComparisonRow(NamedTuple):
@@ -69,21 +76,34 @@ class ComparisonRow(NamedTuple):
     cells: list[Cell]
 
 
-def comparison(models: Sequence[Sequence[Measurement]], unit: str = "") -> list[ComparisonRow]:
+def comparison(
+    models: Sequence[Sequence[Measurement]], unit: str = "", *, opened: Collection[str] = ()
+) -> list[ComparisonRow]:
     """One row per metric and part, in the order in which they first appear; a metric's parts stay together.
 
     Args:
         unit: of the labels, for errors.
+        opened: differences between groups that are larger for the second model than for the first.
     """
     found: dict[str, dict[str, dict[int, Measurement]]] = {}
     for place, measurements in enumerate(models):
         for m in measurements:
             found.setdefault(m.metric, {}).setdefault(m.part, {})[place] = m
     return [
-        _row(by_model, len(models), unit, _scale([m for by_model in by_part.values() for m in by_model.values()]))
-        for by_part in found.values()
+        _marked(
+            _row(by_model, len(models), unit, _scale([m for by_model in by_part.values() for m in by_model.values()])),
+            metric in opened,
+        )
+        for metric, by_part in found.items()
         for by_model in by_part.values()
     ]
+
+
+def _marked(row: ComparisonRow, is_opened: bool) -> ComparisonRow:
+    """The row, with the second model's cell marked."""
+    if not is_opened or row.part or len(row.cells) < 2:
+        return row
+    return row._replace(cells=[row.cells[0], row.cells[1]._replace(is_opened=True), *row.cells[2:]])
 
 
 def is_improvement(change: Measurement) -> bool | None:

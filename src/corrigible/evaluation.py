@@ -14,7 +14,7 @@ from corrigible.data.dataset import as_dataset, task_of
 from corrigible.errors import RecipeError, unknown
 from corrigible.intervals import percentile_interval, require_few, resamples
 from corrigible.methods import method_named, settings_of
-from corrigible.metrics import LABELS, METRICS, OWN_INTERVALS
+from corrigible.metrics import LABELS, METRICS, OWN_INTERVALS, usual_metrics
 from corrigible.observations import (
     OBSERVATIONS,
     Observations,
@@ -55,8 +55,8 @@ def evaluate(
 
     Args:
         metrics: a list of names in ``METRICS``, ``module:function`` names, or functions whose arguments name the
-            observations; None for what the task of the data set measures by default, without metrics of groups where
-            the data has none.
+            observations; None for what the task measures by default, and of data with groups all differences between
+            them that mean something for it.
 
     Raises:
         RecipeError: an unknown metric, or one that asks for an unknown observation.
@@ -68,7 +68,7 @@ def evaluate(
     observations = gather(
         model,
         dataset,
-        names=observations_for(task_of(dataset).metrics if metrics is None else metrics),
+        names=observations_for(usual_metrics(task_of(dataset)) if metrics is None else metrics),
         feedback=feedback,
         method=method,
         explainer_settings=explainer_settings,
@@ -202,10 +202,11 @@ def _all_questions(observations: Observations, metrics: Any) -> list[_Question]:
     return [question for metric in chosen for question in _questions(observations, *_resolved(metric))]
 
 
-def _usual(observations: Observations) -> list[str | Metric]:
+def _usual(observations: Observations) -> list[str]:
     """The metrics of the task; those that need groups only where there are any."""
-    has_groups = not missing(observations, ("group",))
-    return [name for name in observations.task.metrics if has_groups or "group" not in _needs(*_resolved(name))]
+    has_groups, probs = not missing(observations, ("group",)), observations.everywhere.get("probs")
+    usual = usual_metrics(observations.task, 0 if probs is None else probs.shape[1])
+    return [name for name in usual if has_groups or "group" not in _needs(*_resolved(name))]
 
 
 def _questions(observations: Observations, name: str, metric: Metric) -> Iterator[_Question]:

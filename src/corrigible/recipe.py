@@ -5,12 +5,13 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
+import torch
 from torch import nn
 
-from corrigible.data.dataset import as_dataset, labelled
+from corrigible.data.dataset import all_labels, as_dataset, labelled, rows_of, task_of
 from corrigible.data.kinds import KINDS
 from corrigible.data.labelling import labelled_as
-from corrigible.data.protocol import Dataset
+from corrigible.data.protocol import Dataset, class_names_of
 from corrigible.data.table_targets import require_classes, require_target
 from corrigible.errors import DataError, RecipeError, unknown
 from corrigible.explanations import EXPLAINERS
@@ -18,7 +19,7 @@ from corrigible.explanations.explaining import SHARED_SETTINGS
 from corrigible.folders import require_plain
 from corrigible.intervals import MOST_RESAMPLES
 from corrigible.methods import method_named, settings_of, with_settings
-from corrigible.metrics import METRICS
+from corrigible.metrics import METRICS, gaps_of
 from corrigible.models import MODELS
 from corrigible.models.building import built
 from corrigible.progress import begun
@@ -27,7 +28,6 @@ from corrigible.protocols.schedule import Schedule, require_range
 from corrigible.protocols.written import written_augment, written_for_training, written_penalties
 from corrigible.recipe_keys import USUAL_EXPLAINER, content_of, labels_of, notes_of
 from corrigible.tasks import TASKS, named_with_settings
-from corrigible.types import Task
 
 METRICS_OF_CLASSES = ("accuracy", "flip_rate", "attribution_overlap", "expected_calibration_error")
 """What is measured for classes if the recipe does not say; for other tasks it is `Task.metrics`."""
@@ -216,9 +216,18 @@ def _evaluation(content: Mapping[str, Any]) -> Evaluation:
     return _section(Evaluation, {**content, "metrics": tuple(metrics)}, "[evaluate]")  # type: ignore[no-any-return]
 
 
-def metrics_of(recipe: Recipe, task: Task) -> tuple[str, ...]:
-    """The metrics that the recipe names; otherwise those of the task."""
-    return recipe.evaluate.metrics or (METRICS_OF_CLASSES if task.name == "classes" else task.metrics)
+def metrics_of(recipe: Recipe, data: Dataset) -> tuple[str, ...]:
+    """The metrics that the recipe names; otherwise those of the task.
+
+    Of data with groups, a recipe that names no metric, or one difference between groups, gets all of these differences:
+    closing one can open another.
+    """
+    task, named = task_of(data), recipe.evaluate.metrics
+    found = named or (METRICS_OF_CLASSES if task.name == "classes" else task.metrics)
+    if rows_of(data, torch.tensor([0])).group is None or (named and set(named).isdisjoint(gaps_of(task))):
+        return found
+    num_classes = len(class_names_of(data) or ()) or int(all_labels(data).max()) + 1
+    return tuple(dict.fromkeys([*found, *gaps_of(task, num_classes)]))
 
 
 def load_data(recipe: Recipe, folder: Any, split: str) -> Dataset:

@@ -18,6 +18,7 @@ from corrigible.plots.page import as_image
 from corrigible.rendered import rendered
 from corrigible.reported_confusion import classes_used, confusion_table
 from corrigible.reported_feedback import features_of, feedback_counts, feedback_features, feedback_masks, feedback_notes
+from corrigible.reported_gaps import opened_gaps, told_of_gaps
 from corrigible.training import Epoch
 from corrigible.types import Feedback, Measurement
 
@@ -110,6 +111,8 @@ class ReportContent:
     """Of the labels, if they are amounts."""
     models: tuple[ReportedModel, ...] = ()
     """The model before correction, then the corrected one, then others."""
+    changes: tuple[Measurement, ...] = ()
+    """The paired changes from the first model to the second."""
     explanation: str = ""
     """What the attributions are, in one sentence."""
     map_explanation: str = ""
@@ -140,7 +143,9 @@ def render(content: ReportContent) -> str:
     Raises:
         ValueError: a heat map that is not an image, or a confusion matrix without a name for each class.
     """
-    rows = comparison([model.measurements for model in content.models], content.unit)
+    measured = [model.measurements for model in content.models]
+    compared = (measured[0], measured[1], content.changes) if len(measured) > 1 else ((), (), ())
+    rows = comparison(measured, content.unit, opened=opened_gaps(compared[0], content.changes))
     heatmaps, colour_scale = _heatmaps(content.heatmaps)
     shares, longest, num_left_out = _share_rows(content)
     confusions = [
@@ -152,6 +157,7 @@ def render(content: ReportContent) -> str:
     return rendered(
         "report.html.jinja",
         content=content,
+        opened=list(told_of_gaps(*compared, content.unit)),
         names=[_name(content, 0, "before"), _name(content, 1, "after")],
         colours=figures.COLOURS,
         tables=[("All rows", [r for r in rows if not r.part]), ("By class or group", [r for r in rows if r.part])],

@@ -114,7 +114,7 @@ SYNONYMS: Mapping[str, Mapping[str, str]] = {
         "disparate_impact": "demographic_parity_difference",
         "equalized_odds": "equalized_odds_difference",
         "equalised_odds": "equalized_odds_difference",
-        "equal_opportunity": "equalized_odds_difference",
+        "equal_opportunity": "equal_opportunity_difference",
         "worst_group": "worst_group_accuracy",
         "mse": "root_mean_squared_error",
         "mean_squared_error": "root_mean_squared_error",

@@ -64,7 +64,8 @@ WORKED_AMOUNTS = {
     "deviance_explained": 1 - POISSON / (2 * (7 * math.log(0.9) + 3 * math.log(1.35))),  # the mean rate is 20 / 9
     "mean_gamma_deviance": (5.5 - LN2 - 2 * LN3) / 4.5,
     "mean_tweedie_deviance": (4 * (2**0.5 - 1) ** 2 + (2 - 2**0.5) ** 2 + 4 * (3**0.5 - 1) ** 2) / 4.5,
-    "group_mean_gap": 2.5 - 1.5,
+    "group_mean_gap": 3 / 1.5 - 5 / 3,
+    "group_balance_gap": 5 / 6 - 3 / 4,
     "spearman": 1.5 / math.sqrt(4.5 * 5),  # ranks 1.5, 4, 3, 1.5 and 2, 4, 1, 3
     "pair_accuracy": 2.5 / 3,  # rows 0 and 3 tie
     "gini": (1 - 9.5 / 9) / (1 - 8.3 / 9),
@@ -92,6 +93,9 @@ WORKED = {
     "equalized_odds_difference": max(1 - 1 / 2, 1 / 2 - 1 / 3),
     "group_accuracy_gap": 3 / 4 - 3 / 5,
     "group_prob_gap": 2.6 / 4 - 2.04 / 5,
+    "equal_opportunity_difference": 1 - 1 / 2,
+    "group_calibration_gap": (2.6 - 2) / 4 - (2.04 - 2) / 5,
+    "group_loss_gap": 3.2 / 5 - 0.9 / 4,
     "flip_rate": 2.75 / 9,
     "swapped_accuracy": 5.5 / 9,
     "attribution_overlap": 2.8 / 8,

@@ -3,8 +3,12 @@ import torch
 
 from corrigible.metrics import (
     demographic_parity_difference,
+    equal_opportunity_difference,
     equalized_odds_difference,
     group_accuracy_gap,
+    group_balance_gap,
+    group_calibration_gap,
+    group_loss_gap,
     group_mean_gap,
     group_prob_gap,
 )
@@ -53,4 +57,39 @@ def test_equalized_odds_needs_two_rows_of_each_label_in_two_groups():
 
 def test_means_of_amounts_differ_too():
     amounts = 100 * PROBS[:, 0]
-    assert group_mean_gap(amounts, GROUP).item() == pytest.approx(spread(amounts))
+    assert group_mean_gap(amounts, torch.ones(120), GROUP).item() == pytest.approx(spread(amounts))
+
+
+def test_means_of_amounts_count_by_exposure():
+    amounts, exposure = 100 * PROBS[:, 0], 0.1 + PROBS[:, 1]
+    means = [(amounts * exposure)[g == GROUP].sum().item() / exposure[g == GROUP].sum().item() for g in range(3)]
+    assert group_mean_gap(amounts, exposure, GROUP).item() == pytest.approx(max(means) - min(means))
+
+
+def test_balance_is_the_ratio_of_sums_and_is_undefined_where_nothing_was_observed():
+    predicted, y = torch.tensor([1.0, 2, 3, 1]), torch.tensor([1.0, 1, 3, 3])
+    exposure, group = torch.tensor([1.0, 0.5, 1, 1]), torch.tensor([0, 0, 1, 1])
+    assert group_balance_gap(predicted, y, exposure, group).item() == pytest.approx(2 / 2 - 4 / 6)
+    assert group_balance_gap(predicted, torch.tensor([0.0, 0, 3, 3]), exposure, group).isnan()
+
+
+def test_a_calibrated_group_has_the_rate_it_is_said_to_have():
+    assert group_calibration_gap(PROBS, Y, GROUP).item() == pytest.approx(spread(PROBS[:, 1] - Y))
+    assert group_loss_gap(PROBS[:, 0], GROUP).item() == pytest.approx(spread(PROBS[:, 0]))
+    assert equal_opportunity_difference(PREDICTED, Y, GROUP).item() == pytest.approx(spread(PREDICTED, Y == 1))
+
+
+def test_values_are_those_of_fairlearn():
+    theirs = pytest.importorskip("fairlearn.metrics")
+    rows = {"y_true": Y.numpy(), "y_pred": PREDICTED.numpy(), "sensitive_features": GROUP.numpy()}
+    assert demographic_parity_difference(PREDICTED, GROUP).item() == pytest.approx(
+        theirs.demographic_parity_difference(**rows)
+    )
+    for ours in (equalized_odds_difference, equal_opportunity_difference):
+        expected = getattr(theirs, ours.__name__)(**rows)
+        assert ours(PREDICTED, Y, GROUP).item() == pytest.approx(expected)
+    accuracy = theirs.MetricFrame(metrics=lambda y, p: (y == p).mean(), **rows)
+    assert group_accuracy_gap(PREDICTED, Y, GROUP).item() == pytest.approx(accuracy.difference())
+    probs = rows | {"y_pred": PROBS[:, 1].double().numpy()}
+    selected = theirs.MetricFrame(metrics=theirs.mean_prediction, **probs)
+    assert group_prob_gap(PROBS, GROUP).item() == pytest.approx(selected.difference())

@@ -32,12 +32,14 @@ from corrigible.plots import (
     method_scatter,
     page,
     partial_dependence,
+    price_changes,
     surrogate_bars,
     surrogate_tree,
     waterfall,
 )
 from corrigible.plots.method_scatter import MethodResult
 from corrigible.plots.page import svg_of
+from corrigible.prices.price_changes import price_changes as prices_of
 from corrigible.types import Columns
 from drawn import HOSTILE, outside, row_names, texts, unnamed_axes
 
@@ -109,6 +111,9 @@ PLOTS = {
     "dependence_lines": lambda: dependence_lines(
         torch.arange(3.0), noise(40, 3), feature=HOSTILE, categories=[HOSTILE] * 3, label=HOSTILE
     ),
+    "price_changes": lambda: price_changes(
+        prices_of(torch.rand(60), torch.rand(60), [HOSTILE, "_b", "$c"] * 20, num_resamples=9), title=HOSTILE
+    ),
     "surrogate_tree": lambda: surrogate_tree(
         tree_surrogate(network(), rows(64), columns=TABLE, samples=200, class_names=[HOSTILE, "b"]), title=HOSTILE
     ),
@@ -152,6 +157,7 @@ def plain_plots() -> dict[str, Figure]:
         "partial_dependence": partial_dependence([dependence_of(model, rows(), "age", columns=PLAIN)]),
         "attack_curves": attack_curves([0.0, 0.1], {"right_reasons": torch.rand(2, 2)}),
         "method_scatter": method_scatter([MethodResult("right_reasons", 0.9, 0.8, 0.95, 0.2, 1.4)]),
+        "price_changes": price_changes(prices_of(torch.rand(60), torch.rand(60), ["f", "m"] * 30, num_resamples=9)),
         "surrogate_tree": surrogate_tree(tree_surrogate(model, rows(64), **shown)),
         "surrogate_tree_of_scores": surrogate_tree(tree_surrogate(model, rows(64), target=1, **shown)),
         "surrogate_bars": surrogate_bars(linear_surrogate(model, rows(64), **shown)),
@@ -170,7 +176,7 @@ def test_readers_meet_no_name_of_the_code_and_every_axis_with_numbers_says_what_
 def test_what_colours_bands_and_whiskers_mean_stands_in_the_figure() -> None:
     said = {name: " ".join(text.get_text() for text in texts(figure)) for name, figure in plain_plots().items()}
     signed = ("heat_map", "heat_map_alone", "importance_flow", "waterfall", "coloured_text", "surrogate_bars")
-    uncertain = ("mean_bars", "importance", "attack_curves", "deletion_insertion", "method_scatter")
+    uncertain = ("mean_bars", "importance", "attack_curves", "deletion_insertion", "method_scatter", "price_changes")
     assert [name for name in signed if "red" not in said[name]] == []
     assert [name for name in uncertain if "95 % interval" not in " ".join(said[name].split())] == []
 

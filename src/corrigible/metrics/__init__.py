@@ -19,6 +19,8 @@ from corrigible.metrics._labels import (
     SEVERAL_LABELS,
     Labels,
 )
+from corrigible.metrics._usual import gaps_of as gaps_of
+from corrigible.metrics._usual import usual_metrics as usual_metrics
 from corrigible.metrics.accuracy import (
     accuracy,
     class_accuracy,
@@ -49,8 +51,12 @@ from corrigible.metrics.explanations import (
 )
 from corrigible.metrics.fairness import (
     demographic_parity_difference,
+    equal_opportunity_difference,
     equalized_odds_difference,
     group_accuracy_gap,
+    group_balance_gap,
+    group_calibration_gap,
+    group_loss_gap,
     group_mean_gap,
     group_prob_gap,
 )
@@ -82,9 +88,11 @@ OF_CLASSES = (
     auc,
     expected_calibration_error,
     demographic_parity_difference,
+    equal_opportunity_difference,
     equalized_odds_difference,
     group_accuracy_gap,
     group_prob_gap,
+    group_calibration_gap,
     flip_rate,
     swapped_accuracy,
     flip_effect,
@@ -98,9 +106,11 @@ OF_AMOUNTS = (
     mean_gamma_deviance,
     mean_tweedie_deviance,
     group_mean_gap,
+    group_balance_gap,
 )
 OF_ANY_LABELS = (
     mean_loss,
+    group_loss_gap,
     mean_shift,
     mean_swapped_loss,
     attribution_overlap,

@@ -33,6 +33,20 @@ def small_groups_by_label(y: Int[Tensor, " n"], group: Int[Tensor, " n"]) -> Ite
         yield from _small(f"left out, with fewer than two rows {what}", group[rows], group)
 
 
+def small_groups_of_the_class(y: Int[Tensor, " n"], group: Int[Tensor, " n"]) -> Iterator[Unmeasured]:
+    """Groups with fewer than two rows that have label 1."""
+    yield from _small("left out, with fewer than two rows of label 1", group[y == 1], group)
+
+
+def groups_without_balance(y: Float[Tensor, " n"], group: Int[Tensor, " n"]) -> Iterator[Unmeasured]:
+    """Groups of a single row, and others whose labels do not sum to more than 0."""
+    yield from small_groups(group)
+    values, place = group.unique(return_inverse=True)
+    has_none = (place.bincount(weights=y.double()) <= 0) & (place.bincount() >= 2)
+    if bool(has_none.any()):
+        yield Unmeasured("labels that do not sum to more than 0", "group", tuple(values[has_none].tolist()))
+
+
 def groups_of_one_row(group: Int[Tensor, " n"]) -> Iterator[Unmeasured]:
     """Groups whose rate is that of a single row."""
     yield from _small("measured on a single row", group, group)
@@ -160,14 +174,19 @@ def _is_constant(values: Tensor) -> bool:
 
 OF_THE_POSITIVE_CLASS = (
     *("precision", "recall", "f1"),
-    *("demographic_parity_difference", "equalized_odds_difference", "group_prob_gap"),
+    *("demographic_parity_difference", "equal_opportunity_difference", "equalized_odds_difference"),
+    *("group_prob_gap", "group_calibration_gap"),
 )
 """Metrics of two classes that are about the second."""
 UNMEASURED: dict[str, Callable[..., Iterator[Unmeasured]]] = {
     "demographic_parity_difference": small_groups,
     "group_accuracy_gap": small_groups,
     "group_prob_gap": small_groups,
+    "group_calibration_gap": small_groups,
+    "group_loss_gap": small_groups,
     "group_mean_gap": small_groups,
+    "group_balance_gap": groups_without_balance,
+    "equal_opportunity_difference": small_groups_of_the_class,
     "equalized_odds_difference": small_groups_by_label,
     "macro_group_accuracy": groups_of_one_row,
     "worst_group_accuracy": groups_of_one_row,

@@ -18,6 +18,7 @@ from corrigible.plots.interaction_matrix import interaction_matrix
 from corrigible.plots.mean_bars import mean_bars
 from corrigible.plots.method_scatter import method_scatter
 from corrigible.plots.page import page
+from corrigible.plots.price_changes import price_changes
 from corrigible.plots.style import describe, description
 from corrigible.plots.surrogate_bars import surrogate_bars
 from corrigible.plots.surrogate_tree import surrogate_tree
@@ -41,6 +42,7 @@ __all__ = [
     "method_scatter",
     "page",
     "partial_dependence",
+    "price_changes",
     "surrogate_bars",
     "surrogate_tree",
     "table_html",

@@ -210,7 +210,7 @@ def _train(setting: _Setting, name: str, method: Mapping[str, Any]) -> Iterator[
         save_weights(found.model, draft.folder / "weights.safetensors")
         draft.record["swap_score"] = found.swap_score
         task = task_of(setting.test)
-        metrics = tuple(dict.fromkeys([*compared_metrics(task), *metrics_of(recipe, task)]))
+        metrics = tuple(dict.fromkeys([*compared_metrics(task), *metrics_of(recipe, setting.test)]))
         observations = gathered(with_background(study), found.model, setting.test, setting.test_feedback, metrics, seed)
         measurements = measure(observations, metrics, num_resamples=recipe.evaluate.num_resamples, seed=seed)
         draft.write_json("measurements.json", [dataclasses.asdict(measurement) for measurement in measurements])

@@ -122,7 +122,7 @@ def _measured(evaluated: _Evaluated) -> Generator[Measured, None, list[dict[str,
     """Yield each measurement; return the record of each model."""
     recipe, data, feedback, seed = evaluated.recipe, evaluated.data, evaluated.feedback, evaluated.seed
     metrics, settings = (
-        metrics_of(recipe, task_of(data)),
+        metrics_of(recipe, data),
         {"num_resamples": recipe.evaluate.num_resamples, "seed": seed},
     )
     results: list[dict[str, Any]] = []

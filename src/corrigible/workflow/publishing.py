@@ -162,6 +162,7 @@ def _content(study: Study, evaluation: Run) -> ReportContent:
         notes=(*recipe.notes, *_decision(study, corrected)),
         unit=words.unit,
         models=models,
+        changes=tuple(measured),
         explanation=_explanation(recipe, words, results),
         map_explanation=_map_explanation(results, words, heatmaps),
         heatmaps=heatmaps,
