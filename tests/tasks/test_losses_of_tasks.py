@@ -102,6 +102,17 @@ def test_quantiles_have_the_pinball_loss_of_scikit_learn() -> None:
     assert task.observed(crossed)["predicted"].tolist() == predicted[:, 1].tolist()
 
 
+def test_each_quantile_begins_in_a_unit_of_its_own() -> None:
+    generator = torch.Generator().manual_seed(0)
+    normal = 5 + 3 * torch.randn(20_000, generator=generator)
+    assert task_named("quantiles", normal).start[1] == pytest.approx((3, 3, 3), rel=0.05)
+    skewed = (2 * torch.randn(20_000, generator=generator)).exp()
+    low, middle, high = task_named("quantiles", skewed).start[1]
+    assert 2 * low < middle < high / 3 and high < skewed.std()
+    assert min(task_named("quantiles", torch.tensor([0.0] * 99 + [1.0])).start[1]) > 0
+    assert min(task_named("quantiles", torch.ones(9)).start[1]) > 0
+
+
 def test_several_labels_have_the_log_loss_of_each() -> None:
     y, logits = GENERATOR.integers(0, 2, (50, 3)), GENERATOR.normal(0, 2, (50, 3))
     task, probs = task_named("several_labels", torch.tensor(y)), 1 / (1 + np.exp(-logits))

@@ -20,6 +20,9 @@ from corrigible.tasks._labels import (
 )
 from corrigible.types import Task
 
+LEAST_SCALE = 1e-3
+"""The least unit of an output, in standard deviations of the labels."""
+
 
 def quantiles(y: Any, *, levels: Sequence[float] = (0.1, 0.5, 0.9), unit: str = "") -> Task:
     """The task of predicting quantiles of an amount.
@@ -27,6 +30,10 @@ def quantiles(y: Any, *, levels: Sequence[float] = (0.1, 0.5, 0.9), unit: str = 
     Outputs are one number per level, (batch, level), in the unit of the labels. They are read in ascending order, so
     quantiles never cross (rearrangement, Chernozhukov, Fernández-Val and Galichon 2010). The loss is the pinball loss
     averaged over the levels (Koenker and Bassett 1978), in units of the labels' standard deviation.
+
+    Outputs begin at the labels' quantiles, each in a unit of its own: the standard deviation of normal labels whose
+    quantile would have the same pinball loss. Of skewed labels, such as spending, a low quantile moves in far smaller
+    steps than a high one.
 
     Args:
         y: finite numbers, one per row.
@@ -42,9 +49,10 @@ def quantiles(y: Any, *, levels: Sequence[float] = (0.1, 0.5, 0.9), unit: str = 
     if not len(level) or not bool((level.diff() > 0).all()) or not 0 < float(level[0]) <= float(level[-1]) < 1:
         raise RecipeError(f"levels are {list(levels)}; expected ascending numbers between 0 and 1, such as 0.1, 0.9")
     constant = quantiles_of(labels, levels)
-    losses = pinball(constant.expand(len(labels), -1), labels.cpu().double(), level)
+    losses = pinball(constant.expand(len(labels), -1), labels.cpu().double(), level).mean(dim=0)
     null = 1.0 if bool((labels == labels[0]).all()) else float(losses.mean())
     at = _AtLevels(level, spread_of(labels), null)
+    scales = (losses / of_standard_normal(level)).clamp_min(LEAST_SCALE * at.scale)
     return Task(
         name="quantiles",
         outputs=numbers_per_row(len(level), "quantiles"),
@@ -62,7 +70,7 @@ def quantiles(y: Any, *, levels: Sequence[float] = (0.1, 0.5, 0.9), unit: str = 
         check=lambda y: amounts_per_row(y, "quantiles"),
         strata=strata_at(labels),
         score="target_value",
-        start=(tuple(constant.tolist()), (at.scale,) * len(level)),
+        start=(tuple(constant.tolist()), tuple(scales.tolist())),
         metrics=(
             *("mean_pinball_loss", "quantile_calibration_error", "mean_absolute_error", "spearman"),
             *("mean_shift", "attribution_overlap"),
@@ -73,6 +81,12 @@ def quantiles(y: Any, *, levels: Sequence[float] = (0.1, 0.5, 0.9), unit: str = 
         written=with_unit(unit),
         is_likelihood=False,
     )
+
+
+def of_standard_normal(level: Float[Tensor, " level"]) -> Float[Tensor, " level"]:
+    """The mean pinball loss of a standard normal variable's own quantile: its density there."""
+    normal = torch.distributions.Normal(0.0, 1.0)
+    return normal.log_prob(normal.icdf(level)).exp()
 
 
 def ascending(outputs: Float[Tensor, " batch level"]) -> Float[Tensor, " batch level"]:
