@@ -86,7 +86,8 @@ def quantiles(y: Any, *, levels: Sequence[float] = (0.1, 0.5, 0.9), unit: str = 
 def of_standard_normal(level: Float[Tensor, " level"]) -> Float[Tensor, " level"]:
     """The mean pinball loss of a standard normal variable's own quantile: its density there."""
     normal = torch.distributions.Normal(0.0, 1.0)
-    return normal.log_prob(normal.icdf(level)).exp()
+    found: Tensor = normal.log_prob(normal.icdf(level)).exp()
+    return found
 
 
 def ascending(outputs: Float[Tensor, " batch level"]) -> Float[Tensor, " batch level"]:
