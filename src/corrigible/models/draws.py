@@ -101,13 +101,13 @@ def drawing_from(draws: PassDraws) -> Iterator[None]:
 
 
 @contextmanager
-def drawing_alike(seed: int) -> Iterator[None]:
+def drawing_alike(seed: int, *, anew: bool = False) -> Iterator[None]:
     """A context in which layers of this thread give all rows the same draws while no pass runs.
 
-    Inside another such context the outer seed stays.
+    Inside another such context the outer seed stays, unless draws are made ``anew``.
     """
     outer = _outside.get()
-    token = _outside.set(seed if outer is None else outer)
+    token = _outside.set(seed if outer is None or anew else outer)
     try:
         yield
     finally:

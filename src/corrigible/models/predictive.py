@@ -1,13 +1,19 @@
-"""The prediction of a model that may take several passes: the members of an ensemble."""
+"""The prediction of a model that may take several passes: members of an ensemble, or draws of the weights."""
 
+import math
 from typing import NamedTuple
 
 import torch
 from jaxtyping import Float
 from torch import Tensor, nn
+from torch.func import functional_call
+from torch.nn.functional import log_softmax
 
 from corrigible.errors import UnsupportedModelError
 from corrigible.models.batch_size import rows_that_fit
+from corrigible.models.bayes.converting import weight_draw
+from corrigible.models.bayes.dropping import Dropping, require_dropout_that_can_stay_on
+from corrigible.models.draws import drawing_alike
 from corrigible.models.ensemble import Ensemble, is_ensemble
 from corrigible.models.modes import evaluating, like_parameters
 from corrigible.outputs import require_each
@@ -16,28 +22,134 @@ from corrigible.types import Task
 
 
 class Predictive(NamedTuple):
-    """What a model predicts for some rows."""
+    """What a model predicts for some rows.
+
+    Of classes the uncertainty is split, in nats, as by Depeweg et al. 2018, Decomposition of uncertainty in Bayesian
+    deep learning: entropy = aleatoric + mutual information. The second is 0 if all passes give the same probabilities,
+    and grows where they contradict each other; more rows like these would lower it.
+    """
 
     outputs: Float[Tensor, " batch output"]
     """The outputs whose prediction is the mean over the passes."""
     passes: Float[Tensor, " pass batch output"]
+    task: Task = CLASSES
+
+    @property
+    def values(self) -> Float[Tensor, " batch value"]:
+        """The mean prediction: probabilities of classes, or numbers in the unit of the labels."""
+        return self.task.values(self.outputs)
+
+    @property
+    def spread(self) -> Float[Tensor, " batch value"]:
+        """The standard deviation over the passes of each of these values."""
+        return torch.stack([self.task.values(outputs) for outputs in self.passes]).std(dim=0, correction=0)
+
+    @property
+    def entropy(self) -> Float[Tensor, " batch"]:
+        """The entropy of the mean probabilities of classes, in nats: all uncertainty there is."""
+        return _entropy(self._log_probs.logsumexp(dim=0) - math.log(len(self.passes)))
+
+    @property
+    def aleatoric(self) -> Float[Tensor, " batch"]:
+        """The mean entropy of the passes' probabilities, in nats: what each of them is uncertain about."""
+        return _entropy(self._log_probs).mean(dim=0)
+
+    @property
+    def mutual_information(self) -> Float[Tensor, " batch"]:
+        """How much the passes contradict each other, in nats: the information that labels hold about the weights."""
+        return (self.entropy - self.aleatoric).clamp_min(0)
+
+    @property
+    def _log_probs(self) -> Float[Tensor, " pass batch num_classes"]:
+        if self.task.logits is None:
+            raise UnsupportedModelError(
+                f"the task {self.task.name!r} has no probabilities of classes, and so no entropy; look at spread"
+            )
+        return torch.stack([log_softmax(self.task.logits(outputs), dim=1) for outputs in self.passes])
 
 
-def predictive(model: nn.Module, x: Float[Tensor, " batch *input"], *, task: Task = CLASSES) -> Predictive:
-    """The model's outputs for these rows: one pass, or one for each member of an ensemble.
+def predictive(
+    model: nn.Module,
+    x: Float[Tensor, " batch *input"],
+    *,
+    task: Task = CLASSES,
+    samples: int | None = None,
+    seed: int = 0,
+) -> Predictive:
+    """The model's outputs for these rows, and those of each pass: of each member of an ensemble, of each sample.
 
-    The modes of the model and gradients stay as the caller set them.
+    Each sample is one network for all rows: the weights of Bayesian layers are drawn, and dropout stays on. The rows
+    may be divided into parts, and each part gives what all rows give. Without samples the modes of the model stay as
+    the caller set them, and weights are at their means in eval mode; samples are taken in eval mode. Gradients are kept
+    if the caller wants them.
+
+    Args:
+        samples: how many networks are drawn; an ensemble has as many passes as members times samples.
+        seed: settles the draws.
 
     Raises:
-        UnsupportedModelError: an output that does not fit the task, or an ensemble of another task.
+        UnsupportedModelError: an output that does not fit the task, an ensemble of another task, or samples of a model
+            that draws nothing.
+        ValueError: ``samples`` below 1.
     """
     require_same_task(model, task)
+    if samples is None:
+        passes = _passes(model, x, task)
+    elif samples < 1:
+        raise ValueError(f"samples is {samples}; expected at least 1")
+    else:
+        passes = _sampled(model, x, task, samples, seed)
+    outputs = passes[0] if len(passes) == 1 else _combined(model, passes, task)
+    return Predictive(outputs, passes, task)
+
+
+class _Passes(nn.Module):
+    """All passes of a model, as a module of their own."""
+
+    def __init__(self, model: nn.Module, task: Task) -> None:
+        super().__init__()
+        self.model, self.task = model, task
+
+    def forward(self, x: Tensor) -> Float[Tensor, " pass batch output"]:
+        return _passes(self.model, x, self.task)
+
+
+def _passes(model: nn.Module, x: Tensor, task: Task) -> Float[Tensor, " pass batch output"]:
     if is_ensemble(model):
-        passes = model.member_outputs(x)
-        return Predictive(model.combined(passes), passes)
+        return model.member_outputs(x)
     outputs = task.outputs(model(x))
     require_each(outputs, len(x))
-    return Predictive(outputs, outputs[None])
+    return outputs[None]
+
+
+def _combined(model: nn.Module, passes: Float[Tensor, " pass batch output"], task: Task) -> Tensor:
+    return model.combined(passes) if is_ensemble(model) else task.combined(passes)
+
+
+def _sampled(model: nn.Module, x: Tensor, task: Task, samples: int, seed: int) -> Float[Tensor, " pass batch output"]:
+    require_dropout_that_can_stay_on(model)
+    found, dropping, drawn = [], Dropping(0, seed), dict[str, Tensor]()
+    with evaluating(model):
+        whole = _Passes(model, task).eval()
+        for number in range(samples):
+            drawn = {f"model.{name}": weight for name, weight in weight_draw(model, number, seed=seed).items()}
+            # A layer of the user's own takes its draws from here.
+            with Dropping(number, seed) as dropping, drawing_alike(_seed_of(number, seed), anew=True):
+                found.append(functional_call(whole, drawn, (x.clone(),)))
+    if not drawn and not dropping.num_calls and all(torch.equal(passes, found[0]) for passes in found):
+        raise UnsupportedModelError(
+            f"samples is {samples}, and the model draws nothing: it has neither weights with a distribution nor "
+            "dropout; make a copy that has some, bayesian(model), or leave out samples"
+        )
+    return torch.cat(found)
+
+
+def _seed_of(number: int, seed: int) -> int:
+    return (seed * 1_000_003 + number) % 2**63
+
+
+def _entropy(log_probs: Float[Tensor, " *rows num_classes"]) -> Float[Tensor, " *rows"]:
+    return -torch.xlogy(log_probs.exp(), log_probs.exp()).sum(dim=-1)
 
 
 def all_outputs(

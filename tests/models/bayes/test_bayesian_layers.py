@@ -170,13 +170,14 @@ def test_only_the_named_layers_are_converted():
     assert [name for name, _ in bayesian_layers(bayesian(network(), layers=["3"]))] == ["3"]
 
 
-def test_drawn_weights_have_the_layers_distribution_and_belong_to_the_seed():
+def test_drawn_weights_have_the_layers_distribution_and_belong_to_seed_and_number():
     model = spread(bayesian(network()))
-    found = torch.stack([weight_draw(model, seed)["3.weight"] for seed in range(2_000)])
+    found = torch.stack([weight_draw(model, number)["3.weight"] for number in range(2_000)])
     standard = (found - model[3].weight) / model[3].weight_log_std.exp()
     assert standard.mean().abs() < 0.02
     assert (standard.var() - 1).abs() < 0.02
     assert torch.equal(weight_draw(model, 7)["3.weight"], found[7])
+    assert not torch.equal(weight_draw(model, 7, seed=1)["3.weight"], found[7])
 
 
 def test_what_cannot_be_converted_is_refused_in_one_line():
