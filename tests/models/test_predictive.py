@@ -10,7 +10,7 @@ from torch.nn import functional
 from corrigible.errors import UnsupportedModelError
 from corrigible.models import normal_like, tabm
 from corrigible.models.bayes import bayesian
-from corrigible.models.bayes.converting import weight_draw
+from corrigible.models.bayes.drawing import weight_draw
 from corrigible.models.ensemble import Ensemble, disagreement
 from corrigible.models.predictive import Predictive, predictive
 from corrigible.tasks import amounts

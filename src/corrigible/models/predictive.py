@@ -11,7 +11,7 @@ from torch.nn.functional import log_softmax
 
 from corrigible.errors import UnsupportedModelError
 from corrigible.models.batch_size import rows_that_fit
-from corrigible.models.bayes.converting import weight_draw
+from corrigible.models.bayes.drawing import weight_draw
 from corrigible.models.bayes.dropping import Dropping, require_dropout_that_can_stay_on
 from corrigible.models.draws import drawing_alike
 from corrigible.models.ensemble import Ensemble, is_ensemble

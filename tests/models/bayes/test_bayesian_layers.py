@@ -9,7 +9,7 @@ from torch.distributions import Normal, kl_divergence
 
 from corrigible.errors import UnsupportedModelError
 from corrigible.models.bayes import bayesian, bayesian_layers, deterministic
-from corrigible.models.bayes.converting import weight_draw
+from corrigible.models.bayes.drawing import weight_draw
 from corrigible.models.bayes.layers import kl_of
 from corrigible.models.draws import row_normal
 from corrigible.models.forward import Forward

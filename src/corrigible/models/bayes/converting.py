@@ -4,13 +4,12 @@ Blundell, Cornebise, Kavukcuoglu and Wierstra 2015, Weight uncertainty in neural
 distribution of its own. Train it with the penalty `kl_divergence`, so that the objective is the evidence lower bound.
 """
 
-import hashlib
 import math
 from collections.abc import Sequence
 from typing import Any, Literal
 
 import torch
-from torch import Tensor, nn
+from torch import nn
 
 from corrigible.errors import UnsupportedModelError
 from corrigible.models.bayes.layers import (
@@ -98,25 +97,6 @@ def bayesian_layers(model: nn.Module) -> list[tuple[str, BayesianLayer]]:
             "bayesian(model)"
         )
     return found
-
-
-def weight_draw(model: nn.Module, number: int, *, seed: int = 0) -> dict[str, Tensor]:
-    """The draw of this number of the weights of each Bayesian layer, by the names of the model's parameters."""
-    return {
-        f"{name}.weight" if name else "weight": layer.weight
-        + layer.weight_log_std.exp() * normal_draw(layer.weight, number, seed=seed, name=f"weights/{name}")
-        for name, layer in model.named_modules()
-        if is_bayesian(layer)
-    }
-
-
-def normal_draw(parameter: Tensor, number: int, *, seed: int, name: str) -> Tensor:
-    """Standard normal numbers in the shape of the parameter, which depend on seed, name and number alone."""
-    # They belong to no row, so PyTorch's generator will do; on the CPU, because each device has its own.
-    key = int.from_bytes(hashlib.sha256(f"{seed}/{number}/{name}".encode()).digest()[:8], "little") >> 1
-    with torch._C.DisableTorchFunction():
-        generator = torch.Generator().manual_seed(key)
-        return torch.randn(parameter.shape, generator=generator, dtype=parameter.dtype).to(parameter.device)
 
 
 def _chosen(model: nn.Module, layers: Sequence[str] | None) -> list[str]:
