@@ -75,6 +75,20 @@ def test_weights_are_those_of_the_draw():
         torch.testing.assert_close(passes[number], literal(X))
 
 
+@pytest.mark.parametrize("behind", [nn.Identity(), nn.Tanh()])
+def test_a_last_layer_that_alone_draws_runs_alone_and_gives_the_same(behind):
+    """Where something follows it, the whole network runs."""
+    runs = []
+    model = nn.Sequential(network(), behind)
+    model[0][0].register_forward_hook(lambda *_: runs.append(1))
+    found = predictive(bayesian(model, layers=["0.2"], prior_std=2.0), X, samples=4).passes
+    for number, passes in enumerate(found):
+        weight = weight_draw(bayesian(model, layers=["0.2"], prior_std=2.0), number)["0.2.weight"]
+        literal = torch.func.functional_call(model, {"0.2.weight": weight}, (X,))
+        torch.testing.assert_close(passes, literal)
+    assert len(runs) == 4 + (4 if isinstance(behind, nn.Tanh) else 1)
+
+
 @pytest.mark.parametrize("kind", [nn.Dropout, nn.Dropout2d])
 def test_dropout_drops_its_share_and_keeps_the_mean(kind):
     x = torch.ones(2, 400, 1, 1) if kind is nn.Dropout2d else torch.ones(2, 400)

@@ -86,8 +86,18 @@ class PassDraws:
 
 _running: ContextVar[PassDraws | None] = ContextVar("running", default=None)
 
-_outside: ContextVar[int | None] = ContextVar("outside", default=None)
-"""Seed of the draws outside of any pass, which are the same for all rows; None for PyTorch's global generator."""
+
+@dataclass
+class Alike:
+    """The source of draws outside of any pass, which are the same for all rows."""
+
+    seed: int
+    num_calls: int = 0
+    """How often layers took draws from here."""
+
+
+_outside: ContextVar[Alike | None] = ContextVar("outside", default=None)
+"""None for PyTorch's global generator."""
 
 
 @contextmanager
@@ -101,15 +111,16 @@ def drawing_from(draws: PassDraws) -> Iterator[None]:
 
 
 @contextmanager
-def drawing_alike(seed: int, *, anew: bool = False) -> Iterator[None]:
+def drawing_alike(seed: int, *, anew: bool = False) -> Iterator[Alike]:
     """A context in which layers of this thread give all rows the same draws while no pass runs.
 
     Inside another such context the outer seed stays, unless draws are made ``anew``.
     """
     outer = _outside.get()
-    token = _outside.set(seed if outer is None or anew else outer)
+    source = Alike(seed) if outer is None or anew else outer
+    token = _outside.set(source)
     try:
-        yield
+        yield source
     finally:
         _outside.reset(token)
 
@@ -135,9 +146,10 @@ def normal_like(activation: Float[Tensor, " batch *rest"], *, name: str) -> Floa
     """
     draws = _running.get()
     if draws is None:
-        if (seed := _outside.get()) is None:
+        if (source := _outside.get()) is None:
             return torch.randn_like(activation)
-        return _same_for_all(seed, name, tuple(activation.shape[1:]), activation).expand_as(activation).clone()
+        source.num_calls += 1
+        return _same_for_all(source.seed, name, tuple(activation.shape[1:]), activation).expand_as(activation).clone()
     num_rows = len(draws.index())
     if len(activation) != num_rows:
         raise UnsupportedModelError(
@@ -161,9 +173,12 @@ def keep_moments(layer: Any, moments: Callable[[], tuple[Tensor, Tensor]]) -> No
 
 def shared_normal_like(parameter: Float[Tensor, " *shape"], *, name: str) -> Float[Tensor, " *shape"]:
     """Like `normal_like`, with the same draws for all rows: for a layer that perturbs its weights."""
-    draws = _running.get()
-    seed = _outside.get() if draws is None else draws.seed
-    return torch.randn_like(parameter) if seed is None else _same_for_all(seed, name, tuple(parameter.shape), parameter)
+    source = _running.get() or _outside.get()
+    if source is None:
+        return torch.randn_like(parameter)
+    if isinstance(source, Alike):
+        source.num_calls += 1
+    return _same_for_all(source.seed, name, tuple(parameter.shape), parameter)
 
 
 def _same_for_all(seed: int, name: str, shape: tuple[int, ...], like: Tensor) -> Tensor:

@@ -195,8 +195,8 @@ class Forward:
         Raises:
             UnsupportedModelError: no such layer ran, or its weights have no distribution.
         """
-        _ = self._kept(layer)
-        found = self._draws.moments.get(self.model.get_submodule(layer))
+        _ = self.outputs
+        found = self._draws.moments.get(dict(self.model.named_modules()).get(layer))
         if found is None:
             raise UnsupportedModelError(
                 f"layer {layer!r} does not draw its activations; give its weights a distribution: bayesian(model)"

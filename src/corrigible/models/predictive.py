@@ -1,13 +1,16 @@
 """The prediction of a model that may take several passes: members of an ensemble, or draws of the weights."""
 
 import math
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass, field
 from typing import NamedTuple
 
 import torch
 from jaxtyping import Float
 from torch import Tensor, nn
 from torch.func import functional_call
-from torch.nn.functional import log_softmax
+from torch.nn.functional import linear, log_softmax
 
 from corrigible.errors import UnsupportedModelError
 from corrigible.models.batch_size import rows_that_fit
@@ -128,20 +131,64 @@ def _combined(model: nn.Module, passes: Float[Tensor, " pass batch output"], tas
 
 def _sampled(model: nn.Module, x: Tensor, task: Task, samples: int, seed: int) -> Float[Tensor, " pass batch output"]:
     require_dropout_that_can_stay_on(model)
-    found, dropping, drawn = [], Dropping(0, seed), dict[str, Tensor]()
-    with evaluating(model):
-        whole = _Passes(model, task).eval()
+    found: list[Tensor] = []
+    with evaluating(model), _only_layer_that_draws(model) as last:
+        ran: nn.Module = _Passes(model, task).eval()
         for number in range(samples):
-            drawn = {f"model.{name}": weight for name, weight in weight_draw(model, number, seed=seed).items()}
-            # A layer of the user's own takes its draws from here.
-            with Dropping(number, seed) as dropping, drawing_alike(_seed_of(number, seed), anew=True):
-                found.append(functional_call(whole, drawn, (x.clone(),)))
-    if not drawn and not dropping.num_calls and all(torch.equal(passes, found[0]) for passes in found):
-        raise UnsupportedModelError(
-            f"samples is {samples}, and the model draws nothing: it has neither weights with a distribution nor "
-            "dropout; make a copy that has some, bayesian(model), or leave out samples"
-        )
+            drawn = weight_draw(model, number, seed=seed)
+            if last.is_all:
+                found.append(last.outputs(drawn, task)[None])
+                continue
+            # A layer of the user's own takes its draws from the second.
+            with Dropping(number, seed) as dropping, drawing_alike(_seed_of(number, seed), anew=True) as alike:
+                named = {f"model.{name}": weight for name, weight in drawn.items()}
+                found.append(functional_call(ran, named, (x.clone(),)))
+            if not drawn and not dropping.num_calls and not alike.num_calls:
+                raise UnsupportedModelError(
+                    f"samples is {samples}, and the model draws nothing: it has neither weights with a distribution "
+                    "nor dropout; make a copy that has some, bayesian(model), or leave out samples"
+                )
+            last.is_all = not dropping.num_calls and not alike.num_calls and last.gives(found[0], task)
     return torch.cat(found)
+
+
+@dataclass
+class _Last:
+    """A linear layer that may be the only one that draws and the last: then its inputs are the same in all samples."""
+
+    name: str = ""
+    layer: nn.Linear | None = None
+    seen: list[tuple[Tensor, Tensor]] = field(default_factory=list)
+    """Its inputs and outputs whenever it ran."""
+    is_all: bool = False
+
+    def gives(self, passes: Float[Tensor, " pass batch output"], task: Task) -> bool:
+        """Whether the model's outputs are those of this layer."""
+        if self.layer is None or len(self.seen) != 1 or self.seen[0][0].ndim != 2:
+            return False
+        return torch.equal(task.outputs(self.seen[0][1])[None], passes)
+
+    def outputs(self, drawn: Mapping[str, Tensor], task: Task) -> Float[Tensor, " batch output"]:
+        """The model's outputs with the weights that were drawn."""
+        assert self.layer is not None
+        weight, bias = (drawn.get(f"{self.name}.{of}", getattr(self.layer, of)) for of in ("weight", "bias"))
+        return task.outputs(linear(self.seen[0][0], weight, bias))
+
+
+@contextmanager
+def _only_layer_that_draws(model: nn.Module) -> Iterator[_Last]:
+    owners = {name.rpartition(".")[0] for name in weight_draw(model, 0)}
+    layer = model.get_submodule(owners.pop()) if len(owners) == 1 else None
+    names = [name for name, module in model.named_modules() if module is layer and name]
+    if not isinstance(layer, nn.Linear) or not names:
+        yield _Last()
+        return
+    last = _Last(names[0], layer)
+    hook = layer.register_forward_hook(lambda _, given, found: last.seen.append((given[0], found)))
+    try:
+        yield last
+    finally:
+        hook.remove()
 
 
 def _seed_of(number: int, seed: int) -> int:

@@ -14,7 +14,7 @@ class GaussianWeights(nn.Module):
     """The network at the mean of its parameters; `predictive` draws them.
 
     A draw is the mean, plus each parameter's own noise, plus a random mixture of directions in which parameters move
-    together: mean + std·z + Σ direction·z′, with standard normal numbers z for each parameter and z′ for each direction.
+    together: mean + std·z + Σ direction·z′, with standard normal z for each parameter and z′ for each direction.
 
     Args:
         network: its parameters are the means.

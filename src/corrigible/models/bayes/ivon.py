@@ -43,12 +43,23 @@ class IVON(Optimizer):
         betas: tuple[float, float] = (0.9, 0.99999),
         seed: int = 0,
     ) -> None:
-        for name, value in (("lr", lr), ("num_rows", num_rows), ("weight_decay", weight_decay), ("curvature", curvature)):
+        for name, value in (
+            ("lr", lr),
+            ("num_rows", num_rows),
+            ("weight_decay", weight_decay),
+            ("curvature", curvature),
+        ):
             if not value > 0:
                 raise ValueError(f"{name} is {value}; expected a number above 0")
         if not all(0 <= beta < 1 for beta in betas):
             raise ValueError(f"betas is {betas}; expected two numbers from 0 to below 1")
-        defaults = {"lr": lr, "weight_decay": weight_decay, "num_rows": num_rows, "curvature": curvature, "betas": betas}
+        defaults = {
+            "lr": lr,
+            "weight_decay": weight_decay,
+            "num_rows": num_rows,
+            "curvature": curvature,
+            "betas": betas,
+        }
         super().__init__(parameters, defaults)
         self._generator = torch.Generator().manual_seed(seed)
         self._means: dict[nn.Parameter, Tensor] = {}
@@ -92,7 +103,8 @@ class IVON(Optimizer):
 
     def _std(self, parameter: nn.Parameter, group: dict[str, Any]) -> Tensor:
         curvature: Tensor = self._state_of(parameter, group)["curvature"]
-        return (group["num_rows"] * (curvature + group["weight_decay"])).rsqrt()
+        precision: Tensor = group["num_rows"] * (curvature + group["weight_decay"])
+        return precision.rsqrt()
 
     def _learn(self, parameter: nn.Parameter, gradient: Tensor, offset: Tensor, group: dict[str, Any]) -> None:
         state, decay, (first, second) = self._state_of(parameter, group), group["weight_decay"], group["betas"]
