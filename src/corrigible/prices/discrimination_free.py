@@ -69,7 +69,8 @@ def discrimination_free_price(
     own = estimate.of(rows)
     raw = _averaged(estimate, found, rows)
     aims = own if y is None else _observed(y, own, estimate.classes, weight)
-    return DiscriminationFreePrice(estimate, found, balance_to(raw, aims, weight), own.ndim == 2)
+    balance = balance_to(raw, aims, weight)
+    return DiscriminationFreePrice(balance(raw), estimate, found, balance, own.ndim == 2)
 
 
 def _is_of_classes(price: "DiscriminationFreePrice") -> bool:
@@ -80,6 +81,8 @@ def _is_of_classes(price: "DiscriminationFreePrice") -> bool:
 class DiscriminationFreePrice:
     """A price that is averaged over attributes, as a model in scikit-learn's conventions; made by the function."""
 
+    prices: NDArray[np.float64]
+    """Of the portfolio that was given; of classes their probabilities."""
     estimate: BestEstimate
     attributes: Attributes
     balance: Balance

@@ -1,0 +1,201 @@
+"""Discrimination-free prices: on a portfolio whose truth is known, on 50,000 policies, and on visits to a doctor.
+
+    pip install --no-deps statsmodels==0.15.0
+    python benchmarks/fair_prices.py [--seeds 5] [--resume]
+
+**Truth**: 20,000 policies whose rate is a known function of age, smoking and sex, and whose smoking depends on sex. The
+best estimate is that function, so its average over sex is the truth. ``error`` is the largest relative error over all
+policies, ``imbalance`` the sum of the prices over that of the best estimates, less 1. The unaware model is the exact
+mean rate given age and smoking, in balance.
+
+**Policies**: 50,000 of them, with a network as the best estimate and one that learns its price without sex; the fit of
+the best estimate, the closed form and the student each in seconds of one thread.
+
+**Visits**: rates of visits to a doctor in the RAND Health Insurance Experiment. The attribute is ``female``, which
+drives visits and which insurers in the European Union must not price by. ``fchild`` says that a child is a girl, and is
+kept as a proxy. All is measured on persons that nobody trained with. ``partial``: the correlation of the logarithm of
+the price with the attribute given the risk, by exposure: both are regressed on 1, r, r² and r³, where r is the
+logarithm of the discrimination-free price of the best estimate, and the residuals are correlated. For that price itself
+it is 0 by definition, so ``partial (boosting)`` takes r from another best estimate, boosting, averaged over sex alike.
+``share`` is a partial correlation as a share of the best estimate's. Settings were fixed on seeds from 100.
+
+Writes benchmarks/results/fair_prices.json.
+"""
+
+import time
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import table_data
+from numpy.typing import NDArray
+from runner import Numbers, Row, measure, options, rows_of, units_of
+from sklearn.ensemble import HistGradientBoostingRegressor
+from sklearn.metrics import mean_poisson_deviance
+from table_data import Rows
+
+from corrigible import TabularRegressor, discrimination_free_price, transported_prices
+
+NETWORK: dict[str, Any] = {"task": "counts", "hidden_layer_sizes": (64, 64), "ensemble": 2}
+STUDENT: dict[str, Any] = NETWORK | {"patience": 40}
+SEX = "female"
+Array = NDArray[np.float64]
+Prices = Callable[[pd.DataFrame], Array]
+
+
+def main() -> None:
+    asked = options(__doc__, seeds=5).parse_args()
+    works = {"truth": truth, "policies": policies, "visits": visits}
+    measure(units_of(works, asked), asked, settings={"network": NETWORK, "student": STUDENT, "attribute": SEX})
+
+
+def truth(seed: int) -> Iterator[Row]:
+    """The closed form and the unaware model beside the known discrimination-free price."""
+    x, exposure, share = known_portfolio(20_000, np.random.default_rng(seed))
+    own = rate_of(x)
+    price = discrimination_free_price(rate_of, x, attributes=SEX, exposure=exposure)
+    by_sex = [rate_of(x.assign(female=sex)) for sex in (0, 1)]
+    expected = balanced((1 - share) * by_sex[0] + share * by_sex[1], own, exposure)
+    known = posterior(x)
+    unaware = balanced((1 - known) * by_sex[0] + known * by_sex[1], own, exposure)
+    numbers = {"closed form": price.prices, "unaware": unaware, "best estimate": own}
+    yield from rows_of(
+        {
+            name: {
+                "error": float(np.abs(found / expected - 1).max()),
+                "imbalance": float(abs((found * exposure).sum() / (own * exposure).sum() - 1)),
+            }
+            for name, found in numbers.items()
+        },
+        case="truth",
+    )
+
+
+def known_portfolio(num_rows: int, rng: np.random.Generator) -> tuple[pd.DataFrame, Array, float]:
+    """Policies, their exposure, and the share of women in it."""
+    sex = (rng.random(num_rows) < 0.45).astype(int)
+    smokes = (rng.random(num_rows) < np.where(sex == 1, 0.8, 0.3)).astype(int)
+    x = pd.DataFrame({"age": rng.uniform(18, 80, num_rows), "smokes": smokes, SEX: sex})
+    exposure = rng.uniform(0.1, 1.0, num_rows)
+    return x, exposure, float(exposure[sex == 1].sum() / exposure.sum())
+
+
+def rate_of(x: pd.DataFrame) -> Array:
+    """The known rate: women between 20 and 40 have more claims, as in the example of the paper."""
+    bears = x[SEX] * ((x["age"] > 20) & (x["age"] < 40))
+    found: Array = np.exp(-2.5 + 0.015 * x["age"] + 0.4 * x["smokes"] + 0.9 * bears - 0.1 * x[SEX]).to_numpy()
+    return found
+
+
+def posterior(x: pd.DataFrame) -> Array:
+    """The probability of a woman given smoking, which an unaware model uses without being told."""
+    of_women, of_men = np.where(x["smokes"] == 1, 0.8, 0.2) * 0.45, np.where(x["smokes"] == 1, 0.3, 0.7) * 0.55
+    return of_women / (of_women + of_men)
+
+
+def balanced(prices: Array, like: Array, exposure: Array) -> Array:
+    return prices * (like * exposure).sum() / (prices * exposure).sum()
+
+
+def policies(seed: int) -> Iterator[Row]:
+    """How long 50,000 policies take."""
+    rng = np.random.default_rng(seed)
+    x, exposure, _ = known_portfolio(50_000, rng)
+    x = x.assign(
+        **{f"x{k}": rng.normal(size=len(x)) for k in range(8)}, area=pd.Categorical(rng.choice(list("abcde"), len(x)))
+    )
+    y = rng.poisson(rate_of(x) * np.exp(0.2 * x["x0"] - 0.1 * x["x1"]) * exposure)
+    begun = [time.process_time()]
+    best = TabularRegressor(**NETWORK, random_state=seed).fit(x, y, exposure=exposure)
+    begun.append(time.process_time())
+    price = discrimination_free_price(best, x, attributes=SEX, exposure=exposure)
+    told = price.prices
+    begun.append(time.process_time())
+    without = x.drop(columns=SEX)
+    student = TabularRegressor(**STUDENT, random_state=seed).fit(without, y, exposure=exposure, teacher=price)
+    begun.append(time.process_time())
+    learned = student.predict(without)
+    own = best.predict(x)
+    seconds = np.diff(begun)
+    yield Row(
+        {"case": "policies", "model": "network, then student"},
+        {
+            **dict(zip(("seconds best estimate", "seconds closed form", "seconds student"), seconds, strict=True)),
+            "seconds in all": float(seconds.sum()),
+            "imbalance": float(abs((told * exposure).sum() / (own * exposure).sum() - 1)),
+            "imbalance of the student": float(abs((learned * exposure).sum() / (own * exposure).sum() - 1)),
+            "mean error of the student": float(np.average(np.abs(learned / told - 1), weights=exposure)),
+        },
+    )
+
+
+def visits(seed: int) -> Iterator[Row]:
+    """Deviance, and what prices still say of the attribute beyond the risk."""
+    rows = table_data.visits(seed)
+    prices = priced(rows, seed)
+    risk = np.log(prices["discrimination-free"](rows.test_x))
+    other = np.log(of_boosting(rows, seed).predict(rows.test_x))
+    found: dict[str, Numbers] = {}
+    for name, of in prices.items():
+        found[name] = measured(rows, of, {"partial": risk, "partial (boosting)": other})
+    best = found["best estimate"]
+    for numbers in found.values():
+        numbers["deviance ratio"] = numbers["deviance"] / best["deviance"]
+        for kind in ("partial", "partial (boosting)"):
+            numbers[kind.replace("partial", "share")] = abs(numbers[kind] / best[kind])
+    yield from rows_of(found, case="visits")
+
+
+def priced(rows: Rows, seed: int) -> dict[str, Prices]:
+    """Each way to set prices, as a function of rows."""
+    fit: dict[str, Any] = {"exposure": rows.exposure, "groups": rows.groups}
+    without = rows.x.drop(columns=SEX)
+    best = TabularRegressor(**NETWORK, random_state=seed).fit(rows.x, rows.y, **fit)
+    unaware = TabularRegressor(**NETWORK, random_state=seed).fit(without, rows.y, **fit)
+    free = discrimination_free_price(best, rows.x, attributes=SEX, exposure=rows.exposure, y=rows.y)
+    student = TabularRegressor(**STUDENT, random_state=seed).fit(without, rows.y, teacher=free, **fit)
+    moved = transported_prices(best.predict(rows.x), rows.x[SEX], exposure=rows.exposure)
+    return {
+        "best estimate": best.predict,
+        "unaware": lambda x: unaware.predict(x.drop(columns=SEX)),
+        "discrimination-free": lambda x: free.predict(x.drop(columns=SEX)),
+        "student": lambda x: student.predict(x.drop(columns=SEX)),
+        "transport": lambda x: moved.predict(best.predict(x), x[SEX]),
+    }
+
+
+def of_boosting(rows: Rows, seed: int) -> Any:
+    """The discrimination-free price of another best estimate."""
+    boosting = HistGradientBoostingRegressor(loss="poisson", categorical_features="from_dtype", random_state=seed)
+    boosting.fit(rows.x, rows.y / rows.exposure, sample_weight=rows.exposure)
+    return discrimination_free_price(boosting, rows.x, attributes=SEX, exposure=rows.exposure)
+
+
+def measured(rows: Rows, prices: Prices, risks: dict[str, Array]) -> Numbers:
+    """On test rows, and the balance on training rows."""
+    found, years, sex = prices(rows.test_x), rows.test_exposure, rows.test_x[SEX].to_numpy(float)
+    means = [np.average(found[sex == group], weights=years[sex == group]) for group in (0, 1)]
+    return {
+        "deviance": float(mean_poisson_deviance(rows.test_y / years, found, sample_weight=years)),
+        "imbalance": float(abs((prices(rows.x) * rows.exposure).sum() / rows.y.sum() - 1)),
+        "women over men": float(means[1] / means[0]),
+        **{name: partial_correlation(np.log(found), sex, risk, years) for name, risk in risks.items()},
+    }
+
+
+def partial_correlation(price: Array, attribute: Array, risk: Array, weight: Array) -> float:
+    """The weighted correlation of what a cubic of the risk leaves of both; 0 where it leaves nothing of the price."""
+    r = (risk - np.average(risk, weights=weight)) / risk.std()
+    given = np.stack([np.ones_like(r), r, r**2, r**3], axis=1) * np.sqrt(weight)[:, None]
+    left = []
+    for values in (price, attribute):
+        scaled = values * np.sqrt(weight)
+        left.append(scaled - given @ np.linalg.lstsq(given, scaled, rcond=None)[0])
+    size = np.sqrt((left[0] ** 2).sum() * (left[1] ** 2).sum())
+    is_nothing = (left[0] ** 2).sum() < 1e-12 * (weight * price**2).sum()
+    return 0.0 if is_nothing else float((left[0] * left[1]).sum() / size)
+
+
+if __name__ == "__main__":
+    main()
