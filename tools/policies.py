@@ -35,10 +35,8 @@ def policies() -> dict[str, str]:
         km = np.round(np.exp(rng.normal(np.where(is_man, 2.7, 2.2), 0.4))).astype(int)
         area = rng.choice(list(AREAS), rows, p=(0.4, 0.35, 0.25))
         years = np.round(rng.uniform(0.1, 1.0, rows), 2)
-        by_age = 0.6 * np.exp(-(age - 18) / 10) + 0.004 * (age - 18)
-        rate = np.exp(
-            -1.6 + 0.5 * is_man + by_age + 0.004 * (power - 40) + 0.02 * km + np.vectorize(AREAS.get)(area)
-        )
+        by_age = 1.2 * np.exp(-(age - 18) / 10) + 0.005 * (age - 18)
+        rate = np.exp(-1.8 + 0.5 * is_man + by_age + 0.008 * (power - 40) + 0.03 * km + np.vectorize(AREAS.get)(area))
         claims = rng.poisson(rate * years)
         sex = np.where(is_man, "man", "woman")
         columns = {"sex": sex, "age": age, "power": power, "km": km, "area": area, "years": years, "claims": claims}
