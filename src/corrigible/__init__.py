@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 __version__ = "0.1.0"
 
 if TYPE_CHECKING:
+    from corrigible.auditing.auditor import audit as audit
     from corrigible.data.dataset import TensorData as TensorData
     from corrigible.data.table import encode as encode
     from corrigible.data.table import encoder_of as encoder_of
@@ -54,6 +55,7 @@ _HOME = {
     "TabularRegressor": "estimators.regressor",
     "TensorData": "data.dataset",
     "Verdict": "protocols.corrections.verdict",
+    "audit": "auditing.auditor",
     "compare": "protocols.comparisons.comparing",
     "correct": "protocols.corrections.correction",
     "discrimination_free_price": "prices.discrimination_free",

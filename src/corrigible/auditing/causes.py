@@ -1,0 +1,147 @@
+"""Counterfactual flips along a graph of causes: what a row would be if its attribute were another, all else equal.
+
+Pearl 2009, Causality, section 7.1: find the noise of each row (abduction), set the attribute (action), and compute its
+descendants anew with the same noise (prediction). A number is f(causes) + noise, with f by boosting (Hoyer et al. 2009,
+nonlinear causal discovery with additive noise models). A category is drawn from its chances given the causes by one
+uniform number per row: the row keeps its number, drawn where it gives the category that the row holds.
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from graphlib import CycleError, TopologicalSorter
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from corrigible.auditing.boosted import Boosted, chances
+from corrigible.auditing.columns import Column, Numbers, columns_in, matrix_of
+from corrigible.errors import RecipeError, suggestion
+
+Causes = Mapping[str, Sequence[str]]
+"""Each child with its causes."""
+
+
+def checked_causes(given: Any, known: Sequence[str]) -> dict[str, tuple[str, ...]]:
+    """The graph, each child with its causes.
+
+    Raises:
+        RecipeError: something else than columns and lists of columns, an unknown column, or a circle.
+    """
+    if not isinstance(given, Mapping):
+        raise RecipeError(f"causes is a {type(given).__name__}; expected {{child: [its causes]}}")
+    found: dict[str, tuple[str, ...]] = {}
+    for child, parents in given.items():
+        listed = (parents,) if isinstance(parents, str) else tuple(parents) if isinstance(parents, Sequence) else None
+        if listed is None:
+            raise RecipeError(f"causes of {child!r} are {parents!r}; expected a list of columns")
+        for name in (child, *listed):
+            if name not in known:
+                near = suggestion("column", str(name), known)
+                raise RecipeError(f"causes name {name!r}, which is no column; {near}known: {', '.join(known)}")
+        found[str(child)] = listed
+    try:
+        TopologicalSorter(found).prepare()
+    except CycleError as error:
+        circle = " → ".join(reversed(error.args[1]))
+        raise RecipeError(f"causes run in a circle: {circle}; expected a graph without one") from error
+    return found
+
+
+def descendants(causes: Causes, attribute: str) -> list[str]:
+    """What the attribute causes, directly or by way of others, each after its own causes."""
+    found = {attribute}
+    order = [name for name in TopologicalSorter(causes).static_order() if name in causes]
+    for name in order:
+        if found & set(causes[name]):
+            found.add(name)
+    return [name for name in order if name in found - {attribute}]
+
+
+@dataclass(frozen=True)
+class CausalModel:
+    """How the descendants of an attribute come about, learned from rows."""
+
+    attribute: str
+    causes: Causes
+    order: tuple[str, ...]
+    """The descendants, each after its own causes."""
+    columns: Mapping[str, Column]
+    learned: Mapping[str, Any]
+    noise: Mapping[str, Numbers]
+    """Of a number the residual of each row, of a category a number from 0 to 1; NaN where the cell is empty."""
+
+    def flipped(self, frame: pd.DataFrame, values: Any) -> pd.DataFrame:
+        """The rows with other values of the attribute, and what its descendants would then be; empty cells stay so."""
+        found = frame.copy()
+        found[self.attribute] = values
+        now = dict(self.columns)
+        # The levels keep their places, which learned models know.
+        now[self.attribute] = _like(self.columns[self.attribute], pd.Series(values))
+        for name in self.order:
+            column = self.columns[name]
+            x, _ = matrix_of(now[parent] for parent in self.causes[name])
+            new = self._number(name, x) if column.is_number else self._category(name, x)
+            now[name] = Column(name, new, column.levels)
+            found[name] = _as_given(frame[name], new, column)
+        return found
+
+    def _number(self, name: str, x: Numbers) -> Numbers:
+        found: Numbers = self.learned[name].predict(x)[:, 0] + self.noise[name]
+        return found
+
+    def _category(self, name: str, x: Numbers) -> Numbers:
+        model, drawn = self.learned[name], self.noise[name]
+        ends = model.predict_proba(x).cumsum(axis=1)
+        place = np.minimum((ends < drawn[:, None]).sum(axis=1), len(model.classes_) - 1)
+        found: Numbers = np.where(np.isnan(drawn), np.nan, model.classes_[place])
+        return found
+
+
+def causal_model(frame: pd.DataFrame, causes: Causes, attribute: str, seed: int) -> CausalModel:
+    """The models of what the attribute causes, and the noise of each row of the frame."""
+    columns, rng = columns_in(frame), np.random.default_rng(seed)
+    order = tuple(descendants(causes, attribute))
+    learned: dict[str, Any] = {}
+    noise: dict[str, Numbers] = {}
+    for name in order:
+        column = columns[name]
+        x, is_category = matrix_of(columns[parent] for parent in causes[name])
+        known = np.isfinite(column.values)
+        if column.is_number:
+            learned[name] = Boosted(x[known], column.values[known][:, None], is_category, seed)
+            noise[name] = column.values - learned[name].predict(x)[:, 0]
+        else:
+            learned[name] = chances(x[known], column.values[known].astype(np.int64), is_category, seed)
+            noise[name] = _drawn(learned[name].predict_proba(x), learned[name].classes_, column.values, rng)
+    return CausalModel(attribute, causes, order, columns, learned, noise)
+
+
+def _drawn(probs: Numbers, classes: Any, values: Numbers, rng: np.random.Generator) -> Numbers:
+    """A number from 0 to 1 for each row that gives the category it holds."""
+    place = np.searchsorted(classes, np.nan_to_num(values))
+    ends = probs.cumsum(axis=1)
+    high = ends[np.arange(len(values)), place]
+    low = high - probs[np.arange(len(values)), place]
+    found: Numbers = np.where(np.isnan(values), np.nan, low + rng.random(len(values)) * (high - low))
+    return found
+
+
+def _like(column: Column, given: "pd.Series[Any]") -> Column:
+    """New values with the levels of a column."""
+    if column.is_number:
+        return Column(column.name, pd.to_numeric(given).to_numpy(np.float64), ())
+    place = {level: float(number) for number, level in enumerate(column.levels)}
+    return Column(column.name, np.array([place.get(str(value), np.nan) for value in given]), column.levels)
+
+
+def _as_given(original: "pd.Series[Any]", new: Numbers, column: Column) -> "pd.Series[Any]":
+    """New values in the form of the column: the categories as they were, numbers as floats."""
+    if column.is_number:
+        return pd.Series(new, index=original.index)
+    word = {str(value): value for value in original.dropna().unique()}
+    values = [None if np.isnan(value) else word.get(column.levels[int(value)]) for value in new]
+    if isinstance(original.dtype, pd.CategoricalDtype):
+        return pd.Series(pd.Categorical(values, dtype=original.dtype), index=original.index)
+    is_plain = original.dtype.kind in "bO" and not any(value is None for value in values)
+    return pd.Series(values, index=original.index, dtype=original.dtype if is_plain else object)

@@ -1,0 +1,167 @@
+"""What a model gets wrong for whom: quality by group, and every gap between groups, with what chance alone brings."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+
+from corrigible.auditing.columns import Column, Numbers
+from corrigible.evaluation import measure
+from corrigible.intervals import bootstrapped_mean
+from corrigible.metrics import LABELS, METRICS
+from corrigible.observations import Observations
+from corrigible.types import Measurement, Measurements, Task
+import itertools
+
+NUM_QUARTERS = 4
+MOST_GROUPS = 12
+FEW_ROWS = 30
+"""A group with fewer rows is named as small."""
+NUM_EXCHANGES = 100
+"""How often groups are exchanged between rows, to see which gaps chance alone brings."""
+QUALITY_OF_CLASSES = ("accuracy", "auc", "expected_calibration_error")
+QUALITY_OF_AMOUNTS = ("mean_absolute_error", "r2", "gini")
+
+
+@dataclass(frozen=True)
+class Share:
+    """A mean over the rows of a group, with its 95 % interval."""
+
+    value: float
+    low: float
+    high: float
+
+
+@dataclass(frozen=True)
+class Group:
+    """One group: all are means over its rows."""
+
+    name: str
+    rows: int
+    label: Share
+    """Of two classes the share of the second; of amounts the amount, per unit of exposure."""
+    predicted: Share
+    """Of two classes the share predicted as the second; of amounts the prediction. NaN for more classes."""
+    quality: Share
+    """Of classes the accuracy, of amounts the mean absolute error."""
+
+
+@dataclass(frozen=True)
+class Gap:
+    """The largest minus the smallest rate, mean or quality over groups."""
+
+    measured: Measurement
+    by_chance: float
+    """95 % of gaps are smaller if the groups are exchanged between the rows."""
+
+    @property
+    def is_clear(self) -> bool:
+        return self.measured.value is not None and self.measured.value > self.by_chance
+
+
+@dataclass(frozen=True)
+class ByGroup:
+    """One sensitive attribute."""
+
+    attribute: str
+    groups: tuple[Group, ...]
+    gaps: tuple[Gap, ...]
+
+
+def groups_of(column: Column) -> Column:
+    """The attribute as groups: its categories, numbers of few values, or the quarters of other numbers."""
+    if not column.is_number:
+        if len(column.levels) <= MOST_GROUPS:
+            return column
+        rest = MOST_GROUPS - 1
+        values = np.where(np.isnan(column.values), np.nan, np.minimum(column.values, rest))
+        return Column(column.name, values, (*column.levels[:rest], "all others"))
+    known = column.values[np.isfinite(column.values)]
+    edges = np.unique(np.quantile(known, np.linspace(0, 1, NUM_QUARTERS + 1), method="nearest"))
+    place = np.clip(np.searchsorted(edges, column.values, side="right") - 1, 0, len(edges) - 2).astype(np.float64)
+    place[np.isnan(column.values)] = np.nan
+    names = [f"{low:g} to {high:g}" for low, high in itertools.pairwise(edges)]
+    return Column(column.name, place, tuple(names))
+
+
+def observed(
+    y: NDArray[np.float64], scores: Numbers, places: NDArray[np.int64], task: Task, exposure: Numbers | None
+) -> dict[str, Tensor]:
+    """What metrics may ask for, of every row."""
+    labels = torch.from_numpy(y)
+    if task.logits is None:
+        found = {"predicted": torch.from_numpy(scores[:, 0].copy()), "y": labels}
+        found["exposure"] = torch.ones(len(y), dtype=torch.float64) if exposure is None else torch.from_numpy(exposure)
+        return found
+    probs = np.column_stack([1 - scores, scores]) if scores.shape[1] == 1 else scores
+    return {"predicted": torch.from_numpy(places), "probs": torch.from_numpy(probs), "y": labels.long()}
+
+
+def quality_of(rows: Mapping[str, Tensor], task: Task, *, num_resamples: int, seed: int) -> Measurements:
+    """How good the model is on all rows."""
+    names = QUALITY_OF_CLASSES if task.logits is not None else QUALITY_OF_AMOUNTS
+    return measure(_observations(rows, (), task), list(names), num_resamples=num_resamples, seed=seed)
+
+
+def by_group(column: Column, rows: Mapping[str, Tensor], task: Task, *, num_resamples: int, seed: int) -> ByGroup:
+    """The quality and all gaps of one attribute; rows where it is unknown are left out."""
+    groups = groups_of(column)
+    known = np.isfinite(groups.values)
+    group = groups.values[known].astype(np.int64)
+    some = {name: values[torch.from_numpy(known)] for name, values in rows.items()}
+    at_hand = {**some, "group": torch.from_numpy(group)}
+    names = gap_names(task)
+    measured = measure(_observations(at_hand, groups.levels, task), list(names), num_resamples=num_resamples, seed=seed)
+    by_chance = _by_chance(at_hand, groups.levels, task, names, seed)
+    gaps = tuple(Gap(m, by_chance[m.metric]) for m in measured if m.value is not None)
+    found = [_group(name, place, some, group, task, seed) for place, name in enumerate(groups.levels)]
+    return ByGroup(column.name, tuple(one for one in found if one is not None), gaps)
+
+
+def gap_names(task: Task) -> tuple[str, ...]:
+    """Every listed difference between groups that labels of this kind have."""
+    of_gaps = {name for name, metric in METRICS.items() if metric.__module__.endswith("metrics.fairness")}
+    return tuple(f.__name__ for f, labels in LABELS if f.__name__ in of_gaps and labels.suits(task))
+
+
+def _by_chance(
+    rows: Mapping[str, Tensor], names: tuple[str, ...], task: Task, metrics: tuple[str, ...], seed: int
+) -> dict[str, float]:
+    generator = torch.Generator().manual_seed(seed)
+    found: dict[str, list[float]] = {metric: [] for metric in metrics}
+    for _ in range(NUM_EXCHANGES):
+        exchanged = rows["group"][torch.randperm(len(rows["group"]), generator=generator)]
+        measured = measure(_observations({**rows, "group": exchanged}, names, task), list(metrics), num_resamples=0)
+        for one in measured:
+            found[one.metric].append(np.nan if one.value is None else one.value)
+    return {metric: float(np.nanquantile(values, 0.95)) if values else np.nan for metric, values in found.items()}
+
+
+def _group(
+    name: str, place: int, rows: Mapping[str, Tensor], group: NDArray[np.int64], task: Task, seed: int
+) -> Group | None:
+    at = torch.from_numpy(group == place)
+    count = int(at.sum())
+    if not count:
+        return None
+    y, predicted = rows["y"][at].double(), rows["predicted"][at].double()
+    if task.logits is None:
+        exposure = rows["exposure"][at]
+        shares = (y / exposure, predicted, (predicted * exposure - y).abs())
+    else:
+        is_binary = rows["probs"].shape[1] == 2
+        blank = torch.full_like(y, torch.nan)
+        shares = ((y, predicted) if is_binary else (blank, blank)) + ((y == predicted).double(),)
+    return Group(name, count, *(_share(values, seed) for values in shares))
+
+
+def _share(values: Tensor, seed: int) -> Share:
+    low, high = bootstrapped_mean(values, num_resamples=200, seed=seed).tolist()
+    return Share(float(values.mean()), low, high)
+
+
+def _observations(rows: Mapping[str, Tensor], names: tuple[str, ...], task: Task) -> Observations:
+    return Observations(rows, torch.zeros(0, dtype=torch.long), {}, group_names=names, task=task)

@@ -1,0 +1,181 @@
+"""Jumps: how far a prediction moves when one input moves a little; and breaches of directions that it should keep."""
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, replace
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from corrigible.auditing.columns import Column, Numbers, column_of
+from corrigible.auditing.reliance import distance, shown
+from corrigible.auditing.subject import Subject
+from corrigible.errors import DataError, RecipeError, unknown
+
+MOST_ROWS = 500
+"""Drawn rows on which inputs are moved."""
+STEP = 0.01
+"""Of the range, from the least to the largest value."""
+FEW_VALUES = 50
+"""A number of at most as many values moves to the neighbouring one."""
+NUM_PLACES = 9
+"""Values, evenly spread over the rows, at which a direction is checked."""
+ROUNDING = 1e-6
+"""A fall that is smaller, relative to the largest prediction, is rounding."""
+
+
+@dataclass(frozen=True)
+class Jump:
+    """The largest move of a prediction by a small move of one input."""
+
+    column: str
+    largest: float
+    """Of amounts relative to the prediction before, of classes in probability."""
+    mean: float
+    row: int
+    before: str
+    after: str
+    predicted: float
+    predicted_after: float
+    is_number: bool = True
+    """False of a category, whose neighbour is the level with the next mean prediction: no step of it need be small."""
+
+
+@dataclass(frozen=True)
+class Breach:
+    """How often predictions break the direction that was stated of a column."""
+
+    column: str
+    direction: int
+    """1 if they must not fall as the column grows, -1 if they must not rise."""
+    share: float
+    """Of the rows, which break it somewhere between the values that are tried."""
+    largest: float
+    """The largest fall, or rise, from one value to a larger one, in the unit of the predictions."""
+    row: int
+    before: str
+    after: str
+
+
+def jumps(columns: Mapping[str, Column], subject: Subject, frame: pd.DataFrame, seed: int) -> list[Jump]:
+    """The largest jump of each column with at least two values, the largest first."""
+    rows = np.sort(np.random.default_rng(seed).permutation(len(frame))[:MOST_ROWS])
+    some = frame.iloc[rows]
+    scores, everywhere = subject.checked(some), subject.checked(frame)
+    floor = float(np.abs(everywhere).mean())
+    found = []
+    for name, column in columns.items():
+        steps = _steps(column, frame[name], everywhere, rows)
+        tried = [_jump(name, some, values, subject, scores, rows, floor) for values in steps]
+        if tried:
+            largest = max(tried, key=lambda jump: jump.largest)
+            found.append(replace(largest, is_number=column.is_number))
+    return sorted(found, key=lambda jump: -jump.largest)
+
+
+def breaches(directions: Mapping[str, int], subject: Subject, frame: pd.DataFrame, seed: int) -> list[Breach]:
+    """How far predictions break each stated direction; all other inputs stay.
+
+    Raises:
+        RecipeError: an unknown column, a direction other than 1 and -1, or a model of more than two classes.
+        DataError: a column that is no number.
+    """
+    if directions and len(subject.classes) > 2:
+        raise RecipeError(f"directions are of one prediction; the model tells {len(subject.classes)} classes apart")
+    return [_breach(name, direction, subject, frame, seed) for name, direction in directions.items()]
+
+
+def _breach(name: str, direction: int, subject: Subject, frame: pd.DataFrame, seed: int) -> Breach:
+    if name not in frame.columns:
+        raise RecipeError(f"directions: {unknown('column', name, frame.columns)}")
+    column = column_of(frame[name], name)
+    if direction not in (1, -1) or not column.is_number:
+        if not column.is_number:
+            raise DataError(f"directions: column {name!r} holds categories; expected numbers")
+        raise RecipeError(f"directions: {name!r} is {direction!r}; expected 1 (never falls) or -1 (never rises)")
+    known = column.values[np.isfinite(column.values)]
+    places = np.unique(np.quantile(known, np.linspace(0, 1, NUM_PLACES), method="nearest"))
+    rows = np.sort(np.random.default_rng(seed).permutation(len(frame))[:MOST_ROWS])
+    some, found = frame.iloc[rows], []
+    for value in places:
+        given = some.copy()
+        given[name] = np.full(len(some), value, dtype=_dtype(frame[name], value))
+        found.append(subject.checked(given)[:, 0])
+    predicted = np.column_stack(found)
+    # The largest fall from any value to any later one.
+    fall = np.maximum.accumulate(direction * predicted, axis=1) - direction * predicted
+    worst = fall.max(axis=1)
+    row = int(worst.argmax())
+    end = int(fall[row].argmax())
+    start = int((direction * predicted[row, : end + 1]).argmax())
+    is_broken = worst > ROUNDING * max(float(np.abs(predicted).max()), 1e-12)
+    largest = float(worst[row]) if is_broken.any() else 0.0
+    ends = (f"{places[start]:.4g}", f"{places[end]:.4g}")
+    return Breach(name, direction, float(is_broken.mean()), largest, int(rows[row]), *ends)
+
+
+def _jump(
+    name: str, some: pd.DataFrame, values: Any, subject: Subject, scores: Numbers, rows: Any, floor: float
+) -> Jump:
+    given = some.copy()
+    given[name] = values
+    after = subject.checked(given)
+    moved = distance(scores, after)
+    if not subject.classes:
+        # A prediction near 0 would make any change of it look large.
+        moved = moved / np.maximum(np.abs(scores[:, 0]), floor / 10)
+    row = int(moved.argmax())
+    before, now = (_word(of[name].iloc[row]) for of in (some, given))
+    predicted = shown(scores, after, row)
+    return Jump(name, float(moved[row]), float(moved.mean()), int(rows[row]), before, now, *predicted)
+
+
+def _steps(column: Column, held: "pd.Series[Any]", scores: Numbers, rows: Any) -> Iterator[Any]:
+    """The values of the rows after one step up, and after one down."""
+    if not column.is_number:
+        yield from _neighbours(held, scores, rows)
+        return
+    known = np.unique(column.values[np.isfinite(column.values)])
+    if len(known) < 2:
+        return
+    values = column.values[rows]
+    for direction in (1, -1):
+        if len(known) <= FEW_VALUES:
+            place = np.searchsorted(known, np.nan_to_num(values, nan=known[0])) + direction
+            new = known[np.clip(place, 0, len(known) - 1)]
+        else:
+            new = np.clip(values + direction * STEP * (known[-1] - known[0]), known[0], known[-1])
+        new = np.where(np.isnan(values), np.nan, new)
+        is_whole = np.isfinite(new).all() and bool((new == np.round(new)).all())
+        yield new.astype(held.dtype) if is_whole and isinstance(held.dtype, np.dtype) else new
+
+
+def _neighbours(held: "pd.Series[Any]", scores: Numbers, rows: Any) -> Iterator[Any]:
+    """The next level of each row, and the one before, in the order of the levels' mean predictions."""
+    codes, levels = pd.factorize(held)
+    if len(levels) < 2:
+        return
+    weight = np.maximum(np.bincount(codes[codes >= 0], minlength=len(levels)), 1)
+    means = np.bincount(codes[codes >= 0], scores[codes >= 0, 0], len(levels)) / weight
+    order = means.argsort()
+    place = np.empty_like(order)
+    place[order] = np.arange(len(order))
+    for direction in (1, -1):
+        new = order[np.clip(place[np.maximum(codes, 0)] + direction, 0, len(levels) - 1)][rows]
+        values = pd.Series(pd.Index(levels)[new].astype(object), index=held.index[rows])
+        values[codes[rows] < 0] = None
+        yield _typed(values, held)
+
+
+def _typed(values: "pd.Series[Any]", held: "pd.Series[Any]") -> Any:
+    if isinstance(held.dtype, pd.CategoricalDtype):
+        return pd.Series(pd.Categorical(values, dtype=held.dtype), index=values.index)
+    return values.astype(held.dtype) if held.dtype.kind == "b" else values
+
+
+def _dtype(held: "pd.Series[Any]", value: float) -> Any:
+    return held.dtype if isinstance(held.dtype, np.dtype) and value == round(value) else np.float64
+
+
+def _word(value: Any) -> str:
+    return f"{value:.4g}" if isinstance(value, float | np.floating) else str(value)

@@ -1,0 +1,64 @@
+"""What is to be told, as numbers whose squared error can be compared: a 0 or 1 for each class, or ranks of amounts."""
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+from scipy.stats import rankdata
+
+from corrigible.auditing.columns import Column, Numbers, column_of
+
+MOST_CLASSES = 5
+"""Of more classes, the most frequent ones are told apart."""
+FEW = 10
+"""Whole numbers of at most as many different values are classes."""
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """A label or an attribute of each row; rows where it is unknown are left out before."""
+
+    z: Numbers
+    """(row, part): for two classes 0 or 1, for several a 0 or 1 for each, for amounts numbers."""
+    names: tuple[str, ...]
+    """The class of each part; empty for amounts."""
+
+    @property
+    def is_classes(self) -> bool:
+        return bool(self.names)
+
+    def at(self, rows: NDArray[Any]) -> "Outcome":
+        """The outcome of these rows."""
+        return Outcome(self.z[rows], self.names)
+
+
+def outcome_of(column: Column, *, by_rank: bool = False) -> Outcome:
+    """The column as something to tell.
+
+    Args:
+        by_rank: take the ranks of amounts, from 0 to 1, so that a few huge ones do not decide everything.
+    """
+    if column.is_number:
+        amounts = rankdata(column.values) / len(column.values) if by_rank else column.values
+        return Outcome(amounts[:, None], ())
+    if len(column.levels) == 2:
+        return Outcome((column.values == 1.0)[:, None].astype(np.float64), (column.levels[1],))
+    names = column.levels[:MOST_CLASSES]
+    return Outcome((column.values[:, None] == np.arange(len(names))).astype(np.float64), names)
+
+
+def as_classes(given: Any, name: str) -> Column:
+    """The column, with numbers of at most ten different values read as categories."""
+    column = column_of(given, name)
+    if not column.is_number or len(np.unique(column.values[np.isfinite(column.values)])) > FEW:
+        return column
+    words = [None if np.isnan(value) else f"{value:g}" for value in column.values]
+    return column_of(pd.Series(words, dtype=object), name)
+
+
+def skill(z: Numbers, predicted: Numbers) -> float:
+    """The share of the variance that the predictions tell, R²: 1 for all, 0 for nothing; below where they mislead."""
+    total = float(np.square(z - z.mean(axis=0)).sum())
+    return 1 - float(np.square(z - predicted).sum()) / total if total > 0 else 0.0
