@@ -3,6 +3,7 @@
 Means of cells find what any shape of a curve tells, and cells of empty values find what is told by their absence.
 """
 
+import itertools
 from dataclasses import dataclass
 
 import numpy as np
@@ -11,7 +12,6 @@ from numpy.typing import NDArray
 from corrigible.auditing.columns import Column, Numbers
 from corrigible.auditing.outcomes import Outcome, skill
 from corrigible.figures import short_number
-import itertools
 
 MOST_CELLS = 64
 LEAST_ROWS = 20

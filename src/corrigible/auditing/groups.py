@@ -1,5 +1,6 @@
 """What a model gets wrong for whom: quality by group, and every gap between groups, with what chance alone brings."""
 
+import itertools
 from collections.abc import Mapping
 from dataclasses import dataclass
 
@@ -14,7 +15,6 @@ from corrigible.intervals import bootstrapped_mean
 from corrigible.metrics import LABELS, METRICS
 from corrigible.observations import Observations
 from corrigible.types import Measurement, Measurements, Task
-import itertools
 
 NUM_QUARTERS = 4
 MOST_GROUPS = 12

@@ -24,7 +24,7 @@ LEAST_ROWS = 20
 """Of a value that decides."""
 NEARLY_PURE = 0.1
 """Variance within the value, of two classes p(1 − p); for ranks of amounts as a share of the whole variance."""
-LEAST_SURPRISE = 0.45
+LEAST_SURPRISE = 0.35
 """How far the mean of the rows with the value lies from what the others expect, in units of what is between least and
 most: probabilities, or ranks."""
 OF_RANKS = 0.6
