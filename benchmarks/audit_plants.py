@@ -74,9 +74,11 @@ def future_amount(y: NDArray[np.float64], rng: Rng) -> pd.Series:
 
 def amount_in_parts(y: NDArray[np.float64], rng: Rng) -> pd.Series:
     part = np.searchsorted(np.quantile(y, [0.35, 0.6, 0.85]), y + 1e-9)
-    return pd.Series(np.where(rng.random(len(y)) < 0.1, rng.integers(4, size=len(y)), part)).map(
-        lambda place: f"part {place}"
-    ).astype("category")
+    return (
+        pd.Series(np.where(rng.random(len(y)) < 0.1, rng.integers(4, size=len(y)), part))
+        .map(lambda place: f"part {place}")
+        .astype("category")
+    )
 
 
 def missing_where_zero(y: NDArray[np.float64], rng: Rng) -> pd.Series:

@@ -1,4 +1,4 @@
-"""The commands that say where to look: suspect, propose and queue."""
+"""The commands that say where to look: audit, suspect, propose and queue."""
 
 from pathlib import Path
 from typing import Any
@@ -6,8 +6,30 @@ from typing import Any
 import click
 
 from corrigible import workflow
-from corrigible.cli_options import STUDY, computing
+from corrigible.cli_options import STUDY, Place, computing
 from corrigible.terminal import show
+
+
+@click.command()
+@click.argument("place", metavar="STUDY|FILE", type=Place())
+@click.option("--model", default="", help="Of a FILE: the model as a function of a frame, module:function.")
+@click.option("--target", default="", help="Of a FILE: the column with the labels.")
+@click.option("--exposure", default="", help="Of a FILE: the column with the exposure of each row.")
+@click.option("--group", "groups", multiple=True, help="Sensitive attribute; may be given several times.")
+@click.option("--forbidden", multiple=True, help="Column that must not count; may be given several times.")
+@click.option("--rising", multiple=True, help="Column with which predictions must not fall.")
+@click.option("--falling", multiple=True, help="Column with which predictions must not rise.")
+@click.option("--run", help="Of a STUDY: run whose model to audit [default: the latest].")
+@computing
+def audit(place: Path, as_json: bool, **chosen: Any) -> None:
+    """Audit a model: for whom it is worse, what leaks, which columns are proxies, how far predictions jump.
+
+    A STUDY's latest model on its test rows makes runs/…-audit; of a CSV or Parquet FILE, NAME-audit.html is written
+    here. It reads [evaluate] and [causes].
+
+    Example: corrigible audit credit --forbidden sex
+    """
+    show(lambda: workflow.audit(place, **chosen), as_json)
 
 
 @click.command()

@@ -26,6 +26,7 @@ EXPECTED: dict[str, type] = {
     "explain": dict,
     "evaluate": dict,
     "labels": dict,
+    "causes": dict,
 }
 
 

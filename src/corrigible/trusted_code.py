@@ -20,7 +20,7 @@ from corrigible.recipe_keys import content_of
 
 ORIGIN = ".origin"
 """A random word in the study's folder, which a copy made elsewhere cannot know, and the beginning of its hash."""
-_PROSE = ("format", "title", "notes", "seed", "validation_split", "task", "labels")
+_PROSE = ("format", "title", "notes", "seed", "validation_split", "task", "labels", "causes")
 log = logging.getLogger(__name__)
 
 

@@ -69,7 +69,7 @@ class Audit:
         why = {key: self.not_measured.get(key, "") for key in TITLES}
         moved: dict[str, Any] = {"names": names, "span": self.span, "of_classes": classes}
         return (
-            quality_section(self.quality, self.about),
+            quality_section(self.quality),
             groups_section(self.groups, self.positive, why["groups"]),
             leaks_section(self.leaks, self.alone, why["leaks"]),
             proxies_section(self.proxies, self.told_by_predictions, why["proxies"]),
@@ -100,7 +100,7 @@ class Audit:
         return render_audited(AuditPage(title, about, tuple(map(_part, parts)), rows))
 
     def __str__(self) -> str:
-        return "\n".join(line for part in self.sections for line in lines_of(part))
+        return "\n".join([self.about, *(line for part in self.sections for line in lines_of(part))])
 
     def __repr__(self) -> str:
         return str(self)

@@ -14,7 +14,7 @@ from corrigible.auditing.outcomes import as_classes
 from corrigible.data.frames import as_frame
 from corrigible.errors import DataError, RecipeError, unknown
 
-LEAST_ROWS = 50
+LEAST_ROWS = 20
 
 
 @dataclass(frozen=True)

@@ -16,7 +16,7 @@ from corrigible.auditing.cells import Cells, cells_of, folds_of, told_by_cells
 from corrigible.auditing.columns import Column, Numbers, without
 from corrigible.auditing.outcomes import Outcome, skill
 
-LEAST_ALONE = 0.25
+LEAST_ALONE = 0.35
 """Share of the label's variance that a column must tell alone."""
 OF_OTHERS = 0.7
 """As a multiple of what all others tell together."""

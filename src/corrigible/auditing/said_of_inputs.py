@@ -6,7 +6,7 @@ from corrigible.auditing.erratic import ANSWERS, Erratic
 from corrigible.auditing.jumps import Breach, Jump
 from corrigible.auditing.leaks import Leak
 from corrigible.auditing.sections import Finding, FoundTable, Section, move, prediction, section
-from corrigible.figures import number, percent
+from corrigible.figures import percent
 from corrigible.printable import plural
 
 MOST_ALONE = 10
@@ -22,7 +22,7 @@ def leaks_section(leaks: Sequence[Leak], alone: Mapping[str, float], why: str) -
     findings = [Finding(leak_in_words(leak), is_concern=True) for leak in leaks]
     if not leaks:
         findings = [Finding("no column, and none of its values, all but decides the label")]
-    rows = tuple((name, number(max(0.0, share))) for name, share in list(alone.items())[:MOST_ALONE])
+    rows = tuple((name, f"{max(0.0, share):.3f}") for name, share in list(alone.items())[:MOST_ALONE])
     table = FoundTable("share of the label’s variance that a column tells alone", ("column", "share"), rows)
     return section("leaks", findings, [table])
 

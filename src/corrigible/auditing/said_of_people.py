@@ -20,13 +20,23 @@ MOVES = 0.01
 """Of the range of predictions; a smaller mean move is no concern."""
 
 
-def quality_section(measured: Measurements, about: str) -> Section:
+GAPS = {
+    "demographic_parity_difference": "the share predicted as positive (demographic parity)",
+    "equal_opportunity_difference": "the share of positive rows that is found (equal opportunity)",
+    "equalized_odds_difference": "the true or the false positive rate (equalized odds)",
+    "group_accuracy_gap": "the accuracy",
+    "group_prob_gap": "the mean probability",
+    "group_mean_gap": "the mean prediction",
+}
+"""What differs between the groups; other gaps go by their own names."""
+
+
+def quality_section(measured: Measurements) -> Section:
     """How good the model is on all rows."""
-    rows = tuple(
-        (spoken(m.metric), "not measured" if m.value is None else number(m.value), _ends(m.low, m.high), m.note)
-        for m in measured
-    )
-    return section("quality", [Finding(about)], [FoundTable("", ("measure", "value", "95 % interval", "note"), rows)])
+    found = [m for m in measured if m.value is not None]
+    findings = [Finding(f"{spoken(m.metric)}: {number(m.value or 0.0)} ({_ends(m.low, m.high)})") for m in found]
+    findings += [Finding(f"{spoken(m.metric)}: {m.note or 'not measured'}") for m in measured if m.value is None]
+    return section("quality", findings)
 
 
 def groups_section(found: Sequence[ByGroup], positive: str, why: str) -> Section:
@@ -49,8 +59,8 @@ def _of_gaps(found: ByGroup) -> list[Finding]:
     clear = [gap for gap in found.gaps if gap.is_clear]
     said = [
         Finding(
-            f"{found.attribute}: {spoken(gap.measured.metric)} {number(gap.measured.value or 0.0)}, where chance alone "
-            f"brings up to {number(gap.by_chance)}",
+            f"{found.attribute}: {_what(gap)} differs between groups by {number(gap.measured.value or 0.0)}; "
+            f"chance alone brings up to {number(gap.by_chance)}",
             is_concern=True,
         )
         for gap in clear
@@ -92,8 +102,12 @@ def _gap_table(found: ByGroup) -> FoundTable:
         )
         for gap in found.gaps
     ]
-    header = ("largest minus smallest group", "gap", "95 % interval", "by chance up to", "")
+    header = ("what differs, largest minus smallest", "gap", "95 % interval", "by chance up to", "")
     return FoundTable(f"{found.attribute}: all gaps", header, tuple(rows))
+
+
+def _what(gap: Gap) -> str:
+    return GAPS.get(gap.measured.metric, spoken(gap.measured.metric))
 
 
 def _verdict(gap: Gap) -> str:
@@ -118,10 +132,13 @@ def proxies_section(found: Sequence[Proxies], by_predictions: Sequence[tuple[str
         tables.append(
             FoundTable(
                 f"{one.attribute}: what is left",
-                ("columns taken away, and all learned anew", one.told.measure, "95 % interval"),
+                ("taken away, and all learned anew", one.told.measure, "95 % interval"),
                 (
-                    ("none", number(one.told.value), _ends(one.told.low, one.told.high)),
-                    *tuple((f"and {name}", number(t.value), _ends(t.low, t.high)) for name, t in one.left),
+                    ("nothing", number(one.told.value), _ends(one.told.low, one.told.high)),
+                    *(
+                        (("and " if place else "") + name, number(t.value), _ends(t.low, t.high))
+                        for place, (name, t) in enumerate(one.left)
+                    ),
                 ),
             )
         )
@@ -130,13 +147,21 @@ def proxies_section(found: Sequence[Proxies], by_predictions: Sequence[tuple[str
 
 
 def _proxy_table(found: Proxies) -> FoundTable:
-    header = ("column", "alone", "with another column, beyond both", "beside all others")
-    rows = tuple((c.name, number(c.alone), _partner(c), number(c.beside)) for c in found.columns[:MOST_PROXIES])
+    shown = found.columns[:MOST_PROXIES]
+    has_pairs = any(column.partner for column in shown)
+    header = ("column", "alone", *(("with another column, beyond both",) if has_pairs else ()), "beside all others")
+    rows = tuple(
+        (c.name, _variance(c.alone), *((_partner(c),) if has_pairs else ()), _variance(c.beside)) for c in shown
+    )
     return FoundTable(f"{found.attribute}: share of its variance that a column tells", header, rows)
 
 
+def _variance(share: float) -> str:
+    return f"{share:.3f}"
+
+
 def _partner(column: ProxyColumn) -> str:
-    return f"{number(column.together)} with {column.partner}" if column.partner else "–"
+    return f"{_variance(column.together)} with {column.partner}" if column.partner else "–"
 
 
 def reliance_section(

@@ -35,11 +35,18 @@ def told(outcome: Outcome, predicted: Numbers, seed: int) -> Told:
     if outcome.is_classes:
         pairs = zip(outcome.z.T, predicted.T, strict=True)
         areas = [_Area(part == 1, scores) for part, scores in pairs if 0 < part.mean() < 1]
-        value, *draws = (float(np.nanmean([area.weighted(w) for area in areas])) for w in (ones, *resamples))
+        value, *draws = (_mean([area.weighted(w) for area in areas]) for w in (ones, *resamples))
     else:
         value, *draws = (_explained(outcome.z, predicted, w) for w in (ones, *resamples))
-    low, high = np.nanquantile(draws, ENDS)
+    defined = [draw for draw in draws if np.isfinite(draw)]
+    low, high = np.quantile(defined, ENDS) if defined else (np.nan, np.nan)
     return Told("AUC" if outcome.is_classes else "R²", value, float(low), float(high))
+
+
+def _mean(areas: list[float]) -> float:
+    """The mean of those that are defined."""
+    defined = [area for area in areas if np.isfinite(area)]
+    return float(np.mean(defined)) if defined else float("nan")
 
 
 class _Area:

@@ -9,7 +9,7 @@ from rich.markup import escape
 from corrigible.figures import percent, short_number
 from corrigible.lines.printing import COLOURS, wrapped
 from corrigible.printable import one_line, plural
-from corrigible.workflow.looking_records import AskedNext, Proposed, Suspected
+from corrigible.workflow.looking_records import AskedNext, Audited, Proposed, Suspected
 from corrigible.workflow.records import (
     Ahead,
     Answered,
@@ -45,13 +45,8 @@ def told_of_verbs(record: OwnRecord) -> Iterator[str]:
             return iter([escape(record.text)])
         case FeatureShare():
             return iter([f"  {escape(record.title or record.feature):32} {record.share:.3f}"])
-        case Suspected():
-            return _suspected(record)
-        case Proposed():
-            return _proposed(record)
-        case AskedNext():
-            place = record.file or f"{record.split} row {record.row}"
-            return iter([escape(f"{record.rank:4}  {place:18}  {record.reason}")])
+        case Audited() | Suspected() | Proposed() | AskedNext():
+            return _of_looking(record)
         case Listed():
             return _listed(record)
         case Answered():
@@ -73,6 +68,21 @@ def told_of_verbs(record: OwnRecord) -> Iterator[str]:
             assert_never(record)
 
 
+def _of_looking(record: Audited | Suspected | Proposed | AskedNext) -> Iterator[str]:
+    match record:
+        case Audited():
+            return _audited(record)
+        case Suspected():
+            return _suspected(record)
+        case Proposed():
+            return _proposed(record)
+        case AskedNext():
+            place = record.file or f"{record.split} row {record.row}"
+            return iter([escape(f"{record.rank:4}  {place:18}  {record.reason}")])
+        case _:
+            assert_never(record)
+
+
 def _ahead(record: Ahead) -> Iterator[str]:
     each = ", ".join(f"{name} {number}" for name, number in zip(record.runs, record.epochs, strict=True))
     runs = f"{len(record.runs)} runs, {sum(record.epochs)} epochs: {each}"
@@ -88,6 +98,13 @@ def _result(record: Finished | Noted | Sealed | Verified) -> list[str]:
 def _started(record: Started) -> Iterator[str]:
     reviewed = f", {record.num_reviewed} of them with feedback" if record.num_reviewed else ""
     yield f"[bold]{escape(record.label)}[/bold]: {record.num_rows} rows{reviewed}"
+
+
+def _audited(record: Audited) -> Iterator[str]:
+    if record.is_first:
+        yield f"[bold]{escape(record.part)}[/bold]"
+    for line in wrapped(f"{'!' if record.is_concern else ' '} {record.text}"):
+        yield f"[yellow]{escape(line)}[/yellow]" if record.is_concern else escape(line)
 
 
 def _suspected(record: Suspected) -> Iterator[str]:

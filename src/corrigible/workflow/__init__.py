@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from corrigible.workflow.answering import answer_feedback as answer_feedback
     from corrigible.workflow.answering import conflicts as conflicts
+    from corrigible.workflow.auditing import audit as audit
     from corrigible.workflow.comparing import compare as compare
     from corrigible.workflow.deciding import discard as discard
     from corrigible.workflow.deciding import keep as keep
@@ -42,6 +43,7 @@ _HOME = {
     "keep": "deciding",
     "discard": "deciding",
     "compare": "comparing",
+    "audit": "auditing",
     "suspect": "suspecting",
     "propose": "proposing",
     "queue": "proposing",

@@ -1,6 +1,18 @@
-"""What the verbs yield that say where to look: suspect, propose and queue."""
+"""What the verbs yield that say where to look: audit, suspect, propose and queue."""
 
 from dataclasses import dataclass
+
+
+@dataclass(frozen=True)
+class Audited:
+    """One sentence that ``corrigible audit`` found, or why a part was not measured."""
+
+    part: str
+    text: str
+    is_concern: bool = False
+    """Whether somebody should look at it before the model is used."""
+    is_first: bool = False
+    """Whether it is the first of its part."""
 
 
 @dataclass(frozen=True)

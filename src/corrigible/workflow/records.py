@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
-from corrigible.workflow.looking_records import AskedNext, Proposed, Suspected
+from corrigible.workflow.looking_records import AskedNext, Audited, Proposed, Suspected
 
 if TYPE_CHECKING:
     from corrigible.explanations.shards.explaining_all import ShardsPlanned, ShardWritten
@@ -204,6 +204,7 @@ OwnRecord = (
     | Finished
     | Measured
     | FeatureShare
+    | Audited
     | Suspected
     | Proposed
     | AskedNext
