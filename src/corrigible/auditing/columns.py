@@ -46,7 +46,7 @@ def column_of(given: Any, name: str) -> Column:
         days = (series - pd.Timestamp(0, tz=series.dt.tz)) / pd.Timedelta(days=1)
         return Column(name, days.to_numpy(np.float64, na_value=np.nan).astype(np.float64))
     if is_numeric_dtype(series.dtype) and not is_bool_dtype(series.dtype):
-        numbers = pd.to_numeric(series).to_numpy(np.float64, na_value=np.nan)
+        numbers = pd.to_numeric(series).to_numpy(np.float64, na_value=np.nan, copy=True)
         return Column(name, np.where(np.isfinite(numbers), numbers, np.nan))
     words = series.astype(object).where(series.notna(), None)
     counts = pd.Series([None if word is None else str(word) for word in words], dtype=object).value_counts()

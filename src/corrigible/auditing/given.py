@@ -127,7 +127,7 @@ def _attributes(sensitive_features: Any, frame: pd.DataFrame) -> pd.DataFrame:
 def _exposure(exposure: Any, num_rows: int) -> NDArray[np.float64] | None:
     if exposure is None:
         return None
-    found = _one_per_row("exposure", exposure, num_rows).to_numpy(np.float64)
+    found = _one_per_row("exposure", exposure, num_rows).to_numpy(np.float64).copy()
     if not bool((found > 0).all()):
         raise DataError(f"exposure of row {int((~(found > 0)).argmax())} is not above 0; expected numbers above 0")
     return found

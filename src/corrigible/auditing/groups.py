@@ -137,7 +137,13 @@ def _by_chance(
         measured = measure(_observations({**rows, "group": exchanged}, names, task), list(metrics), num_resamples=0)
         for one in measured:
             found[one.metric].append(np.nan if one.value is None else one.value)
-    return {metric: float(np.nanquantile(values, 0.95)) if values else np.nan for metric, values in found.items()}
+    return {metric: _high(values) for metric, values in found.items()}
+
+
+def _high(values: list[float]) -> float:
+    """95 % are smaller; NaN where none is defined."""
+    defined = [value for value in values if np.isfinite(value)]
+    return float(np.quantile(defined, 0.95)) if defined else np.nan
 
 
 def _group(

@@ -10,13 +10,14 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 import numpy as np
+from numpy.typing import NDArray
 
 from corrigible.auditing.boosted import told_out_of_fold
 from corrigible.auditing.cells import Cells, cells_of, folds_of, told_by_cells
 from corrigible.auditing.columns import Column, Numbers, without
 from corrigible.auditing.outcomes import Outcome, skill
 
-LEAST_ALONE = 0.35
+LEAST_ALONE = 0.45
 """Share of the label's variance that a column must tell alone."""
 OF_OTHERS = 0.7
 """As a multiple of what all others tell together."""
@@ -58,8 +59,7 @@ class _Part:
     """A value that may decide."""
 
     column: str
-    rows: Numbers
-    """Truth values."""
+    rows: NDArray[np.bool_]
     value: str
     part: int
     mean: float
@@ -135,8 +135,7 @@ def _pure(name: str, cells: Cells, outcome: Outcome) -> list[_Part]:
 
 def _leak(part: _Part, alone: float, told: Numbers, outcome: Outcome) -> Leak | None:
     """The value as a leak, where the others expect something else of its rows."""
-    rows = part.rows.astype(bool)
-    count = int(rows.sum())
+    rows, count = part.rows, int(part.rows.sum())
     expected = float(np.clip(told[rows, part.part], 0, 1).mean())
     # With one row of each class added, so that a value without exceptions is not taken for certain.
     careful = (part.mean * count + 1) / (count + 2)

@@ -72,13 +72,13 @@ class Subject:
             return found.astype(np.float64)[:, None]
         if found.ndim == 2:
             return found[:, 1:].astype(np.float64) if len(self.classes) == 2 else found.astype(np.float64)
-        are_labels = np.isin(found, np.array(self.classes, dtype=found.dtype if found.dtype != object else object))
+        are_labels = pd.Series(found).isin(list(self.classes)).to_numpy()
         if bool(are_labels.all()):
             each = np.column_stack([found == name for name in self.classes]).astype(np.float64)
             return each[:, 1:] if len(self.classes) == 2 else each
         if len(self.classes) == 2 and found.dtype.kind in "fiu":
             return found.astype(np.float64)[:, None]
-        other = found[~are_labels][0]
+        other = str(found[~are_labels][0])
         raise UnsupportedModelError(f"the model predicts {other!r}; the labels are {_listed(self.classes)}")
 
 
