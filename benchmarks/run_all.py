@@ -27,6 +27,7 @@ CORRECTING = (
     "queries",
     "telling_columns",
     "students",
+    "audit",
     "tables",
 )
 BOTH = ("--methods", "right_reasons,energy_outside")

@@ -23,6 +23,7 @@ HOW_TO = sorted((ROOT / "docs" / "how-to").glob("*.md"))
 SLOW = (
     *(
         "add-your-own-penalty",
+        "audit",
         "correct-a-text-model",
         "explain",
         "limit-an-influence",

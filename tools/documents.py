@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any
 
 import asking_tables
+import audit_tables
 import correction_tables
 import explanation_tables
 import table_figures
@@ -273,6 +274,7 @@ RESULTS_OF = {
     "explain_proofs": "explain",
     "adversarial_robustness": "reproduce_adversarial_robustness",
 }
+TABLES |= {"audit": audit_tables.audit}
 TABLES |= {"explain_proofs": explanation_tables.explain_proofs}
 """A second table from the same file of results."""
 

@@ -65,7 +65,7 @@ def test_flipped_rows_keep_their_noise_and_go_back(frame):
         expected = (frame[frame.sex != value].job == "desk").mean()
         assert (after.job == "desk").mean() == pytest.approx(expected, abs=0.08)
         # One uniform number per row: chances that rise take no row out.
-        falls, rises = (("desk", "field") if value == "m" else ("field", "desk"))
+        falls, rises = ("desk", "field") if value == "m" else ("field", "desk")
         assert not ((before.job == falls) & (after.job == rises)).all()
         assert not ((before.job == rises) & (after.job == falls)).any()
 

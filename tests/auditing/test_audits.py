@@ -25,8 +25,8 @@ def rows():
     return X, pd.Series(np.where(X.age / 50 + (X.sex == "m") + rng.normal(size=ROWS) > 1.5, "yes", "no"), name="claim")
 
 
-def chance(X):
-    return 1 / (1 + np.exp(-(X.age / 50 + 2 * (X.sex == "m") - 1.5)))
+def chance(frame):
+    return 1 / (1 + np.exp(-(frame.age / 50 + 2 * (frame.sex == "m") - 1.5)))
 
 
 @pytest.fixture(scope="module")
@@ -34,7 +34,14 @@ def found(rows):
     X, y = rows
     causes = {"hobby": ["sex"]}
     return corrigible.audit(
-        chance, X, y, sensitive_features="sex", forbidden=["sex"], causes=causes, directions={"age": 1}, num_resamples=20
+        chance,
+        X,
+        y,
+        sensitive_features="sex",
+        forbidden=["sex"],
+        causes=causes,
+        directions={"age": 1},
+        num_resamples=20,
     )
 
 
@@ -83,12 +90,16 @@ def test_pipelines_amounts_and_several_classes(rows):
     two = corrigible.audit(pipeline, X[["sex", "hobby"]], y, sensitive_features=X.sex, num_resamples=0)
     assert two.groups[0].attribute == "sex" and two.is_of_classes
     amounts = corrigible.audit(
-        lambda X: 2.0 * X.age, X, 3.0 * X.age, exposure=np.ones(ROWS), sensitive_features=X.age, num_resamples=0
+        lambda frame: 2.0 * frame.age, X, 3.0 * X.age, exposure=np.ones(ROWS), sensitive_features=X.age, num_resamples=0
     )
     assert not amounts.is_of_classes and len(amounts.groups[0].groups) == 4
-    assert amounts.groups[0].groups[0].quality.value == pytest.approx(X.age[X.age <= X.age.quantile(0.25)].mean(), rel=0.1)
+    assert amounts.groups[0].groups[0].quality.value == pytest.approx(
+        X.age[X.age <= X.age.quantile(0.25)].mean(), rel=0.1
+    )
     three = np.array(["a", "b", "c"])[X.age % 3]
-    several = corrigible.audit(lambda X: np.eye(3)[X.age % 3], X, three, sensitive_features=X.sex, num_resamples=0)
+    several = corrigible.audit(
+        lambda frame: np.eye(3)[frame.age % 3], X, three, sensitive_features=X.sex, num_resamples=0
+    )
     assert several.quality[0].value == 1
 
 
@@ -111,5 +122,3 @@ def test_what_does_not_fit_is_refused_in_one_line(rows, settings, words):
     with pytest.raises(CorrigibleError, match=words) as raised:
         corrigible.audit(chance, given.pop("X"), given.pop("y"), **given)
     assert "\n" not in str(raised.value)
-
-

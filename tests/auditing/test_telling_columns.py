@@ -1,4 +1,4 @@
-"""Leak suspects and proxies: planted ones are found, honest predictors are not called leaks, scores match definitions."""
+"""Leak suspects and proxies: planted ones are found, honest predictors are none, scores match their definitions."""
 
 import numpy as np
 import pandas as pd
@@ -58,7 +58,7 @@ def test_amounts_leak_by_a_later_amount_and_by_empty_cells():
 
 
 def test_cells_tell_what_means_of_other_rows_tell():
-    """The definition written out: the mean of the other folds' rows in the same cell, with two rows of the overall mean."""
+    """Written out: the mean of the other folds' rows in the same cell, with two rows of the overall mean."""
     rng = np.random.default_rng(2)
     column, z = column_of(rng.choice(["a", "b", None], 60), "c"), rng.random((60, 1))
     cells, folds = cells_of(column), folds_of(60, 0)

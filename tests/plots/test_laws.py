@@ -24,6 +24,7 @@ from corrigible.plots import (
     dependence_lines,
     description,
     dots_and_whiskers,
+    frontier,
     heat_map,
     importance,
     importance_flow,
@@ -40,7 +41,7 @@ from corrigible.plots import (
 from corrigible.plots.method_scatter import MethodResult
 from corrigible.plots.page import svg_of
 from corrigible.prices.price_changes import price_changes as prices_of
-from corrigible.types import Columns
+from corrigible.types import Columns, Measurement
 from drawn import HOSTILE, outside, row_names, texts, unnamed_axes
 
 NAMES = ("_age", HOSTILE + "1", HOSTILE + "2", HOSTILE + "3")
@@ -77,6 +78,12 @@ def symmetric(size: int) -> torch.Tensor:
 
 
 PLOTS = {
+    "frontier": lambda: frontier(
+        {name: [Measurement("accuracy", 0.8, 0.7, 0.9), Measurement("group_prob_gap", 0.1)] for name in (HOSTILE, "b")},
+        quality="accuracy",
+        gaps=["group_prob_gap"],
+        title=HOSTILE,
+    ),
     "heat_map": lambda: heat_map(noise(7, 3, 8, 8), noise(7, 3, 8, 8), titles=[HOSTILE] * 7, title=HOSTILE),
     "heat_maps": lambda: heat_map(
         noise(2, 8, 8), {HOSTILE: noise(2, 8, 8), "b": noise(2, 8, 8)}, titles=[HOSTILE] * 2, title=HOSTILE,

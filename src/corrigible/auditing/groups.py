@@ -12,7 +12,7 @@ from torch import Tensor
 from corrigible.auditing.columns import Column, Numbers
 from corrigible.evaluation import measure
 from corrigible.intervals import bootstrapped_mean
-from corrigible.metrics import LABELS, METRICS
+from corrigible.metrics import gaps_of
 from corrigible.observations import Observations
 from corrigible.types import Measurement, Measurements, Task
 
@@ -22,6 +22,8 @@ FEW_ROWS = 30
 """A group with fewer rows is named as small."""
 NUM_EXCHANGES = 100
 """How often groups are exchanged between rows, to see which gaps chance alone brings."""
+LEAST_PROB = 1e-6
+"""Smaller probabilities count as this one in the loss, since a tree's 0 has no logarithm."""
 QUALITY_OF_CLASSES = ("accuracy", "auc", "expected_calibration_error")
 QUALITY_OF_AMOUNTS = ("mean_absolute_error", "r2", "gini")
 
@@ -93,11 +95,13 @@ def observed(
     """What metrics may ask for, of every row."""
     labels = torch.from_numpy(y)
     if task.logits is None:
-        found = {"predicted": torch.from_numpy(scores[:, 0].copy()), "y": labels}
-        found["exposure"] = torch.ones(len(y), dtype=torch.float64) if exposure is None else torch.from_numpy(exposure)
-        return found
-    probs = np.column_stack([1 - scores, scores]) if scores.shape[1] == 1 else scores
-    return {"predicted": torch.from_numpy(places), "probs": torch.from_numpy(probs), "y": labels.long()}
+        predicted = torch.from_numpy(scores[:, 0].copy())
+        exposed = torch.ones(len(y), dtype=torch.float64) if exposure is None else torch.from_numpy(exposure)
+        loss = (predicted * exposed - labels).square()
+        return {"predicted": predicted, "y": labels, "exposure": exposed, "loss": loss}
+    probs = torch.from_numpy(np.column_stack([1 - scores, scores]) if scores.shape[1] == 1 else scores.copy())
+    loss = -probs.gather(1, labels.long()[:, None])[:, 0].clamp_min(LEAST_PROB).log()
+    return {"predicted": torch.from_numpy(places), "probs": probs, "y": labels.long(), "loss": loss}
 
 
 def quality_of(rows: Mapping[str, Tensor], task: Task, *, num_resamples: int, seed: int) -> Measurements:
@@ -113,7 +117,7 @@ def by_group(column: Column, rows: Mapping[str, Tensor], task: Task, *, num_resa
     group = groups.values[known].astype(np.int64)
     some = {name: values[torch.from_numpy(known)] for name, values in rows.items()}
     at_hand = {**some, "group": torch.from_numpy(group)}
-    names = gap_names(task)
+    names = gap_names(task, rows)
     measured = measure(_observations(at_hand, groups.levels, task), list(names), num_resamples=num_resamples, seed=seed)
     by_chance = _by_chance(at_hand, groups.levels, task, names, seed)
     gaps = tuple(Gap(m, by_chance[m.metric]) for m in measured if m.value is not None)
@@ -121,10 +125,11 @@ def by_group(column: Column, rows: Mapping[str, Tensor], task: Task, *, num_resa
     return ByGroup(column.name, tuple(one for one in found if one is not None), gaps)
 
 
-def gap_names(task: Task) -> tuple[str, ...]:
-    """Every listed difference between groups that labels of this kind have."""
-    of_gaps = {name for name, metric in METRICS.items() if metric.__module__.endswith("metrics.fairness")}
-    return tuple(f.__name__ for f, labels in LABELS if f.__name__ in of_gaps and labels.suits(task))
+def gap_names(task: Task, rows: Mapping[str, Tensor]) -> tuple[str, ...]:
+    """Every difference between groups that labels of this kind have."""
+    if task.logits is not None:
+        return gaps_of(task, rows["probs"].shape[1])
+    return gaps_of(task) + (("group_balance_gap",) if bool((rows["y"] >= 0).all()) else ())
 
 
 def _by_chance(

@@ -26,7 +26,10 @@ GAPS = {
     "equalized_odds_difference": "the true or the false positive rate (equalized odds)",
     "group_accuracy_gap": "the accuracy",
     "group_prob_gap": "the mean probability",
+    "group_calibration_gap": "how far the mean probability exceeds the rate (calibration)",
     "group_mean_gap": "the mean prediction",
+    "group_balance_gap": "the sum predicted for the sum observed (balance)",
+    "group_loss_gap": "the mean loss",
 }
 """What differs between the groups; other gaps go by their own names."""
 

@@ -11,6 +11,7 @@ from corrigible.plots.beeswarm import beeswarm
 from corrigible.plots.coloured_text import coloured_text, coloured_text_html
 from corrigible.plots.deletion_insertion import deletion_insertion_curves
 from corrigible.plots.dependence import dependence_lines, partial_dependence
+from corrigible.plots.frontier import frontier
 from corrigible.plots.heat_map import heat_map
 from corrigible.plots.importance import dots_and_whiskers, importance
 from corrigible.plots.importance_flow import importance_flow
@@ -34,6 +35,7 @@ __all__ = [
     "describe",
     "description",
     "dots_and_whiskers",
+    "frontier",
     "heat_map",
     "importance",
     "importance_flow",

@@ -48,6 +48,7 @@ from corrigible.recipe import load_data, metrics_of
 from corrigible.study import Run, Study, open_study
 from corrigible.types import Feedback, Task
 from corrigible.workflow.backgrounds import with_background
+from corrigible.workflow.compared_gaps import frontier_of
 from corrigible.workflow.making import load_model, logged, training_feedback, validation_rows
 from corrigible.workflow.measuring import feedback_about, gathered
 from corrigible.workflow.next_steps import next_steps
@@ -246,6 +247,8 @@ def _publish(setting: _Setting, runs: Mapping[str, Run], found: Sequence[MethodC
     parts: dict[str, Any] = {"What each method reached": WIDE.format(table_html(*_table(found)))}
     if any(m.accuracy is not None and m.overlap is not None for m in shown):
         parts["Accuracy without the confounder against reliance on it"] = method_scatter(shown)
+    if (gaps := frontier_of(runs, task_of(setting.test))) is not None:
+        parts["Quality against each gap between groups"] = gaps
     target = setting.study.folder / "comparison.html"
     title = f"Methods compared: {setting.study.recipe.title or setting.study.folder.name}"
     page({"How to read this": Markup("<p>{}</p>").format(ABOUT), **parts}, title=title, path=target)
