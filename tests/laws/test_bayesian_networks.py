@@ -19,7 +19,10 @@ SETTINGS: dict[str, dict[str, Any]] = {
     "attribution_graph": {"edges": [[0, 1], [1, 2], [0, 3]]},
     "layer_sparsity": {"share_per_layer": 0.9, "most": 0.9},
     "kl_divergence": {"num_rows": 3},
+    "no_change_evidence": {"num_rows": 3, "num_reviewed": 3},
+    "zero_activation_evidence": {"num_rows": 3, "num_reviewed": 3},
 }
+MAY_BE_NEGATIVE = {"zero_activation_evidence"}
 every_penalty = pytest.mark.parametrize("name", [name for name in PENALTIES if name != "l0_norm"])
 
 
@@ -47,7 +50,7 @@ def test_penalties_teach_means_and_standard_deviations(name, drawing):
     model, batch = drawing.model, drawing.batch
     found = value(name, model, batch)
     assert found.isfinite()
-    assert name not in ON_REVIEWED_ROWS or found > 0
+    assert name not in ON_REVIEWED_ROWS or name in MAY_BE_NEGATIVE or found > 0
     assert torch.autograd.gradcheck(
         lambda *_: value(name, model, batch), tuple(model.parameters()), fast_mode=True, atol=1e-7
     )
@@ -67,3 +70,9 @@ def test_explainers_explain_the_network_of_the_mean_weights(name, drawing):
     x, target = drawing.batch.x, drawing.batch.y
     found = EXPLAINERS[name](drawing.model, x, target)
     torch.testing.assert_close(found, EXPLAINERS[name](deterministic(drawing.model), x, target))
+
+
+@pytest.mark.parametrize("name", ["no_change_evidence", "zero_activation_evidence"])
+def test_evidence_is_zero_when_nothing_is_marked(name, drawing):
+    batch = replace(drawing.batch, irrelevant=torch.zeros_like(drawing.batch.irrelevant))
+    assert value(name, drawing.model, batch) == 0

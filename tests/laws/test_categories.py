@@ -57,6 +57,8 @@ OF_OTHER_NETWORKS = {
     "local_independence",
     "l0_norm",
     "kl_divergence",
+    "no_change_evidence",
+    "zero_activation_evidence",
     "similarity_preserving",
 }
 """Penalties of images, ensembles, gates, distributions of weights or a teacher."""

@@ -25,6 +25,8 @@ SETTINGS: dict[str, dict[str, Any]] = {
     "attribution_graph": {"edges": [[0, 1], [1, 2], [0, 3]]},
     "layer_sparsity": {"share_per_layer": 0.9, "most": 0.9},
     "kl_divergence": {"num_rows": 4},
+    "no_change_evidence": {"num_rows": 4, "num_reviewed": 4},
+    "zero_activation_evidence": {"num_rows": 4, "num_reviewed": 4},
 }
 """What must be given, or lets a few rows show what they should: the weakest units are shut on all of them."""
 CONSTANT = {"7.bias", "9.bias", "11.bias", "hidden.bias", "block.norm2.bias", "out.bias"}
@@ -47,9 +49,11 @@ OF_PLACES = OF_ACTIVATIONS | {"should_matter", "attribution_smoothness", "attrib
 WITHOUT_IMAGES = {"one_hot_table", "text_bag", "text_cnn"}
 WITH_FUNCTIONS = {"batchnorm_resnet", "functional_relu", "text_cnn"}
 """Networks whose activation functions are no layers."""
+OF_BAYESIAN = ("kl_divergence", "no_change_evidence", "zero_activation_evidence")
+"""Penalties of networks whose weights have a distribution, which `test_bayesian_networks` tests."""
 REFUSED = dict.fromkeys(["grad_cam_overlap", "activation_evidence", "attribution_smoothness"], WITHOUT_IMAGES)
 REFUSED |= dict.fromkeys(["activation_norm", "layer_sparsity", "contrastive", "similarity_preserving"], WITH_FUNCTIONS)
-REFUSED |= {name: set(CASES) for name in ("l0_norm", "kl_divergence")}
+REFUSED |= {name: set(CASES) for name in ("l0_norm", *OF_BAYESIAN)}
 """penalty -> networks that it cannot be applied to and must refuse."""
 
 

@@ -19,7 +19,7 @@ def last_layer_bound(forward: Forward, batch: Batch) -> Float[Tensor, " batch"]:
     """A bound from above of each row's cross-entropy, expected over the last layer's weights.
 
     With mean m and variance v of each logit: log Σ exp(m + v/2), minus the label's m. Where v is 0, it is the
-    cross-entropy. Train with the penalty `kl_divergence` on a network of `corrigible.models.bayes.variational_last_layer`.
+    cross-entropy. Train with the penalty `kl_divergence` on a network that `variational_last_layer` made.
 
     Raises:
         DataError: a label that is not one of the model's classes.

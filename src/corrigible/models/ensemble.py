@@ -12,6 +12,7 @@ from torch.nn.functional import log_softmax
 from corrigible.errors import UnsupportedModelError
 from corrigible.models.forward import Forward
 from corrigible.models.modes import evaluating, like_parameters
+from corrigible.models.packed import Packed
 from corrigible.models.tabm import TabM
 from corrigible.tasks import CLASSES
 from corrigible.types import Task
@@ -47,9 +48,9 @@ class Ensemble(nn.Module):
         return torch.stack([self.task.outputs(member(x.clone())) for member in self.members])
 
 
-def is_ensemble(model: nn.Module) -> TypeGuard[Ensemble | TabM]:
+def is_ensemble(model: nn.Module) -> TypeGuard[Ensemble | Packed | TabM]:
     """Whether several members answer together, which share their weights or do not."""
-    return isinstance(model, Ensemble | TabM)
+    return isinstance(model, Ensemble | Packed | TabM)
 
 
 def disagreement(
@@ -67,7 +68,7 @@ def disagreement(
     """
     if not is_ensemble(model):
         raise UnsupportedModelError(_no_ensemble(model))
-    task = model.task if isinstance(model, Ensemble) else CLASSES
+    task = CLASSES if isinstance(model, TabM) else model.task
     if task.logits is None:
         raise UnsupportedModelError(f"disagreement is about classes; the ensemble's task is {task.name!r}")
     found = []
@@ -90,7 +91,7 @@ def member_outputs(forward: Forward) -> list[Float[Tensor, " batch output"]]:
         raise UnsupportedModelError(_no_ensemble(forward.model))
     prefix = f"{name}.members" if name else "members"
     read = forward.task.outputs
-    if isinstance(ensemble, TabM):
+    if isinstance(ensemble, Packed | TabM):
         return [read(outputs) for outputs in ensemble.by_member(forward.activation(prefix))]
     return [read(forward.activation(f"{prefix}.{place}")) for place in range(len(ensemble.members))]
 

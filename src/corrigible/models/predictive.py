@@ -19,6 +19,7 @@ from corrigible.models.bayes.dropping import Dropping, require_dropout_that_can_
 from corrigible.models.draws import drawing_alike
 from corrigible.models.ensemble import Ensemble, is_ensemble
 from corrigible.models.modes import evaluating, like_parameters
+from corrigible.models.packed import Packed
 from corrigible.outputs import require_each
 from corrigible.tasks import CLASSES
 from corrigible.types import Task
@@ -215,6 +216,6 @@ def all_outputs(
 
 def require_same_task(model: nn.Module, task: Task) -> None:
     """Raises UnsupportedModelError for an ensemble that was built for another task."""
-    if isinstance(model, Ensemble) and model.task.name != task.name:
+    if isinstance(model, Ensemble | Packed) and model.task.name != task.name:
         found = f"the ensemble has the task {model.task.name!r} and the data {task.name!r}"
         raise UnsupportedModelError(f"{found}; build it with that of the data: Ensemble(members, task=…)")

@@ -32,6 +32,7 @@ from corrigible.penalties.kl_divergence import kl_divergence
 from corrigible.penalties.l0_norm import l0_norm
 from corrigible.penalties.layer_sparsity import layer_sparsity
 from corrigible.penalties.local_independence import local_independence
+from corrigible.penalties.no_change_evidence import no_change_evidence
 from corrigible.penalties.noise_consistency import noise_consistency
 from corrigible.penalties.right_for_better_reasons import right_for_better_reasons
 from corrigible.penalties.right_reasons import right_reasons
@@ -39,6 +40,7 @@ from corrigible.penalties.should_matter import should_matter
 from corrigible.penalties.similarity_preserving import similarity_preserving
 from corrigible.penalties.weight_norm import weight_norm
 from corrigible.penalties.worst_case import worst_case
+from corrigible.penalties.zero_activation_evidence import zero_activation_evidence
 
 PENALTIES: dict[str, Callable[..., Any]] = {
     f.__name__: f
@@ -54,6 +56,8 @@ PENALTIES: dict[str, Callable[..., Any]] = {
         right_for_better_reasons,
         noise_consistency,
         worst_case,
+        no_change_evidence,
+        zero_activation_evidence,
         should_matter,
         counterexamples,
         gradient_size,

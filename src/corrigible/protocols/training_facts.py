@@ -142,6 +142,7 @@ PROVIDERS: Mapping[str, Callable[[Known], Any]] = {
     "input_range": _input_range,
     "cues": _cues,
     "num_rows": lambda known: len(known.dataset),
+    "num_reviewed": lambda known: len(known.marks.reviewed_rows(known.dataset)),
 }
 
 

@@ -93,6 +93,13 @@ def variances(layer: BayesianLayer) -> Tensor:
     return (2 * layer.weight_log_std).exp()
 
 
+def moments_of_change(layer: BayesianLayer, change: Tensor) -> tuple[Tensor, Tensor]:
+    """Mean and variance of what a change of the layer's inputs adds to its activations, for the same weights."""
+    mean, variance = layer.moments(change)
+    bias = getattr(layer, "bias", None)
+    return (mean if bias is None else mean - bias.reshape(-1, *[1] * (layer.weight.ndim - 2))), variance
+
+
 def kl_of(layer: BayesianLayer) -> Float[Tensor, ""]:
     """The Kullback-Leibler divergence of the weights' distribution from the prior N(0, prior_std²), in nats.
 
