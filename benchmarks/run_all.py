@@ -14,6 +14,7 @@ CORRECTING = (
     "draws",
     "insurance",
     "limiting",
+    "fair_prices",
     "random_corner",
     "tasks",
     "corner_decoys",

@@ -97,6 +97,34 @@ def limiting(found: dict[str, Any]) -> Iterator[str]:
             yield f"| {row['model']} | " + " | ".join(cells) + " |"
 
 
+def fair_prices(found: dict[str, Any]) -> Iterator[str]:
+    """What prices of visits still say of the attribute, and what that costs."""
+    seeds = f"visits, {len(found['seeds'])} seeds, mean ± sd, test rows"
+    yield f"| {seeds} | deviance, over the best estimate's | correlation given the risk | of before | women over men |"
+    yield "|---|---|---|---|---|"
+    for row in found["rows"]:
+        if row["case"] == "visits":
+            keys = ("deviance ratio", "partial", "share", "women over men")
+            yield f"| {row['model']} | " + " | ".join(mean_and_sd(row[key]) for key in keys) + " |"
+
+
+def fair_prices_truth(found: dict[str, Any]) -> Iterator[str]:
+    """The error against the known truth, and the time of 50,000 policies."""
+    (policies,) = (row for row in found["rows"] if row["case"] == "policies")
+    errors = {row["model"]: row["error"]["most"] for row in found["rows"] if row["case"] == "truth"}
+    yield "| known truth, worst of all policies and seeds | relative error |"
+    yield "|---|---|"
+    yield from (f"| {model} | {error:.1g} |" for model, error in errors.items())
+    yield ""
+    yield "| 50,000 policies | mean ± sd |"
+    yield "|---|---|"
+    for name in ("seconds best estimate", "seconds closed form", "seconds student"):
+        yield f"| {name} | {policies[name]['mean']:.1f} ± {policies[name]['sd']:.1f} |"
+    for name in ("imbalance", "imbalance of the student"):
+        yield f"| {name}, worst | {policies[name]['most']:.1g} |"
+    yield f"| mean error of the student | {mean_and_sd(policies['mean error of the student'])} |"
+
+
 def students(found: dict[str, Any]) -> Iterator[str]:
     """One line per table, teacher and model."""
     yield "| mean ± sd, test rows | model | seeds | AUC | minus teacher | same class | effect of race | of before |"

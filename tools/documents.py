@@ -267,7 +267,9 @@ TABLES |= {f.__name__: f for f in (correction_tables.limiting, table_figures.tab
 TABLES |= {f.__name__: f for f in (table_figures.table_quantiles, table_figures.table_balance)}
 TABLES |= {f.__name__: f for f in (table_figures.layer_wise, table_figures.monotone, correction_tables.students)}
 TABLES |= {f.__name__: f for f in (correction_tables.front_page, correction_tables.front_page_spread)}
+TABLES |= {f.__name__: f for f in (correction_tables.fair_prices, correction_tables.fair_prices_truth)}
 RESULTS_OF = {
+    "fair_prices_truth": "fair_prices",
     "front_page_spread": "front_page",
     "table_quantiles": "tables",
     "table_balance": "tables",

@@ -120,12 +120,13 @@ def test_a_network_of_encoded_rows_has_a_price_too() -> None:
 
 def test_a_student_learns_the_price_without_the_attribute() -> None:
     price = discrimination_free_price(rate, X, attributes="sex", exposure=EXPOSURE)
-    y, without = RNG.poisson(rate(X) * EXPOSURE), X.drop(columns="sex")
-    quick = {"ensemble": 1, "hidden_layer_sizes": (16,), "max_epochs": 40, "learning_rate": 0.01, "random_state": 0}
-    student = TabularRegressor(task="counts", **quick).fit(without, y, exposure=EXPOSURE, teacher=price)
-    told, learned = price.predict(without), student.predict(without)
-    assert (learned * EXPOSURE).sum() == pytest.approx((told * EXPOSURE).sum(), rel=1e-3)
-    assert np.corrcoef(np.log(told), np.log(learned))[0, 1] > 0.98
+    few, years = X[:150].drop(columns="sex"), EXPOSURE[:150]
+    quick = {"ensemble": 1, "hidden_layer_sizes": (8,), "max_epochs": 12, "learning_rate": 0.03, "random_state": 0}
+    student = TabularRegressor(task="counts", weight_decay=3e-4, **quick)
+    student.fit(few, RNG.poisson(rate(X[:150]) * years), exposure=years, teacher=price)
+    told, learned = price.predict(few), student.predict(few)
+    assert (learned * years).sum() == pytest.approx((told * years).sum(), rel=1e-3)
+    assert np.corrcoef(np.log(told), np.log(learned))[0, 1] > 0.95
 
 
 def test_rows_without_a_value_do_not_count_for_the_shares() -> None:
