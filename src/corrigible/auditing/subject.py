@@ -100,13 +100,18 @@ def subject_of(model: Any, y: "pd.Series[Any]", to_given: Callable[[pd.DataFrame
             "a network is given, which takes tensors; expected a function of a frame that encodes its rows and asks it"
         )
     answer = model.predict_proba if has_probs else model.predict if has_labels else model
-    is_of_classes = has_probs or (has_labels and is_classifier(model)) or are_classes(y)
+    is_of_classes = has_probs or (has_labels and _is_classifier(model)) or are_classes(y)
     classes = tuple(getattr(model, "classes_", ())) if is_of_classes and has_labels else ()
     if is_of_classes and not classes:
         classes = tuple(np.unique(y.to_numpy()[y.notna().to_numpy()]))
     if is_of_classes and len(classes) < 2:
         raise DataError(f"y holds {_listed(classes)} alone; expected rows of at least two classes")
     return Subject(lambda frame: answer(to_given(frame)), classes)
+
+
+def _is_classifier(model: Any) -> bool:
+    """Whether it is scikit-learn's; other models with ``predict`` have no tags, and say nothing of it."""
+    return hasattr(model, "__sklearn_tags__") and bool(is_classifier(model))
 
 
 def are_classes(y: "pd.Series[Any]") -> bool:
