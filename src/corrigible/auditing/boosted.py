@@ -1,6 +1,7 @@
 """What many columns together tell of an outcome, learned by gradient boosting and told of other rows."""
 
 from collections.abc import Iterable
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -17,20 +18,38 @@ class Boosted:
     """A boosting for each part of an outcome, which predicts its expectation."""
 
     def __init__(self, x: Numbers, z: Numbers, is_category: NDArray[np.bool_], seed: int) -> None:
-        settings = {**SETTINGS, "categorical_features": is_category, "random_state": seed}
-        self._models = [HistGradientBoostingRegressor(**settings).fit(x, part) for part in z.T]
+        self._known = _known(x)
+        settings = _settings(is_category[self._known], seed)
+        self._models = [HistGradientBoostingRegressor(**settings).fit(x[:, self._known], part) for part in z.T]
 
     def predict(self, x: Numbers) -> Numbers:
         """(row, part)."""
-        return np.column_stack([model.predict(x) for model in self._models])
+        return np.column_stack([model.predict(x[:, self._known]) for model in self._models])
 
 
-def chances(
-    x: Numbers, y: NDArray[np.int64], is_category: NDArray[np.bool_], seed: int
-) -> HistGradientBoostingClassifier:
-    """A boosting of the classes, which gives their probabilities."""
-    settings = {**SETTINGS, "categorical_features": is_category, "random_state": seed}
-    return HistGradientBoostingClassifier(**settings).fit(x, y)
+class Chances:
+    """A boosting of classes."""
+
+    def __init__(self, x: Numbers, y: NDArray[np.int64], is_category: NDArray[np.bool_], seed: int) -> None:
+        self._known = _known(x)
+        settings = _settings(is_category[self._known], seed)
+        self._model = HistGradientBoostingClassifier(**settings).fit(x[:, self._known], y)
+        self.classes: NDArray[np.int64] = self._model.classes_
+
+    def predict(self, x: Numbers) -> Numbers:
+        """The probability of each class, (row, class)."""
+        found: Numbers = self._model.predict_proba(x[:, self._known])
+        return found
+
+
+def _known(x: Numbers) -> NDArray[np.bool_]:
+    """The columns that are not empty everywhere, which boosting cannot read."""
+    known: NDArray[np.bool_] = np.isfinite(x).any(axis=0)
+    return known
+
+
+def _settings(is_category: NDArray[np.bool_], seed: int) -> dict[str, Any]:
+    return {**SETTINGS, "categorical_features": is_category, "random_state": seed}
 
 
 def told_out_of_fold(columns: Iterable[Column], outcome: Outcome, seed: int) -> Numbers:

@@ -14,7 +14,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from corrigible.auditing.boosted import Boosted, chances
+from corrigible.auditing.boosted import Boosted, Chances
 from corrigible.auditing.columns import Column, Numbers, columns_in, matrix_of
 from corrigible.errors import RecipeError, suggestion
 
@@ -92,9 +92,9 @@ class CausalModel:
 
     def _category(self, name: str, x: Numbers) -> Numbers:
         model, drawn = self.learned[name], self.noise[name]
-        ends = model.predict_proba(x).cumsum(axis=1)
-        place = np.minimum((ends < drawn[:, None]).sum(axis=1), len(model.classes_) - 1)
-        found: Numbers = np.where(np.isnan(drawn), np.nan, model.classes_[place])
+        ends = model.predict(x).cumsum(axis=1)
+        place = np.minimum((ends < drawn[:, None]).sum(axis=1), len(model.classes) - 1)
+        found: Numbers = np.where(np.isnan(drawn), np.nan, model.classes[place])
         return found
 
 
@@ -112,8 +112,8 @@ def causal_model(frame: pd.DataFrame, causes: Causes, attribute: str, seed: int)
             learned[name] = Boosted(x[known], column.values[known][:, None], is_category, seed)
             noise[name] = column.values - learned[name].predict(x)[:, 0]
         else:
-            learned[name] = chances(x[known], column.values[known].astype(np.int64), is_category, seed)
-            noise[name] = _drawn(learned[name].predict_proba(x), learned[name].classes_, column.values, rng)
+            learned[name] = Chances(x[known], column.values[known].astype(np.int64), is_category, seed)
+            noise[name] = _drawn(learned[name].predict(x), learned[name].classes, column.values, rng)
     return CausalModel(attribute, causes, order, columns, learned, noise)
 
 

@@ -1,7 +1,7 @@
 """How far predictions move when an attribute is flipped along a graph of causes: directly and through descendants."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -34,13 +34,17 @@ def flip(
 ) -> Flip:
     """How far predictions move; each row gets the value of another row that has another one.
 
+    Rows without a value are left out.
+
     Args:
         frame: the columns that the model sees, and others that the graph names.
         inputs: the columns that the model sees.
 
     Raises:
-        DataError: rows that all hold the same value of the attribute, or none.
+        DataError: rows that all hold the same value of the attribute.
     """
+    known = np.flatnonzero(frame[attribute].notna().to_numpy())
+    frame = frame.iloc[known].reset_index(drop=True)
     others = _others(frame[attribute], seed)
     model = causal_model(frame, causes, attribute, seed)
     scores = subject.checked(frame[list(inputs)])
@@ -50,15 +54,14 @@ def flip(
     through = whole.copy()
     through[attribute] = frame[attribute]
     found = [_moved(part, frame, subject, scores, inputs, attribute) for part in (whole, alone, through)]
-    return Flip(attribute, model.order, *found)
+    return Flip(attribute, model.order, *(replace(moved, row=int(known[moved.row])) for moved in found))
 
 
 def _others(held: "pd.Series[Any]", seed: int) -> "pd.Series[Any]":
     """For each row the value of a drawn row that holds another one."""
     codes, values = pd.factorize(held)
-    if (codes < 0).any() or len(values) < 2:
-        what = "empty cells" if (codes < 0).any() else "one value"
-        raise DataError(f"{held.name!r} has {what}; expected at least two values, and one in each row, to flip it")
+    if len(values) < 2:
+        raise DataError(f"the attribute {held.name!r} holds one value in these rows; expected two, to flip it")
     rng = np.random.default_rng(seed)
     donors = rng.integers(len(codes), size=len(codes))
     while (same := codes[donors] == codes).any():
@@ -79,7 +82,7 @@ def _moved(
 
 
 def _same(one: Any, other: Any) -> bool:
-    return bool(one == other) or (pd.isna(one) and pd.isna(other))
+    return bool(pd.isna(other)) if pd.isna(one) else not pd.isna(other) and bool(one == other)
 
 
 def _word(value: Any) -> str:
