@@ -103,6 +103,31 @@ def test_pipelines_amounts_and_several_classes(rows):
     assert several.quality[0].value == 1
 
 
+def test_columns_of_every_kind_are_read():
+    rng = np.random.default_rng(1)
+    X = pd.DataFrame(
+        {
+            "same": 1.0,
+            "empty": np.nan,
+            "date": pd.date_range("2020-01-01", periods=80, tz="UTC"),
+            "flag": rng.random(80) < 0.5,
+            "nullable": pd.array([None, *range(79)], dtype="Int64"),
+            "truth": pd.array([None, True, False, True] * 20, dtype="boolean"),
+            "name": [f"n{row}" for row in range(80)],
+            "category": pd.Categorical(["a", None] * 40, categories=["a", "z"]),
+            "mixed": [1, "a", 2.5, None] * 20,
+            "infinite": [np.inf, 0.0, 1.0, 2.0] * 20,
+        }
+    )
+    causes = {"nullable": ["truth"], "mixed": ["truth"], "category": ["truth"], "flag": ["truth"]}
+    found = corrigible.audit(
+        lambda frame: 0.5 + 0.4 * frame.flag.to_numpy(bool), X, X.flag, sensitive_features="truth", causes=causes,
+        forbidden="truth", num_resamples=0,
+    )  # fmt: skip
+    assert [leak.column for leak in found.leaks] == ["flag"] and found.flips[0].direct.largest == 0
+    assert found.flips[0].whole.rows == 60
+
+
 @pytest.mark.parametrize(
     ("settings", "words"),
     [

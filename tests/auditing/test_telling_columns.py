@@ -47,6 +47,17 @@ def test_a_planted_leak_is_the_only_suspect(kind):
     assert suspects(frame.assign(leak=PLANTS[kind](y, rng)), classes(y)) == ["leak"]
 
 
+def test_extremes_of_a_strong_predictor_are_no_leak():
+    """Its lowest values decide, and so, nearly, do those beside them; a value of its own kind stands out."""
+    rng = np.random.default_rng(6)
+    frame = pd.DataFrame({name: rng.normal(size=4 * ROWS) for name in ("one", "other", "third")})
+    y = (frame.sum(axis=1) > 0).to_numpy()
+    assert suspects(frame, classes(y)) == []
+    y = (frame.sum(axis=1) + 3 * rng.normal(size=4 * ROWS) > 0).to_numpy()
+    frame.loc[y & (rng.random(4 * ROWS) < 0.1), "third"] = -9.0
+    assert suspects(frame, classes(y)) == ["third"]
+
+
 def test_amounts_leak_by_a_later_amount_and_by_empty_cells():
     rng = np.random.default_rng(1)
     frame, _ = honest(rng)

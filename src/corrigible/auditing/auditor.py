@@ -31,8 +31,6 @@ from corrigible.types import Task
 
 MOST_ROWS = 10_000
 """Drawn rows on which columns are examined and predictions moved; quality and gaps are measured on all."""
-NUM_PROXIES = 3
-"""Proxies of each attribute whose reliance is measured."""
 NO_ATTRIBUTE = "it needs a sensitive attribute: sensitive_features, on the terminal --group"
 NO_FORBIDDEN = "it needs columns that must not count: forbidden, on the terminal --forbidden"
 NO_CAUSES = "it needs a graph of causes, which says what the attribute causes: causes, in a recipe [causes]"
@@ -214,14 +212,14 @@ def _of_reliance(examined: _Examined, found: Mapping[str, Any]) -> tuple[dict[st
 def _proxies(name: str, examined: _Examined, found: Mapping[str, Any]) -> list[str]:
     """The first proxies of a forbidden column, which are not forbidden themselves."""
     forbidden = examined.rows.forbidden
-    ranked = next((one.columns for one in found.get("proxies", ()) if one.attribute == name), None)
+    ranked = next((one.first for one in found.get("proxies", ()) if one.attribute == name), None)
     if ranked is None and name in examined.columns:
         column = examined.columns[name]
         known = np.flatnonzero(np.isfinite(column.values))
         others = {other: c.at(known) for other, c in without(examined.columns, forbidden).items()}
         if others and len(np.unique(column.values[known])) > 1:
-            ranked = proxies_of(name, others, outcome_of(column.at(known)), examined.seed).columns
-    return [proxy.name for proxy in ranked or () if proxy.name not in forbidden][:NUM_PROXIES]
+            ranked = proxies_of(name, others, outcome_of(column.at(known)), examined.seed).first
+    return [proxy for proxy in ranked or () if proxy not in forbidden]
 
 
 def _of_flips(examined: _Examined, found: Mapping[str, Any]) -> tuple[dict[str, str], dict[str, Any]]:

@@ -44,8 +44,7 @@ class Chances:
 
 def _known(x: Numbers) -> NDArray[np.bool_]:
     """The columns that are not empty everywhere, which boosting cannot read."""
-    known: NDArray[np.bool_] = np.isfinite(x).any(axis=0)
-    return known
+    return np.asarray(np.isfinite(x).any(axis=0))
 
 
 def _settings(is_category: NDArray[np.bool_], seed: int) -> dict[str, Any]:

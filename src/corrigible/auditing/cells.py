@@ -30,6 +30,8 @@ class Cells:
     index: NDArray[np.int64]
     names: tuple[str, ...]
     """What the rows of each cell hold."""
+    are_ordered: bool = False
+    """Whether the cells are of numbers in ascending order, and the last is of empty ones."""
 
 
 def cells_of(column: Column, most: int = MOST_CELLS) -> Cells:
@@ -42,7 +44,7 @@ def cells_of(column: Column, most: int = MOST_CELLS) -> Cells:
     known = column.values[~empty]
     edges = _edges(known, most)
     place = np.where(empty, len(edges) + 1, np.searchsorted(edges, column.values, side="right"))
-    return Cells(place.astype(np.int64), _names(edges, known))
+    return Cells(place.astype(np.int64), _names(edges, known), are_ordered=True)
 
 
 def crossed(one: Cells, other: Cells) -> Cells:

@@ -106,7 +106,9 @@ def observed(
 
 def quality_of(rows: Mapping[str, Tensor], task: Task, *, num_resamples: int, seed: int) -> Measurements:
     """How good the model is on all rows."""
-    names = QUALITY_OF_CLASSES if task.logits is not None else QUALITY_OF_AMOUNTS
+    names: tuple[str, ...] = QUALITY_OF_CLASSES if task.logits is not None else QUALITY_OF_AMOUNTS
+    if task.logits is None and bool((rows["y"] >= 0).all() and (rows["predicted"] > 0).all()):
+        names = ("mean_poisson_deviance", *names)
     return measure(_observations(rows, (), task), list(names), num_resamples=num_resamples, seed=seed)
 
 

@@ -1,9 +1,9 @@
 """Leak suspects: columns that all but decide the label, as what is written down after the decision does.
 
 Two signs. A column *alone* tells the label about as well as all others together. Or one of its *values*, such as an
-empty cell, decides the label of the rows that have it, though the other columns expect something else of them: it is
-then a matter of few rows, and no measure over all rows shows it. Thresholds are relative to the other columns, so that
-a strong but legitimate predictor is no suspect.
+empty cell, decides the label of the rows that have it, though the other columns expect something else of them, and
+numbers beside it do not: it is then a matter of few rows, and no measure over all rows shows it. Thresholds are
+relative to the other columns and numbers, so that a strong but legitimate predictor is no suspect.
 """
 
 from collections.abc import Mapping
@@ -128,9 +128,31 @@ def _pure(name: str, cells: Cells, outcome: Outcome) -> list[_Part]:
         means = np.bincount(cells.index, z, len(counts)) / np.maximum(counts, 1)
         spread = np.bincount(cells.index, np.square(z), len(counts)) / np.maximum(counts, 1) - np.square(means)
         limit = NEARLY_PURE if outcome.is_classes else NEARLY_PURE * total[part]
-        for place in np.flatnonzero((counts >= LEAST_ROWS) & (spread <= limit)):
+        is_pure = (counts >= LEAST_ROWS) & (spread <= limit)
+        for place in np.flatnonzero(is_pure):
+            if cells.are_ordered and not _is_abrupt(int(place), means, counts, is_pure, _least(outcome)):
+                continue
             found.append(_Part(name, cells.index == place, cells.names[place], part, float(means[place])))
     return found
+
+
+def _is_abrupt(place: int, means: Numbers, counts: NDArray[np.int64], is_pure: NDArray[np.bool_], least: float) -> bool:
+    """Whether the numbers next to a pure value, and to those that are as pure, have another mean by at least so much.
+
+    Where a column tells the label by degrees, its extremes are pure too, and so, nearly, are the numbers beside them.
+    """
+    if place == len(means) - 1:  # Empty cells, which nothing stands beside.
+        return True
+    ordered = range(len(means) - 1)
+    for step in (-1, 1):
+        beside = place + step
+        while beside in ordered and (
+            counts[beside] < LEAST_ROWS or (is_pure[beside] and abs(means[beside] - means[place]) < least)
+        ):
+            beside += step
+        if beside in ordered and abs(means[beside] - means[place]) < least:
+            return False
+    return True
 
 
 def _leak(part: _Part, alone: float, told: Numbers, outcome: Outcome) -> Leak | None:

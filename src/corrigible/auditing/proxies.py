@@ -7,7 +7,7 @@ another.
 """
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import combinations
 
 import numpy as np
@@ -26,6 +26,8 @@ LEAST_GAIN = 0.01
 """Share of the variance that a pair must tell beyond both of its columns."""
 NUM_WITHOUT = 3
 """Columns that are taken away one after another."""
+LEAST_STRENGTH = 0.01
+"""Share of the variance that a column must tell to be named as a proxy."""
 SHARE_TO_LEARN = 0.6
 
 
@@ -58,6 +60,11 @@ class Proxies:
     left: tuple[tuple[str, Told], ...]
     """The first columns, and how well all others tell the attribute without it and those before, learned anew."""
 
+    @property
+    def first(self) -> tuple[str, ...]:
+        """The names of the strongest columns, at most three; none where no column tells a hundredth."""
+        return tuple(column.name for column in self.columns[:NUM_WITHOUT] if column.strength >= LEAST_STRENGTH)
+
 
 def proxies_of(attribute: str, columns: Mapping[str, Column], outcome: Outcome, seed: int) -> Proxies:
     """What the columns tell of the outcome.
@@ -71,13 +78,13 @@ def proxies_of(attribute: str, columns: Mapping[str, Column], outcome: Outcome, 
     model = Boosted(x[learn], outcome.z[learn], is_category, seed)
     of_test = outcome.at(test)
     ranked = _ranked(columns, outcome, _beside(model, x[test], of_test, seed), seed)
-    left, gone = [], []
-    for found in ranked[:NUM_WITHOUT]:
-        gone.append(found.name)
-        others = without(columns, gone)
+    found = Proxies(attribute, told(of_test, model.predict(x[test]), seed), tuple(ranked), ())
+    left = []
+    for place, name in enumerate(found.first, start=1):
+        others = without(columns, found.first[:place])
         if others:
-            left.append((found.name, told_by(others, outcome, seed)))
-    return Proxies(attribute, told(of_test, model.predict(x[test]), seed), tuple(ranked), tuple(left))
+            left.append((name, told_by(others, outcome, seed)))
+    return replace(found, left=tuple(left))
 
 
 def told_by(columns: Mapping[str, Column], outcome: Outcome, seed: int) -> Told:

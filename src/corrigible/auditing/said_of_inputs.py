@@ -11,6 +11,7 @@ from corrigible.printable import plural
 
 MOST_ALONE = 10
 MOST_JUMPS = 15
+MOST_NAMES = 6
 LARGE_JUMP = 0.1
 """Of the prediction, or of probability."""
 
@@ -120,7 +121,7 @@ def erratic_section(found: Sequence[Erratic], why: str) -> Section:
     for answer in ANSWERS:
         some = [one for one in found if one.answer == answer]
         if some:
-            named = ", ".join(dict.fromkeys(one.column for one in some))
+            named = _some(list(dict.fromkeys(one.column for one in some)))
             what = f"{plural(len(some), 'kind')} of unusual input"
             words = "gives" if len(some) == 1 else "give"
             findings.append(
@@ -128,6 +129,11 @@ def erratic_section(found: Sequence[Erratic], why: str) -> Section:
             )
     rows = tuple((one.column, one.given, one.answer + (f": {one.detail}" if one.detail else "")) for one in found)
     return section("erratic", findings, [FoundTable("", ("column", "given", "answer"), rows)])
+
+
+def _some(names: list[str]) -> str:
+    more = f" and {plural(len(names) - MOST_NAMES, 'more column')}" if len(names) > MOST_NAMES else ""
+    return ", ".join(names[:MOST_NAMES]) + more
 
 
 def _in_words(answer: str) -> str:

@@ -123,11 +123,9 @@ def proxies_section(found: Sequence[Proxies], by_predictions: Sequence[tuple[str
         return section("proxies", not_measured=why)
     findings, tables = [], []
     for one in found:
-        names = [column.name for column in one.columns[:3]]
+        names = f"most of it {', '.join(one.first)}" if one.first else "no column stands out"
         is_told = one.told.low > (TELLS if one.told.measure == "AUC" else TELLS_R2)
-        findings.append(
-            Finding(f"the other columns tell {one.attribute}: {one.told}; most of it {', '.join(names)}", is_told)
-        )
+        findings.append(Finding(f"the other columns tell {one.attribute}: {one.told}; {names}", is_told))
         if one.left:
             gone = ", ".join(name for name, _ in one.left)
             findings.append(Finding(f"without {gone}, the others still tell {one.attribute}: {one.left[-1][1]}"))
