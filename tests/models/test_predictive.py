@@ -124,9 +124,9 @@ def test_amounts_have_a_spread_and_no_entropy():
     task = amounts(torch.arange(10.0))
     torch.manual_seed(0)
     model = bayesian(nn.Linear(4, 1).double(), prior_std=1.0, start="prior")
-    found = predictive(model, X, task=task, samples=3000)
+    found = predictive(model, X, task=task, samples=800)
     expected = (X.square() @ (2 * model.weight_log_std).exp().T).sqrt()
-    torch.testing.assert_close(found.spread, expected, rtol=0.05, atol=0)
+    torch.testing.assert_close(found.spread, expected, rtol=0.1, atol=0)
     with pytest.raises(UnsupportedModelError, match="'amounts' has no probabilities of classes"):
         _ = found.entropy
 

@@ -28,13 +28,13 @@ def test_draws_have_the_covariance_of_noise_and_directions():
         "bias": torch.randn(3, 1, generator=generator).double(),
     }
     given = GaussianWeights(model, stds, along)
-    draws = [weight_draw(given, number) for number in range(6000)]
+    draws = [weight_draw(given, number) for number in range(1500)]
     found = torch.stack([torch.cat([d["network.weight"].flatten(), d["network.bias"]]) for d in draws]).detach()
     directions = torch.cat([along["weight"].flatten(1), along["bias"]], dim=1)
     expected = directions.T @ directions + torch.diag(torch.tensor([0.25, 1.0, 0.0]).double())
-    torch.testing.assert_close(found.T.cov(), expected, rtol=0.05, atol=0.1)
+    torch.testing.assert_close(found.T.cov(), expected, rtol=0.1, atol=0.2)
     torch.testing.assert_close(
-        found.mean(0), torch.cat([model.weight.flatten(), model.bias]).detach(), rtol=0, atol=0.1
+        found.mean(0), torch.cat([model.weight.flatten(), model.bias]).detach(), rtol=0, atol=0.2
     )
 
 

@@ -1,10 +1,14 @@
 """One network drawn from a model's distribution over networks."""
 
+import torch
 from torch import Tensor, nn
 
+from corrigible.errors import UnsupportedModelError
+from corrigible.models.bayes.converting import deterministic
 from corrigible.models.bayes.gaussian_weights import GaussianWeights
 from corrigible.models.bayes.layers import is_bayesian
 from corrigible.models.bayes.weight_draws import normal_draw
+from corrigible.models.networks import copied, network_of
 
 
 def weight_draw(model: nn.Module, number: int, *, seed: int = 0) -> dict[str, Tensor]:
@@ -19,3 +23,23 @@ def weight_draw(model: nn.Module, number: int, *, seed: int = 0) -> dict[str, Te
             drawn = module.weight_draw(number, seed=seed, name=name)
             found |= {f"{prefix}{of}": values for of, values in drawn.items()}
     return found
+
+
+def sample_network(model: nn.Module, number: int, *, seed: int = 0) -> nn.Module:
+    """A copy with the weights of the draw of this number, as single values.
+
+    Raises:
+        UnsupportedModelError: no weight has a distribution.
+    """
+    network = copied(network_of(model))
+    drawn = weight_draw(network, number, seed=seed)
+    if not drawn:
+        raise UnsupportedModelError(
+            f"the model is a {type(model).__name__} without weights that have a distribution; make a copy with some: "
+            "bayesian(model)"
+        )
+    parameters = dict(network.named_parameters())
+    with torch.no_grad():
+        for name, values in drawn.items():
+            parameters[name].copy_(values)
+    return deterministic(network) if any(is_bayesian(module) for module in network.modules()) else network
