@@ -1,5 +1,7 @@
 """The price is the average over the attribute, and in balance, for models, rows and labels of every kind."""
 
+import pickle
+
 import numpy as np
 import pandas as pd
 import pytest
@@ -168,3 +170,4 @@ def test_scikit_learns_models_of_rates_are_priced_as_they_are() -> None:
     share = np.average(numbers["sex"], weights=EXPOSURE)
     expected = model.predict(numbers.assign(sex=0.0)) * (1 - share + share * effect) * float(price.balance.by)
     assert np.allclose(price.predict(numbers), expected)
+    assert (pickle.loads(pickle.dumps(price)).predict(numbers) == price.predict(numbers)).all()  # noqa: S301
