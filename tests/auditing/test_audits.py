@@ -103,6 +103,15 @@ def test_pipelines_amounts_and_several_classes(rows):
     assert several.quality[0].value == 1
 
 
+def test_several_attributes_are_audited_together_too(rows):
+    X, y = rows
+    attributes = pd.DataFrame({"sex": X.sex, "old": np.where(X.age > 60, "old", "young")})
+    found = corrigible.audit(chance, X, y, sensitive_features=attributes, num_resamples=0)
+    assert [one.attribute for one in found.groups] == ["sex", "old", "sex and old"]
+    both = attributes.value_counts()
+    assert {group.name: group.rows for group in found.groups[2].groups} == {", ".join(k): v for k, v in both.items()}
+
+
 def test_columns_of_every_kind_are_read():
     rng = np.random.default_rng(1)
     X = pd.DataFrame(

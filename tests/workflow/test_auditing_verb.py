@@ -42,5 +42,7 @@ def test_a_file_is_audited_with_a_function(tmp_path: Path, monkeypatch: pytest.M
     assert (tmp_path / "rates-audit.html").exists()
     assert "no column 'race'" in refused(*asked, "--group", "race")
     assert "expected --model" in refused("audit", "rates.csv")
+    assert "cannot read other.csv" in refused("audit", "other.csv", *asked[2:])
+    assert "there is no folder" in refused("audit", "other")
     (tmp_path / "empty.csv").write_text("")
     assert "cannot read" in refused("audit", "empty.csv", "--model", "audited_pricing:price", "--target", "cost")

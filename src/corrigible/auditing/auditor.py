@@ -15,7 +15,7 @@ from corrigible.auditing.columns import Column, Numbers, column_of, columns_in, 
 from corrigible.auditing.erratic import erratic_answers
 from corrigible.auditing.flips import flip
 from corrigible.auditing.given import Given, given
-from corrigible.auditing.groups import by_group, observed, quality_of
+from corrigible.auditing.groups import by_group, observed, quality_of, together
 from corrigible.auditing.jumps import breaches, jumps
 from corrigible.auditing.leaks import alone_by_column, leak_suspects
 from corrigible.auditing.outcomes import Outcome, outcome_of
@@ -126,6 +126,8 @@ def _measured(subject: Subject, rows: Given, scores: Numbers, num_resamples: int
     begun("measuring quality and gaps")
     at_hand = observed(y, scores, subject.places(scores), task, rows.exposure)
     how = {"num_resamples": num_resamples, "seed": seed}
+    attributes = list(rows.sensitive.values())
+    attributes += [together(attributes)] if len(attributes) > 1 else []
     is_binary = len(subject.classes) == 2
     positive = str(subject.classes[1]) if is_binary else ""
     label = rows.y.name if rows.y.name is not None else "y"
@@ -137,7 +139,7 @@ def _measured(subject: Subject, rows: Given, scores: Numbers, num_resamples: int
         "is_of_classes": bool(subject.classes),
         "span": float(scores.max() - scores.min()),
         "quality": quality_of(at_hand, task, **how),
-        "groups": tuple(by_group(column, at_hand, task, **how) for column in rows.sensitive.values()),
+        "groups": tuple(by_group(column, at_hand, task, **how) for column in attributes),
     }
 
 

@@ -20,7 +20,7 @@ NUM_ROWS = 20
 NEW_CATEGORY = "never seen before"
 LONGEST = 90
 """Characters of an error that are kept."""
-ANSWERS = ("an error", "NaN", "infinite", "outside the range of those for X", "within the range of those for X")
+ANSWERS = ("an error", "NaN", "infinite", "outside the usual range", "within the usual range")
 
 
 @dataclass(frozen=True)
@@ -43,7 +43,7 @@ class Erratic:
 def erratic_answers(
     columns: Mapping[str, Column], subject: Subject, frame: pd.DataFrame, scores: Numbers, seed: int
 ) -> list[Erratic]:
-    """The answers, column by column; the range is that of the predictions of all rows of X."""
+    """The answers, column by column; the usual range is that of the predictions of all rows."""
     rows = np.sort(np.random.default_rng(seed).permutation(len(frame))[:NUM_ROWS])
     some = frame.iloc[rows]
     ends = (float(scores.min()), float(scores.max()))

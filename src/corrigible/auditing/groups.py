@@ -1,7 +1,7 @@
 """What a model gets wrong for whom: quality by group, and every gap between groups, with what chance alone brings."""
 
 import itertools
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -87,6 +87,20 @@ def groups_of(column: Column) -> Column:
     place[np.isnan(column.values)] = np.nan
     names = [f"{low:g} to {high:g}" for low, high in itertools.pairwise(edges)]
     return Column(column.name, place, tuple(names))
+
+
+def together(columns: Sequence[Column]) -> Column:
+    """The groups that several attributes make together, the most frequent first; a row needs a value of each."""
+    groups = [groups_of(column) for column in columns]
+    known = np.all([np.isfinite(group.values) for group in groups], axis=0)
+    held, place, counts = np.unique(
+        np.column_stack([group.values[known] for group in groups]), axis=0, return_inverse=True, return_counts=True
+    )
+    order = (-counts).argsort(kind="stable")
+    values = np.full(len(known), np.nan)
+    values[known] = order.argsort()[place.reshape(-1)]
+    names = [", ".join(g.levels[int(v)] for g, v in zip(groups, held[n], strict=True)) for n in order]
+    return Column(" and ".join(column.name for column in columns), values, tuple(names))
 
 
 def observed(

@@ -32,7 +32,7 @@ def frontier(
     lower_is_better: bool = False,
     title: str = "",
 ) -> Figure:
-    """One panel per gap: further left is more equal; each mark is a method with its intervals.
+    """One panel per gap: further left is more equal, higher is better; each mark is a method with its intervals.
 
     The line joins the methods that no other beats in both; a method left of it or above would be news. Methods without
     the quality or a gap are left out of that panel.
@@ -62,6 +62,8 @@ def frontier(
         gap = list(points)[place]
         _draw(quiet(axes, grid="both"), points[gap], names, lower=lower_is_better)
         label_axes(axes, x=spoken_method(gap), y=spoken_method(quality) if place % columns == 0 else "")
+    if lower_is_better:
+        panels[0, 0].invert_yaxis()  # Of all panels, which share it: better is higher.
     shown = [name for name in names if any(name in found for found in points.values())]
     handles = [panels.flat[0].scatter([], [], s=36, **_mark(names.index(name))) for name in shown]
     beside = {"loc": "upper left", "bbox_to_anchor": (1.02, 1.02), "borderaxespad": 0, "labelspacing": 0.7}

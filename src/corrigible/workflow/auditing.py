@@ -66,7 +66,7 @@ def audit(
         DataError: rows that cannot be read, or that no audit reads.
     """
     stated = {"forbidden": tuple(forbidden), "directions": {**dict.fromkeys(rising, 1), **dict.fromkeys(falling, -1)}}
-    if place.is_dir() or not place.exists():
+    if place.is_dir() or not (place.exists() or place.suffix):
         if model or target or exposure:
             raise RecipeError(
                 "--model, --target and --exposure are of a file; a study's recipe says them: leave them out"
