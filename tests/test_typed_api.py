@@ -111,6 +111,7 @@ shares: float = classifier.correct(feedback).explain(table).abs().max().max()
 again = corrigible.TabularClassifier.load("saved")
 chances: float = again.predict_proba(table)[0, 1]
 student = corrigible.distil(model, rows, model="mlp", epochs=1)
+concerns: int = corrigible.audit(lambda rows: rows["a"], x, y, forbidden=["a"]).num_concerns
 limited = corrigible.limit_influence(model, rows, inputs=corrigible.Features(("a",)))
 amounts = corrigible.TabularRegressor(task={"name": "quantiles", "levels": [0.1, 0.9]}).fit(table, np.ones(3))
 lowest: float = amounts.predict(table).min()
