@@ -4,7 +4,8 @@
 
 Processor time, not the clock's: other programs on the machine then take less part. LeNet, batch 256, one thread: 26
 reviewed rows (10 %) beside the label batch, and the label batch itself being reviewed, as with a rule about every row.
-Penalties that act on what should matter get the rest of the image as marks. Writes
+Penalties that act on what should matter get the rest of the image as marks. Evidence is measured on a Bayesian network,
+over a plain step of that network. Writes
 benchmarks/results/step_cost.json.
 """
 
@@ -21,6 +22,7 @@ from corrigible.demos.digits_data import irrelevant, load
 from corrigible.feedback.masks import marks_of
 from corrigible.losses import cross_entropy
 from corrigible.models import lenet
+from corrigible.models.bayes import bayesian
 from corrigible.objective import objective_of, terms_of
 from corrigible.penalties import ON_REVIEWED_ROWS, RELEVANCE_PENALTIES
 from corrigible.protocols.training_facts import Known, provided
@@ -28,7 +30,9 @@ from corrigible.training import plain_step
 from corrigible.types import Batch, Feedback
 
 BATCH, REVIEWED, STEPS = 256, 26, 40
+OF_BAYESIAN = ("no_change_evidence", "zero_activation_evidence")
 AIMS = {
+    "no_change_evidence": (1.15, None),
     "right_reasons": (1.4, 2.5),
     "grad_cam_overlap": (1.15, 1.3),
     "should_matter": (1.15, None),
@@ -81,7 +85,7 @@ def marked(name: str, data: TensorData, masks: torch.Tensor, which: slice) -> Ba
 
 def step_with(name: str, data: TensorData, batch: Batch, reviewed: Batch | None) -> Callable[[], object]:
     torch.manual_seed(0)
-    model = lenet()
+    model = bayesian(lenet()).train() if name in OF_BAYESIAN else lenet()
     optimizer = torch.optim.Adam(model.parameters())
     wanted = {name: {"weight": 1.0}} if reviewed is not None or batch.irrelevant is not None else {}
     marks = marks_of([Feedback(irrelevant("train")[0].numpy(), row=0)], data)

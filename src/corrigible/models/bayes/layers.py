@@ -3,7 +3,8 @@
 Kingma, Salimans and Welling 2015, Variational dropout and the local reparameterization trick, equation 6: if each
 weight is independently normal with mean μ and variance σ², an activation of inputs Z is normal with mean Z·μ and
 variance Z²·σ². In training each row draws its own activations, so gradients vary less than with one draw of the weights
-for all rows. In eval mode nothing is drawn, and the weights are their means. Biases have a value, not a distribution.
+for all rows. A row's activations at several places, of a convolution or a text, are drawn independently too, although
+they share weights. In eval mode nothing is drawn, and the weights are their means. Biases have single values.
 """
 
 import math
