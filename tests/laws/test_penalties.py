@@ -21,14 +21,19 @@ from corrigible.objective import objective_of, require_gradients, terms_of
 from corrigible.penalties import FEEDBACK_PENALTIES, ON_REVIEWED_ROWS, PENALTIES, RELEVANCE_PENALTIES
 from corrigible.types import Batch, Columns
 
+OF_GROUPS = (
+    *("demographic_parity", "equal_opportunity", "equalized_odds", "group_calibration", "bounded_group_loss"),
+)
 SETTINGS: dict[str, dict[str, Any]] = {
+    **dict.fromkeys(OF_GROUPS, {"shrinkage": 0.0}),
     "attribution_graph": {"edges": [[0, 1], [1, 2], [0, 3]]},
     "layer_sparsity": {"share_per_layer": 0.9, "most": 0.9},
     "kl_divergence": {"num_rows": 4},
     "no_change_evidence": {"num_rows": 4, "num_reviewed": 4},
     "zero_activation_evidence": {"num_rows": 4, "num_reviewed": 4},
 }
-"""What must be given, or lets a few rows show what they should: the weakest units are shut on all of them."""
+"""What must be given, or lets a few rows show what they should: the weakest units are shut on all of them, and a group
+of one row counts as it is."""
 CONSTANT = {"7.bias", "9.bias", "11.bias", "hidden.bias", "block.norm2.bias", "out.bias"}
 CONSTANT |= {"6.bias", "classifier.bias", "classifier.5.bias", *(f"convolutions.{n}.bias" for n in range(3))}
 """What is added behind the last layer that is not piecewise linear changes no gradient of a logit."""
@@ -71,7 +76,7 @@ every_penalty_of_inputs = on_networks(name for name in FEEDBACK_PENALTIES if nam
 
 @pytest.fixture
 def case(request: pytest.FixtureRequest) -> Case:
-    """Each of the networks, with a teacher's features beside its rows."""
+    """Each of the networks, with a teacher's features beside its rows, which are of two groups."""
     return taught(case_named(request.param))
 
 
@@ -82,7 +87,8 @@ def smooth_case(smooth_case: Case) -> Case:
 
 def taught(case: Case) -> Case:
     features = case.batch.x.flatten(1)[:, :4].square()
-    return replace(case, batch=replace(case.batch, extra={"teacher": features}))
+    group = (torch.arange(len(features)) // 2) % 2
+    return replace(case, batch=replace(case.batch, extra={"teacher": features}, group=group))
 
 
 class Blind(nn.Module):
@@ -127,7 +133,7 @@ def changed(model: nn.Module) -> nn.Module:
 
 
 def taken(batch: Batch, places: list[int]) -> Batch:
-    tensors = ("index", "x", "y", "irrelevant", "relevant")
+    tensors = ("index", "x", "y", "irrelevant", "relevant", "group")
     extra = {name: values[places] for name, values in batch.extra.items()}
     return replace(batch, **{tensor: getattr(batch, tensor)[places] for tensor in tensors}, extra=extra)
 

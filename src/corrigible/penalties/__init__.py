@@ -20,14 +20,19 @@ from corrigible.penalties.attribution_graph import attribution_graph
 from corrigible.penalties.attribution_smoothness import attribution_smoothness
 from corrigible.penalties.attribution_sparsity import attribution_sparsity
 from corrigible.penalties.bounded_gradient import bounded_gradient
+from corrigible.penalties.bounded_group_loss import bounded_group_loss
 from corrigible.penalties.concept_gradient import concept_gradient
 from corrigible.penalties.contextual_decomposition import contextual_decomposition
 from corrigible.penalties.contrastive import contrastive
 from corrigible.penalties.counterexamples import counterexamples
+from corrigible.penalties.demographic_parity import demographic_parity
 from corrigible.penalties.energy_outside import energy_outside
+from corrigible.penalties.equal_opportunity import equal_opportunity
+from corrigible.penalties.equalized_odds import equalized_odds
 from corrigible.penalties.expected_gradients_on_marks import expected_gradients_on_marks
 from corrigible.penalties.grad_cam_overlap import grad_cam_overlap
 from corrigible.penalties.gradient_size import gradient_size
+from corrigible.penalties.group_calibration import group_calibration
 from corrigible.penalties.kl_divergence import kl_divergence
 from corrigible.penalties.l0_norm import l0_norm
 from corrigible.penalties.layer_sparsity import layer_sparsity
@@ -72,6 +77,11 @@ PENALTIES: dict[str, Callable[..., Any]] = {
         layer_sparsity,
         contrastive,
         similarity_preserving,
+        demographic_parity,
+        equal_opportunity,
+        equalized_odds,
+        group_calibration,
+        bounded_group_loss,
     )
 }
 
