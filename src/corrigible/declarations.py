@@ -21,6 +21,8 @@ class Declaration:
     rows: Rows = "reviewed"
     serves: frozenset[Said] = frozenset({"irrelevant"})
     looks_at: LooksAt | Callable[[Mapping[str, Any]], LooksAt] = "input"
+    gap: Any = None
+    """The `Gap` between groups that the penalty closes; None if it closes none."""
 
     def looks_at_with(self, settings: Mapping[str, Any]) -> LooksAt:
         """What the method looks at with these settings."""
@@ -33,6 +35,7 @@ def declared(
     rows: Rows = "reviewed",
     serves: Iterable[Said] | None = None,
     looks_at: LooksAt | Callable[[Mapping[str, Any]], LooksAt] = "input",
+    gap: Any = None,
 ) -> Callable[[Function], Function]:
     """A decorator that attaches a `Declaration` to a function; a function without one gets these defaults.
 
@@ -45,13 +48,14 @@ def declared(
             only the model's output ("nothing"), or not even that ("own passes"); or a function of its settings that
             returns one of these. The pass keeps only what its penalties look at. An augmentation that looks at nothing
             does not use the model; it gets the rows of several batches at once.
+        gap: the `corrigible.group_gaps.Gap` that a penalty closes, which its weight may then be chosen to reach.
 
     Raises:
         ValueError: a value that is not one of these.
     """
     said = serves if serves is not None else ("irrelevant",) if rows == "reviewed" else ()
     require_known(kind, rows, said, looks_at)
-    declaration = Declaration(kind, rows, frozenset(said), looks_at)
+    declaration = Declaration(kind, rows, frozenset(said), looks_at, gap)
 
     def declare(function: Function) -> Function:
         setattr(function, ATTRIBUTE, declaration)

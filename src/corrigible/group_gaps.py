@@ -5,9 +5,9 @@ group's mean shrunk towards that of all rows: n rows count as n / (n + k), the e
 groups whose means vary as much as the mean of k rows does (Bühlmann 1967, Experience rating and credibility).
 """
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from typing import Protocol, runtime_checkable
+from typing import Any, Protocol, runtime_checkable
 
 import torch
 from jaxtyping import Float, Int, Shaped
@@ -37,6 +37,35 @@ class GroupSettings:
     shrinkage: float = SHRINKAGE
     bound: float | None = None
     """Of a group's mean loss; None for that of all rows."""
+    least_rows: int = 1
+    """Groups of fewer rows are left out."""
+
+    @property
+    def counted(self) -> dict[str, Any]:
+        """How groups of few rows count, as `deviations` takes it."""
+        return {"shrinkage": self.shrinkage, "least_rows": self.least_rows}
+
+
+@dataclass(frozen=True)
+class Gap:
+    """A kind of gap between groups, as one number."""
+
+    parts: Callable[[Task, Tensor, "RowsOfGroups", GroupSettings], list[Tensor]]
+    """How far each group is from all rows, (group, number), in one or several parts."""
+    is_spread: bool
+    """Whether it is the largest less the smallest of a part, else the largest absolute one."""
+
+    def of(self, task: Task, outputs: Float[Tensor, "row output"], rows: "RowsOfGroups", how: GroupSettings) -> float:
+        """The largest over the parts; NaN where fewer than two groups are left.
+
+        Of an attribute that is a number, it is what predictions change by with its standard deviation.
+        """
+        found = [part for part in self.parts(task, outputs, rows, how) if part.numel()]
+        if self.is_spread and not sensitive_values(rows, how.sensitive).is_floating_point():
+            sizes = [(part.amax(dim=0) - part.amin(dim=0)).max() for part in found if len(part) > 1]
+        else:
+            sizes = [part.abs().max() for part in found]
+        return float(torch.stack(sizes).max()) if sizes else float("nan")
 
 
 @runtime_checkable
@@ -111,6 +140,7 @@ def deviations(
     weight: Float[Tensor, " row"],
     *,
     shrinkage: float = 0.0,
+    least_rows: int = 1,
 ) -> Float[Tensor, "part number"]:
     """How far the mean of each group is from that of all rows, one line for each group among the rows.
 
@@ -119,6 +149,7 @@ def deviations(
 
     Args:
         shrinkage: the number of rows at which a group's deviation counts half.
+        least_rows: groups of fewer rows have no line, but count among all rows.
     """
     share = weight / weight.sum().clamp_min(torch.finfo(weight.dtype).tiny)
     centred = numbers - (share[:, None] * numbers).sum(dim=0)
@@ -127,19 +158,20 @@ def deviations(
         amount = amount - (share * amount).sum()
         spread = (share * amount.square()).sum().sqrt().clamp_min(torch.finfo(weight.dtype).tiny)
         return ((share * amount / spread)[:, None] * centred).sum(dim=0, keepdim=True)
-    return _means_by_group(centred, sensitive, weight, shrinkage)
+    means, num_rows, counts = _means_by_group(centred, sensitive, weight)
+    return (means * (num_rows / (num_rows + shrinkage))[:, None])[counts >= least_rows]
 
 
 def _means_by_group(
-    centred: Float[Tensor, "row number"], group: Int[Tensor, " row"], weight: Float[Tensor, " row"], shrinkage: float
-) -> Float[Tensor, "group number"]:
+    centred: Float[Tensor, "row number"], group: Int[Tensor, " row"], weight: Float[Tensor, " row"]
+) -> tuple[Float[Tensor, "group number"], Float[Tensor, " group"], Int[Tensor, " group"]]:
+    """The weighted mean of each group, the number of rows of equal weight that would tell as much, and its rows."""
     place = group.unique(return_inverse=True)[1]
-    num_groups = int(place.max()) + 1 if len(place) else 0
-    total, squares = (weight.new_zeros(num_groups).index_add(0, place, of) for of in (weight, weight.square()))
-    sums = centred.new_zeros(num_groups, centred.shape[1]).index_add(0, place, weight[:, None] * centred)
+    counts = place.bincount()
+    total, squares = (weight.new_zeros(len(counts)).index_add(0, place, of) for of in (weight, weight.square()))
+    sums = centred.new_zeros(len(counts), centred.shape[1]).index_add(0, place, weight[:, None] * centred)
     tiny = torch.finfo(weight.dtype).tiny
-    num_rows = total.square() / squares.clamp_min(tiny)
-    return sums / total.clamp_min(tiny)[:, None] * (num_rows / (num_rows + shrinkage))[:, None]
+    return sums / total.clamp_min(tiny)[:, None], total.square() / squares.clamp_min(tiny), counts
 
 
 def mean_square(parts: list[Float[Tensor, "part number"]]) -> Float[Tensor, ""]:
@@ -188,7 +220,7 @@ def _gaps_of_means(
     task: Task, numbers: Float[Tensor, "row number"], rows: RowsOfGroups, how: GroupSettings, at: Tensor | slice
 ) -> Float[Tensor, "part number"]:
     weight, sensitive = row_weights(task, rows, numbers)[at], sensitive_values(rows, how.sensitive)[at]
-    found = deviations(numbers[at], sensitive, weight, shrinkage=how.shrinkage)
+    found = deviations(numbers[at], sensitive, weight, **how.counted)
     if task.name not in OF_PRICES or not len(weight):
         return found
     return found / _away_from_zero((weight[:, None] * numbers[at]).sum() / weight.sum())
@@ -204,7 +236,7 @@ def calibration_gaps(
     residuals, scale = _residuals(task, outputs, rows)
     weight, sensitive = row_weights(task, rows, residuals), sensitive_values(rows, how.sensitive)
     overall = (weight[:, None] * residuals).sum(dim=0, keepdim=True) / weight.sum()
-    found = deviations(residuals, sensitive, weight, shrinkage=how.shrinkage)
+    found = deviations(residuals, sensitive, weight, **how.counted)
     parts = torch.cat([found, overall]) if sensitive.is_floating_point() else found + overall
     return [parts / scale]
 
@@ -238,9 +270,13 @@ def loss_gaps(
             f"bounded group loss compares groups, and {how.sensitive!r} is a number; give it in bands, as text"
         )
     overall = (weight[:, None] * losses).sum() / weight.sum()
-    means = deviations(losses, sensitive, weight, shrinkage=how.shrinkage) + overall
+    means = deviations(losses, sensitive, weight, **how.counted) + overall
     return [(means - (overall if how.bound is None else how.bound)).clamp_min(0.0)]
 
 
 def _away_from_zero(mean: Tensor) -> Tensor:
     return mean.abs().clamp_min(torch.finfo(mean.dtype).tiny ** 0.5)
+
+
+PARITY, OPPORTUNITY, ODDS = (Gap(parts, is_spread=True) for parts in (parity_gaps, opportunity_gaps, odds_gaps))
+CALIBRATION, LOSS = (Gap(parts, is_spread=False) for parts in (calibration_gaps, loss_gaps))

@@ -30,6 +30,8 @@ class Term:
     method: ConfiguredMethod
     weight: Weight | Literal["auto"]
     """"auto" until a correction has chosen it."""
+    gap: float | None = None
+    """The gap between groups that the chosen weight must reach; None for penalties that close none."""
 
     @property
     def name(self) -> str:
@@ -120,7 +122,25 @@ def _term(key: str | Callable[..., Any], given: Any) -> Term:
         raise RecipeError(
             f'penalty {name_of(key)!r} has weight {weight!r}; expected a number of at least 0, or "auto" to correct'
         )
-    return Term(method_of(key, settings, PENALTIES, "penalty"), float(weight) if is_number else weight)
+    gap = settings.pop("gap", None)
+    method = method_of(key, settings, PENALTIES, "penalty")
+    return Term(method, float(weight) if is_number else weight, _checked_gap(method, gap, weight))
+
+
+def _checked_gap(method: ConfiguredMethod, gap: Any, weight: Any) -> float | None:
+    """The gap that a weight is chosen to reach; raises RecipeError where there is one too many, or none."""
+    closes = method.declaration.gap is not None
+    if gap is None and not (closes and weight == "auto"):
+        return None
+    if not closes:
+        raise RecipeError(f"penalty {method.name!r} closes no gap between groups; leave out gap")
+    if weight != "auto":
+        raise RecipeError(f'penalty {method.name!r} has a gap and the weight {weight!r}; expected weight "auto"')
+    if isinstance(gap, bool) or not isinstance(gap, int | float) or not 0 < gap <= sys.float_info.max:
+        raise RecipeError(
+            f'penalty {method.name!r} has weight "auto" and gap {gap!r}; expected a gap above 0, such as gap = 0.03'
+        )
+    return float(gap)
 
 
 def warm_up(epochs: int, *, to: float = 1.0) -> Callable[[int], float]:

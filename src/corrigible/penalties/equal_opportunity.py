@@ -6,12 +6,12 @@ from jaxtyping import Float
 from torch import Tensor
 
 from corrigible.declarations import declared
-from corrigible.group_gaps import SHARPNESS, SHRINKAGE, GroupSettings, mean_square, opportunity_gaps
+from corrigible.group_gaps import OPPORTUNITY, SHARPNESS, SHRINKAGE, GroupSettings, mean_square, opportunity_gaps
 from corrigible.models.forward import Forward
 from corrigible.types import Batch
 
 
-@declared(rows="labelled", looks_at="nothing")
+@declared(rows="labelled", looks_at="nothing", gap=OPPORTUNITY)
 def equal_opportunity(
     forward: Forward,
     batch: Batch,

@@ -6,12 +6,12 @@ from jaxtyping import Float
 from torch import Tensor
 
 from corrigible.declarations import declared
-from corrigible.group_gaps import SHARPNESS, SHRINKAGE, GroupSettings, calibration_gaps, mean_square
+from corrigible.group_gaps import CALIBRATION, SHARPNESS, SHRINKAGE, GroupSettings, calibration_gaps, mean_square
 from corrigible.models.forward import Forward
 from corrigible.types import Batch
 
 
-@declared(rows="labelled", looks_at="nothing")
+@declared(rows="labelled", looks_at="nothing", gap=CALIBRATION)
 def group_calibration(
     forward: Forward, batch: Batch, *, sensitive: str | None = None, shrinkage: float = SHRINKAGE
 ) -> Float[Tensor, ""]:

@@ -1,0 +1,122 @@
+"""What enforcing a gap between groups reached, what it cost, and what the other gaps did."""
+
+from dataclasses import dataclass
+
+import torch
+from markupsafe import Markup
+
+from corrigible.errors import DataError
+from corrigible.figures import number
+from corrigible.html_table import table_html
+from corrigible.intervals import percentile_interval, resamples
+from corrigible.printable import plural
+from corrigible.protocols.fairness.judged_groups import JudgedGroups, kinds_of
+from corrigible.protocols.fairness.weight_for_gap import GapTrial
+from corrigible.types import Measurement, Measurements
+
+NUM_RESAMPLES = 100
+ROSE = "rose"
+
+
+@dataclass(frozen=True)
+class Enforced:
+    """A model before and after a gap between groups was enforced, on the same rows."""
+
+    penalty: str
+    sensitive: str
+    """The name of the attribute; "" for the groups."""
+    asked: float
+    reached: float
+    """On the rows by which the weight was chosen, which the trials did not learn from."""
+    has_reached: bool
+    weight: float
+    trials: tuple[GapTrial, ...]
+    """Each weight that was tried, with its gap and its loss."""
+    before: Measurements
+    """Quality, loss and all gaps that the rows can have, by what the model decides."""
+    after: Measurements
+    change: Measurements
+    """After minus before, with paired intervals."""
+    note: str
+    """Which groups were not judged."""
+    seconds: float
+
+    def __str__(self) -> str:
+        lines = [f"  {name}: {before} → {after}, change {change}" for name, before, after, change in self._rows]
+        return "\n".join([self._title, *lines, *([f"  {self.note}"] if self.note else [])])
+
+    def __repr__(self) -> str:
+        return str(self)
+
+    def _repr_html_(self) -> str:
+        table = table_html(("", "before", "after", "change (95 % interval)"), self._rows)
+        return Markup("<p><b>{}</b> {}</p>").format(self._title, self.note) + table
+
+    @property
+    def line(self) -> str:
+        """What was asked and reached, in one line."""
+        of = f" of {self.sensitive}" if self.sensitive else ""
+        found = f"{self.penalty}{of}: asked for a gap of {number(self.asked)}, reached {number(self.reached)}"
+        if not self.has_reached:
+            found = f"{found}: no weight of {len(self.trials)} reaches it; ask for more, or give more rows"
+        rose = [row[0] for row in self._rows if row[3].endswith(ROSE)]
+        return f"{found}; other gaps rose: {', '.join(rose)}" if rose else found
+
+    @property
+    def _title(self) -> str:
+        tried = plural(len(self.trials), "trial")
+        return f"{self.line} (weight {number(self.weight)}, {tried}, {number(self.seconds)} seconds)"
+
+    @property
+    def _rows(self) -> list[tuple[str, str, str, str]]:
+        return [
+            (_named(was), _with_interval(was), _with_interval(now), _with_interval(by) + _mark(by))
+            for was, now, by in zip(self.before, self.after, self.change, strict=True)
+        ]
+
+
+def compared_groups(before: JudgedGroups, after: JudgedGroups, *, seed: int) -> tuple[Measurements, ...]:
+    """Both models and the change, on the same rows, with bootstrap intervals over rows.
+
+    Raises:
+        DataError: the rows are not the same.
+    """
+    if not torch.equal(before.rows.index, after.rows.index):
+        raise DataError("the two models are judged on different rows; expected the same")
+    names = [before.task.quality_name, "loss", *(f"{name} gap" for name in kinds_of(before))]
+    values = [_values(judged) for judged in (before, after)]
+    num_rows, drawn = len(before.outputs), list[list[list[float]]]()
+    for index in resamples(num_rows, NUM_RESAMPLES, seed):
+        counts = index.bincount(minlength=num_rows).double()
+        drawn.append([_values(judged.counted(counts)) for judged in (before, after)])
+    draws = torch.tensor(drawn, dtype=torch.float64)
+    of_both = [(values[0], draws[:, 0]), (values[1], draws[:, 1])]
+    of_change = ([now - was for was, now in zip(*values, strict=True)], draws[:, 1] - draws[:, 0])
+    return tuple(_measurements(names, *found, num_rows) for found in (*of_both, of_change))
+
+
+def _values(judged: JudgedGroups) -> list[float]:
+    return [judged.quality, judged.loss, *(judged.gap(kind) for kind in kinds_of(judged).values())]
+
+
+def _measurements(names: list[str], values: list[float], draws: torch.Tensor, num_rows: int) -> Measurements:
+    ends = percentile_interval(draws).T.tolist()
+    return Measurements(
+        Measurement(name, value, *end, num_rows) if value == value else Measurement(name, None, note="too few rows")
+        for name, value, end in zip(names, values, ends, strict=True)
+    )
+
+
+def _named(found: Measurement) -> str:
+    return found.metric.replace("_", " ")
+
+
+def _with_interval(found: Measurement) -> str:
+    if found.value is None or found.low is None or found.high is None:
+        return "not measured"
+    return f"{number(found.value)} ({number(found.low)} to {number(found.high)})"
+
+
+def _mark(found: Measurement) -> str:
+    """Whether a gap rose for sure."""
+    return f" {ROSE}" if found.metric.endswith(" gap") and found.low is not None and found.low > 0 else ""

@@ -1,0 +1,246 @@
+"""Train a model on so that a gap between groups is at most what is asked for, at the least loss.
+
+The penalty of the gap is added to the label loss. Its weight is chosen by short runs from the same model, judged by the
+gap of what they *decide* on rows that they did not learn from: the validation rows, or without any each half of the
+rows by the run that learned from the other half. The model itself never sees the attribute.
+"""
+
+import logging
+import math
+import time
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, replace
+from typing import Any, TypeVar
+
+import torch
+from jaxtyping import Int
+from torch import Tensor, nn
+
+from corrigible.arguments import whole_number
+from corrigible.data.dataset import as_dataset, labelled, require_different, task_of
+from corrigible.data.protocol import Dataset, columns_of
+from corrigible.data.trained_columns import remember_columns
+from corrigible.errors import RecipeError, TrainingDivergedError
+from corrigible.group_gaps import Gap, GroupSettings, mean_square
+from corrigible.losses import LossChoice
+from corrigible.models.devices import device_named
+from corrigible.models.modes import device_of
+from corrigible.models.networks import copied, trainable_network
+from corrigible.objective import Term, terms_of
+from corrigible.progress import begun, shown
+from corrigible.protocols.careful import careful_step
+from corrigible.protocols.fairness.enforced import Enforced, compared_groups
+from corrigible.protocols.fairness.judged_groups import KINDS, JudgedGroups, joined_groups, judged_groups, require_groups
+from corrigible.protocols.fairness.weight_for_gap import GapSearch, GapTrial, search_weight
+from corrigible.protocols.schedule import Schedule, require_fit, run
+
+log = logging.getLogger(__name__)
+Network = TypeVar("Network", bound=nn.Module)
+
+SIZES, LEAST_STEPS, LEAST_EPOCHS = (128, 2048), 160, 8
+"""The smallest and the largest batch, which hold an eighth of the rows or fewer: rates of groups need many rows. And
+the least steps and epochs of a run."""
+FIRST_COST = 0.02
+"""What the gap of the model as it is costs with the first weight, in the unit of the label loss."""
+
+
+@dataclass(frozen=True)
+class Fold:
+    """Rows to learn from, and rows to judge by."""
+
+    rows: Int[Tensor, " row"] | None
+    """None for all."""
+    judged: Dataset
+    index: Int[Tensor, " row"] | None
+    """Of the judged rows; None for all."""
+
+
+Teach = Callable[[float, Int[Tensor, " row"] | None], nn.Module]
+"""(weight, rows or None for all) -> a trained copy of the model."""
+
+
+def enforce(
+    model: Network,
+    data: Any,
+    penalty: str = "demographic_parity",
+    *,
+    gap: float = 0.03,
+    sensitive: str | None = None,
+    validation: Any = None,
+    loss: LossChoice = "task_loss",
+    epochs: int | None = None,
+    batch_size: int | None = None,
+    learning_rate: float = 2e-3,
+    device: Any = None,
+    seed: Any = 0,
+    progress: bool | None = None,
+    **settings: Any,
+) -> Network:
+    """A copy of the model, trained on, whose gap between groups is at most this one; the model itself is left as it is.
+
+    Predictions never need the attribute. The attribute ``enforced`` of the copy, to be printed, says what was asked for
+    and reached, what it cost, and what the other gaps did: closing one often opens another. Where no weight reaches the
+    gap, the copy is the one that comes nearest, and a warning says so.
+
+    Args:
+        data: the rows to learn from, with the group of each: ``(x, y, group)`` arrays, or a data set.
+        penalty: the name of a penalty that closes a gap: "demographic_parity", "equal_opportunity", "equalized_odds",
+            "group_calibration" or "bounded_group_loss".
+        gap: the largest difference between groups that is allowed: of rates of decisions for classes; of means relative
+            to the mean of all rows for amounts and counts. Of an attribute that is a number, by how much predictions
+            may change with its standard deviation.
+        sensitive: the name of a tensor beside the rows, in ``extra``; None for their group.
+        validation: rows to judge by, with the attribute; None for each half of ``data`` by the model that learned from
+            the other half.
+        loss: the label loss, as `correct` takes it.
+        epochs, batch_size: None for at least 8 epochs and 160 steps, with an eighth of the rows per step, from 128 to
+            2,048.
+        device, progress: as `correct` takes them.
+        settings: of the penalty, such as ``sharpness``.
+
+    Raises:
+        RecipeError: an unknown penalty or setting, one that closes no gap, or a gap that is not above 0.
+        UnsupportedModelError: rows without the attribute, or a task that has no such gap.
+        DataError: fewer than two groups of enough rows.
+        TrainingDivergedError: training diverged with every weight.
+    """
+    begun_at, seed = time.perf_counter(), whole_number("seed", seed)
+    given = trainable_network(model)
+    dataset, start = labelled(as_dataset(data)), copied(given)
+    require_different(dataset)
+    term = gap_term({penalty: {"weight": "auto", "gap": gap, "sensitive": sensitive, **settings}})
+    rows = None if validation is None else labelled(as_dataset(validation, task=task_of(dataset)))
+    require_fit(start, dataset)
+    how: dict[str, Any] = {"loss": loss, "learning_rate": learning_rate, "batch_size": batch_size}
+    schedule = Schedule(epochs=epochs or LEAST_EPOCHS, optimizer="AdamW", **how)
+    if device is not None:
+        start = start.to(device_named(device))
+
+    def teach(weight: float, part: Int[Tensor, " row"] | None) -> nn.Module:
+        num_rows = len(dataset) if part is None else len(part)
+        taught, of_part = copied(start), usual(schedule, num_rows, epochs=epochs)
+        terms = [replace(term, weight=weight)]
+        for _ in run(taught, dataset, of_part, penalties=terms, rows=part, step=careful_step, seed=seed):
+            pass
+        return taught
+
+    with shown(progress):
+        found, search, note = reach(start, dataset, term, teach, validation=rows, seed=seed)
+    remember_columns(found, columns_of(dataset))
+    found = found.to(device_of(given))
+    seconds = time.perf_counter() - begun_at
+    enforced = enforced_record(given, found, dataset if rows is None else rows, term, search, note, seconds, seed)
+    log.log(logging.INFO if enforced.has_reached else logging.WARNING, enforced.line)
+    found.enforced = enforced  # type: ignore[assignment]
+    return found  # type: ignore[return-value]
+
+
+def gap_term(penalties: Mapping[Any, Any]) -> Term:
+    """The penalty, which closes a gap.
+
+    Raises:
+        RecipeError: an unknown penalty or setting, or one that closes no gap.
+    """
+    (term,) = terms_of(penalties, may_be_auto=True)
+    if term.gap is None:
+        raise RecipeError(f"penalty {term.name!r} closes no gap between groups; expected one of {', '.join(KINDS)}")
+    return term
+
+
+def usual(schedule: Schedule, num_rows: int, *, epochs: int | None) -> Schedule:
+    """The schedule with large batches, and enough steps."""
+    size = schedule.batch_size or min(max(num_rows // 8, SIZES[0]), SIZES[1])
+    enough = max(LEAST_EPOCHS, math.ceil(LEAST_STEPS / math.ceil(num_rows / size)))
+    return replace(schedule, batch_size=size, epochs=enough if epochs is None else epochs)
+
+
+def reach(
+    model: nn.Module, dataset: Dataset, term: Term, teach: Teach, *, validation: Dataset | None, seed: int
+) -> tuple[nn.Module, GapSearch, str]:
+    """The model that reaches the term's gap at the least loss, the trials, and what is said of small groups.
+
+    Raises:
+        DataError: fewer than two groups of enough rows.
+        TrainingDivergedError: training diverged with every weight.
+    """
+    kind, how = term.declaration.gap, settings_of_groups(term)
+    assert isinstance(kind, Gap) and term.gap is not None
+    folds = _folds(dataset, validation, seed)
+    taught: dict[float, list[nn.Module]] = {}
+    before = _judged([model] * len(folds), folds, how)
+    names = tuple(getattr(dataset, "group_names", ()))
+    note = require_groups(before, kind, names)
+
+    def tried(weight: float) -> GapTrial:
+        begun(f"weight {weight:g} of {term.name}")
+        try:
+            taught[weight] = [teach(weight, fold.rows) for fold in folds]
+        except TrainingDivergedError:
+            return GapTrial(weight, math.inf, math.inf)
+        judged = _judged(taught[weight], folds, how)
+        return GapTrial(weight, judged.gap(kind), judged.loss)
+
+    unchanged = GapTrial(0.0, before.gap(kind), before.loss)
+    if unchanged.gap <= term.gap:
+        return copied(model), GapSearch(term.gap, (unchanged,)), note
+    search = search_weight(tried, start=first_weight(before, kind, how), asked=term.gap)
+    if not taught:
+        raise TrainingDivergedError(f"training diverges with each weight of {term.name}; lower the learning rate")
+    weight = search.chosen.weight
+    return (taught[weight][0] if folds[0].rows is None else teach(weight, None)), search, note
+
+
+def settings_of_groups(term: Term) -> GroupSettings:
+    """What the penalty compares."""
+    given = term.method.settings
+    return GroupSettings(given.get("sensitive"), bound=given.get("bound"))
+
+
+def first_weight(judged: JudgedGroups, kind: Gap, how: GroupSettings) -> float:
+    """The weight with which the present gap costs `FIRST_COST`."""
+    size = float(mean_square(kind.parts(judged.task, judged.outputs, judged.rows, how)))
+    return FIRST_COST / max(size, 1e-8)
+
+
+def enforced_record(
+    before: nn.Module,
+    after: nn.Module,
+    rows: Dataset,
+    term: Term,
+    search: GapSearch,
+    note: str,
+    seconds: float,
+    seed: int,
+) -> Enforced:
+    """What was reached, measured on these rows."""
+    how = settings_of_groups(term)
+    was, now, change = compared_groups(*(judged_groups(of, rows, how) for of in (before, after)), seed=seed)
+    assert term.gap is not None
+    return Enforced(
+        penalty=term.name,
+        sensitive=how.sensitive or "",
+        asked=term.gap,
+        reached=search.chosen.gap,
+        has_reached=search.has_reached,
+        weight=search.chosen.weight,
+        trials=search.trials,
+        before=was,
+        after=now,
+        change=change,
+        note=note,
+        seconds=seconds,
+    )
+
+
+def _folds(dataset: Dataset, validation: Dataset | None, seed: int) -> tuple[Fold, ...]:
+    if validation is not None:
+        return (Fold(None, validation, None),)
+    order = torch.randperm(len(dataset), generator=torch.Generator().manual_seed(seed))
+    halves = [half.sort().values for half in order.chunk(2)]
+    return tuple(Fold(rows, dataset, index) for rows, index in (halves, halves[::-1]))
+
+
+def _judged(models: list[nn.Module], folds: tuple[Fold, ...], how: GroupSettings) -> JudgedGroups:
+    return joined_groups(
+        [judged_groups(of, fold.judged, how, index=fold.index) for of, fold in zip(models, folds, strict=True)]
+    )
