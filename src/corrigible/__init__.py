@@ -29,6 +29,7 @@ if TYPE_CHECKING:
     from corrigible.protocols.corrections.correction import correct as correct
     from corrigible.protocols.corrections.verdict import Verdict as Verdict
     from corrigible.protocols.distilling import distil as distil
+    from corrigible.protocols.fairness.enforcing import enforce as enforce
     from corrigible.protocols.fresh_training import train as train
     from corrigible.protocols.limiting.limit_influence import limit_influence as limit_influence
     from corrigible.protocols.retraining.find_another_explanation import (
@@ -62,6 +63,7 @@ _HOME = {
     "distil": "protocols.distilling",
     "encode": "data.table",
     "encoder_of": "data.table",
+    "enforce": "protocols.fairness.enforcing",
     "evaluate": "evaluation",
     "explain": "explanations.explaining",
     "explain_texts": "explanations.words",

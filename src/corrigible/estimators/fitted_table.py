@@ -26,6 +26,7 @@ from corrigible.folders import new_folder
 from corrigible.manifest import Manifest
 from corrigible.models.weights import load_weights, read_weights, save_weights
 from corrigible.protocols.corrections.verdict import Verdict
+from corrigible.protocols.fairness.enforced import Enforced
 from corrigible.protocols.limiting.limited import Limited
 from corrigible.sealing import WEIGHTS, seal
 from corrigible.surgery import limited_as
@@ -42,6 +43,7 @@ class FittedTable(BaseEstimator):  # type: ignore[misc]
     """The tasks whose labels it learns, the usual one first."""
     verdict_: Verdict | None
     limited_: Limited
+    enforced_: Enforced
     _said: list[Feedback]  # The feedback of all corrections so far.
     network_: nn.Module
     encoder_: TableEncoder
@@ -143,6 +145,7 @@ class FittedTable(BaseEstimator):  # type: ignore[misc]
             classes=getattr(self, "classes_", None),
             verdict=getattr(self, "verdict_", None),
             limited=getattr(self, "limited_", None),
+            enforced=getattr(self, "enforced_", None),
         )
 
     def _put_back(self, kept: Kept, weights: Path) -> None:
@@ -159,6 +162,8 @@ class FittedTable(BaseEstimator):  # type: ignore[misc]
         load_weights(network, weights)
         self._show(network)
         remember_columns(self.network_, kept.fitted.encoder.columns)
+        if kept.enforced is not None:
+            self.enforced_ = self.network_.enforced = kept.enforced  # type: ignore[assignment]
         if kept.verdict is not None:
             self.verdict_ = kept.verdict
             self.network_.verdict = kept.verdict  # type: ignore[assignment]

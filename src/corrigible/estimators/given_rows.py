@@ -1,8 +1,8 @@
 """What scikit-learn's users give, as a frame and arrays: checked, or refused in one line."""
 
 import numbers
-from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from decimal import Decimal
 from typing import Any
 
@@ -17,13 +17,12 @@ from sklearn.utils.multiclass import check_classification_targets
 from sklearn.utils.validation import validate_data
 from torch import Tensor
 
+from corrigible.data.attributes import attribute_of, attribute_values, intersections
 from corrigible.data.cells import cells_of
 from corrigible.data.dataset import TensorData, task_of
 from corrigible.data.frames import as_frame
-from corrigible.data.spelling import as_words, places_among
 from corrigible.data.table_columns import require_finite
 from corrigible.data.table_encoding import label_tensor
-from corrigible.data.table_features import names_with_missing
 from corrigible.data.table_roles import require_once
 from corrigible.errors import DataError
 from corrigible.tasks import TaskChoice
@@ -48,6 +47,8 @@ class GivenRows:
     """The number, from 0 up, of the person, or whatever else has several rows that are held out together."""
     group_names: tuple[str, ...] = ()
     class_names: tuple[str, ...] = ()
+    attributes: Mapping[str, Tensor] = field(default_factory=dict)
+    """Of `sensitive_features`, where these are several columns, or numbers: each by itself."""
     taught: NDArray[np.float64] | None = None
     """What a teacher says: logits of classes, (row, class), or a prediction of each row."""
 
@@ -63,7 +64,8 @@ class GivenRows:
         taken: dict[str, Any] = {name: values[places] for name, values in beside.items() if values is not None}
         if self.cluster is not None:
             taken["cluster"] = np.unique(taken["cluster"], return_inverse=True)[1]
-        return replace(self, frame=self.frame.iloc[places], **taken)
+        attributes = {name: values[torch.from_numpy(places)] for name, values in self.attributes.items()}
+        return replace(self, frame=self.frame.iloc[places], attributes=attributes, **taken)
 
     def data(self, x: Tensor, columns: Columns | None, task: TaskChoice) -> TensorData:
         """The rows with these encoded features as a data set.
@@ -74,6 +76,7 @@ class GivenRows:
         y = torch.from_numpy(self.y) if self.class_names else label_tensor(self.y)
         beside = {"exposure": self.exposure, "teacher": self.taught}
         extra = {name: torch.from_numpy(values).float() for name, values in beside.items() if values is not None}
+        extra |= self.attributes
         group = None if self.group is None else torch.from_numpy(self.group)
         more: dict[str, Any] = {"weight": _relative(self.weight), "extra": extra, "task": task}
         found = TensorData(x, y, group, columns, self.class_names, self.group_names, **more)
@@ -107,9 +110,9 @@ def given_rows(
         raise DataError(
             f"exposure of row {int((exposure <= 0).argmax())} is {exposure.min():g}; expected numbers above 0"
         )
-    group, names = (None, ()) if sensitive_features is None else _named(sensitive_features, num_rows)
+    group, names, attributes = _sensitive(sensitive_features, num_rows)
     cluster = None if groups is None else _clusters(groups, num_rows, weight > 0)
-    return GivenRows(frame, y, weight, exposure, group, cluster, names)
+    return GivenRows(frame, y, weight, exposure, group, cluster, names, attributes=attributes)
 
 
 def frame_of(X: Any, estimator: BaseEstimator, *, names: Sequence[str] | None = None) -> pd.DataFrame:
@@ -223,12 +226,25 @@ def _one_each(name: str, given: Any, num_rows: int) -> NDArray[Any]:
     return found
 
 
-def _named(given: Any, num_rows: int) -> tuple[NDArray[np.int64], tuple[str, ...]]:
-    """The group of each row as a number, and the names of the groups."""
-    found = _one_each("sensitive_features", given, num_rows)
-    words = as_words(cells_of(pd.Series(found, name="sensitive_features").infer_objects()))
-    names = names_with_missing("sensitive_features", words)
-    return places_among("sensitive_features", words, names).astype(np.int64), names
+def _sensitive(given: Any, num_rows: int) -> tuple[NDArray[np.int64] | None, tuple[str, ...], dict[str, Tensor]]:
+    """The group of each row as a number, the names of the groups, and each attribute that is none by itself."""
+    if given is None:
+        return None, (), {}
+    if not hasattr(given, "columns"):
+        name = str(getattr(given, "name", None) or "sensitive_features")
+        frame = pd.DataFrame({name: _one_each("sensitive_features", given, num_rows)}).infer_objects()
+    else:
+        frame = as_frame(given)
+        require_once(list(map(str, frame.columns)))
+    if len(frame) != num_rows or not len(frame.columns):
+        found = f"has shape {frame.shape}"
+        raise DataError(f"sensitive_features {found}; expected a column of one value for each of the {num_rows} rows")
+    cells = {str(name): cells_of(frame[name]) for name in frame.columns}
+    attributes = [attribute_of(name, found) for name, found in cells.items()]
+    values = {attribute.name: attribute_values(attribute, cells[attribute.name]) for attribute in attributes}
+    group, names = intersections(attributes, values)
+    is_one = len(attributes) == 1 and group is not None and not hasattr(given, "columns")
+    return None if group is None else group.numpy(), names, {} if is_one else values
 
 
 def _checked(X: Any, estimator: BaseEstimator, *, least_rows: int) -> NDArray[Any]:

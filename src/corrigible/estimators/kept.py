@@ -20,6 +20,8 @@ from corrigible.models import MODELS
 from corrigible.models.tabular import TableNetwork
 from corrigible.protocols.corrections.verdict import Verdict
 from corrigible.protocols.early_stopping import Watched
+from corrigible.protocols.fairness.enforced import Enforced
+from corrigible.protocols.fairness.weight_for_gap import GapTrial
 from corrigible.protocols.limiting.limited import Limited
 from corrigible.strict_json import parse
 from corrigible.surgery import Proxy
@@ -42,6 +44,7 @@ class Kept:
     classes: NDArray[Any] | None
     verdict: Verdict | None
     limited: Limited | None
+    enforced: Enforced | None = None
 
 
 def as_json(kept: Kept) -> bytes:
@@ -66,6 +69,7 @@ def as_json(kept: Kept) -> bytes:
         "watched": asdict(fitted.watched),
         "verdict": None if kept.verdict is None else asdict(kept.verdict),
         "limited": None if kept.limited is None else asdict(kept.limited),
+        "enforced": None if kept.enforced is None else asdict(kept.enforced),
         "encoder": json.loads(encoder_to_json(fitted.encoder)),
     }
     return json.dumps(written, indent=1, ensure_ascii=False, allow_nan=False).encode()
@@ -102,6 +106,7 @@ def _kept(found: Mapping[str, Any]) -> Kept:
         classes=None if found["classes"] is None else _array(found["classes"]),
         verdict=None if verdict is None else Verdict(**verdict),
         limited=None if limited is None else _limited(limited),
+        enforced=None if (enforced := found.get("enforced")) is None else _enforced(enforced),
     )
 
 
@@ -109,6 +114,11 @@ def _limited(found: Mapping[str, Any]) -> Limited:
     measured = {name: Measurements(Measurement(**of) for of in found[name]) for name in ("before", "after", "change")}
     proxies = {name: tuple(Proxy(*of) for of in found[name]) for name in ("proxies", "told_before", "told_after")}
     return Limited(**{**found, **measured, **proxies})
+
+
+def _enforced(found: Mapping[str, Any]) -> Enforced:
+    measured = {name: Measurements(Measurement(**of) for of in found[name]) for name in ("before", "after", "change")}
+    return Enforced(**{**found, **measured, "trials": tuple(GapTrial(**trial) for trial in found["trials"])})
 
 
 def _fitted(found: Mapping[str, Any]) -> Fitted:

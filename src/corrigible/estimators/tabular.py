@@ -1,4 +1,4 @@
-"""What both estimators do: learn a table; see `TableVerbs` for what follows."""
+"""What both estimators do: learn a table; see `EnforcingVerbs` for what follows."""
 
 import warnings
 from collections.abc import Sequence
@@ -16,14 +16,14 @@ from corrigible.estimators.corrected import FittedRows
 from corrigible.estimators.given_rows import GivenRows, frame_of, given_rows
 from corrigible.estimators.learning import SETTINGS, HowToLearn
 from corrigible.estimators.students import labels_of, taught
-from corrigible.estimators.verbs import TableVerbs
+from corrigible.estimators.enforcing import EnforcingVerbs
 from corrigible.progress import quiet
 from corrigible.tasks import TaskChoice
 
 Estimator = TypeVar("Estimator", bound="TabularEstimator")
 
 
-class TabularEstimator(TableVerbs):
+class TabularEstimator(EnforcingVerbs):
     """A network for a table; see `TabularClassifier` and `TabularRegressor`."""
 
     def __init__(
@@ -81,8 +81,10 @@ class TabularEstimator(TableVerbs):
             teacher: a model to learn the predictions of, instead of the labels: fitted boosting, a pipeline, or any
                 function of X. Of classes it gives probabilities, by ``predict_proba`` or as a function of rows, in the
                 order of ``classes_``; else predictions, per unit of exposure. Corrections then learn from it too.
-            sensitive_features: the group of each row, no feature: predictions never need it, and only penalties given
-                to `correct` use it, as ``batch.group``.
+            sensitive_features: the group of each row, no feature: predictions never need it. `enforce` uses it, and
+                penalties given to `correct`, as ``batch.group``. The columns of a frame form groups together, and stand
+                each by itself in ``batch.extra``; one of more than 20 different numbers, such as an age, stands there
+                alone.
             sample_weight: how much each row counts, at least 0; rows of weight 0 are left out.
             exposure: for counts and positive amounts, such as the years of a contract; above 0.
             groups: the person, or whatever else has several rows, of each row; no feature. Rows of one group are held
@@ -118,7 +120,7 @@ class TabularEstimator(TableVerbs):
         self._said = []
         self._fitted, self._rows = found.fitted, FittedRows(found.data, places)
         self._show(found.network)
-        for name in ("verdict_", "limited_"):
+        for name in ("verdict_", "limited_", "enforced_"):
             self.__dict__.pop(name, None)
         if not self._fitted.watched.has_converged:
             falling = f"the loss was still falling after {self.n_iter_} epochs; raise max_epochs"

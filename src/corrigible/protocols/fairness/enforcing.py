@@ -10,7 +10,7 @@ import math
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
-from typing import Any, TypeVar
+from typing import Any, NamedTuple, TypeVar
 
 import torch
 from jaxtyping import Int
@@ -74,6 +74,7 @@ def enforce(
     device: Any = None,
     seed: Any = 0,
     progress: bool | None = None,
+    finish: Callable[[nn.Module], None] | None = None,
     **settings: Any,
 ) -> Network:
     """A copy of the model, trained on, whose gap between groups is at most this one; the model itself is left as it is.
@@ -96,6 +97,7 @@ def enforce(
         epochs, batch_size: None for at least 8 epochs and 160 steps, with an eighth of the rows per step, from 128 to
             2,048.
         device, progress: as `correct` takes them.
+        finish: changes each trained model in place before it is judged, such as a shift to the sum of the labels.
         settings: of the penalty, such as ``sharpness``.
 
     Raises:
@@ -104,35 +106,55 @@ def enforce(
         DataError: fewer than two groups of enough rows.
         TrainingDivergedError: training diverged with every weight.
     """
-    begun_at, seed = time.perf_counter(), whole_number("seed", seed)
-    given = trainable_network(model)
-    dataset, start = labelled(as_dataset(data)), copied(given)
+    asked = settings if sensitive is None else {"sensitive": sensitive, **settings}
+    term = gap_term({penalty: {"weight": "auto", "gap": gap, **asked}})
+    given, dataset = trainable_network(model), labelled(as_dataset(data))
     require_different(dataset)
-    term = gap_term({penalty: {"weight": "auto", "gap": gap, "sensitive": sensitive, **settings}})
-    rows = None if validation is None else labelled(as_dataset(validation, task=task_of(dataset)))
-    require_fit(start, dataset)
+    require_fit(given, dataset)
     how: dict[str, Any] = {"loss": loss, "learning_rate": learning_rate, "batch_size": batch_size}
-    schedule = Schedule(epochs=epochs or LEAST_EPOCHS, optimizer="AdamW", **how)
-    if device is not None:
-        start = start.to(device_named(device))
-
-    def teach(weight: float, part: Int[Tensor, " row"] | None) -> nn.Module:
-        num_rows = len(dataset) if part is None else len(part)
-        taught, of_part = copied(start), usual(schedule, num_rows, epochs=epochs)
-        terms = [replace(term, weight=weight)]
-        for _ in run(taught, dataset, of_part, penalties=terms, rows=part, step=careful_step, seed=seed):
-            pass
-        return taught
-
+    lesson = Lesson(
+        start=copied(given).to(device_of(given) if device is None else device_named(device)),
+        dataset=dataset,
+        term=term,
+        schedule=Schedule(epochs=epochs or LEAST_EPOCHS, optimizer="AdamW", **how),
+        epochs=epochs,
+        seed=whole_number("seed", seed),
+        finish=finish,
+    )
+    judged = None if validation is None else labelled(as_dataset(validation, task=task_of(dataset)))
+    started = time.perf_counter()
     with shown(progress):
-        found, search, note = reach(start, dataset, term, teach, validation=rows, seed=seed)
+        found, search, note = reach(given, dataset, term, lesson.taught, validation=judged, seed=lesson.seed)
+        about = _About(term, search, note, time.perf_counter() - started)
+        enforced = enforced_record(given, found, dataset if judged is None else judged, about, lesson.seed)
     remember_columns(found, columns_of(dataset))
     found = found.to(device_of(given))
-    seconds = time.perf_counter() - begun_at
-    enforced = enforced_record(given, found, dataset if rows is None else rows, term, search, note, seconds, seed)
     log.log(logging.INFO if enforced.has_reached else logging.WARNING, enforced.line)
     found.enforced = enforced  # type: ignore[assignment]
     return found  # type: ignore[return-value]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Lesson:
+    """How a copy of the model is trained on with a weight of the penalty."""
+
+    start: nn.Module
+    dataset: Dataset
+    term: Term
+    schedule: Schedule
+    epochs: int | None
+    seed: int
+    finish: Callable[[nn.Module], None] | None
+
+    def taught(self, weight: float, rows: Int[Tensor, " row"] | None) -> nn.Module:
+        """A trained copy."""
+        taught, terms = copied(self.start), [replace(self.term, weight=weight)]
+        schedule = usual(self.schedule, len(self.dataset) if rows is None else len(rows), epochs=self.epochs)
+        for _ in run(taught, self.dataset, schedule, penalties=terms, rows=rows, step=careful_step, seed=self.seed):
+            pass
+        if self.finish is not None:
+            self.finish(taught)
+        return taught
 
 
 def gap_term(penalties: Mapping[Any, Any]) -> Term:
@@ -157,7 +179,7 @@ def usual(schedule: Schedule, num_rows: int, *, epochs: int | None) -> Schedule:
 def reach(
     model: nn.Module, dataset: Dataset, term: Term, teach: Teach, *, validation: Dataset | None, seed: int
 ) -> tuple[nn.Module, GapSearch, str]:
-    """The model that reaches the term's gap at the least loss, the trials, and what is said of small groups.
+    """The model that reaches the term's gap at the least loss, the weights that were tried, and the groups not judged.
 
     Raises:
         DataError: fewer than two groups of enough rows.
@@ -168,8 +190,7 @@ def reach(
     folds = _folds(dataset, validation, seed)
     taught: dict[float, list[nn.Module]] = {}
     before = _judged([model] * len(folds), folds, how)
-    names = tuple(getattr(dataset, "group_names", ()))
-    note = require_groups(before, kind, names)
+    note = require_groups(before, kind, tuple(getattr(dataset, "group_names", ())))
 
     def tried(weight: float) -> GapTrial:
         begun(f"weight {weight:g} of {term.name}")
@@ -190,36 +211,23 @@ def reach(
     return (taught[weight][0] if folds[0].rows is None else teach(weight, None)), search, note
 
 
-def settings_of_groups(term: Term) -> GroupSettings:
-    """What the penalty compares."""
-    given = term.method.settings
-    return GroupSettings(given.get("sensitive"), bound=given.get("bound"))
+class _About(NamedTuple):
+    """How a gap was reached."""
+
+    term: Term
+    search: GapSearch
+    note: str
+    seconds: float
 
 
-def first_weight(judged: JudgedGroups, kind: Gap, how: GroupSettings) -> float:
-    """The weight with which the present gap costs `FIRST_COST`."""
-    size = float(mean_square(kind.parts(judged.task, judged.outputs, judged.rows, how)))
-    return FIRST_COST / max(size, 1e-8)
-
-
-def enforced_record(
-    before: nn.Module,
-    after: nn.Module,
-    rows: Dataset,
-    term: Term,
-    search: GapSearch,
-    note: str,
-    seconds: float,
-    seed: int,
-) -> Enforced:
+def enforced_record(before: nn.Module, after: nn.Module, rows: Dataset, about: _About, seed: int) -> Enforced:
     """What was reached, measured on these rows."""
-    how = settings_of_groups(term)
+    how, search = settings_of_groups(about.term), about.search
     was, now, change = compared_groups(*(judged_groups(of, rows, how) for of in (before, after)), seed=seed)
-    assert term.gap is not None
     return Enforced(
-        penalty=term.name,
+        penalty=about.term.name,
         sensitive=how.sensitive or "",
-        asked=term.gap,
+        asked=search.asked,
         reached=search.chosen.gap,
         has_reached=search.has_reached,
         weight=search.chosen.weight,
@@ -227,8 +235,8 @@ def enforced_record(
         before=was,
         after=now,
         change=change,
-        note=note,
-        seconds=seconds,
+        note=about.note,
+        seconds=about.seconds,
     )
 
 

@@ -6,6 +6,7 @@ the smallest that does. A penalty looks at soft decisions, so that a very large 
 goes on around the smallest gap. Of all weights that reach the gap, the one with the least loss is chosen.
 """
 
+import math
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
@@ -58,7 +59,7 @@ def search_weight(tried: Callable[[float], GapTrial], *, start: float, asked: fl
     found: dict[int, GapTrial] = {}
     for place in _places(found, asked):
         found[place] = tried(on_fine_grid(start, place))
-    return GapSearch(asked, tuple(found.values()))
+    return GapSearch(asked, tuple(trial for trial in found.values() if math.isfinite(trial.gap)))
 
 
 def _places(found: dict[int, GapTrial], asked: float) -> Iterator[int]:

@@ -1,0 +1,135 @@
+"""A gap between groups is reached on rows that were not learned from, without the attribute."""
+
+import logging
+
+import pytest
+import torch
+from torch import nn
+
+import corrigible
+from corrigible.data.dataset import TensorData
+from corrigible.errors import DataError, RecipeError
+from corrigible.models.predictive import all_outputs
+
+EPOCHS = {"epochs": 4, "learning_rate": 0.01, "progress": False}
+
+
+def rows_of(num_rows: int, seed: int = 0, *, task: str = "classes") -> TensorData:
+    """The label depends on two inputs, of which the first also tells the group."""
+    generator = torch.Generator().manual_seed(seed)
+    group = torch.arange(num_rows) % 2
+    x = torch.randn(num_rows, 3, generator=generator)
+    x[:, 0] += 1.2 * group
+    score = x[:, 0] + x[:, 1]
+    if task == "classes":
+        y = (score + torch.randn(num_rows, generator=generator) > 0.5).long()
+        return TensorData(x, y, group, group_names=("a", "b"))
+    extra = {"exposure": torch.rand(num_rows, generator=generator) * 0.5 + 0.5, "age": 50 + 10 * x[:, 0]}
+    y = torch.poisson(extra["exposure"] * (0.4 * score - 0.5).exp(), generator=generator)
+    return TensorData(x, y, group, extra=extra, task=task)
+
+
+def network(num_outputs: int) -> nn.Module:
+    with torch.random.fork_rng():
+        torch.manual_seed(0)
+        return nn.Sequential(nn.Linear(3, 8), nn.ReLU(), nn.Linear(8, num_outputs))
+
+
+def fitted(data: TensorData, num_outputs: int) -> nn.Module:
+    settings = {"epochs": 10, "learning_rate": 0.01, "seed": 0, "progress": False}
+    return corrigible.train(network(num_outputs), data, **settings)
+
+
+@pytest.fixture(scope="module")
+def classes() -> tuple[nn.Module, TensorData]:
+    data = rows_of(1000)
+    return fitted(data, 2), data
+
+
+def gap_of(model: nn.Module, data: TensorData, group: torch.Tensor | None = None) -> float:
+    group = data.group if group is None else group
+    decided = all_outputs(model, data.x).argmax(dim=1).double()
+    means = [decided[group == value].mean() for value in group.unique()]
+    return float(max(means) - min(means))
+
+
+def test_the_gap_is_reached_on_validation_and_on_other_rows(classes):
+    model, data = classes
+    validation, test = rows_of(1000, 1), rows_of(4000, 2)
+    before = {name: value.clone() for name, value in model.state_dict().items()}
+    found = corrigible.enforce(model, data, gap=0.1, validation=validation, **{**EPOCHS, "epochs": 10})
+    assert gap_of(model, test) > 0.3
+    assert gap_of(found, validation) == pytest.approx(found.enforced.reached, abs=1e-9)
+    assert found.enforced.has_reached
+    assert gap_of(found, validation) <= 0.1 and gap_of(found, test) < 0.15
+    assert all(torch.equal(value, before[name]) for name, value in model.state_dict().items())
+
+
+def test_without_validation_rows_each_half_judges_the_other(classes):
+    model, data = classes
+    found = corrigible.enforce(model, data, "equal_opportunity", gap=0.08, **EPOCHS)
+    assert found.enforced.has_reached
+    said = str(found.enforced)
+    assert said.startswith("equal_opportunity: asked for a gap of 0.080, reached ")
+    assert "accuracy: " in said and "equalized odds gap: " in said
+    assert "<b>equal_opportunity" in found.enforced._repr_html_()
+
+
+def test_a_gap_that_another_opens_is_said(classes):
+    model, data = classes
+    found = corrigible.enforce(model, data, gap=0.05, **EPOCHS)
+    calibration = next(change for change in found.enforced.change if change.metric == "group_calibration gap")
+    assert calibration.low > 0
+    assert "other gaps rose: " in found.enforced.line and "group calibration gap" in found.enforced.line
+
+
+def test_prices_are_equal_on_average_and_an_age_says_little():
+    data = rows_of(1000, task="counts")
+    model = fitted(data, 1)
+    for settings in ({"gap": 0.2}, {"gap": 0.15, "sensitive": "age"}):
+        found = corrigible.enforce(model, data, **settings, **EPOCHS)
+        parity = [measured[2] for measured in (found.enforced.before, found.enforced.after)]
+        assert parity[0].metric == "demographic_parity gap" and parity[0].value > 0.3 > parity[1].value
+        assert found.enforced.has_reached
+
+
+def test_a_gap_that_is_there_already_changes_nothing(classes):
+    model, data = classes
+    found = corrigible.enforce(model, data, gap=0.9, **EPOCHS)
+    assert found.enforced.weight == 0
+    assert all(torch.equal(a, b) for a, b in zip(found.parameters(), model.parameters(), strict=True))
+
+
+def test_what_no_weight_reaches_is_said_in_one_line(classes, caplog):
+    model, data = classes
+    with caplog.at_level(logging.WARNING, "corrigible"):
+        found = corrigible.enforce(model, data, gap=0.01, epochs=1, learning_rate=1e-6, progress=False)
+    assert not found.enforced.has_reached
+    assert any("no weight of" in record.message and "reaches it" in record.message for record in caplog.records)
+
+
+def test_small_groups_are_named_and_too_few_refused(classes):
+    model, data = classes
+    group = data.group.clone()
+    group[:7] = 2
+    named = TensorData(data.x, data.y, group, group_names=("a", "b", "c"))
+    found = corrigible.enforce(model, named, gap=0.9, **EPOCHS)
+    assert found.enforced.note == "not judged, of fewer than 30 rows: c (7 rows)"
+    alone = TensorData(data.x, data.y, torch.zeros_like(group))
+    with pytest.raises(DataError, match="fewer than two groups have 30 rows to judge by .1 group in 1,000 rows.; exp"):
+        corrigible.enforce(model, alone, gap=0.1, **EPOCHS)
+
+
+@pytest.mark.parametrize(
+    ("penalty", "settings", "words"),
+    [
+        ("gradient_size", {}, "penalty 'gradient_size' closes no gap between groups"),
+        ("demographic_parity", {"gap": 0.0}, r'has weight "auto" and gap 0.0; expected a gap above 0'),
+        ("demographic_parity", {"sharp": 1.0}, "sharp"),
+        ("parity", {}, "parity"),
+    ],
+)
+def test_what_cannot_be_enforced_is_refused(classes, penalty, settings, words):
+    model, data = classes
+    with pytest.raises(RecipeError, match=words):
+        corrigible.enforce(model, data, penalty, **settings, **EPOCHS)

@@ -1,0 +1,57 @@
+"""Reweighing and thresholds by group, against their definitions."""
+
+import itertools
+
+import pytest
+import torch
+
+from corrigible.errors import DataError, RecipeError
+from corrigible.protocols.fairness.group_thresholds import group_thresholds
+from corrigible.protocols.fairness.reweighing import reweighing
+
+GENERATOR = torch.Generator().manual_seed(0)
+GROUP = torch.arange(400) % 2
+PROBS = (torch.rand(400, generator=GENERATOR) * 0.8 + 0.2 * GROUP).clamp(0, 1)
+Y = (torch.rand(400, generator=GENERATOR) < PROBS).long()
+
+
+def test_reweighing_makes_label_and_group_independent():
+    y, group = ["no", "yes", "no", "no", "yes", "no"], ["a", "a", "a", "b", "b", "a"]
+    weight = reweighing(y, group)
+    assert weight[0].item() == pytest.approx((4 / 6) * (4 / 6) / (3 / 6))
+    assert weight[4].item() == pytest.approx((2 / 6) * (2 / 6) / (1 / 6))
+    weight = reweighing(Y, GROUP, weight=torch.rand(400, generator=GENERATOR)).double()
+    rates = [float(weight[(GROUP == g) & (Y == 1)].sum() / weight[GROUP == g].sum()) for g in (0, 1)]
+    assert rates[0] == pytest.approx(rates[1], rel=1e-5)
+    with pytest.raises(DataError, match="y has 2 rows, group 3 and weight 2; expected as many each"):
+        reweighing([0, 1], [0, 1, 1])
+
+
+def rates_of(chances, penalty):
+    parts = {"demographic_parity": [Y >= 0], "equal_opportunity": [Y == 1], "equalized_odds": [Y == 1, Y == 0]}
+    return [[float(chances[(GROUP == g) & rows].mean()) for g in (0, 1)] for rows in parts[penalty]]
+
+
+@pytest.mark.parametrize("penalty", ["demographic_parity", "equal_opportunity", "equalized_odds"])
+@pytest.mark.parametrize("gap", [0.0, 0.05, 1.0])
+def test_thresholds_keep_the_gap_and_are_the_best_that_do(penalty, gap):
+    found = group_thresholds(PROBS, Y, GROUP, gap=gap, penalty=penalty).chances(PROBS, GROUP)
+    assert all(abs(first - second) <= gap + 1e-7 for first, second in rates_of(found, penalty))
+    right = float((found * Y + (1 - found) * (1 - Y)).sum())
+    levels = torch.linspace(-0.01, 1.01, 40).tolist()
+    for pair in itertools.product(levels, levels):
+        decided = (PROBS > torch.tensor(pair)[GROUP]).float()
+        if all(abs(first - second) <= gap for first, second in rates_of(decided, penalty)):
+            assert right >= float((decided == Y).sum()) - 4  # The thresholds tried are 150 quantiles.
+
+
+def test_thresholds_need_the_group():
+    found = group_thresholds(PROBS, Y, GROUP, gap=0.1)
+    with pytest.raises(DataError, match="need the group of every row that is decided; a penalty needs none"):
+        found.chances(PROBS, None)
+    with pytest.raises(DataError, match="group 2 has no threshold; there are some for"):
+        found.chances(PROBS, GROUP + 1)
+    with pytest.raises(DataError, match="thresholds are for two classes"):
+        group_thresholds(PROBS, Y + 1, GROUP, gap=0.1)
+    with pytest.raises(RecipeError, match="penalty is 'odds'"):
+        group_thresholds(PROBS, Y, GROUP, gap=0.1, penalty="odds")

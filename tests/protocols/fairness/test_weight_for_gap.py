@@ -1,0 +1,41 @@
+"""The search for the weight that reaches a gap."""
+
+import pytest
+
+from corrigible.protocols.fairness.weight_for_gap import GapTrial, on_fine_grid, search_weight
+
+
+def falling(weight: float) -> GapTrial:
+    """A gap that falls as the weight grows, at a rising loss."""
+    return GapTrial(weight, 0.2 / (1 + weight), 0.3 + 0.01 * weight)
+
+
+@pytest.mark.parametrize("start", [0.03, 1.0, 200.0])
+def test_the_smallest_weight_of_the_grid_that_reaches_the_gap_is_chosen(start):
+    found = search_weight(falling, start=start, asked=0.05)
+    weights = [on_fine_grid(start, place) for place in range(-40, 41)]
+    assert found.has_reached
+    assert found.chosen.weight == min(weight for weight in weights if falling(weight).gap <= 0.05)
+    assert len(found.trials) <= 9
+
+
+def test_what_no_weight_reaches_is_said_with_the_nearest():
+    found = search_weight(lambda weight: GapTrial(weight, 0.1 + 0.1 / (1 + weight), 1.0), start=1.0, asked=0.05)
+    assert not found.has_reached
+    assert found.chosen.gap == min(trial.gap for trial in found.trials)
+
+
+def test_a_gap_that_is_reached_between_two_weights_alone_is_found():
+    """Larger weights overshoot: of soft decisions there is no gap left, and of decisions the opposite one."""
+
+    def overshooting(weight: float) -> GapTrial:
+        return GapTrial(weight, abs(0.2 - 0.1 * weight) + 0.01, 1.0)
+
+    found = search_weight(overshooting, start=0.3, asked=0.1)
+    assert found.has_reached
+
+
+def test_the_least_loss_decides_among_weights_that_reach_the_gap():
+    losses = {1.0: 0.5, 4.0: 0.4}
+    found = search_weight(lambda w: GapTrial(w, 0.01, losses.get(w, 0.9)), start=4.0, asked=0.05)
+    assert found.chosen.loss == min(trial.loss for trial in found.trials) == 0.4
