@@ -21,11 +21,9 @@ from corrigible.objective import objective_of, require_gradients, terms_of
 from corrigible.penalties import FEEDBACK_PENALTIES, ON_REVIEWED_ROWS, PENALTIES, RELEVANCE_PENALTIES
 from corrigible.types import Batch, Columns
 
-OF_GROUPS = (
-    *("demographic_parity", "equal_opportunity", "equalized_odds", "group_calibration", "bounded_group_loss"),
-)
+OF_GROUPS = (*("demographic_parity", "equal_opportunity", "equalized_odds", "group_calibration", "bounded_group_loss"),)
 SETTINGS: dict[str, dict[str, Any]] = {
-    **dict.fromkeys(OF_GROUPS, {"shrinkage": 0.0}),
+    **{key: {"shrinkage": 0.0} for key in OF_GROUPS},
     "attribution_graph": {"edges": [[0, 1], [1, 2], [0, 3]]},
     "layer_sparsity": {"share_per_layer": 0.9, "most": 0.9},
     "kl_divergence": {"num_rows": 4},

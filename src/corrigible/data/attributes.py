@@ -60,7 +60,7 @@ def attribute_values(attribute: Attribute, cells: Cells) -> Tensor:
     if isinstance(cells, Words):
         raise DataError(f"{attribute.name} holds text; expected numbers, as in training")
     _require_numbers(attribute.name, cells)
-    return torch.from_numpy(cells).float()
+    return torch.tensor(cells, dtype=torch.float32)
 
 
 def intersections(

@@ -28,7 +28,7 @@ def encoder_of(
     frame: Any,
     *,
     target: str | Sequence[str] | None,
-    group: str | None = None,
+    group: str | Sequence[str] | None = None,
     weight: str | None = None,
     exposure: str | None = None,
     query: str | None = None,
@@ -49,6 +49,8 @@ def encoder_of(
         frame: a data frame of pandas, Polars, PyArrow or another library that narwhals knows.
         target: the column with the labels, or for several labels one column for each; None if the frame holds features
             alone, which `inputs_of` then encodes.
+        group: the column of the sensitive attribute. Several form groups by their intersections, and stand each by
+            itself in ``extra``; one of more than 20 different numbers, such as an age, stands there alone.
         exposure: the column with the exposure of each row, for counts and costs.
         query: the column that says which rows are ranked among each other.
         task: the name of the task that the labels are for.

@@ -4,11 +4,13 @@ import json
 from dataclasses import asdict, dataclass
 from typing import Any
 
+from corrigible.data.attributes import Attribute
 from corrigible.data.column_reading import Reading
 from corrigible.data.number_forms import NumberForm
 from corrigible.data.table_features import Categorical, Feature, Numeric, columns_of_feature
 from corrigible.data.table_roles import OF_CLASSES as OF_CLASSES
 from corrigible.data.table_roles import Roles as Roles
+from corrigible.data.table_roles import columns_of_groups
 from corrigible.data.table_roles import roles_of as roles_of
 from corrigible.errors import DataError
 from corrigible.types import Columns
@@ -23,7 +25,7 @@ class TableEncoder:
     """The column with the labels; for several labels, one column for each."""
     class_names: tuple[str, ...]
     """For several labels, the name of each; empty for numbers."""
-    group: str | None = None
+    group: str | tuple[str, ...] | None = None
     group_names: tuple[str, ...] = ()
     notes: tuple[str, ...] = ()
     """What was read how, a line for each column; also which columns were dropped, and why."""
@@ -35,6 +37,8 @@ class TableEncoder:
     query: str | None = None
     readings: tuple[Reading, ...] = ()
     """How each column is read."""
+    attributes: tuple[Attribute, ...] = ()
+    """Of several columns of groups, each by itself."""
 
     @property
     def targets(self) -> tuple[str, ...]:
@@ -54,7 +58,7 @@ class TableEncoder:
     @property
     def read(self) -> tuple[str, ...]:
         """The columns that are read; those of weights only where there are any."""
-        beside = tuple(name for name in (self.group, self.exposure, self.query) if name is not None)
+        beside = (*columns_of_groups(self.group), *(name for name in (self.exposure, self.query) if name is not None))
         return tuple(dict.fromkeys([*(feature.name for feature in self.features), *self.targets, *beside]))
 
     def reading(self, name: str) -> Reading:
@@ -78,8 +82,11 @@ def from_json(text: str) -> TableEncoder:
     try:
         facts = json.loads(text)
         features = tuple(_feature(feature) for feature in facts.pop("features"))
-        names = {key: tuple(facts.pop(key)) for key in ("class_names", "group_names", "notes")}
+        names: dict[str, Any] = {key: tuple(facts.pop(key)) for key in ("class_names", "group_names", "notes")}
         readings = tuple(_reading(reading) for reading in facts.pop("readings", ()))
+        names["attributes"] = tuple(Attribute(name, tuple(values)) for name, values in facts.pop("attributes", ()))
+        if isinstance(facts["group"], list):
+            names["group"] = tuple(facts.pop("group"))
         if not isinstance(facts["target"], str):
             names["target"] = tuple(facts.pop("target"))
         return TableEncoder(**{"features": features, "readings": readings, **facts, **names})

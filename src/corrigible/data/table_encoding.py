@@ -9,6 +9,7 @@ from jaxtyping import Float
 from numpy.typing import NDArray
 from torch import Tensor
 
+from corrigible.data.attributes import attribute_values, intersections
 from corrigible.data.cells import Blocks, Cells, Words, column, num_rows, put_back
 from corrigible.data.column_reading import numbers_read
 from corrigible.data.dataset import TensorData
@@ -39,19 +40,28 @@ def encoded(blocks: Blocks, encoder: TableEncoder, *, task: TaskChoice | None = 
     if not blocks or not num_rows(next(iter(blocks[0].values()))):
         raise DataError("the table has no rows; expected at least one")
     y, beside = labels_in(blocks, encoder), beside_labels_in(blocks, encoder)
-    group = None
-    if encoder.group is not None:
-        cells = _as_read(column(blocks, encoder.group), encoder.group, encoder)
-        require_whole(encoder.group, cells)
-        group = _placed(encoder.group, cells, encoder.group_names)
+    group, attributes = _groups_in(blocks, encoder)
     weight = None
     if encoder.weight is not None and encoder.weight in blocks[0]:  # Rows that are only measured need none.
         numbers = _numbers(blocks, encoder.weight, encoder)
         weight = torch.from_numpy(row_weights(encoder.weight, numbers))
     x = inputs_in(blocks, encoder)
     names = (encoder.class_names, encoder.group_names)
-    more: dict[str, Any] = {"weight": weight, "extra": beside, "task": task or encoder.task}
+    more: dict[str, Any] = {"weight": weight, "extra": {**beside, **attributes}, "task": task or encoder.task}
     return TensorData(x, y, group, encoder.columns, *names, **more)
+
+
+def _groups_in(blocks: Blocks, encoder: TableEncoder) -> tuple[Tensor | None, dict[str, Tensor]]:
+    """The group of each row, and of several sensitive attributes each by itself."""
+    if isinstance(encoder.group, str):
+        cells = _as_read(column(blocks, encoder.group), encoder.group, encoder)
+        require_whole(encoder.group, cells)
+        return _placed(encoder.group, cells, encoder.group_names), {}
+    values = {
+        attribute.name: attribute_values(attribute, _as_read(column(blocks, attribute.name), attribute.name, encoder))
+        for attribute in encoder.attributes
+    }
+    return intersections(encoder.attributes, values)[0], values
 
 
 def inputs_in(blocks: Blocks, encoder: TableEncoder) -> Float[Tensor, " row column"]:

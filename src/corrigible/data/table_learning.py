@@ -6,7 +6,9 @@ from collections.abc import Iterable, Mapping, Sequence
 from types import MappingProxyType
 
 import numpy as np
+import torch
 
+from corrigible.data.attributes import Attribute, attribute_of, intersections
 from corrigible.data.cells import Blocks, Cells, Words, column, put_back
 from corrigible.data.class_order import in_order
 from corrigible.data.column_reading import Reading, TextOf, numbers_read, reading_of, require_categories, with_words
@@ -58,9 +60,9 @@ def learned(
         beside = f" beside {', '.join(others)}" if (others := (*roles.read, *roles.drop)) else ""
         raise DataError(f"no feature left{beside}; expected a column that is not constant")
     _tell(readings.values(), said)
-    group_names = _group_names(blocks, roles.group)
+    attributes, group_names = _groups(blocks, roles)
     facts = (tuple(features), roles.target, class_names, roles.group, group_names, tuple(said), roles.weight)
-    return TableEncoder(*facts, roles.task, roles.exposure, roles.query, tuple(readings.values()))
+    return TableEncoder(*facts, roles.task, roles.exposure, roles.query, tuple(readings.values()), attributes)
 
 
 def _read(blocks: Blocks, name: str, roles: Roles, text: TextOf) -> Reading:
@@ -120,12 +122,15 @@ def _label_names(blocks: Blocks, roles: Roles) -> tuple[str, ...]:
     return roles.targets if roles.task == "several_labels" else ()
 
 
-def _group_names(blocks: Blocks, name: str | None) -> tuple[str, ...]:
-    if name is None:
-        return ()
-    cells = column(blocks, name)
-    require_whole(name, cells)
-    return names_with_missing(name, as_words(cells))
+def _groups(blocks: Blocks, roles: Roles) -> tuple[tuple[Attribute, ...], tuple[str, ...]]:
+    """The sensitive attributes, where there are several, and the names of the groups."""
+    if isinstance(roles.group, str):
+        cells = column(blocks, roles.group)
+        require_whole(roles.group, cells)
+        return (), names_with_missing(roles.group, as_words(cells))
+    attributes = tuple(attribute_of(name, column(blocks, name)) for name in roles.groups)
+    none = torch.zeros(0, dtype=torch.long)
+    return attributes, intersections(attributes, {attribute.name: none for attribute in attributes})[1]
 
 
 def _tell(readings: Iterable[Reading], notes: Sequence[str]) -> None:

@@ -18,7 +18,8 @@ class Roles(NamedTuple):
 
     target: str | tuple[str, ...]
     """The column with the labels; for several labels, one column for each."""
-    group: str | None = None
+    group: str | tuple[str, ...] | None = None
+    """The column of the sensitive attribute, or several."""
     weight: str | None = None
     exposure: str | None = None
     query: str | None = None
@@ -31,6 +32,11 @@ class Roles(NamedTuple):
         return (self.target,) if isinstance(self.target, str) else self.target
 
     @property
+    def groups(self) -> tuple[str, ...]:
+        """The columns of sensitive attributes."""
+        return columns_of_groups(self.group)
+
+    @property
     def beside(self) -> tuple[str, ...]:
         """The columns that stand beside the labels."""
         return tuple(name for name in (self.weight, self.exposure, self.query) if name is not None)
@@ -38,19 +44,31 @@ class Roles(NamedTuple):
     @property
     def read(self) -> tuple[str, ...]:
         """The columns that are read although they need not be features."""
-        return (*self.targets, *(() if self.group is None else (self.group,)), *self.beside)
+        return (*self.targets, *self.groups, *self.beside)
 
     def may_be_feature(self, name: str) -> bool:
         """Whether the column may be a feature."""
         return name not in (*self.targets, *self.beside, *self.drop)
 
 
-def roles_of(target: Any, *, drop: Sequence[str] = (), task: str = "classes", **beside: str | None) -> Roles:
+def columns_of_groups(group: str | tuple[str, ...] | None) -> tuple[str, ...]:
+    """The names of one column, of several or of none."""
+    return () if group is None else (group,) if isinstance(group, str) else group
+
+
+def roles_of(
+    target: Any, *, drop: Sequence[str] = (), task: str = "classes", group: Any = None, **beside: str | None
+) -> Roles:
     """The roles of a table's columns; the target is None for a table without labels.
 
     Raises:
-        DataError: a target that is no name, or several for a task of one.
+        DataError: a target that is no name, or several for a task of one; groups that are no names.
     """
+    if isinstance(group, list | tuple):
+        if not group or len(set(group)) < len(group) or not all(isinstance(name, str) for name in group):
+            raise DataError(f"group is {group!r}; expected the name of a column, or a list of different names")
+        group = tuple(group)
+    beside["group"] = group
     if target is None:
         return Roles((), drop=tuple(drop), task=task, **beside)
     names = (target,) if isinstance(target, str) else target

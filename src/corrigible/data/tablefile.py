@@ -33,7 +33,7 @@ def load_table(
     split: str,
     *,
     target: str | Sequence[str],
-    group: str | None = None,
+    group: str | Sequence[str] | None = None,
     weight: str | None = None,
     exposure: str | None = None,
     query: str | None = None,

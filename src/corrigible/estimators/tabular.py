@@ -13,10 +13,10 @@ from corrigible.data.labelling import name_of_task
 from corrigible.errors import RecipeError
 from corrigible.estimators.chosen_pairs import learned_with_pairs
 from corrigible.estimators.corrected import FittedRows
+from corrigible.estimators.enforcing import EnforcingVerbs
 from corrigible.estimators.given_rows import GivenRows, frame_of, given_rows
 from corrigible.estimators.learning import SETTINGS, HowToLearn
 from corrigible.estimators.students import labels_of, taught
-from corrigible.estimators.enforcing import EnforcingVerbs
 from corrigible.progress import quiet
 from corrigible.tasks import TaskChoice
 

@@ -157,6 +157,8 @@ class TableVerbs(FittedTable):
         corrected._said = [*self._said, *map(self._understood, as_list(feedback))]
         corrected.network_ = corrected_network(self.network_, rows, corrected._said, **{**own, **settings})
         corrected.verdict_ = getattr(corrected.network_, "verdict", None)
+        if (enforced := getattr(corrected.network_, "enforced", None)) is not None:
+            corrected.enforced_ = enforced
         return corrected
 
     def limit_influence(

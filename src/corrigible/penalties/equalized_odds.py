@@ -1,5 +1,5 @@
-"""Hardt, Price and Srebro 2016, Equality of opportunity in supervised learning: among rows of each label, predictions do
-not depend on the sensitive attribute.
+"""Hardt, Price and Srebro 2016, Equality of opportunity in supervised learning: among rows of each label, predictions
+do not depend on the sensitive attribute.
 """
 
 from jaxtyping import Float

@@ -12,7 +12,7 @@ from corrigible.feedback.masks import marks_of
 from corrigible.penalties import FEEDBACK_LOSSES, FEEDBACK_PENALTIES, PENALTIES, RELEVANCE_PENALTIES
 from corrigible.protocols.comparisons.comparing import WITHOUT_FEEDBACK, Candidate, candidate, compare, methods_for
 from corrigible.protocols.comparisons.step_costs import step_costs
-from corrigible.protocols.corrections.correction import rows_to_judge
+from corrigible.protocols.corrections.judged_rows import rows_to_judge
 from corrigible.protocols.schedule import Schedule, result_of, run
 from verdicts import CORRECTED, FAILED
 

@@ -16,8 +16,9 @@ from corrigible.errors import DataError, FeedbackError, NoGradientError, RecipeE
 from corrigible.feedback.checks import as_list
 from corrigible.feedback.masks import fingerprint, marks_of
 from corrigible.objective import terms_of
-from corrigible.protocols.corrections.correction import correction, rows_to_judge
+from corrigible.protocols.corrections.correction import correction
 from corrigible.protocols.corrections.defaults import MethodChosen
+from corrigible.protocols.corrections.judged_rows import rows_to_judge
 from corrigible.protocols.corrections.verdict import FELL, Verdict
 from corrigible.protocols.corrections.weight import WeightChoice, WeightTrial, starting_weight
 from corrigible.protocols.schedule import Schedule, require_range, require_whole

@@ -11,7 +11,7 @@ from corrigible.data.dataset import TensorData
 from corrigible.errors import DataError, RecipeError
 from corrigible.models.predictive import all_outputs
 
-EPOCHS = {"epochs": 4, "learning_rate": 0.01, "progress": False}
+EPOCHS = {"epochs": 4, "batch_size": 64, "learning_rate": 0.01, "progress": False}
 
 
 def rows_of(num_rows: int, seed: int = 0, *, task: str = "classes") -> TensorData:
@@ -75,6 +75,7 @@ def test_without_validation_rows_each_half_judges_the_other(classes):
     assert "<b>equal_opportunity" in found.enforced._repr_html_()
 
 
+@pytest.mark.slow
 def test_a_gap_that_another_opens_is_said(classes):
     model, data = classes
     found = corrigible.enforce(model, data, gap=0.05, **EPOCHS)
@@ -83,6 +84,7 @@ def test_a_gap_that_another_opens_is_said(classes):
     assert "other gaps rose: " in found.enforced.line and "group calibration gap" in found.enforced.line
 
 
+@pytest.mark.slow
 def test_prices_are_equal_on_average_and_an_age_says_little():
     data = rows_of(1000, task="counts")
     model = fitted(data, 1)

@@ -21,7 +21,7 @@ def test_reweighing_makes_label_and_group_independent():
     assert weight[0].item() == pytest.approx((4 / 6) * (4 / 6) / (3 / 6))
     assert weight[4].item() == pytest.approx((2 / 6) * (2 / 6) / (1 / 6))
     weight = reweighing(Y, GROUP, weight=torch.rand(400, generator=GENERATOR)).double()
-    rates = [float(weight[(GROUP == g) & (Y == 1)].sum() / weight[GROUP == g].sum()) for g in (0, 1)]
+    rates = [float(weight[(g == GROUP) & (Y == 1)].sum() / weight[g == GROUP].sum()) for g in (0, 1)]
     assert rates[0] == pytest.approx(rates[1], rel=1e-5)
     with pytest.raises(DataError, match="y has 2 rows, group 3 and weight 2; expected as many each"):
         reweighing([0, 1], [0, 1, 1])
@@ -29,7 +29,7 @@ def test_reweighing_makes_label_and_group_independent():
 
 def rates_of(chances, penalty):
     parts = {"demographic_parity": [Y >= 0], "equal_opportunity": [Y == 1], "equalized_odds": [Y == 1, Y == 0]}
-    return [[float(chances[(GROUP == g) & rows].mean()) for g in (0, 1)] for rows in parts[penalty]]
+    return [[float(chances[(g == GROUP) & rows].mean()) for g in (0, 1)] for rows in parts[penalty]]
 
 
 @pytest.mark.parametrize("penalty", ["demographic_parity", "equal_opportunity", "equalized_odds"])
@@ -40,7 +40,7 @@ def test_thresholds_keep_the_gap_and_are_the_best_that_do(penalty, gap):
     right = float((found * Y + (1 - found) * (1 - Y)).sum())
     levels = torch.linspace(-0.01, 1.01, 40).tolist()
     for pair in itertools.product(levels, levels):
-        decided = (PROBS > torch.tensor(pair)[GROUP]).float()
+        decided = (torch.tensor(pair)[GROUP] < PROBS).float()
         if all(abs(first - second) <= gap for first, second in rates_of(decided, penalty)):
             assert right >= float((decided == Y).sum()) - 4  # The thresholds tried are 150 quantiles.
 

@@ -33,7 +33,8 @@ from corrigible.losses import LossChoice
 from corrigible.models.networks import copied, trainable_network
 from corrigible.penalties import PENALTIES
 from corrigible.protocols.comparisons.step_costs import step_costs
-from corrigible.protocols.corrections.correction import Progress, correction, rows_to_judge
+from corrigible.protocols.corrections.correction import Progress, correction
+from corrigible.protocols.corrections.judged_rows import rows_to_judge
 from corrigible.protocols.corrections.trials import Fold, short
 from corrigible.protocols.corrections.usable_feedback import usable_marks
 from corrigible.protocols.corrections.verdict import Verdict

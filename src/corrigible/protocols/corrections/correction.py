@@ -6,19 +6,16 @@ weights are kept. The same judge gives the verdict at the end.
 
 import logging
 from collections.abc import Generator, Sequence
-from dataclasses import dataclass, replace
 from typing import Any, TypeVar
 
 from torch import nn
 
 from corrigible.arguments import whole_number
-from corrigible.data.dataset import as_dataset, labelled, require_different, shape_of, strata_of, task_of
+from corrigible.data.dataset import as_dataset, labelled, require_different
 from corrigible.data.protocol import Dataset, class_names_of, columns_of, files_of
-from corrigible.data.trained_columns import remember_columns, require_same_columns
-from corrigible.errors import DataError
+from corrigible.data.trained_columns import remember_columns
 from corrigible.feedback.checks import as_list
 from corrigible.feedback.extent import doubtful_extents
-from corrigible.feedback.masks import Marks, as_rule, marks_of, marks_to_swap
 from corrigible.losses import LossChoice
 from corrigible.methods import ConfiguredMethod
 from corrigible.models.devices import device_named
@@ -27,25 +24,23 @@ from corrigible.models.networks import copied, trainable_network
 from corrigible.objective import PenaltySettings, Term, terms_of
 from corrigible.progress import shown
 from corrigible.protocols.careful import careful_step
+from corrigible.protocols.corrections.chosen_weights import with_chosen_weights
 from corrigible.protocols.corrections.defaults import MethodChosen, default_method
-from corrigible.protocols.corrections.judge import Judge, build_judge
+from corrigible.protocols.corrections.judge import Judge
+from corrigible.protocols.corrections.judged_rows import JudgedRows, rows_to_judge
 from corrigible.protocols.corrections.label_conflicts import label_conflicts
 from corrigible.protocols.corrections.mask_checks import FeedbackDoubted, beside_the_cue, shows_the_class
 from corrigible.protocols.corrections.reaching import require_reached_marks
-from corrigible.protocols.corrections.trials import Fold, Trials, folds_of
 from corrigible.protocols.corrections.usable_feedback import require_marked, usable_marks, warn_if_corrected
 from corrigible.protocols.corrections.verdict import Verdict, verdict
-from corrigible.protocols.corrections.weight import WeightChoice, WeightTrial, choose_weight
+from corrigible.protocols.corrections.weight import WeightChoice, WeightTrial
+from corrigible.protocols.fairness.enforcing import About, enforced_record
 from corrigible.protocols.schedule import OptimizerFactory, Schedule, StepFactory, Validation, require_fit, run
 from corrigible.protocols.training_facts import AugmentSettings, Known, augments_of, changes_of, provided
 from corrigible.training import Epoch
-from corrigible.types import Feedback
 
 log = logging.getLogger(__name__)
 
-POINTS_PER_STEP = 0.06
-"""Rows that pass through each of two models for the verdict, relative to the rows that are trained on."""
-LEAST_POINTS, MOST_POINTS = 600, 6000
 
 Network = TypeVar("Network", bound=nn.Module)
 Progress = Epoch | MethodChosen | WeightTrial | WeightChoice | FeedbackDoubted | Verdict
@@ -82,8 +77,9 @@ def correct(
         feedback: what people said about rows of ``data``.
         augment: name or function -> settings of changes of the label batches, such as ``{"transplant": {}}``.
         penalties: name or function -> weight, or -> {"weight": …, setting: …}; the weight "auto" is chosen by swap
-            score. A function declares what it sees and needs with `corrigible.declarations.declared`. If neither
-            ``augment`` nor ``penalties`` is given, `default_method` chooses the method.
+            score, or beside a ``gap`` between groups so that it is reached. A function declares what it sees and needs
+            with `corrigible.declarations.declared`. If neither ``augment`` nor ``penalties`` is given,
+            `default_method` chooses the method.
         loss: the label loss: a name in ``LOSSES``, {"name": …, setting: …}, or (forward, batch) -> one loss per row.
             Rows are weighted by the data set's ``weight``.
         optimizer: a class of torch.optim by its name, or (parameters, lr=…, weight_decay=…) -> optimizer.
@@ -160,14 +156,13 @@ def correction(
     require_different(dataset)
     require_fit(model, dataset)
     seed, marks = whole_number("seed", seed), usable_marks(feedback, dataset)
-    terms = terms_of({} if penalties is None else penalties, may_be_auto=True)
-    changes = changes_of({} if augment is None else augment)
+    terms, changes = terms_of(penalties or {}, may_be_auto=True), changes_of(augment or {})
     learning = [*(term.method for term in terms), *changes]
     require_marked(marks, feedback, dataset, learning)
     yield from (FeedbackDoubted(d.rows, len(feedback), d.words) for d in doubtful_extents(feedback, dataset))
-    if augment is None and penalties is None:
+    if (augment is None and penalties is None) or _only_close_gaps(learning):
         method = default_method(dataset, marks)
-        terms, changes = terms_of(method.penalties, may_be_auto=True), changes_of(method.augment)
+        terms, changes = (*terms_of(method.penalties, may_be_auto=True), *terms), changes_of(method.augment)
         yield method
     else:
         _warn_where_none_learns(learning)
@@ -179,9 +174,10 @@ def correction(
         return corrected
     judge = rows.judge(schedule, seed)
     require_reached_marks(model, dataset, marks, [term.method for term in terms])
-    terms = yield from _with_chosen_weights(rows, provided(terms, known), changes, schedule, known)
+    terms, about = yield from with_chosen_weights(rows, provided(terms, known), changes, schedule, known)
     taught = {"penalties": terms, "marks": marks if terms else None, "augment": augments_of(changes, known), **watched}
     yield from run(corrected, dataset, schedule, step=careful_step, **taught)
+    _say_enforced(model, corrected, rows, about, seed)
     yield from _looked_back(model, corrected, rows, judge, seed)
     return corrected
 
@@ -194,93 +190,22 @@ def _copy_to_correct(model: Network, dataset: Dataset) -> Network:
     return corrected
 
 
+def _only_close_gaps(methods: Sequence[ConfiguredMethod]) -> bool:
+    """Whether all close gaps between groups, so that a method that learns from the feedback is to stand beside."""
+    return bool(methods) and all(method.declaration.gap is not None for method in methods)
+
+
 def _warn_where_none_learns(methods: Sequence[ConfiguredMethod]) -> None:
     if methods and not any(method.declaration.serves for method in methods):
         names = ", ".join(method.name for method in methods)
         log.warning(f"nothing of {names} learns from the feedback; name transplant, or a penalty that does, beside it")
 
 
-@dataclass(frozen=True)
-class JudgedRows:
-    """The rows of one correction, with what teaches and what judges it."""
-
-    dataset: Dataset
-    marks: Marks
-    validation: Dataset | None
-    validation_marks: Marks | None
-    """The marks that rules make on the validation rows; None if no rule marks any of them."""
-
-    def folds(self, seed: int) -> tuple[Fold, ...]:
-        """The folds for trials: training rows that teach, and the judge that holds none of them."""
-        return folds_of(
-            self.dataset, self.marks, validation=self.validation, validation_marks=self.validation_marks, seed=seed
-        )
-
-    def judge(self, schedule: Schedule, seed: int) -> Judge:
-        """The judge for the verdict; running it costs about a tenth of the training.
-
-        Raises:
-            FeedbackError: exchanging what was marked changes no row.
-        """
-        points = round(POINTS_PER_STEP * len(self.dataset) * schedule.epochs)
-        found = build_judge(
-            self.dataset,
-            self.marks,
-            validation=self.validation,
-            validation_marks=self.validation_marks,
-            points=min(max(points, LEAST_POINTS), MOST_POINTS),
-            seed=seed,
-        )
-        found.require_changes()
-        return found
-
-
-def rows_to_judge(dataset: Dataset, marks: Marks, feedback: list[Feedback], validation: Any) -> JudgedRows:
-    """The rows to judge on: validation rows for rules that apply to any of them, reviewed rows for their feedback."""
-    if validation is None:
-        return JudgedRows(dataset, marks, None, None)
-    rows = labelled(as_dataset(validation, task=task_of(dataset)))
-    _require_like(rows, dataset)
-    rules = [rule for said in feedback if (rule := as_rule(said)) is not None]
-    of_rules = marks_to_swap(marks_of(rules, rows), strata_of(rows)) if rules else None
-    is_marked = of_rules is not None and len(of_rules.irrelevant.rows(strata_of(rows))) > 0
-    return JudgedRows(dataset, marks, rows, of_rules if is_marked else None)
-
-
-def _require_like(validation: Dataset, dataset: Dataset) -> None:
-    """Raises DataError if validation rows have another shape, unknown classes, or one class only."""
-    names, expected_names = columns_of(validation), columns_of(dataset)
-    if names is not None and expected_names is not None:
-        require_same_columns(names.names, expected_names.names, "the training rows have")
-    found, expected = shape_of(validation), shape_of(dataset)
-    if found != expected:
-        raise DataError(f"validation rows have shape {found}; expected {expected}, that of the training rows")
-    classes, known = (set(strata_of(rows).tolist()) for rows in (validation, dataset))
-    if task_of(dataset).logits is None:
-        require_different(validation)
-    elif not classes <= known or len(classes) < 2:
-        raise DataError(
-            f"validation labels are {sorted(classes)[:5]}; expected at least two of the training rows' classes, "
-            f"{sorted(known)[:5]}: give other rows, or none to be judged on training rows"
-        )
-
-
-def _with_chosen_weights(
-    rows: JudgedRows, terms: Sequence[Term], changes: Sequence[ConfiguredMethod], schedule: Schedule, known: Known
-) -> Generator[Progress, None, tuple[Term, ...]]:
-    """The penalties, with a chosen number for each weight that was "auto"."""
-    found = list(terms)
-    unknown = [place for place, term in enumerate(terms) if term.is_auto]
-    if not unknown:
-        return tuple(found)
-    trials = Trials(schedule, rows.folds(known.seed), changes)
-    for place in unknown:
-        others = [term for number, term in enumerate(found) if number != place and not term.is_auto]
-        for progress in choose_weight(found[place], others, trials, known):
-            yield progress
-        assert isinstance(progress, WeightChoice)
-        found[place] = replace(found[place], weight=progress.weight)
-    return tuple(found)
+def _say_enforced(model: nn.Module, corrected: nn.Module, rows: JudgedRows, about: About | None, seed: int) -> None:
+    """What became of the gap that a penalty's weight was chosen to reach, as an attribute of the corrected model."""
+    if about is not None:
+        found = enforced_record(model, corrected, rows.validation or rows.dataset, about, seed)
+        corrected.enforced = found  # type: ignore[assignment]
 
 
 def _looked_back(

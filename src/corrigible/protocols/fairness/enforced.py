@@ -1,5 +1,6 @@
 """What enforcing a gap between groups reached, what it cost, and what the other gaps did."""
 
+import math
 from dataclasses import dataclass
 
 import torch
@@ -102,7 +103,9 @@ def _values(judged: JudgedGroups) -> list[float]:
 def _measurements(names: list[str], values: list[float], draws: torch.Tensor, num_rows: int) -> Measurements:
     ends = percentile_interval(draws).T.tolist()
     return Measurements(
-        Measurement(name, value, *end, num_rows) if value == value else Measurement(name, None, note="too few rows")
+        Measurement(name, None, note="too few rows")
+        if math.isnan(value)
+        else Measurement(name, value, end[0], end[1], num_rows)
         for name, value, end in zip(names, values, ends, strict=True)
     )
 

@@ -30,16 +30,22 @@ from corrigible.objective import Term, terms_of
 from corrigible.progress import begun, shown
 from corrigible.protocols.careful import careful_step
 from corrigible.protocols.fairness.enforced import Enforced, compared_groups
-from corrigible.protocols.fairness.judged_groups import KINDS, JudgedGroups, joined_groups, judged_groups, require_groups
+from corrigible.protocols.fairness.judged_groups import (
+    KINDS,
+    JudgedGroups,
+    joined_groups,
+    judged_groups,
+    require_groups,
+)
 from corrigible.protocols.fairness.weight_for_gap import GapSearch, GapTrial, search_weight
 from corrigible.protocols.schedule import Schedule, require_fit, run
 
 log = logging.getLogger(__name__)
 Network = TypeVar("Network", bound=nn.Module)
 
-SIZES, LEAST_STEPS, LEAST_EPOCHS = (128, 2048), 160, 8
-"""The smallest and the largest batch, which hold an eighth of the rows or fewer: rates of groups need many rows. And
-the least steps and epochs of a run."""
+SIZES, LEAST_STEPS, LEAST_EPOCHS = (256, 2048), 160, 8
+"""The smallest and the largest batch, which else holds a sixteenth of the rows: rates of groups need many rows. And the
+least steps and epochs of a run."""
 FIRST_COST = 0.02
 """What the gap of the model as it is costs with the first weight, in the unit of the label loss."""
 
@@ -94,8 +100,8 @@ def enforce(
         validation: rows to judge by, with the attribute; None for each half of ``data`` by the model that learned from
             the other half.
         loss: the label loss, as `correct` takes it.
-        epochs, batch_size: None for at least 8 epochs and 160 steps, with an eighth of the rows per step, from 128 to
-            2,048.
+        epochs, batch_size: None for at least 8 epochs and 160 steps, with a sixteenth of the rows per step, from 256
+            to 2,048.
         device, progress: as `correct` takes them.
         finish: changes each trained model in place before it is judged, such as a shift to the sum of the labels.
         settings: of the penalty, such as ``sharpness``.
@@ -111,22 +117,17 @@ def enforce(
     given, dataset = trainable_network(model), labelled(as_dataset(data))
     require_different(dataset)
     require_fit(given, dataset)
+    start, number = copied(given), whole_number("seed", seed)
+    start = start if device is None else start.to(device_named(device))
     how: dict[str, Any] = {"loss": loss, "learning_rate": learning_rate, "batch_size": batch_size}
-    lesson = Lesson(
-        start=copied(given).to(device_of(given) if device is None else device_named(device)),
-        dataset=dataset,
-        term=term,
-        schedule=Schedule(epochs=epochs or LEAST_EPOCHS, optimizer="AdamW", **how),
-        epochs=epochs,
-        seed=whole_number("seed", seed),
-        finish=finish,
-    )
+    schedule = Schedule(epochs=epochs or LEAST_EPOCHS, optimizer="AdamW", **how)
+    lesson = Lesson(start, dataset, term, schedule, epochs, number, finish)
     judged = None if validation is None else labelled(as_dataset(validation, task=task_of(dataset)))
     started = time.perf_counter()
     with shown(progress):
-        found, search, note = reach(given, dataset, term, lesson.taught, validation=judged, seed=lesson.seed)
-        about = _About(term, search, note, time.perf_counter() - started)
-        enforced = enforced_record(given, found, dataset if judged is None else judged, about, lesson.seed)
+        found, search, note = reach(given, dataset, term, lesson.taught, validation=judged, seed=number)
+        about = About(term, search, note, time.perf_counter() - started)
+        enforced = enforced_record(given, found, dataset if judged is None else judged, about, number)
     remember_columns(found, columns_of(dataset))
     found = found.to(device_of(given))
     log.log(logging.INFO if enforced.has_reached else logging.WARNING, enforced.line)
@@ -134,8 +135,7 @@ def enforce(
     return found  # type: ignore[return-value]
 
 
-@dataclass(frozen=True, kw_only=True)
-class Lesson:
+class Lesson(NamedTuple):
     """How a copy of the model is trained on with a weight of the penalty."""
 
     start: nn.Module
@@ -144,7 +144,7 @@ class Lesson:
     schedule: Schedule
     epochs: int | None
     seed: int
-    finish: Callable[[nn.Module], None] | None
+    finish: Callable[[nn.Module], None] | None = None
 
     def taught(self, weight: float, rows: Int[Tensor, " row"] | None) -> nn.Module:
         """A trained copy."""
@@ -171,7 +171,7 @@ def gap_term(penalties: Mapping[Any, Any]) -> Term:
 
 def usual(schedule: Schedule, num_rows: int, *, epochs: int | None) -> Schedule:
     """The schedule with large batches, and enough steps."""
-    size = schedule.batch_size or min(max(num_rows // 8, SIZES[0]), SIZES[1])
+    size = schedule.batch_size or min(max(num_rows // 16, SIZES[0]), SIZES[1])
     enough = max(LEAST_EPOCHS, math.ceil(LEAST_STEPS / math.ceil(num_rows / size)))
     return replace(schedule, batch_size=size, epochs=enough if epochs is None else epochs)
 
@@ -211,7 +211,19 @@ def reach(
     return (taught[weight][0] if folds[0].rows is None else teach(weight, None)), search, note
 
 
-class _About(NamedTuple):
+def settings_of_groups(term: Term) -> GroupSettings:
+    """What the penalty compares."""
+    given = term.method.settings
+    return GroupSettings(given.get("sensitive"), bound=given.get("bound"))
+
+
+def first_weight(judged: JudgedGroups, kind: Gap, how: GroupSettings) -> float:
+    """The weight with which the present gap costs `FIRST_COST`."""
+    size = float(mean_square(kind.parts(judged.task, judged.outputs, judged.rows, how)))
+    return FIRST_COST / max(size, 1e-8)
+
+
+class About(NamedTuple):
     """How a gap was reached."""
 
     term: Term
@@ -220,7 +232,7 @@ class _About(NamedTuple):
     seconds: float
 
 
-def enforced_record(before: nn.Module, after: nn.Module, rows: Dataset, about: _About, seed: int) -> Enforced:
+def enforced_record(before: nn.Module, after: nn.Module, rows: Dataset, about: About, seed: int) -> Enforced:
     """What was reached, measured on these rows."""
     how, search = settings_of_groups(about.term), about.search
     was, now, change = compared_groups(*(judged_groups(of, rows, how) for of in (before, after)), seed=seed)

@@ -1,5 +1,5 @@
-"""Hardt, Price and Srebro 2016, Equality of opportunity in supervised learning: a threshold for each group, chosen after
-training; Cruz and Hardt 2024, Unprocessing seven years of algorithmic fairness, compare all methods with it.
+"""Hardt, Price and Srebro 2016, Equality of opportunity in supervised learning: a threshold for each group, chosen
+after training; Cruz and Hardt 2024, Unprocessing seven years of algorithmic fairness, compare all methods with it.
 
 Where a gap cannot be met by one threshold for each group, a group is decided by one of two, drawn by lot. The shares of
 thresholds are the solution of a linear program: most accurate among those whose rates differ by no more than the gap.

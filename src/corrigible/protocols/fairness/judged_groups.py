@@ -97,8 +97,6 @@ def joined_groups(parts: list[JudgedGroups]) -> JudgedGroups:
     return replace(parts[0], rows=joined_batches([part.rows for part in parts]), outputs=outputs)
 
 
-
-
 def require_groups(judged: JudgedGroups, kind: Gap, names: tuple[str, ...]) -> str:
     """What is said of groups of few rows, "" without any.
 

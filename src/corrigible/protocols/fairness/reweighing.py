@@ -26,7 +26,9 @@ def reweighing(y: Any, group: Any, *, weight: Any = None) -> Float[Tensor, " row
     label, of_group = _places(y), _places(group)
     found = torch.ones(len(label)) if weight is None else torch.as_tensor(weight)
     if not len(label) == len(of_group) == len(found) or not len(label):
-        raise DataError(f"y has {len(label)} rows, group {len(of_group)} and weight {len(found)}; expected as many each")
+        raise DataError(
+            f"y has {len(label)} rows, group {len(of_group)} and weight {len(found)}; expected as many each"
+        )
     counts, pair = found.double(), label * (int(of_group.max()) + 1) + of_group
     shares = [_sums(place, counts)[place] / counts.sum() for place in (label, of_group, pair)]
     return (counts * shares[0] * shares[1] / shares[2].clamp_min(1e-300)).float()
@@ -35,7 +37,8 @@ def reweighing(y: Any, group: Any, *, weight: Any = None) -> Float[Tensor, " row
 def _places(values: Any) -> Tensor:
     """The place of each row's value among the different ones."""
     if isinstance(values, Tensor):
-        return values.unique(return_inverse=True)[1]
+        found: Tensor = values.unique(return_inverse=True)[1]
+        return found
     places = {value: place for place, value in enumerate(dict.fromkeys(list(values)))}
     return torch.tensor([places[value] for value in values], dtype=torch.long)
 
