@@ -8,6 +8,7 @@ import torch
 from corrigible import Feedback, TabularClassifier, TabularRegressor
 from corrigible.errors import DataError, RecipeError
 
+pytestmark = pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceWarning")
 SMALL = {"hidden_layer_sizes": (8,), "ensemble": 1, "max_epochs": 4, "learning_rate": 0.01, "random_state": 0}
 QUICK = {"epochs": 4, "batch_size": 64, "progress": False}
 
@@ -92,7 +93,7 @@ def test_what_cannot_be_enforced_is_refused(fitted):
     alone = TabularClassifier(**SMALL).fit(x, y)
     with pytest.raises(DataError, match="enforce needs groups; give sensitive_features to fit"):
         alone.enforce()
-    corrected = fitted.correct(Feedback("luck", scope="dataset"), epochs=1, progress=False)
+    corrected = fitted.correct([Feedback("luck", scope="dataset")], epochs=1, progress=False)
     with pytest.raises(RecipeError, match="is corrected, and training on may undo it; do both: correct"):
         corrected.enforce(gap=0.1)
     with pytest.raises(DataError, match="age of row 3 is missing or infinite; expected a number in each row"):
