@@ -16,6 +16,7 @@ import asking_tables
 import audit_tables
 import correction_tables
 import explanation_tables
+import fair_tables
 import table_figures
 
 from corrigible.explanations.trust import axiom_markdown
@@ -265,6 +266,7 @@ TABLES |= {
 }
 TABLES |= {f.__name__: f for f in (correction_tables.limiting, table_figures.tables, table_figures.table_peers)}
 TABLES |= {f.__name__: f for f in (table_figures.table_quantiles, table_figures.table_balance)}
+TABLES |= {f.__name__: f for f in (fair_tables.fair, fair_tables.fair_cost)}
 TABLES |= {f.__name__: f for f in (table_figures.layer_wise, table_figures.monotone, correction_tables.students)}
 TABLES |= {f.__name__: f for f in (correction_tables.front_page, correction_tables.front_page_spread)}
 TABLES |= {f.__name__: f for f in (correction_tables.fair_prices, correction_tables.fair_prices_truth)}
@@ -274,6 +276,7 @@ RESULTS_OF = {
     "table_quantiles": "tables",
     "table_balance": "tables",
     "explain_proofs": "explain",
+    "fair_cost": "fair",
     "adversarial_robustness": "reproduce_adversarial_robustness",
 }
 TABLES |= {"audit": audit_tables.audit}
