@@ -20,8 +20,7 @@ def equalized_odds(
     sharpness: float = SHARPNESS,
     shrinkage: float = SHRINKAGE,
 ) -> Float[Tensor, ""]:
-    """Mean square, over labels and groups, of the difference between the group's mean prediction and that of all rows
-    of the label.
+    """Mean square, over labels and groups, of the group's mean prediction less that of all rows of the label.
 
     For two classes these are the true and the false positive rate. Amounts are divided into quarters of the labels.
     Settings as of `demographic_parity`.
