@@ -12,6 +12,8 @@ CORRECTING = (
     "front_page",
     "step_cost",
     "draws",
+    "bayes_cost",
+    "evidence",
     "insurance",
     "limiting",
     "fair_prices",

@@ -133,3 +133,21 @@ def students(found: dict[str, Any]) -> Iterator[str]:
         cells = [mean_and_sd(row[key]) if key in row else "" for key in keys]
         case = f"{row['table']}, {row['teacher']}"
         yield f"| {case} | {row['model']} | {row['auc']['count']} | " + " | ".join(cells) + " |"
+
+
+def bayes_cost(found: dict[str, Any]) -> Iterator[str]:
+    """Of training steps over a plain step, and of samples over plain passes."""
+    yield (
+        "| LeNet | "
+        + " | ".join(f"batch {size}" for size in dict.fromkeys(row["batch"] for row in found["rows"]))
+        + " |"
+    )
+    yield "|---|---|---|"
+    for of in ("steps", "passes"):
+        rows = [row for row in found["rows"] if row["of"] == of]
+        for name in (name for name in rows[0] if name not in ("batch", "of")):
+            yield f"| {of}: {name} | " + " | ".join(f"{row[name]['mean']:.2f} ×" for row in rows) + " |"
+
+
+ALL = (never_ruins, transplant, tasks, limiting, students, front_page, front_page_spread, fair_prices)
+ALL += (fair_prices_truth, bayes_cost)

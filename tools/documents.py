@@ -261,15 +261,11 @@ TABLES |= dict.fromkeys(("table_methods", "right_reasons_scores"), reproduction)
 TABLES |= {f"reproduce_{case}": reproduction for case in ("decoy_mnist_from_3", "methods_from_2")}
 TABLES |= {f.__name__: f for f in (adversarial_robustness, suspects)}
 TABLES |= {f.__name__: f for f in (asking_tables.queries, asking_tables.proposals, asking_tables.review_path)}
-TABLES |= {
-    f.__name__: f for f in (correction_tables.never_ruins, correction_tables.transplant, correction_tables.tasks)
-}
-TABLES |= {f.__name__: f for f in (correction_tables.limiting, table_figures.tables, table_figures.table_peers)}
+TABLES |= {f.__name__: f for f in correction_tables.ALL}
+TABLES |= {f.__name__: f for f in (table_figures.tables, table_figures.table_peers)}
 TABLES |= {f.__name__: f for f in (table_figures.table_quantiles, table_figures.table_balance)}
 TABLES |= {f.__name__: f for f in (fair_tables.fair, fair_tables.fair_cost)}
-TABLES |= {f.__name__: f for f in (table_figures.layer_wise, table_figures.monotone, correction_tables.students)}
-TABLES |= {f.__name__: f for f in (correction_tables.front_page, correction_tables.front_page_spread)}
-TABLES |= {f.__name__: f for f in (correction_tables.fair_prices, correction_tables.fair_prices_truth)}
+TABLES |= {f.__name__: f for f in (table_figures.layer_wise, table_figures.monotone)}
 RESULTS_OF = {
     "fair_prices_truth": "fair_prices",
     "front_page_spread": "front_page",
