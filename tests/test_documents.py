@@ -23,6 +23,7 @@ HOW_TO = sorted((ROOT / "docs" / "how-to").glob("*.md"))
 SLOW = (
     *(
         "add-your-own-penalty",
+        "bayesian-networks",
         "audit",
         "correct-a-text-model",
         "explain",
