@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from typing import Any, Protocol, runtime_checkable
 
 import torch
-from jaxtyping import Float, Int, Shaped
+from jaxtyping import Float, Shaped
 from torch import Tensor
 
 from corrigible.errors import UnsupportedModelError
@@ -152,39 +152,41 @@ def deviations(
         shrinkage: the number of rows at which a group's deviation counts half.
         least_rows: groups of fewer rows have no line, but count among all rows.
     """
-    share = weight / weight.sum().clamp_min(torch.finfo(weight.dtype).tiny)
-    centred = numbers - (share[:, None] * numbers).sum(dim=0)
-    if sensitive.is_floating_point():
-        amount = sensitive.to(numbers)
-        amount = amount - (share * amount).sum()
-        spread = (share * amount.square()).sum().sqrt().clamp_min(torch.finfo(weight.dtype).tiny)
-        return ((share * amount / spread)[:, None] * centred).sum(dim=0, keepdim=True)
-    means, num_rows, counts = _means_by_group(centred, sensitive, weight)
-    return (means * (num_rows / (num_rows + shrinkage))[:, None])[counts >= least_rows]
+    return _contrasts(sensitive, weight, shrinkage, least_rows) @ numbers
 
 
-def _means_by_group(
-    centred: Float[Tensor, "row number"], group: Int[Tensor, " row"], weight: Float[Tensor, " row"]
-) -> tuple[Float[Tensor, "group number"], Float[Tensor, " group"], Int[Tensor, " group"]]:
-    """The weighted mean of each group, the number of rows of equal weight that would tell as much, and its rows."""
-    place = group.unique(return_inverse=True)[1]
-    counts = place.bincount()
-    total, squares = (weight.new_zeros(len(counts)).index_add(0, place, of) for of in (weight, weight.square()))
-    sums = centred.new_zeros(len(counts), centred.shape[1]).index_add(0, place, weight[:, None] * centred)
+@torch.no_grad()
+def _contrasts(
+    sensitive: Shaped[Tensor, " row"], weight: Float[Tensor, " row"], shrinkage: float, least_rows: int
+) -> Float[Tensor, "part row"]:
+    """What each row counts in each line of `deviations`; these are linear in the numbers, so a step costs little."""
     tiny = torch.finfo(weight.dtype).tiny
-    return sums / total.clamp_min(tiny)[:, None], total.square() / squares.clamp_min(tiny), counts
+    share = weight / weight.sum().clamp_min(tiny)
+    if sensitive.is_floating_point():
+        amount = sensitive.to(weight)
+        amount = amount - (share * amount).sum()
+        spread = (share * amount.square()).sum().sqrt().clamp_min(tiny)
+        return (share * amount / spread)[None]
+    values, place = sensitive.unique(return_inverse=True)
+    found = weight.new_zeros(len(values), len(weight)).scatter_(0, place[None], weight[None])
+    total = found.sum(dim=1).clamp_min(tiny)
+    num_rows = total.square() / (found @ weight).clamp_min(tiny)
+    counted = num_rows / (num_rows + shrinkage)
+    found.mul_((counted / total)[:, None]).sub_(counted[:, None] * share)
+    return found if least_rows <= 1 else found[place.bincount(minlength=len(values)) >= least_rows]
 
 
 def mean_square(parts: list[Float[Tensor, "part number"]]) -> Float[Tensor, ""]:
     """The mean of the parts' mean squares; a part of no rows is 0."""
-    return torch.stack([part.square().sum() / max(part.numel(), 1) for part in parts]).mean()
+    means = [part.square().sum() / max(part.numel(), 1) for part in parts]
+    return means[0] if len(means) == 1 else torch.stack(means).mean()
 
 
 def parity_gaps(
     task: Task, outputs: Float[Tensor, "row output"], rows: RowsOfGroups, how: GroupSettings
 ) -> list[Float[Tensor, "part number"]]:
     """How far each group's mean prediction is from that of all rows; for amounts relative to it."""
-    return [_gaps_of_means(task, predictions(task, outputs, how.sharpness), rows, how, slice(None))]
+    return [_gaps_of_means(task, predictions(task, outputs, how.sharpness), rows, how, None)]
 
 
 def opportunity_gaps(
@@ -218,13 +220,15 @@ def odds_gaps(
 
 
 def _gaps_of_means(
-    task: Task, numbers: Float[Tensor, "row number"], rows: RowsOfGroups, how: GroupSettings, at: Tensor | slice
+    task: Task, numbers: Float[Tensor, "row number"], rows: RowsOfGroups, how: GroupSettings, at: Tensor | None
 ) -> Float[Tensor, "part number"]:
-    weight, sensitive = row_weights(task, rows, numbers)[at], sensitive_values(rows, how.sensitive)[at]
-    found = deviations(numbers[at], sensitive, weight, **how.counted)
+    weight, sensitive = row_weights(task, rows, numbers), sensitive_values(rows, how.sensitive)
+    if at is not None:
+        numbers, weight, sensitive = numbers[at], weight[at], sensitive[at]
+    found = deviations(numbers, sensitive, weight, **how.counted)
     if task.name not in OF_PRICES or not len(weight):
         return found
-    return found / _away_from_zero((weight[:, None] * numbers[at]).sum() / weight.sum())
+    return found / _away_from_zero((weight[:, None] * numbers).sum() / weight.sum())
 
 
 def calibration_gaps(
