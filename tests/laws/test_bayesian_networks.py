@@ -15,7 +15,9 @@ from corrigible.models.forward import Forward
 from corrigible.penalties import ON_REVIEWED_ROWS, PENALTIES, RELEVANCE_PENALTIES
 from corrigible.types import Batch
 
+OF_GROUPS = ("demographic_parity", "equal_opportunity", "equalized_odds", "group_calibration", "bounded_group_loss")
 SETTINGS: dict[str, dict[str, Any]] = {
+    **{name: {"shrinkage": 0.0} for name in OF_GROUPS},
     "attribution_graph": {"edges": [[0, 1], [1, 2], [0, 3]]},
     "layer_sparsity": {"share_per_layer": 0.9, "most": 0.9},
     "kl_divergence": {"num_rows": 3},
@@ -30,7 +32,7 @@ every_penalty = pytest.mark.parametrize("name", [name for name in PENALTIES if n
 def drawing(smooth_case: Case) -> Case:
     """The small network, Bayesian, as in training."""
     features = smooth_case.batch.x.flatten(1)[:, :4].square()
-    batch = replace(smooth_case.batch, extra={"teacher": features})
+    batch = replace(smooth_case.batch, extra={"teacher": features}, group=torch.tensor([0, 1, 0]))
     return Case("bayesian", bayesian(smooth_case.model, prior_std=0.5).train(), batch)
 
 
@@ -59,7 +61,7 @@ def test_penalties_teach_means_and_standard_deviations(name, drawing):
 @every_penalty
 def test_neither_order_nor_repetition_changes_a_penalty_while_activations_are_drawn(name, drawing):
     batch, places = drawing.batch, [2, 0, 1, 0, 1, 2]
-    tensors = ("index", "x", "y", "irrelevant", "relevant")
+    tensors = ("index", "x", "y", "irrelevant", "relevant", "group")
     extra = {"teacher": batch.extra["teacher"][places]}
     repeated = replace(batch, **{tensor: getattr(batch, tensor)[places] for tensor in tensors}, extra=extra)
     torch.testing.assert_close(value(name, drawing.model, repeated), value(name, drawing.model, batch))
