@@ -1,6 +1,8 @@
 """A gap between groups is reached on rows that were not learned from, without the attribute."""
 
+import copy
 import logging
+from dataclasses import replace
 
 import pytest
 import torch
@@ -10,6 +12,7 @@ import corrigible
 from corrigible.data.dataset import TensorData
 from corrigible.errors import DataError, RecipeError
 from corrigible.models.predictive import all_outputs
+from corrigible.protocols.fairness.enforcing import gap_term, reach
 
 EPOCHS = {"epochs": 4, "batch_size": 64, "learning_rate": 0.01, "progress": False}
 
@@ -135,3 +138,20 @@ def test_what_cannot_be_enforced_is_refused(classes, penalty, settings, words):
     model, data = classes
     with pytest.raises(RecipeError, match=words):
         corrigible.enforce(model, data, penalty, **settings, **EPOCHS)
+
+
+def test_a_last_run_that_decides_alike_about_all_is_not_kept(classes):
+    model, data = classes
+    term = gap_term({"demographic_parity": {"weight": "auto", "gap": 0.05}})
+    blind, alike = copy.deepcopy(model), copy.deepcopy(model)
+    with torch.no_grad():
+        blind[0].weight[:, 0] = 0.0
+        for parameter in alike.parameters():
+            parameter.zero_()
+        alike[-1].bias[0] = 3.0
+
+    def teach(weight, rows):
+        return alike if rows is None else blind
+
+    found, search, _ = reach(model, data, replace(term, gap=gap_of(blind, data) + 0.01), teach, validation=None, seed=0)
+    assert search.has_reached and found is blind

@@ -207,8 +207,28 @@ def reach(
     search = search_weight(tried, start=first_weight(before, kind, how), asked=term.gap)
     if not taught:
         raise TrainingDivergedError(f"training diverges with each weight of {term.name}; lower the learning rate")
-    weight = search.chosen.weight
-    return (taught[weight][0] if folds[0].rows is None else teach(weight, None)), search, note
+    kept = taught[search.chosen.weight]
+    return (kept[0] if validation is not None else _last(dataset, teach, search.chosen, kept, folds, how)), search, note
+
+
+def _last(
+    dataset: Dataset,
+    teach: Teach,
+    chosen: GapTrial,
+    halves: list[nn.Module],
+    folds: tuple[Fold, ...],
+    how: GroupSettings,
+) -> nn.Module:
+    """The network that learned from all rows with the chosen weight; one of the trials where it came out far worse.
+
+    A gap is closed also by deciding alike about all, into which a run with a large weight may fall, and its trials not.
+    """
+    last = teach(chosen.weight, None)
+    if judged_groups(last, dataset, how).loss <= chosen.loss + FIRST_COST / 2:
+        return last
+    log.info("trained on all rows, the loss is far above that of the trials; the better of these is kept")
+    losses = [judged_groups(of, dataset, how, index=fold.index).loss for of, fold in zip(halves, folds, strict=True)]
+    return halves[losses.index(min(losses))]
 
 
 def settings_of_groups(term: Term) -> GroupSettings:
