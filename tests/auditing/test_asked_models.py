@@ -16,8 +16,8 @@ from corrigible.errors import DataError, RecipeError, UnsupportedModelError
 ROWS = 400
 
 
-def asked(function, classes=()) -> Subject:
-    return Subject(function, classes)
+def asked(function) -> Subject:
+    return Subject(function)
 
 
 @pytest.fixture
@@ -131,7 +131,7 @@ def test_unusual_input_is_answered_in_five_ways(frame):
 
 def test_models_are_read_or_refused_in_one_line(frame):
     y = pd.Series(["no", "yes"] * (ROWS // 2))
-    of = lambda model: subject_of(model, y, lambda rows: rows)  # noqa: E731
+    of = lambda model: subject_of(model, frame, y, lambda rows: rows)  # noqa: E731
     assert of(lambda x: np.full(len(x), 0.7)).scores(frame)[0] == 0.7
     assert of(lambda x: np.full(len(x), "yes")).scores(frame)[0] == 1
     assert of(lambda x: np.full((len(x), 2), [0.2, 0.8])).scores(frame).shape == (ROWS, 1)

@@ -8,7 +8,6 @@ from corrigible.auditing.subject import subject_of
 
 
 def test_a_model_that_only_predicts_numbers_is_asked_for_them() -> None:
-    found = subject_of(
-        SimpleNamespace(predict=lambda frame: frame["a"]), pd.Series([0.0, 1, 2, 5]), lambda frame: frame
-    )
+    y = pd.Series([0.0, 1, 2, 5])
+    found = subject_of(SimpleNamespace(predict=lambda frame: frame["a"]), pd.DataFrame({"a": y}), y, lambda rows: rows)
     assert found.classes == ()

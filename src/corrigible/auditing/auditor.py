@@ -78,7 +78,8 @@ def audit(
         model: one of the estimators, any model or pipeline with ``predict_proba`` or ``predict``, or a function of a
             frame: of two classes it gives the probability of the second, of amounts the amount (with ``exposure`` per
             unit of it).
-        X, y: rows and labels. Truth values, text and two different numbers are classes.
+        X, y: rows and labels. Truth values and text are classes, and so are two different numbers, unless the model is
+            a regressor or an exposure is given.
         sensitive_features: an attribute as one value per row, several as a frame, or the name of a column.
         exposure: of each row, for counts and costs.
         forbidden: columns that must not count.
@@ -96,7 +97,8 @@ def audit(
         X, y, sensitive_features=sensitive_features, exposure=exposure, forbidden=forbidden, causes=causes,
         directions=directions,
     )  # fmt: skip
-    subject = subject_of(model, rows.y, rows.to_given)
+    has_exposure = rows.exposure is not None
+    subject = subject_of(model, rows.frame, rows.y, rows.to_given, has_exposure=has_exposure)
     begun("asking the model")
     scores = subject.checked(rows.frame)
     places = np.sort(np.random.default_rng(seed).permutation(len(rows.frame))[:MOST_ROWS])
@@ -148,7 +150,7 @@ def _task(subject: Subject, rows: Given) -> tuple[Task, NDArray[np.float64]]:
     if not subject.classes:
         y = column_of(rows.y, "y")
         if not y.is_number:
-            raise DataError("y holds text, and the model predicts amounts; expected numbers")
+            raise DataError("y holds text or truth values, and the model predicts amounts; expected numbers")
         return task_named("amounts", torch.from_numpy(y.values)), y.values
     places = pd.Index(subject.classes).get_indexer(pd.Index(rows.y.to_numpy()))
     if (places < 0).any():

@@ -76,7 +76,7 @@ def _frame(X: Any) -> tuple[pd.DataFrame, Callable[[pd.DataFrame], Any]]:
                 f"X is a {type(X).__name__} of shape {array.shape}; expected a data frame, or rows of numbers"
             )
         frame = pd.DataFrame(array, columns=[f"x{place}" for place in range(array.shape[1])])
-        return _enough(frame), lambda rows: rows.to_numpy()
+        return _enough(frame), lambda rows: rows.to_numpy(copy=True)  # Else it cannot be written into.
     frame = as_frame(X)
     if frame.columns.duplicated().any() or not all(isinstance(name, str) for name in frame.columns):
         raise DataError("the columns of X have no names of their own; expected different names in words")

@@ -12,6 +12,7 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
+from sklearn.utils import Tags, TargetTags
 from sklearn.utils.metaestimators import available_if
 from torch import nn
 
@@ -95,6 +96,10 @@ class DiscriminationFreePrice:
         if self.estimate.classes is None:
             raise AttributeError("the model names no classes")
         return np.asarray(self.estimate.classes)
+
+    def __sklearn_tags__(self) -> Tags:
+        kind = "classifier" if self.is_of_classes else "regressor"
+        return Tags(estimator_type=kind, target_tags=TargetTags(required=True))
 
     def predict(self, X: Any) -> NDArray[Any]:
         """The price of each row, per unit of exposure if the model's predictions are; of classes the likeliest one.

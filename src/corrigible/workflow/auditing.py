@@ -2,7 +2,7 @@
 
 import dataclasses
 import shlex
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 import torch
+from sklearn.base import BaseEstimator, RegressorMixin
 from torch import nn
 
 from corrigible.auditing.audited import Audit
@@ -170,10 +171,20 @@ def _model(network: nn.Module, data: TensorData, task: Task) -> Any:
         return (observed["predicted"] if task.logits is None else observed["probs"]).numpy()
 
     if task.logits is None:
-        return SimpleNamespace(predict=asked)
+        return _OfAmounts(asked)
     count = task.observed(all_outputs(network, like_parameters(data.x[:1], network), task=task))["probs"].shape[1]
     names = tuple(class_named(place, class_names_of(data)) for place in range(count))
     return SimpleNamespace(predict_proba=asked, predict=asked, classes_=names)
+
+
+class _OfAmounts(RegressorMixin, BaseEstimator):  # type: ignore[misc]
+    """A function of a frame as a regressor, whose answers are amounts whatever the labels are."""
+
+    def __init__(self, asked: Callable[[pd.DataFrame], Any]) -> None:
+        self.asked = asked
+
+    def predict(self, frame: pd.DataFrame) -> Any:
+        return self.asked(frame)
 
 
 def _labels(data: TensorData, task: Task) -> "pd.Series[Any]":
