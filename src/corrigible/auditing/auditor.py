@@ -13,12 +13,12 @@ from corrigible.arguments import whole_number
 from corrigible.auditing.audited import Audit
 from corrigible.auditing.columns import Column, Numbers, column_of, columns_in, without
 from corrigible.auditing.erratic import erratic_answers
-from corrigible.auditing.flips import flip
+from corrigible.auditing.flips import Flip, flip
 from corrigible.auditing.given import Given, given
 from corrigible.auditing.groups import by_group, observed, quality_of, together
 from corrigible.auditing.jumps import breaches, jumps
 from corrigible.auditing.leaks import alone_by_column, leak_suspects
-from corrigible.auditing.outcomes import Outcome, outcome_of
+from corrigible.auditing.outcomes import Outcome, outcome_of, why_not_told
 from corrigible.auditing.proxies import Proxies, proxies_of, told_by
 from corrigible.auditing.reliance import reliance_on
 from corrigible.auditing.subject import Subject, subject_of
@@ -183,16 +183,29 @@ def _of_attributes(examined: _Examined, found: Mapping[str, Any]) -> tuple[dict[
         return {"groups": NO_ATTRIBUTE, "proxies": NO_ATTRIBUTE}, {}
     proxies: list[Proxies] = []
     by_predictions: list[tuple[str, Told]] = []
+    missing: list[str] = []
     for name, attribute in examined.rows.sensitive.items():
         known = np.flatnonzero(np.isfinite(attribute.values[examined.places]))
-        outcome = outcome_of(attribute.at(examined.places[known]))
-        left_out = (name, *examined.rows.sensitive)
-        others = {other: column.at(known) for other, column in without(examined.columns, left_out).items()}
+        held = attribute.at(examined.places[known])
+        if why := why_not_told(held):
+            missing.append(why)
+            continue
+        outcome = outcome_of(held)
+        others = _others(examined, (name, *examined.rows.sensitive), known)
         if others:
             proxies.append(proxies_of(name, others, outcome, examined.seed))
+        else:
+            missing.append(f"no other column could tell {name}: none has two values")
         predictions = {f"prediction {n}": Column("", part[known]) for n, part in enumerate(examined.scores.T)}
         by_predictions.append((name, told_by(predictions, outcome, examined.seed)))
-    return {}, {"proxies": tuple(proxies), "told_by_predictions": tuple(by_predictions)}
+    why_not = {"proxies": "; ".join(missing)} if missing else {}
+    return why_not, {"proxies": tuple(proxies), "told_by_predictions": tuple(by_predictions)}
+
+
+def _others(examined: _Examined, names: Iterable[str], known: NDArray[np.int64]) -> dict[str, Column]:
+    """The other columns at these rows, without those that are everywhere the same, which tell nothing."""
+    others = {name: column.at(known) for name, column in without(examined.columns, names).items()}
+    return {name: column for name, column in others.items() if column.varies}
 
 
 def _of_reliance(examined: _Examined, found: Mapping[str, Any]) -> tuple[dict[str, str], dict[str, Any]]:
@@ -220,8 +233,8 @@ def _proxies(name: str, examined: _Examined, found: Mapping[str, Any]) -> list[s
     if ranked is None and name in examined.columns:
         column = examined.columns[name]
         known = np.flatnonzero(np.isfinite(column.values))
-        others = {other: c.at(known) for other, c in without(examined.columns, forbidden).items()}
-        if others and len(np.unique(column.values[known])) > 1:
+        others = _others(examined, forbidden, known)
+        if others and column.at(known).varies and not why_not_told(column.at(known)):
             ranked = proxies_of(name, others, outcome_of(column.at(known)), examined.seed).first
     return [proxy for proxy in ranked or () if proxy not in forbidden]
 
@@ -233,8 +246,14 @@ def _of_flips(examined: _Examined, found: Mapping[str, Any]) -> tuple[dict[str, 
     beside = rows.beside.iloc[examined.places].reset_index(drop=True)
     frame = pd.concat([examined.frame, beside[[n for n in beside if n not in examined.frame]]], axis=1)
     inputs = list(examined.frame.columns)
-    flips = [flip(name, rows.causes, examined.subject, frame, inputs, examined.seed) for name in rows.sensitive]
-    return {}, {"flips": tuple(flips)}
+    flips: list[Flip] = []
+    missing: list[str] = []
+    for name in rows.sensitive:
+        try:
+            flips.append(flip(name, rows.causes, examined.subject, frame, inputs, examined.seed))
+        except DataError as error:  # Too few rows of it; the other parts are measured all the same.
+            missing.append(str(error))
+    return {"flips": "; ".join(missing)} if missing else {}, {"flips": tuple(flips)}
 
 
 def _of_answers(examined: _Examined, found: Mapping[str, Any]) -> tuple[dict[str, str], dict[str, Any]]:

@@ -79,12 +79,15 @@ class CausalModel:
         # The levels keep their places, which learned models know.
         now[self.attribute] = _like(self.columns[self.attribute], pd.Series(values))
         for name in self.order:
-            column = self.columns[name]
-            x, _ = matrix_of(now[parent] for parent in self.causes[name])
-            new = self._number(name, x) if column.is_number else self._category(name, x)
-            now[name] = Column(name, new, column.levels)
-            found[name] = _as_given(frame[name], new, column)
+            now[name] = self.given_causes(name, now)
+            found[name] = as_given(frame[name], now[name])
         return found
+
+    def given_causes(self, name: str, now: Mapping[str, Column]) -> Column:
+        """What a descendant would be, given its causes as they are now, with the noise of each row."""
+        x, _ = matrix_of(now[parent] for parent in self.causes[name])
+        column = self.columns[name]
+        return Column(name, self._number(name, x) if column.is_number else self._category(name, x), column.levels)
 
     def _number(self, name: str, x: Numbers) -> Numbers:
         found: Numbers = self.learned[name].predict(x)[:, 0] + self.noise[name]
@@ -98,8 +101,14 @@ class CausalModel:
         return found
 
 
-def causal_model(frame: pd.DataFrame, causes: Causes, attribute: str, seed: int) -> CausalModel:
-    """The models of what the attribute causes, and the noise of each row of the frame."""
+def causal_model(
+    frame: pd.DataFrame, causes: Causes, attribute: str, seed: int, rarest: int | None = None
+) -> CausalModel:
+    """The models of what the attribute causes, and the noise of each row of the frame.
+
+    Args:
+        rarest: rows of the smallest group of the attribute, whose effect must be learned too; None for numbers.
+    """
     columns, rng = columns_in(frame), np.random.default_rng(seed)
     order = tuple(descendants(causes, attribute))
     learned: dict[str, Any] = {}
@@ -109,10 +118,10 @@ def causal_model(frame: pd.DataFrame, causes: Causes, attribute: str, seed: int)
         x, is_category = matrix_of(columns[parent] for parent in causes[name])
         known = np.isfinite(column.values)
         if column.is_number:
-            learned[name] = Boosted(x[known], column.values[known][:, None], is_category, seed)
+            learned[name] = Boosted(x[known], column.values[known][:, None], is_category, seed, rarest)
             noise[name] = column.values - learned[name].predict(x)[:, 0]
         else:
-            learned[name] = Chances(x[known], column.values[known].astype(np.int64), is_category, seed)
+            learned[name] = Chances(x[known], column.values[known].astype(np.int64), is_category, seed, rarest)
             noise[name] = _drawn(learned[name].predict(x), learned[name].classes, column.values, rng)
     return CausalModel(attribute, causes, order, columns, learned, noise)
 
@@ -135,8 +144,9 @@ def _like(column: Column, given: "pd.Series[Any]") -> Column:
     return Column(column.name, np.array([place.get(str(value), np.nan) for value in given]), column.levels)
 
 
-def _as_given(original: "pd.Series[Any]", new: Numbers, column: Column) -> "pd.Series[Any]":
-    """New values in the form of the column: the categories as they were, numbers as floats."""
+def as_given(original: "pd.Series[Any]", column: Column) -> "pd.Series[Any]":
+    """The values of a column in the form of the column: the categories as they were, numbers as floats."""
+    new = column.values
     if column.is_number:
         return pd.Series(new, index=original.index)
     word = {str(value): value for value in original.dropna().unique()}

@@ -29,6 +29,11 @@ class Column:
     def is_number(self) -> bool:
         return not self.levels
 
+    @property
+    def varies(self) -> bool:
+        """Whether two rows differ in it; an empty cell differs from all others."""
+        return len(np.unique(self.values)) > 1
+
     def at(self, rows: NDArray[Any]) -> "Column":
         """The column at these rows."""
         return Column(self.name, self.values[rows], self.levels)
@@ -58,9 +63,13 @@ def column_of(given: Any, name: str) -> Column:
 
 
 def matrix_of(columns: Iterable[Column]) -> tuple[Numbers, NDArray[np.bool_]]:
-    """The columns side by side, (row, column), and which of them are categories."""
+    """The columns side by side, (row, column), and which of them are categories of more than two levels.
+
+    Two levels are split like the numbers 0 and 1: boosting leaves out levels of a category that fewer than ten rows
+    have.
+    """
     found = list(columns)
-    return np.column_stack([column.values for column in found]), np.array([not column.is_number for column in found])
+    return np.column_stack([column.values for column in found]), np.array([len(c.levels) > 2 for c in found])
 
 
 def without(columns: Mapping[str, Column], names: Iterable[str]) -> dict[str, Column]:

@@ -2,16 +2,25 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 import pandas as pd
+from numpy.typing import NDArray
 
-from corrigible.auditing.causes import Causes, causal_model
+from corrigible.auditing.causes import CausalModel, Causes, causal_model, descendants
 from corrigible.auditing.columns import Numbers
+from corrigible.auditing.no_effect import NoEffect
+from corrigible.auditing.outcomes import LEAST_OF_CLASS, as_classes
 from corrigible.auditing.reliance import Moved, distance, mean_with_interval, shown
 from corrigible.auditing.subject import Subject
 from corrigible.errors import DataError
+from corrigible.printable import plural
+
+MOST_ROWS = 3000
+"""Drawn rows that are flipped: what chance brings is learned as often as it is drawn."""
+NUM_DRAWS = 19
+"""Of rows in which the attribute has no effect; the chance that a flip without effect moves more than all is 1 in 20."""
 
 
 @dataclass(frozen=True)
@@ -27,6 +36,10 @@ class Flip:
     """The attribute alone; 0 where the model does not see it."""
     through: Moved
     """What it causes alone, the attribute as it was."""
+    through_by_chance: float = 0.0
+    """The mean move by what it causes, if the attribute caused nothing: the largest of several draws."""
+    left_out: tuple[str, ...] = ()
+    """Groups of fewer rows than can be learned from."""
 
 
 def flip(
@@ -34,19 +47,22 @@ def flip(
 ) -> Flip:
     """How far predictions move; each row gets the value of another row that has another one.
 
-    Rows without a value are left out.
+    Rows without a value are left out, and those of groups of fewer than ten.
 
     Args:
         frame: the columns that the model sees, and others that the graph names.
         inputs: the columns that the model sees.
 
     Raises:
-        DataError: rows that all hold the same value of the attribute.
+        DataError: fewer than two values of the attribute that enough rows hold, or a column without values among those
+            that it causes.
     """
-    known = np.flatnonzero(frame[attribute].notna().to_numpy())
-    frame = frame.iloc[known].reset_index(drop=True)
+    frame = frame.reset_index(drop=True)
+    rows = _rows_to_flip(frame[attribute], attribute, seed)
+    frame = frame.iloc[rows.places].reset_index(drop=True)
+    _require_values(frame, descendants(causes, attribute), attribute)
     others = _others(frame[attribute], seed)
-    model = causal_model(frame, causes, attribute, seed)
+    model = causal_model(frame, causes, attribute, seed, rows.rarest)
     scores = subject.checked(frame[list(inputs)])
     alone = frame.copy()
     alone[attribute] = others
@@ -54,7 +70,60 @@ def flip(
     through = whole.copy()
     through[attribute] = frame[attribute]
     found = [_moved(part, frame, subject, scores, inputs, attribute) for part in (whole, alone, through)]
-    return Flip(attribute, model.order, *(replace(moved, row=int(known[moved.row])) for moved in found))
+    moved = [replace(one, row=int(rows.places[one.row])) for one in found]
+    by_chance = _by_chance(model, frame, subject, inputs, rows.rarest, seed) if moved[2].largest > 0 else 0.0
+    return Flip(attribute, model.order, *moved, by_chance, rows.left_out)
+
+
+class _Rows(NamedTuple):
+    """The rows that are flipped."""
+
+    places: NDArray[np.int64]
+    rarest: int | None
+    """Rows of the smallest group; None of numbers."""
+    left_out: tuple[str, ...]
+
+
+def _rows_to_flip(held: "pd.Series[Any]", attribute: str, seed: int) -> _Rows:
+    """Drawn rows that have a value, of groups that enough rows have."""
+    groups = as_classes(held, attribute)
+    known = np.flatnonzero(np.isfinite(groups.values))
+    known = np.sort(np.random.default_rng(seed).permutation(known)[:MOST_ROWS])
+    if groups.is_number:
+        return _Rows(known, None, ())
+    place = groups.values[known].astype(np.int64)
+    counts = np.bincount(place, minlength=len(groups.levels))
+    enough = counts >= LEAST_OF_CLASS
+    if enough.sum() < 2:
+        held_by = ", ".join(f"{plural(int(c), 'row')} {n}" for n, c in zip(groups.levels, counts, strict=True))
+        raise DataError(f"{attribute} is {held_by}; a flip needs two groups of at least {LEAST_OF_CLASS} rows")
+    left_out = tuple(name for name, is_enough in zip(groups.levels, enough, strict=True) if not is_enough)
+    return _Rows(known[enough[place]], int(counts[enough].min()), left_out)
+
+
+def _require_values(frame: pd.DataFrame, caused: Sequence[str], attribute: str) -> None:
+    for name in caused:
+        if frame[name].notna().sum() < LEAST_OF_CLASS:
+            raise DataError(
+                f"{attribute} causes {name}, which has a value in {plural(int(frame[name].notna().sum()), 'row')}; "
+                f"expected at least {LEAST_OF_CLASS}"
+            )
+
+
+def _by_chance(
+    model: CausalModel, frame: pd.DataFrame, subject: Subject, inputs: Sequence[str], rarest: int | None, seed: int
+) -> float:
+    """How far the same flip moves predictions on average through what the attribute causes, if it caused nothing."""
+    no_effect, rng = NoEffect(model, seed), np.random.default_rng(seed)
+    largest = 0.0
+    for draw in range(NUM_DRAWS):
+        drawn = no_effect.drawn(frame, rng)
+        learned = causal_model(drawn, model.causes, model.attribute, seed + draw, rarest)
+        through = learned.flipped(drawn, _others(drawn[model.attribute], seed))
+        through[model.attribute] = drawn[model.attribute]
+        before, after = (subject.checked(rows[list(inputs)]) for rows in (drawn, through))
+        largest = max(largest, float(distance(before, after).mean()))
+    return largest
 
 
 def _others(held: "pd.Series[Any]", seed: int) -> "pd.Series[Any]":

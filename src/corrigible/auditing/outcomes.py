@@ -9,9 +9,12 @@ from numpy.typing import NDArray
 from scipy.stats import rankdata
 
 from corrigible.auditing.columns import Column, Numbers, column_of
+from corrigible.printable import plural
 
 MOST_CLASSES = 5
 """Of more classes, the most frequent ones are told apart."""
+LEAST_OF_CLASS = 10
+"""Rows of a class; of fewer nothing is measured."""
 FEW = 10
 """Whole numbers of at most as many different values are classes."""
 
@@ -56,6 +59,23 @@ def as_classes(given: Any, name: str) -> Column:
         return column
     words = [None if np.isnan(value) else f"{value:g}" for value in column.values]
     return column_of(pd.Series(words, dtype=object), name)
+
+
+def why_not_told(column: Column) -> str:
+    """Why nothing can be said of how well an attribute is told, in words; empty if something can.
+
+    Args:
+        column: of the rows where it is known.
+    """
+    if column.is_number:
+        rows = len(column.values)
+        return f"{plural(rows, 'row')} hold a value of {column.name}" if rows < 2 * LEAST_OF_CLASS else ""
+    counts = np.bincount(column.values.astype(np.int64), minlength=len(column.levels))
+    if (counts >= LEAST_OF_CLASS).sum() >= 2:
+        return ""
+    named = zip(column.levels[:MOST_CLASSES], counts[:MOST_CLASSES], strict=True)
+    held = ", ".join(f"{level} {plural(int(count), 'row')}" for level, count in named)
+    return f"of {column.name}, {held}: too few, two groups of at least {LEAST_OF_CLASS} rows are needed"
 
 
 def skill(z: Numbers, predicted: Numbers) -> float:

@@ -29,6 +29,8 @@ NUM_WITHOUT = 3
 LEAST_STRENGTH = 0.01
 """Share of the variance that a column must tell to be named as a proxy."""
 SHARE_TO_LEARN = 0.6
+NUM_EXCHANGES = 40
+"""How often the attribute is exchanged between rows, to see what chance lets a column tell alone."""
 
 
 @dataclass(frozen=True)
@@ -59,6 +61,8 @@ class Proxies:
     """The strongest first."""
     left: tuple[tuple[str, Told], ...]
     """The first columns, and how well all others tell the attribute without it and those before, learned anew."""
+    alone_by_chance: float = 0.0
+    """The share that the most telling column tells alone if the attribute is exchanged between rows: 95 % are smaller."""
 
     @property
     def first(self) -> tuple[str, ...]:
@@ -78,7 +82,8 @@ def proxies_of(attribute: str, columns: Mapping[str, Column], outcome: Outcome, 
     model = Boosted(x[learn], outcome.z[learn], is_category, seed)
     of_test = outcome.at(test)
     ranked = _ranked(columns, outcome, _beside(model, x[test], of_test, seed), seed)
-    found = Proxies(attribute, told(of_test, model.predict(x[test]), seed), tuple(ranked), ())
+    by_chance = _alone_by_chance(columns, outcome, seed)
+    found = Proxies(attribute, told(of_test, model.predict(x[test]), seed), tuple(ranked), (), by_chance)
     left = []
     for place, name in enumerate(found.first, start=1):
         others = without(columns, found.first[:place])
@@ -105,6 +110,14 @@ def _beside(model: Boosted, x: np.ndarray, outcome: Outcome, seed: int) -> list[
         exchanged[:, place] = rng.permutation(x[:, place])
         found.append(max(0.0, whole - skill(outcome.z, model.predict(exchanged))))
     return found
+
+
+def _alone_by_chance(columns: Mapping[str, Column], outcome: Outcome, seed: int) -> float:
+    """What the most telling column tells alone of an attribute that has nothing to do with any."""
+    cells, folds = [cells_of(column) for column in columns.values()], folds_of(len(outcome.z), seed)
+    rng = np.random.default_rng(seed)
+    exchanged = [outcome.at(rng.permutation(len(outcome.z))) for _ in range(NUM_EXCHANGES)]
+    return float(np.quantile([max(skill_of_cells(c, one, folds) for c in cells) for one in exchanged], 0.95))
 
 
 def _ranked(columns: Mapping[str, Column], outcome: Outcome, beside: list[float], seed: int) -> list[ProxyColumn]:

@@ -15,7 +15,7 @@ from corrigible.types import Measurements
 
 MOST_PROXIES = 10
 TELLS, TELLS_R2 = 0.6, 0.1
-"""AUC and R² above which other columns tell an attribute."""
+"""AUC and R² above which other columns tell an attribute; R² also of one column alone."""
 MOVES = 0.01
 """Of the range of predictions; a smaller mean move is no concern."""
 
@@ -119,7 +119,7 @@ def _verdict(gap: Gap) -> str:
 
 def proxies_section(found: Sequence[Proxies], by_predictions: Sequence[tuple[str, Told]], why: str) -> Section:
     """How well other columns tell each attribute, and what is left without the first."""
-    if not found:
+    if not found and not by_predictions:
         return section("proxies", not_measured=why)
     findings, tables = [], []
     for one in found:
@@ -129,6 +129,7 @@ def proxies_section(found: Sequence[Proxies], by_predictions: Sequence[tuple[str
         if one.left:
             gone = ", ".join(name for name, _ in one.left)
             findings.append(Finding(f"without {gone}, the others still tell {one.attribute}: {one.left[-1][1]}"))
+        findings += _alone(one)
         tables.append(_proxy_table(one))
         tables.append(
             FoundTable(
@@ -144,7 +145,18 @@ def proxies_section(found: Sequence[Proxies], by_predictions: Sequence[tuple[str
             )
         )
     findings += [Finding(f"the predictions alone tell {name}: {told}") for name, told in by_predictions]
+    findings += [Finding(f"not measured: {why}")] if why else []
     return section("proxies", findings, tables)
+
+
+def _alone(found: Proxies) -> list[Finding]:
+    """The column that tells the attribute best by itself, where that is more than chance brings."""
+    best = max(found.columns, key=lambda column: column.alone)
+    if best.alone <= max(TELLS_R2, found.alone_by_chance):
+        return []
+    told = f"{best.name} alone tells {percent(best.alone, 0)} of the variance of {found.attribute}"
+    by_chance = percent(max(0.0, found.alone_by_chance), 0)
+    return [Finding(f"{told}; by chance the most telling column tells up to {by_chance}", is_concern=True)]
 
 
 def _proxy_table(found: Proxies) -> FoundTable:
@@ -190,20 +202,26 @@ def flips_section(found: Sequence[Flip], names: Sequence[str], span: float, *, o
         return section("flips", not_measured=why)
     findings, tables = [], []
     for one in found:
-        whole, direct, through = (move(m.mean, of_classes=of_classes) for m in (one.whole, one.direct, one.through))
+        means = (one.whole.mean, one.direct.mean, one.through.mean, one.through_by_chance)
+        whole, direct, through, chance = (move(mean, of_classes=of_classes) for mean in means)
         caused = f", {through} through what it causes ({', '.join(one.caused)})" if one.caused else ""
-        is_concern = one.whole.mean > MOVES * span
-        findings.append(
-            Finding(
-                f"{one.attribute}: a flip moves predictions by {whole} on average, {direct} directly{caused}",
-                is_concern,
-            )
-        )
+        caused += f"; if it caused nothing, chance would bring up to {chance}" if one.caused else ""
+        said = f"{one.attribute}: a flip moves predictions by {whole} on average, {direct} directly{caused}"
+        findings.append(Finding(said, _is_concern(one, MOVES * span)))
+        if one.left_out:
+            findings.append(Finding(f"{one.attribute}: too few rows to flip {', '.join(one.left_out)}"))
         parts = [("with all that it causes", one.whole), ("the attribute alone", one.direct)]
         parts += [("what it causes alone", one.through)] if one.caused else []
         rows = tuple((words, *_cells(m, names, of_classes=of_classes)) for words, m in parts)
         tables.append(FoundTable(f"{one.attribute}: flipped", ("flipped", *MOVED_HEADER), rows))
+    findings += [Finding(f"not measured: {why}")] if why else []
     return section("flips", findings, tables)
+
+
+def _is_concern(flip: Flip, limit: float) -> bool:
+    """Directly by more than the limit, or by what the attribute causes, and then by more than chance brings."""
+    is_clear = flip.through.mean > flip.through_by_chance
+    return flip.direct.mean > limit or (is_clear and max(flip.whole.mean, flip.through.mean) > limit)
 
 
 MOVED_HEADER = ("mean move", "95 % interval", "largest move", "row", "held", "given", "prediction")
