@@ -10,9 +10,9 @@ from corrigible.auditing.subject import Subject
 from corrigible.errors import DataError
 
 
-def proxies(X, attribute):
-    y = np.arange(len(X), dtype=float)
-    found = corrigible.audit(lambda x: x.age, X, y, sensitive_features=attribute, num_resamples=0)
+def proxies(frame, attribute):
+    y = np.arange(len(frame), dtype=float)
+    found = corrigible.audit(lambda x: x.age, frame, y, sensitive_features=attribute, num_resamples=0)
     return found, next(part for part in found.sections if part.key == "proxies")
 
 
@@ -48,7 +48,7 @@ def rows_of(sex, effect, rng):
 
 
 def flipped(frame, causes):
-    return flip("sex", {"km": causes}, Subject(lambda x: x.km, ()), frame, ["sex", "age", "km"], 0)
+    return flip("sex", {"km": causes}, Subject(lambda x: x.km), frame, ["sex", "age", "km"], 0)
 
 
 @pytest.mark.parametrize(("rows", "rare", "causes"), [(30, 15, ["sex"]), (300, 15, ["sex", "age"])])

@@ -20,7 +20,7 @@ from corrigible.printable import plural
 MOST_ROWS = 3000
 """Drawn rows that are flipped: what chance brings is learned as often as it is drawn."""
 NUM_DRAWS = 19
-"""Of rows in which the attribute has no effect; the chance that a flip without effect moves more than all is 1 in 20."""
+"""Of rows in which the attribute has no effect; one flip without effect in 20 moves more than all."""
 
 
 @dataclass(frozen=True)
@@ -69,10 +69,10 @@ def flip(
     whole = model.flipped(frame, others)
     through = whole.copy()
     through[attribute] = frame[attribute]
-    found = [_moved(part, frame, subject, scores, inputs, attribute) for part in (whole, alone, through)]
-    moved = [replace(one, row=int(rows.places[one.row])) for one in found]
-    by_chance = _by_chance(model, frame, subject, inputs, rows.rarest, seed) if moved[2].largest > 0 else 0.0
-    return Flip(attribute, model.order, *moved, by_chance, rows.left_out)
+    found = (_moved(part, frame, subject, scores, inputs, attribute) for part in (whole, alone, through))
+    with_all, by_itself, by_caused = (replace(one, row=int(rows.places[one.row])) for one in found)
+    by_chance = _by_chance(model, frame, subject, inputs, rows.rarest, seed) if by_caused.largest > 0 else 0.0
+    return Flip(attribute, model.order, with_all, by_itself, by_caused, by_chance, rows.left_out)
 
 
 class _Rows(NamedTuple):

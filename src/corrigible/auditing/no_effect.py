@@ -68,7 +68,8 @@ class _Child:
     def _category(self, x: Numbers, rng: np.random.Generator) -> NDArray[np.int64]:
         ends = self._chances.predict(x).cumsum(axis=1)
         place = (ends < rng.random(len(x))[:, None]).sum(axis=1)
-        return self._chances.classes[np.minimum(place, len(self._chances.classes) - 1)]
+        found: NDArray[np.int64] = self._chances.classes[np.minimum(place, len(self._chances.classes) - 1)]
+        return found
 
 
 def _inputs(columns: Mapping[str, Column], names: Sequence[str], rows: int) -> tuple[Numbers, NDArray[np.bool_]]:

@@ -62,7 +62,7 @@ class Proxies:
     left: tuple[tuple[str, Told], ...]
     """The first columns, and how well all others tell the attribute without it and those before, learned anew."""
     alone_by_chance: float = 0.0
-    """The share that the most telling column tells alone if the attribute is exchanged between rows: 95 % are smaller."""
+    """The share that the most telling one tells alone if the attribute is exchanged between rows: 95 % are smaller."""
 
     @property
     def first(self) -> tuple[str, ...]:
