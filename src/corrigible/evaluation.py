@@ -92,7 +92,8 @@ def measure(
     be measured, because its labels are of another kind or the data lacks something, has the value None and a note that
     says why. All metrics see the same resamples.
     The interval is too narrow if there are few rows or a rate is near 0 or 1; ``num_resamples=0`` leaves it out. The
-    expected calibration error has one of its own (`calibration_interval_of`).
+    expected calibration error and gaps between groups have one of their own (`calibration_interval_of`,
+    `gap_interval_of`).
 
     Raises:
         RecipeError: an unknown metric, or one that asks for an unknown observation.
@@ -295,5 +296,5 @@ def _with_own_interval(found: Measurement, question: _Question, observations: Ob
     if found.low is None or listed not in OWN_INTERVALS:
         return found
     rows = observations.of(question.needs)
-    low, high = OWN_INTERVALS[listed](**{name: rows[name] for name in question.needs}, **settings, **how)
+    low, high = OWN_INTERVALS[listed](**{n: rows[n] for n in question.needs}, **settings, **how) or (None, None)
     return replace(found, low=low, high=high)

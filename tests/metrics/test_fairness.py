@@ -1,7 +1,9 @@
 import pytest
 import torch
 
+from corrigible.intervals import resamples
 from corrigible.metrics import (
+    OWN_INTERVALS,
     demographic_parity_difference,
     equal_opportunity_difference,
     equalized_odds_difference,
@@ -93,3 +95,38 @@ def test_values_are_those_of_fairlearn():
     probs = rows | {"y_pred": PROBS[:, 1].double().numpy()}
     selected = theirs.MetricFrame(metrics=theirs.mean_prediction, **probs)
     assert group_prob_gap(PROBS, GROUP).item() == pytest.approx(selected.difference())
+
+
+def test_the_interval_of_a_gap_is_its_definition_written_out():
+    low, high = OWN_INTERVALS[group_loss_gap](loss=PROBS[:, 0], group=GROUP, num_resamples=50, seed=1)
+    means = torch.stack([PROBS[g == GROUP, 0].double().mean() for g in range(3)])
+    drawn = torch.stack(
+        [
+            torch.stack([PROBS[i[GROUP[i] == g], 0].double().mean() for g in range(3)])
+            for i in resamples(120, num_resamples=50, seed=1)
+        ]
+    )
+    gaps, off = (each.amax(dim=1) - each.amin(dim=1) for each in (drawn, drawn - means))
+    value = means.max() - means.min()
+    assert low == pytest.approx(max(0.0, float(value - off.quantile(0.975))))
+    assert high == pytest.approx(max(float(value), float(gaps.quantile(0.975))))
+
+
+@pytest.mark.parametrize("rates", [(0.4, 0.4, 0.4, 0.4), (0.2, 0.7)])
+def test_the_interval_holds_the_value_and_in_19_of_20_cases_the_true_gap(rates):
+    held, times, generator = 0, 40, torch.Generator().manual_seed(0)
+    for seed in range(times):
+        group = torch.randint(len(rates), (200,), generator=generator)
+        predicted = (torch.rand(200, generator=generator) < torch.tensor(rates)[group]).long()
+        low, high = OWN_INTERVALS[demographic_parity_difference](
+            predicted=predicted, group=group, num_resamples=100, seed=seed
+        )
+        assert low <= float(demographic_parity_difference(predicted, group)) <= high
+        held += low <= max(rates) - min(rates) <= high
+    assert held >= 0.9 * times
+
+
+def test_groups_too_small_on_all_rows_stay_out_of_resamples():
+    group = torch.tensor([0, 0, 0, 0, 1, 1, 1, 1, 2])
+    loss = torch.tensor([1.0] * 4 + [2.0] * 4 + [100.0])
+    assert OWN_INTERVALS[group_loss_gap](loss=loss, group=group, num_resamples=50, seed=0) == pytest.approx((1, 1))

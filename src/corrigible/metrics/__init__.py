@@ -5,6 +5,7 @@ Each family of metrics is about one kind of label. Observations are row-aligned;
 """
 
 from collections.abc import Callable
+from functools import partial
 
 from torch import Tensor
 
@@ -50,9 +51,11 @@ from corrigible.metrics.explanations import (
     pointing_game_accuracy,
 )
 from corrigible.metrics.fairness import (
+    GROUPS_COMPARED,
     demographic_parity_difference,
     equal_opportunity_difference,
     equalized_odds_difference,
+    gap_interval_of,
     group_accuracy_gap,
     group_balance_gap,
     group_calibration_gap,
@@ -134,7 +137,8 @@ FAMILIES: tuple[tuple[Labels, tuple[Callable[..., Tensor], ...]], ...] = (
 METRICS: dict[str, Callable[..., Tensor]] = {f.__name__: f for _, metrics in FAMILIES for f in metrics}
 LABELS = tuple((f, labels) for labels, metrics in FAMILIES for f in metrics)
 """Every metric with the labels it is about; a function that is not listed may be about any."""
-OWN_INTERVALS: dict[Callable[..., Tensor], Callable[..., tuple[float, float]]] = {
-    expected_calibration_error: calibration_interval_of
+OWN_INTERVALS: dict[Callable[..., Tensor], Callable[..., tuple[float, float] | None]] = {
+    expected_calibration_error: calibration_interval_of,
+    **{gap: partial(gap_interval_of, gap) for gap in GROUPS_COMPARED},
 }
 """For metrics that are biased on few rows, more so on resamples: the interval, from the same observations."""
