@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
+from pandas.api.types import is_object_dtype
 
 from corrigible.auditing.causes import checked_causes
 from corrigible.auditing.columns import Column
@@ -15,6 +16,8 @@ from corrigible.data.frames import as_frame
 from corrigible.errors import DataError, RecipeError, unknown
 
 LEAST_ROWS = 20
+NO_NAME = "group"
+"""An attribute that has no name of its own."""
 
 
 @dataclass(frozen=True)
@@ -88,6 +91,10 @@ def _enough(frame: pd.DataFrame) -> pd.DataFrame:
         raise DataError(
             f"X has {len(frame)} rows and {len(frame.columns)} columns; expected at least {LEAST_ROWS} rows"
         )
+    for name in (name for name in frame.columns if is_object_dtype(frame[name].dtype)):
+        for kind in {type(cell) for cell in frame[name]}:
+            if kind.__hash__ is None:
+                raise DataError(f"column {name!r} of X holds a {kind.__name__}; expected numbers, words or dates")
     return frame
 
 
@@ -115,13 +122,30 @@ def _attributes(sensitive_features: Any, frame: pd.DataFrame) -> pd.DataFrame:
     else:
         name = getattr(sensitive_features, "name", None)
         values = _one_per_row("sensitive_features", sensitive_features, len(frame))
-        found = values.to_frame(str(name) if name is not None else "group")
+        if name is None and NO_NAME in frame:
+            raise DataError(
+                f"sensitive_features has no name, and X has a column {NO_NAME!r}; expected a Series with another name"
+            )
+        found = values.to_frame(str(name) if name is not None else NO_NAME)
     if len(found) != len(frame):
         raise DataError(f"sensitive_features has {len(found):,} rows, X {len(frame):,}; expected one per row")
+    if found.columns.duplicated().any():
+        name = found.columns[found.columns.duplicated()][0]
+        raise DataError(f"sensitive_features has two columns {name!r}; expected different names")
     for name in found.columns:
+        _require_same(name, found[name], frame)
         if found[name].nunique() < 2:
             raise DataError(f"the attribute {name!r} holds one value; expected rows of at least two groups")
     return found
+
+
+def _require_same(name: str, attribute: "pd.Series[Any]", frame: pd.DataFrame) -> None:
+    """Raises DataError for an attribute that a column of X has the name of, but does not decide.
+
+    A column that decides it is the attribute in other words, such as an age by its years.
+    """
+    if name in frame and (attribute.groupby(frame[name].to_numpy(), dropna=False).nunique(dropna=False) > 1).any():
+        raise DataError(f"the attribute {name!r} is another than the column {name!r} of X; expected a name of its own")
 
 
 def _exposure(exposure: Any, num_rows: int) -> NDArray[np.float64] | None:

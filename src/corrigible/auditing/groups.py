@@ -1,6 +1,5 @@
 """What a model gets wrong for whom: quality by group, and every gap between groups, with what chance alone brings."""
 
-import itertools
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
@@ -10,14 +9,14 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from corrigible.auditing.columns import Column, Numbers
+from corrigible.auditing.cut_in_groups import groups_of
 from corrigible.evaluation import measure
-from corrigible.intervals import bootstrapped_mean
+from corrigible.intervals import bootstrapped_mean, percentile_interval, resamples
 from corrigible.metrics import gaps_of
 from corrigible.observations import Observations
+from corrigible.printable import plural
 from corrigible.types import Measurement, Measurements, Task
 
-NUM_QUARTERS = 4
-MOST_GROUPS = 12
 FEW_ROWS = 30
 """A group with fewer rows is named as small."""
 NUM_EXCHANGES = 100
@@ -30,7 +29,7 @@ QUALITY_OF_AMOUNTS = ("mean_absolute_error", "r2", "gini")
 
 @dataclass(frozen=True)
 class Share:
-    """A mean over the rows of a group, with its 95 % interval."""
+    """A mean over the rows of a group, or a sum by exposure, with its 95 % interval."""
 
     value: float
     low: float
@@ -39,14 +38,14 @@ class Share:
 
 @dataclass(frozen=True)
 class Group:
-    """One group: all are means over its rows."""
+    """One group: means over its rows, and amounts by exposure."""
 
     name: str
     rows: int
     label: Share
-    """Of two classes the share of the second; of amounts the amount, per unit of exposure."""
+    """Of two classes the share of the second; of amounts their sum over the sum of exposure."""
     predicted: Share
-    """Of two classes the share predicted as the second; of amounts the prediction. NaN for more classes."""
+    """Of two classes the share predicted as the second; of amounts the mean by exposure. NaN for more classes."""
     quality: Share
     """Of classes the accuracy, of amounts the mean absolute error."""
 
@@ -57,7 +56,7 @@ class Gap:
 
     measured: Measurement
     by_chance: float
-    """95 % of gaps are smaller if the groups are exchanged between the rows."""
+    """95 % of gaps are smaller if the groups are exchanged between the rows; NaN where none is defined."""
 
     @property
     def is_clear(self) -> bool:
@@ -71,22 +70,15 @@ class ByGroup:
     attribute: str
     groups: tuple[Group, ...]
     gaps: tuple[Gap, ...]
+    """Also those that are not defined on these rows, whose measurement has no value and says why."""
+    num_unknown: int = 0
+    """Rows without a value of the attribute, which are left out."""
 
-
-def groups_of(column: Column) -> Column:
-    """The attribute as groups: its categories, numbers of few values, or the quarters of other numbers."""
-    if not column.is_number:
-        if len(column.levels) <= MOST_GROUPS:
-            return column
-        rest = MOST_GROUPS - 1
-        values = np.where(np.isnan(column.values), np.nan, np.minimum(column.values, rest))
-        return Column(column.name, values, (*column.levels[:rest], "all others"))
-    known = column.values[np.isfinite(column.values)]
-    edges = np.unique(np.quantile(known, np.linspace(0, 1, NUM_QUARTERS + 1), method="nearest"))
-    place = np.clip(np.searchsorted(edges, column.values, side="right") - 1, 0, len(edges) - 2).astype(np.float64)
-    place[np.isnan(column.values)] = np.nan
-    names = [f"{low:g} to {high:g}" for low, high in itertools.pairwise(edges)]
-    return Column(column.name, place, tuple(names))
+    @property
+    def why_not_compared(self) -> str:
+        """Why no gap can be told from chance; empty if one can."""
+        large = sum(group.rows >= FEW_ROWS for group in self.groups)
+        return "" if large >= 2 else f"{plural(large, 'group')} of at least {FEW_ROWS} rows, and two are needed"
 
 
 def together(columns: Sequence[Column]) -> Column:
@@ -136,9 +128,9 @@ def by_group(column: Column, rows: Mapping[str, Tensor], task: Task, *, num_resa
     names = gap_names(task, rows)
     measured = measure(_observations(at_hand, groups.levels, task), list(names), num_resamples=num_resamples, seed=seed)
     by_chance = _by_chance(at_hand, groups.levels, task, names, seed)
-    gaps = tuple(Gap(m, by_chance[m.metric]) for m in measured if m.value is not None)
+    gaps = tuple(Gap(m, by_chance[m.metric]) for m in measured)
     found = [_group(name, place, some, group, task, seed) for place, name in enumerate(groups.levels)]
-    return ByGroup(column.name, tuple(one for one in found if one is not None), gaps)
+    return ByGroup(column.name, tuple(one for one in found if one is not None), gaps, int((~known).sum()))
 
 
 def gap_names(task: Task, rows: Mapping[str, Tensor]) -> tuple[str, ...]:
@@ -177,17 +169,25 @@ def _group(
     y, predicted = rows["y"][at].double(), rows["predicted"][at].double()
     if task.logits is None:
         exposure = rows["exposure"][at]
-        shares = (y / exposure, predicted, (predicted * exposure - y).abs())
-    else:
-        is_binary = rows["probs"].shape[1] == 2
-        blank = torch.full_like(y, torch.nan)
-        shares = ((y, predicted) if is_binary else (blank, blank)) + ((y == predicted).double(),)
+        of_label, of_predicted = (_by_exposure(values, exposure, seed) for values in (y, predicted * exposure))
+        return Group(name, count, of_label, of_predicted, _share((predicted * exposure - y).abs(), seed))
+    is_binary = rows["probs"].shape[1] == 2
+    blank = torch.full_like(y, torch.nan)
+    shares = ((y, predicted) if is_binary else (blank, blank)) + ((y == predicted).double(),)
     return Group(name, count, *(_share(values, seed) for values in shares))
 
 
 def _share(values: Tensor, seed: int) -> Share:
     low, high = bootstrapped_mean(values, num_resamples=200, seed=seed).tolist()
     return Share(float(values.mean()), low, high)
+
+
+def _by_exposure(sums: Tensor, exposure: Tensor, seed: int) -> Share:
+    """The sum over all rows by their exposure; of one unit each it is the mean."""
+    pairs = torch.stack([sums, exposure], dim=1)
+    draws = torch.stack([pairs[rows].sum(dim=0) for rows in resamples(len(pairs), 200, seed)])
+    low, high = percentile_interval(draws[:, 0] / draws[:, 1]).tolist()
+    return Share(float(sums.sum() / exposure.sum()), low, high)
 
 
 def _observations(rows: Mapping[str, Tensor], names: tuple[str, ...], task: Task) -> Observations:

@@ -69,10 +69,27 @@ def _of_gaps(found: ByGroup) -> list[Finding]:
         for gap in clear
     ]
     if not clear:
-        said = [Finding(f"{found.attribute}: no gap is larger than chance alone brings")]
+        why = found.why_not_compared
+        none = f"no gap can be told from chance: {why}" if why else "no gap is larger than chance alone brings"
+        said = [Finding(f"{found.attribute}: {none}")]
+    said += [Finding(f"{found.attribute}: {text}") for text in _left_out(found)]
     small = [f"{group.name} ({plural(group.rows, 'row')})" for group in found.groups if group.rows < FEW_ROWS]
     if small:
         said.append(Finding(f"{found.attribute}: too few rows to say much about {', '.join(small)}"))
+    return said
+
+
+def _left_out(found: ByGroup) -> list[str]:
+    """Gaps that are not defined on these rows, groups that a gap leaves out, and rows without a group."""
+    said = [
+        f"{_what(gap)} is not measured{f': {gap.measured.note}' if gap.measured.note else ''}"
+        if gap.measured.value is None
+        else f"{_what(gap)}: {gap.measured.note}"
+        for gap in found.gaps
+        if gap.measured.value is None or "left out" in gap.measured.note
+    ]
+    if found.num_unknown:
+        said.append(f"{plural(found.num_unknown, 'row')} have no value of it and are left out")
     return said
 
 
@@ -98,7 +115,7 @@ def _gap_table(found: ByGroup) -> FoundTable:
     rows = [
         (
             spoken(gap.measured.metric),
-            number(gap.measured.value or 0.0),
+            "–" if gap.measured.value is None else number(gap.measured.value),
             _ends(gap.measured.low, gap.measured.high),
             number(gap.by_chance),
             _verdict(gap),
@@ -114,6 +131,8 @@ def _what(gap: Gap) -> str:
 
 
 def _verdict(gap: Gap) -> str:
+    if gap.measured.value is None:
+        return "not measured"
     return "more than chance" if gap.is_clear else "as by chance"
 
 
