@@ -10,6 +10,7 @@ import torch
 from numpy.typing import NDArray
 
 from corrigible.arguments import whole_number
+from corrigible.auditing.asked_again import require_own_answers
 from corrigible.auditing.audited import Audit
 from corrigible.auditing.columns import Column, Numbers, column_of, columns_in, without
 from corrigible.auditing.erratic import erratic_answers
@@ -90,7 +91,8 @@ def audit(
     Raises:
         DataError: rows, labels or attributes that do not fit each other.
         RecipeError: an unknown column, a graph with a circle, a direction that is neither 1 nor -1.
-        UnsupportedModelError: the model does not predict these rows, or predicts NaN.
+        UnsupportedModelError: the model does not predict these rows, predicts NaN, or predicts a row otherwise when it
+            is asked again or among other rows.
     """
     seed = whole_number("seed", seed, 0)
     rows = given(
@@ -101,6 +103,7 @@ def audit(
     subject = subject_of(model, rows.frame, rows.y, rows.to_given, has_exposure=has_exposure)
     begun("asking the model")
     scores = subject.checked(rows.frame)
+    require_own_answers(subject, rows.frame, scores, rows.row_names, seed)
     places = np.sort(np.random.default_rng(seed).permutation(len(rows.frame))[:MOST_ROWS])
     some = rows.frame.iloc[places].reset_index(drop=True)
     examined = _Examined(subject, rows, places, some, columns_in(some), scores[places], seed)
@@ -218,7 +221,10 @@ def _of_reliance(examined: _Examined, found: Mapping[str, Any]) -> tuple[dict[st
     moved = [reliance_on(names, *ask) for names in questions]
     stand_ins = {name: None for one in forbidden for name in _proxies(one, examined, found)}
     unseen = [name for name in forbidden if name not in seen]
-    why = {"reliance": f"{', '.join(unseen)}, which the model does not see"} if unseen else {}
+    same = [name for name, one in zip(seen, moved, strict=False) if one is None]
+    missing = [f"{', '.join(unseen)}, which the model does not see"] if unseen else []
+    missing += [f"{', '.join(same)}, which is the same in all rows"] if same else []
+    why = {"reliance": "; ".join(missing)} if missing else {}
     by_proxies = [reliance_on([name], *ask) for name in stand_ins]
     return why, {
         "reliance": tuple(one for one in moved if one is not None),

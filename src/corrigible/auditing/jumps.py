@@ -15,11 +15,13 @@ from corrigible.errors import DataError, RecipeError, unknown
 MOST_ROWS = 500
 """Drawn rows on which inputs are moved."""
 STEP = 0.01
-"""Of the range, from the least to the largest value."""
+"""Of the range that holds all but the least and the largest hundredth of the rows."""
 FEW_VALUES = 50
 """A number of at most as many values moves to the neighbouring one."""
-NUM_PLACES = 9
-"""Values, evenly spread over the rows, at which a direction is checked."""
+MOST_OF_GAPS = 3
+"""A step to a neighbouring value may be as many times the usual one; a code such as 999 is no neighbour."""
+NUM_PLACES = 33
+"""Values, evenly spread over the rows, at which a direction is checked; of few values all are tried."""
 ROUNDING = 1e-6
 """A fall that is smaller, relative to the largest prediction, is rounding."""
 
@@ -37,8 +39,9 @@ class Jump:
     after: str
     predicted: float
     predicted_after: float
-    is_number: bool = True
-    """False of a category, whose neighbour is the level with the next mean prediction: no step of it need be small."""
+    is_small: bool = True
+    """False of a category, whose neighbour is the level with the next mean prediction, and of a number of two values:
+    no step of these need be small."""
 
 
 @dataclass(frozen=True)
@@ -55,6 +58,15 @@ class Breach:
     row: int
     before: str
     after: str
+    rows: int = 0
+    """That were tried."""
+    values: int = 0
+    """That were tried on each row; of fewer than two nothing is measured."""
+
+    @property
+    def num_comparisons(self) -> int:
+        """Of each value with each larger one, on all rows."""
+        return self.rows * self.values * (self.values - 1) // 2
 
 
 def jumps(columns: Mapping[str, Column], subject: Subject, frame: pd.DataFrame, seed: int) -> list[Jump]:
@@ -69,7 +81,8 @@ def jumps(columns: Mapping[str, Column], subject: Subject, frame: pd.DataFrame, 
         tried = [_jump(name, some, values, subject, scores, rows, floor) for values in steps]
         if tried:
             largest = max(tried, key=lambda jump: jump.largest)
-            found.append(replace(largest, is_number=column.is_number))
+            held = np.unique(column.values[np.isfinite(column.values)])
+            found.append(replace(largest, is_small=column.is_number and len(held) > 2))
     return sorted(found, key=lambda jump: -jump.largest)
 
 
@@ -94,7 +107,9 @@ def _breach(name: str, direction: int, subject: Subject, frame: pd.DataFrame, se
             raise DataError(f"directions: column {name!r} holds categories; expected numbers")
         raise RecipeError(f"directions: {name!r} is {direction!r}; expected 1 (never falls) or -1 (never rises)")
     known = column.values[np.isfinite(column.values)]
-    places = np.unique(np.quantile(known, np.linspace(0, 1, NUM_PLACES), method="nearest"))
+    places = _places(known)
+    if len(places) < 2:
+        return Breach(name, direction, np.nan, 0.0, 0, "", "", values=len(places))
     rows = np.sort(np.random.default_rng(seed).permutation(len(frame))[:MOST_ROWS])
     some, found = frame.iloc[rows], []
     for value in places:
@@ -111,7 +126,16 @@ def _breach(name: str, direction: int, subject: Subject, frame: pd.DataFrame, se
     is_broken = worst > ROUNDING * max(float(np.abs(predicted).max()), 1e-12)
     largest = float(worst[row]) if is_broken.any() else 0.0
     ends = (f"{places[start]:.4g}", f"{places[end]:.4g}")
-    return Breach(name, direction, float(is_broken.mean()), largest, int(rows[row]), *ends)
+    tried = {"rows": len(some), "values": len(places)}
+    return Breach(name, direction, float(is_broken.mean()), largest, int(rows[row]), *ends, **tried)
+
+
+def _places(known: Numbers) -> Numbers:
+    """The values that are tried: all if they are few, or such as are evenly spread over the rows."""
+    values = np.unique(known)
+    if len(values) <= FEW_VALUES:
+        return values
+    return np.unique(np.quantile(known, np.linspace(0, 1, NUM_PLACES), method="nearest"))
 
 
 def _jump(
@@ -138,16 +162,31 @@ def _steps(column: Column, held: "pd.Series[Any]", scores: Numbers, rows: Any) -
     known = np.unique(column.values[np.isfinite(column.values)])
     if len(known) < 2:
         return
-    values = column.values[rows]
+    values, span = column.values[rows], _span(column.values)
     for direction in (1, -1):
         if len(known) <= FEW_VALUES:
-            place = np.searchsorted(known, np.nan_to_num(values, nan=known[0])) + direction
-            new = known[np.clip(place, 0, len(known) - 1)]
+            new = _next(values, known, direction)
         else:
-            new = np.clip(values + direction * STEP * (known[-1] - known[0]), known[0], known[-1])
+            new = np.clip(values + direction * STEP * span, known[0], known[-1])
         new = np.where(np.isnan(values), np.nan, new)
         is_whole = np.isfinite(new).all() and bool((new == np.round(new)).all())
         yield new.astype(held.dtype) if is_whole and isinstance(held.dtype, np.dtype) else new
+
+
+def _span(values: Numbers) -> float:
+    """The range without the least and the largest hundredth, so that an outlier makes no step larger."""
+    known = values[np.isfinite(values)]
+    ranges = (np.ptp(np.quantile(of, (0.01, 0.99))) for of in (known, np.unique(known)))
+    return float(next(found for found in ranges if found > 0))
+
+
+def _next(values: Numbers, known: Numbers, direction: int) -> Numbers:
+    """The neighbouring value of each; the value itself where the neighbour is much farther off than neighbours are."""
+    place = np.searchsorted(known, np.nan_to_num(values, nan=known[0]))
+    new = known[np.clip(place + direction, 0, len(known) - 1)]
+    usual = np.quantile(np.diff(known), 0.5, method="lower")
+    found: Numbers = np.where(np.abs(new - values) <= MOST_OF_GAPS * usual, new, values)
+    return found
 
 
 def _neighbours(held: "pd.Series[Any]", scores: Numbers, rows: Any) -> Iterator[Any]:

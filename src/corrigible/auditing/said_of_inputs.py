@@ -51,7 +51,7 @@ def jumps_section(found: Sequence[Jump], names: Sequence[str], *, of_classes: bo
     """The largest move of a prediction by a small move of each input."""
     if why or not found:
         return section("jumps", not_measured=why or "no column has two values")
-    large = [jump for jump in found if jump.largest > LARGE_JUMP and jump.is_number]
+    large = [jump for jump in found if jump.largest > LARGE_JUMP and jump.is_small]
     findings = [
         Finding(f"{jump.column}: {_change(jump, of_classes=of_classes)} (row {names[jump.row]}, {_step(jump)})", True)
         for jump in large[:3]
@@ -99,8 +99,13 @@ def directions_section(found: Sequence[Breach], names: Sequence[str], *, of_clas
     findings = []
     for one in found:
         must = "must not fall" if one.direction == 1 else "must not rise"
+        if one.values < 2:
+            held = plural(one.values, "value")
+            findings.append(Finding(f"as {one.column} grows, predictions {must}: not measured, it holds {held}"))
+            continue
         if one.largest == 0:
-            findings.append(Finding(f"as {one.column} grows, predictions {must}: kept on all rows"))
+            tried = f"{plural(one.num_comparisons, 'comparison')} ({plural(one.rows, 'row')}, {one.values} values)"
+            findings.append(Finding(f"as {one.column} grows, predictions {must}: no breach found in {tried}"))
             continue
         size = move(one.largest, of_classes=of_classes)
         findings.append(

@@ -66,6 +66,8 @@ def audit(
         RecipeError: options that belong to the other kind of place, or columns that are not there.
         DataError: rows that cannot be read, or that no audit reads.
     """
+    if both := sorted(set(rising) & set(falling)):
+        raise RecipeError(f"{both[0]!r} is given for --rising and for --falling; expected one of them")
     stated = {"forbidden": tuple(forbidden), "directions": {**dict.fromkeys(rising, 1), **dict.fromkeys(falling, -1)}}
     if place.is_dir() or not (place.exists() or place.suffix):
         if model or target or exposure:
