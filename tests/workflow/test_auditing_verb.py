@@ -18,7 +18,9 @@ def test_a_study_is_audited_with_its_groups_and_causes(tmp_path: Path) -> None:
     *found, finished = answer.records
     parts = {record["part"] for record in found}
     assert {"Groups", "Leak suspects", "Counterfactual flips", "Directions"} <= parts
-    assert not any("not measured" in record["text"] for record in found)
+    missing = [record for record in found if "not measured" in record["text"]]
+    assert {record["part"] for record in missing} == {"Proxies", "Counterfactual flips"}
+    assert all("8 rows m" in record["text"] or "m 8 rows" in record["text"] for record in missing)
     assert any(record["is_concern"] and record["text"].startswith("site alone tells") for record in found)
     folder = Path(finished["path"])
     assert "site alone tells" in (folder / "audit.html").read_text()
@@ -27,6 +29,7 @@ def test_a_study_is_audited_with_its_groups_and_causes(tmp_path: Path) -> None:
     edit(study, '["sex"]', '["sxe"]')
     assert "did you mean 'sex'" in refused("audit", study)
     assert "are of a file" in refused("audit", study, "--target", "label")
+    assert "for --rising and for --falling" in refused("audit", study, "--rising", "age", "--falling", "age")
 
 
 def test_a_file_is_audited_with_a_function(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

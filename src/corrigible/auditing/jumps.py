@@ -126,8 +126,8 @@ def _breach(name: str, direction: int, subject: Subject, frame: pd.DataFrame, se
     is_broken = worst > ROUNDING * max(float(np.abs(predicted).max()), 1e-12)
     largest = float(worst[row]) if is_broken.any() else 0.0
     ends = (f"{places[start]:.4g}", f"{places[end]:.4g}")
-    tried = {"rows": len(some), "values": len(places)}
-    return Breach(name, direction, float(is_broken.mean()), largest, int(rows[row]), *ends, **tried)
+    share, place = float(is_broken.mean()), int(rows[row])
+    return Breach(name, direction, share, largest, place, *ends, len(some), len(places))
 
 
 def _places(known: Numbers) -> Numbers:
