@@ -129,7 +129,7 @@ def _measured(subject: Subject, rows: Given, scores: Numbers, num_resamples: int
     """Quality and gaps, on all rows."""
     task, y = _task(subject, rows)
     begun("measuring quality and gaps")
-    at_hand = observed(y, scores, subject.places(scores), task, rows.exposure)
+    at_hand = observed(y, scores, subject.places(scores), task, rows.exposure, subject.means)
     how = {"num_resamples": num_resamples, "seed": seed}
     attributes = list(rows.sensitive.values())
     attributes += [together(attributes)] if len(attributes) > 1 else []

@@ -10,19 +10,19 @@ from torch import Tensor
 
 from corrigible.auditing.columns import Column, Numbers
 from corrigible.auditing.cut_in_groups import groups_of
+from corrigible.auditing.losses import losses_of_amounts, losses_of_classes
 from corrigible.evaluation import measure
 from corrigible.intervals import bootstrapped_mean, percentile_interval, resamples
 from corrigible.metrics import gaps_of
 from corrigible.observations import Observations
 from corrigible.printable import plural
+from corrigible.tasks import TaskChoice
 from corrigible.types import Measurement, Measurements, Task
 
 FEW_ROWS = 30
 """A group with fewer rows is named as small."""
 NUM_EXCHANGES = 100
 """How often groups are exchanged between rows, to see which gaps chance alone brings."""
-LEAST_PROB = 1e-6
-"""Smaller probabilities count as this one in the loss, since a tree's 0 has no logarithm."""
 QUALITY_OF_CLASSES = ("accuracy", "auc", "expected_calibration_error")
 QUALITY_OF_AMOUNTS = ("mean_absolute_error", "r2", "gini")
 
@@ -96,17 +96,27 @@ def together(columns: Sequence[Column]) -> Column:
 
 
 def observed(
-    y: NDArray[np.float64], scores: Numbers, places: NDArray[np.int64], task: Task, exposure: Numbers | None
+    y: NDArray[np.float64],
+    scores: Numbers,
+    places: NDArray[np.int64],
+    task: Task,
+    exposure: Numbers | None,
+    means: TaskChoice = "amounts",
 ) -> dict[str, Tensor]:
-    """What metrics may ask for, of every row."""
+    """What metrics may ask for, of every row; no loss where predictions do not tell it.
+
+    Args:
+        means: of amounts, what the model has learned that the labels mean.
+    """
     labels = torch.from_numpy(y)
     if task.logits is None:
         predicted = torch.from_numpy(scores[:, 0].copy())
         exposed = torch.ones(len(y), dtype=torch.float64) if exposure is None else torch.from_numpy(exposure)
-        loss = (predicted * exposed - labels).square()
-        return {"predicted": predicted, "y": labels, "exposure": exposed, "loss": loss}
+        loss = losses_of_amounts(predicted, labels, exposed, means)
+        found = {"predicted": predicted, "y": labels, "exposure": exposed}
+        return found if loss is None else {**found, "loss": loss}
     probs = torch.from_numpy(np.column_stack([1 - scores, scores]) if scores.shape[1] == 1 else scores.copy())
-    loss = -probs.gather(1, labels.long()[:, None])[:, 0].clamp_min(LEAST_PROB).log()
+    loss = losses_of_classes(probs, labels.long())
     return {"predicted": torch.from_numpy(places), "probs": probs, "y": labels.long(), "loss": loss}
 
 

@@ -14,6 +14,7 @@ from corrigible.auditing.answers import Reading, listed, reading_of
 from corrigible.auditing.columns import Numbers
 from corrigible.errors import CorrigibleError, DataError, UnsupportedModelError
 from corrigible.named_functions import described
+from corrigible.tasks import TaskChoice
 
 EXPECTED = "a model with predict_proba or predict, or a function of a frame"
 AMOUNTS = Reading("amounts")
@@ -26,6 +27,8 @@ class Subject:
     answer: Callable[[pd.DataFrame], Any]
     """Probabilities of classes, labels or amounts, as the model gives them; it may write into the frame."""
     reading: Reading = AMOUNTS
+    means: TaskChoice = "amounts"
+    """Of amounts: what it has learned that labels mean, where it says so as the estimators of this package do."""
 
     @property
     def classes(self) -> tuple[Any, ...]:
@@ -91,7 +94,7 @@ def subject_of(
         return ask(to_given(rows))
 
     if of_amounts or has_exposure or not (of_classes or are_classes(y)):
-        return Subject(answer)
+        return Subject(answer, means=getattr(model, "_labels_mean", "amounts"))
     classes = tuple(getattr(model, "classes_", ())) if has_labels else ()
     classes = classes or _classes_in(y)
     if len(classes) < 2:

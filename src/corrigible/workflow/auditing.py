@@ -173,7 +173,7 @@ def _model(network: nn.Module, data: TensorData, task: Task) -> Any:
         return (observed["predicted"] if task.logits is None else observed["probs"]).numpy()
 
     if task.logits is None:
-        return _OfAmounts(asked)
+        return _OfAmounts(asked, task)
     count = task.observed(all_outputs(network, like_parameters(data.x[:1], network), task=task))["probs"].shape[1]
     names = tuple(class_named(place, class_names_of(data)) for place in range(count))
     return SimpleNamespace(predict_proba=asked, predict=asked, classes_=names)
@@ -182,8 +182,13 @@ def _model(network: nn.Module, data: TensorData, task: Task) -> Any:
 class _OfAmounts(RegressorMixin, BaseEstimator):  # type: ignore[misc]
     """A function of a frame as a regressor, whose answers are amounts whatever the labels are."""
 
-    def __init__(self, asked: Callable[[pd.DataFrame], Any]) -> None:
+    def __init__(self, asked: Callable[[pd.DataFrame], Any], task: Task) -> None:
         self.asked = asked
+        self.task = task
+
+    @property
+    def _labels_mean(self) -> Task:
+        return self.task
 
     def predict(self, frame: pd.DataFrame) -> Any:
         return self.asked(frame)
