@@ -21,9 +21,9 @@ def test_a_study_is_audited_with_its_groups_and_causes(tmp_path: Path) -> None:
     missing = [record for record in found if "not measured" in record["text"]]
     assert {record["part"] for record in missing} == {"Proxies", "Counterfactual flips"}
     assert all("8 rows m" in record["text"] or "m 8 rows" in record["text"] for record in missing)
-    assert any(record["is_concern"] and record["text"].startswith("site alone tells") for record in found)
+    assert any(record["is_concern"] and record["text"].startswith("site alone explains") for record in found)
     folder = Path(finished["path"])
-    assert "site alone tells" in (folder / "audit.html").read_text()
+    assert "site alone explains" in (folder / "audit.html").read_text()
     assert {part["key"] for part in json.loads((folder / "audit.json").read_text())} >= {"proxies", "jumps"}
     assert corrigible("verify", study).code == 0
     edit(study, '["sex"]', '["sxe"]')

@@ -24,7 +24,7 @@ def leaks_section(leaks: Sequence[Leak], alone: Mapping[str, float], why: str) -
     if not leaks:
         findings = [Finding("no column, and none of its values, all but decides the label")]
     rows = tuple((name, f"{max(0.0, share):.3f}") for name, share in list(alone.items())[:MOST_ALONE])
-    table = FoundTable("share of the label’s variance that a column tells alone", ("column", "share"), rows)
+    table = FoundTable("share of the label’s variance that a column explains alone", ("column", "share"), rows)
     return section("leaks", findings, [table])
 
 
@@ -32,8 +32,8 @@ def leak_in_words(leak: Leak) -> str:
     """Why the column is suspected."""
     if not leak.value:
         return (
-            f"{leak.column} alone tells {percent(leak.alone, 0)} of the label’s variance, all other columns together "
-            f"{percent(max(0.0, leak.others), 0)}: is it known before the decision?"
+            f"{leak.column} alone explains {percent(leak.alone, 0)} of the label’s variance, all other columns "
+            f"together {percent(max(0.0, leak.others), 0)}: is it known before the decision?"
         )
     held = f"where {leak.column} is {leak.value} ({plural(leak.rows, 'row')})"
     if leak.label:

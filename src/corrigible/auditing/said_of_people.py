@@ -28,7 +28,7 @@ GAPS = {
     "group_prob_gap": "the mean probability",
     "group_calibration_gap": "how far the mean probability exceeds the rate (calibration)",
     "group_mean_gap": "the mean prediction",
-    "group_balance_gap": "the sum predicted for the sum observed (balance)",
+    "group_balance_gap": "the ratio of the sum predicted to the sum observed (balance)",
     "group_loss_gap": "the mean loss",
 }
 """What differs between the groups; other gaps go by their own names."""
@@ -173,9 +173,9 @@ def _alone(found: Proxies) -> list[Finding]:
     best = max(found.columns, key=lambda column: column.alone)
     if best.alone <= max(TELLS_R2, found.alone_by_chance):
         return []
-    told = f"{best.name} alone tells {percent(best.alone, 0)} of the variance of {found.attribute}"
+    told = f"{best.name} alone explains {percent(best.alone, 0)} of the variance of {found.attribute}"
     by_chance = percent(max(0.0, found.alone_by_chance), 0)
-    return [Finding(f"{told}; by chance the most telling column tells up to {by_chance}", is_concern=True)]
+    return [Finding(f"{told}; by chance the best column explains up to {by_chance}", is_concern=True)]
 
 
 def _proxy_table(found: Proxies) -> FoundTable:

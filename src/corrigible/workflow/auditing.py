@@ -1,7 +1,6 @@
 """The verb ``audit``: a study's latest model on its test rows, or any function on the rows of a file."""
 
 import dataclasses
-import shlex
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from types import SimpleNamespace
@@ -29,6 +28,8 @@ from corrigible.recipe import load_data
 from corrigible.recipe_keys import content_of
 from corrigible.study import Study, open_study
 from corrigible.types import Task
+from corrigible.workflow.after_audit import after_audit, marked_columns
+from corrigible.workflow.audited_attributes import attributes_of
 from corrigible.workflow.looking_records import Audited
 from corrigible.workflow.making import load_model
 from corrigible.workflow.records import Finished
@@ -130,7 +131,7 @@ def _of_study(
     asked = {"groups": list(groups), **stated}
     with study.new_run("audit", parent=source.name, seed=seed, device=device, split=split, asked=asked) as draft:
         network = load_model(source, recipe).to(device_named(device))
-        attributes = _attributes(data, frame, groups, str(recipe.data.get("group", "group")))
+        attributes = attributes_of(data, frame, groups, recipe.data.get("group", "group"))
         task = task_of(data)
         found = audited(
             _model(network, data, task),
@@ -148,7 +149,8 @@ def _of_study(
     yield from _records(found)
     assert draft.published is not None
     page = str(draft.published / PAGE_FILE)
-    yield Finished("audit", str(draft.published), page, _result(found), _next(found, study.folder))
+    following = after_audit(found, study.folder, marked_columns(study), is_corrected=source.verb == "correct")
+    yield Finished("audit", str(draft.published), page, _result(found), following)
 
 
 def _frame(data: TensorData) -> pd.DataFrame:
@@ -201,21 +203,6 @@ def _labels(data: TensorData, task: Task) -> "pd.Series[Any]":
     return pd.Series([class_named(label, names) for label in data.y.tolist()], name="the label", dtype=object)
 
 
-def _attributes(data: TensorData, frame: pd.DataFrame, groups: tuple[str, ...], name: str) -> pd.DataFrame | None:
-    """The groups of the data, and columns that are named beside them."""
-    found = {}
-    if data.group is not None:
-        names = data.group_names
-        held = data.group.tolist()
-        found[name] = [names[place] if 0 <= place < len(names) else str(place) for place in held]
-    for other in groups:
-        if other not in frame.columns and other != name:
-            raise RecipeError(f"--group: there is no column {other!r}; there are {', '.join(frame.columns)}")
-        if other != name or name not in found:
-            found[other] = frame[other].tolist()
-    return pd.DataFrame(found) if found else None
-
-
 def _exposure(data: TensorData, task: Task) -> Any:
     held = data.extra.get("exposure")
     return None if held is None or "exposure" not in task.extra else held.double().numpy().astype(np.float64)
@@ -234,13 +221,3 @@ def _result(found: Audit) -> str:
         return "no finding is a concern; look at what was not measured"
     verb = "is a concern" if found.num_concerns == 1 else "are concerns"
     return f"{plural(found.num_concerns, 'finding')} {verb}: look at each before the model is used"
-
-
-def _next(found: Audit, folder: Path) -> tuple[str, ...]:
-    """What to do about the first column that should not count."""
-    where = shlex.quote(str(folder))
-    columns = [moved.what for moved in found.reliance if moved.mean > 0] or [leak.column for leak in found.leaks]
-    if columns:
-        command = f"corrigible feedback add {where} --feature {shlex.quote(columns[0].split(', ')[0])}"
-        return (f"{command}  # if it must not matter; then correct",)
-    return (f"corrigible report {where}  # what to hand on",)
