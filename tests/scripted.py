@@ -21,6 +21,7 @@ def judged(
     pull: Values = 0.0,
     predicted: Sequence[int] | None = None,
     found_hits: Values = 1.0,
+    guessed: Values = 0.0,
 ) -> Judged:
     """These values, one for each row or one for all; ``predicted`` is a class for each row, else its label."""
     size = len(y)
@@ -28,7 +29,8 @@ def judged(
     classes = torch.tensor(list(y if predicted is None else predicted))
     kind = torch.tensor([part] * size if isinstance(part, int) else list(part))
     shares = one_hot(classes, max([*y, *classes.tolist()]) + 1).double()
-    return Judged(kind, torch.arange(size), torch.tensor(list(y)), *values, shares, _values(found_hits, size))
+    ends = (_values(found_hits, size), _values(guessed, size))
+    return Judged(kind, torch.arange(size), torch.tensor(list(y)), *values, shares, *ends)
 
 
 def _values(given: Values, size: int) -> torch.Tensor:

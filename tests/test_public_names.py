@@ -70,6 +70,9 @@ def calls(folder):
         "distil": lambda: corrigible.distil(model, (x, y), model=model, epochs=1),
         "encode": lambda: corrigible.encode(frame, corrigible.encoder_of(frame, target="b")),
         "encoder_of": lambda: corrigible.encoder_of(frame, target="b"),
+        "enforce": lambda: corrigible.enforce(
+            model, (torch.randn(80, 3), torch.arange(80) % 2, torch.arange(80) // 40), gap=1.0, epochs=1
+        ),
         "evaluate": lambda: corrigible.evaluate(model, (x, y), metrics=["accuracy"]),
         "explain": lambda: corrigible.explain(model, x),
         "explain_texts": lambda: corrigible.explain_texts(of_texts, texts),

@@ -112,7 +112,12 @@ again = corrigible.TabularClassifier.load("saved")
 chances: float = again.predict_proba(table)[0, 1]
 student = corrigible.distil(model, rows, model="mlp", epochs=1)
 concerns: int = corrigible.audit(lambda rows: rows["a"], x, y, forbidden=["a"]).num_concerns
-limited = corrigible.limit_influence(model, rows, inputs=corrigible.Features(("a",)))
+limited = corrigible.limit_influence(model, rows, inputs=["a"])
+fair = corrigible.enforce(model, rows, "demographic_parity", gap=0.1)
+price = corrigible.discrimination_free_price(lambda frame: frame["a"], table, attributes="a")
+moved = corrigible.transported_prices([1.0, 2.0], ["f", "m"]).prices.max()
+level: float = corrigible.predicted_over_observed([1.0], [1.0], ["f"]).total.ratio.value
+raised: float = corrigible.price_changes([1.0], [1.1], ["f"]).total.change.value
 amounts = corrigible.TabularRegressor(task={"name": "quantiles", "levels": [0.1, 0.9]}).fit(table, np.ones(3))
 lowest: float = amounts.predict(table).min()
 

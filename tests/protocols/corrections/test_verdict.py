@@ -3,6 +3,7 @@
 import re
 
 import pytest
+import torch
 from torch.nn.functional import pad
 
 from corrigible.protocols.corrections.exchanges import AS_FOUND, SWAPPED, WORN
@@ -14,10 +15,11 @@ from corrigible.protocols.corrections.verdict import (
     KEPT,
     LITTLE,
     Verdict,
+    beside_chance,
     fell_clearly,
     verdict,
 )
-from corrigible.tasks import CLASSES
+from corrigible.tasks import CLASSES, task_named
 from scripted import judged
 
 MANY = [0, 1] * 1000
@@ -194,3 +196,15 @@ def test_the_sentence_begins_with_the_outcome_and_is_one(after):
 def test_what_is_below_chance_is_not_called_as_good_as_it(hits, told):
     sentence = said(relying(0.4, hits=0.0), relying(0.0, hits=hits)).sentence
     assert told in sentence and ("guessing" in sentence) == bool(told)
+
+
+@pytest.mark.parametrize(
+    ("spread", "guessed", "told"),
+    [(0.0, 0.0, "worse than guessing"), (3.0, 0.0, ""), (0.0, -0.05, "no better"), (0.0, -0.2, "")],
+)
+def test_amounts_are_compared_with_the_best_guess_on_the_same_rows(spread, guessed, told):
+    """A quality below 0 on few rows says little where they are far apart, or where the guess does worse."""
+    task, y = task_named("amounts", torch.arange(40.0)), (0,) * 40
+    apart = (spread * torch.tensor([-1.0, 1.0] * 20)).tolist()
+    found = judged(y, hits=[-0.05 + by for by in apart], guessed=guessed)
+    assert told in (said_of := beside_chance(found, task)) and bool(said_of) == bool(told)

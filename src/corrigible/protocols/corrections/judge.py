@@ -136,6 +136,7 @@ def _judged(rows: _Predicted, task: Task) -> Judged:
         _pull(task, rows, each(task.drawn, *pair, rows.other, rows.source).mean(dim=1)),
         each(partial(_shares, task), rows.scored).mean(dim=1),
         found_hits,
+        _guessed(task, rows),
     )
     is_known = ~(found.hits.isnan() | found_hits.isnan())
     if len(is_known) and not bool(is_known.any()):
@@ -144,6 +145,17 @@ def _judged(rows: _Predicted, task: Task) -> Judged:
             "different labels; review several rows of a query"
         )
     return Judged(*(getattr(found, name)[is_known] for name in Judged.__dataclass_fields__))
+
+
+def _guessed(task: Task, rows: _Predicted) -> Float[Tensor, " row"]:
+    """The quality of the best guess without inputs, where labels are not classes."""
+    if task.logits is not None:
+        return torch.full((len(rows.y),), torch.nan, dtype=torch.float64)
+    centre, _ = task.start
+    if not centre:
+        return torch.full((len(rows.y),), task.chance, dtype=torch.float64)
+    constant = torch.tensor(centre, dtype=torch.float64).expand(len(rows.y), -1)
+    return task.quality(constant, rows.y, rows.extra).double()
 
 
 def _pull(task: Task, rows: _Predicted, pull: Float[Tensor, " row"]) -> Float[Tensor, " row"]:

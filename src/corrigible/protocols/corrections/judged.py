@@ -38,6 +38,9 @@ class Judged:
     """Share of contents with which each class is predicted; for other tasks the mean of the standardised outputs."""
     found_hits: Float[Tensor, " row"]
     """1 where the row as found is predicted correctly; for other tasks the quality."""
+    guessed: Float[Tensor, " row"]
+    """The quality of the best guess without inputs, where labels are not classes; of few rows its mean may lie far from
+    `Task.chance`. NaN for classes, where it depends on their balance."""
 
     def balanced(self, values: Float[Tensor, " row"]) -> float:
         """The mean of the values with equal weight for each class and, within a class, for each part."""

@@ -233,11 +233,17 @@ def _kept(before: Judged, after: Judged, task: Task) -> float:
 
 
 def beside_chance(judged: Judged, task: Task) -> str:
-    """How good an accuracy about that of a guess, or a quality about that of a constant, is; empty above it."""
-    chance = task.chance if task.logits is None else 1 / max(1, len(judged.y.unique()))
-    if judged.accuracy > chance + KEPT:
+    """How good an accuracy about that of a guess, or a quality about that of a constant, is; empty above it.
+
+    A constant is measured on the same rows, and is clearly as good only within two standard errors of the difference:
+    a few rows with large amounts say little.
+    """
+    chance, error = 1 / max(1, len(judged.y.unique())), 0.0
+    if task.logits is None:
+        chance, error = judged.balanced(judged.guessed), 2 * judged.error_of(judged.hits - judged.guessed)
+    if judged.accuracy > chance + KEPT - error:
         return ""
-    return "no better than guessing" if judged.accuracy >= chance - KEPT else "worse than guessing"
+    return "no better than guessing" if judged.accuracy >= chance - KEPT - error else "worse than guessing"
 
 
 def _shares(judged: Judged) -> Tensor:
