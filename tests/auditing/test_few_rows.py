@@ -42,6 +42,15 @@ def test_a_group_of_too_few_rows_is_not_measured():
     assert any("not measured: no other column could tell sex" in one.text for one in part.findings)
 
 
+def test_a_class_of_few_rows_is_not_told_apart_from_the_others():
+    rng = np.random.default_rng(5)
+    group = np.append(rng.choice(list("abc"), 297, p=[0.5, 0.3, 0.2]), ["d"] * 3)
+    X = pd.DataFrame({"age": rng.normal(size=300), "copy": group == "b"})
+    found, _ = proxies(X, pd.Series(group, name="place"))
+    areas = found.proxies[0].told
+    assert areas.high - areas.low < 0.2  # One row of the class d would move the mean of the areas by up to a quarter.
+
+
 def rows_of(sex, effect, rng):
     frame = pd.DataFrame({"sex": sex, "age": rng.integers(20, 60, len(sex)) + 5 * (sex == "m")})
     return frame.assign(km=frame.age / 10 + effect * (sex == "m") + rng.normal(size=len(sex)))

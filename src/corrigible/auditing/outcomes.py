@@ -12,7 +12,7 @@ from corrigible.auditing.columns import Column, Numbers, column_of
 from corrigible.printable import plural
 
 MOST_CLASSES = 5
-"""Of more classes, the most frequent ones are told apart."""
+"""Of more classes, the most frequent ones are told apart, without those of fewer than ten rows."""
 LEAST_OF_CLASS = 10
 """Rows of a class; of fewer nothing is measured."""
 FEW = 10
@@ -48,8 +48,10 @@ def outcome_of(column: Column, *, by_rank: bool = False) -> Outcome:
         return Outcome(amounts[:, None], ())
     if len(column.levels) == 2:
         return Outcome((column.values == 1.0)[:, None].astype(np.float64), (column.levels[1],))
-    names = column.levels[:MOST_CLASSES]
-    return Outcome((column.values[:, None] == np.arange(len(names))).astype(np.float64), names)
+    counts = (column.values[:, None] == np.arange(min(len(column.levels), MOST_CLASSES))).sum(axis=0)
+    places = [place for place, count in enumerate(counts) if place < 2 or count >= LEAST_OF_CLASS]
+    names = tuple(column.levels[place] for place in places)
+    return Outcome((column.values[:, None] == np.array(places)).astype(np.float64), names)
 
 
 def as_classes(given: Any, name: str) -> Column:
