@@ -60,3 +60,15 @@ def test_answers_that_do_not_depend_on_the_row_alone_are_refused(model, words):
 def test_a_forbidden_column_that_is_the_same_everywhere_is_said():
     found = corrigible.audit(lambda x: x.km, FRAME, FRAME.age, forbidden=["same", "km"], num_resamples=0)
     assert "not measured: same, which is the same in all rows" in str(found)
+
+
+def test_a_wiggle_is_told_from_a_fall_from_the_least_to_the_largest_value():
+    frame = pd.DataFrame({"age": np.tile(np.arange(10.0), 5), "km": np.repeat(np.arange(5.0), 10)})
+
+    def dips(rows):  # Falls once between, except where km is 4: there it falls all along.
+        return np.where(rows.km == 4, -rows.age, rows.age - 5.0 * (rows.age == 3))
+
+    (found,) = breaches({"age": 1}, Subject(dips), frame, 0)
+    assert found.share == 1 and found.overall == 0.2
+    (said,) = directions_section([found], [""] * 50, of_classes=False, why="").findings
+    assert said.text.endswith("from the least value to the largest they fall on 20.0 %")

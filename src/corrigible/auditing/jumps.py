@@ -62,6 +62,8 @@ class Breach:
     """That were tried."""
     values: int = 0
     """That were tried on each row; of fewer than two nothing is measured."""
+    overall: float = 0.0
+    """Share of the rows whose prediction for the largest value breaks the direction from that for the least."""
 
     @property
     def num_comparisons(self) -> int:
@@ -123,11 +125,13 @@ def _breach(name: str, direction: int, subject: Subject, frame: pd.DataFrame, se
     row = int(worst.argmax())
     end = int(fall[row].argmax())
     start = int((direction * predicted[row, : end + 1]).argmax())
-    is_broken = worst > ROUNDING * max(float(np.abs(predicted).max()), 1e-12)
+    rounding = ROUNDING * max(float(np.abs(predicted).max()), 1e-12)
+    is_broken = worst > rounding
     largest = float(worst[row]) if is_broken.any() else 0.0
     ends = (f"{places[start]:.4g}", f"{places[end]:.4g}")
     share, place = float(is_broken.mean()), int(rows[row])
-    return Breach(name, direction, share, largest, place, *ends, len(some), len(places))
+    overall = float((direction * (predicted[:, 0] - predicted[:, -1]) > rounding).mean())
+    return Breach(name, direction, share, largest, place, *ends, len(some), len(places), overall)
 
 
 def _places(known: Numbers) -> Numbers:

@@ -111,7 +111,8 @@ def directions_section(found: Sequence[Breach], names: Sequence[str], *, of_clas
         findings.append(
             Finding(
                 f"as {one.column} grows, predictions {must}: broken on {percent(one.share)} of the rows, at most by "
-                f"{size} (row {names[one.row]}, from {one.before} to {one.after})",
+                f"{size} (row {names[one.row]}, from {one.before} to {one.after}); from the least value to the largest "
+                f"they {'fall' if one.direction == 1 else 'rise'} on {percent(one.overall)}",
                 is_concern=True,
             )
         )
