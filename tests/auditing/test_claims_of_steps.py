@@ -10,6 +10,7 @@ from corrigible.auditing.jumps import breaches, jumps
 from corrigible.auditing.said_of_inputs import directions_section
 from corrigible.auditing.subject import Subject
 from corrigible.errors import UnsupportedModelError
+from corrigible.figures import percent
 
 ROWS = 300
 RNG = np.random.default_rng(0)
@@ -71,4 +72,4 @@ def test_a_wiggle_is_told_from_a_fall_from_the_least_to_the_largest_value():
     (found,) = breaches({"age": 1}, Subject(dips), frame, 0)
     assert found.share == 1 and found.overall == 0.2
     (said,) = directions_section([found], [""] * 50, of_classes=False, why="").findings
-    assert said.text.endswith("from the least value to the largest they fall on 20.0 %")
+    assert said.text.endswith(f"from the least value to the largest they fall on {percent(0.2)}")
