@@ -38,6 +38,7 @@ from sklearn.metrics import mean_poisson_deviance
 from table_data import Rows
 
 from corrigible import TabularRegressor, discrimination_free_price, transported_prices
+from corrigible.prices.given import groups_of
 
 STUDENT: dict[str, Any] = {
     "task": "counts",
@@ -168,8 +169,16 @@ def priced(rows: Rows, seed: int) -> dict[str, Prices]:
         "unaware": lambda x: unaware.predict(x.drop(columns=SEX)),
         "discrimination-free": lambda x: free.predict(x.drop(columns=SEX)),
         "student": lambda x: student.predict(x.drop(columns=SEX)),
-        "transport": lambda x: moved.predict(best.predict(x), x[SEX]),
+        "transport": lambda x: moved.predict(ranked(moved, best.predict(x), x[SEX]), x[SEX]),
     }
+
+
+def ranked(moved: Any, prices: Array, sex: "pd.Series[Any]") -> Array:
+    """The prices clipped to those that their group had, since no other has a rank in it."""
+    ends = {key: known[[0, -1]] for key, (_, known) in zip(moved.keys, moved.tables, strict=True)}
+    found = groups_of(sex, len(sex))
+    low, high = np.array([ends[key] for key in found.keys])[found.place].T
+    return np.clip(prices, low, high)
 
 
 def boosted(x: pd.DataFrame, y: NDArray[Any], exposure: Array, seed: int) -> Any:

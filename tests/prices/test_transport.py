@@ -1,10 +1,12 @@
 """All groups get one distribution of prices, the barycentre, and keep the order within a group."""
 
 import numpy as np
+import pandas as pd
 import pytest
 
-from corrigible import transported_prices
+from corrigible import price_changes, transported_prices
 from corrigible.errors import DataError
+from corrigible.prices.given import groups_of
 
 RNG = np.random.default_rng(0)
 PRICES = np.concatenate([RNG.lognormal(0, 0.5, 200), RNG.lognormal(0.4, 0.3, 200)])
@@ -36,3 +38,18 @@ def test_a_row_needs_a_group_that_is_known() -> None:
         transported_prices([1.0, 2.0], ["a", "a"])
     with pytest.raises(DataError, match="group 'b' has a single price"):
         transported_prices([1.0, 2.0, 3.0], ["a", "a", "b"])
+
+
+def test_a_price_that_its_group_never_had_has_no_rank() -> None:
+    found = transported_prices(PRICES, GROUPS)
+    assert np.allclose(found.predict(PRICES, GROUPS), found.prices)
+    with pytest.raises(DataError, match=r"price 5000 of row 1 has no rank in group 'a', whose prices went from"):
+        found.predict([PRICES[0], 5000.0], ["a", "a"])
+
+
+def test_groups_that_read_alike_stay_apart() -> None:
+    groups = pd.DataFrame({"job": ["a, b", "a"] * 200, "town": ["c", "b, c"] * 200})
+    assert groups_of(groups, 400).keys == (("a", "b, c"), ("a, b", "c"))
+    assert len(price_changes(PRICES, PRICES, groups, num_resamples=0).by_group) == 2
+    found = transported_prices(PRICES, groups)
+    assert np.allclose(found.predict(PRICES, groups), found.prices) and "a, b, c 50" in repr(found)

@@ -65,7 +65,7 @@ def audit(
     exposure: Any = None,
     forbidden: str | Iterable[str] = (),
     causes: Mapping[str, Sequence[str]] | None = None,
-    directions: Mapping[str, int] | None = None,
+    directions: Any = None,
     num_resamples: Any = 500,
     seed: Any = 0,
 ) -> Audit:

@@ -15,7 +15,8 @@ import numpy as np
 import pandas as pd
 
 from corrigible.auditing.boosted import Boosted, Chances
-from corrigible.auditing.columns import Column, Numbers, columns_in, matrix_of
+from corrigible.auditing.columns import Column, Numbers, column_of, columns_in, matrix_of
+from corrigible.auditing.stored import stored
 from corrigible.errors import RecipeError, suggestion
 
 Causes = Mapping[str, Sequence[str]]
@@ -139,16 +140,16 @@ def _drawn(probs: Numbers, classes: Any, values: Numbers, rng: np.random.Generat
 def _like(column: Column, given: "pd.Series[Any]") -> Column:
     """New values with the levels of a column."""
     if column.is_number:
-        return Column(column.name, pd.to_numeric(given).to_numpy(np.float64), ())
+        return column_of(given, column.name)
     place = {level: float(number) for number, level in enumerate(column.levels)}
     return Column(column.name, np.array([place.get(str(value), np.nan) for value in given]), column.levels)
 
 
 def as_given(original: "pd.Series[Any]", column: Column) -> "pd.Series[Any]":
-    """The values of a column in the form of the column: the categories as they were, numbers as floats."""
+    """The values of a column in the form of the column: the categories and dates as they were."""
     new = column.values
     if column.is_number:
-        return pd.Series(new, index=original.index)
+        return stored(new, original)
     word = {str(value): value for value in original.dropna().unique()}
     values = [None if np.isnan(value) else word.get(column.levels[int(value)]) for value in new]
     if isinstance(original.dtype, pd.CategoricalDtype):

@@ -11,6 +11,7 @@ import numpy as np
 import pandas as pd
 
 from corrigible.auditing.columns import Column, Numbers
+from corrigible.auditing.stored import is_dates, stored
 from corrigible.auditing.subject import Subject
 from corrigible.errors import CorrigibleError
 from corrigible.figures import short_number
@@ -18,6 +19,7 @@ from corrigible.printable import one_line
 
 NUM_ROWS = 20
 NEW_CATEGORY = "never seen before"
+DATES = {"an empty cell": None, "a date in 1700": "1700-01-01", "a date in 2250": "2250-01-01"}
 LONGEST = 90
 """Characters of an error that are kept."""
 ANSWERS = ("an error", "NaN", "infinite", "outside the usual range", "within the usual range")
@@ -55,6 +57,10 @@ def erratic_answers(
 
 
 def _unusual(column: Column, held: "pd.Series[Any]") -> Iterator[tuple[str, Any]]:
+    if is_dates(held):
+        for words, day in DATES.items():
+            yield words, pd.Series(pd.Timestamp(day, tz=held.dt.tz), index=held.index, dtype=held.dtype)
+        return
     if not column.is_number:
         yield "an empty cell", pd.Series([None] * len(held), index=held.index, dtype=object)
         yield "a new category", pd.Series([NEW_CATEGORY] * len(held), index=held.index, dtype=object)
@@ -62,11 +68,11 @@ def _unusual(column: Column, held: "pd.Series[Any]") -> Iterator[tuple[str, Any]
     known = column.values[np.isfinite(column.values)]
     largest = float(np.abs(known).max()) if len(known) else 1.0
     yield "an empty cell", np.full(len(held), np.nan)
-    yield "1,000 times the largest", np.full(len(held), 1000 * (largest or 1.0))
+    yield "1,000 times the largest", stored(np.full(len(held), 1000 * (largest or 1.0)), held)
     if known.min(initial=0) >= 0:
-        yield "a negative number", np.full(len(held), -(largest or 1.0))
+        yield "a negative number", stored(np.full(len(held), -(largest or 1.0)), held)
     if known.min(initial=1) > 0:
-        yield "zero", np.zeros(len(held))
+        yield "zero", stored(np.zeros(len(held)), held)
 
 
 def _asked(

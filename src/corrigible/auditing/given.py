@@ -10,9 +10,9 @@ from numpy.typing import NDArray
 from pandas.api.types import is_object_dtype
 
 from corrigible.auditing.causes import checked_causes
-from corrigible.auditing.columns import Column
+from corrigible.auditing.columns import Column, column_of
 from corrigible.auditing.outcomes import as_classes
-from corrigible.data.frames import as_frame
+from corrigible.data.frames import as_frame, form_of
 from corrigible.errors import DataError, RecipeError, unknown
 
 LEAST_ROWS = 20
@@ -66,7 +66,7 @@ def given(
         _exposure(exposure, len(frame)),
         _columns("forbidden", forbidden, (*names, *attributes.columns)),
         checked_causes(causes, tuple(dict.fromkeys((*names, *attributes.columns)))) if causes else {},
-        dict(directions or {}),
+        _directions(directions, names),
         to_given,
     )
 
@@ -83,7 +83,7 @@ def _frame(X: Any) -> tuple[pd.DataFrame, Callable[[pd.DataFrame], Any]]:
     frame = as_frame(X)
     if frame.columns.duplicated().any() or not all(isinstance(name, str) for name in frame.columns):
         raise DataError("the columns of X have no names of their own; expected different names in words")
-    return _enough(frame), lambda rows: rows
+    return _enough(frame), form_of(X)
 
 
 def _enough(frame: pd.DataFrame) -> pd.DataFrame:
@@ -151,10 +151,22 @@ def _require_same(name: str, attribute: "pd.Series[Any]", frame: pd.DataFrame) -
 def _exposure(exposure: Any, num_rows: int) -> NDArray[np.float64] | None:
     if exposure is None:
         return None
-    found = _one_per_row("exposure", exposure, num_rows).to_numpy(np.float64).copy()
-    if not bool((found > 0).all()):
-        raise DataError(f"exposure of row {int((~(found > 0)).argmax())} is not above 0; expected numbers above 0")
-    return found
+    held = column_of(_one_per_row("exposure", exposure, num_rows), "exposure")
+    if not held.is_number:
+        raise DataError(f"exposure holds text or truth values, such as {held.levels[0]!r}; expected numbers above 0")
+    if not bool((held.values > 0).all()):
+        row = int((~(held.values > 0)).argmax())
+        raise DataError(f"exposure of row {row} is not above 0 and finite; expected such numbers")
+    return held.values
+
+
+def _directions(directions: Any, names: tuple[str, ...]) -> dict[str, int]:
+    if directions is None:
+        return {}
+    if not isinstance(directions, Mapping):
+        raise RecipeError(f"directions is {directions!r}; expected {{column: 1}} (never falls) or {{column: -1}}")
+    _columns("directions", tuple(directions), names)
+    return dict(directions)
 
 
 def _columns(what: str, names: Any, known: tuple[str, ...]) -> tuple[str, ...]:
@@ -162,6 +174,6 @@ def _columns(what: str, names: Any, known: tuple[str, ...]) -> tuple[str, ...]:
     if listed is None:
         raise RecipeError(f"{what} is {names!r}; expected names of columns")
     for name in listed:
-        if name not in known:
-            raise RecipeError(f"{what}: {unknown('column', str(name), known)}")
+        if not isinstance(name, str) or name not in known:
+            raise RecipeError(f"{what}: {unknown('column', str(name), dict.fromkeys(known))}")
     return listed

@@ -6,16 +6,18 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
+from pandas.api.types import is_integer_dtype
 
 from corrigible.auditing.columns import Column, Numbers, column_of
 from corrigible.auditing.reliance import distance, shown
+from corrigible.auditing.stored import in_words, stored
 from corrigible.auditing.subject import Subject
 from corrigible.errors import DataError, RecipeError, unknown
 
 MOST_ROWS = 500
 """Drawn rows on which inputs are moved."""
 STEP = 0.01
-"""Of the range that holds all but the least and the largest hundredth of the rows."""
+"""Of the range that holds all but the least and the largest hundredth of the rows; of whole numbers a whole step."""
 FEW_VALUES = 50
 """A number of at most as many values moves to the neighbouring one."""
 MOST_OF_GAPS = 3
@@ -116,7 +118,7 @@ def _breach(name: str, direction: int, subject: Subject, frame: pd.DataFrame, se
     some, found = frame.iloc[rows], []
     for value in places:
         given = some.copy()
-        given[name] = np.full(len(some), value, dtype=_dtype(frame[name], value))
+        given[name] = stored(np.full(len(some), value), some[name])
         found.append(subject.checked(given)[:, 0])
     predicted = np.column_stack(found)
     # The largest fall from any value to any later one.
@@ -128,7 +130,7 @@ def _breach(name: str, direction: int, subject: Subject, frame: pd.DataFrame, se
     rounding = ROUNDING * max(float(np.abs(predicted).max()), 1e-12)
     is_broken = worst > rounding
     largest = float(worst[row]) if is_broken.any() else 0.0
-    ends = (f"{places[start]:.4g}", f"{places[end]:.4g}")
+    ends = [in_words(value) for value in stored(places[[start, end]], frame[name].iloc[:2])]
     share, place = float(is_broken.mean()), int(rows[row])
     overall = float((direction * (predicted[:, 0] - predicted[:, -1]) > rounding).mean())
     return Breach(name, direction, share, largest, place, *ends, len(some), len(places), overall)
@@ -153,7 +155,7 @@ def _jump(
         # A prediction near 0 would make any change of it look large.
         moved = moved / np.maximum(np.abs(scores[:, 0]), floor / 10)
     row = int(moved.argmax())
-    before, now = (_word(of[name].iloc[row]) for of in (some, given))
+    before, now = (in_words(of[name].iloc[row]) for of in (some, given))
     predicted = shown(scores, after, row)
     return Jump(name, float(moved[row]), float(moved.mean()), int(rows[row]), before, now, *predicted)
 
@@ -171,10 +173,9 @@ def _steps(column: Column, held: "pd.Series[Any]", scores: Numbers, rows: Any) -
         if len(known) <= FEW_VALUES:
             new = _next(values, known, direction)
         else:
-            new = np.clip(values + direction * STEP * span, known[0], known[-1])
-        new = np.where(np.isnan(values), np.nan, new)
-        is_whole = np.isfinite(new).all() and bool((new == np.round(new)).all())
-        yield new.astype(held.dtype) if is_whole and isinstance(held.dtype, np.dtype) else new
+            step = max(1.0, round(STEP * span)) if is_integer_dtype(held.dtype) else STEP * span
+            new = np.clip(values + direction * step, known[0], known[-1])
+        yield stored(np.where(np.isnan(values), np.nan, new), held.iloc[rows])
 
 
 def _span(values: Numbers) -> float:
@@ -214,11 +215,3 @@ def _typed(values: "pd.Series[Any]", held: "pd.Series[Any]") -> Any:
     if isinstance(held.dtype, pd.CategoricalDtype):
         return pd.Series(pd.Categorical(values, dtype=held.dtype), index=values.index)
     return values.astype(held.dtype) if held.dtype.kind == "b" else values
-
-
-def _dtype(held: "pd.Series[Any]", value: float) -> Any:
-    return held.dtype if isinstance(held.dtype, np.dtype) and value == round(value) else np.float64
-
-
-def _word(value: Any) -> str:
-    return f"{value:.4g}" if isinstance(value, float | np.floating) else str(value)

@@ -1,8 +1,11 @@
-"""Data frames of other libraries as pandas frames."""
+"""Data frames of other libraries as pandas frames, and back."""
 
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from typing import Any
 
 import pandas as pd
+from pandas.api.types import is_numeric_dtype
 
 from corrigible.errors import DataError
 
@@ -40,3 +43,47 @@ def _as_series(column: Any) -> "pd.Series[Any]":
             return pd.Series(column.to_numpy())
         return pd.Series(pd.array(column.to_list(), dtype=dtype))
     return pd.Series(column.to_list(), dtype=object)
+
+
+@dataclass(frozen=True)
+class FrameForm:
+    """The library of a user's frame, and the types of its columns."""
+
+    library: str = ""
+    """As narwhals calls it; empty for pandas."""
+    types: Mapping[str, Any] = field(default_factory=dict)
+
+    def __call__(self, frame: Any) -> Any:
+        """The pandas frame in this form: columns that were no numbers get their type again, numbers stay as they are.
+
+        Without a library whatever is given comes back.
+        """
+        if not self.library:
+            return frame
+        import narwhals.stable.v1 as nw
+
+        columns = {name: _cells(frame[name]) for name in frame.columns}
+        found = nw.from_dict(columns, backend=self.library)
+        typed = [
+            nw.col(name).cast(kind)
+            for name, kind in self.types.items()
+            if name in columns and (not kind.is_numeric() or bool(frame[name].isna().all()))
+        ]
+        return found.with_columns(typed).to_native()
+
+
+def form_of(given: Any) -> FrameForm:
+    """The form of a frame, in which others may be asked for."""
+    if isinstance(given, pd.DataFrame):
+        return FrameForm()
+    import narwhals.stable.v1 as nw
+
+    frame = nw.from_native(given, eager_only=True)
+    return FrameForm(str(frame.implementation), dict(frame.schema))
+
+
+def _cells(column: "pd.Series[Any]") -> Any:
+    """The cells with None for empty ones."""
+    if is_numeric_dtype(column.dtype) and not column.isna().any():
+        return column.to_numpy()
+    return column.astype(object).where(column.notna(), None).tolist()

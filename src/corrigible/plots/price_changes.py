@@ -39,7 +39,7 @@ def price_changes(found: PriceChanges, *, title: str = "Who pays more, who pays 
     axes.axhline(0, color=FAINT, linewidth=1.0, zorder=0.5)
     handles = []
     for place, group in enumerate(shown):
-        cells = [cell for cell in found.cells if cell.group == group.group]
+        cells = [cell for cell in found.cells if cell.key == group.key]
         handles.append(_draw(axes, cells, place, len(shown)))
     axes.set_xticks(range(1, 11))
     label_axes(axes, x="tenth of the old price, from low to high", y="change of the mean price in %")

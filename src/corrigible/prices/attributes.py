@@ -1,6 +1,6 @@
 """The attributes of a portfolio: the values that they take together, their shares, and rows that hold such values."""
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Hashable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -73,7 +73,7 @@ class Attributes:
         return found
 
 
-def attributes_of(X: Any, attributes: Any, exposure: NDArray[np.float64], values: Mapping[Any, Any]) -> Attributes:
+def attributes_of(X: Any, attributes: Any, exposure: NDArray[np.float64], values: Any) -> Attributes:
     """The attributes of these rows, with the shares of the combinations that occur.
 
     Args:
@@ -86,10 +86,9 @@ def attributes_of(X: Any, attributes: Any, exposure: NDArray[np.float64], values
     is_frame = hasattr(X, "columns")
     rows = as_frame(X) if is_frame else X
     columns = tuple(rows.columns) if is_frame else tuple(range(rows.shape[1]))
-    names = tuple(attributes) if isinstance(attributes, list | tuple) else (attributes,)
-    if not names or len(set(names)) < len(names) or any(name not in columns for name in names):
-        known = ", ".join(map(str, columns[:30]))
-        raise DataError(f"attributes is {attributes!r}; expected columns of X, each once: {known}")
+    names = _names(attributes, columns)
+    if not isinstance(values, Mapping):
+        raise DataError(f"values is {values!r}; expected {{attribute: its values}}")
     if odd := [name for name in values if name not in names]:
         raise DataError(f"values names {odd[0]!r}; expected attributes: {', '.join(map(str, names))}")
     held = {name: rows[name] if is_frame else pd.Series(_column(rows, name)) for name in names}
@@ -100,6 +99,21 @@ def attributes_of(X: Any, attributes: Any, exposure: NDArray[np.float64], values
     shares = (sums / sums.sum()).reset_index()
     _require_several(shares, names)
     return Attributes(names, columns, {n: c.dtype for n, c in shown.items()}, shares, num_unknown, is_frame)
+
+
+def _names(attributes: Any, columns: Sequence[Any]) -> tuple[Any, ...]:
+    several = isinstance(attributes, list | tuple | pd.Index) or getattr(attributes, "ndim", 0) == 1
+    names = tuple(attributes) if several else (attributes,)
+    # Compared, not looked up: what is given may be no key.
+    places = [[place for place, column in enumerate(columns) if _is(name, column)] for name in names]
+    if not names or not all(places) or len({place[0] for place in places}) < len(names):
+        known = ", ".join(map(str, columns[:30]))
+        raise DataError(f"attributes is {attributes!r}; expected columns of X as a list, each once: {known}")
+    return tuple(columns[place[0]] for place in places)
+
+
+def _is(name: Any, column: Any) -> bool:
+    return isinstance(name, Hashable) and not isinstance(name, np.ndarray) and bool(name == column)
 
 
 def _empty(rows: NDArray[Any], columns: Sequence[Any]) -> NDArray[Any]:

@@ -1,7 +1,7 @@
 """Wüthrich 2020, Bias regularization in neural network models for general insurance pricing, section 3: balance.
 
-A portfolio is in balance if its prices sum to what they must pay for. Positive prices are multiplied by one factor,
-other amounts shifted by one amount, and the logits of each class shifted so that its mean probability is met.
+A portfolio is in balance if its prices sum to what they must pay for. Prices of at least 0 are multiplied by one
+factor, other amounts shifted by one amount, and the logits of each class shifted so that its mean probability is met.
 """
 
 from dataclasses import dataclass
@@ -10,7 +10,9 @@ from typing import Literal
 import numpy as np
 from numpy.typing import NDArray
 
-STEPS, CLOSE = 200, 1e-12
+from corrigible.errors import DataError
+
+STEPS, CLOSE, REACHED = 200, 1e-12, 1e-6
 
 
 @dataclass(frozen=True)
@@ -38,12 +40,18 @@ def balance_to(prices: NDArray[np.float64], aims: NDArray[np.float64], weight: N
     Args:
         prices, aims: (row,), or probabilities of classes, (row, class).
         weight: of each row.
+
+    Raises:
+        DataError: prices that are all 0, or probabilities, that no such change brings into balance.
     """
     if prices.ndim == 2:
         return Balance("logits", _logit_shift(prices, np.average(aims, axis=0, weights=weight), weight))
     now, aim = np.average(prices, weights=weight), np.average(aims, weights=weight)
-    if bool((prices > 0).all()) and aim > 0:
-        return Balance("factor", np.asarray(aim / now))
+    if bool((prices >= 0).all()) and aim >= 0:
+        if not now > 0 < aim and now != aim:
+            told = "expected y of more than 0, and a model that prices some rows above 0"
+            raise DataError(f"no factor brings prices of mean {now:.4g} to a mean of {aim:.4g}; {told}")
+        return Balance("factor", np.asarray(aim / now if now else 1.0))
     return Balance("shift", np.asarray(aim - now))
 
 
@@ -59,6 +67,11 @@ def _logit_shift(
         shift = shift + step - step[0]
         if np.abs(step).max() < CLOSE:
             break
+    now = np.average(_with_logits(probs, shift), axis=0, weights=weight)
+    if (far := np.abs(now - aim)).max() > REACHED:
+        k = int(far.argmax())
+        told = "expected rows of every class in y, or no y, and probabilities above 0"
+        raise DataError(f"class {k} cannot be balanced: its mean probability is {now[k]:.4g}, not {aim[k]:.4g}; {told}")
     return shift
 
 

@@ -5,7 +5,6 @@ the attribute from x. The discrimination-free price h(x) = Σ_d μ(x, d) P(d) av
 do not depend on x, so that nothing is inferred. Its mean may still differ between groups, as their risks x may.
 """
 
-from collections.abc import Mapping
 from dataclasses import dataclass
 from types import MappingProxyType
 from typing import Any
@@ -36,7 +35,7 @@ def discrimination_free_price(
     attributes: Any,
     exposure: Any = None,
     y: Any = None,
-    values: Mapping[Any, Any] = MappingProxyType({}),
+    values: Any = MappingProxyType({}),
 ) -> "DiscriminationFreePrice":
     """The discrimination-free price of a fitted model: a model whose predictions are averages over the attributes.
 
@@ -63,7 +62,7 @@ def discrimination_free_price(
     """
     if isinstance(model, nn.Module) and not isinstance(X, TensorData):
         raise DataError(f"X is a {type(X).__name__}; for a network expected TensorData(x, y, task=…), its encoded rows")
-    estimate = best_estimate(model, task_of(X) if isinstance(X, TensorData) else None)
+    estimate = best_estimate(model, X, task_of(X) if isinstance(X, TensorData) else None)
     rows = portfolio_rows(X)
     weight = exposure_of(exposure, len(rows))
     found = attributes_of(rows, attributes, weight, values)
@@ -155,7 +154,10 @@ def _observed(y: Any, own: NDArray[np.float64], classes: Any, weight: NDArray[np
     if own.ndim == 1:
         return numbers_of("y", y, len(own)) / weight
     known = np.arange(own.shape[1]) if classes is None else np.asarray(classes)
-    found: NDArray[np.float64] = (np.asarray(y)[:, None] == known).astype(np.float64)
+    labels = np.asarray(y)
+    if labels.shape != (len(own),):
+        raise DataError(f"y has shape {labels.shape}; expected one class for each of the {len(own):,} rows")
+    found: NDArray[np.float64] = (labels[:, None] == known).astype(np.float64)
     if found.shape != own.shape or not bool(found.any(axis=1).all()):
         raise DataError(f"y holds other classes than the model, {', '.join(map(str, known))}; give one of each row")
     return found

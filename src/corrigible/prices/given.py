@@ -18,8 +18,19 @@ class Groups(NamedTuple):
     """The group of each row."""
 
     place: NDArray[np.int64]
-    """Its number among the names."""
-    names: tuple[str, ...]
+    """Its number among the keys."""
+    keys: tuple[tuple[str, ...], ...]
+    """The value of each attribute; two groups may differ and read alike."""
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        """Each group in words."""
+        return tuple(map(in_words, self.keys))
+
+
+def in_words(key: tuple[str, ...]) -> str:
+    """The values that a group has together."""
+    return ", ".join(key)
 
 
 def groups_of(given: Any, num_rows: int) -> Groups:
@@ -34,14 +45,17 @@ def groups_of(given: Any, num_rows: int) -> Groups:
     if getattr(given, "ndim", 1) == 2 or hasattr(given, "columns"):
         frame = as_frame(given) if hasattr(given, "columns") else pd.DataFrame(np.asarray(_as_array(given)))
         parts = [groups_of(frame[name], num_rows) for name in frame.columns]
-        words = [np.array(part.names, dtype=object)[part.place] for part in parts]
-        return groups_of([", ".join(map(str, row)) for row in zip(*words, strict=True)], num_rows)
+        if not parts:
+            raise DataError("groups has no columns; expected one attribute or more")
+        held, place = np.unique(np.stack([part.place for part in parts], axis=1), axis=0, return_inverse=True)
+        keys = tuple(tuple(p.keys[k][0] for p, k in zip(parts, row, strict=True)) for row in held)
+        return Groups(place.reshape(-1).astype(np.int64), keys)
     found = np.asarray(_as_array(given))
     if found.shape != (num_rows,):
         raise DataError(f"groups has shape {found.shape}; expected one group for each of the {num_rows:,} rows")
     cells = as_words(cells_of(pd.Series(found, name="groups").infer_objects()))
     names = names_with_missing("groups", cells)
-    return Groups(places_among("groups", cells, names).astype(np.int64), names)
+    return Groups(places_among("groups", cells, names).astype(np.int64), tuple((name,) for name in names))
 
 
 def numbers_of(

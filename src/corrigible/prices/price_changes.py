@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from numbers import Real
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -11,13 +12,13 @@ from corrigible.arguments import whole_number
 from corrigible.errors import DataError
 from corrigible.figures import number, percent
 from corrigible.html_table import table_html
-from corrigible.prices.given import exposure_of, groups_of, numbers_of
+from corrigible.prices.given import exposure_of, groups_of, in_words, numbers_of
 from corrigible.prices.printed import printed_table
 from corrigible.prices.resampled_sums import Interval, Sums, resampled_sums
 
 TENTHS = 10
 ROUNDING = 1e-9
-"""The share of a sum below which its change is 0."""
+"""The share of a price, or of a sum, below which a difference is 0."""
 EXPOSURE, OLD, NEW, MORE, LESS, ROWS = range(6)
 
 
@@ -38,6 +39,8 @@ class PriceChange(NamedTuple):
     more: Interval
     """The share of the exposure that pays clearly more."""
     less: Interval
+    key: tuple[str, ...] = ()
+    """The value of each attribute, by which groups that read alike are told apart; empty for all groups."""
 
     @property
     def part(self) -> str:
@@ -81,7 +84,7 @@ def price_changes(
     groups: Any,
     *,
     exposure: Any = None,
-    more_than: float = 0.1,
+    more_than: Any = 0.1,
     num_resamples: Any = 1000,
     seed: Any = 0,
 ) -> PriceChanges:
@@ -99,25 +102,30 @@ def price_changes(
         DataError: prices that are not above 0, or another number of rows.
         RecipeError: ``num_resamples`` or ``seed`` is no such number.
     """
-    if not more_than >= 0:
-        raise DataError(f"more_than is {more_than!r}; expected a share of at least 0, such as 0.1")
+    _require_share(more_than)
     before = numbers_of("old", old, least=0.0, is_open=True)
     now = numbers_of("new", new, len(before), least=0.0, is_open=True)
     found, weight = groups_of(groups, len(before)), exposure_of(exposure, len(before))
     ratio = now / before - 1
-    beyond = [weight * (ratio > more_than), weight * (ratio < -more_than)]
+    beyond = [weight * (ratio > more_than + ROUNDING), weight * (ratio < -more_than - ROUNDING)]
     numbers = np.stack([weight, weight * before, weight * now, *beyond, np.ones(len(weight))], axis=1)
     tenth = _tenths(before, weight)
     how = {"num_resamples": num_resamples, "seed": whole_number("seed", seed)}
     sums = resampled_sums(numbers, found.place * TENTHS + tenth, TENTHS * len(found.names), **how)
-    places = {name: range(TENTHS * k, TENTHS * (k + 1)) for k, name in enumerate(found.names)}
+    places = [(key, range(TENTHS * k, TENTHS * (k + 1))) for k, key in enumerate(found.keys)]
     return PriceChanges(
         total=_change(sums, range(len(sums.found))),
-        by_group=tuple(_change(sums, cells, name) for name, cells in places.items()),
-        by_tenth=_present(_change(sums, range(k, len(sums.found), TENTHS), "", k + 1) for k in range(TENTHS)),
-        cells=_present(_change(sums, [p], name, k + 1) for name, ps in places.items() for k, p in enumerate(ps)),
+        by_group=tuple(_change(sums, cells, key) for key, cells in places),
+        by_tenth=_present(_change(sums, range(k, len(sums.found), TENTHS), (), k + 1) for k in range(TENTHS)),
+        cells=_present(_change(sums, [p], key, k + 1) for key, ps in places for k, p in enumerate(ps)),
         more_than=more_than,
     )
+
+
+def _require_share(more_than: Any) -> None:
+    is_number = isinstance(more_than, Real) and not isinstance(more_than, bool)
+    if not (is_number and 0 <= more_than < np.inf):
+        raise DataError(f"more_than is {more_than!r}; expected a share of at least 0, such as 0.1")
 
 
 def _tenths(prices: NDArray[np.float64], weight: NDArray[np.float64]) -> NDArray[np.int64]:
@@ -129,11 +137,11 @@ def _tenths(prices: NDArray[np.float64], weight: NDArray[np.float64]) -> NDArray
     return found
 
 
-def _change(sums: Sums, parts: Sequence[int], group: str = "", tenth: int = 0) -> PriceChange:
+def _change(sums: Sums, parts: Sequence[int], key: tuple[str, ...] = (), tenth: int = 0) -> PriceChange:
     of = sums.over(list(parts))
     exposure, old, new, *_, rows = of.found
     return PriceChange(
-        group,
+        in_words(key),
         tenth,
         int(rows),
         float(exposure),
@@ -142,6 +150,7 @@ def _change(sums: Sums, parts: Sequence[int], group: str = "", tenth: int = 0) -
         change=of.ratio(lambda found: found[..., NEW] / found[..., OLD] - 1),
         more=of.ratio(lambda found: found[..., MORE] / found[..., EXPOSURE]),
         less=of.ratio(lambda found: found[..., LESS] / found[..., EXPOSURE]),
+        key=key,
     )
 
 

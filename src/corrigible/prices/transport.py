@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from corrigible.errors import DataError
 from corrigible.figures import percent
 from corrigible.prices.balance import Balance, balance_to
-from corrigible.prices.given import Groups, exposure_of, groups_of, numbers_of
+from corrigible.prices.given import Groups, exposure_of, groups_of, in_words, numbers_of
 
 
 def transported_prices(prices: Any, groups: Any, *, exposure: Any = None) -> "TransportedPrices":
@@ -38,7 +38,7 @@ def transported_prices(prices: Any, groups: Any, *, exposure: Any = None) -> "Tr
     shares = np.bincount(found.place, weights=weight) / weight.sum()
     raw = _moved(values, found, tables, shares)
     balance = balance_to(raw, values, weight)
-    return TransportedPrices(balance(raw), found.names, shares, tables, balance)
+    return TransportedPrices(balance(raw), found.keys, shares, tables, balance)
 
 
 @dataclass(frozen=True, repr=False)
@@ -47,7 +47,8 @@ class TransportedPrices:
 
     prices: NDArray[np.float64]
     """Of the rows that were given."""
-    names: tuple[str, ...]
+    keys: tuple[tuple[str, ...], ...]
+    """The groups, each by the value of each attribute."""
     shares: NDArray[np.float64]
     """Of each group in the exposure."""
     tables: list[tuple[NDArray[np.float64], NDArray[np.float64]]]
@@ -58,17 +59,27 @@ class TransportedPrices:
         """The moved prices of other rows, whose groups are needed.
 
         Raises:
-            DataError: a group that was not there.
+            DataError: a group that was not there, or a price outside those of its group, which has no rank.
         """
         values = numbers_of("prices", prices)
         found = groups_of(groups, len(values))
-        if odd := [name for name in found.names if name not in self.names]:
-            raise DataError(f"group {odd[0]!r} was not there before; expected one of {', '.join(self.names)}")
-        place = np.array([self.names.index(name) for name in found.names])[found.place]
-        return self.balance(_moved(values, Groups(place, self.names), self.tables, self.shares))
+        names = tuple(map(in_words, self.keys))
+        if odd := [key for key in found.keys if key not in self.keys]:
+            raise DataError(f"group {in_words(odd[0])!r} was not there before; expected one of {', '.join(names)}")
+        place = np.array([self.keys.index(key) for key in found.keys])[found.place]
+        least, most = (np.array([known[end] for _, known in self.tables])[place] for end in (0, -1))
+        if (outside := (values < least) | (values > most)).any():
+            row = int(outside.argmax())
+            raise DataError(
+                f"price {values[row]:.6g} of row {row} has no rank in group {names[place[row]]!r}, whose prices went "
+                f"from {least[row]:.6g} to {most[row]:.6g}; expected prices between them: clip them, or move all anew"
+            )
+        return self.balance(_moved(values, Groups(place, self.keys), self.tables, self.shares))
 
     def __repr__(self) -> str:
-        shown = ", ".join(f"{name} {percent(share)}" for name, share in zip(self.names, self.shares, strict=True))
+        shown = ", ".join(
+            f"{in_words(key)} {percent(share)}" for key, share in zip(self.keys, self.shares, strict=True)
+        )
         return f"prices of one distribution for all groups ({shown}); {self.balance}; needs the group of each row"
 
 
