@@ -27,6 +27,8 @@ def function_named(name: str, what: str) -> Callable[..., Any]:
         NamedFunctionError: the module failed while it was imported.
     """
     module_name, _, function_name = name.partition(":")
+    if not module_name or not function_name:
+        raise RecipeError(f"{what} is {name!r}; expected module:function, such as pricing:price")
     try:
         with _naming(f"{what} {name!r}: module {module_name!r}"):
             function = getattr(importlib.import_module(module_name), function_name)

@@ -4,7 +4,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from corrigible import audit
+from corrigible import audit, price_changes
 from corrigible.errors import CorrigibleError
 
 X = pd.DataFrame({"age": np.arange(40.0), "town": ["b", "k"] * 20})
@@ -43,3 +43,11 @@ def test_a_function_gets_the_frame_of_the_users_library(library):
     found = audit(asked, given, X.age, forbidden="town", directions={"age": 1}, num_resamples=0)
     assert found.reliance[0].largest == 0
     assert not [one for one in found.erratic if one.answer == "an error"]
+
+
+def test_what_is_printed_steers_no_terminal_and_has_no_empty_brackets():
+    rows = X.rename(columns={"age": "\x1b[31mage"})
+    printed = str(audit(lambda x: x.iloc[:, 0], rows, rows.iloc[:, 0], directions={"\x1b[31mage": 1}, num_resamples=0))
+    assert "\x1b" not in printed and "\\x1b[31mage" in printed and "()" not in printed
+    changes = price_changes([1, 2], [2, 1], ["\x1b[31mf", "m"], num_resamples=0)
+    assert "\x1b" not in repr(changes) and "\\x1b[31mf" in repr(changes)

@@ -28,7 +28,7 @@ from corrigible.auditing.telling import Told
 from corrigible.folders import write_atomically
 from corrigible.html_table import table_html
 from corrigible.pages.audited import AuditedPart, AuditedTable, AuditPage, HeadingRow, render_audited
-from corrigible.printable import plural
+from corrigible.printable import plural, printable
 from corrigible.types import Measurements
 
 
@@ -100,7 +100,7 @@ class Audit:
         return render_audited(AuditPage(title, about, tuple(map(_part, parts)), rows))
 
     def __str__(self) -> str:
-        return "\n".join([self.about, *(line for part in self.sections for line in lines_of(part))])
+        return printable("\n".join([self.about, *(line for part in self.sections for line in lines_of(part))]))
 
     def __repr__(self) -> str:
         return str(self)

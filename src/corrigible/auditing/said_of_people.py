@@ -37,7 +37,7 @@ GAPS = {
 def quality_section(measured: Measurements) -> Section:
     """How good the model is on all rows."""
     found = [m for m in measured if m.value is not None]
-    findings = [Finding(f"{spoken(m.metric)}: {number(m.value or 0.0)} ({_ends(m.low, m.high)})") for m in found]
+    findings = [Finding(f"{spoken(m.metric)}: {_with_ends(number(m.value or 0.0), m.low, m.high)}") for m in found]
     findings += [Finding(f"{spoken(m.metric)}: {m.note or 'not measured'}") for m in measured if m.value is None]
     return section("quality", findings)
 
@@ -272,6 +272,12 @@ def _moved(moved: Moved, names: Sequence[str], span: float, *, of_classes: bool)
         f"{largest} (row {names[moved.row]}, {moved.before} → {moved.after})",
         is_concern=moved.mean > MOVES * span,
     )
+
+
+def _with_ends(value: str, low: float | None, high: float | None) -> str:
+    """The value with its interval, where resamples gave one."""
+    ends = _ends(low, high)
+    return f"{value} ({ends})" if ends else value
 
 
 def _ends(low: float | None, high: float | None) -> str:

@@ -70,6 +70,8 @@ def audit(
     if both := sorted(set(rising) & set(falling)):
         raise RecipeError(f"{both[0]!r} is given for --rising and for --falling; expected one of them")
     stated = {"forbidden": tuple(forbidden), "directions": {**dict.fromkeys(rising, 1), **dict.fromkeys(falling, -1)}}
+    if not (place.exists() or place.suffix) and (model or target or exposure):
+        raise DataError(f"there is no file {place}; expected a CSV or Parquet file for --model and --target")
     if place.is_dir() or not (place.exists() or place.suffix):
         if model or target or exposure:
             raise RecipeError(
@@ -91,14 +93,7 @@ def _of_file(
     path: Path, model: str, target: str, groups: Sequence[str], exposure: str, stated: Mapping[str, Any], seed: int
 ) -> Audit:
     frame = _read(path)
-    for option, names in {
-        "--target": [target],
-        "--group": groups,
-        "--exposure": [exposure] if exposure else [],
-    }.items():
-        for name in names:
-            if name not in frame.columns:
-                raise RecipeError(f"{option}: {path.name} has no column {name!r}; it has {', '.join(frame.columns)}")
+    _require_columns(path, frame, {"--target": [target], "--exposure": [exposure] * bool(exposure), "--group": groups})
     features = frame.drop(columns=[name for name in (target, exposure) if name])
     return audited(
         function_named(model, "model"),
@@ -111,12 +106,28 @@ def _of_file(
     )
 
 
+def _require_columns(path: Path, frame: pd.DataFrame, named: Mapping[str, Sequence[str]]) -> None:
+    """Each option names columns of the file, and none that another one names."""
+    by: dict[str, str] = {}
+    for option, names in named.items():
+        for name in names:
+            if name not in frame.columns:
+                raise RecipeError(f"{option}: {path.name} has no column {name!r}; it has {', '.join(frame.columns)}")
+            if name in by:
+                raise RecipeError(f"{option}: column {name!r} is that of {by[name]} already; expected another one")
+            by[name] = option
+
+
 def _read(path: Path) -> pd.DataFrame:
     try:
         with opened(path, most=MOST_ROWS) as file:
-            return pd.read_parquet(file) if path.suffix in (".parquet", ".pq") else pd.read_csv(file)
+            found = pd.read_parquet(file) if path.suffix in (".parquet", ".pq") else pd.read_csv(file)
     except (OSError, ValueError, ImportError) as error:
         raise DataError(f"cannot read {path} ({error}); expected a CSV or Parquet file with a header") from error
+    found.columns = found.columns.map(str)
+    if len(found.columns) == 1:
+        raise DataError(f"{path} has one column, {found.columns[0]!r}; expected several, which a CSV divides by commas")
+    return found
 
 
 def _of_study(
