@@ -19,7 +19,7 @@ from corrigible.printable import one_line
 
 NUM_ROWS = 20
 NEW_CATEGORY = "never seen before"
-DATES = {"an empty cell": None, "a date in 1700": "1700-01-01", "a date in 2250": "2250-01-01"}
+DATES = {"an empty cell": "NaT", "a date in 1700": "1700-01-01", "a date in 2250": "2250-01-01"}
 LONGEST = 90
 """Characters of an error that are kept."""
 ANSWERS = ("an error", "NaN", "infinite", "outside the usual range", "within the usual range")

@@ -130,10 +130,10 @@ def _breach(name: str, direction: int, subject: Subject, frame: pd.DataFrame, se
     rounding = ROUNDING * max(float(np.abs(predicted).max()), 1e-12)
     is_broken = worst > rounding
     largest = float(worst[row]) if is_broken.any() else 0.0
-    ends = [in_words(value) for value in stored(places[[start, end]], frame[name].iloc[:2])]
+    before, after = map(in_words, stored(places[[start, end]], frame[name].iloc[:2]))
     share, place = float(is_broken.mean()), int(rows[row])
     overall = float((direction * (predicted[:, 0] - predicted[:, -1]) > rounding).mean())
-    return Breach(name, direction, share, largest, place, *ends, len(some), len(places), overall)
+    return Breach(name, direction, share, largest, place, before, after, len(some), len(places), overall)
 
 
 def _places(known: Numbers) -> Numbers:

@@ -49,8 +49,8 @@ def _as_series(column: Any) -> "pd.Series[Any]":
 class FrameForm:
     """The library of a user's frame, and the types of its columns."""
 
-    library: str = ""
-    """As narwhals calls it; empty for pandas."""
+    library: Any = None
+    """As narwhals calls it; None for pandas."""
     types: Mapping[str, Any] = field(default_factory=dict)
 
     def __call__(self, frame: Any) -> Any:
@@ -58,7 +58,7 @@ class FrameForm:
 
         Without a library whatever is given comes back.
         """
-        if not self.library:
+        if self.library is None:
             return frame
         import narwhals.stable.v1 as nw
 
@@ -79,7 +79,7 @@ def form_of(given: Any) -> FrameForm:
     import narwhals.stable.v1 as nw
 
     frame = nw.from_native(given, eager_only=True)
-    return FrameForm(str(frame.implementation), dict(frame.schema))
+    return FrameForm(frame.implementation, dict(frame.schema))
 
 
 def _cells(column: "pd.Series[Any]") -> Any:
