@@ -32,8 +32,9 @@ from corrigible import TabularClassifier
 from corrigible.data.dataset import TensorData, task_of
 from corrigible.models.predictive import all_outputs
 from corrigible.protocols.baselines.adversarial_debiasing import adversarial_debiasing
-from corrigible.protocols.fairness.enforcing import LEAST_EPOCHS, Lesson, gap_term, reach, usual
+from corrigible.protocols.fairness.enforcing import gap_term, reach
 from corrigible.protocols.fairness.group_thresholds import RATES, group_thresholds
+from corrigible.protocols.fairness.lesson import LEAST_EPOCHS, Lesson, usual
 from corrigible.protocols.fairness.reweighing import reweighing
 from corrigible.protocols.schedule import Schedule, result_of, run
 

@@ -227,6 +227,17 @@ def test_a_penalty_takes_from_the_recipe_only_what_one_can_hold(penalty: str, se
 
 METHODLESS = 'format = 1\n[data]\nkind = "image"\n[model]\nname = "lenet"\n'
 TRANSPLANT, NOISE = ('[[augment]]\nname = "transplant"\n', '[[augment]]\nname = "input_noise"\ndeviation = 0.5\n')
+
+
+def test_a_penalty_with_a_gap_to_reach_is_read_as_its_page_writes_it() -> None:
+    gap = '\n[[penalty]]\nname = "{}"\nweight = "auto"\ngap = 0.1\n'
+    found = Recipe.parse(IMAGE_RECIPE + gap.format("demographic_parity") + 'sensitive = "sex"\n').penalties
+    assert found is not None
+    assert found["demographic_parity"] == {"weight": "auto", "gap": 0.1, "sensitive": "sex"}
+    with pytest.raises(RecipeError, match="penalty 'gradient_size' closes no gap between groups; leave out gap"):
+        Recipe.parse(IMAGE_RECIPE + gap.format("gradient_size"))
+
+
 PENALTY = '[[penalty]]\nname = "right_reasons"\n'
 
 

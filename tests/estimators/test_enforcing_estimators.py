@@ -91,8 +91,16 @@ def test_prices_still_sum_to_the_labels():
 def test_what_cannot_be_enforced_is_refused(fitted):
     x, y, beside = people(600)
     alone = TabularClassifier(**SMALL).fit(x, y)
-    with pytest.raises(DataError, match="enforce needs groups; give sensitive_features to fit"):
+    with pytest.raises(
+        DataError, match="enforce needs groups in the rows of fit: give sensitive_features to fit, too$"
+    ):
         alone.enforce()
+    with pytest.raises(DataError, match="to fit, too; those given here are of the rows that judge"):
+        alone.enforce(X=x, y=y, sensitive_features=beside)
+    with pytest.raises(DataError, match="X and y came without sensitive_features; give those of these rows too"):
+        fitted.enforce(X=x, y=y)
+    named = TabularClassifier(**SMALL).fit(x, y, sensitive_features=beside["sex"])
+    assert named.enforce(gap=1.0, sensitive="sex").enforced_.sensitive == "sex"
     corrected = fitted.correct([Feedback("luck", scope="dataset")], epochs=1, progress=False)
     with pytest.raises(RecipeError, match="is corrected, and training on may undo it; do both: correct"):
         corrected.enforce(gap=0.1)

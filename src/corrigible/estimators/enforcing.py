@@ -4,12 +4,15 @@ import copy
 from functools import partial
 from typing import Any, TypeVar
 
+from corrigible.data.dataset import TensorData
 from corrigible.errors import DataError, RecipeError
 from corrigible.estimators.balance import balance
 from corrigible.estimators.learning import loss_for
 from corrigible.estimators.verbs import TableVerbs
 from corrigible.protocols.fairness.enforcing import enforce
 
+SLOW = 2e-3
+"""The largest learning rate: a network that is fitted already learns its rows by heart at larger ones."""
 Estimator = TypeVar("Estimator", bound="EnforcingVerbs")
 
 
@@ -48,12 +51,11 @@ class EnforcingVerbs(TableVerbs):
         """
         rows = self._rows_of_fit("enforce it on").data
         self._require_untouched(penalty, gap)
-        if rows.group is None and sensitive is None:
-            raise DataError("enforce needs groups; give sensitive_features to fit, or name one of its columns")
+        _require_attribute(rows, sensitive, is_given=sensitive_features is not None, is_judged=X is not None)
         judged = None if X is None else self._measured(X, y, sensitive_features, exposure)
         own = {
             "seed": self._fitted.seed,
-            "learning_rate": self.learning_rate,
+            "learning_rate": min(self.learning_rate, SLOW),
             "loss": loss_for(rows),
             "device": self.device,
             "validation": judged,
@@ -72,3 +74,12 @@ class EnforcingVerbs(TableVerbs):
             raise RecipeError(f"this estimator is corrected, and training on may undo it; do both: correct(…, {how})")
         if hasattr(self, "limited_"):
             raise RecipeError(f"the influence of {self.limited_.what} is limited already; enforce first, then limit")
+
+
+def _require_attribute(rows: TensorData, sensitive: str | None, *, is_given: bool, is_judged: bool) -> None:
+    """Raises DataError where the rows of `fit`, or those that are to judge, lack the attribute."""
+    if rows.group is None and (sensitive is None or sensitive not in rows.extra):
+        beside = "; those given here are of the rows that judge" if is_given else ""
+        raise DataError(f"enforce needs groups in the rows of fit: give sensitive_features to fit, too{beside}")
+    if is_judged and not is_given:
+        raise DataError("X and y came without sensitive_features; give those of these rows too")

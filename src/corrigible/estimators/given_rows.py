@@ -243,8 +243,8 @@ def _sensitive(given: Any, num_rows: int) -> tuple[NDArray[np.int64] | None, tup
     attributes = [attribute_of(name, found) for name, found in cells.items()]
     values = {attribute.name: attribute_values(attribute, cells[attribute.name]) for attribute in attributes}
     group, names = intersections(attributes, values)
-    is_one = len(attributes) == 1 and group is not None and not hasattr(given, "columns")
-    return None if group is None else group.numpy(), names, {} if is_one else values
+    is_nameless = group is not None and not hasattr(given, "columns") and getattr(given, "name", None) is None
+    return None if group is None else group.numpy(), names, {} if is_nameless else values
 
 
 def _checked(X: Any, estimator: BaseEstimator, *, least_rows: int) -> NDArray[Any]:

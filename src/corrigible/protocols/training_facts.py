@@ -151,7 +151,7 @@ def require_writable(name: str, settings: Mapping[str, Any], *, what: str = "pen
     parameters = inspect.signature(method_named(name, FAMILIES[what], what)).parameters
     takes = {p.name: p.annotation for p in parameters.values() if p.kind is p.KEYWORD_ONLY}
     arrays = {setting for setting, kind in takes.items() if setting in PROVIDERS or Tensor in get_args(kind)}
-    for setting in settings.keys() - {"weight"}:
+    for setting in settings.keys() - ({"weight", "gap"} if what == "penalty" else {"weight"}):
         if setting in arrays & PROVIDERS.keys():
             raise RecipeError(f"{what} {name!r}: {setting} is taken from the training data; leave it out")
         if setting in arrays:

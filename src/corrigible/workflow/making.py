@@ -45,12 +45,22 @@ def training_feedback(study: Study) -> tuple[list[Feedback], int]:
     with study.feedback() as store:
         revision = store.revision
         said = said_about((feedback for _, feedback in store.at_revision(revision)), "train")
+    if not said and _only_closes_a_gap(study.recipe):
+        raise FeedbackError(
+            f"no feedback in {study.folder}, and the recipe's penalty closes a gap alone: give feedback to correct too, "
+            "or use `enforce` in Python; a number as weight closes it in training, written [[train.penalty]]"
+        )
     if not said:
         raise FeedbackError(
             f"no feedback in {study.folder}; expected at least one marked region: "
             f"`corrigible feedback add {study.folder} …`, then correct"
         )
     return said, revision
+
+
+def _only_closes_a_gap(recipe: Recipe) -> bool:
+    terms = terms_of(recipe.penalties or {}, may_be_auto=True)
+    return bool(terms) and not recipe.augment and all(term.declaration.gap is not None for term in terms)
 
 
 def load_model(run: Run, recipe: Recipe | None = None) -> nn.Module:

@@ -10,9 +10,14 @@ from torch import nn
 
 import corrigible
 from corrigible.data.dataset import TensorData
-from corrigible.errors import DataError, RecipeError
+from corrigible.errors import DataError, RecipeError, SealError
+from corrigible.group_gaps import GroupSettings
 from corrigible.models.predictive import all_outputs
 from corrigible.protocols.fairness.enforcing import gap_term, reach
+from corrigible.protocols.fairness.judged_groups import judged_groups
+from corrigible.protocols.fairness.lesson import usual
+from corrigible.protocols.fairness.ruined import quality_of_guess
+from corrigible.protocols.schedule import Schedule
 
 EPOCHS = {"epochs": 4, "batch_size": 64, "learning_rate": 0.01, "progress": False}
 
@@ -102,6 +107,7 @@ def test_a_gap_that_is_there_already_changes_nothing(classes):
     model, data = classes
     found = corrigible.enforce(model, data, gap=0.9, **EPOCHS)
     assert found.enforced.weight == 0
+    assert found.enforced.line.endswith("it is there already, nothing was trained for it")
     assert all(torch.equal(a, b) for a, b in zip(found.parameters(), model.parameters(), strict=True))
 
 
@@ -130,6 +136,11 @@ def test_small_groups_are_named_and_too_few_refused(classes):
     [
         ("gradient_size", {}, "penalty 'gradient_size' closes no gap between groups"),
         ("demographic_parity", {"gap": 0.0}, r'has weight "auto" and gap 0.0; expected a gap above 0'),
+        (
+            "demographic_parity",
+            {"gap": 10.0},
+            r"has gap 10, and rates differ by at most 1; expected .* write gap = 0.1",
+        ),
         ("demographic_parity", {"sharp": 1.0}, "sharp"),
         ("parity", {}, "parity"),
     ],
@@ -155,3 +166,35 @@ def test_a_last_run_that_decides_alike_about_all_is_not_kept(classes):
 
     found, search, _ = reach(model, data, replace(term, gap=gap_of(blind, data) + 0.01), teach, validation=None, seed=0)
     assert search.has_reached and found is blind
+
+
+def test_a_copy_that_decides_alike_about_all_is_no_success(classes, caplog, tmp_path):
+    model, data = classes
+
+    def decide_alike(taught):
+        with torch.no_grad():
+            taught[-1].weight.zero_()
+            taught[-1].bias.copy_(torch.tensor([0.0, 1.0]))
+
+    with caplog.at_level(logging.WARNING, "corrigible"):
+        found = corrigible.enforce(model, data, gap=0.1, finish=decide_alike, **{**EPOCHS, "epochs": 1})
+    assert found.enforced.has_reached
+    assert "the copy predicts no better than a constant guess (accuracy 0." in found.enforced.line
+    assert found.enforced.line in [record.message for record in caplog.records]
+    with pytest.raises(SealError, match="cannot seal it: the copy predicts no better"):
+        corrigible.seal(found, tmp_path / "sealed")
+    assert corrigible.seal(found, tmp_path / "sealed", anyway=True)
+
+
+def test_a_constant_guess_is_the_commonest_class_or_the_mean():
+    data = rows_of(200)
+    judged = judged_groups(network(2), data, GroupSettings())
+    assert quality_of_guess(judged) == pytest.approx(max(data.y.double().mean(), 1 - data.y.double().mean()))
+    counts = rows_of(200, task="counts")
+    judged = judged_groups(network(1), counts, GroupSettings())
+    others = [replace(judged, outputs=torch.full((200, 1), at, dtype=torch.float64)).quality for at in (-1.0, 0.0)]
+    assert quality_of_guess(judged) == pytest.approx(0.0, abs=1e-3) and quality_of_guess(judged) > max(others)
+
+
+def test_few_rows_are_not_passed_until_they_are_known_by_heart():
+    assert [usual(Schedule(), rows, epochs=None).epochs for rows in (300, 4000, 10**5)] == [20, 10, 8]

@@ -11,12 +11,16 @@ def falling(weight: float) -> GapTrial:
 
 
 @pytest.mark.parametrize("start", [0.03, 1.0, 200.0])
-def test_the_smallest_weight_of_the_grid_that_reaches_the_gap_is_chosen(start):
+def test_the_gap_is_reached_and_hardly_more(start):
     found = search_weight(falling, start=start, asked=0.05)
-    weights = [on_fine_grid(start, place) for place in range(-40, 41)]
-    assert found.has_reached
-    assert found.chosen.weight == min(weight for weight in weights if falling(weight).gap <= 0.05)
-    assert len(found.trials) <= 9
+    assert found.has_reached and 0.9 * 0.05 <= found.chosen.gap <= 0.05
+    assert found.chosen.weight == min(trial.weight for trial in found.trials if trial.gap <= 0.05)
+    assert len(found.trials) <= 10
+
+
+def test_without_a_gap_near_the_one_asked_for_the_smallest_weight_of_the_grid_is_chosen():
+    found = search_weight(lambda w: GapTrial(w, 0.0 if w >= 5.1 else 0.2, w), start=1.0, asked=0.05)
+    assert found.chosen.weight == min(w for w in (on_fine_grid(1.0, place) for place in range(20)) if w >= 5.1)
 
 
 def test_what_no_weight_reaches_is_said_with_the_nearest():

@@ -206,6 +206,8 @@ def _say_enforced(model: nn.Module, corrected: nn.Module, rows: JudgedRows, abou
     if about is not None:
         found = enforced_record(model, corrected, rows.validation or rows.dataset, about, seed)
         corrected.enforced = found  # type: ignore[assignment]
+        if found.ruin:
+            log.warning(found.line)
 
 
 def _looked_back(

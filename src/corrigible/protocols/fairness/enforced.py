@@ -41,6 +41,8 @@ class Enforced:
     note: str
     """Which groups were not judged."""
     seconds: float
+    ruin: str = ""
+    """Why the copy is not worth having, though its gap is small; "" where it still predicts."""
 
     def __str__(self) -> str:
         lines = [f"  {name}: {before} → {after}, change {change}" for name, before, after, change in self._rows]
@@ -58,6 +60,10 @@ class Enforced:
         """What was asked and reached, in one line."""
         of = f" of {self.sensitive}" if self.sensitive else ""
         found = f"{self.penalty}{of}: asked for a gap of {number(self.asked)}, reached {number(self.reached)}"
+        if self.has_reached and not self.weight:
+            return f"{found}: it is there already, nothing was trained for it"
+        if self.ruin:
+            found = f"{found}, but {self.ruin}"
         if not self.has_reached:
             found = f"{found}: no weight of {len(self.trials)} reaches it; ask for more, or give more rows"
         rose = [row[0] for row in self._rows if row[3].endswith(ROSE)]

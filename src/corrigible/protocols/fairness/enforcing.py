@@ -9,7 +9,7 @@ import logging
 import math
 import time
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Any, NamedTuple, TypeVar
 
 import torch
@@ -21,14 +21,13 @@ from corrigible.data.dataset import as_dataset, labelled, require_different, tas
 from corrigible.data.protocol import Dataset, columns_of
 from corrigible.data.trained_columns import remember_columns
 from corrigible.errors import RecipeError, TrainingDivergedError
-from corrigible.group_gaps import Gap, GroupSettings, mean_square
+from corrigible.group_gaps import LOSS, Gap, GroupSettings, mean_square
 from corrigible.losses import LossChoice
 from corrigible.models.devices import device_named
 from corrigible.models.modes import device_of
 from corrigible.models.networks import copied, trainable_network
 from corrigible.objective import Term, terms_of
 from corrigible.progress import begun, shown
-from corrigible.protocols.careful import careful_step
 from corrigible.protocols.fairness.enforced import Enforced, compared_groups
 from corrigible.protocols.fairness.judged_groups import (
     KINDS,
@@ -37,15 +36,16 @@ from corrigible.protocols.fairness.judged_groups import (
     judged_groups,
     require_groups,
 )
+from corrigible.protocols.fairness.lesson import LEAST_EPOCHS, Lesson
+from corrigible.protocols.fairness.ruined import ruined
 from corrigible.protocols.fairness.weight_for_gap import GapSearch, GapTrial, search_weight
-from corrigible.protocols.schedule import Schedule, require_fit, run
+from corrigible.protocols.schedule import Schedule, require_fit
 
 log = logging.getLogger(__name__)
 Network = TypeVar("Network", bound=nn.Module)
 
-SIZES, LEAST_STEPS, LEAST_EPOCHS = (256, 2048), 160, 8
-"""The smallest and the largest batch, which else holds a sixteenth of the rows: rates of groups need many rows. And the
-least steps and epochs of a run."""
+LESS_QUALITY = 0.03
+"""By how much the last run may predict worse than the trials with its weight."""
 FIRST_COST = 0.02
 """What the gap of the model as it is costs with the first weight, in the unit of the label loss."""
 
@@ -100,8 +100,8 @@ def enforce(
         validation: rows to judge by, with the attribute; None for each half of ``data`` by the model that learned from
             the other half.
         loss: the label loss, as `correct` takes it.
-        epochs, batch_size: None for at least 8 epochs and 160 steps, with a sixteenth of the rows per step, from 256
-            to 2,048.
+        epochs, batch_size: None for 8 epochs, on few rows up to 20 for 160 steps, with a sixteenth of the rows per
+            step, from 256 to 2,048.
         device, progress: as `correct` takes them.
         finish: changes each trained model in place before it is judged, such as a shift to the sum of the labels.
         settings: of the penalty, such as ``sharpness``.
@@ -130,31 +130,9 @@ def enforce(
         enforced = enforced_record(given, found, dataset if judged is None else judged, about, number)
     remember_columns(found, columns_of(dataset))
     found = found.to(device_of(given))
-    log.log(logging.INFO if enforced.has_reached else logging.WARNING, enforced.line)
+    log.log(logging.INFO if enforced.has_reached and not enforced.ruin else logging.WARNING, enforced.line)
     found.enforced = enforced  # type: ignore[assignment]
     return found  # type: ignore[return-value]
-
-
-class Lesson(NamedTuple):
-    """How a copy of the model is trained on with a weight of the penalty."""
-
-    start: nn.Module
-    dataset: Dataset
-    term: Term
-    schedule: Schedule
-    epochs: int | None
-    seed: int
-    finish: Callable[[nn.Module], None] | None = None
-
-    def taught(self, weight: float, rows: Int[Tensor, " row"] | None) -> nn.Module:
-        """A trained copy."""
-        taught, terms = copied(self.start), [replace(self.term, weight=weight)]
-        schedule = usual(self.schedule, len(self.dataset) if rows is None else len(rows), epochs=self.epochs)
-        for _ in run(taught, self.dataset, schedule, penalties=terms, rows=rows, step=careful_step, seed=self.seed):
-            pass
-        if self.finish is not None:
-            self.finish(taught)
-        return taught
 
 
 def gap_term(penalties: Mapping[Any, Any]) -> Term:
@@ -167,13 +145,6 @@ def gap_term(penalties: Mapping[Any, Any]) -> Term:
     if term.gap is None:
         raise RecipeError(f"penalty {term.name!r} closes no gap between groups; expected one of {', '.join(KINDS)}")
     return term
-
-
-def usual(schedule: Schedule, num_rows: int, *, epochs: int | None) -> Schedule:
-    """The schedule with large batches, and enough steps."""
-    size = schedule.batch_size or min(max(num_rows // 16, SIZES[0]), SIZES[1])
-    enough = max(LEAST_EPOCHS, math.ceil(LEAST_STEPS / math.ceil(num_rows / size)))
-    return replace(schedule, batch_size=size, epochs=enough if epochs is None else epochs)
 
 
 def reach(
@@ -199,9 +170,10 @@ def reach(
         except TrainingDivergedError:
             return GapTrial(weight, math.inf, math.inf)
         judged = _judged(taught[weight], folds, how)
-        return GapTrial(weight, judged.gap(kind), judged.loss)
+        return GapTrial(weight, judged.gap(kind), judged.loss, judged.quality)
 
-    unchanged = GapTrial(0.0, before.gap(kind), before.loss)
+    unchanged = GapTrial(0.0, before.gap(kind), before.loss, before.quality)
+    _require_possible(term, before)
     if unchanged.gap <= term.gap:
         return copied(model), GapSearch(term.gap, (unchanged,)), note
     search = search_weight(tried, start=first_weight(before, kind, how), asked=term.gap)
@@ -224,11 +196,22 @@ def _last(
     A gap is closed also by deciding alike about all, into which a run with a large weight may fall, and its trials not.
     """
     last = teach(chosen.weight, None)
-    if judged_groups(last, dataset, how).loss <= chosen.loss + FIRST_COST / 2:
+    judged = judged_groups(last, dataset, how)
+    is_worse = judged.loss > chosen.loss + FIRST_COST / 2
+    if not is_worse and (chosen.quality is None or judged.quality >= chosen.quality - LESS_QUALITY):
         return last
-    log.info("trained on all rows, the loss is far above that of the trials; the better of these is kept")
+    log.info("trained on all rows, it predicts far worse than the trials; the better of these is kept")
     losses = [judged_groups(of, dataset, how, index=fold.index).loss for of, fold in zip(halves, folds, strict=True)]
     return halves[losses.index(min(losses))]
+
+
+def _require_possible(term: Term, judged: JudgedGroups) -> None:
+    """Raises RecipeError for a gap of rates above 1."""
+    if judged.task.name == "classes" and term.declaration.gap is not LOSS and (term.gap or 0) > 1:
+        raise RecipeError(
+            f"penalty {term.name!r} has gap {term.gap:g}, and rates differ by at most 1; expected a gap above 0 and at "
+            "most 1: for 10 % write gap = 0.1"
+        )
 
 
 def settings_of_groups(term: Term) -> GroupSettings:
@@ -255,7 +238,8 @@ class About(NamedTuple):
 def enforced_record(before: nn.Module, after: nn.Module, rows: Dataset, about: About, seed: int) -> Enforced:
     """What was reached, measured on these rows."""
     how, search = settings_of_groups(about.term), about.search
-    was, now, change = compared_groups(*(judged_groups(of, rows, how) for of in (before, after)), seed=seed)
+    judged = [judged_groups(of, rows, how) for of in (before, after)]
+    was, now, change = compared_groups(*judged, seed=seed)
     return Enforced(
         penalty=about.term.name,
         sensitive=how.sensitive or "",
@@ -268,6 +252,7 @@ def enforced_record(before: nn.Module, after: nn.Module, rows: Dataset, about: A
         after=now,
         change=change,
         note=about.note,
+        ruin=ruined(judged[0], judged[1], search.chosen.quality) if search.chosen.weight else "",
         seconds=about.seconds,
     )
 

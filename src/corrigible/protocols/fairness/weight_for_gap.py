@@ -1,17 +1,20 @@
 """Choose the weight of a penalty so that a gap between groups is reached at the least loss.
 
-Weights lie on a grid of factors of the square root of 2. From the first one the search goes up by factors of 4 until
+Weights lie on a grid of factors of the fourth root of 2. From the first one the search goes up by factors of 4 until
 the gap is reached, or down while it is, and then halves the way between the largest weight that does not reach it and
-the smallest that does. A penalty looks at soft decisions, so that a very large weight may overshoot; then the search
-goes on around the smallest gap. Of all weights that reach the gap, the one with the least loss is chosen.
+the smallest that does, until the gap there is little below the one asked for. A penalty looks at soft decisions, so
+that a very large weight may overshoot; then the search goes on around the smallest gap. Of all weights that reach the
+gap, the one with the least loss is chosen.
 """
 
 import math
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
-STRIDE, MOST_STRIDES = 4, 6
+STRIDE, MOST_STRIDES = 8, 6
 """Places of the grid between the first weights, and how many of these are tried in a direction."""
+NEAR = 0.9
+"""A gap of at least this share of the one asked for, and not above it, needs no smaller weight."""
 
 
 @dataclass(frozen=True)
@@ -21,6 +24,7 @@ class GapTrial:
     weight: float
     gap: float
     loss: float
+    quality: float | None = None
 
 
 @dataclass(frozen=True)
@@ -45,7 +49,7 @@ class GapSearch:
 
 def on_fine_grid(start: float, place: int) -> float:
     """The weight at a place of the grid, rounded to three significant digits."""
-    return float(f"{start * 2 ** (place / 2):.2e}")
+    return float(f"{start * 2 ** (place / 4):.2e}")
 
 
 def search_weight(tried: Callable[[float], GapTrial], *, start: float, asked: float) -> GapSearch:
@@ -76,7 +80,7 @@ def _places(found: dict[int, GapTrial], asked: float) -> Iterator[int]:
         yield end
     if not any(map(reaches, found)):
         best = min(found, key=lambda place: found[place].gap)
-        for place in (best - 2, best + 2):
+        for place in (best - STRIDE // 2, best + STRIDE // 2):
             if place not in found:
                 yield place
     yield from _halved(found, asked)
@@ -93,6 +97,6 @@ def _halved(found: dict[int, GapTrial], asked: float) -> Iterator[int]:
         reaching = [place for place, trial in found.items() if trial.gap <= asked]
         high = min(reaching, default=None)
         low = max((place for place in found if high is not None and place < high), default=None)
-        if high is None or low is None or high - low < 2:
+        if high is None or low is None or high - low < 2 or found[high].gap >= NEAR * asked:
             return
         yield (high + low) // 2
