@@ -47,7 +47,7 @@ def training_feedback(study: Study) -> tuple[list[Feedback], int]:
         said = said_about((feedback for _, feedback in store.at_revision(revision)), "train")
     if not said and _only_closes_a_gap(study.recipe):
         raise FeedbackError(
-            f"no feedback in {study.folder}, and the recipe's penalty closes a gap alone: give feedback to correct too, "
+            f"no feedback in {study.folder}, and the recipe's penalty closes a gap alone: give feedback, too, "
             "or use `enforce` in Python; a number as weight closes it in training, written [[train.penalty]]"
         )
     if not said:

@@ -139,7 +139,7 @@ def test_small_groups_are_named_and_too_few_refused(classes):
         (
             "demographic_parity",
             {"gap": 10.0},
-            r"has gap 10, and rates differ by at most 1; expected .* write gap = 0.1",
+            r"gap 10, and rates differ by at most 1; expected .* write gap = 0.1",
         ),
         ("demographic_parity", {"sharp": 1.0}, "sharp"),
         ("parity", {}, "parity"),
