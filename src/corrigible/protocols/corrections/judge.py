@@ -149,13 +149,10 @@ def _judged(rows: _Predicted, task: Task) -> Judged:
 
 def _guessed(task: Task, rows: _Predicted) -> Float[Tensor, " row"]:
     """The quality of the best guess without inputs, where labels are not classes."""
-    if task.logits is not None:
-        return torch.full((len(rows.y),), torch.nan, dtype=torch.float64)
     centre, _ = task.start
-    if not centre:
-        return torch.full((len(rows.y),), task.chance, dtype=torch.float64)
-    constant = torch.tensor(centre, dtype=torch.float64).expand(len(rows.y), -1)
-    return task.quality(constant, rows.y, rows.extra).double()
+    if task.logits is not None or not centre:
+        return rows.found.new_full((len(rows.y),), torch.nan if task.logits is not None else task.chance)
+    return task.quality(rows.found.new_tensor(centre).expand(len(rows.y), -1), rows.y, rows.extra).double()
 
 
 def _pull(task: Task, rows: _Predicted, pull: Float[Tensor, " row"]) -> Float[Tensor, " row"]:
