@@ -149,8 +149,7 @@ def _judged(rows: _Predicted, task: Task) -> Judged:
 
 def _guessed(task: Task, rows: _Predicted) -> Float[Tensor, " row"]:
     """The quality of the best guess without inputs, where labels are not classes."""
-    centre, _ = task.start
-    if task.logits is not None or not centre:
+    if task.logits is not None or not (centre := task.start[0]):
         return rows.found.new_full((len(rows.y),), torch.nan if task.logits is not None else task.chance)
     return task.quality(rows.found.new_tensor(centre).expand(len(rows.y), -1), rows.y, rows.extra).double()
 
