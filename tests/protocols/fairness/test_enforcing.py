@@ -79,6 +79,7 @@ def test_without_validation_rows_each_half_judges_the_other(classes):
     assert found.enforced.has_reached
     said = str(found.enforced)
     assert said.startswith("equal_opportunity: asked for a gap of 0.080, reached ")
+    assert "on rows that the trials did not learn from" in said
     assert "accuracy: " in said and "equalized odds gap: " in said
     assert "<b>equal_opportunity" in found.enforced._repr_html_()
 

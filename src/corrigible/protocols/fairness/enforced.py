@@ -62,6 +62,7 @@ class Enforced:
         found = f"{self.penalty}{of}: asked for a gap of {number(self.asked)}, reached {number(self.reached)}"
         if self.has_reached and not self.weight:
             return f"{found}: it is there already, nothing was trained for it"
+        found = f"{found} on rows that the trials did not learn from"
         if self.ruin:
             found = f"{found}, but {self.ruin}"
         if not self.has_reached:
