@@ -47,8 +47,8 @@ def test_a_user_function_is_found_by_module_and_name(own_module):
         ("no_such_module:blur", "cannot import 'no_such_module'.*PYTHONPATH"),
         ("own_methods:blurr", "module 'own_methods' has no 'blurr'"),
         ("own_methods:number", "is a int; expected a function"),
-        (":blur", "has no 'blur'"),
-        ("own_methods:", "has no ''"),
+        (":blur", "is ':blur'; expected module:function"),
+        ("own_methods:", "is 'own_methods:'; expected module:function"),
     ],
 )
 def test_an_unknown_name_is_refused_with_what_to_do(name, message, own_module):

@@ -60,7 +60,7 @@ def calls(folder):
         "TensorData": lambda: corrigible.TensorData(x, y)[0],
         "Verdict": lambda: corrigible.Verdict(**vars(CORRECTED)),
         "audit": lambda: corrigible.audit(
-            lambda rows: rows.a, pd.concat([frame] * 20), [1.0, 3.0] * 20, num_resamples=0
+            lambda rows: rows.a, pd.concat([frame] * 20), [1.0, 3.0, 4.0, 5.0] * 10, num_resamples=0
         ),
         "compare": lambda: corrigible.compare(model, (x, y), [feedback], test=(x, y), methods={}, epochs=1),
         "correct": lambda: corrigible.correct(model, (x, y), [feedback], epochs=1),

@@ -177,7 +177,7 @@ def test_a_constant_changes_nothing_that_is_measured_of_an_attribution(quality, 
 @pytest.mark.parametrize("name", sorted(PENALTIES.keys() - OF_OTHER_NETWORKS))
 def test_a_constant_changes_no_penalty(name):
     case = case_named("one_hot_table")
-    batch = case.batch
+    batch = replace(case.batch, group=torch.arange(len(case.batch.x)) % 2)
     if name in RELEVANCE_PENALTIES:
         batch = replace(batch, irrelevant=torch.zeros_like(batch.irrelevant), relevant=batch.irrelevant)
     found, of_twin = (
