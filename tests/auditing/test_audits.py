@@ -84,6 +84,7 @@ def test_the_page_answers_every_heading_and_loads_nothing(found, tmp_path):
     assert "ICOBS 6B" in html and "Article 15" in html and "prices of renewals" in html
 
 
+@pytest.mark.slow
 def test_pipelines_amounts_and_several_classes(rows):
     X, y = rows
     pipeline = make_pipeline(OneHotEncoder(handle_unknown="ignore"), LogisticRegression()).fit(X[["sex", "hobby"]], y)
@@ -103,6 +104,7 @@ def test_pipelines_amounts_and_several_classes(rows):
     assert several.quality[0].value == 1
 
 
+@pytest.mark.slow
 def test_several_attributes_are_audited_together_too(rows):
     X, y = rows
     attributes = pd.DataFrame({"sex": X.sex, "old": np.where(X.age > 60, "old", "young")})

@@ -68,6 +68,7 @@ def test_rows_to_judge_by_are_given_as_a_frame(fitted):
     assert found.enforced_.before[0].count == 500
 
 
+@pytest.mark.slow
 def test_what_is_enforced_is_saved(fitted, tmp_path):
     x, _, _ = people(600)
     found = fitted.enforce(gap=0.15, sensitive="sex", **QUICK)
@@ -79,6 +80,7 @@ def test_what_is_enforced_is_saved(fitted, tmp_path):
     assert TabularClassifier.load(tmp_path / "sealed").enforced_.asked == 0.15
 
 
+@pytest.mark.slow
 def test_prices_still_sum_to_the_labels():
     x, _, beside = people(600)
     claims = np.random.default_rng(2).poisson(np.exp(0.3 * x["hours"] - 1))

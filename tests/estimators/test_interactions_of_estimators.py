@@ -33,6 +33,7 @@ def test_the_planted_pair_is_found_and_a_network_without_hidden_layers_learns_it
     assert np.array_equal(loaded.predict_proba(X), paired.predict_proba(X))
 
 
+@pytest.mark.slow
 def test_pairs_may_be_named_and_directions_hold_beside_them():
     y = 2 * X.b + X.a * (X.kind == "x")
     model = TabularRegressor(interactions=[("a", "kind")], monotonic_cst={"b": 1}, **SMALL).fit(X, y)

@@ -71,6 +71,7 @@ def test_numbers_never_fall(task, y):
 
 
 @pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceWarning")
+@pytest.mark.slow
 def test_the_chance_of_the_second_class_never_falls_also_when_corrected_and_loaded(tmp_path):
     model = fitted(TabularClassifier, WILD > 0, monotonic_cst=np.array([1, 1, 0]))
     assert never_falls(lambda x: model.predict_proba(x)[:, 1])

@@ -43,6 +43,7 @@ def test_a_student_predicts_what_its_teacher_says_rather_than_the_labels():
     assert np.abs(found.predict_proba(X)[:, 1] - chance(X)).mean() < np.abs(NOISY - chance(X)).mean() / 3
 
 
+@pytest.mark.slow
 def test_rows_without_labels_teach_too():
     forest = make_pipeline(OrdinalEncoder(), RandomForestClassifier(10, min_samples_leaf=20, random_state=0)).fit(X, Y)
     found = student(y=None, teacher=forest)

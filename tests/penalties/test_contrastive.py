@@ -85,6 +85,7 @@ def test_a_margin_of_0_is_refused():
         contrastive(Forward(network(), BATCH), BATCH, margin=0.0)
 
 
+@pytest.mark.slow
 def test_with_layer_sparsity_few_units_are_active_and_classes_use_units_of_their_own():
     generator = torch.Generator().manual_seed(0)
     x = torch.randn(300, 6, generator=generator)

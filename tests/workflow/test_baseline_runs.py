@@ -11,6 +11,7 @@ OF_GROUPS = (
 )
 
 
+@pytest.mark.slow
 def test_each_is_made_measured_and_reported(tmp_path):
     study = table_study(tmp_path, TABLE_RECIPE.replace(RETRAINED, OF_GROUPS))
     corrigible("train", study)

@@ -62,6 +62,7 @@ def of_arrays(tmp_path: Path) -> Path:
     return study
 
 
+@pytest.mark.slow
 def test_every_verb_gives_what_it_gives_for_arrays(of_files: Path, of_arrays: Path) -> None:
     list(workflow.import_feedback(of_files, of_files / "masks"))
     for row in MARKED:

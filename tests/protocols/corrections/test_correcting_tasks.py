@@ -209,12 +209,14 @@ def test_what_does_not_fit_the_task_is_refused() -> None:
         correct(Ensemble([scaled(data), scaled(data)]), data, RULE, epochs=1)
 
 
+@pytest.mark.slow
 def test_an_ensemble_of_networks_of_amounts_is_corrected() -> None:
     data, clean = rows("amounts"), rows("amounts", seed=1, is_clean=True)
     model = Ensemble([trained(data, epochs=8), trained(data, epochs=8)], task=data.task)
     assert mean_quality(correct(model, data, RULE, epochs=8), clean) > 0.7 > mean_quality(model, clean)
 
 
+@pytest.mark.slow
 def test_removing_what_explains_an_amount_costs_more_than_removing_at_random() -> None:
     train, test = rows("amounts", num_rows=600), rows("amounts", num_rows=300, seed=4)
     found = remove_and_retrain(

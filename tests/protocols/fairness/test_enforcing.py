@@ -73,6 +73,7 @@ def test_the_gap_is_reached_on_validation_and_on_other_rows(classes):
     assert all(torch.equal(value, before[name]) for name, value in model.state_dict().items())
 
 
+@pytest.mark.slow
 def test_without_validation_rows_each_half_judges_the_other(classes):
     model, data = classes
     found = corrigible.enforce(model, data, "equal_opportunity", gap=0.08, **EPOCHS)
