@@ -1,5 +1,7 @@
 """Baselines for the worst group, from the recipe to the report."""
 
+import pytest
+
 from corrigible.study import open_study
 from studies import TABLE_RECIPE, corrigible, edit, image_study, refused, table_study
 
