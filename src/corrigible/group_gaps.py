@@ -262,7 +262,7 @@ def _residuals(task: Task, outputs: Tensor, rows: RowsOfGroups) -> tuple[Float[T
 def loss_gaps(
     task: Task, outputs: Float[Tensor, "row output"], rows: RowsOfGroups, how: GroupSettings
 ) -> list[Float[Tensor, "part number"]]:
-    """What each group's mean loss is above the bound, or above that of all rows; 0 for groups below.
+    """The excess of each group's mean loss over the bound, or over the mean loss of all rows; 0 for groups below.
 
     Raises:
         UnsupportedModelError: the attribute is a number.

@@ -44,7 +44,7 @@ def test_reliance_is_the_mean_move_by_another_value(frame):
 
 def test_a_flip_along_known_equations_moves_as_they_say(frame):
     model = asked(lambda x: 1.0 * (x.sex == "m") + 3 * x.income)
-    found = flip("sex", CAUSES, model, frame, list(frame.columns), 0)
+    found = flip("sex", CAUSES, model, frame, inputs=list(frame.columns), seed=0)
     effect = abs(frame.income[frame.sex == "m"].mean() - frame.income[frame.sex == "f"].mean())
     assert found.direct.mean == pytest.approx(1)
     assert found.through.mean == pytest.approx(3 * effect, rel=1e-3)
@@ -72,7 +72,7 @@ def test_flipped_rows_keep_their_noise_and_go_back(frame):
 
 def test_an_attribute_that_the_model_does_not_see_acts_through_what_it_causes(frame):
     model = asked(lambda x: 3 * x.income)
-    found = flip("sex", CAUSES, model, frame, ["income", "job", "age"], 0)
+    found = flip("sex", CAUSES, model, frame, inputs=["income", "job", "age"], seed=0)
     assert found.direct.largest == 0
     assert found.whole.mean == found.through.mean > 5
 

@@ -57,7 +57,7 @@ def rows_of(sex, effect, rng):
 
 
 def flipped(frame, causes):
-    return flip("sex", {"km": causes}, Subject(lambda x: x.km), frame, ["sex", "age", "km"], 0)
+    return flip("sex", {"km": causes}, Subject(lambda x: x.km), frame, inputs=["sex", "age", "km"], seed=0)
 
 
 @pytest.mark.parametrize(("rows", "rare", "causes"), [(30, 15, ["sex"]), (300, 15, ["sex", "age"])])

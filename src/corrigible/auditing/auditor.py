@@ -256,7 +256,7 @@ def _of_flips(examined: _Examined, found: Mapping[str, Any]) -> tuple[dict[str, 
     missing: list[str] = []
     for name in rows.sensitive:
         try:
-            flips.append(flip(name, rows.causes, examined.subject, frame, inputs, examined.seed))
+            flips.append(flip(name, rows.causes, examined.subject, frame, inputs=inputs, seed=examined.seed))
         except DataError as error:  # Too few rows of it; the other parts are measured all the same.
             missing.append(str(error))
     return {"flips": "; ".join(missing)} if missing else {}, {"flips": tuple(flips)}

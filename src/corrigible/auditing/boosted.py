@@ -1,4 +1,4 @@
-"""What many columns together tell of an outcome, learned by gradient boosting and told of other rows."""
+"""Predictions of an outcome from many columns, by gradient boosting, for rows that it did not learn from."""
 
 from collections.abc import Iterable
 from typing import Any
@@ -26,11 +26,12 @@ class Boosted:
     """A boosting for each part of an outcome, which predicts its expectation.
 
     Args:
-        rarest: rows of the smallest group of inputs that must be told apart; None for any.
+        rarest: the number of rows of the smallest group of inputs that the boosting must be able to separate; None for
+            no such group.
     """
 
     def __init__(
-        self, x: Numbers, z: Numbers, is_category: NDArray[np.bool_], seed: int, rarest: int | None = None
+        self, x: Numbers, z: Numbers, is_category: NDArray[np.bool_], seed: int, *, rarest: int | None = None
     ) -> None:
         self._known, self._means = _known(x), z.mean(axis=0)
         self._models = []
@@ -53,7 +54,7 @@ class Chances:
     """
 
     def __init__(
-        self, x: Numbers, y: NDArray[np.int64], is_category: NDArray[np.bool_], seed: int, rarest: int | None = None
+        self, x: Numbers, y: NDArray[np.int64], is_category: NDArray[np.bool_], seed: int, *, rarest: int | None = None
     ) -> None:
         self.classes: NDArray[np.int64]
         self._known = _known(x)

@@ -119,10 +119,10 @@ def causal_model(
         x, is_category = matrix_of(columns[parent] for parent in causes[name])
         known = np.isfinite(column.values)
         if column.is_number:
-            learned[name] = Boosted(x[known], column.values[known][:, None], is_category, seed, rarest)
+            learned[name] = Boosted(x[known], column.values[known][:, None], is_category, seed, rarest=rarest)
             noise[name] = column.values - learned[name].predict(x)[:, 0]
         else:
-            learned[name] = Chances(x[known], column.values[known].astype(np.int64), is_category, seed, rarest)
+            learned[name] = Chances(x[known], column.values[known].astype(np.int64), is_category, seed, rarest=rarest)
             noise[name] = _drawn(learned[name].predict(x), learned[name].classes, column.values, rng)
     return CausalModel(attribute, causes, order, columns, learned, noise)
 

@@ -43,7 +43,7 @@ class Flip:
 
 
 def flip(
-    attribute: str, causes: Causes, subject: Subject, frame: pd.DataFrame, inputs: Sequence[str], seed: int
+    attribute: str, causes: Causes, subject: Subject, frame: pd.DataFrame, *, inputs: Sequence[str], seed: int
 ) -> Flip:
     """How far predictions move; each row gets the value of another row that has another one.
 

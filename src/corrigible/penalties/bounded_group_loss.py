@@ -20,7 +20,7 @@ def bounded_group_loss(
     bound: float | None = None,
     shrinkage: float = SHRINKAGE,
 ) -> Float[Tensor, ""]:
-    """Mean square, over groups, of what the group's mean loss is above the bound.
+    """Mean square, over groups, of the excess of the group's mean loss over the bound.
 
     Args:
         sensitive: the attribute, a tensor in ``batch.extra``; None for ``batch.group``.

@@ -66,7 +66,7 @@ class Enforced:
         if self.ruin:
             found = f"{found}, but {self.ruin}"
         if not self.has_reached:
-            found = f"{found}: no weight of {len(self.trials)} reaches it; ask for more, or give more rows"
+            found = f"{found}: no weight of {len(self.trials)} reaches it; ask for a larger gap, or give more rows"
         rose = [row[0] for row in self._rows if row[3].endswith(ROSE)]
         return f"{found}; other gaps rose: {', '.join(rose)}" if rose else found
 

@@ -113,4 +113,9 @@ def _program(right: Tensor, rates: Tensor, gap: float) -> Float[Tensor, "group t
     for place in range(num_groups):
         sums[place, place * num_thresholds : (place + 1) * num_thresholds] = 1.0
     found = linprog(cost / max(float(right.max()), 1.0), np.array(upper), bounds, sums, np.ones(num_groups))
+    if not found.success:
+        raise DataError(
+            f"no thresholds were found for {num_groups} groups ({found.message}); expected rates that can be brought "
+            "within the gap: allow a larger gap, or join small groups"
+        )
     return torch.from_numpy(found.x[:num_shares].reshape(num_groups, num_thresholds)).clamp_min(0.0)
