@@ -33,6 +33,21 @@ def test_claims_by_weight_and_exposure_sum_up_after_fit_and_after_a_correction()
     assert of_claims(corrected) == pytest.approx(1, abs=1e-4)
 
 
+@pytest.mark.parametrize("removal", ["average", "mean"])
+def test_claims_sum_up_without_the_influence_of_a_column(removal):
+    model = fitted("counts", CLAIMS, exposure=YEARS, sample_weight=WEIGHT)
+    limited = model.limit_influence("age", removal=removal)
+    assert np.ptp(limited.predict(X[X.ward == "a"])) == pytest.approx(0, abs=1e-5)
+    assert of_claims(limited) == pytest.approx(1, abs=1e-4)
+
+
+@pytest.mark.parametrize("share", [0.0, 0.1])
+def test_amounts_sum_up_without_the_influence_of_a_column(share):
+    y = 1e4 + 20 * X.age
+    limited = fitted("amounts", y, sample_weight=WEIGHT).limit_influence("age", share=share)
+    assert (WEIGHT * limited.predict(X)).sum() == pytest.approx((WEIGHT * y).sum(), rel=1e-6)
+
+
 @pytest.mark.parametrize(
     ("task", "y"), [("positive_amounts", np.exp(X.age / 20)), ("amounts", 1e4 + 20 * X.age), ("amounts", X.age - 50)]
 )

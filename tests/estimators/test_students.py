@@ -2,6 +2,7 @@
 
 import warnings
 from dataclasses import replace
+from functools import partial
 
 import numpy as np
 import pandas as pd
@@ -97,6 +98,14 @@ def test_a_regressor_learns_from_boosting():
     boosting = HistGradientBoostingRegressor(categorical_features=["race"], random_state=0).fit(X, y)
     found = student(TabularRegressor, None, teacher=boosting)
     assert np.corrcoef(found.predict(X), boosting.predict(X))[0, 1] > 0.98
+
+
+def test_without_counts_a_teacher_of_means_is_refused_and_its_means_alone_can_be_learned():
+    with pytest.raises(DataError, match="y is None, and of counts a teacher predicts means; give y, or choose task="):
+        TabularRegressor(task="counts").fit(X, teacher=chance)
+    found = student(partial(TabularRegressor, task="positive_amounts"), None, teacher=chance)
+    assert found.predict(X).sum() == pytest.approx(chance(X).sum(), rel=1e-4)
+    assert np.corrcoef(found.predict(X), chance(X))[0, 1] > 0.9
 
 
 def test_teachers_that_do_not_fit_are_refused_in_one_line():

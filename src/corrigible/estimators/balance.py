@@ -12,6 +12,7 @@ from torch import Tensor, nn
 from corrigible.data.dataset import TensorData, task_of
 from corrigible.models.predictive import all_outputs
 from corrigible.models.tabm import TabM
+from corrigible.surgery.limited_inputs import LimitedInputs
 
 
 def balance(network: nn.Module, data: TensorData) -> None:
@@ -19,12 +20,14 @@ def balance(network: nn.Module, data: TensorData) -> None:
 
     Those of a student sum to what its teacher says.
 
-    Weights of rows count, and a mean per unit of exposure is taken times the exposure. A network that is no `TabM`, or
-    of a task without such a sum, is left as it is.
+    Weights of rows count, and a mean per unit of exposure is taken times the exposure. A network that is no `TabM`,
+    with limited inputs or without, or of a task without such a sum, is left as it is.
     """
     task = task_of(data)
-    if not isinstance(network, TabM) or task.name not in ("amounts", "counts", "positive_amounts"):
+    inner = network.network if isinstance(network, LimitedInputs) else network
+    if not isinstance(inner, TabM) or task.name not in ("amounts", "counts", "positive_amounts"):
         return
+    assert isinstance(network, TabM | LimitedInputs)
     outputs = all_outputs(network, data.x, task=task)[:, 0].double()
     y = data.extra.get("teacher", data.y).to(outputs)
     weight = torch.ones_like(y) if data.weight is None else data.weight.to(y)

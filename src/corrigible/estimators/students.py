@@ -26,16 +26,21 @@ SOFTENED = {"temperature": 1.0, "share": 1.0}
 LOSS_OF_STUDENTS: LossChoice = {"name": "member_soft_targets", **SOFTENED}
 
 
-def labels_of(teacher: Any, X: Any, *, of_classes: bool) -> NDArray[Any]:
+def labels_of(teacher: Any, X: Any, task: TaskChoice, *, of_classes: bool) -> NDArray[Any]:
     """The labels of rows without any: what the teacher predicts.
 
     Raises:
-        DataError: there is no teacher.
+        DataError: there is no teacher, or the labels are counts, of which it predicts the mean.
         UnsupportedModelError: a teacher that fails, or whose answers do not fit.
     """
     if teacher is None:
         raise DataError("fit requires y to be passed, but the target y is None; give y, or teacher=… to learn from")
     _require_of_rows(teacher)
+    if name_of_task(task) == "counts":
+        raise DataError(
+            "y is None, and of counts a teacher predicts means; give y, or choose task='positive_amounts' to learn the "
+            "means alone"
+        )
     if hasattr(teacher, "predict"):
         return np.asarray(asked(teacher.predict, X))
     ask = teacher.predict_proba if of_classes and hasattr(teacher, "predict_proba") else teacher

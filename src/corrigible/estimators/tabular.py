@@ -77,7 +77,7 @@ class TabularEstimator(EnforcingVerbs):
 
         Args:
             X: a frame of pandas, Polars or PyArrow, or an array, (row, feature), of numbers, text or truth values.
-            y: the label of each row; with a teacher, None for the labels that it predicts.
+            y: the label of each row; with a teacher, None for the labels that it predicts. Counts must be given.
             teacher: a model to learn the predictions of, instead of the labels: fitted boosting, a pipeline, or any
                 function of X. Of classes it gives probabilities, by ``predict_proba`` or as a function of rows, in the
                 order of ``classes_``; else predictions, per unit of exposure. Corrections then learn from it too.
@@ -99,7 +99,7 @@ class TabularEstimator(EnforcingVerbs):
         """
         frame = frame_of(X, self)
         beside = {"sensitive_features": sensitive_features, "sample_weight": sample_weight, "exposure": exposure}
-        y = labels_of(teacher, X, of_classes="classes" in self.tasks) if y is None else y
+        y = labels_of(teacher, X, self._choice, of_classes="classes" in self.tasks) if y is None else y
         rows = given_rows(frame, self._labels(y, frame), groups=groups, **beside)
         places = np.flatnonzero(rows.weight > 0)
         rows = self._with_numbers(rows.at(places))

@@ -3,6 +3,7 @@
 import copy
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
+from functools import partial
 from typing import Any, TypeVar
 
 import pandas as pd
@@ -11,6 +12,7 @@ from sklearn.utils.validation import check_is_fitted
 from corrigible.data.dataset import TensorData
 from corrigible.data.table import inputs_of
 from corrigible.errors import DataError, FeedbackError, RecipeError
+from corrigible.estimators.balance import balance
 from corrigible.estimators.corrected import FittedRows, corrected_network
 from corrigible.estimators.fitted_table import FittedTable
 from corrigible.estimators.given_rows import given_rows
@@ -173,6 +175,8 @@ class TableVerbs(FittedTable):
     ) -> Estimator:
         """A copy, fitted, on which these columns have no influence, or a bounded one; nothing is trained.
 
+        Predictions of amounts and counts are brought into balance again, as after `fit`.
+
         Its attribute ``limited_``, to be printed, says what the model lost, and what the columns can still do: how well
         other columns, and the predictions alone, tell them.
 
@@ -194,7 +198,7 @@ class TableVerbs(FittedTable):
             found = "removal='expected' computes a limited column from others, which may break monotonic_cst"
             raise RecipeError(f"{found}; choose removal='average', 'mean' or 'baseline'")
         measured = rows if X is None else self._measured(X, y, sensitive_features, exposure)
-        asked = {"seed": self._fitted.seed, "validation": measured, **settings}
+        asked = {"seed": self._fitted.seed, "validation": measured, "finish": partial(balance, data=rows), **settings}
         limited = copy.copy(self)
         limited.network_ = limit_influence(self.network_, rows, inputs=features, **asked)
         limited.limited_ = limited.network_.limited  # type: ignore[assignment]

@@ -65,6 +65,15 @@ class LimitedInputs(nn.Module):
         outputs = found[0] if len(found) == 1 else self.task.combined(self._repeated(found))
         return torch.lerp(self.start, outputs, self.stretch)
 
+    @torch.no_grad()
+    def shift(self, by: Float[Tensor, " output"]) -> None:
+        """Add numbers to the outputs, in place; the network itself must have such a method.
+
+        Where predictions are means of exponentials, each of these is multiplied, and so is their mean.
+        """
+        self.network.shift(by)  # type: ignore[operator]
+        self.start.add_(by.to(self.start))
+
     def _with(self, x: Tensor, values: Float[Tensor, " batch limited"]) -> Float[Tensor, " batch output"]:
         """The outputs with these values in the limited inputs."""
         place = self.is_limited.expand(x.shape)

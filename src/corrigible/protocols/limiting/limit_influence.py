@@ -1,7 +1,7 @@
 """Take away the influence of inputs or units, or bound it, without retraining."""
 
 import time
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from typing import Any, NamedTuple
 
 from jaxtyping import Bool
@@ -39,6 +39,12 @@ class _Wanted(NamedTuple):
     share: float
     schedule: Schedule | None
     seed: int
+    finish: Callable[[nn.Module], None] | None
+
+    def finished(self, limited: nn.Module) -> None:
+        """Change the limited model in place as asked."""
+        if self.finish is not None:
+            self.finish(limited)
 
 
 def limit_influence(
@@ -54,6 +60,7 @@ def limit_influence(
     schedule: Schedule | None = None,
     validation: Any = None,
     seed: Any = 0,
+    finish: Callable[[nn.Module], None] | None = None,
 ) -> nn.Module:
     """A copy of the model on which some inputs, or some units of a layer, have no influence or a bounded one.
 
@@ -76,6 +83,7 @@ def limit_influence(
             by that sum over the sum of the others. Ranks of two classes stay, probabilities become more certain.
         schedule: train the limited model on, such as ``Schedule(epochs=1)``; None for not at all.
         validation: rows on which all is measured; None for those of ``data``, on which a model looks better than it is.
+        finish: changes the limited model in place before it is measured, such as a shift to the sum of the labels.
 
     Raises:
         RecipeError: not either inputs or units, a share outside [0, 1], settings of the other, or a model whose inputs
@@ -91,7 +99,7 @@ def limit_influence(
         # The replacements of new inputs are computed from all others, so that inputs limited before would act again.
         raise RecipeError("inputs of this model are limited already; name all of them together, on the model before")
     require_fit(network, dataset)
-    wanted = _Wanted(dataset, float(share), schedule, seed)
+    wanted = _Wanted(dataset, float(share), schedule, seed, finish)
     if inputs is not None:
         return _of_inputs(network, wanted, rows, region_of(inputs), removal=removal, rescale=rescale)
     assert layer is not None and units is not None
@@ -125,6 +133,7 @@ def _of_inputs(
         _keep(limited, explained, mask, wanted.share)
         if rescale:
             _stretch(limited, network, explained)
+    wanted.finished(limited)
     remember_columns(limited, columns)
     seconds = time.perf_counter() - started
     measured = explained_rows(network, rows, seed, averages=removal == "average")
@@ -190,6 +199,7 @@ def _of_units(network: nn.Module, wanted: _Wanted, rows: Dataset, layer: str, un
     limited = limited_units(network, question, layer=layer, units=units, share=wanted.share)
     if wanted.schedule is not None:
         _train_on(limited, wanted)
+    wanted.finished(limited)
     remember_columns(limited, columns_of(dataset))
     seconds = time.perf_counter() - started
     measured = explained_rows(network, rows, seed)
@@ -200,7 +210,8 @@ def _of_units(network: nn.Module, wanted: _Wanted, rows: Dataset, layer: str, un
         what=f"unit {', '.join(map(str, units))} of layer {layer}",
         how="held at the mean" if wanted.share == 0 else f"bounded to a share of {wanted.share:g}",
         share_before=float(before[units].sum() / before.sum()),
-        share_after=float(after[units].sum() / after.sum()),
+        # Nothing of units that are held passes on; their distance from their mean is a matter of rounding.
+        share_after=0.0 if wanted.share == 0 else float(after[units].sum() / after.sum()),
         before=found.before,
         after=found.after,
         change=found.change,
