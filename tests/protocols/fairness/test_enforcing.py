@@ -13,6 +13,7 @@ from corrigible.data.dataset import TensorData
 from corrigible.errors import DataError, RecipeError, SealError
 from corrigible.group_gaps import GroupSettings
 from corrigible.models.predictive import all_outputs
+from corrigible.protocols.fairness.enforced import compared_groups
 from corrigible.protocols.fairness.enforcing import gap_term, reach
 from corrigible.protocols.fairness.judged_groups import judged_groups
 from corrigible.protocols.fairness.lesson import usual
@@ -119,6 +120,18 @@ def test_what_no_weight_reaches_is_said_in_one_line(classes, caplog):
         found = corrigible.enforce(model, data, gap=0.01, epochs=1, learning_rate=1e-6, progress=False)
     assert not found.enforced.has_reached
     assert any("no weight of" in record.message and "reaches it" in record.message for record in caplog.records)
+
+
+def test_intervals_hold_their_gaps_and_start_at_0_where_groups_are_alike_but_for_chance(classes):
+    model, data = classes
+    many = TensorData(data.x, data.y, torch.randperm(len(data), generator=torch.Generator().manual_seed(0)) % 25)
+    judged = judged_groups(model, many, GroupSettings())
+    was, now, by = compared_groups(judged, judged, seed=0)
+    for measured in [one for one in (*was, *now) if one.value is not None]:
+        assert measured.low <= measured.value <= measured.high
+    parity = next(measured for measured in now if measured.metric == "demographic_parity gap")
+    assert parity.value > 0.2 and parity.low < parity.value - 0.1
+    assert all(change.value is None or change.low == change.value == change.high == 0 for change in by)
 
 
 def test_small_groups_are_named_and_too_few_refused(classes):

@@ -1,7 +1,7 @@
 """What enforcing a gap between groups reached, what it cost, and what the other gaps did."""
 
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import torch
 from markupsafe import Markup
@@ -34,7 +34,7 @@ class Enforced:
     trials: tuple[GapTrial, ...]
     """Each weight that was tried, with its gap and its loss."""
     before: Measurements
-    """Quality, loss and all gaps that the rows can have, by what the model decides."""
+    """Quality, loss and all gaps that the rows can have, by what the model decides; 95 % intervals hold their gaps."""
     after: Measurements
     change: Measurements
     """After minus before, with paired intervals."""
@@ -100,7 +100,8 @@ def compared_groups(before: JudgedGroups, after: JudgedGroups, *, seed: int) -> 
     draws = torch.tensor(drawn, dtype=torch.float64)
     of_both = [(values[0], draws[:, 0]), (values[1], draws[:, 1])]
     of_change = ([now - was for was, now in zip(*values, strict=True)], draws[:, 1] - draws[:, 0])
-    return tuple(_measurements(names, *found, num_rows) for found in (*of_both, of_change))
+    was, now, by = (_measurements(names, *found, num_rows) for found in (*of_both, of_change))
+    return _holding(was), _holding(now), by
 
 
 def _values(judged: JudgedGroups) -> list[float]:
@@ -115,6 +116,22 @@ def _measurements(names: list[str], values: list[float], draws: torch.Tensor, nu
         else Measurement(name, value, end[0], end[1], num_rows)
         for name, value, end in zip(names, values, ends, strict=True)
     )
+
+
+def _holding(found: Measurements) -> Measurements:
+    """With intervals of gaps that hold them: on resamples a gap is larger by chance, as it is on few rows.
+
+    The lower end is as far below as the upper end is above, and not below 0: the basic interval of Davison and Hinkley
+    1997, Bootstrap methods and their application.
+    """
+    return Measurements(_held(one) if one.metric.endswith(" gap") else one for one in found)
+
+
+def _held(gap: Measurement) -> Measurement:
+    if gap.value is None or gap.high is None:
+        return gap
+    high = max(gap.value, gap.high)
+    return replace(gap, low=max(0.0, 2 * gap.value - high), high=high)
 
 
 def _named(found: Measurement) -> str:
