@@ -21,6 +21,7 @@ from corrigible.models.tabular import TableNetwork
 from corrigible.protocols.corrections.verdict import Verdict
 from corrigible.protocols.early_stopping import Watched
 from corrigible.protocols.fairness.enforced import Enforced
+from corrigible.protocols.fairness.group_means import GroupMeans
 from corrigible.protocols.fairness.weight_for_gap import GapTrial
 from corrigible.protocols.limiting.limited import Limited
 from corrigible.strict_json import parse
@@ -118,7 +119,10 @@ def _limited(found: Mapping[str, Any]) -> Limited:
 
 def _enforced(found: Mapping[str, Any]) -> Enforced:
     measured = {name: Measurements(Measurement(**of) for of in found[name]) for name in ("before", "after", "change")}
-    return Enforced(**{**found, **measured, "trials": tuple(GapTrial(**trial) for trial in found["trials"])})
+    trials = tuple(GapTrial(**trial) for trial in found["trials"])
+    return Enforced(
+        **{**found, **measured, "trials": trials, "groups": tuple(GroupMeans(**of) for of in found["groups"])}
+    )
 
 
 def _fitted(found: Mapping[str, Any]) -> Fitted:

@@ -134,6 +134,31 @@ def test_intervals_hold_their_gaps_and_start_at_0_where_groups_are_alike_but_for
     assert all(change.value is None or change.low == change.value == change.high == 0 for change in by)
 
 
+def test_how_often_each_group_is_decided_for_is_told_by_name_before_and_after(classes):
+    model, data = classes
+    named = replace(data, group_names=("f", "m"), class_names=("refused", "granted"))
+    found = corrigible.enforce(model, named, gap=0.1, **EPOCHS).enforced
+    rates = [all_outputs(model, data.x).argmax(dim=1)[data.group == group].double().mean().item() for group in (0, 1)]
+    assert [group.before for group in found.groups] == pytest.approx(rates)
+    after = next(measured for measured in found.after if measured.metric == "demographic_parity gap")
+    assert abs(found.groups[1].after - found.groups[0].after) == pytest.approx(after.value)
+    assert "  decided for granted: f " in str(found) and "(500 rows); m " in str(found)
+    assert "<th>decided for granted</th>" in found._repr_html_()
+
+
+def test_values_of_one_of_several_attributes_keep_their_names(classes):
+    model, data = classes
+    age = (torch.arange(len(data)) // 2 % 3).long()
+    names = ("f, 18-30", "f, 30-60", "f, 60+", "m, 18-30", "m, 30-60", "m, 60+")
+    both = replace(data, group=data.group * 3 + age, group_names=names, extra={"sex": data.group, "age": age})
+    for sensitive, expected in (("sex", ["f", "m"]), ("age", ["18-30", "30-60", "60+"]), (None, list(names))):
+        asked = {"gap": 0.99, "sensitive": sensitive}
+        found = corrigible.enforce(model, both, **asked, **EPOCHS).enforced.groups
+        assert [group.name for group in found] == expected
+    found = corrigible.enforce(model, replace(both, group_names=()), gap=0.99, sensitive="sex", **EPOCHS).enforced
+    assert [group.name for group in found.groups] == ["sex 0", "sex 1"]
+
+
 def test_small_groups_are_named_and_too_few_refused(classes):
     model, data = classes
     group = data.group.clone()

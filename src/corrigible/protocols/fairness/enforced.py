@@ -11,6 +11,7 @@ from corrigible.figures import number
 from corrigible.html_table import table_html
 from corrigible.intervals import percentile_interval, resamples
 from corrigible.printable import plural
+from corrigible.protocols.fairness.group_means import GroupMeans
 from corrigible.protocols.fairness.judged_groups import JudgedGroups, kinds_of
 from corrigible.protocols.fairness.weight_for_gap import GapTrial
 from corrigible.types import Measurement, Measurements
@@ -38,6 +39,8 @@ class Enforced:
     after: Measurements
     change: Measurements
     """After minus before, with paired intervals."""
+    groups: tuple[GroupMeans, ...]
+    """How often each group is decided for, or what it pays; none for several classes, or along a number."""
     note: str
     """Which groups were not judged."""
     seconds: float
@@ -46,14 +49,19 @@ class Enforced:
 
     def __str__(self) -> str:
         lines = [f"  {name}: {before} → {after}, change {change}" for name, before, after, change in self._rows]
-        return "\n".join([self._title, *lines, *([f"  {self.note}"] if self.note else [])])
+        groups = [f"  {self._of_groups}: {'; '.join(map(str, self.groups))}"] if self.groups else []
+        return "\n".join([self._title, *lines, *groups, *([f"  {self.note}"] if self.note else [])])
 
     def __repr__(self) -> str:
         return str(self)
 
     def _repr_html_(self) -> str:
         table = table_html(("", "before", "after", "change (95 % interval)"), self._rows)
-        return Markup("<p><b>{}</b> {}</p>").format(self._title, self.note) + table
+        groups = [
+            (group.name, f"{group.num_rows:,}", number(group.before), number(group.after)) for group in self.groups
+        ]
+        beside = table_html((self._of_groups, "rows", "before", "after"), groups) if groups else ""
+        return Markup("<p><b>{}</b> {}</p>").format(self._title, self.note) + table + beside
 
     @property
     def line(self) -> str:
@@ -69,6 +77,10 @@ class Enforced:
             found = f"{found}: no weight of {len(self.trials)} reaches it; ask for a larger gap, or give more rows"
         rose = [row[0] for row in self._rows if row[3].endswith(ROSE)]
         return f"{found}; other gaps rose: {', '.join(rose)}" if rose else found
+
+    @property
+    def _of_groups(self) -> str:
+        return self.groups[0].what
 
     @property
     def _title(self) -> str:

@@ -29,6 +29,7 @@ from corrigible.models.networks import copied, trainable_network
 from corrigible.objective import Term, terms_of
 from corrigible.progress import begun, shown
 from corrigible.protocols.fairness.enforced import Enforced, compared_groups
+from corrigible.protocols.fairness.group_means import group_means
 from corrigible.protocols.fairness.judged_groups import (
     KINDS,
     JudgedGroups,
@@ -240,6 +241,7 @@ def enforced_record(before: nn.Module, after: nn.Module, rows: Dataset, about: A
     how, search = settings_of_groups(about.term), about.search
     judged = [judged_groups(of, rows, how) for of in (before, after)]
     was, now, change = compared_groups(*judged, seed=seed)
+    groups, classes = (tuple(getattr(rows, f"{of}_names", ())) for of in ("group", "class"))
     return Enforced(
         penalty=about.term.name,
         sensitive=how.sensitive or "",
@@ -251,6 +253,7 @@ def enforced_record(before: nn.Module, after: nn.Module, rows: Dataset, about: A
         before=was,
         after=now,
         change=change,
+        groups=group_means(*judged, names=groups, classes=classes),
         note=about.note,
         ruin=ruined(judged[0], judged[1], search.chosen.quality) if search.chosen.weight else "",
         seconds=about.seconds,
