@@ -15,6 +15,7 @@ from corrigible.protocols.corrections.defaults import MethodChosen
 from corrigible.protocols.corrections.mask_checks import FeedbackDoubted
 from corrigible.protocols.corrections.verdict import Verdict
 from corrigible.protocols.corrections.weight import WeightChoice, WeightTrial
+from corrigible.protocols.fairness.enforced import Enforced
 from corrigible.regions.shifts import Shift
 from corrigible.training import Epoch
 from corrigible.workflow.records import LongRecord
@@ -35,6 +36,8 @@ def told_of_long_work(record: LongRecord) -> Step | Iterator[str]:
             return (f"[yellow]{escape(line)}[/yellow]" for line in wrapped(record.message))
         case Shift():
             return map(escape, wrapped(f"matters more now: {record.region}; {_shift_in_words(record)}"))
+        case Enforced():
+            return (escape(line) for said in str(record).splitlines() for line in wrapped(said.strip()))
         case Verdict():
             return verdict_lines(record)
         case ShardsPlanned():

@@ -18,6 +18,7 @@ from corrigible.protocols.corrections.correction import Progress
 from corrigible.protocols.corrections.defaults import MethodChosen
 from corrigible.protocols.corrections.verdict import Verdict
 from corrigible.protocols.corrections.weight import WeightChoice
+from corrigible.protocols.fairness.enforced import Enforced
 from corrigible.protocols.schedule import Schedule, Validation, accuracy_on, run
 from corrigible.protocols.training_facts import Known, augments_of, changes_of, provided
 from corrigible.recipe import Recipe, build_model, load_data
@@ -134,6 +135,8 @@ def logged(draft: Draft, progress: Generator[Progress, None, Any]) -> Generator[
                 draft.record.setdefault("weights", {})[record.penalty] = record.weight
             if isinstance(record, MethodChosen):
                 draft.record["method_chosen"] = record.message
+            if isinstance(record, Enforced):
+                draft.record["enforced"] = {"said": record.line, "ruin": record.ruin}
             if isinstance(record, Verdict):
                 draft.record["verdict"] = dataclasses.asdict(record)
             yield record

@@ -58,7 +58,7 @@ def seal(folder: Path, *, name: str = "", anyway: bool = False) -> Iterator[Seal
         anyway: also seal a correction whose verdict is failed.
 
     Raises:
-        SealError: a failed correction, or a name that is taken.
+        SealError: a failed correction, a gap that was closed by predicting hardly anything, or a name that is taken.
         StudyError: a model that was not evaluated.
     """
     study = open_study(folder)
@@ -101,6 +101,8 @@ def _require_sound(run: Run, verdict: Mapping[str, Any] | None, anyway: bool) ->
             f"cannot seal {run.name}; on {verdict['where']} rows: {verdict['sentence']} Correct again, with other "
             "feedback or another method (`corrigible compare` tries several), and evaluate; or seal it with --anyway"
         )
+    if (ruin := run.record.get("enforced", {}).get("ruin", "")) and not anyway:
+        raise SealError(f"cannot seal {run.name}: {ruin}; or seal it with --anyway")
 
 
 def verify(folder: Path, *, root: str | None = None) -> Iterator[Verified]:

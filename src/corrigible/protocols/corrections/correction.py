@@ -5,7 +5,7 @@ weights are kept. The same judge gives the verdict at the end.
 """
 
 import logging
-from collections.abc import Generator, Sequence
+from collections.abc import Generator, Iterator, Sequence
 from typing import Any, TypeVar
 
 from torch import nn
@@ -34,6 +34,7 @@ from corrigible.protocols.corrections.reaching import require_reached_marks
 from corrigible.protocols.corrections.usable_feedback import require_marked, usable_marks, warn_if_corrected
 from corrigible.protocols.corrections.verdict import Verdict, verdict
 from corrigible.protocols.corrections.weight import WeightChoice, WeightTrial
+from corrigible.protocols.fairness.enforced import Enforced
 from corrigible.protocols.fairness.enforcing import About, enforced_record
 from corrigible.protocols.schedule import OptimizerFactory, Schedule, StepFactory, Validation, require_fit, run
 from corrigible.protocols.training_facts import AugmentSettings, Known, augments_of, changes_of, provided
@@ -43,7 +44,7 @@ log = logging.getLogger(__name__)
 
 
 Network = TypeVar("Network", bound=nn.Module)
-Progress = Epoch | MethodChosen | WeightTrial | WeightChoice | FeedbackDoubted | Verdict
+Progress = Epoch | MethodChosen | WeightTrial | WeightChoice | FeedbackDoubted | Enforced | Verdict
 
 
 def correct(
@@ -131,6 +132,8 @@ def _said(record: Progress) -> tuple[int, str] | None:
             return logging.INFO if record.weight else logging.WARNING, record.message
         case FeedbackDoubted():
             return logging.WARNING, record.message
+        case Enforced() if record.ruin:
+            return logging.WARNING, record.line
         case Verdict():
             # Without the figures, which the verdict itself shows.
             told = f"{record.lines[0].removesuffix('.')}; print the corrected model's verdict for more"
@@ -177,7 +180,7 @@ def correction(
     terms, about = yield from with_chosen_weights(rows, provided(terms, known), changes, schedule, known)
     taught = {"penalties": terms, "marks": marks if terms else None, "augment": augments_of(changes, known), **watched}
     yield from run(corrected, dataset, schedule, step=careful_step, **taught)
-    _say_enforced(model, corrected, rows, about, seed)
+    yield from _enforced(model, corrected, rows, about, seed)
     yield from _looked_back(model, corrected, rows, judge, seed)
     return corrected
 
@@ -201,13 +204,14 @@ def _warn_where_none_learns(methods: Sequence[ConfiguredMethod]) -> None:
         log.warning(f"nothing of {names} learns from the feedback; name transplant, or a penalty that does, beside it")
 
 
-def _say_enforced(model: nn.Module, corrected: nn.Module, rows: JudgedRows, about: About | None, seed: int) -> None:
-    """What became of the gap that a penalty's weight was chosen to reach, as an attribute of the corrected model."""
+def _enforced(
+    model: nn.Module, corrected: nn.Module, rows: JudgedRows, about: About | None, seed: int
+) -> Iterator[Enforced]:
+    """What became of the gap that a penalty's weight was to reach, also as an attribute of the corrected model."""
     if about is not None:
         found = enforced_record(model, corrected, rows.validation or rows.dataset, about, seed)
         corrected.enforced = found  # type: ignore[assignment]
-        if found.ruin:
-            log.warning(found.line)
+        yield found
 
 
 def _looked_back(
