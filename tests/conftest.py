@@ -16,6 +16,7 @@ from torch.nn.functional import one_hot, relu
 import checking  # noqa: F401 - before the package
 from corrigible.models import lenet, table_mlp, text_bag, text_cnn
 from corrigible.types import Batch, Columns
+from quicker import pytest_collection, pytest_ignore_collect, pytest_itemcollected  # noqa: F401 - hooks
 from studies import finish, image_study
 
 torch.set_num_threads(1)

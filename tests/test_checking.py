@@ -19,6 +19,11 @@ def outside(a: Float[Tensor, " row"], count: int = 1, *, other: Float[Tensor, " 
 
 
 @checked
+def stacked(a: Float[Tensor, "row *rest"], b: Float[Tensor, "row *rest"] | Float[Tensor, "*rest row"]) -> None:
+    pass
+
+
+@checked
 def counted(a: Float[Tensor, " row"]) -> Iterator[int]:
     yield from range(len(a))
 
@@ -50,6 +55,17 @@ def test_types_and_shapes_are_checked():
     assert refused(outside, two, 2, other=torch.ones(1))
     for size in (2, 3):
         assert outside(torch.ones(size), count=size, other=torch.ones(size)).tolist() == [2.0] * size
+
+
+def test_shapes_seen_before_are_compared_with_the_others_of_each_call():
+    for _ in range(2):
+        stacked(torch.ones(2, 3, 4), torch.ones(2, 3, 4))
+        stacked(torch.ones(2, 3, 4), torch.ones(3, 4, 2))
+        stacked(torch.ones(3), torch.ones(3))
+        assert refused(stacked, torch.ones(2, 3, 4), torch.ones(2, 4, 3))
+        assert refused(stacked, torch.ones(2, 3, 4), torch.ones(3, 3, 4))
+        assert refused(stacked, torch.ones(2, 3, 4), torch.ones(2))
+        assert refused(stacked, torch.ones(3), torch.ones(3).int())
 
 
 def test_generators_and_fields_are_checked():

@@ -22,7 +22,6 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     reason = "needs a Chromium and the extra bench"
     for item in items:
         if Path(__file__).parent in Path(item.path).parents:
-            item.add_marker(pytest.mark.browser)
             item.add_marker(pytest.mark.skipif(shutil.which("chromium") is None, reason=reason))
 
 
