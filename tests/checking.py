@@ -5,9 +5,11 @@ the arguments of each call twice, and compiles two checks whenever a function in
 third of what the tests took. Here beartype wraps each function once, sizes of named dimensions are remembered during a
 call where the annotations name any, and functions inside others are left alone: those around them are checked. What
 jaxtyping said of an annotation and a shape is remembered, where it depends on nothing but the sizes of the same names.
+So is what a protocol asks for, which Python 3.11 finds out at every check.
 """
 
 import re
+import typing
 from collections.abc import Callable
 from dataclasses import is_dataclass
 from functools import cache, wraps
@@ -37,8 +39,8 @@ def checked(defined: Any) -> Any:
         return defined
     if defined.__name__ == "__init__" and defined.__module__.startswith("corrigible.estimators"):
         return defined  # Constructors of estimators take anything, as scikit-learn asks; fit refuses.
-    quoted = any(isinstance(annotation, str) for annotation in defined.__annotations__.values())
-    if quoted:
+    quoted = [annotation for annotation in defined.__annotations__.values() if isinstance(annotation, str)]
+    if not all(re.fullmatch(r"\w+( \| None)?", annotation) for annotation in quoted):
         return _jaxtyped(defined, typechecker=beartype)
     if "jaxtyping." not in repr(defined.__annotations__):
         return beartype(defined)
@@ -99,3 +101,6 @@ def _is_remembered(asked: tuple[Any, ...], value: Tensor) -> bool:
 
 _MetaAbstractArray.__instancecheck__ = _accepts
 jaxtyping.jaxtyped = lambda typechecker: checked
+for _name in ("_get_protocol_attrs", "_is_callable_members_only"):
+    if hasattr(typing, _name):
+        setattr(typing, _name, cache(getattr(typing, _name)))

@@ -2,11 +2,13 @@
 
 The collector of garbage would go through all modules and tests again and again. PyTorch's loggers would be given
 pytest's handlers, one by one, before and after each part of each test. And a seed for devices that are not there would
-be kept with the stack of its call. Folders of which no test is to run are not imported.
+be kept with the stack of its call. Folders of which no test is to run are not imported. Files outlive the tests'
+process without waiting for the disk.
 """
 
 import gc
 import logging
+import os
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -36,6 +38,7 @@ def pytest_collection() -> Iterator[None]:
         gc.freeze()
         gc.set_threshold(20_000, 20, 20)
         _prepare_torch()
+        os.fsync = os.fstat  # Which refuses what is not an open file, too.
 
 
 def _prepare_torch() -> None:

@@ -9,8 +9,9 @@ from jaxtyping import Float, TypeCheckError
 from torch import Tensor
 
 from checking import checked
+from corrigible.data.dataset import rows_of
 from corrigible.models.draws import row_normal
-from corrigible.types import Columns
+from corrigible.types import Batch, Columns
 
 
 @checked
@@ -78,3 +79,8 @@ def test_generators_and_fields_are_checked():
 def test_the_package_is_checked():
     assert refused(row_normal, torch.ones(2), (1,), seed=0, name="")
     assert refused(Columns, names=["age"], feature=("age",), one_hot=(False,))
+    rows = {"index": torch.arange(2), "x": torch.ones(2, 3), "y": torch.ones(2)}
+    assert Batch(**rows, columns=None).to("cpu").columns is None
+    assert refused(Batch, **rows, columns="age")
+    assert refused(Batch, **rows, group=torch.arange(3))
+    assert refused(rows_of, 5, torch.arange(2))
