@@ -20,7 +20,7 @@ from typing import Any
 import jaxtyping
 from beartype import beartype
 from jaxtyping._array_types import _MetaAbstractArray
-from jaxtyping._storage import _shape_storage, pop_shape_memo, push_shape_memo
+from jaxtyping._storage import _shape_storage
 from torch import Tensor
 
 _jaxtyped = jaxtyping.jaxtyped
@@ -51,52 +51,66 @@ def checked(defined: Any) -> Any:
 
 def _compiled(function: FunctionType) -> Callable[..., Any]:
     check = beartype(function)
-    names = _jaxtyped("context")
 
     @wraps(check)
     def call(*args: Any, **settings: Any) -> Any:
-        with names:
+        names_of_calls = _names_of_calls()
+        names_of_calls.append(({}, {}, {}, {}))
+        try:
             return check(*args, **settings)
+        finally:
+            names_of_calls.pop()
 
     return call
 
 
+def _names_of_calls() -> list[tuple[dict[str, Any], ...]]:
+    """What jaxtyping knows in this thread: for each call that runs, the sizes of names and of gaps, and more."""
+    try:
+        return _shape_storage.memo_stack
+    except AttributeError:
+        _shape_storage.memo_stack = []
+        return _shape_storage.memo_stack
+
+
 def _accepts(annotation: Any, value: Any) -> bool:
     """Whether the value is what is annotated, with sizes that agree with those of the call so far."""
-    if not isinstance(value, Tensor) or not _is_plain(annotation):
-        return _jaxtypings(annotation, value)
-    asked = (annotation, type(value), value.dtype, value.shape)
-    if asked not in _sizes and not _is_remembered(asked, value):
-        return _jaxtypings(annotation, value)
-    one, several = _sizes[asked]
-    stack = getattr(_shape_storage, "memo_stack", None)
-    if not stack:
+    try:
+        sizes, gaps = _sizes[annotation, type(value), value.dtype, value.shape]
+    except (KeyError, TypeError, AttributeError):
+        return _accepts_new(annotation, value)
+    known = _names_of_calls()
+    if not known:
         return True
-    known_one, known_several = stack[-1][:2]
-    for sizes, known in ((one, known_one), (several, known_several)):
-        for name, size in sizes.items():
-            if known.get(name, size) != size:
-                return _jaxtypings(annotation, value)
-    known_one.update(one)
-    known_several.update(several)
+    known_sizes, known_gaps = known[-1][:2]
+    for name, size in sizes.items():
+        if known_sizes.get(name, size) != size:
+            return _jaxtypings(annotation, value)
+    for name, shape in gaps.items():
+        if known_gaps.get(name, shape) != shape:
+            return _jaxtypings(annotation, value)
+    known_sizes.update(sizes)
+    known_gaps.update(gaps)
     return True
+
+
+def _accepts_new(annotation: Any, value: Any) -> bool:
+    """The same, of a value like which none was accepted before; for tensors the sizes of names are kept."""
+    if isinstance(value, Tensor) and _is_plain(annotation):
+        known = _names_of_calls()
+        known.append(({}, {}, {}, {}))
+        try:
+            if _jaxtypings(annotation, value):
+                _sizes[annotation, type(value), value.dtype, value.shape] = known[-1][:2]
+        finally:
+            known.pop()
+    return _jaxtypings(annotation, value)
 
 
 @cache
 def _is_plain(annotation: Any) -> bool:
     """Whether names, sizes and gaps are all that it holds: no expressions, nothing that is broadcast."""
     return re.fullmatch(r"[\w\s.*]*", annotation.dim_str) is not None
-
-
-def _is_remembered(asked: tuple[Any, ...], value: Tensor) -> bool:
-    one, several, *_ = push_shape_memo({})
-    try:
-        if not _jaxtypings(asked[0], value):
-            return False
-        _sizes[asked] = dict(one), dict(several)
-        return True
-    finally:
-        pop_shape_memo()
 
 
 _MetaAbstractArray.__instancecheck__ = _accepts
