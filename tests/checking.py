@@ -40,7 +40,8 @@ def checked(defined: Any) -> Any:
     if defined.__name__ == "__init__" and defined.__module__.startswith("corrigible.estimators"):
         return defined  # Constructors of estimators take anything, as scikit-learn asks; fit refuses.
     quoted = [annotation for annotation in defined.__annotations__.values() if isinstance(annotation, str)]
-    if not all(re.fullmatch(r"\w+( \| None)?", annotation) for annotation in quoted):
+    are_names = all(re.fullmatch(r"\w+( \| None)?", annotation) for annotation in quoted)
+    if quoted and (not are_names or "TYPE_CHECKING" in defined.__globals__):  # which may name what is not imported
         return _jaxtyped(defined, typechecker=beartype)
     if "jaxtyping." not in repr(defined.__annotations__):
         return beartype(defined)

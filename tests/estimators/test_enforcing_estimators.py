@@ -7,10 +7,16 @@ import torch
 
 from corrigible import Feedback, TabularClassifier, TabularRegressor
 from corrigible.errors import DataError, RecipeError
+from corrigible.protocols.fairness import enforced
 
 pytestmark = pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceWarning")
 SMALL = {"hidden_layer_sizes": (8,), "ensemble": 1, "max_epochs": 4, "learning_rate": 0.01, "random_state": 0}
 QUICK = {"epochs": 4, "batch_size": 64, "progress": False}
+
+
+@pytest.fixture(autouse=True)
+def _few_resamples(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(enforced, "NUM_RESAMPLES", 10)
 
 
 def people(num_rows: int, seed: int = 0) -> tuple[pd.DataFrame, np.ndarray, pd.DataFrame]:

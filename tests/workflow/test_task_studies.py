@@ -2,6 +2,7 @@
 
 import re
 from collections.abc import Callable
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -10,7 +11,7 @@ import pandas as pd
 import pytest
 
 from corrigible.trusted_code import own
-from studies import corrigible, refused
+from studies import Answer, corrigible, refused
 
 RECIPE = """
 format = 1
@@ -44,6 +45,7 @@ num_resamples = 10
 """
 SIZES = {"train": 160, "validation": 60, "test": 60}
 Table = dict[str, Any]
+Done = Callable[[str], tuple[Path, dict[str, Answer]]]
 Labels = Callable[[np.random.Generator, np.ndarray, np.ndarray], Table]
 
 
@@ -114,38 +116,45 @@ def report_text(folder: Path) -> str:
     return " ".join(re.sub(r"<[^>]+>", " ", page).split()) + described
 
 
+@pytest.fixture(scope="module")
+def after_every_verb(tmp_path_factory: pytest.TempPathFactory) -> Done:
+    """-> the study of a case after every verb, and what each of them answered."""
+
+    @cache
+    def done(case: str) -> tuple[Path, dict[str, Answer]]:
+        folder = study(tmp_path_factory.mktemp(case) / "study", case)
+        answers = {"train": corrigible("train", folder, "--json")}
+        answers["feedback"] = corrigible("feedback", "add", folder, "--feature", "agent")
+        answers["explain"] = corrigible("explain", folder)
+        for verb in ("correct", "evaluate"):
+            answers[verb] = corrigible(verb, folder, "--json")
+        for command in (["report"], ["seal", "--anyway"], ["verify"], ["suspect"], ["explain", "--all"]):
+            answers[" ".join(command)] = corrigible(command[0], folder, *command[1:])
+        return folder, answers
+
+    return done
+
+
 @pytest.mark.parametrize(
     "case", [case if case in QUICK else pytest.param(case, marks=pytest.mark.slow) for case in CASES]
 )
-def test_every_verb_works_for_labels_of_every_task(tmp_path: Path, case: str) -> None:
-    folder = study(tmp_path / "study", case)
-    trained = corrigible("train", folder, "--json")
-    last = [record for record in trained.records if record["record"] == "Epoch"][-1]
-    first = next(record for record in trained.records if record["record"] == "Epoch")
-    assert last["loss"] < first["loss"]
-    assert corrigible("feedback", "add", folder, "--feature", "agent").code == 0
-    assert corrigible("explain", folder).code == 0
-    corrected = corrigible("correct", folder, "--json")
-    assert any(record["record"] == "Verdict" for record in corrected.records)
-    evaluated = corrigible("evaluate", folder, "--json")
-    assert evaluated.code == 0, evaluated.stderr
-    measured = {record["metric"] for record in evaluated.records if record["record"] == "Measured"}
+def test_every_verb_works_for_labels_of_every_task(after_every_verb: Done, case: str) -> None:
+    folder, answers = after_every_verb(case)
+    epochs = [record for record in answers["train"].records if record["record"] == "Epoch"]
+    assert epochs[-1]["loss"] < epochs[0]["loss"]
+    assert any(record["record"] == "Verdict" for record in answers["correct"].records)
+    measured = {record["metric"] for record in answers["evaluate"].records if record["record"] == "Measured"}
     assert "mean_shift" in measured and "flip_rate" not in measured
-    for command in (["report"], ["seal", "--anyway"], ["verify"], ["suspect"], ["explain", "--all"]):
-        assert corrigible(command[0], folder, *command[1:]).code == 0, command
+    for command, answer in answers.items():
+        assert answer.code == 0 or command == "correct", (command, answer.stderr)
     text = report_text(folder)
     assert not re.search(r"\bnan\b", text)
     if case != "ordered_classes":
         assert "class" not in text
 
 
-def test_a_report_on_prices_is_in_their_unit(tmp_path: Path) -> None:
-    folder = study(tmp_path / "study", "amounts")
-    corrigible("train", folder)
-    corrigible("feedback", "add", folder, "--feature", "agent")
-    corrigible("correct", folder)
-    corrigible("evaluate", folder)
-    corrigible("report", folder)
+def test_a_report_on_prices_is_in_their_unit(after_every_verb: Done) -> None:
+    folder, _ = after_every_verb("amounts")
     text = report_text(folder)
     assert re.search(r"now moves the prediction by [\d,.]+ €; before, by [\d,]+ €\.", text)
     assert "Predictions against labels" in text and "Mean absolute error" in text

@@ -2,6 +2,7 @@
 
 import hashlib
 import json
+import shutil
 from dataclasses import asdict, replace
 from pathlib import Path
 from typing import get_args
@@ -20,13 +21,18 @@ from studies import TABLE_RECIPE, corrigible, edit, image_study, refused, table_
 from verdicts import CORRECTED, FAILED, correction_with
 
 
-@pytest.fixture
-def reviewed(tmp_path: Path) -> Path:
-    """A tiny image study that is trained and has feedback."""
-    study = image_study(tmp_path / "reviewed")
+@pytest.fixture(scope="module")
+def _reviewed_once(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    study = image_study(tmp_path_factory.mktemp("studies") / "reviewed")
     list(workflow.train(study))
     list(workflow.add_feedback(study, box=(0, 0, 2, 2)))
     return study
+
+
+@pytest.fixture
+def reviewed(_reviewed_once: Path, tmp_path: Path) -> Path:
+    """A tiny image study that is trained and has feedback."""
+    return Path(shutil.copytree(_reviewed_once, tmp_path / "reviewed"))
 
 
 def judge_as(monkeypatch: pytest.MonkeyPatch, run: Verdict | None, evaluation: Verdict | None) -> None:

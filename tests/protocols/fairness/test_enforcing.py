@@ -13,6 +13,7 @@ from corrigible.data.dataset import TensorData
 from corrigible.errors import DataError, RecipeError, SealError
 from corrigible.group_gaps import GroupSettings
 from corrigible.models.predictive import all_outputs
+from corrigible.protocols.fairness import enforced
 from corrigible.protocols.fairness.enforced import compared_groups
 from corrigible.protocols.fairness.enforcing import gap_term, reach
 from corrigible.protocols.fairness.judged_groups import judged_groups
@@ -20,7 +21,13 @@ from corrigible.protocols.fairness.lesson import usual
 from corrigible.protocols.fairness.ruined import quality_of_guess
 from corrigible.protocols.schedule import Schedule
 
+NUM_RESAMPLES = enforced.NUM_RESAMPLES
 EPOCHS = {"epochs": 4, "batch_size": 64, "learning_rate": 0.01, "progress": False}
+
+
+@pytest.fixture(autouse=True)
+def _few_resamples(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(enforced, "NUM_RESAMPLES", 10)
 
 
 def rows_of(num_rows: int, seed: int = 0, *, task: str = "classes") -> TensorData:
@@ -122,8 +129,9 @@ def test_what_no_weight_reaches_is_said_in_one_line(classes, caplog):
     assert any("no weight of" in record.message and "reaches it" in record.message for record in caplog.records)
 
 
-def test_intervals_hold_their_gaps_and_start_at_0_where_groups_are_alike_but_for_chance(classes):
+def test_intervals_hold_their_gaps_and_start_at_0_where_groups_are_alike_but_for_chance(classes, monkeypatch):
     model, data = classes
+    monkeypatch.setattr(enforced, "NUM_RESAMPLES", NUM_RESAMPLES)
     many = TensorData(data.x, data.y, torch.randperm(len(data), generator=torch.Generator().manual_seed(0)) % 25)
     judged = judged_groups(model, many, GroupSettings())
     was, now, by = compared_groups(judged, judged, seed=0)
