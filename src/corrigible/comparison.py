@@ -21,7 +21,8 @@ GAPS = (
 """Differences between groups."""
 LOWER_IS_BETTER = frozenset(
     (
-        *("expected_calibration_error", "quantile_calibration_error", "mean_loss", "mean_swapped_loss"),
+        *("expected_calibration_error", "classwise_calibration_error", "adaptive_calibration_error", "brier_score"),
+        *("aurc", "quantile_calibration_error", "mean_loss", "mean_swapped_loss"),
         *(*GAPS, "flip_rate", "flip_effect", "mean_shift", "attribution_overlap", "mean_deletion_auc"),
         *("mean_absolute_error", "root_mean_squared_error", "mean_pinball_loss"),
         *("mean_poisson_deviance", "mean_gamma_deviance", "mean_tweedie_deviance"),
@@ -40,6 +41,8 @@ HIGHER_IS_BETTER = frozenset(
 )
 NAMES = {
     "auc": "AUC",
+    "aurc": "AURC",
+    "brier": "Brier",
     "f1": "F1",
     "r2": "R²",
     "gini": "Gini",

@@ -13,6 +13,11 @@ from corrigible.metrics import METRICS
 NAN, LN2, LN3 = math.nan, math.log(2), math.log(3)
 
 
+def kept(begin, end):
+    """The integral of -ln t, what errors in this stretch of the sorted rows add to the area of the risk."""
+    return end - begin - (end * math.log(end) - begin * math.log(begin))
+
+
 def _two_columns(prob):
     prob = torch.tensor(prob, dtype=torch.float64)
     return torch.stack([1 - prob, prob], dim=1)
@@ -89,6 +94,11 @@ WORKED = {
     "f1": 2 * (3 / 5) * (3 / 4) / (3 / 5 + 3 / 4),
     "auc": (5 + 4 + 2.5 + 3) / 20,  # rows of class 0 below each row of class 1; row 5 ties with row 6
     "expected_calibration_error": (abs(2 - 1.8) + abs(1 - 1.66) + abs(1 - 0.7) + abs(1 - 1.86) + abs(1 - 0.56)) / 9,
+    "classwise_calibration_error": (0.1 + 0.83 + 0.3 + 0.17 + 0.62 + abs(0.76 - 1) + 0.1 + 0.44) / 9,
+    # Each bin holds 0.6 rows; less is left where errors of both signs share a bin, at 2, 5, 7 and 8 of the sorted rows.
+    "adaptive_calibration_error": (2.8 - 2 * 0.2 * 0.17 - 2 * 0.2 * 0.44 - 2 * 0.4 * 0.3 - 2 * 0.4 * 0.1) / 9,
+    "brier_score": 2 * (0.01 + 0.6889 + 0.09 + 0.0289 + 2 * 0.3844 + 0.1444 + 0.01 + 0.1936) / 9,
+    "aurc": kept(2 / 9, 4 / 9) / 2 + kept(5 / 9, 8 / 9) * 2 / 3,  # 1 of 2 wrong at 0.83, 2 of 3 at 0.62
     "demographic_parity_difference": 3 / 4 - 2 / 5,
     "equalized_odds_difference": max(1 - 1 / 2, 1 / 2 - 1 / 3),
     "group_accuracy_gap": 3 / 4 - 3 / 5,
@@ -111,7 +121,9 @@ RANGES = {
     **{name: (0, math.inf) for name in METRICS if name.endswith(("_error", "_deviance", "_loss", "mean_gap"))},
     **dict.fromkeys(("r2", "deviance_explained", "gini"), (-math.inf, 1)),
     **dict.fromkeys(("spearman", "quadratic_kappa"), (-1, 1)),
-    "expected_calibration_error": (0, 1),
+    **dict.fromkeys(("expected_calibration_error", "classwise_calibration_error"), (0, 1)),
+    "adaptive_calibration_error": (0, 1),
+    "brier_score": (0, 2),
     "quantile_calibration_error": (0, 1),
 }
 QUALITIES = ("deletion", "insertion", "sparseness", "pointing", "relevance_mass", "relevance_rank")

@@ -34,7 +34,15 @@ from corrigible.metrics.accuracy import (
 )
 from corrigible.metrics.agreement import quadratic_kappa
 from corrigible.metrics.amounts import mean_absolute_error, r2, root_mean_squared_error
-from corrigible.metrics.calibration import calibration_interval_of, expected_calibration_error
+from corrigible.metrics.brier import brier_score
+from corrigible.metrics.calibration import (
+    adaptive_calibration_error,
+    adaptive_interval_of,
+    calibration_interval_of,
+    classwise_calibration_error,
+    classwise_interval_of,
+    expected_calibration_error,
+)
 from corrigible.metrics.coverage import interval_coverage
 from corrigible.metrics.deviances import (
     deviance_explained,
@@ -77,6 +85,7 @@ from corrigible.metrics.reliance import (
     mean_swapped_loss,
     swapped_accuracy,
 )
+from corrigible.metrics.risk_coverage import aurc
 
 OF_CLASSES = (
     accuracy,
@@ -90,6 +99,10 @@ OF_CLASSES = (
     f1,
     auc,
     expected_calibration_error,
+    classwise_calibration_error,
+    adaptive_calibration_error,
+    brier_score,
+    aurc,
     demographic_parity_difference,
     equal_opportunity_difference,
     equalized_odds_difference,
@@ -139,6 +152,8 @@ LABELS = tuple((f, labels) for labels, metrics in FAMILIES for f in metrics)
 """Every metric with the labels it is about; a function that is not listed may be about any."""
 OWN_INTERVALS: dict[Callable[..., Tensor], Callable[..., tuple[float, float] | None]] = {
     expected_calibration_error: calibration_interval_of,
+    classwise_calibration_error: classwise_interval_of,
+    adaptive_calibration_error: adaptive_interval_of,
     **{gap: partial(gap_interval_of, gap) for gap in GROUPS_COMPARED},
 }
 """For metrics that are biased on few rows, more so on resamples: the interval, from the same observations."""

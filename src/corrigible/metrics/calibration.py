@@ -1,8 +1,15 @@
-"""Guo et al. 2017, on calibration of modern neural networks."""
+"""Guo et al. 2017, on calibration of modern neural networks; Nixon et al. 2019, measuring calibration in deep learning.
+
+A calibration error divides rows into cells: confidence bins, or confidence bins of each class. It is the sum over cells
+of the absolute mean of what rows add there, how far their confidence is above the truth.
+"""
+
+from typing import NamedTuple
 
 import torch
 from jaxtyping import Float, Int
 from torch import Tensor
+from torch.nn.functional import one_hot
 
 from corrigible.intervals import percentile_interval, resamples
 
@@ -15,8 +22,7 @@ def expected_calibration_error(
     Confidence is the largest probability. Rows are put into confidence bins of equal width, open below and closed
     above; the distance is |accuracy − mean confidence| within a bin. With few rows per bin it is too large.
     """
-    excess, place = _excess(probs, y, num_bins)
-    return place.bincount(weights=excess).abs().sum() / len(y)
+    return _of_confidence(probs, y, num_bins).distance()
 
 
 def calibration_interval_of(
@@ -27,19 +33,92 @@ def calibration_interval_of(
     num_resamples: int,
     seed: int = 0,
 ) -> tuple[float, float]:
-    """The 95 % interval of the expected calibration error, which holds the measured value, in [0, 1].
+    """The 95 % interval of the expected calibration error, which holds the measured value, in [0, 1]."""
+    return _interval(_of_confidence(probs, y, num_bins), num_resamples=num_resamples, seed=seed)
+
+
+def classwise_calibration_error(
+    probs: Float[Tensor, " n num_classes"], y: Int[Tensor, " n"], *, num_bins: int = 15
+) -> Float[Tensor, ""]:
+    """Distance between each class's probability and its frequency, averaged over rows and classes, in [0, 1].
+
+    Like `expected_calibration_error`, for the probability of every class, not only of the predicted one: the paper's
+    static calibration error, the class-wise error of Kull et al. 2019. Bins are of equal width, open below and closed
+    above; probabilities of 0 are in the first. With few rows per bin it is too large, with many classes small.
+    """
+    return _in_equal_widths(probs, y, num_bins).distance() / probs.shape[1]
+
+
+def adaptive_calibration_error(
+    probs: Float[Tensor, " n num_classes"], y: Int[Tensor, " n"], *, num_bins: int = 15
+) -> Float[Tensor, ""]:
+    """Like `classwise_calibration_error`, with as many rows in each of a class's bins, in [0, 1] (section 3.3).
+
+    So bins lie where the probabilities are. A row on the edge between bins counts in both, with the shares that lie on
+    either side, and rows of equal probability count alike in the bins that they fill.
+    """
+    return _in_equal_counts(probs, y, num_bins).distance() / probs.shape[1]
+
+
+def classwise_interval_of(
+    probs: Float[Tensor, " n num_classes"],
+    y: Int[Tensor, " n"],
+    *,
+    num_bins: int = 15,
+    num_resamples: int,
+    seed: int = 0,
+) -> tuple[float, float]:
+    """The 95 % interval of the class-wise calibration error, which holds the measured value."""
+    low, high = _interval(_in_equal_widths(probs, y, num_bins), num_resamples=num_resamples, seed=seed)
+    return low / probs.shape[1], high / probs.shape[1]
+
+
+def adaptive_interval_of(
+    probs: Float[Tensor, " n num_classes"],
+    y: Int[Tensor, " n"],
+    *,
+    num_bins: int = 15,
+    num_resamples: int,
+    seed: int = 0,
+) -> tuple[float, float]:
+    """The 95 % interval of the adaptive calibration error, which holds the measured value; bins stay where they are."""
+    low, high = _interval(_in_equal_counts(probs, y, num_bins), num_resamples=num_resamples, seed=seed)
+    return low / probs.shape[1], high / probs.shape[1]
+
+
+class _Cells(NamedTuple):
+    """What each row adds to which cell; a row may add to several cells."""
+
+    row: Int[Tensor, " part"]
+    place: Int[Tensor, " part"]
+    excess: Float[Tensor, " part"]
+    """Confidence above the truth, in float64."""
+    num_rows: int
+    num_cells: int
+
+    def means(self, counts: Float[Tensor, " row"] | None = None) -> Float[Tensor, " cell"]:
+        """What rows add to each cell, per row; ``counts`` says how often each row is there, None for once."""
+        added = self.excess if counts is None else self.excess * counts[self.row]
+        return self.place.bincount(weights=added, minlength=self.num_cells) / self.num_rows
+
+    def distance(self) -> Float[Tensor, ""]:
+        """The sum over cells of the absolute mean; NaN without rows."""
+        return self.means().abs().sum()
+
+
+def _interval(cells: _Cells, *, num_resamples: int, seed: int) -> tuple[float, float]:
+    """The 95 % interval of the distance, which holds it, at least 0.
 
     The percentile interval would lie too high: distances are too large with few rows, on resamples more so. By the
-    triangle inequality the measured error is at most so far above the true one as the bins' mean excess of confidence
+    triangle inequality the measured error is at most so far above the true one as the cells' mean excess of confidence
     is from its true values; resamples tell how far that is. So the lower end is the value less the 97.5 % quantile of
     this distance, 0 for a model that may well be calibrated. The upper end is that of the percentile interval.
     """
-    excess, place = _excess(probs, y, num_bins)
-    measured = place.bincount(weights=excess, minlength=num_bins) / len(y)
+    measured = cells.means()
     drawn = torch.stack(
         [
-            place[index].bincount(weights=excess[index], minlength=num_bins) / len(y)
-            for index in resamples(len(y), num_resamples, seed)
+            cells.means(index.bincount(minlength=cells.num_rows).double())
+            for index in resamples(cells.num_rows, num_resamples, seed)
         ]
     )
     value = float(measured.abs().sum())
@@ -48,8 +127,41 @@ def calibration_interval_of(
     return max(0.0, value - off), max(value, high)
 
 
-def _excess(probs: Tensor, y: Tensor, num_bins: int) -> tuple[Tensor, Tensor]:
+def _of_confidence(probs: Tensor, y: Tensor, num_bins: int) -> _Cells:
     """How far each row's confidence is above whether it is right, and its confidence bin."""
     confidence, predicted = probs.double().max(dim=1)
     place = (confidence * num_bins).ceil().long().clamp(1, num_bins) - 1
-    return confidence - (predicted == y).double(), place
+    row = torch.arange(len(y), device=y.device)
+    return _Cells(row, place, confidence - (predicted == y).double(), len(y), num_bins)
+
+
+def _excess(probs: Tensor, y: Tensor) -> Float[Tensor, " n num_classes"]:
+    """How far each probability is above 1 for the label and 0 for other classes."""
+    return probs.double() - one_hot(y.long(), probs.shape[1]).double()
+
+
+def _in_equal_widths(probs: Tensor, y: Tensor, num_bins: int) -> _Cells:
+    (num_rows, num_classes), excess = probs.shape, _excess(probs, y)
+    place = (probs.double() * num_bins).ceil().long().clamp(1, num_bins) - 1
+    place += num_bins * torch.arange(num_classes, device=place.device)
+    row = torch.arange(num_rows, device=place.device)[:, None].expand_as(place)
+    return _Cells(row.flatten(), place.flatten(), excess.flatten(), num_rows, num_bins * num_classes)
+
+
+def _in_equal_counts(probs: Tensor, y: Tensor, num_bins: int) -> _Cells:
+    (num_rows, num_classes), excess = probs.shape, _excess(probs, y)
+    parts: list[tuple[Tensor, Tensor, Tensor]] = []
+    for label in range(num_classes):
+        # Rows of equal probability fill the same stretch of the sorted rows.
+        _, tied, count = probs[:, label].unique(return_inverse=True, return_counts=True)
+        end = count.cumsum(dim=0).double()[tied] * num_bins / max(1, num_rows)
+        begin = end - count.double()[tied] * num_bins / max(1, num_rows)
+        first, last = begin.floor().long(), end.ceil().long()
+        for step in range(int((last - first).max()) if num_rows else 0):
+            place = first + step
+            share = (torch.minimum(end, place + 1.0) - torch.maximum(begin, place.double())) / (end - begin)
+            row = (share > 1e-9).nonzero().flatten()
+            at = place[row].clamp_max(num_bins - 1) + label * num_bins
+            parts.append((row, at, share[row] * excess[row, label]))
+    row, at, added = (torch.cat(found) for found in zip(*parts, strict=True)) if parts else (y, y, excess.flatten())
+    return _Cells(row, at, added, num_rows, num_bins * num_classes)

@@ -1,0 +1,25 @@
+"""Geifman and El-Yaniv 2017, selective classification for deep neural networks."""
+
+import torch
+from jaxtyping import Float, Int
+from torch import Tensor
+
+
+def aurc(probs: Float[Tensor, " n num_classes"], y: Int[Tensor, " n"]) -> Float[Tensor, ""]:
+    """Area under the risk-coverage curve: the error rate among the surest rows, averaged over how many are kept.
+
+    In [0, 1]; lower is better. Confidence is the largest probability, coverage the share of rows that are kept, the
+    surest first, risk the share of them that are wrong. Coverage counts parts of rows too, so that repeating all rows
+    changes nothing, and rows of equal confidence count alike: the area is the integral of the curve. With many rows it
+    is the mean over k of the risk of the k surest rows. A model that errs at random has its error rate as area.
+    """
+    confidence, predicted = probs.double().max(dim=1)
+    # Sorted by falling confidence; of rows that tie, each is in all places that they fill, in equal parts.
+    _, tied, count = (-confidence).unique(return_inverse=True, return_counts=True)
+    wrong = tied.bincount(weights=(predicted != y).double(), minlength=len(count)) / count
+    end = count.cumsum(dim=0).double() / max(1, len(y))
+    begin = end - count.double() / max(1, len(y))
+    # A row between two coverages adds to the risk at each larger coverage c its part of c: ∫ −ln t dt over its place.
+    area = (end - torch.xlogy(end, end)) - (begin - torch.xlogy(begin, begin))
+    found: Tensor = (wrong * area).sum() if len(y) else wrong.new_tensor(torch.nan)
+    return found
