@@ -30,4 +30,5 @@ def fair_cost(found: dict[str, Any]) -> Iterator[str]:
     yield "|---|---|---|"
     for row in found["rows"]:
         if "cost" in row:
-            yield f"| {row['table']} | {row['cost']['count']} | {mean_and_sd(row['cost'])} |"
+            name = f"{row['table']}, {row['network']} network"
+            yield f"| {name} | {row['cost']['count']} | {mean_and_sd(row['cost'])} |"

@@ -2,8 +2,11 @@
 
 import itertools
 
+import numpy as np
+import pandas as pd
 import pytest
 import torch
+from sklearn.dummy import DummyClassifier
 
 from corrigible.errors import DataError, RecipeError
 from corrigible.protocols.fairness.group_thresholds import group_thresholds
@@ -43,6 +46,39 @@ def test_thresholds_keep_the_gap_and_are_the_best_that_do(penalty, gap):
         decided = (torch.tensor(pair)[GROUP] < PROBS).float()
         if all(abs(first - second) <= gap for first, second in rates_of(decided, penalty)):
             assert right >= float((decided == Y).sum()) - 4  # The thresholds tried are 150 quantiles.
+
+
+def test_thresholds_take_arrays_columns_and_texts_alike():
+    expected = group_thresholds(PROBS, Y, GROUP, gap=0.05).chances(PROBS, GROUP)
+    sex = pd.Series(np.where(GROUP.numpy() == 1, "m", "f"))
+    found = group_thresholds(PROBS.numpy(), Y.bool().numpy(), sex, gap=0.05)
+    assert found.groups == ("f", "m")
+    assert torch.equal(found.chances(PROBS.tolist(), sex.tolist()), expected)
+    with pytest.raises(DataError, match="group x has no threshold; there are some for"):
+        found.chances([0.5], ["x"])
+    with pytest.raises(DataError, match="rows: probs 400, y 400, group 399; expected as many each"):
+        group_thresholds(PROBS, Y, GROUP[1:], gap=0.05)
+    with pytest.raises(DataError, match="probs holds numbers below 0, above 1 or missing"):
+        group_thresholds(4 * PROBS, Y, GROUP, gap=0.05)
+    with pytest.raises(DataError, match=r"probs has shape \(400, 1\)"):
+        group_thresholds(PROBS[:, None], Y, GROUP, gap=0.05)
+
+
+@pytest.mark.parametrize("kind", ["demographic_parity", "true_positive_rate_parity", "equalized_odds"])
+def test_thresholds_are_as_accurate_as_those_of_fairlearn(kind):
+    theirs = pytest.importorskip("fairlearn.postprocessing")
+    dummy = DummyClassifier().fit(np.zeros((400, 1)), Y)
+    dummy.predict_proba = lambda rows: np.stack([1 - rows[:, 0], rows[:, 0]], axis=1)
+    asked = {"estimator": dummy, "prefit": True, "predict_method": "predict_proba", "objective": "accuracy_score"}
+    other = theirs.ThresholdOptimizer(constraints=kind, **asked)
+    other.fit(PROBS[:, None].double().numpy(), Y.numpy(), sensitive_features=GROUP.numpy())
+    chances = torch.from_numpy(
+        other._pmf_predict(PROBS[:, None].double().numpy(), sensitive_features=GROUP.numpy())[:, 1]
+    )
+    penalty = "equal_opportunity" if kind == "true_positive_rate_parity" else kind
+    found = group_thresholds(PROBS, Y, GROUP, gap=0.0, penalty=penalty).chances(PROBS, GROUP)
+    ours, expected = (float((of * Y + (1 - of) * (1 - Y)).mean()) for of in (found, chances))
+    assert ours == pytest.approx(expected, abs=0.01)
 
 
 def test_thresholds_need_the_group():

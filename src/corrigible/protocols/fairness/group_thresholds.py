@@ -15,6 +15,7 @@ from jaxtyping import Float, Int
 from torch import Tensor
 
 from corrigible.errors import DataError, RecipeError
+from corrigible.protocols.fairness.row_values import as_list_of_values
 
 RATES = {"demographic_parity": (None,), "equal_opportunity": (1,), "equalized_odds": (0, 1)}
 """The labels whose rate of positive decisions is compared; None for all rows."""
@@ -25,68 +26,92 @@ MOST_THRESHOLDS = 150
 class GroupThresholds:
     """For each group thresholds of the probability, and how often each is used."""
 
-    groups: tuple[int, ...]
+    groups: tuple[Any, ...]
+    """The values of the attribute."""
     thresholds: Float[Tensor, " threshold"]
     shares: Float[Tensor, "group threshold"]
 
-    def chances(self, probs: Float[Tensor, " row"], group: Int[Tensor, " row"] | None) -> Float[Tensor, " row"]:
+    def chances(self, probs: Any, group: Any) -> Float[Tensor, " row"]:
         """The chance that each row is decided for class 1: 0 or 1, except where two thresholds are used.
 
         Args:
-            probs: the probability of class 1.
-            group: of each row.
+            probs: the probability of class 1, (row,), in an array, a list or a tensor.
+            group: of each row, likewise.
 
         Raises:
-            DataError: no groups, or one that had no threshold.
+            DataError: no groups, one that had no threshold, or another number of rows.
         """
         if group is None:
             raise DataError("thresholds by group need the group of every row that is decided; a penalty needs none")
-        unknown = sorted(set(group.unique().tolist()) - set(self.groups))
+        chance, values = _probs(probs), as_list_of_values(group)
+        _require_as_many(probs=chance, group=values)
+        places = {value: place for place, value in enumerate(self.groups)}
+        unknown = [value for value in dict.fromkeys(values) if value not in places]
         if unknown:
             raise DataError(f"group {unknown[0]} has no threshold; there are some for {list(self.groups)}")
-        of_value = torch.zeros(max(self.groups) + 1, dtype=torch.long)
-        of_value[torch.tensor(self.groups)] = torch.arange(len(self.groups))
-        above = (probs.double()[:, None] > self.thresholds).double()
-        return (above * self.shares[of_value[group]]).sum(dim=1)
+        of_value = torch.tensor([places[value] for value in values], dtype=torch.long)
+        above = (chance[:, None] > self.thresholds).double()
+        return (above * self.shares[of_value]).sum(dim=1)
 
 
 def group_thresholds(
-    probs: Float[Tensor, " row"],
-    y: Int[Tensor, " row"],
-    group: Int[Tensor, " row"],
-    *,
-    gap: float,
-    penalty: str = "demographic_parity",
+    probs: Any, y: Any, group: Any, *, gap: float, penalty: str = "demographic_parity"
 ) -> GroupThresholds:
     """The most accurate thresholds by group whose rates differ by at most the gap, on these rows of two classes.
 
+    All are arrays, lists or tensors of one value for each row.
+
     Args:
-        probs: the probability of class 1.
+        probs: the probability of class 1, from 0 to 1.
         y: the class, 0 or 1.
+        group: numbers, texts or truth values.
         penalty: "demographic_parity", "equal_opportunity" or "equalized_odds", by what is compared.
 
     Raises:
         RecipeError: another penalty, or a gap below 0.
-        DataError: a group without rows of a label that is compared, or without any row.
+        DataError: numbers that are no probabilities, other classes, different numbers of rows, or a group without rows
+            of a label that is compared.
     """
     if penalty not in RATES or not gap >= 0:
         raise RecipeError(f"penalty is {penalty!r} and gap {gap!r}; expected one of {', '.join(RATES)}, and at least 0")
-    if y.min() < 0 or y.max() > 1:
-        raise DataError(f"y holds class {int(y.max())}; thresholds are for two classes, 0 and 1")
-    groups = tuple(group.unique().tolist())
+    chance, label, values = _probs(probs), _labels(y), as_list_of_values(group)
+    _require_as_many(probs=chance, y=label, group=values)
+    groups = tuple(sorted(set(values), key=lambda value: (str(type(value)), value)))
     levels = torch.linspace(0, 1, MOST_THRESHOLDS - 1, dtype=torch.float64)
-    thresholds = torch.cat([torch.quantile(probs.double(), levels).unique(), torch.tensor([-1.0], dtype=torch.float64)])
+    thresholds = torch.cat([torch.quantile(chance, levels).unique(), torch.tensor([-1.0], dtype=torch.float64)])
     right, rates = [], []
     for value in groups:
-        rows = group == value
-        above = (probs[rows].double()[:, None] > thresholds).double()
-        right.append((above * y[rows, None] + (1 - above) * (1 - y[rows, None])).sum(dim=0))
-        rates.append([_rate(above, y[rows], label, value) for label in RATES[penalty]])
+        rows = torch.tensor([of == value for of in values])
+        above = (chance[rows][:, None] > thresholds).double()
+        right.append((above * label[rows, None] + (1 - above) * (1 - label[rows, None])).sum(dim=0))
+        rates.append([_rate(above, label[rows], of, value) for of in RATES[penalty]])
     shares = _program(torch.stack(right), torch.stack([torch.stack(of) for of in rates]), gap)
     return GroupThresholds(groups, thresholds, shares)
 
 
-def _rate(above: Tensor, y: Tensor, label: int | None, group: int) -> Float[Tensor, " threshold"]:
+def _probs(given: Any) -> Float[Tensor, " row"]:
+    found = torch.as_tensor(np.asarray(given) if not isinstance(given, Tensor) else given).detach().cpu().double()
+    if found.ndim != 1:
+        raise DataError(f"probs has shape {tuple(found.shape)}; expected (row,), the probability of class 1")
+    if not bool(((found >= 0) & (found <= 1)).all()):
+        raise DataError("probs holds numbers below 0, above 1 or missing; expected the probability of class 1")
+    return found
+
+
+def _labels(given: Any) -> Int[Tensor, " row"]:
+    values = as_list_of_values(given)
+    if other := sorted({str(value) for value in values if value not in (0, 1)}):
+        raise DataError(f"y holds class {other[-1]}; thresholds are for two classes, 0 and 1")
+    return torch.tensor([int(value) for value in values], dtype=torch.long)
+
+
+def _require_as_many(**given: Any) -> None:
+    sizes = {name: len(values) for name, values in given.items()}
+    if len(set(sizes.values())) != 1 or not next(iter(sizes.values())):
+        raise DataError(f"rows: {', '.join(f'{name} {size}' for name, size in sizes.items())}; expected as many each")
+
+
+def _rate(above: Tensor, y: Tensor, label: int | None, group: Any) -> Float[Tensor, " threshold"]:
     rows = torch.ones_like(y, dtype=torch.bool) if label is None else y == label
     if not bool(rows.any()):
         raise DataError(f"group {group} has no row of class {label}, whose rate is compared; join it to another")

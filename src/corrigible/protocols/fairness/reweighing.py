@@ -9,6 +9,7 @@ from jaxtyping import Float
 from torch import Tensor
 
 from corrigible.errors import DataError
+from corrigible.protocols.fairness.row_values import as_list_of_values
 
 
 def reweighing(y: Any, group: Any, *, weight: Any = None) -> Float[Tensor, " row"]:
@@ -36,11 +37,9 @@ def reweighing(y: Any, group: Any, *, weight: Any = None) -> Float[Tensor, " row
 
 def _places(values: Any) -> Tensor:
     """The place of each row's value among the different ones."""
-    if isinstance(values, Tensor):
-        found: Tensor = values.unique(return_inverse=True)[1]
-        return found
-    places = {value: place for place, value in enumerate(dict.fromkeys(list(values)))}
-    return torch.tensor([places[value] for value in values], dtype=torch.long)
+    found = as_list_of_values(values)
+    places = {value: place for place, value in enumerate(dict.fromkeys(found))}
+    return torch.tensor([places[value] for value in found], dtype=torch.long)
 
 
 def _sums(place: Tensor, counts: Tensor) -> Tensor:
