@@ -14,10 +14,17 @@ SIZES = {
     "table_mlp": {"columns": 6},
     "lenet": {"channels": 1},
     "small_cnn": {"channels": 3},
+    "alexnet": {"channels": 3, "width": 2, "hidden": 8},
     "text_bag": {"dimension": 6},
     "text_cnn": {"dimension": 6},
 }
-ROWS = {"lenet": (8, 1, 28, 28), "small_cnn": (8, 3, 9, 20), "text_bag": (8, 5, 6), "text_cnn": (8, 5, 6)}
+ROWS = {
+    "lenet": (8, 1, 28, 28),
+    "small_cnn": (8, 3, 9, 20),
+    "alexnet": (8, 3, 9, 20),
+    "text_bag": (8, 5, 6),
+    "text_cnn": (8, 5, 6),
+}
 
 
 @pytest.mark.parametrize("name", sorted(SIZES))

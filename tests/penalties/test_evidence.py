@@ -12,6 +12,7 @@ from corrigible.data.dataset import as_dataset
 from corrigible.data.decoys import corner_mask
 from corrigible.errors import RecipeError, UnsupportedModelError
 from corrigible.feedback.masks import marks_of
+from corrigible.models import alexnet, lenet, table_mlp, text_bag, text_cnn
 from corrigible.models.bayes import bayesian, bayesian_layers
 from corrigible.models.draws import row_normal
 from corrigible.models.forward import Forward
@@ -74,6 +75,64 @@ def test_is_zero_exactly_when_the_marked_inputs_change_nothing():
         model[0].weight[:, [0, 2]] = 0
         model[0].weight_log_std[:, [0, 2]] = -math.inf
     assert no_change_evidence(Forward(model.train(), batch), batch, **ROWS) == 0
+
+
+class SmallTransformer(nn.Module):
+    """Words that are embedded, attend to each other, and are averaged."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.embedding = nn.Linear(6, 8)
+        self.attending = nn.TransformerEncoderLayer(8, 2, dim_feedforward=16, batch_first=True)
+        self.classifier = nn.Linear(8, 2)
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        return self.classifier(self.attending(self.embedding(x)).mean(dim=1))
+
+
+ARCHITECTURES = {
+    "table": (lambda: table_mlp(6, 2, hidden=[8]), (6,)),
+    "text bag": (lambda: text_bag(6, 2, hidden=[8, 8]), (5, 6)),
+    "text cnn": (lambda: text_cnn(6, 2, filters=4), (5, 6)),
+    "transformer": (SmallTransformer, (5, 6)),
+    "lenet": (lenet, (1, 28, 28)),
+    "alexnet": (lambda: alexnet(1, 2, width=4, hidden=8), (1, 9, 9)),
+}
+
+
+@pytest.mark.parametrize("name", ARCHITECTURES)
+def test_following_it_makes_marked_inputs_change_less_of_what_other_networks_predict(name):
+    build, shape = ARCHITECTURES[name]
+    torch.manual_seed(0)
+    model, x = bayesian(build(), prior_std=1.0), torch.randn(16, *shape)
+    marked = torch.zeros(16, *shape, dtype=torch.bool)
+    marked[:, 0] = True
+    if shape == (5, 6):  # One word of its own, or its opposite.
+        x[..., 0] = 0
+        x[:, 0] = 3 * torch.eye(6)[0] * (-1.0) ** torch.arange(16)[:, None]
+    if len(shape) == 3:
+        marked = torch.zeros_like(marked)
+        marked[..., : shape[1] // 2, :] = True
+    batch = Batch(torch.arange(16), x, torch.arange(16) % 2, marked)
+    changed = torch.where(marked, x.roll(1, 0), x)
+
+    def moved() -> float:
+        with torch.no_grad():
+            model.eval()
+            found = (model(changed) - model(x)).square().mean().sqrt() / model(x).std()
+            model.train()
+        return float(found)
+
+    with torch.no_grad():
+        for _ in range(30):  # Statistics of batch normalisation.
+            model(x)
+    before = moved()
+    optimizer = torch.optim.Adam(model.parameters(), lr=0.02)
+    for _ in range(40):
+        optimizer.zero_grad()
+        no_change_evidence(Forward(model, batch), batch, num_rows=16, num_reviewed=16).backward()
+        optimizer.step()
+    assert moved() < before / 3
 
 
 def test_the_literal_form_is_the_label_and_the_density_at_zero():

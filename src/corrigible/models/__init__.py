@@ -1,5 +1,6 @@
 """Networks, and forward passes through any network."""
 
+from corrigible.models.alexnet import alexnet
 from corrigible.models.draws import normal_like, shared_normal_like
 from corrigible.models.forward import Augment, Forward, Loss, Penalty, Score
 from corrigible.models.gates import with_gates, without_gates
@@ -9,7 +10,7 @@ from corrigible.models.small_cnn import small_cnn
 from corrigible.models.tabm import tabm
 from corrigible.models.text import text_bag, text_cnn
 
-MODELS = {f.__name__: f for f in (lenet, mlp, small_cnn, table_mlp, tabm, text_bag, text_cnn)}
+MODELS = {f.__name__: f for f in (alexnet, lenet, mlp, small_cnn, table_mlp, tabm, text_bag, text_cnn)}
 
 __all__ = [
     "MODELS",
@@ -18,6 +19,7 @@ __all__ = [
     "Loss",
     "Penalty",
     "Score",
+    "alexnet",
     "lenet",
     "mlp",
     "normal_like",
