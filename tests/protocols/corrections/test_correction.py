@@ -19,8 +19,9 @@ from corrigible.objective import terms_of
 from corrigible.protocols.corrections.correction import correction
 from corrigible.protocols.corrections.defaults import MethodChosen
 from corrigible.protocols.corrections.judged_rows import rows_to_judge
+from corrigible.protocols.corrections.starting_weight import starting_weight
 from corrigible.protocols.corrections.verdict import FELL, Verdict
-from corrigible.protocols.corrections.weight import WeightChoice, WeightTrial, starting_weight
+from corrigible.protocols.corrections.weight import WeightChoice, WeightTrial
 from corrigible.protocols.schedule import Schedule, require_range, require_whole
 from corrigible.protocols.training_facts import Known
 from corrigible.training import Epoch

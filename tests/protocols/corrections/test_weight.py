@@ -10,6 +10,7 @@ from corrigible import Feedback
 from corrigible.errors import CorrectionRefusedError, TrainingDivergedError
 from corrigible.feedback.masks import marks_of
 from corrigible.objective import terms_of
+from corrigible.protocols.corrections.starting_weight import starting_weight
 from corrigible.protocols.corrections.trials import Trials, folds_of
 from corrigible.protocols.corrections.weight import (
     FLAT,
@@ -21,7 +22,6 @@ from corrigible.protocols.corrections.weight import (
     is_clearly_below,
     least_reliant_of_the_best,
     on_grid,
-    starting_weight,
     worse_classes,
 )
 from corrigible.protocols.schedule import Schedule

@@ -1,5 +1,8 @@
 """One network drawn from a model's distribution over networks."""
 
+from collections.abc import Iterator
+from contextlib import contextmanager
+
 import torch
 from torch import Tensor, nn
 
@@ -9,6 +12,27 @@ from corrigible.models.bayes.gaussian_weights import GaussianWeights
 from corrigible.models.bayes.layers import is_bayesian
 from corrigible.models.bayes.weight_draws import normal_draw
 from corrigible.models.networks import copied, network_of
+
+NUM_DRAWS = 8
+"""Over how many draws what is random of a Bayesian network is averaged, where a choice depends on it."""
+
+
+def num_draws(model: nn.Module) -> int | None:
+    """Over how many draws a choice about this network averages; None if no weight has a distribution."""
+    return NUM_DRAWS if any(_has_distribution(module) for module in model.modules()) else None
+
+
+@contextmanager
+def drawing_activations(model: nn.Module) -> Iterator[nn.Module]:
+    """A context in which Bayesian layers draw their activations, as in training; other layers keep their mode."""
+    layers = [module for module in model.modules() if is_bayesian(module) and not module.training]
+    try:
+        for layer in layers:
+            layer.training = True
+        yield model
+    finally:
+        for layer in layers:
+            layer.training = False
 
 
 def weight_draw(model: nn.Module, number: int, *, seed: int = 0) -> dict[str, Tensor]:
@@ -23,6 +47,10 @@ def weight_draw(model: nn.Module, number: int, *, seed: int = 0) -> dict[str, Te
             drawn = module.weight_draw(number, seed=seed, name=name)
             found |= {f"{prefix}{of}": values for of, values in drawn.items()}
     return found
+
+
+def _has_distribution(module: nn.Module) -> bool:
+    return is_bayesian(module) or isinstance(module, GaussianWeights)
 
 
 def sample_network(model: nn.Module, number: int, *, seed: int = 0) -> nn.Module:

@@ -24,9 +24,17 @@ from corrigible.data.protocol import Dataset, extra_of
 from corrigible.data.swapping import is_background
 from corrigible.errors import FeedbackError, TrainingDivergedError
 from corrigible.feedback.masks import Marks, marks_to_swap
+from corrigible.models.bayes.drawing import num_draws
 from corrigible.models.modes import evaluating, like_parameters
 from corrigible.models.predictive import predictive
 from corrigible.progress import counted
+from corrigible.protocols.corrections.drawn_rows import (
+    drawn,
+    of_other_classes,
+    some_of_all,
+    some_of_each,
+    some_of_queries,
+)
 from corrigible.protocols.corrections.exchanges import MOST_AT_ONCE, SWAPPED, Exchanged, Exchanges
 from corrigible.protocols.corrections.judged import Judged, joined
 from corrigible.types import Task
@@ -173,7 +181,7 @@ def _outputs(
 ) -> Float[Tensor, " row content output"]:
     with evaluating(model):
         parts = [
-            predictive(model, like_parameters(part.clone(), model), task=task).outputs
+            predictive(model, like_parameters(part.clone(), model), task=task, samples=num_draws(model)).outputs
             for part in x.flatten(0, 1).split(MOST_AT_ONCE)
         ]
     found: Tensor = torch.cat(parts).cpu().double().unflatten(0, x.shape[:2])
@@ -204,7 +212,7 @@ def build_judge(
     task, labels = task_of(dataset), strata_of(dataset)
     marks = marks_to_swap(marks, labels)
     index = marks.irrelevant.rows(labels) if swap_rows is None else swap_rows
-    reviewed = collate(dataset, _some(index, MOST_REVIEWED, generator), marks)
+    reviewed = collate(dataset, drawn(index, MOST_REVIEWED, generator), marks)
     assert reviewed.irrelevant is not None
     rows = (dataset, marks, labels)
     if validation is not None and validation_marks is not None:
@@ -220,7 +228,7 @@ def build_judge(
     worn = _wearers(wearing, of_others, lending, points // 6, generator, some=_drawer(task, others))
     covered = torch.cat([rows[2][swapped[0]], of_others[worn[0]]])
     missing = pool[~torch.isin(of_others[pool], covered)]
-    plain = _some_of_each(missing, of_others, points // 8, generator)
+    plain = some_of_each(missing, of_others, points // 8, generator)
     exchanges = Exchanges(rows[0], rows[1], *swapped, others, *worn, plain, reviewed)
     return Judge(exchanges, "training" if validation is None else "validation", task)
 
@@ -233,8 +241,8 @@ def _drawer(task: Task, dataset: Dataset) -> Drawer:
     """How rows are drawn: equally many of each class, whole queries, or any."""
     query = extra_of(dataset).get("query") if "query" in task.extra else None
     if query is not None:
-        return partial(_some_of_queries, query)
-    return _some_of_each if task.logits is not None else _some_of_all
+        return partial(some_of_queries, query)
+    return some_of_each if task.logits is not None else some_of_all
 
 
 def _swaps(
@@ -243,7 +251,7 @@ def _swaps(
     """Rows to swap, and for each the positions of rows of other classes that lend their content."""
     index = some(index, labels, points // 4, generator)
     num_donors = min(20, max(4, points // max(1, len(index))))
-    return index, _of_other_classes(labels[index], labels, num_donors, generator)
+    return index, of_other_classes(labels[index], labels, num_donors, generator)
 
 
 def _wearers(
@@ -251,50 +259,7 @@ def _wearers(
 ) -> tuple[Tensor, Tensor, Tensor]:
     """Rows that wear the content of a reviewed row of another class, that row, and one that lends other content."""
     rows = some(pool, labels, most, generator)
-    lead = _of_other_classes(labels[rows], reviewed, 1, generator)[:, 0]
+    lead = of_other_classes(labels[rows], reviewed, 1, generator)[:, 0]
     has_other = (labels[rows][:, None] != reviewed[None]).any(dim=1)
     donor = torch.randint(len(labels), lead.shape, generator=generator)
     return rows[has_other], lead[has_other], donor[has_other]
-
-
-def _some(rows: Tensor, most: int, generator: torch.Generator) -> Tensor:
-    return rows[torch.randperm(len(rows), generator=generator)[:most]]
-
-
-def _some_of_all(rows: Tensor, labels: Tensor, most: int, generator: torch.Generator) -> Tensor:
-    """At most ``most`` of the rows, whatever their labels."""
-    return rows if len(rows) <= most else _some(rows, most, generator)
-
-
-def _some_of_queries(query: Tensor, rows: Tensor, labels: Tensor, most: int, generator: torch.Generator) -> Tensor:
-    """About ``most`` of the rows: all rows of some queries, because only these can be compared."""
-    if len(rows) <= most:
-        return rows
-    of_rows = query.cpu()[rows]
-    names, counts = of_rows.unique(return_counts=True)
-    order = torch.randperm(len(names), generator=generator)
-    kept = names[order[: int((counts[order].cumsum(0) <= max(most, int(counts.max()))).sum())]]
-    return rows[torch.isin(of_rows, kept)]
-
-
-def _some_of_each(rows: Tensor, labels: Tensor, most: int, generator: torch.Generator) -> Tensor:
-    """At most ``most`` of the rows, spread over the classes as equally as the rows allow."""
-    if len(rows) <= most:
-        return rows
-    rows = _some(rows, len(rows), generator)
-    place = torch.zeros(len(rows), dtype=torch.long)
-    for label in labels[rows].unique().tolist():
-        of_class = labels[rows] == label
-        place[of_class] = torch.arange(int(of_class.sum()))
-    return rows[place.argsort(stable=True)[:most]]
-
-
-def _of_other_classes(y: Tensor, labels: Tensor, count: int, generator: torch.Generator) -> Tensor:
-    """For each label in ``y``, ``count`` positions in ``labels`` of other classes, or of any if there is no other."""
-    found = torch.randint(max(1, len(labels)), (len(y), count), generator=generator)
-    for label in y.unique().tolist():
-        others = (labels != label).nonzero().flatten()
-        rows = (y == label).nonzero().flatten()
-        if len(others):
-            found[rows] = others[torch.randint(len(others), (len(rows), count), generator=generator)]
-    return found

@@ -3,23 +3,16 @@
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
-import torch
 from torch import Tensor
 
-from corrigible.batches import collate
-from corrigible.data.dataset import strata_of, task_of
+from corrigible.data.dataset import task_of
 from corrigible.data.protocol import class_named, class_names_of
-from corrigible.data.swapping import some_rows
-from corrigible.errors import CorrectionRefusedError, NoGradientError, TrainingDivergedError
-from corrigible.feedback.masks import Marks, marks_to_swap
+from corrigible.errors import CorrectionRefusedError, TrainingDivergedError
 from corrigible.figures import number, percent, short_number
-from corrigible.models.forward import Forward, Loss
-from corrigible.models.modes import device_of, evaluating
-from corrigible.objective import Term, parameter_gradient
+from corrigible.objective import Term
 from corrigible.protocols.corrections.judged import Judged
-from corrigible.protocols.corrections.swap_score import swapped_batches
+from corrigible.protocols.corrections.starting_weight import starting_weight
 from corrigible.protocols.corrections.trials import Trials
-from corrigible.protocols.schedule import Schedule
 from corrigible.protocols.training_facts import Known
 from corrigible.types import Task
 
@@ -31,8 +24,6 @@ NUM_LOSSES = 2
 FLAT = 0.005
 """Difference of swap scores in nats, or of reliances in probability, that counts as none."""
 NUM_ROWS_WITH_ERROR = 10
-NUM_ROWS = 64
-"""Rows with irrelevant inputs whose gradients give the first weight."""
 
 
 @dataclass(frozen=True)
@@ -230,51 +221,6 @@ def least_reliant_of_the_best(found: Mapping[int, Judged]) -> int:
     equal = {place for place, judged in found.items() if not is_clearly_below(judged, found[best])} | {best}
     least = min(found[place].reliance for place in equal)
     return min(place for place in equal if found[place].reliance <= least + FLAT)
-
-
-def starting_weight(term: Term, known: Known, schedule: Schedule) -> float | None:
-    """The norm of the label loss's gradient divided by that of the penalty's; None if the penalty's is zero.
-
-    The label loss is computed on swapped rows: on rows that hold the confounder, a fooled model has almost no gradient
-    of the label loss left.
-
-    Raises:
-        NoGradientError: the penalty has no gradient with respect to any parameter.
-    """
-    model, marks, labels = known.model, known.marks, strata_of(known.dataset)
-    swaps = marks_to_swap(marks, labels)
-    rows = some_rows(swaps.irrelevant.rows(labels), NUM_ROWS, known.seed)
-    is_relevance = term.declaration.serves == {"relevant"}
-    about = some_rows(marks.relevant.rows(labels), NUM_ROWS, known.seed) if is_relevance else rows
-    with evaluating(model):
-        reviewed = collate(known.dataset, about, marks).to(device_of(model))
-        gradients = parameter_gradient(model, term.value(Forward(model, reviewed, seed=known.seed), reviewed))
-        if all(gradient is None for gradient in gradients):
-            raise NoGradientError(
-                f"penalty {term.name!r} does not reach the model's parameters: it would teach nothing"
-            )
-        penalty_norm = _norm(gradients)
-        if penalty_norm == 0.0:
-            return None
-        label_norm = _norm(_swapped_label_gradient(known, swaps, rows, schedule.label_loss))
-    return label_norm / penalty_norm
-
-
-def _swapped_label_gradient(known: Known, marks: Marks, rows: Tensor, loss: Loss) -> list[Tensor | None]:
-    model = known.model
-    total: list[Tensor | None] = [None] * sum(p.requires_grad for p in model.parameters())
-    num_donors = min(10, len(known.dataset))
-    for batch in swapped_batches(known.dataset, marks, rows, num_donors=num_donors, seed=known.seed):
-        batch = batch.to(device_of(model))
-        mean = loss(Forward(model, batch, track_input=False), batch).sum() / (num_donors * len(rows))
-        found = parameter_gradient(model, mean)
-        total = [b if a is None else a if b is None else a + b for a, b in zip(total, found, strict=True)]
-    return total
-
-
-def _norm(gradients: list[Tensor | None]) -> float:
-    squares = [gradient.cpu().double().square().sum() for gradient in gradients if gradient is not None]
-    return torch.stack(squares).sum().sqrt().item() if squares else 0.0
 
 
 def on_grid(start: float, place: int) -> float:

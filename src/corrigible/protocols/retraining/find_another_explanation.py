@@ -23,8 +23,9 @@ from corrigible.models.fresh_weights import untrained
 from corrigible.models.modes import evaluating, like_parameters
 from corrigible.models.networks import trainable_network
 from corrigible.objective import terms_of
+from corrigible.protocols.corrections.starting_weight import starting_weight
 from corrigible.protocols.corrections.swap_score import swap_score
-from corrigible.protocols.corrections.weight import NUM_FIRST, on_grid, starting_weight
+from corrigible.protocols.corrections.weight import NUM_FIRST, on_grid
 from corrigible.protocols.mean_quality import mean_quality
 from corrigible.protocols.schedule import Schedule, require_fit, require_range, result_of, run
 from corrigible.protocols.training_facts import Known
