@@ -42,6 +42,8 @@ def calls(folder):
     """One call of each public name."""
     model = torch.nn.Linear(3, 2)
     x, y = torch.randn(6, 3), torch.tensor([0, 1, 0, 1, 0, 1])
+    margin = model(x).diff(dim=1)[:, 0]
+    mostly_right = ((margin > 0) != (margin.abs() == margin.abs().min())).long()
     frame = pd.DataFrame({"a": [1.0, 2.0], "b": ["x", "y"]})
     feedback = corrigible.Feedback(torch.tensor([True, False, False]), row=1)
     batch = corrigible.Batch(torch.arange(6), x, y)
@@ -63,6 +65,7 @@ def calls(folder):
             lambda rows: rows.a, pd.concat([frame] * 20), [1.0, 3.0, 4.0, 5.0] * 10, num_resamples=0
         ),
         "compare": lambda: corrigible.compare(model, (x, y), [feedback], test=(x, y), methods={}, epochs=1),
+        "conformal_sets": lambda: corrigible.conformal_sets(model, (x, y), alpha=0.5),
         "correct": lambda: corrigible.correct(model, (x, y), [feedback], epochs=1),
         "discrimination_free_price": lambda: corrigible.discrimination_free_price(
             lambda r: r["a"], frame, attributes="b"
@@ -86,6 +89,7 @@ def calls(folder):
         "review": lambda: find_spec("anywidget") and corrigible.review(model, (x, y)),
         "seal": lambda: corrigible.seal(model, folder / "sealed"),
         "suspects": lambda: corrigible.suspects(model, (x, y)),
+        "temperature_scaled": lambda: corrigible.temperature_scaled(model, (x, mostly_right)),
         "text_data": lambda: corrigible.text_data(["a b", "a c"], ["p", "q"]),
         "transported_prices": lambda: corrigible.transported_prices([1, 2, 3, 4], ["a", "a", "b", "b"]),
         "train": lambda: corrigible.train(model, (x, y), epochs=1),

@@ -113,6 +113,8 @@ chances: float = again.predict_proba(table)[0, 1]
 student = corrigible.distil(model, rows, model="mlp", epochs=1)
 concerns: int = corrigible.audit(lambda rows: rows["a"], x, y, forbidden=["a"]).num_concerns
 limited = corrigible.limit_influence(model, rows, inputs=["a"])
+scaled = corrigible.temperature_scaled(corrected, rows, feedback, validation=(x, y))
+sets: Tensor = corrigible.conformal_sets(scaled, rows, feedback, validation=(x, y), alpha=0.1).sets(x)
 fair = corrigible.enforce(model, rows, "demographic_parity", gap=0.1)
 price = corrigible.discrimination_free_price(lambda frame: frame["a"], table, attributes="a")
 moved = corrigible.transported_prices([1.0, 2.0], ["f", "m"]).prices.max()

@@ -25,6 +25,8 @@ if TYPE_CHECKING:
     from corrigible.prices.price_changes import price_changes as price_changes
     from corrigible.prices.price_level import predicted_over_observed as predicted_over_observed
     from corrigible.prices.transport import transported_prices as transported_prices
+    from corrigible.protocols.calibrating.conformal import conformal_sets as conformal_sets
+    from corrigible.protocols.calibrating.temperature import temperature_scaled as temperature_scaled
     from corrigible.protocols.comparisons.comparing import compare as compare
     from corrigible.protocols.corrections.correction import correct as correct
     from corrigible.protocols.corrections.verdict import Verdict as Verdict
@@ -58,6 +60,7 @@ _HOME = {
     "Verdict": "protocols.corrections.verdict",
     "audit": "auditing.auditor",
     "compare": "protocols.comparisons.comparing",
+    "conformal_sets": "protocols.calibrating.conformal",
     "correct": "protocols.corrections.correction",
     "discrimination_free_price": "prices.discrimination_free",
     "distil": "protocols.distilling",
@@ -75,6 +78,7 @@ _HOME = {
     "review": "reviewing",
     "seal": "sealing",
     "suspects": "regions.suspects",
+    "temperature_scaled": "protocols.calibrating.temperature",
     "text_data": "data.text",
     "train": "protocols.fresh_training",
     "transported_prices": "prices.transport",

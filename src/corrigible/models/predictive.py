@@ -20,6 +20,7 @@ from corrigible.models.draws import drawing_alike
 from corrigible.models.ensemble import Ensemble, is_ensemble
 from corrigible.models.modes import evaluating, like_parameters
 from corrigible.models.packed import Packed
+from corrigible.models.temperature import TemperatureScaled
 from corrigible.outputs import require_each
 from corrigible.tasks import CLASSES
 from corrigible.types import Task
@@ -97,14 +98,20 @@ def predictive(
         ValueError: ``samples`` below 1.
     """
     require_same_task(model, task)
+    if isinstance(model, TemperatureScaled):
+        inside = predictive(model.network, x, task=task, samples=samples, seed=seed)
+        return _of_passes(model.network, model.scaled(inside.passes), task)
     if samples is None:
         passes = _passes(model, x, task)
     elif samples < 1:
         raise ValueError(f"samples is {samples}; expected at least 1")
     else:
         passes = _sampled(model, x, task, samples, seed)
-    outputs = passes[0] if len(passes) == 1 else _combined(model, passes, task)
-    return Predictive(outputs, passes, task)
+    return _of_passes(model, passes, task)
+
+
+def _of_passes(model: nn.Module, passes: Float[Tensor, " pass batch output"], task: Task) -> Predictive:
+    return Predictive(passes[0] if len(passes) == 1 else _combined(model, passes, task), passes, task)
 
 
 class _Passes(nn.Module):
@@ -215,7 +222,9 @@ def all_outputs(
 
 
 def require_same_task(model: nn.Module, task: Task) -> None:
-    """Raises UnsupportedModelError for an ensemble that was built for another task."""
+    """Raises UnsupportedModelError for an ensemble that was built for another task, or a temperature of no classes."""
+    if isinstance(model, TemperatureScaled) and task.name != "classes":
+        raise UnsupportedModelError(f"a temperature divides logits of classes; the task is {task.name!r}")
     if isinstance(model, Ensemble | Packed) and model.task.name != task.name:
         found = f"the ensemble has the task {model.task.name!r} and the data {task.name!r}"
         raise UnsupportedModelError(f"{found}; build it with that of the data: Ensemble(members, task=…)")

@@ -1,0 +1,1 @@
+"""How sure a network may be: temperatures and prediction sets, fitted on rows with marked content exchanged."""

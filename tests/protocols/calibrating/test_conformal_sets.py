@@ -1,0 +1,141 @@
+"""Sets hold the label as often as was asked for, and are what the definition says."""
+
+import math
+
+import pytest
+import torch
+from torch import nn
+
+import corrigible
+from corrigible.data.dataset import TensorData
+from corrigible.errors import DataError, RecipeError
+from corrigible.models.bayes import bayesian
+from corrigible.models.ensemble import Ensemble
+from corrigible.models.predictive import predictive
+from corrigible.protocols.calibrating.conformal import SCORES, conformal_sets, rank_of_threshold
+from cue_data import Sees, cue_data
+
+
+def noisy(num_rows: int, seed: int = 0) -> tuple[torch.Tensor, torch.Tensor]:
+    """Logits of four classes as the rows, and labels drawn from them."""
+    generator = torch.Generator().manual_seed(seed)
+    x = 2 * torch.randn(num_rows, 4, generator=generator, dtype=torch.float64)
+    return x, torch.multinomial(x.softmax(dim=1), 1, generator=generator)[:, 0]
+
+
+def oddness(score: str, probs: list[float], label: int) -> float:
+    if score == "least_ambiguous":
+        return 1 - probs[label]
+    return sum(p for other, p in enumerate(probs) if p > probs[label])
+
+
+@pytest.mark.parametrize("score", SCORES)
+@pytest.mark.parametrize(("num_rows", "alpha"), [(19, 0.05), (57, 0.1), (40, 0.333)])
+def test_the_sets_are_those_of_the_definition(score, num_rows, alpha):
+    (x, y), (new, _) = noisy(num_rows), noisy(30, seed=1)
+    found = conformal_sets(nn.Identity(), (x, y), alpha=alpha, score=score)
+    odd = sorted(oddness(score, x[row].softmax(0).tolist(), int(y[row])) for row in range(num_rows))
+    threshold = odd[math.ceil((num_rows + 1) * (1 - alpha) - 1e-9) - 1]
+    assert found.threshold == pytest.approx(threshold, abs=1e-12)
+    expected = [[oddness(score, row.softmax(0).tolist(), k) <= threshold + 1e-12 for k in range(4)] for row in new]
+    assert found.sets(new).tolist() == expected
+
+
+@pytest.mark.parametrize(
+    ("num_rows", "alpha", "rank"),
+    [(9, 0.1, 9), (19, 0.05, 19), (99, 0.01, 99), (20, 0.1, 19), (100, 0.1, 91), (1, 0.5, 1), (3, 0.7, 2)],
+)
+def test_the_rank_is_of_the_decimal_that_was_written(num_rows, alpha, rank):
+    assert rank_of_threshold(num_rows, alpha) == rank
+
+
+@pytest.mark.parametrize(("alpha", "least"), [(0.1, 9), (0.05, 19), (0.01, 99), (0.3, 3)])
+def test_too_few_rows_are_refused_and_said(alpha, least):
+    assert rank_of_threshold(least, alpha) == least
+    with pytest.raises(DataError, match=f"expected at least {least} rows"):
+        rank_of_threshold(least - 1, alpha)
+
+
+@pytest.mark.parametrize("alpha", [0.05, 0.1, 0.37])
+def test_new_rows_are_covered_as_often_as_asked_over_all_draws(alpha):
+    generator = torch.Generator().manual_seed(0)
+    scores = torch.rand(4000, 31, generator=generator, dtype=torch.float64)
+    threshold = scores[:, :30].sort(dim=1).values[:, rank_of_threshold(30, alpha) - 1]
+    covered = (scores[:, 30] <= threshold).double().mean().item()
+    assert 1 - alpha - 0.015 <= covered <= 1 - alpha + 1 / 31 + 0.015
+
+
+@pytest.mark.parametrize("score", SCORES)
+def test_many_rows_are_covered(score):
+    found = conformal_sets(nn.Identity(), noisy(2000), alpha=0.2, score=score)
+    covered, size = found.coverage(noisy(2000, seed=1))
+    assert (covered.metric, size.metric) == ("set_coverage", "mean_set_size")
+    assert covered.value == pytest.approx(0.8, abs=0.03) if score == "least_ambiguous" else covered.value > 0.77
+    assert covered.low <= covered.value <= covered.high
+    assert 1 <= size.value <= 4
+
+
+def test_adaptive_sets_are_never_empty_and_the_smallest_may_be():
+    x, y = noisy(400)
+    rows = noisy(400, seed=2)[0]
+    assert bool(conformal_sets(nn.Identity(), (x, y), alpha=0.6, score="adaptive").sets(rows).any(dim=1).all())
+    assert not bool(conformal_sets(nn.Identity(), (x, y), alpha=0.6).sets(rows).any(dim=1).all())
+
+
+def test_calibrated_on_confounded_rows_they_miss_labels_where_the_cue_says_nothing():
+    made, clean = cue_data("numbers", num_rows=600), cue_data("numbers", num_rows=600, seed=1)
+    order = torch.randperm(600, generator=torch.Generator().manual_seed(2))
+    x = clean.data.x.clone()
+    x[:, 0] = x[order, 0]
+    at_random = TensorData(x, clean.data.y)
+    model = Sees(lambda x: made.cue(x) + 0.5 * made.signal(x) + x[:, 1:2] * torch.tensor([0.2, 0.0, 0.4]), 4.0)
+    said = [corrigible.Feedback("scanner", scope="dataset")]
+    naive, swapped = (conformal_sets(model, made.data, feedback) for feedback in (None, said))
+    assert naive.coverage(at_random)[0].value < 0.6
+    assert swapped.coverage(at_random)[0].value == pytest.approx(0.9, abs=0.04)
+    assert swapped.coverage(clean.data, said)[0].value == pytest.approx(0.9, abs=0.04)
+    assert "marked content exchanged" in str(swapped)
+    assert "as they are" in str(naive)
+
+
+def test_groups_are_measured_by_themselves():
+    x, y = noisy(300)
+    data = TensorData(x, y, torch.arange(300) % 2, group_names=("f", "m"))
+    found = conformal_sets(nn.Identity(), noisy(100, seed=3))
+    measured = {(m.metric, m.part): m for m in found.coverage(data, num_resamples=50)}
+    sets = found.sets(x)
+    for value, name in enumerate(("f", "m")):
+        of = torch.arange(300) % 2 == value
+        held = sets[of].gather(1, y[of][:, None]).double().mean().item()
+        assert measured["set_coverage", f"group {name}"].value == pytest.approx(held)
+        assert measured["mean_set_size", f"group {name}"].value == pytest.approx(sets[of].sum(1).double().mean().item())
+        assert measured["set_coverage", f"group {name}"].count == 150
+    assert measured["set_coverage", ""].count == 300
+
+
+def test_the_mean_probabilities_of_samples_and_of_members_count():
+    torch.manual_seed(0)
+    x, y = noisy(60)
+    for model, samples in ((bayesian(nn.Linear(4, 4)).double(), 4), (Ensemble([nn.Linear(4, 4) for _ in "ab"]), None)):
+        model = model.double().eval()
+        found = conformal_sets(model, (x, y), samples=samples)
+        with torch.no_grad():
+            values = predictive(model, x, samples=samples).values
+        assert torch.equal(found.sets(x), 1 - values <= found.threshold)
+        scores = (1 - values.gather(1, y[:, None])[:, 0]).sort().values
+        assert found.threshold == pytest.approx(scores[math.ceil(61 * 0.9) - 1].item())
+
+
+def test_sets_of_arrays_are_those_of_tensors():
+    x, y = noisy(60)
+    found = conformal_sets(nn.Linear(4, 4), (x.float(), y))
+    assert torch.equal(found.sets(x.float().numpy()), found.sets(x.float()))
+
+
+def test_what_cannot_be_asked_is_refused():
+    with pytest.raises(ValueError, match="between 0 and 1"):
+        conformal_sets(nn.Identity(), noisy(50), alpha=1.0)
+    with pytest.raises(RecipeError, match="score"):
+        conformal_sets(nn.Identity(), noisy(50), score="largest")
+    with pytest.raises(DataError, match="8 rows cannot give 90 % sets; expected at least 9 rows"):
+        conformal_sets(nn.Identity(), noisy(8))
