@@ -7,6 +7,7 @@ import torch
 
 from corrigible import Feedback, TabularRegressor
 from corrigible.models.tabm import tabm
+from corrigible.protocols.limiting import measuring
 
 pytestmark = pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceWarning")
 N = 240
@@ -14,6 +15,11 @@ RNG = np.random.default_rng(0)
 X = pd.DataFrame({"age": RNG.normal(50, 10, N), "ward": RNG.choice(["a", "b"], N)})
 YEARS, WEIGHT = RNG.uniform(0.2, 2, N), RNG.integers(3, size=N).astype(float)
 CLAIMS = RNG.poisson(YEARS * X.age / 20).astype(float)
+
+
+@pytest.fixture(autouse=True)
+def _few_resamples(monkeypatch):
+    monkeypatch.setattr(measuring, "NUM_RESAMPLES", 10)
 
 
 def fitted(task, y, **given):
