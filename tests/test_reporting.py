@@ -251,6 +251,15 @@ def test_a_marked_feature_is_shown_however_small_its_share():
     assert "10 features with smaller shares are not shown" in text
 
 
+def test_how_sure_the_models_are_has_a_section_of_its_own():
+    sure = Plots("As sure as right?", "On 3 rows.", (mean_bars(torch.eye(3), ["age", "site", HOSTILE]),))
+    html = render(replace(table_content(), certainty=(sure,), plots=()))
+    assert "How sure the models are As sure as right? On 3 rows." in text_of(html)
+    assert 'href="#certainty"' in html
+    assert "What the explanations say" not in text_of(html)
+    assert "How sure the models are" not in text_of(render(table_content()))
+
+
 def test_plots_stand_under_their_title_with_how_to_read_them():
     html = render(table_content())
     assert "What the explanations say By class Means with intervals." in text_of(html)

@@ -120,6 +120,8 @@ class ReportContent:
     heatmaps: tuple[HeatmapRow, ...] = ()
     feature_shares: tuple[tuple[str, float | None, float | None], ...] = ()
     """(feature, before, after): its share of the mean absolute attribution, in [0, 1]."""
+    certainty: tuple[Plots, ...] = ()
+    """How sure the models are, and how right."""
     plots: tuple[Plots, ...] = ()
     """Plots of the explanations of many rows."""
     curves: tuple[Curve, ...] = ()
@@ -166,9 +168,8 @@ def render(content: ReportContent) -> str:
         shares=shares,
         longest=longest,
         num_left_out=num_left_out,
-        plots=[
-            (plots, [(as_image(figure), _least_width(figure)) for figure in plots.figures]) for plots in content.plots
-        ],
+        certainty=_drawn(content.certainty),
+        plots=_drawn(content.plots),
         legend=[(curve.name, figures.line_sample(style)) for curve, style in _styled(content)],
         charts=_charts(content),
         collapsed=[(table.model, used) for table in confusions[:2] if (used := classes_used(table)) is not None],
@@ -272,6 +273,11 @@ def _charts(content: ReportContent) -> list[Markup]:
     order = ("Label", "Penalty", "Validation")
     quantities_in_order = sorted(panels, key=lambda quantity: order.index(quantity.split(" ")[0].rstrip(":")))
     return [figures.line_chart(quantity, panels[quantity]) for quantity in quantities_in_order]
+
+
+def _drawn(groups: Sequence[Plots]) -> list[tuple[Plots, list[tuple[Markup, int]]]]:
+    """Each group of figures with its pictures and the pixels that they need."""
+    return [(plots, [(as_image(figure), _least_width(figure)) for figure in plots.figures]) for plots in groups]
 
 
 def _least_width(figure: Figure) -> int:

@@ -34,6 +34,8 @@ from corrigible.plots import (
     page,
     partial_dependence,
     price_changes,
+    reliability_diagram,
+    risk_coverage,
     surrogate_bars,
     surrogate_tree,
     waterfall,
@@ -71,6 +73,10 @@ def nodes(columns: Columns) -> NodeImportance:
     torch.manual_seed(0)
     model = nn.Sequential(nn.Linear(4, 6), nn.Tanh(), nn.Linear(6, 5), nn.Tanh(), nn.Linear(5, 2))
     return node_importance(model, rows(), 1, columns=columns, most=3)
+
+
+def sure() -> tuple[torch.Tensor, torch.Tensor]:
+    return noise(40, 3).softmax(dim=1), torch.arange(40) % 3
 
 
 def symmetric(size: int) -> torch.Tensor:
@@ -121,6 +127,8 @@ PLOTS = {
     "price_changes": lambda: price_changes(
         prices_of(torch.rand(60), torch.rand(60), [HOSTILE, "_b", "$c"] * 20, num_resamples=9), title=HOSTILE
     ),
+    "reliability_diagram": lambda: reliability_diagram({HOSTILE: sure(), "_b": sure()}, title=HOSTILE),
+    "risk_coverage": lambda: risk_coverage({HOSTILE: sure(), "_b": sure()}, title=HOSTILE),
     "surrogate_tree": lambda: surrogate_tree(
         tree_surrogate(network(), rows(64), columns=TABLE, samples=200, class_names=[HOSTILE, "b"]), title=HOSTILE
     ),
@@ -165,6 +173,8 @@ def plain_plots() -> dict[str, Figure]:
         "attack_curves": attack_curves([0.0, 0.1], {"right_reasons": torch.rand(2, 2)}),
         "method_scatter": method_scatter([MethodResult("right_reasons", 0.9, 0.8, 0.95, 0.2, 1.4)]),
         "price_changes": price_changes(prices_of(torch.rand(60), torch.rand(60), ["f", "m"] * 30, num_resamples=9)),
+        "reliability_diagram": reliability_diagram({"right_reasons": sure(), "before": sure()}),
+        "risk_coverage": risk_coverage({"right_reasons": sure(), "before": sure()}),
         "surrogate_tree": surrogate_tree(tree_surrogate(model, rows(64), **shown)),
         "surrogate_tree_of_scores": surrogate_tree(tree_surrogate(model, rows(64), target=1, **shown)),
         "surrogate_bars": surrogate_bars(linear_surrogate(model, rows(64), **shown)),
@@ -184,6 +194,7 @@ def test_what_colours_bands_and_whiskers_mean_stands_in_the_figure() -> None:
     said = {name: " ".join(text.get_text() for text in texts(figure)) for name, figure in plain_plots().items()}
     signed = ("heat_map", "heat_map_alone", "importance_flow", "waterfall", "coloured_text", "surrogate_bars")
     uncertain = ("mean_bars", "importance", "attack_curves", "deletion_insertion", "method_scatter", "price_changes")
+    uncertain += ("reliability_diagram", "risk_coverage")
     assert [name for name in signed if "red" not in said[name]] == []
     assert [name for name in uncertain if "95 % interval" not in " ".join(said[name].split())] == []
 

@@ -14,12 +14,17 @@ def aurc(probs: Float[Tensor, " n num_classes"], y: Int[Tensor, " n"]) -> Float[
     is the mean over k of the risk of the k surest rows. A model that errs at random has its error rate as area.
     """
     confidence, predicted = probs.double().max(dim=1)
+    return area_of(confidence, (predicted == y).double())
+
+
+def area_of(confidence: Float[Tensor, " n"], is_right: Float[Tensor, " n"]) -> Float[Tensor, ""]:
+    """The area under the risk-coverage curve of rows with this confidence, by whether they are right."""
     # Sorted by falling confidence; of rows that tie, each is in all places that they fill, in equal parts.
     _, tied, count = (-confidence).unique(return_inverse=True, return_counts=True)
-    wrong = tied.bincount(weights=(predicted != y).double(), minlength=len(count)) / count
-    end = count.cumsum(dim=0).double() / max(1, len(y))
-    begin = end - count.double() / max(1, len(y))
+    wrong = tied.bincount(weights=1 - is_right, minlength=len(count)) / count
+    end = count.cumsum(dim=0).double() / max(1, len(confidence))
+    begin = end - count.double() / max(1, len(confidence))
     # A row between two coverages adds to the risk at each larger coverage c its part of c: ∫ −ln t dt over its place.
     area = (end - torch.xlogy(end, end)) - (begin - torch.xlogy(begin, begin))
-    found: Tensor = (wrong * area).sum() if len(y) else wrong.new_tensor(torch.nan)
+    found: Tensor = (wrong * area).sum() if len(confidence) else wrong.new_tensor(torch.nan)
     return found

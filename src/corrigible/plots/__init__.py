@@ -20,6 +20,8 @@ from corrigible.plots.mean_bars import mean_bars
 from corrigible.plots.method_scatter import method_scatter
 from corrigible.plots.page import page
 from corrigible.plots.price_changes import price_changes
+from corrigible.plots.reliability_diagram import reliability_diagram
+from corrigible.plots.risk_coverage import risk_coverage
 from corrigible.plots.style import describe, description
 from corrigible.plots.surrogate_bars import surrogate_bars
 from corrigible.plots.surrogate_tree import surrogate_tree
@@ -45,6 +47,8 @@ __all__ = [
     "page",
     "partial_dependence",
     "price_changes",
+    "reliability_diagram",
+    "risk_coverage",
     "surrogate_bars",
     "surrogate_tree",
     "table_html",

@@ -36,6 +36,7 @@ from corrigible.workflow.explaining import attribution_of, explained_target, in_
 from corrigible.workflow.in_words import verdict_in_words
 from corrigible.workflow.making import load_model
 from corrigible.workflow.next_steps import next_steps
+from corrigible.workflow.plotted_certainty import certainty_of, keep_certainty
 from corrigible.workflow.records import Finished, Measured
 from corrigible.workflow.results import evaluated_in_words
 from corrigible.workflow.row_texts import errors_table, explained_texts, label_texts, outputs_of
@@ -80,6 +81,7 @@ def evaluate(
         (draft.folder / "rows.safetensors").write_bytes(save(dict(shown.tensors)))
         if shown.words:
             draft.write_json(WORDS_FILE, shown.words)
+        keep_certainty(draft, evaluated.certainty)
         _keep_explanations(draft, evaluated, explained)
     result = evaluated_in_words(evaluated.told, data)
     yield Finished("evaluate", str(draft.published), result=result, next=next_steps(folder, "evaluate"))
@@ -112,6 +114,8 @@ class _Evaluated:
     """Models whose explanations are plotted, by their number."""
     predicted: list[Tensor] = field(default_factory=list)
     """What these models predict of every row."""
+    certainty: dict[str, Tensor] = field(default_factory=dict)
+    """How sure these models are of every row, and whether they are right."""
     changes: list[Measurement] = field(default_factory=list)
     """The changes from the trained model to its correction."""
     told: list[Measured] = field(default_factory=list)
@@ -145,6 +149,7 @@ def _measured(evaluated: _Evaluated) -> Generator[Measured, None, list[dict[str,
         if run.verb != "baseline":
             evaluated.explained[place] = model
             evaluated.predicted.append(observations.everywhere["predicted"].cpu())
+            evaluated.certainty |= certainty_of(observations, task_of(data), place)
         made = {"measurements": _as_dicts(measurements), **_predictions(model, data, observations)}
         made["shares"] = _shares_of_labels(recipe, model, data, seed)
         results.append({"name": run.label, "run": run.name, **made})

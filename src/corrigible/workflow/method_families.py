@@ -37,6 +37,8 @@ from corrigible.protocols.baselines.adversarial_labels import adversarial_labels
 from corrigible.protocols.baselines.group_dro import group_dro
 from corrigible.protocols.baselines.just_train_twice import just_train_twice
 from corrigible.protocols.baselines.last_layer_retraining import last_layer_retraining
+from corrigible.protocols.calibrating.conformal import conformal_sets
+from corrigible.protocols.calibrating.temperature import temperature_scaled
 from corrigible.protocols.comparisons.comparing import compare
 from corrigible.protocols.corrections.correction import correct
 from corrigible.protocols.distilling import distil
@@ -64,8 +66,9 @@ PROTOCOLS = (
     *(train, distil, correct, compare, find_another_explanation),
     *(group_dro, adversarial_debiasing, adversarial_labels, just_train_twice, last_layer_retraining),
     *(remove_and_retrain, label_randomisation, accuracy_under_attack, distilling, limit_influence),
+    *(temperature_scaled, conformal_sets),
 )
-"""What trains several times, or a model of its own."""
+"""What trains several times, or gives a model of its own."""
 OF_UNITS = (unit_importance, active_units, active_unit_overlap)
 FAMILIES: Mapping[str, Mapping[str, Callable[..., Any]]] = {
     "explainer": EXPLAINERS,

@@ -32,6 +32,7 @@ from corrigible.workflow.making import load_model
 from corrigible.workflow.next_steps import next_steps
 from corrigible.workflow.opening import changes_of, details, moved, opening
 from corrigible.workflow.plotted import explanation_plots
+from corrigible.workflow.plotted_certainty import certainty_plots
 from corrigible.workflow.plotted_words import texts_of_rows
 from corrigible.workflow.records import Finished, Sealed, Verified
 from corrigible.workflow.reproducing import FEEDBACK, LATER, all_feedback, commands
@@ -169,6 +170,7 @@ def _content(study: Study, evaluation: Run) -> ReportContent:
         map_explanation=_map_explanation(results, words, heatmaps),
         heatmaps=heatmaps,
         feature_shares=_shares(results["models"]),
+        certainty=tuple(certainty_plots(evaluation, results)),
         plots=tuple(explanation_plots(evaluation, recipe.labels, results)),
         curves=tuple(Curve(spoken_method(run.label), tuple(_epochs(run))) for run in compared),
         feedback=tuple(feedback_in_words(said, recipe.labels)),

@@ -1,9 +1,8 @@
-"""Split conformal prediction: sets of classes that hold the label of a new row with a probability that was asked for.
+"""Vovk, Gammerman and Shafer 2005, algorithmic learning in a random world: split conformal prediction.
 
-Vovk, Gammerman and Shafer 2005, Algorithmic learning in a random world. A score says how odd a class is for a row; a
-set holds the classes that are no odder than the labels of calibration rows mostly are. Scores: Sadinle, Lei and
-Wasserman 2019, Least ambiguous set-valued classifiers with bounded error levels; Romano, Sesia and Candès 2020,
-Classification with valid and adaptive coverage, without randomisation.
+A score says how odd a class is for a row; its set holds the classes that are no odder than labels of calibration rows
+mostly are. Scores: Sadinle, Lei and Wasserman 2019, Least ambiguous set-valued classifiers with bounded error
+levels; Romano, Sesia and Candès 2020, Classification with valid and adaptive coverage, without randomisation.
 """
 
 import math
