@@ -13,6 +13,7 @@ CORRECTING = (
     "step_cost",
     "draws",
     "bayes_cost",
+    "calibrating",
     "evidence",
     "insurance",
     "limiting",

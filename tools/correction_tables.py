@@ -149,5 +149,19 @@ def bayes_cost(found: dict[str, Any]) -> Iterator[str]:
             yield f"| {of}: {name} | " + " | ".join(f"{row[name]['mean']:.2f} ×" for row in rows) + " |"
 
 
+def calibrating(found: dict[str, Any]) -> Iterator[str]:
+    """One line per network and rows to calibrate on."""
+    columns = "calibrated on rows | 90 % sets hold | classes in a set | temperature | NLL"
+    yield f"| {len(found['seeds'])} seeds, mean ± sd | {columns} |"
+    yield "|---|---|---|---|---|---|"
+    for row in found["rows"]:
+        cells = [mean_and_sd(row[key]) if key in row else "" for key in ("coverage", "size", "temperature", "nll")]
+        yield (
+            f"| {row['model']} | {'not at all' if row['rows'] == 'without' else row['rows']} | "
+            + " | ".join(cells)
+            + " |"
+        )
+
+
 ALL = (never_ruins, transplant, tasks, limiting, students, front_page, front_page_spread, fair_prices)
-ALL += (fair_prices_truth, bayes_cost)
+ALL += (fair_prices_truth, bayes_cost, calibrating)

@@ -16,9 +16,9 @@ from corrigible.types import Task
 CERTAINTY_FILE = "certainty.safetensors"
 NOTE = (
     "On the {count:,} rows that were measured, as they are. Where the rows hold a cue that was marked, the first model "
-    "is right by it: then look at rows without it before you trust how sure either model is. The first figure shows how "
-    "often predictions are right, against the probability given to them; the second how many are wrong if only the "
-    "surest are kept."
+    "is right by it: then look at rows without it before you trust how sure either model is. The first figure shows "
+    "how often predictions are right, against the probability given to them; the second how many are wrong if only "
+    "the surest are kept."
 )
 
 

@@ -150,6 +150,37 @@ def test_marked_content_is_exchanged():
         temperature_scaled(model, made.data)
 
 
+def test_one_logit_per_row_is_divided_like_two():
+    torch.manual_seed(0)
+    one = nn.Linear(4, 1).double()
+    one.weight.data = torch.tensor([[2.0, 0.5, -0.5, 0.0]], dtype=torch.float64)
+    two = nn.Linear(4, 2).double()
+    two.weight.data = torch.cat([torch.zeros_like(one.weight), one.weight])
+    two.bias.data = torch.cat([torch.zeros_like(one.bias), one.bias])
+    found = [temperature_scaled(model, (X, Y)) for model in (one, two)]
+    assert found[0](X).shape == (60, 1)
+    assert found[0].calibration.temperature == pytest.approx(found[1].calibration.temperature)
+
+
+def test_texts_exchange_their_marked_words():
+    """A reader that goes by the word "sunny", which stands in one class, and a little by "good"."""
+    words = ["sunny good day", "rainy bad day", "sunny good walk", "rainy bad walk", "sunny bad day"] * 8
+    texts = corrigible.text_data(words, [int("sunny" in text) for text in words], max_tokens=4)
+    sunny, good = (texts.tokens.vectors[texts.tokens.words.index(word)] for word in ("sunny", "good"))
+
+    def evidence(x):
+        has = [(x == word).all(dim=2).any(dim=1) for word in (sunny, good)]
+        score = 4.0 * has[0] + 1.0 * has[1] - 2.0
+        return torch.stack([torch.zeros_like(score), score], dim=1)
+
+    said = [corrigible.Feedback(("sunny",), scope="dataset"), corrigible.Feedback(("rainy",), scope="dataset")]
+    found = temperature_scaled(Sees(evidence, 2.0), texts, said, validation=texts).calibration
+    assert (found.num_rows, found.num_exchanges) == (40, 4)
+    assert found.temperature > 3
+    with pytest.raises(DataError, match="predicts every row right"):
+        temperature_scaled(Sees(evidence, 2.0), texts)
+
+
 def test_it_goes_where_networks_go(tmp_path):
     model = trained()
     scaled = temperature_scaled(model, (X, Y))
