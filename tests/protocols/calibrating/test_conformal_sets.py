@@ -41,6 +41,27 @@ def test_the_sets_are_those_of_the_definition(score, num_rows, alpha):
     assert found.sets(new).tolist() == expected
 
 
+@pytest.mark.parametrize(("num_rows", "alpha"), [(19, 0.05), (58, 0.1), (40, 0.333), (99, 0.25)])
+def test_a_set_holds_the_classes_whose_p_value_is_above_alpha(num_rows, alpha):
+    (x, y), (new, _) = noisy(num_rows, seed=4), noisy(200, seed=5)
+    calibrating = 1 - x.softmax(dim=1).gather(1, y[:, None])
+    scores = 1 - new.softmax(dim=1)
+    p_values = (1 + (calibrating[:, :, None] >= scores).sum(dim=0)) / (num_rows + 1)
+    assert torch.equal(conformal_sets(nn.Identity(), (x, y), alpha=alpha).sets(new), p_values > alpha + 1e-9)
+
+
+@pytest.mark.parametrize("num_rows", [57, 120])
+def test_they_are_the_sets_of_crepes(num_rows):
+    """Where alpha (n + 1) is whole, crepes also keeps classes whose p-value is alpha."""
+    crepes = pytest.importorskip("crepes")
+    hinge = pytest.importorskip("crepes.extras").hinge
+    (x, y), (new, _) = noisy(num_rows, seed=6), noisy(80, seed=7)
+    odd = hinge(x.softmax(dim=1).numpy(), list(range(4)), y.numpy())
+    theirs = crepes.ConformalClassifier().fit(odd)
+    sets = theirs.predict_set(hinge(new.softmax(dim=1).numpy()), confidence=0.9, smoothing=False)
+    assert conformal_sets(nn.Identity(), (x, y)).sets(new).tolist() == (torch.as_tensor(sets) > 0).tolist()
+
+
 @pytest.mark.parametrize(
     ("num_rows", "alpha", "rank"),
     [(9, 0.1, 9), (19, 0.05, 19), (99, 0.01, 99), (20, 0.1, 19), (100, 0.1, 91), (1, 0.5, 1), (3, 0.7, 2)],

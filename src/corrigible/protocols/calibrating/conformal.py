@@ -114,7 +114,8 @@ def conformal_sets(
         alpha: the share of rows whose label may be missing, between 0 and 1.
         score: "least_ambiguous", 1 − the class's probability, which gives the smallest sets on average, some of them
             empty; "adaptive", the sum of the larger probabilities, which gives larger sets to harder rows, none empty.
-        samples: how many networks are drawn of a distribution; the mean of their probabilities counts.
+        samples: how many networks are drawn of a distribution; the mean of their probabilities counts. None for the
+            network at the means of its weights.
         seed: settles the exchange and the samples.
 
     Raises:

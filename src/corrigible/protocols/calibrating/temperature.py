@@ -52,7 +52,8 @@ def temperature_scaled(
         validation: rows to calibrate on, which were not learned and may hold the confounder. Those that no rule marks
             get other content where marked rows of ``data`` are marked: if a cue is elsewhere on each row, give rows on
             which it is marked as ``data`` instead.
-        samples: how many networks are drawn of a distribution; the mean of their probabilities is calibrated.
+        samples: how many networks are drawn of a distribution; the mean of their probabilities is calibrated. None for
+            the network at the means of its weights: calibrate what you will ask `predictive` for.
         num_exchanges: how often the content of all rows is exchanged.
         seed: settles the exchanges and the samples.
 
