@@ -6,6 +6,7 @@ import torch
 
 from corrigible.errors import DataError
 from corrigible.figures import number
+from corrigible.intervals import resamples
 from corrigible.metrics import aurc, expected_calibration_error
 from corrigible.plots import description, reliability_diagram, risk_coverage
 from corrigible.plots.confidence import confidences_of, share_intervals
@@ -48,6 +49,16 @@ def test_the_curve_is_the_risk_of_the_surest_rows() -> None:
     assert low < min(expected) or low == 0.0
     assert high >= max(expected)
     assert number(aurc(probs, y).item()) in description(risk_coverage({"model": (probs, y)}))
+
+
+def test_the_band_is_of_resampled_rows_also_where_rows_tie() -> None:
+    rng = np.random.default_rng(0)
+    confidence, is_right = (0.5 + 0.5 * rng.random(60)).round(1), rng.integers(0, 2, 60).astype(float)
+    drawn = np.stack([risks((confidence[rows], is_right[rows])) for rows in map(np.asarray, resamples(60, 200, 0))])
+    (axes,) = risk_coverage({"model": (confidence, is_right)}).axes
+    (band,) = axes.collections
+    drawn_low = band.get_paths()[0].vertices[1 : len(COVERAGES) + 1, 1]
+    assert np.allclose(drawn_low, np.quantile(drawn, 0.025, axis=0))
 
 
 @both

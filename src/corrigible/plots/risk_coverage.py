@@ -63,17 +63,31 @@ def risk_coverage(models: Mapping[str, Any], *, title: str = "") -> Figure:
 
 def risks(certain: Certain) -> NDArray[np.float64]:
     """The risk at each of the coverages; rows of equal confidence are kept in equal parts."""
+    return _risks(*_sorted(certain))
+
+
+def _sorted(certain: Certain) -> tuple[NDArray[np.float64], NDArray[np.intp], NDArray[np.intp]]:
+    """Which rows are wrong, the surest first; which row is at each place; and the last places of equal confidence."""
     confidence, is_right = certain
-    _, tied, count = np.unique(-confidence, return_inverse=True, return_counts=True)
-    wrong = np.bincount(tied, weights=1 - is_right).cumsum() / len(confidence)
-    kept = count.cumsum() / len(confidence)
-    found: NDArray[np.float64] = np.interp(COVERAGES, np.append(0, kept), np.append(0, wrong)) / COVERAGES
+    order = np.argsort(-confidence, kind="stable")
+    last = np.append(np.flatnonzero(np.diff(confidence[order])), len(order) - 1)
+    return 1 - is_right[order], order, last
+
+
+def _risks(
+    wrong: NDArray[np.float64], order: NDArray[np.intp], last: NDArray[np.intp], counts: NDArray[np.int64] | None = None
+) -> NDArray[np.float64]:
+    """The same of sorted rows, each as often as its count says."""
+    times = np.ones(len(order)) if counts is None else counts[order]
+    kept, errors = (np.append(0, np.cumsum(values)[last]) / len(order) for values in (times, times * wrong))
+    found: NDArray[np.float64] = np.interp(COVERAGES, kept, errors) / COVERAGES
     return found
 
 
 def _band(certain: Certain) -> NDArray[np.float64]:
     """The lower and the upper end of the interval at each coverage."""
-    confidence, is_right = certain
-    drawn = [risks((confidence[rows], is_right[rows])) for rows in resamples(len(confidence), NUM_RESAMPLES, 0)]
+    ranked, size = _sorted(certain), len(certain[0])
+    counts = (rows.bincount(minlength=size).numpy() for rows in resamples(size, NUM_RESAMPLES, 0))
+    drawn = [_risks(*ranked, of_rows) for of_rows in counts]
     found: NDArray[np.float64] = percentile_interval(torch.from_numpy(np.stack(drawn))).numpy()
     return found
