@@ -5,6 +5,7 @@ Outputs are linear in the last layer, so the curvature in full is that of each r
 the layer's inputs.
 """
 
+import logging
 from typing import Any
 
 import torch
@@ -15,6 +16,7 @@ from corrigible.batches import collate
 from corrigible.data.dataset import as_dataset, labelled, task_of
 from corrigible.data.protocol import Dataset
 from corrigible.errors import UnsupportedModelError
+from corrigible.figures import number
 from corrigible.models.bayes.gaussian_weights import GaussianWeights
 from corrigible.models.bayes.last_layer import last_linear
 from corrigible.models.modes import evaluating, like_parameters
@@ -22,10 +24,11 @@ from corrigible.models.networks import copied, network_of
 from corrigible.protocols.schedule import require_fit
 from corrigible.types import Batch, Task
 
+log = logging.getLogger(__name__)
 ROWS_AT_ONCE = 256
 
 
-def last_layer_laplace(model: nn.Module, data: Any, *, prior_std: float = 1.0) -> GaussianWeights:
+def last_layer_laplace(model: nn.Module, data: Any, *, prior_std: float | None = None) -> GaussianWeights:
     """A copy of the model whose last layer has a normal distribution, for `predictive`.
 
     The covariance is the inverse of the Hessian of the summed label losses and of the prior N(0, prior_std²), over all
@@ -33,12 +36,13 @@ def last_layer_laplace(model: nn.Module, data: Any, *, prior_std: float = 1.0) -
 
     Args:
         data: the training rows, as `correct` takes them.
+        prior_std: None for the one that makes the labels most likely (section 3: the marginal likelihood), logged.
 
     Raises:
         UnsupportedModelError: a task without classes, or outputs that are not those of the last linear layer.
         ValueError: a ``prior_std`` that is not above 0.
     """
-    if not prior_std > 0:
+    if prior_std is not None and not prior_std > 0:
         raise ValueError(f"prior_std is {prior_std}; expected a number above 0")
     dataset, network = labelled(as_dataset(data)), copied(network_of(model)).requires_grad_(True)
     require_fit(network, dataset)
@@ -50,6 +54,9 @@ def last_layer_laplace(model: nn.Module, data: Any, *, prior_std: float = 1.0) -
     layer: Any = network.get_submodule(name)
     with evaluating(network):
         precision = _hessian(network, name, dataset)
+    if prior_std is None:
+        prior_std = _likeliest_prior(layer, precision)
+        log.info(f"the prior of layer {name!r} has standard deviation {number(prior_std)}")
     precision.diagonal().add_(prior_std**-2)
     root, problem = torch.linalg.cholesky_ex(precision)
     if problem:
@@ -62,6 +69,20 @@ def last_layer_laplace(model: nn.Module, data: Any, *, prior_std: float = 1.0) -
     if layer.bias is not None:
         directions[f"{name}.bias" if name else "bias"] = per_output[:, :, -1]
     return GaussianWeights(network, {}, directions)
+
+
+def _likeliest_prior(layer: Any, hessian: Float[Tensor, " weight weight"]) -> float:
+    """The standard deviation σ of the prior with the largest marginal likelihood of the labels at these weights θ.
+
+    Its logarithm is -|θ|² / 2σ² - P log σ - ½ Σ log(λ + σ⁻²) and what does not depend on σ, with λ the P eigenvalues of
+    the Hessian.
+    """
+    squares = sum(float(p.detach().double().square().sum()) for p in (layer.weight, layer.bias) if p is not None)
+    curvatures = torch.linalg.eigvalsh(hessian).clamp_min(0.0)
+    stds = torch.logspace(-3, 3, 601, dtype=hessian.dtype, device=hessian.device)
+    volumes = (curvatures + stds[:, None] ** -2).log().sum(dim=1) / 2
+    likelihoods = -squares / (2 * stds.square()) - len(curvatures) * stds.log() - volumes
+    return float(stds[likelihoods.argmax()])
 
 
 def _hessian(network: nn.Module, name: str, dataset: Dataset) -> Float[Tensor, " weight weight"]:

@@ -1,8 +1,11 @@
 """Normal distributions of a network's parameters, and what finds them: SWAG and the Laplace approximation."""
 
+import logging
+
 import pytest
 import torch
 from torch import nn
+from torch.distributions import MultivariateNormal
 from torch.func import functional_call
 from torch.nn.functional import cross_entropy
 
@@ -86,6 +89,34 @@ def test_laplace_is_the_inverse_of_the_exact_hessian(num_outputs):
     torch.testing.assert_close(directions.flatten(1).T @ directions.flatten(1), expected)
     torch.testing.assert_close(found.eval()(x), model(x))
     assert predictive(found, x, samples=3).spread.mean() > 0.01
+
+
+def test_the_prior_of_laplace_makes_the_labels_most_likely(caplog):
+    """The integral over the weights of a quadratic loss, by normal distributions, for each of many priors."""
+    model = network(3)
+    torch.manual_seed(3)
+    x, y = torch.randn(60, 2).double(), torch.arange(60) % 3
+    theta = torch.cat([model.requires_grad_(False)[2].weight, model[2].bias[:, None]], dim=1).flatten()
+
+    def losses(values: torch.Tensor) -> torch.Tensor:
+        values = values.reshape(3, 5)
+        logits = functional_call(model, {"2.weight": values[:, :4], "2.bias": values[:, 4]}, (x,))
+        return cross_entropy(logits, y, reduction="sum")
+
+    hessian = torch.autograd.functional.hessian(losses, theta).detach()
+
+    def likelihood(std: float) -> float:
+        eye = torch.eye(len(theta)).double()
+        prior = MultivariateNormal(torch.zeros_like(theta), std**2 * eye).log_prob(theta)
+        posterior = MultivariateNormal(torch.zeros_like(theta), precision_matrix=hessian + eye / std**2)
+        return float(prior - posterior.log_prob(torch.zeros_like(theta)))
+
+    best = max(torch.logspace(-2, 2, 801).tolist(), key=likelihood)
+    expected = last_layer_laplace(model, TensorData(x, y), prior_std=best).get_buffer("directions_0")
+    with caplog.at_level(logging.INFO, "corrigible"):
+        found = last_layer_laplace(model, TensorData(x, y)).get_buffer("directions_0")
+    assert "the prior of layer '2' has standard deviation" in caplog.text
+    torch.testing.assert_close(found, expected, rtol=0.05, atol=1e-3)
 
 
 def test_laplace_refuses_outputs_behind_the_last_layer():
