@@ -40,16 +40,18 @@ from table_data import Rows
 from corrigible import TabularRegressor, discrimination_free_price, transported_prices
 from corrigible.prices.given import groups_of
 
-STUDENT: dict[str, Any] = {
-    "task": "counts",
-    "hidden_layer_sizes": (64, 64),
-    "ensemble": 1,
-    "learning_rate": 5e-3,
-    "weight_decay": 3e-4,
-    "max_epochs": 30,
-    "patience": 30,
+STUDENTS: dict[str, dict[str, Any]] = {
+    "visits": {"max_epochs": 60, "patience": 30},
+    "policies": {
+        "hidden_layer_sizes": (64, 64),
+        "ensemble": 1,
+        "learning_rate": 5e-3,
+        "weight_decay": 3e-4,
+        "max_epochs": 30,
+        "patience": 30,
+        "batch_size": 2048,
+    },
 }
-ROWS_PER_STEP = {"visits": 512, "policies": 2048}
 SEX = "female"
 TELLS = "fchild"
 Array = NDArray[np.float64]
@@ -59,7 +61,7 @@ Prices = Callable[[pd.DataFrame], Array]
 def main() -> None:
     asked = options(__doc__, seeds=5).parse_args()
     works = {"truth": truth, "visits": visits, "policies": policies}
-    measure(units_of(works, asked), asked, settings={"student": STUDENT, "batch_size": ROWS_PER_STEP, "attribute": SEX})
+    measure(units_of(works, asked), asked, settings={"students": STUDENTS, "attribute": SEX})
 
 
 def truth(seed: int) -> Iterator[Row]:
@@ -187,7 +189,7 @@ def boosted(x: pd.DataFrame, y: NDArray[Any], exposure: Array, seed: int) -> Any
 
 
 def student_of(seed: int, case: str) -> TabularRegressor:
-    return TabularRegressor(**STUDENT, batch_size=ROWS_PER_STEP[case], random_state=seed)
+    return TabularRegressor(task="counts", **STUDENTS[case], random_state=seed)
 
 
 def measured(rows: Rows, prices: Prices, risk: Array) -> Numbers:

@@ -70,6 +70,7 @@ def python_blocks(page: Path) -> list[tuple[int, str]]:
     ]
 
 
+@pytest.mark.filterwarnings("ignore:the loss was still falling")  # Examples train briefly.
 @pytest.mark.parametrize(
     "page",
     [
