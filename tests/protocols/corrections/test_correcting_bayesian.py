@@ -90,3 +90,12 @@ def test_swap_scores_are_of_the_mean_prediction_over_draws():
             found.log_likelihood[found.part == part.part].float(), of_label, rtol=1e-4, atol=1e-4
         )
     assert judge.score(model) != pytest.approx(at_the_means, abs=1e-3)
+
+
+def test_dropout_is_off_while_a_bayesian_network_is_judged():
+    case, model = cue_data("numbers", num_rows=30, num_reviewed=6), wide_network()
+    for _, layer in bayesian_layers(model):
+        nn.init.constant_(layer.weight_log_std, -12.0)
+    judge = build_judge(case.data, case.marks)
+    dropping = nn.Sequential(*model[:2], nn.Dropout(0.5), model[2])
+    assert judge.score(dropping) == pytest.approx(judge.score(deterministic(model)), abs=1e-3)

@@ -2,6 +2,7 @@
 
 import copy
 import logging
+import math
 from dataclasses import replace
 
 import pytest
@@ -14,7 +15,7 @@ from corrigible.errors import DataError, RecipeError, SealError
 from corrigible.group_gaps import GroupSettings
 from corrigible.models.predictive import all_outputs
 from corrigible.protocols.fairness import enforced
-from corrigible.protocols.fairness.enforced import compared_groups
+from corrigible.protocols.fairness.enforced import _measurements, _with_interval, compared_groups
 from corrigible.protocols.fairness.enforcing import gap_term, reach
 from corrigible.protocols.fairness.judged_groups import judged_groups
 from corrigible.protocols.fairness.lesson import usual
@@ -142,6 +143,21 @@ def test_intervals_hold_their_gaps_and_start_at_0_where_groups_are_alike_but_for
     assert all(change.value is None or change.low == change.value == change.high == 0 for change in by)
 
 
+def test_rows_of_weight_0_are_no_rows_to_judge_by(classes):
+    model, data = classes
+    weight = (data.group == 0).float()
+    weight[1:40:2] = 1.0
+    with pytest.raises(DataError, match="fewer than two groups have 30 rows to judge by"):
+        corrigible.enforce(model, replace(data, weight=weight), gap=0.1, **EPOCHS)
+
+
+def test_what_hardly_any_resample_has_gets_no_interval():
+    draws = torch.tensor([[0.1, 0.2], [0.3, math.nan], [0.2, 0.4]], dtype=torch.float64)
+    first, second = _measurements(["a gap", "b gap"], [0.2, 0.3], draws, 40)
+    assert first.low < 0.2 < first.high and second.low is second.high is None
+    assert _with_interval(second) == "0.300 (interval not measured)"
+
+
 def test_how_often_each_group_is_decided_for_is_told_by_name_before_and_after(classes):
     model, data = classes
     named = replace(data, group_names=("f", "m"), class_names=("refused", "granted"))
@@ -165,6 +181,12 @@ def test_values_of_one_of_several_attributes_keep_their_names(classes):
         assert [group.name for group in found] == expected
     found = corrigible.enforce(model, replace(both, group_names=()), gap=0.99, sensitive="sex", **EPOCHS).enforced
     assert [group.name for group in found.groups] == ["sex 0", "sex 1"]
+    # Groups that these attributes do not form: of another attribute, and of names with commas.
+    other = replace(data, group_names=("old", "young"), extra={"region": 1 - data.group})
+    pairs = replace(other, group_names=("Bern, CH", "Rom, IT"), extra={"sex": data.group, "job": age})
+    for rows, sensitive in ((other, "region"), (pairs, "sex")):
+        found = corrigible.enforce(model, rows, gap=0.99, sensitive=sensitive, **EPOCHS).enforced
+        assert [group.name for group in found.groups] == [f"{sensitive} 0", f"{sensitive} 1"]
 
 
 def test_small_groups_are_named_and_too_few_refused(classes):

@@ -11,7 +11,9 @@ from corrigible.models.bayes.converting import deterministic
 from corrigible.models.bayes.gaussian_weights import GaussianWeights
 from corrigible.models.bayes.layers import is_bayesian
 from corrigible.models.bayes.weight_draws import normal_draw
+from corrigible.models.ensemble import Ensemble
 from corrigible.models.networks import copied, network_of
+from corrigible.types import Task
 
 NUM_DRAWS = 8
 """Over how many draws what is random of a Bayesian network is averaged, where a choice depends on it."""
@@ -47,6 +49,12 @@ def weight_draw(model: nn.Module, number: int, *, seed: int = 0) -> dict[str, Te
             drawn = module.weight_draw(number, seed=seed, name=name)
             found |= {f"{prefix}{of}": values for of, values in drawn.items()}
     return found
+
+
+def over_draws(model: nn.Module, task: Task) -> nn.Module:
+    """The mean prediction of eight draws of the weights, as an ensemble; the model itself if it has no distribution."""
+    num = num_draws(model)
+    return model if num is None else Ensemble([sample_network(model, number) for number in range(num)], task=task)
 
 
 def _has_distribution(module: nn.Module) -> bool:

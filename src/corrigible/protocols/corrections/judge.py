@@ -24,7 +24,7 @@ from corrigible.data.protocol import Dataset, extra_of
 from corrigible.data.swapping import is_background
 from corrigible.errors import FeedbackError, TrainingDivergedError
 from corrigible.feedback.masks import Marks, marks_to_swap
-from corrigible.models.bayes.drawing import num_draws
+from corrigible.models.bayes.drawing import over_draws
 from corrigible.models.modes import evaluating, like_parameters
 from corrigible.models.predictive import predictive
 from corrigible.progress import counted
@@ -65,10 +65,12 @@ class Judge:
     def judged(self, model: nn.Module) -> Judged:
         """The model's predictions for the judge's rows; the model is left unchanged.
 
+        Of a network whose weights have a distribution they are means over draws, and dropout is off.
+
         Raises:
             TrainingDivergedError: a prediction that is NaN.
         """
-        by_part: dict[int, list[_Predicted]] = {}
+        model, by_part = over_draws(model, self.task), dict[int, list[_Predicted]]()
         for rows in counted("judged: part of the exchanged rows", self.exchanges.rows()):
             by_part.setdefault(rows.part, []).append(_predicted(model, rows, self.task))
         # All rows of a part together, because in a ranking a row's quality is about the others.
@@ -181,7 +183,7 @@ def _outputs(
 ) -> Float[Tensor, " row content output"]:
     with evaluating(model):
         parts = [
-            predictive(model, like_parameters(part.clone(), model), task=task, samples=num_draws(model)).outputs
+            predictive(model, like_parameters(part.clone(), model), task=task).outputs
             for part in x.flatten(0, 1).split(MOST_AT_ONCE)
         ]
     found: Tensor = torch.cat(parts).cpu().double().unflatten(0, x.shape[:2])

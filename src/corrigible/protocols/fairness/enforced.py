@@ -4,7 +4,9 @@ import math
 from dataclasses import dataclass, replace
 
 import torch
+from jaxtyping import Float
 from markupsafe import Markup
+from torch import Tensor
 
 from corrigible.errors import DataError
 from corrigible.figures import number
@@ -120,14 +122,22 @@ def _values(judged: JudgedGroups) -> list[float]:
     return [judged.quality, judged.loss, *(judged.gap(kind) for kind in kinds_of(judged).values())]
 
 
-def _measurements(names: list[str], values: list[float], draws: torch.Tensor, num_rows: int) -> Measurements:
-    ends = percentile_interval(draws).T.tolist()
+def _measurements(names: list[str], values: list[float], draws: Tensor, num_rows: int) -> Measurements:
     return Measurements(
         Measurement(name, None, note="too few rows")
         if math.isnan(value)
-        else Measurement(name, value, end[0], end[1], num_rows)
-        for name, value, end in zip(names, values, ends, strict=True)
+        else Measurement(name, value, *_ends(found), num_rows)
+        for name, value, found in zip(names, values, draws.T, strict=True)
     )
+
+
+def _ends(draws: Float[Tensor, " sample"]) -> tuple[float | None, float | None]:
+    """Of the resamples that have a value; none where a tenth of them or more has none."""
+    known = draws[~draws.isnan()]
+    if len(known) <= 0.9 * len(draws):
+        return None, None
+    low, high = percentile_interval(known).tolist()
+    return low, high
 
 
 def _holding(found: Measurements) -> Measurements:
@@ -151,8 +161,10 @@ def _named(found: Measurement) -> str:
 
 
 def _with_interval(found: Measurement) -> str:
-    if found.value is None or found.low is None or found.high is None:
+    if found.value is None:
         return "not measured"
+    if found.low is None or found.high is None:
+        return f"{number(found.value)} (interval not measured)"
     return f"{number(found.value)} ({number(found.low)} to {number(found.high)})"
 
 

@@ -3,10 +3,11 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+import torch
 from jaxtyping import Bool
 from torch import Tensor
 
-from corrigible.data.attributes import TAKEN
+from corrigible.data.attributes import TAKEN, Attribute, intersections
 from corrigible.figures import number
 from corrigible.group_gaps import predictions, row_weights, sensitive_values
 from corrigible.protocols.fairness.judged_groups import JudgedGroups
@@ -56,14 +57,22 @@ def group_means(
 
 
 def _names_of_values(rows: Batch, sensitive: str | None, names: Sequence[str]) -> Sequence[str]:
-    """The names of the attribute's values, of several attributes from the names of the groups that these form."""
+    """The names of the attribute's values, of several attributes from the names of the groups that these form.
+
+    There are none where the groups are not the intersections of all attributes beside the rows (`intersections`).
+    """
     if sensitive is None:
         return names
-    forming = [name for name, values in rows.extra.items() if name not in TAKEN and not values.is_floating_point()]
+    forming = {name: of for name, of in rows.extra.items() if name not in TAKEN and not of.is_floating_point()}
     parts = [name.split(", ") for name in names]
-    if sensitive not in forming or any(len(part) != len(forming) for part in parts):
+    if not names or sensitive not in forming or rows.group is None or any(len(part) != len(forming) for part in parts):
         return ()
-    return list(dict.fromkeys(part[forming.index(sensitive)] for part in parts))
+    values = [list(dict.fromkeys(part)) for part in zip(*parts, strict=True)]
+    attributes = [Attribute(name, tuple(of)) for name, of in zip(forming, values, strict=True)]
+    group, called = intersections(attributes, forming)
+    if group is None or called != tuple(names) or not torch.equal(group.to(rows.group), rows.group):
+        return ()
+    return values[list(forming).index(sensitive)]
 
 
 def _mean(values: Tensor, weight: Tensor, is_in: Bool[Tensor, " row"]) -> float:

@@ -76,19 +76,26 @@ class JudgedGroups:
 def judged_groups(
     model: nn.Module, dataset: Dataset, how: GroupSettings, *, index: Int[Tensor, " row"] | None = None
 ) -> JudgedGroups:
-    """What the model says of these rows; of all rows without an index.
+    """What the model says of these rows, of all rows without an index; those of weight 0 are left out.
 
     Raises:
         UnsupportedModelError: rows without the attribute.
     """
     index = torch.arange(len(dataset)) if index is None else index
-    task, parts = task_of(dataset), [collate(dataset, part) for part in index.split(ROWS_AT_ONCE)]
+    task, parts = task_of(dataset), [_that_count(dataset, part) for part in index.split(ROWS_AT_ONCE)]
     outputs = torch.cat([all_outputs(model, part.x, task=task) for part in parts])
     bare = [replace(part, x=part.x[:, ..., :0].flatten(1)).to("cpu") for part in parts]
     how = replace(how, sharpness=None, shrinkage=0.0, least_rows=LEAST_ROWS)
     found = JudgedGroups(task, joined_batches(bare), outputs.double(), how)
     sensitive_values(found.rows, how.sensitive)
     return found
+
+
+def _that_count(dataset: Dataset, index: Int[Tensor, " row"]) -> Batch:
+    found = collate(dataset, index)
+    if found.weight is None or bool((found.weight > 0).all()):
+        return found
+    return collate(dataset, index[found.weight > 0])
 
 
 def joined_groups(parts: list[JudgedGroups]) -> JudgedGroups:
