@@ -108,6 +108,14 @@ def test_without_counts_a_teacher_of_means_is_refused_and_its_means_alone_can_be
     assert np.corrcoef(found.predict(X), chance(X))[0, 1] > 0.9
 
 
+def test_a_teacher_that_predicts_nothing_or_breaks_is_refused_in_one_line():
+    nothing = type("Nothing", (), {"predict": lambda self, rows: None})()
+    with pytest.raises(UnsupportedModelError, match=r"predict gives shape \(\) for 240 rows; expected a label of each"):
+        TabularRegressor().fit(X, teacher=nothing)
+    with pytest.raises(UnsupportedModelError, match="the teacher fails"):
+        TabularRegressor().fit(X, teacher=lambda rows: 1 / 0)
+
+
 def test_teachers_that_do_not_fit_are_refused_in_one_line():
     with pytest.raises(UnsupportedModelError, match="the teacher is a network, which reads encoded rows"):
         student(teacher=mlp(2, 2))

@@ -42,7 +42,12 @@ def labels_of(teacher: Any, X: Any, task: TaskChoice, *, of_classes: bool) -> ND
             "means alone"
         )
     if hasattr(teacher, "predict"):
-        return np.asarray(asked(teacher.predict, X))
+        labels = np.asarray(asked(teacher.predict, X))
+        if labels.shape not in ((_num_rows(X),), (_num_rows(X), 1)):
+            raise UnsupportedModelError(
+                f"the teacher's predict gives shape {labels.shape} for {_num_rows(X)} rows; expected a label of each"
+            )
+        return labels
     ask = teacher.predict_proba if of_classes and hasattr(teacher, "predict_proba") else teacher
     if isinstance(ask, type) or not callable(ask):
         raise UnsupportedModelError(f"the teacher is {described_model(teacher)}; expected {EXPECTED}")

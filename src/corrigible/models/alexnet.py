@@ -5,6 +5,7 @@ With batch normalisation in place of dropout and of the normalisation by neighbo
 
 from torch import nn
 
+from corrigible.arguments import whole_number
 from corrigible.models.affine import Numbers, affine
 
 FILTERS = (1, 3, 6, 4, 4)
@@ -31,10 +32,10 @@ def alexnet(
         hidden: units of each of the two hidden layers.
 
     Raises:
-        ValueError: a width or a number of units below 1.
+        RecipeError: a number that is not whole, or below 1.
     """
-    if width < 1 or hidden < 1:
-        raise ValueError(f"width is {width} and hidden {hidden}; expected numbers of at least 1")
+    given = {"channels": channels, "num_classes": num_classes, "width": width, "hidden": hidden}
+    channels, num_classes, width, hidden = (whole_number(name, value, 1) for name, value in given.items())
     layers: list[nn.Module] = []
     before = channels
     for place, filters in enumerate(width * times for times in FILTERS):

@@ -15,7 +15,7 @@ from torch import Tensor, nn
 from corrigible.batches import collate
 from corrigible.data.dataset import as_dataset, labelled, task_of
 from corrigible.data.protocol import Dataset
-from corrigible.errors import UnsupportedModelError
+from corrigible.errors import RecipeError, UnsupportedModelError
 from corrigible.figures import number
 from corrigible.models.bayes.gaussian_weights import GaussianWeights
 from corrigible.models.bayes.last_layer import last_linear
@@ -26,6 +26,8 @@ from corrigible.types import Batch, Task
 
 log = logging.getLogger(__name__)
 ROWS_AT_ONCE = 256
+PRIORS = (-3, 3)
+"""Powers of ten between which the standard deviation of the prior is looked for."""
 
 
 def last_layer_laplace(model: nn.Module, data: Any, *, prior_std: float | None = None) -> GaussianWeights:
@@ -40,11 +42,11 @@ def last_layer_laplace(model: nn.Module, data: Any, *, prior_std: float | None =
 
     Raises:
         UnsupportedModelError: a task without classes, or outputs that are not those of the last linear layer.
-        ValueError: a ``prior_std`` that is not above 0.
+        RecipeError: a ``prior_std`` that is not above 0.
     """
-    if prior_std is not None and not prior_std > 0:
-        raise ValueError(f"prior_std is {prior_std}; expected a number above 0")
-    dataset, network = labelled(as_dataset(data)), copied(network_of(model)).requires_grad_(True)
+    if prior_std is not None and not (isinstance(prior_std, int | float) and prior_std > 0):
+        raise RecipeError(f"prior_std is {prior_std!r}; expected a number above 0, or None")
+    dataset, network = labelled(as_dataset(data)), copied(network_of(model))
     require_fit(network, dataset)
     if task_of(dataset).logits is None:
         raise UnsupportedModelError(
@@ -79,10 +81,14 @@ def _likeliest_prior(layer: Any, hessian: Float[Tensor, " weight weight"]) -> fl
     """
     squares = sum(float(p.detach().double().square().sum()) for p in (layer.weight, layer.bias) if p is not None)
     curvatures = torch.linalg.eigvalsh(hessian).clamp_min(0.0)
-    stds = torch.logspace(-3, 3, 601, dtype=hessian.dtype, device=hessian.device)
+    stds = torch.logspace(*PRIORS, 601, dtype=hessian.dtype, device=hessian.device)
     volumes = (curvatures + stds[:, None] ** -2).log().sum(dim=1) / 2
     likelihoods = -squares / (2 * stds.square()) - len(curvatures) * stds.log() - volumes
-    return float(stds[likelihoods.argmax()])
+    best = int(likelihoods.argmax())
+    if best in (0, len(stds) - 1):
+        found = f"no prior from {float(stds[0]):g} to {float(stds[-1]):g} makes the labels most likely"
+        raise UnsupportedModelError(f"{found}: the last layer's weights are all but 0, or huge; give prior_std")
+    return float(stds[best])
 
 
 def _hessian(network: nn.Module, name: str, dataset: Dataset) -> Float[Tensor, " weight weight"]:

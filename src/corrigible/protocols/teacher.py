@@ -123,7 +123,7 @@ def asked(ask: Callable[[Any], Any], rows: Any, *, of_arrays: bool = False) -> A
     """What a function gives for rows; raises UnsupportedModelError if it fails, see `numbers_said`."""
     try:
         said = ask(rows)
-    except (ValueError, TypeError, KeyError, IndexError, AttributeError) as error:
+    except (ValueError, TypeError, LookupError, AttributeError, ArithmeticError, RuntimeError) as error:
         what = "the inputs of the data set, as an array; give the rows that it was trained on: rows=…"
         raise UnsupportedModelError(
             f"the teacher fails ({error}) on {what if of_arrays else 'rows; expected a model of such rows'}"

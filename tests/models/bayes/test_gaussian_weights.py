@@ -119,6 +119,18 @@ def test_the_prior_of_laplace_makes_the_labels_most_likely(caplog):
     torch.testing.assert_close(found, expected, rtol=0.05, atol=1e-3)
 
 
+def test_laplace_keeps_what_is_frozen_and_refuses_a_layer_without_weights():
+    model = network(3)
+    model[0].requires_grad_(False)
+    x, y = torch.randn(30, 2).double(), torch.arange(30) % 3
+    found = last_layer_laplace(model, TensorData(x, y), prior_std=0.5)
+    assert [p.requires_grad for p in found.parameters()] == [p.requires_grad for p in model.parameters()]
+    nn.init.zeros_(model[2].weight)
+    nn.init.zeros_(model[2].bias)
+    with pytest.raises(UnsupportedModelError, match="no prior from 0.001 to 1000 makes the labels most likely"):
+        last_layer_laplace(model, TensorData(x, y))
+
+
 def test_laplace_refuses_outputs_behind_the_last_layer():
     model = nn.Sequential(network(), nn.Tanh())
     x, y = torch.randn(9, 2).double(), torch.arange(9) % 3

@@ -58,10 +58,33 @@ def test_thresholds_take_arrays_columns_and_texts_alike():
         found.chances([0.5], ["x"])
     with pytest.raises(DataError, match="rows: probs 400, y 400, group 399; expected as many each"):
         group_thresholds(PROBS, Y, GROUP[1:], gap=0.05)
-    with pytest.raises(DataError, match="probs holds numbers below 0, above 1 or missing"):
+    with pytest.raises(DataError, match="probs holds .*; expected the probability of class 1 of each row, from 0 to 1"):
         group_thresholds(4 * PROBS, Y, GROUP, gap=0.05)
     with pytest.raises(DataError, match=r"probs has shape \(400, 1\)"):
         group_thresholds(PROBS[:, None], Y, GROUP, gap=0.05)
+
+
+@pytest.mark.parametrize(
+    ("given", "told"),
+    [
+        ({"probs": ["a", "b"]}, "probs holds 'a'; expected the probability"),
+        ({"probs": [0.1, None]}, "probs of row 1 is missing"),
+        ({"y": None}, "y is of type NoneType; expected an array of one value for each row"),
+        ({"group": "ab"}, "group is of type str"),
+        ({"group": [1, float("nan")]}, "group of row 1 is missing; fill it"),
+        ({"group": [[1], [2]]}, r"group of row 0 is \[1\]; expected one value"),
+    ],
+)
+def test_rows_that_are_none_are_refused_in_one_line(given, told):
+    rows = {"probs": [0.1, 0.9], "y": [0, 1], "group": ["a", "b"], **given}
+    with pytest.raises(DataError, match=told):
+        group_thresholds(**rows, gap=0.1)
+
+
+@pytest.mark.parametrize("gap", ["0.1", None, float("inf"), -1])
+def test_a_gap_that_is_none_is_refused(gap):
+    with pytest.raises(RecipeError, match="penalty is 'demographic_parity' and gap"):
+        group_thresholds([0.1, 0.9], [0, 1], ["a", "b"], gap=gap)
 
 
 @pytest.mark.parametrize("kind", ["demographic_parity", "true_positive_rate_parity", "equalized_odds"])

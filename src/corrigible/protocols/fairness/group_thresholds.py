@@ -6,6 +6,7 @@ thresholds are the solution of a linear program: most accurate among those whose
 It is a reference: unlike a penalty, it needs the attribute of every row that it decides about.
 """
 
+import math
 from dataclasses import dataclass
 from typing import Any
 
@@ -15,7 +16,7 @@ from jaxtyping import Float, Int
 from torch import Tensor
 
 from corrigible.errors import DataError, RecipeError
-from corrigible.protocols.fairness.row_values import as_list_of_values
+from corrigible.protocols.fairness.row_values import values_of_rows
 
 RATES = {"demographic_parity": (None,), "equal_opportunity": (1,), "equalized_odds": (0, 1)}
 """The labels whose rate of positive decisions is compared; None for all rows."""
@@ -43,7 +44,7 @@ class GroupThresholds:
         """
         if group is None:
             raise DataError("thresholds by group need the group of every row that is decided; a penalty needs none")
-        chance, values = _probs(probs), as_list_of_values(group)
+        chance, values = _probs(probs), values_of_rows("group", group)
         _require_as_many(probs=chance, group=values)
         places = {value: place for place, value in enumerate(self.groups)}
         unknown = [value for value in dict.fromkeys(values) if value not in places]
@@ -55,7 +56,7 @@ class GroupThresholds:
 
 
 def group_thresholds(
-    probs: Any, y: Any, group: Any, *, gap: float, penalty: str = "demographic_parity"
+    probs: Any, y: Any, group: Any, *, gap: Any, penalty: str = "demographic_parity"
 ) -> GroupThresholds:
     """The most accurate thresholds by group whose rates differ by at most the gap, on these rows of two classes.
 
@@ -72,9 +73,10 @@ def group_thresholds(
         DataError: numbers that are no probabilities, other classes, different numbers of rows, or a group without rows
             of a label that is compared.
     """
-    if penalty not in RATES or not gap >= 0:
+    is_number = isinstance(gap, int | float) and not isinstance(gap, bool)
+    if not isinstance(penalty, str) or penalty not in RATES or not is_number or not 0 <= gap < math.inf:
         raise RecipeError(f"penalty is {penalty!r} and gap {gap!r}; expected one of {', '.join(RATES)}, and at least 0")
-    chance, label, values = _probs(probs), _labels(y), as_list_of_values(group)
+    chance, label, values = _probs(probs), _labels(y), values_of_rows("group", group)
     _require_as_many(probs=chance, y=label, group=values)
     groups = tuple(sorted(set(values), key=lambda value: (str(type(value)), value)))
     levels = torch.linspace(0, 1, MOST_THRESHOLDS - 1, dtype=torch.float64)
@@ -90,16 +92,17 @@ def group_thresholds(
 
 
 def _probs(given: Any) -> Float[Tensor, " row"]:
-    found = torch.as_tensor(np.asarray(given) if not isinstance(given, Tensor) else given).detach().cpu().double()
-    if found.ndim != 1:
-        raise DataError(f"probs has shape {tuple(found.shape)}; expected (row,), the probability of class 1")
-    if not bool(((found >= 0) & (found <= 1)).all()):
-        raise DataError("probs holds numbers below 0, above 1 or missing; expected the probability of class 1")
-    return found
+    expected = "expected the probability of class 1 of each row"
+    if (shape := getattr(given, "shape", None)) is not None and len(shape) != 1:
+        raise DataError(f"probs has shape {tuple(shape)}; {expected}, (row,)")
+    values = values_of_rows("probs", given)
+    if bad := [value for value in values if not isinstance(value, int | float) or not 0 <= value <= 1]:
+        raise DataError(f"probs holds {bad[0]!r}; {expected}, from 0 to 1")
+    return torch.tensor(values, dtype=torch.float64)
 
 
 def _labels(given: Any) -> Int[Tensor, " row"]:
-    values = as_list_of_values(given)
+    values = values_of_rows("y", given)
     if other := sorted({str(value) for value in values if value not in (0, 1)}):
         raise DataError(f"y holds class {other[-1]}; thresholds are for two classes, 0 and 1")
     return torch.tensor([int(value) for value in values], dtype=torch.long)

@@ -9,7 +9,7 @@ from jaxtyping import Float
 from torch import Tensor
 
 from corrigible.errors import DataError
-from corrigible.protocols.fairness.row_values import as_list_of_values
+from corrigible.protocols.fairness.row_values import values_of_rows
 
 
 def reweighing(y: Any, group: Any, *, weight: Any = None) -> Float[Tensor, " row"]:
@@ -22,9 +22,9 @@ def reweighing(y: Any, group: Any, *, weight: Any = None) -> Float[Tensor, " row
         weight: what each row counts already; None for 1.
 
     Raises:
-        DataError: another number of rows.
+        DataError: another number of rows, or a row without a value.
     """
-    label, of_group = _places(y), _places(group)
+    label, of_group = _places("y", y), _places("group", group)
     found = torch.ones(len(label)) if weight is None else torch.as_tensor(weight)
     if not len(label) == len(of_group) == len(found) or not len(label):
         raise DataError(
@@ -35,9 +35,9 @@ def reweighing(y: Any, group: Any, *, weight: Any = None) -> Float[Tensor, " row
     return (counts * shares[0] * shares[1] / shares[2].clamp_min(1e-300)).float()
 
 
-def _places(values: Any) -> Tensor:
+def _places(name: str, values: Any) -> Tensor:
     """The place of each row's value among the different ones."""
-    found = as_list_of_values(values)
+    found = values_of_rows(name, values)
     places = {value: place for place, value in enumerate(dict.fromkeys(found))}
     return torch.tensor([places[value] for value in found], dtype=torch.long)
 
