@@ -48,8 +48,11 @@ def trainable_network(model: Model) -> Model:
     """Like `network_of`, for training.
 
     Raises:
-        UnsupportedModelError: part of the network is a TorchScript program, or it is trained by several processes.
+        UnsupportedModelError: part of the network is a TorchScript program or was calibrated, or it is trained by
+            several processes.
     """
+    from corrigible.models.temperature import TemperatureScaled  # Here, because that module needs this one.
+
     if isinstance(model, nn.parallel.DistributedDataParallel) and distributed.get_world_size(model.process_group) > 1:
         raise UnsupportedModelError(
             "the model is shared by several processes, whose gradients would not be exchanged here; train the network "
@@ -62,6 +65,13 @@ def trainable_network(model: Model) -> Model:
         raise UnsupportedModelError(
             f"{part} is a TorchScript program (scripted or traced), which cannot be trained here; give the original "
             "network, and script or trace the result"
+        )
+    scaled = [name for name, module in network.named_modules() if isinstance(module, TemperatureScaled)]
+    if scaled:
+        inside = ".".join(filter(None, ("model", scaled[0], "network")))
+        raise UnsupportedModelError(
+            f"{f'layer {scaled[0]!r}' if scaled[0] else 'the model'} divides logits by a temperature, which would no "
+            f"longer fit after training; give the network inside, {inside}, and calibrate the result last"
         )
     return cast(Model, network)
 

@@ -1,7 +1,9 @@
 """Sets hold the label as often as was asked for, and are what the definition says."""
 
 import math
+from dataclasses import replace
 
+import pandas as pd
 import pytest
 import torch
 from torch import nn
@@ -36,7 +38,7 @@ def test_the_sets_are_those_of_the_definition(score, num_rows, alpha):
     found = conformal_sets(nn.Identity(), (x, y), alpha=alpha, score=score)
     odd = sorted(oddness(score, x[row].softmax(0).tolist(), int(y[row])) for row in range(num_rows))
     threshold = odd[math.ceil((num_rows + 1) * (1 - alpha) - 1e-9) - 1]
-    assert found.threshold == pytest.approx(threshold, abs=1e-12)
+    assert 1 / (1 + math.exp(-found.threshold)) == pytest.approx(threshold, abs=1e-12)
     expected = [[oddness(score, row.softmax(0).tolist(), k) <= threshold + 1e-12 for k in range(4)] for row in new]
     assert found.sets(new).tolist() == expected
 
@@ -142,8 +144,8 @@ def test_the_mean_probabilities_of_samples_and_of_members_count():
         found = conformal_sets(model, (x, y), samples=samples)
         with torch.no_grad():
             values = predictive(model, x, samples=samples).values
-        assert torch.equal(found.sets(x), 1 - values <= found.threshold)
-        scores = (1 - values.gather(1, y[:, None])[:, 0]).sort().values
+        assert torch.equal(found.sets(x), (1 - values).logit() <= found.threshold + 1e-12)
+        scores = (1 - values.gather(1, y[:, None])[:, 0]).logit().sort().values
         assert found.threshold == pytest.approx(scores[math.ceil(61 * 0.9) - 1].item())
 
 
@@ -153,10 +155,89 @@ def test_sets_of_arrays_are_those_of_tensors():
     assert torch.equal(found.sets(x.float().numpy()), found.sets(x.float()))
 
 
+class Sure(nn.Module):
+    """Logits many times as large as the inputs; NaN where the first input is above ``most``."""
+
+    def __init__(self, factor: float = 1.0, most: float = math.inf) -> None:
+        super().__init__()
+        self.factor, self.most = factor, most
+
+    def forward(self, x):
+        return self.factor * torch.where(x[:, :1] > self.most, torch.nan, x)
+
+
+@pytest.mark.parametrize("score", SCORES)
+@pytest.mark.parametrize("samples", [1, 2])
+def test_networks_that_are_surer_than_numbers_can_say_get_the_same_sets(score, samples):
+    """A probability of 1 − 1e-100 is 1, but the order of the classes' odds is known."""
+    (x, y), (new, labels) = noisy(300), noisy(300, seed=1)
+    for factor in (100.0, 3000.0):
+        model = Ensemble([Sure(factor)] * samples)
+        found = conformal_sets(model, (x, y), alpha=0.1, score=score)
+        assert found.sets(new).gather(1, labels[:, None]).double().mean().item() == pytest.approx(0.9, abs=0.05)
+        assert found.sets(new).sum(dim=1).double().mean() < 2.5
+        odd = sorted((x.max(dim=1).values - x.gather(1, y[:, None])[:, 0]).tolist())[270]
+        assert torch.equal(found.sets(new), new.max(dim=1, keepdim=True).values - new <= odd + 1e-9)
+
+
+def test_ordered_labels_beside_the_sets_are_read_as_they_were():
+    x, y = noisy(200)
+    data = TensorData(x, y, task="ordered_classes")
+    found = conformal_sets(nn.Linear(4, 3).double(), data)
+    holds = found.sets(x[:40]).gather(1, y[:40, None]).double().mean().item()
+    assert found.coverage((x[:40], y[:40]), num_resamples=0)[0].value == pytest.approx(holds)
+    with pytest.raises(DataError, match="the task 'classes'; expected that"):
+        found.coverage(TensorData(x, y))
+
+
+def test_columns_in_another_order_are_refused():
+    x, y = noisy(60)
+    rows = pd.DataFrame(x.numpy(), columns=list("abcd"))
+    other, model = rows[list("dcba")], nn.Linear(4, 4)
+    found = conformal_sets(model, (rows, y))
+    assert torch.equal(found.sets(rows), found.sets(x.float()))
+    for asked in (
+        lambda: found.sets(other),
+        lambda: found.coverage((other, y)),
+        lambda: conformal_sets(model, (rows, y), validation=(other, y)),
+    ):
+        with pytest.raises(DataError, match="columns in another order than .*: 'd' in place of 'a'"):
+            asked()
+
+
+def test_rows_whose_probabilities_are_nan_are_refused():
+    x, y = noisy(400)
+    row = int(x[:, 0].argmax())
+    broken, found = Sure(most=float(x[row, 0]) - 1e-6), conformal_sets(Sure(), (x, y))
+    for asked in (
+        lambda: conformal_sets(broken, (x, y)),
+        lambda: replace(found, model=broken).sets(x),
+        lambda: replace(found, model=broken).coverage((x, y)),
+    ):
+        with pytest.raises(DataError, match=f"NaN on row {row} \\(1 such row"):
+            asked()
+
+
+def test_two_groups_of_one_name_are_both_measured():
+    x, y = noisy(60)
+    data = TensorData(x, y, torch.arange(60) % 3, group_names=("f", "m", "m"))
+    found = conformal_sets(nn.Identity(), (x, y)).coverage(data, num_resamples=0)
+    assert [m.part for m in found][:4] == ["", "group f", "group m (1)", "group m (2)"]
+
+
 def test_what_cannot_be_asked_is_refused():
-    with pytest.raises(ValueError, match="between 0 and 1"):
-        conformal_sets(nn.Identity(), noisy(50), alpha=1.0)
-    with pytest.raises(RecipeError, match="score"):
-        conformal_sets(nn.Identity(), noisy(50), score="largest")
+    for alpha in (1.0, 0, 1, -1, math.nan, "0.1", None, True):
+        with pytest.raises(RecipeError, match="expected a number between 0 and 1"):
+            conformal_sets(nn.Identity(), noisy(50), alpha=alpha)
+    for score in ("largest", ["adaptive"], None):
+        with pytest.raises(RecipeError, match="unknown score"):
+            conformal_sets(nn.Identity(), noisy(50), score=score)
+    for samples in (0, "8", 2.5):
+        with pytest.raises(RecipeError, match="samples is"):
+            conformal_sets(nn.Identity(), noisy(50), samples=samples)
+    with pytest.raises(DataError, match="label 3; the model has 3 classes"):
+        conformal_sets(nn.Linear(4, 3).double(), noisy(50))
+    with pytest.raises(DataError, match="which the model cannot take"):
+        conformal_sets(nn.Linear(4, 4).double(), noisy(50)).sets(torch.zeros(3, 5))
     with pytest.raises(DataError, match="8 rows cannot give 90 % sets; expected at least 9 rows"):
         conformal_sets(nn.Identity(), noisy(8))

@@ -3,13 +3,14 @@
 import copy
 import math
 
+import pandas as pd
 import pytest
 import torch
 from torch import nn
 
 import corrigible
 from corrigible.data.dataset import TensorData
-from corrigible.errors import DataError, UnsupportedModelError
+from corrigible.errors import DataError, RecipeError, UnsupportedModelError
 from corrigible.models import mlp
 from corrigible.models.bayes import bayesian
 from corrigible.models.bayes.gaussian_weights import GaussianWeights
@@ -194,18 +195,124 @@ def test_it_goes_where_networks_go(tmp_path):
     opened = TemperatureScaled(network(5))
     load_weights(opened, tmp_path / "scaled.safetensors")
     assert torch.equal(opened(X), scaled(X))
-    mask = torch.tensor([False, True, False, False]).numpy()
-    said = [corrigible.Feedback(mask, row=row) for row in range(60)]
-    corrected = corrigible.correct(scaled, (X, Y), said, epochs=1)
-    assert isinstance(corrected, TemperatureScaled)
-    assert temperature_scaled(corrected.network, (X, Y), said).calibration.num_exchanges == 4
-    assert corrigible.seal(corrected, tmp_path / "sealed").root
+    assert corrigible.seal(scaled, tmp_path / "sealed").root
 
 
-def test_the_verdict_of_a_correction_stays_with_it():
-    mask = torch.tensor([False, True, False, False]).numpy()
-    corrected = corrigible.correct(trained(), (X, Y), [corrigible.Feedback(mask, row=row) for row in (0, 1)], epochs=1)
-    assert temperature_scaled(corrected, (X, Y)).verdict == corrected.verdict
+SAID = [corrigible.Feedback(torch.tensor([False, True, False, False]).numpy(), row=row) for row in (0, 1)]
+
+
+def test_what_is_still_true_stays_with_it():
+    corrected = corrigible.correct(trained(), (X, Y), SAID, epochs=1)
+    corrected.enforced = "the gap of a network that is as sure as before"
+    scaled = temperature_scaled(corrected, (X, Y))
+    assert scaled.verdict == corrected.verdict
+    assert not hasattr(scaled, "enforced")
+    limited = corrigible.limit_influence(trained(), (X, Y), inputs=SAID[0].region)
+    assert str(temperature_scaled(limited, (X, Y)).limited) == str(limited.limited)
+
+
+def test_a_calibrated_network_is_not_trained_on():
+    scaled = temperature_scaled(trained(), (X, Y))
+    for trains in (
+        lambda: corrigible.correct(scaled, (X, Y), SAID, epochs=1),
+        lambda: corrigible.train(scaled, (X, Y), epochs=1),
+        lambda: corrigible.enforce(scaled, (X, Y, torch.arange(60) % 2), epochs=1),
+    ):
+        with pytest.raises(UnsupportedModelError, match="give the network inside, model.network, and calibrate"):
+            trains()
+    with pytest.raises(UnsupportedModelError, match="layer 'members.0' .* inside, model.members.0.network"):
+        corrigible.train(Ensemble([scaled]), (X, Y), epochs=1)
+
+
+def test_layers_keep_their_modes():
+    model = nn.Sequential(nn.Linear(4, 6), nn.BatchNorm1d(6), nn.Linear(6, 2)).double()
+    model[1].eval()
+    scaled = temperature_scaled(model.requires_grad_(False), (X, Y))
+    assert [module.training for module in scaled.network.modules()] == [module.training for module in model.modules()]
+
+
+@pytest.mark.parametrize("seed", [25, 33, 102, 135])
+def test_of_several_minima_the_least_is_found(seed):
+    """The likelihood of a mean over networks may have several maxima."""
+    generator = torch.Generator().manual_seed(seed)
+    mean = 2 * torch.randn(1, 10, 3, generator=generator).double()
+    passes = mean + 3 * torch.randn(5, 10, 3, generator=generator).double()
+    passes *= 10 ** float(2 * torch.rand(1, generator=generator))
+    y = torch.multinomial(mean[0].softmax(dim=1), 1, generator=generator)[:, 0]
+    least = negative_log_likelihood(passes, y, best_temperature(passes, y))
+    tried = [1.0, *torch.logspace(-2, 2, 60).tolist()]
+    assert least <= min(negative_log_likelihood(passes, y, value) for value in tried)
+
+
+def test_rows_whose_probabilities_are_nan_are_refused():
+    class Broken(nn.Linear):
+        def forward(self, x):
+            return super().forward(x) + torch.where(x[:, :1] == X[37, 0], math.inf, 0.0)
+
+    with pytest.raises(DataError, match=r"NaN on row 37 \(1 such row"):
+        temperature_scaled(Broken(4, 2).double(), (X, Y))
+
+
+def test_columns_in_another_order_are_refused():
+    rows = pd.DataFrame(X.numpy(), columns=list("abcd"))
+    other, model = rows[list("dcba")], trained().float()
+    scaled = temperature_scaled(model, (rows, Y))
+    for asked in (
+        lambda: temperature_scaled(model, (rows, Y), validation=(other, Y)),
+        lambda: temperature_scaled(scaled, (other, Y)),
+    ):
+        with pytest.raises(DataError, match="columns in another order than .*: 'd' in place of 'a'"):
+            asked()
+
+
+@pytest.mark.parametrize(
+    ("factor", "right", "words"),
+    [
+        (1e6, 0.8, r"logits are so large \(50 rows\) that a temperature above 100"),
+        (1e-5, 0.8, r"logits are so small \(50 rows\) that a temperature below 0.01"),
+        (1e6, 1.0, r"predicts every row right \(50 rows\)"),
+        (1e6, 0.2, r"no better than by chance \(50 rows\)"),
+        (0.0, 0.8, r"no better than by chance \(50 rows\)"),
+    ],
+)
+def test_a_refusal_says_what_was_found(factor, right, words):
+    y = torch.arange(50) % 3
+    predicted = torch.where(torch.arange(50) < 50 * right, y, (y + 1) % 3)
+    logits = factor * nn.functional.one_hot(predicted, 3).double()
+    with pytest.raises(DataError, match=words):
+        best_temperature(logits.repeat(4, 1)[None], y.repeat(4), num_exchanges=4)
+
+
+def test_outputs_with_named_parts_are_read_as_elsewhere():
+    class Named(nn.Module):
+        def __init__(self):
+            super().__init__()
+            self.inside = trained()
+
+        def forward(self, x):
+            return {"loss": None, "logits": self.inside(x)}
+
+    scaled = temperature_scaled(Named(), (X, Y))
+    assert torch.allclose(scaled(X), trained()(X) / scaled.calibration.temperature)
+
+
+def test_wrappers_are_taken_off():
+    members = Ensemble([trained(0), trained(1)])
+    assert torch.equal(TemperatureScaled(nn.DataParallel(members), 3.0)(X), TemperatureScaled(members, 3.0)(X))
+
+
+def test_the_temperature_is_where_the_network_is():
+    model = trained()
+    with torch.device("meta"):
+        assert TemperatureScaled(model, 2.0).temperature.device.type == "cpu"
+
+
+def test_it_is_made_like_any_other_inside_inference_mode():
+    model = trained()
+    with torch.inference_mode():
+        scaled = temperature_scaled(model, (X, Y))
+    assert scaled(X).requires_grad
+    assert not any(value.is_inference() for value in scaled.state_dict().values())
 
 
 @pytest.mark.parametrize(
@@ -238,10 +345,20 @@ def test_it_prints_what_was_found():
     )
 
 
-@pytest.mark.parametrize("temperature", [0.0, -1.0, math.inf, math.nan])
+@pytest.mark.parametrize("temperature", [0.0, -1.0, math.inf, math.nan, "2", None, True])
 def test_a_temperature_that_is_none_is_refused(temperature):
-    with pytest.raises(ValueError, match="expected a number above 0"):
+    with pytest.raises(RecipeError, match="expected a number above 0"):
         TemperatureScaled(nn.Linear(2, 2), temperature)
+
+
+@pytest.mark.parametrize("samples", [0, "8", 2.5])
+def test_samples_that_are_no_number_are_refused(samples):
+    with pytest.raises(RecipeError, match="samples is"):
+        temperature_scaled(trained(), (X, Y), samples=samples)
+
+
+def test_any_seed_settles_the_exchanges():
+    assert temperature_scaled(trained(), (X, Y), SAID, seed=10**15).calibration.num_exchanges == 4
 
 
 def test_other_tasks_are_refused():

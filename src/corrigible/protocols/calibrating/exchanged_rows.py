@@ -12,6 +12,7 @@ from typing import Any
 import torch
 from jaxtyping import Bool, Float, Int
 from torch import Tensor, nn
+from torch.nn.functional import log_softmax
 
 from corrigible.augment.words import Words, occurrences, phrases_of, runs, with_words, without_places
 from corrigible.batches import collate
@@ -25,8 +26,9 @@ from corrigible.feedback.masks import Marks, marks_of, marks_to_swap
 from corrigible.models.modes import evaluating, like_parameters
 from corrigible.models.predictive import predictive
 from corrigible.progress import counted
-from corrigible.protocols.corrections.judged_rows import rows_to_judge
+from corrigible.protocols.corrections.judged_rows import require_same_inputs, rows_to_judge
 from corrigible.protocols.corrections.usable_feedback import usable_marks
+from corrigible.tasks.classes import require_labels
 from corrigible.types import Batch, Task
 
 MOST_REVIEWED, ROWS_AT_ONCE = 256, 256
@@ -85,22 +87,26 @@ class CalibrationRows:
             )
 
 
-def calibration_rows(data: Any, feedback: Any, validation: Any) -> CalibrationRows:
+def calibration_rows(data: Any, feedback: Any, validation: Any, *, task: Task | None = None) -> CalibrationRows:
     """The rows to calibrate on: those of ``validation``, or of ``data`` without it.
 
     Of ``data`` only the marked rows are used if these are of every class. Otherwise, and of ``validation`` always, all
     rows are used: one without marks of its own gets other content where a drawn marked row is marked and where many
     marked rows are, a text where it holds words that were marked on another.
 
+    Args:
+        task: what the labels mean, where that is known; None for what the data says.
+
     Raises:
         FeedbackError: feedback that does not fit or marks nothing.
-        DataError: data without classes.
+        DataError: data without classes, or of another task; validation rows with other columns or of another shape.
     """
-    dataset = labelled(as_dataset(data))
+    dataset = labelled(as_dataset(data, task=task))
     if (task := task_of(dataset)).logits is None:
         raise DataError(f"calibration here is of classes; the labels are of the task {task.name!r}")
     if feedback is None:
         rows = dataset if validation is None else labelled(as_dataset(validation, task=task_of(dataset)))
+        require_same_inputs(rows, dataset)
         return CalibrationRows(rows, torch.arange(len(rows)))
     said = as_list(feedback)
     if not said:
@@ -128,12 +134,18 @@ def exchanged_logits(
     """The logits of each pass for the rows with their content exchanged this many times, one time after the other.
 
     In float64, on the CPU. Rows as they are come once, however many exchanges are asked for.
+
+    Raises:
+        DataError: probabilities that are NaN, or a label that the model has no class for.
     """
     task, found = task_of(rows.dataset), []
     for number in counted("exchanged rows: exchange", range(num_exchanges if rows.is_exchanged else 1)):
-        parts = rows.dealt(seed * 1_000_003 + number)
+        parts = rows.dealt((seed * 1_000_003 + number) % 2**63)
         found += [logits_of(model, x, task, samples=samples, seed=seed) for x in parts]
-    return torch.cat(found, dim=1)
+    logits = torch.cat(found, dim=1)
+    require_probabilities(logits, rows.index)
+    require_labels(rows.y, logits.shape[2])
+    return logits
 
 
 def logits_of(
@@ -144,6 +156,18 @@ def logits_of(
     with evaluating(model), torch.no_grad():
         passes = predictive(model, like_parameters(x, model).clone(), task=task, samples=samples, seed=seed).passes
         return torch.stack([task.logits(outputs) for outputs in passes]).cpu().double()
+
+
+def require_probabilities(
+    logits: Float[Tensor, " pass row_and_exchange num_classes"], index: Int[Tensor, " row"]
+) -> None:
+    """Raises DataError if a pass gives a row no probabilities; ``index`` are the positions of the rows."""
+    bad = log_softmax(logits, dim=2).isnan().any(dim=2).any(dim=0).nonzero().flatten() % max(1, len(index))
+    if len(bad):
+        rows = index[bad].unique()
+        raise DataError(
+            f"the model's probabilities are NaN on row {int(rows[0])} ({len(rows)} such rows); train it again"
+        )
 
 
 def _wearing(rows: Batch, lending: Batch, reviewed: Batch, lead: Tensor) -> Tensor:

@@ -65,14 +65,19 @@ def rows_to_judge(dataset: Dataset, marks: Marks, feedback: list[Feedback], vali
     return JudgedRows(dataset, marks, rows, of_rules if is_marked else None)
 
 
-def _require_like(validation: Dataset, dataset: Dataset) -> None:
-    """Raises DataError if validation rows have another shape, unknown classes, or one class only."""
+def require_same_inputs(validation: Dataset, dataset: Dataset) -> None:
+    """Raises DataError if validation rows have other columns, the same in another order, or another shape."""
     names, expected_names = columns_of(validation), columns_of(dataset)
     if names is not None and expected_names is not None:
         require_same_columns(names.names, expected_names.names, "the training rows have")
     found, expected = shape_of(validation), shape_of(dataset)
     if found != expected:
         raise DataError(f"validation rows have shape {found}; expected {expected}, that of the training rows")
+
+
+def _require_like(validation: Dataset, dataset: Dataset) -> None:
+    """Raises DataError if validation rows have other inputs, unknown classes, or one class only."""
+    require_same_inputs(validation, dataset)
     classes, known = (set(strata_of(rows).tolist()) for rows in (validation, dataset))
     if task_of(dataset).logits is None:
         require_different(validation)
