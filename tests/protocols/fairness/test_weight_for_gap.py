@@ -43,3 +43,24 @@ def test_the_least_loss_decides_among_weights_that_reach_the_gap():
     losses = {1.0: 0.5, 4.0: 0.4}
     found = search_weight(lambda w: GapTrial(w, 0.01, losses.get(w, 0.9)), start=4.0, asked=0.05)
     assert found.chosen.loss == min(trial.loss for trial in found.trials) == 0.4
+
+
+def test_where_the_gap_turns_around_weights_between_are_tried_before_larger_ones():
+    """The gap is below .05 between weights 6.2 and 9.8 alone, and far above, where all is decided alike."""
+
+    def turning(weight: float) -> GapTrial:
+        return GapTrial(weight, 0.0 if weight > 500 else abs(0.22 - 0.0275 * weight), 0.3 + 0.01 * weight)
+
+    found = search_weight(turning, start=0.9, asked=0.05)
+    assert found.has_reached and 6 < found.chosen.weight < 10
+    assert max(trial.weight for trial in found.trials) < 100
+
+
+def test_what_is_worse_than_a_constant_guess_reaches_nothing():
+    def ruining(weight: float) -> GapTrial:
+        return GapTrial(weight, 0.2 / (1 + weight), weight, 0.8 - 0.1 * weight)
+
+    found = search_weight(ruining, start=1.0, asked=0.05, least_quality=0.7)
+    assert not found.has_reached
+    assert found.chosen.quality >= 0.7
+    assert search_weight(ruining, start=1.0, asked=0.12, least_quality=0.7).has_reached

@@ -38,7 +38,7 @@ from corrigible.protocols.fairness.judged_groups import (
     require_groups,
 )
 from corrigible.protocols.fairness.lesson import LEAST_EPOCHS, Lesson
-from corrigible.protocols.fairness.ruined import ruined
+from corrigible.protocols.fairness.ruined import quality_of_guess, ruined
 from corrigible.protocols.fairness.weight_for_gap import GapSearch, GapTrial, search_weight
 from corrigible.protocols.schedule import Schedule, require_fit
 
@@ -47,6 +47,8 @@ Network = TypeVar("Network", bound=nn.Module)
 
 LESS_QUALITY = 0.03
 """By how much the last run may predict worse than the trials with its weight."""
+SLACK = 0.02
+"""How much worse than the best constant guess a trial may predict by chance."""
 FIRST_COST = 0.02
 """What the gap of the model as it is costs with the first weight, in the unit of the label loss."""
 
@@ -177,7 +179,8 @@ def reach(
     _require_possible(term, before)
     if unchanged.gap <= term.gap:
         return copied(model), GapSearch(term.gap, (unchanged,)), note
-    search = search_weight(tried, start=first_weight(before, kind, how), asked=term.gap)
+    least = quality_of_guess(before) - SLACK
+    search = search_weight(tried, start=first_weight(before, kind, how), asked=term.gap, least_quality=least)
     if not taught:
         raise TrainingDivergedError(f"training diverges with each weight of {term.name}; lower the learning rate")
     kept = taught[search.chosen.weight]

@@ -3,13 +3,14 @@
 Weights lie on a grid of factors of the fourth root of 2. From the first one the search goes up by factors of 4 until
 the gap is reached, or down while it is, and then halves the way between the largest weight that does not reach it and
 the smallest that does, until the gap there is little below the one asked for. A penalty looks at soft decisions, so
-that a very large weight may overshoot; then the search goes on around the smallest gap. Of all weights that reach the
-gap, the one with the least loss is chosen.
+that a large weight may overshoot and open the gap the other way: where the gap has grown from one weight to the next,
+those between are tried before larger ones. Of all weights that reach the gap, the one with the least loss is chosen.
+A gap is closed also by predicting hardly anything: what is worse than the best constant guess reaches nothing.
 """
 
 import math
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 STRIDE, MOST_STRIDES = 8, 6
 """Places of the grid between the first weights, and how many of these are tried in a direction."""
@@ -33,18 +34,27 @@ class GapSearch:
 
     asked: float
     trials: tuple[GapTrial, ...]
+    least_quality: float = -math.inf
+    """Trials of less predict worse than a constant guess."""
+
+    def reaches(self, trial: GapTrial) -> bool:
+        """Whether the gap is at most the one asked for, and the trial predicts something."""
+        return trial.gap <= self.asked and self._predicts(trial)
 
     @property
     def has_reached(self) -> bool:
-        return any(trial.gap <= self.asked for trial in self.trials)
+        return any(map(self.reaches, self.trials))
 
     @property
     def chosen(self) -> GapTrial:
         """The trial with the least loss of those that reach the gap; that with the least gap if none does."""
-        reaching = [trial for trial in self.trials if trial.gap <= self.asked]
+        reaching = list(filter(self.reaches, self.trials))
         if reaching:
             return min(reaching, key=lambda trial: trial.loss)
-        return min(self.trials, key=lambda trial: trial.gap)
+        return min(list(filter(self._predicts, self.trials)) or self.trials, key=lambda trial: trial.gap)
+
+    def _predicts(self, trial: GapTrial) -> bool:
+        return trial.quality is None or trial.quality >= self.least_quality
 
 
 def on_fine_grid(start: float, place: int) -> float:
@@ -52,51 +62,63 @@ def on_fine_grid(start: float, place: int) -> float:
     return float(f"{start * 2 ** (place / 4):.2e}")
 
 
-def search_weight(tried: Callable[[float], GapTrial], *, start: float, asked: float) -> GapSearch:
+def search_weight(
+    tried: Callable[[float], GapTrial], *, start: float, asked: float, least_quality: float = -math.inf
+) -> GapSearch:
     """The trials, of which one is to be chosen.
 
     Args:
         tried: the trial of a weight.
         start: the first weight, above 0.
         asked: the gap.
+        least_quality: that of the best constant guess.
     """
     found: dict[int, GapTrial] = {}
-    for place in _places(found, asked):
+    search = GapSearch(asked, (), least_quality)
+    for place in _places(found, search):
         found[place] = tried(on_fine_grid(start, place))
-    return GapSearch(asked, tuple(trial for trial in found.values() if math.isfinite(trial.gap)))
+    return replace(search, trials=tuple(trial for trial in found.values() if math.isfinite(trial.gap)))
 
 
-def _places(found: dict[int, GapTrial], asked: float) -> Iterator[int]:
+def _places(found: dict[int, GapTrial], search: GapSearch) -> Iterator[int]:
     """Each place to try; the caller puts its trial into ``found`` before the next is asked for."""
 
     def reaches(place: int) -> bool:
-        return found[place].gap <= asked
+        return search.reaches(found[place])
 
     yield 0
-    step, end = (-STRIDE, 0) if reaches(0) else (STRIDE, 0)
     falls = reaches(0)
-    while reaches(end) == falls and abs(end) < STRIDE * MOST_STRIDES and not _is_past(found, falls):
-        end += step
-        yield end
-    if not any(map(reaches, found)):
+    for end in range(STRIDE, STRIDE * (MOST_STRIDES + 1), STRIDE):
+        place = -end if falls else end
+        yield place
+        if reaches(place) != falls:
+            break
+        if not falls and found[place].gap > found[place - STRIDE].gap:
+            yield from _around_the_least(found, search)
+            if any(map(reaches, found)) or _is_past(found):
+                break
+    yield from _halved(found, search)
+
+
+def _around_the_least(found: dict[int, GapTrial], search: GapSearch) -> Iterator[int]:
+    """Places on both sides of the smallest gap, each closer to it, until one reaches the gap."""
+    step = STRIDE // 2
+    while step and not any(search.reaches(trial) for trial in found.values()):
         best = min(found, key=lambda place: found[place].gap)
-        for place in (best - STRIDE // 2, best + STRIDE // 2):
-            if place not in found:
-                yield place
-    yield from _halved(found, asked)
+        yield from (place for place in (best - step, best + step) if place not in found)
+        step //= 2
 
 
-def _is_past(found: dict[int, GapTrial], falls: bool) -> bool:
-    """Whether the gap has grown at the last two weights, each larger than the one before: these overshoot."""
-    gaps = [found[place].gap for place in sorted(found)]
-    return not falls and len(gaps) > 2 and gaps[-1] > gaps[-2] > gaps[-3]
+def _is_past(found: dict[int, GapTrial]) -> bool:
+    """Whether the gap has grown at the last two of the first weights, each larger than the one before."""
+    gaps = [found[place].gap for place in sorted(found) if place % STRIDE == 0]
+    return len(gaps) > 2 and gaps[-1] > gaps[-2] > gaps[-3]
 
 
-def _halved(found: dict[int, GapTrial], asked: float) -> Iterator[int]:
+def _halved(found: dict[int, GapTrial], search: GapSearch) -> Iterator[int]:
     while True:
-        reaching = [place for place, trial in found.items() if trial.gap <= asked]
-        high = min(reaching, default=None)
+        high = min((place for place, trial in found.items() if search.reaches(trial)), default=None)
         low = max((place for place in found if high is not None and place < high), default=None)
-        if high is None or low is None or high - low < 2 or found[high].gap >= NEAR * asked:
+        if high is None or low is None or high - low < 2 or found[high].gap >= NEAR * search.asked:
             return
         yield (high + low) // 2
