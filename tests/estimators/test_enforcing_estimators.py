@@ -62,7 +62,7 @@ def test_a_gap_is_enforced_without_the_attribute(fitted):
     x, _, beside = people(600)
     found = fitted.enforce(gap=0.1, sensitive="sex", **QUICK)
     assert gap_of(fitted, x, beside["sex"]) > 0.25 > 0.15 > gap_of(found, x, beside["sex"])
-    assert "demographic_parity of sex: asked for a gap of 0.1" in str(found.enforced_)
+    assert "demographic_parity of sex (positive: True): asked for a gap of 0.1" in str(found.enforced_)
     assert not hasattr(fitted, "enforced_")
 
 

@@ -23,11 +23,11 @@ def test_what_became_of_the_gap_is_told_and_kept_and_a_ruined_copy_is_not_sealed
     assert corrigible("train", study).code == 0
     assert corrigible("feedback", "add", study, "--feature", "site").code == 0
     corrected = corrigible("correct", study)
-    assert "demographic_parity: asked for a gap of 0.900" in corrected.stdout
+    assert "demographic_parity (positive: 1): asked for a gap of 0.900" in corrected.stdout
     assert "accuracy: " in corrected.stdout
     assert corrigible("evaluate", study).code == 0
     run = open_study(study).latest("correct")
-    assert run.record["enforced"]["said"].startswith("demographic_parity: asked for a gap of 0.900")
+    assert run.record["enforced"]["said"].startswith("demographic_parity (positive: 1): asked for a gap of 0.900")
     _require_sound(run, None, False)
     run.record["enforced"]["ruin"] = "the copy predicts no better than a constant guess"
     with pytest.raises(SealError, match="cannot seal .*no better than a constant guess; or seal it with --anyway"):

@@ -51,6 +51,8 @@ class EnforcingVerbs(TableVerbs):
         """
         rows = self._rows_of_fit("enforce it on").data
         self._require_untouched(penalty, gap)
+        if X is not None and y is None:
+            raise DataError("X came without y; give the labels of these rows too")
         _require_attribute(rows, sensitive, is_given=sensitive_features is not None, is_judged=X is not None)
         judged = None if X is None else self._measured(X, y, sensitive_features, exposure)
         own = {

@@ -17,7 +17,7 @@ from corrigible.models.predictive import all_outputs
 from corrigible.protocols.fairness import enforced
 from corrigible.protocols.fairness.enforced import _measurements, _with_interval, compared_groups
 from corrigible.protocols.fairness.enforcing import gap_term, reach
-from corrigible.protocols.fairness.judged_groups import judged_groups
+from corrigible.protocols.fairness.judged_groups import KINDS, gap_by_chance, judged_groups
 from corrigible.protocols.fairness.lesson import usual
 from corrigible.protocols.fairness.ruined import quality_of_guess
 from corrigible.protocols.schedule import Schedule
@@ -187,6 +187,25 @@ def test_values_of_one_of_several_attributes_keep_their_names(classes):
     for rows, sensitive in ((other, "region"), (pairs, "sex")):
         found = corrigible.enforce(model, rows, gap=0.99, sensitive=sensitive, **EPOCHS).enforced
         assert [group.name for group in found.groups] == [f"{sensitive} 0", f"{sensitive} 1"]
+
+
+def test_what_chance_brings_among_small_groups_is_said(classes):
+    """A gap that is asked for below it is one that equal groups would not have."""
+    model, data = classes
+    many = TensorData(data.x, data.y, torch.arange(len(data)) % 25, class_names=("refused", "granted"))
+    judged = judged_groups(model, many, GroupSettings())
+    gaps = []
+    for seed in range(200):
+        group = many.group.clone()
+        for label in (0, 1):
+            rows = (many.y == label).nonzero().flatten()
+            group[rows] = group[rows[torch.randperm(len(rows), generator=torch.Generator().manual_seed(seed))]]
+        gaps.append(gap_of(model, data, group))
+    found = gap_by_chance(judged, KINDS["demographic_parity"], 0)
+    assert found == pytest.approx(float(torch.tensor(gaps).quantile(0.95)), rel=0.1)
+    line = corrigible.enforce(model, many, gap=0.05, **{**EPOCHS, "epochs": 1}).enforced.line
+    assert line.startswith("demographic_parity (positive: granted): asked for a gap of 0.050")
+    assert "among so few rows of each group chance alone brings up to 0." in line
 
 
 def test_small_groups_are_named_and_too_few_refused(classes):

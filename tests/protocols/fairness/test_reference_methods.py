@@ -54,6 +54,9 @@ def test_thresholds_take_arrays_columns_and_texts_alike():
     found = group_thresholds(PROBS.numpy(), Y.bool().numpy(), sex, gap=0.05)
     assert found.groups == ("f", "m")
     assert torch.equal(found.chances(PROBS.tolist(), sex.tolist()), expected)
+    assert repr(found).startswith("GroupThresholds(f: above 0.") and len(repr(found)) < 200
+    named = group_thresholds(PROBS, np.where(Y == 1, "yes", "no"), sex, gap=0.05)
+    assert torch.equal(named.chances(PROBS, sex), expected)
     with pytest.raises(DataError, match="group x has no threshold; there are some for"):
         found.chances([0.5], ["x"])
     with pytest.raises(DataError, match="rows: probs 400, y 400, group 399; expected as many each"):
@@ -110,7 +113,7 @@ def test_thresholds_need_the_group():
         found.chances(PROBS, None)
     with pytest.raises(DataError, match="group 2 has no threshold; there are some for"):
         found.chances(PROBS, GROUP + 1)
-    with pytest.raises(DataError, match="thresholds are for two classes"):
-        group_thresholds(PROBS, Y + 1, GROUP, gap=0.1)
+    with pytest.raises(DataError, match="y holds 3 classes, 0, 1, 2; thresholds are for two"):
+        group_thresholds(PROBS, torch.arange(400) % 3, GROUP, gap=0.1)
     with pytest.raises(RecipeError, match="penalty is 'odds'"):
         group_thresholds(PROBS, Y, GROUP, gap=0.1, penalty="odds")

@@ -67,8 +67,8 @@ def weight_for_gap(
         return taught
 
     corrected = teach(0.0, None)
-    _, search, note = reach(corrected, known.dataset, term, teach, validation=validation, seed=known.seed)
-    about, chosen = About(term, search, note, time.perf_counter() - started), search.chosen
+    _, search, of_rows = reach(corrected, known.dataset, term, teach, validation=validation, seed=known.seed)
+    about, chosen = About(term, search, of_rows, time.perf_counter() - started), search.chosen
     reached = f"reaches a gap of {number(chosen.gap)}, asked for {number(search.asked)}"
     if not search.has_reached:
         reached = f"reaches {number(chosen.gap)} alone, asked for {number(search.asked)}: no weight reaches it"

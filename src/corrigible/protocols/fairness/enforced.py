@@ -43,6 +43,10 @@ class Enforced:
     """After minus before, with paired intervals."""
     groups: tuple[GroupMeans, ...]
     """How often each group is decided for, or what it pays; none for several classes, or along a number."""
+    by_chance: float
+    """The gap that 95 % of shuffles of the attribute have at most, on the rows by which the weight was chosen."""
+    positive: str
+    """The class whose rate is compared, where two classes have names."""
     note: str
     """Which groups were not judged."""
     seconds: float
@@ -69,14 +73,18 @@ class Enforced:
     def line(self) -> str:
         """What was asked and reached, in one line."""
         of = f" of {self.sensitive}" if self.sensitive else ""
-        found = f"{self.penalty}{of}: asked for a gap of {number(self.asked)}, reached {number(self.reached)}"
+        about = f" (positive: {self.positive})" if self.positive else ""
+        found = f"{self.penalty}{of}{about}: asked for a gap of {number(self.asked)}, reached {number(self.reached)}"
         if self.has_reached and not self.weight:
             return f"{found}: it is there already, nothing was trained for it"
         found = f"{found} on rows that the trials did not learn from"
+        if not self.has_reached:
+            todo = "" if self.ruin else "; ask for a larger gap, or give more rows"
+            found = f"{found}: no weight of {len(self.trials)} reaches it{todo}"
         if self.ruin:
             found = f"{found}, but {self.ruin}"
-        if not self.has_reached:
-            found = f"{found}: no weight of {len(self.trials)} reaches it; ask for a larger gap, or give more rows"
+        if self.asked < self.by_chance:
+            found = f"{found}; among so few rows of each group chance alone brings up to {number(self.by_chance)}"
         rose = [row[0] for row in self._rows if row[3].endswith(ROSE)]
         return f"{found}; other gaps rose: {', '.join(rose)}" if rose else found
 

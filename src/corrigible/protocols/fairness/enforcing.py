@@ -33,6 +33,7 @@ from corrigible.protocols.fairness.group_means import group_means
 from corrigible.protocols.fairness.judged_groups import (
     KINDS,
     JudgedGroups,
+    gap_by_chance,
     joined_groups,
     judged_groups,
     require_groups,
@@ -62,6 +63,15 @@ class Fold:
     judged: Dataset
     index: Int[Tensor, " row"] | None
     """Of the judged rows; None for all."""
+
+
+class OfRows(NamedTuple):
+    """What is said of the rows that judge."""
+
+    note: str
+    """Which groups are not judged; "" without any."""
+    by_chance: float
+    """The gap that chance alone brings."""
 
 
 Teach = Callable[[float, Int[Tensor, " row"] | None], nn.Module]
@@ -128,8 +138,8 @@ def enforce(
     judged = None if validation is None else labelled(as_dataset(validation, task=task_of(dataset)))
     started = time.perf_counter()
     with shown(progress):
-        found, search, note = reach(given, dataset, term, lesson.taught, validation=judged, seed=number)
-        about = About(term, search, note, time.perf_counter() - started)
+        found, search, of_rows = reach(given, dataset, term, lesson.taught, validation=judged, seed=number)
+        about = About(term, search, of_rows, time.perf_counter() - started)
         enforced = enforced_record(given, found, dataset if judged is None else judged, about, number)
     remember_columns(found, columns_of(dataset))
     found = found.to(device_of(given))
@@ -152,8 +162,8 @@ def gap_term(penalties: Mapping[Any, Any]) -> Term:
 
 def reach(
     model: nn.Module, dataset: Dataset, term: Term, teach: Teach, *, validation: Dataset | None, seed: int
-) -> tuple[nn.Module, GapSearch, str]:
-    """The model that reaches the term's gap at the least loss, the weights that were tried, and the groups not judged.
+) -> tuple[nn.Module, GapSearch, OfRows]:
+    """The model that reaches the term's gap at the least loss, the weights that were tried, and the rows that judged.
 
     Raises:
         DataError: fewer than two groups of enough rows.
@@ -165,6 +175,7 @@ def reach(
     taught: dict[float, list[nn.Module]] = {}
     before = _judged([model] * len(folds), folds, how)
     note = require_groups(before, kind, tuple(getattr(dataset, "group_names", ())))
+    of_rows = OfRows(note, gap_by_chance(before, kind, seed))
 
     def tried(weight: float) -> GapTrial:
         begun(f"weight {weight:g} of {term.name}")
@@ -178,13 +189,17 @@ def reach(
     unchanged = GapTrial(0.0, before.gap(kind), before.loss, before.quality)
     _require_possible(term, before)
     if unchanged.gap <= term.gap:
-        return copied(model), GapSearch(term.gap, (unchanged,)), note
+        return copied(model), GapSearch(term.gap, (unchanged,)), of_rows
     least = quality_of_guess(before) - SLACK
     search = search_weight(tried, start=first_weight(before, kind, how), asked=term.gap, least_quality=least)
     if not taught:
         raise TrainingDivergedError(f"training diverges with each weight of {term.name}; lower the learning rate")
     kept = taught[search.chosen.weight]
-    return (kept[0] if validation is not None else _last(dataset, teach, search.chosen, kept, folds, how)), search, note
+    return (
+        (kept[0] if validation is not None else _last(dataset, teach, search.chosen, kept, folds, how)),
+        search,
+        of_rows,
+    )
 
 
 def _last(
@@ -235,7 +250,7 @@ class About(NamedTuple):
 
     term: Term
     search: GapSearch
-    note: str
+    rows: OfRows
     seconds: float
 
 
@@ -257,7 +272,9 @@ def enforced_record(before: nn.Module, after: nn.Module, rows: Dataset, about: A
         after=now,
         change=change,
         groups=group_means(*judged, names=groups, classes=classes),
-        note=about.note,
+        by_chance=about.rows.by_chance,
+        positive=classes[1] if len(classes) == 2 and judged[0].task.name == "classes" else "",
+        note=about.rows.note,
         ruin=ruined(judged[0], judged[1], search.chosen.quality) if search.chosen.weight else "",
         seconds=about.seconds,
     )

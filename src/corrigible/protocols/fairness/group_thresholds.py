@@ -23,7 +23,7 @@ RATES = {"demographic_parity": (None,), "equal_opportunity": (1,), "equalized_od
 MOST_THRESHOLDS = 150
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class GroupThresholds:
     """For each group thresholds of the probability, and how often each is used."""
 
@@ -31,6 +31,14 @@ class GroupThresholds:
     """The values of the attribute."""
     thresholds: Float[Tensor, " threshold"]
     shares: Float[Tensor, "group threshold"]
+
+    def __repr__(self) -> str:
+        used = [
+            " or ".join(f"{self.thresholds[at]:.3g} ({of[at]:.0%})" for at in (of > 1e-6).nonzero().flatten().tolist())
+            for of in self.shares
+        ]
+        parts = [f"{group}: above {found}" for group, found in zip(self.groups, used, strict=True)]
+        return f"GroupThresholds({'; '.join(parts)})"
 
     def chances(self, probs: Any, group: Any) -> Float[Tensor, " row"]:
         """The chance that each row is decided for class 1: 0 or 1, except where two thresholds are used.
@@ -64,7 +72,7 @@ def group_thresholds(
 
     Args:
         probs: the probability of class 1, from 0 to 1.
-        y: the class, 0 or 1.
+        y: the class; of two names the second in the order of the alphabet is class 1.
         group: numbers, texts or truth values.
         penalty: "demographic_parity", "equal_opportunity" or "equalized_odds", by what is compared.
 
@@ -103,9 +111,11 @@ def _probs(given: Any) -> Float[Tensor, " row"]:
 
 def _labels(given: Any) -> Int[Tensor, " row"]:
     values = values_of_rows("y", given)
-    if other := sorted({str(value) for value in values if value not in (0, 1)}):
-        raise DataError(f"y holds class {other[-1]}; thresholds are for two classes, 0 and 1")
-    return torch.tensor([int(value) for value in values], dtype=torch.long)
+    classes = sorted(set(values), key=lambda value: (str(type(value)), value))
+    classes = [0, 1] if set(classes) <= {0, 1} else classes
+    if len(classes) != 2:
+        raise DataError(f"y holds {len(classes)} classes, {', '.join(map(str, classes[:3]))}; thresholds are for two")
+    return torch.tensor([classes.index(value) for value in values], dtype=torch.long)
 
 
 def _require_as_many(**given: Any) -> None:

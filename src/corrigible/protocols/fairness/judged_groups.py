@@ -29,6 +29,7 @@ from corrigible.types import Batch, Task
 LEAST_ROWS = 30
 """Groups of fewer rows are not judged, and named: a rate of so few says little."""
 ROWS_AT_ONCE = 4096
+NUM_SHUFFLES = 40
 KINDS: Mapping[str, Gap] = {
     "demographic_parity": PARITY,
     "equal_opportunity": OPPORTUNITY,
@@ -102,6 +103,24 @@ def joined_groups(parts: list[JudgedGroups]) -> JudgedGroups:
     """The rows of all parts."""
     outputs = torch.cat([part.outputs for part in parts])
     return replace(parts[0], rows=joined_batches([part.rows for part in parts]), outputs=outputs)
+
+
+def gap_by_chance(judged: JudgedGroups, kind: Gap, seed: int) -> float:
+    """The gap that 95 % of shuffles have at most, in which each row has the attribute of another row of its label.
+
+    NaN where no shuffle has two groups of enough rows.
+    """
+    generator, rows, name = torch.Generator().manual_seed(seed), judged.rows, judged.how.sensitive
+    strata, values, gaps = judged.task.strata(rows.y), sensitive_values(rows, name), []
+    for _ in range(NUM_SHUFFLES):
+        given = values.clone()
+        for stratum in strata.unique():
+            place = (strata == stratum).nonzero().flatten()
+            given[place] = values[place[torch.randperm(len(place), generator=generator)]]
+        shuffled = replace(rows, group=given) if name is None else replace(rows, extra={**rows.extra, name: given})
+        gaps.append(replace(judged, rows=shuffled).gap(kind))
+    known = torch.tensor([gap for gap in gaps if gap == gap], dtype=torch.float64)
+    return float(known.quantile(0.95)) if len(known) else float("nan")
 
 
 def require_groups(judged: JudgedGroups, kind: Gap, names: tuple[str, ...]) -> str:

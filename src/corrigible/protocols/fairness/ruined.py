@@ -21,12 +21,14 @@ def ruined(before: JudgedGroups, after: JudgedGroups, on_trial: float | None = N
         on_trial: the quality on rows that a trial with the same weight did not learn from, if any.
     """
     guess, was = quality_of_guess(before), before.quality
-    now = after.quality if on_trial is None else min(after.quality, on_trial)
+    is_of_trials = on_trial is not None and on_trial < after.quality
+    now = on_trial if is_of_trials and on_trial is not None else after.quality
     if was - guess < LEAST_GAIN or now - guess >= LEAST_SHARE * (was - guess):
         return ""
     said = f"{before.task.quality_name} {number(now)}, {number(was)} before, {number(guess)} by the best constant guess"
     how = "predicts no better than a constant guess" if now <= guess else "loses most of what the model explained"
-    return f"the copy {how} ({said}): ask for a larger gap, or give more rows"
+    what = "on rows that it did not learn from, what was trained with this weight" if is_of_trials else "the copy"
+    return f"{what} {how} ({said}): ask for a larger gap, or give more rows"
 
 
 def quality_of_guess(judged: JudgedGroups) -> float:

@@ -12,6 +12,7 @@ from corrigible.data.group_values import all_groups
 from corrigible.data.protocol import Dataset, columns_of
 from corrigible.evaluation import difference, measure, observations_for
 from corrigible.explanations.question import answers
+from corrigible.group_gaps import OF_PRICES
 from corrigible.observations import OBSERVATIONS, gather
 from corrigible.surgery import Proxy, as_known, told_by
 from corrigible.types import Columns, Feedback, Measurements, Region
@@ -56,7 +57,8 @@ def _of_reliance(rows: Dataset, region: Region) -> list[str]:
     """How far predictions move; mirrored values are those of a row only where they are numbers."""
     has_groups = all_groups(rows) is not None
     if task_of(rows).logits is None:
-        return ["mean_shift"]
+        is_price = task_of(rows).name in OF_PRICES
+        return ["mean_shift", *(["group_mean_gap"] if has_groups and is_price else [])]
     columns = columns_of(rows)
     holds_categories = columns is not None and any(
         one_hot and feature in getattr(region, "names", ())
