@@ -14,6 +14,7 @@ from typing import Any
 
 import asking_tables
 import audit_tables
+import bayes_tables
 import correction_tables
 import explanation_tables
 import fair_tables
@@ -275,7 +276,7 @@ RESULTS_OF = {
     "fair_cost": "fair",
     "adversarial_robustness": "reproduce_adversarial_robustness",
 }
-TABLES |= {"audit": audit_tables.audit}
+TABLES |= {"audit": audit_tables.audit, "bayes": bayes_tables.bayes}
 TABLES |= {"explain_proofs": explanation_tables.explain_proofs}
 """A second table from the same file of results."""
 
