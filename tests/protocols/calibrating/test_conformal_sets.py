@@ -176,6 +176,7 @@ def test_networks_that_are_surer_than_numbers_can_say_get_the_same_sets(score, s
         found = conformal_sets(model, (x, y), alpha=0.1, score=score)
         assert found.sets(new).gather(1, labels[:, None]).double().mean().item() == pytest.approx(0.9, abs=0.05)
         assert found.sets(new).sum(dim=1).double().mean() < 2.5
+        assert ("e^−" in str(found)) is (factor == 3000)
         odd = sorted((x.max(dim=1).values - x.gather(1, y[:, None])[:, 0]).tolist())[270]
         assert torch.equal(found.sets(new), new.max(dim=1, keepdim=True).values - new <= odd + 1e-9)
 

@@ -114,7 +114,8 @@ class ConformalSets:
     def __str__(self) -> str:
         how = "with marked content exchanged" if self.is_exchanged else "as they are"
         begin = f"{_in_words(self.alpha)} sets from {plural(self.num_rows, 'row')} {how}"
-        least = number(1 / (1 + math.exp(min(self.threshold, LARGEST_EXPONENT))))
+        logarithm = -float(np.logaddexp(0.0, self.threshold))
+        least = number(math.exp(logarithm)) if logarithm > LEAST_EXPONENT else f"e^{number(logarithm)}"
         if self.score == "least_ambiguous":
             return f"{begin}: classes with a probability of at least {least}"
         return f"{begin}: classes that have, with less likely ones, a probability of at least {least}"
@@ -230,7 +231,8 @@ def _adaptive(logits: Float[Tensor, " pass row num_classes"]) -> Float[Tensor, "
 
 SCORES: Mapping[str, Callable[[Tensor], Tensor]] = {"least_ambiguous": _least_ambiguous, "adaptive": _adaptive}
 """Logits of each pass -> how odd each class is, as log odds."""
-LARGEST_EXPONENT = 700.0
+LEAST_EXPONENT = -700.0
+"""Smaller powers of e are 0, and are written as powers."""
 
 
 def _mean(metric: str, values: Tensor, part: str, num_resamples: int, seed: int) -> Measurement:

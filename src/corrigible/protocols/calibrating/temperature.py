@@ -128,13 +128,12 @@ def best_temperature(
     tried = torch.linspace(math.log(LEAST), math.log(MOST), NUM_TRIED, dtype=torch.float64).tolist()
     losses = [loss(value) for value in tried]
     place = min(range(NUM_TRIED), key=losses.__getitem__)
-    least, rows = losses[place], plural(len(y) // num_exchanges, "row")
-    if place in (0, NUM_TRIED - 1) or not least < math.log(logits.shape[2]) - SAME:
-        raise DataError(_why_none(logits, y, least, place == 0, rows))
-    around = tried[place - 1], tried[place + 1]
+    around = tried[max(0, place - 1)], tried[min(place + 1, NUM_TRIED - 1)]
     found = minimize_scalar(loss, bounds=around, method="bounded", options={"xatol": 1e-7})
-    best = min((float(found.fun), float(found.x)), (least, tried[place]), (loss(0.0), 0.0))
-    return math.exp(best[1])
+    least, best = min((losses[place], tried[place]), (loss(0.0), 0.0), (float(found.fun), float(found.x)))
+    if best in (tried[0], tried[-1]) or not least < math.log(logits.shape[2]) - SAME:
+        raise DataError(_why_none(logits, y, least, best == tried[0], plural(len(y) // num_exchanges, "row")))
+    return math.exp(best)
 
 
 def _why_none(logits: Tensor, y: Tensor, least: float, is_lowest: bool, rows: str) -> str:
