@@ -324,7 +324,9 @@ def test_what_a_metric_needs_and_the_task_lacks_is_said(choice):
     for name, needs in (
         ("accuracy", {"classes", "ordered_classes"}),
         ("auc", {"classes", "ordered_classes"}),
-        ("expected_calibration_error", {"classes", "ordered_classes"}),
+        ("expected_calibration_error", {"classes"}),
+        ("aurc", {"classes"}),
+        ("brier_score", {"classes", "ordered_classes"}),
         ("flip_rate", {"classes", "ordered_classes"}),
         ("quadratic_kappa", {"ordered_classes"}),
         ("label_accuracy", {"several_labels"}),
@@ -368,7 +370,7 @@ def test_no_number_is_made_of_other_labels_than_a_metric_is_about(choice, metric
 def test_settings_do_not_change_which_labels_a_metric_is_about():
     data = data_of("several_labels")
     (found,) = evaluate(model_of(data), data, metrics=[partial(expected_calibration_error, num_bins=3)])
-    assert found.note == "not measured: needs predicted classes"
+    assert found.note == "not measured: needs predicted classes that have no order"
 
 
 def test_a_function_of_ones_own_may_be_about_any_labels():

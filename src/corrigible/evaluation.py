@@ -90,19 +90,17 @@ def measure(
 
     Without ``metrics``, those of the task are measured, of groups only where the data has some. A metric that cannot
     be measured, because its labels are of another kind or the data lacks something, has the value None and a note that
-    says why. All metrics see the same resamples.
-    The interval is too narrow if there are few rows or a rate is near 0 or 1; ``num_resamples=0`` leaves it out. The
-    expected calibration error and gaps between groups have one of their own (`calibration_interval_of`,
-    `gap_interval_of`).
+    says why. All metrics see the same resamples. The interval is too narrow if there are few rows or a rate is near 0
+    or 1; ``num_resamples=0`` leaves it out. Calibration errors and gaps between groups have one of their own.
 
     Raises:
         RecipeError: an unknown metric, or one that asks for an unknown observation.
     """
     require_few(num_resamples)
     questions = _all_questions(observations, metrics)
-    resampled = _resampled(questions, observations, num_resamples, seed)
-    pairs = zip(questions, resampled, strict=True)
-    found = [_measurement(question, _value(question, observations), draws) for question, draws in pairs]
+    drawn = [q if _own_interval(q) is None else replace(q, is_measurable=False) for q in questions]
+    resampled = _resampled(drawn, observations, num_resamples, seed)
+    found = [_measurement(q, _value(q, observations), draws) for q, draws in zip(questions, resampled, strict=True)]
     how = {"num_resamples": num_resamples, "seed": seed}
     return Measurements(_with_own_interval(m, q, observations, **how) for m, q in zip(found, questions, strict=True))
 
@@ -248,9 +246,8 @@ def _about_both(before: _Question, after: _Question) -> _Question:
 
 def _unsuited(observations: Observations, metric: Metric) -> str:
     """The labels that a listed metric needs, if those of the task are of another kind; otherwise empty."""
-    function = metric.func if isinstance(metric, partial) else metric
-    found = [labels for listed, labels in LABELS if listed is function and not labels.suits(observations.task)]
-    return found[0].words if found else ""
+    function, task = metric.func if isinstance(metric, partial) else metric, observations.task
+    return next((labels.words for listed, labels in LABELS if listed is function and not labels.suits(task)), "")
 
 
 def _value(question: _Question, observations: Observations) -> float:
@@ -283,18 +280,20 @@ def _measurement(question: _Question, value: float, draws: Tensor) -> Measuremen
         note = "; ".join(filter(None, ("not defined on these rows", question.note)))
         return Measurement(question.name, None, count=question.count, part=question.part, note=note)
     defined = draws[~draws.isnan()]
-    low = high = None
-    if len(defined):
-        low, high = percentile_interval(defined).tolist()
+    low, high = percentile_interval(defined).tolist() if len(defined) else (None, None)
     return Measurement(question.name, value, low, high, question.count, question.part, question.note)
 
 
 def _with_own_interval(found: Measurement, question: _Question, observations: Observations, **how: Any) -> Measurement:
     """The measurement with the interval of a metric that has one of its own."""
+    interval_of = _own_interval(question)
+    if interval_of is None or found.value is None or not how["num_resamples"]:
+        return found
+    low, high = interval_of(**observations.of(question.needs), **how) or (None, None)
+    return replace(found, low=low, high=high)
+
+
+def _own_interval(question: _Question) -> Callable[..., tuple[float, float] | None] | None:
     metric = question.metric
     listed, settings = (metric.func, metric.keywords) if isinstance(metric, partial) else (metric, {})
-    if found.low is None or listed not in OWN_INTERVALS:
-        return found
-    rows = observations.of(question.needs)
-    low, high = OWN_INTERVALS[listed](**{n: rows[n] for n in question.needs}, **settings, **how) or (None, None)
-    return replace(found, low=low, high=high)
+    return partial(OWN_INTERVALS[listed], **settings) if listed in OWN_INTERVALS else None

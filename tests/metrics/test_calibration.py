@@ -4,9 +4,12 @@ import pytest
 import torch
 
 import corrigible
+from corrigible.errors import DataError, RecipeError
 from corrigible.metrics import (
     adaptive_calibration_error,
+    aurc,
     brier_score,
+    calibration,
     classwise_calibration_error,
     expected_calibration_error,
 )
@@ -37,6 +40,42 @@ def test_a_bin_holds_its_upper_edge():
     # Confidence 0.5 (wrong) shares the lower of two bins with nothing: 0.5 off; 0.75 (right) is 0.25 off.
     probs = torch.tensor([[0.5, 0.5], [0.25, 0.75]])
     assert expected_calibration_error(probs, torch.tensor([1, 1]), num_bins=2) == (0.5 + 0.25) / 2
+
+
+METRICS_OF_PROBS = [
+    *(adaptive_calibration_error, classwise_calibration_error, expected_calibration_error),
+    *(brier_score, aurc),
+]
+every_metric = pytest.mark.parametrize("metric", METRICS_OF_PROBS)
+
+
+@every_metric
+@pytest.mark.parametrize("label", [-1, 2])
+def test_labels_that_the_model_has_no_class_for_are_refused(metric, label):
+    with pytest.raises(DataError, match=f"label {label}; the model has 2 classes"):
+        metric(torch.tensor([[0.9, 0.1], [0.2, 0.8]]), torch.tensor([0, label]))
+
+
+@every_metric
+def test_probabilities_that_are_nan_give_nan(metric):
+    assert metric(torch.tensor([[0.9, 0.1], [torch.nan, torch.nan]]), torch.tensor([0, 1])).isnan()
+
+
+@pytest.mark.parametrize("metric", METRICS_OF_PROBS[:3])
+@pytest.mark.parametrize("num_bins", [0, -1])
+def test_a_number_of_bins_that_is_none_is_refused(metric, num_bins):
+    with pytest.raises(RecipeError, match=f"num_bins is {num_bins}; expected a whole number"):
+        metric(torch.tensor([[0.9, 0.1]]), torch.tensor([0]), num_bins=num_bins)
+
+
+def test_metrics_with_an_interval_of_their_own_are_not_measured_on_resamples_too(monkeypatch):
+    calls = []
+    monkeypatch.setattr(calibration, "_in_equal_counts", lambda *given: calls.append(1) or cells(*given))
+    cells = calibration._in_equal_widths
+    model, rows = torch.nn.Linear(2, 2), (torch.rand(20, 2), torch.arange(20) % 2)
+    (found,) = corrigible.evaluate(model, rows, metrics=["adaptive_calibration_error"], num_resamples=30)
+    assert found.low <= found.value <= found.high
+    assert len(calls) == 2
 
 
 def test_certain_and_right_is_calibrated():

@@ -40,6 +40,12 @@ def test_scores_that_tell_all_or_nothing():
 
 
 @both
+def test_scores_in_half_precision_are_numbers(metric):
+    inside, outside = torch.tensor([1.0, 2.0, 3.0]), torch.tensor([2.0, 4.0])
+    assert metric(inside.bfloat16(), outside.bfloat16()) == metric(inside, outside)
+
+
+@both
 def test_only_the_order_of_the_scores_counts(metric):
     inside, outside = drawn(3, ties=True)
     assert metric(np.exp(inside), np.exp(outside)) == metric(torch.tensor(inside), outside.tolist())
@@ -54,7 +60,9 @@ def test_only_the_order_of_the_scores_counts(metric):
         ([1.0], torch.empty(0), "outside have shape"),
         ([[1.0, 2.0]], [1.0], r"inside have shape \(1, 2\)"),
         ([1.0], [0.0, float("nan")], "the score outside of row 1 is NaN"),
-        ([1.0], ["high"], "outside are no numbers"),
+        ([1.0], ["0.5"], "the scores outside holds <U3 values; expected numbers"),
+        ([1.0], [0.5 + 1j], "the scores outside holds complex128 values"),
+        ([1.0], torch.rand(3).to_sparse(), "the scores outside is a sparse tensor"),
     ],
 )
 def test_what_is_no_score_is_refused(metric, inside, outside, words):

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 import torch
 
-from corrigible.errors import DataError
+from corrigible.errors import DataError, RecipeError
 from corrigible.figures import number
 from corrigible.intervals import resamples
 from corrigible.metrics import aurc, expected_calibration_error
@@ -74,6 +74,18 @@ def test_intervals_of_shares_are_wilsons() -> None:
     assert np.allclose(high, [0.2775, 0.6032, 1.0], atol=1e-4)
 
 
+@pytest.mark.parametrize("num_bins", [0, -1, 1.5, "x", None])
+def test_a_number_of_bins_that_is_none_is_refused(num_bins) -> None:
+    with pytest.raises(RecipeError, match="num_bins is"):
+        reliability_diagram({"a": drawn()}, num_bins=num_bins)
+
+
+def test_names_may_be_numbers() -> None:
+    assert list(confidences_of({3: drawn()})) == ["3"]
+    with pytest.raises(DataError, match="models is a list; expected at least one name"):
+        confidences_of([("a", drawn())])
+
+
 @both
 @pytest.mark.parametrize(
     ("models", "words"),
@@ -84,6 +96,13 @@ def test_intervals_of_shares_are_wilsons() -> None:
         ({"a": (torch.rand(0, 2), torch.zeros(0))}, "at least one row"),
         ({"a": (2 + torch.rand(3, 2), torch.zeros(3))}, "not all from 0 to 1"),
         ({"a": (torch.rand(3), torch.tensor([0, 1, 2]))}, "whether it was right"),
+        ({"a": (torch.eye(2), torch.tensor([0, 2]))}, "y of a is 2 in row 1; expected a class, .* from 0 to 1"),
+        ({"a": (torch.eye(2), torch.tensor([0, -1]))}, "y of a is -1 in row 1"),
+        ({"a": (torch.eye(2), torch.tensor([0, 0.7]))}, "y of a is 0.7 in row 1"),
+        ({"a": (torch.eye(2), torch.tensor([0, torch.nan]))}, "y of a is nan in row 1"),
+        ({"a": (torch.ones(2, 1), torch.zeros(2))}, "probs of a have 1 column; expected one for each of at least two"),
+        ({"a": (torch.ones(2, 0), torch.zeros(2))}, "probs of a have 0 columns"),
+        ({"a": (0.3 * torch.eye(2), torch.arange(2))}, "probs of a sum to 0.3 in row 0; expected 1"),
     ],
 )
 def test_what_cannot_be_drawn_is_refused(plot, models, words) -> None:

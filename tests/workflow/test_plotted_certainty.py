@@ -53,6 +53,15 @@ def test_the_report_shows_it(study: Path) -> None:
     assert "Is the model as sure as it is right?" in html
 
 
+def test_of_ordered_classes_the_predicted_one_counts_which_is_the_median() -> None:
+    task = TASKS["ordered_classes"](torch.arange(3))
+    probs = torch.tensor([[0.4, 0.25, 0.35], [0.1, 0.2, 0.7]])
+    rows = {"probs": probs, "predicted": torch.tensor([1, 2]), "y": torch.tensor([1, 0])}
+    found = certainty_of(Observations(rows, torch.empty(0, dtype=torch.long), {}, task=task), task, 0)
+    assert found["confidence.0"].tolist() == pytest.approx([0.25, 0.7])
+    assert found["is_right.0"].tolist() == [1, 0]
+
+
 def test_labels_that_are_not_classes_leave_nothing(study: Path) -> None:
     amounts = TASKS["amounts"](torch.arange(4.0))
     assert certainty_of(Observations({}, torch.empty(0, dtype=torch.long), {}, task=amounts), amounts, 0) == {}

@@ -12,6 +12,7 @@ from torch import Tensor
 from corrigible.metrics._labels import (
     AMOUNTS,
     ANY,
+    LIKELIEST_CLASS,
     NUMBERS,
     ONE_CLASS,
     ORDER,
@@ -98,11 +99,9 @@ OF_CLASSES = (
     recall,
     f1,
     auc,
-    expected_calibration_error,
     classwise_calibration_error,
     adaptive_calibration_error,
     brier_score,
-    aurc,
     demographic_parity_difference,
     equal_opportunity_difference,
     equalized_odds_difference,
@@ -139,6 +138,7 @@ OF_ANY_LABELS = (
 )
 FAMILIES: tuple[tuple[Labels, tuple[Callable[..., Tensor], ...]], ...] = (
     (ONE_CLASS, OF_CLASSES),
+    (LIKELIEST_CLASS, (expected_calibration_error, aurc)),
     (ORDERED_CLASSES, (quadratic_kappa,)),
     (SEVERAL_LABELS, (label_accuracy, exact_match, macro_f1, macro_auc)),
     (NUMBERS, (mean_absolute_error, root_mean_squared_error, r2)),

@@ -37,6 +37,11 @@ def _are_predicted_amounts(task: Task) -> bool:
 
 
 ONE_CLASS = Labels("predicted classes", _are_classes)
+LIKELIEST_CLASS = Labels(
+    "predicted classes that have no order",
+    lambda task: _are_classes(task) and not _are_ordered(task),
+)
+"""Ordered classes are predicted by the median, which need not be the likeliest."""
 ORDERED_CLASSES = Labels("classes that have an order", _are_ordered)
 SEVERAL_LABELS = Labels("several labels per row", _are_several)
 PREDICTED_AMOUNTS = Labels("predicted amounts", _are_predicted_amounts)

@@ -11,7 +11,9 @@ from jaxtyping import Float, Int
 from torch import Tensor
 from torch.nn.functional import one_hot
 
+from corrigible.arguments import whole_number
 from corrigible.intervals import percentile_interval, resamples
+from corrigible.tasks.classes import require_labels
 
 
 def expected_calibration_error(
@@ -20,7 +22,8 @@ def expected_calibration_error(
     """Distance between confidence and accuracy, averaged over rows, in [0, 1] (equation 3).
 
     Confidence is the largest probability. Rows are put into confidence bins of equal width, open below and closed
-    above; the distance is |accuracy − mean confidence| within a bin. With few rows per bin it is too large.
+    above; the distance is |accuracy − mean confidence| within a bin. With few rows per bin it is too large. Ordered
+    classes are predicted by the median, so that it is not measured of them.
     """
     return _of_confidence(probs, y, num_bins).distance()
 
@@ -129,6 +132,8 @@ def _interval(cells: _Cells, *, num_resamples: int, seed: int) -> tuple[float, f
 
 def _of_confidence(probs: Tensor, y: Tensor, num_bins: int) -> _Cells:
     """How far each row's confidence is above whether it is right, and its confidence bin."""
+    require_labels(y, probs.shape[1])
+    num_bins = whole_number("num_bins", num_bins, 1)
     confidence, predicted = probs.double().max(dim=1)
     place = (confidence * num_bins).ceil().long().clamp(1, num_bins) - 1
     row = torch.arange(len(y), device=y.device)
@@ -137,11 +142,12 @@ def _of_confidence(probs: Tensor, y: Tensor, num_bins: int) -> _Cells:
 
 def _excess(probs: Tensor, y: Tensor) -> Float[Tensor, " n num_classes"]:
     """How far each probability is above 1 for the label and 0 for other classes."""
+    require_labels(y, probs.shape[1])
     return probs.double() - one_hot(y.long(), probs.shape[1]).double()
 
 
 def _in_equal_widths(probs: Tensor, y: Tensor, num_bins: int) -> _Cells:
-    (num_rows, num_classes), excess = probs.shape, _excess(probs, y)
+    (num_rows, num_classes), excess, num_bins = probs.shape, _excess(probs, y), whole_number("num_bins", num_bins, 1)
     place = (probs.double() * num_bins).ceil().long().clamp(1, num_bins) - 1
     place += num_bins * torch.arange(num_classes, device=place.device)
     row = torch.arange(num_rows, device=place.device)[:, None].expand_as(place)
@@ -149,7 +155,7 @@ def _in_equal_widths(probs: Tensor, y: Tensor, num_bins: int) -> _Cells:
 
 
 def _in_equal_counts(probs: Tensor, y: Tensor, num_bins: int) -> _Cells:
-    (num_rows, num_classes), excess = probs.shape, _excess(probs, y)
+    (num_rows, num_classes), excess, num_bins = probs.shape, _excess(probs, y), whole_number("num_bins", num_bins, 1)
     parts: list[tuple[Tensor, Tensor, Tensor]] = []
     for label in range(num_classes):
         # Rows of equal probability fill the same stretch of the sorted rows.

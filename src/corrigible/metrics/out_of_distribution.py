@@ -7,9 +7,9 @@ less sure: the entropy or the mutual information of its prediction, or minus its
 from typing import Any
 
 import numpy as np
-import torch
 from numpy.typing import NDArray
 
+from corrigible.data.arrays import numbers
 from corrigible.errors import DataError
 
 
@@ -48,11 +48,7 @@ def fpr_at_95_tpr(inside: Any, outside: Any) -> float:
 
 
 def _scores(name: str, given: Any) -> NDArray[np.float64]:
-    values = given.detach().cpu().numpy() if isinstance(given, torch.Tensor) else given
-    try:
-        found = np.asarray(values, dtype=np.float64)
-    except (TypeError, ValueError) as error:
-        raise DataError(f"the scores {name} are no numbers ({error}); expected one number per row") from error
+    found: NDArray[np.float64] = numbers(given, f"the scores {name}").detach().cpu().double().numpy()
     if found.ndim != 1 or not len(found):
         raise DataError(f"the scores {name} have shape {found.shape}; expected one number per row, and a row")
     if np.isnan(found).any():

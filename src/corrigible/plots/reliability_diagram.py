@@ -7,6 +7,7 @@ import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
+from corrigible.arguments import whole_number
 from corrigible.figures import number
 from corrigible.plots.confidence import Certain, confidences_of, share_intervals
 from corrigible.plots.style import (
@@ -24,7 +25,7 @@ from corrigible.plots.style import (
 )
 
 
-def reliability_diagram(models: Mapping[str, Any], *, num_bins: int = 15, title: str = "") -> Figure:
+def reliability_diagram(models: Mapping[str, Any], *, num_bins: Any = 15, title: str = "") -> Figure:
     """The accuracy in bins of confidence, with 95 % intervals, and below it how many rows each bin holds.
 
     A calibrated model lies on the diagonal; below it the model is too sure. Bins are those of
@@ -32,12 +33,13 @@ def reliability_diagram(models: Mapping[str, Any], *, num_bins: int = 15, title:
 
     Args:
         models: name -> (probs, y), the probabilities of the classes, (row, class), and the labels; or
-            (confidence, is_right), one number per row each.
+            (confidence, is_right), one number per row each, also of ordered classes, where the median is predicted.
 
     Raises:
-        DataError: no models, rows that do not fit, or numbers that are no probabilities.
+        DataError: no models, rows that do not fit, or numbers that are no probabilities or labels.
+        RecipeError: another number of bins.
     """
-    given = confidences_of(models)
+    given, num_bins = confidences_of(models), whole_number("num_bins", num_bins, 1)
     figure = new_figure(4.1 + 0.18 * len(given), width=4.2, title=title)
     upper, lower = figure.subplots(2, 1, sharex=True, height_ratios=(4, 1))
     quiet(upper, grid="both"), quiet(lower, grid="x")

@@ -39,7 +39,7 @@ def risk_coverage(models: Mapping[str, Any], *, title: str = "") -> Figure:
         models: name -> (probs, y) or (confidence, is_right), as `reliability_diagram` takes them.
 
     Raises:
-        DataError: no models, rows that do not fit, or numbers that are no probabilities.
+        DataError: no models, rows that do not fit, or numbers that are no probabilities or labels.
     """
     given = confidences_of(models)
     figure = new_figure(3.1 + 0.18 * len(given), width=4.2, title=title)

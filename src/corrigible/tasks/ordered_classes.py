@@ -59,7 +59,7 @@ def ordered_classes(y: Any, *, num_classes: int | None = None) -> Task:
         score="target_value",
         start=((), ()),
         metrics=(
-            *("accuracy", "mean_absolute_error", "quadratic_kappa", "spearman", "expected_calibration_error"),
+            *("accuracy", "mean_absolute_error", "quadratic_kappa", "spearman", "classwise_calibration_error"),
             *("mean_shift", "attribution_overlap"),
         ),
         quality_name="accuracy",

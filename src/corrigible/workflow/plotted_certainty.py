@@ -23,11 +23,15 @@ NOTE = (
 
 
 def certainty_of(observations: Observations, task: Task, place: int) -> dict[str, Tensor]:
-    """Each row's largest probability, and whether its class is the label; nothing for labels that are not classes."""
+    """The probability of each row's predicted class, and whether it is the label; nothing for other labels.
+
+    Of ordered classes the median is predicted, which need not be the likeliest.
+    """
     if task.logits is None:
         return {}
     rows = observations.everywhere
-    confidence, chosen = rows["probs"].double().max(dim=1)
+    chosen = rows["predicted"]
+    confidence = rows["probs"].double().gather(1, chosen[:, None])[:, 0]
     return {f"confidence.{place}": confidence.cpu(), f"is_right.{place}": (chosen == rows["y"]).double().cpu()}
 
 
