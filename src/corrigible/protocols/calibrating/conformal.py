@@ -45,7 +45,10 @@ from corrigible.types import Columns, Measurement, Measurements, Task
 
 @dataclass(frozen=True)
 class ConformalSets:
-    """A network with a threshold: the classes whose score is at most that make up a row's set."""
+    """A network with a threshold: the classes whose score is at most that make up a row's set.
+
+    `corrigible.protocols.calibrating.kept_sets.save_sets` keeps them in a file.
+    """
 
     model: nn.Module
     task: Task
@@ -151,7 +154,7 @@ def conformal_sets(
             empty; "adaptive", the sum of the larger probabilities, which gives larger sets to harder rows, none empty.
         samples: how many networks are drawn of a distribution; the mean of their probabilities counts. None for the
             network at the means of its weights.
-        seed: settles the exchange and the samples.
+        seed: settles the exchange, by the positions of the rows, and the samples.
 
     Raises:
         DataError: fewer than 1/alpha − 1 rows; data without classes.

@@ -59,7 +59,7 @@ def temperature_scaled(
         samples: how many networks are drawn of a distribution; the mean of their probabilities is calibrated. None for
             the network at the means of its weights: calibrate what you will ask `predictive` for.
         num_exchanges: how often the content of all rows is exchanged.
-        seed: settles the exchanges and the samples.
+        seed: settles the exchanges, by the positions of the rows, and the samples.
 
     Raises:
         DataError: a network that is right, or guesses, on all rows, so that no temperature is best; other data.
