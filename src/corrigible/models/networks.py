@@ -71,7 +71,7 @@ def trainable_network(model: Model) -> Model:
         inside = ".".join(filter(None, ("model", scaled[0], "network")))
         raise UnsupportedModelError(
             f"{f'layer {scaled[0]!r}' if scaled[0] else 'the model'} divides logits by a temperature, which would no "
-            f"longer fit after training; give the network inside, {inside}, and calibrate the result last"
+            f"longer fit the changed network; give the network inside, {inside}, and calibrate the result last"
         )
     return cast(Model, network)
 
