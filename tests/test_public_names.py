@@ -43,7 +43,7 @@ def calls(folder):
     model = torch.nn.Linear(3, 2)
     x, y = torch.randn(6, 3), torch.tensor([0, 1, 0, 1, 0, 1])
     margin = model(x).diff(dim=1)[:, 0]
-    mostly_right = ((margin > 0) != (margin.abs() == margin.abs().min())).long()
+    mostly_right = ((margin > 0) != (margin.abs() == margin.abs().median())).long()
     frame = pd.DataFrame({"a": [1.0, 2.0], "b": ["x", "y"]})
     feedback = corrigible.Feedback(torch.tensor([True, False, False]), row=1)
     batch = corrigible.Batch(torch.arange(6), x, y)

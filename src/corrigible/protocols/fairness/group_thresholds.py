@@ -16,6 +16,7 @@ from jaxtyping import Float, Int
 from torch import Tensor
 
 from corrigible.errors import DataError, RecipeError
+from corrigible.figures import percent
 from corrigible.protocols.fairness.row_values import values_of_rows
 
 RATES = {"demographic_parity": (None,), "equal_opportunity": (1,), "equalized_odds": (0, 1)}
@@ -34,7 +35,10 @@ class GroupThresholds:
 
     def __repr__(self) -> str:
         used = [
-            " or ".join(f"{self.thresholds[at]:.3g} ({of[at]:.0%})" for at in (of > 1e-6).nonzero().flatten().tolist())
+            " or ".join(
+                f"{self.thresholds[at]:.3g} ({percent(float(of[at]), 0)})"
+                for at in (of > 1e-6).nonzero().flatten().tolist()
+            )
             for of in self.shares
         ]
         parts = [f"{group}: above {found}" for group, found in zip(self.groups, used, strict=True)]
