@@ -125,6 +125,11 @@ def test_the_front_page_is_short_and_begins_with_python_that_runs(capsys: pytest
     assert printed.startswith("1. hospital, ") and "\nCorrected: what was marked hardly matters any more." in printed
 
 
+def test_the_index_of_how_tos_names_every_page() -> None:
+    index = (ROOT / "docs" / "how-to" / "README.md").read_text(encoding="utf-8")
+    assert [page.name for page in HOW_TO if page.name != "README.md" and f"({page.name})" not in index] == []
+
+
 def test_the_feedback_shown_as_json_can_be_imported() -> None:
     page = (ROOT / "docs" / "how-to" / "study-from-the-command-line.md").read_text(encoding="utf-8")
     (text,) = re.findall(r"```json\n(.*?)```", page, flags=re.S)
