@@ -1,7 +1,8 @@
 """Guo et al. 2017, on calibration of modern neural networks; Nixon et al. 2019, measuring calibration in deep learning.
 
-A calibration error divides rows into cells: confidence bins, or confidence bins of each class. It is the sum over cells
-of the absolute mean of what rows add there, how far their confidence is above the truth.
+A calibration error divides rows into cells: confidence bins, or confidence bins of each class. In each cell the mean
+confidence is compared with the share of rows that are right. The error is the sum of the absolute differences, each
+weighted by the cell's share of all rows.
 """
 
 from typing import NamedTuple
@@ -68,12 +69,10 @@ def classwise_interval_of(
     y: Int[Tensor, " n"],
     *,
     num_bins: int = 15,
-    num_resamples: int,
-    seed: int = 0,
+    **resampling: int,
 ) -> tuple[float, float]:
     """The 95 % interval of the class-wise calibration error, which holds the measured value."""
-    low, high = _interval(_in_equal_widths(probs, y, num_bins), num_resamples=num_resamples, seed=seed)
-    return low / probs.shape[1], high / probs.shape[1]
+    return _per_class(_in_equal_widths(probs, y, num_bins), probs.shape[1], **resampling)
 
 
 def adaptive_interval_of(
@@ -81,12 +80,15 @@ def adaptive_interval_of(
     y: Int[Tensor, " n"],
     *,
     num_bins: int = 15,
-    num_resamples: int,
-    seed: int = 0,
+    **resampling: int,
 ) -> tuple[float, float]:
     """The 95 % interval of the adaptive calibration error, which holds the measured value; bins stay where they are."""
-    low, high = _interval(_in_equal_counts(probs, y, num_bins), num_resamples=num_resamples, seed=seed)
-    return low / probs.shape[1], high / probs.shape[1]
+    return _per_class(_in_equal_counts(probs, y, num_bins), probs.shape[1], **resampling)
+
+
+def _per_class(cells: "_Cells", num_classes: int, *, num_resamples: int, seed: int = 0) -> tuple[float, float]:
+    low, high = _interval(cells, num_resamples=num_resamples, seed=seed)
+    return low / num_classes, high / num_classes
 
 
 class _Cells(NamedTuple):

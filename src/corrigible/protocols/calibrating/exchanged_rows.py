@@ -1,8 +1,8 @@
 """Rows to calibrate on, with what was marked exchanged between them.
 
-Rows that hold a confounder tell how often a model is right where the confounder helps it. A corrected model does not
-use it any more, and one that still does is right by it. So the marked content of all rows is dealt out anew, by a
-permutation: as much of it is there as before, and it tells nothing of the labels.
+Rows that hold a confounder show how often a model is right where the confounder helps. The model is to be used where
+it does not help. So the marked content is dealt out anew between the rows, by a permutation: all of it is still there,
+but it no longer tells the labels.
 """
 
 from collections.abc import Iterator

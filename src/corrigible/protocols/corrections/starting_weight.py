@@ -69,7 +69,7 @@ def _swapped_label_gradient(known: Known, marks: Marks, rows: Tensor, loss: Loss
 def _mean_over_draws(
     model: nn.Module, gradient: Callable[[int], list[Tensor | None]], seed: int
 ) -> list[Tensor | None]:
-    """The mean of what a seed gives, over the draws of a network that draws; else what the seed gives."""
+    """The gradient for this seed; of a network whose weights have a distribution the mean over eight seeds."""
     num = num_draws(model) or 1
     total = _sum(gradient(seed + number) for number in range(num))
     return [None if each is None else each / num for each in total]

@@ -43,8 +43,8 @@ class Enforced:
     """After minus before, with paired intervals."""
     groups: tuple[GroupMeans, ...]
     """How often each group is decided for, or what it pays; none for several classes, or along a number."""
-    by_chance: float
-    """The gap that 95 % of shuffles of the attribute have at most, on the rows by which the weight was chosen."""
+    by_chance: float | None
+    """The gap that chance alone brings on the rows by which the weight was chosen; None where it was not measured."""
     positive: str
     """The class whose rate is compared, where two classes have names."""
     note: str
@@ -83,7 +83,7 @@ class Enforced:
             found = f"{found}: no weight of {len(self.trials)} reaches it{todo}"
         if self.ruin:
             found = f"{found}, but {self.ruin}"
-        if self.asked < self.by_chance:
+        if self.by_chance is not None and self.asked < self.by_chance:
             found = f"{found}; among so few rows of each group chance alone brings up to {number(self.by_chance)}"
         rose = [row[0] for row in self._rows if row[3].endswith(ROSE)]
         return f"{found}; other gaps rose: {', '.join(rose)}" if rose else found

@@ -70,8 +70,8 @@ class OfRows(NamedTuple):
 
     note: str
     """Which groups are not judged; "" without any."""
-    by_chance: float
-    """The gap that chance alone brings."""
+    by_chance: float | None
+    """The gap that chance alone brings (`gap_by_chance`)."""
 
 
 Teach = Callable[[float, Int[Tensor, " row"] | None], nn.Module]

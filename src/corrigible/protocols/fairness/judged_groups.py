@@ -105,10 +105,10 @@ def joined_groups(parts: list[JudgedGroups]) -> JudgedGroups:
     return replace(parts[0], rows=joined_batches([part.rows for part in parts]), outputs=outputs)
 
 
-def gap_by_chance(judged: JudgedGroups, kind: Gap, seed: int) -> float:
-    """The gap that 95 % of shuffles have at most, in which each row has the attribute of another row of its label.
+def gap_by_chance(judged: JudgedGroups, kind: Gap, seed: int) -> float | None:
+    """The gap that chance alone brings: 95 % of shuffles have at most this one; None where none has two groups.
 
-    NaN where no shuffle has two groups of enough rows.
+    A shuffle gives each row the attribute of another row with the same label.
     """
     generator, rows, name = torch.Generator().manual_seed(seed), judged.rows, judged.how.sensitive
     strata, values, gaps = judged.task.strata(rows.y), sensitive_values(rows, name), []
@@ -120,7 +120,7 @@ def gap_by_chance(judged: JudgedGroups, kind: Gap, seed: int) -> float:
         shuffled = replace(rows, group=given) if name is None else replace(rows, extra={**rows.extra, name: given})
         gaps.append(replace(judged, rows=shuffled).gap(kind))
     known = torch.tensor([gap for gap in gaps if gap == gap], dtype=torch.float64)
-    return float(known.quantile(0.95)) if len(known) else float("nan")
+    return float(known.quantile(0.95)) if len(known) else None
 
 
 def require_groups(judged: JudgedGroups, kind: Gap, names: tuple[str, ...]) -> str:
