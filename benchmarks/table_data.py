@@ -141,6 +141,13 @@ def sees_a_doctor(seed: int) -> Rows:
     return of_persons(table, (table["mdvis"] > 0).to_numpy(), seed)
 
 
+def first_years(seed: int) -> Rows:
+    """Who sees a doctor in the first year: one row of each person, whose race is 1 where ``black`` is at least .5."""
+    table = read().drop_duplicates(PERSON)
+    table = with_categories(table.assign(black=(table["black"] >= 0.5).astype(int)))
+    return of_persons(table, (table["mdvis"] > 0).to_numpy(), seed)
+
+
 def visits(seed: int) -> Rows:
     """How often a person sees a doctor, by the share of the year that they took part in."""
     table = read()
