@@ -151,13 +151,14 @@ def bayes_cost(found: dict[str, Any]) -> Iterator[str]:
 
 def calibrating(found: dict[str, Any]) -> Iterator[str]:
     """One line per network and rows to calibrate on."""
-    columns = "calibrated on rows | 90 % sets hold | classes in a set | temperature | NLL"
+    columns = "calibrated on rows | 90 % sets hold | where least | classes in a set | temperature | NLL | ECE"
     yield f"| {len(found['seeds'])} seeds, mean ± sd | {columns} |"
-    yield "|---|---|---|---|---|---|"
+    yield "|---" * 8 + "|"
     for row in found["rows"]:
-        cells = [mean_and_sd(row[key]) if key in row else "" for key in ("coverage", "size", "temperature", "nll")]
+        keys = ("coverage", "worst_coverage", "size", "temperature", "nll", "ece")
+        cells = [mean_and_sd(row[key]) if key in row else "" for key in keys]
         yield (
-            f"| {row['model']} | {'not at all' if row['rows'] == 'without' else row['rows']} | "
+            f"| {row['case']}, {row['model']} | {'not at all' if row['rows'] == 'without' else row['rows']} | "
             + " | ".join(cells)
             + " |"
         )
