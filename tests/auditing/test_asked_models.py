@@ -4,13 +4,14 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from corrigible.auditing.causes import causal_model, checked_causes, descendants
+from corrigible.auditing.causes import causal_model
 from corrigible.auditing.columns import columns_in
 from corrigible.auditing.erratic import erratic_answers
 from corrigible.auditing.flips import flip
 from corrigible.auditing.jumps import breaches, jumps
 from corrigible.auditing.reliance import reliance_on
 from corrigible.auditing.subject import Subject, subject_of
+from corrigible.data.causes import checked_causes, descendants
 from corrigible.errors import DataError, RecipeError, UnsupportedModelError
 
 ROWS = 400

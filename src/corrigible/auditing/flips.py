@@ -8,12 +8,13 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from corrigible.auditing.causes import CausalModel, Causes, causal_model, descendants
+from corrigible.auditing.causes import CausalModel, causal_model
 from corrigible.auditing.columns import Numbers
 from corrigible.auditing.no_effect import NoEffect
 from corrigible.auditing.outcomes import LEAST_OF_CLASS, as_classes
 from corrigible.auditing.reliance import Moved, distance, mean_with_interval, shown
 from corrigible.auditing.subject import Subject
+from corrigible.data.causes import Causes, descendants
 from corrigible.errors import DataError
 from corrigible.printable import plural
 

@@ -9,9 +9,9 @@ import pandas as pd
 from numpy.typing import NDArray
 from pandas.api.types import is_object_dtype
 
-from corrigible.auditing.causes import checked_causes
 from corrigible.auditing.columns import Column, column_of
 from corrigible.auditing.outcomes import as_classes
+from corrigible.data.causes import checked_causes
 from corrigible.data.frames import as_frame, form_of
 from corrigible.errors import DataError, RecipeError, unknown
 

@@ -1,0 +1,30 @@
+"""Counterfactuals: which change of a row would give another answer, under constraints that say what may change."""
+
+from corrigible.explanations.counterfactuals.allowed import Allowed, allowed_by
+from corrigible.explanations.counterfactuals.constraints import (
+    Causal,
+    Constraint,
+    Immutable,
+    MaxChanges,
+    Monotone,
+    Ordinal,
+    Range,
+)
+from corrigible.explanations.counterfactuals.relation import Relation
+from corrigible.explanations.counterfactuals.schema import FeatureFacts, Schema, schema_of
+
+__all__ = [
+    "Allowed",
+    "Causal",
+    "Constraint",
+    "FeatureFacts",
+    "Immutable",
+    "MaxChanges",
+    "Monotone",
+    "Ordinal",
+    "Range",
+    "Relation",
+    "Schema",
+    "allowed_by",
+    "schema_of",
+]
