@@ -46,7 +46,7 @@ class Case(NamedTuple):
     part: Tensor
     """Of each test row the grey or the group that it belongs to."""
     epochs: int
-    batch_size: int
+    batch_size: int | None
 
 
 def main() -> None:
