@@ -83,6 +83,7 @@ def calls(folder):
             model, (x, y), validation=(x, y), search=Search(most=1), schedule=Schedule(epochs=1)
         ),
         "fit": lambda: list(corrigible.fit(model, lambda epoch: iter([batch]), optimizer=optimizer, epochs=1)),
+        "influence": lambda: corrigible.influence(model, (x, y), (x[:1], y[:1])).most_helpful(0),
         "limit_influence": lambda: corrigible.limit_influence(model, (x, y), inputs=feedback.region, removal="mean"),
         "predicted_over_observed": lambda: corrigible.predicted_over_observed([1, 2], [1, 2], ["a", "b"]),
         "price_changes": lambda: corrigible.price_changes([1, 2], [2, 1], ["a", "b"]),

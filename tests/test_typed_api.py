@@ -112,6 +112,7 @@ again = corrigible.TabularClassifier.load("saved")
 chances: float = again.predict_proba(table)[0, 1]
 student = corrigible.distil(model, rows, model="mlp", epochs=1)
 concerns: int = corrigible.audit(lambda rows: rows["a"], x, y, forbidden=["a"]).num_concerns
+taught_by: list[int] = [found.row for found in corrigible.influence(model, rows, (x, y)).most_helpful(0, n=3)]
 limited = corrigible.limit_influence(model, rows, inputs=["a"])
 scaled = corrigible.temperature_scaled(corrected, rows, feedback, validation=(x, y))
 sets: Tensor = corrigible.conformal_sets(scaled, rows, feedback, validation=(x, y), alpha=0.1).sets(x)

@@ -33,6 +33,7 @@ if TYPE_CHECKING:
     from corrigible.protocols.distilling import distil as distil
     from corrigible.protocols.fairness.enforcing import enforce as enforce
     from corrigible.protocols.fresh_training import train as train
+    from corrigible.protocols.influence.influence import influence as influence
     from corrigible.protocols.limiting.limit_influence import limit_influence as limit_influence
     from corrigible.protocols.retraining.find_another_explanation import (
         find_another_explanation as find_another_explanation,
@@ -72,6 +73,7 @@ _HOME = {
     "explain_texts": "explanations.words",
     "find_another_explanation": "protocols.retraining.find_another_explanation",
     "fit": "training",
+    "influence": "protocols.influence.influence",
     "limit_influence": "protocols.limiting.limit_influence",
     "predicted_over_observed": "prices.price_level",
     "price_changes": "prices.price_changes",

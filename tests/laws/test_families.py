@@ -22,11 +22,13 @@ FAMILIES = {
     "corrigible.explanations.interactions": ("INTERACTIONS",),
     "corrigible.explanations.summaries": ("SUMMARIES",),
     "corrigible.explanations.surrogates": ("SURROGATES",),
+    "corrigible.explanations.examples": ("EXAMPLES",),
     "corrigible.explanations.quality": ("QUALITIES",),
     "corrigible.metrics": ("METRICS",),
 }
 PARTS = {
     "corrigible.augment": {"chances", "columns", "patches", "pixels", "sightings", "words"},
+    "corrigible.explanations.examples": {"latent", "row_gradients"},
     "corrigible.metrics": {"out_of_distribution", "unmeasured"},
 }
 """Files that hold what methods are made of, or compare two data sets, and no method of the family."""

@@ -9,6 +9,7 @@ from corrigible.augment import ATTACKS, AUGMENTS
 from corrigible.explanations import EXPLAINERS
 from corrigible.explanations.active_units import active_unit_overlap, active_units
 from corrigible.explanations.concepts import concept_sensitivity, concept_test, concept_vector
+from corrigible.explanations.examples import EXAMPLES
 from corrigible.explanations.explaining import SHARED_SETTINGS
 from corrigible.explanations.interactions import INTERACTIONS
 from corrigible.explanations.layers import LAYER_EXPLAINERS, unit_importance
@@ -43,6 +44,7 @@ from corrigible.protocols.comparisons.comparing import compare
 from corrigible.protocols.corrections.correction import correct
 from corrigible.protocols.distilling import distil
 from corrigible.protocols.fresh_training import train
+from corrigible.protocols.influence.influence import influence
 from corrigible.protocols.limiting.limit_influence import limit_influence
 from corrigible.protocols.retraining.find_another_explanation import find_another_explanation
 from corrigible.protocols.retraining.label_randomisation import label_randomisation
@@ -67,6 +69,7 @@ PROTOCOLS = (
     *(group_dro, adversarial_debiasing, adversarial_labels, just_train_twice, last_layer_retraining),
     *(remove_and_retrain, label_randomisation, accuracy_under_attack, distilling, limit_influence),
     *(temperature_scaled, conformal_sets),
+    influence,
 )
 """What trains several times, or gives a model of its own."""
 OF_UNITS = (unit_importance, active_units, active_unit_overlap)
@@ -77,6 +80,7 @@ FAMILIES: Mapping[str, Mapping[str, Callable[..., Any]]] = {
     "interaction": INTERACTIONS,
     "summary": {**SUMMARIES, **{f.__name__: f for f in (*OF_UNITS, strongest_interactions)}},
     "surrogate": SURROGATES,
+    "example": EXAMPLES,
     "explanation quality": QUALITIES,
     "trust check": {f.__name__: f for f in TRUST_CHECKS},
     "score": {**SCORES, "random_projection": RandomProjection},

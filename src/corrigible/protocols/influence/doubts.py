@@ -1,0 +1,46 @@
+"""Why an influence may be wrong: what its theory assumes and the model does not hold to."""
+
+from collections.abc import Iterator
+
+from torch import nn
+
+from corrigible.figures import number
+from corrigible.protocols.influence.influenced import Influence
+from corrigible.protocols.influence.inverses import Inverse
+from corrigible.protocols.influence.learned import Learned
+
+MOST_GRADIENT = 0.05
+"""Above this gradient norm, relative to that of single rows, a model has not finished learning."""
+MOST_RESIDUAL = 0.01
+
+
+def doubts(found: Influence, inverse: Inverse, learned: Learned) -> tuple[str, ...]:
+    """One sentence for each assumption that does not hold."""
+    return tuple(_doubts(found, inverse, learned))
+
+
+def _doubts(found: Influence, inverse: Inverse, learned: Learned) -> Iterator[str]:
+    relative = found.relative_gradient_norm
+    if relative is not None and relative > MOST_GRADIENT:
+        yield (
+            f"the model is not at a minimum: the objective's gradient is {number(relative)} of a row's; train longer, "
+            "give the penalties and the schedule it was trained with, or use 'replay'"
+        )
+    if inverse.has_negative(learned.theta.dtype):
+        assert inverse.smallest_eigenvalue is not None
+        yield (
+            f"the Hessian has the negative eigenvalue {number(inverse.smallest_eigenvalue)}, so the model is at no "
+            "minimum; compare with curvature='gauss_newton', or use 'replay'"
+        )
+    if found.residual is not None and found.residual > MOST_RESIDUAL:
+        yield (
+            f"conjugate gradients left a relative error of {number(found.residual)}; give a larger damping, or "
+            "curvature='gauss_newton'"
+        )
+    if found.kinks:
+        yield (
+            f"the network has kinks ({', '.join(found.kinks)}), beside which influence is not linear; check some rows "
+            "with verify"
+        )
+    if any(isinstance(module, nn.modules.dropout._DropoutNd) and module.p > 0 for module in learned.network.modules()):
+        yield "the network drops units in training and not here, so this is not quite the objective it minimised"
