@@ -54,9 +54,9 @@ def verdict_on_split(
         for run in (compared[0], corrected, tuned)
     )
     assert before is not None and after is not None
-    names = class_names_of(data)
+    about: dict[str, Any] = {"class_names": class_names_of(data), "closes_gap": "enforced" in corrected.record}
     rows = (judge.exchanges.num_rows, judge.exchanges.kinds(study.recipe.evaluate.split))
-    return verdict(before, after, judge.task, rows=rows, fine_tuned=fine_tuned, class_names=names)
+    return verdict(before, after, judge.task, rows=rows, fine_tuned=fine_tuned, **about)
 
 
 def shifts_on_split(

@@ -208,3 +208,18 @@ def test_amounts_are_compared_with_the_best_guess_on_the_same_rows(spread, guess
     apart = (spread * torch.tensor([-1.0, 1.0] * 20)).tolist()
     found = judged(y, hits=[-0.05 + by for by in apart], guessed=guessed)
     assert told in (said_of := beside_chance(found, task)) and bool(said_of) == bool(told)
+
+
+def test_what_closing_a_gap_costs_is_no_failure():
+    before, after = relying(0.4, hits=0.9), relying(0.01, hits=0.9 - 2 * KEPT)
+    failed, closes = said(before, after), said(before, after, closes_gap=True)
+    assert (failed.outcome, failed.cost) == ("failed", "")
+    assert (closes.outcome, closes.reasons, closes.cost) == ("corrected", "", failed.reasons)
+    assert closes.sentence.endswith(f" It also closes a gap between groups, and {failed.reasons}.")
+    assert f"It also closes a gap between groups, and {failed.reasons}." in closes.lines
+    assert said(before, relying(0.4), closes_gap=True).outcome == "failed"
+
+
+def test_without_a_cost_nothing_is_said_of_a_gap():
+    before, after = relying(0.4), relying(0.01)
+    assert said(before, after, closes_gap=True) == said(before, after)

@@ -80,6 +80,8 @@ class Verdict:
     """What the fields named accuracy hold, in words."""
     moved_as: str = "predictions by {} %"
     """What the fields named reliance measure, in words, with {} for 100 times their value."""
+    cost: str = ""
+    """What a correction that also closes a gap between groups does less well than before; empty without such a gap."""
 
     @property
     def lines(self) -> tuple[str, ...]:
@@ -98,6 +100,8 @@ class Verdict:
         beside = "" if tuned is None else f"; trained on without feedback, {_percent(tuned)}"
         now, before = _percent(self.accuracy_after), _percent(self.accuracy_before)
         found_now, found_before = _percent(self.as_found_after), _percent(self.as_found_before)
+        if self.cost:
+            yield f"It also closes a gap between groups, and {self.cost}."
         yield f"On {self.num_rows:,} {self.where} rows drawn to compare, with what was marked exchanged:"
         yield f"- that moves {moved}; before, {100 * self.reliance_before:.1f}"
         if self.worst_class_accuracy is None:
@@ -139,13 +143,18 @@ def verdict(
     rows: tuple[int, str],
     fine_tuned: Judged | None = None,
     class_names: Sequence[str] = (),
+    closes_gap: bool = False,
 ) -> Verdict:
     """Compare a model before and after a correction on the same judged rows.
 
     Args:
         rows: how many rows of the data these are, and of which kind (`Exchanges`).
+        closes_gap: whether a gap between groups was to be closed as well: quality that is lost is then its cost, and
+            does not make the correction a failure.
     """
-    reasons = _collapses(before, after, task, class_names) + _losses(before, after, fine_tuned, task)
+    reasons, losses = _collapses(before, after, task, class_names), _losses(before, after, fine_tuned, task)
+    cost = "; ".join(losses) if closes_gap else ""
+    reasons += [] if closes_gap else losses
     outcome = "failed" if reasons else _outcome(before, after)
     if outcome == "failed" and not reasons:
         reasons = ["the reliance on what was marked did not fall"]
@@ -156,7 +165,7 @@ def verdict(
     tuned = None if fine_tuned is None else fine_tuned.accuracy
     return Verdict(
         outcome,
-        _sentence(outcome, reasons, before, after, tuned=tuned, task=task, rows=rows),
+        _sentence(outcome, reasons, before, after, tuned=tuned, task=task, rows=rows) + _of_gap(cost),
         before.reliance,
         after.reliance,
         before.accuracy,
@@ -170,7 +179,12 @@ def verdict(
         "; ".join(reasons),
         task.quality_name,
         task.moved_as,
+        cost,
     )
+
+
+def _of_gap(cost: str) -> str:
+    return f" It also closes a gap between groups, and {cost}." if cost else ""
 
 
 def _outcome(before: Judged, after: Judged) -> Outcome:
