@@ -61,6 +61,7 @@ def _routes() -> list[Route]:
         Route("/api/items", _items),
         Route("/api/next", _next),
         Route(f"/api/item{place}", _item),
+        Route(f"/api/taught{place}", _taught),
         Route("/api/feedback", _history),
         Route(f"/picture{place}.png", _picture),
         Route(f"/thumb{place}.png", _thumb),
@@ -130,6 +131,10 @@ async def _next(request: Request) -> Response:
 async def _item(request: Request) -> Response:
     method = request.query_params.get("method", "")
     return as_json(await _review(request).item(*_place(request), method))
+
+
+async def _taught(request: Request) -> Response:
+    return as_json(await _review(request).taught(*_place(request)))
 
 
 async def _report(request: Request) -> Response:

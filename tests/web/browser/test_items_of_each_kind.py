@@ -75,3 +75,16 @@ def test_a_phrase_is_marked_wherever_it_stands(text_tab: Any, text: Served) -> N
     saved(tab)
     (feedback,) = _active(text)
     assert (feedback.scope, str(feedback.region)) == ("dataset", " ".join(wanted).lower())
+
+
+def test_training_rows_that_taught_it_are_listed_and_lead_to_their_pages(table_tab: Any, table: Served) -> None:
+    tab = table_tab
+    open_item(tab, table, "train", 0)
+    assert tab.locator(".taught ul").count() == 0  # Nothing is asked before somebody opens it.
+    tab.locator(".taught summary").click()
+    tab.wait_for_selector(".taught .groups a")
+    first = tab.locator(".taught .groups a").first
+    assert first.inner_text().startswith("row ")
+    address = first.get_attribute("href")
+    first.click()
+    tab.wait_for_url(f"**{address}")

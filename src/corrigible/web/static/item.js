@@ -1,5 +1,5 @@
 // One item to review, of any kind. It knows no address but those in the item, and asks all else of its `transport`:
-// answer(body), whatif(values), count(body), next(), explain(method), reviewer(), and where there are names to ask for
+// answer(body), whatif(values), taught(item), count(body), next(), explain(method), reviewer(), and where there are names to ask for
 // introduce(place, then); so a notebook can show it too.
 import { button, capitalised, chance, el, plural } from "./dom.js";
 import { mountImage } from "./image.js";
@@ -7,6 +7,7 @@ import { Shortcuts } from "./keys.js";
 import { newKey } from "./memory.js";
 import { Panel, THINGS } from "./panel.js";
 import { mountTable } from "./table.js";
+import { taughtBy } from "./taught.js";
 import { mountText } from "./text.js";
 
 const KINDS = { image: mountImage, table: mountTable, text: mountText };
@@ -57,7 +58,7 @@ class Session {
       return;
     }
     this.work = work;
-    seen.replaceChildren(work.node);
+    seen.replaceChildren(work.node, taughtBy(item, this.transport));
     this.panel.begin();
     this.clock.start();
     requestAnimationFrame(() => setTimeout(() => performance.mark("first-view")));

@@ -31,6 +31,7 @@ from corrigible.workflow.reviews.outcome import outcome_of
 from corrigible.workflow.reviews.regions import region_from
 from corrigible.workflow.reviews.subject import Subject, subject_of
 from corrigible.workflow.reviews.tables import titles_of, what_if
+from corrigible.workflow.reviews.taught import taught
 from corrigible.workflow.row_texts import label_texts
 
 ROWS_AT_ONCE = 256
@@ -186,6 +187,10 @@ def _what_if(subject: Subject, split: str, row: int, values: Mapping[str, Any], 
     return what_if(subject, split, row, values, method), b""
 
 
+def _taught(subject: Subject, split: str, row: int) -> Answered:
+    return taught(subject, split, row), b""
+
+
 def _count(subject: Subject, region: Any, scope: str, label: int | None) -> Answered:
     return count_of(subject, region_from(region, subject.shape), scope, label), b""
 
@@ -227,6 +232,7 @@ ANSWERS: Mapping[str, Callable[..., Answered]] = {
     "picture": _picture,
     "segments": _segments,
     "what_if": _what_if,
+    "taught": _taught,
     "count": _count,
     "print": _print,
     "search": _search,
@@ -235,7 +241,7 @@ ANSWERS: Mapping[str, Callable[..., Answered]] = {
     "export": _export,
     "import": _import,
 }
-KEPT = ("item", "map", "segments", "print")
+KEPT = ("item", "map", "segments", "print", "taught")
 """What is kept, the latest asked for."""
 
 

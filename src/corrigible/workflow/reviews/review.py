@@ -184,6 +184,13 @@ class Review:
         found, _ = await self.looks.ask("what_if", split=split, row=row, values=values, method=self._method(method))
         return found  # type: ignore[no-any-return]
 
+    async def taught(self, split: str, row: int) -> dict[str, Any]:
+        """Which training rows taught the model what it says of a row."""
+        await self._loaded()
+        await self._at_desk(self.desk.place, split, row)
+        found, _ = await self.looks.look("taught", split=split, row=row)
+        return found  # type: ignore[no-any-return]
+
     async def count(self, asked: Any) -> dict[str, Any]:
         """How many rows a statement would be about."""
         asked = object_in(asked, "the question")

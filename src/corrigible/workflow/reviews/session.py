@@ -25,6 +25,7 @@ from corrigible.workflow.reviews.regions import BEGINS, region_as_json, region_f
 from corrigible.workflow.reviews.statements import About, answer_in
 from corrigible.workflow.reviews.subject import METHODS, Subject
 from corrigible.workflow.reviews.tables import what_if
+from corrigible.workflow.reviews.taught import taught
 
 SPLIT = "train"
 ROWS_AT_ONCE = 256
@@ -130,6 +131,7 @@ class Session:
             "answer": self.answer,
             "explain": lambda body: self.item(self._row(number_in(body, "row")), text_in(body, "method")),
             "whatif": self._what_if,
+            "taught": lambda body: taught(self.subject, SPLIT, self._row(number_in(body, "row"))),
             "count": self._count,
         }
         try:
