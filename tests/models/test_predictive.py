@@ -11,8 +11,10 @@ from corrigible.errors import UnsupportedModelError
 from corrigible.models import normal_like, tabm
 from corrigible.models.bayes import bayesian
 from corrigible.models.bayes.drawing import weight_draw
+from corrigible.models.bayes.gaussian_weights import GaussianWeights
 from corrigible.models.ensemble import Ensemble, disagreement
 from corrigible.models.predictive import Predictive, predictive
+from corrigible.models.temperature import TemperatureScaled
 from corrigible.tasks import amounts
 
 
@@ -151,3 +153,37 @@ def test_samples_that_would_change_nothing_or_cannot_be_taken_are_refused():
     assert not torch.allclose(passes[0], passes[1])
     with pytest.raises(UnsupportedModelError, match="alpha_dropout"):
         predictive(network(nn.AlphaDropout(0.5)), X, samples=2)
+
+
+@pytest.mark.parametrize("wrapped", [lambda model: torch.compile(model, backend="eager"), nn.DataParallel])
+def test_wrappers_change_no_draw_and_hide_no_temperature_or_members(wrapped):
+    model = MODELS["bayesian"]()
+    expected = predictive(model, X, samples=3)
+    torch.testing.assert_close(predictive(wrapped(model), X, samples=3).passes, expected.passes)
+    for scaled in (TemperatureScaled(wrapped(model), 2.0), wrapped(TemperatureScaled(model, 2.0))):
+        found = predictive(scaled, X, samples=3)
+        torch.testing.assert_close(found.passes, expected.passes / 2)
+        torch.testing.assert_close(found.values, (expected.passes / 2).softmax(-1).mean(0))
+    ensemble = Ensemble([network(seed=seed) for seed in range(3)])
+    torch.testing.assert_close(predictive(wrapped(ensemble), X).passes, predictive(ensemble, X).passes)
+
+
+def test_weights_are_the_models_own_again_also_after_an_error():
+    class Failing(nn.Module):
+        def forward(self, x: Tensor) -> Tensor:
+            raise RuntimeError("on purpose")
+
+    model = bayesian(network(Failing()))
+    before = dict(model.named_parameters())
+    with pytest.raises(RuntimeError, match="on purpose"):
+        predictive(model, X, samples=2)
+    assert all(weight is before[name] for name, weight in model.named_parameters())
+
+
+def test_a_weight_that_layers_share_is_drawn_once_for_all():
+    inner = nn.Sequential(nn.Linear(4, 4, bias=False), nn.Linear(4, 4, bias=False)).double()
+    inner[1].weight = inner[0].weight
+    model = GaussianWeights(inner, {"0.weight": torch.ones(4, 4).double()})
+    for number, passes in enumerate(predictive(model, X, samples=3).passes):
+        weight = weight_draw(model, number)["network.0.weight"]
+        torch.testing.assert_close(passes, X @ weight.T @ weight.T)

@@ -14,7 +14,7 @@ from corrigible.errors import RecipeError, UnsupportedModelError
 from corrigible.feedback.masks import marks_of
 from corrigible.models import alexnet, lenet, table_mlp, text_bag, text_cnn
 from corrigible.models.bayes import bayesian, bayesian_layers
-from corrigible.models.draws import row_normal
+from corrigible.models.draws import coarse_row_normal
 from corrigible.models.forward import Forward
 from corrigible.objective import terms_of
 from corrigible.penalties import PENALTIES
@@ -144,7 +144,7 @@ def test_the_literal_form_is_the_label_and_the_density_at_zero():
     found = zero_activation_evidence(Forward(model.train(), batch, seed=3), batch, **ROWS)
     x, y = batch.x[:1], batch.y[:1]
     mean, variance = model[0].moments(x)
-    drawn = mean + variance.sqrt() * row_normal(batch.index[:1], (2, 2, 2), seed=3, name="activations/0")
+    drawn = mean + variance.sqrt() * coarse_row_normal(batch.index[:1], (2, 2, 2), seed=3, name="activations/0")
     counts = torch.zeros_like(mean, dtype=torch.bool)
     counts[:, :, 0, 0] = drawn[:, :, 0, 0] > 0  # Others have no influence on any output.
     density = sum(
@@ -152,7 +152,7 @@ def test_the_literal_form_is_the_label_and_the_density_at_zero():
         for place in map(tuple, counts.nonzero().tolist())
     )
     last_mean, last_variance = model[3].moments(torch.where(counts, 0.0, drawn).relu().flatten(1))
-    noise = row_normal(batch.index[:1], (3,), seed=3, name="activations/3")
+    noise = coarse_row_normal(batch.index[:1], (3,), seed=3, name="activations/3")
     label = cross_entropy(last_mean + last_variance.sqrt() * noise, y)
     torch.testing.assert_close(found, (label + density) * 5 / 100)
 

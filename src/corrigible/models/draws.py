@@ -11,6 +11,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from contextvars import ContextVar
 from dataclasses import dataclass, field
+from functools import lru_cache
 from typing import Any
 
 import torch
@@ -67,6 +68,37 @@ def row_uniform(
     return found.add_(0.5).mul_(2.0**-digits).reshape(len(index), *shape)
 
 
+def coarse_row_normal(
+    index: Int[Tensor, " batch"],
+    shape: tuple[int, ...],
+    *,
+    seed: int,
+    name: str,
+    dtype: torch.dtype = torch.float64,
+) -> Float[Tensor, " batch *shape"]:
+    """Like `row_normal`, with 65,536 different numbers in place of 2⁶³ pairs, at less than half the cost.
+
+    They are the means of as many equally likely parts of the normal distribution, times what brings their variance to
+    1; the largest is 4.4. Each word gives four.
+    """
+    count = math.prod(shape)
+    found = torch.empty(len(index), count, dtype=dtype, device=index.device)
+    values = _normal_values(dtype, str(index.device))
+    for some, words in _words(index, -(-count // 4), f"{seed}/coarse/{name}"):
+        places = words.view(torch.int16)[:, :count].to(torch.int32).add_(2**15)
+        torch.index_select(values, 0, places.flatten(), out=found[some].view(-1))
+    return found.reshape(len(index), *shape)
+
+
+@lru_cache(maxsize=8)
+def _normal_values(dtype: torch.dtype, device: str) -> Float[Tensor, " value"]:
+    """The means of 65,536 equally likely parts of the standard normal distribution, scaled to variance 1."""
+    bounds = torch.special.ndtri(torch.linspace(0, 1, 2**16 + 1, dtype=torch.float64))
+    density = torch.exp(-bounds.square() / 2) / math.sqrt(2 * math.pi)
+    means = density.diff().neg_()
+    return (means / means.square().mean().sqrt()).to(device, dtype)
+
+
 @dataclass(frozen=True)
 class PassDraws:
     """The source of a pass's random draws."""
@@ -79,6 +111,9 @@ class PassDraws:
 
     def normal(self, name: str, shape: tuple[int, ...], *, like: Tensor) -> Float[Tensor, " batch *shape"]:
         return row_normal(self.index().to(like.device), shape, seed=self.seed, name=name, dtype=like.dtype)
+
+    def coarse_normal(self, name: str, shape: tuple[int, ...], *, like: Tensor) -> Float[Tensor, " batch *shape"]:
+        return coarse_row_normal(self.index().to(like.device), shape, seed=self.seed, name=name, dtype=like.dtype)
 
     def uniform(self, name: str, shape: tuple[int, ...], *, like: Tensor) -> Float[Tensor, " batch *shape"]:
         return row_uniform(self.index().to(like.device), shape, seed=self.seed, name=name, dtype=like.dtype)
@@ -130,7 +165,9 @@ def are_running(draws: PassDraws) -> bool:
     return _running.get() is draws
 
 
-def normal_like(activation: Float[Tensor, " batch *rest"], *, name: str) -> Float[Tensor, " batch *rest"]:
+def normal_like(
+    activation: Float[Tensor, " batch *rest"], *, name: str, is_coarse: bool = False
+) -> Float[Tensor, " batch *rest"]:
     """Standard normal draws for the rows of a layer, in the shape of the activation.
 
     A layer calls this while it runs. In a `Forward` pass the draws depend only on its seed, the name and the row.
@@ -140,6 +177,7 @@ def normal_like(activation: Float[Tensor, " batch *rest"], *, name: str) -> Floa
 
     Args:
         name: of the draws; the same name gives the same draws in a pass, so each layer needs its own.
+        is_coarse: whether draws in a pass have 65,536 different values (`coarse_row_normal`), which costs less.
 
     Raises:
         UnsupportedModelError: in a pass of another number of rows.
@@ -158,7 +196,8 @@ def normal_like(activation: Float[Tensor, " batch *rest"], *, name: str) -> Floa
         )
     # Rules for nonlinear functions are about the model's own: they must not see how draws are made.
     with torch._C.DisableTorchFunction():
-        return draws.normal(name, tuple(activation.shape[1:]), like=activation)
+        draw = draws.coarse_normal if is_coarse else draws.normal
+        return draw(name, tuple(activation.shape[1:]), like=activation)
 
 
 def keep_moments(layer: Any, moments: Callable[[], tuple[Tensor, Tensor]]) -> None:

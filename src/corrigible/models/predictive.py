@@ -1,27 +1,21 @@
 """The prediction of a model that may take several passes: members of an ensemble, or draws of the weights."""
 
 import math
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
-from dataclasses import dataclass, field
 from typing import NamedTuple
 
 import torch
 from jaxtyping import Float
 from torch import Tensor, nn
-from torch.func import functional_call
-from torch.nn.functional import linear, log_softmax
+from torch.nn.functional import log_softmax
 
 from corrigible.errors import UnsupportedModelError
 from corrigible.models.batch_size import rows_that_fit
-from corrigible.models.bayes.drawing import weight_draw
-from corrigible.models.bayes.dropping import Dropping, require_dropout_that_can_stay_on
-from corrigible.models.draws import drawing_alike
 from corrigible.models.ensemble import Ensemble, is_ensemble
 from corrigible.models.modes import evaluating, like_parameters
+from corrigible.models.networks import network_of
 from corrigible.models.packed import Packed
+from corrigible.models.passes import passes_at_means, sampled_passes
 from corrigible.models.temperature import TemperatureScaled
-from corrigible.outputs import require_each
 from corrigible.tasks import CLASSES
 from corrigible.types import Task
 
@@ -88,7 +82,12 @@ def predictive(
     the caller set them, and weights are at their means in eval mode; samples are taken in eval mode. Gradients are kept
     if the caller wants them.
 
+    A network of classes of which only the last layer has a distribution (`variational_last_layer`) needs no samples: in
+    eval mode its mean prediction is known in closed form, approximately (Lu, Ie and Sha 2020, mean-field), in one pass.
+    How much samples contradict each other takes samples.
+
     Args:
+        model: wrappers such as torch.compile change no draw.
         samples: how many networks are drawn; an ensemble has as many passes as members times samples.
         seed: settles the draws.
 
@@ -97,110 +96,25 @@ def predictive(
             that draws nothing.
         ValueError: ``samples`` below 1.
     """
-    require_same_task(model, task)
-    if isinstance(model, TemperatureScaled):
-        inside = predictive(model.network, x, task=task, samples=samples, seed=seed)
-        return _of_passes(model.network, model.scaled(inside.passes), task)
+    network = network_of(model)
+    require_same_task(network, task)
+    if isinstance(network, TemperatureScaled):
+        inside = predictive(network.network, x, task=task, samples=samples, seed=seed)
+        return _of_passes(network.network, network.scaled(inside.passes), task)
     if samples is None:
-        passes = _passes(model, x, task)
+        passes = passes_at_means(model, x, task)
     elif samples < 1:
         raise ValueError(f"samples is {samples}; expected at least 1")
     else:
-        passes = _sampled(model, x, task, samples, seed)
-    return _of_passes(model, passes, task)
+        # Draws go by the names of layers, which wrappers around the network change.
+        passes = sampled_passes(network, x, task, samples=samples, seed=seed)
+    return _of_passes(network, passes, task)
 
 
 def _of_passes(model: nn.Module, passes: Float[Tensor, " pass batch output"], task: Task) -> Predictive:
-    return Predictive(passes[0] if len(passes) == 1 else _combined(model, passes, task), passes, task)
-
-
-class _Passes(nn.Module):
-    """All passes of a model, as a module of their own."""
-
-    def __init__(self, model: nn.Module, task: Task) -> None:
-        super().__init__()
-        self.model, self.task = model, task
-
-    def forward(self, x: Tensor) -> Float[Tensor, " pass batch output"]:
-        return _passes(self.model, x, self.task)
-
-
-def _passes(model: nn.Module, x: Tensor, task: Task) -> Float[Tensor, " pass batch output"]:
-    if is_ensemble(model):
-        return model.member_outputs(x)
-    outputs = task.outputs(model(x))
-    require_each(outputs, len(x))
-    return outputs[None]
-
-
-def _combined(model: nn.Module, passes: Float[Tensor, " pass batch output"], task: Task) -> Tensor:
-    return model.combined(passes) if is_ensemble(model) else task.combined(passes)
-
-
-def _sampled(model: nn.Module, x: Tensor, task: Task, samples: int, seed: int) -> Float[Tensor, " pass batch output"]:
-    require_dropout_that_can_stay_on(model)
-    found: list[Tensor] = []
-    with evaluating(model), _only_layer_that_draws(model) as last:
-        ran: nn.Module = _Passes(model, task).eval()
-        for number in range(samples):
-            drawn = weight_draw(model, number, seed=seed)
-            if last.is_all:
-                found.append(last.outputs(drawn, task)[None])
-                continue
-            # A layer of the user's own takes its draws from the second.
-            with Dropping(number, seed) as dropping, drawing_alike(_seed_of(number, seed), anew=True) as alike:
-                named = {f"model.{name}": weight for name, weight in drawn.items()}
-                found.append(functional_call(ran, named, (x.clone(),)))
-            if not drawn and not dropping.num_calls and not alike.num_calls:
-                raise UnsupportedModelError(
-                    f"samples is {samples}, and the model draws nothing: it has neither weights with a distribution "
-                    "nor dropout; make a copy that has some, bayesian(model), or leave out samples"
-                )
-            last.is_all = not dropping.num_calls and not alike.num_calls and last.gives(found[0], task)
-    return torch.cat(found)
-
-
-@dataclass
-class _Last:
-    """A linear layer that may be the only one that draws and the last: then its inputs are the same in all samples."""
-
-    name: str = ""
-    layer: nn.Linear | None = None
-    seen: list[tuple[Tensor, Tensor]] = field(default_factory=list)
-    """Its inputs and outputs whenever it ran."""
-    is_all: bool = False
-
-    def gives(self, passes: Float[Tensor, " pass batch output"], task: Task) -> bool:
-        """Whether the model's outputs are those of this layer."""
-        if self.layer is None or len(self.seen) != 1 or self.seen[0][0].ndim != 2:
-            return False
-        return torch.equal(task.outputs(self.seen[0][1])[None], passes)
-
-    def outputs(self, drawn: Mapping[str, Tensor], task: Task) -> Float[Tensor, " batch output"]:
-        """The model's outputs with the weights that were drawn."""
-        assert self.layer is not None
-        weight, bias = (drawn.get(f"{self.name}.{of}", getattr(self.layer, of)) for of in ("weight", "bias"))
-        return task.outputs(linear(self.seen[0][0], weight, bias))
-
-
-@contextmanager
-def _only_layer_that_draws(model: nn.Module) -> Iterator[_Last]:
-    owners = {name.rpartition(".")[0] for name in weight_draw(model, 0)}
-    layer = model.get_submodule(owners.pop()) if len(owners) == 1 else None
-    names = [name for name, module in model.named_modules() if module is layer and name]
-    if not isinstance(layer, nn.Linear) or not names:
-        yield _Last()
-        return
-    last = _Last(names[0], layer)
-    hook = layer.register_forward_hook(lambda _, given, found: last.seen.append((given[0], found)))
-    try:
-        yield last
-    finally:
-        hook.remove()
-
-
-def _seed_of(number: int, seed: int) -> int:
-    return (seed * 1_000_003 + number) % 2**63
+    if len(passes) == 1:
+        return Predictive(passes[0], passes, task)
+    return Predictive(model.combined(passes) if is_ensemble(model) else task.combined(passes), passes, task)
 
 
 def _entropy(log_probs: Float[Tensor, " *rows num_classes"]) -> Float[Tensor, " *rows"]:

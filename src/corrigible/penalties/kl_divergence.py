@@ -13,7 +13,7 @@ from torch import Tensor
 from corrigible.declarations import declared
 from corrigible.errors import RecipeError
 from corrigible.models.bayes.converting import bayesian_layers
-from corrigible.models.bayes.layers import kl_of
+from corrigible.models.bayes.divergence import kl_of
 from corrigible.models.forward import Forward
 from corrigible.types import Batch
 

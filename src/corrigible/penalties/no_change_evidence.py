@@ -9,7 +9,6 @@ of γ alone, it does not grow without limit as δ goes to 0; and no unit escapes
 """
 
 from collections.abc import Sequence
-from dataclasses import replace
 
 import torch
 from jaxtyping import Float
@@ -39,7 +38,8 @@ def no_change_evidence(
     """Mean of (γ² + δ) / 2s² over reviewed rows, summed over units, times their share of the training rows.
 
     At least 0, in nats per training row; 0 exactly when the marked inputs change nothing in these layers. Weight 1 is
-    that of Bayes. Earlier layers are at their means, and dropout is off. It costs two passes over the reviewed rows.
+    that of Bayes. Earlier layers are at their means, and dropout is off. It costs one pass over twice the
+    reviewed rows.
 
     Args:
         layers: names of Bayesian layers; None for the first linear one, which sees places apart from each other.
@@ -62,10 +62,10 @@ def no_change_evidence(
     is_marked = batch.irrelevant.flatten(1).any(dim=1)
     total = x.new_zeros(())
     with evaluating(forward.model):
-        before, after = (_inputs(forward, replace(batch, x=rows), chosen) for rows in (x, changed))
-        for layer, inputs, others in zip(chosen, before, after, strict=True):
-            mean, variance = moments_of_change(layer, inputs - others)
-            size = noise * layer.moments(inputs)[0].std(correction=0)
+        for layer, inputs in zip(chosen, _inputs(forward, torch.cat([x, changed]), chosen), strict=True):
+            before, after = inputs.chunk(2)
+            mean, variance = moments_of_change(layer, before - after)
+            size = noise * layer(before).std(correction=0)
             each = (mean.square() + variance).flatten(1).sum(dim=1) / (2 * size.square().clamp_min(1e-12))
             total = total + (each * is_marked).sum() / is_marked.sum().clamp_min(1)
     return total * (num_reviewed / num_rows)
@@ -82,13 +82,16 @@ def _chosen(model: nn.Module, layers: Sequence[str] | None) -> list[BayesianLaye
     return [found[name] for name in layers]
 
 
-def _inputs(forward: Forward, batch: Batch, layers: Sequence[BayesianLayer]) -> list[Tensor]:
-    """What each of the layers is given in a pass over these rows."""
-    seen: dict[nn.Module, Tensor] = {}
+def _inputs(forward: Forward, x: Tensor, layers: Sequence[BayesianLayer]) -> list[Tensor]:
+    """What each of the layers is given in a pass over these rows, those of the batch and as many again."""
+    batch, seen = forward.batch, dict[nn.Module, Tensor]()
+    index, y = batch.index.repeat(2), torch.cat([batch.y, batch.y])
+    extra = {name: torch.cat([values, values]) for name, values in batch.extra.items()}
+    twice = Batch(index, x, y, extra=extra, columns=batch.columns, task=batch.task)
     hooks = [layer.register_forward_pre_hook(lambda of, given: seen.update({of: given[0]})) for layer in layers]
     try:
         with torch.enable_grad():
-            _ = Forward(forward.model, batch, seed=forward.seed, track_input=False).unobserved().outputs
+            _ = Forward(forward.model, twice, seed=forward.seed, track_input=False).unobserved().outputs
     finally:
         for hook in hooks:
             hook.remove()

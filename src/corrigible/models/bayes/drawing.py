@@ -1,7 +1,7 @@
 """One network drawn from a model's distribution over networks."""
 
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from contextlib import AbstractContextManager, contextmanager
 
 import torch
 from torch import Tensor, nn
@@ -39,22 +39,64 @@ def drawing_activations(model: nn.Module) -> Iterator[nn.Module]:
 
 def weight_draw(model: nn.Module, number: int, *, seed: int = 0) -> dict[str, Tensor]:
     """The draw of this number of all weights that have a distribution, by the names of the model's parameters."""
-    found: dict[str, Tensor] = {}
-    for name, module in model.named_modules():
-        prefix = f"{name}." if name else ""
-        if is_bayesian(module):
-            noise = normal_draw(module.weight, number, seed=seed, name=f"weights/{name}")
-            found[f"{prefix}weight"] = module.weight + module.weight_log_std.exp() * noise
-        if isinstance(module, GaussianWeights):
-            drawn = module.weight_draw(number, seed=seed, name=name)
-            found |= {f"{prefix}{of}": values for of, values in drawn.items()}
-    return found
+    return weight_draws(model, seed=seed)(number)
+
+
+def weight_draws(model: nn.Module, *, seed: int = 0) -> Callable[[int], dict[str, Tensor]]:
+    """Returns what `weight_draw` gives for a number; what all draws share is computed once."""
+    layers = [(name, module) for name, module in model.named_modules() if is_bayesian(module)]
+    moments = {name: (layer.weight, layer.weight_log_std.exp()) for name, layer in layers}
+    others = {name: module for name, module in model.named_modules() if isinstance(module, GaussianWeights)}
+
+    def drawn(number: int) -> dict[str, Tensor]:
+        found: dict[str, Tensor] = {}
+        for name, (mean, std) in moments.items():
+            noise = normal_draw(mean, number, seed=seed, name=f"weights/{name}")
+            found[_within(name, "weight")] = torch.addcmul(mean, std, noise)
+        for name, module in others.items():
+            values = module.weight_draw(number, seed=seed, name=name)
+            found |= {_within(name, of): weight for of, weight in values.items()}
+        return found
+
+    return drawn
+
+
+def weight_exchange(
+    model: nn.Module, names: Iterable[str]
+) -> Callable[[Mapping[str, Tensor]], AbstractContextManager[None]]:
+    """Returns a context in which the model has other values in the place of these parameters.
+
+    A parameter that several layers share is exchanged in all of them.
+    """
+    parameters = dict(model.named_parameters())
+    holders = [(module._parameters, key) for module in model.modules() for key in module._parameters]
+    own = {name: parameters[name] for name in names}
+    places = {name: [(held, key) for held, key in holders if held[key] is weight] for name, weight in own.items()}
+
+    def put(values: Mapping[str, Tensor]) -> None:
+        for name, value in values.items():
+            for held, key in places[name]:
+                held[key] = value  # type: ignore[assignment]  # Not a parameter, so that it stays in its graph.
+
+    @contextmanager
+    def exchanged(values: Mapping[str, Tensor]) -> Iterator[None]:
+        try:
+            put(values)
+            yield
+        finally:
+            put(own)
+
+    return exchanged
 
 
 def over_draws(model: nn.Module, task: Task) -> nn.Module:
     """The mean prediction of eight draws of the weights, as an ensemble; the model itself if it has no distribution."""
     num = num_draws(model)
     return model if num is None else Ensemble([sample_network(model, number) for number in range(num)], task=task)
+
+
+def _within(name: str, of: str) -> str:
+    return f"{name}.{of}" if name else of
 
 
 def _has_distribution(module: nn.Module) -> bool:

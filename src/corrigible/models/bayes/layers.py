@@ -7,7 +7,6 @@ for all rows. A row's activations at several places, of a convolution or a text,
 they share weights. In eval mode nothing is drawn, and the weights are their means. Biases have single values.
 """
 
-import math
 from typing import TypeGuard
 
 import torch
@@ -15,10 +14,8 @@ from jaxtyping import Float
 from torch import Tensor, nn
 from torch.nn.functional import embedding, linear
 
+from corrigible.models.bayes.noise import with_noise
 from corrigible.models.draws import keep_moments, normal_like
-
-SMALLEST_VARIANCE = 1e-24
-"""A smaller variance is drawn with this one, because the square root has no slope at 0."""
 
 
 class BayesianLinear(nn.Linear):
@@ -101,23 +98,13 @@ def moments_of_change(layer: BayesianLayer, change: Tensor) -> tuple[Tensor, Ten
     return (mean if bias is None else mean - bias.reshape(-1, *[1] * (layer.weight.ndim - 2))), variance
 
 
-def kl_of(layer: BayesianLayer) -> Float[Tensor, ""]:
-    """The Kullback-Leibler divergence of the weights' distribution from the prior N(0, prior_std²), in nats.
-
-    The sum over the weights of log(prior_std / σ) + (σ² + μ²) / (2 prior_std²) − ½.
-    """
-    size = (variances(layer) + layer.weight.square()) / (2 * layer.prior_std**2)
-    return (size - layer.weight_log_std).sum() + layer.weight.numel() * (math.log(layer.prior_std) - 0.5)
-
-
 def _drawn(layer: BayesianLayer, x: Tensor) -> Tensor:
     mean, variance = layer.moments(x)
     keep_moments(layer, lambda: (mean, variance))
     # How activations are drawn is none of the model's functions, for which modes have rules.
     with torch._C.DisableTorchFunction():
-        normal = normal_like(variance.detach(), name=f"activations/{layer.draws_name}")
-        noise = variance.clamp_min(SMALLEST_VARIANCE).sqrt() * normal
-    return mean + noise
+        normal = normal_like(variance.detach(), name=f"activations/{layer.draws_name}", is_coarse=True)
+        return with_noise(mean, variance, normal)
 
 
 def _mean(layer: BayesianLayer, x: Tensor, mean: Tensor) -> Tensor:
