@@ -119,7 +119,7 @@ def fit(
             pairs = zip(batches(number), reviewed(number) if reviewed else repeat(None), strict=False)
             steps = counted(f"epoch {number + 1}/{epochs}: batch", pairs, total=num_steps)
             for place, (batch, rows) in enumerate(steps):
-                draws = _step_seed(seed, number, place)
+                draws = step_seed(seed, number, place)
                 if number == place == 0 and loss is task_loss:
                     require_readable(model, batch.x, batch.task or CLASSES)
                 batch = _augmented(model, batch.to(device_of(model)), augment, draws)
@@ -214,5 +214,6 @@ def _first_objective(
     return found
 
 
-def _step_seed(seed: int, epoch: int, place: int) -> int:
+def step_seed(seed: int, epoch: int, place: int) -> int:
+    """The seed of a step's random draws."""
     return ((seed * 1_000_003 + epoch) * 1_000_003 + place) % 2**63

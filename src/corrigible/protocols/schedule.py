@@ -223,7 +223,7 @@ def run(
         found = "all are frozen: unfreeze some with requires_grad_()" if any(True for _ in model.parameters()) else ""
         raise NoGradientError(f"the model has no parameter that may be trained; {found or 'it has no parameters'}")
     step, loss = schedule.step_factory(step), _own_or_named(loss, schedule)
-    num_steps = _num_steps(dataset, schedule, seed, rows)
+    num_steps = num_steps_of(dataset, schedule, seed, rows)
     sound = soundness_of(model, dataset, schedule.rows_per_step(len(dataset)))
     yield from fit(
         model,
@@ -241,7 +241,7 @@ def run(
     sound.require_kept(model, schedule.learning_rate)
 
 
-def _num_steps(dataset: Dataset, schedule: Schedule, seed: int, rows: Tensor | None) -> int:
+def num_steps_of(dataset: Dataset, schedule: Schedule, seed: int, rows: Tensor | None = None) -> int:
     """The number of steps of a run; batches of whole queries are counted, because their sizes differ."""
     num_rows = len(dataset) if rows is None else len(rows)
     size = schedule.rows_per_step(num_rows)

@@ -20,9 +20,10 @@ from corrigible.models.forward import Forward
 from corrigible.models.modes import device_of
 from corrigible.models.networks import copied, network_of, require_differentiable
 from corrigible.objective import PenaltySettings, Term, terms_of
+from corrigible.protocols.careful import careful_step
 from corrigible.protocols.corrections.usable_feedback import usable_marks
 from corrigible.protocols.influence.learned import Learned, require_marks, require_separable
-from corrigible.protocols.schedule import Schedule, require_fit
+from corrigible.protocols.schedule import Schedule, StepFactory, require_fit
 from corrigible.protocols.training_facts import Known, provided
 
 Query = Callable[[nn.Module], Tensor]
@@ -37,6 +38,13 @@ class Asked:
     query: Dataset | Query
     schedule: Schedule
     seed: int
+    terms: tuple[Term, ...] = ()
+    """All penalties, also those that no longer have a weight in the last epoch."""
+
+    @property
+    def step(self) -> StepFactory | None:
+        """The steps where the schedule names none: careful ones in corrections, as `correct` takes them."""
+        return None if self.learned.marks is None else careful_step
 
     @property
     def rows(self) -> Dataset | None:
@@ -127,7 +135,7 @@ def asked_of(
         _weight_decay(schedule),
         schedule.epochs - 1,
     )
-    return Asked(learned, rows, schedule, seed)
+    return Asked(learned, rows, schedule, seed, terms)
 
 
 def _weighing(terms: tuple[Term, ...], schedule: Schedule) -> tuple[Term, ...]:

@@ -19,6 +19,7 @@ from corrigible.explanations.examples.row_gradients import row_gradients, rows_i
 from corrigible.models.bayes.last_layer import last_linear
 from corrigible.models.kinks import kinks_of
 from corrigible.models.modes import untouched
+from corrigible.models.networks import network_of
 from corrigible.objective import PenaltySettings
 from corrigible.protocols.influence.asked import Asked, asked_of
 from corrigible.protocols.influence.curvature import Curvature, require_curvature
@@ -26,6 +27,7 @@ from corrigible.protocols.influence.doubts import doubts
 from corrigible.protocols.influence.influenced import Influence
 from corrigible.protocols.influence.inverses import Inverse, exact_inverse, iterative_inverse
 from corrigible.protocols.influence.learned import Learned
+from corrigible.protocols.influence.replay import Taught, replayed, require_same_end, slopes_by_factors
 from corrigible.protocols.schedule import Schedule
 
 Inverting = Callable[[Learned, Curvature, float | None], Inverse]
@@ -77,12 +79,14 @@ def influence(
         UnsupportedModelError: too many weights for "exact", or a task that compares rows.
         FeedbackError: penalties of reviewed rows without feedback.
     """
-    if method not in METHODS:
-        raise RecipeError(unknown("influence method", str(method), METHODS))
+    if method not in NAMES:
+        raise RecipeError(unknown("influence method", str(method), NAMES))
     require_curvature(curvature)
     _check(damping, nearest)
     how: dict[str, Any] = {"penalties": penalties, "feedback": feedback, "schedule": schedule, "seed": seed}
     asked = asked_of(model, data, query, **how)
+    if method == "replay":
+        return _replay(asked, start, schedule, nearest)
     with untouched(asked.learned.network, asked.seed):
         chosen = _chosen(asked, nearest)
         return METHODS[method](asked, chosen, curvature, damping)
@@ -162,3 +166,23 @@ METHODS: Mapping[str, Callable[[Asked, Tensor | None, Curvature, float | None], 
     "last_layer": _last_layer,
     "gradient_similarity": _gradient_similarity,
 }
+NAMES = (*METHODS, "replay")
+
+
+def _replay(asked: Asked, start: nn.Module | None, schedule: Schedule | None, nearest: int | None) -> Influence:
+    """Minus the derivative by each row's factor, from 1 to 0."""
+    if start is None or schedule is None:
+        raise RecipeError("'replay' runs the training again; give schedule=… and start=…, the network before training")
+    if nearest is not None:
+        raise RecipeError("'replay' costs the same for all rows as for some; leave out nearest")
+    learned = asked.learned
+    taught = Taught(
+        network_of(start), learned.dataset, schedule, asked.seed, learned.terms, learned.marks, step=asked.step
+    )
+    run = replayed(taught)
+    difference = require_same_end(run, learned.theta)
+    with untouched(learned.network, asked.seed):
+        slopes = asked.gradients()
+        kinks = kinks_of(learned.network, learned.batch(learned.index[:8]).x)
+    values = -slopes_by_factors(run, slopes, len(learned.dataset))
+    return Influence(values.cpu(), "replay", kinks=kinks, difference=difference)

@@ -49,6 +49,8 @@ class Influence:
     """Functions with a kink that the network calls, such as relu; empty for a smooth network."""
     residual: float | None = None
     """The largest relative error with which a linear system was solved; None where it was solved directly."""
+    difference: float | None = None
+    """The largest difference between the weights at the end of a replayed run and the model's."""
     warnings: tuple[str, ...] = ()
     """Why the answer may be wrong, one sentence each."""
 
@@ -115,6 +117,7 @@ class Influence:
             "gradient norm": self.gradient_norm,
             "relative gradient norm": self.relative_gradient_norm,
             "residual": self.residual,
+            "replayed weights differ by": self.difference,
         }
         measured = ", ".join(f"{name} {number(value)}" for name, value in known.items() if value is not None)
         missing = int(self.values.isnan().sum())
