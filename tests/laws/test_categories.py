@@ -18,7 +18,8 @@ from corrigible.explanations.features import by_feature
 from corrigible.explanations.interactions import INTERACTIONS
 from corrigible.explanations.quality import QUALITIES
 from corrigible.methods import settings_of
-from corrigible.models.forward import Forward, one_hot_members
+from corrigible.models.centring import one_hot_members
+from corrigible.models.forward import Forward
 from corrigible.penalties import PENALTIES, RELEVANCE_PENALTIES
 from corrigible.types import Columns
 

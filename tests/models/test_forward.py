@@ -8,7 +8,8 @@ from torch import Tensor, nn
 
 from corrigible.errors import UnsupportedModelError
 from corrigible.explanations.scores import SCORES, target_log_prob
-from corrigible.models.forward import Forward, centred
+from corrigible.models.centring import centred
+from corrigible.models.forward import Forward
 from corrigible.outputs import class_logits
 from corrigible.types import Batch, Columns
 

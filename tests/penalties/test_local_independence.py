@@ -10,8 +10,9 @@ from torch import nn
 
 from corrigible.errors import UnsupportedModelError
 from corrigible.losses import member_task_loss
+from corrigible.models.centring import centred
 from corrigible.models.ensemble import Ensemble, disagreement
-from corrigible.models.forward import Forward, centred
+from corrigible.models.forward import Forward
 from corrigible.penalties.local_independence import local_independence
 from corrigible.types import Batch
 

@@ -6,7 +6,8 @@ from torch import nn
 from torch.nn.functional import cross_entropy
 
 from corrigible.errors import UnsupportedModelError
-from corrigible.models.forward import Forward, centred
+from corrigible.models.centring import centred
+from corrigible.models.forward import Forward
 from corrigible.penalties.right_for_better_reasons import right_for_better_reasons
 from corrigible.types import Batch
 

@@ -11,7 +11,7 @@ from torch import Tensor
 
 from corrigible.errors import DataError
 from corrigible.explanations.features import check_columns
-from corrigible.models.forward import one_hot_members
+from corrigible.models.centring import one_hot_members
 from corrigible.types import Columns
 
 Baseline = float | int | Tensor | None

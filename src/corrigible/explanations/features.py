@@ -8,7 +8,7 @@ from jaxtyping import Float, Int
 from torch import Tensor
 
 from corrigible.errors import DataError
-from corrigible.models.forward import one_hot_members
+from corrigible.models.centring import one_hot_members
 from corrigible.types import Columns
 
 

@@ -1,8 +1,8 @@
 """One forward pass, shared by everything that needs its activations or gradients."""
 
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager, nullcontext
-from functools import lru_cache, partial
+from contextlib import AbstractContextManager, contextmanager, nullcontext
+from functools import partial
 from typing import Any
 
 import torch
@@ -11,14 +11,16 @@ from torch import Tensor, nn
 from torch.nn.functional import log_softmax
 
 from corrigible.errors import NoGradientError, UnsupportedModelError
+from corrigible.models.centring import centred
 from corrigible.models.convolution import TwiceDifferentiable
 from corrigible.models.draws import PassDraws, are_running, drawing_from
 from corrigible.models.modes import like_parameters
 from corrigible.models.networks import hookable, require_differentiable
 from corrigible.models.nonlinear import Nonlinearities
+from corrigible.models.replaying import replacing_output
 from corrigible.outputs import as_outputs, require_each
 from corrigible.tasks import CLASSES
-from corrigible.types import Batch, Columns, Task
+from corrigible.types import Batch, Task
 
 Score = Callable[[Tensor, Tensor], Tensor]
 """(outputs, target) -> one number per row."""
@@ -52,8 +54,7 @@ class Forward:
         nonlinearities: Nonlinearities | None = None,
         draws: Callable[[], Int[Tensor, " batch"]] | None = None,
     ) -> None:
-        self.model = model
-        self.batch = batch
+        self.model, self.batch = model, batch
         self.x: Tensor = like_parameters(batch.x.detach(), model).requires_grad_(track_input)
         self.seed = seed
         self._draws = PassDraws(seed, draws or (lambda: batch.index))
@@ -67,6 +68,7 @@ class Forward:
         self._nonlinearities = nonlinearities or nullcontext()
         self._keeps_layers = True
         self._is_beside = False
+        self._replacing: Callable[[], AbstractContextManager[None]] = nullcontext
         self._looks_in = track_input if track_layers is None else track_layers
 
     def unobserved(self) -> "Forward":
@@ -138,7 +140,7 @@ class Forward:
         return self._log_probs
 
     def _run(self) -> Float[Tensor, " batch output"]:
-        with self._looking_in() if self._looks_in else nullcontext():
+        with self._looking_in() if self._looks_in else nullcontext(), self._replacing():
             # Without gradients no activations are needed, and the outputs of all layers would fill the memory.
             kept = hookable(self.model) if self._keeps_layers and torch.is_grad_enabled() else ()
             hooks = [module.register_forward_hook(partial(self._keep, name)) for name, module in kept if name]
@@ -268,6 +270,22 @@ class Forward:
         beside._is_beside = True
         return beside
 
+    def replay(self, layer: str, value: Tensor) -> "Forward":
+        """The same pass, going on from this value of the named layer's output in place of its own.
+
+        It has the same input, rows and draws per row. Gradients reach the input, the parameters, and whatever the value
+        was made of. All layers run again, and dropout drops anew.
+
+        Raises:
+            UnsupportedModelError: once a result is needed: there is no such layer, or it does not run once.
+            ValueError: likewise: the value has another shape than the layer's output.
+        """
+        again = Forward(self.model, self.batch, seed=self.seed, track_input=False, draws=self._draws.index)
+        again.x, again._convolutions = self.x, self._convolutions
+        again._looks_in, again._is_beside = self._looks_in, self._is_beside
+        again._replacing = partial(replacing_output, self.model, layer, value, partial(are_running, again._draws))
+        return again
+
     def _keep(self, name: str, module: nn.Module, arguments: Any, output: Any) -> None:
         # A pass of another thread over the same model calls this too.
         if isinstance(output, Tensor) and are_running(self._draws):
@@ -280,21 +298,3 @@ Loss = Callable[[Forward, Batch], Tensor]
 Penalty = Callable[[Forward, Batch], Tensor]
 """-> scalar."""
 Augment = Callable[[nn.Module, Batch, torch.Generator], Batch]
-
-
-def centred(gradient: Float[Tensor, " batch *input"], columns: Columns | None) -> Float[Tensor, " batch *input"]:
-    """The gradient minus its mean over the columns of each one-hot category."""
-    if columns is None or not columns.has_categories:
-        return gradient
-    member = one_hot_members(columns).to(gradient)
-    mean = (gradient @ member) / member.sum(0)
-    return gradient - mean @ member.T
-
-
-@lru_cache(maxsize=8)
-def one_hot_members(columns: Columns) -> Float[Tensor, " column category"]:
-    """1 where the column is one of the category's one-hot columns."""
-    pairs = list(zip(columns.feature, columns.one_hot, strict=True))
-    categories = dict.fromkeys(feature for feature, is_one_hot in pairs if is_one_hot)
-    rows = [[float(is_one_hot and feature == category) for category in categories] for feature, is_one_hot in pairs]
-    return torch.tensor(rows)

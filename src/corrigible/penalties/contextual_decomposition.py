@@ -14,9 +14,10 @@ from torch import Tensor
 from corrigible.declarations import declared
 from corrigible.explanations.marks.shares import mean_over_marked
 from corrigible.models.affine import centred_at_zero
+from corrigible.models.centring import centred
 from corrigible.models.decomposition import contribution
 from corrigible.models.draws import PassDraws, drawing_from
-from corrigible.models.forward import Forward, centred
+from corrigible.models.forward import Forward
 from corrigible.models.modes import like_parameters
 from corrigible.types import Batch
 

@@ -13,8 +13,9 @@ from corrigible.declarations import declared
 from corrigible.errors import UnsupportedModelError
 from corrigible.explanations.marks.shares import directions
 from corrigible.explanations.scores import score_named
+from corrigible.models.centring import centred
 from corrigible.models.ensemble import member_outputs
-from corrigible.models.forward import Forward, centred
+from corrigible.models.forward import Forward
 from corrigible.types import Batch
 
 

@@ -14,7 +14,8 @@ from corrigible.explanations.baselines import ends_of_inputs
 from corrigible.explanations.marks.shares import mean_over_marked
 from corrigible.explanations.scores import target_log_prob
 from corrigible.models.bounds import logit_bounds
-from corrigible.models.forward import Forward, one_hot_members
+from corrigible.models.centring import one_hot_members
+from corrigible.models.forward import Forward
 from corrigible.models.modes import evaluating
 from corrigible.types import Batch, Columns
 

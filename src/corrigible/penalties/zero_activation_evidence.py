@@ -7,7 +7,6 @@ without limit as δ goes to 0, a unit escapes by being inactive, and cells under
 """
 
 import math
-from dataclasses import replace
 
 import torch
 from jaxtyping import Float
@@ -56,18 +55,8 @@ def zero_activation_evidence(
     counts = cells & (influence != 0)
     variance = variance.clamp_min(SMALLEST)
     minus_log_density = (mean.square() / variance + variance.log() + math.log(2 * math.pi)) / 2
-    label = -_without(forward, batch, name, counts).log_probs.gather(1, forward.labels[:, None])[:, 0]
+    without = forward.replay(name, torch.where(counts, 0.0, forward.activation(name))).unobserved()
+    label = -without.log_probs.gather(1, forward.labels[:, None])[:, 0]
     each = label + (minus_log_density * counts).flatten(1).sum(dim=1)
     is_marked = batch.irrelevant.flatten(1).any(dim=1)
     return (each * is_marked).sum() / is_marked.sum().clamp_min(1) * (num_reviewed / num_rows)
-
-
-def _without(forward: Forward, batch: Batch, layer: str, counts: Tensor) -> Forward:
-    """The same pass, run, in which these activations of the layer are 0."""
-    hook = forward.model.get_submodule(layer).register_forward_hook(lambda *ran: torch.where(counts, 0.0, ran[2]))
-    try:
-        found = Forward(forward.model, replace(batch, irrelevant=None), seed=forward.seed, track_input=False)
-        _ = found.unobserved().log_probs
-    finally:
-        hook.remove()
-    return found

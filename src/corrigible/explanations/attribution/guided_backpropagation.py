@@ -11,7 +11,8 @@ from corrigible.errors import UnsupportedModelError
 from corrigible.explanations.attribution._hidden_rectifiers import HiddenRectifiers
 from corrigible.explanations.passes import pass_over
 from corrigible.explanations.scores import score_named
-from corrigible.models.forward import Forward, Score, centred
+from corrigible.models.centring import centred
+from corrigible.models.forward import Forward, Score
 from corrigible.models.modes import untouched
 from corrigible.models.nonlinear import Backward, Call, Nonlinearities
 from corrigible.types import Columns

@@ -8,7 +8,8 @@ from corrigible.errors import RecipeError
 from corrigible.explanations.attribution._path_gradients import Points, sum_over_points
 from corrigible.explanations.counts import require_count
 from corrigible.explanations.question import Question
-from corrigible.models.forward import Score, centred
+from corrigible.models.centring import centred
+from corrigible.models.forward import Score
 from corrigible.models.modes import untouched
 from corrigible.types import Columns
 

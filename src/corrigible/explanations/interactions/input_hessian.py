@@ -13,7 +13,8 @@ from torch import Tensor, nn
 from corrigible.explanations.passes import pass_over, require_gradient
 from corrigible.explanations.question import checked_question
 from corrigible.explanations.scores import score_named
-from corrigible.models.forward import Forward, Score, centred
+from corrigible.models.centring import centred
+from corrigible.models.forward import Forward, Score
 from corrigible.models.modes import untouched
 from corrigible.models.networks import network_of
 from corrigible.tasks import TaskChoice

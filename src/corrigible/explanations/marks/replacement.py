@@ -9,8 +9,9 @@ from torch.nn.functional import one_hot
 from corrigible.data.swapping import lent
 from corrigible.errors import DataError
 from corrigible.explanations.baselines import background_rows
+from corrigible.models.centring import one_hot_members
 from corrigible.models.draws import row_uniform
-from corrigible.models.forward import Forward, one_hot_members
+from corrigible.models.forward import Forward
 from corrigible.types import Batch, Columns
 
 DONORS = "table of donors"

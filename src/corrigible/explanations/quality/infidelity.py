@@ -14,7 +14,8 @@ from corrigible.explanations.groups import Groups, groups_of
 from corrigible.explanations.quality._given import flat_of, require_same_shape_of
 from corrigible.explanations.quality._scoring import blocks, scores
 from corrigible.explanations.question import Question, question_of
-from corrigible.models.forward import Score, centred
+from corrigible.models.centring import centred
+from corrigible.models.forward import Score
 from corrigible.tasks import TaskChoice
 from corrigible.types import Columns
 

@@ -17,7 +17,8 @@ from corrigible.explanations.inputs import checked_rows
 from corrigible.explanations.passes import pass_over
 from corrigible.explanations.quality.agreement import rank_correlation
 from corrigible.models.batch_size import rows_at_once_of
-from corrigible.models.forward import Forward, centred
+from corrigible.models.centring import centred
+from corrigible.models.forward import Forward
 from corrigible.models.hidden_units import hidden_layers
 from corrigible.models.modes import like_parameters, untouched
 from corrigible.models.networks import network_of

@@ -27,7 +27,8 @@ from corrigible.explanations.surrogates.fidelity import (
     r2_of,
     require_growth_of,
 )
-from corrigible.models.forward import Score, one_hot_members
+from corrigible.models.centring import one_hot_members
+from corrigible.models.forward import Score
 from corrigible.tasks import TaskChoice
 from corrigible.types import Columns
 
