@@ -24,6 +24,7 @@ from corrigible.objective import PenaltySettings
 from corrigible.protocols.influence.asked import Asked, asked_of
 from corrigible.protocols.influence.curvature import Curvature, require_curvature
 from corrigible.protocols.influence.doubts import doubts
+from corrigible.protocols.influence.ek_fac import ek_fac_inverse
 from corrigible.protocols.influence.influenced import Influence
 from corrigible.protocols.influence.inverses import Inverse, exact_inverse, iterative_inverse
 from corrigible.protocols.influence.learned import Learned
@@ -59,11 +60,10 @@ def influence(
         query: rows with labels to ask about, as ``data``; or a function of the model that gives a loss, or several, as
             a tensor with a gradient.
         method: "exact": by the inverse of the whole Hessian, for at most 5,000 trainable weights.
-            "conjugate_gradients": the same for more weights. "ek_fac": by an approximation of the Gauss-Newton matrix
-            (`ek_fac_inverse`). "last_layer": exact, as if all other layers were fixed. "gradient_similarity": products
-            of gradients, without a Hessian and not in units of the loss. "replay": through the training run itself
-            (`replayed_influence`), which needs ``schedule`` and ``start``, and assumes neither a minimum nor a
-            Hessian.
+            "conjugate_gradients": the same for more weights. "ek_fac": by an approximation of the Gauss-Newton matrix,
+            layer by layer, for label losses alone. "last_layer": exact, as if all other layers were fixed.
+            "gradient_similarity": products of gradients, without a Hessian and not in units of the loss. "replay":
+            through the training run itself, which needs ``schedule`` and ``start`` and assumes no minimum.
         curvature: "hessian", or "gauss_newton", which has no negative eigenvalue.
         damping: added to the eigenvalues; None for what brings the smallest to a hundred-thousandth of the largest.
         penalties: those that the model was corrected with, as `correct` takes them, with weights that are numbers.
@@ -160,9 +160,26 @@ def _gradient_similarity(asked: Asked, chosen: Tensor | None, curvature: Curvatu
     return Influence(values, "gradient_similarity", unit="gradient product")
 
 
+INVERSES: Mapping[str, Inverting] = {
+    "exact": exact_inverse,
+    "conjugate_gradients": iterative_inverse,
+    "ek_fac": ek_fac_inverse,
+}
+
+
+def inverting(method: str) -> Inverting:
+    """How a method divides by the curvature.
+
+    Raises:
+        RecipeError: a method that does not.
+    """
+    if method not in INVERSES:
+        raise RecipeError(unknown("method", str(method), INVERSES))
+    return INVERSES[method]
+
+
 METHODS: Mapping[str, Callable[[Asked, Tensor | None, Curvature, float | None], Influence]] = {
-    "exact": _by_curvature("exact", exact_inverse),
-    "conjugate_gradients": _by_curvature("conjugate_gradients", iterative_inverse),
+    **{name: _by_curvature(name, inverse) for name, inverse in INVERSES.items()},
     "last_layer": _last_layer,
     "gradient_similarity": _gradient_similarity,
 }
