@@ -282,6 +282,15 @@ def test_each_quantity_has_a_chart_that_tells_its_ends():
     assert "Validation: swap score by epoch: corrected from −1.000 to −0.333" in html
 
 
+def test_a_penalty_with_a_unit_says_it():
+    """The divergence of a Bayesian network is shown as it enters the loss, not as it is."""
+    epochs = tuple(Epoch(n, 2, 1.0, {"kl_divergence": 0.1 * n, "my_module:mine": 2.0 * n}) for n in (1, 2))
+    content = image_content()
+    html = render(replace(content, curves=(replace(content.curves[0], epochs=epochs),)))
+    assert "Penalty: kl divergence (nats per training row, times the temperature) by epoch: corrected from" in html
+    assert "Penalty: my module:mine by epoch: corrected from 2.000 to 4.000" in html
+
+
 def test_confusion_counts_appear_with_their_classes():
     text = text_of(render(image_content()))
     assert "cats dogs cats 123 4 dogs 5 67" in text

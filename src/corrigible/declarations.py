@@ -23,6 +23,8 @@ class Declaration:
     looks_at: LooksAt | Callable[[Mapping[str, Any]], LooksAt] = "input"
     gap: Any = None
     """The `Gap` between groups that the penalty closes; None if it closes none."""
+    is_own: bool = False
+    unit: str = ""
 
     def looks_at_with(self, settings: Mapping[str, Any]) -> LooksAt:
         """What the method looks at with these settings."""
@@ -36,6 +38,8 @@ def declared(
     serves: Iterable[Said] | None = None,
     looks_at: LooksAt | Callable[[Mapping[str, Any]], LooksAt] = "input",
     gap: Any = None,
+    is_own: bool = False,
+    unit: str = "",
 ) -> Callable[[Function], Function]:
     """A decorator that attaches a `Declaration` to a function; a function without one gets these defaults.
 
@@ -49,13 +53,15 @@ def declared(
             returns one of these. The pass keeps only what its penalties look at. An augmentation that looks at nothing
             does not use the model; it gets the rows of several batches at once.
         gap: the `corrigible.group_gaps.Gap` that a penalty closes, which its weight may then be chosen to reach.
+        is_own: whether it belongs to the network's own objective, feedback or not; the baseline fine_tuned keeps it.
+        unit: what its value is counted in, where curves show it; "" to say nothing.
 
     Raises:
         ValueError: a value that is not one of these.
     """
     said = serves if serves is not None else ("irrelevant",) if rows == "reviewed" else ()
     require_known(kind, rows, said, looks_at)
-    declaration = Declaration(kind, rows, frozenset(said), looks_at, gap)
+    declaration = Declaration(kind, rows, frozenset(said), looks_at, gap, is_own, unit)
 
     def declare(function: Function) -> Function:
         setattr(function, ATTRIBUTE, declaration)

@@ -13,7 +13,9 @@ from matplotlib.figure import Figure
 from torch import Tensor
 
 from corrigible import figures, pictures
-from corrigible.comparison import comparison, spoken
+from corrigible.comparison import comparison, spoken, titled
+from corrigible.declarations import declaration_of
+from corrigible.penalties import PENALTIES
 from corrigible.plots.page import as_image
 from corrigible.rendered import rendered
 from corrigible.reported_confusion import classes_used, confusion_table
@@ -264,7 +266,7 @@ def _charts(content: ReportContent) -> list[Markup]:
         points: dict[str, list[tuple[int, float]]] = {}
         for epoch in curve.epochs:
             quantities = {"Label loss": epoch.loss}
-            quantities |= {f"Penalty: {spoken(name)}": value for name, value in epoch.penalties.items()}
+            quantities |= {f"Penalty: {titled(name, _unit_of(name))}": value for name, value in epoch.penalties.items()}
             quantities |= {f"Validation: {spoken(name)}": value for name, value in epoch.validation.items()}
             for quantity, value in quantities.items():
                 points.setdefault(quantity, []).append((epoch.number, value))
@@ -273,6 +275,10 @@ def _charts(content: ReportContent) -> list[Markup]:
     order = ("Label", "Penalty", "Validation")
     quantities_in_order = sorted(panels, key=lambda quantity: order.index(quantity.split(" ")[0].rstrip(":")))
     return [figures.line_chart(quantity, panels[quantity]) for quantity in quantities_in_order]
+
+
+def _unit_of(penalty: str) -> str:
+    return declaration_of(PENALTIES[penalty]).unit if penalty in PENALTIES else ""
 
 
 def _drawn(groups: Sequence[Plots]) -> list[tuple[Plots, list[tuple[Markup, int]]]]:

@@ -24,7 +24,7 @@ from corrigible.models.modes import evaluating
 from corrigible.types import Batch
 
 
-@declared(looks_at="own passes")
+@declared(looks_at="own passes", unit="nats per training row")
 def no_change_evidence(
     forward: Forward,
     batch: Batch,

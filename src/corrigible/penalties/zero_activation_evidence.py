@@ -23,7 +23,7 @@ from corrigible.types import Batch
 SMALLEST = 1e-12
 
 
-@declared(looks_at="layers")
+@declared(looks_at="layers", unit="nats per training row")
 def zero_activation_evidence(
     forward: Forward,
     batch: Batch,

@@ -15,12 +15,14 @@ from corrigible.data.protocol import Dataset, tokens_of
 from corrigible.errors import DataError, RecipeError
 from corrigible.feedback.masks import marks_of
 from corrigible.models.devices import device_named
+from corrigible.objective import Term, terms_of
 from corrigible.protocols.baselines.group_dro import NEEDS_GROUPS, group_dro
 from corrigible.protocols.baselines.just_train_twice import just_train_twice
 from corrigible.protocols.baselines.last_layer_retraining import last_layer_retraining
 from corrigible.protocols.baselines.recipe_baseline import BASELINE_SETTINGS, Baseline, MaskedInputs, marked_anywhere
 from corrigible.protocols.corrections.correction import Progress
 from corrigible.protocols.schedule import Schedule, run
+from corrigible.protocols.training_facts import Known, provided
 from corrigible.recipe import Recipe, build_model, load_data
 from corrigible.study import Study
 from corrigible.types import Feedback
@@ -52,10 +54,20 @@ class BaselineKind(NamedTuple):
 
 
 def _trained_on(making: Making) -> Made:
+    model, data, seed = making.model, making.data, making.seed
+    terms = provided(_own_terms(making.study.recipe), Known(model, data, marks_of([], data), seed))
     watched = watch(making.study)
-    return returning(
-        run(making.model, making.data, making.schedule, validation=watched, seed=making.seed), making.model
-    )
+    return returning(run(model, data, making.schedule, penalties=terms, validation=watched, seed=seed), model)
+
+
+def _own_terms(recipe: Recipe) -> list[Term]:
+    """The penalties of the network's own objective, as the correction has them, or else as training had them.
+
+    A weight that the correction chooses is 1 here.
+    """
+    terms = [*terms_of(recipe.train_penalties), *terms_of(recipe.penalties or {}, may_be_auto=True)]
+    own = {term.name: term for term in terms if term.declaration.is_own}
+    return [dataclasses.replace(term, weight=1.0) if term.is_auto else term for term in own.values()]
 
 
 def _trained_anew(making: Making) -> Made:
