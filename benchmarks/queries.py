@@ -6,7 +6,9 @@
 each class; in 2 %, of one class. In the test half of the rows of all classes hold each square. The person is simulated:
 asked about a row, they mark the square if there is one, and else say that nothing is wrong; each answer is known
 before the next row is chosen. Hits: marked rows among 20. Accuracy: on the test, corrected by default on these rows;
-where nothing was marked, there is nothing to correct and the network stays. disagreement asks an ensemble of three.
+where nothing was marked, there is nothing to correct and the network stays. disagreement asks an ensemble of three; in
+the cases "samples" it and the entropy ask 8 samples of a Bayesian network (kl_divergence at temperature 0.1) and of one
+with dropout of 0.25. Surer: of how many pairs of a row with a square and one without the first is the surer one.
 The network is an MLP, as in Ross, Hughes and Doshi-Velez 2017. The usual strategy was chosen on seeds 0 to 4 and 100 to
 106; seeds count from 5. Writes benchmarks/results/queries.json.
 """
@@ -18,12 +20,17 @@ from functools import partial
 import torch
 from digits import TRAIN, Digits, fresh_mlp, trained
 from runner import Row, measure, options, units_of
+from sklearn.metrics import roc_auc_score
 from torch import Tensor, nn
 
 from corrigible.data.dataset import TensorData
 from corrigible.data.decoys import corner_mask
+from corrigible.models.bayes import bayesian
 from corrigible.models.ensemble import Ensemble
+from corrigible.models.networks import copied
+from corrigible.objective import terms_of
 from corrigible.protocols.corrections.correction import correct
+from corrigible.protocols.schedule import run
 from corrigible.regions.looked import Looked, looked_at
 from corrigible.regions.queries import QUERIES, next_queries
 from corrigible.types import Feedback
@@ -31,7 +38,7 @@ from corrigible.types import Feedback
 NUM_ROWS, NUM_ASKED, GREY = 1500, 20, 0.8
 CORRECTED = ("alike_after_medoids", "uniform")
 """Strategies whose rows are corrected on."""
-MEMBERS = 3
+MEMBERS, SAMPLES = 3, 8
 
 
 @dataclass(frozen=True)
@@ -47,6 +54,7 @@ def main() -> None:
     asked = options(__doc__, seeds=5, first_seed=5).parse_args()
     cases = {"15 % of the rows": 0.15, "2 % of the rows": 0.02}
     works = {case: partial(of_share, case, share) for case, share in cases.items()}
+    works |= {f"{case}, samples": partial(of_samples, case, share) for case, share in cases.items()}
     measure(units_of(works, asked), asked, settings={"rows": NUM_ROWS, "asked": NUM_ASKED, "epochs": TRAIN.epochs})
 
 
@@ -63,6 +71,32 @@ def of_share(case: str, share: float, seed: int) -> Iterator[Row]:
             better = correct(model, planted.train, said, seed=seed) if said else model
             numbers["accuracy after"] = accuracy(better, planted.test)
         yield Row({"case": case, "strategy": strategy}, numbers)
+
+
+def of_samples(case: str, share: float, seed: int) -> Iterator[Row]:
+    """How the orders by uncertainty do where the network says more of it than its probabilities."""
+    planted = with_squares(share, seed)
+    start, terms = (
+        fresh_mlp(seed),
+        terms_of({"kl_divergence": {"weight": 1.0, "temperature": 0.1, "num_rows": NUM_ROWS}}),
+    )
+    for kind, network, penalties in (("Bayesian", bayesian(start), terms), ("dropout", with_dropout(start), ())):
+        for _ in run(network, planted.train, TRAIN, penalties=penalties, seed=seed):
+            pass
+        looked, before = looked_at(network, planted.train, samples=SAMPLES, seed=seed), accuracy(network, planted.test)
+        has_square = planted.irrelevant[looked.index].flatten(1).any(dim=1)
+        for strategy in ("prediction_entropy", "disagreement"):
+            unsure = QUERIES[strategy](looked).score
+            numbers = {"hits": float(len(answers(looked, strategy, planted))), "accuracy before": before}
+            numbers["surer"] = 1 - float(roc_auc_score(has_square, unsure))
+            yield Row({"case": case, "strategy": strategy, "network": kind}, numbers)
+
+
+def with_dropout(network: nn.Module) -> nn.Module:
+    layers: list[nn.Module] = []
+    for layer in copied(network).children():
+        layers += [nn.Dropout(0.25), layer] if isinstance(layer, nn.Linear) else [layer]
+    return nn.Sequential(*layers)
 
 
 def of_ensemble(first: nn.Module, planted: Planted, seed: int) -> Looked:

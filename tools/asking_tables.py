@@ -6,12 +6,13 @@ from typing import Any
 
 def queries(found: dict[str, Any]) -> Iterator[str]:
     num_seeds, asked = len(found["seeds"]), found["settings"]["asked"]
-    yield f"| mean ± sd, {num_seeds} seeds | strategy | hits of {asked} | accuracy before | after |"
-    yield "|---|---|---|---|---|"
+    yield f"| mean ± sd, {num_seeds} seeds | strategy | hits of {asked} | accuracy before | after | square surer |"
+    yield "|---|---|---|---|---|---|"
     for row in found["rows"]:
-        after = _number(row["accuracy after"]) if "accuracy after" in row else ""
-        cells = (f"{row['hits']['mean']:.1f} ± {row['hits']['sd']:.1f}", _number(row["accuracy before"]), after)
-        yield f"| {row['case']} | `{row['strategy']}` | " + " | ".join(cells) + " |"
+        after, surer = (_number(row[name]) if name in row else "" for name in ("accuracy after", "surer"))
+        strategy = f"`{row['strategy']}`" + (f", {row['network']}" if "network" in row else "")
+        cells = (f"{row['hits']['mean']:.1f} ± {row['hits']['sd']:.1f}", _number(row["accuracy before"]), after, surer)
+        yield f"| {row['case']} | {strategy} | " + " | ".join(cells) + " |"
 
 
 def proposals(found: dict[str, Any]) -> Iterator[str]:

@@ -10,7 +10,9 @@ from corrigible.data.text import text_data
 from corrigible.data.vocabulary import vocabulary_of
 from corrigible.errors import RecipeError, UnsupportedModelError
 from corrigible.models import table_mlp
+from corrigible.models.bayes import bayesian
 from corrigible.models.ensemble import Ensemble
+from corrigible.models.predictive import predictive
 from corrigible.regions.looked import Looked, looked_at
 from corrigible.regions.queries import QUERIES, next_queries
 from corrigible.types import Columns, Features, Feedback, Phrase
@@ -122,3 +124,20 @@ def test_what_a_strategy_lacks_is_said() -> None:
     assert len(next_queries(looked, count=3)) == 3
     with pytest.raises(RecipeError, match="unknown strategy"):
         next_queries(looked, strategy="nonsense")
+
+
+def test_samples_of_a_bayesian_network_disagree_and_draw_the_same_for_each_part(monkeypatch) -> None:
+    torch.manual_seed(0)
+    model, data = images()
+    model = bayesian(model, prior_std=1.0, start="prior")
+    looked = looked_at(model, data, samples=6, seed=2)
+    passes = predictive(model, data.x, samples=6, seed=2)
+    assert looked.log_probs is not None
+    torch.testing.assert_close(looked.log_probs, passes.passes.log_softmax(-1).detach())
+    unsure = QUERIES["disagreement"](looked).score
+    torch.testing.assert_close(unsure, passes.mutual_information.double().detach(), atol=1e-5, rtol=0)
+    assert next_queries(looked, strategy="disagreement", count=1)[0].row == int(unsure.argmax())
+    monkeypatch.setattr("corrigible.regions.looked.ROWS_AT_ONCE", 7)
+    torch.testing.assert_close(looked_at(model, data, samples=6, seed=2).log_probs, looked.log_probs)
+    with pytest.raises(UnsupportedModelError, match="draws nothing"):
+        looked_at(*images(), samples=2)

@@ -139,21 +139,30 @@ def _places(mask: Shaped[np.ndarray, " ..."], shape: tuple[int, ...]) -> Bool[Te
 
 
 def looked_at(
-    model: nn.Module, data: Any, *, method: Method | None = None, num_rows: int = MOST_ROWS, seed: int = 0
+    model: nn.Module,
+    data: Any,
+    *,
+    method: Method | None = None,
+    num_rows: int = MOST_ROWS,
+    samples: int | None = None,
+    seed: int = 0,
 ) -> Looked:
     """Where the model looks in rows drawn from the data, all if there are fewer than ``num_rows``.
 
     Args:
         data: (x, y), or a map-style data set of them.
         method: as `places_looked_at`.
+        samples: how many networks are drawn of one with a distribution over its weights, or with dropout; strategies
+            that ask where passes disagree need several.
 
     Raises:
         RecipeError: an unknown method.
+        UnsupportedModelError: samples of a model that draws nothing.
     """
     dataset, model = as_dataset(data), network_of(model)
     index = draw_donors(len(dataset), num_rows, seed).sort().values
     found = [
-        _part(model, rows_of(dataset, part), method, seed)
+        _part(model, rows_of(dataset, part), method, samples, seed)
         for part in counted("rows looked at: part", list(index.split(ROWS_AT_ONCE)))
     ]
     target, places = torch.cat([part[0] for part in found]), torch.cat([part[1] for part in found])
@@ -169,7 +178,9 @@ def looked_at(
     return Looked(index, target, shares, log_probs, clusters, **about, seed=seed)
 
 
-def _part(model: nn.Module, rows: TensorData, method: Method | None, seed: int) -> tuple[Tensor, Tensor, Tensor | None]:
+def _part(
+    model: nn.Module, rows: TensorData, method: Method | None, samples: int | None, seed: int
+) -> tuple[Tensor, Tensor, Tensor | None]:
     """The target, the attribution of places or cells, and the log-probabilities of some rows."""
     task = task_of(rows)
     target, places, _ = places_looked_at(model, rows, method=method, seed=seed)
@@ -178,7 +189,7 @@ def _part(model: nn.Module, rows: TensorData, method: Method | None, seed: int) 
     if task.logits is None:
         return target, parts, None
     with evaluating(model), torch.no_grad():
-        passes = predictive(model, like_parameters(rows.x, model), task=task).passes
+        passes = predictive(model, like_parameters(rows.x, model), task=task, samples=samples, seed=seed).passes
         logits = torch.stack([task.logits(outputs) for outputs in passes])
     return target, parts, logits.log_softmax(dim=-1).cpu()
 

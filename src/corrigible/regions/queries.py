@@ -157,7 +157,8 @@ def disagreement(looked: Looked) -> Wishes:
     assert looked.log_probs is not None
     if len(looked.log_probs) == 1:
         raise UnsupportedModelError(
-            "the network predicts in a single pass; disagreement needs several, as an Ensemble's"
+            "the network predicts in a single pass; disagreement needs several: those of an Ensemble, or samples of a "
+            "Bayesian network or of dropout, looked_at(model, data, samples=8)"
         )
     probs = looked.log_probs.double().exp()
     within = -torch.xlogy(probs, probs).sum(dim=2).mean(dim=0)

@@ -15,6 +15,7 @@ from corrigible.data.shown_names import Labels
 from corrigible.data.swapping import draw_donors
 from corrigible.errors import FeedbackError
 from corrigible.feedback.masks import said_about
+from corrigible.models.bayes.drawing import num_draws
 from corrigible.models.devices import device_named
 from corrigible.printable import plural
 from corrigible.recipe import load_data
@@ -109,7 +110,7 @@ def queue(
         said = said_about((feedback for _, feedback in store.active()), split)
         answered = [answer.row for _, answer in store.answers() if answer.split == split]
     model = load_model(source, study.recipe).to(device_named(device))
-    looked = looked_at(model, data, seed=seed)
+    looked = looked_at(model, data, samples=num_draws(model), seed=seed)
     found = next_queries(looked, strategy=strategy, count=count, feedback=said, answered=answered)
     files = files_of(data)
     for rank, query in enumerate(found, start=1):
