@@ -6,7 +6,7 @@ from typing import assert_never
 from rich.markup import escape
 
 from corrigible.comparison import spoken
-from corrigible.explanations.shards.explaining_all import ShardsPlanned, ShardWritten
+from corrigible.explanations.shards.writing import ShardsPlanned, ShardWritten
 from corrigible.figures import number, percent, short_number
 from corrigible.lines.of_verdicts import verdict_lines
 from corrigible.lines.printing import Step, wrapped

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 from corrigible.workflow.looking_records import AskedNext, Audited, Proposed, Suspected
 
 if TYPE_CHECKING:
-    from corrigible.explanations.shards.explaining_all import ShardsPlanned, ShardWritten
+    from corrigible.explanations.shards.writing import ShardsPlanned, ShardWritten
     from corrigible.protocols.corrections.correction import Progress
     from corrigible.regions.shifts import Shift
 
@@ -228,7 +228,7 @@ else:  # The quick verbs yield own records alone, and need no PyTorch for it.
     def __getattr__(name: str) -> Any:
         if name not in ("LongRecord", "Record"):
             raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-        from corrigible.explanations.shards.explaining_all import ShardsPlanned, ShardWritten
+        from corrigible.explanations.shards.writing import ShardsPlanned, ShardWritten
         from corrigible.protocols.corrections.correction import Progress
         from corrigible.regions.shifts import Shift
 

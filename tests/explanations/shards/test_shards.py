@@ -18,7 +18,7 @@ from corrigible import explain
 from corrigible.data.dataset import TensorData
 from corrigible.errors import DataError, RecipeError, StudyError
 from corrigible.explanations.shards import ShardsPlanned, ShardWritten, explain_all, load_shards, read_shards
-from corrigible.explanations.shards import explaining_all as shards
+from corrigible.explanations.shards import writing as shards
 from corrigible.models import table_mlp
 from corrigible.types import Columns
 

@@ -4,13 +4,7 @@ Each shard is a file that is complete or absent, so an interrupted call can be r
 torchrun share the work.
 """
 
-from corrigible.explanations.shards.explaining_all import (
-    ShardsPlanned,
-    ShardWritten,
-    explain_all,
-    load_shards,
-    read_shards,
-    shard_paths,
-)
+from corrigible.explanations.shards.explaining_all import explain_all, load_shards, read_shards, shard_paths
+from corrigible.explanations.shards.writing import ShardsPlanned, ShardWritten
 
 __all__ = ["ShardWritten", "ShardsPlanned", "explain_all", "load_shards", "read_shards", "shard_paths"]

@@ -2,7 +2,7 @@
 
 import inspect
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -18,61 +18,18 @@ from corrigible.explanations.inputs import as_model
 from corrigible.explanations.question import predicted_target
 from corrigible.explanations.shards.files import FORMATS, Explained, read_shard
 from corrigible.explanations.shards.model_hash import model_hash
-from corrigible.explanations.shards.plan import (
-    ShardPlan,
-    described,
-    digest_of_data,
-    read_plan,
-    require_same,
-    rows_that_make_a_shard,
-    write_plan,
+from corrigible.explanations.shards.plan import ShardPlan, described, digest_of_data, read_plan
+from corrigible.explanations.shards.writing import (
+    Shards,
+    ShardsPlanned,
+    ShardWritten,
+    begin,
+    checked_size,
+    plan_path,
+    write_missing,
 )
-from corrigible.folders import write_atomically, writing_in
 from corrigible.methods import method_named, settings_of
-from corrigible.models.processes import num_processes, process_number, wait_for_all
 from corrigible.types import Task
-
-
-@dataclass(frozen=True)
-class ShardsPlanned:
-    """The work to do; yielded before anything is explained."""
-
-    name: str
-    num_rows: int
-    num_shards: int
-    num_kept: int
-    """Shards that an earlier, interrupted call finished."""
-
-
-@dataclass(frozen=True)
-class ShardWritten:
-    """One more shard is complete on disk."""
-
-    name: str
-    number: int
-    """How many shards are complete."""
-    num_shards: int
-
-
-@dataclass(frozen=True)
-class _Shards:
-    """The files of one data set's shards."""
-
-    folder: Path
-    name: str
-    plan: ShardPlan
-
-    def path(self, number: int) -> Path:
-        return self.folder / f"{self.name}-{number:05d}{FORMATS[self.plan.file_format].suffix}"
-
-    def index(self, number: int) -> Int[Tensor, " row"]:
-        """The positions of the rows in a shard."""
-        start = number * self.plan.rows_per_shard
-        return torch.arange(start, min(start + self.plan.rows_per_shard, self.plan.num_rows))
-
-    def missing(self) -> list[int]:
-        present = {path.name for path in self.folder.iterdir()}
-        return [number for number in range(self.plan.num_shards) if self.path(number).name not in present]
 
 
 def explain_all(
@@ -128,14 +85,15 @@ def explain_all(
         num_rows=len(dataset),
         data=digest_of_data(dataset),
         weights=model_hash(network),
-        rows_per_shard=_checked_size(rows_per_shard, dataset),
+        rows_per_shard=checked_size(rows_per_shard, dataset),
         file_format=format,
     )
-    shards = _Shards(folder, name, plan)
-    missing = _begin(shards)
+    shards = Shards(folder, name, plan)
+    missing = begin(shards)
     yield ShardsPlanned(name, plan.num_rows, plan.num_shards, plan.num_shards - len(missing))
     explaining = _Explaining(network, dataset, plan, rows_at_once, settings)
-    yield from _write(shards, missing, explaining)
+    encode, columns = FORMATS[format].encode, columns_of(dataset)
+    yield from write_missing(shards, missing, lambda index: encode(explaining.rows(index), columns))
 
 
 def read_shards(folder: str | Path, *, name: str = "rows") -> Iterator[Explained]:
@@ -146,7 +104,7 @@ def read_shards(folder: str | Path, *, name: str = "rows") -> Iterator[Explained
         DataError: a shard that cannot be read.
     """
     folder = Path(folder)
-    shards = _Shards(folder, name, read_plan(_plan_path(folder, name)))
+    shards = Shards(folder, name, read_plan(plan_path(folder, name)))
     missing = shards.missing()
     if missing:
         raise StudyError(
@@ -175,27 +133,8 @@ def shard_paths(folder: str | Path, *, name: str = "rows") -> list[Path]:
         StudyError: there is no plan of this name.
     """
     folder = Path(folder)
-    shards = _Shards(folder, name, read_plan(_plan_path(folder, name)))
-    return [_plan_path(folder, name), *map(shards.path, range(shards.plan.num_shards))]
-
-
-def _begin(shards: _Shards) -> list[int]:
-    """Write the plan, or check it against the existing one; return the numbers of the missing shards."""
-    path = _plan_path(shards.folder, shards.name)
-    if process_number() == 0:
-        with writing_in(shards.folder):
-            shards.folder.mkdir(parents=True, exist_ok=True)
-        begun = replace(shards, plan=read_plan(path)) if path.exists() else shards
-        has_shards = len(begun.missing()) < begun.plan.num_shards
-        if has_shards and not path.exists():
-            raise StudyError(f"{shards.folder} holds shards without {path.name}; choose another folder")
-        if not has_shards:
-            write_plan(shards.plan, path)
-    wait_for_all()
-    require_same(read_plan(path), shards.plan, shards.folder)
-    missing = shards.missing()
-    wait_for_all()  # No process writes before all have checked.
-    return missing
+    shards = Shards(folder, name, read_plan(plan_path(folder, name)))
+    return [plan_path(folder, name), *map(shards.path, range(shards.plan.num_shards))]
 
 
 @dataclass(frozen=True)
@@ -231,19 +170,6 @@ class _Explaining:
         return Explained(index, attribution.cpu(), target.cpu().long())
 
 
-def _write(shards: _Shards, missing: list[int], explaining: _Explaining) -> Iterator[ShardWritten]:
-    """Write this process's part of the missing shards; the count includes those of all processes."""
-    encode, total, num_there = FORMATS[shards.plan.file_format].encode, shards.plan.num_shards, 0
-    for number in missing[process_number() :: num_processes()]:
-        rows = explaining.rows(shards.index(number))
-        write_atomically(shards.path(number), encode(rows, columns_of(explaining.dataset)))
-        num_there = total - len(shards.missing())
-        yield ShardWritten(shards.name, num_there, total)
-    wait_for_all()
-    if missing and num_there < total:
-        yield ShardWritten(shards.name, total, total)
-
-
 def _all_settings(method: str, settings: dict[str, Any], task: Task) -> dict[str, Any]:
     """The settings for the plan, with the defaults of those that were not given; for other tasks than classes, its name
     and score."""
@@ -265,15 +191,3 @@ def _checked_target(target: str | int, task: Task) -> str | int:
     if not is_class and target not in ("predicted", "label"):
         raise RecipeError(f"target is {target!r}; expected 'predicted', 'label' or the number of a class")
     return target
-
-
-def _checked_size(rows_per_shard: int | None, dataset: Dataset) -> int:
-    if rows_per_shard is None:
-        return rows_that_make_a_shard(dataset)
-    if rows_per_shard < 1:
-        raise RecipeError(f"rows_per_shard is {rows_per_shard}; expected at least 1")
-    return rows_per_shard
-
-
-def _plan_path(folder: Path, name: str) -> Path:
-    return folder / f"{name}-plan.json"

@@ -37,7 +37,6 @@ class Explained:
 class Format(NamedTuple):
     """How a shard is written and read."""
 
-    suffix: str
     encode: Callable[[Explained, Columns | None], bytes]
     decode: Callable[[bytes], Explained]
     check: Callable[[Columns | None], None]
@@ -106,6 +105,6 @@ def _anything(columns: Columns | None) -> None:
 
 
 FORMATS = {
-    "safetensors": Format(".safetensors", _as_safetensors, _from_safetensors, _anything),
-    "parquet": Format(".parquet", _as_parquet, _from_parquet, _require_table),
+    "safetensors": Format(_as_safetensors, _from_safetensors, _anything),
+    "parquet": Format(_as_parquet, _from_parquet, _require_table),
 }
