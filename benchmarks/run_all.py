@@ -31,6 +31,7 @@ CORRECTING = (
     "queries",
     "telling_columns",
     "students",
+    "unlearning",
     "audit",
     "tables",
 )

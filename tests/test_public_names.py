@@ -84,6 +84,7 @@ def calls(folder):
         ),
         "fit": lambda: list(corrigible.fit(model, lambda epoch: iter([batch]), optimizer=optimizer, epochs=1)),
         "influence": lambda: corrigible.influence(model, (x, y), (x[:1], y[:1])).most_helpful(0),
+        "judge_unlearning": lambda: corrigible.judge_unlearning([model] * 2, [model] * 2, {"rows": (x, y)}),
         "limit_influence": lambda: corrigible.limit_influence(model, (x, y), inputs=feedback.region, removal="mean"),
         "predicted_over_observed": lambda: corrigible.predicted_over_observed([1, 2], [1, 2], ["a", "b"]),
         "price_changes": lambda: corrigible.price_changes([1, 2], [2, 1], ["a", "b"]),
@@ -94,6 +95,7 @@ def calls(folder):
         "text_data": lambda: corrigible.text_data(["a b", "a c"], ["p", "q"]),
         "transported_prices": lambda: corrigible.transported_prices([1, 2, 3, 4], ["a", "a", "b", "b"]),
         "train": lambda: corrigible.train(model, (x, y), epochs=1),
+        "unlearn": lambda: corrigible.unlearn(model, (x, y), [0]),
         "verify": lambda: corrigible.verify(folder / "sealed"),
     }
 

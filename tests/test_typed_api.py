@@ -114,6 +114,8 @@ student = corrigible.distil(model, rows, model="mlp", epochs=1)
 concerns: int = corrigible.audit(lambda rows: rows["a"], x, y, forbidden=["a"]).num_concerns
 taught_by: list[int] = [found.row for found in corrigible.influence(model, rows, (x, y)).most_helpful(0, n=3)]
 limited = corrigible.limit_influence(model, rows, inputs=["a"])
+forgetful: Network = corrigible.unlearn(model, rows, [3, 8], method="hybrid", epochs=1)
+nearness: float = corrigible.judge_unlearning([forgetful] * 2, [model] * 2, {"test": (x, y)})["test"].klom
 scaled = corrigible.temperature_scaled(corrected, rows, feedback, validation=(x, y))
 sets: Tensor = corrigible.conformal_sets(scaled, rows, feedback, validation=(x, y), alpha=0.1).sets(x)
 fair = corrigible.enforce(model, rows, "demographic_parity", gap=0.1)

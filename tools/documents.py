@@ -18,6 +18,7 @@ import bayes_tables
 import correction_tables
 import explanation_tables
 import fair_tables
+import forgetting_tables
 import table_figures
 
 from corrigible.explanations.trust import axiom_markdown
@@ -41,6 +42,7 @@ PLURALS = {
     "relevance penalty": "relevance penalties",
     "model penalty": "model penalties",
     "change of a model": "changes of a model",
+    "method of unlearning": "methods of unlearning",
     "suspects": "suspects",
     "query strategy": "query strategies",
 }
@@ -276,7 +278,7 @@ RESULTS_OF = {
     "fair_cost": "fair",
     "adversarial_robustness": "reproduce_adversarial_robustness",
 }
-TABLES |= {"audit": audit_tables.audit, "bayes": bayes_tables.bayes}
+TABLES |= {"audit": audit_tables.audit, "bayes": bayes_tables.bayes, "unlearning": forgetting_tables.unlearning}
 TABLES |= {"explain_proofs": explanation_tables.explain_proofs}
 """A second table from the same file of results."""
 

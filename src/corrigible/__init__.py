@@ -38,6 +38,8 @@ if TYPE_CHECKING:
     from corrigible.protocols.retraining.find_another_explanation import (
         find_another_explanation as find_another_explanation,
     )
+    from corrigible.protocols.unlearning.judging import judge_unlearning as judge_unlearning
+    from corrigible.protocols.unlearning.unlearning import unlearn as unlearn
     from corrigible.regions.suspects import suspects as suspects
     from corrigible.reviewing import review as review
     from corrigible.sealing import seal as seal
@@ -74,6 +76,7 @@ _HOME = {
     "find_another_explanation": "protocols.retraining.find_another_explanation",
     "fit": "training",
     "influence": "protocols.influence.influence",
+    "judge_unlearning": "protocols.unlearning.judging",
     "limit_influence": "protocols.limiting.limit_influence",
     "predicted_over_observed": "prices.price_level",
     "price_changes": "prices.price_changes",
@@ -84,6 +87,7 @@ _HOME = {
     "text_data": "data.text",
     "train": "protocols.fresh_training",
     "transported_prices": "prices.transport",
+    "unlearn": "protocols.unlearning.unlearning",
     "verify": "sealing",
 }
 

@@ -8,7 +8,7 @@ import click
 from corrigible import __version__, demos, workflow
 from corrigible.cli_feedback import feedback
 from corrigible.cli_looking import audit, propose, queue, suspect
-from corrigible.cli_options import EPOCHS, JSON, STUDY, Commands, Place, Weight, computing, deciding
+from corrigible.cli_options import AUTHOR, EPOCHS, JSON, STUDY, Commands, Numbers, Place, Weight, computing, deciding
 from corrigible.terminal import is_failure, show
 
 
@@ -151,6 +151,29 @@ def compare(study: Path, as_json: bool, **chosen: Any) -> None:
     Example: corrigible compare credit --only transplant --only right_reasons
     """
     show(lambda: workflow.compare(study, **chosen), as_json)
+
+
+@main.command()
+@STUDY
+@click.option(
+    "--rows", "given", type=Numbers(), multiple=True, help="Training rows from 0, as 3 or 3-17; several times."
+)
+@click.option("--label", help="In place of --rows: all rows of this class, by name or number.")
+@click.option("--why", required=True, help="The reason, which is recorded.")
+@click.option("--method", default="hybrid", show_default=True, help="A method of unlearning.")
+@AUTHOR
+@computing
+def forget(study: Path, given: tuple[Any, ...], as_json: bool, **chosen: Any) -> None:
+    """Let the trained model forget training rows, from which no later run learns.
+
+    It makes runs/…-forget with the weights, which take the place of the trained ones, and records positions and hashes
+    of the rows, the reason, and what it did to forgotten and kept rows. The rows stay in STUDY/data until you take
+    them out.
+
+    Example: corrigible forget credit --rows 17 --rows 40-45 --why "request 2026-113"
+    """
+    rows = [row for one in given for row in (one if isinstance(one, range) else (one,))]
+    show(lambda: workflow.forget(study, rows=rows, **chosen), as_json)
 
 
 @main.command()

@@ -23,6 +23,8 @@ def record_hash(folder: Path) -> str:
 
 KEEP, DISCARD = "keep", "discard"
 """Verbs whose runs say of a correction, their parent, whether it is to be used."""
+FORGET = "forget"
+"""The verb whose runs hold a model that takes the trained one's place."""
 
 
 def decisions(records: Iterable[Mapping[str, Any]]) -> dict[str, Mapping[str, Any]]:

@@ -101,8 +101,8 @@ def seal(
         anyway: also seal a model whose verdict is "failed".
 
     Raises:
-        SealError: the folder is not empty, the correction failed, a gap was closed by predicting hardly anything, or
-            the evidence is no measurements.
+        SealError: the folder is not empty, the correction failed, a gap was closed by predicting hardly anything,
+            forgetting rows cost too much on others, or the evidence is no measurements.
         StudyError: the folder cannot be written.
         ValueError: a path that is not plain, or is taken.
     """
@@ -110,8 +110,9 @@ def seal(
     verdict = getattr(model, "verdict", None)
     if getattr(verdict, "outcome", "") == "failed" and not anyway:
         raise SealError(f"{verdict.sentence} Correct it differently, or seal it with anyway=True")  # type: ignore[union-attr]
-    if (ruin := getattr(getattr(model, "enforced", None), "ruin", "")) and not anyway:
-        raise SealError(f"cannot seal it: {ruin}; or seal it with anyway=True")
+    for record in ("enforced", "unlearned"):
+        if (ruin := getattr(getattr(model, record, None), "ruin", "")) and not anyway:
+            raise SealError(f"cannot seal it: {ruin}; or seal it with anyway=True")
     folder = Path(folder)
     with writing_in(folder):
         is_taken = os.path.lexists(folder) and (folder.is_symlink() or not folder.is_dir() or any(folder.iterdir()))

@@ -35,7 +35,7 @@ from corrigible.files import (
 )
 from corrigible.folders import draft_folder, sync, write_atomically, writing_in
 from corrigible.recipe_keys import content_of
-from corrigible.run_records import discarded, record_as_bytes, record_hash
+from corrigible.run_records import FORGET, discarded, record_as_bytes, record_hash
 from corrigible.trusted_code import own, require_trusted
 
 if TYPE_CHECKING:
@@ -138,17 +138,18 @@ class Study:
         return [read_run(path) for path in self.run_folders()]
 
     def latest(self, *verbs: str) -> Run:
-        """The newest run of one of these verbs, except corrections that were discarded.
+        """The newest run of one of these verbs, except discarded corrections; forgetting counts as training.
 
         Raises:
             StudyError: there is none.
         """
         runs = self.runs()
         left_out = discarded(run.record for run in runs)
-        found = [run for run in runs if run.verb in verbs and run.name not in left_out]
+        wanted = (*verbs, FORGET) if "train" in verbs else verbs
+        found = [run for run in runs if run.verb in wanted and run.name not in left_out]
         if not found:
-            wanted = " or ".join(verbs)
-            raise StudyError(f"no {wanted} run in {self.folder}; run `corrigible {verbs[0]} {self.folder}` first")
+            said = " or ".join(verbs)
+            raise StudyError(f"no {said} run in {self.folder}; run `corrigible {verbs[0]} {self.folder}` first")
         return found[-1]
 
     def run_named(self, name: str) -> Run:

@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from corrigible.workflow.deciding import keep as keep
     from corrigible.workflow.explaining import explain as explain
     from corrigible.workflow.explaining_all import explain_all as explain_all
+    from corrigible.workflow.forgetting import forget as forget
     from corrigible.workflow.importing import import_feedback as import_feedback
     from corrigible.workflow.listing import methods as methods
     from corrigible.workflow.measuring import evaluate as evaluate
@@ -43,6 +44,7 @@ _HOME = {
     "keep": "deciding",
     "discard": "deciding",
     "compare": "comparing",
+    "forget": "forgetting",
     "audit": "auditing",
     "suspect": "suspecting",
     "propose": "proposing",

@@ -26,6 +26,7 @@ from corrigible.protocols.training_facts import Known, provided
 from corrigible.recipe import Recipe, build_model, load_data
 from corrigible.study import Study
 from corrigible.types import Feedback
+from corrigible.workflow.forgotten import training
 from corrigible.workflow.making import returning, trained, watch, written
 from corrigible.workflow.records import Finished, Record, Started
 
@@ -127,7 +128,7 @@ def made(
 ) -> Iterator[Record]:
     """Make a baseline, trained for as many epochs in all as the corrected model."""
     recipe, seed, kind = study.recipe, origin["seed"], KINDS[baseline.name]
-    data = load_data(recipe, study.folder, baseline.split)
+    data = _rows(study, baseline.split)
     label = baseline.label or spoken(baseline.name)
     facts: dict[str, Any] = {"label": label, "baseline": baseline.name, **origin}
     model, schedule = copy.deepcopy(uncorrected), recipe.correct
@@ -144,9 +145,14 @@ def made(
     yield Finished("baseline", str(draft.published))
 
 
+def _rows(study: Study, split: str) -> Dataset:
+    """The rows of the split; of those to train on none that was forgotten."""
+    return training(study).rows if split == "train" else load_data(study.recipe, study.folder, split)
+
+
 def _masked(study: Study, model: nn.Module, data: Dataset, feedback: list[Feedback]) -> MaskedInputs:
     """The model without the inputs that are marked on any training row."""
-    marks = marks_of(feedback, load_data(study.recipe, study.folder, "train"))
+    marks = marks_of(feedback, training(study).rows)
     masked = MaskedInputs(model, list(shape_of(data)))
     masked.hide(marked_anywhere(marks.irrelevant))
     return masked

@@ -49,6 +49,7 @@ from corrigible.study import Run, Study, open_study
 from corrigible.types import Feedback, Task
 from corrigible.workflow.backgrounds import with_background
 from corrigible.workflow.compared_gaps import frontier_of
+from corrigible.workflow.forgotten import training
 from corrigible.workflow.making import load_model, logged, training_feedback, validation_rows
 from corrigible.workflow.measuring import feedback_about, gathered
 from corrigible.workflow.next_steps import next_steps
@@ -154,8 +155,9 @@ def _ahead(setting: _Setting, chosen: Mapping[str, Mapping[str, Any]], *, is_def
 def _setting(study: Study, seed: int | None, device: str) -> _Setting:
     recipe, trained = study.recipe, study.latest("train")
     seed = recipe.seed if seed is None else seed
-    data, test = (load_data(recipe, study.folder, split) for split in ("train", recipe.evaluate.split))
+    known, test = training(study), load_data(recipe, study.folder, recipe.evaluate.split)
     feedback, revision = training_feedback(study)
+    data, feedback = known.rows, known.about_kept(feedback)
     test_feedback, _ = feedback_about(study, recipe.evaluate.split)
     record = {"parent": trained.name, "seed": seed, "feedback_revision": revision, "facts": trained.record["facts"]}
     marks = marks_of(feedback, data)

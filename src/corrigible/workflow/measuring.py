@@ -33,6 +33,7 @@ from corrigible.workflow.explained_features import explained_features, keep_feat
 from corrigible.workflow.explained_rows import explained_by, explained_rows, keep
 from corrigible.workflow.explained_words import WORDS_FILE
 from corrigible.workflow.explaining import attribution_of, explained_target, in_parts, of_words, shares_of
+from corrigible.workflow.forgotten import training
 from corrigible.workflow.in_words import verdict_in_words
 from corrigible.workflow.making import load_model
 from corrigible.workflow.next_steps import next_steps
@@ -94,7 +95,7 @@ def _of_correction(
     if not any(run.verb == "correct" for run in compared):
         return None, []
     about = (study, compared, data)
-    train = load_data(study.recipe, study.folder, "train")
+    train = training(study).rows
     return verdict_on_split(*about, feedback, train=train, **how), shifts_on_split(*about, train=train, **how)
 
 

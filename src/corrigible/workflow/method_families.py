@@ -51,6 +51,8 @@ from corrigible.protocols.retraining.label_randomisation import label_randomisat
 from corrigible.protocols.retraining.remove_and_retrain import remove_and_retrain
 from corrigible.protocols.robustness.attack_curve import accuracy_under_attack
 from corrigible.protocols.robustness.distillation import distilling
+from corrigible.protocols.unlearning.judging import judge_unlearning
+from corrigible.protocols.unlearning.unlearning import UNLEARNING, unlearn
 from corrigible.regions.clusters import cluster_explanations
 from corrigible.regions.proposals import proposals
 from corrigible.regions.queries import QUERIES
@@ -68,8 +70,7 @@ PROTOCOLS = (
     *(train, distil, correct, compare, find_another_explanation),
     *(group_dro, adversarial_debiasing, adversarial_labels, just_train_twice, last_layer_retraining),
     *(remove_and_retrain, label_randomisation, accuracy_under_attack, distilling, limit_influence),
-    *(temperature_scaled, conformal_sets),
-    influence,
+    *(temperature_scaled, conformal_sets, unlearn, judge_unlearning, influence),
 )
 """What trains several times, or gives a model of its own."""
 OF_UNITS = (unit_importance, active_units, active_unit_overlap)
@@ -100,6 +101,7 @@ FAMILIES: Mapping[str, Mapping[str, Callable[..., Any]]] = {
     "model": MODELS,
     "change of a model": {f.__name__: f for f in (with_gates, without_gates)},
     "protocol": {f.__name__: f for f in PROTOCOLS},
+    "method of unlearning": UNLEARNING,
 }
 
 

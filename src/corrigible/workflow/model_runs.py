@@ -22,11 +22,12 @@ from corrigible.protocols.corrections.verdict import Verdict
 from corrigible.protocols.corrections.weight import MOST_TRIALS
 from corrigible.protocols.schedule import accuracy_on, require_fit
 from corrigible.protocols.training_facts import changes_of
-from corrigible.recipe import Recipe, build_model, load_data
+from corrigible.recipe import Recipe, build_model
 from corrigible.study import Study, open_study
 from corrigible.training import Epoch
 from corrigible.types import Feedback
 from corrigible.workflow import baselines
+from corrigible.workflow.forgotten import training
 from corrigible.workflow.in_words import verdict_in_words
 from corrigible.workflow.making import (
     load_model,
@@ -53,7 +54,7 @@ def train(folder: Path, *, seed: int | None = None, device: str = "cpu", epochs:
     """
     study = tried(open_study(folder), "train", epochs=epochs)
     seed = study.recipe.seed if seed is None else seed
-    data = load_data(study.recipe, study.folder, "train")
+    data = training(study).rows
     facts = {**model_facts(data, facts_wanted(study.recipe.model)), **reading_facts(study)}
     model = build_model(study.recipe, facts, seed).to(device_named(device))
     require_fit(model, data)
@@ -121,9 +122,10 @@ def _to_correct_with(study: Study) -> tuple[Dataset, list[Feedback], int]:
         FeedbackError: feedback that the recipe's methods have no use for.
     """
     recipe = study.recipe
-    data = load_data(recipe, study.folder, "train")
+    data, _ = known = training(study)
     baselines.require_made(study, data)
     feedback, revision = training_feedback(study)
+    feedback = known.about_kept(feedback)
     marks = usable_marks(feedback, data)
     terms, changes = terms_of(recipe.penalties or {}, may_be_auto=True), changes_of(recipe.augment or {})
     require_marked(marks, feedback, data, [*(term.method for term in terms), *changes])

@@ -7,6 +7,7 @@ from pathlib import Path
 
 from corrigible.errors import CorrigibleError
 from corrigible.recipe_keys import content_of
+from corrigible.run_records import FORGET
 from corrigible.study import open_study
 
 REGIONS = {"image": "--box TOP LEFT HEIGHT WIDTH", "table": "--feature NAME", "text": '--phrase "WORDS"'}
@@ -73,7 +74,7 @@ def _onwards(state: _State) -> list[str]:
         return [f"corrigible train {where}"]
     if not state.num_standing:
         return [f"corrigible suspect {where}  # where to look", state.marked]
-    if not state.has_since("correct", "train"):
+    if not (state.has_since("correct", "train") and state.has_since("correct", FORGET)):
         return [f"corrigible correct {where}  # train again on what was said"]
     if not state.has_since("evaluate", "correct"):
         return [f"corrigible evaluate {where}  # measure before and after"]
@@ -109,6 +110,7 @@ def _after_comparing(state: _State) -> list[str]:
 _AFTER: Mapping[str, Callable[[_State], list[str]]] = {
     "keep": _after_keeping,
     "train": _after_training,
+    FORGET: _after_training,
     "suspect": lambda state: [state.marked],
     "feedback": _after_feedback,
     "correct": lambda state: [f"corrigible evaluate {state.where}  # measure before and after"],

@@ -102,8 +102,9 @@ def _require_sound(run: Run, verdict: Mapping[str, Any] | None, anyway: bool) ->
             f"cannot seal {run.name}; on {verdict['where']} rows: {verdict['sentence']} Correct again, with other "
             "feedback or another method (`corrigible compare` tries several), and evaluate; or seal it with --anyway"
         )
-    if (ruin := run.record.get("enforced", {}).get("ruin", "")) and not anyway:
-        raise SealError(f"cannot seal {run.name}: {ruin}; or seal it with --anyway")
+    for record in ("enforced", "forgotten"):
+        if (ruin := run.record.get(record, {}).get("ruin", "")) and not anyway:
+            raise SealError(f"cannot seal {run.name}: {ruin}; or seal it with --anyway")
 
 
 def verify(folder: Path, *, root: str | None = None) -> Iterator[Verified]:

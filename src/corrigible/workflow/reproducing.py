@@ -3,6 +3,7 @@
 import shlex
 from collections.abc import Iterator, Sequence
 
+from corrigible.run_records import FORGET
 from corrigible.study import Run, Study
 from corrigible.trusted_code import code_named
 from corrigible.types import Feedback
@@ -26,7 +27,7 @@ def commands(study: Study, usual_seed: int, runs: Sequence[Run]) -> Iterator[str
     evaluation = runs[-1]
     yield from _copied(study, where, evaluation)
     said: list[Feedback] = []
-    for run in runs:
+    for run in (*_before(study, runs[0]), *runs):
         if run.verb in ("correct", "evaluate"):
             seen = all_feedback(study, run)
             if seen != said:
@@ -38,6 +39,15 @@ def commands(study: Study, usual_seed: int, runs: Sequence[Run]) -> Iterator[str
         if run.verb != "baseline":  # `correct` makes them too.
             yield _command(run, usual_seed)
     yield f"corrigible report {AGAIN}"
+
+
+def _before(study: Study, run: Run) -> list[Run]:
+    """The runs from which a model was made that has forgotten rows, the first one first."""
+    found: list[Run] = []
+    while run.verb == FORGET:
+        run = study.run_named(str(run.record["parent"]))
+        found.insert(0, run)
+    return found
 
 
 def _copied(study: Study, where: str, evaluation: Run) -> Iterator[str]:

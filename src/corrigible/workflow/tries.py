@@ -9,6 +9,7 @@ from corrigible.augment import AUGMENTS
 from corrigible.errors import RecipeError, unknown
 from corrigible.protocols.written import written_augment, written_penalties
 from corrigible.recipe import Recipe
+from corrigible.run_records import FORGET
 from corrigible.study import Run, Study
 
 NONE = "none"
@@ -49,7 +50,9 @@ def tried(
 
 
 def as_trained(study: Study, run: Run) -> Study:
-    """The study, whose recipe says for how many epochs the run was trained."""
+    """The study, whose recipe says for how many epochs the run was trained, or the one that then forgot rows."""
+    while run.verb == FORGET:
+        run = study.run_named(str(run.record["parent"]))
     epochs = run.record.get("options", {}).get("epochs")
     if epochs is None:
         return study

@@ -1,0 +1,143 @@
+"""Which training rows a study has forgotten, so that no later run learns from them."""
+
+import logging
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from typing import Any, NamedTuple
+
+import torch
+from jaxtyping import Int
+from torch import Tensor
+
+from corrigible.data.dataset import Labelled, TensorData, rows_of
+from corrigible.data.naming import rows_named
+from corrigible.data.protocol import Dataset, class_names_of, columns_of, extra_of, tokens_of, weights_of
+from corrigible.data.tokens import Tokens
+from corrigible.errors import DataError
+from corrigible.feedback.masks import fingerprint
+from corrigible.printable import plural
+from corrigible.recipe import load_data
+from corrigible.run_records import FORGET
+from corrigible.study import Study
+from corrigible.types import Columns, Feedback
+
+log = logging.getLogger(__name__)
+
+
+class Training(NamedTuple):
+    """The training rows that runs learn from, and which of them are others in the place of forgotten rows."""
+
+    rows: Dataset
+    forgotten: Int[Tensor, " forgotten"]
+
+    def about_kept(self, feedback: list[Feedback]) -> list[Feedback]:
+        """The feedback about training rows or all rows, without that on forgotten rows."""
+        gone = set(self.forgotten.tolist())
+        left = [said for said in feedback if said.scope != "row" or said.row not in gone]
+        if len(left) < len(feedback):
+            log.info(f"feedback on forgotten rows is left out: {plural(len(feedback) - len(left), 'remark')}")
+        return left
+
+
+def training(study: Study) -> Training:
+    """The training rows; the place of each row that was forgotten is taken by a row that is kept.
+
+    So rows keep the numbers by which people name them. Which row stands where is drawn, always alike.
+
+    Raises:
+        DataError: as `load_data`, or every row was forgotten.
+    """
+    data = load_data(study.recipe, study.folder, "train")
+    index = forgotten_in(study, data)
+    return Training(data if len(index) == 0 else with_others_in_place(data, index), index)
+
+
+def forgotten_in(study: Study, data: Dataset) -> Int[Tensor, " forgotten"]:
+    """The positions of the forgotten rows among these; a log record says of how many there is none any more."""
+    kept = [run.record["forgotten"] for run in study.runs() if run.verb == FORGET]
+    prints = {row: said for record in kept for row, said in zip(record["rows"], record["fingerprints"], strict=True)}
+    if not prints:
+        return torch.empty(0, dtype=torch.long)
+    if all(row < len(data) and _fingerprint(data, row) == said for row, said in prints.items()):
+        return torch.tensor(sorted(prints))
+    wanted, found = set(prints.values()), list[int]()
+    seen = set()
+    for row in range(len(data)):
+        if (said := _fingerprint(data, row)) in wanted:
+            found.append(row)
+            seen.add(said)
+    if missing := len(wanted - seen):
+        log.warning(
+            f"{plural(missing, 'forgotten row')} of {len(wanted)} cannot be found among the training rows: if "
+            "they were changed, or are read in another way, they are learned from again; take them out of the data"
+        )
+    return torch.tensor(found, dtype=torch.long)
+
+
+def with_others_in_place(data: Dataset, index: Int[Tensor, " forgotten"]) -> Dataset:
+    """The data set with kept rows, drawn at random, in the place of these rows.
+
+    Raises:
+        DataError: no row is kept.
+    """
+    is_kept = torch.ones(len(data), dtype=torch.bool).index_fill(0, index, False)
+    kept = is_kept.nonzero()[:, 0]
+    if len(kept) == 0:
+        raise DataError(f"every training row was forgotten ({rows_named(index.tolist(), (), most=3)}); add other rows")
+    drawn = torch.randint(len(kept), (len(index),), generator=torch.Generator().manual_seed(0))
+    places = torch.arange(len(data)).index_copy(0, index, kept[drawn])
+    if isinstance(data, TensorData):
+        found = rows_of(data, places)
+        return replace(found, class_names=data.class_names, group_names=data.group_names)
+    assert isinstance(data, Labelled)  # Which `load_data` gives.
+    moved = {name: values[places.to(values.device)] for name, values in data.moved.items()}
+    return replace(data, rows=_Rearranged(data.rows, places), y=data.y[places], moved=moved)
+
+
+@dataclass(frozen=True)
+class _Rearranged:
+    """A data set whose rows are taken from these places of another one."""
+
+    rows: Dataset
+    places: Int[Tensor, " row"]
+
+    def __len__(self) -> int:
+        return len(self.places)
+
+    def __getitem__(self, row: int) -> tuple[Any, ...]:
+        return self.rows[int(self.places[row])]
+
+    @property
+    def columns(self) -> Columns | None:
+        return columns_of(self.rows)
+
+    @property
+    def tokens(self) -> Tokens | None:
+        found = tokens_of(self.rows)
+        return None if found is None else found.of(self.places)
+
+    @property
+    def weight(self) -> Tensor | None:
+        found = weights_of(self.rows)
+        return None if found is None else found[self.places.to(found.device)]
+
+    @property
+    def extra(self) -> Mapping[str, Tensor]:
+        return {name: values[self.places.to(values.device)] for name, values in extra_of(self.rows).items()}
+
+    @property
+    def class_names(self) -> tuple[str, ...]:
+        return class_names_of(self.rows)
+
+    @property
+    def files(self) -> tuple[str, ...]:
+        """Those of the places, by which people name rows; not of what stands there."""
+        return tuple(getattr(self.rows, "files", ()))
+
+    @property
+    def group_names(self) -> tuple[str, ...]:
+        return tuple(getattr(self.rows, "group_names", ()))
+
+
+def _fingerprint(data: Dataset, row: int) -> str:
+    return fingerprint(rows_of(data, torch.tensor([row])).x[0])

@@ -1,0 +1,93 @@
+"""A study forgets training rows: the model takes the trained one's place, and no later run learns from them."""
+
+import json
+import logging
+
+import pytest
+import torch
+
+from corrigible.data.dataset import all_rows
+from corrigible.feedback.masks import fingerprint
+from corrigible.recipe import load_data
+from corrigible.study import open_study
+from corrigible.types import Feedback
+from corrigible.workflow.forgetting import ranges
+from corrigible.workflow.forgotten import training
+from corrigible.workflow.measuring import models_to_compare
+from corrigible.workflow.reproducing import commands
+from studies import corrigible, refused
+
+
+def raw_rows(folder):
+    study = open_study(folder)
+    return all_rows(load_data(study.recipe, study.folder, "train"))
+
+
+def test_forgotten_rows_are_recorded_and_no_later_run_learns_from_them(finished):
+    rows = raw_rows(finished)
+    found = corrigible("forget", finished, "--rows", "2-4", "--rows", 7, "--why", "request 12", "--author", "Ada")
+    assert found.code == 0, found.stdout
+    assert "4 rows forgotten by hybrid" in found.stdout
+    study = open_study(finished)
+    run = study.latest("train")
+    assert (run.verb, run.record["parent"]) == ("forget", "0001-train")
+    assert (run.record["options"]["why"], run.record["options"]["author"]) == ("request 12", "Ada")
+    assert run.record["forgotten"]["rows"] == [2, 3, 4, 7]
+    assert run.record["forgotten"]["fingerprints"] == [fingerprint(rows.x[row]) for row in (2, 3, 4, 7)]
+    known = training(study)
+    gone = {fingerprint(rows.x[row]) for row in (2, 3, 4, 7)}
+    assert gone.isdisjoint(fingerprint(x) for x in all_rows(known.rows).x)
+    left = [row for row in range(len(rows)) if row not in (2, 3, 4, 7)]
+    assert torch.equal(all_rows(known.rows).x[left], rows.x[left])
+    assert [one.name for one in models_to_compare(study)] == [run.name]
+    assert corrigible("correct", finished, "--only", "none").code == 0
+    assert study.latest("correct").record["parent"] == run.name
+    assert corrigible("verify", finished).code == 0
+    said = list(commands(study, study.recipe.seed, [*models_to_compare(study), study.latest("evaluate")]))
+    assert [line for line in said if " forget " in line] == [
+        "corrigible forget again --rows 2-4 --rows 7 --method hybrid --why 'request 12' --author Ada"
+    ]
+    assert any(line.startswith("corrigible train again") for line in said)
+
+
+def test_rows_are_forgotten_once_and_more_may_follow(finished):
+    assert corrigible("forget", finished, "--rows", 1, "--why", "a").code == 0
+    assert "row 1 of train was forgotten already" in refused("forget", finished, "--rows", 1, "--why", "b")
+    assert corrigible("forget", finished, "--label", 0, "--why", "c", "--method", "fine_tuned").code == 0
+    study = open_study(finished)
+    assert set(training(study).forgotten.tolist()) == {1, *(raw_rows(finished).y == 0).nonzero()[:, 0].tolist()}
+    assert not (all_rows(training(study).rows).y == 0).any()
+
+
+def test_what_cannot_be_forgotten_is_refused(finished):
+    assert "no reason" in refused("forget", finished, "--rows", 1, "--why", " ")
+    assert "either forget" in refused("forget", finished, "--why", "a")
+    assert "there is no row 9999" in refused("forget", finished, "--rows", 9999, "--why", "a")
+    assert "unknown method of unlearning" in refused("forget", finished, "--rows", 1, "--why", "a", "--method", "magic")
+
+
+def test_feedback_on_forgotten_rows_is_left_out(finished):
+    corrigible("forget", finished, "--rows", 3, "--why", "a")
+    known = training(open_study(finished))
+    kept, gone, rule = (Feedback(torch.ones(2, 2).bool(), row=row) for row in (2, 3, 4))
+    assert known.about_kept([kept, gone, rule]) == [kept, rule]
+
+
+def test_rows_that_moved_are_found_and_others_are_said_to_be_missing(finished, caplog):
+    corrigible("forget", finished, "--rows", "3-4", "--why", "a")
+    study, rows = open_study(finished), raw_rows(finished)
+    record = study.latest("train").folder / "run.json"
+    kept = json.loads(record.read_text())["forgotten"]
+    from corrigible.workflow import forgotten
+
+    moved = type(rows)(torch.cat([rows.x[4:], rows.x[:3]]), torch.cat([rows.y[4:], rows.y[:3]]))
+    with caplog.at_level(logging.WARNING):
+        found = forgotten.forgotten_in(study, moved)
+    assert found.tolist() == [0]
+    assert fingerprint(moved.x[0]) == kept["fingerprints"][1]
+    assert "1 forgotten row of 2 cannot be found" in caplog.text
+
+
+@pytest.mark.parametrize(("rows", "said"), [([3, 1, 2, 9], ["1-3", "9"]), ([], []), ([5, 5], ["5"])])
+def test_numbers_in_a_row_are_a_range(rows, said):
+    assert ranges(rows) == said
