@@ -256,27 +256,19 @@ def test_distances_can_be_measured_elsewhere_and_constant_units_do_no_harm():
         neighbourhood_of(WHOLE, neighbours=0)
 
 
-def test_memorised_rows_are_those_that_neighbours_contradict():
-    """A row with a wrong label that the model learned by heart is forgotten last."""
-    x = torch.cat(
-        [torch.randn(40, 4, generator=torch.Generator().manual_seed(0)) + 4 * side for side in (0, 1)]
-    ).double()
-    y = torch.arange(2).repeat_interleave(40)
-    forgotten = TensorData(x[:4] + 0.01, torch.tensor([0, 0, 1, 0]))
-    kept = TensorData(x[4:], y[4:])
-    model = nn.Linear(4, 2).double()
-    optimizer = torch.optim.Adam(model.parameters(), lr=0.05)
-    for _ in range(100):
-        optimizer.zero_grad()
-        cross_entropy(model(torch.cat([kept.x, forgotten.x])), torch.cat([kept.y, forgotten.y])).backward()
-        optimizer.step()
-    given = Forgetting(model, kept, forgotten)
-    parts = parts_by_memorisation(given, 2)
-    assert sorted(torch.cat(parts).tolist()) == [0, 1, 2, 3]
-    scores = memorisation(given)
-    assert scores[parts[0]].max() <= scores[parts[1]].min()
-    with pytest.raises(RecipeError, match="parts is 5"):
-        parts_by_memorisation(given, 5)
+def test_rows_are_memorised_as_far_as_neighbours_find_their_labels_less_likely():
+    scores, near, model = memorisation(WHOLE), neighbourhood_of(WHOLE, neighbours=10).nearest, network()
+    with torch.no_grad():
+        for row in range(NUM_FORGOTTEN):
+            label = FORGOTTEN.y[row]
+            told = [cross_entropy(model(KEPT.x[j]), label) for j in near[row]]
+            expected = torch.stack(told).mean() - cross_entropy(model(FORGOTTEN.x[row]), label)
+            assert float(scores[row]) == pytest.approx(float(expected))
+    parts = parts_by_memorisation(WHOLE, 3)
+    assert torch.cat(parts).sort().values.tolist() == list(range(NUM_FORGOTTEN))
+    assert scores[parts[0]].max() < scores[parts[1]].min() < scores[parts[1]].max() < scores[parts[2]].min()
+    with pytest.raises(RecipeError, match="parts is 9"):
+        parts_by_memorisation(WHOLE, 9)
 
 
 def test_divergence_of_amounts_is_half_the_squared_distance():

@@ -10,7 +10,7 @@ from torch import nn
 
 import corrigible
 from corrigible.data.dataset import TensorData, as_dataset
-from corrigible.errors import DataError, RecipeError, SealError
+from corrigible.errors import DataError, RecipeError, SealError, UnsupportedModelError
 from corrigible.feedback.masks import fingerprint
 from corrigible.protocols.unlearning.forgotten_rows import forgotten_rows
 from corrigible.protocols.unlearning.unlearning import UNLEARNING, unlearn
@@ -45,7 +45,7 @@ def test_every_method_leaves_the_model_and_repeats_with_its_seed(method, fitted)
     first, again = (unlearn(model, rows(), [0, 3, 6], method=method, seed=4, **QUIET, **FAST[method]) for _ in range(2))
     assert all(torch.equal(value, before[name]) for name, value in model.state_dict().items())
     assert torch.equal(torch.get_rng_state(), state)
-    assert model.training and first.training
+    assert model.training and first.training  # As the model was given.
     assert all(torch.equal(value, again.state_dict()[name]) for name, value in first.state_dict().items())
     assert any(not torch.equal(value, before[name]) for name, value in first.state_dict().items())
     assert first.unlearned.method == method
@@ -137,6 +137,22 @@ def test_amounts_are_forgotten_too():
     said = unlearn(model, data, [0, 1, 2], epochs=1, **QUIET).unlearned
     assert said.quality_name != "accuracy"
     assert said.kept.loss_after < 2 * said.kept.loss_before
+
+
+def test_a_ranking_and_outputs_without_a_linear_layer_are_refused(fitted):
+    query = {"query": torch.arange(6) // 3}
+    ranked = TensorData(torch.randn(6, 4), torch.arange(6) % 3, task="ranking", extra=query)
+    with pytest.raises(UnsupportedModelError, match="rows of a query"):
+        unlearn(nn.Linear(4, 1), ranked, [0])
+    with pytest.raises(UnsupportedModelError, match="neighbours=0"):
+        unlearn(nn.Sequential(fitted, nn.Softplus()), rows(), [0])
+
+
+def test_parts_of_the_model_keep_their_modes(fitted):
+    model = copy.deepcopy(fitted).train()
+    model[1].eval()
+    found = unlearn(model, rows(), [0], epochs=1, **QUIET)
+    assert [part.training for part in found] == [part.training for part in model] == [True, False, True, True, True]
 
 
 def test_settings_and_methods_are_checked(fitted):

@@ -12,7 +12,7 @@ from jaxtyping import Float, Int
 from torch import Tensor, nn
 
 from corrigible.data.dataset import TensorData, strata_of
-from corrigible.errors import RecipeError
+from corrigible.errors import RecipeError, UnsupportedModelError
 from corrigible.explanations.concepts import pooled_activations
 from corrigible.models.predictive import all_outputs
 from corrigible.protocols.baselines.last_layer_retraining import last_layer_inputs
@@ -79,7 +79,13 @@ def latent(
     if layer is not None:
         found = pooled_activations(model, rows.x, layer=layer)
         return found.flatten(1).double(), all_outputs(model, rows.x, task=task)
-    last, entered = last_layer_inputs(model, rows, torch.arange(len(rows)))
+    try:
+        last, entered = last_layer_inputs(model, rows, torch.arange(len(rows)))
+    except UnsupportedModelError as error:
+        raise UnsupportedModelError(
+            "the model's output is not that of a linear layer, in whose inputs distances are measured; name another "
+            "layer=…, or ask no neighbours: neighbours=0, increment=1.0"
+        ) from error
     with torch.no_grad():
         outputs = task.outputs(last(entered.to(last.weight)).cpu())
     return entered.flatten(1).double(), outputs

@@ -12,7 +12,7 @@ from corrigible.arguments import whole_number
 from corrigible.data.dataset import all_rows, as_dataset, labelled, require_different, rows_of, task_of
 from corrigible.data.protocol import Dataset, columns_of
 from corrigible.data.trained_columns import remember_columns
-from corrigible.errors import RecipeError
+from corrigible.errors import RecipeError, UnsupportedModelError
 from corrigible.methods import method_of
 from corrigible.models.networks import copied, trainable_network
 from corrigible.progress import begun, shown
@@ -76,7 +76,7 @@ def unlearn(
     Raises:
         RecipeError: an unknown method or setting, a number out of range, or names of features.
         DataError: rows or a class that the data does not have, all rows, or kept rows of one class only.
-        UnsupportedModelError: a model that does not fit the data, or that lacks what the method needs.
+        UnsupportedModelError: a model that does not fit the data, or that lacks what the method needs; or a ranking.
         TrainingDivergedError: the loss became NaN or infinite, or the model far worse on the kept rows.
     """
     how: dict[str, Any] = {"method": method, "batch_size": batch_size, "parts": parts, "most_lost": most_lost}
@@ -102,6 +102,8 @@ def unlearning(
     if not 0 <= most_lost <= 1:
         raise RecipeError(f"most_lost is {most_lost!r}; expected a number from 0 to 1")
     given, dataset = trainable_network(model), labelled(as_dataset(data))
+    if "query" in task_of(dataset).extra:
+        raise UnsupportedModelError("rows of a query are compared with each other, so none has a loss to forget by")
     index = forgotten_rows(dataset, forget, label=label)
     forgetting = _forgetting(given, dataset, index, batch_size, whole_number("seed", seed))
     require_fit(given, forgetting.kept)
@@ -110,7 +112,6 @@ def unlearning(
     found = yield from _part_by_part(forgetting, chosen.filled, whole_number("parts", parts, 1))
     seconds = time.process_time() - started
     remember_columns(found, columns_of(dataset))
-    found.train(given.training)
     named = str(label) if label is not None else forget.removeprefix(CLASS) if isinstance(forget, str) else ""
     record = _record(forgetting, found, described(len(index), named), chosen.name, settings, seconds, most_lost)
     log.log(logging.WARNING if record.ruin else logging.INFO, record.line)
