@@ -90,7 +90,7 @@ def test_a_class_is_predicted_where_its_sums_reach_what_they_need(model, y):
     leaves, predicted = leaves_of(model), model.predict(X)
     met = np.array([leaves.met(row, np.arange(4)) for row in X])
     for label in model.classes_:
-        (wanted,) = wanted_of(leaves, None, label, None, None)
+        (wanted,) = wanted_of(leaves, label, None, None)
         reached = (met @ wanted.weight.T >= wanted.needed - 1e-12).all(axis=1)
         np.testing.assert_array_equal(reached, predicted == label)
 

@@ -12,6 +12,7 @@ from corrigible.explanations.counterfactuals.constraints import (
 )
 from corrigible.explanations.counterfactuals.relation import Relation
 from corrigible.explanations.counterfactuals.schema import FeatureFacts, Schema, schema_of
+from corrigible.explanations.counterfactuals.trees import tree_counterfactuals
 
 __all__ = [
     "Allowed",
@@ -27,4 +28,5 @@ __all__ = [
     "Schema",
     "allowed_by",
     "schema_of",
+    "tree_counterfactuals",
 ]

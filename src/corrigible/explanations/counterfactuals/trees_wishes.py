@@ -61,12 +61,12 @@ def check_wish(leaves: Leaves, target: Any, below: float | None, above: float | 
         raise RecipeError(f"no number is above {above:g} and below {below:g}; expected above < below")
 
 
-def wanted_of(leaves: Leaves, predicted: Any, target: Any, below: float | None, above: float | None) -> list[Wanted]:
-    """The answers that fulfil the wish for a row: one, or without a target each class but the predicted one."""
+def wanted_of(leaves: Leaves, target: Any, below: float | None, above: float | None) -> list[Wanted]:
+    """The answers that fulfil the wish: one, or without a target each class; of a row without the one it has."""
     if leaves.classes is None:
         return [_of_numbers(leaves, below, above)]
-    labels = leaves.classes.tolist() if target is None else [target]
-    return [_of_class(leaves, leaves.classes.tolist().index(label)) for label in labels if label != predicted]
+    labels = leaves.classes.tolist()
+    return [_of_class(leaves, labels.index(label)) for label in (labels if target is None else [target])]
 
 
 def _of_class(leaves: Leaves, place: int) -> Wanted:
