@@ -47,8 +47,8 @@ def tree_counterfactuals(
 ) -> TreeCounterfactuals:
     """The cheapest change of each row that gives a wanted answer, and whether that is proved.
 
-    The change is the cheapest of all that the constraints allow, where whole numbers and categories stay whole; or it is
-    proved that there is none, and said which constraints are in the way. Each result was given to the model in its
+    The change is the cheapest of all that the constraints allow, where whole numbers and categories stay whole; or it
+    is proved that there is none, and said which constraints are in the way. Each result was given to the model in its
     final form. Empty cells stay empty.
 
     Args:
