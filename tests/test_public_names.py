@@ -45,6 +45,7 @@ def calls(folder):
     margin = model(x).diff(dim=1)[:, 0]
     mostly_right = ((margin > 0) != (margin.abs() == margin.abs().median())).long()
     frame = pd.DataFrame({"a": [1.0, 2.0], "b": ["x", "y"]})
+    plain = corrigible.Columns(("a", "b", "c"), ("a", "b", "c"), (False, False, False))
     feedback = corrigible.Feedback(torch.tensor([True, False, False]), row=1)
     batch = corrigible.Batch(torch.arange(6), x, y)
     optimizer = torch.optim.SGD(model.parameters())
@@ -67,6 +68,7 @@ def calls(folder):
         "compare": lambda: corrigible.compare(model, (x, y), [feedback], test=(x, y), methods={}, epochs=1),
         "conformal_sets": lambda: corrigible.conformal_sets(model, (x, y), alpha=0.5),
         "correct": lambda: corrigible.correct(model, (x, y), [feedback], epochs=1),
+        "counterfactuals": lambda: corrigible.counterfactuals(model, x, schema=plain, rows=x),
         "discrimination_free_price": lambda: corrigible.discrimination_free_price(
             lambda r: r["a"], frame, attributes="b"
         ),
@@ -86,6 +88,7 @@ def calls(folder):
         "influence": lambda: corrigible.influence(model, (x, y), (x[:1], y[:1])).most_helpful(0),
         "judge_unlearning": lambda: corrigible.judge_unlearning([model] * 2, [model] * 2, {"rows": (x, y)}),
         "limit_influence": lambda: corrigible.limit_influence(model, (x, y), inputs=feedback.region, removal="mean"),
+        "nearest_unlike": lambda: corrigible.nearest_unlike(model, x, x, schema=plain),
         "predicted_over_observed": lambda: corrigible.predicted_over_observed([1, 2], [1, 2], ["a", "b"]),
         "price_changes": lambda: corrigible.price_changes([1, 2], [2, 1], ["a", "b"]),
         "review": lambda: find_spec("anywidget") and corrigible.review(model, (x, y)),

@@ -18,6 +18,8 @@ if TYPE_CHECKING:
     from corrigible.estimators.classifier import TabularClassifier as TabularClassifier
     from corrigible.estimators.regressor import TabularRegressor as TabularRegressor
     from corrigible.evaluation import evaluate as evaluate
+    from corrigible.explanations.counterfactuals.finding import counterfactuals as counterfactuals
+    from corrigible.explanations.counterfactuals.unlike import nearest_unlike as nearest_unlike
     from corrigible.explanations.explaining import explain as explain
     from corrigible.explanations.words import explain_texts as explain_texts
     from corrigible.feedback.store import FeedbackStore as FeedbackStore
@@ -65,6 +67,7 @@ _HOME = {
     "compare": "protocols.comparisons.comparing",
     "conformal_sets": "protocols.calibrating.conformal",
     "correct": "protocols.corrections.correction",
+    "counterfactuals": "explanations.counterfactuals.finding",
     "discrimination_free_price": "prices.discrimination_free",
     "distil": "protocols.distilling",
     "encode": "data.table",
@@ -78,6 +81,7 @@ _HOME = {
     "influence": "protocols.influence.influence",
     "judge_unlearning": "protocols.unlearning.judging",
     "limit_influence": "protocols.limiting.limit_influence",
+    "nearest_unlike": "explanations.counterfactuals.unlike",
     "predicted_over_observed": "prices.price_level",
     "price_changes": "prices.price_changes",
     "review": "reviewing",

@@ -88,7 +88,8 @@ def _no_gradient(function: Callable[..., Any]) -> UnsupportedModelError:
     name = getattr(function, "__qualname__", type(function).__name__)
     return UnsupportedModelError(
         f"{name} gives scores without a gradient; choose a method that only looks at scores: "
-        "kernel_shap, permutation_shapley, exact_shapley, lime, feature_ablation or occlusion"
+        "kernel_shap, permutation_shapley, exact_shapley, lime, feature_ablation or occlusion; "
+        "for counterfactuals nearest_unlike"
     )
 
 

@@ -10,14 +10,18 @@ from corrigible.explanations.counterfactuals.constraints import (
     Ordinal,
     Range,
 )
+from corrigible.explanations.counterfactuals.finding import counterfactuals
 from corrigible.explanations.counterfactuals.relation import Relation
+from corrigible.explanations.counterfactuals.result import Counterfactuals
 from corrigible.explanations.counterfactuals.schema import FeatureFacts, Schema, schema_of
 from corrigible.explanations.counterfactuals.trees import tree_counterfactuals
+from corrigible.explanations.counterfactuals.unlike import nearest_unlike
 
 __all__ = [
     "Allowed",
     "Causal",
     "Constraint",
+    "Counterfactuals",
     "FeatureFacts",
     "Immutable",
     "MaxChanges",
@@ -27,6 +31,8 @@ __all__ = [
     "Relation",
     "Schema",
     "allowed_by",
+    "counterfactuals",
+    "nearest_unlike",
     "schema_of",
     "tree_counterfactuals",
 ]

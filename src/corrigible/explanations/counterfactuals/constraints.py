@@ -21,7 +21,6 @@ from corrigible.explanations.counterfactuals.tables import (
     numbers_in,
     ranks_in,
 )
-from corrigible.figures import number
 from corrigible.printable import plural
 
 
@@ -127,8 +126,8 @@ class Range:
     def __str__(self) -> str:
         if self.low is None or self.high is None:
             bound = self.high if self.low is None else self.low
-            return f"{self.feature} must be at {'most' if self.low is None else 'least'} {number(float(bound or 0.0))}"
-        return f"{self.feature} must be from {number(float(self.low))} to {number(float(self.high))}"
+            return f"{self.feature} must be at {'most' if self.low is None else 'least'} {_plain(bound)}"
+        return f"{self.feature} must be from {_plain(self.low)} to {_plain(self.high)}"
 
 
 @dataclass(frozen=True)
@@ -182,3 +181,7 @@ Constraint = Immutable | Monotone | Ordinal | Range | MaxChanges | Relation | Ca
 
 def _listed(of: str | Sequence[str]) -> Sequence[str]:
     return (of,) if isinstance(of, str) else of
+
+
+def _plain(value: float | int | None) -> str:
+    return f"{value:,}".removesuffix(".0")

@@ -1,8 +1,9 @@
 """What the features of a table are: which are numbers, whole numbers or categories, and how far they usually differ."""
 
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Literal
+from typing import Any, Literal
 
 import numpy as np
 import pandas as pd
@@ -37,6 +38,8 @@ class FeatureFacts:
     high: float = float("inf")
     mad: float = 1.0
     """The median distance of the rows from their median; where that is 0 the mean distance, and 1 if that is 0 too."""
+    decimals: int = 4
+    """Of the numbers; 0 for whole numbers."""
     unit: str = ""
     """Of the numbers, for people to read."""
 
@@ -81,6 +84,18 @@ class Schema:
             if feature.kind == "integer" and feature.places:
                 found[feature.name] = found[feature.name].round()
         return found
+
+    def frame_of(self, values: NDArray[np.float64]) -> pd.DataFrame:
+        """The same of values: a number is as it is in them."""
+        return pd.DataFrame({feature.name: self.cells(values, place) for place, feature in enumerate(self.features)})
+
+    def cells(self, values: NDArray[np.float64], place: int) -> NDArray[Any]:
+        """One feature of values as people write it: numbers, or the names of levels with None where empty."""
+        feature, held = self.features[place], values[:, place]
+        if not feature.is_category:
+            return held
+        words = np.array([*feature.levels, None], dtype=object)
+        return np.asarray(words[np.where(np.isnan(held), -1, held).astype(np.int64)])
 
     def values(self, x: Float[Tensor, " row column"]) -> NDArray[np.float64]:
         """(row, feature): numbers in their original units, of categories the place of the level; NaN where empty."""
@@ -167,9 +182,17 @@ def _facts(name: str, encoded: NDArray[np.float64], columns: Columns, unit: str)
         return FeatureFacts(name, "number", tuple(places), mark, unit=unit)
     kind: Literal["number", "integer"] = "integer" if bool((numbers == numbers.round()).all()) else "number"
     bounds = float(numbers.min()), float(numbers.max())
-    return FeatureFacts(name, kind, tuple(places), mark, (), *bounds, _spread(numbers), unit)
+    spread = _spread(numbers)
+    return FeatureFacts(name, kind, tuple(places), mark, (), *bounds, spread, _decimals(numbers, spread), unit)
 
 
 def _spread(numbers: NDArray[np.float64]) -> float:
     away = np.abs(numbers - np.median(numbers))
     return float(np.median(away)) or float(away.mean()) or 1.0
+
+
+def _decimals(numbers: NDArray[np.float64], spread: float) -> int:
+    """How many decimals the numbers have, and at most so many that a step is a ten-thousandth of their spread."""
+    enough = max(0, 4 - math.floor(math.log10(spread)))
+    exact = (number for number in range(enough) if np.allclose(numbers, np.round(numbers, number), rtol=0, atol=1e-9))
+    return next(exact, enough)

@@ -1,0 +1,110 @@
+"""What was asked for, checked, and the model ready to answer."""
+
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from typing import Any, NamedTuple
+
+import numpy as np
+import torch
+from jaxtyping import Bool, Float
+from torch import Tensor, nn
+
+from corrigible.data.table_encoder import TableEncoder
+from corrigible.errors import DataError, RecipeError
+from corrigible.explanations.counterfactuals.allowed import Allowed, allowed_by
+from corrigible.explanations.counterfactuals.asking import Asking, outputs_of
+from corrigible.explanations.counterfactuals.constraints import Causal
+from corrigible.explanations.counterfactuals.effects import Effects, effects_of
+from corrigible.explanations.counterfactuals.near_rows import Data, drawn, near_rows
+from corrigible.explanations.counterfactuals.schema import Schema, schema_of
+from corrigible.explanations.counterfactuals.space import Space
+from corrigible.explanations.counterfactuals.wishes import wish_of
+from corrigible.explanations.inputs import as_model, checked_output, checked_rows
+from corrigible.explanations.reading import meaning_of, require_sound_answers
+from corrigible.models.batch_size import rows_at_once_of
+from corrigible.models.modes import like_parameters, untouched
+from corrigible.tasks import TaskChoice
+from corrigible.types import Columns, Task
+
+NUM_NEAR = 10
+"""How many near rows of data are looked at."""
+
+
+class Asked(NamedTuple):
+    """The model and rows, ready to be asked."""
+
+    asking: Asking
+    near: Float[np.ndarray, " row near feature"]
+    """Of each row the nearest rows of data with the answer it should get."""
+    already: Bool[np.ndarray, " row"]
+    """Which rows have the wanted answer as they are."""
+    data: Data | None
+
+
+@contextmanager
+def asked(
+    model: Callable[[Tensor], Any],
+    x: Any,
+    *,
+    schema: Columns | TableEncoder | Schema,
+    constraints: Any,
+    rows: Any,
+    wanted: dict[str, Any],
+    task: TaskChoice | None,
+    quantile: float,
+    is_bounded: bool,
+    rows_at_once: int | None,
+    seed: int,
+    most_rows: int | None = None,
+) -> Iterator[Asked]:
+    """A context in which the model can be asked; afterwards it is as it was.
+
+    Args:
+        wanted: "target", "below" and "above", see `wish_of`.
+
+    Raises:
+        RecipeError, DataError, UnsupportedModelError: see `counterfactuals`.
+    """
+    if not 0 < quantile <= 1:
+        raise RecipeError(f"quantile is {quantile}; expected a share above 0 and at most 1")
+    facts = _schema(schema, rows)
+    allowed = allowed_by(constraints, facts)
+    network = as_model(model)
+    with untouched(network, seed):
+        inputs = checked_rows(x, facts.columns).cpu()
+        first = like_parameters(inputs[:1], network)
+        meaning = meaning_of(task, checked_output(network, first, len(inputs)), None)
+        size = rows_at_once_of(rows_at_once, network, first)
+        require_sound_answers(meaning, network, inputs, size)
+        outputs = outputs_of(network, inputs, meaning.task, size)
+        wish = wish_of(meaning.task, outputs, **wanted)
+        already = (wish.margin(outputs, torch.arange(len(inputs))) > 0).numpy()
+        data = None if rows is None else _data(network, rows, facts, meaning.task, size, seed, most_rows)
+        space = Space(facts, allowed, _effects(allowed, facts, data), facts.values(inputs))
+        near = near_rows(inputs, data, wish, facts, num=NUM_NEAR, quantile=quantile, fixed=allowed.immutable)
+        is_bounded = is_bounded and data is not None
+        yield Asked(
+            Asking(network, space, wish, inputs, near.kinds, near.usual, is_bounded, size), near.values, already, data
+        )
+
+
+def _schema(given: Columns | TableEncoder | Schema, rows: Any) -> Schema:
+    if isinstance(given, Schema):
+        return given
+    if rows is None:
+        what = f"the schema is a {type(given).__name__}, whose kinds and spreads are learned from rows"
+        raise DataError(f"{what}; pass rows=…, training rows, or schema_of(columns, rows)")
+    columns = given.columns if isinstance(given, TableEncoder) else given
+    return schema_of(columns, checked_rows(rows, columns))
+
+
+def _data(
+    network: nn.Module, rows: Any, schema: Schema, task: Task, rows_at_once: int, seed: int, most: int | None
+) -> Data:
+    x = drawn(checked_rows(rows, schema.columns).cpu(), seed, most)
+    return Data(x, schema.values(x), outputs_of(network, x, task, rows_at_once))
+
+
+def _effects(allowed: Allowed, schema: Schema, data: Data | None) -> Effects:
+    graphs = allowed.of(Causal)
+    return effects_of(graphs[0].causes, schema, None if data is None else data.values) if graphs else Effects(schema)
