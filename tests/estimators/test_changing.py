@@ -9,8 +9,12 @@ from corrigible.errors import DataError
 from corrigible.explanations.counterfactuals import Immutable, Monotone, Range
 
 QUICK = {
-    **{"hidden_layer_sizes": (16,), "ensemble": 2, "max_epochs": 15, "batch_size": 50},
-    **{"learning_rate": 0.02, "random_state": 0},
+    "hidden_layer_sizes": (16,),
+    "ensemble": 2,
+    "max_epochs": 15,
+    "batch_size": 50,
+    "learning_rate": 0.02,
+    "random_state": 0,
 }
 
 
