@@ -18,6 +18,9 @@ QUICK = {
 }
 
 
+pytestmark = pytest.mark.filterwarnings("ignore:the loss was still falling")
+
+
 @pytest.fixture(scope="module")
 def people():
     rng = np.random.default_rng(0)
