@@ -16,6 +16,7 @@ import asking_tables
 import audit_tables
 import bayes_tables
 import correction_tables
+import counterfactual_tables
 import explanation_tables
 import fair_tables
 import forgetting_tables
@@ -279,6 +280,7 @@ RESULTS_OF = {
     "adversarial_robustness": "reproduce_adversarial_robustness",
 }
 TABLES |= {"audit": audit_tables.audit, "bayes": bayes_tables.bayes, "unlearning": forgetting_tables.unlearning}
+TABLES |= {"tree_counterfactuals": counterfactual_tables.tree_counterfactuals}
 TABLES |= {"explain_proofs": explanation_tables.explain_proofs}
 """A second table from the same file of results."""
 
