@@ -1,10 +1,9 @@
 """What one row may change to: for each cell of a feature the nearest allowed value, and what it costs.
 
-Whole numbers stay whole, others get decimals by their spread. The cost of a number is how far it moves, in its original
-unit, over the feature's `mad`; a category costs 1, or the number of steps where a constraint gives its levels an order.
+Numbers keep the decimals of their column. The cost of a number is how far it moves, in its original unit, over the
+feature's `mad`; a category costs 1, or the number of steps where a constraint gives its levels an order.
 """
 
-import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
@@ -48,23 +47,18 @@ class Held:
     precision: type[np.floating[Any]]
 
     @property
-    def decimals(self) -> int:
-        """Of a changed number: none of a whole one, else so many that a step is at most a thousandth of the spread."""
-        return 0 if self.feature.kind == "integer" else max(0, 3 - math.floor(math.log10(self.feature.mad)))
-
-    @property
     def step(self) -> float:
         """Between the numbers that the feature may hold, in the original unit."""
-        return 10.0**-self.decimals
+        return 10.0**-self.feature.decimals
 
     @cached_property
     def original(self) -> float:
         """The number in its original unit, with the feature's decimals."""
-        return float(np.round(self.in_units(np.array([self.value]))[0], self.decimals))
+        return float(np.round(self.in_units(np.array([self.value]))[0], self.feature.decimals))
 
     def on_grid(self, steps: Floats) -> Floats:
         """The number of so many steps."""
-        return np.asarray(np.round(steps / 10.0**self.decimals, self.decimals))
+        return np.asarray(np.round(steps / 10.0**self.feature.decimals, self.feature.decimals))
 
     @property
     def scale(self) -> float:

@@ -11,6 +11,7 @@ from torch import Tensor
 
 from corrigible.explanations.counterfactuals.constraints import Constraint
 from corrigible.explanations.counterfactuals.schema import Schema
+from corrigible.explanations.counterfactuals.words import changes_in_words
 from corrigible.figures import number
 from corrigible.html_table import table_html
 from corrigible.printable import plural
@@ -53,12 +54,12 @@ class TreeCounterfactuals:
 
         Without a result the features are empty.
         """
-        values = {one.name: self._cells(self.after, place) for place, one in enumerate(self.schema.features)}
+        values = self.schema.frame_of(self.after)
         return pd.DataFrame(
             {
                 "row": np.arange(len(self.x)),
                 "status": self.status,
-                **values,
+                **{name: values[name] for name in values.columns},
                 "changed": [", ".join(self.changes(row)) for row in range(len(self.x))],
                 "prediction": self.prediction,
                 "cost": self.cost.numpy(),
@@ -75,8 +76,8 @@ class TreeCounterfactuals:
         some = np.flatnonzero((self.before[row] != self.after[row]) & ~np.isnan(self.after[row])).tolist()
         return {
             self.schema.features[place].name: (
-                self._cells(self.before[[row]], place)[0],
-                self._cells(self.after[[row]], place)[0],
+                self.schema.cells(self.before[[row]], place)[0],
+                self.schema.cells(self.after[[row]], place)[0],
             )
             for place in some
         }
@@ -87,8 +88,10 @@ class TreeCounterfactuals:
             return "the prediction is already as wanted"
         if self.status[row] != "found":
             return self.reason[row]
-        words = [f"{name} from {_said(old)} to {_said(new)}" for name, (old, new) in self.changes(row).items()]
-        return f"change {', '.join(words)}: then {_said(self.prediction[row])}"
+        words = changes_in_words(
+            self.schema, self.before[row], self.after[row], np.ones(len(self.schema.features), bool)
+        )
+        return f"{words}: then {_said(self.prediction[row])}"
 
     def __len__(self) -> int:
         return len(self.x)
@@ -110,13 +113,6 @@ class TreeCounterfactuals:
             rows.append([self.status[row], self.in_words(row), "–" if cost != cost else number(cost), proven])
         more = [["…", f"{len(self.x) - most:,} more rows", "", ""]] if len(self.x) > most else []
         return table_html(["status", "change", "cost", "proven"], [*rows, *more])._repr_html_()
-
-    def _cells(self, values: NDArray[np.float64], place: int) -> NDArray[Any]:
-        feature, held = self.schema.features[place], values[:, place]
-        if not feature.is_category:
-            return held
-        words = np.array([*feature.levels, None], dtype=object)
-        return np.asarray(words[np.where(np.isnan(held), -1, held).astype(np.int64)])
 
 
 def _said(value: Any) -> str:
