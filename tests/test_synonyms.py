@@ -13,6 +13,7 @@ from corrigible.methods import with_settings
 from corrigible.metrics import METRICS
 from corrigible.penalties import PENALTIES
 from corrigible.protocols.baselines.recipe_baseline import Baseline
+from corrigible.protocols.unlearning.unlearning import UNLEARNING
 from corrigible.synonyms import SYNONYMS, known_as
 from corrigible.tasks import TASKS
 
@@ -25,6 +26,7 @@ FAMILIES = {
     "score": SCORE_NAMES,
     "loss": LOSSES,
     "task": TASKS,
+    "method of unlearning": UNLEARNING,
     "baseline": get_args(get_type_hints(Baseline)["name"]),
 }
 
