@@ -149,6 +149,15 @@ def bayes_cost(found: dict[str, Any]) -> Iterator[str]:
             yield f"| {of}: {name} | " + " | ".join(f"{row[name]['mean']:.2f} ×" for row in rows) + " |"
 
 
+def attribution_overlap(found: dict[str, Any]) -> Iterator[str]:
+    """One line per model: accuracy, and the share of each method's attribution on the squares."""
+    names = [name for name in found["rows"][0] if name not in ("case", "model")]
+    yield f"| {len(found['seeds'])} seeds, mean ± sd | {' | '.join(names)} |"
+    yield "|---" * (len(names) + 1) + "|"
+    for row in found["rows"]:
+        yield f"| {row['case']}, {row['model']} | " + " | ".join(mean_and_sd(row[name]) for name in names) + " |"
+
+
 def calibrating(found: dict[str, Any]) -> Iterator[str]:
     """One line per network and rows to calibrate on."""
     columns = "calibrated on rows | 90 % sets hold | where least | classes in a set | temperature | NLL | ECE"
@@ -165,4 +174,4 @@ def calibrating(found: dict[str, Any]) -> Iterator[str]:
 
 
 ALL = (never_ruins, transplant, tasks, limiting, students, front_page, front_page_spread, fair_prices)
-ALL += (fair_prices_truth, bayes_cost, calibrating)
+ALL += (fair_prices_truth, bayes_cost, calibrating, attribution_overlap)

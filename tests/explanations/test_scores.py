@@ -5,7 +5,7 @@ import math
 import pytest
 import torch
 
-from corrigible.errors import RecipeError
+from corrigible.errors import RecipeError, UnsupportedModelError
 from corrigible.explanations.scores import (
     SCORE_NAMES,
     SCORES,
@@ -17,6 +17,7 @@ from corrigible.explanations.scores import (
     target_logit,
     target_prob,
 )
+from corrigible.models.ensemble import Ensemble
 from corrigible.models.forward import Forward
 from corrigible.types import Batch
 
@@ -82,3 +83,38 @@ def test_random_projection_is_one_score_per_pass(forward):
     """Penalties that ask for it separately share its gradient."""
     first = forward.input_gradient(score_named("random_projection", forward), TARGET)
     assert forward.input_gradient(score_named("random_projection", forward), TARGET) is first
+
+
+def ensemble() -> Ensemble:
+    torch.manual_seed(0)
+    return Ensemble([torch.nn.Linear(3, 3) for _ in range(2)]).double()
+
+
+def test_member_projection_weights_the_log_probabilities_of_each_member_by_its_own_draws():
+    model, batch = ensemble(), Batch(torch.tensor([4, 9, 2]), LOGITS.double(), TARGET)
+    forward = Forward(model, batch, seed=7)
+    direction = forward.normal("member_projection", 3, 2)
+    each = torch.stack([member(batch.x).log_softmax(1) for member in model.members], dim=2)
+    score = score_named("member_projection", forward)
+    torch.testing.assert_close(score(forward.outputs, TARGET), (each * direction).sum(dim=(1, 2)) / 2**0.5)
+    some = score_named("member_projection", forward, classes=[2, 0])
+    expected = (each * direction)[:, [0, 2]].sum(dim=(1, 2)) / 2**0.5
+    torch.testing.assert_close(some(forward.outputs, TARGET), expected)
+
+
+def test_the_squared_gradient_of_member_projection_is_on_average_that_of_the_members():
+    model, x = ensemble(), LOGITS.double()[:1].expand(4000, 3)
+    forward = Forward(model, Batch(torch.arange(4000), x, torch.zeros(4000, dtype=torch.long)))
+    found = forward.input_gradient(score_named("member_projection", forward), forward.target).square().mean(0)
+    jacobians = [
+        torch.func.jacrev(lambda row, member=member: member(row).log_softmax(0))(x[0]) for member in model.members
+    ]
+    expected = torch.stack([jacobian.square().sum(0) for jacobian in jacobians]).mean(0)
+    torch.testing.assert_close(found, expected, rtol=0.1, atol=0)
+
+
+def test_member_projection_of_what_is_no_ensemble_or_of_other_outputs_is_refused(forward):
+    with pytest.raises(UnsupportedModelError, match="no Ensemble in it"):
+        score_named("member_projection", forward)(forward.outputs, TARGET)
+    with pytest.raises(UnsupportedModelError, match="explain a member by itself"):
+        score_named("member_projection", forward)(LOGITS + 1, TARGET)

@@ -9,6 +9,7 @@ import weakref
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import wraps
+from typing import Any
 
 import torch
 from jaxtyping import Bool, Float, Int, Shaped
@@ -16,6 +17,7 @@ from torch import Tensor
 from torch.nn.functional import log_softmax, one_hot
 
 from corrigible.errors import RecipeError, unknown
+from corrigible.explanations.projections import MemberProjection, RandomProjection, of_classes_alone
 from corrigible.methods import name_of
 from corrigible.models.forward import Forward, Score
 from corrigible.outputs import class_logits
@@ -125,29 +127,6 @@ def margin(logits: Float[Tensor, " batch num_classes"], target: Int[Tensor, " ba
 
 
 @dataclass(frozen=True)
-class RandomProjection:
-    """The log-probabilities, or the standardised outputs of another task, weighted by fresh standard normal draws.
-
-    With v ~ N(0, I) and J the Jacobian of the log-probabilities, E[(vᵀJ)ᵢ²] = ‖J₍:,ᵢ₎‖²: on average over draws, the
-    squared gradient is the sum over all classes, and no class can cancel another.
-    """
-
-    forward: "weakref.ref[Forward]"
-    """Weak, because the pass keeps the gradients of its scores."""
-    classes: tuple[int, ...] | None = None
-    """The classes whose log-probabilities count; None for all."""
-
-    def __call__(
-        self, outputs: Float[Tensor, " batch output"], target: Shaped[Tensor, " batch *any"]
-    ) -> Float[Tensor, " batch"]:
-        forward = self.forward()
-        assert forward is not None
-        values = forward.task.standard(outputs)
-        direction = forward.normal("random_projection", values.shape[1])
-        return _of_classes(values * direction, self.classes).sum(dim=1)
-
-
-@dataclass(frozen=True)
 class SummedLogProb:
     """The log-probabilities of some classes, summed."""
 
@@ -156,7 +135,7 @@ class SummedLogProb:
     def __call__(
         self, outputs: Float[Tensor, " batch output"], target: Int[Tensor, " batch"]
     ) -> Float[Tensor, " batch"]:
-        return _of_classes(log_softmax(class_logits(outputs), dim=1), self.classes).sum(dim=1)
+        return of_classes_alone(log_softmax(class_logits(outputs), dim=1), self.classes).sum(dim=1)
 
 
 @dataclass(frozen=True)
@@ -171,21 +150,20 @@ class StandardOutput:
         return self.task.standard(outputs).sum(dim=1)
 
 
-def _of_classes(values: Tensor, classes: tuple[int, ...] | None) -> Tensor:
-    return values if classes is None else values[:, list(classes)]
-
-
 SCORES = {
     f.__name__: f
     for f in (target_logit, target_log_prob, target_prob, predicted_logit, summed_log_prob, margin, target_output)
 }
 OF_CLASSES = tuple(name for name in SCORES if name != "target_output")
 """Scores that read the outputs as one logit per class."""
-OF_ALL_CLASSES = ("summed_log_prob", "random_projection")
+OF_ALL_CLASSES = ("summed_log_prob", "random_projection", "member_projection")
 """Scores made of the log-probabilities of all classes; all other scores are about one class per row."""
 OF_OUTPUTS = ("target_output", "target_value")
 """Scores that every task has."""
+PROJECTIONS: dict[str, Any] = {"random_projection": RandomProjection, "member_projection": MemberProjection}
+"""Scores that take draws from the pass."""
 SCORE_NAMES = (*SCORES, "random_projection")
+"""Scores of any model; `MemberProjection` is of ensembles alone, and for penalties."""
 IN_WORDS = {
     "target_logit": "logit",
     "target_log_prob": "log-probability",
@@ -267,8 +245,9 @@ def score_named(name: str | Score, forward: Forward, *, classes: Sequence[int] |
     if not isinstance(name, str):
         return name
     chosen, task = None if classes is None else tuple(sorted(set(classes))), forward.task
-    if name == "random_projection":
-        return RandomProjection(weakref.ref(forward), chosen)
+    if name in PROJECTIONS:
+        found: Score = PROJECTIONS[name](weakref.ref(forward), chosen)
+        return found
     if name not in SCORES:
         raise RecipeError(unknown("score", name, SCORE_NAMES))
     if task.logits is None and name != "target_output":

@@ -18,17 +18,18 @@ from corrigible.models.bayes.layers import BayesianLinear, is_bayesian
 from corrigible.models.draws import drawing_alike
 from corrigible.models.ensemble import is_ensemble
 from corrigible.models.modes import evaluating
-from corrigible.models.networks import network_of
 from corrigible.outputs import require_each
 from corrigible.types import Task
 
 
-def passes_at_means(model: nn.Module, x: Tensor, task: Task) -> Float[Tensor, " pass batch output"]:
+def passes_at_means(model: nn.Module, network: nn.Module, x: Tensor, task: Task) -> Float[Tensor, " pass batch output"]:
     """The outputs of each member, or of the one network, as its modes are; weights are at their means in eval mode.
 
     Of a network of classes of which only the last layer has a distribution, the logarithms of the mean probabilities.
+
+    Args:
+        network: the model itself, or what is inside its wrappers.
     """
-    network = network_of(model)
     if is_ensemble(network):
         return network.member_outputs(x)
     layer = _last_layer_in_closed_form(network) if task.name == "classes" else None

@@ -102,7 +102,7 @@ def predictive(
         inside = predictive(network.network, x, task=task, samples=samples, seed=seed)
         return _of_passes(network.network, network.scaled(inside.passes), task)
     if samples is None:
-        passes = passes_at_means(model, x, task)
+        passes = passes_at_means(model, network, x, task)
     elif samples < 1:
         raise ValueError(f"samples is {samples}; expected at least 1")
     else:

@@ -29,6 +29,8 @@ def right_reasons(
     Shrinking all gradients reduces it, which the label loss must counteract; the cosine cannot be reduced in this way.
 
     Args:
+        score: "member_projection" for an ensemble that is corrected as a whole, so that each member is right for the
+            right reasons; the others look at the mean of their predictions.
         norm: "cosine" is the cosine between each row's absolute gradient and its mask, from 0 to 1, averaged over
             marked rows: it measures where the model looks, however strongly.
         classes: penalise only evidence for or against these classes: of a score of all log-probabilities only theirs,

@@ -14,7 +14,7 @@ from corrigible.explanations.explaining import SHARED_SETTINGS
 from corrigible.explanations.interactions import INTERACTIONS
 from corrigible.explanations.layers import LAYER_EXPLAINERS, unit_importance
 from corrigible.explanations.quality import QUALITIES
-from corrigible.explanations.scores import SCORES, RandomProjection
+from corrigible.explanations.scores import PROJECTIONS, SCORES
 from corrigible.explanations.strongest_interactions import strongest_interactions
 from corrigible.explanations.summaries import SUMMARIES
 from corrigible.explanations.surrogates import SURROGATES
@@ -84,7 +84,7 @@ FAMILIES: Mapping[str, Mapping[str, Callable[..., Any]]] = {
     "example": EXAMPLES,
     "explanation quality": QUALITIES,
     "trust check": {f.__name__: f for f in TRUST_CHECKS},
-    "score": {**SCORES, "random_projection": RandomProjection},
+    "score": {**SCORES, **PROJECTIONS},
     "feedback penalty": FEEDBACK_PENALTIES,
     "relevance penalty": RELEVANCE_PENALTIES,
     "feedback loss": FEEDBACK_LOSSES,

@@ -15,6 +15,7 @@ from corrigible.errors import RecipeError, UnsupportedModelError, unknown
 from corrigible.explanations.baselines import Baseline, baseline_row
 from corrigible.explanations.explaining import EXPLAINERS, Method, explainer_of
 from corrigible.explanations.question import question_of
+from corrigible.explanations.scores import PROJECTIONS
 from corrigible.explanations.trust import axiom_cases as cases
 from corrigible.explanations.trust.axiom_cases import Case
 from corrigible.explanations.trust.axiom_tests import TESTS, Finding
@@ -187,5 +188,5 @@ def _check_settings(settings: Mapping[str, Any]) -> None:
     for name in ("columns", "groups"):
         if name in settings:
             raise RecipeError(f"axioms are about single inputs; leave out {name!r}")
-    if settings.get("score") == "random_projection":
-        raise RecipeError("score 'random_projection' is another function for every row; test with another score")
+    if settings.get("score") in PROJECTIONS:
+        raise RecipeError(f"score {settings['score']!r} is another function for every row; test with another score")

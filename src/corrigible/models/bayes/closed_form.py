@@ -39,9 +39,14 @@ def mean_field_log_probs(
     Numbers added to all means of a row change nothing.
     """
     size = max(NUMBERS_AT_ONCE // mean.shape[1] ** 2, 1)
-    parts = []
-    for means, of_logits in zip(mean.split(size), (variance * (math.pi / 8)).split(size), strict=True):
-        scale = (1 + of_logits[:, :, None] + of_logits[:, None, :]).rsqrt()
-        others_minus_own = (means[:, None, :] - means[:, :, None]) * scale
-        parts.append(log_softmax(-others_minus_own.logsumexp(dim=2), dim=1))
-    return torch.cat(parts)
+    half = variance * (math.pi / 8) + 0.5
+    if len(mean) <= size:
+        return _of_pairs(mean, half)
+    return torch.cat([_of_pairs(*some) for some in zip(mean.split(size), half.split(size), strict=True)])
+
+
+def _of_pairs(mean: Tensor, half: Tensor) -> Tensor:
+    """The sum of two halves is what a squared difference of logits is divided by."""
+    scale = (half[:, :, None] + half[:, None]).rsqrt()
+    others_minus_own = (mean[:, None] - mean[:, :, None]) * scale
+    return log_softmax(-others_minus_own.logsumexp(dim=2), dim=1)
