@@ -25,6 +25,7 @@ SLOW = (
         "add-your-own-penalty",
         "bayesian-networks",
         "audit",
+        "change-a-decision-of-trees",
         "correct-a-text-model",
         "distil-a-model",
         "explain",
