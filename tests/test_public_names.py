@@ -2,6 +2,7 @@
 
 import importlib
 import pkgutil
+from dataclasses import replace
 from importlib.util import find_spec
 from pathlib import Path
 
@@ -81,6 +82,13 @@ def calls(folder):
         "evaluate": lambda: corrigible.evaluate(model, (x, y), metrics=["accuracy"]),
         "explain": lambda: corrigible.explain(model, x),
         "explain_texts": lambda: corrigible.explain_texts(of_texts, texts),
+        "feedback_influence": lambda: corrigible.feedback_influence(
+            model,
+            (x, y),
+            [feedback, replace(feedback, row=2)],
+            penalties={"right_reasons": 1.0},
+            schedule=Schedule(epochs=1),
+        ),
         "find_another_explanation": lambda: corrigible.find_another_explanation(
             model, (x, y), validation=(x, y), search=Search(most=1), schedule=Schedule(epochs=1)
         ),

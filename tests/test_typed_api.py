@@ -113,6 +113,7 @@ chances: float = again.predict_proba(table)[0, 1]
 student = corrigible.distil(model, rows, model="mlp", epochs=1)
 concerns: int = corrigible.audit(lambda rows: rows["a"], x, y, forbidden=["a"]).num_concerns
 taught_by: list[int] = [found.row for found in corrigible.influence(model, rows, (x, y)).most_helpful(0, n=3)]
+remarks: list[int] = corrigible.feedback_influence(model, rows, feedback, penalties={"right_reasons": 1.0}).order
 limited = corrigible.limit_influence(model, rows, inputs=["a"])
 forgetful: Network = corrigible.unlearn(model, rows, [3, 8], method="hybrid", epochs=1)
 nearness: float = corrigible.judge_unlearning([forgetful] * 2, [model] * 2, {"test": (x, y)})["test"].klom

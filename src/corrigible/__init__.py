@@ -35,6 +35,7 @@ if TYPE_CHECKING:
     from corrigible.protocols.distilling import distil as distil
     from corrigible.protocols.fairness.enforcing import enforce as enforce
     from corrigible.protocols.fresh_training import train as train
+    from corrigible.protocols.influence.feedback_influence import feedback_influence as feedback_influence
     from corrigible.protocols.influence.influence import influence as influence
     from corrigible.protocols.limiting.limit_influence import limit_influence as limit_influence
     from corrigible.protocols.retraining.find_another_explanation import (
@@ -76,6 +77,7 @@ _HOME = {
     "evaluate": "evaluation",
     "explain": "explanations.explaining",
     "explain_texts": "explanations.words",
+    "feedback_influence": "protocols.influence.feedback_influence",
     "find_another_explanation": "protocols.retraining.find_another_explanation",
     "fit": "training",
     "influence": "protocols.influence.influence",

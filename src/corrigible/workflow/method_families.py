@@ -44,7 +44,11 @@ from corrigible.protocols.comparisons.comparing import compare
 from corrigible.protocols.corrections.correction import correct
 from corrigible.protocols.distilling import distil
 from corrigible.protocols.fresh_training import train
+from corrigible.protocols.influence.contrasting_example import contrasting_example
+from corrigible.protocols.influence.feedback_influence import feedback_influence
 from corrigible.protocols.influence.influence import influence
+from corrigible.protocols.influence.self_influence import self_influence
+from corrigible.protocols.influence.verify import verify
 from corrigible.protocols.limiting.limit_influence import limit_influence
 from corrigible.protocols.retraining.find_another_explanation import find_another_explanation
 from corrigible.protocols.retraining.label_randomisation import label_randomisation
@@ -70,7 +74,8 @@ PROTOCOLS = (
     *(train, distil, correct, compare, find_another_explanation),
     *(group_dro, adversarial_debiasing, adversarial_labels, just_train_twice, last_layer_retraining),
     *(remove_and_retrain, label_randomisation, accuracy_under_attack, distilling, limit_influence),
-    *(temperature_scaled, conformal_sets, unlearn, judge_unlearning, influence),
+    *(temperature_scaled, conformal_sets, unlearn, judge_unlearning),
+    *(influence, self_influence, contrasting_example, feedback_influence, verify),
 )
 """What trains several times, or gives a model of its own."""
 OF_UNITS = (unit_importance, active_units, active_unit_overlap)
