@@ -18,7 +18,7 @@ from sklearn.ensemble import (
 )
 from sklearn.tree import DecisionTreeClassifier, DecisionTreeRegressor, ExtraTreeClassifier, ExtraTreeRegressor
 
-from corrigible.errors import DataError, RecipeError
+from corrigible.errors import DataError, RecipeError, UnsupportedModelError
 from corrigible.explanations.counterfactuals import (
     Causal,
     Immutable,
@@ -30,6 +30,7 @@ from corrigible.explanations.counterfactuals import (
     allowed_by,
     schema_of,
     tree_counterfactuals,
+    trees_problem,
 )
 from corrigible.types import Columns
 
@@ -238,6 +239,17 @@ def test_empty_cells_stay_empty():
     ways = np.array([[np.nan, number] for number in range(10)])
     other = np.flatnonzero(model.predict(ways) != model.predict(row))
     assert found.changed[0, 0].isnan() and found.changed[0, 1].item() == other[np.abs(other - 1).argmin()]
+    related = Relation("a <= b")
+    kept = tree_counterfactuals(model, row, schema=schema, constraints=[related, MaxChanges(2)])
+    assert kept.status == ("impossible",) and kept.in_the_way == ((related,),)
+
+
+def test_an_ensemble_that_is_too_large_is_refused(monkeypatch):
+    monkeypatch.setattr(trees_problem, "MOST_ENTRIES", 100)
+    x, score = table(9)
+    model = CLASSIFIERS["forest"].fit(x, score > 1)
+    with pytest.raises(UnsupportedModelError, match="values to choose from; expected at most 100 pairs of both"):
+        tree_counterfactuals(model, x[:1], schema=COLUMNS, rows=x)
 
 
 def test_a_frame_that_the_model_was_fitted_to():

@@ -17,8 +17,8 @@ from corrigible.explanations.counterfactuals.trees_grid import Grid
 
 Bools = NDArray[np.bool_]
 Floats = NDArray[np.float64]
-MOST_ENTRIES = 2 * 10**8
-"""Of choices times conditions, a byte each and four while they are used."""
+MOST_ENTRIES = 5 * 10**7
+"""Of choices times conditions, four bytes each."""
 ROUNDED = 1e-11
 """What the order of adding up leaves may change of a sum, as a share of the largest weights: nearer ones are ties."""
 

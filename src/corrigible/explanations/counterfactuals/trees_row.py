@@ -1,6 +1,6 @@
 """One row of a table before an ensemble: what of it may change, and the cheapest change with a wanted answer."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import Any
@@ -51,14 +51,27 @@ class Row:
     allowed: Allowed
 
     @cached_property
+    def limits(self) -> dict[int, tuple[float, float]]:
+        """The features that may change, and between what relations to columns that stay keep their numbers.
+
+        They hold something, and no constraint keeps them as they are.
+        """
+        free = {
+            place: (-np.inf, np.inf)
+            for place, feature in enumerate(self.subject.schema.features)
+            if feature.places and feature.name not in self.allowed.immutable and not np.isnan(self.values[place])
+        }
+        while True:
+            found = {place: self._limits(place, free) for place in free}
+            left = {place: (low, high) for place, (low, high) in found.items() if low <= high}
+            if len(left) == len(free):
+                return left
+            free = left
+
+    @property
     def features(self) -> list[int]:
-        """The features that may change: those that hold something, and that no constraint keeps as they are."""
-        found = []
-        for place, feature in enumerate(self.subject.schema.features):
-            is_kept = feature.name in self.allowed.immutable or not feature.places or np.isnan(self.values[place])
-            if not is_kept and self._limits(place) is not None:
-                found.append(place)
-        return found
+        """The features that may change."""
+        return list(self.limits)
 
     @cached_property
     def held(self) -> list[Held]:
@@ -76,7 +89,7 @@ class Row:
         """What each of them may change to."""
         related = {feature for _, *both in self._relations() for feature in both}
         return [
-            choices_of(held, self.subject.grid.splits[place], self.allowed, self._limits(place), apart=place in related)
+            choices_of(held, self.subject.grid.splits[place], self.allowed, self.limits[place], apart=place in related)
             for place, held in zip(self.features, self.held, strict=True)
         ]
 
@@ -132,20 +145,16 @@ class Row:
             for one in self.allowed.of(Relation)
         ]
 
-    def _limits(self, place: int) -> tuple[float, float] | None:
-        """Between what relations to columns that stay keep a number, in the original unit; None where it must stay."""
+    def _limits(self, place: int, free: Mapping[int, object]) -> tuple[float, float]:
+        """Between what relations to features that are not free keep a number; nothing where one of them is empty."""
         low, high = -np.inf, np.inf
         for relation, *both in self._relations():
-            if place not in both:
-                continue
-            other = both[1 - both.index(place)]
-            feature = self.subject.schema.features[other]
-            if np.isnan(self.values[other]) or not feature.places:
-                return None
-            if feature.name in self.allowed.immutable:
-                bounds = _solved_for(relation, both.index(place), float(self.values[other]))
+            other = both[1 - both.index(place)] if place in both else place
+            if place in both and other not in free:
+                held = float(self.values[other])
+                bounds = (np.inf, -np.inf) if np.isnan(held) else _solved_for(relation, both.index(place), held)
                 low, high = max(low, bounds[0]), min(high, bounds[1])
-        return (low, high) if low <= high else None
+        return low, high
 
 
 def _solved_for(relation: Relation, side: int, other: float) -> tuple[float, float]:
