@@ -75,6 +75,7 @@ def _routes() -> list[Route]:
         "import": _import,
         "answer": _answer,
         "whatif": _what_if,
+        "whynot": _why_not,
         "count": _count,
         "retract": _retract,
     }
@@ -173,6 +174,10 @@ async def _answer(request: Request) -> Response:
 
 async def _what_if(request: Request) -> Response:
     return as_json(await _review(request).what_if(await asked_in(request)))
+
+
+async def _why_not(request: Request) -> Response:
+    return as_json(await _review(request).why_not(await asked_in(request)))
 
 
 async def _count(request: Request) -> Response:

@@ -88,3 +88,23 @@ def test_training_rows_that_taught_it_are_listed_and_lead_to_their_pages(table_t
     address = first.get_attribute("href")
     first.click()
     tab.wait_for_url(f"**{address}")
+
+
+def test_a_change_to_another_class_is_shown_and_what_changed_is_marked(table_tab: Any, table: Served) -> None:
+    tab = table_tab
+    open_item(tab, table, "train", 0)
+    tab.locator(".why-not button", has_text="Why not").click()
+    tab.wait_for_selector(".truth")
+    tab.wait_for_function("() => document.querySelector('.if-changed').textContent.includes('→')")
+    wanted = tab.locator(".why-not button").first.inner_text().split("“")[1].rstrip("”?")
+    assert f"→ {wanted}" in tab.locator(".if-changed").inner_text()
+    tab.get_by_role("button", name="No: mark what changed").click()
+    assert tab.locator(".truth").count() == 0
+    marked = tab.locator(".features li[data-marked=irrelevant] .name").all_inner_texts()
+    sentence = tab.locator(".answer-why p").first.inner_text()
+    assert marked and all(name in sentence for name in marked)
+    next_item(tab, tab.locator(".save").click)
+    saved(tab)
+    (feedback,) = _active(table)
+    assert (feedback.scope, feedback.polarity) == ("row", "irrelevant")
+    assert set(feedback.region.names) == set(marked)

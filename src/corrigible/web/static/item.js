@@ -1,5 +1,5 @@
 // One item to review, of any kind. It knows no address but those in the item, and asks all else of its `transport`:
-// answer(body), whatif(values), taught(item), count(body), next(), explain(method), reviewer(), and where there are names to ask for
+// answer(body), whatif(values), whynot(wanted), taught(item), count(body), next(), explain(method), reviewer(), and where there are names to ask for
 // introduce(place, then); so a notebook can show it too.
 import { button, capitalised, chance, el, plural } from "./dom.js";
 import { mountImage } from "./image.js";
@@ -70,6 +70,7 @@ class Session {
       changed: () => this.panel.changed(),
       explain: (method) => this.transport.explain(method),
       whatif: (values) => this.transport.whatif(values),
+      whynot: (wanted) => this.transport.whynot(wanted),
       predicted: (prediction, certainty) => this.predicted(prediction, certainty),
       scope: () => this.panel.scope,
     });

@@ -26,6 +26,7 @@ export async function render({ model, el: root }, styles) {
     next: () => kernel.ask("next", { after: row() }),
     explain: (method) => kernel.ask("explain", { row: row(), method }),
     whatif: (values) => kernel.ask("whatif", { row: row(), values }),
+    whynot: (wanted) => kernel.ask("whynot", { row: row(), wanted }),
     taught: (item) => kernel.ask("taught", { row: item.row }),
     count: (body) => kernel.ask("count", body),
     reviewer: () => model.get("author"),

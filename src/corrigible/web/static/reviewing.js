@@ -37,6 +37,7 @@ export async function mount(main, study, queue, prepared) {
     },
     explain: (method) => read(address(session.item), { method }),
     whatif: (values) => send("/api/whatif", { split: session.item.split, row: session.item.row, values }),
+    whynot: (wanted) => send("/api/whynot", { split: session.item.split, row: session.item.row, wanted }),
     taught: ({ split, row }) => read(`/api/taught/${encodeURIComponent(split)}/${row}`),
     linked: ({ kind }, { split, row }) => ({
       href: itemHref(split, row), thumb: kind === "image" ? `/thumb/${encodeURIComponent(split)}/${row}.png` : null,

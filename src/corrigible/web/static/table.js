@@ -2,8 +2,9 @@
 // mark, and values to change.
 import { button, colourKey, el, percent, settled } from "./dom.js";
 import { FeatureMarks } from "./marks.js";
+import { whyNot } from "./whynot.js";
 
-/** Builds the view of a row; `context` offers changed(), announce(words), whatif(values) and predicted(…). */
+/** Builds the view of a row; `context` offers changed(), announce(words), whatif(values), whynot(wanted) and predicted(…). */
 export async function mountTable(item, context) {
   return new TableWork(item, context);
 }
@@ -19,10 +20,14 @@ class TableWork {
     this.rows = new Map(item.table.map((entry) => [entry.feature, this.row(entry)]));
     this.changeButton = button("What if …", () => this.change(), { "aria-pressed": "false", title: "Change values and see the prediction move (W)" });
     this.resetButton = button("Back to the values of the row", () => this.reset(), { hidden: true });
+    this.why = whyNot(item.others, {
+      ask: (wanted) => context.whynot(wanted), show: (values) => this.show(values), mark: (features) => this.marks.set(features, "irrelevant"),
+    });
     this.node = el("div", { class: "table-work" },
       el("p", { class: "key-line" },
         colourKey(item.prediction),
         el("span", { class: "buttons" }, this.changeButton, this.resetButton)),
+      this.why?.node,
       el("p", { class: "features-head", "aria-hidden": "true" }, ["Feature", "Value", "Against or for", "Share", "Among all rows", ""].map((words) => el("span", {}, words))),
       el("ul", { class: "features" }, [...this.rows.values()].map((row) => row.node)));
     this.draw(item.table);
@@ -76,6 +81,19 @@ class TableWork {
     else this.reset();
   }
 
+  /** Writes values of features into the row, in place of others that were tried. */
+  show(values) {
+    if (!this.isChanging) this.change(true);
+    this.restoreFields();
+    for (const [feature, value] of Object.entries(values)) {
+      const { field, entry } = this.rows.get(feature);
+      field.value = entry.kind === "number" ? plain(value) : value;
+    }
+    this.values = { ...values };
+    this.resetButton.hidden = false;
+    this.whatif();
+  }
+
   edited(feature, value) {
     if (value === null) delete this.values[feature];
     else this.values[feature] = value;
@@ -99,10 +117,15 @@ class TableWork {
   reset() {
     this.asked += 1;
     this.values = {};
-    for (const { field, entry } of this.rows.values()) field.value = entry.kind === "number" ? plain(entry.value) : entry.value;
+    this.restoreFields();
+    this.why?.clear();
     this.resetButton.hidden = true;
     this.draw(this.item.table);
     this.context.predicted(null);
+  }
+
+  restoreFields() {
+    for (const { field, entry } of this.rows.values()) field.value = entry.kind === "number" ? plain(entry.value) : entry.value;
   }
 
   // What every kind of item offers.

@@ -16,6 +16,7 @@ from corrigible.workflow.reviews.drawn import FULL_AT
 from corrigible.workflow.reviews.regions import region_as_json
 from corrigible.workflow.reviews.subject import TITLES, Subject
 from corrigible.workflow.reviews.tables import table_of
+from corrigible.workflow.reviews.why_not import others_of
 from corrigible.workflow.task_words import percent
 
 MOST_PROPOSALS = 9
@@ -51,6 +52,7 @@ def item_of(subject: Subject, split: str, row: int, method: str = "") -> dict[st
         found["image"] = _image(subject, split, row, method)
         return found
     values = subject.attribution(rows, method)[0]
+    found["others"] = others_of(subject, said["prediction"])
     found[subject.kind] = table_of(subject, rows, values) if subject.kind == "table" else words_of(rows, values)
     return found
 

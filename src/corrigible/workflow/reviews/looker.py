@@ -32,6 +32,7 @@ from corrigible.workflow.reviews.regions import region_from
 from corrigible.workflow.reviews.subject import Subject, subject_of
 from corrigible.workflow.reviews.tables import titles_of, what_if
 from corrigible.workflow.reviews.taught import taught
+from corrigible.workflow.reviews.why_not import why_not
 from corrigible.workflow.row_texts import label_texts
 
 ROWS_AT_ONCE = 256
@@ -187,6 +188,10 @@ def _what_if(subject: Subject, split: str, row: int, values: Mapping[str, Any], 
     return what_if(subject, split, row, values, method), b""
 
 
+def _why_not(subject: Subject, split: str, row: int, wanted: str) -> Answered:
+    return why_not(subject, split, row, wanted), b""
+
+
 def _taught(subject: Subject, split: str, row: int) -> Answered:
     return taught(subject, split, row), b""
 
@@ -232,6 +237,7 @@ ANSWERS: Mapping[str, Callable[..., Answered]] = {
     "picture": _picture,
     "segments": _segments,
     "what_if": _what_if,
+    "why_not": _why_not,
     "taught": _taught,
     "count": _count,
     "print": _print,

@@ -95,6 +95,11 @@ class Review:
             await asyncio.sleep(PAUSE_SECONDS)
         raise StudyError(self.looks.failure or "the data is still being loaded; look again in a moment")
 
+    async def _placed(self, split: str, row: int) -> dict[str, Any]:
+        """The part of the data and the row, once the data is there."""
+        await self._loaded()
+        return dict(zip(("split", "row"), await self._at_desk(self.desk.place, split, row), strict=True))
+
     async def items(self, asked: Mapping[str, Any]) -> dict[str, Any]:
         """A page of items."""
         await self._loaded()
@@ -152,12 +157,10 @@ class Review:
         return await self._drawn("segments", split, row)
 
     async def _drawn(self, do: str, split: str, row: int, **more: Any) -> bytes:
-        await self._loaded()
-        await self._at_desk(self.desk.place, split, row)
+        place = await self._placed(split, row)
         if self.desk.facts["kind"] != "image":
             raise FeedbackError("these rows are no images; there is no picture of them")
-        _, payload = await self.looks.look(do, split=split, row=row, **more)
-        return payload
+        return (await self.looks.look(do, **place, **more))[1]
 
     async def answer(self, asked: Any) -> dict[str, Any] | Conflict:
         """Store an answer; it is on the disk when this returns.
@@ -178,18 +181,20 @@ class Review:
     async def what_if(self, asked: Any) -> dict[str, Any]:
         """What would be predicted with other values."""
         asked = object_in(asked, "the question")
-        await self._loaded()
-        split, row = await self._at_desk(self.desk.place, text_in(asked, "split"), number_in(asked, "row"))
+        place = await self._placed(text_in(asked, "split"), number_in(asked, "row"))
         values, method = object_in(asked.get("values"), "values"), text_in(asked, "method", default="")
-        found, _ = await self.looks.ask("what_if", split=split, row=row, values=values, method=self._method(method))
-        return found  # type: ignore[no-any-return]
+        about = {**place, "values": values, "method": self._method(method)}
+        return (await self.looks.ask("what_if", **about))[0]  # type: ignore[no-any-return]
+
+    async def why_not(self, asked: Any) -> dict[str, Any]:
+        """What would make a row another class."""
+        asked = object_in(asked, "the question")
+        place = await self._placed(text_in(asked, "split"), number_in(asked, "row"))
+        return (await self.looks.look("why_not", **place, wanted=text_in(asked, "wanted")))[0]  # type: ignore[no-any-return]
 
     async def taught(self, split: str, row: int) -> dict[str, Any]:
         """Which training rows taught the model what it says of a row."""
-        await self._loaded()
-        await self._at_desk(self.desk.place, split, row)
-        found, _ = await self.looks.look("taught", split=split, row=row)
-        return found  # type: ignore[no-any-return]
+        return (await self.looks.look("taught", **await self._placed(split, row)))[0]  # type: ignore[no-any-return]
 
     async def count(self, asked: Any) -> dict[str, Any]:
         """How many rows a statement would be about."""
@@ -199,8 +204,7 @@ class Review:
         classes = list(self.desk.facts.get("classes", ()))
         number = classes.index(label) if label in classes else None if label is None else number_in(asked, "label")
         about = {"region": object_in(asked.get("region"), "region"), "scope": text_in(asked, "scope"), "label": number}
-        found, _ = await self.looks.ask("count", **about)
-        return found  # type: ignore[no-any-return]
+        return (await self.looks.ask("count", **about))[0]  # type: ignore[no-any-return]
 
     async def history(self, asked: Mapping[str, Any]) -> dict[str, Any]:
         """A page of what was said."""

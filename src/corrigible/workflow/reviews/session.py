@@ -26,6 +26,7 @@ from corrigible.workflow.reviews.statements import About, answer_in
 from corrigible.workflow.reviews.subject import METHODS, Subject
 from corrigible.workflow.reviews.tables import what_if
 from corrigible.workflow.reviews.taught import taught
+from corrigible.workflow.reviews.why_not import why_not
 
 SPLIT = "train"
 ROWS_AT_ONCE = 256
@@ -131,6 +132,9 @@ class Session:
             "answer": self.answer,
             "explain": lambda body: self.item(self._row(number_in(body, "row")), text_in(body, "method")),
             "whatif": self._what_if,
+            "whynot": lambda body: why_not(
+                self.subject, SPLIT, self._row(number_in(body, "row")), text_in(body, "wanted")
+            ),
             "taught": lambda body: taught(self.subject, SPLIT, self._row(number_in(body, "row"))),
             "count": self._count,
         }
@@ -145,6 +149,9 @@ class Session:
         return what_if(
             self.subject, SPLIT, self._row(number_in(body, "row")), object_in(body.get("values"), "values"), ""
         )
+
+    def _why_not(self, body: Mapping[str, Any]) -> dict[str, Any]:
+        return why_not(self.subject, SPLIT, self._row(number_in(body, "row")), text_in(body, "wanted"))
 
     def _count(self, body: Mapping[str, Any]) -> dict[str, Any]:
         region, name = region_from(body.get("region"), self.subject.shape), body.get("label")

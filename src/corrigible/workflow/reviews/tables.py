@@ -35,7 +35,7 @@ class Usual(NamedTuple):
 
 def table_of(subject: Subject, rows: TensorData, values: Tensor) -> list[dict[str, Any]]:
     """Each feature of one row: its value, its share of the absolute attribution, signed, and what is usual."""
-    columns = _columns(subject, rows)
+    columns = columns_in(subject, rows)
     sums = dict.fromkeys(columns.features, 0.0)
     for feature, value in zip(columns.feature, values.flatten().tolist(), strict=True):
         sums[feature] += value
@@ -53,7 +53,7 @@ def what_if(subject: Subject, split: str, row: int, values: Mapping[str, Any], m
     if subject.kind != "table":
         raise FeedbackError("only a table's values can be changed to try what would be predicted")
     rows = subject.rows(split, [row])
-    columns = _columns(subject, rows)
+    columns = columns_in(subject, rows)
     x = rows.x.clone()
     flat = x[0].view(-1)
     for name, value in values.items():
@@ -67,7 +67,7 @@ def what_if(subject: Subject, split: str, row: int, values: Mapping[str, Any], m
     return {"prediction": said["prediction"], "certainty": said["certainty"], "table": table}
 
 
-def _columns(subject: Subject, rows: TensorData) -> Columns:
+def columns_in(subject: Subject, rows: TensorData) -> Columns:
     """The columns; numbered ones for rows without names."""
     if rows.columns is not None:
         return rows.columns

@@ -40,7 +40,7 @@ def taught(subject: Subject, split: str, row: int) -> dict[str, Any]:
         {"title": f"Taught {what}", "rows": _listed(subject, helpful)},
         {"title": "Taught against it", "rows": _listed(subject, harmful)},
     ]
-    among = f"Among the {NEAREST} training rows that are most alike to the model"
+    among = f"Among the {min(NEAREST, len(subject.first))} training rows that are most alike to the model"
     effects = "it would be less sure without the first, and surer without the others"
     if subject.task.name != "classes":
         effects = "its prediction would be further from the label without the first, and nearer without the others"
