@@ -10,8 +10,10 @@ from corrigible.losses import member_task_loss
 from corrigible.models import lenet, mlp
 from corrigible.models.ensemble import disagreement
 from corrigible.models.forward import Forward
-from corrigible.models.packed import packed
+from corrigible.models.packed import GroupedLinear, Packed, packed
 from corrigible.models.predictive import predictive
+from corrigible.penalties import right_reasons
+from corrigible.tasks import CLASSES
 from corrigible.types import Batch
 
 X = torch.randn(5, 1, 6, 6, generator=torch.Generator().manual_seed(0))
@@ -62,3 +64,21 @@ def test_what_cannot_be_packed_is_refused():
     ):
         with pytest.raises(UnsupportedModelError, match=match):
             packed(wrong)
+
+
+def test_a_penalty_on_members_reaches_a_sure_one_where_one_on_their_mean_does_not():
+    """Two members rely on the same input, and one is much surer: their mean probability of the other class hides it."""
+    model = Packed(GroupedLinear(2, 2, 2), 2, CLASSES).double()
+    with torch.no_grad():
+        model.members.bias.zero_()
+        model.members.weight.copy_(torch.tensor([[[1.0, -1.0], [0.0, 0.0]], [[6.0, -6.0], [0.0, 0.0]]]))
+    x = torch.tensor([[1.0, 0.0]]).double().expand(200, 2)
+    batch = Batch(torch.arange(200), x, torch.zeros(200, dtype=torch.long), irrelevant=torch.ones_like(x).bool())
+
+    def pull(score: str) -> torch.Tensor:
+        penalty = right_reasons(Forward(model, batch), batch, score=score)
+        return torch.autograd.grad(penalty, model.members.weight)[0].flatten(1).norm(dim=1)
+
+    unsure, sure = pull("member_projection")
+    assert sure > 2 * unsure
+    assert pull("random_projection")[1] < 0.01 * sure
