@@ -2,7 +2,7 @@
 
 import torch
 
-from corrigible.models.bayes.noise import with_noise
+from corrigible.models.bayes.noise import noise_of
 
 
 def numbers(seed: int) -> tuple[torch.Tensor, ...]:
@@ -13,14 +13,14 @@ def numbers(seed: int) -> tuple[torch.Tensor, ...]:
 
 def test_it_is_the_mean_and_the_root_of_the_variance_times_the_noise():
     mean, variance, normal = numbers(0)
-    torch.testing.assert_close(with_noise(mean, variance, normal.clone()), mean + variance.sqrt() * normal)
+    torch.testing.assert_close(mean + noise_of(variance, normal.clone()), mean + variance.sqrt() * normal)
 
 
 def test_first_and_second_derivatives_are_those_of_finite_differences():
     mean, variance, normal = numbers(1)
 
     def noisy(mean: torch.Tensor, variance: torch.Tensor) -> torch.Tensor:
-        return with_noise(mean, variance, normal.clone())
+        return mean + noise_of(variance, normal.clone())
 
     assert torch.autograd.gradcheck(noisy, (mean, variance))
     assert torch.autograd.gradgradcheck(noisy, (mean, variance))
@@ -29,7 +29,7 @@ def test_first_and_second_derivatives_are_those_of_finite_differences():
 def test_without_variance_nothing_is_added_and_all_gradients_are_0():
     mean, _, normal = numbers(2)
     variance = torch.zeros_like(mean).requires_grad_()
-    found = with_noise(mean, variance, normal.clone())
+    found = mean + noise_of(variance, normal.clone())
     assert torch.equal(found, mean)
     (slope,) = torch.autograd.grad(found.square().sum(), variance, create_graph=True)
     assert torch.equal(slope, torch.zeros_like(slope))

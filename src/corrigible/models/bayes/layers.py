@@ -14,7 +14,7 @@ from jaxtyping import Float
 from torch import Tensor, nn
 from torch.nn.functional import embedding, linear
 
-from corrigible.models.bayes.noise import with_noise
+from corrigible.models.bayes.noise import noise_of
 from corrigible.models.draws import keep_moments, normal_like
 
 
@@ -104,7 +104,8 @@ def _drawn(layer: BayesianLayer, x: Tensor) -> Tensor:
     # How activations are drawn is none of the model's functions, for which modes have rules.
     with torch._C.DisableTorchFunction():
         normal = normal_like(variance.detach(), name=f"activations/{layer.draws_name}", is_coarse=True)
-        return with_noise(mean, variance, normal)
+        noise = noise_of(variance, normal)
+    return mean + noise
 
 
 def _mean(layer: BayesianLayer, x: Tensor, mean: Tensor) -> Tensor:
