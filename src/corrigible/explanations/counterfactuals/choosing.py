@@ -11,8 +11,8 @@ from corrigible.explanations.counterfactuals.refining import refined
 from corrigible.explanations.counterfactuals.searching import Found, searched
 from corrigible.explanations.counterfactuals.space import Places
 
-BEGUN = 5
-"""At how many near rows of data searches begin."""
+LOOKED_AT, BEGUN = 10, 5
+"""How many near rows of data lend single values, and at how many searches begin."""
 WAYS_OUT = 3
 """How often a further result is sought where a search without some features finds none."""
 
@@ -44,7 +44,7 @@ def pooled(asking: Asking, rows: Places, free: np.ndarray, near: np.ndarray, sta
     some = np.flatnonzero(free.any(axis=1))
     rows, free, near = rows[some], free[some], near[some]
     found = Found.none(asking.space.before.shape[1])
-    for search in (_by_steps, _from_near, _near_as_can_be, _anywhere):
+    for search in (_by_steps, _from_near, _everywhere, _near_as_can_be, _anywhere):
         rest = np.flatnonzero(~np.isin(rows, found.row))
         if len(rest):
             found = found.and_also(search(asking, rows[rest], free[rest], near[rest], starts))
@@ -52,13 +52,23 @@ def pooled(asking: Asking, rows: Places, free: np.ndarray, near: np.ndarray, sta
 
 
 def _by_steps(asking: Asking, rows: Places, free: np.ndarray, near: np.ndarray, starts: int) -> Found:
-    found = refined(asking, searched(asking, rows, free, near, starts=starts))
+    return _refined(asking, searched(asking, rows, free, near[:, :LOOKED_AT], starts=starts))
+
+
+def _refined(asking: Asking, found: Found) -> Found:
+    found = refined(asking, found)
     kept = asking.fulfils(found.changed, found.row)
     return Found(found.row[kept], found.changed[kept])
 
 
 def _from_near(asking: Asking, rows: Places, free: np.ndarray, near: np.ndarray, starts: int) -> Found:
     return refined(asking, from_near_rows(asking, rows, free, near[:, :BEGUN]))
+
+
+def _everywhere(asking: Asking, rows: Places, free: np.ndarray, near: np.ndarray, starts: int) -> Found:
+    """What steps to any level and to numbers all over their range find, wherever the gradient points."""
+    grid = asking.space.grid(rows)
+    return _refined(asking, searched(asking, rows, free, grid, starts=1, tried=grid.size))
 
 
 def _near_as_can_be(asking: Asking, rows: Places, free: np.ndarray, near: np.ndarray, starts: int) -> Found:
@@ -74,7 +84,7 @@ def _near_as_can_be(asking: Asking, rows: Places, free: np.ndarray, near: np.nda
 def _anywhere(asking: Asking, rows: Places, free: np.ndarray, near: np.ndarray, starts: int) -> Found:
     if not asking.is_bounded:
         return Found.none(near.shape[2])
-    return _by_steps(replace(asking, is_bounded=False), rows, free, near, starts)
+    return _everywhere(replace(asking, is_bounded=False), rows, free, near, starts)
 
 
 def _fill(found: np.ndarray, asking: Asking, pool: Found) -> None:

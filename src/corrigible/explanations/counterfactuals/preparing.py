@@ -26,7 +26,7 @@ from corrigible.models.modes import like_parameters, untouched
 from corrigible.tasks import TaskChoice
 from corrigible.types import Columns, Task
 
-NUM_NEAR = 10
+NUM_NEAR = 40
 """How many near rows of data are looked at."""
 
 

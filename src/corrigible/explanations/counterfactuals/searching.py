@@ -39,6 +39,7 @@ def searched(
     near: Float[np.ndarray, " some near feature"],
     *,
     starts: int,
+    tried: int = 0,
 ) -> Found:
     """Changes that are allowed and give the wanted answer.
 
@@ -47,34 +48,35 @@ def searched(
 
     Args:
         free: the features of each row that may be changed.
-        near: values of near rows with the wanted answer.
+        near: values of near rows with the wanted answer, or others that single features should take.
+        tried: how many single changes are tried of each search, if more than usual.
     """
     found = Found.none(asking.space.before.shape[1])
     at, changed = np.arange(len(rows)), asking.space.before[rows].copy()
     for number in range(ROUNDS):
         if not len(at):
             break
-        reached, at, changed = _step(asking, rows, at, changed, free, near, starts if number == 0 else 1)
+        reached, at, changed = _step(
+            asking, rows, at, changed, free, near, starts if number == 0 else 1, max(tried, LATER if number else FIRST)
+        )
         found = found.and_also(reached)
     return found
 
 
 def _step(
-    asking: Asking, rows: Places, at: np.ndarray, changed: np.ndarray, free: np.ndarray, near: np.ndarray, ways: int
+    asking: Asking,
+    rows: Places,
+    at: np.ndarray,
+    changed: np.ndarray,
+    free: np.ndarray,
+    near: np.ndarray,
+    ways: int,
+    most: int,
 ) -> tuple[Found, np.ndarray, np.ndarray]:
     """The searches that reached the answer, and those that go on: where they began and what they have changed."""
     space = asking.space
     margins, slopes = asking.slopes(changed, rows[at])
-    tried = candidates(
-        space,
-        changed,
-        rows[at],
-        margins,
-        slopes,
-        free=free[at],
-        near=near[at],
-        most=FIRST if ways > 1 else LATER,
-    )
+    tried = candidates(space, changed, rows[at], margins, slopes, free=free[at], near=near[at], most=most)
     row = rows[at][tried.search]
     allowed = space.feasible(tried.changed, row)
     tried = tried._replace(search=tried.search[allowed], feature=tried.feature[allowed], changed=tried.changed[allowed])
@@ -83,17 +85,15 @@ def _step(
     price = space.cost(tried.changed, row)
     gain = brought - margins[tried.search]
     wanted = brought > 0
-    some = np.flatnonzero(wanted)
-    fine = np.zeros(len(wanted), dtype=bool)
-    fine[some] = asking.is_plausible(tried.changed[some], row[some])
+    is_fine = np.zeros(len(wanted), dtype=bool)
+    is_fine[wanted] = asking.is_plausible(tried.changed[wanted], row[wanted])
     step = np.maximum(price - space.cost(changed, rows[at])[tried.search], LEAST_STEP)
     if asking.is_bounded:
         away = asking.distances(tried.changed, row) - asking.distances(changed, rows[at])[tried.search]
         step = step + np.maximum(np.nan_to_num(away), 0.0)
     # The cheapest that fulfil the wish first, then what brings most for its cost.
-    rank = np.where(fine, -1e9 + price, np.where(wanted, -1e6 + price, -np.maximum(gain, 0) / step))
-    kept = wanted | (gain > LEAST_GAIN)
-    chosen = best_of(tried.search, tried.feature, np.where(kept, rank, np.inf), ways)
+    rank = np.where(is_fine, -1e9 + price, np.where(wanted, -1e6 + price, -np.maximum(gain, 0) / step))
+    chosen = best_of(tried.search, tried.feature, np.where(wanted | (gain > LEAST_GAIN), rank, np.inf), ways)
     done, on = chosen[wanted[chosen]], chosen[~wanted[chosen]]
     return Found(row[done], tried.changed[done]), at[tried.search[on]], tried.changed[on]
 

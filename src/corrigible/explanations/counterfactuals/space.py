@@ -17,6 +17,8 @@ from corrigible.explanations.counterfactuals.relation import Relation
 from corrigible.explanations.counterfactuals.schema import Schema
 from corrigible.explanations.counterfactuals.tables import NEAR
 
+LEAST_GRID = 16
+"""How many values of a number are tried where all are."""
 Values = Float[np.ndarray, " some feature"]
 Places = Int[np.ndarray, " some"]
 
@@ -122,6 +124,19 @@ class Space:
                     ways &= sign * (rank[None] - rank[own][:, None]) >= 0
             ways[np.arange(len(held)), own] = True
             found[place] = ways
+        return found
+
+    def grid(self, rows: Places) -> Float[np.ndarray, " some way feature"]:
+        """Of each category all levels, and numbers all over the range that each row may go through; NaN beyond."""
+        num = max([LEAST_GRID, *(len(feature.levels) for feature in self.schema.features)])
+        found = np.full((len(rows), num, len(self.schema.features)), np.nan)
+        for place, feature in enumerate(self.schema.features):
+            if feature.is_category:
+                allowed = self.levels[place][rows]
+                found[:, : len(feature.levels), place] = np.where(allowed, np.arange(len(feature.levels)), np.nan)
+            elif feature.places:
+                ends = self.low[rows, place], self.high[rows, place]
+                found[:, :LEAST_GRID, place] = np.linspace(*ends, LEAST_GRID, axis=1)
         return found
 
     def rank(self, place: int) -> Float[np.ndarray, " level"]:
