@@ -30,6 +30,7 @@ SLOW = (
         "distil-a-model",
         "explain",
         "fair-predictions",
+        "influence",
         "limit-an-influence",
         "monotone-and-interactions",
         "prices-and-counts",

@@ -20,6 +20,7 @@ import counterfactual_tables
 import explanation_tables
 import fair_tables
 import forgetting_tables
+import influence_tables
 import table_figures
 
 from corrigible.explanations.trust import axiom_markdown
@@ -277,10 +278,12 @@ RESULTS_OF = {
     "table_balance": "tables",
     "explain_proofs": "explain",
     "fair_cost": "fair",
+    "influence_found": "influence",
     "adversarial_robustness": "reproduce_adversarial_robustness",
 }
 TABLES |= {"audit": audit_tables.audit, "bayes": bayes_tables.bayes, "unlearning": forgetting_tables.unlearning}
 TABLES |= {"tree_counterfactuals": counterfactual_tables.tree_counterfactuals}
+TABLES |= {f.__name__: f for f in (influence_tables.influence, influence_tables.influence_found)}
 TABLES |= {"explain_proofs": explanation_tables.explain_proofs}
 """A second table from the same file of results."""
 

@@ -55,7 +55,7 @@ def ek_fac_inverse(learned: Learned, kind: Curvature, damping: float | None) -> 
     """The inverse of the Gauss-Newton matrix, approximated layer by layer.
 
     Trainable weights that are of no linear or convolutional layer count by the diagonal alone. Without a damping of the
-    caller's it is a hundred-thousandth of the largest entry.
+    caller's it is a hundredth of the largest entry, less the weight decay.
 
     Raises:
         UnsupportedModelError: penalties, whose curvature has no such form, or a layer that runs more than once.
@@ -78,7 +78,7 @@ def ek_fac_inverse(learned: Learned, kind: Curvature, damping: float | None) -> 
             block.curvature += turned.square().sum(dim=0)
     rest = _diagonal(learned, blocks)
     largest = max([float(block.curvature.max()) for block in blocks] + [float(v.max()) for v in rest.values()])
-    damping = LEAST_SHARE * largest if damping is None else damping
+    damping = max(0.0, LEAST_SHARE * largest - learned.weight_decay) if damping is None else damping
     added = damping + learned.weight_decay
     return Inverse(lambda given: _solved(learned.weights, blocks, rest, given, added), damping, None, largest)
 

@@ -65,7 +65,7 @@ def influence(
             "gradient_similarity": products of gradients, without a Hessian and not in units of the loss. "replay":
             through the training run itself, which needs ``schedule`` and ``start`` and assumes no minimum.
         curvature: "hessian", or "gauss_newton", which has no negative eigenvalue.
-        damping: added to the eigenvalues; None for what brings the smallest to a hundred-thousandth of the largest.
+        damping: added to the eigenvalues; None for what brings the smallest to a hundredth of the largest.
         penalties: those that the model was corrected with, as `correct` takes them, with weights that are numbers.
         feedback: what the penalties learned from, as it was given to `correct`.
         schedule: how the model was trained: its label loss and weight decay count; None for the task's loss alone.

@@ -10,7 +10,7 @@ from torch import Tensor
 from corrigible.protocols.influence.curvature import Curvature, curvature_matrix, curvature_products
 from corrigible.protocols.influence.learned import Learned
 
-LEAST_SHARE = 1e-5
+LEAST_SHARE = 0.01
 """Without a damping of the caller's, the smallest eigenvalue becomes at least this share of the largest."""
 POWER_STEPS = 12
 TOLERANCE, MOST_STEPS = 1e-5, 200
@@ -57,17 +57,17 @@ def exact_inverse(learned: Learned, kind: Curvature, damping: float | None) -> I
 
 
 def usual_damping(smallest: float, largest: float) -> float:
-    """What brings the smallest eigenvalue to a hundred-thousandth of the largest, and a negative one as far above 0."""
+    """What brings the smallest eigenvalue to a hundredth of the largest, and a negative one as far above 0."""
     return max(0.0, LEAST_SHARE * largest - smallest, -2 * smallest)
 
 
 def iterative_inverse(learned: Learned, kind: Curvature, damping: float | None) -> Inverse:
     """By conjugate gradients (Hestenes and Stiefel 1952); the largest eigenvalue is found by powers.
 
-    Without a damping of the caller's it is a hundred-thousandth of the largest eigenvalue.
+    Without a damping of the caller's it is a hundredth of the largest eigenvalue, less the weight decay.
     """
     largest = _largest_eigenvalue(learned, kind)
-    damping = LEAST_SHARE * largest if damping is None else damping
+    damping = max(0.0, LEAST_SHARE * largest - learned.weight_decay) if damping is None else damping
     worst = [0.0]
 
     def solve(given: Vectors) -> Vectors:

@@ -1,0 +1,41 @@
+"""The table of influence beside the truth, written from the results of its benchmark."""
+
+from collections.abc import Iterator
+from typing import Any
+
+from correction_tables import mean_and_sd
+
+MEASURED = {
+    "truth": "Pearson with the truth",
+    "newton": "with a Newton step",
+    "mean_query": "of the mean query",
+    "cost": "cost over a training",
+}
+FOUND = {
+    "self_influence": "wrong labels among the top tenth by self-influence",
+    "loss": "by the loss",
+    "wrong_in_worse_half": "wrong remarks in the worse half",
+    "peak_gb": "peak of memory, GB",
+    "before_gb": "of these before the replay",
+}
+
+
+def influence(found: dict[str, Any]) -> Iterator[str]:
+    """One line per case and method; below it what was found by it."""
+    yield f"| mean ± sd, {len(found['seeds'])} seeds | {' | '.join(MEASURED.values())} |"
+    yield "|---|" + "---|" * len(MEASURED)
+    for row in found["rows"]:
+        if any(name in row for name in MEASURED):
+            cells = " | ".join(mean_and_sd(row[name]) if name in row else "" for name in MEASURED)
+            yield f"| {row['case']}: {row['method']} | {cells} |"
+
+
+def influence_found(found: dict[str, Any]) -> Iterator[str]:
+    """Wrong labels, wrong remarks and memory."""
+    yield "| case | measured | mean ± sd |"
+    yield "|---|---|---|"
+    for row in found["rows"]:
+        for name, words in FOUND.items():
+            if name in row:
+                cell = mean_and_sd(row[name]) if row[name]["count"] > 1 else f"{row[name]['mean']:.2f}"
+                yield f"| {row['case']}: {row['method']} | {words} | {cell} |"
