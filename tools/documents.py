@@ -281,7 +281,8 @@ RESULTS_OF = {
     "influence_found": "influence",
     "adversarial_robustness": "reproduce_adversarial_robustness",
 }
-TABLES |= {"audit": audit_tables.audit, "bayes": bayes_tables.bayes, "unlearning": forgetting_tables.unlearning}
+TABLES |= {f.__name__: f for f in bayes_tables.ALL}
+TABLES |= {"audit": audit_tables.audit, "unlearning": forgetting_tables.unlearning}
 TABLES |= {"tree_counterfactuals": counterfactual_tables.tree_counterfactuals}
 TABLES |= {f.__name__: f for f in (influence_tables.influence, influence_tables.influence_found)}
 TABLES |= {"explain_proofs": explanation_tables.explain_proofs}
