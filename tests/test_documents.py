@@ -27,6 +27,7 @@ SLOW = (
         "audit",
         "change-a-decision-of-trees",
         "correct-a-text-model",
+        "counterfactuals",
         "distil-a-model",
         "explain",
         "fair-predictions",

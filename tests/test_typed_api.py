@@ -62,6 +62,12 @@ y = torch.tensor([rows[row][1] for row in range(len(rows))])
 attribution = explain(model, x, y, method="integrated_gradients", steps=64)
 most: float = attribution.abs().flatten(1).sum(dim=1).max().item()
 
+columns = corrigible.Columns(("a", "b"), ("a", "b"), (False, False))
+changes = corrigible.counterfactuals(model, x.flatten(1)[:, :2], schema=columns, rows=x.flatten(1)[:, :2], k=2)
+words: str = changes.in_words(0)
+held = corrigible.nearest_unlike(model, x.flatten(1)[:, :2], x.flatten(1)[:, :2], schema=columns)
+statuses: tuple[tuple[str, ...], ...] = changes.status
+
 regions: list[str] = [f"{found.region} {found.score:.2f}" for found in suspects(model, rows, most=3)]
 
 feedback = [

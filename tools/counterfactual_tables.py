@@ -23,3 +23,35 @@ def tree_counterfactuals(found: dict[str, Any]) -> Iterator[str]:
 
 def ratio(row: dict[str, Any], key: str) -> str:
     return f"{row[key]['mean']:.2f} ± {row[key]['sd']:.2f}" if key in row else ""
+
+
+BESIDE_DICE = {
+    "found": "found",
+    "valid": "valid",
+    "feasible": "allowed",
+    "milliseconds a row": "ms a row",
+    "cost over DiCE's": "cost / DiCE's",
+    "lof minus DiCE's": "LOF − DiCE's",
+    "knn minus DiCE's": "5-NN − DiCE's",
+    "times faster": "times faster",
+    "DiCE: found": "DiCE found",
+    "DiCE: feasible": "DiCE allowed",
+    "four: found": "four: found",
+    "four: valid": "four: valid",
+    "four: different": "four: different",
+}
+
+
+def counterfactuals(found: dict[str, Any]) -> Iterator[str]:
+    """One line per table and model."""
+    yield f"| {len(found['seeds'])} seeds, mean ± sd | {' | '.join(BESIDE_DICE.values())} |"
+    yield "|---|" + "---|" * len(BESIDE_DICE)
+    for row in found["rows"]:
+        cells = " | ".join(_beside(row[name]) if name in row else "" for name in BESIDE_DICE)
+        yield f"| {row['table']}, {row['model']} | {cells} |"
+
+
+def _beside(value: dict[str, float]) -> str:
+    """Fewer decimals where the numbers are large."""
+    decimals = 0 if value["mean"] >= 100 else 1 if value["mean"] >= 3 else 2
+    return f"{value['mean']:,.{decimals}f} ± {value['sd']:,.{decimals}f}"
