@@ -14,16 +14,21 @@ MEASURED = {
     "accuracy test": "test accuracy",
     "minus retrained": "minus retrained",
     "attack": "attack",
+    "time": "time",
 }
 
 
 def unlearning(found: dict[str, Any]) -> Iterator[str]:
     """One line per case and method; a time where one was measured."""
-    yield f"| {len(found['seeds'])} seeds, mean ± sd | method | {' | '.join(MEASURED.values())} | time |"
-    yield "|---|---|" + "---|" * (len(MEASURED) + 1)
+    yield f"| mean ± sd | method | seeds | {' | '.join(MEASURED.values())} |"
+    yield "|---|---|---|" + "---|" * len(MEASURED)
     for case, name in CASES.items():
         for row in found["rows"]:
             if row["case"] == case:
-                cells = [mean_and_sd(row[key]) for key in MEASURED]
-                time = mean_and_sd(row["time"]) if "time" in row else "–"
-                yield f"| {name} | `{row['method']}` | {' | '.join(cells)} | {time} |"
+                cells = [_cell(row[key]) if key in row else "–" for key in MEASURED]
+                yield f"| {name} | `{row['method']}` | {row['klom']['count']} | {' | '.join(cells)} |"
+
+
+def _cell(figure: dict[str, float]) -> str:
+    """One seed has no standard deviation."""
+    return mean_and_sd(figure) if figure["count"] > 1 else f"{figure['mean']:.3f}"
