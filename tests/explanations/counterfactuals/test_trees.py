@@ -282,6 +282,18 @@ def test_a_class_that_no_row_gets_is_impossible():
     assert found.reason == ("the model gives the wanted prediction for no row that this one can become",)
 
 
+def test_rows_of_data_are_where_a_search_begins_that_no_single_change_helps():
+    x = np.array(list(itertools.product(range(8), range(8))), dtype=float)
+    columns = Columns(("a", "b"), ("a", "b"), (False, False))
+    model = ExtraTreesClassifier(3, random_state=0).fit(x, (x > 4).all(axis=1))
+    far, schema = np.zeros((1, 2)), schema_of(columns, torch.tensor(x))
+    without = tree_counterfactuals(model, far, schema=schema, timeout_seconds=1e-9)
+    begun = tree_counterfactuals(model, far, schema=schema, rows=x, timeout_seconds=1e-9)
+    assert (without.status, begun.status) == (("not found",), ("found",))
+    both = [tree_counterfactuals(model, far, schema=schema, rows=rows) for rows in (None, x)]
+    assert [found.cost.item() for found in both] == [5.0, 5.0] and begun.cost.item() >= 5.0
+
+
 def test_time_that_runs_out_is_said():
     x, score = table(7)
     model = RandomForestClassifier(30, max_depth=6, random_state=0).fit(x, score > np.quantile(score, 0.9))

@@ -22,6 +22,7 @@ from corrigible.explanations.counterfactuals.allowed import Allowed, allowed_by
 from corrigible.explanations.counterfactuals.constraints import Causal, Constraint
 from corrigible.explanations.counterfactuals.relation import Relation
 from corrigible.explanations.counterfactuals.schema import Schema, schema_of
+from corrigible.explanations.counterfactuals.trees_examples import Examples
 from corrigible.explanations.counterfactuals.trees_grid import grid_of
 from corrigible.explanations.counterfactuals.trees_outcome import Outcome, outcome_of, refused
 from corrigible.explanations.counterfactuals.trees_reading import leaves_of
@@ -30,6 +31,8 @@ from corrigible.explanations.counterfactuals.trees_row import Row, Subject
 from corrigible.explanations.counterfactuals.trees_wishes import Wanted, check_wish, wanted_of
 from corrigible.explanations.features import check_columns
 from corrigible.types import Columns
+
+MOST_EXAMPLES = 5_000
 
 
 def tree_counterfactuals(
@@ -58,7 +61,8 @@ def tree_counterfactuals(
         constraints: which changes are allowed: `Immutable`, `Monotone`, `Ordinal`, `Range`, `MaxChanges`, `Relation`.
         target: the class that is wanted, as the model names it; None for any other than the predicted one.
         below, above: of a model of numbers, what the prediction should be below or above.
-        rows: training rows, encoded as x.
+        rows: training rows, encoded as x; where single changes lead nowhere, the search begins at the nearest of them
+            with a wanted answer.
         timeout_seconds: how long to search for each row; why there is no change takes as long again.
         method: ``branching``, branch and bound over the choices, or ``program``, a mixed-integer program that SciPy's
             HiGHS solves: slower, without relations, as a second proof. HiGHS may print.
@@ -75,7 +79,10 @@ def tree_counterfactuals(
     check_wish(leaves, target, below, above)
     given = _rows(x, facts, leaves.num_columns)
     single = leaves.precision is np.float32 or given.dtype != torch.float64
-    subject = Subject(grid_of(leaves, facts), facts, _predicting(model), np.float32 if single else np.float64)
+    predict = _predicting(model)
+    examples = None if rows is None else _examples(rows, facts, predict)
+    precision = np.float32 if single else np.float64
+    subject = Subject(grid_of(leaves, facts), facts, predict, precision, examples)
     before, encoded = facts.values(given), given.double().numpy()
     predicted = subject.predict(encoded)
     answers, outcomes = wanted_of(leaves, target, below, above), []
@@ -134,6 +141,13 @@ def _schema(given: Columns | TableEncoder | Schema, rows: Any) -> Schema:
         what = f"the schema is a {type(given).__name__}, whose kinds and spreads are learned from rows"
         raise DataError(f"{what}; pass rows=…, training rows, or schema_of(columns, rows)")
     return schema_of(given, inputs(rows).detach().cpu().double())
+
+
+def _examples(rows: Any, schema: Schema, predict: Callable[[NDArray[np.float64]], NDArray[Any]]) -> Examples:
+    """Rows of data, or so many of them as are enough to begin with."""
+    x = inputs(rows).detach().cpu().double()[:MOST_EXAMPLES]
+    check_columns(x, schema.columns)
+    return Examples(x.numpy(), schema.values(x), predict(x.numpy()))
 
 
 def _check(allowed: Allowed, timeout_seconds: float | int, method: str) -> None:

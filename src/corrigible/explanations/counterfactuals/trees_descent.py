@@ -19,7 +19,7 @@ def descended(problem: Problem) -> NDArray[np.int64] | None:
         lacking = np.maximum(2 * problem.tie[:, None] - beyond, 0).sum(axis=0)
         now = lacking[chosen[0]]
         if now <= 0:
-            return _cheaper(problem, chosen)
+            return cheaper(problem, chosen)
         helps = (lacking < now) & _counts(problem, chosen)
         if not helps.any():
             return None
@@ -29,8 +29,8 @@ def descended(problem: Problem) -> NDArray[np.int64] | None:
     return None
 
 
-def _cheaper(problem: Problem, chosen: NDArray[np.int64]) -> NDArray[np.int64]:
-    """A point from which no change of one feature saves anything."""
+def cheaper(problem: Problem, chosen: NDArray[np.int64]) -> NDArray[np.int64]:
+    """A point that answers as wanted, made cheaper until no change of one feature saves anything."""
     while True:
         saved = problem.cost[chosen][problem.owner] - problem.cost
         works = (_beyond(problem, chosen) > problem.tie[:, None]).all(axis=0) & _counts(problem, chosen)
@@ -38,6 +38,12 @@ def _cheaper(problem: Problem, chosen: NDArray[np.int64]) -> NDArray[np.int64]:
         if not works[best] or saved[best] <= 0:
             return chosen
         chosen[problem.owner[best]] = best
+
+
+def changes_few(problem: Problem, chosen: NDArray[np.int64]) -> NDArray[np.bool_]:
+    """Which points, (point, feature), change as few features as they must."""
+    most = problem.num_features if problem.most_changes is None else problem.most_changes
+    return np.asarray((chosen != problem.start).sum(axis=1) <= most)
 
 
 def _counts(problem: Problem, chosen: NDArray[np.int64]) -> NDArray[np.bool_]:

@@ -16,6 +16,7 @@ from corrigible.explanations.counterfactuals.tables import NEAR
 from corrigible.explanations.counterfactuals.trees_branching import branched
 from corrigible.explanations.counterfactuals.trees_choices import Choices, Held, choices_of
 from corrigible.explanations.counterfactuals.trees_descent import descended
+from corrigible.explanations.counterfactuals.trees_examples import Examples, from_examples
 from corrigible.explanations.counterfactuals.trees_found import NOTHING, Asking, Found
 from corrigible.explanations.counterfactuals.trees_grid import Grid
 from corrigible.explanations.counterfactuals.trees_problem import Problem, problem_of
@@ -37,6 +38,8 @@ class Subject:
     """The model's predictions for rows, (row, column)."""
     precision: type[np.floating[Any]]
     """What numbers of a changed row are rounded to."""
+    examples: Examples | None = None
+    """Rows of data, if there are any."""
 
 
 @dataclass(frozen=True)
@@ -186,7 +189,12 @@ def cheapest_change(row: Row, wanted: Wanted, *, method: str, limit: float, unti
     asking, problem = Asking(answers, row.related), row.problem(wanted)
     if len(problem.tree_start) == 1 and row.related is None:
         return best_leaf(problem, asking, limit=limit)
-    point = descended(problem)
+    point, examples = descended(problem), row.subject.examples
+    if point is None and examples is not None:
+        near = examples.x[examples.near(row.values, row.held, row.features, wanted)]
+        point = from_examples(
+            problem, near, row.held, row.choices, [row.subject.grid.splits[at] for at in row.features]
+        )
     known = nothing
     if point is not None and problem.cost[point].sum() < limit:
         chosen = problem.origin[point]
