@@ -87,6 +87,12 @@ def test_a_replay_ends_where_training_does_and_its_slope_is_that_of_true_runs(na
     assert found.difference < 1e-12 and found.damping is None and found.is_smooth
 
 
+def test_kinks_are_said():
+    network = start(nn.ReLU)
+    found = influence(trained(network, SHORT), DATA, QUERY, method="replay", schedule=SHORT, start=network, seed=2)
+    assert not found.is_smooth and "kinks (relu)" in found.warnings[0]
+
+
 def test_single_precision_ends_where_training_does_to_rounding():
     network, data = start().float(), TensorData(X.float(), Y)
     model = trained(network, SHORT, data)

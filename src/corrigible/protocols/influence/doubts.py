@@ -37,10 +37,14 @@ def _doubts(found: Influence, inverse: Inverse, learned: Learned) -> Iterator[st
             f"conjugate gradients left a relative error of {number(found.residual)}; give a larger damping, or "
             "curvature='gauss_newton'"
         )
-    if found.kinks:
-        yield (
-            f"the network has kinks ({', '.join(found.kinks)}), beside which influence is not linear; check some rows "
-            "with verify"
-        )
+    yield from about_kinks(found.kinks or ())
     if any(isinstance(module, nn.modules.dropout._DropoutNd) and module.p > 0 for module in learned.network.modules()):
         yield "the network drops units in training and not here, so this is not quite the objective it minimised"
+
+
+def about_kinks(kinks: tuple[str, ...]) -> tuple[str, ...]:
+    """What is to be said of functions with a kink; nothing if there are none."""
+    if not kinks:
+        return ()
+    told = f"the network has kinks ({', '.join(kinks)}), beside which influence is not linear"
+    return (f"{told}; check some rows with verify",)

@@ -23,7 +23,7 @@ from corrigible.models.networks import network_of
 from corrigible.objective import PenaltySettings
 from corrigible.protocols.influence.asked import Asked, asked_of
 from corrigible.protocols.influence.curvature import Curvature, require_curvature
-from corrigible.protocols.influence.doubts import doubts
+from corrigible.protocols.influence.doubts import about_kinks, doubts
 from corrigible.protocols.influence.ek_fac import ek_fac_inverse
 from corrigible.protocols.influence.influenced import Influence
 from corrigible.protocols.influence.inverses import Inverse, exact_inverse, iterative_inverse
@@ -68,7 +68,8 @@ def influence(
         damping: added to the eigenvalues; None for what brings the smallest to a hundredth of the largest.
         penalties: those that the model was corrected with, as `correct` takes them, with weights that are numbers.
         feedback: what the penalties learned from, as it was given to `correct`.
-        schedule: how the model was trained: its label loss and weight decay count; None for the task's loss alone.
+        schedule: how the model was trained: its label loss and weight decay count; None for the task's loss alone. With
+            feedback its steps are careful unless it names others, as in `correct`.
         start: for "replay", the network before it was trained.
         nearest: compute only this many training rows for each query, its nearest in latent space (FastIF, Guo et al.
             2021); the others are NaN.
@@ -202,4 +203,4 @@ def _replay(asked: Asked, start: nn.Module | None, schedule: Schedule | None, ne
         slopes = asked.gradients()
         kinks = kinks_of(learned.network, learned.batch(learned.index[:8]).x)
     values = -slopes_by_factors(run, slopes, len(learned.dataset))
-    return Influence(values.cpu(), "replay", kinks=kinks, difference=difference)
+    return Influence(values.cpu(), "replay", kinks=kinks, difference=difference, warnings=about_kinks(kinks))
