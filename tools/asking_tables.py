@@ -10,7 +10,9 @@ def queries(found: dict[str, Any]) -> Iterator[str]:
     yield "|---|---|---|---|---|---|"
     for row in found["rows"]:
         after, surer = (_number(row[name]) if name in row else "" for name in ("accuracy after", "surer"))
-        strategy = f"`{row['strategy']}`" + (f", {row['network']}" if "network" in row else "")
+        strategy = f"`{row['strategy']}`" + (
+            f", {row['network']}, {row['hits']['count']} seeds" if "network" in row else ""
+        )
         cells = (f"{row['hits']['mean']:.1f} ± {row['hits']['sd']:.1f}", _number(row["accuracy before"]), after, surer)
         yield f"| {row['case']} | {strategy} | " + " | ".join(cells) + " |"
 

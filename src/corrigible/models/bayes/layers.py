@@ -105,7 +105,7 @@ def _drawn(layer: BayesianLayer, x: Tensor) -> Tensor:
     with torch._C.DisableTorchFunction():
         normal = normal_like(variance.detach(), name=f"activations/{layer.draws_name}", is_coarse=True)
         noise = noise_of(variance, normal)
-    return mean + noise
+    return noise.add_(mean)  # In its memory, because the mean is kept.
 
 
 def _mean(layer: BayesianLayer, x: Tensor, mean: Tensor) -> Tensor:
