@@ -60,7 +60,7 @@ class MemberProjection:
             )
         values = torch.stack([forward.task.standard(member) for member in member_outputs(forward)], dim=2)
         direction = forward.normal("member_projection", *values.shape[1:])
-        found = of_classes_alone(values * direction, self.classes).flatten(1).sum(dim=1)
+        found: Tensor = of_classes_alone(values * direction, self.classes).flatten(1).sum(dim=1)
         return found / values.shape[2] ** 0.5
 
 
