@@ -44,7 +44,8 @@ BESIDE_DICE = {
 
 def counterfactuals(found: dict[str, Any]) -> Iterator[str]:
     """One line per table and model."""
-    yield f"| {len(found['seeds'])} seeds, mean ± sd | {' | '.join(BESIDE_DICE.values())} |"
+    seeds = "1 seed" if len(found["seeds"]) == 1 else f"{len(found['seeds'])} seeds, mean ± sd"
+    yield f"| {seeds} | {' | '.join(BESIDE_DICE.values())} |"
     yield "|---|" + "---|" * len(BESIDE_DICE)
     for row in found["rows"]:
         cells = " | ".join(_beside(row[name]) if name in row else "" for name in BESIDE_DICE)
@@ -54,4 +55,5 @@ def counterfactuals(found: dict[str, Any]) -> Iterator[str]:
 def _beside(value: dict[str, float]) -> str:
     """Fewer decimals where the numbers are large."""
     decimals = 0 if value["mean"] >= 100 else 1 if value["mean"] >= 3 else 2
-    return f"{value['mean']:,.{decimals}f} ± {value['sd']:,.{decimals}f}"
+    mean = f"{value['mean']:,.{decimals}f}"
+    return mean if value["count"] == 1 else f"{mean} ± {value['sd']:,.{decimals}f}"
