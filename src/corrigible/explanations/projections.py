@@ -1,5 +1,6 @@
 """Random projections of what a model says of all classes: on average over draws no class can cancel another."""
 
+import math
 import weakref
 from dataclasses import dataclass
 
@@ -60,8 +61,8 @@ class MemberProjection:
             )
         values = torch.stack([forward.task.standard(member) for member in member_outputs(forward)], dim=2)
         direction = forward.normal("member_projection", *values.shape[1:])
-        found: Tensor = of_classes_alone(values * direction, self.classes).flatten(1).sum(dim=1)
-        return found / values.shape[2] ** 0.5
+        found = of_classes_alone(values * direction, self.classes).flatten(1).sum(dim=1)
+        return found / math.sqrt(values.shape[2])
 
 
 def of_classes_alone(
