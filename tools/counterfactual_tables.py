@@ -1,4 +1,4 @@
-"""The table of exact counterfactuals of trees, written from the results of its benchmark."""
+"""The tables of counterfactuals, written from the results of their benchmarks."""
 
 from collections.abc import Iterator
 from typing import Any
@@ -58,3 +58,14 @@ def _beside(value: dict[str, float]) -> str:
     decimals = 0 if value["mean"] >= 100 else 1 if value["mean"] >= 3 else 2
     mean = f"{value['mean']:,.{decimals}f}"
     return mean if value["count"] == 1 else f"{mean} ± {value['sd']:,.{decimals}f}"
+
+
+def counterfactual_distillation(found: dict[str, Any]) -> Iterator[str]:
+    """One line per model and number of judged changes."""
+    yield f"| {len(found['seeds'])} seeds, mean ± sd | changes judged | AUC | predictions that the column flips |"
+    yield "|---|---|---|---|"
+    for row in found["rows"]:
+        cells = [
+            f"{row[name]['mean']:.3f} ± {row[name]['sd']:.3f}" if name in row else "" for name in ("auc", "flip_rate")
+        ]
+        yield f"| {row['model']} | {row['asked'] or ''} | {' | '.join(cells)} |"
