@@ -1,8 +1,8 @@
 """A study forgets training rows: the model takes the trained one's place, and no later run learns from them."""
 
-import json
 import logging
 
+import pandas as pd
 import pytest
 import torch
 
@@ -12,10 +12,10 @@ from corrigible.recipe import load_data
 from corrigible.study import open_study
 from corrigible.types import Feedback
 from corrigible.workflow.forgetting import ranges
-from corrigible.workflow.forgotten import training
+from corrigible.workflow.forgotten import forgotten_in, training
 from corrigible.workflow.measuring import models_to_compare
 from corrigible.workflow.reproducing import commands
-from studies import corrigible, refused
+from studies import corrigible, refused, table_study, text_study
 
 
 def raw_rows(folder):
@@ -73,18 +73,44 @@ def test_feedback_on_forgotten_rows_is_left_out(finished):
     assert known.about_kept([kept, gone, rule]) == [kept, rule]
 
 
-def test_rows_that_moved_are_found_and_others_are_said_to_be_missing(finished, caplog):
+def test_rows_that_moved_are_found_and_changed_ones_are_said_to_be_missing(finished, caplog):
     corrigible("forget", finished, "--rows", "3-4", "--why", "a")
     study, rows = open_study(finished), raw_rows(finished)
-    record = study.latest("train").folder / "run.json"
-    kept = json.loads(record.read_text())["forgotten"]
-    from corrigible.workflow import forgotten
-
     moved = type(rows)(torch.cat([rows.x[4:], rows.x[:3]]), torch.cat([rows.y[4:], rows.y[:3]]))
     with caplog.at_level(logging.WARNING):
-        found = forgotten.forgotten_in(study, moved)
-    assert found.tolist() == [0]
-    assert fingerprint(moved.x[0]) == kept["fingerprints"][1]
+        assert forgotten_in(study, moved).tolist() == [0]
+    assert "cannot be found" not in caplog.text  # Row 3 was taken out.
+    assert fingerprint(moved.x[0]) == study.latest("train").record["forgotten"]["fingerprints"][1]
+    rows.x[3] += 1
+    with caplog.at_level(logging.WARNING):
+        assert forgotten_in(study, rows).tolist() == [4]
+    assert "1 forgotten row of 2 cannot be found" in caplog.text
+
+
+@pytest.mark.parametrize("make", [table_study, text_study])
+def test_rows_of_a_file_are_found_after_one_was_taken_out(make, tmp_path, caplog):
+    folder = make(tmp_path / "study")
+    file = folder / "data" / "train.csv"
+    table = pd.read_csv(file)
+    changing = "age" if "age" in table else "text"
+    if changing == "text":
+        table["text"] += [f" w{row}" for row in range(len(table))]
+        table.to_csv(file, index=False)
+    assert corrigible("train", folder).code == 0
+    found = corrigible("forget", folder, "--rows", 5, "--rows", 9, "--why", "a", "--method", "fine_tuned")
+    assert found.code == 0, found.stdout
+    for without, expected in (([], [5, 9]), ([5], [8]), ([5, 9], []), ([2, 3], [3, 7])):
+        table.drop(index=without).to_csv(file, index=False)
+        (folder / "data" / "vocabulary.safetensors").unlink(missing_ok=True)
+        with caplog.at_level(logging.WARNING):
+            assert training(open_study(folder)).forgotten.tolist() == expected
+    assert "cannot be found" not in caplog.text
+    table.loc[9, changing] = table.loc[8, changing]
+    table.loc[9, "site"] = "north-west"
+    table.to_csv(file, index=False)
+    (folder / "data" / "vocabulary.safetensors").unlink(missing_ok=True)
+    with caplog.at_level(logging.WARNING):
+        assert training(open_study(folder)).forgotten.tolist() == [5]
     assert "1 forgotten row of 2 cannot be found" in caplog.text
 
 

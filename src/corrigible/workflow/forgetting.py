@@ -12,7 +12,7 @@ from torch import Tensor
 
 from corrigible.data.dataset import rows_of
 from corrigible.data.naming import rows_named
-from corrigible.data.protocol import files_of
+from corrigible.data.protocol import Dataset, files_of
 from corrigible.errors import DataError, FeedbackError
 from corrigible.models.devices import device_named
 from corrigible.models.weights import save_weights
@@ -21,11 +21,12 @@ from corrigible.protocols.unlearning.forgotten_rows import forgotten_rows
 from corrigible.protocols.unlearning.unlearned import Unlearned
 from corrigible.protocols.unlearning.unlearning import unlearning
 from corrigible.run_records import FORGET
-from corrigible.study import open_study
+from corrigible.study import Study, open_study
 from corrigible.workflow.forgotten import Training, training
 from corrigible.workflow.making import load_model, logged
 from corrigible.workflow.next_steps import next_steps
 from corrigible.workflow.records import Finished, Record, Started
+from corrigible.workflow.row_hashes import hashed_columns, row_hashes
 
 MOST_TEXT = 2000
 
@@ -77,8 +78,17 @@ def forget(
         record: Unlearned = found.unlearned
         save_weights(found, draft.folder / "weights.safetensors")
         kept = {**dataclasses.asdict(record), "rows": index.tolist(), "digest": record.digest}
-        draft.record["forgotten"] = {**kept, "settings": dict(record.settings)}
+        draft.record["forgotten"] = {**kept, "settings": dict(record.settings), **_how_found(study, known.rows, index)}
     yield Finished(FORGET, str(draft.published), result=record.line, next=next_steps(folder, FORGET))
+
+
+def _how_found(study: Study, data: Dataset, index: Int[Tensor, " forgotten"]) -> dict[str, Any]:
+    """By what the rows are found again: the number of rows, and of files with columns hashes of the rows' cells."""
+    columns = hashed_columns(study, data)
+    hashes = row_hashes(study, data, columns) if columns else None
+    if hashes is None:
+        return {"of": len(data)}
+    return {"of": len(data), "columns": columns, "hashes": [hashes[row] for row in index.tolist()]}
 
 
 def _require_texts(**texts: str) -> None:

@@ -1,7 +1,7 @@
 """Which training rows a study has forgotten, so that no later run learns from them."""
 
 import logging
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any, NamedTuple
 
@@ -14,12 +14,12 @@ from corrigible.data.naming import rows_named
 from corrigible.data.protocol import Dataset, class_names_of, columns_of, extra_of, tokens_of, weights_of
 from corrigible.data.tokens import Tokens
 from corrigible.errors import DataError
-from corrigible.feedback.masks import fingerprint
 from corrigible.printable import plural
 from corrigible.recipe import load_data
 from corrigible.run_records import FORGET
 from corrigible.study import Study
 from corrigible.types import Columns, Feedback
+from corrigible.workflow.row_hashes import row_hashes
 
 log = logging.getLogger(__name__)
 
@@ -55,23 +55,36 @@ def training(study: Study) -> Training:
 def forgotten_in(study: Study, data: Dataset) -> Int[Tensor, " forgotten"]:
     """The positions of the forgotten rows among these; a log record says of how many there is none any more."""
     kept = [run.record["forgotten"] for run in study.runs() if run.verb == FORGET]
-    prints = {row: said for record in kept for row, said in zip(record["rows"], record["fingerprints"], strict=True)}
-    if not prints:
-        return torch.empty(0, dtype=torch.long)
-    if all(row < len(data) and _fingerprint(data, row) == said for row, said in prints.items()):
-        return torch.tensor(sorted(prints))
-    wanted, found = set(prints.values()), list[int]()
-    seen = set()
-    for row in range(len(data)):
-        if (said := _fingerprint(data, row)) in wanted:
-            found.append(row)
-            seen.add(said)
-    if missing := len(wanted - seen):
+    found, lost, total = set[int](), set[str](), set[str]()
+    for columns in {tuple(record.get("columns", ())) for record in kept}:
+        these = [record for record in kept if tuple(record.get("columns", ())) == columns]
+        said = {row: one for record in these for row, one in zip(record["rows"], _hashes(record), strict=True)}
+        places, missing = _placed(row_hashes(study, data, columns) or [], said)
+        found |= places
+        lost |= missing
+        total |= set(said.values())
+    taken_out = max((record.get("of", 0) for record in kept), default=0) - len(data)
+    if lost and len(lost) <= taken_out:
+        log.info(f"{plural(len(lost), 'forgotten row')} of {len(total)} are no longer among the training rows")
+    elif lost:
         log.warning(
-            f"{plural(missing, 'forgotten row')} of {len(wanted)} cannot be found among the training rows: if "
+            f"{plural(len(lost), 'forgotten row')} of {len(total)} cannot be found among the training rows: if "
             "they were changed, or are read in another way, they are learned from again; take them out of the data"
         )
-    return torch.tensor(found, dtype=torch.long)
+    return torch.tensor(sorted(found), dtype=torch.long)
+
+
+def _hashes(record: Mapping[str, Any]) -> list[str]:
+    """Those by which a run's forgotten rows are found; early runs hold hashes of encoded inputs only."""
+    return record["hashes"] if "hashes" in record else record["fingerprints"]  # type: ignore[no-any-return]
+
+
+def _placed(hashes: Sequence[str], said: Mapping[int, str]) -> tuple[set[int], set[str]]:
+    """Where rows of these hashes are: where they were, if all still are there, or else anywhere; and which are not."""
+    if all(row < len(hashes) and hashes[row] == one for row, one in said.items()):
+        return set(said), set()
+    wanted = set(said.values())
+    return {row for row, one in enumerate(hashes) if one in wanted}, wanted - set(hashes)
 
 
 def with_others_in_place(data: Dataset, index: Int[Tensor, " forgotten"]) -> Dataset:
@@ -137,7 +150,3 @@ class _Rearranged:
     @property
     def group_names(self) -> tuple[str, ...]:
         return tuple(getattr(self.rows, "group_names", ()))
-
-
-def _fingerprint(data: Dataset, row: int) -> str:
-    return fingerprint(rows_of(data, torch.tensor([row])).x[0])
