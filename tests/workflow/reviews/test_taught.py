@@ -1,5 +1,7 @@
 """Which training rows a page lists as those that taught the model what it says of a row."""
 
+from dataclasses import replace
+
 import pytest
 import torch
 from torch import nn
@@ -7,9 +9,11 @@ from torch import nn
 import corrigible
 from corrigible.data.dataset import TensorData
 from corrigible.errors import CorrigibleError
+from corrigible.study import open_study
 from corrigible.workflow.reviews import taught as teaching
-from corrigible.workflow.reviews.subject import Subject
+from corrigible.workflow.reviews.subject import Subject, subject_of
 from corrigible.workflow.reviews.taught import taught
+from studies import corrigible as run
 
 WRONG = 7
 """A training row with the other label, where all rows of the first class lie."""
@@ -101,3 +105,24 @@ def test_of_an_amount_it_is_the_rows_own_label_that_is_asked_about():
     found = taught(Subject(model, {"train": data}, "input_gradient"), "train", 5)
     assert [group["title"] for group in found["groups"]] == ["Taught the prediction", "Taught against it"]
     assert "its prediction would be further from the label without the first" in found["sentence"]
+
+
+def test_forgotten_rows_taught_nothing(subject, monkeypatch):
+    gone = frozenset({0, WRONG, 4})
+    without = replace(subject, forgotten=gone, kept={})
+    found = taught(without, "train", 0)
+    assert "Among the 57 training rows" in found["sentence"]
+    assert gone.isdisjoint(row for group in found["groups"] for row in rows_in(group))
+    kept = [row for row in range(60) if row not in gone]
+    assert [rows_in(group) for group in found["groups"]] != [[], []]
+    assert torch.equal(without.sample, subject.first.x[kept])
+    monkeypatch.setattr(teaching, "MOST_ROWS", 5)
+    (near,) = taught(without, "train", 0)["groups"]
+    assert len(rows_in(near)) == teaching.MOST_SHOWN
+    assert gone.isdisjoint(rows_in(near))
+
+
+def test_a_subject_knows_what_its_study_has_forgotten(finished):
+    assert run("forget", finished, "--rows", "2-3", "--why", "a").code == 0
+    study = open_study(finished)
+    assert subject_of(study, study.latest("train")).forgotten == {2, 3}

@@ -19,6 +19,7 @@ from corrigible.study import Run, Study
 from corrigible.types import Task
 from corrigible.workflow.backgrounds import with_background
 from corrigible.workflow.covered_patches import covering
+from corrigible.workflow.forgotten import forgotten_in
 from corrigible.workflow.making import load_model
 from corrigible.workflow.reviews.items import THINGS
 from corrigible.workflow.row_texts import certainty_texts, label_texts, outputs_of, prediction_texts
@@ -59,6 +60,8 @@ class Subject:
     seed: int = 0
     run: str = ""
     label: str = ""
+    forgotten: frozenset[int] = frozenset()
+    """Positions of rows of the first split that the study has forgotten."""
     kept: dict[Any, Any] = field(default_factory=dict, repr=False, compare=False)
     """What was found out about the data, by name."""
 
@@ -84,10 +87,21 @@ class Subject:
         return task_of(self.first)
 
     @cached_property
+    def places_learned(self) -> Tensor:
+        """Positions of the rows of the first split that are not forgotten."""
+        return torch.tensor([row for row in range(len(self.first)) if row not in self.forgotten])
+
+    @cached_property
+    def learned(self) -> Dataset:
+        """The rows of the first split that are not forgotten."""
+        return rows_of(self.first, self.places_learned) if self.forgotten else self.first
+
+    @cached_property
     def sample(self) -> Tensor:
-        """Inputs of rows spread over the first split, flattened, from which it is learned what is usual."""
-        index = torch.linspace(0, len(self.first) - 1, min(len(self.first), MOST_SAMPLED)).round().long().unique()
-        return rows_of(self.first, index).x.flatten(1)
+        """Inputs of rows spread over those not forgotten, flattened, from which it is learned what is usual."""
+        places = self.places_learned
+        index = torch.linspace(0, len(places) - 1, min(len(places), MOST_SAMPLED)).round().long().unique()
+        return rows_of(self.first, places[index]).x.flatten(1)
 
     @cached_property
     def class_names(self) -> tuple[str, ...]:
@@ -193,6 +207,7 @@ def subject_of(study: Study, run: Run) -> Subject:
     # As in a report: what a patch does is what people who do not program understand.
     method, settings = (COVERED, {}) if is_image else (recipe.explain.method, recipe.explain.settings)
     about: dict[str, Any] = {"labels": recipe.labels, "seed": recipe.seed, "run": run.name, "label": run.label}
+    about["forgotten"] = frozenset(forgotten_in(study, data["train"]).tolist())
     subject = Subject(model, data, method, settings, **about)
     if subject.kind == "table" and columns_of(subject.first) is None:
         raise StudyError("the columns of the data have no names, by which they are marked; name them in its columns")

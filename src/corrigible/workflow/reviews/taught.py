@@ -26,21 +26,22 @@ def taught(subject: Subject, split: str, row: int) -> dict[str, Any]:
 
     Influence of the nearest rows in latent space (FastIF, Guo et al. 2021), by the last layer alone: the layers before
     it are taken as they are. Of labels that are no classes it is the loss of the row's own label that is asked about.
-    Where this cannot be told, the nearest training rows in latent space stand in its place, and a sentence says why.
+    Rows that the study has forgotten are left out. Where this cannot be told, the nearest training rows in latent
+    space stand in its place, and a sentence says why.
     """
     rows = subject.rows(split, [row])
     asked, what = _asked(subject, rows)
     try:
         helpful, harmful = _influential(subject, asked)
     except CorrigibleError as error:
-        index, _ = nearest_examples(subject.model, subject.first, rows, n=MOST_SHOWN)
-        near = {"title": "Most alike to the model", "rows": _listed(subject, index[0].tolist())}
+        index, _ = nearest_examples(subject.model, subject.learned, rows, n=MOST_SHOWN)
+        near = {"title": "Most alike to the model", "rows": _listed(subject, subject.places_learned[index[0]].tolist())}
         return {"sentence": f"Which rows taught it cannot be told: {error}.", "groups": [near]}
     groups = [
         {"title": f"Taught {what}", "rows": _listed(subject, helpful)},
         {"title": "Taught against it", "rows": _listed(subject, harmful)},
     ]
-    among = f"Among the {min(NEAREST, len(subject.first))} training rows that are most alike to the model"
+    among = f"Among the {min(NEAREST, len(subject.learned))} training rows that are most alike to the model"
     effects = "it would be less sure without the first, and surer without the others"
     if subject.task.name != "classes":
         effects = "its prediction would be further from the label without the first, and nearer without the others"
@@ -57,20 +58,19 @@ def _asked(subject: Subject, rows: TensorData) -> tuple[TensorData, str]:
 
 
 def _influential(subject: Subject, asked: TensorData) -> tuple[list[int], list[int]]:
-    if len(subject.first) > MOST_ROWS:
-        raise CorrigibleError(
-            f"there are {plural(len(subject.first), 'training row')}; at most {MOST_ROWS:,} are asked"
-        )
+    learned, places = subject.learned, subject.places_learned.tolist()
+    if len(learned) > MOST_ROWS:
+        raise CorrigibleError(f"there are {plural(len(learned), 'training row')}; at most {MOST_ROWS:,} are asked")
     found = influence(
         subject.model,
-        subject.first,
+        learned,
         asked,
         method="last_layer",
-        nearest=min(NEAREST, len(subject.first)),
+        nearest=min(NEAREST, len(learned)),
         seed=subject.seed,
     )
     both = found.most_helpful(0, MOST_SHOWN), found.most_harmful(0, MOST_SHOWN)
-    helpful, harmful = ([each.row for each in side] for side in both)
+    helpful, harmful = ([places[each.row] for each in side] for side in both)
     return helpful, harmful
 
 
