@@ -17,7 +17,7 @@ from corrigible.data.protocol import class_names_of
 from corrigible.errors import DataError, RecipeError, StudyError
 from corrigible.explanations.counterfactuals.constraints import Constraint
 from corrigible.explanations.counterfactuals.finding import counterfactuals
-from corrigible.explanations.counterfactuals.result import STATUSES
+from corrigible.explanations.counterfactuals.result import STATUSES, Counterfactuals
 from corrigible.explanations.counterfactuals.schema import Schema
 from corrigible.explanations.inputs import as_model
 from corrigible.explanations.shards.model_hash import model_hash
@@ -105,11 +105,7 @@ def counterfactuals_all(
     how |= {"task": task_of(dataset), "class_names": class_names_of(dataset), **settings}
 
     def content(index: Int[Tensor, " row"]) -> bytes:
-        found = counterfactuals(network, rows_of(dataset, index).x, **how)
-        status = torch.tensor([[STATUSES.index(one) for one in row] for row in found.status], dtype=torch.uint8)
-        tensors = {"index": index, "changed": found.changed, "cost": found.cost, "status": status}
-        written: bytes = save({key: value.contiguous() for key, value in tensors.items()})
-        return written
+        return _written(index, counterfactuals(network, rows_of(dataset, index).x, **how))
 
     yield from write_missing(shards, missing, content)
 
@@ -130,6 +126,13 @@ def read_counterfactuals(folder: str | Path, *, name: str = "rows") -> Iterator[
         raise StudyError(f"{len(missing)} of {shards.plan.num_shards} shards are missing in {folder}, first {first}")
     for number in range(shards.plan.num_shards):
         yield _read(shards.path(number))
+
+
+def _written(index: Int[Tensor, " row"], found: Counterfactuals) -> bytes:
+    status = torch.tensor([[STATUSES.index(one) for one in row] for row in found.status], dtype=torch.uint8)
+    tensors = {"index": index, "changed": found.changed, "cost": found.cost, "status": status}
+    written: bytes = save({key: value.contiguous() for key, value in tensors.items()})
+    return written
 
 
 def _read(path: Path) -> CounterfactualRows:
