@@ -168,12 +168,11 @@ def forget(study: Path, given: tuple[Any, ...], as_json: bool, **chosen: Any) ->
 
     It makes runs/…-forget with the weights, which take the place of the trained ones, and records positions and hashes
     of the rows, the reason, and what it did to forgotten and kept rows. The rows stay in STUDY/data until you take
-    them out.
+    them out. Exit with 1 if the model lost too much on kept rows; then forget them again with another --method.
 
     Example: corrigible forget credit --rows 17 --rows 40-45 --why "request 2026-113"
     """
-    rows = [row for one in given for row in (one if isinstance(one, range) else (one,))]
-    show(lambda: workflow.forget(study, rows=rows, **chosen), as_json)
+    show(lambda: workflow.forget(study, rows=given, **chosen), as_json, is_problem=is_failure)
 
 
 @main.command()

@@ -39,22 +39,25 @@ class Training(NamedTuple):
         return left
 
 
-def training(study: Study) -> Training:
+def training(study: Study, *, without: str = "") -> Training:
     """The training rows; the place of each row that was forgotten is taken by a row that is kept.
 
     So rows keep the numbers by which people name them. Which row stands where is drawn, always alike.
+
+    Args:
+        without: a run that is taken as if it had forgotten nothing.
 
     Raises:
         DataError: as `load_data`, or every row was forgotten.
     """
     data = load_data(study.recipe, study.folder, "train")
-    index = forgotten_in(study, data)
+    index = forgotten_in(study, data, without=without)
     return Training(data if len(index) == 0 else with_others_in_place(data, index), index)
 
 
-def forgotten_in(study: Study, data: Dataset) -> Int[Tensor, " forgotten"]:
+def forgotten_in(study: Study, data: Dataset, *, without: str = "") -> Int[Tensor, " forgotten"]:
     """The positions of the forgotten rows among these; a log record says of how many there is none any more."""
-    kept = [run.record["forgotten"] for run in study.runs() if run.verb == FORGET]
+    kept = [run.record["forgotten"] for run in study.runs() if run.verb == FORGET and run.name != without]
     found, lost, total = set[int](), set[str](), set[str]()
     for columns in {tuple(record.get("columns", ())) for record in kept}:
         these = [record for record in kept if tuple(record.get("columns", ())) == columns]

@@ -51,6 +51,14 @@ class Finished:
 
 
 @dataclass(frozen=True)
+class Forgotten(Finished):
+    """A model that has forgotten rows."""
+
+    outcome: str = ""
+    """"failed" where it lost too much on kept rows."""
+
+
+@dataclass(frozen=True)
 class Measured:
     """One metric of one model."""
 

@@ -115,7 +115,7 @@ def ruin_of(kept: Changed, quality_name: str, most_lost: float) -> str:
         return ""
     return (
         f"it lost {number(lost)} of the {quality_name} on kept rows, and may lose {number(most_lost)}: take another "
-        "method, a lower learning rate or fewer epochs"
+        "method"
     )
 
 
