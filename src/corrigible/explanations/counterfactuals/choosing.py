@@ -7,6 +7,7 @@ from jaxtyping import Bool, Float
 
 from corrigible.explanations.counterfactuals.asking import Asking
 from corrigible.explanations.counterfactuals.from_near import from_near_rows
+from corrigible.explanations.counterfactuals.pairs import of_pairs
 from corrigible.explanations.counterfactuals.refining import refined
 from corrigible.explanations.counterfactuals.searching import Found, searched
 from corrigible.explanations.counterfactuals.space import Places
@@ -44,7 +45,7 @@ def pooled(asking: Asking, rows: Places, free: np.ndarray, near: np.ndarray, sta
     some = np.flatnonzero(free.any(axis=1))
     rows, free, near = rows[some], free[some], near[some]
     found = Found.none(asking.space.before.shape[1])
-    for search in (_by_steps, _from_near, _everywhere, _near_as_can_be, _anywhere):
+    for search in (_by_steps, _from_near, _everywhere, _near_as_can_be, _anywhere, _by_pairs):
         rest = np.flatnonzero(~np.isin(rows, found.row))
         if len(rest):
             found = found.and_also(search(asking, rows[rest], free[rest], near[rest], starts))
@@ -85,6 +86,16 @@ def _anywhere(asking: Asking, rows: Places, free: np.ndarray, near: np.ndarray, 
     if not asking.is_bounded:
         return Found.none(near.shape[2])
     return _everywhere(replace(asking, is_bounded=False), rows, free, near, starts)
+
+
+def _by_pairs(asking: Asking, rows: Places, free: np.ndarray, near: np.ndarray, starts: int) -> Found:
+    """What two features together bring, those that are near to rows of data first."""
+    found = _refined(asking, of_pairs(asking, rows, free, near))
+    rest = np.flatnonzero(~np.isin(rows, found.row))
+    if not asking.is_bounded or not len(rest):
+        return found
+    asking = replace(asking, is_bounded=False)
+    return found.and_also(_refined(asking, of_pairs(asking, rows[rest], free[rest], near[rest])))
 
 
 def _fill(found: np.ndarray, asking: Asking, pool: Found) -> None:

@@ -47,6 +47,7 @@ def counterfactuals(
 
     Every result was given to the model in its final form, with whole numbers and whole categories, and obeys every
     constraint. Empty cells stay empty, and numbers stay within the range of the rows of data. The model stays as it is.
+    The search is a heuristic: results are small, not proved smallest; of trees `tree_counterfactuals` proves it.
 
     Args:
         x: rows as the model takes them, (row, column).

@@ -14,7 +14,7 @@ from torch import Tensor
 
 from corrigible.data.class_order import MISSING
 from corrigible.data.original_rows import frame_of_rows
-from corrigible.data.original_units import units_in
+from corrigible.data.original_units import Units, units_in
 from corrigible.data.table_encoder import TableEncoder
 from corrigible.errors import DataError, unknown
 from corrigible.explanations.features import check_columns
@@ -82,7 +82,9 @@ class Schema:
         found = frame_of_rows(x, self.columns)
         for feature in self.features:
             if feature.kind == "integer" and feature.places:
-                found[feature.name] = found[feature.name].round()
+                whole = found[feature.name].round()
+                is_near = (found[feature.name] - whole).abs() <= _nearly(units_in(self.columns), feature.places[0])
+                found[feature.name] = whole.where(is_near, found[feature.name])
         return found
 
     def frame_of(self, values: NDArray[np.float64]) -> pd.DataFrame:
@@ -98,7 +100,11 @@ class Schema:
         return np.asarray(words[np.where(np.isnan(held), -1, held).astype(np.int64)])
 
     def values(self, x: Float[Tensor, " row column"]) -> NDArray[np.float64]:
-        """(row, feature): numbers in their original units, of categories the place of the level; NaN where empty."""
+        """(row, feature): numbers in their original units, of categories the place of the level; NaN where empty.
+
+        Raises:
+            DataError: a column of whole numbers that holds another one.
+        """
         encoded = x.detach().cpu().double().numpy()
         units = units_in(self.columns)
         found = np.full((len(encoded), len(self.features)), np.nan)
@@ -111,9 +117,10 @@ class Schema:
                     found[found[:, number] == feature.levels.index(MISSING), number] = np.nan
             elif feature.places:
                 numbers = units.originals(feature.places[0], encoded[:, feature.places[0]])
-                numbers = np.round(numbers) if feature.kind == "integer" else numbers
                 empty = encoded[:, feature.mark] > 0 if feature.mark is not None else False
                 found[:, number] = np.where(empty, np.nan, numbers)
+                if feature.kind == "integer":
+                    found[:, number] = _whole(feature.name, found[:, number], _nearly(units, feature.places[0]))
         return found
 
     def encoded(self, values: NDArray[np.float64]) -> Float[Tensor, " row column"]:
@@ -184,6 +191,22 @@ def _facts(name: str, encoded: NDArray[np.float64], columns: Columns, unit: str)
     bounds = float(numbers.min()), float(numbers.max())
     spread = _spread(numbers)
     return FeatureFacts(name, kind, tuple(places), mark, (), *bounds, spread, _decimals(numbers, spread), unit)
+
+
+def _nearly(units: Units, place: int) -> float:
+    """How far from a whole number what float32 holds of one may be."""
+    return min(0.05, 2e-5 * max(abs(units.shift[place]), abs(units.scale[place])))
+
+
+def _whole(name: str, numbers: NDArray[np.float64], nearly: float) -> NDArray[np.float64]:
+    whole = np.round(numbers)
+    away = np.flatnonzero(np.abs(numbers - whole) > nearly)
+    if len(away):
+        found = f"{name!r} holds {numbers[away[0]]:g} in row {away[0]}"
+        raise DataError(
+            f"{found}; expected whole numbers, as in rows: learn the schema from rows that hold such numbers"
+        )
+    return whole
 
 
 def _spread(numbers: NDArray[np.float64]) -> float:

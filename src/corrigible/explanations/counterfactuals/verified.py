@@ -80,4 +80,7 @@ def _explained(asking: Asking, row: int, status: NDArray[Any], why: str) -> str:
     if reason := proof(asking, row):
         status[:] = "impossible"
         return reason
-    return why or "the search found no change; that there is none is not proved: fewer constraints may help"
+    return (
+        why
+        or "the search, a heuristic, found no change; that there is none is not proved: a larger starts=… looks further"
+    )
