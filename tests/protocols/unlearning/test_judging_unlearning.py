@@ -7,8 +7,8 @@ import torch
 from torch import nn
 
 from corrigible.data.dataset import TensorData
-from corrigible.errors import DataError
-from corrigible.protocols.unlearning.judging import judge_unlearning
+from corrigible.errors import CorrigibleError, DataError, RecipeError
+from corrigible.protocols.unlearning.judging import judge_unlearning, networks_in
 from corrigible.protocols.unlearning.klom import LEAST_STD, klom, row_attack
 from corrigible.protocols.unlearning.margins import margins
 
@@ -98,3 +98,23 @@ def test_few_models_leave_the_attack_unmeasured():
     assert "attack not measured" in str(found)
     with pytest.raises(DataError, match="no rows"):
         judge_unlearning(models(2), models(2), {})
+    with pytest.raises(RecipeError, match="unknown kind of rows 'row'.*rows"):
+        found["row"]
+
+
+def test_what_cannot_be_judged_is_refused_in_one_line():
+    broken, wide = models(3), nn.Linear(3, 5)
+    with torch.no_grad():
+        broken[1].bias[0] = torch.nan
+    for unlearned, says in (
+        ([], "unlearned has 0 models; expected at least two"),
+        (models(1), "unlearned has 1 models"),
+        ([*models(2), wide], "models have 4 and 5 outputs"),
+        (broken, "output for row 0 is NaN or infinite"),
+    ):
+        with pytest.raises(CorrigibleError, match=says) as refused:
+            judge_unlearning(unlearned, models(3), {"rows": (X, Y)})
+        assert "\n" not in str(refused.value)
+    for given in (nn.Sequential(*models(2)), 3):
+        with pytest.raises(DataError, match=f"retrained is of type {type(given).__name__}; expected a list of models"):
+            networks_in("retrained", given)

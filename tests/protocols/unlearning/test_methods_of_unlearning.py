@@ -10,7 +10,7 @@ from torch import nn
 from torch.nn.functional import cross_entropy, log_softmax
 
 from corrigible.data.dataset import TensorData
-from corrigible.errors import RecipeError
+from corrigible.errors import DataError, RecipeError
 from corrigible.models.forward import Forward
 from corrigible.objective import Objective
 from corrigible.protocols.schedule import result_of
@@ -163,8 +163,9 @@ def test_retraining_does_not_depend_on_weights_or_forgotten_rows():
     assert_same(first, second, rtol=0, atol=0)
 
 
-def test_a_newton_step_on_a_quadratic_loss_is_exact():
-    """Least squares: from the minimum on all rows to that on the kept ones."""
+@pytest.mark.parametrize("is_weighted", [False, True])
+def test_a_newton_step_on_a_quadratic_loss_is_exact(is_weighted):
+    """Least squares, of rows with weights weighted: from the minimum on all rows to that on the kept ones."""
     kept, forgotten = rows(30, 3, "amounts"), rows(6, 4, "amounts")
     kept, forgotten = (
         replace(
@@ -175,9 +176,13 @@ def test_a_newton_step_on_a_quadratic_loss_is_exact():
     # The task's scale of labels is that of the kept rows; both parts share it.
     forgotten = replace(forgotten, task=kept.task)
 
+    if is_weighted:
+        kept, forgotten = (replace(part, weight=torch.arange(len(part)) / 4.0) for part in (kept, forgotten))
+
     def least_squares(*parts):
         x = torch.cat([torch.cat([p.x, torch.ones(len(p), 1, dtype=torch.float64)], 1) for p in parts])
-        return torch.linalg.lstsq(x, torch.cat([p.y for p in parts])[:, None]).solution[:, 0]
+        root = torch.cat([torch.ones(len(p)) if p.weight is None else p.weight for p in parts]).double().sqrt()[:, None]
+        return torch.linalg.lstsq(root * x, root * torch.cat([p.y for p in parts])[:, None]).solution[:, 0]
 
     model = nn.Linear(4, 1).double()
     with torch.no_grad():
@@ -205,6 +210,19 @@ def test_gradients_of_rows_are_those_of_their_mean_loss():
     cross_entropy(model(KEPT.x), KEPT.y).backward()
     for name, gradient in loss_gradients(WHOLE, KEPT).items():
         torch.testing.assert_close(gradient, dict(model.named_parameters())[name].grad)
+
+
+def test_gradients_of_rows_with_weights_are_those_of_their_weighted_mean_loss():
+    weight = torch.rand(NUM_KEPT, generator=torch.Generator().manual_seed(3)) + 0.1
+    model = network()
+    losses = cross_entropy(model(KEPT.x), KEPT.y, reduction="none")
+    ((losses * weight).sum() / weight.sum()).backward()
+    for name, gradient in loss_gradients(WHOLE, replace(KEPT, weight=weight)).items():
+        torch.testing.assert_close(gradient, dict(model.named_parameters())[name].grad)
+    unweighted = loss_gradients(WHOLE, replace(KEPT, weight=torch.zeros(NUM_KEPT)))
+    assert not any(gradient.any() for gradient in unweighted.values())
+    with pytest.raises(DataError, match="weights of all kept rows are 0"):
+        result_of(newton_step(replace(WHOLE, kept=replace(KEPT, weight=torch.zeros(NUM_KEPT)))))
 
 
 def test_small_gradients_make_the_least_telling_weights_fresh():

@@ -4,13 +4,14 @@ import copy
 import logging
 
 import numpy as np
+import pandas as pd
 import pytest
 import torch
 from torch import nn
 
 import corrigible
 from corrigible.data.dataset import TensorData, as_dataset
-from corrigible.errors import DataError, RecipeError, SealError, UnsupportedModelError
+from corrigible.errors import DataError, NoGradientError, RecipeError, SealError, UnsupportedModelError
 from corrigible.feedback.masks import fingerprint
 from corrigible.protocols.unlearning.forgotten_rows import forgotten_rows
 from corrigible.protocols.unlearning.unlearning import UNLEARNING, unlearn
@@ -92,7 +93,18 @@ def test_parts_are_forgotten_one_after_the_other(fitted):
 
 
 @pytest.mark.parametrize(
-    "forget", [[5, 2, 2], np.array([2, 5]), torch.tensor([2, 5]), [i in (2, 5) for i in range(120)]]
+    "forget",
+    [
+        [5, 2, 2],
+        np.array([2, 5]),
+        torch.tensor([2, 5]),
+        [i in (2, 5) for i in range(120)],
+        np.array([2, 5], dtype=np.uint16),
+        np.array([2, 5], dtype=np.uint64),
+        torch.tensor([2, 5]).to(torch.uint16),
+        pd.Series([5, 2], index=["a", "b"]),
+        pd.Series([i in (2, 5) for i in range(120)], index=range(500, 620)),
+    ],
 )
 def test_rows_are_named_by_position_or_by_a_mask(forget):
     assert forgotten_rows(rows(), forget).tolist() == [2, 5]
@@ -110,7 +122,15 @@ def test_a_class_is_named_by_name_or_number(given):
         ({"forget": [0], "label": 1}, RecipeError, "either forget"),
         ({"forget": "age"}, RecipeError, "limit_influence"),
         ({"forget": ["age", "sex"]}, RecipeError, "forget names age, sex"),
-        ({"forget": []}, DataError, "forget holds|no row"),
+        ({"forget": []}, DataError, "no row is to be forgotten"),
+        ({"forget": np.array([i in (2, 5) for i in range(120)], dtype=np.uint8)}, DataError, "only 0 and 1"),
+        ({"forget": [int(i in (2, 5)) for i in range(120)]}, DataError, "a mask to be boolean"),
+        ({"forget": [True, 2]}, DataError, "both booleans and numbers"),
+        ({"label": 0.9}, RecipeError, "label is 0.9; expected a whole number"),
+        ({"label": True}, RecipeError, "label is True"),
+        ({"label": float("nan")}, RecipeError, "label is nan"),
+        ({"label": [1]}, RecipeError, r"label is \[1\]"),
+        ({"forget": [[1], [2, 3]]}, DataError, "positions of rows"),
         ({"forget": torch.zeros(120, dtype=torch.bool)}, DataError, "no row"),
         ({"forget": torch.ones(120, dtype=torch.bool)}, DataError, "all 120 rows"),
         ({"forget": torch.ones(7, dtype=torch.bool)}, DataError, "the mask has shape"),
@@ -162,5 +182,12 @@ def test_settings_and_methods_are_checked(fitted):
         unlearn(fitted, rows(), [0], epoch=1)
     with pytest.raises(RecipeError, match="most_lost"):
         unlearn(fitted, rows(), [0], most_lost=2.0)
+    for most_lost in ("a", True, float("nan")):
+        with pytest.raises(RecipeError, match="expected a number from 0 to 1"):
+            unlearn(fitted, rows(), [0], most_lost=most_lost)
+    frozen = copy.deepcopy(fitted).requires_grad_(False)
+    for method in ("newton_step", "small_gradients", "hybrid"):
+        with pytest.raises(NoGradientError, match="every parameter of the model is frozen"):
+            unlearn(frozen, rows(), [0], method=method, **QUIET)
     with pytest.raises(DataError, match="every label"):
         unlearn(fitted, TensorData(rows().x[:6], torch.tensor([0, 0, 0, 0, 1, 1])), label=1)

@@ -84,13 +84,23 @@ class Forgetting:
             TrainingDivergedError: the loss became NaN or infinite, or the model far worse on the kept rows.
         """
         schedule = Schedule(epochs=epochs, learning_rate=learning_rate)
-        parameters = [p for p in model.parameters() if p.requires_grad]
-        if not parameters:
-            raise NoGradientError("every parameter of the model is frozen: unfreeze some with requires_grad_()")
+        parameters = trainable(model)
         sound = soundness_of(model, self.kept, self.rows_per_step(self.kept))
         how: dict[str, Any] = {"optimizer": schedule.optimizer_of(parameters), "epochs": epochs, "seed": self.seed}
         yield from fit(model, batches, reviewed=beside, loss=loss, penalties=penalties, step=step, **how)
         sound.require_kept(model, learning_rate)
+
+
+def trainable(model: nn.Module) -> list[nn.Parameter]:
+    """The parameters that are not frozen.
+
+    Raises:
+        NoGradientError: every parameter is frozen.
+    """
+    found = [p for p in model.parameters() if p.requires_grad]
+    if not found:
+        raise NoGradientError("every parameter of the model is frozen: unfreeze some with requires_grad_()")
+    return found
 
 
 def with_extra(rows: TensorData, extra: Mapping[str, Tensor]) -> TensorData:

@@ -1,6 +1,6 @@
 """Judge a method of unlearning: how far its models can be told from models that never saw the forgotten rows."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -8,8 +8,8 @@ import torch
 from markupsafe import Markup
 from torch import Tensor, nn
 
-from corrigible.data.dataset import TensorData, all_rows, as_dataset, task_of
-from corrigible.errors import DataError
+from corrigible.data.dataset import TensorData, all_rows, as_dataset, rows_of, task_of
+from corrigible.errors import DataError, RecipeError, UnsupportedModelError, unknown
 from corrigible.figures import number
 from corrigible.html_table import table_html
 from corrigible.models.networks import network_of
@@ -48,7 +48,11 @@ class UnlearningJudged:
     parts: tuple[JudgedRows, ...]
 
     def __getitem__(self, rows: str) -> JudgedRows:
-        return next(part for part in self.parts if part.rows == rows)
+        """What was found for this kind of rows; a RecipeError names the kinds that there are."""
+        found = [part for part in self.parts if part.rows == rows]
+        if not found:
+            raise RecipeError(unknown("kind of rows", str(rows), [part.rows for part in self.parts]))
+        return found[0]
 
     def __str__(self) -> str:
         lines = [f"{self.num_models} unlearned models beside retrained ones"]
@@ -87,16 +91,40 @@ def judge_unlearning(
         rows: kinds of rows by name, as `correct` takes rows: such as {"forgotten": …, "kept": …, "test": …}.
 
     Raises:
-        DataError: no rows, or fewer than two models of a kind.
+        DataError: no rows, something other than a list of models, or fewer than two.
+        UnsupportedModelError: models with different numbers of outputs, or outputs that are NaN or infinite.
     """
-    networks = [[network_of(model) for model in models] for models in (unlearned, retrained)]
+    networks = [networks_in(name, given) for name, given in (("unlearned", unlearned), ("retrained", retrained))]
     if not rows:
         raise DataError('no rows; expected kinds of rows by name, such as {"forgotten": (x, y)}')
     parts = [_judged(name, all_rows(as_dataset(given)), *networks) for name, given in rows.items()]
-    return UnlearningJudged(len(unlearned), tuple(parts))
+    return UnlearningJudged(len(networks[0]), tuple(parts))
+
+
+def networks_in(name: str, models: Any) -> list[nn.Module]:
+    """The networks themselves of at least two models, without wrappers around them.
+
+    Raises:
+        DataError: something other than a list of models, or fewer than two.
+    """
+    if isinstance(models, nn.Module) or not isinstance(models, Iterable):
+        raise DataError(f"{name} is of type {type(models).__name__}; expected a list of models")
+    found = [network_of(model) for model in models]
+    if len(found) < 2:
+        raise DataError(f"{name} has {len(found)} models; expected at least two, with different seeds")
+    return found
+
+
+def _require_alike(rows: TensorData, models: Iterable[nn.Module]) -> None:
+    one, task = rows_of(rows, torch.tensor([0])), task_of(rows)
+    widths = sorted({tuple(all_outputs(model, one.x, task=task).shape[1:]) for model in models})
+    if len(widths) > 1:
+        said = " and ".join(" × ".join(map(str, width)) for width in widths)
+        raise UnsupportedModelError(f"models have {said} outputs; expected as many of each, for the same classes")
 
 
 def _judged(name: str, rows: TensorData, unlearned: Sequence[nn.Module], retrained: Sequence[nn.Module]) -> JudgedRows:
+    _require_alike(rows, [*unlearned, *retrained])
     found, expected = (torch.stack([margins(model, rows) for model in models]) for models in (unlearned, retrained))
     each = klom(found, expected)
     qualities = [sum(mean_quality(model, rows) for model in models) / len(models) for models in (unlearned, retrained)]

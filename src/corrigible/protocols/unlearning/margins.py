@@ -5,6 +5,7 @@ from jaxtyping import Float
 from torch import Tensor, nn
 
 from corrigible.data.dataset import TensorData, task_of
+from corrigible.errors import UnsupportedModelError
 from corrigible.models.predictive import all_outputs
 from corrigible.tasks.classes import require_labels
 
@@ -17,9 +18,13 @@ def margins(model: nn.Module, rows: TensorData) -> Float[Tensor, " row"]:
 
     Raises:
         DataError: a label that is not one of the model's classes.
+        UnsupportedModelError: outputs that are NaN or infinite.
     """
     task = task_of(rows)
     outputs = all_outputs(model, rows.x, task=task).double()
+    if not bool(outputs.isfinite().all()):
+        row = int((~outputs.isfinite()).flatten(1).any(dim=1).nonzero()[0])
+        raise UnsupportedModelError(f"a model's output for row {row} is NaN or infinite; leave that model out")
     y, extra = rows.y.cpu(), {name: values.cpu() for name, values in rows.extra.items()}
     if task.logits is None:
         return -task.loss(outputs, y, extra)

@@ -13,9 +13,9 @@ import torch
 from torch import Tensor, nn
 
 from corrigible.data.dataset import rows_of
-from corrigible.errors import RecipeError
+from corrigible.errors import DataError, RecipeError
 from corrigible.protocols.unlearning.forgetting import Forgetting
-from corrigible.protocols.unlearning.gradients import loss_gradients, mean_losses
+from corrigible.protocols.unlearning.gradients import loss_gradients, mean_losses, total_weight
 from corrigible.training import Epoch
 
 log = logging.getLogger(__name__)
@@ -38,13 +38,17 @@ def newton_step(
 
     Raises:
         RecipeError: a damping below 0, fewer than one iteration or row.
+        NoGradientError: every parameter is frozen.
+        DataError: all kept rows have weight 0.
     """
     if not (damping >= 0 and iterations >= 1 and most_rows >= 1):
         given = f"damping is {damping}, iterations {iterations} and most_rows {most_rows}"
         raise RecipeError(f"{given}; expected a damping of at least 0, and at least 1 of both others")
     found, gradients = forgetting.copy(), loss_gradients(forgetting, forgetting.forgotten)
     parameters = [p for p in found.parameters() if p.requires_grad]
-    share = len(forgetting.forgotten) / len(forgetting.kept)
+    if (total := total_weight(forgetting.kept)) == 0:
+        raise DataError("the weights of all kept rows are 0; expected some above 0")
+    share = total_weight(forgetting.forgotten) / total
     direction = [share * gradients[name] for name, p in found.named_parameters() if p.requires_grad]
     times = _hessian(forgetting, found, parameters, most_rows)
     step = conjugate_gradients(

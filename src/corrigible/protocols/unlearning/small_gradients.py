@@ -29,7 +29,7 @@ def small_gradients(
 ) -> Generator[Epoch, None, nn.Module]:
     """A copy in which the weights with the smallest gradients are fresh, trained on with the kept rows.
 
-    The gradient is that of the mean loss of kept rows minus the mean loss of forgotten rows.
+    The gradient is that of the mean loss of kept rows minus the mean loss of forgotten rows, by the rows' weights.
 
     Args:
         share: of each layer's weights that become fresh, from 0 to 1.
@@ -37,6 +37,7 @@ def small_gradients(
 
     Raises:
         RecipeError: a share or damping out of range.
+        NoGradientError: every parameter is frozen.
     """
     for name, value in (("share", share), ("damping", damping)):
         if not 0 <= value <= 1:

@@ -4,6 +4,7 @@ import logging
 import time
 from collections.abc import Callable, Generator, Mapping
 from dataclasses import replace
+from numbers import Real
 from typing import Any, TypeVar
 
 from torch import nn
@@ -48,7 +49,7 @@ def unlearn(
     method: str = "hybrid",
     batch_size: int | None = None,
     parts: int = 1,
-    most_lost: float = 0.02,
+    most_lost: Any = 0.02,
     seed: Any = 0,
     progress: bool | None = None,
     **settings: Any,
@@ -93,13 +94,14 @@ def unlearning(
     method: str = "hybrid",
     batch_size: int | None = None,
     parts: int = 1,
-    most_lost: float = 0.02,
+    most_lost: Any = 0.02,
     seed: Any = 0,
     **settings: Any,
 ) -> Generator[Epoch, None, nn.Module]:
     """Like `unlearn`, but yields each `Epoch`."""
     chosen = method_of(method, settings, UNLEARNING, "method of unlearning")
-    if not 0 <= most_lost <= 1:
+    is_number = isinstance(most_lost, Real) and not isinstance(most_lost, bool)
+    if not (is_number and 0 <= most_lost <= 1):
         raise RecipeError(f"most_lost is {most_lost!r}; expected a number from 0 to 1")
     given, dataset = trainable_network(model), labelled(as_dataset(data))
     if "query" in task_of(dataset).extra:
