@@ -19,7 +19,7 @@ from corrigible.recipe import load_data
 from corrigible.run_records import FORGET
 from corrigible.study import Study
 from corrigible.types import Columns, Feedback
-from corrigible.workflow.row_hashes import row_hashes
+from corrigible.workflow.row_hashes import input_hash, row_hashes
 
 log = logging.getLogger(__name__)
 
@@ -62,10 +62,14 @@ def forgotten_in(study: Study, data: Dataset, *, without: str = "") -> Int[Tenso
     for columns in {tuple(record.get("columns", ())) for record in kept}:
         these = [record for record in kept if tuple(record.get("columns", ())) == columns]
         said = {row: one for record in these for row, one in zip(record["rows"], _hashes(record), strict=True)}
+        total |= set(said.values())
+        # Inputs may be read from a file each, so not all of them are hashed where nothing has moved.
+        if not columns and all(row < len(data) and input_hash(data, row) == one for row, one in said.items()):
+            found |= set(said)
+            continue
         places, missing = _placed(row_hashes(study, data, columns) or [], said)
         found |= places
         lost |= missing
-        total |= set(said.values())
     taken_out = max((record.get("of", 0) for record in kept), default=0) - len(data)
     if lost and len(lost) <= taken_out:
         log.info(f"{plural(len(lost), 'forgotten row')} of {len(total)} are no longer among the training rows")

@@ -39,13 +39,18 @@ def row_hashes(study: Study, data: Dataset, columns: Sequence[str]) -> list[str]
         DataError: a file that is no table.
     """
     if not columns:
-        return [fingerprint(rows_of(data, torch.tensor([row])).x[0]) for row in range(len(data))]
+        return [input_hash(data, row) for row in range(len(data))]
     with table_text(study.folder / "data" / TRAIN) as source:
         if not set(columns) <= set(source.layout.names):
             return None
         cells = texts_as_written(source, columns)
     hashes = [_hash(row) for row in zip(*(cells[name] for name in columns), strict=True)]
     return hashes if len(hashes) == len(data) else None
+
+
+def input_hash(data: Dataset, row: int) -> str:
+    """A hash of one row's inputs."""
+    return fingerprint(rows_of(data, torch.tensor([row])).x[0])
 
 
 def _hash(cells: Sequence[Any]) -> str:
