@@ -269,7 +269,9 @@ def test_constraints_in_the_way_are_named():
     assert (one.status, one.in_the_way) == (("impossible",), ((age,),))
     assert one.reason[0].endswith("in the way: age must stay as it is")
     both = tree_counterfactuals(model, row, schema=schema, constraints=[*others, age, down])
-    assert both.in_the_way == ((),) and both.reason[0].endswith("several constraints together are in the way")
+    assert both.in_the_way == ((age, down),)
+    assert "Immutable(feature='age') and Monotone(feature='age'" in both.reason[0]
+    assert both.reason[0].endswith("together")
     assert one.in_words(0) == one.reason[0] and np.isinf(one.bound.item()) and one.is_proven.all()
 
 
@@ -307,12 +309,12 @@ def test_time_that_runs_out_is_said():
 def test_a_result_in_words_and_as_a_frame():
     model, schema = stump(10.0, 20.0)
     found = tree_counterfactuals(model, np.array([[10.0], [20.0]]), schema=schema, target=1)
-    assert found.in_words(0) == "raise n by 6 to 16: then 1"
+    assert found.in_words(0) == "raise n by 6 from 10 to 16: then 1"
     assert found.in_words(1) == "the prediction is already as wanted"
     assert str(found) == "counterfactuals of 2 rows: 1 found, 1 already; 1 proven"
     assert found.changes(0) == {"n": (10.0, 16.0)} and found.changes(1) == {}
     assert found.frame()["status"].tolist() == ["found", "already"]
-    assert "raise n by 6 to 16" in found._repr_html_()
+    assert "raise n by 6 from 10 to 16" in found._repr_html_()
 
 
 @pytest.mark.parametrize(

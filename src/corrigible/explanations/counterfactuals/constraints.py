@@ -7,6 +7,7 @@ may break a range before it is touched.
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from numbers import Integral, Real
 
 import numpy as np
 from jaxtyping import Bool
@@ -81,7 +82,9 @@ class Ordinal:
     order: Sequence[str | float | int]
 
     def __post_init__(self) -> None:
-        if isinstance(self.order, str) or len(set(self.order)) != len(tuple(self.order)) or len(self.order) < 2:
+        is_list = isinstance(self.order, Sequence | np.ndarray) and not isinstance(self.order, str)
+        is_plain = is_list and all(isinstance(value, str | Real) for value in self.order)
+        if not is_plain or len(set(self.order)) != len(self.order) or len(self.order) < 2:
             raise RecipeError(f"order of {self.feature!r} is {self.order!r}; expected two or more different values")
         object.__setattr__(self, "order", tuple(self.order))
 
@@ -108,9 +111,10 @@ class Range:
 
     def __post_init__(self) -> None:
         bounds = [bound for bound in (self.low, self.high) if bound is not None]
-        if not bounds or any(bound != bound for bound in bounds) or bounds != sorted(bounds):
-            found = f"range of {self.feature!r} is {self.low} to {self.high}"
-            raise RecipeError(f"{found}; expected a low and a high bound in this order, or one of them")
+        is_number = all(isinstance(bound, Real) and not isinstance(bound, bool) for bound in bounds)
+        if not bounds or not is_number or any(bound != bound for bound in bounds) or bounds != sorted(bounds):
+            found = f"range of {self.feature!r} is {self.low!r} to {self.high!r}"
+            raise RecipeError(f"{found}; expected numbers, a low and a high bound in this order, or one of them")
 
     @property
     def features(self) -> tuple[str, ...]:
@@ -137,8 +141,9 @@ class MaxChanges:
     most: int
 
     def __post_init__(self) -> None:
-        if isinstance(self.most, bool) or not isinstance(self.most, int) or self.most < 1:
+        if isinstance(self.most, bool) or not isinstance(self.most, Integral) or self.most < 1:
             raise RecipeError(f"the most changes are {self.most!r}; expected a whole number of at least 1")
+        object.__setattr__(self, "most", int(self.most))
 
     @property
     def features(self) -> tuple[str, ...]:

@@ -54,7 +54,8 @@ def counterfactuals(
         schema: what the columns are; of `Columns` or an encoder, kinds and spreads are learned from ``rows``.
         constraints: which changes are allowed: `Immutable`, `Monotone`, `Ordinal`, `Range`, `MaxChanges`, `Relation`,
             and `Causal` for what follows from a change.
-        target: the class that is wanted, one for all rows or one for each; None for any other than the predicted one.
+        target: the class that is wanted, by its number or, where names are known, by its name: one for all rows or one
+            for each; None for any other than the predicted one.
         below, above: for other tasks, bounds that the prediction should keep, in the unit of the labels.
         k: how many changes of each row, each of another set of features.
         rows: training rows, encoded as x. Searches look at those with the wanted answer, of at most 2,000 rows.
@@ -63,7 +64,7 @@ def counterfactuals(
             ``quantile``, are to each other, or as the row itself is to any of ``rows``. Where no such result is found,
             one as near as can be is given, and `is_plausible` says so. Without rows this is not measured.
         starts: with how many first steps the search begins; more may find cheaper changes.
-        class_names: of the classes, for people to read.
+        class_names: of the classes; empty for those that an encoder given as schema knows.
         rows_at_once: how many rows the model runs on at once; None for what fits.
         seed: settles which rows are looked at if there are more than 2,000, and what a random model draws.
 
@@ -85,6 +86,7 @@ def counterfactuals(
         is_bounded=plausible,
         rows_at_once=rows_at_once,
         seed=seed,
-    ) as (asking, near, already, _):
+        class_names=class_names,
+    ) as (asking, near, already, _, names):
         found = chosen(asking, np.flatnonzero(~already), near, k=k, starts=starts)
-        return verified(asking, found, already, tuple(class_names))
+        return verified(asking, found, already, names)

@@ -1,6 +1,6 @@
 """What was asked for, checked, and the model ready to answer."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any, NamedTuple
 
@@ -9,12 +9,14 @@ import torch
 from jaxtyping import Bool, Float
 from torch import Tensor, nn
 
+from corrigible.data.arrays import frame_of
 from corrigible.data.table_encoder import TableEncoder
-from corrigible.errors import DataError, RecipeError
+from corrigible.errors import DataError, RecipeError, UnsupportedModelError
 from corrigible.explanations.counterfactuals.allowed import Allowed, allowed_by
 from corrigible.explanations.counterfactuals.asking import Asking, outputs_of
 from corrigible.explanations.counterfactuals.constraints import Causal
 from corrigible.explanations.counterfactuals.effects import Effects, effects_of
+from corrigible.explanations.counterfactuals.naming import names_of_classes, numbered
 from corrigible.explanations.counterfactuals.near_rows import Data, drawn, near_rows
 from corrigible.explanations.counterfactuals.schema import Schema, schema_of
 from corrigible.explanations.counterfactuals.space import Space
@@ -39,6 +41,8 @@ class Asked(NamedTuple):
     already: Bool[np.ndarray, " row"]
     """Which rows have the wanted answer as they are."""
     data: Data | None
+    class_names: tuple[str, ...]
+    """Of the classes; empty where they are not known."""
 
 
 @contextmanager
@@ -56,6 +60,7 @@ def asked(
     rows_at_once: int | None,
     seed: int,
     most_rows: int | None = None,
+    class_names: Sequence[str] = (),
 ) -> Iterator[Asked]:
     """A context in which the model can be asked; afterwards it is as it was.
 
@@ -65,8 +70,7 @@ def asked(
     Raises:
         RecipeError, DataError, UnsupportedModelError: see `counterfactuals`.
     """
-    if not 0 < quantile <= 1:
-        raise RecipeError(f"quantile is {quantile}; expected a share above 0 and at most 1")
+    _check(model, x, schema, rows, quantile)
     facts = _schema(schema, rows)
     allowed = allowed_by(constraints, facts)
     network = as_model(model)
@@ -77,20 +81,35 @@ def asked(
         size = rows_at_once_of(rows_at_once, network, first)
         require_sound_answers(meaning, network, inputs, size)
         outputs = outputs_of(network, inputs, meaning.task, size)
-        wish = wish_of(meaning.task, outputs, **wanted)
+        logits = None if meaning.task.logits is None else meaning.task.logits(outputs)
+        names = () if logits is None else names_of_classes(class_names, schema, logits.shape[1])
+        target = wanted["target"] if logits is None else numbered(wanted["target"], names)
+        wish = wish_of(meaning.task, outputs, **{**wanted, "target": target})
         already = (wish.margin(outputs, torch.arange(len(inputs))) > 0).numpy()
         data = None if rows is None else _data(network, rows, facts, meaning.task, size, seed, most_rows)
         space = Space(facts, allowed, _effects(allowed, facts, data), facts.values(inputs))
         near = near_rows(inputs, data, wish, facts, num=NUM_NEAR, quantile=quantile, fixed=allowed.immutable)
         is_bounded = is_bounded and data is not None
-        yield Asked(
-            Asking(network, space, wish, inputs, near.kinds, near.usual, is_bounded, size), near.values, already, data
-        )
+        asking = Asking(network, space, wish, inputs, near.kinds, near.usual, is_bounded, size)
+        yield Asked(asking, near.values, already, data, names)
+
+
+def _check(model: Any, x: Any, schema: Any, rows: Any, quantile: Any) -> None:
+    if isinstance(quantile, bool) or not isinstance(quantile, int | float) or not 0 < quantile <= 1:
+        raise RecipeError(f"quantile is {quantile!r}; expected a share above 0 and at most 1")
+    kind = type(model).__name__
+    if type(model).__module__.startswith("sklearn.") and ("Forest" in kind or "Tree" in kind or "Boosting" in kind):
+        raise UnsupportedModelError(f"the model is a {kind}, which has no gradient; use tree_counterfactuals")
+    for name, given in (("x", x), ("rows", rows)):
+        if isinstance(schema, TableEncoder) and frame_of(given) is not None:
+            raise DataError(f"{name} is a frame; expected rows as the model takes them: inputs_of(frame, encoder)")
 
 
 def _schema(given: Columns | TableEncoder | Schema, rows: Any) -> Schema:
     if isinstance(given, Schema):
         return given
+    if not isinstance(given, Columns | TableEncoder):
+        raise DataError(f"the schema is {given!r}; expected Columns, an encoder or a Schema")
     if rows is None:
         what = f"the schema is a {type(given).__name__}, whose kinds and spreads are learned from rows"
         raise DataError(f"{what}; pass rows=…, training rows, or schema_of(columns, rows)")

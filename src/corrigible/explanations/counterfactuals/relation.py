@@ -45,6 +45,8 @@ class Relation:
     text: str
 
     def __post_init__(self) -> None:
+        if not isinstance(self.text, str):
+            raise RecipeError(f"the relation is {self.text!r}; expected a text, such as 'tenure <= age - 16'")
         _ = self.sides
 
     @cached_property
@@ -54,7 +56,7 @@ class Relation:
         found = [_side(part) for part in parts[::2]]
         if len(parts) != 3 or parts[1] not in ("<=", "<", ">=", ">") or None in found:
             what = f"the relation is {self.text!r}; expected a comparison of two columns, such as 'tenure <= age - 16'"
-            raise RecipeError(f"{what}: [number *] column [+ or - number], with <=, <, >= or > between")
+            raise RecipeError(f"{what}: [number *] column [+ or - number], with <=, <, >= or > between; else see Range")
         first, second = found
         assert first is not None and second is not None
         if first.feature == second.feature:

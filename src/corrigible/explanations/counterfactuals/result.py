@@ -8,6 +8,7 @@ import pandas as pd
 from jaxtyping import Bool, Float
 from torch import Tensor
 
+from corrigible.arguments import whole_number
 from corrigible.explanations.counterfactuals.schema import Schema
 from corrigible.explanations.counterfactuals.words import changes_in_words
 from corrigible.figures import number
@@ -88,8 +89,12 @@ class Counterfactuals:
         return pd.DataFrame(said)
 
     def in_words(self, row: int) -> str:
-        """The changes of one row as a sentence for each result, in the units and names of the table."""
-        said = []
+        """The changes of one row as a sentence for each result, in the units and names of the table.
+
+        Raises:
+            RecipeError: a row that there is not.
+        """
+        row, said = whole_number("row", row, least=0, most=len(self.x) - 1), []
         for place, status in enumerate(self.status[row]):
             if status != "found":
                 continue
@@ -114,8 +119,11 @@ class Counterfactuals:
     def _repr_html_(self) -> str:
         most, rows = 20, []
         for row in range(min(most, len(self.x))):
-            cost = self.cost[row, 0].item()
-            rows.append([str(row), self.status[row][0], self.in_words(row), "–" if cost != cost else number(cost)])
+            said = self.in_words(row).split("\n")
+            costs = [cost for cost in self.cost[row].tolist() if cost == cost]
+            for place, words in enumerate(said):
+                cost = number(costs[place]) if costs else "–"
+                rows.append([str(row), "found" if costs else self.status[row][0], words, cost])
         more = [["…", "", f"{len(self.x) - most:,} more rows", ""]] if len(self.x) > most else []
         return table_html(["row", "status", "change", "cost"], [*rows, *more])._repr_html_()
 

@@ -137,6 +137,8 @@ def _verified(
 def _schema(given: Columns | TableEncoder | Schema, rows: Any) -> Schema:
     if isinstance(given, Schema):
         return given
+    if not isinstance(given, Columns | TableEncoder):
+        raise DataError(f"the schema is {given!r}; expected Columns, an encoder or a Schema")
     if rows is None:
         what = f"the schema is a {type(given).__name__}, whose kinds and spreads are learned from rows"
         raise DataError(f"{what}; pass rows=…, training rows, or schema_of(columns, rows)")

@@ -3,6 +3,7 @@
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from itertools import combinations
 
 import numpy as np
 from numpy.typing import NDArray
@@ -66,6 +67,10 @@ def _obstacles(row: Row, wanted: Sequence[Wanted], seconds: float) -> tuple[tupl
     if None in without.values() or (free := possible(()) if constraints else False) is None:
         return (), "no allowed change gives the wanted prediction; which constraint is in the way was not found in time"
     if free:
+        for pair in combinations(constraints, 2):
+            if possible([other for other in constraints if other not in pair]):
+                names = f"{pair[0]!r} and {pair[1]!r}"
+                return pair, f"no allowed change gives the wanted prediction; in the way: {names} together"
         return (), "no allowed change gives the wanted prediction; several constraints together are in the way"
     return (), "the model gives the wanted prediction for no row that this one can become"
 

@@ -87,7 +87,9 @@ def leaves_of(model: Any) -> Leaves:
     reader = next((found for names, found in readers.items() if name in names), None)
     if reader is None or not type(model).__module__.startswith("sklearn."):
         known = ", ".join(name for names in readers for name in names)
-        raise UnsupportedModelError(f"the model is a {name}; expected one of scikit-learn's {known}")
+        raise UnsupportedModelError(
+            f"the model is a {name}; expected one of scikit-learn's {known}; of networks use counterfactuals"
+        )
     if not hasattr(model, "n_features_in_"):
         raise UnsupportedModelError(f"this {name} is not fitted; call its fit first")
     return reader(model)

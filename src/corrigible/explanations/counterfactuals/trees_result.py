@@ -9,6 +9,7 @@ from jaxtyping import Bool, Float
 from numpy.typing import NDArray
 from torch import Tensor
 
+from corrigible.arguments import whole_number
 from corrigible.explanations.counterfactuals.constraints import Constraint
 from corrigible.explanations.counterfactuals.schema import Schema
 from corrigible.explanations.counterfactuals.words import changes_in_words
@@ -84,6 +85,7 @@ class TreeCounterfactuals:
 
     def in_words(self, row: int) -> str:
         """The change of one row as a sentence, or why there is none."""
+        row = whole_number("row", row, least=0, most=len(self.x) - 1)
         if self.status[row] == "already":
             return "the prediction is already as wanted"
         if self.status[row] != "found":

@@ -8,6 +8,7 @@ from jaxtyping import Float
 from torch import Tensor
 
 from corrigible.data.table_encoder import TableEncoder
+from corrigible.errors import DataError
 from corrigible.explanations.counterfactuals.asking import Asking
 from corrigible.explanations.counterfactuals.constraints import Causal, Constraint
 from corrigible.explanations.counterfactuals.preparing import asked
@@ -45,7 +46,8 @@ def nearest_unlike(
     Raises:
         RecipeError, DataError, UnsupportedModelError: see `counterfactuals`.
     """
-    wanted = {"target": target, "below": below, "above": above}
+    if rows is None:
+        raise DataError("rows is None; expected rows of data, encoded as x")
     kept = [one for one in constraints if not isinstance(one, Causal)]
     with asked(
         model,
@@ -53,31 +55,30 @@ def nearest_unlike(
         schema=schema,
         constraints=kept,
         rows=rows,
-        wanted=wanted,
+        wanted={"target": target, "below": below, "above": above},
         task=task,
         quantile=0.5,
         is_bounded=False,
         rows_at_once=rows_at_once,
         seed=seed,
         most_rows=len(rows),
-    ) as (asking, _, already, data):
+        class_names=class_names,
+    ) as (asking, _, already, data, names):
         assert data is not None
         found = np.full((len(asking.x), 1, data.values.shape[1]), np.nan)
         for row in np.flatnonzero(~already).tolist():
             answers = asking.wish.is_wanted(data.outputs, row).numpy()
-            nearest = _nearest(asking, row, data.values[answers])
-            found[row, 0] = np.nan if nearest is None else nearest
+            found[row, 0] = _nearest(asking, row, data.values[answers])
         why = "none of the rows of data that have the wanted answer obeys the constraints"
-        return verified(asking, found, already, tuple(class_names), why)
+        return verified(asking, found, already, names, why)
 
 
-def _nearest(
-    asking: Asking, row: int, values: Float[np.ndarray, " some feature"]
-) -> Float[np.ndarray, " feature"] | None:
+def _nearest(asking: Asking, row: int, values: Float[np.ndarray, " some feature"]) -> Float[np.ndarray, " feature"]:
+    """The nearest of the values that may be changed to; NaN where there is none."""
     space = asking.space
     values = values[(np.isnan(values) == np.isnan(space.before[row])).all(axis=1)]
     rows = np.full(len(values), row)
     values = values[space.feasible(values, rows)]
     if not len(values):
-        return None
+        return np.full(values.shape[1], np.nan)
     return np.asarray(values[space.cost(values, rows[: len(values)]).argmin()])

@@ -30,7 +30,8 @@ def _step(schema: Schema, at: int, before: float, after: float) -> str:
         return f"change {feature.name} from {held[0]} to {held[1]}"
     verb = "raise" if after > before else "lower"
     amount, to = _amount(feature, abs(after - before)), _amount(feature, after)
-    return f"{verb} {feature.name} by {amount} to {to}"
+    start = _amount(feature, before)
+    return f"{verb} {feature.name} by {amount} from {start} to {to}"
 
 
 def _effect(feature: FeatureFacts, before: float, after: float) -> str:
