@@ -25,6 +25,8 @@ def chosen(
     space = asking.space
     found = np.full((len(space.before), k, space.before.shape[1]), np.nan)
     pool = pooled(asking, rows, space.can_change[rows], near[rows], starts)
+    rest = rows[~np.isin(rows, pool.row)]
+    pool = pool.and_also(_by_pairs(asking, rest, space.can_change[rest], near[rest]))
     _fill(found, asking, pool)
     for number in range(1, k):
         for attempt in range(WAYS_OUT):
@@ -45,7 +47,7 @@ def pooled(asking: Asking, rows: Places, free: np.ndarray, near: np.ndarray, sta
     some = np.flatnonzero(free.any(axis=1))
     rows, free, near = rows[some], free[some], near[some]
     found = Found.none(asking.space.before.shape[1])
-    for search in (_by_steps, _from_near, _everywhere, _near_as_can_be, _anywhere, _by_pairs):
+    for search in (_by_steps, _from_near, _everywhere, _near_as_can_be, _anywhere):
         rest = np.flatnonzero(~np.isin(rows, found.row))
         if len(rest):
             found = found.and_also(search(asking, rows[rest], free[rest], near[rest], starts))
@@ -88,7 +90,7 @@ def _anywhere(asking: Asking, rows: Places, free: np.ndarray, near: np.ndarray, 
     return _everywhere(replace(asking, is_bounded=False), rows, free, near, starts)
 
 
-def _by_pairs(asking: Asking, rows: Places, free: np.ndarray, near: np.ndarray, starts: int) -> Found:
+def _by_pairs(asking: Asking, rows: Places, free: np.ndarray, near: np.ndarray) -> Found:
     """What two features together bring, those that are near to rows of data first."""
     found = _refined(asking, of_pairs(asking, rows, free, near))
     rest = np.flatnonzero(~np.isin(rows, found.row))
