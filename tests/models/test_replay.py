@@ -1,10 +1,12 @@
 """A pass that goes on from another activation: that of the network written out in two parts."""
 
+import inspect
+
 import pytest
 import torch
 from torch import Tensor, nn
 
-from corrigible.errors import UnsupportedModelError
+from corrigible.errors import DataError, UnsupportedModelError
 from corrigible.models.bayes import bayesian
 from corrigible.models.draws import coarse_row_normal
 from corrigible.models.forward import Forward
@@ -105,6 +107,33 @@ def test_what_cannot_be_replaced_is_refused():
     for layer, said in (("nowhere", "no layer 'nowhere'"), ("layer", "more than once"), ("unused", "does not run")):
         with pytest.raises(UnsupportedModelError, match=said):
             _ = forward.replay(layer, value).outputs
-    with pytest.raises(ValueError, match=r"shape \(6, 3\), and the value has shape \(6, 4\)"):
+    with pytest.raises(ValueError, match=r"shape \(6, 3\), .*, and the value is a tensor of shape \(6, 4\)"):
         _ = Forward(Residual(), rows()).replay("after", value).outputs
     assert not any(module._forward_hooks for module in forward.model.modules())
+
+
+@pytest.mark.parametrize(
+    ("value", "said"),
+    [
+        (torch.zeros(6, 5), "torch.float32"),
+        (torch.zeros(6, 5, dtype=torch.long), "torch.int64"),
+        (torch.zeros(6, 5, dtype=torch.bool), "torch.bool"),
+        (torch.zeros(6, 5, dtype=torch.float64, device="meta"), "on meta"),
+        ([[0.0] * 5] * 6, "no tensor but a list"),
+    ],
+)
+def test_a_value_of_another_kind_is_refused(value, said):
+    with pytest.raises(DataError, match=f"layer 'middle' gives .* the value is .*{said}"):
+        _ = inspect.unwrap(Forward.replay)(Forward(Residual(), rows()), "middle", value).outputs
+
+
+def test_the_value_stays_where_the_next_layer_works_in_place():
+    torch.manual_seed(0)
+    model = nn.Sequential(nn.Linear(4, 5), nn.ReLU(inplace=True), nn.Linear(5, 3)).double()
+    value = torch.randn(6, 5, dtype=torch.float64, requires_grad=True)
+    before = value.detach().clone()
+    outputs = Forward(model, rows()).replay("0", value).outputs
+    assert torch.equal(value, before)
+    assert torch.equal(outputs, model[2](before.relu()))
+    (slope,) = torch.autograd.grad(outputs.sum(), value)
+    assert torch.allclose(slope, (before > 0) * model[2].weight.sum(dim=0))

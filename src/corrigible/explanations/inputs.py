@@ -20,7 +20,7 @@ from corrigible.printable import plural
 from corrigible.tensors import is_half
 from corrigible.types import Columns
 
-_ABOUT_SHAPE = re.compile(r"shape|\bsizes?\b|dimension|\dD\b|channels", re.IGNORECASE)
+ABOUT_SHAPE = re.compile(r"shape|\bsizes?\b|dimension|\dD\b|channels", re.IGNORECASE)
 
 _JOINED = (
     "join its inputs into one x and wrap it in a module that takes x alone: class Joined(torch.nn.Sequential): forward "
@@ -158,7 +158,7 @@ def checked_output(
         raise UnsupportedModelError(f"the model cannot be called with one tensor ({error}); {_JOINED}") from error
     except (RuntimeError, ValueError, IndexError) as error:
         seen.require_no_tokens(error)
-        if isinstance(error, CorrigibleError | torch.OutOfMemoryError) or not _ABOUT_SHAPE.search(str(error)):
+        if isinstance(error, CorrigibleError | torch.OutOfMemoryError) or not ABOUT_SHAPE.search(str(error)):
             raise
         raise DataError(f"{shape}, which the model cannot take ({' '.join(str(error).split())}); {hint}") from error
     if len(outputs) != 1:

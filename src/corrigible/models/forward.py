@@ -278,7 +278,7 @@ class Forward:
 
         Raises:
             UnsupportedModelError: once a result is needed: there is no such layer, or it does not run once.
-            ValueError: likewise: the value has another shape than the layer's output.
+            DataError: likewise: the value has another shape, type or device than the layer's output.
         """
         again = Forward(self.model, self.batch, seed=self.seed, track_input=False, draws=self._draws.index)
         again.x, again._convolutions = self.x, self._convolutions

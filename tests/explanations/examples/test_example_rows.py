@@ -6,7 +6,7 @@ from torch import nn
 from torch.nn.functional import cosine_similarity, cross_entropy
 
 from corrigible import TensorData
-from corrigible.errors import RecipeError, TrainingDivergedError, UnsupportedModelError
+from corrigible.errors import DataError, RecipeError, TrainingDivergedError, UnsupportedModelError
 from corrigible.explanations.examples import gradient_similarity, nearest_examples, representer_points
 from corrigible.explanations.examples.row_gradients import row_gradients
 from corrigible.models.flat_weights import flat_weights
@@ -138,3 +138,26 @@ def test_a_loss_of_more_than_each_rows_outputs_is_refused(model):
     batch = Batch(torch.arange(20), X, Y)
     with pytest.raises(UnsupportedModelError, match="do not sum to that of the batch"):
         row_gradients(model, flat_weights(model), batch, loss=loss)
+
+
+@pytest.mark.parametrize("method", [nearest_examples, gradient_similarity, representer_points])
+def test_rows_that_the_model_cannot_take_are_refused(model, method):
+    with pytest.raises(DataError, match=r"x has shape \(4, 7\), which the model cannot take"):
+        method(model, (X, Y), (torch.zeros(4, 7).double(), QUERY[1]))
+
+
+def test_an_infinite_l2_is_refused(model):
+    with pytest.raises(RecipeError, match="l2 is inf"):
+        representer_points(model, (X, Y), QUERY, l2=torch.inf)
+
+
+def test_representer_points_are_of_the_weighted_mean(model):
+    weight = torch.ones(len(X)).double()
+    weight[3], weight[5] = 0, 2
+    found = representer_points(model, TensorData(X, Y, weight=weight), QUERY, l2=0.01)
+    assert bool((found.values[:, 3] == 0).all())
+    assert torch.allclose(found.values.sum(dim=1), found.outputs, atol=1e-6)
+    twice = [row for row in range(len(X)) if row != 3] + [5]
+    assert torch.allclose(
+        found.outputs, representer_points(model, (X[twice], Y[twice]), QUERY, l2=0.01).outputs, atol=1e-6
+    )

@@ -109,3 +109,10 @@ def test_penalties_and_shared_layers_are_refused():
     shared = nn.Sequential(inner, nn.Tanh(), inner, nn.Linear(3, 2)).double()
     with pytest.raises(UnsupportedModelError, match="runs 2 times in a pass"):
         influence(shared, (X, Y), QUERY, method="ek_fac")
+
+
+def test_a_weight_of_two_layers_is_refused():
+    model = nn.Sequential(nn.Linear(3, 3), nn.Tanh(), nn.Linear(3, 3), nn.Linear(3, 2)).double()
+    model[2].weight = model[0].weight
+    with pytest.raises(UnsupportedModelError, match="'0.weight' belongs to several layers"):
+        influence(model, (X, Y), QUERY, method="ek_fac")

@@ -9,7 +9,7 @@ from torch.nn.functional import cross_entropy
 
 from corrigible import Feedback, TensorData
 from corrigible.declarations import declared
-from corrigible.errors import DataError, FeedbackError, RecipeError, UnsupportedModelError
+from corrigible.errors import DataError, FeedbackError, RecipeError, TrainingDivergedError, UnsupportedModelError
 from corrigible.protocols.influence.influence import influence
 from corrigible.protocols.influence.influenced import Influence, pearson
 from corrigible.protocols.schedule import Schedule
@@ -211,6 +211,7 @@ def test_rows_are_ranked_by_sign_and_size():
         ({"method": "exakt"}, RecipeError, "did you mean 'exact'"),
         ({"curvature": "fisher"}, RecipeError, "expected 'hessian' or 'gauss_newton'"),
         ({"damping": -1.0}, RecipeError, "damping is -1.0"),
+        ({"damping": torch.inf}, RecipeError, "damping is inf"),
         ({"nearest": 0}, RecipeError, "nearest is 0"),
         ({"penalties": {"right_reasons": 1.0}}, FeedbackError, "sees reviewed rows, and there is no feedback"),
     ],
@@ -231,3 +232,25 @@ def test_large_networks_tasks_that_compare_rows_and_other_queries_are_refused(cu
         influence(curved, TensorData(X, Y), lambda model: 1.0)
     with pytest.raises(DataError):
         influence(curved, TensorData(X, Y), (QUERY[0][:, :2], QUERY[1]))
+
+
+@pytest.mark.parametrize("query", [lambda m: m(X)[:0, 0], lambda m: m(X).sum().to(torch.complex64)])
+def test_a_query_that_is_no_number_is_refused(logistic, query):
+    with pytest.raises(RecipeError, match="the query gave shape"):
+        influence(logistic, (X, Y), query)
+
+
+def test_influences_that_are_no_numbers_are_refused(logistic):
+    with pytest.raises(TrainingDivergedError, match="no influence on query 0 is a finite number"):
+        influence(logistic, (X, Y), lambda m: m(X[:2])[:, 0] * torch.nan)
+
+
+def test_a_curvature_of_0_without_damping_is_refused():
+    linear = Schedule(loss=lambda forward, batch: forward.outputs.sum(dim=1))
+    with pytest.raises(TrainingDivergedError, match="give a damping above 0"):
+        influence(network(), (X, Y), QUERY, method="ek_fac", damping=0.0, schedule=linear)
+
+
+def test_a_query_without_a_slope_is_told(logistic):
+    found = influence(logistic, (X, Y), lambda m: m(X[:2])[:, 0] * torch.tensor([1.0, 0.0]))
+    assert any("all influences are 0 for 1 of 2 queries" in warning for warning in found.warnings)

@@ -201,7 +201,12 @@ def test_what_cannot_be_replayed_is_refused(changes, error, message):
 
 
 @pytest.mark.parametrize(
-    ("layer", "message"), [(nn.Dropout(0.5), "draws at random in training"), (nn.BatchNorm1d(5), "rows mix")]
+    ("layer", "message"),
+    [
+        (nn.Dropout(0.5), "draws at random in training"),
+        (nn.BatchNorm1d(5), "rows mix"),
+        (nn.InstanceNorm1d(5, track_running_stats=True), "keeps running statistics"),
+    ],
 )
 def test_networks_whose_training_is_not_of_each_row_are_refused(layer, message):
     network = start()

@@ -1,11 +1,14 @@
 """What a row teaches of itself, and which row speaks against a label."""
 
+import inspect
+
+import numpy as np
 import pytest
 import torch
 from torch import nn
 
 from corrigible import TensorData
-from corrigible.errors import DataError, RecipeError
+from corrigible.errors import DataError, RecipeError, TrainingDivergedError
 from corrigible.protocols.influence.contrasting_example import contrasting_example
 from corrigible.protocols.influence.influence import influence
 from corrigible.protocols.influence.self_influence import self_influence
@@ -17,6 +20,7 @@ Y = Y.clone()
 FLIPPED = (X[:, 0] - X[:, 1]).abs().topk(3).indices.tolist()  # Where the right label is clear.
 Y[FLIPPED] = 1 - Y[FLIPPED]
 SCHEDULE = Schedule(weight_decay=DECAY)
+SILENT = Schedule(loss=lambda forward, batch: forward.outputs.sum(dim=1))  # Linear: it has no curvature.
 
 
 @pytest.fixture(scope="module")
@@ -70,3 +74,24 @@ def test_what_has_no_example_is_refused(model):
         contrasting_example(third, (X, Y), 0)
     with pytest.raises(DataError, match="one class per row"):
         contrasting_example(nn.Linear(3, 1).double(), TensorData(X, X[:, 0], task="amounts"), 0)
+
+
+@pytest.mark.parametrize(
+    ("settings", "said"),
+    [({"damping": -1}, "damping is -1"), ({"damping": torch.inf}, "damping is inf"), ({"method": ["x"]}, "method")],
+)
+def test_what_it_cannot_be_computed_with_is_refused(model, settings, said):
+    with pytest.raises(RecipeError, match=said):
+        inspect.unwrap(self_influence)(model, TensorData(X, Y), **settings)
+
+
+def test_a_number_of_numpy_is_a_damping(model):
+    found, expected = (
+        inspect.unwrap(self_influence)(model, TensorData(X, Y), damping=d) for d in (np.float32(0.5), 0.5)
+    )
+    assert torch.equal(found, expected)
+
+
+def test_without_a_curvature_there_is_no_value():
+    with pytest.raises(TrainingDivergedError, match="self-influence of row 0 is .* damping above 0"):
+        self_influence(nn.Linear(3, 2).double(), TensorData(X, Y), damping=0.0, method="ek_fac", schedule=SILENT)

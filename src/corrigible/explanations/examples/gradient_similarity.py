@@ -11,6 +11,7 @@ from corrigible.batches import collate
 from corrigible.data.dataset import as_dataset, labelled, task_of
 from corrigible.data.protocol import Dataset
 from corrigible.explanations.examples.row_gradients import row_gradients, rows_in_memory
+from corrigible.explanations.examples.taken_rows import taking
 from corrigible.models.flat_weights import FlatWeights, flat_weights
 from corrigible.models.modes import device_of, untouched
 from corrigible.models.networks import copied, network_of, require_differentiable
@@ -25,6 +26,9 @@ def gradient_similarity(model: nn.Module, data: Any, query: Any) -> Float[Tensor
     Args:
         data: the training rows, as `correct` takes them.
         query: rows with labels, as ``data``.
+
+    Raises:
+        DataError: rows of a shape that the model cannot take.
     """
     network, dataset = copied(network_of(model)), labelled(as_dataset(data))
     require_differentiable(network)
@@ -37,4 +41,5 @@ def gradient_similarity(model: nn.Module, data: Any, query: Any) -> Float[Tensor
 
 def _directions(network: nn.Module, weights: FlatWeights, dataset: Dataset, index: Tensor) -> Tensor:
     batch = collate(dataset, index).to(device_of(network))
-    return normalize(row_gradients(network, weights, batch).double(), dim=1)
+    with taking(dataset):
+        return normalize(row_gradients(network, weights, batch).double(), dim=1)

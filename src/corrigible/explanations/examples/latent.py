@@ -9,6 +9,7 @@ from torch import Tensor, nn
 from corrigible.data.dataset import rows_of
 from corrigible.data.protocol import Dataset
 from corrigible.errors import UnsupportedModelError
+from corrigible.explanations.examples.taken_rows import taking
 from corrigible.explanations.layer_output import LayerOutput
 from corrigible.models.bayes.last_layer import last_linear
 from corrigible.models.modes import evaluating, like_parameters
@@ -20,11 +21,12 @@ def latent_rows(model: nn.Module, dataset: Dataset, *, layer: str | None = None)
     """What the network makes of each row before its last linear layer, or the units of the layer that is named.
 
     Raises:
+        DataError: rows of a shape that the network cannot take.
         UnsupportedModelError: no such layer, or one that does not run once with one vector for each row.
     """
     read: Any = _before_last(model, last_linear(model)) if layer is None else LayerOutput(model, layer)
     parts = []
-    with evaluating(model), torch.no_grad():
+    with evaluating(model), torch.no_grad(), taking(dataset):
         for index in torch.arange(len(dataset)).split(ROWS_AT_ONCE):
             parts.append(read(like_parameters(rows_of(dataset, index).x, model).clone()))
     return torch.cat(parts)

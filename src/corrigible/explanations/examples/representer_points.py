@@ -1,10 +1,12 @@
 """Yeh, Kim, Yen and Ravikumar 2018, Representer point selection for explaining deep neural networks.
 
-With a last layer at the minimum of the mean loss + l2 · |W|², each output is a sum over training rows of
--1/(2 · l2 · n) · (slope of the row's loss) · (similarity of the two rows before that layer).
+With a last layer at the minimum of the (weighted) mean loss + l2 · |W|², each output is a sum over training rows of
+-share/(2 · l2) · (slope of the row's loss) · (similarity of the two rows before that layer).
 """
 
+import math
 from dataclasses import dataclass
+from numbers import Real
 from typing import Any
 
 import torch
@@ -12,6 +14,7 @@ from jaxtyping import Float
 from torch import Tensor, nn
 
 from corrigible.data.dataset import all_rows, as_dataset, task_of
+from corrigible.data.protocol import Dataset, weights_of
 from corrigible.errors import RecipeError, TrainingDivergedError
 from corrigible.explanations.examples.latent import latent_rows
 from corrigible.explanations.inputs import as_model
@@ -37,7 +40,8 @@ def representer_points(model: nn.Module, data: Any, query: Any, *, l2: float = 1
     """What each training row adds to each output of each query, with a last layer fitted to the training labels.
 
     The network up to its last linear layer stays; that layer, with its bias as the weight of a constant 1, is fitted
-    again to the labels with a penalty l2 · |W|², because only at such a minimum is the sum exact.
+    again to the labels with a penalty l2 · |W|², because only at such a minimum is the sum exact. Rows with weights
+    count by them.
 
     Args:
         data: the training rows, as `correct` takes them.
@@ -48,16 +52,17 @@ def representer_points(model: nn.Module, data: Any, query: Any, *, l2: float = 1
         TrainingDivergedError: the last layer could not be fitted; choose a larger ``l2``.
         UnsupportedModelError: a network without a linear layer at its end.
     """
-    if isinstance(l2, bool) or not isinstance(l2, int | float) or not l2 > 0:
-        raise RecipeError(f"l2 is {l2!r}; expected a number above 0")
+    if isinstance(l2, bool) or not isinstance(l2, Real) or not 0 < l2 < math.inf:
+        raise RecipeError(f"l2 is {l2!r}; expected a finite number above 0")
     dataset, network = as_dataset(data), as_model(model)
     task = task_of(dataset)
     rows, asked = all_rows(dataset), as_dataset(query, task=task)
     known, new = (_with_constant(latent_rows(network, part)) for part in (dataset, asked))
     num_outputs = task.outputs(_outputs(network, all_rows(asked).x[:1])).shape[1]
-    weight = _fitted(known, rows.y.to(known.device), rows.extra, task, num_outputs, l2)
+    shares = _shares(dataset).to(known)
+    weight = _fitted(known, rows.y.to(known.device), rows.extra, task, num_outputs, l2, shares)
     slopes = _slopes(known @ weight.T, rows.y.to(known.device), rows.extra, task)
-    alpha = -slopes / (2 * l2 * len(known))
+    alpha = -slopes * shares[:, None] / (2 * l2)
     values = (new @ known.T)[:, :, None] * alpha[None]
     found = new @ weight.T
     own = task.outputs(_outputs(network, all_rows(asked).x)).double()
@@ -74,8 +79,11 @@ def _outputs(network: nn.Module, x: Tensor) -> Tensor:
     return found
 
 
-def _mean_loss(outputs: Tensor, y: Tensor, extra: Any, task: Task) -> Tensor:
-    return task.loss(outputs, y, extra).mean()
+def _shares(dataset: Dataset) -> Float[Tensor, " row"]:
+    """What each row counts for in the mean loss."""
+    weight = weights_of(dataset)
+    rows = torch.ones(len(dataset)) if weight is None else weight.cpu()
+    return rows.double() / rows.double().sum()
 
 
 def _slopes(outputs: Tensor, y: Tensor, extra: Any, task: Task) -> Float[Tensor, " row output"]:
@@ -85,7 +93,7 @@ def _slopes(outputs: Tensor, y: Tensor, extra: Any, task: Task) -> Float[Tensor,
 
 
 def _fitted(
-    known: Tensor, y: Tensor, extra: Any, task: Task, num_outputs: int, l2: float
+    known: Tensor, y: Tensor, extra: Any, task: Task, num_outputs: int, l2: float, shares: Tensor
 ) -> Float[Tensor, " output unit"]:
     """The last layer at the minimum, by L-BFGS in double precision."""
     weight = torch.zeros(num_outputs, known.shape[1], dtype=known.dtype, device=known.device, requires_grad=True)
@@ -95,7 +103,7 @@ def _fitted(
 
     def objective() -> Tensor:
         optimizer.zero_grad()
-        total = _mean_loss(known @ weight.T, y, extra, task) + l2 * weight.square().sum()
+        total = (task.loss(known @ weight.T, y, extra) * shares).sum() + l2 * weight.square().sum()
         total.backward()
         return total
 

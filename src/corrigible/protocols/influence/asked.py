@@ -90,12 +90,17 @@ def checked_losses(found: Any) -> Float[Tensor, " query"]:
     Raises:
         RecipeError: no tensor of numbers that can be differentiated.
     """
-    if not isinstance(found, Tensor) or found.ndim > 1 or not found.requires_grad:
+    if not isinstance(found, Tensor) or found.ndim > 1 or not found.requires_grad or not _are_numbers(found):
+        described = f"shape {tuple(found.shape)}, {found.dtype}" if isinstance(found, Tensor) else type(found).__name__
         raise RecipeError(
-            f"the query gave {f'shape {tuple(found.shape)}' if isinstance(found, Tensor) else type(found).__name__}; "
+            f"the query gave {described}; "
             "expected a loss, or a row of losses, as a tensor with a gradient with respect to the model's weights"
         )
     return found[None] if found.ndim == 0 else found
+
+
+def _are_numbers(found: Tensor) -> bool:
+    return found.numel() > 0 and found.is_floating_point()
 
 
 def asked_of(

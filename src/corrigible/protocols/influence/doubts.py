@@ -1,9 +1,11 @@
 """Why an influence may be wrong: what its theory assumes and the model does not hold to."""
 
 from collections.abc import Iterator
+from dataclasses import replace
 
-from torch import nn
+from torch import Tensor, nn
 
+from corrigible.errors import TrainingDivergedError
 from corrigible.figures import number
 from corrigible.protocols.influence.influenced import Influence
 from corrigible.protocols.influence.inverses import Inverse
@@ -12,6 +14,7 @@ from corrigible.protocols.influence.learned import Learned
 MOST_GRADIENT = 0.05
 """Above this gradient norm, relative to that of single rows, a model has not finished learning."""
 MOST_RESIDUAL = 0.01
+REMEDY = "give a damping above 0, and check that the query has a finite loss and gradient"
 
 
 def doubts(found: Influence, inverse: Inverse, learned: Learned) -> tuple[str, ...]:
@@ -40,6 +43,27 @@ def _doubts(found: Influence, inverse: Inverse, learned: Learned) -> Iterator[st
     yield from about_kinks(found.kinks or ())
     if any(isinstance(module, nn.modules.dropout._DropoutNd) and module.p > 0 for module in learned.network.modules()):
         yield "the network drops units in training and not here, so this is not quite the objective it minimised"
+
+
+def with_doubtful_values(found: Influence, chosen: Tensor | None) -> Influence:
+    """The influence, with a warning of values that are not finite and of queries whose values all are 0.
+
+    Args:
+        chosen: (query, row): the positions that were computed; None for all.
+
+    Raises:
+        TrainingDivergedError: none of a query's values is finite.
+    """
+    values = found.values if chosen is None else found.values.gather(1, chosen)
+    is_finite, said = values.isfinite(), []
+    if bool((~is_finite).all(dim=1).any()):
+        query = int((~is_finite).all(dim=1).int().argmax())
+        raise TrainingDivergedError(f"no influence on query {query} is a finite number; {REMEDY}")
+    if missing := int((~is_finite).sum()):
+        said.append(f"{missing:,} of {values.numel():,} influences are not finite numbers; {REMEDY}")
+    if silent := int((values == 0).all(dim=1).sum()):
+        said.append(f"all influences are 0 for {silent:,} of {len(values):,} queries, whose loss has no slope here")
+    return replace(found, warnings=(*found.warnings, *said))
 
 
 def about_kinks(kinks: tuple[str, ...]) -> tuple[str, ...]:

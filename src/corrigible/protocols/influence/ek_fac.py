@@ -6,6 +6,7 @@ gradients are those of the loss's Hessian by the outputs, summed in full, so not
 layers count as independent.
 """
 
+from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
@@ -106,9 +107,22 @@ def _blocks(learned: Learned) -> list[Block]:
         outputs, inputs = layer.weight.flatten(1).shape
         sizes = (outputs, inputs + (bias is not None))
         found.append(Block(layer, f"{prefix}weight", bias, *(_zeros(learned, *s) for s in _squares(*sizes))))
+    _require_untied(learned.network, found)
     if not found:
         raise UnsupportedModelError("'ek_fac' is for linear and convolutional layers, of which none can be trained")
     return found
+
+
+def _require_untied(network: nn.Module, blocks: list[Block]) -> None:
+    """Raises UnsupportedModelError for a parameter of two layers, whose curvature is not that of either."""
+    users = Counter(id(value) for module in network.modules() for value in module._parameters.values())
+    for block in blocks:
+        for name in (block.weight, block.bias):
+            if name is not None and users[id(network.get_parameter(name))] > 1:
+                raise UnsupportedModelError(
+                    f"{name!r} belongs to several layers; 'ek_fac' expects one layer for each parameter: choose "
+                    "'conjugate_gradients' or 'exact'"
+                )
 
 
 def _has_block(layer: nn.Module) -> bool:

@@ -23,10 +23,10 @@ from corrigible.models.networks import network_of
 from corrigible.objective import PenaltySettings
 from corrigible.protocols.influence.asked import Asked, asked_of
 from corrigible.protocols.influence.curvature import Curvature, require_curvature
-from corrigible.protocols.influence.doubts import about_kinks, doubts
+from corrigible.protocols.influence.doubts import about_kinks, doubts, with_doubtful_values
 from corrigible.protocols.influence.ek_fac import ek_fac_inverse
 from corrigible.protocols.influence.influenced import Influence
-from corrigible.protocols.influence.inverses import Inverse, exact_inverse, iterative_inverse
+from corrigible.protocols.influence.inverses import Inverse, checked_damping, exact_inverse, iterative_inverse
 from corrigible.protocols.influence.learned import Learned
 from corrigible.protocols.influence.replay import Taught, replayed, require_same_end, slopes_by_factors
 from corrigible.protocols.schedule import Schedule
@@ -77,27 +77,23 @@ def influence(
 
     Raises:
         RecipeError: an unknown method or setting.
+        TrainingDivergedError: a query of whose influences none is finite.
         UnsupportedModelError: too many weights for "exact", or a task that compares rows.
         FeedbackError: penalties of reviewed rows without feedback.
     """
     if method not in NAMES:
         raise RecipeError(unknown("influence method", str(method), NAMES))
     require_curvature(curvature)
-    _check(damping, nearest)
+    damping = checked_damping(damping)
+    if nearest is not None:
+        whole_number("nearest", nearest, 1)
     how: dict[str, Any] = {"penalties": penalties, "feedback": feedback, "schedule": schedule, "seed": seed}
     asked = asked_of(model, data, query, **how)
     if method == "replay":
-        return _replay(asked, start, schedule, nearest)
+        return with_doubtful_values(_replay(asked, start, schedule, nearest), None)
     with untouched(asked.learned.network, asked.seed):
         chosen = _chosen(asked, nearest)
-        return METHODS[method](asked, chosen, curvature, damping)
-
-
-def _check(damping: Any, nearest: Any) -> None:
-    if damping is not None and (isinstance(damping, bool) or not isinstance(damping, int | float) or not damping >= 0):
-        raise RecipeError(f"damping is {damping!r}; expected a number of at least 0, or None")
-    if nearest is not None:
-        whole_number("nearest", nearest, 1)
+        return with_doubtful_values(METHODS[method](asked, chosen, curvature, damping), chosen)
 
 
 def _chosen(asked: Asked, nearest: int | None) -> Tensor | None:
@@ -168,13 +164,13 @@ INVERSES: Mapping[str, Inverting] = {
 }
 
 
-def inverting(method: str) -> Inverting:
+def inverting(method: Any) -> Inverting:
     """How a method divides by the curvature.
 
     Raises:
         RecipeError: a method that does not.
     """
-    if method not in INVERSES:
+    if not isinstance(method, str) or method not in INVERSES:
         raise RecipeError(unknown("method", str(method), INVERSES))
     return INVERSES[method]
 

@@ -1,12 +1,16 @@
 """Gradients of queries divided by the curvature of what was learned: exactly, or by conjugate gradients."""
 
+import math
 from collections.abc import Callable
 from dataclasses import dataclass
+from numbers import Real
+from typing import Any
 
 import torch
 from jaxtyping import Float
 from torch import Tensor
 
+from corrigible.errors import RecipeError
 from corrigible.protocols.influence.curvature import Curvature, curvature_matrix, curvature_products
 from corrigible.protocols.influence.learned import Learned
 
@@ -54,6 +58,19 @@ def exact_inverse(learned: Learned, kind: Curvature, damping: float | None) -> I
         return found
 
     return Inverse(solve, damping, smallest, largest)
+
+
+def checked_damping(damping: Any) -> float | None:
+    """The damping as a number, or None.
+
+    Raises:
+        RecipeError: no finite number of at least 0.
+    """
+    if damping is None:
+        return None
+    if isinstance(damping, bool) or not isinstance(damping, Real) or not 0 <= float(damping) < math.inf:
+        raise RecipeError(f"damping is {damping!r}; expected a finite number of at least 0, or None")
+    return float(damping)
 
 
 def usual_damping(smallest: float, largest: float) -> float:

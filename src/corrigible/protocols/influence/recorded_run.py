@@ -148,12 +148,17 @@ def spacing_of(num_steps: int, bytes_each: int) -> int:
 
 
 def require_repeatable(course: Course) -> None:
-    """Raises UnsupportedModelError for a network in training mode that mixes rows or draws at random."""
+    """Raises UnsupportedModelError for a network in training mode whose rows mix or that keeps statistics or draws."""
     for name, module in course.network.named_modules():
         if isinstance(module, nn.modules.batchnorm._BatchNorm):
             raise UnsupportedModelError(
                 f"layer {name!r} normalises over the batch in training, so that rows mix and leaving one out changes "
                 "the others; replay is for networks without batch normalisation: use another method"
+            )
+        if isinstance(module, nn.modules.batchnorm._NormBase) and module.track_running_stats:
+            raise UnsupportedModelError(
+                f"layer {name!r} ({type(module).__name__}) keeps running statistics, which change in training and "
+                "which replay does not follow: build it with track_running_stats=False, or use another method"
             )
     before = random_state()
     with drawing_alike(course.seed, anew=True) as draws, torch.no_grad():

@@ -10,12 +10,15 @@ import torch
 from jaxtyping import Float
 from torch import Tensor, nn
 
+from corrigible.errors import TrainingDivergedError
 from corrigible.explanations.examples.row_gradients import row_gradients, rows_in_memory
 from corrigible.models.modes import untouched
 from corrigible.objective import PenaltySettings
 from corrigible.protocols.influence.asked import asked_of
 from corrigible.protocols.influence.curvature import require_curvature
+from corrigible.protocols.influence.doubts import REMEDY
 from corrigible.protocols.influence.influence import inverting
+from corrigible.protocols.influence.inverses import checked_damping
 from corrigible.protocols.schedule import Schedule
 
 
@@ -39,9 +42,10 @@ def self_influence(
         data, damping, penalties, feedback, schedule, seed: as `influence` takes them.
 
     Raises:
-        RecipeError: another method.
+        RecipeError: another method, or a damping below 0 or infinite.
+        TrainingDivergedError: a value that is not finite.
     """
-    invert = inverting(method)
+    invert, damping = inverting(method), checked_damping(damping)
     require_curvature(curvature)
     how: dict[str, Any] = {"penalties": penalties, "feedback": feedback, "schedule": schedule, "seed": seed}
     learned = asked_of(model, data, data, **how).learned
@@ -52,4 +56,7 @@ def self_influence(
             gradients = row_gradients(learned.network, learned.weights, learned.batch(part), loss=learned.loss)
             products = (inverse.solve(gradients) * gradients).sum(dim=1)
             found[part] = (products * learned.row_shares[part.to(products.device)]).cpu()
+    if not bool(found.isfinite().all()):
+        row = int((~found.isfinite()).int().argmax())
+        raise TrainingDivergedError(f"the self-influence of row {row} is {float(found[row])}; {REMEDY}")
     return found
