@@ -2,6 +2,7 @@
 
 import copy
 import math
+from types import SimpleNamespace
 
 import pandas as pd
 import pytest
@@ -19,6 +20,7 @@ from corrigible.models.packed import packed
 from corrigible.models.predictive import predictive
 from corrigible.models.temperature import TemperatureScaled
 from corrigible.models.weights import load_weights, save_weights
+from corrigible.protocols.calibrating.exchanged_rows import calibration_rows, exchanged_logits
 from corrigible.protocols.calibrating.temperature import (
     best_temperature,
     negative_log_likelihood,
@@ -370,3 +372,12 @@ def test_other_tasks_are_refused():
         temperature_scaled(nn.Linear(4, 1).double(), ordered)
     with pytest.raises(UnsupportedModelError, match="a temperature divides logits of classes; the task is 'amounts'"):
         predictive(TemperatureScaled(nn.Linear(4, 1).double()), X, task=amounts.task)
+
+
+@pytest.mark.parametrize(("outcome", "count"), [("failed", 1), ("corrected", 0)])
+def test_calibrating_what_failed_is_warned_of(outcome, count, caplog):
+    model = nn.Linear(2, 2)
+    model.verdict = SimpleNamespace(outcome=outcome)
+    rows = calibration_rows((torch.randn(12, 2), torch.arange(12) % 2), None, None)
+    exchanged_logits(model, rows, num_exchanges=1, samples=None, seed=0)
+    assert len([said for said in caplog.messages if "correction of this network failed" in said]) == count

@@ -5,6 +5,7 @@ it does not help. So the marked content is dealt out anew between the rows, by a
 but it no longer tells the labels.
 """
 
+import logging
 from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
@@ -30,6 +31,8 @@ from corrigible.protocols.corrections.judged_rows import require_same_inputs, ro
 from corrigible.protocols.corrections.usable_feedback import usable_marks
 from corrigible.tasks.classes import require_labels
 from corrigible.types import Batch, Task
+
+log = logging.getLogger(__name__)
 
 MOST_REVIEWED, ROWS_AT_ONCE = 256, 256
 COMMON_SHARE = 0.15
@@ -138,6 +141,7 @@ def exchanged_logits(
     Raises:
         DataError: probabilities that are NaN, or a label that the model has no class for.
     """
+    _warn_if_failed(model)
     task, found = task_of(rows.dataset), []
     for number in counted("exchanged rows: exchange", range(num_exchanges if rows.is_exchanged else 1)):
         parts = rows.dealt((seed * 1_000_003 + number) % 2**63)
@@ -156,6 +160,11 @@ def logits_of(
     with evaluating(model), torch.no_grad():
         passes = predictive(model, like_parameters(x, model).clone(), task=task, samples=samples, seed=seed).passes
         return torch.stack([task.logits(outputs) for outputs in passes]).cpu().double()
+
+
+def _warn_if_failed(model: nn.Module) -> None:
+    if getattr(getattr(model, "verdict", None), "outcome", None) == "failed":
+        log.warning("the correction of this network failed, and calibrating does not mend it; read its verdict first")
 
 
 def require_probabilities(
