@@ -10,8 +10,8 @@ from torch.nn.functional import normalize
 from corrigible.batches import collate
 from corrigible.data.dataset import as_dataset, labelled, task_of
 from corrigible.data.protocol import Dataset
+from corrigible.explanations.examples._taken_rows import taking
 from corrigible.explanations.examples.row_gradients import row_gradients, rows_in_memory
-from corrigible.explanations.examples.taken_rows import taking
 from corrigible.models.flat_weights import FlatWeights, flat_weights
 from corrigible.models.modes import device_of, untouched
 from corrigible.models.networks import copied, network_of, require_differentiable

@@ -9,7 +9,7 @@ from torch import Tensor, nn
 from corrigible.data.dataset import rows_of
 from corrigible.data.protocol import Dataset
 from corrigible.errors import UnsupportedModelError
-from corrigible.explanations.examples.taken_rows import taking
+from corrigible.explanations.examples._taken_rows import taking
 from corrigible.explanations.layer_output import LayerOutput
 from corrigible.models.bayes.last_layer import last_linear
 from corrigible.models.modes import evaluating, like_parameters
