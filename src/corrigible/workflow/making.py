@@ -136,7 +136,7 @@ def logged(draft: Draft, progress: Generator[Progress, None, Any]) -> Generator[
             if isinstance(record, MethodChosen):
                 draft.record["method_chosen"] = record.message
             if isinstance(record, Enforced):
-                draft.record["enforced"] = {"said": record.line, "ruin": record.ruin}
+                draft.record["enforced"] = {"said": record.line, "ruin": record.ruin, "weight": record.weight}
             if isinstance(record, Verdict):
                 draft.record["verdict"] = dataclasses.asdict(record)
             yield record

@@ -21,6 +21,11 @@ FAILED = "failed"
 log = logging.getLogger(__name__)
 
 
+def _closes_gap(run: Run) -> bool:
+    """Whether the run's model was also trained to close a gap between groups."""
+    return bool(run.record.get("enforced", {}).get("weight", 0) > 0)
+
+
 def verdict_on_split(
     study: Study,
     compared: Sequence[Run],
@@ -54,7 +59,7 @@ def verdict_on_split(
         for run in (compared[0], corrected, tuned)
     )
     assert before is not None and after is not None
-    about: dict[str, Any] = {"class_names": class_names_of(data), "closes_gap": "enforced" in corrected.record}
+    about: dict[str, Any] = {"class_names": class_names_of(data), "closes_gap": _closes_gap(corrected)}
     rows = (judge.exchanges.num_rows, judge.exchanges.kinds(study.recipe.evaluate.split))
     return verdict(before, after, judge.task, rows=rows, fine_tuned=fine_tuned, **about)
 

@@ -215,8 +215,8 @@ def test_what_closing_a_gap_costs_is_no_failure():
     failed, closes = said(before, after), said(before, after, closes_gap=True)
     assert (failed.outcome, failed.cost) == ("failed", "")
     assert (closes.outcome, closes.reasons, closes.cost) == ("corrected", "", failed.reasons)
-    assert closes.sentence.endswith(f" It also closes a gap between groups, and {failed.reasons}.")
-    assert f"It also closes a gap between groups, and {failed.reasons}." in closes.lines
+    assert closes.sentence.endswith(f" A gap between groups was to be closed as well, and {failed.reasons}.")
+    assert f"A gap between groups was to be closed as well, and {failed.reasons}." in closes.lines
     assert said(before, relying(0.4), closes_gap=True).outcome == "failed"
 
 

@@ -41,7 +41,9 @@ def rows_in(group) -> list[int]:
 def test_rows_of_the_predicted_class_teach_and_a_wrong_label_teaches_against(subject):
     found = taught(subject, "train", 0)
     teach, against = found["groups"]
-    assert (teach["title"], against["title"]) == ("Taught “little”", "Taught against it")
+    assert teach["title"] == "Taught “little”; without them less sure of this"
+    assert against["title"] == "Taught against it; without them surer of this"
+    assert 0 not in rows_in(teach)  # The row itself.
     assert {subject.first.y[row].item() for row in rows_in(teach)} == {0}
     assert rows_in(against)[0] == WRONG
     assert against["rows"][0]["label"] == "high"
@@ -85,7 +87,7 @@ def test_where_it_cannot_be_told_the_most_alike_rows_are_listed(subject, monkeyp
     )
     (near,) = found["groups"]
     assert near["title"] == "Most alike to the model"
-    assert set(rows_in(near)) >= {0, WRONG}
+    assert WRONG in rows_in(near) and 0 not in rows_in(near)
 
 
 def test_of_too_many_rows_the_most_alike_are_listed(subject, monkeypatch):
@@ -103,15 +105,26 @@ def test_of_an_amount_it_is_the_rows_own_label_that_is_asked_about():
         network = nn.Linear(1, 1)
     model = corrigible.train(network, data, epochs=40, learning_rate=0.05, progress=False)
     found = taught(Subject(model, {"train": data}, "input_gradient"), "train", 5)
-    assert [group["title"] for group in found["groups"]] == ["Taught the prediction", "Taught against it"]
-    assert "its prediction would be further from the label without the first" in found["sentence"]
+    assert [group["title"] for group in found["groups"]] == [
+        "Taught the prediction; without them further from the label",
+        "Taught against it; without them nearer to the label",
+    ]
+
+
+def test_what_says_how_far_to_trust_the_answer_is_told(subject):
+    assert taught(subject, "train", 0)["notes"] == []
+    with torch.random.fork_rng():
+        torch.manual_seed(0)
+        untrained = nn.Sequential(nn.Linear(4, 6), nn.Tanh(), nn.Linear(6, 2))
+    notes = taught(replace(subject, model=untrained, kept={}), "train", 0)["notes"]
+    assert any("gradient" in note for note in notes)
 
 
 def test_forgotten_rows_taught_nothing(subject, monkeypatch):
     gone = frozenset({0, WRONG, 4})
     without = replace(subject, forgotten=gone, kept={})
     found = taught(without, "train", 0)
-    assert "Among the 57 training rows" in found["sentence"]
+    assert "The strongest of the 57 training rows" in found["sentence"]
     assert gone.isdisjoint(row for group in found["groups"] for row in rows_in(group))
     kept = [row for row in range(60) if row not in gone]
     assert [rows_in(group) for group in found["groups"]] != [[], []]

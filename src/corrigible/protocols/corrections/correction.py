@@ -181,7 +181,7 @@ def correction(
     taught = {"penalties": terms, "marks": marks if terms else None, "augment": augments_of(changes, known), **watched}
     yield from run(corrected, dataset, schedule, step=careful_step, **taught)
     yield from _enforced(model, corrected, rows, about, seed)
-    yield from _looked_back(model, corrected, rows, judge, seed, closes_gap=about is not None)
+    yield from _looked_back(model, corrected, rows, judge, seed, about=about)
     return corrected
 
 
@@ -215,7 +215,7 @@ def _enforced(
 
 
 def _looked_back(
-    model: nn.Module, corrected: nn.Module, rows: JudgedRows, judge: Judge, seed: int, *, closes_gap: bool
+    model: nn.Module, corrected: nn.Module, rows: JudgedRows, judge: Judge, seed: int, *, about: About | None
 ) -> Generator[Progress, None, None]:
     """Yield the feedback to doubt and then the verdict, which the corrected model keeps."""
     before, after = judge.judged(model), judge.judged(corrected)
@@ -226,7 +226,8 @@ def _looked_back(
         label_conflicts(corrected, rows.dataset, rows.marks, seed=seed),
     )
     yield from (doubt for doubt in found if doubt is not None)
-    about: dict[str, Any] = {"class_names": class_names_of(rows.dataset), "closes_gap": closes_gap}
-    result = verdict(before, after, judge.task, rows=judge.rows, **about)
+    closes_gap = about is not None and about.search.chosen.weight > 0
+    how: dict[str, Any] = {"class_names": class_names_of(rows.dataset), "closes_gap": closes_gap}
+    result = verdict(before, after, judge.task, rows=judge.rows, **how)
     corrected.verdict = result  # type: ignore[assignment]
     yield result

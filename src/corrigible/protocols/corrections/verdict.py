@@ -38,6 +38,8 @@ MEANS = {
     "no reliance found": "the model hardly used what was marked, so there was little to correct.",
 }
 """What an outcome means; of a failed correction, the reasons say it."""
+OF_GAP = "A gap between groups was to be closed as well, and {}."
+"""What is said of the cost of both."""
 TO_TRY = {
     "failed": "look again at what was marked, which must not be what shows the label; train longer (epochs=…, "
     "learning_rate=…); or let corrigible.compare(model, data, feedback, test=…) try other methods",
@@ -81,7 +83,7 @@ class Verdict:
     moved_as: str = "predictions by {} %"
     """What the fields named reliance measure, in words, with {} for 100 times their value."""
     cost: str = ""
-    """What a correction that also closes a gap between groups does less well than before; empty without such a gap."""
+    """What a correction that was also to close a gap between groups does less well than before; otherwise empty."""
 
     @property
     def lines(self) -> tuple[str, ...]:
@@ -101,7 +103,7 @@ class Verdict:
         now, before = _percent(self.accuracy_after), _percent(self.accuracy_before)
         found_now, found_before = _percent(self.as_found_after), _percent(self.as_found_before)
         if self.cost:
-            yield f"It also closes a gap between groups, and {self.cost}."
+            yield OF_GAP.format(self.cost)
         yield f"On {self.num_rows:,} {self.where} rows drawn to compare, with what was marked exchanged:"
         yield f"- that moves {moved}; before, {100 * self.reliance_before:.1f}"
         if self.worst_class_accuracy is None:
@@ -149,11 +151,12 @@ def verdict(
 
     Args:
         rows: how many rows of the data these are, and of which kind (`Exchanges`).
-        closes_gap: whether a gap between groups was to be closed as well: quality that is lost is then its cost, and
-            does not make the correction a failure.
+        closes_gap: whether the model was also trained to close a gap between groups. Quality that is lost is then told
+            as the cost of both, and does not make the correction a failure.
     """
     reasons, losses = _collapses(before, after, task, class_names), _losses(before, after, fine_tuned, task)
     cost = "; ".join(losses) if closes_gap else ""
+    of_gap = f" {OF_GAP.format(cost)}" if cost else ""
     reasons += [] if closes_gap else losses
     outcome = "failed" if reasons else _outcome(before, after)
     if outcome == "failed" and not reasons:
@@ -165,7 +168,7 @@ def verdict(
     tuned = None if fine_tuned is None else fine_tuned.accuracy
     return Verdict(
         outcome,
-        _sentence(outcome, reasons, before, after, tuned=tuned, task=task, rows=rows) + _of_gap(cost),
+        _sentence(outcome, reasons, before, after, tuned=tuned, task=task, rows=rows) + of_gap,
         before.reliance,
         after.reliance,
         before.accuracy,
@@ -181,10 +184,6 @@ def verdict(
         task.moved_as,
         cost,
     )
-
-
-def _of_gap(cost: str) -> str:
-    return f" It also closes a gap between groups, and {cost}." if cost else ""
 
 
 def _outcome(before: Judged, after: Judged) -> Outcome:

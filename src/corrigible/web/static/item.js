@@ -1,6 +1,6 @@
 // One item to review, of any kind. It knows no address but those in the item, and asks all else of its `transport`:
-// answer(body), whatif(values), whynot(wanted), taught(item), count(body), next(), explain(method), reviewer(), and where there are names to ask for
-// introduce(place, then); so a notebook can show it too.
+// answer(body), whatif(values), whynot(wanted), taught(item), count(body), next(), explain(method), reviewer(), and where
+// there are names to ask for introduce(place, then); so a notebook can show it too.
 import { button, capitalised, chance, el, plural } from "./dom.js";
 import { mountImage } from "./image.js";
 import { Shortcuts } from "./keys.js";

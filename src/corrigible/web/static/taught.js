@@ -10,9 +10,11 @@ export function taughtBy(item, transport) {
     isAsked = true;
     place.replaceChildren(el("p", { class: "muted", role: "status" }, "Training rows are being compared"));
     try {
-      const { sentence, groups } = await transport.taught(item);
+      const { sentence, groups, notes } = await transport.taught(item);
       const link = (row) => transport.linked?.(item, row) ?? {};
-      place.replaceChildren(el("p", { class: "muted" }, sentence), el("div", { class: "groups" }, groups.map((group) => listed(group, link))));
+      place.replaceChildren(el("p", { class: "muted" }, sentence),
+        el("div", { class: "groups" }, groups.map((group) => listed(group, link))),
+        ...notes.map((note) => el("p", { class: "muted note-of-trust" }, `Careful: ${note}`)));
     } catch (error) {
       isAsked = false; // Closed and opened, it is asked again.
       place.replaceChildren(el("p", { class: "trouble", role: "alert" }, error.message));

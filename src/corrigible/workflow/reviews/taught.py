@@ -12,6 +12,7 @@ from corrigible.errors import CorrigibleError
 from corrigible.explanations.examples.nearest_examples import nearest_examples
 from corrigible.printable import plural
 from corrigible.protocols.influence.influence import influence
+from corrigible.protocols.influence.influenced import Influence
 from corrigible.workflow.reviews.subject import Subject
 
 MOST_SHOWN = 4
@@ -26,26 +27,27 @@ def taught(subject: Subject, split: str, row: int) -> dict[str, Any]:
 
     Influence of the nearest rows in latent space (FastIF, Guo et al. 2021), by the last layer alone: the layers before
     it are taken as they are. Of labels that are no classes it is the loss of the row's own label that is asked about.
-    Rows that the study has forgotten are left out. Where this cannot be told, the nearest training rows in latent
-    space stand in its place, and a sentence says why.
+    The row itself, and rows that the study has forgotten, are left out. ``notes`` say why the answer may be wrong.
+    Where it cannot be told, the nearest training rows in latent space stand in its place, and a sentence says why.
     """
     rows = subject.rows(split, [row])
     asked, what = _asked(subject, rows)
+    own = row if split == next(iter(subject.data)) else None
     try:
-        helpful, harmful = _influential(subject, asked)
+        found = _influence(subject, asked)
     except CorrigibleError as error:
-        index, _ = nearest_examples(subject.model, subject.learned, rows, n=MOST_SHOWN)
-        near = {"title": "Most alike to the model", "rows": _listed(subject, subject.places_learned[index[0]].tolist())}
-        return {"sentence": f"Which rows taught it cannot be told: {error}.", "groups": [near]}
-    groups = [
-        {"title": f"Taught {what}", "rows": _listed(subject, helpful)},
-        {"title": "Taught against it", "rows": _listed(subject, harmful)},
-    ]
-    among = f"Among the {min(NEAREST, len(subject.learned))} training rows that are most alike to the model"
-    effects = "it would be less sure without the first, and surer without the others"
+        index, _ = nearest_examples(subject.model, subject.learned, rows, n=min(MOST_SHOWN + 1, len(subject.learned)))
+        groups = [_group(subject, "Most alike to the model", index[0].tolist(), own)]
+        return {"sentence": f"Which rows taught it cannot be told: {error}.", "groups": groups, "notes": []}
+    less, more = "less sure of this", "surer of this"
     if subject.task.name != "classes":
-        effects = "its prediction would be further from the label without the first, and nearer without the others"
-    return {"sentence": f"{among}: {effects}.", "groups": groups}
+        less, more = "further from the label", "nearer to the label"
+    both = found.most_helpful(0, MOST_SHOWN + 1), found.most_harmful(0, MOST_SHOWN + 1)
+    titles = f"Taught {what}; without them {less}", f"Taught against it; without them {more}"
+    groups = [_group(subject, title, [one.row for one in side], own) for title, side in zip(titles, both, strict=True)]
+    count = min(NEAREST, len(subject.learned))
+    sentence = f"The strongest of the {count} training rows that are most alike to the model."
+    return {"sentence": sentence, "groups": groups, "notes": list(found.warnings)}
 
 
 def _asked(subject: Subject, rows: TensorData) -> tuple[TensorData, str]:
@@ -57,21 +59,18 @@ def _asked(subject: Subject, rows: TensorData) -> tuple[TensorData, str]:
     return replace(rows, y=predicted.to(rows.y)), f"“{name}”"
 
 
-def _influential(subject: Subject, asked: TensorData) -> tuple[list[int], list[int]]:
-    learned, places = subject.learned, subject.places_learned.tolist()
+def _influence(subject: Subject, asked: TensorData) -> Influence:
+    learned = subject.learned
     if len(learned) > MOST_ROWS:
         raise CorrigibleError(f"there are {plural(len(learned), 'training row')}; at most {MOST_ROWS:,} are asked")
-    found = influence(
-        subject.model,
-        learned,
-        asked,
-        method="last_layer",
-        nearest=min(NEAREST, len(learned)),
-        seed=subject.seed,
-    )
-    both = found.most_helpful(0, MOST_SHOWN), found.most_harmful(0, MOST_SHOWN)
-    helpful, harmful = ([places[each.row] for each in side] for side in both)
-    return helpful, harmful
+    how: dict[str, Any] = {"nearest": min(NEAREST, len(learned)), "seed": subject.seed}
+    return influence(subject.model, learned, asked, method="last_layer", **how)
+
+
+def _group(subject: Subject, title: str, learned: Sequence[int], own: int | None) -> dict[str, Any]:
+    """The rows of a title, given by their places among those that were learned, without the row that is asked about."""
+    index = [row for row in subject.places_learned[list(learned)].tolist() if row != own]
+    return {"title": title, "rows": _listed(subject, index[:MOST_SHOWN])}
 
 
 def _listed(subject: Subject, index: Sequence[int]) -> list[dict[str, Any]]:
