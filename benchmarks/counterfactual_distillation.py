@@ -3,14 +3,15 @@
     python benchmarks/counterfactual_distillation.py [--seeds 3] [--resume]
 
 Who sees a doctor in the RAND Health Insurance Experiment, with a column that leaks the label in training and tells
-nothing in the test. Of 20, 100 or 1,000 training rows the smallest change to the other class is found; a teacher, a
-network that learned without the column, says whether the truth changes too. Counterfactual knowledge distillation
-(Bender et al., arXiv 2510.17524, in our words): the changed rows join the training rows with the label that the teacher
-gives them, as often as makes them as many as these, and the network is trained on for 10 epochs; in 5 rounds the same
-rows are changed anew for each network, and all changes stay. Feedback: where the truth does not change, what changed
-must not matter in that row, and the default correction takes as many epochs. ``auc`` is that on test rows,
-``flip_rate`` how often other values of the column change a prediction there; ``no`` is the share of changes with which
-the truth does not change. Writes benchmarks/results/counterfactual_distillation.json.
+nothing in the test. Of 20, 100 or 1,000 training rows a small change to the other class is looked for. A teacher, a
+network that learned without the column, says whether the truth changes too. "distilled": counterfactual knowledge
+distillation (Bender et al., arXiv 2510.17524, in our words). The changed rows join the training rows with the label
+that the teacher gives them, repeated until they are as many, and the network is trained on for 10 epochs. In "5 rounds"
+new changes are found for each network that comes out, and join the others. "feedback": where the truth does not change,
+the features that changed are marked as "must not matter" in that row, and the default correction learns from the marks
+for as many epochs. ``auc`` is that on test rows, ``flip_rate`` how often other values of the column change a prediction
+there; ``no`` is the share of changes with which the truth does not change. Writes
+benchmarks/results/counterfactual_distillation.json.
 """
 
 from collections.abc import Iterator
