@@ -1,6 +1,7 @@
 """What a page shows of one item: shares add up, values are in their own unit, changed values are predicted anew."""
 
 import io
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -133,6 +134,15 @@ def test_pictures_maps_and_segments_have_the_inputs_size(images):
     ):
         found = Image.open(io.BytesIO(written))
         assert (found.size, found.mode) == ((8, 8), mode)
+
+
+def test_what_is_black_and_white_does_not_depend_on_forgotten_rows(images):
+    images.first.x[2] *= 100
+    without = replace(images, forgotten=frozenset({2}), kept={})
+    kept = [0, 1, 3, 4, 5]
+    alone = replace(images, data={"train": TensorData(images.first.x[kept], images.first.y[kept])}, kept={})
+    assert drawn.picture(without, "train", 0) == drawn.picture(alone, "train", 0)
+    assert drawn.picture(without, "train", 0) != drawn.picture(images, "train", 0)
 
 
 def test_a_map_is_red_where_the_score_rises_and_opaque_where_it_is_strong():

@@ -7,6 +7,7 @@ import torch
 from PIL import Image
 from torch import Tensor
 
+from corrigible.data.dataset import rows_of
 from corrigible.data.image_decoding import damage_ignored, decoded, plain
 from corrigible.data.image_masks import images_of
 from corrigible.data.image_names import path_inside
@@ -19,7 +20,7 @@ LONGEST_SIDE, THUMB = 1024, 96
 FULL_AT = 8
 """How many times its average a pixel has the full colour: the same in every picture, so that colours compare."""
 NUM_SAMPLED = 64
-"""Rows from which it is learned which values are black and white."""
+"""Rows that are not forgotten, from which it is learned which values are black and white."""
 
 
 def picture(subject: Subject, split: str, row: int, *, longest: int = LONGEST_SIDE) -> bytes:
@@ -71,8 +72,9 @@ def _brightness(subject: Subject) -> tuple[float, float]:
     """The values that are drawn black and white, the same for all rows."""
     known = subject.kept.get("brightness")
     if known is None:
-        index = torch.linspace(0, len(subject.first) - 1, min(NUM_SAMPLED, len(subject.first))).round().long()
-        known = brightness_of([subject.rows(next(iter(subject.data)), index.unique().tolist()).x])
+        places = subject.places_learned
+        index = torch.linspace(0, len(places) - 1, min(NUM_SAMPLED, len(places))).round().long().unique()
+        known = brightness_of([rows_of(subject.first, places[index]).x])
         subject.kept["brightness"] = known
     found: tuple[float, float] = known
     return found
