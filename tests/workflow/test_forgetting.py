@@ -117,6 +117,30 @@ def test_rows_that_moved_are_found_and_changed_ones_are_said_to_be_missing(finis
     assert "1 forgotten row of 2 cannot be found" in caplog.text
 
 
+def test_of_equal_rows_that_moved_as_many_are_forgotten_as_were_asked_for(finished, caplog):
+    corrigible("forget", finished, "--rows", "3-4", "--why", "a")
+    study, rows = open_study(finished), raw_rows(finished)
+    for places, expected in (([0, 4, 5, 4, 6, 3, 3], [1, 5]), ([4, 0, 5, 3, 3, 4], [0, 3])):
+        with caplog.at_level(logging.WARNING):
+            assert forgotten_in(study, type(rows)(rows.x[places], rows.y[places])).tolist() == expected
+    assert "cannot be found" not in caplog.text
+
+
+def test_a_row_that_moved_stays_forgotten_when_another_one_is_forgotten_in_its_old_place(tmp_path):
+    folder = table_study(tmp_path / "study")
+    file = folder / "data" / "train.csv"
+    table = pd.read_csv(file)
+    assert corrigible("train", folder).code == 0
+    how = ("--rows", 5, "--why", "a", "--method", "fine_tuned")
+    corrigible("forget", folder, *how)
+    table.loc[[*range(2, len(table)), 0, 1]].to_csv(file, index=False)
+    assert training(open_study(folder)).forgotten.tolist() == [3]
+    assert corrigible("train", folder).code == 0
+    found = corrigible("forget", folder, *how)
+    assert found.code == 0, found.stdout
+    assert training(open_study(folder)).forgotten.tolist() == [3, 5]
+
+
 @pytest.mark.parametrize("make", [table_study, text_study])
 def test_rows_of_a_file_are_found_after_one_was_taken_out(make, tmp_path, caplog):
     folder = make(tmp_path / "study")

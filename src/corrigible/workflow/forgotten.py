@@ -1,7 +1,8 @@
 """Which training rows a study has forgotten, so that no later run learns from them."""
 
 import logging
-from collections.abc import Mapping, Sequence
+from collections import Counter
+from collections.abc import Mapping, Sequence, Set
 from dataclasses import dataclass, replace
 from typing import Any, NamedTuple
 
@@ -58,24 +59,24 @@ def training(study: Study, *, without: str = "") -> Training:
 def forgotten_in(study: Study, data: Dataset, *, without: str = "") -> Int[Tensor, " forgotten"]:
     """The positions of the forgotten rows among these; a log record says of how many there is none any more."""
     kept = [run.record["forgotten"] for run in study.runs() if run.verb == FORGET and run.name != without]
-    found, lost, total = set[int](), set[str](), set[str]()
+    found, lost, total = set[int](), 0, 0
     for columns in {tuple(record.get("columns", ())) for record in kept}:
         these = [record for record in kept if tuple(record.get("columns", ())) == columns]
-        said = {row: one for record in these for row, one in zip(record["rows"], _hashes(record), strict=True)}
-        total |= set(said.values())
+        said = {place for record in these for place in zip(record["rows"], _hashes(record), strict=True)}
+        total += len(said)
         # Inputs may be read from a file each, so not all of them are hashed where nothing has moved.
-        if not columns and all(row < len(data) and input_hash(data, row) == one for row, one in said.items()):
-            found |= set(said)
+        if not columns and all(row < len(data) and input_hash(data, row) == one for row, one in said):
+            found |= {row for row, _ in said}
             continue
         places, missing = _placed(row_hashes(study, data, columns) or [], said)
         found |= places
-        lost |= missing
+        lost += missing
     taken_out = max((record.get("of", 0) for record in kept), default=0) - len(data)
-    if lost and len(lost) <= taken_out:
-        log.info(f"{plural(len(lost), 'forgotten row')} of {len(total)} are no longer among the training rows")
+    if 0 < lost <= taken_out:
+        log.info(f"{plural(lost, 'forgotten row')} of {total} are no longer among the training rows")
     elif lost:
         log.warning(
-            f"{plural(len(lost), 'forgotten row')} of {len(total)} cannot be found among the training rows: if "
+            f"{plural(lost, 'forgotten row')} of {total} cannot be found among the training rows: if "
             "they were changed, or are read in another way, they are learned from again; take them out of the data"
         )
     return torch.tensor(sorted(found), dtype=torch.long)
@@ -86,12 +87,18 @@ def _hashes(record: Mapping[str, Any]) -> list[str]:
     return record["hashes"] if "hashes" in record else record["fingerprints"]  # type: ignore[no-any-return]
 
 
-def _placed(hashes: Sequence[str], said: Mapping[int, str]) -> tuple[set[int], set[str]]:
-    """Where rows of these hashes are: where they were, if all still are there, or else anywhere; and which are not."""
-    if all(row < len(hashes) and hashes[row] == one for row, one in said.items()):
-        return set(said), set()
-    wanted = set(said.values())
-    return {row for row, one in enumerate(hashes) if one in wanted}, wanted - set(hashes)
+def _placed(hashes: Sequence[str], said: Set[tuple[int, str]]) -> tuple[set[int], int]:
+    """Where rows of these hashes are, first those that did not move, and how many are nowhere.
+
+    Rows may be equal. At most as many of them are taken as were forgotten.
+    """
+    standing = {(row, one) for row, one in said if row < len(hashes) and hashes[row] == one}
+    found, left = {row for row, _ in standing}, Counter(one for _, one in said - standing)
+    for row, one in enumerate(hashes):
+        if left[one] > 0 and row not in found:
+            found.add(row)
+            left[one] -= 1
+    return found, left.total()
 
 
 def with_others_in_place(data: Dataset, index: Int[Tensor, " forgotten"]) -> Dataset:
