@@ -115,7 +115,8 @@ def unlearning(
     seconds = time.process_time() - started
     remember_columns(found, columns_of(dataset))
     named = str(label) if label is not None else forget.removeprefix(CLASS) if isinstance(forget, str) else ""
-    record = _record(forgetting, found, described(len(index), named), chosen.name, settings, seconds, most_lost)
+    how: dict[str, Any] = {"what": described(len(index), named), "method": chosen.name, "settings": settings}
+    record = _record(forgetting, found, **how, seconds=seconds, most_lost=most_lost)
     log.log(logging.WARNING if record.ruin else logging.INFO, record.line)
     found.unlearned = record  # type: ignore[assignment]
     return found
@@ -143,6 +144,7 @@ def _part_by_part(
 def _record(
     forgetting: Forgetting,
     found: nn.Module,
+    *,
     what: str,
     method: str,
     settings: Mapping[str, Any],
