@@ -24,7 +24,9 @@ class Declaration:
     gap: Any = None
     """The `Gap` between groups that the penalty closes; None if it closes none."""
     is_own: bool = False
+    """Whether it belongs to the network's own objective, so that training without feedback keeps it."""
     unit: str = ""
+    """What its value is counted in, where curves show it; "" to say nothing."""
 
     def looks_at_with(self, settings: Mapping[str, Any]) -> LooksAt:
         """What the method looks at with these settings."""

@@ -76,10 +76,10 @@ def coarse_row_normal(
     name: str,
     dtype: torch.dtype = torch.float64,
 ) -> Float[Tensor, " batch *shape"]:
-    """Like `row_normal`, with 65,536 different numbers in place of 2⁶³ pairs, at less than half the cost.
+    """Independent normal numbers for each row of 65,536 different values, at less than half the cost of `row_normal`.
 
-    They are the means of as many equally likely parts of the normal distribution, times what brings their variance to
-    1; the largest is 4.4. Each word gives four.
+    The values are the means of as many equally likely parts of the normal distribution, scaled to variance 1. The
+    largest is 4.4. Each word of the generator gives four numbers.
     """
     count = math.prod(shape)
     found = torch.empty(len(index), count, dtype=dtype, device=index.device)

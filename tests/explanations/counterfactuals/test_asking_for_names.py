@@ -1,7 +1,5 @@
 """What a person may write: names of classes, and one line for whatever does not fit."""
 
-import inspect
-
 import numpy as np
 import pandas as pd
 import pytest
@@ -22,6 +20,7 @@ from corrigible.explanations.counterfactuals import (
     schema_of,
     tree_counterfactuals,
 )
+from corrigible.explanations.counterfactuals.schema import given_schema
 
 
 @pytest.fixture(scope="module")
@@ -94,7 +93,7 @@ def test_what_does_not_fit_is_refused_in_one_line(asked):
     with pytest.raises(DataError, match="rows is a frame; .*inputs_of"):
         counterfactuals(model, x, schema=encoder, rows=frame)
     with pytest.raises(DataError, match="the schema is None"):
-        inspect.unwrap(preparing._schema)(None, x)
+        given_schema(None, x, lambda _: x)
     with pytest.raises(DataError, match="rows is None"):
         nearest_unlike(model, x, None, schema=encoder)
     with pytest.raises(RecipeError, match="quantile is 'a'"):

@@ -99,3 +99,17 @@ def test_dropout_is_off_while_a_bayesian_network_is_judged():
     judge = build_judge(case.data, case.marks)
     dropping = nn.Sequential(*model[:2], nn.Dropout(0.5), model[2])
     assert judge.score(dropping) == pytest.approx(judge.score(deterministic(model)), abs=1e-3)
+
+
+@pytest.mark.parametrize(
+    ("penalties", "is_said"),
+    [({"right_reasons": 1.0}, True), (None, True), ({"right_reasons": 1.0, "kl_divergence": 1.0}, False)],
+)
+def test_without_the_divergence_it_is_said_that_nothing_keeps_weights_near_the_prior(penalties, is_said, caplog):
+    x = torch.randn(24, 2, generator=torch.Generator().manual_seed(0))
+    data, said = TensorData(x, torch.arange(24) % 2), [Feedback(torch.tensor([True, False]).numpy(), row=0)]
+    correct(bayesian(mlp(2, 2, hidden=(4,))), data, said, penalties=penalties, epochs=1, progress=False)
+    assert ("expected kl_divergence among the penalties" in caplog.text) == is_said
+    caplog.clear()
+    correct(mlp(2, 2, hidden=(4,)), data, said, penalties={"right_reasons": 1.0}, epochs=1, progress=False)
+    assert "kl_divergence" not in caplog.text

@@ -18,7 +18,7 @@ from corrigible.explanations.counterfactuals.constraints import Causal
 from corrigible.explanations.counterfactuals.effects import Effects, effects_of
 from corrigible.explanations.counterfactuals.naming import names_of_classes, numbered
 from corrigible.explanations.counterfactuals.near_rows import Data, drawn, near_rows
-from corrigible.explanations.counterfactuals.schema import Schema, schema_of
+from corrigible.explanations.counterfactuals.schema import Schema, given_schema
 from corrigible.explanations.counterfactuals.space import Space
 from corrigible.explanations.counterfactuals.wishes import wish_of
 from corrigible.explanations.inputs import as_model, checked_output, checked_rows
@@ -71,7 +71,7 @@ def asked(
         RecipeError, DataError, UnsupportedModelError: see `counterfactuals`.
     """
     _check(model, x, schema, rows, quantile)
-    facts = _schema(schema, rows)
+    facts = given_schema(schema, rows, lambda columns: checked_rows(rows, columns))
     allowed = allowed_by(constraints, facts)
     network = as_model(model)
     with untouched(network, seed):
@@ -86,7 +86,7 @@ def asked(
         target = wanted["target"] if logits is None else numbered(wanted["target"], names)
         wish = wish_of(meaning.task, outputs, **{**wanted, "target": target})
         already = (wish.margin(outputs, torch.arange(len(inputs))) > 0).numpy()
-        data = None if rows is None else _data(network, rows, facts, meaning.task, size, seed, most_rows)
+        data = None if rows is None else _data(network, rows, facts, meaning.task, size, seed=seed, most=most_rows)
         space = Space(facts, allowed, _effects(allowed, facts, data), facts.values(inputs))
         near = near_rows(inputs, data, wish, facts, num=NUM_NEAR, quantile=quantile, fixed=allowed.immutable)
         is_bounded = is_bounded and data is not None
@@ -105,20 +105,8 @@ def _check(model: Any, x: Any, schema: Any, rows: Any, quantile: Any) -> None:
             raise DataError(f"{name} is a frame; expected rows as the model takes them: inputs_of(frame, encoder)")
 
 
-def _schema(given: Columns | TableEncoder | Schema, rows: Any) -> Schema:
-    if isinstance(given, Schema):
-        return given
-    if not isinstance(given, Columns | TableEncoder):
-        raise DataError(f"the schema is {given!r}; expected Columns, an encoder or a Schema")
-    if rows is None:
-        what = f"the schema is a {type(given).__name__}, whose kinds and spreads are learned from rows"
-        raise DataError(f"{what}; pass rows=…, training rows, or schema_of(columns, rows)")
-    columns = given.columns if isinstance(given, TableEncoder) else given
-    return schema_of(columns, checked_rows(rows, columns))
-
-
 def _data(
-    network: nn.Module, rows: Any, schema: Schema, task: Task, rows_at_once: int, seed: int, most: int | None
+    network: nn.Module, rows: Any, schema: Schema, task: Task, rows_at_once: int, *, seed: int, most: int | None
 ) -> Data:
     x = drawn(checked_rows(rows, schema.columns).cpu(), seed, most)
     return Data(x, schema.values(x), outputs_of(network, x, task, rows_at_once))

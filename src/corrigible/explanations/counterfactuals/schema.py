@@ -1,7 +1,7 @@
 """What the features of a table are: which are numbers, whole numbers or categories, and how far they usually differ."""
 
 import math
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
@@ -168,6 +168,22 @@ def schema_of(
         return Schema(found, tuple(facts))
     encoded = rows.detach().cpu().double().numpy()
     return Schema(found, tuple(_facts(name, encoded, found, words.get(name, "")) for name in found.features))
+
+
+def given_schema(given: Any, rows: Any, encoded: Callable[[Columns], Float[Tensor, " row column"]]) -> Schema:
+    """The schema itself, or what is learned of one from the training rows, which ``encoded`` gives.
+
+    Raises:
+        DataError: no schema, columns or encoder, or no rows to learn from.
+    """
+    if isinstance(given, Schema):
+        return given
+    if not isinstance(given, Columns | TableEncoder):
+        raise DataError(f"the schema is {given!r}; expected Columns, an encoder or a Schema")
+    if rows is None:
+        what = f"the schema is a {type(given).__name__}, whose kinds and spreads are learned from rows"
+        raise DataError(f"{what}; pass rows=…, training rows, or schema_of(columns, rows)")
+    return schema_of(given, encoded(given.columns if isinstance(given, TableEncoder) else given))
 
 
 def _facts(name: str, encoded: NDArray[np.float64], columns: Columns, unit: str) -> FeatureFacts:

@@ -56,9 +56,8 @@ def searched(
     for number in range(ROUNDS):
         if not len(at):
             break
-        reached, at, changed = _step(
-            asking, rows, at, changed, free, near, starts if number == 0 else 1, max(tried, LATER if number else FIRST)
-        )
+        ways, most = (1, max(tried, LATER)) if number else (starts, max(tried, FIRST))
+        reached, at, changed = _step(asking, rows, at, changed, free=free, near=near, ways=ways, most=most)
         found = found.and_also(reached)
     return found
 
@@ -68,6 +67,7 @@ def _step(
     rows: Places,
     at: np.ndarray,
     changed: np.ndarray,
+    *,
     free: np.ndarray,
     near: np.ndarray,
     ways: int,

@@ -21,7 +21,7 @@ from corrigible.errors import DataError, RecipeError
 from corrigible.explanations.counterfactuals.allowed import Allowed, allowed_by
 from corrigible.explanations.counterfactuals.constraints import Causal, Constraint
 from corrigible.explanations.counterfactuals.relation import Relation
-from corrigible.explanations.counterfactuals.schema import Schema, schema_of
+from corrigible.explanations.counterfactuals.schema import Schema, given_schema
 from corrigible.explanations.counterfactuals.trees_examples import Examples
 from corrigible.explanations.counterfactuals.trees_grid import grid_of
 from corrigible.explanations.counterfactuals.trees_outcome import Outcome, outcome_of, refused
@@ -73,7 +73,7 @@ def tree_counterfactuals(
         DataError: rows of another table, columns of a category that are not one-hot, a class that the model lacks.
     """
     leaves = leaves_of(model)
-    facts = _schema(schema, rows)
+    facts = given_schema(schema, rows, lambda _: inputs(rows).detach().cpu().double())
     allowed = allowed_by(constraints, facts)
     _check(allowed, timeout_seconds, method)
     check_wish(leaves, target, below, above)
@@ -94,13 +94,14 @@ def tree_counterfactuals(
         row = Row(subject, encoded[place], before[place], allowed)
         wanted = [one for one, is_there in zip(answers, has, strict=True) if not is_there]
         outcomes.append(outcome_of(row, wanted, method=method, seconds=timeout_seconds))
-    return _verified(subject, allowed, given, before, predicted, answers, outcomes)
+    return _verified(subject, allowed, given, before=before, predicted=predicted, answers=answers, outcomes=outcomes)
 
 
 def _verified(
     subject: Subject,
     allowed: Allowed,
     x: Tensor,
+    *,
     before: NDArray[np.float64],
     predicted: NDArray[Any],
     answers: Sequence[Wanted],
@@ -132,17 +133,6 @@ def _verified(
         after=after,
         schema=subject.schema,
     )
-
-
-def _schema(given: Columns | TableEncoder | Schema, rows: Any) -> Schema:
-    if isinstance(given, Schema):
-        return given
-    if not isinstance(given, Columns | TableEncoder):
-        raise DataError(f"the schema is {given!r}; expected Columns, an encoder or a Schema")
-    if rows is None:
-        what = f"the schema is a {type(given).__name__}, whose kinds and spreads are learned from rows"
-        raise DataError(f"{what}; pass rows=…, training rows, or schema_of(columns, rows)")
-    return schema_of(given, inputs(rows).detach().cpu().double())
 
 
 def _examples(rows: Any, schema: Schema, predict: Callable[[NDArray[np.float64]], NDArray[Any]]) -> Examples:

@@ -136,9 +136,9 @@ def problem_of(
     features: Sequence[int],
     choices: Sequence[Choices],
     reachable: Bools,
+    *,
     weight: Floats,
     needed: Floats,
-    *,
     most_changes: int | None = None,
     distinct: frozenset[int] = frozenset(),
 ) -> Problem:

@@ -109,7 +109,9 @@ def _of_average(model: Any, trees: list[Any]) -> Leaves:
     classes = getattr(model, "classes_", None)
     found = [(_nodes(each.tree_), each.tree_.value[:, 0, :] / len(trees)) for each in trees]
     start = np.zeros(found[0][1].shape[1])
-    return _joined(model, found, start, np.float32, "identity" if classes is None else "first of the largest", classes)
+    return _joined(
+        model, found, start, np.float32, "identity" if classes is None else "first of the largest", classes=classes
+    )
 
 
 def _of_boosting(model: Any) -> Leaves:
@@ -126,7 +128,7 @@ def _of_boosting(model: Any) -> Leaves:
             value[:, output] = model.learning_rate * each.tree_.value[:, 0, 0]
             found.append((_nodes(each.tree_), value))
     scores: Decision = "at least 0" if len(start) == 1 else "first of the largest"
-    return _joined(model, found, start, np.float32, "identity" if classes is None else scores, classes)
+    return _joined(model, found, start, np.float32, "identity" if classes is None else scores, classes=classes)
 
 
 def _of_histograms(model: Any) -> Leaves:
@@ -151,7 +153,7 @@ def _of_histograms(model: Any) -> Leaves:
         if link not in LINKS:
             raise UnsupportedModelError(f"boosting has the link {link}; expected one of {', '.join(LINKS)}")
         scores = LINKS[link]
-    return _joined(model, found, start, np.float64, scores, classes)
+    return _joined(model, found, start, np.float64, scores, classes=classes)
 
 
 def _nodes(tree: Any) -> _Nodes:
@@ -170,6 +172,7 @@ def _joined(
     start: NDArray[np.float64],
     precision: type[np.floating[Any]],
     decision: Decision,
+    *,
     classes: NDArray[Any] | None,
 ) -> Leaves:
     tree: list[int] = []

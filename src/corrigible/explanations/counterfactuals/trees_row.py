@@ -111,8 +111,8 @@ class Row:
             self.features,
             self.choices,
             reachable,
-            wanted.weight,
-            wanted.needed,
+            weight=wanted.weight,
+            needed=wanted.needed,
             most_changes=self.allowed.most_changes,
             distinct=frozenset(self.related.features if self.related else ()),
         )

@@ -60,7 +60,7 @@ def representer_points(model: nn.Module, data: Any, query: Any, *, l2: float = 1
     known, new = (_with_constant(latent_rows(network, part)) for part in (dataset, asked))
     num_outputs = task.outputs(_outputs(network, all_rows(asked).x[:1])).shape[1]
     shares = _shares(dataset).to(known)
-    weight = _fitted(known, rows.y.to(known.device), rows.extra, task, num_outputs, l2, shares)
+    weight = _fitted(known, rows.y.to(known.device), rows.extra, task, num_outputs=num_outputs, l2=l2, shares=shares)
     slopes = _slopes(known @ weight.T, rows.y.to(known.device), rows.extra, task)
     alpha = -slopes * shares[:, None] / (2 * l2)
     values = (new @ known.T)[:, :, None] * alpha[None]
@@ -93,7 +93,7 @@ def _slopes(outputs: Tensor, y: Tensor, extra: Any, task: Task) -> Float[Tensor,
 
 
 def _fitted(
-    known: Tensor, y: Tensor, extra: Any, task: Task, num_outputs: int, l2: float, shares: Tensor
+    known: Tensor, y: Tensor, extra: Any, task: Task, *, num_outputs: int, l2: float, shares: Tensor
 ) -> Float[Tensor, " output unit"]:
     """The last layer at the minimum, by L-BFGS in double precision."""
     weight = torch.zeros(num_outputs, known.shape[1], dtype=known.dtype, device=known.device, requires_grad=True)

@@ -54,7 +54,10 @@ def _slopes(model: nn.Module, weights: FlatWeights, total: Tensor, outputs: Tens
 def pulled_back(
     model: nn.Module, weights: FlatWeights, batch: Batch, slopes: Float[Tensor, " row output"]
 ) -> Float[Tensor, " row weight"]:
-    """For each row the gradient of Σ slopes · outputs with respect to the weights."""
+    """For each row the gradient of Σ slopes · outputs with respect to the weights.
+
+    All rows at once by ``vmap``; one after the other where a layer has no rule for it, such as a recurrent one.
+    """
     forward = Forward(model, batch, track_input=False)
     read: Callable[[Any], Tensor] = forward.task.outputs
     named = dict(model.named_parameters())
@@ -69,7 +72,9 @@ def pulled_back(
 
     try:
         return weights.joined(vmap(of_row)(forward.x, slopes)).detach()
-    except (RuntimeError, NotImplementedError):  # A layer without a rule for vmap, such as a recurrent one.
+    except torch.OutOfMemoryError:
+        raise
+    except (RuntimeError, NotImplementedError):  # Of another cause it is raised again by the plain pass.
         return _one_after_the_other(weights, forward, slopes, [named[name] for name in weights.names])
 
 

@@ -18,6 +18,7 @@ from corrigible.feedback.checks import as_list
 from corrigible.feedback.extent import doubtful_extents
 from corrigible.losses import LossChoice
 from corrigible.methods import ConfiguredMethod
+from corrigible.models.bayes.layers import is_bayesian
 from corrigible.models.devices import device_named
 from corrigible.models.modes import device_of
 from corrigible.models.networks import copied, trainable_network
@@ -170,7 +171,7 @@ def correction(
     else:
         _warn_where_none_learns(learning)
     rows, known = rows_to_judge(dataset, marks, feedback, validation), Known(model, dataset, marks, seed)
-    corrected = _copy_to_correct(model, dataset)
+    corrected = _copy_to_correct(model, dataset, terms)
     watched: dict[str, Any] = {"validation": watch, "seed": seed}
     if not terms and not changes:
         yield from run(corrected, dataset, schedule, **watched)
@@ -185,8 +186,9 @@ def correction(
     return corrected
 
 
-def _copy_to_correct(model: Network, dataset: Dataset) -> Network:
+def _copy_to_correct(model: Network, dataset: Dataset, terms: Sequence[Term]) -> Network:
     warn_if_corrected(model)
+    _warn_without_prior(model, terms)
     corrected = copied(model)
     corrected.__dict__.pop("verdict", None)  # The verdict of an earlier correction.
     remember_columns(corrected, columns_of(dataset))
@@ -202,6 +204,14 @@ def _warn_where_none_learns(methods: Sequence[ConfiguredMethod]) -> None:
     if methods and not any(method.declaration.serves for method in methods):
         names = ", ".join(method.name for method in methods)
         log.warning(f"nothing of {names} learns from the feedback; name transplant, or a penalty that does, beside it")
+
+
+def _warn_without_prior(model: nn.Module, terms: Sequence[Term]) -> None:
+    if any(map(is_bayesian, model.modules())) and not any(term.method.declaration.is_own for term in terms):
+        log.warning(
+            "the network has weights with a distribution, and no penalty keeps them near their prior; expected "
+            "kl_divergence among the penalties: name it"
+        )
 
 
 def _enforced(

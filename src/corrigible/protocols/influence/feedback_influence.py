@@ -131,7 +131,7 @@ def feedback_influence(
     run.course.weights.load(end, run.theta)
     if corrected is not None:
         require_same_end(run, run.course.weights.vector(trainable_network(corrected)))
-    losses, slopes = _swapped_losses(end, run.course, dataset, marks, rows, run.theta, seed)
+    losses, slopes = _swapped_losses(end, run.course, dataset, marks, rows, theta=run.theta, seed=seed)
     without = [_without(said, place, dataset) for place in range(len(said))]
     factors = partial(of_feedback, without=without, feedback=said, dataset=dataset)
     by_row = -slopes_by_factors(run, slopes, len(said), factors=factors).cpu()
@@ -145,7 +145,7 @@ def _without(said: Sequence[Feedback], place: int, dataset: Dataset) -> Marks:
 
 
 def _swapped_losses(
-    network: nn.Module, course: Course, dataset: Dataset, marks: Marks, rows: Tensor, theta: Tensor, seed: int
+    network: nn.Module, course: Course, dataset: Dataset, marks: Marks, rows: Tensor, *, theta: Tensor, seed: int
 ) -> tuple[Tensor, Float[Tensor, " reviewed weight"]]:
     """Each reviewed row's mean loss with others' content where it is marked, and its gradient."""
     found, slopes = [], []

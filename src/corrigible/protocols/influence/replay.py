@@ -92,14 +92,14 @@ def slopes_by_factors(
     later: tuple[Tensor, ...] = (slopes, *(torch.zeros_like(slopes) for _ in range(course.steps.num_states)))
     with PrivateRandomness(course.seed), learning(course.network), torch.enable_grad():
         for number, theta, state in run.backwards():
-            *earlier, of_factors, column = _through(run, number, theta, state, later, factors)
+            *earlier, of_factors, column = _through(run, number, theta, state, later, factors=factors)
             later = tuple(earlier)
             total.index_add_(1, column, of_factors)
     return total
 
 
 def _through(
-    run: RecordedRun, number: int, theta: Tensor, state: State, later: tuple[Tensor, ...], factors: Factors
+    run: RecordedRun, number: int, theta: Tensor, state: State, later: tuple[Tensor, ...], *, factors: Factors
 ) -> tuple[Tensor, ...]:
     """The derivatives before a step, from those after it; then those by the step's factors, and their columns."""
     before = tuple(values.detach().requires_grad_() for values in (theta, *state))
