@@ -1,4 +1,4 @@
-"""Why a row did not get another class: the smallest change of its values with which it would, as a page shows it."""
+"""Why a row did not get another class: a small change of its values with which it would, as a page shows it."""
 
 from dataclasses import replace
 from typing import Any
@@ -15,13 +15,13 @@ NO_CHANGE = "No change of values was found with which the model would say “{}�
 
 def others_of(subject: Subject, prediction: str) -> list[str]:
     """The classes that a row of a table could have got instead; none for other labels and other data."""
-    if subject.kind != "table" or subject.task.name != "classes":
+    if not _has_classes(subject):
         return []
     return [name for name in subject.class_names if name != prediction]
 
 
 def why_not(subject: Subject, split: str, row: int, wanted: str) -> dict[str, Any]:
-    """The smallest change found with which the model would predict the wanted class, in words and in values.
+    """A small change with which the model would predict the wanted class, in words and in values.
 
     Only what the model needs is changed, so that the change shows what it relies on; numbers stay within their range.
     ``values`` is empty where no change was found; ``sentence`` then says why.
@@ -30,7 +30,7 @@ def why_not(subject: Subject, split: str, row: int, wanted: str) -> dict[str, An
         FeedbackError: rows that are no table with classes, or an unknown class.
         CorrigibleError: a model that the search cannot follow.
     """
-    if subject.kind != "table" or subject.task.name != "classes":
+    if not _has_classes(subject):
         raise FeedbackError("only of a table's row with a class can it be told what would make it another class")
     names = subject.class_names
     if wanted not in names:
@@ -56,6 +56,10 @@ def why_not(subject: Subject, split: str, row: int, wanted: str) -> dict[str, An
     said = _listed([f"{new['title']} {new['value']} in place of {old['value']}" for old, new in pairs])
     sentence = f"With {said} the model would say “{wanted}”."
     return {"values": {new["feature"]: new["value"] for _, new in pairs}, "sentence": sentence}
+
+
+def _has_classes(subject: Subject) -> bool:
+    return subject.kind == "table" and subject.task.name == "classes"
 
 
 def _listed(parts: list[str]) -> str:
