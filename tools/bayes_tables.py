@@ -12,6 +12,8 @@ MEASURED = {
     "aurc": "AURC",
     "rotated": "AUROC, rotated",
     "shuffled": "AUROC, shuffled",
+    "fashion": "AUROC, clothes",
+    "fashion_fpr": "FPR95, clothes",
 }
 
 
@@ -27,7 +29,9 @@ def bayes(found: dict[str, Any]) -> Iterator[str]:
     for row in found["rows"]:
         if "minus ordinary" in row:
             cells = f"{mean_and_sd(row['accuracy'])} (least {row['minus ordinary']['least']:+.3f} of ordinary)"
-            yield f"| Bayesian from scratch, without squares | {row['accuracy']['count']} | {cells} |" + " |" * 5
+            yield f"| Bayesian from scratch, without squares | {row['accuracy']['count']} | {cells} |" + " |" * (
+                len(MEASURED) - 1
+            )
 
 
 OF_EVIDENCE = {

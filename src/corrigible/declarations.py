@@ -55,7 +55,7 @@ def declared(
             returns one of these. The pass keeps only what its penalties look at. An augmentation that looks at nothing
             does not use the model; it gets the rows of several batches at once.
         gap: the `corrigible.group_gaps.Gap` that a penalty closes, which its weight may then be chosen to reach.
-        is_own: whether it belongs to the network's own objective, feedback or not; the baseline fine_tuned keeps it.
+        is_own: whether it belongs to the network's own objective, feedback or not; baselines keep it.
         unit: what its value is counted in, where curves show it; "" to say nothing.
 
     Raises:

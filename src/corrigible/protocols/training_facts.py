@@ -16,11 +16,11 @@ from corrigible.data.protocol import Dataset
 from corrigible.data.swapping import draw_donors, lent
 from corrigible.declarations import declaration_of
 from corrigible.errors import RecipeError, unknown
-from corrigible.feedback.masks import Marks
+from corrigible.feedback.masks import Marks, marks_of
 from corrigible.methods import ConfiguredMethod, method_named, method_of, settings_of
 from corrigible.models.forward import Augment
 from corrigible.models.modes import like_parameters
-from corrigible.objective import Term, terms_of
+from corrigible.objective import PenaltySettings, Term, terms_of
 from corrigible.penalties import PENALTIES
 
 FAMILIES: Mapping[str, Mapping[str, Any]] = {"penalty": PENALTIES, "augmentation": AUGMENTS}
@@ -46,6 +46,14 @@ def provided(terms: Sequence[Term], known: Known) -> tuple[Term, ...]:
         replace(term, method=method)
         for term, method in zip(terms, _filled([term.method for term in terms], known), strict=True)
     )
+
+
+def own_terms(
+    penalties: PenaltySettings | Sequence[Term] | None, model: nn.Module, dataset: Dataset, seed: int
+) -> tuple[Term, ...]:
+    """The penalties of training without feedback, with facts about these rows filled in; none for None."""
+    terms = terms_of({} if penalties is None else penalties)
+    return provided(terms, Known(model, dataset, marks_of([], dataset), seed)) if terms else ()
 
 
 def split_method(method: Mapping[Any, Any]) -> tuple[tuple[Term, ...], tuple[ConfiguredMethod, ...]]:

@@ -22,7 +22,7 @@ from corrigible.protocols.baselines.last_layer_retraining import last_layer_retr
 from corrigible.protocols.baselines.recipe_baseline import BASELINE_SETTINGS, Baseline, MaskedInputs, marked_anywhere
 from corrigible.protocols.corrections.correction import Progress
 from corrigible.protocols.schedule import Schedule, run
-from corrigible.protocols.training_facts import Known, provided
+from corrigible.protocols.training_facts import own_terms
 from corrigible.recipe import Recipe, build_model, load_data
 from corrigible.study import Study
 from corrigible.types import Feedback
@@ -56,16 +56,17 @@ class BaselineKind(NamedTuple):
 
 def _trained_on(making: Making) -> Made:
     model, data, seed = making.model, making.data, making.seed
-    terms = provided(_own_terms(making.study.recipe), Known(model, data, marks_of([], data), seed))
+    terms = own_terms(_own(making), model, data, seed)
     watched = watch(making.study)
     return returning(run(model, data, making.schedule, penalties=terms, validation=watched, seed=seed), model)
 
 
-def _own_terms(recipe: Recipe) -> list[Term]:
+def _own(making: Making) -> list[Term]:
     """The penalties of the network's own objective, as the correction has them, or else as training had them.
 
     A weight that the correction chooses is 1 here.
     """
+    recipe = making.study.recipe
     terms = [*terms_of(recipe.train_penalties), *terms_of(recipe.penalties or {}, may_be_auto=True)]
     own = {term.name: term for term in terms if term.declaration.is_own}
     return [dataclasses.replace(term, weight=1.0) if term.is_auto else term for term in own.values()]
@@ -78,7 +79,8 @@ def _trained_anew(making: Making) -> Made:
 
 
 def _last_layer(making: Making) -> Made:
-    return last_layer_retraining(making.model, making.data, schedule=making.schedule, seed=making.seed)
+    shared: dict[str, Any] = {"schedule": making.schedule, "penalties": _own(making), "seed": making.seed}
+    return last_layer_retraining(making.model, making.data, **shared)
 
 
 def _by(protocol: Callable[..., Made]) -> Callable[..., Made]:
@@ -86,7 +88,7 @@ def _by(protocol: Callable[..., Made]) -> Callable[..., Made]:
 
     def make(making: Making, **settings: Any) -> Made:
         shared: dict[str, Any] = {"schedule": making.schedule, "watch": watch(making.study), "seed": making.seed}
-        return protocol(making.model, making.data, **shared, **settings)
+        return protocol(making.model, making.data, penalties=_own(making), **shared, **settings)
 
     return make
 

@@ -10,6 +10,8 @@ from torch.nn.functional import cross_entropy
 
 from corrigible.data.dataset import TensorData, all_rows
 from corrigible.errors import DataError, RecipeError, UnsupportedModelError
+from corrigible.models.bayes.converting import bayesian, bayesian_layers
+from corrigible.models.bayes.divergence import kl_of
 from corrigible.models.forward import Forward
 from corrigible.protocols.baselines.group_dro import GroupWeightedLoss, group_dro
 from corrigible.protocols.baselines.just_train_twice import errors_of, just_train_twice
@@ -198,3 +200,17 @@ def test_masking_a_column_is_dropping_it_neither_learning_nor_prediction_depends
     )
     assert torch.equal(first(TRAIN.x), second(other))
     assert not torch.equal(first(TRAIN.x), first(TRAIN.x + torch.tensor([1.0, 0.0])))
+
+
+@pytest.mark.parametrize("baseline", [group_dro, just_train_twice, last_layer_retraining])
+def test_a_baseline_of_a_bayesian_network_keeps_its_divergence(baseline):
+    """Of the last layer, which all of them train."""
+    start = bayesian(nn.Sequential(nn.Linear(2, 8), nn.Tanh(), nn.Linear(8, 2)), prior_std=0.5)
+    how = Schedule(epochs=8, batch_size=10, learning_rate=0.05)
+    few, divergence = rows(120, 0.7, 0), {"kl_divergence": {"weight": 10.0}}
+    kept, lost = (returned(baseline(start, few, schedule=how, penalties=p)) for p in (divergence, None))
+    assert divergence_of(kept) < 0.6 * divergence_of(lost)
+
+
+def divergence_of(model: nn.Module) -> float:
+    return float(kl_of(bayesian_layers(model)[-1][1]).detach())

@@ -4,7 +4,7 @@ The loss is a weighted sum of the groups' losses, and at each step a group's wei
 worst group comes to dominate. A step uses all groups of a batch at once, whereas the paper's algorithm draws one group.
 """
 
-from collections.abc import Generator
+from collections.abc import Generator, Sequence
 from typing import Any
 
 import torch
@@ -16,8 +16,10 @@ from corrigible.errors import DataError, RecipeError
 from corrigible.losses import cross_entropy
 from corrigible.models.forward import Forward
 from corrigible.models.networks import copied, trainable_network
+from corrigible.objective import PenaltySettings, Term
 from corrigible.protocols.baselines.label_groups import label_groups
 from corrigible.protocols.schedule import Schedule, Validation, require_fit, run
+from corrigible.protocols.training_facts import own_terms
 from corrigible.training import Epoch
 from corrigible.types import Batch
 
@@ -58,6 +60,7 @@ def group_dro(
     *,
     schedule: Schedule,
     step_size: float = 0.01,
+    penalties: PenaltySettings | Sequence[Term] | None = None,
     watch: Validation | None = None,
     seed: int = 0,
 ) -> Generator[Epoch, None, nn.Module]:
@@ -66,6 +69,7 @@ def group_dro(
     Args:
         data: ``(x, y, group)`` arrays or a map-style data set of (x, y, group).
         step_size: how fast the weights of the groups change; 0 keeps them equal.
+        penalties: those of the network's own objective, as the divergence of a Bayesian network is.
         watch: named numbers to report after each epoch.
 
     Raises:
@@ -81,6 +85,6 @@ def group_dro(
     if groups is None:
         raise DataError(NEEDS_GROUPS)
     trained = copied(model)
-    loss = GroupWeightedLoss(groups, step_size)
-    yield from run(trained, dataset, schedule, loss=loss, validation=watch, seed=seed)
+    loss, terms = GroupWeightedLoss(groups, step_size), own_terms(penalties, trained, dataset, seed)
+    yield from run(trained, dataset, schedule, loss=loss, penalties=terms, validation=watch, seed=seed)
     return trained

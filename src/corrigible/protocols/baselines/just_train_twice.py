@@ -4,7 +4,7 @@ The rows that a briefly trained network gets wrong are mostly those on which the
 that is trained fully sees these rows more often. No groups are needed.
 """
 
-from collections.abc import Generator, Mapping
+from collections.abc import Generator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -18,8 +18,10 @@ from corrigible.errors import RecipeError
 from corrigible.models.batch_size import rows_that_fit
 from corrigible.models.modes import evaluating, like_parameters
 from corrigible.models.networks import copied, trainable_network
+from corrigible.objective import PenaltySettings, Term
 from corrigible.outputs import class_logits
 from corrigible.protocols.schedule import Schedule, Validation, require_fit, run
+from corrigible.protocols.training_facts import own_terms
 from corrigible.training import Epoch
 from corrigible.types import Columns
 
@@ -63,6 +65,7 @@ def just_train_twice(
     schedule: Schedule,
     identification_epochs: int = 1,
     upweight: int = 20,
+    penalties: PenaltySettings | Sequence[Term] | None = None,
     watch: Validation | None = None,
     seed: int = 0,
 ) -> Generator[Epoch, None, nn.Module]:
@@ -74,6 +77,7 @@ def just_train_twice(
     Args:
         identification_epochs: epochs of the first copy; few, so that it learns only what is easy.
         upweight: how often per epoch the second copy sees each row that the first got wrong.
+        penalties: those of the network's own objective, as the divergence of a Bayesian network is; of both copies.
         watch: named numbers to report after each epoch of the second copy.
 
     Raises:
@@ -90,11 +94,13 @@ def just_train_twice(
     require_classes(dataset)
     require_fit(model, dataset)
     first, second = copied(model), copied(model)
-    yield from run(first, dataset, replace(schedule, epochs=identification_epochs), seed=seed)
+    brief = replace(schedule, epochs=identification_epochs)
+    yield from run(first, dataset, brief, penalties=own_terms(penalties, first, dataset, seed), seed=seed)
     errors = errors_of(first, dataset)
     index = torch.cat([torch.arange(len(dataset)), errors.repeat(upweight - 1)])
-    rest = replace(schedule, epochs=schedule.epochs - identification_epochs)
-    yield from run(second, _repeated(dataset, index), rest, validation=watch, seed=seed)
+    rows, rest = _repeated(dataset, index), replace(schedule, epochs=schedule.epochs - identification_epochs)
+    terms = own_terms(penalties, second, rows, seed)
+    yield from run(second, rows, rest, penalties=terms, validation=watch, seed=seed)
     return second
 
 

@@ -5,7 +5,7 @@ little weight. So that layer is trained again on equally many rows of each group
 layer is trained by gradient steps; the paper averages several draws and fits a logistic regression with an L1 penalty.
 """
 
-from collections.abc import Generator, Iterator
+from collections.abc import Generator, Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any
 
@@ -17,15 +17,23 @@ from corrigible.data.dataset import TensorData, all_labels, as_dataset, labelled
 from corrigible.data.protocol import Dataset, beside
 from corrigible.errors import UnsupportedModelError
 from corrigible.models.batch_size import rows_that_fit
+from corrigible.models.bayes.layers import is_bayesian
 from corrigible.models.modes import PrivateRandomness, evaluating, like_parameters
 from corrigible.models.networks import copied, trainable_network
+from corrigible.objective import PenaltySettings, Term
 from corrigible.protocols.baselines.label_groups import label_groups
 from corrigible.protocols.schedule import Schedule, require_fit, run
+from corrigible.protocols.training_facts import own_terms
 from corrigible.training import Epoch
 
 
 def last_layer_retraining(
-    model: nn.Module, data: Any, *, schedule: Schedule, seed: int = 0
+    model: nn.Module,
+    data: Any,
+    *,
+    schedule: Schedule,
+    penalties: PenaltySettings | Sequence[Term] | None = None,
+    seed: int = 0,
 ) -> Generator[Epoch, None, nn.Module]:
     """A copy of the model whose last linear layer is trained from fresh weights; all other layers stay unchanged.
 
@@ -37,6 +45,7 @@ def last_layer_retraining(
         model: a trained model whose output is that of a linear layer.
         data: ``(x, y, group)`` or ``(x, y)`` arrays or a map-style data set of such rows, preferably rows that the
             model was not trained on.
+        penalties: those of the network's own objective; they count where the last layer has a distribution.
 
     Raises:
         UnsupportedModelError: the output is not that of a linear layer.
@@ -51,7 +60,8 @@ def last_layer_retraining(
     with PrivateRandomness(seed):
         layer.reset_parameters()
     rows = TensorData(features, all_labels(dataset)[chosen], task=task_of(dataset), **beside(dataset, chosen))
-    yield from run(layer, rows, schedule, seed=seed)
+    terms = own_terms(penalties, layer, rows, seed) if is_bayesian(layer) else ()
+    yield from run(layer, rows, schedule, penalties=terms, seed=seed)
     return retrained
 
 
