@@ -47,6 +47,7 @@ from corrigible.protocols.fresh_training import train
 from corrigible.protocols.influence.contrasting_example import contrasting_example
 from corrigible.protocols.influence.feedback_influence import feedback_influence
 from corrigible.protocols.influence.influence import influence
+from corrigible.protocols.influence.influence_all import influence_all
 from corrigible.protocols.influence.self_influence import self_influence
 from corrigible.protocols.influence.verify import verify
 from corrigible.protocols.limiting.limit_influence import limit_influence
@@ -75,7 +76,7 @@ PROTOCOLS = (
     *(group_dro, adversarial_debiasing, adversarial_labels, just_train_twice, last_layer_retraining),
     *(remove_and_retrain, label_randomisation, accuracy_under_attack, distilling, limit_influence),
     *(temperature_scaled, conformal_sets, unlearn, judge_unlearning),
-    *(influence, self_influence, contrasting_example, feedback_influence, verify),
+    *(influence, influence_all, self_influence, contrasting_example, feedback_influence, verify),
 )
 """What trains several times, or gives a model of its own."""
 OF_UNITS = (unit_importance, active_units, active_unit_overlap)

@@ -1,9 +1,10 @@
 """Rows as the inputs of a network's last linear layer, or as a layer's units."""
 
+from collections.abc import Iterator
 from typing import Any
 
 import torch
-from jaxtyping import Float
+from jaxtyping import Float, Int
 from torch import Tensor, nn
 
 from corrigible.data.dataset import rows_of
@@ -24,12 +25,18 @@ def latent_rows(model: nn.Module, dataset: Dataset, *, layer: str | None = None)
         DataError: rows of a shape that the network cannot take.
         UnsupportedModelError: no such layer, or one that does not run once with one vector for each row.
     """
+    return torch.cat([part for _, part in latent_parts(model, dataset, layer=layer)])
+
+
+def latent_parts(
+    model: nn.Module, dataset: Dataset, *, layer: str | None = None
+) -> Iterator[tuple[Int[Tensor, " row"], Float[Tensor, " row unit"]]]:
+    """The same in parts, each with the positions of its rows, so that not all need to be in memory."""
     read: Any = _before_last(model, last_linear(model)) if layer is None else LayerOutput(model, layer)
-    parts = []
-    with evaluating(model), torch.no_grad(), taking(dataset):
-        for index in torch.arange(len(dataset)).split(ROWS_AT_ONCE):
-            parts.append(read(like_parameters(rows_of(dataset, index).x, model).clone()))
-    return torch.cat(parts)
+    for index in torch.arange(len(dataset)).split(ROWS_AT_ONCE):
+        with evaluating(model), torch.no_grad(), taking(dataset):
+            part = read(like_parameters(rows_of(dataset, index).x, model).clone())
+        yield index, part
 
 
 def _before_last(model: nn.Module, name: str) -> Any:

@@ -8,7 +8,7 @@ from torch import Tensor, nn
 
 from corrigible.arguments import whole_number
 from corrigible.data.dataset import as_dataset, task_of
-from corrigible.explanations.examples.latent import latent_rows
+from corrigible.explanations.examples.latent import latent_parts, latent_rows
 from corrigible.explanations.inputs import as_model
 
 
@@ -29,8 +29,12 @@ def nearest_examples(
     dataset = as_dataset(data)
     rows, n = as_dataset(query, task=task_of(dataset)), whole_number("n", n, 1)
     network = as_model(model)
-    known, asked = (latent_rows(network, part, layer=layer).double() for part in (dataset, rows))
-    # Not by the squares of the norms: their difference has no digits left where rows are alike.
-    distances = torch.stack([(row - known).norm(dim=1) for row in asked])
-    found = distances.topk(min(n, len(dataset)), dim=1, largest=False)
-    return found.indices.cpu(), found.values.cpu()
+    asked, count = latent_rows(network, rows, layer=layer).double(), min(n, len(dataset))
+    found, distances = torch.empty(len(rows), 0, dtype=torch.long), asked.new_empty(len(rows), 0)
+    for index, part in latent_parts(network, dataset, layer=layer):
+        # Not by the squares of the norms: their difference has no digits left where rows are alike.
+        added = torch.cdist(asked, part.double(), compute_mode="donot_use_mm_for_euclid_dist")
+        both = torch.cat([found, index.expand(len(rows), -1)], dim=1)
+        distances, order = torch.cat([distances, added], dim=1).topk(min(count, both.shape[1]), dim=1, largest=False)
+        found = both.gather(1, order.cpu())
+    return found, distances.cpu()

@@ -5,12 +5,12 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 import torch
-from jaxtyping import Float
+from jaxtyping import Float, Int
 from torch import Tensor, nn
 
 from corrigible.arguments import whole_number
 from corrigible.batches import collate
-from corrigible.data.dataset import as_dataset, labelled, task_of
+from corrigible.data.dataset import as_dataset, labelled, rows_of, task_of
 from corrigible.data.protocol import Dataset
 from corrigible.errors import RecipeError
 from corrigible.explanations.examples.row_gradients import row_gradients, rows_in_memory
@@ -40,6 +40,13 @@ class Asked:
     seed: int
     terms: tuple[Term, ...] = ()
     """All penalties, also those that no longer have a weight in the last epoch."""
+    queries: Int[Tensor, " query"] | None = None
+    """The positions of the rows among all that are asked about; None where they are all."""
+
+    def about(self, index: Int[Tensor, " query"]) -> "Asked":
+        """The same of some of the rows."""
+        assert self.rows is not None
+        return replace(self, query=rows_of(self.rows, index), queries=index)
 
     @property
     def step(self) -> StepFactory | None:

@@ -3,12 +3,13 @@
 from collections.abc import Iterator
 from dataclasses import replace
 
-from torch import Tensor, nn
+from torch import nn
 
 from corrigible.errors import TrainingDivergedError
 from corrigible.figures import number
 from corrigible.protocols.influence.influenced import Influence
 from corrigible.protocols.influence.inverses import Inverse
+from corrigible.protocols.influence.kept import Kept
 from corrigible.protocols.influence.learned import Learned
 
 MOST_GRADIENT = 0.05
@@ -45,24 +46,25 @@ def _doubts(found: Influence, inverse: Inverse, learned: Learned) -> Iterator[st
         yield "the network drops units in training and not here, so this is not quite the objective it minimised"
 
 
-def with_doubtful_values(found: Influence, chosen: Tensor | None) -> Influence:
+def with_doubtful_values(found: Influence, kept: Kept) -> Influence:
     """The influence, with a warning of values that are not finite and of queries whose values all are 0.
 
     Args:
-        chosen: (query, row): the positions that were computed; None for all.
+        kept: what was computed.
 
     Raises:
         TrainingDivergedError: none of a query's values is finite.
     """
-    values = found.values if chosen is None else found.values.gather(1, chosen)
-    is_finite, said = values.isfinite(), []
-    if bool((~is_finite).all(dim=1).any()):
-        query = int((~is_finite).all(dim=1).int().argmax())
+    said = []
+    if not bool(kept.has_finite.all()):
+        query = found.number(int((~kept.has_finite).int().argmax()))
         raise TrainingDivergedError(f"no influence on query {query} is a finite number; {REMEDY}")
-    if missing := int((~is_finite).sum()):
-        said.append(f"{missing:,} of {values.numel():,} influences are not finite numbers; {REMEDY}")
-    if silent := int((values == 0).all(dim=1).sum()):
-        said.append(f"all influences are 0 for {silent:,} of {len(values):,} queries, whose loss has no slope here")
+    if missing := kept.num_not_finite:
+        said.append(f"{missing:,} of {kept.num_computed:,} influences are not finite numbers; {REMEDY}")
+    if silent := int((~kept.has_slope).sum()):
+        said.append(
+            f"all influences are 0 for {silent:,} of {len(kept.has_slope):,} queries, whose loss has no slope here"
+        )
     return replace(found, warnings=(*found.warnings, *said))
 
 

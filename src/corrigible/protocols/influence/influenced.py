@@ -4,7 +4,7 @@ from dataclasses import dataclass
 from typing import NamedTuple
 
 import torch
-from jaxtyping import Float
+from jaxtyping import Float, Int
 from markupsafe import Markup, escape
 from torch import Tensor
 
@@ -35,6 +35,10 @@ class Influence:
     values: Float[Tensor, " query row"]
     """NaN where it was not computed."""
     method: str
+    rows: Int[Tensor, " query row"] | None = None
+    """The training row of each value, -1 where there is none; None where the j-th value is of row j."""
+    queries: Int[Tensor, " query"] | None = None
+    """The position of each query in the data set that was asked about; None where they are all of it."""
     unit: str = "loss"
     """"loss": differences of the query's loss; "gradient product": the same up to an unknown factor."""
     damping: float | None = None
@@ -72,11 +76,16 @@ class Influence:
         values = self.values[query].double()
         of_sign = (sign * values > 0).nonzero().flatten()  # False for NaN.
         order = of_sign[(sign * values[of_sign]).argsort(descending=True, stable=True)][:n]
-        return [RowInfluence(int(row), float(values[row])) for row in order]
+        rows = order if self.rows is None else self.rows[query][order]
+        return [RowInfluence(int(row), float(values[place])) for row, place in zip(rows, order, strict=True)]
+
+    def number(self, query: int) -> int:
+        """The position of a query in the data set that was asked about."""
+        return query if self.queries is None else int(self.queries[query])
 
     def __str__(self) -> str:
         shown = [
-            f"  query {query}: {kind} {', '.join(f'{r.row} ({signed(r.value)})' for r in rows) or 'none'}"
+            f"  query {self.number(query)}: {kind} {', '.join(f'{r.row} ({signed(r.value)})' for r in rows) or 'none'}"
             for query in range(min(len(self.values), MOST_SHOWN))
             for kind, rows in self._both(query)
         ]
@@ -87,7 +96,7 @@ class Influence:
 
     def _repr_html_(self) -> str:
         cells = [
-            (str(query), kind, str(found.row), signed(found.value))
+            (str(self.number(query)), kind, str(found.row), signed(found.value))
             for query in range(min(len(self.values), MOST_SHOWN))
             for kind, rows in self._both(query)
             for found in rows
@@ -107,7 +116,8 @@ class Influence:
     def _title(self) -> str:
         queries, rows = self.values.shape
         of = "query" if queries == 1 else "queries"
-        return f"Influence of {plural(rows, 'training row')} on {queries} {of}, by {self.method} ({self._column})"
+        told = plural(rows, "training row") if self.rows is None else f"up to {plural(rows, 'training row')} each"
+        return f"Influence of {told} on {queries} {of}, by {self.method} ({self._column})"
 
     @property
     def _words(self) -> list[str]:
@@ -120,7 +130,7 @@ class Influence:
             "replayed weights differ by": self.difference,
         }
         measured = ", ".join(f"{name} {number(value)}" for name, value in known.items() if value is not None)
-        missing = int(self.values.isnan().sum())
+        missing = int(self.values.isnan().sum()) if self.rows is None else 0
         left = [f"not computed: {missing:,} of {self.values.numel():,} pairs"] if missing else []
         return [*([measured] if measured else []), *left, *(f"Careful: {warning}" for warning in self.warnings)]
 

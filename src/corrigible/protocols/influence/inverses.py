@@ -11,7 +11,7 @@ from jaxtyping import Float
 from torch import Tensor
 
 from corrigible.errors import RecipeError
-from corrigible.protocols.influence.curvature import Curvature, curvature_matrix, curvature_products
+from corrigible.protocols.influence.curvature import VECTORS_AT_ONCE, Curvature, curvature_matrix, curvature_products
 from corrigible.protocols.influence.learned import Learned
 
 LEAST_SHARE = 0.01
@@ -32,7 +32,7 @@ class Inverse:
     smallest_eigenvalue: float | None = None
     largest_eigenvalue: float | None = None
     residual: Callable[[], float] | None = None
-    """The largest relative residual of what was solved so far; None where it is solved directly."""
+    """The largest relative residual of what was solved last; None where it is solved directly."""
 
     def has_negative(self, dtype: torch.dtype) -> bool:
         """Whether an eigenvalue is below 0 by more than rounding."""
@@ -85,14 +85,17 @@ def iterative_inverse(learned: Learned, kind: Curvature, damping: float | None) 
     """
     largest = _largest_eigenvalue(learned, kind)
     damping = max(0.0, LEAST_SHARE * largest - learned.weight_decay) if damping is None else damping
-    worst = [0.0]
+    residuals: list[float] = []
 
     def solve(given: Vectors) -> Vectors:
-        found, residual = conjugate_gradients(lambda v: curvature_products(learned, kind, v) + damping * v, given)
-        worst[0] = max(worst[0], residual)
-        return found
+        parts = [
+            conjugate_gradients(lambda v: curvature_products(learned, kind, v) + damping * v, part)
+            for part in given.split(VECTORS_AT_ONCE)
+        ]
+        residuals[:] = [residual for _, residual in parts]
+        return torch.cat([found for found, _ in parts])
 
-    return Inverse(solve, damping, None, largest, lambda: worst[0])
+    return Inverse(solve, damping, None, largest, lambda: max(residuals))
 
 
 def _largest_eigenvalue(learned: Learned, kind: Curvature) -> float:

@@ -14,10 +14,10 @@ from corrigible.errors import TrainingDivergedError
 from corrigible.explanations.examples.row_gradients import row_gradients, rows_in_memory
 from corrigible.models.modes import untouched
 from corrigible.objective import PenaltySettings
+from corrigible.protocols.influence.answering import inverting
 from corrigible.protocols.influence.asked import asked_of
 from corrigible.protocols.influence.curvature import require_curvature
 from corrigible.protocols.influence.doubts import REMEDY
-from corrigible.protocols.influence.influence import inverting
 from corrigible.protocols.influence.inverses import checked_damping
 from corrigible.protocols.schedule import Schedule
 
