@@ -96,6 +96,7 @@ def calls(folder):
         "influence": lambda: corrigible.influence(model, (x, y), (x[:1], y[:1])).most_helpful(0),
         "judge_unlearning": lambda: corrigible.judge_unlearning([model] * 2, [model] * 2, {"rows": (x, y)}),
         "limit_influence": lambda: corrigible.limit_influence(model, (x, y), inputs=feedback.region, removal="mean"),
+        "membership_inference": lambda: corrigible.membership_inference(model, (x, y), (x + 1, y)),
         "nearest_unlike": lambda: corrigible.nearest_unlike(model, x, x, schema=plain),
         "predicted_over_observed": lambda: corrigible.predicted_over_observed([1, 2], [1, 2], ["a", "b"]),
         "price_changes": lambda: corrigible.price_changes([1, 2], [2, 1], ["a", "b"]),

@@ -38,6 +38,7 @@ if TYPE_CHECKING:
     from corrigible.protocols.influence.feedback_influence import feedback_influence as feedback_influence
     from corrigible.protocols.influence.influence import influence as influence
     from corrigible.protocols.limiting.limit_influence import limit_influence as limit_influence
+    from corrigible.protocols.privacy.membership_inference import membership_inference as membership_inference
     from corrigible.protocols.retraining.find_another_explanation import (
         find_another_explanation as find_another_explanation,
     )
@@ -83,6 +84,7 @@ _HOME = {
     "influence": "protocols.influence.influence",
     "judge_unlearning": "protocols.unlearning.judging",
     "limit_influence": "protocols.limiting.limit_influence",
+    "membership_inference": "protocols.privacy.membership_inference",
     "nearest_unlike": "explanations.counterfactuals.unlike",
     "predicted_over_observed": "prices.price_level",
     "price_changes": "prices.price_changes",

@@ -53,3 +53,15 @@ def half_width(values: Float[np.ndarray, " row *rest"]) -> Float[np.ndarray, " *
         stdtrit(len(values) - 1, ENDS[1]) * values.std(axis=0, ddof=1) / np.sqrt(len(values))
     )
     return width
+
+
+def share_interval(found: int, count: int) -> tuple[float, float]:
+    """The interval of a share of which so many of ``count`` independent rows have it (Clopper and Pearson 1934).
+
+    It holds at least 95 % of the time, whatever the share; none found of 100 leaves up to 0.036.
+    """
+    from scipy.special import betaincinv  # Here, because not every command needs it.
+
+    low = betaincinv(found, count - found + 1, ENDS[0]) if found else 0.0
+    high = betaincinv(found + 1, count - found, ENDS[1]) if found < count else 1.0
+    return float(low), float(high)

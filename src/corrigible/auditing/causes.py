@@ -13,9 +13,9 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from corrigible.auditing.boosted import Boosted, Chances
 from corrigible.auditing.columns import Column, Numbers, column_of, columns_in, matrix_of
 from corrigible.auditing.stored import stored
+from corrigible.boosting import Boosted, Chances
 from corrigible.data.causes import Causes, descendants
 
 

@@ -11,9 +11,10 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from corrigible.auditing.boosted import Boosted, Chances, out_of_fold
+from corrigible.auditing.boosted import out_of_fold
 from corrigible.auditing.causes import CausalModel, as_given
 from corrigible.auditing.columns import Column, Numbers, matrix_of
+from corrigible.boosting import Boosted, Chances
 
 
 class NoEffect:

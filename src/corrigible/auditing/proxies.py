@@ -12,11 +12,11 @@ from itertools import combinations
 
 import numpy as np
 
-from corrigible.auditing.boosted import Boosted
 from corrigible.auditing.cells import Cells, cells_of, crossed, folds_of, skill_of_cells
 from corrigible.auditing.columns import Column, matrix_of, without
 from corrigible.auditing.outcomes import Outcome, skill
 from corrigible.auditing.telling import Told, told
+from corrigible.boosting import Boosted
 
 PARTS_OF_PAIRS = 8
 """Cells of each of two columns that are looked at together."""
