@@ -10,6 +10,7 @@ import pytest
 
 import corrigible
 from corrigible.cli import main
+from corrigible.explanations.counterfactuals.written import WrittenChanges
 from corrigible.feedback.exchange import from_json
 from corrigible.metrics import METRICS
 from corrigible.protocols.schedule import Schedule
@@ -92,7 +93,11 @@ def test_the_python_of_a_page_runs(page: Path, tmp_path: Path, monkeypatch: pyte
 
 def test_every_key_of_a_recipe_is_described() -> None:
     page = (ROOT / "docs" / "how-to" / "study-from-the-command-line.md").read_text(encoding="utf-8")
-    known = {field.name for part in (Schedule, ExplainSettings, Evaluation, Baseline) for field in fields(part)}
+    known = {
+        field.name
+        for part in (Schedule, ExplainSettings, Evaluation, Baseline, WrittenChanges)
+        for field in fields(part)
+    }
     assert [key for key in sorted(known - {"settings"}) if f"`{key}`" not in page] == []
 
 

@@ -1,4 +1,4 @@
-"""The commands that say where to look: audit, suspect, propose and queue."""
+"""The commands that say where to look: audit, suspect, propose, queue and counterfactuals."""
 
 from pathlib import Path
 from typing import Any
@@ -79,3 +79,46 @@ def queue(study: Path, as_json: bool, **chosen: Any) -> None:
     Example: corrigible queue credit --count 10
     """
     show(lambda: workflow.queue(study, **chosen), as_json)
+
+
+@click.command()
+@STUDY
+@click.option("--run", help="Run whose model to look at [default: the latest].")
+@click.option("--row", "rows", type=click.IntRange(0), multiple=True, help="Row to change [default: 20 drawn rows].")
+@click.option("--target", default="", help="Class that is wanted [default: any other than the predicted one].")
+@click.option("--below", type=float, help="For labels that are numbers: the prediction should be below this.")
+@click.option("--above", type=float, help="For labels that are numbers: the prediction should be above this.")
+@click.option("--keep", multiple=True, help="Column that stays as it is; may be given several times.")
+@click.option("--k", type=click.IntRange(1, 100), default=1, show_default=True, help="Changes of each row.")
+@click.option(
+    "--starts", type=click.IntRange(1), default=2, show_default=True, help="More look further, and take longer."
+)
+@click.option(
+    "--split", "splits", multiple=True, help="Part of the data [default: the recipe's; with --all every one]."
+)
+@click.option(
+    "--all", "every_row", is_flag=True, help="Every row of every split, in shards; goes on where interrupted."
+)
+@click.option("--rows-per-shard", type=click.IntRange(1), help="With --all [default: 512].")
+@computing
+def counterfactuals(study: Path, every_row: bool, as_json: bool, **chosen: Any) -> None:
+    """Find small changes of a table's rows with which the model would predict something else.
+
+    It makes runs/…-counterfactuals with the changed rows, and says them in words. It reads [counterfactuals]: which
+    columns may change, and how.
+
+    Example: corrigible counterfactuals credit --row 3 --target yes --keep sex
+    """
+    rows, splits, size = chosen.pop("rows"), chosen.pop("splits"), chosen.pop("rows_per_shard")
+    if every_row and rows:
+        raise click.UsageError("--row names single rows; leave out --all")
+    if not every_row and (size or len(splits) > 1):
+        raise click.UsageError("--rows-per-shard and several --split need --all")
+    show(
+        lambda: (
+            workflow.counterfactuals_all(study, splits=splits, rows_per_shard=size, **chosen)
+            if every_row
+            else workflow.counterfactuals(study, rows=rows, split=splits[0] if splits else None, **chosen)
+        ),
+        as_json,
+    )

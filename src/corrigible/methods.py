@@ -120,6 +120,8 @@ def _check(value: Any, annotation: Any, what: str) -> None:
         if type(value) not in kinds:  # None, or one text in place of a list of texts.
             _check_each(value, get_args(lists[0])[0], what)
         return
+    if get_origin(annotation) is Mapping and not isinstance(value, Mapping):
+        raise RecipeError(f"{what} is {value!r}; expected a table, name = …")
     plain = (bool, int, float, str, NoneType)
     if not all(kind in plain for kind in kinds):
         return

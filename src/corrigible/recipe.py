@@ -15,6 +15,7 @@ from corrigible.data.protocol import Dataset, class_names_of
 from corrigible.data.table_targets import require_classes, require_target
 from corrigible.errors import DataError, RecipeError, unknown
 from corrigible.explanations import EXPLAINERS
+from corrigible.explanations.counterfactuals.written import WrittenChanges
 from corrigible.explanations.explaining import SHARED_SETTINGS
 from corrigible.folders import require_plain
 from corrigible.intervals import MOST_RESAMPLES
@@ -92,6 +93,8 @@ class Recipe:
     evaluate: Evaluation
     labels: Mapping[str, str]
     """The words for columns, categories and classes, in place of their names."""
+    counterfactuals: WrittenChanges = field(default_factory=WrittenChanges)
+    """Which changes of a table's rows are allowed."""
 
     @staticmethod
     def parse(text: str) -> "Recipe":
@@ -137,6 +140,7 @@ def _parse(text: str) -> Recipe:
         explain=_explanation(content.get("explain", {})),
         evaluate=_evaluation(content.get("evaluate", {})),
         labels=labels_of(content.get("labels", {})),
+        counterfactuals=_section(WrittenChanges, content.get("counterfactuals", {}), "[counterfactuals]"),
     )
 
 

@@ -27,6 +27,7 @@ EXPECTED: dict[str, type] = {
     "evaluate": dict,
     "labels": dict,
     "causes": dict,
+    "counterfactuals": dict,
 }
 
 

@@ -34,7 +34,7 @@ from corrigible import sealing, workflow  # noqa: E402
 from corrigible.explanations.shards.files import FORMATS, read_shard  # noqa: E402
 from corrigible.feedback.exchange import from_json  # noqa: E402
 from corrigible.study import open_study  # noqa: E402
-from corrigible.workflow.explaining_all import UNFINISHED  # noqa: E402
+from corrigible.workflow.shard_runs import UNFINISHED  # noqa: E402
 from studies import finish, image_study  # noqa: E402
 
 Facts = list[dict[str, Any]]
@@ -206,7 +206,7 @@ def _look_at_shards(study: Any, acknowledged: Facts) -> None:
     """Every shard told of is whole, where it was written or in a run that was made of it."""
     runs = [run for run in study.runs() if run.verb == "explain"]
     for fact in acknowledged:
-        unfinished = study.folder / "runs" / UNFINISHED / fact["name"]
+        unfinished = study.folder / "runs" / UNFINISHED.format("explain") / fact["name"]
         later = [run.folder for run in runs if run.record["number"] > fact["num_runs"]]
         shards = [path for folder in (unfinished, *later) for path in folder.glob(f"{fact['name']}-0*")]
         assert len(shards) >= fact["num_shards"], fact

@@ -9,7 +9,7 @@ from rich.markup import escape
 from corrigible.figures import percent, short_number
 from corrigible.lines.printing import COLOURS, wrapped
 from corrigible.printable import one_line, plural
-from corrigible.workflow.looking_records import AskedNext, Audited, Proposed, Suspected
+from corrigible.workflow.looking_records import AskedNext, Audited, Changed, Proposed, Suspected
 from corrigible.workflow.records import (
     Ahead,
     Answered,
@@ -45,7 +45,7 @@ def told_of_verbs(record: OwnRecord) -> Iterator[str]:
             return iter([escape(record.text)])
         case FeatureShare():
             return iter([f"  {escape(record.title or record.feature):32} {record.share:.3f}"])
-        case Audited() | Suspected() | Proposed() | AskedNext():
+        case Audited() | Suspected() | Proposed() | AskedNext() | Changed():
             return _of_looking(record)
         case Listed():
             return _listed(record)
@@ -68,7 +68,7 @@ def told_of_verbs(record: OwnRecord) -> Iterator[str]:
             assert_never(record)
 
 
-def _of_looking(record: Audited | Suspected | Proposed | AskedNext) -> Iterator[str]:
+def _of_looking(record: Audited | Suspected | Proposed | AskedNext | Changed) -> Iterator[str]:
     match record:
         case Audited():
             return _audited(record)
@@ -79,8 +79,18 @@ def _of_looking(record: Audited | Suspected | Proposed | AskedNext) -> Iterator[
         case AskedNext():
             place = record.file or f"{record.split} row {record.row}"
             return iter([escape(f"{record.rank:4}  {place:18}  {record.reason}")])
+        case Changed():
+            return map(escape, wrapped(_changed(record)))
         case _:
             assert_never(record)
+
+
+def _changed(record: Changed) -> str:
+    about = f"{record.split} row {record.row}, {record.prediction}"
+    if record.status != "found":
+        return f"{about}: {record.status}: {record.change}"
+    unlike = " (unlike the rows of data with that answer)" if record.is_plausible is False else ""
+    return f"{about}: {record.change}: then {record.answer}{unlike}"
 
 
 def _ahead(record: Ahead) -> Iterator[str]:

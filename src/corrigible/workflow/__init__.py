@@ -10,6 +10,8 @@ if TYPE_CHECKING:
     from corrigible.workflow.answering import answer_feedback as answer_feedback
     from corrigible.workflow.answering import conflicts as conflicts
     from corrigible.workflow.auditing import audit as audit
+    from corrigible.workflow.changing import counterfactuals as counterfactuals
+    from corrigible.workflow.changing_all import counterfactuals_all as counterfactuals_all
     from corrigible.workflow.comparing import compare as compare
     from corrigible.workflow.deciding import discard as discard
     from corrigible.workflow.deciding import keep as keep
@@ -49,6 +51,8 @@ _HOME = {
     "suspect": "suspecting",
     "propose": "proposing",
     "queue": "proposing",
+    "counterfactuals": "changing",
+    "counterfactuals_all": "changing_all",
     "evaluate": "measuring",
     "add_feedback": "reviewing",
     "answer_feedback": "answering",

@@ -1,13 +1,9 @@
 """The verb that explains every row of a study, in a run that can be interrupted and resumed."""
 
-import fcntl
-import os
-import shutil
 from collections.abc import Generator, Iterator, Mapping, Sequence
-from contextlib import closing, contextmanager
+from contextlib import closing
 from pathlib import Path
 from typing import Any
-from urllib.parse import quote
 
 import torch
 
@@ -15,12 +11,10 @@ from corrigible.comparison import spoken
 from corrigible.data.image_folder import splits_in
 from corrigible.data.protocol import Dataset, columns_of, tokens_of
 from corrigible.data.tokens import Tokens
-from corrigible.errors import StudyError
 from corrigible.explanations.features import feature_shares
 from corrigible.explanations.shards import explain_all as explain_into
 from corrigible.explanations.shards import read_shards, shard_paths
 from corrigible.explanations.words import by_token, settings_for_texts
-from corrigible.folders import draft_folder, writing_in
 from corrigible.models.devices import device_named
 from corrigible.models.processes import joined_processes, own_device, process_number
 from corrigible.recipe import Recipe, load_data
@@ -31,9 +25,8 @@ from corrigible.workflow.explaining import keep_shares, told_shares
 from corrigible.workflow.making import load_model
 from corrigible.workflow.next_steps import next_steps
 from corrigible.workflow.records import Finished, Record
+from corrigible.workflow.shard_runs import alone, discard, link_all, plain, unfinished
 
-UNFINISHED = ".unfinished-explain"
-"""The folder in ``runs`` that holds the shards of a run until all are finished."""
 SUFFIXES = {"image": ".npz", "table": ".csv", "text": ".csv"}
 
 
@@ -55,7 +48,8 @@ def explain_all(
     with joined_processes():
         settings = {"format": format, "rows_per_shard": rows_per_shard}
         study = open_study(folder)
-        with _alone(study), closing(_explain_all(study, tuple(splits), run, seed, device, settings)) as records:
+        begun = _explain_all(study, tuple(splits), run, seed, device, settings)
+        with alone(study, "explain", "explains every row"), closing(begun) as records:
             for record in records:
                 if process_number() == 0:
                     yield record
@@ -75,7 +69,7 @@ def _explain_all(
     if all(tokens_of(data) for data in parts.values()):
         settings = settings_for_texts(explanation.method, settings)
     begun = [
-        explain_into(model, data, _unfinished(study, split), name=_plain(split), **settings)
+        explain_into(model, data, unfinished(study, "explain", split), name=plain(split), **settings)
         for split, data in parts.items()
     ]
     num_rows = {}
@@ -116,15 +110,14 @@ def _publish(study: Study, parts: Mapping[str, Dataset], record: dict[str, Any])
     """Make a run from the shards, which keep their place until the run is finished."""
     with study.new_run("explain", **record) as draft:
         for split, data in parts.items():
-            for path in shard_paths(_unfinished(study, split), name=_plain(split)):
-                _link(path, draft.folder / path.name)
+            link_all(shard_paths(unfinished(study, "explain", split), name=plain(split)), draft.folder)
             tokens = tokens_of(data)
             if tokens is not None:
-                draft.write_json(f"{_plain(split)}-{WORDS_FILE}", words_of_rows(tokens))
+                draft.write_json(f"{plain(split)}-{WORDS_FILE}", words_of_rows(tokens))
         shares = _shares(draft.folder, parts)
         keep_shares(draft, shares)
     for split in parts:
-        _discard(_unfinished(study, split))
+        discard(unfinished(study, "explain", split))
     yield from told_shares(shares, study.recipe.labels, of_words=_tokens(parts) is not None)
     result = f"{spoken(record['method'])} of {record['parent']} on {sum(record['rows'].values()):,} rows"
     yield Finished("explain", str(draft.published), result=result, next=next_steps(study.folder, "explain"))
@@ -132,7 +125,7 @@ def _publish(study: Study, parts: Mapping[str, Dataset], record: dict[str, Any])
 
 def _shares(folder: Path, parts: Mapping[str, Dataset]) -> list[tuple[str, float]]:
     """The share of each feature or word over all parts together."""
-    explained = (part.attribution for split in parts for part in read_shards(folder, name=_plain(split)))
+    explained = (part.attribution for split in parts for part in read_shards(folder, name=plain(split)))
     tokens = _tokens(parts)
     if tokens is not None:
         return word_shares(map(by_token, explained), tokens)
@@ -143,48 +136,3 @@ def _tokens(parts: Mapping[str, Dataset]) -> Tokens | None:
     """The words of all parts, one after another."""
     found = [tokens for data in parts.values() if (tokens := tokens_of(data)) is not None]
     return Tokens(torch.cat([tokens.ids for tokens in found]), found[0].words) if found else None
-
-
-@contextmanager
-def _alone(study: Study) -> Iterator[None]:
-    """A context in which only the processes of this group work on the study's shards."""
-    if process_number() > 0:
-        yield
-        return
-    runs = study.folder / "runs"
-    with writing_in(runs):
-        runs.mkdir(exist_ok=True)
-        lock = (runs / ".lock-explain").open("w")
-    with lock:
-        try:
-            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError as error:
-            raise StudyError(
-                f"another process explains every row of {study.folder}; wait for it, or share the work with torchrun"
-            ) from error
-        yield
-
-
-def _plain(split: str) -> str:
-    """The split as part of a file's name."""
-    return quote(split, safe="")
-
-
-def _unfinished(study: Study, split: str) -> Path:
-    return study.folder / "runs" / UNFINISHED / _plain(split)
-
-
-def _link(source: Path, place: Path) -> None:
-    """Link the file to another place; copy it if the file system has no links."""
-    try:
-        os.link(source, place)
-    except OSError:
-        shutil.copyfile(source, place)
-
-
-def _discard(folder: Path) -> None:
-    """Remove a folder so that no incomplete folder is ever left under its name."""
-    with draft_folder(folder) as leaving:
-        folder.rename(leaving)
-    if not any(folder.parent.iterdir()):
-        folder.parent.rmdir()

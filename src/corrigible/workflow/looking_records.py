@@ -1,4 +1,4 @@
-"""What the verbs yield that say where to look: audit, suspect, propose and queue."""
+"""What the verbs yield that say where to look: audit, suspect, propose, queue and counterfactuals."""
 
 from dataclasses import dataclass
 
@@ -85,3 +85,25 @@ class AskedNext:
     """How much the strategy wants to ask about it; comparable within one strategy only."""
     file: str = ""
     """The row's file; empty if rows are no files."""
+
+
+@dataclass(frozen=True)
+class Changed:
+    """A change of a row that would give another prediction, by ``corrigible counterfactuals``; or why there is none."""
+
+    split: str
+    row: int
+    status: str
+    """"found", "already", "impossible" or "not found", as `corrigible.counterfactuals` says it."""
+    prediction: str
+    """What the model predicts of the row as it is."""
+    change: str = ""
+    """What is changed, in the units and words of the table; without a change why there is none."""
+    features: tuple[str, ...] = ()
+    """The columns that are changed."""
+    answer: str = ""
+    """What the model predicts after the change."""
+    cost: float | None = None
+    """The length of the change; None without one."""
+    is_plausible: bool | None = None
+    """Whether the changed row is as near to rows of data as is usual among these; None where that is not measured."""

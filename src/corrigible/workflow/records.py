@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
-from corrigible.workflow.looking_records import AskedNext, Audited, Proposed, Suspected
+from corrigible.workflow.looking_records import AskedNext, Audited, Changed, Proposed, Suspected
 
 if TYPE_CHECKING:
     from corrigible.explanations.shards.writing import ShardsPlanned, ShardWritten
@@ -216,6 +216,7 @@ OwnRecord = (
     | Suspected
     | Proposed
     | AskedNext
+    | Changed
     | Listed
     | Answered
     | Noted

@@ -81,7 +81,7 @@ class Counterfactuals:
             **{name: values[name] for name in values.columns},
             "changed": [self._names(row, place, acted=True) for row, place in zip(rows, places, strict=True)],
             "effects": [self._names(row, place, acted=False) for row, place in zip(rows, places, strict=True)],
-            "prediction": [self._answer(row, place) for row, place in zip(rows, places, strict=True)],
+            "prediction": [self.answer(row, place) for row, place in zip(rows, places, strict=True)],
             "cost": self.cost[rows, places].numpy(),
             "plausible": [plausible[row][place] for row, place in zip(rows, places, strict=True)],
             "reason": [self.reason[row] if one != "found" else "" for row, one in zip(rows, status, strict=True)],
@@ -94,16 +94,26 @@ class Counterfactuals:
         Raises:
             RecipeError: a row that there is not.
         """
-        row, said = whole_number("row", row, least=0, most=len(self.x) - 1), []
-        for place, status in enumerate(self.status[row]):
-            if status != "found":
-                continue
-            acted = self.acted[row, place].numpy()
-            words = changes_in_words(self.schema, self.before[row], self.after[row, place], acted)
-            said.append(f"{words}: then {self._answer(row, place)}")
-        if said:
-            return "\n".join(said)
+        row = whole_number("row", row, least=0, most=len(self.x) - 1)
+        places = [place for place, status in enumerate(self.status[row]) if status == "found"]
+        if places:
+            return "\n".join(f"{self.change_in_words(row, place)}: then {self.answer(row, place)}" for place in places)
         return {"already": "the answer is already the wanted one"}.get(self.status[row][0], self.reason[row])
+
+    def change_in_words(self, row: int, place: int) -> str:
+        """What is changed for one result of a row, in the units and names of the table; empty without a result."""
+        acted = self.acted[row, place].numpy()
+        return changes_in_words(self.schema, self.before[row], self.after[row, place], acted)
+
+    def answer(self, row: Any, place: Any) -> str:
+        """What the model answers to one result of a row, as text; empty without a result."""
+        outputs = self.outputs[row, place][None]
+        if bool(outputs.isnan().any()):
+            return ""
+        if self.task.logits is None:
+            return self.task.written(float(self.task.values(outputs)[0, 0]))
+        found = int(self.task.logits(outputs).argmax())
+        return self.class_names[found] if self.class_names else f"class {found}"
 
     def __len__(self) -> int:
         return len(self.x)
@@ -126,16 +136,6 @@ class Counterfactuals:
                 rows.append([str(row), "found" if costs else self.status[row][0], words, cost])
         more = [["…", "", f"{len(self.x) - most:,} more rows", ""]] if len(self.x) > most else []
         return table_html(["row", "status", "change", "cost"], [*rows, *more])._repr_html_()
-
-    def _answer(self, row: Any, place: Any) -> str:
-        """What the model answers, as text."""
-        outputs = self.outputs[row, place][None]
-        if bool(outputs.isnan().any()):
-            return ""
-        if self.task.logits is None:
-            return self.task.written(float(self.task.values(outputs)[0, 0]))
-        found = int(self.task.logits(outputs).argmax())
-        return self.class_names[found] if self.class_names else f"class {found}"
 
     def _names(self, row: Any, place: Any, *, acted: bool) -> str:
         differs = self.after[row, place] != self.before[row]

@@ -6,16 +6,16 @@ from typing import Any
 import torch
 
 from corrigible.errors import FeedbackError, unknown
-from corrigible.explanations.counterfactuals import counterfactuals
+from corrigible.workflow.changed_rows import changes_of, has_classes
 from corrigible.workflow.reviews.subject import Subject
-from corrigible.workflow.reviews.tables import columns_in, table_of
+from corrigible.workflow.reviews.tables import table_of
 
 NO_CHANGE = "No change of values was found with which the model would say “{}”: {}."
 
 
 def others_of(subject: Subject, prediction: str) -> list[str]:
     """The classes that a row of a table could have got instead; none for other labels and other data."""
-    if not _has_classes(subject):
+    if not has_classes(subject):
         return []
     return [name for name in subject.class_names if name != prediction]
 
@@ -30,24 +30,14 @@ def why_not(subject: Subject, split: str, row: int, wanted: str) -> dict[str, An
         FeedbackError: rows that are no table with classes, or an unknown class.
         CorrigibleError: a model that the search cannot follow.
     """
-    if not _has_classes(subject):
+    if not has_classes(subject):
         raise FeedbackError("only of a table's row with a class can it be told what would make it another class")
     names = subject.class_names
     if wanted not in names:
         raise FeedbackError(unknown("class", wanted[:60], names))
     rows = subject.rows(split, [row])
     shape = rows.x.shape
-    found = counterfactuals(
-        subject.model,
-        rows.x.flatten(1),
-        schema=columns_in(subject, rows),
-        target=names.index(wanted),
-        rows=subject.sample,
-        task=subject.task,
-        plausible=False,
-        class_names=names,
-        seed=subject.seed,
-    )
+    found = changes_of(subject, rows, target=names.index(wanted), plausible=False)
     if not found.is_found[0, 0]:
         return {"values": {}, "sentence": NO_CHANGE.format(wanted, found.in_words(0))}
     changed = replace(rows, x=found.changed[:, 0].reshape(shape).to(rows.x))
@@ -56,10 +46,6 @@ def why_not(subject: Subject, split: str, row: int, wanted: str) -> dict[str, An
     said = _listed([f"{new['title']} {new['value']} in place of {old['value']}" for old, new in pairs])
     sentence = f"With {said} the model would say “{wanted}”."
     return {"values": {new["feature"]: new["value"] for _, new in pairs}, "sentence": sentence}
-
-
-def _has_classes(subject: Subject) -> bool:
-    return subject.kind == "table" and subject.task.name == "classes"
 
 
 def _listed(parts: list[str]) -> str:
