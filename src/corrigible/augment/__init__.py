@@ -5,10 +5,24 @@ from typing import Any
 
 from corrigible.augment.adversarial_rows import adversarial_rows
 from corrigible.augment.attacks import fgsm, projected_gradient
+from corrigible.augment.feasible_attack import feasible_attack
+from corrigible.augment.feasible_rows import feasible_rows
 from corrigible.augment.input_noise import input_noise
 from corrigible.augment.transplant import transplant
 
-AUGMENTS: dict[str, Callable[..., Any]] = {f.__name__: f for f in (adversarial_rows, input_noise, transplant)}
-ATTACKS: dict[str, Callable[..., Any]] = {f.__name__: f for f in (fgsm, projected_gradient)}
+AUGMENTS: dict[str, Callable[..., Any]] = {
+    f.__name__: f for f in (adversarial_rows, feasible_rows, input_noise, transplant)
+}
+ATTACKS: dict[str, Callable[..., Any]] = {f.__name__: f for f in (feasible_attack, fgsm, projected_gradient)}
 
-__all__ = ["ATTACKS", "AUGMENTS", "adversarial_rows", "fgsm", "input_noise", "projected_gradient", "transplant"]
+__all__ = [
+    "ATTACKS",
+    "AUGMENTS",
+    "adversarial_rows",
+    "feasible_attack",
+    "feasible_rows",
+    "fgsm",
+    "input_noise",
+    "projected_gradient",
+    "transplant",
+]

@@ -12,10 +12,11 @@ from corrigible.augment import AUGMENTS
 from corrigible.augment.transplant import Cues, cues_of
 from corrigible.batches import collate
 from corrigible.data.dataset import TensorData, rows_of, strata_of, task_of
-from corrigible.data.protocol import Dataset
+from corrigible.data.protocol import Dataset, columns_of
 from corrigible.data.swapping import draw_donors, lent
 from corrigible.declarations import declaration_of
-from corrigible.errors import RecipeError, unknown
+from corrigible.errors import DataError, RecipeError, unknown
+from corrigible.explanations.counterfactuals.schema import Schema, schema_of
 from corrigible.feedback.masks import Marks, marks_of
 from corrigible.methods import ConfiguredMethod, method_named, method_of, settings_of
 from corrigible.models.forward import Augment
@@ -139,6 +140,14 @@ def _input_range(known: Known) -> Tensor:
     return torch.stack([low, -minus_high])
 
 
+def _schema(known: Known) -> Schema:
+    """What the columns of the training data are."""
+    columns = columns_of(known.dataset)
+    if columns is None:
+        raise DataError("the data says not which columns it has; expected a table: TensorData(x, y, columns=…)")
+    return schema_of(columns, torch.cat([part.x for part in _in_parts(known.dataset)]))
+
+
 def _cues(known: Known) -> Cues:
     return cues_of(known.dataset, known.marks, known.seed)
 
@@ -149,6 +158,7 @@ PROVIDERS: Mapping[str, Callable[[Known], Any]] = {
     "class_means": _class_means,
     "input_range": _input_range,
     "cues": _cues,
+    "schema": _schema,
     "num_rows": lambda known: len(known.dataset),
     "num_reviewed": lambda known: len(known.marks.reviewed_rows(known.dataset)),
 }
