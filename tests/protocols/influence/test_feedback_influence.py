@@ -79,6 +79,10 @@ def test_no_remark_is_judged_on_its_own_row(found):
     expected = swap_score(found.corrected, DATA, marks, found.rows, num_donors=NUM_DONORS, seed=2)
     assert found.swap_score == pytest.approx(expected)
     assert found.values[found.order].tolist() == sorted(found.values.tolist(), reverse=True)
+    assert found.worst(1) == [int(found.values.argmin())] and found.worst(0) == []
+    assert found.worst(4) == found.order[::-1]
+    with pytest.raises(RecipeError, match="expected a whole number"):
+        found.worst(5)
     for told in (str(found), found._repr_html_()):
         assert "4 remarks" in told and "on row 4" in told
 

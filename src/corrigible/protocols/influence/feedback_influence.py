@@ -64,6 +64,15 @@ class FeedbackInfluence:
         """The remarks' positions, from the most helpful to the most harmful."""
         return self.values.argsort(descending=True, stable=True).tolist()
 
+    def worst(self, n: int) -> list[int]:
+        """The positions of the n remarks that helped least, the most harmful first.
+
+        Raises:
+            RecipeError: fewer remarks than n.
+        """
+        count = whole_number("n", n, 0, len(self.feedback))
+        return self.order[::-1][:count]
+
     def __str__(self) -> str:
         lines = [f"  {self._about(place)}: {signed(float(self.values[place]))}" for place in self.order]
         return "\n".join([self._title, *lines])
