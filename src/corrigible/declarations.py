@@ -8,7 +8,7 @@ from typing import Any, Literal, TypeVar, get_args
 Kind = Literal["penalty", "label loss", "augmentation"]
 Rows = Literal["reviewed", "labelled"]
 Said = Literal["irrelevant", "relevant"]
-LooksAt = Literal["input", "layers", "own passes", "nothing"]
+LooksAt = Literal["input", "layers", "own passes", "nothing", "weights"]
 Function = TypeVar("Function", bound=Callable[..., Any])
 ATTRIBUTE = "declaration"
 
@@ -51,9 +51,10 @@ def declared(
         serves: the polarities of feedback that it can learn from; None for "irrelevant" if it sees reviewed rows, and
             for none if it sees labelled rows.
         looks_at: what it needs from the pass over its rows: gradients with respect to the input, outputs of layers,
-            only the model's output ("nothing"), or not even that ("own passes"); or a function of its settings that
-            returns one of these. The pass keeps only what its penalties look at. An augmentation that looks at nothing
-            does not use the model; it gets the rows of several batches at once.
+            only the model's output ("nothing"), or not even that: passes of its own ("own passes") or only the weights,
+            whatever the rows are ("weights"); or a function of its settings that returns one of these. The pass keeps
+            only what its penalties look at. An augmentation that looks at nothing does not use the model; it gets the
+            rows of several batches at once.
         gap: the `corrigible.group_gaps.Gap` that a penalty closes, which its weight may then be chosen to reach.
         is_own: whether it belongs to the network's own objective, feedback or not; baselines keep it.
         unit: what its value is counted in, where curves show it; "" to say nothing.

@@ -54,6 +54,18 @@ def method_of(
     return found
 
 
+def method_said(given: Mapping[str, Any], family: Mapping[str, Callable[..., Any]], what: str) -> ConfiguredMethod:
+    """The family's member that {"name": …, setting: …} says, with its settings checked.
+
+    Raises:
+        RecipeError: no name, nothing has that name, or a setting is unknown or of the wrong type.
+    """
+    if "name" not in given:
+        raise RecipeError(f'{what} is {dict(given)}; expected {{"name": …, setting: …}}')
+    settings = {name: value for name, value in given.items() if name != "name"}
+    return method_of(given["name"], settings, family, what)
+
+
 def name_of(method: str | Callable[..., Any]) -> str:
     """The method's name, for results and messages."""
     if isinstance(method, partial):

@@ -91,6 +91,25 @@ class Objective:
     total: Tensor
 
 
+@dataclass(frozen=True)
+class StepObjective:
+    """The objective of one step, computed at the current parameters by each call, and what it is made of."""
+
+    model: nn.Module
+    batch: Batch
+    """The labelled rows."""
+    reviewed: Batch | None
+    loss: Loss
+    terms: Sequence[Term]
+    epoch: int
+    seed: int
+
+    def __call__(self) -> Objective:
+        """The objective; see `objective_of`."""
+        how: dict[str, Any] = {"loss": self.loss, "terms": self.terms, "epoch": self.epoch, "seed": self.seed}
+        return objective_of(self.model, self.batch, self.reviewed, **how)
+
+
 def terms_of(penalties: "PenaltySettings | Sequence[Term]", *, may_be_auto: bool = False) -> tuple[Term, ...]:
     """The penalties as terms, with their settings checked; what already is a term is returned unchanged.
 

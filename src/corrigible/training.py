@@ -26,6 +26,7 @@ from corrigible.models.readable import require_readable
 from corrigible.objective import (
     Objective,
     PenaltySettings,
+    StepObjective,
     Term,
     objective_of,
     require_gradients,
@@ -36,7 +37,7 @@ from corrigible.progress import counted
 from corrigible.tasks import CLASSES
 from corrigible.types import Batch
 
-Step = Callable[[Optimizer, Callable[[], Objective]], Objective]
+Step = Callable[[Optimizer, StepObjective], Objective]
 """One optimisation step; each call of its second argument computes the objective at the current parameters."""
 
 
@@ -108,7 +109,7 @@ def fit(
     """
     model, epochs, seed = trainable_network(model), whole_number("epochs", epochs, 0), whole_number("seed", seed)
     terms = terms_of({} if penalties is None else penalties)
-    objective = partial(objective_of, model, loss=loss, terms=terms)
+    model.__dict__.pop("privacy", None)  # What was counted of earlier training does not hold of what is learned now.
     randomness, losses = PrivateRandomness(seed), list[float]()
     _require_teaching(model, terms, batches, reviewed, loss=loss, epochs=epochs, seed=seed)
     num_steps = None
@@ -120,12 +121,12 @@ def fit(
             steps = counted(f"epoch {number + 1}/{epochs}: batch", pairs, total=num_steps)
             for place, (batch, rows) in enumerate(steps):
                 draws = step_seed(seed, number, place)
-                if number == place == 0 and loss is task_loss:
+                if number == place == 0 and loss is task_loss and len(batch.index):
                     require_readable(model, batch.x, batch.task or CLASSES)
                 batch = _augmented(model, batch.to(device_of(model)), augment, draws)
                 rows = rows.to(device_of(model)) if rows else None
                 with nullcontext() if number or place else refusing_checkpoints(model):
-                    totals.add(_stepped(step, optimizer, partial(objective, batch, rows, epoch=number, seed=draws)))
+                    totals.add(_stepped(step, optimizer, StepObjective(model, batch, rows, loss, terms, number, draws)))
         num_steps = totals.num_steps
         require_ran([term for term in terms if term.weight_at(number) != 0], totals.penalties)
         losses += totals.losses
@@ -149,7 +150,8 @@ class _Means:
         self.num_steps += 1
         loss_sum = found.label_losses.sum().item()
         self.loss_sum += loss_sum
-        self.losses.append(loss_sum / max(len(found.label_losses), 1))
+        if len(found.label_losses):  # Where rows are drawn independently, a batch may be empty.
+            self.losses.append(loss_sum / len(found.label_losses))
         for name, value in found.penalties.items():
             self.penalty_sums[name] += value.item()
 
@@ -194,7 +196,7 @@ def _require_sound(losses: Sequence[float], optimizer: Optimizer, *, is_last: bo
         )
 
 
-def _stepped(step: Step, optimizer: Optimizer, objective: Callable[[], Objective]) -> Objective:
+def _stepped(step: Step, optimizer: Optimizer, objective: StepObjective) -> Objective:
     found = step(optimizer, objective)
     if not isinstance(found, Objective):
         raise RecipeError(f"the step returned a {type(found).__name__}; expected what objective() returns")
@@ -208,9 +210,17 @@ def _augmented(model: nn.Module, batch: Batch, augment: Sequence[Augment], seed:
 def _first_objective(
     model: nn.Module, objective: Callable[..., Objective], batches: Batches, reviewed: Batches | None, seed: int
 ) -> Objective:
-    batch, rows = next(iter(batches(0))), next(reviewed(0)) if reviewed else None
+    batch, rows = _first_rows(batches), _first_rows(reviewed) if reviewed else None
     device = device_of(model)
     found: Objective = objective(batch.to(device), rows.to(device) if rows else None, epoch=0, seed=seed)
+    return found
+
+
+def _first_rows(batches: Batches) -> Batch:
+    """The first batch that is not empty."""
+    found = next((batch for batch in batches(0) if len(batch.index)), None)
+    if found is None:
+        raise RecipeError("every batch of the first epoch is empty; expected rows: raise batch_size")
     return found
 
 

@@ -76,6 +76,11 @@ class Forward:
         self._keeps_layers = False
         return self
 
+    def given(self, outputs: Float[Tensor, " batch output"]) -> "Forward":
+        """The same pass with these outputs in place of its own; it does not run, and offers no activations."""
+        self._outputs = self.task.outputs(outputs)
+        return self
+
     @property
     def num_rows(self) -> int:
         return len(self.x)
@@ -106,13 +111,6 @@ class Forward:
             )
         return self.batch.y
 
-    def _require_classes(self) -> None:
-        if self.task.logits is None:
-            raise UnsupportedModelError(
-                f"the task {self.task.name!r} does not have the probabilities of classes that are asked for; name "
-                "another method"
-            )
-
     @property
     def outputs(self) -> Float[Tensor, " batch output"]:
         """The model's output, one column per number."""
@@ -128,8 +126,10 @@ class Forward:
             UnsupportedModelError: the task has no classes.
         """
         if self._logits is None:
-            self._require_classes()
-            assert self.task.logits is not None
+            if self.task.logits is None:
+                raise UnsupportedModelError(
+                    f"the task {self.task.name!r} has no classes, as this method needs them; name another method"
+                )
             self._logits = self.task.logits(self.outputs)
         return self._logits
 

@@ -18,7 +18,7 @@ from corrigible.models.forward import Forward
 from corrigible.types import Batch
 
 
-@declared(rows="labelled", looks_at="nothing", is_own=True, unit="nats per training row, times the temperature")
+@declared(rows="labelled", looks_at="weights", is_own=True, unit="nats per training row, times the temperature")
 def kl_divergence(
     forward: Forward, batch: Batch, *, num_rows: int | None = None, temperature: float = 1.0
 ) -> Float[Tensor, ""]:

@@ -12,7 +12,7 @@ from corrigible.models.gates import gates_in
 from corrigible.types import Batch
 
 
-@declared(rows="labelled", looks_at="nothing")
+@declared(rows="labelled", looks_at="weights")
 def l0_norm(forward: Forward, batch: Batch) -> Float[Tensor, ""]:
     """The expected share of the model's gates that are open, from 0 to 1.
 

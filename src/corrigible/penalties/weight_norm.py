@@ -17,7 +17,7 @@ from corrigible.models.norms import Norm, mean_norm
 from corrigible.types import Batch
 
 
-@declared(rows="labelled", looks_at="nothing")
+@declared(rows="labelled", looks_at="weights")
 def weight_norm(
     forward: Forward, batch: Batch, *, layers: Sequence[str] | None = None, norm: Norm = "l2"
 ) -> Float[Tensor, ""]:

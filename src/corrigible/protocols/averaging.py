@@ -4,15 +4,13 @@ Steps of a fixed size end in noise around the optimum. The mean of the weights o
 would after a learning rate that had fallen; so training can be ended at any epoch.
 """
 
-from collections.abc import Callable
-
 import torch
 from torch import nn
 from torch.optim import Optimizer
 
 from corrigible.models.networks import copied
-from corrigible.objective import Objective
-from corrigible.protocols.schedule import StepFactory
+from corrigible.objective import Objective, StepObjective
+from corrigible.protocols.steps import StepFactory
 from corrigible.training import Step, plain_step
 
 DECAY = 0.99
@@ -46,7 +44,7 @@ class RunningMean:
         def factory(num_steps: int) -> Step:
             step = plain_step if steps is None else steps(num_steps)
 
-            def counted(optimizer: Optimizer, objective: Callable[[], Objective]) -> Objective:
+            def counted(optimizer: Optimizer, objective: StepObjective) -> Objective:
                 found = step(optimizer, objective)
                 self.add()
                 return found

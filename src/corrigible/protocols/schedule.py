@@ -19,18 +19,21 @@ from corrigible.errors import NamedFunctionError, NoGradientError, RecipeError
 from corrigible.explanations.inputs import checked_output
 from corrigible.feedback.masks import Marks
 from corrigible.losses import LOSSES, LossChoice
-from corrigible.methods import method_named, method_of, name_of
+from corrigible.methods import method_named, method_said, name_of
 from corrigible.models.forward import Augment, Loss
 from corrigible.models.modes import evaluating, like_parameters
 from corrigible.models.own_outputs import require_own_outputs, spread_rows
 from corrigible.models.predictive import require_same_task
 from corrigible.models.readable import MOST_ROWS, doubt_of, require_readable
-from corrigible.objective import PenaltySettings, Term
+from corrigible.objective import PenaltySettings, Term, terms_of
 from corrigible.protocols.ahead import changed_ahead, split_ahead
-from corrigible.protocols.careful import careful_step
 from corrigible.protocols.mean_quality import mean_quality
+from corrigible.protocols.privacy.drawn_privately import DrawnPrivately, drawn_privately, require_whole_run
+from corrigible.protocols.privacy.private_step import PrivateStep
+from corrigible.protocols.privacy.refused import Taught
 from corrigible.protocols.soundness import soundness_of
-from corrigible.training import Epoch, Step, fit, plain_step
+from corrigible.protocols.steps import StepChoice, StepFactory, steps_made, steps_named
+from corrigible.training import Epoch, fit
 
 log = logging.getLogger(__name__)
 
@@ -42,14 +45,11 @@ LEAST_STEPS = 12
 
 Validation = Callable[[nn.Module], Mapping[str, float]]
 OptimizerFactory = Callable[..., Optimizer]
-StepFactory = Callable[[int], Step]
-"""number of steps -> the optimisation step"""
 OPTIMIZERS: Mapping[str, OptimizerFactory] = {
     name: kind
     for name, kind in vars(torch.optim).items()
     if isinstance(kind, type) and issubclass(kind, Optimizer) and kind is not Optimizer
 }
-STEPS: Mapping[str, StepFactory] = {"careful": careful_step}
 T = TypeVar("T")
 
 
@@ -69,9 +69,9 @@ class Schedule:
     one loss per row; or {"name": one of these, setting: …}."""
     optimizer: str | OptimizerFactory = "Adam"
     """A class of torch.optim, ``my_module:my_factory``, or (parameters, lr=…, weight_decay=…) -> optimizer."""
-    step: str | StepFactory | None = None
-    """A name in ``STEPS``, ``my_module:my_factory``, or num_steps -> one optimisation step; None for plain steps in
-    training and for careful steps in corrections."""
+    step: StepChoice | None = None
+    """A name in ``STEPS``, ``my_module:my_factory``, or num_steps -> one optimisation step; or {"name": one of these,
+    setting: …}. None for plain steps in training and for careful steps in corrections."""
     representative: bool = False
     """Whether each batch holds every group with every label by its share of the rows, to within one row."""
 
@@ -92,10 +92,7 @@ class Schedule:
         """
         if not isinstance(self.loss, Mapping):
             return method_named(self.loss, LOSSES, "loss")
-        if "name" not in self.loss:
-            raise RecipeError(f'loss is {dict(self.loss)}; expected {{"name": …, setting: …}}')
-        settings = {name: value for name, value in self.loss.items() if name != "name"}
-        return method_of(self.loss["name"], settings, LOSSES, "loss").filled
+        return method_said(self.loss, LOSSES, "loss").filled
 
     @property
     def optimizer_factory(self) -> OptimizerFactory:
@@ -134,9 +131,9 @@ class Schedule:
         """The function that makes the steps, or the default if none was named.
 
         Raises:
-            RecipeError: nothing has that name.
+            RecipeError: nothing has that name, or a setting is unknown or of the wrong type.
         """
-        return default if self.step is None else method_named(self.step, STEPS, "step")
+        return default if self.step is None else steps_named(self.step)
 
     def rows_per_step(self, num_rows: int) -> int:
         """The batch size for ``num_rows`` rows; a power of two if none was given."""
@@ -215,30 +212,43 @@ def run(
         TrainingDivergedError: the objective, or at the end the model's output, became NaN, infinite or far
             worse than before.
     """
-    labelled, reviewed = batches_of(dataset, schedule, marks, seed, rows=rows)
-    ahead, augment = split_ahead(augment)
-    labelled = changed_ahead(model, labelled, ahead, seed)
     parameters = [p for p in model.parameters() if p.requires_grad]
     if not parameters:
         found = "all are frozen: unfreeze some with requires_grad_()" if any(True for _ in model.parameters()) else ""
         raise NoGradientError(f"the model has no parameter that may be trained; {found or 'it has no parameters'}")
-    step, loss = schedule.step_factory(step), _own_or_named(loss, schedule)
-    num_steps = num_steps_of(dataset, schedule, seed, rows)
+    factory, terms = schedule.step_factory(step), terms_of({} if penalties is None else penalties)
+    taught = Taught(model, dataset, _own_or_named(loss, schedule), terms, augment, marks, seed)
+    private = _private(factory, taught, schedule, has_own_rows=rows is not None, has_own_loss=loss is not None)
+    labelled, reviewed = private[:2] if private else batches_of(dataset, schedule, marks, seed, rows=rows)
+    ahead, augment = split_ahead(augment)
     sound = soundness_of(model, dataset, schedule.rows_per_step(len(dataset)))
     yield from fit(
         model,
-        labelled,
+        changed_ahead(model, labelled, ahead, seed),
         reviewed=reviewed,
         validation=validation,
-        loss=loss,
-        penalties=penalties,
+        loss=taught.loss,
+        penalties=terms,
         augment=augment,
-        step=plain_step if step is None else step(num_steps),
+        step=private.steps if private else steps_made(factory, num_steps_of(dataset, schedule, seed, rows)),
         optimizer=schedule.optimizer_of(parameters),
         epochs=schedule.epochs,
         seed=seed,
     )
     sound.require_kept(model, schedule.learning_rate)
+    if private:
+        model.privacy = private.steps.spent()  # type: ignore[assignment]
+
+
+def _private(
+    factory: StepFactory | None, taught: Taught, schedule: Schedule, *, has_own_rows: bool, has_own_loss: bool
+) -> DrawnPrivately | None:
+    if not isinstance(factory, PrivateStep):
+        return None
+    is_representative = schedule.representative
+    require_whole_run(has_own_rows=has_own_rows, has_own_loss=has_own_loss, is_representative=is_representative)
+    sizes = {"batch_size": schedule.rows_per_step(len(taught.dataset)), "of_reviewed": schedule.reviewed_batch_size}
+    return drawn_privately(factory, taught, **sizes, epochs=schedule.epochs)
 
 
 def num_steps_of(dataset: Dataset, schedule: Schedule, seed: int, rows: Tensor | None = None) -> int:

@@ -1,12 +1,13 @@
 """Results and feedback with the recipe's words in place of the names of columns, categories and classes."""
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import asdict, replace
 from typing import Any
 
 from corrigible.data.shown_names import Labels, in_words
 from corrigible.plots.style import spoken_method
 from corrigible.protocols.corrections.verdict import NAMED, Verdict
+from corrigible.study import Run
 from corrigible.types import Features, Feedback
 
 TEXTS = ("row_labels", "explained_labels", "row_predictions")
@@ -68,3 +69,8 @@ def _texts(found: Mapping[str, Any], labels: Labels) -> dict[str, list[str]]:
 
 def _all(texts: Sequence[str], labels: Labels) -> list[str]:
     return [in_words(text, labels) for text in texts]
+
+
+def privacy_of(runs: Sequence[Run]) -> Iterator[str]:
+    """A sentence for each run with private steps."""
+    return (f"{run.label} is {run.record['privacy']['said']}" for run in runs if "privacy" in run.record)

@@ -19,6 +19,7 @@ from corrigible.protocols.corrections.defaults import MethodChosen
 from corrigible.protocols.corrections.verdict import Verdict
 from corrigible.protocols.corrections.weight import WeightChoice
 from corrigible.protocols.fairness.enforced import Enforced
+from corrigible.protocols.privacy.spent import spent_from
 from corrigible.protocols.schedule import Schedule, Validation, accuracy_on, run
 from corrigible.protocols.training_facts import Known, augments_of, changes_of, provided
 from corrigible.recipe import Recipe, build_model, load_data
@@ -91,6 +92,8 @@ def load_model(run: Run, recipe: Recipe | None = None) -> nn.Module:
     if run.record.get("baseline") == "masked_inputs":
         model = MaskedInputs(model, run.record["input_shape"])
     load_weights(model, run.folder / "weights.safetensors")
+    if spent := run.record.get("privacy"):
+        model.privacy = spent_from(spent)  # type: ignore[assignment]
     return model
 
 
@@ -119,7 +122,10 @@ def _meaning(recipe: Recipe) -> dict[str, Any]:
 
 def written(draft: Draft, progress: Generator[Progress, None, nn.Module]) -> Iterator[Progress]:
     """Yield the progress records, log them, and save the model that is returned."""
-    save_weights((yield from logged(draft, progress)), draft.folder / "weights.safetensors")
+    model = yield from logged(draft, progress)
+    if (spent := getattr(model, "privacy", None)) is not None:
+        draft.record["privacy"] = spent.as_record()
+    save_weights(model, draft.folder / "weights.safetensors")
 
 
 def logged(draft: Draft, progress: Generator[Progress, None, Any]) -> Generator[Progress, None, Any]:

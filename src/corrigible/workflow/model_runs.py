@@ -41,7 +41,7 @@ from corrigible.workflow.making import (
 )
 from corrigible.workflow.next_steps import next_steps
 from corrigible.workflow.records import Ahead, Finished, Record, Started
-from corrigible.workflow.results import corrected_in_words, trained_in_words, why_failed
+from corrigible.workflow.results import corrected_in_words, privacy_in_words, trained_in_words, why_failed
 from corrigible.workflow.tries import as_trained, tried
 from corrigible.workflow.verdicts import FAILED
 
@@ -67,7 +67,7 @@ def train(folder: Path, *, seed: int | None = None, device: str = "cpu", epochs:
         progress = trained(study, model, data, schedule=schedule, watched=watched, seed=seed)
         for record in written(draft, returning(progress, model)):
             yield (last := record)
-    result = trained_in_words(last if isinstance(last, Epoch) else None, rows)
+    result = trained_in_words(last if isinstance(last, Epoch) else None, rows) + privacy_in_words(draft.record)
     yield Finished("train", str(draft.published), result=result, next=next_steps(folder, "train"))
 
 
@@ -112,7 +112,7 @@ def correct(
                 finished = made
             else:
                 yield made
-    yield _with_verdict(finished, found, study)
+    yield _with_verdict(finished, found, study, privacy_in_words(draft.record))
 
 
 def _to_correct_with(study: Study) -> tuple[Dataset, list[Feedback], int]:
@@ -161,15 +161,15 @@ def _correction(
     )
 
 
-def _with_verdict(finished: Finished, found: Verdict | None, study: Study) -> Finished:
+def _with_verdict(finished: Finished, found: Verdict | None, study: Study, privacy: str) -> Finished:
     """The last record, with what came out and what to do next."""
     steps = next_steps(study.folder, "correct")
     if found is None:
-        return replace(finished, next=steps)
+        return replace(finished, result=privacy.removeprefix("; "), next=steps)
     if found.outcome == FAILED:
         how, where = study.recipe.correct, shlex.quote(str(study.folder))
         steps = why_failed(found, epochs=how.epochs, learning_rate=how.learning_rate, where=where)
-    return replace(finished, result=corrected_in_words(found), next=steps)
+    return replace(finished, result=corrected_in_words(found) + privacy, next=steps)
 
 
 def _verdict_first(progress: Generator[Progress, None, nn.Module]) -> Generator[Progress, None, nn.Module]:

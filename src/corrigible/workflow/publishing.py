@@ -27,7 +27,7 @@ from corrigible.run_records import DISCARD, decisions
 from corrigible.study import Run, Study, open_study
 from corrigible.training import Epoch
 from corrigible.types import Measurement
-from corrigible.workflow.in_words import feedback_in_words, results_in_words
+from corrigible.workflow.in_words import feedback_in_words, privacy_of, results_in_words
 from corrigible.workflow.making import load_model
 from corrigible.workflow.next_steps import next_steps
 from corrigible.workflow.opening import changes_of, details, moved, opening
@@ -163,7 +163,7 @@ def _content(study: Study, evaluation: Run) -> ReportContent:
         created=datetime.fromisoformat(evaluation.record["created"]),
         opening=opening(verdicts[0], changes, seen, models[0].class_names, words) if verdicts else None,
         summary=(*details(verdicts, changes, words), *moved(results.get("shifts", []), words)),
-        notes=(*recipe.notes, *_decision(study, corrected)),
+        notes=(*recipe.notes, *_decision(study, corrected), *privacy_of(compared)),
         unit=words.unit,
         models=models,
         changes=tuple(measured),

@@ -1,6 +1,7 @@
 """What a verb found, in one plain sentence."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from typing import Any
 
 from corrigible.comparison import spoken
 from corrigible.data.dataset import strata_of, task_of
@@ -29,6 +30,11 @@ def trained_in_words(epoch: Epoch | None, watched: Dataset | None) -> str:
         )
     ((name, value),) = epoch.validation.items()
     return f"validation {name} {number(value)}; {chance_in_words(watched)}"
+
+
+def privacy_in_words(record: Mapping[str, Any]) -> str:
+    """What private steps cost, to append to a result; empty where there were none."""
+    return f"; {record['privacy']['said']}" if "privacy" in record else ""
 
 
 def chance_in_words(data: Dataset) -> str:

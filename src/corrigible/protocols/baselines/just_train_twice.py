@@ -21,6 +21,7 @@ from corrigible.models.networks import copied, trainable_network
 from corrigible.objective import PenaltySettings, Term
 from corrigible.outputs import class_logits
 from corrigible.protocols.schedule import Schedule, Validation, require_fit, run
+from corrigible.protocols.steps import require_ordinary
 from corrigible.protocols.training_facts import own_terms
 from corrigible.training import Epoch
 from corrigible.types import Columns
@@ -83,6 +84,7 @@ def just_train_twice(
     Raises:
         RecipeError: a number below 1, or no epoch left for the second copy.
     """
+    require_ordinary(schedule.step_factory(None), "just_train_twice")
     if not 1 <= identification_epochs < schedule.epochs:
         raise RecipeError(
             f"identification_epochs is {identification_epochs}; expected 1 to {schedule.epochs - 1}, "

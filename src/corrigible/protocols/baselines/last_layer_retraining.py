@@ -23,6 +23,7 @@ from corrigible.models.networks import copied, trainable_network
 from corrigible.objective import PenaltySettings, Term
 from corrigible.protocols.baselines.label_groups import label_groups
 from corrigible.protocols.schedule import Schedule, require_fit, run
+from corrigible.protocols.steps import require_ordinary
 from corrigible.protocols.training_facts import own_terms
 from corrigible.training import Epoch
 
@@ -53,7 +54,9 @@ def last_layer_retraining(
     model, dataset = trainable_network(model), labelled(as_dataset(data))
     require_classes(dataset)
     require_fit(model, dataset)
+    require_ordinary(schedule.step_factory(None), "last_layer_retraining")
     retrained = copied(model)
+    retrained.__dict__.pop("privacy", None)
     groups = label_groups(dataset)
     chosen = balanced(all_labels(dataset) if groups is None else groups, seed)
     layer, features = last_layer_inputs(retrained, dataset, chosen)

@@ -39,7 +39,8 @@ from corrigible.protocols.corrections.trials import Fold, short
 from corrigible.protocols.corrections.usable_feedback import usable_marks
 from corrigible.protocols.corrections.verdict import Verdict
 from corrigible.protocols.corrections.weight import WeightChoice
-from corrigible.protocols.schedule import OptimizerFactory, Schedule, StepFactory, Validation, result_of
+from corrigible.protocols.schedule import OptimizerFactory, Schedule, Validation, result_of
+from corrigible.protocols.steps import StepChoice
 from corrigible.protocols.training_facts import Known, provided, split_method
 from corrigible.types import Feedback, Measurement, Task
 
@@ -77,7 +78,7 @@ def compare(
     metrics: Any = None,
     loss: LossChoice = "task_loss",
     optimizer: str | OptimizerFactory = "Adam",
-    step: str | StepFactory | None = None,
+    step: StepChoice | None = None,
     epochs: int = 24,
     batch_size: int | None = None,
     learning_rate: float = 1e-3,

@@ -37,7 +37,9 @@ from corrigible.protocols.corrections.verdict import Verdict, verdict
 from corrigible.protocols.corrections.weight import WeightChoice, WeightTrial
 from corrigible.protocols.fairness.enforced import Enforced
 from corrigible.protocols.fairness.enforcing import About, enforced_record
-from corrigible.protocols.schedule import OptimizerFactory, Schedule, StepFactory, Validation, require_fit, run
+from corrigible.protocols.privacy.drawn_privately import require_correctable
+from corrigible.protocols.schedule import OptimizerFactory, Schedule, Validation, require_fit, run
+from corrigible.protocols.steps import StepChoice
 from corrigible.protocols.training_facts import AugmentSettings, Known, augments_of, changes_of, provided
 from corrigible.training import Epoch
 
@@ -57,7 +59,7 @@ def correct(
     penalties: PenaltySettings | None = None,
     loss: LossChoice = "task_loss",
     optimizer: str | OptimizerFactory = "Adam",
-    step: str | StepFactory | None = None,
+    step: StepChoice | None = None,
     epochs: int = 24,
     batch_size: int | None = None,
     learning_rate: float = 1e-3,
@@ -85,8 +87,9 @@ def correct(
         loss: the label loss: a name in ``LOSSES``, {"name": …, setting: …}, or (forward, batch) -> one loss per row.
             Rows are weighted by the data set's ``weight``.
         optimizer: a class of torch.optim by its name, or (parameters, lr=…, weight_decay=…) -> optimizer.
-        step: number of steps -> one optimisation step (`corrigible.training.Step`); None for careful steps: the
-            learning rate warms up and falls, and gradients are clipped.
+        step: number of steps -> one optimisation step (`corrigible.training.Step`), or {"name": a name in ``STEPS``,
+            setting: …}, such as "private"; None for careful steps: the learning rate warms up and falls, and gradients
+            are clipped.
         epochs: passes over ``data``; choosing a weight costs about as many per trial, of which there are at most nine.
         batch_size: rows per step; None for 64, or fewer if an epoch would otherwise have less than a dozen steps.
         validation: rows that were not trained on and may hold the confounder; weights and the verdict are judged on
@@ -171,7 +174,7 @@ def correction(
     else:
         _warn_where_none_learns(learning)
     rows, known = rows_to_judge(dataset, marks, feedback, validation), Known(model, dataset, marks, seed)
-    corrected = _copy_to_correct(model, dataset, terms)
+    corrected = _copy_to_correct(model, dataset, terms, schedule)
     watched: dict[str, Any] = {"validation": watch, "seed": seed}
     if not terms and not changes:
         yield from run(corrected, dataset, schedule, **watched)
@@ -186,7 +189,8 @@ def correction(
     return corrected
 
 
-def _copy_to_correct(model: Network, dataset: Dataset, terms: Sequence[Term]) -> Network:
+def _copy_to_correct(model: Network, dataset: Dataset, terms: Sequence[Term], schedule: Schedule) -> Network:
+    require_correctable(model, terms, schedule.step_factory(None))
     warn_if_corrected(model)
     _warn_without_prior(model, terms)
     corrected = copied(model)

@@ -23,7 +23,8 @@ from corrigible.objective import PenaltySettings, Term, terms_of
 from corrigible.protocols.careful import careful_step
 from corrigible.protocols.corrections.usable_feedback import usable_marks
 from corrigible.protocols.influence.learned import Learned, require_marks, require_separable
-from corrigible.protocols.schedule import Schedule, StepFactory, require_fit
+from corrigible.protocols.schedule import Schedule, require_fit
+from corrigible.protocols.steps import StepFactory
 from corrigible.protocols.training_facts import Known, provided
 
 Query = Callable[[nn.Module], Tensor]

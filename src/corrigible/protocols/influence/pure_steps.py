@@ -15,7 +15,8 @@ from torch.optim import SGD, Adam, AdamW, Optimizer
 from corrigible.errors import RecipeError
 from corrigible.methods import name_of
 from corrigible.protocols.careful import MOST_GRADIENT, careful_step, share_of_rate
-from corrigible.protocols.schedule import Schedule, StepFactory
+from corrigible.protocols.schedule import Schedule
+from corrigible.protocols.steps import StepFactory
 
 Vector = Float[Tensor, " weight"]
 State = tuple[Tensor, ...]

@@ -25,7 +25,8 @@ from corrigible.objective import Term
 from corrigible.protocols.ahead import changed_ahead, split_ahead
 from corrigible.protocols.influence.pure_steps import State, pure_steps
 from corrigible.protocols.influence.recorded_run import Course, RecordedRun, Seen, recorded
-from corrigible.protocols.schedule import Schedule, StepFactory, batches_of, num_steps_of
+from corrigible.protocols.schedule import Schedule, batches_of, num_steps_of
+from corrigible.protocols.steps import StepFactory
 
 Factors = Callable[[Course, Tensor, Seen, tuple[int, int]], tuple[Tensor, Tensor, Tensor]]
 """(course, weights, what the step sees, its place) -> what it minimises, the factors in it, which column each is of."""

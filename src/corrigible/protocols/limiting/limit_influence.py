@@ -21,6 +21,7 @@ from corrigible.protocols.limiting.explained import Explained, explained_rows
 from corrigible.protocols.limiting.limited import Limited
 from corrigible.protocols.limiting.measuring import MOST_ROWS, compared, proxies_of, told_by_predictions, unit_proxies
 from corrigible.protocols.schedule import Schedule, require_fit, run
+from corrigible.protocols.steps import require_ordinary
 from corrigible.surgery import LimitedInputs, bounded, limited_units, replacement_of, unit_contributions
 from corrigible.types import Phrase, Region, region_of
 
@@ -92,6 +93,8 @@ def limit_influence(
         DataError: too few rows for "expected", or a share that no limit reaches.
         UnsupportedModelError: no such layer, or a model that does not fit the data.
     """
+    if schedule is not None:
+        require_ordinary(schedule.step_factory(None), "limit_influence")
     network, dataset, seed = copied(trainable_network(model)), as_dataset(data), whole_number("seed", seed)
     rows = dataset if validation is None else as_dataset(validation, task=task_of(dataset))
     _check(inputs, layer, units, share=share, changes_inputs=rescale or removal != "expected")

@@ -28,6 +28,7 @@ from corrigible.protocols.corrections.swap_score import swap_score
 from corrigible.protocols.corrections.weight import NUM_FIRST, on_grid
 from corrigible.protocols.mean_quality import mean_quality
 from corrigible.protocols.schedule import Schedule, require_fit, require_range, result_of, run
+from corrigible.protocols.steps import require_ordinary
 from corrigible.protocols.training_facts import Known
 from corrigible.training import Epoch
 
@@ -140,6 +141,7 @@ def finding_explanations(
     seed: int = 0,
 ) -> Generator[Epoch | Explanation, None, Explanations]:
     """Like `find_another_explanation`, but yields progress: each epoch of each run, and each trained model."""
+    require_ordinary(schedule.step_factory(None), "find_another_explanation")
     model, (train, held_out) = trainable_network(model), _parts(data, validation, seed)
     require_different(train)
     require_fit(model, train)

@@ -25,6 +25,7 @@ from corrigible.models.fresh_weights import untrained
 from corrigible.models.networks import trainable_network
 from corrigible.protocols.mean_quality import mean_quality
 from corrigible.protocols.schedule import Schedule, require_fit, run
+from corrigible.protocols.steps import require_ordinary
 from corrigible.training import Epoch
 
 EXPLAINED, RANDOM = "explained", "random"
@@ -102,6 +103,7 @@ def removing_and_retraining(
     for share in shares:
         if not 0 <= share <= 1:
             raise RecipeError(f"share is {share}; expected a number from 0 to 1")
+    require_ordinary(schedule.step_factory(None), "remove_and_retrain")
     model, taught = trainable_network(model), all_rows(as_dataset(train))
     parts = [taught, all_rows(as_dataset(test, task=task_of(taught)))]
     _require_alike(model, *parts)

@@ -127,7 +127,9 @@ def _forgetting(model: nn.Module, dataset: Dataset, index: Any, batch_size: int 
     is_kept = index.new_ones(len(rows), dtype=bool).index_fill(0, index, 0)
     kept, forgotten = (rows_of(rows, part) for part in (is_kept.nonzero()[:, 0], index))
     require_different(kept)
-    return Forgetting(copied(model), kept, forgotten, batch_size, seed)
+    copy = copied(model)
+    copy.__dict__.pop("privacy", None)  # What was counted does not hold of a copy that saw rows again.
+    return Forgetting(copy, kept, forgotten, batch_size, seed)
 
 
 def _part_by_part(
