@@ -7,7 +7,7 @@ import click
 
 from corrigible import __version__, demos, workflow
 from corrigible.cli_feedback import feedback
-from corrigible.cli_looking import audit, counterfactuals, propose, queue, suspect
+from corrigible.cli_looking import audit, counterfactuals, influence, propose, queue, suspect
 from corrigible.cli_options import AUTHOR, EPOCHS, JSON, STUDY, Commands, Numbers, Place, Weight, computing, deciding
 from corrigible.terminal import is_failure, show
 
@@ -277,5 +277,5 @@ def methods(as_json: bool) -> None:
     show(workflow.methods, as_json)
 
 
-for command in (audit, suspect, propose, queue, counterfactuals, feedback):
+for command in (audit, suspect, influence, propose, queue, counterfactuals, feedback):
     main.add_command(command)

@@ -1,4 +1,4 @@
-"""The commands that say where to look: audit, suspect, propose, queue and counterfactuals."""
+"""The commands that say where to look: audit, suspect, propose, queue, counterfactuals and influence."""
 
 from pathlib import Path
 from typing import Any
@@ -44,6 +44,39 @@ def suspect(study: Path, run: str | None, seed: int | None, device: str, as_json
     Example: corrigible suspect credit
     """
     show(lambda: workflow.suspect(study, run=run, seed=seed, device=device), as_json)
+
+
+@click.command()
+@STUDY
+@click.option("--run", help="Run whose model to ask about [default: the latest].")
+@click.option("--row", "rows", type=click.IntRange(0), multiple=True, help="Row of the split; several times.")
+@click.option("--file", "files", multiple=True, help="Image file to ask about, test/cat/043.jpg.")
+@click.option("--all", "every_row", is_flag=True, help="Every row of the split, in shards; goes on where interrupted.")
+@click.option("--split", help="Part of the data that rows count in [default: that of [evaluate]].")
+@click.option("--method", default="last_layer", show_default=True, help="How; see the how-to page on influence.")
+@click.option(
+    "--n", type=click.IntRange(1), default=5, show_default=True, help="Training rows that help, and that harm."
+)
+@click.option("--nearest", type=click.IntRange(0), default=100, show_default=True, help="Ask only the nearest; 0: all.")
+@computing
+def influence(study: Path, every_row: bool, as_json: bool, **chosen: Any) -> None:
+    """Say which training rows taught the predictions of rows, and which taught against them.
+
+    It makes runs/…-influence. Without --row, --file or --all it asks about the surest wrong predictions.
+
+    Example: corrigible influence credit --row 3
+    """
+    rows, files = chosen.pop("rows"), chosen.pop("files")
+    if every_row and (rows or files):
+        raise click.UsageError("--row and --file name single rows; leave out --all")
+    show(
+        lambda: (
+            workflow.influence_all(study, **chosen)
+            if every_row
+            else workflow.influence(study, rows=rows, files=files, **chosen)
+        ),
+        as_json,
+    )
 
 
 @click.command()

@@ -6,15 +6,16 @@ from typing import assert_never
 
 from rich.markup import escape
 
-from corrigible.figures import percent, short_number
+from corrigible.figures import percent, short_number, signed
 from corrigible.lines.printing import COLOURS, wrapped
 from corrigible.printable import one_line, plural
-from corrigible.workflow.looking_records import AskedNext, Audited, Changed, Proposed, Suspected
+from corrigible.workflow.looking_records import AskedNext, Audited, Changed, Proposed, Suspected, Taught
 from corrigible.workflow.records import (
     Ahead,
     Answered,
     FeatureShare,
     Finished,
+    Influenced,
     Line,
     Listed,
     Measured,
@@ -40,12 +41,14 @@ def told_of_verbs(record: OwnRecord) -> Iterator[str]:
             return _started(record)
         case Finished():
             look = [f"  look at {escape(record.page)}"] if record.page else []
-            return iter([f"[green]{record.verb}[/green]: {escape(record.path)}", *look, *_result(record)])
+            return iter(
+                [f"[green]{record.verb}[/green]: {escape(record.path)}", *look, *_result(record), *_doubts(record)]
+            )
         case Line():
             return iter([escape(record.text)])
         case FeatureShare():
             return iter([f"  {escape(record.title or record.feature):32} {record.share:.3f}"])
-        case Audited() | Suspected() | Proposed() | AskedNext() | Changed():
+        case Audited() | Suspected() | Proposed() | AskedNext() | Changed() | Taught():
             return _of_looking(record)
         case Listed():
             return _listed(record)
@@ -68,7 +71,7 @@ def told_of_verbs(record: OwnRecord) -> Iterator[str]:
             assert_never(record)
 
 
-def _of_looking(record: Audited | Suspected | Proposed | AskedNext | Changed) -> Iterator[str]:
+def _of_looking(record: Audited | Suspected | Proposed | AskedNext | Changed | Taught) -> Iterator[str]:
     match record:
         case Audited():
             return _audited(record)
@@ -76,6 +79,8 @@ def _of_looking(record: Audited | Suspected | Proposed | AskedNext | Changed) ->
             return _suspected(record)
         case Proposed():
             return _proposed(record)
+        case Taught():
+            return _taught(record)
         case AskedNext():
             place = record.file or f"{record.split} row {record.row}"
             return iter([escape(f"{record.rank:4}  {place:18}  {record.reason}")])
@@ -103,6 +108,11 @@ def _ahead(record: Ahead) -> Iterator[str]:
 
 def _result(record: Finished | Noted | Sealed | Verified) -> list[str]:
     return [escape(line) for line in wrapped(record.result)] if record.result else []
+
+
+def _doubts(record: Finished) -> Iterator[str]:
+    for doubt in record.doubts if isinstance(record, Influenced) else ():
+        yield from (f"[yellow]{escape(line)}[/yellow]" for line in wrapped(f"careful: {doubt}"))
 
 
 def _started(record: Started) -> Iterator[str]:
@@ -162,6 +172,17 @@ def _proposed_header() -> Iterator[str]:
     yield from wrapped("share: part of the explanation that lies there; area: part of the input that it covers")
     yield from wrapped("said as: how `feedback add` names it; … is the folder of this run")
     yield f"    {'region':22} {'share':>6} {'area':>7}  {'said as':22} where"
+
+
+def _taught(record: Taught) -> Iterator[str]:
+    place = record.file or f"{record.split} row {record.row}"
+    yield f"[bold]{escape(place)}[/bold]" + escape(f": label {record.label}, predicted {record.prediction}")
+    change = "change of its loss without the row" if record.unit == "loss" else "product of gradients"
+    for title, found in zip(record.titles, (record.helpful, record.harmful), strict=True):
+        yield escape(f"  {title}{f' ({change})' if found else ': none'}")
+        for one in found:
+            named, said = one.file or f"train row {one.row}", f"label {one.label}, predicted {one.prediction}"
+            yield escape(f"    {signed(one.value):>10}  {named:18}  {said}")
 
 
 def _listed(record: Listed) -> Iterator[str]:

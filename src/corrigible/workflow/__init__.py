@@ -19,6 +19,8 @@ if TYPE_CHECKING:
     from corrigible.workflow.explaining_all import explain_all as explain_all
     from corrigible.workflow.forgetting import forget as forget
     from corrigible.workflow.importing import import_feedback as import_feedback
+    from corrigible.workflow.influencing import influence as influence
+    from corrigible.workflow.influencing_all import influence_all as influence_all
     from corrigible.workflow.listing import methods as methods
     from corrigible.workflow.measuring import evaluate as evaluate
     from corrigible.workflow.model_runs import correct as correct
@@ -47,6 +49,8 @@ _HOME = {
     "discard": "deciding",
     "compare": "comparing",
     "forget": "forgetting",
+    "influence": "influencing",
+    "influence_all": "influencing_all",
     "audit": "auditing",
     "suspect": "suspecting",
     "propose": "proposing",

@@ -1,4 +1,4 @@
-"""What the verbs yield that say where to look: audit, suspect, propose, queue and counterfactuals."""
+"""What the verbs yield that say where to look: audit, suspect, propose, queue, counterfactuals and influence."""
 
 from dataclasses import dataclass
 
@@ -107,3 +107,35 @@ class Changed:
     """The length of the change; None without one."""
     is_plausible: bool | None = None
     """Whether the changed row is as near to rows of data as is usual among these; None where that is not measured."""
+
+
+@dataclass(frozen=True)
+class TaughtBy:
+    """A training row that taught a prediction, or taught against it."""
+
+    row: int
+    value: float
+    """By how much the loss of what was asked about would change without the row."""
+    label: str
+    prediction: str
+    file: str = ""
+    """The row's file; empty if rows are no files."""
+
+
+@dataclass(frozen=True)
+class Taught:
+    """The training rows that taught the prediction of a row, as ``corrigible influence`` lists them."""
+
+    split: str
+    row: int
+    label: str
+    prediction: str
+    helpful: tuple[TaughtBy, ...]
+    """Those without which its loss would rise most, the strongest first; and those without which it would fall most."""
+    harmful: tuple[TaughtBy, ...]
+    titles: tuple[str, str]
+    """What is said of either, in words."""
+    unit: str = "loss"
+    """Of the values; "gradient product" is the loss up to a factor."""
+    file: str = ""
+    """The row's file; empty if rows are no files."""

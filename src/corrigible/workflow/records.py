@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
-from corrigible.workflow.looking_records import AskedNext, Audited, Changed, Proposed, Suspected
+from corrigible.workflow.looking_records import AskedNext, Audited, Changed, Proposed, Suspected, Taught
 
 if TYPE_CHECKING:
     from corrigible.explanations.shards.writing import ShardsPlanned, ShardWritten
@@ -56,6 +56,14 @@ class Forgotten(Finished):
 
     outcome: str = ""
     """"failed" where it lost too much on kept rows."""
+
+
+@dataclass(frozen=True)
+class Influenced(Finished):
+    """Which training rows taught predictions was found out."""
+
+    doubts: tuple[str, ...] = ()
+    """Why the answer may be wrong, one sentence each."""
 
 
 @dataclass(frozen=True)
@@ -217,6 +225,7 @@ OwnRecord = (
     | Proposed
     | AskedNext
     | Changed
+    | Taught
     | Listed
     | Answered
     | Noted

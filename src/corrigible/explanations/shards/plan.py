@@ -54,7 +54,7 @@ def rows_that_make_a_shard(dataset: Dataset) -> int:
 def described(value: Any) -> Any:
     """The value in a form that JSON can hold, the same in every process."""
     if isinstance(value, Tensor | np.ndarray):
-        return f"sha256:{digest([('', torch.as_tensor(value))])}"
+        return f"sha256:{digest([('', value if isinstance(value, Tensor) else torch.tensor(value))])}"
     if isinstance(value, Mapping):
         return {str(key): described(part) for key, part in value.items()}
     if isinstance(value, list | tuple):

@@ -1,23 +1,18 @@
 """Which training rows taught the model what it says of a row, as a page lists them."""
 
 from collections.abc import Sequence
-from dataclasses import replace
 from typing import Any
 
-from torch import Tensor
-
 from corrigible.data.dataset import TensorData
-from corrigible.data.protocol import class_named
 from corrigible.errors import CorrigibleError
 from corrigible.explanations.examples.nearest_examples import nearest_examples
 from corrigible.printable import plural
 from corrigible.protocols.influence.influence import influence
 from corrigible.protocols.influence.influenced import Influence
 from corrigible.workflow.reviews.subject import Subject
+from corrigible.workflow.taught_rows import NEAREST, sides, titles, with_predicted_labels
 
 MOST_SHOWN = 4
-NEAREST = 100
-"""Rows that are asked: of all training rows those with the largest loss come first whatever the row is."""
 MOST_ROWS = 50_000
 """Training rows of which each is asked; with more somebody would wait too long."""
 
@@ -31,32 +26,28 @@ def taught(subject: Subject, split: str, row: int) -> dict[str, Any]:
     Where it cannot be told, the nearest training rows in latent space stand in its place, and a sentence says why.
     """
     rows = subject.rows(split, [row])
-    asked, what = _asked(subject, rows)
-    own = row if split == next(iter(subject.data)) else None
+    asked, (what,) = with_predicted_labels(subject, rows)
+    own = {row} if split == next(iter(subject.data)) else set()
     try:
         found = _influence(subject, asked)
     except CorrigibleError as error:
         index, _ = nearest_examples(subject.model, subject.learned, rows, n=min(MOST_SHOWN + 1, len(subject.learned)))
-        groups = [_group(subject, "Most alike to the model", index[0].tolist(), own)]
+        near = [one for one in subject.places_learned[index[0]].tolist() if one not in own][:MOST_SHOWN]
+        groups = [{"title": "Most alike to the model", "rows": _listed(subject, near)}]
         return {"sentence": f"Which rows taught it cannot be told: {error}.", "groups": groups, "notes": []}
-    less, more = "less sure of this", "surer of this"
-    if subject.task.name != "classes":
-        less, more = "further from the label", "nearer to the label"
-    both = found.most_helpful(0, MOST_SHOWN + 1), found.most_harmful(0, MOST_SHOWN + 1)
-    titles = f"Taught {what}; without them {less}", f"Taught against it; without them {more}"
-    groups = [_group(subject, title, [one.row for one in side], own) for title, side in zip(titles, both, strict=True)]
+    strongest = sides(found, 0, MOST_SHOWN, leaving_out=_places(subject, own))
+    groups = [
+        {"title": title, "rows": _listed(subject, subject.places_learned[[one.row for one in side]].tolist())}
+        for title, side in zip(titles(subject, what), strongest, strict=True)
+    ]
     count = min(NEAREST, len(subject.learned))
     sentence = f"The strongest of the {count} training rows that are most alike to the model."
     return {"sentence": sentence, "groups": groups, "notes": list(found.warnings)}
 
 
-def _asked(subject: Subject, rows: TensorData) -> tuple[TensorData, str]:
-    """The row with what the model says of it as the label, and its name."""
-    predicted: Tensor | None = subject.pair(rows)[0]
-    if predicted is None:
-        return rows, "the prediction"
-    name = subject.in_words(class_named(int(predicted[0]), subject.class_names))
-    return replace(rows, y=predicted.to(rows.y)), f"“{name}”"
+def _places(subject: Subject, own: set[int]) -> set[int]:
+    """Where these rows of the first split stand among those that were learned."""
+    return {place for row in own for place in (subject.places_learned == row).nonzero()[:, 0].tolist()}
 
 
 def _influence(subject: Subject, asked: TensorData) -> Influence:
@@ -65,12 +56,6 @@ def _influence(subject: Subject, asked: TensorData) -> Influence:
         raise CorrigibleError(f"there are {plural(len(learned), 'training row')}; at most {MOST_ROWS:,} are asked")
     how: dict[str, Any] = {"nearest": min(NEAREST, len(learned)), "seed": subject.seed}
     return influence(subject.model, learned, asked, method="last_layer", **how)
-
-
-def _group(subject: Subject, title: str, learned: Sequence[int], own: int | None) -> dict[str, Any]:
-    """The rows of a title, given by their places among those that were learned, without the row that is asked about."""
-    index = [row for row in subject.places_learned[list(learned)].tolist() if row != own]
-    return {"title": title, "rows": _listed(subject, index[:MOST_SHOWN])}
 
 
 def _listed(subject: Subject, index: Sequence[int]) -> list[dict[str, Any]]:
