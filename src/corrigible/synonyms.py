@@ -89,7 +89,14 @@ SYNONYMS: Mapping[str, Mapping[str, str]] = {
         "copy_paste": "transplant",
         "swap": "transplant",
     },
-    "attack": {"pgd": "projected_gradient", "fast_gradient_sign": "fgsm"},
+    "attack": {
+        "pgd": "projected_gradient",
+        "fast_gradient_sign": "fgsm",
+        "apgd": "auto_projected_gradient",
+        "auto_pgd": "auto_projected_gradient",
+        "square": "square_attack",
+        "auto_attack": "several_attacks",
+    },
     "metric": {
         "acc": "accuracy",
         "accuracy_score": "accuracy",

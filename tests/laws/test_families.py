@@ -17,6 +17,7 @@ FAMILIES = {
     "corrigible.penalties": ("FEEDBACK_PENALTIES", "RELEVANCE_PENALTIES", "FEEDBACK_LOSSES", "MODEL_PENALTIES"),
     "corrigible.losses": ("LOSSES",),
     "corrigible.augment": ("AUGMENTS", "ATTACKS"),
+    "corrigible.augment.attacks": ("ATTACKS",),
     "corrigible.explanations.attribution": ("EXPLAINERS",),
     "corrigible.explanations.coalitions": ("EXPLAINERS",),
     "corrigible.explanations.interactions": ("INTERACTIONS",),
@@ -28,6 +29,7 @@ FAMILIES = {
 }
 PARTS = {
     "corrigible.augment": {"chances", "columns", "patches", "pixels", "sightings", "words"},
+    "corrigible.augment.attacks": {"choosing"},
     "corrigible.explanations.examples": {"latent", "row_gradients"},
     "corrigible.metrics": {"out_of_distribution", "unmeasured"},
 }

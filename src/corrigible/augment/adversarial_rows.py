@@ -47,7 +47,9 @@ def adversarial_rows(
         step_size=epsilon if steps == 1 and step_size is None else step_size,
         low=low,
         high=high,
-        generator=generator if random_start else None,
+        random_start=random_start,
+        index=batch.index,
+        seed=int(torch.randint(2**62, (), generator=generator)) if random_start else 0,
     )
     attacked = replace(batch, x=x.to(batch.x))
     return attacked if rows == "attacked" else joined_batches([batch, attacked])
