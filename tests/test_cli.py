@@ -302,3 +302,32 @@ def test_what_is_missing_is_called_missing(tmp_path: Path) -> None:
     assert refused("feedback", "import", study, absent).startswith(f"there is no file or folder {absent}; ")
     assert refused("feedback", "add", study, "--mask", absent).startswith(f"there is no file {absent}; ")
     assert "no recipe.toml" in refused("train", tmp_path)
+
+
+def test_a_signed_seal_is_attested_pinned_and_told_apart(finished: Path, tmp_path: Path) -> None:
+    pytest.importorskip("cryptography", reason="needs the extra seal")
+    key, other = tmp_path / "key", tmp_path / "other"
+    for path in (key, other):
+        assert "BEGIN" not in ok("keygen", path).stdout
+    (first,) = ok("seal", finished, "--name", "one", "--key", key, "--json").records
+    ok("evaluate", finished)
+    (attested,) = ok("attest", finished, "--name", "one", "--key", key, "--json").records
+    assert attested["root"] == first["root"] and attested["head"] != first["head"]
+    (second,) = ok("seal", finished, "--name", "two", "--key", key, "--json").records
+    one, two, public = finished / "sealed/one", finished / "sealed/two", f"{key}.pub"
+    assert "signed by the pinned key" in ok("verify", two, "--key", public, "--head", attested["head"]).stdout
+    assert "accidents, not attackers" in " ".join(ok("verify", two).stdout.split())
+    for pinned in (first["head"], attested["head"], second["head"]):
+        assert "unchanged" in ok("verify", finished, "--key", public, "--head", pinned).stdout
+    assert "earlier → later" in ok("diff", one, two, "--key", public).stdout
+    for command in (
+        ("verify", one, "--key", public, "--head", second["head"]),
+        ("verify", two, "--key", f"{other}.pub"),
+        ("verify", finished, "--key", f"{other}.pub"),
+        ("verify", finished, "--head", "0" * 64),
+    ):
+        answer = corrigible(*command)
+        assert answer.code == 1 and "unchanged" not in answer.stdout, command
+    assert "is not as it was sealed" in refused("diff", one, two, "--key", f"{other}.pub")
+    assert "expected the public one" in refused("verify", one, "--key", key)
+    assert "cannot attest" in refused("attest", finished, "--name", "one", "--key", other)

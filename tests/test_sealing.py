@@ -21,11 +21,11 @@ from hypothesis import strategies as st
 from torch import nn
 
 from corrigible import manifest as manifest_module
-from corrigible import sealing
 from corrigible.errors import ChangedError, SealError, StudyError
 from corrigible.manifest import Manifest, SealedFile, manifest_as_bytes, read_manifest, root_of
 from corrigible.models.weights import load_weights
 from corrigible.sealing import Problem, compared, seal, verify
+from corrigible.sealing.evidence import measurements_as_rows
 from corrigible.types import Measurement
 from verdicts import FAILED
 
@@ -431,6 +431,6 @@ def test_a_correction_that_failed_is_sealed_only_when_told_to(tmp_path):
 
 @pytest.mark.parametrize("evidence", ["accuracy .9", [0.9]])
 def test_evidence_that_is_no_measurement_is_refused(evidence):
-    unchecked = inspect.unwrap(sealing._measurements)
+    unchecked = inspect.unwrap(measurements_as_rows)
     with pytest.raises(SealError, match="evidence holds .*; expected measurements, as `evaluate` gives them"):
         unchecked(evidence)

@@ -9,6 +9,7 @@ from corrigible import __version__, demos, workflow
 from corrigible.cli_feedback import feedback
 from corrigible.cli_looking import audit, counterfactuals, influence, propose, queue, suspect
 from corrigible.cli_options import AUTHOR, EPOCHS, JSON, STUDY, Commands, Numbers, Place, Weight, computing, deciding
+from corrigible.cli_sealing import attest, diff, keygen, seal, verify
 from corrigible.terminal import is_failure, show
 
 
@@ -202,33 +203,6 @@ def report(study: Path, as_json: bool) -> None:
 
 
 @main.command()
-@STUDY
-@click.option("--name", default="", help="Name of the sealed folder [default: the run's].")
-@click.option("--anyway", is_flag=True, help="Also a correction whose verdict is failed.")
-@JSON
-def seal(study: Path, name: str, anyway: bool, as_json: bool) -> None:
-    """Seal the latest evaluated model with a manifest of hashes.
-
-    It makes sealed/NAME with the weights, the measurements, the report and a root hash that fixes every byte.
-
-    Example: corrigible seal credit --name 2026-05
-    """
-    show(lambda: workflow.seal(study, name=name, anyway=anyway), as_json)
-
-
-@main.command()
-@click.argument("folder", type=Place(file_okay=False))
-@click.option("--root", help="Root hash that was quoted for this folder.")
-@JSON
-def verify(folder: Path, root: str | None, as_json: bool) -> None:
-    """Check a sealed folder, or every run of a study; exit with 1 if anything was changed.
-
-    Example: corrigible verify credit/sealed/2026-05 --root 3b0e…
-    """
-    show(lambda: workflow.verify(folder, root=root), as_json)
-
-
-@main.command()
 @deciding
 def keep(study: Path, run: str, author: str, note: str, as_json: bool) -> None:
     """Say that a correction is to be used; a run records who says so.
@@ -278,4 +252,6 @@ def methods(as_json: bool) -> None:
 
 
 for command in (audit, suspect, influence, propose, queue, counterfactuals, feedback):
+    main.add_command(command)
+for command in (keygen, seal, attest, verify, diff):
     main.add_command(command)

@@ -39,7 +39,8 @@ class SealedFile:
     """A file's entry in the manifest."""
 
     sha256: str
-    num_bytes: int
+    num_bytes: int | None
+    """None where a list gives no sizes; a manifest does."""
 
 
 @dataclass(frozen=True)
@@ -58,7 +59,7 @@ class Manifest:
         return f"Manifest({', '.join(self.files)}; root {self.root})"
 
     def _repr_html_(self) -> str:
-        rows = [(name, f"{file.num_bytes:,}", file.sha256) for name, file in self.files.items()]
+        rows = [(name, f"{file.num_bytes or 0:,}", file.sha256) for name, file in self.files.items()]
         quoted = Markup("<p>root <code>{}</code></p>").format(self.root)
         return quoted + table_html(("file", "bytes", "SHA-256"), rows)
 

@@ -23,6 +23,7 @@ from corrigible.workflow.records import (
     MethodCompared,
     Noted,
     OwnRecord,
+    SealDiffers,
     Sealed,
     Started,
     Verified,
@@ -63,6 +64,8 @@ def told_of_verbs(record: OwnRecord) -> Iterator[str]:
             return iter(_noted(record))
         case Sealed():
             return _sealed(record)
+        case SealDiffers():
+            return iter([escape(f"{record.about:12} {one_line(record.name):28} {record.first} → {record.second}")])
         case Verified():
             return _verified(record)
         case Method():
@@ -199,6 +202,8 @@ def _verified(record: Verified) -> Iterator[str]:
         yield f"[green]unchanged[/green]: {escape(record.path)}"
         if record.root:
             yield f"  root {record.root}"
+        if record.head not in ("", record.root):
+            yield f"  head {record.head}"
         yield from _result(record)
         return
     yield f"[red]{plural(len(record.problems), 'problem')}[/red] in {escape(record.path)}"
@@ -211,7 +216,11 @@ def _sealed(record: Sealed) -> Iterator[str]:
         colour = COLOURS.get(record.outcome, "red")
         yield f"  verdict [{colour}]{escape(record.outcome)}[/{colour}]"
     yield f"  root {record.root}"
-    yield "  quote this root: it fixes every byte of every file"
+    if record.head:
+        yield f"  head {record.head}"
+        yield "  quote this head: with the public key it fixes the seal, its attestations and all before it"
+    else:
+        yield "  quote this root: it fixes every byte of every file"
     yield from _result(record)
 
 

@@ -28,15 +28,18 @@ if TYPE_CHECKING:
     from corrigible.workflow.proposing import propose as propose
     from corrigible.workflow.proposing import queue as queue
     from corrigible.workflow.publishing import report as report
-    from corrigible.workflow.publishing import seal as seal
-    from corrigible.workflow.publishing import verify as verify
     from corrigible.workflow.reviewing import add_feedback as add_feedback
     from corrigible.workflow.reviewing import export_feedback as export_feedback
     from corrigible.workflow.reviewing import list_feedback as list_feedback
     from corrigible.workflow.reviewing import retract_feedback as retract_feedback
+    from corrigible.workflow.sealing_models import attest as attest
+    from corrigible.workflow.sealing_models import seal as seal
     from corrigible.workflow.setting_up import init as init
     from corrigible.workflow.setting_up import trust as trust
     from corrigible.workflow.suspecting import suspect as suspect
+    from corrigible.workflow.verifying import diff as diff
+    from corrigible.workflow.verifying import keygen as keygen
+    from corrigible.workflow.verifying import verify as verify
 
 _HOME = {
     "init": "setting_up",
@@ -66,8 +69,11 @@ _HOME = {
     "list_feedback": "reviewing",
     "retract_feedback": "reviewing",
     "report": "publishing",
-    "seal": "publishing",
-    "verify": "publishing",
+    "seal": "sealing_models",
+    "attest": "sealing_models",
+    "verify": "verifying",
+    "diff": "verifying",
+    "keygen": "verifying",
     "methods": "listing",
 }
 

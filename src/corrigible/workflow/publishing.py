@@ -1,7 +1,6 @@
-"""The verbs that publish results: report, seal and verify."""
+"""The verb that publishes results: report."""
 
 import json
-import shlex
 from collections.abc import Iterator, Mapping, Sequence
 from datetime import datetime
 from pathlib import Path
@@ -11,14 +10,10 @@ import numpy as np
 import torch
 from safetensors.torch import load_file
 
-from corrigible import sealing
 from corrigible.comparison import spoken
-from corrigible.data.text import VOCABULARY_FILE
-from corrigible.errors import SealError, StudyError
-from corrigible.feedback.exchange import to_json
+from corrigible.errors import StudyError
 from corrigible.figures import short_number
-from corrigible.files import MOST_ROWS, read_bytes
-from corrigible.folders import inside, write_atomically
+from corrigible.folders import write_atomically
 from corrigible.plots.style import spoken_method
 from corrigible.progress import begun
 from corrigible.recipe_keys import Heading, heading_of
@@ -28,19 +23,18 @@ from corrigible.study import Run, Study, open_study
 from corrigible.training import Epoch
 from corrigible.types import Measurement
 from corrigible.workflow.in_words import feedback_in_words, privacy_of, results_in_words
-from corrigible.workflow.making import load_model
 from corrigible.workflow.next_steps import next_steps
 from corrigible.workflow.opening import changes_of, details, moved, opening
 from corrigible.workflow.plotted import explanation_plots
 from corrigible.workflow.plotted_certainty import certainty_plots
 from corrigible.workflow.plotted_words import texts_of_rows
-from corrigible.workflow.records import Finished, Sealed, Verified
-from corrigible.workflow.reproducing import FEEDBACK, LATER, all_feedback, commands
+from corrigible.workflow.records import Finished
+from corrigible.workflow.reproducing import all_feedback, commands
 from corrigible.workflow.strongest_part import of_images, of_shares
-from corrigible.workflow.study_problems import problems_of, with_hash
+from corrigible.workflow.study_problems import with_hash
 from corrigible.workflow.task_words import TaskWords, words_in
 from corrigible.workflow.tries import option_words
-from corrigible.workflow.verdicts import FAILED, feedback_seen, verdicts_on
+from corrigible.workflow.verdicts import feedback_seen, verdicts_on
 
 
 def report(folder: Path) -> Iterator[Finished]:
@@ -48,101 +42,11 @@ def report(folder: Path) -> Iterator[Finished]:
     study = open_study(folder)
     target = study.folder / "report.html"
     begun("writing the report")
-    write_atomically(target, with_hash(render(_content(study, study.latest("evaluate"))).encode()))
+    write_atomically(target, with_hash(render(report_content(study, study.latest("evaluate"))).encode()))
     yield Finished("report", str(target), next=next_steps(folder, "report"))
 
 
-def seal(folder: Path, *, name: str = "", anyway: bool = False) -> Iterator[Sealed]:
-    """Copy the latest corrected model and its evidence into a folder whose manifest makes any change detectable.
-
-    Args:
-        anyway: also seal a correction whose verdict is failed.
-
-    Raises:
-        SealError: a failed correction, a gap that was closed by predicting hardly anything, or a name that is taken.
-        StudyError: a model that was not evaluated.
-    """
-    study = open_study(folder)
-    evaluation = study.latest("evaluate")
-    run = study.latest("correct", "train")
-    target = _sealed_folder(study, name or run.name)
-    for source in (run, evaluation):
-        source.require_unchanged()
-    results = evaluation.read("evaluation.json")
-    measured = {model["run"]: model for model in results["models"]}
-    if run.name not in measured:
-        raise StudyError(f"{run.name} has not been evaluated; run `corrigible evaluate {folder}`, then seal")
-    verdict = next(iter(verdicts_on(run, results)), None)
-    _require_sound(run, verdict, anyway)
-    files = {
-        "recipe.toml": run.record["recipe"].encode(),
-        "run.json": (run.folder / "run.json").read_bytes(),
-        **_feedback_files(study, run if run.verb == "correct" else evaluation, evaluation),
-        "report.html": render(_content(study, evaluation)).encode(),
-        **_vocabulary(study, run),
-        **({"verdict.json": json.dumps(verdict, indent=1).encode()} if verdict else {}),
-    }
-    evidence = [Measurement(**found) for found in measured[run.name]["measurements"]]
-    manifest = sealing.seal(load_model(run), target, evidence=evidence, files=files)
-    steps = (f"corrigible verify {shlex.quote(str(target))} --root {manifest.root}",)
-    yield Sealed(str(target), manifest.root, len(manifest.files), verdict["outcome"] if verdict else "", next=steps)
-
-
-def _feedback_files(study: Study, corrected: Run, evaluation: Run) -> dict[str, bytes]:
-    """The feedback that the correction was made with, and apart from it what was given until the evaluation."""
-    found = {name: all_feedback(study, run) for name, run in ((FEEDBACK, corrected), (LATER, evaluation))}
-    if found[LATER] == found[FEEDBACK]:
-        del found[LATER]
-    return {name: to_json(said).encode() for name, said in found.items()}
-
-
-def _require_sound(run: Run, verdict: Mapping[str, Any] | None, anyway: bool) -> None:
-    if verdict is not None and verdict["outcome"] == FAILED and not anyway:
-        raise SealError(
-            f"cannot seal {run.name}; on {verdict['where']} rows: {verdict['sentence']} Correct again, with other "
-            "feedback or another method (`corrigible compare` tries several), and evaluate; or seal it with --anyway"
-        )
-    for record in ("enforced", "forgotten"):
-        if (ruin := run.record.get(record, {}).get("ruin", "")) and not anyway:
-            raise SealError(f"cannot seal {run.name}: {ruin}; or seal it with --anyway")
-
-
-def verify(folder: Path, *, root: str | None = None) -> Iterator[Verified]:
-    """Compare a sealed folder with its manifest, or all of a study with the hashes that its runs recorded."""
-    if (folder / "recipe.toml").is_file() and not (folder / "manifest.json").exists():
-        if root is not None:
-            raise SealError(f"{folder} is a study; a root hash belongs to a sealed folder inside it")
-        yield Verified(str(folder), "", tuple(problems_of(folder)))
-        return
-    if not folder.exists():
-        raise SealError(f"there is no folder {folder}; expected a sealed folder, or a study")
-    found = sealing.compared(folder, root=root)
-    yield Verified(str(folder), found.root, tuple(f"{p.kind}: {p.path} {p.detail}".strip() for p in found.problems))
-
-
-def _sealed_folder(study: Study, name: str) -> Path:
-    sealed = study.folder / "sealed"
-    try:
-        return inside(sealed, name)
-    except ValueError as error:
-        raise SealError(f"cannot seal under this name: {error}") from error
-
-
-def _vocabulary(study: Study, run: Run) -> dict[str, bytes]:
-    """The words and their vectors, which a model of texts needs; empty for other data."""
-    recipe = heading_of(run.record["recipe"])
-    if recipe.kind != "text" or recipe.source is not None:
-        return {}
-    path = study.folder / "data" / VOCABULARY_FILE
-    try:
-        return {VOCABULARY_FILE: read_bytes(path, most=MOST_ROWS, within=study.folder / "data")}
-    except OSError as error:
-        raise StudyError(
-            f"cannot read {path} ({error}); put back the vocabulary that the model learned with"
-        ) from error
-
-
-def _content(study: Study, evaluation: Run) -> ReportContent:
+def report_content(study: Study, evaluation: Run) -> ReportContent:
     evaluation.require_unchanged()
     # The recipe as it was when the models were measured; a report runs no code that it names.
     recipe = heading_of(evaluation.record["recipe"])

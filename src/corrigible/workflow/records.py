@@ -155,6 +155,18 @@ class Sealed:
     """Of the verdict on a sealed correction; empty where there is none."""
     result: str = ""
     next: tuple[str, ...] = ()
+    head: str = ""
+    """Hash of the newest attestation of a signed seal; empty for one that is not signed."""
+
+
+@dataclass(frozen=True)
+class SealDiffers:
+    """One thing that two seals say differently."""
+
+    about: str
+    name: str
+    first: str
+    second: str
 
 
 @dataclass(frozen=True)
@@ -166,6 +178,10 @@ class Verified:
     problems: tuple[str, ...]
     result: str = ""
     next: tuple[str, ...] = ()
+    head: str = ""
+    """The hash that fixes the seal with all attestations; empty for a study."""
+    signer: str = ""
+    """SHA-256 of the public key with which signatures were checked; empty where none was given."""
 
 
 @dataclass(frozen=True)
@@ -230,6 +246,7 @@ OwnRecord = (
     | Answered
     | Noted
     | Sealed
+    | SealDiffers
     | Verified
     | MethodCompared
     | Method

@@ -9,6 +9,7 @@ from corrigible import sealing
 from corrigible.errors import RecipeError, SealError, StudyError
 from corrigible.files import hashes_in
 from corrigible.run_records import record_hash
+from corrigible.sealing.keys import read_public_key
 from corrigible.study import Run, Study, open_study, read_run
 from corrigible.trusted_code import ORIGIN, is_origin_damaged
 
@@ -22,20 +23,25 @@ def with_hash(page: bytes) -> bytes:
     return before + f"<!-- sha256 {hashlib.sha256(page).hexdigest()} -->".encode() + end + after
 
 
-def problems_of(folder: Path) -> list[str]:
+def problems_of(folder: Path, *, key: Path | None = None, head: str | None = None) -> list[str]:
     """A line for each thing that was changed, removed or added; empty for a study as its last run left it.
 
     A run's record is fixed by the run after it and by later feedback. The recipe and the files in ``data`` are compared
     with what the latest run saw, what people said with every run, and each sealed folder with its manifest.
 
+    Args:
+        key: file of the public key that must have signed every seal.
+        head: hash that one of the seals, or one before them, must have.
+
     Raises:
         StudyError: no study.
+        SealError: the key cannot be used.
     """
     try:
         study = open_study(folder)
     except RecipeError as error:
         return [f"recipe.toml cannot be used: {error}"]
-    return [*_of_runs(study), *_of_pages(study), *_of_sealed(study), *_of_origin(study)]
+    return [*_of_runs(study), *_of_pages(study), *_of_sealed(study, key, head), *_of_origin(study)]
 
 
 def _of_origin(study: Study) -> Iterator[str]:
@@ -108,11 +114,15 @@ def _of_pages(study: Study) -> Iterator[str]:
             yield f"{path.name} is not as it was written; make it again"
 
 
-def _of_sealed(study: Study) -> Iterator[str]:
+def _of_sealed(study: Study, key: Path | None, head: str | None) -> Iterator[str]:
+    public, heads = None if key is None else read_public_key(key), set[str]()
     for folder in sorted((study.folder / "sealed").glob("[!.]*")):
         try:
-            found = sealing.compared(folder).problems
+            found = sealing.compared(folder, key=public)
+            heads |= {*found.heads, *found.history}
         except SealError as error:
             yield str(error)
             continue
-        yield from (f"sealed/{folder.name}: {p.kind} {p.path} {p.detail}".strip() for p in found)
+        yield from (f"sealed/{folder.name}: {p.kind} {p.path} {p.detail}".strip() for p in found.problems)
+    if head is not None and head.strip().lower() not in heads:
+        yield f"no seal has the pinned hash {head!r}, or follows one that has: newer seals or attestations are missing"
