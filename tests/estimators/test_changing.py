@@ -43,6 +43,7 @@ def test_a_classifier_says_what_to_change(people):
     found = model.counterfactuals(asked, target="good", constraints=constraints)
     assert found.is_found.all()
     changed = found.frame()
+    assert changed.index.equals(asked.index)
     assert (model.predict(changed[list(frame.columns)]) == "good").all()
     assert (changed.prediction == "good").all()
     assert (changed.housing.to_numpy() == asked.housing.to_numpy()).all()

@@ -25,6 +25,12 @@ def frame_of(values: Any) -> pd.DataFrame | None:
     return as_frame(values) if is_frame else None
 
 
+def index_of(values: Any) -> "pd.Index[Any] | None":
+    """The index of a frame of any package, as pandas has it; None for anything else."""
+    frame = frame_of(values)
+    return None if frame is None else frame.index
+
+
 def columns_in(values: Any) -> Columns | None:
     """The frame's columns, each a feature of its own; None for anything else.
 

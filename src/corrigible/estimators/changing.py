@@ -1,6 +1,7 @@
 """The verbs of a fitted estimator about changes of rows: which would give another prediction."""
 
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import Any
 
 from jaxtyping import Float
@@ -19,7 +20,8 @@ class ChangingVerbs(TableVerbs):
     ) -> Counterfactuals:
         """For each row of X small changes that give another prediction; see `corrigible.counterfactuals`.
 
-        ``found.frame()`` is in the columns and units of X, ``found.in_words(0)`` says the first row's changes.
+        ``found.frame()`` is in the columns and units of X with its index, ``found.in_words(0)`` says the first row's
+        changes.
 
         Args:
             target: the class that is wanted, by its name or its place in ``classes_``, or one of these for each row;
@@ -37,7 +39,7 @@ class ChangingVerbs(TableVerbs):
         frame = self._framed(X)
         known = {"schema": self.encoder_, "task": self._task, "class_names": self._class_names}
         wanted = self._wanted_class(target)
-        return counterfactuals(
+        found = counterfactuals(
             self.network_,
             inputs_of(frame, self.encoder_),
             rows=self._searched(rows),
@@ -45,6 +47,7 @@ class ChangingVerbs(TableVerbs):
             constraints=constraints,
             **{"seed": self._fitted.seed, **known, **settings},
         )
+        return replace(found, index=frame.index)
 
     def nearest_unlike(
         self, X: Any, *, target: Any = None, rows: Any = None, constraints: Sequence[Constraint] = (), **settings: Any
@@ -61,7 +64,7 @@ class ChangingVerbs(TableVerbs):
         known = {"schema": self.encoder_, "task": self._task, "class_names": self._class_names}
         wanted = self._wanted_class(target)
         x = inputs_of(frame, self.encoder_)
-        return nearest_unlike(
+        found = nearest_unlike(
             self.network_,
             x,
             self._searched(rows),
@@ -69,6 +72,7 @@ class ChangingVerbs(TableVerbs):
             constraints=constraints,
             **{"seed": self._fitted.seed, **known, **settings},
         )
+        return replace(found, index=frame.index)
 
     def _searched(self, rows: Any) -> Float[Tensor, " row column"]:
         if rows is None:

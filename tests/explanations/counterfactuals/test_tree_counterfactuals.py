@@ -270,8 +270,10 @@ def test_constraints_in_the_way_are_named():
     assert one.reason[0].endswith("in the way: age must stay as it is")
     both = tree_counterfactuals(model, row, schema=schema, constraints=[*others, age, down])
     assert both.in_the_way == ((age, down),)
-    assert "Immutable(feature='age') and Monotone(feature='age'" in both.reason[0]
-    assert both.reason[0].endswith("together")
+    assert both.reason[0].endswith("in the way: age must stay as it is and age may only go down together")
+    three = tree_counterfactuals(model, row, schema=schema, constraints=[*others, age, down, Range("age", -9, -8)])
+    assert three.in_the_way == ((age, down, Range("age", -9, -8)),)
+    assert three.reason[0].endswith(", age may only go down and age must be from -9 to -8 together")
     assert one.in_words(0) == one.reason[0] and np.isinf(one.bound.item()) and one.is_proven.all()
 
 

@@ -8,6 +8,7 @@ import numpy as np
 from jaxtyping import Bool
 
 from corrigible.data.causes import checked_causes
+from corrigible.data.class_order import MISSING
 from corrigible.errors import DataError, RecipeError
 from corrigible.explanations.counterfactuals.constraints import (
     Causal,
@@ -78,7 +79,8 @@ def allowed_by(constraints: Any, schema: Schema) -> Allowed:
     Raises:
         RecipeError: something that is no constraint, a direction of a category without order, two orders of one
             feature, two graphs of causes, or one that has a circle.
-        DataError: an unknown column, a range or relation of a category, an order of unknown categories.
+        DataError: an unknown column, a range or relation of a category, an order of unknown categories, or one that
+            lacks some.
     """
     if isinstance(constraints, get_args(Constraint)):
         raise RecipeError(f"constraints is {constraints!r}; expected a list: [{constraints!r}]")
@@ -109,6 +111,7 @@ def _checked(one: Any, allowed: Allowed, schema: Schema) -> Constraint:
         _require_levels(one, schema)
     if isinstance(one, Monotone):
         order = one.order or allowed.orders.get(one.feature, ())
+        _require_all_levels(one.feature, one.order, schema)
         if schema[one.feature].is_category and not order:
             what = f"{one.feature!r} is a category, whose values have no order"
             raise RecipeError(f"{what}; add Ordinal({one.feature!r}, order=[…]), from low to high")
@@ -128,5 +131,15 @@ def _require_levels(one: Ordinal, schema: Schema) -> None:
         for level in one.order:
             if str(level) not in feature.levels:
                 raise DataError(f"{one.feature!r} has no value {level!r}; it has {', '.join(feature.levels)}")
+        _require_all_levels(one.feature, one.order, schema)
     elif not all(isinstance(value, int | float) for value in one.order):
         raise DataError(f"{one.feature!r} holds numbers; expected an order of numbers, got {one.order!r}")
+
+
+def _require_all_levels(name: str, order: Sequence[str | float | int], schema: Schema) -> None:
+    """An order of a category names all of its levels: what has no place in it could not be compared."""
+    lacking = set(schema[name].levels) - {str(level) for level in order} - {MISSING}
+    if order and schema[name].is_category and lacking:
+        raise DataError(
+            f"the order of {name!r} lacks {min(lacking)!r}, which occurs; expected the place of every value"
+        )

@@ -7,12 +7,14 @@ one row differ in the features they change (Mothilal, Sharma and Tan 2020, DiCE)
 """
 
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
 from torch import Tensor
 
 from corrigible.arguments import whole_number
+from corrigible.data.arrays import index_of
 from corrigible.data.table_encoder import TableEncoder
 from corrigible.explanations.counterfactuals.choosing import chosen
 from corrigible.explanations.counterfactuals.constraints import Constraint
@@ -89,4 +91,4 @@ def counterfactuals(
         class_names=class_names,
     ) as (asking, near, already, _, names):
         found = chosen(asking, np.flatnonzero(~already), near, k=k, starts=starts)
-        return verified(asking, found, already, names)
+        return replace(verified(asking, found, already, names, near=near), index=index_of(x))

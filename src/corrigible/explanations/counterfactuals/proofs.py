@@ -14,16 +14,19 @@ MOST_CASES = 4096
 """All changes of a row are tried if there are at most so many."""
 
 
-def proof(asking: Asking, row: int) -> str:
+def proof(asking: Asking, row: int, obstacles: str = "") -> str:
     """Why no change of the row can give the wanted answer, or an empty text where that is not proved.
 
     A change within the bounds of the data is no proof: a number counts as tried only within a range that a constraint
     gives it. Whether results are plausible does not matter here.
+
+    Args:
+        obstacles: the constraints that are known to be in the way; empty for naming all.
     """
-    space = asking.space
+    space, said = asking.space, f"in the way: {obstacles}" if obstacles else _constraints(asking)
     places = [int(place) for place in np.flatnonzero(_may_change(asking, row))]
     if not places:
-        return f"nothing may change: {_in_the_way(asking)}"
+        return f"nothing may change: {_constraints(asking)}"
     ways = {place: _ways(asking, row, place) for place in places}
     if any(way is None for way in ways.values()):
         return ""
@@ -38,7 +41,7 @@ def proof(asking: Asking, row: int) -> str:
     if bool((asking.margins(changed[feasible], rows[feasible]) > 0).any()):
         return ""
     names = ", ".join(space.schema.features[place].name for place in places)
-    return f"no allowed value of {names} gives the wanted answer: {_in_the_way(asking)}"
+    return f"no allowed value of {names} gives the wanted answer: {said}"
 
 
 def _may_change(asking: Asking, row: int) -> NDArray[np.bool_]:
@@ -67,8 +70,8 @@ def _ways(asking: Asking, row: int, place: int) -> Float[np.ndarray, " way"] | N
     return np.unique([held, *np.arange(np.ceil(low), np.floor(high) + 1)])
 
 
-def _in_the_way(asking: Asking) -> str:
-    """The constraints that bound what may change, in words."""
+def _constraints(asking: Asking) -> str:
+    """All constraints that bound what may change, in words."""
     some = [one for one in asking.space.allowed.constraints if not isinstance(one, Immutable | MaxChanges)]
     fixed = sorted(asking.space.allowed.immutable)
     said = [f"{', '.join(fixed)} must stay"] if fixed else []

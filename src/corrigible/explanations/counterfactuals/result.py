@@ -9,6 +9,7 @@ from jaxtyping import Bool, Float
 from torch import Tensor
 
 from corrigible.arguments import whole_number
+from corrigible.explanations.counterfactuals.result_frame import result_frame
 from corrigible.explanations.counterfactuals.schema import Schema
 from corrigible.explanations.counterfactuals.words import changes_in_words
 from corrigible.figures import number
@@ -49,6 +50,8 @@ class Counterfactuals:
     schema: Schema
     task: Task
     class_names: tuple[str, ...] = ()
+    index: "pd.Index[Any] | None" = None
+    """Of the frame that was asked about; None where rows were no frame."""
 
     @property
     def is_found(self) -> Bool[np.ndarray, " row k"]:
@@ -68,25 +71,27 @@ class Counterfactuals:
     def frame(self) -> pd.DataFrame:
         """A line for each row and result: its status, the features in original units, the prediction and the cost.
 
-        Without a result the features are empty. "changed" names what is changed, "effects" what follows from that.
+        Without a result the features are empty. "changed" names what is changed, "effects" what follows from that. The
+        index is that of the frame that was asked about, if it was one; "row" counts the rows from 0.
         """
         rows, places = np.divmod(np.arange(self.after.shape[0] * self.after.shape[1]), self.after.shape[1])
-        values = self.schema.frame_of(self.after[rows, places])
-        status = [self.status[row][place] for row, place in zip(rows, places, strict=True)]
-        plausible = self.is_plausible
-        said = {
-            "row": rows,
-            "result": places,
-            "status": status,
-            **{name: values[name] for name in values.columns},
-            "changed": [self._names(row, place, acted=True) for row, place in zip(rows, places, strict=True)],
-            "effects": [self._names(row, place, acted=False) for row, place in zip(rows, places, strict=True)],
-            "prediction": [self.answer(row, place) for row, place in zip(rows, places, strict=True)],
+        pairs = [*zip(rows.tolist(), places.tolist(), strict=True)]
+        status, plausible = [self.status[row][place] for row, place in pairs], self.is_plausible
+        last = {
+            "changed": [self._names(row, place, acted=True) for row, place in pairs],
+            "effects": [self._names(row, place, acted=False) for row, place in pairs],
+            "prediction": [self.answer(row, place) for row, place in pairs],
             "cost": self.cost[rows, places].numpy(),
-            "plausible": [plausible[row][place] for row, place in zip(rows, places, strict=True)],
+            "plausible": [plausible[row][place] for row, place in pairs],
             "reason": [self.reason[row] if one != "found" else "" for row, one in zip(rows, status, strict=True)],
         }
-        return pd.DataFrame(said)
+        return result_frame(
+            self.schema,
+            self.after[rows, places],
+            None if self.index is None else self.index[rows],
+            first={"row": rows, "result": places, "status": status},
+            last=last,
+        )
 
     def in_words(self, row: int) -> str:
         """The changes of one row as a sentence for each result, in the units and names of the table.

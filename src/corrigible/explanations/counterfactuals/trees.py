@@ -6,6 +6,7 @@ between its thresholds (Parmentier and Vidal 2021, Optimal counterfactual explan
 """
 
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -15,7 +16,7 @@ from jaxtyping import Float
 from numpy.typing import NDArray
 from torch import Tensor
 
-from corrigible.data.arrays import inputs
+from corrigible.data.arrays import index_of, inputs
 from corrigible.data.table_encoder import TableEncoder
 from corrigible.errors import DataError, RecipeError
 from corrigible.explanations.counterfactuals.allowed import Allowed, allowed_by
@@ -94,7 +95,8 @@ def tree_counterfactuals(
         row = Row(subject, encoded[place], before[place], allowed)
         wanted = [one for one, is_there in zip(answers, has, strict=True) if not is_there]
         outcomes.append(outcome_of(row, wanted, method=method, seconds=timeout_seconds))
-    return _verified(subject, allowed, given, before=before, predicted=predicted, answers=answers, outcomes=outcomes)
+    found = _verified(subject, allowed, given, before=before, predicted=predicted, answers=answers, outcomes=outcomes)
+    return replace(found, index=index_of(x))
 
 
 def _verified(

@@ -3,13 +3,13 @@
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from itertools import combinations
 
 import numpy as np
 from numpy.typing import NDArray
 
 from corrigible.explanations.counterfactuals.allowed import Allowed
 from corrigible.explanations.counterfactuals.constraints import Constraint
+from corrigible.explanations.counterfactuals.obstacles import obstacles
 from corrigible.explanations.counterfactuals.trees_found import NOTHING
 from corrigible.explanations.counterfactuals.trees_row import Row, any_change, cheapest_change
 from corrigible.explanations.counterfactuals.trees_wishes import Wanted
@@ -53,26 +53,18 @@ def outcome_of(row: Row, wanted: Sequence[Wanted], *, method: str, seconds: floa
 
 
 def _obstacles(row: Row, wanted: Sequence[Wanted], seconds: float) -> tuple[tuple[Constraint, ...], str]:
-    """The constraints without any one of which there would be a change, and the reason in words."""
-    constraints = tuple(dict.fromkeys(row.allowed.constraints))
+    """The constraints in the way, and the reason in words."""
     until = time.monotonic() + seconds
 
     def possible(left: Sequence[Constraint]) -> bool | None:
         return any_change(Row(row.subject, row.x, row.values, Allowed(tuple(left))), wanted, until=until)
 
-    without = {one: possible([other for other in constraints if other is not one]) for one in constraints}
-    found = tuple(one for one, is_possible in without.items() if is_possible)
-    if found:
-        return found, f"no allowed change gives the wanted prediction; in the way: {'; '.join(map(str, found))}"
-    if None in without.values() or (free := possible(()) if constraints else False) is None:
+    found = obstacles(row.allowed.constraints, possible)
+    if not found.is_settled:
         return (), "no allowed change gives the wanted prediction; which constraint is in the way was not found in time"
-    if free:
-        for pair in combinations(constraints, 2):
-            if possible([other for other in constraints if other not in pair]):
-                names = f"{pair[0]!r} and {pair[1]!r}"
-                return pair, f"no allowed change gives the wanted prediction; in the way: {names} together"
-        return (), "no allowed change gives the wanted prediction; several constraints together are in the way"
-    return (), "the model gives the wanted prediction for no row that this one can become"
+    if not found.constraints:
+        return (), "the model gives the wanted prediction for no row that this one can become"
+    return found.constraints, f"no allowed change gives the wanted prediction; in the way: {found}"
 
 
 def refused(outcome: Outcome, what: str) -> Outcome:

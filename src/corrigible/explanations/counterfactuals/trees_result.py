@@ -11,6 +11,7 @@ from torch import Tensor
 
 from corrigible.arguments import whole_number
 from corrigible.explanations.counterfactuals.constraints import Constraint
+from corrigible.explanations.counterfactuals.result_frame import result_frame
 from corrigible.explanations.counterfactuals.schema import Schema
 from corrigible.explanations.counterfactuals.words import changes_in_words
 from corrigible.figures import number
@@ -41,7 +42,8 @@ class TreeCounterfactuals:
     is_proven: Bool[np.ndarray, " row"]
     """Whether the change is proved to be the cheapest, or that there is none."""
     in_the_way: tuple[tuple[Constraint, ...], ...]
-    """Of each row for which a change is impossible: the constraints without any one of which there would be one."""
+    """Of each row for which a change is impossible: the constraints without any one of which there would be one, or
+    several that are in the way together."""
     prediction: NDArray[Any]
     """What the model predicts for each row after the change; without one, as it is."""
     before: Float[np.ndarray, " row feature"]
@@ -49,26 +51,24 @@ class TreeCounterfactuals:
     after: Float[np.ndarray, " row feature"]
     """The same after the changes; NaN where there is no result."""
     schema: Schema
+    index: "pd.Index[Any] | None" = None
+    """Of the frame that was asked about; None where rows were no frame."""
 
     def frame(self) -> pd.DataFrame:
         """A line for each row: its status, the features in original units, the prediction and the cost.
 
-        Without a result the features are empty.
+        Without a result the features are empty. The index is that of the frame that was asked about, if it was one.
         """
-        values = self.schema.frame_of(self.after)
-        return pd.DataFrame(
-            {
-                "row": np.arange(len(self.x)),
-                "status": self.status,
-                **{name: values[name] for name in values.columns},
-                "changed": [", ".join(self.changes(row)) for row in range(len(self.x))],
-                "prediction": self.prediction,
-                "cost": self.cost.numpy(),
-                "bound": self.bound.numpy(),
-                "proven": self.is_proven,
-                "reason": self.reason,
-            }
-        )
+        last = {
+            "changed": [", ".join(self.changes(row)) for row in range(len(self.x))],
+            "prediction": self.prediction,
+            "cost": self.cost.numpy(),
+            "bound": self.bound.numpy(),
+            "proven": self.is_proven,
+            "reason": self.reason,
+        }
+        first = {"row": np.arange(len(self.x)), "status": self.status}
+        return result_frame(self.schema, self.after, self.index, first=first, last=last)
 
     def changes(self, row: int) -> dict[str, tuple[Any, Any]]:
         """By feature what changes, before and after, in original units."""

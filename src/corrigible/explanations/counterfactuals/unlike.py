@@ -1,12 +1,14 @@
 """The nearest row of data with another answer: a change that leads to where somebody really is."""
 
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
 from jaxtyping import Float
 from torch import Tensor
 
+from corrigible.data.arrays import index_of
 from corrigible.data.table_encoder import TableEncoder
 from corrigible.errors import DataError
 from corrigible.explanations.counterfactuals.asking import Asking
@@ -70,7 +72,7 @@ def nearest_unlike(
             answers = asking.wish.is_wanted(data.outputs, row).numpy()
             found[row, 0] = _nearest(asking, row, data.values[answers])
         why = "none of the rows of data that have the wanted answer obeys the constraints"
-        return verified(asking, found, already, names, why)
+        return replace(verified(asking, found, already, names, why=why), index=index_of(x))
 
 
 def _nearest(asking: Asking, row: int, values: Float[np.ndarray, " some feature"]) -> Float[np.ndarray, " feature"]:
