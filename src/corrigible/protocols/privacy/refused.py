@@ -26,6 +26,7 @@ FACTS = ("background", "donors", "class_means", "input_range", "cues")
 """Settings that are made of other rows."""
 NUM_TRIED = 6
 CLOSE = 1e-3
+NONE = slice(0, 0)
 INSTEAD = "name a penalty that looks at the reviewed row alone, such as right_reasons or energy_outside"
 
 
@@ -75,7 +76,9 @@ def require_private(asked: Taught) -> None:
         _require_kept_buffers(asked.model, rows)
         _require_own_losses(asked, rows)
         for term in asked.terms:
-            if term.looks_at != "weights" and not term.on_reviewed_rows:
+            if term.looks_at == "weights":
+                _require_no_rows(asked.model, term, rows)
+            elif not term.on_reviewed_rows:
                 _require_mean_of_rows(asked.model, term, rows)
         for change in asked.augment:
             _require_own_change(asked.model, change, rows)
@@ -137,6 +140,17 @@ def _losses(asked: Taught, rows: Batch) -> Tensor:
     return asked.loss(Forward(asked.model, rows, track_input=False), rows)
 
 
+def _require_no_rows(model: nn.Module, term: Term, rows: Batch) -> None:
+    """Raises RecipeError for a penalty that says it looks at the weights alone, and differs without rows."""
+    with evaluating(model), torch.no_grad():
+        some, none = (term.value(Forward(model, part, track_input=False), part) for part in (rows, rows_in(rows, NONE)))
+    if not torch.allclose(some, none):
+        raise RecipeError(
+            f'penalty {term.name!r} declares looks_at="weights", and is {float(some):.3g} with rows and '
+            f'{float(none):.3g} without; expected looks_at="nothing" of a penalty that looks at outputs'
+        )
+
+
 def _require_mean_of_rows(model: nn.Module, term: Term, rows: Batch) -> None:
     """Raises RecipeError for a penalty of label rows that is not the mean of what it is for each row."""
     with evaluating(model):
@@ -156,8 +170,13 @@ def _require_own_change(model: nn.Module, change: Augment, rows: Batch) -> None:
     x = torch.cat([rows.x[:-1], rows.x[:1] + 1])
     y = torch.cat([rows.y[:-1], rows.y[:1]])
     changed = [change(model, batch, torch.Generator().manual_seed(0)) for batch in (rows, replace(rows, x=x, y=y))]
+    if (count := len(changed[0].index)) != len(rows.index):
+        raise RecipeError(
+            f"augmentation {name_of(change)!r} gives {count} rows for {len(rows.index)}, so that a row would count "
+            "more often than its gradient is clipped for; use one that changes each row, such as input_noise"
+        )
     first, second = (found.x[: len(rows.index) - 1] for found in changed)
-    if any(len(found.index) != len(rows.index) for found in changed) or not torch.allclose(first, second):
+    if not torch.allclose(first, second):
         raise RecipeError(
             f"augmentation {name_of(change)!r} gives a row something of other rows, so that clipping a row's gradient "
             f"does not bound what the row tells; use one that looks at each row alone, such as input_noise"
