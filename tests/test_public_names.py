@@ -63,6 +63,9 @@ def calls(folder):
         "TabularRegressor": lambda: corrigible.TabularRegressor().get_params(),
         "TensorData": lambda: corrigible.TensorData(x, y)[0],
         "Verdict": lambda: corrigible.Verdict(**vars(CORRECTED)),
+        "attribute_inference": lambda: corrigible.attribute_inference(
+            model, (torch.randn(40, 3), torch.arange(40) % 2), torch.arange(40) % 2, num_resamples=2
+        ),
         "audit": lambda: corrigible.audit(
             lambda rows: rows.a, pd.concat([frame] * 20), [1.0, 3.0, 4.0, 5.0] * 10, num_resamples=0
         ),

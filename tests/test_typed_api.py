@@ -123,6 +123,7 @@ remarks: list[int] = corrigible.feedback_influence(model, rows, feedback, penalt
 limited = corrigible.limit_influence(model, rows, inputs=["a"])
 forgetful: Network = corrigible.unlearn(model, rows, [3, 8], method="hybrid", epochs=1)
 nearness: float = corrigible.judge_unlearning([forgetful] * 2, [model] * 2, {"test": (x, y)})["test"].klom
+inferred: float = corrigible.attribute_inference(model, rows, "a", given=[]).gain
 known: float = corrigible.membership_inference(model, rows, (x + 1, y), method="loss").auc
 scaled = corrigible.temperature_scaled(corrected, rows, feedback, validation=(x, y))
 sets: Tensor = corrigible.conformal_sets(scaled, rows, feedback, validation=(x, y), alpha=0.1).sets(x)

@@ -38,6 +38,7 @@ if TYPE_CHECKING:
     from corrigible.protocols.influence.feedback_influence import feedback_influence as feedback_influence
     from corrigible.protocols.influence.influence import influence as influence
     from corrigible.protocols.limiting.limit_influence import limit_influence as limit_influence
+    from corrigible.protocols.privacy.attribute_inference import attribute_inference as attribute_inference
     from corrigible.protocols.privacy.membership_inference import membership_inference as membership_inference
     from corrigible.protocols.retraining.find_another_explanation import (
         find_another_explanation as find_another_explanation,
@@ -65,6 +66,7 @@ _HOME = {
     "TabularRegressor": "estimators.regressor",
     "TensorData": "data.dataset",
     "Verdict": "protocols.corrections.verdict",
+    "attribute_inference": "protocols.privacy.attribute_inference",
     "audit": "auditing.auditor",
     "compare": "protocols.comparisons.comparing",
     "conformal_sets": "protocols.calibrating.conformal",

@@ -86,7 +86,7 @@ def membership_inference(
         member_scores=apart[0],
         other_scores=apart[1],
         num_shadow_models=0 if shadows is None else len(shadows),
-        notes=() if shadows is None else notes_of(shadows, rows),
+        notes=() if shadows is None else _notes(shadows, rows),
     )
 
 
@@ -118,19 +118,24 @@ def shadows_for(
     return trained_shadows(model, rows, count, training, start=start, folder=folder, seed=seed)
 
 
-def notes_of(shadows: ShadowModels, rows: AttackedRows) -> tuple[str, ...]:
-    """What limits an attack by these shadow models."""
-    count, notes = len(shadows), []
-    if count < MODELS_FOR_OWN_SPREAD:
-        notes.append(
-            f"with {count} shadow models the attack is weaker than it could be: the means of each row come from few "
-            f"values, and below {MODELS_FOR_OWN_SPREAD} models one spread stands for all rows; an attacker with more "
-            "of them finds more"
-        )
+def size_notes(shadows: ShadowModels, rows: AttackedRows) -> tuple[str, ...]:
+    """Whether shadow models are trained on another number of rows than the model."""
     trained_on = float(shadows.has_seen.sum(dim=1).double().mean())
-    if abs(trained_on - rows.num_members) > 0.1 * rows.num_members:
-        notes.append(
-            f"shadow models are trained on {trained_on:,.0f} rows, the model on {rows.num_members:,}: give about as "
-            "many others as members, or more shadow models"
-        )
-    return tuple(notes)
+    if abs(trained_on - rows.num_members) <= 0.1 * rows.num_members:
+        return ()
+    return (
+        f"shadow models are trained on {trained_on:,.0f} rows, the model on {rows.num_members:,}: give about as many "
+        "others as members, or more shadow models",
+    )
+
+
+def _notes(shadows: ShadowModels, rows: AttackedRows) -> tuple[str, ...]:
+    """What limits LiRA by these shadow models."""
+    if len(shadows) >= MODELS_FOR_OWN_SPREAD:
+        return size_notes(shadows, rows)
+    few = (
+        f"with {len(shadows)} shadow models the attack is weaker than it could be: the means of each row come from few "
+        f"values, and below {MODELS_FOR_OWN_SPREAD} models one spread stands for all rows; an attacker with more of "
+        "them finds more"
+    )
+    return few, *size_notes(shadows, rows)
