@@ -9,6 +9,7 @@ of γ alone, it does not grow without limit as δ goes to 0; and no unit escapes
 """
 
 from collections.abc import Sequence
+from typing import Literal
 
 import torch
 from jaxtyping import Float
@@ -31,6 +32,7 @@ def no_change_evidence(
     *,
     layers: Sequence[str] | None = None,
     noise: float = 0.1,
+    scope: Literal["row", "dataset"] = "row",
     donors: Tensor | None = None,
     num_rows: int | None = None,
     num_reviewed: int | None = None,
@@ -38,12 +40,15 @@ def no_change_evidence(
     """Mean of (γ² + δ) / 2s² over reviewed rows, summed over units, times their share of the training rows.
 
     At least 0, in nats per training row; 0 exactly when the marked inputs change nothing in these layers. Weight 1 is
-    that of Bayes. Earlier layers are at their means, and dropout is off. It costs one pass over twice the
+    that of Bayes. With few reviewed rows of very many, the labels outweigh what they say; where the reviewed rows were
+    drawn from all rows, what was said of them was observed of all rows alike, and ``scope="dataset"`` counts it so. Earlier layers are at their means, and dropout is off. It costs one pass over twice the
     reviewed rows.
 
     Args:
         layers: names of Bayesian layers; None for the first linear one, which sees places apart from each other.
         noise: s, as a share of the standard deviation of the layer's activations over rows and units.
+        scope: "row", each reviewed row counts once, as its label does; or "dataset", the reviewed rows stand for all
+            training rows, and the mean is not multiplied by their share.
         donors: rows to take values from, (row, *input); None for what the other rows of the batch lend.
         num_rows, num_reviewed: how many training rows there are, and how many of them are reviewed; corrections fill
             them in.
@@ -54,6 +59,8 @@ def no_change_evidence(
         DataError: donors of other inputs.
     """
     assert batch.irrelevant is not None
+    if scope not in ("row", "dataset"):
+        raise RecipeError(f"scope is {scope!r}; expected 'row' or 'dataset'")
     if num_rows is None or num_reviewed is None or not noise > 0:
         raise RecipeError(f"num_rows={num_rows}, num_reviewed={num_reviewed}, noise={noise}; expected numbers above 0")
     chosen = _chosen(forward.model, layers)
@@ -68,7 +75,7 @@ def no_change_evidence(
             size = noise * layer(before).std(correction=0)
             each = (mean.square() + variance).flatten(1).sum(dim=1) / (2 * size.square().clamp_min(1e-12))
             total = total + (each * is_marked).sum() / is_marked.sum().clamp_min(1)
-    return total * (num_reviewed / num_rows)
+    return total * (num_reviewed / num_rows if scope == "row" else 1.0)
 
 
 def _chosen(model: nn.Module, layers: Sequence[str] | None) -> list[BayesianLayer]:
