@@ -56,6 +56,15 @@ def test_is_minus_the_expected_log_density_of_no_change_over_drawn_weights():
     torch.testing.assert_close(found, -observed.sum(2).mean() * 5 / 100, rtol=0.02, atol=0)
 
 
+def test_reviewed_rows_may_stand_for_all_rows():
+    model, batch = table()
+    how = {"donors": torch.randn(1, 4).double(), **ROWS}
+    counted, standing = (
+        no_change_evidence(Forward(model, batch), batch, scope=scope, **how) for scope in ("row", "dataset")
+    )
+    torch.testing.assert_close(standing, counted * 100 / 5)
+
+
 def test_a_later_layer_is_seen_with_the_layers_before_at_their_means():
     model, batch = table()
     donor = torch.randn(1, 4).double()

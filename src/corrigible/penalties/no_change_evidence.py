@@ -59,8 +59,6 @@ def no_change_evidence(
         DataError: donors of other inputs.
     """
     assert batch.irrelevant is not None
-    if scope not in ("row", "dataset"):
-        raise RecipeError(f"scope is {scope!r}; expected 'row' or 'dataset'")
     if num_rows is None or num_reviewed is None or not noise > 0:
         raise RecipeError(f"num_rows={num_rows}, num_reviewed={num_reviewed}, noise={noise}; expected numbers above 0")
     chosen = _chosen(forward.model, layers)
