@@ -21,6 +21,7 @@ import explanation_tables
 import fair_tables
 import forgetting_tables
 import influence_tables
+import sealing_tables
 import table_figures
 
 from corrigible.explanations.trust import axiom_markdown
@@ -288,6 +289,7 @@ TABLES |= {f.__name__: f for f in (influence_tables.influence, influence_tables.
 TABLES |= {"counterfactuals": counterfactual_tables.counterfactuals}
 TABLES |= {"counterfactual_distillation": counterfactual_tables.counterfactual_distillation}
 TABLES |= {"explain_proofs": explanation_tables.explain_proofs}
+TABLES |= {"tampering": sealing_tables.tampering}
 """A second table from the same file of results."""
 
 

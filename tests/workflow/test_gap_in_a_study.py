@@ -4,7 +4,7 @@ import pytest
 
 from corrigible.errors import SealError
 from corrigible.study import open_study
-from corrigible.workflow.publishing import _require_sound
+from corrigible.workflow.sealing_models import _require_sound
 from studies import TABLE_RECIPE, corrigible, table_study
 
 RECIPE = f"""{TABLE_RECIPE}
