@@ -286,6 +286,7 @@ TABLES |= {f.__name__: f for f in bayes_tables.ALL}
 TABLES |= {"audit": audit_tables.audit, "unlearning": forgetting_tables.unlearning}
 TABLES |= {"tree_counterfactuals": counterfactual_tables.tree_counterfactuals}
 TABLES |= {f.__name__: f for f in (influence_tables.influence, influence_tables.influence_found)}
+TABLES |= {"ek_fac_peer": influence_tables.ek_fac_peer}
 TABLES |= {"counterfactuals": counterfactual_tables.counterfactuals}
 TABLES |= {"counterfactual_distillation": counterfactual_tables.counterfactual_distillation}
 TABLES |= {"explain_proofs": explanation_tables.explain_proofs}

@@ -1,4 +1,4 @@
-"""The table of influence beside the truth, written from the results of its benchmark."""
+"""The tables of influence beside the truth and beside a peer, written from the results of their benchmarks."""
 
 from collections.abc import Iterator
 from typing import Any
@@ -39,3 +39,13 @@ def influence_found(found: dict[str, Any]) -> Iterator[str]:
             if name in row:
                 cell = mean_and_sd(row[name]) if row[name]["count"] > 1 else f"{row[name]['mean']:.2f}"
                 yield f"| {row['case']}: {row['method']} | {words} | {cell} |"
+
+
+def ek_fac_peer(found: dict[str, Any]) -> Iterator[str]:
+    """One line per network and package."""
+    columns = {"agreement": "Pearson with the exact inverse", "rank": "Spearman", "times_faster": "times faster"}
+    yield f"| mean ± sd, {len(found['seeds'])} seeds | weights | {' | '.join(columns.values())} |"
+    yield "|---|---|" + "---|" * len(columns)
+    for row in found["rows"]:
+        cells = " | ".join(mean_and_sd(row[name]) if name in row else "" for name in columns)
+        yield f"| {row['case']}: {row['method']} | {row['weights']:,} | {cells} |"

@@ -8,6 +8,7 @@ from corrigible import TensorData
 from corrigible.errors import UnsupportedModelError
 from corrigible.losses import task_loss
 from corrigible.models.flat_weights import flat_weights
+from corrigible.protocols.influence import ek_fac
 from corrigible.protocols.influence.curvature import curvature_matrix
 from corrigible.protocols.influence.ek_fac import ek_fac_inverse
 from corrigible.protocols.influence.influence import influence
@@ -89,6 +90,21 @@ def test_with_positions_the_entries_are_those_of_whole_rows():
     eye = torch.eye(8, dtype=torch.float64)
     matrix = torch.linalg.inv(inverse.solve(eye))
     assert torch.allclose(matrix.trace(), curvature_matrix(learned, "gauss_newton").trace())
+
+
+@pytest.mark.parametrize("positions", [1, 4])
+def test_neither_the_division_of_rows_nor_rows_that_count_for_nothing_matter(monkeypatch, positions):
+    torch.manual_seed(0)
+    images = torch.randn(30, 1, 2, 2 * positions, dtype=torch.float64)
+    last = nn.Linear(2 * positions, 2)
+    model = nn.Sequential(nn.Conv2d(1, 2, 2, stride=2), nn.Tanh(), nn.Flatten(), last).double()
+    weight, vectors = (torch.arange(30) % 3 > 0).double(), torch.randn(2, flat_weights(model).count).double()
+    whole = ek_fac_inverse(learned_of(model, images, Y, weight=weight), "gauss_newton", 0.01).solve(vectors)
+    counted = weight > 0
+    for numbers in (2**22, 40):
+        monkeypatch.setattr(ek_fac, "MOST_NUMBERS", numbers)
+        kept = ek_fac_inverse(learned_of(model, images[counted], Y[counted]), "gauss_newton", 0.01).solve(vectors)
+        assert torch.allclose(kept, whole)
 
 
 def test_other_weights_count_by_the_diagonal():

@@ -4,6 +4,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from typing import Any
 
+import torch
 from jaxtyping import Float
 from torch import Tensor, nn
 
@@ -133,7 +134,7 @@ def products(
     for part in rows_in_memory(index, learned.weights.count):
         gradients = row_gradients(learned.network, learned.weights, learned.batch(part), loss=learned.loss)
         collecting.add(part, (solved @ gradients.T * learned.row_shares[part.to(solved.device)]).cpu())
-        squares += float(gradients.double().square().sum())
+        squares += float(torch.linalg.vector_norm(gradients, dim=1).double().square().sum())
     return collecting.found(), (squares / max(len(index), 1)) ** 0.5
 
 

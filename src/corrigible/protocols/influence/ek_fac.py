@@ -22,8 +22,10 @@ from corrigible.models.forward import Forward
 from corrigible.protocols.influence.curvature import Curvature, output_curvature, root_gradients, roots_of
 from corrigible.protocols.influence.inverses import LEAST_SHARE, Inverse, Vectors
 from corrigible.protocols.influence.learned import Learned
+from corrigible.types import Batch
 
-ROWS_AT_ONCE = 128
+MOST_ROWS, MOST_NUMBERS = 512, 2**22
+"""Rows at once, fewer where a layer sees many positions of each; numbers of a layer's inputs, or row gradients."""
 
 
 @dataclass
@@ -35,9 +37,26 @@ class Block:
     bias: str | None
     of_inputs: Tensor
     of_outputs: Tensor
-    """Sums of outer products; their eigenvectors afterwards."""
+    """Sums of outer products; their eigenvectors afterwards, in the network's precision."""
     curvature: Tensor
     """(output, input): the entries in the basis of both."""
+
+    def turn(self) -> None:
+        """From the sums of outer products to their eigenvectors."""
+        dtype = self.layer.weight.dtype
+        self.of_inputs, self.of_outputs = (torch.linalg.eigh(m)[1].to(dtype) for m in (self.of_inputs, self.of_outputs))
+
+    def add_squares(self, given: Tensor, backs: list[Tensor]) -> None:
+        """Add the squares of each row's gradients, one for each column, in the basis of both."""
+        given = given @ self.of_inputs
+        backs = [back @ self.of_outputs for back in backs]
+        if given.shape[1] == 1:  # The square of a product is the product of the squares.
+            self.curvature += sum(back[:, 0].square() for back in backs).T @ given[:, 0].square()  # type: ignore[union-attr]
+            return
+        at_once = max(1, MOST_NUMBERS // self.curvature.numel())
+        for back in backs:
+            for some, other in zip(back.split(at_once), given.split(at_once), strict=True):
+                self.curvature += (some.transpose(1, 2) @ other).square().sum(dim=0)
 
     def gathered(self, parts: dict[str, Tensor]) -> Float[Tensor, " query output input"]:
         """The layer's part of vectors, with the bias as one more input."""
@@ -67,21 +86,24 @@ def ek_fac_inverse(learned: Learned, kind: Curvature, damping: float | None) -> 
             "'conjugate_gradients' or 'exact'"
         )
     blocks = _blocks(learned)
-    for column in _columns(learned, blocks):
-        for block, (given, back) in zip(blocks, column, strict=True):
-            block.of_inputs += torch.einsum("npi,npj->ij", given, given)
-            block.of_outputs += torch.einsum("npi,npj->ij", back, back)
+    for shares, seen in _seen(learned, blocks):
+        for block, (given, backs) in zip(blocks, seen, strict=True):
+            block.of_inputs += _outer((given * shares.sqrt()[:, None, None]).flatten(0, 1))
+            block.of_outputs += sum(_outer(back.flatten(0, 1)) for back in backs)
     for block in blocks:
-        block.of_inputs, block.of_outputs = (torch.linalg.eigh(m)[1] for m in (block.of_inputs, block.of_outputs))
-    for column in _columns(learned, blocks):
-        for block, (given, back) in zip(blocks, column, strict=True):
-            turned = torch.einsum("npo,npi->noi", back @ block.of_outputs, given @ block.of_inputs)
-            block.curvature += turned.square().sum(dim=0)
+        block.turn()
+    for _, seen in _seen(learned, blocks):
+        for block, (given, backs) in zip(blocks, seen, strict=True):
+            block.add_squares(given, backs)
     rest = _diagonal(learned, blocks)
     largest = max([float(block.curvature.max()) for block in blocks] + [float(v.max()) for v in rest.values()])
     damping = max(0.0, LEAST_SHARE * largest - learned.weight_decay) if damping is None else damping
     added = damping + learned.weight_decay
     return Inverse(lambda given: _solved(learned.weights, blocks, rest, given, added), damping, None, largest)
+
+
+def _outer(rows: Float[Tensor, " row number"]) -> Float[Tensor, " number number"]:
+    return rows.T @ rows
 
 
 def _solved(
@@ -90,8 +112,9 @@ def _solved(
     sizes = weights.sizes
     parts = dict(zip(weights.names, given.split(sizes, dim=1), strict=True))
     for block in blocks:
-        turned = block.of_outputs.T @ block.gathered(parts).double() @ block.of_inputs / (block.curvature + added)
-        block.spread((block.of_outputs @ turned @ block.of_inputs.T).to(given.dtype), parts)
+        turned = block.of_outputs.T @ block.gathered(parts) @ block.of_inputs
+        turned /= (block.curvature + added).to(given.dtype)
+        block.spread(block.of_outputs @ turned @ block.of_inputs.T, parts)
     for name, entries in rest.items():
         parts[name] = (parts[name].double() / (entries + added)).to(given.dtype)
     return torch.cat([parts[name] for name in weights.names], dim=1)
@@ -139,27 +162,46 @@ def _zeros(learned: Learned, *shape: int) -> Tensor:
     return torch.zeros(*shape, dtype=torch.float64, device=learned.theta.device)
 
 
-def _columns(learned: Learned, blocks: list[Block]) -> Iterator[list[tuple[Tensor, Tensor]]]:
-    """For some rows and one column of the roots of their curvature: each layer's inputs and the gradients behind it."""
-    shares = learned.row_shares
-    for index in learned.index.split(ROWS_AT_ONCE):
-        batch = learned.batch(index)
-        roots = roots_of(output_curvature(learned.network, batch, learned.loss))
-        roots = roots * shares[index.to(shares.device), None, None].sqrt()
-        seen: dict[int, list[tuple[Tensor, Tensor]]] = {id(block.layer): [] for block in blocks}
-        hooks = [block.layer.register_forward_hook(_keeping(seen)) for block in blocks]
-        try:
-            outputs = Forward(learned.network, batch, track_input=False).outputs
-        finally:
-            for hook in hooks:
-                hook.remove()
-        kept = [_once(seen[id(block.layer)], block) for block in blocks]
-        for column in roots.unbind(dim=2):
-            backs = torch.autograd.grad(outputs, [found for _, found in kept], column, retain_graph=True)
-            yield [
-                (_given(block, given), _positions(block, back).double())
-                for block, (given, _), back in zip(blocks, kept, backs, strict=True)
-            ]
+def _seen(learned: Learned, blocks: list[Block]) -> Iterator[tuple[Tensor, list[tuple[Tensor, list[Tensor]]]]]:
+    """For some rows what each counts for, and for each layer its inputs and the gradients behind it.
+
+    There is one gradient for each column of the roots of the rows' curvature that is not 0.
+    """
+    at_once = _rows_at_once(learned, blocks)
+    for index in learned.index.split(at_once):
+        batch, shares = learned.batch(index), learned.row_shares[index.to(learned.row_shares.device)]
+        roots = roots_of(output_curvature(learned.network, batch, learned.loss)) * shares[:, None, None].sqrt()
+        outputs, kept = _passed(learned, blocks, batch)
+        sizes = roots.square().sum(dim=(0, 1))
+        columns = roots[:, :, sizes > torch.finfo(roots.dtype).eps ** 2 * sizes.sum()].unbind(dim=2)
+        layers = [found for _, found in kept]
+        backs = [torch.autograd.grad(outputs, layers, column, retain_graph=True) for column in columns]
+        yield (
+            shares,
+            [
+                (_given(block, given), [_positions(block, back[place]) for back in backs])
+                for place, (block, (given, _)) in enumerate(zip(blocks, kept, strict=True))
+            ],
+        )
+
+
+def _passed(learned: Learned, blocks: list[Block], batch: Batch) -> tuple[Tensor, list[tuple[Tensor, Tensor]]]:
+    """The outputs for these rows, and what goes into each layer and comes out of it."""
+    seen: dict[int, list[tuple[Tensor, Tensor]]] = {id(block.layer): [] for block in blocks}
+    hooks = [block.layer.register_forward_hook(_keeping(seen)) for block in blocks]
+    try:
+        outputs = Forward(learned.network, batch, track_input=False).outputs
+    finally:
+        for hook in hooks:
+            hook.remove()
+    return outputs, [_once(seen[id(block.layer)], block) for block in blocks]
+
+
+def _rows_at_once(learned: Learned, blocks: list[Block]) -> int:
+    """As many as keep the inputs of each layer, position by position, small."""
+    _, kept = _passed(learned, blocks, learned.batch(learned.index[:1]))
+    largest = max(_given(block, given).numel() for block, (given, _) in zip(blocks, kept, strict=True))
+    return max(1, min(MOST_ROWS, MOST_NUMBERS // largest))
 
 
 def _keeping(seen: dict[int, list[tuple[Tensor, Tensor]]]) -> Any:
@@ -185,7 +227,6 @@ def _given(block: Block, given: Tensor) -> Float[Tensor, " row position input"]:
         given = patches.transpose(1, 2)
     else:
         given = given.reshape(len(given), -1, given.shape[-1])
-    given = given.double()
     return given if block.bias is None else torch.cat([given, torch.ones_like(given[:, :, :1])], dim=2)
 
 
