@@ -331,6 +331,8 @@ def test_a_signed_seal_is_attested_pinned_and_told_apart(finished: Path, tmp_pat
     assert "is not as it was sealed" in refused("diff", one, two, "--key", f"{other}.pub")
     assert "expected the public one" in refused("verify", one, "--key", key)
     assert "cannot attest" in refused("attest", finished, "--name", "one", "--key", other)
+    key.rename(finished / "key")
+    assert "lies in the study" in refused("seal", finished, "--name", "three", "--key", finished / "key")
 
 
 def test_a_seal_is_checked_and_compared_without_torch(tmp_path: Path, finished: Path) -> None:

@@ -93,7 +93,7 @@ def test_a_changed_or_foreign_seal_is_not_attested(held):
     (held / "one" / "a.b").write_bytes(b"1")
     with pytest.raises(ChangedError, match="changed a.b"):
         attest(held / "one", MEASURED, key=held / "key")
-    with pytest.raises(SealError, match="cannot seal after"):
+    with pytest.raises(SealError, match=r"cannot seal after .* \(changed a\.b\); put an unchanged copy there"):
         seal({}, held / "three", signing=Signing(key=held / "key", parent=held / "one"))
 
 
@@ -101,6 +101,12 @@ def test_another_key_is_named(made):
     found = compared(made / "one", key=made / "other.pub")
     assert {("signature", "model.sig"), ("signature", "sealed.json"), ("attestation", path_of(1))} <= kinds(found)
     assert not found.ok
+
+
+def test_a_key_in_the_folder_that_it_should_vouch_for_is_refused(held):
+    shutil.copy(held / "key.pub", held / "one")
+    with pytest.raises(SealError, match="which it should vouch for; use the signer's, from elsewhere"):
+        verify(held / "one", key=held / "one" / "key.pub")
 
 
 def test_an_unsigned_seal_is_not_taken_for_a_signed_one(held):

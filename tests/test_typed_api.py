@@ -23,6 +23,7 @@ from torch.utils.data import Dataset
 import corrigible
 from corrigible import Batch, Feedback, Measurement, correct, evaluate, explain, suspects
 from corrigible.models.forward import Forward
+from corrigible.sealing import Signing, attest
 
 
 class Network(nn.Module):
@@ -87,6 +88,9 @@ measured = evaluate(corrected, rows, metrics=["accuracy", "flip_rate"], feedback
 lines: list[str] = list(told(measured))
 manifest = corrigible.seal(corrected, "sealed", evidence=measured, files={"notes.txt": b"reviewed"})
 checked = corrigible.verify("sealed", root=manifest.root)
+signed = corrigible.seal(corrected, "signed", evidence=measured, signing=Signing("key", parent="sealed"))
+head: str = attest("signed", measured, key="key")
+who: str = corrigible.verify("signed", key="key.pub", head=head).signer
 problems: list[str] = [f"{problem.kind} {problem.path}" for problem in checked.problems]
 is_unchanged: bool = checked.ok
 

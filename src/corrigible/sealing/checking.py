@@ -11,7 +11,7 @@ from corrigible.manifest import MANIFEST, Manifest, SealedFile, manifest_as_byte
 from corrigible.printable import plural
 from corrigible.sealing.attestations import ATTESTATIONS, About, chain_of
 from corrigible.sealing.contents import contents_of, differences, strict_problems
-from corrigible.sealing.keys import PublicKey, read_public_key
+from corrigible.sealing.keys import PublicKey, read_pinned_key
 from corrigible.sealing.problems import Problem, Verification
 from corrigible.sealing.records import SEALED, SealRecord, read_seal_record
 from corrigible.sealing.signatures import (
@@ -67,7 +67,7 @@ def compared(
         SealError: the folder does not exist or has no readable manifest, or the key cannot be used.
     """
     folder = Path(folder)
-    public = key if key is None or isinstance(key, PublicKey) else read_public_key(key)
+    public = key if key is None or isinstance(key, PublicKey) else read_pinned_key(key, folder)
     if public is not None and not (folder / MANIFEST).exists() and (folder / SIGNATURE).exists():
         return _of_others(folder, public, root, head)
     manifest = read_manifest(folder)

@@ -158,6 +158,17 @@ def read_public_key(path: str | Path) -> PublicKey:
     return _public(key)
 
 
+def read_pinned_key(path: str | Path, folder: Path) -> PublicKey:
+    """The public key in the file, which must not lie in the folder that is checked with it.
+
+    Raises:
+        SealError: it lies there, or as `read_public_key`.
+    """
+    if Path(path).resolve().is_relative_to(folder.resolve()):
+        raise SealError(f"the key {path} lies in {folder}, which it should vouch for; use the signer's, from elsewhere")
+    return read_public_key(path)
+
+
 def _public(key: Any) -> PublicKey:
     return PublicKey(hashlib.sha256(_pem_of(key)).hexdigest(), key)
 

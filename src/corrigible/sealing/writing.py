@@ -115,7 +115,11 @@ def _before(parent: str | Path | None) -> tuple[str | None, tuple[str, ...]]:
         return None, ()
     found = compared(parent)
     if not found.ok:
-        raise SealError(f"cannot seal after {parent}, which is not as it was sealed: {found.problems[0].path}")
+        first = f"{found.problems[0].kind} {found.problems[0].path}"
+        raise SealError(
+            f"cannot seal after {parent}, which is not as it was sealed ({first}); put an unchanged copy there, or "
+            "take it away"
+        )
     return found.root, tuple(dict.fromkeys((*found.history, *found.heads)))
 
 

@@ -51,7 +51,7 @@ def seal(
             that cannot be used, or a newest seal that was changed.
         StudyError: a model that was not evaluated.
     """
-    study = open_study(folder)
+    study = _opened(folder, key)
     evaluation, run = study.latest("evaluate"), study.latest("correct", "train")
     target = _sealed_folder(study, name or run.name)
     for source in (run, evaluation):
@@ -86,7 +86,7 @@ def attest(folder: Path, *, key: Path, name: str = "", ask: Ask | None = None) -
         ChangedError: the sealed folder was changed.
         StudyError: a model that was not evaluated.
     """
-    study = open_study(folder)
+    study = _opened(folder, key)
     evaluation = study.latest("evaluate")
     target = _sealed_folder(study, name or study.latest("correct", "train").name)
     evaluation.require_unchanged()
@@ -109,6 +109,14 @@ def newest_seal(study: Study) -> Path | None:
     folders = [path for path in sorted((study.folder / "sealed").glob("[!.]*")) if (path / MANIFEST).exists()]
     records = {path: read_seal_record(path, read_manifest(path)) for path in folders}
     return max(folders, key=lambda path: (len(records[path].history), records[path].created), default=None)
+
+
+def _opened(folder: Path, key: Path | None) -> Study:
+    """The study, whose folder must not hold the private key: others may get it."""
+    study = open_study(folder)
+    if key is not None and key.resolve().is_relative_to(study.folder.resolve()):
+        raise SealError(f"the private key {key} lies in the study, which others may get; keep it elsewhere")
+    return study
 
 
 def _sealed(target: Path, key: Path | None, *, head: str, outcome: str = "") -> Sealed:

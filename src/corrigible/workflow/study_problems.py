@@ -9,7 +9,7 @@ from corrigible import sealing
 from corrigible.errors import RecipeError, SealError, StudyError
 from corrigible.files import hashes_in
 from corrigible.run_records import record_hash
-from corrigible.sealing.keys import read_public_key
+from corrigible.sealing.keys import read_pinned_key
 from corrigible.study import Run, Study, open_study, read_run
 from corrigible.trusted_code import ORIGIN, is_origin_damaged
 
@@ -115,7 +115,7 @@ def _of_pages(study: Study) -> Iterator[str]:
 
 
 def _of_sealed(study: Study, key: Path | None, head: str | None) -> Iterator[str]:
-    public, heads = None if key is None else read_public_key(key), set[str]()
+    public, heads = None if key is None else read_pinned_key(key, study.folder), set[str]()
     for folder in sorted((study.folder / "sealed").glob("[!.]*")):
         try:
             found = sealing.compared(folder, key=public)
