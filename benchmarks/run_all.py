@@ -36,6 +36,7 @@ CORRECTING = (
     "telling_columns",
     "students",
     "unlearning",
+    "privacy",
     "influence",
     "counterfactuals",
     "tree_counterfactuals",

@@ -21,6 +21,7 @@ import explanation_tables
 import fair_tables
 import forgetting_tables
 import influence_tables
+import privacy_tables
 import sealing_tables
 import table_figures
 
@@ -280,6 +281,7 @@ RESULTS_OF = {
     "explain_proofs": "explain",
     "fair_cost": "fair",
     "influence_found": "influence",
+    **dict.fromkeys(("privacy_explanations", "privacy_attributes", "privacy_typical"), "privacy"),
     "adversarial_robustness": "reproduce_adversarial_robustness",
 }
 TABLES |= {f.__name__: f for f in bayes_tables.ALL}
@@ -289,6 +291,7 @@ TABLES |= {f.__name__: f for f in (influence_tables.influence, influence_tables.
 TABLES |= {"ek_fac_peer": influence_tables.ek_fac_peer}
 TABLES |= {"counterfactuals": counterfactual_tables.counterfactuals}
 TABLES |= {"counterfactual_distillation": counterfactual_tables.counterfactual_distillation}
+TABLES |= {f.__name__: f for f in privacy_tables.ALL}
 TABLES |= {"explain_proofs": explanation_tables.explain_proofs}
 TABLES |= {"tampering": sealing_tables.tampering}
 """A second table from the same file of results."""

@@ -194,6 +194,13 @@ def test_shadow_models_begin_and_train_as_they_are_told():
     assert len({float(network.weight.detach().sum()) for network in (*fresh.networks, start)}) == 5
 
 
+def test_weights_of_rows_reach_the_shadow_models():
+    weighted = replace(MEMBERS, weight=torch.full((60,), 3.0))
+    found = attacked_rows(nn.Linear(8, 2), weighted, OTHERS).data.weight
+    assert found is not None and found.tolist() == [3.0] * 60 + [1.0] * 60
+    assert attacked_rows(nn.Linear(8, 2), MEMBERS, OTHERS).data.weight is None
+
+
 def test_what_is_refused(overfitted, shadows):
     mixed = TensorData(torch.cat([OTHERS.x, MEMBERS.x[4:6]]), torch.cat([OTHERS.y, MEMBERS.y[4:6]]))
     with pytest.raises(DataError, match="2 of the 62 others are members too, the first is row 60 .* row 4"):

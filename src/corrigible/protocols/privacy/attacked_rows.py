@@ -49,7 +49,20 @@ def attacked_rows(model: nn.Module, members: Any, others: Any) -> AttackedRows:
     _require_apart(model, known, unknown)
     extra = {name: torch.cat([values, unknown.extra[name]]) for name, values in known.extra.items()}
     x, y = torch.cat([known.x, unknown.x.to(known.x)]), torch.cat([known.y, unknown.y.to(known.y)])
-    return AttackedRows(TensorData(x, y, columns=known.columns, extra=extra, task=task), len(known))
+    beside: dict[str, Any] = {
+        "columns": known.columns,
+        "extra": extra,
+        "task": task,
+        "weight": _weights(known, unknown),
+    }
+    return AttackedRows(TensorData(x, y, **beside), len(known))
+
+
+def _weights(*parts: TensorData) -> Tensor | None:
+    """What each row counts in training; 1 where only the other side has weights."""
+    if all(part.weight is None for part in parts):
+        return None
+    return torch.cat([torch.ones(len(part)) if part.weight is None else part.weight.cpu().float() for part in parts])
 
 
 def _require_apart(model: nn.Module, members: TensorData, others: TensorData) -> None:

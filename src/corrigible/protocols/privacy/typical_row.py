@@ -2,7 +2,8 @@
 countermeasures: the row that a model holds for typical of a class.
 
 Gradient ascent on the probability of the class within the range of the inputs. An attacker who knows no model guesses
-the mean of all rows; how much nearer he comes to the mean of the class is what the model gave away.
+the mean of all rows. From there he climbs; how much nearer he comes to the mean of the class is what the model gave
+away.
 """
 
 from dataclasses import dataclass
@@ -30,6 +31,8 @@ from corrigible.types import Columns, Measurement, Measurements
 FIRST_STEP = 0.02
 """How far the input with the largest slope moves in the first step, as a share of its range; less in later ones."""
 MOST_STEPS = 10**5
+ROUNDING = 1e-4
+"""Shorter moves, in standard deviations, are what numbers of 32 bits do not tell."""
 
 
 @dataclass(frozen=True)
@@ -102,9 +105,9 @@ def typical_row(
 ) -> TypicalRow:
     """The row that the model holds for typical of a class, and how near it is to the mean of the class.
 
-    The ascent begins in the middle of the range of each input, with a category's columns alike. Numbers stay within the
-    range of the rows, and the columns of a category are shares that sum to 1. It ends where the class is likely enough:
-    further on, rows become extreme, not typical. The model stays as it is.
+    The ascent begins at the mean of all rows. Numbers stay within the range of the rows, and the columns of a category
+    are shares that sum to 1. It ends where the class is likely enough: further on, rows become extreme, not typical.
+    The model stays as it is.
 
     Args:
         model: a network, or a differentiable function of x that gives its outputs.
@@ -149,7 +152,7 @@ def _ascent(
     """The likeliest row that was met, the probability there, the steps taken, and a note."""
     given = like_parameters(rows.x.detach(), model)
     low, span = given.amin(dim=0, keepdim=True), (given.amax(dim=0) - given.amin(dim=0))[None]
-    task, at = task_of(rows), _feasible(torch.full_like(span, 0.5), rows.columns, is_start=True)
+    task, at = task_of(rows), ((given.mean(dim=0) - low) / span).nan_to_num(0.0)  # An input without a range stays.
     best, best_at, note = -1.0, at, ""
     with untouched(model, seed):
         for step in range(steps + 1):
@@ -169,15 +172,13 @@ def _ascent(
     return (low + best_at * span).detach().cpu(), best, step, note
 
 
-def _feasible(at: Float[Tensor, " 1 *input"], columns: Columns | None, *, is_start: bool = False) -> Tensor:
+def _feasible(at: Float[Tensor, " 1 *input"], columns: Columns | None) -> Float[Tensor, " 1 *input"]:
     """The nearest row within the range, 0 to 1, whose categories are shares that sum to 1."""
     found = at.clamp(0, 1)
     if columns is None or not columns.has_categories:
         return found
     for member in one_hot_members(columns).bool().T.to(at.device):
-        if bool(member.any()):
-            values = at[0, member]
-            found[0, member] = torch.full_like(values, 1 / len(values)) if is_start else on_simplex(values)
+        found[0, member] = on_simplex(found[0, member])
     return found
 
 
@@ -204,7 +205,7 @@ def _compared(
         probability=probability,
         distance=float((moved - truth).square().mean().sqrt()),
         distance_without=float(truth.square().mean().sqrt()),
-        direction=float(moved @ truth) / sizes if sizes > 0 else None,
+        direction=float(moved @ truth) / sizes if float(moved.norm()) > ROUNDING and sizes > 0 else None,
         num_rows=int((rows.y == label).sum()),
         num_steps=steps,
         note=note,
