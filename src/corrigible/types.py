@@ -115,6 +115,13 @@ class Batch:
         }
         return replace(self, **moved, extra={name: value.to(device) for name, value in self.extra.items()})
 
+    def taken(self, places: Int[Tensor, " taken"]) -> "Batch":
+        """The rows at these places of the batch; one may be taken several times."""
+        tensors = {
+            f.name: getattr(self, f.name)[places] for f in fields(self) if isinstance(getattr(self, f.name), Tensor)
+        }
+        return replace(self, **tensors, extra={name: value[places] for name, value in self.extra.items()})
+
 
 @dataclass(frozen=True)
 class Columns:

@@ -68,16 +68,25 @@ def pixel_cues(dataset: Dataset, reviewed: Batch, donors: Float[Tensor, " donor 
 
 
 def with_pixels_moved(
-    batch: Batch, cues: PixelCues, own: Bool[Tensor, " batch channel height width"], generator: torch.Generator
+    batch: Batch,
+    cues: PixelCues,
+    own: Bool[Tensor, " batch channel height width"],
+    generator: torch.Generator,
+    *,
+    left: Bool[Tensor, " batch channel height width"] | None = None,
 ) -> Batch:
     """The batch with its own cues replaced, and with marked content or other images' content at drawn places.
 
     Half of the pasted patches are marked content, half are other images' content of the same form, so that neither the
     cue nor a trace of pasting predicts the label. Labels stay unchanged.
+
+    Args:
+        own: what the images themselves have marked.
+        left: where of this nothing is replaced, although draws are as without it.
     """
     size, draws = len(batch.x), _Draws(generator)
     x = batch.x.clone(memory_format=torch.contiguous_format)
-    _replace_own(x, own, cues, draws)
+    _replace_own(x, own, cues, draws, left=left)
     cues.sightings.take_out(x, batch.index, cues.wide_donors, generator)
     if cues.fixed:
         _put(x, cues, _at_fixed_places(cues, size, draws), draws)
@@ -86,14 +95,15 @@ def with_pixels_moved(
     return replace(batch, x=x)
 
 
-def _replace_own(x: Tensor, own: Tensor, cues: PixelCues, draws: "_Draws") -> None:
+def _replace_own(x: Tensor, own: Tensor, cues: PixelCues, draws: "_Draws", *, left: Tensor | None) -> None:
     """Put other images' content where the images themselves are marked, in place."""
     rows = own.flatten(1).any(dim=1).nonzero().flatten()
     if not len(rows):
         return
     donors = cues.donors[draws.below(len(cues.donors), len(rows))].to(x)
     rows_there = rows.to(x.device)
-    x[rows_there] = torch.where(own[rows].to(x.device), donors, x[rows_there])
+    replaced = own[rows] if left is None else own[rows] & ~left[rows]
+    x[rows_there] = torch.where(replaced.to(x.device), donors, x[rows_there])
 
 
 class _Pastes(NamedTuple):

@@ -101,7 +101,7 @@ def _agreed(reviewed: Batch, patches: Patches, group: _Trimmed, rows: Int[Tensor
     marked = _touches(reviewed.irrelevant[rows].any(dim=1), group.mask.shape[2:])
     inside, outside = (torch.empty(len(rows), len(group.part)) for _ in range(2))
     for place in torch.arange(len(rows)).split(_rows_at_once(reviewed.x, len(group.part))):
-        distances = patch_distances(reviewed.x[rows[place]], group.values, group.mask).cpu()
+        distances = patch_distances(reviewed.x[rows[place]], group.values, group.mask).to(inside)
         is_marked = marked[place, None].cpu()
         inside[place] = distances.masked_fill(~is_marked, torch.inf).flatten(2).amin(dim=2)
         outside[place] = distances.masked_fill(is_marked, torch.inf).flatten(2).amin(dim=2)

@@ -8,7 +8,8 @@ Here rows of every class also get the marked content of reviewed rows and keep t
 from dataclasses import dataclass
 
 import torch
-from torch import nn
+from jaxtyping import Int
+from torch import Tensor, nn
 
 from corrigible.augment.columns import ColumnCues, column_cues, with_columns_moved
 from corrigible.augment.pixels import PixelCues, pixel_cues, with_pixels_moved
@@ -19,7 +20,7 @@ from corrigible.data.protocol import Dataset, tokens_of
 from corrigible.data.swapping import draw_donors, lent, some_rows
 from corrigible.declarations import declared
 from corrigible.errors import DataError
-from corrigible.feedback.masks import Marks
+from corrigible.feedback.masks import Marks, Masks
 from corrigible.tasks import CLASSES
 from corrigible.types import Batch
 
@@ -32,6 +33,10 @@ class Cues:
 
     content: PixelCues | ColumnCues | WordCues
     marks: Marks
+    rows: Int[Tensor, " reviewed"]
+    """The positions of the reviewed rows that the content is from."""
+    left: Masks | None = None
+    """What is left in place on marked images; None for nothing (see `left_in_place`)."""
 
 
 @declared(kind="augmentation", rows="labelled", serves=("irrelevant",), looks_at="nothing")
@@ -53,7 +58,8 @@ def transplant(model: nn.Module, batch: Batch, generator: torch.Generator, *, cu
     own = cues.marks.irrelevant.masks(batch.index.cpu(), strata)
     if isinstance(content, ColumnCues):
         return with_columns_moved(batch, content, own, generator)
-    return with_pixels_moved(batch, content, own, generator)
+    left = cues.left.masks(batch.index.cpu(), strata) if cues.left is not None else None
+    return with_pixels_moved(batch, content, own, generator, left=left)
 
 
 def cues_of(dataset: Dataset, marks: Marks, seed: int) -> Cues:
@@ -67,11 +73,11 @@ def cues_of(dataset: Dataset, marks: Marks, seed: int) -> Cues:
     assert donors.irrelevant is not None
     lending = lent(donors.x, donors.irrelevant)
     if tokens_of(dataset) is not None:
-        return Cues(word_cues(reviewed), marks)
+        return Cues(word_cues(reviewed), marks, reviewed.index)
     if reviewed.x.ndim == 2:
-        return Cues(column_cues(reviewed, lending), marks)
+        return Cues(column_cues(reviewed, lending), marks, reviewed.index)
     if reviewed.x.ndim == 4:
-        return Cues(pixel_cues(dataset, reviewed, lending), marks)
+        return Cues(pixel_cues(dataset, reviewed, lending), marks, reviewed.index)
     raise DataError(
         f"rows have shape {tuple(reviewed.x.shape[1:])}; transplant moves content between images (channel, height, "
         "width), tables and texts with words: name a penalty instead"

@@ -21,6 +21,8 @@ class WordCues:
 
     phrases: tuple[Words, ...]
     chance: tuple[float, ...]
+    left: frozenset[int] = frozenset()
+    """The places of phrases that are left where they are; all draws stay the same."""
 
 
 def word_cues(reviewed: Batch) -> WordCues:
@@ -72,14 +74,21 @@ def with_words_moved(batch: Batch, cues: WordCues, generator: torch.Generator) -
     x, size = batch.x, len(batch.x)
     # Drawn for all texts at once, so that a phrase that few rows mark mostly costs nothing.
     is_moved = torch.rand(len(cues.phrases), generator=generator) < torch.tensor(cues.chance)
-    moved = [cues.phrases[place].to(x) for place in is_moved.nonzero().flatten().tolist()]
+    drawn = is_moved.nonzero().flatten().tolist()
+    moved = [cues.phrases[place].to(x) for place in drawn]
     if not moved:
         return batch
-    text = _Text.of(x, torch.stack([occurrences(x, words) for words in moved]).any(dim=0))
+    is_gone = torch.zeros(x.shape[:2], dtype=torch.bool, device=x.device)
+    for place, words in zip(drawn, moved, strict=True):
+        if place not in cues.left:
+            is_gone |= occurrences(x, words)
+    text = _Text.of(x, is_gone)
     chosen = torch.randperm(len(moved), generator=generator)[:MOST_PUT_IN].tolist()
     only = torch.randint(len(chosen) + 1, (size,), generator=generator).to(x.device)
     for number, place in enumerate(chosen):
         chance, where = torch.rand(2, size, generator=generator).to(x.device)
+        if drawn[place] in cues.left:
+            continue
         text = text.with_words(moved[place], chance < 0.5 if len(chosen) <= 2 else only == number, where)
     x, marks = text.read(), batch.irrelevant
     if marks is not None:

@@ -1,13 +1,15 @@
 """Which feedback did it: by how much each remark helped a correction, or harmed it.
 
 The correction is replayed (see `replay`), and each remark gets a factor that is 1. A penalty P of a batch B of reviewed
-rows becomes P(B) - Σ (1 - factor) · (P(B) - P(B without the remark)): the penalty itself at factors of 1, and without
-one remark where its factor is 0 and all others are 1. The derivative goes back from the loss of reviewed rows whose
-marked content is exchanged, which is minus the swap score (`swap_score`).
+rows becomes P(B) - Σ (1 - factor) · (P(B) - P(B without the remark)). Where marked content is moved, the loss of a
+label row becomes factor times its loss as it was changed, plus (1 - factor) times its loss as the same draws change it
+while what the remark marks is left in place; a move that several remarks ask for is shared by them equally
+(`without_remarks`). The derivative goes back from the loss of reviewed rows whose marked content is exchanged, which is
+minus the swap score (`swap_score`).
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from functools import partial
 from typing import Any
 
@@ -17,8 +19,9 @@ from markupsafe import Markup
 from torch import Tensor, nn
 
 from corrigible.arguments import whole_number
-from corrigible.data.dataset import as_dataset, labelled, strata_of, task_of
+from corrigible.data.dataset import as_dataset, labelled, strata_of
 from corrigible.data.protocol import Dataset
+from corrigible.data.swapping import some_rows
 from corrigible.errors import FeedbackError, RecipeError
 from corrigible.feedback.checks import as_list
 from corrigible.feedback.masks import Marks, marks_of
@@ -26,21 +29,23 @@ from corrigible.figures import number, signed
 from corrigible.html_table import table_html
 from corrigible.models.flat_weights import at_weights
 from corrigible.models.forward import Forward
-from corrigible.models.modes import device_of, frozen_norms, untouched
+from corrigible.models.modes import device_of, untouched
 from corrigible.models.networks import copied, trainable_network
-from corrigible.objective import PenaltySettings, terms_of
+from corrigible.objective import PenaltySettings, Term, terms_of
 from corrigible.protocols.careful import careful_step
+from corrigible.protocols.corrections.defaults import default_method
 from corrigible.protocols.corrections.swap_score import swapped_batches
 from corrigible.protocols.corrections.usable_feedback import usable_marks
 from corrigible.protocols.influence.learned import require_separable
-from corrigible.protocols.influence.recorded_run import Course, Seen
+from corrigible.protocols.influence.recorded_run import Course
 from corrigible.protocols.influence.replay import Taught, replayed, require_same_end, slopes_by_factors
-from corrigible.protocols.schedule import Schedule, require_fit
-from corrigible.protocols.training_facts import Known, provided
-from corrigible.training import step_seed
+from corrigible.protocols.influence.without_remarks import Missing, in_penalties, moves_of, of_remarks
+from corrigible.protocols.schedule import Schedule, batches_of, require_fit
+from corrigible.protocols.training_facts import AugmentSettings, Known, changes_of, provided
 from corrigible.types import Batch, Feedback
 
-NUM_DONORS = 10
+NUM_DONORS, MOST_ROWS = 10, 256
+"""Rows that lend to each reviewed row, and most reviewed rows that are asked about, drawn where there are more."""
 
 
 @dataclass(frozen=True)
@@ -99,27 +104,30 @@ def feedback_influence(
     data: Any,
     feedback: Any,
     *,
-    penalties: PenaltySettings,
+    augment: AugmentSettings | None = None,
+    penalties: PenaltySettings | None = None,
     schedule: Schedule | None = None,
     corrected: nn.Module | None = None,
     seed: Any = 0,
 ) -> FeedbackInfluence:
-    """By how much the swap score would fall if each remark had not been given, for a correction by penalties.
+    """By how much the swap score would fall if each remark had not been given, to first order in each alone.
 
-    Positive: the remark helps. Negative: it harms, so look at it again. To first order in each remark alone, in the
-    training run itself; it costs a few corrections. No remark is judged on the row that it is about.
+    Positive: the remark helps. Negative: it harms, so look at it again. The derivative is that of the training run
+    itself, with all its draws; it costs a few corrections. No remark is judged on the row that it is about. Without a
+    penalty's remark the penalty sees the rows unmarked. Where marked content is moved, rows keep in place what the
+    remark marks; that other remarks would then be moved oftener is not counted.
 
     Args:
         model: the model before the correction.
         data, feedback: as they were given to `correct`.
-        penalties: at least one that learns from feedback, with weights that are numbers: "auto" chooses anew without a
-            remark. Corrections by changed batches, such as transplant, have no such derivative.
+        augment, penalties: as they were given to `correct`; if neither is, the method that it chooses. Weights must be
+            numbers: "auto" chooses anew without a remark. Of changes that learn from feedback, transplant alone.
         schedule: of the correction; None for that of `correct`.
         corrected: the corrected model, whose weights must be those at the end of the replay; None for not comparing.
         seed: of the correction.
 
     Raises:
-        RecipeError: no penalty that learns from feedback, or a weight "auto".
+        RecipeError: nothing that learns from feedback, a weight "auto", or a penalty whose rows transplant changes.
         FeedbackError: fewer than two reviewed rows.
         UnsupportedModelError: a network that cannot be replayed, or another ``corrected`` model.
     """
@@ -127,26 +135,64 @@ def feedback_influence(
     seed = whole_number("seed", seed)
     require_separable(dataset)
     require_fit(network, dataset)
-    marks = usable_marks(said, dataset)
-    terms = provided(terms_of(penalties), Known(network, dataset, marks, seed))
-    if not any(term.on_reviewed_rows for term in terms):
-        raise RecipeError("no penalty here learns from reviewed rows; name one that does, such as right_reasons")
-    rows = marks.irrelevant.rows(strata_of(dataset))
+    known = Known(network, dataset, usable_marks(said, dataset), seed)
+    taught, missing, shares = _taught(known, said, augment, penalties, Schedule() if schedule is None else schedule)
+    rows = known.marks.irrelevant.rows(strata_of(dataset))
     if len(rows) < 2:
         raise FeedbackError(f"{len(rows)} rows have inputs that must not matter; expected at least 2 to compare")
-    schedule = Schedule() if schedule is None else schedule
-    run = replayed(Taught(network, dataset, schedule, seed, terms, marks, step=careful_step))
+    rows = some_rows(rows, MOST_ROWS, seed).sort().values
+    run = replayed(taught)
     end = copied(network)
     run.course.weights.load(end, run.theta)
     if corrected is not None:
         require_same_end(run, run.course.weights.vector(trainable_network(corrected)))
-    losses, slopes = _swapped_losses(end, run.course, dataset, marks, rows, theta=run.theta, seed=seed)
-    without = [_without(said, place, dataset) for place in range(len(said))]
-    factors = partial(of_feedback, without=without, feedback=said, dataset=dataset)
-    by_row = -slopes_by_factors(run, slopes, len(said), factors=factors).cpu()
+    losses, slopes = _swapped_losses(end, run.course, known, rows, theta=run.theta)
+    found = -slopes_by_factors(run, slopes, len(shares), factors=partial(of_remarks, missing=missing)).cpu()
+    by_row = found @ shares.to(found)
     is_own = torch.tensor([[said_of.row == row for said_of in said] for row in rows.tolist()])
     values = by_row.masked_fill(is_own, 0.0).sum(dim=0) / (~is_own).sum(dim=0)
     return FeedbackInfluence(values, by_row, rows, tuple(said), -float(losses.mean()), end)
+
+
+def _taught(
+    known: Known, said: list[Feedback], augment: Any, penalties: Any, schedule: Schedule
+) -> tuple[Taught, list[Missing], Float[Tensor, " column remark"]]:
+    """The correction, what it lacks without each remark, and what each column of that counts for in each remark."""
+    dataset, marks = known.dataset, known.marks
+    if augment is None and penalties is None:
+        method = default_method(dataset, marks)
+        augment, penalties = method.augment, method.penalties
+    terms, changes = provided(terms_of(penalties or {}), known), changes_of(augment or {})
+    learns, moves = any(term.on_reviewed_rows for term in terms), None
+    if changes:
+        _require_apart(terms, known)
+        moves = moves_of(changes, said, known)
+    if not learns and not any(change.declaration.serves for change in changes):
+        raise RecipeError(
+            "no penalty here learns from reviewed rows; name one that does, such as right_reasons, or transplant"
+        )
+    of: dict[str, Any] = {"marks": marks if terms else None, "augment": moves.augment if moves else ()}
+    taught = Taught(known.model, dataset, schedule, known.seed, terms, step=careful_step, **of)
+    missing: list[Missing] = []
+    if learns:
+        without = [_without(said, place, dataset) for place in range(len(said))]
+        missing.append(partial(in_penalties, without=without, feedback=said, dataset=dataset))
+    shares = torch.eye(len(said))
+    if moves:
+        missing.append(moves.missing(batches_of(dataset, schedule, of["marks"], known.seed)[0], len(said)))
+        shares = torch.cat([shares, moves.shares(len(said))])
+    return taught, missing, shares
+
+
+def _require_apart(terms: Sequence[Term], known: Known) -> None:
+    """Raises RecipeError for a penalty that sees the rows that are changed, since it would change with them."""
+    every_row = len(known.marks.reviewed_rows(known.dataset)) == len(known.dataset)
+    for term in terms:
+        if every_row if term.on_reviewed_rows else not term.declaration.is_own:
+            raise RecipeError(
+                f"penalty {term.name!r} sees the rows between which content is moved, and what it would be without a "
+                "remark is not known; name transplant alone, or penalties alone"
+            )
 
 
 def _without(said: Sequence[Feedback], place: int, dataset: Dataset) -> Marks:
@@ -154,16 +200,16 @@ def _without(said: Sequence[Feedback], place: int, dataset: Dataset) -> Marks:
 
 
 def _swapped_losses(
-    network: nn.Module, course: Course, dataset: Dataset, marks: Marks, rows: Tensor, *, theta: Tensor, seed: int
+    network: nn.Module, course: Course, known: Known, rows: Tensor, *, theta: Tensor
 ) -> tuple[Tensor, Float[Tensor, " reviewed weight"]]:
     """Each reviewed row's mean loss with others' content where it is marked, and its gradient."""
     found, slopes = [], []
-    with untouched(network, seed):
+    with untouched(network, known.seed):
         for row in rows.split(1):
             at = theta.detach().requires_grad_()
 
             def mean_loss(network: nn.Module, row: Tensor = row) -> Tensor:
-                batches = swapped_batches(dataset, marks, row, num_donors=NUM_DONORS, seed=seed)
+                batches = swapped_batches(known.dataset, known.marks, row, num_donors=NUM_DONORS, seed=known.seed)
                 parts = [_losses(network, batch.to(device_of(network))) for batch in batches]
                 return torch.cat(parts).mean()
 
@@ -176,49 +222,3 @@ def _swapped_losses(
 def _losses(network: nn.Module, batch: Batch) -> Tensor:
     forward = Forward(network, batch, track_input=False)
     return forward.task.loss(forward.outputs, batch.y, batch.extra)
-
-
-def of_feedback(
-    course: Course,
-    theta: Tensor,
-    seen: Seen,
-    at: tuple[int, int],
-    *,
-    without: Sequence[Marks],
-    feedback: Sequence[Feedback],
-    dataset: Dataset,
-) -> tuple[Tensor, Tensor, Tensor]:
-    """The objective with a factor for each remark about rows of the batch."""
-    batch, reviewed = seen
-    reviewed = batch if reviewed is None else reviewed
-    present = set(reviewed.index.tolist())
-    column = [place for place, said in enumerate(feedback) if said.row is None or said.row in present]
-    counts = torch.ones(len(column), dtype=theta.dtype, device=theta.device, requires_grad=True)
-    others = [_marked(reviewed, without[place], dataset) for place in column]
-
-    def missing(network: nn.Module) -> Tensor:
-        """By how much the penalties are larger with each remark than without it."""
-        forward = Forward(network, reviewed, seed=step_seed(course.seed, *at), track_input=True, track_layers=True)
-        total = counts.new_zeros(len(column))
-        with frozen_norms(network):
-            for term in course.terms:
-                weight = term.weight_at(at[0]) if term.on_reviewed_rows else 0.0
-                if weight:
-                    whole = term.value(forward, reviewed)
-                    each = [whole - term.value(forward, other) for other in others]
-                    total = total + weight * torch.stack(each) if each else total
-        return total
-
-    plain = course.total(theta, None, seen, epoch=at[0], place=at[1])
-    more = at_weights(course.network, course.weights.named(theta), missing)
-    return plain + ((counts - 1) * more).sum(), counts, torch.tensor(column, device=theta.device)
-
-
-def _marked(batch: Batch, marks: Marks, dataset: Dataset) -> Batch:
-    """The same rows with other marks."""
-    strata = batch.y.cpu() if task_of(dataset).logits is not None else batch.index.cpu()
-    masks: dict[str, Any] = {
-        name: getattr(marks, name).masks(batch.index.cpu(), strata).to(batch.x.device)
-        for name in ("irrelevant", "relevant")
-    }
-    return replace(batch, **masks)
