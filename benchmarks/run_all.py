@@ -36,6 +36,7 @@ CORRECTING = (
     "telling_columns",
     "students",
     "unlearning",
+    "robustness",
     "privacy",
     "influence",
     "counterfactuals",

@@ -69,6 +69,7 @@ def calls(folder):
         "audit": lambda: corrigible.audit(
             lambda rows: rows.a, pd.concat([frame] * 20), [1.0, 3.0, 4.0, 5.0] * 10, num_resamples=0
         ),
+        "certified_accuracy": lambda: corrigible.certified_accuracy(model, (x, y), epsilon=0.1, low=-9.0, high=9.0),
         "compare": lambda: corrigible.compare(model, (x, y), [feedback], test=(x, y), methods={}, epochs=1),
         "conformal_sets": lambda: corrigible.conformal_sets(model, (x, y), alpha=0.5),
         "correct": lambda: corrigible.correct(model, (x, y), [feedback], epochs=1),
@@ -104,6 +105,9 @@ def calls(folder):
         "predicted_over_observed": lambda: corrigible.predicted_over_observed([1, 2], [1, 2], ["a", "b"]),
         "price_changes": lambda: corrigible.price_changes([1, 2], [2, 1], ["a", "b"]),
         "review": lambda: find_spec("anywidget") and corrigible.review(model, (x, y)),
+        "robust_accuracy": lambda: corrigible.robust_accuracy(
+            model, (x, y), epsilon=0.1, attack="fgsm", low=-9.0, high=9.0
+        ),
         "seal": lambda: corrigible.seal(model, folder / "sealed"),
         "suspects": lambda: corrigible.suspects(model, (x, y)),
         "temperature_scaled": lambda: corrigible.temperature_scaled(model, (x, mostly_right)),

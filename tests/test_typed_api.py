@@ -129,6 +129,8 @@ forgetful: Network = corrigible.unlearn(model, rows, [3, 8], method="hybrid", ep
 nearness: float = corrigible.judge_unlearning([forgetful] * 2, [model] * 2, {"test": (x, y)})["test"].klom
 inferred: float = corrigible.attribute_inference(model, rows, "a", given=[]).gain
 known: float = corrigible.membership_inference(model, rows, (x + 1, y), method="loss").auc
+steady: float = corrigible.robust_accuracy(model, rows, epsilon=0.1, attack="fgsm").robust
+proved: float = corrigible.certified_accuracy(model, rows, epsilon=0.1).certified
 scaled = corrigible.temperature_scaled(corrected, rows, feedback, validation=(x, y))
 sets: Tensor = corrigible.conformal_sets(scaled, rows, feedback, validation=(x, y), alpha=0.1).sets(x)
 fair = corrigible.enforce(model, rows, "demographic_parity", gap=0.1)

@@ -22,6 +22,7 @@ import fair_tables
 import forgetting_tables
 import influence_tables
 import privacy_tables
+import robustness_tables
 import sealing_tables
 import table_figures
 
@@ -288,6 +289,7 @@ TABLES |= {f.__name__: f for f in bayes_tables.ALL}
 TABLES |= {"audit": audit_tables.audit, "unlearning": forgetting_tables.unlearning}
 TABLES |= {"tree_counterfactuals": counterfactual_tables.tree_counterfactuals}
 TABLES |= {f.__name__: f for f in (influence_tables.influence, influence_tables.influence_found)}
+TABLES |= {"robustness": robustness_tables.robustness}
 TABLES |= {"ek_fac_peer": influence_tables.ek_fac_peer}
 TABLES |= {"counterfactuals": counterfactual_tables.counterfactuals}
 TABLES |= {"counterfactual_distillation": counterfactual_tables.counterfactual_distillation}

@@ -27,8 +27,8 @@ from corrigible.data.dataset import TensorData
 from corrigible.demos.digits_data import load
 from corrigible.models import lenet
 from corrigible.plots.attack_curves import attack_curves
-from corrigible.protocols.robustness.attack_curve import accuracy_under_attack
 from corrigible.protocols.robustness.distillation import distilling
+from corrigible.protocols.robustness.robust_accuracy import robust_accuracy
 from corrigible.protocols.schedule import Schedule, run
 
 SCHEDULE = Schedule(epochs=10)
@@ -36,8 +36,8 @@ EPSILONS = (0.0, 0.1, 0.2, 0.3)
 WEIGHTS = (30.0, 100.0, 300.0, 1000.0, 3000.0)
 TRAINED_EPSILON, TEMPERATURE = 0.2, 20.0
 ATTACKS: Mapping[str, Mapping[str, Any]] = {
-    "fgsm": {},
-    "fgsm_targeted": {"targeted": True},
+    "fgsm": {"attack": "fgsm"},
+    "fgsm_targeted": {"attack": "fgsm", "targeted": True},
     "projected_gradient": {"attack": "projected_gradient", "steps": 10},
 }
 PICTURE = Path(__file__).resolve().parents[2] / "docs" / "images" / "adversarial_robustness.png"
@@ -101,8 +101,8 @@ def distilled(train: TensorData, seed: int) -> nn.Module:
             return end.value
 
 
-def accuracies(network: nn.Module, data: TensorData, **settings: Any) -> list[float]:
-    return [accuracy for _, accuracy in accuracy_under_attack(network, data, EPSILONS, **settings)]
+def accuracies(network: nn.Module, data: TensorData, *, attack: str = "fgsm", **settings: Any) -> list[float]:
+    return [robust_accuracy(network, data, epsilon=size, attack=attack, **settings).robust for size in EPSILONS]
 
 
 def draw(found: Mapping[str, Any]) -> None:

@@ -43,6 +43,8 @@ if TYPE_CHECKING:
     from corrigible.protocols.retraining.find_another_explanation import (
         find_another_explanation as find_another_explanation,
     )
+    from corrigible.protocols.robustness.certified_accuracy import certified_accuracy as certified_accuracy
+    from corrigible.protocols.robustness.robust_accuracy import robust_accuracy as robust_accuracy
     from corrigible.protocols.unlearning.judging import judge_unlearning as judge_unlearning
     from corrigible.protocols.unlearning.unlearning import unlearn as unlearn
     from corrigible.regions.suspects import suspects as suspects
@@ -68,6 +70,7 @@ _HOME = {
     "Verdict": "protocols.corrections.verdict",
     "attribute_inference": "protocols.privacy.attribute_inference",
     "audit": "auditing.auditor",
+    "certified_accuracy": "protocols.robustness.certified_accuracy",
     "compare": "protocols.comparisons.comparing",
     "conformal_sets": "protocols.calibrating.conformal",
     "correct": "protocols.corrections.correction",
@@ -91,6 +94,7 @@ _HOME = {
     "predicted_over_observed": "prices.price_level",
     "price_changes": "prices.price_changes",
     "review": "reviewing",
+    "robust_accuracy": "protocols.robustness.robust_accuracy",
     "seal": "sealing",
     "suspects": "regions.suspects",
     "temperature_scaled": "protocols.calibrating.temperature",

@@ -27,7 +27,7 @@ from corrigible.explanations.counterfactuals import (
 from corrigible.explanations.counterfactuals.effects import Effects
 from corrigible.explanations.counterfactuals.space import Space
 from corrigible.feedback.masks import marks_of
-from corrigible.protocols.robustness.attack_curve import accuracy_under_attack
+from corrigible.protocols.robustness.robust_accuracy import robust_accuracy
 from corrigible.protocols.training_facts import Known, augments_of, changes_of
 
 LEVELS = ("basic", "middle", "high")
@@ -244,10 +244,8 @@ def test_what_cannot_be_meant_is_refused(table):
 def test_it_is_an_attack_of_the_curve_and_an_augmentation(table):
     model, x, y, schema, _ = table
     data = corrigible.TensorData(x, y)
-    curve = accuracy_under_attack(
-        model, data, [0.0, 0.5, 2.0], attack="feasible_attack", schema=schema, constraints=CONSTRAINTS, budget=30
-    )
-    shares = [share for _, share in curve]
+    how = {"attack": "feasible_attack", "schema": schema, "constraints": CONSTRAINTS, "budget": 30}
+    shares = [robust_accuracy(model, data, epsilon=epsilon, **how).robust for epsilon in (0.0, 0.5, 2.0)]
     assert shares == sorted(shares, reverse=True) and shares[0] == 0.9 and shares[2] < 0.8
     batch = corrigible.Batch(torch.arange(len(x)), x, y)
     changed = feasible_rows(model, batch, torch.Generator().manual_seed(0), schema=schema, epsilon=1.0)

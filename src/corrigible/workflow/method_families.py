@@ -54,8 +54,9 @@ from corrigible.protocols.limiting.limit_influence import limit_influence
 from corrigible.protocols.retraining.find_another_explanation import find_another_explanation
 from corrigible.protocols.retraining.label_randomisation import label_randomisation
 from corrigible.protocols.retraining.remove_and_retrain import remove_and_retrain
-from corrigible.protocols.robustness.attack_curve import accuracy_under_attack
+from corrigible.protocols.robustness.certified_accuracy import certified_accuracy
 from corrigible.protocols.robustness.distillation import distilling
+from corrigible.protocols.robustness.robust_accuracy import robust_accuracy
 from corrigible.protocols.unlearning.judging import judge_unlearning
 from corrigible.protocols.unlearning.unlearning import UNLEARNING, unlearn
 from corrigible.regions.clusters import cluster_explanations
@@ -74,7 +75,7 @@ TRUST_CHECKS = (
 PROTOCOLS = (
     *(train, distil, correct, compare, find_another_explanation),
     *(group_dro, adversarial_debiasing, adversarial_labels, just_train_twice, last_layer_retraining),
-    *(remove_and_retrain, label_randomisation, accuracy_under_attack, distilling, limit_influence),
+    *(remove_and_retrain, label_randomisation, robust_accuracy, certified_accuracy, distilling, limit_influence),
     *(temperature_scaled, conformal_sets, unlearn, judge_unlearning),
     *(influence, influence_all, self_influence, contrasting_example, feedback_influence, verify),
 )

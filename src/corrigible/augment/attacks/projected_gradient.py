@@ -1,5 +1,7 @@
 """Madry et al. 2018, Towards deep learning models resistant to adversarial attacks: projected gradients (PGD)."""
 
+from typing import Any
+
 import torch
 from jaxtyping import Float, Int
 from torch import Tensor, nn

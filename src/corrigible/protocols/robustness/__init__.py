@@ -1,1 +1,1 @@
-"""Robustness against adversarial rows: accuracy under attacks, and a defence to compare with."""
+"""Robustness beside accuracy: under attacks, and proved; and a defence to compare with."""
