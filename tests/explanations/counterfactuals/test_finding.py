@@ -292,7 +292,6 @@ def refused():
     yield {"below": 3.0}, RecipeError, "bounds of a number"
     yield {"target": 7}, DataError, "expected 0 to 2"
     yield {"rows": None}, DataError, "pass rows="
-    yield {"constraints": [Causal({"school": ["age"]})]}, DataError, "is a category"
 
 
 @pytest.mark.parametrize(("settings", "error", "message"), list(refused()))

@@ -160,8 +160,9 @@ class MaxChanges:
 
 @dataclass(frozen=True)
 class Causal:
-    """A change takes effect along a graph: each number that has causes is a function of them plus a noise of the row.
+    """A change takes effect along a graph: what has causes is a function of them and of a noise, which the row keeps.
 
+    To a number the noise is added; a category has one for each level, and the row holds the level of the largest sum.
     The functions are learned from the rows (see `effects`). What a person changes keeps its new value; what it causes
     follows. Not refused by itself: every row can come about.
     """

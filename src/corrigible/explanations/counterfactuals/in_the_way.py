@@ -14,7 +14,7 @@ from corrigible.explanations.counterfactuals.effects import Effects
 from corrigible.explanations.counterfactuals.obstacles import obstacles
 from corrigible.explanations.counterfactuals.space import Space
 
-MOST_ROWS = 16
+MOST_ROWS = 8
 """For so many rows of a call it is looked for; a dozen searches are needed for each."""
 
 

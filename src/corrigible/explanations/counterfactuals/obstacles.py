@@ -31,12 +31,12 @@ def obstacles(constraints: Sequence[Constraint], possible: Possible) -> Obstacle
     Of the several none can stay: with any one of them there is again no change. They are found by adding one
     constraint after another to none, so that another set may be smaller.
     """
-    constraints = tuple(dict.fromkeys(constraints))
-    without = {one: possible([other for other in constraints if other is not one]) for one in constraints}
-    if each := tuple(one for one, is_possible in without.items() if is_possible):
+    constraints = [one for place, one in enumerate(constraints) if one not in constraints[:place]]
+    without = [possible([other for other in constraints if other is not one]) for one in constraints]
+    if each := tuple(one for one, is_possible in zip(constraints, without, strict=True) if is_possible):
         return Obstacles(each)
     free = possible(()) if len(constraints) > 1 else False
-    if None in without.values() or free is None:
+    if None in without or free is None:
         return Obstacles(is_settled=False)
     if not free:
         return Obstacles()

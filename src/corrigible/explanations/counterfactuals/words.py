@@ -35,6 +35,8 @@ def _step(schema: Schema, at: int, before: float, after: float) -> str:
 
 
 def _effect(feature: FeatureFacts, before: float, after: float) -> str:
+    if feature.is_category:
+        return f"{feature.name} {feature.levels[int(after)]} in place of {feature.levels[int(before)]}"
     return f"{feature.name} {_amount(feature, after)} in place of {_amount(feature, before)}"
 
 
