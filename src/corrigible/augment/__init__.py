@@ -12,13 +12,14 @@ from corrigible.augment.attacks import (
     several_attacks,
     square_attack,
 )
+from corrigible.augment.extreme_rows import extreme_rows
 from corrigible.augment.feasible_attack import feasible_attack
 from corrigible.augment.feasible_rows import feasible_rows
 from corrigible.augment.input_noise import input_noise
 from corrigible.augment.transplant import transplant
 
 AUGMENTS: dict[str, Callable[..., Any]] = {
-    f.__name__: f for f in (adversarial_rows, feasible_rows, input_noise, transplant)
+    f.__name__: f for f in (adversarial_rows, extreme_rows, feasible_rows, input_noise, transplant)
 }
 ATTACKS: dict[str, Callable[..., Any]] = {**attacks.ATTACKS, "feasible_attack": feasible_attack}
 
@@ -27,6 +28,7 @@ __all__ = [
     "AUGMENTS",
     "adversarial_rows",
     "auto_projected_gradient",
+    "extreme_rows",
     "feasible_attack",
     "feasible_rows",
     "fgsm",

@@ -7,7 +7,7 @@ from typing import Any, TypeVar
 from corrigible.data.dataset import TensorData
 from corrigible.errors import DataError, RecipeError
 from corrigible.estimators.balance import balance
-from corrigible.estimators.changing import ChangingVerbs
+from corrigible.estimators.checking import CheckingVerbs
 from corrigible.estimators.learning import loss_for
 from corrigible.protocols.fairness.enforcing import enforce
 
@@ -16,7 +16,7 @@ SLOW = 2e-3
 Estimator = TypeVar("Estimator", bound="EnforcingVerbs")
 
 
-class EnforcingVerbs(ChangingVerbs):
+class EnforcingVerbs(CheckingVerbs):
     """What an estimator does about gaps between groups."""
 
     def enforce(

@@ -2,6 +2,7 @@
 training.
 """
 
+from corrigible.surgery.clamped_inputs import ClampedInputs, clamped_inputs
 from corrigible.surgery.limited_inputs import LimitedInputs
 from corrigible.surgery.limited_units import LimitedUnits, limited_units, unit_contributions
 from corrigible.surgery.proxies import Proxy, as_known, told_by
@@ -12,12 +13,14 @@ from corrigible.surgery.shares import bounded, share_of
 
 __all__ = [
     "REMOVALS",
+    "ClampedInputs",
     "LimitedInputs",
     "LimitedUnits",
     "Proxy",
     "Replacement",
     "Rounded",
     "bounded",
+    "clamped_inputs",
     "limited_as",
     "limited_units",
     "replacement_of",

@@ -57,6 +57,7 @@ from corrigible.protocols.retraining.remove_and_retrain import remove_and_retrai
 from corrigible.protocols.robustness.certified_accuracy import certified_accuracy
 from corrigible.protocols.robustness.distillation import distilling
 from corrigible.protocols.robustness.robust_accuracy import robust_accuracy
+from corrigible.protocols.robustness.row_checks import row_checks
 from corrigible.protocols.unlearning.judging import judge_unlearning
 from corrigible.protocols.unlearning.unlearning import UNLEARNING, unlearn
 from corrigible.regions.clusters import cluster_explanations
@@ -64,6 +65,7 @@ from corrigible.regions.proposals import proposals
 from corrigible.regions.queries import QUERIES
 from corrigible.regions.region_test import region_test
 from corrigible.regions.suspects import suspects
+from corrigible.surgery import clamped_inputs
 from corrigible.tasks import OF_ROWS, TASKS
 from corrigible.tasks.cut_points import class_at, kappa_cut_points
 from corrigible.workflow.records import Method
@@ -78,6 +80,7 @@ PROTOCOLS = (
     *(remove_and_retrain, label_randomisation, robust_accuracy, certified_accuracy, distilling, limit_influence),
     *(temperature_scaled, conformal_sets, unlearn, judge_unlearning),
     *(influence, influence_all, self_influence, contrasting_example, feedback_influence, verify),
+    row_checks,
 )
 """What trains several times, or gives a model of its own."""
 OF_UNITS = (unit_importance, active_units, active_unit_overlap)
@@ -106,7 +109,7 @@ FAMILIES: Mapping[str, Mapping[str, Callable[..., Any]]] = {
     "metric": METRICS,
     "loss": LOSSES,
     "model": MODELS,
-    "change of a model": {f.__name__: f for f in (with_gates, without_gates)},
+    "change of a model": {f.__name__: f for f in (with_gates, without_gates, clamped_inputs)},
     "protocol": {f.__name__: f for f in PROTOCOLS},
     "method of unlearning": UNLEARNING,
 }

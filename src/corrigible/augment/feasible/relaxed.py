@@ -97,6 +97,17 @@ class Relaxed:
             found[:, number] = np.where(gone[:, number] > 0, some.argmax(axis=1), before[:, number])
         return found, gone
 
+    def columns(self, points: Points, rows: Places) -> Float[np.ndarray, " some column"]:
+        """By how much each column of ``x`` differs at the points; of a category in shares of its levels."""
+        found = points * self._unit
+        for number, feature in enumerate(self.space.schema.features):
+            if feature.is_category:
+                own = np.nan_to_num(self.space.before[rows, number]).astype(np.int64)
+                some = found[:, list(feature.places)]
+                some[np.arange(len(rows)), own] -= some.sum(axis=1)
+                found[:, list(feature.places)] = some
+        return np.asarray(found)
+
     def drawn(self, rows: Places, most: float, rng: np.random.Generator) -> Points:
         """A point of each row at random: a few coordinates, in random shares of the cost."""
         share = rng.exponential(size=(len(rows), len(self._unit))) ** 2 * self.free(rows)

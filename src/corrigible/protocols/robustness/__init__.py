@@ -1,1 +1,1 @@
-"""Robustness beside accuracy: under attacks, and proved; and a defence to compare with."""
+"""Robustness beside accuracy: under attacks, and proved; a defence to compare with; and checks of rows."""

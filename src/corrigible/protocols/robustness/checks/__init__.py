@@ -1,0 +1,1 @@
+"""What is checked of a row of a table before its prediction is used: each check in a file of its own."""
