@@ -25,6 +25,7 @@ import privacy_tables
 import robustness_tables
 import sealing_tables
 import table_figures
+import tabular_robustness_tables
 
 from corrigible.explanations.trust import axiom_markdown
 from corrigible.workflow.method_families import FAMILIES, home, listed, settings, summary
@@ -294,6 +295,7 @@ TABLES |= {"ek_fac_peer": influence_tables.ek_fac_peer}
 TABLES |= {"counterfactuals": counterfactual_tables.counterfactuals}
 TABLES |= {"counterfactual_distillation": counterfactual_tables.counterfactual_distillation}
 TABLES |= {f.__name__: f for f in privacy_tables.ALL}
+TABLES |= {f.__name__: f for f in (tabular_robustness_tables.feasible_attacks, tabular_robustness_tables.erratic_rows)}
 TABLES |= {"explain_proofs": explanation_tables.explain_proofs}
 TABLES |= {"tampering": sealing_tables.tampering}
 """A second table from the same file of results."""

@@ -25,7 +25,7 @@ from corrigible.explanations.counterfactuals.schema import Schema
 from corrigible.tasks import TaskChoice
 from corrigible.types import Columns
 
-OF_GRADIENT = 0.5
+OF_GRADIENT = 0.75
 """The share of the calls that the gradient may spend, where a search follows."""
 
 
@@ -61,7 +61,7 @@ def feasible_attack(
             median absolute deviation, of an ordered category the steps, of another one 1. See `Counterfactuals.cost`.
         budget: the most calls of the model for each row; a gradient counts as two.
         search: "gradient" (CAPGD), "random" for an evolutionary search, which needs no gradient, or "both": the
-            gradient with half the budget, then the search for rows that withstand it.
+            gradient with three quarters of the budget, then the search for rows that withstand it.
         starts: of the gradient: from the row, and then from random changes of it.
         target: towards these classes instead of away from the labels.
         rows: training rows, from which a schema is learned, and what `Causal` changes follow.

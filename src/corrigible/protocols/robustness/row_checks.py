@@ -78,10 +78,9 @@ class RowChecks:
         scores = np.stack([check.scores(found) for check in self.checks], axis=1)
         shares = shares_of(scores, self.usual)
         flagged = shares.min(axis=1) <= self.threshold
-        why = [self._why(found, row, shares[row]) if flagged[row] else "" for row in range(len(found))]
         frame = frame_of(rows)
         index = pd.RangeIndex(len(found)) if frame is None else frame.index
-        return Flags(flagged, shares.min(axis=1), tuple(why), index)
+        return Flags(flagged, shares.min(axis=1), index, lambda row: self._why(found, row, shares[row]))
 
     def _why(self, found: Seen, row: int, shares: NDArray[np.float64]) -> str:
         some = [check for check, share in zip(self.checks, shares, strict=True) if share <= self.threshold]
