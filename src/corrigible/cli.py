@@ -178,15 +178,17 @@ def forget(study: Path, given: tuple[Any, ...], as_json: bool, **chosen: Any) ->
 
 @main.command()
 @STUDY
+@click.option("--privacy", is_flag=True, help="Also attack: which training rows, and what of people, is told.")
+@click.option("--robustness", is_flag=True, help="Also attack: how often changes of inputs fool the models.")
 @computing
-def evaluate(study: Path, seed: int | None, device: str, as_json: bool) -> None:
+def evaluate(study: Path, as_json: bool, **chosen: Any) -> None:
     """Measure the models before and after on the same rows.
 
     It makes runs/…-evaluate: the verdict on these rows, and a table of models and metrics. It reads [evaluate].
 
-    Example: corrigible evaluate credit
+    Example: corrigible evaluate credit --robustness
     """
-    show(lambda: workflow.evaluate(study, seed=seed, device=device), as_json)
+    show(lambda: workflow.evaluate(study, **chosen), as_json)
 
 
 @main.command()

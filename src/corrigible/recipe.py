@@ -44,6 +44,7 @@ class ExplainSettings:
 
 
 MOST_DONORS = 10**4
+MOST_ATTACKED = 10**7
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -56,8 +57,16 @@ class Evaluation:
     num_donors: int = 50
     num_resamples: int = 1000
     """Number of resamples of the rows, for the intervals."""
+    epsilon: float | None = None
+    """How far attacks on the model may go: for images each input, in units of x; for a table what the changes of a row
+    may cost together. None for 8/255 of the range of the inputs, and for 1."""
+    num_attacked: int = 500
+    """Rows that are attacked, drawn by the seed."""
 
     def __post_init__(self) -> None:
+        require_range(self, "num_attacked", 1, MOST_ATTACKED)
+        if self.epsilon is not None:
+            require_range(self, "epsilon", 0.0, 1e9)
         require_range(self, "num_donors", 1, MOST_DONORS)
         require_range(self, "num_resamples", 0, MOST_RESAMPLES)
 

@@ -27,6 +27,7 @@ from corrigible.regions.shifts import Shift
 from corrigible.run_records import discarded
 from corrigible.study import Draft, Run, Study, open_study
 from corrigible.types import Feedback, Measurement
+from corrigible.workflow.attacking import PRIVACY, ROBUSTNESS, Attacks
 from corrigible.workflow.backgrounds import with_background
 from corrigible.workflow.examples import Shown, examples_for
 from corrigible.workflow.explained_features import explained_features, keep_features
@@ -46,11 +47,15 @@ from corrigible.workflow.verdicts import shifts_on_split, verdict_on_split
 
 
 def evaluate(
-    folder: Path, *, seed: int | None = None, device: str = "cpu"
+    folder: Path, *, privacy: bool = False, robustness: bool = False, seed: int | None = None, device: str = "cpu"
 ) -> Iterator[Verdict | Shift | Measured | Finished]:
     """Measure the latest trained model, its latest correction and that correction's baselines on the same rows.
 
     The verdict on the correction comes first, then the regions that the corrected model relies on more than before.
+
+    Args:
+        privacy, robustness: also measure what attackers reach with each model: which training rows and attributes they
+            tell, and how often changes of inputs fool it.
     """
     study = open_study(folder)
     recipe = with_background(study)
@@ -59,7 +64,9 @@ def evaluate(
     tell_unused(recipe.labels, columns_of(data), class_names_of(data) or ())
     feedback, revision = feedback_about(study, recipe.evaluate.split)
     compared = models_to_compare(study)
+    options = {name: True for name, asked in ((PRIVACY, privacy), (ROBUSTNESS, robustness)) if asked}
     record = {"parent": compared[-1].name, "seed": seed, "device": device, "feedback_revision": revision}
+    record |= {"options": options} if options else {}
     with study.new_run("evaluate", models=[run.name for run in compared], **record) as draft:
         found, moved = _of_correction(study, compared, data, feedback, device=device, seed=seed)
         named = (dataclasses.replace(shift, region=in_words(shift.region, recipe.labels)) for shift in moved)
@@ -71,7 +78,8 @@ def evaluate(
             "verdict": None if found is None else dataclasses.asdict(found),
             "shifts": [dataclasses.asdict(shift) for shift in moved],
         }
-        evaluated = _Evaluated(recipe, data, feedback, compared, seed, device, revision)
+        attacks = Attacks(recipe, training(study).rows, data, tuple(options), seed) if options else None
+        evaluated = _Evaluated(recipe, data, feedback, compared, seed, device, revision, attacks)
         results = yield from _measured(evaluated)
         changes = _as_dicts(evaluated.changes)
         shown = _examples(study, evaluated, results)
@@ -111,6 +119,8 @@ class _Evaluated:
     device: str
     revision: int
     """Of the feedback."""
+    attacks: Attacks | None = None
+    """None if none was asked for."""
     explained: dict[int, nn.Module] = field(default_factory=dict)
     """Models whose explanations are plotted, by their number."""
     predicted: list[Tensor] = field(default_factory=list)
@@ -136,7 +146,8 @@ def _measured(evaluated: _Evaluated) -> Generator[Measured, None, list[dict[str,
         begun(f"measuring the model {run.label}")
         model = load_model(run, evaluated.recipe).to(device_named(evaluated.device))
         observations = gathered(recipe, model, data, feedback, metrics, seed)
-        measurements = measure(observations, metrics, **settings)
+        measurements = [*measure(observations, metrics, **settings)]
+        measurements += [] if evaluated.attacks is None else evaluated.attacks.on(model)
         first = first or observations
         if run.verb == "correct":
             evaluated.changes = difference(first, observations, metrics, **settings)

@@ -64,7 +64,7 @@ def option_words(options: Mapping[str, Any]) -> Iterator[str]:
     """The options of a run as a command takes them."""
     for name, value in options.items():
         for one in value if isinstance(value, list | tuple) else [value]:
-            yield f"--{name} {shlex.quote(str(one))}"
+            yield f"--{name}" if one is True else f"--{name} {shlex.quote(str(one))}"
 
 
 def _with_method(recipe: Recipe, name: str, weight: float | str | None) -> Recipe:

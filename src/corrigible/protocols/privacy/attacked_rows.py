@@ -6,7 +6,7 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from corrigible.data.dataset import TensorData, all_rows, as_dataset, task_of
+from corrigible.data.dataset import TensorData, all_rows, as_dataset, rows_of, task_of
 from corrigible.errors import DataError, UnsupportedModelError
 from corrigible.models.modes import like_parameters
 from corrigible.protocols.schedule import require_fit
@@ -63,6 +63,13 @@ def _weights(*parts: TensorData) -> Tensor | None:
     if all(part.weight is None for part in parts):
         return None
     return torch.cat([torch.ones(len(part)) if part.weight is None else part.weight.cpu().float() for part in parts])
+
+
+def without_members(model: nn.Module, members: TensorData, others: TensorData) -> TensorData:
+    """The others without rows that equal a member, as the model sees them."""
+    known = set(_as_seen(model, members))
+    kept = [place for place, row in enumerate(_as_seen(model, others)) if row not in known]
+    return rows_of(others, torch.tensor(kept, dtype=torch.long))
 
 
 def _require_apart(model: nn.Module, members: TensorData, others: TensorData) -> None:
