@@ -40,9 +40,11 @@ def no_change_evidence(
     """Mean of (γ² + δ) / 2s² over reviewed rows, summed over units, times their share of the training rows.
 
     At least 0, in nats per training row; 0 exactly when the marked inputs change nothing in these layers. Weight 1 is
-    that of Bayes. With few reviewed rows of very many, the labels outweigh what they say; where the reviewed rows were
-    drawn from all rows, what was said of them was observed of all rows alike, and ``scope="dataset"`` counts it so. Earlier layers are at their means, and dropout is off. It costs one pass over twice the
+    that of Bayes. Earlier layers are at their means, and dropout is off. It costs one pass over twice the
     reviewed rows.
+
+    Where few of very many rows are reviewed, the labels outweigh what was said of them. If they were drawn from all
+    rows, ``scope="dataset"`` lets them stand for all of these.
 
     Args:
         layers: names of Bayesian layers; None for the first linear one, which sees places apart from each other.
