@@ -36,7 +36,9 @@ def influence_all(
     """Write the influence on what a run's model predicts of every row of a split, of each row the strongest.
 
     Finished shards survive an interruption; the same call resumes with the others. Of several processes started by
-    torchrun, each makes a part of the shards, and the first one yields the records. ``read_influence`` reads them.
+    torchrun, each makes a part of the shards, and the first one yields the records. ``read_influence`` reads them. Of
+    the training split, rows are among those that taught them. In the place of a forgotten row another stands, as in
+    training.
 
     Args:
         run, split, method, n, nearest: as `influence` takes them.

@@ -139,3 +139,13 @@ def test_a_subject_knows_what_its_study_has_forgotten(finished):
     assert run("forget", finished, "--rows", "2-3", "--why", "a").code == 0
     study = open_study(finished)
     assert subject_of(study, study.latest("train")).forgotten == {2, 3}
+
+
+def test_of_a_corrected_model_the_page_says_what_it_leaves_out(finished):
+    study = open_study(finished)
+    notes = [
+        taught(subject_of(study, study.run_named(name)), "test", 3)["notes"] for name in ("0001-train", "0002-correct")
+    ]
+    said = [note for note in notes[1] if note not in notes[0]]
+    assert any("the correction learned from beside the labels is left out here" in note for note in said)
+    assert not any("left out here" in note for note in notes[0])

@@ -62,6 +62,8 @@ class Subject:
     label: str = ""
     forgotten: frozenset[int] = frozenset()
     """Positions of rows of the first split that the study has forgotten."""
+    is_corrected: bool = False
+    """Whether the model is of a correction, which learned from more than the labels."""
     kept: dict[Any, Any] = field(default_factory=dict, repr=False, compare=False)
     """What was found out about the data, by name."""
 
@@ -190,7 +192,8 @@ def seen_by(subject: Subject, study: Study, run: Run) -> Subject:
     Raises:
         CorrigibleError: the run has no model, or one of other data.
     """
-    return replace(subject, model=load_model(run, study.recipe), run=run.name, label=run.label)
+    about: dict[str, Any] = {"run": run.name, "label": run.label, "is_corrected": run.verb == "correct"}
+    return replace(subject, model=load_model(run, study.recipe), **about)
 
 
 def subject_of(study: Study, run: Run) -> Subject:
@@ -207,6 +210,7 @@ def subject_of(study: Study, run: Run) -> Subject:
     # As in a report: what a patch does is what people who do not program understand.
     method, settings = (COVERED, {}) if is_image else (recipe.explain.method, recipe.explain.settings)
     about: dict[str, Any] = {"labels": recipe.labels, "seed": recipe.seed, "run": run.name, "label": run.label}
+    about["is_corrected"] = run.verb == "correct"
     about["forgotten"] = frozenset(forgotten_in(study, data["train"]).tolist())
     subject = Subject(model, data, method, settings, **about)
     if subject.kind == "table" and columns_of(subject.first) is None:

@@ -42,7 +42,17 @@ def taught(subject: Subject, split: str, row: int) -> dict[str, Any]:
     ]
     count = min(NEAREST, len(subject.learned))
     sentence = f"The strongest of the {count} training rows that are most alike to the model."
-    return {"sentence": sentence, "groups": groups, "notes": list(found.warnings)}
+    return {"sentence": sentence, "groups": groups, "notes": [*_left_out(subject), *found.warnings]}
+
+
+def _left_out(subject: Subject) -> list[str]:
+    """What the page does not follow, so that it answers at once."""
+    if not subject.is_corrected:
+        return []
+    where = "“corrigible influence” on the command line counts penalties and feedback"
+    return [
+        f"the model was corrected, and what the correction learned from beside the labels is left out here; {where}"
+    ]
 
 
 def _places(subject: Subject, own: set[int]) -> set[int]:
