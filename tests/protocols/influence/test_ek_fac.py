@@ -107,6 +107,13 @@ def test_neither_the_division_of_rows_nor_rows_that_count_for_nothing_matter(mon
         assert torch.allclose(kept, whole)
 
 
+def test_a_loss_without_curvature_leaves_the_damping_alone():
+    model = nn.Sequential(nn.Linear(3, 4), nn.Tanh(), nn.Linear(4, 2)).double()
+    learned = Learned(model.eval(), TensorData(X, Y), lambda forward, batch: forward.outputs.sum(dim=1))
+    vectors = torch.ones(1, 26, dtype=torch.float64)
+    assert torch.allclose(ek_fac_inverse(learned, "gauss_newton", 0.5).solve(vectors), 2 * vectors)
+
+
 def test_other_weights_count_by_the_diagonal():
     torch.manual_seed(0)
     model = nn.Sequential(nn.Linear(3, 4), nn.LayerNorm(4), nn.Tanh(), nn.Linear(4, 2)).double()

@@ -48,6 +48,8 @@ class Block:
 
     def add_squares(self, given: Tensor, backs: list[Tensor]) -> None:
         """Add the squares of each row's gradients, one for each column, in the basis of both."""
+        if not backs:
+            return
         given = given @ self.of_inputs
         backs = [back @ self.of_outputs for back in backs]
         if given.shape[1] == 1:  # The square of a product is the product of the squares.
