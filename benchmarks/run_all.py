@@ -40,6 +40,7 @@ CORRECTING = (
     "privacy",
     "influence",
     "counterfactuals",
+    "counterfactual_peers",
     "tree_counterfactuals",
     "counterfactual_distillation",
     "audit",

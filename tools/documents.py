@@ -293,6 +293,7 @@ TABLES |= {f.__name__: f for f in (influence_tables.influence, influence_tables.
 TABLES |= {"robustness": robustness_tables.robustness}
 TABLES |= {"ek_fac_peer": influence_tables.ek_fac_peer}
 TABLES |= {"counterfactuals": counterfactual_tables.counterfactuals}
+TABLES |= {"counterfactual_peers": counterfactual_tables.counterfactual_peers}
 TABLES |= {"counterfactual_distillation": counterfactual_tables.counterfactual_distillation}
 TABLES |= {f.__name__: f for f in privacy_tables.ALL}
 TABLES |= {f.__name__: f for f in (tabular_robustness_tables.feasible_attacks, tabular_robustness_tables.erratic_rows)}

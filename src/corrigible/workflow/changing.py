@@ -18,6 +18,7 @@ from corrigible.data.shown_names import columns_in_words, tell_unused
 from corrigible.data.swapping import some_rows
 from corrigible.errors import DataError, FeedbackError
 from corrigible.explanations.counterfactuals import Counterfactuals, Immutable, Schema, allowed_by, schema_of
+from corrigible.explanations.counterfactuals.result_frame import name_beside
 from corrigible.explanations.counterfactuals.wishes import wish_of
 from corrigible.models.devices import device_named
 from corrigible.recipe import load_data
@@ -83,7 +84,7 @@ def counterfactuals(
         found = changes_of(subject, subject.rows(split, index), k=k, starts=starts, **settings)
         records = _records(subject, found, split, index)
         frame = found.frame()
-        frame["row"] = np.repeat(index, k)
+        frame[name_beside(found.schema, "row")] = np.repeat(index, k)
         frame.to_csv(draft.folder / "counterfactuals.csv", index=False)
         draft.write_json("counterfactuals.json", [dataclasses.asdict(record) for record in records])
     yield from records

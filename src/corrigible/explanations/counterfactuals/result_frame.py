@@ -31,13 +31,15 @@ def result_frame(
         index: of the lines; None for numbers from 0.
     """
     held = {feature.name: _typed(schema, values, place) for place, feature in enumerate(schema.features)}
-    beside = [
-        {(f"{name} (result)" if name in held else name): column for name, column in part.items()}
-        for part in (first, last)
-    ]
+    beside = [{name_beside(schema, name): column for name, column in part.items()} for part in (first, last)]
     return pd.DataFrame({**beside[0], **held, **beside[1]}).set_axis(
         pd.RangeIndex(len(values)) if index is None else index
     )
+
+
+def name_beside(schema: Schema, name: str) -> str:
+    """The name of a column beside the features, which none of them has."""
+    return f"{name} (result)" if name in schema.names else name
 
 
 def _typed(schema: Schema, values: NDArray[np.float64], place: int) -> Any:
