@@ -6,7 +6,7 @@ from torch import nn
 
 from corrigible import Feedback, TensorData
 from corrigible.errors import DataError, RecipeError, StudyError, TrainingDivergedError
-from corrigible.explanations.shards import explain_all
+from corrigible.explanations.shards import explain_all, writing
 from corrigible.protocols.fresh_training import train
 from corrigible.protocols.influence import answering
 from corrigible.protocols.influence.influence import influence
@@ -111,6 +111,22 @@ def test_an_interrupted_call_goes_on_with_the_missing_shards(model, tmp_path, mo
         assert path.read_bytes() == (tmp_path / "cut" / path.name).read_bytes()
     list(influence_all(model, data, QUERY, tmp_path / "whole", **how))
     assert len(made) == 2  # Nothing was missing.
+
+
+def test_processes_share_the_shards_and_write_the_same_bytes(model, tmp_path, monkeypatch):
+    data, how = TensorData(X, Y), {"rows_per_shard": 4, "keep": 3, "damping": 0.1}
+    list(influence_all(model, data, QUERY, tmp_path / "one", **how))
+    monkeypatch.setattr(writing, "num_processes", lambda: 2)
+    both = [influence_all(model, data, QUERY, tmp_path / "two", **how) for _ in range(2)]
+    for number in (0, 1, 1, 0):  # Both have checked what is missing before either writes.
+        monkeypatch.setattr(writing, "process_number", lambda number=number: number)
+        next(both[number])
+    assert len(list((tmp_path / "two").iterdir())) == 3  # The plan and a shard of each.
+    for number in (0, 1):
+        monkeypatch.setattr(writing, "process_number", lambda number=number: number)
+        list(both[number])
+    for path in (tmp_path / "one").iterdir():
+        assert path.read_bytes() == (tmp_path / "two" / path.name).read_bytes()
 
 
 def test_another_model_data_or_setting_does_not_go_on(model, tmp_path):
