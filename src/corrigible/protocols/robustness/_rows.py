@@ -1,7 +1,7 @@
 """The rows of a data set as attacks and bounds take them, some at a time."""
 
 from collections.abc import Iterator
-from typing import NamedTuple
+from dataclasses import dataclass
 
 import torch
 from jaxtyping import Bool, Float, Int
@@ -17,7 +17,8 @@ from corrigible.protocols.schedule import require_fit
 ROWS_AT_ONCE = 256
 
 
-class SomeRows(NamedTuple):
+@dataclass(frozen=True)
+class SomeRows:
     """Rows on the model's device and in its precision."""
 
     index: Int[Tensor, " batch"]
@@ -27,7 +28,7 @@ class SomeRows(NamedTuple):
     """Whether the model predicts the label."""
 
     def of(self, rows: Tensor) -> "SomeRows":
-        return SomeRows(*(each[rows] for each in self))
+        return SomeRows(self.index[rows], self.x[rows], self.y[rows], self.is_right[rows])
 
 
 def require_attackable(model: nn.Module, dataset: Dataset, epsilon: float) -> None:

@@ -84,7 +84,9 @@ def robust_accuracy(
     require_attackable(network, dataset, epsilon)
     attacks = _attacks(attack, norm, settings)
     siege = _Siege(network, dataset, norm, low, high, seed)
-    is_right, fooled, kept = [], {name: [] for name in attacks}, []
+    is_right: list[Tensor] = []
+    fooled: dict[str, list[Tensor]] = {name: [] for name in attacks}
+    kept: list[SomeRows] = []
     for rows in parts_of(network, dataset):
         right = rows.is_right.nonzero().flatten()
         is_right.append(rows.is_right.cpu())
@@ -143,13 +145,14 @@ class _Siege:
 
 
 def _attacks(attack: str | Callable[..., Any] | Attacks, norm: str, settings: Mapping[str, Any]) -> Attacks:
-    if isinstance(attack, Mapping) or attack == "several":
+    several = known_to(norm, SEVERAL) if attack == "several" else attack
+    if isinstance(several, Mapping):
         if settings:
             raise RecipeError(f"{', '.join(settings)}: settings belong to one attack; fill them in with partial")
-        attacks: Attacks = known_to(norm, SEVERAL) if attack == "several" else dict(attack)
+        attacks: Attacks = dict(several)
     else:
-        method = method_named(attack, ATTACKS, "attack")
-        attacks = {name_of(attack): with_settings(method, settings, f"attack {name_of(attack)!r}")}
+        method = method_named(several, ATTACKS, "attack")
+        attacks = {name_of(several): with_settings(method, settings, f"attack {name_of(several)!r}")}
     if not attacks:
         raise RecipeError("no attacks; expected at least one by name, or 'several'")
     unable = [name for name in attacks if name not in known_to(norm, attacks)]
