@@ -165,6 +165,7 @@ def wrong_class(
     index: Int[Tensor, " batch"], y: Int[Tensor, " batch"], num_classes: int, seed: int
 ) -> Int[Tensor, " batch"]:
     """A class other than the label for each row, drawn uniformly."""
-    drawn = row_uniform(index, (), seed=seed, name="robust_accuracy").to(y.device)
+    # The name of the draws settles published figures.
+    drawn = row_uniform(index, (), seed=seed, name="attack_curve").to(y.device)
     further = 1 + (drawn * (num_classes - 1)).long().clamp_max(num_classes - 2)
     return (y + further) % num_classes
