@@ -8,10 +8,10 @@ of random grey. small_cnn with 8 and 16 filters, 15 epochs; "corrected" is the p
 `adversarial_rows` in 3 steps from a random start, "interval bounds" the penalty `worst_case` with every input of every
 row marked, its radius raised in stages, "private" steps of DP-SGD at ε = 8 and δ = 1e-4; "corrected, attacked rows"
 learns from attacked rows while it is corrected; "never saw squares" is trained on the same digits without them. A
-correction takes 24 epochs more: "for as long" is trained 39 epochs. Attacks and bounds: each pixel moves by at most 0.1;
-`square_attack` has 200 queries. "flips" is the share of predictions that change with the squares; "membership" the AUC
-of the attack by the loss, training rows against 500 others with the same squares. Settings were fixed on seed 100, the
-weight of `gradient_size` out of 30, 100, 300, 1000 and 3000. Writes benchmarks/results/robustness.json.
+correction takes 24 epochs more: "for as long" is trained 39 epochs. Attacks and bounds: each pixel moves by at most
+0.1; `square_attack` has 200 queries. "flips" is the share of predictions that change with the squares; "membership" the
+AUC of the attack by the loss, training rows against 500 others with the same squares. Settings were fixed on seed 100,
+the weight of `gradient_size` out of 30, 100, 300, 1000 and 3000. Writes benchmarks/results/robustness.json.
 """
 
 from collections.abc import Callable, Iterator, Mapping
