@@ -70,11 +70,14 @@ def attest(study: Path, as_json: bool, **chosen: Any) -> None:
 @click.option("--root", help="Root hash that was quoted for this folder.")
 @PUBLIC_KEY
 @click.option("--head", help="Hash that was quoted last: finds an older seal or attestation in its place.")
+@click.option("--replay", type=Place(file_okay=False), help="Study it was sealed from: measure again on its data.")
+@click.option("--tolerance", type=click.FloatRange(0), default=0.001, show_default=True, help="Of --replay.")
 @JSON
 def verify(folder: Path, as_json: bool, **chosen: Any) -> None:
     """Check a sealed folder, or every run and seal of a study; exit with 1 if anything was changed.
 
-    Without --key or --root, from elsewhere than the folder, it finds accidents, not attackers.
+    Without --key or --root, from elsewhere than the folder, it finds accidents, not attackers. --replay runs the code
+    that the study's recipe names.
 
     Example: corrigible verify credit/sealed/2026-05 --key credit.pub --head 3b0e…
     """

@@ -91,7 +91,7 @@ def attest(folder: Path, *, key: Path, name: str = "", ask: Ask | None = None) -
     target = _sealed_folder(study, name or study.latest("correct", "train").name)
     evaluation.require_unchanged()
     read_manifest(target)
-    run = _sealed_run(study, target)
+    run = sealed_run(study, target)
     run.require_unchanged()
     measured = _measured(folder, run.name, evaluation.read("evaluation.json"))
     page = with_hash(render(report_content(study, evaluation)).encode())
@@ -133,8 +133,12 @@ def _measured(folder: Path, run: str, results: Mapping[str, Any]) -> list[Measur
     return [Measurement(**each) for each in found[run]["measurements"]]
 
 
-def _sealed_run(study: Study, target: Path) -> Run:
-    """The run whose model was sealed there."""
+def sealed_run(study: Study, target: Path) -> Run:
+    """The run whose model was sealed in the folder.
+
+    Raises:
+        SealError: the study has no such run.
+    """
     sealed = found_hash(target / "run.json")
     for run in study.runs():
         if found_hash(run.folder / "run.json") == sealed:

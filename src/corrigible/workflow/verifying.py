@@ -17,7 +17,13 @@ UNSIGNED_HEAD = "without --key anybody can write that a seal follows the pinned 
 
 
 def verify(
-    folder: Path, *, root: str | None = None, key: Path | None = None, head: str | None = None
+    folder: Path,
+    *,
+    root: str | None = None,
+    key: Path | None = None,
+    head: str | None = None,
+    replay: Path | None = None,
+    tolerance: float = 0.001,
 ) -> Iterator[Verified]:
     """Compare a sealed folder with its manifest, or all of a study with the hashes that its runs recorded.
 
@@ -25,10 +31,15 @@ def verify(
         root: hash that was quoted for the sealed folder.
         key: file of the public key that must have signed it, or every seal of the study.
         head: hash that the sealed folder, one before it, or a seal of the study must have.
+        replay: the study it was sealed from, on whose data the sealed measurements are repeated; only if nothing was
+            changed. This runs the code that the study's recipe names.
+        tolerance: most difference of a repeated measurement, as a multiple of its size or of 1, whichever is larger.
     """
     if (folder / "recipe.toml").is_file() and not (folder / "manifest.json").exists():
         if root is not None:
             raise SealError(f"{folder} is a study; a root hash belongs to a sealed folder inside it")
+        if replay is not None:
+            raise SealError(f"{folder} is a study; name the sealed folder whose evaluation to repeat")
         yield Verified(str(folder), "", tuple(problems_of(folder, key=key, head=head)))
         return
     if not folder.exists():
@@ -36,6 +47,11 @@ def verify(
     found = sealing.compared(folder, root=root, key=key, head=head)
     problems = tuple(f"{p.kind}: {p.path} {p.detail}".strip() for p in found.problems)
     said = "" if problems else _checked(found, root, head)
+    if replay is not None and not problems:
+        from corrigible.workflow.replaying import replay_problems  # Loads PyTorch, which checking does not need.
+
+        problems = tuple(replay_problems(folder, found, replay, tolerance=tolerance))
+        said = "" if problems else f"{said}; its measurements were repeated on the data of {replay}, and found again"
     yield Verified(str(folder), found.root, problems, head=found.head, signer=found.signer, result=said)
 
 
