@@ -20,6 +20,16 @@ def forge(folder: Path) -> None:
     (folder / "manifest.json").write_bytes(manifest_as_bytes(Manifest(files, root_of(files))))
 
 
+@pytest.mark.slow
+def test_what_attackers_reached_is_found_again_too(finished: Path) -> None:
+    assert corrigible("evaluate", finished, "--privacy").code == 0
+    assert corrigible("seal", finished, "--name", "one").code == 0
+    sealed = finished / "sealed" / "one"
+    assert "membership" in (sealed / "measurements.json").read_text()
+    answer = corrigible("verify", sealed, "--replay", finished)
+    assert (answer.code, "found again" in " ".join(answer.stdout.split())) == (0, True), answer
+
+
 def test_measurements_are_found_again_and_others_are_named(finished: Path, tmp_path: Path) -> None:
     assert corrigible("seal", finished, "--name", "one").code == 0
     sealed = finished / "sealed" / "one"

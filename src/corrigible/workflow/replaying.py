@@ -17,7 +17,9 @@ from corrigible.sealing.evidence import measurements_as_rows
 from corrigible.strict_json import parse
 from corrigible.study import Run, Study, open_study
 from corrigible.types import Measurement
+from corrigible.workflow.attacking import PRIVACY, ROBUSTNESS, Attacks
 from corrigible.workflow.backgrounds import with_background
+from corrigible.workflow.forgotten import training
 from corrigible.workflow.making import load_model
 from corrigible.workflow.measuring import gathered
 from corrigible.workflow.sealing_models import sealed_run
@@ -94,7 +96,12 @@ def _measured_again(study: Study, run: Run, evaluation: Run, target: Path) -> li
     load_weights(model, target / sealing.WEIGHTS)
     metrics = metrics_of(recipe, data)
     observations = gathered(recipe, model, data, feedback, metrics, seed)
-    return measure(observations, metrics, num_resamples=recipe.evaluate.num_resamples, seed=seed)
+    found = measure(observations, metrics, num_resamples=recipe.evaluate.num_resamples, seed=seed)
+    options = evaluation.record.get("options", {})
+    asked = tuple(name for name in (PRIVACY, ROBUSTNESS) if options.get(name))
+    if asked:
+        found += Attacks(recipe, training(study).rows, data, asked, seed).on(model)
+    return found
 
 
 def _differing(sealed: Rows, again: Rows, tolerance: float) -> Iterator[str]:
