@@ -45,9 +45,9 @@ from corrigible.protocols.schedule import Schedule, result_of, run
 from corrigible.surgery import rounded
 from corrigible.types import Feedback
 
-EPSILON, DELTA, CLIP = 3.0, 1e-5, 0.5
+EPSILON, DELTA, CLIP, OF_REVIEWED = 3.0, 1e-5, 0.5, 0.02
 MARKED, NUM_REVIEWED, WEIGHT = "black", 500, 30.0
-STEP = {"name": "private", "epsilon": EPSILON, "delta": DELTA, "max_grad_norm": CLIP}
+STEP = {"name": "private", "epsilon": EPSILON, "delta": DELTA, "max_grad_norm": CLIP, "max_reviewed_norm": OF_REVIEWED}
 USUAL = Schedule(epochs=12, batch_size=256, learning_rate=2e-3)
 PRIVATE = Schedule(epochs=20, batch_size=2048, learning_rate=0.01, reviewed_batch_size=32)
 NUM_ROWS, WIDE = 1000, (128, 128)
@@ -58,7 +58,14 @@ IMAGE = Path(__file__).resolve().parents[1] / "docs" / "images" / "private_train
 
 def main() -> None:
     asked = options(__doc__, seeds=3).parse_args()
-    settings = {"epsilon": EPSILON, "delta": DELTA, "clip": CLIP, "reviewed": NUM_REVIEWED, "rows": NUM_ROWS}
+    settings = {
+        "clip_of_reviewed": OF_REVIEWED,
+        "epsilon": EPSILON,
+        "delta": DELTA,
+        "clip": CLIP,
+        "reviewed": NUM_REVIEWED,
+        "rows": NUM_ROWS,
+    }
     units = units_of({"private": private_training, "defences": defences}, asked)
     measure(units, asked, settings=settings, after=drawn if asked.first_seed == 0 else None)
 
@@ -161,7 +168,6 @@ class Attacked(NamedTuple):
             "input noise": lambda plain: self.trained(augment=[noise]),
             "early stopping": lambda plain: self.stopped(),
             "distillation": self.distilled,
-            "private, ε = 8": lambda plain: self.trained(privately(OF_FEW, self.seed, epsilon=8.0)),
             "private, ε = 3": lambda plain: self.trained(privately(OF_FEW, self.seed)),
         }
 

@@ -24,7 +24,7 @@ UV = "0.13.9"
 LOCKS = ROOT / "locks"
 LEVELS = {
     "demo": ("build", "demo"),
-    "test": ("build", "demo", "parquet", "peers", "seal", "test", "trees"),
+    "test": ("build", "demo", "parquet", "peers", "privacy", "seal", "test", "trees"),
     "dev": ("dev",),
 }
 """The extras of each level; a level includes those before it."""

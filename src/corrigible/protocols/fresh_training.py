@@ -13,6 +13,7 @@ from corrigible.models.building import built, facts_wanted
 from corrigible.models.networks import copied, trainable_network
 from corrigible.progress import shown
 from corrigible.protocols.schedule import Schedule, require_fit, run
+from corrigible.protocols.steps import StepChoice
 
 
 def train(
@@ -22,6 +23,7 @@ def train(
     epochs: int = 24,
     batch_size: int | None = None,
     learning_rate: float = 1e-3,
+    step: StepChoice | None = None,
     seed: Any = 0,
     progress: bool | None = None,
 ) -> nn.Module:
@@ -33,6 +35,7 @@ def train(
         model: a network, or the name of one in ``MODELS``, such as "text_bag", which is built to fit the data.
         data: as `correct` takes it.
         batch_size: rows per step; None as in `correct`.
+        step: as in `correct`, such as {"name": "private", "epsilon": 3.0}; None for plain steps.
         progress: whether a line of the standard error or a bar in a notebook says how far the work is; None for only
             on a terminal or in a notebook.
 
@@ -43,7 +46,7 @@ def train(
         TrainingDivergedError: the loss became NaN or infinite.
     """
     dataset, seed = labelled(as_dataset(data)), whole_number("seed", seed)
-    schedule = Schedule(epochs=epochs, batch_size=batch_size, learning_rate=learning_rate)
+    schedule = Schedule(epochs=epochs, batch_size=batch_size, learning_rate=learning_rate, step=step)
     network = network_for(model, dataset, seed)
     with shown(progress):
         for _ in run(network, dataset, schedule, seed=seed):

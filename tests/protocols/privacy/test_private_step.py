@@ -113,6 +113,17 @@ def test_penalties_of_reviewed_rows_are_clipped_by_row_over_their_own_expected_n
     assert float(values.penalties[penalty]) == pytest.approx(mean)
 
 
+def test_penalties_of_reviewed_rows_may_have_a_clipping_norm_and_noise_of_their_own():
+    given = objective(network(), batch(2, 5, 12, marked=True), rows=(), penalties={"right_reasons": 1e6})
+    small, _ = stepped(quiet(max_reviewed_norm=CLIP / 100), given)
+    large, _ = stepped(quiet(), given)
+    assert all(torch.allclose(100 * a, b, atol=1e-8) for a, b in zip(small, large, strict=True))
+    empty = replace(given, reviewed=rows_in(given.reviewed, slice(0, 0)))
+    asked = PrivateStep(noise_multiplier=1.0, is_seeded=True, max_grad_norm=1e-9, max_reviewed_norm=CLIP)
+    noise = torch.cat([gradient.flatten() for gradient in stepped(asked, empty)[0]])
+    assert 0.5 < float(noise.std()) * SAMPLING.expected_reviewed / CLIP < 1.5
+
+
 def test_marked_label_batches_clip_a_rows_loss_and_penalty_together():
     given = objective(network(), penalties={"right_reasons": 3.0})
     given = replace(given, batch=batch(2, 5, 0, marked=True))

@@ -47,6 +47,9 @@ class PrivateStep:
     """The probability with which ε may be exceeded; below 1 over the number of rows."""
     max_grad_norm: float = 1.0
     """The largest Euclidean norm of a row's gradient; longer ones are scaled down."""
+    max_reviewed_norm: float | None = None
+    """The same of a reviewed row's penalties; None for ``max_grad_norm``. Reviewed rows are few, so that the noise on
+    their mean is large: a smaller norm makes both smaller, noise and penalties."""
     accountant: Accountant = "rdp"
     """"rdp", or "prv", which finds a smaller ε and takes longer."""
     is_seeded: bool = False
@@ -60,12 +63,17 @@ class PrivateStep:
                 f"a private step has epsilon {self.epsilon} and noise_multiplier {self.noise_multiplier}; expected one "
                 "of the two, such as epsilon = 3.0"
             )
-        for name in ("epsilon", "noise_multiplier", "max_grad_norm"):
+        for name in ("epsilon", "noise_multiplier", "max_grad_norm", "max_reviewed_norm"):
             value = getattr(self, name)
             if value is not None and not 0 < value < math.inf:
                 raise RecipeError(f"{name} of a private step is {value}; expected a number above 0")
         if not 0 < self.delta < 1:
             raise RecipeError(f"delta of a private step is {self.delta}; expected a number between 0 and 1")
+
+    @property
+    def clip_of_reviewed(self) -> float:
+        """The largest norm of the gradient of a reviewed row's penalties."""
+        return self.max_grad_norm if self.max_reviewed_norm is None else self.max_reviewed_norm
 
     def __call__(
         self, num_steps: int, sampling: Sampling | None = None, *, seed: int = 0, before: PrivacySpent | None = None
@@ -140,8 +148,10 @@ class PrivateSteps:
         is_labelled: bool,
     ) -> RowSums:
         """Add the batch's clipped gradients with noise, over the expected number of rows; penalties become means."""
-        clip, expected = self.asked.max_grad_norm, self.sampling.expected_rows
-        expected = expected if is_labelled else self.sampling.expected_reviewed
+        if is_labelled:
+            clip, expected = self.asked.max_grad_norm, self.sampling.expected_rows
+        else:
+            clip, expected = self.asked.clip_of_reviewed, self.sampling.expected_reviewed
         found = self.rows.clipped_sums(objective, batch, terms, clip, labelled=is_labelled)
         for gradient, total in zip(gradients, found.sums, strict=True):
             noise = self.randomness.normal(total.numel()).reshape(total.shape).to(total)
@@ -157,4 +167,5 @@ class PrivateSteps:
         rate = sampling.reviewed_rate
         reviewed = None if rate is None else (self.noise_multiplier, rate, sampling.num_steps)
         settings: dict[str, Any] = {name: getattr(asked, name) for name in ("delta", "max_grad_norm", "accountant")}
+        settings["max_reviewed_norm"] = None if rate is None else asked.clip_of_reviewed
         return spent_of(now, reviewed, self.before, is_seeded=asked.is_seeded, **settings)

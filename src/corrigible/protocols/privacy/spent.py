@@ -23,6 +23,8 @@ class PrivacySpent:
     noise_multiplier: float
     """Standard deviation of the noise on a sum of clipped gradients, in units of ``max_grad_norm``."""
     max_grad_norm: float
+    max_reviewed_norm: float | None
+    """Of the gradient of a reviewed row's penalties; None where no penalty drew any."""
     num_steps: int
     rate: float
     """The probability that a row is in a step's label batch."""
