@@ -22,6 +22,7 @@ import fair_tables
 import forgetting_tables
 import influence_tables
 import privacy_tables
+import private_tables
 import robustness_tables
 import sealing_tables
 import table_figures
@@ -283,6 +284,7 @@ RESULTS_OF = {
     "explain_proofs": "explain",
     "fair_cost": "fair",
     "influence_found": "influence",
+    "private_defences": "private_training",
     **dict.fromkeys(("privacy_explanations", "privacy_attributes", "privacy_typical"), "privacy"),
     "adversarial_robustness": "reproduce_adversarial_robustness",
 }
@@ -296,6 +298,7 @@ TABLES |= {"counterfactuals": counterfactual_tables.counterfactuals}
 TABLES |= {"counterfactual_peers": counterfactual_tables.counterfactual_peers}
 TABLES |= {"counterfactual_distillation": counterfactual_tables.counterfactual_distillation}
 TABLES |= {f.__name__: f for f in privacy_tables.ALL}
+TABLES |= {f.__name__: f for f in private_tables.ALL}
 TABLES |= {f.__name__: f for f in (tabular_robustness_tables.feasible_attacks, tabular_robustness_tables.erratic_rows)}
 TABLES |= {"explain_proofs": explanation_tables.explain_proofs}
 TABLES |= {"tampering": sealing_tables.tampering}
