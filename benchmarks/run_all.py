@@ -44,6 +44,7 @@ CORRECTING = (
     "tree_counterfactuals",
     "counterfactual_distillation",
     "audit",
+    "tampering",
     "tables",
 )
 BOTH = ("--methods", "right_reasons,energy_outside")
