@@ -10,16 +10,16 @@ each on about 200 of these 400 rows. Accuracy is on the test persons.
 ``explanations``: how much more membership is told if attributions or the nearest counterfactual are served beside the
 plain network's predictions, by an attack that is learned from 4 shadow models, on 200 members and 200 others.
 ``attribute``: race in COMPAS and RAND HIE, inferred from predictions on test rows, before and after the default
-correction that race must not matter, exact and to one decimal, with and without the other columns, and with
-attributions beside them; figures are in points, and "gain" is over the attacker without the prediction, or over the
-most frequent class where that is more.
+correction that race must not matter, and where its influence was taken away exactly (`limit_influence`); exact and to
+one decimal, with and without the other columns, and with attributions beside them; figures are in points, and "gain" is
+over the attacker without the prediction, or over the most frequent class where that is more.
 ``typical row``: the row that the plain network holds for typical of a class.
 Settings were fixed on seeds 100 and 101, on Adult too. Writes benchmarks/results/privacy.json.
 """
 
 from collections.abc import Iterator
 from functools import lru_cache, partial
-from typing import Any
+from typing import Any, NamedTuple
 
 import table_data
 import torch
@@ -40,7 +40,7 @@ from corrigible.protocols.privacy.membership_leakage import membership_leakage
 from corrigible.protocols.privacy.served import served_attributions, served_counterfactuals
 from corrigible.protocols.privacy.typical_row import typical_row
 from corrigible.protocols.schedule import Schedule
-from corrigible.types import Feedback
+from corrigible.types import Feedback, Measurement
 
 HIDDEN, MEMBERS, OTHERS, SHADOWS = (128,), 200, 1000, 4
 ATTRIBUTES = ("COMPAS", "RAND HIE")
@@ -50,8 +50,10 @@ DECIMALS, FOLDS = 1, 3
 
 def main() -> None:
     asked = options(__doc__, seeds=3).parse_args()
-    works: dict[str, Any] = {"membership": membership, "explanations": explained, "typical row": typical}
-    works |= {f"attribute {table}": partial(attributes, table) for table in ATTRIBUTES}
+    works: dict[str, Any] = {"guess": guessed, "membership": membership, "explanations": explained}
+    works["typical row"] = typical
+    for table in ATTRIBUTES:
+        works |= {f"attribute {table}": partial(attributes, table), f"limited {table}": partial(limited, table)}
     settings = {
         "hidden": HIDDEN,
         "rows": [MEMBERS, OTHERS],
@@ -94,11 +96,20 @@ def membership(seed: int) -> Iterator[Row]:
             "auc": by_loss.auc,
             "auc_lira": by_lira.auc,
             "most": max(by_loss.auc, by_lira.auc),
-            **{f"tpr_{name}": found.success[2].value or 0.0 for name, found in (("loss", by_loss), ("lira", by_lira))},
+            **{f"tpr_{name}": value_of(found.success[2]) for name, found in (("loss", by_loss), ("lira", by_lira))},
             "accuracy": mean_quality(model, rows["test"]),
             "accuracy_members": mean_quality(model, members),
         }
         yield from rows_of({name: found}, "way", case="membership")
+
+
+def guessed(seed: int) -> Iterator[Row]:
+    """How accurate it is to look at nothing, beside which a defence must be seen."""
+    rows = drawn(seed)
+    most = int(rows["members"].y.bincount().argmax())
+    parts = {"accuracy": rows["test"], "accuracy_members": rows["members"]}
+    found = {name: float((part.y == most).double().mean()) for name, part in parts.items()}
+    yield from rows_of({"always the most frequent class": found}, "way", case="membership")
 
 
 def first(others: TensorData) -> TensorData:
@@ -123,16 +134,23 @@ def explained(seed: int) -> Iterator[Row]:
     how: dict[str, Any] = {"shadow_models": SHADOWS, "schedule": PLAIN, "num_resamples": 0}
     found = membership_leakage(plain(seed), rows["members"], first(rows["others"]), served, seed=seed, **how)
     numbers = {
-        name: {"auc": one.value or 0.0, "more": more}
-        for name, one, more in zip(
-            ("nothing more", *served), found.auc, (0.0, *(one.value or 0.0 for one in found.more)), strict=True
-        )
+        name: {"auc": value_of(one), "more": more}
+        for name, one, more in zip(("nothing more", *served), found.auc, (0.0, *map(value_of, found.more)), strict=True)
     }
     yield from rows_of(numbers, "served", case="explanations")
 
 
-def attributes(table: str, seed: int) -> Iterator[Row]:
-    """Race inferred from the predictions of a plain and of a corrected network, on test rows."""
+class Race(NamedTuple):
+    """Rows with race as a column, and a plain network."""
+
+    column: str
+    train: TensorData
+    test: TensorData
+    model: nn.Module
+
+
+@lru_cache(maxsize=1)
+def race_in(table: str, seed: int) -> Race:
     case = TABLES[table]
     rows: table_data.Rows = case.table(seed)
     frames = [
@@ -142,30 +160,38 @@ def attributes(table: str, seed: int) -> Iterator[Row]:
     encoder = encoder_of(frames[0], target="label")
     train, test = (encode(frame, encoder) for frame in frames)
     model = scheduled(fresh(train.x.shape[1], seed), train, seed, schedule=OF_TABLES)
-    rule = [Feedback(case.column, scope="dataset")]
-    corrected = corrigible.correct(model, train, rule, seed=seed)
-    for name, one, decimals in (
-        ("plain", model, None),
-        (f"plain, to {DECIMALS} decimal", model, DECIMALS),
-        ("corrected", corrected, None),
-        (f"corrected, to {DECIMALS} decimal", corrected, DECIMALS),
-    ):
+    return Race(case.column, train, test, model)
+
+
+def attributes(table: str, seed: int) -> Iterator[Row]:
+    """Race inferred from the predictions of a plain and of a corrected network, on test rows."""
+    race = race_in(table, seed)
+    rule = [Feedback(race.column, scope="dataset")]
+    corrected = corrigible.correct(race.model, race.train, rule, seed=seed)
+    for name, model in (("plain", race.model), ("corrected", corrected)):
+        yield from inferred(table, race, name, model, seed)
+
+
+def limited(table: str, seed: int) -> Iterator[Row]:
+    """The same where the influence of race was taken away exactly, without training."""
+    race = race_in(table, seed)
+    model = corrigible.limit_influence(race.model, race.train, inputs=[race.column])
+    yield from inferred(table, race, "limited", model, seed)
+
+
+def inferred(table: str, race: Race, name: str, model: nn.Module, seed: int) -> Iterator[Row]:
+    """From exact and from rounded predictions, and with attributions beside them."""
+    accuracy = mean_quality(model, race.test)
+    for decimals in (None, DECIMALS):
         how: dict[str, Any] = {"decimals": decimals, "seed": seed, "num_resamples": 0, "num_folds": FOLDS}
-        beside = corrigible.attribute_inference(one, test, case.column, **how)
-        alone = corrigible.attribute_inference(one, test, case.column, given=[], **how)
-        found = {**numbers(beside), "alone_over_majority": over_majority(alone, alone.with_prediction)}
-        found["accuracy"] = mean_quality(one, test)
-        yield from rows_of({name: found}, "model", table=table, case="attribute")
-    for name, one, decimals in (
-        ("plain, with attributions", model, None),
-        ("corrected, with attributions", corrected, None),
-        (f"corrected, both to {DECIMALS} decimal", corrected, DECIMALS),
-    ):
-        how = {"decimals": decimals, "seed": seed, "num_resamples": 0, "num_folds": FOLDS}
         served = {"attributions": served_attributions(decimals=decimals)}
-        shown = corrigible.attribute_inference(one, test, case.column, served=served, **how)
-        found = {**numbers(shown, shown.attacks[2]), "accuracy": mean_quality(one, test)}
-        yield from rows_of({name: found}, "model", table=table, case="attribute")
+        beside = corrigible.attribute_inference(model, race.test, race.column, served=served, **how)
+        alone = corrigible.attribute_inference(model, race.test, race.column, given=[], **how)
+        found = {**numbers(beside), "alone_over_majority": over_majority(alone, alone.with_prediction)}
+        rounded = "" if decimals is None else f", to {decimals} decimal"
+        rows = {f"{name}{rounded}": found, f"{name}{rounded}, with attributions": numbers(beside, beside.attacks[2])}
+        for label, numbers_found in rows.items():
+            yield from rows_of({label: {**numbers_found, "accuracy": accuracy}}, "model", table=table, case="attribute")
 
 
 def numbers(found: AttributeInference, attack: AttributeAttack | None = None) -> Numbers:
@@ -176,14 +202,19 @@ def numbers(found: AttributeInference, attack: AttributeAttack | None = None) ->
         "majority": 100 * found.majority,
         "without_over_majority": over_majority(found, found.without),
         "over_majority": over_majority(found, attack),
-        "gain": 100 * (attack.gain.value or 0.0),
-        "auc": attack.auc.value or 0.0,
-        "auc_gain": attack.auc_gain.value or 0.0,
+        "gain": 100 * value_of(attack.gain),
+        "auc": value_of(attack.auc),
+        "auc_gain": value_of(attack.auc_gain),
     }
 
 
 def over_majority(found: AttributeInference, attack: AttributeAttack) -> float:
-    return 100 * ((attack.success.value or 0.0) - found.majority)
+    return 100 * (value_of(attack.success) - found.majority)
+
+
+def value_of(found: Measurement) -> float:
+    assert found.value is not None, found
+    return found.value
 
 
 def typical(seed: int) -> Iterator[Row]:
@@ -194,7 +225,7 @@ def typical(seed: int) -> Iterator[Row]:
             name: {
                 "distance": one.distance,
                 "distance_without": one.distance_without,
-                "direction": one.direction or 0.0,
+                **({} if one.direction is None else {"direction": one.direction}),
                 "probability": one.probability,
             }
             for name, one in found.items()

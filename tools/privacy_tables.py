@@ -56,7 +56,8 @@ def _lines(found: dict[str, Any], case: str, label: str, columns: dict[str, str]
         if row["case"] == case:
             name = f"{row['table']}, {row[label]}" if "table" in row else row[label]
             cells = [_cell(key, row[key]) if key in row else "–" for key in columns]
-            yield f"| {name} | {row[next(iter(columns))]['count']} | {' | '.join(cells)} |"
+            count = next(row[key]["count"] for key in columns if key in row)
+            yield f"| {name} | {count} | {' | '.join(cells)} |"
 
 
 def _cell(name: str, figure: dict[str, float]) -> str:
