@@ -96,6 +96,8 @@ def test_encoded_rows_are_checked_even_where_they_are_no_numbers(fitted):
     assert "age" in found.why[0] and "sex" in found.why[2] and found.why[3] == ""
     with pytest.raises(DataError, match="expected"):
         checks.flags(x[:, 1:])
+    with pytest.raises(DataError, match="does not say whether they are encoded"):
+        checks.flags(x.numpy())
 
 
 def test_the_order_of_rows_and_their_company_do_not_matter(fitted):

@@ -69,7 +69,7 @@ class RowChecks:
         """Which rows are unlike the training rows, and why.
 
         Args:
-            rows: encoded as the model takes them, also NaN or infinite; or a frame, where the encoder is known.
+            rows: a tensor as the model takes it, also NaN or infinite; or a frame, where the encoder is known.
 
         Raises:
             DataError: rows of other columns, or a frame that cannot be read.
@@ -92,6 +92,9 @@ class RowChecks:
             return seen(inputs_of(frame, self.encoder), self.schema, self.latent, empty_cells(frame, self.encoder))
         if frame is not None:
             raise DataError("the rows are a frame, and the checks know no encoder; give row_checks encoder=…")
+        if self.encoder is not None and not isinstance(rows, Tensor):
+            what = f"the rows are a {type(rows).__name__}, which does not say whether they are encoded"
+            raise DataError(f"{what}; give a frame with the columns of training, or encoded rows as a tensor")
         x = torch.as_tensor(rows)
         width = len(self.schema.columns.names)
         if x.ndim != 2 or x.shape[1] != width or not len(x):
