@@ -173,6 +173,18 @@ def test_two_classes_may_have_one_logit_or_two(name, single):
     assert ((moved > 0.5)[:, 0] == torch.tensor([True, False, False, True])).all()
 
 
+@pytest.mark.parametrize("name", ATTACKS)
+def test_a_model_may_work_in_place(name):
+    found = []
+    for inplace in (False, True):
+        torch.manual_seed(0)
+        model = nn.Sequential(nn.ReLU(inplace=inplace), nn.Linear(3, 3)).double()
+        x = X - 0.4
+        found.append(ATTACKS[name](model, x, Y, low=-1.0, **QUICK[name]))
+        assert torch.equal(x, X - 0.4)
+    assert torch.equal(*found)
+
+
 def test_a_linear_score_falls_as_far_as_it_can():
     """Of two classes the worst point is known: against the difference of the weights."""
     model = nn.Linear(6, 2).double()

@@ -54,7 +54,9 @@ class AttackedRows:
 
     def seen(self, at: Float[Tensor, " batch *input"], *, gradient: bool = False) -> Seen:
         """What one pass tells about these points, one for each row."""
-        forward = Forward(self.model, Batch(self.index, at, self.y, task=CLASSES), track_input=gradient).unobserved()
+        # A copy, because a model may work in place.
+        batch = Batch(self.index, at if gradient else at.clone(), self.y, task=CLASSES)
+        forward = Forward(self.model, batch, track_input=gradient).unobserved()
         with torch.set_grad_enabled(gradient):
             logits = forward.logits
         require_labels(self.y, logits.shape[1])
