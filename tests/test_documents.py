@@ -38,6 +38,7 @@ SLOW = (
         "limit-an-influence",
         "monotone-and-interactions",
         "prices-and-counts",
+        "privacy",
         "private-training",
         "tabular-classifier",
         "tabular-regressor",

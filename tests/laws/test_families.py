@@ -28,7 +28,7 @@ FAMILIES = {
     "corrigible.metrics": ("METRICS",),
 }
 PARTS = {
-    "corrigible.augment": {"chances", "columns", "patches", "pixels", "sightings", "words"},
+    "corrigible.augment": {"chances", "columns", "left_in_place", "patches", "pixels", "sightings", "words"},
     "corrigible.augment.attacks": {"choosing"},
     "corrigible.explanations.examples": {"latent", "row_gradients"},
     "corrigible.metrics": {"attack_success", "out_of_distribution", "unmeasured"},
