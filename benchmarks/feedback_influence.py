@@ -37,7 +37,6 @@ from corrigible.data.decoys import LEAK, leaking_column
 from corrigible.demos.insurance_data import load
 from corrigible.feedback.masks import marks_of
 from corrigible.metrics import METRICS
-from corrigible.models import table_mlp
 from corrigible.protocols.corrections.swap_score import swap_log_likelihoods
 from corrigible.protocols.influence.feedback_influence import NUM_DONORS, FeedbackInfluence
 from corrigible.protocols.influence.influenced import pearson
@@ -165,7 +164,7 @@ def of_insurance(kind: str, seed: int) -> Problem:
     train = leaking_column(bare, informative=True, seed=3 * seed, noise=NOISE)
     test = leaking_column(test, informative=False, seed=3 * seed + 2, noise=NOISE)
     torch.manual_seed(seed)
-    network = table_mlp(train.x.shape[1], 2)
+    network = nn.Sequential(nn.Linear(train.x.shape[1], 32), nn.Softplus(), nn.Linear(32, 2))
     fooled = corrigible.train(network, train, epochs=20, learning_rate=1e-3, seed=seed)
     reviewed = torch.randperm(NUM_INSURED, generator=generator)[:NUM_REVIEWED].tolist()
     assert train.columns is not None

@@ -1,4 +1,4 @@
-"""Which rows taught it: influence beside the truth, what it costs, and whether it finds wrong labels and wrong remarks.
+"""Which rows taught it: influence beside the truth, what it costs, and whether it finds wrong labels.
 
     python benchmarks/influence.py [--seeds 3] [--resume]
 
@@ -11,9 +11,6 @@ The truth is always a network trained again without a row, by the same seed and 
   a training.
 * ``memory``: peak of a process of its own that replays 5,000 steps of a network with 100,000 weights.
 * ``labels``: 20 of the 400 labels flipped; the share among the 40 rows of the largest self-influence.
-* ``remarks``: digits of 8 × 8 pixels with a corner that tells the class in training, 20 reviewed rows, 6 with a wrong
-  mask: misplaced, as large but on the digit, or reversed, all but the corner; the share of those in the worse half by
-  `feedback_influence` of a correction with ``energy_outside``.
 
 Settings were chosen on seeds 100 and 101. Writes benchmarks/results/influence.json.
 """
@@ -31,12 +28,11 @@ from statistics import median
 
 import torch
 from runner import Row, Unit, measure, options, units_of
-from sklearn.datasets import load_breast_cancer, load_digits
+from sklearn.datasets import load_breast_cancer
 from torch import Tensor, nn
 from torch.nn.functional import cross_entropy
 
-import corrigible
-from corrigible import Feedback, TensorData
+from corrigible import TensorData
 from corrigible.protocols.influence.influence import influence
 from corrigible.protocols.influence.influenced import pearson
 from corrigible.protocols.influence.replay import Taught, replayed, slopes_by_factors
@@ -49,9 +45,6 @@ NETWORK = Schedule(epochs=10, batch_size=32, learning_rate=1e-3)
 DECAYS = (0.01, 0.1)
 NUM_FLIPPED, NUM_LOOKED_AT = 20, 40
 NUM_STEPS, HIDDEN = 5000, 280
-NUM_REVIEWED, NUM_WRONG = 20, 6
-CORRECTION = Schedule(epochs=6, batch_size=64, learning_rate=2e-3)
-WEIGHT = 3.0
 TIMES = 3
 
 
@@ -64,10 +57,9 @@ def main() -> None:
         return
     works = {f"logistic, decay {decay:g}": partial(logistic, decay) for decay in DECAYS}
     works |= {"tanh": partial(networks, nn.Tanh), "relu": partial(networks, nn.ReLU)}
-    works |= {"labels": labels, "remarks": remarks}
+    works["labels"] = labels
     settings = {"rows": NUM_ROWS, "queries": NUM_QUERIES, "left_out": NUM_LEFT_OUT, "epochs": NETWORK.epochs}
     settings |= {"steps": NUM_STEPS, "flipped": NUM_FLIPPED, "looked_at": NUM_LOOKED_AT}
-    settings |= {"reviewed": NUM_REVIEWED, "wrong": NUM_WRONG, "weight": WEIGHT}
     measure([*units_of(works, asked), Unit("memory", memory)], asked, settings=settings)
 
 
@@ -223,36 +215,6 @@ def labels(seed: int) -> Iterator[Row]:
 def share(values: Tensor, wanted: Tensor) -> float:
     top = values.argsort(descending=True)[:NUM_LOOKED_AT]
     return float(torch.isin(wanted, top).float().mean())
-
-
-def remarks(seed: int) -> Iterator[Row]:
-    digits = load_digits()
-    generator = torch.Generator().manual_seed(seed)
-    order = torch.randperm(len(digits.target), generator=generator)[:600]
-    x, y = torch.tensor(digits.images[order] / 16).float()[:, None], torch.tensor(digits.target[order]) % 2
-    x[:, :, :2, :2] = torch.where(y == 1, 1.0, 0.0)[:, None, None, None]
-    data = TensorData(x, y)
-    torch.manual_seed(seed)
-    network = nn.Sequential(nn.Flatten(), nn.Linear(64, 24), nn.Softplus(), nn.Linear(24, 2))
-    fooled = corrigible.train(network, data, epochs=20, learning_rate=3e-3, seed=seed)
-    reviewed = torch.randperm(600, generator=generator)[:NUM_REVIEWED].tolist()
-    for kind in ("misplaced", "reversed"):
-        feedback = [
-            Feedback(drawn_mask(generator, kind if place < NUM_WRONG else "right"), row=row)
-            for place, row in enumerate(reviewed)
-        ]
-        how = {"penalties": {"energy_outside": WEIGHT}, "schedule": CORRECTION, "seed": seed}
-        found = corrigible.feedback_influence(fooled, data, feedback, **how)
-        worse = sum(place < NUM_WRONG for place in found.order[NUM_REVIEWED // 2 :])
-        numbers = {"wrong_in_worse_half": worse / NUM_WRONG, "swap_score": found.swap_score}
-        yield Row({"case": "remarks", "method": kind}, numbers)
-
-
-def drawn_mask(generator: torch.Generator, kind: str) -> Tensor:
-    mask = torch.zeros(8, 8, dtype=torch.bool)
-    down, right = torch.randint(2, 5, (2,), generator=generator).tolist() if kind == "misplaced" else (0, 0)
-    mask[down : down + 2, right : right + 2] = True
-    return ~mask if kind == "reversed" else mask
 
 
 def memory() -> Iterator[Row]:

@@ -9,7 +9,7 @@ import torch
 from corrigible.batches import collate, label_batches, reviewed_batches
 from corrigible.data.dataset import TensorData
 from corrigible.feedback.masks import Marks, marks_of
-from corrigible.types import Columns, Feedback, region_of
+from corrigible.types import Batch, Columns, Feedback, region_of
 
 COLUMNS = Columns(("age", "dose"), ("age", "dose"), (False, False))
 ROWS = torch.tensor([1, 4, 5, 8, 9])
@@ -107,3 +107,13 @@ def test_a_batch_is_no_larger_than_the_reviewed_rows(data, marks):
 def test_a_single_row_is_never_left_over(num_rows, sizes):
     dataset = TensorData(torch.zeros(num_rows, 2), torch.zeros(num_rows, dtype=torch.long))
     assert [len(batch.x) for batch in label_batches(dataset, 4, 0)(0)] == sizes
+
+
+def test_rows_of_a_batch_are_taken_with_all_that_is_known_of_them() -> None:
+    batch = Batch(
+        torch.arange(3), torch.arange(6.0).reshape(3, 2), torch.tensor([0, 1, 0]), extra={"exposure": torch.arange(3.0)}
+    )
+    found = batch.taken(torch.tensor([2, 0, 2]))
+    assert found.index.tolist() == found.extra["exposure"].tolist() == [2, 0, 2]
+    assert found.x.tolist() == [[4.0, 5.0], [0.0, 1.0], [4.0, 5.0]]
+    assert found.irrelevant is None

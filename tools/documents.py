@@ -291,6 +291,7 @@ RESULTS_OF = {
 TABLES |= {f.__name__: f for f in bayes_tables.ALL}
 TABLES |= {"audit": audit_tables.audit, "unlearning": forgetting_tables.unlearning}
 TABLES |= {"tree_counterfactuals": counterfactual_tables.tree_counterfactuals}
+TABLES |= {"feedback_influence": influence_tables.feedback_influence}
 TABLES |= {f.__name__: f for f in (influence_tables.influence, influence_tables.influence_found)}
 TABLES |= {"robustness": robustness_tables.robustness}
 TABLES |= {"ek_fac_peer": influence_tables.ek_fac_peer}

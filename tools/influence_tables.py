@@ -14,9 +14,16 @@ MEASURED = {
 FOUND = {
     "self_influence": "wrong labels among the top tenth by self-influence",
     "loss": "by the loss",
-    "wrong_in_worse_half": "wrong remarks in the worse half",
     "peak_gb": "peak of memory, GB",
     "before_gb": "of these before the replay",
+}
+OF_REMARKS = {
+    "wrong_in_worse_half": "wrong remarks in the worse half",
+    "right": "with the right remarks alone",
+    "all": "with all",
+    "without_half": "without the worse half",
+    "truth": "Pearson with the truth",
+    "cost": "cost over a correction",
 }
 
 
@@ -31,7 +38,7 @@ def influence(found: dict[str, Any]) -> Iterator[str]:
 
 
 def influence_found(found: dict[str, Any]) -> Iterator[str]:
-    """Wrong labels, wrong remarks and memory."""
+    """Wrong labels and memory."""
     yield "| case | measured | mean ± sd |"
     yield "|---|---|---|"
     for row in found["rows"]:
@@ -49,3 +56,19 @@ def ek_fac_peer(found: dict[str, Any]) -> Iterator[str]:
     for row in found["rows"]:
         cells = " | ".join(mean_and_sd(row[name]) if name in row else "" for name in columns)
         yield f"| {row['case']}: {row['method']} | {row['weights']:,} | {cells} |"
+
+
+def feedback_influence(found: dict[str, Any]) -> Iterator[str]:
+    """Wrong remarks that were found, and what leaving the worse half out gives back."""
+    named = " | ".join([*OF_REMARKS.values(), "given back of what was lost"])
+    yield f"| mean ± sd, {len(found['seeds'])} seeds | {named} |"
+    yield "|---|" + "---|" * (len(OF_REMARKS) + 1)
+    for row in found["rows"]:
+        cells = " | ".join(mean_and_sd(row[name]) if name in row else "" for name in OF_REMARKS)
+        yield f"| {row['case']}, {row['kind']}: {row['method']} | {cells} | {_given_back(row)} |"
+
+
+def _given_back(row: dict[str, Any]) -> str:
+    """The share of the mean loss; none where less than a point is lost."""
+    lost, back = row["lost"]["mean"], row["back"]["mean"]
+    return f"{back / lost:.2f} of {lost:.3f}" if lost >= 0.01 else f"{lost:.3f} was lost"

@@ -117,8 +117,8 @@ def feedback_influence(
 
     It is the median over the reviewed rows that the remark is not about, each with other rows' values where it is
     marked (`swap_score`). Positive: the remark helps. Negative: it harms, so look at it again. The derivative is that
-    of the training run itself, with all its draws. For 20 to 40 remarks it costs about 8 to 20 corrections of a small
-    network. Without a penalty's remark the penalty sees the rows unmarked. Where marked content is moved, rows keep in
+    of the training run itself, with all its draws. For 20 remarks it costs 5 to 20 corrections of a small network.
+    Without a penalty's remark the penalty sees the rows unmarked. Where marked content is moved, rows keep in
     place what the remark marks; that other remarks would then be moved oftener is not counted.
 
     Args:
