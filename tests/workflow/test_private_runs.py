@@ -13,6 +13,7 @@ STEP = 'step = { name = "private", noise_multiplier = 1.0, delta = 1e-3, is_seed
 RECIPE = TABLE_RECIPE.replace("batch_size = 32\n", "batch_size = 32\n" + STEP).replace(
     "[correct]\n", "[correct]\n" + STEP
 )
+WITHOUT_BASELINE = RECIPE.partition("[[baseline]]")[0] + "[explain]" + RECIPE.partition("[explain]")[2]
 
 
 def last(records):
@@ -20,10 +21,8 @@ def last(records):
     return found
 
 
-def test_what_private_steps_cost_is_in_the_run_the_seal_and_the_report(tmp_path):
-    folder = table_study(
-        tmp_path / "study", RECIPE.partition("[[baseline]]")[0] + "[explain]" + RECIPE.partition("[explain]")[2]
-    )
+def test_what_private_steps_cost_is_in_the_run_and_adds_up(tmp_path):
+    folder = table_study(tmp_path / "study", WITHOUT_BASELINE)
     said = last(workflow.train(folder)).result
     record = json.loads((folder / "runs/0001-train/run.json").read_text())["privacy"]
     assert record["said"] in said
@@ -35,6 +34,15 @@ def test_what_private_steps_cost_is_in_the_run_the_seal_and_the_report(tmp_path)
     assert run["said"] in corrected.result
     assert run["history"][0] == record["history"][0]
     assert run["reviewed_epsilon"] > run["epsilon"] > record["epsilon"]
+
+
+@pytest.mark.slow
+def test_the_report_and_the_seal_say_what_private_steps_cost(tmp_path):
+    folder = table_study(tmp_path / "study", WITHOUT_BASELINE)
+    last(workflow.train(folder))
+    last(workflow.add_feedback(folder, features=("site",), row=3))
+    last(workflow.correct(folder))
+    run = json.loads((folder / "runs/0002-correct/run.json").read_text())["privacy"]
     last(workflow.evaluate(folder))
     last(workflow.report(folder))
     assert f"is {run['said']}".replace("'", "&#39;") in (folder / "report.html").read_text()
