@@ -39,7 +39,8 @@ from corrigible.metrics.ranking import auc
 from corrigible.models.fresh_weights import untrained
 from corrigible.models.mlp import table_mlp
 from corrigible.models.predictive import all_outputs
-from corrigible.plots.style import colour_of, label_axes, new_figure, quiet
+from corrigible.plots.method_scatter import MARKERS
+from corrigible.plots.style import add_legend, colour_of, key_below, label_axes, new_figure, quiet
 from corrigible.protocols.early_stopping import until_flat
 from corrigible.protocols.privacy.membership_inference import membership_inference
 from corrigible.protocols.schedule import Schedule, result_of, run
@@ -203,15 +204,17 @@ def drawn(content: dict[str, Any]) -> None:
     rows = [row for row in content["rows"] if row["case"] == "defences"]
     if not rows:
         return
-    figure = new_figure(4.2, width=7.5)
+    figure = new_figure(4.2, width=8.0)
     axes = quiet(figure.subplots(), grid="both")
+    handles = []
     for place, row in enumerate(rows):
         x, y = row["attack_auc"], row["accuracy"]
-        axes.errorbar(
-            x["mean"], y["mean"], xerr=x["sd"], yerr=y["sd"], color=colour_of(place), marker="o", capsize=2, linewidth=1
-        )
-        axes.annotate(row["model"], (x["mean"], y["mean"]), xytext=(5, 4), textcoords="offset points", fontsize=8)
+        about: dict[str, Any] = {"color": colour_of(place), "marker": MARKERS[place % len(MARKERS)], "capsize": 2}
+        handles.append(axes.errorbar(x["mean"], y["mean"], xerr=x["sd"], yerr=y["sd"], linewidth=1, **about))
     label_axes(axes, x="AUC of the membership attack (0.5: guessing)", y="accuracy on test rows")
+    names = [row["model"] for row in rows]
+    add_legend(axes, handles, names, loc="upper left", bbox_to_anchor=(1.01, 1.02), borderaxespad=0, labelspacing=0.7)
+    key_below(figure, "lines: standard deviation over seeds")
     figure.savefig(IMAGE, dpi=110, metadata={"Software": None})
 
 
