@@ -36,6 +36,7 @@ CORRECTING = (
     "telling_columns",
     "students",
     "unlearning",
+    "private_training",
     "robustness",
     "privacy",
     "influence",
