@@ -75,8 +75,8 @@ def _attribute(attacks: Attacks, model: nn.Module, rows: TensorData) -> list[Mea
     values: Any = name if is_feature else rows.group
     found = attribute_inference(model, rows, values, seed=attacks.seed)
     accuracies = [attack.success for attack in found.attacks]
-    assert found.with_prediction.gain is not None
-    return [replace(found.with_prediction.gain, part="", note=OVER), *accuracies]
+    gains = (found.with_prediction.gain, found.with_prediction.auc_gain)
+    return [*(replace(gain, part="", note=OVER) for gain in gains if gain is not None), *accuracies]
 
 
 def _robustness(attacks: Attacks, model: nn.Module) -> Iterator[Measurement]:
