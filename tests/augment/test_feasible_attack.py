@@ -29,6 +29,7 @@ from corrigible.explanations.counterfactuals.space import Space
 from corrigible.feedback.masks import marks_of
 from corrigible.protocols.robustness.robust_accuracy import robust_accuracy
 from corrigible.protocols.training_facts import Known, augments_of, changes_of
+from corrigible.types import Columns
 
 LEVELS = ("basic", "middle", "high")
 CONSTRAINTS = (
@@ -168,6 +169,21 @@ def test_points_are_projected_onto_the_nearest_allowed_ones(table):
 def test_checkpoints_come_after_shorter_and_shorter_stretches():
     """Croce and Hein 2020: p = 0, 0.22, then each stretch is 0.03 shorter, at least 0.06."""
     assert checkpoints(100) == [22, 41, 57, 70, 80, 87, 93, 99]
+
+
+@searches
+def test_rounding_takes_no_number_beyond_the_range(search):
+    amounts = torch.linspace(100.3, 99999.7, 41, dtype=torch.float64)[:, None]  # Of a spread that leaves no decimals.
+    schema = schema_of(Columns(("sum",), ("sum",), (False,)), amounts)
+    x, model = amounts[[5, 35]], nn.Linear(1, 2).double()
+    with torch.no_grad():
+        model.weight.copy_(torch.tensor([[1.0], [-1.0]]))
+    for bias, end in ((1e6, 101.0), (-1e6, 99999.0)):
+        with torch.no_grad():
+            model.bias.copy_(torch.tensor([bias, -bias]))
+        y = model(x).argmax(dim=1)
+        moved = feasible_attack(model, x, y, schema=schema, epsilon=100.0, budget=40, search=search)
+        assert torch.equal(moved, torch.full_like(x, end))
 
 
 @searches

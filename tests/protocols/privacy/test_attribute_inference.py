@@ -167,6 +167,8 @@ def test_what_is_refused():
         ([1, 2], {}, DATA, DataError, "2 values, the data 300 rows"),
         ([1] * 300, {}, DATA, DataError, "1 different values"),
         ([None, *"ab" * 149, "a"], {}, DATA, DataError, "row 0 is empty"),
+        ([float("inf"), *[0.0, 1.0] * 149, 0.0], {}, DATA, DataError, "row 0 is infinite"),
+        ([[1, 2]] * 300, {}, DATA, DataError, r"shape \(300, 2\); expected one value per row"),
         ("race", {"num_folds": 1}, DATA, RecipeError, "num_folds is 1"),
         ("race", {"decimals": -1}, DATA, RecipeError, "decimals is -1"),
         ("race", {"served": {"x": lambda model, rows: rows.x[:3]}}, DATA, DataError, r"shape \(3, 5\)"),

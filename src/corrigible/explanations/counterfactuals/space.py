@@ -154,8 +154,9 @@ class Space:
                 continue
             before = self.before[rows, place]
             moved = (found[:, place] != before) & ~np.isnan(before)
-            held = np.clip(found[:, place], self.low[rows, place], self.high[rows, place])
-            found[:, place] = np.where(moved, self._on_grid(place, held), before)
+            low, high = self.low[rows, place], self.high[rows, place]
+            held = self._on_grid(place, np.clip(found[:, place], low, high))
+            found[:, place] = np.where(moved, self._inside(place, held, before, low, high), before)
         for relation in self.allowed.of(Relation):
             self._clip_relation(found, relation, rows)
         return found
@@ -188,6 +189,23 @@ class Space:
             grid = np.array([float(value) for value in order])
             return np.asarray(grid[np.abs(held[:, None] - grid).argmin(axis=1)])
         return np.asarray(np.round(held, feature.decimals))
+
+    def _inside(
+        self,
+        place: int,
+        held: NDArray[np.float64],
+        before: NDArray[np.float64],
+        low: NDArray[np.float64],
+        high: NDArray[np.float64],
+    ) -> NDArray[np.float64]:
+        """Numbers that rounding moved beyond a bound, one step back; as they were before where no step is within."""
+        feature = self.schema.features[place]
+        if feature.name in self.allowed.orders:
+            return held
+        step = 10.0**-feature.decimals
+        back = np.round(held + step * ((held < low).astype(np.float64) - (held > high)), feature.decimals)
+        found = np.where((held < low) | (held > high), back, held)
+        return np.asarray(np.where((found < low) | (found > high), before, found))
 
     def _clip_relation(self, found: Values, relation: Relation, rows: Places) -> None:
         """Pull a number that was changed back to where the relation holds, in place."""

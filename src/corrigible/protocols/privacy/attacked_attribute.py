@@ -68,6 +68,8 @@ def _of_feature(rows: TensorData, name: str) -> tuple[Tensor, tuple[str, ...]]:
 
 
 def _of_values(values: Any, num_rows: int) -> tuple[Tensor, tuple[str, ...]]:
+    if not isinstance(values, pd.Series) and np.ndim(values) != 1:
+        raise DataError(f"the attribute has shape {np.shape(values)}; expected one value per row, ({num_rows},)")
     series = values if isinstance(values, pd.Series) else pd.Series(np.asarray(values))
     if len(series) != num_rows:
         raise DataError(f"the attribute has {len(series):,} values, the data {num_rows:,} rows; expected one per row")
@@ -75,6 +77,9 @@ def _of_values(values: Any, num_rows: int) -> tuple[Tensor, tuple[str, ...]]:
         row = int(series.isna().to_numpy().argmax())
         raise DataError(f"the attribute of row {row} is empty; leave such rows out")
     if pd.api.types.is_float_dtype(series.dtype):
+        if np.isinf(series.to_numpy(np.float64)).any():
+            row = int(np.isinf(series.to_numpy(np.float64)).argmax())
+            raise DataError(f"the attribute of row {row} is infinite; leave such rows out")
         return _classes_or_amounts(torch.from_numpy(series.to_numpy(np.float64, copy=True)))
     numbers, levels = pd.factorize(series, sort=True)
     if pd.api.types.is_integer_dtype(series.dtype) and len(levels) > FEW:
