@@ -10,6 +10,7 @@ from pathlib import Path
 
 import pytest
 import torch
+from hypothesis import settings
 from torch import Tensor, nn
 from torch.nn.functional import one_hot, relu
 
@@ -20,6 +21,8 @@ from quicker import pytest_collection, pytest_ignore_collect, pytest_itemcollect
 from studies import finish, image_study
 
 torch.set_num_threads(1)
+settings.register_profile("unhurried", deadline=None)  # Machines are shared.
+settings.load_profile("unhurried")
 
 TABLE = Columns(
     names=("age", "site=a", "site=b", "site=c", "dose", "sex=f", "sex=m"),

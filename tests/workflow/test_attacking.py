@@ -27,8 +27,8 @@ def test_attacks_on_images_are_those_of_the_functions(tmp_path):
     found = evaluated(study, *BOTH)
     opened = open_study(study)
     model = load_model(opened.latest("train"), opened.recipe).eval()
-    known, test = (load_data(opened.recipe, study, split) for split in ("train", "test"))
-    told = membership_inference(model, known, test, seed=3)
+    known, beside = (load_data(opened.recipe, study, split) for split in ("train", "validation"))
+    told = membership_inference(model, known, beside, seed=3)
     assert found["membership_auc", ""]["value"] == pytest.approx(told.auc)
     assert found["membership_tpr_at_1pct_fpr", ""]["value"] is None
     assert found["robust_accuracy", ""]["count"] == found["certified_accuracy", ""]["count"] == 4

@@ -83,10 +83,10 @@ def differences(sealed: Mapping[str, SealedFile], found: Contents) -> Iterator[P
         if was.sha256 != now.sha256:
             kind: ProblemKind = "changed" if now.num_bytes else "emptied"
             had = "" if was.num_bytes is None else f"had {plural(was.num_bytes, 'byte')}, "
-            yield Problem(kind, path, f"{had}has {now.num_bytes}; SHA-256 {now.sha256 or 'not read'}")
+            yield Problem(kind, path, f"{had}has {now.num_bytes:,}; SHA-256 {now.sha256 or 'not read'}")
         elif was.num_bytes not in (None, now.num_bytes):
             listed = plural(was.num_bytes, "byte")
-            yield Problem("manifest", path, f"lists {listed}; the sealed content has {now.num_bytes}")
+            yield Problem("manifest", path, f"lists {listed}; the sealed content has {now.num_bytes:,}")
     added = sorted(found.files.keys() - sealed.keys())
     for path in sorted(sealed.keys() - found.files.keys()):
         # A link or a folder that cannot be read already stands for what should lie there.

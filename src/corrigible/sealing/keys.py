@@ -115,6 +115,8 @@ def read_private_key(path: str | Path, *, ask: Callable[[], str] | None = None) 
     try:
         pem = read_bytes(path, most=_MOST_KEY)
         mode = path.stat().st_mode & 0o777
+        if b"PUBLIC KEY" in pem:
+            raise refusal("it is a public key, for verify; expected the private one that keygen made beside it")
         if os.name == "posix" and mode & 0o077:
             raise refusal(f"others can read it, its mode is {mode:04o}; expected 0600: chmod 600 it")
     except OSError as error:

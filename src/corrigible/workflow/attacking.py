@@ -22,8 +22,10 @@ from corrigible.protocols.privacy.attribute_inference import attribute_inference
 from corrigible.protocols.privacy.membership_inference import membership_inference
 from corrigible.protocols.robustness.certified_accuracy import certified_accuracy
 from corrigible.protocols.robustness.robust_accuracy import robust_accuracy
-from corrigible.recipe import Recipe
+from corrigible.recipe import Recipe, load_data
+from corrigible.study import Study
 from corrigible.types import Measurement
+from corrigible.workflow.forgotten import training
 
 PRIVACY, ROBUSTNESS = "privacy", "robustness"
 MOST_ROWS = 5000
@@ -43,18 +45,33 @@ class Attacks:
     """The training rows."""
     data: Dataset
     """The rows of the evaluation."""
+    beside: Dataset
+    """Rows that the training rows are told from: of the validation split where there is one, which is drawn alike."""
     asked: tuple[str, ...]
     seed: int
+
+    @property
+    def split_beside(self) -> str:
+        """The split of these rows."""
+        return self.recipe.validation_split or self.recipe.evaluate.split
 
     def on(self, model: nn.Module) -> list[Measurement]:
         """The measurements of one model; a kind of attack that does not fit it says why."""
         return [found for name in self.asked for found in OF[name](self, model)]
 
 
+def attacks_of(study: Study, recipe: Recipe, data: Dataset, asked: tuple[str, ...], seed: int) -> Attacks:
+    """What is asked about the models of a study, which are measured on these rows."""
+    split = recipe.validation_split
+    beside = load_data(recipe, study.folder, split) if split and PRIVACY in asked else data
+    return Attacks(recipe, training(study).rows, data, beside, asked, seed)
+
+
 def _privacy(attacks: Attacks, model: nn.Module) -> Iterator[Measurement]:
     begun("attacking: which rows was it trained on")
-    known, others = (_some(rows, MOST_ROWS, attacks.seed) for rows in (attacks.known, attacks.data))
-    yield from _tried("membership_auc", lambda: _membership(attacks, model, known, others))
+    known, beside = (_some(rows, MOST_ROWS, attacks.seed) for rows in (attacks.known, attacks.beside))
+    yield from _tried("membership_auc", lambda: _membership(attacks, model, known, beside))
+    others = _some(attacks.data, MOST_ROWS, attacks.seed)
     if others.group is not None and others.columns is not None:
         begun("attacking: what does a prediction tell of the group")
         yield from _tried("attribute_inference_gain", lambda: _attribute(attacks, model, others))
@@ -64,7 +81,8 @@ def _membership(attacks: Attacks, model: nn.Module, known: TensorData, others: T
     apart = without_members(model, known, others)
     found = membership_inference(model, known, apart, seed=attacks.seed).measurements()
     equal = len(others) - len(apart)
-    note = f"without {plural(equal, 'row')} that equal training rows" if equal else ""
+    note = f"against {attacks.split_beside} rows, which should be drawn as the training rows are"
+    note += f"; without {plural(equal, 'row')} that equal training rows" if equal else ""
     return [replace(one, note="; ".join(filter(None, (one.note, note)))) for one in found]
 
 

@@ -27,7 +27,7 @@ from corrigible.regions.shifts import Shift
 from corrigible.run_records import discarded
 from corrigible.study import Draft, Run, Study, open_study
 from corrigible.types import Feedback, Measurement
-from corrigible.workflow.attacking import PRIVACY, ROBUSTNESS, Attacks
+from corrigible.workflow.attacking import PRIVACY, ROBUSTNESS, Attacks, attacks_of
 from corrigible.workflow.backgrounds import with_background
 from corrigible.workflow.examples import Shown, examples_for
 from corrigible.workflow.explained_features import explained_features, keep_features
@@ -78,7 +78,7 @@ def evaluate(
             "verdict": None if found is None else dataclasses.asdict(found),
             "shifts": [dataclasses.asdict(shift) for shift in moved],
         }
-        attacks = Attacks(recipe, training(study).rows, data, tuple(options), seed) if options else None
+        attacks = attacks_of(study, recipe, data, tuple(options), seed) if options else None
         evaluated = _Evaluated(recipe, data, feedback, compared, seed, device, revision, attacks)
         results = yield from _measured(evaluated)
         changes = _as_dicts(evaluated.changes)

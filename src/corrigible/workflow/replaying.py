@@ -17,9 +17,8 @@ from corrigible.sealing.evidence import measurements_as_rows
 from corrigible.strict_json import parse
 from corrigible.study import Run, Study, open_study
 from corrigible.types import Measurement
-from corrigible.workflow.attacking import PRIVACY, ROBUSTNESS, Attacks
+from corrigible.workflow.attacking import PRIVACY, ROBUSTNESS, attacks_of
 from corrigible.workflow.backgrounds import with_background
-from corrigible.workflow.forgotten import training
 from corrigible.workflow.making import load_model
 from corrigible.workflow.measuring import gathered
 from corrigible.workflow.sealing_models import sealed_run
@@ -100,7 +99,7 @@ def _measured_again(study: Study, run: Run, evaluation: Run, target: Path) -> li
     options = evaluation.record.get("options", {})
     asked = tuple(name for name in (PRIVACY, ROBUSTNESS) if options.get(name))
     if asked:
-        found += Attacks(recipe, training(study).rows, data, asked, seed).on(model)
+        found += attacks_of(study, recipe, data, asked, seed).on(model)
     return found
 
 

@@ -243,3 +243,25 @@ def test_several_attacks_by_l2_all_follow_gradients():
     found = robust_accuracy(threshold(), DATA, epsilon=0.5, norm="l2")
     assert list(found.fooled) == ["projected_gradient", "auto_projected_gradient", "auto_projected_gradient, margin"]
     assert found.robust == 0
+
+
+def test_categories_that_are_held_are_no_sign_of_masked_gradients():
+    """Rows of one category stay right wherever their number goes."""
+    model = nn.Linear(3, 2)
+    with torch.no_grad():
+        model.weight.copy_(torch.tensor([[0.0, 9.0, 0.0], [1.0, 0.0, 0.0]]))
+        model.bias.zero_()
+    columns = Columns(("age", "kind=a", "kind=b"), ("age", "kind", "kind"), (False, True, True))
+    kind = torch.arange(40) % 2
+    x = torch.cat([torch.rand(40, 1), nn.functional.one_hot(kind, 2).float()], dim=1)
+    data = TensorData(x, model(x).argmax(dim=1), columns=columns)
+    assert robust_accuracy(model, data, epsilon=0.1, attack="projected_gradient").warnings == ()
+
+
+def test_an_attack_that_counts_costs_is_named_so():
+    def costly(model, x, y, *, epsilon: float = 1.0):
+        return x
+
+    rows = torch.rand(4, 3), torch.zeros(4, dtype=torch.long)
+    found = robust_accuracy(nn.Linear(3, 2), rows, epsilon=2.0, attack=costly)
+    assert found.norm == "cost" and "changes that cost together at most 2" in str(found)

@@ -20,7 +20,7 @@ class RobustAccuracy:
     """Which rows a model predicts right, and which of them attacks made it predict wrong."""
 
     epsilon: float
-    """How far an attack may move: each input, or with ``l2`` the row."""
+    """How far an attack may move: each input, with ``l2`` the row, with "cost" as the attacks themselves count it."""
     norm: str
     is_right: Bool[Tensor, " row"]
     """Whether the row is predicted right as it is."""
@@ -100,8 +100,8 @@ class RobustAccuracy:
 
     @property
     def _title(self) -> str:
-        where = "each input moved" if self.norm == "linf" else "the row moved"
-        return f"Under attack, {where} by at most {self.epsilon:g}"
+        where = {"linf": "each input moved by", "l2": "the row moved by"}.get(self.norm, "changes that cost together")
+        return f"Under attack, {where} at most {self.epsilon:g}"
 
     @property
     def _by_attack(self) -> Bool[Tensor, " attack row"]:

@@ -61,8 +61,8 @@ def robust_accuracy(
 
     Warnings say that gradients are masked: where `square_attack` fools the model on rows that attacks along gradients
     leave right; and, tried on at most 100 rows with the last attack along gradients, where twice the change fools it on
-    fewer rows, or inputs anywhere in their range leave rows right. A network that predicts the same for all rows gets
-    the last one too.
+    fewer rows, or, without categories, inputs anywhere in their range leave rows right. A network that predicts the
+    same for all rows gets the last one too.
 
     Args:
         data: ``(x, y)`` or a map-style data set, of classes.
@@ -98,7 +98,8 @@ def robust_accuracy(
     right_rows = torch.cat(is_right)
     warnings = found_by_queries(attacks, by_attack, int(right_rows.sum()))
     warnings += siege.larger(attacks, kept, epsilon) if epsilon > 0 else []
-    return RobustAccuracy(float(epsilon), norm, right_rows, by_attack, tuple(warnings))
+    counts_costs = not any("norm" in settings_of(function) for function in attacks.values())
+    return RobustAccuracy(float(epsilon), "cost" if counts_costs else norm, right_rows, by_attack, tuple(warnings))
 
 
 @dataclass(frozen=True)
@@ -141,7 +142,9 @@ class _Siege:
             torch.cat([self.fooled(climbing[-1], rows, size) for rows in kept])
             for size in (epsilon, 2 * epsilon, anywhere)
         ]
-        return fooled_less_by_more(found[0], found[1], epsilon) + right_everywhere(found[2])
+        # Categories that are held may decide by themselves, whatever the numbers are.
+        holds_some = isinstance(sizes_of(self.dataset, kept[0].x, epsilon), Tensor)
+        return fooled_less_by_more(found[0], found[1], epsilon) + ([] if holds_some else right_everywhere(found[2]))
 
 
 def _attacks(attack: str | Callable[..., Any] | Attacks, norm: str, settings: Mapping[str, Any]) -> Attacks:

@@ -30,6 +30,7 @@ from corrigible.errors import DataError, RecipeError, UnsupportedModelError
 from corrigible.explanations.counterfactuals.schema import Schema, schema_of
 from corrigible.explanations.examples.latent import latent_rows
 from corrigible.intervals import share_interval
+from corrigible.models.bayes.last_layer import last_linear
 from corrigible.models.networks import network_of
 from corrigible.printable import plural
 from corrigible.protocols.robustness.checks.cells import Beyond, Unread, beyond, unread
@@ -238,13 +239,20 @@ def _columns(dataset: Dataset, rows: TensorData) -> Columns:
 def _latent(network: nn.Module, rows: TensorData, layer: str | None) -> tuple[Latent | None, tuple[str, ...]]:
     """What the network makes of rows; None with the reason where no layer was named and none can be looked at."""
 
-    def read(x: Tensor) -> Tensor:
-        return latent_rows(network, TensorData(x, torch.zeros(len(x), dtype=torch.long)), layer=layer)
+    def reading(name: str | None) -> Latent:
+        def read(x: Tensor) -> Tensor:
+            return latent_rows(network, TensorData(x, torch.zeros(len(x), dtype=torch.long)), layer=name)
+
+        read(rows.x[:2])
+        return read
 
     try:
-        read(rows.x[:2])
+        return reading(layer), ()
     except UnsupportedModelError as error:
         if layer is not None:
             raise
-        return None, (f"network ({error})",)
-    return read, ()
+        reason = str(error)
+    try:  # The last linear layer may be one that several members share, which then see each row several times.
+        return reading(last_linear(network)), ()
+    except UnsupportedModelError:
+        return None, (f"network ({reason})",)
