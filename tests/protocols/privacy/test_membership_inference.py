@@ -14,6 +14,7 @@ from corrigible.errors import DataError, RecipeError, UnsupportedModelError
 from corrigible.metrics.attack_success import attack_auc
 from corrigible.protocols.privacy.attacked_rows import attacked_rows
 from corrigible.protocols.privacy.lira import likelihood_ratio, standard_score
+from corrigible.protocols.privacy.measured_success import success_of
 from corrigible.protocols.privacy.shadow_models import ShadowModels, parts_to_see, trained_shadows
 from corrigible.protocols.schedule import Schedule, run
 from of_tasks import CHOICES, data_of, model_of
@@ -215,3 +216,9 @@ def test_what_is_refused(overfitted, shadows):
         membership_inference(overfitted, rows(62, 7), OTHERS, method="lira", shadow_models=shadows)
     with pytest.raises(DataError, match="same kind of rows"):
         membership_inference(overfitted, MEMBERS, TensorData(torch.zeros(5, 7), torch.arange(5) % 2))
+
+
+def test_a_single_row_has_no_interval():
+    apart = torch.tensor([1.0], dtype=torch.float64), torch.tensor([0.0, 0.5], dtype=torch.float64)
+    for scores in (apart, apart[::-1]):
+        assert all(found.low is None for found in success_of(scores, num_resamples=20, seed=0)[:2])

@@ -74,7 +74,9 @@ def _with_few_accused(name: str, members: NDArray[np.float64], others: NDArray[n
 def _drawn(
     num_members: int, num_others: int, num_resamples: int, seed: int
 ) -> Iterator[tuple[NDArray[np.int64], NDArray[np.int64]]]:
-    """Resamples of members, and of others beside them."""
+    """Resamples of members, and of others beside them; none of a single row, which would always be itself."""
+    if min(num_members, num_others) < 2:
+        return
     for at, beside in zip(
         resamples(num_members, num_resamples, seed), resamples(num_others, num_resamples, seed + 1), strict=True
     ):
