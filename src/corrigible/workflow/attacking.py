@@ -17,6 +17,7 @@ from corrigible.errors import CorrigibleError
 from corrigible.explanations.counterfactuals import schema_of
 from corrigible.printable import plural
 from corrigible.progress import begun
+from corrigible.protocols.privacy.attacked_attribute import feature_held_by
 from corrigible.protocols.privacy.attacked_rows import without_members
 from corrigible.protocols.privacy.attribute_inference import attribute_inference
 from corrigible.protocols.privacy.membership_inference import membership_inference
@@ -87,10 +88,10 @@ def _membership(attacks: Attacks, model: nn.Module, known: TensorData, others: T
 
 
 def _attribute(attacks: Attacks, model: nn.Module, rows: TensorData) -> list[Measurement]:
-    """Of the group: by its name if it is a feature, which the attacker then does not see. What counts is the gain."""
-    name = attacks.recipe.data.get("group")
-    is_feature = rows.columns is not None and name in rows.columns.features
-    values: Any = name if is_feature else rows.group
+    """Of the group; where a feature holds it too, the attacker does not see that. What counts is the gain."""
+    assert rows.group is not None
+    name = feature_held_by(rows, rows.group)
+    values: Any = rows.group if name is None else name
     found = attribute_inference(model, rows, values, seed=attacks.seed)
     accuracies = [attack.success for attack in found.attacks]
     gains = (found.with_prediction.gain, found.with_prediction.auc_gain)

@@ -183,3 +183,11 @@ def test_which_values_are_classes():
     assert attribute_of(DATA, list(range(300)), None).classes == ()
     assert attribute_of(DATA, [1, 2, 3] * 100, None).classes == ("1", "2", "3")
     assert attribute_of(DATA, [True, False] * 150, None).classes == ("False", "True")
+
+
+def test_values_that_a_column_holds_too_are_refused_by_its_name():
+    for values in (DATA.x[:, 1], 1 - DATA.x[:, 1].long()):
+        with pytest.raises(DataError, match="the column 'race' tells the values of every row; name it"):
+            attribute_inference(TELLS, DATA, values.numpy(), **QUICK)
+    other = torch.randint(2, (len(DATA),), generator=GENERATOR)
+    assert attribute_inference(TELLS, DATA, other.numpy(), **QUICK).without.success.value < 0.75

@@ -234,7 +234,8 @@ def _losses(before: Judged, after: Judged, tuned: Judged | None, task: Task) -> 
     if after.accuracy < before.accuracy - _kept(before, after, task):
         reasons.append(f"with what was marked exchanged {what} than before")
     elif task.logits is not None and after.accuracy_at_random < before.accuracy_at_random - KEPT:
-        reasons.append(f"with what was marked drawn at random {what} than before")
+        now, then = (_percent(judged.accuracy_at_random) for judged in (after, before))
+        reasons.append(f"with what was marked drawn at random {what} than before: {now} against {then}")
     if tuned is not None and after.accuracy < tuned.accuracy - 2 * _kept(tuned, after, task):
         reasons.append("training on without feedback does better")
     return reasons

@@ -39,7 +39,8 @@ def attribute_of(rows: TensorData, attribute: Any, given: Iterable[str] | None) 
         given: names of the features that the attacker knows; None for all others.
 
     Raises:
-        DataError: rows without columns, or that are too few; another number of values; an attribute of one value.
+        DataError: rows without columns, or that are too few; another number of values; an attribute of one value, or
+            values that a column of the rows holds too.
         RecipeError: a feature that there is not, or the attribute itself among those given.
     """
     name = attribute if isinstance(attribute, str) else str(getattr(attribute, "name", None) or "the attribute")
@@ -50,7 +51,23 @@ def attribute_of(rows: TensorData, attribute: Any, given: Iterable[str] | None) 
     if len(counts) < 2 or (classes and int((counts >= LEAST_OF_CLASS).sum()) < 2):
         need = f"expected at least two that {LEAST_OF_CLASS} rows have"
         raise DataError(f"{name} holds {len(counts)} different values, of which few rows have most; {need}")
+    if classes and not isinstance(attribute, str) and given is None and (same := feature_held_by(rows, held)):
+        raise DataError(f"the column {same!r} tells the values of every row; name it, so that the attacker lacks it")
     return Attribute(name, held, classes, _known(rows, name if isinstance(attribute, str) else None, given))
+
+
+def feature_held_by(rows: TensorData, held: Shaped[Tensor, " row"]) -> str | None:
+    """The feature each of whose values goes with one value of these, and the other way round; None if there is none."""
+    if rows.columns is None:
+        return None
+    flat, values = rows.x.detach().cpu().double().flatten(1), held.cpu().double()[:, None]
+    count = len(values.unique())
+    for name in rows.columns.features:
+        columns = flat[:, _places(rows, [name])]
+        both = torch.cat([columns, values], dim=1)
+        if len(columns.unique(dim=0)) == count == len(both.unique(dim=0)):
+            return name
+    return None
 
 
 def _of_feature(rows: TensorData, name: str) -> tuple[Tensor, tuple[str, ...]]:
