@@ -57,15 +57,14 @@ def attribute_of(rows: TensorData, attribute: Any, given: Iterable[str] | None) 
 
 
 def feature_held_by(rows: TensorData, held: Shaped[Tensor, " row"]) -> str | None:
-    """The feature each of whose values goes with one value of these, and the other way round; None if there is none."""
+    """The feature of few values, each of which goes with one value of these alone; None if there is none."""
     if rows.columns is None:
         return None
     flat, values = rows.x.detach().cpu().double().flatten(1), held.cpu().double()[:, None]
-    count = len(values.unique())
     for name in rows.columns.features:
         columns = flat[:, _places(rows, [name])]
         both = torch.cat([columns, values], dim=1)
-        if len(columns.unique(dim=0)) == count == len(both.unique(dim=0)):
+        if len(columns.unique(dim=0)) == len(both.unique(dim=0)) <= FEW:
             return name
     return None
 
