@@ -1,6 +1,7 @@
 """The command line: every command once on images and on a table, exit codes, JSON, and help without PyTorch."""
 
 import json
+import shutil
 import subprocess
 import sys
 from collections.abc import Mapping
@@ -341,3 +342,10 @@ def test_a_seal_is_checked_and_compared_without_torch(tmp_path: Path, finished: 
     ok("seal", finished, "--name", "one")
     commands = [("verify", tmp_path / "one"), ("diff", tmp_path / "one", finished / "sealed" / "one")]
     assert loaded_by(*commands, unwanted=HEAVY) == "[]"
+
+
+def test_seals_without_a_difference_say_so(tmp_path: Path, finished: Path) -> None:
+    ok("seal", finished, "--name", "one")
+    copy = tmp_path / "copy"
+    shutil.copytree(finished / "sealed" / "one", copy)
+    assert "no difference" in ok("diff", finished / "sealed" / "one", copy).stdout

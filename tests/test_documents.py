@@ -34,18 +34,22 @@ SLOW = (
         "distil-a-model",
         "explain",
         "fair-predictions",
+        "forgetting",
         "influence",
         "limit-an-influence",
         "monotone-and-interactions",
         "prices-and-counts",
         "privacy",
         "private-training",
+        "robust-tables",
+        "robustness",
         "tabular-classifier",
         "tabular-regressor",
     ),
     "train-a-sparse-network",
+    "train-a-steadier-network",
 )
-"""Pages of more than two seconds of processor time."""
+"""Pages of more than a second of processor time."""
 
 
 def commands(group: click.Group, path: str = "corrigible") -> list[str]:

@@ -304,6 +304,7 @@ every_task = pytest.mark.parametrize("choice", CHOICES)
 
 
 @every_task
+@pytest.mark.every(3)
 def test_every_task_has_metrics_that_are_measured_by_default(choice):
     data = data_of(choice)
     model = model_of(data)

@@ -328,6 +328,7 @@ def test_shift_and_swapped_loss_match_their_definition(choice):
 
 
 @every_task
+@pytest.mark.every(3)
 def test_batch_size_changes_nothing_for_any_task(choice):
     data = data_of(choice)
     model = model_of(data)

@@ -71,6 +71,7 @@ def test_flipped_rows_keep_their_noise_and_go_back(frame):
         assert not ((before.job == rises) & (after.job == falls)).any()
 
 
+@pytest.mark.slow
 def test_an_attribute_that_the_model_does_not_see_acts_through_what_it_causes(frame):
     model = asked(lambda x: 3 * x.income)
     found = flip("sex", CAUSES, model, frame, inputs=["income", "job", "age"], seed=0)

@@ -30,6 +30,7 @@ def audited_gap(model, y, exposure=None):
 
 @pytest.mark.filterwarnings("ignore:the loss was still falling")
 @pytest.mark.parametrize("task", ["amounts", "counts", {"name": "positive_amounts", "power": 1.5}, "classes"])
+@pytest.mark.every(3)
 def test_evaluate_and_audit_have_the_same_gap(task):
     beside = {} if task in ("amounts", "classes") else {"exposure": EXPOSURE}
     kind = corrigible.TabularClassifier if task == "classes" else corrigible.TabularRegressor

@@ -114,6 +114,7 @@ def test_several_attributes_are_audited_together_too(rows):
     assert {group.name: group.rows for group in found.groups[2].groups} == {", ".join(k): v for k, v in both.items()}
 
 
+@pytest.mark.slow
 def test_columns_of_every_kind_are_read():
     rng = np.random.default_rng(1)
     X = pd.DataFrame(

@@ -61,6 +61,7 @@ def flipped(frame, causes):
 
 
 @pytest.mark.parametrize(("rows", "rare", "causes"), [(30, 15, ["sex"]), (300, 15, ["sex", "age"])])
+@pytest.mark.slow
 def test_an_effect_on_few_rows_or_of_a_rare_group_is_found(rows, rare, causes):
     rng = np.random.default_rng(2)
     found = flipped(rows_of(np.where(rng.permutation(rows) < rare, "m", "f"), 10, rng), causes)

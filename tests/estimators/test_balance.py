@@ -40,6 +40,7 @@ def test_claims_by_weight_and_exposure_sum_up_after_fit_and_after_a_correction()
 
 
 @pytest.mark.parametrize("removal", ["average", "mean"])
+@pytest.mark.slow
 def test_claims_sum_up_without_the_influence_of_a_column(removal):
     model = fitted("counts", CLAIMS, exposure=YEARS, sample_weight=WEIGHT)
     limited = model.limit_influence("age", removal=removal)

@@ -79,6 +79,7 @@ def test_suspects_are_a_frame_of_columns():
     assert (found.low <= found.effect).all() and (found.effect <= found.high).all()
 
 
+@pytest.mark.slow
 def test_fit_with_feedback_is_quiet_and_says_all_in_the_verdict(capfd, monkeypatch):
     monkeypatch.setattr(logging.getLogger(), "handlers", [])  # Those of pytest itself.
     found = fitted(feedback=[Feedback("race", scope="dataset")])

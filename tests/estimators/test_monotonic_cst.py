@@ -89,6 +89,7 @@ def test_the_chance_of_the_second_class_never_falls_also_when_corrected_and_load
 
 
 @pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceWarning")
+@pytest.mark.slow
 def test_ordered_classes_never_fall_in_their_order():
     model = fitted(TabularClassifier, np.digitize(WILD, [-3, 0]), task="ordered_classes")
     assert never_falls(model.predict)

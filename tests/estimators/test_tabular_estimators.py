@@ -195,6 +195,7 @@ def test_numbers_of_several_tasks(task, y, shape, tmp_path):
     assert (TabularRegressor.load(tmp_path / "model").predict(X) == found.predict(X)).all()
 
 
+@pytest.mark.slow
 def test_counts_are_per_unit_of_exposure():
     years = np.tile([1.0, 4.0], N // 2)
     found = fitted(TabularRegressor, y=2 * years, task="counts", exposure=years, max_epochs=15)

@@ -47,6 +47,7 @@ def value(name: str, model: nn.Module, batch: Batch) -> Tensor:
 
 
 @every_penalty
+@pytest.mark.every(3)
 def test_penalties_teach_means_and_standard_deviations(name, drawing):
     """Exactly: the gradient is that of finite differences."""
     model, batch = drawing.model, drawing.batch

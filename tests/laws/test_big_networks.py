@@ -97,6 +97,7 @@ def settings_for(method: str, x: Tensor) -> Mapping[str, Any]:
 
 
 @pytest.mark.parametrize("method", [name for name in EXPLAINERS if name != "linear_shap"])
+@pytest.mark.every(3)
 def test_rows_are_explained_one_by_one_and_the_network_stays_as_it_was(model, x, method):
     before, modes = copy.deepcopy(model.state_dict()), [module.training for module in model.modules()]
     settings = dict(settings_for(method, x))

@@ -211,6 +211,7 @@ FEW = {
 
 
 @pytest.mark.parametrize(("method", "score"), SCORED)
+@pytest.mark.every(2)
 def test_the_result_equals_the_definition_written_out_slowly(method, score):
     model, x = small_net(method), torch.randn(2, 1, 6, 6, dtype=torch.float64)
     target = torch.tensor([2, 0])

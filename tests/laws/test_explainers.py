@@ -161,6 +161,7 @@ def test_guided_methods_refuse_a_model_without_relu(method):
 
 @pytest.mark.parametrize("differentiable", [False, True])
 @pytest.mark.parametrize(("method", "net"), PAIRS)
+@pytest.mark.every(2)
 def test_the_model_and_the_random_state_are_left_as_found(method, net, differentiable):
     model, x, columns = made(net)
     model.train()
@@ -187,6 +188,7 @@ def test_the_model_explains_itself_in_eval_mode(method, net):
 
 
 @pytest.mark.parametrize(("method", "score"), SCORED)
+@pytest.mark.every(2)
 def test_the_same_seed_gives_the_same_result_and_only_random_scores_and_draws_heed_it(method, score):
     model, x = small_net(method), torch.randn(2, 1, 6, 6, dtype=torch.float64)
     results = [explain(model, x, method=method, score=score, seed=seed, **FEW.get(method, {})) for seed in (1, 1, 2)]
@@ -197,6 +199,7 @@ def test_the_same_seed_gives_the_same_result_and_only_random_scores_and_draws_he
 
 @pytest.mark.parametrize("score", ["target_logit", "random_projection"])
 @pytest.mark.parametrize(("method", "net"), PAIRS)
+@pytest.mark.every(2)
 def test_the_order_of_the_rows_does_not_matter(method, net, score):
     model, x, columns = made(net)
     score = random_score(method) if score == "random_projection" else score

@@ -176,6 +176,7 @@ def test_is_zero_when_the_marked_inputs_have_no_influence(name, case):
 
 
 @every_penalty
+@pytest.mark.every(2)
 def test_gradient_alone_reaches_every_layer_it_should(name, case):
     expected = {parameter for parameter, _ in case.model.named_parameters()}
     expected -= UNREACHED[name](case.model) if name in UNREACHED else set()
@@ -209,6 +210,7 @@ def test_gradient_is_finite_on_rows_predicted_with_certainty(name, margin, smoot
 
 
 @every_penalty
+@pytest.mark.every(2)
 def test_neither_order_nor_repetition_of_rows_changes_anything(name, case):
     repeated = taken(case.batch, [2, 0, 3, 1, 0, 1, 2, 3])
     found, expected = value(name, case.model, repeated), value(name, case.model, case.batch)
@@ -216,6 +218,7 @@ def test_neither_order_nor_repetition_of_rows_changes_anything(name, case):
 
 
 @on_networks(name for name in PENALTIES if name not in OF_PLACES)
+@pytest.mark.every(2)
 def test_inputs_of_equal_gradient_count_once(name, case):
     batch = case.batch
     columns = None if batch.columns is None else doubled_columns(batch.columns)
@@ -287,6 +290,7 @@ CHOICES = [
 
 
 @pytest.mark.parametrize(("name", "settings", "case"), CHOICES, indirect=["case"])
+@pytest.mark.every(3)
 def test_every_choice_of_a_setting_works(name, settings, case):
     found = value(name, case.model, case.batch, **settings)
     assert torch.isfinite(found)

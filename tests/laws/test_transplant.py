@@ -86,6 +86,7 @@ def test_what_lies_outside_of_the_marked_place_stays(kind):
 
 @every_kind
 @cued_classes
+@pytest.mark.every(3)
 def test_the_cue_does_not_tell_the_label_any_more(kind, cued):
     """Each class's cue is as frequent in every class, over 2,000 rows; before, it is in all or none of a class."""
     case = cue_data(kind, cued=cued)

@@ -113,6 +113,7 @@ def test_the_interval_of_a_gap_is_its_definition_written_out():
 
 
 @pytest.mark.parametrize("rates", [(0.4, 0.4, 0.4, 0.4), (0.2, 0.7)])
+@pytest.mark.slow
 def test_the_interval_holds_the_value_and_in_19_of_20_cases_the_true_gap(rates):
     held, times, generator = 0, 40, torch.Generator().manual_seed(0)
     for seed in range(times):

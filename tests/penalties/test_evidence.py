@@ -110,6 +110,7 @@ ARCHITECTURES = {
 
 
 @pytest.mark.parametrize("name", ARCHITECTURES)
+@pytest.mark.every(3)
 def test_following_it_makes_marked_inputs_change_less_of_what_other_networks_predict(name):
     build, shape = ARCHITECTURES[name]
     torch.manual_seed(0)

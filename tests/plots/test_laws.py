@@ -142,6 +142,7 @@ PLOTS = {
 
 
 @pytest.mark.parametrize("name", PLOTS)
+@pytest.mark.every(3)
 def test_no_name_is_a_formula_or_leaves_the_canvas(name: str) -> None:
     figure = PLOTS[name]()
     assert outside(figure) == []
@@ -181,6 +182,7 @@ def plain_plots() -> dict[str, Figure]:
     }
 
 
+@pytest.mark.slow
 def test_readers_meet_no_name_of_the_code_and_every_axis_with_numbers_says_what_they_are() -> None:
     drawn = plain_plots()
     assert {name: outside(figure) for name, figure in drawn.items() if outside(figure)} == {}

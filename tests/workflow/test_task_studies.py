@@ -209,6 +209,7 @@ num_resamples = 5
 """
 
 
+@pytest.mark.slow
 def test_images_of_amounts_come_from_a_function(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.syspath_prepend(str(tmp_path))
     (tmp_path / "prices_of_pictures.py").write_text(SOURCE, encoding="utf-8")

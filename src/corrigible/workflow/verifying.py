@@ -66,10 +66,13 @@ def _checked(found: sealing.Verification, root: str | None, head: str | None) ->
     return UNSIGNED_HEAD if head is not None else UNPINNED
 
 
-def diff(first: Path, second: Path, *, key: Path | None = None) -> Iterator[SealDiffers]:
+def diff(first: Path, second: Path, *, key: Path | None = None) -> Iterator[SealDiffers | Finished]:
     """What two sealed folders say differently: files, measurements, data, feedback, recipe, code, environment."""
-    for found in sealing.seal_differences(first, second, key=key):
+    differences = sealing.seal_differences(first, second, key=key)
+    for found in differences:
         yield SealDiffers(found.about, found.name, found.first, found.second)
+    if not differences:
+        yield Finished("diff", str(second), result="no difference")
 
 
 def keygen(path: Path, *, passphrase: str | None = None) -> Iterator[Finished]:

@@ -36,6 +36,7 @@ def model():
 
 @pytest.mark.parametrize("wanted", [None, CORNER])
 @pytest.mark.parametrize("method", SETTINGS)
+@pytest.mark.every(3)
 def test_rows_that_look_and_are_predicted_alike_are_explained_otherwise(model, method, wanted):
     found = attack_explanation(model, X, method=method, wanted=wanted, **QUICK, **SETTINGS[method])
     assert ((found.x - X).abs() <= 0.1 + 1e-6).all()

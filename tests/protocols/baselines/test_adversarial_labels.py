@@ -35,6 +35,7 @@ def trained(weight: float) -> nn.Module:
     return found
 
 
+@pytest.mark.slow
 def test_labels_that_never_occur_together_are_predicted_together_less_often():
     data = exclusive()
     unsound = {}
@@ -46,6 +47,7 @@ def test_labels_that_never_occur_together_are_predicted_together_less_often():
 
 
 @pytest.mark.parametrize("of", ["classes", "one logit", "several_labels"])
+@pytest.mark.every(3)
 def test_the_loss_is_that_of_the_task_plus_the_nats_that_are_told(of):
     generator = torch.Generator().manual_seed(0)
     x = torch.randn(32, 3, generator=generator)

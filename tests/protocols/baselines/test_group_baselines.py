@@ -203,6 +203,7 @@ def test_masking_a_column_is_dropping_it_neither_learning_nor_prediction_depends
 
 
 @pytest.mark.parametrize("baseline", [group_dro, just_train_twice, last_layer_retraining])
+@pytest.mark.every(3)
 def test_a_baseline_of_a_bayesian_network_keeps_its_divergence(baseline):
     """Of the last layer, which all of them train."""
     start = bayesian(nn.Sequential(nn.Linear(2, 8), nn.Tanh(), nn.Linear(8, 2)), prior_std=0.5)

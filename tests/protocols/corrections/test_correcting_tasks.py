@@ -101,6 +101,7 @@ def test_reviewed_rows_teach_amounts_too() -> None:
 
 
 @pytest.mark.parametrize("kind", ["amounts", "counts with exposure", "quantiles", "several labels", "ranking"])
+@pytest.mark.every(3)
 def test_a_model_that_answers_the_same_for_every_row_fails(kind: str) -> None:
     data = rows(kind, num_rows=400)
     model, constant = trained(data), scaled(data)

@@ -70,6 +70,7 @@ def gap_of(model: nn.Module, data: TensorData, group: torch.Tensor | None = None
     return float(max(means) - min(means))
 
 
+@pytest.mark.slow
 def test_the_gap_is_reached_on_validation_and_on_other_rows(classes):
     model, data = classes
     validation, test = rows_of(1000, 1), rows_of(4000, 2)

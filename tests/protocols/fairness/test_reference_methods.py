@@ -37,6 +37,7 @@ def rates_of(chances, penalty):
 
 @pytest.mark.parametrize("penalty", ["demographic_parity", "equal_opportunity", "equalized_odds"])
 @pytest.mark.parametrize("gap", [0.0, 0.05, 1.0])
+@pytest.mark.every(3)
 def test_thresholds_keep_the_gap_and_are_the_best_that_do(penalty, gap):
     found = group_thresholds(PROBS, Y, GROUP, gap=gap, penalty=penalty).chances(PROBS, GROUP)
     assert all(abs(first - second) <= gap + 1e-7 for first, second in rates_of(found, penalty))

@@ -227,6 +227,7 @@ def test_a_run_counts_label_rows_and_reviewed_rows_as_opacus_does_by_hand():
     assert f"ε = {found.epsilon:.3g}, of reviewed rows ε = {found.reviewed_epsilon:.3g} at δ = 0.001" in found.line
 
 
+@pytest.mark.slow
 def test_an_epsilon_that_is_asked_for_is_kept():
     pytest.importorskip("opacus")
     model = network().float()
