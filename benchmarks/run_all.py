@@ -40,6 +40,7 @@ CORRECTING = (
     "robustness",
     "privacy",
     "influence",
+    "lissa",
     "counterfactuals",
     "counterfactual_peers",
     "tree_counterfactuals",

@@ -48,6 +48,16 @@ def influence_found(found: dict[str, Any]) -> Iterator[str]:
                 yield f"| {row['case']}: {row['method']} | {words} | {cell} |"
 
 
+def lissa(found: dict[str, Any]) -> Iterator[str]:
+    """One line per way to divide by the curvature."""
+    columns = {"agreement": "Pearson with the exact inverse", "size": "size of its values"}
+    yield f"| mean ± sd, {len(found['seeds'])} seeds | {' | '.join(columns.values())} | passes over the rows |"
+    yield "|---|" + "---|" * (len(columns) + 1)
+    for row in found["rows"]:
+        cells = " | ".join(mean_and_sd(row[name]) for name in columns)
+        yield f"| {row['method']} | {cells} | {row['passes']['mean']:,.0f} |"
+
+
 def ek_fac_peer(found: dict[str, Any]) -> Iterator[str]:
     """One line per network and package."""
     columns = {"agreement": "Pearson with the exact inverse", "rank": "Spearman", "times_faster": "times faster"}
