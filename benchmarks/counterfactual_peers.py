@@ -78,7 +78,7 @@ def of_table(table: str, seed: int) -> Iterator[Row]:
         with quiet():
             peer = made(network, schema, x)
             theirs, seconds = peer(test, wanted)
-        figures[name] = beside(network, schema, test, wanted, theirs, ours, plausible=plausible)
+        figures[name] = beside(network, schema, test, wanted, theirs=theirs, ours=ours, plausible=plausible)
         figures[name] |= {"seconds a row": seconds / len(test), "times faster": seconds / spent}
     yield from rows_of(figures, table=table)
 
@@ -88,9 +88,9 @@ def beside(
     schema: Schema,
     x: Tensor,
     wanted: Tensor,
+    *,
     theirs: Tensor,
     ours: Tensor,
-    *,
     plausible: Plausible,
 ) -> Numbers:
     """A peer's rows, and ours for those of which both are valid."""

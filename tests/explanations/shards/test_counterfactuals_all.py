@@ -1,5 +1,6 @@
 """Counterfactuals of whole data sets: as they are of the same rows at once, whatever interrupts the work."""
 
+import pandas as pd
 import pytest
 import torch
 from torch import nn
@@ -8,7 +9,7 @@ import corrigible
 from corrigible.data.dataset import TensorData
 from corrigible.errors import RecipeError, StudyError
 from corrigible.explanations.counterfactuals import Immutable, schema_of
-from corrigible.explanations.shards import counterfactuals_all, explain_all, read_counterfactuals
+from corrigible.explanations.shards import counterfactuals_all, explain_all, read_counterfactuals, read_shards
 from corrigible.types import Columns
 
 COLUMNS = Columns(("a", "b", "c"), ("a", "b", "c"), (False, False, False))
@@ -82,3 +83,15 @@ def test_what_is_no_schema_and_shards_of_something_else_are_refused(net, data, t
     list(explain_all(net, data, tmp_path / "other", method="input_gradient"))
     with pytest.raises(StudyError, match="are of 'input_gradient'; read them with read_shards"):
         list(read_counterfactuals(tmp_path / "other"))
+    list(counterfactuals_all(net, data, tmp_path / "these", **settings(data)))
+    with pytest.raises(StudyError, match="are of 'counterfactuals'; read them with read_counterfactuals"):
+        list(read_shards(tmp_path / "these"))
+
+
+def test_other_rows_in_a_frame_do_not_go_on(net, data, tmp_path):
+    asked, rows = settings(data), pd.DataFrame(data.x.numpy(), columns=list("abc"))
+    begun = counterfactuals_all(net, data, tmp_path, rows_per_shard=10, **{**asked, "rows": rows})
+    next(begun), next(begun)
+    begun.close()
+    with pytest.raises(StudyError, match="were started differently: rows was"):
+        list(counterfactuals_all(net, data, tmp_path, rows_per_shard=10, **{**asked, "rows": rows + 1}))

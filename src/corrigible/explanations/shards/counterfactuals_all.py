@@ -14,21 +14,23 @@ from torch import Tensor
 
 from corrigible.data.dataset import as_dataset, rows_of, task_of
 from corrigible.data.protocol import class_names_of
-from corrigible.errors import DataError, RecipeError, StudyError
+from corrigible.errors import DataError, RecipeError
 from corrigible.explanations.counterfactuals.constraints import Constraint
 from corrigible.explanations.counterfactuals.finding import counterfactuals
 from corrigible.explanations.counterfactuals.result import STATUSES, Counterfactuals
 from corrigible.explanations.counterfactuals.schema import Schema
-from corrigible.explanations.inputs import as_model
+from corrigible.explanations.inputs import as_model, checked_rows
 from corrigible.explanations.shards.model_hash import model_hash
-from corrigible.explanations.shards.plan import ShardPlan, described, digest_of_data, read_plan
+from corrigible.explanations.shards.plan import ShardPlan, described, digest_of_data
 from corrigible.explanations.shards.writing import (
     Shards,
     ShardsPlanned,
     ShardWritten,
     begin,
     checked_size,
-    plan_path,
+    finished_paths,
+    planned,
+    shards_in,
     write_missing,
 )
 from corrigible.files import MOST_ROWS, read_bytes
@@ -86,6 +88,9 @@ def counterfactuals_all(
     if not isinstance(schema, Schema):
         raise RecipeError(f"schema is a {type(schema).__name__}; expected schema_of(columns, rows)")
     dataset, network, folder = as_dataset(data), as_model(model), Path(folder)
+    rows = (
+        None if rows is None else checked_rows(rows, schema.columns)
+    )  # As a tensor, which the plan tells by its hash.
     about = {"schema": described(schema.features), "rows": described(rows), "constraints": [*map(str, constraints)]}
     plan = ShardPlan(
         method=METHOD,
@@ -100,14 +105,12 @@ def counterfactuals_all(
     )
     shards = Shards(folder, name, plan)
     missing = begin(shards)
-    yield ShardsPlanned(name, plan.num_rows, plan.num_shards, plan.num_shards - len(missing))
+    yield planned(shards, missing)
     how: dict[str, Any] = {"schema": schema, "constraints": constraints, "rows": rows, "seed": seed}
     how |= {"task": task_of(dataset), "class_names": class_names_of(dataset), **settings}
-
-    def content(index: Int[Tensor, " row"]) -> bytes:
-        return _written(index, counterfactuals(network, rows_of(dataset, index).x, **how))
-
-    yield from write_missing(shards, missing, content)
+    yield from write_missing(
+        shards, missing, lambda index: _written(index, counterfactuals(network, rows_of(dataset, index).x, **how))
+    )
 
 
 def read_counterfactuals(folder: str | Path, *, name: str = "rows") -> Iterator[CounterfactualRows]:
@@ -117,15 +120,8 @@ def read_counterfactuals(folder: str | Path, *, name: str = "rows") -> Iterator[
         StudyError: there is no plan of this name, it is of something else, or shards are missing.
         DataError: a shard that cannot be read.
     """
-    folder = Path(folder)
-    shards = Shards(folder, name, read_plan(plan_path(folder, name)))
-    if shards.plan.method != METHOD:
-        raise StudyError(f"the shards in {folder} are of {shards.plan.method!r}; read them with read_shards")
-    if missing := shards.missing():
-        first = shards.path(missing[0]).name
-        raise StudyError(f"{len(missing)} of {shards.plan.num_shards} shards are missing in {folder}, first {first}")
-    for number in range(shards.plan.num_shards):
-        yield _read(shards.path(number))
+    shards = shards_in(folder, name, reader="read_counterfactuals")
+    yield from map(_read, finished_paths(shards))
 
 
 def _written(index: Int[Tensor, " row"], found: Counterfactuals) -> bytes:

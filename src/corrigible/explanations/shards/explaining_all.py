@@ -12,20 +12,23 @@ from torch import Tensor, nn
 
 from corrigible.data.dataset import as_dataset, rows_of, task_of
 from corrigible.data.protocol import Dataset, columns_of
-from corrigible.errors import RecipeError, StudyError, unknown
+from corrigible.errors import RecipeError, unknown
 from corrigible.explanations.explaining import EXPLAINERS, SHARED_SETTINGS, explain
 from corrigible.explanations.inputs import as_model
 from corrigible.explanations.question import predicted_target
 from corrigible.explanations.shards.files import FORMATS, Explained, read_shard
 from corrigible.explanations.shards.model_hash import model_hash
-from corrigible.explanations.shards.plan import ShardPlan, described, digest_of_data, read_plan
+from corrigible.explanations.shards.plan import ShardPlan, described, digest_of_data
 from corrigible.explanations.shards.writing import (
     Shards,
     ShardsPlanned,
     ShardWritten,
     begin,
     checked_size,
+    finished_paths,
     plan_path,
+    planned,
+    shards_in,
     write_missing,
 )
 from corrigible.methods import method_named, settings_of
@@ -90,7 +93,7 @@ def explain_all(
     )
     shards = Shards(folder, name, plan)
     missing = begin(shards)
-    yield ShardsPlanned(name, plan.num_rows, plan.num_shards, plan.num_shards - len(missing))
+    yield planned(shards, missing)
     explaining = _Explaining(network, dataset, plan, rows_at_once, settings)
     encode, columns = FORMATS[format].encode, columns_of(dataset)
     yield from write_missing(shards, missing, lambda index: encode(explaining.rows(index), columns))
@@ -100,19 +103,12 @@ def read_shards(folder: str | Path, *, name: str = "rows") -> Iterator[Explained
     """The explained rows in the order of the data set, one shard at a time.
 
     Raises:
-        StudyError: there is no plan of this name, or shards are missing.
+        StudyError: there is no plan of this name, it is of something else, or shards are missing.
         DataError: a shard that cannot be read.
     """
-    folder = Path(folder)
-    shards = Shards(folder, name, read_plan(plan_path(folder, name)))
-    missing = shards.missing()
-    if missing:
-        raise StudyError(
-            f"{len(missing)} of {shards.plan.num_shards} shards are missing in {folder}, first "
-            f"{shards.path(missing[0]).name}; explain the data set again to make them"
-        )
-    for number in range(shards.plan.num_shards):
-        yield read_shard(shards.path(number), FORMATS[shards.plan.file_format])
+    shards = shards_in(folder, name, reader="read_shards")
+    for path in finished_paths(shards):
+        yield read_shard(path, FORMATS[shards.plan.file_format])
 
 
 def load_shards(folder: str | Path, *, name: str = "rows") -> Explained:
@@ -132,9 +128,8 @@ def shard_paths(folder: str | Path, *, name: str = "rows") -> list[Path]:
     Raises:
         StudyError: there is no plan of this name.
     """
-    folder = Path(folder)
-    shards = Shards(folder, name, read_plan(plan_path(folder, name)))
-    return [plan_path(folder, name), *map(shards.path, range(shards.plan.num_shards))]
+    shards = shards_in(folder, name)
+    return [plan_path(shards.folder, name), *map(shards.path, range(shards.plan.num_shards))]
 
 
 @dataclass(frozen=True)

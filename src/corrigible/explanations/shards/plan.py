@@ -21,6 +21,8 @@ from corrigible.folders import write_atomically
 
 SHARD_BYTES, MOST_ROWS = 2**24, 4096
 NUM_SAMPLED_ROWS = 64
+READERS = {"counterfactuals": "read_counterfactuals", "influence": "read_influence"}
+"""What reads shards, by the first word of their method; those of explainers `read_shards` reads."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -44,6 +46,11 @@ class ShardPlan:
     @property
     def num_shards(self) -> int:
         return math.ceil(self.num_rows / self.rows_per_shard)
+
+    @property
+    def reader(self) -> str:
+        """The function that reads the shards."""
+        return READERS.get(self.method.split(" ")[0], "read_shards")
 
 
 def rows_that_make_a_shard(dataset: Dataset) -> int:
@@ -89,7 +96,7 @@ def read_plan(path: Path) -> ShardPlan:
         content = json.loads(read_text(path, most=MOST_RECORD, within=path.parent))
         plan = ShardPlan(**content)
     except (OSError, ValueError, TypeError) as error:
-        raise StudyError(f"cannot read {path} ({error}); expected the plan that explaining a data set wrote") from error
+        raise StudyError(f"cannot read {path} ({error}); expected the plan of a data set's shards") from error
     if plan.format > ShardPlan.format:
         raise StudyError(
             f"{path} has format {plan.format}; this version reads up to {ShardPlan.format}: upgrade corrigible"

@@ -96,6 +96,42 @@ def write_missing(
         yield ShardWritten(shards.name, total, total)
 
 
+def planned(shards: Shards, missing: list[int]) -> ShardsPlanned:
+    """What there is to do where these shards are missing."""
+    total = shards.plan.num_shards
+    return ShardsPlanned(shards.name, shards.plan.num_rows, total, total - len(missing))
+
+
+def shards_in(folder: str | Path, name: str, *, reader: str | None = None) -> Shards:
+    """The shards of this name, whether they are finished or not.
+
+    Args:
+        reader: the function that will read them; None for not reading them.
+
+    Raises:
+        StudyError: there is no plan of this name, or another function reads these shards.
+    """
+    folder = Path(folder)
+    plan = read_plan(plan_path(folder, name))
+    if reader not in (None, plan.reader):
+        raise StudyError(f"the shards in {folder} are of {plan.method!r}; read them with {plan.reader}")
+    return Shards(folder, name, plan)
+
+
+def finished_paths(shards: Shards) -> list[Path]:
+    """The files of all shards, in the order of the rows.
+
+    Raises:
+        StudyError: shards are missing.
+    """
+    if missing := shards.missing():
+        raise StudyError(
+            f"{len(missing)} of {shards.plan.num_shards} shards are missing in {shards.folder}, first "
+            f"{shards.path(missing[0]).name}; make them by the call that began them, with the same arguments"
+        )
+    return [*map(shards.path, range(shards.plan.num_shards))]
+
+
 def checked_size(rows_per_shard: int | None, dataset: Dataset) -> int:
     if rows_per_shard is None:
         return rows_that_make_a_shard(dataset)

@@ -19,17 +19,19 @@ from torch import Tensor, nn
 from corrigible.arguments import whole_number
 from corrigible.data.dataset import task_of
 from corrigible.data.protocol import Dataset, extra_of, weights_of
-from corrigible.errors import DataError, RecipeError, StudyError
+from corrigible.errors import DataError, RecipeError
 from corrigible.explanations.examples.row_gradients import MOST_NUMBERS
 from corrigible.explanations.shards.model_hash import model_hash
-from corrigible.explanations.shards.plan import ShardPlan, described, digest_of_data, read_plan
+from corrigible.explanations.shards.plan import ShardPlan, described, digest_of_data
 from corrigible.explanations.shards.writing import (
     Shards,
     ShardsPlanned,
     ShardWritten,
     begin,
     checked_size,
-    plan_path,
+    finished_paths,
+    planned,
+    shards_in,
     write_missing,
 )
 from corrigible.feedback.checks import as_list
@@ -99,7 +101,7 @@ def influence_all(
     plan = _plan(asked, way, rows_per_shard, settings={**how, "keep": keep})
     shards = Shards(Path(folder), name, plan)
     missing = begin(shards)
-    yield ShardsPlanned(name, plan.num_rows, plan.num_shards, plan.num_shards - len(missing))
+    yield planned(shards, missing)
     yield from write_missing(shards, missing, _Answering(asked, way, most).content)
 
 
@@ -112,15 +114,8 @@ def read_influence(folder: str | Path, *, name: str = "rows") -> Iterator[Influe
         StudyError: there is no plan of this name, it is of something else, or shards are missing.
         DataError: a shard that cannot be read.
     """
-    folder = Path(folder)
-    shards = Shards(folder, name, read_plan(plan_path(folder, name)))
-    if not shards.plan.method.startswith(PREFIX):
-        raise StudyError(f"the shards in {folder} are of {shards.plan.method!r}; read them with read_shards")
-    if missing := shards.missing():
-        first = shards.path(missing[0]).name
-        raise StudyError(f"{len(missing)} of {shards.plan.num_shards} shards are missing in {folder}, first {first}")
-    for number in range(shards.plan.num_shards):
-        yield _read(shards.path(number))
+    shards = shards_in(folder, name, reader="read_influence")
+    yield from map(_read, finished_paths(shards))
 
 
 @dataclass(frozen=True)
