@@ -14,7 +14,8 @@ rows' values there. How columns are standardised is not counted in ε.
 (`membership_inference`, "loss") takes rows with a small loss for members; 1,000 persons that it never saw are the
 others. Each defence changes one thing. The student of "distillation" learns what the undefended network says of 1,000
 further persons, and from no label. Accuracy and AUC are those on test persons; always naming the most
-frequent class gives ``most frequent``.
+frequent class gives ``most frequent``. "strengths" is the same with each defence weaker and stronger; the figure draws
+a line through the strengths of a defence.
 
 Settings were chosen on seed 100. Writes benchmarks/results/private_training.json and docs/images/private_training.png.
 """
@@ -48,6 +49,7 @@ from corrigible.surgery import rounded
 from corrigible.types import Feedback
 
 EPSILON, DELTA, CLIP, OF_REVIEWED = 3.0, 1e-5, 0.5, 0.02
+DECIMALS = 1
 MARKED, NUM_REVIEWED, WEIGHT = "black", 500, 30.0
 STEP = {"name": "private", "epsilon": EPSILON, "delta": DELTA, "max_grad_norm": CLIP, "max_reviewed_norm": OF_REVIEWED}
 USUAL = Schedule(epochs=12, batch_size=256, learning_rate=2e-3)
@@ -68,7 +70,7 @@ def main() -> None:
         "reviewed": NUM_REVIEWED,
         "rows": NUM_ROWS,
     }
-    units = units_of({"private": private_training, "defences": defences}, asked)
+    units = units_of({"private": private_training, "defences": defences, "strengths": strengths}, asked)
     measure(units, asked, settings=settings, after=drawn if asked.first_seed == 0 else None)
 
 
@@ -124,6 +126,14 @@ def moved(model: nn.Module, test: TensorData, at: Tensor, seed: int) -> float:
     return float((before - after).abs().mean())
 
 
+def clipped(size: float) -> Schedule:
+    return replace(BY_HEART, step={"name": "clipped", "max_norm": size})
+
+
+def noise_of(deviation: float) -> Callable[..., Any]:
+    return partial(input_noise, deviation=deviation)
+
+
 class Attacked(NamedTuple):
     """A network that learns rows by heart, and what it is attacked with."""
 
@@ -160,18 +170,39 @@ class Attacked(NamedTuple):
 
     def defended(self) -> dict[str, Callable[[nn.Module], nn.Module]]:
         """Each defence, given the undefended network."""
-        noise = partial(input_noise, deviation=0.5)
         return {
             "none": lambda plain: plain,
-            "rounded to 1 decimal": lambda plain: rounded(plain, decimals=1),
-            "clipped steps": lambda plain: self.trained(replace(BY_HEART, step={"name": "clipped", "max_norm": 0.1})),
+            f"rounded to {DECIMALS} decimal": lambda plain: rounded(plain, decimals=DECIMALS),
+            "clipped steps": lambda plain: self.trained(clipped(0.1)),
             "weight decay": lambda plain: self.trained(replace(BY_HEART, weight_decay=1e-2)),
             "dropout": lambda plain: self.trained(dropout=0.5),
-            "input noise": lambda plain: self.trained(augment=[noise]),
+            "input noise": lambda plain: self.trained(augment=[noise_of(0.5)]),
             "early stopping": lambda plain: self.stopped(),
             "distillation": self.distilled,
-            "private, ε = 3": lambda plain: self.trained(privately(OF_FEW, self.seed)),
+            f"private, ε = {EPSILON:g}": lambda plain: self.trained(privately(OF_FEW, self.seed)),
         }
+
+    def of_other_strength(self) -> dict[tuple[str, str], Callable[[nn.Module], nn.Module]]:
+        """Weaker and stronger forms of the defences that have a strength, by the defence and its setting."""
+        found: dict[tuple[str, str], Callable[[nn.Module], nn.Module]] = {}
+        found[f"rounded to {DECIMALS} decimal", "2 decimals"] = partial(rounded, decimals=2)
+        ways: tuple[tuple[str, str, tuple[float, ...], Callable[[float], nn.Module]], ...] = (
+            ("clipped steps", "norm", (0.03, 0.3), lambda size: self.trained(clipped(size))),
+            ("weight decay", "decay", (1e-3, 3e-2), lambda size: self.trained(replace(BY_HEART, weight_decay=size))),
+            ("dropout", "share", (0.2, 0.8), lambda size: self.trained(dropout=size)),
+            ("input noise", "deviation", (0.25, 1.0), lambda size: self.trained(augment=[noise_of(size)])),
+            ("early stopping", "epochs", (3, 15), lambda size: self.trained(replace(BY_HEART, epochs=int(size)))),
+            (
+                f"private, ε = {EPSILON:g}",
+                "ε",
+                (1.0, 10.0),
+                lambda size: self.trained(privately(OF_FEW, self.seed, epsilon=size)),
+            ),
+        )
+        for defence, setting, sizes, make in ways:
+            for size in sizes:
+                found[defence, f"{setting} {size:g}"] = partial(lambda make, size, plain: make(size), make, size)
+        return found
 
     def measured(self, name: str, model: nn.Module) -> Numbers:
         right = (all_outputs(model, self.test.x).argmax(1) == self.test.y).double().mean()
@@ -186,12 +217,7 @@ class Attacked(NamedTuple):
 
 def defences(seed: int) -> Iterator[Row]:
     """Defences of a network that learned its rows by heart."""
-    table = table_data.first_years(seed)
-    different = np.flatnonzero(~table.x.duplicated().to_numpy())  # A row must not be a member and another too.
-    order = np.random.default_rng(seed).permutation(different)[: 3 * NUM_ROWS]
-    rows, test = encoded(table.x.iloc[order], table.y[order], table.test_x, table.test_y)
-    parts = [rows_of(rows, part) for part in torch.arange(3 * NUM_ROWS).split(NUM_ROWS)]
-    attacked = Attacked(*parts, test, seed)
+    attacked = attacked_with(seed)
     plain = attacked.trained()
     for name, defend in attacked.defended().items():
         found = attacked.measured(name, defend(plain))
@@ -199,8 +225,28 @@ def defences(seed: int) -> Iterator[Row]:
         yield Row({"case": "defences", "model": name}, found)
 
 
+def strengths(seed: int) -> Iterator[Row]:
+    """The same defences, weaker and stronger."""
+    attacked = attacked_with(seed)
+    plain = attacked.trained()
+    for (defence, strength), defend in attacked.of_other_strength().items():
+        found = attacked.measured("", defend(plain))
+        progress(f"strengths {seed} {defence}, {strength}", found)
+        yield Row({"case": "strengths", "model": defence, "strength": strength}, found)
+
+
+def attacked_with(seed: int) -> Attacked:
+    """The rows of one seed."""
+    table = table_data.first_years(seed)
+    different = np.flatnonzero(~table.x.duplicated().to_numpy())  # A row must not be a member and another too.
+    order = np.random.default_rng(seed).permutation(different)[: 3 * NUM_ROWS]
+    rows, test = encoded(table.x.iloc[order], table.y[order], table.test_x, table.test_y)
+    parts = [rows_of(rows, part) for part in torch.arange(3 * NUM_ROWS).split(NUM_ROWS)]
+    return Attacked(*parts, test, seed)
+
+
 def drawn(content: dict[str, Any]) -> None:
-    """Accuracy against the attack's AUC, one mark for each defence."""
+    """Accuracy against the attack's AUC: a mark for each defence, and a line through its strengths."""
     rows = [row for row in content["rows"] if row["case"] == "defences"]
     if not rows:
         return
@@ -209,12 +255,15 @@ def drawn(content: dict[str, Any]) -> None:
     handles = []
     for place, row in enumerate(rows):
         x, y = row["attack_auc"], row["accuracy"]
+        of_one = [one for one in content["rows"] if one["case"] != "private" and one["model"] == row["model"]]
+        ends = sorted((one["attack_auc"]["mean"], one["accuracy"]["mean"]) for one in of_one)
+        axes.plot(*zip(*ends, strict=True), color=colour_of(place), linewidth=1, linestyle=":", marker=".")
         about: dict[str, Any] = {"color": colour_of(place), "marker": MARKERS[place % len(MARKERS)], "capsize": 2}
         handles.append(axes.errorbar(x["mean"], y["mean"], xerr=x["sd"], yerr=y["sd"], linewidth=1, **about))
     label_axes(axes, x="AUC of the membership attack (0.5: guessing)", y="accuracy on test rows")
     names = [row["model"] for row in rows]
     add_legend(axes, handles, names, loc="upper left", bbox_to_anchor=(1.01, 1.02), borderaxespad=0, labelspacing=0.7)
-    key_below(figure, "lines: standard deviation over seeds")
+    key_below(figure, "lines: standard deviation over seeds; dotted: the same defence, weaker and stronger")
     figure.savefig(IMAGE, dpi=110, metadata={"Software": None})
 
 
